@@ -1,0 +1,177 @@
+"""A latency histogram in the manner of HdrHistogram: constant relative error, constant cost to record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+# A value is counted in units of 64 ns; each power of two above 128 units is cut into 128 buckets, so a bucket
+# is never wider than 1/128 of its value.
+UNIT_SHIFT = 6
+_MANTISSA_BITS = 7
+_SIZE = (30 << _MANTISSA_BITS) + (1 << _MANTISSA_BITS)
+_LAST = _SIZE - 1
+
+RELATIVE_ERROR = 1 / 128
+"""A quantile differs from the true one by at most this share of it, or by `RESOLUTION_NS` if that is more."""
+RESOLUTION_NS = 1 << UNIT_SHIFT
+"""The width of the smallest bucket, in nanoseconds."""
+
+
+def bucket_of(ns: int) -> int:
+    """The index of the bucket that holds a duration of `ns` nanoseconds; negative durations count as 0."""
+    units = ns >> UNIT_SHIFT
+    if units < 256:
+        return units if units > 0 else 0
+    exponent = units.bit_length() - 8
+    index = (exponent << _MANTISSA_BITS) + (units >> exponent)
+    return index if index < _SIZE else _LAST
+
+
+def bucket_bounds(index: int) -> tuple[int, int]:
+    """The half-open range of nanoseconds [low, high) that bucket `index` holds."""
+    if index < 256:
+        return index << UNIT_SHIFT, (index + 1) << UNIT_SHIFT
+    exponent = (index >> _MANTISSA_BITS) - 1
+    mantissa = index - (exponent << _MANTISSA_BITS)
+    return (mantissa << exponent) << UNIT_SHIFT, ((mantissa + 1) << exponent) << UNIT_SHIFT
+
+
+class HistogramData(msgspec.Struct, array_like=True, frozen=True):
+    """A histogram on the wire: the counts between the first and the last bucket in use.
+
+    `total` is the exact sum, `low` and `high` the exact smallest and largest value, all in nanoseconds.
+    """
+
+    first: int = 0
+    counts: list[int] = []
+    total: int = 0
+    low: int = 0
+    high: int = 0
+
+
+class Histogram:
+    """Counts of durations in nanoseconds, from 0 to about 19 hours; longer ones land in the last bucket."""
+
+    __slots__ = ("count", "counts", "high", "low", "total")
+
+    def __init__(self) -> None:
+        self.counts = [0] * _SIZE
+        self.count = 0
+        self.total = 0
+        self.low = 1 << 62
+        self.high = 0
+
+    def record(self, ns: int) -> None:
+        """Count one duration of `ns` nanoseconds. The hot path: `bucket_of` is written out here."""
+        if ns < 0:
+            ns = 0
+        units = ns >> 6
+        if units < 256:
+            self.counts[units] += 1
+        else:
+            exponent = units.bit_length() - 8
+            index = (exponent << 7) + (units >> exponent)
+            self.counts[index if index < _SIZE else _LAST] += 1
+        self.count += 1
+        self.total += ns
+        if ns < self.low:
+            self.low = ns
+        if ns > self.high:
+            self.high = ns
+
+    def add(self, other: Histogram | HistogramData) -> None:
+        """Add all that `other` has counted."""
+        if isinstance(other, HistogramData):
+            if not other.counts:
+                return
+            counts = self.counts
+            for index, n in enumerate(other.counts, other.first):
+                if n:
+                    counts[index] += n
+            self.count += sum(other.counts)
+        else:
+            if not other.count:
+                return
+            self.counts = [a + b for a, b in zip(self.counts, other.counts, strict=True)]
+            self.count += other.count
+        self.total += other.total
+        self.low = min(self.low, other.low)
+        self.high = max(self.high, other.high)
+
+    def since(self, earlier: Histogram) -> Histogram:
+        """What was counted after `earlier`, an older state of this same histogram.
+
+        The extremes of an interval are not known exactly: they are taken from the bounds of its outer buckets,
+        within the overall extremes.
+        """
+        interval = Histogram()
+        interval.count = self.count - earlier.count
+        if interval.count <= 0:
+            return Histogram()
+        interval.counts = [a - b for a, b in zip(self.counts, earlier.counts, strict=True)]
+        interval.total = self.total - earlier.total
+        first = next(i for i, n in enumerate(interval.counts) if n)
+        last = next(i for i in range(_LAST, -1, -1) if interval.counts[i])
+        interval.low = max(bucket_bounds(first)[0], self.low)
+        interval.high = min(bucket_bounds(last)[1] - 1, self.high)
+        return interval
+
+    def copy(self) -> Histogram:
+        """An independent histogram with the same content."""
+        twin = Histogram()
+        twin.counts = self.counts.copy()
+        twin.count, twin.total, twin.low, twin.high = self.count, self.total, self.low, self.high
+        return twin
+
+    def mean(self) -> float | None:
+        """The exact mean in nanoseconds, or None when nothing was counted."""
+        if not self.count:
+            return None
+        return min(max(self.total / self.count, self.low), self.high)
+
+    def quantile(self, q: float) -> int | None:
+        """The duration in nanoseconds that a share `q` (0…1) of the values does not exceed, or None when empty.
+
+        It is the middle of the bucket that holds the value of rank ceil(q·count), kept within the exact extremes.
+        """
+        return self.quantiles((q,))[0]
+
+    def quantiles(self, shares: Iterable[float]) -> list[int | None]:
+        """`quantile` for several shares in ascending order, in one pass over the buckets."""
+        wanted = list(shares)
+        if not self.count:
+            return [None] * len(wanted)
+        found: list[int | None] = []
+        seen = 0
+        index = -1
+        counts = self.counts
+        for share in wanted:
+            rank = min(max(-int(-share * self.count // 1), 1), self.count)
+            while seen < rank:
+                index += 1
+                seen += counts[index]
+            low, high = bucket_bounds(index)
+            found.append(min(max((low + high) >> 1, self.low), self.high))
+        return found
+
+    def above(self, ns: int) -> int:
+        """How many values lie above `ns`, to the precision of a bucket."""
+        return sum(self.counts[bucket_of(ns) + 1 :])
+
+    def data(self) -> HistogramData:
+        """The histogram as it travels: cheap to make, because only the buckets in use are copied."""
+        if not self.count:
+            return HistogramData()
+        first = bucket_of(self.low)
+        return HistogramData(
+            first, self.counts[first : bucket_of(self.high) + 1], self.total, self.low, self.high
+        )
+
+    @classmethod
+    def from_data(cls, data: HistogramData) -> Histogram:
+        """A histogram with the content of `data`."""
+        histogram = cls()
+        histogram.add(data)
+        return histogram

@@ -1,0 +1,87 @@
+"""What one shard says about itself, five times a second: cumulative and numbered, so that a lost one heals."""
+
+from __future__ import annotations
+
+import msgspec
+
+from wstui.measure.failure import FailureGroup
+from wstui.measure.histogram import HistogramData
+
+
+class Counters(msgspec.Struct):
+    """Everything that is counted. Whole numbers since the start of the run, except the four states.
+
+    attempted = ready + refused + timed_out + failed + drained + opening, at every moment.
+    """
+
+    # clients by state, now
+    wanted: int = 0
+    opening: int = 0
+    open: int = 0
+    closing: int = 0
+    # attempts and their outcomes
+    attempted: int = 0
+    ready: int = 0
+    refused: int = 0
+    timed_out: int = 0
+    failed: int = 0
+    drained: int = 0
+    # ready clients that ended: by the other side, or by us
+    dropped: int = 0
+    closed: int = 0
+    reconnects: int = 0
+    # messages
+    sent: int = 0
+    received: int = 0
+    bytes_sent: int = 0
+    bytes_received: int = 0
+    matched: int = 0
+    reply_timeouts: int = 0
+    late: int = 0
+    duplicates: int = 0
+    unmatched: int = 0
+    broken_expectations: int = 0
+    late_sends: int = 0
+
+    def __add__(self, other: Counters) -> Counters:
+        return Counters(
+            *(getattr(self, name) + getattr(other, name) for name in self.__struct_fields__)
+        )
+
+    def __sub__(self, other: Counters) -> Counters:
+        return Counters(
+            *(getattr(self, name) - getattr(other, name) for name in self.__struct_fields__)
+        )
+
+
+class Health(msgspec.Struct, frozen=True):
+    """The generator's own condition in one shard.
+
+    `cpu` is the share of one core used since the last snapshot (0…1, may pass 1 with threads);
+    `loop_lag_ns` the longest delay of the loop's own timer since then; files and ports are in use against
+    their limits (0 = no limit known); `resident` is in bytes.
+    """
+
+    cpu: float = 0.0
+    loop_lag_ns: int = 0
+    files: int = 0
+    files_limit: int = 0
+    ports: int = 0
+    ports_limit: int = 0
+    resident: int = 0
+
+
+class Snapshot(msgspec.Struct, tag="snapshot"):
+    """The state of one shard at `at_ns` (ns since the start of the run, paused time included)."""
+
+    shard: int
+    sequence: int
+    at_ns: int
+    counters: Counters
+    types: dict[str, int] = {}
+    connect: HistogramData = HistogramData()
+    response: HistogramData = HistogramData()
+    round_trip: HistogramData = HistogramData()
+    send_delay: HistogramData = HistogramData()
+    failures: list[FailureGroup] = []
+    health: Health = Health()
