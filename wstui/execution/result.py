@@ -1,0 +1,211 @@
+"""The result of a run: what `--json` writes, reports read and the Python API returns. Names do not change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from wstui.measure.histogram import Histogram
+
+SCHEMA = "wstui.result/1"
+NS_PER_MS = 1e6
+
+
+class Latency(msgspec.Struct, frozen=True):
+    """A distribution of durations in milliseconds; every figure but `count` is None when nothing was measured."""
+
+    count: int = 0
+    mean: float | None = None
+    min: float | None = None
+    p50: float | None = None
+    p90: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+    p999: float | None = None
+    max: float | None = None
+
+    @classmethod
+    def of(cls, histogram: Histogram) -> Latency:
+        """The summary of a histogram of nanoseconds."""
+        mean = histogram.mean()
+        if mean is None:
+            return cls()
+        quantiles = histogram.quantiles((0.5, 0.9, 0.95, 0.99, 0.999))
+        return cls(
+            histogram.count,
+            mean / NS_PER_MS,
+            histogram.low / NS_PER_MS,
+            *(None if q is None else q / NS_PER_MS for q in quantiles),
+            histogram.high / NS_PER_MS,
+        )
+
+
+class LatencySet(msgspec.Struct, frozen=True):
+    """Response time counts from the intended send, round trip from the actual write, connect until ready."""
+
+    response: Latency = Latency()
+    round_trip: Latency = Latency()
+    connect: Latency = Latency()
+
+
+class Connections(msgspec.Struct, frozen=True):
+    """attempted = ready + refused + timed_out + failed + drained; dropped are ready ones ended by the other side."""
+
+    attempted: int = 0
+    ready: int = 0
+    refused: int = 0
+    timed_out: int = 0
+    failed: int = 0
+    drained: int = 0
+    dropped: int = 0
+    success_rate: float | None = None
+    per_second: float | None = None
+
+
+class Messages(msgspec.Struct, frozen=True):
+    """Counts over the run; rates per second of active (not paused) time."""
+
+    sent: int = 0
+    received: int = 0
+    sent_per_second: float | None = None
+    received_per_second: float | None = None
+    timed_out: int = 0
+    unmatched: int = 0
+    late: int = 0
+    duplicates: int = 0
+    bytes_sent: int = 0
+    bytes_received: int = 0
+    by_type: dict[str, int] = {}
+
+
+class FailureSample(msgspec.Struct, frozen=True):
+    """One occurrence of a failure."""
+
+    at_s: float
+    client: int
+    detail: str
+
+
+class FailureSummary(msgspec.Struct, frozen=True):
+    """All failures of one kind and message; `local` ones are this generator's own."""
+
+    kind: str
+    message: str
+    count: int
+    first_s: float
+    last_s: float
+    local: bool = False
+    samples: list[FailureSample] = []
+
+
+class GeneratorSummary(msgspec.Struct, frozen=True):
+    """How the generator fared; `cpu` is the mean of the busiest shard (share of a core)."""
+
+    shards: int = 0
+    shards_lost: int = 0
+    cpu: float | None = None
+    cpu_max: float | None = None
+    loop_lag_ms: Latency = Latency()
+    send_delay_ms: Latency = Latency()
+    late_sends: int = 0
+    open_files: int = 0
+    limited_by: list[str] = []
+
+
+class StageSummary(msgspec.Struct, frozen=True):
+    """One stage by itself."""
+
+    name: str
+    started_s: float
+    ended_s: float
+    connections: Connections
+    messages: Messages
+    latency_ms: LatencySet
+
+
+class Event(msgspec.Struct, frozen=True):
+    """A mark on the timeline."""
+
+    at_s: float
+    kind: str
+    text: str
+
+
+class ThresholdOutcome(msgspec.Struct, frozen=True):
+    """A threshold against its figure.
+
+    `value` is in the unit of the limit (ms, %, /s or a plain number), None when nothing was measured.
+    `passed` is None while nothing can be said yet. `used` (≥ 0) is how much of the limit is used up: 1 at the limit.
+    """
+
+    metric: str
+    limit: str
+    value: float | None
+    passed: bool | None
+    stage: str = ""
+    unit: str = ""
+    used: float | None = None
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """Whether every threshold was kept, and in words why or why not."""
+
+    passed: bool
+    reason: str
+    generator_limited: bool = False
+    aborted: bool = False
+    unreachable: bool = False
+    thresholds: list[ThresholdOutcome] = []
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that is kept of a run."""
+
+    schema: str = SCHEMA
+    scenario: dict[str, Any]
+    started: str
+    finished: str
+    duration_s: float
+    paused_s: float = 0.0
+    verdict: Verdict
+    connections: Connections
+    messages: Messages
+    latency_ms: LatencySet
+    fanout: dict[str, Any] | None = None
+    failures: list[FailureSummary] = []
+    generator: GeneratorSummary
+    stages: list[StageSummary] = []
+    events: list[Event] = []
+    timeline: list[dict[str, Any]] = []
+
+    @property
+    def passed(self) -> bool:
+        """Whether the verdict is good."""
+        return self.verdict.passed
+
+    def to_json(self, *, indent: int = 2) -> str:
+        """The result as JSON text; a value that does not exist is null, never NaN or Infinity."""
+        raw = msgspec.json.encode(self)
+        return (msgspec.json.format(raw, indent=indent) if indent else raw).decode()
+
+
+class SuiteResult(msgspec.Struct, frozen=True, kw_only=True):
+    """The results of several runs in sequence; passed when each of them is."""
+
+    schema: str = "wstui.suite/1"
+    name: str
+    started: str
+    finished: str
+    verdict: Verdict
+    runs: list[Result]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every run passed."""
+        return self.verdict.passed
+
+    def to_json(self, *, indent: int = 2) -> str:
+        """The combined result as JSON text."""
+        raw = msgspec.json.encode(self)
+        return (msgspec.json.format(raw, indent=indent) if indent else raw).decode()
