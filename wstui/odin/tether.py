@@ -1,0 +1,72 @@
+"""Ties a process to its parent, so that a parent that is killed leaves nothing behind.
+
+Run as a script (`python -I -S tether.py PARENT_PID -- PROGRAM ARGS…`) it does so for a program that cannot do
+it itself. It imports only the standard library, since it is started without site-packages.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+POLL_S = 0.3
+_PR_SET_PDEATHSIG = 1
+
+
+def tie_to_parent(parent: int | None = None) -> None:
+    """Let the kernel kill this process when its parent dies; elsewhere than on Linux a thread looks.
+
+    `parent` is the process id expected as parent: when it has already gone, this process ends at once. On
+    Linux the parent is, to be exact, the *thread* that started this process.
+    """
+    expected = os.getppid() if parent is None else parent
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    else:
+        threading.Thread(target=_watch, args=(expected,), name="tether", daemon=True).start()
+    if os.getppid() != expected:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def tethered(argv: list[str]) -> list[str]:
+    """The command line that runs `argv` tied to this process."""
+    return [sys.executable, "-I", "-S", str(Path(__file__).resolve()), str(os.getpid()), "--", *argv]
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(POLL_S)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _guard(parent: int, argv: list[str]) -> int:
+    """Run `argv` as a child and end it when `parent` goes: for systems where no signal tells of that."""
+    child = subprocess.Popen(argv)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda received, _frame: child.send_signal(received))
+    while child.poll() is None:
+        if os.getppid() != parent:
+            child.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(POLL_S)
+    return child.returncode
+
+
+def _main() -> int:
+    parent, argv = int(sys.argv[1]), sys.argv[3:]
+    if sys.platform == "linux":
+        tie_to_parent(parent)
+        os.execv(argv[0], argv)
+    return _guard(parent, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(_main())
