@@ -1,0 +1,356 @@
+"""Deterministic results that every test of this room uses: good, broken, limited, empty, aborted, hostile."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+
+from wstui.execution.result import (
+    Connections,
+    Event,
+    FailureSample,
+    FailureSummary,
+    GeneratorSummary,
+    Latency,
+    LatencySet,
+    Messages,
+    Result,
+    StageSummary,
+    SuiteResult,
+    ThresholdOutcome,
+    Verdict,
+)
+from wstui.measure.histogram import Histogram
+from wstui.measure.timeline import Row
+from wstui.scenario.model import Messages as Exchange
+from wstui.scenario.model import Scenario, Stage, Target, Threshold
+
+HOSTILE = (
+    "\x1b]0;owned\x07\x1b[2J\x1b[31mred\r\nforged: ✓ PASSED\u202egnp.exe\u2066 \x00 ]]> </script>"
+    "<img src=x onerror=alert(1)> & \"quoted\" 'single' |pipe| `tick` {{brace}} \u2028 \x85 \x9b31m"
+)
+
+
+def histogram(seed: int, count: int, median_ms: float, spread: float = 0.4) -> Histogram:
+    """A log-normal distribution with the given median."""
+    source = random.Random(seed)
+    made = Histogram()
+    for _ in range(count):
+        made.record(int(median_ms * 1e6 * source.lognormvariate(0, spread)))
+    return made
+
+
+def scenario(name: str = "quick", clients: int = 100, ramp_s: float = 10, hold_s: float = 30) -> Scenario:
+    """The shape of the shipped preset `quick`."""
+    return Scenario(
+        name=name,
+        target=Target(url="ws://127.0.0.1:3001/ws?token=***"),
+        stages=[Stage(name="ramp", over=ramp_s, clients=clients), Stage(name="hold", over=hold_s)],
+        messages=Exchange(exchange="odin", every=5),
+        thresholds=[
+            Threshold(metric="connect.success", limit=">= 100%"),
+            Threshold(metric="response.p99", limit="< 20ms", stage="hold"),
+        ],
+    )
+
+
+def timeline(
+    clients: int, ramp_s: int, hold_s: int, p50_ms: float, *, slow_from_s: int = 0, cpu: float = 0.2
+) -> list[dict[str, object]]:
+    """One row a second; from `slow_from_s` on (0 = never) latency grows steadily."""
+    source = random.Random(clients)
+    rows = []
+    for second in range(1, ramp_s + hold_s + 1):
+        ramping = second <= ramp_s
+        slower = 1 + (second - slow_from_s) * 0.5 if slow_from_s and second > slow_from_s else 1
+        p50 = p50_ms * source.uniform(0.9, 1.1) * slower
+        is_open = clients * second // ramp_s if ramping else clients
+        rows.append(
+            dataclasses.asdict(
+                Row(
+                    at_s=float(second),
+                    stage="ramp" if ramping else "hold",
+                    wanted=is_open,
+                    open=is_open,
+                    attempted_per_s=clients / ramp_s if ramping else 0.0,
+                    ready_per_s=clients / ramp_s if ramping else 0.0,
+                    sent_per_s=is_open / 5,
+                    received_per_s=is_open / 5,
+                    bytes_sent_per_s=is_open * 14.0,
+                    bytes_received_per_s=is_open * 20.0,
+                    replies=is_open // 5,
+                    response_p50_ms=p50,
+                    response_p95_ms=p50 * 2,
+                    response_p99_ms=p50 * 3,
+                    response_max_ms=p50 * 4,
+                    response_mean_ms=p50 * 1.1,
+                    round_trip_p50_ms=p50 * 0.98,
+                    round_trip_p99_ms=p50 * 2.9,
+                    connect_p95_ms=4.0 if ramping else None,
+                    cpu=cpu,
+                    loop_lag_ms=0.4,
+                )
+            )
+        )
+    return rows
+
+
+def _with(result: Result, **changes: object) -> Result:
+    fields = {name: getattr(result, name) for name in result.__struct_fields__}
+    return Result(**{**fields, **changes})
+
+
+def good(name: str = "quick", *, median_ms: float = 1.2, seed: int = 1) -> Result:
+    """100 clients, every threshold kept."""
+    response = Latency.of(histogram(seed, 700, median_ms))
+    latency = LatencySet(
+        response,
+        Latency.of(histogram(seed + 1, 700, median_ms * 0.98)),
+        Latency.of(histogram(seed + 2, 100, 3.0)),
+    )
+    connections = Connections(attempted=100, ready=100, success_rate=1.0, per_second=10.0)
+    messages = Messages(
+        sent=700,
+        received=800,
+        sent_per_second=17.5,
+        received_per_second=20.0,
+        bytes_sent=49_000,
+        bytes_received=98_000,
+        by_type={"pong": 700, "connection:established": 100},
+    )
+    return Result(
+        scenario=scenario(name).model_dump(mode="json"),
+        started="2025-03-01T12:00:00+00:00",
+        finished="2025-03-01T12:00:40+00:00",
+        duration_s=40.0,
+        verdict=Verdict(
+            passed=True,
+            reason="all 2 thresholds kept",
+            thresholds=[
+                ThresholdOutcome("connect.success", ">= 100%", 100.0, True, unit="%", used=1.0),
+                ThresholdOutcome(
+                    "response.p99", "< 20ms", response.p99, True, "hold", "ms", (response.p99 or 0) / 20
+                ),
+            ],
+        ),
+        connections=connections,
+        messages=messages,
+        latency_ms=latency,
+        generator=GeneratorSummary(
+            shards=1,
+            cpu=0.18,
+            cpu_max=0.31,
+            loop_lag_ms=Latency.of(histogram(9, 200, 0.2)),
+            send_delay_ms=Latency.of(histogram(10, 700, 0.05)),
+            open_files=112,
+        ),
+        stages=[
+            StageSummary(
+                "ramp",
+                0.0,
+                10.0,
+                connections,
+                Messages(100, 150, 10.0, 15.0),
+                LatencySet(
+                    Latency.of(histogram(seed + 3, 100, median_ms)), latency.round_trip, latency.connect
+                ),
+            ),
+            StageSummary(
+                "hold", 10.0, 40.0, Connections(), Messages(600, 650, 20.0, 21.7), LatencySet(response)
+            ),
+        ],
+        events=[
+            Event(0.0, "start", "started"),
+            Event(0.0, "stage", "ramp: 100 clients in 10 s"),
+            Event(10.0, "stage", "hold for 30 s"),
+            Event(40.0, "end", "finished"),
+        ],
+        timeline=timeline(100, 10, 30, median_ms),
+    )
+
+
+def broken(name: str = "stress") -> Result:
+    """5000 clients asked for; the server refuses some, slows down after 30 s, and both thresholds break."""
+    base = good(name, median_ms=45.0, seed=20)
+    connections = Connections(
+        attempted=5000,
+        ready=4700,
+        refused=180,
+        timed_out=90,
+        failed=30,
+        dropped=12,
+        success_rate=0.94,
+        per_second=78.3,
+    )
+    failures = [
+        FailureSummary(
+            "http 429",
+            "Too Many Requests",
+            180,
+            4.2,
+            59.0,
+            False,
+            [FailureSample(4.2, 17, "retry-after: 1"), FailureSample(59.0, 4811, "retry-after: 1")],
+        ),
+        FailureSummary(
+            "timeout", "no welcome in 10 s", 90, 21.0, 69.5, False, [FailureSample(21.0, 901, "")]
+        ),
+        FailureSummary("reset", "connection reset by peer", 30, 33.0, 58.1),
+        FailureSummary(
+            "close 1011", "internal error", 12, 70.3, 118.9, False, [FailureSample(70.3, 5, "slow")]
+        ),
+    ]
+    p99 = base.latency_ms.response.p99
+    return _with(
+        base,
+        scenario=scenario(name, 5000, 60, 60).model_dump(mode="json"),
+        finished="2025-03-01T12:02:00+00:00",
+        duration_s=120.0,
+        verdict=Verdict(
+            passed=False,
+            reason="2 of 2 thresholds broken",
+            thresholds=[
+                ThresholdOutcome("connect.success", ">= 100%", 94.0, False, unit="%", used=1.06),
+                ThresholdOutcome("response.p99", "< 20ms", p99, False, "hold", "ms", (p99 or 0) / 20),
+            ],
+        ),
+        connections=connections,
+        messages=Messages(
+            sent=41_000,
+            received=40_100,
+            sent_per_second=341.7,
+            received_per_second=334.2,
+            timed_out=412,
+            late=30,
+            by_type={"pong": 35_400, "connection:established": 4700},
+        ),
+        failures=failures,
+        stages=[
+            StageSummary(
+                "ramp", 0.0, 60.0, connections, Messages(12_000, 11_900, 200.0, 198.3, 100), base.latency_ms
+            ),
+            StageSummary(
+                "hold",
+                60.0,
+                120.0,
+                Connections(),
+                Messages(29_000, 28_200, 483.3, 470.0, 312),
+                base.latency_ms,
+            ),
+        ],
+        events=[
+            Event(0.0, "start", "started"),
+            Event(60.0, "stage", "hold for 60 s"),
+            Event(64.0, "broken", "response.p99 < 20ms"),
+            Event(80.0, "operator", "ramp to 4500 over 5 s"),
+            Event(90.0, "pause", "paused"),
+            Event(92.0, "resume", "resumed"),
+            Event(120.0, "end", "finished"),
+        ],
+        timeline=timeline(5000, 60, 60, 8.0, slow_from_s=40),
+    )
+
+
+def limited() -> Result:
+    """Every threshold kept, but this generator was the limit."""
+    base = good("flood")
+    return _with(
+        base,
+        verdict=Verdict(
+            passed=True,
+            reason="thresholds kept, but the generator was the limit",
+            generator_limited=True,
+            thresholds=base.verdict.thresholds,
+        ),
+        generator=GeneratorSummary(
+            shards=2,
+            shards_lost=1,
+            cpu=0.97,
+            cpu_max=1.0,
+            loop_lag_ms=Latency.of(histogram(11, 200, 60.0)),
+            send_delay_ms=Latency.of(histogram(12, 700, 30.0)),
+            late_sends=350,
+            open_files=1010,
+            limited_by=["CPU of shard 1 at 97 %", "50 % of sends were late"],
+        ),
+        events=[*base.events, Event(12.0, "generator", "CPU of shard 1 at 97 %")],
+        timeline=timeline(100, 10, 30, 1.2, cpu=0.97),
+    )
+
+
+def empty() -> Result:
+    """The target could not be reached: nothing was measured."""
+    return Result(
+        scenario=scenario().model_dump(mode="json"),
+        started="2025-03-01T12:00:00+00:00",
+        finished="2025-03-01T12:00:01+00:00",
+        duration_s=0.4,
+        verdict=Verdict(
+            passed=False,
+            reason="nobody listens at ws://127.0.0.1:3001/ws",
+            unreachable=True,
+            thresholds=[ThresholdOutcome("connect.success", ">= 100%", None, None, unit="%")],
+        ),
+        connections=Connections(),
+        messages=Messages(),
+        latency_ms=LatencySet(),
+        generator=GeneratorSummary(),
+    )
+
+
+def aborted() -> Result:
+    """Ended by the operator after 7 s."""
+    base = good()
+    return _with(
+        base,
+        finished="2025-03-01T12:00:07+00:00",
+        duration_s=7.0,
+        verdict=Verdict(
+            passed=False, reason="aborted by the operator", aborted=True, thresholds=base.verdict.thresholds
+        ),
+        connections=Connections(attempted=70, ready=64, drained=6, success_rate=64 / 70, per_second=9.1),
+        stages=[base.stages[0]],
+        events=[*base.events[:2], Event(7.0, "end", "aborted")],
+        timeline=base.timeline[:7],
+    )
+
+
+def hostile() -> Result:
+    """The server put terminal escapes, markup and bidi overrides into everything that it could name."""
+    base = broken("=cmd|' /C calc'!A0")
+    return _with(
+        base,
+        scenario={**base.scenario, "name": "=cmd|' /C calc'!A0" + HOSTILE},
+        verdict=Verdict(passed=False, reason=HOSTILE, thresholds=base.verdict.thresholds),
+        messages=Messages(sent=1, received=2, by_type={HOSTILE: 1, "@SUM(1+1)": 1}),
+        failures=[FailureSummary(HOSTILE, HOSTILE, 3, 1.0, 2.0, False, [FailureSample(1.0, 1, HOSTILE)])],
+        stages=[
+            StageSummary(HOSTILE, 0.0, 1.0, base.connections, base.messages, base.latency_ms),
+        ],
+        events=[Event(0.5, "warning", HOSTILE)],
+        timeline=[{**row, "stage": "=1+1" + HOSTILE} for row in base.timeline],
+        generator=GeneratorSummary(limited_by=[HOSTILE]),
+    )
+
+
+def suite() -> SuiteResult:
+    """Two runs in sequence, the second broken."""
+    runs = [good(), broken()]
+    return SuiteResult(
+        name="progressive",
+        started=runs[0].started,
+        finished=runs[1].finished,
+        verdict=Verdict(passed=False, reason="1 of 2 runs failed: stress"),
+        runs=runs,
+    )
+
+
+EVERY = {
+    "good": good(),
+    "broken": broken(),
+    "limited": limited(),
+    "empty": empty(),
+    "aborted": aborted(),
+    "hostile": hostile(),
+    "suite": suite(),
+}

@@ -1,0 +1,321 @@
+"""What a headless run prints: one line every few seconds while it goes, and the summary at its end."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from typing import TextIO
+
+import click
+
+from wstui.execution.result import FailureSummary, Latency, Result, SuiteResult
+from wstui.execution.status import State, Status
+from wstui.measure.escape import escape
+from wstui.report import figures
+from wstui.report.columns import cells, fit, flow, table, wrap
+from wstui.report.wording import (
+    Tone,
+    name_of,
+    peak_clients,
+    ramp_rates,
+    threshold_sign,
+    url_of,
+    verdict_sign,
+)
+
+FAILURES_SHOWN = 10
+SAMPLES_SHOWN = 2
+_COLOURS = {Tone.GOOD: "green", Tone.NEAR: "yellow", Tone.BAD: "red"}
+_QUANTILES = ("mean", "min", "p50", "p90", "p95", "p99", "p999", "max")
+
+
+def print_summary(result: Result | SuiteResult, stream: TextIO) -> None:
+    """Write the summary to `stream`: in colour and as wide as it is on a terminal, else 80 plain columns."""
+    on_terminal = stream.isatty()
+    width = min(max(shutil.get_terminal_size().columns, 80), 120) if on_terminal else 80
+    text = summary(result, width=width, colour=wants_colour(stream))
+    encoding = stream.encoding or "utf-8"
+    # A terminal that cannot show "✓" gets "?" rather than a traceback.
+    stream.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+    stream.flush()
+
+
+def wants_colour(stream: TextIO) -> bool:
+    """Whether `stream` is a terminal that may be coloured (https://no-color.org, TERM=dumb)."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def summary(result: Result | SuiteResult, *, width: int = 80, colour: bool = False) -> str:
+    """The final summary as plain text of at most `width` columns, without a newline at its end."""
+    paint = _Paint(colour)
+    if isinstance(result, SuiteResult):
+        return "\n".join(_suite(result, width, paint))
+    return "\n".join(_run(result, width, paint))
+
+
+def live_line(status: Status) -> str:
+    """Where a run stands, on one line."""
+    if status.state is State.COOLDOWN and status.suite:
+        following = status.suite.names[min(status.suite.index + 1, len(status.suite.names) - 1)]
+        left = figures.clock(status.suite.cooldown_left_s)
+        return f"{_position(status)}cooldown · {escape(following, 40)} starts in {left}"
+    stage = next((s.name for s in status.stages if s.current), "")
+    doing = escape(stage, 20) if status.state is State.RUNNING and stage else str(status.state)
+    last = status.rows[-1] if status.rows else None
+    p99 = status.latency.p99
+    if last is not None and last.response_p99_ms is not None:
+        p99 = last.response_p99_ms
+    facts = [
+        f"{figures.clock(status.elapsed_s)}/{figures.clock(status.plan_total_s)} {doing}",
+        f"{figures.count(status.counters.open)}/{figures.count(status.counters.wanted)} clients",
+        f"out {figures.rate(last.sent_per_s if last else 0)}"
+        f" in {figures.rate(last.received_per_s if last else 0)}",
+        f"p99 {figures.milliseconds(p99)}",
+        f"{figures.count(status.failures_total)} failed",
+    ]
+    if not status.state.ended:
+        facts.append(f"ETA {figures.clock(status.plan_total_s - status.plan_s)}")
+    if status.generator.limited_by:
+        facts.append(f"▲ generator: {escape(status.generator.limited_by[0], 60)}")
+    return _position(status) + " · ".join(facts)
+
+
+def _position(status: Status) -> str:
+    suite = status.suite
+    if not suite:
+        return ""
+    return f"[{suite.index + 1}/{len(suite.names)} {escape(suite.names[suite.index], 30)}] "
+
+
+class _Paint:
+    """Colours text, or leaves it as it is."""
+
+    def __init__(self, on: bool) -> None:
+        self._on = on
+
+    def tone(self, text: str, tone: Tone, *, bold: bool = False) -> str:
+        if not self._on:
+            return text
+        return click.style(text, fg=_COLOURS.get(tone), bold=bold or None)
+
+    def heading(self, text: str) -> str:
+        return click.style(text, bold=True) if self._on else text
+
+    def dim(self, lines: list[str]) -> list[str]:
+        return [click.style(line, dim=True) for line in lines] if self._on else lines
+
+
+def _suite(suite: SuiteResult, width: int, paint: _Paint) -> list[str]:
+    sign = verdict_sign(suite.verdict)
+    reason = f"{escape(suite.name)}: {escape(suite.verdict.reason)}"
+    lines = [
+        paint.tone(f"{sign.glyph} {sign.word}", sign.tone, bold=True)
+        + "  "
+        + _first(reason, sign.word, width)
+    ]
+    rows = [["", "run", "clients", "success", "p50", "p99", "failures", "took"]]
+    for run in suite.runs:
+        mark = verdict_sign(run.verdict)
+        rows.append(
+            [
+                mark.glyph,
+                f"{escape(name_of(run))} {mark.word.lower()}",
+                figures.count(peak_clients(run)),
+                figures.percent(run.connections.success_rate),
+                figures.milliseconds(run.latency_ms.response.p50),
+                figures.milliseconds(run.latency_ms.response.p99),
+                figures.count(sum(failure.count for failure in run.failures)),
+                figures.duration(run.duration_s),
+            ]
+        )
+    lines += table(rows, left=2, width=width)
+    for run in suite.runs:
+        lines += ["", "─" * width, *_run(run, width, paint)]
+    return lines
+
+
+def _first(text: str, word: str, width: int) -> str:
+    return fit(text, width - len(word) - 4)
+
+
+def _run(run: Result, width: int, paint: _Paint) -> list[str]:
+    sections = [
+        ("", _verdict(run, width, paint)),
+        ("Thresholds", _thresholds(run, width, paint)),
+        ("Connections", _connections(run, width)),
+        ("Messages", _messages(run, width)),
+        ("Latency, ms", _latency(run, width)),
+        ("Stages", _stages(run, width)),
+        ("Failures", _failures(run.failures, width, paint)),
+        ("Generator", _generator(run, width, paint)),
+    ]
+    lines: list[str] = []
+    for heading, body in sections:
+        if not body:
+            continue
+        if heading:
+            lines += ["", paint.heading(heading)]
+        lines += body
+    return lines
+
+
+def _verdict(run: Result, width: int, paint: _Paint) -> list[str]:
+    sign = verdict_sign(run.verdict)
+    reason = f"{escape(name_of(run), 60)}: {escape(run.verdict.reason)}"
+    head = [paint.tone(f"{sign.glyph} {sign.word}", sign.tone, bold=True)]
+    if cells(f"{sign.glyph} {sign.word}  {reason}") <= width:
+        head[0] += "  " + reason
+    else:
+        head += wrap(reason, width=width)
+    facts = [escape(url_of(run))] if url_of(run) else []
+    if peak_clients(run):
+        facts.append(f"{figures.count(peak_clients(run))} clients")
+    facts.append(figures.duration(run.duration_s))
+    if run.paused_s:
+        facts.append(f"paused {figures.duration(run.paused_s)}")
+    facts.append(escape(run.started))
+    return head + paint.dim(flow(facts, width=width))
+
+
+def _thresholds(run: Result, width: int, paint: _Paint) -> list[str]:
+    outcomes = run.verdict.thresholds
+    rows = [
+        [
+            threshold_sign(outcome).glyph,
+            escape(outcome.metric),
+            escape(outcome.limit),
+            figures.limit_figure(outcome.value, outcome.unit),
+            threshold_sign(outcome).word,
+            f"in {escape(outcome.stage)}" if outcome.stage else "",
+        ]
+        for outcome in outcomes
+    ]
+    lines = table(rows, left=3, width=width)
+    return [
+        paint.tone(line, threshold_sign(outcome).tone) for line, outcome in zip(lines, outcomes, strict=True)
+    ]
+
+
+def _connections(run: Result, width: int) -> list[str]:
+    seen = run.connections
+    outcomes = [
+        ("refused", seen.refused),
+        ("timed out", seen.timed_out),
+        ("failed", seen.failed),
+        ("drained", seen.drained),
+        ("dropped later", seen.dropped),
+    ]
+    facts = [
+        f"attempted {figures.count(seen.attempted)}",
+        f"ready {figures.count(seen.ready)}",
+        f"success {figures.percent(seen.success_rate)}",
+        *(f"{word} {figures.count(number)}" for word, number in outcomes if number),
+    ]
+    ramps = [
+        f"{escape(ramp.stage)}: {figures.rate(ramp.achieved)} of {figures.rate(ramp.planned)} planned"
+        for ramp in ramp_rates(run)
+    ]
+    if not ramps:
+        ramps = [f"rate {figures.rate(seen.per_second)}"]
+    return flow(facts, width=width) + flow(ramps, width=width)
+
+
+def _messages(run: Result, width: int) -> list[str]:
+    seen = run.messages
+    problems = [
+        ("timed out", seen.timed_out),
+        ("late", seen.late),
+        ("unmatched", seen.unmatched),
+        ("duplicates", seen.duplicates),
+    ]
+    facts = [
+        f"sent {figures.count(seen.sent)} ({figures.rate(seen.sent_per_second)})",
+        f"received {figures.count(seen.received)} ({figures.rate(seen.received_per_second)})",
+        *(f"{word} {figures.count(number)}" for word, number in problems if number),
+    ]
+    if seen.bytes_sent or seen.bytes_received:
+        facts.append(f"{figures.size(seen.bytes_sent)} out, {figures.size(seen.bytes_received)} in")
+    kinds = sorted(seen.by_type.items(), key=lambda item: -item[1])
+    types = [f"{escape(kind, 40)} {figures.count(number)}" for kind, number in kinds[:8]]
+    if len(kinds) > 8:
+        types.append(f"{len(kinds) - 8} further types")
+    return flow(facts, width=width) + flow(types, width=width)
+
+
+def _latency(run: Result, width: int) -> list[str]:
+    named: list[tuple[str, Latency]] = [
+        ("response", run.latency_ms.response),
+        ("round trip", run.latency_ms.round_trip),
+        ("connect", run.latency_ms.connect),
+    ]
+    with_count = width >= 92
+    head = ["", *(["count"] if with_count else []), *("p99.9" if q == "p999" else q for q in _QUANTILES)]
+    rows = [head]
+    for name, latency in named:
+        rows.append(
+            [
+                name,
+                *([figures.count(latency.count)] if with_count else []),
+                *(figures.significant(getattr(latency, quantile), 3) for quantile in _QUANTILES),
+            ]
+        )
+    return table(rows, width=width)
+
+
+def _stages(run: Result, width: int) -> list[str]:
+    if not run.stages:
+        return []
+    head = ["stage", "from", "to", "connected", "out/s", "in/s", "p50 ms", "p99 ms", "timed out"]
+    rows = [
+        [
+            escape(stage.name),
+            figures.clock(stage.started_s),
+            figures.clock(stage.ended_s),
+            figures.count(stage.connections.ready),
+            figures.significant(stage.messages.sent_per_second, 3),
+            figures.significant(stage.messages.received_per_second, 3),
+            figures.significant(stage.latency_ms.response.p50, 3),
+            figures.significant(stage.latency_ms.response.p99, 3),
+            figures.count(stage.messages.timed_out),
+        ]
+        for stage in run.stages
+    ]
+    return table([head, *rows], width=width)
+
+
+def _failures(failures: Sequence[FailureSummary], width: int, paint: _Paint) -> list[str]:
+    lines = []
+    for failure in failures[:FAILURES_SHOWN]:
+        whose = " (this generator's own)" if failure.local else ""
+        times = f"{figures.clock(failure.first_s)}–{figures.clock(failure.last_s)}"
+        head = f"  {figures.count(failure.count)} × {escape(failure.kind)}: {escape(failure.message)}"
+        lines.append(
+            paint.tone(fit(head, width - len(times) - len(whose) - 2) + f"  {times}{whose}", Tone.BAD)
+        )
+        for sample in failure.samples[-SAMPLES_SHOWN:]:
+            detail = f": {escape(sample.detail)}" if sample.detail else ""
+            text = f"      client {sample.client} at {figures.clock(sample.at_s)}{detail}"
+            lines += paint.dim([fit(text, width)])
+    if len(failures) > FAILURES_SHOWN:
+        lines.append(f"  … and {len(failures) - FAILURES_SHOWN} further kinds")
+    return lines
+
+
+def _generator(run: Result, width: int, paint: _Paint) -> list[str]:
+    seen = run.generator
+    if not seen.shards and not seen.limited_by:
+        return []
+    facts = [
+        f"{seen.shards} shard{'' if seen.shards == 1 else 's'}"
+        + (f", {seen.shards_lost} lost" if seen.shards_lost else ""),
+        f"CPU {figures.percent(seen.cpu)} mean, {figures.percent(seen.cpu_max)} max",
+        f"loop lag p99 {figures.milliseconds(seen.loop_lag_ms.p99)}",
+        f"send delay p99 {figures.milliseconds(seen.send_delay_ms.p99)}",
+        f"late sends {figures.count(seen.late_sends)}",
+        f"open files {figures.count(seen.open_files)}",
+    ]
+    lines = flow(facts, width=width)
+    for reason in seen.limited_by:
+        lines += [paint.tone(line, Tone.NEAR) for line in wrap(f"▲ limited by {escape(reason)}", width=width)]
+    return lines
