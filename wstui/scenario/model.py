@@ -1,43 +1,161 @@
 """The scenario: what to load, with how many clients, for how long, saying what, within which limits.
 
-Every duration is a float of seconds in Python and a text such as "250ms", "10s", "2m" or "1h" in TOML.
+Every duration is a float of seconds in Python and a text such as "250ms", "10s", "2m" or "1h" in TOML; every
+size an int of bytes, "64" or "1MiB" in TOML. Python code may give either form; files must write the unit.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import ipaddress
+import re
+from collections.abc import Iterator
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PrivateAttr,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+)
 
-Duration = Annotated[float, Field(ge=0)]
-Size = Annotated[int, Field(ge=0)]
+from wstui.scenario.errors import BadValue
+from wstui.scenario.masking import MASK, is_secret_header, mask_url
+from wstui.scenario.quantity import (
+    format_duration,
+    format_size,
+    parse_duration,
+    parse_size,
+    plain_number,
+    shortest_decimal,
+)
+from wstui.scenario.reference import Origin
+from wstui.scenario.threshold import Limit, parse_limit, parse_metric
+from wstui.scenario.url import check_health, check_websocket_url
+
+FROM_FILE: Final = {"units": "required"}
+"""Validation context of a file: a duration without a unit is an error there, seconds in Python."""
+
+LONGEST_S = 366 * 86400.0
+MOST_CLIENTS = 10_000_000
+
+
+def _duration(value: Any, info: ValidationInfo) -> Any:
+    if isinstance(value, str):
+        return parse_duration(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise BadValue('is no duration: write "250ms", "30s", "2m" or "1h"')
+    if info.context == FROM_FILE:
+        number = plain_number(shortest_decimal(value)) if value == value and abs(value) < LONGEST_S else "5"
+        raise BadValue(f'is a number without a unit: write "{number}s" or "{number}ms"')
+    return float(value)
+
+
+def _size(value: Any) -> Any:
+    return parse_size(value) if isinstance(value, str) else _whole(value)
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise BadValue("is no number")
+    return value
+
+
+def _http_token(value: str) -> str:
+    if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", value):
+        raise BadValue("has characters that HTTP does not allow there")
+    return value
+
+
+def _one_line(value: str) -> str:
+    if not value.isprintable():
+        raise BadValue("has a line break or another control character in it")
+    return value
+
+
+def _header_name(value: str) -> str:
+    if _http_token(value).lower().startswith("sec-websocket-") or value.lower() in ("connection", "upgrade"):
+        raise BadValue("is a header that the handshake itself sets")
+    return value
+
+
+def _ip_address(value: str) -> str:
+    try:
+        return str(ipaddress.ip_address(value))
+    except ValueError:
+        raise BadValue('is no IP address: write one of this machine, such as "127.0.0.2"') from None
+
+
+def _metric(value: str) -> str:
+    return parse_metric(value.strip()).name
+
+
+Duration = Annotated[
+    float,
+    BeforeValidator(_duration),
+    Field(ge=0, le=LONGEST_S, allow_inf_nan=False),
+    PlainSerializer(format_duration, return_type=str, when_used="json"),
+]
+"""Seconds."""
+Wait = Annotated[Duration, Field(gt=0)]
+"""Seconds, more than none."""
+Size = Annotated[
+    int,
+    BeforeValidator(_size),
+    Field(ge=0, le=1 << 40),
+    PlainSerializer(format_size, return_type=str, when_used="json"),
+]
+"""Bytes."""
+Count = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=MOST_CLIENTS)]
+Token = Annotated[str, AfterValidator(_http_token)]
+Line = Annotated[str, AfterValidator(_one_line)]
+HeaderName = Annotated[str, AfterValidator(_header_name)]
 
 
 class Table(BaseModel):
     """A table of the file: unknown keys are errors."""
 
-    model_config = ConfigDict(extra="forbid", validate_assignment=False, frozen=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        validate_assignment=False,
+        frozen=True,
+        hide_input_in_errors=True,  # it may be a secret
+    )
 
 
 class Target(Table):
     """The server under load."""
 
-    url: str = "ws://localhost:3001/ws"
+    url: Annotated[str, AfterValidator(check_websocket_url)] = "ws://localhost:3001/ws"
     ready: Literal["welcome", "open"] = "welcome"
     welcome: str = "connection:established"  # the `type` of the welcome message; "" = any first message
     settle: Duration = 1.0  # ready = "open": how long a connection must stay open to count as ready
-    health: str = "auto"  # auto | off | a base URL
-    connect_timeout: Duration = 10.0
+    health: Annotated[str, AfterValidator(check_health)] = "auto"  # auto | off | a base URL
+    connect_timeout: Wait = 10.0
     close_timeout: Duration = 3.0
     max_size: Size = 1 << 20
-    headers: dict[str, str] = {}
-    subprotocols: list[str] = []
-    origin: str = ""
+    headers: dict[HeaderName, Line] = {}
+    subprotocols: list[Token] = []
+    origin: Line = ""
     compression: bool = False
     ca_file: str = ""
     cert_file: str = ""
     key_file: str = ""
     insecure: bool = False
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        for name, value in super().__repr_args__():
+            if name in ("url", "health"):
+                yield name, mask_url(value)
+            elif name == "headers":
+                yield name, {key: MASK if is_secret_header(key) else text for key, text in value.items()}
+            else:
+                yield name, value
 
 
 class Auth(Table):
@@ -53,9 +171,9 @@ class Auth(Table):
 class Stage(Table):
     """A stretch of the load: `clients` are reached in a straight line over `over`."""
 
-    name: str
+    name: Annotated[Line, Field(min_length=1)]
     over: Duration
-    clients: int | None = Field(default=None, ge=0)  # None: as many as before
+    clients: Count | None = None  # None: as many as before
 
     @property
     def is_cooldown(self) -> bool:
@@ -68,7 +186,7 @@ class Messages(Table):
 
     exchange: Literal["odin", "echo", "ping", "listen"] = "odin"
     every: Duration = 5.0  # 0: closed loop, the next as soon as the reply is there
-    timeout: Duration = 10.0
+    timeout: Wait = 10.0
     size: Size = 64  # echo: bytes of each message
     text: bool = True  # echo: text frames, or binary
 
@@ -76,24 +194,35 @@ class Messages(Table):
 class Threshold(Table):
     """A limit on a metric: "< 20ms", ">= 99%", ">= 1000/s"."""
 
-    metric: str
+    metric: Annotated[str, AfterValidator(_metric)]
     limit: str
     stage: str = ""
     after: Duration = 0.0
     abort_on_fail: bool = False
 
+    @field_validator("limit")
+    @classmethod
+    def _limit_suits_metric(cls, limit: str, info: ValidationInfo) -> str:
+        parse_limit(limit, info.data.get("metric", ""))
+        return limit.strip()
+
+    @property
+    def bound(self) -> Limit:
+        """The limit in the unit of its metric, ready to judge figures."""
+        return parse_limit(self.limit, self.metric)
+
 
 class Fleet(Table):
     """Where the load is made."""
 
-    shards: int = Field(default=0, ge=0)  # 0: one per spare core
-    local_addresses: list[str] = []
+    shards: Annotated[int, BeforeValidator(_whole), Field(ge=0, le=1024)] = 0  # 0: one per spare core
+    local_addresses: list[Annotated[str, AfterValidator(_ip_address)]] = []
 
 
 class Scenario(Table):
-    """All of it."""
+    """All of it. Two scenarios are equal when they ask for the same, wherever they came from."""
 
-    name: str = "scenario"
+    name: Line = "scenario"
     description: str = ""
     target: Target = Target()
     auth: Auth = Auth()
@@ -101,6 +230,11 @@ class Scenario(Table):
     messages: Messages = Messages()
     thresholds: list[Threshold] = Field(default_factory=list)
     fleet: Fleet = Fleet()
+
+    _origin: Origin = PrivateAttr(default_factory=Origin)
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and other.__dict__ == self.__dict__
 
     @property
     def duration_s(self) -> float:
@@ -112,11 +246,26 @@ class Scenario(Table):
         """The largest number of clients that any stage asks for."""
         return max((stage.clients or 0 for stage in self.stages), default=0)
 
+    @property
+    def origin(self) -> Origin:
+        """The file it was read from, and the references in it."""
+        return self._origin
+
 
 class Suite(Table):
     """Presets that run one after the other, with a pause between them, and one combined verdict."""
 
-    name: str = "suite"
+    name: Line = "suite"
     description: str = ""
-    suite: list[str] = Field(min_length=1)
+    suite: list[Annotated[Line, Field(min_length=1)]] = Field(min_length=1)
     cooldown: Duration = 30.0
+
+    _origin: Origin = PrivateAttr(default_factory=Origin)
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and other.__dict__ == self.__dict__
+
+    @property
+    def origin(self) -> Origin:
+        """The file it was read from, and the references in it."""
+        return self._origin

@@ -1,0 +1,120 @@
+"""What is wrong with a scenario: every problem of a file at once, each with its key, value and remedy."""
+
+from __future__ import annotations
+
+import difflib
+import textwrap
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+Path = tuple[str | int, ...]
+"""Where a value stands in a file: ("stages", 1, "over")."""
+
+
+class BadValue(ValueError):
+    """A value that cannot be used. The message follows "key = value" and says what to write instead.
+
+    `nearest` is the valid spelling that was probably meant, or "".
+    """
+
+    def __init__(self, message: str, nearest: str = "") -> None:
+        super().__init__(f'{message}; did you mean "{nearest}"?' if nearest else message)
+        self.message = message
+        self.nearest = nearest
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong. Every text is ready to be shown: secrets masked, control characters escaped.
+
+    `file` is a path, "environment" or "command line"; `key` is dotted ("stages[1].over"), "" for the file itself.
+    """
+
+    file: str
+    key: str
+    message: str
+    value: str = ""
+    nearest: str = ""
+
+    @property
+    def subject(self) -> str:
+        """The key, with its value where it has one."""
+        return f"{self.key} = {self.value}" if self.value else self.key
+
+    @property
+    def advice(self) -> str:
+        """The message, with the nearest valid spelling."""
+        return f"{self.message}; did you mean {quote(self.nearest)}?" if self.nearest else self.message
+
+    def __str__(self) -> str:
+        return ": ".join(part for part in (self.file, self.subject, self.advice) if part)
+
+
+class ScenarioError(Exception):
+    """A scenario that cannot be run; `problems` holds everything that is wrong with it."""
+
+    def __init__(self, problems: Problem | Iterable[Problem]) -> None:
+        self.problems: tuple[Problem, ...] = (problems,) if isinstance(problems, Problem) else tuple(problems)
+        super().__init__(*self.problems)
+
+    def __str__(self) -> str:
+        return describe(self.problems)
+
+
+class PresetExistsError(ScenarioError):
+    """The file is there already and was not to be overwritten."""
+
+
+def describe(problems: Sequence[Problem], width: int = 80) -> str:
+    """A text of several lines, one paragraph a problem, under the name of each file."""
+    lines: list[str] = []
+    for file in dict.fromkeys(problem.file for problem in problems):
+        own = [problem for problem in problems if problem.file == file]
+        count = f" ({len(own)} problems)" if len(own) > 1 else ""
+        if file:
+            lines.append(f"{file}{count}:")
+        for problem in own:
+            text = ": ".join(part for part in (problem.subject, problem.advice) if part)
+            lines.extend(
+                textwrap.wrap(
+                    text,
+                    width,
+                    initial_indent="  ",
+                    subsequent_indent="      ",
+                    break_long_words=False,
+                    break_on_hyphens=False,
+                )
+            )
+    return "\n".join(lines)
+
+
+def dotted(path: Path) -> str:
+    """("stages", 1, "over") as "stages[1].over"; a key that is no bare TOML key is quoted."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            bare = part.replace("-", "").replace("_", "").isalnum() and part.isascii()
+            text += ("." if text else "") + (part if bare else quote(part))
+    return text
+
+
+def quote(text: str, longest: int = 120) -> str:
+    """A text in quotes, cut when it is very long, with what a terminal could obey escaped."""
+    shown = text if len(text) <= longest else text[: longest - 1] + "…"
+    return '"' + printable(shown.replace("\\", "\\\\").replace('"', '\\"')) + '"'
+
+
+def printable(text: str) -> str:
+    """The text with control and other unprintable characters written as escapes."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def nearest(word: str, options: Iterable[str]) -> str:
+    """The option spelt most like `word`, or "" when none is near."""
+    by_lower = {option.lower(): option for option in options}
+    found = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
+    return by_lower[found[0]] if found else ""

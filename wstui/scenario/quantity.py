@@ -1,0 +1,123 @@
+"""Durations ("250ms", "1h30m") and sizes ("64", "1MiB") as people write them, and back, without losing a bit.
+
+Durations are seconds as float, sizes bytes as int. Decimal arithmetic between text and float keeps
+`parse_duration(format_duration(x)) == x` true for every duration that a scenario can hold.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from decimal import Decimal
+
+from wstui.scenario.errors import BadValue
+
+_SECONDS = {
+    "h": Decimal(3600),
+    "m": Decimal(60),
+    "s": Decimal(1),
+    "ms": Decimal("0.001"),
+    "us": Decimal("0.000001"),
+}
+_DURATION = re.compile("".join(rf"(?:(?P<{unit}>\d+(?:\.\d+)?){unit}(?![a-z]))?" for unit in _SECONDS), re.ASCII)
+_DURATION_WORDS = (
+    (r"milliseconds?|msecs?|millis", "ms"),
+    (r"microseconds?|usecs?|µs|μs", "us"),
+    (r"seconds?|secs?", "s"),
+    (r"minutes?|mins?", "m"),
+    (r"hours?|hrs?", "h"),
+)
+
+_BYTES = {"GiB": 1 << 30, "MiB": 1 << 20, "KiB": 1 << 10, "B": 1, "": 1}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)(GiB|MiB|KiB|B|)", re.ASCII)
+
+
+def plain_number(number: Decimal) -> str:
+    """A decimal without exponent and without trailing zeros: "0.5", "1000"."""
+    return f"{number.normalize():f}"
+
+
+def shortest_decimal(number: float) -> Decimal:
+    """The shortest decimal that reads back as the same float."""
+    return Decimal(repr(float(number)))
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of "250ms", "30s", "2m", "1h" or a sum such as "1h30m"; `BadValue` says what to write."""
+    written = text.strip()
+    match = _DURATION.fullmatch(_lengthen(written))
+    if not written or match is None:
+        raise BadValue(*_duration_advice(written))
+    total = Decimal(0)
+    for unit, number in match.groupdict().items():
+        if number is not None:
+            total += Decimal(number) * _SECONDS[unit]
+    seconds = float(total)
+    if not math.isfinite(seconds):
+        raise BadValue("is longer than any run")
+    return seconds
+
+
+def format_duration(seconds: float) -> str:
+    """The text of a duration, as short as it reads well: "0s", "250ms", "90.5s" is "1m30.5s"."""
+    if not math.isfinite(seconds) or seconds < 0:
+        raise ValueError(f"a duration is a finite number of seconds from 0 on, not {seconds!r}")
+    exact = shortest_decimal(seconds)
+    if exact == 0:
+        return "0s"
+    if exact < 1:
+        unit = "ms" if exact >= _SECONDS["ms"] else "us"
+        return plain_number(exact / _SECONDS[unit]) + unit
+    parts = []
+    if exact < 10**12:  # beyond, minutes no longer help anybody
+        for unit in ("h", "m"):
+            whole, exact = divmod(exact, _SECONDS[unit])
+            if whole:
+                parts.append(f"{whole:f}{unit}")
+    if exact or not parts:
+        parts.append(f"{plain_number(exact)}s")
+    return "".join(parts)
+
+
+def parse_size(text: str) -> int:
+    """Bytes of "64", "64B", "1KiB", "1.5MiB" or "1GiB"; `BadValue` says what to write."""
+    written = text.strip()
+    match = _SIZE.fullmatch(written)
+    if match is None:
+        raise BadValue('is not a size: write "64", "1KiB" or "1MiB"', _size_advice(written))
+    size = Decimal(match[1]) * _BYTES[match[2]]
+    if size != size.to_integral_value():
+        raise BadValue("is not a whole number of bytes")
+    return int(size)
+
+
+def format_size(size: int) -> str:
+    """The text of a size in the largest unit that divides it: "64", "1KiB", "1MiB"."""
+    if size:
+        for unit in ("GiB", "MiB", "KiB"):
+            if size % _BYTES[unit] == 0:
+                return f"{size // _BYTES[unit]}{unit}"
+    return str(size)
+
+
+def _lengthen(written: str) -> str:
+    return written.replace("µs", "us").replace("μs", "us")
+
+
+def _duration_advice(written: str) -> tuple[str, str]:
+    if re.fullmatch(r"\d+(\.\d+)?", written, re.ASCII):
+        return f'is a number without a unit: write "{written}s" or "{written}ms"', ""
+    if written.startswith("-"):
+        return "is negative", ""
+    plain = re.sub(r"[\s,]|and", "", written.lower())
+    for word, unit in _DURATION_WORDS:
+        plain = re.sub(rf"(?<=\d)(?:{word})(?![a-z])", unit, plain)
+    nearest = plain if plain and _DURATION.fullmatch(plain) else ""
+    return 'is not a duration: write "250ms", "30s", "2m" or "1h30m"', nearest
+
+
+def _size_advice(written: str) -> str:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmg]?)(?:i?b|bytes?)?", written.lower(), re.ASCII)
+    if match is None:
+        return ""
+    return match[1] + {"": "", "k": "KiB", "m": "MiB", "g": "GiB"}[match[2]]

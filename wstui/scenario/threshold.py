@@ -1,0 +1,190 @@
+"""What a threshold can name and how it is judged: metrics, their units, and limits such as "< 20ms".
+
+Everything here is pure: a limit and a figure go in, a judgement comes out.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal, cast
+
+from wstui.scenario.errors import BadValue, nearest
+from wstui.scenario.quantity import plain_number, shortest_decimal
+
+Unit = Literal["ms", "%", "/s", ""]
+Op = Literal["<", "<=", ">", ">=", "=="]
+
+DISTRIBUTIONS = ("connect", "response", "roundtrip", "fanout.spread", "delivery")
+"""Families of metrics in milliseconds, each with a statistic behind it: response.p99."""
+
+FIGURES: dict[str, Unit] = {
+    "connect.success": "%",
+    "connections.dropped": "",
+    "messages.timed_out": "",
+    "messages.sent_per_second": "/s",
+    "messages.received_per_second": "/s",
+    "failures.rate": "%",
+    "fanout.completeness": "%",
+    "fanout.duplicates": "",
+    "generator.late_sends": "",
+}
+"""Metrics that are one figure, with its unit."""
+
+STATISTICS = ("mean", "min", "p50", "p90", "p95", "p99", "p99.9", "max")
+METRICS = (*FIGURES, *(f"{family}.{stat}" for family in DISTRIBUTIONS for stat in STATISTICS))
+"""The metrics worth offering; any other percentile is valid too."""
+
+_PERCENTILE = re.compile(r"p(100|\d{1,2}(?:\.\d+)?)", re.ASCII)
+_LIMIT = re.compile(r"(<=|>=|==|<|>)\s*(\d+(?:\.\d+)?)\s*(us|ms|s|%|/s|)", re.ASCII)
+_TO_MS = {"us": Decimal("0.001"), "ms": Decimal(1), "s": Decimal(1000)}
+_TAKES: dict[Unit, tuple[str, str]] = {
+    "ms": ("a duration", "< 20ms"),
+    "%": ("a share", ">= 99%"),
+    "/s": ("a rate", ">= 1000/s"),
+    "": ("a plain number", "<= 10"),
+}
+MOST_USED = 1000.0
+"""`Limit.used` never exceeds this, so that it stays a number in JSON and a bar on a screen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A metric by its parts: family "response", statistic "p99" ("" for a single figure), quantile 0.99 or None."""
+
+    name: str
+    family: str
+    statistic: str
+    quantile: float | None
+    unit: Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A bound on a figure; `value` and the figures it judges are in `unit` (milliseconds for any duration)."""
+
+    op: Op
+    value: float
+    unit: Unit = ""
+
+    def __str__(self) -> str:
+        return f"{self.op} {plain_number(shortest_decimal(self.value))}{self.unit}"
+
+    def holds(self, value: float) -> bool:
+        """Whether the figure keeps the limit. A quotient that misses it by its last bits counts as equal."""
+        same = math.isclose(value, self.value, rel_tol=1e-12)
+        if self.op == "==":
+            return same
+        if same:
+            return self.op in ("<=", ">=")
+        return value < self.value if self.op in ("<", "<=") else value > self.value
+
+    def used(self, value: float) -> float:
+        """How much of the limit is used up: 0 at best, 1 at the limit, more beyond, `MOST_USED` at most.
+
+        A lower bound on a share uses up the allowed shortfall: 99.5 % of ">= 99%" is 0.5. Where nothing is
+        allowed (">= 100%", "== 0") it is 0 when kept and above 1 when not.
+        """
+        if self.op == "==":
+            used = 0.0 if self.holds(value) else 1 + _ratio(abs(value - self.value), self.value or 1.0)
+        elif self.op in ("<", "<="):
+            used = _part(value, self.value)
+        elif self.unit == "%":
+            used = _part(100 - value, 100 - self.value)
+        elif value <= 0:
+            used = 0.0 if self.holds(value) else (1.0 if self.value == 0 == value else MOST_USED)
+        else:
+            used = self.value / value
+        if self.holds(value):
+            return min(max(used, 0.0), 1.0)
+        return min(max(used, 1.0), MOST_USED)
+
+
+def parse_metric(name: str) -> Metric:
+    """The metric of this name; `BadValue` names the nearest one."""
+    if name in FIGURES:
+        return Metric(name, name, "", None, FIGURES[name])
+    for family in DISTRIBUTIONS:
+        statistic = name.removeprefix(f"{family}.")
+        if statistic != name and (statistic in STATISTICS or _PERCENTILE.fullmatch(statistic)):
+            quantile = float(Decimal(statistic[1:]) / 100) if statistic.startswith("p") else None
+            return Metric(name, family, statistic, quantile, "ms")
+    raise BadValue("is no metric", _nearest_metric(name))
+
+
+def parse_limit(text: str, metric: str = "") -> Limit:
+    """The limit in "< 20ms", checked against the metric when one is named; `BadValue` says what to write."""
+    written = text.strip()
+    match = _LIMIT.fullmatch(written)
+    if match is None:
+        examples = [_TAKES[parse_metric(metric).unit][1]] if metric else ["< 20ms", ">= 99%", ">= 1000/s"]
+        example = " or ".join(f'"{text}"' for text in examples)
+        raise BadValue(f"is no limit: write {example}", _nearest_limit(written))
+    op, number, suffix = cast(Op, match[1]), match[2], match[3]
+    unit = cast(Unit, "ms" if suffix in _TO_MS else suffix)
+    value = float(Decimal(number) * _TO_MS.get(suffix, Decimal(1)))
+    if not math.isfinite(value):
+        raise BadValue("is larger than any figure")
+    limit = Limit(op, value, unit)
+    if metric:
+        wanted = parse_metric(metric).unit
+        if wanted != unit:
+            kind, example = _TAKES[wanted]
+            raise BadValue(f'is the wrong unit: {metric} takes {kind}, such as "{example}"', _in_unit(limit, wanted))
+    if unit == "%" and value > 100:
+        raise BadValue("no share is above 100%")
+    if unit == "%" and op == ">" and value == 100:
+        raise BadValue("no share is above 100%", ">= 100%")
+    if op == "<" and value == 0:
+        raise BadValue("nothing is below 0", f"<= 0{unit}")
+    return limit
+
+
+def parse_condition(text: str) -> tuple[str, str]:
+    """Metric and limit of a condition on one line: "response.p99 < 20ms"; `BadValue` when either is not valid."""
+    match = re.fullmatch(r"\s*([^\s<>=]+)\s*([<>=].*)", text)
+    if match is None:
+        raise BadValue('is no threshold: write "response.p99 < 20ms"')
+    metric, limit = match[1], match[2].strip()
+    parse_metric(metric)
+    parse_limit(limit, metric)
+    return metric, limit
+
+
+def _ratio(value: float, of: float) -> float:
+    return value / of if of else MOST_USED
+
+
+def _part(value: float, allowed: float) -> float:
+    if allowed > 0:
+        return value / allowed
+    return 0.0 if value <= 0 else 1 + value
+
+
+def _nearest_metric(name: str) -> str:
+    options = list(METRICS)
+    glued = re.fullmatch(r"(.*\.)p(\d{2})(\d+)", name)  # p999, as some reports spell p99.9
+    if glued:
+        name = f"{glued[1]}p{glued[2]}.{glued[3]}"
+    _, _, statistic = name.rpartition(".p")
+    if _PERCENTILE.fullmatch(f"p{statistic}"):
+        options += [f"{family}.p{statistic}" for family in DISTRIBUTIONS]
+    return name if name in options else nearest(name, options)
+
+
+def _nearest_limit(written: str) -> str:
+    plain = written.replace("≤", "<=").replace("≥", ">=").replace("=<", "<=").replace("=>", ">=")
+    plain = re.sub(r"^=(?=[^=])", "==", plain)
+    plain = re.sub(r"(?<=\d)[_,](?=\d{3})", "", plain)
+    plain = re.sub(r"(?:per|/) ?sec(?:ond)?$", "/s", plain)
+    return plain if plain != written and _LIMIT.fullmatch(plain) else ""
+
+
+def _in_unit(limit: Limit, unit: Unit) -> str:
+    if limit.unit == "" and unit:
+        if unit == "%" and 0 < limit.value <= 1:
+            return f"{limit.op} {plain_number(shortest_decimal(limit.value) * 100)}%"
+        return f"{limit}{unit}"
+    return ""
