@@ -128,9 +128,7 @@ def good(name: str = "quick", *, median_ms: float = 1.2, seed: int = 1) -> Resul
             reason="all 2 thresholds kept",
             thresholds=[
                 ThresholdOutcome("connect.success", ">= 100%", 100.0, True, unit="%", used=1.0),
-                ThresholdOutcome(
-                    "response.p99", "< 20ms", response.p99, True, "hold", "ms", (response.p99 or 0) / 20
-                ),
+                ThresholdOutcome("response.p99", "< 20ms", response.p99, True, "hold", "ms", (response.p99 or 0) / 20),
             ],
         ),
         connections=connections,
@@ -151,13 +149,9 @@ def good(name: str = "quick", *, median_ms: float = 1.2, seed: int = 1) -> Resul
                 10.0,
                 connections,
                 Messages(100, 150, 10.0, 15.0),
-                LatencySet(
-                    Latency.of(histogram(seed + 3, 100, median_ms)), latency.round_trip, latency.connect
-                ),
+                LatencySet(Latency.of(histogram(seed + 3, 100, median_ms)), latency.round_trip, latency.connect),
             ),
-            StageSummary(
-                "hold", 10.0, 40.0, Connections(), Messages(600, 650, 20.0, 21.7), LatencySet(response)
-            ),
+            StageSummary("hold", 10.0, 40.0, Connections(), Messages(600, 650, 20.0, 21.7), LatencySet(response)),
         ],
         events=[
             Event(0.0, "start", "started"),
@@ -192,13 +186,9 @@ def broken(name: str = "stress") -> Result:
             False,
             [FailureSample(4.2, 17, "retry-after: 1"), FailureSample(59.0, 4811, "retry-after: 1")],
         ),
-        FailureSummary(
-            "timeout", "no welcome in 10 s", 90, 21.0, 69.5, False, [FailureSample(21.0, 901, "")]
-        ),
+        FailureSummary("timeout", "no welcome in 10 s", 90, 21.0, 69.5, False, [FailureSample(21.0, 901, "")]),
         FailureSummary("reset", "connection reset by peer", 30, 33.0, 58.1),
-        FailureSummary(
-            "close 1011", "internal error", 12, 70.3, 118.9, False, [FailureSample(70.3, 5, "slow")]
-        ),
+        FailureSummary("close 1011", "internal error", 12, 70.3, 118.9, False, [FailureSample(70.3, 5, "slow")]),
     ]
     p99 = base.latency_ms.response.p99
     return _with(
@@ -226,9 +216,7 @@ def broken(name: str = "stress") -> Result:
         ),
         failures=failures,
         stages=[
-            StageSummary(
-                "ramp", 0.0, 60.0, connections, Messages(12_000, 11_900, 200.0, 198.3, 100), base.latency_ms
-            ),
+            StageSummary("ramp", 0.0, 60.0, connections, Messages(12_000, 11_900, 200.0, 198.3, 100), base.latency_ms),
             StageSummary(
                 "hold",
                 60.0,

@@ -15,11 +15,11 @@ from wstui.execution.status import (
     Status,
     SuiteStatus,
 )
-from wstui.measure.escape import escape
 from wstui.measure.snapshot import Counters
 from wstui.measure.timeline import Row
 from wstui.report.columns import cells, fit, table
 from wstui.report.console import live_line, print_summary, summary
+from wstui.report.wording import shown
 from wstui.scenario.model import Scenario
 
 WORDS = {
@@ -156,9 +156,9 @@ def test_the_live_line_of_a_cooldown_counts_down_to_the_next_run() -> None:
 
 def test_escaping_twice_changes_nothing_more() -> None:
     text = "a\x1b[31m\u202e\ud800\u2028 ✓ 日本 é\n"
-    once = escape(text)
+    once = shown(text)
     assert once == "a\\x1b[31m\\u202e\\ud800\\u2028 ✓ 日本 é\\n"
-    assert escape(once) == once
+    assert shown(once) == once
     once.encode()
 
 

@@ -59,8 +59,7 @@ def table(rows: Sequence[Sequence[str]], *, left: int = 1, width: int = 80, inde
     return [
         indent
         + GAP.join(
-            pad(fit(text, widths[column]), widths[column], right=column >= left)
-            for column, text in enumerate(row)
+            pad(fit(text, widths[column]), widths[column], right=column >= left) for column, text in enumerate(row)
         ).rstrip()
         for row in rows
     ]

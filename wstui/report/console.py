@@ -11,7 +11,6 @@ import click
 
 from wstui.execution.result import FailureSummary, Latency, Result, SuiteResult
 from wstui.execution.status import State, Status
-from wstui.measure.escape import escape
 from wstui.report import figures
 from wstui.report.columns import cells, fit, flow, table, wrap
 from wstui.report.wording import (
@@ -19,6 +18,7 @@ from wstui.report.wording import (
     name_of,
     peak_clients,
     ramp_rates,
+    shown,
     threshold_sign,
     url_of,
     verdict_sign,
@@ -59,9 +59,9 @@ def live_line(status: Status) -> str:
     if status.state is State.COOLDOWN and status.suite:
         following = status.suite.names[min(status.suite.index + 1, len(status.suite.names) - 1)]
         left = figures.clock(status.suite.cooldown_left_s)
-        return f"{_position(status)}cooldown · {escape(following, 40)} starts in {left}"
+        return f"{_position(status)}cooldown · {shown(following, 40)} starts in {left}"
     stage = next((s.name for s in status.stages if s.current), "")
-    doing = escape(stage, 20) if status.state is State.RUNNING and stage else str(status.state)
+    doing = shown(stage, 20) if status.state is State.RUNNING and stage else str(status.state)
     last = status.rows[-1] if status.rows else None
     p99 = status.latency.p99
     if last is not None and last.response_p99_ms is not None:
@@ -69,15 +69,14 @@ def live_line(status: Status) -> str:
     facts = [
         f"{figures.clock(status.elapsed_s)}/{figures.clock(status.plan_total_s)} {doing}",
         f"{figures.count(status.counters.open)}/{figures.count(status.counters.wanted)} clients",
-        f"out {figures.rate(last.sent_per_s if last else 0)}"
-        f" in {figures.rate(last.received_per_s if last else 0)}",
+        f"out {figures.rate(last.sent_per_s if last else 0)} in {figures.rate(last.received_per_s if last else 0)}",
         f"p99 {figures.milliseconds(p99)}",
         f"{figures.count(status.failures_total)} failed",
     ]
     if not status.state.ended:
         facts.append(f"ETA {figures.clock(status.plan_total_s - status.plan_s)}")
     if status.generator.limited_by:
-        facts.append(f"▲ generator: {escape(status.generator.limited_by[0], 60)}")
+        facts.append(f"▲ generator: {shown(status.generator.limited_by[0], 60)}")
     return _position(status) + " · ".join(facts)
 
 
@@ -85,7 +84,7 @@ def _position(status: Status) -> str:
     suite = status.suite
     if not suite:
         return ""
-    return f"[{suite.index + 1}/{len(suite.names)} {escape(suite.names[suite.index], 30)}] "
+    return f"[{suite.index + 1}/{len(suite.names)} {shown(suite.names[suite.index], 30)}] "
 
 
 class _Paint:
@@ -108,19 +107,15 @@ class _Paint:
 
 def _suite(suite: SuiteResult, width: int, paint: _Paint) -> list[str]:
     sign = verdict_sign(suite.verdict)
-    reason = f"{escape(suite.name)}: {escape(suite.verdict.reason)}"
-    lines = [
-        paint.tone(f"{sign.glyph} {sign.word}", sign.tone, bold=True)
-        + "  "
-        + _first(reason, sign.word, width)
-    ]
+    reason = f"{shown(suite.name)}: {shown(suite.verdict.reason)}"
+    lines = [paint.tone(f"{sign.glyph} {sign.word}", sign.tone, bold=True) + "  " + _first(reason, sign.word, width)]
     rows = [["", "run", "clients", "success", "p50", "p99", "failures", "took"]]
     for run in suite.runs:
         mark = verdict_sign(run.verdict)
         rows.append(
             [
                 mark.glyph,
-                f"{escape(name_of(run))} {mark.word.lower()}",
+                f"{shown(name_of(run))} {mark.word.lower()}",
                 figures.count(peak_clients(run)),
                 figures.percent(run.connections.success_rate),
                 figures.milliseconds(run.latency_ms.response.p50),
@@ -162,19 +157,19 @@ def _run(run: Result, width: int, paint: _Paint) -> list[str]:
 
 def _verdict(run: Result, width: int, paint: _Paint) -> list[str]:
     sign = verdict_sign(run.verdict)
-    reason = f"{escape(name_of(run), 60)}: {escape(run.verdict.reason)}"
+    reason = f"{shown(name_of(run), 60)}: {shown(run.verdict.reason)}"
     head = [paint.tone(f"{sign.glyph} {sign.word}", sign.tone, bold=True)]
     if cells(f"{sign.glyph} {sign.word}  {reason}") <= width:
         head[0] += "  " + reason
     else:
         head += wrap(reason, width=width)
-    facts = [escape(url_of(run))] if url_of(run) else []
+    facts = [shown(url_of(run))] if url_of(run) else []
     if peak_clients(run):
         facts.append(f"{figures.count(peak_clients(run))} clients")
     facts.append(figures.duration(run.duration_s))
     if run.paused_s:
         facts.append(f"paused {figures.duration(run.paused_s)}")
-    facts.append(escape(run.started))
+    facts.append(shown(run.started))
     return head + paint.dim(flow(facts, width=width))
 
 
@@ -183,18 +178,16 @@ def _thresholds(run: Result, width: int, paint: _Paint) -> list[str]:
     rows = [
         [
             threshold_sign(outcome).glyph,
-            escape(outcome.metric),
-            escape(outcome.limit),
+            shown(outcome.metric),
+            shown(outcome.limit),
             figures.limit_figure(outcome.value, outcome.unit),
             threshold_sign(outcome).word,
-            f"in {escape(outcome.stage)}" if outcome.stage else "",
+            f"in {shown(outcome.stage)}" if outcome.stage else "",
         ]
         for outcome in outcomes
     ]
     lines = table(rows, left=3, width=width)
-    return [
-        paint.tone(line, threshold_sign(outcome).tone) for line, outcome in zip(lines, outcomes, strict=True)
-    ]
+    return [paint.tone(line, threshold_sign(outcome).tone) for line, outcome in zip(lines, outcomes, strict=True)]
 
 
 def _connections(run: Result, width: int) -> list[str]:
@@ -213,7 +206,7 @@ def _connections(run: Result, width: int) -> list[str]:
         *(f"{word} {figures.count(number)}" for word, number in outcomes if number),
     ]
     ramps = [
-        f"{escape(ramp.stage)}: {figures.rate(ramp.achieved)} of {figures.rate(ramp.planned)} planned"
+        f"{shown(ramp.stage)}: {figures.rate(ramp.achieved)} of {figures.rate(ramp.planned)} planned"
         for ramp in ramp_rates(run)
     ]
     if not ramps:
@@ -237,7 +230,7 @@ def _messages(run: Result, width: int) -> list[str]:
     if seen.bytes_sent or seen.bytes_received:
         facts.append(f"{figures.size(seen.bytes_sent)} out, {figures.size(seen.bytes_received)} in")
     kinds = sorted(seen.by_type.items(), key=lambda item: -item[1])
-    types = [f"{escape(kind, 40)} {figures.count(number)}" for kind, number in kinds[:8]]
+    types = [f"{shown(kind, 40)} {figures.count(number)}" for kind, number in kinds[:8]]
     if len(kinds) > 8:
         types.append(f"{len(kinds) - 8} further types")
     return flow(facts, width=width) + flow(types, width=width)
@@ -269,7 +262,7 @@ def _stages(run: Result, width: int) -> list[str]:
     head = ["stage", "from", "to", "connected", "out/s", "in/s", "p50 ms", "p99 ms", "timed out"]
     rows = [
         [
-            escape(stage.name),
+            shown(stage.name),
             figures.clock(stage.started_s),
             figures.clock(stage.ended_s),
             figures.count(stage.connections.ready),
@@ -289,12 +282,10 @@ def _failures(failures: Sequence[FailureSummary], width: int, paint: _Paint) -> 
     for failure in failures[:FAILURES_SHOWN]:
         whose = " (this generator's own)" if failure.local else ""
         times = f"{figures.clock(failure.first_s)}–{figures.clock(failure.last_s)}"
-        head = f"  {figures.count(failure.count)} × {escape(failure.kind)}: {escape(failure.message)}"
-        lines.append(
-            paint.tone(fit(head, width - len(times) - len(whose) - 2) + f"  {times}{whose}", Tone.BAD)
-        )
+        head = f"  {figures.count(failure.count)} × {shown(failure.kind)}: {shown(failure.message)}"
+        lines.append(paint.tone(fit(head, width - len(times) - len(whose) - 2) + f"  {times}{whose}", Tone.BAD))
         for sample in failure.samples[-SAMPLES_SHOWN:]:
-            detail = f": {escape(sample.detail)}" if sample.detail else ""
+            detail = f": {shown(sample.detail)}" if sample.detail else ""
             text = f"      client {sample.client} at {figures.clock(sample.at_s)}{detail}"
             lines += paint.dim([fit(text, width)])
     if len(failures) > FAILURES_SHOWN:
@@ -317,5 +308,5 @@ def _generator(run: Result, width: int, paint: _Paint) -> list[str]:
     ]
     lines = flow(facts, width=width)
     for reason in seen.limited_by:
-        lines += [paint.tone(line, Tone.NEAR) for line in wrap(f"▲ limited by {escape(reason)}", width=width)]
+        lines += [paint.tone(line, Tone.NEAR) for line in wrap(f"▲ limited by {shown(reason)}", width=width)]
     return lines

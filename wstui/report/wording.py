@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from wstui.execution.result import Result, SuiteResult, ThresholdOutcome, Verdict
+from wstui.measure.visible import visible
+from wstui.scenario.errors import BadValue
+from wstui.scenario.quantity import parse_duration
 
 
 class Tone(StrEnum):
@@ -25,6 +28,11 @@ class Sign:
     glyph: str
     word: str
     tone: Tone
+
+
+def shown(text: str, limit: int = 1000) -> str:
+    """Text that may come from a server, on one line and unable to steer what shows it."""
+    return visible(text, limit)
 
 
 def verdict_sign(verdict: Verdict) -> Sign:
@@ -101,5 +109,12 @@ def _planned_stages(result: Result) -> Iterator[tuple[str, int | None, float]]:
         yield (
             str(stage.get("name", "")),
             clients if isinstance(clients, int) else None,
-            float(over) if isinstance(over, int | float) else 0.0,
+            _seconds(over),
         )
+
+
+def _seconds(duration: object) -> float:
+    try:
+        return parse_duration(duration) if isinstance(duration, str) else 0.0
+    except BadValue:
+        return 0.0

@@ -1,0 +1,103 @@
+"""The result as JUnit XML, which CI systems show as tests: thresholds and stages are the test cases."""
+
+from __future__ import annotations
+
+from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
+
+from wstui.execution.result import FailureSummary, Result, SuiteResult, ThresholdOutcome
+from wstui.report import figures
+from wstui.report.wording import name_of, peak_clients, runs_of, shown, url_of
+
+
+def render(result: Result | SuiteResult) -> str:
+    """JUnit XML with a test suite for each run.
+
+    A broken threshold fails, one without a figure is skipped, a stage that was not reached is skipped, and a run
+    that was aborted or found no target is an error. The case `generator` is skipped when the generator was the
+    limit: the server could then not be judged.
+    """
+    report = JUnitXml(shown(name_of(result)))
+    for run in runs_of(result):
+        report.add_testsuite(_suite(run))
+    report.update_statistics()  # type: ignore[no-untyped-call]
+    xml: bytes = report.tostring()  # type: ignore[no-untyped-call]
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + xml.decode("utf-8") + "\n"
+
+
+def _suite(run: Result) -> TestSuite:
+    name = shown(name_of(run))
+    suite = TestSuite(name)
+    suite.timestamp = shown(run.started)
+    for key, value in (
+        ("target", url_of(run)),
+        ("clients", str(peak_clients(run))),
+        ("success", figures.percent(run.connections.success_rate)),
+        ("response.p50", figures.milliseconds(run.latency_ms.response.p50)),
+        ("response.p99", figures.milliseconds(run.latency_ms.response.p99)),
+    ):
+        suite.add_property(key, shown(value))
+    suite.add_testcase(_verdict(run, name))
+    suite.add_testcases([_threshold(outcome, name) for outcome in run.verdict.thresholds])
+    suite.add_testcases(_stages(run, name))
+    suite.add_testcase(_generator(run, name))
+    return suite
+
+
+def _verdict(run: Result, name: str) -> TestCase:
+    # The times of a suite's cases add up to its own.
+    in_stages = sum(stage.ended_s - stage.started_s for stage in run.stages)
+    case = TestCase("verdict", f"{name}.run", max(run.duration_s - in_stages, 0.0))
+    reason = shown(run.verdict.reason)
+    if run.verdict.unreachable:
+        case.result = [Error(reason, "unreachable")]
+    elif run.verdict.aborted:
+        case.result = [Error(reason, "aborted")]
+    elif not run.verdict.passed:
+        case.result = [Failure(reason, "failed")]
+    if run.failures:
+        case.system_out = "\n".join(_failure(failure) for failure in run.failures)
+    return case
+
+
+def _failure(failure: FailureSummary) -> str:
+    sample = f" ({shown(failure.samples[-1].detail)})" if failure.samples and failure.samples[-1].detail else ""
+    return f"{failure.count} × {shown(failure.kind)}: {shown(failure.message)}{sample}"
+
+
+def _threshold(outcome: ThresholdOutcome, name: str) -> TestCase:
+    stage = f" in {outcome.stage}" if outcome.stage else ""
+    case = TestCase(shown(f"{outcome.metric} {outcome.limit}{stage}"), f"{name}.thresholds")
+    figure = figures.limit_figure(outcome.value, outcome.unit)
+    if outcome.passed is None:
+        case.result = [Skipped("nothing was measured")]
+    elif not outcome.passed:
+        case.result = [Failure(shown(f"{outcome.metric} was {figure}, limit {outcome.limit}"), "threshold")]
+    else:
+        case.system_out = shown(f"{outcome.metric} was {figure}")
+    return case
+
+
+def _stages(run: Result, name: str) -> list[TestCase]:
+    cases = []
+    for stage in run.stages:
+        case = TestCase(shown(f"stage {stage.name}"), f"{name}.stages", stage.ended_s - stage.started_s)
+        case.system_out = (
+            f"{stage.connections.ready} connected, {stage.messages.sent} sent, {stage.messages.received} received, "
+            f"p99 {figures.milliseconds(stage.latency_ms.response.p99)}"
+        )
+        cases.append(case)
+    planned = run.scenario.get("stages")
+    for unreached in planned[len(run.stages) :] if isinstance(planned, list) else []:
+        stage_name = str(unreached.get("name", "")) if isinstance(unreached, dict) else ""
+        case = TestCase(shown(f"stage {stage_name}"), f"{name}.stages")
+        case.result = [Skipped("not reached")]
+        cases.append(case)
+    return cases
+
+
+def _generator(run: Result, name: str) -> TestCase:
+    case = TestCase("generator", f"{name}.run")
+    if run.verdict.generator_limited or run.generator.limited_by:
+        why = "; ".join(run.generator.limited_by) or "no reason recorded"
+        case.result = [Skipped(shown(f"the generator was the limit, not the server: {why}"))]
+    return case
