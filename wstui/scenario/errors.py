@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-Path = tuple[str | int, ...]
+Key = tuple[str | int, ...]
 """Where a value stands in a file: ("stages", 1, "over")."""
 
 
@@ -88,7 +88,7 @@ def describe(problems: Sequence[Problem], width: int = 80) -> str:
     return "\n".join(lines)
 
 
-def dotted(path: Path) -> str:
+def dotted(path: Key) -> str:
     """("stages", 1, "over") as "stages[1].over"; a key that is no bare TOML key is quoted."""
     text = ""
     for part in path:

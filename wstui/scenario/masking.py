@@ -17,6 +17,7 @@ _QUERY_VALUE = re.compile(rf"(?P<name>(?<=[?&;]){_SECRET_WORD}=)(?P<value>[^&;#\
 _USERINFO = re.compile(r"(?P<scheme>(?<![\w+.\-])[a-z][a-z0-9+.\-]*://)(?P<value>[^/?#\s\"'<>]*)@", re.IGNORECASE)
 _JWT = re.compile(r"\beyJ[\w-]{4,}\.[\w-]+(?:\.[\w-]*)?")
 _SCHEME = re.compile(r"\b(?P<name>Bearer|Basic)\s+(?P<value>[\w.~+/=\-]{4,})", re.IGNORECASE)
+_CREDENTIAL_FREE = re.compile(r"(?:(?:Bearer|Basic|Digest|Token|ApiKey)\s*)?|(?:[\w.-]+=[;,\s]*)+", re.IGNORECASE)
 _SECRET_HEADER = re.compile(
     r"authorization|cookie|token|secret|passw|credential|session|signature|api-?_?key|access-?_?key|^x-.*key$|^key$",
     re.IGNORECASE,
@@ -40,14 +41,14 @@ def mask_text(text: str, secrets: Iterable[str] = ()) -> str:
     return _SCHEME.sub(lambda match: f"{match['name']} {MASK}", text)
 
 
-def has_secret(url: str) -> bool:
-    """Whether a URL carries a password or a token-like query value."""
-    return mask_url(url) != url
-
-
 def is_secret_header(name: str) -> bool:
     """Whether a header of this name carries a secret: Authorization, Cookie, X-Api-Key and their kind."""
     return _SECRET_HEADER.search(name) is not None
+
+
+def is_credential_free(header_value: str) -> bool:
+    """Whether a secret header's value says nothing secret: "", "Bearer ", "session="."""
+    return _CREDENTIAL_FREE.fullmatch(header_value) is not None
 
 
 def secrets_in_url(url: str) -> list[str]:
@@ -57,3 +58,15 @@ def secrets_in_url(url: str) -> list[str]:
         user, colon, password = match["value"].partition(":")
         found.append(password if colon else user)
     return [value for value in [*found, *_JWT.findall(url)] if value]
+
+
+def replace_secrets(url: str, token: str, password: str) -> str:
+    """The URL with other texts where its tokens and its password stand; a user name stays."""
+
+    def userinfo(match: re.Match[str]) -> str:
+        user, colon, _ = match["value"].partition(":")
+        return f"{match['scheme']}{user}:{password}@" if colon else f"{match['scheme']}{token}@"
+
+    url = _USERINFO.sub(userinfo, url)
+    url = _QUERY_VALUE.sub(lambda match: match["name"] + (token if match["value"] else ""), url)
+    return _JWT.sub(lambda _: token, url)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from wstui.scenario.errors import BadValue, Path
+from wstui.scenario.errors import BadValue, Key
 
 _REFERENCE = re.compile(r"\$\$\{|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<fallback>:-(?P<default>[^}]*))?\}|\$\{")
 
@@ -30,7 +30,7 @@ class Origin:
     """Where a scenario came from: its file ("" when made in Python), the references in it by path, and warnings."""
 
     file: str = ""
-    references: Mapping[Path, Reference] = field(default_factory=dict)
+    references: Mapping[Key, Reference] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
 
@@ -70,7 +70,7 @@ def hide_defaults(raw: str) -> str:
     return _REFERENCE.sub(lambda match: f"${{{match['name']}:-…}}" if match["default"] else match[0], raw)
 
 
-def walk(data: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
+def walk(data: Any, path: Key = ()) -> Iterator[tuple[Key, str]]:
     """Every text in a tree of tables and lists, with its path."""
     if isinstance(data, str):
         yield path, data
@@ -82,7 +82,17 @@ def walk(data: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
             yield from walk(value, (*path, index))
 
 
-def replaced(data: Any, texts: Mapping[Path, Any], path: Path = ()) -> Any:
+def value_at(data: Any, key: Key) -> Any:
+    """The value at a place in a tree of tables and lists, None where there is none."""
+    for part in key:
+        if isinstance(part, int):
+            data = data[part] if isinstance(data, list) and part < len(data) else None
+        else:
+            data = data.get(part) if isinstance(data, Mapping) else None
+    return data
+
+
+def replaced(data: Any, texts: Mapping[Key, Any], path: Key = ()) -> Any:
     """A copy of the tree with the values at some paths replaced."""
     if path in texts:
         return texts[path]

@@ -6,6 +6,7 @@ import re
 from urllib.parse import urlsplit
 
 from wstui.scenario.errors import BadValue, nearest
+from wstui.scenario.masking import mask_url
 
 _WEB = {"http": "ws", "https": "wss"}
 
@@ -19,14 +20,14 @@ def check_websocket_url(url: str) -> str:
         guess = f"ws://{url}" if re.fullmatch(r"[\w.\-\[\]:]+(/\S*)?", url) else ""
         raise BadValue("is no WebSocket URL: it does not begin with ws:// or wss://", guess)
     if scheme.lower() in _WEB:
-        raise BadValue("is a web address, not a WebSocket URL", f"{_WEB[scheme.lower()]}://{rest}")
+        raise BadValue("is a web address, not a WebSocket URL", mask_url(f"{_WEB[scheme.lower()]}://{rest}"))
     if scheme.lower() not in ("ws", "wss"):
         near = nearest(scheme, ("ws", "wss"))
-        guess = f"{near}://{rest}" if near else ""
+        guess = mask_url(f"{near}://{rest}") if near else ""
         raise BadValue("is no WebSocket URL: it does not begin with ws:// or wss://", guess)
     _check_address(url)
     if "#" in url:
-        raise BadValue("has a fragment, which WebSocket URLs may not have", url.partition("#")[0])
+        raise BadValue("has a fragment, which WebSocket URLs may not have", mask_url(url.partition("#")[0]))
     return url
 
 
@@ -39,7 +40,7 @@ def check_health(health: str) -> str:
         raise BadValue('is not "auto", "off" or an http:// URL', nearest(health, ("auto", "off")))
     if scheme.lower() not in _WEB:
         guess = {"ws": "http", "wss": "https"}.get(scheme.lower())
-        raise BadValue("is no http:// or https:// URL", f"{guess}://{rest}" if guess else "")
+        raise BadValue("is no http:// or https:// URL", mask_url(f"{guess}://{rest}") if guess else "")
     _check_address(health)
     return health
 

@@ -1,0 +1,116 @@
+"""What must hold between the fields of a scenario, beyond each field by itself."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from wstui.scenario.errors import Key, Problem, ScenarioError, dotted, nearest, quote
+from wstui.scenario.model import Scenario
+from wstui.scenario.quantity import format_duration
+
+_NEEDS_REPLIES = ("response", "roundtrip", "messages.timed_out", "messages.sent_per_second", "generator.late_sends")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A conflict at `key`; it cannot be judged while a value at `path` or under `rests_on` is itself broken."""
+
+    key: Key
+    message: str
+    value: str = ""
+    nearest: str = ""
+    rests_on: tuple[Key, ...] = ()
+
+    def problem(self, file: str) -> Problem:
+        """The same for people."""
+        return Problem(file, dotted(self.key), self.message, self.value, self.nearest)
+
+
+def check(scenario: Scenario) -> Scenario:
+    """The scenario, when it can be run; `ScenarioError` names every conflict. A run begins with this."""
+    found = [finding.problem(scenario.origin.file) for finding in findings(scenario)]
+    if found:
+        raise ScenarioError(found)
+    return scenario
+
+
+def findings(scenario: Scenario) -> Iterator[Finding]:
+    """Every conflict between the fields of a scenario, and with the files of this machine."""
+    yield from _stage_findings(scenario)
+    yield from _threshold_findings(scenario)
+    if scenario.auth.kind == "jwt" and not scenario.auth.secret.get_secret_value():
+        yield Finding(
+            ("auth", "secret"),
+            'is empty, and auth.kind = "jwt" signs tokens with it: set JWT_SECRET and write secret = "${JWT_SECRET}"',
+            rests_on=(("auth", "kind"),),
+        )
+    yield from _file_findings(scenario)
+
+
+def warnings(scenario: Scenario) -> list[str]:
+    """What probably is not meant, in sentences; the scenario runs all the same."""
+    advice = list(scenario.origin.warnings)
+    messages = scenario.messages
+    if messages.exchange == "listen":
+        if "every" in messages.model_fields_set:
+            advice.append('messages.every has no effect: clients of exchange "listen" send nothing.')
+        advice += [
+            f'{threshold.metric} is never measured: clients of exchange "listen" send nothing.'
+            for threshold in scenario.thresholds
+            if threshold.metric.startswith(_NEEDS_REPLIES)
+        ]
+    for threshold in scenario.thresholds:
+        span = sum(s.over for s in scenario.stages if s.name == threshold.stage or not threshold.stage)
+        if threshold.after and threshold.after >= span:
+            advice.append(
+                f"{threshold.metric} {threshold.limit} is never judged: it waits {format_duration(threshold.after)}"
+                f" of {format_duration(span)}."
+            )
+    if scenario.target.url.lower().startswith("ws:"):
+        advice += [
+            f"target.{name} has no effect: {scenario.target.url.partition(':')[0]}:// is not encrypted."
+            for name in ("ca_file", "cert_file", "insecure")
+            if getattr(scenario.target, name)
+        ]
+    return advice
+
+
+def _stage_findings(scenario: Scenario) -> Iterator[Finding]:
+    stages = scenario.stages
+    if not stages:
+        yield Finding(("stages",), "is missing: write [[stages]] with name, over and clients", rests_on=(("load",),))
+        return
+    if stages[0].clients is None:
+        yield Finding(("stages", 0, "clients"), "is missing: nobody is connected before the first stage")
+    elif not scenario.peak_clients:
+        yield Finding(("stages",), "ask for no client at all: give at least one stage clients above 0")
+    if not scenario.duration_s:
+        yield Finding(("stages",), "last 0s in all")
+    names = [stage.name for stage in stages]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            yield Finding(("stages", index, "name"), "names two stages", quote(name))
+
+
+def _threshold_findings(scenario: Scenario) -> Iterator[Finding]:
+    names = [stage.name for stage in scenario.stages]
+    rests_on: tuple[Key, ...] = (("load",), *(("stages", index, "name") for index in range(len(names))))
+    for index, threshold in enumerate(scenario.thresholds):
+        if threshold.stage and threshold.stage not in names:
+            near = nearest(threshold.stage, names)
+            message = "is no stage" if near else f"is no stage: there are {', '.join(map(quote, names)) or 'none'}"
+            key = ("thresholds", index, "stage")
+            yield Finding(key, message, quote(threshold.stage), near, rests_on)
+
+
+def _file_findings(scenario: Scenario) -> Iterator[Finding]:
+    target = scenario.target
+    for name in ("ca_file", "cert_file", "key_file"):
+        path = getattr(target, name)
+        if path and not os.path.isfile(path):  # noqa: PTH113 - a NUL in the name is False here, an exception there
+            place = "" if os.path.isabs(path) else f", seen from {os.getcwd()}"  # noqa: PTH109, PTH117
+            yield Finding(("target", name), f"is no file{place}", quote(path))
+    if target.key_file and not target.cert_file:
+        yield Finding(("target", "key_file"), "needs cert_file beside it", quote(target.key_file))

@@ -1,0 +1,134 @@
+"""Scenario files on disk: TOML in, a checked `Scenario` or `Suite` out, and back without secrets."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import tempfile
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from wstui.scenario.errors import PresetExistsError, Problem, ScenarioError, quote
+from wstui.scenario.model import Scenario, Suite
+from wstui.scenario.reading import Reading
+from wstui.scenario.writing import dumps
+
+__all__ = ["dumps", "load", "loads", "save"]
+
+LARGEST_FILE = 1 << 20
+
+
+def load(
+    source: str | os.PathLike[str],
+    environ: Mapping[str, str] | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    complete: bool = True,
+) -> Scenario | Suite:
+    """The scenario or suite in a file.
+
+    Args:
+        source: path of a TOML file.
+        environ: resolves references; the process's own environment by default.
+        overrides: values by dotted key ("target.url") that stand in for the file's, whatever it says there.
+        complete: also check what must hold between fields; False leaves that to `override.apply`.
+
+    Raises:
+        ScenarioError: with every problem of the file.
+    """
+    path = Path(source)
+    return loads(_read(path), str(path), environ, overrides, complete=complete)
+
+
+def loads(
+    text: str,
+    file: str = "",
+    environ: Mapping[str, str] | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    complete: bool = True,
+) -> Scenario | Suite:
+    """The same from a text; `file` is the name that problems show."""
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ScenarioError(_broken_toml(error, text, file)) from None
+    except RecursionError:
+        raise ScenarioError(Problem(file, "", "is nested too deeply")) from None
+    return Reading(file, data, os.environ if environ is None else environ, overrides or {}).result(complete)
+
+
+def save(scenario: Scenario | Suite, path: str | os.PathLike[str], overwrite: bool = False) -> Path:
+    """Writes the file whole or not at all, and returns its path; a file that is replaced keeps its mode.
+
+    Raises:
+        PresetExistsError: the file is there and `overwrite` is False.
+        ScenarioError: it cannot be written.
+    """
+    wanted = Path(path)
+    target = wanted.resolve()
+    if target.exists() and not overwrite:
+        raise PresetExistsError(Problem(str(wanted), "", "is there already and was not overwritten"))
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _replace(target, dumps(scenario).encode())
+    except OSError as error:
+        raise ScenarioError(Problem(str(wanted), "", f"cannot be written: {error.strerror or error}")) from None
+    return wanted
+
+
+def _replace(target: Path, content: bytes) -> None:
+    try:
+        mode = target.stat().st_mode & 0o7777
+    except FileNotFoundError:
+        mask = os.umask(0)
+        os.umask(mask)
+        mode = 0o666 & ~mask
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(mode)
+        Path(name).replace(target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(name).unlink()
+        raise
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            raw = file.read(LARGEST_FILE + 1)
+    except (OSError, ValueError) as error:
+        reason = "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be read: {_why(error)}"
+        raise ScenarioError(Problem(str(path), "", reason)) from None
+    if len(raw) > LARGEST_FILE:
+        raise ScenarioError(Problem(str(path), "", "is larger than 1 MiB: no scenario file"))
+    try:
+        return raw.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise ScenarioError(Problem(str(path), "", f"is no UTF-8 text (line {line})")) from None
+
+
+def _why(error: OSError | ValueError) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
+
+
+def _broken_toml(error: tomllib.TOMLDecodeError, text: str, file: str) -> Problem:
+    """tomllib says where in its message: "… (at line 3, column 7)" or "(at end of document)"."""
+    message, _, _ = str(error).rpartition(" (at ")
+    found = re.search(r"\(at line (\d+), column (\d+)\)$", str(error))
+    lines = text.splitlines() or [""]
+    line, column = (int(found[1]), int(found[2])) if found else (len(lines), len(lines[-1]) + 1)
+    reason = message[:1].lower() + message[1:]
+    # only up to the fault's key: the rest of the line may be a secret
+    key = re.match(r"\s*([\w.\-\[\]]+)", lines[line - 1]) if line <= len(lines) else None
+    near = f", near {quote(key[1])}" if key else ""
+    return Problem(file, "", f"is no valid TOML: {reason} at line {line}, column {column}{near}")

@@ -1,0 +1,177 @@
+"""A parsed file on its way into a model: references resolved, fields validated, every problem collected."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from pydantic import ValidationError
+
+from wstui.scenario.checks import findings
+from wstui.scenario.diagnosis import diagnose, show
+from wstui.scenario.errors import BadValue, Key, Problem, ScenarioError, dotted
+from wstui.scenario.model import FROM_FILE, Count, Duration, Scenario, Suite, Table
+from wstui.scenario.reference import Origin, Reference, expand, has_reference, replaced, value_at, walk
+from wstui.scenario.secrecy import keeps_secrets
+
+# what a broken item of a list is taken for while the rest is checked, and which of its own keys may stay
+_STAND_INS: dict[str, tuple[dict[str, Any], frozenset[str]]] = {
+    "stages": ({"name": "?", "over": "1s"}, frozenset({"name", "over", "clients"})),
+    "thresholds": ({"metric": "connect.success", "limit": ">= 0%"}, frozenset({"stage"})),
+}
+
+
+class Load(Table):
+    """The short form of the stages: a ramp, a hold and, where wanted, a way down to nobody."""
+
+    clients: Count
+    ramp: Duration
+    hold: Duration
+    cooldown: Duration | None = None
+
+
+_STAGE_OF_LOAD: dict[Key, Key] = {
+    ("load", "clients"): ("stages", 0, "clients"),
+    ("load", "ramp"): ("stages", 0, "over"),
+    ("load", "hold"): ("stages", 1, "over"),
+    ("load", "cooldown"): ("stages", 2, "over"),
+}
+
+
+class Reading:
+    """One file. `overrides` are values by dotted key that stand in for the file's own."""
+
+    def __init__(
+        self, file: str, data: dict[str, Any], environ: Mapping[str, str], overrides: Mapping[str, Any]
+    ) -> None:
+        self._file = file
+        self._model: type[Scenario] | type[Suite] = Suite if "suite" in data else Scenario
+        self._problems: dict[Key, Problem] = {}  # the first at each place
+        self._written: dict[Key, str] = {}  # texts with references, as the file has them
+        self._warnings: list[str] = []
+        self._order = list(data)
+        for key in overrides:
+            _remove(data, tuple(key.split(".")))
+        self._data = self._resolve(data, environ)
+        for key, value in overrides.items():
+            _put(self._data, tuple(key.split(".")), value)
+
+    def result(self, complete: bool = True) -> Scenario | Suite:
+        """The model; `ScenarioError` with everything that is wrong. `complete`: also between the fields."""
+        if self._model is Scenario:
+            self._expand_load()
+        if self._file:
+            self._data.setdefault("name", Path(self._file).stem)
+        made = self._validate(self._data, report=True)
+        if complete:
+            best = made or self._validate(self._with_stand_ins(), report=False)
+            if isinstance(best, Scenario):
+                self._check(best)
+        if self._problems or made is None:
+            raise ScenarioError(sorted(self._problems.values(), key=self._place))
+        values = made.model_dump()
+        references = {key: Reference(raw, value_at(values, key)) for key, raw in self._written.items()}
+        made._origin = Origin(self._file, references, tuple(self._warnings))
+        return made
+
+    def _place(self, problem: Problem) -> int:
+        """Problems are told in the order of the file's sections."""
+        section = re.split(r"[.\[]", problem.key)[0]
+        return self._order.index(section) if section in self._order else len(self._order)
+
+    def _resolve(self, data: dict[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
+        resolved: dict[Key, str] = {}
+        for key, raw in walk(data):
+            if not keeps_secrets(key, raw):
+                self._warnings.append(f"{dotted(key)} holds a secret in plain text; saving writes a reference instead.")
+            if not has_reference(raw):
+                continue
+            try:
+                text, missing = expand(raw, environ)
+            except BadValue as error:
+                self._add(key, error.message, show(key, raw))
+                continue
+            resolved[key] = text
+            self._written[key] = raw
+            if missing:
+                are = "is" if len(missing) == 1 else "are"
+                message = f'{" and ".join(missing)} {are} not set: set it, or write "${{{missing[0]}:-default}}"'
+                self._add(key, message, show(key, raw))
+        return cast(dict[str, Any], replaced(data, resolved))
+
+    def _expand_load(self) -> None:
+        if "load" not in self._data:
+            return
+        table = self._data.pop("load")
+        if "stages" in self._data:
+            self._add(("load",), "says the same as [[stages]]: keep one of them")
+            return
+        try:
+            short = Load.model_validate(table, context=FROM_FILE)
+        except ValidationError as error:
+            self._report(diagnose(error, self._file, Load, ("load",)))
+            return
+        self._data["stages"] = [
+            {"name": "ramp", "over": table["ramp"], "clients": short.clients},
+            {"name": "hold", "over": table["hold"]},
+        ]
+        if short.cooldown is not None:
+            self._data["stages"].append({"name": "cooldown", "over": table["cooldown"], "clients": 0})
+        self._written = {_STAGE_OF_LOAD.get(key, key): raw for key, raw in self._written.items()}
+
+    def _validate(self, data: dict[str, Any], *, report: bool) -> Scenario | Suite | None:
+        try:
+            return self._model.model_validate(data, context=FROM_FILE)
+        except ValidationError as error:
+            if report:
+                self._report(diagnose(error, self._file, self._model))
+            return None
+
+    def _with_stand_ins(self) -> dict[str, Any]:
+        """The data with what is broken left out or stood in for, so that the rest can be checked as well."""
+        data = cast(dict[str, Any], replaced(self._data, {}))
+        for key in self._problems:
+            _remove(data, key[:3] if key[0] in _STAND_INS else key[:2])
+        for section, index in {key[:2] for key in self._problems if len(key) > 1 and key[0] in _STAND_INS}:
+            if isinstance(items := data.get(str(section)), list) and isinstance(index, int):
+                stand_in, own = _STAND_INS[str(section)]
+                item = items[index] if isinstance(items[index], dict) else {}
+                items[index] = stand_in | {name: item[name] for name in own & item.keys()}
+        return data
+
+    def _check(self, scenario: Scenario) -> None:
+        for finding in findings(scenario):
+            needed = (finding.key, *finding.rests_on)
+            if not any(_overlap(key, broken) for key in needed for broken in self._problems):
+                self._report({finding.key: finding.problem(self._file)})
+
+    def _report(self, problems: Mapping[Key, Problem]) -> None:
+        for key, problem in problems.items():
+            if not any(key[: len(known)] == known for known in self._problems):
+                self._problems[key] = problem
+
+    def _add(self, key: Key, message: str, value: str = "") -> None:
+        self._problems[key] = Problem(self._file, dotted(key), message, value)
+
+
+def _overlap(one: Key, other: Key) -> bool:
+    shorter = min(len(one), len(other))
+    return one[:shorter] == other[:shorter]
+
+
+def _remove(data: Any, key: Key) -> None:
+    table = value_at(data, key[:-1])
+    if isinstance(table, dict):
+        table.pop(key[-1], None)
+
+
+def _put(data: dict[str, Any], key: Key, value: Any) -> None:
+    *tables, name = map(str, key)
+    for table in tables:
+        inner = data.setdefault(table, {})
+        if not isinstance(inner, dict):
+            return  # the model says what is wrong with it
+        data = inner
+    data[name] = value

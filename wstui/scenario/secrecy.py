@@ -1,0 +1,70 @@
+"""Which places of a scenario hold secrets, and what is shown and saved in their stead."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from wstui.scenario.errors import BadValue, Key
+from wstui.scenario.masking import (
+    MASK,
+    is_credential_free,
+    is_secret_header,
+    mask_url,
+    replace_secrets,
+    secrets_in_url,
+)
+from wstui.scenario.model import Scenario
+from wstui.scenario.reference import escape, written_out
+
+_VARIABLES: dict[Key, str] = {("auth", "token"): "AUTH_TOKEN", ("auth", "secret"): "JWT_SECRET"}
+_URLS: tuple[Key, ...] = (("target", "url"), ("target", "health"))
+
+
+def is_secret(key: Key) -> bool:
+    """Whether the value at this place is a secret as a whole."""
+    if key[:2] == ("target", "headers") and len(key) > 2:
+        return is_secret_header(str(key[2]))
+    return key in _VARIABLES
+
+
+def keeps_secrets(key: Key, raw: str) -> bool:
+    """Whether a file may say this at this place: a secret is only ever referred to, also in a default."""
+    try:
+        said = written_out(raw)
+    except BadValue:
+        said = raw
+    if key in _URLS:
+        return not secrets_in_url(said)
+    if key in _VARIABLES:
+        return not said
+    return not is_secret(key) or is_credential_free(said)
+
+
+def saved(key: Key, text: str) -> str:
+    """What a file says in place of a text: references for secrets, the text itself elsewhere."""
+    if key in _URLS:
+        return replace_secrets(escape(text), "${AUTH_TOKEN:-}", "${WS_PASSWORD:-}")
+    if not is_secret(key) or not text:
+        return escape(text)
+    variable = _VARIABLES.get(key) or re.sub(r"\W", "_", str(key[-1])).upper()
+    return f"${{{variable}:-}}"
+
+
+def secrets_of(scenario: Scenario) -> list[str]:
+    """Every secret that a scenario holds, for `masking.mask_text`."""
+    target, auth = scenario.target, scenario.auth
+    found = [auth.token.get_secret_value(), auth.secret.get_secret_value(), *secrets_in_url(target.url)]
+    found += secrets_in_url(target.health)
+    found += [value for name, value in target.headers.items() if is_secret_header(name)]
+    return [secret for secret in found if secret]
+
+
+def masked(scenario: Scenario) -> dict[str, Any]:
+    """The scenario as plain data for results and reports: units as in a file, secrets masked."""
+    data = scenario.model_dump(mode="json")
+    target = data["target"]
+    target["url"], target["health"] = mask_url(target["url"]), mask_url(target["health"])
+    target["headers"] = {k: MASK if is_secret_header(k) else v for k, v in target["headers"].items()}
+    data["auth"] |= {name: MASK for name in ("token", "secret") if data["auth"][name]}
+    return data
