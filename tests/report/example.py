@@ -20,6 +20,7 @@ from wstui.execution.result import (
     ThresholdOutcome,
     Verdict,
 )
+from wstui.measure.hdr import encode
 from wstui.measure.histogram import Histogram
 from wstui.measure.timeline import Row
 from wstui.scenario.model import Messages as Exchange
@@ -102,12 +103,14 @@ def _with(result: Result, **changes: object) -> Result:
 
 def good(name: str = "quick", *, median_ms: float = 1.2, seed: int = 1) -> Result:
     """100 clients, every threshold kept."""
-    response = Latency.of(histogram(seed, 700, median_ms))
-    latency = LatencySet(
-        response,
-        Latency.of(histogram(seed + 1, 700, median_ms * 0.98)),
-        Latency.of(histogram(seed + 2, 100, 3.0)),
-    )
+    measured = {
+        "response": histogram(seed, 700, median_ms),
+        "round_trip": histogram(seed + 1, 700, median_ms * 0.98),
+        "connect": histogram(seed + 2, 100, 3.0),
+        "response@hold": histogram(seed + 4, 600, median_ms),
+    }
+    response = Latency.of(measured["response"])
+    latency = LatencySet(response, Latency.of(measured["round_trip"]), Latency.of(measured["connect"]))
     connections = Connections(attempted=100, ready=100, success_rate=1.0, per_second=10.0)
     messages = Messages(
         sent=700,
@@ -160,6 +163,7 @@ def good(name: str = "quick", *, median_ms: float = 1.2, seed: int = 1) -> Resul
             Event(40.0, "end", "finished"),
         ],
         timeline=timeline(100, 10, 30, median_ms),
+        histograms={name: encode(distribution) for name, distribution in measured.items()},
     )
 
 

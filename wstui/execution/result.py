@@ -32,13 +32,9 @@ class Latency(msgspec.Struct, frozen=True):
         if mean is None:
             return cls()
         quantiles = histogram.quantiles((0.5, 0.9, 0.95, 0.99, 0.999))
-        return cls(
-            histogram.count,
-            mean / NS_PER_MS,
-            histogram.low / NS_PER_MS,
-            *(None if q is None else q / NS_PER_MS for q in quantiles),
-            histogram.high / NS_PER_MS,
-        )
+        p50, p90, p95, p99, p999 = (None if q is None else q / NS_PER_MS for q in quantiles)
+        low, high = histogram.low / NS_PER_MS, histogram.high / NS_PER_MS
+        return cls(histogram.count, mean / NS_PER_MS, low, p50, p90, p95, p99, p999, high)
 
 
 class LatencySet(msgspec.Struct, frozen=True):
@@ -160,7 +156,11 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that is kept of a run."""
+    """Everything that is kept of a run.
+
+    `histograms` are whole distributions in HdrHistogram's encoding (`wstui.measure.hdr`), without which two runs
+    could not be compared fairly: "response", "round_trip", "connect", and of one stage "response@hold".
+    """
 
     schema: str = SCHEMA
     scenario: dict[str, Any]
@@ -178,6 +178,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     stages: list[StageSummary] = []
     events: list[Event] = []
     timeline: list[dict[str, Any]] = []
+    histograms: dict[str, str] = {}
 
     @property
     def passed(self) -> bool:

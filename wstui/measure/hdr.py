@@ -1,0 +1,52 @@
+"""A histogram in HdrHistogram's own encoding (V2, compressed, base64), which tools in other languages read.
+
+An HdrHistogram of 2 significant digits with 64 ns as its lowest value has the very buckets of `Histogram`, so no
+precision is lost. Exact sum and extremes do not travel: they come back to the precision of a bucket.
+"""
+
+from __future__ import annotations
+
+import binascii
+import zlib
+from typing import Any
+
+from wstui.measure.histogram import RESOLUTION_NS, Histogram, HistogramData, bucket_bounds, bucket_of
+
+_HIGHEST_NS = (1 << 43) - 1
+_DIGITS = 2
+
+
+def encode(histogram: Histogram | HistogramData) -> str:
+    """The histogram as base64 text; about 1 KB, 1 ms."""
+    from hdrh.histogram import HdrHistogram  # 25 ms to load, and few commands need it
+
+    data = histogram.data() if isinstance(histogram, Histogram) else histogram
+    made: Any = HdrHistogram(RESOLUTION_NS, _HIGHEST_NS, _DIGITS)
+    for index, n in enumerate(data.counts, data.first):
+        made.counts[index] = n
+    if data.counts:
+        made.set_internal_tacking_values(bucket_of(data.low), bucket_of(data.high), sum(data.counts))
+    text: bytes = made.encode()
+    return text.decode("ascii")
+
+
+def decode(text: str) -> Histogram:
+    """The histogram that `encode` wrote. Raises ValueError when `text` is none, or one with other buckets."""
+    from hdrh.codec import HdrCookieException, HdrLengthException
+    from hdrh.histogram import HdrHistogram
+
+    try:
+        read: Any = HdrHistogram.decode(text)
+    except (binascii.Error, zlib.error, HdrCookieException, HdrLengthException, ValueError, IndexError) as error:
+        raise ValueError(f"not an HdrHistogram: {error}") from None
+    own = (RESOLUTION_NS, _DIGITS, len(Histogram().counts))
+    if (read.lowest_trackable_value, read.significant_figures, read.counts_len) != own:
+        raise ValueError("an HdrHistogram with other bounds or another precision than ours")
+    histogram = Histogram()
+    histogram.counts = list(read.counts[:])
+    used = [index for index, n in enumerate(histogram.counts) if n]
+    if used:
+        histogram.count = sum(histogram.counts)
+        histogram.low, histogram.high = bucket_bounds(used[0])[0], bucket_bounds(used[-1])[1] - 1
+        histogram.total = sum(histogram.counts[index] * (sum(bucket_bounds(index)) >> 1) for index in used)
+    return histogram
