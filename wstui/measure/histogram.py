@@ -165,9 +165,7 @@ class Histogram:
         if not self.count:
             return HistogramData()
         first = bucket_of(self.low)
-        return HistogramData(
-            first, self.counts[first : bucket_of(self.high) + 1], self.total, self.low, self.high
-        )
+        return HistogramData(first, self.counts[first : bucket_of(self.high) + 1], self.total, self.low, self.high)
 
     @classmethod
     def from_data(cls, data: HistogramData) -> Histogram:

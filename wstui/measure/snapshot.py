@@ -44,14 +44,10 @@ class Counters(msgspec.Struct):
     late_sends: int = 0
 
     def __add__(self, other: Counters) -> Counters:
-        return Counters(
-            *(getattr(self, name) + getattr(other, name) for name in self.__struct_fields__)
-        )
+        return Counters(*(getattr(self, name) + getattr(other, name) for name in self.__struct_fields__))
 
     def __sub__(self, other: Counters) -> Counters:
-        return Counters(
-            *(getattr(self, name) - getattr(other, name) for name in self.__struct_fields__)
-        )
+        return Counters(*(getattr(self, name) - getattr(other, name) for name in self.__struct_fields__))
 
 
 class Health(msgspec.Struct, frozen=True):

@@ -1,0 +1,33 @@
+"""wstui: a load tester for WebSocket servers that lives in the terminal.
+
+import wstui
+
+result = wstui.run_sync(wstui.Scenario(...))
+assert result.passed
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wstui.execution.api import run, run_sync
+    from wstui.execution.result import Result
+    from wstui.scenario.model import Auth, Messages, Scenario, Stage, Target, Threshold
+
+__all__ = ["Auth", "Messages", "Result", "Scenario", "Stage", "Target", "Threshold", "run", "run_sync"]
+
+_HOMES = {
+    "run": "wstui.execution.api",
+    "run_sync": "wstui.execution.api",
+    "Result": "wstui.execution.result",
+    **dict.fromkeys(("Auth", "Messages", "Scenario", "Stage", "Target", "Threshold"), "wstui.scenario.model"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    # A shard is a process of its own that starts with this import: it needs none of these.
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'wstui' has no attribute {name!r}")

@@ -1,0 +1,5 @@
+"""`python -m wstui` is the command `wstui`."""
+
+from wstui.cli import main
+
+main()

@@ -1,0 +1,23 @@
+"""The Python interface: run a scenario from a program."""
+
+from __future__ import annotations
+
+import asyncio
+
+from wstui.execution.result import Result
+from wstui.execution.run import Run
+from wstui.scenario.model import Scenario
+
+
+async def run(scenario: Scenario) -> Result:
+    """Run a scenario to its end and return its result.
+
+    The load is made by child processes. Cancelling drops every connection. Raises FleetError when no load
+    process can be started. A target that can't be reached is no error: the result says so.
+    """
+    return await Run(scenario).execute()
+
+
+def run_sync(scenario: Scenario) -> Result:
+    """`run` for a program without an event loop."""
+    return asyncio.run(run(scenario))

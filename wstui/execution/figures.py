@@ -1,0 +1,123 @@
+"""The figures that thresholds name and results hold, from what a fleet has counted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from wstui.execution.result import NS_PER_MS, Connections, Latency, LatencySet, Messages
+from wstui.fleet.fleet import Sum
+from wstui.measure.histogram import Histogram
+from wstui.measure.snapshot import Counters
+from wstui.scenario.threshold import Metric
+
+
+def failures_of(counters: Counters) -> int:
+    """Everything that went wrong: attempts that did not succeed, drops, replies that never came, wrong replies."""
+    return (
+        counters.refused
+        + counters.timed_out
+        + counters.failed
+        + counters.dropped
+        + counters.reply_timeouts
+        + counters.broken_expectations
+    )
+
+
+def failure_rate(counters: Counters) -> float | None:
+    """Failures as a share (0…1) of all that was tried: attempts and messages. None when nothing was."""
+    tried = counters.attempted + counters.sent
+    return failures_of(counters) / tried if tried else None
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """A stretch of the run: what was counted in it and its active (not paused) seconds."""
+
+    sum: Sum
+    active_s: float
+
+    def connections(self) -> Connections:
+        """How the attempts fared."""
+        c = self.sum.counters
+        return Connections(
+            c.attempted,
+            c.ready,
+            c.refused,
+            c.timed_out,
+            c.failed,
+            c.drained,
+            c.dropped,
+            _share(c.ready, c.attempted),
+            c.ready / self.active_s if self.active_s > 0 else None,
+        )
+
+    def messages(self, types: dict[str, int] | None = None) -> Messages:
+        """What was said and heard."""
+        c = self.sum.counters
+        return Messages(
+            c.sent,
+            c.received,
+            c.sent / self.active_s if self.active_s > 0 else None,
+            c.received / self.active_s if self.active_s > 0 else None,
+            c.reply_timeouts,
+            c.unmatched,
+            c.late,
+            c.duplicates,
+            c.bytes_sent,
+            c.bytes_received,
+            types or {},
+        )
+
+    def latency(self) -> LatencySet:
+        """The distributions."""
+        return LatencySet(Latency.of(self.sum.response), Latency.of(self.sum.round_trip), Latency.of(self.sum.connect))
+
+    def figure(self, metric: Metric) -> float | None:
+        """The figure of a metric in the metric's unit; None when there is nothing to tell it from."""
+        c = self.sum.counters
+        match metric.name:
+            case "connect.success":
+                share = _share(c.ready, c.attempted)
+                return None if share is None else share * 100
+            case "connections.dropped":
+                return c.dropped
+            case "messages.timed_out":
+                return c.reply_timeouts
+            case "messages.sent_per_second":
+                return c.sent / self.active_s if self.active_s > 0 else None
+            case "messages.received_per_second":
+                return c.received / self.active_s if self.active_s > 0 else None
+            case "failures.rate":
+                rate = failure_rate(c)
+                return None if rate is None else rate * 100
+            case "generator.late_sends":
+                return c.late_sends
+        histogram = self._histogram(metric.family)
+        return None if histogram is None else _statistic(histogram, metric)
+
+    def _histogram(self, family: str) -> Histogram | None:
+        return {
+            "connect": self.sum.connect,
+            "response": self.sum.response,
+            "roundtrip": self.sum.round_trip,
+        }.get(family)
+
+
+def _share(part: int, whole: int) -> float | None:
+    return min(1.0, part / whole) if whole > 0 else None
+
+
+def _statistic(histogram: Histogram, metric: Metric) -> float | None:
+    if not histogram.count:
+        return None
+    if metric.quantile is not None:
+        value = histogram.quantile(metric.quantile)
+        return None if value is None else value / NS_PER_MS
+    match metric.statistic:
+        case "mean":
+            mean = histogram.mean()
+            return None if mean is None else mean / NS_PER_MS
+        case "min":
+            return histogram.low / NS_PER_MS
+        case _:
+            return histogram.high / NS_PER_MS

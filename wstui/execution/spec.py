@@ -1,0 +1,50 @@
+"""A scenario as the specifications of its shards."""
+
+from __future__ import annotations
+
+from wstui.fleet.local import spare_cores
+from wstui.load.command import Spec
+from wstui.scenario.model import Scenario
+
+NS = 1_000_000_000
+
+
+def specs_of(scenario: Scenario) -> list[Spec]:
+    """One specification for each shard; as many as the scenario says, or one per spare core."""
+    shards = scenario.fleet.shards or spare_cores()
+    return [spec_of(scenario, shard, shards) for shard in range(shards)]
+
+
+def spec_of(scenario: Scenario, shard: int = 0, shards: int = 1) -> Spec:
+    """The specification of shard number `shard` of `shards`."""
+    target, auth, messages = scenario.target, scenario.auth, scenario.messages
+    return Spec(
+        shard=shard,
+        shards=shards,
+        url=target.url,
+        headers=list(target.headers.items()),
+        subprotocols=list(target.subprotocols),
+        origin=target.origin,
+        compression=target.compression,
+        ca_file=target.ca_file,
+        cert_file=target.cert_file,
+        key_file=target.key_file,
+        insecure=target.insecure,
+        local_addresses=list(scenario.fleet.local_addresses),
+        connect_timeout_ns=round(target.connect_timeout * NS),
+        close_timeout_ns=round(target.close_timeout * NS),
+        settle_ns=round(target.settle * NS),
+        ready=target.ready,
+        welcome=target.welcome,
+        max_size=target.max_size,
+        auth=auth.kind,
+        token=auth.token.get_secret_value(),
+        secret=auth.secret.get_secret_value(),
+        send_as=auth.send_as,
+        ttl_s=round(auth.ttl),
+        exchange=messages.exchange,
+        every_ns=round(messages.every * NS),
+        timeout_ns=round(messages.timeout * NS),
+        size=messages.size,
+        text=messages.text,
+    )

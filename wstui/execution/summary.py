@@ -1,0 +1,256 @@
+"""What a run looks like from outside: the picture while it goes, the result at its end."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from wstui.execution.figures import Scope, failure_rate, failures_of
+from wstui.execution.generator import limits_reached
+from wstui.execution.plan import Plan
+from wstui.execution.record import Recorder, StageRecord
+from wstui.execution.result import (
+    NS_PER_MS,
+    Event,
+    FailureSample,
+    FailureSummary,
+    GeneratorSummary,
+    Latency,
+    Result,
+    StageSummary,
+    ThresholdOutcome,
+)
+from wstui.execution.status import GeneratorStatus, ShardStatus, StageStatus, State, Status
+from wstui.execution.verdict import conclude
+from wstui.fleet.fleet import Fleet
+from wstui.measure.failure import FailureGroup
+from wstui.measure.histogram import Histogram
+from wstui.scenario.masking import is_secret_header, mask_text, mask_url
+from wstui.scenario.model import Scenario
+
+_LADDER = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 30_000)
+_STEPS_SHOWN = 8
+
+
+def spread_of(histogram: Histogram) -> tuple[tuple[float, float], ...]:
+    """The distribution as at most eight (upper bound in ms, share) steps of 1-2-5, the last one open-ended."""
+    if not histogram.count:
+        return ()
+    above = [histogram.above(round(bound * NS_PER_MS)) for bound in _LADDER]
+    first = next((i for i, n in enumerate(above) if n < histogram.count), len(_LADDER) - 1)
+    first = max(0, min(first, len(_LADDER) - _STEPS_SHOWN + 1))
+    steps = []
+    before = histogram.count
+    for bound, n in list(zip(_LADDER, above, strict=True))[first : first + _STEPS_SHOWN - 1]:
+        steps.append((float(bound), (before - n) / histogram.count))
+        before = n
+    steps.append((math.inf, before / histogram.count))
+    return tuple(steps)
+
+
+class Picture:
+    """Makes the status of a run. What changes once a second is computed once a second."""
+
+    def __init__(self, scenario: Scenario, host: str) -> None:
+        self._scenario = scenario
+        self._host = host
+        self._url = mask_url(scenario.target.url)
+        self._rows_seen = -1
+        self._latency = Latency()
+        self._spread: tuple[tuple[float, float], ...] = ()
+        self._failures: tuple[FailureGroup, ...] = ()
+        self._limited: tuple[str, ...] = ()
+
+    def first(self) -> Status:
+        """Before anything has happened."""
+        stages = self._scenario.stages
+        plan = Plan(stages)
+        return Status(
+            State.STARTING,
+            self._scenario,
+            self._url,
+            self._host,
+            plan_total_s=self._scenario.duration_s,
+            stages=tuple(StageStatus(s.name, s.over, clients=plan.clients(i)) for i, s in enumerate(stages)),
+            every_s=self._scenario.messages.every,
+        )
+
+    def of(
+        self,
+        *,
+        state: State,
+        fleet: Fleet,
+        recorder: Recorder,
+        plan: Plan,
+        plan_ns: int,
+        elapsed_s: float,
+        started: datetime | None,
+        target_clients: int,
+        every_s: float,
+        outcomes: Sequence[ThresholdOutcome],
+        note: str,
+        result: Result | None,
+    ) -> Status:
+        """The picture of this moment."""
+        counters = fleet.counters()
+        if len(recorder.rows) != self._rows_seen or state.ended:
+            self._rows_seen = len(recorder.rows)
+            self._latency = Latency.of(recorder.latest.response)
+            self._spread = spread_of(recorder.latest.response)
+            self._failures = tuple(fleet.failures())
+            self._limited = tuple(limits_reached(recorder.rows, counters, self._failures, fleet))
+        stages = tuple(
+            StageStatus(
+                stage.name,
+                stage.over,
+                plan.elapsed_s(index, plan_ns),
+                plan.clients(index),
+                done=index < plan.index,
+                current=index == plan.index and not state.ended,
+            )
+            for index, stage in enumerate(plan.stages)
+        )
+        return Status(
+            state,
+            self._scenario,
+            self._url,
+            self._host,
+            started,
+            elapsed_s,
+            plan_ns / 1e9,
+            plan_ns / 1e9 + plan.left_s(plan_ns),
+            stages,
+            target_clients,
+            every_s,
+            counters,
+            fleet.types(),
+            self._latency,
+            self._spread,
+            recorder.rows,
+            recorder.marks,
+            self._failures,
+            failures_of(counters),
+            failure_rate(counters),
+            tuple(outcomes),
+            _generator(fleet, counters.sent, counters.late_sends, self._limited),
+            note=note,
+            result=result,
+        )
+
+
+def _generator(fleet: Fleet, sent: int, late: int, limited: tuple[str, ...]) -> GeneratorStatus:
+    shards = []
+    files = files_limit = ports = ports_limit = 0
+    for number, snapshot in sorted(fleet.latest().items()):
+        health = snapshot.health
+        alive = fleet.alive(number)
+        clients = snapshot.counters.open if alive else 0
+        shards.append(
+            ShardStatus(
+                number,
+                alive,
+                clients,
+                health.cpu if alive else 0.0,
+                health.loop_lag_ns / NS_PER_MS if alive else 0.0,
+                fleet.age_s(number),
+            )
+        )
+        if alive:
+            files += health.files
+            files_limit += health.files_limit
+            ports += health.ports
+            ports_limit = health.ports_limit  # one pool for all processes of this host
+    return GeneratorStatus(
+        tuple(shards),
+        max((s.cpu for s in shards), default=0.0),
+        max((s.loop_lag_ms for s in shards), default=0.0),
+        files,
+        files_limit,
+        ports,
+        ports_limit,
+        late,
+        late / sent if sent else 0.0,
+        limited,
+    )
+
+
+def summarize(
+    scenario: Scenario,
+    recorder: Recorder,
+    fleet: Fleet,
+    outcomes: Sequence[ThresholdOutcome],
+    *,
+    started: datetime | None,
+    duration_s: float,
+    active_s: float,
+    paused_s: float,
+    ended_by: str,
+) -> Result:
+    """The result of a run that has ended."""
+    failures = fleet.failures()
+    whole = Scope(recorder.latest, recorder.whole(active_s).active_s)
+    counters = recorder.latest.counters
+    limited = limits_reached(recorder.rows, counters, failures, fleet)
+    unreachable = counters.attempted > 0 and counters.ready == 0 and not ended_by
+    secrets = [scenario.auth.token.get_secret_value(), scenario.auth.secret.get_secret_value()]
+    begun = started or datetime.now().astimezone()
+    return Result(
+        scenario=describe(scenario),
+        started=begun.isoformat(timespec="milliseconds"),
+        finished=datetime.now().astimezone().isoformat(timespec="milliseconds"),
+        duration_s=round(duration_s, 3),
+        paused_s=round(paused_s, 3),
+        verdict=conclude(outcomes, limited_by=limited, ended_by=ended_by, unreachable=unreachable),
+        connections=whole.connections(),
+        messages=whole.messages(fleet.types()),
+        latency_ms=whole.latency(),
+        failures=[_failure(group, secrets) for group in failures],
+        generator=GeneratorSummary(
+            fleet.size,
+            len(fleet.lost),
+            recorder.cpu_mean,
+            recorder.cpu_max if recorder.rows else None,
+            Latency.of(recorder.lag),
+            Latency.of(recorder.latest.send_delay),
+            counters.late_sends,
+            max((s.health.files for s in fleet.latest().values()), default=0),
+            limited,
+        ),
+        stages=[_stage(record, recorder, active_s) for record in recorder.stages],
+        events=[Event(mark.at_s, mark.kind, mark.text) for mark in recorder.marks],
+        timeline=[dataclasses.asdict(row) for row in recorder.rows],
+    )
+
+
+def _stage(record: StageRecord, recorder: Recorder, active_s: float) -> StageSummary:
+    scope = record.scope(recorder.latest, active_s)
+    return StageSummary(
+        record.name, record.began_s, record.ended_s, scope.connections(), scope.messages(), scope.latency()
+    )
+
+
+def _failure(group: FailureGroup, secrets: list[str]) -> FailureSummary:
+    return FailureSummary(
+        group.kind,
+        mask_text(group.message, secrets),
+        group.count,
+        group.first_ns / 1e9,
+        group.last_ns / 1e9,
+        group.local,
+        [FailureSample(s.at_ns / 1e9, s.client, mask_text(s.detail, secrets)) for s in group.samples],
+    )
+
+
+def describe(scenario: Scenario) -> dict[str, Any]:
+    """The scenario as it was run, in plain values, secrets masked."""
+    document: dict[str, Any] = scenario.model_dump(mode="json")
+    document["target"]["url"] = mask_url(scenario.target.url)
+    for name in ("token", "secret"):
+        document["auth"][name] = "***" if getattr(scenario.auth, name).get_secret_value() else ""
+    for name in document["target"]["headers"]:
+        if is_secret_header(name):
+            document["target"]["headers"][name] = "***"
+    return document

@@ -1,0 +1,81 @@
+"""Judges thresholds, while the run goes and at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from wstui.execution.figures import Scope
+from wstui.execution.record import Recorder
+from wstui.execution.result import ThresholdOutcome, Verdict
+from wstui.scenario.model import Scenario, Threshold
+from wstui.scenario.threshold import parse_limit, parse_metric
+
+NEAR = 0.8
+"""Above this share of its limit a figure is near it."""
+
+
+def judge(scenario: Scenario, recorder: Recorder, active_s: float, *, final: bool) -> list[ThresholdOutcome]:
+    """Each threshold against its figure. What was never measured is undecided, and at the end it is not kept."""
+    outcomes = []
+    whole: Scope | None = None
+    for threshold in scenario.thresholds:
+        if threshold.stage:
+            scope = recorder.named(threshold.stage, active_s)
+        else:
+            whole = scope = whole or recorder.whole(active_s)
+        outcomes.append(_judge(threshold, scope, final))
+    return outcomes
+
+
+def _judge(threshold: Threshold, scope: Scope | None, final: bool) -> ThresholdOutcome:
+    metric = parse_metric(threshold.metric)
+    limit = parse_limit(threshold.limit, threshold.metric)
+    value = scope.figure(metric) if scope is not None else None
+    passed = limit.holds(value) if value is not None else (False if final else None)
+    return ThresholdOutcome(
+        threshold.metric,
+        threshold.limit,
+        value,
+        passed,
+        threshold.stage,
+        limit.unit,
+        None if value is None else limit.used(value),
+    )
+
+
+def conclude(
+    outcomes: Sequence[ThresholdOutcome], *, limited_by: Sequence[str], ended_by: str, unreachable: bool = False
+) -> Verdict:
+    """The verdict of a run. `ended_by` says why it ended before its plan did ("" when it did not)."""
+    broken = [o for o in outcomes if not o.passed]
+    aborted = bool(ended_by)
+    if unreachable:
+        reason = "no client became ready: the target could not be loaded"
+    elif broken:
+        reason = "; ".join(explain(o) for o in broken)
+        if limited_by:
+            reason += f"; but the generator was the limit: {', '.join(limited_by)}"
+    elif aborted:
+        reason = ended_by
+    elif limited_by:
+        reason = f"all thresholds kept, but the generator was the limit: {', '.join(limited_by)}"
+    elif outcomes:
+        reason = f"all {len(outcomes)} thresholds kept" if len(outcomes) > 1 else "the threshold was kept"
+    else:
+        reason = "no thresholds to judge by"
+    return Verdict(
+        passed=not broken and not aborted and not unreachable,
+        reason=reason,
+        generator_limited=bool(limited_by),
+        aborted=aborted,
+        unreachable=unreachable,
+        thresholds=list(outcomes),
+    )
+
+
+def explain(outcome: ThresholdOutcome) -> str:
+    """One broken threshold in words."""
+    where = f" in {outcome.stage}" if outcome.stage else ""
+    if outcome.value is None:
+        return f"{outcome.metric}{where} was never measured (limit {outcome.limit})"
+    return f"{outcome.metric}{where} was {outcome.value:.4g}{outcome.unit} (limit {outcome.limit})"

@@ -1,0 +1,125 @@
+"""Shards as child processes of the operator, over pipes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections import deque
+from collections.abc import AsyncIterator
+
+from wstui.fleet.transport import FleetError, Lost, Said
+from wstui.load.command import Spec, encode
+from wstui.load.link import LENGTH, LinkLost, read_message
+
+STDERR_LINES = 20
+
+
+def spare_cores() -> int:
+    """How many shards this machine should run: one core is left to the operator's side and the rest, at least one."""
+    try:
+        cores = len(os.sched_getaffinity(0))
+    except AttributeError:  # pragma: no cover - not Linux
+        cores = os.cpu_count() or 1
+    return max(1, cores - 1)
+
+
+class LocalTransport:
+    """One process per shard, `python -m wstui.load`. Its stdin closes with this process, however that ends."""
+
+    def __init__(self) -> None:
+        self._processes: dict[int, asyncio.subprocess.Process] = {}
+        self._queue: asyncio.Queue[Said | Lost] = asyncio.Queue()
+        self._readers: list[asyncio.Task[None]] = []
+        self._errors: dict[int, deque[str]] = {}
+
+    async def start(self, specs: list[Spec]) -> None:
+        """See Transport."""
+        for spec in specs:
+            try:
+                # All three streams are named: inside a Textual app sys.stderr has no file descriptor to inherit.
+                process = await asyncio.create_subprocess_exec(
+                    sys.executable,
+                    "-m",
+                    "wstui.load",
+                    stdin=asyncio.subprocess.PIPE,
+                    stdout=asyncio.subprocess.PIPE,
+                    stderr=asyncio.subprocess.PIPE,
+                )
+            except OSError as error:
+                raise FleetError(f"a load process can't be started: {error.strerror}") from error
+            self._processes[spec.shard] = process
+            self._errors[spec.shard] = deque(maxlen=STDERR_LINES)
+            self._readers.append(asyncio.create_task(self._read(spec.shard, process)))
+            self.send(spec.shard, encode(spec))
+
+    def pid(self, shard: int) -> int:
+        """The process id of a shard."""
+        return self._processes[shard].pid
+
+    def send(self, shard: int, message: bytes) -> None:
+        """See Transport."""
+        process = self._processes.get(shard)
+        if process is None or process.returncode is not None or process.stdin is None:
+            return
+        if not process.stdin.is_closing():
+            with contextlib.suppress(ConnectionError, OSError, RuntimeError):
+                process.stdin.write(LENGTH.pack(len(message)) + message)
+
+    async def events(self) -> AsyncIterator[Said | Lost]:
+        """See Transport."""
+        left = len(self._processes)
+        while left:
+            event = await self._queue.get()
+            if isinstance(event, Lost):
+                left -= 1
+            yield event
+
+    async def _read(self, shard: int, process: asyncio.subprocess.Process) -> None:
+        assert process.stdout is not None
+        complaints = asyncio.create_task(self._read_errors(shard, process))
+        with contextlib.suppress(LinkLost):
+            while True:
+                self._queue.put_nowait(Said(shard, await read_message(process.stdout)))
+        code = await process.wait()
+        await asyncio.wait({complaints}, timeout=1)
+        complaints.cancel()
+        self._queue.put_nowait(Lost(shard, self._reason(shard, code)))
+
+    async def _read_errors(self, shard: int, process: asyncio.subprocess.Process) -> None:
+        assert process.stderr is not None
+        with contextlib.suppress(ValueError, ConnectionError):
+            while line := await process.stderr.readline():
+                self._errors[shard].append(line.decode("utf-8", "replace").rstrip())
+
+    def _reason(self, shard: int, code: int) -> str:
+        if code == 0:
+            return ""
+        last = next((line for line in reversed(self._errors[shard]) if line.strip()), "")
+        if code < 0:
+            try:
+                how = f"killed by {signal.Signals(-code).name}"
+            except ValueError:
+                how = f"killed by signal {-code}"
+        else:
+            how = f"ended with status {code}"
+        return f"{how}: {last}" if last else how
+
+    async def close(self, grace_s: float) -> None:
+        """See Transport."""
+        for process in self._processes.values():
+            if process.stdin is not None:
+                with contextlib.suppress(ConnectionError, OSError):
+                    process.stdin.close()
+        if self._readers:
+            await asyncio.wait(self._readers, timeout=grace_s)
+        for process in self._processes.values():
+            if process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+        if self._readers:
+            _, stuck = await asyncio.wait(self._readers, timeout=2)
+            for task in stuck:
+                task.cancel()

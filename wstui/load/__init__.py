@@ -1,0 +1,1 @@
+"""How one process makes load: thousands of clients on one loop. Touches no files, no screen, no wall-clock policy."""

@@ -1,0 +1,430 @@
+"""One virtual client: opens, becomes ready, sends when told, matches replies, closes; and says how each of it went."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from enum import IntEnum
+from typing import TYPE_CHECKING, cast
+
+from websockets.client import ClientProtocol
+from websockets.frames import CloseCode
+
+from wstui.load.frames import FrameReceiver, encode, quiet
+from wstui.load.outcome import Cause, Outcome, cause_of
+from wstui.measure.visible import visible
+
+if TYPE_CHECKING:
+    from websockets.uri import WebSocketURI
+
+    from wstui.load.shard import Shard
+
+_HEAD_LIMIT = 64 * 1024
+EXPIRED_KEPT = 32
+
+_now = time.monotonic_ns
+
+
+class Step(IntEnum):
+    """Where a client stands."""
+
+    CONNECTING = 0  # TCP, TLS
+    HANDSHAKE = 1  # request sent
+    WAITING = 2  # open, not yet ready
+    READY = 3
+    RETIRING = 4  # no more sends; closes when the last reply is there
+    CLOSING = 5  # close frame sent or answered
+    ENDED = 6
+
+
+class Client(FrameReceiver, asyncio.Protocol):
+    """A connection of the load. Its number is its identity: token, phase of its sends, lines in the error log."""
+
+    __slots__ = (
+        "answered",
+        "blocked",
+        "born_ns",
+        "closing_ns",
+        "expired",
+        "handshake",
+        "next_ns",
+        "number",
+        "opened_ns",
+        "pending",
+        "sequence",
+        "shard",
+        "step",
+        "task",
+        "transport",
+        "waiting",
+    )
+
+    def __init__(self, shard: Shard, number: int, uri: WebSocketURI) -> None:
+        super().__init__(uri, shard.spec.max_size)
+        self.shard = shard
+        self.number = number
+        self.transport: asyncio.Transport | None = None
+        self.task: asyncio.Task[None] | None = None
+        self.handshake: ClientProtocol | None = None
+        self.step = Step.CONNECTING
+        self.waiting = False  # for the welcome
+        self.blocked = False  # the other side does not read
+        self.born_ns = _now()
+        self.opened_ns = 0
+        self.closing_ns = 0
+        self.next_ns = 0
+        self.sequence = 0
+        self.answered = -1
+        self.pending: dict[int, tuple[int, int]] = {}  # key → intended, sent
+        self.expired: dict[int, None] | None = None  # keys whose reply came too late to count
+
+    # -- opening -----------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """TCP (and TLS) is up: ask for the upgrade."""
+        # uvloop's transports are not subclasses of asyncio's.
+        self.transport = cast(asyncio.Transport, transport)
+        if self.step is not Step.CONNECTING:
+            self.transport.abort()
+            return
+        self.step = Step.HANDSHAKE
+        spec = self.shard.spec
+        protocol = ClientProtocol(
+            self.uri,
+            origin=self.shard.origin,
+            extensions=self.shard.extensions,
+            subprotocols=self.shard.subprotocols(self.number),
+            max_size=spec.max_size,
+            logger=quiet,
+        )
+        request = protocol.connect()
+        for name, value in self.shard.headers(self.number):
+            request.headers[name] = value
+        protocol.send_request(request)
+        self.handshake = protocol
+        for data in protocol.data_to_send():
+            self.write(data)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes from the network; the clock is read once for all that they hold."""
+        shard = self.shard
+        shard.now = _now()
+        shard.tally.counters.bytes_received += len(data)
+        if self.handshake is not None:
+            self._respond(data)
+        elif self.step < Step.CLOSING:
+            self.feed(data)
+        elif self.step is Step.CLOSING:
+            self.feed_closing(data)
+
+    def _respond(self, data: bytes) -> None:
+        """Read the answer to the upgrade: up to the blank line it is HTTP, after it frames begin."""
+        data = self.tail + data
+        end = data.find(b"\r\n\r\n")
+        protocol = self.handshake
+        assert protocol is not None
+        if end < 0:
+            self.tail = data
+            if len(data) > _HEAD_LIMIT:
+                self._give_up(Outcome.FAILED, Cause("handshake", "response header larger than 64 KiB"))
+            return
+        self.tail = b""
+        head, rest = data[: end + 4], data[end + 4 :]
+        status = head.split(b"\r\n", 1)[0].split(b" ", 2)
+        if len(status) < 2 or not status[0].startswith(b"HTTP/1."):
+            self._give_up(Outcome.FAILED, Cause("handshake", "the answer is not HTTP"), visible(head, 80))
+            return
+        if status[1] != b"101":
+            reason = visible(status[2], 60) if len(status) > 2 else ""
+            cause = Cause(f"http {visible(status[1], 8)}", f"HTTP {visible(status[1], 8)} {reason}".strip())
+            self._give_up(Outcome.REFUSED, cause, _refusal_detail(head, rest))
+            return
+        protocol.receive_data(head)
+        if protocol.handshake_exc is not None:
+            self._give_up(
+                Outcome.FAILED, Cause("handshake", visible(f"invalid upgrade: {protocol.handshake_exc}", 120))
+            )
+            return
+        self.handshake = None
+        self.adopt(protocol)
+        self.opened_ns = self.shard.now
+        self.step = Step.WAITING
+        self.waiting = self.shard.exchange.waits
+        self.shard.opened(self)
+        if rest:
+            self.feed(rest)
+
+    def welcomed(self) -> None:
+        """The ready condition is met by a message."""
+        self.waiting = False
+        self.become_ready(self.shard.now)
+
+    def become_ready(self, at_ns: int) -> None:
+        """The attempt succeeded, `at_ns` on the monotonic clock."""
+        if self.step is Step.WAITING:
+            self.step = Step.READY
+            self.shard.became_ready(self, at_ns)
+
+    def connect_failed(self, error: BaseException) -> None:
+        """TCP or TLS did not come up."""
+        self._give_up(Outcome.FAILED, cause_of(error))
+
+    def time_out(self) -> None:
+        """The attempt took too long: say which part."""
+        timeout = self.shard.spec.connect_timeout_ns / 1e9
+        if self.step is Step.WAITING:
+            cause = Cause("connect timeout", f"no welcome within {timeout:g} s")
+        elif self.step is Step.HANDSHAKE:
+            cause = Cause("connect timeout", f"no answer to the upgrade within {timeout:g} s")
+        else:
+            cause = Cause("connect timeout", f"no TCP connection within {timeout:g} s")
+        self._give_up(Outcome.TIMED_OUT, cause)
+
+    def _give_up(self, outcome: Outcome, cause: Cause | None, detail: str = "") -> None:
+        """The attempt ended without success."""
+        if self.step >= Step.READY:
+            return
+        self.step = Step.ENDED
+        self.handshake = None
+        self.tail = b""
+        self.shard.attempt_ended(self, outcome, cause, detail)
+        if self.task is not None:
+            self.task.cancel()
+        if self.transport is not None:
+            self.transport.abort()
+
+    # -- talking -----------------------------------------------------------------------------------------------
+
+    def send(self, intended_ns: int) -> None:
+        """Send the next message, which was due at `intended_ns` (monotonic)."""
+        shard = self.shard
+        tally = shard.tally
+        now = _now()
+        first, payload, key = shard.exchange.compose(self, now)
+        self.pending[key] = (intended_ns, now)
+        counters = tally.counters
+        counters.sent += 1
+        delay = now - intended_ns
+        tally.send_delay.record(delay)
+        if delay > shard.late_ns:
+            counters.late_sends += 1
+        # A peer that does not read must not fill our memory: what it can't take stays unwritten and times out.
+        if not self.blocked:
+            data = encode(first, payload, counters.sent)
+            counters.bytes_sent += len(data)
+            self.transport.write(data)  # type: ignore[union-attr]
+
+    def message(self, first: int, payload: bytes) -> None:
+        """A whole message arrived."""
+        shard = self.shard
+        shard.tally.counters.received += 1
+        shard.exchange.receive(self, first, payload)
+
+    def pong(self, payload: bytes) -> None:
+        """A pong frame arrived."""
+        self.shard.tally.counters.received += 1
+        self.shard.exchange.pong(self, payload)
+
+    def replied(self, key: object) -> None:
+        """A reply names the message `key` that it answers."""
+        shard = self.shard
+        tally = shard.tally
+        entry = self.pending.pop(key, None) if type(key) is int else None
+        if entry is None:
+            if key == self.answered:
+                tally.counters.duplicates += 1
+            elif self.expired is not None and key in self.expired:
+                del self.expired[key]
+                tally.counters.late += 1
+            else:
+                tally.counters.unmatched += 1
+            return
+        self.answered = key  # type: ignore[assignment]
+        tally.counters.matched += 1
+        intended, sent = entry
+        now = shard.now
+        tally.response.record(now - intended)
+        tally.round_trip.record(now - sent)
+        if self.step is Step.RETIRING:
+            if not self.pending:
+                self.close()
+        elif shard.closed_loop and self.step is Step.READY and not shard.held:
+            self.send(now)
+
+    def expire(self, now_ns: int) -> None:
+        """Count what has waited too long for its reply; called several times a second."""
+        pending = self.pending
+        timeout = self.shard.spec.timeout_ns
+        expired = False
+        while pending:
+            key, (intended, sent) = next(iter(pending.items()))
+            if now_ns - sent < timeout:
+                break
+            del pending[key]
+            expired = True
+            if self.expired is None:
+                self.expired = {}
+            self.expired[key] = None
+            if len(self.expired) > EXPIRED_KEPT:
+                del self.expired[next(iter(self.expired))]
+            self.shard.reply_missing(
+                self, sent + timeout - intended, Cause("timeout", f"no reply within {timeout / 1e9:g} s")
+            )
+        if not expired or pending:
+            return
+        if self.step is Step.RETIRING:
+            self.close()
+        elif self.shard.closed_loop and self.step is Step.READY and not self.shard.held:
+            self.send(now_ns)
+
+    # -- ending ------------------------------------------------------------------------------------------------
+
+    def retire(self) -> None:
+        """Send no more, and close when the replies in flight are there."""
+        if self.step is Step.READY:
+            self.step = Step.RETIRING
+            if not self.pending:
+                self.close()
+        elif self.step < Step.READY:
+            self._give_up(Outcome.DRAINED, None)
+
+    def close(self) -> None:
+        """Begin the closing handshake with 1000."""
+        if self.step not in (Step.READY, Step.RETIRING):
+            return
+        self.step = Step.CLOSING
+        self.closing_ns = _now()
+        self.shard.began_closing(self)
+        protocol = self.ensure_protocol()
+        protocol.send_close(CloseCode.NORMAL_CLOSURE)
+        for data in protocol.data_to_send():
+            self.write(data)
+
+    def abort(self) -> None:
+        """Drop the connection."""
+        if self.step < Step.READY:
+            self._give_up(Outcome.DRAINED, None)
+        elif self.transport is not None:
+            if self.step is not Step.CLOSING:
+                self.step = Step.CLOSING
+                self.shard.began_closing(self)
+            self.transport.abort()
+
+    def closing(self) -> None:
+        """The other side closes, or its frames are broken."""
+        if self.step is Step.CLOSING or self.step is Step.ENDED:
+            return
+        protocol = self.protocol
+        assert protocol is not None
+        received = protocol.close_rcvd
+        if received is not None:
+            detail = visible(received.reason, 123)
+            cause = Cause(f"close {int(received.code)}", detail or _close_name(received.code))
+        elif protocol.parser_exc is not None:
+            cause = Cause("protocol", visible(str(protocol.parser_exc), 120))
+        else:
+            cause = Cause("reset", "connection closed without a close frame")
+        if self.step < Step.READY:
+            if self.transport is not None and received is not None:
+                # The answer to its close frame is already written: let it out before the socket closes.
+                self.transport.close()
+            self._give_up_politely(Outcome.REFUSED if received is not None else Outcome.FAILED, cause)
+            return
+        self._dropped(cause)
+
+    def _give_up_politely(self, outcome: Outcome, cause: Cause) -> None:
+        transport, self.transport = self.transport, None
+        self._give_up(outcome, cause)
+        self.transport = transport
+        if outcome is Outcome.FAILED and transport is not None:
+            transport.abort()
+
+    def _dropped(self, cause: Cause) -> None:
+        """A ready connection ends and we did not ask for it."""
+        self.step = Step.CLOSING
+        self.closing_ns = _now()
+        self._lose_pending()
+        self.shard.dropped(self, cause)
+
+    def _lose_pending(self) -> None:
+        """No reply can come any more: each message in flight counts as timed out, at the timeout's value."""
+        timeout = self.shard.spec.timeout_ns
+        for intended, sent in self.pending.values():
+            self.shard.reply_missing(
+                self, sent + timeout - intended, Cause("timeout", "connection ended before the reply")
+            )
+        self.pending = {}
+
+    def eof_received(self) -> bool:
+        """The other side has no more to say; the transport closes itself."""
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """TCP has ended."""
+        if self.step < Step.READY:
+            if exc is not None:
+                cause = cause_of(exc)
+            elif self.step is Step.HANDSHAKE:
+                cause = Cause("handshake", "connection closed before the answer to the upgrade")
+            else:
+                cause = Cause("reset", "connection closed before ready, without a close frame")
+            self._give_up(Outcome.FAILED, cause)
+        elif self.step < Step.CLOSING:
+            self._dropped(cause_of(exc) if exc is not None else Cause("reset", "closed without a close frame"))
+        self.transport = None
+        self.protocol = None
+        if self.step is not Step.ENDED:
+            self.step = Step.ENDED
+            self.shard.ended(self)
+
+    # -- writing -----------------------------------------------------------------------------------------------
+
+    def write(self, data: bytes) -> None:
+        """Bytes for the network that are not messages."""
+        if self.transport is not None:
+            self.shard.tally.counters.bytes_sent += len(data)
+            self.transport.write(data)
+
+    def pause_writing(self) -> None:
+        """The transport's buffer is full."""
+        self.blocked = True
+
+    def resume_writing(self) -> None:
+        """The transport's buffer has room again."""
+        self.blocked = False
+
+
+_BUFFER = memoryview(bytearray(256 * 1024))
+
+
+class BufferedClient(Client, asyncio.BufferedProtocol):
+    """The same for asyncio's own loop, which would allocate 256 KiB for each receive; one buffer serves all."""
+
+    __slots__ = ()
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """The shared buffer: it is emptied before the loop reads again."""
+        return _BUFFER
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """The loop has read `nbytes` into it."""
+        self.data_received(bytes(_BUFFER[:nbytes]))
+
+
+def _refusal_detail(head: bytes, body: bytes) -> str:
+    """What a refusal says beside its status: Retry-After or Location, and the beginning of its body."""
+    parts = []
+    for line in head.split(b"\r\n")[1:]:
+        name, _, value = line.partition(b":")
+        if name.lower() in (b"retry-after", b"location"):
+            parts.append(f"{name.decode('ascii', 'replace').lower()} {visible(value.strip(), 60)}")
+    if body:
+        parts.append(visible(body, 120))
+    return " · ".join(parts)
+
+
+def _close_name(code: int) -> str:
+    try:
+        return CloseCode(code).name.lower().replace("_", " ")
+    except ValueError:
+        return "without a reason"

@@ -1,0 +1,115 @@
+"""What travels down to a shard: its specification once, then commands. Durations are nanoseconds, never wall clocks."""
+
+from __future__ import annotations
+
+import msgspec
+
+from wstui.measure.snapshot import Snapshot
+
+
+class Spec(msgspec.Struct, tag="spec", frozen=True, kw_only=True):
+    """Everything that a shard needs to know to make its share of the load. Carries secrets: never log it.
+
+    Of a fleet of `shards` processes this is number `shard`; it owns the clients whose number modulo `shards`
+    is `shard`.
+    """
+
+    shard: int = 0
+    shards: int = 1
+    # target
+    url: str
+    headers: list[tuple[str, str]] = []
+    subprotocols: list[str] = []
+    origin: str = ""
+    compression: bool = False
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+    insecure: bool = False
+    local_addresses: list[str] = []
+    connect_timeout_ns: int = 10_000_000_000
+    close_timeout_ns: int = 3_000_000_000
+    settle_ns: int = 1_000_000_000
+    ready: str = "welcome"
+    welcome: str = "connection:established"
+    max_size: int = 1 << 20
+    in_flight: int = 64
+    # who a client is
+    auth: str = "none"  # none | token | jwt
+    token: str = ""
+    secret: str = ""
+    send_as: str = "query"  # query | header | subprotocol
+    ttl_s: int = 86400
+    # what it says
+    exchange: str = "odin"
+    every_ns: int = 5_000_000_000
+    timeout_ns: int = 10_000_000_000
+    size: int = 64
+    text: bool = True
+
+
+class Go(msgspec.Struct, tag="go", frozen=True):
+    """Start the clock of the run: its zero is the moment this arrives."""
+
+
+class Ramp(msgspec.Struct, tag="ramp", frozen=True):
+    """Lead the whole fleet from the clients wanted now to `to` in a straight line over `over_ns`."""
+
+    to: int
+    over_ns: int
+
+
+class Pace(msgspec.Struct, tag="pace", frozen=True):
+    """Let each client send every `every_ns`; 0 is a closed loop."""
+
+    every_ns: int
+
+
+class Pause(msgspec.Struct, tag="pause", frozen=True):
+    """Stop sends and ramp; keep connections open."""
+
+
+class Resume(msgspec.Struct, tag="resume", frozen=True):
+    """Go on where the pause began."""
+
+
+class Drain(msgspec.Struct, tag="drain", frozen=True):
+    """Stop sending, wait up to `grace_ns` for replies in flight, close every connection with 1000, then end."""
+
+    grace_ns: int
+
+
+class Abort(msgspec.Struct, tag="abort", frozen=True):
+    """Drop every connection and end."""
+
+
+class Heartbeat(msgspec.Struct, tag="heartbeat", frozen=True):
+    """The operator is still there."""
+
+
+Command = Spec | Go | Ramp | Pace | Pause | Resume | Drain | Abort | Heartbeat
+
+
+class Joined(msgspec.Struct, tag="joined", frozen=True):
+    """A shard is up and has understood its specification."""
+
+    shard: int
+    pid: int
+    python: str
+    version: str
+    loop: str
+    files_limit: int
+
+
+class Finished(msgspec.Struct, tag="finished", frozen=True):
+    """A shard has said its last snapshot and is about to exit; `error` is empty when all went well."""
+
+    shard: int
+    error: str = ""
+
+
+Message = Joined | Snapshot | Finished
+
+encode = msgspec.msgpack.Encoder().encode
+decode_command = msgspec.msgpack.Decoder(Command).decode
+decode_message = msgspec.msgpack.Decoder(Message).decode

@@ -1,0 +1,142 @@
+"""Opens sockets: a bounded number in flight, from several source addresses where one has too few ports."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+import sys
+from typing import TYPE_CHECKING
+
+from wstui.load.client import Client, Step
+
+if TYPE_CHECKING:
+    from wstui.load.command import Spec
+
+_BIND_ADDRESS_NO_PORT = 24  # Linux, ip(7): choose the port at connect, so that it is shared between destinations
+
+
+def tls_context(spec: Spec) -> ssl.SSLContext:
+    """The TLS settings of a target. Raises OSError or ssl.SSLError when a file can't be used."""
+    context = ssl.create_default_context(cafile=spec.ca_file or None)
+    if spec.insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if spec.cert_file:
+        context.load_cert_chain(spec.cert_file, spec.key_file or None)
+    return context
+
+
+class Connector:
+    """Starts attempts, at most `in_flight` between the first SYN and the answer to the upgrade."""
+
+    def __init__(self, spec: Spec, loop: asyncio.AbstractEventLoop, host: str, port: int, secure: bool) -> None:
+        self._loop = loop
+        self._host = host
+        self._port = port
+        self._ssl = tls_context(spec) if secure else None
+        self._local = spec.local_addresses
+        self._limit = spec.in_flight
+        self._timeout_ns = spec.connect_timeout_ns
+        self._address: tuple[int, tuple[str, int]] | None = None
+        self._resolution: OSError | None = None
+        self.opening: dict[Client, None] = {}  # every client not yet ready, oldest first
+        self.flying = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def resolve(self) -> None:
+        """Look the host's name up once; when that fails every attempt fails with the same error."""
+        try:
+            found = await self._loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
+        except OSError as error:
+            self._resolution = error
+            return
+        # A name with both families mostly means "localhost": the first that accepts decides for all.
+        for family, _, _, _, address in found:
+            if len(found) > 1 and not await self._accepts(family, address):
+                continue
+            self._address = (family, (str(address[0]), int(address[1])))
+            return
+        family, _, _, _, address = found[0]
+        self._address = (family, (str(address[0]), int(address[1])))
+
+    async def _accepts(self, family: int, address: tuple[object, ...]) -> bool:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setblocking(False)
+            try:
+                await asyncio.wait_for(self._loop.sock_connect(probe, address), 2)
+            except OSError:
+                return False
+        return True
+
+    @property
+    def room(self) -> int:
+        """How many more attempts may start now."""
+        return self._limit - self.flying
+
+    def start(self, client: Client) -> None:
+        """Begin one attempt."""
+        self.flying += 1
+        self.opening[client] = None
+        task = self._loop.create_task(self._connect(client))
+        client.task = task
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def landed(self) -> None:
+        """The upgrade was answered: the attempt no longer counts as in flight."""
+        self.flying -= 1
+
+    def over(self, client: Client) -> None:
+        """The client is ready, or its attempt has ended."""
+        self.opening.pop(client, None)
+
+    def expire(self, now_ns: int) -> None:
+        """Time out the attempts that have taken too long."""
+        late = []
+        for client in self.opening:
+            if now_ns - client.born_ns < self._timeout_ns:
+                break
+            late.append(client)
+        for client in late:
+            client.time_out()
+
+    async def _connect(self, client: Client) -> None:
+        try:
+            if self._address is None:
+                raise self._resolution or OSError("target not resolved")
+            family, address = self._address
+            if self._local:
+                sock = await self._bound(client, family, address)
+                await self._loop.create_connection(
+                    lambda: client, sock=sock, ssl=self._ssl, server_hostname=self._name()
+                )
+            else:
+                await self._loop.create_connection(
+                    lambda: client, address[0], address[1], ssl=self._ssl, server_hostname=self._name()
+                )
+        except asyncio.CancelledError:
+            if client.step is not Step.ENDED:
+                raise
+        except (OSError, ssl.SSLError) as error:
+            client.task = None
+            client.connect_failed(error)
+        client.task = None
+
+    def _name(self) -> str | None:
+        return self._host if self._ssl is not None else None
+
+    async def _bound(self, client: Client, family: int, address: tuple[str, int]) -> socket.socket:
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            sock.setblocking(False)
+            if sys.platform == "linux":
+                with contextlib.suppress(OSError):
+                    sock.setsockopt(socket.IPPROTO_IP, _BIND_ADDRESS_NO_PORT, 1)
+            sock.bind((self._local[client.number % len(self._local)], 0))
+            await self._loop.sock_connect(sock, address)
+        except BaseException:
+            sock.close()
+            raise
+        return sock

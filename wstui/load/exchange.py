@@ -1,0 +1,205 @@
+"""What a client sends, and how a reply is told from everything else that arrives."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from wstui.load.frames import BINARY, PING, TEXT
+
+if TYPE_CHECKING:
+    from wstui.load.client import Client
+    from wstui.load.command import Spec
+
+EMPTY = b"(empty)"
+BINARY_TYPE = b"(binary)"
+NOT_JSON = b"(not JSON)"
+NO_TYPE = b"(no type)"
+INVALID_TEXT = b"(invalid UTF-8)"
+
+
+class _Typed(msgspec.Struct):
+    type: Any = None
+    originalTimestamp: Any = None
+
+
+_decode = msgspec.json.Decoder(_Typed).decode
+
+
+def read_typed(document: bytes) -> tuple[bytes, Any]:
+    """The `type` of a JSON document and its `originalTimestamp`, read the careful way."""
+    try:
+        typed = _decode(document)
+    except msgspec.ValidationError:
+        return NO_TYPE, None  # JSON, but no object
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return NOT_JSON, None
+    if not isinstance(typed.type, str):
+        return NO_TYPE, typed.originalTimestamp
+    return typed.type.encode("utf-8", "backslashreplace"), typed.originalTimestamp
+
+
+def quick_type(payload: bytes) -> bytes | None:
+    """The type of a document that begins with it, as most servers write it; None when a careful look is needed."""
+    if payload[:8] == b'{"type":':
+        start = 9 if payload[8:9] == b'"' else 10
+        if payload[start - 1 : start] == b'"':
+            end = payload.find(b'"', start)
+            name = payload[start:end]
+            if end > 0 and b"\\" not in name:
+                return name
+    return None
+
+
+class Exchange:
+    """The base: sends nothing, counts what arrives by type, and knows a welcome."""
+
+    sends = False
+
+    def __init__(self, spec: Spec) -> None:
+        self.welcome = spec.welcome.encode()
+        self.waits = spec.ready == "welcome"
+
+    def compose(self, client: Client, now_ns: int) -> tuple[int, bytes, int]:
+        """The next message of `client`: first byte of its frame, payload, and the key its reply will carry."""
+        raise NotImplementedError
+
+    def receive(self, client: Client, first: int, payload: bytes) -> None:
+        """A whole message arrived; the shard's clock is in `client.shard.now`."""
+        if first == BINARY:
+            self._document(client, BINARY_TYPE, payload, None)
+        elif not payload:
+            self._document(client, EMPTY, payload, None)
+        elif b"\n" in payload:
+            self._several(client, payload)
+        else:
+            name = quick_type(payload)
+            if name is not None:
+                self._document(client, name, payload, None)
+            elif payload.isascii() or _is_text(payload):
+                self._document(client, *_typed_document(payload))
+            else:
+                self._document(client, INVALID_TEXT, payload, None)
+
+    def pong(self, client: Client, payload: bytes) -> None:
+        """A pong frame arrived."""
+        client.shard.tally.count_type(b"(pong frame)")
+
+    def _several(self, client: Client, payload: bytes) -> None:
+        """One frame with line breaks: several documents, one a line, if each line is one; else a single document."""
+        lines = [line for line in payload.split(b"\n") if line.strip()]
+        documents = [_typed_document(line) for line in lines]
+        if any(name == NOT_JSON for name, _, _ in documents):
+            self._document(client, *_typed_document(payload))
+            return
+        for name, line, reply_to in documents:
+            self._document(client, name, line, reply_to)
+
+    def _document(self, client: Client, name: bytes, document: bytes, reply_to: Any) -> None:
+        client.shard.tally.count_type(name)
+        if client.waiting and (name == self.welcome or not self.welcome):
+            client.welcomed()
+
+
+def _is_text(payload: bytes) -> bool:
+    try:
+        payload.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _typed_document(document: bytes) -> tuple[bytes, bytes, Any]:
+    name, reply_to = read_typed(document)
+    return name, document, reply_to
+
+
+class Odin(Exchange):
+    """JSON pings whose `timestamp` (epoch ms) comes back as the pong's `originalTimestamp`."""
+
+    sends = True
+
+    def compose(self, client: Client, now_ns: int) -> tuple[int, bytes, int]:
+        """A ping; its timestamp is unique among the client's own, since it is all that the reply tells."""
+        key = (now_ns + client.shard.epoch_ns) // 1_000_000
+        if key <= client.sequence and client.pending:
+            key = client.sequence + 1
+        client.sequence = key
+        return TEXT, b'{"type":"ping","timestamp":%d}' % key, key
+
+    def _document(self, client: Client, name: bytes, document: bytes, reply_to: Any) -> None:
+        tally = client.shard.tally
+        types = tally.types
+        if name in types:
+            types[name] += 1
+        else:
+            tally.count_type(name)
+        if name == b"pong":
+            if reply_to is None:
+                start = document.find(b'"originalTimestamp":')
+                digits = document[start + 20 : start + 34]
+                # The usual case is a number of 13 digits and what follows it.
+                if start > 0 and digits[:13].isdigit() and digits[13:] in b",}":
+                    reply_to = int(digits[:13])
+                else:
+                    reply_to = read_typed(document)[1]
+            client.replied(reply_to)
+        elif client.waiting and (name == self.welcome or not self.welcome):
+            client.welcomed()
+
+
+class Echo(Exchange):
+    """Messages that any echo server sends back: they name the client and a number, padded to the wanted size."""
+
+    sends = True
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__(spec)
+        self.first = TEXT if spec.text else BINARY
+        self.size = spec.size
+
+    def _payload(self, client: Client, key: int) -> bytes:
+        return (b"wstui:%d:%d;" % (client.number, key)).ljust(self.size, b".")
+
+    def compose(self, client: Client, now_ns: int) -> tuple[int, bytes, int]:
+        """A numbered message."""
+        client.sequence = key = client.sequence + 1
+        return self.first, self._payload(client, key), key
+
+    def receive(self, client: Client, first: int, payload: bytes) -> None:
+        """An echo of our own, or something else."""
+        start = payload.find(b"wstui:%d:" % client.number)
+        if start < 0:
+            super().receive(client, first, payload)
+            return
+        end = payload.find(b";", start)
+        digits = payload[payload.rfind(b":", start, end) + 1 : end]
+        client.shard.tally.count_type(b"(echo)")
+        key = int(digits) if digits.isdigit() and len(digits) < 20 else -1
+        client.replied(key if self._payload(client, key) in payload else -1)
+        if client.waiting and not self.welcome:
+            client.welcomed()
+
+
+class Ping(Exchange):
+    """WebSocket ping frames: works against any server."""
+
+    sends = True
+
+    def compose(self, client: Client, now_ns: int) -> tuple[int, bytes, int]:
+        """A ping frame whose payload is a number."""
+        client.sequence = key = client.sequence + 1
+        return PING, b"%d" % key, key
+
+    def pong(self, client: Client, payload: bytes) -> None:
+        """The pong carries the ping's payload (RFC 6455 5.5.3)."""
+        client.shard.tally.count_type(b"(pong frame)")
+        client.replied(int(payload) if payload.isdigit() and len(payload) < 20 else -1)
+
+
+class Listen(Exchange):
+    """Sends nothing; what arrives is counted."""
+
+
+EXCHANGES: dict[str, type[Exchange]] = {"odin": Odin, "echo": Echo, "ping": Ping, "listen": Listen}

@@ -1,0 +1,200 @@
+"""The fast path for frames: what is plain is taken straight from the bytes, all else goes through websockets."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+from websockets.client import ClientProtocol
+from websockets.frames import Frame, Opcode
+from websockets.protocol import OPEN
+from websockets.uri import WebSocketURI
+
+try:  # not documented API, but eight times as fast
+    from websockets.speedups import apply_mask
+except ImportError:  # pragma: no cover - a build without the C extension
+    from websockets.utils import apply_mask
+
+TEXT = 0x81
+BINARY = 0x82
+PING = 0x89
+PONG = 0x8A
+
+# RFC 6455 5.3 wants masks that the application's data cannot predict; a pool drawn at random once serves a load
+# generator, which has no interest in fooling proxies, at a tenth of the cost of one os.urandom() call a frame.
+_MASKS = [os.urandom(4) for _ in range(256)]
+
+quiet = logging.getLogger("wstui.frames")
+quiet.addHandler(logging.NullHandler())
+quiet.propagate = False
+quiet.setLevel(logging.CRITICAL)
+
+
+def encode(first: int, payload: bytes, seed: int) -> bytes:
+    """One masked frame of a client, FIN set. `first` is its first byte (TEXT, BINARY, PING); `seed` picks the mask."""
+    mask = _MASKS[seed & 255]
+    size = len(payload)
+    if size < 126:
+        return b"%c%c%b%b" % (first, size | 0x80, mask, apply_mask(payload, mask))
+    if size < 65536:
+        return b"%c\xfe%b%b%b" % (first, size.to_bytes(2, "big"), mask, apply_mask(payload, mask))
+    return b"%c\xff%b%b%b" % (first, size.to_bytes(8, "big"), mask, apply_mask(payload, mask))
+
+
+class FrameReceiver:
+    """Cuts the bytes of an open connection into messages.
+
+    Plain data frames (FIN, no RSV bit, unmasked, whole, outside a fragmented message, within `max_size`) and
+    pongs are taken from the bytes. Every other frame is handed whole to a `ClientProtocol`, which is made when
+    the first such frame comes and dropped when it is no longer needed: it costs 3 KiB a client.
+
+    A subclass says what to do with what comes out (`message`, `pong`, `closing`) and how to write.
+    """
+
+    __slots__ = ("_fragments", "_inside", "_kept", "max_size", "protocol", "tail", "uri")
+
+    def __init__(self, uri: WebSocketURI, max_size: int) -> None:
+        self.uri = uri
+        self.max_size = max_size
+        self.protocol: ClientProtocol | None = None
+        self.tail = b""
+        self._kept = False  # an extension keeps its state in the protocol object
+        self._inside = False  # inside a fragmented message
+        self._fragments: list[bytes] | None = None
+
+    def message(self, first: int, payload: bytes) -> None:
+        """A whole message: `first` is TEXT or BINARY."""
+        raise NotImplementedError
+
+    def pong(self, payload: bytes) -> None:
+        """A pong frame."""
+        raise NotImplementedError
+
+    def closing(self) -> None:
+        """The connection is being closed: see the close codes and the parser's error in `protocol`."""
+        raise NotImplementedError
+
+    def write(self, data: bytes) -> None:
+        """Bytes for the network."""
+        raise NotImplementedError
+
+    def adopt(self, protocol: ClientProtocol) -> None:
+        """Begin after the handshake that `protocol` has done; it is kept only if it negotiated an extension."""
+        if protocol.extensions:
+            self.protocol = protocol
+            self._kept = True
+        else:
+            self.protocol = None
+
+    def feed(self, data: bytes) -> None:
+        """Bytes from the network, cut anywhere."""
+        if self.tail:
+            data = self.tail + data
+            self.tail = b""
+        size = len(data)
+        pos = 0
+        while size - pos >= 2:
+            first = data[pos]
+            length = data[pos + 1]
+            if length < 126:
+                start = pos + 2
+            elif length == 126:
+                if size - pos < 4:
+                    break
+                length = (data[pos + 2] << 8) | data[pos + 3]
+                start = pos + 4
+            elif length == 127:
+                if size - pos < 10:
+                    break
+                length = int.from_bytes(data[pos + 2 : pos + 10], "big")
+                start = pos + 10
+            else:  # a masked frame from a server is an error, for websockets to name
+                self._surrender(data[pos:])
+                return
+            end = start + length
+            if (first == TEXT or first == BINARY) and length <= self.max_size and not self._inside:
+                if end > size:
+                    break
+                self.message(first, data[start:end])
+            elif first == PONG and length < 126 and not self._inside:
+                if end > size:
+                    break
+                self.pong(data[start:end])
+            elif length > self.max_size:
+                self._surrender(data[pos:])
+                return
+            else:
+                if end > size:
+                    break
+                self._rare(first, data[pos:end])
+            pos = end
+            if self.protocol is not None and self.protocol.state is not OPEN:
+                self._surrender(data[pos:])
+                return
+        if pos < size:
+            self.tail = data[pos:]
+
+    def ensure_protocol(self) -> ClientProtocol:
+        """The `ClientProtocol` of this open connection, made when there is none."""
+        if self.protocol is None:
+            self.protocol = ClientProtocol(self.uri, state=OPEN, max_size=self.max_size, logger=quiet)
+        return self.protocol
+
+    def _rare(self, first: int, frame: bytes) -> None:
+        """One whole frame through websockets."""
+        protocol = self.ensure_protocol()
+        protocol.receive_data(frame)
+        if first & 0x0F in (Opcode.TEXT, Opcode.BINARY) and not first & 0x80:
+            self._inside = True
+        elif first & 0x8F == 0x80:
+            self._inside = False
+        self._events(protocol)
+        if protocol.state is OPEN and not self._inside and not self._kept:
+            self.protocol = None
+
+    def _surrender(self, data: bytes) -> None:
+        """Leave the rest of the stream to websockets: it is broken or being closed."""
+        protocol = self.ensure_protocol()
+        if data:
+            protocol.receive_data(data)
+        self._events(protocol)
+
+    def surrendered(self) -> bool:
+        """Whether the stream is broken or being closed, so that bytes go to `feed_closing`."""
+        return self.protocol is not None and self.protocol.state is not OPEN
+
+    def feed_closing(self, data: bytes) -> None:
+        """Bytes from the network once `surrendered`."""
+        protocol = self.ensure_protocol()
+        if self.tail:
+            data, self.tail = self.tail + data, b""
+        protocol.receive_data(data)
+        self._events(protocol)
+
+    def _events(self, protocol: ClientProtocol) -> None:
+        for event in protocol.events_received():
+            if isinstance(event, Frame):
+                self._event(event)
+        for data in protocol.data_to_send():
+            if data:
+                self.write(data)
+        if protocol.state is not OPEN:
+            self.closing()
+
+    def _event(self, frame: Frame) -> None:
+        opcode = frame.opcode
+        if opcode is Opcode.TEXT or opcode is Opcode.BINARY:
+            first = TEXT if opcode is Opcode.TEXT else BINARY
+            if frame.fin:
+                self.message(first, bytes(frame.data))
+            else:
+                self._fragments = [bytes((first,)), bytes(frame.data)]
+        elif opcode is Opcode.CONT:
+            if self._fragments is not None:
+                self._fragments.append(bytes(frame.data))
+                if frame.fin:
+                    kind, *parts = self._fragments
+                    self._fragments = None
+                    self.message(kind[0], b"".join(parts))
+        elif opcode is Opcode.PONG:
+            self.pong(bytes(frame.data))

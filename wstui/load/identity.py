@@ -1,0 +1,63 @@
+"""Who a client is to the target: the URL, headers and subprotocols that carry its token."""
+
+from __future__ import annotations
+
+import time
+from typing import cast
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+import jwt
+from websockets.typing import Subprotocol
+from websockets.uri import WebSocketURI, parse_uri
+
+from wstui.load.command import Spec
+
+
+class Identity:
+    """Gives each client number its token and puts it where the target wants it."""
+
+    def __init__(self, spec: Spec) -> None:
+        self._spec = spec
+        self._shared = parse_uri(self._with_token(spec.url, spec.token if spec.auth == "token" else ""))
+        self._headers = list(spec.headers)
+
+    @property
+    def plain(self) -> WebSocketURI:
+        """The target's URL as every client sees it that has no token of its own."""
+        return self._shared
+
+    def uri(self, number: int) -> WebSocketURI:
+        """The URL for client `number`."""
+        if self._spec.auth == "jwt" and self._spec.send_as == "query":
+            return parse_uri(self._with_token(self._spec.url, self.token(number)))
+        return self._shared
+
+    def headers(self, number: int) -> list[tuple[str, str]]:
+        """The extra request headers of client `number`."""
+        if self._spec.send_as == "header" and (token := self.token(number)):
+            return [*self._headers, ("Authorization", f"Bearer {token}")]
+        return self._headers
+
+    def subprotocols(self, number: int) -> list[Subprotocol] | None:
+        """The subprotocols that client `number` offers, its token last where it travels that way."""
+        offered = list(self._spec.subprotocols)
+        if self._spec.send_as == "subprotocol" and (token := self.token(number)):
+            offered.append(token)
+        return cast("list[Subprotocol]", offered) or None
+
+    def token(self, number: int) -> str:
+        """The token of client `number`, "" for none."""
+        if self._spec.auth == "token":
+            return self._spec.token
+        if self._spec.auth == "jwt":
+            issued = int(time.time())
+            claims = {"userId": f"wstui-{number}", "iat": issued, "exp": issued + self._spec.ttl_s}
+            return jwt.encode(claims, self._spec.secret, algorithm="HS256")
+        return ""
+
+    def _with_token(self, url: str, token: str) -> str:
+        if not token or self._spec.send_as != "query":
+            return url
+        parts = urlsplit(url)
+        query = "&".join(filter(None, (parts.query, urlencode({"token": token}))))
+        return urlunsplit(parts._replace(query=query))

@@ -1,0 +1,68 @@
+"""The shard's side of the wire to its operator: whole messages, each after its length in four bytes."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from typing import Protocol
+
+LENGTH = struct.Struct(">I")
+MESSAGE_LIMIT = 64 * 1024 * 1024
+BACKLOG_LIMIT = 1024 * 1024
+
+
+class LinkLost(Exception):
+    """The operator is gone."""
+
+
+class Link(Protocol):
+    """Two ways to talk, whatever is in between."""
+
+    def send(self, message: bytes) -> None:
+        """Hand a message over. Never blocks; when the other side is far behind the message is dropped."""
+        ...
+
+    async def receive(self) -> bytes:
+        """The next message. Raises LinkLost when no more will come."""
+        ...
+
+
+class PipeLink:
+    """A link over two pipes, normally stdin and stdout."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.WriteTransport) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    async def open(cls, read_from: object, write_to: object) -> PipeLink:
+        """A link over two open binary files that are pipes."""
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader(limit=MESSAGE_LIMIT)
+        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), read_from)
+        writer, _ = await loop.connect_write_pipe(asyncio.Protocol, write_to)
+        return cls(reader, writer)
+
+    def send(self, message: bytes) -> None:
+        """See Link. Snapshots are cumulative, so one that is dropped heals with the next."""
+        if self._writer.get_write_buffer_size() < BACKLOG_LIMIT:
+            self._writer.write(LENGTH.pack(len(message)) + message)
+
+    async def receive(self) -> bytes:
+        """See Link."""
+        return await read_message(self._reader)
+
+    def close(self) -> None:
+        """No more messages; what is buffered still goes out."""
+        self._writer.close()
+
+
+async def read_message(reader: asyncio.StreamReader) -> bytes:
+    """One message off a stream. Raises LinkLost at its end or when the length makes no sense."""
+    try:
+        (size,) = LENGTH.unpack(await reader.readexactly(LENGTH.size))
+        if size > MESSAGE_LIMIT:
+            raise LinkLost(f"a message of {size} bytes")
+        return await reader.readexactly(size)
+    except (asyncio.IncompleteReadError, ConnectionError, OSError) as error:
+        raise LinkLost(str(error)) from error

@@ -1,0 +1,66 @@
+"""How an attempt to connect can end, and what a failure is called."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import ssl
+from enum import Enum
+from typing import NamedTuple
+
+
+class Outcome(Enum):
+    """Each attempt ends in exactly one; the value is the counter's name."""
+
+    READY = "ready"
+    REFUSED = "refused"
+    TIMED_OUT = "timed_out"
+    FAILED = "failed"
+    DRAINED = "drained"
+
+
+class Cause(NamedTuple):
+    """A class of failure and its words; `local` ones are this generator's own and never the server's."""
+
+    kind: str
+    message: str
+    local: bool = False
+
+
+_LOCAL = {
+    errno.EMFILE: Cause("local files", "this process has no file descriptor left: raise ulimit -n", True),
+    errno.ENFILE: Cause("local files", "this machine has no file descriptor left: raise fs.file-max", True),
+    errno.EADDRNOTAVAIL: Cause("local ports", "no local port left: add local_addresses", True),
+    errno.ENOBUFS: Cause("local memory", "the kernel has no socket buffers left", True),
+    errno.ENOMEM: Cause("local memory", "out of memory", True),
+}
+_NETWORK = {
+    errno.ECONNREFUSED: Cause("connect", "connection refused"),
+    errno.ECONNRESET: Cause("reset", "connection reset by peer"),
+    errno.EPIPE: Cause("reset", "connection reset by peer"),
+    errno.ECONNABORTED: Cause("reset", "connection aborted"),
+    errno.ETIMEDOUT: Cause("connect timeout", "no answer to TCP connect"),
+    errno.EHOSTUNREACH: Cause("network", "host unreachable"),
+    errno.ENETUNREACH: Cause("network", "network unreachable"),
+}
+
+
+def cause_of(error: BaseException) -> Cause:
+    """The class of an exception that came from the network, from TLS or from this machine's own limits."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return Cause("tls", f"certificate not trusted: {error.verify_message}")
+    if isinstance(error, ssl.SSLError):
+        return Cause("tls", (error.reason or "TLS failure").replace("_", " ").lower())
+    if isinstance(error, socket.gaierror):
+        return Cause("dns", f"name not resolved: {error.strerror}")
+    if isinstance(error, ConnectionAbortedError) and error.errno is None:
+        return Cause("reset", "connection closed during TLS handshake")
+    if isinstance(error, OSError) and error.errno is not None:
+        known = _LOCAL.get(error.errno) or _NETWORK.get(error.errno)
+        return known or Cause("network", (error.strerror or str(error)).lower())
+    if isinstance(error, (TimeoutError, asyncio.TimeoutError)):
+        return Cause("connect timeout", "no answer in time")
+    if isinstance(error, ConnectionError):
+        return Cause("reset", "connection reset by peer")
+    return Cause("error", f"{type(error).__name__}: {error}"[:200])

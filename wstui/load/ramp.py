@@ -1,0 +1,38 @@
+"""How many clients are wanted at a time: a pure function, so that a late tick catches up instead of drifting."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class RampLine:
+    """A straight line from `origin` clients at `start_ns` to `to` clients at `start_ns + over_ns`."""
+
+    start_ns: int
+    origin: int
+    to: int
+    over_ns: int
+
+    def wanted(self, at_ns: int) -> int:
+        """The clients wanted at `at_ns`: `origin` before the line begins, `to` after it ends."""
+        elapsed = at_ns - self.start_ns
+        if elapsed >= self.over_ns:
+            return self.to
+        if elapsed <= 0:
+            return self.origin
+        # Rounded towards the origin: a client is wanted when the line has fully reached it.
+        step = abs(self.to - self.origin) * elapsed // self.over_ns
+        return self.origin + step if self.to >= self.origin else self.origin - step
+
+    def done(self, at_ns: int) -> bool:
+        """Whether the line has ended."""
+        return at_ns >= self.start_ns + self.over_ns
+
+
+def share(total: int, shard: int, shards: int) -> int:
+    """How many of the clients 0 … total-1 belong to a shard that owns every `shards`-th number from `shard` on.
+
+    The shares of all shards add up to `total`, at every moment of a ramp.
+    """
+    return max(0, (total - shard + shards - 1) // shards)

@@ -1,0 +1,342 @@
+"""One loop full of clients: commands in, snapshots out."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+from collections import deque
+from collections.abc import Callable
+from enum import IntEnum
+
+from websockets.extensions.base import ClientExtensionFactory
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
+from websockets.typing import Origin, Subprotocol
+
+from wstui.load.client import BufferedClient, Client, Step
+from wstui.load.command import Abort, Command, Drain, Go, Pace, Pause, Ramp, Resume, Spec
+from wstui.load.connector import Connector
+from wstui.load.exchange import EXCHANGES
+from wstui.load.identity import Identity
+from wstui.load.outcome import Cause, Outcome
+from wstui.load.pacer import Pacer
+from wstui.load.ramp import RampLine, share
+from wstui.load.selfcheck import SelfCheck
+from wstui.measure.snapshot import Snapshot
+from wstui.measure.tally import Tally
+
+TICK_S = 0.01
+SNAPSHOT_NS = 200_000_000
+LATE_NS = 10_000_000
+"""A send this much behind its intended time counts as late."""
+SWEEP_TICKS = 25
+"""Every client's outstanding replies are looked at once in this many ticks."""
+CLOSES_A_TICK = 100
+
+
+class Phase(IntEnum):
+    """Where a shard stands."""
+
+    LOADING = 0
+    DRAINING = 1  # waiting for replies in flight
+    CLOSING = 2  # closing handshakes
+    ENDED = 3
+
+
+class Shard:
+    """The clients of one process. Runs on the current loop; says a snapshot to `say` every 200 ms."""
+
+    late_ns = LATE_NS
+
+    def __init__(self, spec: Spec, say: Callable[[Snapshot], None]) -> None:
+        loop = asyncio.get_running_loop()
+        self.spec = spec
+        self.tally = Tally()
+        self.exchange = EXCHANGES[spec.exchange](spec)
+        self.closed_loop = self.exchange.sends and spec.every_ns == 0
+        self.held = False  # paused, or past the end: closed loops send no more
+        self.now = time.monotonic_ns()
+        self.epoch_ns = time.time_ns() - time.monotonic_ns()
+        self.origin = Origin(spec.origin) if spec.origin else None
+        self.extensions: list[ClientExtensionFactory] | None = (
+            [ClientPerMessageDeflateFactory()] if spec.compression else None
+        )
+        self.ended_event = asyncio.Event()
+        self._identity = Identity(spec)
+        uri = self._identity.plain
+        self._connector = Connector(spec, loop, uri.host, uri.port, uri.secure)
+        self._pacer = Pacer(loop, spec.every_ns)
+        self._check = SelfCheck(spec)
+        # uvloop has a lean way of its own to hand over bytes.
+        self._client = Client if type(loop).__module__.startswith("uvloop") else BufferedClient
+        self._loop = loop
+        self._say = say
+        self._phase = Phase.LOADING
+        self._zero_ns = 0
+        self._sequence = 0
+        self._line = RampLine(0, 0, 0, 0)
+        self._started = 0  # attempts of this shard so far; the next client's place in it
+        self._live: dict[int, Client] = {}  # ready or closing, by number
+        self._settling: deque[Client] = deque()
+        self._closing: dict[Client, None] = {}
+        self._sweep: list[Client] = []
+        self._deadline_ns = 0
+        self._frozen = False
+        self._next_tick = 0.0
+
+    async def prepare(self) -> None:
+        """Do what may take time before the run's clock starts: name resolution."""
+        await self._connector.resolve()
+
+    # -- commands ----------------------------------------------------------------------------------------------
+
+    def obey(self, command: Command) -> None:
+        """Carry out one command."""
+        match command:
+            case Go():
+                self._zero_ns = time.monotonic_ns()
+                self._next_tick = self._loop.time()
+                self._tick()
+            case Ramp(to, over_ns):
+                clock = self._pacer.clock()
+                self._line = RampLine(clock, self._line.wanted(clock), to, over_ns)
+                self._thaw()
+                self._approach()
+            case Pace(every_ns):
+                self.closed_loop = self.exchange.sends and every_ns == 0
+                ready = [c for c in self._live.values() if c.step is Step.READY]
+                self._pacer.pace(every_ns, ready)
+                self._restart_loops()
+            case Pause():
+                self.held = True
+                self._pacer.pause()
+            case Resume():
+                self.held = False
+                self._pacer.resume()
+                self._restart_loops()
+            case Drain(grace_ns):
+                self._begin_drain(grace_ns)
+            case Abort():
+                self._abort()
+            case _:
+                pass
+
+    def _restart_loops(self) -> None:
+        """Closed loops that have nothing in flight begin anew."""
+        if self.closed_loop and not self.held:
+            now = time.monotonic_ns()
+            for client in self._live.values():
+                if client.step is Step.READY and not client.pending:
+                    client.send(now)
+
+    def _begin_drain(self, grace_ns: int) -> None:
+        if self._phase is not Phase.LOADING:
+            return
+        self._phase = Phase.DRAINING
+        self.held = True
+        self._pacer.stop()
+        self._deadline_ns = time.monotonic_ns() + grace_ns
+        for client in list(self._connector.opening):
+            client.abort()
+
+    def _abort(self) -> None:
+        self._phase = Phase.CLOSING
+        self.held = True
+        self._pacer.stop()
+        self._deadline_ns = time.monotonic_ns()
+        for client in [*self._connector.opening, *self._live.values()]:
+            client.abort()
+
+    # -- the loop's own tick -----------------------------------------------------------------------------------
+
+    def _tick(self) -> None:
+        if self._phase is Phase.ENDED:
+            return
+        now = time.monotonic_ns()
+        self._check.lag(self._loop.time() - self._next_tick)
+        if self._phase is Phase.LOADING:
+            self._approach()
+        self._connector.expire(now)
+        self._settle(now)
+        self._expire_replies(now)
+        if self._phase is not Phase.LOADING:
+            self._finish(now)
+        self._freeze_when_quiet()
+        if now - self._zero_ns >= (self._sequence + 1) * SNAPSHOT_NS:
+            self._speak(now)
+        if not self.ended_event.is_set():
+            self._next_tick = max(self._next_tick + TICK_S, self._loop.time())
+            self._loop.call_at(self._next_tick, self._tick)
+
+    def _approach(self) -> None:
+        """Start or retire clients until as many are there as the ramp wants now."""
+        if self._phase is not Phase.LOADING or self._zero_ns == 0:
+            return
+        spec = self.spec
+        wanted = share(self._line.wanted(self._pacer.clock()), spec.shard, spec.shards)
+        self.tally.counters.wanted = wanted
+        while self._started < wanted and self._connector.room > 0:
+            number = spec.shard + self._started * spec.shards
+            self._started += 1
+            self._attempt(number)
+        if self._started > wanted:
+            self._retire(self._started - wanted)
+
+    def _attempt(self, number: int) -> None:
+        counters = self.tally.counters
+        counters.attempted += 1
+        counters.opening += 1
+        self._connector.start(self._client(self, number, self._identity.uri(number)))
+
+    def _retire(self, count: int) -> None:
+        """Let the newest clients go. Numbers whose attempt failed go without a sound."""
+        spec = self.spec
+        opening = {client.number: client for client in self._connector.opening}
+        for _ in range(min(count, CLOSES_A_TICK)):
+            self._started -= 1
+            number = spec.shard + self._started * spec.shards
+            client = self._live.get(number) or opening.get(number)
+            if client is not None:
+                client.retire()
+
+    def _settle(self, now: int) -> None:
+        """Clients without a welcome are ready when they have stayed open long enough."""
+        settling = self._settling
+        while settling and now - settling[0].opened_ns >= self.spec.settle_ns:
+            settling.popleft().become_ready(now)
+
+    def _expire_replies(self, now: int) -> None:
+        if not self._sweep:
+            self._sweep = list(self._live.values())
+        count = len(self._sweep) // SWEEP_TICKS + 1
+        for client in self._sweep[-count:]:
+            if client.pending:
+                client.expire(now)
+        del self._sweep[-count:]
+        closing = self._closing
+        while closing:
+            client = next(iter(closing))
+            if now - client.closing_ns < self.spec.close_timeout_ns:
+                break
+            del closing[client]
+            client.abort()
+
+    def _finish(self, now: int) -> None:
+        """Drain: first the replies, then the closing handshakes, then the end."""
+        if self._phase is Phase.DRAINING:
+            waiting = any(c.pending for c in self._live.values() if c.step < Step.CLOSING)
+            if waiting and now < self._deadline_ns:
+                return
+            self._phase = Phase.CLOSING
+            self._deadline_ns = now + self.spec.close_timeout_ns
+        busy = [c for c in self._live.values() if c.step in (Step.READY, Step.RETIRING)]
+        for client in busy[:CLOSES_A_TICK]:
+            client.close()
+        if len(busy) > CLOSES_A_TICK:
+            self._deadline_ns = now + self.spec.close_timeout_ns
+            return
+        if self._live and now < self._deadline_ns:
+            return
+        for client in list(self._live.values()):
+            client.abort()
+        self._phase = Phase.ENDED
+        self._pacer.close()
+        self._speak(now)
+        self.ended_event.set()
+
+    def _speak(self, now: int) -> None:
+        at = now - self._zero_ns
+        self._sequence = at // SNAPSHOT_NS
+        counters = self.tally.counters
+        health = self._check.take(counters.open + counters.opening + counters.closing)
+        self._say(self.tally.snapshot(self.spec.shard, self._sequence, at, health))
+
+    def _freeze_when_quiet(self) -> None:
+        """Once the ramp is done, clients are long-lived: the collector need not look at them again."""
+        if not self._frozen and not self._connector.opening and self._line.done(self._pacer.clock()):
+            self._frozen = True
+            gc.collect()
+            gc.freeze()
+
+    def _thaw(self) -> None:
+        # What is frozen stays so; the clients of a further ramp are frozen when it is done.
+        self._frozen = False
+
+    # -- what clients say --------------------------------------------------------------------------------------
+
+    def headers(self, number: int) -> list[tuple[str, str]]:
+        """The extra request headers of a client."""
+        return self._identity.headers(number)
+
+    def subprotocols(self, number: int) -> list[Subprotocol] | None:
+        """The subprotocols that a client offers."""
+        return self._identity.subprotocols(number)
+
+    def opened(self, client: Client) -> None:
+        """The upgrade succeeded."""
+        self._connector.landed()
+        if not client.waiting:
+            self._settling.append(client)
+        self._approach()
+
+    def became_ready(self, client: Client, at_ns: int) -> None:
+        """The ready condition is met. Time to connect is until the welcome, or until the upgrade where none comes."""
+        self._connector.over(client)
+        tally = self.tally
+        counters = tally.counters
+        counters.opening -= 1
+        counters.ready += 1
+        counters.open += 1
+        tally.connect.record((at_ns if self.exchange.waits else client.opened_ns) - client.born_ns)
+        self._live[client.number] = client
+        if not self.exchange.sends or self._phase is not Phase.LOADING:
+            return
+        if not self.closed_loop:
+            self._pacer.add(client)
+        elif not self.held:
+            client.send(self.now)
+
+    def attempt_ended(self, client: Client, outcome: Outcome, cause: Cause | None, detail: str) -> None:
+        """An attempt ended without becoming ready."""
+        self._connector.over(client)
+        if client.opened_ns == 0:
+            self._connector.landed()
+        counters = self.tally.counters
+        counters.opening -= 1
+        setattr(counters, outcome.value, getattr(counters, outcome.value) + 1)
+        if cause is not None:
+            self._failure(client, cause, detail)
+
+    def reply_missing(self, client: Client, waited_ns: int, cause: Cause) -> None:
+        """A message will not be answered: it enters the response times with what was waited for it."""
+        self.tally.counters.reply_timeouts += 1
+        self.tally.response.record(waited_ns)
+        self._failure(client, cause, "")
+
+    def began_closing(self, client: Client) -> None:
+        """We close a ready connection."""
+        counters = self.tally.counters
+        counters.open -= 1
+        counters.closing += 1
+        counters.closed += 1
+        self._closing[client] = None
+
+    def dropped(self, client: Client, cause: Cause) -> None:
+        """The other side ended a ready connection."""
+        counters = self.tally.counters
+        counters.open -= 1
+        counters.closing += 1
+        counters.dropped += 1
+        self._closing[client] = None
+        self._failure(client, cause, "")
+
+    def ended(self, client: Client) -> None:
+        """A connection that was ready is gone."""
+        self._closing.pop(client, None)
+        if self._live.get(client.number) is client:
+            del self._live[client.number]
+            self.tally.counters.closing -= 1
+
+    def _failure(self, client: Client, cause: Cause, detail: str) -> None:
+        at = time.monotonic_ns() - self._zero_ns
+        self.tally.failures.record(cause.kind, cause.message, at, client.number, detail, local=cause.local)

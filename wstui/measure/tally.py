@@ -1,0 +1,51 @@
+"""What one shard has counted so far. The hot path writes here; a snapshot is a copy of it."""
+
+from __future__ import annotations
+
+from wstui.measure.failure import FailureLog
+from wstui.measure.histogram import Histogram
+from wstui.measure.snapshot import Counters, Health, Snapshot
+from wstui.measure.visible import visible
+
+TYPES_KEPT = 64
+
+
+class Tally:
+    """Counters, message types, histograms and failures of one shard, cumulative since the start of the run."""
+
+    __slots__ = ("connect", "counters", "failures", "response", "round_trip", "send_delay", "types")
+
+    def __init__(self) -> None:
+        self.counters = Counters()
+        self.types: dict[bytes, int] = {}
+        self.connect = Histogram()
+        self.response = Histogram()
+        self.round_trip = Histogram()
+        self.send_delay = Histogram()
+        self.failures = FailureLog()
+
+    def count_type(self, name: bytes) -> None:
+        """Count a message under its type. Bounded: a server that invents types fills "(other types)"."""
+        types = self.types
+        if name in types:
+            types[name] += 1
+        elif len(types) < TYPES_KEPT:
+            types[name] = 1
+        else:
+            types[b"(other types)"] = types.get(b"(other types)", 0) + 1
+
+    def snapshot(self, shard: int, sequence: int, at_ns: int, health: Health) -> Snapshot:
+        """The state at `at_ns` as a message. It shares nothing that goes on changing once encoded."""
+        return Snapshot(
+            shard,
+            sequence,
+            at_ns,
+            self.counters,
+            {visible(name, 60): n for name, n in self.types.items()},
+            self.connect.data(),
+            self.response.data(),
+            self.round_trip.data(),
+            self.send_delay.data(),
+            self.failures.groups(),
+            health,
+        )
