@@ -24,13 +24,11 @@ class ProcessFailed(RuntimeError):
 class ChildProcess:
     """One child process: started, waited for, ended.
 
-    It is tied to the thread that calls `start` (see `tether`). A thread of its own reads its output, so it works
-    in any event loop and in any thread. `ready` is searched in each line of the output.
+    It is tied to the thread that calls `start` (see `tether`). A thread of its own reads its output, so it
+    works in any event loop and in any thread. `ready` is searched in each line of the output.
     """
 
-    def __init__(
-        self, name: str, argv: list[str], ready: str, environment: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, name: str, argv: list[str], ready: str, environment: Mapping[str, str] | None = None) -> None:
         self.name = name
         self.lines: deque[str] = deque(maxlen=LINES_KEPT)
         self._argv = argv
@@ -75,9 +73,7 @@ class ChildProcess:
             return await asyncio.wait_for(asyncio.wrap_future(self._ready), timeout)
         except TimeoutError:
             await self.stop(0.0)
-            raise ProcessFailed(
-                f"{self.name} was not ready within {timeout:g} s{self._last_words()}"
-            ) from None
+            raise ProcessFailed(f"{self.name} was not ready within {timeout:g} s{self._last_words()}") from None
         except BaseException:
             await self.stop(0.0)
             raise

@@ -60,13 +60,13 @@ def _guard(parent: int, argv: list[str]) -> int:
     return child.returncode
 
 
-def _main() -> int:
+def _main() -> None:
     parent, argv = int(sys.argv[1]), sys.argv[3:]
-    if sys.platform == "linux":
-        tie_to_parent(parent)
-        os.execv(argv[0], argv)
-    return _guard(parent, argv)
+    if sys.platform != "linux":
+        sys.exit(_guard(parent, argv))
+    tie_to_parent(parent)
+    os.execv(argv[0], argv)
 
 
 if __name__ == "__main__":
-    sys.exit(_main())
+    _main()

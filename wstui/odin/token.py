@@ -88,12 +88,11 @@ class Verifier:
         digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
         known = self._known.get(digest)
         if known is not None:
-            user, expiry = known
-            if time.time() >= expiry:
+            if time.time() >= known[1]:
                 del self._known[digest]
                 raise TokenRefused("token expired")
             self._known.move_to_end(digest)
-            return user
+            return known[0]
         claims = self._decode(token)
         user = claims.get("userId", claims.get("sub"))
         if not isinstance(user, str | int) or user == "":

@@ -1,0 +1,323 @@
+"""`wstui server`, `wstui publisher` and `wstui token`: flags and environment of the bundled Odin target."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import click
+
+from wstui.odin.faults import FaultUnknown, parse_faults
+from wstui.odin.market import TOKENS
+from wstui.odin.settings import AuthMode, Limits, Settings, SlowConsumer, Timing, is_loopback
+from wstui.odin.token import DAY_S, DEVELOPMENT_SECRET, SECRET_MIN, KeyUnusable, Verifier, sign
+
+NATS_WAIT_S = 3.0
+LEVELS = ("debug", "info", "warning", "error")
+_log = logging.getLogger("wstui.odin")
+
+_logging_options = [
+    click.option(
+        "--log-level",
+        envvar="LOG_LEVEL",
+        type=click.Choice(LEVELS, case_sensitive=False),
+        default="info",
+        show_default=True,
+        help="How much is logged on stderr [env: LOG_LEVEL].",
+    ),
+    click.option("--log-json", is_flag=True, help="Log JSON lines instead of text."),
+    click.option("--die-with-parent", is_flag=True, help="End when the starting process ends, even by kill -9."),
+]
+
+
+def _with_logging(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(_logging_options):
+        command = option(command)
+    return command
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=3001, show_default=True, help="0 takes a free one.")
+@click.option("--nats-url", envvar="NATS_URL", default="", help="NATS to relay from [env: NATS_URL].")
+@click.option("--embedded-nats", is_flag=True, help="Start the bundled NATS server when no URL is given.")
+@click.option(
+    "--auth",
+    type=click.Choice([mode.value for mode in AuthMode]),
+    default="required",
+    show_default=True,
+    help="Whether clients need a JWT (secret: env JWT_SECRET).",
+)
+@click.option("--secret-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="HS256 secret.")
+@click.option(
+    "--public-key",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="PEM file: verify RS256 (RSA) or ES256 (P-256) tokens instead of HS256.",
+)
+@click.option("--max-connections", type=click.IntRange(1), default=50_000, show_default=True, help="503 beyond.")
+@click.option("--connect-rate", type=click.FloatRange(0), default=0.0, help="Upgrades a second; 429 beyond.")
+@click.option("--connect-rate-per-address", type=click.FloatRange(0), default=0.0, help="The same, per address.")
+@click.option("--message-rate", type=click.FloatRange(0), default=0.0, help="Messages a second; 1008 beyond.")
+@click.option("--message-rate-per-address", type=click.FloatRange(0), default=0.0, help="The same, per address.")
+@click.option("--message-rate-per-client", type=click.FloatRange(0), default=0.0, help="The same, per client.")
+@click.option("--max-message", type=click.IntRange(16), default=65_536, show_default=True, help="Bytes; 1009 beyond.")
+@click.option(
+    "--slow-consumer",
+    type=click.Choice([policy.value for policy in SlowConsumer]),
+    default="drop-oldest",
+    show_default=True,
+    help="When a client reads too slowly: drop its oldest message, or close it with 1013.",
+)
+@click.option("--send-queue", type=click.IntRange(1), default=256, show_default=True, help="Messages kept for it.")
+@click.option("--heartbeat", type=click.FloatRange(0.1), default=30.0, show_default=True, help="Seconds.")
+@click.option("--drain", type=click.FloatRange(0), default=5.0, show_default=True, help="Seconds to shut down in.")
+@click.option("--compression", is_flag=True, help="Offer permessage-deflate.")
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    help="delay=50ms, freeze=3s@10s, drop=1%, duplicate=1%, refuse=90%, close=5%/min, lie. May be repeated.",
+)
+@click.option("--fault-seed", type=int, default=0, help="Makes the faults repeatable.")
+@_with_logging
+def server(
+    host: str,
+    port: int,
+    nats_url: str,
+    embedded_nats: bool,
+    auth: str,
+    secret_file: Path | None,
+    public_key: Path | None,
+    max_connections: int,
+    connect_rate: float,
+    connect_rate_per_address: float,
+    message_rate: float,
+    message_rate_per_address: float,
+    message_rate_per_client: float,
+    max_message: int,
+    slow_consumer: str,
+    send_queue: int,
+    heartbeat: float,
+    drain: float,
+    compression: bool,
+    faults: tuple[str, ...],
+    fault_seed: int,
+    log_level: str,
+    log_json: bool,
+    die_with_parent: bool,
+) -> None:
+    """Run the Odin WebSocket server.
+
+    When it is ready it prints one line on stdout: `ready ws://HOST:PORT/ws`. SIGTERM and SIGINT end it cleanly.
+    """
+    _begin(log_level, log_json, die_with_parent)
+    mode = AuthMode(auth)
+    try:
+        parsed_faults = parse_faults(list(faults), fault_seed)
+        verifier = None if mode is AuthMode.OFF else _verifier(host, secret_file, public_key)
+    except (FaultUnknown, KeyUnusable) as error:
+        raise click.UsageError(str(error)) from error
+    settings = Settings(
+        host=host,
+        port=port,
+        auth=mode,
+        nats_url=nats_url,
+        compression=compression,
+        slow_consumer=SlowConsumer(slow_consumer),
+        limits=Limits(
+            connections=max_connections,
+            connect_rate=connect_rate,
+            connect_rate_per_address=connect_rate_per_address,
+            message_rate=message_rate,
+            message_rate_per_address=message_rate_per_address,
+            message_rate_per_client=message_rate_per_client,
+            message_bytes=max_message,
+            send_queue=send_queue,
+        ),
+        timing=Timing(heartbeat=heartbeat, drain=drain),
+        faults=parsed_faults,
+    )
+    _run(_serve(settings, verifier, embedded_nats))
+
+
+@click.command()
+@click.option(
+    "--nats-url",
+    envvar="NATS_URL",
+    default="nats://127.0.0.1:4222",
+    show_default=True,
+    help="NATS to publish to [env: NATS_URL].",
+)
+@click.option("--speed", type=click.FloatRange(min=0.001), default=1.0, show_default=True, help="Divides all periods.")
+@click.option("--rate", type=click.FloatRange(0), default=0.0, help="Price updates a second, besides the plan.")
+@click.option("--size", type=click.IntRange(0, 1_000_000), default=0, help="Least number of bytes of a message.")
+@click.option("--tokens", default=",".join(TOKENS), show_default=True, help="Tokens, separated by commas.")
+@click.option("--seed", type=int, default=None, help="Makes the market repeatable.")
+@_with_logging
+def publisher(
+    nats_url: str,
+    speed: float,
+    rate: float,
+    size: int,
+    tokens: str,
+    seed: int | None,
+    log_level: str,
+    log_json: bool,
+    die_with_parent: bool,
+) -> None:
+    """Publish the Odin data to NATS.
+
+    When it is connected it prints one line on stdout: `ready nats://HOST:PORT`. SIGTERM and SIGINT end it cleanly.
+    """
+    from wstui.odin.publisher import Plan
+
+    names = tuple(dict.fromkeys(name.strip().upper() for name in tokens.split(",") if name.strip()))
+    if not names or not all(name.isalnum() for name in names):
+        raise click.UsageError(f"--tokens {tokens!r}: write names of letters and digits, such as BTC,ETH")
+    _begin(log_level, log_json, die_with_parent)
+    _run(_publish(nats_url, Plan(tokens=names, speed=speed, rate=rate, size=size, seed=seed)))
+
+
+@click.command()
+@click.option("--user", default="load-test", show_default=True, help="The claim userId.")
+@click.option("--ttl", type=click.FloatRange(min=1), default=DAY_S, show_default=True, help="Seconds it is valid.")
+@click.option(
+    "--secret-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="File with the secret; else env JWT_SECRET, else the development secret.",
+)
+def token(user: str, ttl: float, secret_file: Path | None) -> None:
+    """Print a JWT, and nothing else: `export AUTH_TOKEN=$(wstui token)`."""
+    secret = _secret(secret_file)
+    if secret is None:
+        click.echo("JWT_SECRET is not set: signed with the development secret", err=True)
+    click.echo(sign(user, secret or DEVELOPMENT_SECRET, ttl))
+
+
+def _begin(log_level: str, log_json: bool, die_with_parent: bool) -> None:
+    from wstui.odin.logs import set_up_logs
+
+    if die_with_parent:
+        from wstui.odin.tether import tie_to_parent
+
+        tie_to_parent()
+    set_up_logs(log_level, log_json)
+
+
+def _secret(secret_file: Path | None) -> str | None:
+    if secret_file is not None:
+        return secret_file.read_text(encoding="utf-8").strip()
+    return os.environ.get("JWT_SECRET") or None
+
+
+def _verifier(host: str, secret_file: Path | None, public_key: Path | None) -> Verifier:
+    """The verifier of the tokens. Raises: KeyUnusable; click.UsageError: no secret fit for this address."""
+    if public_key is not None:
+        return Verifier.by_public_key(public_key.read_bytes())
+    secret = _secret(secret_file)
+    if secret in (None, DEVELOPMENT_SECRET) and not is_loopback(host):
+        raise click.UsageError(
+            f"--host {host} can be reached by others, and the development secret is known to all: set JWT_SECRET, "
+            "or listen on 127.0.0.1"
+        )
+    if secret is None:
+        _log.warning("JWT_SECRET is not set: the development secret is used, on this machine only")
+        secret = DEVELOPMENT_SECRET
+    elif secret != DEVELOPMENT_SECRET and len(secret) < SECRET_MIN:
+        _log.warning("the JWT secret is short", extra={"bytes": len(secret), "recommended": SECRET_MIN})
+    return Verifier.by_secret(secret)
+
+
+async def _serve(settings: Settings, verifier: Verifier | None, embedded_nats: bool) -> None:
+    from contextlib import AsyncExitStack
+    from dataclasses import replace
+
+    from wstui.odin.broker import Broker
+    from wstui.odin.relay import address
+    from wstui.odin.server import OdinServer
+
+    stop = _stop_on_signals()
+    async with AsyncExitStack() as stack:
+        if not settings.nats_url and embedded_nats:
+            broker = await stack.enter_async_context(Broker())
+            settings = replace(settings, nats_url=broker.url)
+            _log.info("started NATS", extra={"url": broker.url})
+        elif not settings.nats_url:
+            _log.warning("running without NATS: nothing is relayed; set NATS_URL or use --embedded-nats")
+        server = await stack.enter_async_context(OdinServer(settings, verifier))
+        if settings.nats_url and not await server.wait_for_nats(NATS_WAIT_S):
+            _log.warning("NATS is not there yet; serving without it", extra={"url": address(settings.nats_url)})
+        gc.collect()
+        gc.freeze()
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        _log.info("listening", extra={"host": settings.host, "port": server.port, "auth": settings.auth.value})
+        _announce(f"ready ws://{host}:{server.port}/ws")
+        await stop.wait()
+        _log.info("shutting down")
+
+
+async def _publish(nats_url: str, plan: Any) -> None:
+    from wstui.odin.publisher import Publisher
+    from wstui.odin.relay import address
+
+    stop = _stop_on_signals()
+    publisher = Publisher(nats_url, plan)
+
+    async def work() -> None:
+        await publisher.connect()
+        _announce(f"ready {address(nats_url)}")
+        await publisher.run()
+
+    task = asyncio.create_task(work())
+    waiting = asyncio.create_task(stop.wait())
+    await asyncio.wait((task, waiting), return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    if task.done():
+        task.result()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await publisher.close()
+    _log.info("ended", extra={"published": publisher.published.total(), "skipped": publisher.skipped})
+
+
+def _announce(line: str) -> None:
+    click.echo(line)
+    sys.stdout.flush()
+
+
+def _stop_on_signals() -> asyncio.Event:
+    """An event that SIGTERM or SIGINT sets; a second signal ends the process at once."""
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+
+    def on_signal(number: signal.Signals) -> None:
+        if stop.is_set():
+            os._exit(128 + number)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal, number)
+    return stop
+
+
+def _run(main: Coroutine[Any, Any, None]) -> None:
+    """Run in uvloop where there is one. What goes wrong with sockets or NATS ends in one clear line."""
+    from wstui.odin.process import ProcessFailed
+
+    try:
+        import uvloop
+    except ImportError:
+        factory = None
+    else:
+        factory = uvloop.new_event_loop
+    try:
+        with asyncio.Runner(loop_factory=factory) as runner:
+            runner.run(main)
+    except (OSError, ProcessFailed) as error:
+        raise click.ClickException(str(error)) from error

@@ -1,0 +1,89 @@
+"""Faults on purpose, for tests and demonstrations: everything is off unless it is named."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, fields, replace
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "": 1.0}
+
+
+class FaultUnknown(ValueError):
+    """A fault that can't be read; the message names it and shows how it is spelt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """What goes wrong. Times are seconds, shares are 0…1."""
+
+    delay: float = 0.0  # added to each reply
+    freeze: float = 0.0  # how long the whole process stands still…
+    freeze_at: float = 0.0  # …so long after its start
+    drop: float = 0.0  # share of the deliveries that never leave
+    duplicate: float = 0.0  # share of the deliveries that leave twice
+    refuse: float = 0.0  # share of the clients closed with 1008 right after the upgrade
+    close_per_minute: float = 0.0  # share of the clients closed with 1011 within each minute
+    lie: bool = False  # /metrics counts what never happened
+    seed: int = 0
+
+    @property
+    def active(self) -> dict[str, float | bool]:
+        """The faults that are on, by name."""
+        return {
+            f.name: value
+            for f in fields(self)
+            if f.name not in ("seed", "freeze_at") and (value := getattr(self, f.name))
+        }
+
+    @property
+    def deliveries(self) -> bool:
+        """Whether deliveries are dropped or doubled."""
+        return self.drop > 0 or self.duplicate > 0
+
+
+def parse_faults(texts: list[str], seed: int = 0) -> Faults:
+    """Faults from their spellings.
+
+    `delay=50ms`, `freeze=3s@10s`, `drop=1%`, `duplicate=1%`, `refuse=90%`, `close=5%/min`, `lie`.
+    Raises: FaultUnknown.
+    """
+    faults = Faults(seed=seed)
+    for text in texts:
+        name, _, value = text.strip().partition("=")
+        match name:
+            case "delay":
+                faults = replace(faults, delay=_duration(text, value))
+            case "freeze":
+                length, _, at = value.partition("@")
+                faults = replace(faults, freeze=_duration(text, length), freeze_at=_duration(text, at or "0s"))
+            case "drop":
+                faults = replace(faults, drop=_share(text, value))
+            case "duplicate":
+                faults = replace(faults, duplicate=_share(text, value))
+            case "refuse":
+                faults = replace(faults, refuse=_share(text, value))
+            case "close":
+                faults = replace(faults, close_per_minute=_share(text, value.removesuffix("/min")))
+            case "lie" if not value:
+                faults = replace(faults, lie=True)
+            case _:
+                raise FaultUnknown(
+                    f"fault {text!r} is unknown; write delay=50ms, freeze=3s@10s, drop=1%, duplicate=1%, "
+                    "refuse=90%, close=5%/min or lie"
+                )
+    return faults
+
+
+def _duration(text: str, value: str) -> float:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|)", value)
+    if match is None:
+        raise FaultUnknown(f"fault {text!r}: {value!r} is not a duration such as 50ms, 3s or 1m")
+    return float(match[1]) * _UNITS[match[2]]
+
+
+def _share(text: str, value: str) -> float:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(%?)", value)
+    share = float(match[1]) / (100.0 if match[2] else 1.0) if match else -1.0
+    if not 0.0 <= share <= 1.0:
+        raise FaultUnknown(f"fault {text!r}: {value!r} is not a share such as 5% or 0.05")
+    return share

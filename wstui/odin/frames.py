@@ -1,0 +1,56 @@
+"""The WebSocket frames of the fast path: text out without a mask, text in with one. Everything else is rare."""
+
+from __future__ import annotations
+
+import struct
+from typing import NamedTuple
+
+from websockets.frames import CloseCode
+
+try:
+    from websockets.speedups import apply_mask
+except ImportError:  # pragma: no cover - a build of websockets without its C extension
+    from websockets.utils import apply_mask
+
+__all__ = ["PING", "TEXT_MASKED", "CloseCode", "Extent", "apply_mask", "extent", "text_frame"]
+
+TEXT_MASKED = 0x81  # FIN and opcode 1; the mask bit is in the second byte
+PING = b"\x89\x00"
+_CONTROL = 0x08
+
+
+class Extent(NamedTuple):
+    """Where a frame's payload begins and ends in the buffer."""
+
+    payload: int
+    end: int
+
+
+def text_frame(payload: bytes) -> bytes:
+    """An unmasked text frame, ready to be written to any number of clients."""
+    length = len(payload)
+    if length < 126:
+        return bytes((0x81, length)) + payload
+    if length < 65_536:
+        return struct.pack("!BBH", 0x81, 126, length) + payload
+    return struct.pack("!BBQ", 0x81, 127, length) + payload
+
+
+def extent(data: bytes | bytearray, start: int) -> Extent | None:
+    """The extent of the frame that begins at `start`; its end may lie beyond the buffer. None: header incomplete.
+
+    The mask is counted as part of the header, whether there is one is for others to judge.
+    """
+    if len(data) - start < 2:
+        return None
+    second = data[start + 1]
+    length = second & 0x7F
+    header = 2
+    if length >= 126:
+        header = 4 if length == 126 else 10
+        if len(data) - start < header:
+            return None
+        length = int.from_bytes(data[start + 2 : start + header], "big")
+    if second & 0x80:
+        header += 4
+    return Extent(start + header, start + header + length)

@@ -1,0 +1,61 @@
+"""Structured logs on stderr: one line for each event, as text or as JSON, control characters escaped."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+def set_up_logs(level: str, as_json: bool) -> None:
+    """Write the logs of the target to stderr. `level` is that of LOG_LEVEL, in any case of letters."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines() if as_json else TextLines())
+    logger = logging.getLogger("wstui.odin")
+    logger.handlers[:] = [handler]
+    logger.propagate = False
+    logger.setLevel(level.upper())
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record and its extra fields."""
+        content = {
+            "time": _time(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **_extras(record),
+        }
+        if record.exc_info:
+            content["exception"] = self.formatException(record.exc_info)
+        return json.dumps(content, default=str)
+
+
+class TextLines(logging.Formatter):
+    """Time, level, message, then `name=value` for each extra field."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record and its extra fields."""
+        extras = "".join(f" {name}={value}" for name, value in _extras(record).items())
+        line = _escaped(f"{_time(record)} {record.levelname.lower():7} {record.getMessage()}{extras}")
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+def _time(record: logging.LogRecord) -> str:
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+
+
+def _extras(record: logging.LogRecord) -> dict[str, object]:
+    return {name: value for name, value in vars(record).items() if name not in _STANDARD}
+
+
+def _escaped(text: str) -> str:
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
+    )

@@ -1,0 +1,80 @@
+"""What the Odin server can be told: addresses, who may come in, limits. Nothing here reads the environment."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from wstui.odin.faults import Faults
+
+
+class AuthMode(StrEnum):
+    """Whether a client must bring a token: never looked at, verified when there is one, or required."""
+
+    OFF = "off"
+    OPTIONAL = "optional"
+    REQUIRED = "required"
+
+
+class SlowConsumer(StrEnum):
+    """What happens when a client reads too slowly: the oldest message is dropped, or the client is (1013)."""
+
+    DROP_OLDEST = "drop-oldest"
+    CLOSE = "close"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds that keep one client from hurting the others. Rates are per second; 0 means no limit."""
+
+    connections: int = 50_000  # open at once
+    handshakes: int = 4_096  # begun and not finished, at once
+    connect_rate: float = 0.0
+    connect_rate_per_address: float = 0.0
+    message_rate: float = 0.0
+    message_rate_per_address: float = 0.0
+    message_rate_per_client: float = 0.0
+    message_bytes: int = 64 * 1024  # of one message of a client
+    malformed_messages: int = 16  # of one client before it is closed with 1008
+    tokens: int = 256  # subscriptions of one client
+    send_queue: int = 256  # messages waiting for a client that reads slowly
+    send_buffer_bytes: int = 64 * 1024  # in the transport, before the queue is used
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Periods and deadlines in seconds."""
+
+    handshake: float = 10.0  # from accept to a complete request
+    heartbeat: float = 30.0
+    dead_peer: float = 60.0  # of silence, with a ping halfway, before a peer counts as dead
+    close: float = 3.0  # for the other side of a close handshake
+    drain: float = 5.0  # for all clients to leave at shutdown
+    deduplication: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that one server process is told."""
+
+    host: str = "127.0.0.1"
+    port: int = 3001
+    auth: AuthMode = AuthMode.REQUIRED
+    nats_url: str = ""
+    compression: bool = False
+    slow_consumer: SlowConsumer = SlowConsumer.DROP_OLDEST
+    limits: Limits = field(default_factory=Limits)
+    timing: Timing = field(default_factory=Timing)
+    faults: Faults = field(default_factory=Faults)
+    reuse_port: bool = False
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a server that listens on `host`."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
