@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from wstui.scenario.errors import PresetExistsError, Problem, ScenarioError, quote
+from wstui.scenario.errors import PresetExistsError, Problem, ScenarioError, printable, quote
 from wstui.scenario.model import Scenario, Suite
 from wstui.scenario.reading import Reading
 from wstui.scenario.writing import dumps
 
-__all__ = ["dumps", "load", "loads", "save"]
+__all__ = ["dumps", "load", "loads", "save", "write"]
 
 LARGEST_FILE = 1 << 20
 
@@ -62,22 +62,27 @@ def loads(
 
 
 def save(scenario: Scenario | Suite, path: str | os.PathLike[str], overwrite: bool = False) -> Path:
-    """Writes the file whole or not at all, and returns its path; a file that is replaced keeps its mode.
+    """Writes the scenario's text to a file and returns its path; see `write`."""
+    return write(Path(path), dumps(scenario), overwrite)
+
+
+def write(path: Path, text: str, overwrite: bool = False) -> Path:
+    """Writes a file whole or not at all, with the folders it needs; a file that is replaced keeps its mode.
 
     Raises:
         PresetExistsError: the file is there and `overwrite` is False.
         ScenarioError: it cannot be written.
     """
-    wanted = Path(path)
-    target = wanted.resolve()
-    if target.exists() and not overwrite:
-        raise PresetExistsError(Problem(str(wanted), "", "is there already and was not overwritten"))
+    shown = printable(str(path))
     try:
+        target = path.resolve()
+        if target.exists() and not overwrite:
+            raise PresetExistsError(Problem(shown, "", "is there already and was not overwritten"))
         target.parent.mkdir(parents=True, exist_ok=True)
-        _replace(target, dumps(scenario).encode())
-    except OSError as error:
-        raise ScenarioError(Problem(str(wanted), "", f"cannot be written: {error.strerror or error}")) from None
-    return wanted
+        _replace(target, text.encode())
+    except (OSError, ValueError) as error:
+        raise ScenarioError(Problem(shown, "", f"cannot be written: {_why(error)}")) from None
+    return path
 
 
 def _replace(target: Path, content: bytes) -> None:
@@ -107,14 +112,14 @@ def _read(path: Path) -> str:
             raw = file.read(LARGEST_FILE + 1)
     except (OSError, ValueError) as error:
         reason = "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be read: {_why(error)}"
-        raise ScenarioError(Problem(str(path), "", reason)) from None
+        raise ScenarioError(Problem(printable(str(path)), "", reason)) from None
     if len(raw) > LARGEST_FILE:
-        raise ScenarioError(Problem(str(path), "", "is larger than 1 MiB: no scenario file"))
+        raise ScenarioError(Problem(printable(str(path)), "", "is larger than 1 MiB: no scenario file"))
     try:
         return raw.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
-        raise ScenarioError(Problem(str(path), "", f"is no UTF-8 text (line {line})")) from None
+        raise ScenarioError(Problem(printable(str(path)), "", f"is no UTF-8 text (line {line})")) from None
 
 
 def _why(error: OSError | ValueError) -> str:

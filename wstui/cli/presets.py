@@ -1,0 +1,149 @@
+"""`wstui presets`: list, show, validate and copy presets."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+import textwrap
+from pathlib import Path
+
+import click
+
+from wstui.scenario.checks import warnings
+from wstui.scenario.errors import PresetExistsError, Problem, ScenarioError, describe, printable
+from wstui.scenario.file import dumps, load, loads, write
+from wstui.scenario.model import Scenario, Suite
+from wstui.scenario.presets import PresetEntry, available, find, is_path, members, own_folder
+from wstui.scenario.quantity import format_duration
+
+_WIDEST = 100
+
+
+class Refusal(click.ClickException):
+    """A scenario that cannot be used: its problems on stderr, exit status 2."""
+
+    exit_code = 2
+
+    def __init__(self, error: ScenarioError) -> None:
+        super().__init__(describe(error.problems, _width()))
+
+    def show(self, file: object = None) -> None:
+        """The problems as they are: they name their files."""
+        click.echo(self.message, err=True)
+
+
+@click.group()
+def presets() -> None:
+    """List, show, validate and copy presets."""
+
+
+@presets.command(name="list")
+def list_() -> None:
+    """List what can be run by name, and where it comes from."""
+    entries = available()
+    if not entries:
+        click.echo("No presets found.")
+        return
+    rows = [("NAME", "FROM", "LOAD"), *((printable(e.name), e.origin, _load(e)) for e in entries)]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    texts = ["DESCRIPTION", *(printable(e.problem if e.broken else e.description) for e in entries)]
+    for row, text in zip(rows, texts, strict=True):
+        head = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + "  "
+        click.echo(_hanging(head, text))
+
+
+@presets.command()
+@click.argument("name")
+def show(name: str) -> None:
+    """Print a preset as TOML; NAME may be a path."""
+    try:
+        click.echo(_public_text(find(name)), nl=False)
+    except ScenarioError as error:
+        raise Refusal(error) from None
+
+
+@presets.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+def validate(files: tuple[str, ...]) -> None:
+    """Check scenario files (or presets by name); exit status 2 when one cannot be run."""
+    problems: list[Problem] = []
+    for name in files:
+        try:
+            path = find(name)
+            content = load(path)
+            scenarios = members(content) if isinstance(content, Suite) else [content]
+        except ScenarioError as error:
+            problems.extend(error.problems)
+            continue
+        click.echo(_hanging(f"{printable(str(path))}: ", f"ok, {_summary(content)}"))
+        for advice in dict.fromkeys(line for scenario in scenarios for line in warnings(scenario)):
+            click.echo(_hanging("  note: ", printable(advice)))
+    if problems:
+        raise Refusal(ScenarioError(dict.fromkeys(problems)))
+
+
+@presets.command()
+@click.argument("name")
+@click.argument("dest", required=False)
+@click.option("--force", is_flag=True, help="Replace a file that is there already.")
+def copy(name: str, dest: str | None, force: bool) -> None:
+    """Copy a preset to edit it: DEST is a new name, a file or a folder.
+
+    Without DEST, or with a name, the copy goes into your own presets, where it is found before the shipped one.
+    """
+    try:
+        source = find(name)
+        path = _destination(source, dest)
+        write(path, _renamed(_public_text(source), path.stem), overwrite=force)
+    except PresetExistsError as error:
+        exists = error.problems[0]
+        raise Refusal(ScenarioError(Problem(exists.file, "", "is there already: --force replaces it"))) from None
+    except ScenarioError as error:
+        raise Refusal(error) from None
+    click.echo(printable(str(path)))
+
+
+def _destination(source: Path, dest: str | None) -> Path:
+    if dest is None:
+        return own_folder() / source.name
+    if Path(dest).is_dir() or dest.endswith(("/", "\\")):
+        return Path(dest) / source.name
+    return Path(dest) if is_path(dest) else own_folder() / f"{dest}.toml"
+
+
+def _public_text(path: Path) -> str:
+    """The file with its comments; written anew where it holds a secret in plain text."""
+    content = load(path, complete=False)
+    return dumps(content) if content.origin.warnings else path.read_text("utf-8-sig")
+
+
+def _renamed(text: str, name: str) -> str:
+    """The text with the preset's name changed to that of its file."""
+    renamed = re.sub(r'^name\s*=\s*"[^"\n]*"', lambda _: f'name = "{name}"', text, count=1, flags=re.MULTILINE)
+    return renamed if re.fullmatch(r"[\w .-]+", name) and loads(renamed, complete=False).name == name else text
+
+
+def _load(entry: PresetEntry) -> str:
+    if isinstance(entry.content, Scenario):
+        return f"{entry.content.peak_clients} clients, {format_duration(entry.content.duration_s)}"
+    return "broken" if entry.broken else "suite"
+
+
+def _summary(content: Scenario | Suite) -> str:
+    if isinstance(content, Suite):
+        return f"a suite of {', '.join(map(printable, content.suite))}"
+    length = format_duration(content.duration_s)
+    return f"{content.peak_clients} clients, {length}, {len(content.thresholds)} thresholds"
+
+
+def _width() -> int:
+    return min(shutil.get_terminal_size().columns, _WIDEST)
+
+
+def _hanging(head: str, text: str) -> str:
+    """The text after its head, wrapped to the terminal under itself; on one line where nobody looks at it."""
+    if not sys.stdout.isatty():
+        return (head + text).rstrip()
+    indent = " " * len(head) if len(head) < _width() - 30 else "    "
+    return "\n".join(textwrap.wrap(text, _width(), initial_indent=head, subsequent_indent=indent)) or head.rstrip()

@@ -1,0 +1,207 @@
+"""What is asked for on top of a preset: flags first, then the environment, then the preset, then the defaults."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypedDict
+
+from pydantic import ValidationError
+
+from wstui.scenario.checks import findings
+from wstui.scenario.diagnosis import diagnose
+from wstui.scenario.errors import BadValue, Key, Problem, ScenarioError, dotted, quote
+from wstui.scenario.model import MOST_CLIENTS, Scenario, Stage
+from wstui.scenario.threshold import parse_condition
+
+COMMAND_LINE = "command line"
+ENVIRONMENT = "environment"
+
+
+class Flags(TypedDict, total=False):
+    """What a command line can ask for. None, False and empty lists count as not given."""
+
+    url: str | None
+    clients: int | None  # the peak; the other stages keep their proportion to it
+    scale: float | None  # multiplies the clients of every stage
+    ramp: str | float | None  # length of the stage "ramp"
+    hold: str | float | None  # length of the stage "hold"
+    every: str | float | None
+    timeout: str | float | None
+    exchange: str | None
+    token: str | None  # makes auth.kind "token" unless `auth` says otherwise
+    auth: str | None
+    ready: str | None
+    health: str | None
+    shards: int | None
+    local_addresses: Sequence[str]
+    insecure: bool
+    ca_file: str | None
+    thresholds: Sequence[str]  # "response.p99 < 20ms"; takes the place of the preset's limits on the same metric
+    no_thresholds: bool  # leaves the preset's thresholds out
+
+
+_KEYS: dict[str, Key] = {
+    "url": ("target", "url"),
+    "ready": ("target", "ready"),
+    "health": ("target", "health"),
+    "insecure": ("target", "insecure"),
+    "ca_file": ("target", "ca_file"),
+    "token": ("auth", "token"),
+    "secret": ("auth", "secret"),
+    "auth": ("auth", "kind"),
+    "exchange": ("messages", "exchange"),
+    "every": ("messages", "every"),
+    "timeout": ("messages", "timeout"),
+    "shards": ("fleet", "shards"),
+    "local_addresses": ("fleet", "local_addresses"),
+}
+_OPTIONS = {"local_addresses": "--local-address", "thresholds": "--threshold"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    value: Any = field(repr=False)
+    source: str  # command line or environment
+    name: str  # --clients, MAX_CONNECTIONS
+
+
+def apply(
+    scenario: Scenario, environ: Mapping[str, str] | None = None, flags: Flags | Mapping[str, Any] | None = None
+) -> Scenario:
+    """The scenario with the flags and the environment's wishes in it, checked as a whole.
+
+    Args:
+        environ: WS_URL, AUTH_TOKEN, JWT_SECRET (where the preset signs tokens and names no secret), MAX_CONNECTIONS
+            (peak clients), TEST_DURATION (ms of the stage "hold"), MESSAGE_FREQUENCY (ms between sends of a
+            client); empty ones count as unset. The process's own environment by default.
+
+    Raises:
+        ScenarioError: with everything that is wrong, by flag or variable where one of these is to blame.
+    """
+    given = {name: value for name, value in (flags or {}).items() if value not in (None, False, (), [])}
+    if unknown := given.keys() - Flags.__annotations__.keys():
+        raise TypeError(f"no such flag: {', '.join(sorted(unknown))}")
+    problems: list[Problem] = []
+    wishes = _environment(scenario, os.environ if environ is None else environ, problems)
+    for name, value in given.items():
+        wishes[name] = _Wish(value, COMMAND_LINE, _OPTIONS.get(name, "--" + name.replace("_", "-")))
+    if "token" in given and "auth" not in given:
+        wishes["auth"] = _Wish("token", COMMAND_LINE, "--token")
+    data = scenario.model_dump(exclude_unset=True)
+    blame: dict[Key, _Wish] = {}
+    for name, wish in wishes.items():
+        if key := _KEYS.get(name):
+            data.setdefault(key[0], {})[key[1]] = list(wish.value) if name == "local_addresses" else wish.value
+            blame[key] = wish
+    data["stages"] = _stages(scenario.stages, wishes, blame, problems)
+    data["thresholds"] = _thresholds(scenario, wishes, problems)
+    return _result(scenario, data, blame, problems)
+
+
+def _result(scenario: Scenario, data: dict[str, Any], blame: Mapping[Key, _Wish], problems: list[Problem]) -> Scenario:
+    file = scenario.origin.file
+    try:
+        changed = Scenario.model_validate(data)
+    except ValidationError as error:
+        found = diagnose(error, file, Scenario)
+        raise ScenarioError([*problems, *(_blamed(key, problem, blame) for key, problem in found.items())]) from None
+    changed._origin = scenario._origin
+    if not problems:
+        problems = [_blamed(finding.key, finding.problem(file), blame) for finding in findings(changed)]
+    if problems:
+        raise ScenarioError(problems)
+    return changed
+
+
+def _blamed(key: Key, problem: Problem, blame: Mapping[Key, _Wish]) -> Problem:
+    for length in range(len(key), 0, -1):
+        if wish := blame.get(key[:length]):
+            return Problem(wish.source, wish.name, problem.message, problem.value, problem.nearest)
+    return problem
+
+
+def _environment(scenario: Scenario, environ: Mapping[str, str], problems: list[Problem]) -> dict[str, _Wish]:
+    wishes: dict[str, _Wish] = {}
+
+    def whole(variable: str, name: str, unit: str, divisor: int, least: int) -> None:
+        if text := environ.get(variable, "").strip():
+            if text.isascii() and text.isdigit() and int(text[:18]) >= least:
+                number = int(text)
+                wishes[name] = _Wish(number / divisor if divisor > 1 else number, ENVIRONMENT, variable)
+            else:
+                problems.append(Problem(ENVIRONMENT, variable, f"must be a whole number of {unit}", quote(text)))
+
+    for variable, name in (("WS_URL", "url"), ("AUTH_TOKEN", "token")):
+        if text := environ.get(variable):
+            wishes[name] = _Wish(text, ENVIRONMENT, variable)
+    signs = scenario.auth.kind == "jwt" and not scenario.auth.secret.get_secret_value()
+    if signs and (text := environ.get("JWT_SECRET")):
+        wishes["secret"] = _Wish(text, ENVIRONMENT, "JWT_SECRET")
+    whole("MAX_CONNECTIONS", "clients", "clients, at least 1", 1, 1)
+    whole("TEST_DURATION", "hold", "milliseconds", 1000, 0)
+    whole("MESSAGE_FREQUENCY", "every", "milliseconds", 1000, 0)
+    return wishes
+
+
+def _stages(
+    stages: Sequence[Stage], wishes: Mapping[str, _Wish], blame: dict[Key, _Wish], problems: list[Problem]
+) -> list[dict[str, Any]]:
+    data = [stage.model_dump() for stage in stages]
+    for name in ("ramp", "hold"):
+        if wish := wishes.get(name):
+            index = next((i for i, stage in enumerate(stages) if stage.name == name), None)
+            if index is None:
+                names = ", ".join(quote(stage.name) for stage in stages) or "none"
+                message = f"sets the stage {quote(name)}, and there is none: the stages are {names}"
+                problems.append(Problem(wish.source, wish.name, message))
+            else:
+                data[index]["over"] = wish.value
+                blame["stages", index, "over"] = wish
+    peak = max((stage.clients or 0 for stage in stages), default=0)
+    factor = 1.0
+    for name in ("clients", "scale"):
+        if wish := wishes.get(name):
+            factor *= _factor(name, wish, peak, factor, problems)
+    for stage in data:
+        if stage["clients"]:
+            stage["clients"] = max(1, round(stage["clients"] * factor))
+    return data
+
+
+def _factor(name: str, wish: _Wish, peak: int, factor: float, problems: list[Problem]) -> float:
+    """What the clients of every stage are multiplied by."""
+    number = float(wish.value)
+    if not peak:
+        message = "cannot be applied: no stage of the scenario has clients"
+    elif not (math.isfinite(number) and number > 0) or (name == "clients" and number < 1):
+        message = "must be at least 1" if name == "clients" else "must be more than 0"
+    elif (number if name == "clients" else peak * factor * number) > MOST_CLIENTS:
+        message = f"is too much: {MOST_CLIENTS} clients at most"
+    else:
+        return number / peak if name == "clients" else number
+    problems.append(Problem(wish.source, wish.name, message, str(wish.value)))
+    return 1.0
+
+
+def _thresholds(scenario: Scenario, wishes: Mapping[str, _Wish], problems: list[Problem]) -> list[dict[str, Any]]:
+    kept = [] if "no_thresholds" in wishes else [threshold.model_dump() for threshold in scenario.thresholds]
+    added: list[dict[str, Any]] = []
+    if wish := wishes.get("thresholds"):
+        for text in wish.value:
+            try:
+                metric, limit = parse_condition(text)
+            except BadValue as error:
+                problems.append(Problem(wish.source, wish.name, error.message, quote(text), error.nearest))
+            else:
+                added.append({"metric": metric, "limit": limit})
+    named = {threshold["metric"] for threshold in added}
+    return [threshold for threshold in kept if threshold["metric"] not in named] + added
+
+
+def overriding(flags: Flags | Mapping[str, Any] | None) -> dict[str, Any]:
+    """What `file.load` need not find in the file, since flags say it: so an unset variable there does no harm."""
+    given = flags or {}
+    return {dotted(_KEYS[name]): given[name] for name in ("url", "token") if given.get(name) is not None}

@@ -1,0 +1,182 @@
+"""Where presets are found: a path, ./presets, the user's own folder, and those that come with wstui."""
+
+from __future__ import annotations
+
+import importlib.resources
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from platformdirs import user_config_dir
+
+from wstui.scenario.errors import BadValue, Problem, ScenarioError, nearest, printable, quote
+from wstui.scenario.file import load
+from wstui.scenario.model import Scenario, Suite
+from wstui.scenario.override import Flags, apply, overriding
+
+Origin = Literal["here", "own", "shipped"]
+_FIRST_SHIPPED = ("quick", "medium", "stress", "progressive")
+
+
+@dataclass(frozen=True, slots=True)
+class PresetEntry:
+    """One preset of the list. `content` is None where `problem` says why the file cannot be used."""
+
+    name: str
+    path: Path
+    origin: Origin
+    description: str
+    content: Scenario | Suite | None = None
+    problem: str = ""
+
+    @property
+    def broken(self) -> bool:
+        """Whether it cannot be used as it is."""
+        return bool(self.problem)
+
+
+def own_folder() -> Path:
+    """Where a user's own presets lie; it need not exist yet."""
+    return Path(user_config_dir("wstui", appauthor=False)) / "presets"
+
+
+def shipped_folder() -> Path:
+    """The presets that come with wstui: inside the installed package, or beside it in a checkout."""
+    package = Path(str(importlib.resources.files("wstui")))
+    packed = package / "presets"
+    return packed if packed.is_dir() else package.parent / "presets"
+
+
+def folders() -> list[tuple[Origin, Path]]:
+    """The folders that are searched, the first one first."""
+    return [("here", Path("presets")), ("own", own_folder()), ("shipped", shipped_folder())]
+
+
+def find(name: str) -> Path:
+    """The file of a preset: a path when it has a slash or ends in .toml, else a name on the search path.
+
+    Raises:
+        ScenarioError: there is none; it names the nearest and lists what there is.
+    """
+    if is_path(name):
+        path = Path(name)
+        if not path.is_file():
+            raise ScenarioError(Problem(printable(name), "", "is no file"))
+        return path
+    for _, folder in folders():
+        path = folder / f"{name}.toml"
+        if path.is_file():
+            return path
+    names = [entry_name for entry_name, _, _ in _files()]
+    near = nearest(name, names)
+    message = "is no preset" if near else f"is no preset: there are {', '.join(names) or 'none'}"
+    if near and len(names) > 1:
+        message = f"is no preset (there are {', '.join(names)})"
+    raise ScenarioError(Problem("", "", f"{quote(name)} {message}", nearest=near))
+
+
+def is_path(name: str) -> bool:
+    """Whether a preset is named by its file."""
+    return "/" in name or "\\" in name or name.endswith(".toml")
+
+
+def available(environ: Mapping[str, str] | None = None) -> list[PresetEntry]:
+    """Every preset on the search path, by the name it is found under; a broken one carries its reason."""
+    return [_entry(name, origin, path, environ) for name, origin, path in _files()]
+
+
+def open_preset(
+    name: str, environ: Mapping[str, str] | None = None, flags: Flags | Mapping[str, Any] | None = None
+) -> Scenario | Suite:
+    """The preset of this name or path, with the environment's and the flags' wishes in it.
+
+    The wishes enter a suite's presets when `members` opens them. Raises ScenarioError.
+    """
+    return _open(find(name), environ, flags)
+
+
+def members(
+    suite: Suite, environ: Mapping[str, str] | None = None, flags: Flags | Mapping[str, Any] | None = None
+) -> list[Scenario]:
+    """The scenarios of a suite in order, found beside the suite's file first, then as `find` does.
+
+    Raises:
+        ScenarioError: with every problem of every member; a suite in a suite is one.
+    """
+    file = suite.origin.file
+    found: list[Scenario] = []
+    problems: dict[Problem, None] = {}
+    for index, name in enumerate(suite.suite):
+        key = f"suite[{index}]"
+        try:
+            member = _open(_member(file, name), environ, flags)
+        except ScenarioError as error:
+            for problem in error.problems:
+                problems[problem if problem.file else Problem(file, key, problem.message, "", problem.nearest)] = None
+            continue
+        if isinstance(member, Suite):
+            problems[Problem(file, key, "is a suite itself: name its presets instead", quote(name))] = None
+        else:
+            found.append(member)
+    if problems:
+        raise ScenarioError(problems)
+    return found
+
+
+def _member(file: str, name: str) -> Path:
+    if file:
+        beside = Path(file).parent / (name if is_path(name) else f"{name}.toml")
+        if beside.is_file():
+            return beside
+    return find(name)
+
+
+def _open(path: Path, environ: Mapping[str, str] | None, flags: Flags | Mapping[str, Any] | None) -> Scenario | Suite:
+    loaded = load(path, environ, overriding(flags), complete=False)
+    return loaded if isinstance(loaded, Suite) else apply(loaded, environ, flags)
+
+
+def _files() -> Iterator[tuple[str, Origin, Path]]:
+    """Name, origin and file of what is on the search path; the first of a name hides the others."""
+    seen: set[str] = set()
+    shipped = shipped_folder().resolve()
+    for origin, folder in folders():
+        if origin == "here" and folder.resolve() == shipped:
+            continue  # a checkout of wstui itself
+        try:
+            files = [path for path in folder.iterdir() if path.suffix == ".toml" and path.is_file()]
+        except OSError:
+            continue
+        for path in sorted(files, key=_rank if origin == "shipped" else lambda path: path.stem):
+            if path.stem not in seen:
+                seen.add(path.stem)
+                yield path.stem, origin, path
+
+
+def _rank(path: Path) -> tuple[int, str]:
+    ladder = _FIRST_SHIPPED.index(path.stem) if path.stem in _FIRST_SHIPPED else len(_FIRST_SHIPPED)
+    return ladder, path.stem
+
+
+def _entry(name: str, origin: Origin, path: Path, environ: Mapping[str, str] | None) -> PresetEntry:
+    try:
+        content = load(path, environ)
+        if isinstance(content, Suite):
+            members(content, environ)
+    except ScenarioError as error:
+        first, more = error.problems[0], len(error.problems) - 1
+        reason = ": ".join(part for part in (first.subject, first.advice) if part)
+        return PresetEntry(
+            name, path, origin, _description(path), None, reason + (f" (and {more} more)" if more else "")
+        )
+    return PresetEntry(name, path, origin, content.description, content)
+
+
+def _description(path: Path) -> str:
+    """What a broken file says of itself, where it can still be read."""
+    try:
+        return str(tomllib.loads(path.read_text("utf-8")).get("description", ""))
+    except (OSError, ValueError, RecursionError, BadValue):
+        return ""
