@@ -61,6 +61,8 @@ def diagnose(error: ValidationError, file: str, model: type[Table], under: Key =
 
 def show(path: Key, value: Any) -> str:
     """A value of a file for people: secrets masked, long ones cut, tables only named."""
+    if path == ("auth",):
+        return MASK
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, Mapping):

@@ -70,22 +70,26 @@ def describe(problems: Sequence[Problem], width: int = 80) -> str:
     lines: list[str] = []
     for file in dict.fromkeys(problem.file for problem in problems):
         own = [problem for problem in problems if problem.file == file]
-        count = f" ({len(own)} problems)" if len(own) > 1 else ""
+        if len(own) == 1:
+            lines += _wrapped(str(own[0]), "", width)
+            continue
         if file:
-            lines.append(f"{file}{count}:")
+            lines.append(f"{file}: {len(own)} problems")
         for problem in own:
             text = ": ".join(part for part in (problem.subject, problem.advice) if part)
-            lines.extend(
-                textwrap.wrap(
-                    text,
-                    width,
-                    initial_indent="  ",
-                    subsequent_indent="      ",
-                    break_long_words=False,
-                    break_on_hyphens=False,
-                )
-            )
+            lines += _wrapped(text, "  " if file else "", width)
     return "\n".join(lines)
+
+
+def _wrapped(text: str, indent: str, width: int) -> list[str]:
+    return textwrap.wrap(
+        text,
+        width,
+        initial_indent=indent,
+        subsequent_indent=indent + "    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def dotted(path: Key) -> str:

@@ -74,18 +74,19 @@ def apply(
     """The scenario with the flags and the environment's wishes in it, checked as a whole.
 
     Args:
-        environ: WS_URL, AUTH_TOKEN, JWT_SECRET (where the preset signs tokens and names no secret), MAX_CONNECTIONS
-            (peak clients), TEST_DURATION (ms of the stage "hold"), MESSAGE_FREQUENCY (ms between sends of a
-            client); empty ones count as unset. The process's own environment by default.
+        environ: WS_URL, AUTH_TOKEN (where auth.kind is "token"), JWT_SECRET (where it is "jwt" and the preset has no
+            secret), MAX_CONNECTIONS (peak clients), TEST_DURATION (ms of the stage "hold"), MESSAGE_FREQUENCY (ms
+            between sends of a client); empty ones count as unset. The process's own environment by default.
 
     Raises:
         ScenarioError: with everything that is wrong, by flag or variable where one of these is to blame.
     """
-    given = {name: value for name, value in (flags or {}).items() if value not in (None, False, (), [])}
+    given = {name: value for name, value in (flags or {}).items() if not _is_absent(value)}
     if unknown := given.keys() - Flags.__annotations__.keys():
         raise TypeError(f"no such flag: {', '.join(sorted(unknown))}")
     problems: list[Problem] = []
-    wishes = _environment(scenario, os.environ if environ is None else environ, problems)
+    kind = given.get("auth") or ("token" if "token" in given else scenario.auth.kind)
+    wishes = _environment(scenario, kind, os.environ if environ is None else environ, problems)
     for name, value in given.items():
         wishes[name] = _Wish(value, COMMAND_LINE, _OPTIONS.get(name, "--" + name.replace("_", "-")))
     if "token" in given and "auth" not in given:
@@ -94,11 +95,30 @@ def apply(
     blame: dict[Key, _Wish] = {}
     for name, wish in wishes.items():
         if key := _KEYS.get(name):
-            data.setdefault(key[0], {})[key[1]] = list(wish.value) if name == "local_addresses" else wish.value
+            section, option = map(str, key)
+            data.setdefault(section, {})[option] = list(wish.value) if name == "local_addresses" else wish.value
             blame[key] = wish
     data["stages"] = _stages(scenario.stages, wishes, blame, problems)
     data["thresholds"] = _thresholds(scenario, wishes, problems)
     return _result(scenario, data, blame, problems)
+
+
+def revised(scenario: Scenario, values: Mapping[str, Any]) -> Scenario:
+    """The scenario with other values by dotted key ("messages.every", "stages"), checked; for a form.
+
+    Durations and sizes may be texts. What is not changed keeps its reference. The problems of a ScenarioError
+    carry the key of each field.
+    """
+    data = scenario.model_dump(exclude_unset=True)
+    for key, value in values.items():
+        section, _, name = key.rpartition(".")
+        table = data.setdefault(section, {}) if section else data
+        table[name] = value
+    return _result(scenario, data, {}, [])
+
+
+def _is_absent(value: Any) -> bool:
+    return value is None or value is False or value == () or value == []
 
 
 def _result(scenario: Scenario, data: dict[str, Any], blame: Mapping[Key, _Wish], problems: list[Problem]) -> Scenario:
@@ -123,7 +143,9 @@ def _blamed(key: Key, problem: Problem, blame: Mapping[Key, _Wish]) -> Problem:
     return problem
 
 
-def _environment(scenario: Scenario, environ: Mapping[str, str], problems: list[Problem]) -> dict[str, _Wish]:
+def _environment(
+    scenario: Scenario, kind: str, environ: Mapping[str, str], problems: list[Problem]
+) -> dict[str, _Wish]:
     wishes: dict[str, _Wish] = {}
 
     def whole(variable: str, name: str, unit: str, divisor: int, least: int) -> None:
@@ -134,12 +156,14 @@ def _environment(scenario: Scenario, environ: Mapping[str, str], problems: list[
             else:
                 problems.append(Problem(ENVIRONMENT, variable, f"must be a whole number of {unit}", quote(text)))
 
-    for variable, name in (("WS_URL", "url"), ("AUTH_TOKEN", "token")):
+    texts = [("WS_URL", "url")]
+    if kind == "token":
+        texts.append(("AUTH_TOKEN", "token"))
+    if kind == "jwt" and not scenario.auth.secret.get_secret_value():
+        texts.append(("JWT_SECRET", "secret"))
+    for variable, name in texts:
         if text := environ.get(variable):
             wishes[name] = _Wish(text, ENVIRONMENT, variable)
-    signs = scenario.auth.kind == "jwt" and not scenario.auth.secret.get_secret_value()
-    if signs and (text := environ.get("JWT_SECRET")):
-        wishes["secret"] = _Wish(text, ENVIRONMENT, "JWT_SECRET")
     whole("MAX_CONNECTIONS", "clients", "clients, at least 1", 1, 1)
     whole("TEST_DURATION", "hold", "milliseconds", 1000, 0)
     whole("MESSAGE_FREQUENCY", "every", "milliseconds", 1000, 0)

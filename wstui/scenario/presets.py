@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from platformdirs import user_config_dir
 
-from wstui.scenario.errors import BadValue, Problem, ScenarioError, nearest, printable, quote
+from wstui.scenario.errors import Problem, ScenarioError, nearest, printable, quote
 from wstui.scenario.file import load
 from wstui.scenario.model import Scenario, Suite
 from wstui.scenario.override import Flags, apply, overriding
@@ -178,5 +178,5 @@ def _description(path: Path) -> str:
     """What a broken file says of itself, where it can still be read."""
     try:
         return str(tomllib.loads(path.read_text("utf-8")).get("description", ""))
-    except (OSError, ValueError, RecursionError, BadValue):
+    except (OSError, ValueError, RecursionError):
         return ""
