@@ -7,6 +7,7 @@ import importlib
 import click
 
 _COMMANDS = {
+    "open": ("wstui.cli.open", "open_terminal", "Open the terminal UI, on a preset when one is named."),
     "run": ("wstui.cli.run", "run", "Run a preset without a terminal UI: summary, files, exit status."),
     "demo": ("wstui.cli.demo", "demo", "Start NATS, the Odin server and its publisher, and load them."),
     "presets": ("wstui.cli.presets", "presets", "List, show, validate and copy presets."),
@@ -17,3 +18,48 @@ _COMMANDS = {
     "publisher": ("wstui.cli.odin", "publisher", "Publish the Odin data to NATS."),
     "token": ("wstui.cli.odin", "token", "Print a JWT for the Odin server."),
 }
+
+
+class _Lazy(click.Group):
+    """Loads a command's module when it is asked for: `wstui token` need not wait for the screens."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, attribute, _ = _COMMANDS[cmd_name]
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, _, text) in _COMMANDS.items()])
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        # `wstui PRESET` opens the terminal UI on a preset: what is no command is its name.
+        if args and not args[0].startswith("-") and args[0] not in _COMMANDS:
+            args = ["open", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.command(
+    cls=_Lazy,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="`wstui PRESET` opens the terminal on a preset; `wstui` alone lists them. Start with `wstui demo`.",
+)
+@click.version_option(package_name="wstui")
+@click.pass_context
+def wstui(ctx: click.Context) -> None:
+    """A load tester for WebSocket servers: steer it in the terminal, run it headless in CI."""
+    if ctx.invoked_subcommand is None:
+        from wstui.cli.open import open_terminal
+
+        ctx.invoke(open_terminal)
+
+
+def main() -> None:
+    """Entry point of the command `wstui`."""
+    wstui(prog_name="wstui")

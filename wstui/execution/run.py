@@ -52,6 +52,7 @@ class Run:
         self._rows_due = 1
         self._end: Command | None = None
         self._ended_by = ""
+        self._aborted = False  # by the operator
         self._broken: set[int] = set()
         self._outcomes: list[ThresholdOutcome] = []
         self._paused_s = 0.0
@@ -88,11 +89,11 @@ class Run:
 
     def drain(self) -> None:
         """See Steerable."""
-        self._post(lambda: self._stop(Drain(round(DRAIN_GRACE_S * NS)), "ended early by the operator"))
+        self._post(lambda: self._stop(Drain(round(DRAIN_GRACE_S * NS)), "ended early by the operator", asked=True))
 
     def abort(self) -> None:
         """See Steerable."""
-        self._post(lambda: self._stop(Abort(), "aborted by the operator"))
+        self._post(lambda: self._stop(Abort(), "aborted by the operator", asked=True))
 
     def _post(self, action: Callable[[], None]) -> None:
         self._actions.append(action)
@@ -204,13 +205,13 @@ class Run:
             self._mark("operator", f"operator: {self._plan.stage.name} skipped")
             self._leave_stage(skipped=True)
 
-    def _stop(self, command: Drain | Abort, why: str) -> None:
+    def _stop(self, command: Drain | Abort, why: str, *, asked: bool = False) -> None:
         if self._end is None:
-            self._ended_by = why
+            self._ended_by, self._aborted = why, asked
             self._end = command
-            self._mark("operator" if "operator" in why else "broken", why)
+            self._mark("operator" if asked else "broken", why)
         elif isinstance(command, Abort) and self._state is State.DRAINING:
-            self._ended_by = self._ended_by or why
+            self._ended_by, self._aborted = self._ended_by or why, self._aborted or asked
             self._fleet.send(command)
 
     def _shard_lost(self, shard: int, reason: str) -> None:
@@ -240,7 +241,7 @@ class Run:
         self._recorder.end_stage(ended_s, self._fleet.sum(), active_s)
 
     def _conclude(self) -> Result:
-        self._state = State.ABORTED if self._ended_by else State.FINISHED
+        self._state = State.ABORTED if self._aborted else State.FINISHED
         self._outcomes = judge(self.scenario, self._recorder, self._active_s(), final=True)
         self._result = summarize(
             self.scenario,
@@ -252,6 +253,7 @@ class Run:
             active_s=self._active_s(),
             paused_s=self._paused_s,
             ended_by=self._ended_by,
+            aborted=self._aborted,
         )
         self._publish()
         return self._result

@@ -6,7 +6,6 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from wstui.execution.figures import Scope, failure_rate, failures_of
 from wstui.execution.generator import limits_reached
@@ -28,8 +27,9 @@ from wstui.execution.verdict import conclude
 from wstui.fleet.fleet import Fleet
 from wstui.measure.failure import FailureGroup
 from wstui.measure.histogram import Histogram
-from wstui.scenario.masking import is_secret_header, mask_text, mask_url
+from wstui.scenario.masking import mask_text, mask_url
 from wstui.scenario.model import Scenario
+from wstui.scenario.secrecy import masked, secrets_of
 
 _LADDER = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 30_000)
 _STEPS_SHOWN = 8
@@ -188,6 +188,7 @@ def summarize(
     active_s: float,
     paused_s: float,
     ended_by: str,
+    aborted: bool,
 ) -> Result:
     """The result of a run that has ended."""
     failures = fleet.failures()
@@ -195,15 +196,15 @@ def summarize(
     counters = recorder.latest.counters
     limited = limits_reached(recorder.rows, counters, failures, fleet)
     unreachable = counters.attempted > 0 and counters.ready == 0 and not ended_by
-    secrets = [scenario.auth.token.get_secret_value(), scenario.auth.secret.get_secret_value()]
+    secrets = secrets_of(scenario)
     begun = started or datetime.now().astimezone()
     return Result(
-        scenario=describe(scenario),
+        scenario=masked(scenario),
         started=begun.isoformat(timespec="milliseconds"),
         finished=datetime.now().astimezone().isoformat(timespec="milliseconds"),
         duration_s=round(duration_s, 3),
         paused_s=round(paused_s, 3),
-        verdict=conclude(outcomes, limited_by=limited, ended_by=ended_by, unreachable=unreachable),
+        verdict=conclude(outcomes, limited_by=limited, ended_by=ended_by, aborted=aborted, unreachable=unreachable),
         connections=whole.connections(),
         messages=whole.messages(fleet.types()),
         latency_ms=whole.latency(),
@@ -242,15 +243,3 @@ def _failure(group: FailureGroup, secrets: list[str]) -> FailureSummary:
         group.local,
         [FailureSample(s.at_ns / 1e9, s.client, mask_text(s.detail, secrets)) for s in group.samples],
     )
-
-
-def describe(scenario: Scenario) -> dict[str, Any]:
-    """The scenario as it was run, in plain values, secrets masked."""
-    document: dict[str, Any] = scenario.model_dump(mode="json")
-    document["target"]["url"] = mask_url(scenario.target.url)
-    for name in ("token", "secret"):
-        document["auth"][name] = "***" if getattr(scenario.auth, name).get_secret_value() else ""
-    for name in document["target"]["headers"]:
-        if is_secret_header(name):
-            document["target"]["headers"][name] = "***"
-    return document

@@ -44,19 +44,24 @@ def _judge(threshold: Threshold, scope: Scope | None, final: bool) -> ThresholdO
 
 
 def conclude(
-    outcomes: Sequence[ThresholdOutcome], *, limited_by: Sequence[str], ended_by: str, unreachable: bool = False
+    outcomes: Sequence[ThresholdOutcome],
+    *,
+    limited_by: Sequence[str],
+    ended_by: str,
+    aborted: bool,
+    unreachable: bool = False,
 ) -> Verdict:
-    """The verdict of a run. `ended_by` says why it ended before its plan did ("" when it did not)."""
+    """The verdict of a run. `ended_by` says why it ended before its plan did ("" when it did not), `aborted`
+    whether that was the operator's wish."""
     broken = [o for o in outcomes if not o.passed]
-    aborted = bool(ended_by)
     if unreachable:
         reason = "no client became ready: the target could not be loaded"
+    elif ended_by:
+        reason = ended_by
     elif broken:
         reason = "; ".join(explain(o) for o in broken)
         if limited_by:
             reason += f"; but the generator was the limit: {', '.join(limited_by)}"
-    elif aborted:
-        reason = ended_by
     elif limited_by:
         reason = f"all thresholds kept, but the generator was the limit: {', '.join(limited_by)}"
     elif outcomes:
@@ -64,7 +69,7 @@ def conclude(
     else:
         reason = "no thresholds to judge by"
     return Verdict(
-        passed=not broken and not aborted and not unreachable,
+        passed=not broken and not ended_by and not unreachable,
         reason=reason,
         generator_limited=bool(limited_by),
         aborted=aborted,

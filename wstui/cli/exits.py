@@ -1,0 +1,37 @@
+"""Exit statuses, and errors as one clear message instead of a traceback."""
+
+from __future__ import annotations
+
+import sys
+from typing import NoReturn
+
+import click
+
+from wstui.execution.result import Result, SuiteResult
+
+KEPT = 0
+BROKEN = 1
+USAGE = 2
+UNREACHABLE = 3
+LIMITED = 4
+ABORTED = 130
+
+
+def status_of(result: Result | SuiteResult, *, allow_limited: bool = False) -> int:
+    """The exit status that a result stands for."""
+    verdict = result.verdict
+    if verdict.unreachable:
+        return UNREACHABLE
+    if verdict.aborted:
+        return ABORTED
+    if not verdict.passed:
+        return BROKEN
+    if verdict.generator_limited and not allow_limited:
+        return LIMITED
+    return KEPT
+
+
+def fail(message: str, status: int) -> NoReturn:
+    """Say what went wrong on stderr and end with `status`."""
+    click.echo(f"wstui: {message}", err=True)
+    sys.exit(status)

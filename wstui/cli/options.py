@@ -1,0 +1,94 @@
+"""The options that commands share: what changes a scenario, and where results go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from wstui.cli.exits import USAGE, fail
+from wstui.scenario.override import Flags
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_SCENARIO: list[Callable[[Command], Command]] = [
+    click.option("--url", metavar="URL", help="Target, ws:// or wss://. Also WS_URL."),
+    click.option("--clients", type=int, metavar="N", help="Peak number of clients. Also MAX_CONNECTIONS."),
+    click.option("--scale", type=float, metavar="F", help="Multiply the clients of every stage by F."),
+    click.option("--ramp", metavar="TIME", help="Length of the stage `ramp`: 500ms, 10s, 2m."),
+    click.option("--hold", metavar="TIME", help="Length of the stage `hold`. Also TEST_DURATION, in ms."),
+    click.option("--every", metavar="TIME", help="Time between sends of a client. Also MESSAGE_FREQUENCY, in ms."),
+    click.option("--timeout", metavar="TIME", help="How long a client waits for a reply."),
+    click.option("--exchange", metavar="NAME", help="What clients say: odin, echo, ping, listen."),
+    click.option("--auth", metavar="KIND", help="Who clients are: none, token, jwt."),
+    click.option("--token-file", type=click.Path(dir_okay=False), help="File that holds the token. Also AUTH_TOKEN."),
+    click.option("--ready", metavar="HOW", help="What makes a client connected: welcome or open."),
+    click.option("--health", metavar="URL", help="Base of /health, /metrics, /stats; auto or off."),
+    click.option("--shards", type=int, metavar="N", help="Processes that make the load (default: spare cores)."),
+    click.option("--local-address", multiple=True, metavar="IP", help="Source address; repeat for more ports."),
+    click.option("--ca-file", metavar="FILE", help="Certificate authority of the target."),
+    click.option("--insecure", is_flag=True, help="Accept any certificate."),
+    click.option("--threshold", multiple=True, metavar="LIMIT", help='Such as "response.p99 < 20ms"; repeatable.'),
+    click.option("--no-thresholds", is_flag=True, help="Leave the preset's thresholds out."),
+    click.option("--cooldown", metavar="TIME", help="Pause between the runs of a suite."),
+    click.option("--no-probe", is_flag=True, help="Begin the load without trying one client first."),
+]
+
+_OUTPUT: list[Callable[[Command], Command]] = [
+    click.option("--json", "json_file", metavar="FILE", help="Write the result as JSON (- for stdout)."),
+    click.option("--csv", "csv_file", metavar="FILE", help="Write the timeline as CSV, a row a second."),
+    click.option("--markdown", "markdown_file", metavar="FILE", help="Write tables for a merge request."),
+    click.option("--junit", "junit_file", metavar="FILE", help="Write thresholds as JUnit test cases."),
+    click.option("--quiet", "-q", is_flag=True, help="No live lines; only the summary."),
+    click.option("--every-line", default=5.0, metavar="S", show_default=True, help="Seconds between live lines."),
+    click.option("--allow-limited", is_flag=True, help="Exit 0 although the generator was the limit."),
+]
+
+
+def scenario_options(command: Command) -> Command:
+    """Add the options that change a scenario."""
+    for option in reversed(_SCENARIO):
+        command = option(command)
+    return command
+
+
+def output_options(command: Command) -> Command:
+    """Add the options that say where results go."""
+    for option in reversed(_OUTPUT):
+        command = option(command)
+    return command
+
+
+def flags_of(options: dict[str, Any]) -> Flags:
+    """The scenario's part of a command's options."""
+    flags: Flags = {
+        "url": options["url"],
+        "clients": options["clients"],
+        "scale": options["scale"],
+        "ramp": options["ramp"],
+        "hold": options["hold"],
+        "every": options["every"],
+        "timeout": options["timeout"],
+        "exchange": options["exchange"],
+        "auth": options["auth"],
+        "ready": options["ready"],
+        "health": options["health"],
+        "shards": options["shards"],
+        "local_addresses": options["local_address"],
+        "ca_file": options["ca_file"],
+        "insecure": options["insecure"],
+        "thresholds": options["threshold"],
+        "no_thresholds": options["no_thresholds"],
+    }
+    if options["token_file"]:
+        flags["token"] = _read_token(options["token_file"])
+    return flags
+
+
+def _read_token(path: str) -> str:
+    try:
+        return Path(path).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        fail(f"--token-file {path} can't be read: {getattr(error, 'strerror', None) or error}", USAGE)

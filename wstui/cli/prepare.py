@@ -1,0 +1,45 @@
+"""From a preset's name and a command's options to a suite that is ready to run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from wstui.cli.exits import USAGE, fail
+from wstui.cli.options import flags_of
+from wstui.execution.suite import SuiteRun
+from wstui.scenario.errors import BadValue, ScenarioError
+from wstui.scenario.model import Suite
+from wstui.scenario.presets import members, open_preset
+from wstui.scenario.quantity import parse_duration
+
+
+def prepare(names: tuple[str, ...], options: dict[str, Any], environ: Mapping[str, str] | None = None) -> SuiteRun:
+    """The suite that was asked for; ends the process with a clear message when something about it is wrong."""
+    environ = os.environ if environ is None else environ
+    flags = flags_of(options)
+    scenarios = []
+    cooldown_s = 30.0
+    name = "+".join(names)
+    try:
+        for preset in names:
+            opened = open_preset(preset, environ, flags)
+            if isinstance(opened, Suite):
+                scenarios.extend(members(opened, environ, flags))
+                cooldown_s = opened.cooldown
+                name = opened.name if len(names) == 1 else name
+            else:
+                scenarios.append(opened)
+        if options["cooldown"] is not None:
+            cooldown_s = parse_duration(options["cooldown"])
+    except ScenarioError as error:
+        fail(str(error), USAGE)
+    except BadValue as error:
+        fail(f"--cooldown {options['cooldown']}: {error}", USAGE)
+    return SuiteRun(
+        scenarios,
+        name=name if len(scenarios) > 1 else scenarios[0].name,
+        cooldown_s=cooldown_s,
+        probe_first=not options["no_probe"],
+    )
