@@ -17,13 +17,12 @@ _DIGITS = 2
 
 
 def encode(histogram: Histogram | HistogramData) -> str:
-    """The histogram as base64 text; about 1 KB, 1 ms."""
+    """The histogram as base64 text; about 1 KB, 0.2 ms."""
     from hdrh.histogram import HdrHistogram  # 25 ms to load, and few commands need it
 
     data = histogram.data() if isinstance(histogram, Histogram) else histogram
     made: Any = HdrHistogram(RESOLUTION_NS, _HIGHEST_NS, _DIGITS)
-    for index, n in enumerate(data.counts, data.first):
-        made.counts[index] = n
+    made.counts[data.first : data.first + len(data.counts)] = data.counts
     if data.counts:
         made.set_internal_tacking_values(bucket_of(data.low), bucket_of(data.high), sum(data.counts))
     text: bytes = made.encode()

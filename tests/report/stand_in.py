@@ -1,0 +1,123 @@
+"""A run that does nothing but show the pictures it is given: for whoever watches runs."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from tests.report.example import histogram, scenario
+from wstui.execution.result import Latency, Result, ThresholdOutcome
+from wstui.execution.status import (
+    GeneratorStatus,
+    ShardStatus,
+    StageStatus,
+    State,
+    Status,
+    SuiteStatus,
+)
+from wstui.measure.failure import FailureGroup, Sample
+from wstui.measure.histogram import HistogramData
+from wstui.measure.snapshot import Counters
+from wstui.measure.timeline import Mark, Row
+
+STARTED = datetime(2025, 3, 1, 12, tzinfo=UTC)
+
+
+@dataclasses.dataclass(frozen=True)
+class StatusWithHistograms(Status):
+    """A status that publishes its distributions too."""
+
+    histograms: Mapping[str, HistogramData] = dataclasses.field(default_factory=dict)
+
+
+def status(
+    seconds: int,
+    *,
+    state: State = State.RUNNING,
+    started: datetime | None = STARTED,
+    result: Result | None = None,
+    name: str = "quick",
+    suite: SuiteStatus | None = None,
+    token: str = "",
+) -> Status:
+    """The picture of a run of `quick` after so many seconds."""
+    made = scenario(name)
+    if token:
+        auth = made.auth.model_copy(update={"kind": "token", "token": type(made.auth.token)(token)})
+        made = made.model_copy(update={"auth": auth})
+    response = histogram(1, 20 * seconds, 1.5)
+    return StatusWithHistograms(
+        state=state,
+        scenario=made,
+        url="ws://127.0.0.1:3001/ws?token=***",
+        host="generator-1",
+        started=started,
+        elapsed_s=float(seconds),
+        plan_s=float(seconds),
+        plan_total_s=40.0,
+        stages=(StageStatus("ramp", 10, min(seconds, 10), 100, done=seconds > 10, current=seconds <= 10),),
+        target_clients=100,
+        every_s=5.0,
+        counters=Counters(
+            wanted=100, open=90, attempted=100, ready=95, refused=5, sent=20 * seconds, received=20 * seconds
+        ),
+        types={"pong": 20 * seconds},
+        latency=Latency.of(response),
+        rows=[
+            Row(
+                float(s),
+                "ramp" if s <= 10 else "hold",
+                wanted=100,
+                open=90,
+                attempted_per_s=10.0 if s <= 10 else 0.0,
+                ready_per_s=9.5 if s <= 10 else 0.0,
+                sent_per_s=20.0,
+                received_per_s=20.0,
+                response_p50_ms=1.5,
+                response_p99_ms=3.5,
+                cpu=0.2,
+            )
+            for s in range(1, seconds + 1)
+        ],
+        marks=[Mark(0.0, "start", "run started"), *([Mark(11.0, "stage", "hold")] if seconds > 10 else [])],
+        failures=(
+            FailureGroup("http 429", f"refused {token}", 5, 1, 2_000_000_000, False, [Sample(1, 3, f"token={token}")]),
+        ),
+        failures_total=5,
+        failure_rate=0.01,
+        thresholds=(ThresholdOutcome("connect.success", ">= 100%", 95.0, False, unit="%", used=1.05),),
+        generator=GeneratorStatus((ShardStatus(0, True, 90, 0.2, 0.3, 0.1),), 0.2, 0.3, 100, 1024, 90, 28_000),
+        suite=suite,
+        result=result,
+        histograms={"response": response.data(), "response@ramp": response.data(), "connect": response.data()},
+    )
+
+
+class StandIn:
+    """Shows one picture after the other, and then the last one for ever. Nothing steers it."""
+
+    def __init__(self, *pictures: Status) -> None:
+        self._pictures = itertools.chain(pictures, itertools.repeat(pictures[-1]))
+        self.shown = 0
+        self.last = len(pictures)
+
+    @property
+    def status(self) -> Status:
+        self.shown += 1
+        return next(self._pictures)
+
+    def ramp(self, to: int, over_s: float) -> None: ...
+
+    def pace(self, every_s: float) -> None: ...
+
+    def pause(self) -> None: ...
+
+    def resume(self) -> None: ...
+
+    def skip(self) -> None: ...
+
+    def drain(self) -> None: ...
+
+    def abort(self) -> None: ...

@@ -1,0 +1,349 @@
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tests.report.example import good, suite
+from tests.report.stand_in import STARTED, StandIn, status
+from wstui.execution.result import Result, SuiteResult
+from wstui.execution.status import State, SuiteStatus
+from wstui.report import store as store_module
+from wstui.report.partial import INTERRUPTED, stamp
+from wstui.report.recording import Recording
+from wstui.report.retention import Retention, apply_retention, retention, set_retention
+from wstui.report.store import Store, StoreBusy, StoreError, UnknownRun, find
+from wstui.report.writer import alive, this_writer
+
+
+def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.01)
+
+
+def finished(result: Result) -> Result:
+    return msgspec.structs.replace(result, started=stamp(STARTED))
+
+
+def record(path: Path, *results: Result) -> list[int]:
+    ids = []
+    for number, result in enumerate(results):
+        started = STARTED + timedelta(hours=number)
+        whole = msgspec.structs.replace(result, started=stamp(started))
+        recording = Recording(StandIn(status(3, started=started)), path)
+        recording.start()
+        recording.close(whole)
+        assert recording.problem == ""
+        ids += recording.ids
+    return ids
+
+
+def test_a_finished_run_comes_back_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "runs.db"
+    result = finished(good())
+    (number,) = record(path, result)
+    with Store(path) as store:
+        assert store.result(number) == result
+        (listed,) = store.runs()
+    assert (listed.state, listed.name, listed.host) == ("finished", "quick", "generator-1")
+    assert listed.summary.verdict == result.verdict and listed.summary.timeline == []
+    assert listed.environment["versions"]["wstui"] and listed.environment["processors"] >= 1
+
+
+def test_rows_are_written_while_the_run_goes_and_only_once(tmp_path: Path) -> None:
+    path = tmp_path / "runs.db"
+    run = StandIn(status(3), status(3), status(7), status(12))
+    recording = Recording(run, path, every_s=0.01)
+    recording.start()
+    until(lambda: run.shown > run.last)
+    with Store(path) as store:
+        until(lambda: len(store.result(1).timeline) == 12)
+        going = store.result(1)
+        assert store.run(1).state == "running"
+    recording.close(None)
+    assert [row["at_s"] for row in going.timeline] == [float(second) for second in range(1, 13)]
+    assert [event.kind for event in going.events] == ["start", "stage"]
+    assert going.latency_ms.response.count == 240
+    assert [(stage.name, stage.started_s, stage.ended_s) for stage in going.stages] == [
+        ("ramp", 0.0, 10.0),
+        ("hold", 10.0, 12.0),
+    ]
+    assert going.stages[0].connections.attempted == 100 and going.stages[1].messages.sent == 40
+    with Store(path) as store:
+        assert store.run(1).state == "interrupted"
+
+
+def test_a_killed_run_is_there_up_to_its_last_second(tmp_path: Path) -> None:
+    path = tmp_path / "runs.db"
+    program = (
+        "import sys, pathlib, time\n"
+        "from tests.report.stand_in import StandIn, status\n"
+        "from wstui.report.recording import Recording\n"
+        "recording = Recording(StandIn(status(25)), pathlib.Path(sys.argv[1]), every_s=0.01)\n"
+        "recording.start()\n"
+        "time.sleep(60)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", program, str(path)], cwd=Path(__file__).parents[2])
+    try:
+        until(path.exists)
+        with Store(path) as store:
+            until(lambda: store.runs() and store.result(1).timeline)
+            assert store.run(1).state == "running"
+    finally:
+        process.kill()
+        process.wait()
+    with Store(path) as store:
+        assert store.run(1).state == "interrupted"
+        result = store.result(1)
+    assert len(result.timeline) == 25
+    assert result.verdict.reason == INTERRUPTED and not result.passed
+    assert result.failures[0].count == 5 and result.connections.ready == 95
+    assert set(result.histograms) == {"response", "response@ramp", "connect"}
+
+
+def test_no_secret_reaches_the_store(tmp_path: Path) -> None:
+    path = tmp_path / "runs.db"
+    recording = Recording(StandIn(status(3, token="hunter2secret")), path, every_s=0.01)
+    recording.start()
+    until(lambda: recording.ids)
+    recording.close(None)
+    everything = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    assert b"http 429" in everything and b"hunter2secret" not in everything
+
+
+def test_a_suite_is_one_run_each_and_one_that_was_missed_is_added(tmp_path: Path) -> None:
+    path = tmp_path / "runs.db"
+    first, second = STARTED, STARTED + timedelta(minutes=1)
+    results = [
+        msgspec.structs.replace(good("quick"), started=stamp(first)),
+        msgspec.structs.replace(good("medium"), started=stamp(second)),
+        msgspec.structs.replace(good("stress"), started=stamp(second + timedelta(minutes=1))),
+    ]
+    place = [SuiteStatus(("quick", "medium", "stress"), index, (None,) * 3) for index in range(2)]
+    run = StandIn(
+        status(5, started=first, suite=place[0]),
+        status(5, started=first, suite=place[0], state=State.COOLDOWN, result=results[0]),
+        status(5, started=first, suite=place[0], state=State.COOLDOWN, result=results[0]),
+        status(5, started=second, suite=place[1], name="medium"),
+    )
+    recording = Recording(run, path, every_s=0.01)
+    recording.start()
+    until(lambda: run.shown > run.last)
+    whole = suite()
+    recording.close(SuiteResult(name="all", started="", finished="", verdict=whole.verdict, runs=results))
+    with Store(path) as store:
+        assert [(run.name, run.state, run.position) for run in reversed(store.runs())] == [
+            ("quick", "finished", 0),
+            ("medium", "finished", 1),
+            ("stress", "finished", 2),
+        ]
+        assert [store.result(number) for number in recording.ids] == results
+
+
+def test_two_writers_at_once_lose_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "runs.db"
+    recordings = [Recording(StandIn(*(status(s) for s in range(1, 20))), path, every_s=0.005) for _ in range(2)]
+    for recording in recordings:
+        recording.start()
+    until(lambda: all(recording.ids for recording in recordings))
+    threads = [threading.Thread(target=r.close, args=(finished(good()),)) for r in recordings]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with Store(path) as store:
+        assert [store.result(run.id) for run in store.runs()] == [finished(good())] * 2
+
+
+def test_a_held_lock_delays_the_record_but_not_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "_BUSY_S", 0.01)
+    path = tmp_path / "runs.db"
+    Store(path).close()
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    recording = Recording(StandIn(status(5)), path, every_s=0.01)
+    recording.start()
+    until(lambda: "held by another process" in recording.problem)
+    other.execute("COMMIT")
+    other.close()
+    until(lambda: recording.ids and not recording.problem)
+    recording.close(finished(good()))
+    with Store(path) as store:
+        assert store.run(1).state == "finished"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"this is not a database, but a note" * 50, "is damaged"), (b"SQLite format 3\x00" + b"\xff" * 4096, "damaged")],
+    ids=["text", "header only"],
+)
+def test_a_damaged_store_is_reported_once_and_the_run_goes_on(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "runs.db"
+    path.write_bytes(content)
+    with pytest.raises(StoreError, match=message):
+        Store(path)
+    problems: list[str] = []
+    recording = Recording(StandIn(status(5)), path, every_s=0.01, on_problem=problems.append)
+    recording.start()
+    until(lambda: problems)
+    recording.close(good())
+    assert len(problems) == 1 and f"mv {path} {path}.damaged" in problems[0]
+    assert path.read_bytes() == content
+
+
+def test_a_page_that_went_bad_is_reported_with_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "runs.db"
+    record(path, good())
+    content = bytearray(path.read_bytes())
+    content[4096:] = b"\xa5" * (len(content) - 4096)
+    path.write_bytes(content)
+    with pytest.raises(StoreError, match=r"runs\.db"), Store(path) as store:
+        store.result(1)
+
+
+def test_a_newer_store_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "runs.db"
+    Store(path).close()
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+    with pytest.raises(StoreError, match=r"newer wstui .its schema is 99"):
+        Store(path)
+
+
+def test_a_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    with sqlite3.connect(path) as db:
+        db.execute("CREATE TABLE cookies (name)")
+    db.close()
+    with pytest.raises(StoreError, match="another program"):
+        Store(path)
+
+
+def test_a_folder_in_place_of_the_store_is_an_error_in_words(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="name another file with --store"):
+        Store(tmp_path)
+
+
+def test_an_older_store_is_brought_up_to_date_with_its_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "runs.db"
+    record(path, good())
+    older = store_module.migrations()
+    newer = [*older, "ALTER TABLE runs ADD COLUMN note TEXT NOT NULL DEFAULT 'none';\n"]
+    monkeypatch.setattr(store_module, "migrations", lambda: newer)
+    with Store(path) as store:
+        assert store.result(1).duration_s == 40.0
+    with sqlite3.connect(path) as db:
+        assert db.execute("SELECT note FROM runs").fetchall() == [("none",)]
+        assert db.execute("PRAGMA user_version").fetchone() == (len(newer),)
+    db.close()
+
+
+def test_a_migration_that_fails_leaves_the_store_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "runs.db"
+    record(path, good())
+    older = store_module.migrations()
+    with monkeypatch.context() as patch:
+        patch.setattr(store_module, "migrations", lambda: [*older, "CREATE TABLE half (a);\nCREATE TABEL broken;\n"])
+        with pytest.raises(StoreError, match="syntax error"):
+            Store(path)
+    with Store(path) as store:
+        assert store.run(1).name == "quick"
+
+
+def test_a_missing_store_is_not_made_by_reading(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="no run has been recorded yet"):
+        Store(tmp_path / "runs.db", create=False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_runs_are_found_by_id_tag_name_and_place() -> None:
+    names = {7: "quick", 5: "stress", 3: "quick"}
+    tags = {"baseline": 3}
+    for reference, number in {
+        "5": 5, "last": 7, "last~1": 5, "baseline": 3, "quick": 7, "quick~1": 3, "stress": 5,
+    }.items():  # fmt: skip
+        assert find(reference, names, tags) == number
+    for reference, words in {
+        "6": "nearest are 3, 5, 7",
+        "last~9": "only 3",
+        "quick~2": "only 2",
+        "basline": "did you mean 'baseline'",
+        "strss": "did you mean 'stress'",
+        "zzz": "the last is 7",
+        "99999999999999999999": "the last is 7",
+    }.items():
+        with pytest.raises(UnknownRun, match=words):
+            find(reference, names, tags)
+    with pytest.raises(UnknownRun, match="no run has been recorded"):
+        find("last", {}, {})
+
+
+def test_tags_move_protect_and_follow_their_run(tmp_path: Path) -> None:
+    path = tmp_path / "runs.db"
+    ids = record(path, good(), good(), good())
+    with Store(path) as store:
+        store.tag(ids[0], "baseline")
+        store.tag(ids[1], "baseline")
+        assert store.find("baseline") == ids[1]
+        assert store.prunable(keep=0) == [ids[0], ids[2]]
+        with pytest.raises(StoreError, match="cannot be a tag"):
+            store.tag(ids[0], "last~1")
+        with pytest.raises(UnknownRun):
+            store.tag(99, "baseline")
+        store.delete([ids[1]])
+        assert store.find("last") == ids[2]
+        with pytest.raises(UnknownRun):
+            store.find("baseline")
+        assert store.untag("baseline") is False
+
+
+def test_retention_keeps_the_newest_and_gives_the_room_back(tmp_path: Path) -> None:
+    path = tmp_path / "runs.db"
+    ids = record(path, *[good()] * 4)
+    with Store(path) as store:
+        assert retention(store) == Retention()
+        set_retention(store, Retention(keep=2))
+        assert retention(store) == Retention(2, None)
+        assert apply_retention(store) == ids[:2]
+        assert [run.id for run in store.runs()] == [ids[3], ids[2]]
+        set_retention(store, Retention(None, older_than_s=3600.0))
+        assert retention(store) == Retention(None, 3600.0)
+        assert apply_retention(store) == []
+        assert store.prunable(older_than_s=-60) == [ids[2], ids[3]]
+    with sqlite3.connect(path) as db:
+        assert db.execute("SELECT count(*) FROM timeline WHERE run = ?", (ids[0],)).fetchone() == (0,)
+        assert db.execute("PRAGMA freelist_count").fetchone() == (0,)
+    db.close()
+
+
+def test_a_writer_is_dead_when_its_process_is_gone_or_another_one() -> None:
+    now = time.time()
+    assert alive(this_writer(), now)
+    host, _, created = msgspec.json.decode(this_writer())
+    assert not alive(msgspec.json.encode([host, 2**22 + 7, created]).decode(), now)
+    assert not alive(msgspec.json.encode([host, os.getpid(), created - 500]).decode(), now - 60)
+    elsewhere = msgspec.json.encode(["another-host", 1, 0.0]).decode()
+    assert alive(elsewhere, now - 1) and not alive(elsewhere, now - 60)
+
+
+def test_a_busy_store_is_told_from_a_broken_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "_BUSY_S", 0.01)
+    path = tmp_path / "runs.db"
+    record(path, good())
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with Store(path) as store, pytest.raises(StoreBusy):
+        store.delete([1])
+    other.close()
