@@ -1,0 +1,1 @@
+"""The terminal, driven by a run that is made up."""

@@ -1,0 +1,115 @@
+"""Draws the screens with made-up data: `python -m tests.tui.screenshots` writes screenshots/*.svg and *.png."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from textual.pilot import Pilot
+
+from tests.tui import fake
+from wstui.tui.app import WstuiApp
+from wstui.tui.session import Outcome
+
+FOLDER = Path(__file__).parents[2] / "screenshots"
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+Steps = Callable[[Pilot[Outcome], fake.FakeSession], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One picture: its size in cells, its theme, and the keys that lead to it."""
+
+    name: str
+    size: tuple[int, int]
+    theme: str = "wstui-dark"
+    keys: tuple[str, ...] = ()
+    ends: bool = False
+    passed: bool = True
+
+
+SHOTS = [
+    *(
+        Shot(f"dashboard_{w}x{h}_{theme}", (w, h), f"wstui-{theme}")
+        for w, h in ((80, 24), (120, 40), (200, 50))
+        for theme in ("dark", "light")
+    ),
+    Shot("paused_120x40_dark", (120, 40), keys=("space",)),
+    Shot("stop_120x40_light", (120, 40), "wstui-light", ("a",)),
+    Shot("stop_80x24_dark", (80, 24), keys=("a",)),
+    Shot("ramp_120x40_dark", (120, 40), keys=("t",)),
+    Shot("help_120x40_dark", (120, 40), keys=("question_mark",)),
+    Shot("help_80x24_dark", (80, 24), keys=("question_mark",)),
+    Shot("samples_120x40_dark", (120, 40), keys=("enter",)),
+    Shot("limits_80x24_dark", (80, 24), keys=("4",)),
+    Shot("result_120x40_dark", (120, 40), ends=True),
+    Shot("result_failed_80x24_dark", (80, 24), ends=True, passed=False),
+    Shot("small_50x14_dark", (50, 14)),
+]
+
+
+async def shoot(shot: Shot, folder: Path) -> Path:
+    """Write one picture as SVG."""
+    session = fake.FakeSession(outcome=fake.result(passed=shot.passed))
+    app = WstuiApp(session, clock=lambda: fake.NOW, theme=shot.theme)
+    async with app.run_test(size=shot.size) as pilot:
+        await pilot.pause()
+        await pilot.press(*shot.keys)
+        if shot.ends:
+            session.ended.set()
+            while not app.verdict_badge:
+                await pilot.pause(0.02)
+        await pilot.pause(0.3)
+        svg = app.export_screenshot(title="wstui", simplify=True)
+    session.ended.set()
+    path = folder / f"{shot.name}.svg"
+    # the fonts of this machine rather than a download
+    path.write_text(re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL), encoding="utf-8")
+    return path
+
+
+def to_png(svg: Path, browser: str) -> Path:
+    """Draw an SVG with a headless browser: other converters lose the braille of the charts."""
+    text = svg.read_text(encoding="utf-8")
+    match = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', text)
+    if match is None:
+        raise ValueError(f"{svg} has no viewBox")
+    width, height = (round(float(value)) for value in match.groups())
+    png = svg.with_suffix(".png")
+    with tempfile.TemporaryDirectory() as folder:
+        page = Path(folder) / "page.html"
+        page.write_text(f"<meta charset=utf-8><body style='margin:0;background:#222'>{text}", encoding="utf-8")
+        subprocess.run(
+            [browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+             f"--window-size={width},{height}", f"--screenshot={png}", page.as_uri()],
+            check=True, capture_output=True, timeout=60,
+        )  # fmt: skip
+    return png
+
+
+def main() -> None:
+    """All pictures, or those whose name contains a word."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("words", nargs="*", help="only pictures whose name contains one of these")
+    parser.add_argument("--folder", type=Path, default=FOLDER)
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    browser = next((path for name in _BROWSERS if (path := shutil.which(name))), None)
+    for shot in SHOTS:
+        if options.words and not any(word in shot.name for word in options.words):
+            continue
+        svg = asyncio.run(shoot(shot, options.folder))
+        print(to_png(svg, browser) if browser else svg)
+    if browser is None:
+        print("no PNG: install chromium to have them drawn")
+
+
+if __name__ == "__main__":
+    main()

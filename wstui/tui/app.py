@@ -1,0 +1,256 @@
+"""The application: carries out a session, shows it, passes the operator's commands on, and returns the outcome."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import ClassVar
+
+import platformdirs
+from rich.text import Text
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import ModalScreen, Screen
+
+from wstui.tui.runner import Runner
+from wstui.tui.screens.dashboard import Dashboard
+from wstui.tui.screens.help import HelpDialog
+from wstui.tui.screens.result import ResultScreen
+from wstui.tui.screens.stop import How, StopDialog
+from wstui.tui.session import Outcome, Session
+from wstui.tui.theme import DARK, LIGHT
+from wstui.tui.widgets.keys import Keys
+
+_SIGNALS = ("SIGTERM", "SIGHUP", "SIGINT")
+_WATCH_S = 0.1
+
+
+def utc_now() -> datetime:
+    """The time of day that the status line shows."""
+    return datetime.now(timezone.utc)
+
+
+class WstuiApp(App[Outcome]):
+    """One session from its start to its result.
+
+    Args:
+        session: what is carried out, in a thread of its own, from the moment the screen is up.
+        presets: the operator's folder for saved presets.
+        keymap: keys by binding id, for keys to be remapped.
+        clock: the time of day; tests freeze it.
+    """
+
+    CSS_PATH = "wstui.tcss"
+    TITLE = "wstui"
+    ENABLE_COMMAND_PALETTE = True
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("question_mark,f1", "help", "Help", key_display="?", id="app.help", tooltip="This help"),
+        Binding("q,ctrl+q", "leave", "Quit", show=False, id="app.quit", tooltip="Quit, asks during a run"),
+        Binding("ctrl+c", "leave", "Quit", show=False, id="app.interrupt", tooltip="Quit, asks during a run"),
+    ]
+
+    def __init__(
+        self,
+        session: Session,
+        *,
+        presets: Path | None = None,
+        keymap: Mapping[str, str] | None = None,
+        clock: Callable[[], datetime] = utc_now,
+        theme: str = DARK.name,
+    ) -> None:
+        super().__init__()
+        self.session = session
+        self.runner = Runner(session)
+        self.clock = clock
+        self.presets = presets or Path(platformdirs.user_config_dir("wstui")) / "presets"
+        self.verdict_badge: tuple[str, str] | None = None
+        self.signal_number = 0
+        self.fault = ""
+        self._leaving = False
+        self._ended = False
+        self.register_theme(DARK)
+        self.register_theme(LIGHT)
+        self.theme = theme
+        if keymap:
+            self.set_keymap(keymap)
+
+    def on_mount(self) -> None:
+        """Show the dashboard, begin the run."""
+        self._handle_signals()
+        self.push_screen(Dashboard())
+        self.runner.start()
+        self.set_interval(_WATCH_S, self._watch)
+
+    def _watch(self) -> None:
+        """Notice the end of the run: a poll, because the thread that carries it out must not wait for this one."""
+        if self._ended or not self.runner.done.is_set():
+            return
+        self._ended = True
+        outcome = self.runner.outcome
+        self.verdict_badge = _badge(outcome)
+        if self._leaving:
+            self.exit(outcome)
+            return
+        for screen in reversed(self.screen_stack):
+            if isinstance(screen, Dashboard):
+                screen.poll(charts=True)
+                screen.refresh_bindings()
+        while isinstance(self.screen, ModalScreen) and getattr(self.screen, "STEERS", False):
+            self.pop_screen()
+        self.show_result()
+
+    def show_result(self) -> None:
+        """Show what came out, once there is something."""
+        if self._ended and not isinstance(self.screen, ResultScreen):
+            self.push_screen(ResultScreen(self.runner.outcome, self.session.status))
+
+    def say(self, text: str, severity: str = "information") -> None:
+        """A notice in the row of keys: it covers no figure."""
+        for screen in reversed(self.screen_stack):
+            for keys in screen.query(Keys):
+                keys.say(text, severity)
+                return
+
+    # leaving
+
+    def action_leave(self) -> None:
+        """Quit; ask first while the run goes on."""
+        if self.runner.done.is_set() or not self.runner.started:
+            self.exit(self.runner.outcome)
+        elif not isinstance(self.screen, StopDialog):
+            self.push_screen(StopDialog(self.session.status, leaving=True), self._leave)
+
+    def _leave(self, how: How | None) -> None:
+        if how is None:
+            return
+        self._leaving = True
+        self.stop(how)
+
+    def stop(self, how: How) -> None:
+        """End the run."""
+        if how == "drain":
+            self.session.drain()
+            self.say("draining: replies in flight are awaited, then every connection is closed with 1000", "warning")
+        else:
+            self.session.abort()
+            self.say("aborting: every connection is dropped", "warning")
+
+    async def action_quit(self) -> None:
+        """Textual's own way to quit asks as well."""
+        self.action_leave()
+
+    def action_suspend_process(self) -> None:
+        """Not offered: a stopped terminal would leave the load without an operator."""
+
+    def action_help(self) -> None:
+        """The keys that work on this screen."""
+        if isinstance(self.screen, HelpDialog):
+            return
+        bindings = list(self.screen.active_bindings.values())
+        self.push_screen(HelpDialog(bindings, {b.binding.key: self.get_key_display(b.binding) for b in bindings}))
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Every key that works now, and the theme."""
+        seen: set[str] = set()
+        for active in screen.active_bindings.values():
+            binding = active.binding
+            if not binding.id or not active.enabled or binding.action in seen or binding.id == "app.interrupt":
+                continue
+            seen.add(binding.action)
+            node, action = active.node, binding.action
+            yield SystemCommand(
+                binding.description or binding.tooltip,
+                f"{binding.tooltip}  ({self.get_key_display(binding)})",
+                lambda node=node, action=action: self.call_later(self.run_action, action, node),
+            )
+        yield SystemCommand("Theme", "Choose other colours", self.action_change_theme)
+
+    # what goes wrong
+
+    def _handle_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for name in _SIGNALS:
+            number = getattr(signal, name, None)
+            if number is not None:
+                with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+                    loop.add_signal_handler(number, self._signalled, number)
+
+    def _signalled(self, number: int) -> None:
+        """End the run in order, give the terminal back at once; `operate` waits for the rest."""
+        self.signal_number = number
+        if not self.runner.done.is_set():
+            self.session.drain()
+        self.exit(self.runner.outcome)
+
+    def _fatal_error(self) -> None:
+        """Textual's own report shows local variables, and those may hold a secret: tell only where it happened."""
+        self.fault = "".join(traceback.format_exc())
+        self._exit_renderables.append(Text(self.fault))
+        self._close_messages_no_wait()
+
+
+def _badge(outcome: Outcome) -> tuple[str, str]:
+    if outcome.result is None:
+        return ("✗ ERROR", "badge-bad")
+    verdict = outcome.result.verdict
+    if verdict.aborted:
+        return ("■ ABORTED", "badge-warn")
+    return ("✓ PASSED", "badge-ok") if verdict.passed else ("✗ FAILED", "badge-bad")
+
+
+def operate(
+    session: Session,
+    *,
+    presets: Path | None = None,
+    keymap: Mapping[str, str] | None = None,
+    theme: str = DARK.name,
+) -> Outcome:
+    """Carry a session out in the terminal, and return what was measured, whatever happens to the screen.
+
+    The terminal is restored before this waits for a run that is still draining; ctrl+c or SIGTERM then abort it.
+    """
+    app = WstuiApp(session, presets=presets, keymap=keymap, theme=theme)
+    fault = ""
+    try:
+        app.run()
+    except Exception:
+        fault = traceback.format_exc()
+    fault = app.fault or fault
+    runner = app.runner
+    if runner.started and not runner.done.is_set():
+        session.drain()
+        _wait(runner)
+    return replace(runner.outcome, fault=fault)
+
+
+def _wait(runner: Runner) -> None:
+    """Wait for a run that drains without a screen."""
+    if not runner.wait(0.5):
+        print("waiting for the run to close its connections; ctrl+c drops them", file=sys.stderr)
+    while not runner.done.is_set():
+        try:
+            with _raising(signal.SIGTERM):
+                runner.wait()
+        except KeyboardInterrupt:
+            runner.session.abort()
+            runner.wait(5.0)
+            return
+
+
+@contextlib.contextmanager
+def _raising(number: int) -> Iterator[None]:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)

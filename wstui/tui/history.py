@@ -1,0 +1,119 @@
+"""The timeline in columns, fed row by row: what charts and sparklines draw, at a cost that long runs do not raise."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from wstui.measure.timeline import Row
+
+FIELDS = (
+    "at_s",
+    "open",
+    "failures_per_s",
+    "sent_per_s",
+    "received_per_s",
+    "response_p50_ms",
+    "response_p95_ms",
+    "response_p99_ms",
+    "response_mean_ms",
+    "response_max_ms",
+    "connect_p95_ms",
+    "cpu",
+)
+"""The fields of a row that are drawn."""
+
+_BUCKETS = 1024
+_Extremes = list[tuple[float, float]]
+
+
+class History:
+    """Columns of the timeline, as floats; NaN where nothing was measured."""
+
+    def __init__(self) -> None:
+        self._columns: dict[str, list[float]] = {name: [] for name in FIELDS}
+        self._folded: dict[tuple[str, int], _Extremes] = {}
+        self._fed = 0
+
+    def __len__(self) -> int:
+        return self._fed
+
+    def feed(self, rows: Sequence[Row]) -> bool:
+        """Take over the rows not seen yet; whether there were any. A shorter timeline starts the history anew."""
+        if len(rows) < self._fed or (self._fed and rows[0].at_s != self._columns["at_s"][0]):
+            self.__init__()  # type: ignore[misc]
+        if len(rows) == self._fed:
+            return False
+        fresh = rows[self._fed :]
+        for name, column in self._columns.items():
+            for row in fresh:
+                value = getattr(row, name)
+                column.append(math.nan if value is None else float(value))
+        self._fed += len(fresh)
+        return True
+
+    def column(self, name: str) -> list[float]:
+        """One field of every row. Not to be changed."""
+        return self._columns[name]
+
+    def latest(self, name: str) -> float | None:
+        """The newest value of a field, or None when there is none."""
+        column = self._columns[name]
+        return column[-1] if column and math.isfinite(column[-1]) else None
+
+    def highs(self, name: str) -> list[float]:
+        """The highest value of each stretch of equal length from sample 0 on; few enough to draw."""
+        column = self._columns[name]
+        step = _step(len(column), _BUCKETS)
+        return column if step == 1 else [high for _, high in self._fold(name, step)]
+
+    def curve(self, name: str, since_s: float, points: int) -> tuple[list[float], list[float]]:
+        """Times and values from `since_s` on. Of more than `points` rows, each stretch gives its extremes.
+
+        So neither a spike nor a dip is ever averaged away; stretches start at sample 0 and do not move.
+        """
+        times, values = self._columns["at_s"], self._columns[name]
+        first = _first_after(times, since_s)
+        step = _step(len(values) - first, max(1, points))
+        if step == 1:
+            return times[first:], values[first:]
+        xs: list[float] = []
+        ys: list[float] = []
+        folded = self._fold(name, step)
+        for index in range(first // step, len(folded)):
+            at = times[min(index * step + step // 2, len(times) - 1)]
+            low, high = folded[index]
+            xs.append(at)
+            ys.append(low)
+            if high != low:
+                xs.append(at)
+                ys.append(high)
+        return xs, ys
+
+    def _fold(self, name: str, step: int) -> _Extremes:
+        column = self._columns[name]
+        folded = self._folded.setdefault((name, step), [])
+        if folded:
+            folded.pop()  # the last stretch may have been incomplete
+        for start in range(len(folded) * step, len(column), step):
+            stretch = [value for value in column[start : start + step] if math.isfinite(value)]
+            folded.append((min(stretch), max(stretch)) if stretch else (math.nan, math.nan))
+        return folded
+
+
+def _step(count: int, buckets: int) -> int:
+    step = 1
+    while count > step * buckets:
+        step *= 2
+    return step
+
+
+def _first_after(times: list[float], since_s: float) -> int:
+    low, high = 0, len(times)
+    while low < high:
+        middle = (low + high) // 2
+        if times[middle] < since_s:
+            low = middle + 1
+        else:
+            high = middle
+    return low

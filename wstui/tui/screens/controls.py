@@ -1,0 +1,239 @@
+"""The keys of the dashboard: each sends a command to the run or changes how it is looked at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from wstui.execution.status import State, Status
+from wstui.tui.history import History
+from wstui.tui.screens.filter import FilterDialog
+from wstui.tui.screens.samples import SamplesDialog
+from wstui.tui.screens.save import SaveDialog
+from wstui.tui.screens.steer import PaceDialog, RampDialog
+from wstui.tui.screens.stop import How, StopDialog
+from wstui.tui.summary import error_lines, summary, write_beside
+from wstui.tui.view import View
+from wstui.tui.widgets.errors import Errors, matches
+from wstui.tui.widgets.figures import clock, count, duration
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from wstui.tui.app import WstuiApp
+
+STEP = 0.1
+"""What one press of + or - changes, as a share of the clients the ramp leads to."""
+STEP_S = 2.0
+"""The seconds that such a change takes."""
+_RAMP = Binding.Group("Ramp", compact=True)
+_PANELS = Binding.Group("Panels", compact=True)
+_STEERING = {"toggle_pause", "step", "ramp", "pace", "skip", "stop"}
+
+
+class Controls(Screen[None]):
+    """Bindings and actions; what is drawn is the dashboard's."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("space", "toggle_pause", "Pause", id="load.pause", tooltip="Pause or resume sending"),
+        Binding("plus,equals_sign", "step(1)", "Up", key_display="+", id="load.up", group=_RAMP, tooltip="Target up or down by 10 %"),
+        Binding("minus", "step(-1)", "Down", key_display="-", id="load.down", group=_RAMP, tooltip="Target down by 10 %"),
+        Binding("t", "ramp", "Target", id="load.ramp", tooltip="Set a target number"),
+        Binding("p", "pace", "Pace", id="load.pace", tooltip="Set how often each client sends"),
+        Binding("right_square_bracket", "skip", "Skip", show=False, key_display="]", id="load.skip", tooltip="Next phase, skips a cooldown"),
+        Binding("a", "stop", "Stop", id="load.stop", tooltip="Drain or abort"),
+        Binding("f", "freeze", "Freeze", show=False, id="view.freeze", tooltip="Freeze the view, the run goes on"),
+        Binding("g", "scale", "Log/linear", show=False, id="view.scale", tooltip="Log or linear axis"),
+        Binding("w", "window", "Window", show=False, id="view.window", tooltip="Window 1, 5, 15 min, all"),
+        Binding("1", "maximise(1)", "Latency", show=False, id="view.latency", group=_PANELS, tooltip="Maximise a panel, again to restore"),
+        Binding("2", "maximise(2)", "Messages", show=False, id="view.messages", group=_PANELS, tooltip="Maximise the messages"),
+        Binding("3", "maximise(3)", "Errors", show=False, id="view.errors", group=_PANELS, tooltip="Maximise the errors"),
+        Binding("4", "maximise(4)", "Limits", show=False, id="view.limits", group=_PANELS, tooltip="Maximise limits and machines"),
+        Binding("tab", "app.focus_next", "Next panel", show=False, id="view.next", tooltip="Next panel"),
+        Binding("y", "copy", "Copy", show=False, id="view.copy", tooltip="Copy the summary, and write it to a file"),
+        Binding("slash", "filter", "Filter", key_display="/", id="errors.filter", tooltip="Filter by kind or message"),
+        Binding("x", "export", "Export", show=False, id="errors.export", tooltip="Export as JSON lines"),
+        Binding("s", "save", "Save", id="scenario.save", tooltip="Save as a TOML preset"),
+        Binding("r", "result", "Result", show=False, id="view.result", tooltip="The result, once the run has ended"),
+        Binding("escape", "restore", "Restore", show=False, id="view.restore", tooltip="Back from a maximised panel"),
+    ]  # fmt: skip
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.view = View()
+        self.history = History()
+
+    @property
+    def owner(self) -> WstuiApp:
+        """The application, as what it is."""
+        return cast("WstuiApp", self.app)
+
+    def poll(self, *, charts: bool = False) -> None:
+        """Draw the latest picture."""
+        raise NotImplementedError
+
+    def redraw_charts(self) -> None:
+        """Draw the charts again."""
+        raise NotImplementedError
+
+    @property
+    def _status(self) -> Status:
+        return self.owner.session.status
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Nothing can be steered once the run has ended."""
+        if action in _STEERING and self._status.state.ended:
+            return False
+        if action == "result":
+            return self.owner.runner.done.is_set()
+        return True
+
+    def label_of(self, action: str) -> str | None:
+        """What a key does just now, where that changes."""
+        if action == "toggle_pause":
+            return "Resume" if self._status.state is State.PAUSED else "Pause"
+        return None
+
+    # load
+
+    def action_toggle_pause(self) -> None:
+        """Pause, or go on."""
+        status = self._status
+        if status.state is State.PAUSED:
+            self.owner.session.resume()
+            self.owner.say("Resumed: messages are sent again, the clock of the plan goes on")
+        elif status.state is State.RUNNING:
+            self.owner.session.pause()
+            self.owner.say(
+                f"Paused at {clock(status.elapsed_s)}: {count(status.counters.open)} connections stay open,"
+                " no messages are sent",
+                "warning",
+            )
+        else:
+            self.owner.say(f"nothing to pause: the run is {status.state}", "warning")
+        self.refresh_bindings()
+
+    def action_step(self, sign: int) -> None:
+        """Ten percent more or fewer clients."""
+        before = self._status.target_clients
+        after = max(0, before + sign * max(1, round(before * STEP)))
+        self._ramp((after, STEP_S))
+
+    def action_ramp(self) -> None:
+        """Ask for a number of clients."""
+        self.app.push_screen(RampDialog(self._status), self._ramp)
+
+    def _ramp(self, answer: tuple[int, float] | None) -> None:
+        if answer is None:
+            return
+        clients, over_s = answer
+        before = self._status.target_clients
+        self.owner.session.ramp(clients, over_s)
+        self.owner.say(f"target {count(before)} → {count(clients)} clients over {duration(over_s)}")
+
+    def action_pace(self) -> None:
+        """Ask for an interval."""
+        self.app.push_screen(PaceDialog(self._status), self._pace)
+
+    def _pace(self, every_s: float | None) -> None:
+        if every_s is None:
+            return
+        self.owner.session.pace(every_s)
+        self.owner.say(f"each client sends every {duration(every_s)}" if every_s else "each client sends as soon as its reply is there")
+
+    def action_skip(self) -> None:
+        """End the current stage or cooldown."""
+        status = self._status
+        stage = next((s.name for s in status.stages if s.current), "")
+        self.owner.session.skip()
+        self.owner.say("cooldown skipped" if status.state is State.COOLDOWN else f"{stage or 'stage'} ended, the next one begins")
+
+    def action_stop(self) -> None:
+        """Ask how to end the run."""
+        self.app.push_screen(StopDialog(self._status), self._stop)
+
+    def _stop(self, how: How | None) -> None:
+        if how is not None:
+            self.owner.stop(how)
+
+    # view
+
+    def action_freeze(self) -> None:
+        """Hold the picture, or let it follow the run again."""
+        self.view.frozen = not self.view.frozen
+        self.owner.say("view frozen: the run goes on" if self.view.frozen else "view follows the run")
+        self.poll(charts=True)
+
+    def action_scale(self) -> None:
+        """Logarithmic or linear latency."""
+        self.view.log = not self.view.log
+        self.owner.say(f"latency on a {'logarithmic' if self.view.log else 'linear'} axis")
+        self.redraw_charts()
+
+    def action_window(self) -> None:
+        """The next span of time."""
+        self.owner.say(f"charts show the {self.view.next_window()}")
+        self.redraw_charts()
+
+    def action_maximise(self, panel: int) -> None:
+        """One panel alone, or all again."""
+        self.view.maximised = 0 if self.view.maximised == panel else panel
+        for number in (1, 2, 3, 4):
+            self.set_class(number == self.view.maximised, f"-max-{number}")
+
+    def action_restore(self) -> None:
+        """All panels again."""
+        if self.view.maximised:
+            self.action_maximise(self.view.maximised)
+
+    def action_copy(self) -> None:
+        """The summary into the clipboard and into a file: not every terminal passes a clipboard on."""
+        text = summary(self._status)
+        self.app.copy_to_clipboard(text)
+        self._write("summary", ".txt", text, "summary copied, and written to {}")
+
+    def action_result(self) -> None:
+        """Back to the result."""
+        self.owner.show_result()
+
+    # errors, scenario
+
+    def action_filter(self) -> None:
+        """Ask for words."""
+        self.app.push_screen(FilterDialog(self.view.pattern, self._filter))
+
+    def _filter(self, pattern: str) -> int:
+        self.view.pattern = pattern
+        self.poll()
+        return sum(matches(group, pattern) for group in self._status.failures)
+
+    def on_errors_chosen(self, event: Errors.Chosen) -> None:
+        """Show the samples."""
+        self.app.push_screen(SamplesDialog(event.group))
+
+    def action_export(self) -> None:
+        """The errors as JSON lines."""
+        groups = [g for g in self._status.failures if matches(g, self.view.pattern)]
+        if not groups:
+            self.owner.say("no errors to export", "warning")
+            return
+        self._write("errors", ".jsonl", error_lines(groups), f"{len(groups)} groups written to {{}}")
+
+    def _write(self, what: str, suffix: str, text: str, done: str) -> None:
+        moment = self.owner.clock().strftime("%Y%m%d-%H%M%S")
+        try:
+            path = write_beside(f"wstui-{what}-{moment}{suffix}", text)
+        except OSError as error:
+            self.owner.say(f"cannot be written: {error.strerror or error}", "error")
+            return
+        self.owner.say(done.format(path))
+
+    def action_save(self) -> None:
+        """Ask where to save the scenario."""
+        self.app.push_screen(SaveDialog(self._status.scenario, self.owner.presets), self._saved)
+
+    def _saved(self, path: Path | None) -> None:
+        if path is not None:
+            self.owner.say(f"saved to {path}")

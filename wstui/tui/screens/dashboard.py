@@ -1,0 +1,136 @@
+"""The dashboard: a run while it goes on, on one screen, with every control on a key."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical, VerticalScroll
+
+from wstui.execution.status import State, Status
+from wstui.tui.screens.controls import Controls
+from wstui.tui.widgets import faces
+from wstui.tui.widgets.banner import Banner
+from wstui.tui.widgets.connections import Connections
+from wstui.tui.widgets.errors import Errors
+from wstui.tui.widgets.events import Events
+from wstui.tui.widgets.figures import percent
+from wstui.tui.widgets.generator import Generator
+from wstui.tui.widgets.keys import Keys
+from wstui.tui.widgets.latency import Latency
+from wstui.tui.widgets.limits import SIGNS, Limits, kept, limit_ms, worst
+from wstui.tui.widgets.lines import Line
+from wstui.tui.widgets.phase_bar import PhaseBar
+from wstui.tui.widgets.small import Small
+from wstui.tui.widgets.spread import Spread
+from wstui.tui.widgets.status_line import StatusLine
+from wstui.tui.widgets.target import Target
+from wstui.tui.widgets.throughput import Throughput
+from wstui.tui.widgets.tile import Tile
+
+REDRAW_S = 0.25
+"""How often the figures are drawn, in seconds; charts follow when a new second was measured."""
+
+_TILES = {
+    "tile-connections": faces.connections,
+    "tile-messages": faces.messages,
+    "tile-latency": faces.latency,
+    "tile-errors": faces.errors,
+    "tile-generator": faces.generator,
+}
+
+
+class Dashboard(Controls):
+    """Draws `Status` as it comes; holds no state of the run itself."""
+
+    HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (60, "-narrow"), (110, "-wide"), (180, "-huge")]
+    VERTICAL_BREAKPOINTS = [(0, "-flat"), (16, "-short"), (32, "-tall")]
+    AUTO_FOCUS = "Errors"
+
+    def compose(self) -> ComposeResult:
+        """Top to bottom as an operator reads: state, plan, figures, courses, errors, keys."""
+        yield StatusLine(id="status")
+        yield PhaseBar(id="phase")
+        with Horizontal(id="tiles"):
+            for name in _TILES:
+                yield Tile(id=name)
+        yield Banner(id="banner")
+        with Horizontal(id="body"):
+            with Vertical(id="charts"):
+                yield Latency()
+                yield Throughput()
+            with VerticalScroll(id="side", can_focus=False):
+                yield Limits()
+                yield Connections()
+                yield Target()
+                yield Generator()
+                yield Spread()
+        with Horizontal(id="lower"):
+            yield Errors()
+            yield Events()
+        yield Small(id="small")
+        yield Keys()
+
+    def on_mount(self) -> None:
+        """Start to follow the run."""
+        self.poll(charts=True)
+        self.set_interval(REDRAW_S, self.poll)
+
+    def on_descendant_focus(self) -> None:
+        """The head of the focused panel changes."""
+        self.redraw_charts()
+
+    def on_descendant_blur(self) -> None:
+        """The head of the panel that lost the focus changes."""
+        self.redraw_charts()
+
+    def poll(self, *, charts: bool = False) -> None:
+        """Draw the latest picture; charts only when there is something new in them."""
+        status = self.owner.session.status
+        self.query_one(StatusLine).show(
+            status, self.owner.clock(), frozen=self.view.frozen, verdict=self.owner.verdict_badge
+        )
+        if self.view.frozen and self._shown is not None:
+            return
+        self._shown = status
+        fresh = self.history.feed(status.rows)
+        paused = "warn" if status.state is State.PAUSED else "rule"
+        self.set_class(bool(status.generator.limited_by), "-limited")
+        self.query_one(Banner).show(status.generator.limited_by)
+        self.query_one(PhaseBar).show(status)
+        for name, face in _TILES.items():
+            self.query_one(f"#{name}", Tile).show(face(status, self.history))
+        limit = faces.latency_limit(status)
+        self.query_one(Limits).show(status.thresholds, paused)
+        self.query_one(Connections).show(status.counters, paused)
+        self.query_one(Target).show(status.target, status.url, paused)
+        self.query_one(Generator).show(status.generator, paused)
+        self.query_one(Spread).show(status.spread, limit_ms(limit[1]) if limit else None, paused)
+        self.query_one(Events).show(status.marks, paused)
+        self.query_one(Errors).show(
+            status.failures, status.failures_total, status.elapsed_s, self.view.pattern, paused
+        )
+        self.query_one(Small).show(status, self.history)
+        if fresh or charts or not status.rows:
+            self.redraw_charts()
+
+    def redraw_charts(self) -> None:
+        """Draw the charts again."""
+        status = self._shown
+        if status is None:
+            return
+        paused = "warn" if status.state is State.PAUSED else "rule"
+        right = self._short_health(status) if self.has_class("-narrow") else None
+        self.query_one(Latency).show(status, self.history, self.view, paused)
+        self.query_one(Throughput).show(status, self.history, self.view, paused, right)
+
+    @staticmethod
+    def _short_health(status: Status) -> Line:
+        """What the side panels say, in a few words, where there is no room for them."""
+        verdict = worst(status.thresholds)
+        glyph, meaning = SIGNS[verdict]
+        line: Line = [(f" limits {kept(status.thresholds)} ", "muted"), (glyph, meaning)]
+        own = status.generator
+        if own.shards:
+            mark = "bad" if own.limited_by else "near" if own.cpu >= 0.85 else "ok"
+            glyph, meaning = SIGNS[mark]
+            line += [(f"  generator {percent(own.cpu)} % ", "muted"), (f"{glyph} ", meaning)]
+        return line

@@ -1,0 +1,178 @@
+"""The base of all dialogs: fields with hints and errors beside them, and buttons in a row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar, Generic, TypeVar
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widget import Widget
+from textual.widgets import Button, Input, Static
+
+from wstui.tui.widgets.figures import clean
+
+Answer = TypeVar("Answer")
+
+
+class Field(Vertical):
+    """A labelled input whose note says what the value means, or what is wrong with it."""
+
+    def __init__(
+        self,
+        name: str,
+        label: str,
+        value: str,
+        parse: Callable[[str], Any],
+        hint: Callable[[Any], str] = lambda _: "",
+        *,
+        placeholder: str = "",
+    ) -> None:
+        super().__init__(id=f"field-{name}", classes="field")
+        self.key = name
+        self._label, self._parse, self._hint = label, parse, hint
+        self._input = Input(value, id=f"input-{name}", compact=True, placeholder=placeholder, select_on_focus=True)
+        self._note = Static(id=f"note-{name}", classes="note", markup=False)
+
+    def compose(self) -> ComposeResult:
+        """Label and input in a row, the note below the input."""
+        with Horizontal(classes="entry"):
+            yield Static(self._label, classes="label", markup=False)
+            yield self._input
+        yield self._note
+
+    def on_mount(self) -> None:
+        """Say the first hint."""
+        self.check()
+
+    @on(Input.Changed)
+    def check(self) -> None:
+        """Hint or error for what is typed so far."""
+        try:
+            text, wrong = self._hint(self.value), False
+        except ValueError as error:
+            text, wrong = f"✗ {error}", True
+        self._note.update(Content(clean(text)))
+        self._note.set_class(wrong, "wrong")
+
+    @property
+    def text(self) -> str:
+        """What is typed."""
+        return self._input.value
+
+    @text.setter
+    def text(self, value: str) -> None:
+        self._input.value = value
+
+    @property
+    def value(self) -> Any:
+        """What is typed, as a value; ValueError (or a subclass) says what is wrong with it."""
+        return self._parse(self._input.value.strip())
+
+    def say(self, text: str) -> None:
+        """Show an error found later than while typing."""
+        self._note.update(Content(f"✗ {clean(text)}"))
+        self._note.add_class("wrong")
+
+    def focus_input(self) -> None:
+        """Put the cursor here."""
+        self._input.focus()
+
+
+class Dialog(ModalScreen[Answer], Generic[Answer]):
+    """A box in the middle, over the dimmed screen; escape closes it without an answer."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "close", "Close", id="dialog.close", tooltip="Close without doing anything"),
+        Binding("left", "app.focus_previous", "Previous", show=False, id="dialog.previous", tooltip="Previous button"),
+        Binding("right", "app.focus_next", "Next", show=False, id="dialog.next", tooltip="Next button"),
+    ]
+    TITLE_TEXT: ClassVar[str] = ""
+
+    def compose(self) -> ComposeResult:
+        """Title, body, buttons."""
+        with VerticalScroll(id="box", can_focus=False) as box:
+            yield Static(Content(self.TITLE_TEXT), classes="title")
+            yield from self.body()
+            if buttons := list(self.buttons()):
+                yield Horizontal(*buttons, classes="buttons")
+            box.border_subtitle = self.subtitle()
+
+    def body(self) -> Iterable[Widget]:
+        """What stands between title and buttons."""
+        return ()
+
+    def buttons(self) -> Iterable[Button]:
+        """The buttons, the safe one first."""
+        return ()
+
+    def subtitle(self) -> str:
+        """A word in the lower border."""
+        return ""
+
+    def action_close(self) -> None:
+        """Close without an answer."""
+        self.dismiss(None)
+
+    def on_click(self, event: events.Click) -> None:
+        """A click beside the box closes it."""
+        if event.widget is self:
+            self.action_close()
+
+
+def button(label: str, key: str, name: str, *, classes: str = "") -> Button:
+    """A button that tells its key."""
+    return Button(Content.assemble((label, "bold"), f"  {key}"), id=f"button-{name}", classes=classes, compact=True)
+
+
+class Form(Dialog[Answer], Generic[Answer]):
+    """A dialog of fields; enter sends it once every field is right."""
+
+    SEND: ClassVar[str] = "OK"
+
+    def fields(self) -> Iterable[Field]:
+        """The fields, top to bottom."""
+        raise NotImplementedError
+
+    def body(self) -> Iterable[Widget]:
+        """The fields."""
+        return self.fields()
+
+    def buttons(self) -> Iterable[Button]:
+        """Send and cancel."""
+        return button(self.SEND, "enter", "send", classes="send"), button("Cancel", "esc", "cancel")
+
+    def answer(self, values: dict[str, Any]) -> Answer | None:
+        """The answer made of the values; may `refuse` and return None."""
+        raise NotImplementedError
+
+    def refuse(self, name: str, text: str) -> None:
+        """Show an error beside a field and put the cursor there."""
+        field = self.query_one(f"#field-{name}", Field)
+        field.say(text)
+        field.focus_input()
+
+    @on(Input.Submitted)
+    @on(Button.Pressed, "#button-send")
+    def send(self) -> None:
+        """Close with the answer, or show what is wrong."""
+        values: dict[str, Any] = {}
+        for field in self.query(Field):
+            try:
+                values[field.key] = field.value
+            except ValueError:
+                field.check()
+                field.focus_input()
+                return
+        answer = self.answer(values)
+        if answer is not None:
+            self.dismiss(answer)
+
+    @on(Button.Pressed, "#button-cancel")
+    def cancel(self) -> None:
+        """The same as escape."""
+        self.action_close()

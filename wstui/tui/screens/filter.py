@@ -1,0 +1,36 @@
+"""The filter of the error table, applied while it is typed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from wstui.tui.screens.dialog import Field, Form
+
+
+class FilterDialog(Form[str]):
+    """Asks for words that an error must contain; an empty filter shows all. Escape restores the one before."""
+
+    TITLE_TEXT = "Show errors that contain"
+    SEND = "Filter"
+
+    def __init__(self, pattern: str, apply: Callable[[str], int]) -> None:
+        super().__init__()
+        self._before = pattern
+        self._apply = apply
+
+    def fields(self) -> Iterable[Field]:
+        """The words."""
+        yield Field("words", "words", self._before, str, self._hint, placeholder="timeout, 1013, shard …")
+
+    def _hint(self, text: str) -> str:
+        shown = self._apply(text)
+        return f"{shown} group{'' if shown == 1 else 's'} shown; an empty filter shows all" if text else "all groups"
+
+    def answer(self, values: dict[str, str]) -> str:
+        """The words."""
+        return values["words"]
+
+    def action_close(self) -> None:
+        """Go back to the filter before."""
+        self._apply(self._before)
+        self.dismiss(None)

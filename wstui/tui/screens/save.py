@@ -1,0 +1,67 @@
+"""Save the scenario as a TOML preset, under a name in the operator's folder or under a path."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from wstui.scenario.errors import PresetExistsError, ScenarioError
+from wstui.scenario.file import save
+from wstui.scenario.model import Scenario
+from wstui.tui.screens.dialog import Field, Form
+
+_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,63}", re.ASCII)
+
+
+def parse_place(text: str, folder: Path) -> Path:
+    """The file that a name or a path stands for."""
+    if not text:
+        raise ValueError("write a name such as checkout-soak, or a path")
+    if "/" in text or "\\" in text or text.startswith("~"):
+        path = Path(text).expanduser()
+        if text.endswith(("/", "\\")) or path.is_dir():
+            raise ValueError("is a folder: write the name of the file after it")
+        return path if path.suffix == ".toml" else path.with_name(path.name + ".toml")
+    if not _NAME.fullmatch(text):
+        raise ValueError("a name is letters, digits, “-”, “_” and “.”; a path has a “/”")
+    return folder / (text if text.endswith(".toml") else f"{text}.toml")
+
+
+class SaveDialog(Form[Path]):
+    """Asks for the place, and once more before a file is replaced; the answer is the file written."""
+
+    TITLE_TEXT = "Save this scenario as a preset"
+    SEND = "Save"
+
+    def __init__(self, scenario: Scenario, folder: Path) -> None:
+        super().__init__()
+        self._scenario = scenario
+        self._folder = folder
+        self._replace: Path | None = None
+
+    def fields(self) -> Iterable[Field]:
+        """Name or path."""
+        name = self._scenario.name if _NAME.fullmatch(self._scenario.name) else "preset"
+        yield Field("place", "name or path", name, lambda text: parse_place(text, self._folder), self._hint)
+
+    def _hint(self, path: Path) -> str:
+        if path != self._replace:
+            self._replace = None
+        return f"{path}{'  is there already' if path.exists() else ''}"
+
+    def answer(self, values: dict[str, Any]) -> Path | None:
+        """Write the file; refuse where that is not possible, and the first time where it replaces one."""
+        path: Path = values["place"]
+        name = path.stem
+        try:
+            save(self._scenario.model_copy(update={"name": name}), path, overwrite=path == self._replace)
+        except PresetExistsError:
+            self._replace = path
+            self.refuse("place", "is there already: enter once more replaces it, another name keeps it")
+            return None
+        except ScenarioError as error:
+            self.refuse("place", error.problems[0].advice)
+            return None
+        return path

@@ -1,0 +1,74 @@
+"""The stop dialog: keep running, drain, or abort. Keeping on is what happens by accident."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar, Literal
+
+from textual import on
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Button, Static
+
+from wstui.execution.status import Status
+from wstui.tui.screens.dialog import Dialog, button
+from wstui.tui.widgets.figures import clean, clock, count
+
+How = Literal["drain", "abort"]
+
+
+class StopDialog(Dialog[How]):
+    """Asks how to end a run; None keeps it running."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("d", "stop('drain')", "Drain", id="stop.drain", tooltip="Finish what is in flight, then close"),
+        Binding("a", "stop('abort')", "Abort", id="stop.abort", tooltip="Drop every connection at once"),
+    ]
+    TITLE_TEXT = "Stop this run?"
+    AUTO_FOCUS = "#button-keep"
+
+    def __init__(self, status: Status, *, leaving: bool = False) -> None:
+        super().__init__()
+        self._status = status
+        self._leaving = leaving
+
+    def body(self) -> Iterable[Widget]:
+        """Where the run stands, and what each answer does."""
+        status = self._status
+        stage = next((s for s in status.stages if s.current), None)
+        where = f" is in {clean(stage.name)}, {clock(stage.elapsed_s)} of {clock(stage.planned_s)}." if stage else f" is {status.state}."
+        yield Static(
+            Content.assemble(
+                (clean(status.scenario.name), "bold"),
+                f"{where}\n{count(status.counters.open)} connections are open.\n\n",
+                ("Drain", "bold"),
+                " finishes in-flight messages, then closes each socket with 1000.\n",
+                ("Abort", "bold"),
+                " drops every socket at once. The target sees 1006.\n",
+            )
+        )
+        text = "Results so far are kept either way."
+        if self._leaving:
+            text += " wstui then quits."
+        yield Static(Content(text), classes="muted")
+
+    def buttons(self) -> Iterable[Button]:
+        """The safe one first."""
+        return (
+            button("Keep running", "esc", "keep", classes="send"),
+            button("Drain", "d", "drain"),
+            button("Abort", "a", "abort", classes="danger"),
+        )
+
+    @on(Button.Pressed)
+    def pressed(self, event: Button.Pressed) -> None:
+        """A button instead of its key."""
+        if event.button.id == "button-keep":
+            self.dismiss(None)
+        else:
+            self.dismiss("drain" if event.button.id == "button-drain" else "abort")
+
+    def action_stop(self, how: How) -> None:
+        """Close with this answer."""
+        self.dismiss(how)

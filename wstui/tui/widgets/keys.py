@@ -1,0 +1,92 @@
+"""The last row: the keys that work now; for a few seconds after a command, what it did."""
+
+from __future__ import annotations
+
+from textual import events
+from textual.binding import Binding
+
+from wstui.tui.widgets.figures import clean, clip
+from wstui.tui.widgets.lines import Line, Lines, cells, spread
+
+NOTICE_S = 5.0
+_GLYPHS = {"information": ("✓", "ok@panel"), "warning": ("▲", "warn@panel"), "error": ("✗", "bad@panel")}
+
+
+class Keys(Lines):
+    """The keys of the live bindings; a notice takes their place for a moment, so it never hides a figure."""
+
+    DEFAULT_CSS = "Keys { height: 1; dock: bottom; background: $panel; }"
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._notice: tuple[str, str] | None = None
+        self._spots: list[tuple[int, int, str]] = []
+
+    def on_mount(self) -> None:
+        """Follow the bindings."""
+        self.screen.bindings_updated_signal.subscribe(self, lambda _: self.redraw())
+
+    def say(self, text: str, severity: str = "information", *, seconds: float = NOTICE_S) -> None:
+        """Show a notice in place of the keys for some seconds."""
+        self._notice = (text, severity)
+        self.redraw()
+        notice = self._notice
+        self.set_timer(seconds, lambda: self._unsay(notice))
+
+    def _unsay(self, notice: tuple[str, str]) -> None:
+        if self._notice is notice:
+            self._notice = None
+            self.redraw()
+
+    def paint(self, width: int, height: int) -> list[Line]:
+        """One row."""
+        self._spots = []
+        if self._notice is not None:
+            text, severity = self._notice
+            glyph, meaning = _GLYPHS.get(severity, _GLYPHS["information"])
+            return [[(f" {glyph} ", meaning), (clip(clean(text), width - 4), "text@panel")]]
+        keys = self._live_keys()
+        palette: Line = []
+        if "ctrl+p" in self.screen.active_bindings:
+            palette = [("│ ", "rule@panel"), ("^p", "strong-accent@panel"), (" palette ", "text@panel")]
+        left: Line = []
+        room = width - cells(palette) - 1
+        for shown, label, action in keys:
+            part: Line = [(shown, "strong-accent@panel"), (f" {label} ", "text@panel")]
+            if cells(left) + cells(part) > room:
+                break
+            self._spots.append((cells(left), cells(left) + cells(part) - 1, action))
+            left += part
+        if palette:
+            self._spots.append((width - cells(palette), width, "app.command_palette"))
+        return [spread(left, palette, width, (" ", "text@panel"))]
+
+    def _live_keys(self) -> list[tuple[str, str, str]]:
+        """Keys as shown, label and action, those of one group together."""
+        out: list[tuple[str, str, str]] = []
+        groups: dict[Binding.Group, int] = {}
+        for active in self.screen.active_bindings.values():
+            binding = active.binding
+            if not binding.show or not active.enabled:
+                continue
+            shown = self.app.get_key_display(binding)
+            if binding.group is not None:
+                index = groups.get(binding.group)
+                if index is not None:
+                    first, label, action = out[index]
+                    out[index] = (f"{first}/{shown}", label, action)
+                    continue
+                groups[binding.group] = len(out)
+                out.append((shown, binding.group.description, binding.action))
+            elif all(action != binding.action for _, _, action in out):
+                out.append((shown, binding.description, binding.action))
+        return out
+
+    async def on_click(self, event: events.Click) -> None:
+        """A click on a key is a press of it."""
+        for start, end, action in self._spots:
+            if start <= event.x < end:
+                await self.screen.run_action(action)
+                return
+
+

@@ -1,0 +1,136 @@
+"""The thresholds: each with its margin, its figure and its mark."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from wstui.execution.result import ThresholdOutcome
+from wstui.scenario.errors import BadValue
+from wstui.scenario.threshold import parse_limit
+from wstui.tui.widgets.bars import meter
+from wstui.tui.widgets.figures import NONE, clean, ms, pad, percent, rate, short, width_of
+from wstui.tui.widgets.lines import Line, Lines, rule
+
+NEAR = 0.85
+"""From this share of a limit on, a threshold is marked as near."""
+
+SIGNS = {"ok": ("✓", "strong-ok"), "near": ("▲", "strong-warn"), "bad": ("✗", "strong-bad"), "": (" ", "text")}
+"""Glyph and meaning of each verdict."""
+
+_WORDS = {
+    "connect.success": "connected",
+    "failures.rate": "errors",
+    "messages.timed_out": "timed out",
+    "messages.received_per_second": "received",
+    "fanout.completeness": "fan-out complete",
+    "fanout.duplicates": "duplicates",
+    "generator.late_sends": "late sends",
+}
+
+
+def sign(outcome: ThresholdOutcome) -> str:
+    """The verdict on one threshold: "ok", "near", "bad", or "" while nothing can be said."""
+    if outcome.passed is None:
+        return ""
+    if not outcome.passed:
+        return "bad"
+    return "near" if outcome.used is not None and outcome.used >= NEAR else "ok"
+
+
+def worst(outcomes: Sequence[ThresholdOutcome], *metrics: str) -> str:
+    """The worst verdict on the thresholds whose metric starts with one of `metrics` (all when none is named)."""
+    signs = {sign(o) for o in outcomes if not metrics or o.metric.startswith(metrics)}
+    return next((s for s in ("bad", "near", "ok") if s in signs), "")
+
+
+def metric_words(metric: str) -> str:
+    """A metric as words: "p99", "errors", "connect p95"."""
+    if metric in _WORDS:
+        return _WORDS[metric]
+    if metric.startswith("response."):
+        return metric.removeprefix("response.")
+    return clean(metric.replace("roundtrip", "round trip").replace(".", " ").replace("_", " "))
+
+
+def limit_words(limit: str) -> str:
+    """A limit with a blank before its unit: "< 250 ms"."""
+    return re.sub(r"(?<=\d)(?=[a-zµ%/])", " ", clean(limit))
+
+
+def figure(outcome: ThresholdOutcome) -> str:
+    """The figure of a threshold in the unit of its limit, without the unit."""
+    if outcome.value is None:
+        return NONE
+    if outcome.unit == "ms":
+        return ms(outcome.value)
+    if outcome.unit == "%":
+        return percent(outcome.value / 100)
+    return rate(outcome.value) if outcome.unit == "/s" else short(outcome.value)
+
+
+def limit_ms(outcome: ThresholdOutcome) -> float | None:
+    """A limit on a duration in milliseconds, or None when it limits something else."""
+    try:
+        limit = parse_limit(outcome.limit)
+    except BadValue:
+        return None
+    return limit.value if limit.unit == "ms" else None
+
+
+def kept(outcomes: Sequence[ThresholdOutcome]) -> str:
+    """How many thresholds are kept, as words."""
+    if not outcomes:
+        return "none set"
+    known = [o for o in outcomes if o.passed is not None]
+    if not known:
+        return f"{len(outcomes)} set"
+    return f"{sum(bool(o.passed) for o in known)} of {len(outcomes)} kept"
+
+
+class Limits(Lines):
+    """The panel of thresholds."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._outcomes: Sequence[ThresholdOutcome] = ()
+        self._rule = "rule"
+
+    def show(self, outcomes: Sequence[ThresholdOutcome], rule_meaning: str = "rule") -> None:
+        """Draw these thresholds."""
+        changed = len(outcomes) != len(self._outcomes)
+        self._outcomes, self._rule = outcomes, rule_meaning
+        if changed:
+            self.refresh(layout=True)
+        self.redraw()
+
+    def get_content_height(self, *_: object) -> int:
+        """A head and one row a threshold."""
+        return 1 + max(1, len(self._outcomes))
+
+    def paint(self, width: int, height: int) -> list[Line]:
+        """A head, then name, limit, margin, figure, mark."""
+        outcomes = self._outcomes
+        title: Line = [("limits", "text")]
+        if outcomes:
+            title.append((f"  {kept(outcomes)}", "strong-bad" if worst(outcomes) == "bad" else "text"))
+        lines = [rule(title, width, meaning=self._rule)]
+        if not outcomes:
+            return [*lines, [(pad("none set: this run cannot fail", width), "muted")]]
+        names = [f"{metric_words(o.metric)} {limit_words(o.limit)}" + (f" {clean(o.stage)}" if o.stage else "") for o in outcomes]
+        column = min(max(width_of(name) for name in names), max(12, width - 14))
+        for name, outcome in zip(names, outcomes, strict=True):
+            verdict = sign(outcome)
+            glyph, meaning = SIGNS[verdict]
+            text = figure(outcome)
+            bar = width - column - 1 - max(7, len(text) + 1) - 3
+            middle = meter(outcome.used, bar, {"bad": "bad", "near": "warn"}.get(verdict, "ok")) if bar >= 4 else [(" " * max(0, bar), "text")]
+            lines.append(
+                [
+                    (pad(name, column) + " ", "muted"),
+                    *middle,
+                    (pad(text, max(7, len(text) + 1), right=True), "muted" if outcome.value is None else "text"),
+                    (f" {glyph} ", meaning),
+                ]
+            )
+        return lines

@@ -1,0 +1,122 @@
+"""Where the run stands in its plan: the stages in proportion, how far the current one is, and when all is over."""
+
+from __future__ import annotations
+
+from wstui.execution.status import StageStatus, State, Status
+from wstui.tui.widgets.figures import clean, clip, clock, width_of
+from wstui.tui.widgets.lines import Line, Lines, cells, spread
+
+
+class PhaseBar(Lines):
+    """Two rows: the names of the stages, and their progress with percentage and ETA."""
+
+    DEFAULT_CSS = "PhaseBar { height: 2; padding: 0 1; }"
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._status: Status | None = None
+
+    def show(self, status: Status) -> None:
+        """Draw this picture."""
+        self._status = status
+        self.redraw()
+
+    def paint(self, width: int, height: int) -> list[Line]:
+        """The names above, the progress below."""
+        status = self._status
+        if status is None:
+            return []
+        summary = _summary(status)
+        suite = _suite(status)
+        room = width - max(cells(summary), cells(suite)) - 3
+        names: Line = []
+        bars: Line = []
+        if status.state is State.COOLDOWN and status.suite is not None:
+            whole, left = status.suite.cooldown_s, status.suite.cooldown_left_s
+            names, bars = _stage(
+                StageStatus("cooldown", whole, max(0.0, whole - left), current=True), room, "accent"
+            )
+        elif status.stages:
+            meaning = "warn" if status.state in (State.PAUSED, State.DRAINING) else "ok"
+            for stage, columns in zip(status.stages, _widths(status.stages, room), strict=True):
+                name, bar = _stage(stage, columns - 1, meaning)
+                names += [*name, (" ", "text")]
+                bars += [*bar, (" ", "text")]
+        elif room > 0:
+            names = [(clip("no plan: runs until it is stopped", room), "muted")]
+            bars = [("─" * room, "track")]
+        return [spread(names, suite, width), spread(bars, summary, width)]
+
+
+def _summary(status: Status) -> Line:
+    if status.state is State.STARTING:
+        return [(clip(clean(status.note) or "starting", 40), "muted")]
+    if status.state.ended:
+        return [(f"ended after {clock(status.elapsed_s)}", "strong")]
+    if status.state is State.DRAINING:
+        return [("closing connections", "strong-warn")]
+    if status.state is State.COOLDOWN:
+        left = status.suite.cooldown_left_s if status.suite else 0.0
+        return [(f"next run in {clock(left + 0.99)}", "strong"), ("  ] skips", "muted")]
+    if status.plan_total_s <= 0:
+        return [(f"{clock(status.elapsed_s)} so far", "strong")]
+    share = min(1.0, max(0.0, status.plan_s / status.plan_total_s))
+    tail = "clock held" if status.state is State.PAUSED else f"ETA {clock(status.plan_total_s - status.plan_s)}"
+    return [(f"{int(share * 100):>3}%  {tail}", "strong")]
+
+
+def _suite(status: Status) -> Line:
+    suite = status.suite
+    if suite is None:
+        return []
+    line: Line = []
+    for index, (name, passed) in enumerate(zip(suite.names, suite.passed, strict=False)):
+        glyph, meaning = {True: ("✓", "ok"), False: ("✗", "bad")}.get(passed, ("·", "muted"))  # type: ignore[arg-type]
+        if passed is None and index == suite.index:
+            glyph, meaning = ("▶", "accent")
+        line += [(f" {clip(clean(name), 14)} ", "text" if index == suite.index else "muted"), (glyph, meaning)]
+    return line
+
+
+def _stage(stage: StageStatus, columns: int, meaning: str) -> tuple[Line, Line]:
+    """The name and the progress of one stage, each exactly `columns` wide."""
+    columns = max(1, columns)
+    if stage.current:
+        times = f" {clock(stage.elapsed_s)} / {clock(stage.planned_s)}"
+        text = clean(stage.name).upper()
+        if width_of(text) + len(times) <= columns:
+            text += times
+        elif width_of(text) + len(clock(stage.elapsed_s)) < columns:
+            text += f" {clock(stage.elapsed_s)}"
+        style = f"strong-{meaning}"
+    else:
+        text, style = clean(stage.name), "muted"
+        if stage.done:
+            text = f"{clip(text, columns - 2)} ✓" if columns > 3 else "✓"
+    text = clip(text, columns)
+    name: Line = [(text + " " * (columns - width_of(text)), style)]
+    if stage.done:
+        return name, [("━" * columns, "muted")]
+    share = stage.elapsed_s / stage.planned_s if stage.planned_s > 0 else float(stage.elapsed_s > 0)
+    full = min(columns, max(0, round(share * columns))) if stage.current else 0
+    return name, [("━" * full, meaning), ("─" * (columns - full), "track")]
+
+
+def _widths(stages: tuple[StageStatus, ...], room: int) -> list[int]:
+    """Columns in proportion to the planned time, but never too few for the name, if there is room."""
+    if room < 2 * len(stages):
+        return [max(1, room // len(stages))] * len(stages)
+    wanted = [22 if stage.current else min(12, width_of(clean(stage.name)) + 3) for stage in stages]
+    while sum(wanted) > room and max(wanted) > 3:
+        wanted[wanted.index(max(wanted))] -= 1
+    total = sum(stage.planned_s for stage in stages) or 1.0
+    ideal = [stage.planned_s / total * room for stage in stages]
+    widths = [max(least, round(share)) for least, share in zip(wanted, ideal, strict=True)]
+    while sum(widths) > room:
+        spare = [width - least for width, least in zip(widths, wanted, strict=True)]
+        index = spare.index(max(spare))
+        if spare[index] <= 0:
+            break
+        widths[index] -= 1
+    widths[max(range(len(widths)), key=lambda i: ideal[i])] += max(0, room - sum(widths))
+    return widths

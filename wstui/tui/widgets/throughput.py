@@ -1,0 +1,72 @@
+"""Messages per second: two rows of columns where space is short, a chart where there is room."""
+
+from __future__ import annotations
+
+from wstui.execution.status import Status
+from wstui.tui.history import History
+from wstui.tui.view import View
+from wstui.tui.widgets import chart
+from wstui.tui.widgets.bars import columns
+from wstui.tui.widgets.figures import pad, rate, size
+from wstui.tui.widgets.latency import marks
+from wstui.tui.widgets.lines import Line, Lines, rule
+
+_CHART_ROWS = 6
+_CURVES = (("sent", "sent_per_s", "sent"), ("received", "received_per_s", "received"))
+
+
+class Throughput(Lines, can_focus=True):
+    """Sent and received per second."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._picture: tuple[Status, History, View] | None = None
+        self._right: Line = []
+        self._rule = "rule"
+
+    def show(
+        self, status: Status, history: History, view: View, rule_meaning: str = "rule", right: Line | None = None
+    ) -> None:
+        """Draw this course; `right` is said at the end of the head."""
+        self._picture, self._rule, self._right = (status, history, view), rule_meaning, right or []
+        self.redraw()
+
+    def paint(self, width: int, height: int) -> list[Line]:
+        """Columns or a chart, by the height."""
+        if self._picture is None:
+            return []
+        status, history, view = self._picture
+        meaning = "accent" if self.has_focus else self._rule
+        title: Line = [("messages/s", "text")]
+        if height < _CHART_ROWS:
+            lines = [rule(title, width, meaning=meaning, right=self._right)]
+            top = max([1.0, *history.highs("sent_per_s"), *history.highs("received_per_s")])
+            for name, column, colour in _CURVES:
+                head = f" {name:<9}{pad(rate(history.latest(column)), 6, right=True)}  "
+                lines.append(
+                    [
+                        (head[:10], "muted"),
+                        (head[10:], "strong"),
+                        (columns(history.highs(column), width - len(head) - 1, top=top), colour),
+                    ]
+                )
+            return lines
+        for name, column, colour in _CURVES:
+            title += [("  ━ ", colour), (name, "text"), (f" {rate(history.latest(column))}", "strong")]
+        if status.rows:
+            row = status.rows[-1]
+            right: Line = self._right or [
+                (f"↑ {size(row.bytes_sent_per_s)}/s  ↓ {size(row.bytes_received_per_s)}/s", "muted")
+            ]
+        else:
+            right = self._right
+        start, end = view.span(status.elapsed_s, status.plan_total_s)
+        plot = chart.Plot(
+            [chart.Curve(*history.curve(column, start, width), colour) for _, column, colour in _CURVES],
+            start,
+            end,
+            marks=marks(status),
+            note="nothing to show yet",
+            least_top=1.0,
+        )
+        return [rule(title, width, meaning=meaning, right=right), *chart.draw(plot, width, height - 1)]

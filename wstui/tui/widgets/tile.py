@@ -1,0 +1,64 @@
+"""A tile: one question, one large figure, its mark and its course."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from wstui.tui.widgets.bars import columns
+from wstui.tui.widgets.figures import clip, width_of
+from wstui.tui.widgets.lines import Line, Lines, cells, spread
+
+_EDGES = {"ok": "ok", "near": "warn", "bad": "bad", "": "track"}
+_GLYPHS = {"ok": ("✓ ", "strong-ok"), "near": ("▲ ", "strong-warn"), "bad": ("✗ ", "strong-bad"), "": ("", "text")}
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """What a tile reads. `sign` is "", "ok", "near" or "bad"; `details` are tried in turn, the first that fits is shown."""
+
+    title: str
+    figure: str
+    unit: str = ""
+    details: tuple[str, ...] = ()
+    sign: str = ""
+    course: Sequence[float] = field(default=(), compare=False)
+    top: float = 0.0
+
+
+class Tile(Lines):
+    """Three rows; four with the course where there is room."""
+
+    DEFAULT_CSS = "Tile { width: 1fr; height: 100%; }"
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._face: Face | None = None
+
+    def show(self, face: Face) -> None:
+        """Draw this face."""
+        self._face = face
+        self.redraw()
+
+    def paint(self, width: int, height: int) -> list[Line]:
+        """Title and mark, figure, detail, course."""
+        face = self._face
+        if face is None:
+            return []
+        edge = ("▌", _EDGES[face.sign])
+        inner = width - 3
+        glyph = _GLYPHS[face.sign]
+        figure: Line = [(face.figure, "strong")]
+        if face.unit:
+            # a unit that does not fit is dropped whole: half a number would be a wrong one
+            unit = face.unit if cells(figure) + 1 + width_of(face.unit) <= inner else ""
+            figure.append((f" {unit}" if unit else "", "muted"))
+        detail = next((d for d in face.details if width_of(d) <= inner), face.details[-1] if face.details else "")
+        lines: list[Line] = [
+            [edge, *spread([(f" {face.title}", "muted")], [glyph], width - 1)],
+            [edge, (" ", "text"), *figure],
+            [edge, (f" {clip(detail, inner)}", "muted")],
+        ]
+        if height > 3:
+            lines.append([edge, (" " + columns(face.course, inner, top=face.top), "fill")])
+        return lines
