@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import msgspec
@@ -148,7 +149,8 @@ class Histogram:
         index = -1
         counts = self.counts
         for share in wanted:
-            rank = min(max(-int(-share * self.count // 1), 1), self.count)
+            # 0.07 · 100 is a little more than 7 in binary, and still means the seventh.
+            rank = min(max(math.ceil(share * self.count * (1 - 1e-15)), 1), self.count)
             while seen < rank:
                 index += 1
                 seen += counts[index]

@@ -8,6 +8,7 @@ from wstui.measure.snapshot import Counters, Health, Snapshot
 from wstui.measure.visible import visible
 
 TYPES_KEPT = 64
+_SHOWN = 60  # characters of a type's name
 
 
 class Tally:
@@ -27,6 +28,8 @@ class Tally:
     def count_type(self, name: bytes) -> None:
         """Count a message under its type. Bounded: a server that invents types fills "(other types)"."""
         types = self.types
+        if name not in types:
+            name = name[: 4 * _SHOWN]  # in bytes; a name may be as long as a message
         if name in types:
             types[name] += 1
         elif len(types) < TYPES_KEPT:
@@ -36,12 +39,16 @@ class Tally:
 
     def snapshot(self, shard: int, sequence: int, at_ns: int, health: Health) -> Snapshot:
         """The state at `at_ns` as a message. It shares nothing that goes on changing once encoded."""
+        types: dict[str, int] = {}
+        for name, n in self.types.items():
+            shown = visible(name, _SHOWN)
+            types[shown] = types.get(shown, 0) + n
         return Snapshot(
             shard,
             sequence,
             at_ns,
             self.counters,
-            {visible(name, 60): n for name, n in self.types.items()},
+            types,
             self.connect.data(),
             self.response.data(),
             self.round_trip.data(),
