@@ -65,8 +65,8 @@ class PresetExistsError(ScenarioError):
     """The file is there already and was not to be overwritten."""
 
 
-def describe(problems: Sequence[Problem], width: int = 80) -> str:
-    """A text of several lines, one paragraph a problem, under the name of each file."""
+def describe(problems: Sequence[Problem], width: int | None = None) -> str:
+    """A text of several lines, one paragraph a problem, under the name of each file; wrapped where a width is given."""
     lines: list[str] = []
     for file in dict.fromkeys(problem.file for problem in problems):
         own = [problem for problem in problems if problem.file == file]
@@ -81,7 +81,9 @@ def describe(problems: Sequence[Problem], width: int = 80) -> str:
     return "\n".join(lines)
 
 
-def _wrapped(text: str, indent: str, width: int) -> list[str]:
+def _wrapped(text: str, indent: str, width: int | None) -> list[str]:
+    if width is None:
+        return [indent + text]
     return textwrap.wrap(
         text,
         width,

@@ -85,7 +85,7 @@ def apply(
     if unknown := given.keys() - Flags.__annotations__.keys():
         raise TypeError(f"no such flag: {', '.join(sorted(unknown))}")
     problems: list[Problem] = []
-    kind = given.get("auth") or ("token" if "token" in given else scenario.auth.kind)
+    kind = str(given.get("auth") or ("token" if "token" in given else scenario.auth.kind))
     wishes = _environment(scenario, kind, os.environ if environ is None else environ, problems)
     for name, value in given.items():
         wishes[name] = _Wish(value, COMMAND_LINE, _OPTIONS.get(name, "--" + name.replace("_", "-")))

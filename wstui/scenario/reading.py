@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,10 +12,10 @@ from pydantic import ValidationError
 
 from wstui.scenario.checks import findings
 from wstui.scenario.diagnosis import diagnose, show
-from wstui.scenario.errors import BadValue, Key, Problem, ScenarioError, dotted
+from wstui.scenario.errors import BadValue, Key, Problem, ScenarioError, dotted, printable
 from wstui.scenario.model import FROM_FILE, Count, Duration, Scenario, Suite, Table
 from wstui.scenario.reference import Origin, Reference, expand, has_reference, replaced, value_at, walk
-from wstui.scenario.secrecy import keeps_secrets
+from wstui.scenario.secrecy import URLS, is_secret, keeps_secrets
 
 # what a broken item of a list is taken for while the rest is checked, and which of its own keys may stay
 _STAND_INS: dict[str, tuple[dict[str, Any], frozenset[str]]] = {
@@ -142,15 +143,20 @@ class Reading:
         return data
 
     def _check(self, scenario: Scenario) -> None:
+        unreadable = list(self._problems)
         for finding in findings(scenario):
             needed = (finding.key, *finding.rests_on)
-            if not any(_overlap(key, broken) for key in needed for broken in self._problems):
+            if not any(_overlap(key, broken) for key in needed for broken in unreadable):
                 self._report({finding.key: finding.problem(self._file)})
 
     def _report(self, problems: Mapping[Key, Problem]) -> None:
         for key, problem in problems.items():
-            if not any(key[: len(known)] == known for known in self._problems):
-                self._problems[key] = problem
+            if any(key[: len(known)] == known for known in self._problems):
+                continue
+            raw = self._written.get(key)
+            if raw is not None and not is_secret(key) and key not in URLS:
+                problem = replace(problem, value=f"{problem.value} (from {printable(raw)})")
+            self._problems[key] = problem
 
     def _add(self, key: Key, message: str, value: str = "") -> None:
         self._problems[key] = Problem(self._file, dotted(key), message, value)

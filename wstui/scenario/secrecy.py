@@ -18,7 +18,8 @@ from wstui.scenario.model import Scenario
 from wstui.scenario.reference import escape, written_out
 
 _VARIABLES: dict[Key, str] = {("auth", "token"): "AUTH_TOKEN", ("auth", "secret"): "JWT_SECRET"}
-_URLS: tuple[Key, ...] = (("target", "url"), ("target", "health"))
+URLS: tuple[Key, ...] = (("target", "url"), ("target", "health"))
+"""Where a secret may be a part of the value."""
 
 
 def is_secret(key: Key) -> bool:
@@ -34,7 +35,7 @@ def keeps_secrets(key: Key, raw: str) -> bool:
         said = written_out(raw)
     except BadValue:
         said = raw
-    if key in _URLS:
+    if key in URLS:
         return not secrets_in_url(said)
     if key in _VARIABLES:
         return not said
@@ -43,7 +44,7 @@ def keeps_secrets(key: Key, raw: str) -> bool:
 
 def saved(key: Key, text: str) -> str:
     """What a file says in place of a text: references for secrets, the text itself elsewhere."""
-    if key in _URLS:
+    if key in URLS:
         return replace_secrets(escape(text), "${AUTH_TOKEN:-}", "${WS_PASSWORD:-}")
     if not is_secret(key) or not text:
         return escape(text)

@@ -165,7 +165,7 @@ def _part(value: float, allowed: float) -> float:
 
 def _nearest_metric(name: str) -> str:
     options = list(METRICS)
-    glued = re.fullmatch(r"(.*\.)p(\d{2})(\d+)", name)  # p999, as some reports spell p99.9
+    glued = re.fullmatch(r"(.*\.)p(9\d)(\d+)", name)  # p999, as some reports spell p99.9
     if glued:
         name = f"{glued[1]}p{glued[2]}.{glued[3]}"
     _, _, statistic = name.rpartition(".p")

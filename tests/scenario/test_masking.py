@@ -1,0 +1,84 @@
+"""Secrets do not show, wherever they stand."""
+
+from __future__ import annotations
+
+import pytest
+
+from wstui.scenario.masking import is_secret_header, mask_text, mask_url, secrets_in_url
+from wstui.scenario.model import Auth, Scenario, Target
+from wstui.scenario.secrecy import masked, secrets_of
+
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJ1c2VySWQiOiIxIn0.c2lnbmF0dXJl"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("ws://h:3001/ws", "ws://h:3001/ws"),
+        ("ws://h/ws?token=abc", "ws://h/ws?token=***"),
+        ("ws://h/ws?room=1&access_token=abc&x=2", "ws://h/ws?room=1&access_token=***&x=2"),
+        ("ws://h/ws?TOKEN=abc", "ws://h/ws?TOKEN=***"),
+        ("ws://h/ws?api_key=a&jwt=b&sig=c", "ws://h/ws?api_key=***&jwt=***&sig=***"),
+        ("ws://h/ws?token=", "ws://h/ws?token="),
+        ("ws://user:pass@h/ws", "ws://***@h/ws"),
+        ("ws://user:p@ss@h/ws", "ws://***@h/ws"),
+        ("ws://user@h/ws", "ws://***@h/ws"),
+        (f"ws://h/{JWT}/ws", "ws://h/***/ws"),
+        (f"ws://h/ws?t={JWT}", "ws://h/ws?t=***"),
+        ("ws://h/ws?keyboard=de&monkey=1", "ws://h/ws?keyboard=de&monkey=1"),
+        ("nonsense", "nonsense"),
+    ],
+)
+def test_urls_are_shown_without_secrets(url: str, shown: str) -> None:
+    assert mask_url(url) == shown
+
+
+def test_known_secrets_are_masked_also_when_percent_encoded() -> None:
+    assert mask_text("got a/b+c and a%2Fb%2Bc", ["a/b+c", ""]) == "got *** and ***"
+
+
+def test_the_longest_secret_goes_first_so_that_no_rest_of_it_shows() -> None:
+    assert mask_text("abcdef", ["abc", "abcdef"]) == "***"
+
+
+def test_texts_lose_what_looks_like_a_secret() -> None:
+    text = mask_text(f"Authorization: Bearer s3cr3t-value, see wss://u:p@h/?token=x and {JWT}")
+    assert text == "Authorization: Bearer ***, see wss://***@h/?token=*** and ***"
+
+
+@pytest.mark.parametrize("name", ["Authorization", "Cookie", "set-cookie", "X-Api-Key", "X-Auth-Token", "api-key"])
+def test_secret_headers_are_known_by_name(name: str) -> None:
+    assert is_secret_header(name)
+
+
+@pytest.mark.parametrize("name", ["Accept", "User-Agent", "Origin", "X-Request-Id"])
+def test_other_headers_are_shown(name: str) -> None:
+    assert not is_secret_header(name)
+
+
+def test_secrets_of_a_url_are_found_as_they_are_written() -> None:
+    assert secrets_in_url("ws://u:p%20w@h/?token=abc&room=1") == ["abc", "p%20w"]
+    assert secrets_in_url("ws://u:@h/?token=") == []
+
+
+SECRETIVE = Scenario(
+    target=Target(url="ws://u:hidden-1@h/ws?token=hidden-2", headers={"Cookie": "hidden-3", "Accept": "x"}),
+    auth=Auth.model_validate({"kind": "jwt", "token": "hidden-4", "secret": "hidden-5"}),
+)
+
+
+def test_no_secret_of_a_scenario_shows_in_its_repr_or_its_masked_data() -> None:
+    assert "hidden" not in repr(SECRETIVE)
+    assert "hidden" not in str(masked(SECRETIVE))
+    assert masked(SECRETIVE)["messages"]["every"] == "5s"
+    assert masked(SECRETIVE)["target"]["headers"] == {"Cookie": "***", "Accept": "x"}
+
+
+def test_every_secret_of_a_scenario_is_listed_for_masking() -> None:
+    assert sorted(secrets_of(SECRETIVE)) == [f"hidden-{number}" for number in range(1, 6)]
+
+
+def test_a_refused_value_does_not_show_in_the_message() -> None:
+    with pytest.raises(ValueError) as caught:
+        Target(url="http://u:hidden@h/?token=hidden")
+    assert "hidden" not in str(caught.value)
