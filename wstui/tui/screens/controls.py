@@ -41,7 +41,7 @@ class Controls(Screen[None]):
         Binding("plus,equals_sign", "step(1)", "Up", key_display="+", id="load.up", group=_RAMP, tooltip="Target up or down by 10 %"),
         Binding("minus", "step(-1)", "Down", key_display="-", id="load.down", group=_RAMP, tooltip="Target down by 10 %"),
         Binding("t", "ramp", "Target", id="load.ramp", tooltip="Set a target number"),
-        Binding("p", "pace", "Pace", id="load.pace", tooltip="Set how often each client sends"),
+        Binding("p", "pace", "Pace", show=False, id="load.pace", tooltip="Set how often each client sends"),
         Binding("right_square_bracket", "skip", "Skip", show=False, key_display="]", id="load.skip", tooltip="Next phase, skips a cooldown"),
         Binding("a", "stop", "Stop", id="load.stop", tooltip="Drain or abort"),
         Binding("f", "freeze", "Freeze", show=False, id="view.freeze", tooltip="Freeze the view, the run goes on"),

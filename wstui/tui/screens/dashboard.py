@@ -74,6 +74,10 @@ class Dashboard(Controls):
         self.poll(charts=True)
         self.set_interval(REDRAW_S, self.poll)
 
+    def on_resize(self) -> None:
+        """Another width has other panels."""
+        self.call_after_refresh(self.redraw_charts)
+
     def on_descendant_focus(self) -> None:
         """The head of the focused panel changes."""
         self.redraw_charts()

@@ -23,6 +23,13 @@ def meter(share: float | None, width: int, meaning: str = "ok") -> Line:
     return [("━" * full, meaning), ("─" * (width - full), "track")]
 
 
+def gauge(share: float | None, width: int, meaning: str = "ok") -> Line:
+    """A `meter` where there is a share and room for it, blank cells otherwise."""
+    if share is None or width < 4:
+        return [(" " * max(0, width), "text")]
+    return meter(share, width, meaning)
+
+
 def solid(share: float, width: int) -> str:
     """A solid horizontal bar of a share of 0…1, to an eighth of a cell; blank cells are left out."""
     eighths = round(min(1.0, max(0.0, share)) * width * 8)
@@ -35,16 +42,16 @@ def solid(share: float, width: int) -> str:
 def columns(samples: Sequence[float], width: int, *, top: float = 0.0) -> str:
     """A row of columns from zero up, one for each stretch of time, filling from the left.
 
-    Stretches always start at sample 0 and double in length when the row is full, so columns never dance; a column
-    is as high as the highest sample of its stretch. `top` is the least value of a full column.
+    Stretches always start at sample 0 and lengthen only when the row is full, so columns never dance; a column is as
+    high as the highest sample of its stretch. `top` is the least value of a full column.
     """
     if width <= 0 or not samples:
         return ""
     step = 1
     while math.ceil(len(samples) / step) > width:
-        step *= 2
+        step += max(1, step // 2)  # 1, 2, 3, 4, 6, 9, 13 …: the row stays at least two thirds full
     highs = [max(samples[i : i + step]) for i in range(0, len(samples), step)]
-    top = max(top, *highs) if len(highs) > 1 else max(top, highs[0])
+    top = max(top, max(highs))
     if not math.isfinite(top) or top <= 0:
         return " " * len(highs)
     out = []

@@ -4,41 +4,44 @@ from __future__ import annotations
 
 from wstui.measure.snapshot import Counters
 from wstui.tui.widgets.bars import parts
-from wstui.tui.widgets.figures import count, fitting, pad
-from wstui.tui.widgets.lines import Line, Lines, rule
+from wstui.tui.widgets.figures import fitting, pad
+from wstui.tui.widgets.lines import Line
+from wstui.tui.widgets.panel import Panel
 
 
-class Connections(Lines):
+class Connections(Panel):
     """The panel of connection states."""
-
-    DEFAULT_CSS = "Connections { height: 7; }"
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._counters = Counters()
-        self._rule = "rule"
 
-    def show(self, counters: Counters, rule_meaning: str = "rule") -> None:
+    def show(self, counters: Counters, accent: str = "rule") -> None:
         """Draw these counters."""
-        self._counters, self._rule = counters, rule_meaning
-        self.redraw()
+        self._counters = counters
+        self.draw(accent)
 
-    def paint(self, width: int, height: int) -> list[Line]:
-        """Head, bar, states."""
+    def high(self) -> int:
+        """The bar and five states."""
+        return 6
+
+    def head(self, width: int) -> Line:
+        """How often a connection was tried."""
+        return [("connections", "text"), (f"  {fitting(self._counters.attempted, 12)} attempts", "muted")]
+
+    def rows(self, width: int, height: int) -> list[Line]:
+        """Bar, states."""
         c = self._counters
         refused = c.refused + c.timed_out + c.failed
-        bar = parts(
-            [(c.open, "█", "ok"), (c.opening, "▒", "accent"), (c.closing, "░", "muted"), (refused, "▚", "bad")], width - 1
-        )
-        rows = [
+        shares = [(c.open, "█", "ok"), (c.opening, "▒", "accent"), (c.closing, "░", "muted"), (refused, "▚", "bad")]
+        lines = [parts(shares, width - 1)]
+        for name, value, glyph in (
             ("open", c.open, ""),
-            ("opening · closing" if c.closing else "opening", c.opening + c.closing, ""),
+            ("opening, closing" if c.closing else "opening", c.opening + c.closing, ""),
             ("failed", refused, "▲" if refused else ""),
             ("dropped by the server", c.dropped, "▲" if c.dropped else ""),
             ("reconnected", c.reconnects, ""),
-        ]
-        lines = [rule([("connections", "text"), (f"  {count(c.attempted)} attempts", "muted")], width, meaning=self._rule), bar]
-        for name, value, glyph in rows:
+        ):
             text = fitting(value, 12)
             lines.append(
                 [

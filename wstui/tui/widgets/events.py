@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from wstui.measure.timeline import MARKS, Mark
 from wstui.tui.widgets.figures import clean, clip, stamp
-from wstui.tui.widgets.lines import Line, Lines, rule
+from wstui.tui.widgets.lines import Line
+from wstui.tui.widgets.panel import Panel
 
 _MEANINGS = {
     "warning": "warn",
@@ -22,33 +23,38 @@ _MEANINGS = {
 }
 
 
-class Events(Lines):
-    """The panel of marks."""
+class Events(Panel):
+    """The panel of marks; as high as its place."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._marks: Sequence[Mark] = ()
-        self._rule = "rule"
 
-    def show(self, marks: Sequence[Mark], rule_meaning: str = "rule") -> None:
+    def show(self, marks: Sequence[Mark], accent: str = "rule") -> None:
         """Draw the newest of these marks."""
-        self._marks, self._rule = marks, rule_meaning
-        self.redraw()
+        self._marks = marks
+        self.draw(accent)
 
-    def paint(self, width: int, height: int) -> list[Line]:
-        """Head, then one row an event."""
-        lines = [rule([("events", "text")], width, meaning=self._rule)]
-        marks = list(self._marks[-max(1, height - 1) :])
-        if not marks:
-            return [*lines, [("nothing yet", "muted")]]
-        for mark in marks:
-            glyph = MARKS.get(mark.kind, "·")
-            head = f"{stamp(mark.at_s)} "
+    def high(self) -> int:
+        """As many rows as there is room for."""
+        return 1
+
+    def head(self, width: int) -> Line:
+        """What it is about."""
+        return [("events", "text")]
+
+    def rows(self, width: int, height: int) -> list[Line]:
+        """One row an event, the newest last."""
+        if not self._marks:
+            return [[("nothing yet", "muted")]]
+        lines: list[Line] = []
+        for mark in self._marks[-max(1, height) :]:
+            moment = f"{stamp(mark.at_s)} "
             lines.append(
                 [
-                    (head, "muted"),
-                    (f"{glyph} ", _MEANINGS.get(mark.kind, "muted")),
-                    (clip(clean(mark.text), max(0, width - len(head) - 2)), "text"),
+                    (moment, "muted"),
+                    (f"{MARKS.get(mark.kind, '·')} ", _MEANINGS.get(mark.kind, "muted")),
+                    (clip(clean(mark.text), max(0, width - len(moment) - 3)), "text"),
                 ]
             )
         return lines

@@ -80,13 +80,14 @@ def latency(status: Status, history: History) -> Face:
     limit = latency_limit(status)
     about = limit[0] if limit and limit[0] in _LATENCIES else "p99"
     others = [name for name in ("p50", "p95", "p99") if name != about][:2]
-    details = " · ".join(f"{name} {ms(history.latest(_LATENCIES[name]))}" for name in others)
+    values = [(name, history.latest(_LATENCIES[name])) for name in others]
+    details = " · ".join(f"{name} {ms(value)}" for name, value in values)
     tail = f" · limit {limit_words(limit[1].limit).lstrip('<= ').removesuffix(' ms')}" if limit and limit[0] == about else ""
     return Face(
         f"latency {about}",
         ms(history.latest(_LATENCIES[about])),
         "ms",
-        (details + tail, details),
+        (details + tail, details, details.replace(" ·", ""), f"{values[0][0]} {ms(values[0][1])}"),
         worst(status.thresholds, "response.", "roundtrip."),
         history.highs(_LATENCIES[about]),
     )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from wstui.execution.status import GeneratorStatus
-from wstui.tui.widgets.bars import meter
+from wstui.tui.widgets.bars import gauge
 from wstui.tui.widgets.figures import clean, clip, count, ms, pad, percent, short
-from wstui.tui.widgets.limits import SIGNS
-from wstui.tui.widgets.lines import Line, Lines, rule
+from wstui.tui.widgets.limits import BARS, SIGNS
+from wstui.tui.widgets.lines import Line
+from wstui.tui.widgets.panel import Panel
 
 NEAR = 0.8
 FULL = 0.95
@@ -14,52 +15,60 @@ LAG_NEAR_MS = 20.0
 LAG_BAD_MS = 100.0
 LATE_NEAR = 0.005
 LATE_BAD = 0.02
-_BARS = {"near": "warn", "bad": "bad"}
 
 
-class Generator(Lines):
+class Generator(Panel):
     """The panel of this generator."""
-
-    DEFAULT_CSS = "Generator { height: 6; }"
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._generator = GeneratorStatus()
-        self._rule = "rule"
 
-    def show(self, generator: GeneratorStatus, rule_meaning: str = "rule") -> None:
+    def show(self, generator: GeneratorStatus, accent: str = "rule") -> None:
         """Draw this state."""
-        self._generator, self._rule = generator, rule_meaning
-        self.redraw()
+        self._generator = generator
+        self.draw(accent)
 
-    def paint(self, width: int, height: int) -> list[Line]:
-        """Head, CPU, files, ports, loop lag, late sends."""
+    def high(self) -> int:
+        """Five figures."""
+        return 5
+
+    def head(self, width: int) -> Line:
+        """What limits it, which processes are lost, or how many there are."""
         g = self._generator
         title: Line = [("this generator", "text")]
-        lost = [shard for shard in g.shards if not shard.alive]
+        lost = sum(not shard.alive for shard in g.shards)
         if g.limited_by:
-            title.append((f"  ✗ limit: {clean(', '.join(g.limited_by))}", "strong-bad"))
+            title.append((clip(f"  ✗ limit: {clean(', '.join(g.limited_by))}", width - 17), "strong-bad"))
         elif lost:
-            title.append((f"  ✗ {len(lost)} of {len(g.shards)} processes lost", "strong-bad"))
+            title.append((f"  ✗ {lost} of {len(g.shards)} lost", "strong-bad"))
         elif g.shards:
-            clients = "process" if len(g.shards) == 1 else "processes"
-            title.append((f"  {len(g.shards)} {clients}", "muted"))
-        lines = [rule(title, width, meaning=self._rule)]
+            title.append((f"  {len(g.shards)} {'process' if len(g.shards) == 1 else 'processes'}", "muted"))
+        return title
+
+    def rows(self, width: int, height: int) -> list[Line]:
+        """CPU, files, ports, loop lag, late sends."""
+        g = self._generator
         if not g.shards:
-            return [*lines, [("starting", "muted")]]
-        rows = [
+            return [[("starting", "muted")]]
+        lines: list[Line] = []
+        for name, share, text, verdict in (
             ("cpu", g.cpu, f"{percent(g.cpu)} %", _sign(g.cpu)),
             ("files", *_use(g.files, g.files_limit)),
             ("ports", *_use(g.ports, g.ports_limit)),
             ("loop lag", None, f"{ms(g.loop_lag_ms)} ms", _level(g.loop_lag_ms, LAG_NEAR_MS, LAG_BAD_MS)),
             ("late sends", None, f"{percent(g.late_share)} %", _level(g.late_share, LATE_NEAR, LATE_BAD)),
-        ]
-        for name, share, text, verdict in rows:
-            figure = max(10, len(text) + 1)
-            bar = width - 11 - figure - 3
-            middle = meter(share, bar, _BARS.get(verdict, "ok")) if share is not None and bar >= 3 else [(" " * max(0, bar), "text")]
+        ):
+            wide = max(10, len(text) + 1)
             glyph, mark = SIGNS[verdict]
-            lines.append([(pad(name, 11), "muted"), *middle, (pad(text, figure, right=True), "text"), (f" {glyph} ", mark)])
+            lines.append(
+                [
+                    (pad(name, 11), "muted"),
+                    *gauge(share, width - 11 - wide - 3, BARS.get(verdict, "ok")),
+                    (pad(text, wide, right=True), "text"),
+                    (f" {glyph} ", mark),
+                ]
+            )
         return lines
 
 

@@ -74,13 +74,20 @@ class Keys(Lines):
                 index = groups.get(binding.group)
                 if index is not None:
                     first, label, action = out[index]
-                    out[index] = (f"{first}/{shown}", label, action)
+                    if shown not in first.split("/"):
+                        out[index] = (f"{first}/{shown}", label, action)
                     continue
                 groups[binding.group] = len(out)
                 out.append((shown, binding.group.description, binding.action))
             elif all(action != binding.action for _, _, action in out):
-                out.append((shown, binding.description, binding.action))
+                label = self._label_of(binding.action) or binding.description
+                out.append((shown, label, binding.action))
         return out
+
+    def _label_of(self, action: str) -> str | None:
+        """The screen's own word for what a key does just now, where that changes."""
+        label_of = getattr(self.screen, "label_of", None)
+        return label_of(action) if label_of is not None else None
 
     async def on_click(self, event: events.Click) -> None:
         """A click on a key is a press of it."""

@@ -8,15 +8,19 @@ from collections.abc import Sequence
 from wstui.execution.result import ThresholdOutcome
 from wstui.scenario.errors import BadValue
 from wstui.scenario.threshold import parse_limit
-from wstui.tui.widgets.bars import meter
-from wstui.tui.widgets.figures import NONE, clean, ms, pad, percent, rate, short, width_of
-from wstui.tui.widgets.lines import Line, Lines, rule
+from wstui.tui.widgets.bars import gauge
+from wstui.tui.widgets.figures import NONE, clean, clip, ms, pad, percent, rate, short, width_of
+from wstui.tui.widgets.lines import Line
+from wstui.tui.widgets.panel import Panel
 
 NEAR = 0.85
 """From this share of a limit on, a threshold is marked as near."""
 
 SIGNS = {"ok": ("✓", "strong-ok"), "near": ("▲", "strong-warn"), "bad": ("✗", "strong-bad"), "": (" ", "text")}
 """Glyph and meaning of each verdict."""
+
+BARS = {"near": "warn", "bad": "bad"}
+"""The meaning of a bar for each verdict that is not good."""
 
 _WORDS = {
     "connect.success": "connected",
@@ -88,49 +92,54 @@ def kept(outcomes: Sequence[ThresholdOutcome]) -> str:
     return f"{sum(bool(o.passed) for o in known)} of {len(outcomes)} kept"
 
 
-class Limits(Lines):
+class Limits(Panel):
     """The panel of thresholds."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._outcomes: Sequence[ThresholdOutcome] = ()
-        self._rule = "rule"
 
-    def show(self, outcomes: Sequence[ThresholdOutcome], rule_meaning: str = "rule") -> None:
+    def show(self, outcomes: Sequence[ThresholdOutcome], accent: str = "rule") -> None:
         """Draw these thresholds."""
-        changed = len(outcomes) != len(self._outcomes)
-        self._outcomes, self._rule = outcomes, rule_meaning
-        if changed:
-            self.refresh(layout=True)
-        self.redraw()
+        self._outcomes = outcomes
+        self.draw(accent)
 
-    def get_content_height(self, *_: object) -> int:
-        """A head and one row a threshold."""
-        return 1 + max(1, len(self._outcomes))
+    def high(self) -> int:
+        """One row a threshold."""
+        return max(1, len(self._outcomes))
 
-    def paint(self, width: int, height: int) -> list[Line]:
-        """A head, then name, limit, margin, figure, mark."""
-        outcomes = self._outcomes
+    def head(self, width: int) -> Line:
+        """How many are kept."""
         title: Line = [("limits", "text")]
-        if outcomes:
-            title.append((f"  {kept(outcomes)}", "strong-bad" if worst(outcomes) == "bad" else "text"))
-        lines = [rule(title, width, meaning=self._rule)]
+        if self._outcomes:
+            title.append((f"  {kept(self._outcomes)}", "strong-bad" if worst(self._outcomes) == "bad" else "text"))
+        return title
+
+    def rows(self, width: int, height: int) -> list[Line]:
+        """Name, limit, margin, figure, mark."""
+        outcomes = self._outcomes
         if not outcomes:
-            return [*lines, [(pad("none set: this run cannot fail", width), "muted")]]
-        names = [f"{metric_words(o.metric)} {limit_words(o.limit)}" + (f" {clean(o.stage)}" if o.stage else "") for o in outcomes]
+            return [[(clip("none set: this run cannot fail", width), "muted")]]
+        names = [_name(outcome) for outcome in outcomes]
         column = min(max(width_of(name) for name in names), max(12, width - 14))
+        lines: list[Line] = []
         for name, outcome in zip(names, outcomes, strict=True):
             verdict = sign(outcome)
             glyph, meaning = SIGNS[verdict]
             text = figure(outcome)
-            bar = width - column - 1 - max(7, len(text) + 1) - 3
-            middle = meter(outcome.used, bar, {"bad": "bad", "near": "warn"}.get(verdict, "ok")) if bar >= 4 else [(" " * max(0, bar), "text")]
+            wide = max(7, len(text) + 1)
+            bar = width - column - 1 - wide - 3
             lines.append(
                 [
                     (pad(name, column) + " ", "muted"),
-                    *middle,
-                    (pad(text, max(7, len(text) + 1), right=True), "muted" if outcome.value is None else "text"),
+                    *gauge(outcome.used, bar, BARS.get(verdict, "ok")),
+                    (pad(text, wide, right=True), "muted" if outcome.value is None else "text"),
                     (f" {glyph} ", meaning),
                 ]
             )
         return lines
+
+
+def _name(outcome: ThresholdOutcome) -> str:
+    stage = f" {clean(outcome.stage)}" if outcome.stage else ""
+    return f"{metric_words(outcome.metric)} {limit_words(outcome.limit)}{stage}"
