@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from wstui.execution.result import NS_PER_MS, Connections, Latency, LatencySet, Messages
 from wstui.fleet.fleet import Sum
+from wstui.measure.fanout import FanOut
 from wstui.measure.histogram import Histogram
 from wstui.measure.snapshot import Counters
 from wstui.scenario.threshold import Metric
@@ -31,10 +32,14 @@ def failure_rate(counters: Counters) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """A stretch of the run: what was counted in it and its active (not paused) seconds."""
+    """A stretch of the run: what was counted in it and its active (not paused) seconds.
+
+    Broadcasts are followed over the run as a whole: `fanout` is the same for every stretch of it.
+    """
 
     sum: Sum
     active_s: float
+    fanout: FanOut | None = None
 
     def connections(self) -> Connections:
         """How the attempts fared."""
@@ -92,6 +97,11 @@ class Scope:
                 return None if rate is None else rate * 100
             case "generator.late_sends":
                 return c.late_sends
+            case "fanout.completeness":
+                share = self.fanout.completeness if self.fanout else None
+                return None if share is None else share * 100
+            case "fanout.duplicates":
+                return self.fanout.duplicates if self.fanout and self.fanout.messages else None
         histogram = self._histogram(metric.family)
         return None if histogram is None else _statistic(histogram, metric)
 
@@ -100,6 +110,8 @@ class Scope:
             "connect": self.sum.connect,
             "response": self.sum.response,
             "roundtrip": self.sum.round_trip,
+            "fanout.spread": self.fanout.spread if self.fanout else None,
+            "delivery": self.fanout.delivery if self.fanout else None,
         }.get(family)
 
 

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage, InvalidStatus, InvalidURI
+from websockets.typing import Origin
 
 from wstui.execution.spec import spec_of
 from wstui.load.connector import tls_context
@@ -100,7 +101,7 @@ async def _probe(scenario: Scenario) -> Probe:
             compression="deflate" if target.compression else None,
             subprotocols=identity.subprotocols(0),
             additional_headers=identity.headers(0),
-            origin=target.origin or None,
+            origin=Origin(target.origin) if target.origin else None,
             max_size=target.max_size,
             open_timeout=target.connect_timeout,
             close_timeout=2,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from wstui.execution.figures import Scope, failures_of
 from wstui.execution.result import NS_PER_MS
 from wstui.fleet.fleet import Sum
+from wstui.measure.fanout import FanOut
 from wstui.measure.histogram import Histogram
 from wstui.measure.snapshot import Health
 from wstui.measure.timeline import Mark, Row
@@ -35,7 +36,8 @@ class StageRecord:
 class Recorder:
     """The timeline as it grows. Rows and marks are only ever added at the end."""
 
-    def __init__(self) -> None:
+    def __init__(self, fanout: FanOut) -> None:
+        self.fanout = fanout
         self.rows: list[Row] = []
         self.marks: list[Mark] = []
         self.stages: list[StageRecord] = []
@@ -112,18 +114,18 @@ class Recorder:
     def whole(self, active_s: float) -> Scope:
         """What thresholds look at unless they name a stage: all of the run but its cooldowns."""
         if not any(stage.is_cooldown for stage in self.stages):
-            return Scope(self.latest, active_s)
+            return Scope(self.latest, active_s, self.fanout)
         parts = [s.scope(self.latest, active_s) for s in self.stages if not s.is_cooldown]
         total = Sum.nothing()
         for part in parts:
             total = total.plus(part.sum)
-        return Scope(total, sum(part.active_s for part in parts))
+        return Scope(total, sum(part.active_s for part in parts), self.fanout)
 
     def named(self, name: str, active_s: float) -> Scope | None:
         """The stage of that name, or None while it has not begun."""
         for stage in self.stages:
             if stage.name == name:
-                return stage.scope(self.latest, active_s)
+                return replace(stage.scope(self.latest, active_s), fanout=self.fanout)
         return None
 
 

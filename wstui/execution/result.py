@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from wstui.measure.fanout import FanOut
 from wstui.measure.histogram import Histogram
 
 SCHEMA = "wstui.result/1"
@@ -73,6 +74,65 @@ class Messages(msgspec.Struct, frozen=True):
     bytes_sent: int = 0
     bytes_received: int = 0
     by_type: dict[str, int] = {}
+
+
+class Delivery(Latency, frozen=True):
+    """Time from the server's timestamp to our receipt, corrected by the clock offset (target minus ours).
+
+    The true offset lies within ± `uncertainty_ms` of `offset_ms`; both are None where no reply had a timestamp, and
+    then the clocks are taken as equal.
+    """
+
+    offset_ms: float | None = None
+    uncertainty_ms: float | None = None
+
+
+class FanOutType(msgspec.Struct, frozen=True):
+    """The fan-out of one message type."""
+
+    messages: int = 0
+    completeness: float | None = None
+    duplicates: int = 0
+    spread_ms: Latency = Latency()
+
+
+class FanOutSummary(msgspec.Struct, frozen=True):
+    """Broadcasts: how completely (receivers ÷ clients open throughout, 0…1), how often twice, how far apart.
+
+    `spread_ms` is the distance of each receipt from the first one anywhere; `late` are receipts that came after
+    the window in which a message is followed.
+    """
+
+    messages: int = 0
+    completeness: float | None = None
+    duplicates: int = 0
+    late: int = 0
+    spread_ms: Latency = Latency()
+    delivery_ms: Delivery = Delivery()
+    by_type: dict[str, FanOutType] = {}
+
+    @classmethod
+    def of(cls, fanout: FanOut, late: int) -> FanOutSummary | None:
+        """The summary of what was seen; None when nothing was broadcast."""
+        if not fanout.messages:
+            return None
+        offset, uncertainty = fanout.clock.offset_ns, fanout.clock.uncertainty_ns
+        return cls(
+            fanout.messages,
+            fanout.completeness,
+            fanout.duplicates,
+            late,
+            Latency.of(fanout.spread),
+            Delivery(
+                *msgspec.structs.astuple(Latency.of(fanout.delivery)),
+                None if offset is None else offset / NS_PER_MS,
+                None if uncertainty is None else uncertainty / NS_PER_MS,
+            ),
+            {
+                name: FanOutType(seen.messages, seen.completeness, seen.duplicates, Latency.of(seen.spread))
+                for name, seen in sorted(fanout.types.items(), key=lambda item: -item[1].messages)
+            },
+        )
 
 
 class FailureSample(msgspec.Struct, frozen=True):
@@ -172,7 +232,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     connections: Connections
     messages: Messages
     latency_ms: LatencySet
-    fanout: dict[str, Any] | None = None
+    fanout: FanOutSummary | None = None
     failures: list[FailureSummary] = []
     generator: GeneratorSummary
     stages: list[StageSummary] = []

@@ -38,7 +38,7 @@ class Run:
         self._fleet = Fleet(transport or LocalTransport(), specs_of(scenario), self._shard_lost)
         self._plan = Plan(scenario.stages)
         self._clock = PlanClock()
-        self._recorder = Recorder()
+        self._recorder = Recorder(self._fleet.fanout)
         self._state = State.STARTING
         self._target_clients = 0
         self._every_s = scenario.messages.every
@@ -116,6 +116,7 @@ class Run:
                 self._act()
                 self._advance()
                 self._cut_stages()
+                self._fleet.settle_broadcasts()
                 self._write_rows()
                 self._publish()
             await self._finish(self._end)
@@ -238,6 +239,7 @@ class Run:
             await asyncio.wait({ending}, timeout=TICK_S)
         # What was counted while the run was brought to its end belongs to its last stage.
         self._cut_stages(at_once=True)
+        self._fleet.settle_broadcasts(at_once=True)
         self._recorder.end_stage(ended_s, self._fleet.sum(), active_s)
 
     def _conclude(self) -> Result:

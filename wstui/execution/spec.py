@@ -47,4 +47,6 @@ def spec_of(scenario: Scenario, shard: int = 0, shards: int = 1) -> Spec:
         timeout_ns=round(messages.timeout * NS),
         size=messages.size,
         text=messages.text,
+        fanout=messages.fanout == "on" or (messages.fanout == "auto" and messages.exchange in ("odin", "listen")),
+        fanout_window_ns=round(messages.fanout_window * NS),
     )

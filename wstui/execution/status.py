@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from wstui.execution.result import Latency, Result, ThresholdOutcome
+from wstui.execution.result import FanOutSummary, Latency, Result, ThresholdOutcome
 from wstui.measure.failure import FailureGroup
 from wstui.measure.snapshot import Counters
 from wstui.measure.timeline import Mark, Row
@@ -132,6 +132,7 @@ class Status:
     failure_rate: float | None = None  # failures ÷ (attempts + messages sent)
     thresholds: tuple[ThresholdOutcome, ...] = ()
     generator: GeneratorStatus = field(default_factory=GeneratorStatus)
+    fanout: FanOutSummary | None = None  # None: nothing was broadcast
     target: TargetHealth | None = None
     suite: SuiteStatus | None = None
     note: str = ""  # why it ended, or what it waits for

@@ -16,6 +16,7 @@ from wstui.execution.result import (
     Event,
     FailureSample,
     FailureSummary,
+    FanOutSummary,
     GeneratorSummary,
     Latency,
     Result,
@@ -25,6 +26,7 @@ from wstui.execution.result import (
 from wstui.execution.status import GeneratorStatus, ShardStatus, StageStatus, State, Status
 from wstui.execution.verdict import conclude
 from wstui.fleet.fleet import Fleet
+from wstui.measure import hdr
 from wstui.measure.failure import FailureGroup
 from wstui.measure.histogram import Histogram
 from wstui.scenario.masking import mask_text, mask_url
@@ -63,6 +65,7 @@ class Picture:
         self._spread: tuple[tuple[float, float], ...] = ()
         self._failures: tuple[FailureGroup, ...] = ()
         self._limited: tuple[str, ...] = ()
+        self._fanout: FanOutSummary | None = None
 
     def first(self) -> Status:
         """Before anything has happened."""
@@ -101,6 +104,7 @@ class Picture:
             self._latency = Latency.of(recorder.latest.response)
             self._spread = spread_of(recorder.latest.response)
             self._failures = tuple(fleet.failures())
+            self._fanout = FanOutSummary.of(fleet.fanout, counters.late_broadcasts)
             self._limited = tuple(limits_reached(recorder.rows, counters, self._failures, fleet))
         stages = tuple(
             StageStatus(
@@ -136,6 +140,7 @@ class Picture:
             failure_rate(counters),
             tuple(outcomes),
             _generator(fleet, counters.sent, counters.late_sends, self._limited),
+            fanout=self._fanout,
             note=note,
             result=result,
         )
@@ -208,6 +213,7 @@ def summarize(
         connections=whole.connections(),
         messages=whole.messages(fleet.types()),
         latency_ms=whole.latency(),
+        fanout=FanOutSummary.of(fleet.fanout, counters.late_broadcasts),
         failures=[_failure(group, secrets) for group in failures],
         generator=GeneratorSummary(
             fleet.size,
@@ -223,7 +229,21 @@ def summarize(
         stages=[_stage(record, recorder, active_s) for record in recorder.stages],
         events=[Event(mark.at_s, mark.kind, mark.text) for mark in recorder.marks],
         timeline=[dataclasses.asdict(row) for row in recorder.rows],
+        histograms=_histograms(recorder, active_s),
     )
+
+
+def _histograms(recorder: Recorder, active_s: float) -> dict[str, str]:
+    found = {
+        "response": recorder.latest.response,
+        "round_trip": recorder.latest.round_trip,
+        "connect": recorder.latest.connect,
+    }
+    for record in recorder.stages:
+        found[f"response@{record.name}"] = record.scope(recorder.latest, active_s).sum.response
+    if recorder.fanout.messages:
+        found |= {"fanout.spread": recorder.fanout.spread, "delivery": recorder.fanout.delivery}
+    return {name: hdr.encode(histogram) for name, histogram in found.items() if histogram.count}
 
 
 def _stage(record: StageRecord, recorder: Recorder, active_s: float) -> StageSummary:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import msgspec
 
 from wstui.fleet.transport import FleetError, Lost, Transport
-from wstui.load.command import Command, Finished, Heartbeat, Joined, Spec, decode_message, encode
+from wstui.load.command import Command, Finished, Heard, Heartbeat, Joined, Spec, decode_message, encode
 from wstui.measure.failure import FailureGroup, merge_failures
+from wstui.measure.fanout import FanOut
 from wstui.measure.histogram import Histogram
 from wstui.measure.snapshot import Counters, Snapshot
 
@@ -71,6 +72,7 @@ class Fleet:
         self._finished: set[int] = set()
         self._gone: set[int] = set()
         self.lost: dict[int, str] = {}
+        self.fanout = FanOut()
         self._changed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -131,9 +133,26 @@ class Fleet:
                         self._joined[event.shard] = joined
                     case Snapshot() as snapshot:
                         self._latest[event.shard] = snapshot
+                    case Heard() as heard:
+                        self._hear(heard)
                     case Finished(shard):
                         self._finished.add(shard)
             self._changed.set()
+
+    def _hear(self, heard: Heard) -> None:
+        if heard.clock is not None:
+            self.fanout.clock.sample(*heard.clock)
+        for receipts in heard.broadcasts:
+            self.fanout.add(heard.shard, receipts, time.monotonic_ns())
+
+    def settle_broadcasts(self, *, at_once: bool = False) -> None:
+        """Conclude the broadcasts of which every shard that could hear them has spoken."""
+        clients = {
+            shard: snapshot.counters.open
+            for shard, snapshot in self._latest.items()
+            if shard not in self._gone and snapshot.counters.open
+        }
+        self.fanout.settle(time.monotonic_ns(), clients, at_once=at_once)
 
     async def _beat(self) -> None:
         while True:

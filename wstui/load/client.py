@@ -53,6 +53,7 @@ class Client(FrameReceiver, asyncio.Protocol):
         "pending",
         "sequence",
         "shard",
+        "slot",
         "step",
         "task",
         "transport",
@@ -63,6 +64,7 @@ class Client(FrameReceiver, asyncio.Protocol):
         super().__init__(uri, shard.spec.max_size)
         self.shard = shard
         self.number = number
+        self.slot = number // shard.spec.shards
         self.transport: asyncio.Transport | None = None
         self.task: asyncio.Task[None] | None = None
         self.handshake: ClientProtocol | None = None
@@ -225,8 +227,8 @@ class Client(FrameReceiver, asyncio.Protocol):
         self.shard.tally.counters.received += 1
         self.shard.exchange.pong(self, payload)
 
-    def replied(self, key: object) -> None:
-        """A reply names the message `key` that it answers."""
+    def replied(self, key: object) -> int:
+        """A reply names the message `key` that it answers; returns when that was sent, 0 when it is none of ours."""
         shard = self.shard
         tally = shard.tally
         entry = self.pending.pop(key, None) if type(key) is int else None
@@ -238,7 +240,7 @@ class Client(FrameReceiver, asyncio.Protocol):
                 tally.counters.late += 1
             else:
                 tally.counters.unmatched += 1
-            return
+            return 0
         self.answered = key  # type: ignore[assignment]
         tally.counters.matched += 1
         intended, sent = entry
@@ -250,6 +252,7 @@ class Client(FrameReceiver, asyncio.Protocol):
                 self.close()
         elif shard.closed_loop and self.step is Step.READY and not shard.held:
             self.send(now)
+        return sent
 
     def expire(self, now_ns: int) -> None:
         """Count what has waited too long for its reply; called several times a second."""

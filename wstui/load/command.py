@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from wstui.measure.fanout import Receipts
 from wstui.measure.snapshot import Snapshot
 
 
@@ -46,6 +47,8 @@ class Spec(msgspec.Struct, tag="spec", frozen=True, kw_only=True):
     timeout_ns: int = 10_000_000_000
     size: int = 64
     text: bool = True
+    fanout: bool = True
+    fanout_window_ns: int = 5_000_000_000
 
 
 class Go(msgspec.Struct, tag="go", frozen=True):
@@ -108,7 +111,20 @@ class Finished(msgspec.Struct, tag="finished", frozen=True):
     error: str = ""
 
 
-Message = Joined | Snapshot | Finished
+class Heard(msgspec.Struct, tag="heard", frozen=True):
+    """Broadcasts whose window has closed in a shard, and where the target's clock lies by its replies.
+
+    `clock` bounds the target's clock minus this host's, in nanoseconds; None before any reply had a timestamp.
+    `at_ns` is on the monotonic clock of the host.
+    """
+
+    shard: int
+    at_ns: int
+    broadcasts: list[Receipts]
+    clock: tuple[int, int] | None = None
+
+
+Message = Joined | Snapshot | Heard | Finished
 
 encode = msgspec.msgpack.Encoder().encode
 decode_command = msgspec.msgpack.Decoder(Command).decode

@@ -6,16 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from wstui.load.broadcasts import stamp_of
 from wstui.load.frames import BINARY, PING, TEXT
+from wstui.measure.fanout import ClockOffset
 
 if TYPE_CHECKING:
     from wstui.load.client import Client
     from wstui.load.command import Spec
+    from wstui.load.shard import Shard
 
 EMPTY = b"(empty)"
 BINARY_TYPE = b"(binary)"
 NOT_JSON = b"(not JSON)"
 NO_TYPE = b"(no type)"
+PONG_TYPE = b"pong"
+_PONGS = (b'{"type":"pong"', b'{"type": "pong"')
+COMPARE_EVERY_NS = 50_000_000
+"""How often a pong's timestamp is looked at, to compare the target's clock with ours."""
 INVALID_TEXT = b"(invalid UTF-8)"
 
 
@@ -56,10 +63,13 @@ class Exchange:
     """The base: sends nothing, counts what arrives by type, and knows a welcome."""
 
     sends = False
+    personal: frozenset[bytes] = frozenset()
+    """Types that are meant for one client; all others may be broadcasts."""
 
     def __init__(self, spec: Spec) -> None:
         self.welcome = spec.welcome.encode()
         self.waits = spec.ready == "welcome"
+        self.personal = self.personal | {self.welcome}
 
     def compose(self, client: Client, now_ns: int) -> tuple[int, bytes, int]:
         """The next message of `client`: first byte of its frame, payload, and the key its reply will carry."""
@@ -67,6 +77,9 @@ class Exchange:
 
     def receive(self, client: Client, first: int, payload: bytes) -> None:
         """A whole message arrived; the shard's clock is in `client.shard.now`."""
+        shard = client.shard
+        if shard.broadcasts is not None and shard.broadcasts.known(client.slot, payload, shard.now):
+            return
         if first == BINARY:
             self._document(client, BINARY_TYPE, payload, None)
         elif not payload:
@@ -100,6 +113,13 @@ class Exchange:
         client.shard.tally.count_type(name)
         if client.waiting and (name == self.welcome or not self.welcome):
             client.welcomed()
+        else:
+            self._maybe_broadcast(client, name, document)
+
+    def _maybe_broadcast(self, client: Client, name: bytes, document: bytes) -> None:
+        shard = client.shard
+        if shard.broadcasts is not None and not client.waiting and name not in self.personal:
+            shard.broadcasts.first(client.slot, name, document, shard.now)
 
 
 def _is_text(payload: bytes) -> bool:
@@ -119,6 +139,11 @@ class Odin(Exchange):
     """JSON pings whose `timestamp` (epoch ms) comes back as the pong's `originalTimestamp`."""
 
     sends = True
+    personal = frozenset((PONG_TYPE, b"heartbeat", b"subscription:ack", b"error"))
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__(spec)
+        self._compare_ns = 0
 
     def compose(self, client: Client, now_ns: int) -> tuple[int, bytes, int]:
         """A ping; its timestamp is unique among the client's own, since it is all that the reply tells."""
@@ -128,25 +153,38 @@ class Odin(Exchange):
         client.sequence = key
         return TEXT, b'{"type":"ping","timestamp":%d}' % key, key
 
-    def _document(self, client: Client, name: bytes, document: bytes, reply_to: Any) -> None:
-        tally = client.shard.tally
-        types = tally.types
-        if name in types:
-            types[name] += 1
+    def receive(self, client: Client, first: int, payload: bytes) -> None:
+        """Pongs take the short way: they are most of what arrives."""
+        if payload.startswith(_PONGS) and b"\n" not in payload:
+            self._document(client, PONG_TYPE, payload, None)
         else:
-            tally.count_type(name)
-        if name == b"pong":
-            if reply_to is None:
-                start = document.find(b'"originalTimestamp":')
-                digits = document[start + 20 : start + 34]
-                # The usual case is a number of 13 digits and what follows it.
-                if start > 0 and digits[:13].isdigit() and digits[13:] in b",}":
-                    reply_to = int(digits[:13])
-                else:
-                    reply_to = read_typed(document)[1]
-            client.replied(reply_to)
-        elif client.waiting and (name == self.welcome or not self.welcome):
-            client.welcomed()
+            super().receive(client, first, payload)
+
+    def _document(self, client: Client, name: bytes, document: bytes, reply_to: Any) -> None:
+        if name != PONG_TYPE:
+            super()._document(client, name, document, reply_to)
+            return
+        types = client.shard.tally.types
+        types[PONG_TYPE] = types.get(PONG_TYPE, 0) + 1
+        if reply_to is None:
+            start = document.find(b'"originalTimestamp":')
+            digits = document[start + 20 : start + 34]
+            # The usual case is a number of 13 digits and what follows it.
+            if start > 0 and digits[:13].isdigit() and digits[13:] in (b",", b"}"):
+                reply_to = int(digits[:13])
+            else:
+                reply_to = read_typed(document)[1]
+        sent = client.replied(reply_to)
+        if sent and client.shard.now >= self._compare_ns:
+            self._compare_clocks(client.shard, document, sent)
+
+    def _compare_clocks(self, shard: Shard, document: bytes, sent: int) -> None:
+        """What a pong tells of the target's clock."""
+        self._compare_ns = shard.now + COMPARE_EVERY_NS
+        stamp = stamp_of(document)
+        if stamp is not None:
+            told = int(stamp * 1e6) - shard.epoch_ns
+            shard.clock.sample(told - ClockOffset.STAMP_NS - shard.now, told + ClockOffset.STAMP_NS - sent)
 
 
 class Echo(Exchange):

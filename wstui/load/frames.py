@@ -19,6 +19,7 @@ TEXT = 0x81
 BINARY = 0x82
 PING = 0x89
 PONG = 0x8A
+_RESERVED = 0xF8F8  # a bit for each opcode that means nothing: 3…7 and 11…15
 
 # RFC 6455 5.3 wants masks that the application's data cannot predict; a pool drawn at random once serves a load
 # generator, which has no interest in fooling proxies, at a tenth of the cost of one os.urandom() call a frame.
@@ -59,8 +60,8 @@ class FrameReceiver:
         self.protocol: ClientProtocol | None = None
         self.tail = b""
         self._kept = False  # an extension keeps its state in the protocol object
-        self._inside = False  # inside a fragmented message
-        self._fragments: list[bytes] | None = None
+        self._inside = 0  # inside a fragmented message: its kind, TEXT or BINARY
+        self._fragments: bytearray | None = None
 
     def message(self, first: int, payload: bytes) -> None:
         """A whole message: `first` is TEXT or BINARY."""
@@ -98,35 +99,36 @@ class FrameReceiver:
             length = data[pos + 1]
             if length < 126:
                 start = pos + 2
+            elif length > 127 or _RESERVED >> (first & 15) & 1:
+                # Masked by a server, or of an unknown kind: an error, for websockets to name.
+                self._surrender(data[pos:])
+                return
             elif length == 126:
                 if size - pos < 4:
                     break
                 length = (data[pos + 2] << 8) | data[pos + 3]
                 start = pos + 4
-            elif length == 127:
+            else:
                 if size - pos < 10:
                     break
                 length = int.from_bytes(data[pos + 2 : pos + 10], "big")
                 start = pos + 10
-            else:  # a masked frame from a server is an error, for websockets to name
-                self._surrender(data[pos:])
-                return
             end = start + length
             if (first == TEXT or first == BINARY) and length <= self.max_size and not self._inside:
                 if end > size:
                     break
                 self.message(first, data[start:end])
-            elif first == PONG and length < 126 and not self._inside:
+            elif first == PONG and length < 126 and length <= self.max_size and not self._inside:
                 if end > size:
                     break
                 self.pong(data[start:end])
-            elif length > self.max_size:
+            elif length > self._room() or _RESERVED >> (first & 15) & 1:
                 self._surrender(data[pos:])
                 return
             else:
                 if end > size:
                     break
-                self._rare(first, data[pos:end])
+                self._rare(data[pos:end])
             pos = end
             if self.protocol is not None and self.protocol.state is not OPEN:
                 self._surrender(data[pos:])
@@ -140,14 +142,14 @@ class FrameReceiver:
             self.protocol = ClientProtocol(self.uri, state=OPEN, max_size=self.max_size, logger=quiet)
         return self.protocol
 
-    def _rare(self, first: int, frame: bytes) -> None:
+    def _room(self) -> int:
+        """How many bytes the next frame may have."""
+        return self.max_size if self._fragments is None else self.max_size - len(self._fragments)
+
+    def _rare(self, frame: bytes) -> None:
         """One whole frame through websockets."""
         protocol = self.ensure_protocol()
         protocol.receive_data(frame)
-        if first & 0x0F in (Opcode.TEXT, Opcode.BINARY) and not first & 0x80:
-            self._inside = True
-        elif first & 0x8F == 0x80:
-            self._inside = False
         self._events(protocol)
         if protocol.state is OPEN and not self._inside and not self._kept:
             self.protocol = None
@@ -188,13 +190,13 @@ class FrameReceiver:
             if frame.fin:
                 self.message(first, bytes(frame.data))
             else:
-                self._fragments = [bytes((first,)), bytes(frame.data)]
-        elif opcode is Opcode.CONT:
-            if self._fragments is not None:
-                self._fragments.append(bytes(frame.data))
-                if frame.fin:
-                    kind, *parts = self._fragments
-                    self._fragments = None
-                    self.message(kind[0], b"".join(parts))
+                self._inside = first
+                self._fragments = bytearray(frame.data)
+        elif opcode is Opcode.CONT and self._fragments is not None:
+            self._fragments += frame.data
+            if frame.fin:
+                first, whole = self._inside, bytes(self._fragments)
+                self._inside, self._fragments = 0, None
+                self.message(first, whole)
         elif opcode is Opcode.PONG:
             self.pong(bytes(frame.data))

@@ -13,8 +13,9 @@ from websockets.extensions.base import ClientExtensionFactory
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 from websockets.typing import Origin, Subprotocol
 
+from wstui.load.broadcasts import Broadcasts
 from wstui.load.client import BufferedClient, Client, Step
-from wstui.load.command import Abort, Command, Drain, Go, Pace, Pause, Ramp, Resume, Spec
+from wstui.load.command import Abort, Command, Drain, Go, Heard, Pace, Pause, Ramp, Resume, Spec
 from wstui.load.connector import Connector
 from wstui.load.exchange import EXCHANGES
 from wstui.load.identity import Identity
@@ -22,6 +23,7 @@ from wstui.load.outcome import Cause, Outcome
 from wstui.load.pacer import Pacer
 from wstui.load.ramp import RampLine, share
 from wstui.load.selfcheck import SelfCheck
+from wstui.measure.fanout import ClockOffset
 from wstui.measure.snapshot import Snapshot
 from wstui.measure.tally import Tally
 
@@ -44,15 +46,18 @@ class Phase(IntEnum):
 
 
 class Shard:
-    """The clients of one process. Runs on the current loop; says a snapshot to `say` every 200 ms."""
+    """The clients of one process. Runs on the current loop; says a snapshot to `say` every 200 ms, and what
+    it heard of broadcasts when their windows close."""
 
     late_ns = LATE_NS
 
-    def __init__(self, spec: Spec, say: Callable[[Snapshot], None]) -> None:
+    def __init__(self, spec: Spec, say: Callable[[Snapshot | Heard], None]) -> None:
         loop = asyncio.get_running_loop()
         self.spec = spec
         self.tally = Tally()
         self.exchange = EXCHANGES[spec.exchange](spec)
+        self.broadcasts = Broadcasts(spec.fanout_window_ns, self.tally.types) if spec.fanout else None
+        self.clock = ClockOffset()
         self.closed_loop = self.exchange.sends and spec.every_ns == 0
         self.held = False  # paused, or past the end: closed loops send no more
         self.now = time.monotonic_ns()
@@ -135,11 +140,18 @@ class Shard:
         self._phase = Phase.DRAINING
         self.held = True
         self._pacer.stop()
+        self._close_broadcasts()
         self._deadline_ns = time.monotonic_ns() + grace_ns
         for client in list(self._connector.opening):
             client.abort()
 
+    def _close_broadcasts(self) -> None:
+        """From now on who misses a broadcast misses it because we are leaving."""
+        self._tell_broadcasts(time.monotonic_ns(), last=True)
+        self.broadcasts = None
+
     def _abort(self) -> None:
+        self._close_broadcasts()
         self._phase = Phase.CLOSING
         self.held = True
         self._pacer.stop()
@@ -164,6 +176,7 @@ class Shard:
         self._freeze_when_quiet()
         if now - self._zero_ns >= (self._sequence + 1) * SNAPSHOT_NS:
             self._speak(now)
+            self._tell_broadcasts(now)
         if not self.ended_event.is_set():
             self._next_tick = max(self._next_tick + TICK_S, self._loop.time())
             self._loop.call_at(self._next_tick, self._tick)
@@ -244,6 +257,16 @@ class Shard:
         self._speak(now)
         self.ended_event.set()
 
+    def _tell_broadcasts(self, now: int, *, last: bool = False) -> None:
+        if self.broadcasts is None:
+            return
+        self.tally.counters.late_broadcasts = self.broadcasts.late
+        receipts = self.broadcasts.expired(now, self.epoch_ns, last=last)
+        if receipts:
+            low, high = self.clock.low, self.clock.high
+            clock = None if low is None or high is None else (int(low), int(high))
+            self._say(Heard(self.spec.shard, now, receipts, clock))
+
     def _speak(self, now: int) -> None:
         at = now - self._zero_ns
         self._sequence = at // SNAPSHOT_NS
@@ -289,6 +312,8 @@ class Shard:
         counters.open += 1
         tally.connect.record((at_ns if self.exchange.waits else client.opened_ns) - client.born_ns)
         self._live[client.number] = client
+        if self.broadcasts is not None:
+            self.broadcasts.opened(client.slot)
         if not self.exchange.sends or self._phase is not Phase.LOADING:
             return
         if not self.closed_loop:
@@ -320,6 +345,8 @@ class Shard:
         counters.closing += 1
         counters.closed += 1
         self._closing[client] = None
+        if self.broadcasts is not None:
+            self.broadcasts.closed(client.slot)
 
     def dropped(self, client: Client, cause: Cause) -> None:
         """The other side ended a ready connection."""
@@ -328,6 +355,8 @@ class Shard:
         counters.closing += 1
         counters.dropped += 1
         self._closing[client] = None
+        if self.broadcasts is not None:
+            self.broadcasts.closed(client.slot)
         self._failure(client, cause, "")
 
     def ended(self, client: Client) -> None:

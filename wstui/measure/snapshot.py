@@ -42,6 +42,7 @@ class Counters(msgspec.Struct):
     unmatched: int = 0
     broken_expectations: int = 0
     late_sends: int = 0
+    late_broadcasts: int = 0
 
     def __add__(self, other: Counters) -> Counters:
         return Counters(*(getattr(self, name) + getattr(other, name) for name in self.__struct_fields__))

@@ -8,6 +8,7 @@ from wstui.measure.snapshot import Counters, Health, Snapshot
 from wstui.measure.visible import visible
 
 TYPES_KEPT = 64
+OTHER_TYPES = b"(other types)"
 _SHOWN = 60  # characters of a type's name
 
 
@@ -35,7 +36,7 @@ class Tally:
         elif len(types) < TYPES_KEPT:
             types[name] = 1
         else:
-            types[b"(other types)"] = types.get(b"(other types)", 0) + 1
+            types[OTHER_TYPES] = types.get(OTHER_TYPES, 0) + 1
 
     def snapshot(self, shard: int, sequence: int, at_ns: int, health: Health) -> Snapshot:
         """The state at `at_ns` as a message. It shares nothing that goes on changing once encoded."""

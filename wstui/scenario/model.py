@@ -189,6 +189,8 @@ class Messages(Table):
     timeout: Wait = 10.0
     size: Size = 64  # echo: bytes of each message
     text: bool = True  # echo: text frames, or binary
+    fanout: Literal["auto", "on", "off"] = "auto"  # follow broadcasts; auto: where the exchange expects some
+    fanout_window: Wait = 5.0  # how long a broadcast is followed from its first receipt
 
 
 class Threshold(Table):

@@ -1,0 +1,153 @@
+"""Who received which broadcast, and when: a window of messages that are still arriving."""
+
+from __future__ import annotations
+
+import array
+import hashlib
+from collections import deque
+from typing import Any
+
+import msgspec
+
+from wstui.measure.fanout import Receipts
+from wstui.measure.histogram import UNIT_SHIFT
+from wstui.measure.tally import OTHER_TYPES
+from wstui.measure.visible import visible
+
+KEY_LIMIT = 4096
+"""A longer message is kept as a digest."""
+MESSAGES_LIMIT = 20_000
+YOUNG_NS = 1_000_000_000
+MAX_UNITS = (1 << 32) - 1
+
+
+class _Stamped(msgspec.Struct):
+    timestamp: Any = None
+
+
+_decode = msgspec.json.Decoder(_Stamped).decode
+
+
+class Broadcast:
+    """One message on its way to all: who was there when it first came, who has it, and when each got it."""
+
+    __slots__ = ("count", "distances", "duplicates", "first_ns", "key", "name", "seen", "there")
+
+    def __init__(self, key: bytes, name: bytes, first_ns: int, there: bytearray) -> None:
+        self.key = key
+        self.name = name
+        self.first_ns = first_ns
+        self.there = there  # a byte for each slot: 1 = open at the first receipt and ever since
+        self.seen = bytearray(len(there))
+        self.count = 0
+        self.duplicates = 0
+        self.distances = array.array("I")
+
+
+class Broadcasts:
+    """The window of one shard. Slots are the shard's own numbering of its clients."""
+
+    def __init__(self, window_ns: int, types: dict[bytes, int]) -> None:
+        self._window_ns = window_ns
+        self._types = types
+        self._open = bytearray()
+        self._current: dict[bytes, Broadcast] = {}
+        self._recent: dict[bytes, None] = {}  # windows that have closed
+        self.late = 0
+        self._order: deque[tuple[Broadcast, bytes]] = deque()
+
+    def opened(self, slot: int) -> None:
+        """A client is ready."""
+        if slot >= len(self._open):
+            self._open.extend(bytes(slot + 256 - len(self._open)))
+        self._open[slot] = 1
+
+    def closed(self, slot: int) -> None:
+        """A client is no longer there: no message that is on its way can be held against the target."""
+        self._open[slot] = 0
+        for message, _ in self._order:
+            if slot < len(message.there):
+                message.there[slot] = 0
+
+    def known(self, slot: int, payload: bytes, now_ns: int) -> bool:
+        """Count a receipt if the message is in the window; the hot path of a broadcast."""
+        if len(payload) > KEY_LIMIT:
+            payload = hashlib.blake2b(payload, digest_size=16).digest()
+        message = self._current.get(payload)
+        if message is None:
+            return False
+        self._types[message.name] += 1
+        self._receive(message, slot, now_ns)
+        return True
+
+    def first(self, slot: int, name: bytes, payload: bytes, now_ns: int) -> None:
+        """A message that is not in the window: it begins one. Its type has been counted already."""
+        digest = hashlib.blake2b(payload, digest_size=16).digest()
+        if digest in self._recent:
+            self.late += 1
+            return
+        name = name if name in self._types else OTHER_TYPES
+        key = digest if len(payload) > KEY_LIMIT else payload
+        message = Broadcast(digest, name, now_ns, bytearray(self._open))
+        self._current[key] = message
+        # Its bytes are needed once more: for the server's timestamp, when the window closes.
+        self._order.append((message, payload))
+        self._receive(message, slot, now_ns)
+
+    def _receive(self, message: Broadcast, slot: int, now_ns: int) -> None:
+        seen = message.seen
+        if slot >= len(seen):  # a client that came later; it is not counted on
+            seen.extend(bytes(slot + 256 - len(seen)))
+        if seen[slot]:
+            message.duplicates += 1
+            return
+        seen[slot] = 1
+        message.count += 1
+        units = (now_ns - message.first_ns) >> UNIT_SHIFT
+        message.distances.append(units if units < MAX_UNITS else MAX_UNITS)
+
+    def expired(self, now_ns: int, epoch_ns: int, *, last: bool = False) -> list[Receipts]:
+        """What was seen of the messages whose window has closed.
+
+        The `last` time windows close early: what is younger than `YOUNG_NS` is left out, complete or not, because
+        nobody can tell who would still have got it.
+        """
+        found = []
+        order = self._order
+        window = min(self._window_ns, YOUNG_NS) if last else self._window_ns
+        while order and (now_ns - order[0][0].first_ns >= window or len(order) > MESSAGES_LIMIT):
+            message, payload = order.popleft()
+            del self._current[message.key if len(payload) > KEY_LIMIT else payload]
+            found.append(self._receipts(message, payload, epoch_ns))
+            self._recent[message.key] = None
+            if len(self._recent) > MESSAGES_LIMIT:
+                del self._recent[next(iter(self._recent))]
+        return found
+
+    def _receipts(self, message: Broadcast, payload: bytes, epoch_ns: int) -> Receipts:
+        # Bytes of 0 and 1, so that the bits of the whole as one number are the clients.
+        there = int.from_bytes(message.there, "little")
+        received = int.from_bytes(message.seen, "little") & there
+        return Receipts(
+            message.key,
+            visible(message.name, 60),
+            message.first_ns,
+            there.bit_count(),
+            received.bit_count(),
+            message.count + message.duplicates,
+            message.duplicates,
+            message.distances.tobytes(),
+            stamp_of(payload),
+            epoch_ns,
+        )
+
+
+def stamp_of(payload: bytes) -> float | None:
+    """The server's `timestamp` in a JSON message, epoch milliseconds; None when there is no plausible one."""
+    try:
+        stamp = _decode(payload).timestamp
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return None
+    if isinstance(stamp, (int, float)) and not isinstance(stamp, bool) and 1e12 < stamp < 1e13:
+        return float(stamp)
+    return None

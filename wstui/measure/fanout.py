@@ -1,0 +1,180 @@
+"""Fan-out without trusting clocks: how completely, how often and how far apart broadcasts reach the clients.
+
+A broadcast arrives as the same bytes at every subscriber. A shard notes each receipt; when the window of a message
+closes it says what it saw (`Receipts`), and the operator's side adds the shards up (`FanOut`), since the first
+receipt of all may have been in another shard.
+"""
+
+from __future__ import annotations
+
+import array
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import msgspec
+
+from wstui.measure.histogram import UNIT_SHIFT, Histogram
+
+PATIENCE_NS = 2_000_000_000
+"""How long a message waits for the word of slower shards after the first one's."""
+
+
+class Receipts(msgspec.Struct, frozen=True, array_like=True):
+    """What one shard saw of one message.
+
+    `key` is a digest of its bytes; `first_ns` the first receipt on the monotonic clock of the host; `eligible` the
+    clients that were open from then until the window closed, `receivers` those of them that got it,
+    `receipts` all that did, `duplicates` further copies to the same client. `distances` are the distances of the
+    receipts from `first_ns` in units of 64 ns, as 32-bit integers. `stamp_ms` is the server's own timestamp
+    (epoch milliseconds), None without one; `epoch_ns` what to add to the monotonic clock for wall time.
+    """
+
+    key: bytes
+    type: str
+    first_ns: int
+    eligible: int
+    receivers: int
+    receipts: int
+    duplicates: int
+    distances: bytes
+    stamp_ms: float | None
+    epoch_ns: int
+
+
+@dataclass(slots=True)
+class TypeFanOut:
+    """The fan-out of one message type: messages, and receivers of `wanted` deliveries."""
+
+    messages: int = 0
+    wanted: int = 0
+    received: int = 0
+    duplicates: int = 0
+    spread: Histogram = field(default_factory=Histogram)
+
+    @property
+    def completeness(self) -> float | None:
+        """Receivers ÷ clients open throughout (0…1), None before anything was broadcast."""
+        return self.received / self.wanted if self.wanted else None
+
+
+class ClockOffset:
+    """The target's clock minus ours, from the timestamps in its replies.
+
+    A reply written at server time s arrived after we sent at t0 and before we received at t3, so the offset lies
+    in [s - t3, s - t0]; a stamp in whole milliseconds widens that by one on both sides. The true offset lies in
+    every such interval, so their intersection narrows it (Marzullo 1984; NTP's clock filter, RFC 5905 §10, keeps
+    the sample with the least delay for the same reason).
+    """
+
+    STAMP_NS = 1_000_000
+
+    def __init__(self) -> None:
+        self.low: float | None = None
+        self.high: float | None = None
+
+    def sample(self, low_ns: int, high_ns: int) -> None:
+        """One interval in which the offset lies, in nanoseconds. One that contradicts the others begins anew."""
+        if self.low is None or self.high is None or low_ns > self.high or high_ns < self.low:
+            self.low, self.high = low_ns, high_ns
+        else:
+            self.low, self.high = max(self.low, low_ns), min(self.high, high_ns)
+
+    @property
+    def offset_ns(self) -> float | None:
+        """The middle of what is possible, None before any sample."""
+        return None if self.low is None or self.high is None else (self.low + self.high) / 2
+
+    @property
+    def uncertainty_ns(self) -> float | None:
+        """Half the width of what is possible."""
+        return None if self.low is None or self.high is None else (self.high - self.low) / 2
+
+
+@dataclass(slots=True)
+class _Open:
+    since_ns: int
+    parts: dict[int, Receipts]
+
+
+class FanOut:
+    """All broadcasts of a run, added up over the shards of one host."""
+
+    def __init__(self) -> None:
+        self.types: dict[str, TypeFanOut] = {}
+        self.spread = Histogram()
+        self.delivery = Histogram()
+        self.clock = ClockOffset()
+        self._open: dict[bytes, _Open] = {}
+
+    def add(self, shard: int, receipts: Receipts, now_ns: int) -> None:
+        """Take in what a shard saw."""
+        entry = self._open.get(receipts.key)
+        if entry is None:
+            entry = self._open[receipts.key] = _Open(now_ns, {})
+        entry.parts[shard] = receipts
+
+    def settle(self, now_ns: int, clients: dict[int, int], *, at_once: bool = False) -> None:
+        """Conclude the messages of which every shard has spoken, or which have waited long enough.
+
+        `clients` are the open clients of each shard that is there: one that never saw a message has missed it.
+        """
+        done = [
+            key
+            for key, entry in self._open.items()
+            if at_once or entry.parts.keys() >= clients.keys() or now_ns - entry.since_ns > PATIENCE_NS
+        ]
+        for key in done:
+            entry = self._open.pop(key)
+            missed = sum(n for shard, n in clients.items() if shard not in entry.parts)
+            self._conclude(list(entry.parts.values()), missed)
+
+    def _conclude(self, parts: list[Receipts], missed: int) -> None:
+        receipts = sum(part.receipts for part in parts)
+        wanted = sum(part.eligible for part in parts) + missed
+        if receipts - sum(part.duplicates for part in parts) < 2 and wanted > 1:
+            return  # meant for one client
+        kind = self.types.setdefault(parts[0].type, TypeFanOut())
+        kind.messages += 1
+        kind.wanted += wanted
+        kind.received += sum(part.receivers for part in parts)
+        kind.duplicates += sum(part.duplicates for part in parts)
+        first = min(part.first_ns for part in parts)
+        offset = self.clock.offset_ns or 0.0
+        for part in parts:
+            shift = part.first_ns - first
+            distances = array.array("I")
+            distances.frombytes(part.distances)
+            spread = Histogram()
+            for units in distances:
+                spread.record((units << UNIT_SHIFT) + shift)
+            kind.spread.add(spread)
+            self.spread.add(spread)
+            if part.stamp_ms is not None:
+                since = part.first_ns + part.epoch_ns + offset - part.stamp_ms * 1e6
+                base = int(since)
+                for units in distances:
+                    self.delivery.record(base + (units << UNIT_SHIFT))
+
+    @property
+    def messages(self) -> int:
+        """How many distinct broadcasts were seen."""
+        return sum(kind.messages for kind in self.types.values())
+
+    @property
+    def duplicates(self) -> int:
+        """Copies beyond one per client."""
+        return sum(kind.duplicates for kind in self.types.values())
+
+    @property
+    def completeness(self) -> float | None:
+        """Receivers ÷ clients open throughout, over all messages; None without any."""
+        return share(self.types.values())
+
+
+def share(types: Iterable[TypeFanOut]) -> float | None:
+    """The completeness of several types together."""
+    wanted = received = 0
+    for kind in types:
+        wanted += kind.wanted
+        received += kind.received
+    return received / wanted if wanted else None

@@ -1,0 +1,91 @@
+"""The figures of a result by the names that thresholds use: "response.p99", "connect.success"."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from wstui.execution.result import NS_PER_MS, Latency, Result
+from wstui.measure.hdr import decode
+from wstui.measure.histogram import Histogram
+from wstui.scenario.threshold import Metric, parse_metric
+
+_IN_RESULT = {"mean": "mean", "min": "min", "p50": "p50", "p90": "p90", "p95": "p95", "p99": "p99", "p99.9": "p999"}
+FAMILIES = {"response": "response", "roundtrip": "round_trip", "connect": "connect"}
+"""The families of metrics whose whole distribution a result holds, and its name there."""
+
+
+def figure(result: Result, name: str) -> float | None:
+    """The figure of a metric in its unit (ms, %, /s or a number); None when it was not measured.
+
+    Raises BadValue, which names the nearest metric.
+    """
+    metric = parse_metric(name)
+    if metric.family in FAMILIES:
+        return _statistic(result, metric)
+    seen, sent = result.connections, result.messages
+    match metric.name:
+        case "connect.success":
+            return _percent(seen.success_rate)
+        case "connections.dropped":
+            return float(seen.dropped)
+        case "messages.timed_out":
+            return float(sent.timed_out)
+        case "messages.sent_per_second":
+            return sent.sent_per_second
+        case "messages.received_per_second":
+            return sent.received_per_second
+        case "failures.rate":
+            tried = seen.attempted + sent.sent
+            return failures(result) / tried * 100 if tried else None
+        case "generator.late_sends":
+            return float(result.generator.late_sends)
+    return _fan_out(result, metric)
+
+
+def failures(result: Result) -> int:
+    """Everything that went wrong with connections and replies."""
+    seen = result.connections
+    return seen.refused + seen.timed_out + seen.failed + seen.dropped + result.messages.timed_out
+
+
+def histogram_of(result: Result, family: str) -> Histogram | None:
+    """The whole distribution of "response", "roundtrip" or "connect"; None where the result does not hold it."""
+    text = result.histograms.get(FAMILIES[family])
+    try:
+        return _decoded(text) if text else None
+    except ValueError:
+        return None
+
+
+@lru_cache(maxsize=16)
+def _decoded(text: str) -> Histogram:
+    return decode(text)
+
+
+def _statistic(result: Result, metric: Metric) -> float | None:
+    latency: Latency = getattr(result.latency_ms, FAMILIES[metric.family])
+    if metric.statistic in _IN_RESULT:
+        value: float | None = getattr(latency, _IN_RESULT[metric.statistic])
+        return value
+    if metric.statistic == "max" or metric.quantile is None:
+        return latency.max
+    histogram = histogram_of(result, metric.family)
+    value_ns = histogram.quantile(metric.quantile) if histogram is not None else None
+    return None if value_ns is None else value_ns / NS_PER_MS
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else share * 100
+
+
+def _fan_out(result: Result, metric: Metric) -> float | None:
+    seen = result.fanout
+    if seen is None:
+        return None
+    if metric.name == "fanout.completeness":
+        return _percent(seen.completeness)
+    if metric.name == "fanout.duplicates":
+        return seen.duplicates
+    distribution = seen.delivery_ms if metric.family == "delivery" else seen.spread_ms
+    value: float | None = getattr(distribution, _IN_RESULT.get(metric.statistic, metric.statistic), None)
+    return value
