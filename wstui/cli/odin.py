@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import gc
 import logging
 import os
-import signal
-import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -17,9 +13,8 @@ import click
 from wstui.odin.faults import FaultUnknown, parse_faults
 from wstui.odin.market import TOKENS
 from wstui.odin.settings import AuthMode, Limits, Settings, SlowConsumer, Timing, is_loopback
-from wstui.odin.token import DAY_S, DEVELOPMENT_SECRET, SECRET_MIN, KeyUnusable, Verifier, sign
+from wstui.odin.token import DAY_S, DEVELOPMENT_SECRET, SECRET_MIN, KeyUnusable, make_verifier, sign
 
-NATS_WAIT_S = 3.0
 LEVELS = ("debug", "info", "warning", "error")
 _log = logging.getLogger("wstui.odin")
 
@@ -76,6 +71,7 @@ def _with_logging(command: Callable[..., Any]) -> Callable[..., Any]:
     help="When a client reads too slowly: drop its oldest message, or close it with 1013.",
 )
 @click.option("--send-queue", type=click.IntRange(1), default=256, show_default=True, help="Messages kept for it.")
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes.")
 @click.option("--heartbeat", type=click.FloatRange(0.1), default=30.0, show_default=True, help="Seconds.")
 @click.option("--drain", type=click.FloatRange(0), default=5.0, show_default=True, help="Seconds to shut down in.")
 @click.option("--compression", is_flag=True, help="Offer permessage-deflate.")
@@ -104,6 +100,7 @@ def server(
     max_message: int,
     slow_consumer: str,
     send_queue: int,
+    workers: int,
     heartbeat: float,
     drain: float,
     compression: bool,
@@ -121,13 +118,16 @@ def server(
     mode = AuthMode(auth)
     try:
         parsed_faults = parse_faults(list(faults), fault_seed)
-        verifier = None if mode is AuthMode.OFF else _verifier(host, secret_file, public_key)
+        pem = public_key.read_text(encoding="utf-8") if public_key is not None else ""
+        secret = "" if mode is AuthMode.OFF or pem else _server_secret(host, secret_file)
+        verifier = None if mode is AuthMode.OFF else make_verifier(pem, secret)
     except (FaultUnknown, KeyUnusable) as error:
         raise click.UsageError(str(error)) from error
     settings = Settings(
         host=host,
         port=port,
         auth=mode,
+        public_key=pem,
         nats_url=nats_url,
         compression=compression,
         slow_consumer=SlowConsumer(slow_consumer),
@@ -144,7 +144,22 @@ def server(
         timing=Timing(heartbeat=heartbeat, drain=drain),
         faults=parsed_faults,
     )
-    _run(_serve(settings, verifier, embedded_nats))
+    from wstui.odin.serving import serve
+    from wstui.odin.workers import serve_with_workers
+
+    if workers == 1:
+        _run(lambda: serve(settings, verifier, embedded_nats=embedded_nats))
+    else:
+        _run(
+            lambda: serve_with_workers(
+                settings,
+                secret,
+                workers,
+                embedded_nats=embedded_nats,
+                log_level=log_level,
+                log_json=log_json,
+            )
+        )
 
 
 @click.command()
@@ -177,12 +192,14 @@ def publisher(
     When it is connected it prints one line on stdout: `ready nats://HOST:PORT`. SIGTERM and SIGINT end it cleanly.
     """
     from wstui.odin.publisher import Plan
+    from wstui.odin.serving import publish
 
     names = tuple(dict.fromkeys(name.strip().upper() for name in tokens.split(",") if name.strip()))
     if not names or not all(name.isalnum() for name in names):
         raise click.UsageError(f"--tokens {tokens!r}: write names of letters and digits, such as BTC,ETH")
     _begin(log_level, log_json, die_with_parent)
-    _run(_publish(nats_url, Plan(tokens=names, speed=speed, rate=rate, size=size, seed=seed)))
+    plan = Plan(tokens=names, speed=speed, rate=rate, size=size, seed=seed)
+    _run(lambda: publish(nats_url, plan))
 
 
 @click.command()
@@ -217,107 +234,28 @@ def _secret(secret_file: Path | None) -> str | None:
     return os.environ.get("JWT_SECRET") or None
 
 
-def _verifier(host: str, secret_file: Path | None, public_key: Path | None) -> Verifier:
-    """The verifier of the tokens. Raises: KeyUnusable; click.UsageError: no secret fit for this address."""
-    if public_key is not None:
-        return Verifier.by_public_key(public_key.read_bytes())
+def _server_secret(host: str, secret_file: Path | None) -> str:
+    """The secret that tokens are verified with. Raises: click.UsageError: there is none fit for this address."""
     secret = _secret(secret_file)
     if secret in (None, DEVELOPMENT_SECRET) and not is_loopback(host):
         raise click.UsageError(
-            f"--host {host} can be reached by others, and the development secret is known to all: set JWT_SECRET, "
-            "or listen on 127.0.0.1"
+            f"--host {host} can be reached by others, and the development secret is known to all: "
+            "set JWT_SECRET, or listen on 127.0.0.1"
         )
     if secret is None:
         _log.warning("JWT_SECRET is not set: the development secret is used, on this machine only")
-        secret = DEVELOPMENT_SECRET
-    elif secret != DEVELOPMENT_SECRET and len(secret) < SECRET_MIN:
+        return DEVELOPMENT_SECRET
+    if secret != DEVELOPMENT_SECRET and len(secret) < SECRET_MIN:
         _log.warning("the JWT secret is short", extra={"bytes": len(secret), "recommended": SECRET_MIN})
-    return Verifier.by_secret(secret)
+    return secret
 
 
-async def _serve(settings: Settings, verifier: Verifier | None, embedded_nats: bool) -> None:
-    from contextlib import AsyncExitStack
-    from dataclasses import replace
-
-    from wstui.odin.broker import Broker
-    from wstui.odin.relay import address
-    from wstui.odin.server import OdinServer
-
-    stop = _stop_on_signals()
-    async with AsyncExitStack() as stack:
-        if not settings.nats_url and embedded_nats:
-            broker = await stack.enter_async_context(Broker())
-            settings = replace(settings, nats_url=broker.url)
-            _log.info("started NATS", extra={"url": broker.url})
-        elif not settings.nats_url:
-            _log.warning("running without NATS: nothing is relayed; set NATS_URL or use --embedded-nats")
-        server = await stack.enter_async_context(OdinServer(settings, verifier))
-        if settings.nats_url and not await server.wait_for_nats(NATS_WAIT_S):
-            _log.warning("NATS is not there yet; serving without it", extra={"url": address(settings.nats_url)})
-        gc.collect()
-        gc.freeze()
-        host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        _log.info("listening", extra={"host": settings.host, "port": server.port, "auth": settings.auth.value})
-        _announce(f"ready ws://{host}:{server.port}/ws")
-        await stop.wait()
-        _log.info("shutting down")
-
-
-async def _publish(nats_url: str, plan: Any) -> None:
-    from wstui.odin.publisher import Publisher
-    from wstui.odin.relay import address
-
-    stop = _stop_on_signals()
-    publisher = Publisher(nats_url, plan)
-
-    async def work() -> None:
-        await publisher.connect()
-        _announce(f"ready {address(nats_url)}")
-        await publisher.run()
-
-    task = asyncio.create_task(work())
-    waiting = asyncio.create_task(stop.wait())
-    await asyncio.wait((task, waiting), return_when=asyncio.FIRST_COMPLETED)
-    waiting.cancel()
-    if task.done():
-        task.result()
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-    await publisher.close()
-    _log.info("ended", extra={"published": publisher.published.total(), "skipped": publisher.skipped})
-
-
-def _announce(line: str) -> None:
-    click.echo(line)
-    sys.stdout.flush()
-
-
-def _stop_on_signals() -> asyncio.Event:
-    """An event that SIGTERM or SIGINT sets; a second signal ends the process at once."""
-    loop, stop = asyncio.get_running_loop(), asyncio.Event()
-
-    def on_signal(number: signal.Signals) -> None:
-        if stop.is_set():
-            os._exit(128 + number)
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, on_signal, number)
-    return stop
-
-
-def _run(main: Coroutine[Any, Any, None]) -> None:
-    """Run in uvloop where there is one. What goes wrong with sockets or NATS ends in one clear line."""
+def _run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run to the end. What goes wrong with sockets, NATS or workers ends in one clear line."""
     from wstui.odin.process import ProcessFailed
+    from wstui.odin.serving import run
 
     try:
-        import uvloop
-    except ImportError:
-        factory = None
-    else:
-        factory = uvloop.new_event_loop
-    try:
-        with asyncio.Runner(loop_factory=factory) as runner:
-            runner.run(main)
+        run(main())
     except (OSError, ProcessFailed) as error:
         raise click.ClickException(str(error)) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from wstui.odin.ratelimit import RateLimit
+from wstui.odin.responses import json_response
 from wstui.odin.settings import AuthMode, Limits
 from wstui.odin.token import TokenRefused, Verifier
 
@@ -112,14 +112,3 @@ def _token_in(subprotocol: str) -> str | None:
         if subprotocol.lower().startswith(prefix) and _JWT.fullmatch(subprotocol[len(prefix) :]):
             return subprotocol[len(prefix) :]
     return subprotocol if _JWT.fullmatch(subprotocol) else None
-
-
-def json_response(status: HTTPStatus, content: object, headers: Headers | None = None) -> Response:
-    """An HTTP response with `content` as JSON, after which the connection is closed."""
-    body = json.dumps(content).encode()
-    headers = Headers() if headers is None else headers
-    headers["Content-Type"] = "application/json"
-    headers["Content-Length"] = str(len(body))
-    headers["Cache-Control"] = "no-store"
-    headers["Connection"] = "close"
-    return Response(status.value, status.phrase, headers, body)

@@ -9,9 +9,10 @@ from http import HTTPStatus
 from websockets.http11 import Request, Response
 from websockets.server import ServerProtocol
 
-from wstui.odin.admission import Admission, Refusal, json_response
+from wstui.odin.admission import Admission, Refusal
 from wstui.odin.endpoints import Endpoints
 from wstui.odin.hub import Hub
+from wstui.odin.responses import json_response
 from wstui.odin.stats import Stats
 
 _log = logging.getLogger("wstui.odin.gate")

@@ -10,9 +10,19 @@ from datetime import UTC, datetime
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
-def set_up_logs(level: str, as_json: bool) -> None:
-    """Write the logs of the target to stderr. `level` is that of LOG_LEVEL, in any case of letters."""
+def set_up_logs(level: str, as_json: bool, worker: int | None = None) -> None:
+    """Write the logs of the target to stderr. `level` is that of LOG_LEVEL, in any case of letters.
+
+    Each line of a process that is one of several workers says which.
+    """
     handler = logging.StreamHandler(sys.stderr)
+    if worker is not None:
+
+        def name_worker(record: logging.LogRecord) -> bool:
+            record.worker = worker
+            return True
+
+        handler.addFilter(name_worker)
     handler.setFormatter(JsonLines() if as_json else TextLines())
     logger = logging.getLogger("wstui.odin")
     logger.handlers[:] = [handler]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import time
 from typing import Any
 
 import msgspec
 
-_random_bits = random.Random().getrandbits
+_serial = itertools.count(random.SystemRandom().getrandbits(63)).__next__
+_pong_head = b""
+_pong_ms = -1
 _encode = msgspec.json.Encoder().encode
 
 
@@ -30,34 +33,32 @@ def now_ms() -> int:
 
 
 def nonce(at_ms: int) -> str:
-    """A name that no other message has: the milliseconds and 64 random bits."""
-    return f"{at_ms}-{_random_bits(64):016x}"
+    """A name that no other message has: the milliseconds, and a serial number with a random beginning."""
+    return f"{at_ms}-{_serial():016x}"
 
 
 def pong(original: bytes) -> bytes:
     """The answer to a ping that carried the timestamp `original`, as JSON text."""
+    global _pong_head, _pong_ms
     now = now_ms()
+    if now != _pong_ms:
+        _pong_ms = now
+        _pong_head = b'{"type":"pong","timestamp":%d,"nonce":"%d-' % (now, now)
     try:
         latency = b"%d" % (now - int(original))
     except ValueError:
         latency = b"null"
-    return b'{"type":"pong","timestamp":%d,"nonce":"%d-%016x","originalTimestamp":%b,"latency":%b}' % (
-        now,
-        now,
-        _random_bits(64),
-        original,
-        latency,
-    )
+    return b'%b%016x","originalTimestamp":%b,"latency":%b}' % (_pong_head, _serial(), original, latency)
 
 
-def welcome(client_id: str, rollout_percentage: int, deduplication: bool) -> bytes:
-    """The first message to each client."""
+def welcome(rollout_percentage: int) -> bytes:
+    """The first message to each client, with a name for it."""
     return _stamped(
         "connection:established",
-        clientId=client_id,
+        clientId=f"client-{_serial():016x}",
         message="Connected to the Odin WebSocket server",
         rolloutPercentage=rollout_percentage,
-        features={"deduplication": deduplication, "sourceTracking": True, "metricsEnabled": True},
+        features={"deduplication": True, "sourceTracking": True, "metricsEnabled": True},
     )
 
 

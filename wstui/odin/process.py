@@ -10,11 +10,13 @@ import threading
 from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import Future, InvalidStateError
+from typing import TextIO
 
 from wstui.odin.tether import tethered
 
 LINES_KEPT = 40
 _POLL_S = 0.01
+_WAIT_S = 0.1
 
 
 class ProcessFailed(RuntimeError):
@@ -28,12 +30,23 @@ class ChildProcess:
     works in any event loop and in any thread. `ready` is searched in each line of the output.
     """
 
-    def __init__(self, name: str, argv: list[str], ready: str, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        argv: list[str],
+        ready: str,
+        environment: Mapping[str, str] | None = None,
+        descriptors: tuple[int, ...] = (),
+        pass_on: TextIO | None = None,
+    ) -> None:
+        """`descriptors` are inherited; output other than the line that says ready also goes to `pass_on`."""
         self.name = name
         self.lines: deque[str] = deque(maxlen=LINES_KEPT)
         self._argv = argv
         self._ready_pattern = re.compile(ready)
         self._environment = environment
+        self._descriptors = descriptors
+        self._pass_on = pass_on
         self._ready: Future[re.Match[str]] = Future()
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
@@ -61,6 +74,7 @@ class ChildProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
+                pass_fds=self._descriptors,
                 env=None if self._environment is None else dict(self._environment),
                 text=True,
                 errors="replace",
@@ -77,6 +91,13 @@ class ChildProcess:
         except BaseException:
             await self.stop(0.0)
             raise
+
+    async def wait(self) -> int:
+        """Wait until it ends. Returns its exit status."""
+        assert self._process is not None
+        while (status := self._process.poll()) is None:
+            await asyncio.sleep(_WAIT_S)
+        return status
 
     async def stop(self, grace: float) -> None:
         """End it: SIGTERM, and SIGKILL when it is still there after `grace` seconds."""
@@ -104,6 +125,9 @@ class ChildProcess:
                 if not self._ready.done() and (match := self._ready_pattern.search(line)):
                     with contextlib.suppress(InvalidStateError):  # cancelled meanwhile
                         self._ready.set_result(match)
+                elif self._pass_on is not None:
+                    self._pass_on.write(line)
+                    self._pass_on.flush()
         status = self._process.wait()
         if not self._ready.done():
             with contextlib.suppress(InvalidStateError):  # cancelled meanwhile

@@ -23,7 +23,6 @@ class Relay:
     """Feeds `deliver` with each message that is published on the Odin subjects."""
 
     def __init__(self, url: str, deliver: Callable[[bytes], None], stats: Stats) -> None:
-        self.connected = False
         self.first_connection = asyncio.Event()
         self._url = url
         self._deliver = deliver
@@ -37,7 +36,7 @@ class Relay:
 
     async def stop(self) -> None:
         """Close the line."""
-        self.connected = False
+        self._stats.nats_connected = False
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -63,7 +62,7 @@ class Relay:
         for subject in SUBJECTS:
             await client.subscribe(subject, cb=self._on_message)
         await client.flush()
-        self.connected = True
+        self._stats.nats_connected = True
         self.first_connection.set()
         _log.info("connected to NATS", extra={"url": address(self._url)})
 
@@ -74,13 +73,13 @@ class Relay:
         _log.debug("NATS error", extra={"error": str(error) or type(error).__name__})
 
     async def _on_lost(self) -> None:
-        if self.connected:
-            self.connected = False
+        if self._stats.nats_connected:
+            self._stats.nats_connected = False
             self._stats.errors += 1
             _log.warning("NATS lost; trying to come back", extra={"url": address(self._url)})
 
     async def _on_back(self) -> None:
-        self.connected = True
+        self._stats.nats_connected = True
         self._stats.reconnects += 1
         _log.info("NATS is back", extra={"url": address(self._url)})
 

@@ -30,6 +30,7 @@ class Limits:
 
     connections: int = 50_000  # open at once
     handshakes: int = 4_096  # begun and not finished, at once
+    sockets: int = 1_000_000  # in any state; whoever starts the process sets it by the limit of open files
     connect_rate: float = 0.0
     connect_rate_per_address: float = 0.0
     message_rate: float = 0.0
@@ -61,6 +62,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 3001
     auth: AuthMode = AuthMode.REQUIRED
+    public_key: str = ""  # PEM: tokens are then verified with it, not with the secret
     nats_url: str = ""
     compression: bool = False
     slow_consumer: SlowConsumer = SlowConsumer.DROP_OLDEST

@@ -117,3 +117,8 @@ class Verifier:
             raise TokenRefused("token without expiry") from None
         except (jwt.PyJWTError, ValueError, TypeError):
             raise TokenRefused("malformed token") from None
+
+
+def make_verifier(public_key: str, secret: str) -> Verifier:
+    """The verifier by the public key (PEM) if there is one, else by the secret. Raises: KeyUnusable."""
+    return Verifier.by_public_key(public_key.encode()) if public_key else Verifier.by_secret(secret)

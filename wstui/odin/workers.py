@@ -1,0 +1,120 @@
+"""Several server processes that share one port: the kernel spreads the connections over them (SO_REUSEPORT)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import sys
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+
+from wstui.odin.board import StatsBoard
+from wstui.odin.logs import set_up_logs
+from wstui.odin.process import ChildProcess, ProcessFailed
+from wstui.odin.serving import announce, run, serve, stop_on_signals, with_nats
+from wstui.odin.settings import AuthMode, Limits, Settings
+from wstui.odin.token import make_verifier
+
+START_TIMEOUT_S = 20.0
+STOP_SPARE_S = 2.0
+_ORDER = "WSTUI_ODIN_WORKER"
+_log = logging.getLogger("wstui.odin.server")
+
+
+class Order(msgspec.Struct, frozen=True):
+    """What a worker is told, in its environment. The secret is not in it but in JWT_SECRET."""
+
+    settings: Settings
+    worker: int
+    workers: int
+    board: int  # file descriptor
+    log_level: str
+    log_json: bool
+
+
+async def serve_with_workers(
+    settings: Settings, secret: str, workers: int, *, embedded_nats: bool, log_level: str, log_json: bool
+) -> None:
+    """Start the workers, wait until all are ready, and end them on SIGTERM or SIGINT.
+
+    Limits for all clients together are split evenly between the workers.
+    Raises: OSError: the address can't be used; ProcessFailed: a worker did not start, or ended by itself.
+    """
+    if not hasattr(socket, "SO_REUSEPORT"):
+        raise ProcessFailed("several workers need SO_REUSEPORT, which this system lacks; use --workers 1")
+    stop = stop_on_signals()
+    async with AsyncExitStack() as stack:
+        settings = await with_nats(stack, settings, embedded_nats)
+        # Bound but not listening: it holds the port until the workers have it, and takes no connection.
+        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        holder = stack.enter_context(socket.socket(family, socket.SOCK_STREAM))
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        holder.bind((settings.host, settings.port))
+        port: int = holder.getsockname()[1]
+        settings = replace(settings, port=port, reuse_port=True, limits=share(settings.limits, workers))
+        board = StatsBoard.create(workers)
+        stack.callback(board.close)
+        team = [
+            _worker(Order(settings, number, workers, board.descriptor, log_level, log_json), secret)
+            for number in range(workers)
+        ]
+        for worker in team:
+            stack.push_async_callback(worker.stop, settings.timing.drain + STOP_SPARE_S)
+        await asyncio.gather(*(worker.start(START_TIMEOUT_S) for worker in team))
+        announce(settings.host, port)
+        stopping = asyncio.create_task(stop.wait())
+        ended = [asyncio.create_task(worker.wait()) for worker in team]
+        await asyncio.wait((stopping, *ended), return_when=asyncio.FIRST_COMPLETED)
+        for task in (stopping, *ended):
+            task.cancel()
+        if not stop.is_set():
+            lost = [worker.name for worker in team if not worker.running]
+            raise ProcessFailed(f"{', '.join(lost)} ended by itself")
+        await asyncio.gather(*(worker.stop(settings.timing.drain + STOP_SPARE_S) for worker in team))
+
+
+def share(limits: Limits, workers: int) -> Limits:
+    """The part of the limits for all clients together that one of so many workers has."""
+    return replace(
+        limits,
+        connections=max(1, limits.connections // workers),
+        handshakes=max(1, limits.handshakes // workers),
+        connect_rate=limits.connect_rate / workers,
+        connect_rate_per_address=limits.connect_rate_per_address / workers,
+        message_rate=limits.message_rate / workers,
+        message_rate_per_address=limits.message_rate_per_address / workers,
+    )
+
+
+def _worker(order: Order, secret: str) -> ChildProcess:
+    packages = str(Path(__file__).resolve().parents[2])
+    environment = {
+        **os.environ,
+        _ORDER: msgspec.json.encode(order).decode(),
+        "JWT_SECRET": secret,
+        "PYTHONPATH": os.pathsep.join(filter(None, (packages, os.environ.get("PYTHONPATH")))),
+    }
+    return ChildProcess(
+        f"worker {order.worker}",
+        [sys.executable, "-P", "-c", "from wstui.odin.workers import main; main()"],
+        ready=r"^ready ",
+        environment=environment,
+        descriptors=(order.board,),
+        pass_on=sys.stderr,
+    )
+
+
+def main() -> None:
+    """A worker process."""
+    order = msgspec.json.decode(os.environ.pop(_ORDER), type=Order)
+    secret = os.environ.pop("JWT_SECRET", "")
+    set_up_logs(order.log_level, order.log_json, worker=order.worker)
+    verifier = None if order.settings.auth is AuthMode.OFF else make_verifier(order.settings.public_key, secret)
+    board = StatsBoard(order.board, order.workers)
+    run(serve(order.settings, verifier, board=board, worker=order.worker))
