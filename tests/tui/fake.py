@@ -7,7 +7,7 @@ import random
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from wstui.execution.result import (
@@ -35,10 +35,10 @@ from wstui.execution.status import (
 from wstui.measure.failure import FailureGroup, Sample
 from wstui.measure.snapshot import Counters
 from wstui.measure.timeline import Mark, Row
-from wstui.scenario.model import Scenario, Stage, Target, Threshold
 from wstui.scenario.model import Messages as Saying
+from wstui.scenario.model import Scenario, Stage, Target, Threshold
 
-NOW = datetime(2025, 11, 23, 14, 32, 7, tzinfo=timezone.utc)
+NOW = datetime(2025, 11, 23, 14, 32, 7, tzinfo=UTC)
 CLIENTS = 12_000
 RAMP_S = 120
 ELAPSED_S = 252
@@ -154,7 +154,14 @@ def rows(seconds: int = ELAPSED_S, *, seed: int = 7) -> list[Row]:
             )
         )
     if out:
-        out[-1] = replace(out[-1], response_p50_ms=12.0, response_p95_ms=41.0, response_p99_ms=118.0, sent_per_s=24_100.0, received_per_s=24_100.0)
+        out[-1] = replace(
+            out[-1],
+            response_p50_ms=12.0,
+            response_p95_ms=41.0,
+            response_p99_ms=118.0,
+            sent_per_s=24_100.0,
+            received_per_s=24_100.0,
+        )
     return out
 
 
@@ -165,7 +172,7 @@ def status(**changes: Any) -> Status:
         scenario=SCENARIO,
         url="wss://edge-1.stage.example:8443/ws",
         host="load-07",
-        started=datetime(2025, 11, 23, 14, 27, 55, tzinfo=timezone.utc),
+        started=datetime(2025, 11, 23, 14, 27, 55, tzinfo=UTC),
         elapsed_s=float(ELAPSED_S),
         plan_s=float(ELAPSED_S),
         plan_total_s=780.0,

@@ -9,7 +9,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
 
@@ -17,10 +17,12 @@ import platformdirs
 from rich.text import Text
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
-from textual.screen import ModalScreen, Screen
+from textual.screen import Screen
 
+from wstui.tui.keymap import key
 from wstui.tui.runner import Runner
 from wstui.tui.screens.dashboard import Dashboard
+from wstui.tui.screens.dialog import Dialog
 from wstui.tui.screens.help import HelpDialog
 from wstui.tui.screens.result import ResultScreen
 from wstui.tui.screens.stop import How, StopDialog
@@ -30,11 +32,12 @@ from wstui.tui.widgets.keys import Keys
 
 _SIGNALS = ("SIGTERM", "SIGHUP", "SIGINT")
 _WATCH_S = 0.1
+_KEY_NAMES = {"enter": "enter", "ctrl+q": "q", "ctrl+p": "ctrl+p", "f1": "?"}
 
 
 def utc_now() -> datetime:
     """The time of day that the status line shows."""
-    return datetime.now(timezone.utc)
+    return datetime.now(UTC)
 
 
 class WstuiApp(App[Outcome]):
@@ -51,9 +54,10 @@ class WstuiApp(App[Outcome]):
     TITLE = "wstui"
     ENABLE_COMMAND_PALETTE = True
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("question_mark,f1", "help", "Help", key_display="?", id="app.help", tooltip="This help"),
-        Binding("q,ctrl+q", "leave", "Quit", show=False, id="app.quit", tooltip="Quit, asks during a run"),
-        Binding("ctrl+c", "leave", "Quit", show=False, id="app.interrupt", tooltip="Quit, asks during a run"),
+        key("question_mark,f1", "help", "Help", "app.help", "This help", shown=True, display="?"),
+        key("ctrl+p", "command_palette", "Palette", "app.palette", "Command palette"),
+        key("q,ctrl+q", "leave", "Quit", "app.quit", "Quit, asks during a run"),
+        key("ctrl+c", "leave", "Quit", "app.interrupt", "Quit, asks during a run"),
     ]
 
     def __init__(
@@ -102,13 +106,13 @@ class WstuiApp(App[Outcome]):
             if isinstance(screen, Dashboard):
                 screen.poll(charts=True)
                 screen.refresh_bindings()
-        while isinstance(self.screen, ModalScreen) and getattr(self.screen, "STEERS", False):
+        while isinstance(self.screen, Dialog) and self.screen.STEERS:
             self.pop_screen()
         self.show_result()
 
     def show_result(self) -> None:
-        """Show what came out, once there is something."""
-        if self._ended and not isinstance(self.screen, ResultScreen):
+        """Show what came out, unless the operator reads something else just now."""
+        if self._ended and isinstance(self.screen, Dashboard):
             self.push_screen(ResultScreen(self.runner.outcome, self.session.status))
 
     def say(self, text: str, severity: str = "information") -> None:
@@ -154,7 +158,11 @@ class WstuiApp(App[Outcome]):
         if isinstance(self.screen, HelpDialog):
             return
         bindings = list(self.screen.active_bindings.values())
-        self.push_screen(HelpDialog(bindings, {b.binding.key: self.get_key_display(b.binding) for b in bindings}))
+        self.push_screen(HelpDialog(bindings, self.key_shown))
+
+    def key_shown(self, binding: Binding) -> str:
+        """A key as the footer, the help and the palette show it."""
+        return _KEY_NAMES.get(binding.key) or self.get_key_display(binding)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Every key that works now, and the theme."""
@@ -167,7 +175,7 @@ class WstuiApp(App[Outcome]):
             node, action = active.node, binding.action
             yield SystemCommand(
                 binding.description or binding.tooltip,
-                f"{binding.tooltip}  ({self.get_key_display(binding)})",
+                f"{binding.tooltip}  ({self.key_shown(binding)})",
                 lambda node=node, action=action: self.call_later(self.run_action, action, node),
             )
         yield SystemCommand("Theme", "Choose other colours", self.action_change_theme)

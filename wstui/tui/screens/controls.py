@@ -9,6 +9,7 @@ from textual.screen import Screen
 
 from wstui.execution.status import State, Status
 from wstui.tui.history import History
+from wstui.tui.keymap import key
 from wstui.tui.screens.filter import FilterDialog
 from wstui.tui.screens.samples import SamplesDialog
 from wstui.tui.screens.save import SaveDialog
@@ -37,28 +38,28 @@ class Controls(Screen[None]):
     """Bindings and actions; what is drawn is the dashboard's."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "toggle_pause", "Pause", id="load.pause", tooltip="Pause or resume sending"),
-        Binding("plus,equals_sign", "step(1)", "Up", key_display="+", id="load.up", group=_RAMP, tooltip="Target up or down by 10 %"),
-        Binding("minus", "step(-1)", "Down", key_display="-", id="load.down", group=_RAMP, tooltip="Target down by 10 %"),
-        Binding("t", "ramp", "Target", id="load.ramp", tooltip="Set a target number"),
-        Binding("p", "pace", "Pace", show=False, id="load.pace", tooltip="Set how often each client sends"),
-        Binding("right_square_bracket", "skip", "Skip", show=False, key_display="]", id="load.skip", tooltip="Next phase, skips a cooldown"),
-        Binding("a", "stop", "Stop", id="load.stop", tooltip="Drain or abort"),
-        Binding("f", "freeze", "Freeze", show=False, id="view.freeze", tooltip="Freeze the view, the run goes on"),
-        Binding("g", "scale", "Log/linear", show=False, id="view.scale", tooltip="Log or linear axis"),
-        Binding("w", "window", "Window", show=False, id="view.window", tooltip="Window 1, 5, 15 min, all"),
-        Binding("1", "maximise(1)", "Latency", show=False, id="view.latency", group=_PANELS, tooltip="Maximise a panel, again to restore"),
-        Binding("2", "maximise(2)", "Messages", show=False, id="view.messages", group=_PANELS, tooltip="Maximise the messages"),
-        Binding("3", "maximise(3)", "Errors", show=False, id="view.errors", group=_PANELS, tooltip="Maximise the errors"),
-        Binding("4", "maximise(4)", "Limits", show=False, id="view.limits", group=_PANELS, tooltip="Maximise limits and machines"),
-        Binding("tab", "app.focus_next", "Next panel", show=False, id="view.next", tooltip="Next panel"),
-        Binding("y", "copy", "Copy", show=False, id="view.copy", tooltip="Copy the summary, and write it to a file"),
-        Binding("slash", "filter", "Filter", key_display="/", id="errors.filter", tooltip="Filter by kind or message"),
-        Binding("x", "export", "Export", show=False, id="errors.export", tooltip="Export as JSON lines"),
-        Binding("s", "save", "Save", id="scenario.save", tooltip="Save as a TOML preset"),
-        Binding("r", "result", "Result", show=False, id="view.result", tooltip="The result, once the run has ended"),
-        Binding("escape", "restore", "Restore", show=False, id="view.restore", tooltip="Back from a maximised panel"),
-    ]  # fmt: skip
+        key("space", "toggle_pause", "Pause", "load.pause", "Pause or resume sending", shown=True),
+        key("plus,equals_sign", "step(1)", "Up", "load.up", "Target by ± 10 %", shown=True, display="+", group=_RAMP),
+        key("minus", "step(-1)", "Down", "load.down", "Target down by 10 %", shown=True, display="-", group=_RAMP),
+        key("t", "ramp", "Target", "load.ramp", "Set a target number", shown=True),
+        key("p", "pace", "Pace", "load.pace", "Set how often each client sends"),
+        key("right_square_bracket", "skip", "Skip", "load.skip", "Next phase, skips a cooldown", display="]"),
+        key("a", "stop", "Stop", "load.stop", "Drain or abort", shown=True),
+        key("f", "freeze", "Freeze", "view.freeze", "Freeze the view, the run goes on"),
+        key("g", "scale", "Log/linear", "view.scale", "Log or linear axis"),
+        key("w", "window", "Window", "view.window", "Window 1, 5, 15 min, all"),
+        key("1", "maximise(1)", "Latency", "view.latency", "Maximise a panel", group=_PANELS),
+        key("2", "maximise(2)", "Messages", "view.messages", "Maximise the messages", group=_PANELS),
+        key("3", "maximise(3)", "Errors", "view.errors", "Maximise the errors", group=_PANELS),
+        key("4", "maximise(4)", "Limits", "view.limits", "Maximise limits and machines", group=_PANELS),
+        key("escape", "restore", "Restore", "view.restore", "Back to all panels"),
+        key("tab", "app.focus_next", "Next panel", "view.next", "Next panel"),
+        key("y", "copy", "Copy", "view.copy", "Copy the summary"),
+        key("r", "result", "Result", "view.result", "The result, at the end"),
+        key("slash", "filter", "Filter", "errors.filter", "Filter by kind or message", shown=True, display="/"),
+        key("x", "export", "Export", "errors.export", "Export as JSON lines"),
+        key("s", "save", "Save", "scenario.save", "Save as a TOML preset", shown=True),
+    ]
 
     def __init__(self) -> None:
         super().__init__()
@@ -141,14 +142,20 @@ class Controls(Screen[None]):
         if every_s is None:
             return
         self.owner.session.pace(every_s)
-        self.owner.say(f"each client sends every {duration(every_s)}" if every_s else "each client sends as soon as its reply is there")
+        self.owner.say(
+            f"each client sends every {duration(every_s)}"
+            if every_s
+            else "each client sends as soon as its reply is there"
+        )
 
     def action_skip(self) -> None:
         """End the current stage or cooldown."""
         status = self._status
         stage = next((s.name for s in status.stages if s.current), "")
         self.owner.session.skip()
-        self.owner.say("cooldown skipped" if status.state is State.COOLDOWN else f"{stage or 'stage'} ended, the next one begins")
+        self.owner.say(
+            "cooldown skipped" if status.state is State.COOLDOWN else f"{stage or 'stage'} ended, the next one begins"
+        )
 
     def action_stop(self) -> None:
         """Ask how to end the run."""

@@ -41,9 +41,14 @@ _TILES = {
 class Dashboard(Controls):
     """Draws `Status` as it comes; holds no state of the run itself."""
 
-    HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (60, "-narrow"), (110, "-wide"), (180, "-huge")]
-    VERTICAL_BREAKPOINTS = [(0, "-flat"), (16, "-short"), (32, "-tall")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (60, "-narrow"), (110, "-wide"), (180, "-huge")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-flat"), (16, "-short"), (32, "-tall")]  # noqa: RUF012
     AUTO_FOCUS = "Errors"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._shown: Status | None = None
+        self._drawn: State | None = None
 
     def compose(self) -> ComposeResult:
         """Top to bottom as an operator reads: state, plan, figures, courses, errors, keys."""
@@ -109,11 +114,10 @@ class Dashboard(Controls):
         self.query_one(Generator).show(status.generator, paused)
         self.query_one(Spread).show(status.spread, limit_ms(limit[1]) if limit else None, paused)
         self.query_one(Events).show(status.marks, paused)
-        self.query_one(Errors).show(
-            status.failures, status.failures_total, status.elapsed_s, self.view.pattern, paused
-        )
+        self.query_one(Errors).show(status.failures, status.failures_total, status.elapsed_s, self.view.pattern, paused)
         self.query_one(Small).show(status, self.history)
-        if fresh or charts or not status.rows:
+        if fresh or charts or not status.rows or status.state is not self._drawn:
+            self._drawn = status.state
             self.redraw_charts()
 
     def redraw_charts(self) -> None:

@@ -7,13 +7,14 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from textual import events, on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Button, Input, Static
 
+from wstui.tui.keymap import key
 from wstui.tui.widgets.figures import clean
 
 Answer = TypeVar("Answer")
@@ -87,11 +88,17 @@ class Dialog(ModalScreen[Answer], Generic[Answer]):
     """A box in the middle, over the dimmed screen; escape closes it without an answer."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "close", "Close", id="dialog.close", tooltip="Close without doing anything"),
-        Binding("left", "app.focus_previous", "Previous", show=False, id="dialog.previous", tooltip="Previous button"),
-        Binding("right", "app.focus_next", "Next", show=False, id="dialog.next", tooltip="Next button"),
+        key("escape", "close", "Close", "dialog.close", "Close without doing anything", shown=True),
+        key("left", "app.focus_previous", "Previous", "dialog.previous", "Previous button"),
+        key("right", "app.focus_next", "Next", "dialog.next", "Next button"),
+        key("up", "scroll(-1)", "Up", "dialog.up", "One row up"),
+        key("down", "scroll(1)", "Down", "dialog.down", "One row down"),
+        key("pageup", "scroll(-10)", "Page up", "dialog.page_up", "Ten rows up"),
+        key("pagedown", "scroll(10)", "Page down", "dialog.page_down", "Ten rows down"),
     ]
     TITLE_TEXT: ClassVar[str] = ""
+    STEERS: ClassVar[bool] = False
+    """Whether the dialog commands the run: it then closes when the run ends."""
 
     def compose(self) -> ComposeResult:
         """Title, body, buttons."""
@@ -118,15 +125,21 @@ class Dialog(ModalScreen[Answer], Generic[Answer]):
         """Close without an answer."""
         self.dismiss(None)
 
+    def action_scroll(self, rows: int) -> None:
+        """Move what does not fit."""
+        self.query_one("#box").scroll_relative(y=rows, animate=False)
+
     def on_click(self, event: events.Click) -> None:
         """A click beside the box closes it."""
         if event.widget is self:
             self.action_close()
 
 
-def button(label: str, key: str, name: str, *, classes: str = "") -> Button:
+def button(label: str, shown_key: str, name: str, *, classes: str = "") -> Button:
     """A button that tells its key."""
-    return Button(Content.assemble((label, "bold"), f"  {key}"), id=f"button-{name}", classes=classes, compact=True)
+    return Button(
+        Content.assemble((label, "bold"), f"  {shown_key}"), id=f"button-{name}", classes=classes, compact=True
+    )
 
 
 class Form(Dialog[Answer], Generic[Answer]):

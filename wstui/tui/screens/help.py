@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from textual.binding import ActiveBinding
+from textual.binding import ActiveBinding, Binding
 from textual.containers import Horizontal, Vertical
-from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import Static
 
 from wstui.tui.screens.dialog import Dialog
+from wstui.tui.widgets.figures import wrap
+from wstui.tui.widgets.lines import Line, Lines
 
 Entry = tuple[str, str]
-Section = tuple[str, list[Entry]]
 
-_SECTIONS = {
+_AREAS = {
     "load": "Load",
     "errors": "Errors",
-    "app": "Everywhere",
-    "view": "Look",
-    "scenario": "Scenario and runs",
     "result": "Result",
     "preset": "Presets",
     "edit": "Editor",
     "runs": "Runs",
+    "app": "Everywhere",
+    "view": "Look",
+    "scenario": "Scenario and runs",
 }
+"""The part of a binding's id before its dot, and what it is called."""
+_RIGHT = ("view", "scenario")
 _SIGNS: list[Entry] = [
     ("✓", "within its limit"),
     ("▲", "near the limit or rising"),
@@ -33,63 +34,79 @@ _SIGNS: list[Entry] = [
     ("‖", "paused"),
     ("■", "stopped by the operator"),
 ]
-_LEFT = ("load", "errors", "app", "result", "preset", "edit", "runs")
-_HIDDEN = ("errors.up", "errors.down", "errors.page")
+_OBVIOUS = ("errors.up", "errors.down", "errors.page", "result.up", "result.down", "result.page", "app.interrupt")
+_KEYS = 8
 
 
-def sections(bindings: Iterable[ActiveBinding], display: dict[str, str]) -> dict[str, list[Entry]]:
-    """Keys and what they do, by the part of the binding's id before its dot."""
+def areas(bindings: Iterable[ActiveBinding], shown: Callable[[Binding], str]) -> dict[str, list[Entry]]:
+    """Keys and what they do, by area; keys of one binding or one group stand together."""
     found: dict[str, list[Entry]] = {}
-    seen: dict[str, tuple[str, int]] = {}
+    places: dict[tuple[str, str], int] = {}
     for active in bindings:
         binding = active.binding
-        if not binding.id or binding.id.startswith(_HIDDEN):
+        area = (binding.id or "").partition(".")[0]
+        if area not in _AREAS or (binding.id or "").startswith(_OBVIOUS):
             continue
-        area = binding.id.partition(".")[0]
-        if area not in _SECTIONS:
-            continue
-        shown = display.get(binding.key, binding.key)
         entries = found.setdefault(area, [])
-        text = binding.tooltip or binding.description
-        name = binding.id if binding.group is None else binding.group.description
-        if name in seen and seen[name][0] == area:
-            index = seen[name][1]
-            entries[index] = (f"{entries[index][0]} {shown}", entries[index][1])
-            continue
-        seen[name] = (area, len(entries))
-        entries.append((shown, text))
+        key = shown(binding)
+        name = (area, binding.group.description if binding.group else binding.id or "")
+        if name not in places:
+            places[name] = len(entries)
+            entries.append((key, binding.tooltip or binding.description))
+        elif key not in entries[places[name]][0].split():
+            keys, text = entries[places[name]]
+            entries[places[name]] = (f"{keys} {key}", text)
     return found
+
+
+class Section(Lines):
+    """A heading, and keys with what they do."""
+
+    DEFAULT_CSS = "Section { height: auto; margin-bottom: 1; background: $surface; }"
+
+    def __init__(self, name: str, entries: Sequence[Entry]) -> None:
+        super().__init__()
+        self._name_shown = name
+        self._entries = entries
+
+    def rows(self, width: int) -> list[Line]:
+        """All rows for a width."""
+        lines: list[Line] = [[(self._name_shown, "strong")]]
+        for keys, text in self._entries:
+            keys = keys.replace("1 2 3 4", "1–4")
+            text = text[:1].lower() + text[1:]
+            for index, part in enumerate(wrap(text, width - _KEYS - 2)):
+                lines.append([(f"{keys if index == 0 else '':>{_KEYS}}  ", "strong-accent"), (part, "text")])
+        return lines
+
+    def get_content_height(self, container: object, viewport: object, width: int) -> int:
+        """As many rows as there are."""
+        return len(self.rows(width))
+
+    def paint(self, width: int, height: int) -> list[Line]:
+        """All of them."""
+        return self.rows(width)
 
 
 class HelpDialog(Dialog[None]):
     """Two columns of keys and signs."""
 
-    def __init__(self, bindings: Sequence[ActiveBinding], display: dict[str, str]) -> None:
+    def __init__(self, bindings: Sequence[ActiveBinding], shown: Callable[[Binding], str]) -> None:
         super().__init__()
-        self._sections = sections(bindings, display)
+        self._areas = areas(bindings, shown)
         self.add_class("wide-dialog")
 
     def body(self) -> Iterable[Widget]:
-        """The sections, balanced over two columns."""
-        left = [_section(_SECTIONS[a], self._sections[a]) for a in _SECTIONS if a in _LEFT and a in self._sections]
-        right = [
-            _section(_SECTIONS[a], self._sections[a]) for a in _SECTIONS if a not in _LEFT and a in self._sections
-        ]
-        right.append(_section("Signs", _SIGNS))
-        yield Horizontal(Vertical(*left), Vertical(*right), classes="columns")
+        """The areas in two columns, the signs last."""
+        sections = {area: Section(_AREAS[area], self._areas[area]) for area in _AREAS if area in self._areas}
+        left = [section for area, section in sections.items() if area not in _RIGHT]
+        right = [section for area, section in sections.items() if area in _RIGHT]
+        yield Horizontal(Vertical(*left), Vertical(*right, Section("Signs", _SIGNS)), classes="columns")
 
     def on_mount(self) -> None:
         """The box is a panel with a name here."""
-        box = self.query_one("#box")
-        box.border_title = "keys"
+        self.query_one("#box").border_title = "keys"
 
     def subtitle(self) -> str:
         """How to leave."""
         return "esc closes"
-
-
-def _section(name: str, entries: Sequence[Entry]) -> Static:
-    parts: list[tuple[str, str] | str] = [(name, "bold")]
-    for keys, text in entries:
-        parts += ["\n", (f"{keys:>9}", "bold $accent"), f"  {text[:1].lower()}{text[1:]}"]
-    return Static(Content.assemble(*parts), classes="section")

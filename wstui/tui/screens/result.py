@@ -6,15 +6,16 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.screen import Screen
 
 from wstui.execution.result import Latency, Result, SuiteResult, ThresholdOutcome, Verdict
 from wstui.execution.status import Status
+from wstui.tui.keymap import key
 from wstui.tui.session import Outcome
 from wstui.tui.summary import summary, write_beside
-from wstui.tui.widgets.figures import clean, clip, clock, count, ms, pad, percent, rate, size, stamp
+from wstui.tui.widgets.figures import clean, clip, clock, count, ms, pad, percent, rate, size, stamp, wrap
 from wstui.tui.widgets.keys import Keys
 from wstui.tui.widgets.limits import SIGNS, figure, limit_words, metric_words, sign
 from wstui.tui.widgets.lines import Line, Lines, rule
@@ -56,15 +57,15 @@ class Page(Lines):
 class ResultScreen(Screen[None]):
     """What came out of a run or a suite."""
 
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,r", "back", "Dashboard", key_display="esc", id="result.back", tooltip="Back to the dashboard"),
-        Binding("y", "copy", "Copy", id="result.copy", tooltip="Copy the summary, and write it to a file"),
-        Binding("up,k", "scroll(-1)", "Up", show=False, id="result.up", tooltip="One row up"),
-        Binding("down,j", "scroll(1)", "Down", show=False, id="result.down", tooltip="One row down"),
-        Binding("pageup", "scroll(-10)", "Page up", show=False, id="result.page_up", tooltip="Ten rows up"),
-        Binding("pagedown", "scroll(10)", "Page down", show=False, id="result.page_down", tooltip="Ten rows down"),
-        Binding("q", "app.leave", "Quit", id="app.quit", tooltip="Quit"),
+        key("escape,r", "back", "Dashboard", "result.back", "Back to the dashboard", shown=True, display="esc"),
+        key("y", "copy", "Copy", "result.copy", "Copy the summary, and write it to a file", shown=True),
+        key("up,k", "scroll(-1)", "Up", "result.up", "One row up"),
+        key("down,j", "scroll(1)", "Down", "result.down", "One row down"),
+        key("pageup", "scroll(-10)", "Page up", "result.page_up", "Ten rows up"),
+        key("pagedown", "scroll(10)", "Page down", "result.page_down", "Ten rows down"),
+        key("q", "app.leave", "Quit", "app.quit", "Quit", shown=True),
     ]
 
     def __init__(self, outcome: Outcome, status: Status) -> None:
@@ -137,7 +138,9 @@ def _run(result: Result, name: str) -> list[Section]:
 
 def _error(text: str, width: int) -> list[Line]:
     lines: list[Line] = [[(" ✗ THE RUN COULD NOT BE CARRIED OUT ", "badge-bad")], []]
-    return lines + [[(" " + part, "text")] for part in _wrapped(text, width - 2)]
+    for paragraph in text.splitlines():
+        lines += [[(" " + part, "text")] for part in wrap(clean(paragraph), width - 2)]
+    return lines
 
 
 def _verdict(verdict: Verdict, name: str, width: int) -> list[Line]:
@@ -148,12 +151,15 @@ def _verdict(verdict: Verdict, name: str, width: int) -> list[Line]:
     if name:
         head.append((f"{clean(name)}  ", "strong"))
     lines: list[Line] = []
-    for index, part in enumerate(_wrapped(verdict.reason, width - 14 - len(name))):
+    for index, part in enumerate(wrap(clean(verdict.reason), width - 14 - len(name))):
         lines.append([*head, (part, "text")] if index == 0 else [(" " * 14 + part, "text")])
     lines = lines or [head]
     if verdict.generator_limited:
         lines.append(
-            [(" ▲ ", "strong-warn"), (clip("generator-limited: these figures are not the server's limit", width - 3), "warn")]
+            [
+                (" ▲ ", "strong-warn"),
+                (clip("generator-limited: these figures are not the server's limit", width - 3), "warn"),
+            ]
         )
     return lines
 
@@ -225,7 +231,7 @@ def _counts(result: Result, width: int) -> list[Line]:
     ]
     lines = [rule([("what happened", "text")], width)]
     for name, text in rows:
-        for index, part in enumerate(_wrapped(text, width - 15)):
+        for index, part in enumerate(wrap(clean(text), width - 15)):
             lines.append([(" " + pad(name if index == 0 else "", 13), "muted"), (part, "text")])
     return lines
 
@@ -247,19 +253,3 @@ def _failures(result: Result, width: int) -> list[Line]:
     if len(result.failures) > 20:
         lines.append([(f" and {len(result.failures) - 20} further kinds", "muted")])
     return lines
-
-
-def _wrapped(text: str, width: int) -> list[str]:
-    """The text in rows; words are kept whole where they fit."""
-    rows: list[str] = []
-    for paragraph in text.splitlines() or [""]:
-        row = ""
-        for word in clean(paragraph).split(" "):
-            joined = f"{row} {word}" if row else word
-            if row and len(joined) > width:
-                rows.append(row)
-                row = word
-            else:
-                row = joined
-        rows.append(row)
-    return [clip(row, max(1, width)) for row in rows]

@@ -34,6 +34,7 @@ class RampDialog(Form[tuple[int, float]]):
 
     TITLE_TEXT = "Lead the load to"
     SEND = "Ramp"
+    STEERS = True
 
     def __init__(self, status: Status) -> None:
         super().__init__()
@@ -74,6 +75,7 @@ class PaceDialog(Form[float]):
 
     TITLE_TEXT = "Let each client send every"
     SEND = "Set"
+    STEERS = True
 
     def __init__(self, status: Status) -> None:
         super().__init__()
@@ -87,7 +89,8 @@ class PaceDialog(Form[float]):
         clients = self._status.counters.open
         if seconds <= 0:
             return "closed loop: the next message as soon as the reply is there"
-        return f"{rate(clients / seconds)} messages/s from {count(clients)} clients; now every {duration(self._status.every_s)}"
+        now = duration(self._status.every_s)
+        return f"{rate(clients / seconds)} messages/s from {count(clients)} clients; now every {now}"
 
     def answer(self, values: dict[str, float]) -> float:
         """Seconds."""

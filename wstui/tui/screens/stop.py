@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from typing import ClassVar, Literal
 
 from textual import on
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Button, Static
 
 from wstui.execution.status import Status
+from wstui.tui.keymap import key
 from wstui.tui.screens.dialog import Dialog, button
 from wstui.tui.widgets.figures import clean, clock, count
 
@@ -22,11 +23,12 @@ class StopDialog(Dialog[How]):
     """Asks how to end a run; None keeps it running."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("d", "stop('drain')", "Drain", id="stop.drain", tooltip="Finish what is in flight, then close"),
-        Binding("a", "stop('abort')", "Abort", id="stop.abort", tooltip="Drop every connection at once"),
+        key("d", "stop('drain')", "Drain", "stop.drain", "Finish what is in flight, then close", shown=True),
+        key("a", "stop('abort')", "Abort", "stop.abort", "Drop every connection at once", shown=True),
     ]
     TITLE_TEXT = "Stop this run?"
     AUTO_FOCUS = "#button-keep"
+    STEERS = True
 
     def __init__(self, status: Status, *, leaving: bool = False) -> None:
         super().__init__()
@@ -37,7 +39,11 @@ class StopDialog(Dialog[How]):
         """Where the run stands, and what each answer does."""
         status = self._status
         stage = next((s for s in status.stages if s.current), None)
-        where = f" is in {clean(stage.name)}, {clock(stage.elapsed_s)} of {clock(stage.planned_s)}." if stage else f" is {status.state}."
+        where = (
+            f" is in {clean(stage.name)}, {clock(stage.elapsed_s)} of {clock(stage.planned_s)}."
+            if stage
+            else f" is {status.state}."
+        )
         yield Static(
             Content.assemble(
                 (clean(status.scenario.name), "bold"),

@@ -69,7 +69,7 @@ class _Scale:
 
 
 def draw(plot: Plot, width: int, height: int) -> list[Line]:
-    """The chart in exactly `height` rows of `width` cells; a chart that cannot be drawn is an empty frame and a note."""
+    """The chart in `height` rows of `width` cells; one that cannot be drawn is an empty frame and a note."""
     if width < 1 or height < 1:
         return []
     width, height = min(width, _MAX_CELLS), min(height, _MAX_CELLS)
@@ -85,7 +85,9 @@ def draw(plot: Plot, width: int, height: int) -> list[Line]:
 def _draw(plot: Plot, width: int, height: int) -> list[Line]:
     rows = height - 2
     values = [y for curve in plot.curves for y in curve.ys if math.isfinite(y)]
-    scale = _log_scale(values, plot.limit, rows) if plot.log else _linear_scale(values, plot.limit, rows, plot.least_top)
+    scale = (
+        _log_scale(values, plot.limit, rows) if plot.log else _linear_scale(values, plot.limit, rows, plot.least_top)
+    )
     labels = {tick: _label(tick) for tick in scale.ticks} if values else {}
     gutter = max(4, *(width_of(text) for text in labels.values())) if labels else 4
     columns = width - gutter - 1
@@ -162,9 +164,7 @@ def _figure(columns: int, rows: int) -> Any:
     return figure
 
 
-def _runs(
-    curve: Curve, scale: _Scale, column: Any, columns: int, rows: int
-) -> list[tuple[list[float], list[float]]]:
+def _runs(curve: Curve, scale: _Scale, column: Any, columns: int, rows: int) -> list[tuple[list[float], list[float]]]:
     """The unbroken stretches of a curve, in cells of the canvas; points outside the times shown end a stretch."""
     runs: list[tuple[list[float], list[float]]] = []
     xs: list[float] = []
@@ -258,5 +258,3 @@ def _merged(cells: list[tuple[str, str]]) -> Line:
         else:
             line.append((text, meaning))
     return line
-
-

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from textual import events
-from textual.binding import Binding
+from textual.binding import BindingType
 from textual.message import Message
 
 from wstui.measure.failure import FailureGroup
-from wstui.tui.widgets.figures import clean, clip, count, fitting, pad, rate, stamp
+from wstui.tui.keymap import key
+from wstui.tui.widgets.figures import clean, clip, count, fitting, pad, rate, stamp, width_of
 from wstui.tui.widgets.lines import Line, Lines, cells, rule
 
 _NS = 1e9
@@ -25,12 +27,12 @@ def matches(group: FailureGroup, pattern: str) -> bool:
 class Errors(Lines, can_focus=True):
     """The table of errors, with a cursor."""
 
-    BINDINGS = [
-        Binding("enter", "samples", "Samples", show=False, id="errors.samples", tooltip="Latest samples of a group"),
-        Binding("up,k", "move(-1)", "Up", show=False, id="errors.up", tooltip="One group up"),
-        Binding("down,j", "move(1)", "Down", show=False, id="errors.down", tooltip="One group down"),
-        Binding("pageup", "move(-8)", "Page up", show=False, id="errors.page_up", tooltip="Eight groups up"),
-        Binding("pagedown", "move(8)", "Page down", show=False, id="errors.page_down", tooltip="Eight groups down"),
+    BINDINGS: ClassVar[list[BindingType]] = [
+        key("enter", "samples", "Samples", "errors.samples", "Latest samples of a group"),
+        key("up,k", "move(-1)", "Up", "errors.up", "One group up"),
+        key("down,j", "move(1)", "Down", "errors.down", "One group down"),
+        key("pageup", "move(-8)", "Page up", "errors.page_up", "Eight groups up"),
+        key("pagedown", "move(8)", "Page down", "errors.page_down", "Eight groups down"),
     ]
 
     class Chosen(Message):
@@ -62,8 +64,8 @@ class Errors(Lines, can_focus=True):
         self._hidden = len(groups) - len(self._groups)
         self._total, self._pattern, self._rule = total, pattern, rule_meaning
         if chosen is not None:  # the cursor stays on its group when the order changes
-            key = (chosen.kind, chosen.message)
-            places = [i for i, g in enumerate(self._groups) if (g.kind, g.message) == key]
+            wanted = (chosen.kind, chosen.message)
+            places = [i for i, g in enumerate(self._groups) if (g.kind, g.message) == wanted]
             self._cursor = places[0] if places else self._cursor
         self._cursor = max(0, min(self._cursor, len(self._groups) - 1))
         self.redraw()
@@ -76,11 +78,11 @@ class Errors(Lines, can_focus=True):
     def _measure(self, groups: Sequence[FailureGroup], at_s: float) -> None:
         """Rates over the last two seconds or so: the groups carry only totals."""
         for group in groups:
-            key = (group.kind, group.message)
-            then, number = self._before.setdefault(key, (group.first_ns / _NS, 0))
+            name = (group.kind, group.message)
+            then, number = self._before.setdefault(name, (group.first_ns / _NS, 0))
             if at_s - then >= 2.0:
-                self._rates[key] = (group.count - number) / (at_s - then)
-                self._before[key] = (at_s, group.count)
+                self._rates[name] = (group.count - number) / (at_s - then)
+                self._before[name] = (at_s, group.count)
 
     def action_move(self, by: int) -> None:
         """Move the cursor."""
@@ -135,16 +137,20 @@ class Errors(Lines, can_focus=True):
         rows = max(1, height - 2)
         self._top = max(0, min(self._top, len(groups) - rows))
         self._top = min(max(self._top, self._cursor - rows + 1), self._cursor)
-        lines.append(_row(("count", "/s", "kind", "message", "first", "last", "latest sample"), width, "@surface", True))
-        for index in range(self._top, min(len(groups), self._top + rows)):
-            lines.append(self._group_row(groups[index], width, index == self._cursor and self.has_focus))
+        longest = max(width_of(clean(group.message)) for group in groups[self._top : self._top + rows])
+        heads = ("count", "/s", "kind", "message", "first", "last", "latest sample")
+        lines.append(_row(heads, width, longest, "@surface", True))
+        lines += [
+            self._group_row(group, width, longest, index == self._cursor and self.has_focus)
+            for index, group in enumerate(groups[self._top : self._top + rows], self._top)
+        ]
         more = len(groups) - self._top - rows
         if more > 0 or self._top > 0:
             text = f" {self._cursor + 1} of {len(groups)} "
             lines[0] = rule(title, width, meaning="accent" if self.has_focus else self._rule, right=[(text, "muted")])
         return lines
 
-    def _group_row(self, group: FailureGroup, width: int, selected: bool) -> Line:
+    def _group_row(self, group: FailureGroup, width: int, longest: int, selected: bool) -> Line:
         speed = self._rates.get((group.kind, group.message), 0.0)
         sample = group.samples[-1] if group.samples else None
         detail = f"client {sample.client} · {sample.detail}" if sample else ""
@@ -159,13 +165,14 @@ class Errors(Lines, can_focus=True):
                 clean(detail),
             ),
             width,
+            longest,
             "@cursor" if selected else "",
             False,
         )
 
 
-def _row(texts: tuple[str, str, str, str, str, str, str], width: int, ground: str, head: bool) -> Line:
-    """The columns that fit: the sample goes first, then the rate."""
+def _row(texts: tuple[str, str, str, str, str, str, str], width: int, longest: int, ground: str, head: bool) -> Line:
+    """The columns that fit: where space is short the sample goes, then the rate. `longest` is the widest message."""
     number, speed, kind, message, first, last, sample = texts
     plain = f"muted{ground}" if head else f"text{ground}"
     quiet = f"muted{ground}"
@@ -177,7 +184,7 @@ def _row(texts: tuple[str, str, str, str, str, str, str], width: int, ground: st
     tail: Line = [(pad(first, 7, right=True), quiet), (" " + pad(last, 7, right=True), plain)]
     room = width - cells(line) - cells(tail) - 2
     if wide:
-        column = max(20, min(40, room // 2))
+        column = max(12, min(longest + 2, room * 3 // 5))
         line += [(pad(message, column) + " ", plain), *tail, (" " * 3, plain)]
         line.append((pad(sample, max(0, width - cells(line) - 1)), quiet))
     else:

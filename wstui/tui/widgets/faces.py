@@ -82,7 +82,11 @@ def latency(status: Status, history: History) -> Face:
     others = [name for name in ("p50", "p95", "p99") if name != about][:2]
     values = [(name, history.latest(_LATENCIES[name])) for name in others]
     details = " · ".join(f"{name} {ms(value)}" for name, value in values)
-    tail = f" · limit {limit_words(limit[1].limit).lstrip('<= ').removesuffix(' ms')}" if limit and limit[0] == about else ""
+    tail = (
+        f" · limit {limit_words(limit[1].limit).lstrip('<= ').removesuffix(' ms')}"
+        if limit and limit[0] == about
+        else ""
+    )
     return Face(
         f"latency {about}",
         ms(history.latest(_LATENCIES[about])),
@@ -103,7 +107,15 @@ def errors(status: Status, history: History) -> Face:
     mark = worst(status.thresholds, "failures.", "messages.timed_out")
     if mark in ("", "ok") and recent > 0:
         mark = "near"
-    word = f"{rate(recent)}/s, rising" if rising else f"{rate(recent)}/s" if recent else "none now" if status.failures_total else "none"
+    word = (
+        f"{rate(recent)}/s, rising"
+        if rising
+        else f"{rate(recent)}/s"
+        if recent
+        else "none now"
+        if status.failures_total
+        else "none"
+    )
     tail = f" · limit {limit_words(limit.limit).lstrip('<= ')}" if limit else ""
     return Face(
         "errors",
@@ -134,5 +146,3 @@ def generator(status: Status, history: History) -> Face:
         history.highs("cpu"),
         1.0,
     )
-
-

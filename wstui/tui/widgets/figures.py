@@ -73,6 +73,21 @@ def pad(text: str, width: int, *, right: bool = False) -> str:
     return blank + text if right else text + blank
 
 
+def wrap(text: str, width: int) -> list[str]:
+    """A cleaned text in rows of at most `width` cells; words are kept whole where they fit."""
+    rows: list[str] = []
+    row = ""
+    for word in text.split(" "):
+        joined = f"{row} {word}" if row else word
+        if row and width_of(joined) > width:
+            rows.append(row)
+            row = word
+        else:
+            row = joined
+    rows.append(row)
+    return [clip(row, max(1, width)) for row in rows]
+
+
 def count(value: int | None) -> str:
     """A whole number in groups of three: 11 987."""
     return NONE if value is None else f"{value:,}".replace(",", " ")

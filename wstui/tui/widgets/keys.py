@@ -95,5 +95,3 @@ class Keys(Lines):
             if start <= event.x < end:
                 await self.screen.run_action(action)
                 return
-
-

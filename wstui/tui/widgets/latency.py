@@ -64,4 +64,4 @@ class Latency(Lines, can_focus=True):
             "nothing to show yet: the first second" if status.elapsed_s < 2 else "no replies in this time",
         )
         meaning = "accent" if self.has_focus else self._rule
-        return [rule(title, width, meaning=meaning, right=scale), *chart.draw(plot, width, height - 1)]
+        return [rule(title, width, meaning=meaning, right=scale), *chart.draw(plot, width - 1, height - 1)]

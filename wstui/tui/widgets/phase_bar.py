@@ -33,9 +33,7 @@ class PhaseBar(Lines):
         bars: Line = []
         if status.state is State.COOLDOWN and status.suite is not None:
             whole, left = status.suite.cooldown_s, status.suite.cooldown_left_s
-            names, bars = _stage(
-                StageStatus("cooldown", whole, max(0.0, whole - left), current=True), room, "accent"
-            )
+            names, bars = _stage(StageStatus("cooldown", whole, max(0.0, whole - left), current=True), room, "accent")
         elif status.stages:
             meaning = "warn" if status.state in (State.PAUSED, State.DRAINING) else "ok"
             for stage, columns in zip(status.stages, _widths(status.stages, room), strict=True):

@@ -30,18 +30,16 @@ class Small(Lines):
         status, history = self._picture
         word, meaning = badge(status)
         left = status.plan_total_s - status.plan_s
-        time = clock(status.elapsed_s) + (f" · {clock(left)} left" if status.plan_total_s > 0 and not status.state.ended else "")
+        time = clock(status.elapsed_s) + (
+            f" · {clock(left)} left" if status.plan_total_s > 0 and not status.state.ended else ""
+        )
         lines: list[Line] = [
             [(f" {word} ", meaning), (f" {clean(status.scenario.name)}", "strong")],
             [(time, "text")],
         ]
-        for face in (
-            faces.connections(status, history),
-            faces.messages(status, history),
-            faces.latency(status, history),
-            faces.errors(status, history),
-        ):
-            lines.append([(f"{face.title} ", "muted"), (face.figure, "strong"), (f" {face.unit}", "muted")])
+        for read in (faces.connections, faces.messages, faces.latency, faces.errors):
+            face = read(status, history)
+            lines += [[(f"{face.title} ", "muted"), (face.figure, "strong"), (f" {face.unit}", "muted")]]
         lines.append([("limits ", "muted"), (kept(status.thresholds), "text")])
         lines.append([("space pause · a stop · q quit", "muted")])
         return [[(clip(text, width), token) for text, token in line] for line in lines]

@@ -69,4 +69,4 @@ class Throughput(Lines, can_focus=True):
             note="nothing to show yet",
             least_top=1.0,
         )
-        return [rule(title, width, meaning=meaning, right=right), *chart.draw(plot, width, height - 1)]
+        return [rule(title, width, meaning=meaning, right=right), *chart.draw(plot, width - 1, height - 1)]

@@ -15,7 +15,7 @@ _GLYPHS = {"ok": ("✓ ", "strong-ok"), "near": ("▲ ", "strong-warn"), "bad": 
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """What a tile reads. `sign` is "", "ok", "near" or "bad"; `details` are tried in turn, the first that fits is shown."""
+    """What a tile reads. `sign` is "", "ok", "near" or "bad"; of the `details` the first that fits is shown."""
 
     title: str
     figure: str
