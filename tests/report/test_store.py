@@ -22,6 +22,7 @@ from wstui.report.partial import INTERRUPTED, stamp
 from wstui.report.recording import Recording
 from wstui.report.retention import Retention, apply_retention, retention, set_retention
 from wstui.report.store import Store, StoreBusy, StoreError, UnknownRun, find
+from wstui.report.wording import name_of
 from wstui.report.writer import alive, this_writer
 
 
@@ -41,7 +42,7 @@ def record(path: Path, *results: Result) -> list[int]:
     for number, result in enumerate(results):
         started = STARTED + timedelta(hours=number)
         whole = msgspec.structs.replace(result, started=stamp(started))
-        recording = Recording(StandIn(status(3, started=started)), path)
+        recording = Recording(StandIn(status(3, started=started, name=name_of(result))), path)
         recording.start()
         recording.close(whole)
         assert recording.problem == ""

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Sequence
 from typing import TextIO
-
-import click
 
 from wstui.execution.result import FailureSummary, Latency, Result, SuiteResult
 from wstui.execution.status import State, Status
 from wstui.report import figures
 from wstui.report.columns import cells, fit, flow, table, wrap
+from wstui.report.terminal import Paint, terminal_width, wants_colour
 from wstui.report.wording import (
     Tone,
     name_of,
@@ -26,29 +23,21 @@ from wstui.report.wording import (
 
 FAILURES_SHOWN = 10
 SAMPLES_SHOWN = 2
-_COLOURS = {Tone.GOOD: "green", Tone.NEAR: "yellow", Tone.BAD: "red"}
 _QUANTILES = ("mean", "min", "p50", "p90", "p95", "p99", "p999", "max")
 
 
 def print_summary(result: Result | SuiteResult, stream: TextIO) -> None:
     """Write the summary to `stream`: in colour and as wide as it is on a terminal, else 80 plain columns."""
-    on_terminal = stream.isatty()
-    width = min(max(shutil.get_terminal_size().columns, 80), 120) if on_terminal else 80
-    text = summary(result, width=width, colour=wants_colour(stream))
+    text = summary(result, width=terminal_width(stream), colour=wants_colour(stream))
     encoding = stream.encoding or "utf-8"
     # A terminal that cannot show "✓" gets "?" rather than a traceback.
     stream.write(text.encode(encoding, "replace").decode(encoding) + "\n")
     stream.flush()
 
 
-def wants_colour(stream: TextIO) -> bool:
-    """Whether `stream` is a terminal that may be coloured (https://no-color.org, TERM=dumb)."""
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-
-
 def summary(result: Result | SuiteResult, *, width: int = 80, colour: bool = False) -> str:
     """The final summary as plain text of at most `width` columns, without a newline at its end."""
-    paint = _Paint(colour)
+    paint = Paint(colour)
     if isinstance(result, SuiteResult):
         return "\n".join(_suite(result, width, paint))
     return "\n".join(_run(result, width, paint))
@@ -87,25 +76,7 @@ def _position(status: Status) -> str:
     return f"[{suite.index + 1}/{len(suite.names)} {shown(suite.names[suite.index], 30)}] "
 
 
-class _Paint:
-    """Colours text, or leaves it as it is."""
-
-    def __init__(self, on: bool) -> None:
-        self._on = on
-
-    def tone(self, text: str, tone: Tone, *, bold: bool = False) -> str:
-        if not self._on:
-            return text
-        return click.style(text, fg=_COLOURS.get(tone), bold=bold or None)
-
-    def heading(self, text: str) -> str:
-        return click.style(text, bold=True) if self._on else text
-
-    def dim(self, lines: list[str]) -> list[str]:
-        return [click.style(line, dim=True) for line in lines] if self._on else lines
-
-
-def _suite(suite: SuiteResult, width: int, paint: _Paint) -> list[str]:
+def _suite(suite: SuiteResult, width: int, paint: Paint) -> list[str]:
     sign = verdict_sign(suite.verdict)
     reason = f"{shown(suite.name)}: {shown(suite.verdict.reason)}"
     lines = [paint.tone(f"{sign.glyph} {sign.word}", sign.tone, bold=True) + "  " + _first(reason, sign.word, width)]
@@ -134,7 +105,7 @@ def _first(text: str, word: str, width: int) -> str:
     return fit(text, width - len(word) - 4)
 
 
-def _run(run: Result, width: int, paint: _Paint) -> list[str]:
+def _run(run: Result, width: int, paint: Paint) -> list[str]:
     sections = [
         ("", _verdict(run, width, paint)),
         ("Thresholds", _thresholds(run, width, paint)),
@@ -155,7 +126,7 @@ def _run(run: Result, width: int, paint: _Paint) -> list[str]:
     return lines
 
 
-def _verdict(run: Result, width: int, paint: _Paint) -> list[str]:
+def _verdict(run: Result, width: int, paint: Paint) -> list[str]:
     sign = verdict_sign(run.verdict)
     reason = f"{shown(name_of(run), 60)}: {shown(run.verdict.reason)}"
     head = [paint.tone(f"{sign.glyph} {sign.word}", sign.tone, bold=True)]
@@ -173,7 +144,7 @@ def _verdict(run: Result, width: int, paint: _Paint) -> list[str]:
     return head + paint.dim(flow(facts, width=width))
 
 
-def _thresholds(run: Result, width: int, paint: _Paint) -> list[str]:
+def _thresholds(run: Result, width: int, paint: Paint) -> list[str]:
     outcomes = run.verdict.thresholds
     rows = [
         [
@@ -277,7 +248,7 @@ def _stages(run: Result, width: int) -> list[str]:
     return table([head, *rows], width=width)
 
 
-def _failures(failures: Sequence[FailureSummary], width: int, paint: _Paint) -> list[str]:
+def _failures(failures: Sequence[FailureSummary], width: int, paint: Paint) -> list[str]:
     lines = []
     for failure in failures[:FAILURES_SHOWN]:
         whose = " (this generator's own)" if failure.local else ""
@@ -293,7 +264,7 @@ def _failures(failures: Sequence[FailureSummary], width: int, paint: _Paint) -> 
     return lines
 
 
-def _generator(run: Result, width: int, paint: _Paint) -> list[str]:
+def _generator(run: Result, width: int, paint: Paint) -> list[str]:
     seen = run.generator
     if not seen.shards and not seen.limited_by:
         return []

@@ -2,9 +2,44 @@
 
 from __future__ import annotations
 
-from wstui.execution.result import Result, SuiteResult
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from wstui.execution.result import SCHEMA, Result, SuiteResult
+from wstui.report.wording import name_of, shown
+
+
+class NotAResult(Exception):
+    """A file that holds no result, or not the one that was asked for; the text names the file and what to do."""
 
 
 def render(result: Result | SuiteResult) -> str:
     """The result as JSON text that ends with a newline; a value that does not exist is null."""
     return result.to_json() + "\n"
+
+
+def read(path: str | Path, name: str = "") -> Result:
+    """The result in a JSON file; `name` picks one run of a suite. Raises NotAResult."""
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise NotAResult(f"{path} can't be read: {error.strerror}") from None
+    try:
+        kind = msgspec.json.decode(content, type=dict[str, Any]).get("schema")
+        if kind == SCHEMA:
+            return msgspec.json.decode(content, type=Result)
+        if kind == "wstui.suite/1":
+            return _one_of(msgspec.json.decode(content, type=SuiteResult), path, name)
+    except msgspec.DecodeError as error:
+        raise NotAResult(f"{path} is no result of wstui: {error}") from None
+    raise NotAResult(f"{path} is no result of wstui: its schema is {shown(repr(kind))}, not {SCHEMA!r}")
+
+
+def _one_of(suite: SuiteResult, path: str | Path, name: str) -> Result:
+    for run in suite.runs:
+        if name_of(run) == name:
+            return run
+    names = ", ".join(shown(name_of(run)) for run in suite.runs)
+    raise NotAResult(f"{path} holds several runs ({names}): name one of them, as in {path}#{name_of(suite.runs[0])}")

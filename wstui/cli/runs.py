@@ -1,0 +1,340 @@
+"""`wstui runs`: list, show, compare, export, tag and delete the runs in the store."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from wstui.cli.exits import BROKEN, USAGE, fail
+from wstui.execution.result import Result
+from wstui.report import change_table, figures, formats, json_file, regression
+from wstui.report.columns import table
+from wstui.report.compare import Comparison, compare
+from wstui.report.console import print_summary
+from wstui.report.file import NotWritable
+from wstui.report.retention import Retention, set_retention
+from wstui.report.store import Store, StoredRun, StoreError, UnknownRun, default_path
+from wstui.report.terminal import Paint, terminal_width, wants_colour
+from wstui.report.wording import Tone, peak_clients, shown, verdict_sign
+from wstui.scenario.errors import BadValue
+from wstui.scenario.quantity import parse_duration
+
+_REFERENCE = (
+    'ID is a number from `runs list`, a tag, a preset\'s name (its last run), "last", or one of these with "~1".'
+)
+
+
+@click.group(epilog=_REFERENCE)
+@click.option(
+    "--store",
+    "path",
+    envvar="WSTUI_STORE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="The run store, if it is not the usual one. Also WSTUI_STORE.",
+)
+@click.pass_context
+def runs(ctx: click.Context, path: Path | None) -> None:
+    """List, show, compare, export and delete stored runs.
+
+    Exit status: 0 done, 1 a condition of `compare --fail-if` holds, 2 usage, unknown run or unreadable store.
+    """
+    ctx.obj = path
+
+
+@runs.command(name="list")
+@click.option("--name", default="", metavar="PRESET", help="Only runs of this preset.")
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, metavar="N", help="How many.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON array instead of a table.")
+@click.pass_obj
+def list_(path: Path | None, name: str, limit: int, as_json: bool) -> None:
+    """List the newest runs."""
+    if not as_json and not (path or default_path()).exists():
+        click.echo("No run has been recorded yet: `wstui run quick` records one.")
+        return
+    with _store(path, create=as_json) as store:
+        found = store.runs(name=name, limit=limit)
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode([_described(run) for run in found])).decode())
+        return
+    if not found:
+        click.echo(f"No run of {name!r} has been recorded." if name else "No run has been recorded yet.")
+        return
+    paint = Paint(wants_colour(sys.stdout))
+    head = ["", "id", "preset", "started", "clients", "success", "p99", "took"]
+    rows = [head, *(_row(run) for run in found)]
+    lines = table(rows, left=3, width=terminal_width(sys.stdout), indent="")
+    click.echo(paint.heading(lines[0]))
+    for run, line in zip(found, lines[1:], strict=True):
+        click.echo(paint.tone(line, _sign(run)[2]))
+
+
+@runs.command()
+@click.argument("reference", metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="The result as JSON, with everything that is stored.")
+@click.pass_obj
+def show(path: Path | None, reference: str, as_json: bool) -> None:
+    """Show a run's summary."""
+    with _store(path) as store:
+        stored = store.run(store.find(reference))
+        result = store.result(stored.id)
+    if as_json:
+        click.echo(result.to_json())
+        return
+    click.echo(f"Run {stored.id}{_suffix(stored)}\n")
+    print_summary(result, sys.stdout)
+    click.echo(f"\nRecorded on {shown(stored.host)}: {_environment(stored.environment)}")
+
+
+@runs.command(name="compare")
+@click.argument("before", metavar="A")
+@click.argument("after", metavar="B")
+@click.option(
+    "--fail-if",
+    "conditions",
+    multiple=True,
+    metavar="CONDITION",
+    help='Exit 1 when B differs from A like this: "response.p99 > +10%", "connect.success < -1%" (points). Repeatable.',
+)
+@click.option("--proven", is_flag=True, help="Let --fail-if pass over changes that are not proven.")
+@click.option("--json", "as_json", is_flag=True, help="The change table as JSON.")
+@click.pass_obj
+def compare_(
+    path: Path | None, before: str, after: str, conditions: tuple[str, ...], proven: bool, as_json: bool
+) -> None:
+    """Compare run B with run A: what changed, and whether it is more than noise.
+
+    A and B are runs of the store, or JSON results (FILE.json, or FILE.json#PRESET for one run of a suite).
+    """
+    parsed = [_condition(text) for text in conditions]
+    first, second = _one_side(path, before), _one_side(path, after)
+    comparison = compare(
+        first[1],
+        second[1],
+        names=(first[0], second[0]),
+        environments=(first[2], second[2]),
+        further=[condition.metric for condition in parsed],
+    )
+    broken = [text for condition in parsed if (text := _held(condition, comparison, proven))]
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode({**asdict(comparison), "broken": broken})).decode())
+    else:
+        click.echo(change_table.render(comparison, width=terminal_width(sys.stdout), colour=wants_colour(sys.stdout)))
+    for text in broken:
+        click.echo(f"wstui: ✗ {text}", err=True)
+    if broken:
+        sys.exit(BROKEN)
+
+
+@runs.command()
+@click.argument("reference", metavar="ID")
+@click.argument("file", metavar="FILE")
+@click.option("--format", "form", default="", metavar="NAME", help=f"One of {', '.join(formats.FORMATS)}.")
+@click.pass_obj
+def export(path: Path | None, reference: str, file: str, form: str) -> None:
+    """Write a run as a report; the ending of FILE tells the format. "-" is stdout, and needs --format."""
+    try:
+        if file == "-" and not form:
+            fail("stdout has no ending: say which --format", USAGE)
+        chosen = formats.named(form) if form else formats.of_file(file)
+        formats.prove(chosen.name, file)
+        with _store(path) as store:
+            result = store.result(store.find(reference))
+        formats.write(result, chosen.name, file)
+    except (formats.UnknownFormat, formats.MissingExtra, NotWritable) as error:
+        fail(str(error), USAGE)
+
+
+@runs.command()
+@click.argument("references", nargs=-1, required=True, metavar="ID...")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def delete(path: Path | None, references: tuple[str, ...], yes: bool) -> None:
+    """Delete runs for good."""
+    with _store(path) as store:
+        chosen = [store.run(store.find(reference)) for reference in references]
+        going = [run.id for run in chosen if run.state == "running"]
+        if going:
+            fail(f"run {going[0]} is still going: end it first", USAGE)
+        for run in chosen:
+            click.echo(f"{run.id}  {shown(run.name)}  {_local(run.started)}{_suffix(run)}")
+        _confirm(f"Delete {len(chosen)} run{'s' if len(chosen) > 1 else ''}?", yes)
+        store.delete([run.id for run in chosen])
+
+
+@runs.command()
+@click.option("--keep", type=click.IntRange(min=0), metavar="N", help="Keep the newest N runs.")
+@click.option("--older-than", metavar="AGE", help="Delete what is older: 12h, 720h, or 30d.")
+@click.option("--remember", is_flag=True, help="Do so after every run from now on.")
+@click.option("--dry-run", is_flag=True, help="Only say what would go.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def prune(
+    path: Path | None, keep: int | None, older_than: str | None, remember: bool, dry_run: bool, yes: bool
+) -> None:
+    """Delete old runs. Tagged runs stay, and those that are still going."""
+    if keep is None and older_than is None:
+        fail("nothing to go by: give --keep N or --older-than AGE", USAGE)
+    age_s = None if older_than is None else _age(older_than)
+    with _store(path) as store:
+        doomed = store.prunable(keep=keep, older_than_s=age_s)
+        word = f"{len(doomed)} run{'' if len(doomed) == 1 else 's'}"
+        if dry_run:
+            click.echo(f"{word} would go{': ' if doomed else ''}{', '.join(map(str, doomed))}")
+            return
+        if doomed:
+            _confirm(f"Delete {word} ({', '.join(map(str, doomed[:10]))}{', …' if len(doomed) > 10 else ''})?", yes)
+            store.delete(doomed)
+        if remember:
+            set_retention(store, Retention(keep, age_s))
+    click.echo(f"{word} deleted{'; this is done after every run from now on' if remember else ''}")
+
+
+@runs.command()
+@click.argument("reference", metavar="ID")
+@click.argument("name", metavar="NAME")
+@click.option("--remove", is_flag=True, help="Take the tag away instead.")
+@click.pass_obj
+def tag(path: Path | None, reference: str, name: str, remove: bool) -> None:
+    """Give a run a name, such as `baseline`: it is found by it and never pruned. A tag is on one run only."""
+    with _store(path) as store:
+        number = store.find(reference)
+        if remove:
+            if name not in store.run(number).tags:
+                fail(f"run {number} has no tag {name!r}", USAGE)
+            store.untag(name)
+        else:
+            store.tag(number, name)
+
+
+@contextmanager
+def _store(path: Path | None, *, create: bool = False) -> Iterator[Store]:
+    try:
+        with Store(path, create=create) as store:
+            yield store
+    except (StoreError, UnknownRun) as error:
+        fail(str(error), USAGE)
+
+
+def _row(run: StoredRun) -> list[str]:
+    glyph, _, _ = _sign(run)
+    summary = run.summary
+    return [
+        glyph,
+        str(run.id),
+        shown(run.name, 24) + (f" [{', '.join(run.tags)}]" if run.tags else ""),
+        _local(run.started),
+        figures.count(peak_clients(summary)),
+        figures.percent(summary.connections.success_rate),
+        figures.milliseconds(summary.latency_ms.response.p99),
+        figures.duration(summary.duration_s),
+    ]
+
+
+def _sign(run: StoredRun) -> tuple[str, str, Tone]:
+    if run.state == "running":
+        return "▶", "running", Tone.PLAIN
+    if run.state == "interrupted":
+        return "■", "interrupted", Tone.BAD
+    sign = verdict_sign(run.summary.verdict)
+    return sign.glyph, sign.word.lower(), sign.tone
+
+
+def _described(run: StoredRun) -> dict[str, Any]:
+    summary = run.summary
+    return {
+        "id": run.id,
+        "name": run.name,
+        "tags": run.tags,
+        "suite": run.suite,
+        "url": run.url,
+        "host": run.host,
+        "started": run.started,
+        "duration_s": summary.duration_s,
+        "state": run.state,
+        "passed": summary.verdict.passed if run.state == "finished" else None,
+        "reason": summary.verdict.reason,
+        "clients": peak_clients(summary),
+        "success_rate": summary.connections.success_rate,
+        "response_ms": summary.latency_ms.response,
+    }
+
+
+def _suffix(run: StoredRun) -> str:
+    tags = f" [{', '.join(run.tags)}]" if run.tags else ""
+    return tags + (f", {run.position + 1} of {shown(run.suite)}" if run.suite else "")
+
+
+def _local(started: str) -> str:
+    try:
+        return datetime.fromisoformat(started).astimezone().strftime("%Y-%m-%d %H:%M")
+    except ValueError:
+        return shown(started, 16)
+
+
+def _environment(seen: dict[str, Any]) -> str:
+    versions = seen.get("versions") or {}
+    facts = [
+        f"{seen.get('system', '')} {seen.get('machine', '')}".strip(),
+        f"{seen.get('processors')} processors" if seen.get("processors") else "",
+        str(seen.get("python", "")),
+        *(f"{name} {version}" for name, version in versions.items() if version),
+    ]
+    return ", ".join(shown(fact) for fact in facts if fact) or "nothing is known of it"
+
+
+def _one_side(path: Path | None, reference: str) -> tuple[str, Result, dict[str, Any]]:
+    """Name, result and environment of one run to compare: from a JSON file or from the store."""
+    file, _, name = reference.partition("#")
+    if file.endswith(".json"):
+        try:
+            return (name or Path(file).stem, json_file.read(file, name), {})
+        except json_file.NotAResult as error:
+            fail(str(error), USAGE)
+    with _store(path) as store:
+        stored = store.run(store.find(reference))
+        return f"{stored.id} {stored.name}", store.result(stored.id), stored.environment
+
+
+def _condition(text: str) -> regression.Regression:
+    try:
+        return regression.parse(text)
+    except BadValue as error:
+        fail(f'--fail-if "{shown(text)}": {error}', USAGE)
+
+
+def _held(condition: regression.Regression, comparison: Comparison, proven: bool) -> str:
+    """The condition in words when it holds, or cannot be judged; else ""."""
+    change = comparison.change(condition.metric)
+    if change is None:
+        return ""
+    held = condition.holds(change)
+    if held is None or (held and (change.significant or not proven)):
+        return condition.explain(change)
+    return ""
+
+
+def _confirm(question: str, yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        fail("nobody is there to ask: say --yes", USAGE)
+    click.confirm(question, abort=True)
+
+
+def _age(text: str) -> float:
+    days = text.strip().removesuffix("d")
+    try:
+        if days != text.strip() and days.replace(".", "", 1).isdigit():
+            return float(days) * 86_400
+        return parse_duration(text)
+    except BadValue as error:
+        fail(f'--older-than "{shown(text)}" {error}, or "30d"', USAGE)
