@@ -80,7 +80,7 @@ scenarios = st.builds(
 )
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
 @given(scenarios)
 def test_any_scenario_loads_equal_from_its_text(scenario: Scenario) -> None:
     assert loads(dumps(scenario), "", {}) == scenario

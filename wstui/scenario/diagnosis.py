@@ -49,7 +49,9 @@ def diagnose(error: ValidationError, file: str, model: type[Table], under: Key =
     """A problem for each thing that `model` refused, by its place in the file; `under` is where the model stands."""
     found: dict[Key, Problem] = {}
     for detail in error.errors(include_url=False):
-        path: Key = tuple(part for part in detail["loc"] if part != "[key]")
+        path: Key = detail["loc"]
+        if path[:2] == ("target", "headers") and path[3:] == ("[key]",):
+            path = path[:3]  # the name of the header itself
         if detail["type"] == "extra_forbidden":
             message, near, value = *_unknown_key(path, model), ""
         else:

@@ -50,7 +50,7 @@ def _duration(value: Any, info: ValidationInfo) -> Any:
         return parse_duration(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise BadValue('is no duration: write "250ms", "30s", "2m" or "1h"')
-    if info.context == FROM_FILE:
+    if info.context == FROM_FILE and not value < 0:
         number = plain_number(shortest_decimal(value)) if value == value and abs(value) < LONGEST_S else "5"
         raise BadValue(f'is a number without a unit: write "{number}s" or "{number}ms"')
     return float(value)
