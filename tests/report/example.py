@@ -56,10 +56,10 @@ def scenario(name: str = "quick", clients: int = 100, ramp_s: float = 10, hold_s
 
 
 def timeline(
-    clients: int, ramp_s: int, hold_s: int, p50_ms: float, *, slow_from_s: int = 0, cpu: float = 0.2
+    clients: int, ramp_s: int, hold_s: int, p50_ms: float, *, slow_from_s: int = 0, cpu: float = 0.2, seed: int = 1
 ) -> list[dict[str, object]]:
     """One row a second; from `slow_from_s` on (0 = never) latency grows steadily."""
-    source = random.Random(clients)
+    source = random.Random(seed)
     rows = []
     for second in range(1, ramp_s + hold_s + 1):
         ramping = second <= ramp_s
@@ -162,7 +162,7 @@ def good(name: str = "quick", *, median_ms: float = 1.2, seed: int = 1) -> Resul
             Event(10.0, "stage", "hold for 30 s"),
             Event(40.0, "end", "finished"),
         ],
-        timeline=timeline(100, 10, 30, median_ms),
+        timeline=timeline(100, 10, 30, median_ms, seed=seed),
         histograms={name: encode(distribution) for name, distribution in measured.items()},
     )
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import random
+
 import msgspec
 import pytest
 
@@ -9,18 +11,33 @@ from wstui.report import change_table, regression
 from wstui.report.columns import cells
 from wstui.report.compare import compare, steady
 from wstui.report.metrics import figure
-from wstui.report.significance import batch_means, holm, rank_test, share_test
+from wstui.report.significance import ALPHA, batch_means, holm, rank_test, share_test
 from wstui.scenario.errors import BadValue
 
 
 def test_the_rank_test_agrees_with_scipy() -> None:
     # scipy.stats.mannwhitneyu(..., alternative="two-sided", method="asymptotic")
-    first, second = [1.0, 2, 3, 4, 5, 6, 7, 8], [3.5, 4.5, 5.5, 6.5, 7.5, 8.5, 9.5, 10.5]
+    first, second = [1.0, 8, 2, 7, 3, 6, 4, 5], [3.5, 10.5, 4.5, 9.5, 5.5, 8.5, 6.5, 7.5]
     assert rank_test(first, second) == pytest.approx(0.08312293695990333)
-    ties = [1.0, 1, 2, 2, 3, 3, 4, 4], [2.0, 2, 3, 3, 4, 4, 5, 5]
+    ties = [1.0, 4, 2, 3, 1, 4, 2, 3], [2.0, 5, 3, 4, 2, 5, 3, 4]
     assert rank_test(*ties) == pytest.approx(0.14639909928296396)
     assert rank_test([1.0] * 8, [1.0] * 8) == 1.0
     assert rank_test(first[:7], second) is None
+
+
+@pytest.mark.parametrize("resemblance", [0.0, 0.5, 0.9])
+def test_noise_is_rarely_taken_for_a_change_even_where_neighbours_resemble_each_other(resemblance: float) -> None:
+    source = random.Random(7)
+
+    def noise() -> list[float]:
+        values, last = [], 0.0
+        for _ in range(160):
+            last = resemblance * last + source.gauss(0, 1)
+            values.append(last)
+        return batch_means(values[100:])
+
+    wrong = sum((rank_test(noise(), noise()) or 0) < ALPHA for _ in range(400))
+    assert wrong <= 12, "at p < 0.01, 4 of 400 are expected"
 
 
 def test_the_share_test_agrees_with_scipy_for_small_counts() -> None:
