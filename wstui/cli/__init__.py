@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import os
+import sys
 
 import click
 
@@ -61,5 +63,11 @@ def wstui(ctx: click.Context) -> None:
 
 
 def main() -> None:
-    """Entry point of the command `wstui`."""
-    wstui(prog_name="wstui")
+    """Entry point of the command `wstui`. What nobody foresaw is told in a line; LOG_LEVEL=debug shows where."""
+    try:
+        wstui(prog_name="wstui")
+    except Exception as error:
+        if os.environ.get("LOG_LEVEL", "").lower() == "debug":
+            raise
+        click.echo(f"wstui: internal error: {type(error).__name__}: {error} (LOG_LEVEL=debug shows where)", err=True)
+        sys.exit(70)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Mapping
 from typing import Any
+
+import click
 
 from wstui.cli.exits import USAGE, fail
 from wstui.cli.options import flags_of
 from wstui.execution.suite import SuiteRun
-from wstui.scenario.errors import BadValue, ScenarioError
+from wstui.scenario.checks import warnings
+from wstui.scenario.errors import BadValue, ScenarioError, describe
 from wstui.scenario.model import Suite
 from wstui.scenario.presets import members, open_preset
 from wstui.scenario.quantity import parse_duration
@@ -34,9 +38,12 @@ def prepare(names: tuple[str, ...], options: dict[str, Any], environ: Mapping[st
         if options["cooldown"] is not None:
             cooldown_s = parse_duration(options["cooldown"])
     except ScenarioError as error:
-        fail(str(error), USAGE)
+        fail(describe(error.problems, shutil.get_terminal_size().columns), USAGE)
     except BadValue as error:
         fail(f"--cooldown {options['cooldown']}: {error}", USAGE)
+    for scenario in scenarios:
+        for warning in warnings(scenario):
+            click.echo(f"wstui: {warning}", err=True)
     return SuiteRun(
         scenarios,
         name=name if len(scenarios) > 1 else scenarios[0].name,

@@ -6,16 +6,18 @@ import asyncio
 
 from wstui.execution.result import Result
 from wstui.execution.run import Run
+from wstui.scenario.checks import check
 from wstui.scenario.model import Scenario
 
 
 async def run(scenario: Scenario) -> Result:
     """Run a scenario to its end and return its result.
 
-    The load is made by child processes. Cancelling drops every connection. Raises FleetError when no load
-    process can be started. A target that can't be reached is no error: the result says so.
+    The load is made by child processes. Cancelling drops every connection. Raises ScenarioError when the scenario
+    makes no sense, FleetError when no load process can be started. A target that can't be reached is no error:
+    the result says so.
     """
-    return await Run(scenario).execute()
+    return await Run(check(scenario)).execute()
 
 
 def run_sync(scenario: Scenario) -> Result:

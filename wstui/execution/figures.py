@@ -82,7 +82,8 @@ class Scope:
         c = self.sum.counters
         match metric.name:
             case "connect.success":
-                share = _share(c.ready, c.attempted)
+                # An attempt that is still on its way has neither succeeded nor failed.
+                share = _share(c.ready, c.attempted - max(0, c.opening))
                 return None if share is None else share * 100
             case "connections.dropped":
                 return c.dropped

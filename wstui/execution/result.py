@@ -124,9 +124,9 @@ class FanOutSummary(msgspec.Struct, frozen=True):
             late,
             Latency.of(fanout.spread),
             Delivery(
-                *msgspec.structs.astuple(Latency.of(fanout.delivery)),
-                None if offset is None else offset / NS_PER_MS,
-                None if uncertainty is None else uncertainty / NS_PER_MS,
+                **msgspec.structs.asdict(Latency.of(fanout.delivery)),
+                offset_ms=None if offset is None else offset / NS_PER_MS,
+                uncertainty_ms=None if uncertainty is None else uncertainty / NS_PER_MS,
             ),
             {
                 name: FanOutType(seen.messages, seen.completeness, seen.duplicates, Latency.of(seen.spread))

@@ -10,10 +10,11 @@ from collections import deque
 from collections.abc import Callable
 from datetime import datetime
 
+from wstui.execution.health import HealthMonitor, base_of
 from wstui.execution.plan import Plan, PlanClock
 from wstui.execution.record import Recorder
 from wstui.execution.result import Result, ThresholdOutcome
-from wstui.execution.spec import specs_of
+from wstui.execution.spec import spec_of, specs_of
 from wstui.execution.status import State, Status
 from wstui.execution.summary import Picture, summarize
 from wstui.execution.verdict import explain, judge
@@ -21,6 +22,7 @@ from wstui.fleet.fleet import Fleet, Sum
 from wstui.fleet.local import LocalTransport
 from wstui.fleet.transport import Transport
 from wstui.load.command import Abort, Command, Drain, Go, Pace, Pause, Ramp, Resume
+from wstui.load.connector import tls_context
 from wstui.scenario.model import Scenario, Stage
 
 NS = 1_000_000_000
@@ -56,6 +58,8 @@ class Run:
         self._broken: set[int] = set()
         self._outcomes: list[ThresholdOutcome] = []
         self._paused_s = 0.0
+        self._health: HealthMonitor | None = None
+        self._watching: asyncio.Task[None] | None = None
         self._result: Result | None = None
         self._picture = Picture(scenario, socket.gethostname())
         self._status = self._picture.first()
@@ -111,6 +115,7 @@ class Run:
             self._publish()
             await self._fleet.start()
             self._begin()
+            self._watch_target()
             while self._end is None:
                 await self._sleep()
                 self._act()
@@ -121,6 +126,8 @@ class Run:
                 self._publish()
             await self._finish(self._end)
         finally:
+            if self._watching is not None:
+                self._watching.cancel()
             await self._fleet.close()
         return self._conclude()
 
@@ -131,6 +138,17 @@ class Run:
         self._fleet.send(Go())
         self._mark("start", "run started")
         self._enter_stage()
+
+    def _watch_target(self) -> None:
+        base = base_of(self.scenario.target.url, self.scenario.target.health)
+        if base is None:
+            return
+        context = None
+        if base.startswith("https:"):
+            with contextlib.suppress(OSError):  # every client will fail with it, and say so
+                context = tls_context(spec_of(self.scenario))
+        self._health = HealthMonitor(base, context, lambda text: self._mark("health", text))
+        self._watching = asyncio.create_task(self._health.watch(lambda: self._fleet.counters().open))
 
     async def _sleep(self) -> None:
         self._wake.clear()
@@ -325,6 +343,7 @@ class Run:
             target_clients=self._target_clients,
             every_s=self._every_s,
             outcomes=self._outcomes,
+            target=self._health.latest if self._health is not None else None,
             note=self._ended_by,
             result=self._result,
         )

@@ -23,7 +23,7 @@ from wstui.execution.result import (
     StageSummary,
     ThresholdOutcome,
 )
-from wstui.execution.status import GeneratorStatus, ShardStatus, StageStatus, State, Status
+from wstui.execution.status import GeneratorStatus, ShardStatus, StageStatus, State, Status, TargetHealth
 from wstui.execution.verdict import conclude
 from wstui.fleet.fleet import Fleet
 from wstui.measure import hdr
@@ -94,6 +94,7 @@ class Picture:
         target_clients: int,
         every_s: float,
         outcomes: Sequence[ThresholdOutcome],
+        target: TargetHealth | None,
         note: str,
         result: Result | None,
     ) -> Status:
@@ -141,6 +142,7 @@ class Picture:
             tuple(outcomes),
             _generator(fleet, counters.sent, counters.late_sends, self._limited),
             fanout=self._fanout,
+            target=target,
             note=note,
             result=result,
         )
