@@ -199,8 +199,8 @@ class WstuiApp(App[Outcome]):
 
     def _fatal_error(self) -> None:
         """Textual's own report shows local variables, and those may hold a secret: tell only where it happened."""
-        self.fault = "".join(traceback.format_exc())
-        self._exit_renderables.append(Text(self.fault))
+        self.fault = _reason()
+        self._exit_renderables.append(Text(traceback.format_exc()))
         self._close_messages_no_wait()
 
 
@@ -211,6 +211,11 @@ def _badge(outcome: Outcome) -> tuple[str, str]:
     if verdict.aborted:
         return ("■ ABORTED", "badge-warn")
     return ("✓ PASSED", "badge-ok") if verdict.passed else ("✗ FAILED", "badge-bad")
+
+
+def _reason() -> str:
+    """The exception that is being handled, in one line."""
+    return "".join(traceback.format_exception_only(sys.exception())).strip()
 
 
 def operate(
@@ -229,7 +234,8 @@ def operate(
     try:
         app.run()
     except Exception:
-        fault = traceback.format_exc()
+        fault = _reason()
+        traceback.print_exc()
     fault = app.fault or fault
     runner = app.runner
     if runner.started and not runner.done.is_set():

@@ -87,6 +87,11 @@ class ResultScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """The badge tells the verdict."""
+        self.tick()
+        self.set_interval(1.0, self.tick)
+
+    def tick(self) -> None:
+        """The time of day goes on."""
         self.query_one(StatusLine).show(self._status, self.owner.clock(), verdict=self.owner.verdict_badge)
 
     def action_back(self) -> None:

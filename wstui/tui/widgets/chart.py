@@ -21,6 +21,9 @@ from wstui.tui.widgets.lines import Line
 
 _SGR = re.compile(r"\x1b\[([\d;]*)m")
 _MAX_CELLS = 2000
+_LARGEST = 1e15
+_SMALLEST = 1e-12
+"""No figure of a run is larger or smaller; what is counts as the largest, or as nothing: rulers stay legible."""
 _TIME_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
 
 
@@ -84,18 +87,18 @@ def draw(plot: Plot, width: int, height: int) -> list[Line]:
 
 def _draw(plot: Plot, width: int, height: int) -> list[Line]:
     rows = height - 2
-    values = [y for curve in plot.curves for y in curve.ys if math.isfinite(y)]
+    curves = [replace(curve, ys=[_tamed(y) for y in curve.ys]) for curve in plot.curves]
+    plot = replace(plot, curves=curves, limit=None if plot.limit is None else _tamed(plot.limit))
+    values = [y for curve in curves for y in curve.ys if math.isfinite(y)]
     scale = (
         _log_scale(values, plot.limit, rows) if plot.log else _linear_scale(values, plot.limit, rows, plot.least_top)
     )
     labels = {tick: _label(tick) for tick in scale.ticks} if values else {}
     gutter = max(4, *(width_of(text) for text in labels.values())) if labels else 4
     columns = width - gutter - 1
-    span = plot.x_to - plot.x_from
-    if not math.isfinite(span) or span <= 0:
+    plot_from, span = plot.x_from, plot.x_to - plot.x_from
+    if not (0 < span < _LARGEST and abs(plot_from) < _LARGEST):
         plot_from, span = 0.0, 60.0
-    else:
-        plot_from = plot.x_from
 
     def column(x: float) -> float:
         return (x - plot_from) / span * columns
@@ -113,7 +116,8 @@ def _draw(plot: Plot, width: int, height: int) -> list[Line]:
     elif plot.note:
         text = pad(plot.note, min(columns, width_of(plot.note)))
         start = (columns - width_of(text)) // 2
-        grid[rows // 2] = [(" " * start, "text"), (text, "muted")]
+        rest = columns - start - width_of(text)
+        grid[rows // 2] = [(" " * start, "text"), (text, "muted"), (" " * rest, "text")]
 
     tick_rows = {min(rows - 1, int((1 - scale.at(tick)) * rows)): text for tick, text in labels.items()}
     lines: list[Line] = []
@@ -184,8 +188,15 @@ def _runs(curve: Curve, scale: _Scale, column: Any, columns: int, rows: int) -> 
     return runs
 
 
+def _tamed(value: float) -> float:
+    """The value as a chart can take it: NaN stays a gap, and so is what is infinite."""
+    if not math.isfinite(value):
+        return math.nan
+    return min(_LARGEST, max(-_LARGEST, value)) if abs(value) > _SMALLEST else 0.0
+
+
 def _linear_scale(values: list[float], limit: float | None, rows: int, least_top: float) -> _Scale:
-    high = max([*values, least_top], default=1.0)
+    high = max([*values, least_top if least_top < _LARGEST else 0.0])
     if limit is not None and math.isfinite(limit) and 0 < limit <= high * 4:
         high = max(high, limit)
     low = min(0.0, min(values, default=0.0))

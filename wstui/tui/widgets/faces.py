@@ -120,7 +120,7 @@ def errors(status: Status, history: History) -> Face:
     return Face(
         "errors",
         fitting(status.failures_total, 9),
-        f"{percent(status.failure_rate)} %" if status.failure_rate is not None else "",
+        f"{percent(status.failure_rate)} %" if status.failures_total else "",
         (word + tail, word),
         mark,
         history.highs("failures_per_s"),

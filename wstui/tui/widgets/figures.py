@@ -109,6 +109,8 @@ def short(value: float | None) -> str:
     while value >= 999.5 and exponent < len(_SUFFIXES) - 1:
         value /= 1000
         exponent += 1
+    if value >= 999.5:
+        return f"{sign}{value * 1000.0**exponent:.0e}".replace("e+", "e")
     digits = 2 if value < 9.995 else 1 if value < 99.95 else 0
     return f"{sign}{value:.{digits}f}{_SUFFIXES[exponent]}"
 
@@ -129,14 +131,14 @@ def rate(value: float | None) -> str:
 
 
 def ms(value: float | None) -> str:
-    """Milliseconds in three digits: 0.043, 1.82, 12.3, 118, 4 520."""
+    """Milliseconds in two or three digits: 0.043, 0.46, 1.82, 12.3, 118, 4 520."""
     if value is None or not math.isfinite(value):
         return NONE
     if value >= 99.95:
         return count(round(value)) if value < 99_999.5 else short(value)
     if value >= 9.995:
         return f"{value:.1f}"
-    if value >= 0.9995:
+    if value >= 0.0995:
         return f"{value:.2f}"
     return f"{value:.3f}"
 

@@ -6,7 +6,7 @@ from wstui.execution.status import Status
 from wstui.tui.history import History
 from wstui.tui.view import View
 from wstui.tui.widgets import chart, faces
-from wstui.tui.widgets.figures import ms
+from wstui.tui.widgets.figures import ms, short
 from wstui.tui.widgets.limits import limit_ms
 from wstui.tui.widgets.lines import Line, Lines, rule
 
@@ -19,7 +19,7 @@ _LISTENING = (("connect p95", "connect_p95_ms", "p95"),)
 
 def marks(status: Status) -> list[tuple[float, str]]:
     """The moments to draw as vertical lines."""
-    return [(mark.at_s, mark.text) for mark in status.marks if mark.kind in MARKED][-24:]
+    return [(mark.at_s, mark.text) for mark in status.marks if mark.kind in MARKED and mark.at_s > 1][-24:]
 
 
 class Latency(Lines, can_focus=True):
@@ -49,7 +49,7 @@ class Latency(Lines, can_focus=True):
             title += [("  ━ ", meaning), (name, "text"), (f" {ms(history.latest(column))}", "strong")]
         if limit and limit_at is not None:
             about = "" if limit[0] == "p99" else f"{limit[0]} "
-            title.append((f"  ┄ {about}limit {ms(limit_at).removesuffix('.0')}", "limit"))
+            title.append((f"  ┄ {about}limit {short(limit_at)}", "limit"))
         start, end = view.span(status.elapsed_s, status.plan_total_s)
         scale = [("log" if view.log else "linear", "muted")]
         if view.window_s:
