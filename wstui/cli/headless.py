@@ -12,7 +12,8 @@ from typing import Any, TextIO
 
 import click
 
-from wstui.cli.exits import UNREACHABLE, USAGE, fail, status_of
+from wstui.cli.exits import BROKEN, UNREACHABLE, USAGE, fail, status_of
+from wstui.cli.keeping import Keeper, warn
 from wstui.execution.probe import Unreachable
 from wstui.execution.result import Result, SuiteResult
 from wstui.execution.suite import SuiteRun
@@ -45,13 +46,18 @@ def run_headless(suite: SuiteRun, options: dict[str, Any]) -> int:
     reports = wanted_reports(options)
     stream = sys.stderr if STDOUT in reports.values() else sys.stdout
     every_s = 0.0 if options["quiet"] else options["every_line"]
+    keeper = Keeper(suite, options, warn)
+    result = None
     try:
         result = asyncio.run(_carry_out(suite, stream, every_s))
+        return publish(result, reports, stream, allow_limited=options["allow_limited"])
     except Unreachable as error:
         fail(str(error), UNREACHABLE)
     except FleetError as error:
-        fail(str(error), 1)
-    return publish(result, reports, stream, allow_limited=options["allow_limited"])
+        fail(str(error), BROKEN)
+    finally:
+        with _broken_pipe_ignored(stream):
+            keeper.close(result, stream)
 
 
 def publish(

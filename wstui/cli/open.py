@@ -9,6 +9,7 @@ import click
 
 from wstui.cli.exits import UNREACHABLE, USAGE, fail
 from wstui.cli.headless import publish, wanted_reports
+from wstui.cli.keeping import Keeper
 from wstui.cli.options import output_options, scenario_options
 from wstui.cli.prepare import prepare
 from wstui.execution.suite import SuiteRun
@@ -25,12 +26,14 @@ def run_in_terminal(suite: SuiteRun, options: dict[str, Any]) -> int:
     from wstui.tui.app import operate
 
     reports = wanted_reports(options)
+    keeper = Keeper(suite, options)
     outcome = operate(suite)
     if outcome.fault:
         click.echo(f"wstui: the terminal UI failed: {outcome.fault}", err=True)
     status = 0
     if outcome.result is not None:
         status = publish(outcome.result, reports, sys.stdout, allow_limited=options["allow_limited"])
+    keeper.close(outcome.result, sys.stdout)
     if outcome.error:
         fail(outcome.error, UNREACHABLE)
     return 1 if outcome.fault and not status else status

@@ -41,6 +41,8 @@ _OUTPUT: list[Callable[[Command], Command]] = [
     click.option("--csv", "csv_file", metavar="FILE", help="Write the timeline as CSV, a row a second."),
     click.option("--markdown", "markdown_file", metavar="FILE", help="Write tables for a merge request."),
     click.option("--junit", "junit_file", metavar="FILE", help="Write thresholds as JUnit test cases."),
+    click.option("--store", "store_path", envvar="WSTUI_STORE", metavar="FILE", help="Where runs are kept."),
+    click.option("--no-store", is_flag=True, help="Do not keep this run in the store."),
     click.option("--quiet", "-q", is_flag=True, help="No live lines; only the summary."),
     click.option("--every-line", default=5.0, metavar="S", show_default=True, help="Seconds between live lines."),
     click.option("--allow-limited", is_flag=True, help="Exit 0 although the generator was the limit."),

@@ -6,7 +6,7 @@ run never waits for it. `rows` and `marks` grow at their end only, so a watcher 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -14,6 +14,7 @@ from typing import Protocol
 
 from wstui.execution.result import FanOutSummary, Latency, Result, ThresholdOutcome
 from wstui.measure.failure import FailureGroup
+from wstui.measure.histogram import HistogramData
 from wstui.measure.snapshot import Counters
 from wstui.measure.timeline import Mark, Row
 from wstui.scenario.model import Scenario
@@ -125,6 +126,7 @@ class Status:
     types: dict[str, int] = field(default_factory=dict)
     latency: Latency = field(default_factory=Latency)  # response time, whole run
     spread: tuple[tuple[float, float], ...] = ()  # (upper bound in ms or inf, share of all responses)
+    histograms: Mapping[str, HistogramData] = field(default_factory=dict)  # so far, named as in Result
     rows: Sequence[Row] = ()
     marks: Sequence[Mark] = ()
     failures: tuple[FailureGroup, ...] = ()

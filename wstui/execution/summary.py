@@ -28,7 +28,7 @@ from wstui.execution.verdict import conclude
 from wstui.fleet.fleet import Fleet
 from wstui.measure import hdr
 from wstui.measure.failure import FailureGroup
-from wstui.measure.histogram import Histogram
+from wstui.measure.histogram import Histogram, HistogramData
 from wstui.scenario.masking import mask_text, mask_url
 from wstui.scenario.model import Scenario
 from wstui.scenario.secrecy import masked, secrets_of
@@ -66,6 +66,7 @@ class Picture:
         self._failures: tuple[FailureGroup, ...] = ()
         self._limited: tuple[str, ...] = ()
         self._fanout: FanOutSummary | None = None
+        self._histograms: dict[str, HistogramData] = {}
 
     def first(self) -> Status:
         """Before anything has happened."""
@@ -104,6 +105,11 @@ class Picture:
             self._rows_seen = len(recorder.rows)
             self._latency = Latency.of(recorder.latest.response)
             self._spread = spread_of(recorder.latest.response)
+            self._histograms = {
+                "response": recorder.latest.response.data(),
+                "round_trip": recorder.latest.round_trip.data(),
+                "connect": recorder.latest.connect.data(),
+            }
             self._failures = tuple(fleet.failures())
             self._fanout = FanOutSummary.of(fleet.fanout, counters.late_broadcasts)
             self._limited = tuple(limits_reached(recorder.rows, counters, self._failures, fleet))
@@ -134,6 +140,7 @@ class Picture:
             fleet.types(),
             self._latency,
             self._spread,
+            self._histograms,
             recorder.rows,
             recorder.marks,
             self._failures,
