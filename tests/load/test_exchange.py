@@ -1,0 +1,219 @@
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from wstui.load.broadcasts import Broadcasts
+from wstui.load.client import Client
+from wstui.load.command import Spec
+from wstui.load.exchange import EXCHANGES, Exchange, quick_type, read_typed
+from wstui.load.frames import BINARY, PING, TEXT
+from wstui.measure.tally import Tally
+
+NOW_MS = 1_700_000_000_000
+
+
+class Listener:
+    """Stands in for a client: notes the keys of replies, and whether it was welcomed."""
+
+    def __init__(self, number: int = 7) -> None:
+        self.number = number
+        self.slot = number
+        tally = Tally()
+        self.shard = SimpleNamespace(tally=tally, epoch_ns=0, now=0, broadcasts=Broadcasts(10**9, tally.types))
+        self.waiting = True
+        self.sequence = 0
+        self.pending: dict[int, tuple[int, int]] = {}
+        self.replies: list[Any] = []
+
+    def welcomed(self) -> None:
+        self.waiting = False
+
+    def replied(self, key: object) -> int:
+        self.replies.append(key)
+        return 0
+
+    @property
+    def types(self) -> dict[str, int]:
+        return {name.decode("utf-8", "replace"): n for name, n in self.shard.tally.types.items()}
+
+
+def exchange(kind: str = "odin", **settings: Any) -> Exchange:
+    return EXCHANGES[kind](Spec(url="ws://127.0.0.1/", exchange=kind, **settings))
+
+
+def heard(payload: bytes, *, first: int = TEXT, kind: str = "odin", **settings: Any) -> Listener:
+    listener = Listener()
+    exchange(kind, **settings).receive(cast(Client, listener), first, payload)
+    return listener
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=20), inner, max_size=3),
+)
+ANSWER = st.fixed_dictionaries({"type": st.sampled_from(["pong", "connection:established"]) | JSON})
+PONG = st.fixed_dictionaries({"type": st.just("pong"), "originalTimestamp": JSON})
+
+
+@given(
+    st.binary() | st.one_of(JSON, ANSWER, PONG).map(lambda value: json.dumps(value).encode()),
+    st.sampled_from([TEXT, BINARY]),
+    st.sampled_from(sorted(EXCHANGES)),
+)
+@example(b"[" * 100_000, TEXT, "odin")
+@example(b'{"type":' * 50_000, TEXT, "odin")
+@example(b'{"type":"pong","originalTimestamp":' + b"9" * 5000 + b"}", TEXT, "odin")
+@example(b'{"type":"pong","originalTimestamp":17000000000\xff}', TEXT, "odin")
+@example(b"wstui:7:", TEXT, "echo")
+@example(b"wstui:7:;wstui:7:1;", TEXT, "echo")
+@example(b"wstui:7:" + b"9" * 30 + b";", TEXT, "echo")
+def test_whatever_a_server_says_is_counted_and_breaks_nothing(payload: bytes, first: int, kind: str) -> None:
+    listener = heard(payload, first=first, kind=kind)
+    assert sum(listener.types.values()) >= 1
+
+
+@given(ANSWER)
+def test_a_quick_look_at_the_type_sees_what_a_careful_one_sees(value: dict[str, Any]) -> None:
+    for separators in ((",", ":"), (", ", ": ")):
+        document = json.dumps(value, separators=separators).encode()
+        quick = quick_type(document)
+        if quick is not None:
+            assert quick == read_typed(document)[0]
+
+
+@pytest.mark.parametrize(
+    ("payload", "types"),
+    [
+        (b"", {"(empty)": 1}),
+        (b"null", {"(no type)": 1}),
+        (b"[1,2]", {"(no type)": 1}),
+        (b'{"a":1}', {"(no type)": 1}),
+        (b'{"type":5}', {"(no type)": 1}),
+        (b"{", {"(not JSON)": 1}),
+        (b"hello", {"(not JSON)": 1}),
+        (b"\xff\xfe", {"(invalid UTF-8)": 1}),
+        (b'{"type":"a"}\n{"type":"b"}\n', {"a": 1, "b": 1}),
+        (b'{"type":"a"}\r\n{"type":"a"}', {"a": 2}),
+        (b'{\n  "type": "a",\n  "b": 1\n}', {"a": 1}),
+        (b'{"b":{"type":"inner"},"type":"outer"}', {"outer": 1}),
+        (b"[" * 100_000, {"(no type)": 1}),
+        (b'{"a":' + b"[" * 100_000, {"(not JSON)": 1}),
+        (b'{"type":["pong"]}', {"(no type)": 1}),
+        (b"\n\n", {"(not JSON)": 1}),
+    ],
+)
+def test_messages_are_counted_by_what_they_are(payload: bytes, types: dict[str, int]) -> None:
+    assert heard(payload).types == types
+
+
+def test_a_binary_message_is_counted_as_such_whatever_it_holds() -> None:
+    listener = heard(b'{"type":"pong","originalTimestamp":1}', first=BINARY)
+    assert listener.types == {"(binary)": 1}
+    assert listener.replies == []
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        b'{"type":"pong","originalTimestamp":%d,"timestamp":5}',
+        b'{"type":"pong","timestamp":5,"originalTimestamp":%d}',
+        b'{"type": "pong", "originalTimestamp": %d}',
+        b'{"originalTimestamp":%d,"type":"pong"}',
+        b'{\n "type": "pong",\n "originalTimestamp": %d\n}',
+        b'{"type":"other"}\n{"type":"pong","originalTimestamp":%d}',
+    ],
+)
+@pytest.mark.parametrize("key", [NOW_MS, 5, 17_000_000_000_000])
+def test_a_pong_names_the_ping_that_it_answers(document: bytes, key: int) -> None:
+    assert heard(document % key).replies == [key]
+
+
+@pytest.mark.parametrize("value", [b'"1700000000000"', b"null", b"{}", b"[]", b"1.5", b"true"])
+def test_a_pong_that_names_no_ping_is_passed_on_as_it_is(value: bytes) -> None:
+    (key,) = heard(b'{"type":"pong","originalTimestamp":' + value + b"}").replies
+    assert type(key) is not int
+
+
+@pytest.mark.parametrize(("welcome", "payload", "welcomed"), [
+    ("connection:established", b'{"type":"connection:established"}', True),
+    ("connection:established", b'{"type":"other"}', False),
+    ("", b'{"type":"other"}', True),
+    ("", b"anything", True),
+])  # fmt: skip
+@pytest.mark.parametrize("kind", ["odin", "listen", "echo", "ping"])
+def test_the_welcome_is_the_message_of_that_type_or_any(
+    kind: str, welcome: str, payload: bytes, welcomed: bool
+) -> None:
+    assert heard(payload, kind=kind, welcome=welcome).waiting is not welcomed
+
+
+def test_a_message_that_others_had_before_may_be_the_welcome_of_a_client() -> None:
+    listen = exchange("listen", welcome="")
+    early, late = Listener(1), Listener(2)
+    early.waiting, late.shard = False, early.shard
+    for listener in (early, late):
+        listen.receive(cast(Client, listener), TEXT, b'{"type":"price","price":1}')
+    assert not late.waiting
+    assert late.types == {"price": 2}
+
+
+def test_pings_in_flight_never_share_a_key() -> None:
+    odin, listener = exchange(), Listener()
+    keys = []
+    for at_ns in [0, 0, 100, 2_000_000, 2_000_001, 1_000_000]:
+        _, payload, key = odin.compose(cast(Client, listener), NOW_MS * 1_000_000 + at_ns)
+        listener.pending[key] = (0, 0)
+        keys.append(key)
+        assert json.loads(payload) == {"type": "ping", "timestamp": key}
+    assert keys == sorted(set(keys))
+
+
+def test_the_timestamps_of_a_fast_closed_loop_keep_to_the_clock() -> None:
+    odin, listener = exchange(), Listener()
+    for n in range(1000):
+        _, _, key = odin.compose(cast(Client, listener), NOW_MS * 1_000_000 + n * 50_000)
+        assert key == NOW_MS + n * 50_000 // 1_000_000
+
+
+def test_a_server_that_answers_twice_never_gets_two_pings_with_one_key() -> None:
+    odin, listener = exchange(), Listener()
+    listener.shard.tally.counters.duplicates = 1
+    keys = {odin.compose(cast(Client, listener), NOW_MS * 1_000_000)[2] for _ in range(10)}
+    assert len(keys) == 10
+
+
+@given(st.integers(0, 10**6), st.integers(1, 10**6), st.integers(0, 4000))
+def test_an_echo_is_known_by_client_and_number(number: int, sent: int, size: int) -> None:
+    echo = exchange("echo", size=size)
+    listener = Listener(number)
+    listener.sequence = sent - 1
+    first, payload, key = echo.compose(cast(Client, listener), 0)
+    assert (first, key) == (TEXT, sent)
+    assert len(payload) == max(size, len(b"wstui:%d:%d;" % (number, sent)))
+    echo.receive(cast(Client, listener), TEXT, payload)
+    echo.receive(cast(Client, listener), TEXT, b'{"you said":"' + payload + b'"}')
+    assert listener.replies == [sent, sent]
+    other = Listener(number + 1)
+    echo.receive(cast(Client, other), TEXT, payload)
+    assert other.replies == [], "a server that echoes to everybody"
+    if size > 20:
+        echo.receive(cast(Client, listener), TEXT, payload[:-1])
+        assert listener.replies[-1] == -1, "cut short it is no echo"
+
+
+def test_a_ping_frame_is_known_by_its_payload() -> None:
+    ping, listener = exchange("ping"), Listener()
+    first, payload, key = ping.compose(cast(Client, listener), 0)
+    assert first == PING
+    ping.pong(cast(Client, listener), payload)
+    ping.pong(cast(Client, listener), b"unsolicited")
+    ping.pong(cast(Client, listener), b"")
+    ping.pong(cast(Client, listener), "²".encode())
+    assert listener.replies == [key, -1, -1, -1]
+    assert listener.types == {"(pong frame)": 4}
