@@ -258,6 +258,8 @@ class Run:
         # What was counted while the run was brought to its end belongs to its last stage.
         self._cut_stages(at_once=True)
         self._fleet.settle_broadcasts(at_once=True)
+        if len(self._fleet.lost) == self._fleet.size:
+            self._ended_by = self._ended_by or "every load process was lost"
         self._recorder.end_stage(ended_s, self._fleet.sum(), active_s)
 
     def _conclude(self) -> Result:

@@ -16,6 +16,11 @@ from wstui.load.link import LinkLost, PipeLink
 from wstui.load.selfcheck import raise_files_limit
 from wstui.load.shard import Shard
 
+
+class ShardFailed(Exception):
+    """A mistake of our own ended the shard; the operator's side shows the last line of its text."""
+
+
 LEASE_S = 3.0
 ORPHAN_GRACE_NS = 500_000_000
 
@@ -49,8 +54,10 @@ async def serve(link: PipeLink) -> None:
         shard.obey(Drain(ORPHAN_GRACE_NS))
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(shard.ended_event.wait(), 4.0)
-    link.send(encode(Finished(spec.shard)))
     listener.cancel()
+    if shard.failure:
+        raise ShardFailed(shard.failure)
+    link.send(encode(Finished(spec.shard)))
 
 
 async def _listen(link: PipeLink, shard: Shard) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable
 from enum import IntEnum
@@ -67,6 +68,7 @@ class Shard:
             [ClientPerMessageDeflateFactory()] if spec.compression else None
         )
         self.ended_event = asyncio.Event()
+        self.failure = ""  # the traceback of a mistake of our own
         self._identity = Identity(spec)
         uri = self._identity.plain
         self._connector = Connector(spec, loop, uri.host, uri.port, uri.secure)
@@ -164,7 +166,18 @@ class Shard:
     def _tick(self) -> None:
         if self._phase is Phase.ENDED:
             return
-        now = time.monotonic_ns()
+        try:
+            self._do_tick(time.monotonic_ns())
+        except Exception:
+            # A shard without its tick would go on sending and say nothing: better it ends, and says why.
+            self.failure = traceback.format_exc()
+            self.ended_event.set()
+            return
+        if not self.ended_event.is_set():
+            self._next_tick = max(self._next_tick + TICK_S, self._loop.time())
+            self._loop.call_at(self._next_tick, self._tick)
+
+    def _do_tick(self, now: int) -> None:
         self._check.lag(self._loop.time() - self._next_tick)
         if self._phase is Phase.LOADING:
             self._approach()
@@ -177,9 +190,6 @@ class Shard:
         if now - self._zero_ns >= (self._sequence + 1) * SNAPSHOT_NS:
             self._speak(now)
             self._tell_broadcasts(now)
-        if not self.ended_event.is_set():
-            self._next_tick = max(self._next_tick + TICK_S, self._loop.time())
-            self._loop.call_at(self._next_tick, self._tick)
 
     def _approach(self) -> None:
         """Start or retire clients until as many are there as the ramp wants now."""
