@@ -50,7 +50,7 @@ class _Resident:
     def __init__(self) -> None:
         self._file: BinaryIO | None = None
         with contextlib.suppress(OSError):
-            self._file = Path("/proc/self/statm").open("rb", buffering=0)
+            self._file = Path("/proc/self/statm").open("rb", buffering=0)  # noqa: SIM115
 
     def bytes(self) -> int:
         """Bytes in use, 0 when the system does not tell."""
