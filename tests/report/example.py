@@ -5,11 +5,15 @@ from __future__ import annotations
 import dataclasses
 import random
 
+import msgspec
+
 from wstui.execution.result import (
     Connections,
+    Delivery,
     Event,
     FailureSample,
     FailureSummary,
+    FanOutSummary,
     GeneratorSummary,
     Latency,
     LatencySet,
@@ -190,7 +194,9 @@ def broken(name: str = "stress") -> Result:
             False,
             [FailureSample(4.2, 17, "retry-after: 1"), FailureSample(59.0, 4811, "retry-after: 1")],
         ),
-        FailureSummary("timeout", "no welcome in 10 s", 90, 21.0, 69.5, False, [FailureSample(21.0, 901, "")]),
+        FailureSummary(
+            "connect timeout", "no welcome within 10 s", 90, 21.0, 69.5, False, [FailureSample(21.0, 901, "")]
+        ),
         FailureSummary("reset", "connection reset by peer", 30, 33.0, 58.1),
         FailureSummary("close 1011", "internal error", 12, 70.3, 118.9, False, [FailureSample(70.3, 5, "slow")]),
     ]
@@ -270,6 +276,21 @@ def limited() -> Result:
     )
 
 
+def fan_out() -> Result:
+    """Clients that listen; some broadcasts did not reach all of them."""
+    delivery = Latency.of(histogram(31, 5000, 4.0))
+    return _with(
+        good("fanout"),
+        fanout=FanOutSummary(
+            messages=400,
+            completeness=0.9971,
+            duplicates=3,
+            spread_ms=Latency.of(histogram(30, 5000, 2.0)),
+            delivery_ms=Delivery(**msgspec.structs.asdict(delivery), offset_ms=-1.5, uncertainty_ms=0.4),
+        ),
+    )
+
+
 def empty() -> Result:
     """The target could not be reached: nothing was measured."""
     return Result(
@@ -341,6 +362,7 @@ EVERY = {
     "good": good(),
     "broken": broken(),
     "limited": limited(),
+    "fan-out": fan_out(),
     "empty": empty(),
     "aborted": aborted(),
     "hostile": hostile(),

@@ -26,6 +26,7 @@ WORDS = {
     "good": "✓ PASSED",
     "broken": "✗ FAILED",
     "limited": "▲ LIMITED",
+    "fan-out": "✓ PASSED",
     "empty": "✗ UNREACHABLE",
     "aborted": "■ ABORTED",
     "hostile": "✗ FAILED",

@@ -65,8 +65,13 @@ def table(rows: Sequence[Sequence[str]], *, left: int = 1, width: int = 80, inde
     ]
 
 
-def flow(facts: Iterable[str], *, width: int = 80, indent: str = "  ", between: str = " · ") -> list[str]:
-    """Facts one after the other, as many to a line as fit; one that is longer than a line is cut."""
+def flow(
+    facts: Iterable[str], *, width: int = 80, indent: str = "  ", between: str = " · ", first: str | None = None
+) -> list[str]:
+    """Facts one after the other, as many to a line as fit; one that is longer than a line is cut.
+
+    `first` is the indent of the first line, where it differs.
+    """
     lines: list[str] = []
     line = ""
     for fact in facts:
@@ -77,9 +82,13 @@ def flow(facts: Iterable[str], *, width: int = 80, indent: str = "  ", between: 
             line = fact
         else:
             line = longer
-    return [*lines, indent + line] if line else lines
+    if line:
+        lines.append(indent + line)
+    if lines and first is not None:
+        lines[0] = first + lines[0][len(indent) :]
+    return lines
 
 
-def wrap(text: str, *, width: int = 80, indent: str = "  ") -> list[str]:
-    """A sentence over as many lines as it needs."""
-    return flow(text.split(), width=width, indent=indent, between=" ")
+def wrap(text: str, *, width: int = 80, indent: str = "  ", first: str | None = None) -> list[str]:
+    """A sentence over as many lines as it needs; `first` is the indent of the first line, as wide as the others'."""
+    return flow(text.split(), width=width, indent=indent, between=" ", first=first)

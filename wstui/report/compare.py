@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from wstui.execution.result import Result
 from wstui.measure.histogram import RELATIVE_ERROR
 from wstui.report.metrics import FAMILIES, failures, figure, histogram_of
+from wstui.report.rows import active_rows, column
 from wstui.report.significance import ALPHA, batch_means, holm, rank_test, share_test
 from wstui.report.wording import name_of, url_of
 from wstui.scenario.threshold import Metric, parse_metric
@@ -33,6 +35,9 @@ _METRICS = (
     "messages.timed_out",
     "connections.dropped",
     "failures.rate",
+    "fanout.completeness",
+    "fanout.spread.p99",
+    "delivery.p99",
     "generator.late_sends",
 )
 # The column of the timeline in which a metric can be followed second by second.
@@ -119,26 +124,18 @@ def compare(
     return Comparison(names[0], names[1], changes, _warnings(before, after, environments))
 
 
-def steady(result: Result, column: str) -> list[float]:
+def steady(result: Result, name: str) -> list[float]:
     """A column of the timeline where the load stood still, or of all of the run where it hardly ever did."""
-    active = [
-        row
-        for row in result.timeline
-        if not row.get("paused") and not str(row.get("stage", "")).startswith(("cooldown", "drain"))
-    ]
-    still = [
-        row for row, earlier in zip(active[1:], active, strict=False) if row.get("wanted") == earlier.get("wanted")
-    ]
-    values = [row[column] for row in still if row.get(column) is not None]
-    if len(values) * 3 < len(active):
-        values = [row[column] for row in active if row.get(column) is not None]
-    return [float(value) for value in values]
+    active = active_rows(result)
+    still = [row for earlier, row in pairwise(active) if row.get("wanted") == earlier.get("wanted")]
+    values = column(still, name)
+    return values if len(values) * 3 >= len(active) else column(active, name)
 
 
 def _p_value(metric: str, before: Result, after: Result) -> float | None:
     if metric in _SERIES:
-        column = _SERIES[metric]
-        return rank_test(batch_means(steady(before, column)), batch_means(steady(after, column)))
+        series = _SERIES[metric]
+        return rank_test(batch_means(steady(before, series)), batch_means(steady(after, series)))
     counted = _SHARES.get(metric)
     if counted is not None:
         return share_test(*counted(before), *counted(after))
@@ -146,7 +143,7 @@ def _p_value(metric: str, before: Result, after: Result) -> float | None:
     if parsed.quantile is None or parsed.family not in FAMILIES:
         return None
     p_value = _quantile_test(parsed, before, after)
-    if parsed.family == "connect" or p_value is None:
+    if parsed.family not in ("response", "roundtrip") or p_value is None:
         return p_value
     # Replies are no independent observations, so the second-by-second test of a neighbour has to agree: both must
     # reject, as in an intersection-union test (Berger, Technometrics 24, 1982).

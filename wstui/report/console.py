@@ -9,6 +9,7 @@ from wstui.execution.result import FailureSummary, Latency, Result, SuiteResult
 from wstui.execution.status import State, Status
 from wstui.report import figures
 from wstui.report.columns import cells, fit, flow, table, wrap
+from wstui.report.findings import findings
 from wstui.report.terminal import Paint, terminal_width, wants_colour
 from wstui.report.wording import (
     Tone,
@@ -108,10 +109,12 @@ def _first(text: str, word: str, width: int) -> str:
 def _run(run: Result, width: int, paint: Paint) -> list[str]:
     sections = [
         ("", _verdict(run, width, paint)),
+        ("Findings", _findings(run, width, paint)),
         ("Thresholds", _thresholds(run, width, paint)),
         ("Connections", _connections(run, width)),
         ("Messages", _messages(run, width)),
         ("Latency, ms", _latency(run, width)),
+        ("Fan-out", _fan_out(run, width)),
         ("Stages", _stages(run, width)),
         ("Failures", _failures(run.failures, width, paint)),
         ("Generator", _generator(run, width, paint)),
@@ -142,6 +145,18 @@ def _verdict(run: Result, width: int, paint: Paint) -> list[str]:
         facts.append(f"paused {figures.duration(run.paused_s)}")
     facts.append(shown(run.started))
     return head + paint.dim(flow(facts, width=width))
+
+
+def _findings(run: Result, width: int, paint: Paint) -> list[str]:
+    lines = []
+    for finding in findings(run):
+        when = f" ({shown(finding.when)})" if finding.when else ""
+        lines += [
+            paint.tone(line, Tone.NEAR) for line in wrap(finding.text + when, width=width, indent="    ", first="  ▲ ")
+        ]
+        lines += wrap(shown(finding.evidence), width=width, indent="    ")
+        lines += paint.dim(wrap(finding.next_step, width=width, indent="      ", first="    → "))
+    return lines
 
 
 def _thresholds(run: Result, width: int, paint: Paint) -> list[str]:
@@ -227,6 +242,26 @@ def _latency(run: Result, width: int) -> list[str]:
     return table(rows, width=width)
 
 
+def _fan_out(run: Result, width: int) -> list[str]:
+    seen = run.fanout
+    if seen is None:
+        return []
+    delivery = seen.delivery_ms
+    clock = (
+        f" (clock offset {figures.signed_ms(delivery.offset_ms)} ± {figures.milliseconds(delivery.uncertainty_ms)})"
+        if delivery.offset_ms is not None
+        else ""
+    )
+    facts = [
+        f"{figures.count(seen.messages)} broadcasts",
+        f"completeness {figures.percent(seen.completeness)}",
+        f"duplicates {figures.count(seen.duplicates)}",
+        f"spread p50 {figures.milliseconds(seen.spread_ms.p50)}, p99 {figures.milliseconds(seen.spread_ms.p99)}",
+        f"delivery p50 {figures.milliseconds(delivery.p50)}, p99 {figures.milliseconds(delivery.p99)}{clock}",
+    ]
+    return flow(facts, width=width)
+
+
 def _stages(run: Result, width: int) -> list[str]:
     if not run.stages:
         return []
@@ -279,5 +314,8 @@ def _generator(run: Result, width: int, paint: Paint) -> list[str]:
     ]
     lines = flow(facts, width=width)
     for reason in seen.limited_by:
-        lines += [paint.tone(line, Tone.NEAR) for line in wrap(f"▲ limited by {shown(reason)}", width=width)]
+        lines += [
+            paint.tone(line, Tone.NEAR)
+            for line in wrap(f"limited by {shown(reason)}", width=width, indent="    ", first="  ▲ ")
+        ]
     return lines

@@ -29,6 +29,11 @@ def milliseconds(value: float | None) -> str:
     return f"{significant(value, 3)} ms"
 
 
+def signed_ms(value: float | None) -> str:
+    """A difference of times with its sign: "+1.23 ms", "-41.2 µs"."""
+    return milliseconds(value) if value is None or value < 0 else f"+{milliseconds(value)}"
+
+
 def count(value: float | None) -> str:
     """A whole number with its thousands set apart: "48,213"."""
     return NOTHING if value is None else f"{round(value):,}"

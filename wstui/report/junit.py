@@ -6,6 +6,7 @@ from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
 from wstui.execution.result import FailureSummary, Result, SuiteResult, ThresholdOutcome
 from wstui.report import figures
+from wstui.report.findings import findings
 from wstui.report.wording import name_of, peak_clients, runs_of, shown, url_of
 
 
@@ -52,10 +53,13 @@ def _verdict(run: Result, name: str) -> TestCase:
         case.result = [Error(reason, "unreachable")]
     elif run.verdict.aborted:
         case.result = [Error(reason, "aborted")]
-    elif not run.verdict.passed:
+    elif not run.verdict.passed and not any(outcome.passed is False for outcome in run.verdict.thresholds):
+        # Broken thresholds are failures of their own.
         case.result = [Failure(reason, "failed")]
-    if run.failures:
-        case.system_out = "\n".join(_failure(failure) for failure in run.failures)
+    said = [shown(f"{found.text} {found.evidence}. {found.next_step}") for found in findings(run)]
+    said += [_failure(failure) for failure in run.failures]
+    if said:
+        case.system_out = "\n".join(said)
     return case
 
 
@@ -71,7 +75,8 @@ def _threshold(outcome: ThresholdOutcome, name: str) -> TestCase:
     if outcome.passed is None:
         case.result = [Skipped("nothing was measured")]
     elif not outcome.passed:
-        case.result = [Failure(shown(f"{outcome.metric} was {figure}, limit {outcome.limit}"), "threshold")]
+        told = "was never measured" if outcome.value is None else f"was {figure}"
+        case.result = [Failure(shown(f"{outcome.metric} {told}, limit {outcome.limit}"), "threshold")]
     else:
         case.system_out = shown(f"{outcome.metric} was {figure}")
     return case

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from wstui.execution.result import Latency, Result, SuiteResult
 from wstui.report import figures
+from wstui.report.findings import findings
 from wstui.report.wording import (
     name_of,
     peak_clients,
@@ -85,10 +86,12 @@ def _overview(suite: SuiteResult) -> list[str]:
 def _run(run: Result) -> list[str]:
     lines = [*_title(run, "##"), "", _facts(run)]
     for heading, body in (
+        ("Findings", _findings(run)),
         ("Thresholds", _thresholds(run)),
         ("Connections", _connections(run)),
         ("Messages", _messages(run)),
         ("Latency (ms)", _latency(run)),
+        ("Fan-out", _fan_out(run)),
         ("Stages", _stages(run)),
         ("Failures", _failures(run)),
         ("Generator", _generator(run)),
@@ -103,6 +106,18 @@ def _facts(run: Result) -> str:
     if run.paused_s:
         facts.append(f"paused {figures.duration(run.paused_s)}")
     return " · ".join(fact for fact in [*facts, plain(run.started)] if fact)
+
+
+def _findings(run: Result) -> list[str]:
+    lines = []
+    for finding in findings(run):
+        when = f" ({plain(finding.when)})" if finding.when else ""
+        lines += [
+            f"- ▲ **{plain(finding.text)}**{when}",
+            f"  {plain(finding.evidence)}",
+            f"  → {plain(finding.next_step)}",
+        ]
+    return lines
 
 
 def _thresholds(run: Result) -> list[str]:
@@ -164,6 +179,25 @@ def _latency(run: Result) -> list[str]:
         for name, latency in named
     ]
     return table(head, rows)
+
+
+def _fan_out(run: Result) -> list[str]:
+    seen = run.fanout
+    if seen is None:
+        return []
+    head = ["broadcasts", "completeness", "duplicates", "spread p50", "spread p99", "delivery p50", "delivery p99"]
+    row = [
+        figures.count(seen.messages),
+        figures.percent(seen.completeness),
+        figures.count(seen.duplicates),
+        *(figures.milliseconds(value) for value in (seen.spread_ms.p50, seen.spread_ms.p99)),
+        *(figures.milliseconds(value) for value in (seen.delivery_ms.p50, seen.delivery_ms.p99)),
+    ]
+    lines = table(head, [row], left=0)
+    if seen.delivery_ms.offset_ms is not None:
+        offset = figures.signed_ms(seen.delivery_ms.offset_ms)
+        lines += ["", f"Clock offset {offset} ± {figures.milliseconds(seen.delivery_ms.uncertainty_ms)}"]
+    return lines
 
 
 def _stages(run: Result) -> list[str]:

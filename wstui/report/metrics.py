@@ -10,7 +10,13 @@ from wstui.measure.histogram import Histogram
 from wstui.scenario.threshold import Metric, parse_metric
 
 _IN_RESULT = {"mean": "mean", "min": "min", "p50": "p50", "p90": "p90", "p95": "p95", "p99": "p99", "p99.9": "p999"}
-FAMILIES = {"response": "response", "roundtrip": "round_trip", "connect": "connect"}
+FAMILIES = {
+    "response": "response",
+    "roundtrip": "round_trip",
+    "connect": "connect",
+    "fanout.spread": "fanout.spread",
+    "delivery": "delivery",
+}
 """The families of metrics whose whole distribution a result holds, and its name there."""
 
 
@@ -39,7 +45,11 @@ def figure(result: Result, name: str) -> float | None:
             return failures(result) / tried * 100 if tried else None
         case "generator.late_sends":
             return float(result.generator.late_sends)
-    return _fan_out(result, metric)
+        case "fanout.completeness":
+            return _percent(result.fanout.completeness) if result.fanout else None
+        case "fanout.duplicates":
+            return float(result.fanout.duplicates) if result.fanout else None
+    return None
 
 
 def failures(result: Result) -> int:
@@ -63,7 +73,9 @@ def _decoded(text: str) -> Histogram:
 
 
 def _statistic(result: Result, metric: Metric) -> float | None:
-    latency: Latency = getattr(result.latency_ms, FAMILIES[metric.family])
+    latency = _latency(result, metric.family)
+    if latency is None:
+        return None
     if metric.statistic in _IN_RESULT:
         value: float | None = getattr(latency, _IN_RESULT[metric.statistic])
         return value
@@ -78,14 +90,9 @@ def _percent(share: float | None) -> float | None:
     return None if share is None else share * 100
 
 
-def _fan_out(result: Result, metric: Metric) -> float | None:
-    seen = result.fanout
-    if seen is None:
-        return None
-    if metric.name == "fanout.completeness":
-        return _percent(seen.completeness)
-    if metric.name == "fanout.duplicates":
-        return seen.duplicates
-    distribution = seen.delivery_ms if metric.family == "delivery" else seen.spread_ms
-    value: float | None = getattr(distribution, _IN_RESULT.get(metric.statistic, metric.statistic), None)
-    return value
+def _latency(result: Result, family: str) -> Latency | None:
+    if family in ("fanout.spread", "delivery"):
+        fanout = result.fanout
+        return None if fanout is None else fanout.delivery_ms if family == "delivery" else fanout.spread_ms
+    latency: Latency = getattr(result.latency_ms, FAMILIES[family])
+    return latency

@@ -1,0 +1,265 @@
+"""What the figures say in words: what limited the run, since when, in which stages, and where to look next.
+
+Each finding names the figures that it rests on. A run in which all is well has none: nothing is said for the sake of
+saying something.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from statistics import fmean
+from typing import Any
+
+from wstui.execution.result import FailureSummary, Result
+from wstui.report import figures
+from wstui.report.finding import Finding, stages_between, stages_since
+from wstui.report.knee import slow_responses
+from wstui.report.wording import ramp_rates
+
+MOST = 5
+SLOW_RAMP = 0.9
+COMPLETE = 0.9995
+
+
+def findings(result: Result) -> list[Finding]:
+    """The findings of a run, the one that casts doubt on all others first; empty when all is well."""
+    if not result.connections.attempted and not result.verdict.unreachable:
+        return []
+    found = [finding for rule in _RULES if (finding := rule(result)) is not None]
+    if found and found[0].cause == "generator":
+        # What this generator may have caused itself is not held against the server.
+        found = [finding for finding in found if finding.cause not in ("latency", "slow ramp", "no replies")]
+    return found[:MOST]
+
+
+def _generator(result: Result) -> Finding | None:
+    seen = result.generator
+    local = [failure for failure in result.failures if failure.local]
+    if not seen.limited_by and not local:
+        return None
+    reasons = list(seen.limited_by) or [f"{failure.count} × {failure.message}" for failure in local]
+    began = [event.at_s for event in result.events if event.kind in ("generator", "shard")]
+    began += [failure.first_s for failure in local]
+    return Finding(
+        "generator",
+        "This generator was the limit: the figures say little about the server.",
+        "; ".join(reasons),
+        "Make less load from here (--scale 0.5) or give it more cores or boxes: `wstui calibrate`",
+        min(began, default=None),
+        stages_since(result, min(began, default=None)),
+    )
+
+
+def _unreachable(result: Result) -> Finding | None:
+    if not result.verdict.unreachable:
+        return None
+    top = _most(result.failures, lambda failure: not failure.local)
+    return Finding(
+        "unreachable",
+        "No client became ready.",
+        _told(top) if top else result.verdict.reason,
+        "`wstui check` tries one client all the way and names what is missing",
+    )
+
+
+def _refusals(result: Result) -> Finding | None:
+    refusing = [f for f in result.failures if _is_refusal(f)]
+    seen = result.connections
+    if result.verdict.unreachable or not seen.refused or not refusing:
+        return None
+    began = min(failure.first_s for failure in refusing)
+    top = max(refusing, key=lambda failure: failure.count)
+    share = figures.percent(seen.refused / seen.attempted)
+    evidence = f"{figures.count(seen.refused)} of {figures.count(seen.attempted)} attempts ({share}): {_told(top)}"
+    open_then = _at(result, began, "open")
+    clients = f"; {figures.count(open_then)} clients were open when it began" if open_then else ""
+    if _is_rate_limit(top):
+        asked, admitted = (_mean(result, rate, began, _last(refusing)) for rate in ("attempted_per_s", "ready_per_s"))
+        rates = (
+            f"; {figures.rate(admitted)} of {figures.rate(asked)} were admitted meanwhile"
+            if admitted < 0.98 * asked
+            else ""
+        )
+        return Finding(
+            "rate limit",
+            "The server limits how fast clients may connect.",
+            evidence + rates,
+            "Ramp more slowly (--ramp), or raise the limit at the server or its proxy",
+            began,
+            stages_between(result, began, _last(refusing)),
+        )
+    if top.kind in ("http 401", "http 403", "close 4001", "close 1008"):
+        return Finding(
+            "refusals",
+            "The server did not let clients in.",
+            evidence,
+            "Is the token valid, and for longer than the run? `wstui check` tells",
+            began,
+            stages_between(result, began, _last(refusing)),
+        )
+    return Finding(
+        "refusals",
+        "The server refused connections.",
+        evidence + clients,
+        "Look at the server's connection limit, listen backlog and open files",
+        began,
+        stages_between(result, began, _last(refusing)),
+    )
+
+
+def _slow_accept(result: Result) -> Finding | None:
+    seen = result.connections
+    slow = [failure for failure in result.failures if failure.kind == "connect timeout" and not failure.local]
+    if not seen.timed_out or result.verdict.unreachable:
+        return None
+    began = min((failure.first_s for failure in slow), default=None)
+    connect = result.latency_ms.connect
+    what = f": {max(slow, key=lambda failure: failure.count).message}" if slow else ""
+    return Finding(
+        "slow accept",
+        "Some clients waited for their connection until they gave up.",
+        f"{figures.count(seen.timed_out)} of {figures.count(seen.attempted)} attempts timed out{what}; those that "
+        f"came through took p50 {figures.milliseconds(connect.p50)}, p99 {figures.milliseconds(connect.p99)}",
+        "Look at what the server does on connect, at its accept queue and its CPU",
+        began,
+        stages_between(result, began, _last(slow)),
+    )
+
+
+def _network(result: Result) -> Finding | None:
+    lost = [failure for failure in result.failures if failure.kind in ("network", "reset", "dns", "tls")]
+    if not lost or result.verdict.unreachable or not result.connections.failed:
+        return None
+    began = min(failure.first_s for failure in lost)
+    total = sum(failure.count for failure in lost)
+    return Finding(
+        "network",
+        "Connections broke below WebSocket.",
+        f"{figures.count(total)} times: {_told(max(lost, key=lambda failure: failure.count))}",
+        "Look at proxy, balancer, firewall and connection tracking, and at the listen backlog",
+        began,
+        stages_between(result, began, _last(lost)),
+    )
+
+
+def _drops(result: Result) -> Finding | None:
+    seen = result.connections
+    if not seen.dropped:
+        return None
+    closing = [failure for failure in result.failures if failure.kind.startswith("close ")]
+    closing = closing or [failure for failure in result.failures if failure.kind == "reset"]
+    top = _most(closing, lambda failure: True)
+    began = min((failure.first_s for failure in closing), default=None)
+    told = f": {_told(top)}" if top else ""
+    return Finding(
+        "drops",
+        "The server ended connections that were in use.",
+        f"{figures.count(seen.dropped)} of {figures.count(seen.ready)} ready clients{told}",
+        "Look in the server's log at that time: restarts, buffer limits, idle timeouts",
+        began,
+        stages_between(result, began, _last(closing)),
+    )
+
+
+def _no_replies(result: Result) -> Finding | None:
+    seen = result.messages
+    if not seen.timed_out:
+        return None
+    unanswered = [failure for failure in result.failures if failure.kind == "timeout"]
+    began = min((failure.first_s for failure in unanswered), default=None)
+    share = figures.percent(min(seen.timed_out / seen.sent, 1.0)) if seen.sent else "some"
+    late = f"; {figures.count(seen.late)} replies came too late" if seen.late else ""
+    return Finding(
+        "no replies",
+        "Messages were not answered in time.",
+        f"{figures.count(seen.timed_out)} of {figures.count(seen.sent)} messages ({share}){late}",
+        "Look at the server's queues: late replies mean it is behind, none that it lost them",
+        began,
+        stages_between(result, began, _last(unanswered)),
+    )
+
+
+def _fan_out(result: Result) -> Finding | None:
+    seen = result.fanout
+    if seen is None or seen.completeness is None or (seen.completeness >= COMPLETE and not seen.duplicates):
+        return None
+    if seen.completeness >= COMPLETE:
+        return Finding(
+            "fan-out",
+            "Some clients received a broadcast more than once.",
+            f"{figures.count(seen.duplicates)} duplicates of {figures.count(seen.messages)} broadcasts",
+            "Look at subscriptions that are made twice, and at redelivery between the broker and the server",
+        )
+    return Finding(
+        "fan-out",
+        "Not every client received every broadcast.",
+        f"completeness {figures.percent(seen.completeness)} over {figures.count(seen.messages)} broadcasts",
+        "Look at the server's send buffers for slow readers, and at broker overflows",
+    )
+
+
+def _slow_ramp(result: Result) -> Finding | None:
+    slow = [ramp for ramp in ramp_rates(result) if ramp.achieved < SLOW_RAMP * ramp.planned]
+    if not slow or result.verdict.aborted or result.verdict.unreachable:
+        return None
+    worst = min(slow, key=lambda ramp: ramp.achieved / ramp.planned)
+    return Finding(
+        "slow ramp",
+        "Clients came more slowly than planned.",
+        f"{figures.rate(worst.achieved)} of {figures.rate(worst.planned)} planned in {worst.stage}",
+        "Look at this generator's loop lag and at how long a connection takes",
+        stages=tuple(ramp.stage for ramp in slow),
+    )
+
+
+_RULES: tuple[Callable[[Result], Finding | None], ...] = (
+    _generator,
+    _unreachable,
+    _refusals,
+    slow_responses,
+    _drops,
+    _no_replies,
+    _slow_accept,
+    _network,
+    _fan_out,
+    _slow_ramp,
+)
+
+
+def _is_refusal(failure: FailureSummary) -> bool:
+    return not failure.local and (
+        failure.kind.startswith("http ") or failure.kind in ("connect", "close 1008", "close 1013")
+    )
+
+
+def _is_rate_limit(failure: FailureSummary) -> bool:
+    words = f"{failure.kind} {failure.message}".lower()
+    return failure.kind in ("http 429", "close 1013") or "rate limit" in words or "too many" in words
+
+
+def _told(failure: FailureSummary) -> str:
+    said = failure.message if failure.kind in failure.message.lower() else f"{failure.kind}, {failure.message}"
+    return f"{figures.count(failure.count)} × {said}"
+
+
+def _most(failures: Sequence[FailureSummary], wanted: Callable[[FailureSummary], bool]) -> FailureSummary | None:
+    return max((f for f in failures if wanted(f)), key=lambda failure: failure.count, default=None)
+
+
+def _last(failures: Sequence[FailureSummary]) -> float | None:
+    return max((failure.last_s for failure in failures), default=None)
+
+
+def _at(result: Result, at_s: float, column: str) -> int:
+    row: dict[str, Any] = next((row for row in result.timeline if float(row.get("at_s") or 0) >= at_s), {})
+    return int(row.get(column) or 0)
+
+
+def _mean(result: Result, column: str, since_s: float, until_s: float | None) -> float:
+    """The mean of a rate between two times."""
+    values = [
+        float(row.get(column) or 0)
+        for row in result.timeline
+        if float(row.get("at_s") or 0) >= since_s and (until_s is None or float(row.get("at_s") or 0) <= until_s + 1)
+    ]
+    return fmean(values) if values else 0.0
