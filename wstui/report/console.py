@@ -150,10 +150,8 @@ def _verdict(run: Result, width: int, paint: Paint) -> list[str]:
 def _findings(run: Result, width: int, paint: Paint) -> list[str]:
     lines = []
     for finding in findings(run):
-        when = f" ({shown(finding.when)})" if finding.when else ""
-        lines += [
-            paint.tone(line, Tone.NEAR) for line in wrap(finding.text + when, width=width, indent="    ", first="  ▲ ")
-        ]
+        headline = wrap(shown(finding.headline), width=width, indent="    ", first="  ▲ ")
+        lines += [paint.tone(line, Tone.NEAR) for line in headline]
         lines += wrap(shown(finding.evidence), width=width, indent="    ")
         lines += paint.dim(wrap(finding.next_step, width=width, indent="      ", first="    → "))
     return lines
@@ -314,8 +312,6 @@ def _generator(run: Result, width: int, paint: Paint) -> list[str]:
     ]
     lines = flow(facts, width=width)
     for reason in seen.limited_by:
-        lines += [
-            paint.tone(line, Tone.NEAR)
-            for line in wrap(f"limited by {shown(reason)}", width=width, indent="    ", first="  ▲ ")
-        ]
+        told = wrap(f"limited by {shown(reason)}", width=width, indent="    ", first="  ▲ ")
+        lines += [paint.tone(line, Tone.NEAR) for line in told]
     return lines

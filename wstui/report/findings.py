@@ -75,15 +75,11 @@ def _refusals(result: Result) -> Finding | None:
     clients = f"; {figures.count(open_then)} clients were open when it began" if open_then else ""
     if _is_rate_limit(top):
         asked, admitted = (_mean(result, rate, began, _last(refusing)) for rate in ("attempted_per_s", "ready_per_s"))
-        rates = (
-            f"; {figures.rate(admitted)} of {figures.rate(asked)} were admitted meanwhile"
-            if admitted < 0.98 * asked
-            else ""
-        )
+        rates = f"; {figures.rate(admitted)} of {figures.rate(asked)} were admitted meanwhile"
         return Finding(
             "rate limit",
             "The server limits how fast clients may connect.",
-            evidence + rates,
+            evidence + (rates if admitted < 0.98 * asked else ""),
             "Ramp more slowly (--ramp), or raise the limit at the server or its proxy",
             began,
             stages_between(result, began, _last(refusing)),

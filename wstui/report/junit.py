@@ -56,7 +56,7 @@ def _verdict(run: Result, name: str) -> TestCase:
     elif not run.verdict.passed and not any(outcome.passed is False for outcome in run.verdict.thresholds):
         # Broken thresholds are failures of their own.
         case.result = [Failure(reason, "failed")]
-    said = [shown(f"{found.text} {found.evidence}. {found.next_step}") for found in findings(run)]
+    said = [shown(f"{found.headline}: {found.evidence}. {found.next_step}") for found in findings(run)]
     said += [_failure(failure) for failure in run.failures]
     if said:
         case.system_out = "\n".join(said)

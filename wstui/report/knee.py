@@ -50,7 +50,7 @@ def slow_responses(result: Result) -> Finding | None:
     return Finding(
         "latency",
         "Responses became slower as the load grew: the server passed a knee.",
-        f"{evidence}, from about {figures.count(clients)} clients and {figures.rate(rows[began].get('sent_per_s'))} on",
+        f"{evidence}, from about {figures.count(clients)} clients on",
         "Look at the server's CPU, locks and queues at that load: what it carries lies just below",
         at_s,
         stages,

@@ -111,11 +111,10 @@ def _facts(run: Result) -> str:
 def _findings(run: Result) -> list[str]:
     lines = []
     for finding in findings(run):
-        when = f" ({plain(finding.when)})" if finding.when else ""
         lines += [
-            f"- ▲ **{plain(finding.text)}**{when}",
-            f"  {plain(finding.evidence)}",
-            f"  → {plain(finding.next_step)}",
+            f"- ▲ **{plain(finding.headline)}**",
+            f"  - {plain(finding.evidence)}",
+            f"  - {plain(finding.next_step)}",
         ]
     return lines
 
