@@ -98,14 +98,13 @@ async def test_connects_beyond_the_rate_get_429_and_when_to_come_back(token: str
 
 
 async def test_connects_beyond_the_limit_get_503_and_a_free_place_is_used_again(token: str) -> None:
-    async with serving(connections=2) as server:
+    async with serving(connections=2) as server, client(server, token):
         async with client(server, token):
-            async with client(server, token):
-                refusal = await refused(server, token)
-                assert (refusal.response.status_code, reason(refusal)) == (503, "connection limit")
-            await until(lambda: server.stats.phases[Phase.OPEN] == 1)
-            async with client(server, token):
-                pass
+            refusal = await refused(server, token)
+            assert (refusal.response.status_code, reason(refusal)) == (503, "connection limit")
+        await until(lambda: server.stats.phases[Phase.OPEN] == 1)
+        async with client(server, token):
+            pass
 
 
 async def test_rates_are_judged_before_tokens_so_that_a_flood_of_forgeries_costs_little(token: str) -> None:

@@ -113,24 +113,23 @@ async def test_json_of_any_shape_is_relayed(nats: str, data: bytes) -> None:
 
 
 async def test_clients_stay_when_nats_goes_and_hear_more_when_it_is_back() -> None:
-    async with Broker() as broker:
-        async with serving(nats_url=broker.url) as server, client(server) as ws:
-            assert (await get_json(server, "/health"))["status"] == "healthy"
-            await broker.stop()
-            await until(lambda: not server.stats.nats_connected)
-            response, body = await get(server, "/health")
-            assert response.status == 503
-            health = json.loads(body)
-            assert (health["status"], health["nats"]) == ("degraded", "disconnected")
-            assert (await pinged(ws))[-1]["type"] == "pong"
+    async with Broker() as broker, serving(nats_url=broker.url) as server, client(server) as ws:
+        assert (await get_json(server, "/health"))["status"] == "healthy"
+        await broker.stop()
+        await until(lambda: not server.stats.nats_connected)
+        response, body = await get(server, "/health")
+        assert response.status == 503
+        health = json.loads(body)
+        assert (health["status"], health["nats"]) == ("degraded", "disconnected")
+        assert (await pinged(ws))[-1]["type"] == "pong"
 
-            async with Broker(port=broker.port):
-                await until(lambda: server.stats.nats_connected)
-                async with published(broker.url) as connection:
-                    await send(connection, server, ("odin.trades.BTC", price("BTC", "back")))
-                assert (await receive(ws))["nonce"] == "back"
-                assert (await get_json(server, "/health"))["status"] == "healthy"
-                assert (await get_json(server, "/metrics"))["reconnectionCount"] == 1
+        async with Broker(port=broker.port):
+            await until(lambda: server.stats.nats_connected)
+            async with published(broker.url) as connection:
+                await send(connection, server, ("odin.trades.BTC", price("BTC", "back")))
+            assert (await receive(ws))["nonce"] == "back"
+            assert (await get_json(server, "/health"))["status"] == "healthy"
+            assert (await get_json(server, "/metrics"))["reconnectionCount"] == 1
 
 
 async def test_a_server_waits_for_a_nats_that_comes_later() -> None:

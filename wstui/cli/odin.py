@@ -230,7 +230,10 @@ def _begin(log_level: str, log_json: bool, die_with_parent: bool) -> None:
 
 def _secret(secret_file: Path | None) -> str | None:
     if secret_file is not None:
-        return secret_file.read_text(encoding="utf-8").strip()
+        secret = secret_file.read_text(encoding="utf-8").strip()
+        if not secret:
+            raise click.UsageError(f"--secret-file {secret_file} is empty; put the secret into it")
+        return secret
     return os.environ.get("JWT_SECRET") or None
 
 

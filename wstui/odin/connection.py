@@ -24,7 +24,7 @@ from websockets.server import ServerProtocol
 
 from wstui.odin.deadlines import Deadlines
 from wstui.odin.dialogue import Dialogue
-from wstui.odin.frames import TEXT_MASKED, apply_mask, extent, text_frame
+from wstui.odin.frames import OPCODES, TEXT_PLAIN, apply_mask, extent, text_frame
 from wstui.odin.gate import Gate
 from wstui.odin.hub import Hub
 from wstui.odin.opening import Opening, Unreadable, read_opening
@@ -124,8 +124,11 @@ class Connection(asyncio.Protocol):
         message_max = self._context.settings.limits.message_bytes
         start, size = 0, len(data)
         while size - start >= 2:
-            second = data[start + 1]
-            if 0x80 <= second < 0xFE:
+            first, second = data[start], data[start + 1]
+            if second < 0x80 or (first != TEXT_PLAIN and first & 0x0F not in OPCODES):
+                self._receive_rare(data[start:])  # wrong at its beginning: this ends the connection
+                return
+            if second < 0xFE:
                 payload = start + 6
                 end = payload + second - 0x80
             else:
@@ -133,16 +136,12 @@ class Connection(asyncio.Protocol):
                 if where is None:
                     break
                 payload, end = where
-                if second < 0x80 or end - payload > message_max:
-                    end = size  # wrong at its header already: there is no need to wait for the rest
+            if end - payload > message_max:
+                self._receive_rare(data[start:])  # too big: this ends the connection before the rest is there
+                return
             if end > size:
                 break
-            if (
-                data[start] == TEXT_MASKED
-                and second >= 0x80
-                and self._fragments is None
-                and end - payload <= message_max
-            ):
+            if first == TEXT_PLAIN and self._fragments is None:
                 text = apply_mask(data[payload:end], data[payload - 4 : payload])
                 self._context.dialogue.receive(self, text)
             else:

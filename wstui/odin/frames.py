@@ -5,18 +5,18 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
-from websockets.frames import CloseCode
+from websockets.frames import Opcode
 
 try:
     from websockets.speedups import apply_mask
 except ImportError:  # pragma: no cover - a build of websockets without its C extension
     from websockets.utils import apply_mask
 
-__all__ = ["PING", "TEXT_MASKED", "CloseCode", "Extent", "apply_mask", "extent", "text_frame"]
+__all__ = ["OPCODES", "PING", "TEXT_PLAIN", "Extent", "apply_mask", "extent", "text_frame"]
 
-TEXT_MASKED = 0x81  # FIN and opcode 1; the mask bit is in the second byte
+OPCODES = frozenset(Opcode)
 PING = b"\x89\x00"
-_CONTROL = 0x08
+TEXT_PLAIN = 0x81  # the first byte of a text frame that is final, and not compressed
 
 
 class Extent(NamedTuple):

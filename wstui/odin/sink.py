@@ -1,4 +1,4 @@
-"""The built-in sink: the leanest server that answers, so that a measurement finds the generator's limit and not its own.
+"""The built-in sink: the leanest server that answers, so that a measurement finds the limit of the generator.
 
 `python -m wstui.odin.sink --port 0` prints `ready ws://127.0.0.1:PORT/ws` and serves until it is told to end or its
 parent is gone. `GET /log` tells its counts as JSON, `GET /messages` the whole `SinkLog`.
@@ -355,8 +355,7 @@ class Connection(asyncio.Protocol):
 
 
 _SWITCH = (
-    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Accept: %b\r\n\r\n"
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %b\r\n\r\n"
 )
 _ANSWER = b"HTTP/1.1 %b\r\nContent-Type: %b\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
 _WELCOME = text_frame(b'{"type":"connection:established","timestamp":1000000000000}').replace(

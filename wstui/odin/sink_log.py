@@ -1,4 +1,4 @@
-"""What the sink saw, message by message, on the clock that all processes of a machine share: the truth to test against."""
+"""What the sink saw, message by message, on the clock that all processes of a machine share: the truth."""
 
 from __future__ import annotations
 

@@ -1,0 +1,89 @@
+"""`wstui token`, `server` and `publisher` as commands: what they print, and what they refuse."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import jwt
+import pytest
+from click.testing import CliRunner
+
+from tests.odin.target import SECRET
+from wstui.cli import odin as commands
+from wstui.odin.broker import BrokerNotFound, find_nats_server
+from wstui.odin.token import DEVELOPMENT_SECRET, Verifier
+
+pytestmark = pytest.mark.filterwarnings("ignore::jwt.InsecureKeyLengthWarning")
+
+
+def test_stdout_is_the_token_and_nothing_else() -> None:
+    result = CliRunner(env={"JWT_SECRET": SECRET}).invoke(commands.token, ["--user", "ann"])
+    assert result.stderr == ""
+    assert result.stdout == result.stdout.strip() + "\n"
+    claims = jwt.decode(result.stdout.strip(), SECRET, algorithms=["HS256"])
+    assert claims["userId"] == "ann"
+    assert claims["exp"] - claims["iat"] == 24 * 3600
+
+
+def test_without_a_secret_the_development_secret_signs_and_stderr_says_so() -> None:
+    result = CliRunner(env={"JWT_SECRET": ""}).invoke(commands.token, ["--ttl", "60"])
+    assert "development secret" in result.stderr
+    assert Verifier.by_secret(DEVELOPMENT_SECRET).verify(result.stdout.strip()) == "load-test"
+
+
+def test_a_file_holds_the_secret(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text(SECRET + "\n")
+    result = CliRunner().invoke(commands.token, ["--secret-file", str(tmp_path / "secret")])
+    assert Verifier.by_secret(SECRET).verify(result.stdout.strip())
+
+
+def test_an_empty_file_is_no_secret(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("\n")
+    result = CliRunner().invoke(commands.token, ["--secret-file", str(tmp_path / "secret")])
+    assert result.exit_code == 2
+    assert "secret" in result.stderr
+
+
+@pytest.mark.parametrize("secret", ["", DEVELOPMENT_SECRET])
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_the_development_secret_is_not_offered_to_the_network(secret: str, host: str) -> None:
+    result = CliRunner(env={"JWT_SECRET": secret}).invoke(commands.server, ["--host", host, "--port", "0"])
+    assert result.exit_code == 2
+    assert "set JWT_SECRET" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        (["--fault", "explode"], "explode"),
+        (["--public-key", __file__], "not a public key"),
+        (["--auth", "maybe"], "maybe"),
+        (["--port", "99999"], "99999"),
+    ],
+)
+def test_what_is_wrong_is_named(options: list[str], word: str) -> None:
+    result = CliRunner().invoke(commands.server, options)
+    assert result.exit_code == 2
+    assert word in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_tokens_without_a_name_are_refused() -> None:
+    result = CliRunner().invoke(commands.publisher, ["--tokens", "BTC,*"])
+    assert result.exit_code == 2
+    assert "BTC,*" in result.stderr
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_port_in_use_is_one_line(workers: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        result = CliRunner(env={"JWT_SECRET": SECRET}).invoke(commands.server, ["--port", port, "--workers", workers])
+    assert result.exit_code == 1
+    assert "in use" in result.stderr
+
+
+def test_a_nats_server_that_is_none_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BrokerNotFound, match="not a program"):
+        find_nats_server({"NATS_SERVER": str(tmp_path)})

@@ -1,0 +1,126 @@
+"""The fast path for plain frames against websockets' own protocol, on random and mutated streams cut anywhere."""
+
+from __future__ import annotations
+
+import contextlib
+from itertools import pairwise
+from unittest.mock import Mock
+
+from hypothesis import given
+from hypothesis import strategies as st
+from websockets.exceptions import InvalidState
+from websockets.frames import CloseCode, Frame, Opcode
+from websockets.protocol import OPEN
+from websockets.server import ServerProtocol
+
+from wstui.odin.connection import Connection, Context
+from wstui.odin.deadlines import Deadlines
+from wstui.odin.settings import Limits, Settings
+from wstui.odin.stats import Phase, Stats
+
+MESSAGE_MAX = 300
+
+
+class Reference:
+    """What a server does that has no fast path: messages, then bytes written, then whether it ended."""
+
+    def __init__(self) -> None:
+        self.protocol = ServerProtocol(state=OPEN, max_size=MESSAGE_MAX)
+        self.messages: list[bytes] = []
+        self.written = b""
+        self._fragments = b""
+
+    def feed(self, data: bytes) -> None:
+        self.protocol.receive_data(data)
+        for event in self.protocol.events_received():
+            if not isinstance(event, Frame) or (self.protocol.close_sent and self.protocol.close_rcvd is None):
+                continue
+            if event.opcode is Opcode.BINARY:
+                with contextlib.suppress(InvalidState):
+                    self.protocol.send_close(CloseCode.UNSUPPORTED_DATA, "text messages only")
+            elif event.opcode in (Opcode.TEXT, Opcode.CONT):
+                self._fragments += event.data
+                if event.fin:
+                    self.messages.append(self._fragments)
+                    self._fragments = b""
+        self.written += b"".join(self.protocol.data_to_send())
+
+
+class Transport:
+    """Collects what is written."""
+
+    def __init__(self) -> None:
+        self.written = b""
+        self.ended = False
+
+    def write(self, data: bytes) -> None:
+        self.written += data
+
+    def write_eof(self) -> None:
+        self.ended = True
+
+    def is_closing(self) -> bool:
+        return False
+
+
+def opened() -> tuple[Connection, Transport, list[bytes]]:
+    """A connection that is open, without a socket."""
+    messages: list[bytes] = []
+    dialogue = Mock()
+    dialogue.receive.side_effect = lambda _client, payload: messages.append(bytes(payload))
+    context = Context(
+        loop=Mock(time=lambda: 0.0),
+        settings=Settings(limits=Limits(message_bytes=MESSAGE_MAX)),
+        stats=Stats(),
+        hub=Mock(),
+        gate=Mock(),
+        dialogue=dialogue,
+        deadlines=Deadlines(),
+        refused_by_fault=lambda: False,
+    )
+    connection, transport = Connection(context), Transport()
+    connection.connection_made(transport)  # type: ignore[arg-type]
+    connection._enter(Phase.OPEN)
+    return connection, transport, messages
+
+
+@st.composite
+def frames(draw: st.DrawFn) -> bytes:
+    """One frame, mostly right."""
+    opcode = draw(st.sampled_from([1, 1, 1, 1, 0, 0, 9, 10, 8, 2]))
+    fin = draw(st.sampled_from([True, True, True, False]))
+    payload = draw(st.binary(max_size=140) | st.just(b"x" * 200) | st.just(b"y" * (MESSAGE_MAX + 1)))
+    if opcode == 8:
+        payload = draw(st.sampled_from([b"", b"\x03\xe8", b"\x03\xe8bye", b"\x03", b"\x00\x01"]))
+    if opcode > 8:
+        payload = payload[:125]
+    length = len(payload)
+    head = bytes((fin << 7 | opcode,))
+    head += bytes((0x80 | length,)) if length < 126 else bytes((0xFE,)) + length.to_bytes(2, "big")
+    mask = draw(st.sampled_from([bytes(4), b"abcd"]))
+    return head + mask + bytes(byte ^ mask[at % 4] for at, byte in enumerate(payload))
+
+
+@st.composite
+def streams(draw: st.DrawFn) -> list[bytes]:
+    """Frames in a row, perhaps with a byte changed, cut into pieces at random."""
+    data = bytearray(b"".join(draw(st.lists(frames(), max_size=8))))
+    for _ in range(draw(st.integers(0, 2)) if data else 0):
+        data[draw(st.integers(0, len(data) - 1))] = draw(st.integers(0, 255))
+    cuts = sorted(draw(st.lists(st.integers(0, len(data)), max_size=12)))
+    edges = [0, *cuts, len(data)]
+    return [bytes(data[a:b]) for a, b in pairwise(edges) if a < b]
+
+
+@given(streams())
+def test_the_fast_path_and_the_protocol_agree_on_every_stream(pieces: list[bytes]) -> None:
+    connection, transport, messages = opened()
+    reference = Reference()
+    for piece in pieces:
+        connection.data_received(piece)
+    for piece in pieces:  # one byte at a time, so that an end is seen where it happens
+        for at in range(len(piece)):
+            reference.feed(piece[at : at + 1])
+    assert messages == reference.messages
+    assert transport.written == reference.written
+    assert (connection.phase is not Phase.OPEN) == (reference.protocol.state is not OPEN)

@@ -1,0 +1,216 @@
+"""The target as real processes: the ready line, signals, workers, and nothing left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from urllib.request import urlopen
+
+import psutil
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from tests.odin.target import SECRET, WAIT_S, pinged, receive, until
+from wstui.odin.broker import BrokerNotFound
+from wstui.odin.demo import DemoTarget
+from wstui.odin.process import ChildProcess, ProcessFailed
+from wstui.odin.token import sign
+
+pytestmark = pytest.mark.asyncio(loop_factories=["asyncio"])
+
+
+@contextmanager
+def running(command: str, *options: str, **environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A command in a process of its own, and where it is ready."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", f"from wstui.cli.odin import {command}; {command}()", *options],
+        env={**os.environ, "JWT_SECRET": SECRET, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    try:
+        match = re.fullmatch(r"ready (\S+)\n", line)
+        assert match, process.communicate(timeout=WAIT_S)
+        yield process, match[1]
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@asynccontextmanager
+async def client(url: str, secret: str = SECRET) -> AsyncIterator[ClientConnection]:
+    async with connect(f"{url}?token={sign('ann', secret)}", compression=None) as ws:
+        assert (await receive(ws))["type"] == "connection:established"
+        yield ws
+
+
+def ask(url: str, path: str) -> dict[str, object]:
+    with urlopen(url.replace("ws://", "http://").removesuffix("/ws") + path, timeout=WAIT_S) as response:
+        return json.load(response)
+
+
+def gone(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_ends_the_server_cleanly(number: int) -> None:
+    with running("server", "--port", "0") as (process, url):
+        async with client(url) as ws:
+            process.send_signal(number)
+            with pytest.raises(ConnectionClosed) as end:
+                await asyncio.wait_for(ws.recv(), WAIT_S)
+            assert end.value.rcvd is not None
+            assert end.value.rcvd.code == 1001
+        _, errors = await asyncio.to_thread(process.communicate, timeout=WAIT_S)
+        assert process.returncode == 0
+        assert "running without NATS" in errors
+        assert "Traceback" not in errors
+
+
+async def test_an_embedded_nats_comes_and_goes_with_the_server() -> None:
+    with running("server", "--port", "0", "--embedded-nats", "--log-json", NATS_URL="") as (process, url):
+        assert (await asyncio.to_thread(ask, url, "/health"))["nats"] == "connected"
+        (broker,) = psutil.Process(process.pid).children()
+        process.kill()
+        await until(lambda: gone(broker.pid))
+        _, errors = process.communicate()
+        assert [json.loads(line)["level"] for line in errors.splitlines()] == ["info"] * 3
+
+
+async def test_workers_share_the_port_and_count_as_one() -> None:
+    with running("server", "--port", "0", "--workers", "2", NATS_URL="") as (process, url):
+        clients = [await connect(f"{url}?token={sign('ann', SECRET)}") for _ in range(24)]
+
+        async def all_counted() -> bool:
+            health = await asyncio.to_thread(ask, url, "/health")
+            return health["websocket"] == {"currentConnections": 24, "totalDelivered": 0}
+
+        await until(all_counted)
+        stats = await asyncio.to_thread(ask, url, "/stats")
+        assert len(stats["processes"]) == 2  # type: ignore[arg-type]
+        process.terminate()
+        for ws in clients:
+            with pytest.raises(ConnectionClosed):
+                while True:
+                    await asyncio.wait_for(ws.recv(), WAIT_S)
+            assert ws.close_code == 1001
+        await asyncio.to_thread(process.communicate, timeout=WAIT_S)
+        assert process.returncode == 0
+
+
+async def test_a_worker_that_dies_ends_the_server_and_its_fellows() -> None:
+    with running("server", "--port", "0", "--workers", "2", NATS_URL="") as (process, _):
+        workers = psutil.Process(process.pid).children()
+        assert len(workers) == 2
+        workers[0].kill()
+        _, errors = await asyncio.to_thread(process.communicate, timeout=WAIT_S)
+        assert process.returncode == 1
+        assert "ended by itself" in errors
+        assert all(gone(worker.pid) for worker in workers)
+
+
+async def test_the_demo_target_is_whole_and_ends_whole_in_any_thread() -> None:
+    lines: list[str] = []
+    pids: list[int] = []
+
+    async def use() -> None:
+        async with DemoTarget(lines.append, publisher_options=("--speed", "100")) as target:
+            assert set(target.pids) == {"nats", "server", "publisher"}
+            pids.extend(target.pids.values())
+            async with connect(f"{target.ws_url}?token={target.token}") as ws:
+                kinds = {(await receive(ws))["type"] for _ in range(4)}
+                assert {"connection:established", "trade:executed", "price:update"} <= kinds
+                assert (await pinged(ws))[-1]["type"] == "pong"
+            listed = [part for pid in pids for part in psutil.Process(pid).cmdline()]
+            assert psutil.Process(target.pids["server"]).environ()["JWT_SECRET"] not in " ".join(listed)
+        lines.append("ended")
+
+    thread = threading.Thread(target=lambda: asyncio.run(use()))
+    thread.start()
+    await asyncio.to_thread(thread.join)
+    words = [line.partition(" ")[0] for line in lines]
+    assert words == ["starting", "starting", "starting", "ready", "ended"]
+    assert all(gone(pid) for pid in pids)
+
+
+async def test_a_demo_target_that_can_not_start_says_why_and_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    target = DemoTarget(server_options=("--fault", "explode"))
+    with pytest.raises(ProcessFailed, match="explode"):
+        await target.start()
+    assert all(gone(pid) for pid in target.pids.values())
+    monkeypatch.setenv("NATS_SERVER", "/does/not/exist")
+    with pytest.raises(BrokerNotFound, match="/does/not/exist"):
+        async with DemoTarget():
+            pass
+
+
+DEMO = """
+import asyncio
+from wstui.odin.demo import DemoTarget
+async def main():
+    async with DemoTarget() as target:
+        print(*target.pids.values(), flush=True)
+        await asyncio.sleep(60)
+asyncio.run(main())
+"""
+FLAG = """
+import subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "from wstui.cli.odin import server; server()",
+                          "--port", "0", "--die-with-parent"], stdout=subprocess.PIPE)
+child.stdout.readline()
+print(child.pid, flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize(("script", "count"), [(DEMO, 3), (FLAG, 1)], ids=["demo", "--die-with-parent"])
+async def test_kill_9_of_the_parent_leaves_nothing(script: str, count: int) -> None:
+    parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    pids = [int(pid) for pid in parent.stdout.readline().split()]
+    assert len(pids) == count
+    assert not any(gone(pid) for pid in pids)
+    parent.kill()
+    parent.communicate()
+    await until(lambda: all(gone(pid) for pid in pids))
+
+
+async def test_a_child_that_ends_at_once_is_reported_with_its_last_words() -> None:
+    child = ChildProcess("the tester", [sys.executable, "-c", "print('I give up'); exit(3)"], ready="never")
+    with pytest.raises(ProcessFailed, match=r"the tester ended at once with status 3; it said:\s+I give up"):
+        await child.start(WAIT_S)
+
+
+async def test_a_child_that_is_never_ready_is_ended() -> None:
+    child = ChildProcess("the tester", [sys.executable, "-c", "import time; time.sleep(60)"], ready="never")
+    with pytest.raises(ProcessFailed, match="not ready within"):
+        await child.start(0.3)
+    assert not child.running
+
+
+async def test_the_publisher_is_ready_when_it_is_connected_and_ends_cleanly(nats: str) -> None:
+    with running("publisher", "--nats-url", nats, "--rate", "100") as (process, url):
+        assert url == nats
+        process.terminate()
+        _, errors = await asyncio.to_thread(process.communicate, timeout=WAIT_S)
+        assert process.returncode == 0
+        assert "ended" in errors
+        assert "Traceback" not in errors
