@@ -1,0 +1,177 @@
+"""Our engine next to the clients that Python's libraries offer: same sink, same run, turn by turn."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.util
+import statistics
+import sys
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Protocol
+
+import psutil
+
+from tests.bench.clients import LIBRARIES
+from tests.bench.table import headline, markdown
+from wstui.execution.bench import Bench, Cores, cpu_ns
+from wstui.execution.calibration import kernel_us
+from wstui.load.command import Pace
+from wstui.odin.sink_process import SinkProcess
+from wstui.scenario.model import Scenario
+
+CLOSED_LOOP_CLIENTS = 200
+IDLE_CLIENTS = 2000
+WINDOW_S, WINDOWS = 0.4, 6
+WARM_UP_S = 1.0
+_ROOT = str(Path(__file__).resolve().parents[2])
+
+
+@dataclass
+class Figures:
+    """What was measured of one engine, turn by turn."""
+
+    trip_us: list[float] = field(default_factory=list)
+    trips_a_second: list[float] = field(default_factory=list)
+    connect_us: list[float] = field(default_factory=list)
+    client_kib: list[float] = field(default_factory=list)
+    sink_cpu: list[float] = field(default_factory=list)
+
+
+class Engine(Protocol):
+    """A process that opens clients when told and then sends as fast as it gets answers."""
+
+    pid: int
+
+    async def open(self, clients: int) -> None: ...
+
+    async def loop(self) -> None: ...
+
+
+class Ours:
+    """A shard."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+        self.pid = bench.pid
+
+    async def open(self, clients: int) -> None:
+        await self._bench.open(clients)
+
+    async def loop(self) -> None:
+        self._bench.tell(Pace(0))
+
+
+class Theirs:
+    """A process of `tests.bench.clients`."""
+
+    def __init__(self, process: asyncio.subprocess.Process, url: str) -> None:
+        self._process = process
+        self._url = url
+        self.pid = process.pid
+
+    async def open(self, clients: int) -> None:
+        self._say(f"open {self._url} {clients}")
+        await self.hear("open")
+
+    async def loop(self) -> None:
+        self._say("loop")
+
+    def _say(self, line: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(line.encode() + b"\n")
+
+    async def hear(self, word: str) -> None:
+        assert self._process.stdout is not None
+        line = await asyncio.wait_for(self._process.stdout.readline(), 120)
+        if not line.startswith(word.encode()):
+            raise RuntimeError(f"the client process said {line!r} where {word!r} was expected")
+
+
+@contextlib.asynccontextmanager
+async def start(name: str, sink: SinkProcess, cores: Cores) -> AsyncIterator[Engine]:
+    """An engine as a process on its own core."""
+    if name == "wstui":
+        scenario = Scenario.model_validate(
+            {"target": {"url": sink.url}, "messages": {"every": 3600.0}, "fleet": {"shards": 1}}
+        )
+        async with Bench(scenario, sink, cores) as bench:
+            yield Ours(bench)
+        return
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.bench.clients", name, cwd=_ROOT,
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        engine = Theirs(process, sink.url)
+        await engine.hear("up")
+        if cores.shard is not None:
+            psutil.Process(process.pid).cpu_affinity([cores.shard])
+        yield engine
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def _turn(name: str, cores: Cores, figures: Figures) -> None:
+    async with SinkProcess(core=cores.target) as sink, start(name, sink, cores) as engine:
+        await engine.open(CLOSED_LOOP_CLIENTS)
+        await engine.loop()
+        await asyncio.sleep(WARM_UP_S)
+        for _ in range(WINDOWS):
+            before = await sink.summary()
+            cpu, at, sink_cpu = cpu_ns(engine.pid), time.monotonic(), cpu_ns(sink.pid)
+            await asyncio.sleep(WINDOW_S)
+            after = await sink.summary()
+            seconds = time.monotonic() - at
+            trips = after["replied"] - before["replied"]
+            figures.trip_us.append((cpu_ns(engine.pid) - cpu) / 1e3 / trips)
+            figures.trips_a_second.append(trips / seconds)
+            figures.sink_cpu.append((cpu_ns(sink.pid) - sink_cpu) / 1e9 / seconds)
+    async with SinkProcess(core=cores.target) as sink, start(name, sink, cores) as engine:
+        process = psutil.Process(engine.pid)
+        await asyncio.sleep(0.3)
+        cpu, resident = cpu_ns(engine.pid), process.memory_info().rss
+        await engine.open(IDLE_CLIENTS)
+        figures.connect_us.append((cpu_ns(engine.pid) - cpu) / 1e3 / IDLE_CLIENTS)
+        await asyncio.sleep(0.5)
+        figures.client_kib.append((process.memory_info().rss - resident) / 1024 / IDLE_CLIENTS)
+
+
+async def measure(turns: int) -> None:
+    """Measure every engine that is installed, `turns` times in alternation, and print a table."""
+    cores = Cores.apart()
+    names = ["wstui", *(name for name, (package, _, _) in LIBRARIES.items() if importlib.util.find_spec(package))]
+    results = {name: Figures() for name in names}
+    kernel = []
+    for turn in range(turns):
+        for name in names:
+            print(f"turn {turn + 1} of {turns}: {name} (load {psutil.getloadavg()[0]:.1f})", file=sys.stderr)
+            kernel.append(kernel_us())
+            await _turn(name, cores, results[name])
+    rows = [
+        ["engine", "CPU a round trip, µs: median (least)", "round trips/s", "sink's core", "connect, µs of CPU",
+         f"KiB a client at {IDLE_CLIENTS}"],
+    ]  # fmt: skip
+    for name, figures in results.items():
+        package = "wstui" if name == "wstui" else LIBRARIES[name][0]
+        rows.append(
+            [
+                f"{name} ({version(package)})",
+                f"{statistics.median(figures.trip_us):.1f} ({min(figures.trip_us):.1f})",
+                f"{statistics.median(figures.trips_a_second):,.0f}",
+                f"{statistics.median(figures.sink_cpu):.0%}",
+                f"{statistics.median(figures.connect_us):.0f} ({min(figures.connect_us):.0f})",
+                f"{statistics.median(figures.client_kib):.1f}",
+            ]
+        )
+    print(headline())
+    print(
+        f"{CLOSED_LOOP_CLIENTS} clients, closed loop; {turns} turns. The kernel's part of a round trip (one send and "
+        f"one receive over loopback) here: {statistics.median(kernel):.1f} µs ({min(kernel):.1f}).\n"
+    )
+    print(markdown(rows))

@@ -1,0 +1,114 @@
+"""The Python that a round trip runs through, without sockets: what the engine's own code costs, part by part."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+from tests.bench.table import headline, markdown
+from wstui.execution.spec import spec_of
+from wstui.load.client import Client, Step
+from wstui.load.frames import TEXT, encode
+from wstui.load.shard import Shard
+from wstui.measure.histogram import Histogram
+from wstui.odin.sink import pong_to
+from wstui.scenario.model import Scenario
+
+ROUNDS = 20_000
+REPEAT = 9
+CLIENTS = 200
+
+
+class Wire:
+    """A transport that keeps the last frame."""
+
+    written = b""
+
+    def write(self, data: bytes) -> None:
+        self.written = data
+
+    def abort(self) -> None:
+        pass
+
+
+def measure() -> None:
+    """Print what each part costs: the least of several series, in ns."""
+    rows = [["part", "ns: least", "median"]]
+    for name, run in asyncio.run(_parts()):
+        series = [run() for _ in range(REPEAT)]
+        rows.append([name, f"{min(series):,.0f}", f"{statistics.median(series):,.0f}"])
+    print(headline() + "\n")
+    print(markdown(rows))
+
+
+async def _parts() -> list[tuple[str, Callable[[], float]]]:
+    scenario = Scenario.model_validate({"target": {"url": "ws://127.0.0.1:9/ws"}, "messages": {"every": 3600.0}})
+    shard = Shard(spec_of(scenario), lambda _snapshot: None)
+    clients = []
+    for number in range(CLIENTS):
+        client = Client(shard, number, shard._identity.plain)
+        client.transport = Wire()  # type: ignore[assignment]
+        client.step = Step.READY
+        clients.append(client)
+    histogram = Histogram()
+    client = clients[0]
+    client.send(time.monotonic_ns())
+    pong = bytes(pong_to(b'{"type":"ping","timestamp":1732393000000}') or b"")
+    payload = b'{"type":"ping","timestamp":1732393000000}'
+    stray = pong.replace(b"1732393000000", b"1732393000001")
+
+    def send() -> None:
+        client.pending.clear()
+        client.send(1)
+
+    class Receiver(Client):
+        __slots__ = ()
+
+        def message(self, first: int, payload: bytes) -> None:
+            pass
+
+    deaf = Receiver(shard, 0, shard._identity.plain)
+    deaf.transport, deaf.step = client.transport, Step.READY
+    parts: list[tuple[str, Callable[[], Any]]] = [
+        ("send: compose, encode, count, record", send),
+        ("  compose", lambda: shard.exchange.compose(client, 1)),
+        ("  encode", lambda: encode(TEXT, payload, 1)),
+        ("  record", lambda: histogram.record(123_456)),
+        ("receive a reply nobody waits for", lambda: client.data_received(stray)),
+        ("  frames only", lambda: deaf.data_received(pong)),
+        ("nothing (the measurement itself)", lambda: None),
+    ]
+    return [("a whole round trip", lambda: _round_trips(clients)), *((n, lambda r=r: _timed(r)) for n, r in parts)]
+
+
+def _timed(run: Callable[[], Any]) -> float:
+    began = time.perf_counter_ns()
+    for _ in range(ROUNDS):
+        run()
+    return (time.perf_counter_ns() - began) / ROUNDS
+
+
+def _round_trips(clients: list[Client]) -> float:
+    """Every client sends and gets the answer to what it sent; the answers' making is not counted."""
+    spent = 0
+    rounds = ROUNDS // len(clients)
+    for _ in range(rounds):
+        began = time.perf_counter_ns()
+        now = time.monotonic_ns()
+        for client in clients:
+            client.send(now)
+        spent += time.perf_counter_ns() - began
+        pongs = [(client, _answer(client)) for client in clients]
+        began = time.perf_counter_ns()
+        for client, pong in pongs:
+            client.data_received(pong)
+        spent += time.perf_counter_ns() - began
+    return spent / (rounds * len(clients))
+
+
+def _answer(client: Client) -> bytes:
+    key = next(iter(client.pending))
+    return pong_to(b'{"type":"ping","timestamp":%d}' % key) or b""

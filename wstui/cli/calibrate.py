@@ -1,0 +1,132 @@
+"""`wstui calibrate`: how much load this box can make, measured against the built-in sink."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+import time
+from collections.abc import AsyncIterator
+from datetime import datetime
+
+import click
+import psutil
+
+from wstui.cli.exits import ABORTED, BROKEN, USAGE, fail
+from wstui.execution.bench import Cores, Target
+from wstui.execution.calibration import Calibration, Figure
+from wstui.fleet.transport import FleetError
+from wstui.odin.process import ProcessFailed
+from wstui.odin.sink_process import SinkProcess
+from wstui.report.columns import table
+from wstui.report.environment import environment
+from wstui.report.file import NotWritable, prove_writable, write
+
+SCHEMA = "wstui.calibration/1"
+
+
+@click.command()
+@click.option("--full", is_flag=True, help="Also 10 000 clients, and 60 000 messages a second on a schedule.")
+@click.option("--repeat", type=click.IntRange(1, 50), default=9, show_default=True, help="Looks at each figure.")
+@click.option("--json", "json_file", metavar="FILE", help="Write the figures as JSON; - is stdout.")
+def calibrate(full: bool, repeat: int, json_file: str | None) -> None:
+    """Measure how much load this box can make: against a sink on loopback, in about a minute.
+
+    A figure is the median of a few short looks. Where two cores are free, the load process has one and the sink the
+    other; the sink's share is shown, so that it is seen not to be the limit.
+    """
+    if json_file and json_file != "-":
+        try:
+            prove_writable(json_file)
+        except NotWritable as error:
+            fail(str(error), USAGE)
+    progress = Progress()
+    cores = Cores.apart()
+    calibration = Calibration(lambda rate: _sink(rate, cores), cores, repeat, progress.say)
+    progress.planned_s = calibration.planned_s(full)
+    figures: list[Figure] = []
+    status = 0
+    try:
+        asyncio.run(_collect(calibration, full, cores, figures))
+    except KeyboardInterrupt:
+        click.echo("wstui: interrupted; what was measured so far:", err=True)
+        status = ABORTED
+    except (FleetError, ProcessFailed) as error:
+        click.echo(f"wstui: {error}", err=True)
+        status = BROKEN
+    if json_file == "-":
+        click.echo(_document(figures))
+    else:
+        _print(figures, cores)
+        if json_file:
+            write(json_file, _document(figures))
+            click.echo(f"figures: {json_file}")
+    sys.exit(status)
+
+
+class Progress:
+    """A line on stderr before each measurement, with the time that is left."""
+
+    def __init__(self) -> None:
+        self.planned_s = 0.0
+        self._begun = time.monotonic()
+
+    def say(self, what: str) -> None:
+        """Name what is done next."""
+        passed = time.monotonic() - self._begun
+        load = psutil.getloadavg()[0]
+        left = max(1.0, self.planned_s - passed)
+        click.echo(f"{passed:4.0f} s  {what}  (load {load:.1f}, about {left:.0f} s left)", err=True)
+
+
+async def _collect(calibration: Calibration, full: bool, cores: Cores, figures: list[Figure]) -> None:
+    if cores.target is not None:
+        # This process hardly works, but where it does it must not be in the shard's way.
+        os.sched_setaffinity(0, {cores.target})
+    async for figure in calibration.measure(full):
+        figures.append(figure)  # noqa: PERF401 - what was measured survives an interrupt
+
+
+@contextlib.asynccontextmanager
+async def _sink(broadcasts: float, cores: Cores) -> AsyncIterator[Target]:
+    options = ("--broadcast", f"{broadcasts:g}") if broadcasts else ()
+    async with SinkProcess(*options, core=cores.target) as sink:
+        yield sink
+
+
+def _print(figures: list[Figure], cores: Cores) -> None:
+    here = environment()
+    versions = ", ".join(f"{name} {number}" for name, number in here["versions"].items() if number)
+    where = "shard and sink on a core each" if cores.shard is not None else "shard and sink share what cores there are"
+    click.echo(f"{here['system']}, {here['processors']} processors, {here['python']}, {versions}")
+    click.echo(f"{where}; load average {' '.join(f'{load:g}' for load in here['load_average'])}\n")
+    rows = [("", "median", "least", "most", "unit", "goal", "")]
+    for figure in figures:
+        goal = "" if figure.goal is None else f"{'≥' if figure.at_least else '≤'} {_number(figure.goal)}"
+        mark = {None: "", True: "✓", False: "✗"}[figure.reached]
+        least, most = min(figure.values), max(figure.values)
+        rows.append((figure.name, _number(figure.median), _number(least), _number(most), figure.unit, goal, mark))
+    notes = ["", *(figure.note for figure in figures)]
+    for line, note in zip(table(rows, width=120, indent=""), notes, strict=True):
+        click.echo(line)
+        if note:
+            click.echo(f"  {note}")
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.2f}".rstrip("0").rstrip(".") if value else "0"
+
+
+def _document(figures: list[Figure]) -> str:
+    return json.dumps(
+        {
+            "schema": SCHEMA,
+            "measured": datetime.now().astimezone().isoformat(timespec="seconds"),
+            "environment": environment(),
+            "figures": [figure.to_plain() for figure in figures],
+        },
+        indent=2,
+        ensure_ascii=False,
+    )
