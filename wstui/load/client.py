@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from wstui.load.shard import Shard
 
+_HTTP = b"HTTP/1."
 _HEAD_LIMIT = 64 * 1024
 EXPIRED_KEPT = 32
 
@@ -125,6 +126,9 @@ class Client(FrameReceiver, asyncio.Protocol):
         end = data.find(b"\r\n\r\n")
         protocol = self.handshake
         assert protocol is not None
+        if not data.startswith(_HTTP[: len(data)]):
+            self._give_up(Outcome.FAILED, Cause("handshake", "the answer is not HTTP"), visible(data, 80))
+            return
         if end < 0:
             self.tail = data
             if len(data) > _HEAD_LIMIT:
@@ -133,8 +137,8 @@ class Client(FrameReceiver, asyncio.Protocol):
         self.tail = b""
         head, rest = data[: end + 4], data[end + 4 :]
         status = head.split(b"\r\n", 1)[0].split(b" ", 2)
-        if len(status) < 2 or not status[0].startswith(b"HTTP/1."):
-            self._give_up(Outcome.FAILED, Cause("handshake", "the answer is not HTTP"), visible(head, 80))
+        if len(status) < 2:
+            self._give_up(Outcome.FAILED, Cause("handshake", "the answer has no status"), visible(head, 80))
             return
         if status[1] != b"101":
             reason = visible(status[2], 60) if len(status) > 2 else ""
@@ -174,6 +178,8 @@ class Client(FrameReceiver, asyncio.Protocol):
     def time_out(self) -> None:
         """The attempt took too long: say which part."""
         timeout = self.shard.spec.connect_timeout_ns / 1e9
+        if self.step is Step.WAITING and not self.waiting:
+            return  # it is connected, and only has to stay so for a while
         if self.step is Step.WAITING:
             cause = Cause("connect timeout", f"no welcome within {timeout:g} s")
         elif self.step is Step.HANDSHAKE:
@@ -233,7 +239,10 @@ class Client(FrameReceiver, asyncio.Protocol):
         tally = shard.tally
         entry = self.pending.pop(key, None) if type(key) is int else None
         if entry is None:
-            if key == self.answered:
+            # A server may put anything there, also what can't be a key.
+            if type(key) is not int:
+                tally.counters.unmatched += 1
+            elif key == self.answered:
                 tally.counters.duplicates += 1
             elif self.expired is not None and key in self.expired:
                 del self.expired[key]
@@ -241,18 +250,35 @@ class Client(FrameReceiver, asyncio.Protocol):
             else:
                 tally.counters.unmatched += 1
             return 0
-        self.answered = key  # type: ignore[assignment]
-        tally.counters.matched += 1
         intended, sent = entry
         now = shard.now
+        if now - sent >= shard.spec.timeout_ns:  # nobody has looked since it was due
+            self._miss(intended, sent)
+            tally.counters.late += 1
+            self._proceed(now)
+            return 0
+        self.answered = key  # type: ignore[assignment]
+        tally.counters.matched += 1
         tally.response.record(now - intended)
         tally.round_trip.record(now - sent)
-        if self.step is Step.RETIRING:
-            if not self.pending:
-                self.close()
-        elif shard.closed_loop and self.step is Step.READY and not shard.held:
-            self.send(now)
+        if self.step is Step.RETIRING or shard.closed_loop:
+            self._proceed(now)
         return sent
+
+    def _proceed(self, now_ns: int) -> None:
+        """What follows when nothing is in flight any more: a closed loop sends again, who retires closes."""
+        if self.pending:
+            return
+        if self.step is Step.RETIRING:
+            self.close()
+        elif self.shard.closed_loop and self.step is Step.READY and not self.shard.held:
+            self.send(now_ns)
+
+    def _miss(self, intended_ns: int, sent_ns: int, message: str = "") -> None:
+        """No reply counts any more."""
+        timeout = self.shard.spec.timeout_ns
+        cause = Cause("timeout", message or f"no reply within {timeout / 1e9:g} s")
+        self.shard.reply_missing(self, sent_ns + timeout - intended_ns, cause)
 
     def expire(self, now_ns: int) -> None:
         """Count what has waited too long for its reply; called several times a second."""
@@ -270,15 +296,9 @@ class Client(FrameReceiver, asyncio.Protocol):
             self.expired[key] = None
             if len(self.expired) > EXPIRED_KEPT:
                 del self.expired[next(iter(self.expired))]
-            self.shard.reply_missing(
-                self, sent + timeout - intended, Cause("timeout", f"no reply within {timeout / 1e9:g} s")
-            )
-        if not expired or pending:
-            return
-        if self.step is Step.RETIRING:
-            self.close()
-        elif self.shard.closed_loop and self.step is Step.READY and not self.shard.held:
-            self.send(now_ns)
+            self._miss(intended, sent)
+        if expired:
+            self._proceed(now_ns)
 
     # -- ending ------------------------------------------------------------------------------------------------
 
@@ -351,11 +371,8 @@ class Client(FrameReceiver, asyncio.Protocol):
 
     def _lose_pending(self) -> None:
         """No reply can come any more: each message in flight counts as timed out, at the timeout's value."""
-        timeout = self.shard.spec.timeout_ns
         for intended, sent in self.pending.values():
-            self.shard.reply_missing(
-                self, sent + timeout - intended, Cause("timeout", "connection ended before the reply")
-            )
+            self._miss(intended, sent, "connection ended before the reply")
         self.pending = {}
 
     def eof_received(self) -> bool:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 import ssl
 import sys
 from typing import TYPE_CHECKING
 
 from wstui.load.client import Client, Step
+from wstui.load.outcome import LocalAddressError
 
 if TYPE_CHECKING:
     from wstui.load.command import Spec
@@ -134,9 +136,20 @@ class Connector:
             if sys.platform == "linux":
                 with contextlib.suppress(OSError):
                     sock.setsockopt(socket.IPPROTO_IP, _BIND_ADDRESS_NO_PORT, 1)
-            sock.bind((self._local[client.number % len(self._local)], 0))
+            self._bind(sock, self._local[client.number % len(self._local)])
             await self._loop.sock_connect(sock, address)
         except BaseException:
             sock.close()
             raise
         return sock
+
+    @staticmethod
+    def _bind(sock: socket.socket, address: str) -> None:
+        try:
+            sock.bind((address, 0))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise
+            raise LocalAddressError(
+                f"can't connect from {address}: {(error.strerror or str(error)).lower()}"
+            ) from error

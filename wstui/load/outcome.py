@@ -31,6 +31,7 @@ class Cause(NamedTuple):
 _LOCAL = {
     errno.EMFILE: Cause("local files", "this process has no file descriptor left: raise ulimit -n", True),
     errno.ENFILE: Cause("local files", "this machine has no file descriptor left: raise fs.file-max", True),
+    errno.EADDRINUSE: Cause("local ports", "no local port left: add local_addresses", True),
     errno.EADDRNOTAVAIL: Cause("local ports", "no local port left: add local_addresses", True),
     errno.ENOBUFS: Cause("local memory", "the kernel has no socket buffers left", True),
     errno.ENOMEM: Cause("local memory", "out of memory", True),
@@ -46,12 +47,18 @@ _NETWORK = {
 }
 
 
+class LocalAddressError(OSError):
+    """A source address can't be used; the text says which and why."""
+
+
 def cause_of(error: BaseException) -> Cause:
     """The class of an exception that came from the network, from TLS or from this machine's own limits."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return Cause("tls", f"certificate not trusted: {error.verify_message}")
     if isinstance(error, ssl.SSLError):
         return Cause("tls", (error.reason or "TLS failure").replace("_", " ").lower())
+    if isinstance(error, LocalAddressError):
+        return Cause("local address", str(error), True)
     if isinstance(error, socket.gaierror):
         return Cause("dns", f"name not resolved: {error.strerror}")
     if isinstance(error, ConnectionAbortedError) and error.errno is None:

@@ -70,6 +70,10 @@ class Pacer:
             self._offset_ns += _now() - self._paused_ns
             self._paused_ns = None
             self._armed_ns = 0
+            if self._index < len(self._bucket) and not self._busy:
+                # The pause came in the middle of a burst: its rest is due now.
+                self._busy = True
+                self._loop.call_soon(self._fire)
             self._arm()
 
     def stop(self) -> None:

@@ -9,6 +9,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable
 from enum import IntEnum
+from heapq import heappop, heappush
 
 from websockets.extensions.base import ClientExtensionFactory
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
@@ -82,7 +83,9 @@ class Shard:
         self._zero_ns = 0
         self._sequence = 0
         self._line = RampLine(0, 0, 0, 0)
-        self._started = 0  # attempts of this shard so far; the next client's place in it
+        self._places: list[int] = []  # of the clients that the ramp has asked for, the newest last
+        self._free: list[int] = []  # places whose clients are gone, a heap
+        self._leaving: set[int] = set()  # places that are free as soon as their clients are gone
         self._live: dict[int, Client] = {}  # ready or closing, by number
         self._settling: deque[Client] = deque()
         self._closing: dict[Client, None] = {}
@@ -198,12 +201,13 @@ class Shard:
         spec = self.spec
         wanted = share(self._line.wanted(self._pacer.clock()), spec.shard, spec.shards)
         self.tally.counters.wanted = wanted
-        while self._started < wanted and self._connector.room > 0:
-            number = spec.shard + self._started * spec.shards
-            self._started += 1
-            self._attempt(number)
-        if self._started > wanted:
-            self._retire(self._started - wanted)
+        while len(self._places) < wanted and self._connector.room > 0:
+            # A place is not taken again before its last client is gone, and the lowest one is taken first.
+            place = heappop(self._free) if self._free else len(self._places) + len(self._leaving)
+            self._places.append(place)
+            self._attempt(spec.shard + place * spec.shards)
+        if len(self._places) > wanted:
+            self._retire(len(self._places) - wanted)
 
     def _attempt(self, number: int) -> None:
         counters = self.tally.counters
@@ -216,11 +220,20 @@ class Shard:
         spec = self.spec
         opening = {client.number: client for client in self._connector.opening}
         for _ in range(min(count, CLOSES_A_TICK)):
-            self._started -= 1
-            number = spec.shard + self._started * spec.shards
+            place = self._places.pop()
+            number = spec.shard + place * spec.shards
             client = self._live.get(number) or opening.get(number)
-            if client is not None:
+            if client is None:
+                heappush(self._free, place)
+            else:
+                self._leaving.add(place)
                 client.retire()
+
+    def _vacate(self, place: int) -> None:
+        """The client that had this place is gone."""
+        if place in self._leaving:
+            self._leaving.discard(place)
+            heappush(self._free, place)
 
     def _settle(self, now: int) -> None:
         """Clients without a welcome are ready when they have stayed open long enough."""
@@ -250,6 +263,8 @@ class Shard:
             waiting = any(c.pending for c in self._live.values() if c.step < Step.CLOSING)
             if waiting and now < self._deadline_ns:
                 return
+            for client in list(self._live.values()):
+                client.expire(now)
             self._phase = Phase.CLOSING
             self._deadline_ns = now + self.spec.close_timeout_ns
         busy = [c for c in self._live.values() if c.step in (Step.READY, Step.RETIRING)]
@@ -329,7 +344,7 @@ class Shard:
         if not self.closed_loop:
             self._pacer.add(client)
         elif not self.held:
-            client.send(self.now)
+            client.send(at_ns)
 
     def attempt_ended(self, client: Client, outcome: Outcome, cause: Cause | None, detail: str) -> None:
         """An attempt ended without becoming ready."""
@@ -339,6 +354,7 @@ class Shard:
         counters = self.tally.counters
         counters.opening -= 1
         setattr(counters, outcome.value, getattr(counters, outcome.value) + 1)
+        self._vacate(client.slot)
         if cause is not None:
             self._failure(client, cause, detail)
 
@@ -375,6 +391,7 @@ class Shard:
         if self._live.get(client.number) is client:
             del self._live[client.number]
             self.tally.counters.closing -= 1
+            self._vacate(client.slot)
 
     def _failure(self, client: Client, cause: Cause, detail: str) -> None:
         at = time.monotonic_ns() - self._zero_ns
