@@ -19,8 +19,10 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
-from wstui.tui.keymap import key
+from wstui.scenario.errors import ScenarioError
+from wstui.tui.keymap import key, read_keymap
 from wstui.tui.runner import Runner
+from wstui.tui.screens.controls import Controls
 from wstui.tui.screens.dashboard import Dashboard
 from wstui.tui.screens.dialog import Dialog
 from wstui.tui.screens.help import HelpDialog
@@ -28,6 +30,7 @@ from wstui.tui.screens.result import ResultScreen
 from wstui.tui.screens.stop import How, StopDialog
 from wstui.tui.session import Outcome, Session
 from wstui.tui.theme import DARK, LIGHT
+from wstui.tui.widgets.errors import Errors
 from wstui.tui.widgets.keys import Keys
 
 _SIGNALS = ("SIGTERM", "SIGHUP", "SIGINT")
@@ -40,13 +43,17 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+_KEYED = (Controls, Errors, Dialog, StopDialog, ResultScreen)
+
+
 class WstuiApp(App[Outcome]):
     """One session from its start to its result.
 
     Args:
         session: what is carried out, in a thread of its own, from the moment the screen is up.
         presets: the operator's folder for saved presets.
-        keymap: keys by binding id, for keys to be remapped.
+        keymap: keys by binding id, in place of the usual ones.
+        notice: said at the start, in the row of keys.
         clock: the time of day; tests freeze it.
     """
 
@@ -66,6 +73,7 @@ class WstuiApp(App[Outcome]):
         *,
         presets: Path | None = None,
         keymap: Mapping[str, str] | None = None,
+        notice: str = "",
         clock: Callable[[], datetime] = utc_now,
         theme: str = DARK.name,
     ) -> None:
@@ -75,10 +83,11 @@ class WstuiApp(App[Outcome]):
         self.clock = clock
         self.presets = presets or Path(platformdirs.user_config_dir("wstui")) / "presets"
         self.verdict_badge: tuple[str, str] | None = None
-        self.signal_number = 0
         self.fault = ""
+        self._notice = notice
         self._leaving = False
         self._ended = False
+        self._told = False
         self.register_theme(DARK)
         self.register_theme(LIGHT)
         self.theme = theme
@@ -91,6 +100,8 @@ class WstuiApp(App[Outcome]):
         self.push_screen(Dashboard())
         self.runner.start()
         self.set_interval(_WATCH_S, self._watch)
+        if self._notice:
+            self.call_after_refresh(self.say, self._notice, "warning")
 
     def _watch(self) -> None:
         """Notice the end of the run: a poll, because the thread that carries it out must not wait for this one."""
@@ -108,10 +119,16 @@ class WstuiApp(App[Outcome]):
                 screen.refresh_bindings()
         while isinstance(self.screen, Dialog) and self.screen.STEERS:
             self.pop_screen()
-        self.show_result()
+        self.tell_result()
+
+    def tell_result(self) -> None:
+        """Show the result once by itself: at the end, or when the operator has read what lies over the dashboard."""
+        if self._ended and not self._told and isinstance(self.screen, Dashboard):
+            self._told = True
+            self.show_result()
 
     def show_result(self) -> None:
-        """Show what came out, unless the operator reads something else just now."""
+        """Show what came out."""
         if self._ended and isinstance(self.screen, Dashboard):
             self.push_screen(ResultScreen(self.runner.outcome, self.session.status))
 
@@ -192,7 +209,7 @@ class WstuiApp(App[Outcome]):
 
     def _signalled(self, number: int) -> None:
         """End the run in order, give the terminal back at once; `operate` waits for the rest."""
-        self.signal_number = number
+        self.log(signal=number)
         if not self.runner.done.is_set():
             self.session.drain()
         self.exit(self.runner.outcome)
@@ -213,23 +230,40 @@ def _badge(outcome: Outcome) -> tuple[str, str]:
     return ("✓ PASSED", "badge-ok") if verdict.passed else ("✗ FAILED", "badge-bad")
 
 
+def _keymap() -> tuple[dict[str, str], str]:
+    """The operator's own keys, and what is wrong with the file that names them."""
+    try:
+        return read_keymap(Path(platformdirs.user_config_dir("wstui")) / "keys.toml", KEYED), ""
+    except ScenarioError as error:
+        return {}, f"the usual keys are used: {error.problems[0]}"
+
+
 def _reason() -> str:
     """The exception that is being handled, in one line."""
     return "".join(traceback.format_exception_only(sys.exception())).strip()
+
+
+KEYED = frozenset(
+    binding.id
+    for owner in (*_KEYED, WstuiApp)
+    for binding in owner.BINDINGS
+    if isinstance(binding, Binding) and binding.id is not None
+)
+"""The ids of all keys that can be remapped."""
 
 
 def operate(
     session: Session,
     *,
     presets: Path | None = None,
-    keymap: Mapping[str, str] | None = None,
     theme: str = DARK.name,
 ) -> Outcome:
     """Carry a session out in the terminal, and return what was measured, whatever happens to the screen.
 
     The terminal is restored before this waits for a run that is still draining; ctrl+c or SIGTERM then abort it.
     """
-    app = WstuiApp(session, presets=presets, keymap=keymap, theme=theme)
+    keymap, notice = _keymap()
+    app = WstuiApp(session, presets=presets, keymap=keymap, notice=notice, theme=theme)
     fault = ""
     try:
         app.run()

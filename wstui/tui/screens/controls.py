@@ -55,7 +55,7 @@ class Controls(Screen[None]):
         key("escape", "restore", "Restore", "view.restore", "Back to all panels"),
         key("tab", "app.focus_next", "Next panel", "view.next", "Next panel"),
         key("y", "copy", "Copy", "view.copy", "Copy the summary"),
-        key("r", "result", "Result", "view.result", "The result, at the end"),
+        key("r", "result", "Result", "view.result", "The result, at the end", shown=True),
         key("slash", "filter", "Filter", "errors.filter", "Filter by kind or message", shown=True, display="/"),
         key("x", "export", "Export", "errors.export", "Export as JSON lines"),
         key("s", "save", "Save", "scenario.save", "Save as a TOML preset", shown=True),

@@ -79,17 +79,13 @@ class Dashboard(Controls):
         self.poll(charts=True)
         self.set_interval(REDRAW_S, self.poll)
 
+    def on_screen_resume(self) -> None:
+        """A result that came meanwhile is shown now."""
+        self.call_after_refresh(self.owner.tell_result)
+
     def on_resize(self) -> None:
         """Another width has other panels."""
         self.call_after_refresh(self.redraw_charts)
-
-    def on_descendant_focus(self) -> None:
-        """The head of the focused panel changes."""
-        self.redraw_charts()
-
-    def on_descendant_blur(self) -> None:
-        """The head of the panel that lost the focus changes."""
-        self.redraw_charts()
 
     def poll(self, *, charts: bool = False) -> None:
         """Draw the latest picture; charts only when there is something new in them."""

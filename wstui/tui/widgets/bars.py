@@ -17,7 +17,7 @@ def meter(share: float | None, width: int, meaning: str = "ok") -> Line:
         return []
     if share is None or not math.isfinite(share):
         return [("─" * width, "track")]
-    full = min(width, max(0, round(share * width)))
+    full = round(min(1.0, max(0.0, share)) * width)
     if share > 0 and full == 0:
         return [("╸", meaning), ("─" * (width - 1), "track")]
     return [("━" * full, meaning), ("─" * (width - full), "track")]

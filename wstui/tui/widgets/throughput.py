@@ -7,39 +7,36 @@ from wstui.tui.history import History
 from wstui.tui.view import View
 from wstui.tui.widgets import chart
 from wstui.tui.widgets.bars import columns
+from wstui.tui.widgets.chart_panel import ChartPanel, marks
 from wstui.tui.widgets.figures import pad, rate, size
-from wstui.tui.widgets.latency import marks
-from wstui.tui.widgets.lines import Line, Lines, rule
+from wstui.tui.widgets.lines import Line, rule
 
 _CHART_ROWS = 6
 _CURVES = (("sent", "sent_per_s", "sent"), ("received", "received_per_s", "received"))
 
 
-class Throughput(Lines, can_focus=True):
+class Throughput(ChartPanel):
     """Sent and received per second."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._picture: tuple[Status, History, View] | None = None
         self._right: Line = []
-        self._rule = "rule"
 
     def show(
-        self, status: Status, history: History, view: View, rule_meaning: str = "rule", right: Line | None = None
+        self, status: Status, history: History, view: View, accent: str = "rule", right: Line | None = None
     ) -> None:
         """Draw this course; `right` is said at the end of the head."""
-        self._picture, self._rule, self._right = (status, history, view), rule_meaning, right or []
-        self.redraw()
+        self._right = right or []
+        self.see((status, history, view), accent)
 
     def paint(self, width: int, height: int) -> list[Line]:
         """Columns or a chart, by the height."""
-        if self._picture is None:
+        if self.picture is None:
             return []
-        status, history, view = self._picture
-        meaning = "accent" if self.has_focus else self._rule
+        status, history, view = self.picture
         title: Line = [("messages/s", "text")]
         if height < _CHART_ROWS:
-            lines = [rule(title, width, meaning=meaning, right=self._right)]
+            lines = [rule(title, width, meaning=self.accent, right=self._right)]
             top = max([1.0, *history.highs("sent_per_s"), *history.highs("received_per_s")])
             for name, column, colour in _CURVES:
                 head = f" {name:<9}{pad(rate(history.latest(column)), 6, right=True)}  "
@@ -69,4 +66,4 @@ class Throughput(Lines, can_focus=True):
             note="nothing to show yet",
             least_top=1.0,
         )
-        return [rule(title, width, meaning=meaning, right=right), *chart.draw(plot, width - 1, height - 1)]
+        return [rule(title, width, meaning=self.accent, right=right), *self.charted(plot, width - 1, height - 1)]

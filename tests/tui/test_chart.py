@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+
+from tests.tui import fake
+from wstui.tui.history import History
+from wstui.tui.view import View
+from wstui.tui.widgets import chart
+from wstui.tui.widgets.chart import Curve, Plot, draw
+from wstui.tui.widgets.lines import cells
+
+
+def text(lines: list[list[tuple[str, str]]]) -> str:
+    return "\n".join("".join(part for part, _ in line) for line in lines)
+
+
+def test_no_number_ends_the_process_or_breaks_the_frame() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.tui.fuzz_chart", "400", "20"], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr[-1500:]
+
+
+def test_a_chart_that_fails_is_an_empty_frame_with_a_note(monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    def broken(*_: object) -> None:
+        raise RuntimeError("kernel")
+
+    monkeypatch.setattr(chart, "_lay_curves", broken)
+    lines = draw(Plot([Curve([0.0, 1.0], [1.0, 2.0], "p50")], 0, 10), 60, 10)
+    assert "this chart cannot be drawn: RuntimeError" in text(lines)
+    assert len(lines) == 10 and all(cells(line) == 60 for line in lines)
+
+
+def test_a_gap_in_the_data_is_a_gap_in_the_curve() -> None:
+    xs = [float(i) for i in range(100)]
+    ys = [5.0 if i < 30 or i > 60 else math.nan for i in range(100)]
+    lines = draw(Plot([Curve(xs, ys, "p50")], 0, 100), 105, 8)
+    row = next("".join(part for part, _ in line[1:]) for line in lines if any(m == "p50" for _, m in line))
+    drawn = [i for i, char in enumerate(row) if char != " "]
+    assert not [i for i in drawn if 33 < i < 57]
+    assert [i for i in drawn if i < 28] and [i for i in drawn if i > 64]
+
+
+def test_labels_of_a_logarithmic_ruler_stand_where_their_values_are() -> None:
+    xs = [float(i) for i in range(60)]
+    for value in (5.0, 10.0, 20.0, 50.0, 100.0, 200.0):
+        lines = draw(Plot([Curve(xs, [3.0] + [value] * 58 + [400.0], "p99")], 0, 60, log=True), 70, 24)
+        label = next(y for y, line in enumerate(lines) if line[0][0].rstrip("┤│").strip() == f"{value:g}")
+        most = max(range(len(lines)), key=lambda y: sum(len(t) for t, m in lines[y] if m == "p99"))
+        assert abs(label - most) <= 1, value
+
+
+def test_the_limit_is_drawn_at_its_height_and_marks_cross_it() -> None:
+    xs = [float(i) for i in range(60)]
+    lines = draw(Plot([Curve(xs, [10.0] * 60, "p50")], 0, 60, True, 100.0, [(30.0, "hold")]), 66, 12)
+    limit = [line for line in lines if any(m == "limit" for _, m in line)]
+    assert len(limit) == 1
+    assert "┼" in text(limit) and "┊" in text(lines)
+
+
+def test_curves_have_the_meanings_they_were_given() -> None:
+    xs = [float(i) for i in range(60)]
+    curves = [Curve(xs, [float(n * 20)] * 60, m) for n, m in enumerate(("p50", "p95", "p99"), 1)]
+    meanings = [m for line in draw(Plot(curves, 0, 60), 66, 16) for _, m in line]
+    order = list(dict.fromkeys(m for m in meanings if m.startswith("p")))
+    assert order == ["p99", "p95", "p50"]
+
+
+def test_the_history_keeps_every_spike_of_a_long_run() -> None:
+    history = History()
+    rows = fake.rows(20_000)
+    history.feed(rows)
+    xs, ys = history.curve("response_p99_ms", 0.0, 150)
+    assert len(xs) == len(ys) <= 600
+    spike = max(row.response_p99_ms or 0 for row in rows)
+    assert max(ys) == spike
+    assert max(history.highs("response_p99_ms")) == spike
+    assert len(history.highs("response_p99_ms")) <= 1024
+
+
+def test_the_history_fed_piece_by_piece_is_the_history_fed_at_once() -> None:
+    rows = fake.rows(3000)
+    piecewise, whole = History(), History()
+    for end in range(0, 3001, 7):
+        piecewise.feed(rows[:end])
+        piecewise.curve("open", 0.0, 40)
+        piecewise.highs("sent_per_s")
+    piecewise.feed(rows)
+    whole.feed(rows)
+    for name in ("open", "sent_per_s", "response_p50_ms"):
+        assert piecewise.curve(name, 0.0, 40) == whole.curve(name, 0.0, 40)
+        assert piecewise.highs(name) == whole.highs(name)
+
+
+def test_the_history_of_the_next_run_starts_anew() -> None:
+    history = History()
+    history.feed(fake.rows(100))
+    history.feed(fake.rows(3))
+    assert len(history) == 3
+
+
+def test_a_window_shows_its_last_minutes() -> None:
+    view = View()
+    assert view.span(252.0, 780.0)[0] == 0.0
+    assert view.next_window() == "last 1 min"
+    start, end = view.span(252.0, 780.0)
+    assert end - start == 60.0 and start <= 252.0 <= end
+    assert [view.next_window() for _ in range(3)] == ["last 5 min", "last 15 min", "whole run"]
+
+
+def test_a_short_plan_fills_the_chart() -> None:
+    assert View().span(3.0, 40.0) == (0.0, 40.0)
+    assert View().span(0.0, 0.0) == (0.0, 60.0)

@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from tests.tui import fake
+from tests.tui.driving import running, shown, until
+from wstui.execution.result import Latency, ThresholdOutcome
+from wstui.execution.status import GeneratorStatus, ShardStatus, State, Status, SuiteStatus, TargetHealth
+from wstui.measure.failure import FailureGroup, Sample
+from wstui.measure.snapshot import Counters
+from wstui.scenario.model import Messages, Scenario, Target
+
+SIZES = [(80, 24), (120, 40), (200, 50)]
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_every_size_tells_state_plan_figures_errors_limits_and_generator(size: tuple[int, int]) -> None:
+    async with running(size=size) as (app, _, _):
+        text = shown(app)
+    for part in (
+        "▶ RUNNING", "checkout-soak → wss://edge-1.stage.example:8443/ws", "14:32", "ramp ✓", "HOLD 2:12 / 10:00",
+        "cooldown", "32%  ETA 8:48", "11 987 / 12 000", "48.2k msg/s", "↑ 24.1k  ↓ 24.1k", "latency p99", "118 ms",
+        "347 0.03 %", "latency ms", "p50 12.0", "p95 41.0", "limit 250", "messages/s", "347 in 5 groups", "timeout",
+        "no pong within 10 s", "02:41", "04:11", "4 of 4 kept", "61 %", "space Pause", "? Help", "^p palette",
+    ):  # fmt: skip
+        assert part in text, part
+    rows = text.split("\n")
+    assert len(rows) == size[1] and all(len(row) <= size[0] for row in rows)
+
+
+async def test_wide_screens_add_the_side_and_huge_ones_the_spread_and_the_events() -> None:
+    side = ("connect p95 < 500 ms", "12 126 attempts", "dropped by the server", "target edge-1", "✓ healthy",
+            "3.1 of 8 GiB", "12 041 of 65.5k", "loop lag")  # fmt: skip
+    async with running(size=(120, 40)) as (app, pilot, _):
+        text = shown(app)
+        assert all(part in text for part in side)
+        assert "latency spread" not in text
+        await pilot.resize_terminal(200, 50)
+        await pilot.pause()
+        text = shown(app)
+        assert all(part in text for part in (*side, "latency spread", "44.00 %", "events", "p99 over 250 ms for 9 s"))
+        await pilot.resize_terminal(80, 24)
+        await pilot.pause()
+        assert "dropped by the server" not in shown(app)
+
+
+@pytest.mark.parametrize("size", [(59, 24), (80, 15), (20, 5), (1, 1), (40, 60)])
+async def test_a_tiny_terminal_gets_a_plain_block_and_no_crash(size: tuple[int, int]) -> None:
+    async with running(size=size) as (app, pilot, session):
+        if size[0] > 20:
+            assert "▶ RUNNING" in shown(app) and "11 987" in shown(app)
+        await pilot.press("space")
+        assert session.commands == [("pause",)]
+
+
+@pytest.mark.parametrize("size", [(60, 16), (80, 50), (110, 24), (180, 20), (250, 70), (110, 32), (60, 100)])
+async def test_odd_shapes_keep_their_parts(size: tuple[int, int]) -> None:
+    async with running(size=size) as (app, _, _):
+        text = shown(app)
+    assert all(part in text for part in ("RUNNING", "11 987", "latency ms", "messages/s", "errors", "palette"))
+
+
+@pytest.mark.parametrize("size", [*SIZES, (50, 10)])
+async def test_the_first_second_has_empty_charts_and_no_invented_zero(size: tuple[int, int]) -> None:
+    async with running(fake.first_second(), size=size) as (app, _, _):
+        text = shown(app)
+    assert "STARTING" in text and "n/a" in text
+    if size[0] > 60:
+        assert "nothing to show yet" in text and "none so far" in text and "4 set" in text
+    assert "nan" not in text.lower().replace("n/a", "") and "inf" not in text
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_ten_million_of_everything_fits(size: tuple[int, int]) -> None:
+    n = 10_000_000
+    many = fake.status(
+        target_clients=n,
+        counters=Counters(wanted=n, opening=n, open=n, attempted=n * 9, ready=n, refused=n, failed=n, dropped=n,
+                          reconnects=n, sent=n * n, received=n * n),
+        rows=tuple(replace(row, sent_per_s=1e9, received_per_s=1e9, open=n, response_p99_ms=1e7, failures_per_s=1e6)
+                   for row in fake.rows(60)),
+        failures_total=n,
+        failure_rate=1.0,
+        failures=(FailureGroup("timeout", "x", n * 100, 0, 10**15, samples=[Sample(0, n, "y")]),),
+        generator=GeneratorStatus((ShardStatus(0, True, n, 40.0, 1e6, 0.1),) * 64, 64.0, 1e6, n, n, n, n, n, 1.0),
+    )  # fmt: skip
+    async with running(many, size=size) as (app, _, _):
+        text = shown(app)
+    assert "10.0M / 10.0M" in text
+    assert all(len(row) <= size[0] for row in text.split("\n"))
+
+
+async def test_hostile_texts_stay_texts() -> None:
+    nasty = (
+        "\x1b[2J\x1b]0;owned\x07[bold red]markup[/] \u202eright to left\u202c 漢字漢字 שלום مرحبا 👩‍👩‍👧 \r\n\t"
+        + "e\u0301" * 5
+    )
+    status = fake.status(
+        url="wss://" + "very-long-host." * 30 + "example/ws?[/]",
+        scenario=fake.SCENARIO.model_copy(update={"name": "[b]name[/b]\x1b[0m"}),
+        failures=(
+            FailureGroup("close 4000", nasty, 3, 0, 10**9, samples=[Sample(0, 1, nasty * 5)]),
+            FailureGroup(nasty, "漢" * 300, 2, 0, 10**9, samples=[]),
+        ),
+        target=TargetHealth(nasty, (), nasty),
+        note=nasty,
+        marks=(*fake.MARKS, replace(fake.MARKS[0], text=nasty)),
+    )
+    for size in SIZES:
+        async with running(status, size=size) as (app, pilot, _):
+            text = shown(app)
+            assert "\x1b" not in text and "\u202e" not in text and "\r" not in text
+            assert "␛[2J␛]0;owned␇[bold red]markup[/]" in text
+            assert "[b]name[/b]␛[0m" in text
+            await pilot.press("enter")
+            await pilot.pause()
+            assert "[bold red]markup[/]" in shown(app) and "\x1b" not in shown(app)
+            await pilot.press("escape", "a")
+            await pilot.pause()
+            assert "[b]name[/b]" in shown(app)
+
+
+async def test_a_paused_run_holds_its_clock_and_says_so() -> None:
+    async with running() as (app, pilot, session):
+        await pilot.press("space")
+        await until(lambda: "‖ PAUSED" in shown(app), pilot)
+        text = shown(app)
+        assert "clock held" in text and "Paused at 4:12: 11 987 connections stay open" in text
+        await pilot.press("space")
+        await until(lambda: "▶ RUNNING" in shown(app), pilot)
+    assert session.commands == [("pause",), ("resume",)]
+
+
+async def test_a_suite_shows_which_run_of_which_and_counts_its_cooldown_down() -> None:
+    suite = SuiteStatus(("quick", "medium", "stress"), 1, (True, None, None), 30.0, 12.0)
+    async with running(fake.status(suite=suite)) as (app, _, _):
+        assert "run 2 of 3" in shown(app) and "quick ✓" in shown(app) and "medium ▶" in shown(app)
+    async with running(fake.status(suite=suite, state=State.COOLDOWN)) as (app, pilot, session):
+        text = shown(app)
+        assert "◷ COOLDOWN" in text and "next run in 0:12" in text and "] skips" in text
+        await pilot.press("right_square_bracket")
+        await pilot.pause()
+        assert "cooldown skipped" in shown(app)
+    assert session.commands == [("skip",)]
+
+
+async def test_a_limited_generator_raises_a_banner() -> None:
+    own = replace(fake.status().generator, limited_by=("cpu", "late sends"))
+    for size in SIZES:
+        async with running(fake.status(generator=own), size=size) as (app, _, _):
+            assert "▲ GENERATOR-LIMITED by cpu, late sends" in shown(app)
+    async with running() as (app, _, _):
+        assert "GENERATOR-LIMITED" not in shown(app)
+
+
+async def test_a_lost_process_is_seen() -> None:
+    shards = (ShardStatus(0, True), ShardStatus(1, False, age_s=4.0))
+    async with running(fake.status(generator=replace(fake.status().generator, shards=shards))) as (app, _, _):
+        assert "✗ 1 of 2 lost" in shown(app)
+
+
+async def test_a_broken_limit_marks_tile_and_panel() -> None:
+    broken = (ThresholdOutcome("response.p99", "< 250ms", 312.0, False, unit="ms", used=1.25), *fake.OUTCOMES[1:])
+    async with running(fake.status(thresholds=broken)) as (app, _, _):
+        text = shown(app)
+    assert "3 of 4 kept" in text and "312 ✗" in text
+    assert next(row for row in text.split("\n") if "latency p99" in row).count("✗") == 1
+
+
+async def test_a_scenario_that_only_listens_shows_connect_times_instead() -> None:
+    scenario = fake.SCENARIO.model_copy(update={"messages": Messages(exchange="listen")})
+    async with running(fake.status(scenario=scenario)) as (app, _, _):
+        text = shown(app)
+    assert "connect ms" in text and "listens only" in text and "latency ms" not in text
+
+
+async def test_no_plan_no_thresholds_no_target_is_fine() -> None:
+    bare = Scenario(name="bare", target=Target(url="ws://localhost/ws"))
+    status = Status(State.RUNNING, bare, "ws://localhost/ws", "here", elapsed_s=5.0)
+    for size in SIZES:
+        async with running(status, size=size) as (app, _, _):
+            assert "runs until it is stopped" in shown(app)
+
+
+async def test_the_view_can_be_frozen_while_the_run_goes_on() -> None:
+    async with running() as (app, pilot, session):
+        await pilot.press("f")
+        session.picture = replace(session.picture, counters=Counters(open=4321), state=State.PAUSED)
+        await until(lambda: "‖ PAUSED" in shown(app), pilot)
+        assert "VIEW FROZEN" in shown(app) and "11 987 / 12 000" in shown(app) and "4 321" not in shown(app)
+        await pilot.press("f")
+        await until(lambda: "4 321" in shown(app), pilot)
+
+
+async def test_new_rows_reach_the_charts_by_themselves() -> None:
+    async with running(fake.status(rows=tuple(fake.rows(100)))) as (app, pilot, session):
+        session.picture = fake.status()
+        await until(lambda: "48.2k msg/s" in shown(app), pilot)
+
+
+@pytest.mark.parametrize(
+    "theme", ["wstui-light", "textual-dark", "dracula", "ansi-dark", "textual-light", "solarized-light"]
+)
+async def test_any_theme_can_draw_it(theme: str) -> None:
+    async with running(theme=theme) as (app, pilot, _):
+        assert "▶ RUNNING" in shown(app)
+        app.theme = "wstui-dark"
+        await pilot.pause()
+        assert "▶ RUNNING" in shown(app)
+
+
+async def test_resizing_again_and_again_never_breaks_the_screen() -> None:
+    async with running() as (app, pilot, _):
+        for size in [(80, 24), (200, 50), (59, 10), (110, 31), (180, 32), (30, 80), (120, 40)]:
+            await pilot.resize_terminal(*size)
+            await pilot.pause()
+        assert "48.2k msg/s" in shown(app)
+
+
+async def test_figures_that_do_not_exist_are_not_drawn_as_zero() -> None:
+    rows = tuple(
+        replace(row, response_p50_ms=None, response_p95_ms=None, response_p99_ms=None) for row in fake.rows(30)
+    )
+    async with running(fake.status(rows=rows, latency=Latency(), spread=())) as (app, _, _):
+        text = shown(app)
+    assert "p50 n/a" in text and "no replies in this time" in text
+
+
+def test_the_spread_ends_in_what_lies_beyond() -> None:
+    assert math.isinf(fake.SPREAD[-1][0])
+    assert abs(sum(share for _, share in fake.SPREAD) - 1) < 1e-9

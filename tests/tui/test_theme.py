@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import pytest
+from rich.style import Style
+from textual.app import App
+from textual.color import Color
+from textual.theme import BUILTIN_THEMES
+
+from wstui.tui.theme import _BADGES, _BOLD, _FOREGROUNDS, CONTRAST, DARK, LIGHT, Palette, contrast
+
+THEMES = {theme.name: theme for theme in (*BUILTIN_THEMES.values(), DARK, LIGHT)}
+TEXTS = [name for name, (_, least) in _FOREGROUNDS.items() if least >= CONTRAST]
+
+
+def palette_of(name: str) -> tuple[Palette, Color]:
+    app: App[None] = App()
+    for theme in THEMES.values():
+        app.register_theme(theme)
+    app.theme = name
+    variables = app.theme_variables
+    palette = Palette(variables, ansi=THEMES[name].ansi, dark=THEMES[name].dark)
+    background = Color.parse(variables["background"]) if not THEMES[name].ansi else Color(0, 0, 0)
+    return palette, background
+
+
+def colours(style: Style) -> tuple[Color, Color]:
+    assert style.color and style.bgcolor
+    return Color.from_rich_color(style.color), Color.from_rich_color(style.bgcolor)
+
+
+@pytest.mark.parametrize("name", [name for name, theme in THEMES.items() if not theme.ansi])
+def test_every_text_stands_out_in_every_theme(name: str) -> None:
+    palette, background = palette_of(name)
+    for meaning in (*TEXTS, *_BOLD, *_BADGES):
+        for ground in ("", "@panel", "@surface", "@cursor"):
+            ink, paper = colours(palette.style(meaning + ground, background))
+            assert contrast(ink, paper) >= CONTRAST, (name, meaning + ground, contrast(ink, paper))
+
+
+@pytest.mark.parametrize("theme", [DARK, LIGHT])
+def test_our_own_themes_need_no_correction(theme: object) -> None:
+    variables = {**DARK.variables} if theme is DARK else {**LIGHT.variables}
+    own = DARK if theme is DARK else LIGHT
+    paper = Color.parse(str(own.background))
+    named = [own.primary, own.accent, own.success, own.warning, own.error, own.foreground]
+    named += [value for key, value in variables.items() if key.startswith(("wstui-p", "wstui-limit", "wstui-muted"))]
+    for value in named:
+        assert contrast(Color.parse(str(value)), paper) >= CONTRAST, value
+
+
+def test_sixteen_colours_tell_states_apart_and_never_paint_black_on_black() -> None:
+    for name in ("ansi-dark", "ansi-light"):
+        palette, background = palette_of(name)
+        styles = {meaning: palette.style(meaning, background) for meaning in ("text", "ok", "warn", "bad", "muted")}
+        assert len({(s.color.name if s.color else "", s.dim) for s in styles.values()}) == 5
+        for style in styles.values():
+            assert style.bgcolor is None
+            assert style.color is not None and style.color.name not in ("black", "bright_black", "white")
+        assert palette.style("text@cursor", background).reverse
+        assert palette.style("badge-bad", background).reverse
+
+
+def test_a_palette_can_be_told_apart_without_colour() -> None:
+    from wstui.tui.widgets.limits import SIGNS
+    from wstui.tui.widgets.status_line import BADGES
+
+    glyphs = [glyph for glyph, _ in SIGNS.values()]
+    assert len(set(glyphs)) == len(glyphs)
+    words = [word for word, _ in BADGES.values()]
+    assert len(set(words)) == len(words) and all(len(word.split()) == 2 for word in words)
