@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wstui.scenario.errors import BadValue
-from wstui.scenario.model import LONGEST_S
+from wstui.scenario.fields import LONGEST_S
 from wstui.scenario.quantity import format_duration, format_size, parse_duration, parse_size
 
 

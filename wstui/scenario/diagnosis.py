@@ -10,8 +10,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from wstui.scenario.errors import BadValue, Key, Problem, dotted, nearest, quote
+from wstui.scenario.fields import Table
 from wstui.scenario.masking import MASK, mask_text
-from wstui.scenario.model import Scenario, Suite, Table
+from wstui.scenario.model import Scenario, Suite
 from wstui.scenario.quantity import format_duration
 from wstui.scenario.reference import hide_defaults
 from wstui.scenario.secrecy import is_secret

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from wstui.scenario.checks import findings
 from wstui.scenario.diagnosis import diagnose
 from wstui.scenario.errors import BadValue, Key, Problem, ScenarioError, dotted, quote
-from wstui.scenario.model import MOST_CLIENTS, Scenario, Stage
+from wstui.scenario.fields import MOST_CLIENTS
+from wstui.scenario.model import Scenario, Stage
 from wstui.scenario.threshold import parse_condition
 
 COMMAND_LINE = "command line"

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from wstui.scenario.checks import findings
 from wstui.scenario.diagnosis import diagnose, show
 from wstui.scenario.errors import BadValue, Key, Problem, ScenarioError, dotted, printable
-from wstui.scenario.model import FROM_FILE, Count, Duration, Scenario, Suite, Table
+from wstui.scenario.fields import FROM_FILE, Count, Duration, Table
+from wstui.scenario.model import Scenario, Suite
 from wstui.scenario.reference import Origin, Reference, expand, has_reference, replaced, value_at, walk
 from wstui.scenario.secrecy import URLS, is_secret, keeps_secrets
 
