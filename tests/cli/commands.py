@@ -1,0 +1,50 @@
+"""Runs `wstui` as a process of its own, as a user does."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+
+import psutil
+
+WAIT_S = 30.0
+
+
+def start(*arguments: str, environ: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+    """`wstui ARGUMENTS` in the background; its streams are pipes."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "wstui", *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "COLUMNS": "200", **(environ or {})},
+    )
+
+
+def call(*arguments: str, environ: Mapping[str, str] | None = None) -> tuple[int, str, str]:
+    """`wstui ARGUMENTS` to its end: exit status, stdout, stderr."""
+    process = start(*arguments, environ=environ)
+    out, err = process.communicate(timeout=WAIT_S * 2)
+    return process.returncode, out, err
+
+
+def descendants(pid: int) -> list[psutil.Process]:
+    """The processes that a process has started, and theirs."""
+    return psutil.Process(pid).children(recursive=True)
+
+
+def until(condition: Callable[[], bool], what: str) -> None:
+    """Wait for a condition; fails with its name when it does not come true."""
+    deadline = time.monotonic() + WAIT_S
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain until {what}"
+        time.sleep(0.02)
+
+
+def gone(processes: list[psutil.Process]) -> bool:
+    """Whether none of the processes runs any more."""
+    return not [p for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]

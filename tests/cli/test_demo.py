@@ -1,0 +1,83 @@
+"""`wstui demo --headless`: brings its own target, measures it, and leaves nothing behind however it ends."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.cli.commands import call, descendants, gone, start, until
+
+SHORT = ("--clients", "20", "--ramp", "500ms", "--every", "200ms", "--no-store")
+PROGRAMS = ("nats-server", "wstui.load", "server()", "publisher()")
+
+
+def everything_runs(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    """Wait until the demo's processes are all there; returns them."""
+
+    def there() -> bool:
+        lines = []
+        for child in descendants(process.pid):
+            try:
+                lines.append(" ".join(child.cmdline()))
+            except psutil.Error:
+                continue
+        return all(any(name in line for line in lines) for name in PROGRAMS)
+
+    until(there, "the demo has started everything")
+    return descendants(process.pid)
+
+
+def test_the_demo_measures_its_own_target(tmp_path: Path) -> None:
+    report = tmp_path / "result.json"
+    status, out, err = call("demo", "--headless", *SHORT, "--hold", "2s", "--json", str(report))
+    assert status == 0, out + err
+    result = json.loads(report.read_text())
+    assert result["schema"] == "wstui.result/1"
+    assert result["connections"]["ready"] == result["connections"]["attempted"] == 20
+    assert result["messages"]["by_type"]["pong"] == result["messages"]["sent"] > 100
+    assert result["latency_ms"]["response"]["min"] <= result["latency_ms"]["response"]["mean"]
+    assert "PASSED" in out
+    assert "ready at ws://127.0.0.1:" in err
+
+
+def test_no_secret_is_told_anywhere(tmp_path: Path) -> None:
+    report = tmp_path / "result.json"
+    process = start("demo", "--headless", *SHORT, "--hold", "1s", "--json", str(report))
+    lines = [" ".join(child.cmdline()) for child in everything_runs(process)]
+    out, err = process.communicate(timeout=60)
+    for text in (*lines, out, err, report.read_text()):
+        assert "eyJ" not in text  # how every JWT begins
+        assert "token=" not in text or "token=***" in text
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_drains_and_keeps_what_was_measured(tmp_path: Path, number: signal.Signals) -> None:
+    report = tmp_path / "result.json"
+    process = start("demo", "--headless", *SHORT, "--hold", "60s", "--every-line", "0.5", "--json", str(report))
+    children = everything_runs(process)
+    assert process.stdout is not None
+    assert process.stdout.readline()  # a live line: the run is on its way
+    process.send_signal(number)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130, err
+    assert "ABORTED" in out
+    result = json.loads(report.read_text())
+    assert result["verdict"]["aborted"]
+    assert result["messages"]["sent"] > 0
+    assert gone(children)
+
+
+def test_nothing_is_left_when_the_demo_is_killed() -> None:
+    process = start("demo", "--headless", *SHORT, "--hold", "60s", "--every-line", "0.5")
+    children = everything_runs(process)
+    assert process.stdout is not None
+    assert process.stdout.readline()
+    process.kill()
+    process.wait()
+    until(lambda: gone(children), "every process of the demo is gone")
+    process.communicate()

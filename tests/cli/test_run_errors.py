@@ -1,0 +1,133 @@
+"""What can be wrong before a run: one clear sentence with the fix, the right exit status, no traceback."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.commands import call
+
+PRESET = """
+name = "mine"
+[target]
+url = "{url}"
+{extra}
+[[stages]]
+name = "hold"
+over = "1s"
+clients = 2
+[messages]
+every = "200ms"
+"""
+
+
+def write(folder: Path, url: str = "ws://127.0.0.1:9/ws", extra: str = "") -> str:
+    path = folder / "mine.toml"
+    path.write_text(PRESET.format(url=url, extra=extra))
+    return str(path)
+
+
+@contextlib.asynccontextmanager
+async def answering(answer: bytes) -> AsyncIterator[str]:
+    """A server that reads a request and answers with the same bytes each time; its URL."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(answer)
+            await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(talk, "127.0.0.1", 0)
+    async with server:
+        yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/ws"
+
+
+def said(err: str) -> str:
+    assert "Traceback" not in err
+    return " ".join(err.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (["nosuchpreset"], 2, ["nosuchpreset", "quick"]),
+        (["quik"], 2, ["quik", 'did you mean "quick"']),
+        (["quick", "--url", "http://127.0.0.1/ws"], 2, ["http://127.0.0.1/ws", "ws://127.0.0.1/ws"]),
+        (["quick", "--every", "5"], 2, ["--every", '"5s"', '"5ms"']),
+        (["quick", "--clients", "0"], 2, ["--clients", "0"]),
+        (["quick", "--threshold", "respons.p99 < 5ms"], 2, ["respons.p99", "response.p99"]),
+        (["quick", "--exchange", "odinn"], 2, ["odinn", "odin"]),
+        (["quick", "--cooldown", "soon"], 2, ["--cooldown", "soon"]),
+        (["quick", "--json", "/no/such/folder/result.json"], 2, ["/no/such/folder", "mkdir"]),
+        (["quick", "--token-file", "/no/such/token"], 2, ["/no/such/token"]),
+        (["quick", "--url", "ws://127.0.0.1:1/ws"], 3, ["nothing listens on 127.0.0.1:1", "--url"]),
+        (["quick", "--url", "ws://no-such-host.invalid/ws"], 3, ["no-such-host.invalid", "not known"]),
+    ],
+)
+def test_a_wrong_request_is_one_clear_message(arguments: list[str], status: int, words: list[str]) -> None:
+    code, _, err = call("run", *arguments, "--no-store")
+    assert code == status, err
+    for word in words:
+        assert word in said(err)
+
+
+def test_broken_toml_names_line_and_column(tmp_path: Path) -> None:
+    path = tmp_path / "broken.toml"
+    path.write_text('name = "x"\nurl = = 3\n')
+    code, _, err = call("run", str(path))
+    assert code == 2
+    assert "line 2" in said(err)
+    assert "column" in said(err)
+
+
+def test_all_errors_of_a_file_come_at_once(tmp_path: Path) -> None:
+    path = write(tmp_path, extra='redy = "open"\nsettle = "soon"')
+    code, _, err = call("run", path)
+    assert code == 2
+    assert "target.redy" in said(err)
+    assert "ready" in said(err)
+    assert "target.settle" in said(err)
+
+
+def test_a_missing_variable_is_named(tmp_path: Path) -> None:
+    code, _, err = call("run", write(tmp_path, url="${NO_SUCH_VARIABLE_HERE}"))
+    assert code == 2
+    assert "NO_SUCH_VARIABLE_HERE" in said(err)
+    assert "target.url" in said(err)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (
+            b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 13\r\n\r\ntoken expired",
+            ["401", "token expired", "AUTH_TOKEN"],
+        ),
+        (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", ["403", "not allowed"]),
+        (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", ["404", "path"]),
+        (b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n", ["503", "health"]),
+        (b"SSH-2.0-OpenSSH_9\r\n\r\n", ["did not answer the upgrade with HTTP"]),
+        (b"", ["did not answer the upgrade with HTTP"]),
+    ],
+)
+async def test_a_refusal_at_the_handshake_says_what_to_do(tmp_path: Path, answer: bytes, words: list[str]) -> None:
+    async with answering(answer) as url:
+        code, _, err = await asyncio.to_thread(call, "run", write(tmp_path, url=url), "--no-store")
+    assert code == 3, err
+    for word in words:
+        assert word in said(err)
+
+
+async def test_a_server_that_never_answers_is_named_in_time(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"ws://127.0.0.1:{silent.getsockname()[1]}/ws"
+        path = write(tmp_path, url=url, extra='connect_timeout = "500ms"')
+        code, _, err = await asyncio.to_thread(call, "run", path, "--no-store")
+    assert code == 3
+    assert "did not answer the upgrade within 0.5 s" in said(err)
