@@ -289,6 +289,8 @@ class Connection(asyncio.Protocol):
             pos = end
         if pos < size:
             self.tail = data[pos:]
+            if size - pos > 1 and data[pos + 1] < 128:
+                self._fail(1002)
 
     def _rare(self, first: int, payload: bytes, now: int) -> bool:
         """Control frames and fragments. Returns whether to read on."""
