@@ -62,7 +62,7 @@ def _with_logging(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--message-rate", type=click.FloatRange(0), default=0.0, help="Messages a second; 1008 beyond.")
 @click.option("--message-rate-per-address", type=click.FloatRange(0), default=0.0, help="The same, per address.")
 @click.option("--message-rate-per-client", type=click.FloatRange(0), default=0.0, help="The same, per client.")
-@click.option("--max-message", type=click.IntRange(16), default=65_536, show_default=True, help="Bytes; 1009 beyond.")
+@click.option("--max-message", type=click.IntRange(125), default=65_536, show_default=True, help="Bytes; 1009 beyond.")
 @click.option(
     "--slow-consumer",
     type=click.Choice([policy.value for policy in SlowConsumer]),

@@ -32,6 +32,7 @@ from wstui.odin.ratelimit import TokenBucket
 from wstui.odin.settings import Settings, SlowConsumer
 from wstui.odin.stats import Phase, Stats
 
+SHORT_MAX = 131  # bytes of the largest masked frame whose length is in its second byte
 _HANDSHAKE, _OPEN, _CLOSING, _CLOSED = Phase
 _log = logging.getLogger("wstui.odin.connection")
 _protocol_log = logging.getLogger("wstui.odin.websockets")
@@ -110,14 +111,27 @@ class Connection(asyncio.Protocol):
         context.deadlines.set(self, context.loop.time() + context.settings.timing.handshake)
 
     def data_received(self, data: bytes | bytearray) -> None:
-        """Take the frames out of what came."""
+        """Take the frames out of what came; most of the time that is one short text frame, and nothing else."""
         self.heard = True
+        size = len(data)
         if self.phase is not _OPEN:
             if self.phase is _HANDSHAKE:
                 self._receive_request(data)
             else:
                 self._receive_while_closing(data)
             return
+        if (
+            6 <= size <= SHORT_MAX
+            and data[1] == size + 0x7A  # a mask, and a length that ends with these bytes
+            and data[0] == TEXT_PLAIN
+            and self._rest is None
+            and self._fragments is None
+        ):
+            self._context.dialogue.receive(self, apply_mask(data[6:], data[2:6]))
+            return
+        self._receive_frames(data)
+
+    def _receive_frames(self, data: bytes | bytearray) -> None:
         if self._rest is not None:
             self._rest += data
             data, self._rest = self._rest, None

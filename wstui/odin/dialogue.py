@@ -77,10 +77,10 @@ class Dialogue:
             self._reply(client, messages.pong(bytes(message.timestamp)))
         elif message.type == "subscribe":
             stats.received_by_type["subscribe"] += 1
-            self._subscribe(client, message.tokens)
+            self._subscribe(client, message.tokens or [])
         elif message.type == "unsubscribe":
             stats.received_by_type["unsubscribe"] += 1
-            self._hub.subscribe(client, client.tokens - frozenset(map(_token_name, message.tokens)))
+            self._hub.subscribe(client, client.tokens - frozenset(map(_token_name, message.tokens or [])))
         else:
             stats.received_by_type["unknown"] += 1
 

@@ -26,14 +26,21 @@ class Extent(NamedTuple):
     end: int
 
 
+def _head(length: int) -> bytes:
+    if length < 126:
+        return bytes((TEXT_PLAIN, length))
+    if length < 65_536:
+        return struct.pack("!BBH", TEXT_PLAIN, 126, length)
+    return struct.pack("!BBQ", TEXT_PLAIN, 127, length)
+
+
+_HEADS = tuple(_head(length) for length in range(1024))
+
+
 def text_frame(payload: bytes) -> bytes:
     """An unmasked text frame, ready to be written to any number of clients."""
     length = len(payload)
-    if length < 126:
-        return bytes((0x81, length)) + payload
-    if length < 65_536:
-        return struct.pack("!BBH", 0x81, 126, length) + payload
-    return struct.pack("!BBQ", 0x81, 127, length) + payload
+    return (_HEADS[length] if length < len(_HEADS) else _head(length)) + payload
 
 
 def extent(data: bytes | bytearray, start: int) -> Extent | None:

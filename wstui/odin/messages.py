@@ -20,7 +20,7 @@ class Inbound(msgspec.Struct, gc=False):
 
     type: str
     timestamp: msgspec.Raw = msgspec.Raw(b"null")
-    tokens: list[str] = []
+    tokens: list[str] | None = None
 
 
 decode_inbound = msgspec.json.Decoder(Inbound).decode

@@ -36,7 +36,7 @@ class Limits:
     message_rate: float = 0.0
     message_rate_per_address: float = 0.0
     message_rate_per_client: float = 0.0
-    message_bytes: int = 64 * 1024  # of one message of a client
+    message_bytes: int = 64 * 1024  # of one message of a client; 125 at least, as for a control frame
     malformed_messages: int = 16  # of one client before it is closed with 1008
     tokens: int = 256  # subscriptions of one client
     send_queue: int = 256  # messages waiting for a client that reads slowly
