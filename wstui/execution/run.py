@@ -13,11 +13,11 @@ from datetime import datetime
 from wstui.execution.health import HealthMonitor, base_of
 from wstui.execution.plan import Plan, PlanClock
 from wstui.execution.record import Recorder
-from wstui.execution.result import Result, ThresholdOutcome
+from wstui.execution.result import Result
 from wstui.execution.spec import spec_of, specs_of
 from wstui.execution.status import State, Status
 from wstui.execution.summary import Picture, summarize
-from wstui.execution.verdict import explain, judge
+from wstui.execution.watch import Watch
 from wstui.fleet.fleet import Fleet, Sum
 from wstui.fleet.local import LocalTransport
 from wstui.fleet.transport import Transport
@@ -55,8 +55,7 @@ class Run:
         self._end: Command | None = None
         self._ended_by = ""
         self._aborted = False  # by the operator
-        self._broken: set[int] = set()
-        self._outcomes: list[ThresholdOutcome] = []
+        self._watch = Watch(scenario, self._recorder, self._fleet, self._mark)
         self._paused_s = 0.0
         self._health: HealthMonitor | None = None
         self._watching: asyncio.Task[None] | None = None
@@ -264,12 +263,12 @@ class Run:
 
     def _conclude(self) -> Result:
         self._state = State.ABORTED if self._aborted else State.FINISHED
-        self._outcomes = judge(self.scenario, self._recorder, self._active_s(), final=True)
+        self._watch.conclude(self._active_s())
         self._result = summarize(
             self.scenario,
             self._recorder,
             self._fleet,
-            self._outcomes,
+            self._watch,
             started=self._started,
             duration_s=self._at_s(),
             active_s=self._active_s(),
@@ -319,19 +318,8 @@ class Run:
         self._recorder.latest = now
         self._row_sum = now
         self._rows_due = max(self._rows_due + 1, elapsed // NS)
-        self._watch_thresholds()
-
-    def _watch_thresholds(self) -> None:
-        self._outcomes = judge(self.scenario, self._recorder, self._active_s(), final=False)
-        for index, (threshold, outcome) in enumerate(zip(self.scenario.thresholds, self._outcomes, strict=True)):
-            if outcome.passed is False and index not in self._broken:
-                self._broken.add(index)
-                self._mark("broken", explain(outcome))
-            elif outcome.passed and index in self._broken:
-                self._broken.discard(index)
-                self._mark("kept", f"{outcome.metric} back within {outcome.limit}")
-            if outcome.passed is False and threshold.abort_on_fail and self._active_s() >= threshold.after:
-                self._stop(Drain(round(DRAIN_GRACE_S * NS)), f"stopped: {explain(outcome)}")
+        if why := self._watch.look(self._active_s()):
+            self._stop(Drain(round(DRAIN_GRACE_S * NS)), why)
 
     def _publish(self) -> None:
         self._status = self._picture.of(
@@ -344,7 +332,7 @@ class Run:
             started=self._started,
             target_clients=self._target_clients,
             every_s=self._every_s,
-            outcomes=self._outcomes,
+            watch=self._watch,
             target=self._health.latest if self._health is not None else None,
             note=self._ended_by,
             result=self._result,

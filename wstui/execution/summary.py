@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
 from datetime import datetime
 
 from wstui.execution.figures import Scope, failure_rate, failures_of
-from wstui.execution.generator import limits_reached
 from wstui.execution.plan import Plan
 from wstui.execution.record import Recorder, StageRecord
 from wstui.execution.result import (
@@ -21,10 +19,10 @@ from wstui.execution.result import (
     Latency,
     Result,
     StageSummary,
-    ThresholdOutcome,
 )
 from wstui.execution.status import GeneratorStatus, ShardStatus, StageStatus, State, Status, TargetHealth
 from wstui.execution.verdict import conclude
+from wstui.execution.watch import Watch
 from wstui.fleet.fleet import Fleet
 from wstui.measure import hdr
 from wstui.measure.failure import FailureGroup
@@ -63,8 +61,6 @@ class Picture:
         self._rows_seen = -1
         self._latency = Latency()
         self._spread: tuple[tuple[float, float], ...] = ()
-        self._failures: tuple[FailureGroup, ...] = ()
-        self._limited: tuple[str, ...] = ()
         self._fanout: FanOutSummary | None = None
         self._histograms: dict[str, HistogramData] = {}
 
@@ -94,7 +90,7 @@ class Picture:
         started: datetime | None,
         target_clients: int,
         every_s: float,
-        outcomes: Sequence[ThresholdOutcome],
+        watch: Watch,
         target: TargetHealth | None,
         note: str,
         result: Result | None,
@@ -110,9 +106,7 @@ class Picture:
                 "round_trip": recorder.latest.round_trip.data(),
                 "connect": recorder.latest.connect.data(),
             }
-            self._failures = tuple(fleet.failures())
             self._fanout = FanOutSummary.of(fleet.fanout, counters.late_broadcasts)
-            self._limited = tuple(limits_reached(recorder.rows, counters, self._failures, fleet))
         stages = tuple(
             StageStatus(
                 stage.name,
@@ -143,11 +137,11 @@ class Picture:
             self._histograms,
             recorder.rows,
             recorder.marks,
-            self._failures,
+            watch.failures,
             failures_of(counters),
             failure_rate(counters),
-            tuple(outcomes),
-            _generator(fleet, counters.sent, counters.late_sends, self._limited),
+            tuple(watch.outcomes),
+            _generator(fleet, counters.sent, counters.late_sends, watch.limited_by),
             fanout=self._fanout,
             target=target,
             note=note,
@@ -195,7 +189,7 @@ def summarize(
     scenario: Scenario,
     recorder: Recorder,
     fleet: Fleet,
-    outcomes: Sequence[ThresholdOutcome],
+    watch: Watch,
     *,
     started: datetime | None,
     duration_s: float,
@@ -205,10 +199,8 @@ def summarize(
     aborted: bool,
 ) -> Result:
     """The result of a run that has ended."""
-    failures = fleet.failures()
     whole = Scope(recorder.latest, recorder.whole(active_s).active_s)
     counters = recorder.latest.counters
-    limited = limits_reached(recorder.rows, counters, failures, fleet)
     unreachable = counters.attempted > 0 and counters.ready == 0 and not ended_by
     secrets = secrets_of(scenario)
     begun = started or datetime.now().astimezone()
@@ -218,12 +210,14 @@ def summarize(
         finished=datetime.now().astimezone().isoformat(timespec="milliseconds"),
         duration_s=round(duration_s, 3),
         paused_s=round(paused_s, 3),
-        verdict=conclude(outcomes, limited_by=limited, ended_by=ended_by, aborted=aborted, unreachable=unreachable),
+        verdict=conclude(
+            watch.outcomes, limited_by=watch.limited_by, ended_by=ended_by, aborted=aborted, unreachable=unreachable
+        ),
         connections=whole.connections(),
         messages=whole.messages(fleet.types()),
         latency_ms=whole.latency(),
         fanout=FanOutSummary.of(fleet.fanout, counters.late_broadcasts),
-        failures=[_failure(group, secrets) for group in failures],
+        failures=[_failure(group, secrets) for group in watch.failures],
         generator=GeneratorSummary(
             fleet.size,
             len(fleet.lost),
@@ -233,7 +227,7 @@ def summarize(
             Latency.of(recorder.latest.send_delay),
             counters.late_sends,
             max((s.health.files for s in fleet.latest().values()), default=0),
-            limited,
+            list(watch.limited_by),
         ),
         stages=[_stage(record, recorder, active_s) for record in recorder.stages],
         events=[Event(mark.at_s, mark.kind, mark.text) for mark in recorder.marks],

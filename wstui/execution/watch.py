@@ -1,0 +1,74 @@
+"""Looks at a run once a second and marks what its operator should know: limits crossed, a generator at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from wstui.execution.generator import limits_reached
+from wstui.execution.record import Recorder
+from wstui.execution.result import ThresholdOutcome
+from wstui.execution.verdict import explain, judge
+from wstui.fleet.fleet import Fleet
+from wstui.measure.failure import FailureGroup
+from wstui.scenario.model import Scenario
+
+SILENT_S = 3.0
+"""A load process that has said nothing for this long is marked."""
+
+
+class Watch:
+    """What is known of the run beyond its counts: thresholds so far, what limits the generator, silent shards."""
+
+    def __init__(self, scenario: Scenario, recorder: Recorder, fleet: Fleet, mark: Callable[[str, str], None]) -> None:
+        """`mark` takes the kind and the text of a mark."""
+        self.outcomes: list[ThresholdOutcome] = []
+        self.limited_by: tuple[str, ...] = ()
+        self.failures: tuple[FailureGroup, ...] = ()
+        self._scenario = scenario
+        self._recorder = recorder
+        self._fleet = fleet
+        self._mark = mark
+        self._broken: set[int] = set()
+        self._silent: set[int] = set()
+
+    def look(self, active_s: float) -> str:
+        """Look once more; returns why the run must end now, "" when it need not."""
+        self._look_at_generator()
+        self._look_at_shards()
+        return self._look_at_thresholds(active_s)
+
+    def conclude(self, active_s: float) -> None:
+        """Look a last time: what was never measured is not kept."""
+        self._look_at_generator()
+        self.outcomes = judge(self._scenario, self._recorder, active_s, final=True)
+
+    def _look_at_generator(self) -> None:
+        self.failures = tuple(self._fleet.failures())
+        counters = self._recorder.latest.counters
+        limited = tuple(limits_reached(self._recorder.rows, counters, self.failures, self._fleet))
+        if limited and not self.limited_by:
+            self._mark("generator", f"the generator is the limit: {'; '.join(limited)}")
+        self.limited_by = limited
+
+    def _look_at_shards(self) -> None:
+        for shard in self._fleet.latest():
+            silent = self._fleet.alive(shard) and self._fleet.age_s(shard) > SILENT_S
+            if silent and shard not in self._silent:
+                self._silent.add(shard)
+                self._mark("shard", f"shard {shard} silent for {SILENT_S:g} s")
+            elif not silent and shard in self._silent and self._fleet.alive(shard):
+                self._silent.discard(shard)
+                self._mark("shard", f"shard {shard} speaks again")
+
+    def _look_at_thresholds(self, active_s: float) -> str:
+        self.outcomes = judge(self._scenario, self._recorder, active_s, final=False)
+        for index, (threshold, outcome) in enumerate(zip(self._scenario.thresholds, self.outcomes, strict=True)):
+            if outcome.passed is False and index not in self._broken:
+                self._broken.add(index)
+                self._mark("broken", explain(outcome))
+            elif outcome.passed and index in self._broken:
+                self._broken.discard(index)
+                self._mark("kept", f"{outcome.metric} back within {outcome.limit}")
+            if outcome.passed is False and threshold.abort_on_fail and active_s >= threshold.after:
+                return f"stopped: {explain(outcome)}"
+        return ""
