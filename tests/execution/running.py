@@ -1,0 +1,141 @@
+"""Runs for tests: short scenarios, and the books that must balance after each."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Awaitable
+from typing import Any
+
+from wstui.execution.result import Latency, Result
+from wstui.execution.run import Run
+from wstui.measure.snapshot import Counters
+from wstui.scenario.model import Auth, Fleet, Messages, Scenario, Stage, Target, Threshold
+
+
+def scenario(
+    url: str,
+    *,
+    clients: int = 10,
+    ramp: float = 0.2,
+    hold: float = 1.0,
+    shards: int = 1,
+    exchange: str = "odin",
+    every: float = 0.1,
+    timeout: float = 1.0,
+    text: bool = True,
+    stages: list[Stage] | None = None,
+    thresholds: list[Threshold] | None = None,
+    auth: Auth | None = None,
+    **target: Any,
+) -> Scenario:
+    """A short one."""
+    return Scenario(
+        name="test",
+        target=Target(url=url, **{"health": "off", "connect_timeout": 2.0, "close_timeout": 1.0, **target}),
+        auth=auth or Auth(),
+        stages=stages or [Stage(name="ramp", over=ramp, clients=clients), Stage(name="hold", over=hold)],
+        messages=Messages(exchange=exchange, every=every, timeout=timeout, text=text),  # type: ignore[arg-type]
+        thresholds=thresholds or [],
+        fleet=Fleet(shards=shards),
+    )
+
+
+class Finished:
+    """A run that has ended: its result and its last counters."""
+
+    def __init__(self, run: Run, result: Result) -> None:
+        self.run = run
+        self.result = result
+        self.counters: Counters = run.status.counters
+        self.failures = {group.kind: 0 for group in result.failures}
+        for group in result.failures:
+            self.failures[group.kind] += group.count
+        self.messages = [group.message for group in result.failures]
+        self.details = [sample.detail for group in result.failures for sample in group.samples]
+        self.marks = [(event.kind, event.text) for event in result.events]
+
+
+async def finish(what: Scenario | Run, *, complete: bool = True) -> Finished:
+    """Run to the end and check the books. `complete`: every message sent was answered or timed out."""
+    run = what if isinstance(what, Run) else Run(what)
+    result = await run.execute()
+    finished = Finished(run, result)
+    balance(finished, complete=complete)
+    return finished
+
+
+async def together(*runs: Awaitable[Finished], at_once: int = 4) -> list[Finished]:
+    """Several runs, a few at a time: a machine with few cores starts few load processes well."""
+    turn = asyncio.Semaphore(at_once)
+
+    async def one(run: Awaitable[Finished]) -> Finished:
+        async with turn:
+            return await run
+
+    return await asyncio.gather(*(one(run) for run in runs))
+
+
+def balance(finished: Finished, *, complete: bool = True) -> None:
+    """What must hold of any run, whatever the server did."""
+    result, c = finished.result, finished.counters
+    assert c.attempted == c.ready + c.refused + c.timed_out + c.failed + c.drained, "each attempt has one outcome"
+    assert (c.open, c.opening) == (0, 0)
+    assert c.ready == c.dropped + c.closed, "each ready client was dropped, or closed by us"
+    in_flight = c.sent - c.matched - c.reply_timeouts
+    assert in_flight >= 0
+    if complete:
+        assert in_flight == 0, "each message was answered or timed out"
+    latency = result.latency_ms
+    assert latency.response.count == c.matched + c.reply_timeouts
+    assert latency.round_trip.count == c.matched
+    assert latency.connect.count == c.ready
+    for distribution in (latency.response, latency.round_trip, latency.connect, result.generator.send_delay_ms):
+        ordered(distribution)
+    connections, messages = result.connections, result.messages
+    assert (connections.attempted, connections.ready, connections.dropped) == (c.attempted, c.ready, c.dropped)
+    assert (messages.sent, messages.received, messages.timed_out) == (c.sent, c.received, c.reply_timeouts)
+    wrong = c.refused + c.timed_out + c.failed + c.dropped + c.reply_timeouts
+    if "shard lost" not in finished.failures:
+        assert sum(finished.failures.values()) == wrong, "each failure is explained"
+    add_up(result)
+    times = [row["at_s"] for row in result.timeline]
+    assert all(a < b for a, b in itertools.pairwise(times))
+    assert [event.at_s for event in result.events] == sorted(event.at_s for event in result.events)
+    assert "NaN" not in result.to_json() and "Infinity" not in result.to_json()
+
+
+def ordered(distribution: Latency) -> None:
+    """Its figures are in order, or all missing."""
+    figures = (
+        distribution.min,
+        distribution.p50,
+        distribution.p90,
+        distribution.p95,
+        distribution.p99,
+        distribution.p999,
+        distribution.max,
+    )
+    if not distribution.count:
+        assert {*figures, distribution.mean} == {None}
+        return
+    known = [figure for figure in figures if figure is not None]
+    assert len(known) == len(figures) and known == sorted(known)
+    assert distribution.mean is not None and known[0] <= distribution.mean <= known[-1]
+
+
+def add_up(result: Result) -> None:
+    """The stages together are the whole."""
+    for name in ("attempted", "ready", "refused", "timed_out", "failed", "drained", "dropped"):
+        parts = [getattr(stage.connections, name) for stage in result.stages]
+        assert sum(parts) == getattr(result.connections, name), name
+        assert min(parts, default=0) >= 0
+    for name in ("sent", "received", "timed_out", "unmatched", "late", "duplicates", "bytes_sent", "bytes_received"):
+        parts = [getattr(stage.messages, name) for stage in result.stages]
+        assert sum(parts) == getattr(result.messages, name), name
+        assert min(parts, default=0) >= 0
+    for name in ("response", "round_trip", "connect"):
+        parts = [getattr(stage.latency_ms, name).count for stage in result.stages]
+        assert sum(parts) == getattr(result.latency_ms, name).count, name
+    for before, after in itertools.pairwise(result.stages):
+        assert before.ended_s == after.started_s
