@@ -12,10 +12,15 @@ from tests.odin.target import SECRET
 from wstui.odin.broker import Broker
 from wstui.odin.token import sign
 
+ONE_LOOP_IS_ENOUGH = {"test_admission", "test_endpoints", "test_faults", "test_processes", "test_publisher"}
 
-def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Each test that runs in a loop runs in both kinds of them."""
-    return {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """What touches a connection's life runs in both kinds of event loops."""
+    loops: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"uvloop": uvloop.new_event_loop}
+    if item.path.stem not in ONE_LOOP_IS_ENOUGH:
+        loops["asyncio"] = asyncio.new_event_loop
+    return loops
 
 
 @pytest.fixture(scope="session")

@@ -59,6 +59,7 @@ async def test_the_token_of_the_query_wins_over_that_of_the_header(token: str) -
         (jwt.encode({"userId": "ann", "exp": 1 << 40, "nbf": 1 << 39}, SECRET), "token not yet valid"),
         (sign("ann", "another secret, just as long as the first one"), "bad signature"),
     ],
+    ids=["missing", "malformed", "expired", "early", "forged"],
 )
 async def test_a_bad_token_is_refused_before_the_upgrade_with_the_reason(token: str | None, why: str) -> None:
     async with serving() as server:

@@ -25,8 +25,6 @@ from wstui.odin.demo import DemoTarget
 from wstui.odin.process import ChildProcess, ProcessFailed
 from wstui.odin.token import sign
 
-pytestmark = pytest.mark.asyncio(loop_factories=["asyncio"])
-
 
 @contextmanager
 def running(command: str, *options: str, **environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
