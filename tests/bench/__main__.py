@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 
 import click
 
@@ -27,6 +28,14 @@ def path() -> None:
     from tests.bench import path
 
     path.measure()
+
+
+@bench.command()
+def accuracy() -> None:
+    """What `wstui run` reports next to the truth from the sink's log. Status 1 when they differ."""
+    from tests.bench import accuracy
+
+    sys.exit(0 if asyncio.run(accuracy.measure()) else 1)
 
 
 bench(prog_name="python -m tests.bench")

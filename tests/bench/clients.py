@@ -12,6 +12,7 @@ import json
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, ClassVar
 
 IN_FLIGHT = 64
@@ -82,7 +83,7 @@ class Picows:
 
         welcomed = asyncio.get_running_loop().create_future()
 
-        class Listener(WSListener):  # type: ignore[misc]
+        class Listener(WSListener):
             looping = False
 
             def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
@@ -123,7 +124,7 @@ async def _obey(library: Any) -> None:
     tasks: list[asyncio.Task[None]] = []
     while line := (await lines.readline()).decode().split():
         if line[0] == "open":
-            await _bounded(lambda url=line[1]: library.open(url), int(line[2]))
+            await _bounded(partial(library.open, line[1]), int(line[2]))
             gc.collect()
             print(f"open {len(library.connections)}", flush=True)
         elif line[0] == "loop":
