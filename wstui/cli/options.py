@@ -22,7 +22,7 @@ _SCENARIO: list[Callable[[Command], Command]] = [
     click.option("--every", metavar="TIME", help="Time between sends of a client. Also MESSAGE_FREQUENCY, in ms."),
     click.option("--timeout", metavar="TIME", help="How long a client waits for a reply."),
     click.option("--exchange", metavar="NAME", help="What clients say: odin, echo, ping, listen."),
-    click.option("--auth", metavar="KIND", help="Who clients are: none, token, jwt."),
+    click.option("--auth", metavar="KIND", help="Who clients are: none, token, jwt, mix."),
     click.option("--token-file", type=click.Path(dir_okay=False), help="File that holds the token. Also AUTH_TOKEN."),
     click.option("--ready", metavar="HOW", help="What makes a client connected: welcome or open."),
     click.option("--health", metavar="URL", help="Base of /health, /metrics, /stats; auto or off."),
@@ -32,6 +32,14 @@ _SCENARIO: list[Callable[[Command], Command]] = [
     click.option("--insecure", is_flag=True, help="Accept any certificate."),
     click.option("--threshold", multiple=True, metavar="LIMIT", help='Such as "response.p99 < 20ms"; repeatable.'),
     click.option("--no-thresholds", is_flag=True, help="Leave the preset's thresholds out."),
+    click.option(
+        "--breakpoint-of",
+        metavar="KIND",
+        help="Look for the limit instead of running the stages: clients, connects or messages (a second). "
+        "--ramp is then the way to each load, --hold its measurement, --clients the most, or how many there are.",
+    ),
+    click.option("--start", type=int, metavar="N", help="First load of such a search."),
+    click.option("--most", type=int, metavar="N", help="Largest load of such a search."),
     click.option("--cooldown", metavar="TIME", help="Pause between the runs of a suite."),
     click.option("--no-probe", is_flag=True, help="Begin the load without trying one client first."),
 ]
@@ -83,6 +91,9 @@ def flags_of(options: dict[str, Any]) -> Flags:
         "insecure": options["insecure"],
         "thresholds": options["threshold"],
         "no_thresholds": options["no_thresholds"],
+        "breakpoint_of": options["breakpoint_of"],
+        "start": options["start"],
+        "most": options["most"],
     }
     if options["token_file"]:
         flags["token"] = _read_token(options["token_file"])

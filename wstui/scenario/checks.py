@@ -10,6 +10,8 @@ from wstui.scenario.errors import Key, Problem, ScenarioError, dotted, nearest, 
 from wstui.scenario.model import Scenario
 from wstui.scenario.quantity import format_duration
 
+MOST_A_CLIENT = 500
+"""Messages a second that one client may be asked to send on schedule."""
 _NEEDS_REPLIES = ("response", "roundtrip", "messages.timed_out", "messages.sent_per_second", "generator.late_sends")
 
 
@@ -22,6 +24,7 @@ class Finding:
     value: str = ""
     nearest: str = ""
     rests_on: tuple[Key, ...] = ()
+    unset: bool = False  # a file that refers to the environment here is sound; only a run needs the value
 
     def problem(self, file: str) -> Problem:
         """The same for people."""
@@ -38,13 +41,15 @@ def check(scenario: Scenario) -> Scenario:
 
 def findings(scenario: Scenario) -> Iterator[Finding]:
     """Every conflict between the fields of a scenario, and with the files of this machine."""
-    yield from _stage_findings(scenario)
+    yield from _stage_findings(scenario) if scenario.breakpoint is None else _search_findings(scenario)
     yield from _threshold_findings(scenario)
-    if scenario.auth.kind == "jwt" and not scenario.auth.secret.get_secret_value():
+    kind = scenario.auth.kind
+    if kind in ("jwt", "mix") and not scenario.auth.secret.get_secret_value():
         yield Finding(
             ("auth", "secret"),
-            'is empty, and auth.kind = "jwt" signs tokens with it: set JWT_SECRET and write secret = "${JWT_SECRET}"',
+            f'is empty, and auth.kind = "{kind}" signs tokens with it: set JWT_SECRET and write secret = "${{JWT_SECRET}}"',
             rests_on=(("auth", "kind"),),
+            unset=True,
         )
     yield from _file_findings(scenario)
 
@@ -61,7 +66,10 @@ def warnings(scenario: Scenario) -> list[str]:
             for threshold in scenario.thresholds
             if threshold.metric.startswith(_NEEDS_REPLIES)
         ]
+    advice += _search_warnings(scenario)
     for threshold in scenario.thresholds:
+        if scenario.breakpoint is not None:
+            break
         span = sum(s.over for s in scenario.stages if s.name == threshold.stage or not threshold.stage)
         if threshold.after and threshold.after >= span:
             advice.append(
@@ -75,6 +83,47 @@ def warnings(scenario: Scenario) -> list[str]:
             if getattr(scenario.target, name)
         ]
     return advice
+
+
+def _search_warnings(scenario: Scenario) -> Iterator[str]:
+    search, messages = scenario.breakpoint, scenario.messages
+    if search is None:
+        return
+    if not scenario.thresholds:
+        yield "there is no threshold: a load holds when it is reached, however slow the answers are."
+    if search.of == "messages" and "every" in messages.model_fields_set:
+        yield 'messages.every has no effect: breakpoint.of = "messages" sets how often clients send.'
+    for threshold in scenario.thresholds:
+        if threshold.after or threshold.abort_on_fail:
+            yield f"after and abort_on_fail of {threshold.metric} have no effect: each step is judged by itself."
+        if threshold.metric.startswith(("fanout.", "delivery.")) and search.settle < messages.fanout_window:
+            yield (
+                f"{threshold.metric} is known {format_duration(messages.fanout_window)} after a broadcast "
+                "(messages.fanout_window): let breakpoint.settle be as long, or a step is judged by the one before it."
+            )
+
+
+def _search_findings(scenario: Scenario) -> Iterator[Finding]:
+    search = scenario.breakpoint
+    assert search is not None
+    if scenario.stages:
+        yield Finding(("stages",), "have no place beside [breakpoint], which sets the load itself: keep one of them")
+    if search.start is not None and search.start > search.largest:
+        yield Finding(("breakpoint", "start"), f"is above breakpoint.most, {search.most}", str(search.start))
+    if search.of == "messages" and scenario.messages.exchange == "listen":
+        yield Finding(
+            ("breakpoint", "of"),
+            'cannot be "messages": clients of exchange "listen" send nothing',
+            rests_on=(("messages", "exchange"),),
+        )
+    if search.of == "messages" and search.largest > search.clients * MOST_A_CLIENT:
+        least = -(-search.largest // MOST_A_CLIENT)
+        yield Finding(
+            ("breakpoint", "clients"),
+            f"are too few for {search.largest} messages/s: at {MOST_A_CLIENT}/s each it takes {least}",
+            str(search.clients),
+            rests_on=(("breakpoint", "most"), ("breakpoint", "of")),
+        )
 
 
 def _stage_findings(scenario: Scenario) -> Iterator[Finding]:

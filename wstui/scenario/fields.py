@@ -19,8 +19,10 @@ from pydantic import (
 from wstui.scenario.errors import BadValue
 from wstui.scenario.quantity import (
     format_duration,
+    format_share,
     format_size,
     parse_duration,
+    parse_share,
     parse_size,
     plain_number,
     shortest_decimal,
@@ -46,6 +48,17 @@ def _duration(value: Any, info: ValidationInfo) -> Any:
 
 def _size(value: Any) -> Any:
     return parse_size(value) if isinstance(value, str) else _whole(value)
+
+
+def _share(value: Any, info: ValidationInfo) -> Any:
+    if isinstance(value, str):
+        return parse_share(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise BadValue('is no share: write "10%"')
+    if info.context == FROM_FILE:
+        near = format_share(value) if 0 < value < 1 else f"{value:g}%" if 1 <= value <= 100 else ""
+        raise BadValue('is a number without a unit: write "10%"', near)
+    return float(value)
 
 
 def _whole(value: Any) -> Any:
@@ -95,6 +108,13 @@ Size = Annotated[
     PlainSerializer(format_size, return_type=str, when_used="json"),
 ]
 """Bytes."""
+Share = Annotated[
+    float,
+    BeforeValidator(_share),
+    Field(allow_inf_nan=False),
+    PlainSerializer(format_share, return_type=str, when_used="json"),
+]
+"""A part of the whole, 1 = 100 %."""
 Whole = Annotated[int, BeforeValidator(_whole)]
 Count = Annotated[Whole, Field(ge=0, le=MOST_CLIENTS)]
 """Clients."""

@@ -11,8 +11,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PrivateAttr, SecretStr, ValidationInfo, field_validator
 
+from wstui.scenario.breakpoint import Breakpoint
 from wstui.scenario.fields import Address, Count, Duration, HeaderName, Line, Size, Table, Token, Wait, Whole
 from wstui.scenario.masking import MASK, is_secret_header, mask_url
+from wstui.scenario.mix import Mix
 from wstui.scenario.reference import Origin
 from wstui.scenario.threshold import Limit, parse_limit, parse_metric
 from wstui.scenario.url import check_health, check_websocket_url
@@ -55,11 +57,12 @@ class Target(Table):
 class Auth(Table):
     """How a client proves who it is."""
 
-    kind: Literal["none", "token", "jwt"] = "none"
+    kind: Literal["none", "token", "jwt", "mix"] = "none"
     token: SecretStr = SecretStr("")
     send_as: Literal["query", "header", "subprotocol"] = "query"
-    secret: SecretStr = SecretStr("")  # jwt: one token per client is signed with it
+    secret: SecretStr = SecretStr("")  # jwt, mix: one token per client is signed with it
     ttl: Duration = 86400.0
+    mix: Mix = Mix()  # mix: which client brings which kind of token
 
 
 class Stage(Table):
@@ -126,6 +129,7 @@ class Scenario(Table):
     messages: Messages = Messages()
     thresholds: list[Threshold] = Field(default_factory=list)
     fleet: Fleet = Fleet()
+    breakpoint: Breakpoint | None = None  # look for the limit, in the place of stages
 
     _origin: Origin = PrivateAttr(default_factory=Origin)
 
@@ -134,12 +138,16 @@ class Scenario(Table):
 
     @property
     def duration_s(self) -> float:
-        """Planned seconds of all stages."""
+        """Planned seconds of all stages; of a search for the limit, what it takes at most."""
+        if self.breakpoint is not None:
+            return self.breakpoint.longest_s
         return sum(stage.over for stage in self.stages)
 
     @property
     def peak_clients(self) -> int:
-        """The largest number of clients that any stage asks for."""
+        """The largest number of clients that any stage, or the search for the limit, asks for."""
+        if self.breakpoint is not None:
+            return self.breakpoint.peak_clients
         return max((stage.clients or 0 for stage in self.stages), default=0)
 
     @property

@@ -10,6 +10,7 @@ from typing import Any, TypedDict
 
 from pydantic import ValidationError
 
+from wstui.scenario.breakpoint import UNITS, Breakpoint
 from wstui.scenario.checks import findings
 from wstui.scenario.diagnosis import diagnose
 from wstui.scenario.errors import BadValue, Key, Problem, ScenarioError, dotted, quote
@@ -42,6 +43,9 @@ class Flags(TypedDict, total=False):
     ca_file: str | None
     thresholds: Sequence[str]  # "response.p99 < 20ms"; takes the place of the preset's limits on the same metric
     no_thresholds: bool  # leaves the preset's thresholds out
+    breakpoint_of: str | None  # looks for the limit of this, in the place of the preset's stages
+    start: int | None  # the first load of that search
+    most: int | None  # its largest load
 
 
 _KEYS: dict[str, Key] = {
@@ -59,6 +63,7 @@ _KEYS: dict[str, Key] = {
     "shards": ("fleet", "shards"),
     "local_addresses": ("fleet", "local_addresses"),
 }
+_SEARCH_KEYS = (("start", "start"), ("most", "most"), ("ramp", "ramp"), ("hold", "measure"))
 _OPTIONS = {"local_addresses": "--local-address", "thresholds": "--threshold"}
 
 
@@ -75,8 +80,8 @@ def apply(
     """The scenario with the flags and the environment's wishes in it, checked as a whole.
 
     Args:
-        environ: WS_URL, AUTH_TOKEN (where auth.kind is "token"), JWT_SECRET (where it is "jwt" and the preset has no
-            secret), MAX_CONNECTIONS (peak clients), TEST_DURATION (ms of the stage "hold"), MESSAGE_FREQUENCY (ms
+        environ: WS_URL, AUTH_TOKEN (where auth.kind is "token"), JWT_SECRET (where it is "jwt" or "mix" and the preset
+            has no secret), MAX_CONNECTIONS (peak clients), TEST_DURATION (ms of the stage "hold"), MESSAGE_FREQUENCY (ms
             between sends of a client); empty ones count as unset. The process's own environment by default.
 
     Raises:
@@ -99,8 +104,14 @@ def apply(
             section, option = map(str, key)
             data.setdefault(section, {})[option] = list(wish.value) if name == "local_addresses" else wish.value
             blame[key] = wish
-    data["stages"] = _stages(scenario.stages, wishes, blame, problems)
     data["thresholds"] = _thresholds(scenario, wishes, problems)
+    if scenario.breakpoint is not None or "breakpoint_of" in wishes:
+        _search(scenario, data, wishes, blame, problems)
+    else:
+        for name in wishes.keys() & {"start", "most"}:
+            message = "belongs to a search for the limit: add --breakpoint-of clients, connects or messages"
+            problems.append(Problem(wishes[name].source, wishes[name].name, message))
+        data["stages"] = _stages(scenario.stages, wishes, blame, problems)
     return _result(scenario, data, blame, problems)
 
 
@@ -160,7 +171,7 @@ def _environment(
     texts = [("WS_URL", "url")]
     if kind == "token":
         texts.append(("AUTH_TOKEN", "token"))
-    if kind == "jwt" and not scenario.auth.secret.get_secret_value():
+    if kind in ("jwt", "mix") and not scenario.auth.secret.get_secret_value():
         texts.append(("JWT_SECRET", "secret"))
     for variable, name in texts:
         if text := environ.get(variable):
@@ -194,6 +205,45 @@ def _stages(
         if stage["clients"]:
             stage["clients"] = max(1, round(stage["clients"] * factor))
     return data
+
+
+def _search(
+    scenario: Scenario,
+    data: dict[str, Any],
+    wishes: Mapping[str, _Wish],
+    blame: dict[Key, _Wish],
+    problems: list[Problem],
+) -> None:
+    """Put the wishes into the search for the limit; a scenario that has none becomes one."""
+    data["stages"] = [] if scenario.breakpoint is None else data.get("stages", [])
+    table = data["breakpoint"] = dict(data.get("breakpoint") or {})
+    if scenario.breakpoint is None:
+        for threshold in data["thresholds"]:
+            threshold["stage"] = ""
+    before = table.get("of", "clients")
+    if (wish := wishes.get("breakpoint_of")) and wish.value != before:
+        # Bounds are counted in what is looked for.
+        table.pop("start", None)
+        table.pop("most", None)
+    of = wish.value if wish else before
+    peak = "most" if of == "clients" else "clients"
+    keys = (("breakpoint_of", "of"), ("clients", peak), *_SEARCH_KEYS)
+    for name, key in keys:
+        if wish := wishes.get(name):
+            table[key] = wish.value
+            blame["breakpoint", key] = wish
+    if wish := wishes.get("scale"):
+        number = float(wish.value)
+        if not (math.isfinite(number) and number > 0):
+            problems.append(Problem(wish.source, wish.name, "must be more than 0", str(wish.value)))
+            return
+        search = Breakpoint.model_validate({"of": of}) if of in UNITS else Breakpoint()
+        for key in ("start", "most") if of == "clients" else ("clients",):
+            known = {"start": search.first, "most": search.largest, "clients": search.clients}[key]
+            value = table.get(key)
+            known = value if isinstance(value, int) else known
+            table[key] = max(1, round(known * number))
+            blame["breakpoint", key] = wish
 
 
 def _factor(name: str, wish: _Wish, peak: int, factor: float, problems: list[Problem]) -> float:

@@ -28,6 +28,7 @@ _DURATION_WORDS = (
     (r"hours?|hrs?", "h"),
 )
 
+_SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%", re.ASCII)
 _BYTES = {"GiB": 1 << 30, "MiB": 1 << 20, "KiB": 1 << 10, "B": 1, "": 1}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)(GiB|MiB|KiB|B|)", re.ASCII)
 
@@ -98,6 +99,20 @@ def format_size(size: int) -> str:
             if size % _BYTES[unit] == 0:
                 return f"{size // _BYTES[unit]}{unit}"
     return str(size)
+
+
+def parse_share(text: str) -> float:
+    """The part of a whole that "10%" says, 1 = 100 %; `BadValue` says what to write."""
+    match = _SHARE.fullmatch(text.strip())
+    if match is None:
+        number = re.fullmatch(r"\d+(?:\.\d+)?", text.strip(), re.ASCII)
+        raise BadValue('is no share: write "10%"', f"{number[0]}%" if number else "")
+    return float(Decimal(match[1]) / 100)
+
+
+def format_share(share: float) -> str:
+    """The text of a share: "10%"."""
+    return f"{plain_number(shortest_decimal(share) * 100)}%"
 
 
 def _lengthen(written: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import tomli_w
 from pydantic import BaseModel
 
+from wstui.scenario.breakpoint import Breakpoint
 from wstui.scenario.errors import Key
 from wstui.scenario.model import Messages, Scenario, Stage, Suite, Target, Threshold
 from wstui.scenario.reference import value_at
@@ -19,6 +20,7 @@ _ALWAYS: dict[type[BaseModel], tuple[str, ...]] = {
     Stage: ("name", "over", "clients"),
     Messages: ("exchange", "every", "timeout"),
     Threshold: ("metric", "limit"),
+    Breakpoint: ("of",),
 }
 
 
