@@ -56,6 +56,7 @@ FORMATS = {
         Format("csv", (".csv",), "the timeline, one row a second", "wstui.report.csv_file"),
         Format("markdown", (".md", ".markdown"), "tables for a merge request", "wstui.report.markdown"),
         Format("junit", (".xml",), "thresholds and stages as test cases for CI", "wstui.report.junit"),
+        Format("html", (".html", ".htm"), "one page with charts, readable offline", "wstui.report.html", extra="html"),
         Format("text", (".txt",), "the summary as the terminal shows it", "wstui.report.text_file"),
     )
 }

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("plotly", reason="the extra `html` is not installed")
+pytest.importorskip("jinja2", reason="the extra `html` is not installed")
+
+from tests.report.example import EVERY, broken, empty, fan_out, hostile, timeline
+from wstui.report.charts import charts, thin
+from wstui.report.html import render
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+
+
+class Page(HTMLParser):
+    """The elements of a page with their attributes, and its text outside of scripts and styles."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.scripts: list[str] = []
+        self._within = ""
+        self.feed(source)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        self._within = tag if tag in ("script", "style") else ""
+
+    def handle_endtag(self, tag: str) -> None:
+        self._within = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._within == "script":
+            self.scripts.append(data)
+        elif not self._within:
+            self.text += data
+
+
+def browse(path: Path, tmp_path: Path, *flags: str) -> tuple[Page, str]:
+    """The page as a browser has built it, and what its console said."""
+    assert CHROMIUM is not None
+    done = subprocess.run(
+        [
+            CHROMIUM,
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-background-networking",
+            "--enable-logging=stderr",
+            "--virtual-time-budget=2000",
+            f"--user-data-dir={tmp_path / 'profile'}",
+            *flags,
+            "--dump-dom",
+            path.as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    return Page(done.stdout), "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_the_page_needs_no_network_and_no_text_of_a_server_becomes_markup(name: str) -> None:
+    page = Page(render(EVERY[name]))
+    tags = {tag for tag, _ in page.elements}
+    assert not tags & {"img", "iframe", "link", "object", "embed", "form", "base"}
+    for tag, attributes in page.elements:
+        assert not [attribute for attribute in attributes if attribute.startswith("on")]
+        assert "src" not in attributes
+        if tag == "a":
+            assert re.fullmatch(r"#run-\d+", attributes["href"] or "")
+    policy = next(a["content"] for t, a in page.elements if t == "meta" and a.get("http-equiv"))
+    assert policy is not None and policy.startswith("default-src 'none'") and "http" not in policy
+    assert len(page.scripts) == 3
+
+
+def test_the_verdict_comes_first_with_glyph_and_word() -> None:
+    for name, words in {"good": "✓ PASSED", "limited": "▲ LIMITED", "empty": "✗ UNREACHABLE"}.items():
+        page = Page(render(EVERY[name]))
+        assert page.text.split("\n\n", 1)[0].strip().startswith(words) or words in page.text[:200]
+
+
+def test_every_figure_of_the_tables_is_there_without_the_charts() -> None:
+    text = Page(render(broken())).text
+    for figure in ("116 ms", "4,700", "close 1011", "retry-after: 1", "94%", "83.3/s of 83.3/s", "resumed"):
+        assert figure in text
+    assert "completeness 99.71%" in Page(render(fan_out())).text
+    nothing = Page(render(empty())).text
+    assert "n/a" in nothing and "None" not in nothing and "nan" not in nothing
+
+
+def test_the_data_of_the_charts_is_json_that_cannot_end_its_element() -> None:
+    data, _, _ = Page(render(hostile())).scripts
+    assert not set("<>&") & set(data)
+    found = json.loads(data)
+    assert {name.removeprefix("chart-0-") for name in found} == {
+        "latency", "distribution", "throughput", "connections", "failures", "generator",
+    }  # fmt: skip
+    (mark,) = found["chart-0-latency"]["marks"]
+    assert "&lt;img" in mark[2] and "\x1b" not in mark[2]
+
+
+def test_charts_show_limits_events_and_gaps() -> None:
+    by_name = {chart.name: chart for chart in charts(broken())}
+    assert by_name["latency"].limits == ((20.0, "response.p99 &lt; 20ms"),)
+    assert [mark[0] for mark in by_name["latency"].marks] == [60.0, 64.0, 80.0, 90.0, 92.0]
+    assert len(by_name["latency"].data[0]["x"]) == 120
+    assert charts(empty()) == []
+    connect = next(line for line in by_name["distribution"].data if line["name"] == "connect")
+    assert connect["text"][-1] == "99%", "100 values tell nothing of a percentile beyond 99.5"
+
+
+def test_a_long_timeline_is_thinned_without_losing_its_peaks() -> None:
+    rows = timeline(100, 10, 7190, 1.0)
+    rows[5000]["response_p99_ms"] = 777.0
+    thinned = thin(rows, 500)
+    assert len(thinned) <= 500 and thinned[-1]["at_s"] == 7200.0
+    assert max(float(str(row["response_p99_ms"])) for row in thinned) == 777.0
+    assert thin(rows[:100], 500) == rows[:100]
+
+
+@needs_chromium
+def test_a_browser_draws_every_chart_on_a_dark_phone_without_a_word_of_complaint(tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(render(hostile()), encoding="utf-8")
+    page, console = browse(path, tmp_path, "--window-size=400,800", "--blink-settings=preferredColorScheme=0")
+    plots = [attributes for _, attributes in page.elements if "js-plotly-plot" in (attributes.get("class") or "")]
+    assert len(plots) == 6
+    assert console == ""
+    assert not [attributes for tag, attributes in page.elements if tag == "img" and attributes.get("src") == "x"]
+    assert not [attributes for _, attributes in page.elements if "onerror" in attributes]

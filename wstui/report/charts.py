@@ -1,0 +1,235 @@
+"""The charts of a run as plain data for plotly.js. Colours are named by role; the page has them in light and dark."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from wstui.execution.result import NS_PER_MS, Result
+from wstui.measure.timeline import MARKS
+from wstui.report.metrics import histogram_of
+from wstui.report.wording import shown
+from wstui.scenario.errors import BadValue
+from wstui.scenario.threshold import parse_limit
+
+MOST_POINTS = 2000
+"""A longer timeline is thinned to this many points, so that a day's run still opens on a phone."""
+MOST_MARKS = 200
+
+Row = dict[str, Any]
+_SHARES = (0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9995, 0.9999, 0.99999, 0.999999)
+_NAMED_SHARES = (0, 0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999)
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A chart: `data` and `layout` as plotly.js takes them; `note` tells what to know before reading it.
+
+    `marks` are events as (second, glyph, text, whether it is bad news), `limits` thresholds as (value, text): the page
+    draws them as lines.
+    """
+
+    name: str
+    title: str
+    note: str
+    data: list[dict[str, Any]]
+    layout: dict[str, Any]
+    limits: tuple[tuple[float, str], ...] = ()
+    marks: tuple[tuple[float, str, str, bool], ...] = ()
+
+
+def charts(run: Result) -> list[Chart]:
+    """Every chart that the run has data for."""
+    rows = thin(run.timeline)
+    marks = _marks(run)
+    thinned = f" Each point stands for {len(run.timeline) / len(rows):.0f} s." if len(rows) < len(run.timeline) else ""
+    along_time = [_latency(run, rows), _throughput(rows), _connections(rows), _failures(rows), _generator(rows)]
+    made = [replace(chart, note=chart.note + thinned, marks=marks) for chart in along_time if chart is not None]
+    distribution = _distribution(run)
+    return made if distribution is None else [*made[:1], distribution, *made[1:]]
+
+
+def thin(rows: Sequence[Row], most: int = MOST_POINTS) -> list[Row]:
+    """The timeline in at most `most` rows: rates and shares are averaged, latencies keep their highest value."""
+    if len(rows) <= most:
+        return list(rows)
+    size = math.ceil(len(rows) / most)
+    return [_together(rows[start : start + size]) for start in range(0, len(rows), size)]
+
+
+def _together(rows: Sequence[Row]) -> Row:
+    joined: Row = dict(rows[-1])
+    for name in joined:
+        values = [value for row in rows if (value := _number(row.get(name))) is not None]
+        if values and name != "at_s":
+            joined[name] = max(values) if name.endswith("_ms") else sum(values) / len(values)
+    return joined
+
+
+def _latency(run: Result, rows: Sequence[Row]) -> Chart | None:
+    lines = [
+        _line(rows, "response_p50_ms", "p50", "first", "solid", "ms"),
+        _line(rows, "response_p95_ms", "p95", "second", "dash", "ms"),
+        _line(rows, "response_p99_ms", "p99", "third", "solid", "ms"),
+        _line(rows, "response_max_ms", "max", "faint", "dot", "ms"),
+    ]
+    note = "Per second, from the intended send; logarithmic."
+    chart = _chart("latency", "Response time", note, lines, "ms", log=True)
+    return None if chart is None else replace(chart, limits=_limits(run))
+
+
+def _limits(run: Result) -> tuple[tuple[float, str], ...]:
+    found = []
+    for outcome in run.verdict.thresholds:
+        if not outcome.metric.startswith("response."):
+            continue
+        try:
+            limit_ms = parse_limit(outcome.limit).value
+        except BadValue:
+            continue
+        if limit_ms > 0:
+            found.append((limit_ms, _text(f"{outcome.metric} {outcome.limit}")))
+    return tuple(found)
+
+
+def _distribution(run: Result) -> Chart | None:
+    lines = []
+    for family, label, role, dash in (
+        ("response", "response", "third", "solid"),
+        ("roundtrip", "round trip", "first", "dash"),
+        ("connect", "connect", "second", "dot"),
+    ):
+        histogram = histogram_of(run, family)
+        if histogram is None or not histogram.count:
+            continue
+        # A percentile beyond the number of values says nothing.
+        shares = [share for share in _SHARES if share < 1 - 0.5 / histogram.count]
+        quantiles = [value / NS_PER_MS if value is not None else None for value in histogram.quantiles(shares)]
+        lines.append(
+            {
+                "x": [_nines(share) for share in shares],
+                "y": quantiles,
+                "text": [_percentile(share) for share in shares],
+                "name": label,
+                "mode": "lines+markers",
+                "hovertemplate": "%{text}: %{y:.4g} ms",
+                "role": role,
+                "line": {"dash": dash, "width": 2},
+            }
+        )
+    note = "How long the slowest took, over the whole run; logarithmic."
+    chart = _chart("distribution", "Latency by percentile", note, [*lines], "ms", log=True)
+    if chart is not None:
+        chart.layout["xaxis"] = {
+            "tickvals": [_nines(share) for share in _NAMED_SHARES],
+            "ticktext": [_percentile(share) for share in _NAMED_SHARES],
+        }
+    return chart
+
+
+def _nines(share: float) -> float:
+    """Where a percentile stands: each further nine is one step to the right."""
+    return -math.log10(1 - share)
+
+
+def _percentile(share: float) -> str:
+    return f"{share * 100:.6g}%"
+
+
+def _throughput(rows: Sequence[Row]) -> Chart | None:
+    lines = [
+        _line(rows, "sent_per_s", "sent", "first", "dash", "/s"),
+        _line(rows, "received_per_s", "received", "fourth", "solid", "/s"),
+    ]
+    return _chart("throughput", "Messages per second", "", lines, "messages/s")
+
+
+def _connections(rows: Sequence[Row]) -> Chart | None:
+    lines = [
+        _line(rows, "wanted", "wanted", "faint", "dash", ""),
+        _line(rows, "open", "open", "fourth", "solid", ""),
+        _line(rows, "opening", "opening", "second", "dot", ""),
+    ]
+    return _chart("connections", "Clients", "", lines, "clients")
+
+
+def _failures(rows: Sequence[Row]) -> Chart | None:
+    lines = [
+        _line(rows, "attempted_per_s", "connects tried", "first", "dash", "/s"),
+        _line(rows, "ready_per_s", "became ready", "fourth", "solid", "/s"),
+        _line(rows, "failures_per_s", "failures", "third", "solid", "/s"),
+    ]
+    return _chart("failures", "Connects and failures per second", "", lines, "per second")
+
+
+def _generator(rows: Sequence[Row]) -> Chart | None:
+    cpu = _line(rows, "cpu", "CPU of the busiest shard", "second", "solid", "%")
+    lag = _line(rows, "loop_lag_ms", "loop lag", "third", "dot", "ms")
+    if cpu:
+        cpu["y"] = [None if value is None else value * 100 for value in cpu["y"]]
+    chart = _chart("generator", "This generator", "Near 100 % CPU it measures itself.", [cpu, lag], "% of a core")
+    if chart is not None and lag:
+        lag["yaxis"] = "y2"
+        chart.layout["yaxis2"] = {"overlaying": "y", "side": "right", "title": {"text": "ms"}, "rangemode": "tozero"}
+    return chart
+
+
+def _chart(
+    name: str, title: str, note: str, lines: Sequence[dict[str, Any] | None], unit: str, *, log: bool = False
+) -> Chart | None:
+    data = [line for line in lines if line]
+    if not data:
+        return None
+    scale = {"type": "log", **_ladder(data)} if log else {"rangemode": "tozero"}
+    layout = {
+        "xaxis": {"ticksuffix": " s", "rangemode": "tozero"},
+        "yaxis": {"title": {"text": unit}, **scale},
+    }
+    return Chart(name, title, note, data, layout)
+
+
+def _ladder(data: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Ticks at 1, 2, 5 of each power of ten, or at 1 only where the values span many."""
+    values = [value for line in data for value in line["y"] if value]
+    low, high = math.floor(math.log10(min(values, default=1))), math.ceil(math.log10(max(values, default=1)))
+    steps = (1, 2, 5) if high - low <= 3 else (1,)
+    ticks = [step * 10.0**power for power in range(low, high + 1) for step in steps]
+    return {"tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]}
+
+
+def _line(rows: Sequence[Row], column: str, name: str, role: str, dash: str, unit: str) -> dict[str, Any] | None:
+    values = [_number(row.get(column)) for row in rows]
+    if all(value is None for value in values):
+        return None
+    return {
+        "x": [_number(row.get("at_s")) for row in rows],
+        "y": values,
+        "name": name,
+        "mode": "lines",
+        "connectgaps": False,
+        "hovertemplate": f"%{{y:.4g}} {unit}".rstrip(),
+        "role": role,
+        "line": {"dash": dash, "width": 2 if dash == "solid" else 1.5},
+    }
+
+
+def _marks(run: Result) -> tuple[tuple[float, str, str, bool], ...]:
+    events = [event for event in run.events if event.kind not in ("start", "end")]
+    return tuple(
+        (event.at_s, MARKS.get(event.kind, "·"), _text(event.text), event.kind in ("broken", "shard", "generator"))
+        for event in events[:MOST_MARKS]
+    )
+
+
+def _text(text: str) -> str:
+    """Text for plotly.js, which reads some HTML in labels."""
+    return html.escape(shown(text, 120))
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return round(float(value), 6)
