@@ -12,8 +12,10 @@ from typing import Any
 
 from wstui.execution.result import (
     Connections,
+    Delivery,
     FailureSample,
     FailureSummary,
+    FanOutSummary,
     GeneratorSummary,
     Latency,
     LatencySet,
@@ -61,6 +63,8 @@ SCENARIO = Scenario(
     ],
 )
 
+LISTENING = SCENARIO.model_copy(update={"name": "ticker-fanout", "messages": Saying(exchange="listen")})
+
 OUTCOMES = (
     ThresholdOutcome("response.p99", "< 250ms", 118.0, True, unit="ms", used=0.47),
     ThresholdOutcome("failures.rate", "< 1%", 0.03, True, unit="%", used=0.03),
@@ -101,6 +105,14 @@ SPREAD = (
     (200.0, 0.009),
     (500.0, 0.0028),
     (math.inf, 0.0002),
+)
+
+FANOUT = FanOutSummary(
+    messages=1_204,
+    completeness=0.9998,
+    duplicates=0,
+    spread_ms=Latency(14_400_000, 3.1, 0.01, 2.2, 6.0, 8.1, 19.4, 31.0, 44.0),
+    delivery_ms=Delivery(14_400_000, 4.4, 0.4, 3.6, 8.0, 10.2, 22.8, 35.0, 49.0, 0.8, 0.3),
 )
 
 HEALTH = TargetHealth(

@@ -32,6 +32,7 @@ class Shot:
     theme: str = "wstui-dark"
     keys: tuple[str, ...] = ()
     ends: bool = False
+    listens: bool = False
     passed: bool = True
 
 
@@ -49,6 +50,7 @@ SHOTS = [
     Shot("help_80x24_dark", (80, 24), keys=("question_mark",)),
     Shot("samples_120x40_dark", (120, 40), keys=("enter",)),
     Shot("limits_80x24_dark", (80, 24), keys=("4",)),
+    Shot("listen_120x50_dark", (120, 50), listens=True),
     Shot("result_120x40_dark", (120, 40), ends=True),
     Shot("result_failed_80x24_dark", (80, 24), ends=True, passed=False),
     Shot("small_50x14_dark", (50, 14)),
@@ -58,6 +60,8 @@ SHOTS = [
 async def shoot(shot: Shot, folder: Path) -> Path:
     """Write one picture as SVG."""
     session = fake.FakeSession(outcome=fake.result(passed=shot.passed))
+    if shot.listens:
+        session.picture = fake.status(scenario=fake.LISTENING, fanout=fake.FANOUT, spread=())
     app = WstuiApp(session, clock=lambda: fake.NOW, theme=shot.theme)
     async with app.run_test(size=shot.size) as pilot:
         await pilot.pause()

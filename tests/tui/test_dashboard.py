@@ -60,7 +60,7 @@ async def test_a_tiny_terminal_gets_a_plain_block_and_no_crash(size: tuple[int, 
 async def test_odd_shapes_keep_their_parts(size: tuple[int, int]) -> None:
     async with running(size=size) as (app, _, _):
         text = shown(app)
-    assert all(part in text for part in ("RUNNING", "11 987", "latency ms", "messages/s", "errors", "palette"))
+    assert all(part in text for part in ("RUNNING", "11 987", "latency ms", "48.2k", "347 in 5 groups", "palette"))
 
 
 @pytest.mark.parametrize("size", [*SIZES, (50, 10)])
@@ -172,9 +172,11 @@ async def test_a_broken_limit_marks_tile_and_panel() -> None:
 
 async def test_a_scenario_that_only_listens_shows_connect_times_instead() -> None:
     scenario = fake.SCENARIO.model_copy(update={"messages": Messages(exchange="listen")})
-    async with running(fake.status(scenario=scenario)) as (app, _, _):
+    async with running(fake.status(scenario=scenario, fanout=fake.FANOUT), size=(120, 50)) as (app, _, _):
         text = shown(app)
     assert "connect ms" in text and "listens only" in text and "latency ms" not in text
+    for part in ("1 204 broadcasts", "99.9 % ▲", "2.20 · 19.4 ms", "0.8 ± 0.3 ms"):
+        assert part in text, part
 
 
 async def test_no_plan_no_thresholds_no_target_is_fine() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from rich.color import ColorSystem
 from rich.style import Style
 from textual.app import App
 from textual.color import Color
@@ -17,7 +18,7 @@ def palette_of(name: str) -> tuple[Palette, Color]:
     for theme in THEMES.values():
         app.register_theme(theme)
     app.theme = name
-    variables = app.theme_variables
+    variables = app.get_css_variables()
     palette = Palette(variables, ansi=THEMES[name].ansi, dark=THEMES[name].dark)
     background = Color.parse(variables["background"]) if not THEMES[name].ansi else Color(0, 0, 0)
     return palette, background
@@ -58,6 +59,17 @@ def test_sixteen_colours_tell_states_apart_and_never_paint_black_on_black() -> N
             assert style.color is not None and style.color.name not in ("black", "bright_black", "white")
         assert palette.style("text@cursor", background).reverse
         assert palette.style("badge-bad", background).reverse
+
+
+@pytest.mark.parametrize("name", [DARK.name, LIGHT.name])
+def test_our_own_themes_stay_readable_when_a_terminal_has_only_sixteen_colours(name: str) -> None:
+    palette, background = palette_of(name)
+    for meaning in (*TEXTS, *_BOLD, *_BADGES):
+        for ground in ("", "@panel", "@surface", "@cursor"):
+            style = palette.style(meaning + ground, background)
+            assert style.color and style.bgcolor
+            ink, paper = (c.downgrade(ColorSystem.STANDARD).number for c in (style.color, style.bgcolor))
+            assert ink != paper, meaning + ground
 
 
 def test_a_palette_can_be_told_apart_without_colour() -> None:

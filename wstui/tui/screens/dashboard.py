@@ -12,6 +12,7 @@ from wstui.tui.widgets.banner import Banner
 from wstui.tui.widgets.connections import Connections
 from wstui.tui.widgets.errors import Errors
 from wstui.tui.widgets.events import Events
+from wstui.tui.widgets.fanout import FanOut
 from wstui.tui.widgets.figures import percent
 from wstui.tui.widgets.generator import Generator
 from wstui.tui.widgets.keys import Keys
@@ -42,7 +43,7 @@ class Dashboard(Controls):
     """Draws `Status` as it comes; holds no state of the run itself."""
 
     HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (60, "-narrow"), (110, "-wide"), (180, "-huge")]  # noqa: RUF012
-    VERTICAL_BREAKPOINTS = [(0, "-flat"), (16, "-short"), (32, "-tall")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-flat"), (16, "-low"), (20, "-short"), (32, "-tall")]  # noqa: RUF012
     AUTO_FOCUS = "Errors"
 
     def __init__(self) -> None:
@@ -67,6 +68,7 @@ class Dashboard(Controls):
                 yield Connections()
                 yield Target()
                 yield Generator()
+                yield FanOut()
                 yield Spread()
         with Horizontal(id="lower"):
             yield Errors()
@@ -108,6 +110,9 @@ class Dashboard(Controls):
         self.query_one(Connections).show(status.counters, paused)
         self.query_one(Target).show(status.target, status.url, paused)
         self.query_one(Generator).show(status.generator, paused)
+        self.set_class(status.scenario.messages.exchange == "listen", "-listens")
+        self.set_class(status.fanout is not None, "-broadcasts")
+        self.query_one(FanOut).show(status.fanout, paused)
         self.query_one(Spread).show(status.spread, limit_ms(limit[1]) if limit else None, paused)
         self.query_one(Events).show(status.marks, paused)
         self.query_one(Errors).show(status.failures, status.failures_total, status.elapsed_s, self.view.pattern, paused)
@@ -122,7 +127,8 @@ class Dashboard(Controls):
         if status is None:
             return
         paused = "warn" if status.state is State.PAUSED else "rule"
-        right = self._short_health(status) if self.has_class("-narrow") else None
+        side = self.query_one("#side")
+        right = None if side.display and not side.max_scroll_y else self._short_health(status)
         self.query_one(Latency).show(status, self.history, self.view, paused)
         self.query_one(Throughput).show(status, self.history, self.view, paused, right)
 

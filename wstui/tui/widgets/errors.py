@@ -156,7 +156,7 @@ class Errors(Lines, can_focus=True):
         detail = f"client {sample.client} · {sample.detail}" if sample else ""
         return _row(
             (
-                fitting(group.count, 7),
+                ("›" if selected else " ") + pad(fitting(group.count, 6), 6, right=True),
                 rate(speed) if speed >= 0.05 else "·",
                 clean(group.kind) + (" (own)" if group.local else ""),
                 clean(group.message),

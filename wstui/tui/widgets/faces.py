@@ -50,7 +50,7 @@ def messages(status: Status, history: History) -> Face:
         "messages",
         rate(total),
         "msg/s",
-        (ways + volume, ways),
+        (ways + volume, ways, f"↑ {rate(sent)}"),
         worst(status.thresholds, "messages.", "fanout."),
         [a + b for a, b in zip(history.highs("sent_per_s"), history.highs("received_per_s"), strict=True)],
     )

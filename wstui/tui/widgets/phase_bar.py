@@ -27,7 +27,7 @@ class PhaseBar(Lines):
         if status is None:
             return []
         summary = _summary(status)
-        suite = _suite(status)
+        suite = _suite(status) or _note(status, width // 2)
         room = width - max(cells(summary), cells(suite)) - 3
         names: Line = []
         bars: Line = []
@@ -61,6 +61,11 @@ def _summary(status: Status) -> Line:
     share = min(1.0, max(0.0, status.plan_s / status.plan_total_s))
     tail = "clock held" if status.state is State.PAUSED else f"ETA {clock(status.plan_total_s - status.plan_s)}"
     return [(f"{int(share * 100):>3}%  {tail}", "strong")]
+
+
+def _note(status: Status, room: int) -> Line:
+    """Why it ended."""
+    return [(clip(clean(status.note), room), "muted")] if status.state.ended and status.note else []
 
 
 def _suite(status: Status) -> Line:

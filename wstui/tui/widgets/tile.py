@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from wstui.tui.widgets.bars import columns
 from wstui.tui.widgets.figures import clip, width_of
-from wstui.tui.widgets.lines import Line, Lines, cells, spread
+from wstui.tui.widgets.lines import Line, Lines, Part, cells
 
 _EDGES = {"ok": "ok", "near": "warn", "bad": "bad", "": "track"}
 _GLYPHS = {"ok": ("✓ ", "strong-ok"), "near": ("▲ ", "strong-warn"), "bad": ("✗ ", "strong-bad"), "": ("", "text")}
@@ -24,6 +24,12 @@ class Face:
     sign: str = ""
     course: Sequence[float] = field(default=(), compare=False)
     top: float = 0.0
+
+
+def _title(text: str, glyph: Part, width: int) -> Line:
+    room = width - 1 - width_of(glyph[0])
+    text = clip(text, room)
+    return [(" " + text + " " * (room - width_of(text)), "muted"), glyph]
 
 
 class Tile(Lines):
@@ -55,7 +61,7 @@ class Tile(Lines):
             figure.append((f" {unit}" if unit else "", "muted"))
         detail = next((d for d in face.details if width_of(d) <= inner), face.details[-1] if face.details else "")
         lines: list[Line] = [
-            [edge, *spread([(f" {face.title}", "muted")], [glyph], width - 1)],
+            [edge, *_title(face.title, glyph, width - 1)],
             [edge, (" ", "text"), *figure],
             [edge, (f" {clip(detail, inner)}", "muted")],
         ]
