@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from enum import IntEnum
 from typing import TYPE_CHECKING, cast
 
@@ -52,6 +53,7 @@ class Client(FrameReceiver, asyncio.Protocol):
         "number",
         "opened_ns",
         "pending",
+        "queues",
         "sequence",
         "shard",
         "slot",
@@ -80,6 +82,7 @@ class Client(FrameReceiver, asyncio.Protocol):
         self.answered = -1
         self.pending: dict[int, tuple[int, int]] = {}  # key → intended, sent
         self.expired: dict[int, None] | None = None  # keys whose reply came too late to count
+        self.queues: dict[int, deque[int]] | None = None  # an exchange's own: keys that are answered in order
 
     # -- opening -----------------------------------------------------------------------------------------------
 
@@ -209,7 +212,8 @@ class Client(FrameReceiver, asyncio.Protocol):
         tally = shard.tally
         now = _now()
         first, payload, key = shard.exchange.compose(self, now)
-        self.pending[key] = (intended_ns, now)
+        if key:  # else no reply is waited for
+            self.pending[key] = (intended_ns, now)
         counters = tally.counters
         counters.sent += 1
         delay = now - intended_ns
@@ -279,6 +283,10 @@ class Client(FrameReceiver, asyncio.Protocol):
         timeout = self.shard.spec.timeout_ns
         cause = Cause("timeout", message or f"no reply within {timeout / 1e9:g} s")
         self.shard.reply_missing(self, sent_ns + timeout - intended_ns, cause)
+
+    def awaits(self, key: int) -> bool:
+        """Whether the reply to this message is still to come, in time or late."""
+        return key in self.pending or (self.expired is not None and key in self.expired)
 
     def expire(self, now_ns: int) -> None:
         """Count what has waited too long for its reply; called several times a second."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from wstui.load.phrase import Script
 from wstui.measure.fanout import Receipts
 from wstui.measure.snapshot import Snapshot
 
@@ -47,6 +48,7 @@ class Spec(msgspec.Struct, tag="spec", frozen=True, kw_only=True):
     timeout_ns: int = 10_000_000_000
     size: int = 64
     text: bool = True
+    script: Script = Script()
     fanout: bool = True
     fanout_window_ns: int = 5_000_000_000
 

@@ -25,6 +25,7 @@ from wstui.load.outcome import Cause, Outcome
 from wstui.load.pacer import Pacer
 from wstui.load.ramp import RampLine, share
 from wstui.load.selfcheck import SelfCheck
+from wstui.load.template import Template
 from wstui.measure.fanout import ClockOffset
 from wstui.measure.snapshot import Snapshot
 from wstui.measure.tally import Tally
@@ -57,7 +58,7 @@ class Shard:
         loop = asyncio.get_running_loop()
         self.spec = spec
         self.tally = Tally()
-        self.exchange = EXCHANGES[spec.exchange](spec)
+        self.exchange = Template(spec) if spec.script.phrases else EXCHANGES[spec.exchange](spec)
         self.broadcasts = Broadcasts(spec.fanout_window_ns, self.tally.types) if spec.fanout else None
         self.clock = ClockOffset()
         self.closed_loop = self.exchange.sends and spec.every_ns == 0
@@ -363,6 +364,11 @@ class Shard:
         self.tally.counters.reply_timeouts += 1
         self.tally.response.record(waited_ns)
         self._failure(client, cause, "")
+
+    def disappointed(self, client: Client, cause: Cause, detail: str) -> None:
+        """A reply came, and it is not as it should be."""
+        self.tally.counters.broken_expectations += 1
+        self._failure(client, cause, detail)
 
     def began_closing(self, client: Client) -> None:
         """We close a ready connection."""

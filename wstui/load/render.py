@@ -1,0 +1,167 @@
+"""Makes payloads from parts: compiled once into a format and the functions that fill it."""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from wstui.load.chance import below, draw, fraction
+from wstui.load.phrase import Phrase, Slot
+
+_LETTERS = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_LETTERS_A_DRAW = 10  # 62 ** 10 < 2 ** 64
+_UNITS = {"timestamp s": 1_000_000_000, "timestamp ms": 1_000_000, "timestamp us": 1_000, "timestamp ns": 1}
+
+
+class Moment(NamedTuple):
+    """What a message is made from: the client, the number of its message, epoch ns, its row, its key."""
+
+    client: int
+    seq: int
+    epoch_ns: int
+    row: Sequence[bytes]
+    key: bytes = b""
+
+
+Fill = Callable[[Moment], object]
+
+
+class Format:
+    """Parts as one bytes format; `%` fills all places at once."""
+
+    __slots__ = ("_fills", "_format", "is_unique")
+
+    def __init__(self, parts: Sequence[bytes | Slot], seed: int, lane: int = 0) -> None:
+        """`lane` keeps the random draws of one format apart from those of another."""
+        slots = [part for part in parts if isinstance(part, Slot)]
+        self._format = b"".join(
+            b"%b" if isinstance(part, Slot) else part.replace(b"%", b"%%") if slots else part for part in parts
+        )
+        self._fills = [_fill(slot, seed, lane + index) for index, slot in enumerate(slots)]
+        self.is_unique = any(_is_unique(slot) for slot in slots)
+
+    def render(self, moment: Moment) -> bytes:
+        """The bytes of this moment."""
+        fills = self._fills
+        if not fills:
+            return self._format
+        if len(fills) == 1:
+            return self._format % fills[0](moment)
+        return self._format % tuple([fill(moment) for fill in fills])
+
+
+class Renderer:
+    """The payload of a phrase, with its padding."""
+
+    __slots__ = ("_after", "_before", "_key", "_padding", "_size", "_uses_key", "is_unique")
+
+    def __init__(self, phrase: Phrase, seed: int, lane: int) -> None:
+        kinds = [part.kind if isinstance(part, Slot) else "" for part in phrase.parts]
+        cut = kinds.index("pad") if "pad" in kinds else len(kinds)
+        self._before = Format(phrase.parts[:cut], seed, lane)
+        self._after = Format(phrase.parts[cut + 1 :], seed, lane + cut) if cut < len(kinds) else None
+        self._key = Format(phrase.key, seed, lane + len(kinds))
+        self._size = phrase.size
+        self._padding = phrase.padding * phrase.size
+        self._uses_key = "key" in kinds
+        self.is_unique = (
+            self._before.is_unique
+            or (self._after is not None and self._after.is_unique)
+            or (self._uses_key and self._key.is_unique)
+        )
+
+    def key(self, moment: Moment) -> bytes:
+        """What the reply to this message will carry."""
+        return self._key.render(moment)
+
+    def payload(self, moment: Moment) -> bytes:
+        """The payload. `moment.key` must be set where the phrase is answered by a field, and may be elsewhere."""
+        if self._uses_key and not moment.key:
+            moment = moment._replace(key=self._key.render(moment))
+        payload = self._before.render(moment)
+        if self._after is None:
+            missing = self._size - len(payload)
+            return payload + self._padding[:missing] if missing > 0 else payload
+        after = self._after.render(moment)
+        missing = self._size - len(payload) - len(after)
+        return b"".join((payload, self._padding[:missing] if missing > 0 else b"", after))
+
+
+def _is_unique(slot: Slot) -> bool:
+    return slot.kind in ("seq", "random uuid") or (slot.kind in ("random hex", "random text") and slot.low >= 12)
+
+
+def _fill(slot: Slot, seed: int, lane: int) -> Fill:
+    kind = slot.kind
+    if kind in _UNITS:
+        unit = _UNITS[kind]
+        return lambda moment: b"%d" % (moment.epoch_ns // unit)
+    match kind:
+        case "client":
+            return lambda moment: b"%d" % moment.client
+        case "seq":
+            return lambda moment: b"%d" % moment.seq
+        case "key":
+            return lambda moment: moment.key
+        case "feed":
+            column = int(slot.low)
+            return lambda moment: moment.row[column]
+        case "timestamp iso":
+            return _iso
+        case "random uuid":
+            return _fresh_uuid()
+    return _random(slot, seed, lane)
+
+
+def _random(slot: Slot, seed: int, lane: int) -> Fill:
+    low, length, choices = slot.low, int(slot.low), slot.choices
+    match slot.kind:
+        case "random int":
+            first, span = int(slot.low), int(slot.high) - int(slot.low) + 1
+            return lambda moment: b"%d" % (first + below(draw(seed, moment.client, moment.seq, lane), span))
+        case "random float":
+            width = slot.high - slot.low
+            return lambda moment: b"%.6f" % (low + width * fraction(draw(seed, moment.client, moment.seq, lane)))
+        case "random choice":
+            return lambda moment: choices[below(draw(seed, moment.client, moment.seq, lane), len(choices))]
+        case "random hex":
+            draws = range(math.ceil(length / 16))
+            return lambda moment: b"".join(
+                [b"%016x" % draw(seed, moment.client, moment.seq, lane + (n << 32)) for n in draws]
+            )[:length]
+        case "random text":
+            draws = range(math.ceil(length / _LETTERS_A_DRAW))
+            return lambda moment: b"".join(
+                [_letters(draw(seed, moment.client, moment.seq, lane + (n << 32))) for n in draws]
+            )[:length]
+    raise ValueError(f"no such placeholder: {slot.kind}")
+
+
+def _letters(bits: int) -> bytes:
+    """Ten letters and digits."""
+    found = bytearray(_LETTERS_A_DRAW)
+    for index in range(_LETTERS_A_DRAW):
+        bits *= 62
+        found[index] = _LETTERS[bits >> 64]
+        bits &= (1 << 64) - 1
+    return bytes(found)
+
+
+def _fresh_uuid() -> Fill:
+    """A UUID (version 4) that no other run draws again; seeded by the system once, for its own source is slow."""
+    bits = random.Random(random.SystemRandom().getrandbits(256)).getrandbits
+
+    def fill(moment: Moment) -> bytes:
+        text = b"%032x" % bits(128)
+        variant = b"89ab"[int(text[16:17], 16) & 3]
+        return b"%b-%b-4%b-%c%b-%b" % (text[:8], text[8:12], text[13:16], variant, text[17:20], text[20:])
+
+    return fill
+
+
+def _iso(moment: Moment) -> bytes:
+    seconds, ns = divmod(moment.epoch_ns, 1_000_000_000)
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)).encode() + b".%03dZ" % (ns // 1_000_000)
