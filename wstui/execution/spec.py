@@ -42,6 +42,7 @@ def spec_of(scenario: Scenario, shard: int = 0, shards: int = 1) -> Spec:
         secret=auth.secret.get_secret_value(),
         send_as=auth.send_as,
         ttl_s=round(auth.ttl),
+        mix=auth.mix.pattern() if auth.kind == "mix" else [],
         exchange=messages.exchange,
         every_ns=round(messages.every * NS),
         timeout_ns=round(messages.timeout * NS),

@@ -7,6 +7,7 @@ import msgspec
 from wstui.load.phrase import Script
 from wstui.measure.fanout import Receipts
 from wstui.measure.snapshot import Snapshot
+from wstui.scenario.mix import TokenKind
 
 
 class Spec(msgspec.Struct, tag="spec", frozen=True, kw_only=True):
@@ -37,11 +38,12 @@ class Spec(msgspec.Struct, tag="spec", frozen=True, kw_only=True):
     max_size: int = 1 << 20
     in_flight: int = 64
     # who a client is
-    auth: str = "none"  # none | token | jwt
+    auth: str = "none"  # none | token | jwt | mix
     token: str = ""
     secret: str = ""
     send_as: str = "query"  # query | header | subprotocol
     ttl_s: int = 86400
+    mix: list[TokenKind] = []  # the kinds of token of clients 0, 1, 2, …; then they repeat
     # what it says
     exchange: str = "odin"
     every_ns: int = 5_000_000_000

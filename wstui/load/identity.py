@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import time
-from typing import cast
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from websockets.typing import Subprotocol
 from websockets.uri import WebSocketURI, parse_uri
 
 from wstui.load.command import Spec
+
+if TYPE_CHECKING:
+    from wstui.load.mint import Mint
 
 
 class Identity:
@@ -19,6 +21,8 @@ class Identity:
         self._spec = spec
         self._shared = parse_uri(self._with_token(spec.url, spec.token if spec.auth == "token" else ""))
         self._headers = list(spec.headers)
+        self._own = spec.auth in ("jwt", "mix")  # a token for each client
+        self._mint: Mint | None = None
 
     @property
     def plain(self) -> WebSocketURI:
@@ -27,8 +31,8 @@ class Identity:
 
     def uri(self, number: int) -> WebSocketURI:
         """The URL for client `number`."""
-        if self._spec.auth == "jwt" and self._spec.send_as == "query":
-            return parse_uri(self._with_token(self._spec.url, self.token(number)))
+        if self._own and self._spec.send_as == "query" and (token := self.token(number)):
+            return parse_uri(self._with_token(self._spec.url, token))
         return self._shared
 
     def headers(self, number: int) -> list[tuple[str, str]]:
@@ -46,15 +50,14 @@ class Identity:
 
     def token(self, number: int) -> str:
         """The token of client `number`, "" for none."""
-        if self._spec.auth == "token":
-            return self._spec.token
-        if self._spec.auth == "jwt":
-            import jwt  # brings a cryptography library along: 70 ms that few shards need
+        if not self._own:
+            return self._spec.token if self._spec.auth == "token" else ""
+        if self._mint is None:
+            from wstui.load.mint import Mint  # brings a cryptography library along: 70 ms that few shards need
 
-            issued = int(time.time())
-            claims = {"userId": f"wstui-{number}", "iat": issued, "exp": issued + self._spec.ttl_s}
-            return jwt.encode(claims, self._spec.secret, algorithm="HS256")
-        return ""
+            self._mint = Mint(self._spec.secret, self._spec.ttl_s)
+        mix = self._spec.mix
+        return self._mint.token(number, mix[number % len(mix)] if mix else "good")
 
     def _with_token(self, url: str, token: str) -> str:
         if not token or self._spec.send_as != "query":

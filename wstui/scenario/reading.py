@@ -147,7 +147,9 @@ class Reading:
         unreadable = list(self._problems)
         for finding in findings(scenario):
             needed = (finding.key, *finding.rests_on)
-            if not any(_overlap(key, broken) for key in needed for broken in unreadable):
+            if finding.unset and finding.key in self._written:
+                self._warnings.append(f"{dotted(finding.key)} {finding.message}.")
+            elif not any(_overlap(key, broken) for key in needed for broken in unreadable):
                 self._report({finding.key: finding.problem(self._file)})
 
     def _report(self, problems: Mapping[Key, Problem]) -> None:
