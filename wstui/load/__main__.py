@@ -11,6 +11,8 @@ import signal
 import sys
 from importlib.metadata import version
 
+import msgspec
+
 from wstui.load.command import Drain, Finished, Go, Joined, Spec, decode_command, encode
 from wstui.load.link import LinkLost, PipeLink
 from wstui.load.selfcheck import raise_files_limit
@@ -25,8 +27,11 @@ LEASE_S = 3.0
 ORPHAN_GRACE_NS = 500_000_000
 
 
-async def serve(link: PipeLink) -> None:
-    """Obey the operator until the run has ended, the link is lost, or nothing was heard for the lease."""
+async def serve(link: PipeLink) -> str:
+    """Obey the operator until the run has ended, the link is lost, or nothing was heard for the lease.
+
+    Returns why the shard left by itself, "" when it was told to.
+    """
     spec = decode_command(await link.receive())
     if not isinstance(spec, Spec):
         raise LinkLost("the first message was no specification")
@@ -54,28 +59,44 @@ async def serve(link: PipeLink) -> None:
         shard.obey(Drain(ORPHAN_GRACE_NS))
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(shard.ended_event.wait(), 4.0)
+        return listener.result()
     listener.cancel()
     if shard.failure:
         raise ShardFailed(shard.failure)
     link.send(encode(Finished(spec.shard)))
+    return ""
 
 
-async def _listen(link: PipeLink, shard: Shard) -> None:
-    """Pass commands on; returns when the operator is gone or silent."""
-    running = False
-    with contextlib.suppress(LinkLost, TimeoutError):
-        while True:
-            command = decode_command(await asyncio.wait_for(link.receive(), LEASE_S if running else 60))
-            running = running or isinstance(command, Go)
-            shard.obey(command)
+async def _listen(link: PipeLink, shard: Shard) -> str:
+    """Pass commands on; returns why no more will come."""
+    patience_s = 60.0
+    while True:
+        try:
+            try:
+                message = await asyncio.wait_for(link.receive(), patience_s)
+            except TimeoutError:
+                # Perhaps it was we who stood still: what came meanwhile has not been read yet.
+                message = await asyncio.wait_for(link.receive(), 0.2)
+            command = decode_command(message)
+        except LinkLost:
+            return "the operator is gone"
+        except TimeoutError:
+            return f"nothing was heard of the operator for {patience_s:g} s"
+        except msgspec.DecodeError as error:
+            return f"a command made no sense: {error}"
+        if isinstance(command, Go):
+            patience_s = LEASE_S
+        shard.obey(command)
 
 
-async def _main(commands: int, snapshots: int) -> None:
+async def _main(commands: int, snapshots: int) -> str:
     link = await PipeLink.open(os.fdopen(commands, "rb", 0), os.fdopen(snapshots, "wb", 0))
+    why = ""
     with contextlib.suppress(LinkLost):
-        await serve(link)
+        why = await serve(link)
     link.close()
     await asyncio.sleep(0.05)
+    return why
 
 
 def main() -> None:
@@ -96,9 +117,14 @@ def main() -> None:
     if sys.platform != "win32":
         import uvloop
 
-        uvloop.run(_main(commands, snapshots))
+        why = uvloop.run(_main(commands, snapshots))
     else:
-        asyncio.run(_main(commands, snapshots))
+        why = asyncio.run(_main(commands, snapshots))
+    if why:
+        # An operator that has stood still may have left the other pipe full.
+        with contextlib.suppress(OSError):
+            print(why, file=sys.stderr, flush=True)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,125 @@
+"""A shard that is lost is noticed, named and counted, and the run goes on with the others."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+
+import pytest
+
+from tests.execution.running import Finished, balance, finish, scenario
+from tests.servers.server import Server, until
+from wstui.execution.run import Run
+from wstui.fleet.fleet import Fleet
+from wstui.fleet.local import LocalTransport
+from wstui.fleet.transport import FleetError
+from wstui.load.command import Spec
+
+
+async def test_a_run_goes_on_without_a_shard_that_was_killed() -> None:
+    transport = LocalTransport()
+    async with Server() as server:
+        run = Run(scenario(server.url, clients=20, hold=2.0, shards=2, every=0.05), transport=transport)
+        running = asyncio.create_task(run.execute())
+        await until(lambda: run.status.counters.open == 20 and server.messages["ping"] > 50)
+        os.kill(transport.pid(1), signal.SIGKILL)
+        await until(lambda: any(mark.kind == "shard" for mark in run.status.marks), 2)
+        await until(lambda: run.status.counters.open == 10)
+        await until(lambda: len(server.live) == 10)
+        assert [(shard.alive, shard.clients) for shard in run.status.generator.shards] == [(True, 10), (False, 0)]
+        pings = server.messages["ping"]
+        await until(lambda: server.messages["ping"] > pings + 50)
+        finished = Finished(run, await running)
+    balance(finished, complete=False)
+    assert ("shard", "shard 1 lost: killed by SIGKILL") in finished.marks
+    assert finished.failures["shard lost"] == 1
+    assert finished.result.generator.shards_lost == 1
+    assert finished.result.verdict.generator_limited
+    assert server.ends == {"close 1000": 10, "lost": 10}
+    c = finished.counters
+    assert (c.dropped, c.closed) == (0, 20), "the server dropped nobody"
+
+
+async def test_a_run_ends_when_its_last_shard_is_lost() -> None:
+    transport = LocalTransport()
+    async with Server() as server:
+        run = Run(scenario(server.url, clients=10, hold=60, shards=2), transport=transport)
+        running = asyncio.create_task(run.execute())
+        await until(lambda: run.status.counters.open == 10)
+        for shard in (0, 1):
+            os.kill(transport.pid(shard), signal.SIGKILL)
+        finished = Finished(run, await asyncio.wait_for(running, 10))
+    balance(finished, complete=False)
+    assert not finished.result.passed
+    assert "every load process was lost" in finished.result.verdict.reason
+
+
+async def test_a_shard_that_hangs_does_not_hold_up_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wstui.execution.run.DRAIN_GRACE_S", 0.5)
+    transport = LocalTransport()
+    async with Server() as server:
+        run = Run(scenario(server.url, clients=10, hold=1.0, shards=2), transport=transport)
+        running = asyncio.create_task(run.execute())
+        await until(lambda: run.status.counters.open == 10)
+        os.kill(transport.pid(0), signal.SIGSTOP)
+        finished = Finished(run, await asyncio.wait_for(running, 25))
+    balance(finished, complete=False)
+    assert finished.result.generator.shards_lost == 1
+    assert finished.failures["shard lost"] == 1
+
+
+async def test_the_clients_are_spread_evenly_over_the_shards_at_every_number() -> None:
+    async with Server() as server:
+        run = Run(scenario(server.url, clients=0, ramp=0, hold=60, shards=3))
+        running = asyncio.create_task(run.execute())
+        await until(lambda: len(run.status.generator.shards) == 3)
+        for to, each in ((11, [4, 4, 3]), (4, [2, 1, 1]), (0, [0, 0, 0]), (9, [3, 3, 3])):
+            run.ramp(to, 0.1)
+            await until(lambda each=each: [s.clients for s in run.status.generator.shards] == each)
+            await until(lambda to=to: len(server.live) == to)
+        run.abort()
+        balance(Finished(run, await running), complete=False)
+
+
+async def test_a_cancelled_run_leaves_no_load_behind() -> None:
+    transport = LocalTransport()
+    async with Server() as server:
+        run = Run(scenario(server.url, clients=10, hold=60), transport=transport)
+        running = asyncio.create_task(run.execute())
+        await until(lambda: len(server.live) == 10)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert transport._processes[0].returncode is not None
+        await until(lambda: not server.live)
+
+
+async def test_a_shard_that_cannot_start_is_an_error_with_its_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    for executable, words in (("/bin/false", "ended with status 1"), ("/nowhere/python", "can't be started")):
+        monkeypatch.setattr("sys.executable", executable)
+        fleet = Fleet(LocalTransport(), [Spec(url="ws://127.0.0.1:1/")], lambda shard, why: None)
+        with pytest.raises(FleetError, match=words):
+            await fleet.start()
+        await fleet.close()
+
+
+async def test_a_shard_that_is_told_nonsense_is_lost_with_its_reason() -> None:
+    transport = LocalTransport()
+    async with Server() as server:
+        run = Run(scenario(server.url, clients=4, hold=60), transport=transport)
+        running = asyncio.create_task(run.execute())
+        await until(lambda: run.status.counters.open == 4)
+        transport.send(0, b"\xff nonsense")
+        finished = Finished(run, await asyncio.wait_for(running, 15))
+        assert finished.failures.get("shard lost") == 1
+        assert not finished.result.passed
+        await until(lambda: not server.live)
+
+
+async def test_two_runs_at_once_do_not_disturb_each_other() -> None:
+    async with Server() as server:
+        one, two = await asyncio.gather(
+            finish(scenario(server.url, clients=6, hold=0.5)), finish(scenario(server.url, clients=3, hold=0.5))
+        )
+    assert (one.counters.ready, two.counters.ready) == (6, 3)

@@ -1,0 +1,90 @@
+"""A generator without an operator is an attack: however the operator's side ends, no load is left."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.servers.server import Server, until
+from tests.servers.talk import Stubborn
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
+HOME = Path(__file__).parents[2]
+
+
+def running(process: psutil.Process) -> bool:
+    """Whether a process does anything; one that only waits for its parent to notice its end does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+@contextlib.asynccontextmanager
+async def operator(server: Server, *, shards: int, hold: float = 60) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A process that runs a scenario against `server`; all that belongs to it is gone afterwards."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "tests.fleet.operator",
+        server.url,
+        str(hold),
+        str(shards),
+        stdout=asyncio.subprocess.PIPE,
+        cwd=HOME,
+    )
+    family = psutil.Process(process.pid)
+    children: list[psutil.Process] = []
+    try:
+        await until(lambda: len(server.live) == 20 and server.messages["ping"] > 20)
+        children = family.children(recursive=True)
+        process.shards = [child for child in children if "wstui.load" in child.cmdline()]  # type: ignore[attr-defined]
+        assert len(process.shards) == shards  # type: ignore[attr-defined]
+        yield process
+    finally:
+        for left in [family, *children]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                left.kill()
+        await process.wait()
+
+
+async def test_no_shard_outlives_an_operator_that_was_killed() -> None:
+    async with Server() as server, operator(server, shards=2) as process:
+        process.kill()
+        await until(lambda: not any(running(shard) for shard in process.shards), 5)  # type: ignore[attr-defined]
+        assert not server.live
+        assert server.ends == {"close 1000": 20}, "the target is left in order"
+
+
+async def test_no_shard_outlives_its_operator_though_the_target_ignores_closes() -> None:
+    async with Stubborn() as server, operator(server, shards=1) as process:
+        process.kill()
+        await until(lambda: not any(running(shard) for shard in process.shards), 6)  # type: ignore[attr-defined]
+        await until(lambda: not server.live)
+
+
+async def test_shards_leave_by_themselves_when_nothing_is_heard_of_the_operator() -> None:
+    async with Server() as server, operator(server, shards=2, hold=8) as process:
+        process.send_signal(signal.SIGSTOP)
+        await until(lambda: not any(running(shard) for shard in process.shards), 8)  # type: ignore[attr-defined]
+        assert server.ends == {"close 1000": 20}
+        process.send_signal(signal.SIGCONT)
+        assert process.stdout is not None
+        result = json.loads(await asyncio.wait_for(process.stdout.read(), 20))
+        # The operator was away, and the load with it: the run does not pretend that it went on.
+        assert not result["verdict"]["passed"]
+        assert result["generator"]["shards_lost"] == 2
+        marks = [event["text"] for event in result["events"] if event["kind"] == "shard"]
+        for shard in (0, 1):
+            words = "ended with status 1: nothing was heard of the operator for 3 s"
+            assert f"shard {shard} lost: {words}" in marks
+        connections = result["connections"]
+        assert connections["ready"] == connections["attempted"] == 20
