@@ -42,3 +42,11 @@ async def running(
             yield app, pilot, session
     finally:
         session.ended.set()
+
+
+async def resized(pilot: Pilot[Any], *sizes: tuple[int, int]) -> AsyncIterator[tuple[int, int]]:
+    """One size after the other."""
+    for size in sizes:
+        await pilot.resize_terminal(*size)
+        await pilot.pause()
+        yield size

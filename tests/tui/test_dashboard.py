@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from tests.tui import fake
-from tests.tui.driving import running, shown, until
+from tests.tui.driving import resized, running, shown, until
 from wstui.execution.result import Latency, ThresholdOutcome
 from wstui.execution.status import GeneratorStatus, ShardStatus, State, Status, SuiteStatus, TargetHealth
 from wstui.measure.failure import FailureGroup, Sample
@@ -47,34 +47,35 @@ async def test_wide_screens_add_the_side_and_huge_ones_the_spread_and_the_events
         assert "dropped by the server" not in shown(app)
 
 
-@pytest.mark.parametrize("size", [(59, 24), (80, 15), (20, 5), (1, 1), (40, 60)])
-async def test_a_tiny_terminal_gets_a_plain_block_and_no_crash(size: tuple[int, int]) -> None:
-    async with running(size=size) as (app, pilot, session):
-        if size[0] > 20:
-            assert "▶ RUNNING" in shown(app) and "11 987" in shown(app)
+async def test_a_tiny_terminal_gets_a_plain_block_and_no_crash() -> None:
+    async with running(size=(1, 1)) as (app, pilot, session):
+        async for width, _ in resized(pilot, (59, 24), (80, 15), (20, 5), (1, 1), (40, 60)):
+            if width > 20:
+                assert "▶ RUNNING" in shown(app) and "11 987" in shown(app)
         await pilot.press("space")
         assert session.commands == [("pause",)]
 
 
-@pytest.mark.parametrize("size", [(60, 16), (80, 50), (110, 24), (180, 20), (250, 70), (110, 32), (60, 100)])
-async def test_odd_shapes_keep_their_parts(size: tuple[int, int]) -> None:
-    async with running(size=size) as (app, _, _):
-        text = shown(app)
-    assert all(part in text for part in ("RUNNING", "11 987", "latency ms", "48.2k", "347 in 5 groups", "palette"))
+async def test_odd_shapes_keep_their_parts() -> None:
+    parts = ("RUNNING", "11 987", "latency ms", "48.2k", "347 in 5 groups", "palette")
+    async with running() as (app, pilot, _):
+        shapes = ((60, 16), (80, 50), (110, 24), (180, 20), (250, 70), (110, 32), (60, 100), (30, 80), (120, 40))
+        async for size in resized(pilot, *shapes):
+            if size[0] >= 60:
+                assert all(part in shown(app) for part in parts), size
 
 
-@pytest.mark.parametrize("size", [*SIZES, (50, 10)])
-async def test_the_first_second_has_empty_charts_and_no_invented_zero(size: tuple[int, int]) -> None:
-    async with running(fake.first_second(), size=size) as (app, _, _):
-        text = shown(app)
-    assert "STARTING" in text and "n/a" in text
-    if size[0] > 60:
-        assert "nothing to show yet" in text and "none so far" in text and "4 set" in text
-    assert "nan" not in text.lower().replace("n/a", "") and "inf" not in text
+async def test_the_first_second_has_empty_charts_and_no_invented_zero() -> None:
+    async with running(fake.first_second()) as (app, pilot, _):
+        async for size in resized(pilot, *SIZES, (50, 10)):
+            text = shown(app)
+            assert "STARTING" in text and "n/a" in text
+            if size[0] > 60:
+                assert "nothing to show yet" in text and "none so far" in text and "4 set" in text
+            assert "nan" not in text.lower().replace("n/a", "") and "inf" not in text
 
 
-@pytest.mark.parametrize("size", SIZES)
-async def test_ten_million_of_everything_fits(size: tuple[int, int]) -> None:
+async def test_ten_million_of_everything_fits() -> None:
     n = 10_000_000
     many = fake.status(
         target_clients=n,
@@ -87,10 +88,10 @@ async def test_ten_million_of_everything_fits(size: tuple[int, int]) -> None:
         failures=(FailureGroup("timeout", "x", n * 100, 0, 10**15, samples=[Sample(0, n, "y")]),),
         generator=GeneratorStatus((ShardStatus(0, True, n, 40.0, 1e6, 0.1),) * 64, 64.0, 1e6, n, n, n, n, n, 1.0),
     )  # fmt: skip
-    async with running(many, size=size) as (app, _, _):
-        text = shown(app)
-    assert "10.0M / 10.0M" in text
-    assert all(len(row) <= size[0] for row in text.split("\n"))
+    async with running(many) as (app, pilot, _):
+        async for size in resized(pilot, *SIZES):
+            assert "10.0M / 10.0M" in shown(app)
+            assert all(len(row) <= size[0] for row in shown(app).split("\n"))
 
 
 async def test_hostile_texts_stay_texts() -> None:
@@ -109,8 +110,8 @@ async def test_hostile_texts_stay_texts() -> None:
         note=nasty,
         marks=(*fake.MARKS, replace(fake.MARKS[0], text=nasty)),
     )
-    for size in SIZES:
-        async with running(status, size=size) as (app, pilot, _):
+    async with running(status) as (app, pilot, _):
+        async for _ in resized(pilot, (200, 50), (80, 24)):
             text = shown(app)
             assert "\x1b" not in text and "\u202e" not in text and "\r" not in text
             assert "␛[2J␛]0;owned␇[bold red]markup[/]" in text
@@ -121,6 +122,8 @@ async def test_hostile_texts_stay_texts() -> None:
             await pilot.press("escape", "a")
             await pilot.pause()
             assert "[b]name[/b]" in shown(app)
+            await pilot.press("escape")
+            await pilot.pause()
 
 
 async def test_a_paused_run_holds_its_clock_and_says_so() -> None:
@@ -149,8 +152,8 @@ async def test_a_suite_shows_which_run_of_which_and_counts_its_cooldown_down() -
 
 async def test_a_limited_generator_raises_a_banner() -> None:
     own = replace(fake.status().generator, limited_by=("cpu", "late sends"))
-    for size in SIZES:
-        async with running(fake.status(generator=own), size=size) as (app, _, _):
+    async with running(fake.status(generator=own)) as (app, pilot, _):
+        async for _ in resized(pilot, *SIZES):
             assert "▲ GENERATOR-LIMITED by cpu, late sends" in shown(app)
     async with running() as (app, _, _):
         assert "GENERATOR-LIMITED" not in shown(app)
@@ -182,8 +185,8 @@ async def test_a_scenario_that_only_listens_shows_connect_times_instead() -> Non
 async def test_no_plan_no_thresholds_no_target_is_fine() -> None:
     bare = Scenario(name="bare", target=Target(url="ws://localhost/ws"))
     status = Status(State.RUNNING, bare, "ws://localhost/ws", "here", elapsed_s=5.0)
-    for size in SIZES:
-        async with running(status, size=size) as (app, _, _):
+    async with running(status) as (app, pilot, _):
+        async for _ in resized(pilot, *SIZES):
             assert "runs until it is stopped" in shown(app)
 
 
@@ -203,23 +206,12 @@ async def test_new_rows_reach_the_charts_by_themselves() -> None:
         await until(lambda: "48.2k msg/s" in shown(app), pilot)
 
 
-@pytest.mark.parametrize(
-    "theme", ["wstui-light", "textual-dark", "dracula", "ansi-dark", "textual-light", "solarized-light"]
-)
-async def test_any_theme_can_draw_it(theme: str) -> None:
-    async with running(theme=theme) as (app, pilot, _):
-        assert "▶ RUNNING" in shown(app)
-        app.theme = "wstui-dark"
-        await pilot.pause()
-        assert "▶ RUNNING" in shown(app)
-
-
-async def test_resizing_again_and_again_never_breaks_the_screen() -> None:
-    async with running() as (app, pilot, _):
-        for size in [(80, 24), (200, 50), (59, 10), (110, 31), (180, 32), (30, 80), (120, 40)]:
-            await pilot.resize_terminal(*size)
+async def test_any_theme_can_draw_it() -> None:
+    async with running(theme="wstui-light") as (app, pilot, _):
+        for theme in ("textual-dark", "dracula", "ansi-dark", "textual-light", "solarized-light", "wstui-dark"):
+            app.theme = theme
             await pilot.pause()
-        assert "48.2k msg/s" in shown(app)
+            assert "▶ RUNNING" in shown(app) and "48.2k msg/s" in shown(app)
 
 
 async def test_figures_that_do_not_exist_are_not_drawn_as_zero() -> None:

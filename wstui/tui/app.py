@@ -13,13 +13,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
 
-import platformdirs
 from rich.text import Text
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from wstui.scenario.errors import ScenarioError
+from wstui.scenario.presets import own_folder
 from wstui.tui.keymap import key, read_keymap
 from wstui.tui.runner import Runner
 from wstui.tui.screens.controls import Controls
@@ -81,7 +81,7 @@ class WstuiApp(App[Outcome]):
         self.session = session
         self.runner = Runner(session)
         self.clock = clock
-        self.presets = presets or Path(platformdirs.user_config_dir("wstui")) / "presets"
+        self.presets = presets or own_folder()
         self.verdict_badge: tuple[str, str] | None = None
         self.fault = ""
         self._notice = notice
@@ -233,7 +233,7 @@ def _badge(outcome: Outcome) -> tuple[str, str]:
 def _keymap() -> tuple[dict[str, str], str]:
     """The operator's own keys, and what is wrong with the file that names them."""
     try:
-        return read_keymap(Path(platformdirs.user_config_dir("wstui")) / "keys.toml", KEYED), ""
+        return read_keymap(own_folder().with_name("keys.toml"), KEYED), ""
     except ScenarioError as error:
         return {}, f"the usual keys are used: {error.problems[0]}"
 
