@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -26,6 +27,9 @@ def run_in_terminal(suite: SuiteRun, options: dict[str, Any]) -> int:
     from wstui.tui.app import operate
 
     reports = wanted_reports(options)
+    # Some shells export the size that the terminal had once; the screen must follow the one it has now.
+    for name in ("COLUMNS", "LINES"):
+        os.environ.pop(name, None)
     keeper = Keeper(suite, options)
     outcome = operate(suite)
     if outcome.fault:
