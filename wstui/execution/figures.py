@@ -85,6 +85,9 @@ class Scope:
                 # An attempt that is still on its way has neither succeeded nor failed.
                 share = _share(c.ready, c.attempted - max(0, c.opening))
                 return None if share is None else share * 100
+            case "auth.correct":
+                share = _share(c.tokens_right, c.tokens_judged)
+                return None if share is None else share * 100
             case "connections.dropped":
                 return c.dropped
             case "messages.timed_out":

@@ -215,6 +215,64 @@ class Verdict(msgspec.Struct, frozen=True):
     thresholds: list[ThresholdOutcome] = []
 
 
+class BreakpointStep(msgspec.Struct, frozen=True, kw_only=True):
+    """One step of the search for a limit: connections over all of it, latency and rates while it was measured.
+
+    `load` was asked for, `reached` was there, in the unit of the search. `held` is None where the generator was the
+    limit, so that nothing can be said of the target. `why` says in words what broke, or what the generator lacked.
+    """
+
+    load: int
+    held: bool | None
+    reached: float
+    started_s: float
+    ended_s: float
+    why: str = ""
+    broken_on: str = ""
+    clients: int = 0
+    connections: Connections
+    messages: Messages
+    latency_ms: LatencySet
+    unanswered: int = 0
+    cpu: float | None = None
+    late_sends: int = 0
+    thresholds: list[ThresholdOutcome] = []
+
+
+class BreakpointSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """How much the target carries: `low` is the largest load that held, `high` the smallest that broke.
+
+    Each is None where there is none. `broken_on` is the metric that broke at `high`, or "load" when it was not
+    reached. `limited_by` says what of this generator ended the search. `steps` are in the order in which they were
+    tried; put in the order of their loads they are the curve of latency against load.
+    """
+
+    of: str
+    unit: str
+    low: int | None = None
+    high: int | None = None
+    broken_on: str = ""
+    sentence: str = ""
+    limited_by: list[str] = []
+    steps: list[BreakpointStep] = []
+
+
+class AuthOutcome(msgspec.Struct, frozen=True):
+    """How the clients with one kind of token fared. `expected` is "in" for good tokens, "out" for all others.
+
+    attempted = ready + refused + other; `refused` were turned away for their token (HTTP 401 or 403, or a close
+    frame before ready), `other` ended otherwise, which proves nothing. `correct` went as expected.
+    """
+
+    kind: str
+    expected: str
+    attempted: int = 0
+    ready: int = 0
+    refused: int = 0
+    other: int = 0
+    correct: int = 0
+
+
 class Result(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that is kept of a run.
 
@@ -233,6 +291,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     messages: Messages
     latency_ms: LatencySet
     fanout: FanOutSummary | None = None
+    breakpoint: BreakpointSummary | None = None
+    auth: list[AuthOutcome] = []
     failures: list[FailureSummary] = []
     generator: GeneratorSummary
     stages: list[StageSummary] = []

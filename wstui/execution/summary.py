@@ -11,6 +11,7 @@ from wstui.execution.plan import Plan
 from wstui.execution.record import Recorder, StageRecord
 from wstui.execution.result import (
     NS_PER_MS,
+    AuthOutcome,
     Event,
     FailureSample,
     FailureSummary,
@@ -28,6 +29,7 @@ from wstui.measure import hdr
 from wstui.measure.failure import FailureGroup
 from wstui.measure.histogram import Histogram, HistogramData
 from wstui.scenario.masking import mask_text, mask_url
+from wstui.scenario.mix import TOKEN_KINDS
 from wstui.scenario.model import Scenario
 from wstui.scenario.secrecy import masked, secrets_of
 
@@ -217,6 +219,7 @@ def summarize(
         messages=whole.messages(fleet.types()),
         latency_ms=whole.latency(),
         fanout=FanOutSummary.of(fleet.fanout, counters.late_broadcasts),
+        auth=_auth(fleet),
         failures=[_failure(group, secrets) for group in watch.failures],
         generator=GeneratorSummary(
             fleet.size,
@@ -234,6 +237,23 @@ def summarize(
         timeline=[dataclasses.asdict(row) for row in recorder.rows],
         histograms=_histograms(recorder, active_s),
     )
+
+
+def _auth(fleet: Fleet) -> list[AuthOutcome]:
+    admitted = fleet.admitted()
+    return [
+        AuthOutcome(
+            kind,
+            "in" if kind == "good" else "out",
+            seen.attempted,
+            seen.ready,
+            seen.refused,
+            seen.attempted - seen.ready - seen.refused,
+            seen.ready if kind == "good" else seen.refused,
+        )
+        for kind in TOKEN_KINDS
+        if (seen := admitted.get(kind)) is not None
+    ]
 
 
 def _histograms(recorder: Recorder, active_s: float) -> dict[str, str]:

@@ -15,7 +15,7 @@ from wstui.load.command import Command, Finished, Heard, Heartbeat, Joined, Spec
 from wstui.measure.failure import FailureGroup, merge_failures
 from wstui.measure.fanout import FanOut
 from wstui.measure.histogram import Histogram
-from wstui.measure.snapshot import Counters, Snapshot
+from wstui.measure.snapshot import Admitted, Counters, Health, Snapshot
 
 HEARTBEAT_S = 0.5
 START_TIMEOUT_S = 30.0
@@ -69,6 +69,7 @@ class Fleet:
         self._joined: dict[int, Joined] = {}
         self._latest: dict[int, Snapshot] = {}
         self._heard: dict[int, float] = {}
+        self._conditions: dict[int, list[Health]] = {}  # since they were last looked at
         self._finished: set[int] = set()
         self._gone: set[int] = set()
         self.lost: dict[int, str] = {}
@@ -133,6 +134,7 @@ class Fleet:
                         self._joined[event.shard] = joined
                     case Snapshot() as snapshot:
                         self._latest[event.shard] = snapshot
+                        self._conditions.setdefault(event.shard, []).append(snapshot.health)
                     case Heard() as heard:
                         self._hear(heard)
                     case Finished(shard):
@@ -179,6 +181,16 @@ class Fleet:
         """The last snapshot of each shard, those that are gone included."""
         return self._latest
 
+    def take_health(self) -> list[Health]:
+        """How each shard that is there has fared since the last call: its mean CPU, its longest lag, the rest as now."""
+        found = []
+        for shard, seen in self._conditions.items():
+            if seen and self.alive(shard):
+                cpu, lag_ns = sum(h.cpu for h in seen) / len(seen), max(h.loop_lag_ns for h in seen)
+                found.append(msgspec.structs.replace(seen[-1], cpu=cpu, loop_lag_ns=lag_ns))
+            seen.clear()
+        return found
+
     def age_s(self, shard: int) -> float:
         """Seconds since a shard was last heard."""
         return time.monotonic() - self._heard[shard] if shard in self._heard else 0.0
@@ -200,6 +212,16 @@ class Fleet:
             for name, count in snapshot.types.items():
                 total[name] = total.get(name, 0) + count
         return dict(sorted(total.items(), key=lambda item: -item[1]))
+
+    def admitted(self) -> dict[str, Admitted]:
+        """How the attempts with each kind of token fared; empty where a scenario does not mix kinds."""
+        total: dict[str, Admitted] = {}
+        for snapshot in self._latest.values():
+            for kind, seen in snapshot.admitted.items():
+                row = total.setdefault(kind, Admitted())
+                for name in Admitted.__struct_fields__:
+                    setattr(row, name, getattr(row, name) + getattr(seen, name))
+        return total
 
     def failures(self) -> list[FailureGroup]:
         """The failures of all shards, and one for each shard that was lost."""

@@ -35,7 +35,7 @@ class Mint:
             case "missing":
                 return ""
             case "wrong_algorithm":
-                return jwt.encode(claims, None, algorithm="none")
+                return jwt.encode(claims, "", algorithm="none")
             case "forged":
                 return jwt.encode(claims, self._forger, algorithm="HS256")
             case _:

@@ -15,6 +15,7 @@ from websockets.extensions.base import ClientExtensionFactory
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 from websockets.typing import Origin, Subprotocol
 
+from wstui.load.admission import Admission
 from wstui.load.broadcasts import Broadcasts
 from wstui.load.client import BufferedClient, Client, Step
 from wstui.load.command import Abort, Command, Drain, Go, Heard, Pace, Pause, Ramp, Resume, Spec
@@ -72,6 +73,7 @@ class Shard:
         self.ended_event = asyncio.Event()
         self.failure = ""  # the traceback of a mistake of our own
         self._identity = Identity(spec)
+        self._admission = Admission(spec.mix, self.tally) if spec.mix else None
         uri = self._identity.plain
         self._connector = Connector(spec, loop, uri.host, uri.port, uri.secure)
         self._pacer = Pacer(loop, spec.every_ns)
@@ -214,6 +216,8 @@ class Shard:
         counters = self.tally.counters
         counters.attempted += 1
         counters.opening += 1
+        if self._admission is not None:
+            self._admission.began(number)
         self._connector.start(self._client(self, number, self._identity.uri(number)))
 
     def _retire(self, count: int) -> None:
@@ -338,6 +342,8 @@ class Shard:
         counters.open += 1
         tally.connect.record((at_ns if self.exchange.waits else client.opened_ns) - client.born_ns)
         self._live[client.number] = client
+        if self._admission is not None:
+            self._admission.ended(client.number, Outcome.READY)
         if self.broadcasts is not None:
             self.broadcasts.opened(client.slot)
         if not self.exchange.sends or self._phase is not Phase.LOADING:
@@ -356,6 +362,8 @@ class Shard:
         counters.opening -= 1
         setattr(counters, outcome.value, getattr(counters, outcome.value) + 1)
         self._vacate(client.slot)
+        if self._admission is not None:
+            self._admission.ended(client.number, outcome, cause)
         if cause is not None:
             self._failure(client, cause, detail)
 

@@ -43,12 +43,24 @@ class Counters(msgspec.Struct):
     broken_expectations: int = 0
     late_sends: int = 0
     late_broadcasts: int = 0
+    # attempts with tokens of several kinds: those that have ended, and those that ended as they should
+    tokens_judged: int = 0
+    tokens_right: int = 0
 
     def __add__(self, other: Counters) -> Counters:
         return Counters(*(getattr(self, name) + getattr(other, name) for name in self.__struct_fields__))
 
     def __sub__(self, other: Counters) -> Counters:
         return Counters(*(getattr(self, name) - getattr(other, name) for name in self.__struct_fields__))
+
+
+class Admitted(msgspec.Struct):
+    """How the attempts with one kind of token fared: turned away is HTTP 401 or 403, or a close before ready."""
+
+    attempted: int = 0
+    ready: int = 0
+    refused: int = 0  # turned away for the token
+    other: int = 0  # timed out, failed, drained, or refused for another reason
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -82,3 +94,4 @@ class Snapshot(msgspec.Struct, tag="snapshot"):
     send_delay: HistogramData = HistogramData()
     failures: list[FailureGroup] = []
     health: Health = Health()
+    admitted: dict[str, Admitted] = {}  # by kind of token, where a scenario mixes them

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wstui.measure.failure import FailureLog
 from wstui.measure.histogram import Histogram
-from wstui.measure.snapshot import Counters, Health, Snapshot
+from wstui.measure.snapshot import Admitted, Counters, Health, Snapshot
 from wstui.measure.visible import visible
 
 TYPES_KEPT = 64
@@ -15,7 +15,7 @@ _SHOWN = 60  # characters of a type's name
 class Tally:
     """Counters, message types, histograms and failures of one shard, cumulative since the start of the run."""
 
-    __slots__ = ("connect", "counters", "failures", "response", "round_trip", "send_delay", "types")
+    __slots__ = ("admitted", "connect", "counters", "failures", "response", "round_trip", "send_delay", "types")
 
     def __init__(self) -> None:
         self.counters = Counters()
@@ -25,6 +25,7 @@ class Tally:
         self.round_trip = Histogram()
         self.send_delay = Histogram()
         self.failures = FailureLog()
+        self.admitted: dict[str, Admitted] = {}
 
     def count_type(self, name: bytes) -> None:
         """Count a message under its type. Bounded: a server that invents types fills "(other types)"."""
@@ -56,4 +57,5 @@ class Tally:
             self.send_delay.data(),
             self.failures.groups(),
             health,
+            self.admitted,
         )

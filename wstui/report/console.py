@@ -112,6 +112,7 @@ def _run(run: Result, width: int, paint: Paint) -> list[str]:
         ("Findings", _findings(run, width, paint)),
         ("Thresholds", _thresholds(run, width, paint)),
         ("Connections", _connections(run, width)),
+        ("Tokens", _tokens(run, width, paint)),
         ("Messages", _messages(run, width)),
         ("Latency, ms", _latency(run, width)),
         ("Fan-out", _fan_out(run, width)),
@@ -196,6 +197,19 @@ def _connections(run: Result, width: int) -> list[str]:
     if not ramps:
         ramps = [f"rate {figures.rate(seen.per_second)}"]
     return flow(facts, width=width) + flow(ramps, width=width)
+
+
+def _tokens(run: Result, width: int, paint: Paint) -> list[str]:
+    """Who was let in, where the scenario mixed good tokens with bad ones."""
+    rows = [["", "kind", "expected", "attempted", "ready", "refused", "other"]]
+    tones = []
+    for row in run.auth:
+        right = row.correct == row.attempted
+        tones.append(Tone.GOOD if right else Tone.BAD)
+        numbers = [figures.count(number) for number in (row.attempted, row.ready, row.refused, row.other)]
+        rows.append(["✓" if right else "✗", shown(row.kind.replace("_", " ")), row.expected, *numbers])
+    lines = table(rows, left=3, width=width) if run.auth else []
+    return lines[:1] + [paint.tone(line, tone) for line, tone in zip(lines[1:], tones, strict=True)]
 
 
 def _messages(run: Result, width: int) -> list[str]:

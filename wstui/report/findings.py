@@ -65,7 +65,7 @@ def _unreachable(result: Result) -> Finding | None:
 def _refusals(result: Result) -> Finding | None:
     refusing = [f for f in result.failures if _is_refusal(f)]
     seen = result.connections
-    if result.verdict.unreachable or not seen.refused or not refusing:
+    if result.verdict.unreachable or not seen.refused or not refusing or _as_expected(result):
         return None
     began = min(failure.first_s for failure in refusing)
     top = max(refusing, key=lambda failure: failure.count)
@@ -101,6 +101,12 @@ def _refusals(result: Result) -> Finding | None:
         began,
         stages_between(result, began, _last(refusing)),
     )
+
+
+def _as_expected(result: Result) -> bool:
+    """Whether all who were refused brought a bad token on purpose."""
+    expected = sum(row.refused for row in result.auth if row.expected == "out")
+    return bool(result.auth) and result.connections.refused == expected
 
 
 def _slow_accept(result: Result) -> Finding | None:

@@ -32,6 +32,9 @@ def figure(result: Result, name: str) -> float | None:
     match metric.name:
         case "connect.success":
             return _percent(seen.success_rate)
+        case "auth.correct":
+            attempted = sum(row.attempted for row in result.auth)
+            return sum(row.correct for row in result.auth) / attempted * 100 if attempted else None
         case "connections.dropped":
             return float(seen.dropped)
         case "messages.timed_out":

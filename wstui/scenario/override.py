@@ -81,8 +81,8 @@ def apply(
 
     Args:
         environ: WS_URL, AUTH_TOKEN (where auth.kind is "token"), JWT_SECRET (where it is "jwt" or "mix" and the preset
-            has no secret), MAX_CONNECTIONS (peak clients), TEST_DURATION (ms of the stage "hold"), MESSAGE_FREQUENCY (ms
-            between sends of a client); empty ones count as unset. The process's own environment by default.
+            has no secret), MAX_CONNECTIONS (peak clients), TEST_DURATION (ms of the stage "hold"), MESSAGE_FREQUENCY
+            (ms between sends of a client); empty ones count as unset. The process's own environment by default.
 
     Raises:
         ScenarioError: with everything that is wrong, by flag or variable where one of these is to blame.

@@ -22,6 +22,7 @@ DISTRIBUTIONS = ("connect", "response", "roundtrip", "fanout.spread", "delivery"
 
 FIGURES: dict[str, Unit] = {
     "connect.success": "%",
+    "auth.correct": "%",
     "connections.dropped": "",
     "messages.timed_out": "",
     "messages.sent_per_second": "/s",
