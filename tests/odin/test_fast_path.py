@@ -6,7 +6,7 @@ import contextlib
 from itertools import pairwise
 from unittest.mock import Mock
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from websockets.exceptions import InvalidState
 from websockets.frames import CloseCode, Frame, Opcode
@@ -88,8 +88,10 @@ def opened() -> tuple[Connection, Transport, list[bytes]]:
 def frames(draw: st.DrawFn) -> bytes:
     """One frame, mostly right."""
     opcode = draw(st.sampled_from([1, 1, 1, 1, 0, 0, 9, 10, 8, 2]))
-    fin = draw(st.sampled_from([True, True, True, False]))
-    payload = draw(st.binary(max_size=140) | st.just(b"x" * 200) | st.just(b"y" * (MESSAGE_MAX + 1)))
+    fin = draw(st.booleans())
+    payload = draw(
+        st.binary(max_size=20) | st.binary(max_size=140) | st.just(b"x" * 200) | st.just(b"y" * (MESSAGE_MAX + 1))
+    )
     if opcode == 8:
         payload = draw(st.sampled_from([b"", b"\x03\xe8", b"\x03\xe8bye", b"\x03", b"\x00\x01"]))
     if opcode > 8:
@@ -103,16 +105,26 @@ def frames(draw: st.DrawFn) -> bytes:
 
 @st.composite
 def streams(draw: st.DrawFn) -> list[bytes]:
-    """Frames in a row, perhaps with a byte changed, cut into pieces at random."""
-    data = bytearray(b"".join(draw(st.lists(frames(), max_size=8))))
+    """Frames in a row, as they are or perhaps with a byte changed and cut into pieces at random."""
+    whole = draw(st.lists(frames(), max_size=8))
+    if draw(st.booleans()):
+        return whole
+    data = bytearray(b"".join(whole))
     for _ in range(draw(st.integers(0, 2)) if data else 0):
         data[draw(st.integers(0, len(data) - 1))] = draw(st.integers(0, 255))
     cuts = sorted(draw(st.lists(st.integers(0, len(data)), max_size=12)))
-    edges = [0, *cuts, len(data)]
-    return [bytes(data[a:b]) for a, b in pairwise(edges) if a < b]
+    return [bytes(data[a:b]) for a, b in pairwise([0, *cuts, len(data)]) if a < b]
+
+
+BEGUN, TEXT, END = b"\x01\x81\0\0\0\0a", b"\x81\x81\0\0\0\0b", b"\x80\x81\0\0\0\0c"
 
 
 @given(streams())
+@example([BEGUN, TEXT])
+@example([BEGUN + TEXT, END])
+@example([BEGUN, END, TEXT, TEXT])
+@example([TEXT[:3], TEXT[3:], TEXT])
+@example([TEXT[:3], TEXT[3:] + TEXT[:1], TEXT[1:]])
 def test_the_fast_path_and_the_protocol_agree_on_every_stream(pieces: list[bytes]) -> None:
     connection, transport, messages = opened()
     reference = Reference()

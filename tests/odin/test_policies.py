@@ -36,11 +36,12 @@ def test_one_address_can_not_use_up_the_rate_of_another() -> None:
     assert limit.take("10.0.0.2", 0.0) == 0
 
 
-def test_all_addresses_together_have_a_limit_too() -> None:
-    limit = RateLimit(rate=3.0, rate_per_address=2.0)
+def test_all_addresses_together_have_a_limit_too_and_its_refusals_cost_an_address_nothing() -> None:
+    limit = RateLimit(rate=3.0, rate_per_address=0.1)
     waits = [limit.take(f"10.0.0.{number}", 0.0) for number in range(5)]
     assert [wait > 0 for wait in waits] == [False, False, False, True, True]
-    assert limit.take("10.0.0.4", 1.0) == 0  # the refusals cost it nothing of its own
+    assert limit.take("10.0.0.4", 1.0) == 0
+    assert limit.take("10.0.0.4", 1.0) == 10  # seconds, at a tenth a second
 
 
 def test_an_ipv6_network_is_one_address() -> None:

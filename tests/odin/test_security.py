@@ -206,6 +206,7 @@ FLOODS = {
     "many headers": (b"GET /ws HTTP/1.1\r\n" + b"A: b\r\n" * 500 + b"\r\n", 431),
     "long header": (b"GET /ws HTTP/1.1\r\nA: " + b"b" * 10_000 + b"\r\n\r\n", 431),
     "no end": (b"GET /ws HTTP/1.1\r\n" + b"A: b\r\n" * 100_000, 431),
+    "no end, a little too long": (b"GET /ws HTTP/1.1\r\n" + b"A: b\r\n" * 2_800, 431),
     "long line": (b"GET /" + b"a" * 10_000 + b" HTTP/1.1\r\n\r\n", 414),
     "no newline": (b"A" * 1_000_000, 431),
     "old protocol": (b"GET /ws HTTP/0.9\r\n\r\n", 400),
@@ -224,6 +225,13 @@ async def test_requests_that_are_too_large_or_malformed_are_refused_and_counted(
         attacker.writer.write(data)
         assert await attacker.status() == status
         assert sum(server.stats.refused.values()) == 1
+
+
+async def test_a_client_that_stays_after_its_answer_is_let_go() -> None:
+    async with undisturbed(close=0.2) as server, connected(server) as attacker:
+        attacker.writer.write(b"GET /nothing HTTP/1.1\r\n\r\n")
+        assert await attacker.status() == 404
+        await until(lambda: server.stats.close_timeouts == 1)
 
 
 @pytest.mark.parametrize(
