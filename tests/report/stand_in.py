@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
-from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from tests.report.example import histogram, scenario
@@ -18,18 +16,10 @@ from wstui.execution.status import (
     SuiteStatus,
 )
 from wstui.measure.failure import FailureGroup, Sample
-from wstui.measure.histogram import HistogramData
 from wstui.measure.snapshot import Counters
 from wstui.measure.timeline import Mark, Row
 
 STARTED = datetime(2025, 3, 1, 12, tzinfo=UTC)
-
-
-@dataclasses.dataclass(frozen=True)
-class StatusWithHistograms(Status):
-    """A status that publishes its distributions too."""
-
-    histograms: Mapping[str, HistogramData] = dataclasses.field(default_factory=dict)
 
 
 def status(
@@ -48,7 +38,7 @@ def status(
         auth = made.auth.model_copy(update={"kind": "token", "token": type(made.auth.token)(token)})
         made = made.model_copy(update={"auth": auth})
     response = histogram(1, 20 * seconds, 1.5)
-    return StatusWithHistograms(
+    return Status(
         state=state,
         scenario=made,
         url="ws://127.0.0.1:3001/ws?token=***",

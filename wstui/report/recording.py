@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
-import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +19,13 @@ from wstui.report.environment import environment
 from wstui.report.partial import RowSums, failures_so_far, partial_result, stamp
 from wstui.report.retention import apply_retention
 from wstui.report.store import Store, StoreBusy, StoreError
+from wstui.report.watcher import Trouble, Watcher
 from wstui.report.wording import name_of, runs_of, url_of
 from wstui.report.writer import this_writer
 
-log = logging.getLogger(__name__)
 
-
-class Recording:
-    """Polls a run and writes what is new into the store, every `every_s` seconds.
-
-    `problem` says why nothing (more) is written, "" while all is well; `on_problem` is called with it, from the
-    recording's thread. `ids` are the ids of the runs written so far: one, or those of a suite.
-    """
+class Recording(Watcher):
+    """Writes what is new of a run into the store. `ids` are the runs written so far: one, or those of a suite."""
 
     def __init__(
         self,
@@ -41,70 +35,46 @@ class Recording:
         every_s: float = 1.0,
         on_problem: Callable[[str], None] | None = None,
     ) -> None:
-        self.problem = ""
+        super().__init__("run store", run, every_s=every_s, on_problem=on_problem)
         self.ids: list[int] = []
-        self._run = run
         self._path = path
-        self._every_s = every_s
-        self._on_problem = on_problem
         self._store: Store | None = None
         self._current: _Written | None = None
         self._finished: list[str] = []
         self._environment: dict[str, Any] = {}
         self._writer = ""
-        self._result: Result | SuiteResult | None = None
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="run store", daemon=True)
 
-    def start(self) -> None:
-        """Begin to watch."""
-        self._thread.start()
+    def pause_s(self) -> float:
+        """Shorter until the run is in the store: its first second counts too."""
+        return self._every_s if self.ids else min(self._every_s, 0.1)
 
-    def close(self, result: Result | SuiteResult | None, *, timeout_s: float = 10.0) -> None:
-        """Write the end of the run: its result, or None when it was cut short. Waits `timeout_s` at most."""
-        self._result = result
-        self._end.set()
-        self._thread.join(timeout_s)
-        if self._thread.is_alive():
-            self._report(f"the run store did not answer within {timeout_s:g} s: the run's end is not in it")
+    def follow(self) -> None:
+        """Write what is new."""
+        with self._opened() as store:
+            self._follow(store)
 
-    def _watch(self) -> None:
-        self._environment = environment()
-        self._writer = this_writer()
-        lasting = False
-        while not lasting:
-            ending = self._end.wait(self._every_s if self._current or self._finished else 0.1)
-            lasting = self._attempt(self._finish if ending else self._follow)
-            if ending:
-                break
+    def finish(self, result: Result | SuiteResult | None) -> None:
+        """Write the result, or that there is none."""
+        with self._opened() as store:
+            self._follow(store)
+            self._finish(store, result)
+
+    def release(self) -> None:
+        """Close the store."""
         if self._store is not None:
             self._store.close()
 
-    def _attempt(self, step: Callable[[Store], None]) -> bool:
-        """Do a step; True when no further one can succeed."""
+    @contextmanager
+    def _opened(self) -> Iterator[Store]:
         try:
             if self._store is None:
+                self._environment = environment()
+                self._writer = this_writer()
                 self._store = Store(self._path)
-            step(self._store)
-        except StoreBusy as error:
-            self._report(str(error))
-            return False
+            yield self._store
         except StoreError as error:
-            self._report(str(error))
-            return self._store is None
-        except Exception as error:
-            # A mistake of ours in here must not cost anybody a run.
-            log.exception("the run could not be recorded")
-            self._report(f"the run could not be recorded: {error!r}")
-            return True
-        self.problem = ""
-        return False
-
-    def _report(self, problem: str) -> None:
-        if problem != self.problem:
-            self.problem = problem
-            if self._on_problem is not None:
-                self._on_problem(problem)
+            lasting = self._store is None and not isinstance(error, StoreBusy)
+            raise Trouble(str(error), lasting=lasting) from None
 
     def _follow(self, store: Store) -> None:
         status = self._run.status
@@ -144,9 +114,8 @@ class Recording:
         if self._current is written:
             self._current = None
 
-    def _finish(self, store: Store) -> None:
-        self._follow(store)
-        for position, result in enumerate(runs_of(self._result) if self._result else []):
+    def _finish(self, store: Store, whole: Result | SuiteResult | None) -> None:
+        for position, result in enumerate(runs_of(whole) if whole else []):
             if result.started in self._finished:
                 continue
             current = self._current
@@ -157,7 +126,7 @@ class Recording:
                     host=self._run.status.host,
                     environment=self._environment,
                     writer=self._writer,
-                    suite=name_of(self._result) if isinstance(self._result, SuiteResult) else "",
+                    suite=name_of(whole) if isinstance(whole, SuiteResult) else "",
                     position=position,
                 )
                 self.ids.append(number)
@@ -183,7 +152,7 @@ class _Written:
 
     def extend(self, store: Store, status: Status) -> None:
         """Write what is new since the last time."""
-        histograms = live_histograms(status)
+        histograms = status.histograms
         rows = status.rows[self._rows :]
         sums = dataclasses.replace(self._sums)
         sums.add(rows)
@@ -255,11 +224,6 @@ class _Written:
                 "INSERT OR REPLACE INTO histograms (run, name, histogram) VALUES (?, ?, ?)",
                 [(self.id, name, text) for name, text in histograms.items()],
             )
-
-
-def live_histograms(status: Status) -> Mapping[str, HistogramData]:
-    """The distributions so far, by the names of `Result.histograms`; none where the run does not publish them."""
-    return status.histograms
 
 
 def _insert(

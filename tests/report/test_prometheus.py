@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import dataclasses
+import socket
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+
+pytest.importorskip("prometheus_client", reason="the extra `prometheus` is not installed")
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.report.example import HOSTILE
+from tests.report.stand_in import StandIn, status
+from wstui.execution.status import State, Status
+from wstui.measure.failure import FailureGroup
+from wstui.report.prometheus import CannotListen, MetricsEndpoint, parse_address
+from wstui.scenario.model import Scenario
+
+
+@pytest.fixture
+def endpoint() -> Iterator[MetricsEndpoint]:
+    """The metrics of a run after 5 s, and after 9 s when asked again."""
+    opened = MetricsEndpoint(StandIn(status(5), status(9)), port=0)
+    yield opened
+    opened.close()
+
+
+def scrape(endpoint: MetricsEndpoint) -> dict[str, float]:
+    with urllib.request.urlopen(endpoint.url, timeout=10) as answer:
+        families = list(text_string_to_metric_families(answer.read().decode()))
+    return {
+        sample.name + "".join(f"|{key}={value}" for key, value in sorted(sample.labels.items())): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
+def test_each_scrape_shows_the_run_as_it_is_then(endpoint: MetricsEndpoint) -> None:
+    first, second = scrape(endpoint), scrape(endpoint)
+    assert first["wstui_messages_sent_total"] == 100 and second["wstui_messages_sent_total"] == 180
+    assert first["wstui_clients|state=open"] == 90
+    assert first["wstui_connects_total|outcome=refused"] == 5
+    assert first["wstui_run_elapsed_seconds"] == 5
+    assert first["wstui_threshold_kept|limit=>= 100%|metric=connect.success|stage="] == 0
+    assert first["wstui_failures_total|kind=http 429|local=false"] == 5
+    assert first["wstui_generator_limited"] == 0
+
+
+def test_latency_is_a_histogram_in_seconds(endpoint: MetricsEndpoint) -> None:
+    seen = scrape(endpoint)
+    assert seen["wstui_response_seconds_count"] == 100
+    assert seen["wstui_response_seconds_bucket|le=+Inf"] == 100
+    buckets = [value for name, value in seen.items() if name.startswith("wstui_response_seconds_bucket")]
+    assert buckets == sorted(buckets)
+    assert 40 < seen["wstui_response_seconds_bucket|le=0.0025"] < 100
+    assert seen["wstui_response_seconds_sum"] == pytest.approx(0.16, rel=0.3)
+    assert seen["wstui_response_quantile_seconds|quantile=0.5"] == pytest.approx(0.0015, rel=0.2)
+
+
+def test_what_a_server_names_is_escaped_and_bounded() -> None:
+    kinds = tuple(FailureGroup(f"{HOSTILE[:10]}{number}", HOSTILE, 1) for number in range(500))
+    hostile = dataclasses.replace(status(1), types={f"{number} {HOSTILE}": 1 for number in range(500)}, failures=kinds)
+    endpoint = MetricsEndpoint(StandIn(hostile), port=0)
+    try:
+        seen = scrape(endpoint)
+    finally:
+        endpoint.close()
+    assert len([name for name in seen if name.startswith("wstui_messages_received_by_type")]) == 50
+    assert len([name for name in seen if name.startswith("wstui_failures_total")]) == 50
+    assert not [name for name in seen if "\x1b" in name or "\u202e" in name]
+
+
+def test_a_run_that_has_not_begun_has_metrics_too() -> None:
+    endpoint = MetricsEndpoint(StandIn(Status(State.STARTING, Scenario(), "ws://127.0.0.1:1/", "here")), port=0)
+    try:
+        seen = scrape(endpoint)
+    finally:
+        endpoint.close()
+    assert seen["wstui_messages_sent_total"] == 0
+    assert not [name for name in seen if name.startswith("wstui_response")]
+
+
+def test_it_listens_on_loopback_unless_told_and_says_when_it_cannot(endpoint: MetricsEndpoint) -> None:
+    assert endpoint.url.startswith("http://127.0.0.1:")
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(CannotListen, match=f"127.0.0.1:{port}: Address already in use; choose another port"):
+            MetricsEndpoint(StandIn(status(1)), port=port)
+
+
+def test_addresses_are_a_port_or_a_host_and_a_port() -> None:
+    assert parse_address("9464") == ("127.0.0.1", 9464)
+    assert parse_address("0.0.0.0:1") == ("0.0.0.0", 1)
+    assert parse_address("[::1]:80") == ("::1", 80)
+    for text in ("", "x", "localhost", "1:2:3", "99999", "::1"):
+        with pytest.raises(CannotListen, match="HOST:PORT"):
+            parse_address(text)
