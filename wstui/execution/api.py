@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from wstui.execution.breakpoint import run_for
 from wstui.execution.result import Result
-from wstui.execution.run import Run
 from wstui.scenario.checks import check
 from wstui.scenario.model import Scenario
 
@@ -17,7 +17,7 @@ async def run(scenario: Scenario) -> Result:
     makes no sense, FleetError when no load process can be started. A target that can't be reached is no error:
     the result says so.
     """
-    return await Run(check(scenario)).execute()
+    return await run_for(check(scenario)).execute()
 
 
 def run_sync(scenario: Scenario) -> Result:

@@ -11,6 +11,8 @@ from wstui.measure.timeline import Row
 
 LATE_SHARE = 0.01
 """More late sends than this share of all distort the response times' tail, which is where the limits are."""
+LATE_LEAST = 5
+"""Fewer late sends than these are chance."""
 BUSY = 0.95
 LAG_MS = 50.0
 BUSY_ROWS = 3
@@ -21,17 +23,24 @@ def limits_reached(
     rows: Sequence[Row], counters: Counters, failures: Sequence[FailureGroup], fleet: Fleet
 ) -> list[str]:
     """What of this generator limited the run, in words; empty when nothing did."""
-    reasons = []
-    if counters.sent and counters.late_sends / counters.sent > LATE_SHARE:
-        reasons.append(f"{counters.late_sends / counters.sent:.1%} of the sends were late")
-    busy = sum(1 for row in rows if row.cpu >= BUSY and row.loop_lag_ms >= LAG_MS)
-    if busy >= BUSY_ROWS:
-        reasons.append(f"CPU at its limit for {busy} s")
-    lagging = sum(1 for row in rows if row.loop_lag_ms >= 4 * LAG_MS)
-    if lagging >= BUSY_ROWS and busy < BUSY_ROWS:
-        reasons.append(f"the loop stood still for more than {4 * LAG_MS:g} ms in {lagging} s of the run")
+    reasons = strained(rows, counters)
     local = [group for group in failures if group.local and group.kind != "shard lost"]
     reasons.extend(f"{group.count} × {group.message}" for group in local)
     if fleet.lost:
         reasons.append(f"{len(fleet.lost)} of {fleet.size} load processes lost")
+    return reasons
+
+
+def strained(rows: Sequence[Row], counters: Counters, *, least_rows: int = BUSY_ROWS) -> list[str]:
+    """Whether a stretch of a run was late or out of breath: its rows, what was counted in it, and how many busy
+    rows of it count."""
+    reasons = []
+    if counters.late_sends >= LATE_LEAST and counters.late_sends / counters.sent > LATE_SHARE:
+        reasons.append(f"{counters.late_sends / counters.sent:.1%} of the sends were late")
+    busy = sum(1 for row in rows if row.cpu >= BUSY and row.loop_lag_ms >= LAG_MS)
+    if busy >= least_rows:
+        reasons.append(f"CPU at its limit for {busy} s")
+    lagging = sum(1 for row in rows if row.loop_lag_ms >= 4 * LAG_MS)
+    if lagging >= least_rows and busy < least_rows:
+        reasons.append(f"the loop stood still for more than {4 * LAG_MS:g} ms in {lagging} s of the run")
     return reasons

@@ -27,6 +27,7 @@ from wstui.scenario.model import Scenario, Stage
 
 NS = 1_000_000_000
 TICK_S = 0.1
+COUNT_TICK_S = 0.02
 ROW_PATIENCE_NS = 600_000_000
 """A row waits this long for a slow shard's snapshot before it is written without it."""
 DRAIN_GRACE_S = 5.0
@@ -104,6 +105,51 @@ class Run:
             with contextlib.suppress(RuntimeError):  # the loop has ended: so has the run
                 self._loop.call_soon_threadsafe(self._wake.set)
 
+    # -- who steers it from the run's own loop, in the place of stages -------------------------------------------
+
+    @property
+    def active_s(self) -> float:
+        """Seconds on the plan's clock, which stands still in a pause."""
+        return self._active_s()
+
+    @property
+    def fleet(self) -> Fleet:
+        """What makes the load."""
+        return self._fleet
+
+    def lead(self, to: int, over_s: float) -> None:
+        """Lead the number of clients to `to` within `over_s` seconds."""
+        self._target_clients = to
+        self._fleet.send(Ramp(to, round(over_s * NS)))
+
+    def keep_pace(self, every_s: float) -> None:
+        """Let each client send every `every_s` seconds; 0 is a closed loop."""
+        self._every_s = every_s
+        self._fleet.send(Pace(round(every_s * NS)))
+
+    def note(self, kind: str, text: str) -> None:
+        """Mark the timeline. From any thread."""
+        self._post(lambda: self._mark(kind, text))
+
+    async def counted(self) -> tuple[Sum, float]:
+        """What every shard has counted up to now, and the plan's clock in seconds at that count."""
+        until_ns = time.monotonic_ns() - self._begun_ns
+        while not self._fleet.reached(until_ns):
+            await asyncio.sleep(COUNT_TICK_S)
+            if time.monotonic_ns() - self._begun_ns - until_ns > ROW_PATIENCE_NS:
+                break
+        counted = self._fleet.sum()
+        since_s = (time.monotonic_ns() - self._begun_ns - counted.at_ns) / NS
+        return counted, max(0.0, self._active_s() - (0.0 if self._clock.paused else since_s))
+
+    def complete(self) -> None:
+        """End the plan now, as if its last stage were over."""
+        self._post(self._complete)
+
+    def _complete(self) -> None:
+        if self._end is None:
+            self._end = self._last_drain()
+
     # -- the run -----------------------------------------------------------------------------------------------
 
     async def execute(self) -> Result:
@@ -174,9 +220,12 @@ class Run:
     def _leave_stage(self, *, skipped: bool) -> None:
         self._plan.advance(self._plan_ns(), skipped=skipped)
         if self._plan.over:
-            self._end = Drain(round(max(DRAIN_GRACE_S, self.scenario.messages.timeout) * NS))
+            self._end = self._last_drain()
         else:
             self._enter_stage(skipped=skipped)
+
+    def _last_drain(self) -> Drain:
+        return Drain(round(max(DRAIN_GRACE_S, self.scenario.messages.timeout) * NS))
 
     def _enter_stage(self, *, skipped: bool = False) -> None:
         stage = self._plan.stage
@@ -312,9 +361,8 @@ class Run:
             return
         now = self._fleet.sum()
         paused = self._state is State.PAUSED
-        health = [s.health for shard, s in self._fleet.latest().items() if self._fleet.alive(shard)]
         stage = self._plan.stage.name if self._state is not State.DRAINING else "drain"
-        self._recorder.row(float(self._rows_due), self._row_sum, now, stage, paused, health)
+        self._recorder.row(float(self._rows_due), self._row_sum, now, stage, paused, self._fleet.take_health())
         self._recorder.latest = now
         self._row_sum = now
         self._rows_due = max(self._rows_due + 1, elapsed // NS)

@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from wstui.execution.result import FanOutSummary, Latency, Result, ThresholdOutcome
+from wstui.execution.result import BreakpointStep, FanOutSummary, Latency, Result, ThresholdOutcome
 from wstui.measure.failure import FailureGroup
 from wstui.measure.histogram import HistogramData
 from wstui.measure.snapshot import Counters
@@ -108,6 +108,24 @@ class SuiteStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class BreakpointStatus:
+    """Where the search for a limit stands: the load that is tried now, what has held, and what broke so far.
+
+    `doing` is "connect", "ramp", "settle", "measure", "rest" or "recover"; `low` and `high` are as in
+    BreakpointSummary; `broken_on` is the metric that broke at `high`.
+    """
+
+    of: str
+    unit: str
+    load: int = 0
+    doing: str = ""
+    low: int | None = None
+    high: int | None = None
+    broken_on: str = ""
+    steps: tuple[BreakpointStep, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """A picture of a run at one moment. Seconds are since its start; rates are those of the last second."""
 
@@ -137,6 +155,7 @@ class Status:
     fanout: FanOutSummary | None = None  # None: nothing was broadcast
     target: TargetHealth | None = None
     suite: SuiteStatus | None = None
+    breakpoint: BreakpointStatus | None = None  # None: the run follows its stages
     note: str = ""  # why it ended, or what it waits for
     result: Result | None = None
 

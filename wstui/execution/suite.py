@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from wstui.execution.breakpoint import run_for
 from wstui.execution.probe import probe
 from wstui.execution.result import Result, SuiteResult, Verdict
-from wstui.execution.run import Run
 from wstui.execution.status import State, Status, SuiteStatus
 from wstui.scenario.model import Scenario
 
@@ -37,7 +37,7 @@ class SuiteRun:
         self._cooldown_s = cooldown_s
         self._probe_first = probe_first
         self._on_result = on_result
-        self._run = Run(self._scenarios[0])
+        self._run = run_for(self._scenarios[0])
         self._index = 0
         self._results: list[Result] = []
         self._cooling: Status | None = None
@@ -90,6 +90,11 @@ class SuiteRun:
         self._stopped = True
         self._run.abort()
 
+    @property
+    def scenarios(self) -> Sequence[Scenario]:
+        """What is run, in order."""
+        return tuple(self._scenarios)
+
     # -- the suite ---------------------------------------------------------------------------------------------
 
     def execute(self) -> Result | SuiteResult:
@@ -106,7 +111,7 @@ class SuiteRun:
                 await self._cool_down()
                 if self._stopped:
                     break
-                self._run = Run(scenario)
+                self._run = run_for(scenario)
                 self._index = index
                 self._cooling = None
             if self._stopped:

@@ -23,11 +23,12 @@ def judge(scenario: Scenario, recorder: Recorder, active_s: float, *, final: boo
             scope = recorder.named(threshold.stage, active_s)
         else:
             whole = scope = whole or recorder.whole(active_s)
-        outcomes.append(_judge(threshold, scope, final))
+        outcomes.append(outcome_of(threshold, scope, final=final))
     return outcomes
 
 
-def _judge(threshold: Threshold, scope: Scope | None, final: bool) -> ThresholdOutcome:
+def outcome_of(threshold: Threshold, scope: Scope | None, *, final: bool) -> ThresholdOutcome:
+    """One threshold against its figure in a stretch of the run."""
     metric = parse_metric(threshold.metric)
     limit = parse_limit(threshold.limit, threshold.metric)
     value = scope.figure(metric) if scope is not None else None
