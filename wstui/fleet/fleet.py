@@ -182,7 +182,7 @@ class Fleet:
         return self._latest
 
     def take_health(self) -> list[Health]:
-        """How each shard that is there has fared since the last call: its mean CPU, its longest lag, the rest as now."""
+        """How each shard that is there fared since the last call: mean CPU, longest lag, all else as it is now."""
         found = []
         for shard, seen in self._conditions.items():
             if seen and self.alive(shard):

@@ -1,0 +1,141 @@
+"""What the shards say, added up."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from tests.servers.server import until
+from wstui.fleet.fleet import Fleet, Sum
+from wstui.fleet.transport import Lost, Said
+from wstui.load.command import Finished, Joined, Spec, encode
+from wstui.measure.histogram import Histogram
+from wstui.measure.snapshot import Counters, Health, Snapshot
+
+S = 1_000_000_000
+
+
+class Wire:
+    """A transport whose shards say what the test wants."""
+
+    def __init__(self) -> None:
+        self.said: asyncio.Queue[Said | Lost] = asyncio.Queue()
+        self.sent: list[tuple[int, bytes]] = []
+
+    async def start(self, specs: list[Spec]) -> None:
+        for spec in specs:
+            self.say(spec.shard, Joined(spec.shard, 1, "3.11", "0", "uvloop", 1024))
+
+    def say(self, shard: int, message: Joined | Snapshot | Finished) -> None:
+        self.said.put_nowait(Said(shard, encode(message)))
+
+    def lose(self, shard: int, reason: str) -> None:
+        self.said.put_nowait(Lost(shard, reason))
+
+    def send(self, shard: int, message: bytes) -> None:
+        self.sent.append((shard, message))
+
+    async def events(self) -> AsyncIterator[Said | Lost]:
+        while True:
+            yield await self.said.get()
+
+    async def close(self, grace_s: float) -> None:
+        pass
+
+
+@contextlib.asynccontextmanager
+async def fleet_of(shards: int) -> AsyncIterator[tuple[Fleet, Wire]]:
+    wire = Wire()
+    fleet = Fleet(wire, [Spec(url="ws://127.0.0.1:1/", shard=n, shards=shards) for n in range(shards)], lambda *_: None)
+    await fleet.start()
+    try:
+        yield fleet, wire
+    finally:
+        await fleet.close()
+
+
+async def heard(fleet: Fleet, wire: Wire) -> None:
+    await until(wire.said.empty)
+    await asyncio.sleep(0)
+
+
+def snapshot(shard: int, at_s: float, counters: Counters, response: list[int] = [], **health: float) -> Snapshot:  # noqa: B006
+    histogram = Histogram()
+    for ns in response:
+        histogram.record(ns)
+    return Snapshot(
+        shard,
+        round(at_s * 5),
+        round(at_s * S),
+        counters,
+        response=histogram.data(),
+        health=Health(**health),  # type: ignore[arg-type]
+    )
+
+
+async def test_counters_and_distributions_of_all_shards_add_up() -> None:
+    async with fleet_of(2) as (fleet, wire):
+        wire.say(0, snapshot(0, 1, Counters(sent=3, open=2), [1000, 2000]))
+        wire.say(1, snapshot(1, 1.1, Counters(sent=4, open=1), [9000]))
+        await heard(fleet, wire)
+        first = fleet.sum()
+        assert (first.counters.sent, first.counters.open, first.at_ns) == (7, 3, round(1.1 * S))
+        assert (first.response.count, first.response.low, first.response.high) == (3, 1000, 9000)
+        assert fleet.reached(S) and not fleet.reached(round(1.05 * S))
+        wire.say(0, snapshot(0, 2, Counters(sent=10, open=2), [1000, 2000, 5000]))
+        await heard(fleet, wire)
+        change = fleet.sum().since(first)
+        assert (change.counters.sent, change.response.count, change.response.total) == (7, 1, 5000)
+        again = first.plus(change)
+        assert again.response.counts == fleet.sum().response.counts
+        assert again.counters == fleet.counters()
+        assert Sum.nothing().plus(first).counters == first.counters
+
+
+async def test_a_snapshot_that_is_missing_heals_with_the_next() -> None:
+    async with fleet_of(1) as (fleet, wire):
+        wire.say(0, snapshot(0, 1, Counters(sent=3)))
+        wire.say(0, snapshot(0, 3, Counters(sent=9)))
+        await heard(fleet, wire)
+        assert fleet.counters().sent == 9
+
+
+async def test_a_lost_shard_keeps_what_it_counted_and_its_clients_leave_the_counts() -> None:
+    async with fleet_of(2) as (fleet, wire):
+        counters = Counters(attempted=10, ready=6, opening=4, open=5, dropped=1, sent=50, wanted=10)
+        for shard in (0, 1):
+            wire.say(shard, snapshot(shard, 1, counters))
+        wire.lose(1, "killed by SIGKILL")
+        await heard(fleet, wire)
+        c = fleet.counters()
+        assert (c.sent, c.open, c.opening, c.wanted) == (100, 5, 4, 10)
+        assert c.attempted == c.ready + c.refused + c.timed_out + c.failed + c.drained + c.opening
+        assert c.ready == c.open + c.dropped + c.closed
+        (group,) = fleet.failures()
+        assert group.kind == "shard lost" and group.local and "9 clients" in group.message
+        assert fleet.reached(S), "nobody waits for who is gone"
+
+
+async def test_a_shard_that_said_its_last_word_is_not_lost() -> None:
+    async with fleet_of(1) as (fleet, wire):
+        wire.say(0, Finished(0))
+        wire.lose(0, "")
+        assert await fleet.ended(5)
+        await heard(fleet, wire)
+        assert fleet.lost == {}
+
+
+async def test_no_moment_of_a_shards_condition_is_overlooked() -> None:
+    async with fleet_of(2) as (fleet, wire):
+        for at, lag, cpu in ((0.2, 5, 0.1), (0.4, 900, 1.0), (0.6, 7, 0.1), (0.8, 3, 0.1), (1.0, 2, 0.2)):
+            wire.say(0, snapshot(0, at, Counters(), loop_lag_ns=lag, cpu=cpu))
+        wire.say(1, snapshot(1, 1.0, Counters(), loop_lag_ns=20, cpu=0.5))
+        await heard(fleet, wire)
+        first = fleet.take_health()
+        assert [health.loop_lag_ns for health in first] == [900, 20]
+        assert [round(health.cpu, 3) for health in first] == [0.3, 0.5]
+        wire.say(0, snapshot(0, 1.2, Counters(), loop_lag_ns=4, cpu=0.2))
+        wire.lose(1, "killed by SIGKILL")
+        await heard(fleet, wire)
+        assert [health.loop_lag_ns for health in fleet.take_health()] == [4]
