@@ -96,8 +96,10 @@ def test_the_history_fed_piece_by_piece_is_the_history_fed_at_once() -> None:
 
 def test_the_history_of_the_next_run_starts_anew() -> None:
     history = History()
-    history.feed(fake.rows(100))
-    history.feed(fake.rows(3))
+    history.feed(fake.rows(100), "first")
+    history.feed(fake.rows(120), "second")
+    assert len(history) == 120 and history.column("open") == [float(row.open) for row in fake.rows(120)]
+    history.feed(fake.rows(3), "second")
     assert len(history) == 3
 
 

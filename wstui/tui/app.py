@@ -98,15 +98,21 @@ class WstuiApp(App[Outcome]):
         """Show the dashboard, begin the run."""
         self._handle_signals()
         self.push_screen(Dashboard())
-        self.runner.start()
-        self.set_interval(_WATCH_S, self._watch)
+        self.run_worker(self._carry_out(), name="run", group="run", exclusive=True, exit_on_error=True)
         if self._notice:
             self.call_after_refresh(self.say, self._notice, "warning")
 
-    def _watch(self) -> None:
-        """Notice the end of the run: a poll, because the thread that carries it out must not wait for this one."""
-        if self._ended or not self.runner.done.is_set():
-            return
+    async def _carry_out(self) -> None:
+        """The worker behind which the load is made: starts the run in its thread, and notices its end.
+
+        By a poll, because that thread must not wait for this loop.
+        """
+        self.runner.start()
+        while not self.runner.done.is_set():
+            await asyncio.sleep(_WATCH_S)
+        self._over()
+
+    def _over(self) -> None:
         self._ended = True
         outcome = self.runner.outcome
         self.verdict_badge = _badge(outcome)

@@ -31,6 +31,10 @@ class History:
     """Columns of the timeline, as floats; NaN where nothing was measured."""
 
     def __init__(self) -> None:
+        self._run: object = None
+        self._begin()
+
+    def _begin(self) -> None:
         self._columns: dict[str, list[float]] = {name: [] for name in FIELDS}
         self._folded: dict[tuple[str, int], _Extremes] = {}
         self._fed = 0
@@ -38,10 +42,14 @@ class History:
     def __len__(self) -> int:
         return self._fed
 
-    def feed(self, rows: Sequence[Row]) -> bool:
-        """Take over the rows not seen yet; whether there were any. A shorter timeline starts the history anew."""
-        if len(rows) < self._fed or (self._fed and rows[0].at_s != self._columns["at_s"][0]):
-            self.__init__()  # type: ignore[misc]
+    def feed(self, rows: Sequence[Row], run: object = None) -> bool:
+        """Take over the rows not seen yet; whether there were any.
+
+        The history starts anew where `run`, whatever tells one run of a suite from the next, is another one.
+        """
+        if run != self._run or len(rows) < self._fed:
+            self._begin()
+            self._run = run
         if len(rows) == self._fed:
             return False
         fresh = rows[self._fed :]

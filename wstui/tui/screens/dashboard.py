@@ -98,7 +98,7 @@ class Dashboard(Controls):
         if self.view.frozen and self._shown is not None:
             return
         self._shown = status
-        fresh = self.history.feed(status.rows)
+        fresh = self.history.feed(status.rows, status.started)
         paused = "warn" if status.state is State.PAUSED else "rule"
         self.set_class(bool(status.generator.limited_by), "-limited")
         self.query_one(Banner).show(status.generator.limited_by)

@@ -80,6 +80,8 @@ class Errors(Lines, can_focus=True):
         for group in groups:
             name = (group.kind, group.message)
             then, number = self._before.setdefault(name, (group.first_ns / _NS, 0))
+            if group.count < number or at_s < then:  # the next run of a suite
+                then, number = self._before[name] = (group.first_ns / _NS, 0)
             if at_s - then >= 2.0:
                 self._rates[name] = (group.count - number) / (at_s - then)
                 self._before[name] = (at_s, group.count)
