@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from wstui.execution.script import script_of
 from wstui.fleet.local import spare_cores
 from wstui.load.command import Spec
 from wstui.scenario.model import Scenario
@@ -48,6 +49,7 @@ def spec_of(scenario: Scenario, shard: int = 0, shards: int = 1) -> Spec:
         timeout_ns=round(messages.timeout * NS),
         size=messages.size,
         text=messages.text,
+        script=script_of(scenario, shard, shards),
         fanout=messages.fanout == "on" or (messages.fanout == "auto" and messages.exchange in ("odin", "listen")),
         fanout_window_ns=round(messages.fanout_window * NS),
     )

@@ -4,31 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from wstui.scenario.errors import Key, Problem, ScenarioError, dotted, nearest, quote
+from wstui.scenario.errors import Key, ScenarioError, nearest, quote
+from wstui.scenario.finding import Finding
 from wstui.scenario.model import Scenario
 from wstui.scenario.quantity import format_duration
+from wstui.scenario.template_checks import template_findings, template_warnings
 
 MOST_A_CLIENT = 500
 """Messages a second that one client may be asked to send on schedule."""
 _NEEDS_REPLIES = ("response", "roundtrip", "messages.timed_out", "messages.sent_per_second", "generator.late_sends")
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A conflict at `key`; it cannot be judged while a value at `path` or under `rests_on` is itself broken."""
-
-    key: Key
-    message: str
-    value: str = ""
-    nearest: str = ""
-    rests_on: tuple[Key, ...] = ()
-    unset: bool = False  # a file that refers to the environment here is sound; only a run needs the value
-
-    def problem(self, file: str) -> Problem:
-        """The same for people."""
-        return Problem(file, dotted(self.key), self.message, self.value, self.nearest)
 
 
 def check(scenario: Scenario) -> Scenario:
@@ -43,11 +28,13 @@ def findings(scenario: Scenario) -> Iterator[Finding]:
     """Every conflict between the fields of a scenario, and with the files of this machine."""
     yield from _stage_findings(scenario) if scenario.breakpoint is None else _search_findings(scenario)
     yield from _threshold_findings(scenario)
+    yield from template_findings(scenario)
     kind = scenario.auth.kind
     if kind in ("jwt", "mix") and not scenario.auth.secret.get_secret_value():
         yield Finding(
             ("auth", "secret"),
-            f'is empty, and auth.kind = "{kind}" signs tokens with it: set JWT_SECRET and write secret = "${{JWT_SECRET}}"',
+            f'is empty, and auth.kind = "{kind}" signs tokens with it: '
+            'set JWT_SECRET and write secret = "${JWT_SECRET}"',
             rests_on=(("auth", "kind"),),
             unset=True,
         )
@@ -67,6 +54,13 @@ def warnings(scenario: Scenario) -> list[str]:
             if threshold.metric.startswith(_NEEDS_REPLIES)
         ]
     advice += _search_warnings(scenario)
+    advice += template_warnings(messages)
+    if scenario.auth.kind != "mix":
+        advice += [
+            f'{threshold.metric} is never measured: it takes auth.kind = "mix".'
+            for threshold in scenario.thresholds
+            if threshold.metric.startswith("auth.")
+        ]
     for threshold in scenario.thresholds:
         if scenario.breakpoint is not None:
             break

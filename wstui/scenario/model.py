@@ -16,6 +16,7 @@ from wstui.scenario.fields import Address, Count, Duration, HeaderName, Line, Si
 from wstui.scenario.masking import MASK, is_secret_header, mask_url
 from wstui.scenario.mix import Mix
 from wstui.scenario.reference import Origin
+from wstui.scenario.template import Template
 from wstui.scenario.threshold import Limit, parse_limit, parse_metric
 from wstui.scenario.url import check_health, check_websocket_url
 
@@ -81,11 +82,15 @@ class Stage(Table):
 class Messages(Table):
     """What each client says, how often, and how long it waits for the answer."""
 
-    exchange: Literal["odin", "echo", "ping", "listen"] = "odin"
+    exchange: Literal["odin", "echo", "ping", "listen", "template"] = "odin"
     every: Duration = 5.0  # 0: closed loop, the next as soon as the reply is there
     timeout: Wait = 10.0
     size: Size = 64  # echo: bytes of each message
     text: bool = True  # echo: text frames, or binary
+    templates: list[Template] = Field(default_factory=list)  # template: kinds of message, in proportion to their weight
+    feed: str = ""  # template: a CSV file with a header, for {{feed.column}}; beside the preset, or from where one is
+    feed_per: Literal["client", "message"] = "client"  # client n has row n; or each message takes the next row
+    seed: Annotated[Whole, Field(ge=0, lt=1 << 63)] = 0  # the same seed draws the same random values again
     fanout: Literal["auto", "on", "off"] = "auto"  # follow broadcasts; auto: where the exchange expects some
     fanout_window: Wait = 5.0  # how long a broadcast is followed from its first receipt
 
@@ -118,6 +123,13 @@ class Fleet(Table):
     local_addresses: list[Address] = Field(default_factory=list)
 
 
+class Demo(Table):
+    """What `wstui demo` starts its own target with: options of `wstui server` and `wstui publisher`, one a text."""
+
+    server: list[Line] = Field(default_factory=list)
+    publisher: list[Line] = Field(default_factory=list)
+
+
 class Scenario(Table):
     """All of it. Two scenarios are equal when they ask for the same, wherever they came from."""
 
@@ -129,6 +141,7 @@ class Scenario(Table):
     messages: Messages = Messages()
     thresholds: list[Threshold] = Field(default_factory=list)
     fleet: Fleet = Fleet()
+    demo: Demo = Demo()
     breakpoint: Breakpoint | None = None  # look for the limit, in the place of stages
 
     _origin: Origin = PrivateAttr(default_factory=Origin)

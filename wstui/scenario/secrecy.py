@@ -15,6 +15,7 @@ from wstui.scenario.masking import (
     secrets_in_url,
 )
 from wstui.scenario.model import Scenario
+from wstui.scenario.payload import secrets_in_templates
 from wstui.scenario.reference import escape, written_out
 
 _VARIABLES: dict[Key, str] = {("auth", "token"): "AUTH_TOKEN", ("auth", "secret"): "JWT_SECRET"}
@@ -57,6 +58,7 @@ def secrets_of(scenario: Scenario) -> list[str]:
     target, auth = scenario.target, scenario.auth
     found = [auth.token.get_secret_value(), auth.secret.get_secret_value(), *secrets_in_url(target.url)]
     found += secrets_in_url(target.health)
+    found += secrets_in_templates(scenario.messages.templates, scenario.origin.file)
     found += [value for name, value in target.headers.items() if is_secret_header(name)]
     return [secret for secret in found if secret]
 

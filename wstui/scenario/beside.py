@@ -1,0 +1,17 @@
+"""Where the files are that a scenario names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def located(name: str, scenario_file: str) -> str:
+    """The path of a file that a scenario names: beside the scenario's own file where it is there, else as written."""
+    if name and scenario_file and not Path(name).is_absolute():
+        beside = Path(scenario_file).parent / name
+        try:
+            if beside.is_file():
+                return str(beside)
+        except ValueError:  # a NUL in the name
+            pass
+    return name

@@ -1,0 +1,23 @@
+"""What is found to be wrong between the fields of a scenario."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from wstui.scenario.errors import Key, Problem, dotted
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A conflict at `key`; it cannot be judged while a value at `path` or under `rests_on` is itself broken."""
+
+    key: Key
+    message: str
+    value: str = ""
+    nearest: str = ""
+    rests_on: tuple[Key, ...] = ()
+    unset: bool = False  # a file that refers to the environment here is sound; only a run needs the value
+
+    def problem(self, file: str) -> Problem:
+        """The same for people."""
+        return Problem(file, dotted(self.key), self.message, self.value, self.nearest)

@@ -1,0 +1,154 @@
+"""Payloads and feeds of templates as bytes: files read, encodings undone, everything that is wrong said."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import csv
+import functools
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from wstui.scenario.beside import located
+from wstui.scenario.errors import BadValue, nearest, quote
+from wstui.scenario.masking import is_secret_header
+from wstui.scenario.placeholder import BadPlaceholder, Placeholder, parse, variables
+from wstui.scenario.template import MOST_BYTES, Template
+
+MOST_FEED_BYTES = 16 << 20
+
+Part = bytes | Placeholder
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """A CSV file: the names of its columns, and its rows."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def index(self, placeholder: Placeholder) -> int:
+        """The column of a {{feed.…}} placeholder; `BadPlaceholder` when there is none of that name."""
+        (name,) = placeholder.arguments
+        if name in self.columns:
+            return self.columns.index(name)
+        near = nearest(name, self.columns)
+        message = "is no column" if near else f"is no column: there are {', '.join(map(quote, self.columns))}"
+        raise BadPlaceholder(f"{{{{feed.{name}}}}}", message, f"{{{{feed.{near}}}}}" if near else "")
+
+
+def payload_of(template: Template, scenario_file: str) -> list[Part]:
+    """The payload as bytes and placeholders; `BadValue` says what is wrong with it or with its file."""
+    if not template.file:
+        return _encoded(template.payload, template.encoding)
+    content = _content(template.file, scenario_file, MOST_BYTES)
+    if template.binary and template.encoding == "plain":
+        return [content] if content else []
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise BadValue("is no UTF-8 text: set binary = true to send it as it is") from None
+    return _encoded(text, template.encoding)
+
+
+def key_of(template: Template) -> list[Part]:
+    """The key as bytes and placeholders."""
+    return _encoded(template.key, "plain")
+
+
+def feed_of(name: str, scenario_file: str) -> Feed:
+    """The CSV file of that name; `BadValue` says what is wrong with it."""
+    try:
+        text = _content(name, scenario_file, MOST_FEED_BYTES).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise BadValue("is no UTF-8 text") from None
+    reader = csv.reader(text.splitlines(keepends=True), strict=True)
+    rows: list[tuple[str, ...]] = []
+    try:
+        columns = tuple(name.strip() for name in next(reader, []))
+        if not any(columns):
+            raise BadValue("is empty: its first line names the columns")
+        if len(set(columns)) < len(columns):
+            twice = next(name for name in columns if columns.count(name) > 1)
+            raise BadValue(f"names the column {quote(twice)} twice")
+        for row in reader:
+            if row and len(row) != len(columns):
+                raise BadValue(f"has {len(row)} fields in line {reader.line_num}, and {len(columns)} columns")
+            if row:
+                rows.append(tuple(row))
+    except csv.Error as error:
+        raise BadValue(f"is no CSV file: {error} in line {reader.line_num}") from None
+    if not rows:
+        raise BadValue("has no rows below its header")
+    return Feed(columns, tuple(rows))
+
+
+def secrets_in_templates(templates: Iterable[Template], scenario_file: str) -> list[str]:
+    """The values of {{env …}} placeholders whose variable sounds like a secret."""
+    names: set[str] = set()
+    for template in templates:
+        names.update(variables(template.payload))
+        if template.file:
+            names.update(_variables_in(located(template.file, scenario_file)))
+    return [os.environ[name] for name in sorted(names) if is_secret_header(name) and os.environ.get(name)]
+
+
+@functools.lru_cache(maxsize=64)
+def _variables_in(path: str) -> tuple[str, ...]:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - as below
+            return tuple(variables(file.read(MOST_BYTES)))
+    except (OSError, ValueError):
+        return ()
+
+
+def inside_quotes(parts: Sequence[Part]) -> list[bool]:
+    """For each part whether it begins inside a JSON string; False throughout where the payload is no JSON."""
+    found: list[bool] = []
+    first = parts[0] if parts else b""
+    is_json = isinstance(first, bytes) and first.lstrip()[:1] in (b"{", b"[")
+    inside = escaped = False
+    for part in parts:
+        found.append(inside)
+        if not is_json or not isinstance(part, bytes):
+            continue
+        for byte in part:
+            if escaped:
+                escaped = False
+            elif byte == 0x5C:
+                escaped = inside
+            elif byte == 0x22:
+                inside = not inside
+    return found
+
+
+def _encoded(text: str, encoding: str) -> list[Part]:
+    return [part if isinstance(part, Placeholder) else _bytes(part, encoding) for part in parse(text)]
+
+
+def _bytes(text: str, encoding: str) -> bytes:
+    if encoding == "plain":
+        return text.encode()
+    compact = "".join(text.split())
+    try:
+        return bytes.fromhex(compact) if encoding == "hex" else base64.b64decode(compact, validate=True)
+    except (ValueError, binascii.Error):
+        example = '"00ff7f"' if encoding == "hex" else '"AP9/"'
+        shown = quote(compact, 40)
+        raise BadValue(f"is no {encoding} between its placeholders ({shown}): write such as {example}") from None
+
+
+def _content(name: str, scenario_file: str, most: int) -> bytes:
+    path = located(name, scenario_file)
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - a name with a NUL is a ValueError here
+            content = file.read(most + 1)
+    except FileNotFoundError:
+        place = "" if os.path.isabs(name) else f", seen from {os.getcwd()}"  # noqa: PTH109, PTH117
+        raise BadValue(f"is no file{place}") from None
+    except (OSError, ValueError) as error:
+        raise BadValue(f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    if len(content) > most:
+        raise BadValue(f"is larger than {most >> 20} MiB")
+    return content

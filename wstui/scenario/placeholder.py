@@ -1,0 +1,185 @@
+"""The placeholders of message templates: `{{client}}`, `{{random int 1 100}}`, `{{feed.name}}` and their kind.
+
+`{{{{` writes a literal `{{`. A placeholder is a word and, after blanks, its arguments:
+
+    {{client}}              the client's number, from 0
+    {{seq}}                 the number of this message of this client, from 1; goes on after a reconnection
+    {{timestamp}}           now: ms since the epoch; also s, us, ns, or iso (2024-05-01T12:00:00.000Z)
+    {{random}}              a whole number from 0 to 2147483647
+    {{random int 1 100}}    a whole number, both ends included
+    {{random float 0 1}}    a number with six decimals
+    {{random hex 16}}       so many hexadecimal digits; {{random text 8}}: letters and digits
+    {{random choice a b}}   one of these words
+    {{random uuid}}         a UUID, never the same twice; all others repeat with the same `seed`
+    {{env NAME}}            a variable of the operator's environment; {{env NAME:-default}}
+    {{feed.column}}         a column of `feed`, a CSV file with a header
+    {{key}}                 what the reply is recognized by, see `key`
+    {{pad}}                 where the padding up to `size` goes; at the end where there is none
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from wstui.scenario.errors import BadValue, nearest
+
+MOST_RANDOM = 4096
+"""Characters of one random text; `size` pads to more."""
+_WRITTEN = re.compile(r"\{\{\{\{|\{\{(?P<inside>.*?)\}\}|\{\{", re.DOTALL)
+_VARIABLE = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<fallback>:-(?P<default>.*))?", re.DOTALL)
+_TIMESTAMPS = ("ms", "s", "us", "ns", "iso")
+_RANDOMS = ("int", "float", "hex", "text", "choice", "uuid")
+_DIGITS_MOST = 18  # so that a whole number fits 64 bits
+
+
+class BadPlaceholder(BadValue):
+    """A placeholder that cannot be used; `written` is how it stands in the text."""
+
+    def __init__(self, written: str, message: str, nearest: str = "") -> None:
+        super().__init__(message, nearest)
+        self.written = written
+
+
+@dataclass(frozen=True, slots=True)
+class Placeholder:
+    """One placeholder: `name` is "client", "timestamp", "random", "env", "feed", …
+
+    `arguments` are complete: ("ms",) for a plain {{timestamp}}, ("int", "0", "2147483647") for a plain {{random}},
+    (column,) for a feed, (NAME,) or (NAME, default) for env.
+    """
+
+    name: str
+    arguments: tuple[str, ...] = ()
+
+    @property
+    def is_unique(self) -> bool:
+        """Whether no two messages of a client get the same value."""
+        if self.name == "seq" or self.arguments == ("uuid",):
+            return True
+        return self.name == "random" and self.arguments[0] in ("hex", "text") and int(self.arguments[1]) >= 12
+
+
+def parse(text: str) -> list[str | Placeholder]:
+    """The text cut into what stands there and placeholders; `BadPlaceholder` names the first that is none."""
+    parts: list[str | Placeholder] = []
+    literal, end = "", 0
+    for match in _WRITTEN.finditer(text):
+        literal += text[end : match.start()]
+        end = match.end()
+        if match[0] == "{{{{":
+            literal += "{{"
+        elif match["inside"] is None:
+            written = text[match.start() : match.start() + 20]
+            raise BadPlaceholder(written, 'has a "{{" without "}}": close it, or write "{{{{" for itself')
+        else:
+            if literal:
+                parts.append(literal)
+            literal = ""
+            parts.append(_placeholder(match["inside"].strip(), match[0]))
+    literal += text[end:]
+    return [*parts, literal] if literal else parts
+
+
+def variables(text: str) -> list[str]:
+    """The environment variables that a text asks for with {{env NAME}}."""
+    return [match[1] for match in re.finditer(r"\{\{\s*env\s+([A-Za-z_][A-Za-z0-9_]*)", text)]
+
+
+def _placeholder(inside: str, written: str) -> Placeholder:
+    if inside.startswith("feed."):
+        if not inside[5:].strip():
+            raise BadPlaceholder(written, 'names no column: write "{{feed.column}}"')
+        return Placeholder("feed", (inside[5:].strip(),))
+    word, _, rest = inside.partition(" ")
+    read = _READ.get(word)
+    if read is None:
+        raise BadPlaceholder(written, "is no placeholder", _guess(word, rest.strip()))
+    return read(rest.strip(), written)
+
+
+def _guess(word: str, rest: str) -> str:
+    if word in _RANDOMS:
+        return _braced("random", word, rest)
+    near = nearest(word, (*_READ, "feed.column"))
+    return _braced(near, rest) if near else ""
+
+
+def _braced(*words: str) -> str:
+    return "{{" + " ".join(filter(None, words)) + "}}"
+
+
+def _alone(name: str) -> Callable[[str, str], Placeholder]:
+    def read(rest: str, written: str) -> Placeholder:
+        if rest:
+            raise BadPlaceholder(written, "takes no argument", _braced(name))
+        return Placeholder(name)
+
+    return read
+
+
+def _timestamp(rest: str, written: str) -> Placeholder:
+    unit = rest or "ms"
+    if unit not in _TIMESTAMPS:
+        near = nearest(unit, _TIMESTAMPS)
+        message = f"has no such unit: there are {', '.join(_TIMESTAMPS)}"
+        raise BadPlaceholder(written, message, _braced("timestamp", near) if near else "")
+    return Placeholder("timestamp", (unit,))
+
+
+def _env(rest: str, written: str) -> Placeholder:
+    match = _VARIABLE.fullmatch(rest)
+    if match is None:
+        raise BadPlaceholder(written, 'names no variable: write "{{env NAME}}" or "{{env NAME:-default}}"')
+    return Placeholder("env", (match["name"], match["default"]) if match["fallback"] else (match["name"],))
+
+
+def _random(rest: str, written: str) -> Placeholder:
+    kind, *arguments = rest.split() or ["int", "0", "2147483647"]
+    if kind not in _RANDOMS:
+        near = nearest(kind, _RANDOMS)
+        message = f"draws nothing known: there are {', '.join(_RANDOMS)}"
+        raise BadPlaceholder(written, message, _braced("random", near, *arguments) if near else "")
+    problem = _RANDOM_PROBLEM[kind](arguments)
+    if problem:
+        raise BadPlaceholder(written, problem)
+    return Placeholder("random", (kind, *arguments))
+
+
+def _int_problem(arguments: list[str]) -> str:
+    if len(arguments) != 2 or not all(re.fullmatch(rf"-?\d{{1,{_DIGITS_MOST}}}", a, re.ASCII) for a in arguments):
+        return 'takes two whole numbers: write "{{random int 1 100}}"'
+    return "has its ends the wrong way round" if int(arguments[0]) > int(arguments[1]) else ""
+
+
+def _float_problem(arguments: list[str]) -> str:
+    if len(arguments) != 2 or not all(re.fullmatch(r"-?\d{1,15}(\.\d{1,15})?", a, re.ASCII) for a in arguments):
+        return 'takes two numbers: write "{{random float 0 1}}"'
+    return "has its ends the wrong way round" if float(arguments[0]) > float(arguments[1]) else ""
+
+
+def _length_problem(arguments: list[str]) -> str:
+    if len(arguments) != 1 or not re.fullmatch(r"\d{1,4}", arguments[0], re.ASCII):
+        return 'takes a length: write "{{random hex 16}}" or "{{random text 8}}"'
+    length = int(arguments[0])
+    return "" if 1 <= length <= MOST_RANDOM else f"takes a length from 1 to {MOST_RANDOM}"
+
+
+_RANDOM_PROBLEM: dict[str, Callable[[list[str]], str]] = {
+    "int": _int_problem,
+    "float": _float_problem,
+    "hex": _length_problem,
+    "text": _length_problem,
+    "choice": lambda arguments: "" if arguments else 'takes words: write "{{random choice red green}}"',
+    "uuid": lambda arguments: "takes no argument" if arguments else "",
+}
+_READ: dict[str, Callable[[str, str], Placeholder]] = {
+    "client": _alone("client"),
+    "seq": _alone("seq"),
+    "key": _alone("key"),
+    "pad": _alone("pad"),
+    "timestamp": _timestamp,
+    "random": _random,
+    "env": _env,
+}
