@@ -23,6 +23,7 @@ from wstui.fleet.local import LocalTransport
 from wstui.fleet.transport import Transport
 from wstui.load.command import Abort, Command, Drain, Go, Pace, Pause, Ramp, Resume
 from wstui.load.connector import tls_context
+from wstui.load.ramp import RampLine
 from wstui.scenario.model import Scenario, Stage
 
 NS = 1_000_000_000
@@ -44,6 +45,7 @@ class Run:
         self._recorder = Recorder(self._fleet.fanout)
         self._state = State.STARTING
         self._target_clients = 0
+        self._line = RampLine(0, 0, 0, 0)  # the ramp that the shards are on, by the plan's clock
         self._every_s = scenario.messages.every
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake = asyncio.Event()
@@ -119,8 +121,7 @@ class Run:
 
     def lead(self, to: int, over_s: float) -> None:
         """Lead the number of clients to `to` within `over_s` seconds."""
-        self._target_clients = to
-        self._fleet.send(Ramp(to, round(over_s * NS)))
+        self._lead(to, over_s)
 
     def keep_pace(self, every_s: float) -> None:
         """Let each client send every `every_s` seconds; 0 is a closed loop."""
@@ -231,12 +232,10 @@ class Run:
         stage = self._plan.stage
         self._boundaries.append((stage, self._at_s(), self._active_s()))
         if stage.clients is not None:
-            self._target_clients = stage.clients
-            self._fleet.send(Ramp(stage.clients, round(stage.over * NS)))
+            self._lead(stage.clients, stage.over)
         elif skipped:
             # The stage that was skipped may have been on its way somewhere: stay where it got to.
-            self._target_clients = self._fleet.counters().wanted
-            self._fleet.send(Ramp(self._target_clients, 0))
+            self._lead(self._line.wanted(self._plan_ns()), 0)
         self._mark("stage", f"{stage.name}: {self._target_clients} clients, {stage.over:g} s")
 
     # -- commands, on the run's loop ---------------------------------------------------------------------------
@@ -244,8 +243,13 @@ class Run:
     def _ramp(self, to: int, over_s: float) -> None:
         if self._state in (State.RUNNING, State.PAUSED):
             self._mark("operator", f"operator: {self._target_clients} → {to} clients over {over_s:g} s")
-            self._target_clients = to
-            self._fleet.send(Ramp(to, round(over_s * NS)))
+            self._lead(to, over_s)
+
+    def _lead(self, to: int, over_s: float) -> None:
+        now_ns = self._plan_ns()
+        self._line = RampLine(now_ns, self._line.wanted(now_ns), to, round(over_s * NS))
+        self._target_clients = to
+        self._fleet.send(Ramp(to, round(over_s * NS)))
 
     def _pace(self, every_s: float) -> None:
         if self._state in (State.RUNNING, State.PAUSED):

@@ -1,0 +1,239 @@
+"""What an operator does to a run, and what the run then does."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+from tests.execution.running import Finished, balance, scenario
+from tests.servers.handshake import Silent
+from tests.servers.server import Server, until
+from tests.servers.talk import Late, Stubborn
+from wstui.execution.run import Run
+from wstui.execution.status import State
+from wstui.scenario.model import Scenario, Stage
+
+
+class Steered:
+    """A run that goes on while the test steers it."""
+
+    def __init__(self, what: Scenario) -> None:
+        self.run = Run(what)
+        self.task = asyncio.create_task(self.run.execute())
+
+    @property
+    def open(self) -> int:
+        return self.run.status.counters.open
+
+    @property
+    def marks(self) -> list[tuple[str, str]]:
+        return [(mark.kind, mark.text) for mark in self.run.status.marks]
+
+    async def end(self, *, complete: bool = True) -> Finished:
+        finished = Finished(self.run, await asyncio.wait_for(self.task, 30))
+        balance(finished, complete=complete)
+        return finished
+
+
+@contextlib.asynccontextmanager
+async def steered(url: str, **settings: Any) -> AsyncIterator[Steered]:
+    run = Steered(scenario(url, **{"clients": 10, "hold": 60, "every": 0.05, **settings}))
+    try:
+        yield run
+    finally:
+        if not run.task.done():
+            run.task.cancel()
+            await asyncio.gather(run.task, return_exceptions=True)
+
+
+async def test_a_pause_stops_sends_and_the_plan_and_keeps_the_connections() -> None:
+    async with Server() as server, steered(server.url, hold=2.0, shards=2) as run:
+        await until(lambda: run.open == 10 and server.messages["ping"] > 50)
+        run.run.pause()
+        await until(lambda: run.run.status.state is State.PAUSED)
+        await until(lambda: run.run.status.counters.sent == run.run.status.counters.matched)
+        await asyncio.sleep(0.3)  # the last snapshot before the pause may still be on its way
+        pings, plan_s = server.messages["ping"], run.run.status.plan_s
+        rows = len(run.run.status.rows)
+        await until(lambda: len(run.run.status.rows) >= rows + 2)
+        assert server.messages["ping"] == pings
+        assert run.run.status.plan_s == plan_s
+        assert len(server.live) == run.open == 10
+        paused = run.run.status.rows[-1]
+        assert paused.paused and paused.sent_per_s == 0 and paused.response_p50_ms is None
+        run.run.resume()
+        await until(lambda: server.messages["ping"] > pings + 50)
+        finished = await run.end()
+        assert server.ends == {"close 1000": 10}
+    result = finished.result
+    kinds = [event.kind for event in result.events]
+    assert kinds.index("pause") < kinds.index("resume")
+    assert result.paused_s > 1.0
+    active = result.duration_s - result.paused_s
+    # Averages leave the pause out.
+    assert result.messages.sent_per_second is not None
+    assert result.messages.sent / active < result.messages.sent_per_second * 1.5
+    assert result.messages.sent_per_second > result.messages.sent / result.duration_s * 1.2
+    assert result.latency_ms.response.max is not None and result.latency_ms.response.max < 1500
+    assert result.generator.late_sends < result.messages.sent / 10
+
+
+async def test_a_ramp_of_the_operator_ends_at_the_exact_number_up_and_down() -> None:
+    async with Server() as server, steered(server.url, shards=2) as run:
+        await until(lambda: run.open == 10)
+        for to, over in ((25, 0.3), (3, 0.2), (14, 0.0)):
+            run.run.ramp(to, over)
+            await until(lambda to=to: run.open == to == run.run.status.counters.wanted)
+            await until(lambda to=to: len(server.live) == to)
+            assert run.run.status.target_clients == to
+        run.run.drain()
+        finished = await run.end()
+        assert server.ends == {"close 1000": server.accepted}
+    assert ("operator", "operator: 10 → 25 clients over 0.3 s") in finished.marks
+    assert finished.counters.dropped == 0
+
+
+async def test_a_new_pace_is_taken_up_by_every_client() -> None:
+    async with Server() as server, steered(server.url, every=60, timeout=1) as run:
+        await until(lambda: run.open == 10)
+        assert server.messages["ping"] == 0
+        run.run.pace(0.02)
+        await until(lambda: server.messages["ping"] > 200)
+        assert run.run.status.every_s == 0.02
+        run.run.pace(0)
+        pings = server.messages["ping"]
+        await until(lambda: server.messages["ping"] > pings + 500)
+        run.run.pace(60)
+        await until(lambda: run.run.status.every_s == 60)
+        await asyncio.sleep(0.3)
+        pings = server.messages["ping"]
+        await asyncio.sleep(0.3)
+        assert server.messages["ping"] == pings
+        run.run.drain()
+        finished = await run.end()
+    assert [text for kind, text in finished.marks if "a message every" in text] == [
+        "operator: a message every 60 s → 0.02 s",
+        "operator: a message every 0.02 s → 0 s",
+        "operator: a message every 0 s → 60 s",
+    ]
+
+
+async def test_a_skip_ends_a_stage_and_moves_the_later_ones_forward() -> None:
+    stages = [
+        Stage(name="ramp", over=60, clients=600),
+        Stage(name="hold", over=0.5),
+        Stage(name="more", over=0.2, clients=30),
+        Stage(name="cooldown", over=60, clients=0),
+    ]
+    async with Server() as server, steered(server.url, stages=stages) as run:
+        await until(lambda: run.open >= 5)
+        run.run.skip()
+        await until(lambda: ("operator", "operator: ramp skipped") in run.marks)
+        await until(lambda: [s.name for s in run.run.status.stages if s.current] == ["cooldown"])
+        assert server.accepted >= 28
+        drained = run.run.status.counters.closed
+        await until(lambda: run.open >= 25)
+        run.run.skip()
+        finished = await run.end()
+    assert drained <= 2, "who was there when the ramp was skipped may stay"
+    result = finished.result
+    assert [stage.name for stage in result.stages] == ["ramp", "hold", "more", "cooldown"]
+    assert result.duration_s < 20
+    assert result.verdict.passed
+
+
+async def test_a_skip_of_a_ramp_stays_at_the_number_that_it_had_reached() -> None:
+    stages = [Stage(name="ramp", over=60, clients=6000), Stage(name="hold", over=1.2)]
+    async with Server() as server, steered(server.url, stages=stages, every=1) as run:
+        await until(lambda: run.open >= 20)
+        run.run.skip()
+        finished = await run.end()
+    c = finished.counters
+    assert server.ends == {"close 1000": c.ready}
+    (hold,) = [stage for stage in finished.result.stages if stage.name == "hold"]
+    # A hundred clients a second: those of a few milliseconds may come too much, a fifth of a second not too few.
+    wanted = [row.wanted for row in finished.run.status.rows if row.stage == "hold"]
+    assert wanted and abs(wanted[0] - c.ready) <= 4
+    assert hold.connections.attempted <= 4
+
+
+async def test_a_drain_closes_every_connection_in_order() -> None:
+    async with Late(delay_s=0.3) as server, steered(server.url, timeout=5) as run:
+        await until(lambda: run.run.status.counters.matched > 10)
+        run.run.drain()
+        finished = await run.end()
+        assert server.ends == {"close 1000": 10}
+    assert finished.counters.sent == finished.counters.matched, "the replies in flight were waited for"
+    assert finished.failures == {}
+    assert not finished.result.passed and finished.result.verdict.reason == "ended early by the operator"
+    assert finished.run.status.state is State.ABORTED
+
+
+async def test_an_abort_drops_every_connection_at_once() -> None:
+    async with Late(delay_s=30) as server, steered(server.url, timeout=60, shards=2) as run:
+        await until(lambda: run.open == 10 and server.messages["ping"] > 20)
+        run.run.abort()
+        finished = await run.end(complete=False)
+        await until(lambda: not server.live)
+        assert server.ends == {"lost": 10}
+    c = finished.counters
+    assert c.sent > c.matched + c.reply_timeouts == 0
+    assert finished.failures == {}, "what we cut off is nobody's failure"
+    assert finished.result.verdict.aborted
+    assert finished.result.verdict.reason == "aborted by the operator"
+
+
+async def test_an_abort_cuts_a_drain_short() -> None:
+    async with Stubborn() as server, steered(server.url, close_timeout=60) as run:
+        await until(lambda: run.open == 10)
+        run.run.drain()
+        await until(lambda: run.run.status.state is State.DRAINING)
+        run.run.abort()
+        await run.end(complete=False)
+    assert run.run.status.state is State.ABORTED
+
+
+async def test_attempts_in_flight_at_the_end_are_drained_and_no_failures() -> None:
+    async with Silent() as server, steered(server.url, connect_timeout=60) as run:
+        await until(lambda: server.accepted == 10)
+        run.run.drain()
+        finished = await run.end()
+    assert finished.counters.drained == 10
+    assert finished.failures == {}
+
+
+async def test_a_paused_run_can_be_drained_and_skipped() -> None:
+    async with Server() as server, steered(server.url) as run:
+        await until(lambda: run.open == 10)
+        run.run.pause()
+        run.run.skip()
+        await until(lambda: run.task.done() or run.run.status.state is State.DRAINING)
+        finished = await run.end()
+        assert server.ends == {"close 1000": 10}
+    assert finished.result.passed
+
+
+async def test_commands_may_come_before_the_start_and_after_the_end() -> None:
+    async with Server() as server:
+        run = Steered(scenario(server.url, clients=4, hold=60))
+        run.run.ramp(7, 0)
+        run.run.pace(0.01)
+        await until(lambda: run.open == 7)
+        run.run.drain()
+        finished = await run.end()
+        for command in (run.run.pause, run.run.resume, run.run.skip, run.run.drain, run.run.abort):
+            command()
+        run.run.ramp(3, 1)
+        run.run.pace(1)
+        assert run.run.status.result is finished.result
+
+
+async def test_commands_from_another_thread_are_obeyed() -> None:
+    async with Server() as server, steered(server.url) as run:
+        await until(lambda: run.open == 10)
+        await asyncio.to_thread(run.run.ramp, 4, 0)
+        await until(lambda: run.open == 4)
+        await asyncio.to_thread(run.run.abort)
+        await run.end(complete=False)
