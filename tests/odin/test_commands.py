@@ -60,6 +60,8 @@ def test_the_development_secret_is_not_offered_to_the_network(secret: str, host:
         (["--public-key", __file__], "not a public key"),
         (["--auth", "maybe"], "maybe"),
         (["--port", "99999"], "99999"),
+        (["--nats-url", "http://me:password@odin"], "'http://odin' is not a NATS URL"),
+        (["--nats-url", "nats://odin:many"], "Port"),
     ],
 )
 def test_what_is_wrong_is_named(options: list[str], word: str) -> None:

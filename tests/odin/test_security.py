@@ -18,6 +18,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
 
 from tests.odin.target import SECRET, WAIT_S, client, get_json, pinged, serving, until
 from tests.odin.test_liveness import UPGRADE
@@ -140,6 +141,16 @@ async def test_fragments_that_sum_up_beyond_the_limit_are_refused() -> None:
         attacker.frame(b"x" * 600, fin=False)
         attacker.frame(b"x" * 600, CONT, fin=False)
         assert await attacker.close_code() == 1009
+
+
+async def test_a_message_that_grows_beyond_the_limit_when_inflated_is_refused() -> None:
+    async with undisturbed(compression=True) as server, client(server, compression="deflate") as bomb:
+        assert bomb.protocol.extensions
+        with pytest.raises(ConnectionClosed) as end:
+            await bomb.send("x" * 10_000_000)
+            await asyncio.wait_for(bomb.recv(), WAIT_S)
+        assert end.value.rcvd is not None
+        assert end.value.rcvd.code == 1009
 
 
 async def test_fragments_without_end_and_without_content_take_no_memory() -> None:

@@ -38,10 +38,23 @@ def _with_logging(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def _nats_url(_context: click.Context, _parameter: click.Parameter, url: str) -> str:
+    from wstui.odin.relay import check_url
+
+    try:
+        if url:
+            check_url(url)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+    return url
+
+
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=3001, show_default=True, help="0 takes a free one.")
-@click.option("--nats-url", envvar="NATS_URL", default="", help="NATS to relay from [env: NATS_URL].")
+@click.option(
+    "--nats-url", envvar="NATS_URL", default="", callback=_nats_url, help="NATS to relay from [env: NATS_URL]."
+)
 @click.option("--embedded-nats", is_flag=True, help="Start the bundled NATS server when no URL is given.")
 @click.option(
     "--auth",
@@ -167,6 +180,7 @@ def server(
     "--nats-url",
     envvar="NATS_URL",
     default="nats://127.0.0.1:4222",
+    callback=_nats_url,
     show_default=True,
     help="NATS to publish to [env: NATS_URL].",
 )

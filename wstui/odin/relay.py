@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 import nats
 from nats.aio.client import Client
@@ -45,6 +46,13 @@ class Relay:
             await self._client.close()
 
     async def _connect(self) -> None:
+        try:
+            await self._connect_and_subscribe()
+        except Exception as error:  # a URL or credentials that can never work: the server lives on, degraded
+            self._stats.errors += 1
+            _log.error("NATS can't be used", extra={"url": address(self._url), "error": str(error)})
+
+    async def _connect_and_subscribe(self) -> None:
         client = await nats.connect(
             self._url,
             name="wstui-odin-server",
@@ -82,6 +90,14 @@ class Relay:
         self._stats.nats_connected = True
         self._stats.reconnects += 1
         _log.info("NATS is back", extra={"url": address(self._url)})
+
+
+def check_url(url: str) -> None:
+    """Raises: ValueError: `url` is no NATS URL."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("nats", "tls") or not parts.hostname or parts.path.strip("/"):
+        raise ValueError(f"{address(url)!r} is not a NATS URL such as nats://127.0.0.1:4222")
+    _ = parts.port  # raises on its own when it is none
 
 
 def address(url: str) -> str:
