@@ -5,7 +5,7 @@ from __future__ import annotations
 from wstui.report import figures
 from wstui.report.columns import table, wrap
 from wstui.report.compare import Change, Comparison
-from wstui.report.significance import ALPHA
+from wstui.report.significance import ALPHA, FEWEST_SECONDS
 from wstui.report.terminal import Paint
 from wstui.report.wording import Tone, shown
 
@@ -40,6 +40,8 @@ def render(comparison: Comparison, *, width: int = 80, colour: bool = False) -> 
         f"better and worse: p < {ALPHA:g}, judged by the noise within these two runs. "
         "The noise between runs is not in it: repeat a run to see that."
     )
+    if any(judgement(change) == "not tested" for change in seen):
+        note += f" Not tested: fewer than {FEWEST_SECONDS} s of steady load, or too few values, in one of them."
     lines += ["", *paint.dim(wrap(note, width=width, indent=""))]
     return "\n".join(lines)
 

@@ -22,6 +22,8 @@ ALPHA = 0.01
 BATCHES = 30
 FEWEST_BATCHES = 8
 _BATCH_AT_LEAST = 3
+FEWEST_SECONDS = FEWEST_BATCHES * _BATCH_AT_LEAST
+"""A run with less steady load is not tested: simulated, noise would pass for a change in one of twenty cases."""
 
 
 def batch_means(values: Sequence[float]) -> list[float]:
