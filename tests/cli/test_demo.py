@@ -55,6 +55,42 @@ def test_no_secret_is_told_anywhere(tmp_path: Path) -> None:
         assert "token=" not in text or "token=***" in text
 
 
+def test_a_mix_of_tokens_is_signed_with_a_secret_that_no_process_shows(tmp_path: Path) -> None:
+    report = tmp_path / "result.json"
+    options = ("--clients", "20", "--ramp", "500ms", "--hold", "2s", "--no-store", "--json", str(report))
+    process = start("demo", "auth", "--headless", *options, environ={"JWT_SECRET": ""})
+    children = everything_runs(process)
+    servers = [child for child in children if "server()" in " ".join(child.cmdline())]
+    secrets = {found for child in servers if len(found := child.environ().get("JWT_SECRET", "")) > 20}
+    shown = [" ".join(child.cmdline()) for child in [*children, psutil.Process(process.pid)]]
+    others = [child for child in [*children, psutil.Process(process.pid)] if child not in servers]
+    shown += [text for child in others for text in child.environ().values()]
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, out + err
+    result = json.loads(report.read_text())
+    assert [(row["kind"], row["attempted"], row["correct"]) for row in result["auth"]] == [
+        ("good", 12, 12),
+        ("expired", 2, 2),
+        ("forged", 2, 2),
+        ("missing", 2, 2),
+        ("wrong_algorithm", 2, 2),
+    ]
+    (secret,) = secrets
+    for text in (*shown, out, err, report.read_text()):
+        assert secret not in text and "eyJ" not in text
+
+
+def test_presets_that_want_the_target_started_differently_are_no_suite(tmp_path: Path) -> None:
+    stage = '[[stages]]\nname = "hold"\nover = "1s"\nclients = 1\n[demo]\n'
+    one, other = tmp_path / "one.toml", tmp_path / "other.toml"
+    one.write_text(stage + 'server = ["--connect-rate", "5"]\n')
+    other.write_text(stage + 'server = ["--nonsense"]\n')
+    status, _, err = call("demo", "--headless", str(one), str(other))
+    assert (status, "one by one" in err, "Traceback" in err) == (2, True, False)
+    status, _, err = call("demo", "--headless", str(other))
+    assert (status, "--nonsense" in err, "Traceback" in err) == (1, True, False)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_drains_and_keeps_what_was_measured(tmp_path: Path, number: signal.Signals) -> None:
     report = tmp_path / "result.json"

@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
-from wstui.cli.exits import fail
+from wstui.cli.exits import USAGE, fail
 from wstui.cli.headless import run_headless, wanted_reports
 from wstui.cli.open import require_terminal, run_in_terminal
 from wstui.cli.options import output_options, scenario_options
 from wstui.cli.prepare import prepare
 from wstui.odin.demo import DemoTarget
 from wstui.odin.process import ProcessFailed
+from wstui.scenario.model import Demo, Scenario
 
 
 @click.command()
@@ -26,16 +28,18 @@ from wstui.odin.process import ProcessFailed
 def demo(presets: tuple[str, ...], headless: bool, **options: Any) -> None:
     """Start NATS, the Odin server and its publisher on free loopback ports, and load them with `quick`.
 
-    Everything that was started ends with it. Takes the options and the exit statuses of `wstui run`.
+    The target is started as the preset's table [demo] says. Everything that was started ends with it.
+    Takes the options and the exit statuses of `wstui run`.
     """
     if not headless:
         require_terminal("wstui demo --headless")
     names = presets or ("quick",)
     # What is wrong with the request should show before servers start.
-    prepare(names, options, {**os.environ, "WS_URL": "ws://127.0.0.1:1/ws", "AUTH_TOKEN": "none yet"})
+    unknown = {"WS_URL": "ws://127.0.0.1:1/ws", "AUTH_TOKEN": "none yet", "JWT_SECRET": "none yet"}
+    wanted = _wanted(prepare(names, options, {**os.environ, **unknown}).scenarios)
     wanted_reports(options)
     with asyncio.Runner() as runner:
-        target = DemoTarget(lambda line: click.echo(line, err=True))
+        target = DemoTarget(lambda line: click.echo(line, err=True), tuple(wanted.server), tuple(wanted.publisher))
         try:
             runner.run(target.start())
         except ProcessFailed as error:
@@ -44,9 +48,20 @@ def demo(presets: tuple[str, ...], headless: bool, **options: Any) -> None:
             runner.run(target.stop())
             sys.exit(130)
         try:
-            environ = {**os.environ, "WS_URL": target.ws_url, "AUTH_TOKEN": target.token}
-            suite = prepare(names, options, environ)
+            # For the scenario alone: neither this process nor those that make the load have them in their environment.
+            known = {"WS_URL": target.ws_url, "AUTH_TOKEN": target.token, "JWT_SECRET": target.secret}
+            suite = prepare(names, options, {**os.environ, **known})
             status = run_headless(suite, options) if headless else run_in_terminal(suite, options)
         finally:
             runner.run(target.stop())
     sys.exit(status)
+
+
+def _wanted(scenarios: Sequence[Scenario]) -> Demo:
+    """How the target has to be started. Ends the process when the presets want it differently."""
+    first = scenarios[0]
+    for other in scenarios[1:]:
+        if other.demo != first.demo:
+            message = f"{first.name} and {other.name} want the target started differently: demo them one by one"
+            fail(message, USAGE)
+    return first.demo

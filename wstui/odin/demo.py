@@ -37,6 +37,7 @@ class DemoTarget:
         self.ws_url = ""
         self.nats_url = ""
         self.token = ""
+        self.secret = ""  # which tokens for it are signed with
         self.processes: dict[str, ChildProcess] = {}
         self._progress = progress or (lambda _line: None)
         self._server_options = server_options
@@ -50,7 +51,7 @@ class DemoTarget:
 
     async def start(self) -> None:
         """Start everything and wait until it is ready. Raises: ProcessFailed, after ending what had started."""
-        secret = secrets.token_urlsafe(32)
+        self.secret = secrets.token_urlsafe(32)
         environment = dict(os.environ)
         # The current directory is no place to import from (-P), so a checkout that isn't installed is named.
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, (_PACKAGES, environment.get("PYTHONPATH"))))
@@ -65,9 +66,10 @@ class DemoTarget:
             self._progress("starting the Odin server…")
             server = self.processes["server"] = ChildProcess(
                 "the Odin server",
-                _command("server", "--port", "0", *self._server_options),
+                # Its place is ours to choose, whatever a scenario wants it to do.
+                _command("server", *self._server_options, "--host", "127.0.0.1", "--port", "0"),
                 ready=r"^ready (ws://\S+)",
-                environment={**environment, "JWT_SECRET": secret},
+                environment={**environment, "JWT_SECRET": self.secret},
             )
             self.ws_url = (await server.start(START_TIMEOUT_S))[1]
 
@@ -82,7 +84,7 @@ class DemoTarget:
         except BaseException:
             await self.stop()
             raise
-        self.token = sign("demo", secret)
+        self.token = sign("demo", self.secret)
         self._progress(f"ready at {self.ws_url}")
 
     async def stop(self) -> None:

@@ -15,7 +15,7 @@ from wstui.scenario.diagnosis import diagnose, show
 from wstui.scenario.errors import BadValue, Key, Problem, ScenarioError, dotted, printable
 from wstui.scenario.fields import FROM_FILE, Count, Duration, Table
 from wstui.scenario.model import Scenario, Suite
-from wstui.scenario.reference import Origin, Reference, expand, has_reference, replaced, value_at, walk
+from wstui.scenario.reference import Origin, Reference, expand, has_reference, hide_defaults, replaced, value_at, walk
 from wstui.scenario.secrecy import URLS, is_secret, keeps_secrets
 
 # what a broken item of a list is taken for while the rest is checked, and which of its own keys may stay
@@ -148,7 +148,8 @@ class Reading:
         for finding in findings(scenario):
             needed = (finding.key, *finding.rests_on)
             if finding.unset and finding.key in self._written:
-                self._warnings.append(f"{dotted(finding.key)} {finding.message}.")
+                raw = hide_defaults(self._written[finding.key])
+                self._warnings.append(f"{dotted(finding.key)} is empty: a run needs what {printable(raw)} refers to.")
             elif not any(_overlap(key, broken) for key in needed for broken in unreadable):
                 self._report({finding.key: finding.problem(self._file)})
 
