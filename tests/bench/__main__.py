@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 
 import click
+
+CASES = ("closed", "memory", "delay", "stall", "lost", "reset")
 
 
 @click.group()
@@ -36,6 +39,18 @@ def accuracy() -> None:
     from tests.bench import accuracy
 
     sys.exit(0 if asyncio.run(accuracy.measure()) else 1)
+
+
+@bench.command()
+@click.option("--case", "cases", multiple=True, type=click.Choice(CASES), help="Only this; may be repeated.")
+@click.option("--tool", "tools", multiple=True, metavar="NAME", help="Only tools whose name holds this.")
+@click.option("--path", "folder", multiple=True, metavar="DIR", help="Look for tools there before PATH.")
+def peers(cases: tuple[str, ...], tools: tuple[str, ...], folder: tuple[str, ...]) -> None:
+    """Other load testers next to wstui: cost, clients, connects, and what each makes of trouble."""
+    from tests.bench import peers
+
+    os.environ["PATH"] = os.pathsep.join([*folder, os.environ.get("PATH", "")])
+    asyncio.run(peers.measure(cases or CASES, tools))
 
 
 bench(prog_name="python -m tests.bench")

@@ -31,17 +31,21 @@ class Websockets:
     def __init__(self) -> None:
         self.connections: list[Any] = []
 
-    async def open(self, url: str) -> None:
+    async def open(self, url: str) -> Any:
         from websockets.asyncio.client import connect
 
-        connection = await connect(url, **self.options)
+        return await connect(url, **self.options)
+
+    async def welcome(self, connection: Any) -> None:
         await connection.recv()
-        self.connections.append(connection)
+
+    async def talk(self, connection: Any, text: str) -> None:
+        await connection.send(text)
+        json.loads(await connection.recv())
 
     async def loop(self, connection: Any) -> None:
         while True:
-            await connection.send(ping())
-            json.loads(await connection.recv())
+            await self.talk(connection, ping())
 
 
 class WebsocketsLean(Websockets):
@@ -50,53 +54,62 @@ class WebsocketsLean(Websockets):
     options: ClassVar[dict[str, Any]] = {"compression": None, "ping_interval": None}
 
 
-class Aiohttp:
+class Aiohttp(Websockets):
     """`aiohttp.ClientSession.ws_connect()` on uvloop."""
 
-    def __init__(self) -> None:
-        self.connections: list[Any] = []
-        self.session: Any = None
+    session: Any = None
 
-    async def open(self, url: str) -> None:
+    async def open(self, url: str) -> Any:
         import aiohttp
 
         if self.session is None:
             self.session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
-        connection = await self.session.ws_connect(url)
+        return await self.session.ws_connect(url)
+
+    async def welcome(self, connection: Any) -> None:
         await connection.receive_str()
-        self.connections.append(connection)
 
-    async def loop(self, connection: Any) -> None:
-        while True:
-            await connection.send_str(ping())
-            json.loads(await connection.receive_str())
+    async def talk(self, connection: Any, text: str) -> None:
+        await connection.send_str(text)
+        json.loads(await connection.receive_str())
 
 
-class Picows:
+class Picows(Websockets):
     """A picows listener on uvloop: callbacks, no coroutine a client."""
 
-    def __init__(self) -> None:
-        self.connections: list[Any] = []
-
-    async def open(self, url: str) -> None:
+    async def open(self, url: str) -> Any:
         from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
-        welcomed = asyncio.get_running_loop().create_future()
-
         class Listener(WSListener):
-            looping = False
+            def __init__(self) -> None:
+                super().__init__()
+                self.looping = False
+                self.waiter = asyncio.get_running_loop().create_future()
 
             def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
                 if frame.msg_type == WSMsgType.TEXT:
                     json.loads(frame.get_payload_as_bytes())
                     if self.looping:
                         transport.send(WSMsgType.TEXT, ping().encode())
-                    elif not welcomed.done():
-                        welcomed.set_result(None)
+                    elif not self.waiter.done():
+                        self.waiter.set_result(None)
 
-        transport, listener = await ws_connect(Listener, url)
-        await welcomed
-        self.connections.append((transport, listener))
+            def on_ws_disconnected(self, transport: WSTransport) -> None:
+                if not self.waiter.done():
+                    self.waiter.set_exception(ConnectionResetError())
+
+        return await ws_connect(Listener, url)
+
+    async def welcome(self, connection: Any) -> None:
+        await connection[1].waiter
+
+    async def talk(self, connection: Any, text: str) -> None:
+        from picows import WSMsgType
+
+        transport, listener = connection
+        listener.waiter = asyncio.get_running_loop().create_future()
+        transport.send(WSMsgType.TEXT, text.encode())
+        await listener.waiter
 
     async def loop(self, connection: Any) -> None:
         from picows import WSMsgType
@@ -124,7 +137,7 @@ async def _obey(library: Any) -> None:
     tasks: list[asyncio.Task[None]] = []
     while line := (await lines.readline()).decode().split():
         if line[0] == "open":
-            await _bounded(partial(library.open, line[1]), int(line[2]))
+            await _bounded(partial(_open, library, line[1]), int(line[2]))
             gc.collect()
             print(f"open {len(library.connections)}", flush=True)
         elif line[0] == "loop":
@@ -133,6 +146,12 @@ async def _obey(library: Any) -> None:
             break
     for task in tasks:
         task.cancel()
+
+
+async def _open(library: Any, url: str) -> None:
+    connection = await library.open(url)
+    await library.welcome(connection)
+    library.connections.append(connection)
 
 
 async def _bounded(open_one: Callable[[], Awaitable[None]], count: int) -> None:

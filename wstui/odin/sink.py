@@ -138,6 +138,7 @@ class Sink:
         """A client has completed its upgrade."""
         client.number = self.opened
         self.opened += 1
+        self.log.opened_ns.append(_now())
         self.clients[client] = None
         if self.behaviour.mode == "odin":
             client.transport.write(_WELCOME % (_wall() // 1_000_000))

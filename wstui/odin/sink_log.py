@@ -15,7 +15,7 @@ NEVER = 0
 
 @dataclass(slots=True)
 class SinkLog:
-    """Columns of equal length, one row a message received, plus counts and events.
+    """Columns of equal length, one row a message received; when connections opened; counts and events.
 
     Times are nanoseconds of CLOCK_MONOTONIC (`time.monotonic_ns`); `key` is what the message calls itself (the
     `timestamp` of a ping, the number of an echo), -1 when it does not; `client` is the number that it names, else
@@ -27,6 +27,7 @@ class SinkLog:
     key: array[int] = field(default_factory=lambda: array("q"))
     received_ns: array[int] = field(default_factory=lambda: array("q"))
     sent_ns: array[int] = field(default_factory=lambda: array("q"))
+    opened_ns: array[int] = field(default_factory=lambda: array("q"))  # when each connection had its upgrade
     events: list[tuple[str, int, int]] = field(default_factory=list)  # what, from, to
     broadcasts: list[tuple[int, int, int]] = field(default_factory=list)  # begun, ended, receivers
     per_connection: list[tuple[int, int, int]] = field(default_factory=list)  # broadcasts: sent, dropped, duplicated

@@ -1,0 +1,98 @@
+"""k6, with its two WebSocket modules."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.bench.tools.order import Order, Report, Tool, on_path, says
+
+_K6_COMMON = """
+import {{ Trend, Counter }} from 'k6/metrics';
+const trips = new Trend('trips', true);
+const errors = new Counter('errors_seen');
+export const options = {{
+  scenarios: {{
+    load: {{ executor: 'per-vu-iterations', vus: {order.clients}, iterations: 1, maxDuration: '{most:g}s' }},
+  }},
+  summaryTrendStats: ['p(50)', 'p(95)', 'p(99)', 'max', 'count'],
+}};
+export function handleSummary(data) {{ return {{ 'report.json': JSON.stringify(data.metrics) }}; }}
+const every = {every_ms:g}, lasts = {lasts_ms:g}, phase = Math.random() * Math.max(every, {ramp_ms:g});
+const ping = () => JSON.stringify({{ type: 'ping', timestamp: Date.now() }});
+const took = (text) => trips.add(Date.now() - JSON.parse(text).timestamp);
+"""
+_K6_WS = """
+import ws from 'k6/ws';
+export default function () {{
+  ws.connect('{order.url}', {{}}, (socket) => {{
+    socket.on('open', () => {{
+      if (every === 0) socket.send(ping());
+      else socket.setTimeout(() => {{ socket.send(ping()); socket.setInterval(() => socket.send(ping()), every); }},
+        phase + 1);
+      socket.setTimeout(() => socket.close(), lasts);
+    }});
+    socket.on('message', (text) => {{ took(text); if (every === 0) socket.send(ping()); }});
+    socket.on('error', (e) => errors.add(1));
+  }});
+}}
+"""
+_K6_NEW = """
+import {{ WebSocket }} from 'k6/experimental/websockets';
+export default function () {{
+  const socket = new WebSocket('{order.url}');
+  let timer = null;
+  socket.addEventListener('open', () => {{
+    if (every === 0) socket.send(ping());
+    else setTimeout(() => {{ socket.send(ping()); timer = setInterval(() => socket.send(ping()), every); }}, phase);
+    setTimeout(() => {{ clearInterval(timer); socket.close(); }}, lasts);
+  }});
+  socket.addEventListener('message', (m) => {{ took(m.data); if (every === 0) socket.send(ping()); }});
+  socket.addEventListener('error', (e) => errors.add(1));
+  socket.addEventListener('close', () => clearInterval(timer));
+}}
+"""
+
+
+def _k6(script: str) -> Callable[[str, Order], list[str]]:
+    def command(program: str, order: Order) -> list[str]:
+        values = {
+            "order": order,
+            "every_ms": order.every_s * 1000,
+            "lasts_ms": order.seconds * 1000,
+            "ramp_ms": order.ramp_s * 1000,
+            "most": order.seconds + 20,
+        }
+        (order.folder / "script.js").write_text((_K6_COMMON + script).format(**values))
+        return [program, "run", "--no-usage-report", "--quiet", "script.js"]
+
+    return command
+
+
+def _k6_report(folder: Path, console: str) -> Report:
+    file = folder / "report.json"
+    if not file.exists():
+        return Report(said="no summary")
+    metrics: dict[str, Any] = json.loads(file.read_text())
+    trips = metrics.get("trips", {}).get("values", {})
+    latency = {"p50": trips.get("p(50)"), "p95": trips.get("p(95)"), "p99": trips.get("p(99)"), "max": trips.get("max")}
+    said = [
+        f"{metrics[name]['values']['count']} {word}"
+        for name, word in (
+            ("ws_msgs_sent", "sent"),
+            ("ws_msgs_received", "received"),
+            ("errors_seen", "errors seen by the script"),
+        )
+        if name in metrics
+    ]
+    level = re.findall(r'level=(error|warning) msg="([^"]{0,60})', console)
+    return Report(latency, ", ".join(said) + (f"; {len(level)} lines such as “{level[0][1]}”" if level else ""))
+
+
+TOOLS = (
+    Tool("k6/ws", on_path("k6"), says("version"), _k6(_K6_WS), _k6_report),
+    Tool("k6/experimental/websockets", on_path("k6"), says("version"), _k6(_K6_NEW), _k6_report),
+)
