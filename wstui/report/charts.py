@@ -10,6 +10,7 @@ from typing import Any
 
 from wstui.execution.result import NS_PER_MS, Result
 from wstui.measure.timeline import MARKS
+from wstui.report.curve import latency_of, points, step_sign
 from wstui.report.metrics import histogram_of
 from wstui.report.wording import shown
 from wstui.scenario.errors import BadValue
@@ -48,8 +49,9 @@ def charts(run: Result) -> list[Chart]:
     thinned = f" Each point stands for {len(run.timeline) / len(rows):.0f} s." if len(rows) < len(run.timeline) else ""
     along_time = [_latency(run, rows), _throughput(rows), _connections(rows), _failures(rows), _generator(rows)]
     made = [replace(chart, note=chart.note + thinned, marks=marks) for chart in along_time if chart is not None]
-    distribution = _distribution(run)
-    return made if distribution is None else [*made[:1], distribution, *made[1:]]
+    curve, distribution = _curve(run), _distribution(run)
+    first = [chart for chart in (curve, *made[:1], distribution) if chart is not None]
+    return [*first, *made[1:]]
 
 
 def thin(rows: Sequence[Row], most: int = MOST_POINTS) -> list[Row]:
@@ -93,6 +95,35 @@ def _limits(run: Result) -> tuple[tuple[float, str], ...]:
         if limit_ms > 0:
             found.append((limit_ms, _text(f"{outcome.metric} {outcome.limit}")))
     return tuple(found)
+
+
+def _curve(run: Result) -> Chart | None:
+    found = run.breakpoint
+    if found is None:
+        return None
+    steps = points(found)
+    lines = []
+    for name, role, dash in (("p50", "first", "solid"), ("p95", "second", "dash"), ("p99", "third", "solid")):
+        values = [_number(getattr(latency_of(found, step), name)) for step in steps]
+        if any(value is not None for value in values):
+            lines.append(
+                {
+                    "x": [step.load for step in steps],
+                    "y": values,
+                    "text": [step_sign(step).word for step in steps],
+                    "name": name,
+                    "mode": "lines+markers",
+                    "hovertemplate": "%{y:.4g} ms, %{text}",
+                    "role": role,
+                    "line": {"dash": dash, "width": 2},
+                }
+            )
+    what = "Time to connect" if found.of == "connects" else "Response time"
+    chart = _chart("curve", "Latency against load", f"{what} of each step; logarithmic.", lines, "ms", log=True)
+    if chart is None:
+        return None
+    chart.layout["xaxis"] = {"title": {"text": found.unit}, "rangemode": "tozero"}
+    return chart if found.of == "connects" else replace(chart, limits=_limits(run))
 
 
 def _distribution(run: Result) -> Chart | None:

@@ -7,7 +7,7 @@ from typing import TextIO
 
 from wstui.execution.result import FailureSummary, Latency, Result, SuiteResult
 from wstui.execution.status import State, Status
-from wstui.report import figures
+from wstui.report import curve, figures
 from wstui.report.columns import cells, fit, flow, table, wrap
 from wstui.report.findings import findings
 from wstui.report.terminal import Paint, terminal_width, wants_colour
@@ -63,11 +63,25 @@ def live_line(status: Status) -> str:
         f"p99 {figures.milliseconds(p99)}",
         f"{figures.count(status.failures_total)} failed",
     ]
+    facts += _search(status)
     if not status.state.ended:
         facts.append(f"ETA {figures.clock(status.plan_total_s - status.plan_s)}")
     if status.generator.limited_by:
         facts.append(f"▲ generator: {shown(status.generator.limited_by[0], 60)}")
     return _position(status) + " · ".join(facts)
+
+
+def _search(status: Status) -> list[str]:
+    """Where the search for a limit stands."""
+    search = status.breakpoint
+    if search is None:
+        return []
+    facts = [f"tries {figures.count(search.load)} {search.unit}"] if search.load else []
+    if search.low is not None:
+        facts.append(f"holds {figures.count(search.low)}")
+    if search.high is not None:
+        facts.append(f"breaks at {figures.count(search.high)}")
+    return facts
 
 
 def _position(status: Status) -> str:
@@ -110,6 +124,7 @@ def _run(run: Result, width: int, paint: Paint) -> list[str]:
     sections = [
         ("", _verdict(run, width, paint)),
         ("Findings", _findings(run, width, paint)),
+        ("Breakpoint", _breakpoint(run, width, paint)),
         ("Thresholds", _thresholds(run, width, paint)),
         ("Connections", _connections(run, width)),
         ("Tokens", _tokens(run, width, paint)),
@@ -156,6 +171,22 @@ def _findings(run: Result, width: int, paint: Paint) -> list[str]:
         lines += wrap(shown(finding.evidence), width=width, indent="    ")
         lines += paint.dim(wrap(finding.next_step, width=width, indent="      ", first="    → "))
     return lines
+
+
+def _breakpoint(run: Result, width: int, paint: Paint) -> list[str]:
+    found = run.breakpoint
+    if found is None:
+        return []
+    steps = curve.points(found)
+    rows = [curve.head(found), *(curve.row(found, step) for step in steps)]
+    lines = table(rows, left=1, width=width)
+    most = max((curve.latency_of(found, step).p99 or 0.0 for step in steps), default=0.0)
+    room = width - max(map(cells, lines)) - 2
+    for index, step in enumerate(steps, 1):
+        drawn = curve.bar(curve.latency_of(found, step).p99, most, min(room, 40)) if room >= 4 else ""
+        lines[index] = paint.tone(f"{lines[index]}  {drawn}".rstrip(), curve.step_sign(step).tone)
+    told = found.sentence != run.verdict.reason
+    return (wrap(shown(found.sentence), width=width, indent="  ", first="  ") if told else []) + lines
 
 
 def _thresholds(run: Result, width: int, paint: Paint) -> list[str]:

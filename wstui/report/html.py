@@ -10,8 +10,8 @@ from typing import Any
 import jinja2
 from plotly.offline import get_plotlyjs
 
-from wstui.execution.result import Latency, Result, SuiteResult
-from wstui.report import figures
+from wstui.execution.result import BreakpointSummary, Latency, Result, SuiteResult
+from wstui.report import curve, figures
 from wstui.report.charts import charts
 from wstui.report.findings import findings
 from wstui.report.wording import (
@@ -82,6 +82,7 @@ def _run(run: Result, number: int) -> dict[str, Any]:
             }
             for outcome in run.verdict.thresholds
         ],
+        "curve": _curve(run.breakpoint),
         "ramps": ramp_rates(run),
         "latency": [_row(name, latency) for name, latency in _latencies(run)],
         "types": sorted(run.messages.by_type.items(), key=lambda item: -item[1]),
@@ -89,6 +90,13 @@ def _run(run: Result, number: int) -> dict[str, Any]:
         "charts": [{**asdict(chart), "id": f"chart-{number}-{chart.name}"} for chart in charts(run)],
         "scenario": _pretty(run.scenario),
     }
+
+
+def _curve(found: BreakpointSummary | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    rows = [(curve.step_sign(step).tone.value, curve.row(found, step)) for step in curve.points(found)]
+    return {"sentence": found.sentence, "head": curve.head(found), "rows": rows}
 
 
 def _latencies(run: Result) -> list[tuple[str, Latency]]:

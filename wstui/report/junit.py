@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
-from wstui.execution.result import FailureSummary, Result, SuiteResult, ThresholdOutcome
+from wstui.execution.result import BreakpointSummary, FailureSummary, Result, SuiteResult, ThresholdOutcome
 from wstui.report import figures
 from wstui.report.findings import findings
 from wstui.report.wording import name_of, peak_clients, runs_of, shown, url_of
@@ -38,6 +38,8 @@ def _suite(run: Result) -> TestSuite:
     ):
         suite.add_property(key, shown(value))
     suite.add_testcase(_verdict(run, name))
+    if run.breakpoint is not None:
+        suite.add_testcase(_breakpoint(run.breakpoint, name))
     suite.add_testcases([_threshold(outcome, name) for outcome in run.verdict.thresholds])
     suite.add_testcases(_stages(run, name))
     suite.add_testcase(_generator(run, name))
@@ -60,6 +62,14 @@ def _verdict(run: Result, name: str) -> TestCase:
     said += [_failure(failure) for failure in run.failures]
     if said:
         case.system_out = "\n".join(said)
+    return case
+
+
+def _breakpoint(found: BreakpointSummary, name: str) -> TestCase:
+    case = TestCase("breakpoint", f"{name}.run")
+    case.system_out = shown(found.sentence)
+    if found.low is None:
+        case.result = [Failure(shown(found.sentence), "no load held")]
     return case
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from wstui.execution.result import Latency, Result, SuiteResult
-from wstui.report import figures
+from wstui.report import curve, figures
 from wstui.report.findings import findings
 from wstui.report.wording import (
     name_of,
@@ -87,6 +87,7 @@ def _run(run: Result) -> list[str]:
     lines = [*_title(run, "##"), "", _facts(run)]
     for heading, body in (
         ("Findings", _findings(run)),
+        ("Breakpoint", _breakpoint(run)),
         ("Thresholds", _thresholds(run)),
         ("Connections", _connections(run)),
         ("Messages", _messages(run)),
@@ -117,6 +118,14 @@ def _findings(run: Result) -> list[str]:
             f"  - {plain(finding.next_step)}",
         ]
     return lines
+
+
+def _breakpoint(run: Result) -> list[str]:
+    found = run.breakpoint
+    if found is None:
+        return []
+    rows = [curve.row(found, step) for step in curve.points(found)]
+    return [plain(found.sentence), "", *table(curve.head(found), rows)]
 
 
 def _thresholds(run: Result) -> list[str]:

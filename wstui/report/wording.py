@@ -72,7 +72,9 @@ def url_of(result: Result) -> str:
 
 
 def peak_clients(result: Result) -> int:
-    """The largest number of clients that the scenario asks for; 0 when it does not say."""
+    """The largest number of clients that the scenario asks for, or that the search for its limit had; 0 if unknown."""
+    if result.breakpoint is not None:
+        return max((step.clients for step in result.breakpoint.steps), default=0)
     return max((clients for _, clients, _ in _planned_stages(result) if clients), default=0)
 
 
