@@ -21,10 +21,11 @@ from wstui.tui.screens.save import SaveDialog
 from wstui.tui.screens.steer import PaceDialog, RampDialog, parse_clients
 from wstui.tui.screens.stop import StopDialog
 from wstui.tui.widgets.errors import Errors
+from wstui.tui.widgets.table import Table
 
 
 def bindings() -> list[object]:
-    return [*Controls.BINDINGS, *Errors.BINDINGS, *WstuiApp.BINDINGS, *StopDialog.BINDINGS]
+    return [*Controls.BINDINGS, *Table.BINDINGS, *Errors.BINDINGS, *WstuiApp.BINDINGS, *StopDialog.BINDINGS]
 
 
 def test_every_key_has_an_id_and_a_tooltip() -> None:

@@ -32,6 +32,7 @@ from wstui.tui.session import Outcome, Session
 from wstui.tui.theme import DARK, LIGHT
 from wstui.tui.widgets.errors import Errors
 from wstui.tui.widgets.keys import Keys
+from wstui.tui.widgets.table import Table
 
 _SIGNALS = ("SIGTERM", "SIGHUP", "SIGINT")
 _WATCH_S = 0.1
@@ -43,7 +44,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-_KEYED = (Controls, Errors, Dialog, StopDialog, ResultScreen)
+_KEYED = (Controls, Table, Errors, Dialog, StopDialog, ResultScreen)
 
 
 class WstuiApp(App[Outcome]):

@@ -19,6 +19,7 @@ from wstui.tui.summary import error_lines, summary, write_beside
 from wstui.tui.view import View
 from wstui.tui.widgets.errors import Errors, matches
 from wstui.tui.widgets.figures import clock, count, duration
+from wstui.tui.widgets.table import Table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -216,9 +217,10 @@ class Controls(Screen[None]):
         self.poll()
         return sum(matches(group, pattern) for group in self._status.failures)
 
-    def on_errors_chosen(self, event: Errors.Chosen) -> None:
+    def on_table_chosen(self, event: Table.Chosen) -> None:
         """Show the samples."""
-        self.app.push_screen(SamplesDialog(event.group))
+        if isinstance(event.table, Errors) and event.table.chosen is not None:
+            self.app.push_screen(SamplesDialog(event.table.chosen))
 
     def action_export(self) -> None:
         """The errors as JSON lines."""

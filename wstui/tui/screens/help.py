@@ -34,7 +34,7 @@ _SIGNS: list[Entry] = [
     ("‖", "paused"),
     ("■", "stopped by the operator"),
 ]
-_OBVIOUS = ("errors.up", "errors.down", "errors.page", "result.up", "result.down", "result.page", "app.interrupt")
+_OBVIOUS = ("result.up", "result.down", "result.page", "app.interrupt")
 _KEYS = 8
 
 
