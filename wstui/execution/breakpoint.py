@@ -71,6 +71,7 @@ class BreakpointRun:
                 broke.broken_on if broke is not None else "",
                 tuple(self._steps),
             ),
+            note=self._result.breakpoint.sentence if self._result and self._result.breakpoint else status.note,
             result=self._result,
         )
 

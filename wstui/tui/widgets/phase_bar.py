@@ -27,7 +27,7 @@ class PhaseBar(Lines):
         if status is None:
             return []
         summary = _summary(status)
-        suite = _suite(status) or _note(status, width // 2)
+        suite = _suite(status) or _search(status) or _note(status, width // 2)
         room = width - max(cells(summary), cells(suite)) - 3
         names: Line = []
         bars: Line = []
@@ -66,6 +66,19 @@ def _summary(status: Status) -> Line:
 def _note(status: Status, room: int) -> Line:
     """Why it ended."""
     return [(clip(clean(status.note), room), "muted")] if status.state.ended and status.note else []
+
+
+def _search(status: Status) -> Line:
+    """Where the search for a limit stands: what is tried, what holds, what breaks."""
+    search = status.breakpoint
+    if search is None or status.state.ended:
+        return []
+    line: Line = [(f"{search.load:,} {search.unit}", "strong")] if search.load else []
+    if search.low is not None:
+        line += [("  ✓", "ok"), (f" {search.low:,} holds", "text")]
+    if search.high is not None:
+        line += [("  ✗", "bad"), (f" {search.high:,} breaks", "text")]
+    return line
 
 
 def _suite(status: Status) -> Line:
