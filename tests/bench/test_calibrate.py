@@ -1,0 +1,82 @@
+"""`wstui calibrate` on a small scale: it counts what the sink counts, and ends when it is told to."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from wstui.execution.bench import Bench, Cores, Stretch
+from wstui.execution.calibration import Figure, kernel_us
+from wstui.fleet.transport import FleetError
+from wstui.odin.sink_process import SinkProcess
+from wstui.scenario.model import Scenario
+
+WAIT_S = 30
+
+
+def scenario(url: str) -> Scenario:
+    return Scenario.model_validate({"target": {"url": url}, "messages": {"every": 0.0}, "fleet": {"shards": 1}})
+
+
+async def test_a_stretch_counts_round_trips_and_what_they_cost() -> None:
+    async with SinkProcess() as sink, Bench(scenario(sink.url), sink, Cores()) as bench:
+        begin = await bench.open(5)
+        end = await bench.read()
+        stretch = Stretch(begin, end)
+        assert 0 < stretch.sum.counters.matched <= (await sink.summary())["replied"]
+        assert stretch.cpu_us > 0
+        assert stretch.target_cpu > 0
+        assert bench.resident() > 1 << 20
+        pid = bench.pid
+    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+async def test_clients_that_do_not_open_are_an_error_that_says_why() -> None:
+    async with SinkProcess() as sink, Bench(scenario("ws://127.0.0.1:9/ws"), sink, Cores()) as bench:
+        with pytest.raises(FleetError, match="0 of 3 clients opened: connection refused"):
+            await bench.open(3)
+
+
+@pytest.mark.parametrize(
+    ("at_least", "values", "reached"), [(False, (7.0, 9.0, 8.0), True), (True, (7.0, 9.0, 8.0), False)]
+)
+def test_a_figure_is_judged_by_its_median(at_least: bool, values: tuple[float, ...], reached: bool) -> None:
+    figure = Figure("name", "µs", values, goal=8.5, at_least=at_least)
+    assert figure.median == 8.0
+    assert figure.reached is reached
+
+
+def test_the_kernels_part_is_some_microseconds() -> None:
+    assert 0.1 < kernel_us() < 10_000
+
+
+async def test_an_interrupt_ends_it_and_everything_it_started() -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "wstui", "calibrate"), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    assert process.stderr is not None
+    line = await asyncio.wait_for(process.stderr.readline(), WAIT_S)
+    assert b"left)" in line
+    async with asyncio.timeout(WAIT_S):
+        while len(children := psutil.Process(process.pid).children()) < 2:
+            await asyncio.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, errors = await asyncio.wait_for(process.communicate(), WAIT_S)
+    assert process.returncode == 130
+    assert b"Traceback" not in errors
+    assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+
+
+async def test_a_file_that_can_not_be_written_is_refused_before_anything_is_measured(tmp_path: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "wstui", "calibrate", "--json", str(tmp_path / "none" / "file")),
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, errors = await asyncio.wait_for(process.communicate(), WAIT_S)
+    assert process.returncode == 2
+    assert errors.count(b"\n") == 1
