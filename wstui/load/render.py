@@ -6,7 +6,7 @@ import math
 import random
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 from wstui.load.chance import below, draw, fraction
 from wstui.load.phrase import Phrase, Slot
@@ -56,7 +56,7 @@ class Format:
 class Renderer:
     """The payload of a phrase, with its padding."""
 
-    __slots__ = ("_after", "_before", "_key", "_padding", "_size", "_uses_key", "is_unique")
+    __slots__ = ("_after", "_before", "_key", "_padding", "_size", "_uses_key", "is_unique", "key_step_ns")
 
     def __init__(self, phrase: Phrase, seed: int, lane: int) -> None:
         kinds = [part.kind if isinstance(part, Slot) else "" for part in phrase.parts]
@@ -67,6 +67,9 @@ class Renderer:
         self._size = phrase.size
         self._padding = phrase.padding * phrase.size
         self._uses_key = "key" in kinds
+        steps = [_UNITS.get(part.kind, _UNITS["timestamp ms"]) for part in phrase.key if _is_time(part)]
+        # A key that only the time tells apart must move on by so much from message to message; 0: need not.
+        self.key_step_ns = 0 if self._key.is_unique else max(steps, default=0)
         self.is_unique = (
             self._before.is_unique
             or (self._after is not None and self._after.is_unique)
@@ -88,6 +91,10 @@ class Renderer:
         after = self._after.render(moment)
         missing = self._size - len(payload) - len(after)
         return b"".join((payload, self._padding[:missing] if missing > 0 else b"", after))
+
+
+def _is_time(part: bytes | Slot) -> TypeGuard[Slot]:
+    return isinstance(part, Slot) and part.kind.startswith("timestamp")
 
 
 def _is_unique(slot: Slot) -> bool:

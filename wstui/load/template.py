@@ -23,7 +23,6 @@ ECHO_TYPE = b"(echo)"
 _ORDER = -1
 _QUEUE_SLACK = 64
 """A queue of unanswered messages this much longer than what is in flight is rid of what was given up."""
-_IN_MS = 1_000_000
 _MOST = 10**18
 
 
@@ -38,6 +37,11 @@ class Template(Exchange):
         self._phrases = script.phrases
         self._count = len(script.phrases)
         self._renderers = [Renderer(phrase, script.seed, index << 16) for index, phrase in enumerate(script.phrases)]
+        self._steps = [
+            renderer.key_step_ns if phrase.reply == "field" else 0
+            for phrase, renderer in zip(script.phrases, self._renderers, strict=True)
+        ]
+        self._stamped: dict[int, int] = {}  # by client: what the last message with a time for a key was stamped with
         self._bounds = _bounds([phrase.weight for phrase in script.phrases])
         self._rows = script.rows
         self._dealt = 0 if script.each == "message" else -1
@@ -66,14 +70,13 @@ class Template(Exchange):
         moment = Moment(number, seq, now_ns + client.shard.epoch_ns, self._row(number))
         key = 0
         if phrase.reply == "field":
-            carried = renderer.key(moment)
-            key = _number_of(carried) * self._count + index
-            while key in client.pending or key == client.answered:
+            if step := self._steps[index]:
                 # Two messages within one tick of the clock: the later one is stamped with the next.
-                moment = moment._replace(epoch_ns=moment.epoch_ns + _IN_MS)
-                carried = renderer.key(moment)
-                key = _number_of(carried) * self._count + index
-            moment = moment._replace(key=carried)
+                stamp = max(moment.epoch_ns // step, self._stamped.get(number, 0) + 1)
+                self._stamped[number] = stamp
+                moment = moment._replace(epoch_ns=stamp * step)
+            moment = moment._replace(key=renderer.key(moment))
+            key = _number_of(moment.key) * self._count + index
         payload = renderer.payload(moment)
         if phrase.reply == "echo" and renderer.is_unique:
             key = _digest(payload) * self._count + index

@@ -144,6 +144,7 @@ class Reading:
         return data
 
     def _check(self, scenario: Scenario) -> None:
+        scenario._origin = Origin(self._file)  # the files that it names may be beside it
         unreadable = list(self._problems)
         for finding in findings(scenario):
             needed = (finding.key, *finding.rests_on)

@@ -105,7 +105,7 @@ def _env_findings(parts: Sequence[Part], key: Key) -> Iterator[Finding]:
             (name,) = part.arguments
             if name not in os.environ:
                 message = f'is not set: set it, or write "{{{{env {name}:-default}}}}"'
-                yield Finding(key, message, quote(f"{{{{env {name}}}}}"), unset=True)
+                yield Finding(key, message, quote(f"{{{{env {name}}}}}"))
 
 
 def _key_findings(template: Template, payload: Sequence[Part], place: Key) -> Iterator[Finding]:

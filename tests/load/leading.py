@@ -1,0 +1,100 @@
+"""A scenario's shards on the test's own loop, led by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+from wstui.execution.spec import spec_of
+from wstui.load.command import Abort, Command, Drain, Go, Heard, Ramp
+from wstui.load.shard import Shard
+from wstui.measure.failure import FailureGroup, merge_failures
+from wstui.measure.snapshot import Counters, Snapshot
+from wstui.scenario.checks import check
+from wstui.scenario.model import Messages, Scenario, Stage, Target
+from wstui.scenario.template import Template
+
+S = 1_000_000_000
+MS = 1_000_000
+
+
+class Shards:
+    """Several shards as one."""
+
+    def __init__(self, scenario: Scenario, count: int, **changes: Any) -> None:
+        self.said: list[list[Snapshot]] = [[] for _ in range(count)]
+        self.all = []
+        for number in range(count):
+            self.all.append(Shard(spec_of(scenario, number, count), self._note))
+
+    def _note(self, message: Snapshot | Heard) -> None:
+        if isinstance(message, Snapshot):
+            self.said[message.shard].append(message)
+
+    def obey(self, command: Command) -> None:
+        """Give a command to each."""
+        for shard in self.all:
+            shard.obey(command)
+
+    @property
+    def c(self) -> Counters:
+        """What all have counted."""
+        return sum((shard.tally.counters for shard in self.all), Counters())
+
+    @property
+    def failures(self) -> list[FailureGroup]:
+        """The failures of all."""
+        return merge_failures([shard.tally.failures.groups() for shard in self.all])
+
+    @property
+    def types(self) -> dict[str, int]:
+        """What has been received."""
+        found: dict[str, int] = {}
+        for shard in self.all:
+            for name, count in shard.tally.types.items():
+                found[name.decode()] = found.get(name.decode(), 0) + count
+        return found
+
+    async def drained(self, grace_ns: int = 2 * S) -> Counters:
+        """Bring all to their end."""
+        self.obey(Drain(grace_ns))
+        await asyncio.wait_for(self._ended(), 15)
+        return self.c
+
+    async def _ended(self) -> None:
+        for shard in self.all:
+            await shard.ended_event.wait()
+
+
+@contextlib.asynccontextmanager
+async def led(scenario: Scenario, shards: int = 1, clients: int | None = None) -> AsyncIterator[Shards]:
+    """The shards of a scenario, started, with so many clients asked for; gone at the end, with balanced books."""
+    led = Shards(check(scenario), shards)
+    for shard in led.all:
+        await shard.prepare()
+    led.obey(Go())
+    led.obey(Ramp((scenario.stages[0].clients or 0) if clients is None else clients, 0))
+    try:
+        yield led
+    finally:
+        if not all(shard.ended_event.is_set() for shard in led.all):
+            led.obey(Abort())
+            await asyncio.wait_for(led._ended(), 5)
+            await asyncio.sleep(0.01)
+        c = led.c
+        assert c.attempted == c.ready + c.refused + c.timed_out + c.failed + c.drained
+        assert (c.open, c.opening, c.closing) == (0, 0, 0)
+        assert c.ready == c.dropped + c.closed
+
+
+def saying(url: str, *templates: Template, clients: int = 1, every: float = 0.02, **messages: Any) -> Scenario:
+    """A scenario that says these templates."""
+    return Scenario(
+        target=Target(url=url, ready="open", settle=0.05, connect_timeout=2.0, close_timeout=0.5),
+        stages=[Stage(name="all", over=60.0, clients=clients)],
+        messages=Messages(
+            **{"exchange": "template", "templates": list(templates), "every": every, "timeout": 0.5, **messages}
+        ),
+    )
