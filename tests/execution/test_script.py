@@ -35,7 +35,7 @@ def scenario(payload: str, feed: str = "", **template: object) -> Scenario:
 def rendered(what: Scenario, client: int = 0, seq: int = 1) -> bytes:
     script = script_of(what)
     row = script.rows[client % len(script.rows)] if script.rows else []
-    return Renderer(script.phrases[0], script.seed, 0).payload(Moment(client, seq, 0, row))
+    return Renderer(script.phrases[0], what.messages.seed, 0).payload(Moment(client, seq, 0, row))
 
 
 @given(TEXTS, TEXTS)

@@ -30,7 +30,7 @@ def script_of(scenario: Scenario, shard: int = 0, shards: int = 1) -> Script:
     if messages.feed_per == "message" and len(rows) >= shards:
         # Each shard has rows of its own: none is used twice before a shard has been through all of its rows.
         rows = rows[shard::shards]
-    return Script(phrases, rows, messages.feed_per, messages.seed)
+    return Script(phrases, rows, messages.feed_per)
 
 
 class _Columns:

@@ -50,6 +50,9 @@ def spec_of(scenario: Scenario, shard: int = 0, shards: int = 1) -> Spec:
         size=messages.size,
         text=messages.text,
         script=script_of(scenario, shard, shards),
+        arrivals=messages.arrivals,
+        jitter=messages.jitter,
+        seed=messages.seed,
         fanout=messages.fanout == "on" or (messages.fanout == "auto" and messages.exchange in ("odin", "listen")),
         fanout_window_ns=round(messages.fanout_window * NS),
     )

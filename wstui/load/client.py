@@ -60,6 +60,7 @@ class Client(FrameReceiver, asyncio.Protocol):
         "step",
         "task",
         "transport",
+        "turn",
         "waiting",
     )
 
@@ -79,6 +80,7 @@ class Client(FrameReceiver, asyncio.Protocol):
         self.closing_ns = 0
         self.next_ns = 0
         self.sequence = 0
+        self.turn = 0  # of its own schedule, where that is drawn at random
         self.answered = -1
         self.pending: dict[int, tuple[int, int]] = {}  # key → intended, sent
         self.expired: dict[int, None] | None = None  # keys whose reply came too late to count

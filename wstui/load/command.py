@@ -51,6 +51,9 @@ class Spec(msgspec.Struct, tag="spec", frozen=True, kw_only=True):
     size: int = 64
     text: bool = True
     script: Script = Script()
+    arrivals: str = "fixed"  # fixed | jitter | poisson
+    jitter: float = 0.5
+    seed: int = 0
     fanout: bool = True
     fanout_window_ns: int = 5_000_000_000
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from wstui.load.alarm import Alarm
 from wstui.load.client import Step
-from wstui.load.schedule import first_send
+from wstui.load.schedule import first_send, jittered, poisson_gap
 from wstui.load.wheel import Wheel
 
 if TYPE_CHECKING:
@@ -24,8 +24,20 @@ _now = time.monotonic_ns
 class Pacer:
     """The schedule of one shard. Its clock stands still while paused: a pause shifts the schedule as a whole."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, every_ns: int) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        every_ns: int,
+        arrivals: str = "fixed",
+        jitter: float = 0.0,
+        seed: int = 0,
+    ) -> None:
+        """`arrivals`: "fixed", "jitter" (by up to a share of `jitter` of the interval) or "poisson"."""
         self.every_ns = every_ns
+        self._fixed = arrivals == "fixed"
+        self._poisson = arrivals == "poisson"
+        self._jitter = jitter
+        self._seed = seed
         self._loop = loop
         self._wheel: Wheel[Client] = Wheel()
         self._alarm = Alarm(loop, self._fire)
@@ -46,9 +58,24 @@ class Pacer:
         """Let `client` send from now on, beginning at its own phase of the interval."""
         if self._stopped:
             return
-        client.next_ns = first_send(self.clock(), client.number, self.every_ns)
-        self._wheel.add(client.next_ns, client)
+        if self._poisson:
+            client.next_ns = self.clock()
+            self._wheel.add(self._drawn(client), client)
+        else:
+            client.next_ns = first_send(self.clock(), client.number, self.every_ns)
+            self._wheel.add(client.next_ns if self._fixed else self._moved(client), client)
         self._arm()
+
+    def _drawn(self, client: Client) -> int:
+        """A Poisson process has no memory: from any time on the next gap is as long as any other."""
+        client.turn += 1
+        client.next_ns += poisson_gap(client.number, client.turn, self.every_ns, self._seed)
+        return client.next_ns
+
+    def _moved(self, client: Client) -> int:
+        """Where the jitter puts the send that the grid has at `client.next_ns`."""
+        client.turn += 1
+        return jittered(client.next_ns, client.number, client.turn, self.every_ns, self._jitter, self._seed)
 
     def pace(self, every_ns: int, clients: Iterable[Client]) -> None:
         """Change the interval: every client gets its place in the new one."""
@@ -102,6 +129,7 @@ class Pacer:
         if self._paused_ns is not None or self._stopped:
             return
         every = self.every_ns
+        fixed = self._fixed
         wheel = self._wheel
         for _ in range(SENDS_A_PASS):
             if self._index >= len(self._bucket):
@@ -117,8 +145,15 @@ class Pacer:
             if client.step is not Step.READY:
                 continue
             client.send(self._due_ns + self._offset_ns)
-            if every:
+            if not every:
+                continue
+            if fixed:
                 client.next_ns += every
                 wheel.add(client.next_ns, client)
+            elif self._poisson:
+                wheel.add(self._drawn(client), client)
+            else:
+                client.next_ns += every
+                wheel.add(self._moved(client), client)
         self._busy = True
         self._loop.call_soon(self._fire)

@@ -50,10 +50,9 @@ class Script(msgspec.Struct, frozen=True):
     """All that clients may say. `rows` are those of the feed, with only the columns in use.
 
     `each` is "client" (client n has row n, from the first again after the last) or "message" (every message takes
-    the shard's next row). The same `seed` draws the same values.
+    the shard's next row).
     """
 
     phrases: list[Phrase] = []
     rows: list[list[bytes]] = []
     each: str = "client"
-    seed: int = 0

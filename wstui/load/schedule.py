@@ -1,11 +1,19 @@
-"""When a client sends: absolute, spread evenly, and never in step with the others. Pure functions of time."""
+"""When a client sends: absolute, spread evenly, and never in step with the others. Pure functions of time.
+
+What is drawn at random depends on the seed, the client and the turn alone, so that a run can be repeated.
+"""
 
 from __future__ import annotations
+
+import math
+
+from wstui.load.chance import draw, fraction
 
 # The golden ratio's fraction in 64 bits: multiples of it fill an interval evenly for any number of clients
 # (Weyl's equidistribution; Knuth, TAOCP 6.4), also while their number still grows.
 _GOLDEN = 0x9E3779B97F4A7C15
 _MASK = (1 << 64) - 1
+_JITTER, _GAP = 1 << 40, 1 << 41  # lanes of their own among all that is drawn
 
 
 def phase(number: int, every_ns: int) -> int:
@@ -28,3 +36,21 @@ def first_send(ready_ns: int, number: int, every_ns: int) -> int:
 def next_send(intended_ns: int, every_ns: int) -> int:
     """The intended send after `intended_ns`. It ignores when the last one really went out: lateness never adds up."""
     return intended_ns + every_ns
+
+
+def jittered(grid_ns: int, number: int, turn: int, every_ns: int, share: float, seed: int) -> int:
+    """The intended send of a client's `turn` that would be due at `grid_ns`, moved by up to `share` of the interval.
+
+    It is moved to the later, evenly distributed. The grid itself stays: with 0 ≤ share ≤ 1 the order is kept, and
+    the mean interval is `every_ns`.
+    """
+    return grid_ns + int(fraction(draw(seed, number, turn, _JITTER)) * share * every_ns)
+
+
+def poisson_gap(number: int, turn: int, every_ns: int, seed: int) -> int:
+    """Nanoseconds from one intended send to the next where sends are a Poisson process of one each `every_ns`.
+
+    Exponentially distributed, so that the clients together are a Poisson process as well: how independent people
+    arrive. Counted from the intended send before it, never from the real one.
+    """
+    return int(-math.log(1.0 - fraction(draw(seed, number, turn, _GAP))) * every_ns)

@@ -76,7 +76,7 @@ class Shard:
         self._admission = Admission(spec.mix, self.tally) if spec.mix else None
         uri = self._identity.plain
         self._connector = Connector(spec, loop, uri.host, uri.port, uri.secure)
-        self._pacer = Pacer(loop, spec.every_ns)
+        self._pacer = Pacer(loop, spec.every_ns, spec.arrivals, spec.jitter, spec.seed)
         self._check = SelfCheck(spec)
         # uvloop has a lean way of its own to hand over bytes.
         self._client = Client if type(loop).__module__.startswith("uvloop") else BufferedClient

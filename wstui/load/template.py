@@ -36,7 +36,7 @@ class Template(Exchange):
         script = spec.script
         self._phrases = script.phrases
         self._count = len(script.phrases)
-        self._renderers = [Renderer(phrase, script.seed, index << 16) for index, phrase in enumerate(script.phrases)]
+        self._renderers = [Renderer(phrase, spec.seed, index << 16) for index, phrase in enumerate(script.phrases)]
         self._steps = [
             renderer.key_step_ns if phrase.reply == "field" else 0
             for phrase, renderer in zip(script.phrases, self._renderers, strict=True)

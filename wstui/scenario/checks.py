@@ -55,6 +55,10 @@ def warnings(scenario: Scenario) -> list[str]:
         ]
     advice += _search_warnings(scenario)
     advice += template_warnings(messages)
+    if messages.arrivals != "jitter" and "jitter" in messages.model_fields_set:
+        advice.append(f'messages.jitter has no effect: messages.arrivals is "{messages.arrivals}".')
+    if messages.arrivals != "fixed" and messages.every == 0:
+        advice.append('messages.arrivals has no effect: with every = "0s" the reply brings on the next message.')
     if scenario.auth.kind != "mix":
         advice += [
             f'{threshold.metric} is never measured: it takes auth.kind = "mix".'

@@ -12,13 +12,20 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, PrivateAttr, SecretStr, ValidationInfo, field_validator
 
 from wstui.scenario.breakpoint import Breakpoint
-from wstui.scenario.fields import Address, Count, Duration, HeaderName, Line, Size, Table, Token, Wait, Whole
+from wstui.scenario.errors import BadValue
+from wstui.scenario.fields import Address, Count, Duration, HeaderName, Line, Share, Size, Table, Token, Wait, Whole
 from wstui.scenario.masking import MASK, is_secret_header, mask_url
 from wstui.scenario.mix import Mix
 from wstui.scenario.reference import Origin
 from wstui.scenario.template import Template
 from wstui.scenario.threshold import Limit, parse_limit, parse_metric
 from wstui.scenario.url import check_health, check_websocket_url
+
+
+def _part(value: float) -> float:
+    if not 0 <= value <= 1:
+        raise BadValue("must be from 0% to 100%")
+    return value
 
 
 def _metric(value: str) -> str:
@@ -33,6 +40,7 @@ class Target(Table):
     welcome: str = "connection:established"  # the `type` of the welcome message; "" = any first message
     settle: Duration = 1.0  # ready = "open": how long a connection must stay open to count as ready
     health: Annotated[str, AfterValidator(check_health)] = "auto"  # auto | off | a base URL
+    health_gate: bool = False  # end the run when the target says that it is unhealthy, or stays degraded
     connect_timeout: Wait = 10.0
     close_timeout: Duration = 3.0
     max_size: Size = 1 << 20
@@ -84,6 +92,8 @@ class Messages(Table):
 
     exchange: Literal["odin", "echo", "ping", "listen", "template"] = "odin"
     every: Duration = 5.0  # 0: closed loop, the next as soon as the reply is there
+    arrivals: Literal["fixed", "jitter", "poisson"] = "fixed"  # the sends of a client: evenly, moved, or independent
+    jitter: Annotated[Share, AfterValidator(_part)] = 0.5  # jitter: how much of `every` a send may be moved by, at most
     timeout: Wait = 10.0
     size: Size = 64  # echo: bytes of each message
     text: bool = True  # echo: text frames, or binary
