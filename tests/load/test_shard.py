@@ -12,11 +12,12 @@ import pytest
 
 from tests.servers.handshake import Rationing, Silent
 from tests.servers.server import Server, until
-from tests.servers.talk import Late, Losing, Stubborn
+from tests.servers.talk import Deaf, Late, Losing, Stubborn
 from wstui.load.client import BufferedClient, Client
 from wstui.load.command import Abort, Drain, Go, Heard, Pace, Pause, Ramp, Resume, Spec
 from wstui.load.connector import Connector
 from wstui.load.outcome import Cause, cause_of
+from wstui.load.schedule import phase
 from wstui.load.shard import Shard
 from wstui.measure.snapshot import Counters, Snapshot
 
@@ -414,3 +415,52 @@ async def test_a_host_that_cannot_be_resolved_fails_every_attempt_in_the_same_wo
         await until(lambda: shard.c.failed == 3)
         (group,) = shard.tally.failures.groups()
         assert (group.kind, group.count, group.local) == ("dns", 3, False)
+
+
+async def test_a_generator_that_stands_still_counts_its_own_delay_and_catches_up() -> None:
+    async with Server() as server, shard_at(server.url, every_ns=50 * MS) as shard:
+        shard.obey(Ramp(4, 0))
+        await until(lambda: shard.c.matched > 8)
+        await until(lambda: shard.c.sent == shard.c.matched)
+        before, begun = shard.c.sent, time.monotonic()
+        time.sleep(0.4)  # noqa: ASYNC251 - the loop stands still
+        await until(lambda: shard.c.sent - before >= 4 * 8)
+        lasted = time.monotonic() - begun
+        c = await shard.drained()
+        assert c.sent == c.matched
+        # Response times count from when a message was due, round trips from when it was written.
+        assert shard.tally.response.high > 300 * MS
+        assert shard.tally.send_delay.high > 300 * MS
+        assert shard.tally.round_trip.high < shard.tally.response.high - 100 * MS
+        assert c.late_sends >= 4 * 6
+        # Nothing that was due is left out, and nothing is sent twice.
+        assert c.sent - before <= 4 * (lasted / 0.05 + 3)
+
+
+async def test_a_peer_that_does_not_read_leaves_little_in_our_memory() -> None:
+    async with Deaf() as server:
+        settings = {"exchange": "echo", "size": 256 * 1024, "every_ns": 5 * MS, "timeout_ns": 300 * MS}
+        async with shard_at(server.url, **settings) as shard:
+            shard.obey(Ramp(2, 0))
+            await until(lambda: shard.c.sent > 200)
+            held = [client.transport.get_write_buffer_size() for client in shard._live.values() if client.transport]
+            assert len(held) == 2 and max(held) < 1 << 20
+            await until(lambda: shard.c.reply_timeouts > 100)
+            assert shard.c.bytes_sent < shard.c.sent * 256 * 1024 / 2, "what was not written was not sent"
+
+
+async def test_every_client_sends_at_its_own_time_and_keeps_to_it() -> None:
+    arrivals: dict[int, list[int]] = {}
+
+    class Noting(Server):
+        async def ping(self, client: Any, timestamp: int) -> None:
+            arrivals.setdefault(client.number, []).append(timestamp)
+            await super().ping(client, timestamp)
+
+    every = 100 * MS
+    async with Noting() as server, shard_at(server.url, every_ns=every) as shard:
+        shard.obey(Ramp(10, 0))
+        await until(lambda: len(arrivals) == 10 and min(map(len, arrivals.values())) >= 8)
+        due = {client.number: client.next_ns % every for client in shard._live.values()}
+        assert due == {number: phase(number, every) for number in range(10)}, "no drift, whatever came in between"
+        await shard.drained()
