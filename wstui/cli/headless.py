@@ -13,7 +13,7 @@ from typing import Any, TextIO
 import click
 
 from wstui.cli.exits import BROKEN, UNREACHABLE, USAGE, fail, status_of
-from wstui.cli.keeping import Keeper, warn
+from wstui.cli.followers import STDOUT, Followers, warn
 from wstui.execution.probe import Unreachable
 from wstui.execution.result import Result, SuiteResult
 from wstui.execution.suite import SuiteRun
@@ -22,15 +22,20 @@ from wstui.report import formats
 from wstui.report.console import live_line, print_summary
 from wstui.report.file import NotWritable, prove_writable
 
-_REPORTS = {"json": "json_file", "csv": "csv_file", "markdown": "markdown_file", "junit": "junit_file"}
-STDOUT = "-"
+_REPORTS = {
+    "json": "json_file",
+    "csv": "csv_file",
+    "markdown": "markdown_file",
+    "junit": "junit_file",
+    "html": "html_file",
+}
 
 
 def wanted_reports(options: dict[str, Any]) -> dict[str, str]:
     """Format → file for every report that was asked for. Ends the process when one could not be written."""
     reports = {name: options[key] for name, key in _REPORTS.items() if options.get(key)}
-    if list(reports.values()).count(STDOUT) > 1:
-        fail("only one report can go to stdout (-)", USAGE)
+    if [*reports.values(), options.get("events")].count(STDOUT) > 1:
+        fail("only one report, or the events, can go to stdout (-)", USAGE)
     for name, path in reports.items():
         try:
             if path != STDOUT:
@@ -44,9 +49,9 @@ def wanted_reports(options: dict[str, Any]) -> dict[str, str]:
 def run_headless(suite: SuiteRun, options: dict[str, Any]) -> int:
     """Run to the end and return the exit status. SIGINT, SIGTERM and SIGHUP drain; a second one aborts."""
     reports = wanted_reports(options)
-    stream = sys.stderr if STDOUT in reports.values() else sys.stdout
+    stream = sys.stderr if STDOUT in (*reports.values(), options["events"]) else sys.stdout
     every_s = 0.0 if options["quiet"] else options["every_line"]
-    keeper = Keeper(suite, options, warn)
+    followers = Followers(suite, options, warn)
     result = None
     try:
         result = asyncio.run(_carry_out(suite, stream, every_s))
@@ -57,7 +62,7 @@ def run_headless(suite: SuiteRun, options: dict[str, Any]) -> int:
         fail(str(error), BROKEN)
     finally:
         with _broken_pipe_ignored(stream):
-            keeper.close(result, stream)
+            followers.close(result, stream)
 
 
 def publish(

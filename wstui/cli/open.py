@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from wstui.cli.exits import UNREACHABLE, USAGE, fail
+from wstui.cli.followers import STDOUT, Followers
 from wstui.cli.headless import publish, wanted_reports
-from wstui.cli.keeping import Keeper
 from wstui.cli.options import output_options, scenario_options
 from wstui.cli.prepare import prepare
 from wstui.execution.suite import SuiteRun
@@ -26,18 +26,20 @@ def run_in_terminal(suite: SuiteRun, options: dict[str, Any]) -> int:
     """Show a suite while it runs; afterwards print the summary on the normal screen and return the exit status."""
     from wstui.tui.app import operate
 
+    if options["events"] == STDOUT:
+        fail("--events - needs stdout for itself; in the terminal UI give it a file", USAGE)
     reports = wanted_reports(options)
     # Some shells export the size that the terminal had once; the screen must follow the one it has now.
     for name in ("COLUMNS", "LINES"):
         os.environ.pop(name, None)
-    keeper = Keeper(suite, options)
+    followers = Followers(suite, options)
     outcome = operate(suite)
     if outcome.fault:
         click.echo(f"wstui: the terminal UI failed: {outcome.fault}", err=True)
     status = 0
     if outcome.result is not None:
         status = publish(outcome.result, reports, sys.stdout, allow_limited=options["allow_limited"])
-    keeper.close(outcome.result, sys.stdout)
+    followers.close(outcome.result, sys.stdout)
     if outcome.error:
         fail(outcome.error, UNREACHABLE)
     return 1 if outcome.fault and not status else status

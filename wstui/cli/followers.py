@@ -1,0 +1,75 @@
+"""Who else watches a run that a command carries out: the store, Prometheus, a stream of events."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, TextIO
+
+import click
+
+from wstui.cli.exits import USAGE, fail
+from wstui.execution.result import Result, SuiteResult
+from wstui.execution.status import Steerable
+from wstui.report.event_stream import EventStream
+from wstui.report.recording import Recording
+from wstui.report.watcher import Watcher
+
+STDOUT = "-"
+
+
+class Followers:
+    """They poll the run's picture from threads of their own; whatever goes wrong there never stops the run."""
+
+    def __init__(
+        self, run: Steerable, options: dict[str, Any], on_problem: Callable[[str], None] | None = None
+    ) -> None:
+        """Start those that were asked for; ends the process when an address can't be listened on.
+
+        `on_problem` hears at once what goes wrong later; without it `close` says so at the end.
+        """
+        self._heard = on_problem is not None
+        self._watchers: list[Watcher] = []
+        self._recording: Recording | None = None
+        self._endpoint = ExitStack()
+        if options.get("prometheus"):
+            self._serve(run, options["prometheus"])
+        if not options.get("no_store"):
+            path = options.get("store_path")
+            self._recording = Recording(run, Path(path) if path else None, on_problem=on_problem)
+            self._watchers.append(self._recording)
+        if options.get("events"):
+            target = sys.stdout if options["events"] == STDOUT else options["events"]
+            self._watchers.append(EventStream(run, target, on_problem=on_problem))
+        for watcher in self._watchers:
+            watcher.start()
+
+    def _serve(self, run: Steerable, address: str) -> None:
+        try:
+            from wstui.report import prometheus
+        except ModuleNotFoundError as error:
+            fail(f"--prometheus needs {error.name}; install it with: pip install 'wstui[prometheus]'", USAGE)
+        try:
+            endpoint = prometheus.MetricsEndpoint(run, *prometheus.parse_address(address))
+        except prometheus.CannotListen as error:
+            fail(f"--prometheus: {error}", USAGE)
+        self._endpoint.callback(endpoint.close)
+        click.echo(f"metrics at {endpoint.url}", err=True)
+
+    def close(self, result: Result | SuiteResult | None, stream: TextIO) -> None:
+        """Let them write the end of the run, and say where it is kept."""
+        for watcher in self._watchers:
+            watcher.close(result)
+            if watcher.problem and not self._heard:
+                warn(watcher.problem)
+        self._endpoint.close()
+        if self._recording is not None and self._recording.ids:
+            numbers = ", ".join(str(number) for number in self._recording.ids)
+            click.echo(f"kept as run {numbers}: wstui runs show {self._recording.ids[-1]}", file=stream)
+
+
+def warn(problem: str) -> None:
+    """Say what the trouble of a follower is."""
+    click.echo(f"wstui: {problem}", err=True)
