@@ -10,19 +10,19 @@ from collections import deque
 from collections.abc import Callable
 from datetime import datetime
 
-from wstui.execution.health import HealthMonitor, base_of
+from wstui.execution.health import Endpoints
 from wstui.execution.plan import Plan, PlanClock
 from wstui.execution.record import Recorder
 from wstui.execution.result import Result
-from wstui.execution.spec import spec_of, specs_of
+from wstui.execution.spec import specs_of
 from wstui.execution.status import State, Status
 from wstui.execution.summary import Picture, summarize
+from wstui.execution.target import PERSONAL, Seen, TargetWatch
 from wstui.execution.watch import Watch
 from wstui.fleet.fleet import Fleet, Sum
 from wstui.fleet.local import LocalTransport
 from wstui.fleet.transport import Transport
 from wstui.load.command import Abort, Command, Drain, Go, Pace, Pause, Ramp, Resume
-from wstui.load.connector import tls_context
 from wstui.load.ramp import RampLine
 from wstui.scenario.model import Scenario, Stage
 
@@ -60,7 +60,7 @@ class Run:
         self._aborted = False  # by the operator
         self._watch = Watch(scenario, self._recorder, self._fleet, self._mark)
         self._paused_s = 0.0
-        self._health: HealthMonitor | None = None
+        self._target: TargetWatch | None = None
         self._watching: asyncio.Task[None] | None = None
         self._result: Result | None = None
         self._picture = Picture(scenario, socket.gethostname())
@@ -170,6 +170,7 @@ class Run:
                 self._fleet.settle_broadcasts()
                 self._write_rows()
                 self._publish()
+            await self._complete_row()
             await self._finish(self._end)
         finally:
             if self._watching is not None:
@@ -186,15 +187,17 @@ class Run:
         self._enter_stage()
 
     def _watch_target(self) -> None:
-        base = base_of(self.scenario.target.url, self.scenario.target.health)
-        if base is None:
+        endpoints = Endpoints.of(self.scenario)
+        if endpoints is None:
             return
-        context = None
-        if base.startswith("https:"):
-            with contextlib.suppress(OSError):  # every client will fail with it, and say so
-                context = tls_context(spec_of(self.scenario))
-        self._health = HealthMonitor(base, context, lambda text: self._mark("health", text))
-        self._watching = asyncio.create_task(self._health.watch(lambda: self._fleet.counters().open))
+        gate = self.scenario.target.health_gate
+        self._target = TargetWatch(endpoints, self._seen, lambda text: self._mark("health", text), gate=gate)
+        self._watching = asyncio.create_task(self._target.watch())
+
+    def _seen(self) -> Seen:
+        counters, types = self._fleet.counters(), self._fleet.types()
+        personal = sum(types.get(name, 0) for name in (*PERSONAL, self.scenario.target.welcome))
+        return Seen(self._at_s(), counters.wanted, counters.open, counters.received, personal)
 
     async def _sleep(self) -> None:
         self._wake.clear()
@@ -215,6 +218,10 @@ class Run:
     def _advance(self) -> None:
         if self._fleet.lost and len(self._fleet.lost) == self._fleet.size:
             self._stop(Abort(), "every load process was lost")
+        if self._target is not None:
+            self._recorder.memory_growth = self._target.growth
+            if why := self._target.stop_reason():
+                self._stop(Drain(round(DRAIN_GRACE_S * NS)), why)
         while self._end is None and not self._clock.paused and self._plan.due(self._plan_ns()):
             self._leave_stage(skipped=False)
 
@@ -292,6 +299,15 @@ class Run:
 
     # -- the end -----------------------------------------------------------------------------------------------
 
+    async def _complete_row(self) -> None:
+        """Let the second that has just ended be reported, before clients begin to leave."""
+        due_ns = self._rows_due * NS
+        while (elapsed := time.monotonic_ns() - self._begun_ns) >= due_ns:
+            if self._fleet.reached(due_ns) or elapsed > due_ns + ROW_PATIENCE_NS:
+                self._write_rows()
+                return
+            await asyncio.sleep(TICK_S / 5)
+
     async def _finish(self, command: Command) -> None:
         """Bring the fleet to its end, and go on showing what happens."""
         ended_s, active_s = self._at_s(), self._active_s()
@@ -307,6 +323,9 @@ class Run:
             self._write_rows()
             self._publish()
             await asyncio.wait({ending}, timeout=TICK_S)
+        if self._watching is not None and self._target is not None:
+            self._watching.cancel()
+            await self._target.poll_last()
         # What was counted while the run was brought to its end belongs to its last stage.
         self._cut_stages(at_once=True)
         self._fleet.settle_broadcasts(at_once=True)
@@ -322,6 +341,7 @@ class Run:
             self._recorder,
             self._fleet,
             self._watch,
+            self._target.summary() if self._target is not None else None,
             started=self._started,
             duration_s=self._at_s(),
             active_s=self._active_s(),
@@ -385,7 +405,7 @@ class Run:
             target_clients=self._target_clients,
             every_s=self._every_s,
             watch=self._watch,
-            target=self._health.latest if self._health is not None else None,
+            target=self._target.latest if self._target is not None else None,
             note=self._ended_by,
             result=self._result,
         )
