@@ -53,6 +53,7 @@ class Run:
         self._begun_ns = 0
         self._started: datetime | None = None
         self._row_sum = Sum.nothing()
+        self._began: list[tuple[float, str]] = []  # when each stage began, by name; the drain too
         self._boundaries: deque[tuple[Stage, float, float]] = deque()
         self._rows_due = 1
         self._end: Command | None = None
@@ -238,6 +239,7 @@ class Run:
     def _enter_stage(self, *, skipped: bool = False) -> None:
         stage = self._plan.stage
         self._boundaries.append((stage, self._at_s(), self._active_s()))
+        self._began.append((self._at_s(), stage.name))
         if stage.clients is not None:
             self._lead(stage.clients, stage.over)
         elif skipped:
@@ -313,6 +315,7 @@ class Run:
         ended_s, active_s = self._at_s(), self._active_s()
         self._paused_s = self._clock.held_ns(time.monotonic_ns()) / NS
         self._state = State.DRAINING
+        self._began.append((ended_s, "drain"))
         self._clock.pause(time.monotonic_ns())
         self._mark("end", "draining" if isinstance(command, Drain) else "every connection dropped")
         self._fleet.send(command)
@@ -385,8 +388,10 @@ class Run:
             return
         now = self._fleet.sum()
         paused = self._state is State.PAUSED
-        stage = self._plan.stage.name if self._state is not State.DRAINING else "drain"
-        self._recorder.row(float(self._rows_due), self._row_sum, now, stage, paused, self._fleet.take_health())
+        at_s = float(self._rows_due)
+        # The row belongs to the stage in which its interval lay, not to the one that has begun since.
+        stage = next((name for began_s, name in reversed(self._began) if began_s < at_s - TICK_S), "")
+        self._recorder.row(at_s, self._row_sum, now, stage, paused, self._fleet.take_health())
         self._recorder.latest = now
         self._row_sum = now
         self._rows_due = max(self._rows_due + 1, elapsed // NS)
