@@ -20,6 +20,8 @@ from wstui.scenario.secrecy import masked
 
 STAGE = "search"
 SPARE_S = 60.0
+TRIES = 3
+"""A generator that was its own limit this often at one load is too weak for it."""
 
 
 class BreakpointRun:
@@ -137,8 +139,10 @@ class BreakpointRun:
     async def _try(self, load: int) -> bool:
         """One step; whether it makes sense to go on."""
         step = await self._step(load)
-        if step.held is None:
-            # Something else on this box may have been in the way: once more.
+        for _ in range(TRIES - 1):
+            if step.held is not None:
+                break
+            # Something else on this box may have been in the way.
             await self._steering.rest(self._search.low or 0)
             step = await self._step(load)
         if step.held is None:
