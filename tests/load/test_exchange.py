@@ -217,3 +217,19 @@ def test_a_ping_frame_is_known_by_its_payload() -> None:
     ping.pong(cast(Client, listener), "²".encode())
     assert listener.replies == [key, -1, -1, -1]
     assert listener.types == {"(pong frame)": 4}
+
+
+def test_broadcasts_that_share_a_frame_are_followed_each_for_itself() -> None:
+    listen = exchange("listen")
+    clients = [Listener(n) for n in range(3)]
+    shard = clients[0].shard
+    for listener in clients:
+        listener.shard, listener.waiting = shard, False
+        shard.broadcasts.opened(listener.slot)
+    one, two = b'{"type":"price","price":1}', b'{"type":"price","price":2}'
+    for listener in clients[:2]:
+        listen.receive(cast(Client, listener), TEXT, one + b"\n" + two)
+    listen.receive(cast(Client, clients[2]), TEXT, one)
+    seen = shard.broadcasts.expired(10**12, 0)
+    assert [(r.eligible, r.receivers, r.duplicates) for r in seen] == [(3, 3, 0), (3, 2, 0)]
+    assert clients[0].types == {"price": 5}

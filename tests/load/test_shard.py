@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.servers.handshake import Rationing, Silent
+from tests.servers.handshake import Gatekeeper, Rationing, Refusing, Silent
 from tests.servers.server import Server, until
 from tests.servers.talk import Deaf, Late, Losing, Stubborn
 from wstui.load.client import BufferedClient, Client
@@ -464,3 +464,20 @@ async def test_every_client_sends_at_its_own_time_and_keeps_to_it() -> None:
         due = {client.number: client.next_ns % every for client in shard._live.values()}
         assert due == {number: phase(number, every) for number in range(10)}, "no drift, whatever came in between"
         await shard.drained()
+
+
+async def test_attempts_that_fail_make_room_for_the_next() -> None:
+    async with Refusing() as server, shard_at(server.url, in_flight=3) as shard:
+        shard.obey(Ramp(20, 0))
+        await until(lambda: shard.c.refused == 20)
+    async with shard_at("ws://127.0.0.1:1/", in_flight=3) as shard:
+        shard.obey(Ramp(20, 0))
+        await until(lambda: shard.c.failed == 20)
+    async with Gatekeeper() as server, shard_at(server.url, in_flight=3) as shard:
+        shard.obey(Ramp(20, 0))
+        await until(lambda: shard.c.refused == 20)
+        assert shard._connector.flying == 0
+    async with Silent() as server, shard_at(server.url, in_flight=3, connect_timeout_ns=50 * MS) as shard:
+        shard.obey(Ramp(12, 0))
+        await until(lambda: shard.c.timed_out == 12)
+        assert shard._connector.flying == 0

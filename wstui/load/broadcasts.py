@@ -83,11 +83,15 @@ class Broadcasts:
     def first(self, slot: int, name: bytes, payload: bytes, now_ns: int) -> None:
         """A message that is not in the window: it begins one. Its type has been counted already."""
         digest = hashlib.blake2b(payload, digest_size=16).digest()
+        key = digest if len(payload) > KEY_LIMIT else payload
+        known = self._current.get(key)
+        if known is not None:  # one of several documents in a frame: the frame as a whole was not known
+            self._receive(known, slot, now_ns)
+            return
         if digest in self._recent:
             self.late += 1
             return
         name = name if name in self._types else OTHER_TYPES
-        key = digest if len(payload) > KEY_LIMIT else payload
         message = Broadcast(digest, name, now_ns, bytearray(self._open))
         self._current[key] = message
         # Its bytes are needed once more: for the server's timestamp, when the window closes.
