@@ -34,12 +34,14 @@ def failure_rate(counters: Counters) -> float | None:
 class Scope:
     """A stretch of the run: what was counted in it and its active (not paused) seconds.
 
-    Broadcasts are followed over the run as a whole: `fanout` is the same for every stretch of it.
+    Broadcasts and the target's memory (its growth in MiB/h) are followed over the run as a whole: they are the same for
+    every stretch of it.
     """
 
     sum: Sum
     active_s: float
     fanout: FanOut | None = None
+    memory_growth: float | None = None
 
     def connections(self) -> Connections:
         """How the attempts fared."""
@@ -101,6 +103,8 @@ class Scope:
                 return None if rate is None else rate * 100
             case "generator.late_sends":
                 return c.late_sends
+            case "target.memory_growth":
+                return self.memory_growth
             case "fanout.completeness":
                 share = self.fanout.completeness if self.fanout else None
                 return None if share is None else share * 100

@@ -38,6 +38,7 @@ class Recorder:
 
     def __init__(self, fanout: FanOut) -> None:
         self.fanout = fanout
+        self.memory_growth: float | None = None  # of the target, MiB an hour
         self.rows: list[Row] = []
         self.marks: list[Mark] = []
         self.stages: list[StageRecord] = []
@@ -114,18 +115,19 @@ class Recorder:
     def whole(self, active_s: float) -> Scope:
         """What thresholds look at unless they name a stage: all of the run but its cooldowns."""
         if not any(stage.is_cooldown for stage in self.stages):
-            return Scope(self.latest, active_s, self.fanout)
+            return Scope(self.latest, active_s, self.fanout, self.memory_growth)
         parts = [s.scope(self.latest, active_s) for s in self.stages if not s.is_cooldown]
         total = Sum.nothing()
         for part in parts:
             total = total.plus(part.sum)
-        return Scope(total, sum(part.active_s for part in parts), self.fanout)
+        return Scope(total, sum(part.active_s for part in parts), self.fanout, self.memory_growth)
 
     def named(self, name: str, active_s: float) -> Scope | None:
         """The stage of that name, or None while it has not begun."""
         for stage in self.stages:
             if stage.name == name:
-                return replace(stage.scope(self.latest, active_s), fanout=self.fanout)
+                scope = stage.scope(self.latest, active_s)
+                return replace(scope, fanout=self.fanout, memory_growth=self.memory_growth)
         return None
 
 

@@ -257,6 +257,28 @@ class BreakpointSummary(msgspec.Struct, frozen=True, kw_only=True):
     steps: list[BreakpointStep] = []
 
 
+class TargetSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """What the target said of itself at /health, /metrics and /stats: its claims, next to what clients saw.
+
+    `state` is the last one, `troubled` counts the polls that found it degraded, unhealthy or silent. The connections
+    are those of the poll, among those under a steady load, in which claim and clients were farthest apart; the
+    deliveries (broadcasts to clients) are counted from the first poll to the last. `differences` says in words where
+    the claims are not what the clients saw.
+    """
+
+    state: str
+    polls: int
+    troubled: int = 0
+    connections_claimed: float | None = None
+    connections_open: int | None = None
+    delivered_claimed: float | None = None
+    delivered_received: int | None = None
+    memory_first_mib: float | None = None
+    memory_last_mib: float | None = None
+    memory_growth_mib_per_hour: float | None = None
+    differences: list[str] = []
+
+
 class AuthOutcome(msgspec.Struct, frozen=True):
     """How the clients with one kind of token fared. `expected` is "in" for good tokens, "out" for all others.
 
@@ -293,6 +315,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     fanout: FanOutSummary | None = None
     breakpoint: BreakpointSummary | None = None
     auth: list[AuthOutcome] = []
+    target: TargetSummary | None = None
     failures: list[FailureSummary] = []
     generator: GeneratorSummary
     stages: list[StageSummary] = []
@@ -312,7 +335,11 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SuiteResult(msgspec.Struct, frozen=True, kw_only=True):
-    """The results of several runs in sequence; passed when each of them is."""
+    """The results of several runs in sequence; passed when each of them is.
+
+    Of a suite that was resumed, `runs` holds the results of an earlier time first, and `skipped` names the members
+    that have none: nothing is said of them.
+    """
 
     schema: str = "wstui.suite/1"
     name: str
@@ -320,6 +347,7 @@ class SuiteResult(msgspec.Struct, frozen=True, kw_only=True):
     finished: str
     verdict: Verdict
     runs: list[Result]
+    skipped: list[str] = []
 
     @property
     def passed(self) -> bool:

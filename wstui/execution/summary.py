@@ -20,6 +20,7 @@ from wstui.execution.result import (
     Latency,
     Result,
     StageSummary,
+    TargetSummary,
 )
 from wstui.execution.status import GeneratorStatus, ShardStatus, StageStatus, State, Status, TargetHealth
 from wstui.execution.verdict import conclude
@@ -192,6 +193,7 @@ def summarize(
     recorder: Recorder,
     fleet: Fleet,
     watch: Watch,
+    target: TargetSummary | None,
     *,
     started: datetime | None,
     duration_s: float,
@@ -220,6 +222,7 @@ def summarize(
         latency_ms=whole.latency(),
         fanout=FanOutSummary.of(fleet.fanout, counters.late_broadcasts),
         auth=_auth(fleet),
+        target=target,
         failures=[_failure(group, secrets) for group in watch.failures],
         generator=GeneratorSummary(
             fleet.size,

@@ -133,6 +133,7 @@ def _run(run: Result, width: int, paint: Paint) -> list[str]:
         ("Fan-out", _fan_out(run, width)),
         ("Stages", _stages(run, width)),
         ("Failures", _failures(run.failures, width, paint)),
+        ("Target, by its own account", _target(run, width, paint)),
         ("Generator", _generator(run, width, paint)),
     ]
     lines: list[str] = []
@@ -339,6 +340,28 @@ def _failures(failures: Sequence[FailureSummary], width: int, paint: Paint) -> l
             lines += paint.dim([fit(text, width)])
     if len(failures) > FAILURES_SHOWN:
         lines.append(f"  … and {len(failures) - FAILURES_SHOWN} further kinds")
+    return lines
+
+
+def _target(run: Result, width: int, paint: Paint) -> list[str]:
+    """What the target said of itself, and where that is not what the clients saw."""
+    seen = run.target
+    if seen is None:
+        return []
+    facts = [f"{shown(seen.state)} at last" if seen.troubled else shown(seen.state)]
+    if seen.troubled:
+        facts.append(f"in trouble in {figures.count(seen.troubled)} of {figures.count(seen.polls)} polls")
+    if seen.memory_first_mib is not None and seen.memory_last_mib is not None:
+        first, last = figures.significant(seen.memory_first_mib, 3), figures.significant(seen.memory_last_mib, 3)
+        facts.append(f"memory {first} → {last} MiB")
+    if seen.memory_growth_mib_per_hour is not None:
+        facts.append(f"growth {figures.limit_figure(seen.memory_growth_mib_per_hour, 'MiB/h')} under steady load")
+    if seen.delivered_claimed is not None:
+        facts.append(f"{figures.count(seen.delivered_claimed)} deliveries claimed")
+    lines = flow(facts, width=width)
+    for difference in seen.differences:
+        told = wrap(shown(difference), width=width, indent="    ", first="  ▲ ")
+        lines += [paint.tone(line, Tone.NEAR) for line in told]
     return lines
 
 

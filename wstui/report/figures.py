@@ -93,11 +93,13 @@ def size(octets: float) -> str:
 
 
 def limit_figure(value: float | None, unit: str) -> str:
-    """A threshold's figure in the unit of its limit ("ms", "%", "/s" or none)."""
+    """A threshold's figure in the unit of its limit ("ms", "%", "/s", "MiB/h" or none)."""
     if unit == "ms":
         return milliseconds(value)
     if unit == "%":
         return percent(None if value is None else value / 100)
     if unit == "/s":
         return rate(value)
+    if unit == "MiB/h":
+        return NOTHING if value is None else f"{significant(value)} MiB/h"
     return significant(value) if value is None or value != round(value) else count(value)

@@ -35,6 +35,8 @@ def figure(result: Result, name: str) -> float | None:
         case "auth.correct":
             attempted = sum(row.attempted for row in result.auth)
             return sum(row.correct for row in result.auth) / attempted * 100 if attempted else None
+        case "target.memory_growth":
+            return result.target.memory_growth_mib_per_hour if result.target else None
         case "connections.dropped":
             return float(seen.dropped)
         case "messages.timed_out":

@@ -14,7 +14,7 @@ from typing import Literal, cast
 from wstui.scenario.errors import BadValue, nearest
 from wstui.scenario.quantity import plain_number, shortest_decimal
 
-Unit = Literal["ms", "%", "/s", ""]
+Unit = Literal["ms", "%", "/s", "MiB/h", ""]
 Op = Literal["<", "<=", ">", ">=", "=="]
 
 DISTRIBUTIONS = ("connect", "response", "roundtrip", "fanout.spread", "delivery")
@@ -31,6 +31,7 @@ FIGURES: dict[str, Unit] = {
     "fanout.completeness": "%",
     "fanout.duplicates": "",
     "generator.late_sends": "",
+    "target.memory_growth": "MiB/h",
 }
 """Metrics that are one figure, with its unit."""
 
@@ -39,12 +40,13 @@ METRICS = (*FIGURES, *(f"{family}.{stat}" for family in DISTRIBUTIONS for stat i
 """The metrics worth offering; any other percentile is valid too."""
 
 _PERCENTILE = re.compile(r"p(100|\d{1,2}(?:\.\d+)?)", re.ASCII)
-_LIMIT = re.compile(r"(<=|>=|==|<|>)\s*(\d+(?:\.\d+)?)\s*(us|ms|s|%|/s|)", re.ASCII)
+_LIMIT = re.compile(r"(<=|>=|==|<|>)\s*(\d+(?:\.\d+)?)\s*(us|ms|s|%|/s|MiB/h|)", re.ASCII)
 _TO_MS = {"us": Decimal("0.001"), "ms": Decimal(1), "s": Decimal(1000)}
 _TAKES: dict[Unit, tuple[str, str]] = {
     "ms": ("a duration", "< 20ms"),
     "%": ("a share", ">= 99%"),
     "/s": ("a rate", ">= 1000/s"),
+    "MiB/h": ("a growth", "< 50MiB/h"),
     "": ("a plain number", "<= 10"),
 }
 MOST_USED = 1000.0
