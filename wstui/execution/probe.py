@@ -29,7 +29,12 @@ from wstui.scenario.secrecy import secrets_of
 
 
 class Unreachable(Exception):
-    """The target can't be loaded; the text says why and what to do."""
+    """The target can't be loaded: `what` says why, `fix` what to do."""
+
+    def __init__(self, what: str, fix: str) -> None:
+        super().__init__(f"{what}: {fix}")
+        self.what = what
+        self.fix = fix
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +60,22 @@ class Probe:
         return now
 
 
-async def probe(scenario: Scenario) -> Probe:
+async def probe(scenario: Scenario, seen: Probe | None = None) -> Probe:
     """Open one client as the load will: resolve, connect, TLS, upgrade, ready condition, close with 1000.
 
-    A client that is turned away after the upgrade is no error here: a server may admit only some.
-    Raises Unreachable.
+    It is another implementation of WebSocket than that of the load. A client that is turned away after the upgrade is
+    no error here: a server may admit only some. `seen` is filled as it goes. Raises Unreachable.
     """
+    seen = Probe() if seen is None else seen
     try:
-        return await _probe(scenario)
+        await _probe(scenario, seen)
     except Unreachable as error:
-        raise Unreachable(mask_text(str(error), secrets_of(scenario))) from None
+        secrets = secrets_of(scenario)
+        raise Unreachable(mask_text(error.what, secrets), error.fix) from None
+    return seen
 
 
-async def _probe(scenario: Scenario) -> Probe:
-    seen = Probe()
+async def _probe(scenario: Scenario, seen: Probe) -> None:
     target = scenario.target
     spec = spec_of(scenario)
     identity = Identity(spec)
@@ -80,8 +87,8 @@ async def _probe(scenario: Scenario) -> Probe:
         addresses = await loop.getaddrinfo(uri.host, uri.port, type=socket.SOCK_STREAM)
     except (socket.gaierror, UnicodeError) as error:
         raise Unreachable(
-            f"the name {uri.host!r} is not known here ({getattr(error, 'strerror', error)}): "
-            "check target.url, --url or WS_URL"
+            f"the name {uri.host!r} is not known here ({getattr(error, 'strerror', error)})",
+            "check target.url, --url or WS_URL",
         ) from None
     at = seen.add("resolve", at, str(addresses[0][4][0]))
     sock = await _connect(addresses, place, target.connect_timeout)
@@ -90,7 +97,7 @@ async def _probe(scenario: Scenario) -> Probe:
         context = tls_context(spec) if uri.secure else None
     except (OSError, ssl.SSLError) as error:
         sock.close()
-        raise Unreachable(f"the TLS files can't be used ({error}): check ca_file, cert_file and key_file") from None
+        raise Unreachable(f"the TLS files can't be used ({error})", "check ca_file, cert_file and key_file") from None
     parts = urlsplit(target.url)
     try:
         connection = await connect(
@@ -111,14 +118,13 @@ async def _probe(scenario: Scenario) -> Probe:
         )
     except (OSError, InvalidHandshake, InvalidURI, ConnectionClosed, EOFError) as error:
         sock.close()
-        raise Unreachable(_refusal(error, scenario, place)) from None
+        raise _refusal(error, scenario, place) from None
     at = seen.add("upgrade", at, connection.subprotocol or "")
     try:
         await _ready(connection, scenario, seen, at)
     finally:
         with contextlib.suppress(Exception):
             await connection.close()
-    return seen
 
 
 async def _connect(addresses: Sequence[tuple[Any, ...]], place: str, timeout_s: float) -> socket.socket:
@@ -138,12 +144,14 @@ async def _connect(addresses: Sequence[tuple[Any, ...]], place: str, timeout_s: 
             raise
     if failure.errno == errno.ECONNREFUSED:
         raise Unreachable(
-            f"nothing listens on {place}: start the server (`wstui demo` brings one along), "
-            "or give its address with --url or WS_URL"
+            f"nothing listens on {place}",
+            "start the server (`wstui demo` brings one along), or give its address with --url or WS_URL",
         )
     if isinstance(failure, TimeoutError):
-        raise Unreachable(f"no answer from {place} within {timeout_s:g} s: check the address and any firewall between")
-    raise Unreachable(f"{place} can't be reached ({cause_of(failure).message}): check the address and the network")
+        raise Unreachable(
+            f"no answer from {place} within {timeout_s:g} s", "check the address and any firewall between"
+        )
+    raise Unreachable(f"{place} can't be reached ({cause_of(failure).message})", "check the address and the network")
 
 
 async def _ready(connection: ClientConnection, scenario: Scenario, seen: Probe, at: int) -> None:
@@ -161,8 +169,8 @@ async def _ready(connection: ClientConnection, scenario: Scenario, seen: Probe, 
             seen.add("settle", at)
             return
         raise Unreachable(
-            f"{mask_url(target.url)} opens, but no message of type {target.welcome!r} came within {timeout:g} s: "
-            'set target.ready = "open", or target.welcome to what the server says first'
+            f"{mask_url(target.url)} opens, but no message of type {target.welcome!r} came within {timeout:g} s",
+            'set target.ready = "open", or target.welcome to what the server says first',
         ) from None
     except ConnectionClosed:
         closed = connection.close_code, connection.close_reason
@@ -191,29 +199,37 @@ _ADVICE = {
 }
 
 
-def _refusal(error: BaseException, scenario: Scenario, place: str) -> str:
-    """A refused or failed handshake in one sentence with what to do."""
+def _refusal(error: BaseException, scenario: Scenario, place: str) -> Unreachable:
+    """A refused or failed handshake in words, with what to do."""
     if isinstance(error, InvalidStatus):
         status = error.response.status_code
         phrase = visible(error.response.reason_phrase, 60)
         body = visible(bytes(error.response.body or b"").strip(), 120)
-        said = f": {body}" if body and not body.startswith("<") else ""
+        said = f" ({body})" if body and not body.startswith("<") else ""
         advice = _ADVICE.get(status, "check that target.url is its WebSocket endpoint")
-        return f"{place} refused the first client with HTTP {status} {phrase}{said}; {advice}"
+        return Unreachable(f"{place} refused the first client with HTTP {status} {phrase}{said}", advice)
     if isinstance(error, ssl.SSLCertVerificationError):
-        return (
-            f"the certificate of {place} is not trusted ({error.verify_message}): "
-            "name its authority with --ca-file, or accept any with --insecure"
+        return Unreachable(
+            f"the certificate of {place} is not trusted ({error.verify_message})",
+            "name its authority with --ca-file, or accept any with --insecure",
         )
     if isinstance(error, ssl.SSLError):
-        return f"{place} does not speak TLS as expected ({cause_of(error).message}): is it ws:// rather than wss://?"
+        return Unreachable(
+            f"{place} does not speak TLS as expected ({cause_of(error).message})", "is it ws:// rather than wss://?"
+        )
     if isinstance(error, TimeoutError):
         wait = scenario.target.connect_timeout
-        return (
-            f"{place} accepts connections but did not answer the upgrade within {wait:g} s: is it a WebSocket server?"
+        return Unreachable(
+            f"{place} accepts connections but did not answer the upgrade within {wait:g} s", "is it a WebSocket server?"
         )
     if isinstance(error, InvalidMessage | EOFError | ConnectionResetError):
-        return f"{place} did not answer the upgrade with HTTP: is it a WebSocket server, or does it want wss://?"
+        return Unreachable(
+            f"{place} did not answer the upgrade with HTTP", "is it a WebSocket server, or does it want wss://?"
+        )
     if isinstance(error, OSError):
-        return f"{place} failed during the handshake: {cause_of(error).message}"
-    return f"{place} answered the upgrade wrongly: {visible(str(error), 120)}"
+        return Unreachable(
+            f"{place} failed during the handshake ({cause_of(error).message})", "look in the server's log"
+        )
+    return Unreachable(
+        f"{place} answered the upgrade wrongly ({visible(str(error), 120)})", "is target.url its WebSocket endpoint?"
+    )

@@ -12,6 +12,7 @@ from wstui.execution.breakpoint import run_for
 from wstui.execution.probe import probe
 from wstui.execution.result import Result, SuiteResult, Verdict
 from wstui.execution.status import State, Status, SuiteStatus
+from wstui.fleet.transport import FleetError
 from wstui.scenario.model import Scenario
 
 TICK_S = 0.2
@@ -28,21 +29,30 @@ class SuiteRun:
         cooldown_s: float = 0.0,
         probe_first: bool = True,
         on_result: Callable[[Result], None] | None = None,
+        first: int = 0,
+        earlier: Sequence[Result | None] = (),
     ) -> None:
-        """`probe_first` tries one client before the load begins; `on_result` is called after each run."""
-        if not scenarios:
-            raise ValueError("a suite needs at least one scenario")
+        """`probe_first` tries one client before the load begins; `on_result` is called after each run.
+
+        A suite that is resumed begins at scenario number `first` (from 0); `earlier` are the results of those before
+        it, None where there is none: they are skipped.
+        """
+        if not 0 <= first < len(scenarios):
+            raise ValueError(f"a suite of {len(scenarios)} scenarios has none to begin with at {first}")
         self._scenarios = list(scenarios)
         self._name = name or scenarios[0].name
         self._cooldown_s = cooldown_s
         self._probe_first = probe_first
         self._on_result = on_result
-        self._run = run_for(self._scenarios[0])
-        self._index = 0
+        self._first = first
+        self._earlier = [*earlier, *[None] * first][:first]
+        self._run = run_for(self._scenarios[first])
+        self._index = first
         self._results: list[Result] = []
         self._cooling: Status | None = None
         self._skipped = False
         self._stopped = False
+        self._fault = ""  # why a run could not be made
 
     # -- the operator (any thread) -----------------------------------------------------------------------------
 
@@ -95,6 +105,11 @@ class SuiteRun:
         """What is run, in order."""
         return tuple(self._scenarios)
 
+    @property
+    def pauses_s(self) -> float:
+        """Seconds of all cooldowns between the runs."""
+        return self._cooldown_s * (len(self._scenarios) - 1)
+
     # -- the suite ---------------------------------------------------------------------------------------------
 
     def execute(self) -> Result | SuiteResult:
@@ -105,18 +120,24 @@ class SuiteRun:
         """Run all. Raises Unreachable when the first client finds no server, FleetError when no load can be made."""
         started = datetime.now().astimezone()
         if self._probe_first:
-            await probe(self._scenarios[0])
-        for index, scenario in enumerate(self._scenarios):
-            if index:
+            await probe(self._scenarios[self._first])
+        for index in range(self._first, len(self._scenarios)):
+            if index > self._first:
                 await self._cool_down()
                 if self._stopped:
                     break
-                self._run = run_for(scenario)
+                self._run = run_for(self._scenarios[index])
                 self._index = index
                 self._cooling = None
             if self._stopped:
                 self._run.drain()
-            result = await self._run.execute()
+            try:
+                result = await self._run.execute()
+            except FleetError as error:
+                if not self._results:
+                    raise
+                self._fault = str(error)  # what was measured before is worth keeping
+                break
             self._results.append(result)
             if self._on_result is not None:
                 self._on_result(result)
@@ -124,12 +145,14 @@ class SuiteRun:
                 break
         if len(self._scenarios) == 1:
             return self._results[0]
+        names = [scenario.name for scenario in self._scenarios]
         return SuiteResult(
             name=self._name,
             started=started.isoformat(timespec="milliseconds"),
             finished=datetime.now().astimezone().isoformat(timespec="milliseconds"),
-            verdict=combine(self._results, [s.name for s in self._scenarios]),
-            runs=self._results,
+            verdict=combine([*self._earlier, *self._results], names, first=self._first, fault=self._fault),
+            runs=[*(result for result in self._earlier if result is not None), *self._results],
+            skipped=[name for name, result in zip(names, self._earlier, strict=False) if result is None],
         )
 
     async def _cool_down(self) -> None:
@@ -142,7 +165,7 @@ class SuiteRun:
             self._cooling = None
 
     def _suite_status(self, left_s: float) -> SuiteStatus:
-        passed: list[bool | None] = [result.passed for result in self._results]
+        passed = [None if result is None else result.passed for result in [*self._earlier, *self._results]]
         return SuiteStatus(
             tuple(scenario.name for scenario in self._scenarios),
             self._index,
@@ -152,19 +175,30 @@ class SuiteRun:
         )
 
 
-def combine(results: Sequence[Result], names: Sequence[str]) -> Verdict:
-    """One verdict for several runs: passed when all were run and each passed."""
-    broken = [
-        f"{name}: {result.verdict.reason}" for name, result in zip(names, results, strict=False) if not result.passed
-    ]
+def combine(results: Sequence[Result | None], names: Sequence[str], *, first: int = 0, fault: str = "") -> Verdict:
+    """One verdict for several runs: passed when all were run and each passed.
+
+    The suite was begun at number `first`. The results before that are of an earlier time, or None where there is
+    none: what was skipped is named and not judged. `fault` says why the next one could not be run.
+    """
+    judged = [(name, result) for name, result in zip(names, results, strict=False) if result is not None]
+    told = [f"{name}: {result.verdict.reason}" for name, result in judged if not result.passed]
     missing = list(names[len(results) :])
     if missing:
-        broken.append(f"not run: {', '.join(missing)}")
+        told.append(f"not run: {', '.join(missing)}" + (f" ({fault})" if fault else ""))
+    passed = not told
+    if passed:
+        told = [f"all {len(judged)} runs passed" if len(judged) > 1 else f"{judged[0][0]} passed"]
+    before = list(zip(names, results[:first], strict=False))
+    told += [f"{name} as it was at {result.started}" for name, result in before if result is not None]
+    if skipped := [name for name, result in before if result is None]:
+        told.append(f"skipped: {', '.join(skipped)}")
+    found = [result for _, result in judged]
     return Verdict(
-        passed=not broken,
-        reason="; ".join(broken) if broken else f"all {len(results)} runs passed",
-        generator_limited=any(result.verdict.generator_limited for result in results),
-        aborted=bool(missing) or any(result.verdict.aborted for result in results),
-        unreachable=any(result.verdict.unreachable for result in results),
-        thresholds=[outcome for result in results for outcome in result.verdict.thresholds],
+        passed=passed,
+        reason="; ".join(told),
+        generator_limited=any(result.verdict.generator_limited for result in found),
+        aborted=(bool(missing) and not fault) or any(result.verdict.aborted for result in found),
+        unreachable=any(result.verdict.unreachable for result in found),
+        thresholds=[outcome for result in found for outcome in result.verdict.thresholds],
     )

@@ -1,0 +1,157 @@
+"""The look before a run, at real servers: what is there passes, what is not is named with its fix."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import jwt
+import pytest
+
+from tests.execution.running import scenario
+from tests.servers.handshake import Gatekeeper, Refusing
+from tests.servers.server import Server
+from tests.servers.talk import Late
+from wstui.execution.checklist import Check, Mark
+from wstui.execution.preflight import nats, preflight
+from wstui.odin.broker import Broker
+from wstui.odin.server import OdinServer
+from wstui.odin.settings import Settings
+from wstui.odin.token import Verifier, sign
+from wstui.scenario.model import Auth, Scenario
+
+SECRET = "a secret that is long enough to sign with"
+
+
+@contextlib.asynccontextmanager
+async def odin(**settings: Any) -> AsyncIterator[str]:
+    async with OdinServer(Settings(port=0, **settings), Verifier.by_secret(SECRET)) as server:
+        yield f"ws://127.0.0.1:{server.port}/ws"
+
+
+def with_token(url: str, ttl: float = 3600.0, **settings: Any) -> Scenario:
+    auth = Auth(kind="token", token=sign("tester", SECRET, ttl))  # type: ignore[arg-type]
+    return scenario(url, auth=auth, **{"health": "auto", **settings})
+
+
+async def look(*scenarios: Scenario, nats_url: str = "") -> dict[str, Check]:
+    return {check.name: check async for check in preflight(scenarios, nats_url=nats_url)}
+
+
+def marks(found: dict[str, Check], *without: str) -> dict[str, str]:
+    # What others do on this machine is not what these tests are about.
+    return {name: check.mark.value for name, check in found.items() if name not in ("processors", "memory", *without)}
+
+
+async def test_a_sound_target_passes_all_the_way() -> None:
+    async with odin() as url:
+        found = await look(with_token(url))
+    assert marks(found) == dict.fromkeys(
+        ["resolve", "connect", "upgrade", "welcome", "reply", "health", "token", "clock", "files", "ports"], "pass"
+    )
+    assert "healthy" in found["health"].text
+    assert found["reply"].text.endswith("odin")
+    assert "eyJ" not in "".join(check.text + check.fix for check in found.values())
+
+
+async def test_a_real_nats_server_is_told_from_another_and_from_none() -> None:
+    async with Broker() as broker, Server() as other:
+        there = await nats(broker.url)
+        plain = await nats(f"127.0.0.1:{broker.port}")
+        wrong = await nats(f"nats://127.0.0.1:{other.port}")
+    gone = await nats(broker.url)
+    assert there.mark is plain.mark is Mark.PASS and "nats-server 2" in there.text
+    assert wrong.mark is gone.mark is Mark.FAIL
+    assert "connection refused" in gone.text and "nats-server" in gone.fix
+    assert (await nats("nats://host:port")).mark is Mark.FAIL
+
+
+async def test_a_nats_server_that_says_nothing_is_not_waited_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wstui.execution.preflight.NATS_TIMEOUT_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        seen = await nats(f"nats://127.0.0.1:{silent.getsockname()[1]}")
+    assert seen.mark is Mark.FAIL and "0.2 s" in seen.text
+
+
+async def test_a_token_that_ends_before_the_run_fails_though_it_opens_the_door() -> None:
+    async with odin() as url:
+        found = await look(with_token(url, ttl=30.0, hold=60.0))
+    assert marks(found, "token")["welcome"] == "pass"
+    assert found["token"].mark is Mark.FAIL and "wstui token" in found["token"].fix
+
+
+async def test_an_expired_token_is_named_twice_over() -> None:
+    async with odin() as url:
+        found = await look(with_token(url, ttl=-10.0))
+    assert found["client"].mark is Mark.FAIL and "token expired" in found["client"].text
+    assert found["token"].mark is Mark.FAIL and "has expired" in found["token"].text
+    assert "reply" not in found and "welcome" not in found
+
+
+async def test_a_token_in_the_url_counts_as_well_and_is_not_shown() -> None:
+    token = jwt.encode({"userId": "u", "exp": int(time.time()) + 5}, SECRET, algorithm="HS256")
+    async with odin() as url:
+        found = await look(scenario(f"{url}?token={token}", hold=60.0))
+    assert found["token"].mark is Mark.FAIL
+    assert found["welcome"].mark is Mark.PASS
+    assert token not in "".join(check.text + check.fix for check in found.values())
+
+
+async def test_tokens_that_this_box_signs_are_tried_too() -> None:
+    wrong = Auth(kind="jwt", secret="another secret, as long as the right one is")  # type: ignore[arg-type]
+    async with odin() as url:
+        sound = await look(scenario(url, auth=Auth(kind="mix", secret=SECRET)))  # type: ignore[arg-type]
+        foreign = await look(scenario(url, auth=wrong))
+    assert sound["welcome"].mark is sound["reply"].mark is sound["token"].mark is Mark.PASS
+    assert foreign["client"].mark is Mark.FAIL and "bad signature" in foreign["client"].text
+
+
+async def test_a_server_that_answers_nothing_fails_the_reply_and_only_that() -> None:
+    async with Late(delay_s=30.0) as server:
+        found = await look(scenario(server.url, timeout=0.3))
+    assert found["welcome"].mark is Mark.PASS
+    assert found["reply"].mark is Mark.FAIL and "0.3 s" in found["reply"].text
+    assert "clock" not in found
+
+
+async def test_who_only_listens_needs_no_reply() -> None:
+    async with Server() as server:
+        found = await look(scenario(server.url, exchange="listen"))
+    assert found["reply"].mark is Mark.PASS and server.messages.total() == 0
+
+
+async def test_a_refusal_and_a_gate_are_told_with_what_to_do() -> None:
+    async with Refusing(status=b"404 Not Found") as lost, Gatekeeper() as gate:
+        refused, gated = await look(scenario(lost.url)), await look(scenario(gate.url))
+    assert refused["client"].mark is Mark.FAIL and "path" in refused["client"].fix
+    assert gated["client"].mark is Mark.WARN and "1008" in gated["client"].text
+
+
+async def test_where_nothing_listens_this_box_is_looked_at_all_the_same() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        found = await look(scenario(f"ws://127.0.0.1:{taken.getsockname()[1]}/", health="auto", clients=10**6))
+    assert marks(found) == {"resolve": "pass", "client": "fail", "files": "fail", "ports": "fail"}
+
+
+async def test_a_source_address_that_is_not_ours_fails() -> None:
+    async with Server() as server:
+        asked = scenario(server.url, exchange="listen")
+        fleet = asked.fleet.model_copy(update={"local_addresses": ["127.0.0.2", "192.0.2.1"]})
+        found = await look(asked.model_copy(update={"fleet": fleet}))
+    assert found["addresses"].mark is Mark.FAIL
+    assert "192.0.2.1" in found["addresses"].text and "127.0.0.2" not in found["addresses"].text
+
+
+async def test_presets_that_go_to_the_same_place_are_tried_once() -> None:
+    async with Server() as server:
+        one, other = scenario(server.url), scenario(server.url, clients=500)
+        found = await look(one, other)
+        assert server.upgraded == 2  # one client of each implementation
+        messages = one.messages.model_copy(update={"exchange": "ping"})
+        apart = await look(one, other.model_copy(update={"name": "ping", "messages": messages}))
+    assert "500 needed" in found["ports"].text
+    assert {"test reply", "ping reply"} <= apart.keys()

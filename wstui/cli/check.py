@@ -1,0 +1,92 @@
+"""`wstui check`: everything that a run needs, looked at before it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from wstui.cli.exits import ABORTED, BROKEN, KEPT
+from wstui.cli.options import scenario_options
+from wstui.cli.prepare import prepare
+from wstui.execution.checklist import Check, Mark
+from wstui.execution.preflight import preflight
+from wstui.execution.suite import SuiteRun
+from wstui.report.columns import wrap
+from wstui.report.terminal import Paint, terminal_width, wants_colour
+from wstui.report.wording import Tone, shown
+
+SCHEMA = "wstui.check/1"
+_SIGNS = {Mark.PASS: ("✓", Tone.GOOD), Mark.WARN: ("▲", Tone.NEAR), Mark.FAIL: ("✗", Tone.BAD)}
+_NAME_WIDTH = 11
+
+
+@click.command()
+@click.argument("presets", nargs=-1, required=True, metavar="PRESET...")
+@scenario_options
+@click.option("--json", "as_json", is_flag=True, help="The checks as JSON on stdout.")
+def check(presets: tuple[str, ...], as_json: bool, **options: Any) -> None:
+    """Look at everything that a run of PRESET needs, each with the fix when it is missing.
+
+    NATS (where NATS_URL is set), the target, one client all the way, one message and its answer, the health endpoints,
+    the token until the planned end, the clocks, and this box: files, ports, processors, memory.
+
+    Exit status: 0 nothing is missing (there may be warnings), 1 something is, 2 usage or scenario error.
+    """
+    suite = prepare(presets, options)
+    paint, width = Paint(wants_colour(sys.stdout)), terminal_width(sys.stdout)
+
+    def say(found: Check) -> None:
+        if not as_json:
+            click.echo("\n".join(_lines(found, paint, width)))
+
+    try:
+        checks = asyncio.run(_collect(suite, say))
+    except KeyboardInterrupt:
+        sys.exit(ABORTED)
+    failed = sum(found.mark is Mark.FAIL for found in checks)
+    if as_json:
+        click.echo(_document(suite, checks))
+    else:
+        warned = sum(found.mark is Mark.WARN for found in checks)
+        counts = [f"{n} {word}" for n, word in ((failed, "failed"), (warned, "warned")) if n]
+        click.echo(f"\n{len(checks)} checks: {', '.join(counts) or 'all passed'}")
+    sys.exit(BROKEN if failed else KEPT)
+
+
+async def _collect(suite: SuiteRun, say: Callable[[Check], None]) -> list[Check]:
+    found = []
+    async for check in preflight(suite.scenarios, suite.pauses_s, os.environ.get("NATS_URL", "")):
+        say(check)
+        found.append(check)
+    return found
+
+
+def _lines(found: Check, paint: Paint, width: int) -> list[str]:
+    glyph, tone = _SIGNS[found.mark]
+    indent = " " * (_NAME_WIDTH + 3)
+    lines = wrap(shown(found.text), width=width, indent=indent, first=f"{glyph} {shown(found.name):<{_NAME_WIDTH}} ")
+    if found.fix:
+        lines += wrap(found.fix, width=width, indent=indent + "  ", first=indent + "→ ")
+    return [paint.tone(line, tone) if found.mark is not Mark.PASS else line for line in lines]
+
+
+def _document(suite: SuiteRun, checks: list[Check]) -> str:
+    return json.dumps(
+        {
+            "schema": SCHEMA,
+            "presets": [scenario.name for scenario in suite.scenarios],
+            "passed": all(found.mark is not Mark.FAIL for found in checks),
+            "checks": [
+                {"name": found.name, "state": found.mark.value, "text": found.text, "fix": found.fix}
+                for found in checks
+            ],
+        },
+        indent=2,
+        ensure_ascii=False,
+    )
