@@ -49,7 +49,7 @@ async def _parts() -> list[tuple[str, Callable[[], float]]]:
     shard = Shard(spec_of(scenario), lambda _snapshot: None)
     clients = []
     for number in range(CLIENTS):
-        client = Client(shard, number, shard._identity.plain)
+        client = Client(shard, number, number, shard._identity.plain)
         client.transport = Wire()  # type: ignore[assignment]
         client.step = Step.READY
         clients.append(client)

@@ -31,11 +31,12 @@ class Sum:
     response: Histogram
     round_trip: Histogram
     send_delay: Histogram
+    reconnect: Histogram
 
     @classmethod
     def nothing(cls) -> Sum:
         """The state before anything was counted."""
-        return cls(0, Counters(), *(Histogram() for _ in range(4)))
+        return cls(0, Counters(), *(Histogram() for _ in range(5)))
 
     def since(self, earlier: Sum) -> Sum:
         """What was counted after `earlier`, an older state of the same fleet."""
@@ -46,16 +47,18 @@ class Sum:
             self.response.since(earlier.response),
             self.round_trip.since(earlier.round_trip),
             self.send_delay.since(earlier.send_delay),
+            self.reconnect.since(earlier.reconnect),
         )
 
     def plus(self, other: Sum) -> Sum:
         """Two stretches of a run taken together."""
-        both = Sum(max(self.at_ns, other.at_ns), self.counters + other.counters, *(Histogram() for _ in range(4)))
+        both = Sum(max(self.at_ns, other.at_ns), self.counters + other.counters, *(Histogram() for _ in range(5)))
         for part in (self, other):
             both.connect.add(part.connect)
             both.response.add(part.response)
             both.round_trip.add(part.round_trip)
             both.send_delay.add(part.send_delay)
+            both.reconnect.add(part.reconnect)
         return both
 
 
@@ -237,13 +240,13 @@ class Fleet:
 
     def sum(self) -> Sum:
         """Counters and histograms of all shards added up."""
-        histograms = [Histogram() for _ in range(4)]
+        histograms = [Histogram() for _ in range(5)]
         at = 0
         for snapshot in self._latest.values():
             at = max(at, snapshot.at_ns)
             for histogram, data in zip(
                 histograms,
-                (snapshot.connect, snapshot.response, snapshot.round_trip, snapshot.send_delay),
+                (snapshot.connect, snapshot.response, snapshot.round_trip, snapshot.send_delay, snapshot.reconnect),
                 strict=True,
             ):
                 histogram.add(data)
@@ -258,6 +261,7 @@ def _bereaved(counters: Counters) -> Counters:
         open=0,
         opening=0,
         closing=0,
+        away=0,
         failed=counters.failed + counters.opening,
         closed=counters.closed + counters.open,
     )

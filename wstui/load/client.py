@@ -49,6 +49,7 @@ class Client(FrameReceiver, asyncio.Protocol):
         "closing_ns",
         "expired",
         "handshake",
+        "leaves_ns",
         "next_ns",
         "number",
         "opened_ns",
@@ -57,6 +58,7 @@ class Client(FrameReceiver, asyncio.Protocol):
         "sequence",
         "shard",
         "slot",
+        "stay_ns",
         "step",
         "task",
         "transport",
@@ -64,11 +66,13 @@ class Client(FrameReceiver, asyncio.Protocol):
         "waiting",
     )
 
-    def __init__(self, shard: Shard, number: int, uri: WebSocketURI) -> None:
+    def __init__(self, shard: Shard, number: int, slot: int, uri: WebSocketURI) -> None:
         super().__init__(uri, shard.spec.max_size)
         self.shard = shard
         self.number = number
-        self.slot = number // shard.spec.shards
+        self.slot = slot
+        self.stay_ns = 0  # how long it stays once it is ready; 0: until it is told to go
+        self.leaves_ns = 0
         self.transport: asyncio.Transport | None = None
         self.task: asyncio.Task[None] | None = None
         self.handshake: ClientProtocol | None = None

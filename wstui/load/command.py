@@ -37,6 +37,10 @@ class Spec(msgspec.Struct, tag="spec", frozen=True, kw_only=True):
     welcome: str = "connection:established"
     max_size: int = 1 << 20
     in_flight: int = 64
+    reconnect: str = "none"  # none | at once | exponential
+    reconnect_base_ns: int = 1_000_000_000
+    reconnect_cap_ns: int = 30_000_000_000
+    reconnect_attempts: int = 10
     # who a client is
     auth: str = "none"  # none | token | jwt | mix
     token: str = ""
@@ -69,6 +73,20 @@ class Ramp(msgspec.Struct, tag="ramp", frozen=True):
     over_ns: int
 
 
+class Arrive(msgspec.Struct, tag="arrive", frozen=True):
+    """Let clients arrive at the whole fleet for `over_ns`, `per_second` in millionths, and stay for `stay_ns` each.
+
+    They count from `first` on, over the run. They come on top of the ramp's. `cut` ends the arrivals of an earlier
+    command now; otherwise these go on to the end that they have.
+    """
+
+    first: int
+    per_second: int
+    over_ns: int
+    stay_ns: int
+    cut: bool = False
+
+
 class Pace(msgspec.Struct, tag="pace", frozen=True):
     """Let each client send every `every_ns`; 0 is a closed loop."""
 
@@ -97,7 +115,7 @@ class Heartbeat(msgspec.Struct, tag="heartbeat", frozen=True):
     """The operator is still there."""
 
 
-Command = Spec | Go | Ramp | Pace | Pause | Resume | Drain | Abort | Heartbeat
+Command = Spec | Go | Ramp | Arrive | Pace | Pause | Resume | Drain | Abort | Heartbeat
 
 
 class Joined(msgspec.Struct, tag="joined", frozen=True):

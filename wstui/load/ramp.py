@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,27 @@ class RampLine:
     def done(self, at_ns: int) -> bool:
         """Whether the line has ended."""
         return at_ns >= self.start_ns + self.over_ns
+
+
+@dataclass(frozen=True, slots=True)
+class ArrivalLine:
+    """Clients that arrive one after the other, `per_second` in millionths, from `start_ns` on for `over_ns`."""
+
+    start_ns: int
+    per_second: int
+    over_ns: int
+
+    def arrived(self, at_ns: int) -> int:
+        """How many have arrived by `at_ns`. Whole numbers throughout, so that no share of an arrival is ever lost."""
+        return self.per_second * min(max(at_ns - self.start_ns, 0), self.over_ns) // 10**15
+
+    def done(self, at_ns: int) -> bool:
+        """Whether the last one has arrived."""
+        return at_ns >= self.start_ns + self.over_ns
+
+    def cut(self, at_ns: int) -> ArrivalLine:
+        """The same up to `at_ns`, and nobody after it."""
+        return replace(self, over_ns=min(self.over_ns, max(at_ns - self.start_ns, 0)))
 
 
 def share(total: int, shard: int, shards: int) -> int:

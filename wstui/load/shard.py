@@ -9,7 +9,6 @@ import traceback
 from collections import deque
 from collections.abc import Callable
 from enum import IntEnum
-from heapq import heappop, heappush
 
 from websockets.extensions.base import ClientExtensionFactory
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
@@ -18,15 +17,18 @@ from websockets.typing import Origin, Subprotocol
 from wstui.load.admission import Admission
 from wstui.load.broadcasts import Broadcasts
 from wstui.load.client import BufferedClient, Client, Step
-from wstui.load.command import Abort, Command, Drain, Go, Heard, Pace, Pause, Ramp, Resume, Spec
+from wstui.load.comebacks import Comebacks
+from wstui.load.command import Abort, Arrive, Command, Drain, Go, Heard, Pace, Pause, Ramp, Resume, Spec
 from wstui.load.connector import Connector
 from wstui.load.exchange import EXCHANGES
 from wstui.load.identity import Identity
 from wstui.load.outcome import Cause, Outcome
 from wstui.load.pacer import Pacer
+from wstui.load.places import Places
 from wstui.load.ramp import RampLine, share
 from wstui.load.selfcheck import SelfCheck
 from wstui.load.template import Template
+from wstui.load.visitors import Visitors
 from wstui.measure.fanout import ClockOffset
 from wstui.measure.snapshot import Snapshot
 from wstui.measure.tally import Tally
@@ -86,9 +88,10 @@ class Shard:
         self._zero_ns = 0
         self._sequence = 0
         self._line = RampLine(0, 0, 0, 0)
-        self._places: list[int] = []  # of the clients that the ramp has asked for, the newest last
-        self._free: list[int] = []  # places whose clients are gone, a heap
-        self._leaving: set[int] = set()  # places that are free as soon as their clients are gone
+        self._places = Places()
+        self._ramped: list[int] = []  # places of the clients that the ramp has asked for, the newest last
+        self._visitors = Visitors(spec)
+        self._comebacks = Comebacks(spec, self.tally)
         self._live: dict[int, Client] = {}  # ready or closing, by number
         self._settling: deque[Client] = deque()
         self._closing: dict[Client, None] = {}
@@ -113,6 +116,10 @@ class Shard:
             case Ramp(to, over_ns):
                 clock = self._pacer.clock()
                 self._line = RampLine(clock, self._line.wanted(clock), to, over_ns)
+                self._thaw()
+                self._approach()
+            case Arrive():
+                self._visitors.arrive(command, self._pacer.clock())
                 self._thaw()
                 self._approach()
             case Pace(every_ns):
@@ -150,6 +157,7 @@ class Shard:
         self._pacer.stop()
         self._close_broadcasts()
         self._deadline_ns = time.monotonic_ns() + grace_ns
+        self._comebacks.forget_all()
         for client in list(self._connector.opening):
             client.abort()
 
@@ -164,6 +172,7 @@ class Shard:
         self.held = True
         self._pacer.stop()
         self._deadline_ns = time.monotonic_ns()
+        self._comebacks.forget_all()
         for client in [*self._connector.opening, *self._live.values()]:
             client.abort()
 
@@ -198,47 +207,66 @@ class Shard:
             self._tell_broadcasts(now)
 
     def _approach(self) -> None:
-        """Start or retire clients until as many are there as the ramp wants now."""
+        """Let clients come and go until as many are there as are wanted now."""
         if self._phase is not Phase.LOADING or self._zero_ns == 0:
             return
-        spec = self.spec
-        wanted = share(self._line.wanted(self._pacer.clock()), spec.shard, spec.shards)
-        self.tally.counters.wanted = wanted
-        while len(self._places) < wanted and self._connector.room > 0:
-            # A place is not taken again before its last client is gone, and the lowest one is taken first.
-            place = heappop(self._free) if self._free else len(self._places) + len(self._leaving)
-            self._places.append(place)
-            self._attempt(spec.shard + place * spec.shards)
-        if len(self._places) > wanted:
-            self._retire(len(self._places) - wanted)
+        clock, connector = self._pacer.clock(), self._connector
+        wanted = share(self._line.wanted(clock), self.spec.shard, self.spec.shards)
+        self.tally.counters.wanted = wanted + self._visitors.wanted(clock)
+        while connector.room > 0 and (absent := self._comebacks.due(clock)) is not None:
+            if absent.stay_ns and absent.leaves_ns <= clock:
+                self._comebacks.forget(absent.number)
+                self._places.vacate(absent.slot)
+                continue
+            client = self._attempt(absent.number, absent.slot, absent.stay_ns)
+            client.leaves_ns, client.sequence, client.turn = absent.leaves_ns, absent.sequence, absent.turn
+        while connector.room > 0 and len(self._ramped) < wanted:
+            place = self._places.take()
+            self._ramped.append(place)
+            self._attempt(self.spec.shard + place * self.spec.shards, place)
+        while connector.room > 0 and (visitor := self._visitors.next(clock)) is not None:
+            number, stay_ns = visitor
+            place = self._places.take()
+            self._places.leave(place)
+            self._attempt(number, place, stay_ns)
+        if len(self._ramped) > wanted:
+            self._retire(len(self._ramped) - wanted)
+        for client in self._visitors.leaving(clock):
+            client.retire()
 
-    def _attempt(self, number: int) -> None:
+    def _attempt(self, number: int, place: int, stay_ns: int = 0) -> Client:
         counters = self.tally.counters
         counters.attempted += 1
         counters.opening += 1
         if self._admission is not None:
             self._admission.began(number)
-        self._connector.start(self._client(self, number, self._identity.uri(number)))
+        client = self._client(self, number, place, self._identity.uri(number))
+        client.stay_ns = stay_ns
+        self._connector.start(client)
+        return client
 
     def _retire(self, count: int) -> None:
-        """Let the newest clients go. Numbers whose attempt failed go without a sound."""
+        """Let the newest clients go. Numbers whose attempt failed, or that are away, go without a sound."""
         spec = self.spec
         opening = {client.number: client for client in self._connector.opening}
         for _ in range(min(count, CLOSES_A_TICK)):
-            place = self._places.pop()
+            place = self._ramped.pop()
             number = spec.shard + place * spec.shards
+            self._comebacks.forget(number)
             client = self._live.get(number) or opening.get(number)
             if client is None:
-                heappush(self._free, place)
+                self._places.give_back(place)
             else:
-                self._leaving.add(place)
+                self._places.leave(place)
                 client.retire()
 
-    def _vacate(self, place: int) -> None:
-        """The client that had this place is gone."""
-        if place in self._leaving:
-            self._leaving.discard(place)
-            heappush(self._free, place)
+    def _gone(self, client: Client, *, returns: bool) -> None:
+        """The client has no connection any more: it will try again, or its place is free."""
+        if self._comebacks.knows(client.number):
+            if returns and self._comebacks.plan(client.number, self._pacer.clock()):
+                return
+            self._comebacks.forget(client.number)
+        self._places.vacate(client.slot)
 
     def _settle(self, now: int) -> None:
         """Clients without a welcome are ready when they have stayed open long enough."""
@@ -306,7 +334,9 @@ class Shard:
 
     def _freeze_when_quiet(self) -> None:
         """Once the ramp is done, clients are long-lived: the collector need not look at them again."""
-        if not self._frozen and not self._connector.opening and self._line.done(self._pacer.clock()):
+        if self._frozen or self._connector.opening or self._visitors.expected:
+            return
+        if self._line.done(self._pacer.clock()):
             self._frozen = True
             gc.collect()
             gc.freeze()
@@ -342,6 +372,11 @@ class Shard:
         counters.open += 1
         tally.connect.record((at_ns if self.exchange.waits else client.opened_ns) - client.born_ns)
         self._live[client.number] = client
+        clock = self._pacer.clock()
+        if self._comebacks.knows(client.number):
+            self._comebacks.returned(client.number, clock)
+        if client.stay_ns:
+            self._visitors.stays(client, clock)
         if self._admission is not None:
             self._admission.ended(client.number, Outcome.READY)
         if self.broadcasts is not None:
@@ -361,7 +396,7 @@ class Shard:
         counters = self.tally.counters
         counters.opening -= 1
         setattr(counters, outcome.value, getattr(counters, outcome.value) + 1)
-        self._vacate(client.slot)
+        self._gone(client, returns=outcome is not Outcome.DRAINED)
         if self._admission is not None:
             self._admission.ended(client.number, outcome, cause)
         if cause is not None:
@@ -397,7 +432,14 @@ class Shard:
         self._closing[client] = None
         if self.broadcasts is not None:
             self.broadcasts.closed(client.slot)
+        if self._comebacks.enabled and self._phase is Phase.LOADING and self._is_wanted(client):
+            self._comebacks.dropped(client, self._pacer.clock())
         self._failure(client, cause, "")
+
+    def _is_wanted(self, client: Client) -> bool:
+        if client.stay_ns:
+            return client.leaves_ns > self._pacer.clock()
+        return not self._places.is_left(client.slot)
 
     def ended(self, client: Client) -> None:
         """A connection that was ready is gone."""
@@ -405,7 +447,7 @@ class Shard:
         if self._live.get(client.number) is client:
             del self._live[client.number]
             self.tally.counters.closing -= 1
-            self._vacate(client.slot)
+            self._gone(client, returns=True)
 
     def _failure(self, client: Client, cause: Cause, detail: str) -> None:
         at = time.monotonic_ns() - self._zero_ns

@@ -9,7 +9,7 @@ from wstui.measure.histogram import HistogramData
 
 
 class Counters(msgspec.Struct):
-    """Everything that is counted. Whole numbers since the start of the run, except the four states.
+    """Everything that is counted. Whole numbers since the start of the run, except the five states (`away` is one).
 
     attempted = ready + refused + timed_out + failed + drained + opening, at every moment.
     """
@@ -29,7 +29,11 @@ class Counters(msgspec.Struct):
     # ready clients that ended: by the other side, or by us
     dropped: int = 0
     closed: int = 0
+    # dropped clients that try to come back: away now, ready again, attempts, and those that tried too often
+    away: int = 0
     reconnects: int = 0
+    reconnect_attempts: int = 0
+    reconnects_given_up: int = 0
     # messages
     sent: int = 0
     received: int = 0
@@ -94,4 +98,5 @@ class Snapshot(msgspec.Struct, tag="snapshot"):
     send_delay: HistogramData = HistogramData()
     failures: list[FailureGroup] = []
     health: Health = Health()
+    reconnect: HistogramData = HistogramData()  # from a drop until ready again
     admitted: dict[str, Admitted] = {}  # by kind of token, where a scenario mixes them

@@ -15,7 +15,17 @@ _SHOWN = 60  # characters of a type's name
 class Tally:
     """Counters, message types, histograms and failures of one shard, cumulative since the start of the run."""
 
-    __slots__ = ("admitted", "connect", "counters", "failures", "response", "round_trip", "send_delay", "types")
+    __slots__ = (
+        "admitted",
+        "connect",
+        "counters",
+        "failures",
+        "reconnect",
+        "response",
+        "round_trip",
+        "send_delay",
+        "types",
+    )
 
     def __init__(self) -> None:
         self.counters = Counters()
@@ -24,6 +34,7 @@ class Tally:
         self.response = Histogram()
         self.round_trip = Histogram()
         self.send_delay = Histogram()
+        self.reconnect = Histogram()
         self.failures = FailureLog()
         self.admitted: dict[str, Admitted] = {}
 
@@ -57,5 +68,6 @@ class Tally:
             self.send_delay.data(),
             self.failures.groups(),
             health,
+            self.reconnect.data(),
             self.admitted,
         )
