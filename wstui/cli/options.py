@@ -41,6 +41,12 @@ _SCENARIO: list[Callable[[Command], Command]] = [
     click.option("--start", type=int, metavar="N", help="First load of such a search."),
     click.option("--most", type=int, metavar="N", help="Largest load of such a search."),
     click.option("--cooldown", metavar="TIME", help="Pause between the runs of a suite."),
+    click.option(
+        "--from",
+        "from_member",
+        metavar="NAME",
+        help="Resume a suite at this member; those before it are taken from the run store, or skipped.",
+    ),
     click.option("--no-probe", is_flag=True, help="Begin the load without trying one client first."),
 ]
 

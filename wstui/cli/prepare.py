@@ -11,6 +11,7 @@ import click
 
 from wstui.cli.exits import USAGE, fail
 from wstui.cli.options import flags_of
+from wstui.cli.resuming import earlier_results, first_of
 from wstui.execution.suite import SuiteRun
 from wstui.scenario.checks import warnings
 from wstui.scenario.errors import BadValue, ScenarioError, describe
@@ -41,7 +42,9 @@ def prepare(names: tuple[str, ...], options: dict[str, Any], environ: Mapping[st
         fail(describe(error.problems, shutil.get_terminal_size().columns), USAGE)
     except BadValue as error:
         fail(f"--cooldown {options['cooldown']}: {error}", USAGE)
-    for scenario in scenarios:
+    first = first_of(scenarios, options["from_member"])
+    earlier = earlier_results(scenarios[:first], options.get("store_path")) if first else []
+    for scenario in scenarios[first:]:
         for warning in warnings(scenario):
             click.echo(f"wstui: {warning}", err=True)
     return SuiteRun(
@@ -49,4 +52,6 @@ def prepare(names: tuple[str, ...], options: dict[str, Any], environ: Mapping[st
         name=name if len(scenarios) > 1 else scenarios[0].name,
         cooldown_s=cooldown_s,
         probe_first=not options["no_probe"],
+        first=first,
+        earlier=earlier,
     )

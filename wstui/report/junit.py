@@ -18,11 +18,21 @@ def render(result: Result | SuiteResult) -> str:
     limit: the server could then not be judged.
     """
     report = JUnitXml(shown(name_of(result)))
+    for name in result.skipped if isinstance(result, SuiteResult) else ():
+        report.add_testsuite(_skipped(name))
     for run in runs_of(result):
         report.add_testsuite(_suite(run))
     report.update_statistics()  # type: ignore[no-untyped-call]
     xml: bytes = report.tostring()  # type: ignore[no-untyped-call]
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + xml.decode("utf-8") + "\n"
+
+
+def _skipped(name: str) -> TestSuite:
+    suite = TestSuite(shown(name))
+    case = TestCase("verdict", f"{shown(name)}.run", 0.0)
+    case.result = [Skipped("the suite was resumed after it")]
+    suite.add_testcase(case)
+    return suite
 
 
 def _suite(run: Result) -> TestSuite:

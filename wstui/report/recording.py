@@ -6,6 +6,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +117,7 @@ class Recording(Watcher):
 
     def _finish(self, store: Store, whole: Result | SuiteResult | None) -> None:
         for position, result in enumerate(runs_of(whole) if whole else []):
-            if result.started in self._finished:
+            if result.started in self._finished or _is_before(result, whole):
                 continue
             current = self._current
             if current is None or current.started != result.started:
@@ -136,6 +137,13 @@ class Recording(Watcher):
             with store.transaction() as db:
                 db.execute("UPDATE runs SET state = 'interrupted' WHERE id = ?", (self._current.id,))
         apply_retention(store)
+
+
+def _is_before(result: Result, whole: Result | SuiteResult | None) -> bool:
+    """Whether a result was there before its suite was resumed: it is in the store, or was taken out on purpose."""
+    if not isinstance(whole, SuiteResult):
+        return False
+    return datetime.fromisoformat(result.started) < datetime.fromisoformat(whole.started)
 
 
 class _Written:
