@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from wstui.odin.sink import Behaviour, Connection, Sink
@@ -44,6 +44,11 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
+async def heard(client: ClientConnection) -> str | bytes:
+    """The next message; a sink that says nothing fails the test instead of hanging it."""
+    return await asyncio.wait_for(client.recv(), WAIT_S)
+
+
 def ping(timestamp: int) -> str:
     return json.dumps({"type": "ping", "timestamp": timestamp})
 
@@ -69,9 +74,9 @@ async def test_an_echo_is_what_was_sent() -> None:
     async with sinking(Behaviour(mode="echo")) as (_, url), connect(url, max_size=None) as client:
         for message in ("", "short", "ä€𝄞", b"\x00\xff", "x" * 125, "y" * 126, b"z" * 65_536, "w" * 300_000):
             await client.send(message)
-            assert await client.recv() == message
+            assert await heard(client) == message
         await client.send(["in ", "several ", "parts"])
-        assert await client.recv() == "in several parts"
+        assert await heard(client) == "in several parts"
         await (await client.ping())
 
 
@@ -95,18 +100,18 @@ async def test_frames_may_be_cut_and_joined_anywhere() -> None:
 
 async def test_a_ping_is_answered_with_its_own_timestamp() -> None:
     async with sinking(Behaviour()) as (sink, url), connect(url) as client:
-        assert json.loads(await client.recv())["type"] == "connection:established"
+        assert json.loads(await heard(client))["type"] == "connection:established"
         for text, original in (
             (ping(1732393000000), 1732393000000),
             ('{"timestamp":12, "type":"ping","seq":3}', 12),
             ('{"type":"ping","timestamp":13,"clientId":"a"}', 13),
         ):
             await client.send(text)
-            pong = json.loads(await client.recv())
+            pong = json.loads(await heard(client))
             assert (pong["type"], pong["originalTimestamp"]) == ("pong", original)
         await client.send('{"type":"subscribe"}')
         await client.send(ping(5))
-        assert json.loads(await client.recv())["originalTimestamp"] == 5
+        assert json.loads(await heard(client))["originalTimestamp"] == 5
         assert (sink.received, sink.sent, sink.malformed) == (5, 4, 1)
 
 
@@ -129,7 +134,7 @@ async def test_the_log_has_a_row_for_each_message_with_the_names_that_it_carries
         began = time.monotonic_ns()
         for client, text in ((one, "wstui:7:41;...."), (two, "wstui:9:42;"), (one, ping(43)), (two, "anonymous")):
             await client.send(text)
-            await client.recv()
+            await heard(client)
         ended = time.monotonic_ns()
         log = SinkLog.decode(sink.full_log())
         assert list(log.client) == [7, 9, 0, 1]
@@ -145,10 +150,11 @@ async def test_the_log_has_a_row_for_each_message_with_the_names_that_it_carries
 
 async def test_every_reply_waits_as_long_as_asked() -> None:
     async with sinking(Behaviour(delay_s=0.05, record=True)) as (sink, url), connect(url) as client:
-        await client.recv()
+        await heard(client)
         for number in range(10):
             await client.send(ping(number))
-        replies = [json.loads(await client.recv())["originalTimestamp"] for _ in range(10)]
+            await until(lambda: sink.received > number)  # noqa: B023 - it is awaited here
+        replies = [json.loads(await heard(client))["originalTimestamp"] for _ in range(10)]
         assert replies == list(range(10))
         log = sink.log
         assert all(sent - got >= 50_000_000 for got, sent in zip(log.received_ns, log.sent_ns, strict=True))
@@ -156,12 +162,12 @@ async def test_every_reply_waits_as_long_as_asked() -> None:
 
 async def test_lost_replies_are_counted_exactly_and_never_come() -> None:
     async with sinking(Behaviour(lose=0.3, record=True, seed=1)) as (sink, url), connect(url) as client:
-        await client.recv()
+        await heard(client)
         for number in range(300):
             await client.send(ping(number))
         await until(lambda: sink.received == 300)
         assert 50 < sink.lost < 150
-        answered = {json.loads(await client.recv())["originalTimestamp"] for _ in range(300 - sink.lost)}
+        answered = {json.loads(await heard(client))["originalTimestamp"] for _ in range(300 - sink.lost)}
         unanswered = {key for key, sent in zip(sink.log.key, sink.log.sent_ns, strict=True) if sent == NEVER}
         assert unanswered == set(range(300)) - answered
         assert len(unanswered) == sink.lost
@@ -169,24 +175,28 @@ async def test_lost_replies_are_counted_exactly_and_never_come() -> None:
 
 async def test_connections_are_reset_once_and_later_ones_live() -> None:
     async with sinking(Behaviour(reset_at_s=0.2)) as (sink, url):
+        reader, writer = await upgraded(url)
         async with connect(url) as first, connect(url) as second:
             for client in (first, second):
-                await client.recv()
+                await heard(client)
                 with pytest.raises(ConnectionClosed) as raised:
-                    await asyncio.wait_for(client.recv(), WAIT_S)
+                    await heard(client)
                 assert raised.value.rcvd is None
+        with pytest.raises(ConnectionResetError):  # and not a mere end
+            await reader.read()
+        writer.close()
         async with connect(url) as later:
-            await later.recv()
+            await heard(later)
             await later.send(ping(1))
-            assert json.loads(await later.recv())["originalTimestamp"] == 1
+            assert json.loads(await heard(later))["originalTimestamp"] == 1
         assert [event[0] for event in sink.log.events] == ["reset"]
 
 
 async def test_broadcasts_have_their_size_and_go_to_everybody() -> None:
     plan = Broadcast(rate=200, size=200, count=20)
     async with sinking(Behaviour(broadcast=plan)) as (sink, url), connect(url) as one:
-        await one.recv()
-        got = [await asyncio.wait_for(one.recv(), WAIT_S) for _ in range(20)]
+        await heard(one)
+        got = [await heard(one) for _ in range(20)]
         assert {len(text) for text in got} == {200}
         assert len({json.loads(text)["nonce"] for text in got}) == 20
         assert sink.summary()["broadcasts"] == 20
@@ -196,12 +206,12 @@ async def test_broadcasts_have_their_size_and_go_to_everybody() -> None:
 async def test_what_is_left_out_and_what_is_doubled_is_known_exactly() -> None:
     plan = Broadcast(rate=500, size=100, count=100, drop=0.2, duplicate=0.1, at_s=0.3, seed=2)
     async with sinking(Behaviour(broadcast=plan)) as (sink, url), connect(url) as one, connect(url) as two:
-        await one.recv()
-        await two.recv()
+        await heard(one)
+        await heard(two)
         await until(lambda: sink.summary()["broadcasts"] == 100)
         for client, connection in zip((one, two), list(sink.clients), strict=True):
             expected = 100 - connection.dropped + connection.duplicated
-            got = [await asyncio.wait_for(client.recv(), WAIT_S) for _ in range(expected)]
+            got = [await heard(client) for _ in range(expected)]
             assert len(got) - len(set(got)) == connection.duplicated
             assert connection.dropped > 0
             assert connection.duplicated > 0
@@ -216,13 +226,13 @@ async def test_a_process_says_where_it_is_stalls_once_and_writes_its_log(tmp_pat
     options = ("--record", "--stall", "0.4", "--stall-at", "0.2", "--log", str(file))
     async with SinkProcess(*options) as sink:
         async with connect(sink.url) as client:
-            await client.recv()
+            await heard(client)
             async with asyncio.timeout(WAIT_S):
                 number = 0
                 while not (await sink.summary())["events"]:
                     number += 1
                     await client.send(ping(number))
-                    await client.recv()
+                    await heard(client)
             summary = await sink.summary()
             assert (summary["open"], summary["received"], summary["replied"]) == (1, number, number)
             assert summary["cpu_ns"] > 0
