@@ -22,7 +22,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import msgspec
 
@@ -172,7 +172,7 @@ class Sink:
 
     # -- what it tells -----------------------------------------------------------------------------------------
 
-    def summary(self) -> dict[str, object]:
+    def summary(self) -> dict[str, Any]:
         """Counts, clocks and its own CPU time, as `GET /log` tells them."""
         here = self.clients
         ended = self.log.per_connection
