@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from wstui.scenario.model import Stage
+from wstui.scenario.population import clients_at
 
 
 class PlanClock:
@@ -91,5 +92,6 @@ class Plan:
         return current + sum(stage.over for stage in self.stages[self.index + 1 :])
 
     def clients(self, index: int) -> int:
-        """The clients wanted at the end of stage `index`: a stage that names none keeps those before it."""
-        return next((stage.clients for stage in reversed(self.stages[: index + 1]) if stage.clients is not None), 0)
+        """The clients wanted at the end of stage `index`: those of the ramps, and visitors who are still to stay."""
+        stages = self.stages[: index + 1]
+        return clients_at(stages, sum(stage.over for stage in stages))

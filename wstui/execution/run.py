@@ -22,9 +22,10 @@ from wstui.execution.watch import Watch
 from wstui.fleet.fleet import Fleet, Sum
 from wstui.fleet.local import LocalTransport
 from wstui.fleet.transport import Transport
-from wstui.load.command import Abort, Command, Drain, Go, Pace, Pause, Ramp, Resume
+from wstui.load.command import Abort, Arrive, Command, Drain, Go, Pace, Pause, Ramp, Resume
 from wstui.load.ramp import RampLine
 from wstui.scenario.model import Scenario, Stage
+from wstui.scenario.population import arrivals
 
 NS = 1_000_000_000
 TICK_S = 0.1
@@ -46,6 +47,7 @@ class Run:
         self._state = State.STARTING
         self._target_clients = 0
         self._line = RampLine(0, 0, 0, 0)  # the ramp that the shards are on, by the plan's clock
+        self._visitors = 0  # numbers given to visitors so far
         self._every_s = scenario.messages.every
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake = asyncio.Event()
@@ -245,7 +247,24 @@ class Run:
         elif skipped:
             # The stage that was skipped may have been on its way somewhere: stay where it got to.
             self._lead(self._line.wanted(self._plan_ns()), 0)
-        self._mark("stage", f"{stage.name}: {self._target_clients} clients, {stage.over:g} s")
+        self._admit(stage, cut=skipped)
+        arriving = f", {stage.arrive:g}/s arrive" if stage.arrive else ""
+        self._mark("stage", f"{stage.name}: {self._target_clients} clients{arriving}, {stage.over:g} s")
+
+    def _admit(self, stage: Stage, *, cut: bool) -> None:
+        """Let the visitors of a stage come; `cut`: and no more of the stage before it."""
+        if not stage.arrive and not cut:
+            return
+        self._fleet.send(
+            Arrive(
+                self._visitors,
+                round((stage.arrive or 0.0) * NS),
+                round(stage.over * NS),
+                round((stage.stay or 0.0) * NS),
+                cut,
+            )
+        )
+        self._visitors += arrivals(stage) + 1
 
     # -- commands, on the run's loop ---------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from wstui.execution.script import script_of
 from wstui.fleet.local import spare_cores
 from wstui.load.command import Spec
-from wstui.scenario.model import Scenario
+from wstui.scenario.model import Messages, Scenario
 
 NS = 1_000_000_000
 
@@ -38,6 +38,10 @@ def spec_of(scenario: Scenario, shard: int = 0, shards: int = 1) -> Spec:
         ready=target.ready,
         welcome=target.welcome,
         max_size=target.max_size,
+        reconnect=target.reconnect,
+        reconnect_base_ns=round(target.reconnect_base * NS),
+        reconnect_cap_ns=round(target.reconnect_cap * NS),
+        reconnect_attempts=target.reconnect_attempts,
         auth=auth.kind,
         token=auth.token.get_secret_value(),
         secret=auth.secret.get_secret_value(),
@@ -53,6 +57,16 @@ def spec_of(scenario: Scenario, shard: int = 0, shards: int = 1) -> Spec:
         arrivals=messages.arrivals,
         jitter=messages.jitter,
         seed=messages.seed,
-        fanout=messages.fanout == "on" or (messages.fanout == "auto" and messages.exchange in ("odin", "listen")),
+        subscribe=list(messages.subscribe),
+        subscribe_each=messages.subscribe_each,
+        slow_readers=messages.slow_readers,
+        fanout=_follows_broadcasts(messages),
         fanout_window_ns=round(messages.fanout_window * NS),
     )
+
+
+def _follows_broadcasts(messages: Messages) -> bool:
+    if messages.fanout == "auto":
+        # Where each client has its own subscriptions, no message is meant for all.
+        return messages.exchange in ("odin", "listen") and not messages.subscribe
+    return messages.fanout == "on"

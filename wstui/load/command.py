@@ -58,6 +58,9 @@ class Spec(msgspec.Struct, tag="spec", frozen=True, kw_only=True):
     arrivals: str = "fixed"  # fixed | jitter | poisson
     jitter: float = 0.5
     seed: int = 0
+    subscribe: list[str] = []  # the names that clients share out among themselves; none: they stay with "all"
+    subscribe_each: int = 0  # 0: each takes all of them
+    slow_readers: float = 0.0  # the share of the clients that stop reading when they are ready
     fanout: bool = True
     fanout_window_ns: int = 5_000_000_000
 
@@ -74,7 +77,7 @@ class Ramp(msgspec.Struct, tag="ramp", frozen=True):
 
 
 class Arrive(msgspec.Struct, tag="arrive", frozen=True):
-    """Let clients arrive at the whole fleet for `over_ns`, `per_second` in millionths, and stay for `stay_ns` each.
+    """Let clients arrive at the whole fleet for `over_ns`, `per_second` in billionths, and stay for `stay_ns` each.
 
     They count from `first` on, over the run. They come on top of the ramp's. `cut` ends the arrivals of an earlier
     command now; otherwise these go on to the end that they have.

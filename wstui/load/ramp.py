@@ -32,7 +32,7 @@ class RampLine:
 
 @dataclass(frozen=True, slots=True)
 class ArrivalLine:
-    """Clients that arrive one after the other, `per_second` in millionths, from `start_ns` on for `over_ns`."""
+    """Clients that arrive one after the other, `per_second` in billionths, from `start_ns` on for `over_ns`."""
 
     start_ns: int
     per_second: int
@@ -40,7 +40,7 @@ class ArrivalLine:
 
     def arrived(self, at_ns: int) -> int:
         """How many have arrived by `at_ns`. Whole numbers throughout, so that no share of an arrival is ever lost."""
-        return self.per_second * min(max(at_ns - self.start_ns, 0), self.over_ns) // 10**15
+        return self.per_second * min(max(at_ns - self.start_ns, 0), self.over_ns) // 10**18
 
     def done(self, at_ns: int) -> bool:
         """Whether the last one has arrived."""

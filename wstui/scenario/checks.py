@@ -129,10 +129,15 @@ def _stage_findings(scenario: Scenario) -> Iterator[Finding]:
     if not stages:
         yield Finding(("stages",), "is missing: write [[stages]] with name, over and clients", rests_on=(("load",),))
         return
-    if stages[0].clients is None:
+    if stages[0].clients is None and stages[0].arrive is None:
         yield Finding(("stages", 0, "clients"), "is missing: nobody is connected before the first stage")
     elif not scenario.peak_clients:
         yield Finding(("stages",), "ask for no client at all: give at least one stage clients above 0")
+    for index, stage in enumerate(stages):
+        if (stage.arrive is None) != (stage.stay is None):
+            missing, given = ("stay", "arrive") if stage.stay is None else ("arrive", "stay")
+            example = 'stay = "20s"' if missing == "stay" else 'arrive = "50/s"'
+            yield Finding(("stages", index, missing), f"is missing beside {given}: write {example}")
     if not scenario.duration_s:
         yield Finding(("stages",), "last 0s in all")
     names = [stage.name for stage in stages]

@@ -19,9 +19,11 @@ from pydantic import (
 from wstui.scenario.errors import BadValue
 from wstui.scenario.quantity import (
     format_duration,
+    format_rate,
     format_share,
     format_size,
     parse_duration,
+    parse_rate,
     parse_share,
     parse_size,
     plain_number,
@@ -33,6 +35,7 @@ FROM_FILE: Final = {"units": "required"}
 
 LONGEST_S = 366 * 86400.0
 MOST_CLIENTS = 10_000_000
+MOST_A_SECOND = 100_000
 
 
 def _duration(value: Any, info: ValidationInfo) -> Any:
@@ -48,6 +51,22 @@ def _duration(value: Any, info: ValidationInfo) -> Any:
 
 def _size(value: Any) -> Any:
     return parse_size(value) if isinstance(value, str) else _whole(value)
+
+
+def _rate(value: Any, info: ValidationInfo) -> Any:
+    if isinstance(value, str):
+        return parse_rate(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise BadValue('is no rate: write "50/s" or "90/min"')
+    if info.context == FROM_FILE:
+        raise BadValue('is a number without a unit: write "50/s" or "90/min"', f"{value:g}/s" if value > 0 else "")
+    return float(value)
+
+
+def _some(value: float) -> float:
+    if not 0 < value <= MOST_A_SECOND:
+        raise BadValue(f"must be more than 0, and at most {MOST_A_SECOND}/s")
+    return value
 
 
 def _share(value: Any, info: ValidationInfo) -> Any:
@@ -108,6 +127,13 @@ Size = Annotated[
     PlainSerializer(format_size, return_type=str, when_used="json"),
 ]
 """Bytes."""
+Rate = Annotated[
+    float,
+    BeforeValidator(_rate),
+    AfterValidator(_some),
+    PlainSerializer(format_rate, return_type=str, when_used="json"),
+]
+"""So many a second."""
 Share = Annotated[
     float,
     BeforeValidator(_share),

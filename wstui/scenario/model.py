@@ -13,9 +13,23 @@ from pydantic import AfterValidator, Field, PrivateAttr, SecretStr, ValidationIn
 
 from wstui.scenario.breakpoint import Breakpoint
 from wstui.scenario.errors import BadValue
-from wstui.scenario.fields import Address, Count, Duration, HeaderName, Line, Share, Size, Table, Token, Wait, Whole
+from wstui.scenario.fields import (
+    Address,
+    Count,
+    Duration,
+    HeaderName,
+    Line,
+    Rate,
+    Share,
+    Size,
+    Table,
+    Token,
+    Wait,
+    Whole,
+)
 from wstui.scenario.masking import MASK, is_secret_header, mask_url
 from wstui.scenario.mix import Mix
+from wstui.scenario.population import peak
 from wstui.scenario.reference import Origin
 from wstui.scenario.template import Template
 from wstui.scenario.threshold import Limit, parse_limit, parse_metric
@@ -43,6 +57,10 @@ class Target(Table):
     health_gate: bool = False  # end the run when the target says that it is unhealthy, or stays degraded
     connect_timeout: Wait = 10.0
     close_timeout: Duration = 3.0
+    reconnect: Literal["none", "at once", "exponential"] = "none"  # whether clients that were dropped come back
+    reconnect_base: Wait = 1.0  # exponential: up to this before the first attempt, up to twice as much before the next
+    reconnect_cap: Wait = 30.0  # exponential: never more; each delay is drawn anew from 0 up to its bound
+    reconnect_attempts: Annotated[Whole, Field(ge=1, le=1_000_000)] = 10  # in vain, then never again
     max_size: Size = 1 << 20
     headers: dict[HeaderName, Line] = Field(default_factory=dict)
     subprotocols: list[Token] = Field(default_factory=list)
@@ -75,11 +93,17 @@ class Auth(Table):
 
 
 class Stage(Table):
-    """A stretch of the load: `clients` are reached in a straight line over `over`."""
+    """A stretch of the load: `clients` are reached in a straight line over `over`.
+
+    With `arrive` others come on top of them, one after the other at this rate, stay for `stay` once they are ready,
+    and close: the open model. They come however the target fares, as people do who know nothing of one another.
+    """
 
     name: Annotated[Line, Field(min_length=1)]
     over: Duration
     clients: Count | None = None  # None: as many as before
+    arrive: Rate | None = None  # clients that arrive during this stage: "50/s"; None: nobody
+    stay: Wait | None = None  # how long each of them stays, counted from when it is ready
 
     @property
     def is_cooldown(self) -> bool:
@@ -101,6 +125,10 @@ class Messages(Table):
     feed: str = ""  # template: a CSV file with a header, for {{feed.column}}; beside the preset, or from where one is
     feed_per: Literal["client", "message"] = "client"  # client n has row n; or each message takes the next row
     seed: Annotated[Whole, Field(ge=0, lt=1 << 63)] = 0  # the same seed draws the same random values again
+    # clients leave "all" and take some of these tokens, by the Odin protocol; none: they stay
+    subscribe: list[Annotated[Line, Field(min_length=1)]] = Field(default_factory=list)
+    subscribe_each: Count = 0  # so many each, one client after the other; 0: all of them
+    slow_readers: Annotated[Share, AfterValidator(_part)] = 0.0  # the share of the clients that stop reading when ready
     fanout: Literal["auto", "on", "off"] = "auto"  # follow broadcasts; auto: where the exchange expects some
     fanout_window: Wait = 5.0  # how long a broadcast is followed from its first receipt
 
@@ -171,7 +199,7 @@ class Scenario(Table):
         """The largest number of clients that any stage, or the search for the limit, asks for."""
         if self.breakpoint is not None:
             return self.breakpoint.peak_clients
-        return max((stage.clients or 0 for stage in self.stages), default=0)
+        return peak(self.stages)
 
     @property
     def origin(self) -> Origin:

@@ -200,10 +200,15 @@ def _stages(
     factor = 1.0
     for name in ("clients", "scale"):
         if wish := wishes.get(name):
-            factor *= _factor(name, wish, peak, factor, problems)
+            # Without a ramp there are still arrivals to scale.
+            of = peak or (name == "scale" and any(stage.arrive for stage in stages))
+            factor *= _factor(name, wish, of, factor, problems)
+    scale = wishes.get("scale")
     for stage in data:
         if stage["clients"]:
             stage["clients"] = max(1, round(stage["clients"] * factor))
+        if stage["arrive"] and scale and float(scale.value) > 0:
+            stage["arrive"] *= float(scale.value)
     return data
 
 

@@ -1,4 +1,4 @@
-"""Durations ("250ms", "1h30m") and sizes ("64", "1MiB") as people write them, and back, without losing a bit.
+"""Durations ("250ms"), sizes ("1MiB"), rates and shares as people write them, and back, without losing a bit.
 
 Durations are seconds as float, sizes bytes as int. Decimal arithmetic between text and float keeps
 `parse_duration(format_duration(x)) == x` true for every duration that a scenario can hold.
@@ -28,6 +28,8 @@ _DURATION_WORDS = (
     (r"hours?|hrs?", "h"),
 )
 
+_A_SECOND = {"s": Decimal(1), "min": Decimal(60), "h": Decimal(3600)}
+_RATE = re.compile(r"(\d+(?:\.\d+)?)\s*/\s*(s|min|h)", re.ASCII)
 _SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%", re.ASCII)
 _BYTES = {"GiB": 1 << 30, "MiB": 1 << 20, "KiB": 1 << 10, "B": 1, "": 1}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)(GiB|MiB|KiB|B|)", re.ASCII)
@@ -99,6 +101,24 @@ def format_size(size: int) -> str:
             if size % _BYTES[unit] == 0:
                 return f"{size // _BYTES[unit]}{unit}"
     return str(size)
+
+
+def parse_rate(text: str) -> float:
+    """So many a second of "50/s", "90/min" or "10/h"; `BadValue` says what to write."""
+    match = _RATE.fullmatch(text.strip())
+    if match is None:
+        loose = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:/|per)?\s*([a-z]*)", text.strip().lower(), re.ASCII)
+        unit = next((unit for unit in _A_SECOND if loose and (loose[2] or "s").startswith(unit[0])), "")
+        raise BadValue('is no rate: write "50/s" or "90/min"', f"{loose[1]}/{unit}" if loose and unit else "")
+    rate = float(Decimal(match[1]) / _A_SECOND[match[2]])
+    if not math.isfinite(rate):
+        raise BadValue("is more than anything can do")
+    return rate
+
+
+def format_rate(rate: float) -> str:
+    """The text of a rate: "50/s"."""
+    return f"{plain_number(shortest_decimal(rate))}/s"
 
 
 def parse_share(text: str) -> float:
