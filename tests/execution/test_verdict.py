@@ -148,7 +148,7 @@ async def test_the_stages_and_the_timeline_tell_the_same_story_as_the_totals() -
     ]
     finished, dropped = await together(
         against(Server(), stages=stages, shards=2, every=0.05),
-        against(ClosingEarly(code=1001), stages=stages, every=0.05),
+        against(ClosingEarly(codes=(1001,)), stages=stages, every=0.05),
     )
     result = finished.result
     assert [stage.name for stage in result.stages] == ["ramp", "hold", "down", "cooldown"]
@@ -196,7 +196,7 @@ async def test_a_target_that_is_not_there_is_a_result_and_no_error() -> None:
     result = await wstui.run(
         wstui.Scenario(
             target=wstui.Target(url="ws://127.0.0.1:1/", health="off"),
-            stages=[wstui.Stage(name="ramp", over=0.1, clients=3)],
+            stages=[wstui.Stage(name="ramp", over=0.1, clients=3), wstui.Stage(name="hold", over=0.2)],
         )
     )
     assert not result.passed and result.verdict.unreachable

@@ -34,15 +34,17 @@ class Freezing(Server):
 
 
 class ClosingEarly(Server):
-    """Closes each connection by itself in the middle of the run."""
+    """Closes each connection by itself in the middle of the run, the first with the first of `codes`, and so on."""
 
-    code = 1000
+    codes: tuple[int, ...] = (1000,)
     reason = ""
     after_s = 0.5
 
     async def opened(self, client: Connection) -> None:
         await super().opened(client)
-        asyncio.get_running_loop().call_later(self.after_s, client.close, self.code, self.reason)
+        asyncio.get_running_loop().call_later(
+            self.after_s, client.close, self.codes[client.number % len(self.codes)], self.reason
+        )
 
 
 class Dropping(Server):
@@ -156,9 +158,9 @@ class Fragmenting(Server):
 
 
 class Breaking(Server):
-    """Sends a broken frame at each client's second ping."""
+    """Sends a broken frame at each client's second ping, to the first client the first, and so on."""
 
-    broken = b"\x83\x00"
+    broken: tuple[bytes, ...] = (b"\x83\x00",)
 
     async def opened(self, client: Connection) -> None:
         await super().opened(client)
@@ -167,7 +169,7 @@ class Breaking(Server):
     async def ping(self, client: Connection, timestamp: int) -> None:
         client.pings += 1  # type: ignore[attr-defined]
         if client.pings == 2:  # type: ignore[attr-defined]
-            client.write(self.broken)
+            client.write(self.broken[client.number % len(self.broken)])
         else:
             self.pong(client, timestamp)
 
