@@ -8,19 +8,18 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from textual.pilot import Pilot
+import pytest
+from textual.widgets import Input
 
-from tests.tui import fake
+from tests.tui import fake, fake_store
 from wstui.tui.app import WstuiApp
-from wstui.tui.session import Outcome
+from wstui.tui.screens.editor import FormLine
 
 FOLDER = Path(__file__).parents[2] / "screenshots"
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-Steps = Callable[[Pilot[Outcome], fake.FakeSession], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -33,6 +32,8 @@ class Shot:
     keys: tuple[str, ...] = ()
     ends: bool = False
     listens: bool = False
+    start: bool = False
+    replaced: tuple[tuple[str, str], ...] = ()
     passed: bool = True
 
 
@@ -54,25 +55,54 @@ SHOTS = [
     Shot("result_120x40_dark", (120, 40), ends=True),
     Shot("result_failed_80x24_dark", (80, 24), ends=True, passed=False),
     Shot("small_50x14_dark", (50, 14)),
+    Shot("start_120x40_dark", (120, 40), start=True),
+    Shot("start_120x40_light", (120, 40), "wstui-light", start=True),
+    Shot("start_80x24_dark", (80, 24), start=True),
+    Shot("confirm_120x40_dark", (120, 40), keys=("enter",), start=True),
+    Shot("editor_120x40_dark", (120, 40), keys=("e",), start=True, replaced=(("thresholds[0]", "response.p99 < 250"),)),
+    Shot("editor_120x40_light", (120, 40), "wstui-light", keys=("e",), start=True),
+    Shot("editor_80x24_dark", (80, 24), keys=("e",), start=True),
+    Shot("runs_120x40_dark", (120, 40), keys=("h", "down", "space", "up", "space"), start=True),
+    Shot("runs_80x24_dark", (80, 24), keys=("h", "c"), start=True),
 ]
 
 
 async def shoot(shot: Shot, folder: Path) -> Path:
     """Write one picture as SVG."""
+    with tempfile.TemporaryDirectory() as home, pytest.MonkeyPatch.context() as patch:
+        presets = fake_store.own_presets(Path(home) / ".config" / "wstui" / "presets")
+        patch.setenv("HOME", home)
+        patch.delenv("XDG_CONFIG_HOME", raising=False)
+        patch.setenv("TZ", "UTC")
+        patch.chdir(home)
+        return await _shoot(shot, folder, presets)
+
+
+async def _shoot(shot: Shot, folder: Path, presets: Path) -> Path:
     session = fake.FakeSession(outcome=fake.result(passed=shot.passed))
     if shot.listens:
         session.picture = fake.status(scenario=fake.LISTENING, fanout=fake.FANOUT, spread=())
-    app = WstuiApp(session, clock=lambda: fake.NOW, theme=shot.theme)
+    launches = fake_store.FakeLaunches()
+    launcher = launches.launcher(fake_store.FakeRuns())
+    app = WstuiApp(
+        None if shot.start else session, launcher=launcher, clock=lambda: fake.NOW, theme=shot.theme, presets=presets
+    )
     async with app.run_test(size=shot.size) as pilot:
         await pilot.pause()
         await pilot.press(*shot.keys)
+        await pilot.pause()
+        for name, text in shot.replaced:
+            line = next(line for line in app.screen.query(FormLine) if line.entry.key == name)
+            line.query_one(Input).value = text
+            await pilot.pause()
         if shot.ends:
             session.ended.set()
-            while not app.verdict_badge:
+            while app.busy:
                 await pilot.pause(0.02)
         await pilot.pause(0.3)
         svg = app.export_screenshot(title="wstui", simplify=True)
     session.ended.set()
+    launches.end()
     path = folder / f"{shot.name}.svg"
     # the fonts of this machine rather than a download
     path.write_text(re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL), encoding="utf-8")

@@ -12,13 +12,14 @@ from wstui.execution.status import State
 from wstui.measure.failure import FailureGroup
 from wstui.scenario.errors import ScenarioError
 from wstui.scenario.file import load
+from wstui.tui.amount import parse_clients
 from wstui.tui.app import WstuiApp
 from wstui.tui.keymap import read_keymap
 from wstui.tui.screens.controls import Controls
 from wstui.tui.screens.dashboard import Dashboard
 from wstui.tui.screens.help import HelpDialog
 from wstui.tui.screens.save import SaveDialog
-from wstui.tui.screens.steer import PaceDialog, RampDialog, parse_clients
+from wstui.tui.screens.steer import PaceDialog, RampDialog
 from wstui.tui.screens.stop import StopDialog
 from wstui.tui.widgets.errors import Errors
 from wstui.tui.widgets.table import Table

@@ -7,7 +7,7 @@ import contextlib
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,16 +19,21 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from wstui.scenario.errors import ScenarioError
-from wstui.scenario.presets import own_folder
+from wstui.scenario.model import Scenario
+from wstui.scenario.presets import PresetEntry, own_folder
+from wstui.tui.ending import wait_for
 from wstui.tui.keymap import key, read_keymap
 from wstui.tui.runner import Runner
 from wstui.tui.screens.controls import Controls
 from wstui.tui.screens.dashboard import Dashboard
 from wstui.tui.screens.dialog import Dialog
+from wstui.tui.screens.editor import Editor
 from wstui.tui.screens.help import HelpDialog
 from wstui.tui.screens.result import ResultScreen
+from wstui.tui.screens.runs import RunsScreen
+from wstui.tui.screens.start import StartScreen
 from wstui.tui.screens.stop import How, StopDialog
-from wstui.tui.session import Outcome, Session
+from wstui.tui.session import Launcher, Outcome, Session
 from wstui.tui.theme import DARK, LIGHT
 from wstui.tui.widgets.errors import Errors
 from wstui.tui.widgets.keys import Keys
@@ -36,7 +41,7 @@ from wstui.tui.widgets.table import Table
 
 _SIGNALS = ("SIGTERM", "SIGHUP", "SIGINT")
 _WATCH_S = 0.1
-_KEY_NAMES = {"enter": "enter", "ctrl+q": "q", "ctrl+p": "ctrl+p", "f1": "?"}
+_KEY_NAMES = {"enter": "enter", "ctrl+q": "q", "ctrl+p": "ctrl+p"}
 
 
 def utc_now() -> datetime:
@@ -44,14 +49,15 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-_KEYED = (Controls, Table, Errors, Dialog, StopDialog, ResultScreen)
+_KEYED = (Controls, Table, Errors, Dialog, StopDialog, ResultScreen, StartScreen, Editor, RunsScreen)
 
 
 class WstuiApp(App[Outcome]):
-    """One session from its start to its result.
+    """The terminal, from the choice of a preset, or the start of a session, to its result.
 
     Args:
-        session: what is carried out, in a thread of its own, from the moment the screen is up.
+        session: what is carried out, in a thread of its own, from the moment the screen is up; None: the start screen.
+        launcher: what the start screen, the editor and the list of runs can set going.
         presets: the operator's folder for saved presets.
         keymap: keys by binding id, in place of the usual ones.
         notice: said at the start, in the row of keys.
@@ -62,7 +68,8 @@ class WstuiApp(App[Outcome]):
     TITLE = "wstui"
     ENABLE_COMMAND_PALETTE = True
     BINDINGS: ClassVar[list[BindingType]] = [
-        key("question_mark,f1", "help", "Help", "app.help", "This help", shown=True, display="?"),
+        key("question_mark", "help", "Help", "app.help", "This help", shown=True, display="?"),
+        key("f1", "help", "Help", "app.help_f1", "This help, while you type", shown=True),
         key("ctrl+p", "command_palette", "Palette", "app.palette", "Command palette"),
         key("q,ctrl+q", "leave", "Quit", "app.quit", "Quit, asks during a run"),
         key("ctrl+c", "leave", "Quit", "app.interrupt", "Quit, asks during a run"),
@@ -70,8 +77,9 @@ class WstuiApp(App[Outcome]):
 
     def __init__(
         self,
-        session: Session,
+        session: Session | None = None,
         *,
+        launcher: Launcher | None = None,
         presets: Path | None = None,
         keymap: Mapping[str, str] | None = None,
         notice: str = "",
@@ -79,16 +87,15 @@ class WstuiApp(App[Outcome]):
         theme: str = DARK.name,
     ) -> None:
         super().__init__()
-        self.session = session
-        self.runner = Runner(session)
+        self.runner = Runner(session) if session is not None else None
+        self.launcher = launcher
         self.clock = clock
         self.presets = presets or own_folder()
-        self.verdict_badge: tuple[str, str] | None = None
         self.fault = ""
         self._notice = notice
         self._leaving = False
-        self._ended = False
-        self._told = False
+        self._told: Runner | None = None
+        self._launched: tuple[list[Scenario], str, float] | None = None
         self.register_theme(DARK)
         self.register_theme(LIGHT)
         self.theme = theme
@@ -96,29 +103,75 @@ class WstuiApp(App[Outcome]):
             self.set_keymap(keymap)
 
     def on_mount(self) -> None:
-        """Show the dashboard, begin the run."""
+        """Begin the run, or let the operator choose one."""
         self._handle_signals()
-        self.push_screen(Dashboard())
-        self.run_worker(self._carry_out(), name="run", group="run", exclusive=True, exit_on_error=True)
+        if self.runner is not None:
+            self._begin(self.runner)
+        else:
+            self.push_screen(StartScreen())
         if self._notice:
             self.call_after_refresh(self.say, self._notice, "warning")
 
-    async def _carry_out(self) -> None:
+    # runs
+
+    @property
+    def busy(self) -> bool:
+        """Whether a run is going on."""
+        return self.runner is not None and not self.runner.done.is_set()
+
+    @property
+    def outcome(self) -> Outcome:
+        """How the last run ended, as far as it has."""
+        return self.runner.outcome if self.runner is not None else Outcome()
+
+    @property
+    def verdict_badge(self) -> tuple[str, str] | None:
+        """Glyph, word and colour of the verdict, once there is one."""
+        return None if self.runner is None or self.busy else _badge(self.outcome)
+
+    def launch(self, scenarios: list[Scenario], name: str, cooldown_s: float = 0.0) -> None:
+        """Begin to run scenarios in order."""
+        if self.launcher is None:
+            return
+        launcher = self.launcher
+        if self._try(lambda: launcher.launch(scenarios, name, cooldown_s)):
+            self._launched = (scenarios, name, cooldown_s)
+
+    def begin_demo(self) -> None:
+        """Begin a run that brings its own server."""
+        if self.launcher is not None and self.launcher.demo is not None and self._try(self.launcher.demo):
+            self._launched = None
+
+    def _try(self, make: Callable[[], Session]) -> bool:
+        if self.busy:
+            self.say("a run is going on: end it before the next one begins", "warning")
+            return False
+        try:
+            runner = Runner(make())
+        except Exception as error:
+            self.say(f"cannot be run: {error}", "error")
+            return False
+        self._begin(runner)
+        return True
+
+    def _begin(self, runner: Runner) -> None:
+        self.runner = runner
+        self.push_screen(Dashboard(runner))
+        self.run_worker(self._carry_out(runner), name="run", group="run", exclusive=True, exit_on_error=True)
+
+    async def _carry_out(self, runner: Runner) -> None:
         """The worker behind which the load is made: starts the run in its thread, and notices its end.
 
         By a poll, because that thread must not wait for this loop.
         """
-        self.runner.start()
-        while not self.runner.done.is_set():
+        runner.start()
+        while not runner.done.is_set():
             await asyncio.sleep(_WATCH_S)
-        self._over()
+        self._over(runner)
 
-    def _over(self) -> None:
-        self._ended = True
-        outcome = self.runner.outcome
-        self.verdict_badge = _badge(outcome)
+    def _over(self, runner: Runner) -> None:
         if self._leaving:
-            self.exit(outcome)
+            self.exit(runner.outcome)
             return
         for screen in reversed(self.screen_stack):
             if isinstance(screen, Dashboard):
@@ -130,14 +183,42 @@ class WstuiApp(App[Outcome]):
 
     def tell_result(self) -> None:
         """Show the result once by itself: at the end, or when the operator has read what lies over the dashboard."""
-        if self._ended and not self._told and isinstance(self.screen, Dashboard):
-            self._told = True
+        if self.runner is not None and self._told is not self.runner and isinstance(self.screen, Dashboard):
             self.show_result()
 
     def show_result(self) -> None:
         """Show what came out."""
-        if self._ended and isinstance(self.screen, Dashboard):
-            self.push_screen(ResultScreen(self.runner.outcome, self.session.status))
+        if self.runner is not None and not self.busy and isinstance(self.screen, Dashboard):
+            self._told = self.runner
+            self.push_screen(ResultScreen(self.runner.outcome, self.runner.session.status))
+
+    # from screen to screen
+
+    def action_open(self) -> None:
+        """Back to the presets."""
+        if self.busy:
+            self.say("a run is going on: end it before you open another preset", "warning")
+            return
+        while len(self.screen_stack) > 1 and not isinstance(self.screen, StartScreen):
+            self.pop_screen()
+        if not isinstance(self.screen, StartScreen):
+            self.push_screen(StartScreen())
+
+    def edit(self, scenario: Scenario, preset: PresetEntry | None = None) -> None:
+        """Open the editor."""
+        self.push_screen(Editor(scenario, preset))
+
+    def action_runs(self) -> None:
+        """The runs that were kept."""
+        if self.launcher is not None and self.launcher.runs is not None and not isinstance(self.screen, RunsScreen):
+            self.push_screen(RunsScreen(self.launcher.runs))
+
+    def action_again(self) -> None:
+        """The run that has ended once more."""
+        if self._launched is not None and not self.busy:
+            launched = self._launched
+            self.action_open()
+            self.launch(*launched)
 
     def say(self, text: str, severity: str = "information") -> None:
         """A notice in the row of keys: it covers no figure."""
@@ -146,14 +227,24 @@ class WstuiApp(App[Outcome]):
                 keys.say(text, severity)
                 return
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What is not offered has no key."""
+        if action == "open":
+            return self.launcher is not None
+        if action == "again":
+            return self._launched is not None and not self.busy
+        if action == "runs":
+            return self.launcher is not None and self.launcher.runs is not None
+        return True
+
     # leaving
 
     def action_leave(self) -> None:
         """Quit; ask first while the run goes on."""
-        if self.runner.done.is_set() or not self.runner.started:
-            self.exit(self.runner.outcome)
+        if self.runner is None or not self.busy:
+            self.exit(self.outcome)
         elif not isinstance(self.screen, StopDialog):
-            self.push_screen(StopDialog(self.session.status, leaving=True), self._leave)
+            self.push_screen(StopDialog(self.runner.session.status, leaving=True), self._leave)
 
     def _leave(self, how: How | None) -> None:
         if how is None:
@@ -163,11 +254,13 @@ class WstuiApp(App[Outcome]):
 
     def stop(self, how: How) -> None:
         """End the run."""
+        if self.runner is None:
+            return
         if how == "drain":
-            self.session.drain()
+            self.runner.session.drain()
             self.say("draining: replies in flight are awaited, then every connection is closed with 1000", "warning")
         else:
-            self.session.abort()
+            self.runner.session.abort()
             self.say("aborting: every connection is dropped", "warning")
 
     async def action_quit(self) -> None:
@@ -217,9 +310,9 @@ class WstuiApp(App[Outcome]):
     def _signalled(self, number: int) -> None:
         """End the run in order, give the terminal back at once; `operate` waits for the rest."""
         self.log(signal=number)
-        if not self.runner.done.is_set():
-            self.session.drain()
-        self.exit(self.runner.outcome)
+        if self.runner is not None and self.busy:
+            self.runner.session.drain()
+        self.exit(self.outcome)
 
     def _fatal_error(self) -> None:
         """Textual's own report shows local variables, and those may hold a secret: tell only where it happened."""
@@ -260,17 +353,18 @@ KEYED = frozenset(
 
 
 def operate(
-    session: Session,
+    session: Session | None = None,
     *,
+    launcher: Launcher | None = None,
     presets: Path | None = None,
     theme: str = DARK.name,
 ) -> Outcome:
-    """Carry a session out in the terminal, and return what was measured, whatever happens to the screen.
+    """Open the terminal, on a session or on the start screen, and return what was measured last, come what may.
 
     The terminal is restored before this waits for a run that is still draining; ctrl+c or SIGTERM then abort it.
     """
     keymap, notice = _keymap()
-    app = WstuiApp(session, presets=presets, keymap=keymap, notice=notice, theme=theme)
+    app = WstuiApp(session, launcher=launcher, presets=presets, keymap=keymap, notice=notice, theme=theme)
     fault = ""
     try:
         app.run()
@@ -279,33 +373,7 @@ def operate(
         traceback.print_exc()
     fault = app.fault or fault
     runner = app.runner
-    if runner.started and not runner.done.is_set():
-        session.drain()
-        _wait(runner)
-    return replace(runner.outcome, fault=fault)
-
-
-def _wait(runner: Runner) -> None:
-    """Wait for a run that drains without a screen."""
-    if not runner.wait(0.5):
-        print("waiting for the run to close its connections; ctrl+c drops them", file=sys.stderr)
-    while not runner.done.is_set():
-        try:
-            with _raising(signal.SIGTERM):
-                runner.wait()
-        except KeyboardInterrupt:
-            runner.session.abort()
-            runner.wait(5.0)
-            return
-
-
-@contextlib.contextmanager
-def _raising(number: int) -> Iterator[None]:
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(number, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(number, before)
+    if runner is not None and runner.started and not runner.done.is_set():
+        runner.session.drain()
+        wait_for(runner)
+    return replace(app.outcome, fault=fault)

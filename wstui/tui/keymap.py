@@ -21,9 +21,15 @@ def key(
     shown: bool = False,
     display: str | None = None,
     group: Binding.Group | None = None,
+    first: bool = False,
 ) -> Binding:
-    """A binding that can be remapped by its id and says what it does; `shown` puts it into the row of keys."""
-    return Binding(keys, action, name, show=shown, key_display=display, tooltip=tooltip, id=id, group=group)
+    """A binding that can be remapped by its id and says what it does.
+
+    `shown` puts it into the row of keys; `first` lets it win over what a focused widget does with the key.
+    """
+    return Binding(
+        keys, action, name, show=shown, key_display=display, tooltip=tooltip, id=id, group=group, priority=first
+    )
 
 
 def read_keymap(path: Path, ids: frozenset[str]) -> dict[str, str]:

@@ -1,12 +1,17 @@
-"""What the terminal needs of a run: its picture, its controls, and one blocking call that carries it out."""
+"""What the terminal needs from outside: a run to watch and steer, and who starts, checks, stores and compares runs.
+
+Protocols, so that the screens know neither how load is made nor where results lie; the commands wire them.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from wstui.execution.result import Result, SuiteResult
 from wstui.execution.status import Steerable
+from wstui.scenario.model import Scenario
 
 
 class Session(Steerable, Protocol):
@@ -32,3 +37,115 @@ class Outcome:
     result: Result | SuiteResult | None = None
     error: str = ""
     fault: str = ""
+
+
+class StoredRun(Protocol):
+    """A run that was kept. `summary` is its result without timeline; `state` "running", "finished", "interrupted"."""
+
+    @property
+    def id(self) -> int:
+        """Its number."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """The scenario's name."""
+        ...
+
+    @property
+    def started(self) -> str:
+        """When, as ISO 8601 with offset."""
+        ...
+
+    @property
+    def state(self) -> str:
+        """Whether it came to its end."""
+        ...
+
+    @property
+    def summary(self) -> Result:
+        """Its figures."""
+        ...
+
+
+class Change(Protocol):
+    """One metric of two runs; `better` is None where nothing changed or no direction is the better one."""
+
+    @property
+    def metric(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def unit(self) -> str:
+        """ms, %, /s or nothing."""
+        ...
+
+    @property
+    def before(self) -> float | None:
+        """The figure of A."""
+        ...
+
+    @property
+    def after(self) -> float | None:
+        """The figure of B."""
+        ...
+
+    @property
+    def significant(self) -> bool:
+        """Whether it is more than noise."""
+        ...
+
+    @property
+    def better(self) -> bool | None:
+        """Whether B is better than A."""
+        ...
+
+
+class Comparison(Protocol):
+    """What changed from run A to run B, and what speaks against comparing them."""
+
+    @property
+    def changes(self) -> Sequence[Change]:
+        """Metric by metric."""
+        ...
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """Why the two may not be comparable."""
+        ...
+
+
+class Runs(Protocol):
+    """The runs that were kept. Every method may raise an exception whose text an operator can act on."""
+
+    def newest(self, limit: int) -> Sequence[StoredRun]:
+        """The newest runs first, at most `limit`."""
+        ...
+
+    def result(self, number: int) -> Result:
+        """The whole result of a run, with its timeline."""
+        ...
+
+    def compare(self, before: int, after: int) -> Comparison:
+        """Two runs, metric by metric."""
+        ...
+
+    def delete(self, number: int) -> None:
+        """Forget a run."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Launcher:
+    """What the start screen and the editor can set going. What is None is not offered.
+
+    `launch` makes a session of scenarios in order, their common name, and the seconds of cooldown between them;
+    nothing is started before its `execute`. `demo` makes one that brings its own server. `check` opens one client
+    all the way and returns what it saw, a line each; it blocks, and raises with the reason when there is no way.
+    """
+
+    launch: Callable[[Sequence[Scenario], str, float], Session]
+    demo: Callable[[], Session] | None = None
+    check: Callable[[Scenario], Sequence[str]] | None = None
+    runs: Runs | None = None

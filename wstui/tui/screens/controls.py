@@ -10,6 +10,7 @@ from textual.screen import Screen
 from wstui.execution.status import State, Status
 from wstui.tui.history import History
 from wstui.tui.keymap import key
+from wstui.tui.runner import Runner
 from wstui.tui.screens.filter import FilterDialog
 from wstui.tui.screens.samples import SamplesDialog
 from wstui.tui.screens.save import SaveDialog
@@ -18,7 +19,7 @@ from wstui.tui.screens.stop import How, StopDialog
 from wstui.tui.summary import error_lines, summary, write_beside
 from wstui.tui.view import View
 from wstui.tui.widgets.errors import Errors, matches
-from wstui.tui.widgets.figures import clock, count, duration
+from wstui.tui.widgets.figures import clock, count, duration, tilde
 from wstui.tui.widgets.table import Table
 
 if TYPE_CHECKING:
@@ -60,10 +61,15 @@ class Controls(Screen[None]):
         key("slash", "filter", "Filter", "errors.filter", "Filter by kind or message", shown=True, display="/"),
         key("x", "export", "Export", "errors.export", "Export as JSON lines"),
         key("s", "save", "Save", "scenario.save", "Save as a TOML preset", shown=True),
+        key("e", "edit", "Edit", "scenario.edit", "Look into the scenario, change it, save it", shown=True),
+        key("h", "app.runs", "Runs", "scenario.runs", "Runs that were kept", shown=True),
+        key("o", "app.open", "Open", "scenario.open", "Open a preset"),
     ]
 
-    def __init__(self) -> None:
+    def __init__(self, runner: Runner) -> None:
         super().__init__()
+        self.runner = runner
+        self.session = runner.session
         self.view = View()
         self.history = History()
 
@@ -82,14 +88,14 @@ class Controls(Screen[None]):
 
     @property
     def _status(self) -> Status:
-        return self.owner.session.status
+        return self.session.status
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Nothing can be steered once the run has ended."""
         if action in _STEERING and self._status.state.ended:
             return False
         if action == "result":
-            return self.owner.runner.done.is_set()
+            return self.runner.done.is_set()
         return True
 
     def label_of(self, action: str) -> str | None:
@@ -104,10 +110,10 @@ class Controls(Screen[None]):
         """Pause, or go on."""
         status = self._status
         if status.state is State.PAUSED:
-            self.owner.session.resume()
+            self.session.resume()
             self.owner.say("Resumed: messages are sent again, the clock of the plan goes on")
         elif status.state is State.RUNNING:
-            self.owner.session.pause()
+            self.session.pause()
             self.owner.say(
                 f"Paused at {clock(status.elapsed_s)}: {count(status.counters.open)} connections stay open,"
                 " no messages are sent",
@@ -132,7 +138,7 @@ class Controls(Screen[None]):
             return
         clients, over_s = answer
         before = self._status.target_clients
-        self.owner.session.ramp(clients, over_s)
+        self.session.ramp(clients, over_s)
         self.owner.say(f"target {count(before)} → {count(clients)} clients over {duration(over_s)}")
 
     def action_pace(self) -> None:
@@ -142,7 +148,7 @@ class Controls(Screen[None]):
     def _pace(self, every_s: float | None) -> None:
         if every_s is None:
             return
-        self.owner.session.pace(every_s)
+        self.session.pace(every_s)
         self.owner.say(
             f"each client sends every {duration(every_s)}"
             if every_s
@@ -153,7 +159,7 @@ class Controls(Screen[None]):
         """End the current stage or cooldown."""
         status = self._status
         stage = next((s.name for s in status.stages if s.current), "")
-        self.owner.session.skip()
+        self.session.skip()
         self.owner.say(
             "cooldown skipped" if status.state is State.COOLDOWN else f"{stage or 'stage'} ended, the next one begins"
         )
@@ -237,7 +243,11 @@ class Controls(Screen[None]):
         except OSError as error:
             self.owner.say(f"cannot be written: {error.strerror or error}", "error")
             return
-        self.owner.say(done.format(path))
+        self.owner.say(done.format(tilde(path)))
+
+    def action_edit(self) -> None:
+        """Open the scenario in the editor; the run keeps what it began with."""
+        self.owner.edit(self._status.scenario)
 
     def action_save(self) -> None:
         """Ask where to save the scenario."""
@@ -245,4 +255,4 @@ class Controls(Screen[None]):
 
     def _saved(self, path: Path | None) -> None:
         if path is not None:
-            self.owner.say(f"saved to {path}")
+            self.owner.say(f"saved to {tilde(path)}")

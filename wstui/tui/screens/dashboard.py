@@ -6,6 +6,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 
 from wstui.execution.status import State, Status
+from wstui.tui.runner import Runner
 from wstui.tui.screens.controls import Controls
 from wstui.tui.widgets import faces
 from wstui.tui.widgets.banner import Banner
@@ -46,8 +47,8 @@ class Dashboard(Controls):
     VERTICAL_BREAKPOINTS = [(0, "-flat"), (16, "-low"), (20, "-short"), (32, "-tall")]  # noqa: RUF012
     AUTO_FOCUS = "Errors"
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, runner: Runner) -> None:
+        super().__init__(runner)
         self._shown: Status | None = None
         self._drawn: State | None = None
 
@@ -91,7 +92,7 @@ class Dashboard(Controls):
 
     def poll(self, *, charts: bool = False) -> None:
         """Draw the latest picture; charts only when there is something new in them."""
-        status = self.owner.session.status
+        status = self.session.status
         self.query_one(StatusLine).show(
             status, self.owner.clock(), frozen=self.view.frozen, verdict=self.owner.verdict_badge
         )

@@ -96,14 +96,14 @@ class Dialog(ModalScreen[Answer], Generic[Answer]):
         key("pageup", "scroll(-10)", "Page up", "dialog.page_up", "Ten rows up"),
         key("pagedown", "scroll(10)", "Page down", "dialog.page_down", "Ten rows down"),
     ]
-    TITLE_TEXT: ClassVar[str] = ""
+    title_text: str = ""
     STEERS: ClassVar[bool] = False
     """Whether the dialog commands the run: it then closes when the run ends."""
 
     def compose(self) -> ComposeResult:
         """Title, body, buttons."""
         with VerticalScroll(id="box", can_focus=False) as box:
-            yield Static(Content(self.TITLE_TEXT), classes="title")
+            yield Static(Content(self.title_text), classes="title")
             yield from self.body()
             if buttons := list(self.buttons()):
                 yield Horizontal(*buttons, classes="buttons")

@@ -1,4 +1,4 @@
-"""The filter of the error table, applied while it is typed."""
+"""The filter of a table, applied while it is typed."""
 
 from __future__ import annotations
 
@@ -10,21 +10,29 @@ from wstui.tui.screens.dialog import Field, Form
 class FilterDialog(Form[str]):
     """Asks for words that an error must contain; an empty filter shows all. Escape restores the one before."""
 
-    TITLE_TEXT = "Show errors that contain"
     SEND = "Filter"
 
-    def __init__(self, pattern: str, apply: Callable[[str], int]) -> None:
+    def __init__(
+        self,
+        pattern: str,
+        apply: Callable[[str], int],
+        what: str = "errors",
+        example: str = "timeout, 1013, shard …",
+    ) -> None:
+        """`apply` filters and returns how many are left; `what` they are called, `example` words to look for."""
         super().__init__()
+        self.title_text = f"Show {what} that contain"
+        self._example = example
         self._before = pattern
         self._apply = apply
 
     def fields(self) -> Iterable[Field]:
         """The words."""
-        yield Field("words", "words", self._before, str, self._hint, placeholder="timeout, 1013, shard …")
+        yield Field("words", "words", self._before, str, self._hint, placeholder=self._example)
 
     def _hint(self, text: str) -> str:
         shown = self._apply(text)
-        return f"{shown} group{'' if shown == 1 else 's'} shown; an empty filter shows all" if text else "all groups"
+        return f"{shown} shown; an empty filter shows all" if text else f"all {shown}"
 
     def answer(self, values: dict[str, str]) -> str:
         """The words."""

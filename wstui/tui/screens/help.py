@@ -34,7 +34,7 @@ _SIGNS: list[Entry] = [
     ("‖", "paused"),
     ("■", "stopped by the operator"),
 ]
-_OBVIOUS = ("result.up", "result.down", "result.page", "app.interrupt")
+_OBVIOUS = ("result.up", "result.down", "result.page", "app.interrupt", "app.help_f1")
 _KEYS = 8
 
 

@@ -65,7 +65,10 @@ class ResultScreen(Screen[None]):
         key("down,j", "scroll(1)", "Down", "result.down", "One row down"),
         key("pageup", "scroll(-10)", "Page up", "result.page_up", "Ten rows up"),
         key("pagedown", "scroll(10)", "Page down", "result.page_down", "Ten rows down"),
-        key("q", "app.leave", "Quit", "app.quit", "Quit", shown=True),
+        key("a", "app.again", "Again", "result.again", "Run it once more", shown=True),
+        key("o", "app.open", "Open", "result.open", "Open a preset", shown=True),
+        key("h", "app.runs", "Runs", "result.runs", "Runs that were kept", shown=True),
+        key("q", "app.leave", "Quit", "result.quit", "Quit", shown=True),
     ]
 
     def __init__(self, outcome: Outcome, status: Status) -> None:

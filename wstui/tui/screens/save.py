@@ -11,6 +11,7 @@ from wstui.scenario.errors import PresetExistsError, ScenarioError
 from wstui.scenario.file import save
 from wstui.scenario.model import Scenario
 from wstui.tui.screens.dialog import Field, Form
+from wstui.tui.widgets.figures import tilde
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,63}", re.ASCII)
 
@@ -32,7 +33,7 @@ def parse_place(text: str, folder: Path) -> Path:
 class SaveDialog(Form[Path]):
     """Asks for the place, and once more before a file is replaced; the answer is the file written."""
 
-    TITLE_TEXT = "Save this scenario as a preset"
+    title_text = "Save this scenario as a preset"
     SEND = "Save"
 
     def __init__(self, scenario: Scenario, folder: Path) -> None:
@@ -49,7 +50,7 @@ class SaveDialog(Form[Path]):
     def _hint(self, path: Path) -> str:
         if path != self._replace:
             self._replace = None
-        return f"{path}{'  is there already' if path.exists() else ''}"
+        return f"{tilde(path)}{'  is there already' if path.exists() else ''}"
 
     def answer(self, values: dict[str, Any]) -> Path | None:
         """Write the file; refuse where that is not possible, and the first time where it replaces one."""

@@ -6,33 +6,15 @@ from collections.abc import Iterable
 
 from wstui.execution.status import Status
 from wstui.scenario.quantity import format_duration, parse_duration
+from wstui.tui.amount import parse_clients
 from wstui.tui.screens.dialog import Field, Form
 from wstui.tui.widgets.figures import count, duration, rate
-
-MOST_CLIENTS = 10_000_000
-
-
-def parse_clients(text: str) -> int:
-    """A number of clients: 12000, 12 000 or 12k."""
-    plain = text.replace(" ", "").replace("_", "").replace(",", "").lower()
-    factor = 1
-    if plain.endswith("k"):
-        plain, factor = plain[:-1], 1000
-    try:
-        number = float(plain) * factor
-        if number != int(number):
-            raise ValueError
-    except (ValueError, OverflowError):
-        raise ValueError(f'"{text}" is not a number of clients: write 12000 or 12k') from None
-    if not 0 <= number <= MOST_CLIENTS:
-        raise ValueError(f"{text} is out of range: write 0 to {count(MOST_CLIENTS)}")
-    return int(number)
 
 
 class RampDialog(Form[tuple[int, float]]):
     """Asks for the clients to lead to and the seconds to take."""
 
-    TITLE_TEXT = "Lead the load to"
+    title_text = "Lead the load to"
     SEND = "Ramp"
     STEERS = True
 
@@ -73,7 +55,7 @@ class RampDialog(Form[tuple[int, float]]):
 class PaceDialog(Form[float]):
     """Asks for the interval between the sends of a client; 0 sends as soon as the reply is there."""
 
-    TITLE_TEXT = "Let each client send every"
+    title_text = "Let each client send every"
     SEND = "Set"
     STEERS = True
 

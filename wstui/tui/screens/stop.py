@@ -26,7 +26,7 @@ class StopDialog(Dialog[How]):
         key("d", "stop('drain')", "Drain", "stop.drain", "Finish what is in flight, then close", shown=True),
         key("a", "stop('abort')", "Abort", "stop.abort", "Drop every connection at once", shown=True),
     ]
-    TITLE_TEXT = "Stop this run?"
+    title_text = "Stop this run?"
     AUTO_FOCUS = "#button-keep"
     STEERS = True
 

@@ -93,7 +93,7 @@ def _draw(plot: Plot, width: int, height: int) -> list[Line]:
     scale = (
         _log_scale(values, plot.limit, rows) if plot.log else _linear_scale(values, plot.limit, rows, plot.least_top)
     )
-    labels = {tick: _label(tick) for tick in scale.ticks} if values else {}
+    labels = {tick: _label(tick, max(scale.ticks)) for tick in scale.ticks} if values else {}
     gutter = max(4, *(width_of(text) for text in labels.values())) if labels else 4
     columns = width - gutter - 1
     plot_from, span = plot.x_from, plot.x_to - plot.x_from
@@ -202,7 +202,7 @@ def _linear_scale(values: list[float], limit: float | None, rows: int, least_top
     low = min(0.0, min(values, default=0.0))
     if high <= low:
         high = low + 1.0
-    step = _nice((high - low) / max(1, min(6, rows // 2)))
+    step = _nice((high - low) / max(1, min(6, (rows - 1) // 2)))
     first, last = math.floor(low / step), math.ceil(high / step)
     return _Scale(first * step, last * step, False, tuple(i * step for i in range(first, last + 1)))
 
@@ -228,8 +228,9 @@ def _log_scale(values: list[float], limit: float | None, rows: int) -> _Scale:
     return replace(scale, ticks=ticks or (low, high))
 
 
-def _label(tick: float) -> str:
-    text = short(tick)
+def _label(tick: float, largest: float) -> str:
+    """A tick without needless digits; all thousands of a ruler are written alike."""
+    text = f"{tick / 1000:g}k" if largest >= 10_000 and 1000 <= tick < 10_000 else short(tick)
     return re.sub(r"\.0+(?=\D|$)", "", text)
 
 

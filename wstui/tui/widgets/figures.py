@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from pathlib import Path
 
 from rich.cells import cell_len, chop_cells
 
@@ -86,6 +87,14 @@ def wrap(text: str, width: int) -> list[str]:
             row = joined
     rows.append(row)
     return [clip(row, max(1, width)) for row in rows]
+
+
+def tilde(path: Path) -> str:
+    """A path as people write it: what lies at home begins with "~"."""
+    try:
+        return f"~/{path.relative_to(Path.home())}"
+    except (ValueError, RuntimeError):
+        return str(path)
 
 
 def count(value: int | None) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from textual import events
 from textual.binding import Binding
+from textual.widgets import Input
 
 from wstui.tui.widgets.figures import clean, clip
 from wstui.tui.widgets.lines import Line, Lines, cells, spread
 
 NOTICE_S = 5.0
+_NAMES = {"enter": "enter"}
 _GLYPHS = {"information": ("✓", "ok@panel"), "warning": ("▲", "warn@panel"), "error": ("✗", "bad@panel")}
 
 
@@ -65,11 +67,12 @@ class Keys(Lines):
         """Keys as shown, label and action, those of one group together."""
         out: list[tuple[str, str, str]] = []
         groups: dict[Binding.Group, int] = {}
+        typing = isinstance(self.screen.focused, Input)
         for active in self.screen.active_bindings.values():
             binding = active.binding
-            if not binding.show or not active.enabled:
+            if not binding.show or not active.enabled or (typing and _types(binding.key)):
                 continue
-            shown = self.app.get_key_display(binding)
+            shown = _NAMES.get(binding.key) or self.app.get_key_display(binding)
             if binding.group is not None:
                 index = groups.get(binding.group)
                 if index is not None:
@@ -95,3 +98,8 @@ class Keys(Lines):
             if start <= event.x < end:
                 await self.screen.run_action(action)
                 return
+
+
+def _types(key: str) -> bool:
+    """Whether a key types a character where there is an input."""
+    return len(key) == 1 or key in ("space", "slash", "question_mark", "plus", "minus", "equals_sign", "delete")

@@ -27,6 +27,8 @@ _WORDS = {
     "failures.rate": "errors",
     "messages.timed_out": "timed out",
     "messages.received_per_second": "received",
+    "messages.sent_per_second": "sent",
+    "connections.dropped": "dropped",
     "fanout.completeness": "fan-out complete",
     "fanout.duplicates": "duplicates",
     "generator.late_sends": "late sends",

@@ -100,10 +100,11 @@ class Lines(Widget):
         self.app.theme_changed_signal.subscribe(self, self._theme_changed)
 
     def on_resize(self) -> None:
-        """Paint for the new size at once."""
+        """Paint for the new size at once, and all of it: rows may have been drawn before this was told."""
         self._lines = []
         self._strips.clear()
         self.redraw()
+        self.refresh()
 
     def _theme_changed(self, _theme: Theme) -> None:
         self._palette = None

@@ -1,0 +1,157 @@
+"""Made-up presets, kept runs and a launcher for the screens around a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import msgspec
+
+from tests.tui import fake
+from wstui.execution.result import Result
+from wstui.report.compare import Comparison, compare
+from wstui.scenario.model import Scenario
+from wstui.tui.session import Launcher
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A stored run."""
+
+    id: int
+    name: str
+    started: str
+    state: str
+    summary: Result
+
+
+def kept_result(
+    name: str, started: str, *, clients: int, scale: float, passed: bool = True, aborted: bool = False
+) -> Result:
+    """A result whose latency is `scale` times that of the usual one."""
+    plain = fake.result(passed=passed, aborted=aborted, name=name)
+    rows = [asdict(row) for row in fake.rows(240, seed=int(scale * 100))]
+    for row in rows:
+        for quantile in ("p50", "p95", "p99"):
+            row[f"response_{quantile}_ms"] *= scale
+    response = plain.latency_ms.response
+    response = msgspec.structs.replace(response, p50=12 * scale, p95=41 * scale, p99=118 * scale)
+    return msgspec.structs.replace(
+        plain,
+        started=started,
+        duration_s=240.0,
+        connections=msgspec.structs.replace(plain.connections, ready=clients, attempted=clients + 7),
+        latency_ms=msgspec.structs.replace(plain.latency_ms, response=response),
+        timeline=rows,
+        scenario={"name": name, "stages": [{"clients": clients}]},
+    )
+
+
+class FakeRuns:
+    """A store of seven runs."""
+
+    def __init__(self) -> None:
+        self.kept = [
+            self._kept(7, "checkout-soak", "2025-11-23T11:02:00+00:00", clients=12_000, scale=0.95),
+            self._kept(6, "checkout-soak", "2025-11-23T09:47:00+00:00", clients=14_000, scale=2.6, passed=False),
+            self._kept(5, "quick", "2025-11-22T17:20:00+00:00", clients=100, scale=0.1, aborted=True),
+            self._kept(4, "checkout-soak", "2025-11-22T15:05:00+00:00", clients=10_000, scale=0.82),
+            self._kept(3, "quick", "2025-11-22T14:41:00+00:00", clients=100, scale=0.06),
+            self._kept(2, "medium", "2025-11-21T18:12:00+00:00", clients=1_000, scale=0.3),
+        ]
+        self.deleted: list[int] = []
+
+    @staticmethod
+    def _kept(number: int, name: str, started: str, **wishes: object) -> Kept:
+        return Kept(number, name, started, "finished", kept_result(name, started, **wishes))  # type: ignore[arg-type]
+
+    def newest(self, limit: int) -> Sequence[Kept]:
+        return self.kept[:limit]
+
+    def result(self, number: int) -> Result:
+        return next(run.summary for run in self.kept if run.id == number)
+
+    def compare(self, before: int, after: int) -> Comparison:
+        return compare(self.result(before), self.result(after))
+
+    def delete(self, number: int) -> None:
+        self.deleted.append(number)
+        self.kept = [run for run in self.kept if run.id != number]
+
+
+class FakeLaunches:
+    """Notes what was to be run, and gives made-up sessions."""
+
+    def __init__(self) -> None:
+        self.launched: list[tuple[list[Scenario], str, float]] = []
+        self.sessions: list[fake.FakeSession] = []
+        self.demos = 0
+        self.checked: list[Scenario] = []
+        self.fault = ""
+
+    def launch(self, scenarios: Sequence[Scenario], name: str, cooldown_s: float) -> fake.FakeSession:
+        if self.fault:
+            raise RuntimeError(self.fault)
+        self.launched.append((list(scenarios), name, cooldown_s))
+        return self._session(scenarios[0])
+
+    def demo(self) -> fake.FakeSession:
+        self.demos += 1
+        return self._session(fake.SCENARIO)
+
+    def _session(self, scenario: Scenario) -> fake.FakeSession:
+        session = fake.FakeSession(replace(fake.status(), scenario=scenario, url=scenario.target.url))
+        self.sessions.append(session)
+        return session
+
+    def check(self, scenario: Scenario) -> Sequence[str]:
+        self.checked.append(scenario)
+        if "nowhere" in scenario.target.url:
+            raise RuntimeError("the name 'nowhere' is not known here: check target.url, --url or WS_URL")
+        return ["resolve   0.4 ms  127.0.0.1", "connect   0.1 ms  localhost:3001", "upgrade   1.2 ms  HTTP 101",
+                "welcome   0.3 ms  connection:established", "close     0.2 ms  1000"]  # fmt: skip
+
+    def launcher(self, runs: FakeRuns | None = None) -> Launcher:
+        """All of it."""
+        return Launcher(self.launch, self.demo, self.check, runs)
+
+    def end(self) -> None:
+        """Let every session end."""
+        for session in self.sessions:
+            session.ended.set()
+
+
+OWN = {
+    "checkout-soak.toml": """name = "checkout-soak"
+description = "The checkout of the stage, for ten minutes"
+stages = [
+  { name = "ramp", over = "2m", clients = 12000 },
+  { name = "hold", over = "10m" },
+  { name = "cooldown", over = "1m", clients = 0 },
+]
+[target]
+url = "wss://edge-1.stage.example:8443/ws"
+[auth]
+kind = "token"
+token = "${AUTH_TOKEN:-}"
+[messages]
+every = "500ms"
+[[thresholds]]
+metric = "response.p99"
+limit = "< 250ms"
+[[thresholds]]
+metric = "failures.rate"
+limit = "< 1%"
+""",
+    "typo.toml": 'name = "typo"\ndescription = "Has a mistake in it"\n[target]\nurll = "ws://localhost/ws"\n',
+}
+"""Presets of the operator's own."""
+
+
+def own_presets(folder: Path) -> Path:
+    """Write them into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in OWN.items():
+        (folder / name).write_text(text)
+    return folder

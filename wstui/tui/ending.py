@@ -1,0 +1,41 @@
+"""Waits for a run whose screen has gone."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+from collections.abc import Iterator
+
+from wstui.tui.runner import Runner
+
+PATIENCE_S = 5.0
+"""How long a run that was aborted may take to end."""
+_SAID_AFTER_S = 0.5
+
+
+def wait_for(runner: Runner) -> None:
+    """Wait, on the normal screen, for a run that drains; ctrl+c or SIGTERM abort it."""
+    if runner.wait(_SAID_AFTER_S):
+        return
+    print("waiting for the run to close its connections; ctrl+c drops them", file=sys.stderr)
+    try:
+        with _interrupted_by(signal.SIGTERM):
+            runner.wait()
+    except KeyboardInterrupt:
+        runner.session.abort()
+        runner.wait(PATIENCE_S)
+
+
+@contextlib.contextmanager
+def _interrupted_by(number: int) -> Iterator[None]:
+    """Let a signal do what ctrl+c does."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)

@@ -1,0 +1,37 @@
+"""A question with a safe answer that has the focus."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from textual import on
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Button, Static
+
+from wstui.tui.screens.dialog import Dialog, button
+from wstui.tui.widgets.figures import clean
+
+
+class ConfirmDialog(Dialog[bool]):
+    """True when the operator is sure."""
+
+    AUTO_FOCUS = "#button-no"
+
+    def __init__(self, question: str, text: str, yes: str) -> None:
+        super().__init__()
+        self._question, self._text, self._yes = question, text, yes
+
+    def body(self) -> Iterable[Widget]:
+        """The question and what follows from a yes."""
+        yield Static(Content.styled(clean(self._question), "bold"))
+        yield Static(Content(f"\n{clean(self._text)}"))
+
+    def buttons(self) -> Iterable[Button]:
+        """The safe one first."""
+        return button("Cancel", "esc", "no", classes="send"), button(self._yes, "", "yes", classes="danger")
+
+    @on(Button.Pressed)
+    def pressed(self, event: Button.Pressed) -> None:
+        """Answer."""
+        self.dismiss(event.button.id == "button-yes")

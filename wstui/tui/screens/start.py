@@ -1,0 +1,276 @@
+"""The start screen: which presets there are, what each would do, and how the last run of it went."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, ClassVar, cast
+from urllib.parse import urlsplit
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal, Vertical
+from textual.screen import Screen
+
+from wstui.execution.result import Result
+from wstui.scenario.errors import ScenarioError
+from wstui.scenario.file import save
+from wstui.scenario.model import Scenario, Suite
+from wstui.scenario.presets import PresetEntry, available, members
+from wstui.tui.keymap import key
+from wstui.tui.screens.confirm import ConfirmDialog
+from wstui.tui.screens.save import SaveDialog
+from wstui.tui.widgets.figures import count
+from wstui.tui.widgets.keys import Keys
+from wstui.tui.widgets.masthead import Masthead
+from wstui.tui.widgets.presets import Choice, PresetDetails, PresetTable
+from wstui.tui.widgets.table import Table
+from wstui.tui.widgets.welcome import Welcome
+
+if TYPE_CHECKING:
+    from wstui.tui.app import WstuiApp
+
+RECENT = 200
+"""How many stored runs are looked through for the last one of each preset."""
+
+
+class StartScreen(Screen[None]):
+    """Choose a preset; run it, edit it, copy it, or begin with a demo."""
+
+    HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (60, "-narrow"), (110, "-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-flat"), (16, "-short"), (32, "-tall")]  # noqa: RUF012
+    AUTO_FOCUS = "PresetTable"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        key("e", "edit", "Edit", "preset.edit", "Look into it, change it, save it", shown=True),
+        key("m", "demo", "Demo", "preset.demo", "Start a server here, and run quick against it", shown=True),
+        key("n", "new", "New", "preset.new", "Begin a scenario from nothing", shown=True),
+        key("d", "duplicate", "Duplicate", "preset.duplicate", "Copy it into your own presets", shown=True),
+        key("delete", "delete", "Delete", "preset.delete", "Delete one of your own presets"),
+        key("h", "app.runs", "Runs", "preset.runs", "Runs that were kept", shown=True),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._choices: list[Choice] = []
+
+    @property
+    def owner(self) -> WstuiApp:
+        """The application, as what it is."""
+        return cast("WstuiApp", self.app)
+
+    def compose(self) -> ComposeResult:
+        """What this is, the presets, the one under the cursor, the keys."""
+        yield Masthead()
+        with Horizontal(id="start"):
+            with Vertical(id="choice"):
+                yield PresetTable()
+                yield Welcome()
+            yield PresetDetails()
+        yield Keys()
+
+    def on_mount(self) -> None:
+        """Look for presets."""
+        self.look()
+
+    def on_screen_resume(self) -> None:
+        """There may be other presets or newer runs."""
+        self.look()
+
+    def look(self) -> None:
+        """Read the presets and how their last runs went."""
+        self._choices = choices(available(), self._last_results())
+        self.query_one(Masthead).show(self.owner.clock())
+        self.query_one(PresetTable).fill(self._choices)
+        self._describe()
+
+    def _last_results(self) -> dict[str, tuple[str, Result]]:
+        runs = self.owner.launcher.runs if self.owner.launcher else None
+        if runs is None:
+            return {}
+        try:
+            kept = runs.newest(RECENT)
+        except Exception as error:
+            self.owner.say(f"kept runs cannot be read: {error}", "warning")
+            return {}
+        return {run.name: (run.started, run.summary) for run in reversed(kept) if run.state != "running"}
+
+    def _describe(self) -> None:
+        chosen = self.query_one(PresetTable).chosen
+        self.query_one(PresetDetails).show(chosen)
+        self.refresh_bindings()
+
+    def on_table_moved(self, _: Table.Moved) -> None:
+        """Describe the preset under the cursor."""
+        self._describe()
+
+    def on_table_chosen(self, _: Table.Chosen) -> None:
+        """A double click runs it."""
+        self.action_run()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What is not offered has no key."""
+        launcher = self.owner.launcher
+        if action == "demo":
+            return launcher is not None and launcher.demo is not None
+        if action == "delete":
+            chosen = self._chosen
+            return chosen is not None and chosen.entry.origin == "own"
+        return True
+
+    @property
+    def _chosen(self) -> Choice | None:
+        tables = self.query(PresetTable)
+        return tables.first().chosen if tables else None
+
+    # what can be done
+
+    def action_run(self) -> None:
+        """Run the preset; ask before loading anything that is not this machine."""
+        chosen = self._chosen
+        if chosen is None:
+            return
+        if not chosen.scenarios:
+            self.owner.say(f"cannot be run: {chosen.entry.problem}", "error")
+            return
+        run_asking(self.owner, list(chosen.scenarios), chosen.entry.name, chosen.cooldown_s)
+
+    def action_demo(self) -> None:
+        """Start a server here, and load it."""
+        self.owner.begin_demo()
+
+    def action_edit(self) -> None:
+        """Open the preset in the editor."""
+        chosen = self._chosen
+        if chosen is None:
+            return
+        if isinstance(chosen.entry.content, Scenario):
+            self.owner.edit(chosen.entry.content, chosen.entry)
+        elif chosen.entry.content is None:
+            self.owner.say(f"cannot be read: {chosen.entry.problem}", "error")
+        else:
+            self.owner.say("a sequence of presets is edited in its file: " + str(chosen.entry.path), "warning")
+
+    def action_new(self) -> None:
+        """Open an empty scenario."""
+        self.owner.edit(FRESH, None)
+
+    def action_duplicate(self) -> None:
+        """Copy the preset under another name."""
+        chosen = self._chosen
+        if chosen is None or chosen.entry.content is None:
+            return
+        content = chosen.entry.content
+        name = next(
+            n for i in range(1, 1000) if (n := f"{chosen.entry.name}-{i}") not in {c.name for c in self._choices}
+        )
+        if isinstance(content, Suite):
+            try:
+                path = save(content.model_copy(update={"name": name}), self.owner.presets / f"{name}.toml")
+            except ScenarioError as error:
+                self.owner.say(error.problems[0].advice, "error")
+                return
+            self._saved(path)
+            return
+        self.app.push_screen(SaveDialog(content.model_copy(update={"name": name}), self.owner.presets), self._saved)
+
+    def _saved(self, path: object) -> None:
+        if path is not None:
+            self.look()
+            self.owner.say(f"saved to {path}")
+
+    def action_delete(self) -> None:
+        """Delete one of the operator's own presets, after asking."""
+        chosen = self._chosen
+        if chosen is None or chosen.entry.origin != "own":
+            return
+        text = f"{chosen.entry.path} is deleted. Its runs are kept."
+        self.app.push_screen(ConfirmDialog(f"Delete {chosen.name}?", text, "Delete"), self._delete)
+
+    def _delete(self, sure: bool | None) -> None:
+        chosen = self._chosen
+        if not sure or chosen is None:
+            return
+        try:
+            chosen.entry.path.unlink(missing_ok=True)
+        except OSError as error:
+            self.owner.say(f"{chosen.entry.path} cannot be deleted: {error.strerror}", "error")
+            return
+        self.look()
+        self.owner.say(f"{chosen.name} deleted")
+
+
+FRESH = Scenario.model_validate(
+    {
+        "name": "my-scenario",
+        "description": "",
+        "stages": [
+            {"name": "ramp", "over": "10s", "clients": 100},
+            {"name": "hold", "over": "30s"},
+        ],
+        "thresholds": [
+            {"metric": "connect.success", "limit": ">= 99%"},
+            {"metric": "response.p99", "limit": "< 50ms"},
+        ],
+    }
+)
+"""Where a scenario from nothing begins."""
+
+
+def choices(entries: list[PresetEntry], last: Mapping[str, tuple[str, Result]]) -> list[Choice]:
+    """The presets as they are offered: those that ran last first, then the operator's own, then the shipped ones."""
+    made = [_choice(entry, last.get(entry.name)) for entry in entries]
+    recent = sorted((c for c in made if c.last is not None), key=lambda c: c.last_at, reverse=True)[:3]
+    return [
+        *(choice.in_group("recent") for choice in recent),
+        *sorted((c for c in made if c not in recent), key=lambda c: {"own": 0, "here": 1}.get(c.group, 2)),
+    ]
+
+
+def _choice(entry: PresetEntry, last: tuple[str, Result] | None) -> Choice:
+    scenarios: tuple[Scenario, ...] = ()
+    cooldown_s = 0.0
+    if isinstance(entry.content, Suite):
+        cooldown_s = entry.content.cooldown
+        try:
+            scenarios = tuple(members(entry.content))
+        except ScenarioError:
+            scenarios = ()
+    elif entry.content is not None:
+        scenarios = (entry.content,)
+    at, result = last if last else ("", None)
+    return Choice(entry, entry.origin, scenarios, cooldown_s, at, result)
+
+
+def is_local(url: str) -> bool:
+    """Whether a URL leads to this machine."""
+    try:
+        host = urlsplit(url).hostname or ""
+        return host == "localhost" or host.endswith(".localhost") or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class _Begin:
+    owner: WstuiApp
+    scenarios: list[Scenario]
+    name: str
+    cooldown_s: float
+
+    def __call__(self, sure: bool | None) -> None:
+        if sure:
+            self.owner.launch(self.scenarios, self.name, self.cooldown_s)
+
+
+def run_asking(owner: WstuiApp, scenarios: list[Scenario], name: str, cooldown_s: float) -> None:
+    """Begin a run; ask first when it would load another machine than this one."""
+    begin = _Begin(owner, scenarios, name, cooldown_s)
+    strangers = [s for s in scenarios if not is_local(s.target.url)]
+    if not strangers:
+        begin(True)
+        return
+    peak = max(scenario.peak_clients for scenario in strangers)
+    host = urlsplit(strangers[0].target.url).hostname or strangers[0].target.url
+    text = f"Up to {count(peak)} clients are opened to a machine that is not this one. Load only what is yours to load."
+    owner.push_screen(ConfirmDialog(f"Load {host}?", text, "Run"), begin)

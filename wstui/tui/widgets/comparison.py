@@ -1,0 +1,119 @@
+"""Two runs compared: their latency laid over each other, and the figures with their change."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from wstui.execution.result import Result
+from wstui.tui.session import Change, Comparison
+from wstui.tui.widgets import chart
+from wstui.tui.widgets.figures import NONE, clean, ms, pad, percent, rate, short, wrap
+from wstui.tui.widgets.limits import metric_words
+from wstui.tui.widgets.lines import Line, Lines, rule
+from wstui.tui.widgets.presets import moment
+
+_LETTERS = (("A", "p99"), ("B", "p50"))
+
+
+class Overlay(Lines):
+    """p99 of both runs over their time."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._pair: tuple[Result, Result] | None = None
+
+    def show(self, before: Result, after: Result) -> None:
+        """Draw these runs."""
+        self._pair = (before, after)
+        self.redraw()
+
+    def paint(self, width: int, height: int) -> list[Line]:
+        """A legend and the chart."""
+        if self._pair is None:
+            return [
+                rule([("p99 ms", "text")], width),
+                [(" space marks a run as A, then another one as B", "muted")],
+            ]
+        title: Line = [("p99 ms", "text")]
+        curves = []
+        for result, (letter, meaning) in zip(self._pair, _LETTERS, strict=True):
+            title += [("  ━ ", meaning), (f"{letter} {moment(result.started)}", "text")]
+            curves.append(chart.Curve(*column(result, "response_p99_ms"), meaning))
+        end = max(result.duration_s for result in self._pair)
+        plot = chart.Plot(curves, 0.0, max(end, 1.0), log=True, note="no latency was measured")
+        return [rule(title, width), *chart.draw(plot, width - 1, height - 1)]
+
+
+class ChangeTable(Lines):
+    """Metric by metric: A, B, and what changed."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._comparison: Comparison | None = None
+
+    def show(self, comparison: Comparison) -> None:
+        """Draw this comparison."""
+        self._comparison = comparison
+        self.redraw()
+
+    def paint(self, width: int, height: int) -> list[Line]:
+        """Warnings first, because they tell whether the rest means anything."""
+        lines = [rule([("B against A", "text")], width)]
+        if self._comparison is None:
+            return lines
+        for warning in self._comparison.warnings:
+            parts = wrap(clean(warning), width - 5)
+            lines += [[(" ▲ " if i == 0 else "   ", "strong-warn"), (part, "warn")] for i, part in enumerate(parts)]
+        lines.append([(" " * 19 + f"{'A':>8}{'B':>9}{'change':>10}", "muted")])
+        for change in self._comparison.changes:
+            if change.before is None and change.after is None:
+                continue
+            word, glyph, meaning = _judged(change)
+            lines.append(
+                [
+                    (" " + pad(f"{metric_words(change.metric)} {change.unit}".strip(), 18), "muted"),
+                    (pad(_figure(change.before, change.unit), 8, right=True), "text"),
+                    (pad(_figure(change.after, change.unit), 9, right=True), "text"),
+                    (pad(word, 10, right=True), meaning),
+                    (f" {glyph}", meaning),
+                ]
+            )
+        return lines
+
+
+def _judged(change: Change) -> tuple[str, str, str]:
+    """The change in a word, its glyph and meaning; noise is no change."""
+    if change.before is None or change.after is None:
+        return NONE, " ", "muted"
+    by = change.after - change.before
+    if not by:
+        return "=", " ", "muted"
+    if change.unit == "%":
+        word = f"{by:+.2f} pt"
+    elif change.before:
+        word = f"{by / abs(change.before) * 100:+.0f} %"
+    else:
+        word = f"{by:+.3g}"
+    if not change.significant or change.better is None:
+        return word, "·", "muted"
+    return (word, "✓", "ok") if change.better else (word, "✗", "bad")
+
+
+def _figure(value: float | None, unit: str) -> str:
+    if value is None:
+        return NONE
+    if unit == "ms":
+        return ms(value)
+    if unit == "%":
+        return percent(value / 100)
+    return rate(value) if unit == "/s" else short(value)
+
+
+def column(result: Result, name: str) -> tuple[list[float], list[float]]:
+    """Times and values of a column of a stored timeline; NaN where nothing was measured."""
+    return [_number(row.get("at_s")) for row in result.timeline], [_number(row.get(name)) for row in result.timeline]
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) else math.nan

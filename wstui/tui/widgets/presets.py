@@ -1,0 +1,199 @@
+"""The presets as a table, and the one under the cursor in detail: what it would do, drawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import ClassVar
+
+from textual.binding import BindingType
+
+from wstui.execution.result import Result
+from wstui.scenario.masking import mask_url
+from wstui.scenario.model import Scenario
+from wstui.scenario.presets import PresetEntry
+from wstui.tui.keymap import key
+from wstui.tui.loadshape import shape_of
+from wstui.tui.widgets import chart
+from wstui.tui.widgets.figures import clean, clip, clock, count, duration, pad, short, tilde, wrap
+from wstui.tui.widgets.limits import limit_words, metric_words
+from wstui.tui.widgets.lines import Line, Lines, cells, rule
+from wstui.tui.widgets.table import Table
+
+VERDICTS = {
+    "passed": ("✓ passed", "ok"),
+    "failed": ("✗ failed", "bad"),
+    "aborted": ("■ aborted", "warn"),
+    "": ("", "muted"),
+}
+"""Glyph, word and meaning of how a run ended."""
+
+
+def verdict_of(result: Result | None) -> tuple[str, str]:
+    """How a run ended, as word and meaning."""
+    if result is None:
+        return VERDICTS[""]
+    if result.verdict.aborted:
+        return VERDICTS["aborted"]
+    return VERDICTS["passed" if result.verdict.passed else "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One preset that can be chosen: what it runs, and its last run (ISO 8601 and result) where there was one."""
+
+    entry: PresetEntry
+    group: str
+    scenarios: tuple[Scenario, ...]
+    cooldown_s: float = 0.0
+    last_at: str = ""
+    last: Result | None = None
+
+    @property
+    def name(self) -> str:
+        """The name it is found under."""
+        return self.entry.name
+
+    def in_group(self, group: str) -> Choice:
+        """The same under another heading."""
+        return replace(self, group=group)
+
+
+class PresetTable(Table[Choice]):
+    """Name, description, size, length and last verdict of each preset."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [key("enter", "choose", "Run", "preset.run", "Run the preset", shown=True)]
+
+    def head(self, width: int) -> Line:
+        """The title."""
+        return [("presets", "text")]
+
+    def empty(self) -> str:
+        """Nothing to choose."""
+        return "no presets: n begins a scenario from nothing"
+
+    def same(self, item: Choice) -> str:
+        """A preset is its name."""
+        return item.name
+
+    def names(self, width: int) -> Line:
+        """The names of the columns."""
+        return _row(("", "preset", "clients", "time", "last run", "description"), width, "@surface", "muted", "muted")
+
+    def row(self, item: Choice, width: int, *, selected: bool) -> Line:
+        """One preset."""
+        shape = shape_of(item.scenarios, item.cooldown_s)
+        word, meaning = verdict_of(item.last)
+        broken = item.entry.broken
+        return _row(
+            (
+                "›" if selected else " ",
+                clean(item.name),
+                "broken" if broken else count(shape.peak),
+                "" if broken else clock(shape.length_s),
+                word or item.group,
+                clean(item.entry.description or item.entry.problem),
+            ),
+            width,
+            "@cursor" if selected else "",
+            "bad" if broken else "text",
+            meaning,
+        )
+
+
+def _row(texts: tuple[str, str, str, str, str, str], width: int, ground: str, plain: str, last: str) -> Line:
+    mark, name, clients, length, verdict, description = texts
+    quiet = f"muted{ground}"
+    line: Line = [
+        (pad(mark, 2), f"strong-accent{ground}"),
+        (pad(name, 14), f"{'strong' if ground != '@surface' else 'muted'}{ground}"),
+        (pad(clients, 8, right=True), f"{plain}{ground}"),
+        (pad(length, 9, right=True), quiet),
+        ("  " + pad(verdict, 10), f"{last}{ground}"),
+    ]
+    room = width - cells(line) - 2
+    if room >= 12:
+        line.append(("  " + pad(description, room), quiet))
+    line.append((" " * max(0, width - cells(line)), quiet))
+    return line
+
+
+class PresetDetails(Lines):
+    """What a preset would do: the load over time, the target, messages and limits."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._choice: Choice | None = None
+
+    def show(self, choice: Choice | None) -> None:
+        """Draw this preset."""
+        self._choice = choice
+        self.redraw()
+
+    def paint(self, width: int, height: int) -> list[Line]:
+        """Name, shape, facts."""
+        choice = self._choice
+        if choice is None:
+            return [rule([("nothing chosen", "muted")], width)]
+        shape = shape_of(choice.scenarios, choice.cooldown_s)
+        title: Line = [(clean(choice.name), "strong")]
+        if choice.scenarios:
+            title.append((f"  {count(shape.peak)} clients over {clock(shape.length_s)}", "muted"))
+        lines = [rule(title, width)]
+        if choice.entry.broken:
+            lines += [[(f" {part}", "bad")] for part in wrap(f"✗ {clean(choice.entry.problem)}", width - 2)]
+            return [*lines, [], [(f" {clip(tilde(choice.entry.path), width - 2)}", "muted")]]
+        facts = _facts(choice, width, brief=height < 18)
+        room = min(14, height - len(facts) - 2)
+        if room >= 5:
+            lines += [*chart.draw(shape.plot(), width - 1, room), []]
+        return [*lines, *facts]
+
+
+def _facts(choice: Choice, width: int, *, brief: bool) -> list[Line]:
+    """What there is to know, or where space is short what matters most."""
+    first = choice.scenarios[0]
+    facts: list[tuple[str, str]] = [("what", choice.entry.description or "no description")]
+    if len(choice.scenarios) > 1:
+        names = ", ".join(s.name for s in choice.scenarios)
+        facts.append(("runs", f"{names}, with {duration(choice.cooldown_s)} between them"))
+    facts.append(("target", mask_url(first.target.url)))
+    facts.append(
+        (
+            "auth",
+            {"none": "none", "token": "one token for all", "jwt": "a token for each client"}.get(
+                first.auth.kind, first.auth.kind
+            ),
+        )
+    )
+    if first.messages.exchange == "listen":
+        facts.append(("messages", "listens only"))
+    else:
+        every = f"every {duration(first.messages.every)}" if first.messages.every else "as soon as the reply is there"
+        facts.append(("messages", f"{first.messages.exchange}, {every} from each client"))
+    if first.breakpoint is not None:
+        search = first.breakpoint
+        facts.append(
+            ("looks for", f"the most {search.unit} that hold, {short(search.first)} to {short(search.largest)}")
+        )
+    limits = [f"{metric_words(t.metric)} {limit_words(t.limit)}" for t in first.thresholds]
+    facts.append(("limits", ", ".join(limits) or "none"))
+    if choice.last is not None:
+        word, _ = verdict_of(choice.last)
+        facts.append(("last run", f"{word}, {moment(choice.last_at)}: {choice.last.verdict.reason}"))
+    facts.append(("file", tilde(choice.entry.path)))
+    if brief:
+        facts = [fact for fact in facts if fact[0] in ("target", "messages", "limits", "looks for")]
+    lines: list[Line] = []
+    for name, text in facts:
+        for index, part in enumerate(wrap(clean(text), width - 12)):
+            lines.append([(f" {pad(name if index == 0 else '', 10)}", "muted"), (part, "text")])
+    return lines
+
+
+def moment(started: str) -> str:
+    """A stored moment as people say it: 23 Nov 14:27."""
+    try:
+        return datetime.fromisoformat(started).astimezone().strftime("%-d %b %H:%M")
+    except ValueError:
+        return started
