@@ -126,7 +126,7 @@ def _renamed(text: str, name: str) -> str:
 
 def _load(entry: PresetEntry) -> str:
     if isinstance(entry.content, Scenario):
-        return f"{entry.content.peak_clients} clients, {format_duration(entry.content.duration_s)}"
+        return f"{_size(entry.content)}, {format_duration(entry.content.duration_s)}"
     return "broken" if entry.broken else "suite"
 
 
@@ -134,7 +134,13 @@ def _summary(content: Scenario | Suite) -> str:
     if isinstance(content, Suite):
         return f"a suite of {', '.join(map(printable, content.suite))}"
     length = format_duration(content.duration_s)
-    return f"{content.peak_clients} clients, {length}, {len(content.thresholds)} thresholds"
+    return f"{_size(content)}, {length}, {len(content.thresholds)} thresholds"
+
+
+def _size(scenario: Scenario) -> str:
+    if scenario.breakpoint is not None:
+        return f"up to {scenario.breakpoint.largest} {scenario.breakpoint.unit}"
+    return f"{scenario.peak_clients} clients"
 
 
 def _width() -> int:

@@ -81,7 +81,7 @@ class Breakpoint(Table):
         down = math.ceil(math.log2(max(self.first, 2)))
         between = math.ceil(math.log2(max((self.factor - 1) / self.precision, 2))) + 2
         # A break is followed by a step at the last load that held.
-        return (max(up, down) + 2 * between) * self.step_s
+        return float(math.ceil((max(up, down) + 2 * between) * self.step_s))
 
     @property
     def peak_clients(self) -> int:
