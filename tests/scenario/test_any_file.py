@@ -6,12 +6,17 @@ import tomli_w
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from wstui.scenario.breakpoint import Breakpoint
 from wstui.scenario.errors import ScenarioError
 from wstui.scenario.file import dumps, loads
 from wstui.scenario.model import Auth, Fleet, Messages, Scenario, Stage, Suite, Target, Threshold
 
 KEYS = sorted(
-    {key for table in (Auth, Fleet, Messages, Scenario, Stage, Suite, Target, Threshold) for key in table.model_fields}
+    {
+        key
+        for table in (Auth, Breakpoint, Fleet, Messages, Scenario, Stage, Suite, Target, Threshold)
+        for key in table.model_fields
+    }
 )
 keys = st.sampled_from([*KEYS, "load", "ramp", "hold"]) | st.text(max_size=5)
 scalars = (
@@ -54,6 +59,7 @@ def test_any_tables_are_read_or_refused(data: dict[str, object]) -> None:
             "auth": files,
             "messages": files,
             "fleet": files,
+            "breakpoint": files,
             "load": files,
             "stages": st.lists(files, max_size=3),
             "thresholds": st.lists(files, max_size=3),
