@@ -36,7 +36,10 @@ class Search:
         if high is None:
             if not low:
                 return min(self._start, self._most)
-            return None if low >= self._most else min(self._most, max(low + 1, self._rounded(low * self._factor)))
+            if low >= self._most:
+                return None
+            further = self._rounded(low * self._factor)
+            return min(self._most, further if further > low else math.ceil(low * self._factor))
         if high - low <= max(1, self._precision * low):
             return high if self._broke[high] < PROOFS else None
         middle = self._rounded((low + high) / 2)
