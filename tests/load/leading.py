@@ -23,7 +23,7 @@ MS = 1_000_000
 class Shards:
     """Several shards as one."""
 
-    def __init__(self, scenario: Scenario, count: int, **changes: Any) -> None:
+    def __init__(self, scenario: Scenario, count: int) -> None:
         self.said: list[list[Snapshot]] = [[] for _ in range(count)]
         self.all = []
         for number in range(count):
@@ -90,11 +90,17 @@ async def led(scenario: Scenario, shards: int = 1, clients: int | None = None) -
 
 
 def saying(url: str, *templates: Template, clients: int = 1, every: float = 0.02, **messages: Any) -> Scenario:
-    """A scenario that says these templates."""
+    """A scenario that says these templates, or pings where there are none."""
     return Scenario(
         target=Target(url=url, ready="open", settle=0.05, connect_timeout=2.0, close_timeout=0.5),
         stages=[Stage(name="all", over=60.0, clients=clients)],
         messages=Messages(
-            **{"exchange": "template", "templates": list(templates), "every": every, "timeout": 0.5, **messages}
+            **{
+                "exchange": "template" if templates else "odin",
+                "templates": list(templates),
+                "every": every,
+                "timeout": 0.5,
+                **messages,
+            }
         ),
     )

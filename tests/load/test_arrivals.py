@@ -90,7 +90,7 @@ async def test_each_kind_of_schedule_sends_as_often_as_asked(arrivals: str) -> N
     every = 0.05
     async with Server(welcome=False) as server:
         scenario = saying(
-            server.url, exchange="ping", templates=[], clients=20, every=every, arrivals=arrivals, jitter=1.0
+            server.url, exchange="ping", clients=20, every=every, arrivals=arrivals, jitter=1.0
         )
         async with led(scenario) as shards:
             await until(lambda: shards.c.open == 20)

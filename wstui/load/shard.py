@@ -213,7 +213,7 @@ class Shard:
         clock, connector = self._pacer.clock(), self._connector
         wanted = share(self._line.wanted(clock), self.spec.shard, self.spec.shards)
         self.tally.counters.wanted = wanted + self._visitors.wanted(clock)
-        while connector.room > 0 and (absent := self._comebacks.due(clock)) is not None:
+        while connector.room > 0 and not self.held and (absent := self._comebacks.due(clock)) is not None:
             if absent.stay_ns and absent.leaves_ns <= clock:
                 self._comebacks.forget(absent.number)
                 self._places.vacate(absent.slot)

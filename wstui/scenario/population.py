@@ -41,7 +41,7 @@ def arrivals(stage: Stage) -> int:
 
 
 def peak(stages: Sequence[Stage]) -> int:
-    """The largest number of clients that are ever wanted at once."""
+    """The largest number of clients that are ever wanted at once, to within one visitor."""
     moments = []
     begin = 0.0
     for stage in stages:
