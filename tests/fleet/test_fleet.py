@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import array
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 
 from tests.servers.server import until
 from wstui.fleet.fleet import Fleet, Sum
 from wstui.fleet.transport import Lost, Said
-from wstui.load.command import Finished, Joined, Spec, encode
+from wstui.load.command import Finished, Heard, Joined, Spec, encode
+from wstui.measure.fanout import Receipts
 from wstui.measure.histogram import Histogram
 from wstui.measure.snapshot import Counters, Health, Snapshot
 
@@ -27,7 +30,7 @@ class Wire:
         for spec in specs:
             self.say(spec.shard, Joined(spec.shard, 1, "3.11", "0", "uvloop", 1024))
 
-    def say(self, shard: int, message: Joined | Snapshot | Finished) -> None:
+    def say(self, shard: int, message: Joined | Snapshot | Heard | Finished) -> None:
         self.said.put_nowait(Said(shard, encode(message)))
 
     def lose(self, shard: int, reason: str) -> None:
@@ -139,3 +142,28 @@ async def test_no_moment_of_a_shards_condition_is_overlooked() -> None:
         wire.lose(1, "killed by SIGKILL")
         await heard(fleet, wire)
         assert [health.loop_lag_ns for health in fleet.take_health()] == [4]
+
+
+def receipt(first_ns: int, clients: int) -> Receipts:
+    distances = array.array("I", [0] * clients).tobytes()
+    return Receipts(b"key", "price", first_ns, clients, clients, clients, 0, distances, None, 0)
+
+
+async def test_a_broadcast_is_missed_only_by_clients_that_were_there_when_it_came() -> None:
+    async with fleet_of(2) as (fleet, wire):
+        for shard in (0, 1):
+            wire.say(shard, snapshot(shard, 0.2, Counters(open=0)))
+        await heard(fleet, wire)
+        early = time.monotonic_ns()
+        for shard in (0, 1):
+            wire.say(shard, snapshot(shard, 0.4, Counters(open=30)))
+        await heard(fleet, wire)
+        later = time.monotonic_ns()
+        wire.say(1, snapshot(1, 0.6, Counters(open=25)))
+        await heard(fleet, wire)
+        for at_ns in (early, later):
+            wire.say(0, Heard(0, at_ns, [receipt(at_ns, 30)]))
+            await heard(fleet, wire)
+            fleet.settle_broadcasts(at_once=True)
+        # The second shard had nobody when the first message came, and 25 who stayed when the second one did.
+        assert (fleet.fanout.types["price"].wanted, fleet.fanout.types["price"].received) == (30 + 30 + 25, 60)

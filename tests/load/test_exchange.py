@@ -13,6 +13,7 @@ from wstui.load.client import Client
 from wstui.load.command import Spec
 from wstui.load.exchange import EXCHANGES, Exchange, quick_type, read_typed
 from wstui.load.frames import BINARY, PING, TEXT
+from wstui.measure.fanout import FanOut
 from wstui.measure.tally import Tally
 
 NOW_MS = 1_700_000_000_000
@@ -233,3 +234,40 @@ def test_broadcasts_that_share_a_frame_are_followed_each_for_itself() -> None:
     seen = shard.broadcasts.expired(10**12, 0)
     assert [(r.eligible, r.receivers, r.duplicates) for r in seen] == [(3, 3, 0), (3, 2, 0)]
     assert clients[0].types == {"price": 5}
+
+
+@pytest.mark.parametrize(
+    ("again", "duplicates", "late"),
+    [
+        (b'{"type":"tick"}', None, 0),
+        (b"tick", None, 0),
+        (b'{"type":"price","timestamp":1700000000000}', 3, 1),
+        (b'{"type":"price","nonce":"1700000000000-0123456789abcdef"}', 3, 1),
+        (b'{"type":"price","seq":7}', 3, 1),
+    ],
+)
+def test_the_same_words_again_are_a_duplicate_only_where_they_name_themselves(
+    again: bytes, duplicates: int | None, late: int
+) -> None:
+    listen = exchange("listen")
+    clients = [Listener(n) for n in range(3)]
+    shard = clients[0].shard
+    fanout = FanOut()
+    for listener in clients:
+        listener.shard, listener.waiting = shard, False
+        shard.broadcasts.opened(listener.slot)
+    for _ in range(2):
+        for listener in clients:
+            listen.receive(cast(Client, listener), TEXT, again)
+    for receipts in shard.broadcasts.expired(10**12, 0):
+        fanout.add(0, receipts, 0)
+    fanout.settle(0, [0], lambda shard, since_ns: 3)
+    assert fanout.messages == (0 if duplicates is None else 1)
+    assert fanout.duplicates == (duplicates or 0)
+    listen.receive(cast(Client, clients[0]), TEXT, again)
+    assert shard.broadcasts.late == late
+    assert clients[0].types == {listen_type(again): 7}
+
+
+def listen_type(payload: bytes) -> str:
+    return read_typed(payload)[0].decode()

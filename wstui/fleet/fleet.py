@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from wstui.measure.histogram import Histogram
 from wstui.measure.snapshot import Admitted, Counters, Health, Snapshot
 
 HEARTBEAT_S = 0.5
+OPENS_KEPT = 500
 START_TIMEOUT_S = 30.0
 
 
@@ -72,6 +74,7 @@ class Fleet:
         self._joined: dict[int, Joined] = {}
         self._latest: dict[int, Snapshot] = {}
         self._heard: dict[int, float] = {}
+        self._opens: dict[int, deque[tuple[int, int]]] = {}  # when it said how many clients it has
         self._conditions: dict[int, list[Health]] = {}  # since they were last looked at
         self._finished: set[int] = set()
         self._gone: set[int] = set()
@@ -137,6 +140,8 @@ class Fleet:
                         self._joined[event.shard] = joined
                     case Snapshot() as snapshot:
                         self._latest[event.shard] = snapshot
+                        opens = self._opens.setdefault(event.shard, deque(maxlen=OPENS_KEPT))
+                        opens.append((time.monotonic_ns(), snapshot.counters.open))
                         self._conditions.setdefault(event.shard, []).append(snapshot.health)
                     case Heard() as heard:
                         self._hear(heard)
@@ -152,12 +157,19 @@ class Fleet:
 
     def settle_broadcasts(self, *, at_once: bool = False) -> None:
         """Conclude the broadcasts of which every shard that could hear them has spoken."""
-        clients = {
-            shard: snapshot.counters.open
-            for shard, snapshot in self._latest.items()
-            if shard not in self._gone and snapshot.counters.open
-        }
-        self.fanout.settle(time.monotonic_ns(), clients, at_once=at_once)
+        there = [
+            shard for shard, snapshot in self._latest.items() if shard not in self._gone and snapshot.counters.open
+        ]
+        self.fanout.settle(time.monotonic_ns(), there, self._open_since, at_once=at_once)
+
+    def _open_since(self, shard: int, since_ns: int) -> int:
+        """How many clients of a shard have been open ever since; 0 when its word does not reach back that far."""
+        least = 0
+        for at_ns, count in reversed(self._opens[shard]):
+            least = min(least or count, count)
+            if at_ns <= since_ns or not count:
+                return least
+        return 0
 
     async def _beat(self) -> None:
         while True:

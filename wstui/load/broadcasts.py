@@ -25,7 +25,17 @@ class _Stamped(msgspec.Struct):
     timestamp: Any = None
 
 
+class _Singular(_Stamped):
+    ts: Any = None
+    time: Any = None
+    nonce: Any = None
+    seq: Any = None
+    sequence: Any = None
+    messageId: Any = None
+
+
 _decode = msgspec.json.Decoder(_Stamped).decode
+_decode_singular = msgspec.json.Decoder(_Singular).decode
 
 
 class Broadcast:
@@ -52,7 +62,7 @@ class Broadcasts:
         self._types = types
         self._open = bytearray()
         self._current: dict[bytes, Broadcast] = {}
-        self._recent: dict[bytes, None] = {}  # windows that have closed
+        self._recent: dict[bytes, bool] = {}  # windows that have closed, and whether the message was the only such
         self.late = 0
         self._order: deque[tuple[Broadcast, bytes]] = deque()
 
@@ -88,7 +98,7 @@ class Broadcasts:
         if known is not None:  # one of several documents in a frame: the frame as a whole was not known
             self._receive(known, slot, now_ns)
             return
-        if digest in self._recent:
+        if self._recent.get(digest):
             self.late += 1
             return
         name = name if name in self._types else OTHER_TYPES
@@ -122,8 +132,13 @@ class Broadcasts:
         while order and (now_ns - order[0][0].first_ns >= window or len(order) > MESSAGES_LIMIT):
             message, payload = order.popleft()
             del self._current[message.key if len(payload) > KEY_LIMIT else payload]
-            found.append(self._receipts(message, payload, epoch_ns))
-            self._recent[message.key] = None
+            singular = is_singular(payload)
+            if message.duplicates and not singular:
+                # A server that says the same words again and again: which copy is which nobody can tell.
+                found.append(Receipts(message.key, "", message.first_ns, 0, 0, 0, 0, b"", None, epoch_ns))
+            else:
+                found.append(self._receipts(message, payload, epoch_ns))
+            self._recent[message.key] = singular
             if len(self._recent) > MESSAGES_LIMIT:
                 del self._recent[next(iter(self._recent))]
         return found
@@ -144,6 +159,14 @@ class Broadcasts:
             stamp_of(payload),
             epoch_ns,
         )
+
+
+def is_singular(payload: bytes) -> bool:
+    """Whether a JSON message says when or as which of many it was sent, so that the same bytes are the same message."""
+    try:
+        return _decode_singular(payload) != _Singular()
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return False
 
 
 def stamp_of(payload: bytes) -> float | None:

@@ -8,7 +8,7 @@ receipt of all may have been in another shard.
 from __future__ import annotations
 
 import array
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
 import msgspec
@@ -27,6 +27,7 @@ class Receipts(msgspec.Struct, frozen=True, array_like=True):
     `receipts` all that did, `duplicates` further copies to the same client. `distances` are the distances of the
     receipts from `first_ns` in units of 64 ns, as 32-bit integers. `stamp_ms` is the server's own timestamp
     (epoch milliseconds), None without one; `epoch_ns` what to add to the monotonic clock for wall time.
+    No receipts at all: the shard has heard it and can't say anything of it.
     """
 
     key: bytes
@@ -113,24 +114,31 @@ class FanOut:
             entry = self._open[receipts.key] = _Open(now_ns, {})
         entry.parts[shard] = receipts
 
-    def settle(self, now_ns: int, clients: dict[int, int], *, at_once: bool = False) -> None:
-        """Conclude the messages of which every shard has spoken, or which have waited long enough.
+    def settle(
+        self, now_ns: int, shards: Collection[int], open_since: Callable[[int, int], int], *, at_once: bool = False
+    ) -> None:
+        """Conclude the messages of which every one of `shards` has spoken, or which have waited long enough.
 
-        `clients` are the open clients of each shard that is there: one that never saw a message has missed it.
+        A shard that never saw a message has missed it: `open_since` tells how many of its clients have been open
+        since a time on the host's monotonic clock.
         """
+        there = set(shards)
         done = [
             key
             for key, entry in self._open.items()
-            if at_once or entry.parts.keys() >= clients.keys() or now_ns - entry.since_ns > PATIENCE_NS
+            if at_once or entry.parts.keys() >= there or now_ns - entry.since_ns > PATIENCE_NS
         ]
         for key in done:
-            entry = self._open.pop(key)
-            missed = sum(n for shard, n in clients.items() if shard not in entry.parts)
-            self._conclude(list(entry.parts.values()), missed)
+            parts = self._open.pop(key).parts
+            first_ns = min(part.first_ns for part in parts.values())
+            missed = sum(open_since(shard, first_ns) for shard in there if shard not in parts)
+            self._conclude(list(parts.values()), missed)
 
     def _conclude(self, parts: list[Receipts], missed: int) -> None:
         receipts = sum(part.receipts for part in parts)
         wanted = sum(part.eligible for part in parts) + missed
+        if not receipts:
+            return  # nothing can be said of it
         if receipts - sum(part.duplicates for part in parts) < 2 and wanted > 1:
             return  # meant for one client
         kind = self.types.setdefault(parts[0].type, TypeFanOut())
