@@ -163,7 +163,7 @@ class TargetWatch:
         nearest = min((received, every), key=lambda ours: abs(ours - claimed))
         allowed = DELIVERED_SHARE * max(claimed, nearest) + 2 * max(poll.seen.open, first.seen.open) + 10
         if abs(claimed - nearest) > allowed:
-            self._differ("deliveries", f"the target claims {claimed:.0f} deliveries, clients received {nearest}")
+            self._differ("deliveries", f"the target claims {claimed:.0f} deliveries, clients received {received}")
         else:
             self._differences.pop("deliveries", None)
 

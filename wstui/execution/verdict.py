@@ -8,8 +8,10 @@ from wstui.execution.figures import Scope
 from wstui.execution.record import Recorder
 from wstui.execution.result import ThresholdOutcome, Verdict
 from wstui.scenario.model import Scenario, Threshold
-from wstui.scenario.threshold import parse_limit, parse_metric
+from wstui.scenario.threshold import FIGURES, parse_limit, parse_metric
 
+GROWING = frozenset(name for name, unit in FIGURES.items() if not unit)
+"""Metrics that are counts since the beginning."""
 NEAR = 0.8
 """Above this share of its limit a figure is near it."""
 
@@ -32,7 +34,9 @@ def outcome_of(threshold: Threshold, scope: Scope | None, *, final: bool) -> Thr
     metric = parse_metric(threshold.metric)
     limit = parse_limit(threshold.limit, threshold.metric)
     value = scope.figure(metric) if scope is not None else None
-    passed = limit.holds(value) if value is not None else (False if final else None)
+    passed: bool | None = limit.holds(value) if value is not None else False
+    if not passed and not final and (value is None or (metric.name in GROWING and limit.op in (">", ">="))):
+        passed = None  # what only grows may still reach it
     return ThresholdOutcome(
         threshold.metric,
         threshold.limit,

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import msgspec
@@ -222,11 +222,11 @@ class Fleet:
 
     def types(self) -> dict[str, int]:
         """Messages received by type, most frequent first."""
-        total: dict[str, int] = {}
-        for snapshot in self._latest.values():
-            for name, count in snapshot.types.items():
-                total[name] = total.get(name, 0) + count
-        return dict(sorted(total.items(), key=lambda item: -item[1]))
+        return _added(snapshot.types for snapshot in self._latest.values())
+
+    def slow_endings(self) -> dict[str, int]:
+        """How the other side ended clients that did not read, most frequent first."""
+        return _added(snapshot.slow_endings for snapshot in self._latest.values())
 
     def admitted(self) -> dict[str, Admitted]:
         """How the attempts with each kind of token fared; empty where a scenario does not mix kinds."""
@@ -263,6 +263,14 @@ class Fleet:
             ):
                 histogram.add(data)
         return Sum(at, self.counters(), *histograms)
+
+
+def _added(parts: Iterable[dict[str, int]]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for part in parts:
+        for name, count in part.items():
+            total[name] = total.get(name, 0) + count
+    return dict(sorted(total.items(), key=lambda item: -item[1]))
 
 
 def _bereaved(counters: Counters) -> Counters:

@@ -20,13 +20,15 @@ from wstui.load.client import BufferedClient, Client, Step
 from wstui.load.comebacks import Comebacks
 from wstui.load.command import Abort, Arrive, Command, Drain, Go, Heard, Pace, Pause, Ramp, Resume, Spec
 from wstui.load.connector import Connector
-from wstui.load.exchange import EXCHANGES
+from wstui.load.exchange import EXCHANGES, Exchange
 from wstui.load.identity import Identity
 from wstui.load.outcome import Cause, Outcome
 from wstui.load.pacer import Pacer
 from wstui.load.places import Places
 from wstui.load.ramp import RampLine, share
 from wstui.load.selfcheck import SelfCheck
+from wstui.load.slowness import READ_UP_NS, SlowReaders
+from wstui.load.subscription import Subscribing
 from wstui.load.template import Template
 from wstui.load.visitors import Visitors
 from wstui.measure.fanout import ClockOffset
@@ -61,7 +63,11 @@ class Shard:
         loop = asyncio.get_running_loop()
         self.spec = spec
         self.tally = Tally()
-        self.exchange = Template(spec) if spec.script.phrases else EXCHANGES[spec.exchange](spec)
+        self._subscriptions: Subscribing | None = None
+        self.exchange: Exchange = Template(spec) if spec.script.phrases else EXCHANGES[spec.exchange](spec)
+        if spec.subscribe:
+            self.exchange = self._subscriptions = Subscribing(self.exchange, spec)
+        self._slow = SlowReaders(spec.slow_readers, self.tally) if spec.slow_readers else None
         self.broadcasts = Broadcasts(spec.fanout_window_ns, self.tally.types) if spec.fanout else None
         self.clock = ClockOffset()
         self.closed_loop = self.exchange.sends and spec.every_ns == 0
@@ -96,6 +102,7 @@ class Shard:
         self._settling: deque[Client] = deque()
         self._closing: dict[Client, None] = {}
         self._sweep: list[Client] = []
+        self._drained_ns = 0
         self._deadline_ns = 0
         self._frozen = False
         self._next_tick = 0.0
@@ -124,8 +131,7 @@ class Shard:
                 self._approach()
             case Pace(every_ns):
                 self.closed_loop = self.exchange.sends and every_ns == 0
-                ready = [c for c in self._live.values() if c.step is Step.READY]
-                self._pacer.pace(every_ns, ready)
+                self._pacer.pace(every_ns, self._talking())
                 self._restart_loops()
             case Pause():
                 self.held = True
@@ -145,9 +151,14 @@ class Shard:
         """Closed loops that have nothing in flight begin anew."""
         if self.closed_loop and not self.held:
             now = time.monotonic_ns()
-            for client in self._live.values():
-                if client.step is Step.READY and not client.pending:
+            for client in self._talking():
+                if not client.pending:
                     client.send(now)
+
+    def _talking(self) -> list[Client]:
+        """The ready clients, without those that do nothing but not read."""
+        slow = self._slow
+        return [c for c in self._live.values() if c.step is Step.READY and (slow is None or c not in slow)]
 
     def _begin_drain(self, grace_ns: int) -> None:
         if self._phase is not Phase.LOADING:
@@ -156,7 +167,10 @@ class Shard:
         self.held = True
         self._pacer.stop()
         self._close_broadcasts()
-        self._deadline_ns = time.monotonic_ns() + grace_ns
+        self._drained_ns = time.monotonic_ns()
+        self._deadline_ns = self._drained_ns + grace_ns
+        if self._slow is not None:
+            self._slow.read_up()
         self._comebacks.forget_all()
         for client in list(self._connector.opening):
             client.abort()
@@ -294,6 +308,8 @@ class Shard:
         """Drain: first the replies, then the closing handshakes, then the end."""
         if self._phase is Phase.DRAINING:
             waiting = any(c.pending for c in self._live.values() if c.step < Step.CLOSING)
+            if self._slow is not None and self._slow.open:
+                waiting = waiting or now - self._drained_ns < READ_UP_NS
             if waiting and now < self._deadline_ns:
                 return
             for client in list(self._live.values()):
@@ -379,6 +395,10 @@ class Shard:
             self._visitors.stays(client, clock)
         if self._admission is not None:
             self._admission.ended(client.number, Outcome.READY)
+        if self._slow is not None and self._slow.take(client):
+            return
+        if self._subscriptions is not None:
+            self._subscriptions.begin(client)
         if self.broadcasts is not None:
             self.broadcasts.opened(client.slot)
         if not self.exchange.sends or self._phase is not Phase.LOADING:
@@ -400,6 +420,7 @@ class Shard:
         if self._admission is not None:
             self._admission.ended(client.number, outcome, cause)
         if cause is not None:
+            counters.rate_limited += cause.kind == "http 429"
             self._failure(client, cause, detail)
 
     def reply_missing(self, client: Client, waited_ns: int, cause: Cause) -> None:
@@ -420,6 +441,8 @@ class Shard:
         counters.closing += 1
         counters.closed += 1
         self._closing[client] = None
+        if self._slow is not None:
+            self._slow.leaves(client)
         if self.broadcasts is not None:
             self.broadcasts.closed(client.slot)
 
@@ -428,8 +451,11 @@ class Shard:
         counters = self.tally.counters
         counters.open -= 1
         counters.closing += 1
-        counters.dropped += 1
         self._closing[client] = None
+        if self._slow is not None and self._slow.ended(client, cause):
+            counters.closed += 1  # as it should be
+            return
+        counters.dropped += 1
         if self.broadcasts is not None:
             self.broadcasts.closed(client.slot)
         if self._comebacks.enabled and self._phase is Phase.LOADING and self._is_wanted(client):

@@ -39,6 +39,9 @@ class Counters(msgspec.Struct):
     received: int = 0
     bytes_sent: int = 0
     bytes_received: int = 0
+    # what compression saved: without it so many more bytes would have been on the wire
+    saved_sent: int = 0
+    saved_received: int = 0
     matched: int = 0
     reply_timeouts: int = 0
     late: int = 0
@@ -50,6 +53,15 @@ class Counters(msgspec.Struct):
     # attempts with tokens of several kinds: those that have ended, and those that ended as they should
     tokens_judged: int = 0
     tokens_right: int = 0
+    # attempts that were refused with HTTP 429
+    rate_limited: int = 0
+    # clients that asked for some tokens only, those that were acknowledged, and messages that were not for them
+    subscribes: int = 0
+    subscribe_acks: int = 0
+    leaks: int = 0
+    # ready clients that stopped reading, and those of them that the other side ended (they count as closed)
+    slow_readers: int = 0
+    slow_closed: int = 0
 
     def __add__(self, other: Counters) -> Counters:
         return Counters(*(getattr(self, name) + getattr(other, name) for name in self.__struct_fields__))
@@ -100,3 +112,4 @@ class Snapshot(msgspec.Struct, tag="snapshot"):
     health: Health = Health()
     reconnect: HistogramData = HistogramData()  # from a drop until ready again
     admitted: dict[str, Admitted] = {}  # by kind of token, where a scenario mixes them
+    slow_endings: dict[str, int] = {}  # how the other side ended clients that did not read

@@ -24,6 +24,7 @@ class Tally:
         "response",
         "round_trip",
         "send_delay",
+        "slow_endings",
         "types",
     )
 
@@ -37,6 +38,7 @@ class Tally:
         self.reconnect = Histogram()
         self.failures = FailureLog()
         self.admitted: dict[str, Admitted] = {}
+        self.slow_endings: dict[str, int] = {}
 
     def count_type(self, name: bytes) -> None:
         """Count a message under its type. Bounded: a server that invents types fills "(other types)"."""
@@ -70,4 +72,5 @@ class Tally:
             health,
             self.reconnect.data(),
             self.admitted,
+            self.slow_endings,
         )
