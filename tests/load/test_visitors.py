@@ -143,8 +143,8 @@ async def test_a_run_with_arrivals_keeps_its_books() -> None:
         scenario = Scenario(
             target=Target(url=server.url, health="off", close_timeout=1.0),
             stages=[
-                Stage(name="come", over=0.6, arrive=50.0, stay=0.3),
-                Stage(name="rush", over=0.5, arrive=100.0, stay=0.2, clients=5),
+                Stage(name="come", over=0.6, arrive=50.0, stay=0.3, clients=5),
+                Stage(name="rush", over=0.5, arrive=100.0, stay=0.2),
                 Stage(name="leave", over=0.5, clients=0),
             ],
             messages=Messages(every=0.1, timeout=1.0),
