@@ -56,6 +56,10 @@ class Scope:
             c.dropped,
             _share(c.ready, c.attempted),
             c.ready / self.active_s if self.active_s > 0 else None,
+            c.rate_limited,
+            c.reconnects,
+            c.reconnect_attempts,
+            c.reconnects_given_up,
         )
 
     def messages(self, types: dict[str, int] | None = None) -> Messages:
@@ -73,11 +77,15 @@ class Scope:
             c.bytes_sent,
             c.bytes_received,
             types or {},
+            c.broken_expectations,
+            c.bytes_sent + c.saved_sent,
+            c.bytes_received + c.saved_received,
         )
 
     def latency(self) -> LatencySet:
         """The distributions."""
-        return LatencySet(Latency.of(self.sum.response), Latency.of(self.sum.round_trip), Latency.of(self.sum.connect))
+        total = self.sum
+        return LatencySet(*map(Latency.of, (total.response, total.round_trip, total.connect, total.reconnect)))
 
     def figure(self, metric: Metric) -> float | None:
         """The figure of a metric in the metric's unit; None when there is nothing to tell it from."""
@@ -85,15 +93,25 @@ class Scope:
         match metric.name:
             case "connect.success":
                 # An attempt that is still on its way has neither succeeded nor failed.
-                share = _share(c.ready, c.attempted - max(0, c.opening))
-                return None if share is None else share * 100
+                return _percent(c.ready, c.attempted - max(0, c.opening))
+            case "connect.answered":
+                return _percent(c.ready + c.refused, c.attempted - max(0, c.opening))
             case "auth.correct":
-                share = _share(c.tokens_right, c.tokens_judged)
-                return None if share is None else share * 100
+                return _percent(c.tokens_right, c.tokens_judged)
+            case "connections.rate_limited":
+                return c.rate_limited
+            case "subscribe.acks":
+                return _percent(c.subscribe_acks, c.subscribes)
+            case "subscribe.leaks":
+                return c.leaks if c.subscribes else None
+            case "slow_readers.closed":
+                return _percent(c.slow_closed, c.slow_readers)
             case "connections.dropped":
                 return c.dropped
             case "messages.timed_out":
                 return c.reply_timeouts
+            case "messages.broken_expectations":
+                return c.broken_expectations
             case "messages.sent_per_second":
                 return c.sent / self.active_s if self.active_s > 0 else None
             case "messages.received_per_second":
@@ -116,6 +134,7 @@ class Scope:
     def _histogram(self, family: str) -> Histogram | None:
         return {
             "connect": self.sum.connect,
+            "reconnect": self.sum.reconnect,
             "response": self.sum.response,
             "roundtrip": self.sum.round_trip,
             "fanout.spread": self.fanout.spread if self.fanout else None,
@@ -125,6 +144,11 @@ class Scope:
 
 def _share(part: int, whole: int) -> float | None:
     return min(1.0, part / whole) if whole > 0 else None
+
+
+def _percent(part: int, whole: int) -> float | None:
+    share = _share(part, whole)
+    return None if share is None else share * 100
 
 
 def _statistic(histogram: Histogram, metric: Metric) -> float | None:

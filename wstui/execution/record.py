@@ -108,6 +108,9 @@ class Recorder:
             cpu=cpu,
             loop_lag_ms=lag_ns / NS_PER_MS,
             late_sends=change.late_sends,
+            away=now.counters.away,
+            reconnects_per_s=change.reconnects * per,
+            reconnect_p95_ms=_ms(now.reconnect.since(previous.reconnect).quantile(0.95)),
         )
         self.rows.append(row)
         return row

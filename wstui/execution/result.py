@@ -39,11 +39,15 @@ class Latency(msgspec.Struct, frozen=True):
 
 
 class LatencySet(msgspec.Struct, frozen=True):
-    """Response time counts from the intended send, round trip from the actual write, connect until ready."""
+    """Response time counts from the intended send, round trip from the actual write, connect until ready.
+
+    Reconnect is from the drop of a ready client until it is ready again, delays and failed attempts included.
+    """
 
     response: Latency = Latency()
     round_trip: Latency = Latency()
     connect: Latency = Latency()
+    reconnect: Latency = Latency()
 
 
 class Connections(msgspec.Struct, frozen=True):
@@ -58,6 +62,10 @@ class Connections(msgspec.Struct, frozen=True):
     dropped: int = 0
     success_rate: float | None = None
     per_second: float | None = None
+    rate_limited: int = 0  # refused with HTTP 429
+    reconnects: int = 0  # dropped clients that became ready again; their attempts are among all above
+    reconnect_attempts: int = 0
+    reconnects_given_up: int = 0  # clients that tried as often as they may, in vain
 
 
 class Messages(msgspec.Struct, frozen=True):
@@ -74,6 +82,9 @@ class Messages(msgspec.Struct, frozen=True):
     bytes_sent: int = 0
     bytes_received: int = 0
     by_type: dict[str, int] = {}
+    broken_expectations: int = 0  # replies that came and were not as they should be
+    bytes_sent_inflated: int = 0  # what bytes_sent and bytes_received would have been without compression
+    bytes_received_inflated: int = 0
 
 
 class Delivery(Latency, frozen=True):
@@ -295,6 +306,24 @@ class AuthOutcome(msgspec.Struct, frozen=True):
     correct: int = 0
 
 
+class Subscriptions(msgspec.Struct, frozen=True):
+    """Clients that asked for some tokens only: how many asked, how many were acknowledged, and how many messages came
+    after that about none of a client's tokens."""
+
+    asked: int
+    acknowledged: int
+    leaks: int
+
+
+class SlowReaders(msgspec.Struct, frozen=True):
+    """Clients that stopped reading when they were ready: how many, how many of them the other side ended, and how
+    ("close 1013: reads too slowly"). They are among the ready ones of `connections`, and never among the dropped."""
+
+    clients: int
+    closed: int
+    endings: dict[str, int] = {}
+
+
 class Result(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that is kept of a run.
 
@@ -315,6 +344,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     fanout: FanOutSummary | None = None
     breakpoint: BreakpointSummary | None = None
     auth: list[AuthOutcome] = []
+    subscriptions: Subscriptions | None = None
+    slow_readers: SlowReaders | None = None
     target: TargetSummary | None = None
     failures: list[FailureSummary] = []
     generator: GeneratorSummary

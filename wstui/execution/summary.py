@@ -19,7 +19,9 @@ from wstui.execution.result import (
     GeneratorSummary,
     Latency,
     Result,
+    SlowReaders,
     StageSummary,
+    Subscriptions,
     TargetSummary,
 )
 from wstui.execution.status import GeneratorStatus, ShardStatus, StageStatus, State, Status, TargetHealth
@@ -108,6 +110,7 @@ class Picture:
                 "response": recorder.latest.response.data(),
                 "round_trip": recorder.latest.round_trip.data(),
                 "connect": recorder.latest.connect.data(),
+                "reconnect": recorder.latest.reconnect.data(),
             }
             self._fanout = FanOutSummary.of(fleet.fanout, counters.late_broadcasts)
         stages = tuple(
@@ -222,6 +225,14 @@ def summarize(
         latency_ms=whole.latency(),
         fanout=FanOutSummary.of(fleet.fanout, counters.late_broadcasts),
         auth=_auth(fleet),
+        subscriptions=(
+            Subscriptions(counters.subscribes, counters.subscribe_acks, counters.leaks) if counters.subscribes else None
+        ),
+        slow_readers=(
+            SlowReaders(counters.slow_readers, counters.slow_closed, fleet.slow_endings())
+            if counters.slow_readers
+            else None
+        ),
         target=target,
         failures=[_failure(group, secrets) for group in watch.failures],
         generator=GeneratorSummary(
@@ -264,6 +275,7 @@ def _histograms(recorder: Recorder, active_s: float) -> dict[str, str]:
         "response": recorder.latest.response,
         "round_trip": recorder.latest.round_trip,
         "connect": recorder.latest.connect,
+        "reconnect": recorder.latest.reconnect,
     }
     for record in recorder.stages:
         found[f"response@{record.name}"] = record.scope(recorder.latest, active_s).sum.response

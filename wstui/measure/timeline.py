@@ -37,6 +37,9 @@ class Row:
     cpu: float = 0.0
     loop_lag_ms: float = 0.0
     late_sends: int = 0
+    away: int = 0  # dropped clients that are still to come back
+    reconnects_per_s: float = 0.0
+    reconnect_p95_ms: float | None = None  # from a drop until ready again
 
 
 @dataclass(frozen=True, slots=True)

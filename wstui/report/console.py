@@ -92,9 +92,7 @@ def _position(status: Status) -> str:
 
 
 def _suite(suite: SuiteResult, width: int, paint: Paint) -> list[str]:
-    sign = verdict_sign(suite.verdict)
-    reason = f"{shown(suite.name)}: {shown(suite.verdict.reason)}"
-    lines = [paint.tone(f"{sign.glyph} {sign.word}", sign.tone, bold=True) + "  " + _first(reason, sign.word, width)]
+    lines = _head(suite, width, paint)
     rows = [["", "run", "clients", "success", "p50", "p99", "failures", "took"]]
     for run in suite.runs:
         mark = verdict_sign(run.verdict)
@@ -116,8 +114,16 @@ def _suite(suite: SuiteResult, width: int, paint: Paint) -> list[str]:
     return lines
 
 
-def _first(text: str, word: str, width: int) -> str:
-    return fit(text, width - len(word) - 4)
+def _head(result: Result | SuiteResult, width: int, paint: Paint) -> list[str]:
+    """The verdict and its reason, whole: on one line where there is room."""
+    sign = verdict_sign(result.verdict)
+    reason = f"{shown(name_of(result), 60)}: {shown(result.verdict.reason)}"
+    head = [paint.tone(f"{sign.glyph} {sign.word}", sign.tone, bold=True)]
+    if cells(f"{sign.glyph} {sign.word}  {reason}") <= width:
+        head[0] += "  " + reason
+    else:
+        head += wrap(reason, width=width)
+    return head
 
 
 def _run(run: Result, width: int, paint: Paint) -> list[str]:
@@ -128,6 +134,8 @@ def _run(run: Result, width: int, paint: Paint) -> list[str]:
         ("Thresholds", _thresholds(run, width, paint)),
         ("Connections", _connections(run, width)),
         ("Tokens", _tokens(run, width, paint)),
+        ("Subscriptions", _subscriptions(run, width)),
+        ("Slow readers", _slow_readers(run, width)),
         ("Messages", _messages(run, width)),
         ("Latency, ms", _latency(run, width)),
         ("Fan-out", _fan_out(run, width)),
@@ -147,13 +155,7 @@ def _run(run: Result, width: int, paint: Paint) -> list[str]:
 
 
 def _verdict(run: Result, width: int, paint: Paint) -> list[str]:
-    sign = verdict_sign(run.verdict)
-    reason = f"{shown(name_of(run), 60)}: {shown(run.verdict.reason)}"
-    head = [paint.tone(f"{sign.glyph} {sign.word}", sign.tone, bold=True)]
-    if cells(f"{sign.glyph} {sign.word}  {reason}") <= width:
-        head[0] += "  " + reason
-    else:
-        head += wrap(reason, width=width)
+    head = _head(run, width, paint)
     facts = [shown(url_of(run))] if url_of(run) else []
     if peak_clients(run):
         facts.append(f"{figures.count(peak_clients(run))} clients")
@@ -215,6 +217,8 @@ def _connections(run: Result, width: int) -> list[str]:
         ("failed", seen.failed),
         ("drained", seen.drained),
         ("dropped later", seen.dropped),
+        ("came back", seen.reconnects),
+        ("gave up coming back", seen.reconnects_given_up),
     ]
     facts = [
         f"attempted {figures.count(seen.attempted)}",
@@ -244,6 +248,25 @@ def _tokens(run: Result, width: int, paint: Paint) -> list[str]:
     return lines[:1] + [paint.tone(line, tone) for line, tone in zip(lines[1:], tones, strict=True)]
 
 
+def _subscriptions(run: Result, width: int) -> list[str]:
+    """Clients that asked for some tokens only."""
+    seen = run.subscriptions
+    if seen is None:
+        return []
+    numbers = (("asked", seen.asked), ("acknowledged", seen.acknowledged), ("leaks", seen.leaks))
+    return flow([f"{word} {figures.count(number)}" for word, number in numbers], width=width)
+
+
+def _slow_readers(run: Result, width: int) -> list[str]:
+    """Clients that did not read, and what became of them."""
+    seen = run.slow_readers
+    if seen is None:
+        return []
+    endings = [f"{figures.count(number)} × {shown(name, 60)}" for name, number in seen.endings.items()]
+    facts = [f"{figures.count(seen.clients)} clients", f"ended by the server {figures.count(seen.closed)}", *endings]
+    return flow(facts, width=width)
+
+
 def _messages(run: Result, width: int) -> list[str]:
     seen = run.messages
     problems = [
@@ -251,6 +274,7 @@ def _messages(run: Result, width: int) -> list[str]:
         ("late", seen.late),
         ("unmatched", seen.unmatched),
         ("duplicates", seen.duplicates),
+        ("broken expectations", seen.broken_expectations),
     ]
     facts = [
         f"sent {figures.count(seen.sent)} ({figures.rate(seen.sent_per_second)})",
@@ -259,6 +283,9 @@ def _messages(run: Result, width: int) -> list[str]:
     ]
     if seen.bytes_sent or seen.bytes_received:
         facts.append(f"{figures.size(seen.bytes_sent)} out, {figures.size(seen.bytes_received)} in")
+    out, back = seen.bytes_sent_inflated, seen.bytes_received_inflated
+    if (out or back) and (out, back) != (seen.bytes_sent, seen.bytes_received):
+        facts.append(f"without compression {figures.size(out)} out, {figures.size(back)} in")
     kinds = sorted(seen.by_type.items(), key=lambda item: -item[1])
     types = [f"{shown(kind, 40)} {figures.count(number)}" for kind, number in kinds[:8]]
     if len(kinds) > 8:
@@ -271,6 +298,7 @@ def _latency(run: Result, width: int) -> list[str]:
         ("response", run.latency_ms.response),
         ("round trip", run.latency_ms.round_trip),
         ("connect", run.latency_ms.connect),
+        *([("reconnect", run.latency_ms.reconnect)] if run.latency_ms.reconnect.count else []),
     ]
     with_count = width >= 92
     head = ["", *(["count"] if with_count else []), *("p99.9" if q == "p999" else q for q in _QUANTILES)]

@@ -176,6 +176,7 @@ def _latency(run: Result) -> list[str]:
         ("response", run.latency_ms.response),
         ("round trip", run.latency_ms.round_trip),
         ("connect", run.latency_ms.connect),
+        *([("reconnect", run.latency_ms.reconnect)] if run.latency_ms.reconnect.count else []),
     ]
     head = ["", "count", *("p99.9" if quantile == "p999" else quantile for quantile in _QUANTILES)]
     rows = [

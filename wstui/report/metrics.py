@@ -14,6 +14,7 @@ FAMILIES = {
     "response": "response",
     "roundtrip": "round_trip",
     "connect": "connect",
+    "reconnect": "reconnect",
     "fanout.spread": "fanout.spread",
     "delivery": "delivery",
 }
@@ -32,6 +33,18 @@ def figure(result: Result, name: str) -> float | None:
     match metric.name:
         case "connect.success":
             return _percent(seen.success_rate)
+        case "connect.answered":
+            return (seen.ready + seen.refused) / seen.attempted * 100 if seen.attempted else None
+        case "connections.rate_limited":
+            return float(seen.rate_limited)
+        case "subscribe.acks":
+            asked = result.subscriptions
+            return asked.acknowledged / asked.asked * 100 if asked else None
+        case "subscribe.leaks":
+            return float(result.subscriptions.leaks) if result.subscriptions else None
+        case "slow_readers.closed":
+            slow = result.slow_readers
+            return slow.closed / slow.clients * 100 if slow else None
         case "auth.correct":
             attempted = sum(row.attempted for row in result.auth)
             return sum(row.correct for row in result.auth) / attempted * 100 if attempted else None
@@ -41,6 +54,8 @@ def figure(result: Result, name: str) -> float | None:
             return float(seen.dropped)
         case "messages.timed_out":
             return float(sent.timed_out)
+        case "messages.broken_expectations":
+            return float(sent.broken_expectations)
         case "messages.sent_per_second":
             return sent.sent_per_second
         case "messages.received_per_second":
@@ -60,7 +75,8 @@ def figure(result: Result, name: str) -> float | None:
 def failures(result: Result) -> int:
     """Everything that went wrong with connections and replies."""
     seen = result.connections
-    return seen.refused + seen.timed_out + seen.failed + seen.dropped + result.messages.timed_out
+    ended = seen.refused + seen.timed_out + seen.failed + seen.dropped
+    return ended + result.messages.timed_out + result.messages.broken_expectations
 
 
 def histogram_of(result: Result, family: str) -> Histogram | None:

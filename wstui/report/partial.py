@@ -82,6 +82,9 @@ def partial_result(status: Status, histograms: Mapping[str, HistogramData], sums
             counters.dropped,
             counters.ready / counters.attempted if counters.attempted else None,
             per_second(counters.ready),
+            reconnects=counters.reconnects,
+            reconnect_attempts=counters.reconnect_attempts,
+            reconnects_given_up=counters.reconnects_given_up,
         ),
         messages=Messages(
             counters.sent,
@@ -95,8 +98,11 @@ def partial_result(status: Status, histograms: Mapping[str, HistogramData], sums
             counters.bytes_sent,
             counters.bytes_received,
             dict(status.types),
+            counters.broken_expectations,
+            counters.bytes_sent + counters.saved_sent,
+            counters.bytes_received + counters.saved_received,
         ),
-        latency_ms=LatencySet(status.latency, latency("round_trip"), latency("connect")),
+        latency_ms=LatencySet(status.latency, latency("round_trip"), latency("connect"), latency("reconnect")),
         generator=GeneratorSummary(
             shards=len(status.generator.shards),
             shards_lost=sum(1 for shard in status.generator.shards if not shard.alive),

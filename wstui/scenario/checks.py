@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from wstui.scenario.errors import Key, ScenarioError, nearest, quote
 from wstui.scenario.finding import Finding
@@ -14,6 +14,17 @@ from wstui.scenario.template_checks import template_findings, template_warnings
 MOST_A_CLIENT = 500
 """Messages a second that one client may be asked to send on schedule."""
 _NEEDS_REPLIES = ("response", "roundtrip", "messages.timed_out", "messages.sent_per_second", "generator.late_sends")
+
+
+_NEEDS: tuple[tuple[str, str, Callable[[Scenario], bool]], ...] = (
+    ("auth.", 'auth.kind = "mix"', lambda scenario: scenario.auth.kind == "mix"),
+    ("subscribe.", "messages.subscribe", lambda scenario: bool(scenario.messages.subscribe)),
+    ("slow_readers.", "messages.slow_readers", lambda scenario: scenario.messages.slow_readers > 0),
+    ("reconnect.", 'target.reconnect other than "none"', lambda scenario: scenario.target.reconnect != "none"),
+    ("messages.broken", "expect in a template", lambda scenario: any(t.expect for t in scenario.messages.templates)),
+    ("target.", 'target.health other than "off"', lambda scenario: scenario.target.health != "off"),
+)
+"""Families of metrics, what a scenario needs to measure them, and whether it has it."""
 
 
 def check(scenario: Scenario) -> Scenario:
@@ -38,6 +49,10 @@ def findings(scenario: Scenario) -> Iterator[Finding]:
             rests_on=(("auth", "kind"),),
             unset=True,
         )
+    if scenario.messages.subscribe_each > len(scenario.messages.subscribe):
+        message = f"is more than messages.subscribe names, which is {len(scenario.messages.subscribe)}"
+        each = str(scenario.messages.subscribe_each)
+        yield Finding(("messages", "subscribe_each"), message, each, rests_on=(("messages", "subscribe"),))
     yield from _file_findings(scenario)
 
 
@@ -59,12 +74,12 @@ def warnings(scenario: Scenario) -> list[str]:
         advice.append(f'messages.jitter has no effect: messages.arrivals is "{messages.arrivals}".')
     if messages.arrivals != "fixed" and messages.every == 0:
         advice.append('messages.arrivals has no effect: with every = "0s" the reply brings on the next message.')
-    if scenario.auth.kind != "mix":
-        advice += [
-            f'{threshold.metric} is never measured: it takes auth.kind = "mix".'
-            for threshold in scenario.thresholds
-            if threshold.metric.startswith("auth.")
-        ]
+    advice += [
+        f"{threshold.metric} is never measured: it takes {what}."
+        for threshold in scenario.thresholds
+        for family, what, is_there in _NEEDS
+        if threshold.metric.startswith(family) and not is_there(scenario)
+    ]
     for threshold in scenario.thresholds:
         if scenario.breakpoint is not None:
             break

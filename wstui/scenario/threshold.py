@@ -17,14 +17,20 @@ from wstui.scenario.quantity import plain_number, shortest_decimal
 Unit = Literal["ms", "%", "/s", "MiB/h", ""]
 Op = Literal["<", "<=", ">", ">=", "=="]
 
-DISTRIBUTIONS = ("connect", "response", "roundtrip", "fanout.spread", "delivery")
+DISTRIBUTIONS = ("connect", "reconnect", "response", "roundtrip", "fanout.spread", "delivery")
 """Families of metrics in milliseconds, each with a statistic behind it: response.p99."""
 
 FIGURES: dict[str, Unit] = {
     "connect.success": "%",
+    "connect.answered": "%",
     "auth.correct": "%",
     "connections.dropped": "",
+    "connections.rate_limited": "",
+    "slow_readers.closed": "%",
+    "subscribe.acks": "%",
+    "subscribe.leaks": "",
     "messages.timed_out": "",
+    "messages.broken_expectations": "",
     "messages.sent_per_second": "/s",
     "messages.received_per_second": "/s",
     "failures.rate": "%",
