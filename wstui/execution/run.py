@@ -199,7 +199,7 @@ class Run:
 
     def _seen(self) -> Seen:
         counters, types = self._fleet.counters(), self._fleet.types()
-        personal = sum(types.get(name, 0) for name in (*PERSONAL, self.scenario.target.welcome))
+        personal = sum(types.get(name, 0) for name in {*PERSONAL, self.scenario.target.welcome})
         return Seen(self._at_s(), counters.wanted, counters.open, counters.received, personal)
 
     async def _sleep(self) -> None:
