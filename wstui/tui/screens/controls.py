@@ -43,7 +43,6 @@ class Controls(Screen[None]):
         key("space", "toggle_pause", "Pause", "load.pause", "Pause or resume sending", shown=True),
         key("plus,equals_sign", "step(1)", "Up", "load.up", "Target by ± 10 %", shown=True, display="+", group=_RAMP),
         key("minus", "step(-1)", "Down", "load.down", "Target down by 10 %", shown=True, display="-", group=_RAMP),
-        key("t", "ramp", "Target", "load.ramp", "Set a target number", shown=True),
         key("p", "pace", "Pace", "load.pace", "Set how often each client sends"),
         key("right_square_bracket", "skip", "Skip", "load.skip", "Next phase, skips a cooldown", display="]"),
         key("a", "stop", "Stop", "load.stop", "Drain or abort", shown=True),
@@ -61,9 +60,10 @@ class Controls(Screen[None]):
         key("slash", "filter", "Filter", "errors.filter", "Filter by kind or message", shown=True, display="/"),
         key("x", "export", "Export", "errors.export", "Export as JSON lines"),
         key("s", "save", "Save", "scenario.save", "Save as a TOML preset", shown=True),
-        key("e", "edit", "Edit", "scenario.edit", "Look into the scenario, change it, save it", shown=True),
+        key("e", "edit", "Edit", "scenario.edit", "Edit the scenario", shown=True),
         key("h", "app.runs", "Runs", "scenario.runs", "Runs that were kept", shown=True),
         key("o", "app.open", "Open", "scenario.open", "Open a preset"),
+        key("t", "ramp", "Target", "load.ramp", "Set a target number", shown=True),
     ]
 
     def __init__(self, runner: Runner) -> None:

@@ -202,7 +202,7 @@ def _linear_scale(values: list[float], limit: float | None, rows: int, least_top
     low = min(0.0, min(values, default=0.0))
     if high <= low:
         high = low + 1.0
-    step = _nice((high - low) / max(1, min(6, (rows - 1) // 2)))
+    step = _nice((high - low) / max(1, min(6, rows // 2)))
     first, last = math.floor(low / step), math.ceil(high / step)
     return _Scale(first * step, last * step, False, tuple(i * step for i in range(first, last + 1)))
 

@@ -52,11 +52,13 @@ class Keys(Lines):
         if "ctrl+p" in self.screen.active_bindings:
             palette = [("│ ", "rule@panel"), ("^p", "strong-accent@panel"), (" palette ", "text@panel")]
         left: Line = []
-        room = width - cells(palette) - 1
-        for shown, label, action in keys:
-            part: Line = [(shown, "strong-accent@panel"), (f" {label} ", "text@panel")]
+        # the last one, help, is never the one that has no room
+        last = cells(_part(*keys[-1][:2])) if keys else 0
+        for number, (shown, label, action) in enumerate(keys, 1):
+            part = _part(shown, label)
+            room = width - cells(palette) - 1 - (last if number < len(keys) else 0)
             if cells(left) + cells(part) > room:
-                break
+                continue
             self._spots.append((cells(left), cells(left) + cells(part) - 1, action))
             left += part
         if palette:
@@ -98,6 +100,10 @@ class Keys(Lines):
             if start <= event.x < end:
                 await self.screen.run_action(action)
                 return
+
+
+def _part(shown: str, label: str) -> Line:
+    return [(shown, "strong-accent@panel"), (f" {label} ", "text@panel")]
 
 
 def _types(key: str) -> bool:
