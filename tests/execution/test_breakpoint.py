@@ -236,4 +236,4 @@ async def test_a_generator_at_its_limit_ends_the_search_and_says_so(tmp_path: Pa
     assert [step.held for step in answer.steps[-3:]] == [None] * 3, "it is tried again"
     assert "tries 80 clients" in text and "holds 40" in text
     for report_text in (text, table.read_text()):
-        assert "✓ holds" in report_text and "▲ generator" in report_text
+        assert "✓ holds" in report_text and "▲ limited" in report_text

@@ -8,6 +8,8 @@ import random
 import msgspec
 
 from wstui.execution.result import (
+    BreakpointStep,
+    BreakpointSummary,
     Connections,
     Delivery,
     Event,
@@ -346,6 +348,48 @@ def hostile() -> Result:
     )
 
 
+def searched(of: str = "clients") -> Result:
+    """A search for the limit: five loads, one of them tried again, one at which the generator was the limit."""
+    unit = "clients" if of == "clients" else f"{of}/s"
+    steps = []
+    for number, (load, held, median_ms) in enumerate(
+        [
+            (100, True, 0.8),
+            (200, True, 1.1),
+            (400, False, 90.0),
+            (300, None, 30.0),
+            (280, True, 2.0),
+            (400, False, 95.0),
+        ]
+    ):
+        measured = Latency.of(histogram(number + 20, 300, median_ms))
+        steps.append(
+            BreakpointStep(
+                load=load,
+                held=held,
+                reached=load if held else load * 0.98,
+                started_s=10.0 * number,
+                ended_s=10.0 * number + 9,
+                why="" if held else "31.0% of the sends were late" if held is None else "response.p99 was 230ms",
+                broken_on="response.p99" if held is False else "",
+                clients=load,
+                connections=Connections(attempted=load, ready=load, success_rate=1.0),
+                messages=Messages(load * 5, load * 6, load / 2, load / 1.5),
+                latency_ms=LatencySet(measured, measured, Latency.of(histogram(number, 50, 3.0))),
+                cpu=0.04 * (number + 1),
+            )
+        )
+    sentence = f"holds 280 {unit}, breaks on response.p99 at 400 (230ms, limit < 20ms)"
+    base = good("breakpoint")
+    return _with(
+        base,
+        verdict=Verdict(passed=True, reason=sentence, thresholds=base.verdict.thresholds),
+        breakpoint=BreakpointSummary(
+            of=of, unit=unit, low=280, high=400, broken_on="response.p99", sentence=sentence, steps=steps
+        ),
+    )
+
+
 def suite() -> SuiteResult:
     """Two runs in sequence, the second broken."""
     runs = [good(), broken()]
@@ -366,5 +410,7 @@ EVERY = {
     "empty": empty(),
     "aborted": aborted(),
     "hostile": hostile(),
+    "breakpoint": searched(),
+    "connects": searched("connects"),
     "suite": suite(),
 }

@@ -31,6 +31,8 @@ WORDS = {
     "aborted": "■ ABORTED",
     "hostile": "✗ FAILED",
     "suite": "✗ FAILED",
+    "breakpoint": "✓ PASSED",
+    "connects": "✓ PASSED",
 }
 
 

@@ -22,14 +22,14 @@ def latency_of(found: BreakpointSummary, step: BreakpointStep) -> Latency:
 def step_sign(step: BreakpointStep) -> Sign:
     """Whether a load held, as glyph and word."""
     if step.held is None:
-        return Sign("▲", "generator", Tone.NEAR)
+        return Sign("▲", "limited", Tone.NEAR)
     return Sign("✓", "holds", Tone.GOOD) if step.held else Sign("✗", "breaks", Tone.BAD)
 
 
 def head(found: BreakpointSummary) -> list[str]:
     """The names of the columns of `row`."""
-    what = "connect " if found.of == "connects" else ""
-    return ["", found.unit, "reached", f"{what}p50 ms", "p95 ms", "p99 ms", "out/s", "in/s", "CPU"]
+    what = "connect p50" if found.of == "connects" else "p50 ms"
+    return ["", found.unit, "reached", what, "p95 ms", "p99 ms", "out/s", "in/s", "CPU"]
 
 
 def row(found: BreakpointSummary, step: BreakpointStep) -> list[str]:

@@ -141,7 +141,7 @@ class Recording(Watcher):
 
 def _is_before(result: Result, whole: Result | SuiteResult | None) -> bool:
     """Whether a result was there before its suite was resumed: it is in the store, or was taken out on purpose."""
-    if not isinstance(whole, SuiteResult):
+    if not isinstance(whole, SuiteResult) or not whole.started:
         return False
     return datetime.fromisoformat(result.started) < datetime.fromisoformat(whole.started)
 
