@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import os
 import signal
 import statistics
@@ -11,8 +12,8 @@ import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import psutil
 
@@ -40,11 +41,11 @@ class Observation:
     status: str
     report: Report
 
-    def steady(self) -> tuple[Sample, Sample] | None:
-        """The first and the last sample of the time in which most clients were open, its edges left out."""
+    def steady(self) -> list[tuple[Sample, Sample]]:
+        """Neighbouring samples from the time in which most clients were open, its edges left out."""
         most = max((sample.sink["open"] for sample in self.samples), default=0)
         inside = [sample for sample in self.samples if most and sample.sink["open"] >= 0.9 * most][2:-2]
-        return (inside[0], inside[-1]) if len(inside) > 1 else None
+        return list(itertools.pairwise(inside))
 
     def connects_per_second(self) -> float | None:
         """How fast connections opened, the first and the last tenth left out."""
@@ -90,9 +91,9 @@ async def _watch(
             stdout=output,
             stderr=output,
             start_new_session=True,
+            # Before the program begins: threads that it had started already would keep both cores.
+            preexec_fn=None if cores.shard is None else partial(os.sched_setaffinity, 0, {cores.shard}),
         )
-        if cores.shard is not None:
-            psutil.Process(process.pid).cpu_affinity([cores.shard])
         tree = Tree(process.pid)
         samples: list[Sample] = []
         ended = asyncio.create_task(process.wait())
@@ -127,18 +128,21 @@ def _daemons() -> set[int]:
 async def closed(tool: Tool, program: str) -> dict[str, str]:
     """As many round trips as one core gives, from 200 clients."""
     seen = await observe(tool, program, CLOSED_CLIENTS, 0.0, 8.0, 1.0)
-    span = seen.steady()
-    if span is None:
-        return {"round trips/s": "–", "µs CPU each": "–"}
-    first, last = span
-    trips = last.sink["replied"] - first.sink["replied"]
-    if not trips:
-        return {"round trips/s": "0", "µs CPU each": "–"}
+    costs, rates, own, others = [], [], [], []
+    for first, last in seen.steady():
+        if trips := last.sink["replied"] - first.sink["replied"]:
+            seconds, cpu_s = last.at - first.at, (last.cpu_ns - first.cpu_ns) / 1e9
+            costs.append(cpu_s * 1e6 / trips)
+            rates.append(trips / seconds)
+            own.append(cpu_s / seconds)
+            others.append((last.sink["cpu_ns"] - first.sink["cpu_ns"]) / 1e9 / seconds)
+    if not costs:
+        return {"round trips/s": "none"}
     return {
-        "round trips/s": f"{trips / (last.at - first.at):,.0f}",
-        "µs CPU each": f"{(last.cpu_ns - first.cpu_ns) / 1e3 / trips:.1f}",
-        "its cores": f"{(last.cpu_ns - first.cpu_ns) / 1e9 / (last.at - first.at):.0%}",
-        "sink's core": f"{(last.sink['cpu_ns'] - first.sink['cpu_ns']) / 1e9 / (last.at - first.at):.0%}",
+        "round trips/s: median (most)": f"{statistics.median(rates):,.0f} ({max(rates):,.0f})",
+        "µs of CPU each: median (least)": f"{statistics.median(costs):.1f} ({min(costs):.1f})",
+        "its core": f"{statistics.median(own):.0%}",
+        "sink's core": f"{statistics.median(others):.0%}",
     }
 
 
@@ -244,10 +248,17 @@ async def measure(cases: Sequence[str], wanted: Iterable[str]) -> None:
         f"Every tool has one core, the sink the other. Kernel's part of a round trip: {min(kernel):.1f} µs. "
         f"Latencies in ms: p50 / p95 / p99 / max. Not there: {', '.join(missing) or 'none'}.\n"
     )
-    print(markdown(_table(results)))
+    # What they say in words would make every column of the figures as wide as itself.
+    told = {name for cells in results.values() for name in cells if name.split(":")[0] in ("lost", "reset")}
+    figures = {tool: {k: v for k, v in cells.items() if k not in told} for tool, cells in results.items()}
+    if any(figures.values()):
+        print(markdown(_table(figures)) + "\n")
+    if told:
+        names = [name for name in next(iter(results.values())) if name in told]
+        print(markdown([["", *names], *([tool, *(c.get(n, "–") for n in names)] for tool, c in results.items())]))
 
 
-def _table(results: dict[str, dict[str, Any]]) -> list[list[str]]:
+def _table(results: dict[str, dict[str, str]]) -> list[list[str]]:
     """One column a tool, one row a figure."""
     figures = list(dict.fromkeys(name for cells in results.values() for name in cells))
     rows = [["", *results]]
