@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 from websockets.client import ClientProtocol
 from websockets.frames import CloseCode
 
-from wstui.load.frames import FrameReceiver, encode, quiet
+from wstui.load.frames import PING, TEXT, FrameReceiver, encode, plain_size, quiet
 from wstui.load.outcome import Cause, Outcome, cause_of
 from wstui.measure.visible import visible
 
@@ -54,6 +54,7 @@ class Client(FrameReceiver, asyncio.Protocol):
         "number",
         "opened_ns",
         "pending",
+        "plain",
         "queues",
         "sequence",
         "shard",
@@ -79,6 +80,7 @@ class Client(FrameReceiver, asyncio.Protocol):
         self.step = Step.CONNECTING
         self.waiting = False  # for the welcome
         self.blocked = False  # the other side does not read
+        self.plain = True  # messages may be written, and as they are
         self.born_ns = _now()
         self.opened_ns = 0
         self.closing_ns = 0
@@ -162,6 +164,7 @@ class Client(FrameReceiver, asyncio.Protocol):
             return
         self.handshake = None
         self.adopt(protocol)
+        self.plain = not self.compressed
         self.opened_ns = self.shard.now
         self.step = Step.WAITING
         self.waiting = self.shard.exchange.waits
@@ -227,10 +230,29 @@ class Client(FrameReceiver, asyncio.Protocol):
         if delay > shard.late_ns:
             counters.late_sends += 1
         # A peer that does not read must not fill our memory: what it can't take stays unwritten and times out.
-        if not self.blocked:
+        if self.plain:
             data = encode(first, payload, counters.sent)
             counters.bytes_sent += len(data)
             self.transport.write(data)  # type: ignore[union-attr]
+        elif not self.blocked:
+            self._send_deflated(first, payload)
+
+    def _send_deflated(self, first: int, payload: bytes) -> None:
+        """A message on a connection that has negotiated compression."""
+        protocol = self.ensure_protocol()
+        if first == PING:
+            protocol.send_ping(payload)
+        elif first == TEXT:
+            protocol.send_text(payload)
+        else:
+            protocol.send_binary(payload)
+        data = b"".join(protocol.data_to_send())
+        self.shard.tally.counters.saved_sent += plain_size(len(payload), mask=4) - len(data)
+        self.write(data)
+
+    def inflated(self, saved: int) -> None:
+        """A compressed message arrived."""
+        self.shard.tally.counters.saved_received += saved
 
     def message(self, first: int, payload: bytes) -> None:
         """A whole message arrived."""
@@ -422,10 +444,12 @@ class Client(FrameReceiver, asyncio.Protocol):
     def pause_writing(self) -> None:
         """The transport's buffer is full."""
         self.blocked = True
+        self.plain = False
 
     def resume_writing(self) -> None:
         """The transport's buffer has room again."""
         self.blocked = False
+        self.plain = not self.compressed
 
 
 _BUFFER = memoryview(bytearray(256 * 1024))

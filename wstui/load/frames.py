@@ -6,7 +6,7 @@ import logging
 import os
 
 from websockets.client import ClientProtocol
-from websockets.frames import Frame, Opcode
+from websockets.frames import DATA_OPCODES, Frame, Opcode
 from websockets.protocol import OPEN
 from websockets.uri import WebSocketURI
 
@@ -40,6 +40,11 @@ def encode(first: int, payload: bytes, seed: int) -> bytes:
     if size < 65536:
         return b"%c\xfe%b%b%b" % (first, size.to_bytes(2, "big"), mask, apply_mask(payload, mask))
     return b"%c\xff%b%b%b" % (first, size.to_bytes(8, "big"), mask, apply_mask(payload, mask))
+
+
+def plain_size(payload: int, mask: int = 0) -> int:
+    """The bytes of a frame that is not compressed; `mask` is 4 for a client's."""
+    return payload + mask + (2 if payload < 126 else 4 if payload < 65536 else 10)
 
 
 class FrameReceiver:
@@ -79,6 +84,9 @@ class FrameReceiver:
         """Bytes for the network."""
         raise NotImplementedError
 
+    def inflated(self, saved: int) -> None:
+        """A frame of a compressed connection arrived; plain it would have been `saved` bytes longer (or shorter)."""
+
     def adopt(self, protocol: ClientProtocol) -> None:
         """Begin after the handshake that `protocol` has done; it is kept only if it negotiated an extension."""
         if protocol.extensions:
@@ -86,6 +94,11 @@ class FrameReceiver:
             self._kept = True
         else:
             self.protocol = None
+
+    @property
+    def compressed(self) -> bool:
+        """Whether an extension was negotiated, so that messages go through `protocol`."""
+        return self._kept
 
     def feed(self, data: bytes) -> None:
         """Bytes from the network, cut anywhere."""
@@ -150,7 +163,7 @@ class FrameReceiver:
         """One whole frame through websockets."""
         protocol = self.ensure_protocol()
         protocol.receive_data(frame)
-        self._events(protocol)
+        self._events(protocol, len(frame) if self._kept else 0)
         if protocol.state is OPEN and not self._inside and not self._kept:
             self.protocol = None
 
@@ -173,9 +186,12 @@ class FrameReceiver:
         protocol.receive_data(data)
         self._events(protocol)
 
-    def _events(self, protocol: ClientProtocol) -> None:
+    def _events(self, protocol: ClientProtocol, wire: int = 0) -> None:
+        """`wire`: what the frame had on the wire, where it may have been compressed."""
         for event in protocol.events_received():
             if isinstance(event, Frame):
+                if wire and event.opcode in DATA_OPCODES:
+                    self.inflated(plain_size(len(event.data)) - wire)
                 self._event(event)
         for data in protocol.data_to_send():
             if data:
