@@ -4,10 +4,28 @@ from __future__ import annotations
 
 import sys
 import threading
+from pathlib import Path
 
 from tests.tui import fake
+from tests.tui.cost import LiveSession
+from wstui.execution.result import Result, SuiteResult
 from wstui.tui.app import operate
 from wstui.tui.screens.dashboard import Dashboard
+
+
+class Beating(LiveSession):
+    """A run that leaves a trace of its going on, and changes the screen at every picture."""
+
+    def __init__(self, trace: Path) -> None:
+        super().__init__()
+        self._trace = trace
+
+    def execute(self) -> Result | SuiteResult:
+        """One byte every 20 ms."""
+        while not self.ended.wait(0.02):
+            with self._trace.open("a") as file:
+                file.write(".")
+        return super().execute()
 
 
 def main() -> None:
@@ -29,6 +47,8 @@ def main() -> None:
     if mode == "slow":
         drain = session.drain
         session.drain = lambda: threading.Timer(1.0, drain).start()  # type: ignore[method-assign]
+    if mode == "beating":
+        session = Beating(Path(sys.argv[2]))
     outcome = operate(session)
     verdict = outcome.result.verdict.reason if outcome.result else None
     print(f"OUTCOME commands={session.commands} verdict={verdict!r} error={outcome.error!r} fault={outcome.fault!r}")

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -188,6 +189,20 @@ def test_a_slow_drain_is_waited_for_on_the_normal_screen_and_ctrl_c_drops_it() -
         process.send_signal(signal.SIGINT)
         seen = read_until(master, rb"OUTCOME.*\n")
         assert b"('abort',)" in seen
+
+
+def test_a_terminal_that_stalls_does_not_hold_up_the_run(tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    with terminal("beating", str(trace)) as (process, master):
+        read_until(master, b"palette")
+        # nobody reads from here on: the screen blocks as soon as the buffer of the terminal is full
+        before = trace.stat().st_size
+        end = time.monotonic() + 20
+        while trace.stat().st_size < before + 100:
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        read_until(master, LEFT)
 
 
 def test_the_whole_way_with_keys() -> None:
