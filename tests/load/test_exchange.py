@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from wstui.load.broadcasts import Broadcasts
+from wstui.load.broadcasts import NEWCOMER_NS, Broadcasts
 from wstui.load.client import Client
 from wstui.load.command import Spec
 from wstui.load.exchange import EXCHANGES, Exchange, quick_type, read_typed
@@ -226,7 +226,7 @@ def test_broadcasts_that_share_a_frame_are_followed_each_for_itself() -> None:
     shard = clients[0].shard
     for listener in clients:
         listener.shard, listener.waiting = shard, False
-        shard.broadcasts.opened(listener.slot)
+        shard.broadcasts.opened(listener.slot, -NEWCOMER_NS)
     one, two = b'{"type":"price","price":1}', b'{"type":"price","price":2}'
     for listener in clients[:2]:
         listen.receive(cast(Client, listener), TEXT, one + b"\n" + two)
@@ -255,7 +255,7 @@ def test_the_same_words_again_are_a_duplicate_only_where_they_name_themselves(
     fanout = FanOut()
     for listener in clients:
         listener.shard, listener.waiting = shard, False
-        shard.broadcasts.opened(listener.slot)
+        shard.broadcasts.opened(listener.slot, -NEWCOMER_NS)
     for _ in range(2):
         for listener in clients:
             listen.receive(cast(Client, listener), TEXT, again)
@@ -271,3 +271,17 @@ def test_the_same_words_again_are_a_duplicate_only_where_they_name_themselves(
 
 def listen_type(payload: bytes) -> str:
     return read_typed(payload)[0].decode()
+
+
+def test_a_newcomer_misses_nothing_that_was_sent_before_it_came() -> None:
+    types = {b"price": 0}
+    broadcasts = Broadcasts(10**9, types)
+    for slot, at_ns in ((0, 0), (1, 0), (2, NEWCOMER_NS)):
+        broadcasts.opened(slot, at_ns)
+    broadcasts.closed(1)
+    broadcasts.closed(5)  # one that never was ready
+    for n, at_ns in ((1, NEWCOMER_NS), (2, 2 * NEWCOMER_NS - 1), (3, 2 * NEWCOMER_NS)):
+        broadcasts.first(0, b"price", b'{"type":"price","seq":%d}' % n, at_ns)
+    assert broadcasts.known(2, b'{"type":"price","seq":1}', 2 * NEWCOMER_NS)
+    seen = broadcasts.expired(10**12, 0)
+    assert [(r.eligible, r.receivers, r.receipts) for r in seen] == [(1, 1, 2), (1, 1, 1), (2, 1, 1)]

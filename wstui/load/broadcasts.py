@@ -18,6 +18,9 @@ KEY_LIMIT = 4096
 """A longer message is kept as a digest."""
 MESSAGES_LIMIT = 20_000
 YOUNG_NS = 1_000_000_000
+NEWCOMER_NS = 250_000_000
+"""A message that was sent before the target let a client in may reach the others only after that client's welcome:
+for this long nothing is missed by it."""
 MAX_UNITS = (1 << 32) - 1
 
 
@@ -61,19 +64,32 @@ class Broadcasts:
         self._window_ns = window_ns
         self._types = types
         self._open = bytearray()
+        self._newcomers: dict[int, int] = {}  # slots and since when, in the order of arrival
         self._current: dict[bytes, Broadcast] = {}
         self._recent: dict[bytes, bool] = {}  # windows that have closed, and whether the message was the only such
         self.late = 0
         self._order: deque[tuple[Broadcast, bytes]] = deque()
 
-    def opened(self, slot: int) -> None:
+    def opened(self, slot: int, now_ns: int) -> None:
         """A client is ready."""
-        if slot >= len(self._open):
-            self._open.extend(bytes(slot + 256 - len(self._open)))
-        self._open[slot] = 1
+        self._newcomers[slot] = now_ns
+
+    def _admit(self, now_ns: int) -> None:
+        """From now on messages are held against the target for those who have been ready for a while."""
+        newcomers = self._newcomers
+        while newcomers:
+            slot = next(iter(newcomers))
+            if now_ns - newcomers[slot] < NEWCOMER_NS:
+                return
+            del newcomers[slot]
+            if slot >= len(self._open):
+                self._open.extend(bytes(slot + 256 - len(self._open)))
+            self._open[slot] = 1
 
     def closed(self, slot: int) -> None:
         """A client is no longer there: no message that is on its way can be held against the target."""
+        if self._newcomers.pop(slot, None) is not None or slot >= len(self._open):
+            return
         self._open[slot] = 0
         for message, _ in self._order:
             if slot < len(message.there):
@@ -102,6 +118,7 @@ class Broadcasts:
             self.late += 1
             return
         name = name if name in self._types else OTHER_TYPES
+        self._admit(now_ns)
         message = Broadcast(digest, name, now_ns, bytearray(self._open))
         self._current[key] = message
         # Its bytes are needed once more: for the server's timestamp, when the window closes.
