@@ -102,16 +102,17 @@ class Calibration:
         self._say(f"round trips: {ROUND_TRIP_CLIENTS} clients, closed loop")
         stretches = await self._steady(ROUND_TRIP_CLIENTS, "odin", 0.0)
         rate = statistics.median(s.sum.counters.matched / s.seconds for s in stretches)
-        return [
-            Figure(
-                f"CPU a round trip, {ROUND_TRIP_CLIENTS} clients",
-                "µs",
-                tuple(s.cpu_us / max(1, s.sum.counters.matched) for s in stretches),
-                goal=8.5,
-                note=f"{rate:,.0f}/s, {_shares(stretches)}",
-            ),
-            Figure("the kernel's part of it: a send and a receive", "µs", (*kernel, kernel_us())),
-        ]
+        trips = Figure(
+            f"CPU a round trip, {ROUND_TRIP_CLIENTS} clients",
+            "µs",
+            tuple(s.cpu_us / max(1, s.sum.counters.matched) for s in stretches),
+            goal=8.5,
+            note=f"{rate:,.0f}/s, {_shares(stretches)}",
+        )
+        kernel.append(kernel_us())
+        # The goal was measured where the kernel needs 3.5 µs: on another box the ratio says more.
+        ratio = f"a round trip takes {min(trips.values) / min(kernel):.1f} times that, least against least"
+        return [trips, Figure("the kernel's part of it: a send and a receive", "µs", tuple(kernel), note=ratio)]
 
     async def broadcast(self) -> Figure:
         """CPU of a message of 200 bytes that arrives."""
