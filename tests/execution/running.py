@@ -95,7 +95,7 @@ def balance(finished: Finished, *, complete: bool = True) -> None:
     connections, messages = result.connections, result.messages
     assert (connections.attempted, connections.ready, connections.dropped) == (c.attempted, c.ready, c.dropped)
     assert (messages.sent, messages.received, messages.timed_out) == (c.sent, c.received, c.reply_timeouts)
-    wrong = c.refused + c.timed_out + c.failed + c.dropped + c.reply_timeouts
+    wrong = c.refused + c.timed_out + c.failed + c.dropped + c.reply_timeouts + c.broken_expectations
     if "shard lost" not in finished.failures:
         assert sum(finished.failures.values()) == wrong, "each failure is explained"
     add_up(result)

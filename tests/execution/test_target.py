@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 
 import pytest
 
 from tests.execution.running import finish, scenario
-from tests.servers.server import until
+from tests.servers.server import Server, until
 from wstui.execution import target
 from wstui.execution.claims import Answer, Claims, read_claims
 from wstui.execution.health import Endpoints
@@ -201,3 +202,24 @@ async def test_memory_is_a_metric_of_its_own(monkeypatch: pytest.MonkeyPatch) ->
     assert finished.result.target is not None and finished.result.target.memory_growth_mib_per_hour is not None
     assert "MiB" in summary(finished.result)
     assert not silent.result.passed and "never measured" in silent.result.verdict.reason
+
+
+async def test_a_target_whose_memory_grows_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(target, "EVERY_S", 0.1)
+    monkeypatch.setattr(target, "STEADY_LEAST_S", 0.5)
+    begun = time.monotonic()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        resident = int(64 * MIB + (time.monotonic() - begun) * MIB)  # a MiB a second
+        body = b'{"status":"healthy","rssBytes":%d}' % resident
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b" % (len(body), body))
+        await writer.drain()
+        writer.close()
+
+    limit = Threshold(metric="target.memory_growth", limit="< 100MiB/h")
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as leaking, Server() as server:
+        base = f"http://127.0.0.1:{leaking.sockets[0].getsockname()[1]}"
+        finished = await finish(scenario(server.url, clients=3, hold=2, health=base, thresholds=[limit]))
+    (outcome,) = finished.result.verdict.thresholds
+    assert outcome.passed is False and outcome.value == pytest.approx(3600, rel=0.1)

@@ -1,0 +1,111 @@
+"""Every shipped preset does what it promises, small and short, against the target that it asks for.
+
+Limits on latency are widened: how fast this machine is today is not what is tested.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from wstui.execution.result import Result
+from wstui.execution.run import Run
+from wstui.odin.demo import DemoTarget
+from wstui.odin.server import OdinServer
+from wstui.odin.settings import AuthMode, Settings
+from wstui.scenario.checks import warnings
+from wstui.scenario.model import Scenario
+from wstui.scenario.presets import open_preset
+
+PLACEHOLDERS = {"WS_URL": "ws://127.0.0.1:1/ws", "AUTH_TOKEN": "-", "JWT_SECRET": "-"}
+WIDE = ("response", "roundtrip", "delivery", "fanout.spread", "connect.p", "connect.m")
+
+
+def opened(name: str, environ: dict[str, str], flags: dict[str, Any]) -> Scenario:
+    scenario = open_preset(name, environ, flags)
+    assert isinstance(scenario, Scenario)
+    wide = [
+        threshold.model_copy(update={"limit": "< 30s"}) if threshold.metric.startswith(WIDE) else threshold
+        for threshold in scenario.thresholds
+    ]
+    return scenario.model_copy(update={"thresholds": wide})
+
+
+async def carried_out(name: str, *, publisher: tuple[str, ...] = (), **flags: Any) -> Result:
+    """Run a preset as `wstui demo` does; `publisher` are options that hurry its data."""
+    flags |= {"shards": 1}
+    demo = opened(name, PLACEHOLDERS, flags).demo
+    async with DemoTarget(None, tuple(demo.server), (*demo.publisher, *publisher)) as target:
+        environ = {"WS_URL": target.ws_url, "AUTH_TOKEN": target.token, "JWT_SECRET": target.secret}
+        scenario = opened(name, environ, flags)
+        assert warnings(scenario) == []
+        return await Run(scenario).execute()
+
+
+def kept(result: Result) -> Result:
+    broken = [(outcome.metric, outcome.value) for outcome in result.verdict.thresholds if not outcome.passed]
+    assert result.passed, (broken, result.verdict.reason)
+    return result
+
+
+async def test_auth_lets_exactly_the_good_tokens_in() -> None:
+    result = kept(await carried_out("auth", clients=20, ramp="500ms", hold="1s", every="300ms"))
+    assert [(row.kind, row.attempted, row.ready, row.refused) for row in result.auth] == [
+        ("good", 12, 12, 0),
+        ("expired", 2, 0, 2),
+        ("forged", 2, 0, 2),
+        ("missing", 2, 0, 2),
+        ("wrong_algorithm", 2, 0, 2),
+    ]
+
+
+async def test_flood_meets_the_limit_and_those_who_are_in_stay_well() -> None:
+    result = kept(await carried_out("flood", clients=300, ramp="1s", hold="2s", every="500ms"))
+    seen = result.connections
+    assert seen.ready + seen.refused == seen.attempted == 300
+    assert seen.rate_limited == seen.refused > 100
+    assert {failure.kind for failure in result.failures} == {"http 429"}
+
+
+async def test_flood_fails_where_there_is_no_limit() -> None:
+    flags: dict[str, Any] = {"clients": 20, "ramp": "200ms", "hold": "500ms"}
+    async with OdinServer(Settings(port=0, auth=AuthMode.OFF), None) as server:
+        scenario = opened("flood", {"WS_URL": f"ws://127.0.0.1:{server.port}/ws"}, flags)
+        result = await Run(scenario).execute()
+    assert not result.passed and result.verdict.reason.startswith("connections.rate_limited was 0")
+
+
+async def test_fanout_follows_every_broadcast_to_every_client() -> None:
+    result = kept(await carried_out("fanout", clients=20, ramp="500ms", hold="1500ms"))
+    assert result.fanout is not None and result.fanout.messages > 3
+    assert (result.fanout.completeness, result.fanout.duplicates) == (1, 0)
+    assert result.messages.sent == 0
+
+
+async def test_listen_keeps_quiet_clients_served() -> None:
+    result = kept(await carried_out("listen", publisher=("--speed", "10"), clients=20, ramp="500ms", hold="1500ms"))
+    assert result.messages.sent == 0 and result.messages.received > 20
+
+
+async def test_slow_readers_are_given_up_and_the_others_are_well() -> None:
+    result = kept(await carried_out("slow-reader", publisher=("--rate", "100"), clients=10, ramp="300ms", hold="3s"))
+    assert result.slow_readers is not None
+    assert (result.slow_readers.clients, result.slow_readers.closed) == (1, 1)
+
+
+async def test_soak_follows_the_memory_of_the_target(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wstui.execution.target.EVERY_S", 0.3)
+    monkeypatch.setattr("wstui.execution.target.STEADY_LEAST_S", 1.0)
+    scenario_result = await carried_out("soak", clients=10, ramp="500ms", hold="2500ms")
+    outcomes = {outcome.metric: outcome for outcome in scenario_result.verdict.thresholds}
+    # A few seconds say nothing of an hour, but they are measured.
+    assert outcomes.pop("target.memory_growth").value is not None
+    assert all(outcome.passed for outcome in outcomes.values())
+
+
+async def test_subscribers_get_their_own_tokens_and_no_others() -> None:
+    result = kept(await carried_out("subscribe", clients=20, ramp="500ms", hold="1500ms", every="500ms"))
+    assert result.subscriptions is not None
+    assert (result.subscriptions.asked, result.subscriptions.acknowledged, result.subscriptions.leaks) == (20, 20, 0)
+    assert result.messages.by_type["price:update"] > 20
