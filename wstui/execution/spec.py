@@ -5,6 +5,7 @@ from __future__ import annotations
 from wstui.execution.script import script_of
 from wstui.fleet.local import spare_cores
 from wstui.load.command import Spec
+from wstui.scenario.beside import located
 from wstui.scenario.model import Messages, Scenario
 
 NS = 1_000_000_000
@@ -19,6 +20,7 @@ def specs_of(scenario: Scenario) -> list[Spec]:
 def spec_of(scenario: Scenario, shard: int = 0, shards: int = 1) -> Spec:
     """The specification of shard number `shard` of `shards`."""
     target, auth, messages = scenario.target, scenario.auth, scenario.messages
+    file = scenario.origin.file
     return Spec(
         shard=shard,
         shards=shards,
@@ -27,9 +29,9 @@ def spec_of(scenario: Scenario, shard: int = 0, shards: int = 1) -> Spec:
         subprotocols=list(target.subprotocols),
         origin=target.origin,
         compression=target.compression,
-        ca_file=target.ca_file,
-        cert_file=target.cert_file,
-        key_file=target.key_file,
+        ca_file=located(target.ca_file, file),
+        cert_file=located(target.cert_file, file),
+        key_file=located(target.key_file, file),
         insecure=target.insecure,
         local_addresses=list(scenario.fleet.local_addresses),
         connect_timeout_ns=round(target.connect_timeout * NS),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 
 from wstui.scenario.errors import Key, ScenarioError, nearest, quote
@@ -10,6 +9,7 @@ from wstui.scenario.finding import Finding
 from wstui.scenario.model import Scenario
 from wstui.scenario.quantity import format_duration
 from wstui.scenario.template_checks import template_findings, template_warnings
+from wstui.scenario.tls_checks import tls_findings
 
 MOST_A_CLIENT = 500
 """Messages a second that one client may be asked to send on schedule."""
@@ -53,7 +53,7 @@ def findings(scenario: Scenario) -> Iterator[Finding]:
         message = f"is more than messages.subscribe names, which is {len(scenario.messages.subscribe)}"
         each = str(scenario.messages.subscribe_each)
         yield Finding(("messages", "subscribe_each"), message, each, rests_on=(("messages", "subscribe"),))
-    yield from _file_findings(scenario)
+    yield from tls_findings(scenario)
 
 
 def warnings(scenario: Scenario) -> list[str]:
@@ -170,14 +170,3 @@ def _threshold_findings(scenario: Scenario) -> Iterator[Finding]:
             message = "is no stage" if near else f"is no stage: there are {', '.join(map(quote, names)) or 'none'}"
             key = ("thresholds", index, "stage")
             yield Finding(key, message, quote(threshold.stage), near, rests_on)
-
-
-def _file_findings(scenario: Scenario) -> Iterator[Finding]:
-    target = scenario.target
-    for name in ("ca_file", "cert_file", "key_file"):
-        path = getattr(target, name)
-        if path and not os.path.isfile(path):  # noqa: PTH113 - a NUL in the name is False here, an exception there
-            place = "" if os.path.isabs(path) else f", seen from {os.getcwd()}"  # noqa: PTH109, PTH117
-            yield Finding(("target", name), f"is no file{place}", quote(path))
-    if target.key_file and not target.cert_file:
-        yield Finding(("target", "key_file"), "needs cert_file beside it", quote(target.key_file))

@@ -65,11 +65,11 @@ class Target(Table):
     headers: dict[HeaderName, Line] = Field(default_factory=dict)
     subprotocols: list[Token] = Field(default_factory=list)
     origin: Line = ""
-    compression: bool = False
-    ca_file: str = ""
-    cert_file: str = ""
-    key_file: str = ""
-    insecure: bool = False
+    compression: bool = False  # offer permessage-deflate, and compress what is sent where the server takes it
+    ca_file: str = ""  # wss: the authorities to trust instead of the system's, PEM; beside the preset, as all files
+    cert_file: str = ""  # wss: the certificate that clients show, PEM
+    key_file: str = ""  # wss: its key, where it is not in cert_file
+    insecure: bool = False  # wss: trust any certificate
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         for name, value in super().__repr_args__():
