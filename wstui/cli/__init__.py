@@ -59,7 +59,8 @@ def wstui(ctx: click.Context) -> None:
     if ctx.invoked_subcommand is None:
         from wstui.cli.open import open_terminal
 
-        ctx.invoke(open_terminal)
+        # Invoked through its parser, so that options have their defaults.
+        open_terminal.main(args=[], prog_name="wstui", standalone_mode=True)
 
 
 def main() -> None:

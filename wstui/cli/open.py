@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from wstui.cli.exits import UNREACHABLE, USAGE, fail
+from wstui.cli.exits import BROKEN, UNREACHABLE, USAGE, fail
 from wstui.cli.followers import STDOUT, Followers
 from wstui.cli.headless import publish, wanted_reports
 from wstui.cli.options import output_options, scenario_options
 from wstui.cli.prepare import prepare
 from wstui.execution.suite import SuiteRun
+
+if TYPE_CHECKING:
+    from wstui.tui.session import Outcome
 
 
 def require_terminal(instead: str) -> None:
@@ -24,25 +27,42 @@ def require_terminal(instead: str) -> None:
 
 def run_in_terminal(suite: SuiteRun, options: dict[str, Any]) -> int:
     """Show a suite while it runs; afterwards print the summary on the normal screen and return the exit status."""
-    from wstui.tui.app import operate
-
     if options["events"] == STDOUT:
         fail("--events - needs stdout for itself; in the terminal UI give it a file", USAGE)
     reports = wanted_reports(options)
+    followers = Followers(suite, options)
+    outcome = _operate(suite, options)
+    status = _tell(outcome, reports, options)
+    followers.close(outcome.result, sys.stdout)
+    return status
+
+
+def begin_in_terminal(options: dict[str, Any]) -> int:
+    """Let the operator choose what to run; afterwards print the summary of the last run."""
+    reports = wanted_reports(options)
+    return _tell(_operate(None, options), reports, options)
+
+
+def _operate(suite: SuiteRun | None, options: dict[str, Any]) -> Outcome:
+    from wstui.cli.launching import launcher
+    from wstui.tui.app import operate
+
     # Some shells export the size that the terminal had once; the screen must follow the one it has now.
     for name in ("COLUMNS", "LINES"):
         os.environ.pop(name, None)
-    followers = Followers(suite, options)
-    outcome = operate(suite)
+    return operate(suite, launcher=launcher(options))
+
+
+def _tell(outcome: Outcome, reports: dict[str, str], options: dict[str, Any]) -> int:
     if outcome.fault:
         click.echo(f"wstui: the terminal UI failed: {outcome.fault}", err=True)
-    status = 0
+    status = BROKEN if outcome.fault else 0
     if outcome.result is not None:
-        status = publish(outcome.result, reports, sys.stdout, allow_limited=options["allow_limited"])
-    followers.close(outcome.result, sys.stdout)
+        status = publish(outcome.result, reports, sys.stdout, allow_limited=options["allow_limited"]) or status
     if outcome.error:
-        fail(outcome.error, UNREACHABLE)
-    return 1 if outcome.fault and not status else status
+        click.echo(f"wstui: {outcome.error}", err=True)
+        return UNREACHABLE
+    return status
 
 
 @click.command("open")
@@ -50,7 +70,8 @@ def run_in_terminal(suite: SuiteRun, options: dict[str, Any]) -> int:
 @scenario_options
 @output_options
 def open_terminal(presets: tuple[str, ...], **options: Any) -> None:
-    """Open the terminal UI on PRESET, a name (see `wstui presets list`) or a TOML file."""
+    """Open the terminal UI on PRESET, a name (see `wstui presets list`) or a TOML file; alone it lists the presets."""
     require_terminal("wstui run PRESET")
-    suite = prepare(presets or ("quick",), options)
-    sys.exit(run_in_terminal(suite, options))
+    if presets:
+        sys.exit(run_in_terminal(prepare(presets, options), options))
+    sys.exit(begin_in_terminal(options))

@@ -1,0 +1,176 @@
+"""What the terminal can set going by itself: a preset, the demo with a server of its own, one connection, kept runs."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from wstui.cli.followers import Followers
+from wstui.execution.probe import probe
+from wstui.execution.result import Result, SuiteResult
+from wstui.execution.status import Status
+from wstui.execution.suite import SuiteRun
+from wstui.odin.demo import DemoTarget
+from wstui.report.compare import Comparison, compare
+from wstui.report.store import Store, StoredRun
+from wstui.scenario.model import Scenario
+from wstui.scenario.presets import open_preset
+from wstui.tui.session import Launcher
+
+DEMO_PRESET = "quick"
+
+
+class Launched:
+    """A suite that is kept in the store while it runs: what the terminal watches and steers."""
+
+    def __init__(self, suite: SuiteRun, options: dict[str, Any]) -> None:
+        self.suite = suite
+        self._options = options
+
+    @property
+    def status(self) -> Status:
+        """See Steerable."""
+        return self.suite.status
+
+    def ramp(self, to: int, over_s: float) -> None:
+        """See Steerable."""
+        self.suite.ramp(to, over_s)
+
+    def pace(self, every_s: float) -> None:
+        """See Steerable."""
+        self.suite.pace(every_s)
+
+    def pause(self) -> None:
+        """See Steerable."""
+        self.suite.pause()
+
+    def resume(self) -> None:
+        """See Steerable."""
+        self.suite.resume()
+
+    def skip(self) -> None:
+        """See Steerable."""
+        self.suite.skip()
+
+    def drain(self) -> None:
+        """See Steerable."""
+        self.suite.drain()
+
+    def abort(self) -> None:
+        """See Steerable."""
+        self.suite.abort()
+
+    def execute(self) -> Result | SuiteResult:
+        """Carry it out; blocks."""
+        return asyncio.run(self._carry_out())
+
+    async def _carry_out(self) -> Result | SuiteResult:
+        # What the followers have to say has no place on a screen that shows a run.
+        followers = Followers(self, self._options, lambda problem: None)
+        result = None
+        try:
+            result = await self.suite.run()
+        finally:
+            await asyncio.to_thread(followers.close, result, io.StringIO())
+        return result
+
+
+class LaunchedDemo(Launched):
+    """The preset `quick` against NATS, server and publisher that are started for it and end with it."""
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        super().__init__(_demo_suite("ws://127.0.0.1:1/ws", "none yet"), options)
+        self._ended = False
+
+    def drain(self) -> None:
+        """See Steerable."""
+        self._ended = True
+        super().drain()
+
+    def abort(self) -> None:
+        """See Steerable."""
+        self._ended = True
+        super().abort()
+
+    async def _carry_out(self) -> Result | SuiteResult:
+        async with DemoTarget() as target:
+            suite = _demo_suite(target.ws_url, target.token)
+            if self._ended:
+                suite.drain()
+            self.suite = suite
+            return await super()._carry_out()
+
+
+def _demo_suite(url: str, token: str) -> SuiteRun:
+    environ = {**os.environ, "WS_URL": url, "AUTH_TOKEN": token}
+    scenario = open_preset(DEMO_PRESET, environ)
+    assert isinstance(scenario, Scenario)
+    return SuiteRun([scenario])
+
+
+class KeptRuns:
+    """The runs in the store, as the screens want them."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+
+    @contextmanager
+    def _store(self) -> Iterator[Store]:
+        store = Store(self._path)
+        try:
+            yield store
+        finally:
+            store.close()
+
+    def newest(self, limit: int) -> Sequence[StoredRun]:
+        """The newest first."""
+        with self._store() as store:
+            return store.runs(limit=limit)
+
+    def result(self, number: int) -> Result:
+        """All of a run."""
+        with self._store() as store:
+            return store.result(number)
+
+    def compare(self, before: int, after: int) -> Comparison:
+        """Two runs, metric by metric."""
+        with self._store() as store:
+            runs = [store.run(number) for number in (before, after)]
+            results = [store.result(number) for number in (before, after)]
+        return compare(
+            results[0],
+            results[1],
+            names=(f"{before}", f"{after}"),
+            environments=(runs[0].environment, runs[1].environment),
+        )
+
+    def delete(self, number: int) -> None:
+        """Forget a run."""
+        with self._store() as store:
+            store.delete([number])
+
+
+def launcher(options: dict[str, Any]) -> Launcher:
+    """All of it, with the options of the command where they say how runs are kept."""
+    keeping = {name: options.get(name) for name in ("store_path", "no_store")}
+    path = options.get("store_path")
+
+    def launch(scenarios: Sequence[Scenario], name: str, cooldown_s: float) -> Launched:
+        return Launched(SuiteRun(scenarios, name=name, cooldown_s=cooldown_s), keeping)
+
+    def check(scenario: Scenario) -> Sequence[str]:
+        seen = asyncio.run(probe(scenario))
+        lines = [f"{step.name:<10} {step.took_ms:>8.2f} ms  {step.note}".rstrip() for step in seen.steps]
+        return [*lines, seen.warning] if seen.warning else lines
+
+    return Launcher(
+        launch,
+        demo=lambda: LaunchedDemo(keeping),
+        check=check,
+        runs=None if options.get("no_store") else KeptRuns(Path(path) if path else None),
+    )
