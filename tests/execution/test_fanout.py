@@ -47,7 +47,7 @@ async def test_a_server_that_loses_nothing_is_complete_over_all_shards(shards: i
     fanout = seen(result)
     assert fanout.completeness == 1.0
     assert fanout.duplicates == 0
-    assert fanout.spread_ms.count == pytest.approx(fanout.messages * CLIENTS, rel=0.05)
+    assert fanout.spread_ms.count == pytest.approx(fanout.messages * CLIENTS, rel=0.15)
     assert fanout.by_type["price:update"].completeness == 1.0
     assert result.passed, result.verdict.reason
 
