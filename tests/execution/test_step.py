@@ -84,6 +84,16 @@ def test_the_generator_is_only_to_blame_where_something_broke() -> None:
     assert (slow.held, slow.why, slow.cpu) == (None, "CPU at its limit for 4 s", 0.99)
 
 
+def test_connects_in_bursts_are_no_test_of_a_rate() -> None:
+    seen = measured(NOTHING, cut(2, attempted=200, ready=150, refused=50))
+    connects = replace(seen, of="connects", stood_still_s=0.3)
+    everybody = [Threshold(metric="connect.success", limit=">= 100%")]
+    step = judge_step(connects, everybody, 0.1)
+    assert (step.held, step.why) == (None, "connects came in bursts: the loop stood still for 300 ms")
+    assert judge_step(replace(connects, stood_still_s=0.1), everybody, 0.1).held is False
+    assert judge_step(replace(connects, of="clients"), everybody, 0.1).held is False
+
+
 def test_only_failures_of_this_step_and_of_our_own_count_against_the_generator() -> None:
     def ours(count: int, local: bool = True) -> tuple[FailureGroup, ...]:
         return (FailureGroup("local", "too many open files", count, 0, 0, local),)

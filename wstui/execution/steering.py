@@ -33,6 +33,7 @@ class Steering(ABC):
         self.search: Breakpoint = scenario.breakpoint
         self.ended = False
         self._doing = doing
+        self._lag_ns = 0  # the longest that a loop of the fleet stood still since the step began
 
     @abstractmethod
     async def step(self, load: int) -> Measured:
@@ -102,13 +103,15 @@ class Steering(ABC):
     def measured(self, load: int, reached: float, began: Cut, opened: Cut, ended: Cut) -> Measured:
         """The step, with the seconds of the timeline in which it was measured."""
         rows = [row for row in self.run.status.rows if opened.at_s < row.at_s <= ended.at_s]
-        return Measured(self.search.of, load, reached, began, opened, ended, rows)
+        return Measured(self.search.of, load, reached, began, opened, ended, rows, self._lag_ns / 1e9)
 
     def _in_flight(self) -> int:
         now = self.counters
         return now.sent - now.matched - now.reply_timeouts
 
     def _check(self) -> None:
+        for snapshot in self.run.fleet.latest().values():
+            self._lag_ns = max(self._lag_ns, snapshot.health.loop_lag_ns)
         if self.ended or self.run.status.state in (State.DRAINING, State.FINISHED, State.ABORTED):
             raise Ended
 
@@ -193,6 +196,7 @@ class Connects(Steering):
         count = max(1, round(load * search.measure))
         over_s = count / load
         began = await self.cut()
+        self._lag_ns = 0
         self._doing("measure", over_s)
         self.run.lead(search.clients + count, over_s)
         await self.wait(over_s)

@@ -21,6 +21,8 @@ from wstui.scenario.threshold import parse_limit, parse_metric
 
 OVER_ALL = ("connect", "connections", "failures")
 """Families of metrics that are judged over a step from the start of its ramp; all others where it was measured."""
+UNEVEN = 0.1
+"""A loop that stood still for this share of the stretch in which it made connects made them in bursts."""
 LOAD = "load"
 """What broke when the load that was asked for was not there."""
 
@@ -40,7 +42,8 @@ class Cut:
 class Measured:
     """A step that was carried out: cuts at its start, and around the stretch in which it was measured.
 
-    `reached` is the load that was there, in the unit of `of`; `rows` those of the measured stretch.
+    `reached` is the load that was there, in the unit of `of`; `rows` those of the measured stretch; `stood_still_s` the
+    longest that the generator's loop stood still while it made connects.
     """
 
     of: Of
@@ -50,6 +53,7 @@ class Measured:
     opened: Cut
     ended: Cut
     rows: Sequence[Row] = ()
+    stood_still_s: float = 0.0
 
 
 def judge_step(measured: Measured, thresholds: Sequence[Threshold], precision: float) -> BreakpointStep:
@@ -163,6 +167,8 @@ def _generator(measured: Measured, window: Scope) -> list[str]:
     """What of this generator limited the step."""
     least = max(1, min(BUSY_ROWS, int(window.active_s)))
     reasons = strained(measured.rows, window.sum.counters, least_rows=least)
+    if measured.of == "connects" and measured.stood_still_s > UNEVEN * window.active_s:
+        reasons.append(f"connects came in bursts: the loop stood still for {measured.stood_still_s * 1000:.0f} ms")
     before = {(group.kind, group.message): group.count for group in measured.began.failures if group.local}
     for group in measured.ended.failures:
         more = group.count - before.get((group.kind, group.message), 0)
