@@ -11,7 +11,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from tests.odin.target import client, get_json, pinged, receive, serving, until, url
-from wstui.odin.faults import Faults
+from wstui.odin.faults import Faults, FaultUnknown, parse_faults
 from wstui.odin.server import OdinServer
 from wstui.odin.stats import Phase
 from wstui.odin.upkeep import MISCHIEF_S
@@ -89,6 +89,20 @@ async def test_a_share_of_the_clients_is_closed_each_minute() -> None:
         assert 5 < gone < 30
         assert server.stats.ejected == {"1011 closed on purpose": gone}
         await until(lambda: sum(ws.close_code == 1011 for ws in everybody) == gone)
+
+
+async def test_a_storm_closes_its_share_at_once_again_and_again() -> None:
+    assert parse_faults(["storm=50%/200ms"]).active == {"storm": 0.5}
+    async with serving(faults=parse_faults(["storm=50%/200ms"], 1)) as server, AsyncExitStack() as clients:
+        everybody = [await clients.enter_async_context(client(server)) for _ in range(8)]
+        await until(lambda: server.stats.ejected.get("1012 restarting on purpose", 0) >= 6)
+        await until(lambda: sum(ws.close_code == 1012 for ws in everybody) >= 6)
+
+
+@pytest.mark.parametrize("text", ["storm", "storm=50%", "storm=50%/", "storm=150%/1s", "storm=5/1s"])
+def test_a_storm_needs_a_share_and_a_period(text: str) -> None:
+    with pytest.raises(FaultUnknown, match="storm"):
+        parse_faults([text])
 
 
 async def test_metrics_lie_when_told_to_and_health_does_not() -> None:

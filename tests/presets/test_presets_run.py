@@ -32,11 +32,13 @@ def opened(name: str, environ: dict[str, str], flags: dict[str, Any]) -> Scenari
     return scenario.model_copy(update={"thresholds": wide})
 
 
-async def carried_out(name: str, *, publisher: tuple[str, ...] = (), **flags: Any) -> Result:
-    """Run a preset as `wstui demo` does; `publisher` are options that hurry its data."""
+async def carried_out(
+    name: str, *, server: tuple[str, ...] = (), publisher: tuple[str, ...] = (), **flags: Any
+) -> Result:
+    """Run a preset as `wstui demo` does; further options of server and publisher hurry what takes long."""
     flags |= {"shards": 1}
     demo = opened(name, PLACEHOLDERS, flags).demo
-    async with DemoTarget(None, tuple(demo.server), (*demo.publisher, *publisher)) as target:
+    async with DemoTarget(None, (*demo.server, *server), (*demo.publisher, *publisher)) as target:
         environ = {"WS_URL": target.ws_url, "AUTH_TOKEN": target.token, "JWT_SECRET": target.secret}
         scenario = opened(name, environ, flags)
         assert warnings(scenario) == []
@@ -92,6 +94,15 @@ async def test_slow_readers_are_given_up_and_the_others_are_well() -> None:
     result = kept(await carried_out("slow-reader", publisher=("--rate", "100"), clients=10, ramp="300ms", hold="3s"))
     assert result.slow_readers is not None
     assert (result.slow_readers.clients, result.slow_readers.closed) == (1, 1)
+
+
+async def test_reconnect_brings_back_everybody_whom_the_server_dropped() -> None:
+    hurry = ("--fault", "storm=50%/1500ms")  # the last one counts
+    result = kept(await carried_out("reconnect", server=hurry, clients=20, ramp="300ms", hold="4s", every="300ms"))
+    seen = result.connections
+    assert seen.dropped >= 20 and seen.dropped % 10 == 0
+    assert 0 < seen.reconnects <= seen.dropped and seen.reconnects_given_up == 0
+    assert "close 1012" in {failure.kind for failure in result.failures}
 
 
 async def test_soak_follows_the_memory_of_the_target(monkeypatch: pytest.MonkeyPatch) -> None:

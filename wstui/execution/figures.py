@@ -98,6 +98,8 @@ class Scope:
                 return _percent(c.ready + c.refused, c.attempted - max(0, c.opening))
             case "auth.correct":
                 return _percent(c.tokens_right, c.tokens_judged)
+            case "reconnect.success":
+                return _percent(c.reconnects, c.reconnects + c.reconnects_given_up)
             case "connections.rate_limited":
                 return c.rate_limited
             case "subscribe.acks":

@@ -23,6 +23,8 @@ class Faults:
     duplicate: float = 0.0  # share of the deliveries that leave twice
     refuse: float = 0.0  # share of the clients closed with 1008 right after the upgrade
     close_per_minute: float = 0.0  # share of the clients closed with 1011 within each minute
+    storm: float = 0.0  # share of the clients closed with 1012 all at once…
+    storm_every: float = 0.0  # …again and again after so long
     lie: bool = False  # /metrics counts what never happened
     seed: int = 0
 
@@ -32,7 +34,7 @@ class Faults:
         return {
             f.name: value
             for f in fields(self)
-            if f.name not in ("seed", "freeze_at") and (value := getattr(self, f.name))
+            if f.name not in ("seed", "freeze_at", "storm_every") and (value := getattr(self, f.name))
         }
 
     @property
@@ -44,7 +46,7 @@ class Faults:
 def parse_faults(texts: list[str], seed: int = 0) -> Faults:
     """Faults from their spellings.
 
-    `delay=50ms`, `freeze=3s@10s`, `drop=1%`, `duplicate=1%`, `refuse=90%`, `close=5%/min`, `lie`.
+    `delay=50ms`, `freeze=3s@10s`, `drop=1%`, `duplicate=1%`, `refuse=90%`, `close=5%/min`, `storm=50%/10s`, `lie`.
     Raises: FaultUnknown.
     """
     faults = Faults(seed=seed)
@@ -64,12 +66,15 @@ def parse_faults(texts: list[str], seed: int = 0) -> Faults:
                 faults = replace(faults, refuse=_share(text, value))
             case "close":
                 faults = replace(faults, close_per_minute=_share(text, value.removesuffix("/min")))
+            case "storm":
+                part, _, period = value.partition("/")
+                faults = replace(faults, storm=_share(text, part), storm_every=_duration(text, period))
             case "lie" if not value:
                 faults = replace(faults, lie=True)
             case _:
                 raise FaultUnknown(
                     f"fault {text!r} is unknown; write delay=50ms, freeze=3s@10s, drop=1%, duplicate=1%, "
-                    "refuse=90%, close=5%/min or lie"
+                    "refuse=90%, close=5%/min, storm=50%/10s or lie"
                 )
     return faults
 

@@ -53,6 +53,8 @@ class Upkeep:
             work.append(self._freeze())
         if faults.close_per_minute > 0:
             work.append(_every(MISCHIEF_S, self._mischief()))
+        if faults.storm > 0 and faults.storm_every > 0:
+            work.append(_every(faults.storm_every, self._storm()))
         return work
 
     async def keep_deadlines(self) -> None:
@@ -133,6 +135,18 @@ class Upkeep:
                     connection.eject(CloseCode.INTERNAL_ERROR, "closed on purpose")
 
         return close_some
+
+    def _storm(self) -> Callable[[], None]:
+        share = self.settings.faults.storm
+        dice = random.Random(self.settings.faults.seed)
+
+        def close_many() -> None:
+            """As a server does that restarts: 1012, and whoever has it comes back."""
+            connections = self.connections()
+            for connection in dice.sample(connections, round(len(connections) * share)):
+                connection.eject(CloseCode.SERVICE_RESTART, "restarting on purpose")
+
+        return close_many
 
 
 async def _every(period: float, work: Callable[[], None]) -> None:

@@ -35,6 +35,9 @@ def figure(result: Result, name: str) -> float | None:
             return _percent(seen.success_rate)
         case "connect.answered":
             return (seen.ready + seen.refused) / seen.attempted * 100 if seen.attempted else None
+        case "reconnect.success":
+            decided = seen.reconnects + seen.reconnects_given_up
+            return seen.reconnects / decided * 100 if decided else None
         case "connections.rate_limited":
             return float(seen.rate_limited)
         case "subscribe.acks":

@@ -24,6 +24,7 @@ FIGURES: dict[str, Unit] = {
     "connect.success": "%",
     "connect.answered": "%",
     "auth.correct": "%",
+    "reconnect.success": "%",
     "connections.dropped": "",
     "connections.rate_limited": "",
     "slow_readers.closed": "%",
