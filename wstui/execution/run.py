@@ -249,7 +249,8 @@ class Run:
             self._lead(self._line.wanted(self._plan_ns()), 0)
         self._admit(stage, cut=skipped)
         arriving = f", {stage.arrive:g}/s arrive" if stage.arrive else ""
-        self._mark("stage", f"{stage.name}: {self._target_clients} clients{arriving}, {stage.over:g} s")
+        if self.scenario.breakpoint is None:  # a search marks its own steps
+            self._mark("stage", f"{stage.name}: {self._target_clients} clients{arriving}, {stage.over:g} s")
 
     def _admit(self, stage: Stage, *, cut: bool) -> None:
         """Let the visitors of a stage come; `cut`: and no more of the stage before it."""
