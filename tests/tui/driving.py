@@ -22,16 +22,16 @@ def shown(app: WstuiApp) -> str:
 
 async def until(condition: Callable[[], bool], pilot: Pilot[Any]) -> None:
     """Wait until something is so."""
-    for _ in range(400):
+    for _ in range(300):
         if condition():
             return
-        await pilot.pause(0.01)
+        await pilot.pause(0.03)
     raise AssertionError("the condition never came true:\n" + shown(pilot.app))  # type: ignore[arg-type]
 
 
 @asynccontextmanager
 async def running(
-    status: Status | None = None, size: tuple[int, int] = (120, 40), **options: Any
+    status: Status | None = None, size: tuple[int, int] = (80, 24), **options: Any
 ) -> AsyncIterator[tuple[WstuiApp, Pilot[Outcome], fake.FakeSession]]:
     """The application with a made-up run; the run ends with the block."""
     session = fake.FakeSession(status, options.pop("outcome", None))

@@ -161,13 +161,17 @@ async def test_a_limited_generator_raises_a_banner() -> None:
 
 async def test_a_lost_process_is_seen() -> None:
     shards = (ShardStatus(0, True), ShardStatus(1, False, age_s=4.0))
-    async with running(fake.status(generator=replace(fake.status().generator, shards=shards))) as (app, _, _):
+    async with running(fake.status(generator=replace(fake.status().generator, shards=shards)), size=(120, 40)) as (
+        app,
+        _,
+        _,
+    ):
         assert "✗ 1 of 2 lost" in shown(app)
 
 
 async def test_a_broken_limit_marks_tile_and_panel() -> None:
     broken = (ThresholdOutcome("response.p99", "< 250ms", 312.0, False, unit="ms", used=1.25), *fake.OUTCOMES[1:])
-    async with running(fake.status(thresholds=broken)) as (app, _, _):
+    async with running(fake.status(thresholds=broken), size=(120, 40)) as (app, _, _):
         text = shown(app)
     assert "3 of 4 kept" in text and "312 ✗" in text
     assert next(row for row in text.split("\n") if "latency p99" in row).count("✗") == 1

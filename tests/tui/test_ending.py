@@ -24,7 +24,7 @@ from wstui.tui.screens.stop import StopDialog
 
 
 async def test_the_verdict_comes_first_and_the_dashboard_stays_reachable() -> None:
-    async with running(outcome=fake.result(passed=False)) as (app, pilot, session):
+    async with running(outcome=fake.result(passed=False), size=(120, 40)) as (app, pilot, session):
         session.ended.set()
         await until(lambda: isinstance(app.screen, ResultScreen), pilot)
         await until(lambda: "p99.9" in shown(app), pilot)

@@ -215,7 +215,7 @@ async def test_a_click_chooses_a_group_and_a_double_click_opens_it() -> None:
 
 
 async def test_the_cursor_stays_on_its_group_when_the_order_changes() -> None:
-    async with running() as (app, pilot, session):
+    async with running(size=(120, 40)) as (app, pilot, session):
         await pilot.press("down", "down")
         table = app.screen.query_one(Errors)
         more = FailureGroup("new", "most of all", 10_000, 0, 1)
@@ -291,7 +291,7 @@ async def test_a_place_that_cannot_be_saved_to_is_said_beside_the_field(tmp_path
 
 
 async def test_help_lists_the_live_keys_and_follows_a_remapping() -> None:
-    async with running(keymap={"load.pause": "f9"}) as (app, pilot, session):
+    async with running(keymap={"load.pause": "f9"}, size=(120, 40)) as (app, pilot, session):
         await pilot.press("question_mark")
         await pilot.pause()
         assert isinstance(app.screen, HelpDialog)

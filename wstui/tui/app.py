@@ -368,6 +368,8 @@ def operate(
     fault = ""
     try:
         app.run()
+    except KeyboardInterrupt:
+        pass  # the screen has gone already: the run is drained below
     except Exception:
         fault = _reason()
         traceback.print_exc()

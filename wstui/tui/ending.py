@@ -16,12 +16,11 @@ _SAID_AFTER_S = 0.5
 
 def wait_for(runner: Runner) -> None:
     """Wait, on the normal screen, for a run that drains; ctrl+c or SIGTERM abort it."""
-    if runner.wait(_SAID_AFTER_S):
-        return
-    print("waiting for the run to close its connections; ctrl+c drops them", file=sys.stderr)
     try:
         with _interrupted_by(signal.SIGTERM):
-            runner.wait()
+            if not runner.wait(_SAID_AFTER_S):
+                print("waiting for the run to close its connections; ctrl+c drops them", file=sys.stderr)
+                runner.wait()
     except KeyboardInterrupt:
         runner.session.abort()
         runner.wait(PATIENCE_S)
