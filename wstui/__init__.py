@@ -9,6 +9,7 @@ assert result.passed
 from __future__ import annotations
 
 import importlib
+import logging
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from wstui.scenario.model import Auth, Messages, Scenario, Stage, Target, Threshold
 
 __all__ = ["Auth", "Messages", "Result", "Scenario", "Stage", "Target", "Threshold", "run", "run_sync"]
+
+# Where nobody has asked for a log, none goes to the terminal on its own.
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 _HOMES = {
     "run": "wstui.execution.api",

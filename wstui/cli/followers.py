@@ -1,4 +1,4 @@
-"""Who else watches a run that a command carries out: the store, Prometheus, a stream of events."""
+"""Who else watches a run that a command carries out: the store, Prometheus, a stream of events, a log file."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from typing import Any, TextIO
 import click
 
 from wstui.cli.exits import USAGE, fail
+from wstui.cli.logs import RunLog, wanted_level
 from wstui.execution.result import Result, SuiteResult
 from wstui.execution.status import Steerable
 from wstui.report.event_stream import EventStream
 from wstui.report.recording import Recording
-from wstui.report.watcher import Watcher
+from wstui.report.watcher import Trouble, Watcher
 
 STDOUT = "-"
 
@@ -33,6 +34,7 @@ class Followers:
         self._heard = on_problem is not None
         self._watchers: list[Watcher] = []
         self._recording: Recording | None = None
+        self._log: Path | None = None
         self._endpoint = ExitStack()
         if options.get("prometheus"):
             self._serve(run, options["prometheus"])
@@ -43,8 +45,21 @@ class Followers:
         if options.get("events"):
             target = sys.stdout if options["events"] == STDOUT else options["events"]
             self._watchers.append(EventStream(run, target, on_problem=on_problem))
+        if (level := wanted_level(options.get("log_level"))) is not None:
+            self._write_log(run, level, on_problem)
         for watcher in self._watchers:
             watcher.start()
+
+    def _write_log(self, run: Steerable, level: int, on_problem: Callable[[str], None] | None) -> None:
+        try:
+            log = RunLog(run, level, on_problem=on_problem)
+        except Trouble as trouble:
+            (on_problem or warn)(str(trouble))
+            return
+        self._watchers.append(log)
+        self._log = log.path
+        if on_problem is warn:
+            click.echo(f"log: {log.path}", err=True)
 
     def _serve(self, run: Steerable, address: str) -> None:
         try:
@@ -65,6 +80,8 @@ class Followers:
             if watcher.problem and not self._heard:
                 warn(watcher.problem)
         self._endpoint.close()
+        if self._log is not None and not self._heard:
+            click.echo(f"log: {self._log}", err=True)
         if self._recording is not None and self._recording.ids:
             numbers = ", ".join(str(number) for number in self._recording.ids)
             click.echo(f"kept as run {numbers}: wstui runs show {self._recording.ids[-1]}", file=stream)

@@ -157,7 +157,7 @@ class KeptRuns:
 
 def launcher(options: dict[str, Any]) -> Launcher:
     """All of it, with the options of the command where they say how runs are kept."""
-    keeping = {name: options.get(name) for name in ("store_path", "no_store")}
+    keeping = {name: options.get(name) for name in ("store_path", "no_store", "log_level")}
     path = options.get("store_path")
 
     def launch(scenarios: Sequence[Scenario], name: str, cooldown_s: float) -> Launched:

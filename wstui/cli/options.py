@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from wstui.cli.exits import USAGE, fail
+from wstui.cli.logs import LEVELS
 from wstui.scenario.override import Flags
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -60,6 +61,9 @@ _OUTPUT: list[Callable[[Command], Command]] = [
     click.option("--events", metavar="FILE", help="Write what happens as JSON lines while it does (- for stdout)."),
     click.option("--store", "store_path", envvar="WSTUI_STORE", metavar="FILE", help="Where runs are kept."),
     click.option("--no-store", is_flag=True, help="Do not keep this run in the store."),
+    click.option(
+        "--log-level", type=click.Choice(tuple(LEVELS), case_sensitive=False), help="Write a log file. Also LOG_LEVEL."
+    ),
     click.option("--quiet", "-q", is_flag=True, help="No live lines; only the summary."),
     click.option("--every-line", default=5.0, metavar="S", show_default=True, help="Seconds between live lines."),
     click.option("--allow-limited", is_flag=True, help="Exit 0 although the generator was the limit."),
