@@ -84,6 +84,21 @@ def test_the_generator_is_only_to_blame_where_something_broke() -> None:
     assert (slow.held, slow.why, slow.cpu) == (None, "CPU at its limit for 4 s", 0.99)
 
 
+def test_a_refusal_is_never_this_generators_doing() -> None:
+    everybody = Threshold(metric="connect.success", limit=">= 100%")
+    refused = cut(20, ((1000, 50),), late_sends=100, attempted=100, ready=60, refused=40, open=60)
+    step = judge_step(measured(cut(10), refused, reached=60), [P99, everybody], 0.1)
+    assert (step.held, step.broken_on) == (False, "connect.success")
+    assert judge_step(measured(cut(10), refused, reached=60), [P99], 0.1).held is None
+    missing = judge_step(measured(cut(10), refused, reached=60), [], 0.1)
+    assert (missing.held, missing.broken_on) == (False, "load")
+    waited = cut(20, ((1000, 50),), late_sends=100, attempted=100, ready=60, timed_out=40, open=60)
+    assert judge_step(measured(cut(10), waited, reached=60), [everybody], 0.1).held is None
+    dropped = Threshold(metric="connections.dropped", limit="<= 0")
+    ended = cut(20, ((1000, 5),), late_sends=100, dropped=3, open=97)
+    assert judge_step(measured(cut(10), ended), [dropped], 0.1).held is False
+
+
 def test_connects_in_bursts_are_no_test_of_a_rate() -> None:
     seen = measured(NOTHING, cut(2, attempted=200, ready=150, refused=50))
     connects = replace(seen, of="connects", stood_still_s=0.3)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from wstui.execution.excuse import LOAD
 from wstui.execution.result import BreakpointStep, BreakpointSummary, ThresholdOutcome
 from wstui.execution.search import Search
-from wstui.execution.step import LOAD
 from wstui.scenario.breakpoint import Breakpoint
 
 

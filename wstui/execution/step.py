@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from wstui.execution.excuse import LOAD, excuses
 from wstui.execution.figures import Scope
-from wstui.execution.generator import BUSY_ROWS, strained
 from wstui.execution.result import BreakpointStep, Latency, LatencySet, ThresholdOutcome
 from wstui.execution.verdict import explain, outcome_of
 from wstui.fleet.fleet import Sum
@@ -21,10 +21,6 @@ from wstui.scenario.threshold import parse_limit, parse_metric
 
 OVER_ALL = ("connect", "connections", "failures")
 """Families of metrics that are judged over a step from the start of its ramp; all others where it was measured."""
-UNEVEN = 0.1
-"""A loop that stood still for this share of the stretch in which it made connects made them in bursts."""
-LOAD = "load"
-"""What broke when the load that was asked for was not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,27 +55,36 @@ class Measured:
 def judge_step(measured: Measured, thresholds: Sequence[Threshold], precision: float) -> BreakpointStep:
     """Whether the load held: it was there, less `precision` at most, and no threshold broke.
 
-    What was not measured breaks nothing, but replies that are overdue count as too late. A load that broke while the
-    generator was its own limit says nothing of the target; one that held all the same did so in earnest, because a
+    What was not measured breaks nothing, but replies that are overdue count as too late. A load of which all that broke
+    is explained by this generator says nothing of the target; one that held all the same did so in earnest, because a
     late send only makes a response time longer.
     """
     step, window = _between(measured.began, measured.ended), _between(measured.opened, measured.ended)
     outcomes = [_outcome(threshold, step, window, measured) for threshold in thresholds]
-    broken = [outcome for outcome in outcomes if outcome.passed is False]
-    missing = measured.reached < (1 - precision) * measured.load
-    limits = _generator(measured, window) if broken or missing else []
-    why = "; ".join(explain(outcome) for outcome in broken)
-    if missing and not broken:
-        why = f"only {measured.reached:,.0f} of {measured.load:,} {UNITS[measured.of]} were reached"
+    broken = {outcome.metric: explain(outcome) for outcome in outcomes if outcome.passed is False}
+    if not broken and measured.reached < (1 - precision) * measured.load:
+        broken[LOAD] = f"only {measured.reached:,.0f} of {measured.load:,} {UNITS[measured.of]} were reached"
+    found = excuses(
+        measured.of,
+        step.sum.counters,
+        rows=measured.rows,
+        sends=window.sum.counters,
+        seconds=window.active_s,
+        stood_still_s=measured.stood_still_s,
+        before=measured.began.failures,
+        after=measured.ended.failures,
+    )
+    guilty = [metric for metric in broken if not found.explaining(metric)]
+    limits = [] if guilty else list(dict.fromkeys(why for metric in broken for why in found.explaining(metric)))
     counters = measured.ended.sum.counters
     return BreakpointStep(
         load=measured.load,
-        held=None if limits else not (broken or missing),
+        held=None if limits else not broken,
         reached=round(measured.reached, 1),
         started_s=measured.began.at_s,
         ended_s=measured.ended.at_s,
-        why="; ".join(limits) if limits else why,
-        broken_on="" if limits else broken[0].metric if broken else LOAD if missing else "",
+        why="; ".join(limits or broken.values()),
+        broken_on=guilty[0] if guilty else "",
         clients=counters.open,
         connections=step.connections(),
         messages=window.messages(),
@@ -161,17 +166,3 @@ def _with_overdue(threshold: Threshold, window: Scope, measured: Measured) -> Sc
         histogram.add(answered)
         histogram.add(late)
     return replace(window, sum=replace(total, response=both[0], round_trip=both[1]))
-
-
-def _generator(measured: Measured, window: Scope) -> list[str]:
-    """What of this generator limited the step."""
-    least = max(1, min(BUSY_ROWS, int(window.active_s)))
-    reasons = strained(measured.rows, window.sum.counters, least_rows=least)
-    if measured.of == "connects" and measured.stood_still_s > UNEVEN * window.active_s:
-        reasons.append(f"connects came in bursts: the loop stood still for {measured.stood_still_s * 1000:.0f} ms")
-    before = {(group.kind, group.message): group.count for group in measured.began.failures if group.local}
-    for group in measured.ended.failures:
-        more = group.count - before.get((group.kind, group.message), 0)
-        if group.local and more > 0:
-            reasons.append(f"{more} × {group.message}")
-    return reasons
