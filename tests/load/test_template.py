@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import json
 import re
@@ -9,9 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.load.leading import led, saying
 from tests.servers.server import BINARY, TEXT, Connection, Server, until
+from wstui.execution.spec import spec_of
+from wstui.load.client import Client, Step
+from wstui.load.shard import Shard
 from wstui.scenario.template import Expectation, Template
 
 
@@ -358,3 +364,49 @@ async def test_each_kind_of_expectation_can_break(expectation: Expectation, lack
         await until(lambda: shards.c.broken_expectations >= 2)
         await shards.drained()
         assert [group.message for group in shards.failures] == [f"reply to ask {lack}"]
+
+
+DOCUMENT = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["id", "data", "type", "re", "x"]), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+HEARD = st.binary(max_size=60) | DOCUMENT.map(lambda document: json.dumps(document).encode()) | st.just(b"order")
+
+
+class Mute(asyncio.Transport):
+    """Takes everything and sends nothing."""
+
+    def write(self, data: Any) -> None:
+        pass
+
+
+@given(st.lists(st.tuples(st.sampled_from([TEXT, BINARY]), HEARD, st.booleans()), max_size=12))
+def test_whatever_a_server_answers_is_counted_and_breaks_nothing(said: list[tuple[int, bytes, bool]]) -> None:
+    templates = [
+        Template(name="echo", payload="echo {{seq}}"),
+        Template(name="same", payload="order", expect=[Expectation(field="data.0.id")]),
+        Template(name="field", payload='{"id":{{seq}}}', reply="field", reply_field="data.id"),
+        Template(name="deep", payload='{"id":{{seq}}}', reply="field", reply_field="re"),
+        Template(name="order", payload="order", reply="order", reply_field="x"),
+        Template(name="none", payload="none", reply="none"),
+    ]
+
+    async def talk() -> None:
+        shard = Shard(spec_of(saying("ws://127.0.0.1:9/", *templates, every=1.0)), lambda _: None)
+        client = Client(shard, 3, 3, shard._identity.plain)
+        client.transport = Mute()
+        client.step = Step.READY
+        for first, payload, sends in said:
+            if sends:
+                client.send(shard.now)
+            client.message(first, payload)
+        c = shard.tally.counters
+        assert sum(shard.tally.types.values()) >= c.received == len(said)
+        assert c.matched + len(client.pending) <= c.sent
+        assert shard.tally.round_trip.count == c.matched
+
+    asyncio.run(talk())

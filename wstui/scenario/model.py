@@ -27,6 +27,7 @@ from wstui.scenario.fields import (
     Wait,
     Whole,
 )
+from wstui.scenario.hosts import check_host, check_python, check_scheduler
 from wstui.scenario.masking import MASK, is_secret_header, mask_url
 from wstui.scenario.mix import Mix
 from wstui.scenario.population import peak
@@ -132,6 +133,13 @@ class Messages(Table):
     fanout: Literal["auto", "on", "off"] = "auto"  # follow broadcasts; auto: where the exchange expects some
     fanout_window: Wait = 5.0  # how long a broadcast is followed from its first receipt
 
+    @property
+    def is_one_way(self) -> bool:
+        """Whether no client ever waits for a reply."""
+        if self.exchange == "template":
+            return all(template.reply == "none" for template in self.templates)
+        return self.exchange == "listen"
+
 
 class Threshold(Table):
     """A limit on a metric: "< 20ms", ">= 99%", ">= 1000/s"."""
@@ -157,8 +165,11 @@ class Threshold(Table):
 class Fleet(Table):
     """Where the load is made."""
 
-    shards: Annotated[Whole, Field(ge=0, le=1024)] = 0  # 0: one per spare core
+    shards: Annotated[Whole, Field(ge=0, le=1024)] = 0  # on each box that says nothing itself; 0: one per spare core
     local_addresses: list[Address] = Field(default_factory=list)
+    hosts: list[Annotated[Line, AfterValidator(check_host)]] = Field(default_factory=list)  # box, box:4, user@box
+    scheduler: Annotated[str, AfterValidator(check_scheduler)] = ""  # a Dask cluster that is there, tls://HOST:PORT
+    python: Annotated[str, AfterValidator(check_python)] = "python3"  # on the boxes
 
 
 class Demo(Table):

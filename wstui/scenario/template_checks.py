@@ -16,6 +16,7 @@ from wstui.scenario.template import MOST_BYTES, Expectation, Template
 
 _PLACE: Key = ("messages", "templates")
 _FROM_FEED = re.compile(r"\{\{\s*feed\.")
+MOST_BYTES_OF_ALL = 16 << 20
 _IN_KEYS = ("client", "seq", "timestamp", "random")
 
 
@@ -35,12 +36,27 @@ def template_findings(scenario: Scenario) -> Iterator[Finding]:
         except BadValue as error:
             yield Finding(("messages", "feed"), error.message, quote(messages.feed))
     names = [template.name for template in messages.templates]
+    total = 0
     for index, template in enumerate(messages.templates):
         place = (*_PLACE, index)
         if template.name in names[:index]:
             yield Finding((*place, "name"), "names two templates", quote(template.name))
         yield from _payload_findings(scenario, template, place, feed, feed_is_known)
+        total += _weight(template, scenario)
         yield from _reply_findings(messages, template, place)
+
+    if total > MOST_BYTES_OF_ALL:
+        yield Finding(
+            _PLACE, f"are larger than {MOST_BYTES_OF_ALL >> 20} MiB together: a load process keeps all of them"
+        )
+
+
+def _weight(template: Template, scenario: Scenario) -> int:
+    """Bytes of a payload as it goes to the load processes; 0 when it cannot be read, which is told elsewhere."""
+    try:
+        return sum(len(part) for part in payload_of(template, scenario.origin.file) if isinstance(part, bytes))
+    except BadValue:
+        return 0
 
 
 def template_warnings(messages: Messages) -> Iterator[str]:
