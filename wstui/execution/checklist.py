@@ -168,9 +168,10 @@ def _busiest(scenario: Scenario) -> float:
     talking = scenario.peak_clients / scenario.messages.every if scenario.messages.exchange != "listen" else 0.0
     sizes = [0, *(stage.clients for stage in scenario.stages if stage.clients is not None)]
     overs = [stage.over for stage in scenario.stages if stage.clients is not None]
+    arriving = max((stage.arrive or 0.0 for stage in scenario.stages), default=0.0)
     steepest = max(((b - a) / max(over, 0.1) for (a, b), over in zip(pairwise(sizes), overs, strict=True)), default=0.0)
     connect_us = CONNECT_US + (SIGN_US if scenario.auth.kind in ("jwt", "mix") else 0.0)
-    return max(talking * MESSAGE_US, steepest * connect_us) / 1e6
+    return max(talking * MESSAGE_US, (steepest + arriving) * connect_us) / 1e6
 
 
 def _is_time(value: Any) -> bool:

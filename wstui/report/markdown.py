@@ -90,11 +90,15 @@ def _run(run: Result) -> list[str]:
         ("Breakpoint", _breakpoint(run)),
         ("Thresholds", _thresholds(run)),
         ("Connections", _connections(run)),
+        ("Tokens", _tokens(run)),
+        ("Subscriptions", _subscriptions(run)),
+        ("Slow readers", _slow_readers(run)),
         ("Messages", _messages(run)),
         ("Latency (ms)", _latency(run)),
         ("Fan-out", _fan_out(run)),
         ("Stages", _stages(run)),
         ("Failures", _failures(run)),
+        ("Target, by its own account", _target(run)),
         ("Generator", _generator(run)),
     ):
         if body:
@@ -154,6 +158,53 @@ def _connections(run: Result) -> list[str]:
         for ramp in ramp_rates(run)
     ]
     return [*table(head, [row], left=0), *(["", *ramps] if ramps else [])]
+
+
+def _tokens(run: Result) -> list[str]:
+    rows = [
+        [
+            "✓" if row.correct == row.attempted else "✗",
+            plain(row.kind.replace("_", " ")),
+            row.expected,
+            *(figures.count(number) for number in (row.attempted, row.ready, row.refused, row.other)),
+        ]
+        for row in run.auth
+    ]
+    return table(["", "kind", "expected", "attempted", "ready", "refused", "other"], rows, left=3) if rows else []
+
+
+def _subscriptions(run: Result) -> list[str]:
+    seen = run.subscriptions
+    if seen is None:
+        return []
+    row = [figures.count(number) for number in (seen.asked, seen.acknowledged, seen.leaks)]
+    return table(["asked", "acknowledged", "leaks"], [row], left=0)
+
+
+def _slow_readers(run: Result) -> list[str]:
+    seen = run.slow_readers
+    if seen is None:
+        return []
+    endings = ", ".join(f"{figures.count(number)} × {code(name)}" for name, number in seen.endings.items())
+    rows = [[figures.count(seen.clients), figures.count(seen.closed), endings]]
+    return table(["clients", "ended by the server", "how"], rows, left=0)
+
+
+def _target(run: Result) -> list[str]:
+    seen = run.target
+    if seen is None:
+        return []
+    memory = (seen.memory_first_mib, seen.memory_last_mib)
+    row = [
+        plain(seen.state),
+        f"{figures.count(seen.troubled)} of {figures.count(seen.polls)}",
+        " → ".join(figures.significant(value, 3) for value in memory),
+        figures.limit_figure(seen.memory_growth_mib_per_hour, "MiB/h"),
+        figures.count(seen.delivered_claimed),
+    ]
+    head = ["state", "polls in trouble", "memory (MiB)", "growth", "deliveries claimed"]
+    lines = table(head, [row])
+    return [*lines, "", *(f"- ▲ {plain(text)}" for text in seen.differences)] if seen.differences else lines
 
 
 def _messages(run: Result) -> list[str]:
