@@ -27,7 +27,6 @@ from wstui.scenario.fields import (
     Wait,
     Whole,
 )
-from wstui.scenario.hosts import check_host, check_python, check_scheduler
 from wstui.scenario.masking import MASK, is_secret_header, mask_url
 from wstui.scenario.mix import Mix
 from wstui.scenario.population import peak
@@ -165,7 +164,7 @@ class Threshold(Table):
 class Fleet(Table):
     """Where the load is made."""
 
-    shards: Annotated[Whole, Field(ge=0, le=1024)] = 0  # on each box that says nothing itself; 0: one per spare core
+    shards: Annotated[Whole, Field(ge=0, le=1024)] = 0  # 0: one per spare core
     local_addresses: list[Address] = Field(default_factory=list)
     hosts: list[Annotated[Line, AfterValidator(check_host)]] = Field(default_factory=list)  # box, box:4, user@box
     scheduler: Annotated[str, AfterValidator(check_scheduler)] = ""  # a Dask cluster that is there, tls://HOST:PORT
