@@ -166,9 +166,6 @@ class Fleet(Table):
 
     shards: Annotated[Whole, Field(ge=0, le=1024)] = 0  # 0: one per spare core
     local_addresses: list[Address] = Field(default_factory=list)
-    hosts: list[Annotated[Line, AfterValidator(check_host)]] = Field(default_factory=list)  # box, box:4, user@box
-    scheduler: Annotated[str, AfterValidator(check_scheduler)] = ""  # a Dask cluster that is there, tls://HOST:PORT
-    python: Annotated[str, AfterValidator(check_python)] = "python3"  # on the boxes
 
 
 class Demo(Table):
