@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import itertools
 import statistics
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.load.leading import led, saying
+from tests.load.leading import MS, led, saying
 from tests.servers.server import Server, until
 from wstui.load.chance import below, draw, fraction, spread
+from wstui.load.client import Client
 from wstui.load.schedule import jittered, poisson_gap
 
 EVERY = st.integers(1, 10**12)
@@ -86,12 +88,33 @@ def test_poisson_sends_of_many_clients_are_a_poisson_process_together() -> None:
 
 
 @pytest.mark.parametrize("arrivals", ["fixed", "jitter", "poisson"])
+async def test_a_loop_that_stood_still_shifts_no_schedule(arrivals: str) -> None:
+    every = 0.02
+
+    def origin(client: Client) -> int:
+        """When the schedule began, by what is due next and how often there was something due."""
+        if arrivals == "poisson":
+            return client.next_ns - sum(poisson_gap(client.number, n, 20 * MS, 7) for n in range(1, client.turn + 1))
+        return client.next_ns % (20 * MS)
+
+    async with Server(welcome=False) as server:
+        scenario = saying(server.url, exchange="ping", clients=5, every=every, arrivals=arrivals, seed=7)
+        async with led(scenario) as shards:
+            await until(lambda: shards.c.open == 5 and shards.c.sent > 20)
+            clients = list(shards.all[0]._live.values())
+            before = [origin(client) for client in clients]
+            time.sleep(0.1)  # noqa: ASYNC251 - this is the standstill
+            sent = shards.c.sent
+            await until(lambda: shards.c.sent > sent + 50)
+            assert [origin(client) for client in clients] == before
+            await shards.drained()
+
+
+@pytest.mark.parametrize("arrivals", ["fixed", "jitter", "poisson"])
 async def test_each_kind_of_schedule_sends_as_often_as_asked(arrivals: str) -> None:
     every = 0.05
     async with Server(welcome=False) as server:
-        scenario = saying(
-            server.url, exchange="ping", clients=20, every=every, arrivals=arrivals, jitter=1.0
-        )
+        scenario = saying(server.url, exchange="ping", clients=20, every=every, arrivals=arrivals, jitter=1.0)
         async with led(scenario) as shards:
             await until(lambda: shards.c.open == 20)
             shard = shards.all[0]

@@ -6,6 +6,7 @@ import asyncio
 import csv
 import json
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.load.leading import led, saying
+from tests.load.leading import S, led, saying
 from tests.servers.server import BINARY, TEXT, Connection, Server, until
 from wstui.execution.spec import spec_of
 from wstui.load.client import Client, Step
+from wstui.load.phrase import Expected
+from wstui.load.reply import Reader, broken
 from wstui.load.shard import Shard
 from wstui.scenario.template import Expectation, Template
 
@@ -364,6 +367,28 @@ async def test_each_kind_of_expectation_can_break(expectation: Expectation, lack
         await until(lambda: shards.c.broken_expectations >= 2)
         await shards.drained()
         assert [group.message for group in shards.failures] == [f"reply to ask {lack}"]
+
+
+@pytest.mark.parametrize(
+    ("equals", "found", "holds"),
+    [(True, b"1", False), (1, b"true", False), (1, b"1.0", True), ("1", b"1", False), (None, b"null", True)],
+)
+def test_what_is_expected_is_of_the_same_kind(equals: Any, found: bytes, holds: bool) -> None:
+    reader = Reader([("a",)])
+    payload = b'{"a":%b}' % found
+    assert (broken(Expected(path=["a"], equals=equals), payload, reader, reader.read(payload)) == "") is holds
+
+
+async def test_what_is_never_answered_is_forgotten_in_the_end() -> None:
+    template = Template(name="do", payload="do", reply="order")
+    shard = Shard(spec_of(saying("ws://127.0.0.1:9/", template)), lambda _: None)
+    client = Client(shard, 3, 3, shard._identity.plain)
+    client.transport, client.step = Mute(), Step.READY
+    for _ in range(2000):
+        client.send(shard.now)
+        client.expire(time.monotonic_ns() + 10 * S)
+    assert shard.tally.counters.reply_timeouts == 2000
+    assert client.queues is not None and len(client.queues[-1]) < 200
 
 
 DOCUMENT = st.recursive(

@@ -118,6 +118,21 @@ async def test_a_pause_holds_arrivals_and_departures() -> None:
         await running.drained()
 
 
+async def test_arrivals_that_are_cut_end_and_others_go_on_to_their_end() -> None:
+    async with Server() as server, led(saying(server.url), clients=0) as running:
+        running.obey(Arrive(0, 100 * S, 200 * MS, 100 * MS))
+        running.obey(Arrive(50, 100 * S, 60 * S, 100 * MS))
+        await until(lambda: running.c.attempted >= 25)
+        running.obey(Arrive(9999, 0, 0, 0, cut=True))
+        held = running.c.attempted
+        await until(lambda: running.c.open == 0 and running.c.opening == 0)
+        assert running.c.attempted <= held + 1 and running.c.wanted == 0
+        running.obey(Arrive(10_000, 100 * S, 100 * MS, 100 * MS))
+        running.obey(Arrive(10_050, 100 * S, 100 * MS, 100 * MS))
+        await until(lambda: running.c.attempted == held + 20)
+        await running.drained()
+
+
 async def test_visitors_who_are_turned_away_are_attempts_like_any_other() -> None:
     async with Refusing() as server, led(saying(server.url), clients=0) as running:
         running.obey(Arrive(0, 100 * S, 200 * MS, 100 * MS))
