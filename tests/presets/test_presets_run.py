@@ -5,18 +5,22 @@ Limits on latency are widened: how fast this machine is today is not what is tes
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from wstui.cli import odin as commands
 from wstui.execution.result import Result
 from wstui.execution.run import Run
 from wstui.odin.demo import DemoTarget
+from wstui.odin.faults import parse_faults
 from wstui.odin.server import OdinServer
 from wstui.odin.settings import AuthMode, Settings
 from wstui.scenario.checks import warnings
 from wstui.scenario.model import Scenario
-from wstui.scenario.presets import open_preset
+from wstui.scenario.presets import available, open_preset
 
 PLACEHOLDERS = {"WS_URL": "ws://127.0.0.1:1/ws", "AUTH_TOKEN": "-", "JWT_SECRET": "-"}
 WIDE = ("response", "roundtrip", "delivery", "fanout.spread", "connect.p", "connect.m")
@@ -32,17 +36,39 @@ def opened(name: str, environ: dict[str, str], flags: dict[str, Any]) -> Scenari
     return scenario.model_copy(update={"thresholds": wide})
 
 
+async def against(target: DemoTarget, name: str, **flags: Any) -> Result:
+    """Run a preset as `wstui demo` does."""
+    environ = {"WS_URL": target.ws_url, "AUTH_TOKEN": target.token, "JWT_SECRET": target.secret}
+    scenario = opened(name, environ, {**flags, "shards": 1})
+    assert warnings(scenario) == []
+    return await Run(scenario).execute()
+
+
 async def carried_out(
     name: str, *, server: tuple[str, ...] = (), publisher: tuple[str, ...] = (), **flags: Any
 ) -> Result:
-    """Run a preset as `wstui demo` does; further options of server and publisher hurry what takes long."""
-    flags |= {"shards": 1}
+    """Run a preset against the server that it asks for; further options hurry what takes long."""
     demo = opened(name, PLACEHOLDERS, flags).demo
     async with DemoTarget(None, (*demo.server, *server), (*demo.publisher, *publisher)) as target:
-        environ = {"WS_URL": target.ws_url, "AUTH_TOKEN": target.token, "JWT_SECRET": target.secret}
-        scenario = opened(name, environ, flags)
-        assert warnings(scenario) == []
-        return await Run(scenario).execute()
+        return await against(target, name, **flags)
+
+
+@pytest.fixture(scope="module")
+def usual() -> Iterator[DemoTarget]:
+    """The server as it is, with lively data: for the presets that want nothing else of it."""
+    target = DemoTarget(None, (), ("--rate", "50", "--speed", "10"))
+    asyncio.run(target.start())
+    yield target
+    asyncio.run(target.stop())
+
+
+def test_what_presets_ask_of_the_demo_is_understood() -> None:
+    asked = [entry.content.demo for entry in available({}) if isinstance(entry.content, Scenario)]
+    assert sum(bool(demo.server) for demo in asked) >= 3 and sum(bool(demo.publisher) for demo in asked) >= 3
+    for demo in asked:
+        for command, options in ((commands.server, demo.server), (commands.publisher, demo.publisher)):
+            with command.make_context(command.name, list(options), resilient_parsing=False) as context:
+                parse_faults(list(context.params.get("faults", ())))
 
 
 def kept(result: Result) -> Result:
@@ -51,8 +77,8 @@ def kept(result: Result) -> Result:
     return result
 
 
-async def test_auth_lets_exactly_the_good_tokens_in() -> None:
-    result = kept(await carried_out("auth", clients=20, ramp="500ms", hold="1s", every="300ms"))
+async def test_auth_lets_exactly_the_good_tokens_in(usual: DemoTarget) -> None:
+    result = kept(await against(usual, "auth", clients=20, ramp="500ms", hold="1s", every="300ms"))
     assert [(row.kind, row.attempted, row.ready, row.refused) for row in result.auth] == [
         ("good", 12, 12, 0),
         ("expired", 2, 0, 2),
@@ -78,15 +104,15 @@ async def test_flood_fails_where_there_is_no_limit() -> None:
     assert not result.passed and result.verdict.reason.startswith("connections.rate_limited was 0")
 
 
-async def test_fanout_follows_every_broadcast_to_every_client() -> None:
-    result = kept(await carried_out("fanout", clients=20, ramp="500ms", hold="1500ms"))
+async def test_fanout_follows_every_broadcast_to_every_client(usual: DemoTarget) -> None:
+    result = kept(await against(usual, "fanout", clients=20, ramp="500ms", hold="1500ms"))
     assert result.fanout is not None and result.fanout.messages > 3
     assert (result.fanout.completeness, result.fanout.duplicates) == (1, 0)
     assert result.messages.sent == 0
 
 
-async def test_listen_keeps_quiet_clients_served() -> None:
-    result = kept(await carried_out("listen", publisher=("--speed", "10"), clients=20, ramp="500ms", hold="1500ms"))
+async def test_listen_keeps_quiet_clients_served(usual: DemoTarget) -> None:
+    result = kept(await against(usual, "listen", clients=20, ramp="500ms", hold="1500ms"))
     assert result.messages.sent == 0 and result.messages.received > 20
 
 
@@ -105,18 +131,18 @@ async def test_reconnect_brings_back_everybody_whom_the_server_dropped() -> None
     assert "close 1012" in {failure.kind for failure in result.failures}
 
 
-async def test_soak_follows_the_memory_of_the_target(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_soak_follows_the_memory_of_the_target(usual: DemoTarget, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wstui.execution.target.EVERY_S", 0.3)
     monkeypatch.setattr("wstui.execution.target.STEADY_LEAST_S", 1.0)
-    scenario_result = await carried_out("soak", clients=10, ramp="500ms", hold="2500ms")
+    scenario_result = await against(usual, "soak", clients=10, ramp="500ms", hold="2500ms")
     outcomes = {outcome.metric: outcome for outcome in scenario_result.verdict.thresholds}
     # A few seconds say nothing of an hour, but they are measured.
     assert outcomes.pop("target.memory_growth").value is not None
     assert all(outcome.passed for outcome in outcomes.values())
 
 
-async def test_subscribers_get_their_own_tokens_and_no_others() -> None:
-    result = kept(await carried_out("subscribe", clients=20, ramp="500ms", hold="1500ms", every="500ms"))
+async def test_subscribers_get_their_own_tokens_and_no_others(usual: DemoTarget) -> None:
+    result = kept(await against(usual, "subscribe", clients=20, ramp="500ms", hold="1500ms", every="500ms"))
     assert result.subscriptions is not None
     assert (result.subscriptions.asked, result.subscriptions.acknowledged, result.subscriptions.leaks) == (20, 20, 0)
     assert result.messages.by_type["price:update"] > 20
