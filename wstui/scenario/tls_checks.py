@@ -54,15 +54,11 @@ def _identity_findings(certificate: str, key: str) -> Iterator[Finding]:
     except (OSError, ssl.SSLError) as error:
         name, path = ("key_file", key) if key else ("cert_file", certificate)
         if asked:
-            yield _finding(
-                name, path, "is locked with a password: it takes a key without one"
-            )
+            yield _finding(name, path, "is locked with a password: it takes a key without one")
         elif getattr(error, "reason", "") == "KEY_VALUES_MISMATCH":
             yield _finding(name, path, "is not the key of cert_file")
         elif key:
-            yield _finding(
-                "cert_file", certificate, "and key_file cannot be used: they take PEM"
-            )
+            yield _finding("cert_file", certificate, "and key_file cannot be used: they take PEM")
         else:
             message = "cannot be used: it takes PEM with a certificate and its key, or the key in key_file"
             yield _finding("cert_file", certificate, message)
