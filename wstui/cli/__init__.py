@@ -65,8 +65,13 @@ def wstui(ctx: click.Context) -> None:
 
 def main() -> None:
     """Entry point of the command `wstui`. What nobody foresaw is told in a line; LOG_LEVEL=debug shows where."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started us: what is written goes nowhere
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: PTH123, SIM115
     try:
         wstui(prog_name="wstui")
+    except KeyboardInterrupt:
+        sys.exit(130)
     except Exception as error:
         if os.environ.get("LOG_LEVEL", "").lower() == "debug":
             raise

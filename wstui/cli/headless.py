@@ -119,11 +119,13 @@ async def _carry_out(suite: SuiteRun, stream: TextIO, every_s: float) -> Result 
 
 @contextlib.contextmanager
 def _broken_pipe_ignored(stream: TextIO) -> Iterator[None]:
-    """A reader that went away (`wstui run … | head`) must not cost the results."""
+    """A reader that went away (`wstui run … | head`), or a full disk behind it, must not cost the results."""
     try:
         yield
         stream.flush()
-    except BrokenPipeError:
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):
+            warn(f"the summary can't be written: {error.strerror}")
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, stream.fileno())
         os.close(null)

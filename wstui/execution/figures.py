@@ -54,7 +54,7 @@ class Scope:
             c.failed,
             c.drained,
             c.dropped,
-            _share(c.ready, c.attempted),
+            _share(c.ready, _decided(c)),
             c.ready / self.active_s if self.active_s > 0 else None,
             c.rate_limited,
             c.reconnects,
@@ -93,9 +93,9 @@ class Scope:
         match metric.name:
             case "connect.success":
                 # An attempt that is still on its way has neither succeeded nor failed.
-                return _percent(c.ready, c.attempted - max(0, c.opening))
+                return _percent(c.ready, _decided(c))
             case "connect.answered":
-                return _percent(c.ready + c.refused, c.attempted - max(0, c.opening))
+                return _percent(c.ready + c.refused, _decided(c))
             case "auth.correct":
                 return _percent(c.tokens_right, c.tokens_judged)
             case "reconnect.success":
@@ -142,6 +142,11 @@ class Scope:
             "fanout.spread": self.fanout.spread if self.fanout else None,
             "delivery": self.fanout.delivery if self.fanout else None,
         }.get(family)
+
+
+def _decided(counters: Counters) -> int:
+    """Attempts that the target has answered, or failed to: not those on their way, nor those that we cut short."""
+    return counters.attempted - max(0, counters.opening) - counters.drained
 
 
 def _share(part: int, whole: int) -> float | None:

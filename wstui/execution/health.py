@@ -8,12 +8,14 @@ import http.client
 import ssl
 import urllib.error
 import urllib.request
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import msgspec
 
 from wstui.execution.claims import Answer, Claims, read_claims
 from wstui.execution.spec import spec_of
+from wstui.execution.status import TargetHealth
 from wstui.load.connector import tls_context
 from wstui.measure.visible import visible
 from wstui.scenario.model import Scenario
@@ -42,6 +44,7 @@ class Endpoints:
             handlers.append(urllib.request.HTTPSHandler(context=context))
         self._opener = urllib.request.build_opener(*handlers)
         self._base = base
+        self._known = False  # whether any endpoint has ever answered
 
     @classmethod
     def of(cls, scenario: Scenario) -> Endpoints | None:
@@ -59,7 +62,12 @@ class Endpoints:
         """What they say now, next to the number of connections that we hold."""
         asked = (asyncio.to_thread(self._fetch, f"{self._base}/{name}") for name in ("health", "metrics", "stats"))
         health, metrics, stats = await asyncio.gather(*asked)
-        return read_claims(health, metrics, stats, ours)
+        claims = read_claims(health, metrics, stats, ours)
+        self._known = self._known or any(answer.status for answer in (health, metrics, stats))
+        if not self._known:
+            # Who has never answered any of them has said nothing of itself, and that is no sickness.
+            claims = replace(claims, shown=TargetHealth("not offered", note=claims.shown.note))
+        return claims
 
     def _fetch(self, url: str) -> Answer:
         request = urllib.request.Request(url, headers={"Accept": "application/json"})

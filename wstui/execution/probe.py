@@ -116,7 +116,8 @@ async def _probe(scenario: Scenario, seen: Probe) -> None:
             user_agent_header=None,
             proxy=None,
         )
-    except (OSError, InvalidHandshake, InvalidURI, ConnectionClosed, EOFError) as error:
+    except (OSError, InvalidHandshake, InvalidURI, ConnectionClosed, EOFError, ValueError) as error:
+        # ValueError: a redirect, which can't be followed on this socket and should not be in a load test.
         sock.close()
         raise _refusal(error, scenario, place) from None
     at = seen.add("upgrade", at, connection.subprotocol or "")

@@ -348,7 +348,8 @@ class Run:
             await asyncio.wait({ending}, timeout=TICK_S)
         if self._watching is not None and self._target is not None:
             self._watching.cancel()
-            await self._target.poll_last()
+            if not isinstance(command, Abort):  # what was on its way to dropped clients is nobody's false claim
+                await self._target.poll_last()
         # What was counted while the run was brought to its end belongs to its last stage.
         self._cut_stages(at_once=True)
         self._fleet.settle_broadcasts(at_once=True)

@@ -14,6 +14,9 @@ NS = 1_000_000_000
 def specs_of(scenario: Scenario) -> list[Spec]:
     """One specification for each shard; as many as the scenario says, or one per spare core."""
     shards = scenario.fleet.shards or spare_cores()
+    if scenario.peak_clients:
+        # A process without a client would only cost its start.
+        shards = min(shards, scenario.peak_clients)
     return [spec_of(scenario, shard, shards) for shard in range(shards)]
 
 

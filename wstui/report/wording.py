@@ -75,7 +75,9 @@ def peak_clients(result: Result) -> int:
     """The largest number of clients that the scenario asks for, or that the search for its limit had; 0 if unknown."""
     if result.breakpoint is not None:
         return max((step.clients for step in result.breakpoint.steps), default=0)
-    return max((clients for _, clients, _ in _planned_stages(result) if clients), default=0)
+    planned = max((clients for _, clients, _ in _planned_stages(result) if clients), default=0)
+    # An operator may have steered beyond the plan.
+    return max(planned, *(int(row.get("wanted") or 0) for row in result.timeline), 0)
 
 
 @dataclass(frozen=True, slots=True)
