@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import sys
 from pathlib import Path
@@ -66,7 +67,11 @@ async def test_an_interrupt_ends_it_and_everything_it_started() -> None:
         while len(children := psutil.Process(process.pid).children()) < 2:
             await asyncio.sleep(0.02)
     process.send_signal(signal.SIGINT)
-    _, errors = await asyncio.wait_for(process.communicate(), WAIT_S)
+    try:
+        _, errors = await asyncio.wait_for(process.communicate(), WAIT_S)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
     assert process.returncode == 130
     assert b"Traceback" not in errors
     assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
