@@ -58,7 +58,11 @@ def test_the_kernels_part_is_some_microseconds() -> None:
 
 async def test_an_interrupt_ends_it_and_everything_it_started() -> None:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "wstui", "calibrate"), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        *(sys.executable, "-m", "wstui", "calibrate"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        # A shell that runs the tests in the background has told them to ignore it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stderr is not None
     line = await asyncio.wait_for(process.stderr.readline(), WAIT_S)
