@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -10,12 +11,15 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 
+# Tests mostly wait, for clients, servers and schedules: one worker more than there are cores.
+WORKERS = (os.cpu_count() or 1) + 1
+
 CHECKS = (
     ("lint", [sys.executable, "-m", "ruff", "check", "."]),
     ("format", [sys.executable, "-m", "ruff", "format", "--check", "."]),
     ("types", [sys.executable, "-m", "mypy"]),
     ("imports", [str(BIN / "lint-imports")]),
-    ("tests", [sys.executable, "-m", "pytest", "-q", "--durations=10"]),
+    ("tests", [sys.executable, "-m", "pytest", "-q", "-n", str(WORKERS), "--durations=10"]),
 )
 
 

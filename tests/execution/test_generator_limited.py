@@ -65,10 +65,10 @@ def busy(core: int, processes: int) -> Iterator[None]:
 async def test_a_shard_without_cpu_is_the_limit(tmp_path: Path) -> None:
     core = min(os.sched_getaffinity(0))
     async with DemoTarget() as target:
-        with busy(core, 4):
+        with busy(core, 8):
             _, result = await run_wstui(
                 target, tmp_path / "result.json",
-                *("--clients", "100", "--ramp", "1s", "--hold", "5s", "--every", "25ms", "--no-thresholds"),
+                *("--clients", "100", "--ramp", "1s", "--hold", "4s", "--every", "5ms", "--no-thresholds"),
                 cores={core},
             )  # fmt: skip
     assert result["verdict"]["generator_limited"]
