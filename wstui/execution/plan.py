@@ -64,6 +64,11 @@ class Plan:
         """The current stage, or the last one when all have ended."""
         return self.stages[min(self.index, len(self.stages) - 1)]
 
+    @property
+    def begun_s(self) -> float:
+        """When the current stage began, on the plan's clock."""
+        return max(0, self._begun_ns[min(self.index, len(self.stages) - 1)]) / 1e9
+
     def due(self, plan_ns: int) -> bool:
         """Whether the current stage has lasted as long as planned."""
         return not self.over and plan_ns - self._begun_ns[self.index] >= self.stage.over * 1e9

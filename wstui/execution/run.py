@@ -1,4 +1,4 @@
-"""One run: the state machine, the plan's clock, the operator's commands. Does not know who is watching."""
+"""One run: the state machine and the operator's commands. Does not know who is watching."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from collections import deque
 from collections.abc import Callable
 from datetime import datetime
 
+from wstui.execution.course import Course
 from wstui.execution.health import Endpoints
-from wstui.execution.plan import Plan, PlanClock
 from wstui.execution.record import Recorder
 from wstui.execution.result import Result
+from wstui.execution.seconds import Seconds
 from wstui.execution.spec import specs_of
 from wstui.execution.status import State, Status
 from wstui.execution.summary import Picture, summarize
@@ -22,16 +23,11 @@ from wstui.execution.watch import Watch
 from wstui.fleet.fleet import Fleet, Sum
 from wstui.fleet.local import LocalTransport
 from wstui.fleet.transport import Transport
-from wstui.load.command import Abort, Arrive, Command, Drain, Go, Pace, Pause, Ramp, Resume
-from wstui.load.ramp import RampLine
-from wstui.scenario.model import Scenario, Stage
-from wstui.scenario.population import arrivals
+from wstui.load.command import Abort, Command, Drain, Go
+from wstui.scenario.model import Scenario
 
 NS = 1_000_000_000
 TICK_S = 0.1
-COUNT_TICK_S = 0.02
-ROW_PATIENCE_NS = 600_000_000
-"""A row waits this long for a slow shard's snapshot before it is written without it."""
 DRAIN_GRACE_S = 5.0
 
 
@@ -41,23 +37,16 @@ class Run:
     def __init__(self, scenario: Scenario, *, transport: Transport | None = None) -> None:
         self.scenario = scenario
         self._fleet = Fleet(transport or LocalTransport(), specs_of(scenario), self._shard_lost)
-        self._plan = Plan(scenario.stages)
-        self._clock = PlanClock()
         self._recorder = Recorder(self._fleet.fanout)
+        self._seconds = Seconds(self._recorder, self._fleet)
+        self._course = Course(
+            scenario, self._fleet, self._mark, lambda stage: self._seconds.enter(stage, self._course.active_s)
+        )
         self._state = State.STARTING
-        self._target_clients = 0
-        self._line = RampLine(0, 0, 0, 0)  # the ramp that the shards are on, by the plan's clock
-        self._visitors = 0  # numbers given to visitors so far
-        self._every_s = scenario.messages.every
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake = asyncio.Event()
         self._actions: deque[Callable[[], None]] = deque()
-        self._begun_ns = 0
         self._started: datetime | None = None
-        self._row_sum = Sum.nothing()
-        self._began: list[tuple[float, str]] = []  # when each stage began, by name; the drain too
-        self._boundaries: deque[tuple[Stage, float, float]] = deque()
-        self._rows_due = 1
         self._end: Command | None = None
         self._ended_by = ""
         self._aborted = False  # by the operator
@@ -115,7 +104,7 @@ class Run:
     @property
     def active_s(self) -> float:
         """Seconds on the plan's clock, which stands still in a pause."""
-        return self._active_s()
+        return self._course.active_s
 
     @property
     def fleet(self) -> Fleet:
@@ -124,12 +113,11 @@ class Run:
 
     def lead(self, to: int, over_s: float) -> None:
         """Lead the number of clients to `to` within `over_s` seconds."""
-        self._lead(to, over_s)
+        self._course.lead(to, over_s)
 
     def keep_pace(self, every_s: float) -> None:
         """Let each client send every `every_s` seconds; 0 is a closed loop."""
-        self._every_s = every_s
-        self._fleet.send(Pace(round(every_s * NS)))
+        self._course.keep_pace(every_s)
 
     def note(self, kind: str, text: str) -> None:
         """Mark the timeline. From any thread."""
@@ -137,14 +125,8 @@ class Run:
 
     async def counted(self) -> tuple[Sum, float]:
         """What every shard has counted up to now, and the plan's clock in seconds at that count."""
-        until_ns = time.monotonic_ns() - self._begun_ns
-        while not self._fleet.reached(until_ns):
-            await asyncio.sleep(COUNT_TICK_S)
-            if time.monotonic_ns() - self._begun_ns - until_ns > ROW_PATIENCE_NS:
-                break
-        counted = self._fleet.sum()
-        since_s = (time.monotonic_ns() - self._begun_ns - counted.at_ns) / NS
-        return counted, max(0.0, self._active_s() - (0.0 if self._clock.paused else since_s))
+        counted, since_s = await self._seconds.counted()
+        return counted, max(0.0, self._course.active_s - (0.0 if self._course.paused else since_s))
 
     def complete(self) -> None:
         """End the plan now, as if its last stage were over."""
@@ -169,11 +151,12 @@ class Run:
                 await self._sleep()
                 self._act()
                 self._advance()
-                self._cut_stages()
+                self._seconds.cut_stages()
                 self._fleet.settle_broadcasts()
-                self._write_rows()
+                self._write_row()
                 self._publish()
-            await self._complete_row()
+            await self._seconds.whole()
+            self._write_row()
             await self._finish(self._end)
         finally:
             if self._watching is not None:
@@ -182,12 +165,12 @@ class Run:
         return self._conclude()
 
     def _begin(self) -> None:
-        self._begun_ns = time.monotonic_ns()
-        self._clock.start(self._begun_ns)
+        now_ns = time.monotonic_ns()
+        self._seconds.start(now_ns)
         self._state = State.RUNNING
         self._fleet.send(Go())
         self._mark("start", "run started")
-        self._enter_stage()
+        self._course.start(now_ns)
 
     def _watch_target(self) -> None:
         endpoints = Endpoints.of(self.scenario)
@@ -200,17 +183,13 @@ class Run:
     def _seen(self) -> Seen:
         counters, types = self._fleet.counters(), self._fleet.types()
         personal = sum(types.get(name, 0) for name in {*PERSONAL, self.scenario.target.welcome})
-        return Seen(self._at_s(), counters.wanted, counters.open, counters.received, personal)
+        return Seen(self._seconds.at_s, counters.wanted, counters.open, counters.received, personal)
 
     async def _sleep(self) -> None:
         self._wake.clear()
         if self._actions:
             return
-        timeout = TICK_S
-        if not self._clock.paused:
-            now = self._plan_ns()
-            left = self._plan.stage.over - self._plan.elapsed_s(self._plan.index, now)
-            timeout = min(timeout, max(left, 0.0))
+        timeout = TICK_S if self._course.paused else min(TICK_S, self._course.left_s)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._wake.wait(), timeout)
 
@@ -225,85 +204,40 @@ class Run:
             self._recorder.memory_growth = self._target.growth
             if why := self._target.stop_reason():
                 self._stop(Drain(round(DRAIN_GRACE_S * NS)), why)
-        while self._end is None and not self._clock.paused and self._plan.due(self._plan_ns()):
-            self._leave_stage(skipped=False)
-
-    def _leave_stage(self, *, skipped: bool) -> None:
-        self._plan.advance(self._plan_ns(), skipped=skipped)
-        if self._plan.over:
+        if self._end is None and not self._course.advance():
             self._end = self._last_drain()
-        else:
-            self._enter_stage(skipped=skipped)
 
     def _last_drain(self) -> Drain:
         return Drain(round(max(DRAIN_GRACE_S, self.scenario.messages.timeout) * NS))
-
-    def _enter_stage(self, *, skipped: bool = False) -> None:
-        stage = self._plan.stage
-        self._boundaries.append((stage, self._at_s(), self._active_s()))
-        self._began.append((self._at_s(), stage.name))
-        if stage.clients is not None:
-            self._lead(stage.clients, stage.over)
-        elif skipped:
-            # The stage that was skipped may have been on its way somewhere: stay where it got to.
-            self._lead(self._line.wanted(self._plan_ns()), 0)
-        self._admit(stage, cut=skipped)
-        arriving = f", {stage.arrive:g}/s arrive" if stage.arrive else ""
-        if self.scenario.breakpoint is None:  # a search marks its own steps
-            self._mark("stage", f"{stage.name}: {self._target_clients} clients{arriving}, {stage.over:g} s")
-
-    def _admit(self, stage: Stage, *, cut: bool) -> None:
-        """Let the visitors of a stage come; `cut`: and no more of the stage before it."""
-        if not stage.arrive and not cut:
-            return
-        self._fleet.send(
-            Arrive(
-                self._visitors,
-                round((stage.arrive or 0.0) * NS),
-                round(stage.over * NS),
-                round((stage.stay or 0.0) * NS),
-                cut,
-            )
-        )
-        self._visitors += arrivals(stage) + 1
 
     # -- commands, on the run's loop ---------------------------------------------------------------------------
 
     def _ramp(self, to: int, over_s: float) -> None:
         if self._state in (State.RUNNING, State.PAUSED):
-            self._mark("operator", f"operator: {self._target_clients} → {to} clients over {over_s:g} s")
-            self._lead(to, over_s)
-
-    def _lead(self, to: int, over_s: float) -> None:
-        now_ns = self._plan_ns()
-        self._line = RampLine(now_ns, self._line.wanted(now_ns), to, round(over_s * NS))
-        self._target_clients = to
-        self._fleet.send(Ramp(to, round(over_s * NS)))
+            self._mark("operator", f"operator: {self._course.target_clients} → {to} clients over {over_s:g} s")
+            self._course.lead(to, over_s)
 
     def _pace(self, every_s: float) -> None:
         if self._state in (State.RUNNING, State.PAUSED):
-            self._mark("operator", f"operator: a message every {self._every_s:g} s → {every_s:g} s")
-            self._every_s = every_s
-            self._fleet.send(Pace(round(every_s * NS)))
+            self._mark("operator", f"operator: a message every {self._course.every_s:g} s → {every_s:g} s")
+            self._course.keep_pace(every_s)
 
     def _pause(self) -> None:
         if self._state is State.RUNNING:
             self._state = State.PAUSED
-            self._clock.pause(time.monotonic_ns())
-            self._fleet.send(Pause())
+            self._course.pause()
             self._mark("pause", "paused: connections stay open, nothing is sent")
 
     def _resume(self) -> None:
         if self._state is State.PAUSED:
             self._state = State.RUNNING
-            self._clock.resume(time.monotonic_ns())
-            self._fleet.send(Resume())
+            self._course.resume()
             self._mark("resume", "resumed")
 
     def _skip(self) -> None:
         if self._state in (State.RUNNING, State.PAUSED):
-            self._mark("operator", f"operator: {self._plan.stage.name} skipped")
-            self._leave_stage(skipped=True)
+            self._mark("operator", f"operator: {self._course.plan.stage.name} skipped")
+            self._course.leave_stage(skipped=True)
 
     def _stop(self, command: Drain | Abort, why: str, *, asked: bool = False) -> None:
         if self._end is None:
@@ -321,29 +255,20 @@ class Run:
 
     # -- the end -----------------------------------------------------------------------------------------------
 
-    async def _complete_row(self) -> None:
-        """Let the second that has just ended be reported, before clients begin to leave."""
-        due_ns = self._rows_due * NS
-        while (elapsed := time.monotonic_ns() - self._begun_ns) >= due_ns:
-            if self._fleet.reached(due_ns) or elapsed > due_ns + ROW_PATIENCE_NS:
-                self._write_rows()
-                return
-            await asyncio.sleep(TICK_S / 5)
-
     async def _finish(self, command: Command) -> None:
         """Bring the fleet to its end, and go on showing what happens."""
-        ended_s, active_s = self._at_s(), self._active_s()
-        self._paused_s = self._clock.held_ns(time.monotonic_ns()) / NS
+        ended_s, active_s = self._seconds.at_s, self._course.active_s
+        self._paused_s = self._course.held_s
         self._state = State.DRAINING
-        self._began.append((ended_s, "drain"))
-        self._clock.pause(time.monotonic_ns())
+        self._seconds.name("drain")
+        self._course.stop()
         self._mark("end", "draining" if isinstance(command, Drain) else "every connection dropped")
         self._fleet.send(command)
         grace = command.grace_ns / 1e9 if isinstance(command, Drain) else 0.0
         ending = asyncio.create_task(self._fleet.ended(grace + self.scenario.target.close_timeout + 5.0))
         while not ending.done():
             self._act()
-            self._write_rows()
+            self._write_row()
             self._publish()
             await asyncio.wait({ending}, timeout=TICK_S)
         if self._watching is not None and self._target is not None:
@@ -351,7 +276,7 @@ class Run:
             if not isinstance(command, Abort):  # what was on its way to dropped clients is nobody's false claim
                 await self._target.poll_last()
         # What was counted while the run was brought to its end belongs to its last stage.
-        self._cut_stages(at_once=True)
+        self._seconds.cut_stages(at_once=True)
         self._fleet.settle_broadcasts(at_once=True)
         if len(self._fleet.lost) == self._fleet.size:
             self._ended_by = self._ended_by or "every load process was lost"
@@ -359,7 +284,7 @@ class Run:
 
     def _conclude(self) -> Result:
         self._state = State.ABORTED if self._aborted else State.FINISHED
-        self._watch.conclude(self._active_s())
+        self._watch.conclude(self._course.active_s)
         self._result = summarize(
             self.scenario,
             self._recorder,
@@ -367,8 +292,8 @@ class Run:
             self._watch,
             self._target.summary() if self._target is not None else None,
             started=self._started,
-            duration_s=self._at_s(),
-            active_s=self._active_s(),
+            duration_s=self._seconds.at_s,
+            active_s=self._course.active_s,
             paused_s=self._paused_s,
             ended_by=self._ended_by,
             aborted=self._aborted,
@@ -378,45 +303,12 @@ class Run:
 
     # -- timeline and picture ----------------------------------------------------------------------------------
 
-    def _at_s(self) -> float:
-        return (time.monotonic_ns() - self._begun_ns) / NS if self._begun_ns else 0.0
-
-    def _plan_ns(self) -> int:
-        return self._clock.elapsed_ns(time.monotonic_ns())
-
-    def _active_s(self) -> float:
-        return self._plan_ns() / NS if self._begun_ns else 0.0
-
     def _mark(self, kind: str, text: str) -> None:
-        self._recorder.mark(self._at_s(), kind, text)
+        self._recorder.mark(self._seconds.at_s, kind, text)
 
-    def _cut_stages(self, *, at_once: bool = False) -> None:
-        """Cut the counts where a stage began, as soon as every shard has reported up to that moment."""
-        while self._boundaries:
-            stage, at_s, active_s = self._boundaries[0]
-            waited_ns = time.monotonic_ns() - self._begun_ns - round(at_s * NS)
-            if not (at_once or self._fleet.reached(round(at_s * NS)) or waited_ns > ROW_PATIENCE_NS):
-                return
-            self._boundaries.popleft()
-            # The first stage begins with the run: nothing was counted before it.
-            now = self._fleet.sum() if self._recorder.stages else Sum.nothing()
-            self._recorder.begin_stage(stage.name, stage.is_cooldown, at_s, now, active_s)
-
-    def _write_rows(self) -> None:
-        due_ns = self._rows_due * NS
-        elapsed = time.monotonic_ns() - self._begun_ns
-        if elapsed < due_ns or not (self._fleet.reached(due_ns) or elapsed > due_ns + ROW_PATIENCE_NS):
-            return
-        now = self._fleet.sum()
-        paused = self._state is State.PAUSED
-        at_s = float(self._rows_due)
-        # The row belongs to the stage in which its interval lay, not to the one that has begun since.
-        stage = next((name for began_s, name in reversed(self._began) if began_s < at_s - TICK_S), "")
-        self._recorder.row(at_s, self._row_sum, now, stage, paused, self._fleet.take_health())
-        self._recorder.latest = now
-        self._row_sum = now
-        self._rows_due = max(self._rows_due + 1, elapsed // NS)
-        if why := self._watch.look(self._active_s()):
+    def _write_row(self) -> None:
+        written = self._seconds.write_row(paused=self._state is State.PAUSED)
+        if written and (why := self._watch.look(self._course.active_s)):
             self._stop(Drain(round(DRAIN_GRACE_S * NS)), why)
 
     def _publish(self) -> None:
@@ -424,12 +316,9 @@ class Run:
             state=self._state,
             fleet=self._fleet,
             recorder=self._recorder,
-            plan=self._plan,
-            plan_ns=self._plan_ns() if self._begun_ns else 0,
-            elapsed_s=self._at_s(),
+            course=self._course,
+            elapsed_s=self._seconds.at_s,
             started=self._started,
-            target_clients=self._target_clients,
-            every_s=self._every_s,
             watch=self._watch,
             target=self._target.latest if self._target is not None else None,
             note=self._ended_by,

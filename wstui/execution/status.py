@@ -50,6 +50,19 @@ class StageStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """From `at_s` of the plan's clock on, in stage number `stage`, the load goes straight from `origin` to `to` clients
+    within `over_s` seconds."""
+
+    at_s: float
+    stage: int
+    origin: int
+    to: int
+    over_s: float
+    by_operator: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ShardStatus:
     """One process that makes load: its own CPU (share of a core), loop lag, clients, and age of its last word."""
 
@@ -140,6 +153,7 @@ class Status:
     stages: tuple[StageStatus, ...] = ()
     target_clients: int = 0  # what the current ramp leads to
     every_s: float = 0.0  # current interval between sends of a client; 0 = closed loop
+    turns: tuple[Turn, ...] = ()  # how the load was led so far: by the plan, and by the operator
     counters: Counters = field(default_factory=Counters)
     types: dict[str, int] = field(default_factory=dict)
     latency: Latency = field(default_factory=Latency)  # response time, whole run

@@ -6,6 +6,7 @@ import dataclasses
 import math
 from datetime import datetime
 
+from wstui.execution.course import Course
 from wstui.execution.figures import Scope, failure_rate, failures_of
 from wstui.execution.plan import Plan
 from wstui.execution.record import Recorder, StageRecord
@@ -89,12 +90,9 @@ class Picture:
         state: State,
         fleet: Fleet,
         recorder: Recorder,
-        plan: Plan,
-        plan_ns: int,
+        course: Course,
         elapsed_s: float,
         started: datetime | None,
-        target_clients: int,
-        every_s: float,
         watch: Watch,
         target: TargetHealth | None,
         note: str,
@@ -113,6 +111,7 @@ class Picture:
                 "reconnect": recorder.latest.reconnect.data(),
             }
             self._fanout = FanOutSummary.of(fleet.fanout, counters.late_broadcasts)
+        plan, plan_ns = course.plan, course.plan_ns
         stages = tuple(
             StageStatus(
                 stage.name,
@@ -134,8 +133,9 @@ class Picture:
             plan_ns / 1e9,
             plan_ns / 1e9 + plan.left_s(plan_ns),
             stages,
-            target_clients,
-            every_s,
+            course.target_clients,
+            course.every_s,
+            course.turns,
             counters,
             fleet.types(),
             self._latency,
