@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
+from wstui.execution.driven import as_driven, is_driven
 from wstui.execution.status import State, Status
 from wstui.tui.history import History
 from wstui.tui.keymap import key
@@ -59,7 +60,7 @@ class Controls(Screen[None]):
         key("r", "result", "Result", "view.result", "The result, at the end", shown=True),
         key("slash", "filter", "Filter", "errors.filter", "Filter by kind or message", shown=True, display="/"),
         key("x", "export", "Export", "errors.export", "Export as JSON lines"),
-        key("s", "save", "Save", "scenario.save", "Save as a TOML preset", shown=True),
+        key("s", "save", "Save", "scenario.save", "Save as a TOML preset, as it was driven", shown=True),
         key("e", "edit", "Edit", "scenario.edit", "Edit the scenario", shown=True),
         key("h", "app.runs", "Runs", "scenario.runs", "Runs that were kept", shown=True),
         key("o", "app.open", "Open", "scenario.open", "Open a preset"),
@@ -250,9 +251,14 @@ class Controls(Screen[None]):
         self.owner.edit(self._status.scenario)
 
     def action_save(self) -> None:
-        """Ask where to save the scenario."""
-        self.app.push_screen(SaveDialog(self._status.scenario, self.owner.presets), self._saved)
+        """Ask where to save the scenario, with the load as it was driven."""
+        status = self._status
+        scenario = as_driven(status)
+        stages = len(scenario.stages)
+        what = f": {stages} stages, the load as it was driven" if is_driven(status) else ""
 
-    def _saved(self, path: Path | None) -> None:
-        if path is not None:
-            self.owner.say(f"saved to {tilde(path)}")
+        def saved(path: Path | None) -> None:
+            if path is not None:
+                self.owner.say(f"saved to {tilde(path)}{what}")
+
+        self.app.push_screen(SaveDialog(scenario, self.owner.presets), saved)
