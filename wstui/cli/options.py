@@ -10,6 +10,7 @@ import click
 
 from wstui.cli.exits import USAGE, fail
 from wstui.cli.logs import LEVELS
+from wstui.scenario.hosts import split_hosts
 from wstui.scenario.override import Flags
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -28,6 +29,10 @@ _SCENARIO: list[Callable[[Command], Command]] = [
     click.option("--ready", metavar="HOW", help="What makes a client connected: welcome or open."),
     click.option("--health", metavar="URL", help="Base of /health, /metrics, /stats; auto or off."),
     click.option("--shards", type=int, metavar="N", help="Processes that make the load (default: spare cores)."),
+    click.option("--hosts", metavar="LIST", help="Machines that make the load, by ssh: box1,box2:4,user@box3."),
+    click.option("--ssh-config", metavar="FILE", help="Configuration for ssh in place of your own."),
+    click.option("--box-python", metavar="PATH", help="The Python with wstui on the hosts (default: that of `wstui`)."),
+    click.option("--scheduler", metavar="ADDRESS", help="Use the workers of this Dask cluster: tls://HOST:PORT."),
     click.option("--local-address", multiple=True, metavar="IP", help="Source address; repeat for more ports."),
     click.option("--ca-file", metavar="FILE", help="Certificate authority of the target."),
     click.option("--insecure", is_flag=True, help="Accept any certificate."),
@@ -100,6 +105,10 @@ def flags_of(options: dict[str, Any]) -> Flags:
         "health": options["health"],
         "shards": options["shards"],
         "local_addresses": options["local_address"],
+        "hosts": split_hosts(options["hosts"] or ""),
+        "ssh_config": options["ssh_config"],
+        "box_python": options["box_python"],
+        "scheduler": options["scheduler"],
         "ca_file": options["ca_file"],
         "insecure": options["insecure"],
         "thresholds": options["threshold"],

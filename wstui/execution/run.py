@@ -22,7 +22,7 @@ from wstui.execution.target import PERSONAL, Seen, TargetWatch
 from wstui.execution.watch import Watch
 from wstui.fleet.fleet import Fleet, Sum
 from wstui.fleet.local import LocalTransport
-from wstui.fleet.transport import Transport
+from wstui.fleet.transport import FleetError, Transport
 from wstui.load.command import Abort, Command, Drain, Go
 from wstui.scenario.model import Scenario
 
@@ -140,6 +140,8 @@ class Run:
 
     async def execute(self) -> Result:
         """Run to the end of the plan, or until drained or aborted. Raises FleetError when no load can be made."""
+        if self.scenario.fleet.hosts or self.scenario.fleet.scheduler:
+            raise FleetError("load can't be made by other machines yet: leave fleet.hosts and fleet.scheduler out")
         self._loop = asyncio.get_running_loop()
         self._started = datetime.now().astimezone()
         try:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from wstui.scenario.errors import Key, ScenarioError, nearest, quote
 from wstui.scenario.finding import Finding
+from wstui.scenario.fleet_checks import fleet_findings, fleet_warnings
 from wstui.scenario.model import Scenario
 from wstui.scenario.quantity import format_duration
 from wstui.scenario.template_checks import template_findings, template_warnings
@@ -54,6 +55,7 @@ def findings(scenario: Scenario) -> Iterator[Finding]:
         each = str(scenario.messages.subscribe_each)
         yield Finding(("messages", "subscribe_each"), message, each, rests_on=(("messages", "subscribe"),))
     yield from tls_findings(scenario)
+    yield from fleet_findings(scenario)
 
 
 def warnings(scenario: Scenario) -> list[str]:
@@ -70,6 +72,7 @@ def warnings(scenario: Scenario) -> list[str]:
         ]
     advice += _search_warnings(scenario)
     advice += template_warnings(messages)
+    advice += fleet_warnings(scenario)
     if messages.arrivals != "jitter" and "jitter" in messages.model_fields_set:
         advice.append(f'messages.jitter has no effect: messages.arrivals is "{messages.arrivals}".')
     if messages.arrivals != "fixed" and messages.every == 0:

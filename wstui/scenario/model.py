@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, PrivateAttr, SecretStr, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, SecretStr, ValidationInfo, field_validator
 
 from wstui.scenario.breakpoint import Breakpoint
 from wstui.scenario.errors import BadValue
@@ -27,6 +27,7 @@ from wstui.scenario.fields import (
     Wait,
     Whole,
 )
+from wstui.scenario.hosts import MOST_SHARDS, check_host, check_scheduler, split_hosts
 from wstui.scenario.masking import MASK, is_secret_header, mask_url
 from wstui.scenario.mix import Mix
 from wstui.scenario.population import peak
@@ -164,8 +165,15 @@ class Threshold(Table):
 class Fleet(Table):
     """Where the load is made."""
 
-    shards: Annotated[Whole, Field(ge=0, le=1024)] = 0  # 0: one per spare core
+    shards: Annotated[Whole, Field(ge=0, le=MOST_SHARDS)] = 0  # on each machine; 0: one per spare core
     local_addresses: list[Address] = Field(default_factory=list)
+    # machines that make the load instead of this one, by ssh: "box1", "box2:4" (load processes), "user@box3"
+    hosts: Annotated[list[Annotated[str, AfterValidator(check_host)]], BeforeValidator(split_hosts)] = Field(
+        default_factory=list
+    )
+    ssh_config: str = ""  # hosts: a configuration for ssh in place of the person's own; beside the preset, as all files
+    python: Line = ""  # hosts: the Python that has wstui there; "": the one that the command `wstui` has
+    scheduler: Annotated[str, AfterValidator(check_scheduler)] = ""  # the workers of this Dask cluster instead: tls://…
 
 
 class Demo(Table):

@@ -39,6 +39,10 @@ class Flags(TypedDict, total=False):
     health: str | None
     shards: int | None
     local_addresses: Sequence[str]
+    hosts: Sequence[str]  # take the place of the preset's
+    ssh_config: str | None
+    box_python: str | None  # the Python on the hosts
+    scheduler: str | None
     insecure: bool
     ca_file: str | None
     thresholds: Sequence[str]  # "response.p99 < 20ms"; takes the place of the preset's limits on the same metric
@@ -62,8 +66,13 @@ _KEYS: dict[str, Key] = {
     "timeout": ("messages", "timeout"),
     "shards": ("fleet", "shards"),
     "local_addresses": ("fleet", "local_addresses"),
+    "hosts": ("fleet", "hosts"),
+    "ssh_config": ("fleet", "ssh_config"),
+    "box_python": ("fleet", "python"),
+    "scheduler": ("fleet", "scheduler"),
 }
 _SEARCH_KEYS = (("start", "start"), ("most", "most"), ("ramp", "ramp"), ("hold", "measure"))
+_LISTS = ("local_addresses", "hosts")
 _OPTIONS = {"local_addresses": "--local-address", "thresholds": "--threshold"}
 
 
@@ -102,7 +111,7 @@ def apply(
     for name, wish in wishes.items():
         if key := _KEYS.get(name):
             section, option = map(str, key)
-            data.setdefault(section, {})[option] = list(wish.value) if name == "local_addresses" else wish.value
+            data.setdefault(section, {})[option] = list(wish.value) if name in _LISTS else wish.value
             blame[key] = wish
     data["thresholds"] = _thresholds(scenario, wishes, problems)
     if scenario.breakpoint is not None or "breakpoint_of" in wishes:
