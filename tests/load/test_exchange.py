@@ -26,7 +26,9 @@ class Listener:
         self.number = number
         self.slot = number
         tally = Tally()
-        self.shard = SimpleNamespace(tally=tally, epoch_ns=0, now=0, broadcasts=Broadcasts(10**9, tally.types))
+        self.shard = SimpleNamespace(
+            tally=tally, counters=tally.counters, epoch_ns=0, now=0, broadcasts=Broadcasts(10**9, tally.types)
+        )
         self.waiting = True
         self.sequence = 0
         self.pending: dict[int, tuple[int, int]] = {}

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from enum import IntEnum
 from typing import TYPE_CHECKING, cast
 
-from websockets.client import ClientProtocol
 from websockets.frames import CloseCode
 
-from wstui.load.frames import PING, TEXT, FrameReceiver, encode, plain_size, quiet
+from wstui.load.frames import PING, TEXT, FrameReceiver, encode, plain_size
 from wstui.load.outcome import Cause, Outcome, cause_of
+from wstui.load.step import CLOSING, CONNECTING, ENDED, HANDSHAKE, READY, RETIRING, WAITING, Step
+from wstui.load.upgrade import Refusal, Upgrade
 from wstui.measure.visible import visible
 
 if TYPE_CHECKING:
@@ -20,23 +20,9 @@ if TYPE_CHECKING:
 
     from wstui.load.shard import Shard
 
-_HTTP = b"HTTP/1."
-_HEAD_LIMIT = 64 * 1024
 EXPIRED_KEPT = 32
 
 _now = time.monotonic_ns
-
-
-class Step(IntEnum):
-    """Where a client stands."""
-
-    CONNECTING = 0  # TCP, TLS
-    HANDSHAKE = 1  # request sent
-    WAITING = 2  # open, not yet ready
-    READY = 3
-    RETIRING = 4  # no more sends; closes when the last reply is there
-    CLOSING = 5  # close frame sent or answered
-    ENDED = 6
 
 
 class Client(FrameReceiver, asyncio.Protocol):
@@ -48,7 +34,6 @@ class Client(FrameReceiver, asyncio.Protocol):
         "born_ns",
         "closing_ns",
         "expired",
-        "handshake",
         "leaves_ns",
         "next_ns",
         "number",
@@ -64,6 +49,7 @@ class Client(FrameReceiver, asyncio.Protocol):
         "task",
         "transport",
         "turn",
+        "upgrade",
         "waiting",
     )
 
@@ -76,8 +62,8 @@ class Client(FrameReceiver, asyncio.Protocol):
         self.leaves_ns = 0
         self.transport: asyncio.Transport | None = None
         self.task: asyncio.Task[None] | None = None
-        self.handshake: ClientProtocol | None = None
-        self.step = Step.CONNECTING
+        self.upgrade: Upgrade | None = None
+        self.step: Step = CONNECTING
         self.waiting = False  # for the welcome
         self.blocked = False  # the other side does not read
         self.plain = True  # messages may be written, and as they are
@@ -98,79 +84,49 @@ class Client(FrameReceiver, asyncio.Protocol):
         """TCP (and TLS) is up: ask for the upgrade."""
         # uvloop's transports are not subclasses of asyncio's.
         self.transport = cast(asyncio.Transport, transport)
-        if self.step is not Step.CONNECTING:
+        if self.step is not CONNECTING:
             self.transport.abort()
             return
-        self.step = Step.HANDSHAKE
-        spec = self.shard.spec
-        protocol = ClientProtocol(
+        self.step = HANDSHAKE
+        shard = self.shard
+        self.upgrade = Upgrade(
             self.uri,
-            origin=self.shard.origin,
-            extensions=self.shard.extensions,
-            subprotocols=self.shard.subprotocols(self.number),
-            max_size=spec.max_size,
-            logger=quiet,
+            origin=shard.origin,
+            extensions=shard.extensions,
+            subprotocols=shard.subprotocols(self.number),
+            max_size=self.max_size,
         )
-        request = protocol.connect()
-        for name, value in self.shard.headers(self.number):
-            request.headers[name] = value
-        protocol.send_request(request)
-        self.handshake = protocol
-        for data in protocol.data_to_send():
-            self.write(data)
+        self.write(self.upgrade.request(shard.headers(self.number)))
 
     def data_received(self, data: bytes) -> None:
         """Bytes from the network; the clock is read once for all that they hold."""
         shard = self.shard
         shard.now = _now()
-        shard.tally.counters.bytes_received += len(data)
-        if self.handshake is not None:
-            self._respond(data)
-        elif self.step < Step.CLOSING:
+        shard.counters.bytes_received += len(data)
+        if self.upgrade is not None:
+            self._respond(self.upgrade, data)
+        elif self.step < CLOSING:
             self.feed(data)
-        elif self.step is Step.CLOSING:
+        elif self.step is CLOSING:
             self.feed_closing(data)
 
-    def _respond(self, data: bytes) -> None:
-        """Read the answer to the upgrade: up to the blank line it is HTTP, after it frames begin."""
-        data = self.tail + data
-        end = data.find(b"\r\n\r\n")
-        protocol = self.handshake
-        assert protocol is not None
-        if not data.startswith(_HTTP[: len(data)]):
-            self._give_up(Outcome.FAILED, Cause("handshake", "the answer is not HTTP"), visible(data, 80))
+    def _respond(self, upgrade: Upgrade, data: bytes) -> None:
+        """Read the answer to the upgrade."""
+        answer = upgrade.read(data)
+        if answer is None:
             return
-        if end < 0:
-            self.tail = data
-            if len(data) > _HEAD_LIMIT:
-                self._give_up(Outcome.FAILED, Cause("handshake", "response header larger than 64 KiB"))
+        if isinstance(answer, Refusal):
+            self._give_up(*answer)
             return
-        self.tail = b""
-        head, rest = data[: end + 4], data[end + 4 :]
-        status = head.split(b"\r\n", 1)[0].split(b" ", 2)
-        if len(status) < 2:
-            self._give_up(Outcome.FAILED, Cause("handshake", "the answer has no status"), visible(head, 80))
-            return
-        if status[1] != b"101":
-            reason = visible(status[2], 60) if len(status) > 2 else ""
-            cause = Cause(f"http {visible(status[1], 8)}", f"HTTP {visible(status[1], 8)} {reason}".strip())
-            self._give_up(Outcome.REFUSED, cause, _refusal_detail(head, rest))
-            return
-        protocol.receive_data(head)
-        if protocol.handshake_exc is not None:
-            self._give_up(
-                Outcome.FAILED, Cause("handshake", visible(f"invalid upgrade: {protocol.handshake_exc}", 120))
-            )
-            return
-        self.handshake = None
-        self.adopt(protocol)
+        self.upgrade = None
+        self.adopt(answer.protocol)
         self.plain = not self.compressed
         self.opened_ns = self.shard.now
-        self.step = Step.WAITING
+        self.step = WAITING
         self.waiting = self.shard.exchange.waits
         self.shard.opened(self)
-        if rest:
-            self.feed(rest)
+        if answer.rest:
+            self.feed(answer.rest)
 
     def welcomed(self) -> None:
         """The ready condition is met by a message."""
@@ -179,8 +135,8 @@ class Client(FrameReceiver, asyncio.Protocol):
 
     def become_ready(self, at_ns: int) -> None:
         """The attempt succeeded, `at_ns` on the monotonic clock."""
-        if self.step is Step.WAITING:
-            self.step = Step.READY
+        if self.step is WAITING:
+            self.step = READY
             self.shard.became_ready(self, at_ns)
 
     def connect_failed(self, error: BaseException) -> None:
@@ -190,11 +146,11 @@ class Client(FrameReceiver, asyncio.Protocol):
     def time_out(self) -> None:
         """The attempt took too long: say which part."""
         timeout = self.shard.spec.connect_timeout_ns / 1e9
-        if self.step is Step.WAITING and not self.waiting:
+        if self.step is WAITING and not self.waiting:
             return  # it is connected, and only has to stay so for a while
-        if self.step is Step.WAITING:
+        if self.step is WAITING:
             cause = Cause("connect timeout", f"no welcome within {timeout:g} s")
-        elif self.step is Step.HANDSHAKE:
+        elif self.step is HANDSHAKE:
             cause = Cause("connect timeout", f"no answer to the upgrade within {timeout:g} s")
         else:
             cause = Cause("connect timeout", f"no TCP connection within {timeout:g} s")
@@ -202,10 +158,10 @@ class Client(FrameReceiver, asyncio.Protocol):
 
     def _give_up(self, outcome: Outcome, cause: Cause | None, detail: str = "") -> None:
         """The attempt ended without success."""
-        if self.step >= Step.READY:
+        if self.step >= READY:
             return
-        self.step = Step.ENDED
-        self.handshake = None
+        self.step = ENDED
+        self.upgrade = None
         self.tail = b""
         self.shard.attempt_ended(self, outcome, cause, detail)
         if self.task is not None:
@@ -215,20 +171,22 @@ class Client(FrameReceiver, asyncio.Protocol):
 
     # -- talking -----------------------------------------------------------------------------------------------
 
-    def send(self, intended_ns: int) -> None:
-        """Send the next message, which was due at `intended_ns` (monotonic)."""
+    def send(self, intended_ns: int = 0) -> None:
+        """Send the next message, which was due at `intended_ns` (monotonic); 0 in a closed loop: as soon as it may."""
         shard = self.shard
-        tally = shard.tally
+        counters = shard.counters
         now = _now()
         first, payload, key = shard.exchange.compose(self, now)
+        counters.sent += 1
+        if intended_ns:
+            delay = now - intended_ns
+            shard.tally.send_delay.record(delay)
+            if delay > shard.late_ns:
+                counters.late_sends += 1
+        else:
+            intended_ns = now
         if key:  # else no reply is waited for
             self.pending[key] = (intended_ns, now)
-        counters = tally.counters
-        counters.sent += 1
-        delay = now - intended_ns
-        tally.send_delay.record(delay)
-        if delay > shard.late_ns:
-            counters.late_sends += 1
         # A peer that does not read must not fill our memory: what it can't take stays unwritten and times out.
         if self.plain:
             data = encode(first, payload, counters.sent)
@@ -247,64 +205,75 @@ class Client(FrameReceiver, asyncio.Protocol):
         else:
             protocol.send_binary(payload)
         data = b"".join(protocol.data_to_send())
-        self.shard.tally.counters.saved_sent += plain_size(len(payload), mask=4) - len(data)
+        self.shard.counters.saved_sent += plain_size(len(payload), mask=4) - len(data)
         self.write(data)
 
     def inflated(self, saved: int) -> None:
         """A compressed message arrived."""
-        self.shard.tally.counters.saved_received += saved
+        self.shard.counters.saved_received += saved
 
     def message(self, first: int, payload: bytes) -> None:
         """A whole message arrived."""
         shard = self.shard
-        shard.tally.counters.received += 1
+        shard.counters.received += 1
         shard.exchange.receive(self, first, payload)
 
     def pong(self, payload: bytes) -> None:
         """A pong frame arrived."""
-        self.shard.tally.counters.received += 1
+        self.shard.counters.received += 1
         self.shard.exchange.pong(self, payload)
 
     def replied(self, key: object) -> int:
         """A reply names the message `key` that it answers; returns when that was sent, 0 when it is none of ours."""
-        shard = self.shard
-        tally = shard.tally
+        # A server may put anything there, also what can't be a key.
         entry = self.pending.pop(key, None) if type(key) is int else None
         if entry is None:
-            # A server may put anything there, also what can't be a key.
-            if type(key) is not int:
-                tally.counters.unmatched += 1
-            elif key == self.answered:
-                tally.counters.duplicates += 1
-            elif self.expired is not None and key in self.expired:
-                del self.expired[key]
-                tally.counters.late += 1
-            else:
-                tally.counters.unmatched += 1
+            self._unmatched(key)
             return 0
+        shard = self.shard
+        tally = shard.tally
         intended, sent = entry
         now = shard.now
-        if now - sent >= shard.spec.timeout_ns:  # nobody has looked since it was due
+        round_trip = now - sent
+        if round_trip >= shard.timeout_ns:  # nobody has looked since it was due
             self._miss(intended, sent)
-            tally.counters.late += 1
-            self._proceed(now)
+            shard.counters.late += 1
+            self._proceed()
             return 0
         self.answered = key  # type: ignore[assignment]
-        tally.counters.matched += 1
-        tally.response.record(now - intended)
-        tally.round_trip.record(now - sent)
-        if self.step is Step.RETIRING or shard.closed_loop:
-            self._proceed(now)
+        shard.counters.matched += 1
+        if intended == sent:
+            tally.prompt.record(round_trip)
+        else:
+            tally.round_trip.record(round_trip)
+            tally.response.record(now - intended)
+        if self.step is RETIRING or shard.closed_loop:
+            self._proceed()
         return sent
 
-    def _proceed(self, now_ns: int) -> None:
+    def _unmatched(self, key: object) -> None:
+        """A reply to nothing that is waited for: which kind is it?"""
+        counters = self.shard.counters
+        if type(key) is not int:
+            counters.unmatched += 1
+        elif key == self.answered:
+            counters.duplicates += 1
+        elif self.expired is not None and key in self.expired:
+            del self.expired[key]
+            counters.late += 1
+        else:
+            counters.unmatched += 1
+
+    def _proceed(self) -> None:
         """What follows when nothing is in flight any more: a closed loop sends again, who retires closes."""
         if self.pending:
             return
-        if self.step is Step.RETIRING:
+        step = self.step
+        if step is READY:
+            if self.shard.closed_loop and not self.shard.held:
+                self.send()
+        elif step is RETIRING:
             self.close()
-        elif self.shard.closed_loop and self.step is Step.READY and not self.shard.held:
-            self.send(now_ns)
 
     def _miss(self, intended_ns: int, sent_ns: int, message: str = "") -> None:
         """No reply counts any more."""
@@ -334,24 +303,24 @@ class Client(FrameReceiver, asyncio.Protocol):
                 del self.expired[next(iter(self.expired))]
             self._miss(intended, sent)
         if expired:
-            self._proceed(now_ns)
+            self._proceed()
 
     # -- ending ------------------------------------------------------------------------------------------------
 
     def retire(self) -> None:
         """Send no more, and close when the replies in flight are there."""
-        if self.step is Step.READY:
-            self.step = Step.RETIRING
+        if self.step is READY:
+            self.step = RETIRING
             if not self.pending:
                 self.close()
-        elif self.step < Step.READY:
+        elif self.step < READY:
             self._give_up(Outcome.DRAINED, None)
 
     def close(self) -> None:
         """Begin the closing handshake with 1000."""
-        if self.step not in (Step.READY, Step.RETIRING):
+        if self.step not in (READY, RETIRING):
             return
-        self.step = Step.CLOSING
+        self.step = CLOSING
         self.closing_ns = _now()
         self.shard.began_closing(self)
         protocol = self.ensure_protocol()
@@ -361,17 +330,17 @@ class Client(FrameReceiver, asyncio.Protocol):
 
     def abort(self) -> None:
         """Drop the connection."""
-        if self.step < Step.READY:
+        if self.step < READY:
             self._give_up(Outcome.DRAINED, None)
         elif self.transport is not None:
-            if self.step is not Step.CLOSING:
-                self.step = Step.CLOSING
+            if self.step is not CLOSING:
+                self.step = CLOSING
                 self.shard.began_closing(self)
             self.transport.abort()
 
     def closing(self) -> None:
         """The other side closes, or its frames are broken."""
-        if self.step is Step.CLOSING or self.step is Step.ENDED:
+        if self.step is CLOSING or self.step is ENDED:
             return
         protocol = self.protocol
         assert protocol is not None
@@ -383,7 +352,7 @@ class Client(FrameReceiver, asyncio.Protocol):
             cause = Cause("protocol", visible(str(protocol.parser_exc), 120))
         else:
             cause = Cause("reset", "connection closed without a close frame")
-        if self.step < Step.READY:
+        if self.step < READY:
             if self.transport is not None and received is not None:
                 # The answer to its close frame is already written: let it out before the socket closes.
                 self.transport.close()
@@ -400,7 +369,7 @@ class Client(FrameReceiver, asyncio.Protocol):
 
     def _dropped(self, cause: Cause) -> None:
         """A ready connection ends and we did not ask for it."""
-        self.step = Step.CLOSING
+        self.step = CLOSING
         self.closing_ns = _now()
         self._lose_pending()
         self.shard.dropped(self, cause)
@@ -417,20 +386,20 @@ class Client(FrameReceiver, asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """TCP has ended."""
-        if self.step < Step.READY:
+        if self.step < READY:
             if exc is not None:
                 cause = cause_of(exc)
-            elif self.step is Step.HANDSHAKE:
+            elif self.step is HANDSHAKE:
                 cause = Cause("handshake", "connection closed before the answer to the upgrade")
             else:
                 cause = Cause("reset", "connection closed before ready, without a close frame")
             self._give_up(Outcome.FAILED, cause)
-        elif self.step < Step.CLOSING:
+        elif self.step < CLOSING:
             self._dropped(cause_of(exc) if exc is not None else Cause("reset", "closed without a close frame"))
         self.transport = None
         self.protocol = None
-        if self.step is not Step.ENDED:
-            self.step = Step.ENDED
+        if self.step is not ENDED:
+            self.step = ENDED
             self.shard.ended(self)
 
     # -- writing -----------------------------------------------------------------------------------------------
@@ -438,7 +407,7 @@ class Client(FrameReceiver, asyncio.Protocol):
     def write(self, data: bytes) -> None:
         """Bytes for the network that are not messages."""
         if self.transport is not None:
-            self.shard.tally.counters.bytes_sent += len(data)
+            self.shard.counters.bytes_sent += len(data)
             self.transport.write(data)
 
     def pause_writing(self) -> None:
@@ -467,18 +436,6 @@ class BufferedClient(Client, asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """The loop has read `nbytes` into it."""
         self.data_received(bytes(_BUFFER[:nbytes]))
-
-
-def _refusal_detail(head: bytes, body: bytes) -> str:
-    """What a refusal says beside its status: Retry-After or Location, and the beginning of its body."""
-    parts = []
-    for line in head.split(b"\r\n")[1:]:
-        name, _, value = line.partition(b":")
-        if name.lower() in (b"retry-after", b"location"):
-            parts.append(f"{name.decode('ascii', 'replace').lower()} {visible(value.strip(), 60)}")
-    if body:
-        parts.append(visible(body, 120))
-    return " · ".join(parts)
 
 
 def _close_name(code: int) -> str:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import os
 import socket
 import ssl
 import sys
 from typing import TYPE_CHECKING
 
-from wstui.load.client import Client, Step
+from wstui.load.client import Client
 from wstui.load.outcome import LocalAddressError
+from wstui.load.step import ENDED
 
 if TYPE_CHECKING:
     from wstui.load.command import Spec
@@ -119,7 +121,7 @@ class Connector:
                     lambda: client, address[0], address[1], ssl=self._ssl, server_hostname=self._name()
                 )
         except asyncio.CancelledError:
-            if client.step is not Step.ENDED:
+            if client.step is not ENDED:
                 raise
         except (OSError, ssl.SSLError) as error:
             client.task = None
@@ -137,11 +139,25 @@ class Connector:
                 with contextlib.suppress(OSError):
                     sock.setsockopt(socket.IPPROTO_IP, _BIND_ADDRESS_NO_PORT, 1)
             self._bind(sock, self._local[client.number % len(self._local)])
-            await self._loop.sock_connect(sock, address)
+            await self._reach(sock, address)
         except BaseException:
             sock.close()
             raise
         return sock
+
+    async def _reach(self, sock: socket.socket, address: tuple[str, int]) -> None:
+        """Connect to an address of numbers. The loop's own way looks it up again, in a thread, each time."""
+        error = sock.connect_ex(address)
+        if error in (errno.EINPROGRESS, errno.EWOULDBLOCK):
+            writable = self._loop.create_future()
+            self._loop.add_writer(sock, _settle, writable)
+            try:
+                await writable
+            finally:
+                self._loop.remove_writer(sock)
+            error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if error:
+            raise OSError(error, os.strerror(error))
 
     @staticmethod
     def _bind(sock: socket.socket, address: str) -> None:
@@ -153,3 +169,8 @@ class Connector:
             raise LocalAddressError(
                 f"can't connect from {address}: {(error.strerror or str(error)).lower()}"
             ) from error
+
+
+def _settle(writable: asyncio.Future[None]) -> None:
+    if not writable.done():
+        writable.set_result(None)

@@ -21,6 +21,9 @@ NOT_JSON = b"(not JSON)"
 NO_TYPE = b"(no type)"
 PONG_TYPE = b"pong"
 _PONGS = (b'{"type":"pong"', b'{"type": "pong"')
+_ORIGINAL = b'"originalTimestamp":'
+_BEHIND = (b",", b"}")
+_NEWLINE = 10
 COMPARE_EVERY_NS = 50_000_000
 """How often a pong's timestamp is looked at, to compare the target's clock with ours."""
 INVALID_TEXT = b"(invalid UTF-8)"
@@ -154,7 +157,7 @@ class Odin(Exchange):
         """A ping; its timestamp is unique among the client's own, since it is all that the reply tells."""
         key = (now_ns + client.shard.epoch_ns) // 1_000_000
         if key <= client.sequence:
-            counters = client.shard.tally.counters
+            counters = client.shard.counters
             # A closed loop may send several a millisecond: one at a time they may share it, unless the target
             # has been seen to answer twice, for then the second answer would be taken for the next ping's.
             if client.pending or counters.duplicates or counters.unmatched:
@@ -164,28 +167,31 @@ class Odin(Exchange):
 
     def receive(self, client: Client, first: int, payload: bytes) -> None:
         """Pongs take the short way: they are most of what arrives."""
-        if first == TEXT and payload.startswith(_PONGS) and b"\n" not in payload:
-            self._document(client, PONG_TYPE, payload, None)
-        else:
+        if first != TEXT or not payload.startswith(_PONGS) or _NEWLINE in payload:
             super().receive(client, first, payload)
+            return
+        types = client.shard.tally.types
+        types[PONG_TYPE] = types.get(PONG_TYPE, 0) + 1
+        # The usual case is a number of 13 digits and what follows it.
+        start = payload.find(_ORIGINAL) + 20
+        digits = payload[start : start + 13]
+        if start > 19 and digits.isdigit() and payload[start + 13 : start + 14] in _BEHIND:
+            self._pong(client, payload, int(digits))
+        else:
+            self._pong(client, payload, read_typed(payload)[1])
 
     def _document(self, client: Client, name: bytes, document: bytes, reply_to: Any) -> None:
         if name != PONG_TYPE:
             super()._document(client, name, document, reply_to)
             return
-        types = client.shard.tally.types
-        types[PONG_TYPE] = types.get(PONG_TYPE, 0) + 1
-        if reply_to is None:
-            start = document.find(b'"originalTimestamp":')
-            digits = document[start + 20 : start + 34]
-            # The usual case is a number of 13 digits and what follows it.
-            if start > 0 and digits[:13].isdigit() and digits[13:] in (b",", b"}"):
-                reply_to = int(digits[:13])
-            else:
-                reply_to = read_typed(document)[1]
+        client.shard.tally.count_type(PONG_TYPE)
+        self._pong(client, document, read_typed(document)[1] if reply_to is None else reply_to)
+
+    def _pong(self, client: Client, document: bytes, reply_to: Any) -> None:
+        shard = client.shard
         sent = client.replied(reply_to)
-        if sent and client.shard.now >= self._compare_ns:
-            self._compare_clocks(client.shard, document, sent)
+        if sent and shard.now >= self._compare_ns:
+            self._compare_clocks(shard, document, sent)
 
     def _compare_clocks(self, shard: Shard, document: bytes, sent: int) -> None:
         """What a pong tells of the target's clock."""

@@ -102,10 +102,15 @@ class FrameReceiver:
 
     def feed(self, data: bytes) -> None:
         """Bytes from the network, cut anywhere."""
+        size = len(data)
         if self.tail:
             data = self.tail + data
+            size = len(data)
             self.tail = b""
-        size = len(data)
+        elif 2 < size < 128 and data[0] == TEXT and data[1] == size - 2 <= self.max_size and not self._inside:
+            # By far the most reads hold one short message, whole.
+            self.message(TEXT, data[2:])
+            return
         pos = 0
         while size - pos >= 2:
             first = data[pos]

@@ -16,7 +16,7 @@ from websockets.typing import Origin, Subprotocol
 
 from wstui.load.admission import Admission
 from wstui.load.broadcasts import Broadcasts
-from wstui.load.client import BufferedClient, Client, Step
+from wstui.load.client import BufferedClient, Client
 from wstui.load.comebacks import Comebacks
 from wstui.load.command import Abort, Arrive, Command, Drain, Go, Heard, Pace, Pause, Ramp, Resume, Spec
 from wstui.load.connector import Connector
@@ -28,6 +28,7 @@ from wstui.load.places import Places
 from wstui.load.ramp import RampLine, share
 from wstui.load.selfcheck import SelfCheck
 from wstui.load.slowness import READ_UP_NS, SlowReaders
+from wstui.load.step import CLOSING, READY, RETIRING
 from wstui.load.subscription import Subscribing
 from wstui.load.template import Template
 from wstui.load.visitors import Visitors
@@ -63,6 +64,8 @@ class Shard:
         loop = asyncio.get_running_loop()
         self.spec = spec
         self.tally = Tally()
+        self.counters = self.tally.counters
+        self.timeout_ns = spec.timeout_ns
         self._subscriptions: Subscribing | None = None
         self.exchange: Exchange = Template(spec) if spec.script.phrases else EXCHANGES[spec.exchange](spec)
         if spec.subscribe:
@@ -151,15 +154,14 @@ class Shard:
     def _restart_loops(self) -> None:
         """Closed loops that have nothing in flight begin anew."""
         if self.closed_loop and not self.held:
-            now = time.monotonic_ns()
             for client in self._talking():
                 if not client.pending:
-                    client.send(now)
+                    client.send()
 
     def _talking(self) -> list[Client]:
         """The ready clients, without those that do nothing but not read."""
         slow = self._slow
-        return [c for c in self._live.values() if c.step is Step.READY and (slow is None or c not in slow)]
+        return [c for c in self._live.values() if c.step is READY and (slow is None or c not in slow)]
 
     def _begin_drain(self, grace_ns: int) -> None:
         if self._phase is not Phase.LOADING:
@@ -227,7 +229,7 @@ class Shard:
             return
         clock, connector = self._pacer.clock(), self._connector
         wanted = share(self._line.wanted(clock), self.spec.shard, self.spec.shards)
-        self.tally.counters.wanted = wanted + self._visitors.wanted(clock)
+        self.counters.wanted = wanted + self._visitors.wanted(clock)
         while connector.room > 0 and not self.held and (absent := self._comebacks.due(clock)) is not None:
             if absent.stay_ns and absent.leaves_ns <= clock:
                 self._comebacks.forget(absent.number)
@@ -250,7 +252,7 @@ class Shard:
             client.retire()
 
     def _attempt(self, number: int, place: int, stay_ns: int = 0) -> Client:
-        counters = self.tally.counters
+        counters = self.counters
         counters.attempted += 1
         counters.opening += 1
         if self._admission is not None:
@@ -308,7 +310,7 @@ class Shard:
     def _finish(self, now: int) -> None:
         """Drain: first the replies, then the closing handshakes, then the end."""
         if self._phase is Phase.DRAINING:
-            waiting = any(c.pending for c in self._live.values() if c.step < Step.CLOSING)
+            waiting = any(c.pending for c in self._live.values() if c.step < CLOSING)
             if self._slow is not None and self._slow.open:
                 waiting = waiting or now - self._drained_ns < READ_UP_NS
             if waiting and now < self._deadline_ns:
@@ -317,7 +319,7 @@ class Shard:
                 client.expire(now)
             self._phase = Phase.CLOSING
             self._deadline_ns = now + self.spec.close_timeout_ns
-        busy = [c for c in self._live.values() if c.step in (Step.READY, Step.RETIRING)]
+        busy = [c for c in self._live.values() if c.step in (READY, RETIRING)]
         for client in busy[:CLOSES_A_TICK]:
             client.close()
         if len(busy) > CLOSES_A_TICK:
@@ -335,7 +337,7 @@ class Shard:
     def _tell_broadcasts(self, now: int, *, last: bool = False) -> None:
         if self.broadcasts is None:
             return
-        self.tally.counters.late_broadcasts = self.broadcasts.late
+        self.counters.late_broadcasts = self.broadcasts.late
         receipts = self.broadcasts.expired(now, self.epoch_ns, last=last)
         if receipts:
             low, high = self.clock.low, self.clock.high
@@ -345,7 +347,7 @@ class Shard:
     def _speak(self, now: int) -> None:
         at = now - self._zero_ns
         self._sequence = at // SNAPSHOT_NS
-        counters = self.tally.counters
+        counters = self.counters
         health = self._check.take(counters.open + counters.opening + counters.closing)
         self._say(self.tally.snapshot(self.spec.shard, self._sequence, at, health))
 
@@ -407,14 +409,14 @@ class Shard:
         if not self.closed_loop:
             self._pacer.add(client)
         elif not self.held:
-            client.send(at_ns)
+            client.send()
 
     def attempt_ended(self, client: Client, outcome: Outcome, cause: Cause | None, detail: str) -> None:
         """An attempt ended without becoming ready."""
         self._connector.over(client)
         if client.opened_ns == 0:
             self._connector.landed()
-        counters = self.tally.counters
+        counters = self.counters
         counters.opening -= 1
         setattr(counters, outcome.value, getattr(counters, outcome.value) + 1)
         self._gone(client, returns=outcome is not Outcome.DRAINED)
@@ -426,18 +428,18 @@ class Shard:
 
     def reply_missing(self, client: Client, waited_ns: int, cause: Cause) -> None:
         """A message will not be answered: it enters the response times with what was waited for it."""
-        self.tally.counters.reply_timeouts += 1
+        self.counters.reply_timeouts += 1
         self.tally.response.record(waited_ns)
         self._failure(client, cause, "")
 
     def disappointed(self, client: Client, cause: Cause, detail: str) -> None:
         """A reply came, and it is not as it should be."""
-        self.tally.counters.broken_expectations += 1
+        self.counters.broken_expectations += 1
         self._failure(client, cause, detail)
 
     def began_closing(self, client: Client) -> None:
         """We close a ready connection."""
-        counters = self.tally.counters
+        counters = self.counters
         counters.open -= 1
         counters.closing += 1
         counters.closed += 1
@@ -449,7 +451,7 @@ class Shard:
 
     def dropped(self, client: Client, cause: Cause) -> None:
         """The other side ended a ready connection."""
-        counters = self.tally.counters
+        counters = self.counters
         counters.open -= 1
         counters.closing += 1
         self._closing[client] = None
@@ -473,7 +475,7 @@ class Shard:
         self._closing.pop(client, None)
         if self._live.get(client.number) is client:
             del self._live[client.number]
-            self.tally.counters.closing -= 1
+            self.counters.closing -= 1
             self._gone(client, returns=True)
 
     def _failure(self, client: Client, cause: Cause, detail: str) -> None:

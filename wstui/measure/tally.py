@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wstui.measure.failure import FailureLog
-from wstui.measure.histogram import Histogram
+from wstui.measure.histogram import Histogram, HistogramData
 from wstui.measure.snapshot import Admitted, Counters, Health, Snapshot
 from wstui.measure.visible import visible
 
@@ -20,6 +20,7 @@ class Tally:
         "connect",
         "counters",
         "failures",
+        "prompt",
         "reconnect",
         "response",
         "round_trip",
@@ -34,6 +35,7 @@ class Tally:
         self.connect = Histogram()
         self.response = Histogram()
         self.round_trip = Histogram()
+        self.prompt = Histogram()  # both at once: the latencies of messages that were written when they were meant to
         self.send_delay = Histogram()
         self.reconnect = Histogram()
         self.failures = FailureLog()
@@ -52,6 +54,13 @@ class Tally:
         else:
             types[OTHER_TYPES] = types.get(OTHER_TYPES, 0) + 1
 
+    def _with_prompt(self, latencies: Histogram) -> HistogramData:
+        if not self.prompt.count:
+            return latencies.data()
+        both = self.prompt.copy()
+        both.add(latencies)
+        return both.data()
+
     def snapshot(self, shard: int, sequence: int, at_ns: int, health: Health) -> Snapshot:
         """The state at `at_ns` as a message. It shares nothing that goes on changing once encoded."""
         types: dict[str, int] = {}
@@ -65,8 +74,8 @@ class Tally:
             self.counters,
             types,
             self.connect.data(),
-            self.response.data(),
-            self.round_trip.data(),
+            self._with_prompt(self.response),
+            self._with_prompt(self.round_trip),
             self.send_delay.data(),
             self.failures.groups(),
             health,
