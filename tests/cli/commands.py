@@ -13,8 +13,10 @@ import psutil
 WAIT_S = 30.0
 
 
-def start(*arguments: str, environ: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
-    """`wstui ARGUMENTS` in the background; its streams are pipes."""
+def start(
+    *arguments: str, environ: Mapping[str, str] | None = None, new_session: bool = False
+) -> subprocess.Popen[str]:
+    """`wstui ARGUMENTS` in the background; its streams are pipes. In a session of its own it can be killed whole."""
     return subprocess.Popen(
         [sys.executable, "-m", "wstui", *arguments],
         stdin=subprocess.DEVNULL,
@@ -22,6 +24,7 @@ def start(*arguments: str, environ: Mapping[str, str] | None = None) -> subproce
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "COLUMNS": "200", **(environ or {})},
+        start_new_session=new_session,
     )
 
 

@@ -100,7 +100,11 @@ def test_the_answer_is_the_capacity_within_a_tenth(
     assert capacity * 0.9 <= answer.low <= capacity * 1.1, answer.sentence
     assert answer.low < answer.high <= answer.low * 1.1 + 1
     assert (answer.broken_on, answer.limited_by) == (broken_on, [])
-    assert answer.sentence.startswith(f"holds {answer.low} {answer.unit}, breaks on {broken_on} at {answer.high}")
+    assert answer.surely is not None and capacity * 0.8 <= answer.surely <= answer.low, answer.sentence
+    within = f"({answer.surely}–{answer.high})"
+    assert answer.sentence.startswith(
+        f"holds {answer.low} {answer.unit} {within}, breaks on {broken_on} at {answer.high}"
+    )
     assert result.passed and result.verdict.reason == answer.sentence
     assert all(outcome.passed for outcome in result.verdict.thresholds), "as they stood at what holds"
     assert result.scenario["breakpoint"]["of"] == kind and result.scenario["stages"] == []

@@ -379,13 +379,13 @@ def searched(of: str = "clients") -> Result:
                 cpu=0.04 * (number + 1),
             )
         )
-    sentence = f"holds 280 {unit}, breaks on response.p99 at 400 (230ms, limit < 20ms)"
+    sentence = f"holds 280 {unit} (280–400), breaks on response.p99 at 400 (230ms, limit < 20ms)"
     base = good("breakpoint")
     return _with(
         base,
         verdict=Verdict(passed=True, reason=sentence, thresholds=base.verdict.thresholds),
         breakpoint=BreakpointSummary(
-            of=of, unit=unit, low=280, high=400, broken_on="response.p99", sentence=sentence, steps=steps
+            of=of, unit=unit, low=280, high=400, surely=280, broken_on="response.p99", sentence=sentence, steps=steps
         ),
     )
 

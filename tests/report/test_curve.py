@@ -53,7 +53,7 @@ def test_a_reason_that_is_not_the_sentence_stands_beside_it() -> None:
 def test_every_format_tells_the_sentence() -> None:
     result = searched()
     for name in ("json", "markdown", "junit", "text"):
-        assert "holds 280 clients, breaks on response.p99 at 400" in formats.named(name).render(result), name
+        assert "holds 280 clients (280–400), breaks on response.p99 at 400" in formats.named(name).render(result), name
     assert "| ✗ breaks | 400 | 392 |" in formats.named("markdown").render(result)
     assert '<testcase name="breakpoint"' in formats.named("junit").render(result)
     assert peak_clients(result) == 400

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import os
 import sqlite3
 import subprocess
@@ -13,15 +14,16 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tests.report.example import good, suite
+from tests.report.example import fan_out, good, searched, suite
 from tests.report.stand_in import STARTED, StandIn, status
 from wstui.execution.result import Result, SuiteResult
-from wstui.execution.status import State, SuiteStatus
-from wstui.report import store as store_module
+from wstui.execution.status import BreakpointStatus, State, SuiteStatus
+from wstui.report import database
+from wstui.report.database import StoreBusy, StoreError
 from wstui.report.partial import INTERRUPTED, stamp
 from wstui.report.recording import Recording
 from wstui.report.retention import Retention, apply_retention, retention, set_retention
-from wstui.report.store import Store, StoreBusy, StoreError, UnknownRun, find
+from wstui.report.store import Store, UnknownRun, find
 from wstui.report.wording import name_of
 from wstui.report.writer import alive, this_writer
 
@@ -168,7 +170,7 @@ def test_two_writers_at_once_lose_nothing(tmp_path: Path) -> None:
 
 
 def test_a_held_lock_delays_the_record_but_not_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_module, "_BUSY_S", 0.01)
+    monkeypatch.setattr(database, "BUSY_S", 0.01)
     path = tmp_path / "runs.db"
     Store(path).close()
     other = sqlite3.connect(path, isolation_level=None)
@@ -240,9 +242,9 @@ def test_a_folder_in_place_of_the_store_is_an_error_in_words(tmp_path: Path) -> 
 def test_an_older_store_is_brought_up_to_date_with_its_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "runs.db"
     record(path, good())
-    older = store_module.migrations()
+    older = database.migrations()
     newer = [*older, "ALTER TABLE runs ADD COLUMN note TEXT NOT NULL DEFAULT 'none';\n"]
-    monkeypatch.setattr(store_module, "migrations", lambda: newer)
+    monkeypatch.setattr(database, "migrations", lambda: newer)
     with Store(path) as store:
         assert store.result(1).duration_s == 40.0
     with sqlite3.connect(path) as db:
@@ -254,9 +256,9 @@ def test_an_older_store_is_brought_up_to_date_with_its_runs(tmp_path: Path, monk
 def test_a_migration_that_fails_leaves_the_store_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "runs.db"
     record(path, good())
-    older = store_module.migrations()
+    older = database.migrations()
     with monkeypatch.context() as patch:
-        patch.setattr(store_module, "migrations", lambda: [*older, "CREATE TABLE half (a);\nCREATE TABEL broken;\n"])
+        patch.setattr(database, "migrations", lambda: [*older, "CREATE TABLE half (a);\nCREATE TABEL broken;\n"])
         with pytest.raises(StoreError, match="syntax error"):
             Store(path)
     with Store(path) as store:
@@ -340,7 +342,7 @@ def test_a_writer_is_dead_when_its_process_is_gone_or_another_one() -> None:
 
 
 def test_a_busy_store_is_told_from_a_broken_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_module, "_BUSY_S", 0.01)
+    monkeypatch.setattr(database, "BUSY_S", 0.01)
     path = tmp_path / "runs.db"
     record(path, good())
     other = sqlite3.connect(path, isolation_level=None)
@@ -348,3 +350,36 @@ def test_a_busy_store_is_told_from_a_broken_one(tmp_path: Path, monkeypatch: pyt
     with Store(path) as store, pytest.raises(StoreBusy):
         store.delete([1])
     other.close()
+
+
+def test_a_run_that_went_bad_hides_no_other_and_can_be_deleted(tmp_path: Path) -> None:
+    path = tmp_path / "runs.db"
+    ids = record(path, good(), good())
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE runs SET summary = '{\"half\": ' WHERE id = ?", (ids[0],))
+    db.close()
+    with Store(path) as store:
+        assert [(run.id, run.state) for run in store.runs()] == [(ids[1], "finished"), (ids[0], "unreadable")]
+        with pytest.raises(StoreError, match=f"run {ids[0]} in .* delete it: wstui runs delete {ids[0]}"):
+            store.result(ids[0])
+        store.delete([ids[0]])
+        assert [run.id for run in store.runs()] == [ids[1]]
+
+
+def test_what_a_search_has_found_is_kept_while_it_goes(tmp_path: Path) -> None:
+    path = tmp_path / "runs.db"
+    found = searched().breakpoint
+    assert found is not None
+    search = BreakpointStatus(found.of, found.unit, 400, "ramp", found.low, found.high, "", tuple(found.steps))
+    broadcast = fan_out().fanout
+    picture = dataclasses.replace(status(4), breakpoint=search, fanout=broadcast)
+    recording = Recording(StandIn(picture), path, every_s=0.01)
+    recording.start()
+    until(lambda: recording.ids)
+    recording.close(None)
+    with Store(path) as store:
+        result = store.result(1)
+    assert result.fanout == broadcast
+    assert result.breakpoint is not None and result.breakpoint.steps == found.steps
+    assert result.breakpoint.sentence.startswith("holds 280 clients (280–400), breaks on response.p99 at 400")
+    assert result.breakpoint.sentence.endswith("; it was cut short")

@@ -11,10 +11,11 @@ from typing import Any
 import click
 
 from wstui.cli.exits import USAGE, fail
-from wstui.cli.headless import run_headless, wanted_reports
+from wstui.cli.headless import run_headless
 from wstui.cli.open import require_terminal, run_in_terminal
 from wstui.cli.options import output_options, scenario_options
 from wstui.cli.prepare import prepare
+from wstui.cli.reports import Reports
 from wstui.odin.demo import DemoTarget
 from wstui.odin.process import ProcessFailed
 from wstui.scenario.model import Demo, Scenario
@@ -37,7 +38,7 @@ def demo(presets: tuple[str, ...], headless: bool, **options: Any) -> None:
     # What is wrong with the request should show before servers start.
     unknown = {"WS_URL": "ws://127.0.0.1:1/ws", "AUTH_TOKEN": "none yet", "JWT_SECRET": "none yet"}
     wanted = _wanted(prepare(names, options, {**os.environ, **unknown}).scenarios)
-    wanted_reports(options)
+    Reports(options)
     with asyncio.Runner() as runner:
         target = DemoTarget(lambda line: click.echo(line, err=True), tuple(wanted.server), tuple(wanted.publisher))
         try:

@@ -73,8 +73,11 @@ class Followers:
         self._endpoint.callback(endpoint.close)
         click.echo(f"metrics at {endpoint.url}", err=True)
 
-    def close(self, result: Result | SuiteResult | None, stream: TextIO) -> None:
-        """Let them write the end of the run, and say where it is kept."""
+    def close(self, result: Result | SuiteResult | None, stream: TextIO) -> bool | None:
+        """Let them write the end of the run, and say where it is kept.
+
+        Returns whether all of it is kept in the store, None where it was not to be.
+        """
         for watcher in self._watchers:
             watcher.close(result)
             if watcher.problem and not self._heard:
@@ -82,9 +85,14 @@ class Followers:
         self._endpoint.close()
         if self._log is not None and not self._heard:
             click.echo(f"log: {self._log}", err=True)
-        if self._recording is not None and self._recording.ids:
-            numbers = ", ".join(str(number) for number in self._recording.ids)
-            click.echo(f"kept as run {numbers}: wstui runs show {self._recording.ids[-1]}", file=stream)
+        if self._recording is None:
+            return None
+        ids, failed = self._recording.ids, bool(self._recording.problem)
+        if ids:
+            numbers = ", ".join(str(number) for number in ids)
+            told = f"kept only in part as run {numbers}" if failed else f"kept as run {numbers}"
+            click.echo(f"{told}: wstui runs show {ids[-1]}", file=stream)
+        return bool(ids) and not failed
 
 
 def warn(problem: str) -> None:

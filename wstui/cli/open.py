@@ -10,9 +10,9 @@ import click
 
 from wstui.cli.exits import BROKEN, UNREACHABLE, USAGE, fail
 from wstui.cli.followers import STDOUT, Followers
-from wstui.cli.headless import publish, wanted_reports
 from wstui.cli.options import output_options, scenario_options
 from wstui.cli.prepare import prepare
+from wstui.cli.reports import Reports
 from wstui.execution.suite import SuiteRun
 
 if TYPE_CHECKING:
@@ -29,17 +29,19 @@ def run_in_terminal(suite: SuiteRun, options: dict[str, Any]) -> int:
     """Show a suite while it runs; afterwards print the summary on the normal screen and return the exit status."""
     if options["events"] == STDOUT:
         fail("--events - needs stdout for itself; in the terminal UI give it a file", USAGE)
-    reports = wanted_reports(options)
+    reports = Reports(options)
     followers = Followers(suite, options)
     outcome = _operate(suite, options)
     status = _tell(outcome, reports, options)
-    followers.close(outcome.result, sys.stdout)
+    kept = followers.close(outcome.result, sys.stdout)
+    if outcome.result is not None:
+        reports.rescue(outcome.result, kept)
     return status
 
 
 def begin_in_terminal(options: dict[str, Any]) -> int:
     """Let the operator choose what to run; afterwards print the summary of the last run."""
-    reports = wanted_reports(options)
+    reports = Reports(options)
     return _tell(_operate(None, options), reports, options)
 
 
@@ -53,12 +55,12 @@ def _operate(suite: SuiteRun | None, options: dict[str, Any]) -> Outcome:
     return operate(suite, launcher=launcher(options))
 
 
-def _tell(outcome: Outcome, reports: dict[str, str], options: dict[str, Any]) -> int:
+def _tell(outcome: Outcome, reports: Reports, options: dict[str, Any]) -> int:
     if outcome.fault:
         click.echo(f"wstui: the terminal UI failed: {outcome.fault}", err=True)
     status = BROKEN if outcome.fault else 0
     if outcome.result is not None:
-        status = publish(outcome.result, reports, sys.stdout, allow_limited=options["allow_limited"]) or status
+        status = reports.publish(outcome.result, sys.stdout, allow_limited=options["allow_limited"]) or status
     if outcome.error:
         click.echo(f"wstui: {outcome.error}", err=True)
         return UNREACHABLE

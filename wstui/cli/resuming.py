@@ -9,7 +9,8 @@ import click
 
 from wstui.cli.exits import USAGE, fail
 from wstui.execution.result import Result
-from wstui.report.store import Store, StoreError
+from wstui.report.database import StoreError
+from wstui.report.store import Store
 from wstui.scenario.errors import nearest, quote
 from wstui.scenario.model import Scenario
 from wstui.scenario.secrecy import masked

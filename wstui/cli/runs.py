@@ -19,9 +19,10 @@ from wstui.report import change_table, figures, formats, json_file, regression
 from wstui.report.columns import table
 from wstui.report.compare import Comparison, compare
 from wstui.report.console import print_summary
+from wstui.report.database import StoreError
 from wstui.report.file import NotWritable
 from wstui.report.retention import Retention, set_retention
-from wstui.report.store import Store, StoredRun, StoreError, UnknownRun, default_path
+from wstui.report.store import Store, StoredRun, UnknownRun, default_path
 from wstui.report.terminal import Paint, terminal_width, wants_colour
 from wstui.report.wording import Tone, peak_clients, shown, verdict_sign
 from wstui.scenario.errors import BadValue

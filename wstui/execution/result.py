@@ -51,7 +51,10 @@ class LatencySet(msgspec.Struct, frozen=True):
 
 
 class Connections(msgspec.Struct, frozen=True):
-    """attempted = ready + refused + timed_out + failed + drained; dropped are ready ones ended by the other side."""
+    """attempted = ready + refused + timed_out + failed + drained; dropped are ready ones ended by the other side.
+
+    `per_second` is how many became ready a second, over the stages that add clients.
+    """
 
     attempted: int = 0
     ready: int = 0
@@ -69,7 +72,7 @@ class Connections(msgspec.Struct, frozen=True):
 
 
 class Messages(msgspec.Struct, frozen=True):
-    """Counts over the run; rates per second of active (not paused) time."""
+    """Counts over the run; rates per second of active (not paused) time, without cooldowns."""
 
     sent: int = 0
     received: int = 0
@@ -253,7 +256,8 @@ class BreakpointStep(msgspec.Struct, frozen=True, kw_only=True):
 class BreakpointSummary(msgspec.Struct, frozen=True, kw_only=True):
     """How much the target carries: `low` is the largest load that held, `high` the smallest that broke.
 
-    Each is None where there is none. `broken_on` is the metric that broke at `high`, or "load" when it was not
+    Each is None where there is none. `surely` is the largest that held and at or below which nothing ever broke, so
+    that the limit lies between it and `high`. `broken_on` is the metric that broke at `high`, or "load" when it was not
     reached. `limited_by` says what of this generator ended the search. `steps` are in the order in which they were
     tried; put in the order of their loads they are the curve of latency against load.
     """
@@ -262,6 +266,7 @@ class BreakpointSummary(msgspec.Struct, frozen=True, kw_only=True):
     unit: str
     low: int | None = None
     high: int | None = None
+    surely: int | None = None
     broken_on: str = ""
     sentence: str = ""
     limited_by: list[str] = []

@@ -6,6 +6,8 @@ import dataclasses
 import math
 from datetime import datetime
 
+import msgspec
+
 from wstui.execution.course import Course
 from wstui.execution.figures import Scope, failure_rate, failures_of
 from wstui.execution.plan import Plan
@@ -69,6 +71,7 @@ class Picture:
         self._spread: tuple[tuple[float, float], ...] = ()
         self._fanout: FanOutSummary | None = None
         self._histograms: dict[str, HistogramData] = {}
+        self._past_stages: dict[str, HistogramData] = {}
 
     def first(self) -> Status:
         """Before anything has happened."""
@@ -104,7 +107,7 @@ class Picture:
             self._rows_seen = len(recorder.rows)
             self._latency = Latency.of(recorder.latest.response)
             self._spread = spread_of(recorder.latest.response)
-            self._histograms = {
+            self._histograms = self._of_stages(recorder) | {
                 "response": recorder.latest.response.data(),
                 "round_trip": recorder.latest.round_trip.data(),
                 "connect": recorder.latest.connect.data(),
@@ -153,6 +156,19 @@ class Picture:
             note=note,
             result=result,
         )
+
+    def _of_stages(self, recorder: Recorder) -> dict[str, HistogramData]:
+        """The response times of each stage, computed once for a stage that is over."""
+        found = dict(self._past_stages)
+        for record in recorder.stages:
+            name = f"response@{record.name}"
+            if name in self._past_stages:
+                continue
+            ended = record.ended or recorder.latest
+            found[name] = ended.response.since(record.began.response).data()
+            if record.ended is not None:
+                self._past_stages[name] = found[name]
+        return {name: data for name, data in found.items() if data.counts}
 
 
 def _generator(fleet: Fleet, sent: int, late: int, limited: tuple[str, ...]) -> GeneratorStatus:
@@ -206,7 +222,9 @@ def summarize(
     aborted: bool,
 ) -> Result:
     """The result of a run that has ended."""
-    whole = Scope(recorder.latest, recorder.whole(active_s).active_s)
+    whole = Scope(recorder.latest, active_s)
+    # What goes on in a cooldown is counted, but it is no part of a rate.
+    rates = recorder.whole(active_s).messages()
     counters = recorder.latest.counters
     unreachable = counters.attempted > 0 and counters.ready == 0 and not ended_by
     secrets = secrets_of(scenario)
@@ -220,8 +238,14 @@ def summarize(
         verdict=conclude(
             watch.outcomes, limited_by=watch.limited_by, ended_by=ended_by, aborted=aborted, unreachable=unreachable
         ),
-        connections=whole.connections(),
-        messages=whole.messages(fleet.types()),
+        connections=msgspec.structs.replace(
+            whole.connections(), per_second=_connects_per_second(scenario, recorder, active_s)
+        ),
+        messages=msgspec.structs.replace(
+            whole.messages(fleet.types()),
+            sent_per_second=rates.sent_per_second,
+            received_per_second=rates.received_per_second,
+        ),
         latency_ms=whole.latency(),
         fanout=FanOutSummary.of(fleet.fanout, counters.late_broadcasts),
         auth=_auth(fleet),
@@ -251,6 +275,20 @@ def summarize(
         timeline=[dataclasses.asdict(row) for row in recorder.rows],
         histograms=_histograms(recorder, active_s),
     )
+
+
+def _connects_per_second(scenario: Scenario, recorder: Recorder, active_s: float) -> float | None:
+    """Clients that became ready a second, over the stages that add clients; over all where the plan has none."""
+    ready, seconds, before = 0, 0.0, 0
+    for stage, record in zip(scenario.stages, recorder.stages, strict=False):
+        if stage.arrive or (stage.clients or 0) > before:
+            scope = record.scope(recorder.latest, active_s)
+            ready += scope.sum.counters.ready
+            seconds += scope.active_s
+        before = before if stage.clients is None else stage.clients
+    if seconds > 0:
+        return ready / seconds
+    return recorder.whole(active_s).connections().per_second
 
 
 def _auth(fleet: Fleet) -> list[AuthOutcome]:

@@ -8,6 +8,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
+from wstui.execution.answer import so_far
 from wstui.execution.result import (
     Connections,
     FailureSample,
@@ -86,6 +87,8 @@ def partial_result(status: Status, histograms: Mapping[str, HistogramData], sums
             reconnect_attempts=counters.reconnect_attempts,
             reconnects_given_up=counters.reconnects_given_up,
         ),
+        fanout=status.fanout,
+        breakpoint=so_far(status.breakpoint) if status.breakpoint else None,
         messages=Messages(
             counters.sent,
             counters.received,

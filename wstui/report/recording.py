@@ -16,24 +16,28 @@ from wstui.execution.result import Event, FailureSummary, Result, SuiteResult
 from wstui.execution.status import Status, Steerable
 from wstui.measure.hdr import encode
 from wstui.measure.histogram import HistogramData
+from wstui.report.database import StoreBusy, StoreError
 from wstui.report.environment import environment
 from wstui.report.partial import RowSums, failures_so_far, partial_result, stamp
 from wstui.report.retention import apply_retention
-from wstui.report.store import Store, StoreBusy, StoreError
+from wstui.report.store import Store
 from wstui.report.watcher import Trouble, Watcher
 from wstui.report.wording import name_of, runs_of, url_of
 from wstui.report.writer import this_writer
 
 
 class Recording(Watcher):
-    """Writes what is new of a run into the store. `ids` are the runs written so far: one, or those of a suite."""
+    """Writes what is new of a run into the store, each second as soon as it is over.
+
+    `ids` are the runs written so far: one, or those of a suite.
+    """
 
     def __init__(
         self,
         run: Steerable,
         path: Path | None = None,
         *,
-        every_s: float = 1.0,
+        every_s: float = 0.25,
         on_problem: Callable[[str], None] | None = None,
     ) -> None:
         super().__init__("run store", run, every_s=every_s, on_problem=on_problem)
@@ -88,7 +92,7 @@ class Recording(Watcher):
             self._current = self._begin(store, status, started)
         if status.result is not None and status.result.started == started:
             self._conclude(store, self._current, status.result)
-        else:
+        elif self._current.behind(status):
             self._current.extend(store, status)
 
     def _begin(self, store: Store, status: Status, started: str) -> _Written:
@@ -157,6 +161,10 @@ class _Written:
         self._events = 0
         self._failures: tuple[object, ...] = ()
         self._histograms: Mapping[str, HistogramData] = {}
+
+    def behind(self, status: Status) -> bool:
+        """Whether there is something new to write: a second, or a mark."""
+        return not self._rows or len(status.rows) > self._rows or len(status.marks) > self._events
 
     def extend(self, store: Store, status: Status) -> None:
         """Write what is new since the last time."""

@@ -10,27 +10,25 @@ import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import platformdirs
 
-from wstui.execution.result import Event, FailureSummary, Result
+from wstui.execution.result import (
+    Connections,
+    Event,
+    FailureSummary,
+    GeneratorSummary,
+    LatencySet,
+    Messages,
+    Result,
+    Verdict,
+)
+from wstui.report.database import StoreError, changing, explained, opened
 from wstui.report.partial import stages_from
 from wstui.report.writer import alive
-
-_APPLICATION_ID = 0x77735455  # "wsTU"
-_BUSY_S = 5.0
-
-
-class StoreError(Exception):
-    """The store cannot be used; the text names the file, what is wrong and what to do."""
-
-
-class StoreBusy(StoreError):
-    """Another process holds the store for longer than we wait; the next attempt may succeed."""
 
 
 class UnknownRun(Exception):
@@ -41,7 +39,8 @@ class UnknownRun(Exception):
 class StoredRun:
     """A run in the store. `summary` is its result without timeline, events, failures, histograms (see `Store.result`).
 
-    `state` is "running", "finished" or "interrupted" (its process ended before it did).
+    `state` is "running", "finished", "interrupted" (its process ended before it did) or "unreadable" (what is stored
+    of it is damaged; it can only be deleted).
     """
 
     id: int
@@ -94,14 +93,8 @@ class Store:
         self.path = path or default_path()
         if not create and not self.path.exists():
             raise StoreError(f"there is no run store at {self.path}: no run has been recorded yet")
-        with self._explained():
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._db = sqlite3.connect(self.path, timeout=_BUSY_S, isolation_level=None)
-            try:
-                self._prepare()
-            except BaseException:
-                self._db.close()
-                raise
+        with explained(self.path):
+            self._db = opened(self.path)
 
     def __enter__(self) -> Store:
         return self
@@ -117,7 +110,7 @@ class Store:
 
     def runs(self, *, name: str = "", limit: int = -1) -> list[StoredRun]:
         """The newest runs first, those of the scenario `name` only if it is given."""
-        with self._explained():
+        with explained(self.path):
             found = self._db.execute(
                 "SELECT * FROM runs WHERE ? IN ('', name) ORDER BY id DESC LIMIT ?", (name, limit)
             ).fetchall()
@@ -128,7 +121,7 @@ class Store:
 
     def run(self, number: int) -> StoredRun:
         """One run by its id. Raises UnknownRun."""
-        with self._explained():
+        with explained(self.path):
             row = self._db.execute("SELECT * FROM runs WHERE id = ?", (number,)).fetchone()
             tags = self._db.execute("SELECT name FROM tags WHERE run = ? ORDER BY name", (number,)).fetchall()
         if row is None:
@@ -140,7 +133,7 @@ class Store:
 
         Raises UnknownRun, which names the nearest.
         """
-        with self._explained():
+        with explained(self.path):
             names = {row["id"]: row["name"] for row in self._db.execute("SELECT id, name FROM runs ORDER BY id DESC")}
             tags = {row["name"]: row["run"] for row in self._db.execute("SELECT name, run FROM tags")}
         return find(reference, names, tags)
@@ -148,7 +141,9 @@ class Store:
     def result(self, number: int) -> Result:
         """The whole result of a run; of one that was cut short, all that had been written. Raises UnknownRun."""
         stored = self.run(number)
-        with self._explained():
+        if stored.state == "unreadable":
+            raise StoreError(f"run {number} in {self.path} {stored.summary.verdict.reason}")
+        with explained(self.path):
             timeline = [json.loads(row[0]) for row in self._column("timeline", "row", number)]
             events = [msgspec.json.decode(row[0], type=Event) for row in self._column("events", "event", number)]
             failures = [
@@ -175,15 +170,8 @@ class Store:
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Several changes as one. Raises StoreBusy when another process holds the store too long."""
-        with self._explained():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-            except BaseException:
-                with contextlib.suppress(sqlite3.Error):
-                    self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
+        with explained(self.path), changing(self._db):
+            yield self._db
 
     def tag(self, number: int, name: str) -> None:
         """Give a run a name; a run that had the name before loses it. Tagged runs are never pruned."""
@@ -202,7 +190,7 @@ class Store:
         """Delete runs and give their room back."""
         with self.transaction() as db:
             db.executemany("DELETE FROM runs WHERE id = ?", [(number,) for number in numbers])
-        with self._explained():
+        with explained(self.path):
             self._db.executescript("PRAGMA incremental_vacuum")  # execute() would free a single page
 
     def prunable(self, *, keep: int | None = None, older_than_s: float | None = None) -> list[int]:
@@ -210,7 +198,7 @@ class Store:
         candidates = [run for run in self.runs() if not run.tags and run.state != "running"]
         doomed = set() if keep is None else {run.id for run in candidates[keep:]}
         if older_than_s is not None:
-            with self._explained():
+            with explained(self.path):
                 limit = time.time() - older_than_s
                 old = {row["id"] for row in self._db.execute("SELECT id FROM runs WHERE updated < ?", (limit,))}
             doomed |= {run.id for run in candidates} & old
@@ -218,7 +206,7 @@ class Store:
 
     def setting(self, name: str) -> str:
         """A setting that lies in the store itself, "" when it was never set."""
-        with self._explained():
+        with explained(self.path):
             row = self._db.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()
         return str(row["value"]) if row else ""
 
@@ -239,9 +227,12 @@ class Store:
         state = row["state"]
         if state == "running" and not alive(row["writer"], row["updated"]):
             state = "interrupted"
-        with self._explained():
+        try:
             summary = msgspec.json.decode(row["summary"], type=Result)
             environment = json.loads(row["environment"])
+        except (json.JSONDecodeError, msgspec.DecodeError) as error:
+            # One run that went bad must not hide all others, and has to be deleted somehow.
+            state, summary, environment = "unreadable", _unreadable(row, str(error)), {}
         return StoredRun(
             row["id"],
             row["name"],
@@ -256,75 +247,17 @@ class Store:
             environment,
         )
 
-    def _prepare(self) -> None:
-        db = self._db
-        db.row_factory = sqlite3.Row
-        version = self._version()
-        known = migrations()
-        if version == 0 and not db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
-            db.execute("PRAGMA auto_vacuum = INCREMENTAL")
-        elif db.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION_ID:
-            raise StoreError(f"{self.path} is a database of another program; name another file with --store")
-        if version > len(known):
-            raise StoreError(
-                f"{self.path} was written by a newer wstui (its schema is {version}, this one knows {len(known)}): "
-                "upgrade wstui, or name another file with --store"
-            )
-        db.execute("PRAGMA journal_mode = WAL").fetchone()
-        # A commit survives the death of this process; only a power cut can take the last second.
-        db.execute("PRAGMA synchronous = NORMAL")
-        db.execute("PRAGMA foreign_keys = ON")
-        if version < len(known):
-            self._migrate(known)
 
-    def _migrate(self, known: list[str]) -> None:
-        with self.transaction() as db:
-            # Another process may have done it while we waited for the lock.
-            for number, script in enumerate(known[self._version() :], self._version() + 1):
-                for statement in _statements(script):
-                    db.execute(statement)
-                db.execute(f"PRAGMA user_version = {number}")
-            db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-
-    def _version(self) -> int:
-        return int(self._db.execute("PRAGMA user_version").fetchone()[0])
-
-    @contextlib.contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except (json.JSONDecodeError, msgspec.DecodeError) as error:
-            raise StoreError(
-                f"a run in {self.path} cannot be read ({error}); delete it: wstui runs delete ID"
-            ) from None
-        except sqlite3.OperationalError as error:
-            if "locked" in str(error) or "busy" in str(error):
-                raise StoreBusy(f"{self.path} is held by another process; try again") from None
-            raise StoreError(
-                f"the run store {self.path} cannot be used: {error}; name another file with --store"
-            ) from None
-        except sqlite3.DatabaseError as error:
-            raise StoreError(
-                f"the run store {self.path} is damaged ({error}): move it away, and the next run begins a new one: "
-                f"mv {self.path} {self.path}.damaged"
-            ) from None
-        except OSError as error:
-            raise StoreError(
-                f"the run store {self.path} cannot be used: {error.strerror or error}; name another file with --store"
-            ) from None
-
-
-def migrations() -> list[str]:
-    """The SQL scripts that bring a store from version n to n + 1, in order."""
-    folder = resources.files("wstui.report").joinpath("migrations")
-    files = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
-    return [file.read_text(encoding="utf-8") for file in files]
-
-
-def _statements(script: str) -> Iterator[str]:
-    statement = ""
-    for line in script.splitlines(keepends=True):
-        statement += line
-        if sqlite3.complete_statement(statement):
-            yield statement
-            statement = ""
+def _unreadable(row: sqlite3.Row, error: str) -> Result:
+    reason = f"cannot be read ({error}); delete it: wstui runs delete {row['id']}"
+    return Result(
+        scenario={"name": row["name"], "target": {"url": row["url"]}},
+        started=row["started"],
+        finished=row["started"],
+        duration_s=0.0,
+        verdict=Verdict(passed=False, reason=reason, aborted=True),
+        connections=Connections(),
+        messages=Messages(),
+        latency_ms=LatencySet(),
+        generator=GeneratorSummary(),
+    )

@@ -1,0 +1,91 @@
+"""What was measured survives a full disk, a store that fails and `kill -9`; what is said of it afterwards is true."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tests.cli.commands import call, start
+from tests.report.disk import small_disk
+from tests.servers.server import Server
+from wstui.execution.result import Result
+from wstui.report.store import Store
+
+LOAD = ("--clients", "10", "--ramp", "200ms", "--every", "100ms", "--health", "off", "--no-probe", "--no-thresholds")
+
+
+async def run(url: str, *arguments: str, hold: str = "500ms", **environ: str) -> tuple[int, str, str]:
+    return await asyncio.to_thread(
+        call, "run", "quick", "--url", url, *LOAD, "--hold", hold, *arguments, environ={"COLUMNS": "200", **environ}
+    )
+
+
+async def test_on_a_full_disk_the_result_is_saved_elsewhere_and_no_file_is_claimed(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    with small_disk(tmp_path / "disk", "64k") as disk:
+        async with Server() as server:
+            disk.fill()
+            status, out, err = await run(
+                server.url,
+                *("--store", str(disk.path / "runs.db"), "--html", str(disk.path / "report.html")),
+                TMPDIR=str(elsewhere),
+                HOME=str(elsewhere),
+            )
+    assert status == 2 and "Traceback" not in err
+    assert "html report" not in out and "the html report was not written" in err
+    assert "the disk is full; make room" in err and "kept as run" not in out
+    (saved,) = [*Path.cwd().glob("wstui-quick-*.json"), *elsewhere.glob("wstui-quick-*.json")]
+    assert str(saved) in err
+    result = msgspec.json.decode(saved.read_bytes(), type=Result)
+    saved.unlink()
+    assert result.connections.ready == 10
+
+
+async def test_two_outputs_with_one_name_are_refused_before_the_run(tmp_path: Path) -> None:
+    same, link = tmp_path / "out.txt", tmp_path / "link.txt"
+    link.symlink_to(same)
+    for flags in (("--json", str(same), "--csv", str(link)), ("--html", str(same), "--events", str(same))):
+        status, _, err = call("run", "quick", "--url", "ws://127.0.0.1:1/ws", "--no-store", *flags)
+        assert status == 2
+        assert f"{flags[0]} and {flags[2]} both name {flags[3]}: give each a file of its own" in err
+    assert not same.exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs process groups")
+async def test_after_kill_nine_of_everything_the_run_is_there_up_to_its_last_second(tmp_path: Path) -> None:
+    path, events = tmp_path / "runs.db", tmp_path / "events.jsonl"
+    async with Server() as server:
+        process = start(
+            *("run", "quick", "--url", server.url, *LOAD, "--hold", "60s"),
+            *("--store", str(path), "--events", str(events), "-q"),
+            new_session=True,
+        )
+        try:
+            rows: list[dict[str, object]] = []
+            deadline = time.monotonic() + 30
+            while len(rows) < 3:
+                assert time.monotonic() < deadline
+                await asyncio.sleep(0.05)
+                lines = events.read_text().splitlines() if events.exists() else []
+                rows = [line for line in map(json.loads, lines) if line["event"] == "row"]
+            # The store looks four times a second; the events twice.
+            await asyncio.sleep(0.4)
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+    with Store(path) as store:
+        assert store.run(1).state == "interrupted"
+        result = store.result(1)
+    assert result.timeline[-1]["at_s"] >= rows[-1]["at_s"] and len(result.timeline) >= len(rows)
+    assert result.connections.ready == 10 and result.messages.sent > 100
+    assert {"response", "connect", "response@hold"} <= set(result.histograms)
+    assert result.stages[-1].latency_ms.response.count > 50
+    assert call("runs", "--store", str(path), "show", "last")[1].count("interrupted: wstui ended before the run did")

@@ -1,0 +1,115 @@
+"""The files and the summary that a command leaves behind, and the last resort when nothing would hold the result."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+import click
+
+from wstui.cli.exits import USAGE, fail, status_of
+from wstui.cli.followers import STDOUT, warn
+from wstui.execution.result import Result, SuiteResult
+from wstui.report import formats
+from wstui.report.console import print_summary
+from wstui.report.file import NotWritable, prove_writable, write
+from wstui.report.wording import name_of
+
+_FLAGS = {
+    "json": "json_file",
+    "csv": "csv_file",
+    "markdown": "markdown_file",
+    "junit": "junit_file",
+    "html": "html_file",
+}
+
+
+class Reports:
+    """The reports that were asked for: proved to be writable before the run, and written after it."""
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        """Ends the process when one could not be written, or two would go to the same place."""
+        self._files: dict[str, str] = {name: options[key] for name, key in _FLAGS.items() if options.get(key)}
+        self._lost: list[str] = []
+        _keep_apart({**self._files, "events": options.get("events"), "store": options.get("store_path")})
+        self.to_stdout = STDOUT in (*self._files.values(), options.get("events"))
+        for name, path in self._files.items():
+            try:
+                if path != STDOUT:
+                    prove_writable(path)
+                formats.named(name).prove()
+            except (NotWritable, formats.MissingExtra) as error:
+                fail(str(error), USAGE)
+
+    def publish(self, result: Result | SuiteResult, stream: TextIO, *, allow_limited: bool = False) -> int:
+        """Write the files, print the summary, return the exit status. What can't be written is said, not raised."""
+        status = status_of(result, allow_limited=allow_limited)
+        for name, path in self._files.items():
+            try:
+                if path == STDOUT:
+                    click.echo(formats.named(name).render(result))
+                else:
+                    formats.write(result, name, path)
+            except (NotWritable, OSError) as error:
+                self._lost.append(name)
+                warn(f"the {name} report was not written: {error}")
+                status = status or USAGE
+        with broken_pipe_ignored(stream):
+            print_summary(result, stream)
+            for name, path in self._files.items():
+                if path != STDOUT and name not in self._lost:
+                    click.echo(f"{name} report: {path}", file=stream)
+        return status
+
+    def rescue(self, result: Result | SuiteResult, kept: bool | None) -> None:
+        """Save the result somewhere when nothing else holds all of it.
+
+        `kept` is whether the run store does, None where it was not to.
+        """
+        asked = kept is False or bool(self._lost)
+        if kept or not asked or ("json" in self._files and "json" not in self._lost):
+            return
+        name = re.sub(r"[^\w.-]+", "-", name_of(result))[:60]
+        moment = re.sub(r"[^\dT]", "", result.started.partition(".")[0])
+        for folder in (Path.cwd(), Path(tempfile.gettempdir()), Path.home(), Path("/dev/shm")):
+            path = folder / f"wstui-{name}-{moment}.json"
+            with contextlib.suppress(NotWritable, OSError):
+                write(path, result.to_json() + "\n")
+                warn(f"the result is saved as {path}: `wstui runs export {path} FILE` makes any report of it")
+                return
+        warn("the result could not be saved anywhere: what is printed is all that is left of it")
+
+
+def _keep_apart(places: dict[str, str | None]) -> None:
+    """End the process when two outputs would overwrite each other."""
+    taken: dict[Path, str] = {}
+    if list(places.values()).count(STDOUT) > 1:
+        fail("only one report, or the events, can go to stdout (-)", USAGE)
+    for name, given in places.items():
+        if not given or given == STDOUT:
+            continue
+        path = Path(given).expanduser().resolve()
+        if path.exists() and not path.is_file():
+            continue  # a pipe or a device takes what comes
+        if path in taken:
+            fail(f"--{taken[path]} and --{name} both name {given}: give each a file of its own", USAGE)
+        taken[path] = name
+
+
+@contextlib.contextmanager
+def broken_pipe_ignored(stream: TextIO) -> Iterator[None]:
+    """A reader that went away (`wstui run … | head`), or a full disk behind it, must not cost the results."""
+    try:
+        yield
+        stream.flush()
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):
+            warn(f"the summary can't be written: {error.strerror}")
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)
