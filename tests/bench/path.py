@@ -10,9 +10,10 @@ from typing import Any
 
 from tests.bench.table import headline, markdown
 from wstui.execution.spec import spec_of
-from wstui.load.client import Client, Step
+from wstui.load.client import Client
 from wstui.load.frames import TEXT, encode
 from wstui.load.shard import Shard
+from wstui.load.step import READY
 from wstui.measure.histogram import Histogram
 from wstui.odin.sink import pong_to
 from wstui.scenario.model import Scenario
@@ -51,7 +52,7 @@ async def _parts() -> list[tuple[str, Callable[[], float]]]:
     for number in range(CLIENTS):
         client = Client(shard, number, number, shard._identity.plain)
         client.transport = Wire()  # type: ignore[assignment]
-        client.step = Step.READY
+        client.step = READY
         clients.append(client)
     histogram = Histogram()
     client = clients[0]
@@ -71,7 +72,7 @@ async def _parts() -> list[tuple[str, Callable[[], float]]]:
             pass
 
     deaf = Receiver(shard, 0, 0, shard._identity.plain)
-    deaf.transport, deaf.step = client.transport, Step.READY
+    deaf.transport, deaf.step = client.transport, READY
     parts: list[tuple[str, Callable[[], Any]]] = [
         ("send: compose, encode, count, record", send),
         ("  compose", lambda: shard.exchange.compose(client, 1)),

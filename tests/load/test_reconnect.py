@@ -201,7 +201,7 @@ async def test_a_visitor_whose_time_is_up_while_it_is_away_stays_away() -> None:
         server.throw_out()
         await until(lambda: running.c.dropped == 4)
         await until(lambda: running.c.away == 0)
-        assert not running.all[0]._places._leaving
+        assert not running.all[0]._population._places._leaving
         await running.drained()
 
 

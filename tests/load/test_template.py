@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 from tests.load.leading import S, led, saying
 from tests.servers.server import BINARY, TEXT, Connection, Server, until
 from wstui.execution.spec import spec_of
-from wstui.load.client import Client, Step
+from wstui.load.client import Client
 from wstui.load.phrase import Expected
 from wstui.load.reply import Reader, broken
 from wstui.load.shard import Shard
+from wstui.load.step import READY
 from wstui.scenario.template import Expectation, Template
 
 
@@ -383,7 +384,7 @@ async def test_what_is_never_answered_is_forgotten_in_the_end() -> None:
     template = Template(name="do", payload="do", reply="order")
     shard = Shard(spec_of(saying("ws://127.0.0.1:9/", template)), lambda _: None)
     client = Client(shard, 3, 3, shard._identity.plain)
-    client.transport, client.step = Mute(), Step.READY
+    client.transport, client.step = Mute(), READY
     for _ in range(2000):
         client.send(shard.now)
         client.expire(time.monotonic_ns() + 10 * S)
@@ -424,7 +425,7 @@ def test_whatever_a_server_answers_is_counted_and_breaks_nothing(said: list[tupl
         shard = Shard(spec_of(saying("ws://127.0.0.1:9/", *templates, every=1.0)), lambda _: None)
         client = Client(shard, 3, 3, shard._identity.plain)
         client.transport = Mute()
-        client.step = Step.READY
+        client.step = READY
         for first, payload, sends in said:
             if sends:
                 client.send(shard.now)

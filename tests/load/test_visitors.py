@@ -100,7 +100,7 @@ async def test_the_places_of_those_who_left_are_taken_again() -> None:
     async with Server() as server, led(saying(server.url), clients=0) as running:
         running.obey(Arrive(0, 100 * S, 1 * S, 50 * MS))
         await until(lambda: running.c.attempted == 100 and running.c.open == 0)
-        assert running.all[0]._places._made < 60
+        assert running.all[0]._population._places._made < 60
         await running.drained()
 
 
@@ -137,7 +137,7 @@ async def test_visitors_who_are_turned_away_are_attempts_like_any_other() -> Non
     async with Refusing() as server, led(saying(server.url), clients=0) as running:
         running.obey(Arrive(0, 100 * S, 200 * MS, 100 * MS))
         await until(lambda: running.c.refused == 20)
-        assert running.c.attempted == 20 and not running.all[0]._places._leaving
+        assert running.c.attempted == 20 and not running.all[0]._population._places._leaving
         await running.drained()
 
 

@@ -45,7 +45,7 @@ class Connector:
         self._timeout_ns = spec.connect_timeout_ns
         self._address: tuple[int, tuple[str, int]] | None = None
         self._resolution: OSError | None = None
-        self.opening: dict[Client, None] = {}  # every client not yet ready, oldest first
+        self.opening: dict[int, Client] = {}  # every client not yet ready, by number, oldest first
         self.flying = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -82,7 +82,7 @@ class Connector:
     def start(self, client: Client) -> None:
         """Begin one attempt."""
         self.flying += 1
-        self.opening[client] = None
+        self.opening[client.number] = client
         task = self._loop.create_task(self._connect(client))
         client.task = task
         self._tasks.add(task)
@@ -94,12 +94,12 @@ class Connector:
 
     def over(self, client: Client) -> None:
         """The client is ready, or its attempt has ended."""
-        self.opening.pop(client, None)
+        self.opening.pop(client.number, None)
 
     def expire(self, now_ns: int) -> None:
         """Time out the attempts that have taken too long."""
         late = []
-        for client in self.opening:
+        for client in self.opening.values():
             if now_ns - client.born_ns < self._timeout_ns:
                 break
             late.append(client)

@@ -11,8 +11,8 @@ from wstui.load.frames import BINARY, PING, TEXT
 from wstui.measure.fanout import ClockOffset
 
 if TYPE_CHECKING:
-    from wstui.load.client import Client
     from wstui.load.command import Spec
+    from wstui.load.conversation import Conversation
     from wstui.load.shard import Shard
 
 EMPTY = b"(empty)"
@@ -74,11 +74,11 @@ class Exchange:
         self.waits = spec.ready == "welcome"
         self.personal = self.personal | {self.welcome}
 
-    def compose(self, client: Client, now_ns: int) -> tuple[int, bytes, int]:
+    def compose(self, client: Conversation, now_ns: int) -> tuple[int, bytes, int]:
         """The next message of `client`: first byte of its frame, payload, and the key its reply will carry."""
         raise NotImplementedError
 
-    def receive(self, client: Client, first: int, payload: bytes) -> None:
+    def receive(self, client: Conversation, first: int, payload: bytes) -> None:
         """A whole message arrived; the shard's clock is in `client.shard.now`."""
         shard = client.shard
         # For a client that waits, a message that others have had before may be its welcome.
@@ -103,11 +103,11 @@ class Exchange:
             else:
                 self._document(client, INVALID_TEXT, payload, None)
 
-    def pong(self, client: Client, payload: bytes) -> None:
+    def pong(self, client: Conversation, payload: bytes) -> None:
         """A pong frame arrived."""
         client.shard.tally.count_type(b"(pong frame)")
 
-    def _several(self, client: Client, payload: bytes) -> None:
+    def _several(self, client: Conversation, payload: bytes) -> None:
         """One frame with line breaks: several documents, one a line, if each line is one; else a single document."""
         lines = [line for line in payload.split(b"\n") if line.strip()]
         documents = [_typed_document(line) for line in lines]
@@ -117,14 +117,14 @@ class Exchange:
         for name, line, reply_to in documents:
             self._document(client, name, line, reply_to)
 
-    def _document(self, client: Client, name: bytes, document: bytes, reply_to: Any) -> None:
+    def _document(self, client: Conversation, name: bytes, document: bytes, reply_to: Any) -> None:
         client.shard.tally.count_type(name)
         if client.waiting and (name == self.welcome or not self.welcome):
             client.welcomed()
         else:
             self._maybe_broadcast(client, name, document)
 
-    def _maybe_broadcast(self, client: Client, name: bytes, document: bytes) -> None:
+    def _maybe_broadcast(self, client: Conversation, name: bytes, document: bytes) -> None:
         shard = client.shard
         if shard.broadcasts is not None and not client.waiting and name not in self.personal:
             shard.broadcasts.first(client.slot, name, document, shard.now)
@@ -153,7 +153,7 @@ class Odin(Exchange):
         super().__init__(spec)
         self._compare_ns = 0
 
-    def compose(self, client: Client, now_ns: int) -> tuple[int, bytes, int]:
+    def compose(self, client: Conversation, now_ns: int) -> tuple[int, bytes, int]:
         """A ping; its timestamp is unique among the client's own, since it is all that the reply tells."""
         key = (now_ns + client.shard.epoch_ns) // 1_000_000
         if key <= client.sequence:
@@ -165,7 +165,7 @@ class Odin(Exchange):
         client.sequence = key
         return TEXT, b'{"type":"ping","timestamp":%d}' % key, key
 
-    def receive(self, client: Client, first: int, payload: bytes) -> None:
+    def receive(self, client: Conversation, first: int, payload: bytes) -> None:
         """Pongs take the short way: they are most of what arrives."""
         if first != TEXT or not payload.startswith(_PONGS) or _NEWLINE in payload:
             super().receive(client, first, payload)
@@ -180,14 +180,14 @@ class Odin(Exchange):
         else:
             self._pong(client, payload, read_typed(payload)[1])
 
-    def _document(self, client: Client, name: bytes, document: bytes, reply_to: Any) -> None:
+    def _document(self, client: Conversation, name: bytes, document: bytes, reply_to: Any) -> None:
         if name != PONG_TYPE:
             super()._document(client, name, document, reply_to)
             return
         client.shard.tally.count_type(PONG_TYPE)
         self._pong(client, document, read_typed(document)[1] if reply_to is None else reply_to)
 
-    def _pong(self, client: Client, document: bytes, reply_to: Any) -> None:
+    def _pong(self, client: Conversation, document: bytes, reply_to: Any) -> None:
         shard = client.shard
         sent = client.replied(reply_to)
         if sent and shard.now >= self._compare_ns:
@@ -212,15 +212,15 @@ class Echo(Exchange):
         self.first = TEXT if spec.text else BINARY
         self.size = spec.size
 
-    def _payload(self, client: Client, key: int) -> bytes:
+    def _payload(self, client: Conversation, key: int) -> bytes:
         return (b"wstui:%d:%d;" % (client.number, key)).ljust(self.size, b".")
 
-    def compose(self, client: Client, now_ns: int) -> tuple[int, bytes, int]:
+    def compose(self, client: Conversation, now_ns: int) -> tuple[int, bytes, int]:
         """A numbered message."""
         client.sequence = key = client.sequence + 1
         return self.first, self._payload(client, key), key
 
-    def receive(self, client: Client, first: int, payload: bytes) -> None:
+    def receive(self, client: Conversation, first: int, payload: bytes) -> None:
         """An echo of our own, or something else."""
         start = payload.find(b"wstui:%d:" % client.number)
         if start < 0:
@@ -240,12 +240,12 @@ class Ping(Exchange):
 
     sends = True
 
-    def compose(self, client: Client, now_ns: int) -> tuple[int, bytes, int]:
+    def compose(self, client: Conversation, now_ns: int) -> tuple[int, bytes, int]:
         """A ping frame whose payload is a number."""
         client.sequence = key = client.sequence + 1
         return PING, b"%d" % key, key
 
-    def pong(self, client: Client, payload: bytes) -> None:
+    def pong(self, client: Conversation, payload: bytes) -> None:
         """The pong carries the ping's payload (RFC 6455 5.5.3)."""
         client.shard.tally.count_type(b"(pong frame)")
         client.replied(int(payload) if payload.isdigit() and len(payload) < 20 else -1)

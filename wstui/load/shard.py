@@ -8,7 +8,6 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable
-from enum import IntEnum
 
 from websockets.extensions.base import ClientExtensionFactory
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
@@ -17,21 +16,20 @@ from websockets.typing import Origin, Subprotocol
 from wstui.load.admission import Admission
 from wstui.load.broadcasts import Broadcasts
 from wstui.load.client import BufferedClient, Client
-from wstui.load.comebacks import Comebacks
 from wstui.load.command import Abort, Arrive, Command, Drain, Go, Heard, Pace, Pause, Ramp, Resume, Spec
 from wstui.load.connector import Connector
+from wstui.load.conversation import Conversation
+from wstui.load.departure import Departure
 from wstui.load.exchange import EXCHANGES, Exchange
 from wstui.load.identity import Identity
 from wstui.load.outcome import Cause, Outcome
 from wstui.load.pacer import Pacer
-from wstui.load.places import Places
-from wstui.load.ramp import RampLine, share
+from wstui.load.population import Population
 from wstui.load.selfcheck import SelfCheck
-from wstui.load.slowness import READ_UP_NS, SlowReaders
-from wstui.load.step import CLOSING, READY, RETIRING
+from wstui.load.slowness import SlowReaders
+from wstui.load.step import READY
 from wstui.load.subscription import Subscribing
 from wstui.load.template import Template
-from wstui.load.visitors import Visitors
 from wstui.measure.fanout import ClockOffset
 from wstui.measure.snapshot import Snapshot
 from wstui.measure.tally import Tally
@@ -42,16 +40,6 @@ LATE_NS = 10_000_000
 """A send this much behind its intended time counts as late."""
 SWEEP_TICKS = 25
 """Every client's outstanding replies are looked at once in this many ticks."""
-CLOSES_A_TICK = 100
-
-
-class Phase(IntEnum):
-    """Where a shard stands."""
-
-    LOADING = 0
-    DRAINING = 1  # waiting for replies in flight
-    CLOSING = 2  # closing handshakes
-    ENDED = 3
 
 
 class Shard:
@@ -94,20 +82,14 @@ class Shard:
         self._client = Client if type(loop).__module__.startswith("uvloop") else BufferedClient
         self._loop = loop
         self._say = say
-        self._phase = Phase.LOADING
+        self._departure: Departure | None = None  # begun when the load ends
         self._zero_ns = 0
         self._sequence = 0
-        self._line = RampLine(0, 0, 0, 0)
-        self._places = Places()
-        self._ramped: list[int] = []  # places of the clients that the ramp has asked for, the newest last
-        self._visitors = Visitors(spec)
-        self._comebacks = Comebacks(spec, self.tally)
         self._live: dict[int, Client] = {}  # ready or closing, by number
+        self._population = Population(spec, self.tally, self._connector, self._attempt, self._find)
         self._settling: deque[Client] = deque()
         self._closing: dict[Client, None] = {}
         self._sweep: list[Client] = []
-        self._drained_ns = 0
-        self._deadline_ns = 0
         self._frozen = False
         self._next_tick = 0.0
 
@@ -125,12 +107,11 @@ class Shard:
                 self._next_tick = self._loop.time()
                 self._tick()
             case Ramp(to, over_ns):
-                clock = self._pacer.clock()
-                self._line = RampLine(clock, self._line.wanted(clock), to, over_ns)
+                self._population.ramp(to, over_ns, self._pacer.clock())
                 self._thaw()
                 self._approach()
             case Arrive():
-                self._visitors.arrive(command, self._pacer.clock())
+                self._population.arrive(command, self._pacer.clock())
                 self._thaw()
                 self._approach()
             case Pace(every_ns):
@@ -145,9 +126,9 @@ class Shard:
                 self._pacer.resume()
                 self._restart_loops()
             case Drain(grace_ns):
-                self._begin_drain(grace_ns)
+                self._leave(grace_ns)
             case Abort():
-                self._abort()
+                self._leave(None)
             case _:
                 pass
 
@@ -163,40 +144,26 @@ class Shard:
         slow = self._slow
         return [c for c in self._live.values() if c.step is READY and (slow is None or c not in slow)]
 
-    def _begin_drain(self, grace_ns: int) -> None:
-        if self._phase is not Phase.LOADING:
+    def _leave(self, grace_ns: int | None) -> None:
+        """Let everybody go: within `grace_ns`, or at once."""
+        if grace_ns is not None and self._departure is not None:
             return
-        self._phase = Phase.DRAINING
-        self.held = True
-        self._pacer.stop()
-        self._close_broadcasts()
-        self._drained_ns = time.monotonic_ns()
-        self._deadline_ns = self._drained_ns + grace_ns
-        if self._slow is not None:
-            self._slow.read_up()
-        self._comebacks.forget_all()
-        for client in list(self._connector.opening):
-            client.abort()
-
-    def _close_broadcasts(self) -> None:
-        """From now on who misses a broadcast misses it because we are leaving."""
+        # From now on who misses a broadcast misses it because we are leaving.
         self._tell_broadcasts(time.monotonic_ns(), last=True)
         self.broadcasts = None
-
-    def _abort(self) -> None:
-        self._close_broadcasts()
-        self._phase = Phase.CLOSING
         self.held = True
         self._pacer.stop()
-        self._deadline_ns = time.monotonic_ns()
-        self._comebacks.forget_all()
-        for client in [*self._connector.opening, *self._live.values()]:
+        self._population.stay_away()
+        if self._slow is not None:
+            self._slow.read_up()
+        for client in list(self._connector.opening.values()):
             client.abort()
+        self._departure = Departure(self._live, self._slow, self.spec.close_timeout_ns, grace_ns)
 
     # -- the loop's own tick -----------------------------------------------------------------------------------
 
     def _tick(self) -> None:
-        if self._phase is Phase.ENDED:
+        if self.ended_event.is_set():
             return
         try:
             self._do_tick(time.monotonic_ns())
@@ -211,47 +178,23 @@ class Shard:
 
     def _do_tick(self, now: int) -> None:
         self._check.lag(self._loop.time() - self._next_tick)
-        if self._phase is Phase.LOADING:
-            self._approach()
+        self._approach()
         self._connector.expire(now)
         self._settle(now)
         self._expire_replies(now)
-        if self._phase is not Phase.LOADING:
-            self._finish(now)
+        if self._departure is not None and self._departure.advance(now):
+            self._end(now)
+            return
         self._freeze_when_quiet()
         if now - self._zero_ns >= (self._sequence + 1) * SNAPSHOT_NS:
             self._speak(now)
             self._tell_broadcasts(now)
 
     def _approach(self) -> None:
-        """Let clients come and go until as many are there as are wanted now."""
-        if self._phase is not Phase.LOADING or self._zero_ns == 0:
-            return
-        clock, connector = self._pacer.clock(), self._connector
-        wanted = share(self._line.wanted(clock), self.spec.shard, self.spec.shards)
-        self.counters.wanted = wanted + self._visitors.wanted(clock)
-        while connector.room > 0 and not self.held and (absent := self._comebacks.due(clock)) is not None:
-            if absent.stay_ns and absent.leaves_ns <= clock:
-                self._comebacks.forget(absent.number)
-                self._places.vacate(absent.slot)
-                continue
-            client = self._attempt(absent.number, absent.slot, absent.stay_ns)
-            client.leaves_ns, client.sequence, client.turn = absent.leaves_ns, absent.sequence, absent.turn
-        while connector.room > 0 and len(self._ramped) < wanted:
-            place = self._places.take()
-            self._ramped.append(place)
-            self._attempt(self.spec.shard + place * self.spec.shards, place)
-        while connector.room > 0 and (visitor := self._visitors.next(clock)) is not None:
-            number, stay_ns = visitor
-            place = self._places.take()
-            self._places.leave(place)
-            self._attempt(number, place, stay_ns)
-        if len(self._ramped) > wanted:
-            self._retire(len(self._ramped) - wanted)
-        for client in self._visitors.leaving(clock):
-            client.retire()
+        if self._departure is None and self._zero_ns:
+            self._population.approach(self._pacer.clock(), held=self.held)
 
-    def _attempt(self, number: int, place: int, stay_ns: int = 0) -> Client:
+    def _attempt(self, number: int, place: int, stay_ns: int) -> Client:
         counters = self.counters
         counters.attempted += 1
         counters.opening += 1
@@ -262,28 +205,9 @@ class Shard:
         self._connector.start(client)
         return client
 
-    def _retire(self, count: int) -> None:
-        """Let the newest clients go. Numbers whose attempt failed, or that are away, go without a sound."""
-        spec = self.spec
-        opening = {client.number: client for client in self._connector.opening}
-        for _ in range(min(count, CLOSES_A_TICK)):
-            place = self._ramped.pop()
-            number = spec.shard + place * spec.shards
-            self._comebacks.forget(number)
-            client = self._live.get(number) or opening.get(number)
-            if client is None:
-                self._places.give_back(place)
-            else:
-                self._places.leave(place)
-                client.retire()
-
-    def _gone(self, client: Client, *, returns: bool) -> None:
-        """The client has no connection any more: it will try again, or its place is free."""
-        if self._comebacks.knows(client.number):
-            if returns and self._comebacks.plan(client.number, self._pacer.clock()):
-                return
-            self._comebacks.forget(client.number)
-        self._places.vacate(client.slot)
+    def _find(self, number: int) -> Client | None:
+        """The client that has this number now, on its way or ready."""
+        return self._live.get(number) or self._connector.opening.get(number)
 
     def _settle(self, now: int) -> None:
         """Clients without a welcome are ready when they have stayed open long enough."""
@@ -307,29 +231,7 @@ class Shard:
             del closing[client]
             client.abort()
 
-    def _finish(self, now: int) -> None:
-        """Drain: first the replies, then the closing handshakes, then the end."""
-        if self._phase is Phase.DRAINING:
-            waiting = any(c.pending for c in self._live.values() if c.step < CLOSING)
-            if self._slow is not None and self._slow.open:
-                waiting = waiting or now - self._drained_ns < READ_UP_NS
-            if waiting and now < self._deadline_ns:
-                return
-            for client in list(self._live.values()):
-                client.expire(now)
-            self._phase = Phase.CLOSING
-            self._deadline_ns = now + self.spec.close_timeout_ns
-        busy = [c for c in self._live.values() if c.step in (READY, RETIRING)]
-        for client in busy[:CLOSES_A_TICK]:
-            client.close()
-        if len(busy) > CLOSES_A_TICK:
-            self._deadline_ns = now + self.spec.close_timeout_ns
-            return
-        if self._live and now < self._deadline_ns:
-            return
-        for client in list(self._live.values()):
-            client.abort()
-        self._phase = Phase.ENDED
+    def _end(self, now: int) -> None:
         self._pacer.close()
         self._speak(now)
         self.ended_event.set()
@@ -353,9 +255,7 @@ class Shard:
 
     def _freeze_when_quiet(self) -> None:
         """Once the ramp is done, clients are long-lived: the collector need not look at them again."""
-        if self._frozen or self._connector.opening or self._visitors.expected:
-            return
-        if self._line.done(self._pacer.clock()):
+        if not self._frozen and self._population.is_settled(self._pacer.clock()):
             self._frozen = True
             gc.collect()
             gc.freeze()
@@ -391,11 +291,7 @@ class Shard:
         counters.open += 1
         tally.connect.record((at_ns if self.exchange.waits else client.opened_ns) - client.born_ns)
         self._live[client.number] = client
-        clock = self._pacer.clock()
-        if self._comebacks.knows(client.number):
-            self._comebacks.returned(client.number, clock)
-        if client.stay_ns:
-            self._visitors.stays(client, clock)
+        self._population.ready(client, self._pacer.clock())
         if self._admission is not None:
             self._admission.ended(client.number, Outcome.READY)
         if self._slow is not None and self._slow.take(client):
@@ -404,7 +300,7 @@ class Shard:
             self._subscriptions.begin(client)
         if self.broadcasts is not None:
             self.broadcasts.opened(client.slot, at_ns)
-        if not self.exchange.sends or self._phase is not Phase.LOADING:
+        if not self.exchange.sends or self._departure is not None:
             return
         if not self.closed_loop:
             self._pacer.add(client)
@@ -419,20 +315,20 @@ class Shard:
         counters = self.counters
         counters.opening -= 1
         setattr(counters, outcome.value, getattr(counters, outcome.value) + 1)
-        self._gone(client, returns=outcome is not Outcome.DRAINED)
+        self._population.gone(client, self._pacer.clock(), returns=outcome is not Outcome.DRAINED)
         if self._admission is not None:
             self._admission.ended(client.number, outcome, cause)
         if cause is not None:
             counters.rate_limited += cause.kind == "http 429"
             self._failure(client, cause, detail)
 
-    def reply_missing(self, client: Client, waited_ns: int, cause: Cause) -> None:
+    def reply_missing(self, client: Conversation, waited_ns: int, cause: Cause) -> None:
         """A message will not be answered: it enters the response times with what was waited for it."""
         self.counters.reply_timeouts += 1
         self.tally.response.record(waited_ns)
         self._failure(client, cause, "")
 
-    def disappointed(self, client: Client, cause: Cause, detail: str) -> None:
+    def disappointed(self, client: Conversation, cause: Cause, detail: str) -> None:
         """A reply came, and it is not as it should be."""
         self.counters.broken_expectations += 1
         self._failure(client, cause, detail)
@@ -461,14 +357,9 @@ class Shard:
         counters.dropped += 1
         if self.broadcasts is not None:
             self.broadcasts.closed(client.slot)
-        if self._comebacks.enabled and self._phase is Phase.LOADING and self._is_wanted(client):
-            self._comebacks.dropped(client, self._pacer.clock())
+        if self._departure is None:
+            self._population.dropped(client, self._pacer.clock())
         self._failure(client, cause, "")
-
-    def _is_wanted(self, client: Client) -> bool:
-        if client.stay_ns:
-            return client.leaves_ns > self._pacer.clock()
-        return not self._places.is_left(client.slot)
 
     def ended(self, client: Client) -> None:
         """A connection that was ready is gone."""
@@ -476,8 +367,8 @@ class Shard:
         if self._live.get(client.number) is client:
             del self._live[client.number]
             self.counters.closing -= 1
-            self._gone(client, returns=True)
+            self._population.gone(client, self._pacer.clock(), returns=True)
 
-    def _failure(self, client: Client, cause: Cause, detail: str) -> None:
+    def _failure(self, client: Conversation, cause: Cause, detail: str) -> None:
         at = time.monotonic_ns() - self._zero_ns
         self.tally.failures.record(cause.kind, cause.message, at, client.number, detail, local=cause.local)

@@ -12,8 +12,8 @@ from wstui.load.outcome import Cause
 from wstui.measure.visible import visible
 
 if TYPE_CHECKING:
-    from wstui.load.client import Client
     from wstui.load.command import Spec
+    from wstui.load.conversation import Conversation
 
 ACK = b"subscription:ack"
 KNOWN_MOST = 512
@@ -70,7 +70,7 @@ class Subscribing(Exchange):
         names = self._names
         return frozenset(names[(number + i) % len(names)] for i in range(self._each))
 
-    def begin(self, client: Client) -> None:
+    def begin(self, client: Conversation) -> None:
         """A client is ready: it leaves "all" and names its tokens."""
         counters = client.shard.tally.counters
         counters.subscribes += 1
@@ -79,15 +79,15 @@ class Subscribing(Exchange):
         client.write(encode(TEXT, UNSUBSCRIBE_ALL, client.number))
         client.write(encode(TEXT, msgspec.json.encode(document), client.number))
 
-    def compose(self, client: Client, now_ns: int) -> tuple[int, bytes, int]:
+    def compose(self, client: Conversation, now_ns: int) -> tuple[int, bytes, int]:
         """The inner exchange's message."""
         return self._inner.compose(client, now_ns)
 
-    def pong(self, client: Client, payload: bytes) -> None:
+    def pong(self, client: Conversation, payload: bytes) -> None:
         """The inner exchange's pong."""
         self._inner.pong(client, payload)
 
-    def receive(self, client: Client, first: int, payload: bytes) -> None:
+    def receive(self, client: Conversation, first: int, payload: bytes) -> None:
         """The inner exchange takes it; here it is held against what the client has subscribed to."""
         self._inner.receive(client, first, payload)
         if first != TEXT:
@@ -98,7 +98,7 @@ class Subscribing(Exchange):
             elif client.number in self._acknowledged:
                 self._look(client, document)
 
-    def _take_ack(self, client: Client, document: bytes) -> None:
+    def _take_ack(self, client: Conversation, document: bytes) -> None:
         if client.number in self._acknowledged:
             return
         try:
@@ -112,7 +112,7 @@ class Subscribing(Exchange):
             cause = Cause("subscription", "the acknowledgement names other tokens than were asked for")
             client.shard.disappointed(client, cause, visible(document, 120))
 
-    def _look(self, client: Client, document: bytes) -> None:
+    def _look(self, client: Conversation, document: bytes) -> None:
         tokens = self._known.get(document)
         if tokens is None:
             tokens = tokens_of(document)

@@ -16,8 +16,8 @@ from wstui.load.reply import MISSING, Reader, broken
 from wstui.measure.visible import visible
 
 if TYPE_CHECKING:
-    from wstui.load.client import Client
     from wstui.load.command import Spec
+    from wstui.load.conversation import Conversation
 
 ECHO_TYPE = b"(echo)"
 _ORDER = -1
@@ -61,7 +61,7 @@ class Template(Exchange):
 
     # -- what is sent ------------------------------------------------------------------------------------------
 
-    def compose(self, client: Client, now_ns: int) -> tuple[int, bytes, int]:
+    def compose(self, client: Conversation, now_ns: int) -> tuple[int, bytes, int]:
         """The client's next message; its key is 0 when no reply is waited for."""
         client.sequence = seq = client.sequence + 1
         number = client.number
@@ -95,7 +95,7 @@ class Template(Exchange):
         self._dealt += 1
         return row
 
-    def _remember(self, client: Client, queue: int, key: int) -> None:
+    def _remember(self, client: Conversation, queue: int, key: int) -> None:
         """Put a message behind those that the same kind of reply answers."""
         if client.queues is None:
             client.queues = {}
@@ -112,7 +112,7 @@ class Template(Exchange):
 
     # -- what arrives ------------------------------------------------------------------------------------------
 
-    def receive(self, client: Client, first: int, payload: bytes) -> None:
+    def receive(self, client: Conversation, first: int, payload: bytes) -> None:
         """A reply to one of ours, or something else."""
         if client.waiting:
             super().receive(client, first, payload)
@@ -127,7 +127,7 @@ class Template(Exchange):
                 return
         self._one(client, first, payload, document)
 
-    def _one(self, client: Client, first: int, payload: bytes, document: Any) -> None:
+    def _one(self, client: Conversation, first: int, payload: bytes, document: Any) -> None:
         key = self._key(client, payload, document)
         if key is None:
             super().receive(client, first, payload)
@@ -142,7 +142,7 @@ class Template(Exchange):
                     client.shard.disappointed(client, cause, visible(payload, 120))
                     break
 
-    def _key(self, client: Client, payload: bytes, document: Any) -> int | None:
+    def _key(self, client: Conversation, payload: bytes, document: Any) -> int | None:
         """The key of the message that this answers; None when it is no reply at all."""
         known: int | None = None
         for path, indices in self._paths.items():
@@ -171,7 +171,7 @@ class Template(Exchange):
         """Whether a message may be a reply in order."""
         return self._any_order or any(self._reader.value(document, path) is not MISSING for path in self._order_paths)
 
-    def _oldest(self, client: Client, queue: int) -> int | None:
+    def _oldest(self, client: Conversation, queue: int) -> int | None:
         """The message that has waited longest in a queue, also when it has been given up: its reply is late then."""
         assert client.queues is not None
         waiting = client.queues.get(queue)

@@ -1,0 +1,227 @@
+"""What a client and its server say to each other: sends at their time, replies matched, silence counted."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from typing import TYPE_CHECKING
+
+from wstui.load.frames import PING, TEXT, FrameReceiver, encode, plain_size
+from wstui.load.outcome import Cause
+from wstui.load.step import CONNECTING, READY, RETIRING, Step
+
+if TYPE_CHECKING:
+    from websockets.uri import WebSocketURI
+
+    from wstui.load.shard import Shard
+
+EXPIRED_KEPT = 32
+
+_now = time.monotonic_ns
+
+
+class Conversation(FrameReceiver):
+    """The messages of one connection. Who inherits opens it and says how it ends (`welcomed`, `close`, `closing`)."""
+
+    __slots__ = (
+        "answered",
+        "blocked",
+        "expired",
+        "number",
+        "pending",
+        "plain",
+        "queues",
+        "sequence",
+        "shard",
+        "slot",
+        "step",
+        "transport",
+        "waiting",
+    )
+
+    def __init__(self, shard: Shard, number: int, slot: int, uri: WebSocketURI) -> None:
+        super().__init__(uri, shard.spec.max_size)
+        self.shard = shard
+        self.number = number
+        self.slot = slot
+        self.waiting = False  # for the welcome
+        self.transport: asyncio.Transport | None = None
+        self.step: Step = CONNECTING
+        self.blocked = False  # the other side does not read
+        self.plain = True  # messages may be written, and as they are
+        self.sequence = 0
+        self.answered = -1
+        self.pending: dict[int, tuple[int, int]] = {}  # key → intended, sent
+        self.expired: dict[int, None] | None = None  # keys whose reply came too late to count
+        self.queues: dict[int, deque[int]] | None = None  # an exchange's own: keys that are answered in order
+
+    def welcomed(self) -> None:
+        """The ready condition is met by a message."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """End the connection: nothing is in flight any more."""
+        raise NotImplementedError
+
+    # -- sending -----------------------------------------------------------------------------------------------
+
+    def send(self, intended_ns: int = 0) -> None:
+        """Send the next message, which was due at `intended_ns` (monotonic); 0 in a closed loop: as soon as it may."""
+        shard = self.shard
+        counters = shard.counters
+        now = _now()
+        first, payload, key = shard.exchange.compose(self, now)
+        counters.sent += 1
+        if intended_ns:
+            delay = now - intended_ns
+            shard.tally.send_delay.record(delay)
+            if delay > shard.late_ns:
+                counters.late_sends += 1
+        else:
+            intended_ns = now
+        if key:  # else no reply is waited for
+            self.pending[key] = (intended_ns, now)
+        # A peer that does not read must not fill our memory: what it can't take stays unwritten and times out.
+        if self.plain:
+            data = encode(first, payload, counters.sent)
+            counters.bytes_sent += len(data)
+            self.transport.write(data)  # type: ignore[union-attr]
+        elif not self.blocked:
+            self._send_deflated(first, payload)
+
+    def _send_deflated(self, first: int, payload: bytes) -> None:
+        """A message on a connection that has negotiated compression."""
+        protocol = self.ensure_protocol()
+        if first == PING:
+            protocol.send_ping(payload)
+        elif first == TEXT:
+            protocol.send_text(payload)
+        else:
+            protocol.send_binary(payload)
+        data = b"".join(protocol.data_to_send())
+        self.shard.counters.saved_sent += plain_size(len(payload), mask=4) - len(data)
+        self.write(data)
+
+    # -- receiving ---------------------------------------------------------------------------------------------
+
+    def inflated(self, saved: int) -> None:
+        """A compressed message arrived."""
+        self.shard.counters.saved_received += saved
+
+    def message(self, first: int, payload: bytes) -> None:
+        """A whole message arrived."""
+        shard = self.shard
+        shard.counters.received += 1
+        shard.exchange.receive(self, first, payload)
+
+    def pong(self, payload: bytes) -> None:
+        """A pong frame arrived."""
+        self.shard.counters.received += 1
+        self.shard.exchange.pong(self, payload)
+
+    def replied(self, key: object) -> int:
+        """A reply names the message `key` that it answers; returns when that was sent, 0 when it is none of ours."""
+        # A server may put anything there, also what can't be a key.
+        entry = self.pending.pop(key, None) if type(key) is int else None
+        if entry is None:
+            self._unmatched(key)
+            return 0
+        shard = self.shard
+        tally = shard.tally
+        intended, sent = entry
+        now = shard.now
+        round_trip = now - sent
+        if round_trip >= shard.timeout_ns:  # nobody has looked since it was due
+            self._miss(intended, sent)
+            shard.counters.late += 1
+            self._proceed()
+            return 0
+        self.answered = key  # type: ignore[assignment]
+        shard.counters.matched += 1
+        if intended == sent:
+            tally.prompt.record(round_trip)
+        else:
+            tally.round_trip.record(round_trip)
+            tally.response.record(now - intended)
+        if self.step is RETIRING or shard.closed_loop:
+            self._proceed()
+        return sent
+
+    def _unmatched(self, key: object) -> None:
+        """A reply to nothing that is waited for: which kind is it?"""
+        counters = self.shard.counters
+        if type(key) is not int:
+            counters.unmatched += 1
+        elif key == self.answered:
+            counters.duplicates += 1
+        elif self.expired is not None and key in self.expired:
+            del self.expired[key]
+            counters.late += 1
+        else:
+            counters.unmatched += 1
+
+    def _proceed(self) -> None:
+        """What follows when nothing is in flight any more: a closed loop sends again, who retires closes."""
+        if self.pending:
+            return
+        step = self.step
+        if step is READY:
+            if self.shard.closed_loop and not self.shard.held:
+                self.send()
+        elif step is RETIRING:
+            self.close()
+
+    def _miss(self, intended_ns: int, sent_ns: int, message: str = "") -> None:
+        """No reply counts any more."""
+        timeout = self.shard.spec.timeout_ns
+        cause = Cause("timeout", message or f"no reply within {timeout / 1e9:g} s")
+        self.shard.reply_missing(self, sent_ns + timeout - intended_ns, cause)
+
+    def awaits(self, key: int) -> bool:
+        """Whether the reply to this message is still to come, in time or late."""
+        return key in self.pending or (self.expired is not None and key in self.expired)
+
+    def expire(self, now_ns: int) -> None:
+        """Count what has waited too long for its reply; called several times a second."""
+        pending = self.pending
+        timeout = self.shard.spec.timeout_ns
+        expired = False
+        while pending:
+            key, (intended, sent) = next(iter(pending.items()))
+            if now_ns - sent < timeout:
+                break
+            del pending[key]
+            expired = True
+            if self.expired is None:
+                self.expired = {}
+            self.expired[key] = None
+            if len(self.expired) > EXPIRED_KEPT:
+                del self.expired[next(iter(self.expired))]
+            self._miss(intended, sent)
+        if expired:
+            self._proceed()
+
+    def lose_pending(self) -> None:
+        """No reply can come any more: each message in flight counts as timed out, at the timeout's value."""
+        for intended, sent in self.pending.values():
+            self._miss(intended, sent, "connection ended before the reply")
+        self.pending = {}
+
+    # -- writing -----------------------------------------------------------------------------------------------
+
+    def write(self, data: bytes) -> None:
+        """Bytes for the network that are not messages."""
+        if self.transport is not None:
+            self.shard.counters.bytes_sent += len(data)
+            self.transport.write(data)
+
+    def pause_writing(self) -> None:
+        """The transport's buffer is full."""
+        self.blocked = True
+        self.plain = False
+
+    def resume_writing(self) -> None:
+        """The transport's buffer has room again."""
+        self.blocked = False
+        self.plain = not self.compressed

@@ -1,0 +1,72 @@
+"""The end of a shard's load: replies in flight are awaited, connections are closed, whoever is left is cut."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from wstui.load.population import CLOSES_A_TICK
+from wstui.load.slowness import READ_UP_NS
+from wstui.load.step import CLOSING, READY, RETIRING
+
+if TYPE_CHECKING:
+    from wstui.load.client import Client
+    from wstui.load.slowness import SlowReaders
+
+
+class Phase(IntEnum):
+    """How far it has got."""
+
+    DRAINING = 0  # waiting for replies in flight
+    CLOSING = 1  # closing handshakes
+
+
+class Departure:
+    """All who are ready leave. `live` are the clients that still have a connection, as the shard keeps them.
+
+    With a grace, replies in flight are awaited that long, and closes for `close_timeout_ns`; without one (None)
+    every connection is dropped at once.
+    """
+
+    def __init__(
+        self, live: Mapping[int, Client], slow: SlowReaders | None, close_timeout_ns: int, grace_ns: int | None
+    ) -> None:
+        self._live = live
+        self._slow = slow
+        self._close_timeout_ns = close_timeout_ns
+        self._begun_ns = time.monotonic_ns()
+        self._phase = Phase.DRAINING
+        self._deadline_ns = self._begun_ns + (grace_ns or 0)
+        if grace_ns is None:
+            self._phase = Phase.CLOSING
+            for client in list(live.values()):
+                client.abort()
+
+    def advance(self, now: int) -> bool:
+        """Do what is due. Returns whether nobody is left."""
+        if self._phase is Phase.DRAINING:
+            if self._is_waiting(now) and now < self._deadline_ns:
+                return False
+            for client in list(self._live.values()):
+                client.expire(now)
+            self._phase = Phase.CLOSING
+            self._deadline_ns = now + self._close_timeout_ns
+        busy = [c for c in self._live.values() if c.step in (READY, RETIRING)]
+        for client in busy[:CLOSES_A_TICK]:
+            client.close()
+        if len(busy) > CLOSES_A_TICK:
+            self._deadline_ns = now + self._close_timeout_ns
+            return False
+        if self._live and now < self._deadline_ns:
+            return False
+        for client in list(self._live.values()):
+            client.abort()
+        return True
+
+    def _is_waiting(self, now: int) -> bool:
+        """Whether replies may still come, or slow readers have yet to see how they were ended."""
+        if self._slow is not None and self._slow.open and now - self._begun_ns < READ_UP_NS:
+            return True
+        return any(c.pending for c in self._live.values() if c.step < CLOSING)
