@@ -8,11 +8,10 @@ import pytest
 
 from wstui.scenario.checks import warnings
 from wstui.scenario.errors import BadValue, ScenarioError
-from wstui.scenario.file import load
+from wstui.scenario.file import dumps, load
 from wstui.scenario.hosts import Host, check_scheduler, parse_host
 from wstui.scenario.model import Fleet, Scenario, Stage, Target
 from wstui.scenario.override import apply
-from wstui.scenario.writing import dumps
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from wstui.scenario.fields import LONGEST_S
 from wstui.scenario.file import dumps, load, loads, save
 from wstui.scenario.model import Auth, Fleet, Messages, Scenario, Stage, Suite, Target, Threshold
 from wstui.scenario.threshold import METRICS, Limit, parse_metric
+from wstui.scenario.writing import written
 
 durations = st.floats(min_value=0, max_value=LONGEST_S)
 waits = st.floats(min_value=0, max_value=LONGEST_S, exclude_min=True)
@@ -148,8 +149,9 @@ def test_a_changed_value_is_written_instead_of_its_reference_and_the_others_stay
 
 def test_the_short_form_keeps_its_references() -> None:
     text = '[load]\nclients = "${MAX_CONNECTIONS:-100}"\nramp = "${RAMP:-1s}"\nhold = "1s"\n'
-    data = tomllib.loads(dumps(opened(text)))
+    data = tomllib.loads(written(opened(text)))
     assert data["stages"][0] == {"name": "ramp", "over": "${RAMP:-1s}", "clients": "${MAX_CONNECTIONS:-100}"}
+    assert dumps(opened(text)) == text
 
 
 SECRETS = """

@@ -8,15 +8,14 @@ import re
 import tempfile
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from wstui.scenario.errors import PresetExistsError, Problem, ScenarioError, printable, quote
 from wstui.scenario.model import Scenario, Suite
 from wstui.scenario.reading import Reading
-from wstui.scenario.writing import dumps
-
-__all__ = ["dumps", "load", "loads", "save", "write"]
+from wstui.scenario.writing import written
 
 LARGEST_FILE = 1 << 20
 
@@ -58,7 +57,27 @@ def loads(
         raise ScenarioError(_broken_toml(error, text, file)) from None
     except RecursionError:
         raise ScenarioError(Problem(file, "", "is nested too deeply")) from None
-    return Reading(file, data, os.environ if environ is None else environ, overrides or {}).result(complete)
+    made = Reading(file, data, os.environ if environ is None else environ, overrides or {}).result(complete)
+    made._origin = replace(made._origin, text=text)
+    return made
+
+
+def dumps(scenario: Scenario | Suite) -> str:
+    """The TOML text of a scenario. It loads equal wherever the environment says the same; secrets never enter it.
+
+    What was read from a text keeps its comments, its layout and its references where only values changed.
+    """
+    plain = written(scenario)
+    if not scenario.origin.text:
+        return plain
+    from wstui.scenario.keeping import kept  # tomlkit takes 25 ms to load
+
+    # Text that is edited in place is only used when it says the same as one that is written anew.
+    with contextlib.suppress(Exception):
+        text = kept(scenario)
+        if loads(text, complete=False) == loads(plain, complete=False):
+            return text
+    return plain
 
 
 def save(scenario: Scenario | Suite, path: str | os.PathLike[str], overwrite: bool = False) -> Path:

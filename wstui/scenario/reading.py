@@ -75,7 +75,7 @@ class Reading:
             raise ScenarioError(sorted(self._problems.values(), key=self._place))
         values = made.model_dump()
         references = {key: Reference(raw, value_at(values, key)) for key, raw in self._written.items()}
-        made._origin = Origin(self._file, references, tuple(self._warnings))
+        made._origin = Origin(self._file, references, tuple(self._warnings), values=values)
         return made
 
     def _place(self, problem: Problem) -> int:

@@ -27,11 +27,16 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a scenario came from: its file ("" when made in Python), the references in it by path, and warnings."""
+    """Where a scenario came from: its file ("" when made in Python), the references in it by path, and warnings.
+
+    `text` is the file as it was read and `values` what was read from it, so that saving changes only what differs.
+    """
 
     file: str = ""
     references: Mapping[Key, Reference] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    text: str = field(default="", repr=False)
+    values: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 def expand(raw: str, environ: Mapping[str, str]) -> tuple[str, list[str]]:

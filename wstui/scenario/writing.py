@@ -1,4 +1,7 @@
-"""Writes a scenario as TOML: what differs from the defaults, what matters anyway, and references for secrets."""
+"""Writes a scenario as TOML: what differs from the defaults, what matters anyway, and references for secrets.
+
+With tomli-w where there is no text yet; a text that somebody wrote is changed by `keeping`.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +27,9 @@ _ALWAYS: dict[type[BaseModel], tuple[str, ...]] = {
 }
 
 
-def dumps(scenario: Scenario | Suite) -> str:
-    """The TOML text of a scenario. It loads equal wherever the environment says the same; secrets never enter it."""
-    tables = _Writing(scenario).table(scenario, ())
+def written(scenario: Scenario | Suite) -> str:
+    """The TOML text of a scenario, made anew."""
+    tables = Writing(scenario).table(scenario, ())
     plain = {name: value for name, value in tables.items() if not _is_section(value)}
     parts = [tomli_w.dumps(plain)]
     for name, value in tables.items():
@@ -41,7 +44,9 @@ def _is_section(value: Any) -> bool:
     return isinstance(value, dict) or (isinstance(value, list) and bool(value) and isinstance(value[0], dict))
 
 
-class _Writing:
+class Writing:
+    """The values of a scenario as a file says them."""
+
     def __init__(self, scenario: Scenario | Suite) -> None:
         self._references = scenario.origin.references
         self._values = scenario.model_dump()
@@ -61,16 +66,17 @@ class _Writing:
             elif value is not None and (
                 name in always or value != field.get_default(call_default_factory=True) or self._is_referred(place)
             ):
-                written[name] = self._value(value, place)
+                written[name] = self.value(value, place)
         return written
 
-    def _value(self, value: Any, key: Key) -> Any:
+    def value(self, value: Any, key: Key) -> Any:
+        """What the file says at a place."""
         if isinstance(value, BaseModel):
             return self.table(value, key)
         if isinstance(value, list):
-            return [self._value(item, (*key, index)) for index, item in enumerate(value)]
+            return [self.value(item, (*key, index)) for index, item in enumerate(value)]
         if isinstance(value, dict):
-            return {name: self._value(item, (*key, name)) for name, item in value.items()}
+            return {name: self.value(item, (*key, name)) for name, item in value.items()}
         if self._is_referred(key):
             return self._references[key].raw
         text = value_at(self._texts, key)
