@@ -6,11 +6,12 @@ import array
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 from tests.servers.server import until
-from wstui.fleet.fleet import Fleet, Sum
-from wstui.fleet.transport import Lost, Said
+from wstui.fleet.fleet import Fleet
+from wstui.fleet.sum import Sum
+from wstui.fleet.transport import Box, Lost, Said
 from wstui.load.command import Finished, Heard, Joined, Spec, encode
 from wstui.measure.fanout import Receipts
 from wstui.measure.histogram import Histogram
@@ -25,10 +26,17 @@ class Wire:
     def __init__(self) -> None:
         self.said: asyncio.Queue[Said | Lost] = asyncio.Queue()
         self.sent: list[tuple[int, bytes]] = []
+        self.on: list[Box] = []
 
-    async def start(self, specs: list[Spec]) -> None:
-        for spec in specs:
-            self.say(spec.shard, Joined(spec.shard, 1, "3.11", "0", "uvloop", 1024))
+    async def room(self, shards: int) -> int:
+        return shards
+
+    def boxes(self) -> list[Box]:
+        return self.on
+
+    async def start(self, specs: Mapping[int, Spec]) -> None:
+        for key in specs:
+            self.say(key, Joined(key, 1, "3.11", "0", "uvloop", 1024))
 
     def say(self, shard: int, message: Joined | Snapshot | Heard | Finished) -> None:
         self.said.put_nowait(Said(shard, encode(message)))
@@ -50,8 +58,8 @@ class Wire:
 @contextlib.asynccontextmanager
 async def fleet_of(shards: int) -> AsyncIterator[tuple[Fleet, Wire]]:
     wire = Wire()
-    fleet = Fleet(wire, [Spec(url="ws://127.0.0.1:1/", shard=n, shards=shards) for n in range(shards)], lambda *_: None)
-    await fleet.start()
+    fleet = Fleet(wire, lambda *_: None)
+    await fleet.start([Spec(url="ws://127.0.0.1:1/", shard=n, shards=shards) for n in range(shards)])
     try:
         yield fleet, wire
     finally:

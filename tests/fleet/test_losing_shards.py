@@ -98,9 +98,9 @@ async def test_a_cancelled_run_leaves_no_load_behind() -> None:
 async def test_a_shard_that_cannot_start_is_an_error_with_its_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
     for executable, words in (("/bin/false", "ended with status 1"), ("/nowhere/python", "can't be started")):
         monkeypatch.setattr("sys.executable", executable)
-        fleet = Fleet(LocalTransport(), [Spec(url="ws://127.0.0.1:1/")], lambda shard, why: None)
+        fleet = Fleet(LocalTransport(), lambda *_: None)
         with pytest.raises(FleetError, match=words):
-            await fleet.start()
+            await fleet.start([Spec(url="ws://127.0.0.1:1/")])
         await fleet.close()
 
 

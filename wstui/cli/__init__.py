@@ -20,6 +20,7 @@ _COMMANDS = {
     "publisher": ("wstui.cli.odin", "publisher", "Publish the Odin data to NATS."),
     "token": ("wstui.cli.odin", "token", "Print a JWT for the Odin server."),
 }
+_HIDDEN = {"_box": ("wstui.cli.box", "box", "")}
 
 
 class _Lazy(click.Group):
@@ -29,9 +30,10 @@ class _Lazy(click.Group):
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
+        found = (_COMMANDS | _HIDDEN).get(cmd_name)
+        if found is None:
             return None
-        module, attribute, _ = _COMMANDS[cmd_name]
+        module, attribute, _ = found
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
 
@@ -41,7 +43,7 @@ class _Lazy(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         # `wstui PRESET` opens the terminal UI on a preset: what is no command is its name.
-        if args and not args[0].startswith("-") and args[0] not in _COMMANDS:
+        if args and not args[0].startswith("-") and args[0] not in _COMMANDS | _HIDDEN:
             args = ["open", *args]
         return super().parse_args(ctx, args)
 

@@ -13,8 +13,9 @@ from typing import Protocol, Self
 import psutil
 
 from wstui.execution.spec import spec_of
-from wstui.fleet.fleet import Fleet, Sum
+from wstui.fleet.fleet import Fleet
 from wstui.fleet.local import LocalTransport
+from wstui.fleet.sum import Sum
 from wstui.fleet.transport import FleetError
 from wstui.load.command import Abort, Command, Go, Ramp
 from wstui.scenario.model import Scenario
@@ -103,11 +104,12 @@ class Bench:
         self._target = target
         self._cores = cores
         self._transport = LocalTransport()
-        self._fleet = Fleet(self._transport, [spec_of(scenario)], lambda _shard, _reason: None)
+        self._spec = spec_of(scenario)
+        self._fleet = Fleet(self._transport, lambda _shard, _reason, _at_ns: None)
 
     async def __aenter__(self) -> Self:
         try:
-            await self._fleet.start()
+            await self._fleet.start([self._spec])
         except BaseException:
             await self._fleet.close()
             raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from wstui.execution.result import NS_PER_MS, Connections, Latency, LatencySet, Messages
-from wstui.fleet.fleet import Sum
+from wstui.fleet.sum import Sum
 from wstui.measure.fanout import FanOut
 from wstui.measure.histogram import Histogram
 from wstui.measure.snapshot import Counters

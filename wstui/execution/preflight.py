@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import json
 import re
-import socket
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
@@ -21,6 +19,7 @@ from wstui.execution.checklist import Check, Mark
 from wstui.execution.health import Endpoints
 from wstui.execution.probe import Probe, Unreachable, probe
 from wstui.execution.reply import Reply, one_reply
+from wstui.fleet.facts import cores, unusable
 from wstui.fleet.local import spare_cores
 from wstui.load.outcome import cause_of
 from wstui.load.selfcheck import local_ports, raise_files_limit
@@ -169,31 +168,11 @@ def _this_box(scenarios: Sequence[Scenario]) -> list[Check]:
     peak, sources = hardest.peak_clients, hardest.fleet.local_addresses
     shards = hardest.fleet.shards or spare_cores()
     busy = psutil.cpu_percent(BUSY_LOOK_S) / 100
-    found = [checklist.addresses(_unusable(hardest))] if sources else []
+    found = [checklist.addresses(unusable(hardest.fleet.local_addresses))] if sources else []
     return [
         *found,
         checklist.files(raise_files_limit(), peak, shards),
         checklist.ports(local_ports() * max(1, len(sources)), peak, max(1, len(sources))),
-        checklist.processors(hardest, shards, _cores(), busy),
+        checklist.processors(hardest, shards, cores(), busy),
         checklist.memory(psutil.virtual_memory().available, peak, shards),
     ]
-
-
-def _cores() -> int:
-    with contextlib.suppress(AttributeError, NotImplementedError):
-        return len(psutil.Process().cpu_affinity() or []) or psutil.cpu_count() or 1
-    return psutil.cpu_count() or 1
-
-
-def _unusable(scenario: Scenario) -> list[str]:
-    """The source addresses that no socket can be bound to, with the reason."""
-    found = []
-    for address in scenario.fleet.local_addresses:
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        with socket.socket(family, socket.SOCK_STREAM) as sock:
-            try:
-                sock.bind((address, 0))
-            except OSError as error:
-                reason = "no address of this box" if error.errno == errno.EADDRNOTAVAIL else error.strerror
-                found.append(f"{address} ({reason})")
-    return found

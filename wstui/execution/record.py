@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from wstui.execution.figures import Scope, failures_of
 from wstui.execution.result import NS_PER_MS
-from wstui.fleet.fleet import Sum
+from wstui.fleet.sum import Sum
 from wstui.measure.fanout import FanOut
 from wstui.measure.histogram import Histogram
 from wstui.measure.snapshot import Health
@@ -48,8 +48,9 @@ class Recorder:
         self._cpu_total = 0.0
 
     def mark(self, at_s: float, kind: str, text: str) -> None:
-        """Note that something happened."""
-        self.marks.append(Mark(at_s, kind, text))
+        """Note that something happened: now, or a little while ago."""
+        # Watchers remember how many marks they have seen: what is told late is noted late, but not out of order.
+        self.marks.append(Mark(max(at_s, self.marks[-1].at_s) if self.marks else at_s, kind, text))
 
     def begin_stage(self, name: str, is_cooldown: bool, at_s: float, now: Sum, active_s: float) -> None:
         """A stage begins; the one before it ends."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from wstui.measure.fanout import FanOut
+from wstui.measure.fanout import ClockOffset, FanOut
 from wstui.measure.histogram import Histogram
 
 SCHEMA = "wstui.result/1"
@@ -94,7 +94,8 @@ class Delivery(Latency, frozen=True):
     """Time from the server's timestamp to our receipt, corrected by the clock offset (target minus ours).
 
     The true offset lies within ± `uncertainty_ms` of `offset_ms`; both are None where no reply had a timestamp, and
-    then the clocks are taken as equal.
+    then the clocks are taken as equal. Where several machines made the load each corrects by its own offset, and
+    these are those of the least certain one.
     """
 
     offset_ms: float | None = None
@@ -113,8 +114,9 @@ class FanOutType(msgspec.Struct, frozen=True):
 class FanOutSummary(msgspec.Struct, frozen=True):
     """Broadcasts: how completely (receivers ÷ clients open throughout, 0…1), how often twice, how far apart.
 
-    `spread_ms` is the distance of each receipt from the first one anywhere; `late` are receipts that came after
-    the window in which a message is followed.
+    `spread_ms` is the distance of each receipt from the first one: anywhere where `spread_within` is "run", on the
+    same machine where it is "box", since several machines made the load and their clocks are not compared. `late` are
+    receipts that came after the window in which a message is followed.
     """
 
     messages: int = 0
@@ -124,13 +126,16 @@ class FanOutSummary(msgspec.Struct, frozen=True):
     spread_ms: Latency = Latency()
     delivery_ms: Delivery = Delivery()
     by_type: dict[str, FanOutType] = {}
+    spread_within: str = "run"
 
     @classmethod
     def of(cls, fanout: FanOut, late: int) -> FanOutSummary | None:
         """The summary of what was seen; None when nothing was broadcast."""
         if not fanout.messages:
             return None
-        offset, uncertainty = fanout.clock.offset_ns, fanout.clock.uncertainty_ns
+        known = [clock for clock in fanout.clocks if clock.uncertainty_ns is not None]
+        worst = max(known, key=lambda clock: clock.uncertainty_ns or 0.0, default=ClockOffset())
+        offset, uncertainty = worst.offset_ns, worst.uncertainty_ns
         return cls(
             fanout.messages,
             fanout.completeness,
@@ -146,6 +151,7 @@ class FanOutSummary(msgspec.Struct, frozen=True):
                 name: FanOutType(seen.messages, seen.completeness, seen.duplicates, Latency.of(seen.spread))
                 for name, seen in sorted(fanout.types.items(), key=lambda item: -item[1].messages)
             },
+            "box" if fanout.several_hosts else "run",
         )
 
 

@@ -20,9 +20,10 @@ from wstui.execution.status import State, Status
 from wstui.execution.summary import Picture, summarize
 from wstui.execution.target import PERSONAL, Seen, TargetWatch
 from wstui.execution.watch import Watch
-from wstui.fleet.fleet import Fleet, Sum
-from wstui.fleet.local import LocalTransport
-from wstui.fleet.transport import FleetError, Transport
+from wstui.fleet.choice import transport_of
+from wstui.fleet.fleet import Fleet
+from wstui.fleet.sum import Sum
+from wstui.fleet.transport import Transport
 from wstui.load.command import Abort, Command, Drain, Go
 from wstui.scenario.model import Scenario
 
@@ -36,7 +37,7 @@ class Run:
 
     def __init__(self, scenario: Scenario, *, transport: Transport | None = None) -> None:
         self.scenario = scenario
-        self._fleet = Fleet(transport or LocalTransport(), specs_of(scenario), self._shard_lost)
+        self._fleet = Fleet(transport or transport_of(scenario), self._shard_lost)
         self._recorder = Recorder(self._fleet.fanout)
         self._seconds = Seconds(self._recorder, self._fleet)
         self._course = Course(
@@ -140,13 +141,11 @@ class Run:
 
     async def execute(self) -> Result:
         """Run to the end of the plan, or until drained or aborted. Raises FleetError when no load can be made."""
-        if self.scenario.fleet.hosts or self.scenario.fleet.scheduler:
-            raise FleetError("load can't be made by other machines yet: leave fleet.hosts and fleet.scheduler out")
         self._loop = asyncio.get_running_loop()
         self._started = datetime.now().astimezone()
         try:
             self._publish()
-            await self._fleet.start()
+            await self._fleet.start(specs_of(self.scenario, await self._fleet.room(self.scenario.fleet.shards)))
             self._begin()
             self._watch_target()
             while self._end is None:
@@ -250,9 +249,11 @@ class Run:
             self._ended_by, self._aborted = self._ended_by or why, self._aborted or asked
             self._fleet.send(command)
 
-    def _shard_lost(self, shard: int, reason: str) -> None:
+    def _shard_lost(self, shard: int, reason: str, at_ns: int) -> None:
         if self._state not in (State.FINISHED, State.ABORTED):
-            self._mark("shard", f"shard {shard} lost: {reason}")
+            box = self._fleet.box_of(shard)
+            where = f" on {box}" if box else ""
+            self._recorder.mark(self._seconds.since_s(at_ns), "shard", f"shard {shard}{where} lost: {reason}")
             self._wake.set()
 
     # -- the end -----------------------------------------------------------------------------------------------

@@ -7,7 +7,8 @@ import time
 from collections import deque
 
 from wstui.execution.record import Recorder
-from wstui.fleet.fleet import Fleet, Sum
+from wstui.fleet.fleet import Fleet
+from wstui.fleet.sum import Sum
 from wstui.scenario.model import Stage
 
 NS = 1_000_000_000
@@ -42,6 +43,10 @@ class Seconds:
     def at_s(self) -> float:
         """The same in seconds."""
         return self.at_ns / NS
+
+    def since_s(self, at_ns: int) -> float:
+        """Seconds of the run at a moment on the monotonic clock, not after now."""
+        return min(max(0.0, (at_ns - self._begun_ns) / NS), self.at_s) if self._begun_ns else 0.0
 
     def enter(self, stage: Stage, active_s: float) -> None:
         """A stage begins now; `active_s` is the plan's clock."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from wstui.execution.script import script_of
-from wstui.fleet.local import spare_cores
 from wstui.load.command import Spec
 from wstui.scenario.beside import located
 from wstui.scenario.model import Messages, Scenario
@@ -11,9 +10,8 @@ from wstui.scenario.model import Messages, Scenario
 NS = 1_000_000_000
 
 
-def specs_of(scenario: Scenario) -> list[Spec]:
-    """One specification for each shard; as many as the scenario says, or one per spare core."""
-    shards = scenario.fleet.shards or spare_cores()
+def specs_of(scenario: Scenario, shards: int) -> list[Spec]:
+    """One specification for each of at most `shards` processes."""
     if scenario.peak_clients:
         # A process without a client would only cost its start.
         shards = min(shards, scenario.peak_clients)

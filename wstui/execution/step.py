@@ -10,7 +10,7 @@ from wstui.execution.excuse import LOAD, excuses
 from wstui.execution.figures import Scope
 from wstui.execution.result import BreakpointStep, Latency, LatencySet, ThresholdOutcome
 from wstui.execution.verdict import explain, outcome_of
-from wstui.fleet.fleet import Sum
+from wstui.fleet.sum import Sum
 from wstui.measure.failure import FailureGroup
 from wstui.measure.fanout import FanOut, TypeFanOut
 from wstui.measure.histogram import Histogram

@@ -5,97 +5,62 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections import deque
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
-import msgspec
-
-from wstui.fleet.transport import FleetError, Lost, Transport
+from wstui.fleet.books import Books
+from wstui.fleet.transport import Box, FleetError, Lost, Said, Transport
 from wstui.load.command import Command, Finished, Heard, Heartbeat, Joined, Spec, decode_message, encode
-from wstui.measure.failure import FailureGroup, merge_failures
-from wstui.measure.fanout import FanOut
-from wstui.measure.histogram import Histogram
-from wstui.measure.snapshot import Admitted, Counters, Health, Snapshot
+from wstui.measure.snapshot import Snapshot
 
 HEARTBEAT_S = 0.5
-OPENS_KEPT = 500
 START_TIMEOUT_S = 30.0
+SURELY_GONE_S = 8.0
+"""A shard of which nothing was heard for this long has left: its lease of 3 s has run out, and its drain too."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sum:
-    """What the whole fleet has counted up to `at_ns`: cumulative, histograms in nanoseconds."""
+class Fleet(Books):
+    """Shards on a transport. `on_lost` is called with a shard, the reason, and when it was (ns, monotonic clock)."""
 
-    at_ns: int
-    counters: Counters
-    connect: Histogram
-    response: Histogram
-    round_trip: Histogram
-    send_delay: Histogram
-    reconnect: Histogram
-
-    @classmethod
-    def nothing(cls) -> Sum:
-        """The state before anything was counted."""
-        return cls(0, Counters(), *(Histogram() for _ in range(5)))
-
-    def since(self, earlier: Sum) -> Sum:
-        """What was counted after `earlier`, an older state of the same fleet."""
-        return Sum(
-            self.at_ns,
-            self.counters - earlier.counters,
-            self.connect.since(earlier.connect),
-            self.response.since(earlier.response),
-            self.round_trip.since(earlier.round_trip),
-            self.send_delay.since(earlier.send_delay),
-            self.reconnect.since(earlier.reconnect),
-        )
-
-    def plus(self, other: Sum) -> Sum:
-        """Two stretches of a run taken together."""
-        both = Sum(max(self.at_ns, other.at_ns), self.counters + other.counters, *(Histogram() for _ in range(5)))
-        for part in (self, other):
-            both.connect.add(part.connect)
-            both.response.add(part.response)
-            both.round_trip.add(part.round_trip)
-            both.send_delay.add(part.send_delay)
-            both.reconnect.add(part.reconnect)
-        return both
-
-
-class Fleet:
-    """Shards on a transport. A shard that is lost keeps what it had counted; its clients are gone."""
-
-    def __init__(self, transport: Transport, specs: list[Spec], on_lost: Callable[[int, str], None]) -> None:
+    def __init__(self, transport: Transport, on_lost: Callable[[int, str, int], None]) -> None:
+        super().__init__()
         self._transport = transport
-        self._specs = specs
         self._on_lost = on_lost
+        self._specs: dict[int, Spec] = {}
+        self._members: list[int] = []  # who hears commands
         self._joined: dict[int, Joined] = {}
-        self._latest: dict[int, Snapshot] = {}
-        self._heard: dict[int, float] = {}
-        self._opens: dict[int, deque[tuple[int, int]]] = {}  # when it said how many clients it has
-        self._conditions: dict[int, list[Health]] = {}  # since they were last looked at
         self._finished: set[int] = set()
         self._gone: set[int] = set()
-        self.lost: dict[int, str] = {}
-        self.fanout = FanOut()
+        self._replaced: set[int] = set()
         self._changed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def start(self) -> None:
+    async def room(self, shards: int) -> int:
+        """How many shards there should be, when `shards` are wanted on each machine. Raises FleetError."""
+        return await self._transport.room(shards)
+
+    async def start(self, specs: Sequence[Spec]) -> None:
         """Start every shard and wait until each has understood its specification. Raises FleetError."""
-        await self._transport.start(self._specs)
-        self._tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._beat())]
+        members = {spec.shard: spec for spec in specs}
+        self._specs |= members
+        self._tasks = [asyncio.create_task(self._listen())]
+        await self._transport.start(members)
+        self._members.extend(members)
+        self._place()
+        self._tasks.append(asyncio.create_task(self._beat()))
+        await self._join(list(members))
+
+    async def _join(self, members: Sequence[int]) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S
-        while len(self._joined) < len(self._specs):
-            if self._gone:
-                reason = next(iter(self.lost.values()), "ended at once")
-                raise FleetError(f"a load process did not start: {reason}")
+        while not all(member in self._joined for member in members):
+            if gone := [member for member in members if member in self._gone]:
+                raise FleetError(f"a load process did not start: {self.lost.get(gone[0], 'ended at once')}")
             left = deadline - time.monotonic()
             if left <= 0:
                 raise FleetError(f"the load processes did not start within {START_TIMEOUT_S:g} s")
             await self._wait(left)
+
+    def _place(self) -> None:
+        self.fanout.hosts = {shard: box.name for box in self._transport.boxes() for shard in box.shards}
 
     async def _wait(self, timeout_s: float) -> None:
         self._changed.clear()
@@ -104,15 +69,18 @@ class Fleet:
 
     def send(self, command: Command) -> None:
         """Give a command to every shard."""
+        self._send(command, self._members)
+
+    def _send(self, command: Command, members: Sequence[int]) -> None:
         message = encode(command)
-        for spec in self._specs:
-            if spec.shard not in self._gone:
-                self._transport.send(spec.shard, message)
+        for member in members:
+            if member not in self._gone:
+                self._transport.send(member, message)
 
     async def ended(self, timeout_s: float) -> bool:
         """Wait until every shard has said its last word or is gone."""
         deadline = time.monotonic() + timeout_s
-        while len(self._finished | self._gone) < len(self._specs):
+        while not all(member in self._finished or member in self._gone for member in self._members):
             left = deadline - time.monotonic()
             if left <= 0:
                 return False
@@ -126,162 +94,115 @@ class Fleet:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    async def _beat(self) -> None:
+        while True:
+            self._send(Heartbeat(), list(self._specs))
+            await asyncio.sleep(HEARTBEAT_S)
+
+    # -- what they say -----------------------------------------------------------------------------------------
+
     async def _listen(self) -> None:
         async for event in self._transport.events():
-            if isinstance(event, Lost):
-                self._gone.add(event.shard)
-                if event.shard not in self._finished:
-                    self.lost[event.shard] = event.reason or "ended before it was told to"
-                    self._on_lost(event.shard, self.lost[event.shard])
+            if isinstance(event, Said):
+                self._hear(event)
             else:
-                self._heard[event.shard] = time.monotonic()
-                match decode_message(event.message):
-                    case Joined() as joined:
-                        self._joined[event.shard] = joined
-                    case Snapshot() as snapshot:
-                        self._latest[event.shard] = snapshot
-                        opens = self._opens.setdefault(event.shard, deque(maxlen=OPENS_KEPT))
-                        opens.append((time.monotonic_ns(), snapshot.counters.open))
-                        self._conditions.setdefault(event.shard, []).append(snapshot.health)
-                    case Heard() as heard:
-                        self._hear(heard)
-                    case Finished(shard):
-                        self._finished.add(shard)
+                self._lose(event)
             self._changed.set()
 
-    def _hear(self, heard: Heard) -> None:
+    def _lose(self, event: Lost) -> None:
+        if event.shard in self._gone:
+            return
+        self._gone.add(event.shard)
+        if event.shard not in self._finished:
+            self.lost[event.shard] = event.reason or "ended before it was told to"
+            if event.shard in self._members:
+                self._on_lost(event.shard, self.lost[event.shard], event.at_ns or time.monotonic_ns())
+
+    def _hear(self, event: Said) -> None:
+        shard = event.shard
+        self._heard[shard] = time.monotonic()
+        match decode_message(event.message):
+            case Joined() as joined:
+                self._joined[shard] = joined
+            case Snapshot() as snapshot:
+                self.take(shard, snapshot)
+            case Heard() as heard:
+                self._hear_broadcasts(shard, heard)
+            case Finished():
+                self._finished.add(shard)
+
+    def _hear_broadcasts(self, shard: int, heard: Heard) -> None:
+        now_ns = time.monotonic_ns()
         if heard.clock is not None:
-            self.fanout.clock.sample(*heard.clock)
+            self.fanout.clock_of(shard).sample(*heard.clock)
+        far = shard in self.fanout.hosts
         for receipts in heard.broadcasts:
-            self.fanout.add(heard.shard, receipts, time.monotonic_ns())
+            # How long ago it was is the same on every clock.
+            first_ns = now_ns - (heard.at_ns - receipts.first_ns) if far else None
+            self.fanout.add(shard, receipts, now_ns, first_ns)
 
     def settle_broadcasts(self, *, at_once: bool = False) -> None:
         """Conclude the broadcasts of which every shard that could hear them has spoken."""
         there = [
             shard for shard, snapshot in self._latest.items() if shard not in self._gone and snapshot.counters.open
         ]
-        self.fanout.settle(time.monotonic_ns(), there, self._open_since, at_once=at_once)
+        self.fanout.settle(time.monotonic_ns(), there, self.open_since, at_once=at_once)
 
-    def _open_since(self, shard: int, since_ns: int) -> int:
-        """How many clients of a shard have been open ever since; 0 when its word does not reach back that far."""
-        least = 0
-        for at_ns, count in reversed(self._opens[shard]):
-            least = min(least or count, count)
-            if at_ns <= since_ns or not count:
-                return least
-        return 0
-
-    async def _beat(self) -> None:
-        while True:
-            self.send(Heartbeat())
-            await asyncio.sleep(HEARTBEAT_S)
-
-    # -- what was said -----------------------------------------------------------------------------------------
+    # -- who there is ------------------------------------------------------------------------------------------
 
     @property
     def size(self) -> int:
-        """How many shards there were to begin with."""
+        """How many shards there have been in all."""
         return len(self._specs)
+
+    def boxes(self) -> Sequence[Box]:
+        """The machines that make load; none where it is this one."""
+        return self._transport.boxes()
+
+    def box_of(self, shard: int) -> str:
+        """The name of the machine that a shard is on, "" for this one."""
+        return self.fanout.hosts.get(shard, "")
 
     def reached(self, at_ns: int) -> bool:
         """Whether every shard that is still there has reported on the run up to `at_ns`."""
-        there = [spec.shard for spec in self._specs if spec.shard not in self._gone]
-        return all(shard in self._latest and self._latest[shard].at_ns >= at_ns for shard in there)
+        there = [member for member in self._members if member not in self._gone]
+        return all(member in self._latest and self._latest[member].at_ns >= at_ns for member in there)
 
-    def alive(self, shard: int) -> bool:
-        """Whether a shard is still there."""
-        return shard not in self.lost
+    # -- taking over from those who are lost --------------------------------------------------------------------
 
-    def latest(self) -> dict[int, Snapshot]:
-        """The last snapshot of each shard, those that are gone included."""
-        return self._latest
+    def orphans(self) -> list[int]:
+        """The lost shards whose clients nobody has taken over."""
+        return sorted(shard for shard in self.lost if shard in self._specs and shard not in self._replaced)
 
-    def take_health(self) -> list[Health]:
-        """How each shard that is there fared since the last call: mean CPU, longest lag, all else as it is now."""
-        found = []
-        for shard, seen in self._conditions.items():
-            if seen and self.alive(shard):
-                cpu, lag_ns = sum(h.cpu for h in seen) / len(seen), max(h.loop_lag_ns for h in seen)
-                found.append(msgspec.structs.replace(seen[-1], cpu=cpu, loop_lag_ns=lag_ns))
-            seen.clear()
-        return found
+    async def replace(
+        self, lost: Sequence[int], at_ns: Callable[[], int], catch_up: Callable[[], list[Command]]
+    ) -> None:
+        """Start a shard in the place of each lost one, with the same clients; raises FleetError.
 
-    def age_s(self, shard: int) -> float:
-        """Seconds since a shard was last heard."""
-        return time.monotonic() - self._heard[shard] if shard in self._heard else 0.0
+        Waits until the lost ones are surely gone, so that no client is there twice. `at_ns` tells how long the run
+        has lasted, `catch_up` the commands that lead a shard that has just begun to where the others are.
+        """
+        self._replaced.update(lost)
+        first = max(self._specs) + 1
+        heirs = {first + index: self._specs[shard] for index, shard in enumerate(lost)}
+        self._specs |= heirs
+        try:
+            await asyncio.sleep(max(self._left_s(shard) for shard in lost))
+            await self._transport.start(heirs)
+            self._place()
+            await self._join(list(heirs))
+        except FleetError:
+            self._replaced.difference_update(lost)
+            for heir in heirs:
+                del self._specs[heir]
+                self.lost.pop(heir, None)
+            raise
+        members = list(heirs)
+        self._members.extend(members)
+        for command in catch_up():
+            self._send(command, members)
 
-    def counters(self) -> Counters:
-        """The counters of all shards added up."""
-        total = Counters()
-        for shard, snapshot in self._latest.items():
-            counters = snapshot.counters
-            if shard in self.lost:
-                counters = _bereaved(counters)
-            total = total + counters
-        return total
-
-    def types(self) -> dict[str, int]:
-        """Messages received by type, most frequent first."""
-        return _added(snapshot.types for snapshot in self._latest.values())
-
-    def slow_endings(self) -> dict[str, int]:
-        """How the other side ended clients that did not read, most frequent first."""
-        return _added(snapshot.slow_endings for snapshot in self._latest.values())
-
-    def admitted(self) -> dict[str, Admitted]:
-        """How the attempts with each kind of token fared; empty where a scenario does not mix kinds."""
-        total: dict[str, Admitted] = {}
-        for snapshot in self._latest.values():
-            for kind, seen in snapshot.admitted.items():
-                row = total.setdefault(kind, Admitted())
-                for name in Admitted.__struct_fields__:
-                    setattr(row, name, getattr(row, name) + getattr(seen, name))
-        return total
-
-    def failures(self) -> list[FailureGroup]:
-        """The failures of all shards, and one for each shard that was lost."""
-        logs = [snapshot.failures for snapshot in self._latest.values()]
-        for shard, reason in self.lost.items():
-            snapshot = self._latest.get(shard)
-            at = snapshot.at_ns if snapshot else 0
-            clients = snapshot.counters.open + snapshot.counters.opening if snapshot else 0
-            logs.append(
-                [FailureGroup("shard lost", f"shard {shard} {reason}; {clients} clients gone", 1, at, at, True)]
-            )
-        return merge_failures(logs)
-
-    def sum(self) -> Sum:
-        """Counters and histograms of all shards added up."""
-        histograms = [Histogram() for _ in range(5)]
-        at = 0
-        for snapshot in self._latest.values():
-            at = max(at, snapshot.at_ns)
-            for histogram, data in zip(
-                histograms,
-                (snapshot.connect, snapshot.response, snapshot.round_trip, snapshot.send_delay, snapshot.reconnect),
-                strict=True,
-            ):
-                histogram.add(data)
-        return Sum(at, self.counters(), *histograms)
-
-
-def _added(parts: Iterable[dict[str, int]]) -> dict[str, int]:
-    total: dict[str, int] = {}
-    for part in parts:
-        for name, count in part.items():
-            total[name] = total.get(name, 0) + count
-    return dict(sorted(total.items(), key=lambda item: -item[1]))
-
-
-def _bereaved(counters: Counters) -> Counters:
-    """What a lost shard had counted, its open connections now closed by our side, its attempts failed."""
-    return msgspec.structs.replace(
-        counters,
-        wanted=0,
-        open=0,
-        opening=0,
-        closing=0,
-        away=0,
-        failed=counters.failed + counters.opening,
-        closed=counters.closed + counters.open,
-    )
+    def _left_s(self, shard: int) -> float:
+        """Seconds until a lost shard is surely gone: at once where its machine is there to tell."""
+        away = any(not box.alive and shard in box.shards for box in self._transport.boxes())
+        return max(0.0, SURELY_GONE_S - self.age_s(shard)) if away else 0.0

@@ -7,10 +7,11 @@ import contextlib
 import os
 import signal
 import sys
+import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 
-from wstui.fleet.transport import FleetError, Lost, Said
+from wstui.fleet.transport import Box, FleetError, Lost, Said
 from wstui.load.command import Spec, encode
 from wstui.load.link import LENGTH, LinkLost, read_message
 
@@ -35,9 +36,13 @@ class LocalTransport:
         self._readers: list[asyncio.Task[None]] = []
         self._errors: dict[int, deque[str]] = {}
 
-    async def start(self, specs: list[Spec]) -> None:
+    async def room(self, shards: int) -> int:
         """See Transport."""
-        for spec in specs:
+        return shards or spare_cores()
+
+    async def start(self, specs: Mapping[int, Spec]) -> None:
+        """See Transport."""
+        for shard, spec in specs.items():
             try:
                 # All three streams are named: inside a Textual app sys.stderr has no file descriptor to inherit.
                 process = await asyncio.create_subprocess_exec(
@@ -50,10 +55,10 @@ class LocalTransport:
                 )
             except OSError as error:
                 raise FleetError(f"a load process can't be started: {error.strerror}") from error
-            self._processes[spec.shard] = process
-            self._errors[spec.shard] = deque(maxlen=STDERR_LINES)
-            self._readers.append(asyncio.create_task(self._read(spec.shard, process)))
-            self.send(spec.shard, encode(spec))
+            self._processes[shard] = process
+            self._errors[shard] = deque(maxlen=STDERR_LINES)
+            self._readers.append(asyncio.create_task(self._read(shard, process)))
+            self.send(shard, encode(spec))
 
     def pid(self, shard: int) -> int:
         """The process id of a shard."""
@@ -70,12 +75,12 @@ class LocalTransport:
 
     async def events(self) -> AsyncIterator[Said | Lost]:
         """See Transport."""
-        left = len(self._processes)
-        while left:
-            event = await self._queue.get()
-            if isinstance(event, Lost):
-                left -= 1
-            yield event
+        while True:
+            yield await self._queue.get()
+
+    def boxes(self) -> Sequence[Box]:
+        """See Transport: all are on this machine."""
+        return ()
 
     async def _read(self, shard: int, process: asyncio.subprocess.Process) -> None:
         assert process.stdout is not None
@@ -84,9 +89,10 @@ class LocalTransport:
             while True:
                 self._queue.put_nowait(Said(shard, await read_message(process.stdout)))
         code = await process.wait()
+        at_ns = time.monotonic_ns()
         await asyncio.wait({complaints}, timeout=1)
         complaints.cancel()
-        self._queue.put_nowait(Lost(shard, self._reason(shard, code)))
+        self._queue.put_nowait(Lost(shard, self._reason(shard, code), at_ns))
 
     async def _read_errors(self, shard: int, process: asyncio.subprocess.Process) -> None:
         assert process.stderr is not None

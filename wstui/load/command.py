@@ -66,7 +66,9 @@ class Spec(msgspec.Struct, tag="spec", frozen=True, kw_only=True):
 
 
 class Go(msgspec.Struct, tag="go", frozen=True):
-    """Start the clock of the run: its zero is the moment this arrives."""
+    """Start the clock of the run: it stands at `at_ns` when this arrives."""
+
+    at_ns: int = 0
 
 
 class Ramp(msgspec.Struct, tag="ramp", frozen=True):

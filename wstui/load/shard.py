@@ -102,8 +102,8 @@ class Shard:
     def obey(self, command: Command) -> None:
         """Carry out one command."""
         match command:
-            case Go():
-                self._zero_ns = time.monotonic_ns()
+            case Go(at_ns):
+                self._zero_ns = time.monotonic_ns() - at_ns
                 self._next_tick = self._loop.time()
                 self._tick()
             case Ramp(to, over_ns):

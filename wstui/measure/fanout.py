@@ -94,24 +94,46 @@ class ClockOffset:
 @dataclass(slots=True)
 class _Open:
     since_ns: int
+    first_ns: int  # on the clock of the operator's side
     parts: dict[int, Receipts]
 
 
 class FanOut:
-    """All broadcasts of a run, added up over the shards of one host."""
+    """All broadcasts of a run, added up over the shards of one host or of several.
+
+    Clocks of different hosts are never compared: whether a message was received counts everywhere, how far apart
+    its receipts were only among the shards of one host. `hosts` names the host of each shard that is not on this one.
+    """
 
     def __init__(self) -> None:
         self.types: dict[str, TypeFanOut] = {}
         self.spread = Histogram()
         self.delivery = Histogram()
-        self.clock = ClockOffset()
+        self.hosts: dict[int, str] = {}
+        self._clocks: dict[str, ClockOffset] = {}
         self._open: dict[bytes, _Open] = {}
 
-    def add(self, shard: int, receipts: Receipts, now_ns: int) -> None:
-        """Take in what a shard saw."""
+    @property
+    def clocks(self) -> list[ClockOffset]:
+        """Where the target's clock lies, by each host that could tell."""
+        return list(self._clocks.values())
+
+    @property
+    def several_hosts(self) -> bool:
+        """Whether distances are those within each host."""
+        return len(set(self.hosts.values())) > 1
+
+    def clock_of(self, shard: int) -> ClockOffset:
+        """Where the target's clock lies by the host of a shard."""
+        return self._clocks.setdefault(self.hosts.get(shard, ""), ClockOffset())
+
+    def add(self, shard: int, receipts: Receipts, now_ns: int, first_ns: int | None = None) -> None:
+        """Take in what a shard saw. `first_ns` is its first receipt by this side's clock, where that is another one."""
+        first_ns = receipts.first_ns if first_ns is None else first_ns
         entry = self._open.get(receipts.key)
         if entry is None:
-            entry = self._open[receipts.key] = _Open(now_ns, {})
+            entry = self._open[receipts.key] = _Open(now_ns, first_ns, {})
+        entry.first_ns = min(entry.first_ns, first_ns)
         entry.parts[shard] = receipts
 
     def settle(
@@ -120,7 +142,7 @@ class FanOut:
         """Conclude the messages of which every one of `shards` has spoken, or which have waited long enough.
 
         A shard that never saw a message has missed it: `open_since` tells how many of its clients have been open
-        since a time on the host's monotonic clock.
+        since a time on this side's monotonic clock.
         """
         there = set(shards)
         done = [
@@ -129,12 +151,12 @@ class FanOut:
             if at_once or entry.parts.keys() >= there or now_ns - entry.since_ns > PATIENCE_NS
         ]
         for key in done:
-            parts = self._open.pop(key).parts
-            first_ns = min(part.first_ns for part in parts.values())
-            missed = sum(open_since(shard, first_ns) for shard in there if shard not in parts)
-            self._conclude(list(parts.values()), missed)
+            entry = self._open.pop(key)
+            missed = sum(open_since(shard, entry.first_ns) for shard in there if shard not in entry.parts)
+            self._conclude(entry.parts, missed)
 
-    def _conclude(self, parts: list[Receipts], missed: int) -> None:
+    def _conclude(self, seen: dict[int, Receipts], missed: int) -> None:
+        parts = list(seen.values())
         receipts = sum(part.receipts for part in parts)
         wanted = sum(part.eligible for part in parts) + missed
         if not receipts:
@@ -146,10 +168,12 @@ class FanOut:
         kind.wanted += wanted
         kind.received += sum(part.receivers for part in parts)
         kind.duplicates += sum(part.duplicates for part in parts)
-        first = min(part.first_ns for part in parts)
-        offset = self.clock.offset_ns or 0.0
-        for part in parts:
-            shift = part.first_ns - first
+        firsts: dict[str, int] = {}
+        for shard, part in seen.items():
+            host = self.hosts.get(shard, "")
+            firsts[host] = min(firsts.get(host, part.first_ns), part.first_ns)
+        for shard, part in seen.items():
+            shift = part.first_ns - firsts[self.hosts.get(shard, "")]
             distances = array.array("I")
             distances.frombytes(part.distances)
             spread = Histogram()
@@ -158,8 +182,8 @@ class FanOut:
             kind.spread.add(spread)
             self.spread.add(spread)
             if part.stamp_ms is not None:
-                since = part.first_ns + part.epoch_ns + offset - part.stamp_ms * 1e6
-                base = int(since)
+                offset = self.clock_of(shard).offset_ns or 0.0
+                base = int(part.first_ns + part.epoch_ns + offset - part.stamp_ms * 1e6)
                 for units in distances:
                     self.delivery.record(base + (units << UNIT_SHIFT))
 

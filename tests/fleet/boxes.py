@@ -1,0 +1,77 @@
+"""Boxes for tests: real Dask workers on this machine, each behind an ssh that only goes here."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.execution.running import scenario
+from wstui.scenario.model import Scenario
+
+HOME = Path(__file__).parents[2]
+
+
+def use_fake_ssh(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    """From now on ssh goes to this machine."""
+    path = folder / "ssh"
+    path.write_text(f'#!/bin/sh\nPYTHONPATH="{HOME}" exec "{sys.executable}" -m tests.fleet.fake_ssh "$@"\n')
+    path.chmod(0o755)
+    patch.setenv("WSTUI_SSH", str(path))
+
+
+def on_boxes(url: str, *hosts: str, **options: Any) -> Scenario:
+    """A short scenario whose load these boxes make."""
+    made = scenario(url, **{"clients": 20, "hold": 60.0, "every": 0.05, "shards": 1, **options})
+    fleet = made.fleet.model_copy(update={"hosts": list(hosts), "python": sys.executable})
+    return made.model_copy(update={"fleet": fleet})
+
+
+def family(of: int | None = None) -> dict[str, list[psutil.Process]]:
+    """The processes below this one (or another) that make load or lead there: ssh, worker, shard."""
+    found: dict[str, list[psutil.Process]] = {"ssh": [], "worker": [], "shard": []}
+    for process in psutil.Process(of).children(recursive=True):
+        if (kind := _kind(process)) is not None:
+            found[kind].append(process)
+    return found
+
+
+def _kind(process: psutil.Process) -> str | None:
+    with contextlib.suppress(psutil.Error):
+        line = " ".join(process.cmdline())
+        for kind, words in (
+            ("ssh", "tests.fleet.fake_ssh"),
+            ("worker", "distributed.cli.dask_worker"),
+            ("shard", "-m wstui.load"),
+        ):
+            if words in line:
+                return kind
+    return None
+
+
+def gone(processes: list[psutil.Process]) -> bool:
+    """Whether none of them does anything any more."""
+    return not any(_does(process) for process in processes)
+
+
+def _does(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+@contextlib.contextmanager
+def nothing_left(members: Callable[[], list[psutil.Process]]) -> Iterator[None]:
+    """Ends, at the end of the block, whatever is left of these."""
+    try:
+        yield
+    finally:
+        for process in members():
+            with contextlib.suppress(psutil.Error):
+                process.kill()

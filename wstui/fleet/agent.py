@@ -1,0 +1,131 @@
+"""The operator's hand on another machine: an actor on a Dask worker, which runs shards over the pipes of local mode."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+from distributed import Worker, WorkerPlugin, get_worker
+
+from wstui.fleet.local import LocalTransport
+from wstui.fleet.transport import FleetError, Said
+from wstui.load.command import Spec, decode_command
+
+LEASE_S = 3.0
+FIRST_S = 60.0
+"""How long the operator may take to speak for the first time: until then other machines are still starting."""
+DRAIN_S = 5.0
+_FILES = ("ca_file", "cert_file", "key_file")
+
+
+class Farewell(WorkerPlugin):  # type: ignore[misc]
+    """Lets the shards drain when their worker ends, whatever ended it."""
+
+    def __init__(self, local: LocalTransport) -> None:
+        self._local = local
+
+    async def teardown(self, worker: Worker) -> None:
+        """The worker is about to end."""
+        await self._local.close(DRAIN_S)
+
+
+class Agent:
+    """Made with `topic`, under which it says what its shards say, and whether the worker is the run's own.
+
+    It holds a lease as each of its shards does: when nothing is heard for 3 s it ends them, and its own worker.
+    """
+
+    def __init__(self, topic: str, own: bool) -> None:
+        self._worker = get_worker()
+        self._topic = topic
+        self._own = own
+        self._local = LocalTransport()
+        self._heard = asyncio.Event()
+        self._folder = ""
+        self._tasks: list[asyncio.Task[None]] = []
+        if own:
+            atexit.register(shutil.rmtree, self._worker.local_directory, True)
+
+    async def begin(self, specs: list[tuple[int, bytes]], files: dict[str, bytes]) -> str:
+        """Start shards; returns why they could not be, "" when all is well. `files` are those that they name."""
+        if not self._tasks:
+            self._tasks = [asyncio.create_task(self._pass_on()), asyncio.create_task(self._hold_lease())]
+            await self._worker.plugin_add(Farewell(self._local), self._topic)
+        written = self._write(files)
+        members = {}
+        for shard, raw in specs:
+            spec = decode_command(raw)
+            assert isinstance(spec, Spec)
+            changes = {name: written.get(getattr(spec, name), "") for name in _FILES if getattr(spec, name)}
+            members[shard] = msgspec.structs.replace(spec, **changes)
+        try:
+            await self._local.start(members)
+        except FleetError as error:
+            return str(error)
+        return ""
+
+    async def tell(self, messages: Sequence[tuple[int, bytes]]) -> int:
+        """Pass messages on to shards; returns this machine's monotonic clock in ns."""
+        self._heard.set()
+        for shard, message in messages:
+            self._local.send(shard, message)
+        return time.monotonic_ns()
+
+    async def leave(self, grace_s: float) -> None:
+        """End the shards within `grace_s` seconds, and the worker where it is the run's own."""
+        await self._end(grace_s)
+
+    async def _pass_on(self) -> None:
+        async for event in self._local.events():
+            if isinstance(event, Said):
+                self._worker.log_event(self._topic, (event.shard, event.message))
+            else:
+                self._worker.log_event(self._topic, (event.shard, event.reason, event.at_ns))
+
+    async def _hold_lease(self) -> None:
+        patience_s = FIRST_S
+        while True:
+            self._heard.clear()
+            try:
+                try:
+                    await asyncio.wait_for(self._heard.wait(), patience_s)
+                except TimeoutError:
+                    # Perhaps it was this machine that stood still: what came meanwhile has not been read yet.
+                    await asyncio.wait_for(self._heard.wait(), 0.2)
+            except TimeoutError:
+                break
+            patience_s = LEASE_S
+        await self._end(DRAIN_S)
+
+    async def _end(self, grace_s: float) -> None:
+        await self._local.close(grace_s)
+        if self._folder:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = ""
+        if self._own:
+            loop = asyncio.get_running_loop()
+            loop.call_later(0.05, lambda: asyncio.ensure_future(self._worker.close(nanny=False)))
+            loop.call_later(3.0, os._exit, 1)  # whatever holds it up
+
+    def _write(self, files: dict[str, bytes]) -> dict[str, str]:
+        """Certificates and keys for the shards, readable by nobody else; where each one is."""
+        if not files:
+            return {}
+        self._folder = self._folder or tempfile.mkdtemp(prefix="wstui-")
+        written = {}
+        for number, (name, content) in enumerate(sorted(files.items())):
+            path = Path(self._folder, f"{number}.pem")
+            with contextlib.suppress(FileNotFoundError):
+                path.unlink()
+            path.touch(mode=0o600)
+            path.write_bytes(content)
+            written[name] = str(path)
+        return written

@@ -1,0 +1,68 @@
+"""What is run on another machine, by ssh: `look` tells what it is, `work` becomes a Dask worker.
+
+Both are told on stdin what to do, so that nothing of it is seen in a list of processes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import tempfile
+
+import msgspec
+
+from wstui.fleet.facts import Facts, Question, gather
+
+MARK = b"wstui-box "
+"""Begins the answer: what a shell says at its start may come before."""
+
+
+class Work(msgspec.Struct, frozen=True):
+    """How to start the worker: what its environment gets, and its arguments."""
+
+    environment: dict[str, str]
+    arguments: list[str]
+
+
+def look() -> None:
+    """Answer a Question with Facts."""
+    question = msgspec.json.decode(sys.stdin.buffer.readline(), type=Question)
+    facts = asyncio.run(gather(question))
+    sys.stdout.buffer.write(MARK + msgspec.json.encode(facts) + b"\n")
+    sys.stdout.flush()
+
+
+def work() -> None:
+    """Become a stock Dask worker."""
+    order = msgspec.json.decode(sys.stdin.buffer.readline(), type=Work)
+    folder = tempfile.mkdtemp(prefix="wstui-")
+    os.environ.update(order.environment)
+    line = [sys.executable, "-m", "distributed.cli.dask_worker", *order.arguments, "--local-directory", folder]
+    os.execv(sys.executable, line)
+
+
+def read_facts(said: bytes) -> Facts | None:
+    """The facts in what `look` said, None when there are none."""
+    for line in reversed(said.splitlines()):
+        if line.startswith(MARK):
+            try:
+                return msgspec.json.decode(line.removeprefix(MARK), type=Facts)
+            except msgspec.DecodeError:
+                return None
+    return None
+
+
+def main(arguments: list[str]) -> None:
+    """`python -m wstui.fleet.box look|work`."""
+    match arguments:
+        case ["look"]:
+            look()
+        case ["work"]:
+            work()
+        case _:
+            sys.exit("wstui _box: there are look and work, which wstui runs itself on the machines that make load")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,74 @@
+"""This side of Dask: a scheduler in our own process, a client, and silence."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+
+import dask
+from distributed import Client, Scheduler, Security
+
+_SETTINGS = {
+    "distributed.admin.low-level-log-length": 20,  # what was said once is not kept
+    "distributed.scheduler.work-stealing": False,
+    "distributed.scheduler.active-memory-manager.start": False,
+}
+WORKER_SETTINGS = {
+    "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
+    "DASK_DISTRIBUTED__ADMIN__LOW_LEVEL_LOG_LENGTH": "20",
+    "DASK_LOGGING__DISTRIBUTED": "error",
+}
+
+
+def be_quiet() -> None:
+    """Dask reports on stderr, which may be a screen: what matters of it is told by the box that it happened to."""
+    for name in list(logging.root.manager.loggerDict):
+        if name.partition(".")[0] in ("distributed", "tornado", "bokeh"):
+            logger = logging.getLogger(name)
+            logger.handlers = [logging.NullHandler()]
+            logger.propagate = False
+            logger.setLevel(logging.CRITICAL)
+
+
+async def open_scheduler(security: Security) -> Scheduler:
+    """A scheduler that only this machine can reach, and only with the keys in `security`."""
+    be_quiet()
+    with dask.config.set(_SETTINGS), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        scheduler = Scheduler(
+            host="127.0.0.1",
+            port=0,
+            protocol="tls",
+            security=security,
+            dashboard=False,
+            dashboard_address="127.0.0.1:0",
+        )
+        await scheduler
+    return scheduler
+
+
+async def open_client(address: str, security: Security | None, *, direct: bool) -> Client:
+    """A client of a scheduler; `direct`: it can reach the workers by itself. Raises OSError."""
+    be_quiet()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        client: Client = await Client(
+            address,
+            security=security,
+            asynchronous=True,
+            direct_to_workers=direct,
+            set_as_default=False,
+            timeout=10,
+        )
+    return client
+
+
+def worker_environment(security: Security) -> dict[str, str]:
+    """What a worker's environment holds, so that it finds the keys: not its command line, which everybody can see."""
+    return {
+        **WORKER_SETTINGS,
+        "DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION": "True",
+        "DASK_DISTRIBUTED__COMM__TLS__CA_FILE": security.tls_ca_file,
+        "DASK_DISTRIBUTED__COMM__TLS__WORKER__CERT": security.tls_worker_cert,
+        "DASK_DISTRIBUTED__COMM__TLS__WORKER__KEY": security.tls_worker_key,
+    }

@@ -1,0 +1,156 @@
+"""The way to another machine: the person's own ssh, with their own configuration, which may ask nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import shlex
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from wstui.fleet.transport import FleetError
+
+BINARY = "WSTUI_SSH"
+"""Environment variable that names another ssh, such as one beside PATH."""
+CONNECT_S = 10
+ALIVE_S, ALIVE_COUNT = 2, 2
+LINES_KEPT = 20
+_OPTIONS = (
+    "BatchMode=yes",
+    f"ConnectTimeout={CONNECT_S}",
+    f"ServerAliveInterval={ALIVE_S}",
+    f"ServerAliveCountMax={ALIVE_COUNT}",
+    "ExitOnForwardFailure=yes",
+    # A connection of its own: one that is shared would outlive the run, and its forwards with it.
+    "ControlMaster=no",
+    "ControlPath=none",
+    "ForwardAgent=no",
+    "ForwardX11=no",
+    "PermitLocalCommand=no",
+)
+_TROUBLE = (
+    (r"Permission denied", "may not log in without being asked", "load your key (ssh-add), or ssh-copy-id {host}"),
+    (r"Host key verification failed", "has a host key that is not known here", "run `ssh {host}` once and compare it"),
+    (r"REMOTE HOST IDENTIFICATION HAS CHANGED", "has another host key than before", "find out why before going on"),
+    (r"Could not resolve hostname", "is not known by this name", "correct it, or name it in your ssh configuration"),
+    (r"Connection refused", "refuses connections: no ssh server listens there", "start sshd there, or name its Port"),
+    (
+        r"timed out|No route to host|Network is unreachable",
+        "can't be reached",
+        "look at the network between here and it",
+    ),
+    (
+        r"Bad configuration option|Bad owner or permissions|terminating, \d+ bad",
+        "{line}",
+        "correct the ssh configuration",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why a machine can't be used: what failed ("ssh", "wstui", …), in words, and what to do."""
+
+    step: str
+    text: str
+    fix: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.text}; {self.fix}" if self.fix else self.text
+
+
+def command(
+    destination: str, remote: str, *, config: str = "", here: Sequence[str] = (), there: Sequence[str] = ()
+) -> list[str]:
+    """The command that runs `remote` on a machine. `here` are forwards from ports here, `there` from ports there."""
+    line = [os.environ.get(BINARY) or "ssh", "-T"]
+    if config:
+        line += ["-F", config]
+    for option in _OPTIONS:
+        line += ["-o", option]
+    for forward in here:
+        line += ["-L", forward]
+    for forward in there:
+        line += ["-R", forward]
+    return [*line, "--", destination, remote]
+
+
+def remote_command(python: str, *arguments: str) -> str:
+    """How `wstui.fleet.box` is started there: by the named Python, or by the one that the command `wstui` has.
+
+    ssh gives no login shell, so that what pip installs for one person is looked for as well.
+    """
+    words = shlex.join(arguments)
+    if python:
+        return f"exec {shlex.quote(python)} -m wstui.fleet.box {words}"
+    return f'PATH="$PATH:$HOME/.local/bin" exec wstui _box {words}'
+
+
+def explain(host: str, status: int | None, lines: Sequence[str], python: str = "") -> Trouble:
+    """What the end of an ssh means, from its exit status and the last lines that it said."""
+    text = "\n".join(lines)
+    for pattern, what, fix in _TROUBLE:
+        if status in (255, None) and (found := re.search(f".*(?:{pattern}).*", text)):
+            return Trouble("ssh", what.format(line=found.group().strip()), fix.format(host=host))
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    if status == 127 or "No module named" in text or "No such command" in text:
+        place = f"under {python} " if python else ""
+        fix = "install it there: pip install 'wstui[cluster]', or name its Python (fleet.python, --box-python)"
+        return Trouble("wstui", f"has no wstui that can make load {place}({last})", fix)
+    how = f"ssh ended with status {status}" if status is not None else "ssh ended"
+    return Trouble("ssh", f"{how}: {last}" if last else how, "")
+
+
+class Connection:
+    """One ssh, and the command that it runs. What is said on stderr is kept for `trouble`."""
+
+    def __init__(self, process: asyncio.subprocess.Process, host: str, python: str) -> None:
+        self.process = process
+        self._host = host
+        self._python = python
+        self._said: deque[str] = deque(maxlen=LINES_KEPT)
+        self._listening = asyncio.create_task(self._listen())
+
+    @classmethod
+    async def open(cls, line: Sequence[str], host: str, python: str = "") -> Connection:
+        """Start it. Raises FleetError when there is no ssh here."""
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *line,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                limit=1 << 20,
+                # ctrl+c is for the operator's side alone, which ends the run in order.
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise FleetError(f"{line[0]} can't be started: {error.strerror}; install an ssh client") from error
+        return cls(process, host, python)
+
+    async def _listen(self) -> None:
+        assert self.process.stderr is not None
+        with contextlib.suppress(ValueError, ConnectionError):
+            while line := await self.process.stderr.readline():
+                self._said.append(line.decode("utf-8", "replace").rstrip())
+
+    async def ended(self) -> Trouble:
+        """Wait until it ends, and say why it did."""
+        status = await self.process.wait()
+        await asyncio.wait({self._listening}, timeout=1)
+        return explain(self._host, status, self._said, self._python)
+
+    async def close(self, grace_s: float) -> None:
+        """Give it `grace_s` seconds to end by itself, then end it."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.process.wait(), grace_s)
+        for end in (self.process.terminate, self.process.kill):
+            if self.process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    end()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self.process.wait(), 1.0)
+        self._listening.cancel()
