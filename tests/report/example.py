@@ -8,6 +8,7 @@ import random
 import msgspec
 
 from wstui.execution.result import (
+    AuthOutcome,
     BreakpointStep,
     BreakpointSummary,
     Connections,
@@ -16,13 +17,17 @@ from wstui.execution.result import (
     FailureSample,
     FailureSummary,
     FanOutSummary,
+    FanOutType,
     GeneratorSummary,
     Latency,
     LatencySet,
     Messages,
     Result,
+    SlowReaders,
     StageSummary,
+    Subscriptions,
     SuiteResult,
+    TargetSummary,
     ThresholdOutcome,
     Verdict,
 )
@@ -390,6 +395,46 @@ def searched(of: str = "clients") -> Result:
     )
 
 
+def everything() -> Result:
+    """A run with all that a scenario can ask for: tokens, subscriptions, slow readers, comebacks, compression."""
+    base = fan_out()
+    assert base.fanout is not None
+    spread, delivery = histogram(30, 900, 2.0), histogram(31, 900, 4.0)
+    return _with(
+        base,
+        connections=Connections(
+            attempted=130, ready=110, refused=20, dropped=10, success_rate=110 / 130,
+            reconnects=9, reconnect_attempts=12, reconnects_given_up=1,
+        ),
+        messages=msgspec.structs.replace(base.messages, bytes_sent_inflated=90_000, bytes_received_inflated=400_000),
+        latency_ms=msgspec.structs.replace(base.latency_ms, reconnect=Latency.of(histogram(40, 9, 300.0))),
+        auth=[
+            AuthOutcome("good", "in", 100, 100, 0, 0, 100),
+            AuthOutcome("expired", "out", 15, 0, 15, 0, 15),
+            AuthOutcome("wrong_algorithm", "out", 15, 10, 5, 0, 5),
+        ],
+        subscriptions=Subscriptions(20, 19, 2),
+        slow_readers=SlowReaders(3, 2, {"close 1013: reads too slowly": 2}),
+        target=TargetSummary(
+            state="degraded",
+            polls=20,
+            troubled=4,
+            connections_claimed=120.0,
+            connections_open=100,
+            delivered_claimed=900.0,
+            delivered_received=880,
+            memory_first_mib=40.0,
+            memory_last_mib=44.0,
+            memory_growth_mib_per_hour=8.5,
+            differences=["claimed 120 connections, clients saw 100"],
+        ),
+        fanout=msgspec.structs.replace(
+            base.fanout, late=4, by_type={"price:update": FanOutType(400, 0.9971, 3, base.fanout.spread_ms)}
+        ),
+        histograms={**base.histograms, "fanout.spread": encode(spread), "delivery": encode(delivery)},
+    )  # fmt: skip
+
+
 def suite() -> SuiteResult:
     """Two runs in sequence, the second broken."""
     runs = [good(), broken()]
@@ -410,6 +455,7 @@ EVERY = {
     "empty": empty(),
     "aborted": aborted(),
     "hostile": hostile(),
+    "everything": everything(),
     "breakpoint": searched(),
     "connects": searched("connects"),
     "suite": suite(),

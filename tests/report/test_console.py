@@ -23,6 +23,7 @@ from wstui.report.wording import shown
 from wstui.scenario.model import Scenario
 
 WORDS = {
+    "everything": "✓ PASSED",
     "good": "✓ PASSED",
     "broken": "✗ FAILED",
     "limited": "▲ LIMITED",

@@ -2,22 +2,16 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
 
 pytest.importorskip("plotly", reason="the extra `html` is not installed")
 pytest.importorskip("jinja2", reason="the extra `html` is not installed")
 
-from tests.report.example import EVERY, broken, empty, fan_out, hostile, timeline
+from tests.report.example import EVERY, broken, empty, everything, fan_out, hostile, timeline
 from wstui.report.charts import charts, thin
 from wstui.report.html import render
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 
 
 class Page(HTMLParser):
@@ -43,31 +37,6 @@ class Page(HTMLParser):
             self.scripts.append(data)
         elif not self._within:
             self.text += data
-
-
-def browse(path: Path, tmp_path: Path, *flags: str) -> tuple[Page, str]:
-    """The page as a browser has built it, and what its console said."""
-    assert CHROMIUM is not None
-    done = subprocess.run(
-        [
-            CHROMIUM,
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-background-networking",
-            "--enable-logging=stderr",
-            "--virtual-time-budget=2000",
-            f"--user-data-dir={tmp_path / 'profile'}",
-            *flags,
-            "--dump-dom",
-            path.as_uri(),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    return Page(done.stdout), "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -130,13 +99,21 @@ def test_a_long_timeline_is_thinned_without_losing_its_peaks() -> None:
     assert thin(rows[:100], 500) == rows[:100]
 
 
-@needs_chromium
-def test_a_browser_draws_every_chart_on_a_dark_phone_without_a_word_of_complaint(tmp_path: Path) -> None:
-    path = tmp_path / "report.html"
-    path.write_text(render(hostile()), encoding="utf-8")
-    page, console = browse(path, tmp_path, "--window-size=400,800", "--blink-settings=preferredColorScheme=0")
-    plots = [attributes for _, attributes in page.elements if "js-plotly-plot" in (attributes.get("class") or "")]
-    assert len(plots) == 6
-    assert console == ""
-    assert not [attributes for tag, attributes in page.elements if tag == "img" and attributes.get("src") == "x"]
-    assert not [attributes for _, attributes in page.elements if "onerror" in attributes]
+def test_what_a_scenario_asked_for_beyond_the_usual_has_a_section_of_its_own() -> None:
+    text = Page(render(everything())).text
+    for words in (
+        "Tokens", "wrong algorithm", "✗ not as expected",
+        "Subscriptions", "acknowledged", "leaks",
+        "Slow readers", "close 1013: reads too slowly", "3 clients stopped reading; the server ended 2.",
+        "Target, by its own account", "▲ degraded", "40.0 → 44.0 MiB", "claimed 120 connections, clients saw 100",
+        "reconnect", "came back", "gave up", "Fan-out", "price:update", "Without compression",
+    ):  # fmt: skip
+        assert words in text, words
+    for words in ("Tokens", "Subscriptions", "Slow readers", "Target, by", "Fan-out"):
+        assert words not in Page(render(EVERY["good"])).text
+
+
+def test_fan_out_is_drawn_by_percentile() -> None:
+    by_name = {chart.name: chart for chart in charts(everything())}
+    assert [line["name"] for line in by_name["fan-out"].data] == ["spread", "delivery"]
+    assert "fan-out" not in {chart.name for chart in charts(broken())}

@@ -19,10 +19,15 @@ from wstui.scenario.threshold import parse_limit
 MOST_POINTS = 2000
 """A longer timeline is thinned to this many points, so that a day's run still opens on a phone."""
 MOST_MARKS = 200
+QUIET = ("start", "end")
+"""Kinds of events that need no mark: a chart begins and ends there."""
+_NEARBY = 30.0
+"""A limit is shown on the chart where it lies within this multiple of what was measured."""
 
 Row = dict[str, Any]
-_SHARES = (0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9995, 0.9999, 0.99999, 0.999999)
-_NAMED_SHARES = (0, 0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999)
+Line = dict[str, Any]
+_SHARES = (0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9995, 0.9999, 0.99999, 0.999999)
+_NAMED_SHARES = (0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +54,8 @@ def charts(run: Result) -> list[Chart]:
     thinned = f" Each point stands for {len(run.timeline) / len(rows):.0f} s." if len(rows) < len(run.timeline) else ""
     along_time = [_latency(run, rows), _throughput(rows), _connections(rows), _failures(rows), _generator(rows)]
     made = [replace(chart, note=chart.note + thinned, marks=marks) for chart in along_time if chart is not None]
-    curve, distribution = _curve(run), _distribution(run)
-    first = [chart for chart in (curve, *made[:1], distribution) if chart is not None]
-    return [*first, *made[1:]]
+    beside = [_curve(run), *made[:1], _distribution(run), _fan_out(run)]
+    return [*(chart for chart in beside if chart is not None), *made[1:]]
 
 
 def thin(rows: Sequence[Row], most: int = MOST_POINTS) -> list[Row]:
@@ -80,7 +84,18 @@ def _latency(run: Result, rows: Sequence[Row]) -> Chart | None:
     ]
     note = "Per second, from the intended send; logarithmic."
     chart = _chart("latency", "Response time", note, lines, "ms", log=True)
-    return None if chart is None else replace(chart, limits=_limits(run))
+    return None if chart is None else _with_limits(chart, run)
+
+
+def _with_limits(chart: Chart, run: Result) -> Chart:
+    """The chart with the limits of response times that are near enough to be told from the lines."""
+    low, high = _extremes(chart.data)
+    limits = tuple(limit for limit in _limits(run) if low / _NEARBY <= limit[0] <= high * _NEARBY)
+    low, high = min(low, *(limit for limit, _ in limits), low), max(high, *(limit for limit, _ in limits), high)
+    margin = 0.05 * max(math.log10(high / low), 0.5)
+    chart.layout["yaxis"] |= _ladder(low, high)
+    chart.layout["yaxis"]["range"] = [math.log10(low) - margin, math.log10(high) + margin]
+    return replace(chart, limits=limits)
 
 
 def _limits(run: Result) -> tuple[tuple[float, str], ...]:
@@ -123,40 +138,55 @@ def _curve(run: Result) -> Chart | None:
     if chart is None:
         return None
     chart.layout["xaxis"] = {"title": {"text": found.unit}, "rangemode": "tozero"}
-    return chart if found.of == "connects" else replace(chart, limits=_limits(run))
+    return chart if found.of == "connects" else _with_limits(chart, run)
 
 
 def _distribution(run: Result) -> Chart | None:
-    lines = []
-    for family, label, role, dash in (
-        ("response", "response", "third", "solid"),
-        ("roundtrip", "round trip", "first", "dash"),
-        ("connect", "connect", "second", "dot"),
-    ):
-        histogram = histogram_of(run, family)
-        if histogram is None or not histogram.count:
-            continue
-        # A percentile beyond the number of values says nothing.
-        shares = [share for share in _SHARES if share < 1 - 0.5 / histogram.count]
-        quantiles = [value / NS_PER_MS if value is not None else None for value in histogram.quantiles(shares)]
-        lines.append(
-            {
-                "x": [_nines(share) for share in shares],
-                "y": quantiles,
-                "text": [_percentile(share) for share in shares],
-                "name": label,
-                "mode": "lines+markers",
-                "hovertemplate": "%{text}: %{y:.4g} ms",
-                "role": role,
-                "line": {"dash": dash, "width": 2},
-            }
-        )
+    lines = [
+        _percentiles(run, "response", "response", "third", "solid"),
+        _percentiles(run, "roundtrip", "round trip", "first", "dash"),
+        _percentiles(run, "connect", "connect", "second", "dot"),
+        _percentiles(run, "reconnect", "reconnect", "fourth", "dashdot"),
+    ]
     note = "How long the slowest took, over the whole run; logarithmic."
-    chart = _chart("distribution", "Latency by percentile", note, [*lines], "ms", log=True)
+    return _by_percentile("distribution", "Latency by percentile", note, lines)
+
+
+def _fan_out(run: Result) -> Chart | None:
+    lines = [
+        _percentiles(run, "fanout.spread", "spread", "first", "solid"),
+        _percentiles(run, "delivery", "delivery", "fourth", "dash"),
+    ]
+    note = "Spread: from the first receipt anywhere. Delivery: from the server's timestamp. Logarithmic."
+    return _by_percentile("fan-out", "Fan-out by percentile", note, lines)
+
+
+def _percentiles(run: Result, family: str, label: str, role: str, dash: str) -> Line | None:
+    histogram = histogram_of(run, family)
+    if histogram is None or not histogram.count:
+        return None
+    # A percentile beyond the number of values says nothing.
+    shares = [share for share in _SHARES if share < 1 - 0.5 / histogram.count]
+    quantiles = [value / NS_PER_MS if value is not None else None for value in histogram.quantiles(shares)]
+    return {
+        "x": [_nines(share) for share in shares],
+        "y": quantiles,
+        "text": [_percentile(share) for share in shares],
+        "name": label,
+        "mode": "lines+markers",
+        "hovertemplate": "%{text}: %{y:.4g} ms",
+        "role": role,
+        "line": {"dash": dash, "width": 2},
+    }
+
+
+def _by_percentile(name: str, title: str, note: str, lines: Sequence[Line | None]) -> Chart | None:
+    chart = _chart(name, title, note, lines, "ms", log=True)
     if chart is not None:
         chart.layout["xaxis"] = {
             "tickvals": [_nines(share) for share in _NAMED_SHARES],
             "ticktext": [_percentile(share) for share in _NAMED_SHARES],
+            "tickangle": 0,
         }
     return chart
 
@@ -184,6 +214,8 @@ def _connections(rows: Sequence[Row]) -> Chart | None:
         _line(rows, "open", "open", "fourth", "solid", ""),
         _line(rows, "opening", "opening", "second", "dot", ""),
     ]
+    if any(row.get("away") for row in rows):
+        lines.append(_line(rows, "away", "dropped, to come back", "third", "dashdot", ""))
     return _chart("connections", "Clients", "", lines, "clients")
 
 
@@ -214,7 +246,7 @@ def _chart(
     data = [line for line in lines if line]
     if not data:
         return None
-    scale = {"type": "log", **_ladder(data)} if log else {"rangemode": "tozero"}
+    scale = {"type": "log", **_ladder(*_extremes(data))} if log else {"rangemode": "tozero"}
     layout = {
         "xaxis": {"ticksuffix": " s", "rangemode": "tozero"},
         "yaxis": {"title": {"text": unit}, **scale},
@@ -222,11 +254,18 @@ def _chart(
     return Chart(name, title, note, data, layout)
 
 
-def _ladder(data: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Ticks at 1, 2, 5 of each power of ten, or at 1 only where the values span many."""
+def _extremes(data: Sequence[Line]) -> tuple[float, float]:
+    """The smallest and the largest value that a logarithm can show; 1 and 1 without any."""
     values = [value for line in data for value in line["y"] if value]
-    low, high = math.floor(math.log10(min(values, default=1))), math.ceil(math.log10(max(values, default=1)))
-    steps = (1, 2, 5) if high - low <= 3 else (1,)
+    return min(values, default=1.0), max(values, default=1.0)
+
+
+def _ladder(least: float, most: float) -> Line:
+    """Ticks that people would choose: the fewer to a power of ten, the more of those the values span."""
+    low, high = math.floor(math.log10(least)), math.ceil(math.log10(most))
+    steps: Sequence[float] = (1, 2, 5) if high - low <= 3 else (1,)
+    if most < 8 * least:
+        steps = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)
     ticks = [step * 10.0**power for power in range(low, high + 1) for step in steps]
     return {"tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]}
 
@@ -248,7 +287,7 @@ def _line(rows: Sequence[Row], column: str, name: str, role: str, dash: str, uni
 
 
 def _marks(run: Result) -> tuple[tuple[float, str, str, bool], ...]:
-    events = [event for event in run.events if event.kind not in ("start", "end")]
+    events = [event for event in run.events if event.kind not in QUIET]
     return tuple(
         (event.at_s, MARKS.get(event.kind, "·"), _text(event.text), event.kind in ("broken", "shard", "generator"))
         for event in events[:MOST_MARKS]

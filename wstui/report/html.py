@@ -10,10 +10,12 @@ from typing import Any
 import jinja2
 from plotly.offline import get_plotlyjs
 
-from wstui.execution.result import BreakpointSummary, Latency, Result, SuiteResult
-from wstui.report import curve, figures
-from wstui.report.charts import charts
+from wstui.execution.result import Result, SuiteResult
+from wstui.measure.timeline import MARKS
+from wstui.report import figures
+from wstui.report.charts import QUIET, charts
 from wstui.report.findings import findings
+from wstui.report.tables import search, tables
 from wstui.report.wording import (
     name_of,
     peak_clients,
@@ -25,7 +27,7 @@ from wstui.report.wording import (
     verdict_sign,
 )
 
-_QUANTILES = ("mean", "min", "p50", "p90", "p95", "p99", "p999", "max")
+MOST_EVENTS = 500
 
 
 def render(result: Result | SuiteResult) -> str:
@@ -52,6 +54,7 @@ def render(result: Result | SuiteResult) -> str:
     return environment.get_template("report.html.j2").render(
         title=shown(name_of(result)),
         suite=isinstance(result, SuiteResult),
+        skipped=result.skipped if isinstance(result, SuiteResult) else [],
         sign=verdict_sign(result.verdict),
         verdict=result.verdict,
         runs=runs,
@@ -68,6 +71,7 @@ def _template(name: str) -> str:
 
 def _run(run: Result, number: int) -> dict[str, Any]:
     return {
+        "number": number,
         "result": run,
         "name": name_of(run),
         "url": url_of(run),
@@ -79,40 +83,27 @@ def _run(run: Result, number: int) -> dict[str, Any]:
                 "outcome": outcome,
                 "sign": threshold_sign(outcome),
                 "figure": figures.limit_figure(outcome.value, outcome.unit),
+                "used": None if outcome.used is None else round(min(outcome.used, 1.0), 3),
             }
             for outcome in run.verdict.thresholds
         ],
-        "curve": _curve(run.breakpoint),
+        "search": search(run),
         "ramps": ramp_rates(run),
-        "latency": [_row(name, latency) for name, latency in _latencies(run)],
-        "types": sorted(run.messages.by_type.items(), key=lambda item: -item[1]),
+        "tables": tables(run),
+        "marks": _marks(run),
+        "events": [(MARKS.get(event.kind, "·"), event) for event in run.events[:MOST_EVENTS]],
         "failures_total": sum(failure.count for failure in run.failures),
         "charts": [{**asdict(chart), "id": f"chart-{number}-{chart.name}"} for chart in charts(run)],
         "scenario": _pretty(run.scenario),
     }
 
 
-def _curve(found: BreakpointSummary | None) -> dict[str, Any] | None:
-    if found is None:
-        return None
-    rows = [(curve.step_sign(step).tone.value, curve.row(found, step)) for step in curve.points(found)]
-    return {"sentence": found.sentence, "head": curve.head(found), "rows": rows}
-
-
-def _latencies(run: Result) -> list[tuple[str, Latency]]:
-    named = [
-        ("response", run.latency_ms.response),
-        ("round trip", run.latency_ms.round_trip),
-        ("connect", run.latency_ms.connect),
-    ]
-    if run.fanout is not None:
-        named += [("fan-out spread", run.fanout.spread_ms), ("delivery", run.fanout.delivery_ms)]
-    return named
-
-
-def _row(name: str, latency: Latency) -> list[str]:
-    values = [figures.significant(getattr(latency, quantile), 3) for quantile in _QUANTILES]
-    return [name, figures.count(latency.count), *values]
+def _marks(run: Result) -> list[tuple[str, str]]:
+    """What the glyphs on the charts stand for: each kind of event once."""
+    if not run.timeline:
+        return []
+    kinds = dict.fromkeys(event.kind for event in run.events if event.kind not in QUIET)
+    return [(MARKS.get(kind, "·"), kind) for kind in kinds]
 
 
 def _pretty(scenario: dict[str, Any]) -> str:

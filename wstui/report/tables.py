@@ -1,0 +1,253 @@
+"""The tables of a run as plain cells, for a page: what each column means stands in its head."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from wstui.execution.result import FanOutSummary, Latency, Result, SlowReaders, TargetSummary
+from wstui.report import curve, figures
+from wstui.report.wording import Tone, ramp_rates
+
+QUANTILES = ("mean", "min", "p50", "p90", "p95", "p99", "p999", "max")
+MOST_TYPES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One row of a table; `tone` colours its first cell."""
+
+    cells: list[str]
+    tone: Tone = Tone.PLAIN
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table with a title. The first `left` columns hold words, all others numbers; `notes` stand below it.
+
+    `warnings` are sentences about what is not as it should be.
+    """
+
+    title: str
+    head: list[str]
+    lines: list[Line]
+    left: int = 1
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def tables(run: Result) -> list[Table]:
+    """Every table that the run has figures for, in the order in which they are read."""
+    found = (
+        _connections(run),
+        _tokens(run),
+        _subscriptions(run),
+        _slow_readers(run.slow_readers),
+        _latency(run),
+        _fan_out(run.fanout),
+        _messages(run),
+        _types(run),
+        _stages(run),
+        _target(run.target),
+    )
+    return [table for table in found if table is not None]
+
+
+def search(run: Result) -> Table | None:
+    """The curve of latency against load, where the run looked for a limit."""
+    found = run.breakpoint
+    if found is None:
+        return None
+    lines = [Line(curve.row(found, step), curve.step_sign(step).tone) for step in curve.points(found)]
+    return Table("Breakpoint", curve.head(found), lines, notes=(found.sentence,))
+
+
+def _connections(run: Result) -> Table:
+    seen = run.connections
+    numbers = [
+        ("attempted", seen.attempted),
+        ("ready", seen.ready),
+        ("refused", seen.refused),
+        ("timed out", seen.timed_out),
+        ("failed", seen.failed),
+        ("drained", seen.drained),
+        ("dropped later", seen.dropped),
+    ]
+    if seen.reconnect_attempts or seen.reconnects or seen.reconnects_given_up:
+        numbers += [("came back", seen.reconnects), ("gave up", seen.reconnects_given_up)]
+    ramps = tuple(
+        f"{ramp.stage}: {figures.rate(ramp.achieved)} of {figures.rate(ramp.planned)} planned"
+        for ramp in ramp_rates(run)
+    )
+    cells = [*(figures.count(number) for _, number in numbers), figures.percent(seen.success_rate)]
+    return Table("Connections", [*(word for word, _ in numbers), "success"], [Line(cells)], 0, ramps)
+
+
+def _tokens(run: Result) -> Table | None:
+    """Who was let in, where the scenario mixed good tokens with bad ones."""
+    if not run.auth:
+        return None
+    lines = []
+    for row in run.auth:
+        right = row.correct == row.attempted
+        numbers = [figures.count(number) for number in (row.attempted, row.ready, row.refused, row.other)]
+        cells = ["✓ as expected" if right else "✗ not as expected", row.kind.replace("_", " "), row.expected, *numbers]
+        lines.append(Line(cells, Tone.GOOD if right else Tone.BAD))
+    head = ["", "token", "expected", "attempted", "ready", "refused", "other"]
+    return Table("Tokens", head, lines, 3, ("Other: ended without an answer to the token, which proves nothing.",))
+
+
+def _subscriptions(run: Result) -> Table | None:
+    """Clients that asked for some tokens only."""
+    seen = run.subscriptions
+    if seen is None:
+        return None
+    good = seen.acknowledged == seen.asked and not seen.leaks
+    cells = [
+        "✓ kept" if good else "✗ broken",
+        *(figures.count(number) for number in (seen.asked, seen.acknowledged, seen.leaks)),
+    ]
+    note = "Leaks: messages about none of the tokens that a client had asked for."
+    head = ["", "asked", "acknowledged", "leaks"]
+    return Table("Subscriptions", head, [Line(cells, Tone.GOOD if good else Tone.BAD)], notes=(note,))
+
+
+def _slow_readers(seen: SlowReaders | None) -> Table | None:
+    """Clients that did not read, and what became of them."""
+    if seen is None:
+        return None
+    lines = [Line([how, figures.count(number)]) for how, number in seen.endings.items()]
+    lines.append(Line(["stayed to the end", figures.count(max(seen.clients - seen.closed, 0))]))
+    clients = f"{figures.count(seen.clients)} client{'' if seen.clients == 1 else 's'}"
+    note = f"{clients} stopped reading; the server ended {figures.count(seen.closed)}."
+    return Table("Slow readers", ["how they ended", "clients"], lines, notes=(note,))
+
+
+def _latency(run: Result) -> Table:
+    named: list[tuple[str, Latency]] = [
+        ("response", run.latency_ms.response),
+        ("round trip", run.latency_ms.round_trip),
+        ("connect", run.latency_ms.connect),
+    ]
+    if run.latency_ms.reconnect.count:
+        named.append(("reconnect", run.latency_ms.reconnect))
+    if run.fanout is not None:
+        named += [("fan-out spread", run.fanout.spread_ms), ("delivery", run.fanout.delivery_ms)]
+    head = ["", "count", *("p99.9" if quantile == "p999" else quantile for quantile in QUANTILES)]
+    return Table("Latency, ms", head, [Line([name, *_distribution(latency)]) for name, latency in named])
+
+
+def _distribution(latency: Latency) -> list[str]:
+    values = (figures.significant(getattr(latency, quantile), 3) for quantile in QUANTILES)
+    return [figures.count(latency.count), *values]
+
+
+def _fan_out(seen: FanOutSummary | None) -> Table | None:
+    if seen is None:
+        return None
+    rows = [("all", seen.messages, seen.completeness, seen.duplicates, seen.spread_ms)]
+    rows += [
+        (name, kind.messages, kind.completeness, kind.duplicates, kind.spread_ms)
+        for name, kind in list(seen.by_type.items())[:MOST_TYPES]
+    ]
+    lines = [
+        Line(
+            [
+                name,
+                figures.count(messages),
+                figures.percent(completeness),
+                figures.count(duplicates),
+                figures.milliseconds(spread.p50),
+                figures.milliseconds(spread.p99),
+            ]
+        )
+        for name, messages, completeness, duplicates, spread in rows
+    ]
+    notes = ["Completeness: receivers ÷ clients that were open throughout; spread: from the first receipt anywhere."]
+    if seen.late:
+        notes.append(f"{figures.count(seen.late)} receipts came after the time in which a broadcast is followed.")
+    if seen.delivery_ms.offset_ms is not None:
+        offset = figures.signed_ms(seen.delivery_ms.offset_ms)
+        give_or_take = figures.milliseconds(seen.delivery_ms.uncertainty_ms)
+        notes.append(f"Delivery is corrected by the clock offset, {offset} ± {give_or_take}.")
+    head = ["broadcasts", "messages", "completeness", "duplicates", "spread p50", "spread p99"]
+    return Table("Fan-out", head, lines, notes=tuple(notes))
+
+
+def _messages(run: Result) -> Table:
+    seen = run.messages
+    head = ["sent", "received", "sent/s", "received/s", "timed out", "late", "unmatched", "duplicates", "out", "in"]
+    numbers = (seen.timed_out, seen.late, seen.unmatched, seen.duplicates)
+    cells = [
+        figures.count(seen.sent),
+        figures.count(seen.received),
+        figures.rate(seen.sent_per_second),
+        figures.rate(seen.received_per_second),
+        *(figures.count(number) for number in numbers),
+        figures.size(seen.bytes_sent),
+        figures.size(seen.bytes_received),
+    ]
+    if seen.broken_expectations:
+        head.append("not as expected")
+        cells.append(figures.count(seen.broken_expectations))
+    out, back = seen.bytes_sent_inflated, seen.bytes_received_inflated
+    compressed = (out or back) and (out, back) != (seen.bytes_sent, seen.bytes_received)
+    notes = (f"Without compression {figures.size(out)} out, {figures.size(back)} in.",) if compressed else ()
+    return Table("Messages", head, [Line(cells)], 0, notes)
+
+
+def _types(run: Result) -> Table | None:
+    kinds = sorted(run.messages.by_type.items(), key=lambda item: -item[1])
+    if not kinds:
+        return None
+    lines = [Line([kind, figures.count(number)]) for kind, number in kinds[:MOST_TYPES]]
+    notes = (f"… and {len(kinds) - MOST_TYPES} further types.",) if len(kinds) > MOST_TYPES else ()
+    return Table("Messages by type", ["type", "received"], lines, notes=notes)
+
+
+def _stages(run: Result) -> Table | None:
+    lines = [
+        Line(
+            [
+                stage.name,
+                f"{figures.clock(stage.started_s)}–{figures.clock(stage.ended_s)}",
+                figures.count(stage.connections.ready),
+                figures.rate(stage.messages.sent_per_second),
+                figures.rate(stage.messages.received_per_second),
+                figures.milliseconds(stage.latency_ms.response.p50),
+                figures.milliseconds(stage.latency_ms.response.p99),
+                figures.count(stage.messages.timed_out),
+            ]
+        )
+        for stage in run.stages
+    ]
+    head = ["stage", "time", "connected", "sent", "received", "p50", "p99", "timed out"]
+    return Table("Stages", head, lines) if lines else None
+
+
+def _target(seen: TargetSummary | None) -> Table | None:
+    """What the target said of itself, and where that is not what the clients saw."""
+    if seen is None:
+        return None
+    facts = list(_claims(seen))
+    well = seen.state == "healthy" and not seen.troubled
+    sign, tone = ("✓", Tone.GOOD) if well else ("▲", Tone.NEAR)
+    line = Line([f"{sign} {seen.state}", *(value for _, value in facts)], tone)
+    note = "What the server says at /health, /metrics and /stats; clients are the ones to believe."
+    head = ["state", *(word for word, _ in facts)]
+    return Table("Target, by its own account", head, [line], notes=(note,), warnings=tuple(seen.differences))
+
+
+def _claims(seen: TargetSummary) -> Iterator[tuple[str, str]]:
+    yield "polls in trouble", f"{figures.count(seen.troubled)} of {figures.count(seen.polls)}"
+    if seen.connections_claimed is not None:
+        claimed, clients = figures.count(seen.connections_claimed), figures.count(seen.connections_open)
+        yield "connections claimed / open", f"{claimed} / {clients}"
+    if seen.delivered_claimed is not None:
+        claimed, received = figures.count(seen.delivered_claimed), figures.count(seen.delivered_received)
+        yield "deliveries claimed / received", f"{claimed} / {received}"
+    if seen.memory_first_mib is not None and seen.memory_last_mib is not None:
+        first, last = figures.significant(seen.memory_first_mib, 3), figures.significant(seen.memory_last_mib, 3)
+        yield "memory", f"{first} → {last} MiB"
+    if seen.memory_growth_mib_per_hour is not None:
+        yield "growth under steady load", figures.limit_figure(seen.memory_growth_mib_per_hour, "MiB/h")
