@@ -303,6 +303,9 @@ class FakeSession:
     def skip(self) -> None:
         self.commands.append(("skip",))
 
+    def redistribute(self) -> None:
+        self.commands.append(("redistribute",))
+
     def drain(self) -> None:
         self.commands.append(("drain",))
         self.ended.set()

@@ -305,7 +305,12 @@ async def test_the_palette_offers_every_action() -> None:
     async with running(size=(120, 60)) as (app, pilot, session):
         commands = {command.title: command for command in app.get_system_commands(app.screen)}
         for binding in Controls.BINDINGS:
-            known = binding.description in commands or binding.id in ("view.result", "scenario.runs", "scenario.open")  # type: ignore[union-attr]
+            known = binding.description in commands or binding.id in (
+                "view.result",
+                "scenario.runs",
+                "scenario.open",
+                "load.redistribute",
+            )  # type: ignore[union-attr]
             assert known, binding
         commands["Up"].callback()
         await until(lambda: bool(session.commands), pilot)

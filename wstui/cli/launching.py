@@ -57,6 +57,10 @@ class Launched:
         """See Steerable."""
         self.suite.skip()
 
+    def redistribute(self) -> None:
+        """See Steerable."""
+        self.suite.redistribute()
+
     def drain(self) -> None:
         """See Steerable."""
         self.suite.drain()

@@ -13,6 +13,7 @@ from wstui.cli.exits import USAGE, fail
 from wstui.cli.options import flags_of
 from wstui.cli.resuming import earlier_results, first_of
 from wstui.execution.suite import SuiteRun
+from wstui.fleet.transport import FleetError
 from wstui.scenario.checks import warnings
 from wstui.scenario.errors import BadValue, ScenarioError, describe
 from wstui.scenario.model import Suite
@@ -47,11 +48,14 @@ def prepare(names: tuple[str, ...], options: dict[str, Any], environ: Mapping[st
     for scenario in scenarios[first:]:
         for warning in warnings(scenario):
             click.echo(f"wstui: {warning}", err=True)
-    return SuiteRun(
-        scenarios,
-        name=name if len(scenarios) > 1 else scenarios[0].name,
-        cooldown_s=cooldown_s,
-        probe_first=not options["no_probe"],
-        first=first,
-        earlier=earlier,
-    )
+    try:
+        return SuiteRun(
+            scenarios,
+            name=name if len(scenarios) > 1 else scenarios[0].name,
+            cooldown_s=cooldown_s,
+            probe_first=not options["no_probe"],
+            first=first,
+            earlier=earlier,
+        )
+    except FleetError as error:
+        fail(str(error), USAGE)

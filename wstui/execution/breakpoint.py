@@ -98,6 +98,10 @@ class BreakpointRun:
         self._ended = "ended by the operator before it was known more precisely"
         self._steering.ended = True
 
+    def redistribute(self) -> None:
+        """See Steerable."""
+        self._run.redistribute()
+
     def drain(self) -> None:
         """See Steerable."""
         self._run.drain()

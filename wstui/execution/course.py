@@ -8,12 +8,13 @@ from collections.abc import Callable
 from wstui.execution.plan import Plan, PlanClock
 from wstui.execution.status import Turn
 from wstui.fleet.fleet import Fleet
-from wstui.load.command import Arrive, Pace, Pause, Ramp, Resume
+from wstui.load.command import Arrive, Command, Pace, Pause, Ramp, Resume
 from wstui.load.ramp import RampLine
 from wstui.scenario.model import Scenario, Stage
 from wstui.scenario.population import arrivals
 
 NS = 1_000_000_000
+CATCH_UP_NS = 3 * NS
 
 
 class Course:
@@ -135,6 +136,20 @@ class Course:
     def lead(self, to: int, over_s: float) -> None:
         """Lead the number of clients to `to` within `over_s` seconds."""
         self._lead(to, over_s, by_operator=True)
+
+    def catch_up(self) -> list[Command]:
+        """What leads load processes that begin now to where the others are, without a rush."""
+        now_ns, stage = self.plan_ns, self.plan.stage
+        left_ns = max(self._line.start_ns + self._line.over_ns - now_ns, CATCH_UP_NS)
+        commands: list[Command] = [Pace(round(self.every_s * NS)), Ramp(self._line.to, left_ns)]
+        if stage.arrive:
+            # Other numbers than those which the lost ones had: some of these have come already.
+            over_ns = round((stage.over - self.plan.elapsed_s(self.plan.index, now_ns)) * NS)
+            commands.append(
+                Arrive(self._visitors, round(stage.arrive * NS), max(0, over_ns), round((stage.stay or 0.0) * NS))
+            )
+            self._visitors += arrivals(stage) + 1
+        return [*commands, Pause()] if self._clock.paused else commands
 
     def keep_pace(self, every_s: float) -> None:
         """Let each client send every `every_s` seconds; 0 is a closed loop."""

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from wstui.execution.course import Course
 from wstui.execution.health import Endpoints
+from wstui.execution.losses import Losses
 from wstui.execution.record import Recorder
 from wstui.execution.result import Result
 from wstui.execution.seconds import Seconds
@@ -23,7 +24,7 @@ from wstui.execution.watch import Watch
 from wstui.fleet.choice import transport_of
 from wstui.fleet.fleet import Fleet
 from wstui.fleet.sum import Sum
-from wstui.fleet.transport import Transport
+from wstui.fleet.transport import FleetError, Transport
 from wstui.load.command import Abort, Command, Drain, Go
 from wstui.scenario.model import Scenario
 
@@ -55,6 +56,8 @@ class Run:
         self._paused_s = 0.0
         self._target: TargetWatch | None = None
         self._watching: asyncio.Task[None] | None = None
+        self._taking_over: asyncio.Task[None] | None = None
+        self._losses = Losses(self._fleet)
         self._result: Result | None = None
         self._picture = Picture(scenario, socket.gethostname())
         self._status = self._picture.first()
@@ -85,6 +88,10 @@ class Run:
     def skip(self) -> None:
         """See Steerable."""
         self._post(self._skip)
+
+    def redistribute(self) -> None:
+        """See Steerable."""
+        self._post(self._redistribute)
 
     def drain(self) -> None:
         """See Steerable."""
@@ -160,8 +167,9 @@ class Run:
             self._write_row()
             await self._finish(self._end)
         finally:
-            if self._watching is not None:
-                self._watching.cancel()
+            for task in (self._watching, self._taking_over):
+                if task is not None:
+                    task.cancel()
             await self._fleet.close()
         return self._conclude()
 
@@ -250,11 +258,27 @@ class Run:
             self._fleet.send(command)
 
     def _shard_lost(self, shard: int, reason: str, at_ns: int) -> None:
-        if self._state not in (State.FINISHED, State.ABORTED):
-            box = self._fleet.box_of(shard)
-            where = f" on {box}" if box else ""
-            self._recorder.mark(self._seconds.since_s(at_ns), "shard", f"shard {shard}{where} lost: {reason}")
+        if self._state not in (State.FINISHED, State.ABORTED) and (text := self._losses.tell(shard, reason)):
+            self._recorder.mark(self._seconds.since_s(at_ns), "shard", text)
             self._wake.set()
+
+    def _redistribute(self) -> None:
+        if self._state not in (State.RUNNING, State.PAUSED):
+            return
+        orphans = self._fleet.orphans()
+        if not orphans:
+            self._mark("operator", "operator: redistribute not done, no load process is lost")
+            return
+        self._mark("operator", f"operator: redistribute the load of {len(orphans)} lost load processes")
+        self._taking_over = asyncio.create_task(self._take_over(orphans))
+
+    async def _take_over(self, orphans: list[int]) -> None:
+        try:
+            await self._fleet.replace(orphans, lambda: [Go(self._seconds.at_ns), *self._course.catch_up()])
+        except FleetError as error:
+            self._mark("shard", f"the load can't be redistributed: {error}")
+        else:
+            self._mark("shard", self._losses.taken_over(orphans))
 
     # -- the end -----------------------------------------------------------------------------------------------
 

@@ -90,6 +90,10 @@ class SuiteRun:
         else:
             self._run.skip()
 
+    def redistribute(self) -> None:
+        """See Steerable."""
+        self._run.redistribute()
+
     def drain(self) -> None:
         """See Steerable."""
         self._stopped = True

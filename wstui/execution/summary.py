@@ -8,6 +8,7 @@ from datetime import datetime
 
 import msgspec
 
+from wstui.execution.boxes import box_statuses, left_behind, ports_limit
 from wstui.execution.course import Course
 from wstui.execution.figures import Scope, failure_rate, failures_of
 from wstui.execution.plan import Plan
@@ -173,7 +174,7 @@ class Picture:
 
 def _generator(fleet: Fleet, sent: int, late: int, limited: tuple[str, ...]) -> GeneratorStatus:
     shards = []
-    files = files_limit = ports = ports_limit = 0
+    files = files_limit = ports = 0
     for number, snapshot in sorted(fleet.latest().items()):
         health = snapshot.health
         alive = fleet.alive(number)
@@ -192,7 +193,6 @@ def _generator(fleet: Fleet, sent: int, late: int, limited: tuple[str, ...]) -> 
             files += health.files
             files_limit += health.files_limit
             ports += health.ports
-            ports_limit = health.ports_limit  # one pool for all processes of this host
     return GeneratorStatus(
         tuple(shards),
         max((s.cpu for s in shards), default=0.0),
@@ -200,10 +200,12 @@ def _generator(fleet: Fleet, sent: int, late: int, limited: tuple[str, ...]) -> 
         files,
         files_limit,
         ports,
-        ports_limit,
+        ports_limit(fleet),
         late,
         late / sent if sent else 0.0,
         limited,
+        box_statuses(fleet),
+        *left_behind(fleet),
     )
 
 

@@ -53,12 +53,14 @@ class Watch:
     def _look_at_shards(self) -> None:
         for shard in self._fleet.latest():
             silent = self._fleet.alive(shard) and self._fleet.age_s(shard) > SILENT_S
+            box = self._fleet.box_of(shard)
+            where = f"shard {shard} on {box}" if box else f"shard {shard}"
             if silent and shard not in self._silent:
                 self._silent.add(shard)
-                self._mark("shard", f"shard {shard} silent for {SILENT_S:g} s")
+                self._mark("shard", f"{where} silent for {SILENT_S:g} s")
             elif not silent and shard in self._silent and self._fleet.alive(shard):
                 self._silent.discard(shard)
-                self._mark("shard", f"shard {shard} speaks again")
+                self._mark("shard", f"{where} speaks again")
 
     def _look_at_thresholds(self, active_s: float) -> str:
         self.outcomes = judge(self._scenario, self._recorder, active_s, final=False)

@@ -26,6 +26,7 @@ class Fleet(Books):
         self._transport = transport
         self._on_lost = on_lost
         self._specs: dict[int, Spec] = {}
+        self._numbers = 0  # given so far
         self._members: list[int] = []  # who hears commands
         self._joined: dict[int, Joined] = {}
         self._finished: set[int] = set()
@@ -42,6 +43,7 @@ class Fleet(Books):
         """Start every shard and wait until each has understood its specification. Raises FleetError."""
         members = {spec.shard: spec for spec in specs}
         self._specs |= members
+        self._numbers = len(members)
         self._tasks = [asyncio.create_task(self._listen())]
         await self._transport.start(members)
         self._members.extend(members)
@@ -155,6 +157,10 @@ class Fleet(Books):
         """How many shards there have been in all."""
         return len(self._specs)
 
+    def members(self) -> Sequence[int]:
+        """Every shard that was ever given commands."""
+        return tuple(self._members)
+
     def boxes(self) -> Sequence[Box]:
         """The machines that make load; none where it is this one."""
         return self._transport.boxes()
@@ -174,17 +180,16 @@ class Fleet(Books):
         """The lost shards whose clients nobody has taken over."""
         return sorted(shard for shard in self.lost if shard in self._specs and shard not in self._replaced)
 
-    async def replace(
-        self, lost: Sequence[int], at_ns: Callable[[], int], catch_up: Callable[[], list[Command]]
-    ) -> None:
+    async def replace(self, lost: Sequence[int], catch_up: Callable[[], list[Command]]) -> None:
         """Start a shard in the place of each lost one, with the same clients; raises FleetError.
 
-        Waits until the lost ones are surely gone, so that no client is there twice. `at_ns` tells how long the run
-        has lasted, `catch_up` the commands that lead a shard that has just begun to where the others are.
+        Waits until the lost ones are surely gone, so that no client is there twice. `catch_up` gives the commands
+        that lead a shard that has just begun to where the others are, Go first.
         """
         self._replaced.update(lost)
-        first = max(self._specs) + 1
-        heirs = {first + index: self._specs[shard] for index, shard in enumerate(lost)}
+        # A number is never given twice: whoever had it may yet be heard.
+        heirs = {self._numbers + index: self._specs[shard] for index, shard in enumerate(lost)}
+        self._numbers += len(heirs)
         self._specs |= heirs
         try:
             await asyncio.sleep(max(self._left_s(shard) for shard in lost))

@@ -47,6 +47,7 @@ class Controls(Screen[None]):
         key("p", "pace", "Pace", "load.pace", "Set how often each client sends"),
         key("right_square_bracket", "skip", "Skip", "load.skip", "Next phase, skips a cooldown", display="]"),
         key("a", "stop", "Stop", "load.stop", "Drain or abort", shown=True),
+        key("R", "redistribute", "Redistribute", "load.redistribute", "Give lost load to those left", shown=True),
         key("f", "freeze", "Freeze", "view.freeze", "Freeze the view, the run goes on"),
         key("g", "scale", "Log/linear", "view.scale", "Log or linear axis"),
         key("w", "window", "Window", "view.window", "Window 1, 5, 15 min, all"),
@@ -97,6 +98,8 @@ class Controls(Screen[None]):
             return False
         if action == "result":
             return self.runner.done.is_set()
+        if action == "redistribute":
+            return self._status.generator.left_behind > 0 and not self._status.state.ended
         return True
 
     def label_of(self, action: str) -> str | None:
@@ -155,6 +158,12 @@ class Controls(Screen[None]):
             if every_s
             else "each client sends as soon as its reply is there"
         )
+
+    def action_redistribute(self) -> None:
+        """Let others make the load of those that were lost."""
+        own = self._status.generator
+        self.session.redistribute()
+        self.owner.say(f"{count(own.left_behind_clients)} clients of {own.left_behind} lost processes go to those left")
 
     def action_skip(self) -> None:
         """End the current stage or cooldown."""

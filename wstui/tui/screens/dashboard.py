@@ -10,6 +10,7 @@ from wstui.tui.runner import Runner
 from wstui.tui.screens.controls import Controls
 from wstui.tui.widgets import faces
 from wstui.tui.widgets.banner import Banner
+from wstui.tui.widgets.boxes import Boxes
 from wstui.tui.widgets.connections import Connections
 from wstui.tui.widgets.errors import Errors
 from wstui.tui.widgets.events import Events
@@ -60,6 +61,7 @@ class Dashboard(Controls):
             for name in _TILES:
                 yield Tile(id=name)
         yield Banner(id="banner")
+        yield Boxes(id="boxes")
         with Horizontal(id="body"):
             with Vertical(id="charts"):
                 yield Latency()
@@ -103,6 +105,9 @@ class Dashboard(Controls):
         paused = "warn" if status.state is State.PAUSED else "rule"
         self.set_class(bool(status.generator.limited_by), "-limited")
         self.query_one(Banner).show(status.generator.limited_by)
+        self.set_class(bool(status.generator.boxes), "-boxes")
+        if self.query_one(Boxes).show(status.generator, paused):
+            self.refresh_bindings()
         self.query_one(PhaseBar).show(status)
         for name, face in _TILES.items():
             self.query_one(f"#{name}", Tile).show(face(status, self.history))

@@ -1,0 +1,75 @@
+"""How the machines that make load are doing, each in one line."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from wstui.execution.status import BoxStatus
+from wstui.fleet.fleet import Fleet
+
+STALE_S = 1.0
+LOST_S = 3.0
+"""Shards that hear nothing for this long drain by themselves: of a machine that is silent so long, no load is left."""
+SLOW_MS = 250.0
+SLOW_LAG_MS = 100.0
+_NS_PER_MS = 1e6
+
+
+def mark_of(alive: bool, age_s: float, round_trip_ms: float | None, lag_ms: float) -> str:
+    """ "lost" (gone, or silent for 3 s), "stale" (silent for 1 s), "slow" (answers or loops late), or "ok"."""
+    if not alive or age_s > LOST_S:
+        return "lost"
+    if age_s > STALE_S:
+        return "stale"
+    late = round_trip_ms is not None and round_trip_ms > SLOW_MS
+    return "slow" if late or lag_ms > SLOW_LAG_MS else "ok"
+
+
+def box_statuses(fleet: Fleet) -> tuple[BoxStatus, ...]:
+    """Each machine; none where the load is made on this one."""
+    now_ns = time.monotonic_ns()
+    latest = fleet.latest()
+    found = []
+    for box in fleet.boxes():
+        there = [shard for shard in box.shards if fleet.alive(shard)]
+        health = [latest[shard].health for shard in there if shard in latest]
+        # A machine that answers may still have a load process that does not.
+        ages = [fleet.age_s(shard) for shard in there if shard in latest] or [(now_ns - box.heard_ns) / 1e9]
+        lag_ms = max((h.loop_lag_ns for h in health), default=0) / _NS_PER_MS
+        round_trip_ms = None if box.round_trip_ns is None else box.round_trip_ns / _NS_PER_MS
+        found.append(
+            BoxStatus(
+                box.name,
+                mark_of(box.alive and bool(there), max(ages), round_trip_ms, lag_ms),
+                len(box.shards),
+                len(box.shards) - len(there),
+                sum(latest[shard].counters.open for shard in there if shard in latest),
+                max((h.cpu for h in health), default=0.0),
+                lag_ms,
+                max(ages),
+                round_trip_ms,
+                box.reason,
+            )
+        )
+    return tuple(found)
+
+
+def ports_limit(fleet: Fleet) -> int:
+    """The local ports of all machines together: the processes of each share one pool."""
+    pools: dict[str, int] = {}
+    for shard, snapshot in fleet.latest().items():
+        if fleet.alive(shard):
+            pools[fleet.box_of(shard)] = snapshot.health.ports_limit
+    return sum(pools.values())
+
+
+def left_behind(fleet: Fleet) -> tuple[int, int]:
+    """How many lost load processes nobody has taken over, and the clients that went with them."""
+    orphans = fleet.orphans()
+    return len(orphans), sum(fleet.clients_lost(shard) for shard in orphans)
+
+
+def named(names: Sequence[str]) -> str:
+    """Names as people say them: "box1, box2 and box3"."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
