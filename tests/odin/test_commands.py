@@ -89,3 +89,14 @@ def test_a_port_in_use_is_one_line(workers: str) -> None:
 def test_a_nats_server_that_is_none_is_named(tmp_path: Path) -> None:
     with pytest.raises(BrokerNotFound, match="not a program"):
         find_nats_server({"NATS_SERVER": str(tmp_path)})
+
+
+@pytest.mark.parametrize(
+    ("given", "environment", "level"),
+    [(None, "", "info"), ("debug", "error", "debug"), (None, "WARN", "warning"), (None, "verbose", "info")],
+)
+def test_a_log_level_of_other_programs_making_stops_no_server(
+    given: str | None, environment: str, level: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOG_LEVEL", environment)
+    assert commands._level(given) == level

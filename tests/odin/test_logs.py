@@ -6,7 +6,7 @@ import json
 import logging
 import sys
 
-from wstui.odin.logs import JsonLines, TextLines
+from wstui.odin.logs import DEBUG_PER_SECOND, JsonLines, Sample, TextLines
 
 
 def record(message: str, **extra: object) -> logging.LogRecord:
@@ -36,3 +36,20 @@ def test_an_exception_is_told() -> None:
         made = record("failed", exc_info=sys.exc_info())
     assert "no good" in TextLines().format(made)
     assert "no good" in json.loads(JsonLines().format(made))["exception"]
+
+
+def test_of_thousands_of_clients_that_fare_alike_a_few_are_named_and_the_others_counted() -> None:
+    sample = Sample()
+
+    def passing(second: float, message: str, level: int = logging.DEBUG) -> logging.LogRecord | None:
+        made = record(message)
+        made.created, made.levelno = second, level
+        return made if sample.filter(made) else None
+
+    passed = [made for number in range(5000) if (made := passing(7 + number / 5000, "refused"))]
+    assert len(passed) == DEBUG_PER_SECOND
+    assert passing(7.5, "client closed") and passing(7.5, "refused", logging.INFO)
+    later = passing(8.0, "refused")
+    assert later is not None and f"skipped={5000 - DEBUG_PER_SECOND}" in TextLines().format(later)
+    after = passing(8.1, "refused")
+    assert after is not None and "skipped" not in TextLines().format(after)

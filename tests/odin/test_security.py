@@ -9,11 +9,13 @@ import hmac
 import json
 import logging
 import os
+import socket
 import struct
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+import psutil
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -23,6 +25,7 @@ from websockets.exceptions import ConnectionClosed
 from tests.odin.target import SECRET, WAIT_S, client, get_json, pinged, serving, until
 from tests.odin.test_liveness import UPGRADE
 from wstui.odin.server import OdinServer
+from wstui.odin.serving import open_files
 from wstui.odin.stats import Phase
 from wstui.odin.token import Verifier, sign
 
@@ -209,8 +212,29 @@ async def test_more_half_open_handshakes_than_allowed_are_dropped_at_once() -> N
         attackers = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(50)]
         await until(lambda: server.stats.refused == {"too many handshakes": 30})
         assert server.stats.phases[Phase.HANDSHAKE] == 20
+        async with client(server) as newcomer:  # the oldest goes, not the one that has just come
+            await well(newcomer)
         for _, writer in attackers:
             writer.close()
+
+
+async def test_thousands_of_half_open_handshakes_cost_little_and_lock_nobody_out() -> None:
+    open_files()
+    process, count = psutil.Process(), 2_500
+    async with undisturbed(handshakes=1_000) as server:
+        before = process.memory_info().rss
+        with ExitStack() as stack:
+            for number in range(count):
+                sock = stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+                if number % 2:
+                    sock.sendall(b"GET /ws HTTP/1.1\r\nCookie: " + b"x" * 4_000)
+                if number % 100 == 0:
+                    await asyncio.sleep(0)
+            await until(lambda: server.stats.refused == {"too many handshakes": count - 1_000})
+            async with client(server) as newcomer:
+                await well(newcomer)
+            assert (await get_json(server, "/health"))["status"] == "healthy"
+            assert process.memory_info().rss - before < 64 << 20
 
 
 FLOODS = {

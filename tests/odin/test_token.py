@@ -61,6 +61,7 @@ def test_a_signed_token_names_its_user_and_lasts_a_day() -> None:
         (jwt.encode({"userId": "ann"}, SECRET), "token without expiry"),
         (jwt.encode(claims(userId=None), SECRET), "token without user"),
         (jwt.encode(claims(userId=["ann"]), SECRET), "token without user"),
+        (jwt.encode(claims(userId=True), SECRET), "token without user"),
         (jwt.encode(claims(exp="soon"), SECRET), "malformed token"),
         ("", "malformed token"),
         ("a.b.c", "malformed token"),
@@ -71,6 +72,13 @@ def test_a_signed_token_names_its_user_and_lasts_a_day() -> None:
 )
 def test_a_bad_token_is_refused_with_its_reason(token: str, reason: str) -> None:
     assert refusal(Verifier.by_secret(SECRET), token) == reason
+
+
+@pytest.mark.parametrize("exp", [10**1000, str(1 << 40), (1 << 40) + 0.5])
+def test_an_expiry_of_any_size_or_form_is_a_time(exp: object) -> None:
+    verifier = Verifier.by_secret(SECRET)
+    token = jwt.encode(claims(exp=exp), SECRET)
+    assert [verifier.verify(token) for _ in range(2)] == ["ann", "ann"]
 
 
 @pytest.mark.parametrize("algorithm", ["none", "None", "NONE", "nOnE", ""])

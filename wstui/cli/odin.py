@@ -21,11 +21,9 @@ _log = logging.getLogger("wstui.odin")
 _logging_options = [
     click.option(
         "--log-level",
-        envvar="LOG_LEVEL",
         type=click.Choice(LEVELS, case_sensitive=False),
-        default="info",
-        show_default=True,
-        help="How much is logged on stderr [env: LOG_LEVEL].",
+        default=None,
+        help="How much is logged on stderr [env: LOG_LEVEL; default: info].",
     ),
     click.option("--log-json", is_flag=True, help="Log JSON lines instead of text."),
     click.option("--die-with-parent", is_flag=True, help="End when the starting process ends, even by kill -9."),
@@ -119,7 +117,7 @@ def server(
     compression: bool,
     faults: tuple[str, ...],
     fault_seed: int,
-    log_level: str,
+    log_level: str | None,
     log_json: bool,
     die_with_parent: bool,
 ) -> None:
@@ -127,7 +125,8 @@ def server(
 
     When it is ready it prints one line on stdout: `ready ws://HOST:PORT/ws`. SIGTERM and SIGINT end it cleanly.
     """
-    _begin(log_level, log_json, die_with_parent)
+    level = _level(log_level)
+    _begin(level, log_json, die_with_parent)
     mode = AuthMode(auth)
     try:
         parsed_faults = parse_faults(list(faults), fault_seed)
@@ -169,7 +168,7 @@ def server(
                 secret,
                 workers,
                 embedded_nats=embedded_nats,
-                log_level=log_level,
+                log_level=level,
                 log_json=log_json,
             )
         )
@@ -197,7 +196,7 @@ def publisher(
     size: int,
     tokens: str,
     seed: int | None,
-    log_level: str,
+    log_level: str | None,
     log_json: bool,
     die_with_parent: bool,
 ) -> None:
@@ -211,7 +210,7 @@ def publisher(
     names = tuple(dict.fromkeys(name.strip().upper() for name in tokens.split(",") if name.strip()))
     if not names or not all(name.isalnum() for name in names):
         raise click.UsageError(f"--tokens {tokens!r}: write names of letters and digits, such as BTC,ETH")
-    _begin(log_level, log_json, die_with_parent)
+    _begin(_level(log_level), log_json, die_with_parent)
     plan = Plan(tokens=names, speed=speed, rate=rate, size=size, seed=seed)
     _run(lambda: publish(nats_url, plan))
 
@@ -230,6 +229,12 @@ def token(user: str, ttl: float, secret_file: Path | None) -> None:
     if secret is None:
         click.echo("JWT_SECRET is not set: signed with the development secret", err=True)
     click.echo(sign(user, secret or DEVELOPMENT_SECRET, ttl))
+
+
+def _level(given: str | None) -> str:
+    """The level of the flag, or else of the environment; a LOG_LEVEL of other programs' making is passed over."""
+    text = (given or os.environ.get("LOG_LEVEL", "")).strip().lower()
+    return text if text in LEVELS else {"warn": "warning"}.get(text, "info")
 
 
 def _begin(log_level: str, log_json: bool, die_with_parent: bool) -> None:

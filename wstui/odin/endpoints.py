@@ -11,11 +11,13 @@ from websockets.datastructures import Headers
 from websockets.http11 import Response
 
 from wstui.odin.faults import Faults
+from wstui.odin.negotiation import quality
 from wstui.odin.prometheus import CONTENT_TYPE, exposition
 from wstui.odin.responses import json_response, response
 from wstui.odin.stats import Phase, Stats
 
 _LIE = 1.1
+_TEXT = ("text/plain", "application/openmetrics-text")
 
 
 class Endpoints:
@@ -111,4 +113,5 @@ def _wants_prometheus(query: str, headers: Headers) -> bool:
     if wanted:
         return wanted == "prometheus"
     accept = ",".join(headers.get_all("Accept"))
-    return "text/plain" in accept or "application/openmetrics-text" in accept
+    # Programs that take anything, or both alike, get JSON; one that scrapes asks for text first.
+    return max(quality(accept, name) for name in _TEXT) > quality(accept, "application/json")

@@ -1,4 +1,7 @@
-"""Structured logs on stderr: one line for each event, as text or as JSON, control characters escaped."""
+"""Structured logs on stderr: one line for each event, as text or as JSON, control characters escaped.
+
+What happens to single clients is told at level debug, and only of a few.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import json
 import logging
 import sys
 from datetime import UTC, datetime
+
+DEBUG_PER_SECOND = 10
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -23,11 +28,38 @@ def set_up_logs(level: str, as_json: bool, worker: int | None = None) -> None:
             return True
 
         handler.addFilter(name_worker)
+    handler.addFilter(Sample())
     handler.setFormatter(JsonLines() if as_json else TextLines())
     logger = logging.getLogger("wstui.odin")
     logger.handlers[:] = [handler]
     logger.propagate = False
     logger.setLevel(level.upper())
+
+
+class Sample(logging.Filter):
+    """Lets `DEBUG_PER_SECOND` lines of each kind pass in a second: what befalls one client befalls thousands.
+
+    The next line of that kind says in `skipped` how many did not.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen: dict[str, tuple[int, int, int]] = {}  # second, passed in it, skipped since the last that passed
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line is written."""
+        if record.levelno > logging.DEBUG:
+            return True
+        second, passed, skipped = self._seen.get(record.msg, (0, 0, 0))
+        if second != int(record.created):
+            second, passed = int(record.created), 0
+        if passed >= DEBUG_PER_SECOND:
+            self._seen[record.msg] = (second, passed, skipped + 1)
+            return False
+        self._seen[record.msg] = (second, passed + 1, 0)
+        if skipped:
+            record.skipped = skipped
+        return True
 
 
 class JsonLines(logging.Formatter):

@@ -12,7 +12,8 @@ from websockets.frames import CloseCode
 
 from wstui.odin.admission import Admission
 from wstui.odin.board import StatsBoard
-from wstui.odin.connection import Connection, Context
+from wstui.odin.connection import Connection
+from wstui.odin.context import Context
 from wstui.odin.deadlines import Deadlines
 from wstui.odin.deduplication import Deduplication
 from wstui.odin.dialogue import Dialogue

@@ -17,6 +17,7 @@ DAY_S = 86_400.0
 TOKEN_MAX = 4096
 TOKENS_KNOWN = 4096
 SECRET_MIN = 32
+LATEST = 1 << 53  # a time after every other: no float of the clock passes it
 
 # The server says once at its start that a secret is short; PyJWT would say it again for every token.
 warnings.filterwarnings("ignore", category=jwt.InsecureKeyLengthWarning)
@@ -54,7 +55,7 @@ class Verifier:
     def __init__(self, key: Any, algorithm: str) -> None:
         self.algorithm = algorithm
         self._key = key
-        self._known: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
+        self._known: OrderedDict[bytes, tuple[str, int]] = OrderedDict()
 
     @classmethod
     def by_secret(cls, secret: str) -> Self:
@@ -95,11 +96,11 @@ class Verifier:
             return known[0]
         claims = self._decode(token)
         user = claims.get("userId", claims.get("sub"))
-        if not isinstance(user, str | int) or user == "":
+        if not isinstance(user, str | int) or isinstance(user, bool) or user == "":
             raise TokenRefused("token without user")
         if len(self._known) >= TOKENS_KNOWN:
             self._known.popitem(last=False)
-        self._known[digest] = (str(user), float(claims["exp"]))
+        self._known[digest] = (str(user), min(int(claims["exp"]), LATEST))
         return str(user)
 
     def _decode(self, token: str) -> dict[str, Any]:
