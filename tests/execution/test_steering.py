@@ -13,6 +13,7 @@ from tests.servers.server import Server, until
 from tests.servers.talk import Late, Stubborn
 from wstui.execution.run import Run
 from wstui.execution.status import State
+from wstui.report.console import summary
 from wstui.scenario.model import Scenario, Stage
 
 
@@ -98,7 +99,7 @@ async def test_a_ramp_of_the_operator_ends_at_the_exact_number_up_and_down() -> 
 async def test_a_new_pace_is_taken_up_by_every_client() -> None:
     async with Server() as server, steered(server.url, every=60, timeout=1) as run:
         await until(lambda: run.open == 10)
-        assert server.messages["ping"] == 0
+        assert server.messages["ping"] <= 1  # one of ten may be due at once
         run.run.pace(0.02)
         await until(lambda: server.messages["ping"] > 200)
         assert run.run.status.every_s == 0.02
@@ -179,7 +180,9 @@ async def test_an_abort_drops_every_connection_at_once() -> None:
         await until(lambda: not server.live)
         assert server.ends == {"lost": 10}
     c = finished.counters
-    assert c.sent > c.matched + c.reply_timeouts == 0
+    assert c.matched + c.reply_timeouts == 0
+    assert c.abandoned == c.sent == finished.result.messages.abandoned, "what was in flight is counted"
+    assert f"abandoned {c.sent}" in summary(finished.result)
     assert finished.failures == {}, "what we cut off is nobody's failure"
     assert finished.result.verdict.aborted
     assert finished.result.verdict.reason == "aborted by the operator"

@@ -140,12 +140,6 @@ def test_claims_in_any_shape_are_read_or_left_out() -> None:
     assert read_claims(Answer(fault="timed out"), Answer(), Answer(), 0).shown.state == "unhealthy"
 
 
-@pytest.fixture
-def quick_polls(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(target, "EVERY_S", 0.2)
-
-
-@pytest.mark.usefixtures("quick_polls")
 async def test_a_server_whose_counters_lie_is_caught_and_an_honest_one_is_not() -> None:
     found = {}
     for faults in ((), ("lie",)):
@@ -159,7 +153,7 @@ async def test_a_server_whose_counters_lie_is_caught_and_an_honest_one_is_not() 
 
             talking = asyncio.create_task(talk())
             url = f"ws://127.0.0.1:{server.port}/ws"
-            asked = scenario(url, clients=20, hold=1.5, every=0.5, health="auto")
+            asked = scenario(url, clients=20, hold=1.5, every=0.5, health="auto", health_every=0.2)
             found[faults] = (await finish(asked)).result
             talking.cancel()
     honest, lying = found[()], found[("lie",)]
@@ -167,16 +161,16 @@ async def test_a_server_whose_counters_lie_is_caught_and_an_honest_one_is_not() 
     assert honest.target.delivered_claimed == pytest.approx(honest.target.delivered_received, rel=0.02, abs=50)
     assert lying.target is not None
     assert any("deliveries" in text for text in lying.target.differences), lying.target
+    assert "the target claims -1 connections, clients hold 20" in lying.target.differences
     assert any("deliveries" in event.text for event in lying.events if event.kind == "health")
     assert "deliveries" in summary(lying)
 
 
-@pytest.mark.usefixtures("quick_polls")
 async def test_the_run_drains_when_its_target_stays_degraded() -> None:
     async with Broker() as broker, OdinServer(Settings(port=0, auth=AuthMode.OFF, nats_url=broker.url), None) as server:
         assert await server.wait_for_nats(10)
         url = f"ws://127.0.0.1:{server.port}/ws"
-        run = Run(scenario(url, clients=5, hold=60, health="auto", health_gate=True))
+        run = Run(scenario(url, clients=5, hold=60, health="auto", health_every=0.2, health_gate=True))
         running = asyncio.create_task(finish(run))
         await until(lambda: run.status.target is not None and run.status.counters.open == 5)
         assert run.status.target is not None and run.status.target.state == "healthy"
@@ -190,13 +184,12 @@ async def test_the_run_drains_when_its_target_stays_degraded() -> None:
     assert result.target is not None and result.target.troubled >= 3
 
 
-@pytest.mark.usefixtures("quick_polls")
 async def test_memory_is_a_metric_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(target, "STEADY_LEAST_S", 0.5)
     limit = Threshold(metric="target.memory_growth", limit="< 1000000MiB/h")
     async with OdinServer(Settings(port=0, auth=AuthMode.OFF), None) as server:
         url = f"ws://127.0.0.1:{server.port}/ws"
-        finished = await finish(scenario(url, clients=5, hold=2, health="auto", thresholds=[limit]))
+        finished = await finish(scenario(url, clients=5, hold=2, health="auto", health_every=0.2, thresholds=[limit]))
         silent = await finish(scenario(url, clients=5, hold=0.4, thresholds=[limit]))
     assert finished.result.passed, finished.result.verdict.reason
     assert finished.result.target is not None and finished.result.target.memory_growth_mib_per_hour is not None
@@ -205,7 +198,6 @@ async def test_memory_is_a_metric_of_its_own(monkeypatch: pytest.MonkeyPatch) ->
 
 
 async def test_a_target_whose_memory_grows_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(target, "EVERY_S", 0.1)
     monkeypatch.setattr(target, "STEADY_LEAST_S", 0.5)
     begun = time.monotonic()
 
@@ -220,6 +212,8 @@ async def test_a_target_whose_memory_grows_is_caught(monkeypatch: pytest.MonkeyP
     limit = Threshold(metric="target.memory_growth", limit="< 100MiB/h")
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as leaking, Server() as server:
         base = f"http://127.0.0.1:{leaking.sockets[0].getsockname()[1]}"
-        finished = await finish(scenario(server.url, clients=3, hold=2, health=base, thresholds=[limit]))
+        finished = await finish(
+            scenario(server.url, clients=3, hold=2, health=base, health_every=0.1, thresholds=[limit])
+        )
     (outcome,) = finished.result.verdict.thresholds
     assert outcome.passed is False and outcome.value == pytest.approx(3600, rel=0.1)

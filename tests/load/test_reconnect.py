@@ -128,6 +128,26 @@ async def test_a_server_that_is_gone_for_a_while_gets_its_clients_back() -> None
         await running.drained()
 
 
+async def test_whoever_tried_in_vain_and_is_away_at_the_end_is_missing() -> None:
+    async with Throwing() as server, led(returning(server.url, reconnect_attempts=100_000), clients=5) as running:
+        await until(lambda: running.c.open == 5)
+        server.shut = True
+        server.throw_out()
+        await until(lambda: running.c.refused >= 10)
+        c = await running.drained()
+        assert (c.away, c.reconnects, c.reconnects_given_up, c.reconnects_missing) == (0, 0, 0, 5)
+
+
+async def test_whoever_has_not_tried_yet_is_not_missed() -> None:
+    far = {"reconnect_base": 600, "reconnect_cap": 600}
+    async with Throwing() as server, led(returning(server.url, "exponential", **far), clients=5) as running:
+        await until(lambda: running.c.open == 5)
+        server.throw_out()
+        await until(lambda: running.c.away == 5)
+        c = await running.drained()
+        assert (c.away, c.reconnects, c.reconnects_missing) == (0, 0, 0)
+
+
 async def test_messages_go_on_counting_where_they_were() -> None:
     heard: list[bytes] = []
 

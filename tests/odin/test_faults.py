@@ -105,6 +105,33 @@ def test_a_storm_needs_a_share_and_a_period(text: str) -> None:
         parse_faults([text])
 
 
+async def test_strays_get_what_they_did_not_ask_for() -> None:
+    async with serving(faults=parse_faults(["stray=50%"], 1)) as server, client(server) as ws, client(server) as other:
+        for one in (ws, other):
+            await one.send('{"type":"unsubscribe","tokens":["all"]}')
+        await other.send('{"type":"subscribe","tokens":["BTC"]}')
+        await receive(other)
+        await pinged(ws)
+        for number in range(200):
+            server.hub.relay(f'{{"type":"price:update","tokenId":"BTC","number":{number}}}'.encode(), 0.0)
+        assert 60 < len(await pinged(ws)) - 1 < 140
+        assert len(await pinged(other)) - 1 == 200  # whoever asked gets everything, once
+
+
+async def test_memory_that_leaks_is_seen_in_stats() -> None:
+    async def resident(server: OdinServer) -> float:
+        (process,) = (await get_json(server, "/stats"))["processes"]
+        return float(process["rssBytes"])
+
+    async with serving(faults=parse_faults(["leak=4800MiB/min"])) as server:  # 40 MiB each half second
+        before = await resident(server)
+
+        async def has_grown() -> bool:
+            return await resident(server) > before + (35 << 20)
+
+        await until(has_grown)
+
+
 async def test_metrics_lie_when_told_to_and_health_does_not() -> None:
     async with serving(faults=Faults(lie=True)) as server, client(server):
         server.hub.relay(b"{}", 0.0)

@@ -91,9 +91,12 @@ def test_faults_are_read_from_their_spellings() -> None:
         seed=7,
     )
     assert parse_faults([]).active == {}
+    assert parse_faults(["stray=1%", "leak=6MiB/min"]).active == {"stray": 0.01, "leak": 104857.6}
 
 
-@pytest.mark.parametrize("text", ["", "delay", "delay=fast", "drop=101%", "drop=-1%", "lie=1", "explode=1"])
+@pytest.mark.parametrize(
+    "text", ["", "delay", "delay=fast", "drop=101%", "drop=-1%", "lie=1", "leak=1", "stray", "explode=1"]
+)
 def test_a_fault_that_can_not_be_read_is_named(text: str) -> None:
     with pytest.raises(FaultUnknown, match="fault"):
         parse_faults([text])

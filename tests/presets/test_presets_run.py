@@ -1,56 +1,18 @@
-"""Every shipped preset does what it promises, small and short, against the target that it asks for.
-
-Limits on latency are widened: how fast this machine is today is not what is tested.
-"""
+"""Every shipped preset does what it promises, small and short, against the target that it asks for."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
+from tests.presets.against import against, carried_out, kept
 from wstui.cli import odin as commands
-from wstui.execution.result import Result
-from wstui.execution.run import Run
 from wstui.odin.demo import DemoTarget
 from wstui.odin.faults import parse_faults
-from wstui.odin.server import OdinServer
-from wstui.odin.settings import AuthMode, Settings
-from wstui.scenario.checks import warnings
 from wstui.scenario.model import Scenario
-from wstui.scenario.presets import available, open_preset
-
-PLACEHOLDERS = {"WS_URL": "ws://127.0.0.1:1/ws", "AUTH_TOKEN": "-", "JWT_SECRET": "-"}
-WIDE = ("response", "roundtrip", "delivery", "fanout.spread", "connect.p", "connect.m")
-
-
-def opened(name: str, environ: dict[str, str], flags: dict[str, Any]) -> Scenario:
-    scenario = open_preset(name, environ, flags)
-    assert isinstance(scenario, Scenario)
-    wide = [
-        threshold.model_copy(update={"limit": "< 30s"}) if threshold.metric.startswith(WIDE) else threshold
-        for threshold in scenario.thresholds
-    ]
-    return scenario.model_copy(update={"thresholds": wide})
-
-
-async def against(target: DemoTarget, name: str, **flags: Any) -> Result:
-    """Run a preset as `wstui demo` does."""
-    environ = {"WS_URL": target.ws_url, "AUTH_TOKEN": target.token, "JWT_SECRET": target.secret}
-    scenario = opened(name, environ, {**flags, "shards": 1})
-    assert warnings(scenario) == []
-    return await Run(scenario).execute()
-
-
-async def carried_out(
-    name: str, *, server: tuple[str, ...] = (), publisher: tuple[str, ...] = (), **flags: Any
-) -> Result:
-    """Run a preset against the server that it asks for; further options hurry what takes long."""
-    demo = opened(name, PLACEHOLDERS, flags).demo
-    async with DemoTarget(None, (*demo.server, *server), (*demo.publisher, *publisher)) as target:
-        return await against(target, name, **flags)
+from wstui.scenario.presets import available
 
 
 @pytest.fixture(scope="module")
@@ -71,12 +33,6 @@ def test_what_presets_ask_of_the_demo_is_understood() -> None:
                 parse_faults(list(context.params.get("faults", ())))
 
 
-def kept(result: Result) -> Result:
-    broken = [(outcome.metric, outcome.value) for outcome in result.verdict.thresholds if not outcome.passed]
-    assert result.passed, (broken, result.verdict.reason)
-    return result
-
-
 async def test_auth_lets_exactly_the_good_tokens_in(usual: DemoTarget) -> None:
     result = kept(await against(usual, "auth", clients=20, ramp="500ms", hold="1s", every="300ms"))
     assert [(row.kind, row.attempted, row.ready, row.refused) for row in result.auth] == [
@@ -94,14 +50,6 @@ async def test_flood_meets_the_limit_and_those_who_are_in_stay_well() -> None:
     assert seen.ready + seen.refused == seen.attempted == 300
     assert seen.rate_limited == seen.refused > 100
     assert {failure.kind for failure in result.failures} == {"http 429"}
-
-
-async def test_flood_fails_where_there_is_no_limit() -> None:
-    flags: dict[str, Any] = {"clients": 20, "ramp": "200ms", "hold": "500ms"}
-    async with OdinServer(Settings(port=0, auth=AuthMode.OFF), None) as server:
-        scenario = opened("flood", {"WS_URL": f"ws://127.0.0.1:{server.port}/ws"}, flags)
-        result = await Run(scenario).execute()
-    assert not result.passed and result.verdict.reason.startswith("connections.rate_limited was 0")
 
 
 async def test_fanout_follows_every_broadcast_to_every_client(usual: DemoTarget) -> None:
@@ -132,7 +80,6 @@ async def test_reconnect_brings_back_everybody_whom_the_server_dropped() -> None
 
 
 async def test_soak_follows_the_memory_of_the_target(usual: DemoTarget, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wstui.execution.target.EVERY_S", 0.3)
     monkeypatch.setattr("wstui.execution.target.STEADY_LEAST_S", 1.0)
     scenario_result = await against(usual, "soak", clients=10, ramp="500ms", hold="2500ms")
     outcomes = {outcome.metric: outcome for outcome in scenario_result.verdict.thresholds}

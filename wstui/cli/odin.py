@@ -90,7 +90,8 @@ def _nats_url(_context: click.Context, _parameter: click.Parameter, url: str) ->
     "--fault",
     "faults",
     multiple=True,
-    help="delay=50ms, freeze=3s@10s, drop=1%, duplicate=1%, refuse=90%, close=5%/min, storm=50%/10s, lie; repeatable.",
+    help="delay=50ms, freeze=3s@10s, drop=1%, duplicate=1%, stray=1%, refuse=90%, close=5%/min, storm=50%/10s, "
+    "leak=10MiB/min, lie; repeatable.",
 )
 @click.option("--fault-seed", type=int, default=0, help="Makes the faults repeatable.")
 @_with_logging

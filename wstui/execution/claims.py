@@ -53,7 +53,10 @@ def read_claims(health: Answer, metrics: Answer, stats: Answer, ours: int) -> Cl
         state, note = ("unhealthy" if told in _DOWN else "degraded"), ""
     else:
         state, note = "healthy", ""
-    connections = _number(_dig(health.document, "websocket", "currentConnections"), metrics, "connectionCount")
+    told_at_once = (_dig(health.document, "websocket", "currentConnections"), _dig(metrics.document, "connectionCount"))
+    counts = [count for count in map(_number, told_at_once) if count is not None]
+    # Where they do not agree, one of them is wrong: the one that is farther from what we hold is shown.
+    connections = max(counts, key=lambda count: abs(count - ours), default=None)
     delivered = _number(_dig(metrics.document, "messagesDelivered"))
     processes = _dig(stats.document, "processes")
     found = [p for p in processes if isinstance(p, dict)] if isinstance(processes, list) else [stats.document or {}]
@@ -120,14 +123,14 @@ def _sum(found: list[dict[str, Any]], name: str) -> float | None:
     return sum(values) if values else None
 
 
-def _number(value: Any, instead: Answer | None = None, name: str = "") -> float | None:
+def _number(value: Any) -> float | None:
     """A figure, also one that is written as text; None for anything else."""
     if isinstance(value, str):
         with contextlib.suppress(ValueError):
             value = float(value)
     if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
         return float(value)
-    return _number(_dig(instead.document, name)) if instead is not None else None
+    return None
 
 
 def _text(value: Any) -> str:

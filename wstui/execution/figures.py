@@ -60,6 +60,7 @@ class Scope:
             c.reconnects,
             c.reconnect_attempts,
             c.reconnects_given_up,
+            c.reconnects_missing,
         )
 
     def messages(self, types: dict[str, int] | None = None) -> Messages:
@@ -80,6 +81,7 @@ class Scope:
             c.broken_expectations,
             c.bytes_sent + c.saved_sent,
             c.bytes_received + c.saved_received,
+            c.abandoned,
         )
 
     def latency(self) -> LatencySet:
@@ -99,7 +101,7 @@ class Scope:
             case "auth.correct":
                 return _percent(c.tokens_right, c.tokens_judged)
             case "reconnect.success":
-                return _percent(c.reconnects, c.reconnects + c.reconnects_given_up)
+                return _percent(c.reconnects, c.reconnects + c.reconnects_given_up + c.reconnects_missing)
             case "connections.rate_limited":
                 return c.rate_limited
             case "subscribe.acks":

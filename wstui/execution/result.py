@@ -69,10 +69,15 @@ class Connections(msgspec.Struct, frozen=True):
     reconnects: int = 0  # dropped clients that became ready again; their attempts are among all above
     reconnect_attempts: int = 0
     reconnects_given_up: int = 0  # clients that tried as often as they may, in vain
+    reconnects_missing: int = 0  # clients that were still away when the load ended, after an attempt in vain
 
 
 class Messages(msgspec.Struct, frozen=True):
-    """Counts over the run; rates per second of active (not paused) time, without cooldowns."""
+    """Counts over the run; rates per second of active (not paused) time, without cooldowns.
+
+    Each message that wants a reply was answered in time, or timed out, or was abandoned: in flight when an abort or a
+    drain that had waited long enough ended its connection.
+    """
 
     sent: int = 0
     received: int = 0
@@ -88,6 +93,7 @@ class Messages(msgspec.Struct, frozen=True):
     broken_expectations: int = 0  # replies that came and were not as they should be
     bytes_sent_inflated: int = 0  # what bytes_sent and bytes_received would have been without compression
     bytes_received_inflated: int = 0
+    abandoned: int = 0
 
 
 class Delivery(Latency, frozen=True):

@@ -185,8 +185,14 @@ class Run:
         endpoints = Endpoints.of(self.scenario)
         if endpoints is None:
             return
-        gate = self.scenario.target.health_gate
-        self._target = TargetWatch(endpoints, self._seen, lambda text: self._mark("health", text), gate=gate)
+        told = self.scenario.target
+        self._target = TargetWatch(
+            endpoints,
+            self._seen,
+            lambda text: self._mark("health", text),
+            gate=told.health_gate,
+            every_s=told.health_every,
+        )
         self._watching = asyncio.create_task(self._target.watch())
 
     def _seen(self) -> Seen:

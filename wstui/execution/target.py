@@ -13,7 +13,6 @@ from wstui.execution.result import TargetSummary
 from wstui.execution.status import TargetHealth
 from wstui.measure.slope import theil_sen
 
-EVERY_S = 5.0
 LAST_POLL_S = 1.5
 PERSONAL = ("connection:established", "pong", "subscription:ack", "error", "(pong frame)", "(echo)")
 """Types of message that are meant for one client: no delivery of a broadcast."""
@@ -57,11 +56,13 @@ class TargetWatch:
         mark: Callable[[str], None],
         *,
         gate: bool = False,
+        every_s: float = 5.0,
     ) -> None:
         self._endpoints = endpoints
         self._seen = seen
         self._mark = mark
         self._gate = gate
+        self._every_s = every_s
         self._polls: list[Poll] = []
         self._troubled = 0  # polls in a row
         self._troubled_all = 0
@@ -80,7 +81,7 @@ class TargetWatch:
         """Ask until cancelled."""
         while True:
             await self.poll()
-            await asyncio.sleep(EVERY_S)
+            await asyncio.sleep(self._every_s)
 
     async def poll(self) -> None:
         """Ask once."""

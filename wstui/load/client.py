@@ -229,6 +229,8 @@ class Client(Conversation, asyncio.Protocol):
         self.protocol = None
         if self.step is not ENDED:
             self.step = ENDED
+            self.shard.tally.counters.abandoned += len(self.pending)
+            self.pending = {}
             self.shard.ended(self)
 
 

@@ -38,6 +38,7 @@ class Absent:
     stay_ns: int
     leaves_ns: int
     tries: int = 0
+    failed: bool = False  # one of them at least
 
 
 class Comebacks:
@@ -71,6 +72,7 @@ class Comebacks:
     def plan(self, number: int, clock: int) -> bool:
         """The connection, or the attempt to come back, is over: plan the next attempt. False when it was the last."""
         absent, spec = self._absent[number], self._spec
+        absent.failed = absent.tries > 0
         if absent.tries >= spec.reconnect_attempts:
             self._tally.counters.reconnects_given_up += 1
             self.forget(number)
@@ -105,7 +107,8 @@ class Comebacks:
             self._tally.counters.away -= 1
 
     def forget_all(self) -> None:
-        """Nobody comes back any more."""
+        """Nobody comes back any more. Who has only just been dropped is not missed: nothing is known of it."""
+        self._tally.counters.reconnects_missing += sum(absent.failed for absent in self._absent.values())
         self._absent.clear()
         self._due.clear()
         self._tally.counters.away = 0

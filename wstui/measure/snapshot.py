@@ -34,6 +34,7 @@ class Counters(msgspec.Struct):
     reconnects: int = 0
     reconnect_attempts: int = 0
     reconnects_given_up: int = 0
+    reconnects_missing: int = 0  # still away when the load ended, although they had tried
     # messages
     sent: int = 0
     received: int = 0
@@ -44,6 +45,7 @@ class Counters(msgspec.Struct):
     saved_received: int = 0
     matched: int = 0
     reply_timeouts: int = 0
+    abandoned: int = 0  # we ended the connection before the reply was due
     late: int = 0
     duplicates: int = 0
     unmatched: int = 0

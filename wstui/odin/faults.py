@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, fields, replace
 
+_MIB = 1 << 20
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "": 1.0}
 
 
@@ -21,6 +22,8 @@ class Faults:
     freeze_at: float = 0.0  # …so long after its start
     drop: float = 0.0  # share of the deliveries that never leave
     duplicate: float = 0.0  # share of the deliveries that leave twice
+    stray: float = 0.0  # share of the clients that get a message although they did not subscribe to it
+    leak: float = 0.0  # bytes a second that are taken and never given back
     refuse: float = 0.0  # share of the clients closed with 1008 right after the upgrade
     close_per_minute: float = 0.0  # share of the clients closed with 1011 within each minute
     storm: float = 0.0  # share of the clients closed with 1012 all at once…
@@ -46,8 +49,8 @@ class Faults:
 def parse_faults(texts: list[str], seed: int = 0) -> Faults:
     """Faults from their spellings.
 
-    `delay=50ms`, `freeze=3s@10s`, `drop=1%`, `duplicate=1%`, `refuse=90%`, `close=5%/min`, `storm=50%/10s`, `lie`.
-    Raises: FaultUnknown.
+    `delay=50ms`, `freeze=3s@10s`, `drop=1%`, `duplicate=1%`, `stray=1%`, `refuse=90%`, `close=5%/min`, `storm=50%/10s`,
+    `leak=10MiB/min`, `lie`. Raises: FaultUnknown.
     """
     faults = Faults(seed=seed)
     for text in texts:
@@ -62,6 +65,10 @@ def parse_faults(texts: list[str], seed: int = 0) -> Faults:
                 faults = replace(faults, drop=_share(text, value))
             case "duplicate":
                 faults = replace(faults, duplicate=_share(text, value))
+            case "stray":
+                faults = replace(faults, stray=_share(text, value))
+            case "leak":
+                faults = replace(faults, leak=_leak(text, value))
             case "refuse":
                 faults = replace(faults, refuse=_share(text, value))
             case "close":
@@ -73,8 +80,8 @@ def parse_faults(texts: list[str], seed: int = 0) -> Faults:
                 faults = replace(faults, lie=True)
             case _:
                 raise FaultUnknown(
-                    f"fault {text!r} is unknown; write delay=50ms, freeze=3s@10s, drop=1%, duplicate=1%, "
-                    "refuse=90%, close=5%/min, storm=50%/10s or lie"
+                    f"fault {text!r} is unknown; write delay=50ms, freeze=3s@10s, drop=1%, duplicate=1%, stray=1%, "
+                    "refuse=90%, close=5%/min, storm=50%/10s, leak=10MiB/min or lie"
                 )
     return faults
 
@@ -84,6 +91,13 @@ def _duration(text: str, value: str) -> float:
     if match is None:
         raise FaultUnknown(f"fault {text!r}: {value!r} is not a duration such as 50ms, 3s or 1m")
     return float(match[1]) * _UNITS[match[2]]
+
+
+def _leak(text: str, value: str) -> float:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)MiB/min", value)
+    if match is None:
+        raise FaultUnknown(f"fault {text!r}: {value!r} is not a rate such as 10MiB/min")
+    return float(match[1]) * _MIB / 60.0
 
 
 def _share(text: str, value: str) -> float:

@@ -94,7 +94,10 @@ class Hub:
         stamp = fields.get("timestamp")
         if isinstance(stamp, int | float):
             stats.record_latency(self.last_relay_ms - stamp)
-        self.broadcast(data, self._receivers(fields))
+        receivers = self._receivers(fields)
+        if self._faults.stray > 0:
+            receivers = self._with_strays(receivers)
+        self.broadcast(data, receivers)
 
     def broadcast(self, payload: bytes, receivers: Collection[Subscriber] | None = None) -> None:
         """Send one text message to `receivers`, or to every open connection."""
@@ -117,6 +120,11 @@ class Hub:
             return self._everything
         listeners = [self._by_token[token] for token in _tokens(fields) if token in self._by_token]
         return self._everything.union(*listeners) if listeners else self._everything
+
+    def _with_strays(self, receivers: Collection[Subscriber]) -> set[Subscriber]:
+        chance, dice = self._faults.stray, self._random.random
+        others = self.connections.difference(receivers)
+        return {*receivers, *(other for other in others if dice() < chance)}
 
     def _faulty(self, receivers: Iterable[Subscriber]) -> list[Subscriber]:
         drop, duplicate = self._faults.drop, self._faults.drop + self._faults.duplicate

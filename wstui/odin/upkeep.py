@@ -53,6 +53,8 @@ class Upkeep:
             work.append(self._freeze())
         if faults.close_per_minute > 0:
             work.append(_every(MISCHIEF_S, self._mischief()))
+        if faults.leak > 0:
+            work.append(_every(MISCHIEF_S, self._leak()))
         if faults.storm > 0 and faults.storm_every > 0:
             work.append(_every(faults.storm_every, self._storm()))
         return work
@@ -135,6 +137,12 @@ class Upkeep:
                     connection.eject(CloseCode.INTERNAL_ERROR, "closed on purpose")
 
         return close_some
+
+    def _leak(self) -> Callable[[], None]:
+        """Memory that is taken, written to, and never given back."""
+        lost: list[bytes] = []
+        size = int(self.settings.faults.leak * MISCHIEF_S)
+        return lambda: lost.append(b"\1" * size)
 
     def _storm(self) -> Callable[[], None]:
         share = self.settings.faults.storm

@@ -219,6 +219,7 @@ def _connections(run: Result, width: int) -> list[str]:
         ("dropped later", seen.dropped),
         ("came back", seen.reconnects),
         ("gave up coming back", seen.reconnects_given_up),
+        ("not back at the end", seen.reconnects_missing),
     ]
     facts = [
         f"attempted {figures.count(seen.attempted)}",
@@ -275,6 +276,7 @@ def _messages(run: Result, width: int) -> list[str]:
         ("unmatched", seen.unmatched),
         ("duplicates", seen.duplicates),
         ("broken expectations", seen.broken_expectations),
+        ("abandoned", seen.abandoned),
     ]
     facts = [
         f"sent {figures.count(seen.sent)} ({figures.rate(seen.sent_per_second)})",

@@ -36,7 +36,7 @@ def figure(result: Result, name: str) -> float | None:
         case "connect.answered":
             return (seen.ready + seen.refused) / seen.attempted * 100 if seen.attempted else None
         case "reconnect.success":
-            decided = seen.reconnects + seen.reconnects_given_up
+            decided = seen.reconnects + seen.reconnects_given_up + seen.reconnects_missing
             return seen.reconnects / decided * 100 if decided else None
         case "connections.rate_limited":
             return float(seen.rate_limited)

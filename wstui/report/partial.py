@@ -86,6 +86,7 @@ def partial_result(status: Status, histograms: Mapping[str, HistogramData], sums
             reconnects=counters.reconnects,
             reconnect_attempts=counters.reconnect_attempts,
             reconnects_given_up=counters.reconnects_given_up,
+            reconnects_missing=counters.reconnects_missing,
         ),
         fanout=status.fanout,
         breakpoint=so_far(status.breakpoint) if status.breakpoint else None,
@@ -104,6 +105,7 @@ def partial_result(status: Status, histograms: Mapping[str, HistogramData], sums
             counters.broken_expectations,
             counters.bytes_sent + counters.saved_sent,
             counters.bytes_received + counters.saved_received,
+            counters.abandoned,
         ),
         latency_ms=LatencySet(status.latency, latency("round_trip"), latency("connect"), latency("reconnect")),
         generator=GeneratorSummary(

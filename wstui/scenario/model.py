@@ -55,6 +55,7 @@ class Target(Table):
     welcome: str = "connection:established"  # the `type` of the welcome message; "" = any first message
     settle: Duration = 1.0  # ready = "open": how long a connection must stay open to count as ready
     health: Annotated[str, AfterValidator(check_health)] = "auto"  # auto | off | a base URL
+    health_every: Annotated[Wait, Field(ge=0.1)] = 5.0  # how often it is asked during a run
     health_gate: bool = False  # end the run when the target says that it is unhealthy, or stays degraded
     connect_timeout: Wait = 10.0
     close_timeout: Duration = 3.0
