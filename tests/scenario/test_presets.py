@@ -36,9 +36,27 @@ def shipped(name: str) -> Scenario:
 @pytest.mark.parametrize(
     ("name", "clients", "lengths", "every", "limits"),
     [
-        ("quick", 100, [10, 30], 5, [("connect.success", ">= 100%"), ("response.mean", "< 5ms")]),
-        ("medium", 1000, [30, 120], 10, [("connect.success", "> 99%"), ("response.mean", "< 10ms")]),
-        ("stress", 5000, [60, 300], 15, [("connect.success", "> 95%"), ("response.mean", "< 20ms")]),
+        (
+            "quick",
+            100,
+            [10, 30],
+            5,
+            [("connect.success", ">= 100%"), ("connections.dropped", "<= 0"), ("response.mean", "< 5ms")],
+        ),
+        (
+            "medium",
+            1000,
+            [30, 120],
+            10,
+            [("connect.success", "> 99%"), ("failures.rate", "< 1%"), ("response.mean", "< 10ms")],
+        ),
+        (
+            "stress",
+            5000,
+            [60, 300],
+            15,
+            [("connect.success", "> 95%"), ("failures.rate", "< 5%"), ("response.mean", "< 20ms")],
+        ),
     ],
 )
 def test_the_shipped_loads_are_what_they_promise(

@@ -214,14 +214,15 @@ async def test_stages_and_limits_can_be_added_and_taken_out(home: Path) -> None:
         await until(lambda: isinstance(app.screen, Editor), pilot)
         line(app, "stages[1]").value = ""
         line(app, "stages[2]").value = "storm: 2k in 5s"
-        line(app, "thresholds[2]").value = "response.p99 < 50ms"
+        line(app, "thresholds[3]").value = "response.p99 < 50ms"
         await pilot.pause()
         assert "380 connections/s" in shown(app)
         await pilot.press("ctrl+r")
         await until(lambda: isinstance(app.screen, Dashboard), pilot)
         scenario = launches.launched[0][0][0]
         assert [(s.name, s.over, s.clients) for s in scenario.stages] == [("ramp", 10.0, 100), ("storm", 5.0, 2000)]
-        assert [t.metric for t in scenario.thresholds] == ["connect.success", "response.mean", "response.p99"]
+        wanted = ["connect.success", "connections.dropped", "response.mean", "response.p99"]
+        assert [t.metric for t in scenario.thresholds] == wanted
 
 
 async def test_what_is_edited_is_saved_with_its_references_and_leaving_asks(home: Path) -> None:
