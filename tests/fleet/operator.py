@@ -1,8 +1,9 @@
-"""A program that runs a scenario and prints its result: `python -m tests.fleet.operator URL HOLD SHARDS`."""
+"""A program that runs a scenario and prints its result: `python -m tests.fleet.operator URL HOLD SHARDS [HOST...]`."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 
 from tests.execution.running import scenario
@@ -10,8 +11,12 @@ from wstui.execution.run import Run
 
 
 def main() -> None:
-    url, hold, shards = sys.argv[1:]
-    run = Run(scenario(url, clients=20, hold=float(hold), shards=int(shards), every=0.05))
+    url, hold, shards, *hosts = sys.argv[1:]
+    made = scenario(url, clients=20, hold=float(hold), shards=int(shards), every=0.05)
+    fleet = made.fleet.model_copy(
+        update={"hosts": hosts, "python": sys.executable, "ssh_config": os.environ.get("SSH_CONFIG", "")}
+    )
+    run = Run(made.model_copy(update={"fleet": fleet}))
     print(asyncio.run(run.execute()).to_json(indent=0), flush=True)
 
 

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 
 pytest.importorskip("distributed")
 
 from tests.execution.running import Finished, balance
-from tests.fleet.boxes import family, gone, on_boxes, use_fake_ssh
+from tests.fleet.boxes import HOME, family, gone, nothing_left, on_boxes, use_fake_ssh
 from tests.servers.server import Server, until
+from wstui.execution.result import Result
 from wstui.execution.run import Run
+from wstui.fleet.transport import FleetError
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
 
 
 @pytest.fixture(autouse=True)
@@ -20,24 +31,233 @@ def fake_ssh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     use_fake_ssh(monkeypatch, tmp_path)
 
 
+@dataclass
+class Going:
+    """A run on two boxes, with all its processes."""
+
+    run: Run
+    running: asyncio.Task[Result]
+    ssh: list[psutil.Process]
+    worker: list[psutil.Process]
+    shard: list[psutil.Process]
+
+    @property
+    def all(self) -> list[psutil.Process]:
+        """Every process."""
+        return [*self.ssh, *self.worker, *self.shard]
+
+    def of(self, box: str) -> list[psutil.Process]:
+        """The processes of one box: its ssh, and all below."""
+        (ssh,) = (process for process in self.ssh if process.cmdline()[-2] == box)
+        below = ssh.children(recursive=True)
+        return [process for process in self.all if process == ssh or process in below]
+
+    def box(self, name: str) -> str:
+        """How a box is marked."""
+        return next(box.mark for box in self.run.status.generator.boxes if box.name == name)
+
+    @property
+    def marks(self) -> str:
+        """What is noted of load processes and machines."""
+        return "\n".join(mark.text for mark in self.run.status.marks if mark.kind in ("shard", "operator"))
+
+
+@contextlib.asynccontextmanager
+async def going(server: Server, *hosts: str, pings: int = 20) -> AsyncIterator[Going]:
+    """A run with 20 clients that are all there; afterwards none of its processes is."""
+    run = Run(on_boxes(server.url, *(hosts or ("box1", "box2"))))
+    running = asyncio.create_task(run.execute())
+    await until(lambda: running.done() or (run.status.counters.open == 20 and server.messages["ping"] > pings), 30)
+    assert not running.done(), running.result()
+    found = Going(run, running, **family())
+    with nothing_left(lambda: found.all):
+        yield found
+        run.abort()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(running, 20)
+        await until(lambda: gone(found.all), 10)
+
+
 async def test_a_run_on_two_boxes_is_steered_as_one_and_leaves_no_process() -> None:
-    async with Server() as server:
-        run = Run(on_boxes(server.url, "box1:2", "box2"))
-        running = asyncio.create_task(run.execute())
-        await until(lambda: run.status.counters.open == 20 and server.messages["ping"] > 50)
-        everything = [process for kind in family().values() for process in kind]
-        assert {kind: len(found) for kind, found in family().items()} == {"ssh": 2, "worker": 2, "shard": 3}
-        for process in everything:
+    async with Server() as server, going(server, "box1:2", "box2", pings=50) as it:
+        run = it.run
+        assert (len(it.ssh), len(it.worker), len(it.shard)) == (2, 2, 3)
+        for process in it.all:
             for connection in process.net_connections("inet"):
                 assert connection.status != "LISTEN" or connection.laddr.ip == "127.0.0.1", "no port in any network"
+            assert "KEY" not in " ".join(process.cmdline()), "the keys are not seen in a list of processes"
         run.ramp(8, 0.2)
         await until(lambda: run.status.counters.open == 8)
         run.pause()
         await until(lambda: run.status.state == "paused")
         run.resume()
+        boxes = {box.name: box for box in run.status.generator.boxes}
+        assert (boxes["box1"].shards, boxes["box2"].shards) == (2, 1)
+        assert boxes["box1"].clients + boxes["box2"].clients == 8 and boxes["box2"].round_trip_ms
         run.drain()
-        finished = Finished(run, await asyncio.wait_for(running, 20))
-    balance(finished)
-    assert finished.result.generator.shards == 3 and finished.result.generator.shards_lost == 0
-    assert server.ends == {"close 1000": 20}
-    assert gone(everything)
+        finished = Finished(run, await asyncio.wait_for(it.running, 20))
+        balance(finished)
+        assert finished.result.generator.shards == 3 and finished.result.generator.shards_lost == 0
+        assert server.ends == {"close 1000": 20}
+
+
+async def test_a_shard_that_is_killed_is_named_with_its_box_and_replaced_only_when_asked() -> None:
+    async with Server() as server, going(server) as it:
+        (shard,) = (process for process in it.of("box2") if process in it.shard)
+        shard.kill()
+        await until(lambda: "shard 1 on box2 lost: killed by SIGKILL" in it.marks, 5)
+        await until(lambda: it.run.status.generator.left_behind == 1)
+        assert it.run.status.generator.left_behind_clients == 10
+        assert it.run.status.counters.open == 10 and len(family()["shard"]) == 1, "nothing happens by itself"
+        it.run.redistribute()
+        await until(lambda: it.run.status.counters.open == 20 and it.run.status.generator.left_behind == 0)
+        assert "operator: redistribute the load of 1 lost load process" in it.marks
+        it.shard = family()["shard"]
+        it.run.drain()
+        finished = Finished(it.run, await asyncio.wait_for(it.running, 20))
+        balance(finished, complete=False)
+        assert (finished.result.generator.shards, finished.result.generator.shards_lost) == (3, 1)
+        assert finished.counters.attempted == 30
+
+
+async def test_the_load_of_a_lost_box_is_shown_and_taken_over_by_the_others_when_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("wstui.fleet.fleet.SURELY_GONE_S", 0.5)  # its shards have nothing to drain here
+    async with Server() as server, going(server) as it:
+        lost = it.of("box2")
+        (worker,) = (process for process in lost if process in it.worker)
+        worker.kill()
+        await until(lambda: "box2 lost: " in it.marks, 5)
+        assert "1 load process and 10 clients gone, 10 left" in it.marks and it.marks.count("box2 lost") == 1
+        assert (it.box("box1"), it.box("box2")) == ("ok", "lost")
+        await until(lambda: gone(lost), 10)
+        await until(lambda: server.ends == {"close 1000": 10})
+        it.run.redistribute()
+        await until(lambda: it.run.status.counters.open == 20 and len(server.live) == 20)
+        assert "1 new load process on box1 took over" in it.marks
+        (box1,) = (box for box in it.run.status.generator.boxes if box.name == "box1")
+        assert (box1.shards, box1.clients) == (2, 20)
+        it.shard = family()["shard"]
+        it.run.drain()
+        balance(Finished(it.run, await asyncio.wait_for(it.running, 20)), complete=False)
+
+
+async def test_a_box_whose_ssh_is_killed_ends_its_load_by_itself() -> None:
+    async with Server() as server, going(server) as it:
+        of_box = it.of("box1")
+        (ssh,) = (process for process in of_box if process in it.ssh)
+        ssh.kill()
+        await until(lambda: it.box("box1") == "lost", 5)
+        await until(lambda: gone(of_box), 10)
+        await until(lambda: server.ends == {"close 1000": 10}, 5)
+        assert it.box("box2") == "ok" and it.run.status.counters.open == 10
+
+
+async def test_a_box_that_hangs_is_marked_drains_itself_and_delays_none_of_the_others() -> None:
+    async with Server() as server, going(server) as it:
+        (worker,) = (process for process in it.of("box2") if process in it.worker)
+        (shard,) = (process for process in it.of("box2") if process in it.shard)
+        worker.suspend()
+        await until(lambda: it.box("box2") == "stale", 5)
+        assert it.box("box1") == "ok"
+        await until(lambda: it.box("box2") == "lost", 5)
+        await until(lambda: gone([shard]), 10)
+        assert server.ends == {"close 1000": 10}, "its shard has left in order when its lease ran out"
+        # The other box has had its heartbeats: its lease has not run out.
+        assert it.box("box1") == "ok" and len(server.live) == 10
+        worker.resume()
+        await until(lambda: "shard 1 on box2 lost" in it.marks or "box2 lost" in it.marks, 10)
+
+
+async def test_a_box_that_freezes_for_a_moment_goes_on_where_it_was() -> None:
+    async with Server() as server, going(server) as it:
+        of_box = it.of("box2")
+        for process in of_box:
+            process.suspend()
+        await until(lambda: it.box("box2") == "stale", 5)
+        for process in reversed(of_box):
+            process.resume()
+        await until(lambda: it.box("box2") == "ok", 5)
+        pings = server.messages["ping"]
+        await until(lambda: server.messages["ping"] > pings + 100)
+        assert it.run.status.counters.open == 20 and not gone(of_box) and "lost" not in it.marks
+
+
+async def test_a_box_that_was_frozen_for_longer_than_its_lease_makes_no_load_when_it_is_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("wstui.fleet.cluster.GIVEN_UP_S", 3.5)
+    async with Server() as server, going(server) as it:
+        of_box = it.of("box2")
+        for process in of_box:
+            process.suspend()
+        await until(lambda: "box2 lost: said nothing for 3.5 s" in it.marks, 10)
+        for process in reversed(of_box):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.resume()
+        await until(lambda: gone(of_box), 10)
+        assert len(server.live) == 10
+
+
+@contextlib.asynccontextmanager
+async def operator(server: Server, hold: float = 60) -> AsyncIterator[tuple[asyncio.subprocess.Process, Going]]:
+    """An operator's process of its own, with its boxes."""
+    words = [sys.executable, "-m", "tests.fleet.operator", server.url, str(hold), "1", "box1", "box2"]
+    process = await asyncio.create_subprocess_exec(*words, stdout=asyncio.subprocess.PIPE, cwd=HOME)
+    await until(lambda: len(server.live) == 20 and server.messages["ping"] > 20, 30)
+    found = Going(None, None, **family(process.pid))  # type: ignore[arg-type]
+    with nothing_left(lambda: found.all):
+        try:
+            yield process, found
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+
+async def test_nothing_outlives_an_operator_that_was_killed() -> None:
+    async with Server() as server, operator(server) as (process, it):
+        process.kill()
+        await until(lambda: gone(it.all), 10)
+        assert server.ends == {"close 1000": 20}, "the target is left in order"
+
+
+async def test_boxes_leave_by_themselves_when_nothing_is_heard_of_the_operator() -> None:
+    async with Server() as server, operator(server) as (process, it):
+        os.kill(process.pid, signal.SIGSTOP)
+        await until(lambda: gone([*it.shard, *it.worker]), 12)
+        assert server.ends == {"close 1000": 20}
+        os.kill(process.pid, signal.SIGCONT)
+        assert process.stdout is not None
+        said = await asyncio.wait_for(process.stdout.read(), 20)
+        assert b"every load process was lost" in said
+        await until(lambda: gone(it.all), 10)
+
+
+@pytest.mark.parametrize(
+    ("host", "words"),
+    [
+        ("nobody", "nobody refuses connections: no ssh server listens there; start sshd there, or name its Port"),
+        ("old1", "old1 has wstui 0.0.1, wanted is {version}; pip install 'wstui[cluster]=={version}'"),
+    ],
+)
+async def test_a_box_that_cannot_be_used_is_named_with_what_was_found_and_wanted(host: str, words: str) -> None:
+    from wstui.fleet.facts import installed
+
+    async with Server() as server:
+        with pytest.raises(FleetError) as caught:
+            await Run(on_boxes(server.url, "box1", host)).execute()
+    assert str(caught.value) == words.format(version=installed("wstui"))
+
+
+async def test_a_box_without_wstui_is_told_what_to_install() -> None:
+    made = on_boxes("ws://127.0.0.1:1/", "box1")
+    fleet = made.fleet.model_copy(update={"python": "/nowhere/python"})
+    with pytest.raises(FleetError, match=r"box1 has no wstui that can make load under /nowhere/python .*not found"):
+        await Run(made.model_copy(update={"fleet": fleet})).execute()
+
+
+async def test_a_target_that_a_box_cannot_reach_is_told_before_the_load() -> None:
+    with pytest.raises(FleetError, match=r"box1 can't reach the target at 127.0.0.1:1: connection refused"):
+        await Run(on_boxes("ws://127.0.0.1:1/", "box1")).execute()
