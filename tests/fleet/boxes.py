@@ -44,6 +44,8 @@ def family(of: int | None = None) -> dict[str, list[psutil.Process]]:
 def _kind(process: psutil.Process) -> str | None:
     with contextlib.suppress(psutil.Error):
         line = " ".join(process.cmdline())
+        if process.name() == "ssh":
+            return "ssh"
         for kind, words in (
             ("ssh", "tests.fleet.fake_ssh"),
             ("worker", "distributed.cli.dask_worker"),

@@ -104,6 +104,7 @@ class Server:
     """
 
     welcome = True
+    host = "127.0.0.1"
 
     def __init__(self, **settings: Any) -> None:
         for name, value in settings.items():
@@ -121,7 +122,7 @@ class Server:
         self.tls: ssl.SSLContext | None = None
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0, ssl=self.tls, backlog=512)
+        self._server = await asyncio.start_server(self._connected, self.host, 0, ssl=self.tls, backlog=512)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -137,7 +138,7 @@ class Server:
     @property
     def url(self) -> str:
         """Where it listens."""
-        return f"{'wss' if self.tls else 'ws'}://127.0.0.1:{self.port}/ws"
+        return f"{'wss' if self.tls else 'ws'}://{self.host}:{self.port}/ws"
 
     # -- what subclasses bend ----------------------------------------------------------------------------------
 

@@ -1,0 +1,140 @@
+"""Boxes with networks of their own: network namespaces with OpenSSH's server in each, keys and configuration in a
+temporary folder. Nothing of the person's own ssh is read or changed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+PORT = 2222
+_SERVER = """\
+Port {port}
+ListenAddress {address}
+HostKey {folder}/host_key
+AuthorizedKeysFile {folder}/client_key.pub
+PidFile none
+StrictModes no
+UsePAM no
+PasswordAuthentication no
+"""
+_CLIENT = """\
+Host {name}
+    HostName {address}
+    Port {port}
+    User root
+    IdentityFile {folder}/client_key
+    IdentitiesOnly yes
+    UserKnownHostsFile {folder}/known_hosts
+    StrictHostKeyChecking yes
+
+"""
+
+
+def missing() -> str:
+    """Why there can be no such boxes here, "" when there can."""
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        return "network namespaces take root"
+    for program in ("ip", "ssh", "ssh-keygen"):
+        if shutil.which(program) is None:
+            return f"{program} is not installed"
+    if not sshd():
+        return "sshd is not installed"
+    probe = f"wstui-probe-{os.getpid()}"
+    if subprocess.run(["ip", "netns", "add", probe], capture_output=True, check=False).returncode:
+        return "network namespaces are not allowed here"
+    subprocess.run(["ip", "netns", "delete", probe], capture_output=True, check=False)
+    return ""
+
+
+def sshd() -> str:
+    """Where OpenSSH's server is."""
+    return shutil.which("sshd") or (shutil.which("sshd", path="/usr/sbin:/usr/local/sbin") or "")
+
+
+@dataclass
+class Namespace:
+    """A box: `address` is its own, `here` that of this side of the wire."""
+
+    name: str
+    netns: str
+    wire: str
+    address: str
+    here: str
+
+    def cut(self) -> None:
+        """Nothing comes through any more, in either direction, and nobody is told."""
+        _run("ip", "-n", self.netns, "link", "set", "wire", "down")
+
+    def remove(self) -> None:
+        """End what is left in it, and take it away."""
+        found = subprocess.run(["ip", "netns", "pids", self.netns], capture_output=True, text=True, check=False)
+        for pid in found.stdout.split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
+        for command in (("link", "delete", self.wire), ("netns", "delete", self.netns)):
+            subprocess.run(["ip", *command], capture_output=True, check=False)
+
+
+def _run(*command: str) -> None:
+    subprocess.run(command, check=True, capture_output=True, text=True)
+
+
+@contextlib.contextmanager
+def boxes(folder: Path, count: int = 2) -> Iterator[tuple[list[Namespace], Path]]:
+    """So many boxes named box1, box2, …, and the configuration for ssh that leads there."""
+    made: list[Namespace] = []
+    servers: list[subprocess.Popen[bytes]] = []
+    for name in ("host_key", "client_key"):
+        _run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name))
+    Path("/run/sshd").mkdir(exist_ok=True)
+    config = ""
+    try:
+        for number in range(1, count + 1):
+            box = _make(number)
+            made.append(box)
+            server = folder / f"sshd_{number}"
+            server.write_text(_SERVER.format(port=PORT, address=box.address, folder=folder))
+            command = ["ip", "netns", "exec", box.netns, sshd(), "-D", "-e", "-f", str(server)]
+            servers.append(subprocess.Popen(command, stderr=subprocess.DEVNULL))
+            config += _CLIENT.format(name=box.name, address=box.address, port=PORT, folder=folder)
+        key = (folder / "host_key.pub").read_text().strip()
+        known = "".join(f"[{box.address}]:{PORT} {key}\n" for box in made)
+        (folder / "known_hosts").write_text(known)
+        (folder / "ssh_config").write_text(config)
+        yield made, folder / "ssh_config"
+    finally:
+        for process in servers:
+            process.terminate()
+            process.wait()
+        for box in made:
+            box.remove()
+
+
+def _make(number: int) -> Namespace:
+    # Names of interfaces have at most 15 characters; addresses are those set aside for benchmarks (RFC 2544).
+    unique = os.getpid() % 16384
+    netns, wire = f"wstui-{os.getpid()}-{number}", f"ws{os.getpid() % 10**7}-{number}"
+    network = f"198.{18 + unique // 8192}.{unique // 32 % 256}"
+    first = unique % 32 * 8 + (number - 1) * 4
+    Namespace("", netns, wire, "", "").remove()
+    here, there = f"{network}.{first + 1}", f"{network}.{first + 2}"
+    _run("ip", "netns", "add", netns)
+    _run("ip", "link", "add", wire, "type", "veth", "peer", "name", "wire", "netns", netns)
+    _run("ip", "address", "add", f"{here}/30", "dev", wire)
+    _run("ip", "link", "set", wire, "up")
+    _run("ip", "-n", netns, "address", "add", f"{there}/30", "dev", "wire")
+    _run("ip", "-n", netns, "link", "set", "wire", "up")
+    _run("ip", "-n", netns, "link", "set", "lo", "up")
+    _run("ip", "-n", netns, "route", "add", "default", "via", here)
+    return Namespace(f"box{number}", netns, wire, there, here)
+
+
+if __name__ == "__main__":
+    sys.exit(missing() or 0)

@@ -1,0 +1,126 @@
+"""Load from several boxes through OpenSSH, each box in a network of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("distributed")
+
+from tests.execution.running import Finished, balance
+from tests.fleet import namespaces
+from tests.fleet.boxes import HOME, family, gone, nothing_left, on_boxes
+from tests.servers.server import Server, until
+from wstui.execution.run import Run
+from wstui.scenario.model import Scenario
+
+_MISSING = namespaces.missing()
+pytestmark = pytest.mark.skipif(bool(_MISSING), reason=_MISSING)
+
+Boxes = tuple[list[namespaces.Namespace], Path]
+
+
+@pytest.fixture
+def boxes(tmp_path: Path) -> Iterator[Boxes]:
+    with namespaces.boxes(tmp_path) as made, nothing_left(lambda: [p for kind in family().values() for p in kind]):
+        yield made
+
+
+def on(boxes: Boxes, url: str) -> Scenario:
+    made = on_boxes(url, "box1", "box2:2")
+    return made.model_copy(update={"fleet": made.fleet.model_copy(update={"ssh_config": str(boxes[1])})})
+
+
+@contextlib.asynccontextmanager
+async def servers(boxes: Boxes) -> AsyncIterator[Server]:
+    """A target that every box reaches by its own wire."""
+    async with Server(host="0.0.0.0") as server:
+        server.host = boxes[0][0].here
+        yield server
+
+
+async def test_a_run_through_ssh_is_steered_survives_a_cut_and_leaves_nothing(
+    boxes: Boxes,
+) -> None:
+    async with servers(boxes) as server:
+        began = time.monotonic()
+        run = Run(on(boxes, server.url))
+        running = asyncio.create_task(run.execute())
+        await until(lambda: running.done() or len(server.live) > 2, 30)
+        streaming_s = time.monotonic() - began
+        await until(lambda: running.done() or run.status.counters.open == 20, 30)
+        assert not running.done(), running.result()
+        everything = family()
+        assert {kind: len(found) for kind, found in everything.items()} == {"ssh": 2, "worker": 2, "shard": 3}
+        began = time.monotonic()
+        run.ramp(9, 0.0)
+        await until(lambda: len(server.live) == 9)
+        steered_s = time.monotonic() - began
+        away = [box.round_trip_ms for box in run.status.generator.boxes]
+        assert all(ms is not None and ms < 1000 for ms in away)
+        run.ramp(20, 0.1)
+        await until(lambda: run.status.counters.open == 20)
+        cut = boxes[0][1]
+        far = {kind: [p for p in found if _netns(p.pid) == _netns_of(cut)] for kind, found in everything.items()}
+        assert (len(far["worker"]), len(far["shard"])) == (1, 2)
+        began = time.monotonic()
+        cut.cut()
+        await until(lambda: _mark(run, "box2") == "lost", 10)
+        marked_s = time.monotonic() - began
+        await until(lambda: gone([*far["worker"], *far["shard"]]), 12)
+        ended_s = time.monotonic() - began
+        await until(lambda: any("box2 lost: " in mark.text for mark in run.status.marks), 12)
+        known_s = time.monotonic() - began
+        await until(lambda: run.status.counters.open == 7)
+        assert _mark(run, "box1") == "ok", "a third of the clients are there, and stay"
+        run.drain()
+        finished = Finished(run, await asyncio.wait_for(running, 20))
+        balance(finished, complete=False)
+        await until(lambda: gone([p for kind in everything.values() for p in kind]), 10)
+    print(
+        f"both stream after {streaming_s:.2f} s; 20 → 9 clients in {1000 * steered_s:.0f} ms; a command and its "
+        f"acknowledgement {max(ms or 0 for ms in away):.1f} ms; network cut: marked after {marked_s:.1f} s, "
+        f"load and agent gone after {ended_s:.1f} s, ssh gives up after {known_s:.1f} s"
+    )
+
+
+async def test_nothing_outlives_an_operator_that_was_killed_behind_ssh(boxes: Boxes) -> None:
+    async with servers(boxes) as server:
+        words = [sys.executable, "-m", "tests.fleet.operator", server.url, "60", "1", "box1", "box2"]
+        process = await asyncio.create_subprocess_exec(
+            *words, cwd=HOME, env={**os.environ, "SSH_CONFIG": str(boxes[1])}
+        )
+        try:
+            await until(lambda: len(server.live) == 20 and server.messages["ping"] > 20, 30)
+            everything = family()
+            assert {kind: len(found) for kind, found in everything.items()} == {"ssh": 2, "worker": 2, "shard": 2}
+            began = time.monotonic()
+            process.kill()
+            await until(lambda: gone([p for kind in everything.values() for p in kind]), 12)
+            print(f"operator killed: no process left after {time.monotonic() - began:.2f} s")
+            assert server.ends == {"close 1000": 20}
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+
+def _mark(run: Run, name: str) -> str:
+    return next(box.mark for box in run.status.generator.boxes if box.name == name)
+
+
+def _netns(pid: int) -> int:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/ns/net").stat().st_ino
+    return 0
+
+
+def _netns_of(box: namespaces.Namespace) -> int:
+    return Path("/run/netns", box.netns).stat().st_ino
