@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 import pytest
 
@@ -15,10 +16,10 @@ from wstui.odin.market import Market
 from wstui.odin.publisher import padded
 from wstui.odin.ratelimit import RateLimit, TokenBucket
 from wstui.odin.relay import address
-from wstui.odin.settings import Limits, is_loopback
+from wstui.odin.settings import is_loopback
+from wstui.odin.shared import SETS, WAYS, SharedLimits
 from wstui.odin.stats import KINDS_MAX, Stats, merge
 from wstui.odin.token import sign
-from wstui.odin.workers import share
 
 
 def test_a_bucket_lets_one_second_of_events_through_at_once_and_then_its_rate() -> None:
@@ -177,6 +178,36 @@ def test_workers_see_on_the_board_what_each_of_them_posted_last() -> None:
     board.close()
 
 
-def test_the_limits_for_all_are_shared_between_workers() -> None:
-    part = share(Limits(connections=1000, connect_rate=10.0, message_rate_per_client=5.0), 4)
-    assert (part.connections, part.connect_rate, part.message_rate_per_client) == (250, 2.5, 5.0)
+@pytest.fixture
+def workers() -> Iterator[tuple[SharedLimits, SharedLimits]]:
+    """The limits as two workers see them."""
+    one = SharedLimits.create()
+    yield one, SharedLimits(one.descriptor)
+    one.close()
+
+
+def test_workers_share_one_bucket_for_all_and_one_for_each_address(
+    workers: tuple[SharedLimits, SharedLimits],
+) -> None:
+    one, other = (worker.rate(0, 5.0, 2.0) for worker in workers)
+    assert [one.take("10.0.0.1", 1e3), other.take("10.0.0.1", 1e3)] == [0, 0]
+    assert one.take("10.0.0.1", 1e3) and other.take("10.0.0.1", 1e3)
+    assert [other.take(f"10.0.0.{number}", 1e3) > 0 for number in range(2, 7)] == [False] * 3 + [True] * 2
+    assert one.take("10.0.0.1", 1e3 + 0.6) == 0
+    assert other.take("10.0.0.9", 999.0) == 0, "a clock that is behind gives nothing twice"
+    other_limit = workers[1].rate(1, 1.0, 0.0)
+    assert [other_limit.take("10.0.0.1", 1e3) > 0 for _ in range(2)] == [False, True]
+
+
+def test_workers_forget_the_address_not_seen_for_longest(workers: tuple[SharedLimits, SharedLimits]) -> None:
+    limit = workers[0].rate(0, 0.0, 1.0)
+    addresses = [f"2001:db8:{number // 65536:x}:{number % 65536:x}::1" for number in range(2 * SETS * WAYS)]
+    assert not any(limit.take(address, 1e3 + number / 1e6) for number, address in enumerate(addresses))
+    assert limit.take(addresses[-1], 1e3 + 0.1) > 0
+
+
+def test_workers_share_the_places(workers: tuple[SharedLimits, SharedLimits]) -> None:
+    one, other = (worker.places(2) for worker in workers)
+    assert [one.take(), other.take(), one.take(), other.take()] == [True, True, False, False]
+    one.give_back()
+    assert [other.take(), one.take()] == [True, False]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import re
@@ -10,14 +11,16 @@ import signal
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 from urllib.request import urlopen
 
 import psutil
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.odin.target import SECRET, WAIT_S, pinged, receive, until
 from wstui.odin.broker import BrokerNotFound
@@ -110,6 +113,61 @@ async def test_workers_share_the_port_and_count_as_one() -> None:
             assert ws.close_code == 1001
         await asyncio.to_thread(process.communicate, timeout=WAIT_S)
         assert process.returncode == 0
+
+
+async def test_limits_hold_for_all_workers_together() -> None:
+    options = ("--port", "0", "--workers", "3", "--auth", "off", "--connect-rate", "40", "--max-connections", "30")
+    with running("server", *options, NATS_URL="") as (_, url):
+        answers: Counter[int] = Counter()
+        clients = []
+        for _number in range(50):
+            try:
+                clients.append(await connect(url, compression=None))
+                answers[101] += 1
+            except InvalidStatus as refusal:
+                answers[refusal.response.status_code] += 1
+        assert answers[101] == 30 and answers[503] >= 10 and set(answers) <= {101, 503, 429}
+
+        async def all_told() -> bool:
+            stats: dict[str, Any] = await asyncio.to_thread(ask, url, "/stats")
+            metrics = await asyncio.to_thread(ask, url, "/metrics")
+            return (
+                stats["refused"].get("connection limit") == answers[503]
+                and stats["refused"].get("connection rate limit", 0) == answers[429]
+                and stats["connections"]["open"] == metrics["connectionCount"] == 30
+            )
+
+        await until(all_told)
+        for ws in clients:
+            await ws.close()
+
+        async def there_is_room_again() -> bool:
+            try:
+                await (await connect(url, compression=None)).close()
+            except InvalidStatus:
+                return False
+            return True
+
+        await until(there_is_room_again)
+
+
+@pytest.mark.parametrize("limit", ["--message-rate", "--message-rate-per-address"])
+async def test_a_flood_is_one_flood_whichever_workers_it_is_spread_over(limit: str) -> None:
+    options = ("--port", "0", "--workers", "3", "--auth", "off", limit, "30")
+    with running("server", *options, NATS_URL="") as (_, url):
+        clients = [await connect(url, compression=None) for _ in range(12)]
+        for _number in range(5):
+            for ws in clients:
+                with contextlib.suppress(ConnectionClosed):
+                    await ws.send('{"type":"ping","timestamp":1}')
+        closed = 0
+        for ws in clients:
+            with contextlib.suppress(ConnectionClosed, TimeoutError):
+                while True:
+                    await asyncio.wait_for(ws.recv(), 0.2)
+            closed += ws.close_code == 1008
+            await ws.close()
+    assert closed >= 1, "60 messages at once are a flood, though no worker has seen 30 of them"
 
 
 async def test_a_worker_that_dies_ends_the_server_and_its_fellows() -> None:

@@ -12,9 +12,10 @@ from websockets.datastructures import Headers, MultipleValuesError
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
+from wstui.odin.places import Places
 from wstui.odin.ratelimit import RateLimit
 from wstui.odin.responses import json_response
-from wstui.odin.settings import AuthMode, Limits
+from wstui.odin.settings import AuthMode
 from wstui.odin.token import TokenRefused, Verifier
 
 _JWT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]*", re.ASCII)
@@ -42,26 +43,32 @@ class Refusal:
 class Admission:
     """Decides about one upgrade request after the other."""
 
-    def __init__(self, mode: AuthMode, verifier: Verifier | None, limits: Limits) -> None:
+    def __init__(self, mode: AuthMode, verifier: Verifier | None, rate: RateLimit, places: Places) -> None:
         """`verifier` is needed unless `mode` is OFF."""
         self.closing = False
+        self.places = places
         self._mode = mode
         self._verifier = verifier
-        self._limits = limits
-        self._rate = RateLimit(limits.connect_rate, limits.connect_rate_per_address)
+        self._rate = rate
 
-    def decide(self, request: Request, query: str, address: str, open_now: int, now: float) -> Refusal | str:
-        """Whether the client that sent `request` may come in.
+    def decide(self, request: Request, query: str, address: str, now: float) -> Refusal | str:
+        """Whether the client that sent `request` may come in; it then has a place, which it must give back.
 
-        Args: query: that of the path; address: the client's; open_now: connections open; now: loop seconds.
+        Args: query: that of the path; address: the client's; now: loop seconds.
         Returns: the user it says to be ("" if nobody asks), or the refusal.
         """
         if self.closing:
             return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "shutting down", 5)
         if wait := self._rate.take(address, now):
             return Refusal(HTTPStatus.TOO_MANY_REQUESTS, "connection rate limit", wait)
-        if open_now >= self._limits.connections:
+        if not self.places.take():
             return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "connection limit", 5)
+        decision = self._identify(request, query)
+        if isinstance(decision, Refusal):
+            self.places.give_back()
+        return decision
+
+    def _identify(self, request: Request, query: str) -> Refusal | str:
         if self._mode is AuthMode.OFF or self._verifier is None:
             return ""
         try:

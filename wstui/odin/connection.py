@@ -55,7 +55,7 @@ class Connection(Wire):
         context = self._context
         context.deadlines.clear(self)
         if self.phase is _OPEN:
-            context.hub.leave(self)
+            self._leave()
         self._enter(_CLOSED)
         self.write = nowhere
         self.backlog = self._transport = self._protocol = self._rest = self._fragments = None
@@ -201,8 +201,12 @@ class Connection(Wire):
         self._enter(_CLOSING)
         self.write = nowhere
         self.backlog = self._fragments = None
-        context.hub.leave(self)
+        self._leave()
         context.deadlines.set(self, context.loop.time() + context.settings.timing.close)
+
+    def _leave(self) -> None:
+        self._context.hub.leave(self)
+        self._context.gate.admission.places.give_back()
 
     def _enter(self, phase: Phase) -> None:
         if self.phase is _HANDSHAKE:

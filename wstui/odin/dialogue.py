@@ -36,9 +36,10 @@ class Client(Subscriber, Protocol):
 class Dialogue:
     """Handles the messages of all clients."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, settings: Settings, stats: Stats, hub: Hub) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, settings: Settings, stats: Stats, hub: Hub, rate: RateLimit
+    ) -> None:
         limits = settings.limits
-        rate = RateLimit(limits.message_rate, limits.message_rate_per_address)
         self._rate = rate if rate.limits else None
         self._rate_per_client = limits.message_rate_per_client
         self._limits = limits

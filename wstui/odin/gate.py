@@ -11,7 +11,6 @@ from websockets.server import ServerProtocol
 
 from wstui.odin.admission import Admission, Refusal
 from wstui.odin.endpoints import Endpoints
-from wstui.odin.hub import Hub
 from wstui.odin.responses import json_response
 from wstui.odin.stats import Stats
 
@@ -26,13 +25,11 @@ class Gate:
         loop: asyncio.AbstractEventLoop,
         admission: Admission,
         endpoints: Endpoints,
-        hub: Hub,
         stats: Stats,
     ) -> None:
         self.admission = admission
         self._loop = loop
         self._endpoints = endpoints
-        self._hub = hub
         self._stats = stats
 
     def answer(self, protocol: ServerProtocol, request: Request, address: str) -> Response:
@@ -50,12 +47,13 @@ class Gate:
             )
             response.headers["Upgrade"] = "websocket"
             return response
-        decision = self.admission.decide(request, query, address, len(self._hub.connections), self._loop.time())
+        decision = self.admission.decide(request, query, address, self._loop.time())
         if isinstance(decision, Refusal):
             self._stats.refused[decision.reason] += 1
             _log.debug("refused", extra={"reason": decision.reason, "address": address})
             return decision.response()
         response = protocol.accept(request)
         if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
+            self.admission.places.give_back()
             self._stats.refused["malformed upgrade"] += 1
         return response

@@ -18,13 +18,26 @@ class TokenBucket:
         """`rate` in events per second, above 0; `now` in seconds of any clock that never goes back."""
         self._rate = rate
         self._burst = max(1.0, rate)
-        self._tokens = self._burst
-        self._at = now
+        self.refill(now)
+
+    @property
+    def state(self) -> tuple[float, float]:
+        """The tokens that there were, and when; may be set to what it was."""
+        return self._tokens, self._at
+
+    @state.setter
+    def state(self, state: tuple[float, float]) -> None:
+        self._tokens, self._at = state
+
+    def refill(self, now: float) -> None:
+        """As if nothing had passed yet."""
+        self._tokens, self._at = self._burst, now
 
     def take(self, now: float) -> bool:
         """Whether one more event may pass now; if so, it is counted."""
-        tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
-        self._at = now
+        # Clocks of several processes may be a little apart: time that was counted is not counted again.
+        tokens = min(self._burst, self._tokens + max(0.0, now - self._at) * self._rate)
+        self._at = max(now, self._at)
         if tokens < 1.0:
             self._tokens = tokens
             return False
@@ -71,7 +84,7 @@ class RateLimit:
         return 0
 
     def _bucket(self, address: str, now: float) -> TokenBucket:
-        key = _network(address)
+        key = network(address)
         bucket = self._addresses.get(key)
         if bucket is None:
             if len(self._addresses) >= ADDRESSES_MAX:
@@ -82,7 +95,8 @@ class RateLimit:
         return bucket
 
 
-def _network(address: str) -> str:
+def network(address: str) -> str:
+    """The address itself, or the /64 network of an IPv6 one."""
     if ":" not in address:
         return address
     try:

@@ -20,8 +20,11 @@ from wstui.odin.dialogue import Dialogue
 from wstui.odin.endpoints import Endpoints
 from wstui.odin.gate import Gate
 from wstui.odin.hub import Hub
+from wstui.odin.places import OwnPlaces, Places
+from wstui.odin.ratelimit import RateLimit
 from wstui.odin.relay import Relay
 from wstui.odin.settings import Settings
+from wstui.odin.shared import SharedLimits
 from wstui.odin.stats import Phase, Stats, merge
 from wstui.odin.token import Verifier
 from wstui.odin.upkeep import Upkeep
@@ -34,14 +37,30 @@ class OdinServer:
     """One server in one event loop: `async with OdinServer(settings, verifier) as server: … server.port`."""
 
     def __init__(
-        self, settings: Settings, verifier: Verifier | None, board: StatsBoard | None = None, worker: int = 0
+        self,
+        settings: Settings,
+        verifier: Verifier | None,
+        board: StatsBoard | None = None,
+        shared: SharedLimits | None = None,
+        worker: int = 0,
     ) -> None:
-        """`verifier` may be None only when `settings.auth` is OFF; a `board` joins several worker processes."""
+        """`verifier` may be None only when `settings.auth` is OFF; `board` and `shared` join several processes."""
+        limits = settings.limits
+        rates = (
+            (limits.connect_rate, limits.connect_rate_per_address),
+            (limits.message_rate, limits.message_rate_per_address),
+        )
         self.settings = settings
         self.stats = Stats()
         self.hub = Hub(self.stats, Deduplication(settings.timing.deduplication), settings.faults)
         self.port = settings.port
-        self._admission = Admission(settings.auth, verifier, settings.limits)
+        if shared is None:
+            connects, self._messages = (RateLimit(*rate) for rate in rates)
+            places: Places = OwnPlaces(limits.connections)
+        else:
+            connects, self._messages = (shared.rate(number, *rate) for number, rate in enumerate(rates))
+            places = shared.places(limits.connections)
+        self._admission = Admission(settings.auth, verifier, connects, places)
         self._deadlines = Deadlines()
         self._upkeep = Upkeep(settings, self.stats, self.hub, self._deadlines, board, worker)
         self._board = board
@@ -62,8 +81,8 @@ class OdinServer:
             settings=settings,
             stats=self.stats,
             hub=self.hub,
-            gate=Gate(loop, self._admission, endpoints, self.hub, self.stats),
-            dialogue=Dialogue(loop, settings, self.stats, self.hub),
+            gate=Gate(loop, self._admission, endpoints, self.stats),
+            dialogue=Dialogue(loop, settings, self.stats, self.hub, self._messages),
             deadlines=self._deadlines,
             refused_by_fault=self._refused_by_fault,
         )

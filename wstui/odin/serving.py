@@ -19,6 +19,7 @@ from wstui.odin.publisher import Plan, Publisher
 from wstui.odin.relay import address
 from wstui.odin.server import OdinServer
 from wstui.odin.settings import Settings
+from wstui.odin.shared import SharedLimits
 from wstui.odin.token import Verifier
 
 NATS_WAIT_S = 3.0
@@ -44,6 +45,7 @@ async def serve(
     *,
     embedded_nats: bool = False,
     board: StatsBoard | None = None,
+    shared: SharedLimits | None = None,
     worker: int = 0,
 ) -> None:
     """Serve until SIGTERM or SIGINT, which close every client first.
@@ -54,7 +56,7 @@ async def serve(
     async with AsyncExitStack() as stack:
         settings = await with_nats(stack, settings, embedded_nats)
         settings = replace(settings, limits=replace(settings.limits, sockets=open_files() - FILES_SPARE))
-        server = await stack.enter_async_context(OdinServer(settings, verifier, board, worker))
+        server = await stack.enter_async_context(OdinServer(settings, verifier, board, shared, worker))
         if settings.nats_url and not await server.wait_for_nats(NATS_WAIT_S):
             _log.warning("NATS is not there yet; serving without it", extra={"url": address(settings.nats_url)})
         gc.collect()

@@ -17,7 +17,8 @@ from wstui.odin.board import StatsBoard
 from wstui.odin.logs import set_up_logs
 from wstui.odin.process import ChildProcess, ProcessFailed
 from wstui.odin.serving import announce, run, serve, stop_on_signals, with_nats
-from wstui.odin.settings import AuthMode, Limits, Settings
+from wstui.odin.settings import AuthMode, Settings
+from wstui.odin.shared import SharedLimits
 from wstui.odin.token import make_verifier
 
 START_TIMEOUT_S = 20.0
@@ -33,6 +34,7 @@ class Order(msgspec.Struct, frozen=True):
     worker: int
     workers: int
     board: int  # file descriptor
+    shared: int  # file descriptor
     log_level: str
     log_json: bool
 
@@ -42,7 +44,7 @@ async def serve_with_workers(
 ) -> None:
     """Start the workers, wait until all are ready, and end them on SIGTERM or SIGINT.
 
-    Limits for all clients together are split evenly between the workers.
+    They keep the limits for all clients together.
     Raises: OSError: the address can't be used; ProcessFailed: a worker did not start, or ended by itself.
     """
     if not hasattr(socket, "SO_REUSEPORT"):
@@ -57,11 +59,14 @@ async def serve_with_workers(
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         holder.bind((settings.host, settings.port))
         port: int = holder.getsockname()[1]
-        settings = replace(settings, port=port, reuse_port=True, limits=share(settings.limits, workers))
+        limits = replace(settings.limits, handshakes=max(1, settings.limits.handshakes // workers))
+        settings = replace(settings, port=port, reuse_port=True, limits=limits)
         board = StatsBoard.create(workers)
         stack.callback(board.close)
+        shared = SharedLimits.create()
+        stack.callback(shared.close)
         team = [
-            _worker(Order(settings, number, workers, board.descriptor, log_level, log_json), secret)
+            _worker(Order(settings, number, workers, board.descriptor, shared.descriptor, log_level, log_json), secret)
             for number in range(workers)
         ]
         for worker in team:
@@ -79,19 +84,6 @@ async def serve_with_workers(
         await asyncio.gather(*(worker.stop(settings.timing.drain + STOP_SPARE_S) for worker in team))
 
 
-def share(limits: Limits, workers: int) -> Limits:
-    """The part of the limits for all clients together that one of so many workers has."""
-    return replace(
-        limits,
-        connections=max(1, limits.connections // workers),
-        handshakes=max(1, limits.handshakes // workers),
-        connect_rate=limits.connect_rate / workers,
-        connect_rate_per_address=limits.connect_rate_per_address / workers,
-        message_rate=limits.message_rate / workers,
-        message_rate_per_address=limits.message_rate_per_address / workers,
-    )
-
-
 def _worker(order: Order, secret: str) -> ChildProcess:
     packages = str(Path(__file__).resolve().parents[2])
     environment = {
@@ -105,7 +97,7 @@ def _worker(order: Order, secret: str) -> ChildProcess:
         [sys.executable, "-P", "-c", "from wstui.odin.workers import main; main()"],
         ready=r"^ready ",
         environment=environment,
-        descriptors=(order.board,),
+        descriptors=(order.board, order.shared),
         pass_on=sys.stderr,
     )
 
@@ -117,4 +109,5 @@ def main() -> None:
     set_up_logs(order.log_level, order.log_json, worker=order.worker)
     verifier = None if order.settings.auth is AuthMode.OFF else make_verifier(order.settings.public_key, secret)
     board = StatsBoard(order.board, order.workers)
-    run(serve(order.settings, verifier, board=board, worker=order.worker))
+    shared = SharedLimits(order.shared)
+    run(serve(order.settings, verifier, board=board, shared=shared, worker=order.worker))
