@@ -5,8 +5,9 @@ import random
 import msgspec
 import pytest
 
-from tests.report.example import aborted, broken, empty, good, limited, timeline
-from wstui.execution.result import Connections
+from tests.report.example import aborted, broken, empty, fan_out, good, histogram, limited, searched, timeline
+from wstui.execution.result import Connections, Delivery, Latency, Result
+from wstui.measure.hdr import encode
 from wstui.report import change_table, regression
 from wstui.report.columns import cells
 from wstui.report.compare import compare, steady
@@ -127,6 +128,36 @@ def test_a_run_without_measurements_can_be_compared_with_one() -> None:
     text = change_table.render(comparison)
     assert "not measured" in text and "None" not in text and "nan" not in text
     assert not any(change.significant for change in comparison.changes if change.metric.startswith("response"))
+
+
+def test_receipts_of_one_broadcast_are_one_trial() -> None:
+    fanout = fan_out().fanout
+    assert fanout is not None
+
+    def listening(messages: int, median_ms: float, seed: int) -> Result:
+        delivery = histogram(seed, 6000, median_ms)
+        seen = msgspec.structs.replace(
+            fanout, messages=messages, delivery_ms=Delivery(**msgspec.structs.asdict(Latency.of(delivery)))
+        )
+        return msgspec.structs.replace(fan_out(), fanout=seen, histograms={"delivery": encode(delivery)})
+
+    few = compare(listening(12, 4.0, 1), listening(12, 8.0, 2)).change("delivery.p99")
+    many = compare(listening(6000, 4.0, 1), listening(6000, 8.0, 2)).change("delivery.p99")
+    assert few is not None and many is not None
+    assert not few.significant and many.significant
+
+
+def test_limits_are_told_apart_by_their_ranges() -> None:
+    def holding(low: int, high: int) -> Result:
+        base = searched()
+        found = msgspec.structs.replace(base.breakpoint, low=low, high=high, surely=low)  # type: ignore[type-var]
+        return msgspec.structs.replace(base, breakpoint=found, started=f"2025-03-0{low % 7 + 1}T12:00:00+00:00")
+
+    near = compare(holding(280, 300), holding(290, 320))
+    far = compare(holding(280, 300), holding(200, 220))
+    assert near.limits == "limit: 280 (280–300) → 290 (290–320) clients: the ranges overlap, it may be the same"
+    assert far.limits.endswith("200 (200–220) clients: the ranges are apart, it is another one")
+    assert far.limits in " ".join(change_table.render(far, width=200).split("\n"))
 
 
 @pytest.mark.parametrize("width", [80, 120])

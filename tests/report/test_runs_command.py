@@ -1,16 +1,22 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from tests.report.example import broken, good, suite, timeline
+from tests.report.example import broken, empty, good, searched, suite, timeline
+from tests.report.stand_in import STARTED, StandIn, status
 from tests.report.test_store import record
 from wstui.cli.runs import runs
+from wstui.execution.status import SuiteStatus
+from wstui.report.partial import stamp
+from wstui.report.recording import Recording
 from wstui.report.store import Store
+from wstui.report.wording import name_of
 
 
 @pytest.fixture
@@ -74,6 +80,78 @@ def test_compare_tells_worse_from_the_same(path: Path) -> None:
     assert "scenarios differ (quick and stress)" in call(path, "compare", "1", "3").output
 
 
+def test_compare_puts_several_runs_side_by_side(path: Path) -> None:
+    output = call(path, "compare", "1", "2", "3").output
+    assert max(map(len, output.splitlines())) <= 80
+    (row,) = [line for line in output.splitlines() if line.startswith("response.p99 ")]
+    assert row.count("✗") == 2 and row.split()[1:3] == ["2.89", "ms"]
+    assert "▲ 3 stress: the scenarios differ (quick and stress)" in output and "▲ 2 quick" not in output
+    many = call(path, "compare", "1", "2", "3", "2", "3").output
+    assert many.count("metric ") == 4, "one table each where they do not fit side by side"
+    (third,) = json.loads(call(path, "compare", "1", "2", "3", "--json").output)[1:]
+    assert third["after"] == "3 stress"
+    failing = call(path, "compare", "1", "2", "3", "--fail-if", "connect.success < -1%", status=1).output
+    assert "✗ 3 stress: connect.success < -1%" in failing and "✗ 2 quick" not in failing
+
+
+def test_what_cannot_be_compared_is_one_sentence(path: Path, tmp_path: Path) -> None:
+    assert (
+        "1 and quick~1 cannot be compared: they are the same run"
+        in call(path, "compare", "1", "quick~1", status=2).output
+    )
+    search, connects, nothing = (tmp_path / name for name in ("search.json", "connects.json", "nothing.json"))
+    search.write_text(searched().to_json())
+    connects.write_text(searched("connects").to_json())
+    nothing.write_text(empty().to_json())
+    output = call(path, "compare", "1", str(search), status=2).output
+    assert "only one of them looked for a limit" in output
+    assert (
+        "the limit of clients, the other of connects"
+        in call(path, "compare", str(search), str(connects), status=2).output
+    )
+    assert "the second has no data (nobody listens at" in call(path, "compare", "1", str(nothing), status=2).output
+
+
+def test_a_suite_is_reported_as_a_whole_later_too(path: Path, tmp_path: Path) -> None:
+    runs_of_suite = suite().runs
+    place = [SuiteStatus(("quick", "stress"), index, (None,) * 2) for index in range(2)]
+    for _ in range(2):
+        for index, result in enumerate(runs_of_suite):
+            started = STARTED + timedelta(hours=index)
+            recording = Recording(StandIn(status(3, started=started, suite=place[index], name=name_of(result))), path)
+            recording.start()
+            recording.close(msgspec.structs.replace(result, started=stamp(started)))
+            assert recording.problem == ""
+    for reference in ("4", "5", "last"):
+        whole = json.loads(call(path, "show", reference, "--suite", "--json").output)
+        assert whole["schema"] == "wstui.suite/1" and [run["scenario"]["name"] for run in whole["runs"]] == [
+            "quick",
+            "stress",
+        ]
+        assert whole["verdict"]["reason"] == "stress: 2 of 2 thresholds broken"
+    call(path, "export", "5", str(tmp_path / "suite.html"), "--suite")
+    assert "✗ FAILED" in (tmp_path / "suite.html").read_text()
+    assert "run 1 is no part of a suite" in call(path, "show", "1", "--suite", status=2).output
+
+
+def test_a_result_in_a_file_is_shown_and_made_into_any_report(path: Path, tmp_path: Path) -> None:
+    single, several = tmp_path / "saved.json", tmp_path / "suite.json"
+    single.write_text(good().to_json())
+    several.write_text(suite().to_json())
+    assert call(path, "show", str(single)).output.startswith("✓ PASSED  quick")
+    assert call(path, "show", str(several)).output.startswith("✗ FAILED  progressive")
+    call(path, "export", f"{several}#quick", str(tmp_path / "quick.csv"))
+    assert (tmp_path / "quick.csv").read_text().startswith("at_s")
+
+
+def test_a_run_without_data_is_no_report(path: Path, tmp_path: Path) -> None:
+    file = tmp_path / "nothing.json"
+    file.write_text(empty().to_json())
+    output = call(path, "export", str(file), str(tmp_path / "r.html"), status=2).output
+    assert "has no data to report (nobody listens at ws://127.0.0.1:3001/ws)" in output
+    assert not (tmp_path / "r.html").exists()
+
+
 def test_a_condition_that_holds_ends_in_one(path: Path) -> None:
     call(path, "compare", "1", "2", "--fail-if", "response.p99 > +900%")
     output = call(path, "compare", "1", "2", "--fail-if", "response.p99 > +10%", status=1).output
@@ -93,7 +171,7 @@ def test_compare_reads_results_from_files_too(path: Path, tmp_path: Path) -> Non
     comparison = json.loads(call(path, "compare", str(single), "2", "--json").output)
     assert comparison["before"] == "baseline" and comparison["after"] == "2 quick"
     assert {change["metric"] for change in comparison["changes"]} > {"response.p99", "connect.success"}
-    call(path, "compare", f"{several}#quick", str(single))
+    call(path, "compare", f"{several}#quick", "2")
     assert "#quick" in call(path, "compare", str(several), "1", status=2).output
     (tmp_path / "other.json").write_text('{"a": 1}')
     assert "is no result of wstui" in call(path, "compare", str(tmp_path / "other.json"), "1", status=2).output
@@ -140,7 +218,7 @@ def test_prune_keeps_the_newest_and_the_tagged_and_can_be_remembered(path: Path)
     with Store(path) as store:
         assert [run.id for run in store.runs()] == [4, 1]
     assert "0 runs deleted" in call(path, "prune", "--older-than", "30d", "--yes").output
-    assert "give --keep N" in call(path, "prune", status=2).output
+    assert "the newest 1 runs are kept" in call(path, "prune", status=2).output
     assert '"30d"' in call(path, "prune", "--older-than", "soon", status=2).output
 
 

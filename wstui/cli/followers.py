@@ -91,7 +91,8 @@ class Followers:
         if ids:
             numbers = ", ".join(str(number) for number in ids)
             told = f"kept only in part as run {numbers}" if failed else f"kept as run {numbers}"
-            click.echo(f"{told}: wstui runs show {ids[-1]}", file=stream)
+            whole = " --suite" if isinstance(result, SuiteResult) else ""
+            click.echo(f"{told}: wstui runs show {ids[-1]}{whole}", file=stream)
         return bool(ids) and not failed
 
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,18 +10,18 @@ from typing import Any
 import click
 import msgspec
 
-from wstui.cli.exits import BROKEN, USAGE, fail
-from wstui.execution.result import Result
-from wstui.report import change_table, figures, formats, json_file, regression
+from wstui.cli.comparing import compare_
+from wstui.cli.exits import USAGE, fail
+from wstui.cli.kept import is_file, opened, whole
+from wstui.report import figures, formats
 from wstui.report.columns import table
-from wstui.report.compare import Comparison, compare
+from wstui.report.compare import without_data
 from wstui.report.console import print_summary
-from wstui.report.database import StoreError
 from wstui.report.file import NotWritable
-from wstui.report.retention import Retention, set_retention
-from wstui.report.store import Store, StoredRun, UnknownRun, default_path
+from wstui.report.retention import Retention, retention, set_retention
+from wstui.report.store import StoredRun, default_path
 from wstui.report.terminal import Paint, terminal_width, wants_colour
-from wstui.report.wording import Tone, peak_clients, shown, verdict_sign
+from wstui.report.wording import Tone, peak_clients, runs_of, shown, verdict_sign
 from wstui.scenario.errors import BadValue
 from wstui.scenario.quantity import parse_duration
 
@@ -61,7 +58,7 @@ def list_(path: Path | None, name: str, limit: int, as_json: bool) -> None:
     if not as_json and not (path or default_path()).exists():
         click.echo("No run has been recorded yet: `wstui run quick` records one.")
         return
-    with _store(path, create=as_json) as store:
+    with opened(path, create=as_json) as store:
         found = store.runs(name=name, limit=limit)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode([_described(run) for run in found])).decode())
@@ -81,74 +78,39 @@ def list_(path: Path | None, name: str, limit: int, as_json: bool) -> None:
 @runs.command()
 @click.argument("reference", metavar="ID")
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON, with everything that is stored.")
+@click.option("--suite", is_flag=True, help="The whole suite that the run is part of.")
 @click.pass_obj
-def show(path: Path | None, reference: str, as_json: bool) -> None:
-    """Show a run's summary."""
-    with _store(path) as store:
-        stored = store.run(store.find(reference))
-        result = store.result(stored.id)
+def show(path: Path | None, reference: str, as_json: bool, suite: bool) -> None:
+    """Show a run's summary. ID may also be a JSON result."""
     if as_json:
-        click.echo(result.to_json())
-        return
-    click.echo(f"Run {stored.id}{_suffix(stored)}\n")
-    print_summary(result, sys.stdout)
-    click.echo(f"\nRecorded on {shown(stored.host)}: {_environment(stored.environment)}")
-
-
-@runs.command(name="compare")
-@click.argument("before", metavar="A")
-@click.argument("after", metavar="B")
-@click.option(
-    "--fail-if",
-    "conditions",
-    multiple=True,
-    metavar="CONDITION",
-    help='Exit 1 when B differs from A like this: "response.p99 > +10%", "connect.success < -1%" (points). Repeatable.',
-)
-@click.option("--proven", is_flag=True, help="Let --fail-if pass over changes that are not proven.")
-@click.option("--json", "as_json", is_flag=True, help="The change table as JSON.")
-@click.pass_obj
-def compare_(
-    path: Path | None, before: str, after: str, conditions: tuple[str, ...], proven: bool, as_json: bool
-) -> None:
-    """Compare run B with run A: what changed, and whether it is more than noise.
-
-    A and B are runs of the store, or JSON results (FILE.json, or FILE.json#PRESET for one run of a suite).
-    """
-    parsed = [_condition(text) for text in conditions]
-    first, second = _one_side(path, before), _one_side(path, after)
-    comparison = compare(
-        first[1],
-        second[1],
-        names=(first[0], second[0]),
-        environments=(first[2], second[2]),
-        further=[condition.metric for condition in parsed],
-    )
-    broken = [text for condition in parsed if (text := _held(condition, comparison, proven))]
-    if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode({**asdict(comparison), "broken": broken})).decode())
+        click.echo(whole(path, reference, suite=suite).to_json())
+    elif suite or is_file(reference):
+        print_summary(whole(path, reference, suite=suite), sys.stdout)
     else:
-        click.echo(change_table.render(comparison, width=terminal_width(sys.stdout), colour=wants_colour(sys.stdout)))
-    for text in broken:
-        click.echo(f"wstui: ✗ {text}", err=True)
-    if broken:
-        sys.exit(BROKEN)
+        with opened(path) as store:
+            stored = store.run(store.find(reference))
+            result = store.result(stored.id)
+        click.echo(f"Run {stored.id}{_suffix(stored)}\n")
+        print_summary(result, sys.stdout)
+        click.echo(f"\nRecorded on {shown(stored.host)}: {_environment(stored.environment)}")
 
 
 @runs.command()
 @click.argument("reference", metavar="ID")
 @click.argument("file", metavar="FILE")
 @click.option("--format", "form", default="", metavar="NAME", help=f"One of {', '.join(formats.FORMATS)}.")
+@click.option("--suite", is_flag=True, help="The whole suite that the run is part of.")
 @click.pass_obj
-def export(path: Path | None, reference: str, file: str, form: str) -> None:
+def export(path: Path | None, reference: str, file: str, form: str, suite: bool) -> None:
     """Write a run as a report; the ending of FILE tells the format. "-" is stdout, and needs --format."""
     try:
         if file == "-" and not form:
             fail("stdout has no ending: say which --format", USAGE)
         chosen = formats.named(form) if form else formats.of_file(file)
         formats.prove(chosen.name, file)
-        with _store(path) as store:
-            result = store.result(store.find(reference))
+        result = whole(path, reference, suite=suite)
+        if all(without_data(run) for run in runs_of(result)):
+            fail(f"run {reference} has no data to report ({shown(result.verdict.reason)})", USAGE)
         formats.write(result, chosen.name, file)
     except (formats.UnknownFormat, formats.MissingExtra, NotWritable) as error:
         fail(str(error), USAGE)
@@ -160,7 +122,7 @@ def export(path: Path | None, reference: str, file: str, form: str) -> None:
 @click.pass_obj
 def delete(path: Path | None, references: tuple[str, ...], yes: bool) -> None:
     """Delete runs for good."""
-    with _store(path) as store:
+    with opened(path) as store:
         chosen = [store.run(store.find(reference)) for reference in references]
         going = [run.id for run in chosen if run.state == "running"]
         if going:
@@ -183,9 +145,10 @@ def prune(
 ) -> None:
     """Delete old runs. Tagged runs stay, and those that are still going."""
     if keep is None and older_than is None:
-        fail("nothing to go by: give --keep N or --older-than AGE", USAGE)
+        with opened(path) as store:
+            fail(f"nothing to go by: give --keep N or --older-than AGE; {_kept(retention(store))}", USAGE)
     age_s = None if older_than is None else _age(older_than)
-    with _store(path) as store:
+    with opened(path) as store:
         doomed = store.prunable(keep=keep, older_than_s=age_s)
         word = f"{len(doomed)} run{'' if len(doomed) == 1 else 's'}"
         if dry_run:
@@ -206,7 +169,7 @@ def prune(
 @click.pass_obj
 def tag(path: Path | None, reference: str, name: str, remove: bool) -> None:
     """Give a run a name, such as `baseline`: it is found by it and never pruned. A tag is on one run only."""
-    with _store(path) as store:
+    with opened(path) as store:
         number = store.find(reference)
         if remove:
             if name not in store.run(number).tags:
@@ -214,15 +177,6 @@ def tag(path: Path | None, reference: str, name: str, remove: bool) -> None:
             store.untag(name)
         else:
             store.tag(number, name)
-
-
-@contextmanager
-def _store(path: Path | None, *, create: bool = False) -> Iterator[Store]:
-    try:
-        with Store(path, create=create) as store:
-            yield store
-    except (StoreError, UnknownRun) as error:
-        fail(str(error), USAGE)
 
 
 def _row(run: StoredRun) -> list[str]:
@@ -243,8 +197,8 @@ def _row(run: StoredRun) -> list[str]:
 def _sign(run: StoredRun) -> tuple[str, str, Tone]:
     if run.state == "running":
         return "▶", "running", Tone.PLAIN
-    if run.state == "interrupted":
-        return "■", "interrupted", Tone.BAD
+    if run.state in ("interrupted", "unreadable"):
+        return ("■" if run.state == "interrupted" else "✗"), run.state, Tone.BAD
     sign = verdict_sign(run.summary.verdict)
     return sign.glyph, sign.word.lower(), sign.tone
 
@@ -292,35 +246,12 @@ def _environment(seen: dict[str, Any]) -> str:
     return ", ".join(shown(fact) for fact in facts if fact) or "nothing is known of it"
 
 
-def _one_side(path: Path | None, reference: str) -> tuple[str, Result, dict[str, Any]]:
-    """Name, result and environment of one run to compare: from a JSON file or from the store."""
-    file, _, name = reference.partition("#")
-    if file.endswith(".json"):
-        try:
-            return (name or Path(file).stem, json_file.read(file, name), {})
-        except json_file.NotAResult as error:
-            fail(str(error), USAGE)
-    with _store(path) as store:
-        stored = store.run(store.find(reference))
-        return f"{stored.id} {stored.name}", store.result(stored.id), stored.environment
-
-
-def _condition(text: str) -> regression.Regression:
-    try:
-        return regression.parse(text)
-    except BadValue as error:
-        fail(f'--fail-if "{shown(text)}": {error}', USAGE)
-
-
-def _held(condition: regression.Regression, comparison: Comparison, proven: bool) -> str:
-    """The condition in words when it holds, or cannot be judged; else ""."""
-    change = comparison.change(condition.metric)
-    if change is None:
-        return ""
-    held = condition.holds(change)
-    if held is None or (held and (change.significant or not proven)):
-        return condition.explain(change)
-    return ""
+def _kept(wanted: Retention) -> str:
+    """The setting in words."""
+    parts = ["all runs" if wanted.keep is None else f"the newest {wanted.keep} runs"]
+    if wanted.older_than_s is not None:
+        parts.append(f"none older than {wanted.older_than_s / 86_400:.4g} days")
+    return f"after each run, {' and '.join(parts)} are kept (--remember changes that)"
 
 
 def _confirm(question: str, yes: bool) -> None:
@@ -339,3 +270,6 @@ def _age(text: str) -> float:
         return parse_duration(text)
     except BadValue as error:
         fail(f'--older-than "{shown(text)}" {error}, or "30d"', USAGE)
+
+
+runs.add_command(compare_)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from wstui.report import figures
-from wstui.report.columns import table, wrap
+from wstui.report.columns import cells, table, wrap
 from wstui.report.compare import Change, Comparison
 from wstui.report.significance import ALPHA, FEWEST_SECONDS
 from wstui.report.terminal import Paint
@@ -13,13 +15,7 @@ from wstui.report.wording import Tone, shown
 def render(comparison: Comparison, *, width: int = 80, colour: bool = False) -> str:
     """The warnings, then each metric before and after with its change and whether that is more than noise."""
     paint = Paint(colour)
-    lines = [
-        paint.tone(line, Tone.NEAR)
-        for warning in comparison.warnings
-        for line in wrap(f"▲ {shown(warning)}", width=width, indent="")
-    ]
-    if lines:
-        lines.append("")
+    lines = _remarks(comparison, width, paint)
     seen = [change for change in comparison.changes if change.before is not None or change.after is not None]
     rows = [["", "metric", shown(comparison.before, 16), shown(comparison.after, 16), "change", ""]]
     rows += [
@@ -36,14 +32,60 @@ def render(comparison: Comparison, *, width: int = 80, colour: bool = False) -> 
     head, *body = table(rows, left=2, width=width)
     lines.append(paint.heading(head))
     lines += [paint.tone(line, tone(change)) for line, change in zip(body, seen, strict=True)]
+    return "\n".join([*lines, "", *_note(seen, width, paint)])
+
+
+def render_all(comparisons: Sequence[Comparison], *, width: int = 80, colour: bool = False) -> str:
+    """Several runs against the same first one: side by side where there is room, else one below the other."""
+    lines = side_by_side(comparisons)
+    if len(comparisons) == 1 or max(map(cells, lines)) > width:
+        parts = [render(comparison, width=width, colour=colour) for comparison in comparisons]
+        return f"\n\n{'─' * width}\n\n".join(parts)
+    paint = Paint(colour)
+    remarks = [line for comparison in comparisons for line in _remarks(comparison, width, paint, named=True)]
+    changes = [change for comparison in comparisons for change in comparison.changes]
+    return "\n".join([*remarks, paint.heading(lines[0]), *lines[1:], "", *_note(changes, width, paint)])
+
+
+def _remarks(comparison: Comparison, width: int, paint: Paint, *, named: bool = False) -> list[str]:
+    """What speaks against the comparison, and what is to be said beyond its metrics."""
+    who = f"{comparison.after}: " if named else ""
+    lines = [
+        paint.tone(line, Tone.NEAR)
+        for warning in comparison.warnings
+        for line in wrap(shown(f"▲ {who}{warning}"), width=width, indent="")
+    ]
+    if comparison.limits:
+        lines += wrap(shown(who + comparison.limits), width=width, indent="")
+    return [*lines, ""] if lines else []
+
+
+def _note(changes: Sequence[Change], width: int, paint: Paint) -> list[str]:
     note = (
-        f"better and worse: p < {ALPHA:g}, judged by the noise within these two runs. "
+        f"better and worse (✓ and ✗): p < {ALPHA:g}, judged by the noise within these runs. "
         "The noise between runs is not in it: repeat a run to see that."
     )
-    if any(judgement(change) == "not tested" for change in seen):
+    if any(judgement(change) == "not tested" for change in changes):
         note += f" Not tested: fewer than {FEWEST_SECONDS} s of steady load, or too few values, in one of them."
-    lines += ["", *paint.dim(wrap(note, width=width, indent=""))]
-    return "\n".join(lines)
+    return paint.dim(wrap(note, width=width, indent=""))
+
+
+def side_by_side(comparisons: Sequence[Comparison]) -> list[str]:
+    """A row a metric: the first run, then each other one with its change; a glyph where it is proven."""
+    first = comparisons[0]
+    rows = [["metric", shown(first.before, 14), *(c for of in comparisons for c in (shown(of.after, 14), "change"))]]
+    for number, change in enumerate(first.changes):
+        others = [comparison.changes[number] for comparison in comparisons]
+        if all(other.before is None and other.after is None for other in others):
+            continue
+        cells_of = [figures.limit_figure(change.before, change.unit)]
+        for other in others:
+            cells_of += [
+                figures.limit_figure(other.after, other.unit),
+                f"{difference(other)} {glyph(other)}".rstrip(),
+            ]
+        rows.append([change.metric, *cells_of])
+    return table(rows, left=1, width=1000, indent="")
 
 
 def tone(change: Change) -> Tone:

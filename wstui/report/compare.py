@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from wstui.execution.result import Result
+from wstui.execution.result import BreakpointSummary, Result
 from wstui.measure.histogram import RELATIVE_ERROR
 from wstui.report.metrics import FAMILIES, failures, figure, histogram_of
 from wstui.report.rows import active_rows, column
@@ -99,6 +99,8 @@ class Comparison:
     after: str
     changes: list[Change]
     warnings: list[str]
+    limits: str = ""
+    """How much the target carried in both, where both looked for that."""
 
     def change(self, metric: str) -> Change | None:
         """The change of one metric, None when it is not in the table."""
@@ -121,7 +123,49 @@ def compare(
         was, is_now = figure(before, metric), figure(after, metric)
         ratio = is_now / was - 1 if was and is_now is not None else None
         changes.append(Change(metric, parse_metric(metric).unit, was, is_now, ratio, p_value))
-    return Comparison(names[0], names[1], changes, _warnings(before, after, environments))
+    warnings = _warnings(before, after, environments)
+    if why := incomparable(before, after):
+        warnings.insert(0, f"these runs cannot be compared: {why}")
+    return Comparison(names[0], names[1], changes, warnings, _limits(before, after))
+
+
+def without_data(result: Result) -> bool:
+    """Whether nothing at all was measured: it ended before its first second, and before its first client."""
+    return not result.connections.attempted and not result.timeline
+
+
+def incomparable(before: Result, after: Result) -> str:
+    """Why a table of changes would say nothing; "" when it would."""
+    for which, result in (("first", before), ("second", after)):
+        if without_data(result):
+            return f"the {which} has no data ({result.verdict.reason})"
+    searches = before.breakpoint, after.breakpoint
+    if (searches[0] is None) != (searches[1] is None):
+        return "only one of them looked for a limit, and its figures are those of many loads"
+    if searches[0] is not None and searches[1] is not None and searches[0].of != searches[1].of:
+        return f"one looked for the limit of {searches[0].of}, the other of {searches[1].of}"
+    return ""
+
+
+def _limits(before: Result, after: Result) -> str:
+    one, other = before.breakpoint, after.breakpoint
+    if one is None or other is None or one.of != other.of:
+        return ""
+    told = f"limit: {_range(one)} → {_range(other)} {one.unit}"
+    if None in (one.low, one.high, other.low, other.high):
+        return told
+    apart = _surely(one) >= (other.high or 0) or _surely(other) >= (one.high or 0)
+    return told + (": the ranges are apart, it is another one" if apart else ": the ranges overlap, it may be the same")
+
+
+def _range(found: BreakpointSummary) -> str:
+    if found.low is None:
+        return "none held" if found.high is not None else "unknown"
+    return f"{found.low:,} ({_surely(found):,}–{found.high:,})" if found.high is not None else f"{found.low:,} or more"
+
+
+def _surely(found: BreakpointSummary) -> int:
+    return found.low or 0 if found.surely is None else found.surely
 
 
 def steady(result: Result, name: str) -> list[float]:
@@ -162,11 +206,18 @@ def _quantile_test(metric: Metric, before: Result, after: Result) -> float | Non
     common = both.quantile(metric.quantile)
     if common is None:
         return None
-    return share_test(first.above(common), first.count, second.above(common), second.count)
+    counted = []
+    for histogram, result in ((first, before), (second, after)):
+        above, count = histogram.above(common), histogram.count
+        if metric.family in ("fanout.spread", "delivery") and result.fanout is not None:
+            # All receipts of one broadcast share its fate: there are no more trials than broadcasts.
+            above, count = round(above * result.fanout.messages / count) if count else 0, result.fanout.messages
+        counted += [above, count]
+    return share_test(*counted)
 
 
 _SHARES: dict[str, Callable[[Result], tuple[int, int]]] = {
-    "connect.success": lambda r: (r.connections.ready, r.connections.attempted),
+    "connect.success": lambda r: (r.connections.ready, r.connections.attempted - r.connections.drained),
     "messages.timed_out": lambda r: (r.messages.timed_out, max(r.messages.sent, r.messages.timed_out)),
     "connections.dropped": lambda r: (r.connections.dropped, max(r.connections.ready, r.connections.dropped)),
     "failures.rate": lambda r: (failures(r), max(r.connections.attempted + r.messages.sent, failures(r))),

@@ -21,7 +21,13 @@ def render(result: Result | SuiteResult) -> str:
 
 
 def read(path: str | Path, name: str = "") -> Result:
-    """The result in a JSON file; `name` picks one run of a suite. Raises NotAResult."""
+    """One result in a JSON file; `name` picks one run of a suite. Raises NotAResult."""
+    found = read_any(path)
+    return _one_of(found, path, name) if isinstance(found, SuiteResult) else found
+
+
+def read_any(path: str | Path) -> Result | SuiteResult:
+    """The result in a JSON file, of one run or of a suite. Raises NotAResult."""
     try:
         content = Path(path).read_bytes()
     except OSError as error:
@@ -31,7 +37,7 @@ def read(path: str | Path, name: str = "") -> Result:
         if kind == SCHEMA:
             return msgspec.json.decode(content, type=Result)
         if kind == "wstui.suite/1":
-            return _one_of(msgspec.json.decode(content, type=SuiteResult), path, name)
+            return msgspec.json.decode(content, type=SuiteResult)
     except msgspec.DecodeError as error:
         raise NotAResult(f"{path} is no result of wstui: {error}") from None
     raise NotAResult(f"{path} is no result of wstui: its schema is {shown(repr(kind))}, not {SCHEMA!r}")

@@ -34,10 +34,11 @@ def figure(result: Result, name: str) -> float | None:
         case "connect.success":
             return _percent(seen.success_rate)
         case "connect.answered":
-            return (seen.ready + seen.refused) / seen.attempted * 100 if seen.attempted else None
+            decided = seen.attempted - seen.drained
+            return (seen.ready + seen.refused) / decided * 100 if decided else None
         case "reconnect.success":
-            decided = seen.reconnects + seen.reconnects_given_up + seen.reconnects_missing
-            return seen.reconnects / decided * 100 if decided else None
+            tried = seen.reconnects + seen.reconnects_given_up + seen.reconnects_missing
+            return seen.reconnects / tried * 100 if tried else None
         case "connections.rate_limited":
             return float(seen.rate_limited)
         case "subscribe.acks":

@@ -24,8 +24,10 @@ from wstui.execution.result import (
     LatencySet,
     Messages,
     Result,
+    SuiteResult,
     Verdict,
 )
+from wstui.execution.suite import combine
 from wstui.report.database import StoreError, changing, explained, opened
 from wstui.report.partial import stages_from
 from wstui.report.writer import alive
@@ -164,6 +166,40 @@ class Store:
             histograms=histograms,
             stages=stages,
         )
+
+    def suite(self, number: int) -> SuiteResult:
+        """The whole of the suite that a run is part of, as far as it is here. Raises UnknownRun when it is of none."""
+        members = self._members(self.run(number))
+        results = [self.result(member.id) for member in members]
+        names, first = members[0].suite.split("/"), members[0].position
+        found: list[Result | None] = [None] * first + results
+        return SuiteResult(
+            name=members[0].suite,
+            started=results[0].started,
+            finished=results[-1].finished,
+            verdict=combine(found, names, first=first),
+            runs=results,
+            skipped=names[:first],
+        )
+
+    def _members(self, run: StoredRun) -> list[StoredRun]:
+        """The runs that were carried out in one go with this one, in order."""
+        if not run.suite:
+            raise UnknownRun(f"run {run.id} is no part of a suite: leave --suite out")
+        with explained(self.path):
+            rows = self._db.execute(
+                "SELECT * FROM runs WHERE suite = ? AND writer = (SELECT writer FROM runs WHERE id = ?) ORDER BY id",
+                (run.suite, run.id),
+            ).fetchall()
+        group: list[StoredRun] = []
+        for member in (self._stored(row, ()) for row in rows):
+            # One process may have carried the suite out several times: each time the places begin anew.
+            if group and member.position <= group[-1].position:
+                if group[-1].id >= run.id:
+                    break
+                group = []
+            group.append(member)
+        return group
 
     # -- changing ----------------------------------------------------------------------------------------------
 
