@@ -18,7 +18,8 @@ from wstui.execution.status import (
 from wstui.measure.snapshot import Counters
 from wstui.measure.timeline import Row
 from wstui.report.columns import cells, fit, table
-from wstui.report.console import live_line, print_summary, summary
+from wstui.report.console import print_summary, summary
+from wstui.report.live_line import live_line
 from wstui.report.wording import shown
 from wstui.scenario.model import Scenario
 

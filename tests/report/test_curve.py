@@ -9,8 +9,9 @@ from tests.report.example import HOSTILE, searched
 from wstui.execution.result import Result
 from wstui.execution.status import BreakpointStatus, State, Status
 from wstui.report import formats
-from wstui.report.console import live_line, summary
+from wstui.report.console import summary
 from wstui.report.curve import bar, points
+from wstui.report.live_line import live_line
 from wstui.report.wording import peak_clients
 from wstui.scenario.model import Scenario
 

@@ -17,7 +17,7 @@ from wstui.execution.probe import Unreachable
 from wstui.execution.result import Result, SuiteResult
 from wstui.execution.suite import SuiteRun
 from wstui.fleet.transport import FleetError
-from wstui.report.console import live_line
+from wstui.report.live_line import live_line
 
 
 def run_headless(suite: SuiteRun, options: dict[str, Any]) -> int:

@@ -75,6 +75,8 @@ def _connections(run: Result) -> Table:
     ]
     if seen.reconnect_attempts or seen.reconnects or seen.reconnects_given_up:
         numbers += [("came back", seen.reconnects), ("gave up", seen.reconnects_given_up)]
+    if seen.reconnects_missing:
+        numbers.append(("not back at the end", seen.reconnects_missing))
     ramps = tuple(
         f"{ramp.stage}: {figures.rate(ramp.achieved)} of {figures.rate(ramp.planned)} planned"
         for ramp in ramp_rates(run)
@@ -190,6 +192,9 @@ def _messages(run: Result) -> Table:
     if seen.broken_expectations:
         head.append("not as expected")
         cells.append(figures.count(seen.broken_expectations))
+    if seen.abandoned:
+        head.append("abandoned")
+        cells.append(figures.count(seen.abandoned))
     out, back = seen.bytes_sent_inflated, seen.bytes_received_inflated
     compressed = (out or back) and (out, back) != (seen.bytes_sent, seen.bytes_received)
     notes = (f"Without compression {figures.size(out)} out, {figures.size(back)} in.",) if compressed else ()

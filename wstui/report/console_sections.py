@@ -1,0 +1,275 @@
+"""The sections of the summary on a terminal, each as lines of at most `width` columns; none where there is nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from wstui.execution.result import FailureSummary, Latency, Result
+from wstui.report import curve, figures
+from wstui.report.columns import cells, fit, flow, table, wrap
+from wstui.report.findings import findings as findings_of
+from wstui.report.terminal import Paint
+from wstui.report.wording import Tone, ramp_rates, shown, threshold_sign
+
+FAILURES_SHOWN = 10
+SAMPLES_SHOWN = 2
+_QUANTILES = ("mean", "min", "p50", "p90", "p95", "p99", "p999", "max")
+
+
+def findings(run: Result, width: int, paint: Paint) -> list[str]:
+    """What limited the run, with its evidence and what to look at next."""
+    lines = []
+    for finding in findings_of(run):
+        headline = wrap(shown(finding.headline), width=width, indent="    ", first="  ▲ ")
+        lines += [paint.tone(line, Tone.NEAR) for line in headline]
+        lines += wrap(shown(finding.evidence), width=width, indent="    ")
+        lines += paint.dim(wrap(finding.next_step, width=width, indent="      ", first="    → "))
+    return lines
+
+
+def breakpoint(run: Result, width: int, paint: Paint) -> list[str]:
+    """The curve of latency against load, and the sentence where the verdict does not tell it."""
+    found = run.breakpoint
+    if found is None:
+        return []
+    steps = curve.points(found)
+    rows = [curve.head(found), *(curve.row(found, step) for step in steps)]
+    lines = table(rows, left=1, width=width)
+    most = max((curve.latency_of(found, step).p99 or 0.0 for step in steps), default=0.0)
+    room = width - max(map(cells, lines)) - 2
+    for index, step in enumerate(steps, 1):
+        drawn = curve.bar(curve.latency_of(found, step).p99, most, min(room, 40)) if room >= 4 else ""
+        lines[index] = paint.tone(f"{lines[index]}  {drawn}".rstrip(), curve.step_sign(step).tone)
+    told = found.sentence != run.verdict.reason
+    return (wrap(shown(found.sentence), width=width, indent="  ", first="  ") if told else []) + lines
+
+
+def thresholds(run: Result, width: int, paint: Paint) -> list[str]:
+    """Each limit with what was measured."""
+    outcomes = run.verdict.thresholds
+    rows = [
+        [
+            threshold_sign(outcome).glyph,
+            shown(outcome.metric),
+            shown(outcome.limit),
+            figures.limit_figure(outcome.value, outcome.unit),
+            threshold_sign(outcome).word,
+            f"in {shown(outcome.stage)}" if outcome.stage else "",
+        ]
+        for outcome in outcomes
+    ]
+    lines = table(rows, left=3, width=width)
+    return [paint.tone(line, threshold_sign(outcome).tone) for line, outcome in zip(lines, outcomes, strict=True)]
+
+
+def connections(run: Result, width: int) -> list[str]:
+    """How the attempts fared, and how fast they came."""
+    seen = run.connections
+    outcomes = [
+        ("refused", seen.refused),
+        ("timed out", seen.timed_out),
+        ("failed", seen.failed),
+        ("drained", seen.drained),
+        ("dropped later", seen.dropped),
+        ("came back", seen.reconnects),
+        ("gave up coming back", seen.reconnects_given_up),
+        ("not back at the end", seen.reconnects_missing),
+    ]
+    facts = [
+        f"attempted {figures.count(seen.attempted)}",
+        f"ready {figures.count(seen.ready)}",
+        f"success {figures.percent(seen.success_rate)}",
+        *(f"{word} {figures.count(number)}" for word, number in outcomes if number),
+    ]
+    ramps = [
+        f"{shown(ramp.stage)}: {figures.rate(ramp.achieved)} of {figures.rate(ramp.planned)} planned"
+        for ramp in ramp_rates(run)
+    ]
+    if not ramps:
+        ramps = [f"rate {figures.rate(seen.per_second)}"]
+    return flow(facts, width=width) + flow(ramps, width=width)
+
+
+def tokens(run: Result, width: int, paint: Paint) -> list[str]:
+    """Who was let in, where the scenario mixed good tokens with bad ones."""
+    rows = [["", "kind", "expected", "attempted", "ready", "refused", "other"]]
+    tones = []
+    for row in run.auth:
+        right = row.correct == row.attempted
+        tones.append(Tone.GOOD if right else Tone.BAD)
+        numbers = [figures.count(number) for number in (row.attempted, row.ready, row.refused, row.other)]
+        rows.append(["✓" if right else "✗", shown(row.kind.replace("_", " ")), row.expected, *numbers])
+    lines = table(rows, left=3, width=width) if run.auth else []
+    return lines[:1] + [paint.tone(line, tone) for line, tone in zip(lines[1:], tones, strict=True)]
+
+
+def subscriptions(run: Result, width: int) -> list[str]:
+    """Clients that asked for some tokens only."""
+    seen = run.subscriptions
+    if seen is None:
+        return []
+    numbers = (("asked", seen.asked), ("acknowledged", seen.acknowledged), ("leaks", seen.leaks))
+    return flow([f"{word} {figures.count(number)}" for word, number in numbers], width=width)
+
+
+def slow_readers(run: Result, width: int) -> list[str]:
+    """Clients that did not read, and what became of them."""
+    seen = run.slow_readers
+    if seen is None:
+        return []
+    endings = [f"{figures.count(number)} × {shown(name, 60)}" for name, number in seen.endings.items()]
+    facts = [f"{figures.count(seen.clients)} clients", f"ended by the server {figures.count(seen.closed)}", *endings]
+    return flow(facts, width=width)
+
+
+def messages(run: Result, width: int) -> list[str]:
+    """What was said and heard."""
+    seen = run.messages
+    problems = [
+        ("timed out", seen.timed_out),
+        ("late", seen.late),
+        ("unmatched", seen.unmatched),
+        ("duplicates", seen.duplicates),
+        ("broken expectations", seen.broken_expectations),
+        ("abandoned", seen.abandoned),
+    ]
+    facts = [
+        f"sent {figures.count(seen.sent)} ({figures.rate(seen.sent_per_second)})",
+        f"received {figures.count(seen.received)} ({figures.rate(seen.received_per_second)})",
+        *(f"{word} {figures.count(number)}" for word, number in problems if number),
+    ]
+    if seen.bytes_sent or seen.bytes_received:
+        facts.append(f"{figures.size(seen.bytes_sent)} out, {figures.size(seen.bytes_received)} in")
+    out, back = seen.bytes_sent_inflated, seen.bytes_received_inflated
+    if (out or back) and (out, back) != (seen.bytes_sent, seen.bytes_received):
+        facts.append(f"without compression {figures.size(out)} out, {figures.size(back)} in")
+    kinds = sorted(seen.by_type.items(), key=lambda item: -item[1])
+    types = [f"{shown(kind, 40)} {figures.count(number)}" for kind, number in kinds[:8]]
+    if len(kinds) > 8:
+        types.append(f"{len(kinds) - 8} further types")
+    return flow(facts, width=width) + flow(types, width=width)
+
+
+def latency(run: Result, width: int) -> list[str]:
+    """The distributions, in milliseconds."""
+    named: list[tuple[str, Latency]] = [
+        ("response", run.latency_ms.response),
+        ("round trip", run.latency_ms.round_trip),
+        ("connect", run.latency_ms.connect),
+        *([("reconnect", run.latency_ms.reconnect)] if run.latency_ms.reconnect.count else []),
+    ]
+    with_count = width >= 92
+    head = ["", *(["count"] if with_count else []), *("p99.9" if q == "p999" else q for q in _QUANTILES)]
+    rows = [head]
+    for name, latency in named:
+        rows.append(
+            [
+                name,
+                *([figures.count(latency.count)] if with_count else []),
+                *(figures.significant(getattr(latency, quantile), 3) for quantile in _QUANTILES),
+            ]
+        )
+    return table(rows, width=width)
+
+
+def fan_out(run: Result, width: int) -> list[str]:
+    """How broadcasts reached the clients."""
+    seen = run.fanout
+    if seen is None:
+        return []
+    delivery = seen.delivery_ms
+    clock = (
+        f" (clock offset {figures.signed_ms(delivery.offset_ms)} ± {figures.milliseconds(delivery.uncertainty_ms)})"
+        if delivery.offset_ms is not None
+        else ""
+    )
+    facts = [
+        f"{figures.count(seen.messages)} broadcasts",
+        f"completeness {figures.percent(seen.completeness)}",
+        f"duplicates {figures.count(seen.duplicates)}",
+        f"spread p50 {figures.milliseconds(seen.spread_ms.p50)}, p99 {figures.milliseconds(seen.spread_ms.p99)}",
+        f"delivery p50 {figures.milliseconds(delivery.p50)}, p99 {figures.milliseconds(delivery.p99)}{clock}",
+    ]
+    return flow(facts, width=width)
+
+
+def stages(run: Result, width: int) -> list[str]:
+    """Each stage by itself."""
+    if not run.stages:
+        return []
+    head = ["stage", "from", "to", "connected", "out/s", "in/s", "p50 ms", "p99 ms", "timed out"]
+    rows = [
+        [
+            shown(stage.name),
+            figures.clock(stage.started_s),
+            figures.clock(stage.ended_s),
+            figures.count(stage.connections.ready),
+            figures.significant(stage.messages.sent_per_second, 3),
+            figures.significant(stage.messages.received_per_second, 3),
+            figures.significant(stage.latency_ms.response.p50, 3),
+            figures.significant(stage.latency_ms.response.p99, 3),
+            figures.count(stage.messages.timed_out),
+        ]
+        for stage in run.stages
+    ]
+    return table([head, *rows], width=width)
+
+
+def failures(failures: Sequence[FailureSummary], width: int, paint: Paint) -> list[str]:
+    """What went wrong, by kind, with the latest samples."""
+    lines = []
+    for failure in failures[:FAILURES_SHOWN]:
+        whose = " (this generator's own)" if failure.local else ""
+        times = f"{figures.clock(failure.first_s)}–{figures.clock(failure.last_s)}"
+        head = f"  {figures.count(failure.count)} × {shown(failure.kind)}: {shown(failure.message)}"
+        lines.append(paint.tone(fit(head, width - len(times) - len(whose) - 2) + f"  {times}{whose}", Tone.BAD))
+        for sample in failure.samples[-SAMPLES_SHOWN:]:
+            detail = f": {shown(sample.detail)}" if sample.detail else ""
+            text = f"      client {sample.client} at {figures.clock(sample.at_s)}{detail}"
+            lines += paint.dim([fit(text, width)])
+    if len(failures) > FAILURES_SHOWN:
+        lines.append(f"  … and {len(failures) - FAILURES_SHOWN} further kinds")
+    return lines
+
+
+def target(run: Result, width: int, paint: Paint) -> list[str]:
+    """What the target said of itself, and where that is not what the clients saw."""
+    seen = run.target
+    if seen is None:
+        return []
+    facts = [f"{shown(seen.state)} at last" if seen.troubled else shown(seen.state)]
+    if seen.troubled:
+        facts.append(f"in trouble in {figures.count(seen.troubled)} of {figures.count(seen.polls)} polls")
+    if seen.memory_first_mib is not None and seen.memory_last_mib is not None:
+        first, last = figures.significant(seen.memory_first_mib, 3), figures.significant(seen.memory_last_mib, 3)
+        facts.append(f"memory {first} → {last} MiB")
+    if seen.memory_growth_mib_per_hour is not None:
+        facts.append(f"growth {figures.limit_figure(seen.memory_growth_mib_per_hour, 'MiB/h')} under steady load")
+    if seen.delivered_claimed is not None:
+        facts.append(f"{figures.count(seen.delivered_claimed)} deliveries claimed")
+    lines = flow(facts, width=width)
+    for difference in seen.differences:
+        told = wrap(shown(difference), width=width, indent="    ", first="  ▲ ")
+        lines += [paint.tone(line, Tone.NEAR) for line in told]
+    return lines
+
+
+def generator(run: Result, width: int, paint: Paint) -> list[str]:
+    """How this generator fared."""
+    seen = run.generator
+    if not seen.shards and not seen.limited_by:
+        return []
+    facts = [
+        f"{seen.shards} shard{'' if seen.shards == 1 else 's'}"
+        + (f", {seen.shards_lost} lost" if seen.shards_lost else ""),
+        f"CPU {figures.percent(seen.cpu)} mean, {figures.percent(seen.cpu_max)} max",
+        f"loop lag p99 {figures.milliseconds(seen.loop_lag_ms.p99)}",
+        f"send delay p99 {figures.milliseconds(seen.send_delay_ms.p99)}",
+        f"late sends {figures.count(seen.late_sends)}",
+        f"open files {figures.count(seen.open_files)}",
+    ]
+    lines = flow(facts, width=width)
+    for reason in seen.limited_by:
+        told = wrap(f"limited by {shown(reason)}", width=width, indent="    ", first="  ▲ ")
+        lines += [paint.tone(line, Tone.NEAR) for line in told]
+    return lines
