@@ -9,6 +9,7 @@ import msgspec
 
 from wstui.execution.result import (
     AuthOutcome,
+    BoxSummary,
     BreakpointStep,
     BreakpointSummary,
     Connections,
@@ -429,7 +430,21 @@ def everything() -> Result:
             differences=["claimed 120 connections, clients saw 100"],
         ),
         fanout=msgspec.structs.replace(
-            base.fanout, late=4, by_type={"price:update": FanOutType(400, 0.9971, 3, base.fanout.spread_ms)}
+            base.fanout,
+            late=4,
+            spread_within="box",
+            by_type={"price:update": FanOutType(400, 0.9971, 3, base.fanout.spread_ms)},
+        ),
+        generator=msgspec.structs.replace(
+            base.generator,
+            boxes=[
+                BoxSummary(name="box1", shards=2, ready=70, sent=600, received=590, clients_max=70, cpu_max=0.61,
+                           loop_lag_max_ms=2.5, round_trip_ms=1.8, clock_offset_ms=12.5, clock_uncertainty_ms=0.9,
+                           python="3.12.1"),
+                BoxSummary(name="box2", shards=1, shards_lost=1, ready=40, sent=300, received=280, clients_max=40,
+                           cpu_max=0.4, loop_lag_max_ms=2.0, lost="ssh ended with status 255: connection reset"),
+            ],
+            snapshots_missed=1,
         ),
         histograms={**base.histograms, "fanout.spread": encode(spread), "delivery": encode(delivery)},
     )  # fmt: skip

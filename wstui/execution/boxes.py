@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from wstui.execution.result import BoxSummary
 from wstui.execution.status import BoxStatus
 from wstui.fleet.fleet import Fleet
 
@@ -37,7 +38,7 @@ def box_statuses(fleet: Fleet) -> tuple[BoxStatus, ...]:
         # A machine that answers may still have a load process that does not.
         ages = [fleet.age_s(shard) for shard in there if shard in latest] or [(now_ns - box.heard_ns) / 1e9]
         lag_ms = max((h.loop_lag_ns for h in health), default=0) / _NS_PER_MS
-        round_trip_ms = None if box.round_trip_ns is None else box.round_trip_ns / _NS_PER_MS
+        round_trip_ms = _ms(box.round_trip_ns)
         found.append(
             BoxStatus(
                 box.name,
@@ -53,6 +54,38 @@ def box_statuses(fleet: Fleet) -> tuple[BoxStatus, ...]:
             )
         )
     return tuple(found)
+
+
+def box_summaries(fleet: Fleet) -> list[BoxSummary]:
+    """What each machine did, at the end."""
+    latest = fleet.latest()
+    found = []
+    for box in fleet.boxes():
+        counted = [latest[shard].counters for shard in box.shards if shard in latest]
+        peaks = [fleet.peaks[shard] for shard in box.shards if shard in fleet.peaks]
+        found.append(
+            BoxSummary(
+                name=box.name,
+                shards=len(box.shards),
+                shards_lost=sum(not fleet.alive(shard) for shard in box.shards),
+                ready=sum(counters.ready for counters in counted),
+                sent=sum(counters.sent for counters in counted),
+                received=sum(counters.received for counters in counted),
+                clients_max=sum(peak.clients for peak in peaks),
+                cpu_max=max((peak.cpu for peak in peaks), default=None),
+                loop_lag_max_ms=_ms(max((peak.loop_lag_ns for peak in peaks), default=None)),
+                round_trip_ms=_ms(box.round_trip_ns),
+                clock_offset_ms=_ms(box.offset_ns),
+                clock_uncertainty_ms=_ms(box.uncertainty_ns),
+                python=box.python,
+                lost="" if box.alive else box.reason,
+            )
+        )
+    return found
+
+
+def _ms(ns: float | None) -> float | None:
+    return None if ns is None else ns / _NS_PER_MS
 
 
 def ports_limit(fleet: Fleet) -> int:

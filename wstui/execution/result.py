@@ -181,8 +181,36 @@ class FailureSummary(msgspec.Struct, frozen=True):
     samples: list[FailureSample] = []
 
 
+class BoxSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """One of several machines that made the load, and what its shards did.
+
+    `clients_max`, `cpu_max` (share of a core) and `loop_lag_max_ms` are those of its shards at their worst moment, the
+    clients added up. `round_trip_ms` is that of the last command, `clock_offset_ms` ± `clock_uncertainty_ms` how far
+    its monotonic clock was ahead of the operator's: no figure rests on that. `lost` says why it was lost, "" when not.
+    """
+
+    name: str
+    shards: int
+    shards_lost: int = 0
+    ready: int = 0
+    sent: int = 0
+    received: int = 0
+    clients_max: int = 0
+    cpu_max: float | None = None
+    loop_lag_max_ms: float | None = None
+    round_trip_ms: float | None = None
+    clock_offset_ms: float | None = None
+    clock_uncertainty_ms: float | None = None
+    python: str = ""
+    lost: str = ""
+
+
 class GeneratorSummary(msgspec.Struct, frozen=True):
-    """How the generator fared; `cpu` is the mean of the busiest shard (share of a core)."""
+    """How the generator fared; `cpu` is the mean of the busiest shard (share of a core).
+
+    `boxes` are the machines that made the load, none where it was the operator's; `snapshots_missed` the reports of
+    shards that never came, for which the next ones made up.
+    """
 
     shards: int = 0
     shards_lost: int = 0
@@ -193,6 +221,8 @@ class GeneratorSummary(msgspec.Struct, frozen=True):
     late_sends: int = 0
     open_files: int = 0
     limited_by: list[str] = []
+    boxes: list[BoxSummary] = []
+    snapshots_missed: int = 0
 
 
 class StageSummary(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import msgspec
 
-from wstui.execution.boxes import box_statuses, left_behind, ports_limit
+from wstui.execution.boxes import box_statuses, box_summaries, left_behind, ports_limit
 from wstui.execution.course import Course
 from wstui.execution.figures import Scope, failure_rate, failures_of
 from wstui.execution.plan import Plan
@@ -271,6 +271,8 @@ def summarize(
             counters.late_sends,
             max((s.health.files for s in fleet.latest().values()), default=0),
             list(watch.limited_by),
+            box_summaries(fleet),
+            fleet.missed,
         ),
         stages=[_stage(record, recorder, active_s) for record in recorder.stages],
         events=[Event(mark.at_s, mark.kind, mark.text) for mark in recorder.marks],

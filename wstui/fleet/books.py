@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import msgspec
 
@@ -17,6 +18,15 @@ from wstui.measure.snapshot import Admitted, Counters, Health, Snapshot
 OPENS_KEPT = 500
 
 
+@dataclass(slots=True)
+class Peak:
+    """The most that a shard ever had: clients open, share of a core, delay of its loop."""
+
+    clients: int = 0
+    cpu: float = 0.0
+    loop_lag_ns: int = 0
+
+
 class Books:
     """The last word of every shard that there ever was. One that is lost keeps what it had counted; its clients are
     gone."""
@@ -25,6 +35,7 @@ class Books:
         self.lost: dict[int, str] = {}  # why
         self.fanout = FanOut()
         self.missed = 0  # snapshots that never came: the next ones made up for them
+        self.peaks: dict[int, Peak] = {}
         self._latest: dict[int, Snapshot] = {}
         self._heard: dict[int, float] = {}
         self._opens: dict[int, deque[tuple[int, int]]] = {}  # when it said how many clients it has
@@ -40,6 +51,9 @@ class Books:
         opens = self._opens.setdefault(shard, deque(maxlen=OPENS_KEPT))
         opens.append((time.monotonic_ns(), snapshot.counters.open))
         self._conditions.setdefault(shard, []).append(snapshot.health)
+        peak, health = self.peaks.setdefault(shard, Peak()), snapshot.health
+        peak.clients = max(peak.clients, snapshot.counters.open)
+        peak.cpu, peak.loop_lag_ns = max(peak.cpu, health.cpu), max(peak.loop_lag_ns, health.loop_lag_ns)
 
     def open_since(self, shard: int, since_ns: int) -> int:
         """How many clients of a shard have been open ever since; 0 when its word does not reach back that far."""

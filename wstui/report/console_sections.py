@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from wstui.execution.result import FailureSummary, Latency, Result
 from wstui.report import curve, figures
+from wstui.report.boxes import box_lines, offset_name, spread_name
 from wstui.report.columns import cells, fit, flow, table, wrap
 from wstui.report.findings import findings as findings_of
 from wstui.report.terminal import Paint
@@ -178,8 +179,9 @@ def fan_out(run: Result, width: int) -> list[str]:
     if seen is None:
         return []
     delivery = seen.delivery_ms
+    name = offset_name(seen)
     clock = (
-        f" (clock offset {figures.signed_ms(delivery.offset_ms)} ± {figures.milliseconds(delivery.uncertainty_ms)})"
+        f" ({name} {figures.signed_ms(delivery.offset_ms)} ± {figures.milliseconds(delivery.uncertainty_ms)})"
         if delivery.offset_ms is not None
         else ""
     )
@@ -187,7 +189,8 @@ def fan_out(run: Result, width: int) -> list[str]:
         f"{figures.count(seen.messages)} broadcasts",
         f"completeness {figures.percent(seen.completeness)}",
         f"duplicates {figures.count(seen.duplicates)}",
-        f"spread p50 {figures.milliseconds(seen.spread_ms.p50)}, p99 {figures.milliseconds(seen.spread_ms.p99)}",
+        f"{spread_name(seen)} p50 {figures.milliseconds(seen.spread_ms.p50)}, "
+        f"p99 {figures.milliseconds(seen.spread_ms.p99)}",
         f"delivery p50 {figures.milliseconds(delivery.p50)}, p99 {figures.milliseconds(delivery.p99)}{clock}",
     ]
     return flow(facts, width=width)
@@ -268,7 +271,7 @@ def generator(run: Result, width: int, paint: Paint) -> list[str]:
         f"late sends {figures.count(seen.late_sends)}",
         f"open files {figures.count(seen.open_files)}",
     ]
-    lines = flow(facts, width=width)
+    lines = flow(facts, width=width) + box_lines(run, width, paint)
     for reason in seen.limited_by:
         told = wrap(f"limited by {shown(reason)}", width=width, indent="    ", first="  ▲ ")
         lines += [paint.tone(line, Tone.NEAR) for line in told]

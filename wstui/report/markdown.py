@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from wstui.execution.result import Latency, Result, SuiteResult
 from wstui.report import curve, figures
+from wstui.report.boxes import HEAD, box_rows, lost_boxes, offset_name, spread_name
 from wstui.report.findings import findings
 from wstui.report.wording import (
     name_of,
@@ -245,7 +246,16 @@ def _fan_out(run: Result) -> list[str]:
     seen = run.fanout
     if seen is None:
         return []
-    head = ["broadcasts", "completeness", "duplicates", "spread p50", "spread p99", "delivery p50", "delivery p99"]
+    spread = spread_name(seen)
+    head = [
+        "broadcasts",
+        "completeness",
+        "duplicates",
+        f"{spread} p50",
+        f"{spread} p99",
+        "delivery p50",
+        "delivery p99",
+    ]
     row = [
         figures.count(seen.messages),
         figures.percent(seen.completeness),
@@ -255,8 +265,9 @@ def _fan_out(run: Result) -> list[str]:
     ]
     lines = table(head, [row], left=0)
     if seen.delivery_ms.offset_ms is not None:
+        uncertainty = figures.milliseconds(seen.delivery_ms.uncertainty_ms)
         offset = figures.signed_ms(seen.delivery_ms.offset_ms)
-        lines += ["", f"Clock offset {offset} ± {figures.milliseconds(seen.delivery_ms.uncertainty_ms)}"]
+        lines += ["", f"{offset_name(seen).capitalize()} {offset} ± {uncertainty}"]
     return lines
 
 
@@ -305,4 +316,7 @@ def _generator(run: Result) -> list[str]:
             f"{figures.percent(seen.cpu_max)} max, loop lag p99 {figures.milliseconds(seen.loop_lag_ms.p99)}, "
             f"{figures.count(seen.late_sends)} late sends"
         )
+    if rows := box_rows(run):
+        facts += [f"- ▲ {plain(sentence)}" for sentence in lost_boxes(run)]
+        facts += ["", *table(list(HEAD), [[plain(cell) for cell in row] for row in rows])]
     return facts

@@ -10,6 +10,7 @@ from typing import Any
 
 from wstui.execution.answer import so_far
 from wstui.execution.result import (
+    BoxSummary,
     Connections,
     FailureSample,
     FailureSummary,
@@ -116,6 +117,19 @@ def partial_result(status: Status, histograms: Mapping[str, HistogramData], sums
             late_sends=status.generator.late_sends,
             open_files=status.generator.files,
             limited_by=list(status.generator.limited_by),
+            boxes=[
+                BoxSummary(
+                    name=box.name,
+                    shards=box.shards,
+                    shards_lost=box.shards_lost,
+                    clients_max=box.clients,
+                    cpu_max=box.cpu,
+                    loop_lag_max_ms=box.loop_lag_ms,
+                    round_trip_ms=box.round_trip_ms,
+                    lost=box.why,
+                )
+                for box in status.generator.boxes
+            ],
         ),
     )
 

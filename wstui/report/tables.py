@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from wstui.execution.result import FanOutSummary, Latency, Result, SlowReaders, TargetSummary
 from wstui.report import curve, figures
+from wstui.report.boxes import HEAD, box_rows, first_receipt, lost_boxes
 from wstui.report.wording import Tone, ramp_rates
 
 QUANTILES = ("mean", "min", "p50", "p90", "p95", "p99", "p999", "max")
@@ -49,6 +50,7 @@ def tables(run: Result) -> list[Table]:
         _types(run),
         _stages(run),
         _target(run.target),
+        _boxes(run),
     )
     return [table for table in found if table is not None]
 
@@ -139,6 +141,12 @@ def _latency(run: Result) -> Table:
     return Table("Latency, ms", head, [Line([name, *_distribution(latency)]) for name, latency in named])
 
 
+def _boxes(run: Result) -> Table | None:
+    """The machines that made the load, where it was not the operator's."""
+    lines = [Line(row, Tone.BAD if row[0].startswith("✗") else Tone.PLAIN) for row in box_rows(run)]
+    return Table("Boxes", list(HEAD), lines, warnings=tuple(lost_boxes(run))) if lines else None
+
+
 def _distribution(latency: Latency) -> list[str]:
     values = (figures.significant(getattr(latency, quantile), 3) for quantile in QUANTILES)
     return [figures.count(latency.count), *values]
@@ -165,7 +173,10 @@ def _fan_out(seen: FanOutSummary | None) -> Table | None:
         )
         for name, messages, completeness, duplicates, spread in rows
     ]
-    notes = ["Completeness: receivers ÷ clients that were open throughout; spread: from the first receipt anywhere."]
+    notes = [
+        "Completeness: receivers ÷ clients that were open throughout; "
+        f"spread: from the first receipt {first_receipt(seen)}."
+    ]
     if seen.late:
         notes.append(f"{figures.count(seen.late)} receipts came after the time in which a broadcast is followed.")
     if seen.delivery_ms.offset_ms is not None:

@@ -236,6 +236,16 @@ def _counts(result: Result, width: int) -> list[Line]:
             f"{count(g.late_sends)} late sends"
             + (f"; limited by {', '.join(g.limited_by)}" if g.limited_by else "; was not the limit"),
         ),
+        *(
+            (
+                "boxes" if number == 0 else "",
+                f"{box.name}: {box.shards} process{'' if box.shards == 1 else 'es'}"
+                + (f", {box.shards_lost} lost" if box.shards_lost else "")
+                + f", {count(box.ready)} ready, {count(box.sent)} sent, cpu max {percent(box.cpu_max)} %"
+                + (f"; lost: {box.lost}" if box.lost else ""),
+            )
+            for number, box in enumerate(g.boxes)
+        ),
     ]
     lines = [rule([("what happened", "text")], width)]
     for name, text in rows:

@@ -42,10 +42,11 @@ class FanOut(Panel):
         whole = f.completeness is not None and f.completeness >= 1
         sign = "" if f.completeness is None else "ok" if whole else "near"
         spread, delivery = f.spread_ms, f.delivery_ms
+        apart = "spread on a box" if f.spread_within == "box" else "spread"
         lines = [
             _row("reached", f"{percent(f.completeness)} %", width, sign),
             _row("twice or more", count(f.duplicates), width, "near" if f.duplicates else "ok"),
-            _row("spread p50 · p99", f"{ms(spread.p50)} · {ms(spread.p99)} ms", width),
+            _row(f"{apart} p50 · p99", f"{ms(spread.p50)} · {ms(spread.p99)} ms", width),
             _row("delivery p50 · p99", f"{ms(delivery.p50)} · {ms(delivery.p99)} ms", width),
         ]
         if delivery.offset_ms is not None:
