@@ -57,7 +57,7 @@ class Ours:
 
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
-        self.pid = bench.pid
+        self.pid = bench.pids[0]
 
     async def open(self, clients: int) -> None:
         await self._bench.open(clients)
@@ -99,7 +99,7 @@ async def start(name: str, sink: SinkProcess, cores: Cores) -> AsyncIterator[Eng
         scenario = Scenario.model_validate(
             {"target": {"url": sink.url}, "messages": {"every": 3600.0}, "fleet": {"shards": 1}}
         )
-        async with Bench(scenario, sink, cores) as bench:
+        async with Bench(scenario, cores, sink) as bench:
             yield Ours(bench)
         return
     process = await asyncio.create_subprocess_exec(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -25,7 +27,7 @@ def scenario(url: str) -> Scenario:
 
 
 async def test_a_stretch_counts_round_trips_and_what_they_cost() -> None:
-    async with SinkProcess() as sink, Bench(scenario(sink.url), sink, Cores()) as bench:
+    async with SinkProcess() as sink, Bench(scenario(sink.url), Cores(), sink) as bench:
         begin = await bench.open(5)
         end = await bench.read()
         stretch = Stretch(begin, end)
@@ -33,14 +35,23 @@ async def test_a_stretch_counts_round_trips_and_what_they_cost() -> None:
         assert stretch.cpu_us > 0
         assert stretch.target_cpu > 0
         assert bench.resident() > 1 << 20
-        pid = bench.pid
+        pid = bench.pids[0]
     assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
 async def test_clients_that_do_not_open_are_an_error_that_says_why() -> None:
-    async with SinkProcess() as sink, Bench(scenario("ws://127.0.0.1:9/ws"), sink, Cores()) as bench:
+    nobody = SimpleNamespace(url="ws://127.0.0.1:9/ws", pid=os.getpid())
+    async with Bench(scenario(nobody.url), Cores(), nobody) as bench:
         with pytest.raises(FleetError, match="0 of 3 clients opened: connection refused"):
             await bench.open(3)
+
+
+async def test_several_targets_have_a_shard_each() -> None:
+    async with SinkProcess() as one, SinkProcess() as other, Bench(scenario(one.url), Cores(), one, other) as bench:
+        reading = await bench.open(7)
+        assert len(bench.pids) == 2
+        assert reading.sum.counters.open == 7
+        assert [(await sink.summary())["open"] for sink in (one, other)] == [4, 3]
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ SCHEMA = "wstui.calibration/1"
 
 
 @click.command()
-@click.option("--full", is_flag=True, help="Also 10 000 clients, and 60 000 messages a second on a schedule.")
+@click.option("--full", is_flag=True, help="Also 10 000 and 20 000 clients, and 60 000 messages a second.")
 @click.option("--repeat", type=click.IntRange(1, 50), default=9, show_default=True, help="Looks at each figure.")
 @click.option("--json", "json_file", metavar="FILE", help="Write the figures as JSON; - is stdout.")
 def calibrate(full: bool, repeat: int, json_file: str | None) -> None:

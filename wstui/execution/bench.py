@@ -1,4 +1,4 @@
-"""One shard on a bench: led by hand, and measured from outside by what the kernel says of its process."""
+"""Shards on a bench: led by hand, and measured from outside by what the kernel says of their processes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, Self
 
+import msgspec
 import psutil
 
 from wstui.execution.spec import spec_of
@@ -56,7 +57,7 @@ class Cores:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The state at one moment: what was counted, CPU time of the shard and of the target in ns, resident bytes."""
+    """The state at one moment: what was counted, CPU time of shards and targets in ns, resident bytes of the shards."""
 
     at_ns: int
     cpu_ns: int
@@ -83,38 +84,47 @@ class Stretch:
 
     @property
     def cpu_us(self) -> float:
-        """The shard's CPU time in µs."""
+        """The shards' CPU time in µs."""
         return (self.end.cpu_ns - self.begin.cpu_ns) / 1e3
 
     @property
     def cpu(self) -> float:
-        """The shard's share of a core."""
+        """The shards' share of a core, together."""
         return self.cpu_us / 1e6 / self.seconds
 
     @property
     def target_cpu(self) -> float:
-        """The target's share of a core."""
+        """The targets' share of a core, together."""
         return (self.end.target_cpu_ns - self.begin.target_cpu_ns) / 1e9 / self.seconds
 
 
 class Bench:
-    """`async with Bench(scenario, target, cores) as bench`: a shard that has started and does nothing yet."""
+    """`async with Bench(scenario, cores, target) as bench`: a shard that has started and does nothing yet.
 
-    def __init__(self, scenario: Scenario, target: Target, cores: Cores) -> None:
-        self._target = target
+    With several targets there is a shard for each, and together they have the clients.
+    """
+
+    def __init__(self, scenario: Scenario, cores: Cores, *targets: Target) -> None:
+        self._targets = targets
         self._cores = cores
         self._transport = LocalTransport()
-        self._spec = spec_of(scenario)
+        self._specs = [
+            msgspec.structs.replace(spec_of(scenario, shard, len(targets)), url=target.url)
+            for shard, target in enumerate(targets)
+        ]
         self._fleet = Fleet(self._transport, lambda _shard, _reason, _at_ns: None)
 
     async def __aenter__(self) -> Self:
         try:
-            await self._fleet.start([self._spec])
+            await self._fleet.start(self._specs)
         except BaseException:
             await self._fleet.close()
             raise
-        if self._cores.shard is not None:
-            psutil.Process(self.pid).cpu_affinity([self._cores.shard])
+        if self._cores.shard is not None and self._cores.target is not None:
+            # Several are more than a core can carry: they take what there is.
+            usable = [self._cores.shard] if len(self.pids) == 1 else [self._cores.shard, self._cores.target]
+            for pid in self.pids:
+                psutil.Process(pid).cpu_affinity(usable)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -123,13 +133,13 @@ class Bench:
         await self._fleet.close()
 
     @property
-    def pid(self) -> int:
-        """The shard's process id."""
-        return self._transport.pid(0)
+    def pids(self) -> list[int]:
+        """The process ids of the shards."""
+        return [self._transport.pid(shard) for shard in range(len(self._targets))]
 
     def resident(self) -> int:
-        """Resident bytes of the shard."""
-        return int(psutil.Process(self.pid).memory_info().rss)
+        """Resident bytes of the shards."""
+        return sum(int(psutil.Process(pid).memory_info().rss) for pid in self.pids)
 
     def tell(self, *commands: Command) -> None:
         """Give the shard commands."""
@@ -148,18 +158,24 @@ class Bench:
         return reading
 
     async def read(self) -> Reading:
-        """The state at the shard's next snapshot, and its CPU time at that moment. Raises FleetError."""
-        before = self._fleet.sum().at_ns
-        while (now := self._fleet.latest().get(0)) is None or now.at_ns == before:
+        """The state at the first shard's next snapshot, and the CPU times at that moment. Raises FleetError."""
+        before = self._fleet.latest().get(0)
+        while (now := self._fleet.latest().get(0)) is None or now is before:
             if self._fleet.lost:
-                raise FleetError(f"the load process was lost: {self._fleet.lost[0]}")
+                break
             await asyncio.sleep(0.002)
         return self.reading()
 
     def reading(self) -> Reading:
-        """The state now, with what the last snapshot had counted."""
-        cpu, target_cpu, at_ns = cpu_ns(self.pid), cpu_ns(self._target.pid), time.monotonic_ns()
-        return Reading(at_ns, cpu, target_cpu, self.resident(), self._fleet.sum())
+        """The state now, with what the last snapshot had counted. Raises FleetError when a shard was lost."""
+        for shard, reason in self._fleet.lost.items():
+            raise FleetError(f"load process {shard} was lost: {reason}")
+        try:
+            cpu, at_ns = sum(map(cpu_ns, self.pids)), time.monotonic_ns()
+            target_cpu = sum(cpu_ns(target.pid) for target in self._targets)
+            return Reading(at_ns, cpu, target_cpu, self.resident(), self._fleet.sum())
+        except psutil.NoSuchProcess as error:
+            raise FleetError(f"process {error.pid} has ended in the middle of a measurement") from error
 
 
 def cpu_ns(pid: int) -> int:

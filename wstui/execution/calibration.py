@@ -12,7 +12,7 @@ import statistics
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import asdict, dataclass
 
 from wstui.execution.bench import Bench, Cores, Reading, Stretch, Target
@@ -28,6 +28,9 @@ FILES_KEPT = 300
 """Files that stay free: at the limit not even /proc can be read."""
 ADDRESSES = ("127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4")
 """Source addresses where one would run short of ports."""
+HELD = 20_000
+HELD_SHARDS = 2
+_HELD_S = 5.0
 _WINDOW_S = 0.5  # short: on a busy machine some are undisturbed
 _WARM_UP_S = 1.0
 
@@ -76,10 +79,10 @@ class Calibration:
     def planned_s(self, full: bool) -> float:
         """About how many seconds `measure` takes."""
         windows = self._repeat * (_WINDOW_S + 0.1) + _WARM_UP_S + 2.0
-        return 3 * windows + 5.0 * CONNECT_TURNS + (windows + 9.0 if full else 0.0)
+        return 3 * windows + 5.0 * CONNECT_TURNS + (windows + 22.0 if full else 0.0)
 
     async def measure(self, full: bool) -> AsyncIterator[Figure]:
-        """Each figure as soon as it is known; `full` adds 10 000 clients and 60 000 messages a second.
+        """Each figure as soon as it is known; `full` adds 10 000 and 20 000 clients, and 60 000 messages a second.
 
         Raises FleetError when the load can't be made.
         """
@@ -94,6 +97,8 @@ class Calibration:
         yield await self.floor()
         if full:
             for figure in await self.open_loop(min(5000, self._most)):
+                yield figure
+            for figure in await self.hold(min(HELD, HELD_SHARDS * self._most)):
                 yield figure
 
     async def round_trip(self) -> list[Figure]:
@@ -134,7 +139,7 @@ class Calibration:
             self._say(f"connects and memory: {clients} clients at once ({turn + 1} of {repeat})")
             async with self._open_target(0.0) as target:
                 scenario = _scenario(target, "listen", 1.0, clients)
-                async with Bench(scenario, target, self._cores) as bench:
+                async with Bench(scenario, self._cores, target) as bench:
                     empty = bench.reading()
                     end = await bench.open(clients)
                     stretch = Stretch(empty, end)
@@ -190,12 +195,42 @@ class Calibration:
             ),
         ]
 
+    async def hold(self, clients: int) -> list[Figure]:
+        """Many clients that stay connected, from two shards; a sink for each, so that none runs out of files."""
+        self._say(f"holding: {clients} clients by {HELD_SHARDS} shards")
+        async with AsyncExitStack() as stack:
+            targets = [await stack.enter_async_context(self._open_target(0.0)) for _ in range(HELD_SHARDS)]
+            scenario = _scenario(targets[0], "listen", 1.0, clients)
+            bench = await stack.enter_async_context(Bench(scenario, self._cores, *targets))
+            empty = bench.reading()
+            stretch = Stretch(empty, await bench.open(clients))
+            await asyncio.sleep(_HELD_S)
+            end = await bench.read()
+        return [
+            Figure(
+                f"clients held by {HELD_SHARDS} shards",
+                "",
+                (float(end.sum.counters.open),),
+                goal=HELD,
+                at_least=True,
+                note=f"opened in {stretch.seconds:.1f} s, {_HELD_S:g} s later none was lost"
+                if not end.sum.counters.dropped
+                else f"{end.sum.counters.dropped} lost within {_HELD_S:g} s",
+            ),
+            Figure(
+                f"resident memory a client, {clients} clients",
+                "KiB",
+                ((end.resident - empty.resident) / 1024 / clients,),
+                goal=4.0,
+            ),
+        ]
+
     async def _steady(self, clients: int, exchange: str, every_s: float, broadcasts: float = 0.0) -> list[Stretch]:
         """Open, warm up, then look at the steady part several times."""
         stretches = []
         async with self._open_target(broadcasts) as target:
             scenario = _scenario(target, exchange, every_s, clients)
-            async with Bench(scenario, target, self._cores) as bench:
+            async with Bench(scenario, self._cores, target) as bench:
                 await bench.open(clients)
                 await asyncio.sleep(_WARM_UP_S)
                 begin: Reading = await bench.read()
