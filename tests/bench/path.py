@@ -15,7 +15,7 @@ from wstui.load.frames import TEXT, encode
 from wstui.load.shard import Shard
 from wstui.load.step import READY
 from wstui.measure.histogram import Histogram
-from wstui.odin.sink import pong_to
+from wstui.odin.sink_replies import pong_to
 from wstui.scenario.model import Scenario
 
 ROUNDS = 20_000

@@ -17,8 +17,9 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from wstui.odin.sink import Behaviour, Connection, Sink
+from wstui.odin.sink import Behaviour, Sink
 from wstui.odin.sink_broadcast import Broadcast
+from wstui.odin.sink_connection import Connection
 from wstui.odin.sink_log import NEVER, SinkLog
 from wstui.odin.sink_process import SinkProcess
 
@@ -270,7 +271,7 @@ async def test_a_sink_ends_with_the_process_that_started_it() -> None:
 async def test_a_broadcast_that_can_not_have_its_size_is_refused_in_words() -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-m", "wstui.odin.sink", "--broadcast", "1", "--broadcast-bytes", "10"),
+        *("-m", "wstui.odin.sink_serve", "--broadcast", "1", "--broadcast-bytes", "10"),
         stderr=asyncio.subprocess.PIPE,
     )
     _, errors = await asyncio.wait_for(process.communicate(), WAIT_S)

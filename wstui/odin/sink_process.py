@@ -21,7 +21,7 @@ _PACKAGES = str(Path(__file__).resolve().parents[2])  # where the package wstui 
 
 
 class SinkProcess:
-    """`async with SinkProcess("--mode", "echo") as sink: … sink.url`. The options are those of `wstui.odin.sink`.
+    """`async with SinkProcess("--mode", "echo") as sink: … sink.url`. The options are those of `wstui.odin.sink_serve`.
 
     It ends with this object, or with the thread that entered the context. Raises ProcessFailed when it can't start.
     """
@@ -32,7 +32,7 @@ class SinkProcess:
         self.url = ""
         self._process = ChildProcess(
             "the sink",
-            [sys.executable, "-P", "-m", "wstui.odin.sink", "--port", "0", *options, *pinned],
+            [sys.executable, "-P", "-m", "wstui.odin.sink_serve", "--port", "0", *options, *pinned],
             ready=r"^ready (ws://\S+)",
             environment={
                 **os.environ,
