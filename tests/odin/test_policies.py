@@ -13,9 +13,9 @@ from wstui.odin.board import StatsBoard
 from wstui.odin.deduplication import Deduplication
 from wstui.odin.faults import Faults, FaultUnknown, parse_faults
 from wstui.odin.market import Market
+from wstui.odin.nats_line import address
 from wstui.odin.publisher import padded
 from wstui.odin.ratelimit import RateLimit, TokenBucket
-from wstui.odin.relay import address
 from wstui.odin.settings import is_loopback
 from wstui.odin.shared import SETS, WAYS, SharedLimits
 from wstui.odin.stats import KINDS_MAX, Stats, merge

@@ -15,8 +15,9 @@ import pytest
 from nats.aio.msg import Msg
 
 from tests.odin.target import WAIT_S, until
-from wstui.odin.broker import Broker
+from wstui.odin.broker import Broker, find_nats_server
 from wstui.odin.market import TOKENS
+from wstui.odin.process import ChildProcess
 from wstui.odin.publisher import Plan, Publisher
 
 FIELDS = {
@@ -129,3 +130,39 @@ async def test_a_publisher_comes_back_when_nats_does_and_tells_what_it_skipped(
     last = [record for record in caplog.records if record.getMessage() == "published"][-1]
     assert vars(last)["skipped"] > 0
     assert vars(last)["by_type"]["price:update"] > 10
+
+
+@asynccontextmanager
+async def guarded() -> AsyncIterator[str]:
+    """A NATS server that wants a password, as host and port."""
+    argv = [str(find_nats_server()), "-a", "127.0.0.1", "-p", "-1", "--user", "bob", "--pass", "sesame-open"]
+    server = ChildProcess("nats-server", argv, ready="Server is ready")
+    await server.start(WAIT_S)
+    try:
+        yield next(line.rpartition(" on ")[2] for line in server.lines if "Listening for client" in line)
+    finally:
+        await server.stop(WAIT_S)
+
+
+async def test_who_waits_for_nats_says_why_once_and_without_the_password(caplog: pytest.LogCaptureFixture) -> None:
+    logging.getLogger("wstui.odin").propagate = True
+    caplog.set_level(logging.DEBUG, "wstui.odin")
+
+    def warned() -> list[logging.LogRecord]:
+        return [record for record in caplog.records if record.levelno == logging.WARNING]
+
+    async with guarded() as place:
+        publisher = Publisher(f"nats://bob:wrong-word@{place}", Plan())
+        waiting = asyncio.create_task(publisher.connect())
+        await until(lambda: len(caplog.records) >= 4)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        errors = [vars(record)["error"] for record in warned()]
+        assert any("Authorization Violation" in error for error in errors) and len(errors) == len(set(errors))
+        assert {(record.getMessage(), vars(record)["url"]) for record in warned()} == {
+            ("no connection to NATS; trying on", f"nats://{place}")
+        }
+        async with publishing(f"nats://bob:sesame-open@{place}", Plan(rate=100)) as sound:
+            await until(lambda: sound.published.total() > 0)
+    told_all = caplog.text + " ".join(str(vars(record)) for record in caplog.records)
+    assert "wrong-word" not in told_all and "sesame-open" not in told_all

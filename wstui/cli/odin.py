@@ -37,7 +37,7 @@ def _with_logging(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _nats_url(_context: click.Context, _parameter: click.Parameter, url: str) -> str:
-    from wstui.odin.relay import check_url
+    from wstui.odin.nats_line import check_url
 
     try:
         if url:

@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-import nats
-from nats.aio.client import Client
 
 from wstui.odin.market import TOKENS, Market
-from wstui.odin.relay import RECONNECT_WAIT_S, address
+from wstui.odin.nats_line import NatsLine
 
 TRADE_S = 5.0
 BTC_PRICE_S = 300.0
@@ -52,28 +50,13 @@ class Publisher:
         self.published: Counter[str] = Counter()
         self.skipped = 0
         self.reconnects = 0
-        self._url = url
         self._plan = plan
+        self._line = NatsLine(url, "wstui-odin-publisher", back=self._back)
         self._market = Market(plan.tokens, plan.seed)
-        self._client: Client | None = None
-        self._closing = False
 
     async def connect(self) -> None:
         """Connect to NATS, however long that takes."""
-        self._client = await nats.connect(
-            self._url,
-            name="wstui-odin-publisher",
-            allow_reconnect=True,
-            max_reconnect_attempts=-1,
-            reconnect_time_wait=RECONNECT_WAIT_S,
-            connect_timeout=2,
-            ping_interval=5,
-            max_outstanding_pings=2,
-            error_cb=self._on_error,
-            disconnected_cb=self._on_lost,
-            reconnected_cb=self._on_back,
-        )
-        _log.info("connected to NATS", extra={"url": address(self._url)})
+        await self._line.connect()
 
     async def run(self) -> None:
         """Publish until cancelled, then close the line."""
@@ -89,11 +72,11 @@ class Publisher:
 
     async def close(self) -> None:
         """Send what is on its way, and close the line."""
-        self._closing = True
-        if self._client is not None and not self._client.is_closed:
+        self._line.closing = True
+        if self._line.connected and self._line.client is not None:
             with contextlib.suppress(Exception):  # NATS may be gone, and then there is nothing to save
-                await asyncio.wait_for(self._client.flush(), 1.0)
-            await self._client.close()
+                await asyncio.wait_for(self._line.client.flush(), 1.0)
+        await self._line.close()
 
     def _schedule(self) -> list[tuple[float, Callable[[], Any]]]:
         schedule: list[tuple[float, Callable[[], Any]]] = [
@@ -147,7 +130,7 @@ class Publisher:
         await self._publish("odin.market.statistics", self._market.statistics())
 
     async def _publish(self, subject: str, message: dict[str, Any]) -> None:
-        client = self._client
+        client = self._line.client
         if client is None or not client.is_connected:
             self.skipped += 1
             return
@@ -165,16 +148,8 @@ class Publisher:
             },
         )
 
-    async def _on_error(self, error: Exception) -> None:
-        _log.debug("NATS error", extra={"error": str(error) or type(error).__name__})
-
-    async def _on_lost(self) -> None:
-        if not self._closing:
-            _log.warning("NATS lost; trying to come back", extra={"url": address(self._url)})
-
-    async def _on_back(self) -> None:
+    def _back(self) -> None:
         self.reconnects += 1
-        _log.info("NATS is back", extra={"url": address(self._url)})
 
 
 def padded(message: bytes, size: int) -> bytes:

@@ -15,8 +15,8 @@ from typing import Any
 
 from wstui.odin.board import StatsBoard
 from wstui.odin.broker import Broker
+from wstui.odin.nats_line import address
 from wstui.odin.publisher import Plan, Publisher
-from wstui.odin.relay import address
 from wstui.odin.server import OdinServer
 from wstui.odin.settings import Settings
 from wstui.odin.shared import SharedLimits
