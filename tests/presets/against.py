@@ -5,10 +5,13 @@ How fast this machine is today is not what is tested.
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from wstui.execution.result import Result
 from wstui.execution.run import Run
+from wstui.measure.snapshot import Counters
 from wstui.odin.demo import DemoTarget
 from wstui.scenario.checks import warnings
 from wstui.scenario.model import Scenario
@@ -31,22 +34,40 @@ def opened(name: str, environ: dict[str, str], flags: dict[str, Any], *, widened
 
 
 async def against(
-    target: DemoTarget, name: str, *, environ: dict[str, str] | None = None, widened: bool = True, **flags: Any
+    target: DemoTarget,
+    name: str,
+    *,
+    environ: dict[str, str] | None = None,
+    widened: bool = True,
+    enough: Callable[[Counters], bool] | None = None,
+    **flags: Any,
 ) -> Result:
-    """Run a preset as `wstui demo` does; `environ` goes before what that would set."""
+    """Run a preset as `wstui demo` does; `environ` goes before what that would set. It may end when it is `enough`."""
     known = {"WS_URL": target.ws_url, "AUTH_TOKEN": target.token, "JWT_SECRET": target.secret}
     scenario = opened(name, {**known, **(environ or {})}, {**flags, "shards": 1}, widened=widened)
     assert warnings(scenario) == []
-    return await Run(scenario).execute()
+    run = Run(scenario)
+    running = asyncio.create_task(run.execute())
+    while enough is not None and not running.done():
+        if enough(run.status.counters):
+            run.complete()
+            break
+        await asyncio.sleep(0.05)
+    return await running
 
 
 async def carried_out(
-    name: str, *, server: tuple[str, ...] = (), publisher: tuple[str, ...] = (), **flags: Any
+    name: str,
+    *,
+    server: tuple[str, ...] = (),
+    publisher: tuple[str, ...] = (),
+    enough: Callable[[Counters], bool] | None = None,
+    **flags: Any,
 ) -> Result:
     """Run a preset against the server that it asks for; further options hurry what takes long."""
     demo = opened(name, PLACEHOLDERS, flags).demo
     async with DemoTarget(None, (*demo.server, *server), (*demo.publisher, *publisher)) as target:
-        return await against(target, name, **flags)
+        return await against(target, name, enough=enough, **flags)
 
 
 def kept(result: Result) -> Result:

@@ -75,7 +75,7 @@ async def with_nats(stack: AsyncExitStack, settings: Settings, embedded: bool) -
         _log.warning("running without NATS: nothing is relayed; set NATS_URL or use --embedded-nats")
         return settings
     broker = await stack.enter_async_context(Broker())
-    _log.info("started NATS", extra={"url": broker.url})
+    _log.info("started NATS; feed it with: wstui publisher --nats-url %s", broker.url)
     return replace(settings, nats_url=broker.url)
 
 
