@@ -19,6 +19,8 @@ pytest.importorskip("distributed")
 from tests.execution.running import Finished, balance
 from tests.fleet.boxes import HOME, family, gone, nothing_left, on_boxes, use_fake_ssh
 from tests.servers.server import Server, until
+from wstui.execution.checklist import Mark
+from wstui.execution.preflight import preflight
 from wstui.execution.result import Result
 from wstui.execution.run import Run
 from wstui.fleet.transport import FleetError
@@ -261,3 +263,24 @@ async def test_a_box_without_wstui_is_told_what_to_install() -> None:
 async def test_a_target_that_a_box_cannot_reach_is_told_before_the_load() -> None:
     with pytest.raises(FleetError, match=r"box1 can't reach the target at 127.0.0.1:1: connection refused"):
         await Run(on_boxes("ws://127.0.0.1:1/", "box1")).execute()
+
+
+async def test_the_look_before_a_run_covers_every_box() -> None:
+    async with Server() as server:
+        made = on_boxes(server.url, "box1:3", "nobody", "old1")
+        found = {check.name: check async for check in preflight([made])}
+    for name in ("ssh", "wstui", "python", "dask", "target", "files", "ports", "processors", "memory"):
+        assert f"box1 {name}" in found, name
+    assert found["box1 ssh"].mark is Mark.PASS and "to connect" in found["box1 target"].text
+    assert "3 load processes" in found["box1 processors"].text or "other programs" in found["box1 processors"].text
+    assert found["nobody ssh"].mark is Mark.FAIL and "start sshd there" in found["nobody ssh"].fix
+    assert found["old1 ssh"].mark is Mark.PASS and found["old1 wstui"].mark is Mark.FAIL
+    assert "has wstui 0.0.1, wanted is" in found["old1 wstui"].text
+    assert "files" not in found, "this machine makes no load"
+
+
+async def test_a_target_that_only_the_boxes_reach_is_no_obstacle() -> None:
+    made = on_boxes("ws://127.0.0.1:1/", "box1")
+    found = {check.name: check async for check in preflight([made])}
+    assert found["client"].mark is Mark.WARN and found["client"].text.startswith("from this machine: ")
+    assert found["box1 target"].mark is Mark.FAIL and "can't be reached from there" in found["box1 target"].text

@@ -20,6 +20,7 @@ from wstui.execution.suite import SuiteRun
 from wstui.report.columns import wrap
 from wstui.report.terminal import Paint, terminal_width, wants_colour
 from wstui.report.wording import Tone, shown
+from wstui.scenario.hosts import parse_host
 
 SCHEMA = "wstui.check/1"
 _SIGNS = {Mark.PASS: ("✓", Tone.GOOD), Mark.WARN: ("▲", Tone.NEAR), Mark.FAIL: ("✗", Tone.BAD)}
@@ -34,16 +35,19 @@ def check(presets: tuple[str, ...], as_json: bool, **options: Any) -> None:
     """Look at everything that a run of PRESET needs, each with the fix when it is missing.
 
     NATS (where NATS_URL is set), the target, one client all the way, one message and its answer, the health endpoints,
-    the token until the planned end, the clocks, and this box: files, ports, processors, memory.
+    the token until the planned end, the clocks, and this box: files, ports, processors, memory. With --hosts, in its
+    place each of these: ssh, versions, whether the target can be reached from there, and the same.
 
     Exit status: 0 nothing is missing (there may be warnings), 1 something is, 2 usage or scenario error.
     """
     suite = prepare(presets, options)
     paint, width = Paint(wants_colour(sys.stdout)), terminal_width(sys.stdout)
+    boxes = [parse_host(host).name for scenario in suite.scenarios for host in scenario.fleet.hosts]
+    column = _NAME_WIDTH + max((len(name) + 1 for name in boxes), default=0)
 
     def say(found: Check) -> None:
         if not as_json:
-            click.echo("\n".join(_lines(found, paint, width)))
+            click.echo("\n".join(_lines(found, paint, width, column)))
 
     try:
         checks = asyncio.run(_collect(suite, say))
@@ -67,10 +71,10 @@ async def _collect(suite: SuiteRun, say: Callable[[Check], None]) -> list[Check]
     return found
 
 
-def _lines(found: Check, paint: Paint, width: int) -> list[str]:
+def _lines(found: Check, paint: Paint, width: int, column: int) -> list[str]:
     glyph, tone = _SIGNS[found.mark]
-    indent = " " * (_NAME_WIDTH + 3)
-    lines = wrap(shown(found.text), width=width, indent=indent, first=f"{glyph} {shown(found.name):<{_NAME_WIDTH}} ")
+    indent = " " * (column + 3)
+    lines = wrap(shown(found.text), width=width, indent=indent, first=f"{glyph} {shown(found.name):<{column}} ")
     if found.fix:
         lines += wrap(found.fix, width=width, indent=indent + "  ", first=indent + "→ ")
     return [paint.tone(line, tone) if found.mark is not Mark.PASS else line for line in lines]

@@ -77,7 +77,7 @@ def box_summaries(fleet: Fleet) -> list[BoxSummary]:
                 round_trip_ms=_ms(box.round_trip_ns),
                 clock_offset_ms=_ms(box.offset_ns),
                 clock_uncertainty_ms=_ms(box.uncertainty_ns),
-                python=box.python,
+                python=box.facts.python if box.facts is not None else "",
                 lost="" if box.alive else box.reason,
             )
         )

@@ -135,8 +135,11 @@ def addresses(unusable: Sequence[str]) -> Check:
     return Check("addresses", Mark.FAIL, f"can't connect from {', '.join(unusable)}", fix)
 
 
-def processors(scenario: Scenario, shards: int, cores: int, busy: float) -> Check:
-    """CPU: a rough guess of what the peak takes of each load process, and what others take of the box (0…1)."""
+def processors(scenario: Scenario, shards: int, cores: int, busy: float, *, of: int = 0) -> Check:
+    """CPU: a rough guess of what the peak takes of each load process, and what others take of the box (0…1).
+
+    The box has `shards` of the `of` load processes that there are in all; 0: it has all of them.
+    """
     if busy > BUSY:
         text = f"other programs use {busy:.0%} of this box"
         return Check("processors", Mark.WARN, text, "end them, or the figures are theirs as well")
@@ -145,7 +148,7 @@ def processors(scenario: Scenario, shards: int, cores: int, busy: float) -> Chec
         return Check("processors", Mark.WARN, text, f"use at most {cores} --shards")
     if scenario.messages.every == 0 and scenario.messages.exchange != "listen":
         return Check("processors", Mark.PASS, f"a closed loop takes all that {shards} of {cores} processors give")
-    share = _busiest(scenario) / shards
+    share = _busiest(scenario) / (of or shards)
     text = (
         f"about {share:.0%} of {'a processor' if shards == 1 else f'each of {shards} processors'}, without broadcasts"
     )

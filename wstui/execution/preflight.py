@@ -15,12 +15,15 @@ from urllib.parse import urlsplit
 import psutil
 
 from wstui.execution import checklist
+from wstui.execution.box_checks import elsewhere, of_box
 from wstui.execution.checklist import Check, Mark
 from wstui.execution.health import Endpoints
 from wstui.execution.probe import Probe, Unreachable, probe
 from wstui.execution.reply import Reply, one_reply
-from wstui.fleet.facts import cores, unusable
-from wstui.fleet.local import spare_cores
+from wstui.fleet.choice import look_at_boxes
+from wstui.fleet.facts import cores, spare_cores, unusable
+from wstui.fleet.looking import shards_on
+from wstui.fleet.transport import FleetError
 from wstui.load.outcome import cause_of
 from wstui.load.selfcheck import local_ports, raise_files_limit
 from wstui.measure.visible import visible
@@ -47,10 +50,31 @@ async def preflight(scenarios: Sequence[Scenario], pauses_s: float = 0.0, nats_u
     several = len(different := _different(scenarios)) > 1
     for scenario in different:
         async for check in _target(scenario, planned_s):
+            if elsewhere(scenario) and check.mark is Mark.FAIL and check.name in ("client", "reply"):
+                # The load comes from other machines: what can't be done from here may be possible from there.
+                check = replace(check, mark=Mark.WARN, text=f"from this machine: {check.text}")
             name = f"{scenario.name} {check.name}" if several else check.name
             yield replace(check, name=name, text=mask_text(check.text, secrets))
-    for check in await asyncio.to_thread(_this_box, scenarios):
-        yield check
+    hardest = max(scenarios, key=lambda scenario: scenario.peak_clients)
+    if elsewhere(hardest):
+        async for check in _boxes(hardest):
+            yield check
+    else:
+        for check in await asyncio.to_thread(_this_box, hardest):
+            yield check
+
+
+async def _boxes(scenario: Scenario) -> AsyncIterator[Check]:
+    """The machines that make the load."""
+    try:
+        looks = await look_at_boxes(scenario)
+    except FleetError as error:
+        yield Check("boxes", Mark.FAIL, str(error))
+        return
+    shards = [shards_on(look, scenario.fleet.shards) for look in looks]
+    for look, own in zip(looks, shards, strict=True):
+        for check in of_box(look, scenario, own, sum(shards)):
+            yield check
 
 
 def _different(scenarios: Sequence[Scenario]) -> list[Scenario]:
@@ -163,8 +187,7 @@ def _claims(token: str) -> dict[str, Any] | None:
         return None
 
 
-def _this_box(scenarios: Sequence[Scenario]) -> list[Check]:
-    hardest = max(scenarios, key=lambda scenario: scenario.peak_clients)
+def _this_box(hardest: Scenario) -> list[Check]:
     peak, sources = hardest.peak_clients, hardest.fleet.local_addresses
     shards = hardest.fleet.shards or spare_cores()
     busy = psutil.cpu_percent(BUSY_LOOK_S) / 100

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from datetime import datetime
 
+from wstui.execution.box_checks import doubts
 from wstui.execution.course import Course
 from wstui.execution.health import Endpoints
 from wstui.execution.losses import Losses
@@ -179,6 +180,8 @@ class Run:
         self._state = State.RUNNING
         self._fleet.send(Go())
         self._mark("start", "run started")
+        for text in doubts(self._fleet, self.scenario):
+            self._mark("generator", text)
         self._course.start(now_ns)
 
     def _watch_target(self) -> None:

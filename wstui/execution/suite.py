@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from wstui.execution.box_checks import elsewhere
 from wstui.execution.breakpoint import run_for
 from wstui.execution.probe import probe
 from wstui.execution.result import Result, SuiteResult, Verdict
@@ -123,8 +124,8 @@ class SuiteRun:
     async def run(self) -> Result | SuiteResult:
         """Run all. Raises Unreachable when the first client finds no server, FleetError when no load can be made."""
         started = datetime.now().astimezone()
-        if self._probe_first:
-            await probe(self._scenarios[self._first])
+        if self._probe_first and not elsewhere(self._scenarios[self._first]):
+            await probe(self._scenarios[self._first])  # other machines look for the target themselves
         for index in range(self._first, len(self._scenarios)):
             if index > self._first:
                 await self._cool_down()

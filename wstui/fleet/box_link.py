@@ -111,7 +111,6 @@ class BoxLink:
     @property
     def box(self) -> Box:
         """What is known of it."""
-        facts = self._look.facts
         return Box(
             self.name,
             tuple(self.shards),
@@ -121,6 +120,5 @@ class BoxLink:
             self._round_trip_ns,
             self._clock.offset_ns,
             self._clock.uncertainty_ns,
-            facts.python if facts else "",
-            facts.version if facts else "",
+            self._look.facts,
         )

@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from wstui.fleet.local import LocalTransport
+from wstui.fleet.looking import Look, Way, hosts_of, look_at_all, question_of
 from wstui.fleet.transport import FleetError, Transport
 from wstui.scenario.model import Scenario
+
+
+async def look_at_boxes(scenario: Scenario) -> Sequence[Look]:
+    """What the machines that are to make the load say of themselves. Raises FleetError when nobody can be asked."""
+    if scenario.fleet.hosts:
+        return await look_at_all(hosts_of(scenario), Way.of(scenario), question_of(scenario))
+    try:
+        from wstui.fleet.joined import Joined
+    except ModuleNotFoundError as error:
+        raise _missing(error) from None
+    cluster = Joined(scenario.fleet.scheduler)
+    try:
+        return await cluster.look(question_of(scenario))
+    finally:
+        await cluster.close(0.0)
 
 
 def transport_of(scenario: Scenario) -> Transport:
@@ -15,7 +33,9 @@ def transport_of(scenario: Scenario) -> Transport:
         # Only here: a run on this machine has no use for Dask.
         from wstui.fleet.cluster import ClusterTransport
     except ModuleNotFoundError as error:
-        raise FleetError(
-            f"load on other machines needs {error.name}; install it with: pip install 'wstui[cluster]'"
-        ) from None
+        raise _missing(error) from None
     return ClusterTransport(scenario)
+
+
+def _missing(error: ModuleNotFoundError) -> FleetError:
+    return FleetError(f"load on other machines needs {error.name}; install it with: pip install 'wstui[cluster]'")

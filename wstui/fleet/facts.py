@@ -14,7 +14,6 @@ from importlib.metadata import PackageNotFoundError, version
 import msgspec
 import psutil
 
-from wstui.fleet.local import spare_cores
 from wstui.load.outcome import cause_of
 from wstui.load.selfcheck import local_ports, raise_files_limit
 
@@ -87,6 +86,11 @@ def cores() -> int:
     with contextlib.suppress(AttributeError, NotImplementedError):
         return len(psutil.Process().cpu_affinity() or []) or psutil.cpu_count() or 1
     return psutil.cpu_count() or 1
+
+
+def spare_cores() -> int:
+    """How many shards this machine should run: one core is left to the operator's side and the rest, at least one."""
+    return max(1, cores() - 1)
 
 
 def unusable(addresses: Sequence[str]) -> list[str]:

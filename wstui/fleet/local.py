@@ -4,27 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
 import sys
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 
+from wstui.fleet.facts import spare_cores
 from wstui.fleet.transport import Box, FleetError, Lost, Said
 from wstui.load.command import Spec, encode
 from wstui.load.link import LENGTH, LinkLost, read_message
 
 STDERR_LINES = 20
-
-
-def spare_cores() -> int:
-    """How many shards this machine should run: one core is left to the operator's side and the rest, at least one."""
-    try:
-        cores = len(os.sched_getaffinity(0))
-    except AttributeError:  # pragma: no cover - not Linux
-        cores = os.cpu_count() or 1
-    return max(1, cores - 1)
 
 
 class LocalTransport:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from wstui.fleet.facts import Facts
 from wstui.load.command import Spec
 
 
@@ -40,7 +41,7 @@ class Box:
     `shards` are its load processes, those it has lost too; `reason` says why it is not `alive`. `heard_ns` is when it
     was last heard, on the monotonic clock of this side. `round_trip_ns` is that of the last command, from its sending
     to its acknowledgement. The monotonic clock there is `offset_ns` ± `uncertainty_ns` ahead of the one here, by these
-    round trips. Figures are None before the first acknowledgement.
+    round trips. Figures are None before the first acknowledgement. `facts` are what it said of itself.
     """
 
     name: str
@@ -51,8 +52,7 @@ class Box:
     round_trip_ns: int | None = None
     offset_ns: float | None = None
     uncertainty_ns: float | None = None
-    python: str = ""
-    version: str = ""
+    facts: Facts | None = None
 
 
 class Transport(Protocol):
