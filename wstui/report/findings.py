@@ -70,7 +70,8 @@ def _refusals(result: Result) -> Finding | None:
     began = min(failure.first_s for failure in refusing)
     top = max(refusing, key=lambda failure: failure.count)
     share = figures.percent(seen.refused / seen.attempted)
-    evidence = f"{figures.count(seen.refused)} of {figures.count(seen.attempted)} attempts ({share}): {_told(top)}"
+    hit = f"{figures.count(seen.refused)} of {figures.count(seen.attempted)} attempts ({share})"
+    evidence = f"{hit}: {_told(top)}{_whom(refusing)}"
     open_then = _at(result, began, "open")
     clients = f"; {figures.count(open_then)} clients were open when it began" if open_then else ""
     if _is_rate_limit(top):
@@ -116,12 +117,12 @@ def _slow_accept(result: Result) -> Finding | None:
         return None
     began = min((failure.first_s for failure in slow), default=None)
     connect = result.latency_ms.connect
-    what = f": {max(slow, key=lambda failure: failure.count).message}" if slow else ""
+    what = f": {max(slow, key=lambda failure: failure.count).message}{_whom(slow)}" if slow else ""
     return Finding(
         "slow accept",
         "Some clients waited for their connection until they gave up.",
-        f"{figures.count(seen.timed_out)} of {figures.count(seen.attempted)} attempts timed out{what}; those that "
-        f"came through took p50 {figures.milliseconds(connect.p50)}, p99 {figures.milliseconds(connect.p99)}",
+        f"{figures.count(seen.timed_out)} of {figures.count(seen.attempted)} attempts timed out{what}; those "
+        f"that came through took p50 {figures.milliseconds(connect.p50)}, p99 {figures.milliseconds(connect.p99)}",
         "Look at what the server does on connect, at its accept queue and its CPU",
         began,
         stages_between(result, began, _last(slow)),
@@ -137,7 +138,7 @@ def _network(result: Result) -> Finding | None:
     return Finding(
         "network",
         "Connections broke below WebSocket.",
-        f"{figures.count(total)} times: {_told(max(lost, key=lambda failure: failure.count))}",
+        f"{figures.count(total)} times: {_told(max(lost, key=lambda failure: failure.count))}{_whom(lost)}",
         "Look at proxy, balancer, firewall and connection tracking, and at the listen backlog",
         began,
         stages_between(result, began, _last(lost)),
@@ -153,10 +154,11 @@ def _drops(result: Result) -> Finding | None:
     top = _most(closing, lambda failure: True)
     began = min((failure.first_s for failure in closing), default=None)
     told = f": {_told(top)}" if top else ""
+    back = f"; {figures.count(seen.reconnects)} times one came back" if seen.reconnects else ""
     return Finding(
         "drops",
         "The server ended connections that were in use.",
-        f"{figures.count(seen.dropped)} of {figures.count(seen.ready)} ready clients{told}",
+        f"{figures.count(seen.dropped)} of {figures.count(seen.ready)} ready clients{told}{_whom(closing)}{back}",
         "Look in the server's log at that time: restarts, buffer limits, idle timeouts",
         began,
         stages_between(result, began, _last(closing)),
@@ -174,7 +176,7 @@ def _no_replies(result: Result) -> Finding | None:
     return Finding(
         "no replies",
         "Messages were not answered in time.",
-        f"{figures.count(seen.timed_out)} of {figures.count(seen.sent)} messages ({share}){late}",
+        f"{figures.count(seen.timed_out)} of {figures.count(seen.sent)} messages ({share}){late}{_whom(unanswered)}",
         "Look at the server's queues: late replies mean it is behind, none that it lost them",
         began,
         stages_between(result, began, _last(unanswered)),
@@ -242,6 +244,15 @@ def _is_rate_limit(failure: FailureSummary) -> bool:
 def _told(failure: FailureSummary) -> str:
     said = failure.message if failure.kind in failure.message.lower() else f"{failure.kind}, {failure.message}"
     return f"{figures.count(failure.count)} × {said}"
+
+
+def _whom(failures: Sequence[FailureSummary]) -> str:
+    """Some of the clients that were hit, by number."""
+    clients = sorted({sample.client for failure in failures for sample in failure.samples})
+    if not clients:
+        return ""
+    some = [clients[0], *clients[len(clients) // 2 : len(clients) // 2 + 1], clients[-1]]
+    return f"; among them client {', '.join(map(figures.count, dict.fromkeys(some)))}"
 
 
 def _most(failures: Sequence[FailureSummary], wanted: Callable[[FailureSummary], bool]) -> FailureSummary | None:

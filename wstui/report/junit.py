@@ -59,7 +59,7 @@ def _suite(run: Result) -> TestSuite:
 def _verdict(run: Result, name: str) -> TestCase:
     # The times of a suite's cases add up to its own.
     in_stages = sum(stage.ended_s - stage.started_s for stage in run.stages)
-    case = TestCase("verdict", f"{name}.run", max(run.duration_s - in_stages, 0.0))
+    case = TestCase("verdict", f"{name}.run", round(max(run.duration_s - in_stages, 0.0), 3))
     reason = shown(run.verdict.reason)
     if run.verdict.unreachable:
         case.result = [Error(reason, "unreachable")]
@@ -105,7 +105,7 @@ def _threshold(outcome: ThresholdOutcome, name: str) -> TestCase:
 def _stages(run: Result, name: str) -> list[TestCase]:
     cases = []
     for stage in run.stages:
-        case = TestCase(shown(f"stage {stage.name}"), f"{name}.stages", stage.ended_s - stage.started_s)
+        case = TestCase(shown(f"stage {stage.name}"), f"{name}.stages", round(stage.ended_s - stage.started_s, 3))
         case.system_out = (
             f"{stage.connections.ready} connected, {stage.messages.sent} sent, {stage.messages.received} received, "
             f"p99 {figures.milliseconds(stage.latency_ms.response.p99)}"

@@ -100,4 +100,7 @@ def _knee(p99: Sequence[float], least_ms: float) -> tuple[int, float, float] | N
     began = len(smooth)
     while began > 0 and smooth[began - 1] > KNEE_ONSET * before:
         began -= 1
+    # The median over a window comes late: the first slow second is where the slow ones begin without a gap.
+    while began > 0 and p99[began - 1] > KNEE_ONSET * before:
+        began -= 1
     return (began, before, after) if 0 < began < len(smooth) else None

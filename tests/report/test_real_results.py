@@ -1,0 +1,99 @@
+"""Results of real runs, of each exchange, a suite and a search, are what the schema says and what reports take."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import json
+from typing import Any
+
+import jsonschema
+import pytest
+from junitparser import JUnitXml
+
+from tests.servers.server import Server
+from wstui.execution.breakpoint import BreakpointRun
+from wstui.execution.result import Result, SuiteResult
+from wstui.execution.run import Run
+from wstui.execution.suite import SuiteRun
+from wstui.report import formats, json_file, schema
+from wstui.scenario.breakpoint import Breakpoint
+from wstui.scenario.model import Fleet, Messages, Scenario, Stage, Target, Threshold
+from wstui.scenario.template import Template
+
+PING = Template(
+    name="ping",
+    payload='{"type":"ping","timestamp":{{key}}}',
+    reply="field",
+    reply_field="originalTimestamp",
+    key="{{timestamp}}",
+)
+EXCHANGES: dict[str, dict[str, Any]] = {
+    "odin": {},
+    "echo": {},
+    "ping": {},
+    "listen": {},
+    "template": {"templates": [PING]},
+}
+
+
+def scenario(url: str, exchange: str, **further: Any) -> Scenario:
+    stages = [
+        Stage(name="ramp", over=0.2, clients=4),
+        Stage(name="hold", over=1.0),
+        Stage(name="cooldown", over=0.2, clients=0),
+    ]
+    return Scenario(
+        name=exchange,
+        target=Target(url=url, health="off", ready="welcome"),
+        messages=Messages(exchange=exchange, every=0.1, timeout=1.0, **EXCHANGES[exchange]),  # type: ignore[arg-type]
+        thresholds=[Threshold(metric="connect.success", limit=">= 100%")],
+        fleet=Fleet(shards=1),
+        **({"stages": stages} | further),
+    )
+
+
+@pytest.fixture(scope="module")
+def results() -> dict[str, Result | SuiteResult]:
+    async def all_of_them() -> dict[str, Result | SuiteResult]:
+        async with Server() as server:
+            search = Breakpoint(of="clients", start=2, most=4, factor=2.0, ramp=0.1, settle=0.1, measure=0.3)
+            runs: dict[str, Any] = {name: Run(scenario(server.url, name)).execute() for name in EXCHANGES}
+            runs["search"] = BreakpointRun(scenario(server.url, "odin", stages=[], breakpoint=search)).execute()
+            runs["suite"] = SuiteRun([scenario(server.url, "odin"), scenario(server.url, "listen")], name="both").run()
+            return dict(zip(runs, await asyncio.gather(*runs.values()), strict=True))
+
+    return asyncio.run(all_of_them())
+
+
+@pytest.mark.parametrize("name", [*EXCHANGES, "search", "suite"])
+def test_a_real_result_is_what_the_schema_says_and_every_report_takes_it(
+    results: dict[str, Result | SuiteResult], name: str, tmp_path: Any
+) -> None:
+    result = results[name]
+    jsonschema.Draft202012Validator(json.loads(schema.text())).validate(json.loads(result.to_json()))
+    written = {form: formats.named(form).render(result) for form in formats.FORMATS}
+    file = tmp_path / "result.json"
+    file.write_text(written["json"])
+    assert json_file.read_any(file) == result
+    runs = result.runs if isinstance(result, SuiteResult) else [result]
+    rows = list(csv.DictReader(io.StringIO(written["csv"])))
+    assert len(rows) == sum(len(run.timeline) for run in runs)
+    cases = {case.name for suite in JUnitXml.fromstring(written["junit"].encode()) for case in suite}
+    assert {"verdict", "generator", "connect.success >= 100%"} <= cases
+    if name != "search":
+        assert {"stage ramp", "stage hold", "stage cooldown"} <= cases
+    for text in (written["markdown"], written["html"], written["text"]):
+        assert result.verdict.reason.split(",")[0].split(" (")[0] in text
+
+
+@pytest.mark.parametrize("name", ["odin", "echo", "ping", "template"])
+def test_the_classic_figures_are_in_order(results: dict[str, Result | SuiteResult], name: str) -> None:
+    result = results[name]
+    assert isinstance(result, Result)
+    seen, response = result.connections, result.latency_ms.response
+    assert seen.attempted == seen.ready + seen.refused + seen.timed_out + seen.failed + seen.drained == 4
+    assert response.min is not None and response.mean is not None and response.max is not None
+    assert 0 < response.min <= response.mean <= response.max
+    assert result.messages.sent >= response.count > 20
