@@ -42,6 +42,15 @@ def accuracy() -> None:
 
 
 @bench.command()
+@click.option("--pairs", default=20, show_default=True)
+def dashboard(pairs: int) -> None:
+    """The load process's cost beside a dashboard and without it. Status 1 when it is surely more than 2 %."""
+    from tests.bench import dashboard
+
+    sys.exit(0 if asyncio.run(dashboard.measure(pairs)) else 1)
+
+
+@bench.command()
 @click.option("--case", "cases", multiple=True, type=click.Choice(CASES), help="Only this; may be repeated.")
 @click.option("--tool", "tools", multiple=True, metavar="NAME", help="Only tools whose name holds this.")
 @click.option("--path", "folder", multiple=True, metavar="DIR", help="Look for tools there before PATH.")
