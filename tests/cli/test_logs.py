@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from tests.cli.commands import call
 from tests.servers.server import Connection, Server
-from wstui.cli.logs import FILES_KEPT, RunLog, wanted_level
+from wstui.cli.logs import FILES_KEPT, FILES_OF_A_RUN, RunLog, wanted_level
 from wstui.odin.token import sign
 from wstui.report.watcher import Trouble
 
@@ -127,3 +128,18 @@ def test_a_folder_that_is_none_is_a_trouble(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr("wstui.cli.logs.folder", lambda: tmp_path / "file")
     with pytest.raises(Trouble, match="no log is written"):
         RunLog(Nothing(), 10)  # type: ignore[arg-type]
+
+
+def test_a_log_that_grows_goes_on_in_a_new_file_and_the_oldest_lines_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wstui.cli.logs.folder", lambda: tmp_path)
+    monkeypatch.setattr("wstui.cli.logs.FILE_BYTES", 4000)
+    log = RunLog(Nothing(), 10)  # type: ignore[arg-type]
+    for number in range(5000):
+        logging.getLogger("wstui.run").debug("client %d: http 429", number)
+    log.release()
+    files = list(tmp_path.iterdir())
+    assert len(files) == FILES_OF_A_RUN
+    assert all(path.stat().st_size <= 4000 for path in files)
+    assert log.path.read_text().endswith("client 4999: http 429\n")

@@ -70,7 +70,9 @@ async def test_a_share_of_the_clients_is_turned_away_after_the_upgrade(token: st
         for _ in range(40):
             async with connect(url(server, token), compression=None) as ws:
                 try:
-                    codes.append((await receive(ws))["type"])
+                    welcome = await receive(ws)
+                    assert welcome["rolloutPercentage"] == 50
+                    codes.append(welcome["type"])
                 except ConnectionClosed as end:
                     assert end.rcvd is not None
                     codes.append(f"{end.rcvd.code} {end.rcvd.reason}")

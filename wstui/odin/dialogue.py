@@ -44,6 +44,7 @@ class Dialogue:
         self._rate_per_client = limits.message_rate_per_client
         self._limits = limits
         self._delay = settings.faults.delay
+        self._rollout = round(100 * (1 - settings.faults.refuse))
         self._loop = loop
         self._stats = stats
         self._hub = hub
@@ -52,7 +53,7 @@ class Dialogue:
         """Greet a new client."""
         if self._rate_per_client > 0:
             client.bucket = TokenBucket(self._rate_per_client, self._loop.time())
-        client.send(messages.welcome(rollout_percentage=100))
+        client.send(messages.welcome(self._rollout))
 
     def receive(self, client: Client, payload: bytes) -> None:
         """Handle one text message."""
