@@ -21,6 +21,7 @@ from wstui.odin.broker import Broker
 from wstui.odin.server import OdinServer
 from wstui.odin.settings import Settings
 from wstui.odin.token import Verifier, sign
+from wstui.scenario.breakpoint import Breakpoint
 from wstui.scenario.model import Auth, Scenario
 
 SECRET = "a secret that is long enough to sign with"
@@ -155,3 +156,12 @@ async def test_presets_that_go_to_the_same_place_are_tried_once() -> None:
         apart = await look(one, other.model_copy(update={"name": "ping", "messages": messages}))
     assert "500 needed" in found["ports"].text
     assert {"test reply", "ping reply"} <= apart.keys()
+
+
+async def test_what_the_largest_load_of_a_search_lacks_is_no_reason_not_to_begin() -> None:
+    async with odin() as url:
+        asked = with_token(url)
+        search = asked.model_copy(update={"stages": [], "breakpoint": Breakpoint(most=5_000_000)})
+        found = await look(search)
+    assert marks(found)["files"] == marks(found)["ports"] == "warn"
+    assert "largest load that a search may try" in found["files"].text

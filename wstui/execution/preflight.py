@@ -192,10 +192,11 @@ def _this_box(hardest: Scenario) -> list[Check]:
     shards = hardest.fleet.shards or spare_cores()
     busy = psutil.cpu_percent(BUSY_LOOK_S) / 100
     found = [checklist.addresses(unusable(hardest.fleet.local_addresses))] if sources else []
-    return [
-        *found,
+    room = [
         checklist.files(raise_files_limit(), peak, shards),
         checklist.ports(local_ports() * max(1, len(sources)), peak, max(1, len(sources))),
-        checklist.processors(hardest, shards, cores(), busy),
         checklist.memory(psutil.virtual_memory().available, peak, shards),
     ]
+    if hardest.breakpoint is not None:
+        room = [checklist.of_a_search(check) for check in room]
+    return [*found, *room, checklist.processors(hardest, shards, cores(), busy)]
