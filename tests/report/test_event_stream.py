@@ -70,6 +70,8 @@ def test_the_end_has_the_verdict_and_is_written_once() -> None:
     assert kinds(events).count("end") == 1
     end = events[-1]
     assert end["passed"] is False and end["connections"]["refused"] == 180
+    told = [event.get("state", event["event"]) for event in events]
+    assert told.index("finished") > max(index for index, kind in enumerate(told) if kind in ("row", "mark"))
     assert end["latency_ms"]["response"]["p99"] > 100 and len(end["thresholds"]) == 2
 
 

@@ -5,7 +5,6 @@ import os
 import sqlite3
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -19,12 +18,13 @@ from tests.report.stand_in import STARTED, StandIn, status
 from wstui.execution.result import Result, SuiteResult
 from wstui.execution.status import BreakpointStatus, State, SuiteStatus
 from wstui.report import database
+from wstui.report.console import summary as summary_text
 from wstui.report.database import StoreBusy, StoreError
 from wstui.report.partial import INTERRUPTED, stamp
 from wstui.report.recording import Recording
 from wstui.report.retention import Retention, apply_retention, retention, set_retention
 from wstui.report.store import Store, UnknownRun, find
-from wstui.report.wording import name_of
+from wstui.report.wording import name_of, verdict_sign
 from wstui.report.writer import alive, this_writer
 
 
@@ -74,6 +74,8 @@ def test_rows_are_written_while_the_run_goes_and_only_once(tmp_path: Path) -> No
         until(lambda: len(store.result(1).timeline) == 12)
         going = store.result(1)
         assert store.run(1).state == "running"
+        assert going.verdict.running and verdict_sign(going.verdict).word == "RUNNING"
+        assert summary_text(going).startswith("▶ RUNNING  quick: it goes on: these are the figures so far")
     recording.close(None)
     assert [row["at_s"] for row in going.timeline] == [float(second) for second in range(1, 13)]
     assert [event.kind for event in going.events] == ["start", "stage"]
@@ -154,17 +156,40 @@ def test_a_suite_is_one_run_each_and_one_that_was_missed_is_added(tmp_path: Path
         assert [store.result(number) for number in recording.ids] == results
 
 
-def test_two_writers_at_once_lose_nothing(tmp_path: Path) -> None:
+def test_two_processes_that_make_a_store_and_write_at_once_lose_nothing(tmp_path: Path) -> None:
     path = tmp_path / "runs.db"
-    recordings = [Recording(StandIn(*(status(s) for s in range(1, 20))), path, every_s=0.005) for _ in range(2)]
-    for recording in recordings:
-        recording.start()
-    until(lambda: all(recording.ids for recording in recordings))
-    threads = [threading.Thread(target=r.close, args=(finished(good()),)) for r in recordings]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    program = (
+        "import sys, pathlib\n"
+        "from tests.report.example import good\n"
+        "from tests.report.stand_in import StandIn, status\n"
+        "from tests.report.test_store import finished, until\n"
+        "from wstui.report.recording import Recording\n"
+        "run = StandIn(*(status(second) for second in range(1, 20)))\n"
+        "recording = Recording(run, pathlib.Path(sys.argv[1]), every_s=0.002)\n"
+        "print('ready', flush=True)\n"
+        "sys.stdin.readline()\n"
+        "recording.start()\n"
+        "until(lambda: run.shown > run.last)\n"
+        "recording.close(finished(good()))\n"
+        "print(recording.ids, recording.problem, flush=True)\n"
+    )
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, str(path)],
+            cwd=Path(__file__).parents[2],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    for process in processes:
+        assert process.stdout is not None and process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    assert sorted(process.communicate()[0].strip() for process in processes) == ["[1]", "[2]"]
     with Store(path) as store:
         assert [store.result(run.id) for run in store.runs()] == [finished(good())] * 2
 

@@ -269,6 +269,7 @@ class Verdict(msgspec.Struct, frozen=True):
     aborted: bool = False
     unreachable: bool = False
     thresholds: list[ThresholdOutcome] = []
+    running: bool = False  # the run goes on: there is no verdict yet
 
 
 class BreakpointStep(msgspec.Struct, frozen=True, kw_only=True):

@@ -86,15 +86,16 @@ class EventStream(Watcher):
 
     def _changes(self, seen: _Seen, status: Status) -> None:
         at_s = round(status.elapsed_s, 3)
-        if status.state is not seen.state:
-            seen.state = status.state
-            self._write("state", at_s, state=str(status.state))
+        if not status.state.ended:
+            self._state(seen, status, at_s)
         for row in status.rows[seen.rows :]:
             self._write("row", row.at_s, **{k: v for k, v in dataclasses.asdict(row).items() if k != "at_s"})
             seen.rows += 1
         for mark in status.marks[seen.marks :]:
             self._write("mark", mark.at_s, kind=mark.kind, text=mark.text)
             seen.marks += 1
+        # Nothing follows the end but what is said of the whole.
+        self._state(seen, status, at_s)
         for failure in failures_so_far(status):
             key = (failure.kind, failure.message)
             if failure.count != seen.failures.get(key):
@@ -120,6 +121,11 @@ class EventStream(Watcher):
                     value=outcome.value,
                     passed=outcome.passed,
                 )
+
+    def _state(self, seen: _Seen, status: Status, at_s: float) -> None:
+        if status.state is not seen.state:
+            seen.state = status.state
+            self._write("state", at_s, state=str(status.state))
 
     def _end_of(self, result: Result) -> None:
         if self._seen is None or self._seen.started != result.started:

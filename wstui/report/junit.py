@@ -61,7 +61,9 @@ def _verdict(run: Result, name: str) -> TestCase:
     in_stages = sum(stage.ended_s - stage.started_s for stage in run.stages)
     case = TestCase("verdict", f"{name}.run", round(max(run.duration_s - in_stages, 0.0), 3))
     reason = shown(run.verdict.reason)
-    if run.verdict.unreachable:
+    if run.verdict.running:
+        case.result = [Skipped(reason)]
+    elif run.verdict.unreachable:
         case.result = [Error(reason, "unreachable")]
     elif run.verdict.aborted:
         case.result = [Error(reason, "aborted")]

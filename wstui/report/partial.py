@@ -30,6 +30,7 @@ from wstui.measure.timeline import Row
 from wstui.scenario.masking import mask_text
 from wstui.scenario.secrecy import masked, secrets_of
 
+RUNNING = "it goes on: these are the figures so far"
 INTERRUPTED = "interrupted: wstui ended before the run did"
 NS = 1e9
 

@@ -29,7 +29,7 @@ from wstui.execution.result import (
 )
 from wstui.execution.suite import combine
 from wstui.report.database import StoreError, changing, explained, opened
-from wstui.report.partial import stages_from
+from wstui.report.partial import RUNNING, stages_from
 from wstui.report.writer import alive
 
 
@@ -266,6 +266,9 @@ class Store:
         try:
             summary = msgspec.json.decode(row["summary"], type=Result)
             environment = json.loads(row["environment"])
+            if state == "running":
+                verdict = msgspec.structs.replace(summary.verdict, reason=RUNNING, running=True)
+                summary = msgspec.structs.replace(summary, verdict=verdict)
         except (json.JSONDecodeError, msgspec.DecodeError) as error:
             # One run that went bad must not hide all others, and has to be deleted somehow.
             state, summary, environment = "unreadable", _unreadable(row, str(error)), {}

@@ -37,6 +37,8 @@ def shown(text: str, limit: int = 1000) -> str:
 
 def verdict_sign(verdict: Verdict) -> Sign:
     """The verdict as glyph and word."""
+    if verdict.running:
+        return Sign("▶", "RUNNING", Tone.PLAIN)
     if verdict.unreachable:
         return Sign("✗", "UNREACHABLE", Tone.BAD)
     if verdict.aborted:
