@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from textual.widgets import Input
 
-from tests.tui import fake, fake_store
+from tests.tui import fake, fake_search, fake_store
 from wstui.tui.app import WstuiApp
 from wstui.tui.screens.editor import FormLine
 
@@ -35,6 +35,7 @@ class Shot:
     start: bool = False
     replaced: tuple[tuple[str, str], ...] = ()
     passed: bool = True
+    searches: bool = False
 
 
 SHOTS = [
@@ -54,6 +55,8 @@ SHOTS = [
     Shot("listen_120x50_dark", (120, 50), listens=True),
     Shot("result_120x40_dark", (120, 40), ends=True),
     Shot("result_failed_80x24_dark", (80, 24), ends=True, passed=False),
+    *(Shot(f"search_{w}x{h}_dark", (w, h), searches=True) for w, h in ((80, 24), (120, 40), (200, 50))),
+    Shot("found_120x40_dark", (120, 40), ends=True, searches=True),
     Shot("small_50x14_dark", (50, 14)),
     Shot("start_120x40_dark", (120, 40), start=True),
     Shot("start_120x40_light", (120, 40), "wstui-light", start=True),
@@ -82,6 +85,8 @@ async def _shoot(shot: Shot, folder: Path, presets: Path) -> Path:
     session = fake.FakeSession(outcome=fake.result(passed=shot.passed))
     if shot.listens:
         session.picture = fake.status(scenario=fake.LISTENING, fanout=fake.FANOUT, spread=())
+    if shot.searches:
+        session = fake.FakeSession(fake_search.searching(), fake_search.found())
     launches = fake_store.FakeLaunches()
     launcher = launches.launcher(fake_store.FakeRuns())
     app = WstuiApp(

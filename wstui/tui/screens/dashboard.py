@@ -12,6 +12,7 @@ from wstui.tui.widgets import faces
 from wstui.tui.widgets.banner import Banner
 from wstui.tui.widgets.boxes import Boxes
 from wstui.tui.widgets.connections import Connections
+from wstui.tui.widgets.curve import SearchCurve
 from wstui.tui.widgets.errors import Errors
 from wstui.tui.widgets.events import Events
 from wstui.tui.widgets.fanout import FanOut
@@ -65,6 +66,7 @@ class Dashboard(Controls):
         with Horizontal(id="body"):
             with Vertical(id="charts"):
                 yield Latency()
+                yield SearchCurve()
                 yield Throughput()
             with VerticalScroll(id="side", can_focus=False):
                 yield Limits()
@@ -118,6 +120,7 @@ class Dashboard(Controls):
         self.query_one(Generator).show(status.generator, paused)
         self.set_class(status.scenario.messages.exchange == "listen", "-listens")
         self.set_class(status.fanout is not None, "-broadcasts")
+        self.set_class(status.breakpoint is not None, "-searches")
         self.query_one(FanOut).show(status.fanout, paused)
         self.query_one(Spread).show(status.spread, limit_ms(limit[1]) if limit else None, paused)
         self.query_one(Events).show(status.marks, paused)
@@ -136,6 +139,7 @@ class Dashboard(Controls):
         side = self.query_one("#side")
         right = None if side.display and not side.max_scroll_y else self._short_health(status)
         self.query_one(Latency).show(status, self.history, self.view, paused)
+        self.query_one(SearchCurve).show(status, self.history, self.view, paused)
         self.query_one(Throughput).show(status, self.history, self.view, paused, right)
 
     @staticmethod

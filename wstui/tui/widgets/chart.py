@@ -11,20 +11,16 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 from typing import Any
 
 import plotext
 
-from wstui.tui.widgets.figures import clock, pad, short, width_of
+from wstui.tui.widgets.figures import pad, width_of
 from wstui.tui.widgets.lines import Line
+from wstui.tui.widgets.ruler import LARGEST, TIME, Across, Scale, along, label, linear_scale, log_scale, tamed
 
 _SGR = re.compile(r"\x1b\[([\d;]*)m")
 _MAX_CELLS = 2000
-_LARGEST = 1e15
-_SMALLEST = 1e-12
-"""No figure of a run is larger or smaller; what is counts as the largest, or as nothing: rulers stay legible."""
-_TIME_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +33,22 @@ class Curve:
 
 
 @dataclass(frozen=True, slots=True)
+class Spot:
+    """A character at a point, in its meaning."""
+
+    x: float
+    y: float
+    char: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
 class Plot:
-    """What a chart shows; times in seconds.
+    """What a chart shows, from left to right over time in seconds, or over what `across` says.
 
     The ruler starts at zero, or at the smallest value when `log`. `limit` is a horizontal line, `marks` are vertical
-    ones with a short text each (may be empty), `note` is said when there is nothing to draw.
+    ones with a short text each (may be empty), `spots` single points with a character of their own, `note` is said when
+    there is nothing to draw.
     """
 
     curves: Sequence[Curve]
@@ -52,23 +59,8 @@ class Plot:
     marks: Sequence[tuple[float, str]] = field(default=())
     note: str = ""
     least_top: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Scale:
-    low: float
-    high: float
-    log: bool
-    ticks: tuple[float, ...]
-
-    def at(self, value: float) -> float:
-        """The height of a value as a share of the ruler, 0…1, clamped."""
-        if self.log:
-            value = math.log10(max(value, self.low))
-            low, high = math.log10(self.low), math.log10(self.high)
-        else:
-            low, high = self.low, self.high
-        return min(1.0, max(0.0, (value - low) / (high - low)))
+    spots: Sequence[Spot] = field(default=())
+    across: Across = TIME
 
 
 def draw(plot: Plot, width: int, height: int) -> list[Line]:
@@ -87,17 +79,15 @@ def draw(plot: Plot, width: int, height: int) -> list[Line]:
 
 def _draw(plot: Plot, width: int, height: int) -> list[Line]:
     rows = height - 2
-    curves = [replace(curve, ys=[_tamed(y) for y in curve.ys]) for curve in plot.curves]
-    plot = replace(plot, curves=curves, limit=None if plot.limit is None else _tamed(plot.limit))
+    curves = [replace(curve, ys=[tamed(y) for y in curve.ys]) for curve in plot.curves]
+    plot = replace(plot, curves=curves, limit=None if plot.limit is None else tamed(plot.limit))
     values = [y for curve in curves for y in curve.ys if math.isfinite(y)]
-    scale = (
-        _log_scale(values, plot.limit, rows) if plot.log else _linear_scale(values, plot.limit, rows, plot.least_top)
-    )
-    labels = {tick: _label(tick, max(scale.ticks)) for tick in scale.ticks} if values else {}
+    scale = log_scale(values, plot.limit, rows) if plot.log else linear_scale(values, plot.limit, rows, plot.least_top)
+    labels = {tick: label(tick, max(scale.ticks)) for tick in scale.ticks} if values else {}
     gutter = max(4, *(width_of(text) for text in labels.values())) if labels else 4
     columns = width - gutter - 1
     plot_from, span = plot.x_from, plot.x_to - plot.x_from
-    if not (0 < span < _LARGEST and abs(plot_from) < _LARGEST):
+    if not (0 < span < LARGEST and abs(plot_from) < LARGEST):
         plot_from, span = 0.0, 60.0
 
     def column(x: float) -> float:
@@ -109,27 +99,28 @@ def _draw(plot: Plot, width: int, height: int) -> list[Line]:
             for cells in grid:
                 cells[int(at)] = ("┊", "track")
     if plot.limit is not None and math.isfinite(plot.limit) and values:
-        row = min(rows - 1, int((1 - scale.at(plot.limit)) * rows))
+        row = scale.row(plot.limit, rows)
         grid[row] = [("┈" if char == " " else "┼", "limit") for char, _ in grid[row]]
     if values:
         _lay_curves(plot, scale, grid, column)
+        _lay_spots(plot, scale, grid, column)
     elif plot.note:
         text = pad(plot.note, min(columns, width_of(plot.note)))
         start = (columns - width_of(text)) // 2
         rest = columns - start - width_of(text)
         grid[rows // 2] = [(" " * start, "text"), (text, "muted"), (" " * rest, "text")]
 
-    tick_rows = {min(rows - 1, int((1 - scale.at(tick)) * rows)): text for tick, text in labels.items()}
+    tick_rows = {scale.row(tick, rows): text for tick, text in labels.items()}
     lines: list[Line] = []
     for y, cells in enumerate(grid):
-        label = tick_rows.get(y)
-        head = (pad(label or "", gutter, right=True) + ("┤" if label else "│"), "rule" if label is None else "muted")
+        tick_text = tick_rows.get(y, "")
+        head = (pad(tick_text, gutter, right=True) + ("┤" if tick_text else "│"), "muted" if tick_text else "rule")
         lines.append([head, *_merged(cells)])
-    lines.extend(_time_ruler(plot_from, span, gutter, columns))
+    lines.extend(along(plot.across, plot_from, span, gutter, columns))
     return lines
 
 
-def _lay_curves(plot: Plot, scale: _Scale, grid: list[list[tuple[str, str]]], column: Any) -> None:
+def _lay_curves(plot: Plot, scale: Scale, grid: list[list[tuple[str, str]]], column: Any) -> None:
     rows, columns = len(grid), len(grid[0])
     figure = _figure(columns, rows)
     meanings: list[str] = []
@@ -153,6 +144,14 @@ def _lay_curves(plot: Plot, scale: _Scale, grid: list[list[tuple[str, str]]], co
                 x += 1
 
 
+def _lay_spots(plot: Plot, scale: Scale, grid: list[list[tuple[str, str]]], column: Any) -> None:
+    rows, columns = len(grid), len(grid[0])
+    for spot in plot.spots:
+        at = column(spot.x) if math.isfinite(spot.x) else math.nan
+        if math.isfinite(spot.y) and 0 <= at <= columns:
+            grid[scale.row(spot.y, rows)][min(int(at), columns - 1)] = (spot.char, spot.meaning)
+
+
 def _figure(columns: int, rows: int) -> Any:
     """A bare canvas whose coordinates are its cells, the origin at the lower left."""
     plotext.terminal.limit(False, False)
@@ -168,7 +167,7 @@ def _figure(columns: int, rows: int) -> Any:
     return figure
 
 
-def _runs(curve: Curve, scale: _Scale, column: Any, columns: int, rows: int) -> list[tuple[list[float], list[float]]]:
+def _runs(curve: Curve, scale: Scale, column: Any, columns: int, rows: int) -> list[tuple[list[float], list[float]]]:
     """The unbroken stretches of a curve, in cells of the canvas; points outside the times shown end a stretch."""
     runs: list[tuple[list[float], list[float]]] = []
     xs: list[float] = []
@@ -181,84 +180,10 @@ def _runs(curve: Curve, scale: _Scale, column: Any, columns: int, rows: int) -> 
                 xs, ys = [], []
             continue
         xs.append(min(at, columns - 0.01))
-        # the lowest row belongs to the lowest value, so that a line at zero stays visible
-        ys.append(0.05 + scale.at(y) * (rows - 0.1))
+        ys.append(scale.height(y, rows))
     if xs:
         runs.append((xs, ys))
     return runs
-
-
-def _tamed(value: float) -> float:
-    """The value as a chart can take it: NaN stays a gap, and so is what is infinite."""
-    if not math.isfinite(value):
-        return math.nan
-    return min(_LARGEST, max(-_LARGEST, value)) if abs(value) > _SMALLEST else 0.0
-
-
-def _linear_scale(values: list[float], limit: float | None, rows: int, least_top: float) -> _Scale:
-    high = max([*values, least_top if least_top < _LARGEST else 0.0])
-    if limit is not None and math.isfinite(limit) and 0 < limit <= high * 4:
-        high = max(high, limit)
-    low = min(0.0, min(values, default=0.0))
-    if high <= low:
-        high = low + 1.0
-    step = _nice((high - low) / max(1, min(6, rows // 2)))
-    first, last = math.floor(low / step), math.ceil(high / step)
-    return _Scale(first * step, last * step, False, tuple(i * step for i in range(first, last + 1)))
-
-
-def _log_scale(values: list[float], limit: float | None, rows: int) -> _Scale:
-    shown = [value for value in values if value > 0]
-    if limit is not None and math.isfinite(limit) and limit > 0 and shown and limit <= max(shown) * 100:
-        shown.append(limit)
-    if not shown:
-        shown = [1.0, 10.0]
-    steps = _decades(min(shown), max(shown))
-    low = max((s for s in steps if s <= min(shown) * 1.0001), default=steps[0])
-    high = min((s for s in steps if s >= max(shown) * 1.1), default=steps[-1])
-    if high <= low:
-        high = low * 10
-    inside = [s for s in steps if low <= s <= high]
-    scale = _Scale(low, high, True, tuple(inside))
-    for leading in ((1, 2, 5), (1, 5), (1,)):
-        ticks = tuple(s for s in inside if round(s / 10 ** math.floor(math.log10(s) + 1e-9)) in leading)
-        places = [(1 - scale.at(tick)) * rows for tick in ticks]
-        if ticks and all(a - b >= 1.5 for a, b in pairwise(places)):
-            break
-    return replace(scale, ticks=ticks or (low, high))
-
-
-def _label(tick: float, largest: float) -> str:
-    """A tick without needless digits; all thousands of a ruler are written alike."""
-    text = f"{tick / 1000:g}k" if largest >= 10_000 and 1000 <= tick < 10_000 else short(tick)
-    return re.sub(r"\.0+(?=\D|$)", "", text)
-
-
-def _decades(low: float, high: float) -> list[float]:
-    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1
-    return [digit * 10.0**power for power in range(first, last + 1) for digit in (1, 2, 5)]
-
-
-def _nice(step: float) -> float:
-    power = 10.0 ** math.floor(math.log10(step))
-    return next((digit * power for digit in (1, 2, 5) if step <= digit * power * 1.0001), 10 * power)
-
-
-def _time_ruler(start: float, span: float, gutter: int, columns: int) -> list[Line]:
-    room = max(1, columns // 12)
-    step = next((s for s in _TIME_STEPS if span / s <= room), 10.0 ** math.ceil(math.log10(span / room)))
-    axis = ["─"] * columns
-    labels = [" "] * (columns + gutter + 1)
-    tick = math.ceil(start / step - 1e-9) * step
-    while tick <= start + span:
-        at = int((tick - start) / span * columns)
-        text = clock(tick)
-        begin = min(gutter + 1 + at - (0 if at == 0 else len(text) // 2), len(labels) - len(text))
-        if at < columns and all(char == " " for char in labels[max(0, begin - 1) : begin + len(text) + 1]):
-            axis[at] = "┬"
-            labels[begin : begin + len(text)] = text
-        tick += step
-    return [[(" " * gutter + "└" + "".join(axis), "rule")], [("".join(labels), "muted")]]
 
 
 def _merged(cells: list[tuple[str, str]]) -> Line:

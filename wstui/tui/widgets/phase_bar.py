@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wstui.execution.status import StageStatus, State, Status
-from wstui.tui.widgets.figures import clean, clip, clock, width_of
+from wstui.tui.widgets.figures import clean, clip, clock, count, width_of
 from wstui.tui.widgets.lines import Line, Lines, cells, spread
 
 
@@ -73,11 +73,11 @@ def _search(status: Status) -> Line:
     search = status.breakpoint
     if search is None or status.state.ended:
         return []
-    line: Line = [(f"{search.load:,} {search.unit}", "strong")] if search.load else []
+    line: Line = [(f"{count(search.load)} {search.unit}", "strong")] if search.load else []
     if search.low is not None:
-        line += [("  ✓", "ok"), (f" {search.low:,} holds", "text")]
+        line += [("  ✓", "ok"), (f" {count(search.low)} holds", "text")]
     if search.high is not None:
-        line += [("  ✗", "bad"), (f" {search.high:,} breaks", "text")]
+        line += [("  ✗", "bad"), (f" {count(search.high)} breaks", "text")]
     return line
 
 
