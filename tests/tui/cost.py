@@ -21,7 +21,7 @@ import psutil
 
 from tests.tui import fake
 from wstui.execution.status import StageStatus, Status
-from wstui.tui.app import operate
+from wstui.tui.operate import operate
 
 WARM_S = 4.0
 SECONDS = 20.0

@@ -67,13 +67,23 @@ class FakeRuns:
         return Kept(number, name, started, "finished", kept_result(name, started, **wishes))  # type: ignore[arg-type]
 
     def newest(self, limit: int) -> Sequence[Kept]:
-        return self.kept[:limit]
+        return self.kept if limit < 0 else self.kept[:limit]
 
     def result(self, number: int) -> Result:
         return next(run.summary for run in self.kept if run.id == number)
 
     def compare(self, before: int, after: int) -> Comparison:
         return compare(self.result(before), self.result(after))
+
+    @property
+    def place(self) -> str:
+        return "~/.local/share/wstui/runs.db"
+
+    def scenario(self, number: int) -> Scenario:
+        name = next(run.name for run in self.kept if run.id == number)
+        if name == "medium":
+            raise ValueError("auth.token was not kept: set AUTH_TOKEN, or run the preset")
+        return fake.SCENARIO.model_copy(update={"name": name})
 
     def delete(self, number: int) -> None:
         self.deleted.append(number)

@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.tui import fake
 from tests.tui.cost import LiveSession
 from wstui.execution.result import Result, SuiteResult
-from wstui.tui.app import operate
+from wstui.tui.operate import operate
 from wstui.tui.screens.dashboard import Dashboard
 
 

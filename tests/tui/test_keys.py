@@ -10,11 +10,9 @@ from tests.tui import fake
 from tests.tui.driving import running, shown, until
 from wstui.execution.status import State
 from wstui.measure.failure import FailureGroup
-from wstui.scenario.errors import ScenarioError
 from wstui.scenario.file import load
 from wstui.tui.amount import parse_clients
 from wstui.tui.app import WstuiApp
-from wstui.tui.keymap import read_keymap
 from wstui.tui.screens.controls import Controls
 from wstui.tui.screens.dashboard import Dashboard
 from wstui.tui.screens.help import HelpDialog
@@ -330,15 +328,3 @@ async def test_nothing_steers_a_run_that_has_ended() -> None:
         await pilot.press("space", "plus", "t", "p", "right_square_bracket", "a")
         await pilot.pause()
         assert isinstance(app.screen, Dashboard) and session.commands == []
-
-
-def test_a_keymap_names_what_it_does_not_know(tmp_path: Path) -> None:
-    file = tmp_path / "keys.toml"
-    ids = frozenset({"load.pause", "view.freeze"})
-    assert read_keymap(file, ids) == {}
-    file.write_text('[load]\npause = "p"\n"view.freeze" = "f5"\n'.replace('"view.freeze"', "").replace(' = "f5"\n', ""))
-    assert read_keymap(file, ids) == {"load.pause": "p"}
-    file.write_text('"load.pausse" = "p"\n"view.freeze" = "ctrl + ü"\n')
-    with pytest.raises(ScenarioError) as caught:
-        read_keymap(file, ids)
-    assert 'did you mean "load.pause"?' in str(caught.value) and "view.freeze" in str(caught.value)

@@ -11,18 +11,27 @@ from pathlib import Path
 from typing import Any
 
 from wstui.cli.followers import Followers
+from wstui.cli.rerun import scenario_of
 from wstui.execution.probe import probe
 from wstui.execution.result import Result, SuiteResult
 from wstui.execution.status import Status
 from wstui.execution.suite import SuiteRun
 from wstui.odin.demo import DemoTarget
 from wstui.report.compare import Comparison, compare
-from wstui.report.store import Store, StoredRun
+from wstui.report.store import Store, StoredRun, default_path
 from wstui.scenario.model import Scenario
 from wstui.scenario.presets import open_preset
 from wstui.tui.session import Launcher
+from wstui.tui.widgets.figures import tilde
 
 DEMO_PRESET = "quick"
+_REPORTS = {
+    "json": "json_file",
+    "csv": "csv_file",
+    "markdown": "markdown_file",
+    "junit": "junit_file",
+    "html": "html_file",
+}
 
 
 class Launched:
@@ -82,6 +91,25 @@ class Launched:
         finally:
             await asyncio.to_thread(followers.close, result, io.StringIO())
         return result
+
+
+class LaunchedPresets(Launched):
+    """Presets against a server that is there before and after: they can be run again."""
+
+    @property
+    def scenarios(self) -> Sequence[Scenario]:
+        """What is run, in order."""
+        return self.suite.scenarios
+
+    @property
+    def name(self) -> str:
+        """Of all of it."""
+        return self.suite.name
+
+    @property
+    def cooldown_s(self) -> float:
+        """Seconds between two runs."""
+        return self.suite.cooldown_s
 
 
 class LaunchedDemo(Launched):
@@ -158,14 +186,24 @@ class KeptRuns:
         with self._store() as store:
             store.delete([number])
 
+    def scenario(self, number: int) -> Scenario:
+        """What a run was asked to do. Raises ScenarioError where a secret that it needs was not kept."""
+        with self._store() as store:
+            return scenario_of(store.run(number).summary)
+
+    @property
+    def place(self) -> str:
+        """The file of the store."""
+        return tilde(self._path or default_path())
+
 
 def launcher(options: dict[str, Any]) -> Launcher:
     """All of it, with the options of the command where they say how runs are kept."""
     keeping = {name: options.get(name) for name in ("store_path", "no_store", "log_level")}
     path = options.get("store_path")
 
-    def launch(scenarios: Sequence[Scenario], name: str, cooldown_s: float) -> Launched:
-        return Launched(SuiteRun(scenarios, name=name, cooldown_s=cooldown_s), keeping)
+    def launch(scenarios: Sequence[Scenario], name: str, cooldown_s: float) -> LaunchedPresets:
+        return LaunchedPresets(SuiteRun(scenarios, name=name, cooldown_s=cooldown_s), keeping)
 
     def check(scenario: Scenario) -> Sequence[str]:
         seen = asyncio.run(probe(scenario))
@@ -177,4 +215,5 @@ def launcher(options: dict[str, Any]) -> Launcher:
         demo=lambda: LaunchedDemo(keeping),
         check=check,
         runs=None if options.get("no_store") else KeptRuns(Path(path) if path else None),
+        reports={form: str(file) for form, flag in _REPORTS.items() if (file := options.get(flag))},
     )

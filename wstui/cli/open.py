@@ -47,7 +47,7 @@ def begin_in_terminal(options: dict[str, Any]) -> int:
 
 def _operate(suite: SuiteRun | None, options: dict[str, Any]) -> Outcome:
     from wstui.cli.launching import launcher
-    from wstui.tui.app import operate
+    from wstui.tui.operate import operate
 
     # Some shells export the size that the terminal had once; the screen must follow the one it has now.
     for name in ("COLUMNS", "LINES"):

@@ -111,6 +111,16 @@ class SuiteRun:
         return tuple(self._scenarios)
 
     @property
+    def name(self) -> str:
+        """Of the suite, or of its only scenario."""
+        return self._name
+
+    @property
+    def cooldown_s(self) -> float:
+        """Seconds between two runs."""
+        return self._cooldown_s
+
+    @property
     def pauses_s(self) -> float:
         """Seconds of all cooldowns between the runs."""
         return self._cooldown_s * (len(self._scenarios) - 1)

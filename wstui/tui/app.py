@@ -5,43 +5,34 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-import sys
 import traceback
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import ClassVar
 
 from rich.text import Text
-from textual.app import App, SystemCommand
-from textual.binding import Binding, BindingType
-from textual.screen import Screen
 
-from wstui.scenario.errors import ScenarioError
 from wstui.scenario.model import Scenario
 from wstui.scenario.presets import PresetEntry, own_folder
-from wstui.tui.ending import wait_for
-from wstui.tui.keymap import key, read_keymap
+from wstui.tui.ending import reason
 from wstui.tui.runner import Runner
-from wstui.tui.screens.controls import Controls
+from wstui.tui.screens.again import AgainDialog
 from wstui.tui.screens.dashboard import Dashboard
 from wstui.tui.screens.dialog import Dialog
 from wstui.tui.screens.editor import Editor
-from wstui.tui.screens.help import HelpDialog
 from wstui.tui.screens.result import ResultScreen
 from wstui.tui.screens.runs import RunsScreen
 from wstui.tui.screens.start import StartScreen
 from wstui.tui.screens.stop import How, StopDialog
-from wstui.tui.session import Launcher, Outcome, Session
-from wstui.tui.theme import DARK, LIGHT
-from wstui.tui.widgets.errors import Errors
-from wstui.tui.widgets.keys import Keys
-from wstui.tui.widgets.table import Table
+from wstui.tui.session import Launcher, Outcome, Repeatable, Session
+from wstui.tui.shell import Shell
+from wstui.tui.theme import DARK
+from wstui.tui.widgets.judged import verdict_badge
 
 _SIGNALS = ("SIGTERM", "SIGHUP", "SIGINT")
 _WATCH_S = 0.1
-_KEY_NAMES = {"enter": "enter", "ctrl+q": "q", "ctrl+p": "ctrl+p"}
+_DEAF_S = 1.0
+"""How long keys do nothing after a dialog has closed by itself."""
 
 
 def utc_now() -> datetime:
@@ -49,31 +40,17 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-_KEYED = (Controls, Table, Errors, Dialog, StopDialog, ResultScreen, StartScreen, Editor, RunsScreen)
-
-
-class WstuiApp(App[Outcome]):
+class WstuiApp(Shell):
     """The terminal, from the choice of a preset, or the start of a session, to its result.
 
     Args:
         session: what is carried out, in a thread of its own, from the moment the screen is up; None: the start screen.
         launcher: what the start screen, the editor and the list of runs can set going.
         presets: the operator's folder for saved presets.
-        keymap: keys by binding id, in place of the usual ones.
-        notice: said at the start, in the row of keys.
+        settings: the file with the operator's theme and keys.
+        keymap: keys by binding id, in place of the usual ones and of those in the file.
         clock: the time of day; tests freeze it.
     """
-
-    CSS_PATH = "wstui.tcss"
-    TITLE = "wstui"
-    ENABLE_COMMAND_PALETTE = True
-    BINDINGS: ClassVar[list[BindingType]] = [
-        key("question_mark", "help", "Help", "app.help", "This help", shown=True, display="?"),
-        key("f1", "help", "Help", "app.help_f1", "This help, while you type", shown=True),
-        key("ctrl+p", "command_palette", "Palette", "app.palette", "Command palette"),
-        key("q,ctrl+q", "leave", "Quit", "app.quit", "Quit, asks during a run"),
-        key("ctrl+c", "leave", "Quit", "app.interrupt", "Quit, asks during a run"),
-    ]
 
     def __init__(
         self,
@@ -81,26 +58,20 @@ class WstuiApp(App[Outcome]):
         *,
         launcher: Launcher | None = None,
         presets: Path | None = None,
+        settings: Path | None = None,
         keymap: Mapping[str, str] | None = None,
-        notice: str = "",
         clock: Callable[[], datetime] = utc_now,
         theme: str = DARK.name,
     ) -> None:
-        super().__init__()
+        super().__init__(settings=settings, keymap=keymap, theme=theme)
         self.runner = Runner(session) if session is not None else None
         self.launcher = launcher
         self.clock = clock
         self.presets = presets or own_folder()
         self.fault = ""
-        self._notice = notice
         self._leaving = False
         self._told: Runner | None = None
-        self._launched: tuple[list[Scenario], str, float] | None = None
-        self.register_theme(DARK)
-        self.register_theme(LIGHT)
-        self.theme = theme
-        if keymap:
-            self.set_keymap(keymap)
+        self._demo: Runner | None = None  # the one that brought its own server
 
     def on_mount(self) -> None:
         """Begin the run, or let the operator choose one."""
@@ -109,8 +80,8 @@ class WstuiApp(App[Outcome]):
             self._begin(self.runner)
         else:
             self.push_screen(StartScreen())
-        if self._notice:
-            self.call_after_refresh(self.say, self._notice, "warning")
+        if self.notice:
+            self.call_after_refresh(self.say, self.notice, "warning")
 
     # runs
 
@@ -127,32 +98,33 @@ class WstuiApp(App[Outcome]):
     @property
     def verdict_badge(self) -> tuple[str, str] | None:
         """Glyph, word and colour of the verdict, once there is one."""
-        return None if self.runner is None or self.busy else _badge(self.outcome)
+        if self.runner is None or self.busy:
+            return None
+        return ("✗ ERROR", "badge-bad") if self.outcome.result is None else verdict_badge(self.outcome.result.verdict)
 
     def launch(self, scenarios: list[Scenario], name: str, cooldown_s: float = 0.0) -> None:
         """Begin to run scenarios in order."""
         if self.launcher is None:
             return
         launcher = self.launcher
-        if self._try(lambda: launcher.launch(scenarios, name, cooldown_s)):
-            self._launched = (scenarios, name, cooldown_s)
+        self._try(lambda: launcher.launch(scenarios, name, cooldown_s))
 
     def begin_demo(self) -> None:
         """Begin a run that brings its own server."""
-        if self.launcher is not None and self.launcher.demo is not None and self._try(self.launcher.demo):
-            self._launched = None
+        if self.launcher is not None and self.launcher.demo is not None:
+            self._try(self.launcher.demo)
+            self._demo = self.runner
 
-    def _try(self, make: Callable[[], Session]) -> bool:
+    def _try(self, make: Callable[[], Session]) -> None:
         if self.busy:
             self.say("a run is going on: end it before the next one begins", "warning")
-            return False
+            return
         try:
             runner = Runner(make())
         except Exception as error:
             self.say(f"cannot be run: {error}", "error")
-            return False
+            return
         self._begin(runner)
-        return True
 
     def _begin(self, runner: Runner) -> None:
         self.runner = runner
@@ -179,6 +151,7 @@ class WstuiApp(App[Outcome]):
                 screen.refresh_bindings()
         while isinstance(self.screen, Dialog) and self.screen.STEERS:
             self.pop_screen()
+            self.deafen(_DEAF_S)  # what is being typed was meant for the dialog
         self.tell_result()
 
     def tell_result(self) -> None:
@@ -210,29 +183,65 @@ class WstuiApp(App[Outcome]):
 
     def action_runs(self) -> None:
         """The runs that were kept."""
-        if self.launcher is not None and self.launcher.runs is not None and not isinstance(self.screen, RunsScreen):
-            self.push_screen(RunsScreen(self.launcher.runs))
+        self._show_runs()
+
+    def compare(self, before: int, after: int) -> None:
+        """Two runs that were kept, on the screen of the runs."""
+        self._show_runs((before, after))
+
+    def _show_runs(self, marked: tuple[int, int] | None = None) -> None:
+        if self.launcher is None or self.launcher.runs is None:
+            return
+        open_before = next((screen for screen in self.screen_stack if isinstance(screen, RunsScreen)), None)
+        if open_before is None:
+            self.push_screen(RunsScreen(self.launcher.runs, marked))
+            return
+        while self.screen is not open_before:
+            self.pop_screen()
+        if marked is not None:
+            open_before.compare(*marked)
+
+    def show_kept(self, number: int) -> None:
+        """The result of a run that was kept. Raises whatever the store says."""
+        if self.launcher is not None and self.launcher.runs is not None:
+            runs = self.launcher.runs
+            stored = next(run for run in runs.newest(-1) if run.id == number)
+            self.push_screen(ResultScreen(Outcome(runs.result(number)), stored=stored))
 
     def action_again(self) -> None:
-        """The run that has ended once more."""
-        if self._launched is not None and not self.busy:
-            launched = self._launched
-            self.action_open()
-            self.launch(*launched)
+        """The run that has ended once more, after asking."""
+        session: object = self.runner.session if self.runner is not None else None
+        if self.runner is not None and self.runner is self._demo:
+            self.ask_again([self.runner.session.status.scenario], "the demo", launch=self.begin_demo)
+        elif isinstance(session, Repeatable):
+            self.ask_again(list(session.scenarios), session.name, session.cooldown_s)
 
-    def say(self, text: str, severity: str = "information") -> None:
-        """A notice in the row of keys: it covers no figure."""
-        for screen in reversed(self.screen_stack):
-            for keys in screen.query(Keys):
-                keys.say(text, severity)
-                return
+    def ask_again(
+        self, scenarios: list[Scenario], name: str, cooldown_s: float = 0.0, launch: Callable[[], None] | None = None
+    ) -> None:
+        """Begin a run again, if the operator is sure; with `launch` where that is another way than the usual one."""
+
+        def begin(sure: bool | None) -> None:
+            if sure:
+                self.action_open()
+                launch() if launch is not None else self.launch(scenarios, name, cooldown_s)
+
+        if self.busy:
+            self.say("a run is going on: end it before the next one begins", "warning")
+        else:
+            self.push_screen(AgainDialog(scenarios, name), begin)
+
+    @property
+    def _repeatable(self) -> bool:
+        runner = self.runner
+        return runner is not None and (runner is self._demo or isinstance(runner.session, Repeatable))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What is not offered has no key."""
         if action == "open":
             return self.launcher is not None
         if action == "again":
-            return self._launched is not None and not self.busy
+            return self.launcher is not None and not self.busy and self._repeatable
         if action == "runs":
             return self.launcher is not None and self.launcher.runs is not None
         return True
@@ -267,36 +276,6 @@ class WstuiApp(App[Outcome]):
         """Textual's own way to quit asks as well."""
         self.action_leave()
 
-    def action_suspend_process(self) -> None:
-        """Not offered: a stopped terminal would leave the load without an operator."""
-
-    def action_help(self) -> None:
-        """The keys that work on this screen."""
-        if isinstance(self.screen, HelpDialog):
-            return
-        bindings = list(self.screen.active_bindings.values())
-        self.push_screen(HelpDialog(bindings, self.key_shown))
-
-    def key_shown(self, binding: Binding) -> str:
-        """A key as the footer, the help and the palette show it."""
-        return _KEY_NAMES.get(binding.key) or self.get_key_display(binding)
-
-    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """Every key that works now, and the theme."""
-        seen: set[str] = set()
-        for active in screen.active_bindings.values():
-            binding = active.binding
-            if not binding.id or not active.enabled or binding.action in seen or binding.id == "app.interrupt":
-                continue
-            seen.add(binding.action)
-            node, action = active.node, binding.action
-            yield SystemCommand(
-                binding.description or binding.tooltip,
-                f"{binding.tooltip}  ({self.key_shown(binding)})",
-                lambda node=node, action=action: self.call_later(self.run_action, action, node),
-            )
-        yield SystemCommand("Theme", "Choose other colours", self.action_change_theme)
-
     # what goes wrong
 
     def _handle_signals(self) -> None:
@@ -316,66 +295,6 @@ class WstuiApp(App[Outcome]):
 
     def _fatal_error(self) -> None:
         """Textual's own report shows local variables, and those may hold a secret: tell only where it happened."""
-        self.fault = _reason()
+        self.fault = reason()
         self._exit_renderables.append(Text(traceback.format_exc()))
         self._close_messages_no_wait()
-
-
-def _badge(outcome: Outcome) -> tuple[str, str]:
-    if outcome.result is None:
-        return ("✗ ERROR", "badge-bad")
-    verdict = outcome.result.verdict
-    if verdict.aborted:
-        return ("■ ABORTED", "badge-warn")
-    return ("✓ PASSED", "badge-ok") if verdict.passed else ("✗ FAILED", "badge-bad")
-
-
-def _keymap() -> tuple[dict[str, str], str]:
-    """The operator's own keys, and what is wrong with the file that names them."""
-    try:
-        return read_keymap(own_folder().with_name("keys.toml"), KEYED), ""
-    except ScenarioError as error:
-        return {}, f"the usual keys are used: {error.problems[0]}"
-
-
-def _reason() -> str:
-    """The exception that is being handled, in one line."""
-    return "".join(traceback.format_exception_only(sys.exception())).strip()
-
-
-KEYED = frozenset(
-    binding.id
-    for owner in (*_KEYED, WstuiApp)
-    for binding in owner.BINDINGS
-    if isinstance(binding, Binding) and binding.id is not None
-)
-"""The ids of all keys that can be remapped."""
-
-
-def operate(
-    session: Session | None = None,
-    *,
-    launcher: Launcher | None = None,
-    presets: Path | None = None,
-    theme: str = DARK.name,
-) -> Outcome:
-    """Open the terminal, on a session or on the start screen, and return what was measured last, come what may.
-
-    The terminal is restored before this waits for a run that is still draining; ctrl+c or SIGTERM then abort it.
-    """
-    keymap, notice = _keymap()
-    app = WstuiApp(session, launcher=launcher, presets=presets, keymap=keymap, notice=notice, theme=theme)
-    fault = ""
-    try:
-        app.run()
-    except KeyboardInterrupt:
-        pass  # the screen has gone already: the run is drained below
-    except Exception:
-        fault = _reason()
-        traceback.print_exc()
-    fault = app.fault or fault
-    runner = app.runner
-    if runner is not None and runner.started and not runner.done.is_set():
-        runner.session.drain()
-        wait_for(runner)
-    return replace(app.outcome, fault=fault)

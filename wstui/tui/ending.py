@@ -1,10 +1,11 @@
-"""Waits for a run whose screen has gone."""
+"""The end of the screen: why it came, and the wait for a run that has not ended yet."""
 
 from __future__ import annotations
 
 import contextlib
 import signal
 import sys
+import traceback
 from collections.abc import Iterator
 
 from wstui.tui.runner import Runner
@@ -12,6 +13,11 @@ from wstui.tui.runner import Runner
 PATIENCE_S = 5.0
 """How long a run that was aborted may take to end."""
 _SAID_AFTER_S = 0.5
+
+
+def reason() -> str:
+    """The exception that is being handled, in one line."""
+    return "".join(traceback.format_exception_only(sys.exception())).strip()
 
 
 def wait_for(runner: Runner) -> None:

@@ -5,9 +5,9 @@ Protocols, so that the screens know neither how load is made nor where results l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
 from wstui.execution.result import Result, SuiteResult
 from wstui.execution.status import Steerable
@@ -23,6 +23,26 @@ class Session(Steerable, Protocol):
         Called once, in a thread of its own, so that a stalled terminal never holds up the load. Any exception
         carries a text that an operator can act on.
         """
+        ...
+
+
+@runtime_checkable
+class Repeatable(Protocol):
+    """A session that tells what it runs, so that it can be run once more."""
+
+    @property
+    def scenarios(self) -> Sequence[Scenario]:
+        """In order."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """Of all of them."""
+        ...
+
+    @property
+    def cooldown_s(self) -> float:
+        """Seconds between them."""
         ...
 
 
@@ -135,6 +155,15 @@ class Runs(Protocol):
         """Forget a run."""
         ...
 
+    def scenario(self, number: int) -> Scenario:
+        """What a run was asked to do, ready to be run again: its secrets come from where they came from then."""
+        ...
+
+    @property
+    def place(self) -> str:
+        """Where the runs lie."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Launcher:
@@ -143,9 +172,11 @@ class Launcher:
     `launch` makes a session of scenarios in order, their common name, and the seconds of cooldown between them;
     nothing is started before its `execute`. `demo` makes one that brings its own server. `check` opens one client
     all the way and returns what it saw, a line each; it blocks, and raises with the reason when there is no way.
+    `reports` are the files that are written when wstui ends, by their format.
     """
 
     launch: Callable[[Sequence[Scenario], str, float], Session]
     demo: Callable[[], Session] | None = None
     check: Callable[[Scenario], Sequence[str]] | None = None
     runs: Runs | None = None
+    reports: Mapping[str, str] = field(default_factory=dict)

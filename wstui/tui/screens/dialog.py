@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
 from textual import events, on
 from textual.app import ComposeResult
+from textual.await_complete import AwaitComplete
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
@@ -16,6 +17,9 @@ from textual.widgets import Button, Input, Static
 
 from wstui.tui.keymap import key
 from wstui.tui.widgets.figures import clean
+
+if TYPE_CHECKING:
+    from wstui.tui.app import WstuiApp
 
 Answer = TypeVar("Answer")
 
@@ -99,6 +103,17 @@ class Dialog(ModalScreen[Answer], Generic[Answer]):
     title_text: str = ""
     STEERS: ClassVar[bool] = False
     """Whether the dialog commands the run: it then closes when the run ends."""
+
+    _gone = False
+
+    def dismiss(self, result: Answer | None = None) -> AwaitComplete:
+        """Close, once: keys that were pressed before the dialog has gone would close what lies below it."""
+        if self._gone or not self.is_current:
+            return AwaitComplete()
+        self._gone = True
+        closed = super().dismiss(result)
+        cast("WstuiApp", self.app).closed()
+        return closed
 
     def compose(self) -> ComposeResult:
         """Title, body, buttons."""

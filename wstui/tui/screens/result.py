@@ -1,80 +1,79 @@
-"""The result: the verdict first, then why, then the figures."""
+"""The result: the verdict first, then why, then the figures, and where they are kept."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.screen import Screen
+from textual.worker import get_current_worker
 
-from wstui.execution.result import Latency, Result, SuiteResult, ThresholdOutcome, Verdict
+from wstui.execution.result import Result, SuiteResult
 from wstui.execution.status import Status
+from wstui.report.console import summary
+from wstui.report.wording import name_of
 from wstui.tui.keymap import key
-from wstui.tui.session import Outcome
-from wstui.tui.summary import summary, write_beside
-from wstui.tui.widgets.figures import clean, clip, clock, count, ms, pad, percent, rate, size, stamp, wrap
+from wstui.tui.screens.export import ask_export
+from wstui.tui.session import Comparison, Outcome, Runs, StoredRun
+from wstui.tui.summary import write_beside
+from wstui.tui.widgets import chart
+from wstui.tui.widgets.curve import curve_plot, curve_rows, curve_title
+from wstui.tui.widgets.figures import clean, clip, pad, tilde
+from wstui.tui.widgets.judged import (
+    error_rows,
+    finding_rows,
+    since_rows,
+    threshold_rows,
+    verdict_rows,
+)
 from wstui.tui.widgets.keys import Keys
-from wstui.tui.widgets.limits import SIGNS, figure, limit_words, metric_words, sign
-from wstui.tui.widgets.lines import Line, Lines, rule
+from wstui.tui.widgets.lines import Line, rule
+from wstui.tui.widgets.masthead import Masthead
+from wstui.tui.widgets.measured import count_rows, failure_rows, latency_rows, stage_rows
+from wstui.tui.widgets.page import Page, Section, beside
+from wstui.tui.widgets.presets import moment
 from wstui.tui.widgets.status_line import StatusLine
 
 if TYPE_CHECKING:
     from wstui.tui.app import WstuiApp
 
-_STATISTICS = ("count", "mean", "min", "p50", "p90", "p95", "p99", "p999", "max")
-_HEADS = ("", "count", "mean", "min", "p50", "p90", "p95", "p99", "p99.9", "max")
-Section = Callable[[int], list[Line]]
-
-
-class Page(Lines):
-    """The report as rows, as long as it needs."""
-
-    DEFAULT_CSS = "Page { height: auto; }"
-
-    def __init__(self, sections: Sequence[Section]) -> None:
-        super().__init__()
-        self._sections = sections
-
-    def rows(self, width: int) -> list[Line]:
-        """All rows for a width."""
-        lines: list[Line] = []
-        for section in self._sections:
-            lines += [*section(width), []]
-        return lines[:-1]
-
-    def get_content_height(self, container: object, viewport: object, width: int) -> int:
-        """As many rows as there are."""
-        return len(self.rows(width))
-
-    def paint(self, width: int, height: int) -> list[Line]:
-        """All of them."""
-        return self.rows(width)
+_SEARCHED = 500
+_PATIENCE_S = 5.0
+_CURVE_ROWS = 14
+Since = tuple[StoredRun, Comparison]
+"""The run of the same preset before, and what changed since."""
 
 
 class ResultScreen(Screen[None]):
-    """What came out of a run or a suite."""
+    """What came out of a run or a suite: one that has just ended, or one that was kept."""
 
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012
+    HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (60, "-narrow"), (110, "-wide")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
-        key("escape,r", "back", "Dashboard", "result.back", "Back to the dashboard", shown=True, display="esc"),
+        key("escape", "back", "Back", "result.back", "Back to where you came from", shown=True),
+        key("x", "export", "Export", "result.export", "Write it as a report: HTML, JSON, CSV …", shown=True),
         key("y", "copy", "Copy", "result.copy", "Copy the summary, and write it to a file", shown=True),
+        key("c", "compare", "Compare", "result.compare", "Compare with the last run of this preset", shown=True),
+        key("r", "again", "Rerun", "result.again", "Run it once more, asks first", shown=True),
+        key("h", "app.runs", "Runs", "result.runs", "Runs that were kept", shown=True),
+        key("o", "app.open", "Open", "result.open", "Open a preset", shown=True),
+        key("q", "app.leave", "Quit", "result.quit", "Quit", shown=True),
         key("up,k", "scroll(-1)", "Up", "result.up", "One row up"),
         key("down,j", "scroll(1)", "Down", "result.down", "One row down"),
         key("pageup", "scroll(-10)", "Page up", "result.page_up", "Ten rows up"),
         key("pagedown", "scroll(10)", "Page down", "result.page_down", "Ten rows down"),
-        key("a", "app.again", "Again", "result.again", "Run it once more", shown=True),
-        key("o", "app.open", "Open", "result.open", "Open a preset", shown=True),
-        key("h", "app.runs", "Runs", "result.runs", "Runs that were kept", shown=True),
-        key("q", "app.leave", "Quit", "result.quit", "Quit", shown=True),
     ]
 
-    def __init__(self, outcome: Outcome, status: Status) -> None:
+    def __init__(self, outcome: Outcome, status: Status | None = None, *, stored: StoredRun | None = None) -> None:
+        """`status` is the last picture of a run that has just ended, `stored` says which kept one it is."""
         super().__init__()
-        self._outcome = outcome
+        self.outcome = outcome
         self._status = status
+        self.stored = stored
+        self._since: Since | None = None
 
     @property
     def owner(self) -> WstuiApp:
@@ -83,191 +82,185 @@ class ResultScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """Status line, report, keys."""
-        yield StatusLine(id="status")
+        yield StatusLine(id="status") if self._status is not None else Masthead(_place(self.stored))
         with VerticalScroll(id="result", can_focus=False):
-            yield Page(sections(self._outcome))
+            yield Page(self._sections())
         yield Keys()
 
     def on_mount(self) -> None:
         """The badge tells the verdict."""
         self.tick()
         self.set_interval(1.0, self.tick)
+        if isinstance(self.outcome.result, Result) and self._runs is not None:
+            self.run_worker(self._look_back, thread=True, name="look back", exit_on_error=False)
 
     def tick(self) -> None:
         """The time of day goes on."""
-        self.query_one(StatusLine).show(self._status, self.owner.clock(), verdict=self.owner.verdict_badge)
+        if self._status is None:
+            self.query_one(Masthead).show(self.owner.clock())
+        else:
+            self.query_one(StatusLine).show(self._status, self.owner.clock(), verdict=self.owner.verdict_badge)
+
+    @property
+    def _runs(self) -> Runs | None:
+        return self.owner.launcher.runs if self.owner.launcher is not None else None
+
+    # what was kept
+
+    def _look_back(self) -> None:
+        """In a thread: find this run among those that were kept, and the one of its preset before."""
+        runs, result = self._runs, self.outcome.result
+        if runs is None or not isinstance(result, Result):
+            return
+        worker = get_current_worker()
+        until = time.monotonic() + _PATIENCE_S
+        stored = self.stored
+        kept: Sequence[StoredRun] = ()
+        while not worker.is_cancelled:
+            kept = runs.newest(_SEARCHED)
+            stored = stored or next((run for run in kept if run.started == result.started), None)
+            written = stored is not None and any(run.id == stored.id and run.state != "running" for run in kept)
+            if written or time.monotonic() > until:
+                break
+            time.sleep(0.1)
+        if stored is None or worker.is_cancelled:
+            return
+        before = next((run for run in kept if run.name == stored.name and run.id < stored.id and _counts(run)), None)
+        since = (before, runs.compare(before.id, stored.id)) if before is not None else None
+        self.app.call_from_thread(self._found, stored, since)
+
+    def _found(self, stored: StoredRun, since: Since | None) -> None:
+        self.stored, self._since = stored, since
+        self.query_one(Page).show(self._sections())
+        self.refresh_bindings()
+
+    def _sections(self) -> list[Section]:
+        """The parts of the report, top to bottom."""
+        result = self.outcome.result
+        parts: list[Section] = []
+        if self.outcome.error:
+            parts.append(lambda width: error_rows(self.outcome.error, width))
+        if isinstance(result, SuiteResult):
+            parts.append(lambda width: verdict_rows(result, result.name, width))
+            for run in result.runs:
+                parts += self._run(run, name_of(run))
+        elif result is not None:
+            parts += self._run(result, "")
+        return [*parts, self._places] if result is not None else parts
+
+    def _run(self, result: Result, name: str) -> list[Section]:
+        since = self._since
+        parts: list[Section] = [
+            lambda width: verdict_rows(result, name, width),
+            beside(
+                lambda width: threshold_rows(result.verdict.thresholds, width),
+                lambda width: since_rows(since[0].id, since[0].started, since[1], width) if since else [],
+            ),
+            lambda width: _curve(result, width),
+            lambda width: finding_rows(result, width),
+            lambda width: latency_rows(result, width),
+            lambda width: failure_rows(result, width),
+            lambda width: count_rows(result, width),
+        ]
+        if result.breakpoint is None:
+            parts.append(lambda width: stage_rows(result, width))
+        return parts
+
+    def _places(self, width: int) -> list[Line]:
+        """Where it is kept, and where the reports lie."""
+        launcher = self.owner.launcher
+        lines = [rule([("where it lies", "text")], width)]
+        if self.stored is not None and launcher is not None and launcher.runs is not None:
+            kept = f"run {self.stored.id} in {launcher.runs.place}: wstui runs show {self.stored.id}"
+            lines.append([(pad(" kept", 14), "muted"), (clip(clean(kept), width - 15), "text")])
+        elif self._runs is None:
+            lines.append([(pad(" kept", 14), "muted"), ("nowhere: the store is switched off", "text")])
+        if self._status is not None and launcher is not None:
+            for form, path in launcher.reports.items():
+                text = clip(f"{clean(path)}, written when you quit", width - 15)
+                lines.append([(pad(f" {form}", 14), "muted"), (text, "text")])
+        lines.append([(pad(" reports", 14), "muted"), ("x writes HTML, JSON, CSV, Markdown, JUnit or text", "text")])
+        return lines
+
+    # keys
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What is not offered has no key."""
+        if action in ("export", "copy"):
+            return self.outcome.result is not None
+        if action == "compare":
+            return self._since is not None
+        if action == "again":
+            return self.owner.check_action("again", ()) if self._status is not None else self._runs is not None
+        return True
 
     def action_back(self) -> None:
-        """To the dashboard, which stays as it was at the end."""
+        """To the dashboard, which stays as it was at the end, or to the list of runs."""
         self.app.pop_screen()
 
     def action_scroll(self, rows: int) -> None:
         """Move the report."""
         self.query_one("#result").scroll_relative(y=rows, animate=False)
 
+    def action_again(self) -> None:
+        """The same once more."""
+        if self._status is not None or self.stored is None:
+            self.owner.action_again()
+        else:
+            rerun(self.owner, self.stored)
+
+    def action_compare(self) -> None:
+        """With the run before, on the screen of the runs."""
+        if self._since is not None and self.stored is not None:
+            self.owner.compare(self._since[0].id, self.stored.id)
+
+    def action_export(self) -> None:
+        """Ask for a file."""
+        if self.outcome.result is not None:
+            ask_export(self.owner, self.outcome.result, self.stored.id if self.stored is not None else None)
+
     def action_copy(self) -> None:
-        """The summary into the clipboard and into a file."""
-        text = summary(self._status)
+        """The summary into the clipboard and into a file: not every terminal passes a clipboard on."""
+        if self.outcome.result is None:
+            return
+        text = summary(self.outcome.result, width=100) + "\n"
         self.app.copy_to_clipboard(text)
         try:
             path = write_beside(f"wstui-summary-{self.owner.clock():%Y%m%d-%H%M%S}.txt", text)
         except OSError as error:
             self.owner.say(f"cannot be written: {error.strerror or error}", "error")
             return
-        self.owner.say(f"summary copied, and written to {path}")
+        self.owner.say(f"summary copied, and written to {tilde(path)}")
 
 
-def sections(outcome: Outcome) -> list[Section]:
-    """The parts of a report, top to bottom."""
-    result = outcome.result
-    parts: list[Section] = []
-    if outcome.error:
-        parts.append(lambda width: _error(outcome.error, width))
-    if isinstance(result, SuiteResult):
-        parts.append(lambda width: _verdict(result.verdict, result.name, width))
-        for run in result.runs:
-            parts += _run(run, str(run.scenario.get("name", "run")))
-    elif result is not None:
-        parts += _run(result, "")
-    return parts
+def rerun(owner: WstuiApp, stored: StoredRun) -> None:
+    """Begin a run that was kept again, after asking; say so where that is not possible."""
+    if owner.launcher is None or owner.launcher.runs is None:
+        return
+    try:
+        scenario = owner.launcher.runs.scenario(stored.id)
+    except Exception as error:
+        owner.say(f"cannot be run again: {error}", "error")
+        return
+    owner.ask_again([scenario], scenario.name)
 
 
-def _run(result: Result, name: str) -> list[Section]:
-    parts: list[Section] = [
-        lambda width: _verdict(result.verdict, name, width),
-        lambda width: _thresholds(result.verdict.thresholds, width),
-        lambda width: _latency(result, width),
-        lambda width: _counts(result, width),
+def _counts(run: StoredRun) -> bool:
+    """Whether a run is fit to be compared with."""
+    return run.state == "finished" and not run.summary.verdict.unreachable
+
+
+def _place(stored: StoredRun | None) -> str:
+    return f"run {stored.id}: {clean(stored.name)}, {moment(stored.started)}" if stored is not None else "result"
+
+
+def _curve(result: Result, width: int) -> list[Line]:
+    """Latency against load, of a search for the limit."""
+    if result.breakpoint is None:
+        return []
+    head = rule(curve_title(result.breakpoint), width)
+    return [
+        head,
+        *chart.draw(curve_plot(result.breakpoint), min(width, 110), _CURVE_ROWS),
+        *curve_rows(result.breakpoint, width),
     ]
-    if result.failures:
-        parts.append(lambda width: _failures(result, width))
-    return parts
-
-
-def _error(text: str, width: int) -> list[Line]:
-    lines: list[Line] = [[(" ✗ THE RUN COULD NOT BE CARRIED OUT ", "badge-bad")], []]
-    for paragraph in text.splitlines():
-        lines += [[(" " + part, "text")] for part in wrap(clean(paragraph), width - 2)]
-    return lines
-
-
-def _verdict(verdict: Verdict, name: str, width: int) -> list[Line]:
-    word, meaning = ("✓ PASSED", "badge-ok") if verdict.passed else ("✗ FAILED", "badge-bad")
-    if verdict.aborted:
-        word, meaning = "■ ABORTED", "badge-warn"
-    head: Line = [(f" {word} ", meaning), ("  ", "text")]
-    if name:
-        head.append((f"{clean(name)}  ", "strong"))
-    lines: list[Line] = []
-    for index, part in enumerate(wrap(clean(verdict.reason), width - 14 - len(name))):
-        lines.append([*head, (part, "text")] if index == 0 else [(" " * 14 + part, "text")])
-    lines = lines or [head]
-    if verdict.generator_limited:
-        lines.append(
-            [
-                (" ▲ ", "strong-warn"),
-                (clip("generator-limited: these figures are not the server's limit", width - 3), "warn"),
-            ]
-        )
-    return lines
-
-
-def _thresholds(outcomes: Sequence[ThresholdOutcome], width: int) -> list[Line]:
-    lines = [rule([("thresholds", "text")], width)]
-    if not outcomes:
-        return [*lines, [(" none set", "muted")]]
-    for outcome in outcomes:
-        glyph, meaning = SIGNS[sign(outcome)]
-        name = f"{metric_words(outcome.metric)} {limit_words(outcome.limit)}"
-        lines.append(
-            [
-                (f" {glyph} ", meaning),
-                (pad(name, 34), "text"),
-                (pad(figure(outcome), 10, right=True), "strong"),
-                (f" {outcome.unit}" if outcome.value is not None else "", "muted"),
-                (f"  {clean(outcome.stage)}" if outcome.stage else "", "muted"),
-            ]
-        )
-    return lines
-
-
-def _latency(result: Result, width: int) -> list[Line]:
-    wide = 7 if width < 96 else 9
-    lines = [rule([("latency ms", "text")], width)]
-    lines.append([(" " + pad("", 13), "muted"), *((pad(head, wide, right=True), "muted") for head in _HEADS[1:])])
-    for name, latency in (
-        ("response time", result.latency_ms.response),
-        ("round trip", result.latency_ms.round_trip),
-        ("connect", result.latency_ms.connect),
-    ):
-        lines.append([(" " + pad(name, 13), "text"), *_figures(latency, wide)])
-    return lines
-
-
-def _figures(latency: Latency, wide: int) -> Line:
-    line: Line = []
-    for statistic in _STATISTICS:
-        value = getattr(latency, statistic)
-        text = rate(value) if statistic == "count" else ms(value)
-        strong = statistic in ("p50", "p95", "p99") and value is not None
-        line.append((pad(text, wide, right=True), "strong" if strong else "muted" if value is None else "text"))
-    return line
-
-
-def _counts(result: Result, width: int) -> list[Line]:
-    c, m, g = result.connections, result.messages, result.generator
-    rows = [
-        ("time", f"{clock(result.duration_s)}" + (f", paused {clock(result.paused_s)}" if result.paused_s else "")),
-        (
-            "connections",
-            f"{count(c.ready)} ready of {count(c.attempted)} attempted ({percent(c.success_rate)} %), "
-            f"{count(c.refused)} refused, {count(c.timed_out)} timed out, {count(c.failed)} failed, "
-            f"{count(c.dropped)} dropped",
-        ),
-        (
-            "messages",
-            f"{count(m.sent)} sent, {count(m.received)} received, {count(m.timed_out)} timed out; "
-            f"{rate(m.sent_per_second)}/s and {rate(m.received_per_second)}/s; "
-            f"{size(m.bytes_sent)} and {size(m.bytes_received)}",
-        ),
-        (
-            "generator",
-            f"{g.shards} process{'' if g.shards == 1 else 'es'}, cpu {percent(g.cpu)} % (max {percent(g.cpu_max)} %), "
-            f"{count(g.late_sends)} late sends"
-            + (f"; limited by {', '.join(g.limited_by)}" if g.limited_by else "; was not the limit"),
-        ),
-        *(
-            (
-                "boxes" if number == 0 else "",
-                f"{box.name}: {box.shards} process{'' if box.shards == 1 else 'es'}"
-                + (f", {box.shards_lost} lost" if box.shards_lost else "")
-                + f", {count(box.ready)} ready, {count(box.sent)} sent, cpu max {percent(box.cpu_max)} %"
-                + (f"; lost: {box.lost}" if box.lost else ""),
-            )
-            for number, box in enumerate(g.boxes)
-        ),
-    ]
-    lines = [rule([("what happened", "text")], width)]
-    for name, text in rows:
-        for index, part in enumerate(wrap(clean(text), width - 15)):
-            lines.append([(" " + pad(name if index == 0 else "", 13), "muted"), (part, "text")])
-    return lines
-
-
-def _failures(result: Result, width: int) -> list[Line]:
-    total = sum(f.count for f in result.failures)
-    lines = [rule([("failures", "text"), (f"  {count(total)}", "strong"), (" by kind", "text")], width)]
-    for failure in result.failures[:20]:
-        span = f"{stamp(failure.first_s)} – {stamp(failure.last_s)}"
-        room = width - 8 - 17 - len(span) - 2
-        lines.append(
-            [
-                (pad(count(failure.count), 8, right=True), "text"),
-                ("  " + pad(clean(failure.kind), 14) + " ", "bad"),
-                (pad(clean(failure.message), max(4, room)), "text"),
-                (f" {span}", "muted"),
-            ]
-        )
-    if len(result.failures) > 20:
-        lines.append([(f" and {len(result.failures) - 20} further kinds", "muted")])
-    return lines

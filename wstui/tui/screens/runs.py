@@ -14,7 +14,9 @@ from textual.screen import Screen
 from wstui.execution.result import Result
 from wstui.tui.keymap import key
 from wstui.tui.screens.confirm import ConfirmDialog
+from wstui.tui.screens.export import ask_export
 from wstui.tui.screens.filter import FilterDialog
+from wstui.tui.screens.result import rerun
 from wstui.tui.session import Comparison, Runs, StoredRun
 from wstui.tui.widgets.comparison import ChangeTable, Overlay
 from wstui.tui.widgets.figures import clean, count, ms, pad, percent, rate
@@ -44,7 +46,7 @@ class RunTable(Table[Marked]):
     """The runs with their main figures."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        key("enter", "choose", "Compare", "runs.compare_before", "Compare with the run of this preset before it")
+        key("enter", "choose", "Result", "runs.result", "The result of a run", shown=True)
     ]
     hidden = 0
 
@@ -137,14 +139,18 @@ class RunsScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         key("space", "mark", "Mark", "runs.mark", "Mark as A, then as B", shown=True),
         key("c", "compare", "Compare", "runs.compare", "Compare A with B, or with the run before", shown=True),
+        key("r", "rerun", "Rerun", "runs.rerun", "Run it again, asks first", shown=True),
+        key("x", "export", "Export", "runs.export", "Write it as a report: HTML, JSON, CSV …", shown=True),
         key("slash", "filter", "Filter", "runs.filter", "Filter by preset or verdict", shown=True, display="/"),
         key("delete", "delete", "Delete", "runs.delete", "Forget this run", shown=True),
         key("escape", "back", "Back", "runs.back", "Leave the list", shown=True),
     ]
 
-    def __init__(self, runs: Runs) -> None:
+    def __init__(self, runs: Runs, marked: tuple[int, int] | None = None) -> None:
+        """`marked` are compared at once."""
         super().__init__()
         self._runs = runs
+        self._marked_first = marked
         self._kept: list[StoredRun] = []
         self._marks: list[int] = []
         self._pattern = ""
@@ -167,6 +173,8 @@ class RunsScreen(Screen[None]):
         """Read the store."""
         self.query_one(Masthead).show(self.owner.clock())
         self.look()
+        if self._marked_first is not None:
+            self.compare(*self._marked_first)
 
     def look(self) -> None:
         """Read the newest runs."""
@@ -221,9 +229,13 @@ class RunsScreen(Screen[None]):
         if before is None:
             self.owner.say(f"there is no run of {run.name} before this one: mark two with space", "warning")
             return
-        self._marks = [before.id, run.id]
+        self.compare(before.id, run.id)
+
+    def compare(self, before: int, after: int) -> None:
+        """Mark two runs and show what changed."""
+        self._marks = [before, after]
         self._list()
-        self._compare(before.id, run.id)
+        self._compare(before, after)
 
     def _compare(self, before: int, after: int) -> None:
         def read() -> tuple[Comparison, Result, Result]:
@@ -234,12 +246,26 @@ class RunsScreen(Screen[None]):
             return
         comparison, first, second = read_
         self.query_one(Overlay).show(first, second)
-        self.query_one(ChangeTable).show(comparison)
+        self.query_one(ChangeTable).show(comparison, first, second)
 
     def on_table_chosen(self, _: Table.Chosen) -> None:
-        """Enter compares with the run before."""
-        self._marks = []
-        self.action_compare()
+        """The result of a run."""
+        run = self._chosen
+        if run is not None:
+            self._attempt(lambda: self.owner.show_kept(run.id))
+
+    def action_rerun(self) -> None:
+        """What a run was asked to do, once more."""
+        run = self._chosen
+        if run is not None:
+            rerun(self.owner, run)
+
+    def action_export(self) -> None:
+        """A run as a report."""
+        run = self._chosen
+        result = self._attempt(lambda: self._runs.result(run.id)) if run is not None else None
+        if run is not None and result is not None:
+            ask_export(self.owner, result, run.id)
 
     def action_filter(self) -> None:
         """Ask for words."""

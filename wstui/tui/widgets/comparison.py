@@ -6,13 +6,16 @@ import math
 from typing import Any
 
 from wstui.execution.result import Result
+from wstui.report.wording import peak_clients
 from wstui.tui.session import Change, Comparison
 from wstui.tui.widgets import chart
-from wstui.tui.widgets.figures import NONE, clean, ms, pad, percent, rate, short, wrap
-from wstui.tui.widgets.limits import metric_words
+from wstui.tui.widgets.figures import NONE, clean, count, ms, pad, percent, rate, short, wrap
+from wstui.tui.widgets.limits import limit_ms, metric_words
 from wstui.tui.widgets.lines import Line, Lines, rule
 from wstui.tui.widgets.presets import moment
 
+SAME_LOAD = 0.02
+"""Loads that differ by less than this share are the same."""
 _LETTERS = (("A", "p99"), ("B", "p50"))
 
 
@@ -41,7 +44,10 @@ class Overlay(Lines):
             title += [("  ━ ", meaning), (f"{letter} {moment(result.started)}", "text")]
             curves.append(chart.Curve(*column(result, "response_p99_ms"), meaning))
         end = max(result.duration_s for result in self._pair)
-        plot = chart.Plot(curves, 0.0, max(end, 1.0), log=True, note="no latency was measured")
+        limit = _limit(self._pair[1])
+        if limit is not None:
+            title.append((f"  ┄ limit {short(limit)}", "limit"))
+        plot = chart.Plot(curves, 0.0, max(end, 1.0), log=True, limit=limit, note="no latency was measured")
         return [rule(title, width), *chart.draw(plot, width - 1, height - 1)]
 
 
@@ -51,10 +57,12 @@ class ChangeTable(Lines):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._comparison: Comparison | None = None
+        self._other_load = ""
 
-    def show(self, comparison: Comparison) -> None:
-        """Draw this comparison."""
+    def show(self, comparison: Comparison, before: Result, after: Result) -> None:
+        """Draw the comparison of these runs."""
         self._comparison = comparison
+        self._other_load = other_load(before, after)
         self.redraw()
 
     def paint(self, width: int, height: int) -> list[Line]:
@@ -62,24 +70,54 @@ class ChangeTable(Lines):
         lines = [rule([("B against A", "text")], width)]
         if self._comparison is None:
             return lines
-        for warning in self._comparison.warnings:
-            parts = wrap(clean(warning), width - 5)
-            lines += [[(" ▲ " if i == 0 else "   ", "strong-warn"), (part, "warn")] for i, part in enumerate(parts)]
-        lines.append([(" " * 19 + f"{'A':>8}{'B':>9}{'change':>10}", "muted")])
-        for change in self._comparison.changes:
-            if change.before is None and change.after is None:
-                continue
-            word, glyph, meaning = _judged(change)
-            lines.append(
-                [
-                    (" " + pad(f"{metric_words(change.metric)} {change.unit}".strip(), 18), "muted"),
-                    (pad(_figure(change.before, change.unit), 8, right=True), "text"),
-                    (pad(_figure(change.after, change.unit), 9, right=True), "text"),
-                    (pad(word, 10, right=True), meaning),
-                    (f" {glyph}", meaning),
-                ]
-            )
-        return lines
+        return [*lines, *warning_rows(self._other_load, width), *change_rows(self._comparison, width)]
+
+
+def warning_rows(warning: str, width: int) -> list[Line]:
+    """Why two runs may not be comparable; nothing where there is no such reason."""
+    parts = wrap(clean(warning), width - 5) if warning else []
+    return [[(" ▲ " if i == 0 else "   ", "strong-warn"), (part, "warn")] for i, part in enumerate(parts)]
+
+
+def other_load(before: Result, after: Result) -> str:
+    """In words that the second run had another load than the first, "" where it had not: as it was, not as planned."""
+    first, second = peak_clients(before), peak_clients(after)
+    if abs(first - second) > SAME_LOAD * max(first, second):
+        return f"A had {count(first)} clients, B {count(second)}: not the same load"
+    return ""
+
+
+_BRIEF = (
+    "connect.success",
+    "response.p50",
+    "response.p95",
+    "response.p99",
+    "messages.received_per_second",
+    "failures.rate",
+)
+
+
+def change_rows(comparison: Comparison, width: int, *, brief: bool = False) -> list[Line]:
+    """Metric by metric: A, B, and what changed; `brief`: only those that matter most."""
+    lines: list[Line] = []
+    for warning in comparison.warnings:
+        lines += warning_rows(warning, width)
+    before, after = ("then", "now") if brief else ("A", "B")
+    lines.append([(" " * 19 + f"{before:>8}{after:>9}{'change':>10}", "muted")])
+    for change in comparison.changes:
+        if (change.before is None and change.after is None) or (brief and change.metric not in _BRIEF):
+            continue
+        word, glyph, meaning = _judged(change)
+        lines.append(
+            [
+                (" " + pad(f"{metric_words(change.metric)} {change.unit}".strip(), 18), "muted"),
+                (pad(_figure(change.before, change.unit), 8, right=True), "text"),
+                (pad(_figure(change.after, change.unit), 9, right=True), "text"),
+                (pad(word, 10, right=True), meaning),
+                (f" {glyph}", meaning),
+            ]
+        )
+    return lines
 
 
 def _judged(change: Change) -> tuple[str, str, str]:
@@ -108,6 +146,12 @@ def _figure(value: float | None, unit: str) -> str:
     if unit == "%":
         return percent(value / 100)
     return rate(value) if unit == "/s" else short(value)
+
+
+def _limit(result: Result) -> float | None:
+    """The limit on p99, where the run had one."""
+    outcome = next((o for o in result.verdict.thresholds if o.metric == "response.p99"), None)
+    return limit_ms(outcome) if outcome is not None else None
 
 
 def column(result: Result, name: str) -> tuple[list[float], list[float]]:

@@ -1,0 +1,50 @@
+"""What a kept run was asked to do, ready to be run again: results hold no secrets, so those come from elsewhere."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from wstui.execution.result import Result
+from wstui.scenario.checks import check
+from wstui.scenario.errors import Problem, ScenarioError
+from wstui.scenario.masking import MASK
+from wstui.scenario.model import Scenario
+from wstui.scenario.override import revised
+from wstui.scenario.presets import open_preset
+from wstui.scenario.secrecy import masked
+
+_VARIABLES = {"token": "AUTH_TOKEN", "secret": "JWT_SECRET"}
+
+
+def scenario_of(result: Result, environ: Mapping[str, str] | None = None) -> Scenario:
+    """The preset of that name where it still asks for the same, else the scenario as it was run.
+
+    Secrets are taken from the preset, or from AUTH_TOKEN and JWT_SECRET. Raises ScenarioError where one is missing.
+    """
+    environ = os.environ if environ is None else environ
+    asked = result.scenario
+    try:
+        preset = open_preset(str(asked.get("name", "")), environ)
+    except ScenarioError:
+        preset = None
+    if isinstance(preset, Scenario) and masked(preset) == asked:
+        return preset
+    return check(revised(Scenario(), _unmasked(asked, environ)))
+
+
+def _unmasked(asked: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
+    """The scenario as plain data, with secrets in the places that were masked."""
+    data = dict(asked)
+    auth = dict(data.get("auth") or {})
+    for name, variable in _VARIABLES.items():
+        if auth.get(name) == MASK:
+            if not environ.get(variable):
+                raise ScenarioError(Problem("", f"auth.{name}", f"was not kept: set {variable}, or run the preset"))
+            auth[name] = environ[variable]
+    data["auth"] = auth
+    for name in ("target", "messages"):
+        if MASK in str(data.get(name)):
+            raise ScenarioError(Problem("", name, "held a secret, which was not kept: run the preset"))
+    return data

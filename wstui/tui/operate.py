@@ -1,0 +1,38 @@
+"""Opens the terminal, and returns what was measured, come what may."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import replace
+from pathlib import Path
+
+from wstui.scenario.presets import own_folder
+from wstui.tui.app import WstuiApp
+from wstui.tui.ending import reason, wait_for
+from wstui.tui.session import Launcher, Outcome, Session
+
+
+def operate(
+    session: Session | None = None, *, launcher: Launcher | None = None, presets: Path | None = None, theme: str = ""
+) -> Outcome:
+    """Open the terminal, on a session or on the start screen, and return what was measured last.
+
+    The terminal is restored before this waits for a run that is still draining; ctrl+c or SIGTERM then abort it.
+    """
+    app = WstuiApp(session, launcher=launcher, presets=presets, settings=own_folder().with_name("config.toml"))
+    if theme:
+        app.theme = theme
+    fault = ""
+    try:
+        app.run()
+    except KeyboardInterrupt:
+        pass  # the screen has gone already: the run is drained below
+    except Exception:
+        fault = reason()
+        traceback.print_exc()
+    fault = app.fault or fault
+    runner = app.runner
+    if runner is not None and runner.started and not runner.done.is_set():
+        runner.session.drain()
+        wait_for(runner)
+    return replace(app.outcome, fault=fault)

@@ -1,0 +1,20 @@
+"""Asks before a run is begun again: one key must not be enough to load a server."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from wstui.scenario.masking import mask_url
+from wstui.scenario.model import Scenario
+from wstui.tui.screens.confirm import ConfirmDialog
+from wstui.tui.widgets.figures import clock, count
+
+
+class AgainDialog(ConfirmDialog):
+    """True when the operator is sure."""
+
+    def __init__(self, scenarios: Sequence[Scenario], name: str) -> None:
+        peak = max(scenario.peak_clients for scenario in scenarios)
+        length = clock(sum(scenario.duration_s for scenario in scenarios))
+        url = mask_url(scenarios[0].target.url)
+        super().__init__(f"Run {name} again?", f"Up to {count(peak)} clients for {length}, to {url}.", "Run")

@@ -1,0 +1,85 @@
+"""The operator's own settings: a TOML file with a theme and keys."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from textual.keys import Keys, key_to_character
+
+from wstui.scenario.errors import Problem, nearest, quote
+
+_MODIFIERS = re.compile(r"(ctrl|alt|shift|super|meta|hyper)\+")
+_NAMED = frozenset(key.value for key in Keys)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`theme` is "" where the file names none; `keys` are keys by the id of what they do."""
+
+    theme: str = ""
+    keys: Mapping[str, str] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+
+
+def read_settings(path: Path, ids: Collection[str], themes: Collection[str]) -> Settings:
+    """What a file such as this says, and what in it cannot be used; nothing when there is no file.
+
+    theme = "wstui-light"
+    [keys]
+    "load.pause" = "f9"
+    """
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return Settings()
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return Settings(problems=(Problem(str(path), "", f"cannot be read: {error}"),))
+    problems: list[Problem] = []
+    theme = data.pop("theme", "")
+    if theme and theme not in themes:
+        near = nearest(str(theme), themes)
+        problems.append(Problem(str(path), "theme", "is no theme", value=quote(str(theme)), nearest=near))
+        theme = ""
+    named = data.pop("keys", {})
+    known = ("theme", "keys")
+    problems += [Problem(str(path), name, "is no setting", nearest=nearest(name, known)) for name in data]
+    keys = _keys(named, path, ids, problems)
+    return Settings(theme, keys, tuple(problems))
+
+
+def _keys(named: object, path: Path, ids: Collection[str], problems: list[Problem]) -> dict[str, str]:
+    if not isinstance(named, dict):
+        problems.append(Problem(str(path), "keys", 'is a table such as [keys] "load.pause" = "f9"'))
+        return {}
+    keys: dict[str, str] = {}
+    for name, value in _flat(named):
+        if name not in ids:
+            problems.append(Problem(str(path), f"keys.{name}", "is nothing that has a key", nearest=nearest(name, ids)))
+        elif not isinstance(value, str) or not value or not all(map(is_key, value.split(","))):
+            message = 'takes a key such as "p", "ctrl+s" or "f5,plus"'
+            problems.append(Problem(str(path), f"keys.{name}", message, value=quote(str(value))))
+        else:
+            keys[name] = value
+    return keys
+
+
+def is_key(text: str) -> bool:
+    """Whether a text is a key as Textual writes it: "p", "ctrl+s", "f5", "plus"."""
+    plain = _MODIFIERS.sub("", text.strip())
+    return plain in _NAMED or (bool(plain) and key_to_character(plain) is not None)
+
+
+def _flat(data: Mapping[str, Any], prefix: str = "") -> list[tuple[str, object]]:
+    """Entries by dotted name: `[keys.load] pause` is the same as `[keys] "load.pause"`."""
+    out: list[tuple[str, object]] = []
+    for name, value in data.items():
+        if isinstance(value, dict):
+            out += _flat(value, f"{prefix}{name}.")
+        else:
+            out.append((prefix + name, value))
+    return out

@@ -1,0 +1,118 @@
+"""The application without its runs: the operator's theme and keys, the palette, the help, and notices."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import ClassVar
+
+from textual import events
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.dom import DOMNode
+from textual.screen import Screen
+
+from wstui.tui.actions import OWNERS, commands, ids_of, key_shown
+from wstui.tui.keymap import key
+from wstui.tui.screens.help import HelpDialog
+from wstui.tui.session import Outcome
+from wstui.tui.settings import read_settings
+from wstui.tui.theme import DARK, LIGHT
+from wstui.tui.widgets.figures import tilde
+from wstui.tui.widgets.keys import Keys
+
+_BOUNCE_S = 0.3
+"""How long a key is held back that has just closed a dialog."""
+
+
+class Shell(App[Outcome]):
+    """What every screen shares."""
+
+    CSS_PATH = "wstui.tcss"
+    TITLE = "wstui"
+    ENABLE_COMMAND_PALETTE = True
+    BINDINGS: ClassVar[list[BindingType]] = [
+        key("question_mark", "help", "Help", "app.help", "This help", shown=True, display="?"),
+        key("f1", "help", "Help", "app.help_f1", "This help, while you type", shown=True),
+        key("ctrl+p", "command_palette", "Palette", "app.palette", "Command palette"),
+        key("q,ctrl+q", "leave", "Quit", "app.quit", "Quit, asks during a run"),
+        key("ctrl+c", "leave", "Quit", "app.interrupt", "Quit, asks during a run"),
+    ]
+
+    def __init__(self, *, settings: Path | None, keymap: Mapping[str, str] | None, theme: str) -> None:
+        """`settings` is the file with the operator's theme and keys; `keymap` goes before it, `theme` does not."""
+        super().__init__()
+        self.notice = ""
+        """What is wrong with the settings."""
+        self._settings = settings
+        self._pressed = ""  # the key pressed last
+        self._deaf: tuple[str, float] = ("", 0.0)
+        self._clashes: set[str] = set()
+        self.register_theme(DARK)
+        self.register_theme(LIGHT)
+        keys = dict(keymap or {})
+        if settings is not None:
+            own = read_settings(settings, ids_of((*OWNERS, Shell)), self.available_themes)
+            self.notice = str(own.problems[0]) if own.problems else ""
+            theme, keys = own.theme or theme, {**own.keys, **keys}
+        self.theme = theme
+        if keys:
+            self.set_keymap(keys)
+
+    def say(self, text: str, severity: str = "information") -> None:
+        """A notice in the row of keys: it covers no figure."""
+        for screen in reversed(self.screen_stack):
+            for keys in screen.query(Keys):
+                keys.say(text, severity)
+                return
+
+    def action_suspend_process(self) -> None:
+        """Not offered: a stopped terminal would leave the load without an operator."""
+
+    def action_help(self) -> None:
+        """The keys that work on this screen."""
+        if isinstance(self.screen, HelpDialog):
+            return
+        bindings = list(self.screen.active_bindings.values())
+        self.push_screen(HelpDialog(bindings, lambda binding: key_shown(self, binding)))
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Every key that works now, and the theme."""
+        yield from commands(self, screen)
+        yield SystemCommand("Theme", "Choose other colours", self.action_change_theme)
+
+    def watch_theme(self, theme: str) -> None:
+        """Say how to keep a theme."""
+        if self.is_running and self._settings is not None:
+            self.say(f'to keep it: theme = "{theme}" in {tilde(self._settings)}')
+
+    # keys
+
+    def deafen(self, seconds: float, pressed: str = "") -> None:
+        """Let a key, or all of them, do nothing for a moment."""
+        self._deaf = (pressed, time.monotonic() + seconds)
+
+    def closed(self) -> None:
+        """A dialog has closed: a second press of the key that closed it was not meant for what lies below."""
+        self.deafen(_BOUNCE_S, self._pressed)
+
+    async def on_event(self, event: events.Event) -> None:
+        """Textual's own way, but for keys that come too late."""
+        if isinstance(event, events.Key) and not event.is_forwarded and self._is_late(event.key):
+            return
+        await super().on_event(event)
+
+    def _is_late(self, pressed: str) -> bool:
+        meant, until = self._deaf
+        late = time.monotonic() < until and (not meant or meant == pressed)
+        if not late:
+            self._deaf, self._pressed = ("", 0.0), pressed
+        return late
+
+    def handle_bindings_clash(self, clashed_bindings: set[Binding], node: DOMNode) -> None:
+        """Keys of one's own can take those of others."""
+        names = " and ".join(sorted(binding.id or binding.action for binding in clashed_bindings))
+        if names not in self._clashes:
+            self._clashes.add(names)
+            self.say(f"your keys clash: {names}", "warning")

@@ -1,0 +1,106 @@
+"""What came of a run: the verdict, what limited it, each threshold with its figure, and what changed since the last."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from wstui.execution.result import Result, SuiteResult, ThresholdOutcome, Verdict
+from wstui.report.findings import findings
+from wstui.report.wording import Tone, peak_clients, url_of, verdict_sign
+from wstui.tui.session import Comparison
+from wstui.tui.widgets.bars import gauge
+from wstui.tui.widgets.comparison import change_rows
+from wstui.tui.widgets.figures import clean, clip, clock, count, pad, wrap
+from wstui.tui.widgets.limits import BARS, SIGNS, figure, limit_words, metric_words, sign
+from wstui.tui.widgets.lines import Line, rule
+from wstui.tui.widgets.presets import moment
+
+_TONES = {Tone.GOOD: "badge-ok", Tone.NEAR: "badge-warn", Tone.BAD: "badge-bad", Tone.PLAIN: "badge-accent"}
+
+
+def verdict_badge(verdict: Verdict) -> tuple[str, str]:
+    """Glyph and word of a verdict, and its meaning in the palette."""
+    told = verdict_sign(verdict)
+    return f"{told.glyph} {told.word}", "badge-warn" if verdict.aborted else _TONES[told.tone]
+
+
+def error_rows(text: str, width: int) -> list[Line]:
+    """Why a run could not be carried out."""
+    lines: list[Line] = [[(" ✗ THE RUN COULD NOT BE CARRIED OUT ", "badge-bad")], []]
+    for paragraph in text.splitlines():
+        lines += [[(" " + part, "text")] for part in wrap(clean(paragraph), width - 2)]
+    return lines
+
+
+def verdict_rows(result: Result | SuiteResult, name: str, width: int) -> list[Line]:
+    """The verdict and its reason; of a single run also which load was on what."""
+    verdict = result.verdict
+    word, meaning = verdict_badge(verdict)
+    head: Line = [(f" {word} ", meaning), ("  ", "text")]
+    if name:
+        head.append((f"{clean(name)}  ", "strong"))
+    set_in = len(word) + 4
+    lines: list[Line] = []
+    for index, part in enumerate(wrap(clean(verdict.reason), max(20, width - set_in - len(name) - 2))):
+        lines.append([*head, (part, "text")] if index == 0 else [(" " * set_in + part, "text")])
+    lines = lines or [head]
+    if isinstance(result, Result):
+        facts = [clean(url_of(result)), f"{count(peak_clients(result))} clients", clock(result.duration_s)]
+        if result.paused_s:
+            facts.append(f"paused {clock(result.paused_s)}")
+        facts.append(moment(result.started))
+        lines.append([(" " * set_in + clip(" · ".join(f for f in facts if f), width - set_in), "muted")])
+    if verdict.generator_limited:
+        warning = "generator-limited: these figures are not the server's limit"
+        lines.append([(" ▲ ", "strong-warn"), (clip(warning, width - 3), "warn")])
+    return lines
+
+
+def finding_rows(result: Result, width: int) -> list[Line]:
+    """What limited the run, with the figures that show it and what to look at next."""
+    lines = [rule([("what limited it", "text")], width)]
+    found = findings(result)
+    if not found:
+        return [*lines, [(" ✓ ", "strong-ok"), ("nothing that the figures show", "text")]]
+    for finding in found:
+        for index, part in enumerate(wrap(clean(finding.headline), width - 4)):
+            lines.append([(" ▲ " if index == 0 else "   ", "strong-warn"), (part, "warn")])
+        lines += [[("   " + part, "text")] for part in wrap(clean(finding.evidence), width - 4)]
+        for index, part in enumerate(wrap(clean(finding.next_step), width - 6)):
+            lines.append([("   → " if index == 0 else "     ", "accent"), (part, "muted")])
+    return lines
+
+
+def threshold_rows(outcomes: Sequence[ThresholdOutcome], width: int) -> list[Line]:
+    """Each threshold: its verdict, how much of it was used up, its figure."""
+    lines = [rule([("thresholds", "text")], width)]
+    if not outcomes:
+        return [*lines, [(" none set: this run cannot fail", "muted")]]
+    names = [_name(outcome) for outcome in outcomes]
+    column = min(max(len(name) for name in names), max(16, width - 28))
+    for name, outcome in zip(names, outcomes, strict=True):
+        verdict = sign(outcome)
+        glyph, meaning = SIGNS[verdict]
+        unit = f" {outcome.unit}" if outcome.value is not None else ""
+        lines.append(
+            [
+                (f" {glyph if verdict else '·'} ", meaning),
+                (pad(name, column) + " ", "text"),
+                *gauge(outcome.used, min(24, width - column - 22), BARS.get(verdict, "ok")),
+                (pad(figure(outcome), 10, right=True), "strong"),
+                (pad(unit, 6), "muted"),
+            ]
+        )
+    return lines
+
+
+def _name(outcome: ThresholdOutcome) -> str:
+    stage = f" in {clean(outcome.stage)}" if outcome.stage else ""
+    return f"{metric_words(outcome.metric)} {limit_words(outcome.limit)}{stage}"
+
+
+def since_rows(number: int, started: str, comparison: Comparison, width: int) -> list[Line]:
+    """What changed since the last run of the same preset: the figures that matter most."""
+    title: Line = [("against run ", "text"), (f"{number}", "strong"), (f"  {moment(started)}, ", "muted")]
+    title.append(("the last of this preset", "muted"))
+    return [rule(title, width), *change_rows(comparison, width, brief=True)]
