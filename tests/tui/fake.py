@@ -21,6 +21,7 @@ from wstui.execution.result import (
     LatencySet,
     Messages,
     Result,
+    StageSummary,
     SuiteResult,
     ThresholdOutcome,
     Verdict,
@@ -39,6 +40,7 @@ from wstui.measure.snapshot import Counters
 from wstui.measure.timeline import Mark, Row
 from wstui.scenario.model import Messages as Saying
 from wstui.scenario.model import Scenario, Stage, Target, Threshold
+from wstui.scenario.secrecy import masked
 
 NOW = datetime(2025, 11, 23, 14, 32, 7, tzinfo=UTC)
 CLIENTS = 12_000
@@ -238,7 +240,7 @@ def result(*, passed: bool = True, aborted: bool = False, limited: bool = False,
         reason = "aborted by the operator after 4:12; every threshold was kept until then"
     response = Latency(4_811_776, 16.2, 1.1, 12.0, 27.5, 41.0, 118.0 if passed else 312.0, 240.0, 611.0)
     return Result(
-        scenario={"name": name or SCENARIO.name},
+        scenario={**masked(SCENARIO), "name": name or SCENARIO.name},
         started="2025-11-23T14:27:55+00:00",
         finished="2025-11-23T14:40:55+00:00",
         duration_s=780.0,
@@ -251,6 +253,14 @@ def result(*, passed: bool = True, aborted: bool = False, limited: bool = False,
             Latency(4_811_776, 15.8, 1.0, 11.8, 27.0, 40.2, 112.0, 236.0, 604.0),
             Latency(12_105, 31.0, 4.2, 22.0, 61.0, 84.0, 190.0, 402.0, 512.0),
         ),
+        stages=[
+            StageSummary("ramp", 0.0, 120.0, Connections(12_012, 12_012), Messages(sent_per_second=12_050.0,
+                         received_per_second=12_049.0), LatencySet(response)),
+            StageSummary("hold", 120.0, 720.0, Connections(ready=93), Messages(timed_out=788, sent_per_second=24_098.0,
+                         received_per_second=24_090.0), LatencySet(response)),
+            StageSummary("cooldown", 720.0, 780.0, Connections(), Messages(sent_per_second=11_980.0,
+                         received_per_second=11_979.0), LatencySet(response)),
+        ],
         failures=[
             FailureSummary(g.kind, g.message, g.count, g.first_ns / _S, g.last_ns / _S, g.local,
                            [FailureSample(s.at_ns / _S, s.client, s.detail) for s in g.samples])
@@ -274,6 +284,18 @@ class FakeSession:
     @property
     def status(self) -> Status:
         return self.picture
+
+    @property
+    def scenarios(self) -> list[Scenario]:
+        return [self.picture.scenario]
+
+    @property
+    def name(self) -> str:
+        return self.picture.scenario.name
+
+    @property
+    def cooldown_s(self) -> float:
+        return 0.0
 
     def execute(self) -> Result | SuiteResult:
         self.ended.wait()

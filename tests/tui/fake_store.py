@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -9,7 +10,9 @@ from pathlib import Path
 import msgspec
 
 from tests.tui import fake
-from wstui.execution.result import Result
+from wstui.execution.result import Latency, Result
+from wstui.measure.hdr import encode
+from wstui.measure.histogram import Histogram
 from wstui.report.compare import Comparison, compare
 from wstui.scenario.model import Scenario
 from wstui.tui.session import Launcher
@@ -32,27 +35,42 @@ def kept_result(
     """A result whose latency is `scale` times that of the usual one."""
     plain = fake.result(passed=passed, aborted=aborted, name=name)
     rows = [asdict(row) for row in fake.rows(240, seed=int(scale * 100))]
+    share = clients / fake.CLIENTS
     for row in rows:
         for quantile in ("p50", "p95", "p99"):
             row[f"response_{quantile}_ms"] *= scale
-    response = plain.latency_ms.response
-    response = msgspec.structs.replace(response, p50=12 * scale, p95=41 * scale, p99=118 * scale)
+        for counted in ("sent_per_s", "received_per_s"):
+            row[counted] *= share
+        row["wanted"] = row["open"] = round(row["open"] * share)
+    chance = random.Random(1)
+    histogram = Histogram()
+    for _ in range(2000):
+        histogram.record(int(12e6 * scale * chance.lognormvariate(0, 0.9)))
+    response = Latency.of(histogram)
+    messages = msgspec.structs.replace(
+        plain.messages, sent_per_second=24_050 * share, received_per_second=24_049 * share,
+        timed_out=round(788 * share), sent=round(14_437_000 * share), received=round(14_436_212 * share),
+    )  # fmt: skip
+    load = [{"name": "ramp", "clients": clients, "over": "2m"}, {"name": "hold", "over": "10m"}]
     return msgspec.structs.replace(
         plain,
         started=started,
         duration_s=240.0,
         connections=msgspec.structs.replace(plain.connections, ready=clients, attempted=clients + 7),
+        messages=messages,
         latency_ms=msgspec.structs.replace(plain.latency_ms, response=response),
         timeline=rows,
-        scenario={"name": name, "stages": [{"clients": clients}]},
+        histograms={"response": encode(histogram)},
+        scenario={**plain.scenario, "stages": load},
     )
 
 
 class FakeRuns:
-    """A store of seven runs."""
+    """A store of seven runs; the last of them is the one that `fake.result` tells of."""
 
     def __init__(self) -> None:
         self.kept = [
+            self._kept(8, "checkout-soak", "2025-11-23T14:27:55+00:00", clients=12_000, scale=0.98),
             self._kept(7, "checkout-soak", "2025-11-23T11:02:00+00:00", clients=12_000, scale=0.95),
             self._kept(6, "checkout-soak", "2025-11-23T09:47:00+00:00", clients=14_000, scale=2.6, passed=False),
             self._kept(5, "quick", "2025-11-22T17:20:00+00:00", clients=100, scale=0.1, aborted=True),

@@ -65,7 +65,7 @@ SHOTS = [
     Shot("editor_120x40_dark", (120, 40), keys=("e",), start=True, replaced=(("thresholds[0]", "response.p99 < 250"),)),
     Shot("editor_120x40_light", (120, 40), "wstui-light", keys=("e",), start=True),
     Shot("editor_80x24_dark", (80, 24), keys=("e",), start=True),
-    Shot("runs_120x40_dark", (120, 40), keys=("h", "down", "space", "up", "space"), start=True),
+    Shot("runs_120x40_dark", (120, 40), keys=("h", "down", "down", "space", "up", "space"), start=True),
     Shot("runs_80x24_dark", (80, 24), keys=("h", "c"), start=True),
 ]
 

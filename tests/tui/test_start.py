@@ -19,7 +19,6 @@ from wstui.tui.screens.confirm import ConfirmDialog
 from wstui.tui.screens.dashboard import Dashboard
 from wstui.tui.screens.editor import Editor, FormLine
 from wstui.tui.screens.result import ResultScreen
-from wstui.tui.screens.runs import RunsScreen
 from wstui.tui.screens.start import StartScreen, is_local
 from wstui.tui.widgets.presets import PresetTable
 
@@ -96,7 +95,7 @@ async def test_a_preset_for_this_machine_runs_at_once_and_can_run_again(home: Pa
         assert "a run is going on" in shown(app)
         launches.end()
         await until(lambda: isinstance(app.screen, ResultScreen), pilot)
-        await pilot.press("a")
+        await pilot.press("r", "right", "enter")
         await until(lambda: isinstance(app.screen, Dashboard) and len(launches.sessions) == 2, pilot)
         launches.end()
         await until(lambda: isinstance(app.screen, ResultScreen), pilot)
@@ -271,42 +270,6 @@ async def test_one_connection_can_be_checked_from_the_editor(home: Path) -> None
         line(app, "target.url").value = "ws://nowhere:1/ws"
         await pilot.press("ctrl+d")
         await until(lambda: "one client cannot connect" in shown(app), pilot)
-
-
-async def test_runs_are_listed_compared_filtered_and_deleted(home: Path) -> None:
-    async with started(home) as (app, pilot, _, kept):
-        await pilot.press("h")
-        await until(lambda: isinstance(app.screen, RunsScreen), pilot)
-        assert "failed: p99" in shown(app) and "interrupted" not in shown(app)
-        await pilot.press("down", "space", "up", "space")
-        await until(lambda: "B against A" in shown(app) and "-63 %" in shown(app), pilot)
-        assert "14000 → 12000" in shown(app) and "✗ A" in shown(app) and "✓ B" in shown(app)
-        await pilot.press("slash", *"quick", "enter")
-        await until(lambda: "the filter hides 4" in shown(app), pilot)
-        await pilot.press("delete", "right", "enter")
-        await until(lambda: kept.deleted == [5], pilot)
-        await pilot.press("escape")
-        await until(lambda: isinstance(app.screen, StartScreen), pilot)
-
-
-async def test_a_run_compares_itself_with_the_one_before_of_its_name(home: Path) -> None:
-    async with started(home, (80, 24)) as (app, pilot, _, _):
-        await pilot.press("h", "enter")
-        await until(lambda: "A" in shown(app) and "-63 %" in shown(app), pilot)
-        await pilot.press("end", "enter")
-        await pilot.pause()
-        assert "there is no run of medium before this one" in shown(app)
-
-
-async def test_a_store_that_cannot_be_read_is_said_and_ends_nothing(home: Path) -> None:
-    async with started(home) as (app, pilot, _, kept):
-
-        def broken(limit: int) -> list[object]:
-            raise OSError("the store is damaged: move it away")
-
-        kept.newest = broken  # type: ignore[method-assign]
-        await pilot.press("h")
-        await until(lambda: "the store is damaged: move it away" in shown(app), pilot)
 
 
 @pytest.mark.parametrize("size", [(80, 24), (60, 16), (40, 10), (200, 50), (100, 60)])

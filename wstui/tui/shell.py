@@ -22,13 +22,12 @@ from wstui.tui.theme import DARK, LIGHT
 from wstui.tui.widgets.figures import tilde
 from wstui.tui.widgets.keys import Keys
 
-_BOUNCE_S = 0.3
-"""How long a key is held back that has just closed a dialog."""
-
 
 class Shell(App[Outcome]):
     """What every screen shares."""
 
+    BOUNCE_S: ClassVar[float] = 0.3
+    """How long a key is held back that has just closed a dialog."""
     CSS_PATH = "wstui.tcss"
     TITLE = "wstui"
     ENABLE_COMMAND_PALETTE = True
@@ -95,7 +94,7 @@ class Shell(App[Outcome]):
 
     def closed(self) -> None:
         """A dialog has closed: a second press of the key that closed it was not meant for what lies below."""
-        self.deafen(_BOUNCE_S, self._pressed)
+        self.deafen(self.BOUNCE_S, self._pressed)
 
     async def on_event(self, event: events.Event) -> None:
         """Textual's own way, but for keys that come too late."""

@@ -15,12 +15,12 @@ from wstui.tui.runner import Runner
 from wstui.tui.screens.filter import FilterDialog
 from wstui.tui.screens.samples import SamplesDialog
 from wstui.tui.screens.save import SaveDialog
-from wstui.tui.screens.steer import PaceDialog, RampDialog
+from wstui.tui.screens.steer import PaceDialog, RampDialog, SkipDialog, is_last
 from wstui.tui.screens.stop import How, StopDialog
 from wstui.tui.summary import error_lines, summary, write_beside
 from wstui.tui.view import View
 from wstui.tui.widgets.errors import Errors, matches
-from wstui.tui.widgets.figures import clock, count, duration, tilde
+from wstui.tui.widgets.figures import clean, clock, count, duration, tilde
 from wstui.tui.widgets.table import Table
 
 if TYPE_CHECKING:
@@ -129,12 +129,16 @@ class Controls(Screen[None]):
 
     def action_step(self, sign: int) -> None:
         """Ten percent more or fewer clients."""
+        if self._searches():
+            return
         before = self._status.target_clients
         after = max(0, before + sign * max(1, round(before * STEP)))
         self._ramp((after, STEP_S))
 
     def action_ramp(self) -> None:
         """Ask for a number of clients."""
+        if self._searches():
+            return
         self.app.push_screen(RampDialog(self._status), self._ramp)
 
     def _ramp(self, answer: tuple[int, float] | None) -> None:
@@ -147,6 +151,8 @@ class Controls(Screen[None]):
 
     def action_pace(self) -> None:
         """Ask for an interval."""
+        if self._searches():
+            return
         self.app.push_screen(PaceDialog(self._status), self._pace)
 
     def _pace(self, every_s: float | None) -> None:
@@ -166,12 +172,23 @@ class Controls(Screen[None]):
         self.owner.say(f"{count(own.left_behind_clients)} clients of {own.left_behind} lost processes go to those left")
 
     def action_skip(self) -> None:
-        """End the current stage or cooldown."""
+        """End the current stage or cooldown; ask where nothing comes after it."""
         status = self._status
-        stage = next((s.name for s in status.stages if s.current), "")
+        if status.state not in (State.RUNNING, State.PAUSED) or not is_last(status):
+            self._skip()
+            return
+        self.app.push_screen(SkipDialog(status), lambda sure: self._skip() if sure else None)
+
+    def _skip(self) -> None:
+        status = self._status
+        stage = next((clean(s.name) for s in status.stages if s.current), "")
         self.session.skip()
         self.owner.say(
-            "cooldown skipped" if status.state is State.COOLDOWN else f"{stage or 'stage'} ended, the next one begins"
+            "cooldown skipped"
+            if status.state is State.COOLDOWN
+            else f"{stage or 'stage'} ended"
+            if is_last(status)
+            else f"{stage or 'stage'} ended, the next one begins"
         )
 
     def action_stop(self) -> None:
@@ -181,6 +198,13 @@ class Controls(Screen[None]):
     def _stop(self, how: How | None) -> None:
         if how is not None:
             self.owner.stop(how)
+
+    def _searches(self) -> bool:
+        """Whether the load is not the operator's to set; says so."""
+        if self._status.breakpoint is None:
+            return False
+        self.owner.say("a search sets the load by itself: pause it, end it with ], or stop the run", "warning")
+        return True
 
     # view
 

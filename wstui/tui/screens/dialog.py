@@ -63,6 +63,7 @@ class Field(Vertical):
             text, wrong = f"✗ {error}", True
         self._note.update(Content(clean(text)))
         self._note.set_class(wrong, "wrong")
+        self._note.set_class(text.startswith("▲"), "near")
 
     @property
     def text(self) -> str:

@@ -49,8 +49,9 @@ class ExportDialog(Form[Path]):
     def _hint(self, path: Path) -> str:
         if path != self._replace:
             self._replace = None
-        there = "; is there already" if path.exists() else ""
-        return f"{formats.of_file(path).description}; others: {_others(path)}{there}"
+        if path.exists():
+            return f"is there already; {formats.of_file(path).description}"
+        return f"{formats.of_file(path).description}; others: {_others(path)}"
 
     def answer(self, values: dict[str, Any]) -> Path | None:
         """Write it; refuse where that is not possible, and the first time where it replaces a file."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from wstui.execution.status import Status
 from wstui.scenario.quantity import format_duration, parse_duration
 from wstui.tui.amount import parse_clients
+from wstui.tui.screens.confirm import ConfirmDialog
 from wstui.tui.screens.dialog import Field, Form
 from wstui.tui.widgets.figures import count, duration, rate
 
@@ -30,6 +31,8 @@ class RampDialog(Form[tuple[int, float]]):
 
     def _clients_hint(self, clients: int) -> str:
         change = clients - self._status.counters.open
+        if change > 0 and (lacking := shortage(clients, self._status)):
+            return f"▲ {lacking}"
         if not change:
             return f"{count(clients)} are open now"
         return f"{count(abs(change))} {'more' if change > 0 else 'fewer'} than are open now"
@@ -50,6 +53,38 @@ class RampDialog(Form[tuple[int, float]]):
     def answer(self, values: dict[str, int | float]) -> tuple[int, float]:
         """Clients and seconds."""
         return int(values["clients"]), float(values["over"])
+
+
+def shortage(clients: int, status: Status) -> str:
+    """What this box lacks for so many clients, in words; "" where nothing is known to be lacking."""
+    own = status.generator
+    other_files = max(0, own.files - status.counters.open)
+    if 0 < own.ports_limit < clients:
+        return f"more than the {count(own.ports_limit)} local ports of this box: the rest will fail here, not there"
+    if 0 < own.files_limit < clients + other_files:
+        return f"more than the {count(own.files_limit)} open files allowed here: raise the limit with ulimit -n"
+    return ""
+
+
+def is_last(status: Status) -> bool:
+    """Whether nothing of the plan comes after the current stage."""
+    return status.breakpoint is not None or (bool(status.stages) and status.stages[-1].current)
+
+
+class SkipDialog(ConfirmDialog):
+    """Asks before the last stage is ended, because the run ends with it. True when the operator is sure."""
+
+    STEERS = True
+
+    def __init__(self, status: Status) -> None:
+        suite = status.suite
+        stage = next((stage.name for stage in status.stages if stage.current), "stage")
+        question, what = f"End {stage}, the last stage?", "the run"
+        if status.breakpoint is not None:
+            question, what = "End the search here?", "the search"
+        after = " The next one follows." if suite is not None and suite.index + 1 < len(suite.names) else ""
+        text = f"Nothing comes after it: {what} ends, every connection is closed with 1000.{after}"
+        super().__init__(question, text, "End it")
 
 
 class PaceDialog(Form[float]):

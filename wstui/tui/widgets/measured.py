@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wstui.execution.result import Latency, Result
-from wstui.tui.widgets.figures import clean, clip, clock, count, ms, pad, percent, rate, short, size, stamp, wrap
+from wstui.tui.widgets.figures import clean, count, ms, pad, percent, rate, short, size, stamp, wrap
 from wstui.tui.widgets.lines import Line, rule
 
 _STATISTICS = ("count", "mean", "min", "p50", "p90", "p95", "p99", "p999", "max")
@@ -140,18 +140,20 @@ def failure_rows(result: Result, width: int) -> list[Line]:
         span = f"{stamp(failure.first_s)} – {stamp(failure.last_s)}"
         own = " (own)" if failure.local else ""
         room = width - 8 - 17 - len(span) - 2
+        told = clean(failure.message)
+        sample = clean(failure.samples[-1].detail) if failure.samples else ""
+        text: Line = [(pad(told, max(4, room)), "text")]
+        if width >= 110 and sample:
+            message = max(30, room // 2)
+            text = [(pad(told, message), "text"), (pad(sample, room - message), "muted")]
         lines.append(
             [
                 (pad(count(failure.count), 8, right=True), "text"),
                 ("  " + pad(clean(failure.kind) + own, 14) + " ", "bad"),
-                (pad(clean(failure.message), max(4, room)), "text"),
+                *text,
                 (f" {span}", "muted"),
             ]
         )
-        if width >= 110 and failure.samples:
-            sample = failure.samples[-1]
-            told = f"client {sample.client} at {clock(sample.at_s)}: {clean(sample.detail)}"
-            lines.append([(" " * 25 + clip(told, width - 26), "muted")])
     if len(result.failures) > _FAILURES:
         lines.append([(f" and {len(result.failures) - _FAILURES} further kinds", "muted")])
     return lines

@@ -1,0 +1,118 @@
+"""The runs that were kept: listed, compared, opened, run again, exported, deleted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from tests.tui import fake, fake_store
+from tests.tui.driving import shown, until
+from wstui.tui.app import WstuiApp
+from wstui.tui.screens.confirm import ConfirmDialog
+from wstui.tui.screens.dashboard import Dashboard
+from wstui.tui.screens.export import ExportDialog
+from wstui.tui.screens.result import ResultScreen
+from wstui.tui.screens.runs import RunsScreen
+from wstui.tui.screens.start import StartScreen
+
+
+@asynccontextmanager
+async def listed(
+    tmp_path: Path, size: tuple[int, int] = (120, 40)
+) -> AsyncIterator[tuple[WstuiApp, Pilot[Any], fake_store.FakeLaunches, fake_store.FakeRuns]]:
+    """The list of runs, over the start screen."""
+    launches, kept = fake_store.FakeLaunches(), fake_store.FakeRuns()
+    app = WstuiApp(launcher=launches.launcher(kept), presets=tmp_path, clock=lambda: fake.NOW)
+    try:
+        async with app.run_test(size=size) as pilot:
+            await until(lambda: isinstance(app.screen, StartScreen), pilot)
+            await pilot.press("h")
+            await until(lambda: isinstance(app.screen, RunsScreen), pilot)
+            yield app, pilot, launches, kept
+    finally:
+        launches.end()
+
+
+async def test_runs_are_listed_compared_filtered_and_deleted(tmp_path: Path) -> None:
+    async with listed(tmp_path) as (app, pilot, _, kept):
+        assert "failed: p99" in shown(app) and "interrupted" not in shown(app)
+        await pilot.press("down", "down", "space", "up", "space")
+        await until(lambda: "B against A" in shown(app) and "-63 %" in shown(app), pilot)
+        assert "✗ A" in shown(app) and "✓ B" in shown(app)
+        await pilot.press("slash", *"quick", "enter")
+        await until(lambda: "the filter hides 5" in shown(app), pilot)
+        await pilot.press("delete", "right", "enter")
+        await until(lambda: kept.deleted == [3], pilot)
+        await pilot.press("escape")
+        await until(lambda: isinstance(app.screen, StartScreen), pilot)
+
+
+async def test_different_loads_are_warned_of_also_where_they_were_driven_by_hand(tmp_path: Path) -> None:
+    async with listed(tmp_path, (160, 40)) as (app, pilot, _, _):
+        await pilot.press("down", "down", "space", "up", "space")
+        await until(lambda: "A had 14 000 clients, B 12 000: not the same load" in shown(app), pilot)
+        await pilot.press("up", "space")
+        await until(lambda: "✓ A" in shown(app), pilot)
+        assert "not the same load" not in shown(app)
+
+
+async def test_a_run_compares_itself_with_the_one_before_of_its_name(tmp_path: Path) -> None:
+    async with listed(tmp_path, (80, 24)) as (app, pilot, _, _):
+        await pilot.press("end", "c")
+        await pilot.pause()
+        assert "there is no run of medium before this one" in shown(app)
+        await pilot.press("home", "down", "c")
+        await until(lambda: "✗ A" in shown(app) and "-63 %" in shown(app), pilot)
+
+
+async def test_enter_opens_the_result_of_a_run_and_leads_back(tmp_path: Path) -> None:
+    async with listed(tmp_path, (120, 60)) as (app, pilot, _, _):
+        await pilot.press("down", "down", "enter")
+        await until(lambda: isinstance(app.screen, ResultScreen) and "response time" in shown(app), pilot)
+        assert "run 6: checkout-soak, 23 Nov 09:47" in shown(app) and "✗ FAILED" in shown(app)
+        await until(lambda: "against run 4" in shown(app), pilot)
+        await pilot.press("h")
+        await until(lambda: isinstance(app.screen, RunsScreen), pilot)
+        assert len(app.screen_stack) == 3
+
+
+async def test_a_kept_run_is_run_again_after_a_yes_or_says_why_not(tmp_path: Path) -> None:
+    async with listed(tmp_path) as (app, pilot, launches, _):
+        await pilot.press("end", "r")
+        await until(lambda: "cannot be run again: auth.token was not kept: set AUTH_TOKEN" in shown(app), pilot)
+        await pilot.press("home", "r")
+        await until(lambda: isinstance(app.screen, ConfirmDialog), pilot)
+        assert "Run checkout-soak again?" in shown(app) and not launches.launched
+        await pilot.press("right", "enter")
+        await until(lambda: isinstance(app.screen, Dashboard), pilot)
+        assert [name for _, name, _ in launches.launched] == ["checkout-soak"]
+
+
+async def test_a_kept_run_is_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with listed(tmp_path) as (app, pilot, _, _):
+        await pilot.press("down", "x")
+        await until(lambda: isinstance(app.screen, ExportDialog), pilot)
+        app.screen.query_one(Input).value = "seven.json"
+        await pilot.press("enter")
+        await until(lambda: isinstance(app.screen, RunsScreen), pilot)
+    written = json.loads((tmp_path / "seven.json").read_text())
+    assert written["started"] == "2025-11-23T11:02:00+00:00" and len(written["timeline"]) == 240
+
+
+async def test_a_store_that_cannot_be_read_is_said_and_ends_nothing(tmp_path: Path) -> None:
+    async with listed(tmp_path) as (app, pilot, _, kept):
+
+        def broken(limit: int) -> list[object]:
+            raise OSError("the store is damaged: move it away")
+
+        kept.newest = broken  # type: ignore[method-assign]
+        await pilot.press("escape", "h")
+        await until(lambda: "the store is damaged: move it away" in shown(app), pilot)
