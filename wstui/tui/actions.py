@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from textual.app import App, SystemCommand
@@ -18,10 +18,11 @@ from wstui.tui.screens.runs import RunsScreen, RunTable
 from wstui.tui.screens.start import StartScreen
 from wstui.tui.screens.stop import StopDialog
 from wstui.tui.widgets.errors import Errors
+from wstui.tui.widgets.presets import PresetTable
 from wstui.tui.widgets.table import Table
 
 OWNERS: tuple[type[DOMNode], ...] = (
-    Controls, Table, Errors, Dialog, StopDialog, ResultScreen, StartScreen, Editor, RunsScreen, RunTable,
+    Controls, Table, Errors, Dialog, StopDialog, ResultScreen, StartScreen, PresetTable, Editor, RunsScreen, RunTable,
 )  # fmt: skip
 """Every class that declares keys, but the application."""
 _KEY_NAMES = {"enter": "enter", "ctrl+q": "q", "ctrl+p": "ctrl+p"}
@@ -37,6 +38,17 @@ def bindings_of(owners: Iterable[type[DOMNode]]) -> Iterator[Binding]:
 def ids_of(owners: Iterable[type[DOMNode]]) -> frozenset[str]:
     """The ids of keys that can be remapped."""
     return frozenset(binding.id for binding in bindings_of(owners) if binding.id)
+
+
+def clashes(keys: Mapping[str, str], owners: Iterable[type[DOMNode]]) -> Iterator[str]:
+    """In words, each key of an operator's own that is taken by something else in the same place."""
+    for owner in owners:
+        taken: dict[str, str] = {}
+        for binding in bindings_of([owner]):
+            for pressed in keys.get(binding.id or "", binding.key).split(","):
+                other = taken.setdefault(pressed.strip(), binding.id or "")
+                if other != binding.id and (binding.id in keys or other in keys):
+                    yield f'your keys clash: "{pressed}" is both {other} and {binding.id}'
 
 
 def key_shown(app: App[Any], binding: Binding) -> str:

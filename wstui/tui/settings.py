@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from textual.keys import Keys, key_to_character
+from textual.keys import KEY_NAME_REPLACEMENTS, Keys, key_to_character
 
 from wstui.scenario.errors import Problem, nearest, quote
 
 _MODIFIERS = re.compile(r"(ctrl|alt|shift|super|meta|hyper)\+")
-_NAMED = frozenset(key.value for key in Keys)
+_NAMED = frozenset(key.value for key in Keys) | frozenset(KEY_NAME_REPLACEMENTS.values())
 
 
 @dataclass(frozen=True, slots=True)

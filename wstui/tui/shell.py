@@ -9,11 +9,10 @@ from typing import ClassVar
 
 from textual import events
 from textual.app import App, SystemCommand
-from textual.binding import Binding, BindingType
-from textual.dom import DOMNode
+from textual.binding import BindingType
 from textual.screen import Screen
 
-from wstui.tui.actions import OWNERS, commands, ids_of, key_shown
+from wstui.tui.actions import OWNERS, clashes, commands, ids_of, key_shown
 from wstui.tui.keymap import key
 from wstui.tui.screens.help import HelpDialog
 from wstui.tui.session import Outcome
@@ -47,7 +46,6 @@ class Shell(App[Outcome]):
         self._settings = settings
         self._pressed = ""  # the key pressed last
         self._deaf: tuple[str, float] = ("", 0.0)
-        self._clashes: set[str] = set()
         self.register_theme(DARK)
         self.register_theme(LIGHT)
         keys = dict(keymap or {})
@@ -55,6 +53,7 @@ class Shell(App[Outcome]):
             own = read_settings(settings, ids_of((*OWNERS, Shell)), self.available_themes)
             self.notice = str(own.problems[0]) if own.problems else ""
             theme, keys = own.theme or theme, {**own.keys, **keys}
+        self.notice = self.notice or next(clashes(keys, (*OWNERS, Shell)), "")
         self.theme = theme
         if keys:
             self.set_keymap(keys)
@@ -108,10 +107,3 @@ class Shell(App[Outcome]):
         if not late:
             self._deaf, self._pressed = ("", 0.0), pressed
         return late
-
-    def handle_bindings_clash(self, clashed_bindings: set[Binding], node: DOMNode) -> None:
-        """Keys of one's own can take those of others."""
-        names = " and ".join(sorted(binding.id or binding.action for binding in clashed_bindings))
-        if names not in self._clashes:
-            self._clashes.add(names)
-            self.say(f"your keys clash: {names}", "warning")
