@@ -22,6 +22,7 @@ from wstui.tui.screens.result import ResultScreen
 from wstui.tui.screens.runs import RunsScreen
 from wstui.tui.screens.stop import StopDialog
 from wstui.tui.session import Launcher
+from wstui.tui.widgets.page import Page
 
 
 @asynccontextmanager
@@ -34,7 +35,7 @@ async def ended(
     async with running(outcome=outcome, size=size, launcher=launcher, **options) as (app, pilot, session):
         session.ended.set()
         await until(lambda: isinstance(app.screen, ResultScreen), pilot)
-        await until(lambda: app.screen.size.height > 1 and "reports" in rows(app), pilot)
+        await until(lambda: "reports" in rows(app), pilot)
         try:
             yield app, pilot, launches
         finally:
@@ -43,8 +44,7 @@ async def ended(
 
 def rows(app: WstuiApp) -> str:
     """The whole page, also what is scrolled away."""
-    page = app.screen.query_one("Page")
-    return "\n".join("".join(text for text, _ in line) for line in page.rows(118))  # type: ignore[attr-defined]
+    return "\n".join("".join(text for text, _ in line) for page in app.screen.query(Page) for line in page.rows(118))
 
 
 async def test_the_verdict_comes_first_and_the_dashboard_stays_reachable() -> None:
@@ -240,7 +240,7 @@ async def test_a_search_shows_latency_against_load_and_each_step() -> None:
         for part in ("latency ms against clients", "limit 250", "holds 3,250 clients, breaks on response.p99 at 3,500",
                      "✓ holds        3 250", "✗ breaks       4 000"):  # fmt: skip
             assert part in text, part
-        spots = [char for line in app.screen.query_one("Page").rows(118) for char, meaning in line  # type: ignore[attr-defined]
+        spots = [char for line in app.screen.query_one(Page).rows(118) for char, meaning in line  # type: ignore[attr-defined]
                  if meaning in ("strong-ok", "strong-bad") and char in "✓✗"]  # fmt: skip
         assert spots.count("✓") >= 5 and spots.count("✗") >= 2
         await pilot.press("escape")

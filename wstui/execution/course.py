@@ -135,6 +135,7 @@ class Course:
 
     def lead(self, to: int, over_s: float) -> None:
         """Lead the number of clients to `to` within `over_s` seconds."""
+        self.advance()  # a stage that is over has ended before
         self._lead(to, over_s, by_operator=True)
 
     def catch_up(self) -> list[Command]:
@@ -157,9 +158,10 @@ class Course:
         self._fleet.send(Pace(round(every_s * NS)))
 
     def _lead(self, to: int, over_s: float, *, by_operator: bool) -> None:
-        now_ns = self.plan_ns
+        # A stage's own ramp begins with the stage, however late that is noticed: it then ends with it too.
+        begun_ns = self.plan_ns if by_operator else round(self.plan.begun_s * NS)
         self._turn(to, over_s, by_operator=by_operator)
-        self._line = RampLine(now_ns, self._line.wanted(now_ns), to, round(over_s * NS))
+        self._line = RampLine(begun_ns, self._line.wanted(begun_ns), to, round(over_s * NS))
         self.target_clients = to
         self._fleet.send(Ramp(to, round(over_s * NS)))
 
