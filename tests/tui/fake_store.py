@@ -56,7 +56,7 @@ def kept_result(
         plain,
         started=started,
         duration_s=240.0,
-        connections=msgspec.structs.replace(plain.connections, ready=clients, attempted=clients + 7),
+        connections=msgspec.structs.replace(plain.connections, ready=clients, attempted=clients + 21),
         messages=messages,
         latency_ms=msgspec.structs.replace(plain.latency_ms, response=response),
         timeline=rows,
