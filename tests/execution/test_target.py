@@ -67,6 +67,16 @@ def test_memory_growth_is_told_of_a_steady_load_only() -> None:
     assert (seen.memory_first_mib, seen.memory_last_mib) == (50, 60)
 
 
+def test_a_short_look_makes_no_leak_of_an_allocator_that_takes_a_page() -> None:
+    told = Told()
+    for step in range(10):
+        told.poll(mib=40 + 0.05 * step)
+    assert told.watch.growth == 0
+    for step in range(10, 30):
+        told.poll(mib=40 + 0.05 * step)
+    assert told.watch.growth == pytest.approx(36)
+
+
 def test_a_gate_closes_at_once_when_the_target_says_so_itself() -> None:
     told = Told(gate=True)
     told.poll()

@@ -65,8 +65,10 @@ async def test_a_preset_fails_on_the_defect_that_it_looks_for_and_on_nothing_els
         flags["every"] = "300ms"
     async with DemoTarget(None, defect.server, defect.publisher) as target:
         result = await against(target, defect.preset, **flags)
-    assert broken(result) == defect.broken, result.verdict.reason
-    assert not result.passed
+    seen = broken(result)
+    if "connections.dropped" in defect.broken:  # a message may have been on its way to who was dropped
+        seen.discard("messages.timed_out")
+    assert seen == defect.broken and not result.passed, result.verdict.reason
 
 
 @pytest.mark.parametrize("preset", ["quick", "medium", "stress"])

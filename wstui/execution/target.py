@@ -23,6 +23,8 @@ DELIVERED_SHARE = 0.02
 STEADY_SHARE = 0.05
 STEADY_LEAST = 4
 STEADY_LEAST_S = 10.0
+NOISE_MIB = 1.0
+"""Memory that rises or falls by less than this in all is not told from the habits of an allocator: it does not grow."""
 _MIB = 2**20
 
 
@@ -188,7 +190,10 @@ def growth(polls: Sequence[Poll]) -> float | None:
     if len(steady) < STEADY_LEAST or steady[-1].seen.at_s - steady[0].seen.at_s < STEADY_LEAST_S:
         return None
     slope = theil_sen([(poll.seen.at_s, (poll.claims.resident or 0.0) / _MIB) for poll in steady])
-    return None if slope is None else slope * 3600
+    if slope is None:
+        return None
+    changed = slope * (steady[-1].seen.at_s - steady[0].seen.at_s)
+    return slope * 3600 if abs(changed) >= NOISE_MIB else 0.0
 
 
 def _same_load(before: Poll, now: Poll) -> bool:
