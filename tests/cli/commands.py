@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import psutil
 
@@ -14,7 +15,7 @@ WAIT_S = 30.0
 
 
 def start(
-    *arguments: str, environ: Mapping[str, str] | None = None, new_session: bool = False
+    *arguments: str, environ: Mapping[str, str] | None = None, new_session: bool = False, cwd: Path | None = None
 ) -> subprocess.Popen[str]:
     """`wstui ARGUMENTS` in the background; its streams are pipes. In a session of its own it can be killed whole."""
     return subprocess.Popen(
@@ -25,12 +26,13 @@ def start(
         text=True,
         env={**os.environ, "COLUMNS": "200", **(environ or {})},
         start_new_session=new_session,
+        cwd=cwd,
     )
 
 
-def call(*arguments: str, environ: Mapping[str, str] | None = None) -> tuple[int, str, str]:
+def call(*arguments: str, environ: Mapping[str, str] | None = None, cwd: Path | None = None) -> tuple[int, str, str]:
     """`wstui ARGUMENTS` to its end: exit status, stdout, stderr."""
-    process = start(*arguments, environ=environ)
+    process = start(*arguments, environ=environ, cwd=cwd)
     out, err = process.communicate(timeout=WAIT_S * 2)
     return process.returncode, out, err
 

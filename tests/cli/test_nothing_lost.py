@@ -13,18 +13,33 @@ import msgspec
 import pytest
 
 from tests.cli.commands import call, start
+from tests.execution.running import scenario
 from tests.report.disk import small_disk
 from tests.servers.server import Server
+from wstui.cli.launching import Launched
 from wstui.execution.result import Result
+from wstui.execution.suite import SuiteRun
 from wstui.report.store import Store
 
-LOAD = ("--clients", "10", "--ramp", "200ms", "--every", "100ms", "--health", "off", "--no-probe", "--no-thresholds")
+LOAD = (
+    "--clients",
+    "10",
+    "--ramp",
+    "200ms",
+    "--every",
+    "100ms",
+    "--health",
+    "off",
+    "--no-probe",
+    "--no-thresholds",
+    "--allow-limited",
+)
 
 
-async def run(url: str, *arguments: str, hold: str = "500ms", **environ: str) -> tuple[int, str, str]:
-    return await asyncio.to_thread(
-        call, "run", "quick", "--url", url, *LOAD, "--hold", hold, *arguments, environ={"COLUMNS": "200", **environ}
-    )
+async def run(url: str, folder: Path, *arguments: str) -> tuple[int, str, str]:
+    """`wstui run` for a moment, in a folder of its own."""
+    given = ("run", "quick", "--url", url, *LOAD, "--hold", "500ms", *arguments)
+    return await asyncio.to_thread(call, *given, environ={"HOME": str(folder), "TMPDIR": str(folder)}, cwd=folder)
 
 
 async def test_on_a_full_disk_the_result_is_saved_elsewhere_and_no_file_is_claimed(tmp_path: Path) -> None:
@@ -33,20 +48,30 @@ async def test_on_a_full_disk_the_result_is_saved_elsewhere_and_no_file_is_claim
     with small_disk(tmp_path / "disk", "64k") as disk:
         async with Server() as server:
             disk.fill()
-            status, out, err = await run(
-                server.url,
-                *("--store", str(disk.path / "runs.db"), "--html", str(disk.path / "report.html")),
-                TMPDIR=str(elsewhere),
-                HOME=str(elsewhere),
-            )
+            places = ("--store", str(disk.path / "runs.db"), "--html", str(disk.path / "report.html"))
+            status, out, err = await run(server.url, elsewhere, *places)
     assert status == 2 and "Traceback" not in err
     assert "html report" not in out and "the html report was not written" in err
     assert "the disk is full; make room" in err and "kept as run" not in out
-    (saved,) = [*Path.cwd().glob("wstui-quick-*.json"), *elsewhere.glob("wstui-quick-*.json")]
+    (saved,) = elsewhere.glob("wstui-quick-*.json")
     assert str(saved) in err
     result = msgspec.json.decode(saved.read_bytes(), type=Result)
-    saved.unlink()
     assert result.connections.ready == 10
+
+
+async def test_a_run_that_the_terminal_ui_began_is_saved_elsewhere_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    damaged = tmp_path / "runs.db"
+    damaged.write_bytes(b"no database at all, just text" * 100)
+    troubles: list[str] = []
+    async with Server() as server:
+        suite = SuiteRun([scenario(server.url, hold=0.3)])
+        result = await asyncio.to_thread(Launched(suite, {"store_path": str(damaged)}, troubles).execute)
+    (saved,) = tmp_path.glob("wstui-test-*.json")
+    assert msgspec.json.decode(saved.read_bytes(), type=Result) == result
+    assert len(troubles) == 2 and "is damaged" in troubles[0] and str(saved) in troubles[1]
 
 
 async def test_two_outputs_with_one_name_are_refused_before_the_run(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from markdown_it import MarkdownIt
 
-from tests.report.example import EVERY, HOSTILE, aborted, broken, empty, good, hostile, limited
+from tests.report.example import EVERY, HOSTILE, aborted, broken, empty, good, hostile, limited, suite
 from wstui.report import formats, markdown, schema
 
 VALIDATOR = Draft202012Validator(schema.generate())
@@ -52,6 +52,13 @@ def test_the_schema_in_the_package_is_current() -> None:
 def test_every_result_validates_against_the_schema(name: str) -> None:
     document = json.loads(formats.named("json").render(EVERY[name]), parse_constant=pytest.fail)
     VALIDATOR.validate(document)
+
+
+def test_the_json_report_holds_the_findings_of_each_run() -> None:
+    (first, second) = json.loads(formats.named("json").render(suite()))["runs"]
+    assert first["findings"] == []
+    assert [finding["cause"] for finding in second["findings"]][:2] == ["rate limit", "latency"]
+    assert {"text", "evidence", "next_step", "began_s", "stages"} < set(second["findings"][0])
 
 
 def test_the_schema_rejects_what_is_not_a_result() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from wstui.cli.followers import Followers
+from wstui.cli.reports import FLAGS, saved_elsewhere
 from wstui.cli.rerun import scenario_of
 from wstui.execution.probe import probe
 from wstui.execution.result import Result, SuiteResult
@@ -25,21 +26,16 @@ from wstui.tui.session import Launcher
 from wstui.tui.widgets.figures import tilde
 
 DEMO_PRESET = "quick"
-_REPORTS = {
-    "json": "json_file",
-    "csv": "csv_file",
-    "markdown": "markdown_file",
-    "junit": "junit_file",
-    "html": "html_file",
-}
 
 
 class Launched:
     """A suite that is kept in the store while it runs: what the terminal watches and steers."""
 
-    def __init__(self, suite: SuiteRun, options: dict[str, Any]) -> None:
+    def __init__(self, suite: SuiteRun, options: dict[str, Any], troubles: list[str]) -> None:
+        """`troubles` hears what goes wrong with keeping the run: it has no place on a screen that shows one."""
         self.suite = suite
         self._options = options
+        self._troubles = troubles
 
     @property
     def status(self) -> Status:
@@ -83,13 +79,14 @@ class Launched:
         return asyncio.run(self._carry_out())
 
     async def _carry_out(self) -> Result | SuiteResult:
-        # What the followers have to say has no place on a screen that shows a run.
-        followers = Followers(self, self._options, lambda problem: None)
+        followers = Followers(self, self._options, self._troubles.append)
         result = None
         try:
             result = await self.suite.run()
         finally:
-            await asyncio.to_thread(followers.close, result, io.StringIO())
+            kept = await asyncio.to_thread(followers.close, result, io.StringIO())
+            if result is not None and kept is False:
+                self._troubles.append(saved_elsewhere(result))
         return result
 
 
@@ -115,8 +112,8 @@ class LaunchedPresets(Launched):
 class LaunchedDemo(Launched):
     """The preset `quick` against NATS, server and publisher that are started for it and end with it."""
 
-    def __init__(self, options: dict[str, Any]) -> None:
-        super().__init__(_demo_suite("ws://127.0.0.1:1/ws", "none yet"), options)
+    def __init__(self, options: dict[str, Any], troubles: list[str]) -> None:
+        super().__init__(_demo_suite("ws://127.0.0.1:1/ws", "none yet"), options, troubles)
         self._ended = False
 
     def drain(self) -> None:
@@ -197,13 +194,16 @@ class KeptRuns:
         return tilde(self._path or default_path())
 
 
-def launcher(options: dict[str, Any]) -> Launcher:
-    """All of it, with the options of the command where they say how runs are kept."""
+def launcher(options: dict[str, Any], troubles: list[str]) -> Launcher:
+    """All of it, with the options of the command where they say how runs are kept.
+
+    `troubles` hears what is to be said when the terminal is given back.
+    """
     keeping = {name: options.get(name) for name in ("store_path", "no_store", "log_level")}
     path = options.get("store_path")
 
     def launch(scenarios: Sequence[Scenario], name: str, cooldown_s: float) -> LaunchedPresets:
-        return LaunchedPresets(SuiteRun(scenarios, name=name, cooldown_s=cooldown_s), keeping)
+        return LaunchedPresets(SuiteRun(scenarios, name=name, cooldown_s=cooldown_s), keeping, troubles)
 
     def check(scenario: Scenario) -> Sequence[str]:
         seen = asyncio.run(probe(scenario))
@@ -212,8 +212,8 @@ def launcher(options: dict[str, Any]) -> Launcher:
 
     return Launcher(
         launch,
-        demo=lambda: LaunchedDemo(keeping),
+        demo=lambda: LaunchedDemo(keeping, troubles),
         check=check,
         runs=None if options.get("no_store") else KeptRuns(Path(path) if path else None),
-        reports={form: str(file) for form, flag in _REPORTS.items() if (file := options.get(flag))},
+        reports={form: str(file) for form, flag in FLAGS.items() if (file := options.get(flag))},
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wstui.cli.exits import BROKEN, UNREACHABLE, USAGE, fail
-from wstui.cli.followers import STDOUT, Followers
+from wstui.cli.followers import STDOUT, Followers, warn
 from wstui.cli.options import output_options, scenario_options
 from wstui.cli.prepare import prepare
 from wstui.cli.reports import Reports
@@ -52,7 +52,12 @@ def _operate(suite: SuiteRun | None, options: dict[str, Any]) -> Outcome:
     # Some shells export the size that the terminal had once; the screen must follow the one it has now.
     for name in ("COLUMNS", "LINES"):
         os.environ.pop(name, None)
-    return operate(suite, launcher=launcher(options))
+    troubles: list[str] = []
+    try:
+        return operate(suite, launcher=launcher(options, troubles))
+    finally:
+        for trouble in dict.fromkeys(troubles):
+            warn(trouble)
 
 
 def _tell(outcome: Outcome, reports: Reports, options: dict[str, Any]) -> int:

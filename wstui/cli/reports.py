@@ -20,13 +20,14 @@ from wstui.report.console import print_summary
 from wstui.report.file import NotWritable, prove_writable, write
 from wstui.report.wording import name_of
 
-_FLAGS = {
+FLAGS = {
     "json": "json_file",
     "csv": "csv_file",
     "markdown": "markdown_file",
     "junit": "junit_file",
     "html": "html_file",
 }
+"""The option of each report that can be asked for."""
 
 
 class Reports:
@@ -34,7 +35,7 @@ class Reports:
 
     def __init__(self, options: dict[str, Any]) -> None:
         """Ends the process when one could not be written, or two would go to the same place."""
-        self._files: dict[str, str] = {name: options[key] for name, key in _FLAGS.items() if options.get(key)}
+        self._files: dict[str, str] = {name: options[key] for name, key in FLAGS.items() if options.get(key)}
         self._lost: list[str] = []
         _keep_apart({**self._files, "events": options.get("events"), "store": options.get("store_path")})
         self.to_stdout = STDOUT in (*self._files.values(), options.get("events"))
@@ -72,17 +73,20 @@ class Reports:
         `kept` is whether the run store does, None where it was not to.
         """
         asked = kept is False or bool(self._lost)
-        if kept or not asked or ("json" in self._files and "json" not in self._lost):
-            return
-        name = re.sub(r"[^\w.-]+", "-", name_of(result))[:60]
-        moment = re.sub(r"[^\dT]", "", result.started.partition(".")[0])
-        for folder in (Path.cwd(), Path(tempfile.gettempdir()), Path.home(), Path("/dev/shm")):
-            path = folder / f"wstui-{name}-{moment}.json"
-            with contextlib.suppress(NotWritable, OSError):
-                write(path, result.to_json() + "\n")
-                warn(f"the result is saved as {path}: `wstui runs export {path} FILE` makes any report of it")
-                return
-        warn("the result could not be saved anywhere: what is printed is all that is left of it")
+        if not kept and asked and not ("json" in self._files and "json" not in self._lost):
+            warn(saved_elsewhere(result))
+
+
+def saved_elsewhere(result: Result | SuiteResult) -> str:
+    """Save a result where there is room for it; says where that was."""
+    name = re.sub(r"[^\w.-]+", "-", name_of(result))[:60]
+    moment = re.sub(r"[^\dT]", "", result.started.partition(".")[0])
+    for folder in (Path.cwd(), Path(tempfile.gettempdir()), Path.home(), Path("/dev/shm")):
+        path = folder / f"wstui-{name}-{moment}.json"
+        with contextlib.suppress(NotWritable, OSError):
+            write(path, formats.named("json").render(result))
+            return f"the result is saved as {path}: `wstui runs export {path} FILE` makes any report of it"
+    return "the result could not be saved anywhere: what is printed is all that is left of it"
 
 
 def _keep_apart(places: dict[str, str | None]) -> None:

@@ -13,7 +13,7 @@ import msgspec
 from wstui.cli.comparing import compare_
 from wstui.cli.exits import USAGE, fail
 from wstui.cli.kept import is_file, opened, whole
-from wstui.report import figures, formats
+from wstui.report import figures, formats, json_file
 from wstui.report.columns import table
 from wstui.report.compare import without_data
 from wstui.report.console import print_summary
@@ -83,7 +83,7 @@ def list_(path: Path | None, name: str, limit: int, as_json: bool) -> None:
 def show(path: Path | None, reference: str, as_json: bool, suite: bool) -> None:
     """Show a run's summary. ID may also be a JSON result."""
     if as_json:
-        click.echo(whole(path, reference, suite=suite).to_json())
+        click.echo(json_file.render(whole(path, reference, suite=suite)), nl=False)
     elif suite or is_file(reference):
         print_summary(whole(path, reference, suite=suite), sys.stdout)
     else:

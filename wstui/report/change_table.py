@@ -62,7 +62,8 @@ def _remarks(comparison: Comparison, width: int, paint: Paint, *, named: bool = 
 
 def _note(changes: Sequence[Change], width: int, paint: Paint) -> list[str]:
     note = (
-        f"better and worse (✓ and ✗): p < {ALPHA:g}, judged by the noise within these runs. "
+        f"better and worse (✓ and ✗): p < {ALPHA:g}, judged by the noise within these runs: latencies and rates by a "
+        "rank test on batches of seconds (Mann and Whitney 1947), shares by Fisher's or the z test, Holm-corrected. "
         "The noise between runs is not in it: repeat a run to see that."
     )
     if any(judgement(change) == "not tested" for change in changes):

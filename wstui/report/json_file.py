@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from wstui.execution.result import SCHEMA, Result, SuiteResult
-from wstui.report.wording import name_of, shown
+from wstui.report.findings import findings
+from wstui.report.wording import name_of, runs_of, shown
 
 
 class NotAResult(Exception):
@@ -16,8 +18,12 @@ class NotAResult(Exception):
 
 
 def render(result: Result | SuiteResult) -> str:
-    """The result as JSON text that ends with a newline; a value that does not exist is null."""
-    return result.to_json() + "\n"
+    """The result as JSON text that ends with a newline, with its findings; a value that does not exist is null."""
+    whole = msgspec.to_builtins(result)
+    contents = whole["runs"] if isinstance(result, SuiteResult) else [whole]
+    for run, content in zip(runs_of(result), contents, strict=True):
+        content["findings"] = [asdict(finding) for finding in findings(run)]
+    return msgspec.json.format(msgspec.json.encode(whole)).decode() + "\n"
 
 
 def read(path: str | Path, name: str = "") -> Result:

@@ -14,17 +14,19 @@ import msgspec
 
 from wstui.execution.result import SCHEMA, Result, SuiteResult
 from wstui.measure.timeline import Row
+from wstui.report.finding import Finding
 
 FILE = "result.schema.json"
 
 
 def generate() -> dict[str, Any]:
     """The schema of `Result` and `SuiteResult` (JSON Schema 2020-12)."""
-    (run, suite, row), definitions = msgspec.json.schema_components(
-        [Result, SuiteResult, Row], ref_template="#/$defs/{name}"
+    (run, suite, row, finding), definitions = msgspec.json.schema_components(
+        [Result, SuiteResult, Row, Finding], ref_template="#/$defs/{name}"
     )
     definitions["Result"]["properties"]["schema"] = {"const": SCHEMA}
     definitions["SuiteResult"]["properties"]["schema"] = {"const": "wstui.suite/1"}
+    definitions["Result"]["properties"]["findings"] = {"type": "array", "items": finding}
     definitions["Result"]["properties"]["timeline"] = {"type": "array", "items": row}
     for name in ("Result", "SuiteResult"):
         definitions[name]["required"].append("schema")
