@@ -14,15 +14,20 @@ import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
+import jwt
 import psutil
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.odin.target import SECRET, WAIT_S, pinged, receive, until
+from tests.odin.test_security import forged
 from wstui.odin.broker import BrokerNotFound
 from wstui.odin.demo import DemoTarget
 from wstui.odin.process import ChildProcess, ProcessFailed
@@ -270,3 +275,31 @@ async def test_the_publisher_is_ready_when_it_is_connected_and_ends_cleanly(nats
         assert process.returncode == 0
         assert "ended" in errors
         assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+async def test_a_public_key_lets_in_what_its_private_key_has_signed_and_nothing_else(
+    workers: str, tmp_path: Path
+) -> None:
+    keys = {"RS256": rsa.generate_private_key(65537, 2048), "ES256": ec.generate_private_key(ec.SECP256R1())}
+    claims = {"userId": "ann", "exp": 1 << 40}
+    for algorithm, key in keys.items():
+        spki = serialization.PublicFormat.SubjectPublicKeyInfo
+        pem = key.public_key().public_bytes(serialization.Encoding.PEM, spki)
+        (tmp_path / algorithm).write_bytes(pem)
+        options = ("--port", "0", "--workers", workers, "--public-key", str(tmp_path / algorithm))
+        with running("server", *options, NATS_URL="") as (_, url):
+            good = jwt.encode(claims, key, algorithm=algorithm)  # type: ignore[arg-type]
+            async with connect(f"{url}?token={good}", compression=None) as ws:
+                assert (await receive(ws))["type"] == "connection:established"
+            other = "ES256" if algorithm == "RS256" else "RS256"
+            for bad in (
+                jwt.encode(claims, keys[other], algorithm=other),  # type: ignore[arg-type]
+                jwt.encode(claims | {"nbf": 1 << 39}, key, algorithm=algorithm),  # type: ignore[arg-type]
+                forged({"alg": "HS256"}, pem),
+                forged({"alg": "none"}, b""),
+                sign("ann", SECRET),
+            ):
+                with pytest.raises(InvalidStatus) as refusal:
+                    await connect(f"{url}?token={bad}", compression=None)
+                assert refusal.value.response.status_code == 401
