@@ -101,12 +101,22 @@ def test_a_gate_bears_a_bad_moment_and_not_a_bad_stretch(state: str) -> None:
 
 def test_connections_that_are_not_there_are_marked_once() -> None:
     told = Told()
-    for claimed in (100, 140, 100, 140, 140, 141):
+    for claimed in (100, 140, 100, 140, 140, 141, 140):
         told.poll(claimed=claimed)
     assert told.marks == ["the target claims 140 connections, clients hold 100"]
     seen = told.watch.summary()
     assert seen is not None
     assert (seen.connections_claimed, seen.connections_open) == (141, 100)
+
+
+def test_connections_that_end_during_the_last_poll_are_no_difference() -> None:
+    told = Told()
+    for _ in range(3):
+        told.poll(claimed=100)
+    told.poll(claimed=0)  # they have left, and the clients' own counts are not there yet
+    told.poll(clients=0, claimed=0)
+    seen = told.watch.summary()
+    assert seen is not None and (seen.connections_claimed, seen.connections_open) == (100, 100)
 
 
 def test_connections_are_not_compared_while_clients_come() -> None:
@@ -169,6 +179,7 @@ async def test_a_server_whose_counters_lie_is_caught_and_an_honest_one_is_not() 
     honest, lying = found[()], found[("lie",)]
     assert honest.target is not None and honest.target.differences == []
     assert honest.target.delivered_claimed == pytest.approx(honest.target.delivered_received, rel=0.02, abs=50)
+    assert "20 connections claimed, 20 held" in summary(honest) and "deliveries claimed, " in summary(honest)
     assert lying.target is not None
     assert any("deliveries" in text for text in lying.target.differences), lying.target
     assert "the target claims -1 connections, clients hold 20" in lying.target.differences

@@ -71,6 +71,7 @@ class TargetWatch:
         self._phantoms = 0  # polls in a row
         self._differences: dict[str, str] = {}
         self._worst: Poll | None = None
+        self._steady: Poll | None = None  # the last one, where nobody came or left since the one before
         self.growth: float | None = None
         """MiB an hour by which the target's memory grows under a steady load, None while that is not known."""
 
@@ -148,9 +149,12 @@ class TargetWatch:
         claimed, ours = poll.claims.connections, poll.seen.open
         before = self._polls[-2] if len(self._polls) > 1 else None
         if claimed is None or before is None or not _same_load(before, poll):
+            self._steady = None
             return  # while clients come and go, the two counts are of different moments
-        if self._worst is None or _apart(poll) > _apart(self._worst):
-            self._worst = poll
+        # What clients do just now is known a little later: a poll counts when the next one finds them as they were.
+        if self._steady is not None and (self._worst is None or _apart(self._steady) > _apart(self._worst)):
+            self._worst = self._steady
+        self._steady = poll
         # Once may be a matter of when each side was asked.
         self._phantoms = self._phantoms + 1 if is_phantom(claimed, ours) else 0
         if self._phantoms == 2:

@@ -248,8 +248,12 @@ def target(run: Result, width: int, paint: Paint) -> list[str]:
         facts.append(f"memory {first} → {last} MiB")
     if seen.memory_growth_mib_per_hour is not None:
         facts.append(f"growth {figures.limit_figure(seen.memory_growth_mib_per_hour, 'MiB/h')} under steady load")
+    if seen.connections_claimed is not None:
+        claimed, held = figures.count(seen.connections_claimed), figures.count(seen.connections_open)
+        facts.append(f"{claimed} connections claimed, {held} held")
     if seen.delivered_claimed is not None:
-        facts.append(f"{figures.count(seen.delivered_claimed)} deliveries claimed")
+        claimed, received = figures.count(seen.delivered_claimed), figures.count(seen.delivered_received)
+        facts.append(f"{claimed} deliveries claimed, {received} received")
     lines = flow(facts, width=width)
     for difference in seen.differences:
         told = wrap(shown(difference), width=width, indent="    ", first="  ▲ ")

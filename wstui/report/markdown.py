@@ -201,9 +201,11 @@ def _target(run: Result) -> list[str]:
         f"{figures.count(seen.troubled)} of {figures.count(seen.polls)}",
         " → ".join(figures.significant(value, 3) for value in memory),
         figures.limit_figure(seen.memory_growth_mib_per_hour, "MiB/h"),
-        figures.count(seen.delivered_claimed),
+        f"{figures.count(seen.connections_claimed)} / {figures.count(seen.connections_open)}",
+        f"{figures.count(seen.delivered_claimed)} / {figures.count(seen.delivered_received)}",
     ]
-    head = ["state", "polls in trouble", "memory (MiB)", "growth", "deliveries claimed"]
+    connections, deliveries = "connections claimed / held", "deliveries claimed / received"
+    head = ["state", "polls in trouble", "memory (MiB)", "growth", connections, deliveries]
     lines = table(head, [row])
     return [*lines, "", *(f"- ▲ {plain(text)}" for text in seen.differences)] if seen.differences else lines
 
