@@ -10,7 +10,9 @@ import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
+import jwt
 import psutil
 import pytest
 
@@ -24,6 +26,8 @@ from wstui.execution.preflight import preflight
 from wstui.execution.result import Result
 from wstui.execution.run import Run
 from wstui.fleet.transport import FleetError
+from wstui.odin.demo import DemoTarget
+from wstui.scenario.model import Auth, Messages, Scenario
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
 
@@ -65,9 +69,9 @@ class Going:
 
 
 @contextlib.asynccontextmanager
-async def going(server: Server, *hosts: str, pings: int = 20) -> AsyncIterator[Going]:
+async def going(server: Server, *hosts: str, pings: int = 20, scenario: Scenario | None = None) -> AsyncIterator[Going]:
     """A run with 20 clients that are all there; afterwards none of its processes is."""
-    run = Run(on_boxes(server.url, *(hosts or ("box1", "box2"))))
+    run = Run(scenario or on_boxes(server.url, *(hosts or ("box1", "box2"))))
     running = asyncio.create_task(run.execute())
     await until(lambda: running.done() or (run.status.counters.open == 20 and server.messages["ping"] > pings), 30)
     assert not running.done(), running.result()
@@ -284,3 +288,43 @@ async def test_a_target_that_only_the_boxes_reach_is_no_obstacle() -> None:
     found = {check.name: check async for check in preflight([made])}
     assert found["client"].mark is Mark.WARN and found["client"].text.startswith("from this machine: ")
     assert found["box1 target"].mark is Mark.FAIL and "can't be reached from there" in found["box1 target"].text
+
+
+async def test_every_client_is_there_once_across_boxes_and_comes_back_as_itself() -> None:
+    async with Server() as server:
+        made = on_boxes(server.url, "box1", "box2")
+        auth = Auth(kind="jwt", secret="a secret that is long enough to sign with")  # type: ignore[arg-type]
+        async with going(server, scenario=made.model_copy(update={"auth": auth})) as it:
+            (shard,) = (process for process in it.of("box2") if process in it.shard)
+            before = [user(path) for path in server.paths]
+            assert sorted(before) == sorted(f"wstui-{number}" for number in range(20))
+            shard.kill()
+            await until(lambda: it.run.status.generator.left_behind == 1, 5)
+            it.run.redistribute()
+            await until(lambda: it.run.status.counters.open == 20)
+            it.shard = family()["shard"]
+            again = [user(path) for path in server.paths[20:]]
+            assert sorted(again) == sorted(f"wstui-{number}" for number in range(1, 20, 2))
+
+
+def user(path: bytes) -> str:
+    token = parse_qs(urlsplit(path.decode()).query)["token"][0]
+    return str(jwt.decode(token, options={"verify_signature": False})["userId"])
+
+
+async def test_fan_out_is_complete_across_boxes_and_its_spread_is_that_on_each() -> None:
+    options = ("--rate", "60", "--speed", "0.001")
+    async with DemoTarget(publisher_options=options) as target:
+        made = on_boxes(target.ws_url, "box1", "box2", hold=3.0)
+        listening = made.model_copy(
+            update={
+                "auth": Auth(kind="token", token=target.token),  # type: ignore[arg-type]
+                "messages": Messages(exchange="listen", fanout_window=1.0),
+            }
+        )
+        result = await Run(listening).execute()
+    fanout = result.fanout
+    assert fanout is not None and fanout.messages > 60
+    assert (fanout.completeness, fanout.duplicates, fanout.spread_within) == (1.0, 0, "box")
+    assert [box.name for box in result.generator.boxes] == ["box1", "box2"]
+    assert sum(box.received for box in result.generator.boxes) == result.messages.received

@@ -52,7 +52,7 @@ async def open_client(address: str, security: Security | None, *, direct: bool) 
     be_quiet()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        client: Client = await Client(
+        client = Client(
             address,
             security=security,
             asynchronous=True,
@@ -60,6 +60,11 @@ async def open_client(address: str, security: Security | None, *, direct: bool) 
             set_as_default=False,
             timeout=10,
         )
+        try:
+            await client
+        except BaseException:
+            await client.close()
+            raise
     return client
 
 

@@ -40,8 +40,7 @@ class Joined:
             said = str(error).splitlines()[0] if str(error) else type(error).__name__
             fix = f"; its certificates are Dask's own settings: {CERTIFICATES}" if secure else ""
             raise FleetError(f"the Dask scheduler at {self._address} can't be joined: {said}{fix}") from None
-        told = self._client.scheduler_info(n_workers=-1)["workers"]
-        for address in told:
+        for address in await self._client.nthreads():
             self._workers.setdefault(urlsplit(address).hostname or address, address)
         if not self._workers:
             raise FleetError(f"the Dask cluster at {self._address} has no workers: start some")
