@@ -62,4 +62,22 @@ def peers(cases: tuple[str, ...], tools: tuple[str, ...], folder: tuple[str, ...
     asyncio.run(peers.measure(cases or CASES, tools))
 
 
+@bench.command()
+@click.option("--shards", "counts", multiple=True, type=int, default=(10, 64, 100), show_default=True)
+def scale(counts: tuple[int, ...]) -> None:
+    """What many shards cost the operator's process, with shards that only talk, and where it stops."""
+    from tests.bench import scale
+
+    scale.measure(counts)
+
+
+@bench.command()
+@click.option("--no-namespaces", is_flag=True, help="Not through OpenSSH, but through a stand-in on this machine.")
+def boxes(no_namespaces: bool) -> None:
+    """Commands and snapshots between here and two boxes: latency, loss, and how soon losses are known."""
+    from tests.bench import boxes
+
+    boxes.measure(namespaced=not no_namespaces)
+
+
 bench(prog_name="python -m tests.bench")

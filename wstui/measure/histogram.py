@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from operator import add
 
 import msgspec
 
@@ -87,10 +88,8 @@ class Histogram:
         if isinstance(other, HistogramData):
             if not other.counts:
                 return
-            counts = self.counts
-            for index, n in enumerate(other.counts, other.first):
-                if n:
-                    counts[index] += n
+            part = slice(other.first, other.first + len(other.counts))
+            self.counts[part] = map(add, self.counts[part], other.counts)
             self.count += sum(other.counts)
         else:
             if not other.count:

@@ -1,0 +1,94 @@
+"""An agent whose shards only talk: snapshots as large as real ones, five a second each, and no load at all."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Sequence
+
+import msgspec
+from distributed import get_worker
+
+from wstui.load.command import Abort, Drain, Finished, Go, Joined, decode_command, encode
+from wstui.load.shard import SNAPSHOT_NS
+from wstui.measure.histogram import Histogram
+from wstui.measure.snapshot import Counters, Health, Snapshot
+
+MESSAGES_A_SECOND = 5000
+
+
+def realistic(seed: int = 7) -> Snapshot:
+    """The snapshot of a shard that has sent half a million messages: full histograms, several message types."""
+    chance = random.Random(seed)
+
+    def distribution(median_ms: float, spread: float, count: int) -> Histogram:
+        histogram = Histogram()
+        for _ in range(count):
+            histogram.record(int(median_ms * 1e6 * chance.lognormvariate(0, spread)))
+        return histogram
+
+    return Snapshot(
+        0,
+        0,
+        0,
+        Counters(wanted=2000, open=2000, attempted=2000, ready=2000, sent=500_000, received=500_000, matched=500_000),
+        types={"pong": 490_000, "connection:established": 2000, "price:update": 8000},
+        connect=distribution(3, 0.4, 2000).data(),
+        response=distribution(1.2, 0.6, 20_000).data(),
+        round_trip=distribution(1.1, 0.6, 20_000).data(),
+        send_delay=distribution(0.05, 0.9, 20_000).data(),
+        health=Health(0.7, 1_500_000, 2100, 65_536, 2000, 28_232, 120 << 20),
+    )
+
+
+class FakeAgent:
+    """In the place of `wstui.fleet.agent.Agent`."""
+
+    def __init__(self, topic: str, own: bool) -> None:
+        self._worker = get_worker()
+        self._topic = topic
+        self._shards: list[int] = []
+        self._began_ns = 0
+        self._ended = False
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def begin(self, specs: list[tuple[int, bytes]], files: dict[str, bytes]) -> str:
+        for shard, _ in specs:
+            self._shards.append(shard)
+            self._say(shard, encode(Joined(shard, 1, "3", "0", "fake", 1024)))
+        return ""
+
+    async def tell(self, messages: Sequence[tuple[int, bytes]]) -> int:
+        for shard, message in messages:
+            command = decode_command(message)
+            if isinstance(command, Go) and not self._began_ns:
+                self._began_ns = time.monotonic_ns()
+                self._tasks.append(asyncio.create_task(self._talk()))
+            elif isinstance(command, Drain | Abort):
+                self._ended = True
+                self._say(shard, encode(Finished(shard)))
+        return time.monotonic_ns()
+
+    async def leave(self, grace_s: float) -> None:
+        asyncio.get_running_loop().call_later(0.05, lambda: asyncio.ensure_future(self._worker.close(nanny=False)))
+
+    def _say(self, shard: int, message: bytes) -> None:
+        self._worker.log_event(self._topic, (shard, message))
+
+    async def _talk(self) -> None:
+        snapshot = realistic()
+        sequence = 0
+        while not self._ended:
+            sequence += 1
+            # Spread over the interval, as shards that started one after the other are.
+            for index, shard in enumerate(self._shards):
+                due_ns = self._began_ns + (sequence - 1) * SNAPSHOT_NS + index * SNAPSHOT_NS // len(self._shards)
+                if (left_ns := due_ns - time.monotonic_ns()) > 1_000_000:
+                    await asyncio.sleep(left_ns / 1e9)
+                counters = msgspec.structs.replace(
+                    snapshot.counters, sent=snapshot.counters.sent + sequence * MESSAGES_A_SECOND // 5
+                )
+                at_ns = time.monotonic_ns() - self._began_ns
+                said = msgspec.structs.replace(snapshot, shard=shard, sequence=sequence, at_ns=at_ns, counters=counters)
+                self._say(shard, encode(said))

@@ -1,0 +1,194 @@
+"""What many shards cost the operator's process: real Dask workers, real encryption, shards that only talk."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import psutil
+
+from tests.bench.fake_agent import FakeAgent, realistic
+from tests.bench.table import headline, markdown
+from wstui.execution.run import Run
+from wstui.fleet import own_boxes
+from wstui.fleet.box import Work
+from wstui.fleet.cluster import ClusterTransport
+from wstui.fleet.dask_side import worker_environment
+from wstui.fleet.facts import Question, free_ports, gather
+from wstui.fleet.looking import Look
+from wstui.fleet.ssh import Connection, Trouble
+from wstui.load.command import encode
+from wstui.scenario.hosts import parse_host
+from wstui.scenario.model import Fleet, Messages, Scenario, Stage, Target
+
+BOXES = 4
+SETTLE_S = 3.0
+MEASURE_S = 8.0
+HOME = Path(__file__).parents[2]
+
+
+class Direct(own_boxes.OwnBoxes):
+    """Boxes on this machine, without ssh, so that only the operator's own part is measured."""
+
+    async def look(self, question: Question) -> list[Look]:
+        facts = await gather(Question())
+        return [Look(host, facts) for host in self._hosts]
+
+    async def _connect(self, look: Look) -> Trouble | None:
+        assert self._scheduler is not None and self._security is not None
+        (port,) = free_ports(1)
+        address = f"tls://127.0.0.1:{port}"
+        connection = await Connection.open([sys.executable, "-m", "wstui.fleet.box", "work"], look.name)
+        self._connections[look.name] = connection
+        arguments = [
+            self._scheduler.address,
+            *("--no-nanny", "--no-dashboard", "--dashboard-address", "127.0.0.1:0", "--nthreads", "1"),
+            *("--memory-limit", "0", "--death-timeout", "10", "--name", look.name, "--listen-address", address),
+        ]
+        environment = {**worker_environment(self._security), "PYTHONPATH": str(HOME)}
+        assert connection.process.stdin is not None
+        connection.process.stdin.write(msgspec.json.encode(Work(environment, arguments)) + b"\n")
+        while look.name not in self._scheduler.aliases:
+            await asyncio.sleep(0.01)
+        return None
+
+
+@dataclass
+class Cost:
+    """Of so many shards: snapshots a second taken in; CPU of the operator's process and of all boxes, as shares of a
+    core; the longest that the operator's loop stood still; how old the oldest word of a shard was at the end.
+    """
+
+    shards: int
+    snapshots: float
+    cpu: float
+    boxes_cpu: float
+    lag_ms: float
+    age_s: float
+
+    @property
+    def keeps_up(self) -> bool:
+        """Whether what was said was heard within a second."""
+        return self.snapshots > 0.97 * 5 * self.shards and self.age_s < 1.0
+
+
+async def cost_of(shards: int) -> Cost:
+    """A run of so many shards that only talk."""
+    boxes = min(BOXES, shards)
+    hosts = [f"fake{number}:{shards // boxes + (number < shards % boxes)}" for number in range(boxes)]
+    scenario = Scenario(
+        target=Target(url="ws://127.0.0.1:9/", health="off"),
+        stages=[Stage(name="hold", over=3600.0, clients=2000 * shards)],
+        messages=Messages(every=0.4),
+        fleet=Fleet(hosts=hosts),
+    )
+    transport = ClusterTransport(scenario)
+    transport._source = Direct([parse_host(host) for host in hosts], own_boxes.Way())
+    run = Run(scenario, transport=transport)
+    running = asyncio.create_task(run.execute())
+    try:
+        while run.status.elapsed_s < SETTLE_S:
+            await asyncio.sleep(0.1)
+            if running.done():
+                running.result()
+        taken = _count(run)
+        lag = asyncio.create_task(_longest_lag())
+        workers = psutil.Process().children(recursive=True)
+        began, cpu, boxes_cpu = time.monotonic(), time.process_time(), _used(workers)
+        before = taken()
+        await asyncio.sleep(MEASURE_S)
+        seconds = time.monotonic() - began
+        cpu_share, boxes_share = (time.process_time() - cpu) / seconds, (_used(workers) - boxes_cpu) / seconds
+        snapshots = (taken() - before) / seconds
+        lag.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await lag
+        age_s = max(run.fleet.age_s(shard) for shard in run.fleet.latest())
+        return Cost(shards, snapshots, cpu_share, boxes_share, _LAG[0] * 1e3, age_s)
+    finally:
+        run.abort()
+        await asyncio.wait({running}, timeout=20)
+
+
+def _used(processes: Sequence[psutil.Process]) -> float:
+    times = [process.cpu_times() for process in processes]
+    return sum(each.user + each.system for each in times)
+
+
+_LAG = [0.0]
+
+
+async def _longest_lag() -> None:
+    _LAG[0] = 0.0
+    while True:
+        due = time.monotonic() + 0.01
+        await asyncio.sleep(0.01)
+        _LAG[0] = max(_LAG[0], time.monotonic() - due)
+
+
+def _count(run: Run):  # type: ignore[no-untyped-def]
+    """How many snapshots have come, by their numbers."""
+    return lambda: sum(snapshot.sequence for snapshot in run.fleet.latest().values()) - run.fleet.missed
+
+
+def measure(counts: Sequence[int]) -> None:
+    """Print the cost of each number of shards, and where the operator's process would stop."""
+    own_boxes.Agent = FakeAgent  # type: ignore[assignment, misc]
+    os.environ["PYTHONPATH"] = str(HOME)
+    size = len(encode(realistic()))
+    rows = [
+        [
+            "shards",
+            "snapshots/s",
+            "of",
+            "KB/s",
+            "operator's CPU",
+            "boxes' CPU",
+            "loop lag max",
+            "oldest word",
+            "keeps up",
+        ]
+    ]
+    found = []
+    for shards in counts:
+        gc.collect()
+        cost = asyncio.run(cost_of(shards))
+        found.append(cost)
+        rows.append(
+            [
+                f"{shards}",
+                f"{cost.snapshots:.0f}",
+                f"{5 * shards}",
+                f"{cost.snapshots * size / 1e3:.0f}",
+                f"{cost.cpu:.1%}",
+                f"{cost.boxes_cpu:.1%}",
+                f"{cost.lag_ms:.0f} ms",
+                f"{cost.age_s:.2f} s",
+                "yes" if cost.keeps_up else "no",
+            ]
+        )
+        print(f"{shards} shards: {cost}", file=sys.stderr, flush=True)
+    print(headline() + "\n")
+    print(f"Snapshots of {size} bytes, five a second from each shard, {BOXES} boxes on this machine, encrypted.\n")
+    print(markdown(rows))
+    print("\n" + stops(found))
+
+
+def stops(found: Sequence[Cost]) -> str:
+    """Where a core is full, by the line through what was measured while it kept up."""
+    sound = [cost for cost in found if cost.keeps_up]
+    if len(sound) < 2:
+        return "It kept up with too few of these to say where it stops."
+    first, last = sound[0], sound[-1]
+    each = (last.cpu - first.cpu) / (last.shards - first.shards)
+    base = first.cpu - each * first.shards
+    told = f"Each shard costs {each:.3%} of a core, on top of {max(base, 0):.1%}: "
+    return told + f"one core of the operator's is full at about {(1 - base) / each:.0f} shards."
