@@ -22,7 +22,7 @@ from wstui.fleet import own_boxes
 from wstui.fleet.box import Work
 from wstui.fleet.cluster import ClusterTransport
 from wstui.fleet.dask_side import worker_environment
-from wstui.fleet.facts import Question, free_ports, gather
+from wstui.fleet.facts import Question, gather
 from wstui.fleet.looking import Look
 from wstui.fleet.ssh import Connection, Trouble
 from wstui.load.command import encode
@@ -44,7 +44,7 @@ class Direct(own_boxes.OwnBoxes):
 
     async def _connect(self, look: Look) -> Trouble | None:
         assert self._scheduler is not None and self._security is not None
-        (port,) = free_ports(1)
+        port = self._ports.pop()
         address = f"tls://127.0.0.1:{port}"
         connection = await Connection.open([sys.executable, "-m", "wstui.fleet.box", "work"], look.name)
         self._connections[look.name] = connection
@@ -58,6 +58,8 @@ class Direct(own_boxes.OwnBoxes):
         connection.process.stdin.write(msgspec.json.encode(Work(environment, arguments)) + b"\n")
         while look.name not in self._scheduler.aliases:
             await asyncio.sleep(0.01)
+            if connection.process.returncode is not None:
+                return await connection.ended()
         return None
 
 

@@ -9,7 +9,7 @@ from wstui.execution import checklist
 from wstui.execution.checklist import Check, Mark
 from wstui.fleet.facts import Facts
 from wstui.fleet.fleet import Fleet
-from wstui.fleet.looking import Look
+from wstui.fleet.looking import Look, hosts_of
 from wstui.scenario.model import Scenario
 
 _STEPS = ("ssh", "wstui", "python", "dask")
@@ -18,6 +18,14 @@ _STEPS = ("ssh", "wstui", "python", "dask")
 def elsewhere(scenario: Scenario) -> bool:
     """Whether other machines than this one make the load."""
     return bool(scenario.fleet.hosts or scenario.fleet.scheduler)
+
+
+def waiting_for(scenario: Scenario) -> str:
+    """What a run waits for before it begins, "" where that is hardly worth a word."""
+    if scenario.fleet.scheduler:
+        return "joining the Dask cluster"
+    names = [host.name for host in hosts_of(scenario)]
+    return f"connecting to {', '.join(names)}" if names else ""
 
 
 def of_box(look: Look, scenario: Scenario, shards: int, of: int) -> list[Check]:

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from datetime import datetime
 
-from wstui.execution.box_checks import doubts
+from wstui.execution.box_checks import doubts, waiting_for
 from wstui.execution.course import Course
 from wstui.execution.health import Endpoints
 from wstui.execution.losses import Losses
@@ -357,6 +357,6 @@ class Run:
             started=self._started,
             watch=self._watch,
             target=self._target.latest if self._target is not None else None,
-            note=self._ended_by,
+            note=self._ended_by or (waiting_for(self.scenario) if self._state is State.STARTING else ""),
             result=self._result,
         )

@@ -35,6 +35,7 @@ class OwnBoxes:
         self._scheduler: Scheduler | None = None
         self._client: Client | None = None
         self._security: Security | None = None
+        self._ports: list[int] = []
 
     async def look(self, question: Question) -> list[Look]:
         """See Source."""
@@ -46,6 +47,8 @@ class OwnBoxes:
     ) -> dict[str, Any]:
         """See Source."""
         security = self._security = Security.temporary()
+        # All at once: a port that is given back is free for the next one.
+        self._ports = free_ports(TRIES * len(looks))
         self._scheduler = await open_scheduler(security)
         self._client = await open_client(self._scheduler.address, security, direct=True)
         self._client.subscribe_topic(topic, lambda event: hear(event[1]))
@@ -63,7 +66,7 @@ class OwnBoxes:
             trouble = await self._connect(look)
             if trouble is None:
                 break
-            if left and "forward" in trouble.text:
+            if left and ("forward" in trouble.text or "already in use" in trouble.text):
                 # Somebody else took a port that was free a moment ago.
                 look = await look_at(look.host, self._way, self._question)
                 if look.trouble is None:
@@ -78,7 +81,7 @@ class OwnBoxes:
     async def _connect(self, look: Look) -> Trouble | None:
         """Start the worker and wait until it is there; why it is not."""
         assert self._scheduler is not None and self._security is not None and look.facts is not None
-        (here,) = free_ports(1)
+        here = self._ports.pop()
         for_scheduler, for_worker = look.facts.free
         line = command(
             look.host.destination,

@@ -86,7 +86,8 @@ def remote_command(python: str, *arguments: str) -> str:
     words = shlex.join(arguments)
     if python:
         return f"exec {shlex.quote(python)} -m wstui.fleet.box {words}"
-    return f'PATH="$PATH:$HOME/.local/bin" exec wstui _box {words}'
+    # Whatever shell a person has there.
+    return f"exec sh -c 'PATH=$PATH:$HOME/.local/bin; exec wstui _box {words}'"
 
 
 def explain(host: str, status: int | None, lines: Sequence[str], python: str = "") -> Trouble:
