@@ -63,7 +63,7 @@ def peers(cases: tuple[str, ...], tools: tuple[str, ...], folder: tuple[str, ...
 
 
 @bench.command()
-@click.option("--shards", "counts", multiple=True, type=int, default=(10, 64, 100), show_default=True)
+@click.option("--shards", "counts", multiple=True, type=int, default=(10, 64, 100, 400, 1000), show_default=True)
 def scale(counts: tuple[int, ...]) -> None:
     """What many shards cost the operator's process, with shards that only talk, and where it stops."""
     from tests.bench import scale

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from textual.widgets import Input
 
-from tests.tui import fake, fake_search, fake_store
+from tests.tui import fake, fake_search, fake_store, test_boxes
 from wstui.tui.app import WstuiApp
 from wstui.tui.screens.editor import FormLine
 
@@ -36,6 +36,7 @@ class Shot:
     replaced: tuple[tuple[str, str], ...] = ()
     passed: bool = True
     searches: bool = False
+    boxes: bool = False
 
 
 SHOTS = [
@@ -57,6 +58,7 @@ SHOTS = [
     Shot("result_failed_80x24_dark", (80, 24), ends=True, passed=False),
     *(Shot(f"search_{w}x{h}_dark", (w, h), searches=True) for w, h in ((80, 24), (120, 40), (200, 50))),
     Shot("found_120x40_dark", (120, 40), ends=True, searches=True),
+    *(Shot(f"boxes_{w}x{h}_dark", (w, h), boxes=True) for w, h in ((80, 24), (120, 40))),
     Shot("small_50x14_dark", (50, 14)),
     Shot("start_120x40_dark", (120, 40), start=True),
     Shot("start_120x40_light", (120, 40), "wstui-light", start=True),
@@ -87,6 +89,8 @@ async def _shoot(shot: Shot, folder: Path, presets: Path) -> Path:
         session.picture = fake.status(scenario=fake.LISTENING, fanout=fake.FANOUT, spread=())
     if shot.searches:
         session = fake.FakeSession(fake_search.searching(), fake_search.found())
+    if shot.boxes:
+        session.picture = test_boxes.picture(test_boxes.TROUBLED, left_behind=2, left_behind_clients=3000)
     launches = fake_store.FakeLaunches()
     launcher = launches.launcher(fake_store.FakeRuns())
     app = WstuiApp(

@@ -16,7 +16,7 @@ from wstui.cli.reports import Reports, broken_pipe_ignored
 from wstui.execution.probe import Unreachable
 from wstui.execution.result import Result, SuiteResult
 from wstui.execution.suite import SuiteRun
-from wstui.fleet.transport import FleetError
+from wstui.fleet.transport import FleetError, TargetUnreachable
 from wstui.report.live_line import live_line
 
 
@@ -30,7 +30,7 @@ def run_headless(suite: SuiteRun, options: dict[str, Any]) -> int:
     try:
         result = asyncio.run(_carry_out(suite, stream, every_s))
         return reports.publish(result, stream, allow_limited=options["allow_limited"])
-    except Unreachable as error:
+    except (Unreachable, TargetUnreachable) as error:
         fail(str(error), UNREACHABLE)
     except FleetError as error:
         fail(str(error), BROKEN)

@@ -15,7 +15,7 @@ from wstui.fleet.joined import Joined
 from wstui.fleet.looking import Look, Way, hosts_of, question_of, shards_on
 from wstui.fleet.own_boxes import OwnBoxes
 from wstui.fleet.placing import place
-from wstui.fleet.transport import Box, FleetError, Lost, Said
+from wstui.fleet.transport import Box, FleetError, Lost, Said, TargetUnreachable
 from wstui.load.command import Spec
 from wstui.scenario.model import Scenario
 
@@ -68,23 +68,18 @@ class ClusterTransport:
         self._watching: asyncio.Task[None] | None = None
         self._closing = False
 
-    @property
-    def looks(self) -> Sequence[Look]:
-        """What the machines said of themselves."""
-        return self._looks
-
     async def room(self, shards: int) -> int:
         """See Transport."""
         self._looks = await self._source.look(self._question)
-        problems = [f"{look.name} {look.trouble}" for look in self._looks if look.trouble is not None]
+        if problems := [f"{look.name} {look.trouble}" for look in self._looks if look.trouble is not None]:
+            raise FleetError("\n".join(problems))
         host, port = self._question.host, self._question.port
-        problems += [
+        if problems := [
             f"{look.name} can't reach the target at {host}:{port}: {look.facts.unreachable}; look at the network there"
             for look in self._looks
             if look.facts is not None and look.facts.unreachable
-        ]
-        if problems:
-            raise FleetError("\n".join(problems))
+        ]:
+            raise TargetUnreachable("\n".join(problems))
         self._room = [shards_on(look, shards) for look in self._looks]
         return sum(self._room)
 

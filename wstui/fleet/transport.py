@@ -14,6 +14,10 @@ class FleetError(Exception):
     """No load can be made; the text says why and what to do."""
 
 
+class TargetUnreachable(FleetError):
+    """The machines that are to make load are there, and find no target."""
+
+
 @dataclass(frozen=True, slots=True)
 class Said:
     """A shard has sent a message."""

@@ -1,0 +1,89 @@
+"""The commands with hosts: what an operator types is all it takes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("distributed")
+
+from tests.fleet.boxes import HOME, family, use_fake_ssh
+from tests.servers.server import Server, until
+
+PRESET = """
+[target]
+health = "off"
+close_timeout = "1s"
+[[stages]]
+name = "ramp"
+over = "200ms"
+clients = 6
+[[stages]]
+name = "hold"
+over = "{hold}"
+[messages]
+every = "100ms"
+timeout = "1s"
+[fleet]
+hosts = ["box1"]
+python = "{python}"
+"""
+
+
+@pytest.fixture
+def preset(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    use_fake_ssh(monkeypatch, tmp_path)
+    monkeypatch.setenv("WSTUI_STORE", str(tmp_path / "runs.sqlite"))
+    path = tmp_path / "several.toml"
+    path.write_text(PRESET.format(hold="60s", python=sys.executable))
+    return path
+
+
+async def start(*arguments: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "wstui", "run", *arguments, cwd=HOME,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ,
+    )  # fmt: skip
+
+
+async def test_hosts_on_the_command_line_make_the_load_until_ctrl_c_drains_it(preset: Path) -> None:
+    async with Server() as server:
+        process = await start(str(preset), "--url", server.url, "--hosts", "box1:2,box2", "--json", "-", "--quiet")
+        await until(
+            lambda: process.returncode is not None or (len(server.live) == 6 and server.messages["ping"] > 20), 40
+        )
+        assert len(family()["shard"]) == 3
+        process.send_signal(signal.SIGINT)
+        out, complaints = await asyncio.wait_for(process.communicate(), 30)
+        assert server.ends == {"close 1000": 6}
+    result = json.loads(out)
+    assert process.returncode == 130, complaints
+    assert [(box["name"], box["shards"], box["ready"]) for box in result["generator"]["boxes"]] == [
+        ("box1", 2, 4), ("box2", 1, 2),
+    ]  # fmt: skip
+    assert result["scenario"]["fleet"]["hosts"] == ["box1:2", "box2"]
+    assert b"Traceback" not in complaints and not any(family().values())
+
+
+@pytest.mark.parametrize(
+    ("hosts", "status", "words"),
+    [
+        ("nobody", 1, "wstui: nobody refuses connections: no ssh server listens there"),
+        ("box 1", 2, '--hosts = "box 1": is no host'),
+        ("box1", 3, "wstui: box1 can't reach the target at 127.0.0.1:1: connection refused"),
+    ],
+)
+async def test_what_is_wrong_with_a_host_is_one_message_and_a_status(
+    preset: Path, hosts: str, status: int, words: str
+) -> None:
+    process = await start(str(preset), "--url", "ws://127.0.0.1:1/ws", "--hosts", hosts)
+    _, complaints = await asyncio.wait_for(process.communicate(), 30)
+    assert process.returncode == status, complaints
+    assert words in complaints.decode() and "Traceback" not in complaints.decode()
