@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -42,6 +43,8 @@ class Followers:
             path = options.get("store_path")
             self._recording = Recording(run, Path(path) if path else None, on_problem=on_problem)
             self._watchers.append(self._recording)
+        if options.get("otlp"):
+            self._export(run, options["otlp"], on_problem)
         if options.get("events"):
             target = sys.stdout if options["events"] == STDOUT else options["events"]
             self._watchers.append(EventStream(run, target, on_problem=on_problem))
@@ -60,6 +63,15 @@ class Followers:
         self._log = log.path
         if on_problem is warn:
             click.echo(f"log: {log.path}", err=True)
+
+    def _export(self, run: Steerable, url: str, on_problem: Callable[[str], None] | None) -> None:
+        try:
+            from wstui.report.otlp import OtlpExport
+        except ModuleNotFoundError as error:
+            fail(f"--otlp needs {error.name}; install it with: pip install 'wstui[otlp]'", USAGE)
+        if not re.match(r"https?://[^/\s]+", url):
+            fail(f'--otlp {url}: give the whole address, such as "http://127.0.0.1:4318/v1/metrics"', USAGE)
+        self._watchers.append(OtlpExport(run, url, on_problem=on_problem))
 
     def _serve(self, run: Steerable, address: str) -> None:
         try:

@@ -63,6 +63,7 @@ _OUTPUT: list[Callable[[Command], Command]] = [
     click.option("--junit", "junit_file", metavar="FILE", help="Write thresholds as JUnit test cases."),
     click.option("--html", "html_file", metavar="FILE", help="Write one self-contained page with charts."),
     click.option("--prometheus", metavar="[HOST:]PORT", help="Serve metrics while the run goes (loopback by default)."),
+    click.option("--otlp", metavar="URL", help="Send metrics to an OpenTelemetry collector (OTLP over HTTP)."),
     click.option("--events", metavar="FILE", help="Write what happens as JSON lines while it does (- for stdout)."),
     click.option("--store", "store_path", envvar="WSTUI_STORE", metavar="FILE", help="Where runs are kept."),
     click.option("--no-store", is_flag=True, help="Do not keep this run in the store."),

@@ -23,9 +23,15 @@ LOOPBACK = "127.0.0.1"
 MOST_LABELS = 50
 """What a server names itself (message types, kinds of failure) gets no more label values than this."""
 _NS = 1e9
-_BOUNDS_S = (
+BOUNDS_S = (
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0
 )  # fmt: skip
+DURATIONS = {
+    "response": "From the intended send to the reply",
+    "round_trip": "From the actual write to the reply",
+    "connect": "From the first attempt until ready",
+}
+"""The distributions that are exported, by their names in a picture."""
 _OUTCOMES = ("ready", "refused", "timed_out", "failed", "drained")
 _REPLIES = {
     "matched": "matched",
@@ -154,11 +160,7 @@ def _latency(status: Status) -> Iterator[Metric]:
         if value_ms is not None:
             quantiles.add_metric([share], value_ms / 1000)
     yield quantiles
-    for name, told in (
-        ("response", "From the intended send to the reply"),
-        ("round_trip", "From the actual write to the reply"),
-        ("connect", "From the first attempt until ready"),
-    ):
+    for name, told in DURATIONS.items():
         data = status.histograms.get(name)
         if data is not None:
             yield _histogram(f"wstui_{name}_seconds", told, data)
@@ -167,7 +169,7 @@ def _latency(status: Status) -> Iterator[Metric]:
 def _histogram(name: str, told: str, data: HistogramData) -> Metric:
     histogram = Histogram.from_data(data)
     family = HistogramMetricFamily(name, told)
-    buckets = [(f"{bound:g}", histogram.count - histogram.above(round(bound * _NS))) for bound in _BOUNDS_S]
+    buckets = [(f"{bound:g}", histogram.count - histogram.above(round(bound * _NS))) for bound in BOUNDS_S]
     family.add_metric([], buckets=[*buckets, ("+Inf", histogram.count)], sum_value=histogram.total / _NS)
     return family
 
