@@ -27,6 +27,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.odin.target import SECRET, WAIT_S, pinged, receive, until
+from tests.odin.test_liveness import UPGRADE
 from tests.odin.test_security import forged
 from wstui.odin.broker import BrokerNotFound
 from wstui.odin.demo import DemoTarget
@@ -87,6 +88,18 @@ async def test_a_signal_ends_the_server_cleanly(number: int) -> None:
         assert process.returncode == 0
         assert "running without NATS" in errors
         assert "Traceback" not in errors
+
+
+async def test_a_client_that_answers_no_ping_is_dead_and_counted() -> None:
+    with running("server", "--port", "0", "--auth", "off", "--dead-peer", "0.4", NATS_URL="") as (_, url):
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2].split("/")[0]))
+        writer.write(UPGRADE.format("none").encode())
+        assert b" 101 " in await reader.readuntil(b"\r\n\r\n")
+        with contextlib.suppress(ConnectionResetError):
+            await asyncio.wait_for(reader.read(), WAIT_S)  # welcome, ping, and the end
+        stats: dict[str, Any] = await asyncio.to_thread(ask, url, "/stats")
+        assert (stats["connections"]["deadPeers"], stats["connections"]["open"]) == (1, 0)
+        writer.close()
 
 
 async def test_an_embedded_nats_comes_and_goes_with_the_server() -> None:

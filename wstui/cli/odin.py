@@ -84,6 +84,13 @@ def _nats_url(_context: click.Context, _parameter: click.Parameter, url: str) ->
 @click.option("--send-queue", type=click.IntRange(1), default=256, show_default=True, help="Messages kept for it.")
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes.")
 @click.option("--heartbeat", type=click.FloatRange(0.1), default=30.0, show_default=True, help="Seconds.")
+@click.option(
+    "--dead-peer",
+    type=click.FloatRange(0.2),
+    default=60.0,
+    show_default=True,
+    help="Seconds of silence, with a ping halfway, until a client counts as dead.",
+)
 @click.option("--drain", type=click.FloatRange(0), default=5.0, show_default=True, help="Seconds to shut down in.")
 @click.option("--compression", is_flag=True, help="Offer permessage-deflate.")
 @click.option(
@@ -114,6 +121,7 @@ def server(
     send_queue: int,
     workers: int,
     heartbeat: float,
+    dead_peer: float,
     drain: float,
     compression: bool,
     faults: tuple[str, ...],
@@ -154,7 +162,7 @@ def server(
             message_bytes=max_message,
             send_queue=send_queue,
         ),
-        timing=Timing(heartbeat=heartbeat, drain=drain),
+        timing=Timing(heartbeat=heartbeat, dead_peer=dead_peer, drain=drain),
         faults=parsed_faults,
     )
     from wstui.odin.serving import serve
