@@ -1,8 +1,24 @@
+"""What the tests of the screens share."""
+
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 
+from tests.tui import fake_store
 from wstui.tui.shell import Shell
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home of its own, with two presets in it."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    for name in ("WS_URL", "AUTH_TOKEN", "JWT_SECRET"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    return fake_store.own_presets(tmp_path / ".config" / "wstui" / "presets")
 
 
 @pytest.fixture(autouse=True)

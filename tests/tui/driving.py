@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from textual.pilot import Pilot
 
-from tests.tui import fake
+from tests.tui import fake, fake_store
 from wstui.execution.status import Status
 from wstui.tui.app import WstuiApp
 from wstui.tui.session import Outcome
+from wstui.tui.widgets.presets import PresetTable
 
 
 def shown(app: WstuiApp) -> str:
@@ -50,3 +52,23 @@ async def resized(pilot: Pilot[Any], *sizes: tuple[int, int]) -> AsyncIterator[t
         await pilot.resize_terminal(*size)
         await pilot.pause()
         yield size
+
+
+@asynccontextmanager
+async def started(
+    home: Path, size: tuple[int, int] = (120, 40), *, runs: bool = True
+) -> AsyncIterator[tuple[WstuiApp, Pilot[Any], fake_store.FakeLaunches, fake_store.FakeRuns]]:
+    launches, kept = fake_store.FakeLaunches(), fake_store.FakeRuns()
+    app = WstuiApp(launcher=launches.launcher(kept if runs else None), clock=lambda: fake.NOW, presets=home)
+    try:
+        async with app.run_test(size=size) as pilot:
+            await pilot.pause()
+            yield app, pilot, launches, kept
+    finally:
+        launches.end()
+
+
+async def go_to(app: WstuiApp, pilot: Pilot[Any], name: str) -> None:
+    table = app.screen.query_one(PresetTable)
+    table.action_move([choice.name for choice in table.items].index(name) - table.items.index(table.chosen))  # type: ignore[arg-type]
+    await pilot.pause()

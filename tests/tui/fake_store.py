@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import msgspec
 
 from tests.tui import fake
+from wstui.execution.checklist import Check, Mark
+from wstui.execution.probe import Probe, Step, Unreachable
 from wstui.execution.result import Latency, Result
 from wstui.measure.hdr import encode
 from wstui.measure.histogram import Histogram
@@ -117,6 +120,10 @@ class FakeLaunches:
         self.demos = 0
         self.checked: list[Scenario] = []
         self.fault = ""
+        self.looked: list[tuple[list[Scenario], float]] = []
+        self.checks = list(CHECKS)
+        self.gate = asyncio.Event()
+        self.gate.set()
 
     def launch(self, scenarios: Sequence[Scenario], name: str, cooldown_s: float) -> fake.FakeSession:
         if self.fault:
@@ -133,22 +140,49 @@ class FakeLaunches:
         self.sessions.append(session)
         return session
 
-    def check(self, scenario: Scenario) -> Sequence[str]:
+    async def connect(self, scenario: Scenario, seen: Probe) -> None:
         self.checked.append(scenario)
         if "nowhere" in scenario.target.url:
-            raise RuntimeError("the name 'nowhere' is not known here: check target.url, --url or WS_URL")
-        return ["resolve   0.4 ms  127.0.0.1", "connect   0.1 ms  localhost:3001", "upgrade   1.2 ms  HTTP 101",
-                "welcome   0.3 ms  connection:established", "close     0.2 ms  1000"]  # fmt: skip
+            seen.steps.append(Step("resolve", 0.42, "127.0.0.1"))
+            raise Unreachable("nothing listens on nowhere:1", "start the server, or give its address with --url")
+        place = "edge-1.stage.example:8443"
+        seen.steps += [Step("resolve", 0.42, "10.4.0.7"), Step("connect", 0.61, place),
+                       Step("tls", 3.84, "TLSv1.3, TLS_AES_256_GCM_SHA384"), Step("upgrade", 1.21, "HTTP 101"),
+                       Step("welcome", 0.33, "connection:established"), Step("reply", 0.87, "odin")]  # fmt: skip
+
+    async def preflight(self, scenarios: Sequence[Scenario], pauses_s: float) -> AsyncIterator[Check]:
+        self.looked.append((list(scenarios), pauses_s))
+        for check in self.checks:
+            yield check
+        await self.gate.wait()
 
     def launcher(self, runs: FakeRuns | None = None) -> Launcher:
         """All of it."""
-        return Launcher(self.launch, self.demo, self.check, runs)
+        return Launcher(self.launch, self.demo, self.connect, self.preflight, runs)
 
     def end(self) -> None:
         """Let every session end."""
         for session in self.sessions:
             session.ended.set()
 
+
+CHECKS = (
+    Check("resolve", Mark.PASS, "0.4 ms, 10.4.0.7"),
+    Check("connect", Mark.PASS, "0.6 ms, edge-1.stage.example:8443"),
+    Check("tls", Mark.PASS, "3.8 ms, TLSv1.3, TLS_AES_256_GCM_SHA384"),
+    Check("upgrade", Mark.PASS, "1.2 ms, HTTP 101"),
+    Check("welcome", Mark.PASS, "0.3 ms, connection:established"),
+    Check("reply", Mark.PASS, "0.9 ms, odin"),
+    Check("health", Mark.WARN, "degraded: broker reconnecting, connections 41",
+          "look at what it depends on (its own /health says more) before loading it"),
+    Check("token", Mark.FAIL, "is valid until 2025-11-23 14:40:00+00:00, and the run takes 13m",
+          "make a new one (`wstui token --ttl SECONDS` for the Odin server) and set AUTH_TOKEN"),
+    Check("clock", Mark.PASS, "the target's is +0.8 ms from ours, ± 0.4 ms"),
+    Check("files", Mark.PASS, "12300 needed, 1048576 allowed"),
+    Check("ports", Mark.PASS, "12000 needed, 28232 from 1 source address"),
+    Check("processors", Mark.PASS, "about 48% of a processor, without broadcasts"),
+    Check("memory", Mark.PASS, "about 284 MiB needed, 5,812 MiB free"),
+)  # fmt: skip
 
 OWN = {
     "checkout-soak.toml": """name = "checkout-soak"

@@ -12,11 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from textual.widgets import Input
 
-from tests.tui import fake, fake_search, fake_store, test_boxes
+from tests.tui import editing, fake, fake_search, fake_store, test_boxes
 from wstui.tui.app import WstuiApp
-from wstui.tui.screens.editor import FormLine
 
 FOLDER = Path(__file__).parents[2] / "screenshots"
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -64,9 +62,14 @@ SHOTS = [
     Shot("start_120x40_light", (120, 40), "wstui-light", start=True),
     Shot("start_80x24_dark", (80, 24), start=True),
     Shot("confirm_120x40_dark", (120, 40), keys=("enter",), start=True),
-    Shot("editor_120x40_dark", (120, 40), keys=("e",), start=True, replaced=(("thresholds[0]", "response.p99 < 250"),)),
+    Shot("editor_120x40_dark", (120, 40), keys=("e",), start=True, replaced=(("thresholds[0].limit", "< 250"),)),
     Shot("editor_120x40_light", (120, 40), "wstui-light", keys=("e",), start=True),
     Shot("editor_80x24_dark", (80, 24), keys=("e",), start=True),
+    Shot("editor_200x50_dark", (200, 50), keys=("e",), start=True),
+    Shot("connection_120x40_dark", (120, 40), keys=("e", "ctrl+d"), start=True),
+    Shot("checklist_120x40_dark", (120, 40), keys=("c",), start=True),
+    Shot("checklist_120x40_light", (120, 40), "wstui-light", keys=("c",), start=True),
+    Shot("checklist_80x24_dark", (80, 24), keys=("c",), start=True),
     Shot("runs_120x40_dark", (120, 40), keys=("h", "down", "down", "space", "up", "space"), start=True),
     Shot("runs_80x24_dark", (80, 24), keys=("h", "c"), start=True),
 ]
@@ -101,8 +104,9 @@ async def _shoot(shot: Shot, folder: Path, presets: Path) -> Path:
         await pilot.press(*shot.keys)
         await pilot.pause()
         for name, text in shot.replaced:
-            line = next(line for line in app.screen.query(FormLine) if line.entry.key == name)
-            line.query_one(Input).value = text
+            control = editing.control(app, name)
+            control.value = text
+            control.focus()
             await pilot.pause()
         if shot.ends:
             session.ended.set()

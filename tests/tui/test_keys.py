@@ -10,12 +10,14 @@ from textual.widgets import Input
 
 from tests.tui import fake, fake_store
 from tests.tui.driving import running, shown, until
+from tests.tui.editing import control
 from wstui.execution.status import State
 from wstui.measure.failure import FailureGroup
 from wstui.scenario.file import load
 from wstui.tui.actions import OWNERS, bindings_of
 from wstui.tui.amount import parse_clients
 from wstui.tui.app import WstuiApp
+from wstui.tui.screens.checklist import ChecklistScreen
 from wstui.tui.screens.controls import Controls
 from wstui.tui.screens.dashboard import Dashboard
 from wstui.tui.screens.dialog import Dialog
@@ -28,6 +30,7 @@ from wstui.tui.screens.start import StartScreen
 from wstui.tui.screens.steer import PaceDialog, RampDialog
 from wstui.tui.screens.stop import StopDialog
 from wstui.tui.shell import Shell
+from wstui.tui.widgets.choice import Choice
 from wstui.tui.widgets.errors import Errors
 from wstui.tui.widgets.presets import PresetTable
 from wstui.tui.widgets.table import Table
@@ -313,7 +316,14 @@ async def test_the_palette_offers_every_action_of_every_screen(tmp_path: Path) -
         await pilot.press("e")
         await until(lambda: isinstance(app.screen, Editor), pilot)
         found[Editor] = await offered(app, pilot)
-        await pilot.press("escape")
+        control(app, "stages[0].name").focus()
+        found[Editor] |= await offered(app, pilot)
+        control(app, "auth.kind").focus()
+        found[Choice] = await offered(app, pilot)
+        await pilot.press("f5")
+        await until(lambda: isinstance(app.screen, ChecklistScreen), pilot)
+        found[ChecklistScreen] = await offered(app, pilot)
+        await pilot.press("escape", "escape")
         await until(lambda: isinstance(app.screen, StartScreen), pilot)
         await pilot.press("m")
         await until(lambda: isinstance(app.screen, Dashboard), pilot)
@@ -338,7 +348,7 @@ async def test_the_palette_offers_every_action_of_every_screen(tmp_path: Path) -
     for owner, names in found.items():
         for binding in bindings_of([owner]):
             known = {other.description for other in bindings_of([*OWNERS, Shell]) if other.action == binding.action}
-            moves = binding.action.startswith(("move(", "scroll(", "app.focus_"))
+            moves = binding.action.startswith(("move(", "scroll(", "line(", "section(", "app.focus_"))
             assert moves or known & names or binding.id in elsewhere, (owner, binding)
 
 

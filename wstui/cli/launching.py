@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,9 @@ from typing import Any
 from wstui.cli.followers import Followers
 from wstui.cli.reports import FLAGS, saved_elsewhere
 from wstui.cli.rerun import scenario_of
-from wstui.execution.probe import probe
+from wstui.execution.checklist import Check
+from wstui.execution.first_client import first_client
+from wstui.execution.preflight import preflight
 from wstui.execution.result import Result, SuiteResult
 from wstui.execution.status import Status
 from wstui.execution.suite import SuiteRun
@@ -205,15 +207,14 @@ def launcher(options: dict[str, Any], troubles: list[str]) -> Launcher:
     def launch(scenarios: Sequence[Scenario], name: str, cooldown_s: float) -> LaunchedPresets:
         return LaunchedPresets(SuiteRun(scenarios, name=name, cooldown_s=cooldown_s), keeping, troubles)
 
-    def check(scenario: Scenario) -> Sequence[str]:
-        seen = asyncio.run(probe(scenario))
-        lines = [f"{step.name:<10} {step.took_ms:>8.2f} ms  {step.note}".rstrip() for step in seen.steps]
-        return [*lines, seen.warning] if seen.warning else lines
+    def checks(scenarios: Sequence[Scenario], pauses_s: float) -> AsyncIterator[Check]:
+        return preflight(scenarios, pauses_s, os.environ.get("NATS_URL", ""))
 
     return Launcher(
         launch,
         demo=lambda: LaunchedDemo(keeping, troubles),
-        check=check,
+        connect=first_client,
+        preflight=checks,
         runs=None if options.get("no_store") else KeptRuns(Path(path) if path else None),
         reports={form: str(file) for form, flag in FLAGS.items() if (file := options.get(flag))},
     )

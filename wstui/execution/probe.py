@@ -99,9 +99,21 @@ async def _probe(scenario: Scenario, seen: Probe) -> None:
         sock.close()
         raise Unreachable(f"the TLS files can't be used ({error})", "check ca_file, cert_file and key_file") from None
     parts = urlsplit(target.url)
+    began = at
+
+    class Connection(ClientConnection):
+        """Tells when TLS is done: only then has it a transport."""
+
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            nonlocal began
+            if (tls := transport.get_extra_info("ssl_object")) is not None:
+                began = seen.add("tls", at, f"{tls.version()}, {tls.cipher()[0]}")
+            super().connection_made(transport)
+
     try:
         connection = await connect(
             f"{parts.scheme}://{parts.netloc}{uri.resource_name}",
+            create_connection=Connection,
             sock=sock,
             ssl=context,
             server_hostname=uri.host if context else None,
@@ -120,7 +132,7 @@ async def _probe(scenario: Scenario, seen: Probe) -> None:
         # ValueError: a redirect, which can't be followed on this socket and should not be in a load test.
         sock.close()
         raise _refusal(error, scenario, place) from None
-    at = seen.add("upgrade", at, connection.subprotocol or "")
+    at = seen.add("upgrade", began, connection.subprotocol or "HTTP 101")
     try:
         await _ready(connection, scenario, seen, at)
     finally:

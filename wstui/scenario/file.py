@@ -14,6 +14,7 @@ from typing import Any
 
 from wstui.scenario.errors import PresetExistsError, Problem, ScenarioError, printable, quote
 from wstui.scenario.model import Scenario, Suite
+from wstui.scenario.moving import moved
 from wstui.scenario.reading import Reading
 from wstui.scenario.writing import written
 
@@ -81,8 +82,11 @@ def dumps(scenario: Scenario | Suite) -> str:
 
 
 def save(scenario: Scenario | Suite, path: str | os.PathLike[str], overwrite: bool = False) -> Path:
-    """Writes the scenario's text to a file and returns its path; see `write`."""
-    return write(Path(path), dumps(scenario), overwrite)
+    """Writes the scenario's text to a file and returns its path; see `write`.
+
+    Files that lie beside the preset it came from are named by their whole path where it is saved somewhere else.
+    """
+    return write(Path(path), dumps(moved(scenario, Path(path))), overwrite)
 
 
 def write(path: Path, text: str, overwrite: bool = False) -> Path:

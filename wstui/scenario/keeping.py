@@ -14,7 +14,7 @@ from tomlkit.items import AoT, Array, Comment, Null, Table, Whitespace
 
 from wstui.scenario.errors import Key
 from wstui.scenario.model import Scenario, Stage, Suite
-from wstui.scenario.reference import value_at, walk
+from wstui.scenario.reference import has_reference, value_at, walk
 from wstui.scenario.secrecy import keeps_secrets
 from wstui.scenario.writing import Writing
 
@@ -35,7 +35,9 @@ class _Keeping:
         self._before = scenario.origin.values
         self._after = scenario.model_dump()
         self._writing = Writing(scenario)
-        self._exposed = [key for key, raw in walk(written) if not keeps_secrets(key, raw)]
+        self._references = scenario.origin.references
+        self._texts = dict(walk(written))
+        self._exposed = [key for key, raw in self._texts.items() if not keeps_secrets(key, raw)]
 
     def table(self, table: MutableMapping[str, Any], model: BaseModel, was: Key, now: Key) -> None:
         """Put what differs into a table that stood at `was` and stands at `now`."""
@@ -67,9 +69,14 @@ class _Keeping:
                 table[name] = _item(self._writing.value(value, new))
 
     def _same(self, was: Key, now: Key) -> bool:
-        """Whether what is written may stay: the same value, and no secret in plain text."""
+        """Whether what is written may stay: the same value by the same reference, and no secret in plain text."""
         if any(key[: len(was)] == was for key in self._exposed):
             return False
+        for key, raw in self._texts.items():
+            if key[: len(was)] == was:
+                known = self._references.get((*now, *key[len(was) :]))
+                if (known.raw if known is not None else "") != (raw if has_reference(raw) else ""):
+                    return False
         return bool(value_at(self._before, was) == value_at(self._after, now))
 
     def _mapping(self, table: MutableMapping[str, Any], value: Mapping[str, Any], was: Key, now: Key) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypedDict
 
 from pydantic import ValidationError
@@ -15,7 +15,8 @@ from wstui.scenario.checks import findings
 from wstui.scenario.diagnosis import diagnose
 from wstui.scenario.errors import BadValue, Key, Problem, ScenarioError, dotted, quote
 from wstui.scenario.fields import MOST_CLIENTS
-from wstui.scenario.model import Scenario, Stage
+from wstui.scenario.model import Scenario, Stage, Suite
+from wstui.scenario.reference import Reference, value_at
 from wstui.scenario.threshold import parse_condition
 
 COMMAND_LINE = "command line"
@@ -125,7 +126,7 @@ def apply(
 
 
 def revised(scenario: Scenario, values: Mapping[str, Any]) -> Scenario:
-    """The scenario with other values by dotted key ("messages.every", "stages"), checked; for a form.
+    """The scenario with other values by dotted key ("messages.every", "stages"), checked.
 
     Durations and sizes may be texts. What is not changed keeps its reference. The problems of a ScenarioError
     carry the key of each field.
@@ -136,6 +137,25 @@ def revised(scenario: Scenario, values: Mapping[str, Any]) -> Scenario:
         table = data.setdefault(section, {}) if section else data
         table[name] = value
     return _result(scenario, data, {}, [])
+
+
+def remade(content: Scenario | Suite, data: dict[str, Any], references: Mapping[Key, str]) -> Scenario | Suite:
+    """What `data` says, checked, as a further version of `content`.
+
+    `references` are the texts by place in it that stand for its values; there are no others. Raises ScenarioError.
+    """
+    made: Scenario | Suite
+    if isinstance(content, Scenario):
+        made = _result(content, data, {}, [])
+    else:
+        try:
+            made = Suite.model_validate(data)
+        except ValidationError as error:
+            raise ScenarioError(diagnose(error, content.origin.file, Suite).values()) from None
+    values = made.model_dump()
+    known = {key: Reference(raw, value_at(values, key)) for key, raw in references.items()}
+    made._origin = replace(content.origin, references=known)
+    return made
 
 
 def _is_absent(value: Any) -> bool:

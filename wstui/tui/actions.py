@@ -10,6 +10,7 @@ from textual.binding import Binding
 from textual.dom import DOMNode
 from textual.screen import Screen
 
+from wstui.tui.screens.checklist import ChecklistScreen
 from wstui.tui.screens.controls import Controls
 from wstui.tui.screens.dialog import Dialog
 from wstui.tui.screens.editor import Editor
@@ -17,12 +18,14 @@ from wstui.tui.screens.result import ResultScreen
 from wstui.tui.screens.runs import RunsScreen, RunTable
 from wstui.tui.screens.start import StartScreen
 from wstui.tui.screens.stop import StopDialog
+from wstui.tui.widgets.choice import Choice
 from wstui.tui.widgets.errors import Errors
 from wstui.tui.widgets.presets import PresetTable
 from wstui.tui.widgets.table import Table
 
 OWNERS: tuple[type[DOMNode], ...] = (
-    Controls, Table, Errors, Dialog, StopDialog, ResultScreen, StartScreen, PresetTable, Editor, RunsScreen, RunTable,
+    Controls, Table, Errors, Dialog, StopDialog, ResultScreen, StartScreen, PresetTable, Editor, Choice,
+    ChecklistScreen, RunsScreen, RunTable,
 )  # fmt: skip
 """Every class that declares keys, but the application."""
 _KEY_NAMES = {"enter": "enter", "ctrl+q": "q", "ctrl+p": "ctrl+p"}

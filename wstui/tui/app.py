@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.text import Text
 
-from wstui.scenario.model import Scenario
+from wstui.scenario.model import Scenario, Suite
 from wstui.scenario.presets import PresetEntry, own_folder
 from wstui.tui.ending import reason
 from wstui.tui.runner import Runner
@@ -177,7 +177,7 @@ class WstuiApp(Shell):
         if not isinstance(self.screen, StartScreen):
             self.push_screen(StartScreen())
 
-    def edit(self, scenario: Scenario, preset: PresetEntry | None = None) -> None:
+    def edit(self, scenario: Scenario | Suite, preset: PresetEntry | None = None) -> None:
         """Open the editor."""
         self.push_screen(Editor(scenario, preset))
 

@@ -39,6 +39,7 @@ class LoadShape:
             marks=[mark for mark in self.marks if mark[0] > 0],
             least_top=1.0,
             note="no stages yet",
+            named=True,
         )
 
     def clients_at(self, at_s: float) -> float:

@@ -5,10 +5,12 @@ Protocols, so that the screens know neither how load is made nor where results l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
+from wstui.execution.checklist import Check
+from wstui.execution.probe import Probe
 from wstui.execution.result import Result, SuiteResult
 from wstui.execution.status import Steerable
 from wstui.scenario.model import Scenario
@@ -170,13 +172,15 @@ class Launcher:
     """What the start screen and the editor can set going. What is None is not offered.
 
     `launch` makes a session of scenarios in order, their common name, and the seconds of cooldown between them;
-    nothing is started before its `execute`. `demo` makes one that brings its own server. `check` opens one client
-    all the way and returns what it saw, a line each; it blocks, and raises with the reason when there is no way.
+    nothing is started before its `execute`. `demo` makes one that brings its own server. `connect` opens one client
+    all the way and fills in what it sees, step by step; it raises Unreachable when there is no way. `preflight` yields
+    each check before a run of scenarios, with the seconds of pauses between them in all, as soon as it is known.
     `reports` are the files that are written when wstui ends, by their format.
     """
 
     launch: Callable[[Sequence[Scenario], str, float], Session]
     demo: Callable[[], Session] | None = None
-    check: Callable[[Scenario], Sequence[str]] | None = None
+    connect: Callable[[Scenario, Probe], Awaitable[None]] | None = None
+    preflight: Callable[[Sequence[Scenario], float], AsyncIterator[Check]] | None = None
     runs: Runs | None = None
     reports: Mapping[str, str] = field(default_factory=dict)

@@ -5,272 +5,338 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, cast
 
-from textual import on, work
+from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
-from textual.content import Content
+from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
-from textual.widgets import Input, Static
+from textual.timer import Timer
 
+from wstui.execution.probe import Probe, Unreachable
+from wstui.scenario.errors import Key
 from wstui.scenario.file import dumps
-from wstui.scenario.model import Scenario
+from wstui.scenario.masking import mask_url
+from wstui.scenario.model import Scenario, Suite
 from wstui.scenario.presets import PresetEntry
-from wstui.tui import form
+from wstui.tui.form.box import messages_a_second, needs, steepest, this_box
+from wstui.tui.form.draft import Draft
+from wstui.tui.form.hints import hints
+from wstui.tui.form.reading import Reading, read
 from wstui.tui.keymap import key
-from wstui.tui.loadshape import LoadShape, shape_of
-from wstui.tui.screens.check import CheckDialog
+from wstui.tui.loadshape import shape_of
+from wstui.tui.screens.checklist import ChecklistScreen
 from wstui.tui.screens.confirm import ConfirmDialog
+from wstui.tui.screens.running import run_asking
 from wstui.tui.screens.save import SaveDialog
-from wstui.tui.screens.start import run_asking
-from wstui.tui.widgets import chart
-from wstui.tui.widgets.figures import clean, clock, tilde
+from wstui.tui.widgets.figures import clean, tilde
+from wstui.tui.widgets.form import FormView, place
+from wstui.tui.widgets.form_lines import Value, Wish
 from wstui.tui.widgets.keys import Keys
-from wstui.tui.widgets.lines import Line, Lines, rule
+from wstui.tui.widgets.lines import Line
 from wstui.tui.widgets.masthead import Masthead
-from wstui.tui.widgets.toml import Toml
+from wstui.tui.widgets.preview import About, BoxPanel, ConnectionPanel, FilePanel, ShapePanel
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from wstui.tui.app import WstuiApp
 
-
-class FormLine(Vertical):
-    """A label, a text, and below it what it means or what is wrong with it."""
-
-    def __init__(self, entry: form.Entry) -> None:
-        super().__init__(classes="form-line")
-        self.entry = entry
-        self._text = Input(
-            entry.text, compact=True, password=entry.secret, placeholder=entry.placeholder, select_on_focus=False
-        )
-        self._note = Static(classes="note", markup=False)
-
-    def compose(self) -> ComposeResult:
-        """The two rows."""
-        with Horizontal(classes="entry"):
-            yield Static(self.entry.label, classes="label", markup=False)
-            yield self._text
-        yield self._note
-
-    @property
-    def text(self) -> str:
-        """What is typed."""
-        return self._text.value
-
-    def say(self, text: str, *, wrong: bool) -> None:
-        """Draw the note, or take it away where there is nothing to say."""
-        self._note.update(Content(f"✗ {clean(text)}" if wrong else clean(text)))
-        self._note.set_class(wrong, "wrong")
-        self._note.display = bool(text)
-
-    def focus_text(self) -> None:
-        """Put the cursor here."""
-        self._text.focus()
-
-
-class ShapePanel(Lines):
-    """The load over time."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._shape: LoadShape | None = None
-
-    def show(self, shape: LoadShape) -> None:
-        """Draw this load."""
-        self._shape = shape
-        self.redraw()
-
-    def paint(self, width: int, height: int) -> list[Line]:
-        """A head and the chart."""
-        if self._shape is None:
-            return [rule([("load shape", "text")], width)]
-        title: Line = [("load shape", "text"), (f"  clients over {clock(self._shape.length_s)}", "muted")]
-        return [rule(title, width), *chart.draw(self._shape.plot(), width - 1, height - 1)]
-
-
-class Head(Lines):
-    """A title in a line."""
-
-    DEFAULT_CSS = "Head { height: 1; }"
-
-    def __init__(self, title: Line) -> None:
-        super().__init__()
-        self._title = title
-
-    def show(self, title: Line) -> None:
-        """Draw this title."""
-        self._title = title
-        self.redraw()
-
-    def paint(self, width: int, height: int) -> list[Line]:
-        """One row."""
-        return [rule(self._title, width)]
+_FILE_AFTER_S = 0.12
+"""How long nothing is typed before the file is written out anew: that takes longer than all the rest."""
+_LOOK_S = 0.1
+_VIEWS = ("shape", "file", "connection")
 
 
 class Editor(Screen[None]):
-    """Edits one scenario; nothing is written before it is saved."""
+    """Edits one scenario or suite; nothing is written before it is saved."""
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]  # noqa: RUF012
     AUTO_FOCUS = "Input"
     BINDINGS: ClassVar[list[BindingType]] = [
-        key("ctrl+s", "save", "Save preset", "edit.save", "Save as a TOML preset", shown=True),
+        key("ctrl+s", "save", "Save", "edit.save", "Save as a TOML preset", shown=True),
         key("ctrl+r", "run", "Run", "edit.run", "Run it as it is here", shown=True),
-        key(
-            "ctrl+d",
-            "check",
-            "Check one connection",
-            "edit.check",
-            "Open one client all the way",
-            shown=True,
-            first=True,
-        ),
+        key("ctrl+d", "connect", "Connect", "edit.check", "Open one client all the way", shown=True, first=True),
+        key("f5", "checklist", "Check", "edit.checklist", "Look at everything a run needs", shown=True),
+        key("f2", "view", "View", "edit.view", "The load, the file, or one connection beside the form", shown=True),
+        key("ctrl+n", "add", "Add", "edit.add", "A new row below this one", shown=True, first=True),
+        key("ctrl+t", "remove", "Take out", "edit.remove", "Take this row out", shown=True, first=True),
+        key("ctrl+up,alt+up", "move(-1)", "Move up", "edit.up", "Move this row up", first=True),
+        key("ctrl+down,alt+down", "move(1)", "Move down", "edit.down", "Move this row down", first=True),
         key("escape", "back", "Back", "edit.back", "Leave the editor", shown=True),
-        key("down", "app.focus_next", "Next", "edit.next", "The next line"),
-        key("up", "app.focus_previous", "Previous", "edit.previous", "The line before"),
+        key("down", "line(1)", "Next line", "edit.next", "The next line"),
+        key("up", "line(-1)", "Line before", "edit.previous", "The line before"),
+        key("pagedown", "section(1)", "Next section", "edit.section_next", "The next section"),
+        key("pageup", "section(-1)", "Section before", "edit.section_previous", "The section before"),
     ]
 
-    def __init__(self, scenario: Scenario, preset: PresetEntry | None) -> None:
+    def __init__(self, content: Scenario | Suite, preset: PresetEntry | None) -> None:
         super().__init__()
-        self._scenario = scenario
+        self._draft = Draft(content)
         self._preset = preset
-        self._entries = {entry.key: entry for entry in form.entries(scenario)}
-        self._reading = form.Reading(scenario)
-        self._hints: Mapping[str, str] = {}
-        self._saved_as: dict[str, str] = {name: entry.text for name, entry in self._entries.items()}
+        self._reading = Reading(content)
+        self._hints: Mapping[Key, str] = {}
+        self._url = ""
+        self._view = "shape"
+        self._later: Timer | None = None
 
     @property
     def owner(self) -> WstuiApp:
         """The application, as what it is."""
         return cast("WstuiApp", self.app)
 
+    @property
+    def form(self) -> FormView:
+        """The form."""
+        return self.query_one(FormView)
+
     def compose(self) -> ComposeResult:
         """The form; the load and the file beside it, or the load below it."""
         yield Masthead("scenario editor")
         with Horizontal(id="editor"):
-            with VerticalScroll(id="form", can_focus=False):
-                section = ""
-                for entry in self._entries.values():
-                    if entry.section != section:
-                        section = entry.section
-                        yield Static(section, classes="section-name", markup=False)
-                    yield FormLine(entry)
-                yield Static(id="form-wrong", classes="wrong", markup=False)
+            with Vertical(id="editing"):
+                yield FormView(self._draft, id="form")
+                yield About()
             with Vertical(id="preview"):
                 yield ShapePanel()
-                yield Head([("file", "text")])
-                with VerticalScroll(id="toml", can_focus=False):
-                    yield Toml()
+                yield BoxPanel()
+                yield FilePanel()
+                yield ConnectionPanel()
         yield Keys()
 
     def on_mount(self) -> None:
         """Say what the scenario means."""
         self.query_one(Masthead).show(self.owner.clock())
+        self._show_view("shape")
         self.read()
 
-    @property
-    def _texts(self) -> dict[str, str]:
-        return {line.entry.key: line.text for line in self.query(FormLine)}
+    # what it means
 
-    @property
-    def changed(self) -> bool:
-        """Whether something is not saved."""
-        return self._texts != self._saved_as
+    @on(Value)
+    def changed(self, event: Value) -> None:
+        """Something was typed or chosen."""
+        if event.key in self._draft.texts and self._draft.texts[event.key] != event.text:
+            self._draft.put(event.key, event.text)
+            self.read()
 
-    @on(Input.Changed)
     def read(self) -> None:
-        """Understand the form as it is now, and show what comes of it."""
-        texts = self._texts
-        self._reading = form.read(self._scenario, self._entries, texts)
-        wrong = self._reading.wrong
-        self._hints = self._reading.hints or self._hints
-        hints = self._hints
-        kind = texts["auth.kind"].strip()
-        for line in self.query(FormLine):
-            name = line.entry.key
-            line.say(wrong.get(name) or hints.get(name, ""), wrong=name in wrong)
-            if name.startswith("auth.") and name != "auth.kind":
-                line.display = {"auth.token": kind == "token", "auth.secret": kind in ("jwt", "mix")}.get(
-                    name, kind != "none"
-                )
-        self.query_one("#form-wrong", Static).update(Content(f"✗ {clean(wrong[''])}" if "" in wrong else ""))
-        self._preview()
+        """Understand the form as it is now, and show what comes of it; the file follows a moment later."""
+        self._reading = read(self._draft)
+        self._hints = hints(self._draft, self._reading, this_box()) or self._hints
+        self.form.show(self._reading.wrong, self._hints)
+        scenarios = self._reading.scenarios
+        if self._reading.content is not None:
+            self._url = clean(mask_url(scenarios[0].target.url))
+            pause = getattr(self._reading.content, "cooldown", 0.0)
+            self.query_one(ShapePanel).show(shape_of(scenarios, pause))
+            hardest = max(scenarios, key=lambda scenario: scenario.peak_clients)
+            connects = max(steepest(scenario) for scenario in scenarios)
+            self.query_one(BoxPanel).show(needs(scenarios, this_box()), connects, messages_a_second(hardest))
+        self._title()
+        if self._later is not None:
+            self._later.stop()
+        self._later = self.set_timer(_FILE_AFTER_S, self._write_file)
 
-    def _preview(self) -> None:
-        scenario = self._reading.scenario
+    def _write_file(self) -> None:
+        if self._reading.content is not None:
+            self.query_one(FilePanel).toml.show(dumps(self._reading.content))
+
+    def _title(self) -> None:
         title: Line = [("file", "text")]
         if self._preset is not None:
             title = [(clean(self._preset.path.name), "text")]
-        if self.changed:
+        if self._draft.changed:
             title.append(("  unsaved", "warn"))
-        if scenario is None:
+        if self._reading.content is None:
             title.append(("  as it was before the error", "bad"))
-        else:
-            self.query_one(ShapePanel).show(shape_of([scenario]))
-            self.query_one(Toml).show(dumps(scenario))
-        self.query_one(Head).show(title)
+        self.query_one(FilePanel).head.show(title)
+        place: Line = [(clean(self._draft.texts["name",]) or "no name", "strong@panel")]
+        if self._url:
+            place.append((f" → {self._url}", "muted@panel"))
+        if self._draft.changed:
+            place.insert(1, ("  ● unsaved", "warn@panel"))
+        self.query_one(Masthead).place(place)
 
-    def _right(self) -> Scenario | None:
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """Tell about what the cursor is on."""
+        self.query_one(About).show(self._draft, self.form.key_of(event.widget))
+        self.refresh_bindings()
+
+    async def _right(self) -> Scenario | Suite | None:
         """The scenario, or the cursor on the first line that is wrong."""
-        self.read()  # a key may be faster than the last change of a text
-        if self._reading.scenario is not None:
-            return self._reading.scenario
-        for line in self.query(FormLine):
-            if line.entry.key in self._reading.wrong:
-                line.focus_text()
+        typed = self.form.typed()
+        if any(self._draft.texts.get(key) != text for key, text in typed.items()):
+            self._draft.texts |= typed  # a key may be faster than the last change of a text
+            self.read()
+        if self._reading.content is not None:
+            return self._reading.content
+        for key_ in self._reading.wrong:
+            await self.form.reveal(key_)
+            self.read()
+            if (found := self.form.control_at(key_)) is not None:
+                found.focus()
                 break
         number = len(self._reading.wrong)
         self.owner.say(f"{number} thing{'' if number == 1 else 's'} to put right first", "error")
         return None
 
-    def action_save(self) -> None:
-        """Ask where to save."""
-        scenario = self._right()
-        if scenario is not None:
-            self.app.push_screen(SaveDialog(scenario, self.owner.presets), self._saved)
+    # rows and lines
 
-    def _saved(self, path: Path | None) -> None:
-        if path is not None:
-            self._saved_as = self._texts
-            self._preview()
-            self.owner.say(f"saved to {tilde(path)}")
+    @on(Wish)
+    async def wished(self, event: Wish) -> None:
+        """A row is added or taken out, a group opened or closed."""
+        if event.what == "fold":
+            await self.form.fold(event.key)
+            self._again(event.key)
+        elif event.what == "add":
+            await self._add(event.key, None)
+        elif (row := self.form.row_of(event.key)) is not None:
+            await self._remove(*row)
 
-    def action_run(self) -> None:
-        """Run it as it stands in the form."""
-        scenario = self._right()
-        if scenario is not None:
-            run_asking(self.owner, [scenario], scenario.name, 0.0)
+    def _again(self, focus: Key) -> None:
+        self.read()
+        if (found := self.form.control_at(focus)) is not None:
+            found.focus()
+
+    async def _add(self, rows: Key, after: int | None) -> None:
+        number = self._draft.add(rows, after)
+        self.form.opened.add((*rows, number))
+        await self.form.rebuild(rows)
+        first = (*rows, number, "name")
+        self._again(first if self.form.control_at(first) else (*rows, number))
+
+    async def _remove(self, rows: Key, number: int) -> None:
+        place = self._draft.rows[rows].index(number)
+        self._draft.remove(rows, number)
+        await self.form.rebuild(rows)
+        left = self._draft.rows[rows]
+        self._again((*rows, left[min(place, len(left) - 1)]) if left else rows)
+
+    def _row(self) -> tuple[Key, int] | None:
+        return self.form.row_of(self.form.key_of(self.focused))
+
+    async def action_add(self) -> None:
+        """A row after this one, or at the end of the list."""
+        here = self.form.key_of(self.focused)
+        if (row := self._row()) is not None:
+            await self._add(*row)
+        elif here in self._draft.rows:
+            await self._add(here, None)
+
+    async def action_remove(self) -> None:
+        """Take the row out."""
+        if (row := self._row()) is not None:
+            await self._remove(*row)
+
+    async def action_move(self, by: int) -> None:
+        """Move the row."""
+        here, row = self.form.key_of(self.focused), self._row()
+        if row is not None and here is not None and self._draft.move(*row, by):
+            await self.form.rebuild(row[0])
+            self._again(here)
+
+    def action_line(self, by: int) -> None:
+        """The nearest value in the next line, or the line before."""
+        here, form = self.focused, self.form
+        if here is None or self.form.key_of(here) is None:
+            return
+        x, y = place(here, form)
+        places = [(place(found, form), found) for found in form.controls()]
+        beyond = [row for (_, row), _ in places if (row - y) * by > 0]
+        if beyond:
+            row = min(beyond, key=lambda row: abs(row - y))
+            min((found for found in places if found[0][1] == row), key=lambda found: abs(found[0][0] - x))[1].focus()
+
+    def action_section(self, by: int) -> None:
+        """The first value of the next section, or of the one before."""
+        form = self.form
+        here = place(self.focused, form)[1] if self.focused is not None else 0
+        tops = [place(name, form)[1] for name in self.query(".section-name")]
+        index = max([number for number, top in enumerate(tops) if top < here], default=0) + by
+        if 0 <= index < len(tops):
+            below = [found for found in form.controls() if place(found, form)[1] > tops[index]]
+            if below:
+                below[0].focus()
+
+    # what can be done with it
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What is not offered has no key."""
         launcher = self.owner.launcher
-        if action == "check":
-            return launcher is not None and launcher.check is not None
+        if action == "connect":
+            return launcher is not None and launcher.connect is not None
+        if action == "checklist":
+            return launcher is not None and launcher.preflight is not None
+        if action in ("remove", "move"):
+            return self.is_mounted and self._row() is not None
+        if action == "add":
+            return self.is_mounted and (self._row() is not None or self.form.key_of(self.focused) in self._draft.rows)
         return launcher is not None if action == "run" else True
 
-    def action_check(self) -> None:
-        """Open one client, and tell how far it came."""
-        scenario = self._right()
-        if scenario is not None:
-            self.owner.say(f"opening one client to {scenario.target.url.partition('?')[0]}")
-            self._check(scenario)
+    async def action_save(self) -> None:
+        """Ask where to save."""
+        content = await self._right()
+        if content is not None:
+            here = self._preset.path if self._preset is not None and self._preset.origin != "shipped" else None
+            self.app.push_screen(SaveDialog(content, self.owner.presets, here), self._saved)
 
-    @work(thread=True, exclusive=True, group="check")
-    def _check(self, scenario: Scenario) -> None:
-        check = self.owner.launcher.check if self.owner.launcher else None
-        if check is None:
+    def _saved(self, path: Path | None) -> None:
+        if path is not None:
+            self._draft.saved()
+            self._title()
+            self.owner.say(f"saved to {tilde(path)}")
+
+    async def action_run(self) -> None:
+        """Run it as it stands in the form."""
+        content = await self._right()
+        if content is not None:
+            pause = getattr(content, "cooldown", 0.0)
+            run_asking(self.owner, list(self._reading.scenarios), content.name, pause)
+
+    async def action_checklist(self) -> None:
+        """Look at everything that it needs."""
+        content = await self._right()
+        if content is not None:
+            pause = getattr(content, "cooldown", 0.0)
+            self.app.push_screen(ChecklistScreen(list(self._reading.scenarios), content.name, pause))
+
+    def action_view(self) -> None:
+        """The next of what can be beside the form."""
+        self._show_view(_VIEWS[(_VIEWS.index(self._view) + 1) % len(_VIEWS)])
+
+    def _show_view(self, view: str) -> None:
+        self._view = view
+        for name in _VIEWS:
+            self.set_class(name == view, f"-view-{name}")
+
+    async def action_connect(self) -> None:
+        """Open one client, and tell how far it came."""
+        if await self._right() is not None:
+            self._show_view("connection")
+            self._connect(self._reading.scenarios[0])
+
+    @work(exclusive=True, group="connect")
+    async def _connect(self, scenario: Scenario) -> None:
+        launcher, seen = self.owner.launcher, Probe()
+        if launcher is None or launcher.connect is None:
             return
+        panel, place = self.query_one(ConnectionPanel), mask_url(scenario.target.url)
+        panel.show(place, seen, "busy")
+        looking = self.set_interval(_LOOK_S, lambda: panel.show(place, seen, "busy"))
         try:
-            seen, reason = list(check(scenario)), ""
+            await launcher.connect(scenario, seen)
+        except Unreachable as error:
+            panel.show(place, seen, "bad", error.what, error.fix)
         except Exception as error:
-            seen, reason = [], str(error) or type(error).__name__
-        self.app.call_from_thread(self.app.push_screen, CheckDialog(seen, reason))
+            panel.show(place, seen, "bad", str(error) or type(error).__name__, "")
+        else:
+            panel.show(place, seen, "near" if seen.warning else "good", seen.warning)
+        finally:
+            looking.stop()
 
     def action_back(self) -> None:
         """Leave; ask where something is not saved."""
-        if not self.changed:
+        if not self._draft.changed:
             self.app.pop_screen()
             return
         text = "What was changed here is not saved."

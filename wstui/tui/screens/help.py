@@ -20,6 +20,7 @@ _AREAS = {
     "result": "Result",
     "preset": "Presets",
     "edit": "Editor",
+    "check": "Checklist",
     "runs": "Runs",
     "app": "Everywhere",
     "view": "Look",

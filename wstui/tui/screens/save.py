@@ -9,7 +9,7 @@ from typing import Any
 
 from wstui.scenario.errors import PresetExistsError, ScenarioError
 from wstui.scenario.file import save
-from wstui.scenario.model import Scenario
+from wstui.scenario.model import Scenario, Suite
 from wstui.tui.screens.dialog import Field, Form
 from wstui.tui.widgets.figures import tilde
 
@@ -36,31 +36,49 @@ class SaveDialog(Form[Path]):
     title_text = "Save this scenario as a preset"
     SEND = "Save"
 
-    def __init__(self, scenario: Scenario, folder: Path) -> None:
+    def __init__(self, content: Scenario | Suite, folder: Path, here: Path | None = None) -> None:
+        """`folder` is where a name is saved to; `here` the file that is offered, where it has one that can change."""
         super().__init__()
-        self._scenario = scenario
+        self._content = content
         self._folder = folder
+        self._here = here
         self._replace: Path | None = None
 
     def fields(self) -> Iterable[Field]:
         """Name or path."""
-        name = self._scenario.name if _NAME.fullmatch(self._scenario.name) else "preset"
+        name = self._content.name if _NAME.fullmatch(self._content.name) else "preset"
+        here = self._here
+        if here is not None and here.stem == name and here.resolve().parent != self._folder.resolve():
+            name = tilde(here.absolute())
         yield Field("place", "name or path", name, lambda text: parse_place(text, self._folder), self._hint)
 
     def _hint(self, path: Path) -> str:
         if path != self._replace:
             self._replace = None
-        return f"{tilde(path)}{'  is there already' if path.exists() else ''}"
+        if not path.exists():
+            return tilde(path)
+        return f"{tilde(path)}  {self._there(path)}"
+
+    def _there(self, path: Path) -> str:
+        """What is said of a file that is there: its text may be another than the one that was opened."""
+        origin = self._content.origin
+        if origin.text and origin.file and Path(origin.file).resolve() == path.resolve():
+            try:
+                same = path.read_text("utf-8-sig").replace("\r\n", "\n") == origin.text
+            except (OSError, ValueError):
+                same = False
+            return "is the file that was opened" if same else "was changed by somebody else since it was opened"
+        return "is there already"
 
     def answer(self, values: dict[str, Any]) -> Path | None:
         """Write the file; refuse where that is not possible, and the first time where it replaces one."""
         path: Path = values["place"]
         name = path.stem
         try:
-            save(self._scenario.model_copy(update={"name": name}), path, overwrite=path == self._replace)
+            save(self._content.model_copy(update={"name": name}), path, overwrite=path == self._replace)
         except PresetExistsError:
             self._replace = path
-            self.refuse("place", "is there already: enter once more replaces it, another name keeps it")
+            self.refuse("place", f"{self._there(path)}: enter once more replaces it, another name keeps it")
             return None
         except ScenarioError as error:
             self.refuse("place", error.problems[0].advice)

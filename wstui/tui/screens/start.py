@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, ClassVar, cast
-from urllib.parse import urlsplit
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -15,13 +12,13 @@ from textual.screen import Screen
 
 from wstui.execution.result import Result
 from wstui.scenario.errors import ScenarioError
-from wstui.scenario.file import save
 from wstui.scenario.model import Scenario, Suite
 from wstui.scenario.presets import PresetEntry, available, members
 from wstui.tui.keymap import key
+from wstui.tui.screens.checklist import ChecklistScreen
 from wstui.tui.screens.confirm import ConfirmDialog
+from wstui.tui.screens.running import run_asking
 from wstui.tui.screens.save import SaveDialog
-from wstui.tui.widgets.figures import count
 from wstui.tui.widgets.keys import Keys
 from wstui.tui.widgets.masthead import Masthead
 from wstui.tui.widgets.presets import Choice, PresetDetails, PresetTable
@@ -43,6 +40,7 @@ class StartScreen(Screen[None]):
     AUTO_FOCUS = "PresetTable"
     BINDINGS: ClassVar[list[BindingType]] = [
         key("e", "edit", "Edit", "preset.edit", "Look into it, change it, save it", shown=True),
+        key("c", "checklist", "Check", "preset.check", "Look at everything that a run of it needs", shown=True),
         key("m", "demo", "Demo", "preset.demo", "Start a server here, and run quick against it", shown=True),
         key("n", "new", "New", "preset.new", "Begin a scenario from nothing", shown=True),
         key("d", "duplicate", "Duplicate", "preset.duplicate", "Copy it into your own presets", shown=True),
@@ -113,6 +111,8 @@ class StartScreen(Screen[None]):
         launcher = self.owner.launcher
         if action == "demo":
             return launcher is not None and launcher.demo is not None
+        if action == "checklist":
+            return launcher is not None and launcher.preflight is not None
         if action == "delete":
             chosen = self._chosen
             return chosen is not None and chosen.entry.origin == "own"
@@ -135,6 +135,16 @@ class StartScreen(Screen[None]):
             return
         run_asking(self.owner, list(chosen.scenarios), chosen.entry.name, chosen.cooldown_s)
 
+    def action_checklist(self) -> None:
+        """Look at everything that a run of the preset needs."""
+        chosen = self._chosen
+        if chosen is None:
+            return
+        if not chosen.scenarios:
+            self.owner.say(f"cannot be run: {chosen.entry.problem}", "error")
+            return
+        self.app.push_screen(ChecklistScreen(list(chosen.scenarios), chosen.entry.name, chosen.cooldown_s))
+
     def action_demo(self) -> None:
         """Start a server here, and load it."""
         self.owner.begin_demo()
@@ -144,12 +154,10 @@ class StartScreen(Screen[None]):
         chosen = self._chosen
         if chosen is None:
             return
-        if isinstance(chosen.entry.content, Scenario):
-            self.owner.edit(chosen.entry.content, chosen.entry)
-        elif chosen.entry.content is None:
+        if chosen.entry.content is None:
             self.owner.say(f"cannot be read: {chosen.entry.problem}", "error")
         else:
-            self.owner.say("a sequence of presets is edited in its file: " + str(chosen.entry.path), "warning")
+            self.owner.edit(chosen.entry.content, chosen.entry)
 
     def action_new(self) -> None:
         """Open an empty scenario."""
@@ -164,14 +172,6 @@ class StartScreen(Screen[None]):
         name = next(
             n for i in range(1, 1000) if (n := f"{chosen.entry.name}-{i}") not in {c.name for c in self._choices}
         )
-        if isinstance(content, Suite):
-            try:
-                path = save(content.model_copy(update={"name": name}), self.owner.presets / f"{name}.toml")
-            except ScenarioError as error:
-                self.owner.say(error.problems[0].advice, "error")
-                return
-            self._saved(path)
-            return
         self.app.push_screen(SaveDialog(content.model_copy(update={"name": name}), self.owner.presets), self._saved)
 
     def _saved(self, path: object) -> None:
@@ -240,37 +240,3 @@ def _choice(entry: PresetEntry, last: tuple[str, Result] | None) -> Choice:
         scenarios = (entry.content,)
     at, result = last if last else ("", None)
     return Choice(entry, entry.origin, scenarios, cooldown_s, at, result)
-
-
-def is_local(url: str) -> bool:
-    """Whether a URL leads to this machine."""
-    try:
-        host = urlsplit(url).hostname or ""
-        return host == "localhost" or host.endswith(".localhost") or ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-@dataclass(frozen=True, slots=True)
-class _Begin:
-    owner: WstuiApp
-    scenarios: list[Scenario]
-    name: str
-    cooldown_s: float
-
-    def __call__(self, sure: bool | None) -> None:
-        if sure:
-            self.owner.launch(self.scenarios, self.name, self.cooldown_s)
-
-
-def run_asking(owner: WstuiApp, scenarios: list[Scenario], name: str, cooldown_s: float) -> None:
-    """Begin a run; ask first when it would load another machine than this one."""
-    begin = _Begin(owner, scenarios, name, cooldown_s)
-    strangers = [s for s in scenarios if not is_local(s.target.url)]
-    if not strangers:
-        begin(True)
-        return
-    peak = max(scenario.peak_clients for scenario in strangers)
-    host = urlsplit(strangers[0].target.url).hostname or strangers[0].target.url
-    text = f"Up to {count(peak)} clients are opened to a machine that is not this one. Load only what is yours to load."
-    owner.push_screen(ConfirmDialog(f"Load {host}?", text, "Run"), begin)

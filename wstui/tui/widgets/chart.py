@@ -15,7 +15,7 @@ from typing import Any
 
 import plotext
 
-from wstui.tui.widgets.figures import pad, width_of
+from wstui.tui.widgets.figures import clip, pad, width_of
 from wstui.tui.widgets.lines import Line
 from wstui.tui.widgets.ruler import LARGEST, TIME, Across, Scale, along, label, linear_scale, log_scale, tamed
 
@@ -61,6 +61,7 @@ class Plot:
     least_top: float = 0.0
     spots: Sequence[Spot] = field(default=())
     across: Across = TIME
+    named: bool = False  # write the texts of the marks beside them
 
 
 def draw(plot: Plot, width: int, height: int) -> list[Line]:
@@ -104,6 +105,8 @@ def _draw(plot: Plot, width: int, height: int) -> list[Line]:
     if values:
         _lay_curves(plot, scale, grid, column)
         _lay_spots(plot, scale, grid, column)
+        if plot.named:
+            _name_marks(plot, grid, column)
     elif plot.note:
         text = pad(plot.note, min(columns, width_of(plot.note)))
         start = (columns - width_of(text)) // 2
@@ -118,6 +121,27 @@ def _draw(plot: Plot, width: int, height: int) -> list[Line]:
         lines.append([head, *_merged(cells)])
     lines.extend(along(plot.across, plot_from, span, gutter, columns))
     return lines
+
+
+def _name_marks(plot: Plot, grid: list[list[tuple[str, str]]], column: Any) -> None:
+    """The text of each mark beside it, in the highest row that has room: to its right, else to its left, else cut."""
+    columns = len(grid[0])
+    places = sorted((int(column(x)), text) for x, text in plot.marks if math.isfinite(x) and 0 <= column(x) < columns)
+    ends = [at for at, _ in places[1:]] + [columns]
+    for (at, text), end in zip(places, ends, strict=True):
+        if width_of(text) != len(text):
+            continue
+        short_one = clip(text, max(0, end - at - 2))
+        tries = [(at + 1, text)] if short_one == text else [(at - len(text), text), (at + 1, short_one)]
+        for start, said in tries:
+            span = range(start - 1, start + len(said) + 1)
+            free = (
+                row for row in grid[: len(grid) // 2 + 1]
+                if start >= 0 and all(x == at or row[x][0] == " " for x in span if 0 <= x < columns)
+            )  # fmt: skip
+            if said and (row := next(free, None)) is not None:
+                row[start : start + len(said)] = [(char, "muted") for char in said]
+                break
 
 
 def _lay_curves(plot: Plot, scale: Scale, grid: list[list[tuple[str, str]]], column: Any) -> None:

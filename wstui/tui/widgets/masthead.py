@@ -14,8 +14,13 @@ class Masthead(Lines):
 
     def __init__(self, place: str = "load tester for WebSocket servers", *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._place = place
+        self._place: Line = [(place, "muted")]
         self._now: datetime | None = None
+
+    def place(self, place: Line) -> None:
+        """Name another place."""
+        self._place = place
+        self.redraw()
 
     def show(self, now: datetime) -> None:
         """Draw it with this time."""
@@ -25,4 +30,4 @@ class Masthead(Lines):
     def paint(self, width: int, height: int) -> list[Line]:
         """One row."""
         right: Line = [(self._now.strftime("%H:%MZ "), "muted")] if self._now else []
-        return [spread([(" wstui ", "badge-accent"), (f" {self._place}", "muted")], right, width)]
+        return [spread([(" wstui ", "badge-accent"), (" ", "muted"), *self._place], right, width)]

@@ -1,0 +1,41 @@
+"""Finds what edits a value of the form."""
+
+from __future__ import annotations
+
+import re
+
+from textual.widgets import Input
+
+from wstui.scenario.errors import Key
+from wstui.tui.app import WstuiApp
+from wstui.tui.screens.editor import Editor
+from wstui.tui.widgets.choice import Choice
+from wstui.tui.widgets.form import FormView, RowsBox
+from wstui.tui.widgets.form_lines import FormLine, FormRow
+
+
+def key_of(app: WstuiApp, name: str) -> Key:
+    """The key in the form of a place in the model: "messages.every", "stages[1].over"."""
+    screen = app.screen
+    assert isinstance(screen, Editor)
+    found: list[str | int] = []
+    for part in re.findall(r"[^.\[\]]+", name):
+        rows = screen._draft.rows.get(tuple(found))
+        found.append(rows[int(part)] if rows is not None else part)
+    return tuple(found)
+
+
+def control(app: WstuiApp, name: str) -> Input | Choice:
+    """What edits the value at a place in the model."""
+    screen = app.screen
+    assert isinstance(screen, Editor)
+    made = screen.form.control_at(key_of(app, name))
+    assert isinstance(made, Input | Choice), name
+    return made
+
+
+def notes(app: WstuiApp) -> str:
+    """What stands below the values."""
+    form = app.screen.query_one(FormView)
+    said = [line.note for kind in (FormLine, FormRow, RowsBox) for line in form.query(kind) if line.display]
+    return " ".join([*said, form.note])

@@ -1,0 +1,199 @@
+"""The form without a screen: every field of the model is in it, and what is not touched stays what it was."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from pydantic import BaseModel
+
+from tests.scenario.test_saving import scenarios
+from wstui.scenario.errors import Key
+from wstui.scenario.file import dumps, load, loads
+from wstui.scenario.model import Scenario, Suite
+from wstui.scenario.presets import shipped_folder
+from wstui.tui.form.box import Box
+from wstui.tui.form.draft import Draft
+from wstui.tui.form.fields import Field, Kind, fields, row_fields
+from wstui.tui.form.hints import hints
+from wstui.tui.form.layout import dotted, groups, matters
+from wstui.tui.form.meanings import meaning
+from wstui.tui.form.reading import read
+from wstui.tui.form.texts import join, split, text_of, value_of
+
+BOX = Box(ports=28_232, files=20_000, spare=1, cores=2, memory=4 << 30)
+
+
+def leaves(model: type[BaseModel], under: Key = ()) -> Iterator[Key]:
+    """Every value of the model that is no table, found without the form's own reading of it."""
+    for name, info in model.model_fields.items():
+        inner = next((part for part in models_in(info.annotation)), None)
+        if inner is None:
+            yield (*under, name)
+        else:
+            yield from leaves(inner, (*under, name))
+
+
+def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in typing.get_args(annotation):
+        yield from models_in(part)
+
+
+def in_form(field: Field) -> Iterator[Key]:
+    """The values that a field of the form edits."""
+    if field.kind is Kind.ROWS:
+        for part in row_fields(field):
+            yield from in_form(part)
+    else:
+        yield field.path
+
+
+@pytest.mark.parametrize("model", [Scenario, Suite])
+def test_every_field_of_the_model_is_in_the_form_and_explained(model: type[Scenario] | type[Suite]) -> None:
+    offered = {path: field for group in groups(model) for field in group.fields for path in in_form(field)}
+    missing = {dotted(path) for path in leaves(model)} - {dotted(path) for path in offered}
+    assert not missing
+    silent = {dotted(path) for path in offered if not _said(path, model)}
+    assert not silent
+
+
+def _said(path: Key, model: type[Scenario] | type[Suite]) -> bool:
+    known = {field.path: field for group in groups(model) for top in group.fields for field in _flat(top)}
+    return bool(meaning(known[path]))
+
+
+def _flat(field: Field) -> Iterator[Field]:
+    yield field
+    if field.kind is Kind.ROWS:
+        for part in row_fields(field):
+            yield from _flat(part)
+
+
+def test_whatever_matters_only_sometimes_can_be_made_to_matter() -> None:
+    """For each value there are choices under which its line is shown."""
+    choices = [field for field in fields(Scenario) if field.kind is Kind.CHOICE or dotted(field.path) == "breakpoint"]
+    options = {dotted(field.path): field.options or ("stages", "search") for field in choices}
+    for group in groups(Scenario):
+        for field in group.fields:
+            assert any(
+                matters(field, {**{n: o[0] for n, o in options.items()}, name: option}.get)  # type: ignore[arg-type]
+                for name, words in options.items()
+                for option in words
+            ), field
+
+
+def test_a_field_that_is_new_in_the_model_has_its_place_in_the_form() -> None:
+    class Target(Scenario.model_fields["target"].annotation):  # type: ignore[misc, name-defined]
+        sni: str = ""
+
+    class Newer(Scenario):
+        target: Target = Target()
+        further: int = 3
+
+    found = {dotted(field.path): group.name for group in groups(Newer) for field in group.fields}
+    assert found["target.sni"].startswith("target/") and found["further"].startswith("scenario/")
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(scenarios)
+def test_a_scenario_that_is_opened_and_not_touched_is_the_same(scenario: Scenario) -> None:
+    draft = Draft(scenario)
+    assert read(draft).content == scenario and not draft.changed
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(scenarios)
+def test_a_scenario_that_is_typed_anew_and_saved_loads_equal(scenario: Scenario) -> None:
+    texts = {key: text for key, text in Draft(scenario).texts.items() if not any(isinstance(p, int) for p in key)}
+    draft = Draft(Scenario())
+    draft.texts |= texts
+    for rows in ("stages", "thresholds"):
+        for item in scenario.model_dump(mode="json")[rows]:
+            number = draft.add((rows,))
+            for part in row_fields(draft.field((rows,))):
+                draft.put((rows, number, part.name), text_of(part, item[part.name]))
+    for name, value in scenario.target.headers.items():
+        number = draft.add(("target", "headers"))
+        draft.put(("target", "headers", number, "name"), name)
+        draft.put(("target", "headers", number, "value"), value.replace("${", "$${"))
+    made = read(draft)
+    assert made.content is not None, made.wrong
+    # blanks around a text are not typed
+    assert loads(dumps(made.content), "", {}) == made.content
+    assert made.content.model_dump(exclude={"name", "description", "target", "stages"}) == scenario.model_dump(
+        exclude={"name", "description", "target", "stages"}
+    )
+
+
+@pytest.mark.parametrize("path", sorted(shipped_folder().glob("*.toml")), ids=lambda path: path.stem)
+def test_every_shipped_preset_is_a_form_with_hints(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JWT_SECRET", "a secret of at least so many bytes")
+    content = load(path)
+    draft = Draft(content)
+    reading = read(draft)
+    assert reading.content == content and dumps(reading.content) == path.read_text()
+    assert hints(draft, reading, BOX)
+
+
+def test_references_can_be_typed_and_are_written_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PACE", "250ms")
+    draft = Draft(load(shipped_folder() / "quick.toml"))
+    draft.put(("messages", "every"), "${PACE}")
+    draft.put(("auth", "token"), "${MY_TOKEN:-}")
+    reading = read(draft)
+    assert reading.scenario is not None and reading.scenario.messages.every == 0.25
+    assert hints(draft, reading, BOX)["messages", "every"] == "is 250ms"
+    text = dumps(reading.scenario)
+    assert 'every = "${PACE}"' in text and 'token = "${MY_TOKEN:-}"' in text
+    draft.put(("target", "url"), "ws://localhost:3001/ws")
+    assert 'url = "ws://localhost:3001/ws"' in dumps(read(draft).content)  # type: ignore[arg-type]
+
+
+def test_a_stage_that_moves_keeps_its_reference(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (
+        '[[stages]]\nname = "a"\nover = "${LENGTH:-3s}"\nclients = 5\n\n'
+        '[[stages]]\nname = "b"\nover = "1s"\nclients = 3\n'
+    )
+    draft = Draft(loads(text, "", {}))
+    draft.move(("stages",), draft.rows[("stages",)][0], 1)
+    made = dumps(read(draft).content)  # type: ignore[arg-type]
+    assert made.index('"b"') < made.index('"a"') < made.index('"${LENGTH:-3s}"')
+
+
+def test_mistakes_are_told_at_their_field_also_behind_blank_rows() -> None:
+    draft = Draft(load(shipped_folder() / "quick.toml"))
+    draft.add(("stages",), after=draft.rows[("stages",)][0])
+    last = draft.rows[("stages",)][-1]
+    draft.put(("stages", last, "over"), "30 sec")
+    assert list(read(draft).wrong) == [("stages", last, "over")]
+    number = draft.add(("target", "headers"))
+    draft.put(("target", "headers", number, "name"), "Upgrade")
+    draft.put(("stages", last, "over"), "30s")
+    assert read(draft).wrong == {("target", "headers", number, "value"): "is a header that the handshake itself sets"}
+
+
+@pytest.mark.parametrize(
+    ("items", "text"),
+    [([], ""), (["a"], "a"), (["a", "b c"], "a, b c"), (["--x 1,2", 'say "hi"'], '"--x 1,2", "say ""hi"""')],
+)
+def test_lists_are_parted_by_commas(items: list[str], text: str) -> None:
+    assert join(items) == text and split(text) == items
+
+
+@pytest.mark.parametrize("value", [True, False, 5, 2.5, "ok", "5", "true", "", 'a "b"', " x"])
+def test_what_a_reply_must_hold_keeps_its_kind(value: Any) -> None:
+    field = next(
+        part
+        for group in groups(Scenario)
+        for top in group.fields
+        for part in _flat(top)
+        if dotted(part.path) == "messages.templates.expect.equals"
+    )
+    again = value_of(field, text_of(field, value))
+    assert again == value and type(again) is type(value)

@@ -1,0 +1,115 @@
+"""What each value of a scenario means, in a line; said while it is edited."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from wstui.tui.form.fields import Field, Kind
+from wstui.tui.form.layout import dotted
+
+_MEANINGS: Mapping[str, str] = {
+    "name": "what runs and reports call it; saving names it after its file",
+    "description": "a sentence for the list of presets",
+    "target.url": "ws:// or wss://, with its path; ${NAME:-default} takes it from the environment",
+    "target.ready": "when a client counts: its welcome came, or it stayed open for a while",
+    "target.welcome": "the type of the message that makes a client ready; empty: whatever comes first",
+    "target.settle": "how long a connection has to stay open before it counts as ready",
+    "target.health": "asked beside the run: auto (/health, /metrics, /stats), off, or a base URL",
+    "target.health_every": "how often its health is asked",
+    "target.health_gate": "end the run when the target says that it is unhealthy, or stays degraded",
+    "target.connect_timeout": "from the start of an attempt until it counts as timed out",
+    "target.close_timeout": "how long the other side may take to answer a close",
+    "target.max_size": "a message that is larger ends its connection: 1MiB, 64KiB",
+    "target.compression": "offer permessage-deflate, and compress what is sent where the server takes it",
+    "target.reconnect": "whether clients that were ready and were dropped come back, and how",
+    "target.reconnect_base": "the first wait is drawn from 0 up to this, the next from 0 up to twice as much",
+    "target.reconnect_cap": "no wait is longer",
+    "target.reconnect_attempts": "so many in vain, then never again",
+    "target.headers": "sent with the upgrade, beside those of the handshake; secrets by ${NAME} only",
+    "target.subprotocols": "offered in this order, parted by commas",
+    "target.origin": "the Origin header; empty: none, as no browser does",
+    "target.ca_file": "wss: trust these authorities (PEM) instead of the system's; beside the preset",
+    "target.cert_file": "wss: the certificate that clients show (PEM)",
+    "target.key_file": "wss: its key, where it is not in the same file",
+    "target.insecure": "wss: trust any certificate; for a test box only",
+    "auth.kind": "none; one token for all; a signed jwt each; or a mix of good and bad ones",
+    "auth.token": "type ${NAME} to name a variable; a secret itself is never saved",
+    "auth.secret": "signs the tokens; type ${NAME} to name a variable, a secret itself is never saved",
+    "auth.send_as": "query: ?token=…, header: Authorization: Bearer …, or as a subprotocol",
+    "auth.ttl": "how long a signed token is valid; longer than the run",
+    "auth.mix.good": "parts of all clients that bring a good token",
+    "auth.mix.expired": "parts that bring one that was over an hour ago",
+    "auth.mix.forged": "parts that bring one signed with another secret",
+    "auth.mix.missing": "parts that bring none",
+    "auth.mix.wrong_algorithm": 'parts that bring one that is not signed at all: "alg": "none"',
+    "breakpoint": "stages that you write, or a search for the largest load at which the limits hold",
+    "breakpoint.of": "clients, connects a second, or messages a second",
+    "breakpoint.start": "the first load, in what is looked for; empty: 100 clients, 20 connects/s, 200 messages/s",
+    "breakpoint.most": "no load is larger; empty: 20 000 clients, 2 000 connects/s, 20 000 messages/s",
+    "breakpoint.factor": "each load that holds is multiplied by it: 1.1 to 10",
+    "breakpoint.precision": "how far apart what holds and what breaks may stay: 1% to 50%",
+    "breakpoint.clients": "connects, messages: how many stay connected all the while",
+    "breakpoint.ramp": "the way to each load",
+    "breakpoint.settle": "a while in which nothing is judged",
+    "breakpoint.measure": "the stretch that is judged",
+    "breakpoint.recover": "after a break: how long the target may take to get well again",
+    "stages.name": "ramp, hold, … ; one that begins with cooldown is left out of the limits",
+    "stages.over": "how long it takes: 30s, 2m, 1h",
+    "stages.clients": "reached in a straight line until its end; empty: as many as before",
+    "stages.arrive": "clients that arrive on top, however the target fares: 50/s, 90/min; empty: nobody",
+    "stages.stay": "how long each of those stays once it is ready",
+    "messages.exchange": "what is said: odin, echo, WebSocket pings, nothing, or templates of your own",
+    "messages.every": "between two messages of a client; 0s: the next as soon as the reply is there",
+    "messages.arrivals": "the sends of a client: evenly, moved about, or independent of one another",
+    "messages.jitter": "how much of the time between two sends one may be moved by",
+    "messages.timeout": "a reply that takes longer counts as never come, with this time",
+    "messages.size": "bytes of each message",
+    "messages.text": "text frames, or binary ones",
+    "messages.feed": "a CSV file with a header line, for {{feed.column}}; beside the preset",
+    "messages.feed_per": "client n has row n, or each message takes the next row",
+    "messages.seed": "the same seed draws the same values, gaps and delays again",
+    "messages.subscribe": "clients leave “all” and take some of these tokens; empty: they stay",
+    "messages.subscribe_each": "so many tokens each, one client after the other; 0: all of them",
+    "messages.slow_readers": "the share of the clients that stop reading once they are ready",
+    "messages.fanout": "follow broadcasts to every client: loss, duplicates, spread; auto: where some are expected",
+    "messages.fanout_window": "how long a broadcast is followed from its first receipt",
+    "messages.templates.name": "what reports call this kind of message",
+    "messages.templates.weight": "its share among the templates",
+    "messages.templates.payload": "with {{client}}, {{seq}}, {{random int 1 9}}, {{env NAME}}, {{feed.column}}",
+    "messages.templates.file": "where the payload is instead; beside the preset",
+    "messages.templates.encoding": "how what stands between the placeholders is written",
+    "messages.templates.binary": "a binary frame",
+    "messages.templates.size": "padded to so many bytes: at {{pad}}, or at its end",
+    "messages.templates.reply": "what answers it: the same again, a message with its key, the next one, or nothing",
+    "messages.templates.reply_field": "where the JSON of a reply has the key: data.id",
+    "messages.templates.key": "what the reply carries; {{key}} puts it into the payload",
+    "messages.templates.expect.contains": "this text, anywhere in the reply",
+    "messages.templates.expect.field": "a path into the JSON of the reply: data.status",
+    "messages.templates.expect.equals": "what is there; empty: anything",
+    "thresholds.metric": "response.p99, connect.success, failures.rate, fanout.completeness, …",
+    "thresholds.limit": "with its unit: < 20ms, >= 99%, >= 1000/s",
+    "thresholds.stage": "judge this stage alone; empty: all but cooldowns",
+    "thresholds.after": "leave out the first while of it",
+    "thresholds.abort_on_fail": "end the run when it is broken",
+    "suite": "presets one after the other, by their names, parted by commas",
+    "cooldown": "the pause between two of them",
+    "fleet.shards": "load processes on each machine; 0: one for each spare core",
+    "fleet.local_addresses": "source addresses, parted by commas: each has its own local ports",
+    "fleet.hosts": "machines that make the load instead of this one, by ssh: box1, box2:4, user@box3",
+    "fleet.ssh_config": "a configuration for ssh in place of your own; beside the preset",
+    "fleet.python": "the Python that has wstui on those machines; empty: the one of the command wstui",
+    "fleet.scheduler": "the workers of this Dask cluster instead: tls://HOST:PORT",
+    "demo.server": "options of wstui server, for wstui demo",
+    "demo.publisher": "options of wstui publisher, for wstui demo",
+}
+
+
+def meaning(field: Field) -> str:
+    """What it means; of a value that nobody has described what can be chosen."""
+    name = dotted(field.path)
+    if name.startswith("target.headers."):
+        name = "target.headers"
+    said = _MEANINGS.get(name, "")
+    if said or field.kind not in (Kind.CHOICE, Kind.SWITCH):
+        return said
+    return " or ".join(field.options)
