@@ -258,7 +258,8 @@ class FormView(VerticalScroll, can_focus=False, inherit_bindings=False):
 
     def _paint(self, box: Widget) -> None:
         """Textual does not tell all that is new in a box how large it is."""
-        self.call_after_refresh(lambda: [lines.redraw() for lines in box.query(Lines)])
+        for lines in box.query(Lines):
+            self.call_after_refresh(lines.redraw)
 
     async def reveal(self, key: Key) -> None:
         """Open what hides a value."""
