@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from datetime import UTC, datetime
 
-from tests.report.example import histogram, scenario
+from tests.report.made_up import histogram, scenario
 from wstui.execution.result import Latency, Result, ThresholdOutcome
 from wstui.execution.status import (
     GeneratorStatus,

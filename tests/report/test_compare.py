@@ -5,7 +5,8 @@ import random
 import msgspec
 import pytest
 
-from tests.report.example import aborted, broken, empty, fan_out, good, histogram, limited, searched, timeline
+from tests.report.example import aborted, broken, empty, fan_out, good, limited, searched
+from tests.report.made_up import histogram, timeline
 from wstui.execution.result import Connections, Delivery, Latency, Result
 from wstui.measure.hdr import encode
 from wstui.report import change_table, regression

@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.report.example import good, scenario
+from tests.report.example import good
+from tests.report.made_up import scenario
 from wstui.execution.result import (
     Connections,
     Event,

@@ -9,7 +9,8 @@ import pytest
 pytest.importorskip("plotly", reason="the extra `html` is not installed")
 pytest.importorskip("jinja2", reason="the extra `html` is not installed")
 
-from tests.report.example import EVERY, broken, empty, everything, fan_out, hostile, timeline
+from tests.report.example import EVERY, broken, empty, everything, fan_out, hostile
+from tests.report.made_up import timeline
 from wstui.report.charts import charts, thin
 from wstui.report.html import render
 

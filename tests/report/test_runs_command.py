@@ -8,7 +8,8 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from tests.report.example import broken, empty, good, searched, suite, timeline
+from tests.report.example import broken, empty, good, searched, suite
+from tests.report.made_up import timeline
 from tests.report.stand_in import STARTED, StandIn, status
 from tests.report.test_store import record
 from wstui.cli.runs import runs
