@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from tests.report.made_up import histogram, scenario, timeline
+from tests.report.made_up import HOSTILE, histogram, scenario, timeline
 from wstui.execution.result import (
-    AuthOutcome,
     BoxSummary,
     BreakpointStep,
     BreakpointSummary,
@@ -22,25 +21,13 @@ from wstui.execution.result import (
     LatencySet,
     Messages,
     Result,
-    SlowReaders,
     StageSummary,
-    Subscriptions,
     SuiteResult,
-    TargetSummary,
     ThresholdOutcome,
     Verdict,
 )
+from wstui.execution.special import AuthOutcome, SlowReaders, Subscriptions, TargetSummary
 from wstui.measure.hdr import encode
-
-HOSTILE = (
-    "\x1b]0;owned\x07\x1b[2J\x1b[31mred\r\nforged: ✓ PASSED\u202egnp.exe\u2066 \x00 ]]> </script>"
-    "<img src=x onerror=alert(1)> & \"quoted\" 'single' |pipe| `tick` {{brace}} \u2028 \x85 \x9b31m"
-)
-
-
-def _with(result: Result, **changes: object) -> Result:
-    fields = {name: getattr(result, name) for name in result.__struct_fields__}
-    return Result(**{**fields, **changes})
 
 
 def good(name: str = "quick", *, median_ms: float = 1.2, seed: int = 1) -> Result:
@@ -139,7 +126,7 @@ def broken(name: str = "stress") -> Result:
         FailureSummary("close 1011", "internal error", 12, 70.3, 118.9, False, [FailureSample(70.3, 5, "slow")]),
     ]
     p99 = base.latency_ms.response.p99
-    return _with(
+    return msgspec.structs.replace(
         base,
         scenario=scenario(name, 5000, 60, 60).model_dump(mode="json"),
         finished="2025-03-01T12:02:00+00:00",
@@ -190,7 +177,7 @@ def broken(name: str = "stress") -> Result:
 def limited() -> Result:
     """Every threshold kept, but this generator was the limit."""
     base = good("flood")
-    return _with(
+    return msgspec.structs.replace(
         base,
         verdict=Verdict(
             passed=True,
@@ -217,7 +204,7 @@ def limited() -> Result:
 def fan_out() -> Result:
     """Clients that listen; some broadcasts did not reach all of them."""
     delivery = Latency.of(histogram(31, 5000, 4.0))
-    return _with(
+    return msgspec.structs.replace(
         good("fanout"),
         fanout=FanOutSummary(
             messages=400,
@@ -252,7 +239,7 @@ def empty() -> Result:
 def aborted() -> Result:
     """Ended by the operator after 7 s."""
     base = good()
-    return _with(
+    return msgspec.structs.replace(
         base,
         finished="2025-03-01T12:00:07+00:00",
         duration_s=7.0,
@@ -269,7 +256,7 @@ def aborted() -> Result:
 def hostile() -> Result:
     """The server put terminal escapes, markup and bidi overrides into everything that it could name."""
     base = broken("=cmd|' /C calc'!A0")
-    return _with(
+    return msgspec.structs.replace(
         base,
         scenario={**base.scenario, "name": "=cmd|' /C calc'!A0" + HOSTILE},
         verdict=Verdict(passed=False, reason=HOSTILE, thresholds=base.verdict.thresholds),
@@ -317,7 +304,7 @@ def searched(of: str = "clients") -> Result:
         )
     sentence = f"holds 280 {unit} (280–400), breaks on response.p99 at 400 (230ms, limit < 20ms)"
     base = good("breakpoint")
-    return _with(
+    return msgspec.structs.replace(
         base,
         verdict=Verdict(passed=True, reason=sentence, thresholds=base.verdict.thresholds),
         breakpoint=BreakpointSummary(
@@ -331,7 +318,7 @@ def everything() -> Result:
     base = fan_out()
     assert base.fanout is not None
     spread, delivery = histogram(30, 900, 2.0), histogram(31, 900, 4.0)
-    return _with(
+    return msgspec.structs.replace(
         base,
         connections=Connections(
             attempted=130, ready=110, refused=20, dropped=10, success_rate=110 / 130,

@@ -10,6 +10,11 @@ from wstui.measure.timeline import Row
 from wstui.scenario.model import Messages as Exchange
 from wstui.scenario.model import Scenario, Stage, Target, Threshold
 
+HOSTILE = (
+    "\x1b]0;owned\x07\x1b[2J\x1b[31mred\r\nforged: ✓ PASSED\u202egnp.exe\u2066 \x00 ]]> </script>"
+    "<img src=x onerror=alert(1)> & \"quoted\" 'single' |pipe| `tick` {{brace}} \u2028 \x85 \x9b31m"
+)
+
 
 def histogram(seed: int, count: int, median_ms: float, spread: float = 0.4) -> Histogram:
     """A log-normal distribution with the given median."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.report.example import HOSTILE, searched
+from tests.report.example import searched
+from tests.report.made_up import HOSTILE
 from wstui.execution.result import Result
 from wstui.execution.status import BreakpointStatus, State, Status
 from wstui.report import formats

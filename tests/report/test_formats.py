@@ -10,7 +10,8 @@ import pytest
 from jsonschema import Draft202012Validator
 from markdown_it import MarkdownIt
 
-from tests.report.example import EVERY, HOSTILE, aborted, broken, empty, good, hostile, limited, suite
+from tests.report.example import EVERY, aborted, broken, empty, good, hostile, limited, suite
+from tests.report.made_up import HOSTILE
 from wstui.report import formats, markdown, schema
 
 VALIDATOR = Draft202012Validator(schema.generate())

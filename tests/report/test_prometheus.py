@@ -11,7 +11,7 @@ pytest.importorskip("prometheus_client", reason="the extra `prometheus` is not i
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.report.example import HOSTILE
+from tests.report.made_up import HOSTILE
 from tests.report.stand_in import StandIn, status
 from wstui.execution.status import State, Status
 from wstui.measure.failure import FailureGroup

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from tests.report.example import good
-from wstui.execution.result import AuthOutcome, SlowReaders, Subscriptions, TargetSummary
+from wstui.execution.special import AuthOutcome, SlowReaders, Subscriptions, TargetSummary
 from wstui.report import markdown
 from wstui.report.console import summary
 

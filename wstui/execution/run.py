@@ -14,12 +14,13 @@ from wstui.execution.box_checks import doubts, waiting_for
 from wstui.execution.course import Course
 from wstui.execution.health import Endpoints
 from wstui.execution.losses import Losses
+from wstui.execution.picture import Picture
 from wstui.execution.record import Recorder
 from wstui.execution.result import Result
 from wstui.execution.seconds import Seconds
 from wstui.execution.spec import specs_of
 from wstui.execution.status import State, Status
-from wstui.execution.summary import Picture, summarize
+from wstui.execution.summary import summarize
 from wstui.execution.target import PERSONAL, Seen, TargetWatch
 from wstui.execution.watch import Watch
 from wstui.fleet.choice import transport_of

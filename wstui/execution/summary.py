@@ -1,21 +1,16 @@
-"""What a run looks like from outside: the picture while it goes, the result at its end."""
+"""The result of a run, at its end."""
 
 from __future__ import annotations
 
 import dataclasses
-import math
 from datetime import datetime
 
 import msgspec
 
-from wstui.execution.boxes import box_statuses, box_summaries, left_behind, ports_limit
-from wstui.execution.course import Course
-from wstui.execution.figures import Scope, failure_rate, failures_of
-from wstui.execution.plan import Plan
+from wstui.execution.boxes import box_summaries
+from wstui.execution.figures import Scope
 from wstui.execution.record import Recorder, StageRecord
 from wstui.execution.result import (
-    NS_PER_MS,
-    AuthOutcome,
     Event,
     FailureSample,
     FailureSummary,
@@ -23,190 +18,18 @@ from wstui.execution.result import (
     GeneratorSummary,
     Latency,
     Result,
-    SlowReaders,
     StageSummary,
-    Subscriptions,
-    TargetSummary,
 )
-from wstui.execution.status import GeneratorStatus, ShardStatus, StageStatus, State, Status, TargetHealth
+from wstui.execution.special import AuthOutcome, SlowReaders, Subscriptions, TargetSummary
 from wstui.execution.verdict import conclude
 from wstui.execution.watch import Watch
 from wstui.fleet.fleet import Fleet
 from wstui.measure import hdr
 from wstui.measure.failure import FailureGroup
-from wstui.measure.histogram import Histogram, HistogramData
-from wstui.scenario.masking import mask_text, mask_url
+from wstui.scenario.masking import mask_text
 from wstui.scenario.mix import TOKEN_KINDS
 from wstui.scenario.model import Scenario
 from wstui.scenario.secrecy import masked, secrets_of
-
-_LADDER = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 30_000)
-_STEPS_SHOWN = 8
-
-
-def spread_of(histogram: Histogram) -> tuple[tuple[float, float], ...]:
-    """The distribution as at most eight (upper bound in ms, share) steps of 1-2-5, the last one open-ended."""
-    if not histogram.count:
-        return ()
-    above = [histogram.above(round(bound * NS_PER_MS)) for bound in _LADDER]
-    first = next((i for i, n in enumerate(above) if n < histogram.count), len(_LADDER) - 1)
-    first = max(0, min(first, len(_LADDER) - _STEPS_SHOWN + 1))
-    steps = []
-    before = histogram.count
-    for bound, n in list(zip(_LADDER, above, strict=True))[first : first + _STEPS_SHOWN - 1]:
-        steps.append((float(bound), (before - n) / histogram.count))
-        before = n
-    steps.append((math.inf, before / histogram.count))
-    return tuple(steps)
-
-
-class Picture:
-    """Makes the status of a run. What changes once a second is computed once a second."""
-
-    def __init__(self, scenario: Scenario, host: str) -> None:
-        self._scenario = scenario
-        self._host = host
-        self._url = mask_url(scenario.target.url)
-        self._rows_seen = -1
-        self._latency = Latency()
-        self._spread: tuple[tuple[float, float], ...] = ()
-        self._fanout: FanOutSummary | None = None
-        self._histograms: dict[str, HistogramData] = {}
-        self._past_stages: dict[str, HistogramData] = {}
-
-    def first(self) -> Status:
-        """Before anything has happened."""
-        stages = self._scenario.stages
-        plan = Plan(stages)
-        return Status(
-            State.STARTING,
-            self._scenario,
-            self._url,
-            self._host,
-            plan_total_s=self._scenario.duration_s,
-            stages=tuple(StageStatus(s.name, s.over, clients=plan.clients(i)) for i, s in enumerate(stages)),
-            every_s=self._scenario.messages.every,
-        )
-
-    def of(
-        self,
-        *,
-        state: State,
-        fleet: Fleet,
-        recorder: Recorder,
-        course: Course,
-        elapsed_s: float,
-        started: datetime | None,
-        watch: Watch,
-        target: TargetHealth | None,
-        note: str,
-        result: Result | None,
-    ) -> Status:
-        """The picture of this moment."""
-        counters = fleet.counters()
-        if len(recorder.rows) != self._rows_seen or state.ended:
-            self._rows_seen = len(recorder.rows)
-            self._latency = Latency.of(recorder.latest.response)
-            self._spread = spread_of(recorder.latest.response)
-            self._histograms = self._of_stages(recorder) | {
-                "response": recorder.latest.response.data(),
-                "round_trip": recorder.latest.round_trip.data(),
-                "connect": recorder.latest.connect.data(),
-                "reconnect": recorder.latest.reconnect.data(),
-            }
-            self._fanout = FanOutSummary.of(fleet.fanout, counters.late_broadcasts)
-        plan, plan_ns = course.plan, course.plan_ns
-        stages = tuple(
-            StageStatus(
-                stage.name,
-                stage.over,
-                plan.elapsed_s(index, plan_ns),
-                plan.clients(index),
-                done=index < plan.index,
-                current=index == plan.index and not state.ended,
-            )
-            for index, stage in enumerate(plan.stages)
-        )
-        return Status(
-            state,
-            self._scenario,
-            self._url,
-            self._host,
-            started,
-            elapsed_s,
-            plan_ns / 1e9,
-            plan_ns / 1e9 + plan.left_s(plan_ns),
-            stages,
-            course.target_clients,
-            course.every_s,
-            course.turns,
-            counters,
-            fleet.types(),
-            self._latency,
-            self._spread,
-            self._histograms,
-            recorder.rows,
-            recorder.marks,
-            watch.failures,
-            failures_of(counters),
-            failure_rate(counters),
-            tuple(watch.outcomes),
-            _generator(fleet, counters.sent, counters.late_sends, watch.limited_by),
-            fanout=self._fanout,
-            target=target,
-            note=note,
-            result=result,
-        )
-
-    def _of_stages(self, recorder: Recorder) -> dict[str, HistogramData]:
-        """The response times of each stage, computed once for a stage that is over."""
-        found = dict(self._past_stages)
-        for record in recorder.stages:
-            name = f"response@{record.name}"
-            if name in self._past_stages:
-                continue
-            ended = record.ended or recorder.latest
-            found[name] = ended.response.since(record.began.response).data()
-            if record.ended is not None:
-                self._past_stages[name] = found[name]
-        return {name: data for name, data in found.items() if data.counts}
-
-
-def _generator(fleet: Fleet, sent: int, late: int, limited: tuple[str, ...]) -> GeneratorStatus:
-    shards = []
-    files = files_limit = ports = 0
-    for number, snapshot in sorted(fleet.latest().items()):
-        health = snapshot.health
-        alive = fleet.alive(number)
-        clients = snapshot.counters.open if alive else 0
-        shards.append(
-            ShardStatus(
-                number,
-                alive,
-                clients,
-                health.cpu if alive else 0.0,
-                health.loop_lag_ns / NS_PER_MS if alive else 0.0,
-                fleet.age_s(number),
-            )
-        )
-        if alive:
-            files += health.files
-            files_limit += health.files_limit
-            ports += health.ports
-    return GeneratorStatus(
-        tuple(shards),
-        max((s.cpu for s in shards), default=0.0),
-        max((s.loop_lag_ms for s in shards), default=0.0),
-        files,
-        files_limit,
-        ports,
-        ports_limit(fleet),
-        late,
-        late / sent if sent else 0.0,
-        limited,
-        box_statuses(fleet),
-        *left_behind(fleet),
-    )
 
 
 def summarize(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from wstui.execution.claims import Claims, is_phantom
 from wstui.execution.health import Endpoints
-from wstui.execution.result import TargetSummary
+from wstui.execution.special import TargetSummary
 from wstui.execution.status import TargetHealth
 from wstui.measure.slope import theil_sen
 

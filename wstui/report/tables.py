@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from wstui.execution.result import FanOutSummary, Latency, Result, SlowReaders, TargetSummary
+from wstui.execution.result import FanOutSummary, Latency, Result
+from wstui.execution.special import SlowReaders, TargetSummary
 from wstui.report import curve, figures
 from wstui.report.boxes import HEAD, box_rows, first_receipt, lost_boxes
 from wstui.report.wording import Tone, ramp_rates
