@@ -20,7 +20,9 @@ HOME = Path(__file__).parents[2]
 def use_fake_ssh(patch: pytest.MonkeyPatch, folder: Path) -> None:
     """From now on ssh goes to this machine."""
     path = folder / "ssh"
-    path.write_text(f'#!/bin/sh\nPYTHONPATH="{HOME}" exec "{sys.executable}" -m tests.fleet.fake_ssh "$@"\n')
+    # It takes the standard library only, and starts twice as fast without anything else.
+    program = Path(__file__).with_name("fake_ssh.py")
+    path.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S -P "{program}" "$@"\n')
     path.chmod(0o755)
     patch.setenv("WSTUI_SSH", str(path))
 
@@ -47,7 +49,7 @@ def _kind(process: psutil.Process) -> str | None:
         if process.name() == "ssh":
             return "ssh"
         for kind, words in (
-            ("ssh", "tests.fleet.fake_ssh"),
+            ("ssh", "fake_ssh.py"),
             ("worker", "distributed.cli.dask_worker"),
             ("shard", "-m wstui.load"),
         ):

@@ -1,6 +1,6 @@
 """An ssh to this very machine: runs the command, and forwards ports as ssh does.
 
-`python -m tests.fleet.fake_ssh [OPTIONS] -- HOST COMMAND`. Hosts whose name begins with "no" can't be reached, those
+`python fake_ssh.py [OPTIONS] -- HOST COMMAND`. Hosts whose name begins with "no" can't be reached, those
 with "old" have another version of wstui.
 """
 

@@ -7,8 +7,10 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,6 +84,18 @@ class Namespace:
             subprocess.run(["ip", *command], capture_output=True, check=False)
 
 
+def _await(address: str) -> None:
+    """Wait until a box's ssh server listens."""
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            socket.create_connection((address, PORT), 1).close()
+            return
+        except OSError:
+            assert time.monotonic() < deadline, f"no sshd at {address}"
+            time.sleep(0.02)
+
+
 def _run(*command: str) -> None:
     subprocess.run(command, check=True, capture_output=True, text=True)
 
@@ -104,6 +118,7 @@ def boxes(folder: Path, count: int = 2) -> Iterator[tuple[list[Namespace], Path]
             command = ["ip", "netns", "exec", box.netns, sshd(), "-D", "-e", "-f", str(server)]
             servers.append(subprocess.Popen(command, stderr=subprocess.DEVNULL))
             config += _CLIENT.format(name=box.name, address=box.address, port=PORT, folder=folder)
+            _await(box.address)
         key = (folder / "host_key.pub").read_text().strip()
         known = "".join(f"[{box.address}]:{PORT} {key}\n" for box in made)
         (folder / "known_hosts").write_text(known)

@@ -16,10 +16,11 @@ import dask
 from distributed import Security
 
 from tests.execution.running import Finished, balance, scenario
-from tests.fleet.boxes import family
+from tests.fleet.boxes import family, gone
 from tests.servers.server import Server, until
 from wstui.execution.checklist import Mark
 from wstui.execution.preflight import preflight
+from wstui.execution.result import Result
 from wstui.execution.run import Run
 from wstui.fleet.dask_side import open_scheduler, worker_environment
 from wstui.fleet.transport import FleetError
@@ -58,35 +59,34 @@ def joining(url: str, address: str) -> Scenario:
     return made.model_copy(update={"fleet": made.fleet.model_copy(update={"scheduler": address})})
 
 
-async def test_the_workers_of_a_cluster_make_the_load_and_stay_when_it_has_ended() -> None:
+async def test_the_workers_of_a_cluster_make_the_load_and_stay_and_a_lost_one_takes_its_load_along() -> None:
     async with Server() as server, cluster() as address:
-        run = Run(joining(server.url, address))
-        running = asyncio.create_task(run.execute())
-        await until(lambda: running.done() or run.status.counters.open == 10, 30)
-        assert not running.done(), running.result()
+        run = await started(joining(server.url, address))
         assert len(family()["shard"]) == 2
-        (box,) = run.status.generator.boxes
+        (box,) = run[0].status.generator.boxes
         assert (box.name, box.mark, box.clients) == ("127.0.0.1", "ok", 10)
-        run.drain()
-        balance(Finished(run, await asyncio.wait_for(running, 20)))
+        run[0].drain()
+        balance(Finished(run[0], await asyncio.wait_for(run[1], 20)))
         await until(lambda: not family()["shard"])
         assert len(family()["worker"]) == 1, "it is not ours"
         found = {check.name: check async for check in preflight([joining(server.url, address)])}
         assert found["127.0.0.1 wstui"].mark is Mark.PASS and found["127.0.0.1 target"].mark is Mark.PASS
-
-
-async def test_a_worker_that_is_lost_is_told_and_its_load_leaves() -> None:
-    async with Server() as server, cluster() as address:
-        run = Run(joining(server.url, address))
-        running = asyncio.create_task(run.execute())
-        await until(lambda: running.done() or run.status.counters.open == 10, 30)
-        (worker,) = family()["worker"]
-        shards = family()["shard"]
+        run = await started(joining(server.url, address))
+        (worker,), shards = family()["worker"], family()["shard"]
         worker.kill()
-        finished = Finished(run, await asyncio.wait_for(running, 20))
+        finished = Finished(run[0], await asyncio.wait_for(run[1], 20))
         assert "127.0.0.1 lost: its Dask worker is gone" in str(finished.marks)
-        await until(lambda: not any(shard.is_running() for shard in shards), 10)
-        assert server.ends == {"close 1000": 10}
+        await until(lambda: gone(shards), 10)
+        await until(lambda: server.ends == {"close 1000": 20})
+
+
+async def started(what: Scenario) -> tuple[Run, asyncio.Task[Result]]:
+    """A run whose clients are all there."""
+    run = Run(what)
+    running = asyncio.create_task(run.execute())
+    await until(lambda: running.done() or run.status.counters.open == 10, 30)
+    assert not running.done(), running.result()
+    return run, running
 
 
 async def test_a_cluster_without_the_right_certificate_is_an_error_that_says_where_it_is_set() -> None:

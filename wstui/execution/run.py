@@ -182,7 +182,7 @@ class Run:
         self._fleet.send(Go())
         self._mark("start", "run started")
         for text in doubts(self._fleet, self.scenario):
-            self._mark("generator", text)
+            self._mark("warning", text)
         self._course.start(now_ns)
 
     def _watch_target(self) -> None:

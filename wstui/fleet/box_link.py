@@ -15,6 +15,7 @@ from wstui.measure.fanout import ClockOffset
 
 _HEARTBEAT = encode(Heartbeat())
 BEGIN_S = 30.0
+GRACE_S = 1.0
 
 
 class BoxLink:
@@ -80,8 +81,10 @@ class BoxLink:
             began_ns = time.monotonic_ns()
             try:
                 there_ns = await self._agent.tell(batch)
-            except Exception as error:
-                self._failed(self.name, f"can't be reached: {error}")
+            except Exception:
+                # Whoever knows more of it, as ssh does, is about to say so.
+                await asyncio.sleep(GRACE_S)
+                self._failed(self.name, "its Dask worker can't be reached any more")
                 return
             now_ns = self.heard_ns = time.monotonic_ns()
             self._round_trip_ns = now_ns - began_ns

@@ -147,7 +147,7 @@ class ClusterTransport:
         for shard in link.shards:
             if shard not in self._left:
                 self._left.add(shard)
-                self._queue.put_nowait(Lost(shard, f"gone with its machine, which {reason}", now_ns))
+                self._queue.put_nowait(Lost(shard, f"gone with its machine: {reason}", now_ns))
 
     async def _watch(self) -> None:
         while True:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 import sys
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 
+from wstui.fleet.ending import ended_how
 from wstui.fleet.facts import spare_cores
 from wstui.fleet.transport import Box, FleetError, Lost, Said
 from wstui.load.command import Spec, encode
@@ -95,13 +95,7 @@ class LocalTransport:
         if code == 0:
             return ""
         last = next((line for line in reversed(self._errors[shard]) if line.strip()), "")
-        if code < 0:
-            try:
-                how = f"killed by {signal.Signals(-code).name}"
-            except ValueError:
-                how = f"killed by signal {-code}"
-        else:
-            how = f"ended with status {code}"
+        how = ended_how(code)
         return f"{how}: {last}" if last else how
 
     async def close(self, grace_s: float) -> None:

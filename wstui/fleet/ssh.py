@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from wstui.fleet.ending import ended_how
 from wstui.fleet.transport import FleetError
 
 BINARY = "WSTUI_SSH"
@@ -101,7 +102,7 @@ def explain(host: str, status: int | None, lines: Sequence[str], python: str = "
         place = f"under {python} " if python else ""
         fix = "install it there: pip install 'wstui[cluster]', or name its Python (fleet.python, --box-python)"
         return Trouble("wstui", f"has no wstui that can make load {place}({last})", fix)
-    how = f"ssh ended with status {status}" if status is not None else "ssh ended"
+    how = f"ssh {ended_how(status)}" if status is not None else "ssh ended"
     return Trouble("ssh", f"{how}: {last}" if last else how, "")
 
 

@@ -169,7 +169,7 @@ class Controls(Screen[None]):
         """Let others make the load of those that were lost."""
         own = self._status.generator
         self.session.redistribute()
-        self.owner.say(f"{count(own.left_behind_clients)} clients of {own.left_behind} lost processes go to those left")
+        self.owner.say(f"{count(own.left_behind_clients)} clients of lost processes go to those left")
 
     def action_skip(self) -> None:
         """End the current stage or cooldown; ask where nothing comes after it."""
