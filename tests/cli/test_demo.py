@@ -13,6 +13,8 @@ import pytest
 from tests.cli.commands import call, descendants, gone, start, until
 
 SHORT = ("--clients", "20", "--ramp", "500ms", "--every", "200ms", "--no-store")
+EASY = ("--allow-limited", "--threshold", "response.mean < 30s", "--threshold", "response.p99 < 30s")
+"""How fast this machine is today is not what is tested."""
 PROGRAMS = ("nats-server", "wstui.load", "server()", "publisher()")
 
 
@@ -34,7 +36,7 @@ def everything_runs(process: subprocess.Popen[str]) -> list[psutil.Process]:
 
 def test_the_demo_measures_its_own_target(tmp_path: Path) -> None:
     report = tmp_path / "result.json"
-    status, out, err = call("demo", "--headless", *SHORT, "--hold", "2s", "--json", str(report))
+    status, out, err = call("demo", "--headless", *SHORT, *EASY, "--hold", "2s", "--json", str(report))
     assert status == 0, out + err
     result = json.loads(report.read_text())
     assert result["schema"] == "wstui.result/1"
@@ -58,7 +60,7 @@ def test_no_secret_is_told_anywhere(tmp_path: Path) -> None:
 def test_a_mix_of_tokens_is_signed_with_a_secret_that_no_process_shows(tmp_path: Path) -> None:
     report = tmp_path / "result.json"
     options = ("--clients", "20", "--ramp", "500ms", "--hold", "2s", "--no-store", "--json", str(report))
-    process = start("demo", "auth", "--headless", *options, environ={"JWT_SECRET": ""})
+    process = start("demo", "auth", "--headless", *options, *EASY, environ={"JWT_SECRET": ""})
     children = everything_runs(process)
     servers = [child for child in children if "server()" in " ".join(child.cmdline())]
     secrets = {found for child in servers if len(found := child.environ().get("JWT_SECRET", "")) > 20}
