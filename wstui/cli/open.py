@@ -33,9 +33,10 @@ def run_in_terminal(suite: SuiteRun, options: dict[str, Any]) -> int:
     followers = Followers(suite, options)
     outcome = _operate(suite, options)
     status = _tell(outcome, reports, options)
-    kept = followers.close(outcome.result, sys.stdout)
-    if outcome.result is not None:
-        reports.rescue(outcome.result, kept)
+    # Runs that the operator began after it have followers of their own.
+    kept = followers.close(outcome.opened, sys.stdout)
+    if outcome.opened is not None:
+        reports.rescue(outcome.opened, kept)
     return status
 
 

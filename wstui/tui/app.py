@@ -65,6 +65,8 @@ class WstuiApp(Shell):
     ) -> None:
         super().__init__(settings=settings, keymap=keymap, theme=theme)
         self.runner = Runner(session) if session is not None else None
+        self.opened = self.runner
+        """The first run, where the terminal was opened with one."""
         self.launcher = launcher
         self.clock = clock
         self.presets = presets or own_folder()

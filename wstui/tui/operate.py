@@ -35,4 +35,5 @@ def operate(
     if runner is not None and runner.started and not runner.done.is_set():
         runner.session.drain()
         wait_for(runner)
-    return replace(app.outcome, fault=fault)
+    opened = app.opened.outcome.result if app.opened is not None else None
+    return replace(app.outcome, fault=fault, opened=opened)

@@ -53,12 +53,14 @@ class Outcome:
     """How a session in the terminal ended.
 
     `result` is what was measured (None when nothing was), `error` the reason why the run could not be carried
-    out, `fault` what went wrong in the terminal itself. Texts are empty when there is nothing to say.
+    out, `fault` what went wrong in the terminal itself. Texts are empty when there is nothing to say. `opened` is what
+    came of the session that the terminal was opened with, where the operator has begun others since.
     """
 
     result: Result | SuiteResult | None = None
     error: str = ""
     fault: str = ""
+    opened: Result | SuiteResult | None = None
 
 
 class StoredRun(Protocol):

@@ -12,10 +12,10 @@ from wstui.tui.widgets.lines import Line
 from wstui.tui.widgets.panel import Panel
 
 _STATES = {
-    "healthy": ("✓ healthy", "ok"),
-    "degraded": ("▲ degraded", "warn"),
-    "unhealthy": ("✗ unhealthy", "bad"),
-    "not offered": ("says nothing of itself", "muted"),
+    "healthy": ("says ✓ healthy", "ok"),
+    "degraded": ("says ▲ degraded", "warn"),
+    "unhealthy": ("says ✗ unhealthy", "bad"),
+    "not offered": ("not offered", "muted"),
 }
 
 
@@ -72,5 +72,5 @@ class Target(Panel):
                 ]
             )
         if target.note or not target.claims:
-            lines.append([(clip(clean(target.note) or "no figures", width), "muted")])
+            lines.append([(clip(clean(target.note) or "it offers no health, metrics or stats", width), "muted")])
         return lines

@@ -1,0 +1,97 @@
+"""`wstui` as an operator starts it, on a pseudo-terminal, against a server in this process: for tests of its end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import psutil
+
+from tests.servers.server import Server, until
+
+CLIENTS = 20
+LEFT = rb"\x1b\[\?1049l"
+"""The alternate screen was left."""
+
+
+class Terminal:
+    """The master of a pseudo-terminal, read by the event loop unless it is frozen."""
+
+    def __init__(self, process: subprocess.Popen[bytes], master: int) -> None:
+        self.process = process
+        self.seen = b""
+        self._master = master
+        self.thaw()
+
+    def _read(self) -> None:
+        try:
+            self.seen += os.read(self._master, 1 << 16)
+        except OSError:  # the other end has gone
+            self.freeze()
+
+    def freeze(self) -> None:
+        """Nobody reads any more: writes to the terminal block once its buffer is full."""
+        asyncio.get_running_loop().remove_reader(self._master)
+
+    def thaw(self) -> None:
+        """Read again."""
+        asyncio.get_running_loop().add_reader(self._master, self._read)
+
+    def press(self, keys: str) -> None:
+        """Type."""
+        os.write(self._master, keys.encode())
+
+    async def shows(self, pattern: bytes) -> None:
+        """Wait until this has been written."""
+        await until(lambda: re.search(pattern, self.seen, re.DOTALL) is not None)
+
+    async def ended(self) -> tuple[int, str]:
+        """Wait for the end: the exit status, and what was written after the alternate screen was left."""
+        await until(lambda: self.process.poll() is not None)
+        await until(lambda: re.search(LEFT, self.seen) is not None)
+        await asyncio.sleep(0.05)  # what is still in the terminal's buffer
+        after = re.split(LEFT, self.seen)[-1].decode("utf-8", "replace")
+        return self.process.returncode, re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", after)
+
+    def children(self) -> list[psutil.Process]:
+        """Every process that it has started."""
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+
+@contextlib.asynccontextmanager
+async def real_run(server: Server, folder: Path, *options: str, program: str = "") -> AsyncIterator[Terminal]:
+    """`wstui` in the middle of a run of 20 clients, kept in the store `runs.db` of the folder; `program` is run first."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    command = [sys.executable, "-c", f"{program}\nfrom wstui.cli import main; main()", "quick"]
+    command += ["--url", server.url, "--clients", str(CLIENTS), "--ramp", "200ms", "--hold", "100s", "--every", "200ms"]
+    command += ["--health", "off", "--no-probe", "--store", str(folder / "runs.db"), *options]
+    process = subprocess.Popen(
+        command, stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
+        env={**os.environ, "TERM": "xterm-256color", "HOME": str(folder)}, cwd=folder,
+    )  # fmt: skip
+    os.close(slave)
+    terminal = Terminal(process, master)
+    try:
+        await until(lambda: len(server.live) == CLIENTS)
+        await terminal.shows(b"RUNNING")
+        yield terminal
+    finally:
+        terminal.freeze()
+        if process.poll() is None:
+            for child in terminal.children():
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    child.kill()
+            process.kill()
+        process.wait()
+        os.close(master)

@@ -1,0 +1,111 @@
+"""However it ends: the terminal is given back, clients leave in order, the result is told and kept, nothing is left."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.cli.commands import gone
+from tests.servers.server import Server, until
+from tests.tui.real_run import CLIENTS, Terminal, real_run
+from wstui.report.store import Store, StoredRun
+
+BROKEN = """
+from wstui.tui.screens.dashboard import Dashboard
+poll = Dashboard.poll
+def broken(self, *, charts=False):
+    if self.session.status.counters.matched > 50:
+        raise ZeroDivisionError("a widget failed")
+    poll(self, charts=charts)
+Dashboard.poll = broken
+"""
+
+
+def kept(folder: Path) -> StoredRun:
+    """The only run in the store."""
+    with Store(folder / "runs.db") as store:
+        (run,) = store.runs()
+        return run
+
+
+async def drained(server: Server, at: Terminal, folder: Path, children: list[psutil.Process]) -> tuple[int, str]:
+    """What holds after every end but a kill."""
+    status, after = await at.ended()
+    await until(lambda: server.ends["close 1000"] == CLIENTS)
+    assert not server.ends["lost"] and gone(children)
+    assert "Latency, ms" in after and "kept as run 1" in after
+    assert kept(folder).state == "finished" and kept(folder).summary.messages.received > 0
+    return status, after
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT], ids=lambda number: number.name)
+async def test_a_signal_drains_a_real_run(tmp_path: Path, number: signal.Signals) -> None:
+    async with Server() as server, real_run(server, tmp_path) as at:
+        children = at.children()
+        at.process.send_signal(number)
+        status, after = await drained(server, at, tmp_path, children)
+        assert status == 130 and "ABORTED" in after and "Traceback" not in after
+
+
+async def test_a_widget_that_fails_costs_neither_the_clients_nor_the_result(tmp_path: Path) -> None:
+    async with Server() as server, real_run(server, tmp_path, program=BROKEN) as at:
+        children = at.children()
+        status, after = await drained(server, at, tmp_path, children)
+        assert status == 130 and "the terminal UI failed: ZeroDivisionError: a widget failed" in after
+
+
+async def test_a_load_process_that_dies_is_told_and_the_others_go_on(tmp_path: Path) -> None:
+    async with Server() as server, real_run(server, tmp_path, "--shards", "2") as at:
+        children = at.children()
+        shards = [child for child in children if "wstui.load" in " ".join(child.cmdline())]
+        assert len(shards) == 2
+        shards[0].kill()
+        await at.shows(rb"GENERATOR-LIMITED")
+        assert len(server.live) == CLIENTS // 2
+        at.press("q")
+        await at.shows(rb"Keep running")
+        at.press("d")
+        status, after = await at.ended()
+        assert server.ends["close 1000"] == CLIENTS // 2 and gone(children)
+        assert status == 130 and "1 of 2 load processes lost" in after
+        assert kept(tmp_path).summary.generator.shards_lost == 1
+
+
+async def test_the_death_of_every_load_process_ends_the_run_and_the_result_is_shown(tmp_path: Path) -> None:
+    async with Server() as server, real_run(server, tmp_path, "--shards", "1") as at:
+        children = at.children()
+        for child in children:
+            child.kill()
+        await at.shows(rb"every load process was lost")
+        at.press("q")
+        _, after = await at.ended()
+        assert "every load process was lost" in after and gone(children)
+        assert kept(tmp_path).state == "finished"
+
+
+async def test_a_frozen_terminal_costs_no_sample_and_the_screen_catches_up(tmp_path: Path) -> None:
+    async with Server() as server, real_run(server, tmp_path, "--json", str(tmp_path / "result.json")) as at:
+        at.freeze()
+        await asyncio.sleep(10)  # the screen writes more than a terminal holds long before
+        heard = server.messages["ping"]
+        assert heard > CLIENTS * 5 * 10 * 0.9, "the load went on"
+        seen = len(at.seen)
+        at.thaw()
+        await until(lambda: len(at.seen) > seen + 1000)
+        at.press(" ")
+        await at.shows(rb"PAUSED")
+        at.press("q")
+        await at.shows(rb"Keep running")
+        at.press("d")
+        status, _ = await at.ended()
+        assert status == 130
+        result = json.loads((tmp_path / "result.json").read_text())
+        assert [row["at_s"] for row in result["timeline"]] == [float(n + 1) for n in range(len(result["timeline"]))]
+        assert len(result["timeline"]) >= 10
+        assert all(row["replies"] > 0 for row in result["timeline"][1:10])
+        assert result["messages"]["sent"] == server.messages["ping"] and not result["messages"]["timed_out"]
