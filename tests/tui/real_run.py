@@ -70,7 +70,7 @@ class Terminal:
 
 @contextlib.asynccontextmanager
 async def real_run(server: Server, folder: Path, *options: str, program: str = "") -> AsyncIterator[Terminal]:
-    """`wstui` in the middle of a run of 20 clients, kept in the store `runs.db` of the folder; `program` is run first."""
+    """`wstui` in the middle of a run, kept in the store `runs.db` of the folder; `program` is run before it."""
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     command = [sys.executable, "-c", f"{program}\nfrom wstui.cli import main; main()", "quick"]

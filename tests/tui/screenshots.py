@@ -10,11 +10,13 @@ import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.tui import editing, fake, fake_search, fake_store, test_boxes
 from wstui.tui.app import WstuiApp
+from wstui.tui.screens.result import ResultScreen
 
 FOLDER = Path(__file__).parents[2] / "screenshots"
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -35,6 +37,16 @@ class Shot:
     passed: bool = True
     searches: bool = False
     boxes: bool = False
+    png: bool = True  # False: only as SVG, for the tests that hold every screen at every size
+
+
+SIZES = ((80, 24), (120, 40), (200, 50))
+
+
+def at_other_sizes(screen: str, *but: str, **how: Any) -> list[Shot]:
+    """A screen at the sizes at which it has no picture yet."""
+    named = ((f"{screen}_{w}x{h}_dark", (w, h)) for w, h in SIZES)
+    return [Shot(name, size, png=False, **how) for name, size in named if name not in but]
 
 
 SHOTS = [
@@ -57,6 +69,16 @@ SHOTS = [
     *(Shot(f"search_{w}x{h}_dark", (w, h), searches=True) for w, h in ((80, 24), (120, 40), (200, 50))),
     Shot("found_120x40_dark", (120, 40), ends=True, searches=True),
     *(Shot(f"boxes_{w}x{h}_dark", (w, h), boxes=True) for w, h in ((80, 24), (120, 40))),
+    *at_other_sizes("paused", "paused_120x40_dark", keys=("space",)),
+    *at_other_sizes("stop", "stop_80x24_dark", keys=("a",)),
+    *at_other_sizes("help", "help_120x40_dark", "help_80x24_dark", keys=("question_mark",)),
+    *at_other_sizes("samples", "samples_120x40_dark", keys=("enter",)),
+    *at_other_sizes("result", "result_120x40_dark", ends=True),
+    *at_other_sizes("start", "start_120x40_dark", "start_80x24_dark", start=True),
+    Shot("result_120x40_light", (120, 40), "wstui-light", ends=True, png=False),
+    Shot("runs_120x40_light", (120, 40), "wstui-light", keys=("h", "c"), start=True, png=False),
+    Shot("runs_200x50_dark", (200, 50), keys=("h", "c"), start=True, png=False),
+    Shot("search_120x40_light", (120, 40), "wstui-light", searches=True, png=False),
     Shot("small_50x14_dark", (50, 14)),
     Shot("start_120x40_dark", (120, 40), start=True),
     Shot("start_120x40_light", (120, 40), "wstui-light", start=True),
@@ -112,6 +134,8 @@ async def _shoot(shot: Shot, folder: Path, presets: Path) -> Path:
             session.ended.set()
             while app.busy:
                 await pilot.pause(0.02)
+            while isinstance(app.screen, ResultScreen) and app.screen.stored is None and not shot.searches:
+                await pilot.pause(0.02)  # it looks for itself among those that were kept
         await pilot.pause(0.3)
         svg = app.export_screenshot(title="wstui", simplify=True)
     session.ended.set()
@@ -153,7 +177,7 @@ def main() -> None:
         if options.words and not any(word in shot.name for word in options.words):
             continue
         svg = asyncio.run(shoot(shot, options.folder))
-        print(to_png(svg, browser) if browser else svg)
+        print(to_png(svg, browser) if browser and shot.png else svg)
     if browser is None:
         print("no PNG: install chromium to have them drawn")
 
