@@ -132,10 +132,12 @@ async def _shoot(shot: Shot, folder: Path, presets: Path) -> Path:
             await pilot.pause()
         if shot.ends:
             session.ended.set()
-            while app.busy:
+            while not isinstance(app.screen, ResultScreen):
                 await pilot.pause(0.02)
-            while isinstance(app.screen, ResultScreen) and app.screen.stored is None and not shot.searches:
-                await pilot.pause(0.02)  # it looks for itself among those that were kept
+            while app.screen.stored is None and not shot.searches:  # it looks for itself among those that were kept
+                await pilot.pause(0.02)
+        for field in app.screen.query(Input):
+            field.cursor_blink = False
         await pilot.pause(0.3)
         svg = app.export_screenshot(title="wstui", simplify=True)
     session.ended.set()

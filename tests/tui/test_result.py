@@ -8,7 +8,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+from rich.cells import cell_len
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -258,3 +260,30 @@ async def test_a_run_is_begun_again_only_after_a_yes() -> None:
         await pilot.press("r", "right", "enter")
         await until(lambda: isinstance(app.screen, Dashboard), pilot)
         assert [name for _, name, _ in launches.launched] == ["checkout-soak"]
+
+
+NASTY = "\x1b[2J\x1b]0;owned\x07[bold red]markup[/] \u202eright to left\u202c 漢字漢字 שלום \r\n\t" + "e\u0301" * 5
+
+
+@pytest.mark.parametrize("size", [(200, 50), (80, 24), (40, 10), (1, 1)])
+async def test_hostile_and_huge_results_stay_text_in_their_place(size: tuple[int, int]) -> None:
+    plain = fake.result(passed=False)
+    huge = 10_000_000
+    worst = msgspec.structs.replace(
+        plain,
+        scenario={**plain.scenario, "name": NASTY, "target": {"url": "wss://" + "very-long-host." * 40 + "example/ws"}},
+        verdict=msgspec.structs.replace(plain.verdict, reason=NASTY * 4),
+        connections=msgspec.structs.replace(plain.connections, attempted=huge, ready=0, refused=huge, dropped=huge),
+        failures=[msgspec.structs.replace(plain.failures[0], kind=NASTY, message="漢" * 300, count=huge, samples=[]),
+                  msgspec.structs.replace(plain.failures[1], message=NASTY * 3, count=0)] * 15,
+        stages=[msgspec.structs.replace(plain.stages[0], name=NASTY)],
+    )  # fmt: skip
+    async with ended(size, worst) as (app, pilot, _):
+        for _ in range(6):
+            await pilot.press("pagedown")
+        text = shown(app)
+        assert all(cell_len(row) <= size[0] for row in text.split("\n"))
+        whole = rows(app)
+        assert not {char for char in text + whole if ord(char) < 32 and char != "\n"}
+        assert "\u202e" not in whole and "␛[2J␛]0;owned␇[bold red]markup[/]" in whole
+        assert all(cell_len(row) <= 118 for row in whole.split("\n"))

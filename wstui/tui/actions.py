@@ -70,6 +70,6 @@ def commands(app: App[Any], screen: Screen[Any]) -> Iterator[SystemCommand]:
         node, action = active.node, binding.action
         yield SystemCommand(
             binding.description or binding.tooltip,
-            f"{binding.tooltip}  ({key_shown(app, binding)})",
+            f"{binding.tooltip}  ({key_shown(app, binding)}, {binding.id})",
             lambda node=node, action=action: app.call_later(app.run_action, action, node),
         )

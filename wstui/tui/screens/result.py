@@ -118,7 +118,8 @@ class ResultScreen(Screen[None]):
         kept: Sequence[StoredRun] = ()
         while not worker.is_cancelled:
             kept = runs.newest(_SEARCHED)
-            stored = stored or next((run for run in kept if run.started == result.started), None)
+            mine = (name_of(result), result.started)
+            stored = stored or next((run for run in kept if (run.name, run.started) == mine), None)
             written = stored is not None and any(run.id == stored.id and run.state != "running" for run in kept)
             if written or time.monotonic() > until:
                 break
@@ -240,7 +241,7 @@ def rerun(owner: WstuiApp, stored: StoredRun) -> None:
     try:
         scenario = owner.launcher.runs.scenario(stored.id)
     except Exception as error:
-        owner.say(f"cannot be run again: {error}", "error")
+        owner.say(f"cannot be run again: {(str(error) or type(error).__name__).splitlines()[0]}", "error")
         return
     owner.ask_again([scenario], scenario.name)
 

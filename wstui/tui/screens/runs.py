@@ -100,7 +100,7 @@ def _row(texts: tuple[str, ...], width: int, ground: str, meaning: str, *, head:
     line: Line = [
         (pad(sign, 5), f"{meaning}{ground}"),
         (pad(when, 13), plain),
-        (" " + pad(name, 16 if width >= 100 else 12), plain),
+        (" " + pad(name, 16 if width >= 76 else 12), plain),
         (pad(clients, 8, right=True), plain),
     ]
     if width >= 90:
