@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.widgets import Input
 
 from tests.tui import editing, fake, fake_search, fake_store, test_boxes
 from wstui.tui.app import WstuiApp
