@@ -115,3 +115,9 @@ def test_a_window_shows_its_last_minutes() -> None:
 def test_a_short_plan_fills_the_chart() -> None:
     assert View().span(3.0, 40.0) == (0.0, 40.0)
     assert View().span(0.0, 0.0) == (0.0, 60.0)
+
+
+def test_a_load_without_named_stages_is_drawn_all_the_same() -> None:
+    lines = draw(Plot([Curve([0.0, 10.0], [0.0, 100.0], "p50")], 0, 10, named=True), 60, 8)
+    assert "cannot be drawn" not in text(lines)
+    assert any(meaning == "p50" for line in lines for _, meaning in line)

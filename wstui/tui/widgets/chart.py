@@ -128,7 +128,7 @@ def _name_marks(plot: Plot, grid: list[list[tuple[str, str]]], column: Any) -> N
     columns = len(grid[0])
     places = sorted((int(column(x)), text) for x, text in plot.marks if math.isfinite(x) and 0 <= column(x) < columns)
     ends = [at for at, _ in places[1:]] + [columns]
-    for (at, text), end in zip(places, ends, strict=True):
+    for (at, text), end in zip(places, ends, strict=False):
         if width_of(text) != len(text):
             continue
         short_one = clip(text, max(0, end - at - 2))
