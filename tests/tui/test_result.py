@@ -178,6 +178,12 @@ async def test_a_run_is_compared_with_the_last_of_its_preset_by_itself() -> None
         await until(lambda: isinstance(app.screen, ResultScreen), pilot)
 
 
+async def test_that_the_last_run_had_another_load_is_said() -> None:
+    other = fake_store.kept_result("checkout-soak", "2025-11-23T14:27:55+00:00", clients=9000, scale=0.98)
+    async with ended(outcome=other) as (app, pilot, _):
+        await until(lambda: "run 7 had 12 000 clients, this one 9 000" in rows(app), pilot)
+
+
 async def test_the_first_run_of_a_preset_is_compared_with_nothing() -> None:
     first = fake_store.kept_result("medium", "2025-11-21T18:12:00+00:00", clients=1000, scale=0.3)
     async with ended(outcome=first) as (app, pilot, _):

@@ -21,6 +21,7 @@ from wstui.tui.screens.export import ask_export
 from wstui.tui.session import Comparison, Outcome, Runs, StoredRun
 from wstui.tui.summary import write_beside
 from wstui.tui.widgets import chart
+from wstui.tui.widgets.comparison import other_load
 from wstui.tui.widgets.curve import curve_plot, curve_rows, curve_title
 from wstui.tui.widgets.figures import clean, clip, pad, tilde
 from wstui.tui.widgets.judged import (
@@ -44,8 +45,8 @@ if TYPE_CHECKING:
 _SEARCHED = 500
 _PATIENCE_S = 5.0
 _CURVE_ROWS = 14
-Since = tuple[StoredRun, Comparison]
-"""The run of the same preset before, and what changed since."""
+Since = tuple[StoredRun, Comparison, str]
+"""The run of the same preset before, what changed since, and in words that its load was another one ("": the same)."""
 
 
 class ResultScreen(Screen[None]):
@@ -127,7 +128,11 @@ class ResultScreen(Screen[None]):
         if stored is None or worker.is_cancelled:
             return
         before = next((run for run in kept if run.name == stored.name and run.id < stored.id and _counts(run)), None)
-        since = (before, runs.compare(before.id, stored.id)) if before is not None else None
+        since = None
+        if before is not None:
+            names = (f"run {before.id}", "this one")
+            warning = other_load(runs.result(before.id), result, names)
+            since = (before, runs.compare(before.id, stored.id), warning)
         self.app.call_from_thread(self._found, stored, since)
 
     def _found(self, stored: StoredRun, since: Since | None) -> None:
@@ -155,7 +160,7 @@ class ResultScreen(Screen[None]):
             lambda width: verdict_rows(result, name, width),
             beside(
                 lambda width: threshold_rows(result.verdict.thresholds, width),
-                lambda width: since_rows(since[0].id, since[0].started, since[1], width) if since else [],
+                lambda width: since_rows(since[0].id, since[0].started, *since[1:], width) if since else [],
             ),
             lambda width: _curve(result, width),
             lambda width: finding_rows(result, width),

@@ -79,11 +79,11 @@ def warning_rows(warning: str, width: int) -> list[Line]:
     return [[(" ▲ " if i == 0 else "   ", "strong-warn"), (part, "warn")] for i, part in enumerate(parts)]
 
 
-def other_load(before: Result, after: Result) -> str:
+def other_load(before: Result, after: Result, names: tuple[str, str] = ("A", "B")) -> str:
     """In words that the second run had another load than the first, "" where it had not: as it was, not as planned."""
     first, second = peak_clients(before), peak_clients(after)
     if abs(first - second) > SAME_LOAD * max(first, second):
-        return f"A had {count(first)} clients, B {count(second)}: not the same load"
+        return f"{names[0]} had {count(first)} clients, {names[1]} {count(second)}: not the same load"
     return ""
 
 

@@ -9,7 +9,7 @@ from wstui.report.findings import findings
 from wstui.report.wording import Tone, peak_clients, url_of, verdict_sign
 from wstui.tui.session import Comparison
 from wstui.tui.widgets.bars import gauge
-from wstui.tui.widgets.comparison import change_rows
+from wstui.tui.widgets.comparison import change_rows, warning_rows
 from wstui.tui.widgets.figures import clean, clip, clock, count, pad, wrap
 from wstui.tui.widgets.limits import BARS, SIGNS, figure, limit_words, metric_words, sign
 from wstui.tui.widgets.lines import Line, rule
@@ -99,8 +99,8 @@ def _name(outcome: ThresholdOutcome) -> str:
     return f"{metric_words(outcome.metric)} {limit_words(outcome.limit)}{stage}"
 
 
-def since_rows(number: int, started: str, comparison: Comparison, width: int) -> list[Line]:
-    """What changed since the last run of the same preset: the figures that matter most."""
+def since_rows(number: int, started: str, comparison: Comparison, warning: str, width: int) -> list[Line]:
+    """What changed since the last run of the same preset: what speaks against it, and the main figures."""
     title: Line = [("against run ", "text"), (f"{number}", "strong"), (f"  {moment(started)}, ", "muted")]
     title.append(("the last of this preset", "muted"))
-    return [rule(title, width), *change_rows(comparison, width, brief=True)]
+    return [rule(title, width), *warning_rows(warning, width), *change_rows(comparison, width, brief=True)]
