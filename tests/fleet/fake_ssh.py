@@ -1,7 +1,7 @@
 """An ssh to this very machine: runs the command, and forwards ports as ssh does.
 
 `python fake_ssh.py [OPTIONS] -- HOST COMMAND`. Hosts whose name begins with "no" can't be reached, those
-with "old" have another version of wstui.
+with "old" have another version of wstui, those with "silent" never answer.
 """
 
 from __future__ import annotations
@@ -50,6 +50,8 @@ async def _main() -> int:
     if options.host.startswith("no"):
         print(f"ssh: connect to host {options.host} port 22: Connection refused", file=sys.stderr)
         return 255
+    if options.host.startswith("silent"):
+        await asyncio.sleep(3600)
     for forward in (*options.L, *options.R):
         await _forward(forward)
     environment = {**os.environ, "WSTUI_FAKE_HOST": options.host}

@@ -62,6 +62,10 @@ class Going:
         """How a box is marked."""
         return next(box.mark for box in self.run.status.generator.boxes if box.name == name)
 
+    def is_there(self, name: str) -> bool:
+        """Whether a box speaks; on a machine that others use as well it may be slow."""
+        return self.box(name) in ("ok", "slow")
+
     @property
     def marks(self) -> str:
         """What is noted of load processes and machines."""
@@ -147,12 +151,13 @@ async def test_the_load_of_a_lost_box_is_shown_and_taken_over_by_the_others_when
         worker.kill()
         await until(lambda: "box2 lost: " in it.marks, 5)
         assert "1 load process and 10 clients gone, 10 left" in it.marks and it.marks.count("box2 lost") == 1
-        assert (it.box("box1"), it.box("box2")) == ("ok", "lost")
+        await until(lambda: it.box("box2") == "lost")
+        assert it.is_there("box1")
         await until(lambda: gone(lost), 10)
         await until(lambda: server.ends == {"close 1000": 10})
         it.run.redistribute()
         await until(lambda: it.run.status.counters.open == 20 and len(server.live) == 20)
-        assert "1 new load process on box1 took over" in it.marks
+        await until(lambda: "1 new load process on box1 took over" in it.marks)
         (box1,) = (box for box in it.run.status.generator.boxes if box.name == "box1")
         assert (box1.shards, box1.clients) == (2, 20)
         it.shard = family()["shard"]
@@ -168,7 +173,8 @@ async def test_a_box_whose_ssh_is_killed_ends_its_load_by_itself() -> None:
         await until(lambda: it.box("box1") == "lost", 5)
         await until(lambda: gone(of_box), 10)
         await until(lambda: server.ends == {"close 1000": 10}, 5)
-        assert it.box("box2") == "ok" and it.run.status.counters.open == 10
+        await until(lambda: it.run.status.counters.open == 10)
+        assert it.is_there("box2")
 
 
 async def test_a_box_that_hangs_is_marked_drains_itself_and_delays_none_of_the_others() -> None:
@@ -177,12 +183,12 @@ async def test_a_box_that_hangs_is_marked_drains_itself_and_delays_none_of_the_o
         (shard,) = (process for process in it.of("box2") if process in it.shard)
         worker.suspend()
         await until(lambda: it.box("box2") == "stale", 5)
-        assert it.box("box1") == "ok"
+        assert it.is_there("box1")
         await until(lambda: it.box("box2") == "lost", 5)
         await until(lambda: gone([shard]), 10)
         await until(lambda: server.ends == {"close 1000": 10})
         # The other box has had its heartbeats: its lease has not run out.
-        assert it.box("box1") == "ok" and len(server.live) == 10
+        assert it.is_there("box1") and len(server.live) == 10
         worker.resume()
         await until(lambda: "shard 1 on box2 lost" in it.marks or "box2 lost" in it.marks, 10)
 
@@ -196,7 +202,7 @@ async def test_a_box_that_freezes_goes_on_after_a_moment_and_makes_no_load_when_
         freeze(of_box)
         await until(lambda: it.box("box2") == "stale", 5)
         thaw(of_box)
-        await until(lambda: it.box("box2") == "ok", 5)
+        await until(lambda: it.is_there("box2"), 5)
         pings = server.messages["ping"]
         await until(lambda: server.messages["ping"] > pings + 100)
         assert it.run.status.counters.open == 20 and not gone(of_box) and "lost" not in it.marks
@@ -267,6 +273,17 @@ async def test_a_box_that_cannot_be_used_is_named_with_what_was_found_and_wanted
         with pytest.raises(FleetError) as caught:
             await Run(on_boxes(server.url, "box1", host)).execute()
     assert str(caught.value) == words.format(version=installed("wstui"))
+
+
+async def test_a_box_that_does_not_answer_can_be_given_up_at_once() -> None:
+    run = Run(on_boxes("ws://127.0.0.1:1/", "silent1"))
+    running = asyncio.create_task(run.execute())
+    await until(lambda: family()["ssh"])
+    assert run.status.note == "connecting to silent1"
+    run.drain()
+    result = await asyncio.wait_for(running, 10)
+    assert result.verdict.aborted and result.verdict.reason == "ended early by the operator"
+    await until(lambda: not family()["ssh"])
 
 
 async def test_a_box_without_wstui_is_told_what_to_install() -> None:

@@ -64,7 +64,7 @@ async def test_the_workers_of_a_cluster_make_the_load_and_stay_and_a_lost_one_ta
         run = await started(joining(server.url, address))
         assert len(family()["shard"]) == 2
         (box,) = run[0].status.generator.boxes
-        assert (box.name, box.mark, box.clients) == ("127.0.0.1", "ok", 10)
+        assert (box.name, box.clients) == ("127.0.0.1", 10) and box.mark in ("ok", "slow")
         run[0].drain()
         balance(Finished(run[0], await asyncio.wait_for(run[1], 20)))
         await until(lambda: not family()["shard"])

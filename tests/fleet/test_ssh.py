@@ -79,7 +79,7 @@ async def test_a_run_through_ssh_is_steered_survives_a_cut_and_leaves_nothing(
         await until(lambda: any("box2 lost: " in mark.text for mark in run.status.marks), 12)
         known_s = time.monotonic() - began
         await until(lambda: run.status.counters.open == 7)
-        assert _mark(run, "box1") == "ok", "a third of the clients are there, and stay"
+        assert _mark(run, "box1") in ("ok", "slow"), "a third of the clients are there, and stay"
         run.drain()
         finished = Finished(run, await asyncio.wait_for(running, 20))
         balance(finished, complete=False)

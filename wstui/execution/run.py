@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from datetime import datetime
 
-from wstui.execution.box_checks import doubts, waiting_for
+from wstui.execution.box_checks import doubts, elsewhere, waiting_for
 from wstui.execution.course import Course
 from wstui.execution.health import Endpoints
 from wstui.execution.losses import Losses
@@ -154,7 +154,8 @@ class Run:
         self._started = datetime.now().astimezone()
         try:
             self._publish()
-            await self._fleet.start(specs_of(self.scenario, await self._fleet.room(self.scenario.fleet.shards)))
+            if not await self._start():
+                return self._conclude()
             self._begin()
             self._watch_target()
             while self._end is None:
@@ -174,6 +175,26 @@ class Run:
                     task.cancel()
             await self._fleet.close()
         return self._conclude()
+
+    async def _start(self) -> bool:
+        """Start the fleet; whether it was, rather than ended by the operator while other machines kept one waiting."""
+        starting = asyncio.create_task(self._start_fleet())
+        try:
+            while not starting.done() and self._end is None:
+                await asyncio.wait({starting}, timeout=TICK_S if elsewhere(self.scenario) else None)
+                if elsewhere(self.scenario):
+                    self._act()
+        finally:
+            if not starting.done():
+                starting.cancel()
+                await asyncio.wait({starting})
+        if starting.cancelled():
+            return False
+        starting.result()
+        return True
+
+    async def _start_fleet(self) -> None:
+        await self._fleet.start(specs_of(self.scenario, await self._fleet.room(self.scenario.fleet.shards)))
 
     def _begin(self) -> None:
         now_ns = time.monotonic_ns()
