@@ -16,13 +16,15 @@ from tests.servers.handshake import Gatekeeper, Refusing
 from tests.servers.server import Server
 from tests.servers.talk import Late
 from wstui.execution.checklist import Check, Mark
+from wstui.execution.first_client import first_client
 from wstui.execution.preflight import nats, preflight
+from wstui.execution.probe import Probe, Unreachable
 from wstui.odin.broker import Broker
 from wstui.odin.server import OdinServer
 from wstui.odin.settings import Settings
 from wstui.odin.token import Verifier, sign
 from wstui.scenario.breakpoint import Breakpoint
-from wstui.scenario.model import Auth, Scenario
+from wstui.scenario.model import Auth, Messages, Scenario
 
 SECRET = "a secret that is long enough to sign with"
 
@@ -165,3 +167,19 @@ async def test_what_the_largest_load_of_a_search_lacks_is_no_reason_not_to_begin
         found = await look(search)
     assert marks(found)["files"] == marks(found)["ports"] == "warn"
     assert "largest load that a search may try" in found["files"].text
+
+
+async def test_the_first_client_goes_all_the_way_and_gets_an_answer() -> None:
+    seen = Probe()
+    async with odin() as url:
+        await first_client(with_token(url), seen)
+    assert [step.name for step in seen.steps] == ["resolve", "connect", "upgrade", "welcome", "reply"]
+
+
+async def test_the_first_client_says_when_nothing_answers_its_message() -> None:
+    seen = Probe()
+    async with odin() as url:
+        wrong = with_token(url).model_copy(update={"messages": Messages(exchange="echo", timeout=0.2)})
+        with pytest.raises(Unreachable, match="the first message got no answer"):
+            await first_client(wrong, seen)
+    assert seen.steps[-1].name == "welcome"

@@ -23,6 +23,8 @@ from websockets.asyncio.server import ServerConnection, serve
 from tests.execution.running import finish
 from tests.load.leading import led
 from tests.servers.server import until
+from wstui.execution.first_client import first_client
+from wstui.execution.probe import Probe, Unreachable
 from wstui.scenario.checks import check
 from wstui.scenario.errors import ScenarioError
 from wstui.scenario.model import Messages, Scenario, Stage, Target
@@ -268,3 +270,19 @@ def test_files_that_cannot_be_used_are_named_before_the_run(
     scenario = encrypted("wss://127.0.0.1:1/", **{name: str(folder / file) for name, file in target.items()})
     with pytest.raises(ScenarioError, match=advice):
         check(scenario)
+
+
+async def test_the_first_client_tells_each_step_with_its_time(authority: Authority, server_certificate: Signed) -> None:
+    seen = Probe()
+    async with echoing(server_certificate) as url:
+        await first_client(encrypted(url, ca_file=authority.file), seen)
+    assert [step.name for step in seen.steps] == ["resolve", "connect", "tls", "upgrade", "settle", "reply"]
+    assert all(step.took_ms >= 0 for step in seen.steps) and seen.steps[2].note.startswith("TLSv1.3")
+
+
+async def test_the_first_client_ends_where_the_certificate_is_not_trusted(server_certificate: Signed) -> None:
+    seen = Probe()
+    async with echoing(server_certificate) as url:
+        with pytest.raises(Unreachable, match="not trusted"):
+            await first_client(encrypted(url), seen)
+    assert [step.name for step in seen.steps] == ["resolve", "connect"]

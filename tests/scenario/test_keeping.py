@@ -183,3 +183,17 @@ def test_whatever_changes_is_saved_and_loaded_again_equal(before: Scenario, afte
     after._origin = read.origin
     assert loads(kept(after), "", {}) == after
     assert dumps(after) == kept(after)
+
+
+def test_files_beside_a_preset_are_named_whole_when_it_is_saved_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "users.csv").write_text("name\nann\n")
+    text = BY_HAND.replace("[messages]\n", '[messages]\nexchange = "template"\nfeed = "users.csv"\n') + (
+        '[[messages.templates]]\nname = "hi"\npayload = "{{seq}} {{feed.name}}"\n'
+    )
+    (tmp_path / "a" / "mine.toml").write_text(text)
+    scenario = load(tmp_path / "a" / "mine.toml", {})
+    beside = load(save(scenario, tmp_path / "a" / "other.toml"), {})
+    assert isinstance(beside, Scenario) and beside.messages.feed == "users.csv"
+    away = load(save(scenario, tmp_path / "b" / "other.toml"), {})
+    assert isinstance(away, Scenario) and away.messages.feed == str(tmp_path / "a" / "users.csv")

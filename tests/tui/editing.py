@@ -8,10 +8,14 @@ from textual.widgets import Input
 
 from wstui.scenario.errors import Key
 from wstui.tui.app import WstuiApp
+from wstui.tui.form.box import Box
 from wstui.tui.screens.editor import Editor
 from wstui.tui.widgets.choice import Choice
 from wstui.tui.widgets.form import FormView, RowsBox
 from wstui.tui.widgets.form_lines import FormLine, FormRow
+
+BOX = Box(ports=28_232, files=1_048_576, spare=3, cores=4, memory=5_812 << 20)
+"""A machine that is always the same."""
 
 
 def key_of(app: WstuiApp, name: str) -> Key:

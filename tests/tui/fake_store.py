@@ -217,3 +217,16 @@ def own_presets(folder: Path) -> Path:
     for name, text in OWN.items():
         (folder / name).write_text(text)
     return folder
+
+
+def shipped_presets(folder: Path) -> Path:
+    """A few that come with wstui, in a folder: pictures should not change with those that really do."""
+    folder.mkdir(exist_ok=True)
+    for name, clients, hold, what in (
+        ("quick", 100, "30s", "Development and CI check"),
+        ("soak", 500, "1h", "An hour"),
+    ):
+        (folder / f"{name}.toml").write_text(
+            f'description = "{what}"\n[load]\nclients = {clients}\nramp = "10s"\nhold = "{hold}"\n'
+        )
+    return folder

@@ -36,6 +36,7 @@ class Shot:
     start: bool = False
     replaced: tuple[tuple[str, str], ...] = ()
     passed: bool = True
+    fresh: bool = False
     searches: bool = False
     boxes: bool = False
     png: bool = True  # False: only as SVG, for the tests that hold every screen at every size
@@ -84,6 +85,9 @@ SHOTS = [
     Shot("start_120x40_dark", (120, 40), start=True),
     Shot("start_120x40_light", (120, 40), "wstui-light", start=True),
     Shot("start_80x24_dark", (80, 24), start=True),
+    Shot("start_200x50_dark", (200, 50), start=True),
+    Shot("start_fresh_80x24_dark", (80, 24), start=True, fresh=True),
+    Shot("start_broken_120x40_dark", (120, 40), keys=("down", "down", "down"), start=True),
     Shot("confirm_120x40_dark", (120, 40), keys=("enter",), start=True),
     Shot("editor_120x40_dark", (120, 40), keys=("e",), start=True, replaced=(("thresholds[0].limit", "< 250"),)),
     Shot("editor_120x40_light", (120, 40), "wstui-light", keys=("e",), start=True),
@@ -105,6 +109,7 @@ async def shoot(shot: Shot, folder: Path) -> Path:
         patch.setenv("HOME", home)
         patch.delenv("XDG_CONFIG_HOME", raising=False)
         patch.setenv("TZ", "UTC")
+        patch.setattr("wstui.tui.screens.editor.this_box", lambda: editing.BOX)
         patch.chdir(home)
         return await _shoot(shot, folder, presets)
 
@@ -118,7 +123,10 @@ async def _shoot(shot: Shot, folder: Path, presets: Path) -> Path:
     if shot.boxes:
         session.picture = test_boxes.picture(test_boxes.TROUBLED, left_behind=2, left_behind_clients=3000)
     launches = fake_store.FakeLaunches()
-    launcher = launches.launcher(fake_store.FakeRuns())
+    runs = fake_store.FakeRuns()
+    if shot.fresh:
+        runs.kept = []
+    launcher = launches.launcher(runs)
     app = WstuiApp(
         None if shot.start else session, launcher=launcher, clock=lambda: fake.NOW, theme=shot.theme, presets=presets
     )

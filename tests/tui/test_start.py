@@ -138,3 +138,44 @@ def test_a_load_shape_follows_stages_pauses_and_searches() -> None:
     twice = shape_of([fake.SCENARIO, fake.SCENARIO], 30.0)
     assert twice.length_s == 780 * 2 + 30 and twice.clients_at(795) == 0
     assert shape_of([]).length_s == 0.0 and shape_of([]).plot().x_to == 1.0
+
+
+async def test_presets_stand_in_groups_with_their_load_drawn(home: Path) -> None:
+    async with started(home, (200, 50)) as (app, _, _, _):
+        rows = shown(app).splitlines()
+        assert [row.split()[0] for row in rows[3:] if row[:9].strip()][:3] == ["recent", "yours", "shipped"]
+        assert any("quick" in row and "▆" in row for row in rows)
+
+
+async def test_presets_are_filtered_while_typing(home: Path) -> None:
+    async with started(home) as (app, pilot, launches, _):
+        await pilot.press("slash", *"shipped soak", "enter")
+        await until(lambda: isinstance(app.screen, StartScreen) and "the filter hides" in shown(app), pilot)
+        assert "soak" in shown(app) and "medium" not in shown(app)
+        await pilot.press("slash", *"xyzzy", "enter")
+        await until(lambda: "nothing matches the filter" in shown(app), pilot)
+        await pilot.press("enter", "e", "c")
+        assert not launches.launched and isinstance(app.screen, StartScreen)
+
+
+async def test_who_has_never_run_anything_sees_the_first_steps_at_once(home: Path) -> None:
+    async with started(home, (80, 24), runs=False) as (app, _, _, _):
+        assert "first steps" in shown(app) and "no server at hand?" in shown(app) and "m Demo" in shown(app)
+
+
+async def test_the_checklist_fills_line_by_line_and_goes_on_to_the_run(home: Path) -> None:
+    async with started(home) as (app, pilot, launches, _):
+        launches.gate.clear()
+        await go_to(app, pilot, "quick")
+        await pilot.press("c")
+        await until(lambda: "→ make a new one" in shown(app), pilot)
+        assert "looking at" in shown(app) and "failed" not in shown(app)
+        launches.gate.set()
+        await until(lambda: "13 checks, 1 failed, 1 warned" in shown(app), pilot)
+        launches.checks = launches.checks[:6]
+        await pilot.press("r")
+        await until(lambda: "6 checks, all passed" in shown(app) and "→" not in shown(app).split("quick")[1], pilot)
+        assert len(launches.looked) == 2
+        await pilot.press("enter")
+        await until(lambda: isinstance(app.screen, Dashboard), pilot)
+        assert [name for _, name, _ in launches.launched] == ["quick"]

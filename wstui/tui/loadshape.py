@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from wstui.scenario.model import Scenario
+from wstui.tui.widgets.bars import columns
 from wstui.tui.widgets.chart import Curve, Plot
 
 
@@ -41,6 +42,13 @@ class LoadShape:
             note="no stages yet",
             named=True,
         )
+
+    def sketch(self, width: int) -> str:
+        """The curve as so many columns of one row, which they do not fill: others stand above and below."""
+        if not self.length_s:
+            return ""
+        heights = [self.clients_at((i + 0.5) * self.length_s / width) for i in range(width)]
+        return columns(heights, width, top=max(heights) * 4 / 3)
 
     def clients_at(self, at_s: float) -> float:
         """The clients wanted at a moment."""

@@ -109,6 +109,8 @@ class Editor(Screen[None]):
         self.query_one(Masthead).show(self.owner.clock())
         self._show_view("shape")
         self.read()
+        # lines have found their heights only then
+        self.call_after_refresh(self.form.scroll_home, animate=False)
 
     # what it means
 

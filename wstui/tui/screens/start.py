@@ -17,6 +17,7 @@ from wstui.scenario.presets import PresetEntry, available, members
 from wstui.tui.keymap import key
 from wstui.tui.screens.checklist import ChecklistScreen
 from wstui.tui.screens.confirm import ConfirmDialog
+from wstui.tui.screens.filter import FilterDialog
 from wstui.tui.screens.running import run_asking
 from wstui.tui.screens.save import SaveDialog
 from wstui.tui.widgets.keys import Keys
@@ -44,13 +45,15 @@ class StartScreen(Screen[None]):
         key("m", "demo", "Demo", "preset.demo", "Start a server here, and run quick against it", shown=True),
         key("n", "new", "New", "preset.new", "Begin a scenario from nothing", shown=True),
         key("d", "duplicate", "Duplicate", "preset.duplicate", "Copy it into your own presets", shown=True),
-        key("delete", "delete", "Delete", "preset.delete", "Delete one of your own presets"),
+        key("delete", "delete", "Delete", "preset.delete", "Delete one of your own presets", shown=True),
+        key("slash", "filter", "Filter", "preset.filter", "Filter by name or description", shown=True, display="/"),
         key("h", "app.runs", "Runs", "preset.runs", "Runs that were kept", shown=True),
     ]
 
     def __init__(self) -> None:
         super().__init__()
         self._choices: list[Choice] = []
+        self._pattern = ""
 
     @property
     def owner(self) -> WstuiApp:
@@ -79,8 +82,23 @@ class StartScreen(Screen[None]):
         """Read the presets and how their last runs went."""
         self._choices = choices(available(), self._last_results())
         self.query_one(Masthead).show(self.owner.clock())
-        self.query_one(PresetTable).fill(self._choices)
+        self.set_class(not any(choice.last for choice in self._choices), "-fresh")
+        self._filter(self._pattern)
+
+    def _filter(self, pattern: str) -> int:
+        """Show the presets that have these words in them; how many there are."""
+        self._pattern = pattern
+        words = pattern.lower().split()
+        shown = [choice for choice in self._choices if all(word in choice.words for word in words)]
+        table = self.query_one(PresetTable)
+        table.hidden = len(self._choices) - len(shown)
+        table.fill(shown)
         self._describe()
+        return len(shown)
+
+    def action_filter(self) -> None:
+        """Ask for words."""
+        self.app.push_screen(FilterDialog(self._pattern, self._filter, "presets", "fanout, soak, yours …"))
 
     def _last_results(self) -> dict[str, tuple[str, Result]]:
         runs = self.owner.launcher.runs if self.owner.launcher else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import ClassVar
@@ -15,7 +16,7 @@ from wstui.scenario.presets import PresetEntry
 from wstui.tui.keymap import key
 from wstui.tui.loadshape import shape_of
 from wstui.tui.widgets import chart
-from wstui.tui.widgets.figures import clean, clip, clock, count, duration, pad, short, tilde, wrap
+from wstui.tui.widgets.figures import clean, clock, count, duration, pad, short, tilde, wrap
 from wstui.tui.widgets.limits import limit_words, metric_words
 from wstui.tui.widgets.lines import Line, Lines, cells, rule
 from wstui.tui.widgets.table import Table
@@ -54,6 +55,11 @@ class Choice:
         """The name it is found under."""
         return self.entry.name
 
+    @property
+    def words(self) -> str:
+        """What a filter looks into."""
+        return " ".join((self.name, self.entry.description, GROUPS.get(self.group, self.group))).lower()
+
     def in_group(self, group: str) -> Choice:
         """The same under another heading."""
         return replace(self, group=group)
@@ -64,12 +70,29 @@ class PresetTable(Table[Choice]):
 
     BINDINGS: ClassVar[list[BindingType]] = [key("enter", "choose", "Run", "preset.run", "Run the preset", shown=True)]
 
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.hidden = 0
+        """How many the filter hides."""
+        self._leaders: set[str] = set()
+
+    def fill(self, items: Sequence[Choice]) -> None:
+        """Other presets; the first of each group is named after it."""
+        before = ["", *(item.group for item in items)]
+        self._leaders = {item.name for item, group in zip(items, before, strict=False) if item.group != group}
+        super().fill(items)
+
     def head(self, width: int) -> Line:
         """The title."""
-        return [("presets", "text")]
+        title: Line = [("presets", "text")]
+        if self.hidden:
+            title.append((f"  the filter hides {self.hidden}", "warn"))
+        return title
 
     def empty(self) -> str:
         """Nothing to choose."""
+        if self.hidden:
+            return "nothing matches the filter: / and enter show all"
         return "no presets: n begins a scenario from nothing"
 
     def same(self, item: Choice) -> str:
@@ -78,7 +101,8 @@ class PresetTable(Table[Choice]):
 
     def names(self, width: int) -> Line:
         """The names of the columns."""
-        return _row(("", "preset", "clients", "time", "last run", "description"), width, "@surface", "muted", "muted")
+        texts = ("", "", "preset", "clients", "time", "last run", "load", "description")
+        return _row(texts, width, "@surface", "muted", "muted")
 
     def row(self, item: Choice, width: int, *, selected: bool) -> Line:
         """One preset."""
@@ -87,11 +111,13 @@ class PresetTable(Table[Choice]):
         broken = item.entry.broken
         return _row(
             (
+                GROUPS.get(item.group, item.group) if item.name in self._leaders else "",
                 "›" if selected else " ",
                 clean(item.name),
                 "broken" if broken else count(shape.peak),
                 "" if broken else clock(shape.length_s),
-                word or item.group,
+                word,
+                "" if broken else shape.sketch(_SKETCH),
                 clean(item.entry.description or item.entry.problem),
             ),
             width,
@@ -101,19 +127,28 @@ class PresetTable(Table[Choice]):
         )
 
 
-def _row(texts: tuple[str, str, str, str, str, str], width: int, ground: str, plain: str, last: str) -> Line:
-    mark, name, clients, length, verdict, description = texts
+GROUPS = {"recent": "recent", "own": "yours", "here": "here", "shipped": "shipped"}
+"""What the groups are called."""
+_SKETCH = 8
+
+
+def _row(texts: tuple[str, ...], width: int, ground: str, plain: str, last: str) -> Line:
+    group, mark, name, clients, length, verdict, sketch, description = texts
     quiet = f"muted{ground}"
     line: Line = [
+        (pad(f" {group}", 9), f"accent{ground}"),
         (pad(mark, 2), f"strong-accent{ground}"),
-        (pad(name, 14), f"{'strong' if ground != '@surface' else 'muted'}{ground}"),
+        (pad(name, 13), f"{'strong' if ground != '@surface' else 'muted'}{ground}"),
         (pad(clients, 8, right=True), f"{plain}{ground}"),
-        (pad(length, 9, right=True), quiet),
-        ("  " + pad(verdict, 10), f"{last}{ground}"),
+        (pad(length, 8, right=True), quiet),
+        ("  " + pad(verdict, 9), f"{last}{ground}"),
     ]
-    room = width - cells(line) - 2
-    if room >= 12:
-        line.append(("  " + pad(description, room), quiet))
+    room = width - cells(line)
+    if room >= _SKETCH + 18:
+        line.append(("  " + pad(sketch, _SKETCH), f"{'muted' if ground == '@surface' else 'fill'}{ground}"))
+        room -= _SKETCH + 2
+    if room >= 14:
+        line.append(("  " + pad(description, room - 3), quiet))
     line.append((" " * max(0, width - cells(line)), quiet))
     return line
 
@@ -142,7 +177,9 @@ class PresetDetails(Lines):
         lines = [rule(title, width)]
         if choice.entry.broken:
             lines += [[(f" {part}", "bad")] for part in wrap(f"✗ {clean(choice.entry.problem)}", width - 2)]
-            return [*lines, [], [(f" {clip(tilde(choice.entry.path), width - 2)}", "muted")]]
+            place = clean(tilde(choice.entry.path))
+            text = f"→ mend it in {place} : it is read again when you come back to this screen"
+            return [*lines, [], *([(f" {part}", "text")] for part in wrap(text, width - 2))]
         facts = _facts(choice, width, brief=height < 18)
         room = min(14, height - len(facts) - 2)
         if room >= 5:
