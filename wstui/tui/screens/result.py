@@ -127,7 +127,9 @@ class ResultScreen(Screen[None]):
             time.sleep(0.1)
         if stored is None or worker.is_cancelled:
             return
-        before = next((run for run in kept if run.name == stored.name and run.id < stored.id and _counts(run)), None)
+        before = next(
+            (run for run in kept if run.name == stored.name and run.id < stored.id and _compares(run, result)), None
+        )
         since = None
         if before is not None:
             names = (f"run {before.id}", "this one")
@@ -158,11 +160,11 @@ class ResultScreen(Screen[None]):
         since = self._since
         parts: list[Section] = [
             lambda width: verdict_rows(result, name, width),
+            lambda width: _curve(result, width),
             beside(
                 lambda width: threshold_rows(result.verdict.thresholds, width),
                 lambda width: since_rows(since[0].id, since[0].started, *since[1:], width) if since else [],
             ),
-            lambda width: _curve(result, width),
             lambda width: finding_rows(result, width),
             lambda width: latency_rows(result, width),
             lambda width: failure_rows(result, width),
@@ -251,9 +253,10 @@ def rerun(owner: WstuiApp, stored: StoredRun) -> None:
     owner.ask_again([scenario], scenario.name)
 
 
-def _counts(run: StoredRun) -> bool:
-    """Whether a run is fit to be compared with."""
-    return run.state == "finished" and not run.summary.verdict.unreachable
+def _compares(run: StoredRun, result: Result) -> bool:
+    """Whether a run is fit to be compared with: a search for a limit has figures of its own kind."""
+    alike = (run.summary.breakpoint is None) == (result.breakpoint is None)
+    return run.state == "finished" and not run.summary.verdict.unreachable and alike
 
 
 def _place(stored: StoredRun | None) -> str:
