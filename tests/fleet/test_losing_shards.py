@@ -41,6 +41,30 @@ async def test_a_run_goes_on_without_a_shard_that_was_killed() -> None:
     assert (c.dropped, c.closed) == (0, 20), "the server dropped nobody"
 
 
+async def test_the_load_of_a_lost_shard_is_taken_over_when_the_operator_asks_also_while_paused() -> None:
+    transport = LocalTransport()
+    async with Server() as server:
+        run = Run(scenario(server.url, clients=20, hold=60, shards=2, every=0.05), transport=transport)
+        running = asyncio.create_task(run.execute())
+        await until(lambda: run.status.counters.open == 20)
+        os.kill(transport.pid(1), signal.SIGKILL)
+        await until(lambda: run.status.generator.left_behind == 1)
+        assert run.status.generator.left_behind_clients == 10
+        run.pause()
+        run.redistribute()
+        await until(lambda: any("took over" in mark.text for mark in run.status.marks))
+        assert run.status.generator.left_behind == 0
+        pings = server.messages["ping"]
+        assert run.status.counters.open == 10, "who is paused opens nothing"
+        run.resume()
+        await until(lambda: run.status.counters.open == 20 and server.messages["ping"] > pings + 50)
+        run.drain()
+        finished = Finished(run, await asyncio.wait_for(running, 10))
+    balance(finished, complete=False)
+    assert (finished.result.generator.shards, finished.result.generator.shards_lost) == (3, 1)
+    run.redistribute()  # too late: nothing happens
+
+
 async def test_a_run_ends_when_its_last_shard_is_lost() -> None:
     transport = LocalTransport()
     async with Server() as server:
