@@ -13,6 +13,7 @@ from tests.servers.server import Server, until
 from tests.servers.talk import ClosingEarly, Late, Losing
 from wstui.execution.run import Run
 from wstui.execution.status import State
+from wstui.execution.verdict import written
 from wstui.scenario.model import Stage, Threshold
 
 
@@ -65,6 +66,13 @@ async def test_limits_are_judged_by_what_was_measured() -> None:
     c = lossy.counters
     rate = (c.reply_timeouts) / (c.attempted + c.sent) * 100
     assert lossy.result.verdict.thresholds[1].value == pytest.approx(rate)
+
+
+@pytest.mark.parametrize(
+    ("value", "bound", "text"), [(99.998, 100, "99.998"), (10_002.3, 5, "10002"), (5.0004, 5, "5.0004"), (3, 0, "3")]
+)
+def test_a_figure_that_breaks_its_limit_never_looks_like_it(value: float, bound: float, text: str) -> None:
+    assert written(value, bound) == text
 
 
 async def test_what_was_never_measured_is_not_kept() -> None:

@@ -238,6 +238,21 @@ def test_broadcasts_that_share_a_frame_are_followed_each_for_itself() -> None:
     assert clients[0].types == {"price": 5}
 
 
+@pytest.mark.parametrize("types", [1, 100])
+def test_broadcasts_of_a_type_without_end_are_followed_and_counted(types: int) -> None:
+    listen = exchange("listen")
+    clients = [Listener(n) for n in range(3)]
+    shard = clients[0].shard
+    for listener in clients:
+        listener.shard, listener.waiting = shard, False
+        shard.broadcasts.opened(listener.slot, -NEWCOMER_NS)
+    for n in range(types):
+        for listener in clients:
+            listen.receive(cast(Client, listener), TEXT, b'{"type":"%s%d","seq":%d}' % (b"x" * 10_000, n, n))
+    assert [r.receivers for r in shard.broadcasts.expired(10**12, 0)] == [3] * types
+    assert sum(clients[0].types.values()) == 3 * types
+
+
 @pytest.mark.parametrize(
     ("again", "duplicates", "late"),
     [

@@ -88,4 +88,12 @@ def explain(outcome: ThresholdOutcome) -> str:
     where = f" in {outcome.stage}" if outcome.stage else ""
     if outcome.value is None:
         return f"{outcome.metric}{where} was never measured (limit {outcome.limit})"
-    return f"{outcome.metric}{where} was {outcome.value:.4g}{outcome.unit} (limit {outcome.limit})"
+    figure = written(outcome.value, parse_limit(outcome.limit).value)
+    return f"{outcome.metric}{where} was {figure}{outcome.unit} (limit {outcome.limit})"
+
+
+def written(value: float, bound: float) -> str:
+    """A figure in four digits, and in more where it would look like its bound: 99.998 is not 100."""
+    texts = [f"{value:.{digits}g}" for digits in (4, 6, 9, 17)]
+    text = next((text for text in texts if float(text) != bound), texts[0])
+    return f"{value:.0f}" if "e+" in text else text

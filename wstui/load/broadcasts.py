@@ -11,7 +11,7 @@ import msgspec
 
 from wstui.measure.fanout import Receipts
 from wstui.measure.histogram import UNIT_SHIFT
-from wstui.measure.tally import OTHER_TYPES
+from wstui.measure.tally import counted_under
 from wstui.measure.visible import visible
 
 KEY_LIMIT = 4096
@@ -117,9 +117,8 @@ class Broadcasts:
         if self._recent.get(digest):
             self.late += 1
             return
-        name = name if name in self._types else OTHER_TYPES
         self._admit(now_ns)
-        message = Broadcast(digest, name, now_ns, bytearray(self._open))
+        message = Broadcast(digest, counted_under(self._types, name), now_ns, bytearray(self._open))
         self._current[key] = message
         # Its bytes are needed once more: for the server's timestamp, when the window closes.
         self._order.append((message, payload))

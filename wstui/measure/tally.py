@@ -10,6 +10,12 @@ from wstui.measure.visible import visible
 TYPES_KEPT = 64
 OTHER_TYPES = b"(other types)"
 _SHOWN = 60  # characters of a type's name
+_KEPT = 4 * _SHOWN  # bytes of it: a name may be as long as a message
+
+
+def counted_under(types: dict[bytes, int], name: bytes) -> bytes:
+    """The name under which a type that has been counted is found in `types`."""
+    return next((kept for kept in (name, name[:_KEPT]) if kept in types), OTHER_TYPES)
 
 
 class Tally:
@@ -46,7 +52,7 @@ class Tally:
         """Count a message under its type. Bounded: a server that invents types fills "(other types)"."""
         types = self.types
         if name not in types:
-            name = name[: 4 * _SHOWN]  # in bytes; a name may be as long as a message
+            name = name[:_KEPT]
         if name in types:
             types[name] += 1
         elif len(types) < TYPES_KEPT:
