@@ -4,6 +4,7 @@ temporary folder. Nothing of the person's own ssh is read or changed."""
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import shutil
 import signal
@@ -15,7 +16,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 PORT = 2222
+_PR_SET_PDEATHSIG = 1
 _SERVER = """\
 Port {port}
 ListenAddress {address}
@@ -84,6 +88,19 @@ class Namespace:
             subprocess.run(["ip", *command], capture_output=True, check=False)
 
 
+def _die_with_parent() -> None:
+    """A test process that is killed leaves no server behind."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _clear_up() -> None:
+    """Take away the boxes of test processes that were killed before they could."""
+    for netns in Path("/run/netns").glob("wstui-*-*"):
+        pid, _, number = netns.name.removeprefix("wstui-").rpartition("-")
+        if pid.isdigit() and not psutil.pid_exists(int(pid)):
+            Namespace("", netns.name, f"ws{int(pid) % 10**7}-{number}", "", "").remove()
+
+
 def _await(address: str) -> None:
     """Wait until a box's ssh server listens."""
     deadline = time.monotonic() + 10
@@ -103,6 +120,7 @@ def _run(*command: str) -> None:
 @contextlib.contextmanager
 def boxes(folder: Path, count: int = 2) -> Iterator[tuple[list[Namespace], Path]]:
     """So many boxes named box1, box2, …, and the configuration for ssh that leads there."""
+    _clear_up()
     made: list[Namespace] = []
     servers: list[subprocess.Popen[bytes]] = []
     for name in ("host_key", "client_key"):
@@ -116,7 +134,7 @@ def boxes(folder: Path, count: int = 2) -> Iterator[tuple[list[Namespace], Path]
             server = folder / f"sshd_{number}"
             server.write_text(_SERVER.format(port=PORT, address=box.address, folder=folder))
             command = ["ip", "netns", "exec", box.netns, sshd(), "-D", "-e", "-f", str(server)]
-            servers.append(subprocess.Popen(command, stderr=subprocess.DEVNULL))
+            servers.append(subprocess.Popen(command, stderr=subprocess.DEVNULL, preexec_fn=_die_with_parent))
             config += _CLIENT.format(name=box.name, address=box.address, port=PORT, folder=folder)
             _await(box.address)
         key = (folder / "host_key.pub").read_text().strip()
