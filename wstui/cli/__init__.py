@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -42,8 +43,8 @@ class _Lazy(click.Group):
             formatter.write_dl([(name, text) for name, (_, _, text) in _COMMANDS.items()])
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        # `wstui PRESET` opens the terminal UI on a preset: what is no command is its name.
-        if args and not args[0].startswith("-") and args[0] not in _COMMANDS | _HIDDEN:
+        # `wstui PRESET` opens the terminal UI on a preset: what is no command is its name, or an option of it.
+        if args and args[0] not in {*_COMMANDS, *_HIDDEN, *self.get_help_option_names(ctx), "--version"}:
             args = ["open", *args]
         return super().parse_args(ctx, args)
 
@@ -62,7 +63,7 @@ def wstui(ctx: click.Context) -> None:
         from wstui.cli.open import open_terminal
 
         # Invoked through its parser, so that options have their defaults.
-        open_terminal.main(args=[], prog_name="wstui", standalone_mode=True)
+        open_terminal.main(args=[], prog_name="wstui", standalone_mode=False)
 
 
 def main() -> None:
@@ -71,10 +72,17 @@ def main() -> None:
         if getattr(sys, name) is None:  # closed by whoever started us: what is written goes nowhere
             setattr(sys, name, open(os.devnull, "w"))  # noqa: PTH123, SIM115
     try:
-        wstui(prog_name="wstui")
-    except KeyboardInterrupt:
+        sys.exit(wstui.main(prog_name="wstui", standalone_mode=False))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("wstui: ended by the operator", err=True)
         sys.exit(130)
     except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            click.echo("wstui: the output can't be written: no space left where it goes", err=True)
+            sys.exit(2)
         if os.environ.get("LOG_LEVEL", "").lower() == "debug":
             raise
         click.echo(f"wstui: internal error: {type(error).__name__}: {error} (LOG_LEVEL=debug shows where)", err=True)
