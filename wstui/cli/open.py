@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -34,7 +35,8 @@ def run_in_terminal(suite: SuiteRun, options: dict[str, Any]) -> int:
     outcome = _operate(suite, options)
     status = _tell(outcome, reports, options)
     # Runs that the operator began after it have followers of their own.
-    kept = followers.close(outcome.opened, sys.stdout)
+    told = sys.stdout if outcome.result is outcome.opened else io.StringIO()  # of which run the summary was
+    kept = followers.close(outcome.opened, told)
     if outcome.opened is not None:
         reports.rescue(outcome.opened, kept)
     return status
