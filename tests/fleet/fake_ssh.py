@@ -58,7 +58,7 @@ async def _main() -> int:
     command = options.command
     if options.host.startswith("old"):
         command = f'{command} | sed \'s/"version":"[^"]*"/"version":"0.0.1"/\''
-    process = await asyncio.create_subprocess_exec("sh", "-c", command, env=environment)
+    process = await asyncio.create_subprocess_exec("sh", "-c", command, env=environment, cwd="/")
     return await process.wait()
 
 

@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import os
 import signal
+import ssl
 import sys
+import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,7 @@ import pytest
 pytest.importorskip("distributed")
 
 from tests.execution.running import Finished, balance
+from tests.execution.test_tls import LOOPBACK, Authority
 from tests.fleet.boxes import HOME, family, gone, nothing_left, on_boxes, use_fake_ssh
 from tests.servers.server import Server, until
 from wstui.execution.checklist import Mark
@@ -317,6 +320,24 @@ async def test_a_target_that_only_the_boxes_reach_is_no_obstacle() -> None:
     found = {check.name: check async for check in preflight([made])}
     assert found["client"].mark is Mark.WARN and found["client"].text.startswith("from this machine: ")
     assert found["box1 target"].mark is Mark.FAIL and "can't be reached from there" in found["box1 target"].text
+
+
+async def test_certificates_that_only_the_operator_has_are_sent_along(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    authority = Authority(tmp_path, "authority")
+    own = authority.sign("server", LOOPBACK)
+    server = Server()
+    server.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.tls.load_cert_chain(own.cert_file, own.key_file)
+    monkeypatch.chdir(tmp_path)
+    async with server:
+        made = on_boxes(server.url, "box1", clients=4, hold=0.5)
+        # Not there for who is on a box, and somewhere else: beside the operator alone.
+        target = made.target.model_copy(update={"ca_file": Path(authority.file).name})
+        result = await Run(made.model_copy(update={"target": target})).execute()
+    assert result.connections.ready == 4, result.failures
+    assert not list(Path(tempfile.gettempdir()).glob("wstui-*/*.pem")), "nothing of it stays"
 
 
 async def test_fan_out_is_complete_across_boxes_and_its_spread_is_that_on_each() -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 from distributed import Worker, WorkerPlugin, get_worker
 
+from wstui.fleet.box import FOLDER
 from wstui.fleet.local import LocalTransport
 from wstui.fleet.transport import FleetError, Said
 from wstui.load.command import Spec, decode_command
@@ -49,10 +50,11 @@ class Agent:
         self._own = own
         self._local = LocalTransport()
         self._heard = asyncio.Event()
-        self._folder = ""
+        self._folder = ""  # of the certificates
+        self._starting: set[int] = set()
         self._tasks: list[asyncio.Task[None]] = []
         if own:
-            atexit.register(shutil.rmtree, self._worker.local_directory, True)
+            atexit.register(shutil.rmtree, os.environ.get(FOLDER, self._worker.local_directory), True)
 
     async def begin(self, specs: list[tuple[int, bytes]], files: dict[str, bytes]) -> str:
         """Start shards; returns why they could not be, "" when all is well. `files` are those that they name."""
@@ -66,6 +68,7 @@ class Agent:
             assert isinstance(spec, Spec)
             changes = {name: written.get(getattr(spec, name), "") for name in _FILES if getattr(spec, name)}
             members[shard] = msgspec.structs.replace(spec, **changes)
+        self._starting.update(members)
         try:
             await self._local.start(members)
         except FleetError as error:
@@ -85,6 +88,10 @@ class Agent:
 
     async def _pass_on(self) -> None:
         async for event in self._local.events():
+            if event.shard in self._starting:
+                # A shard that speaks has read what it was given.
+                self._starting.discard(event.shard)
+                self._forget()
             if isinstance(event, Said):
                 self._worker.log_event(self._topic, (event.shard, event.message))
             else:
@@ -107,13 +114,18 @@ class Agent:
 
     async def _end(self, grace_s: float) -> None:
         await self._local.close(grace_s)
-        if self._folder:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            self._folder = ""
+        self._starting.clear()
+        self._forget()
         if self._own:
             loop = asyncio.get_running_loop()
             loop.call_later(0.05, lambda: asyncio.ensure_future(self._worker.close(nanny=False)))
             loop.call_later(3.0, os._exit, 1)  # whatever holds it up
+
+    def _forget(self) -> None:
+        """Take certificates and keys away, as soon as nobody needs them."""
+        if self._folder and not self._starting:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = ""
 
     def _write(self, files: dict[str, bytes]) -> dict[str, str]:
         """Certificates and keys for the shards, readable by nobody else; where each one is."""

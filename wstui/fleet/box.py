@@ -18,6 +18,10 @@ MARK = b"wstui-box "
 """Begins the answer: what a shell says at its start may come before."""
 
 
+FOLDER = "WSTUI_FOLDER"
+"""Where a worker keeps its files: the agent on it takes it away at the end."""
+
+
 class Work(msgspec.Struct, frozen=True):
     """How to start the worker: what its environment gets, and its arguments."""
 
@@ -37,7 +41,7 @@ def work() -> None:
     """Become a stock Dask worker."""
     order = msgspec.json.decode(sys.stdin.buffer.readline(), type=Work)
     folder = tempfile.mkdtemp(prefix="wstui-")
-    os.environ.update(order.environment)
+    os.environ.update(order.environment, **{FOLDER: folder})
     line = [sys.executable, "-m", "distributed.cli.dask_worker", *order.arguments, "--local-directory", folder]
     os.execv(sys.executable, line)
 
