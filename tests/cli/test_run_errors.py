@@ -58,7 +58,13 @@ def said(err: str) -> str:
     [
         (["nosuchpreset"], 2, ["nosuchpreset", "quick"]),
         (["quik"], 2, ["quik", 'did you mean "quick"']),
-        (["quick", "--url", "http://127.0.0.1/ws"], 2, ["http://127.0.0.1/ws", "ws://127.0.0.1/ws"]),
+        (
+            ["quick", "--url", "http://127.0.0.1/ws"],
+            2,
+            ["command line: --url", "http://127.0.0.1/ws", "ws://127.0.0.1/ws"],
+        ),
+        (["progressive", "--url", "http://127.0.0.1/ws"], 2, ["command line: --url", "ws://127.0.0.1/ws"]),
+        (["progressive", "--url", "ws://127.0.0.1:1/ws"], 3, ["nothing listens on 127.0.0.1:1"]),
         (["quick", "--every", "5"], 2, ["--every", '"5s"', '"5ms"']),
         (["quick", "--clients", "0"], 2, ["--clients", "0"]),
         (["quick", "--threshold", "respons.p99 < 5ms"], 2, ["respons.p99", "response.p99"]),
@@ -75,6 +81,12 @@ def test_a_wrong_request_is_one_clear_message(arguments: list[str], status: int,
     assert code == status, err
     for word in words:
         assert word in said(err)
+
+
+def test_a_variable_that_holds_no_url_is_named() -> None:
+    status, _, err = call("run", "quick", environ={"WS_URL": "http://127.0.0.1/?token=plain"})
+    assert status == 2
+    assert 'environment: WS_URL = "http://127.0.0.1/?token=***"' in said(err)
 
 
 def test_broken_toml_names_line_and_column(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from wstui.scenario.checks import findings
 from wstui.scenario.diagnosis import diagnose
 from wstui.scenario.errors import BadValue, Key, Problem, ScenarioError, dotted, quote
 from wstui.scenario.fields import MOST_CLIENTS
+from wstui.scenario.masking import mask_url
 from wstui.scenario.model import Scenario, Stage, Suite
 from wstui.scenario.reference import Reference, value_at
 from wstui.scenario.threshold import parse_condition
@@ -314,3 +315,16 @@ def overriding(flags: Flags | Mapping[str, Any] | None) -> dict[str, Any]:
     """What `file.load` need not find in the file, since flags say it: so an unset variable there does no harm."""
     given = flags or {}
     return {dotted(_KEYS[name]): given[name] for name in ("url", "token") if given.get(name) is not None}
+
+
+def blamed(problem: Problem, flags: Flags | Mapping[str, Any] | None, environ: Mapping[str, str]) -> Problem:
+    """The problem of a file, told of the flag or the variable whose value it is."""
+    if problem.key == "auth.token" and overriding(flags).get(problem.key):
+        return replace(problem, file=COMMAND_LINE, key="--token-file")
+    if problem.key != "target.url":
+        return problem
+    if overriding(flags).get(problem.key) is not None:
+        return replace(problem, file=COMMAND_LINE, key="--url")
+    if (url := environ.get("WS_URL")) and problem.value == quote(mask_url(url)):
+        return replace(problem, file=ENVIRONMENT, key="WS_URL")
+    return problem

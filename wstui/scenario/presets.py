@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.resources
+import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from platformdirs import user_config_dir
 from wstui.scenario.errors import Problem, ScenarioError, nearest, printable, quote
 from wstui.scenario.file import load
 from wstui.scenario.model import Scenario, Suite
-from wstui.scenario.override import Flags, apply, overriding
+from wstui.scenario.override import Flags, apply, blamed, overriding
 
 Origin = Literal["here", "own", "shipped"]
 _FIRST_SHIPPED = ("quick", "medium", "stress", "progressive")
@@ -134,7 +135,11 @@ def _member(file: str, name: str) -> Path:
 
 
 def _open(path: Path, environ: Mapping[str, str] | None, flags: Flags | Mapping[str, Any] | None) -> Scenario | Suite:
-    loaded = load(path, environ, overriding(flags), complete=False)
+    try:
+        loaded = load(path, environ, overriding(flags), complete=False)
+    except ScenarioError as error:
+        told = os.environ if environ is None else environ
+        raise ScenarioError(blamed(problem, flags, told) for problem in error.problems) from None
     return loaded if isinstance(loaded, Suite) else apply(loaded, environ, flags)
 
 

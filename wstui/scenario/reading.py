@@ -43,7 +43,7 @@ _STAGE_OF_LOAD: dict[Key, Key] = {
 
 
 class Reading:
-    """One file. `overrides` are values by dotted key that stand in for the file's own."""
+    """One file. `overrides` are values by dotted key that stand in for a scenario's own."""
 
     def __init__(
         self, file: str, data: dict[str, Any], environ: Mapping[str, str], overrides: Mapping[str, Any]
@@ -54,6 +54,8 @@ class Reading:
         self._written: dict[Key, str] = {}  # texts with references, as the file has them
         self._warnings: list[str] = []
         self._order = list(data)
+        if self._model is Suite:  # they are for its members
+            overrides = {}
         for key in overrides:
             _remove(data, tuple(key.split(".")))
         self._data = self._resolve(data, environ)
