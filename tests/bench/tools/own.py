@@ -34,6 +34,9 @@ every = "{order.every_s:g}s"
 timeout = "4s"
 [fleet]
 shards = 1
+[[thresholds]]
+metric = "connections.dropped"
+limit = "<= 0"
 """
 
 
