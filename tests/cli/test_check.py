@@ -55,7 +55,9 @@ async def test_what_is_missing_fails_with_the_fix_below_it() -> None:
         environ |= {"AUTH_TOKEN": sign("tester", SECRET, 5), "NATS_URL": "nats://127.0.0.1:1"}
         status, out, _ = await check("quick", environ=environ)
     assert status == 1
-    assert "✗ nats" in out and "✗ token" in out and "2 failed" in out
+    failed = [line[2:14].strip() for line in out.splitlines() if line.startswith("✗")]
+    assert [name for name in failed if name != "processors"] == ["nats", "token"]  # others may be busy on this machine
+    assert f"{len(failed)} failed" in out
     assert "→ make a new one (`wstui token" in out
 
 

@@ -44,6 +44,10 @@ def read(text: str) -> None:
         assert "hidden" not in dumps(made)
 
 
+def test_a_password_where_a_path_belongs_is_not_shown() -> None:
+    read('[target]\nkey_file = "http://u:hidden@h"\n[messages]\nfeed = "http://u:hidden@h"\n')
+
+
 @settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow])
 @given(files)
 def test_any_tables_are_read_or_refused(data: dict[str, object]) -> None:

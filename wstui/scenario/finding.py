@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from wstui.scenario.errors import Key, Problem, dotted
+from wstui.scenario.masking import mask_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,5 +20,5 @@ class Finding:
     unset: bool = False  # a file that refers to the environment here is sound; only a run needs the value
 
     def problem(self, file: str) -> Problem:
-        """The same for people."""
-        return Problem(file, dotted(self.key), self.message, self.value, self.nearest)
+        """The same for people, who see no secret that a value may hold in any field."""
+        return Problem(file, dotted(self.key), mask_text(self.message), mask_text(self.value), self.nearest)

@@ -148,7 +148,7 @@ class WstuiApp(Shell):
             self.exit(runner.outcome)
             return
         for screen in reversed(self.screen_stack):
-            if isinstance(screen, Dashboard):
+            if isinstance(screen, Dashboard) and screen.is_mounted:  # a run may end before its screen has begun
                 screen.poll(charts=True)
                 screen.refresh_bindings()
         while isinstance(self.screen, Dialog) and self.screen.STEERS:
