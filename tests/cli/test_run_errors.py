@@ -73,6 +73,9 @@ def said(err: str) -> str:
         (["quick", "--json", "/no/such/folder/result.json"], 2, ["/no/such/folder", "mkdir"]),
         (["quick", "--token-file", "/no/such/token"], 2, ["/no/such/token"]),
         (["quick", "--url", "ws://127.0.0.1:1/ws"], 3, ["nothing listens on 127.0.0.1:1", "--url"]),
+        (["quick", "--url", "ws://[::1]:1/ws"], 3, ["[::1]:1"]),
+        (["quick", "--every-line", "0"], 2, ["--every-line"]),
+        (["quick", "--scale", "inf"], 2, ["--scale", "a number more than 0"]),
         (["quick", "--url", "ws://no-such-host.invalid/ws"], 3, ["no-such-host.invalid", "not known"]),
     ],
 )

@@ -75,6 +75,11 @@ def test_a_figure_that_breaks_its_limit_never_looks_like_it(value: float, bound:
     assert written(value, bound) == text
 
 
+async def test_limits_are_known_before_anything_is_measured() -> None:
+    status = Run(scenario("ws://127.0.0.1:9/ws", thresholds=limits("response.p95 < 1s"))).status
+    assert [(o.metric, o.value, o.passed) for o in status.thresholds] == [("response.p95", None, None)]
+
+
 async def test_what_was_never_measured_is_not_kept() -> None:
     listening, refused = await together(
         against(Server(), exchange="listen", thresholds=limits("response.p95 < 1s")),

@@ -75,7 +75,7 @@ async def test_hosts_on_the_command_line_make_the_load_until_ctrl_c_drains_it(pr
 @pytest.mark.parametrize(
     ("hosts", "status", "words"),
     [
-        ("nobody", 1, "wstui: nobody refuses connections: no ssh server listens there"),
+        ("nobody", 2, "wstui: nobody refuses connections: no ssh server listens there"),
         ("box 1", 2, '--hosts = "box 1": is no host'),
         ("box1", 3, "wstui: box1 can't reach the target at 127.0.0.1:1: connection refused"),
     ],

@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 import click
 
-from wstui.cli.exits import BROKEN, UNREACHABLE, fail
+from wstui.cli.exits import UNREACHABLE, USAGE, fail
 from wstui.cli.followers import Followers, warn
 from wstui.cli.reports import Reports, broken_pipe_ignored
 from wstui.execution.probe import Unreachable
@@ -33,7 +33,7 @@ def run_headless(suite: SuiteRun, options: dict[str, Any]) -> int:
     except (Unreachable, TargetUnreachable) as error:
         fail(str(error), UNREACHABLE)
     except FleetError as error:
-        fail(str(error), BROKEN)
+        fail(str(error), USAGE)  # nothing was measured, so no threshold was broken
     finally:
         with broken_pipe_ignored(stream):
             kept = followers.close(result, stream)

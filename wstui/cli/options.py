@@ -71,7 +71,14 @@ _OUTPUT: list[Callable[[Command], Command]] = [
         "--log-level", type=click.Choice(tuple(LEVELS), case_sensitive=False), help="Write a log file. Also LOG_LEVEL."
     ),
     click.option("--quiet", "-q", is_flag=True, help="No live lines; only the summary."),
-    click.option("--every-line", default=5.0, metavar="S", show_default=True, help="Seconds between live lines."),
+    click.option(
+        "--every-line",
+        type=click.FloatRange(0.25, 3600),
+        default=5.0,
+        metavar="S",
+        show_default=True,
+        help="Seconds between live lines.",
+    ),
     click.option("--allow-limited", is_flag=True, help="Exit 0 although the generator was the limit."),
 ]
 

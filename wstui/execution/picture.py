@@ -17,6 +17,7 @@ from wstui.execution.result import (
     Result,
 )
 from wstui.execution.status import GeneratorStatus, ShardStatus, StageStatus, State, Status, TargetHealth
+from wstui.execution.verdict import undecided
 from wstui.execution.watch import Watch
 from wstui.fleet.fleet import Fleet
 from wstui.measure.histogram import Histogram, HistogramData
@@ -69,6 +70,7 @@ class Picture:
             plan_total_s=self._scenario.duration_s,
             stages=tuple(StageStatus(s.name, s.over, clients=plan.clients(i)) for i, s in enumerate(stages)),
             every_s=self._scenario.messages.every,
+            thresholds=tuple(undecided(self._scenario)),
         )
 
     def of(

@@ -80,7 +80,7 @@ async def _probe(scenario: Scenario, seen: Probe) -> None:
     spec = spec_of(scenario)
     identity = Identity(spec)
     uri = identity.uri(0)
-    place = f"{uri.host}:{uri.port}"
+    place = f"[{uri.host}]:{uri.port}" if ":" in uri.host else f"{uri.host}:{uri.port}"
     at = time.monotonic_ns()
     loop = asyncio.get_running_loop()
     try:

@@ -29,6 +29,11 @@ def judge(scenario: Scenario, recorder: Recorder, active_s: float, *, final: boo
     return outcomes
 
 
+def undecided(scenario: Scenario) -> list[ThresholdOutcome]:
+    """The thresholds before anything was measured."""
+    return [outcome_of(threshold, None, final=False) for threshold in scenario.thresholds]
+
+
 def outcome_of(threshold: Threshold, scope: Scope | None, *, final: bool) -> ThresholdOutcome:
     """One threshold against its figure in a stretch of the run."""
     metric = parse_metric(threshold.metric)

@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 from wstui.execution.generator import limits_reached
 from wstui.execution.record import Recorder
-from wstui.execution.result import ThresholdOutcome
-from wstui.execution.verdict import explain, judge
+from wstui.execution.verdict import explain, judge, undecided
 from wstui.fleet.fleet import Fleet
 from wstui.measure.failure import FailureGroup
 from wstui.scenario.model import Scenario
@@ -21,7 +20,7 @@ class Watch:
 
     def __init__(self, scenario: Scenario, recorder: Recorder, fleet: Fleet, mark: Callable[[str, str], None]) -> None:
         """`mark` takes the kind and the text of a mark."""
-        self.outcomes: list[ThresholdOutcome] = []
+        self.outcomes = undecided(scenario)
         self.limited_by: tuple[str, ...] = ()
         self.failures: tuple[FailureGroup, ...] = ()
         self._scenario = scenario

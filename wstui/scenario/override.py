@@ -270,7 +270,7 @@ def _search(
     if wish := wishes.get("scale"):
         number = float(wish.value)
         if not (math.isfinite(number) and number > 0):
-            problems.append(Problem(wish.source, wish.name, "must be more than 0", str(wish.value)))
+            problems.append(Problem(wish.source, wish.name, "must be a number more than 0", str(wish.value)))
             return
         search = Breakpoint.model_validate({"of": of}) if of in UNITS else Breakpoint()
         for key in ("start", "most") if of == "clients" else ("clients",):
@@ -287,7 +287,7 @@ def _factor(name: str, wish: _Wish, peak: int, factor: float, problems: list[Pro
     if not peak:
         message = "cannot be applied: no stage of the scenario has clients"
     elif not (math.isfinite(number) and number > 0) or (name == "clients" and number < 1):
-        message = "must be at least 1" if name == "clients" else "must be more than 0"
+        message = "must be at least 1" if name == "clients" else "must be a number more than 0"
     elif (number if name == "clients" else peak * factor * number) > MOST_CLIENTS:
         message = f"is too much: {MOST_CLIENTS} clients at most"
     else:

@@ -9,7 +9,7 @@ from wstui.execution.result import Result
 from wstui.report.wording import peak_clients
 from wstui.tui.session import Change, Comparison
 from wstui.tui.widgets import chart
-from wstui.tui.widgets.figures import NONE, clean, count, ms, pad, percent, rate, short, wrap
+from wstui.tui.widgets.figures import NONE, clean, clip, count, ms, pad, percent, rate, short, wrap
 from wstui.tui.widgets.limits import limit_ms, metric_words
 from wstui.tui.widgets.lines import Line, Lines, rule
 from wstui.tui.widgets.presets import moment
@@ -69,7 +69,10 @@ class ChangeTable(Lines):
         """Warnings first, because they tell whether the rest means anything."""
         lines = [rule([("B against A", "text")], width)]
         if self._comparison is None:
-            return lines
+            return [
+                *lines,
+                [(clip(" nothing to compare yet: space marks a run as A, and another as B", width), "muted")],
+            ]
         return [*lines, *warning_rows(self._other_load, width), *change_rows(self._comparison, width)]
 
 
