@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from wstui.cli.finite import Finite
 from wstui.odin.faults import FaultUnknown, parse_faults
 from wstui.odin.market import TOKENS
 from wstui.odin.settings import AuthMode, Limits, Settings, SlowConsumer, Timing, is_loopback
@@ -68,11 +69,11 @@ def _nats_url(_context: click.Context, _parameter: click.Parameter, url: str) ->
     help="PEM file: verify RS256 (RSA) or ES256 (P-256) tokens instead of HS256.",
 )
 @click.option("--max-connections", type=click.IntRange(1), default=50_000, show_default=True, help="503 beyond.")
-@click.option("--connect-rate", type=click.FloatRange(0), default=0.0, help="Upgrades a second; 429 beyond.")
-@click.option("--connect-rate-per-address", type=click.FloatRange(0), default=0.0, help="The same, per address.")
-@click.option("--message-rate", type=click.FloatRange(0), default=0.0, help="Messages a second; 1008 beyond.")
-@click.option("--message-rate-per-address", type=click.FloatRange(0), default=0.0, help="The same, per address.")
-@click.option("--message-rate-per-client", type=click.FloatRange(0), default=0.0, help="The same, per client.")
+@click.option("--connect-rate", type=Finite(0), default=0.0, help="Upgrades a second; 429 beyond.")
+@click.option("--connect-rate-per-address", type=Finite(0), default=0.0, help="The same, per address.")
+@click.option("--message-rate", type=Finite(0), default=0.0, help="Messages a second; 1008 beyond.")
+@click.option("--message-rate-per-address", type=Finite(0), default=0.0, help="The same, per address.")
+@click.option("--message-rate-per-client", type=Finite(0), default=0.0, help="The same, per client.")
 @click.option("--max-message", type=click.IntRange(125), default=65_536, show_default=True, help="Bytes; 1009 beyond.")
 @click.option(
     "--slow-consumer",
@@ -83,15 +84,15 @@ def _nats_url(_context: click.Context, _parameter: click.Parameter, url: str) ->
 )
 @click.option("--send-queue", type=click.IntRange(1), default=256, show_default=True, help="Messages kept for it.")
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes.")
-@click.option("--heartbeat", type=click.FloatRange(0.1), default=30.0, show_default=True, help="Seconds.")
+@click.option("--heartbeat", type=Finite(0.1), default=30.0, show_default=True, help="Seconds.")
 @click.option(
     "--dead-peer",
-    type=click.FloatRange(0.2),
+    type=Finite(0.2),
     default=60.0,
     show_default=True,
     help="Seconds of silence, with a ping halfway, until a client counts as dead.",
 )
-@click.option("--drain", type=click.FloatRange(0), default=5.0, show_default=True, help="Seconds to shut down in.")
+@click.option("--drain", type=Finite(0), default=5.0, show_default=True, help="Seconds to shut down in.")
 @click.option("--compression", is_flag=True, help="Offer permessage-deflate.")
 @click.option(
     "--fault",
@@ -192,8 +193,8 @@ def server(
     show_default=True,
     help="NATS to publish to [env: NATS_URL].",
 )
-@click.option("--speed", type=click.FloatRange(min=0.001), default=1.0, show_default=True, help="Divides all periods.")
-@click.option("--rate", type=click.FloatRange(0), default=0.0, help="Price updates a second, besides the plan.")
+@click.option("--speed", type=Finite(min=0.001), default=1.0, show_default=True, help="Divides all periods.")
+@click.option("--rate", type=Finite(0), default=0.0, help="Price updates a second, besides the plan.")
 @click.option("--size", type=click.IntRange(0, 1_000_000), default=0, help="Least number of bytes of a message.")
 @click.option("--tokens", default=",".join(TOKENS), show_default=True, help="Tokens, separated by commas.")
 @click.option("--seed", type=int, default=None, help="Makes the market repeatable.")
@@ -226,7 +227,7 @@ def publisher(
 
 @click.command()
 @click.option("--user", default="load-test", show_default=True, help="The claim userId.")
-@click.option("--ttl", type=click.FloatRange(min=1), default=DAY_S, show_default=True, help="Seconds it is valid.")
+@click.option("--ttl", type=Finite(min=1), default=DAY_S, show_default=True, help="Seconds it is valid.")
 @click.option(
     "--secret-file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),

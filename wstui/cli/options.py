@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from wstui.cli.exits import USAGE, fail
+from wstui.cli.finite import Finite
 from wstui.cli.logs import LEVELS
 from wstui.scenario.hosts import split_hosts
 from wstui.scenario.override import Flags
@@ -73,7 +74,7 @@ _OUTPUT: list[Callable[[Command], Command]] = [
     click.option("--quiet", "-q", is_flag=True, help="No live lines; only the summary."),
     click.option(
         "--every-line",
-        type=click.FloatRange(0.25, 3600),
+        type=Finite(0.25, 3600),
         default=5.0,
         metavar="S",
         show_default=True,
