@@ -51,7 +51,7 @@ def test_jitter_keeps_each_send_within_its_interval_and_all_in_order(
     grid: int, number: int, turn: int, every: int, share: float, seed: int
 ) -> None:
     due = jittered(grid, number, turn, every, share, seed)
-    assert grid <= due <= grid + share * every
+    assert 0 <= due - grid <= share * every
     assert due == jittered(grid, number, turn, every, share, seed)
     assert due <= jittered(grid + every, number, turn + 1, every, share, seed)
 

@@ -76,7 +76,6 @@ SHOTS = [
     *at_other_sizes("help", "help_120x40_dark", "help_80x24_dark", keys=("question_mark",)),
     *at_other_sizes("samples", "samples_120x40_dark", keys=("enter",)),
     *at_other_sizes("result", "result_120x40_dark", ends=True),
-    *at_other_sizes("start", "start_120x40_dark", "start_80x24_dark", start=True),
     Shot("result_120x40_light", (120, 40), "wstui-light", ends=True, png=False),
     Shot("runs_120x40_light", (120, 40), "wstui-light", keys=("h", "c"), start=True, png=False),
     Shot("runs_200x50_dark", (200, 50), keys=("h", "c"), start=True, png=False),
