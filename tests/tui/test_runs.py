@@ -14,6 +14,7 @@ from textual.widgets import Input
 
 from tests.tui import fake, fake_store
 from tests.tui.driving import shown, until
+from wstui.report.compare import Change, Comparison
 from wstui.tui.app import WstuiApp
 from wstui.tui.screens.confirm import ConfirmDialog
 from wstui.tui.screens.dashboard import Dashboard
@@ -21,6 +22,7 @@ from wstui.tui.screens.export import ExportDialog
 from wstui.tui.screens.result import ResultScreen
 from wstui.tui.screens.runs import RunsScreen
 from wstui.tui.screens.start import StartScreen
+from wstui.tui.widgets.comparison import change_rows
 
 
 @asynccontextmanager
@@ -116,3 +118,18 @@ async def test_a_store_that_cannot_be_read_is_said_and_ends_nothing(tmp_path: Pa
         kept.newest = broken  # type: ignore[method-assign]
         await pilot.press("escape", "h")
         await until(lambda: "the store is damaged: move it away" in shown(app), pilot)
+
+
+async def test_where_only_the_table_has_room_it_says_how_to_fill_it(tmp_path: Path) -> None:
+    async with listed(tmp_path, (80, 24)) as (app, _, _, _):
+        assert shown(app).count("space marks a run as A") == 1
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "unit", "word"),
+    [(0, 100, "%", "+100.0 pt"), (99.5, 100, "%", "+0.50 pt"), (0.1, 60_000, "ms", "×600k"), (10, 20, "ms", "+100 %")],
+)
+def test_the_largest_changes_stand_apart_from_the_figures(before: float, after: float, unit: str, word: str) -> None:
+    change = Change("response.p99", unit, before, after, None, None)
+    _, row = change_rows(Comparison("a", "b", [change], []), 80)
+    assert row[3][0] == f" {word}".rjust(10)

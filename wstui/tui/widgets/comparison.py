@@ -9,7 +9,7 @@ from wstui.execution.result import Result
 from wstui.report.wording import peak_clients
 from wstui.tui.session import Change, Comparison
 from wstui.tui.widgets import chart
-from wstui.tui.widgets.figures import NONE, clean, clip, count, ms, pad, percent, rate, short, wrap
+from wstui.tui.widgets.figures import NONE, clean, count, ms, pad, percent, rate, short, wrap
 from wstui.tui.widgets.limits import limit_ms, metric_words
 from wstui.tui.widgets.lines import Line, Lines, rule
 from wstui.tui.widgets.presets import moment
@@ -17,6 +17,7 @@ from wstui.tui.widgets.presets import moment
 SAME_LOAD = 0.02
 """Loads that differ by less than this share are the same."""
 _LETTERS = (("A", "p99"), ("B", "p50"))
+_EMPTY: Line = [(" space marks a run as A, then another one as B", "muted")]
 
 
 class Overlay(Lines):
@@ -36,7 +37,7 @@ class Overlay(Lines):
         if self._pair is None:
             return [
                 rule([("p99 ms", "text")], width),
-                [(" space marks a run as A, then another one as B", "muted")],
+                _EMPTY,
             ]
         title: Line = [("p99 ms", "text")]
         curves = []
@@ -69,10 +70,8 @@ class ChangeTable(Lines):
         """Warnings first, because they tell whether the rest means anything."""
         lines = [rule([("B against A", "text")], width)]
         if self._comparison is None:
-            return [
-                *lines,
-                [(clip(" nothing to compare yet: space marks a run as A, and another as B", width), "muted")],
-            ]
+            told = self.screen.has_class("-wide") or self.screen.has_class("-huge")  # by the chart beside it
+            return lines if told else [*lines, _EMPTY]
         return [*lines, *warning_rows(self._other_load, width), *change_rows(self._comparison, width)]
 
 
@@ -131,9 +130,10 @@ def _judged(change: Change) -> tuple[str, str, str]:
     if not by:
         return "=", " ", "muted"
     if change.unit == "%":
-        word = f"{by:+.2f} pt"
+        word = f"{by:+.2f} pt" if abs(by) < 10 else f"{by:+.1f} pt"
     elif change.before:
-        word = f"{by / abs(change.before) * 100:+.0f} %"
+        times = by / abs(change.before)
+        word = f"{times * 100:+.0f} %" if abs(times) < 100 else f"×{short(change.after / change.before)}"
     else:
         word = f"{by:+.3g}"
     if not change.significant or change.better is None:
