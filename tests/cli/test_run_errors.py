@@ -128,6 +128,7 @@ def test_a_missing_variable_is_named(tmp_path: Path) -> None:
         (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", ["404", "path"]),
         (b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n", ["503", "health"]),
         (b"SSH-2.0-OpenSSH_9\r\n\r\n", ["did not answer the upgrade with HTTP"]),
+        (b"HTTP/1.0 200 OK\r\n\r\n", ["did not answer the upgrade with HTTP/1.1"]),
         (b"", ["did not answer the upgrade with HTTP"]),
     ],
 )
@@ -139,10 +140,11 @@ async def test_a_refusal_at_the_handshake_says_what_to_do(tmp_path: Path, answer
         assert word in said(err)
 
 
-async def test_a_server_that_never_answers_is_named_in_time(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("scheme", "fix"), [("ws", "is it a WebSocket server?"), ("wss", "does it want ws://?")])
+async def test_a_server_that_never_answers_is_named_in_time(tmp_path: Path, scheme: str, fix: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        url = f"ws://127.0.0.1:{silent.getsockname()[1]}/ws"
+        url = f"{scheme}://127.0.0.1:{silent.getsockname()[1]}/ws"
         path = write(tmp_path, url=url, extra='connect_timeout = "500ms"')
         code, _, err = await asyncio.to_thread(call, "run", path, "--no-store")
     assert code == 3
-    assert "did not answer the upgrade within 0.5 s" in said(err)
+    assert "did not answer the upgrade within 0.5 s" in said(err) and fix in said(err)

@@ -232,12 +232,14 @@ def _refusal(error: BaseException, scenario: Scenario, place: str) -> Unreachabl
         )
     if isinstance(error, TimeoutError):
         wait = scenario.target.connect_timeout
+        other = ", or does it want ws://" if scenario.target.url.lower().startswith("wss:") else ""
         return Unreachable(
-            f"{place} accepts connections but did not answer the upgrade within {wait:g} s", "is it a WebSocket server?"
+            f"{place} accepts connections but did not answer the upgrade within {wait:g} s",
+            f"is it a WebSocket server{other}?",
         )
     if isinstance(error, InvalidMessage | EOFError | ConnectionResetError):
         return Unreachable(
-            f"{place} did not answer the upgrade with HTTP", "is it a WebSocket server, or does it want wss://?"
+            f"{place} did not answer the upgrade with HTTP/1.1", "is it a WebSocket server, or does it want wss://?"
         )
     if isinstance(error, OSError):
         return Unreachable(
