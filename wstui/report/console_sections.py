@@ -200,7 +200,7 @@ def stages(run: Result, width: int) -> list[str]:
     """Each stage by itself."""
     if not run.stages:
         return []
-    head = ["stage", "from", "to", "connected", "out/s", "in/s", "p50 ms", "p99 ms", "timed out"]
+    head = ["stage", "from", "to", "became ready", "out/s", "in/s", "p50 ms", "p99 ms", "timed out"]
     rows = [
         [
             shown(stage.name),

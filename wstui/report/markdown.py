@@ -287,7 +287,7 @@ def _stages(run: Result) -> list[str]:
         ]
         for stage in run.stages
     ]
-    head = ["stage", "time", "connected", "sent", "received", "p50", "p99", "timed out"]
+    head = ["stage", "time", "became ready", "sent", "received", "p50", "p99", "timed out"]
     return table(head, rows, left=2) if rows else []
 
 

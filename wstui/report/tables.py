@@ -238,7 +238,7 @@ def _stages(run: Result) -> Table | None:
         )
         for stage in run.stages
     ]
-    head = ["stage", "time", "connected", "sent", "received", "p50", "p99", "timed out"]
+    head = ["stage", "time", "became ready", "sent", "received", "p50", "p99", "timed out"]
     return Table("Stages", head, lines) if lines else None
 
 
