@@ -137,6 +137,12 @@ def test_an_overloaded_worker_shows_the_curve(answers: dict[str, Result]) -> Non
     assert max(step.unanswered for step in over) > max(step.unanswered for step in under)
 
 
+async def test_the_limits_of_a_search_are_known_before_its_first_load_is_measured() -> None:
+    async with Server() as server:
+        status = searching(server, ALL_GET_IN).status
+    assert [(o.metric, o.limit, o.passed) for o in status.thresholds] == [(*ALL_GET_IN, None)]
+
+
 async def test_the_operator_ends_a_search_with_what_is_known() -> None:
     async with Server() as server:
         run = searching(server, ALL_GET_IN, start=5, most=1000)

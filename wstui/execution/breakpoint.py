@@ -8,12 +8,13 @@ from dataclasses import replace
 import msgspec
 
 from wstui.execution.answer import answer, breaking, deciding
-from wstui.execution.result import BreakpointStep, BreakpointSummary, Result, ThresholdOutcome, Verdict
+from wstui.execution.result import BreakpointStep, BreakpointSummary, Result, Verdict
 from wstui.execution.run import Run
 from wstui.execution.search import Search
 from wstui.execution.status import BreakpointStatus, StageStatus, State, Status
 from wstui.execution.steering import KINDS, Ended
 from wstui.execution.step import judge_step
+from wstui.execution.verdict import undecided
 from wstui.fleet.transport import Transport
 from wstui.scenario.model import Scenario, Stage
 from wstui.scenario.secrecy import masked
@@ -38,7 +39,7 @@ class BreakpointRun:
         self._search = Search(asked.first, asked.largest, asked.factor, asked.precision)
         self._steering = KINDS[asked.of](self._run, scenario, self._begin_phase)
         self._steps: list[BreakpointStep] = []
-        self._outcomes: tuple[ThresholdOutcome, ...] = ()
+        self._outcomes = tuple(undecided(scenario))
         self._load = 0
         self._phases: list[tuple[str, float, float]] = []  # name, planned seconds, when it began
         self._limited: list[str] = []
@@ -62,7 +63,7 @@ class BreakpointRun:
             scenario=self.scenario,
             plan_total_s=status.plan_s + (0.0 if status.state.ended else max(0.0, left)),
             stages=stages,
-            thresholds=self._outcomes or status.thresholds,
+            thresholds=self._outcomes,
             breakpoint=BreakpointStatus(
                 self._asked.of,
                 self._asked.unit,
