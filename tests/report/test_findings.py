@@ -138,5 +138,5 @@ def test_every_report_tells_the_findings(name: str) -> None:
 def test_some_of_the_clients_that_were_hit_are_named() -> None:
     evidence = {finding.cause: finding.evidence for finding in findings(broken())}
     assert evidence["rate limit"].startswith("180 of 5,000 attempts (3.6%): 180 × http 429, Too Many Requests")
-    assert "; among them client 17, 4,811" in evidence["rate limit"]
+    assert "; among them client 17, 4811" in evidence["rate limit"]
     assert evidence["drops"].endswith("; among them client 5")

@@ -107,10 +107,15 @@ class FrameReceiver:
             data = self.tail + data
             size = len(data)
             self.tail = b""
-        elif 2 < size < 128 and data[0] == TEXT and data[1] == size - 2 <= self.max_size and not self._inside:
-            # By far the most reads hold one short message, whole.
-            self.message(TEXT, data[2:])
-            return
+        elif size > 3 and data[0] == TEXT and not self._inside:
+            # By far the most reads hold one message, whole.
+            length = data[1]
+            if length == size - 2 < 126 and length <= self.max_size:
+                self.message(TEXT, data[2:])
+                return
+            if length == 126 and (data[2] << 8) | data[3] == size - 4 <= self.max_size:
+                self.message(TEXT, data[4:])
+                return
         pos = 0
         while size - pos >= 2:
             first = data[pos]

@@ -63,8 +63,9 @@ def _unreachable(result: Result) -> Finding | None:
 
 
 def _refusals(result: Result) -> Finding | None:
-    refusing = [f for f in result.failures if _is_refusal(f)]
     seen = result.connections
+    # A server may close with the same words those whom it had let in: then the words do not tell why it refused.
+    refusing = [f for f in result.failures if _is_refusal(f) and f.count <= seen.refused]
     if result.verdict.unreachable or not seen.refused or not refusing or _as_expected(result):
         return None
     began = min(failure.first_s for failure in refusing)
@@ -252,7 +253,7 @@ def _whom(failures: Sequence[FailureSummary]) -> str:
     if not clients:
         return ""
     some = [clients[0], *clients[len(clients) // 2 : len(clients) // 2 + 1], clients[-1]]
-    return f"; among them client {', '.join(map(figures.count, dict.fromkeys(some)))}"
+    return f"; among them client {', '.join(map(str, dict.fromkeys(some)))}"
 
 
 def _most(failures: Sequence[FailureSummary], wanted: Callable[[FailureSummary], bool]) -> FailureSummary | None:
