@@ -52,7 +52,8 @@ async def test_limits_are_judged_by_what_was_measured() -> None:
             thresholds=limits("messages.timed_out < 1", "failures.rate < 5%", "response.max >= 300ms"),
         ),
     )
-    assert good.result.passed and good.result.verdict.reason.startswith("all")  # a busy machine is added to it
+    verdict = good.result.verdict
+    assert verdict.passed and (verdict.reason == "all 9 thresholds kept" or verdict.generator_limited)
     assert all(outcome.passed for outcome in good.result.verdict.thresholds)
 
     assert [o.passed for o in picky.result.verdict.thresholds] == [True, False]

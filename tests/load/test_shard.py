@@ -406,6 +406,8 @@ def test_what_this_machine_lacks_is_never_the_servers_failure() -> None:
     for error in (ConnectionResetError(errno.ECONNRESET, "x"), TimeoutError(), BrokenPipeError(errno.EPIPE, "x")):
         assert not cause_of(error).local
     assert cause_of(ConnectionRefusedError(errno.ECONNREFUSED, "x")) == Cause("connect", "connection refused")
+    assert not cause_of(OSError("no address answered")).local
+    assert cause_of(KeyError("x")) == Cause("internal", "KeyError: 'x'", local=True), "a mistake of our own"
 
 
 async def test_a_host_that_cannot_be_resolved_fails_every_attempt_in_the_same_words() -> None:

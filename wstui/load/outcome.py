@@ -9,6 +9,8 @@ import ssl
 from enum import Enum
 from typing import NamedTuple
 
+from wstui.measure.visible import visible
+
 
 class Outcome(Enum):
     """Each attempt ends in exactly one; the value is the counter's name."""
@@ -70,4 +72,7 @@ def cause_of(error: BaseException) -> Cause:
         return Cause("connect timeout", "no answer in time")
     if isinstance(error, ConnectionError):
         return Cause("reset", "connection reset by peer")
-    return Cause("error", f"{type(error).__name__}: {error}"[:200])
+    if isinstance(error, OSError):
+        return Cause("network", visible(str(error), 160))
+    # Nothing that a network does: a mistake of this program, which must not be laid at the server's door.
+    return Cause("internal", f"{type(error).__name__}: {visible(str(error), 160)}", True)
