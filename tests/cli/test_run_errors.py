@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.commands import call
+from tests.cli.commands import call, start
 
 PRESET = """
 name = "mine"
@@ -148,3 +148,12 @@ async def test_a_server_that_never_answers_is_named_in_time(tmp_path: Path, sche
         code, _, err = await asyncio.to_thread(call, "run", path, "--no-store")
     assert code == 3
     assert "did not answer the upgrade within 0.5 s" in said(err) and fix in said(err)
+
+
+def test_a_reader_that_has_had_enough_is_no_failed_check() -> None:
+    process = start("presets", "show", "quick")
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.close()
+    with process:
+        assert process.stderr.read() == ""
+    assert process.returncode == 141

@@ -24,6 +24,10 @@ _COMMANDS = {
 _HIDDEN = {"_box": ("wstui.cli.box", "box", "")}
 
 
+READER_GONE = 141
+"""What a shell makes of SIGPIPE."""
+
+
 class _Lazy(click.Group):
     """Loads a command's module when it is asked for: `wstui token` need not wait for the screens."""
 
@@ -41,6 +45,14 @@ class _Lazy(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, _, text) in _COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # `… | head`: who read has had enough. 1 would mean that a check or a threshold failed.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            sys.exit(READER_GONE)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         # `wstui PRESET` opens the terminal UI on a preset: what is no command is its name, or an option of it.
