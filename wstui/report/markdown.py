@@ -9,6 +9,7 @@ from wstui.execution.result import Latency, Result, SuiteResult
 from wstui.report import curve, figures
 from wstui.report.boxes import HEAD, box_rows, lost_boxes, offset_name, spread_name
 from wstui.report.findings import findings
+from wstui.report.stage_cells import STAGE_HEAD, stage_cells
 from wstui.report.wording import (
     name_of,
     peak_clients,
@@ -274,21 +275,8 @@ def _fan_out(run: Result) -> list[str]:
 
 
 def _stages(run: Result) -> list[str]:
-    rows = [
-        [
-            code(stage.name),
-            f"{figures.clock(stage.started_s)}–{figures.clock(stage.ended_s)}",
-            figures.count(stage.connections.ready),
-            figures.rate(stage.messages.sent_per_second),
-            figures.rate(stage.messages.received_per_second),
-            figures.milliseconds(stage.latency_ms.response.p50),
-            figures.milliseconds(stage.latency_ms.response.p99),
-            figures.count(stage.messages.timed_out),
-        ]
-        for stage in run.stages
-    ]
-    head = ["stage", "time", "became ready", "sent", "received", "p50", "p99", "timed out"]
-    return table(head, rows, left=2) if rows else []
+    rows = [[code(name), *figured] for name, *figured in map(stage_cells, run.stages)]
+    return table(list(STAGE_HEAD), rows, left=2) if rows else []
 
 
 def _failures(run: Result) -> list[str]:

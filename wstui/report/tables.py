@@ -9,6 +9,7 @@ from wstui.execution.result import FanOutSummary, Latency, Result
 from wstui.execution.special import SlowReaders, TargetSummary
 from wstui.report import curve, figures
 from wstui.report.boxes import HEAD, box_rows, first_receipt, lost_boxes
+from wstui.report.stage_cells import STAGE_HEAD, stage_cells
 from wstui.report.wording import Tone, ramp_rates
 
 QUANTILES = ("mean", "min", "p50", "p90", "p95", "p99", "p999", "max")
@@ -223,23 +224,8 @@ def _types(run: Result) -> Table | None:
 
 
 def _stages(run: Result) -> Table | None:
-    lines = [
-        Line(
-            [
-                stage.name,
-                f"{figures.clock(stage.started_s)}–{figures.clock(stage.ended_s)}",
-                figures.count(stage.connections.ready),
-                figures.rate(stage.messages.sent_per_second),
-                figures.rate(stage.messages.received_per_second),
-                figures.milliseconds(stage.latency_ms.response.p50),
-                figures.milliseconds(stage.latency_ms.response.p99),
-                figures.count(stage.messages.timed_out),
-            ]
-        )
-        for stage in run.stages
-    ]
-    head = ["stage", "time", "became ready", "sent", "received", "p50", "p99", "timed out"]
-    return Table("Stages", head, lines) if lines else None
+    lines = [Line(stage_cells(stage)) for stage in run.stages]
+    return Table("Stages", list(STAGE_HEAD), lines) if lines else None
 
 
 def _target(seen: TargetSummary | None) -> Table | None:

@@ -141,27 +141,25 @@ class StartScreen(Screen[None]):
         tables = self.query(PresetTable)
         return tables.first().chosen if tables else None
 
+    def _runnable(self) -> Choice | None:
+        """The preset under the cursor; None where it has a mistake, which is told, or there is none."""
+        chosen = self._chosen
+        if chosen is None or chosen.scenarios:
+            return chosen
+        self.owner.say(f"cannot be run: {chosen.entry.problem}", "error")
+        return None
+
     # what can be done
 
     def action_run(self) -> None:
         """Run the preset; ask before loading anything that is not this machine."""
-        chosen = self._chosen
-        if chosen is None:
-            return
-        if not chosen.scenarios:
-            self.owner.say(f"cannot be run: {chosen.entry.problem}", "error")
-            return
-        run_asking(self.owner, list(chosen.scenarios), chosen.entry.name, chosen.cooldown_s)
+        if (chosen := self._runnable()) is not None:
+            run_asking(self.owner, list(chosen.scenarios), chosen.entry.name, chosen.cooldown_s)
 
     def action_checklist(self) -> None:
         """Look at everything that a run of the preset needs."""
-        chosen = self._chosen
-        if chosen is None:
-            return
-        if not chosen.scenarios:
-            self.owner.say(f"cannot be run: {chosen.entry.problem}", "error")
-            return
-        self.app.push_screen(ChecklistScreen(list(chosen.scenarios), chosen.entry.name, chosen.cooldown_s))
+        if (chosen := self._runnable()) is not None:
+            self.app.push_screen(ChecklistScreen(list(chosen.scenarios), chosen.entry.name, chosen.cooldown_s))
 
     def action_demo(self) -> None:
         """Start a server here, and load it."""
