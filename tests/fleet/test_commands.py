@@ -59,6 +59,7 @@ async def test_hosts_on_the_command_line_make_the_load_until_ctrl_c_drains_it(pr
         await until(
             lambda: process.returncode is not None or (len(server.live) == 6 and server.messages["ping"] > 20), 40
         )
+        assert process.returncode is None, await process.communicate()
         assert len(family()["shard"]) == 3
         process.send_signal(signal.SIGINT)
         out, complaints = await asyncio.wait_for(process.communicate(), 30)
