@@ -82,7 +82,6 @@ async def led(scenario: Scenario, shards: int = 1, clients: int | None = None) -
         if not all(shard.ended_event.is_set() for shard in led.all):
             led.obey(Abort())
             await asyncio.wait_for(led._ended(), 5)
-            await asyncio.sleep(0.01)
         c = led.c
         assert c.attempted == c.ready + c.refused + c.timed_out + c.failed + c.drained
         assert (c.open, c.opening, c.closing) == (0, 0, 0)

@@ -12,7 +12,7 @@ import pytest
 
 from tests.servers.handshake import Gatekeeper, Rationing, Refusing, Silent
 from tests.servers.server import Server, until
-from tests.servers.talk import Deaf, Late, Losing, Stubborn
+from tests.servers.talk import Deaf, Late, Losing, Mute, Stubborn
 from wstui.load.client import BufferedClient, Client
 from wstui.load.command import Abort, Drain, Go, Heard, Pace, Pause, Ramp, Resume, Spec
 from wstui.load.connector import Connector
@@ -71,8 +71,6 @@ async def shard_at(url: str, **settings: Any) -> AsyncIterator[Watched]:
         if not shard.ended_event.is_set():
             shard.obey(Abort())
             await asyncio.wait_for(shard.ended_event.wait(), 5)
-            # Transports that were aborted say so in the next pass of the loop.
-            await asyncio.sleep(0.01)
         c = shard.c
         assert c.attempted == c.ready + c.refused + c.timed_out + c.failed + c.drained
         assert (c.open, c.opening, c.closing) == (0, 0, 0)
@@ -302,6 +300,21 @@ async def test_an_abort_closes_nothing_properly_and_counts_what_it_cut_off() -> 
         await asyncio.wait_for(shard.ended_event.wait(), 2)
         await until(lambda: sum(server.ends.values()) == 5)
         assert server.ends == {"lost": 5}
+
+
+@pytest.mark.parametrize("way", [Abort(), Drain(0)])
+async def test_the_last_snapshot_knows_what_was_in_flight_on_each_dropped_connection(way: Abort | Drain) -> None:
+    async with Mute() as server, shard_at(server.url, close_timeout_ns=0, timeout_ns=60 * S) as shard:
+        shard.obey(Ramp(5, 0))
+        await until(lambda: shard.c.open == 5 and shard.c.sent > 10)
+        shard.obey(way)
+        # A tick may come before the transports could say that they are gone.
+        shard._do_tick(time.monotonic_ns())
+        assert not shard.ended_event.is_set()
+        await asyncio.wait_for(shard.ended_event.wait(), 5)
+        last = shard.said[-1].counters
+        assert last.abandoned == last.sent > 10
+        assert (last.open, last.closing) == (0, 0)
 
 
 async def test_an_abort_cuts_a_drain_short() -> None:

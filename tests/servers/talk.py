@@ -196,3 +196,10 @@ class Stubborn(Server):
             protocol.receive_data(data)
             for event in protocol.events_received():
                 await self._take(client, event)  # type: ignore[arg-type]
+
+
+class Mute(Stubborn):
+    """Answers no ping either."""
+
+    async def ping(self, client: Connection, timestamp: int) -> None:
+        pass

@@ -15,12 +15,16 @@ if TYPE_CHECKING:
     from wstui.load.client import Client
     from wstui.load.slowness import SlowReaders
 
+CUT_NS = 1_000_000_000
+"""How long a dropped connection's transport has to say that it is gone. It takes one pass of the loop."""
+
 
 class Phase(IntEnum):
     """How far it has got."""
 
     DRAINING = 0  # waiting for replies in flight
     CLOSING = 1  # closing handshakes
+    CUT = 2  # dropped; the transports have yet to say so, and only then is known what was in flight
 
 
 class Departure:
@@ -40,9 +44,7 @@ class Departure:
         self._phase = Phase.DRAINING
         self._deadline_ns = self._begun_ns + (grace_ns or 0)
         if grace_ns is None:
-            self._phase = Phase.CLOSING
-            for client in list(live.values()):
-                client.abort()
+            self._cut(self._begun_ns)
 
     def advance(self, now: int) -> bool:
         """Do what is due. Returns whether nobody is left."""
@@ -53,17 +55,23 @@ class Departure:
                 client.expire(now)
             self._phase = Phase.CLOSING
             self._deadline_ns = now + self._close_timeout_ns
+        if self._phase is Phase.CUT:
+            return not self._live or now >= self._deadline_ns
         busy = [c for c in self._live.values() if c.step in (READY, RETIRING)]
         for client in busy[:CLOSES_A_TICK]:
             client.close()
         if len(busy) > CLOSES_A_TICK:
             self._deadline_ns = now + self._close_timeout_ns
             return False
-        if self._live and now < self._deadline_ns:
-            return False
+        if self._live and now >= self._deadline_ns:
+            self._cut(now)
+        return not self._live
+
+    def _cut(self, now: int) -> None:
+        self._phase = Phase.CUT
+        self._deadline_ns = now + CUT_NS
         for client in list(self._live.values()):
             client.abort()
-        return True
 
     def _is_waiting(self, now: int) -> bool:
         """Whether replies may still come, or slow readers have yet to see how they were ended."""
