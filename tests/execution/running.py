@@ -82,11 +82,11 @@ def balance(finished: Finished, *, complete: bool = True) -> None:
     assert c.attempted == c.ready + c.refused + c.timed_out + c.failed + c.drained, "each attempt has one outcome"
     assert (c.open, c.opening) == (0, 0)
     assert c.ready == c.dropped + c.closed, "each ready client was dropped, or closed by us"
-    accounted = c.matched + c.reply_timeouts + c.abandoned
+    accounted = c.one_way + c.matched + c.reply_timeouts + c.abandoned
     if "shard lost" in finished.failures:  # what was in flight there is known to nobody
         assert c.sent >= accounted
     else:
-        assert c.sent == accounted, "each message was answered, timed out or abandoned"
+        assert c.sent == accounted, "each message was answered, timed out, abandoned, or wanted no reply"
     if complete:
         assert c.abandoned == 0
     latency = result.latency_ms
@@ -98,7 +98,7 @@ def balance(finished: Finished, *, complete: bool = True) -> None:
     connections, messages = result.connections, result.messages
     assert (connections.attempted, connections.ready, connections.dropped) == (c.attempted, c.ready, c.dropped)
     assert (messages.sent, messages.received, messages.timed_out) == (c.sent, c.received, c.reply_timeouts)
-    assert messages.abandoned == c.abandoned
+    assert (messages.abandoned, messages.one_way) == (c.abandoned, c.one_way)
     wrong = c.refused + c.timed_out + c.failed + c.dropped + c.reply_timeouts + c.broken_expectations
     if "shard lost" not in finished.failures:
         assert sum(finished.failures.values()) == wrong, "each failure is explained"

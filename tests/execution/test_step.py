@@ -67,6 +67,14 @@ def test_silence_is_not_fast() -> None:
     assert judge_step(measured(cut(10), cut(20, sent=1000)), [upward], 0.1).held is False
 
 
+def test_a_message_that_wants_no_reply_is_not_waited_for() -> None:
+    mixed = cut(20, ((250, 1),), sent=1000, one_way=750)
+    step = judge_step(measured(cut(10), mixed), [P99], 0.1)
+    assert step.held and step.unanswered == 0 and step.messages.one_way == 750
+    silent = cut(20, sent=1000, one_way=750)
+    assert judge_step(measured(cut(10), silent), [P99], 0.1).unanswered == 250
+
+
 def test_replies_that_are_still_in_time_are_none_of_its_business() -> None:
     # 1000 a second: 20 may be on their way within the limit of 20 ms, and a few more by chance.
     busy = cut(20, ((10_000, 1),), sent=10_025)

@@ -334,6 +334,7 @@ async def test_kinds_with_different_replies_go_side_by_side() -> None:
         c = await shards.drained()
         untold = sum(payload == b"none" for _, _, payload in server.heard)
         assert (c.matched + untold, c.reply_timeouts, c.unmatched) == (c.sent, 0, 0)
+        assert (c.one_way, c.in_flight) == (untold, 0)
 
 
 async def test_broken_expectations_are_counted_and_say_what_was_missing() -> None:

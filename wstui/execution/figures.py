@@ -82,6 +82,7 @@ class Scope:
             c.bytes_sent + c.saved_sent,
             c.bytes_received + c.saved_received,
             c.abandoned,
+            c.one_way,
         )
 
     def latency(self) -> LatencySet:

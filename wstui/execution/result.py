@@ -76,8 +76,8 @@ class Connections(msgspec.Struct, frozen=True):
 class Messages(msgspec.Struct, frozen=True):
     """Counts over the run; rates per second of active (not paused) time, without cooldowns.
 
-    Each message that wants a reply was answered in time, or timed out, or was abandoned: in flight when an abort or a
-    drain that had waited long enough ended its connection.
+    sent = one_way + answered in time (the count of the round trips) + timed_out + abandoned, where no load process was
+    lost. Abandoned is what was in flight when an abort, or a drain that had waited long enough, ended its connection.
     """
 
     sent: int = 0
@@ -95,6 +95,7 @@ class Messages(msgspec.Struct, frozen=True):
     bytes_sent_inflated: int = 0  # what bytes_sent and bytes_received would have been without compression
     bytes_received_inflated: int = 0
     abandoned: int = 0
+    one_way: int = 0  # sent, and no reply was wanted
 
 
 class Delivery(Latency, frozen=True):

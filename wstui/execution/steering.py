@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from wstui.execution.run import Run
 from wstui.execution.status import State
-from wstui.execution.step import Cut, Measured, frozen, in_flight
+from wstui.execution.step import Cut, Measured, frozen
 from wstui.measure.snapshot import Counters
 from wstui.scenario.breakpoint import Breakpoint
 from wstui.scenario.model import Scenario
@@ -58,7 +58,7 @@ class Steering(ABC):
         self.run.keep_pace(NO_SENDS_S)
         # Late replies count as in flight until the next report of the clients.
         await self.cut()
-        await self.until(lambda: not self._in_flight(), timeout_s + 1)
+        await self.until(lambda: not self.counters.in_flight, timeout_s + 1)
         await self.back_off(load)
         self.run.keep_pace(self.pace_s(max(load, 1)))
 
@@ -104,10 +104,6 @@ class Steering(ABC):
         """The step, with the seconds of the timeline in which it was measured."""
         rows = [row for row in self.run.status.rows if opened.at_s < row.at_s <= ended.at_s]
         return Measured(self.search.of, load, reached, began, opened, ended, rows, self._lag_ns / 1e9)
-
-    def _in_flight(self) -> int:
-        now = self.counters
-        return now.sent - now.matched - now.reply_timeouts
 
     def _check(self) -> None:
         for snapshot in self.run.fleet.latest().values():
@@ -165,8 +161,8 @@ class Messages(Steering):
         await self.wait(search.measure)
         ended = await self.cut()
         before, after = opened.sum.counters, ended.sum.counters
-        # Where nothing is ever answered, what was sent has to do.
-        done = after.matched - before.matched if after.matched or in_flight(ended) else after.sent - before.sent
+        # Where no reply is wanted, that it was sent has to do.
+        done = after.matched + after.one_way - before.matched - before.one_way
         seconds = ended.active_s - opened.active_s
         return self.measured(load, done / seconds if seconds > 0 else 0.0, began, opened, ended)
 

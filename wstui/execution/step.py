@@ -91,17 +91,11 @@ def judge_step(measured: Measured, thresholds: Sequence[Threshold], precision: f
         latency_ms=LatencySet(
             Latency.of(window.sum.response), Latency.of(window.sum.round_trip), Latency.of(step.sum.connect)
         ),
-        unanswered=in_flight(measured.ended),
+        unanswered=counters.in_flight,
         cpu=max((row.cpu for row in measured.rows), default=None),
         late_sends=window.sum.counters.late_sends,
         thresholds=outcomes,
     )
-
-
-def in_flight(cut: Cut) -> int:
-    """Messages whose reply had neither come nor timed out."""
-    counters = cut.sum.counters
-    return max(0, counters.sent - counters.matched - counters.reply_timeouts)
 
 
 def _between(earlier: Cut, later: Cut) -> Scope:
@@ -153,8 +147,9 @@ def _with_overdue(threshold: Threshold, window: Scope, measured: Measured) -> Sc
     limit = parse_limit(threshold.limit, threshold.metric)
     if limit.op not in ("<", "<=") or window.active_s <= 0:
         return window
-    in_time = window.sum.counters.sent / window.active_s * limit.value / 1000
-    overdue = math.floor(in_flight(measured.ended) - in_time - 3 * math.sqrt(in_time) - 1)
+    counters = window.sum.counters
+    in_time = (counters.sent - counters.one_way) / window.active_s * limit.value / 1000
+    overdue = math.floor(measured.ended.sum.counters.in_flight - in_time - 3 * math.sqrt(in_time) - 1)
     if overdue <= 0:
         return window
     late = Histogram()

@@ -80,8 +80,10 @@ class Conversation(FrameReceiver):
                 counters.late_sends += 1
         else:
             intended_ns = now
-        if key:  # else no reply is waited for
+        if key:
             self.pending[key] = (intended_ns, now)
+        else:
+            counters.one_way += 1
         # A peer that does not read must not fill our memory: what it can't take stays unwritten and times out.
         if self.plain:
             data = encode(first, payload, counters.sent)

@@ -43,6 +43,7 @@ class Counters(msgspec.Struct):
     # what compression saved: without it so many more bytes would have been on the wire
     saved_sent: int = 0
     saved_received: int = 0
+    one_way: int = 0  # sent, and no reply is waited for
     matched: int = 0
     reply_timeouts: int = 0
     abandoned: int = 0  # we ended the connection before the reply was due
@@ -64,6 +65,11 @@ class Counters(msgspec.Struct):
     # ready clients that stopped reading, and those of them that the other side ended (they count as closed)
     slow_readers: int = 0
     slow_closed: int = 0
+
+    @property
+    def in_flight(self) -> int:
+        """Messages whose reply had neither come nor timed out."""
+        return self.sent - self.one_way - self.matched - self.reply_timeouts - self.abandoned
 
     def __add__(self, other: Counters) -> Counters:
         return Counters(*(getattr(self, name) + getattr(other, name) for name in self.__struct_fields__))

@@ -137,6 +137,7 @@ def messages(run: Result, width: int) -> list[str]:
     facts = [
         f"sent {figures.count(seen.sent)} ({figures.rate(seen.sent_per_second)})",
         f"received {figures.count(seen.received)} ({figures.rate(seen.received_per_second)})",
+        *([f"wanting no reply {figures.count(seen.one_way)}"] if seen.one_way else []),
         *(f"{word} {figures.count(number)}" for word, number in problems if number),
     ]
     if seen.bytes_sent or seen.bytes_received:

@@ -108,6 +108,7 @@ def partial_result(status: Status, histograms: Mapping[str, HistogramData], sums
             counters.bytes_sent + counters.saved_sent,
             counters.bytes_received + counters.saved_received,
             counters.abandoned,
+            counters.one_way,
         ),
         latency_ms=LatencySet(status.latency, latency("round_trip"), latency("connect"), latency("reconnect")),
         generator=GeneratorSummary(

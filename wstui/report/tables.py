@@ -205,6 +205,9 @@ def _messages(run: Result) -> Table:
     if seen.broken_expectations:
         head.append("not as expected")
         cells.append(figures.count(seen.broken_expectations))
+    if seen.one_way:
+        head.append("wanting no reply")
+        cells.append(figures.count(seen.one_way))
     if seen.abandoned:
         head.append("abandoned")
         cells.append(figures.count(seen.abandoned))
