@@ -1,4 +1,4 @@
-"""The tables of a run as plain cells, for a page: what each column means stands in its head."""
+"""The tables of a run as plain cells, for HTML and Markdown: what each column means stands in its head."""
 
 from __future__ import annotations
 
