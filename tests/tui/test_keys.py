@@ -41,8 +41,8 @@ async def test_plus_and_minus_change_the_target_by_a_tenth_in_two_seconds() -> N
         await pilot.press("plus")
         await pilot.pause()
         assert "target 12 000 → 13 200 clients over 2 s" in shown(app)
-        await pilot.press("minus")
-    assert session.commands == [("ramp", 13_200, 2.0), ("ramp", 11_880, 2.0)]
+        await pilot.press("minus", "minus")
+    assert session.commands == [("ramp", 13_200, 2.0), ("ramp", 12_000, 2.0), ("ramp", 10_800, 2.0)]
 
 
 async def test_even_one_client_can_be_stepped_and_never_below_none() -> None:

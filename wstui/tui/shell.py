@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import ClassVar
 
-from textual import events
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import BindingType
 from textual.screen import Screen
 
 from wstui.tui.actions import OWNERS, clashes, commands, ids_of, key_shown
+from wstui.tui.keyboard import Keyboard
 from wstui.tui.keymap import key
 from wstui.tui.screens.help import HelpDialog
-from wstui.tui.session import Outcome
 from wstui.tui.settings import read_settings
 from wstui.tui.theme import DARK, LIGHT
 from wstui.tui.widgets.figures import tilde
 from wstui.tui.widgets.keys import Keys
 
 
-class Shell(App[Outcome]):
+class Shell(Keyboard):
     """What every screen shares."""
 
-    BOUNCE_S: ClassVar[float] = 0.3
-    """How long a key is held back that has just closed a dialog."""
     CSS_PATH = "wstui.tcss"
     TITLE = "wstui"
     ENABLE_COMMAND_PALETTE = True
@@ -44,8 +40,6 @@ class Shell(App[Outcome]):
         self.notice = ""
         """What is wrong with the settings."""
         self._settings = settings
-        self._pressed = ""  # the key pressed last
-        self._deaf: tuple[str, float] = ("", 0.0)
         self.register_theme(DARK)
         self.register_theme(LIGHT)
         keys = dict(keymap or {})
@@ -84,26 +78,3 @@ class Shell(App[Outcome]):
         """Say how to keep a theme."""
         if self.is_running and self._settings is not None:
             self.say(f'to keep it: theme = "{theme}" in {tilde(self._settings)}')
-
-    # keys
-
-    def deafen(self, seconds: float, pressed: str = "") -> None:
-        """Let a key, or all of them, do nothing for a moment."""
-        self._deaf = (pressed, time.monotonic() + seconds)
-
-    def closed(self) -> None:
-        """A dialog has closed: a second press of the key that closed it was not meant for what lies below."""
-        self.deafen(self.BOUNCE_S, self._pressed)
-
-    async def on_event(self, event: events.Event) -> None:
-        """Textual's own way, but for keys that come too late."""
-        if isinstance(event, events.Key) and not event.is_forwarded and self._is_late(event.key):
-            return
-        await super().on_event(event)
-
-    def _is_late(self, pressed: str) -> bool:
-        meant, until = self._deaf
-        late = time.monotonic() < until and (not meant or meant == pressed)
-        if not late:
-            self._deaf, self._pressed = ("", 0.0), pressed
-        return late

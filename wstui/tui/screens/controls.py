@@ -15,8 +15,9 @@ from wstui.tui.runner import Runner
 from wstui.tui.screens.filter import FilterDialog
 from wstui.tui.screens.samples import SamplesDialog
 from wstui.tui.screens.save import SaveDialog
-from wstui.tui.screens.steer import PaceDialog, RampDialog, SkipDialog, is_last
+from wstui.tui.screens.steer import PaceDialog, RampDialog, SkipDialog, is_last, shortage
 from wstui.tui.screens.stop import How, StopDialog
+from wstui.tui.steps import Steps
 from wstui.tui.summary import error_lines, summary, write_beside
 from wstui.tui.view import View
 from wstui.tui.widgets.errors import Errors, matches
@@ -28,12 +29,13 @@ if TYPE_CHECKING:
 
     from wstui.tui.app import WstuiApp
 
-STEP = 0.1
-"""What one press of + or - changes, as a share of the clients the ramp leads to."""
-STEP_S = 2.0
-"""The seconds that such a change takes."""
 _RAMP = Binding.Group("Ramp", compact=True)
 _PANELS = Binding.Group("Panels", compact=True)
+_NOT_STEERED = {
+    State.STARTING: "has not begun yet",
+    State.DRAINING: "is coming to its end",
+    State.COOLDOWN: "rests until the next one begins: ] begins it now",
+}
 _STEERING = {"toggle_pause", "step", "ramp", "pace", "skip", "stop"}
 
 
@@ -74,6 +76,7 @@ class Controls(Screen[None]):
         self.session = runner.session
         self.view = View()
         self.history = History()
+        self._steps = Steps()
 
     @property
     def owner(self) -> WstuiApp:
@@ -124,39 +127,39 @@ class Controls(Screen[None]):
                 "warning",
             )
         else:
-            self.owner.say(f"nothing to pause: the run is {status.state}", "warning")
+            self._steers()
         self.refresh_bindings()
 
     def action_step(self, sign: int) -> None:
         """Ten percent more or fewer clients."""
-        if self._searches():
-            return
-        before = self._status.target_clients
-        after = max(0, before + sign * max(1, round(before * STEP)))
-        self._ramp((after, STEP_S))
+        if self._steers() and not self._searches():
+            self._lead(*self._steps.next(self._status, sign))
 
     def action_ramp(self) -> None:
         """Ask for a number of clients."""
-        if self._searches():
-            return
-        self.app.push_screen(RampDialog(self._status), self._ramp)
+        if self._steers() and not self._searches():
+            self.app.push_screen(RampDialog(self._status), self._ramp)
 
     def _ramp(self, answer: tuple[int, float] | None) -> None:
-        if answer is None:
-            return
-        clients, over_s = answer
-        before = self._status.target_clients
+        if answer is not None and self._steers():
+            self._steps.forget()
+            self._lead(self._status.target_clients, *answer)
+
+    def _lead(self, before: int, clients: int, over_s: float) -> None:
+        status = self._status
         self.session.ramp(clients, over_s)
-        self.owner.say(f"target {count(before)} → {count(clients)} clients over {duration(over_s)}")
+        later = ", once resumed" if status.state is State.PAUSED else ""
+        text = f"target {count(before)} → {count(clients)} clients over {duration(over_s)}{later}"
+        lacking = shortage(clients, status) if clients > before else ""
+        self.owner.say(f"{text}: {lacking}" if lacking else text, "warning" if lacking else "information")
 
     def action_pace(self) -> None:
         """Ask for an interval."""
-        if self._searches():
-            return
-        self.app.push_screen(PaceDialog(self._status), self._pace)
+        if self._steers() and not self._searches():
+            self.app.push_screen(PaceDialog(self._status), self._pace)
 
     def _pace(self, every_s: float | None) -> None:
-        if every_s is None:
+        if every_s is None or not self._steers():
             return
         self.session.pace(every_s)
         self.owner.say(
@@ -174,10 +177,12 @@ class Controls(Screen[None]):
     def action_skip(self) -> None:
         """End the current stage or cooldown; ask where nothing comes after it."""
         status = self._status
-        if status.state not in (State.RUNNING, State.PAUSED) or not is_last(status):
+        if status.state is not State.COOLDOWN and not self._steers():
+            return
+        if status.state is State.COOLDOWN or not is_last(status):
             self._skip()
             return
-        self.app.push_screen(SkipDialog(status), lambda sure: self._skip() if sure else None)
+        self.app.push_screen(SkipDialog(status), lambda sure: self._skip() if sure and self._steers() else None)
 
     def _skip(self) -> None:
         status = self._status
@@ -198,6 +203,13 @@ class Controls(Screen[None]):
     def _stop(self, how: How | None) -> None:
         if how is not None:
             self.owner.stop(how)
+
+    def _steers(self) -> bool:
+        """Whether the load can be led now; says so where it cannot."""
+        told = _NOT_STEERED.get(self._status.state)
+        if told is not None:
+            self.owner.say(f"not possible now: the run {told}", "warning")
+        return told is None and not self._status.state.ended
 
     def _searches(self) -> bool:
         """Whether the load is not the operator's to set; says so."""
