@@ -45,12 +45,16 @@ async def test_heartbeats_tell_everybody_the_same() -> None:
         assert first == second or json.loads(second)["connectedClients"] == 2
 
 
-async def test_a_dead_peer_is_found_and_one_that_answers_pings_stays(token: str) -> None:
-    async with serving(dead_peer=0.4) as server, client(server) as alive:
+@pytest.mark.parametrize("compression", [None, "deflate"])
+async def test_a_dead_peer_is_found_and_one_that_answers_pings_stays(compression: str | None, token: str) -> None:
+    async with (
+        serving(dead_peer=0.4, compression=True) as server,
+        client(server, compression=compression) as alive,
+    ):
         with await silent(server, token):
             await until(lambda: server.stats.dead_peers == 1)
             await until(lambda: server.stats.phases[Phase.OPEN] == 1)
-        assert (await pinged(alive))[-1]["type"] == "pong"
+        assert [message["type"] for message in await pinged(alive)] == ["pong"]
 
 
 @pytest.mark.parametrize("policy", list(SlowConsumer))

@@ -26,6 +26,7 @@ from tests.odin.target import SECRET, WAIT_S, client, get_json, pinged, serving,
 from tests.odin.test_liveness import UPGRADE
 from wstui.odin.server import OdinServer
 from wstui.odin.serving import open_files
+from wstui.odin.settings import SlowConsumer
 from wstui.odin.stats import Phase
 from wstui.odin.token import Verifier, sign
 
@@ -164,6 +165,21 @@ async def test_fragments_without_end_and_without_content_take_no_memory() -> Non
         await attacker.writer.drain()
         attacker.frame(b'{"type":"ping","timestamp":1}', CONT)
         await until(lambda: server.stats.pongs == 1)
+
+
+@pytest.mark.parametrize("policy", list(SlowConsumer))
+async def test_pings_of_a_client_that_reads_nothing_do_not_fill_the_memory_with_pongs(policy: SlowConsumer) -> None:
+    async with undisturbed(slow_consumer=policy, send_queue=8) as server, upgraded(server) as attacker:
+        attacker.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        pings = (b"\x89\xfd" + bytes(4 + 125)) * 200
+        stats = server.stats
+        for _ in range(2_000):  # 52 MB, more than any kernel holds between the two
+            attacker.writer.write(pings)
+            await attacker.writer.drain()
+            if stats.dropped_slow or stats.closed_slow:
+                break
+        assert bool(stats.dropped_slow) is (policy is SlowConsumer.DROP_OLDEST)
+        assert stats.ejected == ({} if policy is SlowConsumer.DROP_OLDEST else {"1013 reads too slowly": 1})
 
 
 @pytest.mark.parametrize(

@@ -156,7 +156,11 @@ class Wire(asyncio.Protocol):
         if self.phase is _OPEN and protocol.state is not PROTOCOL_OPEN:
             self._count_failure(protocol)
             self._begin_closing()
-        self._flush(protocol)
+        if self.backlog is None:
+            self._flush(protocol)
+        else:  # who pings and doesn't read must not fill the memory with pongs
+            for pong in protocol.data_to_send():
+                self.enqueue(pong)
         if self.phase is _OPEN and self._fragments is None and not protocol.extensions:
             self._protocol = None
 
@@ -181,7 +185,8 @@ class Wire(asyncio.Protocol):
         if protocol is not None and data and protocol.state is not State.CLOSED:
             protocol.receive_data(data)
             protocol.events_received()
-            self._flush(protocol)
+            if b"" in protocol.data_to_send() and self._transport is not None:
+                self._transport.write_eof()  # the close has been answered; pongs are no longer sent
 
     def _frames(self) -> ServerProtocol:
         """The protocol object, made when it is needed."""
@@ -201,6 +206,10 @@ class Wire(asyncio.Protocol):
                 transport.write_eof()
 
     def _write_compressed(self, frame: bytes) -> None:
+        if frame[0] != TEXT_PLAIN:
+            if self._transport is not None:
+                self._transport.write(frame)
+            return
         where = extent(frame, 0)
         assert where is not None
         protocol = self._frames()
