@@ -19,6 +19,7 @@ from typing import Any
 from urllib.request import urlopen
 
 import jwt
+import nats as nats_client
 import psutil
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -123,6 +124,8 @@ async def test_workers_share_the_port_and_count_as_one() -> None:
         await until(all_counted)
         stats = await asyncio.to_thread(ask, url, "/stats")
         assert len(stats["processes"]) == 2  # type: ignore[arg-type]
+        workers = psutil.Process(process.pid).children()
+        assert all(os.getpgid(worker.pid) != os.getpgid(process.pid) for worker in workers), "Ctrl-C would come twice"
         process.terminate()
         for ws in clients:
             with pytest.raises(ConnectionClosed):
@@ -206,6 +209,8 @@ async def test_the_demo_target_is_whole_and_ends_whole_in_any_thread() -> None:
     async def use() -> None:
         async with DemoTarget(lines.append, publisher_options=("--speed", "100")) as target:
             assert set(target.pids) == {"nats", "server", "publisher"}
+            # A terminal sends Ctrl-C to a group: the run must drain before its target goes.
+            assert all(os.getpgid(pid) != os.getpgid(0) for pid in target.pids.values())
             pids.extend(target.pids.values())
             async with connect(f"{target.ws_url}?token={target.token}") as ws:
                 kinds = {(await receive(ws))["type"] for _ in range(4)}
@@ -288,6 +293,16 @@ async def test_the_publisher_is_ready_when_it_is_connected_and_ends_cleanly(nats
         assert process.returncode == 0
         assert "ended" in errors
         assert "Traceback" not in errors
+
+
+async def test_a_rate_that_is_out_of_reach_keeps_no_publisher_from_ending(nats: str) -> None:
+    with running("publisher", "--nats-url", nats, "--rate", "1e9") as (process, _):
+        listener = await nats_client.connect(nats)
+        await (await listener.subscribe("odin.token.*.price")).next_msg(timeout=WAIT_S)
+        await listener.close()
+        process.terminate()
+        await asyncio.to_thread(process.communicate, timeout=WAIT_S)
+        assert process.returncode == 0
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

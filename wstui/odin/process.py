@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import re
 import subprocess
+import sys
 import threading
 from collections import deque
 from collections.abc import Mapping
@@ -17,6 +18,8 @@ from wstui.odin.tether import tethered
 LINES_KEPT = 40
 _POLL_S = 0.01
 _WAIT_S = 0.1
+# Ctrl-C at a terminal is meant for the parent, which ends its children in their turn: not for all at the same time.
+_OWN_GROUP = None if sys.platform == "win32" else 0
 
 
 class ProcessFailed(RuntimeError):
@@ -76,6 +79,7 @@ class ChildProcess:
                 stderr=subprocess.STDOUT,
                 pass_fds=self._descriptors,
                 env=None if self._environment is None else dict(self._environment),
+                process_group=_OWN_GROUP,
                 text=True,
                 errors="replace",
             )
