@@ -18,7 +18,7 @@ from wstui.odin.publisher import padded
 from wstui.odin.ratelimit import RateLimit, TokenBucket
 from wstui.odin.settings import is_loopback
 from wstui.odin.shared import SETS, WAYS, SharedLimits
-from wstui.odin.stats import KINDS_MAX, Stats, merge
+from wstui.odin.stats import KIND_LENGTH_MAX, KINDS_MAX, Stats, merge
 from wstui.odin.token import sign
 
 
@@ -147,12 +147,14 @@ def test_stats_of_workers_add_up_but_messages_from_nats_are_counted_once() -> No
         part.delivered = 1000
         part.refused["token expired"] += 3
         part.count_published("price:update")
+        part.errors += 1  # NATS was lost: each worker has seen that
         part.nats_connected = True
     parts[1].nats_connected = False
     whole = merge(parts)
     assert (whole.phases[1], whole.delivered, whole.published) == (200, 2000, 11)
     assert whole.refused == {"token expired": 6}
     assert whole.published_by_type == {"price:update": 1}
+    assert whole.errors == 1
     assert whole.started == 4.0
     assert not whole.nats_connected
 
@@ -163,6 +165,9 @@ def test_types_without_end_do_not_fill_the_memory() -> None:
         stats.count_published(f"type {number}")
     assert len(stats.published_by_type) == KINDS_MAX + 1
     assert stats.published_by_type["other"] == 9 * KINDS_MAX
+    stats = Stats()
+    stats.count_published("x" * 1_000_000)
+    assert len(max(stats.published_by_type)) == KIND_LENGTH_MAX
 
 
 def test_workers_see_on_the_board_what_each_of_them_posted_last() -> None:

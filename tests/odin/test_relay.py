@@ -112,6 +112,16 @@ async def test_json_of_any_shape_is_relayed(nats: str, data: bytes) -> None:
         assert server.stats.published_by_type == {"unknown": 1}
 
 
+@pytest.mark.parametrize("timestamp", ["-1e308", "1e308", "-" + "9" * 400, "9" * 400, "0", "true"])
+async def test_a_timestamp_that_is_none_tells_nothing_of_the_latency(nats: str, timestamp: str) -> None:
+    data = b'{"type":"price:update","timestamp":%b}' % timestamp.encode()
+    async with serving(nats_url=nats) as server, client(server) as ws, published(nats) as connection:
+        await send(connection, server, *[("odin.trades.BTC", data)] * 2)
+        assert [await ws.recv(), await ws.recv()] == [data.decode()] * 2
+        metrics = await get_json(server, "/metrics")
+        assert (metrics["peakLatency"], metrics["averageLatency"], metrics["errors"]) == (None, None, 0)
+
+
 async def test_clients_stay_when_nats_goes_and_hear_more_when_it_is_back() -> None:
     async with Broker() as broker, serving(nats_url=broker.url) as server, client(server) as ws:
         assert (await get_json(server, "/health"))["status"] == "healthy"

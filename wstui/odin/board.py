@@ -11,8 +11,10 @@ import msgspec
 
 from wstui.odin.stats import Stats
 
-SLOT_BYTES = 64 * 1024
-_HEAD = struct.Struct("<QQ")  # number of the post (odd while it is being written), length
+POST_BYTES = 64 * 1024
+_NUMBER = struct.Struct("<Q")  # of the latest post
+_LENGTH = struct.Struct("<Q")
+_SLOT_BYTES = _NUMBER.size + 2 * POST_BYTES  # the latest post and the one before it, or the one that is being written
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Stats).decode
 
@@ -24,37 +26,46 @@ class StatsBoard:
         """Attach to the board behind `descriptor`."""
         self.descriptor = descriptor
         self.workers = workers
-        self._memory = mmap.mmap(descriptor, workers * SLOT_BYTES)
-        self._last: dict[int, Stats] = {}
+        self._memory = mmap.mmap(descriptor, workers * _SLOT_BYTES)
 
     @classmethod
     def create(cls, workers: int) -> StatsBoard:
         """An empty board."""
         with tempfile.TemporaryFile() as file:
-            file.truncate(workers * SLOT_BYTES)
+            file.truncate(workers * _SLOT_BYTES)
             return cls(os.dup(file.fileno()), workers)
 
     def post(self, worker: int, stats: Stats) -> None:
-        """Replace what `worker` has said before. What is too long for a slot is not posted."""
+        """Replace what `worker` has said before. What is too long for a post is not posted."""
         content = _encode(stats)
-        if len(content) > SLOT_BYTES - _HEAD.size:
+        if len(content) > POST_BYTES - _LENGTH.size:
             return
-        at = worker * SLOT_BYTES
-        number, _ = _HEAD.unpack_from(self._memory, at)
-        _HEAD.pack_into(self._memory, at, number + 1, len(content))
-        self._memory[at + _HEAD.size : at + _HEAD.size + len(content)] = content
-        _HEAD.pack_into(self._memory, at, number + 2, len(content))
+        memory = self._memory
+        number = self._number(worker) + 1
+        at = self._place(worker, number)
+        _LENGTH.pack_into(memory, at, len(content))
+        memory[at + _LENGTH.size : at + _LENGTH.size + len(content)] = content
+        _NUMBER.pack_into(memory, worker * _SLOT_BYTES, number)
 
     def read(self) -> dict[int, Stats]:
-        """The latest stats of each worker that has posted any."""
+        """The latest stats of each worker that has posted any: never older than what was read before, here or there."""
+        found = {}
         for worker in range(self.workers):
-            at = worker * SLOT_BYTES
-            number, length = _HEAD.unpack_from(self._memory, at)
-            content = self._memory[at + _HEAD.size : at + _HEAD.size + length]
-            if number == 0 or number % 2 or _HEAD.unpack_from(self._memory, at)[0] != number:
-                continue  # it is writing: what it said before holds
-            self._last[worker] = _decode(content)
-        return dict(self._last)
+            while number := self._number(worker):
+                at = self._place(worker, number)
+                (length,) = _LENGTH.unpack_from(self._memory, at)
+                content = self._memory[at + _LENGTH.size : at + _LENGTH.size + length]
+                if self._number(worker) == number:
+                    found[worker] = _decode(content)
+                    break
+        return found
+
+    def _number(self, worker: int) -> int:
+        number: int = _NUMBER.unpack_from(self._memory, worker * _SLOT_BYTES)[0]
+        return number
+
+    def _place(self, worker: int, number: int) -> int:
+        return worker * _SLOT_BYTES + _NUMBER.size + number % 2 * POST_BYTES
 
     def close(self) -> None:
         """Let go of the memory."""

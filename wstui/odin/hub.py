@@ -11,7 +11,7 @@ from wstui.odin.deduplication import Deduplication
 from wstui.odin.faults import Faults
 from wstui.odin.frames import text_frame
 from wstui.odin.messages import decode_any, now_ms
-from wstui.odin.stats import Stats
+from wstui.odin.stats import LATEST_MS, Stats
 
 ALL = "all"
 
@@ -92,7 +92,7 @@ class Hub:
         stats.count_published(kind if isinstance(kind, str) else "unknown")
         self.last_relay_ms = now_ms()
         stamp = fields.get("timestamp")
-        if isinstance(stamp, int | float):
+        if isinstance(stamp, int | float) and not isinstance(stamp, bool) and 0 < stamp < LATEST_MS:
             stats.record_latency(self.last_relay_ms - stamp)
         receivers = self._receivers(fields)
         if self._faults.stray > 0:

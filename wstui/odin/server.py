@@ -142,6 +142,8 @@ class OdinServer:
         """The figures of all workers, this one's as they are now."""
         if self._board is None:
             return self.stats
+        # What is told here is also known to the others, so that no count is smaller when one of them is asked next.
+        self._board.post(self._worker, self.stats)
         return merge(list({**self._board.read(), self._worker: self.stats}.values()))
 
     def _refused_by_fault(self) -> bool:

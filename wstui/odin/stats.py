@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, fields
 from enum import IntEnum
 
 KINDS_MAX = 64
+KIND_LENGTH_MAX = 64
+LATEST_MS = 1 << 53  # a timestamp beyond is none
 
 
 class Phase(IntEnum):
@@ -63,7 +65,7 @@ class Stats:
 
     def count_published(self, kind: str) -> None:
         """Count one message from NATS; beyond `KINDS_MAX` types the rest is counted as "other"."""
-        kinds = self.published_by_type
+        kind, kinds = kind[:KIND_LENGTH_MAX], self.published_by_type
         if kind not in kinds and len(kinds) >= KINDS_MAX:
             kind = "other"
         kinds[kind] += 1
@@ -89,7 +91,7 @@ def merge(parts: Sequence[Stats]) -> Stats:
         match item.name:
             case "started" | "started_ms" | "nats_connected":
                 value = min(values)
-            case "latency_peak_ms" | "published" | "duplicates" | "unreadable" | "reconnects":
+            case "latency_peak_ms" | "published" | "duplicates" | "unreadable" | "reconnects" | "errors":
                 value = max(values)
             case "phases":
                 value = [sum(column) for column in zip(*values, strict=True)]
