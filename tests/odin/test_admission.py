@@ -76,6 +76,13 @@ async def test_two_authorization_headers_are_refused(token: str) -> None:
         assert (await refused(server, None, additional_headers=headers)).response.status_code == 401
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+async def test_two_tokens_in_the_query_are_refused(token: str, order: tuple[int, int]) -> None:
+    async with serving() as server:
+        query = "&token=".join((token, BAD)[which] for which in order)
+        assert reason(await refused(server, query)) == "several tokens in the query"
+
+
 async def test_optional_auth_lets_in_without_a_token_but_not_with_a_bad_one() -> None:
     async with serving(auth=AuthMode.OPTIONAL) as server:
         async with client(server, ""):

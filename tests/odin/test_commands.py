@@ -45,6 +45,17 @@ def test_an_empty_file_is_no_secret(tmp_path: Path) -> None:
     assert "secret" in result.stderr
 
 
+@pytest.mark.parametrize("option", ["--public-key", "--secret-file"])
+@pytest.mark.parametrize("content", [b"", b"\x30\x82\xff"], ids=["empty", "binary"])
+def test_a_file_without_a_key_is_named_and_no_other_secret_takes_its_place(
+    option: str, content: bytes, tmp_path: Path
+) -> None:
+    (tmp_path / "key").write_bytes(content)
+    result = CliRunner(env={"JWT_SECRET": SECRET}).invoke(commands.server, [option, str(tmp_path / "key")])
+    assert result.exit_code == 2
+    assert f"{option} {tmp_path / 'key'}" in result.stderr
+
+
 @pytest.mark.parametrize("secret", ["", DEVELOPMENT_SECRET])
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])
 def test_the_development_secret_is_not_offered_to_the_network(secret: str, host: str) -> None:
@@ -61,7 +72,8 @@ def test_the_development_secret_is_not_offered_to_the_network(secret: str, host:
         (["--auth", "maybe"], "maybe"),
         (["--port", "99999"], "99999"),
         (["--nats-url", "http://me:password@odin"], "'http://odin' is not a NATS URL"),
-        (["--nats-url", "nats://odin:many"], "Port"),
+        (["--nats-url", "nats://odin:many"], "'nats://odin:many' is not a NATS URL"),
+        (["--nats-url", "nats://odin:99999"], "'nats://odin:99999' is not a NATS URL"),
     ],
 )
 def test_what_is_wrong_is_named(options: list[str], word: str) -> None:

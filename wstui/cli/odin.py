@@ -14,7 +14,7 @@ from wstui.cli.finite import Finite
 from wstui.odin.faults import FaultUnknown, parse_faults
 from wstui.odin.market import TOKENS
 from wstui.odin.settings import AuthMode, Limits, Settings, SlowConsumer, Timing, is_loopback
-from wstui.odin.token import DAY_S, DEVELOPMENT_SECRET, SECRET_MIN, KeyUnusable, make_verifier, sign
+from wstui.odin.token import DAY_S, DEVELOPMENT_SECRET, SECRET_MIN, KeyUnusable, Verifier, make_verifier, sign
 
 LEVELS = ("debug", "info", "warning", "error")
 _log = logging.getLogger("wstui.odin")
@@ -140,7 +140,7 @@ def server(
     mode = AuthMode(auth)
     try:
         parsed_faults = parse_faults(list(faults), fault_seed)
-        pem = public_key.read_text(encoding="utf-8") if public_key is not None else ""
+        pem = _pem(public_key) if public_key is not None else ""
         secret = "" if mode is AuthMode.OFF or pem else _server_secret(host, secret_file)
         verifier = None if mode is AuthMode.OFF else make_verifier(pem, secret)
     except (FaultUnknown, KeyUnusable) as error:
@@ -257,9 +257,28 @@ def _begin(log_level: str, log_json: bool, die_with_parent: bool) -> None:
     set_up_logs(log_level, log_json)
 
 
+def _pem(public_key: Path) -> str:
+    """The public key in a file. Raises: click.UsageError: there is none that can verify anything."""
+    try:
+        pem = public_key.read_bytes()
+        Verifier.by_public_key(pem)
+    except OSError as error:
+        raise click.UsageError(f"--public-key {public_key} can't be read: {_why(error)}") from None
+    except KeyUnusable as error:
+        raise click.UsageError(f"--public-key {public_key}: {error}") from None
+    return pem.decode("latin-1")  # of what is not ASCII nothing belongs to the key
+
+
+def _why(error: OSError | UnicodeDecodeError) -> str:
+    return "it is no text" if isinstance(error, UnicodeDecodeError) else str(error.strerror)
+
+
 def _secret(secret_file: Path | None) -> str | None:
     if secret_file is not None:
-        secret = secret_file.read_text(encoding="utf-8").strip()
+        try:
+            secret = secret_file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise click.UsageError(f"--secret-file {secret_file} can't be read: {_why(error)}") from None
         if not secret:
             raise click.UsageError(f"--secret-file {secret_file} is empty; put the secret into it")
         return secret

@@ -85,12 +85,14 @@ class Admission:
 def find_token(headers: Headers, query: str) -> str | None:
     """The token of a request: that of the query, else of the header, else of the offered subprotocols.
 
-    Raises: TokenRefused: several Authorization headers, so that nobody knows which one counts.
+    Raises: TokenRefused: several in the query, or several Authorization headers: nobody knows which one counts.
     """
-    for pair in query.split("&"):
-        name, _, value = pair.partition("=")
-        if name == "token":
-            return unquote(value)
+    pairs = (pair.partition("=") for pair in query.split("&"))
+    given = [value for name, _, value in pairs if name == "token"]
+    if len(given) > 1:
+        raise TokenRefused("several tokens in the query")
+    if given:
+        return unquote(given[0])
     try:
         authorization = headers.get("Authorization")
     except MultipleValuesError:

@@ -92,10 +92,13 @@ class NatsLine:
 
 def check_url(url: str) -> None:
     """Raises: ValueError: `url` is no NATS URL."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("nats", "tls") or not parts.hostname or parts.path.strip("/"):
-        raise ValueError(f"{address(url)!r} is not a NATS URL such as nats://127.0.0.1:4222")
-    _ = parts.port  # raises on its own when it is none
+    try:
+        parts = urlsplit(url)
+        if parts.scheme in ("nats", "tls") and parts.hostname and not parts.path.strip("/") and parts.port != 0:
+            return
+    except ValueError:  # of a port or an address that is none
+        pass
+    raise ValueError(f"{address(url)!r} is not a NATS URL such as nats://127.0.0.1:4222")
 
 
 def address(url: str) -> str:

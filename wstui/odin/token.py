@@ -70,7 +70,9 @@ class Verifier:
         try:
             key = load_pem_public_key(pem)
         except ValueError as error:
-            raise KeyUnusable("not a public key in PEM form") from error
+            raise KeyUnusable(
+                "not a public key in PEM form; `openssl pkey -in KEY -pubout` makes one of a private key"
+            ) from error
         if isinstance(key, rsa.RSAPublicKey):
             if key.key_size < 2048:
                 raise KeyUnusable(f"an RSA key of {key.key_size} bits is too short; use 2048 or more")
