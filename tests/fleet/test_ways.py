@@ -38,6 +38,37 @@ def test_the_python_there_is_the_one_that_was_named_or_that_of_wstui() -> None:
     ("status", "said", "step", "text", "fix"),
     [
         (255, "me@box1: Permission denied (publickey).", "ssh", "may not log in", "ssh-copy-id box1"),
+        (255, "me@jump: Permission denied (publickey).", "ssh", "(me@jump: Permission denied", "ssh-copy-id box1"),
+        (
+            255,
+            "@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\nHost key verification failed.",
+            "ssh",
+            "has another host key than before",
+            "find out why",
+        ),
+        (255, "ssh: connect to host box1 port 22: Connection refused", "ssh", "refuses connections", "start sshd"),
+        (
+            255,
+            "channel 1: open failed: connect failed: Connection refused",
+            "ssh",
+            "ssh ended with status 255",
+            "try `ssh",
+        ),
+        (
+            255,
+            "Connection to box1 closed by remote host.",
+            "ssh",
+            "closed the connection (Connection to box1",
+            "logged",
+        ),
+        (
+            255,
+            "Error: remote port forwarding failed for listen port 4321",
+            "ssh",
+            "forwards no port (Error: remote port",
+            "AllowTcpForwarding",
+        ),
+        (0, "", "ssh", "ended what it was to run", ""),
         (255, "Host key verification failed.", "ssh", "host key that is not known", "run `ssh box1` once"),
         (
             255,
@@ -47,7 +78,7 @@ def test_the_python_there_is_the_one_that_was_named_or_that_of_wstui() -> None:
             "ssh",
         ),
         (255, "ssh: connect to host box1 port 22: No route to host", "ssh", "can't be reached", "network"),
-        (255, "Timeout, server box1 not responding.", "ssh", "ssh ended with status 255: Timeout, server box1", ""),
+        (255, "Timeout, server box1 not responding.", "ssh", "does not answer ssh any more", ""),
         (
             127,
             "sh: 1: exec: wstui: not found",
@@ -63,7 +94,7 @@ def test_the_python_there_is_the_one_that_was_named_or_that_of_wstui() -> None:
 def test_the_end_of_an_ssh_is_told_in_words_with_what_to_do(
     status: int, said: str, step: str, text: str, fix: str
 ) -> None:
-    trouble = explain("box1", status, ["a banner", said])
+    trouble = explain("box1", status, ["a banner" if status else "", *said.splitlines()])
     assert trouble.step == step and text in trouble.text and fix in trouble.fix
 
 

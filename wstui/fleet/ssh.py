@@ -13,12 +13,14 @@ from dataclasses import dataclass
 
 from wstui.fleet.ending import ended_how
 from wstui.fleet.transport import FleetError
+from wstui.measure.visible import visible
 
 BINARY = "WSTUI_SSH"
 """Environment variable that names another ssh, such as one beside PATH."""
 CONNECT_S = 10
 ALIVE_S, ALIVE_COUNT = 2, 2
 LINES_KEPT = 20
+LINE_MOST = 160
 _OPTIONS = (
     "BatchMode=yes",
     f"ConnectTimeout={CONNECT_S}",
@@ -31,24 +33,49 @@ _OPTIONS = (
     "ForwardAgent=no",
     "ForwardX11=no",
     "PermitLocalCommand=no",
+    "RemoteCommand=none",
 )
+_FORWARDED = r"remote port forwarding failed|Could not request local forwarding|Address already in use"
 _TROUBLE = (
-    (r"Permission denied", "may not log in without being asked", "load your key (ssh-add), or ssh-copy-id {host}"),
-    (r"Host key verification failed", "has a host key that is not known here", "run `ssh {host}` once and compare it"),
+    # What ssh says; what it means, with {line}, and what to do, with {host}. The first that is found is meant.
     (r"REMOTE HOST IDENTIFICATION HAS CHANGED", "has another host key than before", "find out why before going on"),
-    (r"Could not resolve hostname", "is not known by this name", "correct it, or name it in your ssh configuration"),
-    (r"Connection refused", "refuses connections: no ssh server listens there", "start sshd there, or name its Port"),
+    (r"Host key verification failed", "has a host key that is not known here", "run `ssh {host}` once and compare it"),
     (
-        r"timed out|No route to host|Network is unreachable",
-        "can't be reached",
-        "look at the network between here and it",
+        r"Permission denied|Too many authentication failures",
+        "may not log in without being asked ({line})",
+        "load your key (ssh-add), or ssh-copy-id {host}",
     ),
+    (r"Could not resolve hostname", "is not known by this name", "correct it, or name it in your ssh configuration"),
+    (
+        r"connect to host .*Connection refused",
+        "refuses connections: no ssh server listens there",
+        "start sshd there, or name its Port",
+    ),
+    (r"Timeout, server .* not responding", "does not answer ssh any more", ""),
     (
         r"Bad configuration option|Bad owner or permissions|terminating, \d+ bad",
         "{line}",
         "correct the ssh configuration",
     ),
+    (
+        r"remote port forwarding failed",
+        "forwards no port ({line})",
+        "set AllowTcpForwarding yes in its sshd_config",
+    ),
+    (
+        r"Address already in use|Could not request local forwarding",
+        "can't be given a port here ({line})",
+        "take LocalForward out of your ssh configuration, or end what holds that port",
+    ),
+    (
+        r"timed out|No route to host|Network is unreachable|stdio forwarding failed",
+        "can't be reached ({line})",
+        "look at the network between here and it",
+    ),
+    (r"closed by|reset by", "closed the connection ({line})", "look at what its ssh server has logged"),
 )
+_REFUSED_CHANNEL = re.compile(r"channel \d+: open failed")
+"""What ssh says when a port that it forwards leads nowhere; where it is a machine in between, that is the end of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +99,8 @@ def command(
         line += ["-F", config]
     for option in _OPTIONS:
         line += ["-o", option]
+    if not (here or there):
+        line += ["-o", "ClearAllForwardings=yes"]  # those of the person's configuration: they may be in use
     for forward in here:
         line += ["-L", forward]
     for forward in there:
@@ -93,17 +122,27 @@ def remote_command(python: str, *arguments: str) -> str:
 
 def explain(host: str, status: int | None, lines: Sequence[str], python: str = "") -> Trouble:
     """What the end of an ssh means, from its exit status and the last lines that it said."""
-    text = "\n".join(lines)
+    said = [line.strip() for line in lines if line.strip() and not _REFUSED_CHANNEL.match(line)]
+    text = "\n".join(said)
     for pattern, what, fix in _TROUBLE:
         if status in (255, None) and (found := re.search(f".*(?:{pattern}).*", text)):
-            return Trouble("ssh", what.format(line=found.group().strip()), fix.format(host=host))
-    last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+            line = visible(found.group().strip(), LINE_MOST)
+            return Trouble("ssh", what.format(line=line), fix.format(host=shlex.quote(host)))
+    last = visible(said[-1], LINE_MOST) if said else ""
     if status == 127 or "No module named" in text or "No such command" in text:
         place = f"under {python} " if python else ""
         fix = "install it there: pip install 'wstui[cluster]', or name its Python (fleet.python, --box-python)"
         return Trouble("wstui", f"has no wstui that can make load {place}({last})", fix)
+    if status == 0:
+        return Trouble("ssh", f"ended what it was to run ({last})" if last else "ended what it was to run")
     how = f"ssh {ended_how(status)}" if status is not None else "ssh ended"
-    return Trouble("ssh", f"{how}: {last}" if last else how, "")
+    fix = f"try `ssh {shlex.quote(host)} true`" if status == 255 else ""
+    return Trouble("ssh", f"{how}: {last}" if last else how, fix)
+
+
+def may_be_taken(trouble: Trouble) -> bool:
+    """Whether another port may do: somebody took one that was free a moment ago."""
+    return re.search(_FORWARDED, trouble.text) is not None
 
 
 class Connection:
@@ -128,6 +167,8 @@ class Connection:
                 limit=1 << 20,
                 # ctrl+c is for the operator's side alone, which ends the run in order.
                 start_new_session=True,
+                # Nor does the ssh to a machine in between, which is told nothing of BatchMode.
+                env={**os.environ, "SSH_ASKPASS_REQUIRE": "never"},
             )
         except OSError as error:
             raise FleetError(f"{line[0]} can't be started: {error.strerror}; install an ssh client") from error

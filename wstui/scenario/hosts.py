@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from wstui.scenario.errors import BadValue, quote
 
 MOST_SHARDS = 1024
-_HOST = re.compile(r"(?:(?P<user>[\w.\\-]+)@)?(?P<name>\[[\da-fA-F:.]+(?:%\w+)?\]|[A-Za-z\d_](?:[\w.-]*\w)?)")
+_HOST = re.compile(r"(?:(?P<user>[\w.][\w.\\+$@-]*)@)?(?P<name>\[[\da-fA-F:.]+(?:%\w+)?\]|[A-Za-z\d_](?:[\w.-]*\w)?)")
 _EXAMPLE = 'write "box1", "box2:4" for four load processes, or "user@box3"'
 
 
