@@ -12,6 +12,7 @@ from wstui.fleet.fleet import Fleet
 STALE_S = 1.0
 LOST_S = 3.0
 """Shards that hear nothing for this long drain by themselves: of a machine that is silent so long, no load is left."""
+MARKS = ("ok", "slow", "stale", "lost")
 SLOW_MS = 250.0
 SLOW_LAG_MS = 100.0
 _NS_PER_MS = 1e6

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from threading import Thread
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,8 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from wstui.execution.status import Status, Steerable
+from wstui.execution.boxes import MARKS as BOX_MARKS
+from wstui.execution.status import BoxStatus, Status, Steerable
 from wstui.measure.histogram import Histogram, HistogramData
 from wstui.report.wording import shown
 
@@ -32,6 +33,17 @@ DURATIONS = {
     "connect": "From the first attempt until ready",
 }
 """The distributions that are exported, by their names in a picture."""
+_BOX_GAUGES: tuple[tuple[str, str, Callable[[BoxStatus], float | None]], ...] = (
+    ("wstui_box_clients", "Open clients of a box", lambda box: box.clients),
+    ("wstui_box_cpu_ratio", "Share of a core, busiest load process of a box", lambda box: box.cpu),
+    ("wstui_box_loop_lag_seconds", "Loop lag, worst load process of a box", lambda box: box.loop_lag_ms / 1000),
+    ("wstui_box_silent_seconds", "Since the last word of a load process of a box", lambda box: box.age_s),
+    (
+        "wstui_box_round_trip_seconds",
+        "From a command to its acknowledgement",
+        lambda box: None if box.round_trip_ms is None else box.round_trip_ms / 1000,
+    ),
+)
 _OUTCOMES = ("ready", "refused", "timed_out", "failed", "drained")
 _REPLIES = {
     "matched": "matched",
@@ -98,6 +110,7 @@ class RunCollector:
         yield from _latency(status)
         yield from _thresholds(status)
         yield from _generator(status)
+        yield from _boxes(status)
 
 
 def _state(status: Status) -> Iterator[Metric]:
@@ -191,6 +204,32 @@ def _generator(status: Status) -> Iterator[Metric]:
     yield GaugeMetricFamily("wstui_generator_open_files", "Open files", value=seen.files)
     yield GaugeMetricFamily("wstui_generator_limited", "1 when it limits the run", value=float(bool(seen.limited_by)))
     yield _total("wstui_generator_late_sends", "Messages sent too late by this generator", seen.late_sends)
+    lost = sum(not shard.alive for shard in seen.shards)
+    processes = [("there", len(seen.shards) - lost), ("lost", lost)]
+    yield _by("wstui_generator_load_processes", "Load processes", "state", processes)
+
+
+def _boxes(status: Status) -> Iterator[Metric]:
+    """The machines that make the load, where it is not this one."""
+    boxes = status.generator.boxes[:MOST_LABELS]
+    if not boxes:
+        return
+    state = GaugeMetricFamily("wstui_box_state", "1 for how a box is", labels=["box", "state"])
+    processes = GaugeMetricFamily("wstui_box_load_processes", "Load processes of a box", labels=["box", "state"])
+    for box in boxes:
+        name = shown(box.name)
+        for mark in BOX_MARKS:
+            state.add_metric([name, mark], float(box.mark == mark))
+        processes.add_metric([name, "there"], box.shards - box.shards_lost)
+        processes.add_metric([name, "lost"], box.shards_lost)
+    yield state
+    yield processes
+    for metric, told, value in _BOX_GAUGES:
+        family = GaugeMetricFamily(metric, told, labels=["box"])
+        for box in boxes:
+            if (figure := value(box)) is not None:
+                family.add_metric([shown(box.name)], figure)
+        yield family
 
 
 def _fields(counters: object, names: Iterable[str]) -> list[tuple[str, int]]:
