@@ -50,6 +50,7 @@ def _kind(process: psutil.Process) -> str | None:
             return "ssh"
         for kind, words in (
             ("ssh", "fake_ssh.py"),
+            ("worker", "wstui.fleet.box work"),
             ("worker", "distributed.cli.dask_worker"),
             ("shard", "-m wstui.load"),
         ):

@@ -47,7 +47,7 @@ def missing() -> str:
     """Why there can be no such boxes here, "" when there can."""
     if not hasattr(os, "geteuid") or os.geteuid() != 0:
         return "network namespaces take root"
-    for program in ("ip", "ssh", "ssh-keygen"):
+    for program in ("ip", "ss", "ssh", "ssh-keygen"):
         if shutil.which(program) is None:
             return f"{program} is not installed"
     if not sshd():
@@ -77,6 +77,13 @@ class Namespace:
     def cut(self) -> None:
         """Nothing comes through any more, in either direction, and nobody is told."""
         _run("ip", "-n", self.netns, "link", "set", "wire", "down")
+
+    def listening(self) -> set[int]:
+        """The ports in it on which anybody listens, but for that of its ssh server."""
+        seen = subprocess.run(
+            ["ip", "netns", "exec", self.netns, "ss", "-Hltn"], capture_output=True, text=True, check=True
+        )
+        return {int(line.split()[3].rpartition(":")[2]) for line in seen.stdout.splitlines()} - {PORT}
 
     def remove(self) -> None:
         """End what is left in it, and take it away."""

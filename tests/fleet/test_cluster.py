@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import jwt
+import msgspec
 import psutil
 import pytest
 
@@ -28,6 +29,7 @@ from wstui.execution.checklist import Mark
 from wstui.execution.preflight import preflight
 from wstui.execution.result import Result
 from wstui.execution.run import Run
+from wstui.fleet.facts import Question, cramped, gather
 from wstui.fleet.transport import FleetError
 from wstui.odin.demo import DemoTarget
 from wstui.scenario.model import Auth, Messages, Scenario
@@ -36,8 +38,14 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
 
 
 @pytest.fixture(autouse=True)
-def fake_ssh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def scratch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Where every process keeps its temporary files; what ssh is."""
     use_fake_ssh(monkeypatch, tmp_path)
+    folder = tmp_path / "scratch"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    return folder
 
 
 @dataclass
@@ -91,13 +99,15 @@ async def going(server: Server, *hosts: str, pings: int = 20, scenario: Scenario
         await until(lambda: gone(found.all), 10)
 
 
-async def test_a_run_on_two_boxes_is_steered_as_one_and_leaves_no_process() -> None:
+async def test_a_run_on_two_boxes_is_steered_as_one_and_leaves_no_process_and_no_file(scratch: Path) -> None:
     async with Server() as server, going(server, "box1:2", "box2", pings=50) as it:
         run = it.run
         assert (len(it.ssh), len(it.worker), len(it.shard)) == (2, 2, 3)
+        assert not list(scratch.iterdir()), "whoever is killed now leaves no file"
         for process in it.all:
-            for connection in process.net_connections("inet"):
-                assert connection.status != "LISTEN" or connection.laddr.ip == "127.0.0.1", "no port in any network"
+            ports = [seen.laddr for seen in process.net_connections("inet") if seen.status == "LISTEN"]
+            assert all(port.ip == "127.0.0.1" for port in ports), "no port in any network"
+            assert len(ports) == (0 if process in it.shard else 1 if process in it.worker else 2)
             assert "KEY" not in " ".join(process.cmdline()), "the keys are not seen in a list of processes"
         run.ramp(8, 0.2)
         await until(lambda: run.status.counters.open == 8)
@@ -296,6 +306,17 @@ async def test_a_box_without_wstui_is_told_what_to_install() -> None:
         await Run(made.model_copy(update={"fleet": fleet})).execute()
 
 
+async def test_a_box_without_room_for_a_temporary_file_is_told_before_the_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    assert cramped() == "No such file or directory"
+    facts = msgspec.structs.replace(await gather(Question()), cramped=cramped())
+    monkeypatch.setattr("wstui.fleet.looking.read_facts", lambda said: facts)
+    with pytest.raises(
+        FleetError, match=r"box1 has no place for temporary files: No such file or directory; make room"
+    ):
+        await Run(on_boxes("ws://127.0.0.1:1/", "box1")).execute()
+
+
 async def test_a_target_that_a_box_cannot_reach_is_told_before_the_load() -> None:
     with pytest.raises(FleetError, match=r"box1 can't reach the target at 127.0.0.1:1: connection refused"):
         await Run(on_boxes("ws://127.0.0.1:1/", "box1")).execute()
@@ -323,7 +344,7 @@ async def test_a_target_that_only_the_boxes_reach_is_no_obstacle() -> None:
 
 
 async def test_certificates_that_only_the_operator_has_are_sent_along(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, scratch: Path
 ) -> None:
     authority = Authority(tmp_path, "authority")
     own = authority.sign("server", LOOPBACK)
@@ -332,12 +353,12 @@ async def test_certificates_that_only_the_operator_has_are_sent_along(
     server.tls.load_cert_chain(own.cert_file, own.key_file)
     monkeypatch.chdir(tmp_path)
     async with server:
-        made = on_boxes(server.url, "box1", clients=4, hold=0.5)
+        made = on_boxes(server.url, "12", clients=4, hold=0.5)  # Dask would take such a name for a number
         # Not there for who is on a box, and somewhere else: beside the operator alone.
         target = made.target.model_copy(update={"ca_file": Path(authority.file).name})
         result = await Run(made.model_copy(update={"target": target})).execute()
     assert result.connections.ready == 4, result.failures
-    assert not list(Path(tempfile.gettempdir()).glob("wstui-*/*.pem")), "nothing of it stays"
+    assert not list(scratch.iterdir()), "nothing of it stays"
 
 
 async def test_fan_out_is_complete_across_boxes_and_its_spread_is_that_on_each() -> None:

@@ -70,12 +70,14 @@ async def test_a_run_through_ssh_is_steered_survives_a_cut_and_leaves_nothing(
         cut = boxes[0][1]
         far = {kind: [p for p in found if _netns(p.pid) == _netns_of(cut)] for kind, found in everything.items()}
         assert (len(far["worker"]), len(far["shard"])) == (1, 2)
+        assert len(cut.listening()) == 2, "the worker, and the way to the scheduler"
         began = time.monotonic()
         cut.cut()
         await until(lambda: _mark(run, "box2") == "lost", 10)
         marked_s = time.monotonic() - began
         await until(lambda: gone([*far["worker"], *far["shard"]]), 12)
         ended_s = time.monotonic() - began
+        await until(lambda: not cut.listening(), 5)
         await until(lambda: any("box2 lost: " in mark.text for mark in run.status.marks), 12)
         known_s = time.monotonic() - began
         await until(lambda: run.status.counters.open == 7)

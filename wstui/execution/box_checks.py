@@ -12,7 +12,7 @@ from wstui.fleet.fleet import Fleet
 from wstui.fleet.looking import Look, hosts_of
 from wstui.scenario.model import Scenario
 
-_STEPS = ("ssh", "wstui", "python", "dask")
+_STEPS = ("ssh", "wstui", "python", "dask", "disk")
 
 
 def elsewhere(scenario: Scenario) -> bool:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
 import contextlib
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -13,9 +13,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
+import psutil
 from distributed import Worker, WorkerPlugin, get_worker
 
 from wstui.fleet.box import FOLDER
+from wstui.fleet.dask_side import close_http
 from wstui.fleet.local import LocalTransport
 from wstui.fleet.transport import FleetError, Said
 from wstui.load.command import Spec, decode_command
@@ -24,7 +26,16 @@ LEASE_S = 3.0
 FIRST_S = 60.0
 """How long the operator may take to speak for the first time: until then other machines are still starting."""
 DRAIN_S = 5.0
+LAST_WORDS_S = 0.5
 _FILES = ("ca_file", "cert_file", "key_file")
+
+
+def hang_up() -> None:
+    """End the ssh session that started this process: where the network is cut, sshd would listen on for hours."""
+    with contextlib.suppress(psutil.Error):
+        parent = psutil.Process().parent()
+        if parent is not None and re.fullmatch(r"sshd(-session)?: \S+@\S+", " ".join(parent.cmdline()).strip()):
+            parent.terminate()
 
 
 class Farewell(WorkerPlugin):  # type: ignore[misc]
@@ -54,7 +65,9 @@ class Agent:
         self._starting: set[int] = set()
         self._tasks: list[asyncio.Task[None]] = []
         if own:
-            atexit.register(shutil.rmtree, os.environ.get(FOLDER, self._worker.local_directory), True)
+            # Nothing is left behind, also when this process is killed.
+            shutil.rmtree(os.environ.get(FOLDER, self._worker.local_directory), ignore_errors=True)
+            close_http(self._worker)
 
     async def begin(self, specs: list[tuple[int, bytes]], files: dict[str, bytes]) -> str:
         """Start shards; returns why they could not be, "" when all is well. `files` are those that they name."""
@@ -110,14 +123,17 @@ class Agent:
             except TimeoutError:
                 break
             patience_s = LEASE_S
-        await self._end(DRAIN_S)
+        await self._end(DRAIN_S, cut_off=True)
 
-    async def _end(self, grace_s: float) -> None:
+    async def _end(self, grace_s: float, *, cut_off: bool = False) -> None:
         await self._local.close(grace_s)
         self._starting.clear()
         self._forget()
         if self._own:
             loop = asyncio.get_running_loop()
+            if cut_off:
+                await asyncio.sleep(LAST_WORDS_S)
+                hang_up()
             loop.call_later(0.05, lambda: asyncio.ensure_future(self._worker.close(nanny=False)))
             loop.call_later(3.0, os._exit, 1)  # whatever holds it up
 

@@ -1,4 +1,4 @@
-"""What is run on another machine, by ssh: `look` tells what it is, `work` becomes a Dask worker.
+"""What is run on another machine, by ssh: `look` tells what it is, `work` is a Dask worker.
 
 Both are told on stdin what to do, so that nothing of it is seen in a list of processes.
 """
@@ -6,7 +6,10 @@ Both are told on stdin what to do, so that nothing of it is seen in a list of pr
 from __future__ import annotations
 
 import asyncio
+import atexit
 import os
+import runpy
+import shutil
 import sys
 import tempfile
 
@@ -17,9 +20,8 @@ from wstui.fleet.facts import Facts, Question, gather
 MARK = b"wstui-box "
 """Begins the answer: what a shell says at its start may come before."""
 
-
 FOLDER = "WSTUI_FOLDER"
-"""Where a worker keeps its files: the agent on it takes it away at the end."""
+"""Names the folder that a worker makes for itself: the agent on it takes that away, since nothing is kept there."""
 
 
 class Work(msgspec.Struct, frozen=True):
@@ -38,12 +40,13 @@ def look() -> None:
 
 
 def work() -> None:
-    """Become a stock Dask worker."""
+    """Be a stock Dask worker."""
     order = msgspec.json.decode(sys.stdin.buffer.readline(), type=Work)
     folder = tempfile.mkdtemp(prefix="wstui-")
+    atexit.register(shutil.rmtree, folder, True)
     os.environ.update(order.environment, **{FOLDER: folder})
-    line = [sys.executable, "-m", "distributed.cli.dask_worker", *order.arguments, "--local-directory", folder]
-    os.execv(sys.executable, line)
+    sys.argv = ["dask worker", *order.arguments, "--local-directory", folder]
+    runpy.run_module("distributed.cli.dask_worker", run_name="__main__")
 
 
 def read_facts(said: bytes) -> Facts | None:

@@ -129,10 +129,12 @@ class ClusterTransport:
     def _hear(self, said: Any) -> None:
         shard = said[0]
         link = self._where.get(shard)
-        if link is None or not link.alive:
+        if link is None:
             return
-        link.heard_ns = time.monotonic_ns()
+        if link.alive:
+            link.heard_ns = time.monotonic_ns()
         if len(said) == 2:
+            # Also when it is gone: what was on its way was counted there.
             self._queue.put_nowait(Said(shard, said[1]))
         elif shard not in self._left:
             self._left.add(shard)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 import warnings
 
 import dask
-from distributed import Client, Scheduler, Security
+from distributed import Client, Scheduler, Security, Worker
 
 _SETTINGS = {
     "distributed.admin.low-level-log-length": 20,  # what was said once is not kept
     "distributed.scheduler.work-stealing": False,
     "distributed.scheduler.active-memory-manager.start": False,
+    "distributed.scheduler.http.routes": [],
 }
 WORKER_SETTINGS = {
     "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
+    "DASK_DISTRIBUTED__WORKER__HTTP__ROUTES": "[]",
     "DASK_DISTRIBUTED__ADMIN__LOW_LEVEL_LOG_LENGTH": "20",
     "DASK_LOGGING__DISTRIBUTED": "error",
 }
@@ -31,9 +34,14 @@ def be_quiet() -> None:
 
 
 async def open_scheduler(security: Security) -> Scheduler:
-    """A scheduler that only this machine can reach, and only with the keys in `security`."""
+    """A scheduler that only this machine can reach, and only with the keys in `security`. Raises OSError."""
     be_quiet()
-    with dask.config.set(_SETTINGS), warnings.catch_warnings():
+    # It makes a folder, in which nothing is ever kept.
+    with (
+        tempfile.TemporaryDirectory(prefix="wstui-", ignore_cleanup_errors=True) as folder,
+        dask.config.set({**_SETTINGS, "temporary-directory": folder}),
+        warnings.catch_warnings(),
+    ):
         warnings.simplefilter("ignore")
         scheduler = Scheduler(
             host="127.0.0.1",
@@ -44,7 +52,13 @@ async def open_scheduler(security: Security) -> Scheduler:
             dashboard_address="127.0.0.1:0",
         )
         await scheduler
+    close_http(scheduler)
     return scheduler
+
+
+def close_http(node: Scheduler | Worker) -> None:
+    """Close the port on which it would tell anybody on its machine how it is."""
+    node.http_server.stop()
 
 
 async def open_client(address: str, security: Security | None, *, direct: bool) -> Client:

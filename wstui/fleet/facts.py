@@ -7,6 +7,7 @@ import contextlib
 import errno
 import platform
 import socket
+import tempfile
 import time
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -33,7 +34,8 @@ class Facts(msgspec.Struct, frozen=True):
     """A machine: its versions, processors (`busy`: share that others use, 0…1), limits, free memory in bytes.
 
     `unreachable` says why the target can't be reached from there, "" where it can, after `reach_ms`; `unusable` are
-    the source addresses that no socket can be bound to. `free` are ports on its loopback that nobody uses.
+    the source addresses that no socket can be bound to. `free` are ports on its loopback that nobody uses. `cramped`
+    says why there is no place for a temporary file, "" where there is.
     """
 
     version: str
@@ -49,6 +51,7 @@ class Facts(msgspec.Struct, frozen=True):
     reach_ms: float | None = None
     unusable: list[str] = []
     free: list[int] = []
+    cramped: str = ""
 
 
 async def gather(question: Question) -> Facts:
@@ -70,6 +73,7 @@ async def gather(question: Question) -> Facts:
         reach_ms,
         unusable(question.addresses),
         free_ports(2),
+        cramped(),
     )
 
 
@@ -105,6 +109,16 @@ def unusable(addresses: Sequence[str]) -> list[str]:
                 reason = "no address of this box" if error.errno == errno.EADDRNOTAVAIL else error.strerror
                 found.append(f"{address} ({reason})")
     return found
+
+
+def cramped() -> str:
+    """Why no temporary file can be written here, "" when one can."""
+    try:
+        with tempfile.TemporaryFile() as file:
+            file.write(bytes(4096))
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
 
 
 def free_ports(count: int) -> list[int]:

@@ -74,7 +74,7 @@ async def look_at(host: Host, way: Way, question: Question) -> Look:
         async with asyncio.timeout(LOOK_S):
             said, _ = await asyncio.gather(_converse(process, msgspec.json.encode(question)), process.wait())
             if (facts := read_facts(said)) is not None:
-                return Look(host, facts, differing(facts))
+                return Look(host, facts, differing(facts) or _lacking(facts))
             return Look(host, trouble=await connection.ended())
     except TimeoutError:
         return Look(host, trouble=Trouble("ssh", f"did not answer within {LOOK_S:g} s", "look at that machine"))
@@ -103,6 +103,13 @@ def differing(facts: Facts) -> Trouble | None:
             name = {"wstui": "wstui", "python": "Python", "dask": "Dask (distributed)"}[step]
             return Trouble(step, f"has {name} {found or 'not installed'}, wanted is {wanted}", fix.format(wanted))
     return None
+
+
+def _lacking(facts: Facts) -> Trouble | None:
+    """What a worker of our own needs there."""
+    if not facts.cramped:
+        return None
+    return Trouble("disk", f"has no place for temporary files: {facts.cramped}", "make room in /tmp, or set TMPDIR")
 
 
 def _minor(version: str) -> str:

@@ -15,7 +15,7 @@ from wstui.fleet.box import Work
 from wstui.fleet.dask_side import open_client, open_scheduler, worker_environment
 from wstui.fleet.facts import Question, free_ports
 from wstui.fleet.looking import Look, Way, look_at, look_at_all
-from wstui.fleet.ssh import Connection, Trouble, command, remote_command
+from wstui.fleet.ssh import Connection, Trouble, command, may_be_taken, remote_command
 from wstui.fleet.transport import FleetError
 from wstui.scenario.hosts import Host
 
@@ -66,17 +66,35 @@ class OwnBoxes:
             trouble = await self._connect(look)
             if trouble is None:
                 break
-            if left and ("forward" in trouble.text or "already in use" in trouble.text):
+            if left and may_be_taken(trouble):
                 # Somebody else took a port that was free a moment ago.
                 look = await look_at(look.host, self._way, self._question)
                 if look.trouble is None:
                     continue
                 trouble = look.trouble
             raise FleetError(f"{look.name} {trouble}")
+        return await self._settle(look.name, topic)
+
+    async def _settle(self, name: str, topic: str) -> Any:
+        """An agent on the worker that is there. Raises FleetError, also when that has ended meanwhile."""
         assert self._client is not None and self._scheduler is not None
-        address = self._scheduler.aliases[look.name]
+        where = self._scheduler.aliases.get(_worker(name), "")
         with self._client.as_current():
-            return await self._client.submit(Agent, topic, True, actor=True, workers=[address], pure=False)
+            started = asyncio.ensure_future(
+                self._client.submit(Agent, topic, True, actor=True, workers=[where], pure=False)
+            )
+        ended = asyncio.create_task(self._connections[name].ended())
+        try:
+            await asyncio.wait({started, ended}, timeout=WORKER_S, return_when=asyncio.FIRST_COMPLETED)
+            if started.done():
+                return started.result()
+            trouble = ended.result() if ended.done() else Trouble("dask", f"started no agent within {WORKER_S:g} s")
+        except Exception as error:
+            trouble = Trouble("dask", f"could not start its agent: {error or type(error).__name__}")
+        finally:
+            started.cancel()
+            ended.cancel()
+        raise FleetError(f"{name} {trouble}")
 
     async def _connect(self, look: Look) -> Trouble | None:
         """Start the worker and wait until it is there; why it is not."""
@@ -95,7 +113,7 @@ class OwnBoxes:
         arguments = [
             f"tls://127.0.0.1:{for_scheduler}",
             *("--no-nanny", "--no-dashboard", "--dashboard-address", "127.0.0.1:0"),
-            *("--nthreads", "1", "--memory-limit", "0", "--death-timeout", "10", "--name", look.name),
+            *("--nthreads", "1", "--memory-limit", "0", "--death-timeout", "10", "--name", _worker(look.name)),
             *("--listen-address", f"tls://127.0.0.1:{for_worker}", "--contact-address", f"tls://127.0.0.1:{here}"),
         ]
         order = Work(worker_environment(self._security), arguments)
@@ -105,7 +123,7 @@ class OwnBoxes:
         ended = asyncio.create_task(connection.ended())
         try:
             async with asyncio.timeout(WORKER_S):
-                while look.name not in self._scheduler.aliases:
+                while _worker(look.name) not in self._scheduler.aliases:
                     await asyncio.wait({ended}, timeout=_TICK_S)
                     if ended.done():
                         return ended.result()
@@ -117,7 +135,7 @@ class OwnBoxes:
         return None
 
     async def _watch(self, name: str, gone: Callable[[str, str], None]) -> None:
-        gone(name, str(await self._connections[name].ended()))
+        gone(name, (await self._connections[name].ended()).text)
 
     async def abandon(self, name: str) -> None:
         """See Source."""
@@ -134,3 +152,8 @@ class OwnBoxes:
                     await self._client.close()
                 if self._scheduler is not None:
                     await self._scheduler.close()
+
+
+def _worker(name: str) -> str:
+    """What Dask calls the worker of a machine: it would take a name such as 12 for a number."""
+    return f"box {name}"
