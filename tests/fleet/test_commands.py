@@ -56,11 +56,7 @@ async def start(*arguments: str) -> asyncio.subprocess.Process:
 async def test_hosts_on_the_command_line_make_the_load_until_ctrl_c_drains_it(preset: Path) -> None:
     async with Server() as server:
         process = await start(str(preset), "--url", server.url, "--hosts", "box1:2,box2", "--json", "-", "--quiet")
-        await until(
-            lambda: process.returncode is not None or (len(server.live) == 6 and server.messages["ping"] > 20), 40
-        )
-        assert process.returncode is None, await process.communicate()
-        assert len(family()["shard"]) == 3
+        await loaded(process, server, 3)
         process.send_signal(signal.SIGINT)
         out, complaints = await asyncio.wait_for(process.communicate(), 30)
         assert server.ends == {"close 1000": 6}
@@ -73,11 +69,40 @@ async def test_hosts_on_the_command_line_make_the_load_until_ctrl_c_drains_it(pr
     assert b"Traceback" not in complaints and not any(family().values())
 
 
+async def loaded(process: asyncio.subprocess.Process, server: Server, shards: int) -> None:
+    """Wait until so many load processes keep all clients talking."""
+
+    def there() -> bool:
+        busy = len(server.live) == 6 and server.messages["ping"] > 20
+        return process.returncode is not None or (busy and len(family()["shard"]) == shards)
+
+    await until(there, 40)
+    assert process.returncode is None, await process.communicate()
+
+
+async def test_the_load_of_a_lost_process_is_redistributed_where_that_was_asked_for_beforehand(preset: Path) -> None:
+    async with Server() as server:
+        process = await start(
+            str(preset), "--url", server.url, "--hosts", "box1:2", "--on-loss", "redistribute", "--json", "-", "--quiet"
+        )
+        await loaded(process, server, 2)
+        family()["shard"][0].kill()
+        await until(lambda: server.upgraded == 9)
+        await loaded(process, server, 2)
+        process.send_signal(signal.SIGINT)
+        out, complaints = await asyncio.wait_for(process.communicate(), 30)
+    result = json.loads(out)
+    told = [event["text"] for event in result["events"] if event["kind"] == "shard"]
+    assert told[1:] == ["redistributing the load of 1 lost load process", "1 new load process on box1 took over"]
+    assert result["scenario"]["fleet"]["on_loss"] == "redistribute" and process.returncode == 130, complaints
+
+
 @pytest.mark.parametrize(
     ("hosts", "status", "words"),
     [
         ("nobody", 2, "wstui: nobody refuses connections: no ssh server listens there"),
         ("box 1", 2, '--hosts = "box 1": is no host'),
+        (",", 2, "wstui: --hosts names no machine"),
         ("box1", 3, "wstui: box1 can't reach the target at 127.0.0.1:1: connection refused"),
     ],
 )

@@ -8,11 +8,13 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Mapping
 
+import pytest
+
 from tests.servers.server import until
 from wstui.fleet.fleet import Fleet
 from wstui.fleet.sum import Sum
-from wstui.fleet.transport import Box, Lost, Said
-from wstui.load.command import Finished, Heard, Joined, Spec, encode
+from wstui.fleet.transport import Box, FleetError, Lost, Said
+from wstui.load.command import Abort, Finished, Go, Heard, Joined, Spec, decode_command, encode
 from wstui.measure.fanout import Receipts
 from wstui.measure.histogram import Histogram
 from wstui.measure.snapshot import Counters, Health, Snapshot
@@ -135,6 +137,30 @@ async def test_a_shard_that_said_its_last_word_is_not_lost() -> None:
         assert await fleet.ended(5)
         await heard(fleet, wire)
         assert fleet.lost == {}
+
+
+async def test_who_was_to_take_over_and_could_not_is_neither_lost_nor_counted() -> None:
+    async with fleet_of(2) as (fleet, wire):
+        for shard in (0, 1):
+            wire.say(shard, snapshot(shard, 1, Counters(sent=50, open=5)))
+        wire.lose(1, "killed by SIGKILL")
+        await until(lambda: fleet.orphans() == [1])
+        wire.on = [Box("box1", (0, 1, 2))]
+
+        async def half_start(specs: Mapping[int, Spec]) -> None:
+            raise FleetError("no room")
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(wire, "start", half_start)
+            with pytest.raises(FleetError, match="no room"):
+                await fleet.replace([1], list)
+        told = [decode_command(message) for shard, message in wire.sent if shard == 2]
+        assert told == [Go(), Abort()], "what is there of it goes"
+        wire.say(2, snapshot(2, 1, Counters(sent=1000)))
+        wire.lose(2, "killed by SIGKILL")
+        await heard(fleet, wire)
+        assert fleet.orphans() == [1] and set(fleet.lost) == {1} and fleet.size == 2
+        assert fleet.counters().sent == 100 and [box.shards for box in fleet.boxes()] == [(0, 1)]
 
 
 async def test_no_moment_of_a_shards_condition_is_overlooked() -> None:

@@ -32,7 +32,7 @@ async def test_a_run_goes_on_without_a_shard_that_was_killed() -> None:
         await until(lambda: server.messages["ping"] > pings + 50)
         finished = Finished(run, await running)
     balance(finished, complete=False)
-    assert ("shard", "shard 1 lost: killed by SIGKILL") in finished.marks
+    assert ("shard", "shard 1 lost: killed by SIGKILL; 10 clients gone, 10 left") in finished.marks
     assert finished.failures["shard lost"] == 1
     assert finished.result.generator.shards_lost == 1
     assert finished.result.verdict.generator_limited
@@ -63,6 +63,34 @@ async def test_the_load_of_a_lost_shard_is_taken_over_when_the_operator_asks_als
     balance(finished, complete=False)
     assert (finished.result.generator.shards, finished.result.generator.shards_lost) == (3, 1)
     run.redistribute()  # too late: nothing happens
+
+
+async def test_what_was_asked_for_beforehand_is_done_at_each_loss_but_not_without_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("wstui.execution.losses.MOST_TURNS", 1)
+    transport = LocalTransport()
+    async with Server() as server:
+        made = scenario(server.url, clients=20, hold=60, shards=2, every=0.05)
+        fleet = made.fleet.model_copy(update={"on_loss": "redistribute"})
+        run = Run(made.model_copy(update={"fleet": fleet}), transport=transport)
+        running = asyncio.create_task(run.execute())
+        await until(lambda: run.status.counters.open == 20)
+        os.kill(transport.pid(1), signal.SIGKILL)
+        await until(lambda: "1 new load process took over" in marks(run))
+        await until(lambda: run.status.counters.open == 20 and len(server.live) == 20)
+        assert "redistributing the load of 1 lost load process" in marks(run)
+        os.kill(transport.pid(2), signal.SIGKILL)
+        await until(lambda: "1 load process lost 2 times: not redistributed again" in marks(run))
+        assert run.status.generator.left_behind == 1 and marks(run).count("took over") == 1
+        run.drain()
+        finished = Finished(run, await asyncio.wait_for(running, 10))
+    balance(finished, complete=False)
+    assert (finished.result.generator.shards, finished.result.generator.shards_lost) == (3, 2)
+
+
+def marks(run: Run) -> str:
+    return "\n".join(mark.text for mark in run.status.marks)
 
 
 async def test_a_run_ends_when_its_last_shard_is_lost() -> None:

@@ -34,6 +34,7 @@ _SCENARIO: list[Callable[[Command], Command]] = [
     click.option("--ssh-config", metavar="FILE", help="Configuration for ssh in place of your own."),
     click.option("--box-python", metavar="PATH", help="The Python with wstui on the hosts (default: that of `wstui`)."),
     click.option("--scheduler", metavar="ADDRESS", help="Use the workers of this Dask cluster: tls://HOST:PORT."),
+    click.option("--on-loss", metavar="WHAT", help="Load of lost processes: keep (it stays lost) or redistribute."),
     click.option("--local-address", multiple=True, metavar="IP", help="Source address; repeat for more ports."),
     click.option("--ca-file", metavar="FILE", help="Certificate authority of the target."),
     click.option("--insecure", is_flag=True, help="Accept any certificate."),
@@ -114,10 +115,11 @@ def flags_of(options: dict[str, Any]) -> Flags:
         "health": options["health"],
         "shards": options["shards"],
         "local_addresses": options["local_address"],
-        "hosts": split_hosts(options["hosts"] or ""),
+        "hosts": _hosts(options["hosts"]),
         "ssh_config": options["ssh_config"],
         "box_python": options["box_python"],
         "scheduler": options["scheduler"],
+        "on_loss": options["on_loss"],
         "ca_file": options["ca_file"],
         "insecure": options["insecure"],
         "thresholds": options["threshold"],
@@ -129,6 +131,14 @@ def flags_of(options: dict[str, Any]) -> Flags:
     if options["token_file"]:
         flags["token"] = _read_token(options["token_file"])
     return flags
+
+
+def _hosts(given: str | None) -> list[str]:
+    """Machines, parted by commas. An empty variable in a script must not make this one bear the load."""
+    hosts: list[str] = split_hosts(given or "")
+    if given is not None and not hosts:
+        fail('--hosts names no machine: write "box1", "box2:4" for four load processes, or "user@box3"', USAGE)
+    return hosts
 
 
 def _read_token(path: str) -> str:

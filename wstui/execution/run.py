@@ -26,7 +26,7 @@ from wstui.execution.watch import Watch
 from wstui.fleet.choice import transport_of
 from wstui.fleet.fleet import Fleet
 from wstui.fleet.sum import Sum
-from wstui.fleet.transport import FleetError, Transport
+from wstui.fleet.transport import Transport
 from wstui.load.command import Abort, Command, Drain, Go
 from wstui.scenario.model import Scenario
 
@@ -58,8 +58,12 @@ class Run:
         self._paused_s = 0.0
         self._target: TargetWatch | None = None
         self._watching: asyncio.Task[None] | None = None
-        self._taking_over: asyncio.Task[None] | None = None
-        self._losses = Losses(self._fleet)
+        self._losses = Losses(
+            self._fleet,
+            self._mark,
+            lambda: [Go(self._seconds.at_ns), *self._course.catch_up()],
+            by_itself=scenario.fleet.on_loss == "redistribute",
+        )
         self._result: Result | None = None
         self._picture = Picture(scenario, socket.gethostname())
         self._status = self._picture.first()
@@ -170,9 +174,9 @@ class Run:
             self._write_row()
             await self._finish(self._end)
         finally:
-            for task in (self._watching, self._taking_over):
-                if task is not None:
-                    task.cancel()
+            if self._watching is not None:
+                self._watching.cancel()
+            await self._losses.close()
             await self._fleet.close()
         return self._conclude()
 
@@ -240,6 +244,8 @@ class Run:
     def _advance(self) -> None:
         if self._fleet.lost and len(self._fleet.lost) == self._fleet.size:
             self._stop(Abort(), "every load process was lost")
+        elif self._end is None:
+            self._losses.advance()
         if self._target is not None:
             self._recorder.memory_growth = self._target.growth
             if why := self._target.stop_reason():
@@ -294,22 +300,8 @@ class Run:
             self._wake.set()
 
     def _redistribute(self) -> None:
-        if self._state not in (State.RUNNING, State.PAUSED):
-            return
-        orphans = self._fleet.orphans()
-        if not orphans:
-            self._mark("operator", "operator: redistribute not done, no load process is lost")
-            return
-        self._mark("operator", f"operator: redistribute the load of {len(orphans)} lost load processes")
-        self._taking_over = asyncio.create_task(self._take_over(orphans))
-
-    async def _take_over(self, orphans: list[int]) -> None:
-        try:
-            await self._fleet.replace(orphans, lambda: [Go(self._seconds.at_ns), *self._course.catch_up()])
-        except FleetError as error:
-            self._mark("shard", f"the load can't be redistributed: {error}")
-        else:
-            self._mark("shard", self._losses.taken_over(orphans))
+        if self._state in (State.RUNNING, State.PAUSED):
+            self._losses.redistribute()
 
     # -- the end -----------------------------------------------------------------------------------------------
 
@@ -320,6 +312,7 @@ class Run:
         self._state = State.DRAINING
         self._seconds.name("drain")
         self._course.stop()
+        await self._losses.close()
         self._mark("end", "draining" if isinstance(command, Drain) else "every connection dropped")
         self._fleet.send(command)
         grace = command.grace_ns / 1e9 if isinstance(command, Drain) else 0.0

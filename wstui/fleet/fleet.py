@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from wstui.fleet.books import Books
 from wstui.fleet.transport import Box, FleetError, Lost, Said, Transport
-from wstui.load.command import Command, Finished, Heard, Heartbeat, Joined, Spec, decode_message, encode
+from wstui.load.command import Abort, Command, Finished, Go, Heard, Heartbeat, Joined, Spec, decode_message, encode
 from wstui.measure.snapshot import Snapshot
 
 HEARTBEAT_S = 0.5
@@ -112,7 +113,7 @@ class Fleet(Books):
             self._changed.set()
 
     def _lose(self, event: Lost) -> None:
-        if event.shard in self._gone:
+        if event.shard in self._gone or event.shard not in self._specs:
             return
         self._gone.add(event.shard)
         if event.shard not in self._finished:
@@ -122,6 +123,8 @@ class Fleet(Books):
 
     def _hear(self, event: Said) -> None:
         shard = event.shard
+        if shard not in self._specs:  # it was to take over, and was given up
+            return
         self._heard[shard] = time.monotonic()
         match decode_message(event.message):
             case Joined() as joined:
@@ -163,7 +166,10 @@ class Fleet(Books):
 
     def boxes(self) -> Sequence[Box]:
         """The machines that make load; none where it is this one."""
-        return self._transport.boxes()
+        return [
+            replace(box, shards=tuple(shard for shard in box.shards if shard in self._specs))
+            for box in self._transport.boxes()
+        ]
 
     def box_of(self, shard: int) -> str:
         """The name of the machine that a shard is on, "" for this one."""
@@ -180,8 +186,8 @@ class Fleet(Books):
         """The lost shards whose clients nobody has taken over."""
         return sorted(shard for shard in self.lost if shard in self._specs and shard not in self._replaced)
 
-    async def replace(self, lost: Sequence[int], catch_up: Callable[[], list[Command]]) -> None:
-        """Start a shard in the place of each lost one, with the same clients; raises FleetError.
+    async def replace(self, lost: Sequence[int], catch_up: Callable[[], list[Command]]) -> list[int]:
+        """Start a shard in the place of each lost one, with the same clients; which these are. Raises FleetError.
 
         Waits until the lost ones are surely gone, so that no client is there twice. `catch_up` gives the commands
         that lead a shard that has just begun to where the others are, Go first.
@@ -196,8 +202,10 @@ class Fleet(Books):
             await self._transport.start(heirs)
             self._place()
             await self._join(list(heirs))
-        except FleetError:
+        except BaseException:
             self._replaced.difference_update(lost)
+            self._send(Go(), list(heirs))  # those that are there know no end before they have begun
+            self._send(Abort(), list(heirs))
             for heir in heirs:
                 del self._specs[heir]
                 self.lost.pop(heir, None)
@@ -206,6 +214,7 @@ class Fleet(Books):
         self._members.extend(members)
         for command in catch_up():
             self._send(command, members)
+        return members
 
     def _left_s(self, shard: int) -> float:
         """Seconds until a lost shard is surely gone: at once where its machine is there to tell."""

@@ -175,6 +175,7 @@ class Fleet(Table):
     ssh_config: str = ""  # hosts: a configuration for ssh in place of the person's own; beside the preset, as all files
     python: Line = ""  # hosts: the Python that has wstui there; "": the one that the command `wstui` has
     scheduler: Annotated[str, AfterValidator(check_scheduler)] = ""  # the workers of this Dask cluster instead: tls://…
+    on_loss: Literal["keep", "redistribute"] = "keep"  # the load of lost processes, unless somebody asks
 
 
 class Demo(Table):

@@ -45,6 +45,7 @@ class Flags(TypedDict, total=False):
     ssh_config: str | None
     box_python: str | None  # the Python on the hosts
     scheduler: str | None
+    on_loss: str | None
     insecure: bool
     ca_file: str | None
     thresholds: Sequence[str]  # "response.p99 < 20ms"; takes the place of the preset's limits on the same metric
@@ -72,6 +73,7 @@ _KEYS: dict[str, Key] = {
     "ssh_config": ("fleet", "ssh_config"),
     "box_python": ("fleet", "python"),
     "scheduler": ("fleet", "scheduler"),
+    "on_loss": ("fleet", "on_loss"),
 }
 _SEARCH_KEYS = (("start", "start"), ("most", "most"), ("ramp", "ramp"), ("hold", "measure"))
 _LISTS = ("local_addresses", "hosts")

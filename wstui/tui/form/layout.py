@@ -88,7 +88,7 @@ _LABELS: Mapping[str, str] = {
     "messages.slow_readers": "slow readers", "target.reconnect": "come back", "target.reconnect_base": "first wait",
     "target.reconnect_cap": "longest wait", "target.reconnect_attempts": "attempts", "suite": "presets",
     "messages.fanout": "follow", "messages.fanout_window": "window", "fleet.local_addresses": "from",
-    "fleet.ssh_config": "ssh config",
+    "fleet.ssh_config": "ssh config", "fleet.on_loss": "on loss",
 }  # fmt: skip
 
 

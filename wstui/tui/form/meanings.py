@@ -99,6 +99,7 @@ _MEANINGS: Mapping[str, str] = {
     "fleet.ssh_config": "a configuration for ssh in place of your own; beside the preset",
     "fleet.python": "the Python that has wstui on those machines; empty: the one of the command wstui",
     "fleet.scheduler": "the workers of this Dask cluster instead: tls://HOST:PORT",
+    "fleet.on_loss": "the load of a lost process or machine stays lost, or goes to those left without being asked",
     "demo.server": "options of wstui server, for wstui demo",
     "demo.publisher": "options of wstui publisher, for wstui demo",
 }
