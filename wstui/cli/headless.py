@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import signal
 import sys
 from typing import Any, TextIO
 
@@ -13,6 +11,7 @@ import click
 from wstui.cli.exits import UNREACHABLE, USAGE, fail
 from wstui.cli.followers import Followers, warn
 from wstui.cli.reports import Reports, broken_pipe_ignored
+from wstui.cli.signals import draining, writing
 from wstui.execution.probe import Unreachable
 from wstui.execution.result import Result, SuiteResult
 from wstui.execution.suite import SuiteRun
@@ -27,36 +26,24 @@ def run_headless(suite: SuiteRun, options: dict[str, Any]) -> int:
     every_s = 0.0 if options["quiet"] else options["every_line"]
     followers = Followers(suite, options, warn)
     result, kept = None, None
-    try:
-        result = asyncio.run(_carry_out(suite, stream, every_s))
-        return reports.publish(result, stream, allow_limited=options["allow_limited"])
-    except (Unreachable, TargetUnreachable) as error:
-        fail(str(error), UNREACHABLE)
-    except FleetError as error:
-        fail(str(error), USAGE)  # nothing was measured, so no threshold was broken
-    finally:
-        with broken_pipe_ignored(stream):
-            kept = followers.close(result, stream)
-        if result is not None:
-            reports.rescue(result, kept)
+    with draining(suite):
+        try:
+            result = asyncio.run(_carry_out(suite, stream, every_s))
+            with writing():
+                return reports.publish(result, stream, allow_limited=options["allow_limited"])
+        except (Unreachable, TargetUnreachable) as error:
+            fail(str(error), UNREACHABLE)
+        except FleetError as error:
+            fail(str(error), USAGE)  # nothing was measured, so no threshold was broken
+        finally:
+            with writing():
+                with broken_pipe_ignored(stream):
+                    kept = followers.close(result, stream)
+                if result is not None:
+                    reports.rescue(result, kept)
 
 
 async def _carry_out(suite: SuiteRun, stream: TextIO, every_s: float) -> Result | SuiteResult:
-    loop = asyncio.get_running_loop()
-    signals = 0
-
-    def stop() -> None:
-        nonlocal signals
-        signals += 1
-        if signals == 1:
-            click.echo("\nwstui: draining; once more to drop every connection", err=True)
-            suite.drain()
-        else:
-            suite.abort()
-
-    for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
-        with contextlib.suppress(NotImplementedError):  # Windows
-            loop.add_signal_handler(number, stop)
     running = asyncio.create_task(suite.run())
     printed = -1.0
     while not running.done():

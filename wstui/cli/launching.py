@@ -130,10 +130,10 @@ class LaunchedDemo(Launched):
 
     async def _carry_out(self) -> Result | SuiteResult:
         async with DemoTarget() as target:
-            suite = _demo_suite(target.ws_url, target.token)
+            self.suite = _demo_suite(target.ws_url, target.token)
+            # Asked last: who ends it from another thread has told either this run or us.
             if self._ended:
-                suite.drain()
-            self.suite = suite
+                self.suite.drain()
             return await super()._carry_out()
 
 

@@ -14,6 +14,7 @@ from wstui.cli.followers import STDOUT, Followers, warn
 from wstui.cli.options import output_options, scenario_options
 from wstui.cli.prepare import prepare
 from wstui.cli.reports import Reports
+from wstui.cli.signals import writing
 from wstui.execution.suite import SuiteRun
 
 if TYPE_CHECKING:
@@ -33,19 +34,22 @@ def run_in_terminal(suite: SuiteRun, options: dict[str, Any]) -> int:
     reports = Reports(options)
     followers = Followers(suite, options)
     outcome = _operate(suite, options)
-    status = _tell(outcome, reports, options)
-    # Runs that the operator began after it have followers of their own.
-    told = sys.stdout if outcome.result is outcome.opened else io.StringIO()  # of which run the summary was
-    kept = followers.close(outcome.opened, told)
-    if outcome.opened is not None:
-        reports.rescue(outcome.opened, kept)
-    return status
+    with writing():
+        status = _tell(outcome, reports, options)
+        # Runs that the operator began after it have followers of their own.
+        told = sys.stdout if outcome.result is outcome.opened else io.StringIO()  # of which run the summary was
+        kept = followers.close(outcome.opened, told)
+        if outcome.opened is not None:
+            reports.rescue(outcome.opened, kept)
+        return status
 
 
 def begin_in_terminal(options: dict[str, Any]) -> int:
     """Let the operator choose what to run; afterwards print the summary of the last run."""
     reports = Reports(options)
-    return _tell(_operate(None, options), reports, options)
+    outcome = _operate(None, options)
+    with writing():
+        return _tell(outcome, reports, options)
 
 
 def _operate(suite: SuiteRun | None, options: dict[str, Any]) -> Outcome:

@@ -290,9 +290,12 @@ class Run:
             self._ended_by, self._aborted = why, asked
             self._end = command
             self._mark("operator" if asked else "broken", why)
-        elif isinstance(command, Abort) and self._state is State.DRAINING:
+        elif isinstance(command, Abort) and not self._state.ended:
             self._ended_by, self._aborted = self._ended_by or why, self._aborted or asked
-            self._fleet.send(command)
+            if self._state is State.DRAINING:
+                self._fleet.send(command)
+            else:
+                self._end = command  # the drain that was asked for a moment ago has not begun
 
     def _shard_lost(self, shard: int, reason: str, at_ns: int) -> None:
         if self._state not in (State.FINISHED, State.ABORTED) and (text := self._losses.tell(shard, reason)):

@@ -147,6 +147,8 @@ class WstuiApp(Shell):
         if self._leaving:
             self.exit(runner.outcome)
             return
+        if not self.is_running:  # the screens are being taken down, this one perhaps in part
+            return
         for screen in reversed(self.screen_stack):
             if isinstance(screen, Dashboard) and screen.is_mounted:  # a run may end before its screen has begun
                 screen.poll(charts=True)

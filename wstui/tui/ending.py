@@ -21,9 +21,9 @@ def reason() -> str:
 
 
 def wait_for(runner: Runner) -> None:
-    """Wait, on the normal screen, for a run that drains; ctrl+c or SIGTERM abort it."""
+    """Wait, on the normal screen, for a run that drains; ctrl+c, SIGTERM or SIGHUP abort it."""
     try:
-        with _interrupted_by(signal.SIGTERM):
+        with _interrupted_by("SIGTERM", "SIGHUP"):
             if not runner.wait(_SAID_AFTER_S):
                 print("waiting for the run to close its connections; ctrl+c drops them", file=sys.stderr)
                 runner.wait()
@@ -33,14 +33,16 @@ def wait_for(runner: Runner) -> None:
 
 
 @contextlib.contextmanager
-def _interrupted_by(number: int) -> Iterator[None]:
-    """Let a signal do what ctrl+c does."""
+def _interrupted_by(*names: str) -> Iterator[None]:
+    """Let signals do what ctrl+c does. A terminal that is lost sends SIGHUP, and its shell may send another."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(number, interrupt)
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = {number: signal.signal(number, interrupt) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(number, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

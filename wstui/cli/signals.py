@@ -1,0 +1,72 @@
+"""What SIGINT, SIGTERM and SIGHUP do to a command that has something to lose: load that goes on, results to write."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Iterator
+
+from wstui.execution.status import Steerable
+
+_NUMBERS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+_STDERR = 2
+
+
+@contextlib.contextmanager
+def draining(run: Steerable) -> Iterator[None]:
+    """The first signal drains the run, each further one aborts it. For the main thread."""
+    signals = 0
+
+    def stop() -> None:
+        nonlocal signals
+        signals += 1
+        if signals == 1:
+            _say("\nwstui: draining; once more to drop every connection")
+            run.drain()
+        else:
+            run.abort()
+
+    with _handled(stop):
+        yield
+
+
+@contextlib.contextmanager
+def writing() -> Iterator[None]:
+    """The first signal does not stop the results from being written; the next one raises KeyboardInterrupt.
+
+    Whoever presses ctrl+c twice to end a run soon wants to see what it has measured.
+    """
+    signals = 0
+
+    def wait() -> None:
+        nonlocal signals
+        signals += 1
+        if signals > 1:
+            raise KeyboardInterrupt
+        _say("\nwstui: the run is over, its results are being written; once more to lose them")
+
+    with _handled(wait):
+        yield
+
+
+@contextlib.contextmanager
+def _handled(act: Callable[[], None]) -> Iterator[None]:
+    # Not the event loop's own handlers: those are gone before the results are written.
+    before = {number: signal.signal(number, lambda *_: act()) for number in _NUMBERS if not _waived(number)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+
+def _waived(number: int) -> bool:
+    """Whether whoever started us, as `nohup` does, wants us to go on when the terminal is closed."""
+    return number == getattr(signal, "SIGHUP", None) and signal.getsignal(number) is signal.SIG_IGN
+
+
+def _say(text: str) -> None:
+    # A signal may come in the middle of a write to sys.stderr, which can't be entered twice.
+    with contextlib.suppress(OSError):
+        os.write(_STDERR, f"{text}\n".encode())
