@@ -1,12 +1,52 @@
-"""What all tests share: how hypothesis searches."""
+"""What all tests share: how hypothesis searches, and a surrounding that is the same everywhere."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
+import shutil
+import signal
+import tempfile
 
+import pytest
 from hypothesis import HealthCheck, settings
 
-# The machines that run this are shared: an example may be slow without anything being wrong.
-settings.register_profile("quick", deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("thorough", parent=settings.get_profile("quick"), max_examples=3000)
+# The machines that run this are shared: an example may be slow without anything being wrong. The examples are the same
+# each time, so that a change fails because of what it changes; `thorough` looks for new ones.
+settings.register_profile(
+    "quick", deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+)
+settings.register_profile(
+    "thorough", parent=settings.get_profile("quick"), max_examples=3000, derandomize=False, print_blob=True
+)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
+_TELLING = re.compile(
+    # What this product, its libraries or a terminal would take from the surrounding.
+    r"WSTUI_\w+|XDG_\w+|WS_URL|AUTH_TOKEN|JWT_SECRET|NATS_URL|NATS_SERVER|LOG_LEVEL"
+    r"|MAX_CONNECTIONS|TEST_DURATION|MESSAGE_FREQUENCY"
+    r"|NO_COLOR|FORCE_COLOR|CLICOLOR\w*|COLORTERM|TEXTUAL\w*|COLUMNS|LINES|(?:\w+_proxy)",
+    re.IGNORECASE,
+)
+_HOME = pytest.StashKey[str]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Nothing of whoever runs the tests is read or changed, and signals do what they do by default."""
+    for name in list(os.environ):
+        if _TELLING.fullmatch(name):
+            del os.environ[name]
+    config.stash[_HOME] = os.environ["HOME"] = tempfile.mkdtemp(prefix="wstui-home-")
+    os.umask(0o022)
+    # A shell that runs this in the background, or `nohup`, has had them ignored, and children would inherit that.
+    with contextlib.suppress(ValueError):  # not the main thread
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for name in ("SIGTERM", "SIGHUP", "SIGQUIT"):
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), signal.SIG_DFL)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Take the home away again."""
+    shutil.rmtree(config.stash.get(_HOME, ""), ignore_errors=True)

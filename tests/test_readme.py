@@ -25,7 +25,7 @@ def block(name: str) -> str:
 async def test_the_python_example_runs() -> None:
     async with DemoTarget(server_options=("--auth", "off")) as target:
         program = block("example").replace("ws://127.0.0.1:3001/ws", target.ws_url)
-        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     assert "kept" in done.stdout
 

@@ -19,7 +19,7 @@ from wstui.fleet.transport import FleetError
 from wstui.odin.sink_process import SinkProcess
 from wstui.scenario.model import Scenario
 
-WAIT_S = 30
+WAIT_S = 90
 
 
 def scenario(url: str) -> Scenario:

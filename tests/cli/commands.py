@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-WAIT_S = 30.0
+WAIT_S = 90.0
 
 
 def start(

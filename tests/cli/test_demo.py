@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.cli.commands import call, descendants, gone, start, until
+from tests.cli.commands import WAIT_S, call, descendants, gone, start, until
 from tests.secrets import holds_token
 
 SHORT = ("--clients", "20", "--ramp", "500ms", "--every", "200ms", "--no-store")
@@ -44,7 +44,7 @@ def test_the_demo_measures_its_own_target(tmp_path: Path) -> None:
     assert result["connections"]["ready"] == result["connections"]["attempted"] == 20
     assert result["messages"]["by_type"]["pong"] == result["messages"]["sent"] > 100
     assert result["latency_ms"]["response"]["min"] <= result["latency_ms"]["response"]["mean"]
-    assert "PASSED" in out
+    assert "✓ PASSED" in out or "▲ LIMITED" in out, "how busy this machine is today is not what is tested"
     assert "ready at ws://127.0.0.1:" in err
 
 
@@ -52,7 +52,7 @@ def test_no_secret_is_told_anywhere(tmp_path: Path) -> None:
     report = tmp_path / "result.json"
     process = start("demo", "--headless", *SHORT, "--hold", "1s", "--json", str(report))
     lines = [" ".join(child.cmdline()) for child in everything_runs(process)]
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=WAIT_S)
     for text in (*lines, out, err, report.read_text()):
         assert not holds_token(text)
         assert "token=" not in text or "token=***" in text
@@ -68,7 +68,7 @@ def test_a_mix_of_tokens_is_signed_with_a_secret_that_no_process_shows(tmp_path:
     shown = [" ".join(child.cmdline()) for child in [*children, psutil.Process(process.pid)]]
     others = [child for child in [*children, psutil.Process(process.pid)] if child not in servers]
     shown += [text for child in others for text in child.environ().values()]
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=WAIT_S)
     assert process.returncode == 0, out + err
     result = json.loads(report.read_text())
     assert [(row["kind"], row["attempted"], row["correct"]) for row in result["auth"]] == [
@@ -102,7 +102,7 @@ def test_a_signal_drains_and_keeps_what_was_measured(tmp_path: Path, number: sig
     assert process.stdout is not None
     assert process.stdout.readline()  # a live line: the run is on its way
     process.send_signal(number)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=WAIT_S)
     assert process.returncode == 130, err
     assert "ABORTED" in out
     result = json.loads(report.read_text())

@@ -8,10 +8,14 @@ import json
 from collections.abc import Awaitable
 from typing import Any
 
+from tests.servers.server import PATIENCE_S, until
 from wstui.execution.result import Latency, Result
 from wstui.execution.run import Run
 from wstui.measure.snapshot import Counters
 from wstui.scenario.model import Auth, Fleet, Messages, Scenario, Stage, Target, Threshold
+
+SHORT_S = 10.0
+PICTURE_S = 0.4
 
 
 def scenario(
@@ -23,7 +27,7 @@ def scenario(
     shards: int = 1,
     exchange: str = "odin",
     every: float = 0.1,
-    timeout: float = 1.0,
+    timeout: float = 5.0,
     text: bool = True,
     stages: list[Stage] | None = None,
     thresholds: list[Threshold] | None = None,
@@ -33,7 +37,7 @@ def scenario(
     """A short one."""
     return Scenario(
         name="test",
-        target=Target(url=url, **{"health": "off", "connect_timeout": 2.0, "close_timeout": 1.0, **target}),
+        target=Target(url=url, **{"health": "off", "connect_timeout": 10.0, "close_timeout": 3.0, **target}),
         auth=auth or Auth(),
         stages=stages or [Stage(name="ramp", over=ramp, clients=clients), Stage(name="hold", over=hold)],
         messages=Messages(exchange=exchange, every=every, timeout=timeout, text=text),  # type: ignore[arg-type]
@@ -57,13 +61,49 @@ class Finished:
         self.marks = [(event.kind, event.text) for event in result.events]
 
 
-async def finish(what: Scenario | Run, *, complete: bool = True) -> Finished:
-    """Run to the end and check the books. `complete`: every message sent was answered or timed out."""
-    run = what if isinstance(what, Run) else Run(what)
-    result = await run.execute()
+async def finish(what: Scenario | Run, *, complete: bool = True, settled: bool = True) -> Finished:
+    """Run to the end and check the books. `complete`: every message sent was answered or timed out.
+
+    `settled`: a short hold at the end of a scenario begins when every client has got in, or has not. On a busy machine
+    it could else be over before that.
+    """
+    if isinstance(what, Run):
+        run, ending = what, None
+    elif settled and _holds(what.stages[-1]):
+        last = what.stages[-1]
+        longer = [*what.stages[:-1], last.model_copy(update={"over": last.over + PATIENCE_S})]
+        run = Run(what.model_copy(update={"stages": longer}))
+        ending = asyncio.create_task(_end_settled(run, what))
+    else:
+        run, ending = Run(what), None
+    try:
+        result = await run.execute()
+    finally:
+        if ending is not None:
+            ending.cancel()
     finished = Finished(run, result)
     balance(finished, complete=complete)
     return finished
+
+
+def _holds(stage: Stage) -> bool:
+    """Whether a stage asks for nobody new, and is over soon."""
+    return stage.clients is None and not stage.arrive and stage.over < SHORT_S
+
+
+async def _end_settled(run: Run, planned: Scenario) -> None:
+    """End a run whose last stage is too long when it has lasted as long as planned after everybody was there."""
+    total_s = sum(stage.over for stage in planned.stages)
+
+    def settled() -> bool:
+        counters = run.status.counters
+        return counters.attempted >= planned.peak_clients and not counters.opening
+
+    await until(settled)
+    # The picture is that of a moment ago.
+    end_s = max(total_s, run.status.plan_s - PICTURE_S + planned.stages[-1].over)
+    await until(lambda: run.status.plan_s >= end_s)
+    run.complete()
 
 
 async def together(*runs: Awaitable[Finished], at_once: int = 4) -> list[Finished]:

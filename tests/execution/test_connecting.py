@@ -26,10 +26,10 @@ from tests.servers.server import Server
 CLIENTS = 8
 
 
-async def against(server: Server, **settings: object) -> Finished:
+async def against(server: Server, *, settled: bool = True, **settings: object) -> Finished:
     async with server:
         settings = {"clients": CLIENTS, "hold": 0.5, "ramp": 0.1, **settings}
-        finished = await finish(scenario(server.url, **settings))  # type: ignore[arg-type]
+        finished = await finish(scenario(server.url, **settings), settled=settled)  # type: ignore[arg-type]
     assert finished.counters.attempted == CLIENTS, "a client that was turned away is not tried again"
     return finished
 
@@ -93,10 +93,10 @@ async def test_a_server_that_never_answers_costs_the_connect_timeout_and_no_more
 
 
 async def test_a_run_ends_on_time_though_nothing_is_answered() -> None:
-    (finished,) = await together(against(Silent(), connect_timeout=600, hold=0.3))
+    (finished,) = await together(against(Silent(), settled=False, connect_timeout=600, hold=1.5))
     assert finished.counters.drained == CLIENTS
     assert finished.failures == {}
-    assert finished.result.duration_s < 4
+    assert finished.result.duration_s < 60
 
 
 async def test_what_is_no_upgrade_is_a_failed_handshake() -> None:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.execution.running import scenario
+from tests.servers.server import Server, until
+from wstui.execution.run import Run
+from wstui.fleet.local import LocalTransport
 from wstui.odin.demo import DemoTarget
 
 LIMIT_FILES = """
@@ -29,8 +32,7 @@ async def run_wstui(
     target: DemoTarget,
     report: Path,
     *options: str,
-    program: tuple[str, ...] = ("-m", "wstui"),
-    cores: set[int] | None = None,
+    program: tuple[str, ...],
 ) -> tuple[int, dict[str, Any]]:
     """`wstui run quick` as a process of its own; its exit status and result."""
     process = await asyncio.create_subprocess_exec(
@@ -40,7 +42,6 @@ async def run_wstui(
         env={**os.environ, "WS_URL": target.ws_url, "AUTH_TOKEN": target.token},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        preexec_fn=(lambda: os.sched_setaffinity(0, cores)) if cores else None,
     )
     out, _ = await process.communicate()
     assert report.exists(), out.decode()
@@ -48,32 +49,33 @@ async def run_wstui(
     return process.returncode, json.loads(report.read_text())
 
 
-@contextmanager
-def busy(core: int, processes: int) -> Iterator[None]:
-    """Processes that do nothing but compute, all on one core."""
-    burn = f"import os\nos.sched_setaffinity(0, {{{core}}})\nwhile True: pass"
-    started = [subprocess.Popen([sys.executable, "-c", burn]) for _ in range(processes)]
+async def starve(pid: int) -> None:
+    """Let a process have a quarter of the time, as on a machine where others take the rest."""
     try:
-        yield
+        while True:
+            os.kill(pid, signal.SIGSTOP)
+            await asyncio.sleep(0.15)
+            os.kill(pid, signal.SIGCONT)
+            await asyncio.sleep(0.05)
     finally:
-        for process in started:
-            process.kill()
-            process.wait()
+        os.kill(pid, signal.SIGCONT)
 
 
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs Linux's CPU affinity")
-async def test_a_shard_without_cpu_is_the_limit(tmp_path: Path) -> None:
-    core = min(os.sched_getaffinity(0))
-    async with DemoTarget() as target:
-        with busy(core, 8):
-            _, result = await run_wstui(
-                target, tmp_path / "result.json",
-                *("--clients", "100", "--ramp", "1s", "--hold", "4s", "--every", "5ms", "--no-thresholds"),
-                cores={core},
-            )  # fmt: skip
-    assert result["verdict"]["generator_limited"]
-    assert any("late" in reason or "CPU" in reason for reason in result["generator"]["limited_by"])
-    assert "generator" in result["verdict"]["reason"]
+@pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
+async def test_a_shard_without_cpu_is_the_limit() -> None:
+    transport = LocalTransport()
+    async with Server() as server:
+        run = Run(scenario(server.url, clients=50, hold=120, every=0.02), transport=transport)
+        running = asyncio.create_task(run.execute())
+        await until(lambda: run.status.counters.open == 50)
+        starving = asyncio.create_task(starve(transport.pid(0)))
+        await until(lambda: run.status.generator.limited_by)
+        starving.cancel()
+        run.complete()
+        result = await running
+    assert result.verdict.generator_limited
+    assert any("late" in reason or "CPU" in reason for reason in result.generator.limited_by)
+    assert "generator" in result.verdict.reason
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a limit of open files")

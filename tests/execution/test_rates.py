@@ -11,7 +11,7 @@ from wstui.scenario.model import Stage
 
 async def test_rates_leave_the_ramp_of_connects_and_the_cooldown_of_messages_in_their_place() -> None:
     stages = [
-        Stage(name="ramp", over=0.5, clients=20),
+        Stage(name="ramp", over=1.5, clients=60),
         Stage(name="hold", over=1.0),
         Stage(name="cooldown", over=1.5),
     ]
@@ -20,11 +20,11 @@ async def test_rates_leave_the_ramp_of_connects_and_the_cooldown_of_messages_in_
     result = finished.result
     ramp, hold, cooldown = result.stages
     seconds = [stage.ended_s - stage.started_s for stage in result.stages]
-    # Of the whole run, ramp and clean-up included, it would be 7/s.
-    assert result.connections.per_second == pytest.approx(ramp.connections.ready / seconds[0], rel=0.15)
+    # Of the whole run, ramp and clean-up included, it would be less than 15/s.
+    assert result.connections.per_second == pytest.approx(ramp.connections.ready / seconds[0], rel=0.3)
     assert (result.connections.per_second or 0) > 15
     assert cooldown.messages.sent > 100, "clients go on in a cooldown"
     counted = ramp.messages.sent + hold.messages.sent
     assert result.messages.sent == counted + cooldown.messages.sent
-    assert result.messages.sent_per_second == pytest.approx(counted / sum(seconds[:2]), rel=0.15)
-    assert hold.messages.sent_per_second == pytest.approx(hold.messages.sent / seconds[1], rel=0.15)
+    assert result.messages.sent_per_second == pytest.approx(counted / sum(seconds[:2]), rel=0.3)
+    assert hold.messages.sent_per_second == pytest.approx(hold.messages.sent / seconds[1], rel=0.3)

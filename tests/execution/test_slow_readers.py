@@ -89,4 +89,4 @@ async def test_the_slow_ones_say_nothing_and_leave_in_order() -> None:
         assert server.messages.total() == 0
         assert server.ends == {"close 1000": 8}
     assert finished.counters.slow_readers == 8 and finished.counters.sent == 0
-    assert finished.result.duration_s < 4
+    assert finished.result.duration_s < 30

@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.execution.running import Finished, balance, scenario
 from tests.servers.handshake import Silent
-from tests.servers.server import Server, until
+from tests.servers.server import PATIENCE_S, Server, until
 from tests.servers.talk import Late, Stubborn
 from wstui.execution.run import Run
 from wstui.execution.status import State
@@ -33,7 +33,7 @@ class Steered:
         return [(mark.kind, mark.text) for mark in self.run.status.marks]
 
     async def end(self, *, complete: bool = True) -> Finished:
-        finished = Finished(self.run, await asyncio.wait_for(self.task, 30))
+        finished = Finished(self.run, await asyncio.wait_for(self.task, PATIENCE_S))
         balance(finished, complete=complete)
         return finished
 
@@ -49,14 +49,23 @@ async def steered(url: str, **settings: Any) -> AsyncIterator[Steered]:
             await asyncio.gather(run.task, return_exceptions=True)
 
 
+async def quiet(server: Server) -> int:
+    """How many pings there are once no more come: what was due a moment ago may still be on its way."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            pings = server.messages["ping"]
+            await asyncio.sleep(0.3)
+            if server.messages["ping"] == pings:
+                return pings
+
+
 async def test_a_pause_stops_sends_and_the_plan_and_keeps_the_connections() -> None:
-    async with Server() as server, steered(server.url, hold=2.0, shards=2) as run:
+    async with Server() as server, steered(server.url, shards=2) as run:
         await until(lambda: run.open == 10 and server.messages["ping"] > 50)
         run.run.pause()
         await until(lambda: run.run.status.state is State.PAUSED)
         await until(lambda: run.run.status.counters.sent == run.run.status.counters.matched)
-        await asyncio.sleep(0.3)  # the last snapshot before the pause may still be on its way
-        pings, plan_s = server.messages["ping"], run.run.status.plan_s
+        pings, plan_s = await quiet(server), run.run.status.plan_s
         rows = len(run.run.status.rows)
         await until(lambda: len(run.run.status.rows) >= rows + 2)
         assert server.messages["ping"] == pings
@@ -66,6 +75,7 @@ async def test_a_pause_stops_sends_and_the_plan_and_keeps_the_connections() -> N
         assert paused.paused and paused.sent_per_s == 0 and paused.response_p50_ms is None
         run.run.resume()
         await until(lambda: server.messages["ping"] > pings + 50)
+        run.run.complete()
         finished = await run.end()
         assert server.ends == {"close 1000": 10}
     result = finished.result
@@ -77,8 +87,9 @@ async def test_a_pause_stops_sends_and_the_plan_and_keeps_the_connections() -> N
     assert result.messages.sent_per_second is not None
     assert result.messages.sent / active < result.messages.sent_per_second * 1.5
     assert result.messages.sent_per_second > result.messages.sent / result.duration_s * 1.2
-    assert result.latency_ms.response.max is not None and result.latency_ms.response.max < 1500
-    assert result.generator.late_sends < result.messages.sent / 10
+    # Nothing was due in the pause: else there would be messages that are as late as it was long, 200 a second.
+    assert result.latency_ms.response.max is not None and result.latency_ms.response.max < result.paused_s * 1000
+    assert result.generator.late_sends < result.paused_s * 100
 
 
 async def test_a_ramp_of_the_operator_ends_at_the_exact_number_up_and_down() -> None:
@@ -97,7 +108,7 @@ async def test_a_ramp_of_the_operator_ends_at_the_exact_number_up_and_down() -> 
 
 
 async def test_a_new_pace_is_taken_up_by_every_client() -> None:
-    async with Server() as server, steered(server.url, every=60, timeout=1) as run:
+    async with Server() as server, steered(server.url, every=3600) as run:
         await until(lambda: run.open == 10)
         assert server.messages["ping"] <= 1  # one of ten may be due at once
         run.run.pace(0.02)
@@ -106,18 +117,15 @@ async def test_a_new_pace_is_taken_up_by_every_client() -> None:
         run.run.pace(0)
         pings = server.messages["ping"]
         await until(lambda: server.messages["ping"] > pings + 500)
-        run.run.pace(60)
-        await until(lambda: run.run.status.every_s == 60)
-        await asyncio.sleep(0.3)
-        pings = server.messages["ping"]
-        await asyncio.sleep(0.3)
-        assert server.messages["ping"] == pings
+        run.run.pace(3600)
+        await until(lambda: run.run.status.every_s == 3600)
+        await quiet(server)
         run.run.drain()
         finished = await run.end()
     assert [text for kind, text in finished.marks if "a message every" in text] == [
-        "operator: a message every 60 s → 0.02 s",
+        "operator: a message every 3600 s → 0.02 s",
         "operator: a message every 0.02 s → 0 s",
-        "operator: a message every 0 s → 60 s",
+        "operator: a message every 0 s → 3600 s",
     ]
 
 
@@ -126,14 +134,14 @@ async def test_a_skip_ends_a_stage_and_moves_the_later_ones_forward() -> None:
         Stage(name="ramp", over=60, clients=600),
         Stage(name="hold", over=0.5),
         Stage(name="more", over=0.2, clients=30),
-        Stage(name="cooldown", over=60, clients=0),
+        Stage(name="cooldown", over=600, clients=0),
     ]
     async with Server() as server, steered(server.url, stages=stages) as run:
         await until(lambda: run.open >= 5)
         run.run.skip()
         await until(lambda: ("operator", "operator: ramp skipped") in run.marks)
         await until(lambda: [s.name for s in run.run.status.stages if s.current] == ["cooldown"])
-        assert server.accepted >= 28
+        await until(lambda: server.accepted >= 28)
         drained = run.run.status.counters.closed
         await until(lambda: run.open >= 25)
         run.run.skip()
@@ -141,23 +149,23 @@ async def test_a_skip_ends_a_stage_and_moves_the_later_ones_forward() -> None:
     assert drained <= 2, "who was there when the ramp was skipped may stay"
     result = finished.result
     assert [stage.name for stage in result.stages] == ["ramp", "hold", "more", "cooldown"]
-    assert result.duration_s < 20
+    assert result.duration_s < 60, "the ramp alone would take longer"
     assert result.verdict.passed
 
 
 async def test_a_skip_of_a_ramp_stays_at_the_number_that_it_had_reached() -> None:
-    stages = [Stage(name="ramp", over=60, clients=6000), Stage(name="hold", over=1.2)]
+    stages = [Stage(name="ramp", over=600, clients=6000), Stage(name="hold", over=1.2)]
     async with Server() as server, steered(server.url, stages=stages, every=1) as run:
-        await until(lambda: run.open >= 20)
+        await until(lambda: run.open >= 6)
         run.run.skip()
         finished = await run.end()
     c = finished.counters
     assert server.ends == {"close 1000": c.ready}
     (hold,) = [stage for stage in finished.result.stages if stage.name == "hold"]
-    # A hundred clients a second: those of a few milliseconds may come too much, a fifth of a second not too few.
+    # Ten clients a second: those of a moment may come too much or too few.
     wanted = [row.wanted for row in finished.run.status.rows if row.stage == "hold"]
-    assert wanted and abs(wanted[0] - c.ready) <= 4
-    assert hold.connections.attempted <= 4
+    assert wanted and abs(wanted[-1] - c.ready) <= 8
+    assert hold.connections.attempted <= 8
 
 
 async def test_a_drain_closes_every_connection_in_order() -> None:
@@ -189,13 +197,24 @@ async def test_an_abort_drops_every_connection_at_once() -> None:
 
 
 async def test_an_abort_cuts_a_drain_short() -> None:
-    async with Stubborn() as server, steered(server.url, close_timeout=60) as run:
+    async with Stubborn() as server, steered(server.url, close_timeout=600) as run:
         await until(lambda: run.open == 10)
         run.run.drain()
         await until(lambda: run.run.status.state is State.DRAINING)
         run.run.abort()
         await run.end(complete=False)
     assert run.run.status.state is State.ABORTED
+
+
+async def test_an_abort_is_obeyed_that_comes_in_the_same_moment_as_a_drain() -> None:
+    async with Stubborn() as server, steered(server.url, close_timeout=600) as run:
+        await until(lambda: run.open == 10)
+        run.run.drain()
+        run.run.abort()
+        finished = await run.end(complete=False)
+        await until(lambda: not server.live)
+    assert finished.result.verdict.aborted and finished.run.status.state is State.ABORTED
+    assert ("end", "every connection dropped") in finished.marks
 
 
 async def test_attempts_in_flight_at_the_end_are_drained_and_no_failures() -> None:

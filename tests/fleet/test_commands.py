@@ -15,7 +15,7 @@ import pytest
 pytest.importorskip("distributed")
 
 from tests.fleet.boxes import HOME, family, use_fake_ssh
-from tests.servers.server import Server, until
+from tests.servers.server import PATIENCE_S, Server, until
 
 PRESET = """
 [target]
@@ -58,7 +58,7 @@ async def test_hosts_on_the_command_line_make_the_load_until_ctrl_c_drains_it(pr
         process = await start(str(preset), "--url", server.url, "--hosts", "box1:2,box2", "--json", "-", "--quiet")
         await loaded(process, server, 3)
         process.send_signal(signal.SIGINT)
-        out, complaints = await asyncio.wait_for(process.communicate(), 30)
+        out, complaints = await asyncio.wait_for(process.communicate(), PATIENCE_S)
         assert server.ends == {"close 1000": 6}
     result = json.loads(out)
     assert process.returncode == 130, complaints
@@ -110,6 +110,6 @@ async def test_what_is_wrong_with_a_host_is_one_message_and_a_status(
     preset: Path, hosts: str, status: int, words: str
 ) -> None:
     process = await start(str(preset), "--url", "ws://127.0.0.1:1/ws", "--hosts", hosts)
-    _, complaints = await asyncio.wait_for(process.communicate(), 30)
+    _, complaints = await asyncio.wait_for(process.communicate(), PATIENCE_S)
     assert process.returncode == status, complaints
     assert words in complaints.decode() and "Traceback" not in complaints.decode()

@@ -17,7 +17,7 @@ from distributed import Security
 
 from tests.execution.running import Finished, balance, scenario
 from tests.fleet.boxes import family, gone
-from tests.servers.server import Server, until
+from tests.servers.server import PATIENCE_S, Server, until
 from wstui.execution.checklist import Mark
 from wstui.execution.preflight import preflight
 from wstui.execution.result import Result
@@ -44,7 +44,7 @@ async def cluster() -> AsyncIterator[str]:
         f"{tls}.client.key": security.tls_client_key,
     }
     try:
-        await until(lambda: scheduler.workers, 20)
+        await until(lambda: scheduler.workers)
         with dask.config.set(settings):
             yield scheduler.address
     finally:
@@ -66,7 +66,7 @@ async def test_the_workers_of_a_cluster_make_the_load_and_stay_and_a_lost_one_ta
         (box,) = run[0].status.generator.boxes
         assert (box.name, box.clients) == ("127.0.0.1", 10) and box.mark in ("ok", "slow")
         run[0].drain()
-        balance(Finished(run[0], await asyncio.wait_for(run[1], 20)))
+        balance(Finished(run[0], await asyncio.wait_for(run[1], PATIENCE_S)))
         await until(lambda: not family()["shard"])
         assert len(family()["worker"]) == 1, "it is not ours"
         found = {check.name: check async for check in preflight([joining(server.url, address)])}
@@ -74,9 +74,9 @@ async def test_the_workers_of_a_cluster_make_the_load_and_stay_and_a_lost_one_ta
         run = await started(joining(server.url, address))
         (worker,), shards = family()["worker"], family()["shard"]
         worker.kill()
-        finished = Finished(run[0], await asyncio.wait_for(run[1], 20))
+        finished = Finished(run[0], await asyncio.wait_for(run[1], PATIENCE_S))
         assert "127.0.0.1 lost: its Dask worker is gone" in str(finished.marks)
-        await until(lambda: gone(shards), 10)
+        await until(lambda: gone(shards))
         await until(lambda: not server.live)
         assert set(server.ends) == {"close 1000"}
 
@@ -85,7 +85,7 @@ async def started(what: Scenario) -> tuple[Run, asyncio.Task[Result]]:
     """A run whose clients are all there."""
     run = Run(what)
     running = asyncio.create_task(run.execute())
-    await until(lambda: running.done() or run.status.counters.open == 10, 30)
+    await until(lambda: running.done() or run.status.counters.open == 10)
     assert not running.done(), running.result()
     return run, running
 

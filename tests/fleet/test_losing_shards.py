@@ -9,7 +9,7 @@ import signal
 import pytest
 
 from tests.execution.running import Finished, balance, finish, scenario
-from tests.servers.server import Server, until
+from tests.servers.server import PATIENCE_S, Server, until
 from wstui.execution.run import Run
 from wstui.fleet.fleet import Fleet
 from wstui.fleet.local import LocalTransport
@@ -20,16 +20,17 @@ from wstui.load.command import Spec
 async def test_a_run_goes_on_without_a_shard_that_was_killed() -> None:
     transport = LocalTransport()
     async with Server() as server:
-        run = Run(scenario(server.url, clients=20, hold=2.0, shards=2, every=0.05), transport=transport)
+        run = Run(scenario(server.url, clients=20, hold=60, shards=2, every=0.05), transport=transport)
         running = asyncio.create_task(run.execute())
         await until(lambda: run.status.counters.open == 20 and server.messages["ping"] > 50)
         os.kill(transport.pid(1), signal.SIGKILL)
-        await until(lambda: any(mark.kind == "shard" for mark in run.status.marks), 2)
+        await until(lambda: any(mark.kind == "shard" for mark in run.status.marks))
         await until(lambda: run.status.counters.open == 10)
         await until(lambda: len(server.live) == 10)
         assert [(shard.alive, shard.clients) for shard in run.status.generator.shards] == [(True, 10), (False, 0)]
         pings = server.messages["ping"]
         await until(lambda: server.messages["ping"] > pings + 50)
+        run.drain()
         finished = Finished(run, await running)
     balance(finished, complete=False)
     assert ("shard", "shard 1 lost: killed by SIGKILL; 10 clients gone, 10 left") in finished.marks
@@ -59,7 +60,7 @@ async def test_the_load_of_a_lost_shard_is_taken_over_when_the_operator_asks_als
         run.resume()
         await until(lambda: run.status.counters.open == 20 and server.messages["ping"] > pings + 50)
         run.drain()
-        finished = Finished(run, await asyncio.wait_for(running, 10))
+        finished = Finished(run, await asyncio.wait_for(running, PATIENCE_S))
     balance(finished, complete=False)
     assert (finished.result.generator.shards, finished.result.generator.shards_lost) == (3, 1)
     run.redistribute()  # too late: nothing happens
@@ -101,7 +102,7 @@ async def test_a_run_ends_when_its_last_shard_is_lost() -> None:
         await until(lambda: run.status.counters.open == 10)
         for shard in (0, 1):
             os.kill(transport.pid(shard), signal.SIGKILL)
-        finished = Finished(run, await asyncio.wait_for(running, 10))
+        finished = Finished(run, await asyncio.wait_for(running, PATIENCE_S))
     balance(finished, complete=False)
     assert not finished.result.passed
     assert "every load process was lost" in finished.result.verdict.reason
@@ -111,11 +112,14 @@ async def test_a_shard_that_hangs_does_not_hold_up_the_end(monkeypatch: pytest.M
     monkeypatch.setattr("wstui.execution.run.DRAIN_GRACE_S", 0.5)
     transport = LocalTransport()
     async with Server() as server:
-        run = Run(scenario(server.url, clients=10, hold=1.0, shards=2), transport=transport)
+        run = Run(
+            scenario(server.url, clients=10, hold=60, shards=2, timeout=0.5, close_timeout=0.5), transport=transport
+        )
         running = asyncio.create_task(run.execute())
         await until(lambda: run.status.counters.open == 10)
         os.kill(transport.pid(0), signal.SIGSTOP)
-        finished = Finished(run, await asyncio.wait_for(running, 25))
+        run.complete()
+        finished = Finished(run, await asyncio.wait_for(running, PATIENCE_S))
     balance(finished, complete=False)
     assert finished.result.generator.shards_lost == 1
     assert finished.failures["shard lost"] == 1
@@ -163,7 +167,7 @@ async def test_a_shard_that_is_told_nonsense_is_lost_with_its_reason() -> None:
         running = asyncio.create_task(run.execute())
         await until(lambda: run.status.counters.open == 4)
         transport.send(0, b"\xff nonsense")
-        finished = Finished(run, await asyncio.wait_for(running, 15))
+        finished = Finished(run, await asyncio.wait_for(running, PATIENCE_S))
         assert finished.failures.get("shard lost") == 1
         assert not finished.result.passed
         await until(lambda: not server.live)

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
+from tests.servers.server import PATIENCE_S
 from wstui.execution.spec import spec_of
 from wstui.load.command import Abort, Command, Drain, Go, Heard, Ramp
 from wstui.load.shard import Shard
@@ -60,7 +61,7 @@ class Shards:
     async def drained(self, grace_ns: int = 2 * S) -> Counters:
         """Bring all to their end."""
         self.obey(Drain(grace_ns))
-        await asyncio.wait_for(self._ended(), 15)
+        await asyncio.wait_for(self._ended(), PATIENCE_S)
         return self.c
 
     async def _ended(self) -> None:
@@ -81,7 +82,7 @@ async def led(scenario: Scenario, shards: int = 1, clients: int | None = None) -
     finally:
         if not all(shard.ended_event.is_set() for shard in led.all):
             led.obey(Abort())
-            await asyncio.wait_for(led._ended(), 5)
+            await asyncio.wait_for(led._ended(), PATIENCE_S)
         c = led.c
         assert c.attempted == c.ready + c.refused + c.timed_out + c.failed + c.drained
         assert (c.open, c.opening, c.closing) == (0, 0, 0)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.servers.handshake import Gatekeeper, Rationing, Refusing, Silent
-from tests.servers.server import Server, until
+from tests.servers.server import PATIENCE_S, Server, until
 from tests.servers.talk import Deaf, Late, Losing, Mute, Stubborn
 from wstui.load.client import BufferedClient, Client
 from wstui.load.command import Abort, Drain, Go, Heard, Pace, Pause, Ramp, Resume, Spec
@@ -56,7 +56,7 @@ class Watched(Shard):
 
     async def drained(self, grace_ns: int = 2 * S) -> Counters:
         self.obey(Drain(grace_ns))
-        await asyncio.wait_for(self.ended_event.wait(), 15)
+        await asyncio.wait_for(self.ended_event.wait(), PATIENCE_S)
         return self.c
 
 
@@ -70,7 +70,7 @@ async def shard_at(url: str, **settings: Any) -> AsyncIterator[Watched]:
     finally:
         if not shard.ended_event.is_set():
             shard.obey(Abort())
-            await asyncio.wait_for(shard.ended_event.wait(), 5)
+            await asyncio.wait_for(shard.ended_event.wait(), PATIENCE_S)
         c = shard.c
         assert c.attempted == c.ready + c.refused + c.timed_out + c.failed + c.drained
         assert (c.open, c.opening, c.closing) == (0, 0, 0)
@@ -297,7 +297,7 @@ async def test_an_abort_closes_nothing_properly_and_counts_what_it_cut_off() -> 
         shard.obey(Ramp(5, 0))
         await until(lambda: shard.c.sent > 10)
         shard.obey(Abort())
-        await asyncio.wait_for(shard.ended_event.wait(), 2)
+        await asyncio.wait_for(shard.ended_event.wait(), PATIENCE_S)
         await until(lambda: sum(server.ends.values()) == 5)
         assert server.ends == {"lost": 5}
 
@@ -311,7 +311,7 @@ async def test_the_last_snapshot_knows_what_was_in_flight_on_each_dropped_connec
         # A tick may come before the transports could say that they are gone.
         shard._do_tick(time.monotonic_ns())
         assert not shard.ended_event.is_set()
-        await asyncio.wait_for(shard.ended_event.wait(), 5)
+        await asyncio.wait_for(shard.ended_event.wait(), PATIENCE_S)
         last = shard.said[-1].counters
         assert last.abandoned == last.sent > 10
         assert (last.open, last.closing) == (0, 0)
@@ -324,7 +324,7 @@ async def test_an_abort_cuts_a_drain_short() -> None:
         shard.obey(Drain(S))
         await until(lambda: shard.c.closing == 5)
         shard.obey(Abort())
-        await asyncio.wait_for(shard.ended_event.wait(), 2)
+        await asyncio.wait_for(shard.ended_event.wait(), PATIENCE_S)
 
 
 async def test_snapshots_are_numbered_cumulative_and_come_five_times_a_second() -> None:

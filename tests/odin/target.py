@@ -17,7 +17,7 @@ from wstui.odin.settings import Limits, Settings, Timing
 from wstui.odin.token import Verifier, sign
 
 SECRET = "a secret that is long enough to sign with"
-WAIT_S = 10.0
+WAIT_S = 60.0
 
 
 @asynccontextmanager

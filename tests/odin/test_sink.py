@@ -23,7 +23,7 @@ from wstui.odin.sink_connection import Connection
 from wstui.odin.sink_log import NEVER, SinkLog
 from wstui.odin.sink_process import SinkProcess
 
-WAIT_S = 10
+WAIT_S = 60
 
 
 @asynccontextmanager

@@ -28,7 +28,7 @@ def endpoint() -> Iterator[MetricsEndpoint]:
 
 
 def scrape(endpoint: MetricsEndpoint) -> dict[str, float]:
-    with urllib.request.urlopen(endpoint.url, timeout=10) as answer:
+    with urllib.request.urlopen(endpoint.url, timeout=60) as answer:
         families = list(text_string_to_metric_families(answer.read().decode()))
     return {
         sample.name + "".join(f"|{key}={value}" for key, value in sorted(sample.labels.items())): sample.value

@@ -27,7 +27,7 @@ from wstui.report.wording import name_of, verdict_sign
 from wstui.report.writer import alive, this_writer
 
 
-def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
+def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"

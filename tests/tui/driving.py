@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,6 +16,8 @@ from wstui.tui.app import WstuiApp
 from wstui.tui.session import Outcome
 from wstui.tui.widgets.presets import PresetTable
 
+PATIENCE_S = 60.0
+
 
 def shown(app: WstuiApp) -> str:
     """The screen as text."""
@@ -24,7 +27,8 @@ def shown(app: WstuiApp) -> str:
 
 async def until(condition: Callable[[], bool], pilot: Pilot[Any]) -> None:
     """Wait until something is so."""
-    for _ in range(300):
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
         if condition():
             return
         await pilot.pause(0.03)

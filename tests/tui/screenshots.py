@@ -170,7 +170,7 @@ def to_png(svg: Path, browser: str) -> Path:
         subprocess.run(
             [browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
              f"--window-size={width},{height}", f"--screenshot={png}", page.as_uri()],
-            check=True, capture_output=True, timeout=60,
+            check=True, capture_output=True, timeout=180,
         )  # fmt: skip
     return png
 

@@ -35,7 +35,7 @@ async def serve(link: PipeLink) -> str:
     spec = decode_command(await link.receive())
     if not isinstance(spec, Spec):
         raise LinkLost("the first message was no specification")
-    shard = Shard(spec, lambda snapshot: link.send(encode(snapshot)))
+    shard = Shard(spec, lambda said: link.send(encode(said), last=shard.ended_event.is_set()))
     await shard.prepare()
     loop = asyncio.get_running_loop()
     name = "uvloop" if type(loop).__module__.startswith("uvloop") else "asyncio"
@@ -63,7 +63,7 @@ async def serve(link: PipeLink) -> str:
     listener.cancel()
     if shard.failure:
         raise ShardFailed(shard.failure)
-    link.send(encode(Finished(spec.shard)))
+    link.send(encode(Finished(spec.shard)), last=True)
     return ""
 
 
@@ -94,8 +94,7 @@ async def _main(commands: int, snapshots: int) -> str:
     why = ""
     with contextlib.suppress(LinkLost):
         why = await serve(link)
-    link.close()
-    await asyncio.sleep(0.05)
+    await link.close()
     return why
 
 

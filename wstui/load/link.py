@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import struct
 from typing import Protocol
 
 LENGTH = struct.Struct(">I")
 MESSAGE_LIMIT = 64 * 1024 * 1024
 BACKLOG_LIMIT = 1024 * 1024
+FLUSH_S = 3.0
+"""How long an operator that is busy may take to read the last words."""
 
 
 class LinkLost(Exception):
@@ -18,8 +21,8 @@ class LinkLost(Exception):
 class Link(Protocol):
     """Two ways to talk, whatever is in between."""
 
-    def send(self, message: bytes) -> None:
-        """Hand a message over. Never blocks; when the other side is far behind the message is dropped."""
+    def send(self, message: bytes, *, last: bool = False) -> None:
+        """Hand a message over. Never blocks; when the other side is far behind it is dropped, unless it is the last."""
         ...
 
     async def receive(self) -> bytes:
@@ -30,9 +33,10 @@ class Link(Protocol):
 class PipeLink:
     """A link over two pipes, normally stdin and stdout."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.WriteTransport) -> None:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.WriteTransport, closed: asyncio.Event) -> None:
         self._reader = reader
         self._writer = writer
+        self._closed = closed
 
     @classmethod
     async def open(cls, read_from: object, write_to: object) -> PipeLink:
@@ -40,21 +44,34 @@ class PipeLink:
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader(limit=MESSAGE_LIMIT)
         await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), read_from)
-        writer, _ = await loop.connect_write_pipe(asyncio.Protocol, write_to)
-        return cls(reader, writer)
+        end = _End()
+        writer, _ = await loop.connect_write_pipe(lambda: end, write_to)
+        return cls(reader, writer, end.reached)
 
-    def send(self, message: bytes) -> None:
-        """See Link. Snapshots are cumulative, so one that is dropped heals with the next."""
-        if self._writer.get_write_buffer_size() < BACKLOG_LIMIT:
+    def send(self, message: bytes, *, last: bool = False) -> None:
+        """See Link. Snapshots are cumulative, so one that is dropped heals with the next: if there is one."""
+        if last or self._writer.get_write_buffer_size() < BACKLOG_LIMIT:
             self._writer.write(LENGTH.pack(len(message)) + message)
 
     async def receive(self) -> bytes:
         """See Link."""
         return await read_message(self._reader)
 
-    def close(self) -> None:
-        """No more messages; what is buffered still goes out."""
+    async def close(self) -> None:
+        """No more messages. Waits until what is buffered has gone out: it would end with this process."""
         self._writer.close()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._closed.wait(), FLUSH_S)
+
+
+class _End(asyncio.Protocol):
+    """Notices that a pipe is closed, by us and with nothing left in it, or by the other side."""
+
+    def __init__(self) -> None:
+        self.reached = asyncio.Event()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.reached.set()
 
 
 async def read_message(reader: asyncio.StreamReader) -> bytes:

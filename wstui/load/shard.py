@@ -233,8 +233,8 @@ class Shard:
 
     def _end(self, now: int) -> None:
         self._pacer.close()
-        self._speak(now)
         self.ended_event.set()
+        self._speak(now)
 
     def _tell_broadcasts(self, now: int, *, last: bool = False) -> None:
         if self.broadcasts is None:
