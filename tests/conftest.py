@@ -8,6 +8,8 @@ import re
 import shutil
 import signal
 import tempfile
+from collections.abc import Generator
+from types import FrameType
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -30,6 +32,8 @@ _TELLING = re.compile(
     re.IGNORECASE,
 )
 _HOME = pytest.StashKey[str]()
+_TEST_S = 300
+"""What takes longer hangs: a failure that says where is worth more than a suite that never ends."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -50,3 +54,21 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Take the home away again."""
     shutil.rmtree(config.stash.get(_HOME, ""), ignore_errors=True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """End a test that hangs."""
+
+    def hangs(number: int, frame: FrameType | None) -> None:
+        raise AssertionError(f"{item.nodeid} has not ended after {_TEST_S} s")
+
+    if not hasattr(signal, "SIGALRM"):
+        return (yield)
+    before = signal.signal(signal.SIGALRM, hangs)
+    signal.alarm(_TEST_S)
+    try:
+        return (yield)
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)

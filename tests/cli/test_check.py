@@ -26,7 +26,7 @@ async def everything() -> AsyncIterator[dict[str, str]]:
         Broker() as broker,
         OdinServer(Settings(port=0, nats_url=broker.url), Verifier.by_secret(SECRET)) as server,
     ):
-        assert await server.wait_for_nats(10)
+        assert await server.wait_for_nats(60)
         yield {
             "WS_URL": f"ws://127.0.0.1:{server.port}/ws",
             "NATS_URL": broker.url,

@@ -50,8 +50,11 @@ def test_the_demo_measures_its_own_target(tmp_path: Path) -> None:
 
 def test_no_secret_is_told_anywhere(tmp_path: Path) -> None:
     report = tmp_path / "result.json"
-    process = start("demo", "--headless", *SHORT, "--hold", "1s", "--json", str(report))
+    process = start("demo", "--headless", *SHORT, "--hold", "60s", "--every-line", "0.5", "--json", str(report))
     lines = [" ".join(child.cmdline()) for child in everything_runs(process)]
+    assert process.stdout is not None
+    process.stdout.readline()  # a live line: the run is on its way
+    process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=WAIT_S)
     for text in (*lines, out, err, report.read_text()):
         assert not holds_token(text)
@@ -60,7 +63,7 @@ def test_no_secret_is_told_anywhere(tmp_path: Path) -> None:
 
 def test_a_mix_of_tokens_is_signed_with_a_secret_that_no_process_shows(tmp_path: Path) -> None:
     report = tmp_path / "result.json"
-    options = ("--clients", "20", "--ramp", "500ms", "--hold", "2s", "--no-store", "--json", str(report))
+    options = ("--clients", "20", "--ramp", "500ms", "--hold", "4s", "--no-store", "--json", str(report))
     process = start("demo", "auth", "--headless", *options, *EASY, environ={"JWT_SECRET": ""})
     children = everything_runs(process)
     servers = [child for child in children if "server()" in " ".join(child.cmdline())]

@@ -38,7 +38,7 @@ async def run(home: Path, url: str, *arguments: str, clients: int = 40, **enviro
         "run",
         "quick",
         *("--url", url, "--health", "off", "--no-store", "--no-probe"),
-        *("--clients", str(clients), "--ramp", "300ms", "--hold", "700ms", "--every", "200ms", "--no-thresholds"),
+        *("--clients", str(clients), "--ramp", "300ms", "--hold", "1500ms", "--every", "200ms", "--no-thresholds"),
         *arguments,
         environ={"XDG_STATE_HOME": str(home), "AUTH_TOKEN": token, "LOG_LEVEL": "", **environ},
     )

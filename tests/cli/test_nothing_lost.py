@@ -38,7 +38,7 @@ LOAD = (
 
 async def run(url: str, folder: Path, *arguments: str) -> tuple[int, str, str]:
     """`wstui run` for a moment, in a folder of its own."""
-    given = ("run", "quick", "--url", url, *LOAD, "--hold", "500ms", *arguments)
+    given = ("run", "quick", "--url", url, *LOAD, "--hold", "2s", *arguments)
     return await asyncio.to_thread(call, *given, environ={"HOME": str(folder), "TMPDIR": str(folder)}, cwd=folder)
 
 
@@ -101,8 +101,10 @@ async def test_after_kill_nine_of_everything_the_run_is_there_up_to_its_last_sec
                 await asyncio.sleep(0.05)
                 lines = events.read_text().splitlines() if events.exists() else []
                 rows = [line for line in map(json.loads, lines) if line["event"] == "row"]
-            # The store looks four times a second; the events twice.
-            await asyncio.sleep(0.4)
+            with Store(path) as store:
+                while len(store.result(1).timeline) < len(rows):
+                    assert time.monotonic() < deadline, "what was streamed is in the store as well"
+                    await asyncio.sleep(0.05)
         finally:
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()

@@ -33,7 +33,7 @@ def searching(
     return BreakpointRun(
         Scenario(
             name="search",
-            target=Target(url=server.url, health="off", connect_timeout=2.0, close_timeout=1.0),
+            target=Target(url=server.url, health="off", connect_timeout=10.0, close_timeout=3.0),
             messages=Messages(every=every, timeout=timeout),
             thresholds=[Threshold(metric=metric, limit=limit) for metric, limit in limits],
             fleet=Fleet(shards=1),

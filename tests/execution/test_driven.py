@@ -108,8 +108,8 @@ async def test_what_was_driven_for_real_is_saved_and_loads_as_those_stages(tmp_p
         assert isinstance(again, Scenario)
         assert [stage.clients for stage in again.stages if stage.clients is not None] == [10, 25]
         assert again.messages.every == 0.02
-        assert sum(stage.over for stage in again.stages) == pytest.approx(ended_s, abs=0.25)
+        assert sum(stage.over for stage in again.stages) == pytest.approx(ended_s, abs=1.0)
         to_25 = next(index for index, stage in enumerate(again.stages) if stage.clients == 25)
         assert again.stages[to_25].over == pytest.approx(over_s, abs=0.11)
-        assert sum(stage.over for stage in again.stages[:to_25]) == pytest.approx(begun_s, abs=0.5)
+        assert sum(stage.over for stage in again.stages[:to_25]) == pytest.approx(begun_s, abs=2.0)
         await run.end()

@@ -24,7 +24,7 @@ async def listen(fault: tuple[str, ...], shards: int) -> Result:
                 target=wstui.Target(url=target.ws_url),
                 auth=wstui.Auth(kind="token", token=target.token),
                 stages=[wstui.Stage(name="ramp", over=0.3, clients=CLIENTS), wstui.Stage(name="hold", over=4.0)],
-                messages=wstui.Messages(exchange="listen", fanout_window=1.0),
+                messages=wstui.Messages(exchange="listen", fanout_window=3.0),
                 thresholds=[
                     wstui.Threshold(metric="fanout.completeness", limit=">= 99.9%"),
                     wstui.Threshold(metric="fanout.spread.p99", limit="< 10s"),
@@ -77,7 +77,7 @@ async def test_delivery_is_told_with_the_uncertainty_of_the_clocks() -> None:
                 target=wstui.Target(url=target.ws_url),
                 auth=wstui.Auth(kind="token", token=target.token),
                 stages=[wstui.Stage(name="hold", over=3.0, clients=20)],
-                messages=wstui.Messages(exchange="odin", every=0.2, fanout_window=1.0),
+                messages=wstui.Messages(exchange="odin", every=0.2, fanout_window=3.0),
             )
         )
     delivery = seen(result).delivery_ms

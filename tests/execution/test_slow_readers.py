@@ -29,7 +29,7 @@ LIMITS = [
 
 def slow(url: str, share: float = 0.25, clients: int = 8, hold: float = 1.5, shards: int = 1) -> Scenario:
     asked = scenario(url, clients=clients, hold=hold, shards=shards, thresholds=LIMITS)
-    return asked.model_copy(update={"messages": Messages(every=0.2, timeout=2, slow_readers=share, fanout_window=0.5)})
+    return asked.model_copy(update={"messages": Messages(every=0.2, timeout=10, slow_readers=share, fanout_window=0.5)})
 
 
 @given(st.integers(0, 100), st.integers(1, 5000))

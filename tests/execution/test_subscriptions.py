@@ -27,7 +27,7 @@ LIMITS = [Threshold(metric="subscribe.acks", limit=">= 100%"), Threshold(metric=
 
 def subscribing(url: str, *, each: int = 1, exchange: str = "odin", clients: int = 8, hold: float = 1.0) -> Scenario:
     asked = scenario(url, clients=clients, hold=hold, thresholds=LIMITS)
-    messages = Messages(exchange=exchange, every=0.2, timeout=1, subscribe=NAMES, subscribe_each=each)  # type: ignore[arg-type]
+    messages = Messages(exchange=exchange, every=0.2, timeout=10, subscribe=NAMES, subscribe_each=each)  # type: ignore[arg-type]
     return asked.model_copy(update={"messages": messages})
 
 

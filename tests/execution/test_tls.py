@@ -130,10 +130,10 @@ async def echoing(certificate: Signed, *, demands: str = "", **settings: Any) ->
 def encrypted(url: str, **target: Any) -> Scenario:
     return Scenario(
         target=Target(
-            url=url, ready="open", settle=0.05, health="off", connect_timeout=3.0, close_timeout=1.0, **target
+            url=url, ready="open", settle=0.05, health="off", connect_timeout=10.0, close_timeout=3.0, **target
         ),
         stages=[Stage(name="ramp", over=0.1, clients=3), Stage(name="hold", over=0.7)],
-        messages=Messages(exchange="echo", every=0.05, timeout=1.0),
+        messages=Messages(exchange="echo", every=0.05, timeout=10.0),
     )
 
 
@@ -206,7 +206,7 @@ def demanding(certificate: Signed, authority: Authority) -> Iterator[str]:
         with contextlib.suppress(OSError):
             while True:
                 client, _ = listener.accept()
-                client.settimeout(2)
+                client.settimeout(30)
                 with client, contextlib.suppress(OSError):
                     context.wrap_socket(client, server_side=True)
                     raise AssertionError("nobody has a certificate")

@@ -46,10 +46,10 @@ async def echoing(**settings: Any) -> AsyncIterator[tuple[Echo, str]]:
 def talking(url: str, *, size: int = 1000, messages: dict[str, Any] | None = None, **target: Any) -> Scenario:
     return Scenario(
         target=Target(
-            url=url, ready="open", settle=0.05, health="off", connect_timeout=3.0, close_timeout=1.0, **target
+            url=url, ready="open", settle=0.05, health="off", connect_timeout=10.0, close_timeout=3.0, **target
         ),
         stages=[Stage(name="ramp", over=0.1, clients=3), Stage(name="hold", over=0.7)],
-        messages=Messages(**{"exchange": "echo", "every": 0.02, "timeout": 2.0, "size": size, **(messages or {})}),
+        messages=Messages(**{"exchange": "echo", "every": 0.02, "timeout": 10.0, "size": size, **(messages or {})}),
     )
 
 

@@ -90,6 +90,7 @@ async def going(server: Server, *hosts: str, pings: int = 20, scenario: Scenario
     running = asyncio.create_task(run.execute())
     await until(lambda: running.done() or (run.status.counters.open == 20 and server.messages["ping"] > pings))
     assert not running.done(), running.result()
+    await until(lambda: len(family()["shard"]) == len(run.status.generator.shards))
     found = Going(run, running, **family())
     with nothing_left(lambda: found.all):
         yield found
@@ -243,6 +244,7 @@ async def operator(server: Server, hold: float = 60) -> AsyncIterator[tuple[asyn
     words = [sys.executable, "-m", "tests.fleet.operator", server.url, str(hold), "1", "box1", "box2"]
     process = await asyncio.create_subprocess_exec(*words, stdout=asyncio.subprocess.PIPE, cwd=HOME)
     await until(lambda: len(server.live) == 20 and server.messages["ping"] > 20)
+    await until(lambda: len(family(process.pid)["shard"]) == 2)
     found = Going(None, None, **family(process.pid))  # type: ignore[arg-type]
     with nothing_left(lambda: found.all):
         try:

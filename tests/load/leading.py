@@ -92,14 +92,14 @@ async def led(scenario: Scenario, shards: int = 1, clients: int | None = None) -
 def saying(url: str, *templates: Template, clients: int = 1, every: float = 0.02, **messages: Any) -> Scenario:
     """A scenario that says these templates, or pings where there are none."""
     return Scenario(
-        target=Target(url=url, ready="open", settle=0.05, connect_timeout=2.0, close_timeout=0.5),
+        target=Target(url=url, ready="open", settle=0.05, connect_timeout=10.0, close_timeout=2.0),
         stages=[Stage(name="all", over=60.0, clients=clients)],
         messages=Messages(
             **{
                 "exchange": "template" if templates else "odin",
                 "templates": list(templates),
                 "every": every,
-                "timeout": 0.5,
+                "timeout": 5.0,
                 **messages,
             }
         ),

@@ -122,6 +122,6 @@ async def test_each_kind_of_schedule_sends_as_often_as_asked(arrivals: str) -> N
             await until(lambda: shards.c.sent >= before + 400)
             seconds = (shard._pacer.clock() - begin_ns) / SECOND
             rate = (shards.c.sent - before) / seconds
-            assert rate == pytest.approx(20 / every, rel=0.25)
+            assert rate == pytest.approx(20 / every, rel=0.4)
             c = await shards.drained()
             assert c.matched == c.sent

@@ -215,7 +215,7 @@ async def test_draining_leaves_nobody_away() -> None:
 
 async def test_a_visitor_whose_time_is_up_while_it_is_away_stays_away() -> None:
     async with Throwing() as server, led(returning(server.url, "exponential"), clients=0) as running:
-        running.obey(Arrive(0, 1000 * S, 4 * MS, 300 * MS))
+        running.obey(Arrive(0, 1000 * S, 4 * MS, 1 * S))
         await until(lambda: running.c.open == 4)
         server.shut = True
         server.throw_out()

@@ -106,7 +106,7 @@ async def test_the_places_of_those_who_left_are_taken_again() -> None:
 
 async def test_a_pause_holds_arrivals_and_departures() -> None:
     async with Server() as server, led(saying(server.url), clients=0) as running:
-        running.obey(Arrive(0, 100 * S, 300 * MS, 100 * MS))
+        running.obey(Arrive(0, 100 * S, 300 * MS, 1 * S))
         await until(lambda: running.c.open >= 5)
         running.obey(Pause())
         await until(lambda: running.c.opening == 0)
@@ -160,9 +160,9 @@ async def test_a_run_with_arrivals_keeps_its_books() -> None:
             stages=[
                 Stage(name="come", over=0.6, arrive=50.0, stay=0.3, clients=5),
                 Stage(name="rush", over=0.5, arrive=100.0, stay=0.2),
-                Stage(name="leave", over=0.5, clients=0),
+                Stage(name="leave", over=1.5, clients=0),
             ],
-            messages=Messages(every=0.1, timeout=1.0),
+            messages=Messages(every=0.1, timeout=10.0),
         )
         scenario = scenario.model_copy(update={"fleet": scenario.fleet.model_copy(update={"shards": 2})})
         finished = await finish(Run(scenario))
@@ -179,7 +179,7 @@ async def test_a_stage_that_is_skipped_lets_nobody_come_any_more() -> None:
                 Stage(name="come", over=60.0, arrive=50.0, stay=0.2),
                 Stage(name="rest", over=0.5),
             ],
-            messages=Messages(every=0.1, timeout=1.0),
+            messages=Messages(every=0.1, timeout=10.0),
         )
         run = Run(scenario)
         running = asyncio.create_task(finish(run))
@@ -202,7 +202,7 @@ async def test_visitors_who_are_dropped_come_back_for_the_rest_of_their_stay() -
         scenario = saying(server.url)
         target = scenario.target.model_copy(update={"reconnect": "at once"})
         async with led(scenario.model_copy(update={"target": target}), clients=0) as running:
-            running.obey(Arrive(0, 1000 * S, 5 * MS, 800 * MS))
+            running.obey(Arrive(0, 1000 * S, 5 * MS, 1500 * MS))
             await until(lambda: running.c.reconnects == 5)
             await until(lambda: running.c.closed == 5)
             c = running.c

@@ -175,7 +175,7 @@ async def test_lost_replies_are_counted_exactly_and_never_come() -> None:
 
 
 async def test_connections_are_reset_once_and_later_ones_live() -> None:
-    async with sinking(Behaviour(reset_at_s=0.2)) as (sink, url):
+    async with sinking(Behaviour(reset_at_s=1.0)) as (sink, url):
         reader, writer = await upgraded(url)
         async with connect(url) as first, connect(url) as second:
             for client in (first, second):
@@ -205,7 +205,7 @@ async def test_broadcasts_have_their_size_and_go_to_everybody() -> None:
 
 
 async def test_what_is_left_out_and_what_is_doubled_is_known_exactly() -> None:
-    plan = Broadcast(rate=500, size=100, count=100, drop=0.2, duplicate=0.1, at_s=0.3, seed=2)
+    plan = Broadcast(rate=500, size=100, count=100, drop=0.2, duplicate=0.1, at_s=1.0, seed=2)
     async with sinking(Behaviour(broadcast=plan)) as (sink, url), connect(url) as one, connect(url) as two:
         await heard(one)
         await heard(two)

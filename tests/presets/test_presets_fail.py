@@ -78,7 +78,7 @@ async def test_a_slow_answer_breaks_the_mean(preset: str) -> None:
     limits = opened(preset, PLACEHOLDERS, {}, widened=False).thresholds
     async with DemoTarget(None, fault("delay=100ms")) as target:
         result = await against(
-            target, preset, widened=False, clients=20, ramp="300ms", hold="1s", every="300ms", timeout="2s"
+            target, preset, widened=False, clients=20, ramp="300ms", hold="1s", every="300ms", timeout="10s"
         )
     assert len(limits) == 3 and broken(result) == {"response.mean"}, result.verdict.reason
 

@@ -9,6 +9,7 @@ import pytest
 
 from tests.presets.against import against, carried_out, kept
 from wstui.cli import odin as commands
+from wstui.measure.snapshot import Counters
 from wstui.odin.demo import DemoTarget
 from wstui.odin.faults import parse_faults
 from wstui.scenario.model import Scenario
@@ -65,14 +66,23 @@ async def test_listen_keeps_quiet_clients_served(usual: DemoTarget) -> None:
 
 
 async def test_slow_readers_are_given_up_and_the_others_are_well() -> None:
-    result = kept(await carried_out("slow-reader", publisher=("--rate", "100"), clients=10, ramp="300ms", hold="3s"))
+    def given_up(seen: Counters) -> bool:
+        return seen.slow_closed == 1
+
+    flags = {"clients": 10, "ramp": "300ms", "hold": "60s"}
+    result = kept(await carried_out("slow-reader", publisher=("--rate", "100"), enough=given_up, **flags))
     assert result.slow_readers is not None
     assert (result.slow_readers.clients, result.slow_readers.closed) == (1, 1)
 
 
 async def test_reconnect_brings_back_everybody_whom_the_server_dropped() -> None:
     hurry = ("--fault", "storm=50%/1500ms")  # the last one counts
-    result = kept(await carried_out("reconnect", server=hurry, clients=20, ramp="300ms", hold="4s", every="300ms"))
+
+    def everybody_is_back(seen: Counters) -> bool:
+        return seen.reconnects >= 8 and seen.away == 0
+
+    flags = {"clients": 20, "ramp": "300ms", "hold": "60s", "every": "300ms"}
+    result = kept(await carried_out("reconnect", server=hurry, enough=everybody_is_back, **flags))
     seen = result.connections
     assert seen.dropped >= 8
     assert 0 < seen.reconnects <= seen.dropped and seen.reconnects_given_up == 0

@@ -57,7 +57,7 @@ def found() -> dict[str, list[Finding]]:
         "unauthorized": run(Rationing(status=b"401 Unauthorized")),
         "closing": run(ClosingEarly(codes=(1011,), reason="out of memory", after_s=0.4)),
         "losing": run(Losing(every=3), timeout=0.3),
-        "silent": run(HalfSilent(), connect_timeout=0.4),
+        "silent": run(HalfSilent(), connect_timeout=1.5),
         "hanging up": run(HalfHangingUp()),
         "late": run(Late(delay_s=0.15), thresholds=LIMIT),
         "nobody": run(Seats(seats=0)),

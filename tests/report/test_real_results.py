@@ -41,13 +41,13 @@ EXCHANGES: dict[str, dict[str, Any]] = {
 def scenario(url: str, exchange: str, **further: Any) -> Scenario:
     stages = [
         Stage(name="ramp", over=0.2, clients=4),
-        Stage(name="hold", over=1.0),
+        Stage(name="hold", over=2.0),
         Stage(name="cooldown", over=0.2, clients=0),
     ]
     return Scenario(
         name=exchange,
         target=Target(url=url, health="off", ready="welcome"),
-        messages=Messages(exchange=exchange, every=0.1, timeout=1.0, **EXCHANGES[exchange]),  # type: ignore[arg-type]
+        messages=Messages(exchange=exchange, every=0.1, timeout=10.0, **EXCHANGES[exchange]),  # type: ignore[arg-type]
         thresholds=[Threshold(metric="connect.success", limit=">= 100%")],
         fleet=Fleet(shards=1),
         **({"stages": stages} | further),
