@@ -53,7 +53,7 @@ async def test_what_is_there_passes_line_by_line_and_no_secret_is_shown() -> Non
 
 async def test_what_is_missing_fails_with_the_fix_below_it() -> None:
     async with everything() as environ:
-        environ |= {"AUTH_TOKEN": sign("tester", SECRET, 5), "NATS_URL": "nats://127.0.0.1:1"}
+        environ |= {"AUTH_TOKEN": sign("tester", SECRET, 30), "NATS_URL": "nats://127.0.0.1:1"}
         status, out, _ = await check("quick", environ=environ)
     assert status == 1
     failed = [line[2:14].strip() for line in out.splitlines() if line.startswith("✗")]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
+import select
 import signal
 import time
 from pathlib import Path
@@ -82,6 +84,35 @@ async def test_two_outputs_with_one_name_are_refused_before_the_run(tmp_path: Pa
         assert status == 2
         assert f"{flags[0]} and {flags[2]} both name {flags[3]}: give each a file of its own" in err
     assert not same.exists()
+
+
+@pytest.mark.skipif(not hasattr(fcntl, "F_SETPIPE_SZ"), reason="needs a pipe that holds little")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+async def test_a_signal_does_not_lose_the_results_that_are_being_written(tmp_path: Path, number: int) -> None:
+    pipe = tmp_path / "result.json"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, 4096)
+    async with Server() as server:
+        given = ("run", "quick", "--url", server.url, *LOAD, "--hold", "1s", "--no-store", "-q", "--json", str(pipe))
+        process = start(*given)
+        written = await asyncio.to_thread(read_some, reader)
+        process.send_signal(number)
+        assert process.stderr is not None
+        assert await asyncio.to_thread(process.stderr.readline) == "\n"
+        assert "its results are being written" in await asyncio.to_thread(process.stderr.readline)
+        while part := await asyncio.to_thread(read_some, reader):
+            written += part
+        await asyncio.to_thread(process.communicate)
+    os.close(reader)
+    assert process.returncode == 0
+    assert msgspec.json.decode(written, type=Result).connections.ready == 10
+
+
+def read_some(pipe: int) -> bytes:
+    """What is in a pipe, as soon as there is something; nothing at its end."""
+    select.select([pipe], [], [])
+    return os.read(pipe, 4096)
 
 
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs process groups")
