@@ -14,7 +14,7 @@ from wstui.load.command import Heartbeat, Spec, encode
 from wstui.measure.fanout import ClockOffset
 
 _HEARTBEAT = encode(Heartbeat())
-BEGIN_S = 30.0
+BEGIN_S = 60.0
 GRACE_S = 1.0
 
 

@@ -14,7 +14,7 @@ from wstui.load.command import Abort, Command, Finished, Go, Heard, Heartbeat, J
 from wstui.measure.snapshot import Snapshot
 
 HEARTBEAT_S = 0.5
-START_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 60.0
 SURELY_GONE_S = 8.0
 """A shard of which nothing was heard for this long has left: its lease of 3 s has run out, and its drain too."""
 

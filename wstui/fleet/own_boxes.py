@@ -19,7 +19,7 @@ from wstui.fleet.ssh import Connection, Trouble, command, may_be_taken, remote_c
 from wstui.fleet.transport import FleetError
 from wstui.scenario.hosts import Host
 
-WORKER_S = 30.0
+WORKER_S = 60.0
 TRIES = 3
 _TICK_S = 0.01
 
@@ -113,7 +113,7 @@ class OwnBoxes:
         arguments = [
             f"tls://127.0.0.1:{for_scheduler}",
             *("--no-nanny", "--no-dashboard", "--dashboard-address", "127.0.0.1:0"),
-            *("--nthreads", "1", "--memory-limit", "0", "--death-timeout", "10", "--name", _worker(look.name)),
+            *("--nthreads", "1", "--memory-limit", "0", "--death-timeout", "30", "--name", _worker(look.name)),
             *("--listen-address", f"tls://127.0.0.1:{for_worker}", "--contact-address", f"tls://127.0.0.1:{here}"),
         ]
         order = Work(worker_environment(self._security), arguments)

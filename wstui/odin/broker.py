@@ -12,7 +12,7 @@ from typing import Self
 
 from wstui.odin.process import ChildProcess, ProcessFailed
 
-START_TIMEOUT_S = 15.0
+START_TIMEOUT_S = 60.0
 STOP_GRACE_S = 3.0
 _PROGRAM = "nats-server.exe" if os.name == "nt" else "nats-server"
 

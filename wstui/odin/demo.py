@@ -14,7 +14,7 @@ from wstui.odin.broker import Broker
 from wstui.odin.process import ChildProcess
 from wstui.odin.token import sign
 
-START_TIMEOUT_S = 20.0
+START_TIMEOUT_S = 60.0
 SERVER_GRACE_S = 7.0
 STOP_GRACE_S = 2.0
 _PACKAGES = str(Path(__file__).resolve().parents[2])  # where the package wstui lies

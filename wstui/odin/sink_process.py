@@ -15,7 +15,7 @@ import msgspec
 from wstui.odin.process import ChildProcess
 from wstui.odin.sink_log import SinkLog
 
-START_TIMEOUT_S = 15.0
+START_TIMEOUT_S = 60.0
 STOP_GRACE_S = 2.0
 _PACKAGES = str(Path(__file__).resolve().parents[2])  # where the package wstui lies
 

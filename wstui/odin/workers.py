@@ -21,7 +21,7 @@ from wstui.odin.settings import AuthMode, Settings
 from wstui.odin.shared import SharedLimits
 from wstui.odin.token import make_verifier
 
-START_TIMEOUT_S = 20.0
+START_TIMEOUT_S = 60.0
 STOP_SPARE_S = 2.0
 _ORDER = "WSTUI_ODIN_WORKER"
 _log = logging.getLogger("wstui.odin.server")
