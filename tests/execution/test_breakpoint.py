@@ -57,6 +57,13 @@ def _is_near(answer: BreakpointSummary, capacity: float) -> bool:
     return capacity * 0.9 <= (answer.low or 0) <= capacity * 1.1 and (answer.surely or 0) >= capacity * 0.8
 
 
+def judged(result: Result) -> Result:
+    """A result, unless this generator had so little time that the search could say nothing of the server."""
+    if of(result).limited_by:
+        pytest.skip(f"this machine is too busy: {of(result).sentence}")
+    return result
+
+
 def of(result: Result) -> BreakpointSummary:
     assert result.breakpoint is not None
     return result.breakpoint
@@ -103,7 +110,7 @@ def answers() -> dict[str, Result]:
 def test_the_answer_is_the_capacity_within_a_tenth(
     answers: dict[str, Result], kind: str, capacity: float, broken_on: str
 ) -> None:
-    result = answers[kind]
+    result = judged(answers[kind])
     answer = of(result)
     assert answer.low is not None and answer.high is not None, answer.sentence
     assert capacity * 0.9 <= answer.low <= capacity * 1.1, answer.sentence
@@ -121,7 +128,7 @@ def test_the_answer_is_the_capacity_within_a_tenth(
 
 @pytest.mark.parametrize("kind", ["clients", "messages", "connects"])
 def test_each_step_says_what_was_there(answers: dict[str, Result], kind: str) -> None:
-    result = answers[kind]
+    result = judged(answers[kind])
     steps = of(result).steps
     assert len(steps) >= 5
     for step in steps:
@@ -138,7 +145,7 @@ def test_each_step_says_what_was_there(answers: dict[str, Result], kind: str) ->
 
 
 def test_an_overloaded_worker_shows_the_curve(answers: dict[str, Result]) -> None:
-    answer = of(answers["messages"])
+    answer = of(judged(answers["messages"]))
     over = [step for step in answer.steps if step.held is False]
     under = [step for step in answer.steps if step.held]
     assert max(s.latency_ms.response.p50 or 0 for s in over) > max(s.latency_ms.response.p50 or 0 for s in under)
@@ -192,14 +199,14 @@ async def test_a_drained_search_did_not_pass() -> None:
 
 
 def test_a_server_that_does_not_get_well_ends_the_search(answers: dict[str, Result]) -> None:
-    result = answers["wounded"]
+    result = judged(answers["wounded"])
     assert (of(result).low, of(result).high) == (10, 15)
     assert "the target did not get well again at 10 within 0.5 s" in of(result).sentence
     assert result.passed, "what held before it did hold"
 
 
 def test_all_that_was_tried_may_hold_and_none_may(answers: dict[str, Result]) -> None:
-    good, bad = answers["all hold"], answers["none holds"]
+    good, bad = judged(answers["all hold"]), judged(answers["none holds"])
     assert of(good).sentence == "holds 9 clients, the most that was tried" and good.passed
     assert (of(bad).low, of(bad).high) == (None, 1) and not bad.passed
     assert of(bad).sentence.startswith("held no load of those that were tried (clients), breaks on response.p50 at 1 (")
