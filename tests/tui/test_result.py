@@ -255,6 +255,12 @@ async def test_a_search_shows_latency_against_load_and_each_step() -> None:
         await until(lambda: isinstance(app.screen, Dashboard), pilot)
 
 
+async def test_a_run_that_ends_while_the_screens_are_taken_down_has_nobody_to_tell() -> None:
+    async with running() as (app, _, _):
+        assert app.runner is not None
+    app._over(app.runner)
+
+
 async def test_a_run_is_begun_again_only_after_a_yes() -> None:
     async with ended(size=(120, 40)) as (app, pilot, launches):
         await pilot.press("r")
