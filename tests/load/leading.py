@@ -99,7 +99,7 @@ def saying(url: str, *templates: Template, clients: int = 1, every: float = 0.02
                 "exchange": "template" if templates else "odin",
                 "templates": list(templates),
                 "every": every,
-                "timeout": 5.0,
+                "timeout": 1.5,
                 **messages,
             }
         ),
