@@ -76,7 +76,7 @@ async def loaded(process: asyncio.subprocess.Process, server: Server, shards: in
         busy = len(server.live) == 6 and server.messages["ping"] > 20
         return process.returncode is not None or (busy and len(family()["shard"]) == shards)
 
-    await until(there, 40)
+    await until(there)
     assert process.returncode is None, await process.communicate()
 
 
@@ -90,7 +90,7 @@ async def test_the_load_of_a_lost_process_is_redistributed_where_that_was_asked_
         await until(lambda: server.upgraded == 9)
         await loaded(process, server, 2)
         process.send_signal(signal.SIGINT)
-        out, complaints = await asyncio.wait_for(process.communicate(), 30)
+        out, complaints = await asyncio.wait_for(process.communicate(), PATIENCE_S)
     result = json.loads(out)
     told = [event["text"] for event in result["events"] if event["kind"] == "shard"]
     assert told[1:] == ["redistributing the load of 1 lost load process", "1 new load process on box1 took over"]

@@ -85,7 +85,7 @@ async def test_what_was_asked_for_beforehand_is_done_at_each_loss_but_not_withou
         await until(lambda: "1 load process lost 2 times: not redistributed again" in marks(run))
         assert run.status.generator.left_behind == 1 and marks(run).count("took over") == 1
         run.drain()
-        finished = Finished(run, await asyncio.wait_for(running, 10))
+        finished = Finished(run, await asyncio.wait_for(running, PATIENCE_S))
     balance(finished, complete=False)
     assert (finished.result.generator.shards, finished.result.generator.shards_lost) == (3, 2)
 
