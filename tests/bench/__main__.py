@@ -72,6 +72,17 @@ def scale(counts: tuple[int, ...]) -> None:
 
 
 @bench.command()
+@click.option("--clients", default=5000, show_default=True)
+@click.option("--rate", "rates", multiple=True, type=float, default=(0.0, 5.0, 20.0), show_default=True)
+@click.option("--seconds", default=15.0, show_default=True)
+def target(clients: int, rates: tuple[float, ...], seconds: float) -> None:
+    """What the Odin server takes of its core for clients that listen, by the rate of broadcasts."""
+    from tests.bench import target
+
+    asyncio.run(target.measure(clients, rates, seconds))
+
+
+@bench.command()
 @click.option("--no-namespaces", is_flag=True, help="Not through OpenSSH, but through a stand-in on this machine.")
 def boxes(no_namespaces: bool) -> None:
     """Commands and snapshots between here and two boxes: latency, loss, and how soon losses are known."""

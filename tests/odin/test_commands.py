@@ -107,8 +107,13 @@ def test_a_nats_server_that_is_none_is_named(tmp_path: Path) -> None:
     ("given", "environment", "level"),
     [(None, "", "info"), ("debug", "error", "debug"), (None, "WARN", "warning"), (None, "verbose", "info")],
 )
-def test_a_log_level_of_other_programs_making_stops_no_server(
-    given: str | None, environment: str, level: str, monkeypatch: pytest.MonkeyPatch
+def test_a_log_level_of_other_programs_making_stops_no_server_and_is_told(
+    given: str | None,
+    environment: str,
+    level: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("LOG_LEVEL", environment)
-    assert commands._level(given) == level
+    assert commands._begin(given, False, False) == level
+    assert ("LOG_LEVEL is none of" in capsys.readouterr().err) is (environment == "verbose")

@@ -135,8 +135,7 @@ def server(
 
     When it is ready it prints one line on stdout: `ready ws://HOST:PORT/ws`. SIGTERM and SIGINT end it cleanly.
     """
-    level = _level(log_level)
-    _begin(level, log_json, die_with_parent)
+    level = _begin(log_level, log_json, die_with_parent)
     mode = AuthMode(auth)
     try:
         parsed_faults = parse_faults(list(faults), fault_seed)
@@ -220,7 +219,7 @@ def publisher(
     names = tuple(dict.fromkeys(name.strip().upper() for name in tokens.split(",") if name.strip()))
     if not names or not all(name.isalnum() for name in names):
         raise click.UsageError(f"--tokens {tokens!r}: write names of letters and digits, such as BTC,ETH")
-    _begin(_level(log_level), log_json, die_with_parent)
+    _begin(log_level, log_json, die_with_parent)
     plan = Plan(tokens=names, speed=speed, rate=rate, size=size, seed=seed)
     _run(lambda: publish(nats_url, plan))
 
@@ -241,20 +240,26 @@ def token(user: str, ttl: float, secret_file: Path | None) -> None:
     click.echo(sign(user, secret or DEVELOPMENT_SECRET, ttl))
 
 
-def _level(given: str | None) -> str:
-    """The level of the flag, or else of the environment; a LOG_LEVEL of other programs' making is passed over."""
-    text = (given or os.environ.get("LOG_LEVEL", "")).strip().lower()
-    return text if text in LEVELS else {"warn": "warning"}.get(text, "info")
+def _level(given: str | None) -> str | None:
+    """The level of the flag, or else of the environment; None for a LOG_LEVEL of other programs' making."""
+    text = (given or os.environ.get("LOG_LEVEL", "")).strip().lower() or "info"
+    return text if text in LEVELS else {"warn": "warning"}.get(text)
 
 
-def _begin(log_level: str, log_json: bool, die_with_parent: bool) -> None:
+def _begin(log_level: str | None, log_json: bool, die_with_parent: bool) -> str:
+    """Set up the logs, and tie the process to its parent where that is wanted. Returns the level."""
     from wstui.odin.logs import set_up_logs
 
     if die_with_parent:
         from wstui.odin.tether import tie_to_parent
 
         tie_to_parent()
-    set_up_logs(log_level, log_json)
+    level = _level(log_level)
+    set_up_logs(level or "info", log_json)
+    if level is None:
+        known = ", ".join(LEVELS)
+        _log.warning(f"LOG_LEVEL is none of {known}: info it is", extra={"value": os.environ["LOG_LEVEL"][:40]})
+    return level or "info"
 
 
 def _pem(public_key: Path) -> str:

@@ -30,11 +30,11 @@ def set_up_logs(level: str, as_json: bool, worker: int | None = None) -> None:
         handler.addFilter(name_worker)
     handler.addFilter(Sample())
     handler.setFormatter(JsonLines() if as_json else TextLines())
-    for name, least in (("wstui.odin", level.upper()), ("asyncio", logging.WARNING)):  # what befell the event loop too
-        logger = logging.getLogger(name)
-        logger.handlers[:] = [handler]
-        logger.propagate = False
-        logger.setLevel(least)
+    logger = logging.getLogger("wstui.odin")
+    logger.handlers[:] = [handler]
+    logger.propagate = False
+    logger.setLevel(level.upper())
+    logging.getLogger("asyncio").handlers[:] = [handler]  # what befalls the event loop is told in the same form
 
 
 class Sample(logging.Filter):

@@ -1,0 +1,76 @@
+"""What the Odin server takes of its core for thousands of clients that listen: real NATS, and its publisher."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.request import urlopen
+
+import psutil
+
+from tests.bench.table import headline, markdown
+from wstui.execution.bench import Bench, Cores, Stretch
+from wstui.odin.demo import DemoTarget
+from wstui.scenario.model import Scenario
+
+SETTLE_S = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """The server as the bench knows a target."""
+
+    url: str
+    pid: int
+
+
+async def measure(clients: int, rates: Sequence[float], seconds: float) -> None:
+    """Print a row for each rate: broadcasts a second besides the publisher's own plan, which makes 0.4."""
+    head = ["broadcasts/s", "server's CPU, of one core", "its memory, MiB", "deliveries/s, its claim", "received/s"]
+    rows = [await _row(clients, rate, seconds) for rate in rates]
+    print(headline() + "\n")
+    print(markdown([head, *rows]) + f"\n\n{clients} clients that listen, for {seconds:g} s each.")
+
+
+async def _row(clients: int, rate: float, seconds: float) -> list[str]:
+    cores = Cores.apart()
+    async with DemoTarget(None, (), ("--rate", str(rate))) as target:
+        server = Served(target.ws_url, target.pids["server"])
+        if cores.target is not None:
+            psutil.Process(server.pid).cpu_affinity([cores.target])
+        scenario = Scenario.model_validate(
+            {
+                "target": {"url": target.ws_url},
+                "auth": {"kind": "token", "token": target.token},
+                "messages": {"exchange": "listen"},
+                "fleet": {"shards": 1},
+            }
+        )
+        async with Bench(scenario, cores, server) as bench:
+            await bench.open(clients)
+            await asyncio.sleep(SETTLE_S)
+            before, begin = await _stats(server), await bench.read()
+            await asyncio.sleep(seconds)
+            after, stretch = await _stats(server), Stretch(begin, await bench.read())
+    published, delivered = (after["messages"][name] - before["messages"][name] for name in ("published", "delivered"))
+    return [
+        f"{published / seconds:.1f}",
+        f"{stretch.target_cpu:.1%}",
+        f"{after['processes'][0]['rssBytes'] / 2**20:.0f}",
+        f"{delivered / seconds:,.0f}",
+        f"{stretch.sum.counters.received / stretch.seconds:,.0f}",
+    ]
+
+
+async def _stats(server: Served) -> dict[str, Any]:
+    address = server.url.replace("ws://", "http://").removesuffix("/ws") + "/stats"
+
+    def ask() -> dict[str, Any]:
+        with urlopen(address, timeout=10) as answer:
+            stats: dict[str, Any] = json.load(answer)
+            return stats
+
+    return await asyncio.to_thread(ask)
