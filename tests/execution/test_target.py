@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import time
 
@@ -10,7 +11,7 @@ import pytest
 
 from tests.execution.running import finish, scenario
 from tests.servers.server import Server, until
-from wstui.execution import target
+from wstui.execution import health, target
 from wstui.execution.claims import Answer, Claims, read_claims
 from wstui.execution.health import Endpoints
 from wstui.execution.run import Run
@@ -150,7 +151,8 @@ def test_a_target_that_counts_replies_as_deliveries_agrees_too() -> None:
 def test_claims_in_any_shape_are_read_or_left_out() -> None:
     odd = Answer(
         200,
-        {"status": 7, "websocket": [], "processes": "none", "nats": {}, "rssBytes": "12.5", "connectionCount": "NaN"},
+        {"status": 7, "websocket": [], "processes": "none", "nats": {}, "rssBytes": "12.5", "connectionCount": "NaN"}
+        | {"messagesDelivered": 10**400},
     )
     claims = read_claims(odd, odd, odd, 5)
     assert claims.shown.state == "healthy"
@@ -158,6 +160,27 @@ def test_claims_in_any_shape_are_read_or_left_out() -> None:
     assert read_claims(Answer(200, {"status": "DOWN"}), Answer(404), Answer(404), 0).down
     assert read_claims(Answer(404), Answer(404), Answer(404), 0).shown.state == "not offered"
     assert read_claims(Answer(fault="timed out"), Answer(), Answer(), 0).shown.state == "unhealthy"
+
+
+@pytest.mark.parametrize("begun", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\n\r\n{"], ids=["head", "body"])
+async def test_an_answer_that_comes_byte_by_byte_and_never_ends_is_given_up(
+    begun: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "TIMEOUT_S", 0.2)
+
+    async def drip(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(begun)
+        with contextlib.suppress(OSError), contextlib.closing(writer):
+            while True:
+                writer.write(b" ")
+                await writer.drain()
+                await asyncio.sleep(0.02)
+
+    async with await asyncio.start_server(drip, "127.0.0.1", 0) as server, asyncio.timeout(10):
+        port = server.sockets[0].getsockname()[1]
+        claims = await Endpoints(f"http://127.0.0.1:{port}").ask(0)
+        assert "timed out" in claims.shown.note
+        server.close()
 
 
 async def test_a_server_whose_counters_lie_is_caught_and_an_honest_one_is_not() -> None:

@@ -125,11 +125,10 @@ def _sum(found: list[dict[str, Any]], name: str) -> float | None:
 
 def _number(value: Any) -> float | None:
     """A figure, also one that is written as text; None for anything else."""
-    if isinstance(value, str):
-        with contextlib.suppress(ValueError):
-            value = float(value)
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
-        return float(value)
+    if isinstance(value, (int, float, str)) and not isinstance(value, bool):
+        with contextlib.suppress(ValueError, OverflowError):
+            figure = float(value)
+            return figure if math.isfinite(figure) else None
     return None
 
 

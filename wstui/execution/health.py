@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import http.client
+import socket
 import ssl
+import threading
+import time
 import urllib.error
 import urllib.request
 from dataclasses import replace
@@ -39,10 +42,8 @@ class Endpoints:
     """Asks them in threads, so that a server that hangs delays nothing."""
 
     def __init__(self, base: str, context: ssl.SSLContext | None = None) -> None:
-        handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
-        if context is not None:
-            handlers.append(urllib.request.HTTPSHandler(context=context))
-        self._opener = urllib.request.build_opener(*handlers)
+        handlers = _Http(), _Https(context=context)
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), *handlers)
         self._base = base
         self._known = False  # whether any endpoint has ever answered
 
@@ -71,16 +72,58 @@ class Endpoints:
 
     def _fetch(self, url: str) -> Answer:
         request = urllib.request.Request(url, headers={"Accept": "application/json"})
+        begun = time.monotonic()
         try:
             with self._opener.open(request, timeout=TIMEOUT_S) as response:
-                return _answer(response.status, response.read(ANSWER_LIMIT))
+                answer = _answer(response.status, response.read(ANSWER_LIMIT))
+            # One that was cut short has come to no end of its own.
+            return answer if time.monotonic() - begun < TIMEOUT_S else Answer(fault="timed out")
         except urllib.error.HTTPError as error:
             with error, contextlib.suppress(OSError, http.client.HTTPException):
                 return _answer(error.code, error.read(ANSWER_LIMIT))
             return Answer(error.code)
         except (OSError, http.client.HTTPException, ValueError) as error:
             reason = getattr(error, "reason", error)
-            return Answer(fault="timed out" if isinstance(reason, TimeoutError) else visible(str(reason), 60))
+            late = isinstance(reason, TimeoutError) or time.monotonic() - begun >= TIMEOUT_S
+            return Answer(fault="timed out" if late else visible(str(reason), 60))
+
+
+def _end_in_time(connection: http.client.HTTPConnection) -> None:
+    """A socket's own timeout begins anew with each byte: one that sends them one by one would never be done."""
+
+    def end(sock: socket.socket) -> None:
+        with contextlib.suppress(OSError):  # done long ago
+            socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+    watchdog = threading.Timer(TIMEOUT_S, end, (connection.sock,))
+    watchdog.daemon = True
+    watchdog.start()
+
+
+class _HttpConnection(http.client.HTTPConnection):
+    def connect(self) -> None:
+        super().connect()
+        _end_in_time(self)
+
+
+class _HttpsConnection(http.client.HTTPSConnection):
+    def connect(self) -> None:
+        super().connect()
+        _end_in_time(self)
+
+
+class _Http(urllib.request.HTTPHandler):
+    def http_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(_HttpConnection, request)
+
+
+class _Https(urllib.request.HTTPSHandler):
+    def __init__(self, context: ssl.SSLContext | None) -> None:
+        super().__init__(context=context)
+        self._tls = context
+
+    def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(_HttpsConnection, request, context=self._tls)
 
 
 def _answer(status: int, body: bytes) -> Answer:
