@@ -12,7 +12,14 @@ from tests.odin.target import SECRET
 from wstui.odin.broker import Broker
 from wstui.odin.token import sign
 
-ONE_LOOP_IS_ENOUGH = {"test_admission", "test_endpoints", "test_faults", "test_processes", "test_publisher"}
+ONE_LOOP_IS_ENOUGH = {
+    "test_admission",
+    "test_endpoints",
+    "test_faults",
+    "test_hostile",
+    "test_processes",
+    "test_publisher",
+}
 
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
