@@ -34,7 +34,7 @@ class Stats:
     started: float = field(default_factory=time.monotonic)
     phases: list[int] = field(default_factory=lambda: [0] * len(Phase))  # connections now, by `Phase`
     nats_connected: bool = False
-    processes: list[dict[str, float | None]] = field(default_factory=list)  # of each: CPU, memory, files
+    processes: list[dict[str, int | float | None]] = field(default_factory=list)  # of each: CPU, memory, files
     accepted: int = 0  # TCP connections
     opened: int = 0  # upgraded
     dead_peers: int = 0

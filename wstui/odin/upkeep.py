@@ -94,7 +94,7 @@ class Upkeep:
 
         def note() -> None:
             with process.oneshot():
-                figures: dict[str, float | None] = {
+                figures: dict[str, int | float | None] = {
                     "pid": process.pid,
                     "cpuPercent": process.cpu_percent(),
                     "rssBytes": process.memory_info().rss,
