@@ -181,12 +181,13 @@ class Wire(asyncio.Protocol):
 
     def _receive_while_closing(self, data: bytes | bytearray) -> None:
         """Wait for the answer to our close; what else comes is no longer of interest."""
-        protocol = self._protocol
+        protocol, transport = self._protocol, self._transport
         if protocol is not None and data and protocol.state is not State.CLOSED:
             protocol.receive_data(data)
             protocol.events_received()
-            if b"" in protocol.data_to_send() and self._transport is not None:
-                self._transport.write_eof()  # the close has been answered; pongs are no longer sent
+            answered = b"" in protocol.data_to_send()  # the rest are pongs, which nobody waits for any more
+            if answered and transport is not None and not transport.is_closing():
+                transport.write_eof()
 
     def _frames(self) -> ServerProtocol:
         """The protocol object, made when it is needed."""
