@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from importlib import resources
 from pathlib import Path
@@ -30,6 +31,9 @@ def generate() -> dict[str, Any]:
     definitions["Result"]["properties"]["timeline"] = {"type": "array", "items": row}
     for name in ("Result", "SuiteResult"):
         definitions[name]["required"].append("schema")
+    for described in definitions.values():
+        if "description" in described:  # Python 3.13 takes the indent out by itself, 3.12 does not
+            described["description"] = inspect.cleandoc(described["description"])
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "urn:wstui:result:1",
