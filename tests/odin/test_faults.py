@@ -94,7 +94,7 @@ async def test_a_share_of_the_clients_is_closed_each_minute() -> None:
 
 
 async def test_a_storm_closes_its_share_at_once_again_and_again() -> None:
-    assert parse_faults(["storm=50%/200ms"]).active == {"storm": 0.5}
+    assert parse_faults(["storm=50%/200ms"]).active == {"storm": 0.5, "storm_every": 0.2}
     async with serving(faults=parse_faults(["storm=50%/200ms"], 1)) as server, AsyncExitStack() as clients:
         everybody = [await clients.enter_async_context(client(server)) for _ in range(8)]
         await until(lambda: server.stats.ejected.get("1012 restarting on purpose", 0) >= 6)

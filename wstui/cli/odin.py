@@ -83,7 +83,9 @@ def _nats_url(_context: click.Context, _parameter: click.Parameter, url: str) ->
     help="When a client reads too slowly: drop its oldest message, or close it with 1013.",
 )
 @click.option("--send-queue", type=click.IntRange(1), default=256, show_default=True, help="Messages kept for it.")
-@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes.")
+@click.option(
+    "--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes. All end with the first."
+)
 @click.option("--heartbeat", type=Finite(0.1), default=30.0, show_default=True, help="Seconds.")
 @click.option(
     "--dead-peer",

@@ -34,11 +34,7 @@ class Faults:
     @property
     def active(self) -> dict[str, float | bool]:
         """The faults that are on, by name."""
-        return {
-            f.name: value
-            for f in fields(self)
-            if f.name not in ("seed", "freeze_at", "storm_every") and (value := getattr(self, f.name))
-        }
+        return {f.name: value for f in fields(self) if f.name != "seed" and (value := getattr(self, f.name))}
 
     @property
     def deliveries(self) -> bool:
