@@ -23,6 +23,7 @@ from wstui.execution.calibration import kernel_us
 from wstui.load.command import Pace
 from wstui.odin.sink_process import SinkProcess
 from wstui.scenario.model import Scenario
+from wstui.scenario.quantity import grouped
 
 CLOSED_LOOP_CLIENTS = 200
 IDLE_CLIENTS = 2000
@@ -163,7 +164,7 @@ async def measure(turns: int) -> None:
             [
                 f"{name} ({version(package)})",
                 f"{statistics.median(figures.trip_us):.1f} ({min(figures.trip_us):.1f})",
-                f"{statistics.median(figures.trips_a_second):,.0f}",
+                grouped(statistics.median(figures.trips_a_second)),
                 f"{statistics.median(figures.sink_cpu):.0%}",
                 f"{statistics.median(figures.connect_us):.0f} ({min(figures.connect_us):.0f})",
                 f"{statistics.median(figures.client_kib):.1f}",

@@ -17,6 +17,7 @@ from wstui.load.step import READY
 from wstui.measure.histogram import Histogram
 from wstui.odin.sink_replies import pong_to
 from wstui.scenario.model import Scenario
+from wstui.scenario.quantity import grouped
 
 ROUNDS = 20_000
 REPEAT = 9
@@ -40,7 +41,7 @@ def measure() -> None:
     rows = [["part", "ns: least", "median"]]
     for name, run in asyncio.run(_parts()):
         series = [run() for _ in range(REPEAT)]
-        rows.append([name, f"{min(series):,.0f}", f"{statistics.median(series):,.0f}"])
+        rows.append([name, grouped(min(series)), grouped(statistics.median(series))])
     print(headline() + "\n")
     print(markdown(rows))
 

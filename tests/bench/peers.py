@@ -25,6 +25,7 @@ from wstui.execution.bench import Cores
 from wstui.execution.calibration import kernel_us
 from wstui.odin.sink_log import SinkLog
 from wstui.odin.sink_process import SinkProcess
+from wstui.scenario.quantity import grouped
 
 SAMPLE_S = 0.4
 PATIENCE_S = 45.0
@@ -139,7 +140,7 @@ async def closed(tool: Tool, program: str) -> dict[str, str]:
     if not costs:
         return {"round trips/s": "none"}
     return {
-        "round trips/s: median (most)": f"{statistics.median(rates):,.0f} ({max(rates):,.0f})",
+        "round trips/s: median (most)": f"{grouped(statistics.median(rates))} ({grouped(max(rates))})",
         "µs of CPU each: median (least)": f"{statistics.median(costs):.1f} ({min(costs):.1f})",
         "its core": f"{statistics.median(own):.0%}",
         "sink's core": f"{statistics.median(others):.0%}",
@@ -159,7 +160,7 @@ async def memory(tool: Tool, program: str) -> dict[str, str]:
         cells[f"asked {clients}: opened"] = f"{seen.log.counts['opened']}"
         cells[f"MiB at {clients}"] = f"{weight / 2**20:.0f}" if weight else "–"
         cells[f"KiB a client at {clients}"] = f"{weight / 1024 / clients:.1f}" if weight else "–"
-        cells[f"connects/s at {clients}"] = f"{rate:,.0f}" if rate else "–"
+        cells[f"connects/s at {clients}"] = grouped(rate) if rate else "–"
     if weights[2000] and weights[5000]:
         cells["KiB each further client"] = f"{(weights[5000] - weights[2000]) / 1024 / 3000:.1f}"
     return cells

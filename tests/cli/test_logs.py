@@ -13,7 +13,8 @@ import pytest
 from tests.cli.commands import call
 from tests.secrets import holds_token
 from tests.servers.server import Connection, Server
-from wstui.cli.logs import FILES_KEPT, FILES_OF_A_RUN, RunLog, wanted_level
+from wstui.cli.levels import wanted_level
+from wstui.cli.logs import FILES_KEPT, FILES_OF_A_RUN, RunLog
 from wstui.odin.token import sign
 from wstui.report.watcher import Trouble
 
@@ -80,9 +81,11 @@ async def test_the_flag_goes_before_the_environment_and_info_says_less(tmp_path:
 
 async def test_nobody_asked_nothing_written(tmp_path: Path) -> None:
     async with Server() as server:
-        for level in ("", "verbose"):
-            _, _, err = await run(tmp_path, server.url, LOG_LEVEL=level)
-            assert "log:" not in err
+        _, _, err = await run(tmp_path, server.url, LOG_LEVEL="")
+        assert "log:" not in err and "LOG_LEVEL" not in err
+        status, _, err = await run(tmp_path, server.url, LOG_LEVEL="loud")
+    assert status in (0, 4) and "log:" not in err
+    assert err.count("LOG_LEVEL=loud is no level, so it is passed over: write debug, info, warning or error") == 1
     assert logs(tmp_path) == []
 
 
@@ -96,11 +99,13 @@ async def test_a_log_that_cannot_be_written_costs_no_run(tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     ("given", "environment", "level"),
-    [(None, "", None), (None, "WARN", 30), ("debug", "error", 10), (None, "Debug", 10), (None, "5", None)],
+    [(None, " ", ""), (None, "WARN", "warning"), ("debug", "loud", "debug"), (None, "Debug", "debug"), (None, "5", "")],
 )
-def test_levels(given: str | None, environment: str, level: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_levels(given: str | None, environment: str, level: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOG_LEVEL", environment)
-    assert wanted_level(given) == level
+    told: list[str] = []
+    assert wanted_level(given, told.append) == level
+    assert bool(told) == (environment == "5")
 
 
 class Nothing:
@@ -117,7 +122,7 @@ def test_old_files_make_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         path.write_text("")
         os.utime(path, (number, number))
     (tmp_path / "mine.txt").write_text("")
-    log = RunLog(Nothing(), 10)  # type: ignore[arg-type]
+    log = RunLog(Nothing(), "debug")  # type: ignore[arg-type]
     log.release()
     kept = {path.name for path in tmp_path.iterdir()}
     assert len(kept) == FILES_KEPT + 1
@@ -128,7 +133,7 @@ def test_a_folder_that_is_none_is_a_trouble(tmp_path: Path, monkeypatch: pytest.
     (tmp_path / "file").write_text("")
     monkeypatch.setattr("wstui.cli.logs.folder", lambda: tmp_path / "file")
     with pytest.raises(Trouble, match="no log is written"):
-        RunLog(Nothing(), 10)  # type: ignore[arg-type]
+        RunLog(Nothing(), "debug")  # type: ignore[arg-type]
 
 
 def test_a_log_that_grows_goes_on_in_a_new_file_and_the_oldest_lines_go(
@@ -136,7 +141,7 @@ def test_a_log_that_grows_goes_on_in_a_new_file_and_the_oldest_lines_go(
 ) -> None:
     monkeypatch.setattr("wstui.cli.logs.folder", lambda: tmp_path)
     monkeypatch.setattr("wstui.cli.logs.FILE_BYTES", 4000)
-    log = RunLog(Nothing(), 10)  # type: ignore[arg-type]
+    log = RunLog(Nothing(), "debug")  # type: ignore[arg-type]
     for number in range(5000):
         logging.getLogger("wstui.run").debug("client %d: http 429", number)
     log.release()

@@ -65,15 +65,15 @@ async def test_a_run_that_the_terminal_ui_began_is_saved_elsewhere_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    damaged = tmp_path / "runs.db"
-    damaged.write_bytes(b"no database at all, just text" * 100)
+    note = tmp_path / "runs.db"
+    note.write_bytes(b"no database at all, just text" * 100)
     troubles: list[str] = []
     async with Server() as server:
         suite = SuiteRun([scenario(server.url, hold=0.3)])
-        result = await asyncio.to_thread(Launched(suite, {"store_path": str(damaged)}, troubles).execute)
+        result = await asyncio.to_thread(Launched(suite, {"store_path": str(note)}, troubles).execute)
     (saved,) = tmp_path.glob("wstui-test-*.json")
     assert msgspec.json.decode(saved.read_bytes(), type=Result) == result
-    assert len(troubles) == 2 and "is damaged" in troubles[0] and str(saved) in troubles[1]
+    assert len(troubles) == 2 and "is no run store" in troubles[0] and str(saved) in troubles[1]
 
 
 async def test_two_outputs_with_one_name_are_refused_before_the_run(tmp_path: Path) -> None:

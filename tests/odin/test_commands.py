@@ -116,4 +116,4 @@ def test_a_log_level_of_other_programs_making_stops_no_server_and_is_told(
 ) -> None:
     monkeypatch.setenv("LOG_LEVEL", environment)
     assert commands._begin(given, False, False) == level
-    assert ("LOG_LEVEL is none of" in capsys.readouterr().err) is (environment == "verbose")
+    assert ("LOG_LEVEL=verbose is no level" in capsys.readouterr().err) is (environment == "verbose")

@@ -49,7 +49,7 @@ def test_a_knee_names_when_and_at_how_many_clients() -> None:
     (finding,) = findings(with_p99([5.0] * 40 + [5.0 + 10 * extra for extra in range(1, 21)], clients=growing))
     assert finding.cause == "latency" and "as the load grew" in finding.text
     assert finding.began_s == 41, "the first second at more than twice the latency before"
-    assert "from 5.00 ms to 150 ms, from about 4,100 clients on" in finding.evidence
+    assert "from 5.00 ms to 150 ms, from about 4 100 clients on" in finding.evidence
 
 
 def test_latency_that_grows_under_steady_load_is_told_apart_from_a_knee() -> None:
@@ -137,6 +137,6 @@ def test_every_report_tells_the_findings(name: str) -> None:
 
 def test_some_of_the_clients_that_were_hit_are_named() -> None:
     evidence = {finding.cause: finding.evidence for finding in findings(broken())}
-    assert evidence["rate limit"].startswith("180 of 5,000 attempts (3.6%): 180 × http 429, Too Many Requests")
+    assert evidence["rate limit"].startswith("180 of 5 000 attempts (3.6%): 180 × http 429, Too Many Requests")
     assert "; among them client 17, 4811" in evidence["rate limit"]
     assert evidence["drops"].endswith("; among them client 5")

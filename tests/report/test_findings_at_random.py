@@ -175,4 +175,4 @@ def test_the_fault_that_was_put_in_is_found_and_no_other(fault: Any, cause: str)
             assert abs(finding.began_s - int(run.started.split()[1])) <= 4, "when it began"
         if run.failures:
             assert finding.began_s == run.failures[0].first_s
-            assert f"{run.failures[0].count:,}" in finding.evidence
+            assert figures.count(run.failures[0].count) in finding.evidence

@@ -63,7 +63,7 @@ def test_the_verdict_comes_first_with_glyph_and_word() -> None:
 
 def test_every_figure_of_the_tables_is_there_without_the_charts() -> None:
     text = Page(render(broken())).text
-    for figure in ("116 ms", "4,700", "close 1011", "retry-after: 1", "94%", "83.3/s of 83.3/s", "resumed"):
+    for figure in ("116 ms", "4 700", "close 1011", "retry-after: 1", "94%", "83.3/s of 83.3/s", "resumed"):
         assert figure in text
     assert "completeness 99.71%" in Page(render(fan_out())).text
     nothing = Page(render(empty())).text

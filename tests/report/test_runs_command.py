@@ -223,8 +223,8 @@ def test_prune_keeps_the_newest_and_the_tagged_and_can_be_remembered(path: Path)
     assert '"30d"' in call(path, "prune", "--older-than", "soon", status=2).output
 
 
-def test_a_damaged_store_is_one_sentence(tmp_path: Path) -> None:
+def test_a_store_that_is_none_is_one_sentence(tmp_path: Path) -> None:
     broken_file = tmp_path / "runs.db"
     broken_file.write_bytes(b"no database at all, just text" * 100)
     output = call(broken_file, "list", status=2).output
-    assert output.startswith("wstui: the run store") and len(output.splitlines()) == 1
+    assert output.startswith(f"wstui: {broken_file} is no run store") and len(output.splitlines()) == 1

@@ -210,23 +210,39 @@ def test_a_held_lock_delays_the_record_but_not_the_run(tmp_path: Path, monkeypat
         assert store.run(1).state == "finished"
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [(b"this is not a database, but a note" * 50, "is damaged"), (b"SQLite format 3\x00" + b"\xff" * 4096, "damaged")],
-    ids=["text", "header only"],
-)
-def test_a_damaged_store_is_reported_once_and_the_run_goes_on(tmp_path: Path, content: bytes, message: str) -> None:
-    path = tmp_path / "runs.db"
+def test_a_damaged_store_is_reported_once_and_the_run_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "all my runs.db"
+    record(path, good())
+    content = path.read_bytes()
+    content = content[:100] + b"\xff" * (len(content) - 100)
     path.write_bytes(content)
-    with pytest.raises(StoreError, match=message):
+    problems = _problems_of_a_run(path)
+    assert len(problems) == 1 and f"mv '{path}' '{path}.damaged'" in problems[0]
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"root:x:0:0:root:/root:/bin/bash\n" * 50, b"SQLite format 3\x00" + b"\xff" * 4096, b"x"],
+    ids=["text", "header only", "a letter"],
+)
+def test_a_file_that_is_no_store_is_left_alone_and_nobody_is_told_to_move_it(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "passwd"
+    path.write_bytes(content)
+    with pytest.raises(StoreError, match="is no run store of wstui; name another file with --store") as raised:
         Store(path)
+    assert "mv " not in str(raised.value) and "damaged" not in str(raised.value)
+    assert _problems_of_a_run(path) == [str(raised.value)]
+    assert path.read_bytes() == content
+
+
+def _problems_of_a_run(path: Path) -> list[str]:
     problems: list[str] = []
     recording = Recording(StandIn(status(5)), path, every_s=0.01, on_problem=problems.append)
     recording.start()
     until(lambda: problems)
     recording.close(good())
-    assert len(problems) == 1 and f"mv {path} {path}.damaged" in problems[0]
-    assert path.read_bytes() == content
+    return problems
 
 
 def test_a_page_that_went_bad_is_reported_with_the_file(tmp_path: Path) -> None:

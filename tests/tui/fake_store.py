@@ -181,7 +181,7 @@ CHECKS = (
     Check("files", Mark.PASS, "12300 needed, 1048576 allowed"),
     Check("ports", Mark.PASS, "12000 needed, 28232 from 1 source address"),
     Check("processors", Mark.PASS, "about 48% of a processor, without broadcasts"),
-    Check("memory", Mark.PASS, "about 284 MiB needed, 5,812 MiB free"),
+    Check("memory", Mark.PASS, "about 284 MiB needed, 5 812 MiB free"),
 )  # fmt: skip
 
 OWN = {

@@ -149,7 +149,7 @@ async def test_the_page_says_what_limited_the_run_and_which_figures_show_it() ->
     async with ended() as (app, _, _):
         text = rows(app)
         for part in ("what limited it", "▲ Messages were not answered in time (from 2:41 on, in hold)",
-                     "788 of 14,437,000 messages (0.01%)", "→ Look at the server's queues"):  # fmt: skip
+                     "788 of 14 437 000 messages (0.01%)", "→ Look at the server's queues"):  # fmt: skip
             assert part in text, part
     async with ended(outcome=fake_store.kept_result("x", "2025-11-23T14:27:55+00:00", clients=9, scale=1)) as (app, *_):
         assert "stages" in rows(app)
@@ -245,7 +245,7 @@ async def test_a_report_that_cannot_be_written_is_said_beside_the_field(tmp_path
 async def test_a_search_shows_latency_against_load_and_each_step() -> None:
     async with ended(outcome=fake_search.found()) as (app, pilot, _):
         text = rows(app)
-        for part in ("latency ms against clients", "limit 250", "holds 3,250 clients, breaks on response.p99 at 3,500",
+        for part in ("latency ms against clients", "limit 250", "holds 3 250 clients, breaks on response.p99 at 3 500",
                      "✓ holds        3 250", "✗ breaks       4 000"):  # fmt: skip
             assert part in text, part
         spots = [char for line in app.screen.query_one(Page).rows(118) for char, meaning in line  # type: ignore[attr-defined]

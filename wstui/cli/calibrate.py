@@ -15,6 +15,7 @@ import click
 import psutil
 
 from wstui.cli.exits import ABORTED, BROKEN, USAGE, fail
+from wstui.cli.numbers import Whole
 from wstui.execution.bench import Cores, Target
 from wstui.execution.calibration import Calibration, Figure
 from wstui.fleet.transport import FleetError
@@ -23,13 +24,14 @@ from wstui.odin.sink_process import SinkProcess
 from wstui.report.columns import table
 from wstui.report.environment import environment
 from wstui.report.file import NotWritable, prove_writable, write
+from wstui.scenario.quantity import grouped
 
 SCHEMA = "wstui.calibration/1"
 
 
 @click.command()
 @click.option("--full", is_flag=True, help="Also 10 000 and 20 000 clients, and 60 000 messages a second.")
-@click.option("--repeat", type=click.IntRange(1, 50), default=9, show_default=True, help="Looks at each figure.")
+@click.option("--repeat", type=Whole(1, 50), default=9, show_default=True, help="Looks at each figure.")
 @click.option("--json", "json_file", metavar="FILE", help="Write the figures as JSON; - is stdout.")
 def calibrate(full: bool, repeat: int, json_file: str | None) -> None:
     """Measure how much load this box can make: against a sink on loopback, in about a minute.
@@ -116,7 +118,7 @@ def _print(figures: list[Figure], cores: Cores) -> None:
 
 
 def _number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.2f}".rstrip("0").rstrip(".") if value else "0"
+    return grouped(value) if value >= 100 else f"{value:.2f}".rstrip("0").rstrip(".") if value else "0"
 
 
 def _document(figures: list[Figure]) -> str:

@@ -12,7 +12,8 @@ from typing import Any, TextIO
 import click
 
 from wstui.cli.exits import USAGE, fail
-from wstui.cli.logs import RunLog, wanted_level
+from wstui.cli.levels import wanted_level
+from wstui.cli.logs import RunLog
 from wstui.execution.result import Result, SuiteResult
 from wstui.execution.status import Steerable
 from wstui.report.event_stream import EventStream
@@ -48,12 +49,12 @@ class Followers:
         if options.get("events"):
             target = sys.stdout if options["events"] == STDOUT else options["events"]
             self._watchers.append(EventStream(run, target, on_problem=on_problem))
-        if (level := wanted_level(options.get("log_level"))) is not None:
+        if level := wanted_level(options.get("log_level"), on_problem or warn):
             self._write_log(run, level, on_problem)
         for watcher in self._watchers:
             watcher.start()
 
-    def _write_log(self, run: Steerable, level: int, on_problem: Callable[[str], None] | None) -> None:
+    def _write_log(self, run: Steerable, level: str, on_problem: Callable[[str], None] | None) -> None:
         try:
             log = RunLog(run, level, on_problem=on_problem)
         except Trouble as trouble:

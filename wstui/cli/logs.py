@@ -27,22 +27,12 @@ from wstui.scenario.masking import mask_text
 from wstui.scenario.model import Scenario
 from wstui.scenario.secrecy import secrets_of
 
-LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 FILE_BYTES = 2 << 20
 FILES_OF_A_RUN = 3
 FILES_KEPT = 30
 LONGEST = 600
 _GRAVE = ("broken", "shard", "generator", "health", "warning")
 _log = logging.getLogger("wstui.run")
-
-
-def wanted_level(given: str | None) -> int | None:
-    """The level that the flag asks for, or else the environment; None where no log is wanted.
-
-    A LOG_LEVEL of other programs' making is passed over.
-    """
-    text = (given or os.environ.get("LOG_LEVEL", "")).strip().lower()
-    return LEVELS.get("warning" if text == "warn" else text)
 
 
 def folder() -> Path:
@@ -54,9 +44,9 @@ class RunLog(Watcher):
     """Writes what happens in a run to a file of its own. `path` names it."""
 
     def __init__(
-        self, run: Steerable, level: int, *, every_s: float = 0.5, on_problem: Callable[[str], None] | None = None
+        self, run: Steerable, level: str, *, every_s: float = 0.5, on_problem: Callable[[str], None] | None = None
     ) -> None:
-        """Makes the file at once. Raises Trouble when it can't be written."""
+        """Makes the file at once. `level` is a name, such as "info". Raises Trouble when it can't be written."""
         super().__init__("log file", run, every_s=every_s, on_problem=on_problem)
         self.path = folder() / f"wstui-{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}.log"
         self._secrets: dict[str, None] = {}
@@ -70,10 +60,10 @@ class RunLog(Watcher):
         except OSError as error:
             raise Trouble(f"no log is written: {self.path}: {error.strerror or error}", lasting=True) from None
         self._handler.setFormatter(_Lines(self._secrets))
-        self._handler.setLevel(level)
+        self._handler.setLevel(level.upper())
         self._level_before = self._root.level
         self._root.addHandler(self._handler)
-        self._root.setLevel(level)
+        self._root.setLevel(level.upper())
         self._seen = _Seen()
 
     def follow(self) -> None:

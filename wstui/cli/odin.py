@@ -10,13 +10,16 @@ from typing import Any
 
 import click
 
-from wstui.cli.finite import Finite
+from wstui.cli.levels import LEVELS, wanted_level
+from wstui.cli.numbers import Finite, Whole
 from wstui.odin.faults import FaultUnknown, parse_faults
 from wstui.odin.market import TOKENS
 from wstui.odin.settings import AuthMode, Limits, Settings, SlowConsumer, Timing, is_loopback
 from wstui.odin.token import DAY_S, DEVELOPMENT_SECRET, SECRET_MIN, KeyUnusable, Verifier, make_verifier, sign
 
-LEVELS = ("debug", "info", "warning", "error")
+LONGEST_TTL_S = 3650 * DAY_S
+_RATE = Finite(0, 1e9)
+_SEED = Whole(0, (1 << 63) - 1)
 _log = logging.getLogger("wstui.odin")
 
 _logging_options = [
@@ -48,9 +51,13 @@ def _nats_url(_context: click.Context, _parameter: click.Parameter, url: str) ->
     return url
 
 
+def _limit(name: str, text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    return click.option(name, type=_RATE, default=0.0, show_default="no limit", metavar="N", help=text)
+
+
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", type=click.IntRange(0, 65535), default=3001, show_default=True, help="0 takes a free one.")
+@click.option("--port", type=Whole(0, 65535), default=3001, show_default=True, metavar="N", help="0 takes a free one.")
 @click.option(
     "--nats-url", envvar="NATS_URL", default="", callback=_nats_url, help="NATS to relay from [env: NATS_URL]."
 )
@@ -68,13 +75,17 @@ def _nats_url(_context: click.Context, _parameter: click.Parameter, url: str) ->
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="PEM file: verify RS256 (RSA) or ES256 (P-256) tokens instead of HS256.",
 )
-@click.option("--max-connections", type=click.IntRange(1), default=50_000, show_default=True, help="503 beyond.")
-@click.option("--connect-rate", type=Finite(0), default=0.0, help="Upgrades a second; 429 beyond.")
-@click.option("--connect-rate-per-address", type=Finite(0), default=0.0, help="The same, per address.")
-@click.option("--message-rate", type=Finite(0), default=0.0, help="Messages a second; 1008 beyond.")
-@click.option("--message-rate-per-address", type=Finite(0), default=0.0, help="The same, per address.")
-@click.option("--message-rate-per-client", type=Finite(0), default=0.0, help="The same, per client.")
-@click.option("--max-message", type=click.IntRange(125), default=65_536, show_default=True, help="Bytes; 1009 beyond.")
+@click.option(
+    "--max-connections", type=Whole(1, 10_000_000), default=50_000, show_default=True, metavar="N", help="503 beyond."
+)
+@_limit("--connect-rate", "Upgrades a second; 429 beyond.")
+@_limit("--connect-rate-per-address", "The same, per address.")
+@_limit("--message-rate", "Messages a second; 1008 beyond.")
+@_limit("--message-rate-per-address", "The same, per address.")
+@_limit("--message-rate-per-client", "The same, per client.")
+@click.option(
+    "--max-message", type=Whole(125, 1 << 30), default=65_536, show_default=True, metavar="BYTES", help="1009 beyond."
+)
 @click.option(
     "--slow-consumer",
     type=click.Choice([policy.value for policy in SlowConsumer]),
@@ -82,19 +93,36 @@ def _nats_url(_context: click.Context, _parameter: click.Parameter, url: str) ->
     show_default=True,
     help="When a client reads too slowly: drop its oldest message, or close it with 1013.",
 )
-@click.option("--send-queue", type=click.IntRange(1), default=256, show_default=True, help="Messages kept for it.")
 @click.option(
-    "--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes. All end with the first."
+    "--send-queue",
+    type=Whole(1, 1_000_000),
+    default=256,
+    show_default=True,
+    metavar="N",
+    help="Messages kept for such a client.",
 )
-@click.option("--heartbeat", type=Finite(0.1), default=30.0, show_default=True, help="Seconds.")
+@click.option(
+    "--workers", type=Whole(1, 64), default=1, show_default=True, metavar="N", help="Processes. All end with the first."
+)
+@click.option(
+    "--heartbeat",
+    type=Finite(0.1, DAY_S),
+    default=30.0,
+    show_default=True,
+    metavar="S",
+    help="Seconds between heartbeats.",
+)
 @click.option(
     "--dead-peer",
-    type=Finite(0.2),
+    type=Finite(0.2, DAY_S),
     default=60.0,
     show_default=True,
+    metavar="S",
     help="Seconds of silence, with a ping halfway, until a client counts as dead.",
 )
-@click.option("--drain", type=Finite(0), default=5.0, show_default=True, help="Seconds to shut down in.")
+@click.option(
+    "--drain", type=Finite(0, 3600), default=5.0, show_default=True, metavar="S", help="Seconds to shut down in."
+)
 @click.option("--compression", is_flag=True, help="Offer permessage-deflate.")
 @click.option(
     "--fault",
@@ -103,7 +131,7 @@ def _nats_url(_context: click.Context, _parameter: click.Parameter, url: str) ->
     help="delay=50ms, freeze=3s@10s, drop=1%, duplicate=1%, stray=1%, refuse=90%, close=5%/min, storm=50%/10s, "
     "leak=10MiB/min, lie; repeatable.",
 )
-@click.option("--fault-seed", type=int, default=0, help="Makes the faults repeatable.")
+@click.option("--fault-seed", type=_SEED, default=0, metavar="N", help="Makes the faults repeatable.")
 @_with_logging
 def server(
     host: str,
@@ -194,11 +222,17 @@ def server(
     show_default=True,
     help="NATS to publish to [env: NATS_URL].",
 )
-@click.option("--speed", type=Finite(min=0.001), default=1.0, show_default=True, help="Divides all periods.")
-@click.option("--rate", type=Finite(0), default=0.0, help="Price updates a second, besides the plan.")
-@click.option("--size", type=click.IntRange(0, 1_000_000), default=0, help="Least number of bytes of a message.")
+@click.option(
+    "--speed", type=Finite(0.001, 1e6), default=1.0, show_default=True, metavar="N", help="Divides all periods."
+)
+@click.option(
+    "--rate", type=_RATE, default=0.0, show_default=True, metavar="N", help="Price updates a second, besides the plan."
+)
+@click.option(
+    "--size", type=Whole(0, 1_000_000), default=0, show_default=True, metavar="BYTES", help="Least length of a message."
+)
 @click.option("--tokens", default=",".join(TOKENS), show_default=True, help="Tokens, separated by commas.")
-@click.option("--seed", type=int, default=None, help="Makes the market repeatable.")
+@click.option("--seed", type=_SEED, metavar="N", help="Makes the market repeatable.")
 @_with_logging
 def publisher(
     nats_url: str,
@@ -228,7 +262,9 @@ def publisher(
 
 @click.command()
 @click.option("--user", default="load-test", show_default=True, help="The claim userId.")
-@click.option("--ttl", type=Finite(min=1), default=DAY_S, show_default=True, help="Seconds it is valid.")
+@click.option(
+    "--ttl", type=Finite(1, LONGEST_TTL_S), default=DAY_S, show_default=True, metavar="S", help="Seconds it is valid."
+)
 @click.option(
     "--secret-file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -242,12 +278,6 @@ def token(user: str, ttl: float, secret_file: Path | None) -> None:
     click.echo(sign(user, secret or DEVELOPMENT_SECRET, ttl))
 
 
-def _level(given: str | None) -> str | None:
-    """The level of the flag, or else of the environment; None for a LOG_LEVEL of other programs' making."""
-    text = (given or os.environ.get("LOG_LEVEL", "")).strip().lower() or "info"
-    return text if text in LEVELS else {"warn": "warning"}.get(text)
-
-
 def _begin(log_level: str | None, log_json: bool, die_with_parent: bool) -> str:
     """Set up the logs, and tie the process to its parent where that is wanted. Returns the level."""
     from wstui.odin.logs import set_up_logs
@@ -256,12 +286,12 @@ def _begin(log_level: str | None, log_json: bool, die_with_parent: bool) -> str:
         from wstui.odin.tether import tie_to_parent
 
         tie_to_parent()
-    level = _level(log_level)
-    set_up_logs(level or "info", log_json)
-    if level is None:
-        known = ", ".join(LEVELS)
-        _log.warning(f"LOG_LEVEL is none of {known}: info it is", extra={"value": os.environ["LOG_LEVEL"][:40]})
-    return level or "info"
+    problems: list[str] = []
+    level = wanted_level(log_level, problems.append) or "info"
+    set_up_logs(level, log_json)
+    for problem in problems:
+        _log.warning(problem)
+    return level
 
 
 def _pem(public_key: Path) -> str:

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import click
 
 from wstui.cli.exits import USAGE, fail
-from wstui.cli.finite import Finite
-from wstui.cli.logs import LEVELS
+from wstui.cli.levels import LEVELS
+from wstui.cli.numbers import Finite, Whole
 from wstui.scenario.hosts import split_hosts
 from wstui.scenario.override import Flags
 
@@ -18,8 +18,8 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 _SCENARIO: list[Callable[[Command], Command]] = [
     click.option("--url", metavar="URL", help="Target, ws:// or wss://. Also WS_URL."),
-    click.option("--clients", type=int, metavar="N", help="Peak number of clients. Also MAX_CONNECTIONS."),
-    click.option("--scale", type=float, metavar="F", help="Multiply the clients of every stage by F."),
+    click.option("--clients", type=Whole(), metavar="N", help="Peak number of clients. Also MAX_CONNECTIONS."),
+    click.option("--scale", type=Finite(), metavar="F", help="Multiply the clients of every stage by F."),
     click.option("--ramp", metavar="TIME", help="Length of the stage `ramp`: 500ms, 10s, 2m."),
     click.option("--hold", metavar="TIME", help="Length of the stage `hold`. Also TEST_DURATION, in ms."),
     click.option("--every", metavar="TIME", help="Time between sends of a client. Also MESSAGE_FREQUENCY, in ms."),
@@ -29,7 +29,7 @@ _SCENARIO: list[Callable[[Command], Command]] = [
     click.option("--token-file", type=click.Path(dir_okay=False), help="File that holds the token. Also AUTH_TOKEN."),
     click.option("--ready", metavar="HOW", help="What makes a client connected: welcome or open."),
     click.option("--health", metavar="URL", help="Base of /health, /metrics, /stats; auto or off."),
-    click.option("--shards", type=int, metavar="N", help="Processes that make the load (default: spare cores)."),
+    click.option("--shards", type=Whole(), metavar="N", help="Processes that make the load (default: spare cores)."),
     click.option("--hosts", metavar="LIST", help="Machines that make the load, by ssh: box1,box2:4,user@box3."),
     click.option("--ssh-config", metavar="FILE", help="Configuration for ssh in place of your own."),
     click.option("--box-python", metavar="PATH", help="The Python with wstui on the hosts (default: that of `wstui`)."),
@@ -46,8 +46,8 @@ _SCENARIO: list[Callable[[Command], Command]] = [
         help="Look for the limit instead of running the stages: clients, connects or messages (a second). "
         "--ramp is then the way to each load, --hold its measurement, --clients the most, or how many there are.",
     ),
-    click.option("--start", type=int, metavar="N", help="First load of such a search."),
-    click.option("--most", type=int, metavar="N", help="Largest load of such a search."),
+    click.option("--start", type=Whole(), metavar="N", help="First load of such a search."),
+    click.option("--most", type=Whole(), metavar="N", help="Largest load of such a search."),
     click.option("--cooldown", metavar="TIME", help="Pause between the runs of a suite."),
     click.option(
         "--from",
@@ -70,7 +70,7 @@ _OUTPUT: list[Callable[[Command], Command]] = [
     click.option("--store", "store_path", envvar="WSTUI_STORE", metavar="FILE", help="Where runs are kept."),
     click.option("--no-store", is_flag=True, help="Do not keep this run in the store."),
     click.option(
-        "--log-level", type=click.Choice(tuple(LEVELS), case_sensitive=False), help="Write a log file. Also LOG_LEVEL."
+        "--log-level", type=click.Choice(LEVELS, case_sensitive=False), help="Write a log file. Also LOG_LEVEL."
     ),
     click.option("--quiet", "-q", is_flag=True, help="No live lines; only the summary."),
     click.option(

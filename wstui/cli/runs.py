@@ -13,6 +13,7 @@ import msgspec
 from wstui.cli.comparing import compare_
 from wstui.cli.exits import USAGE, fail
 from wstui.cli.kept import is_file, opened, whole
+from wstui.cli.numbers import Whole
 from wstui.report import figures, formats, json_file
 from wstui.report.columns import table
 from wstui.report.compare import without_data
@@ -25,6 +26,7 @@ from wstui.report.wording import Tone, peak_clients, runs_of, shown, verdict_sig
 from wstui.scenario.errors import BadValue
 from wstui.scenario.quantity import parse_duration
 
+MOST_RUNS = 1_000_000_000
 _REFERENCE = (
     'ID is a number from `runs list`, a tag, a preset\'s name (its last run), "last", or one of these with "~1".'
 )
@@ -50,7 +52,7 @@ def runs(ctx: click.Context, path: Path | None) -> None:
 
 @runs.command(name="list")
 @click.option("--name", default="", metavar="PRESET", help="Only runs of this preset.")
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, metavar="N", help="How many.")
+@click.option("--limit", type=Whole(1, MOST_RUNS), default=20, show_default=True, metavar="N", help="How many.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON array instead of a table.")
 @click.pass_obj
 def list_(path: Path | None, name: str, limit: int, as_json: bool) -> None:
@@ -134,7 +136,7 @@ def delete(path: Path | None, references: tuple[str, ...], yes: bool) -> None:
 
 
 @runs.command()
-@click.option("--keep", type=click.IntRange(min=0), metavar="N", help="Keep the newest N runs.")
+@click.option("--keep", type=Whole(0, MOST_RUNS), metavar="N", help="Keep the newest N runs.")
 @click.option("--older-than", metavar="AGE", help="Delete what is older: 12h, 720h, or 30d.")
 @click.option("--remember", is_flag=True, help="Do so after every run from now on.")
 @click.option("--dry-run", is_flag=True, help="Only say what would go.")

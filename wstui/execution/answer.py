@@ -9,6 +9,7 @@ from wstui.execution.result import BreakpointStep, BreakpointSummary, ThresholdO
 from wstui.execution.search import Search
 from wstui.execution.status import BreakpointStatus
 from wstui.scenario.breakpoint import Breakpoint
+from wstui.scenario.quantity import grouped
 
 
 def answer(
@@ -19,7 +20,7 @@ def answer(
     sentence = _found(steps, low, high, search.next() is None, asked.unit)
     if limited_by:
         at = next((step.load for step in reversed(steps) if step.held is None), 0)
-        sentence += f"; at {at:,} this generator was the limit: {', '.join(limited_by)}"
+        sentence += f"; at {grouped(at)} this generator was the limit: {', '.join(limited_by)}"
     elif ended:
         sentence += f"; {ended}"
     return _summary(asked.of, asked.unit, low, high, sentence, steps, limited_by)
@@ -92,13 +93,13 @@ def _held(low: int | None, high: int | None, sure: int | None, known: bool, unit
     if low is None:
         return f"held no load of those that were tried ({unit})" if high is not None else f"no load was judged ({unit})"
     if high is not None:
-        return f"holds {low:,} {unit} ({sure if sure is not None else low:,}–{high:,})"
-    return f"holds {low:,} {unit}, the most that was tried" if known else f"holds {low:,} {unit} or more"
+        return f"holds {grouped(low)} {unit} ({grouped(low if sure is None else sure)}–{grouped(high)})"
+    return f"holds {grouped(low)} {unit}, the most that was tried" if known else f"holds {grouped(low)} {unit} or more"
 
 
 def _broke(step: BreakpointStep) -> str:
     if step.broken_on == LOAD:
-        return f"breaks at {step.load:,}: {step.why}"
+        return f"breaks at {grouped(step.load)}: {step.why}"
     first = next((o for o in step.thresholds if o.metric == step.broken_on and o.passed is False), None)
     figure = f" ({first.value:.4g}{first.unit}, limit {first.limit})" if first and first.value is not None else ""
-    return f"breaks on {step.broken_on} at {step.load:,}{figure}"
+    return f"breaks on {step.broken_on} at {grouped(step.load)}{figure}"

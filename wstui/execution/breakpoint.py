@@ -17,6 +17,7 @@ from wstui.execution.step import judge_step
 from wstui.execution.verdict import undecided
 from wstui.fleet.transport import Transport
 from wstui.scenario.model import Scenario, Stage
+from wstui.scenario.quantity import grouped
 from wstui.scenario.secrecy import masked
 
 STAGE = "search"
@@ -163,11 +164,11 @@ class BreakpointRun:
 
     async def _step(self, load: int) -> BreakpointStep:
         self._load, self._phases = load, []
-        self._run.note("stage", f"step {len(self._steps) + 1}: {load:,} {self._asked.unit}")
+        self._run.note("stage", f"step {len(self._steps) + 1}: {grouped(load)} {self._asked.unit}")
         step = judge_step(await self._steering.step(load), self.scenario.thresholds, self._asked.precision)
         self._outcomes = tuple(step.thresholds)
         self._steps.append(step)
-        told = f"{load:,} {self._asked.unit}"
+        told = f"{grouped(load)} {self._asked.unit}"
         if step.held is None:
             self._run.note("generator", f"{told}: this generator was the limit: {step.why}")
         else:
@@ -191,7 +192,7 @@ class BreakpointRun:
                 return True
             if self._run.active_s >= deadline_s:
                 self._ended = (
-                    f"the target did not get well again at {low:,} within {self._asked.recover:g} s "
+                    f"the target did not get well again at {grouped(low)} within {self._asked.recover:g} s "
                     f"({again.why or 'the generator was the limit'})"
                 )
                 return False

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from wstui.execution.bench import Bench, Cores, Reading, Stretch, Target
 from wstui.load.selfcheck import raise_files_limit
 from wstui.scenario.model import Scenario
+from wstui.scenario.quantity import grouped
 
 ROUND_TRIP_CLIENTS = 200
 BROADCAST_RATE = 250.0
@@ -112,7 +113,7 @@ class Calibration:
             "µs",
             tuple(s.cpu_us / max(1, s.sum.counters.matched) for s in stretches),
             goal=8.5,
-            note=f"{rate:,.0f}/s, {_shares(stretches)}",
+            note=f"{grouped(rate)}/s, {_shares(stretches)}",
         )
         kernel.append(kernel_us())
         # The goal was measured where the kernel needs 3.5 µs: on another box the ratio says more.
@@ -129,7 +130,7 @@ class Calibration:
             "µs",
             tuple(s.cpu_us / max(1, s.sum.counters.received) for s in stretches),
             goal=6.0,
-            note=f"{rate:,.0f}/s, {_shares(stretches)}",
+            note=f"{grouped(rate)}/s, {_shares(stretches)}",
         )
 
     async def connects(self, clients: int, repeat: int) -> list[Figure]:
@@ -155,7 +156,7 @@ class Calibration:
                 tuple(per_core),
                 goal=8000,
                 at_least=True,
-                note=f"{statistics.median(per_second):,.0f}/s achieved, {_shares(loads)}",
+                note=f"{grouped(statistics.median(per_second))}/s achieved, {_shares(loads)}",
             ),
             Figure(f"resident memory a client, {clients} clients", "KiB", tuple(memory), goal=4.0),
         ]
@@ -166,7 +167,7 @@ class Calibration:
         stretches = await self._steady(FLOOR_CLIENTS, "odin", FLOOR_EVERY_S)
         medians = tuple((s.sum.round_trip.quantile(0.5) or 0) / 1e3 for s in stretches)
         tail = statistics.median((s.sum.round_trip.quantile(0.99) or 0) / 1e3 for s in stretches)
-        return Figure("latency floor, p50 of the round trip", "µs", medians, note=f"p99 {tail:,.0f} µs")
+        return Figure("latency floor, p50 of the round trip", "µs", medians, note=f"p99 {grouped(tail)} µs")
 
     async def open_loop(self, clients: int) -> list[Figure]:
         """Many messages on a schedule: are they on time?"""
@@ -180,14 +181,14 @@ class Calibration:
         trips = [[(t.round_trip.quantile(q) or 0) / 1e6 for q in (0.5, 0.99)] for t in totals]
         return [
             Figure(
-                f"sends more than 10 ms late at {OPEN_LOOP_RATE:,}/s",
+                f"sends more than 10 ms late at {grouped(OPEN_LOOP_RATE)}/s",
                 "%",
                 late,
                 goal=0.1,
-                note=f"{rate:,.0f}/s sent, delay p50 {p50:.2f} ms, p99 {p99:.2f} ms",
+                note=f"{grouped(rate)}/s sent, delay p50 {p50:.2f} ms, p99 {p99:.2f} ms",
             ),
             Figure(
-                f"CPU of the shard at {OPEN_LOOP_RATE:,}/s",
+                f"CPU of the shard at {grouped(OPEN_LOOP_RATE)}/s",
                 "%",
                 tuple(100 * s.cpu for s in stretches),
                 note=f"{_shares(stretches)}, round trip p50 {statistics.median(t[0] for t in trips):.2f} ms, "

@@ -13,7 +13,7 @@ from typing import Any
 from wstui.execution.status import TargetHealth
 from wstui.load.selfcheck import FILES_RESERVED
 from wstui.scenario.model import Scenario
-from wstui.scenario.quantity import format_duration
+from wstui.scenario.quantity import format_duration, grouped
 
 SECRET_BYTES = 32
 """HS256 wants a secret as long as its hash (RFC 7518, 3.2)."""
@@ -162,7 +162,7 @@ def processors(scenario: Scenario, shards: int, cores: int, busy: float, *, of: 
 def memory(available: int, peak: int, shards: int) -> Check:
     """Memory of the load processes at the peak, in bytes."""
     need = peak * CLIENT_BYTES + shards * SHARD_BYTES
-    text = f"about {need / 2**20:,.0f} MiB needed, {available / 2**20:,.0f} MiB free"
+    text = f"about {grouped(need / 2**20)} MiB needed, {grouped(available / 2**20)} MiB free"
     return by_share("memory", need / max(1, available), text, "free some, or use fewer clients or another box")
 
 

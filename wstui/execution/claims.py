@@ -10,6 +10,7 @@ from typing import Any
 
 from wstui.execution.status import Claim, TargetHealth
 from wstui.measure.visible import visible
+from wstui.scenario.quantity import grouped
 
 NEAR = 0.8
 PHANTOM_SHARE = 0.05
@@ -92,7 +93,7 @@ def _connections(claimed: float | None, ours: int) -> Claim | None:
     if claimed is None:
         return None
     phantom = is_phantom(claimed, ours)
-    text = f"{claimed:.0f}" + (f" (ours {ours})" if phantom else "")
+    text = grouped(claimed) + (f" (ours {grouped(ours)})" if phantom else "")
     return Claim("sockets", text, sign="near" if phantom else "ok")
 
 
@@ -115,7 +116,7 @@ def _slow(stats: dict[str, Any] | None) -> Claim | None:
 
 
 def _plain(name: str, value: float | None) -> Claim | None:
-    return None if value is None else Claim(name, f"{value:,.0f}".replace(",", " "))
+    return None if value is None else Claim(name, grouped(value))
 
 
 def _sum(found: list[dict[str, Any]], name: str) -> float | None:

@@ -12,6 +12,7 @@ from wstui.load.command import Arrive, Command, Pace, Pause, Ramp, Resume
 from wstui.load.ramp import RampLine
 from wstui.scenario.model import Scenario, Stage
 from wstui.scenario.population import arrivals
+from wstui.scenario.quantity import grouped
 
 NS = 1_000_000_000
 CATCH_UP_NS = 3 * NS
@@ -114,7 +115,7 @@ class Course:
         self._admit(stage, cut=skipped)
         arriving = f", {stage.arrive:g}/s arrive" if stage.arrive else ""
         if self._scenario.breakpoint is None:  # a search marks its own steps
-            self._mark("stage", f"{stage.name}: {self.target_clients} clients{arriving}, {stage.over:g} s")
+            self._mark("stage", f"{stage.name}: {grouped(self.target_clients)} clients{arriving}, {stage.over:g} s")
 
     def _admit(self, stage: Stage, *, cut: bool) -> None:
         """Let the visitors of a stage come; `cut`: and no more of the stage before it."""

@@ -10,6 +10,7 @@ from wstui.measure.failure import FailureGroup
 from wstui.measure.snapshot import Counters
 from wstui.measure.timeline import Row
 from wstui.scenario.breakpoint import Of
+from wstui.scenario.quantity import grouped
 
 LOAD = "load"
 """What broke when the load that was asked for was not there."""
@@ -61,6 +62,6 @@ def excuses(
         of,
         counted,
         tuple(strained(rows, sends, least_rows=max(1, min(BUSY_ROWS, int(seconds))))),
-        tuple(f"{count} × {message}" for message, count in more.items() if count > 0),
+        tuple(f"{grouped(count)} × {message}" for message, count in more.items() if count > 0),
         (f"connects came in bursts: the loop stood still for {stood_still_s * 1000:.0f} ms",) if bursts else (),
     )

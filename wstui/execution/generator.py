@@ -8,6 +8,7 @@ from wstui.fleet.fleet import Fleet
 from wstui.measure.failure import FailureGroup
 from wstui.measure.snapshot import Counters
 from wstui.measure.timeline import Row
+from wstui.scenario.quantity import grouped
 
 LATE_SHARE = 0.01
 """More late sends than this share of all distort the response times' tail, which is where the limits are."""
@@ -25,7 +26,7 @@ def limits_reached(
     """What of this generator limited the run, in words; empty when nothing did."""
     reasons = strained(rows, counters)
     local = [group for group in failures if group.local and group.kind != "shard lost"]
-    reasons.extend(f"{group.count} × {group.message}" for group in local)
+    reasons.extend(f"{grouped(group.count)} × {group.message}" for group in local)
     if fleet.lost:
         reasons.append(f"{len(fleet.lost)} of {fleet.size} load processes lost")
     return reasons

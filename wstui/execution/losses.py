@@ -9,6 +9,7 @@ from wstui.execution.boxes import named
 from wstui.fleet.fleet import Fleet
 from wstui.fleet.transport import Box, FleetError
 from wstui.load.command import Command
+from wstui.scenario.quantity import grouped
 
 MOST_TURNS = 3
 """A load that is lost this often is not given to another process by itself: what ended those may be the load."""
@@ -58,7 +59,7 @@ class Losses:
             for shard, snapshot in self._fleet.latest().items()
             if self._fleet.alive(shard) and shard not in lost
         )
-        return f"{gone} clients gone, {left} left"
+        return f"{grouped(gone)} clients gone, {grouped(left)} left"
 
     # -- who takes over ----------------------------------------------------------------------------------------
 

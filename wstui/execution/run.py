@@ -29,6 +29,7 @@ from wstui.fleet.sum import Sum
 from wstui.fleet.transport import Transport
 from wstui.load.command import Abort, Command, Drain, Go
 from wstui.scenario.model import Scenario
+from wstui.scenario.quantity import grouped
 
 NS = 1_000_000_000
 TICK_S = 0.1
@@ -260,7 +261,10 @@ class Run:
 
     def _ramp(self, to: int, over_s: float) -> None:
         if self._state in (State.RUNNING, State.PAUSED):
-            self._mark("operator", f"operator: {self._course.target_clients} → {to} clients over {over_s:g} s")
+            self._mark(
+                "operator",
+                f"operator: {grouped(self._course.target_clients)} → {grouped(to)} clients over {over_s:g} s",
+            )
             self._course.lead(to, over_s)
 
     def _pace(self, every_s: float) -> None:

@@ -17,6 +17,7 @@ from wstui.measure.histogram import Histogram
 from wstui.measure.timeline import Row
 from wstui.scenario.breakpoint import UNITS, Of
 from wstui.scenario.model import Threshold
+from wstui.scenario.quantity import grouped
 from wstui.scenario.threshold import parse_limit, parse_metric
 
 OVER_ALL = ("connect", "connections", "failures")
@@ -63,7 +64,7 @@ def judge_step(measured: Measured, thresholds: Sequence[Threshold], precision: f
     outcomes = [_outcome(threshold, step, window, measured) for threshold in thresholds]
     broken = {outcome.metric: explain(outcome) for outcome in outcomes if outcome.passed is False}
     if not broken and measured.reached < (1 - precision) * measured.load:
-        broken[LOAD] = f"only {measured.reached:,.0f} of {measured.load:,} {UNITS[measured.of]} were reached"
+        broken[LOAD] = f"only {grouped(measured.reached)} of {grouped(measured.load)} {UNITS[measured.of]} were reached"
     found = excuses(
         measured.of,
         step.sum.counters,

@@ -12,6 +12,7 @@ from wstui.execution.health import Endpoints
 from wstui.execution.special import TargetSummary
 from wstui.execution.status import TargetHealth
 from wstui.measure.slope import theil_sen
+from wstui.scenario.quantity import grouped
 
 LAST_POLL_S = 1.5
 PERSONAL = ("connection:established", "pong", "subscription:ack", "error", "(pong frame)", "(echo)")
@@ -158,7 +159,9 @@ class TargetWatch:
         # Once may be a matter of when each side was asked.
         self._phantoms = self._phantoms + 1 if is_phantom(claimed, ours) else 0
         if self._phantoms == 2:
-            self._differ("connections", f"the target claims {claimed:.0f} connections, clients hold {ours}")
+            self._differ(
+                "connections", f"the target claims {grouped(claimed)} connections, clients hold {grouped(ours)}"
+            )
 
     def _look_at_deliveries(self, poll: Poll) -> None:
         first = next((p for p in self._polls if p.claims.delivered is not None), None)
@@ -170,7 +173,9 @@ class TargetWatch:
         nearest = min((received, every), key=lambda ours: abs(ours - claimed))
         allowed = DELIVERED_SHARE * max(claimed, nearest) + 2 * max(poll.seen.open, first.seen.open) + 10
         if abs(claimed - nearest) > allowed:
-            self._differ("deliveries", f"the target claims {claimed:.0f} deliveries, clients received {received}")
+            self._differ(
+                "deliveries", f"the target claims {grouped(claimed)} deliveries, clients received {grouped(received)}"
+            )
         else:
             self._differences.pop("deliveries", None)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Sequence
 
+from wstui.scenario.quantity import words
+
 GAP = "  "
 
 
@@ -91,4 +93,4 @@ def flow(
 
 def wrap(text: str, *, width: int = 80, indent: str = "  ", first: str | None = None) -> list[str]:
     """A sentence over as many lines as it needs; `first` is the indent of the first line, as wide as the others'."""
-    return flow(text.split(), width=width, indent=indent, between=" ", first=first)
+    return flow(words(" ".join(text.split())), width=width, indent=indent, between=" ", first=first)

@@ -9,6 +9,7 @@ from typing import Any
 
 from wstui.execution.result import BreakpointSummary, Result
 from wstui.measure.histogram import RELATIVE_ERROR
+from wstui.report import figures
 from wstui.report.metrics import FAMILIES, failures, figure, histogram_of
 from wstui.report.rows import active_rows, column
 from wstui.report.significance import ALPHA, batch_means, holm, rank_test, share_test
@@ -161,7 +162,11 @@ def _limits(before: Result, after: Result) -> str:
 def _range(found: BreakpointSummary) -> str:
     if found.low is None:
         return "none held" if found.high is not None else "unknown"
-    return f"{found.low:,} ({_surely(found):,}–{found.high:,})" if found.high is not None else f"{found.low:,} or more"
+    return (
+        f"{figures.count(found.low)} ({figures.count(_surely(found))}–{figures.count(found.high)})"
+        if found.high is not None
+        else f"{figures.count(found.low)} or more"
+    )
 
 
 def _surely(found: BreakpointSummary) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ import msgspec
 
 APPLICATION_ID = 0x77735455  # "wsTU"
 BUSY_S = 5.0
+_MAGIC = b"SQLite format 3\0"
 _NO_ROOM = 64 << 10
 _ELSEWHERE = "name another file with --store"
 
@@ -37,6 +39,8 @@ class StoreFull(StoreBusy):
 def opened(path: Path) -> sqlite3.Connection:
     """The database at `path`, ready for use. To be called within `explained`; raises StoreError for what it is not."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if _head(path) and not _head(path).startswith(_MAGIC):
+        raise StoreError(_not_ours(path))  # SQLite would make a database of the shortest ones
     db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
     try:
         db.execute("PRAGMA schema_version")
@@ -132,12 +136,34 @@ def explained(path: Path) -> Iterator[None]:
             ) from None
         raise StoreError(_in_words(path, str(error))) from None
     except sqlite3.DatabaseError as error:
+        if not _is_ours(path):
+            raise StoreError(_not_ours(path)) from None
+        aside = f"mv {shlex.quote(str(path))} {shlex.quote(f'{path}.damaged')}"
         raise StoreError(
-            f"the run store {path} is damaged ({error}): move it away, and the next run begins a new one: "
-            f"mv {path} {path}.damaged"
+            f"the run store {path} is damaged ({error}): move it away, and the next run begins a new one: {aside}"
         ) from None
     except OSError as error:
         raise StoreError(f"the run store {path} cannot be used: {error.strerror or error}; {_ELSEWHERE}") from None
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether the file says of itself that it is a run store: nobody is told to move a file of which that is unknown.
+
+    Of a SQLite file the head tells whose it is, whatever is wrong with the rest (https://sqlite.org/fileformat.html).
+    """
+    head = _head(path)
+    return head.startswith(_MAGIC) and head[68:] == APPLICATION_ID.to_bytes(4, "big")
+
+
+def _head(path: Path) -> bytes:
+    if path.is_file():  # opening a pipe would wait for who writes into it
+        with contextlib.suppress(OSError), path.open("rb") as file:
+            return file.read(72)
+    return b""
+
+
+def _not_ours(path: Path) -> str:
+    return f"{path} is no run store of wstui; {_ELSEWHERE}"
 
 
 def _in_words(path: Path, error: str) -> str:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 
+from wstui.scenario.quantity import grouped
+
 NOTHING = "n/a"
 
 
 def significant(value: float | None, digits: int = 4) -> str:
-    """At least `digits` significant digits, never an exponent: 0.0412, 1.234, 48.2, 12345; "n/a" for None."""
+    """At least `digits` significant digits, never an exponent: 0.0412, 1.234, 48.2, 12 345; "n/a" for None."""
     if value is None or not math.isfinite(value):
         return NOTHING
     if value == 0:
         return "0"
     decimals = max(digits - 1 - math.floor(math.log10(abs(value))), 0)
-    return f"{value:.{min(decimals, 6)}f}"
+    return f"{value:.{min(decimals, 6)}f}" if decimals else grouped(value)
 
 
 def milliseconds(value: float | None) -> str:
@@ -35,15 +37,15 @@ def signed_ms(value: float | None) -> str:
 
 
 def count(value: float | None) -> str:
-    """A whole number with its thousands set apart: "48,213"."""
-    return NOTHING if value is None else f"{round(value):,}"
+    """A whole number with its thousands set apart: "48 213"."""
+    return NOTHING if value is None else grouped(value)
 
 
 def rate(value: float | None) -> str:
-    """A rate: "1,204/s", "17.5/s"."""
+    """A rate: "1 204/s", "17.5/s"."""
     if value is None or not math.isfinite(value):
         return NOTHING
-    return f"{value:,.0f}/s" if abs(value) >= 1000 else f"{significant(value, 3)}/s"
+    return f"{significant(value, 3)}/s"
 
 
 def percent(share: float | None) -> str:

@@ -37,7 +37,7 @@ def _generator(result: Result) -> Finding | None:
     local = [failure for failure in result.failures if failure.local]
     if not seen.limited_by and not local:
         return None
-    reasons = list(seen.limited_by) or [f"{failure.count} × {failure.message}" for failure in local]
+    reasons = list(seen.limited_by) or [f"{figures.count(failure.count)} × {failure.message}" for failure in local]
     began = [event.at_s for event in result.events if event.kind in ("generator", "shard")]
     began += [failure.first_s for failure in local]
     return Finding(

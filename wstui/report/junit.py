@@ -87,7 +87,7 @@ def _breakpoint(found: BreakpointSummary, name: str) -> TestCase:
 
 def _failure(failure: FailureSummary) -> str:
     sample = f" ({shown(failure.samples[-1].detail)})" if failure.samples and failure.samples[-1].detail else ""
-    return f"{failure.count} × {shown(failure.kind)}: {shown(failure.message)}{sample}"
+    return f"{figures.count(failure.count)} × {shown(failure.kind)}: {shown(failure.message)}{sample}"
 
 
 def _threshold(outcome: ThresholdOutcome, name: str) -> TestCase:

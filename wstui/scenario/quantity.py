@@ -31,8 +31,19 @@ _DURATION_WORDS = (
 _A_SECOND = {"s": Decimal(1), "min": Decimal(60), "h": Decimal(3600)}
 _RATE = re.compile(r"(\d+(?:\.\d+)?)\s*/\s*(s|min|h)", re.ASCII)
 _SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%", re.ASCII)
+_BETWEEN_WORDS = re.compile(r"(?<![0-9]) | (?![0-9]{3}(?![0-9]))")
 _BYTES = {"GiB": 1 << 30, "MiB": 1 << 20, "KiB": 1 << 10, "B": 1, "": 1}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)(GiB|MiB|KiB|B|)", re.ASCII)
+
+
+def grouped(number: float) -> str:
+    """A number for people, rounded to a whole one, its thousands set apart by a space: "12 126", "-3 250", "940"."""
+    return f"{number:,.0f}".replace(",", " ")
+
+
+def words(text: str) -> list[str]:
+    """The words of a text, between which a line may end: a grouped number is one word."""
+    return _BETWEEN_WORDS.split(text)
 
 
 def plain_number(number: Decimal) -> str:

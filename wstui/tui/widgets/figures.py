@@ -9,6 +9,8 @@ from pathlib import Path
 
 from rich.cells import cell_len, chop_cells
 
+from wstui.scenario.quantity import grouped, words
+
 NONE = "n/a"
 _SUFFIXES = ("", "k", "M", "G", "T", "P", "E")
 _PLAIN = re.compile(r"[ -~]*\Z")
@@ -78,7 +80,7 @@ def wrap(text: str, width: int) -> list[str]:
     """A cleaned text in rows of at most `width` cells; words are kept whole where they fit."""
     rows: list[str] = []
     row = ""
-    for word in text.split(" "):
+    for word in words(text):
         joined = f"{row} {word}" if row else word
         if row and width_of(joined) > width:
             rows.append(row)
@@ -99,7 +101,7 @@ def tilde(path: Path) -> str:
 
 def count(value: int | None) -> str:
     """A whole number in groups of three: 11 987."""
-    return NONE if value is None else f"{value:,}".replace(",", " ")
+    return NONE if value is None else grouped(value)
 
 
 def short(value: float | None) -> str:
