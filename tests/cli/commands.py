@@ -15,13 +15,20 @@ WAIT_S = 90.0
 
 
 def start(
-    *arguments: str, environ: Mapping[str, str] | None = None, new_session: bool = False, cwd: Path | None = None
+    *arguments: str,
+    environ: Mapping[str, str] | None = None,
+    new_session: bool = False,
+    cwd: Path | None = None,
+    stdout: int = subprocess.PIPE,
 ) -> subprocess.Popen[str]:
-    """`wstui ARGUMENTS` in the background; its streams are pipes. In a session of its own it can be killed whole."""
+    """`wstui ARGUMENTS` in the background; its streams are pipes, but for a `stdout` (file number) of one's own.
+
+    In a session of its own it can be killed whole.
+    """
     return subprocess.Popen(
         [sys.executable, "-m", "wstui", *arguments],
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
+        stdout=stdout,
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "COLUMNS": "200", **(environ or {})},

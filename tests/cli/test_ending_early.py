@@ -34,12 +34,3 @@ def test_options_without_a_command_are_those_of_the_terminal() -> None:
     status, _, err = call("--url", "ws://127.0.0.1:9/ws")
     assert status == 2
     assert "needs a terminal" in err
-
-
-@pytest.mark.parametrize(
-    "arguments", [["token", "--ttl", "nan"], ["publisher", "--speed", "inf"], ["run", "quick", "--every-line", "nan"]]
-)
-def test_what_is_no_number_to_reckon_with_is_refused(arguments: list[str]) -> None:
-    status, _, err = call(*arguments)
-    assert status == 2
-    assert f"Invalid value for '{arguments[-2]}'" in err and "Traceback" not in err

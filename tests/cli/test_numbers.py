@@ -23,9 +23,10 @@ def options() -> Iterator[tuple[tuple[str, ...], str, click.ParamType]]:
                 assert child is not None
                 yield from of((*path, name), child)
         for parameter in command.params:
-            if not isinstance(parameter.type, (click.types.StringParamType, click.Path, click.Choice)):
-                if not isinstance(parameter, click.Option) or not (parameter.is_flag or parameter.count):
-                    yield path, parameter.opts[0], parameter.type
+            if not isinstance(
+                parameter.type, (click.types.StringParamType, click.Path, click.Choice, click.types.BoolParamType)
+            ):
+                yield path, parameter.opts[0], parameter.type
 
     yield from of((), commands)
 
@@ -34,7 +35,7 @@ def options() -> Iterator[tuple[tuple[str, ...], str, click.ParamType]]:
 def test_what_is_no_number_is_a_usage_error_of_every_option(value: str) -> None:
     for path, flag, kind in options():
         assert isinstance(kind, (Finite, Whole)), (path, flag)
-        with pytest.raises(click.BadParameter, match="is no (whole )?number"):
+        with pytest.raises(click.BadParameter, match=r"is no (whole )?number"):
             kind.convert(value, None, None)
 
 

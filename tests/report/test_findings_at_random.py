@@ -23,6 +23,7 @@ from wstui.execution.result import (
     ThresholdOutcome,
     Verdict,
 )
+from wstui.report import figures
 from wstui.report.findings import findings
 
 SEEDS = range(40)

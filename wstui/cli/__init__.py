@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import codecs
+import contextlib
 import errno
 import importlib
+import io
 import os
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 import click
 
@@ -24,8 +29,21 @@ _COMMANDS = {
 _HIDDEN = {"_box": ("wstui.cli.box", "box", "")}
 
 
-READER_GONE = 141
-"""What a shell makes of SIGPIPE."""
+@contextlib.contextmanager
+def _readers_may_go() -> Iterator[None]:
+    """`… | head`: who read has had enough. 1, which click makes of it, would mean that a threshold was broken."""
+    try:
+        yield
+    except BrokenPipeError:
+        sys.exit(_without_reader())
+
+
+def _without_reader() -> int:
+    from wstui.cli.exits import READER_GONE
+    from wstui.cli.output import silence
+
+    silence(sys.stdout)
+    return READER_GONE
 
 
 class _Lazy(click.Group):
@@ -46,13 +64,13 @@ class _Lazy(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, _, text) in _COMMANDS.items()])
 
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        with _readers_may_go():  # the help is printed in here
+            return super().make_context(*args, **kwargs)
+
     def invoke(self, ctx: click.Context) -> object:
-        try:
+        with _readers_may_go():
             return super().invoke(ctx)
-        except BrokenPipeError:
-            # `… | head`: who read has had enough. 1 would mean that a check or a threshold failed.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-            sys.exit(READER_GONE)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         # `wstui PRESET` opens the terminal UI on a preset: what is no command is its name, or an option of it.
@@ -83,19 +101,32 @@ def main() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by whoever started us: what is written goes nowhere
             setattr(sys, name, open(os.devnull, "w"))  # noqa: PTH123, SIM115
+        if isinstance(stream := getattr(sys, name), io.TextIOWrapper):
+            # ASCII is what a system says that was told nothing: UTF-8 is meant. Where there really is no ✓, a "?".
+            plain = codecs.lookup(stream.encoding).name == "ascii"
+            stream.reconfigure(encoding="utf-8" if plain else stream.encoding, errors="replace")
+    sys.exit(_carried_out())
+
+
+def _carried_out() -> int | None:
+    """Carry out what the command line asks for; the exit status."""
     try:
-        sys.exit(wstui.main(prog_name="wstui", standalone_mode=False))
+        status: int | None = wstui.main(prog_name="wstui", standalone_mode=False)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        return _without_reader()
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
+        return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("wstui: ended by the operator", err=True)
-        sys.exit(130)
+        return 130
     except Exception as error:
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             click.echo("wstui: the output can't be written: no space left where it goes", err=True)
-            sys.exit(2)
+            return 2
         if os.environ.get("LOG_LEVEL", "").lower() == "debug":
             raise
         click.echo(f"wstui: internal error: {type(error).__name__}: {error} (LOG_LEVEL=debug shows where)", err=True)
-        sys.exit(70)
+        return 70

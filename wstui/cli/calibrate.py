@@ -23,7 +23,7 @@ from wstui.odin.process import ProcessFailed
 from wstui.odin.sink_process import SinkProcess
 from wstui.report.columns import table
 from wstui.report.environment import environment
-from wstui.report.file import NotWritable, prove_writable, write
+from wstui.report.file import STDOUT, NotWritable, prove_writable, write
 from wstui.scenario.quantity import grouped
 
 SCHEMA = "wstui.calibration/1"
@@ -39,7 +39,7 @@ def calibrate(full: bool, repeat: int, json_file: str | None) -> None:
     A figure is the median of a few short looks. Where two cores are free, the load process has one and the sink the
     other; the sink's share is shown, so that it is seen not to be the limit.
     """
-    if json_file and json_file != "-":
+    if json_file and json_file != STDOUT:
         try:
             prove_writable(json_file)
         except NotWritable as error:
@@ -58,8 +58,8 @@ def calibrate(full: bool, repeat: int, json_file: str | None) -> None:
     except (FleetError, ProcessFailed) as error:
         click.echo(f"wstui: {error}", err=True)
         status = BROKEN
-    if json_file == "-":
-        click.echo(_document(figures))
+    if json_file == STDOUT:
+        write(STDOUT, _document(figures) + "\n")
     else:
         _print(figures, cores)
         if json_file:

@@ -18,6 +18,7 @@ from wstui.execution.checklist import Check, Mark
 from wstui.execution.preflight import preflight
 from wstui.execution.suite import SuiteRun
 from wstui.report.columns import wrap
+from wstui.report.file import STDOUT, write
 from wstui.report.terminal import Paint, terminal_width, wants_colour
 from wstui.report.wording import Tone, shown
 from wstui.scenario.hosts import parse_host
@@ -55,7 +56,7 @@ def check(presets: tuple[str, ...], as_json: bool, **options: Any) -> None:
         sys.exit(ABORTED)
     failed = sum(found.mark is Mark.FAIL for found in checks)
     if as_json:
-        click.echo(_document(suite, checks))
+        write(STDOUT, _document(suite, checks) + "\n")
     else:
         warned = sum(found.mark is Mark.WARN for found in checks)
         counts = [f"{n} {word}" for n, word in ((failed, "failed"), (warned, "warned")) if n]

@@ -13,6 +13,7 @@ from wstui.cli.exits import BROKEN, USAGE, fail
 from wstui.cli.kept import one
 from wstui.report import change_table, regression
 from wstui.report.compare import Comparison, compare, incomparable
+from wstui.report.file import STDOUT, write
 from wstui.report.terminal import terminal_width, wants_colour
 from wstui.report.wording import shown
 from wstui.scenario.errors import BadValue
@@ -63,7 +64,8 @@ def compare_(
     ]
     if as_json:
         described = [{**asdict(c), "broken": [text for of, text in broken if of is c]} for c in comparisons]
-        click.echo(msgspec.json.format(msgspec.json.encode(described if len(after) > 1 else described[0])).decode())
+        raw = msgspec.json.encode(described if len(after) > 1 else described[0])
+        write(STDOUT, msgspec.json.format(raw).decode() + "\n")
     else:
         width, colour = terminal_width(sys.stdout), wants_colour(sys.stdout)
         click.echo(change_table.render_all(comparisons, width=width, colour=colour))

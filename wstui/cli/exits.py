@@ -15,6 +15,8 @@ USAGE = 2
 UNREACHABLE = 3
 LIMITED = 4
 ABORTED = 130
+READER_GONE = 141
+"""What a shell makes of SIGPIPE."""
 
 
 def status_of(result: Result | SuiteResult, *, allow_limited: bool = False) -> int:

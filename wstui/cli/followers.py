@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,12 +10,13 @@ from typing import Any, TextIO
 
 import click
 
-from wstui.cli.exits import USAGE, fail
+from wstui.cli.exits import READER_GONE, USAGE, fail
 from wstui.cli.levels import wanted_level
 from wstui.cli.logs import RunLog
 from wstui.execution.result import Result, SuiteResult
 from wstui.execution.status import Steerable
 from wstui.report.event_stream import EventStream
+from wstui.report.file import standard_output
 from wstui.report.recording import Recording
 from wstui.report.watcher import Trouble, Watcher
 
@@ -36,6 +36,7 @@ class Followers:
         self._heard = on_problem is not None
         self._watchers: list[Watcher] = []
         self._recording: Recording | None = None
+        self._events: EventStream | None = None
         self._log: Path | None = None
         self._endpoint = ExitStack()
         if options.get("prometheus"):
@@ -47,8 +48,9 @@ class Followers:
         if options.get("otlp"):
             self._export(run, options["otlp"], on_problem)
         if options.get("events"):
-            target = sys.stdout if options["events"] == STDOUT else options["events"]
-            self._watchers.append(EventStream(run, target, on_problem=on_problem))
+            target = standard_output() if options["events"] == STDOUT else options["events"]
+            self._events = EventStream(run, target, on_problem=on_problem)
+            self._watchers.append(self._events)
         if level := wanted_level(options.get("log_level"), on_problem or warn):
             self._write_log(run, level, on_problem)
         for watcher in self._watchers:
@@ -85,6 +87,13 @@ class Followers:
             fail(f"--prometheus: {error}", USAGE)
         self._endpoint.callback(endpoint.close)
         click.echo(f"metrics at {endpoint.url}", err=True)
+
+    @property
+    def status(self) -> int:
+        """What the fate of the events means for the exit status: 0 while all of them could be written."""
+        if self._events is None or not self._events.problem:
+            return 0
+        return READER_GONE if self._events.reader_gone else USAGE
 
     def close(self, result: Result | SuiteResult | None, stream: TextIO) -> bool | None:
         """Let them write the end of the run, and say where it is kept.

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import Any, TextIO
+from typing import Any
 
 import click
 
-from wstui.cli.exits import UNREACHABLE, USAGE, fail
+from wstui.cli.exits import KEPT, UNREACHABLE, USAGE, fail
 from wstui.cli.followers import Followers, warn
-from wstui.cli.reports import Reports, broken_pipe_ignored
+from wstui.cli.output import Output
+from wstui.cli.reports import Reports
 from wstui.cli.signals import draining, writing
 from wstui.execution.probe import Unreachable
 from wstui.execution.result import Result, SuiteResult
@@ -22,28 +23,29 @@ from wstui.report.live_line import live_line
 def run_headless(suite: SuiteRun, options: dict[str, Any]) -> int:
     """Run to the end and return the exit status. SIGINT, SIGTERM and SIGHUP drain; a second one aborts."""
     reports = Reports(options)
-    stream = sys.stderr if reports.to_stdout else sys.stdout
+    output = Output(sys.stderr if reports.to_stdout else sys.stdout)
     every_s = 0.0 if options["quiet"] else options["every_line"]
     followers = Followers(suite, options, warn)
-    result, kept = None, None
+    result, kept, status = None, None, KEPT
     with draining(suite):
         try:
-            result = asyncio.run(_carry_out(suite, stream, every_s))
+            result = asyncio.run(_carry_out(suite, output, every_s))
             with writing():
-                return reports.publish(result, stream, allow_limited=options["allow_limited"])
+                status = reports.publish(result, output, allow_limited=options["allow_limited"])
         except (Unreachable, TargetUnreachable) as error:
             fail(str(error), UNREACHABLE)
         except FleetError as error:
             fail(str(error), USAGE)  # nothing was measured, so no threshold was broken
         finally:
             with writing():
-                with broken_pipe_ignored(stream):
+                with output.written() as stream:
                     kept = followers.close(result, stream)
                 if result is not None:
                     reports.rescue(result, kept)
+    return status or output.status or followers.status
 
 
-async def _carry_out(suite: SuiteRun, stream: TextIO, every_s: float) -> Result | SuiteResult:
+async def _carry_out(suite: SuiteRun, output: Output, every_s: float) -> Result | SuiteResult:
     running = asyncio.create_task(suite.run())
     printed = -1.0
     while not running.done():
@@ -51,7 +53,7 @@ async def _carry_out(suite: SuiteRun, stream: TextIO, every_s: float) -> Result 
         status = suite.status
         if every_s > 0 and not running.done() and status.rows and status.elapsed_s - max(printed, 0.0) >= every_s:
             printed = status.elapsed_s
-            with broken_pipe_ignored(stream):
+            with output.written() as stream:
                 click.echo(live_line(status), file=stream)
         elif status.elapsed_s < printed:  # the next run of a suite
             printed = -1.0

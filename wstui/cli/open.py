@@ -12,6 +12,7 @@ import click
 from wstui.cli.exits import BROKEN, UNREACHABLE, USAGE, fail
 from wstui.cli.followers import STDOUT, Followers, warn
 from wstui.cli.options import output_options, scenario_options
+from wstui.cli.output import Output
 from wstui.cli.prepare import prepare
 from wstui.cli.reports import Reports
 from wstui.cli.signals import writing
@@ -72,7 +73,7 @@ def _tell(outcome: Outcome, reports: Reports, options: dict[str, Any]) -> int:
         click.echo(f"wstui: the terminal UI failed: {outcome.fault}", err=True)
     status = BROKEN if outcome.fault else 0
     if outcome.result is not None:
-        status = reports.publish(outcome.result, sys.stdout, allow_limited=options["allow_limited"]) or status
+        status = reports.publish(outcome.result, Output(sys.stdout), allow_limited=options["allow_limited"]) or status
     if outcome.error:
         click.echo(f"wstui: {outcome.error}", err=True)
         return UNREACHABLE

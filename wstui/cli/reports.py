@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
+import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import click
 
-from wstui.cli.exits import USAGE, fail, status_of
+from wstui.cli.exits import READER_GONE, USAGE, fail, status_of
 from wstui.cli.followers import STDOUT, warn
+from wstui.cli.output import Output, silence
 from wstui.execution.result import Result, SuiteResult
 from wstui.report import formats
 from wstui.report.console import print_summary
@@ -47,20 +47,24 @@ class Reports:
             except (NotWritable, formats.MissingExtra) as error:
                 fail(str(error), USAGE)
 
-    def publish(self, result: Result | SuiteResult, stream: TextIO, *, allow_limited: bool = False) -> int:
-        """Write the files, print the summary, return the exit status. What can't be written is said, not raised."""
+    def publish(self, result: Result | SuiteResult, output: Output, *, allow_limited: bool = False) -> int:
+        """Write the files, print the summary, return the exit status. What can't be written is said, not raised.
+
+        What becomes of `output` itself is told by its own status.
+        """
         status = status_of(result, allow_limited=allow_limited)
         for name, path in self._files.items():
             try:
-                if path == STDOUT:
-                    click.echo(formats.named(name).render(result))
-                else:
-                    formats.write(result, name, path)
+                formats.write(result, name, path)
+            except BrokenPipeError:
+                self._lost.append(name)
+                silence(sys.stdout)
+                status = status or READER_GONE
             except (NotWritable, OSError) as error:
                 self._lost.append(name)
                 warn(f"the {name} report was not written: {error}")
                 status = status or USAGE
-        with broken_pipe_ignored(stream):
+        with output.written() as stream:
             print_summary(result, stream)
             for name, path in self._files.items():
                 if path != STDOUT and name not in self._lost:
@@ -103,17 +107,3 @@ def _keep_apart(places: dict[str, str | None]) -> None:
         if path in taken:
             fail(f"--{taken[path]} and --{name} both name {given}: give each a file of its own", USAGE)
         taken[path] = name
-
-
-@contextlib.contextmanager
-def broken_pipe_ignored(stream: TextIO) -> Iterator[None]:
-    """A reader that went away (`wstui run … | head`), or a full disk behind it, must not cost the results."""
-    try:
-        yield
-        stream.flush()
-    except OSError as error:
-        if not isinstance(error, BrokenPipeError):
-            warn(f"the summary can't be written: {error.strerror}")
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, stream.fileno())
-        os.close(null)

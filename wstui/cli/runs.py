@@ -18,7 +18,7 @@ from wstui.report import figures, formats, json_file
 from wstui.report.columns import table
 from wstui.report.compare import without_data
 from wstui.report.console import print_summary
-from wstui.report.file import NotWritable
+from wstui.report.file import STDOUT, NotWritable, write
 from wstui.report.retention import Retention, retention, set_retention
 from wstui.report.store import StoredRun, default_path
 from wstui.report.terminal import Paint, terminal_width, wants_colour
@@ -63,7 +63,7 @@ def list_(path: Path | None, name: str, limit: int, as_json: bool) -> None:
     with opened(path, create=as_json) as store:
         found = store.runs(name=name, limit=limit)
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode([_described(run) for run in found])).decode())
+        write(STDOUT, msgspec.json.format(msgspec.json.encode([_described(run) for run in found])).decode() + "\n")
         return
     if not found:
         click.echo(f"No run of {name!r} has been recorded." if name else "No run has been recorded yet.")
@@ -85,7 +85,7 @@ def list_(path: Path | None, name: str, limit: int, as_json: bool) -> None:
 def show(path: Path | None, reference: str, as_json: bool, suite: bool) -> None:
     """Show a run's summary. ID may also be a JSON result."""
     if as_json:
-        click.echo(json_file.render(whole(path, reference, suite=suite)), nl=False)
+        write(STDOUT, json_file.render(whole(path, reference, suite=suite)))
     elif suite or is_file(reference):
         print_summary(whole(path, reference, suite=suite), sys.stdout)
     else:
@@ -106,7 +106,7 @@ def show(path: Path | None, reference: str, as_json: bool, suite: bool) -> None:
 def export(path: Path | None, reference: str, file: str, form: str, suite: bool) -> None:
     """Write a run as a report; the ending of FILE tells the format. "-" is stdout, and needs --format."""
     try:
-        if file == "-" and not form:
+        if file == STDOUT and not form:
             fail("stdout has no ending: say which --format", USAGE)
         chosen = formats.named(form) if form else formats.of_file(file)
         formats.prove(chosen.name, file)

@@ -32,7 +32,10 @@ from wstui.scenario.secrecy import masked
 
 
 class EventStream(Watcher):
-    """Writes the events of a run to a file, a pipe or an open stream, as JSON lines, flushed every time."""
+    """Writes the events of a run to a file, a pipe or an open stream, as JSON lines, flushed every time.
+
+    `reader_gone` says that it ended because nobody reads any more.
+    """
 
     def __init__(
         self,
@@ -44,6 +47,7 @@ class EventStream(Watcher):
     ) -> None:
         """`target` is a path, which is opened anew at the first event, or a stream, which stays open at the end."""
         super().__init__("event stream", run, every_s=every_s, on_problem=on_problem)
+        self.reader_gone = False
         self._target = target
         self._stream: TextIO | None = None
         self._seen: _Seen | None = None
@@ -151,6 +155,7 @@ class EventStream(Watcher):
             stream.flush()
         except (OSError, ValueError) as error:
             # ValueError: somebody closed the stream.
+            self.reader_gone = isinstance(error, BrokenPipeError)
             told = getattr(error, "strerror", None) or str(error)
             raise Trouble(f"the events can't be written to {self._where()}: {told}", lasting=True) from None
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import secrets
 import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 STDOUT = "-"
 """The path that stands for standard output."""
@@ -41,8 +43,9 @@ def write(path: str | Path, text: str) -> None:
     Raises NotWritable; what was at `path` before is then still there.
     """
     if str(path) == STDOUT:
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        stream = standard_output()
+        stream.write(text)
+        stream.flush()
         return
     target = _target(path)
     with _explained(path):
@@ -63,6 +66,13 @@ def write(path: str | Path, text: str) -> None:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+
+
+def standard_output() -> TextIO:
+    """Standard output for programs: UTF-8 whatever the terminal speaks."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
+    return sys.stdout
 
 
 def _target(path: str | Path) -> Path:
