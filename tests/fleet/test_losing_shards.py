@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 
 import pytest
 
 from tests.execution.running import Finished, balance, finish, scenario
-from tests.servers.server import PATIENCE_S, Server, until
+from tests.servers.server import PATIENCE_S, Connection, Server, until
+from wstui.cli.exits import USAGE, status_of
 from wstui.execution.run import Run
 from wstui.fleet.fleet import Fleet
 from wstui.fleet.local import LocalTransport
 from wstui.fleet.transport import FleetError
 from wstui.load.command import Spec
+from wstui.report.wording import verdict_sign
 
 
 async def test_a_run_goes_on_without_a_shard_that_was_killed() -> None:
@@ -104,8 +107,34 @@ async def test_a_run_ends_when_its_last_shard_is_lost() -> None:
             os.kill(transport.pid(shard), signal.SIGKILL)
         finished = Finished(run, await asyncio.wait_for(running, PATIENCE_S))
     balance(finished, complete=False)
-    assert not finished.result.passed
-    assert "every load process was lost" in finished.result.verdict.reason
+    verdict = finished.result.verdict
+    assert not verdict.passed and verdict.generator_lost and not verdict.aborted
+    assert "every load process was lost" in verdict.reason
+    assert status_of(finished.result) == status_of(finished.result, allow_limited=True) == USAGE
+    assert (verdict_sign(verdict).word, finished.result.to_json().count('"generator_lost": true')) == ("LOST", 1)
+
+
+class Deaf(Server):
+    """Answers nothing."""
+
+    def pong(self, client: Connection, timestamp: int) -> None:
+        """Nothing."""
+
+
+async def test_what_was_in_flight_on_a_lost_shard_is_abandoned() -> None:
+    transport = LocalTransport()
+    async with Deaf() as server:
+        run = Run(scenario(server.url, clients=10, hold=60, shards=2, every=0.05, timeout=60), transport=transport)
+        running = asyncio.create_task(run.execute())
+        await until(lambda: run.status.counters.sent > 100)
+        os.kill(transport.pid(0), signal.SIGKILL)
+        await until(lambda: run.status.counters.abandoned > 20)
+        run.abort()
+        finished = Finished(run, await asyncio.wait_for(running, PATIENCE_S))
+    balance(finished, complete=False)
+    assert finished.result.messages.abandoned == finished.result.messages.sent
+    (lost,) = [failure for failure in finished.result.failures if failure.kind == "shard lost"]
+    assert re.search(r"5 clients gone, \d+ messages in flight", lost.message)
 
 
 async def test_a_shard_that_hangs_does_not_hold_up_the_end(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,9 @@ NUMBERS = st.floats(-1e6, 1e6)
 @given(NUMBERS, NUMBERS, st.integers(2, 5 * POINTS_MOST))
 def test_a_line_has_its_own_slope(start: float, slope: float, count: int) -> None:
     points = [(x * 5.0, start + slope * x * 5.0) for x in range(count)]
-    assert theil_sen(points) == pytest.approx(slope, rel=1e-6, abs=1e-4)
+    found = theil_sen(points)
+    assert found is not None and found.value == pytest.approx(slope, rel=1e-6, abs=1e-4)
+    assert found.low <= found.value <= found.high and found.uncertainty <= 1e-4 + abs(slope) * 1e-6
 
 
 @given(st.lists(st.floats(-1e9, 1e9), min_size=25, max_size=25), st.randoms(use_true_random=False))

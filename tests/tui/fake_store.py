@@ -96,6 +96,10 @@ class FakeRuns:
     def compare(self, before: int, after: int) -> Comparison:
         return compare(self.result(before), self.result(after))
 
+    def command(self, number: int) -> str:
+        """What shows a run in a shell."""
+        return f"wstui runs show {number}"
+
     @property
     def place(self) -> str:
         return "~/.local/share/wstui/runs.db"

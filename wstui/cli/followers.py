@@ -11,6 +11,7 @@ from typing import Any, TextIO
 import click
 
 from wstui.cli.exits import READER_GONE, USAGE, fail
+from wstui.cli.kept import shown_by
 from wstui.cli.levels import wanted_level
 from wstui.cli.logs import RunLog
 from wstui.execution.result import Result, SuiteResult
@@ -41,9 +42,10 @@ class Followers:
         self._endpoint = ExitStack()
         if options.get("prometheus"):
             self._serve(run, options["prometheus"])
+        self._store_path = options.get("store_path")
         if not options.get("no_store"):
-            path = options.get("store_path")
-            self._recording = Recording(run, Path(path) if path else None, on_problem=on_problem)
+            path = Path(self._store_path) if self._store_path else None
+            self._recording = Recording(run, path, on_problem=on_problem)
             self._watchers.append(self._recording)
         if options.get("otlp"):
             self._export(run, options["otlp"], on_problem)
@@ -113,8 +115,8 @@ class Followers:
         if ids:
             numbers = ", ".join(str(number) for number in ids)
             told = f"kept only in part as run {numbers}" if failed else f"kept as run {numbers}"
-            whole = " --suite" if isinstance(result, SuiteResult) else ""
-            click.echo(f"{told}: wstui runs show {ids[-1]}{whole}", file=stream)
+            again = shown_by(ids[-1], self._store_path, suite=isinstance(result, SuiteResult))
+            click.echo(f"{told}: {again}", file=stream)
         return bool(ids) and not failed
 
 

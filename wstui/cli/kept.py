@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,12 @@ from wstui.execution.result import Result, SuiteResult
 from wstui.report import json_file
 from wstui.report.database import StoreError
 from wstui.report.store import Store, UnknownRun
+
+
+def shown_by(number: int, path: str | Path | None, *, suite: bool = False) -> str:
+    """The command that shows a run again; `path` is the store where it is not the usual one."""
+    store = f" --store {shlex.quote(str(path))}" if path else ""
+    return f"wstui runs{store} show {number}{' --suite' if suite else ''}"
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from wstui.cli.followers import Followers
+from wstui.cli.kept import shown_by
 from wstui.cli.reports import FLAGS, saved_elsewhere
 from wstui.cli.rerun import scenario_of
 from wstui.execution.checklist import Check
@@ -36,6 +37,9 @@ class Launched:
     def __init__(self, suite: SuiteRun, options: dict[str, Any], troubles: list[str]) -> None:
         """`troubles` hears what goes wrong with keeping the run: it has no place on a screen that shows one."""
         self.suite = suite
+        self.kept = ""
+        """Where the run is kept, once it is, in words for the terminal."""
+        self.result: Result | SuiteResult | None = None
         self._options = options
         self._troubles = troubles
 
@@ -86,7 +90,9 @@ class Launched:
         try:
             result = await self.suite.run()
         finally:
-            kept = await asyncio.to_thread(followers.close, result, io.StringIO())
+            told = io.StringIO()
+            kept = await asyncio.to_thread(followers.close, result, told)
+            self.kept, self.result = told.getvalue().rstrip(), result
             if result is not None and kept is False:
                 self._troubles.append(saved_elsewhere(result))
         return result
@@ -190,29 +196,38 @@ class KeptRuns:
         with self._store() as store:
             return scenario_of(store.run(number).summary)
 
+    def command(self, number: int) -> str:
+        """What shows a run in a shell."""
+        return shown_by(number, self._path)
+
     @property
     def place(self) -> str:
         """The file of the store."""
         return tilde(self._path or default_path())
 
 
-def launcher(options: dict[str, Any], troubles: list[str]) -> Launcher:
+def launcher(options: dict[str, Any], troubles: list[str], begun: list[Launched]) -> Launcher:
     """All of it, with the options of the command where they say how runs are kept.
 
-    `troubles` hears what is to be said when the terminal is given back.
+    `troubles` hears what is to be said when the terminal is given back; `begun` is filled with what was set going.
     """
     keeping = {name: options.get(name) for name in ("store_path", "no_store", "log_level")}
     path = options.get("store_path")
 
     def launch(scenarios: Sequence[Scenario], name: str, cooldown_s: float) -> LaunchedPresets:
-        return LaunchedPresets(SuiteRun(scenarios, name=name, cooldown_s=cooldown_s), keeping, troubles)
+        begun.append(made := LaunchedPresets(SuiteRun(scenarios, name=name, cooldown_s=cooldown_s), keeping, troubles))
+        return made
+
+    def demo() -> LaunchedDemo:
+        begun.append(made := LaunchedDemo(keeping, troubles))
+        return made
 
     def checks(scenarios: Sequence[Scenario], pauses_s: float) -> AsyncIterator[Check]:
         return preflight(scenarios, pauses_s, os.environ.get("NATS_URL", ""))
 
     return Launcher(
         launch,
-        demo=lambda: LaunchedDemo(keeping, troubles),
+        demo=demo,
         connect=first_client,
         preflight=checks,
         runs=None if options.get("no_store") else KeptRuns(Path(path) if path else None),

@@ -19,6 +19,7 @@ from wstui.cli.signals import writing
 from wstui.execution.suite import SuiteRun
 
 if TYPE_CHECKING:
+    from wstui.cli.launching import Launched
     from wstui.tui.session import Outcome
 
 
@@ -34,9 +35,9 @@ def run_in_terminal(suite: SuiteRun, options: dict[str, Any]) -> int:
         fail("--events - needs stdout for itself; in the terminal UI give it a file", USAGE)
     reports = Reports(options)
     followers = Followers(suite, options)
-    outcome = _operate(suite, options)
+    outcome, kept_as = _operate(suite, options)
     with writing():
-        status = _tell(outcome, reports, options)
+        status = _tell(outcome, kept_as, reports, options)
         # Runs that the operator began after it have followers of their own.
         told = sys.stdout if outcome.result is outcome.opened else io.StringIO()  # of which run the summary was
         kept = followers.close(outcome.opened, told)
@@ -48,12 +49,13 @@ def run_in_terminal(suite: SuiteRun, options: dict[str, Any]) -> int:
 def begin_in_terminal(options: dict[str, Any]) -> int:
     """Let the operator choose what to run; afterwards print the summary of the last run."""
     reports = Reports(options)
-    outcome = _operate(None, options)
+    outcome, kept_as = _operate(None, options)
     with writing():
-        return _tell(outcome, reports, options)
+        return _tell(outcome, kept_as, reports, options)
 
 
-def _operate(suite: SuiteRun | None, options: dict[str, Any]) -> Outcome:
+def _operate(suite: SuiteRun | None, options: dict[str, Any]) -> tuple[Outcome, str]:
+    """How it ended, and where the run is kept that it ended with, "" when the operator did not begin that one there."""
     from wstui.cli.launching import launcher
     from wstui.tui.operate import operate
 
@@ -61,19 +63,24 @@ def _operate(suite: SuiteRun | None, options: dict[str, Any]) -> Outcome:
     for name in ("COLUMNS", "LINES"):
         os.environ.pop(name, None)
     troubles: list[str] = []
+    begun: list[Launched] = []
     try:
-        return operate(suite, launcher=launcher(options, troubles))
+        outcome = operate(suite, launcher=launcher(options, troubles, begun))
+        shown = outcome.result
+        return outcome, next((s.kept for s in begun if shown is not None and s.result is shown), "")
     finally:
         for trouble in dict.fromkeys(troubles):
             warn(trouble)
 
 
-def _tell(outcome: Outcome, reports: Reports, options: dict[str, Any]) -> int:
+def _tell(outcome: Outcome, kept_as: str, reports: Reports, options: dict[str, Any]) -> int:
     if outcome.fault:
         click.echo(f"wstui: the terminal UI failed: {outcome.fault}", err=True)
     status = BROKEN if outcome.fault else 0
     if outcome.result is not None:
         status = reports.publish(outcome.result, Output(sys.stdout), allow_limited=options["allow_limited"]) or status
+        if kept_as:
+            click.echo(kept_as)
     if outcome.error:
         click.echo(f"wstui: {outcome.error}", err=True)
         return UNREACHABLE

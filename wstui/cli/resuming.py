@@ -42,6 +42,7 @@ def _latest(store: Store, scenario: Scenario) -> Result | None:
     asked = masked(scenario)
     for run in store.runs(name=scenario.name):
         verdict = run.summary.verdict
-        if run.summary.scenario == asked and run.state == "finished" and not (verdict.aborted or verdict.unreachable):
+        cut_short = verdict.aborted or verdict.unreachable or verdict.generator_lost
+        if run.summary.scenario == asked and run.state == "finished" and not cut_short:
             return store.result(run.id)
     return None

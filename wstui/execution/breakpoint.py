@@ -234,6 +234,7 @@ class BreakpointRun:
             generator_limited=bool(self._limited),
             aborted=run.aborted,
             unreachable=run.unreachable,
+            generator_lost=run.generator_lost,
             thresholds=deciding(self._steps, found.low),
         )
 

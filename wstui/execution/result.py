@@ -76,8 +76,9 @@ class Connections(msgspec.Struct, frozen=True):
 class Messages(msgspec.Struct, frozen=True):
     """Counts over the run; rates per second of active (not paused) time, without cooldowns.
 
-    sent = one_way + answered in time (the count of the round trips) + timed_out + abandoned, where no load process was
-    lost. Abandoned is what was in flight when an abort, or a drain that had waited long enough, ended its connection.
+    sent = one_way + answered in time (the count of the round trips) + timed_out + abandoned. Abandoned is what was in
+    flight when its connection ended: dropped by the other side, or by us in an abort or a drain that had waited long
+    enough, or lost with its load process (as far as that had told).
     """
 
     sent: int = 0
@@ -263,7 +264,11 @@ class ThresholdOutcome(msgspec.Struct, frozen=True):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """Whether every threshold was kept, and in words why or why not."""
+    """Whether every threshold was kept, and in words why or why not.
+
+    `generator_lost`: every load process was lost, so that the run did not come to its end. It is not passed, whatever
+    its thresholds say of the part that was.
+    """
 
     passed: bool
     reason: str
@@ -272,6 +277,7 @@ class Verdict(msgspec.Struct, frozen=True):
     unreachable: bool = False
     thresholds: list[ThresholdOutcome] = []
     running: bool = False  # the run goes on: there is no verdict yet
+    generator_lost: bool = False
 
 
 class BreakpointStep(msgspec.Struct, frozen=True, kw_only=True):

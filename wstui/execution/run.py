@@ -34,6 +34,7 @@ from wstui.scenario.quantity import grouped
 NS = 1_000_000_000
 TICK_S = 0.1
 DRAIN_GRACE_S = 5.0
+ALL_LOST = "every load process was lost, so that the run did not come to its end"
 
 
 class Run:
@@ -243,16 +244,20 @@ class Run:
             self._actions.popleft()()
 
     def _advance(self) -> None:
-        if self._fleet.lost and len(self._fleet.lost) == self._fleet.size:
-            self._stop(Abort(), "every load process was lost")
+        if self._all_lost:
+            self._stop(Abort(), ALL_LOST)
         elif self._end is None:
             self._losses.advance()
         if self._target is not None:
-            self._recorder.memory_growth = self._target.growth
+            self._recorder.memory_growth = self._target.growth.per_hour if self._target.growth else None
             if why := self._target.stop_reason():
                 self._stop(Drain(round(DRAIN_GRACE_S * NS)), why)
         if self._end is None and not self._course.advance():
             self._end = self._last_drain()
+
+    @property
+    def _all_lost(self) -> bool:
+        return bool(self._fleet.lost) and len(self._fleet.lost) == self._fleet.size
 
     def _last_drain(self) -> Drain:
         return Drain(round(max(DRAIN_GRACE_S, self.scenario.messages.timeout) * NS))
@@ -336,8 +341,8 @@ class Run:
         # What was counted while the run was brought to its end belongs to its last stage.
         self._seconds.cut_stages(at_once=True)
         self._fleet.settle_broadcasts(at_once=True)
-        if len(self._fleet.lost) == self._fleet.size:
-            self._ended_by = self._ended_by or "every load process was lost"
+        if self._all_lost:
+            self._ended_by = self._ended_by or ALL_LOST
         self._recorder.end_stage(ended_s, self._fleet.sum(), active_s)
 
     def _conclude(self) -> Result:
@@ -355,6 +360,7 @@ class Run:
             paused_s=self._paused_s,
             ended_by=self._ended_by,
             aborted=self._aborted,
+            lost=self._all_lost,
         )
         self._publish()
         return self._result

@@ -11,7 +11,9 @@ class TargetSummary(msgspec.Struct, frozen=True, kw_only=True):
 
     `state` is the last one, `troubled` counts the polls that found it degraded, unhealthy or silent. The connections
     are those of the poll, among those under a steady load, in which claim and clients were farthest apart; the
-    deliveries (broadcasts to clients) are counted from the first poll to the last. `differences` says in words where
+    deliveries (broadcasts to clients) are counted from the first poll to the last. The memory grew by so many MiB an
+    hour ± the uncertainty (95 %), told from the longest stretch of a steady load, `memory_steady_s` long: a minute at
+    least, else it is None. `differences` says in words where
     the claims are not what the clients saw.
     """
 
@@ -26,6 +28,8 @@ class TargetSummary(msgspec.Struct, frozen=True, kw_only=True):
     memory_last_mib: float | None = None
     memory_growth_mib_per_hour: float | None = None
     differences: list[str] = []
+    memory_growth_uncertainty: float | None = None
+    memory_steady_s: float | None = None
 
 
 class AuthOutcome(msgspec.Struct, frozen=True):

@@ -216,4 +216,5 @@ def combine(results: Sequence[Result | None], names: Sequence[str], *, first: in
         aborted=(bool(missing) and not fault) or any(result.verdict.aborted for result in found),
         unreachable=any(result.verdict.unreachable for result in found),
         thresholds=[outcome for result in found for outcome in result.verdict.thresholds],
+        generator_lost=any(result.verdict.generator_lost for result in found),
     )

@@ -45,6 +45,7 @@ def summarize(
     paused_s: float,
     ended_by: str,
     aborted: bool,
+    lost: bool,
 ) -> Result:
     """The result of a run that has ended."""
     whole = Scope(recorder.latest, active_s)
@@ -61,7 +62,12 @@ def summarize(
         duration_s=round(duration_s, 3),
         paused_s=round(paused_s, 3),
         verdict=conclude(
-            watch.outcomes, limited_by=watch.limited_by, ended_by=ended_by, aborted=aborted, unreachable=unreachable
+            watch.outcomes,
+            limited_by=watch.limited_by,
+            ended_by=ended_by,
+            aborted=aborted,
+            unreachable=unreachable,
+            lost=lost,
         ),
         connections=msgspec.structs.replace(
             whole.connections(), per_second=_connects_per_second(scenario, recorder, active_s)

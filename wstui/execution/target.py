@@ -23,7 +23,8 @@ DELIVERED_SHARE = 0.02
 """Counts of deliveries may differ by so much: server and clients are not asked at the same instant."""
 STEADY_SHARE = 0.05
 STEADY_LEAST = 4
-STEADY_LEAST_S = 10.0
+STEADY_LEAST_S = 60.0
+"""A shorter look at the memory says nothing of an hour."""
 NOISE_MIB = 1.0
 """Memory that rises or falls by less than this in all is not told from the habits of an allocator: it does not grow."""
 _MIB = 2**20
@@ -73,8 +74,8 @@ class TargetWatch:
         self._differences: dict[str, str] = {}
         self._worst: Poll | None = None
         self._steady: Poll | None = None  # the last one, where nobody came or left since the one before
-        self.growth: float | None = None
-        """MiB an hour by which the target's memory grows under a steady load, None while that is not known."""
+        self.growth: Growth | None = None
+        """How fast the target's memory grows under a steady load, None while that is not known."""
 
     @property
     def latest(self) -> TargetHealth | None:
@@ -142,7 +143,9 @@ class TargetWatch:
             delivered_received=None if first is None or last is None else _broadcasts(first, last),
             memory_first_mib=memory[0] if memory else None,
             memory_last_mib=memory[-1] if memory else None,
-            memory_growth_mib_per_hour=self.growth,
+            memory_growth_mib_per_hour=self.growth.per_hour if self.growth else None,
+            memory_growth_uncertainty=self.growth.uncertainty if self.growth else None,
+            memory_steady_s=self.growth.steady_s if self.growth else None,
             differences=list(self._differences.values()),
         )
 
@@ -185,8 +188,17 @@ class TargetWatch:
         self._differences[what] = text
 
 
-def growth(polls: Sequence[Poll]) -> float | None:
-    """MiB an hour, over the longest stretch in which the number of clients did not change."""
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """Of memory, in MiB an hour ± `uncertainty` (with 95 % confidence), as seen over `steady_s` seconds."""
+
+    per_hour: float
+    uncertainty: float
+    steady_s: float
+
+
+def growth(polls: Sequence[Poll]) -> Growth | None:
+    """Over the longest stretch in which the number of clients did not change; None where that is too short."""
     steady: list[Poll] = []
     stretch: list[Poll] = []
     for poll in polls:
@@ -196,13 +208,14 @@ def growth(polls: Sequence[Poll]) -> float | None:
             stretch.append(poll)
         if len(stretch) > len(steady):
             steady = list(stretch)
-    if len(steady) < STEADY_LEAST or steady[-1].seen.at_s - steady[0].seen.at_s < STEADY_LEAST_S:
+    steady_s = steady[-1].seen.at_s - steady[0].seen.at_s if steady else 0.0
+    if len(steady) < STEADY_LEAST or steady_s < STEADY_LEAST_S:
         return None
     slope = theil_sen([(poll.seen.at_s, (poll.claims.resident or 0.0) / _MIB) for poll in steady])
     if slope is None:
         return None
-    changed = slope * (steady[-1].seen.at_s - steady[0].seen.at_s)
-    return slope * 3600 if abs(changed) >= NOISE_MIB else 0.0
+    grown = abs(slope.value * steady_s) >= NOISE_MIB
+    return Growth(slope.value * 3600 if grown else 0.0, slope.uncertainty * 3600, steady_s)
 
 
 def _same_load(before: Poll, now: Poll) -> bool:

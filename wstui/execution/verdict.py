@@ -60,9 +60,10 @@ def conclude(
     ended_by: str,
     aborted: bool,
     unreachable: bool = False,
+    lost: bool = False,
 ) -> Verdict:
     """The verdict of a run. `ended_by` says why it ended before its plan did ("" when it did not), `aborted`
-    whether that was the operator's wish."""
+    whether that was the operator's wish, `lost` whether no load process was left."""
     broken = [o for o in outcomes if not o.passed]
     if unreachable:
         reason = "no client became ready: the target could not be loaded"
@@ -85,6 +86,7 @@ def conclude(
         aborted=aborted,
         unreachable=unreachable,
         thresholds=list(outcomes),
+        generator_lost=lost,
     )
 
 
@@ -92,7 +94,8 @@ def explain(outcome: ThresholdOutcome) -> str:
     """One broken threshold in words."""
     where = f" in {outcome.stage}" if outcome.stage else ""
     if outcome.value is None:
-        return f"{outcome.metric}{where} was never measured (limit {outcome.limit})"
+        why = ": that takes a minute of steady load" if outcome.metric == "target.memory_growth" else ""
+        return f"{outcome.metric}{where} was never measured{why} (limit {outcome.limit})"
     figure = written(outcome.value, parse_limit(outcome.limit).value)
     return f"{outcome.metric}{where} was {figure}{outcome.unit} (limit {outcome.limit})"
 

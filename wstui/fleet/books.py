@@ -94,7 +94,7 @@ class Books:
         for shard, snapshot in self._latest.items():
             counters = snapshot.counters
             if shard in self.lost:
-                counters = _bereaved(counters)
+                counters = _bereaved(counters, self.in_flight_lost(shard))
             total = total + counters
         return total
 
@@ -122,7 +122,9 @@ class Books:
         for shard, reason in self.lost.items():
             snapshot = self._latest.get(shard)
             at = snapshot.at_ns if snapshot else 0
+            in_flight = self.in_flight_lost(shard)
             text = f"shard {shard} {reason}; {self.clients_lost(shard)} clients gone"
+            text += f", {in_flight} messages in flight" if in_flight else ""
             logs.append([FailureGroup("shard lost", text, 1, at, at, True)])
         return merge_failures(logs)
 
@@ -130,6 +132,14 @@ class Books:
         """How many clients were connected, or about to be, when a shard was last heard."""
         snapshot = self._latest.get(shard)
         return snapshot.counters.open + snapshot.counters.opening if snapshot else 0
+
+    def in_flight_lost(self, shard: int) -> int:
+        """How many messages still waited for their answer when a shard was last heard."""
+        snapshot = self._latest.get(shard)
+        if snapshot is None:
+            return 0
+        c = snapshot.counters
+        return max(0, c.sent - c.one_way - c.matched - c.reply_timeouts - c.abandoned)
 
     def sum(self) -> Sum:
         """Counters and histograms of all shards added up."""
@@ -154,8 +164,9 @@ def _added(parts: Iterable[dict[str, int]]) -> dict[str, int]:
     return dict(sorted(total.items(), key=lambda item: -item[1]))
 
 
-def _bereaved(counters: Counters) -> Counters:
-    """What a lost shard had counted, its open connections now closed by our side, its attempts failed."""
+def _bereaved(counters: Counters, in_flight: int) -> Counters:
+    """What a lost shard had counted, its open connections now closed by our side, its attempts failed, and what was in
+    flight abandoned."""
     return msgspec.structs.replace(
         counters,
         wanted=0,
@@ -165,4 +176,5 @@ def _bereaved(counters: Counters) -> Counters:
         away=0,
         failed=counters.failed + counters.opening,
         closed=counters.closed + counters.open,
+        abandoned=counters.abandoned + in_flight,
     )

@@ -248,7 +248,8 @@ def target(run: Result, width: int, paint: Paint) -> list[str]:
         first, last = figures.significant(seen.memory_first_mib, 3), figures.significant(seen.memory_last_mib, 3)
         facts.append(f"memory {first} → {last} MiB")
     if seen.memory_growth_mib_per_hour is not None:
-        facts.append(f"growth {figures.limit_figure(seen.memory_growth_mib_per_hour, 'MiB/h')} under steady load")
+        growing = figures.growth(seen.memory_growth_mib_per_hour, seen.memory_growth_uncertainty, seen.memory_steady_s)
+        facts.append(f"growth under steady load {growing}")
     if seen.connections_claimed is not None:
         claimed, held = figures.count(seen.connections_claimed), figures.count(seen.connections_open)
         facts.append(f"{claimed} connections claimed, {held} held")

@@ -94,6 +94,15 @@ def size(octets: float) -> str:
     return f"{significant(octets, 3)} TB"
 
 
+def growth(per_hour: float | None, uncertainty: float | None, steady_s: float | None) -> str:
+    """How fast memory grows, how surely, and from how long a look: "8.5 ± 1.2 MiB/h, seen for 2 min"."""
+    if per_hour is None:
+        return NOTHING
+    surely = "" if uncertainty is None else f" ± {significant(uncertainty, 2)}"
+    seen = "" if steady_s is None else f", seen for {duration(steady_s)}"
+    return f"{significant(per_hour, 3)}{surely} MiB/h{seen}"
+
+
 def limit_figure(value: float | None, unit: str) -> str:
     """A threshold's figure in the unit of its limit ("ms", "%", "/s", "MiB/h" or none)."""
     if unit == "ms":

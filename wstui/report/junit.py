@@ -65,6 +65,8 @@ def _verdict(run: Result, name: str) -> TestCase:
         case.result = [Skipped(reason)]
     elif run.verdict.unreachable:
         case.result = [Error(reason, "unreachable")]
+    elif run.verdict.generator_lost:
+        case.result = [Error(reason, "generator lost")]
     elif run.verdict.aborted:
         case.result = [Error(reason, "aborted")]
     elif not run.verdict.passed and not any(outcome.passed is False for outcome in run.verdict.thresholds):

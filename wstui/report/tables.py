@@ -256,4 +256,5 @@ def _claims(seen: TargetSummary) -> Iterator[tuple[str, str]]:
         first, last = figures.significant(seen.memory_first_mib, 3), figures.significant(seen.memory_last_mib, 3)
         yield "memory", f"{first} → {last} MiB"
     if seen.memory_growth_mib_per_hour is not None:
-        yield "growth under steady load", figures.limit_figure(seen.memory_growth_mib_per_hour, "MiB/h")
+        told = figures.growth(seen.memory_growth_mib_per_hour, seen.memory_growth_uncertainty, seen.memory_steady_s)
+        yield "growth under steady load", told

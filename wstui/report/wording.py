@@ -43,6 +43,8 @@ def verdict_sign(verdict: Verdict) -> Sign:
         return Sign("✗", "UNREACHABLE", Tone.BAD)
     if verdict.aborted:
         return Sign("■", "ABORTED", Tone.BAD)
+    if verdict.generator_lost:
+        return Sign("✗", "LOST", Tone.BAD)
     if not verdict.passed:
         return Sign("✗", "FAILED", Tone.BAD)
     if verdict.generator_limited:

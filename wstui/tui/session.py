@@ -163,6 +163,10 @@ class Runs(Protocol):
         """What a run was asked to do, ready to be run again: its secrets come from where they came from then."""
         ...
 
+    def command(self, number: int) -> str:
+        """What shows a run without the terminal UI."""
+        ...
+
     @property
     def place(self) -> str:
         """Where the runs lie."""

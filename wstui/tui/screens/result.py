@@ -179,7 +179,8 @@ class ResultScreen(Screen[None]):
         launcher = self.owner.launcher
         lines = [rule([("where it lies", "text")], width)]
         if self.stored is not None and launcher is not None and launcher.runs is not None:
-            kept = f"run {self.stored.id} in {launcher.runs.place}: wstui runs show {self.stored.id}"
+            again = launcher.runs.command(self.stored.id)
+            kept = f"run {self.stored.id} in {launcher.runs.place}: {again}"
             lines.append([(pad(" kept", 14), "muted"), (clip(clean(kept), width - 15), "text")])
         elif self._runs is None:
             lines.append([(pad(" kept", 14), "muted"), ("nowhere: the store is switched off", "text")])
