@@ -43,10 +43,14 @@ def keeps_secrets(key: Key, raw: str) -> bool:
     return not is_secret(key) or is_credential_free(said)
 
 
-def saved(key: Key, text: str) -> str:
-    """What a file says in place of a text: references for secrets, the text itself elsewhere."""
+def saved(key: Key, text: str, token: str = "") -> str:
+    """What a file says in place of a text: references for secrets, the text itself elsewhere.
+
+    `token` is what AUTH_TOKEN stands for already, "" where it is free: another one in a URL has a name of its own.
+    """
     if key in URLS:
-        return replace_secrets(escape(text), "${AUTH_TOKEN:-}", "${WS_PASSWORD:-}")
+        other = token and any(secret != token for secret in secrets_in_url(text.rpartition("@")[2]))
+        return replace_secrets(escape(text), f"${{{'WS_TOKEN' if other else 'AUTH_TOKEN'}:-}}", "${WS_PASSWORD:-}")
     if not is_secret(key) or not text:
         return escape(text)
     variable = _VARIABLES.get(key) or re.sub(r"\W", "_", str(key[-1])).upper()

@@ -51,6 +51,7 @@ class Writing:
         self._references = scenario.origin.references
         self._values = scenario.model_dump()
         self._texts = scenario.model_dump(mode="json")
+        self._token = scenario.auth.token.get_secret_value() if isinstance(scenario, Scenario) else ""
 
     def table(self, model: BaseModel, key: Key) -> dict[str, Any]:
         """The keys of a table that are worth writing, in the order of the model."""
@@ -82,7 +83,7 @@ class Writing:
         text = value_at(self._texts, key)
         if hasattr(value, "get_secret_value"):
             text = value.get_secret_value()
-        return saved(key, text) if isinstance(text, str) else text
+        return saved(key, text, self._token) if isinstance(text, str) else text
 
     def _is_referred(self, key: Key) -> bool:
         """Whether the file it came from had a reference here, whose value is still the same."""
