@@ -134,7 +134,7 @@ def test_a_suite_is_one_run_each_and_one_that_was_missed_is_added(tmp_path: Path
         msgspec.structs.replace(good("medium"), started=stamp(second)),
         msgspec.structs.replace(good("stress"), started=stamp(second + timedelta(minutes=1))),
     ]
-    place = [SuiteStatus(("quick", "medium", "stress"), index, (None,) * 3) for index in range(2)]
+    place = [SuiteStatus(("quick", "medium", "stress"), index, (None,) * 3, name="all") for index in range(2)]
     run = StandIn(
         status(5, started=first, suite=place[0]),
         status(5, started=first, suite=place[0], state=State.COOLDOWN, result=results[0]),
@@ -153,6 +153,7 @@ def test_a_suite_is_one_run_each_and_one_that_was_missed_is_added(tmp_path: Path
             ("stress", "finished", 2),
         ]
         assert [store.result(number) for number in recording.ids] == results
+        assert (store.suite(2).name, store.suite(2).runs) == ("all", results)
 
 
 def test_two_processes_that_make_a_store_and_write_at_once_lose_nothing(tmp_path: Path) -> None:

@@ -212,6 +212,7 @@ def _described(run: StoredRun) -> dict[str, Any]:
         "name": run.name,
         "tags": run.tags,
         "suite": run.suite,
+        "suite_name": run.suite_name,
         "url": run.url,
         "host": run.host,
         "started": run.started,
@@ -227,7 +228,7 @@ def _described(run: StoredRun) -> dict[str, Any]:
 
 def _suffix(run: StoredRun) -> str:
     tags = f" [{', '.join(run.tags)}]" if run.tags else ""
-    return tags + (f", {run.position + 1} of {shown(run.suite)}" if run.suite else "")
+    return tags + (f", {run.position + 1} of {shown(run.suite_name or run.suite)}" if run.suite else "")
 
 
 def _local(started: str) -> str:

@@ -139,13 +139,15 @@ class TargetHealth:
 
 @dataclass(frozen=True, slots=True)
 class SuiteStatus:
-    """Where a sequence of runs stands: the names in order, the index of the current one, verdicts so far."""
+    """Where a sequence of runs stands: the names in order, the index of the current one, verdicts so far, and what all
+    of it is called."""
 
     names: tuple[str, ...]
     index: int
     passed: tuple[bool | None, ...]
     cooldown_s: float = 0.0
     cooldown_left_s: float = 0.0
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

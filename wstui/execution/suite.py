@@ -187,6 +187,7 @@ class SuiteRun:
             tuple(passed + [None] * (len(self._scenarios) - len(passed))),
             self._cooldown_s,
             left_s,
+            self._name,
         )
 
 

@@ -106,6 +106,7 @@ class Recording(Watcher):
                 environment=self._environment,
                 writer=self._writer,
                 suite="/".join(suite.names) if suite else "",
+                suite_name=suite.name if suite else "",
                 position=suite.index if suite else 0,
             ),
             started,
@@ -120,6 +121,7 @@ class Recording(Watcher):
             self._current = None
 
     def _finish(self, store: Store, whole: Result | SuiteResult | None) -> None:
+        suite = self._run.status.suite
         for position, result in enumerate(runs_of(whole) if whole else []):
             if result.started in self._finished or _is_before(result, whole):
                 continue
@@ -131,7 +133,8 @@ class Recording(Watcher):
                     host=self._run.status.host,
                     environment=self._environment,
                     writer=self._writer,
-                    suite=name_of(whole) if isinstance(whole, SuiteResult) else "",
+                    suite="/".join(suite.names) if suite else "",
+                    suite_name=suite.name if suite else "",
                     position=position,
                 )
                 self.ids.append(number)
@@ -250,18 +253,20 @@ def _insert(
     environment: dict[str, Any],
     writer: str,
     suite: str,
+    suite_name: str,
     position: int,
 ) -> int:
     with store.transaction() as db:
         cursor = db.execute(
-            "INSERT INTO runs (name, url, host, started, state, suite, position, writer, updated, summary, environment)"
-            " VALUES (?, ?, ?, ?, 'running', ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO runs (name, url, host, started, state, suite, suite_name, position, writer, updated, summary, "
+            "environment) VALUES (?, ?, ?, ?, 'running', ?, ?, ?, ?, ?, ?, ?)",
             (
                 name_of(summary),
                 url_of(summary),
                 host,
                 summary.started,
                 suite,
+                suite_name,
                 position,
                 writer,
                 time.time(),

@@ -41,6 +41,7 @@ class UnknownRun(Exception):
 class StoredRun:
     """A run in the store. `summary` is its result without timeline, events, failures, histograms (see `Store.result`).
 
+    One of a suite has the names of all the suite's presets in `suite`, and in `suite_name` what they are called.
     `state` is "running", "finished", "interrupted" (its process ended before it did) or "unreadable" (what is stored
     of it is damaged; it can only be deleted).
     """
@@ -56,6 +57,7 @@ class StoredRun:
     tags: tuple[str, ...]
     summary: Result
     environment: dict[str, Any]
+    suite_name: str = ""
 
 
 def find(reference: str, names: Mapping[int, str], tags: Mapping[str, int]) -> int:
@@ -174,7 +176,7 @@ class Store:
         names, first = members[0].suite.split("/"), members[0].position
         found: list[Result | None] = [None] * first + results
         return SuiteResult(
-            name=members[0].suite,
+            name=members[0].suite_name or members[0].suite,
             started=results[0].started,
             finished=results[-1].finished,
             verdict=combine(found, names, first=first),
@@ -284,6 +286,7 @@ class Store:
             tags,
             summary,
             environment,
+            row["suite_name"],
         )
 
 
