@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import select
+import shlex
 import signal
 import time
 from pathlib import Path
@@ -18,7 +19,7 @@ from tests.cli.commands import call, start
 from tests.execution.running import scenario
 from tests.report.disk import small_disk
 from tests.servers.server import Server
-from wstui.cli.launching import Launched
+from wstui.cli.launching import Launched, launcher
 from wstui.execution.result import Result
 from wstui.execution.suite import SuiteRun
 from wstui.report.store import Store
@@ -147,3 +148,20 @@ async def test_after_kill_nine_of_everything_the_run_is_there_up_to_its_last_sec
     assert {"response", "connect", "response@hold"} <= set(result.histograms)
     assert result.stages[-1].latency_ms.response.count > 50
     assert call("runs", "--store", str(path), "show", "last")[1].count("interrupted: wstui ended before the run did")
+
+
+async def test_a_run_that_the_terminal_ui_began_tells_how_it_is_shown_again(tmp_path: Path) -> None:
+    store = tmp_path / "my runs.db"
+    troubles: list[str] = []
+    begun: list[Launched] = []
+    async with Server() as server:
+        made = launcher({"store_path": str(store)}, troubles, begun)
+        session = made.launch([scenario(server.url, hold=0.3)], "test", 0.0)
+        result = await asyncio.to_thread(session.execute)
+    (launched,) = begun
+    assert launched.result is result and not troubles
+    kept_as, _, command = launched.kept.partition(": ")
+    assert (kept_as, command) == ("kept as run 1", f"wstui runs --store '{store}' show 1")
+    assert made.runs is not None and made.runs.command(1) == command
+    status, out, _ = await asyncio.to_thread(call, *shlex.split(command)[1:])
+    assert status == 0 and "Run 1" in out

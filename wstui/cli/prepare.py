@@ -16,9 +16,10 @@ from wstui.execution.suite import SuiteRun
 from wstui.fleet.transport import FleetError
 from wstui.scenario.checks import warnings
 from wstui.scenario.errors import BadValue, ScenarioError, describe
+from wstui.scenario.fields import LONGEST_S
 from wstui.scenario.model import Suite
 from wstui.scenario.presets import members, open_preset
-from wstui.scenario.quantity import parse_duration
+from wstui.scenario.quantity import format_duration, parse_duration
 
 
 def prepare(names: tuple[str, ...], options: dict[str, Any], environ: Mapping[str, str] | None = None) -> SuiteRun:
@@ -39,6 +40,8 @@ def prepare(names: tuple[str, ...], options: dict[str, Any], environ: Mapping[st
                 scenarios.append(opened)
         if options["cooldown"] is not None:
             cooldown_s = parse_duration(options["cooldown"])
+            if cooldown_s > LONGEST_S:
+                raise BadValue(f"is too long: {format_duration(LONGEST_S)} at most")
     except ScenarioError as error:
         fail(describe(error.problems, shutil.get_terminal_size().columns), USAGE)
     except BadValue as error:

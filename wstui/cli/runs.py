@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -266,11 +267,9 @@ def _confirm(question: str, yes: bool) -> None:
 
 
 def _age(text: str) -> float:
-    days = text.strip().removesuffix("d")
+    days = re.fullmatch(r"(\d{1,9}(?:\.\d+)?)d", text.strip(), re.ASCII)
     try:
-        if days != text.strip() and days.replace(".", "", 1).isdigit():
-            return float(days) * 86_400
-        return parse_duration(text)
+        return float(days[1]) * 86_400 if days else parse_duration(text)
     except BadValue as error:
         fail(f'--older-than "{shown(text)}" {error}, or "30d"', USAGE)
 
