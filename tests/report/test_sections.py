@@ -39,7 +39,7 @@ def test_each_is_told_and_nothing_in_it_is_obeyed() -> None:
     console, table = summary(full, width=100), markdown.render(full)
     for text in (console, table):
         assert all(heading in text for heading in HEADINGS)
-        for words in ("wrong algorithm", "1 234", "-3.250 MiB/h", "50.0 → 60.5"):
+        for words in ("wrong algorithm", "1 234", "-3.25 MiB/h", "50.0 → 60.5"):
             assert words in text
         assert "\x1b" not in text
     assert "✗  wrong algorithm  out" in console and "✓  good" in console

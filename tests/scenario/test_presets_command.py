@@ -38,6 +38,7 @@ def test_list_shows_what_can_be_run_and_why_something_cannot(home: Path) -> None
     rows = {line.split()[0]: line for line in lines[1:]}
     assert list(rows)[:6] == ["bad", "escape", "quick", "medium", "stress", "progressive"]
     assert "100 clients, 40s" in rows["quick"] and "shipped" in rows["quick"]
+    assert "3 runs, up to 5000 clients, 25m10s" in rows["progressive"]
     assert "broken" in rows["bad"] and "foo" in rows["bad"]
     assert all(line.isprintable() for line in lines)
 

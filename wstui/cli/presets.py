@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 import sys
@@ -127,7 +128,15 @@ def _renamed(text: str, name: str) -> str:
 def _load(entry: PresetEntry) -> str:
     if isinstance(entry.content, Scenario):
         return f"{_size(entry.content)}, {format_duration(entry.content.duration_s)}"
+    if isinstance(entry.content, Suite):
+        with contextlib.suppress(ScenarioError):  # of a member: `validate` tells
+            return _load_of_all(entry.content, members(entry.content))
     return "broken" if entry.broken else "suite"
+
+
+def _load_of_all(suite: Suite, runs: list[Scenario]) -> str:
+    length = sum(run.duration_s for run in runs) + suite.cooldown * (len(runs) - 1)
+    return f"{len(runs)} runs, up to {max(run.peak_clients for run in runs)} clients, {format_duration(length)}"
 
 
 def _summary(content: Scenario | Suite) -> str:

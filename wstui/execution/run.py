@@ -180,6 +180,9 @@ class Run:
                 self._watching.cancel()
             await self._losses.close()
             await self._fleet.close()
+        self._recorder.amend(self._fleet.sum())
+        if self._all_lost:
+            self._ended_by = self._ended_by or ALL_LOST
         return self._conclude()
 
     async def _start(self) -> bool:
@@ -341,8 +344,6 @@ class Run:
         # What was counted while the run was brought to its end belongs to its last stage.
         self._seconds.cut_stages(at_once=True)
         self._fleet.settle_broadcasts(at_once=True)
-        if self._all_lost:
-            self._ended_by = self._ended_by or ALL_LOST
         self._recorder.end_stage(ended_s, self._fleet.sum(), active_s)
 
     def _conclude(self) -> Result:
