@@ -28,7 +28,7 @@ _TELLING = re.compile(
     # What this product, its libraries or a terminal would take from the surrounding.
     r"WSTUI_\w+|XDG_\w+|WS_URL|AUTH_TOKEN|JWT_SECRET|NATS_URL|NATS_SERVER|LOG_LEVEL"
     r"|MAX_CONNECTIONS|TEST_DURATION|MESSAGE_FREQUENCY"
-    r"|NO_COLOR|FORCE_COLOR|CLICOLOR\w*|COLORTERM|TEXTUAL\w*|COLUMNS|LINES|(?:\w+_proxy)",
+    r"|NO_COLOR|FORCE_COLOR|CLICOLOR\w*|COLORTERM|TEXTUAL(?!_SNAPSHOT)\w*|COLUMNS|LINES|(?:\w+_proxy)",
     re.IGNORECASE,
 )
 _HOME = pytest.StashKey[str]()
