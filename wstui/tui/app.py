@@ -27,10 +27,11 @@ from wstui.tui.screens.stop import How, StopDialog
 from wstui.tui.session import Launcher, Outcome, Repeatable, Session
 from wstui.tui.shell import Shell
 from wstui.tui.theme import DARK
-from wstui.tui.widgets.judged import verdict_badge
+from wstui.tui.widgets.status_line import verdict_badge
 
 _SIGNALS = ("SIGTERM", "SIGHUP", "SIGINT")
 _WATCH_S = 0.1
+_DEMO = "a server that is started for it"
 _DEAF_S = 1.0
 """How long keys do nothing after a dialog has closed by itself."""
 
@@ -216,12 +217,18 @@ class WstuiApp(Shell):
         """The run that has ended once more, after asking."""
         session: object = self.runner.session if self.runner is not None else None
         if self.runner is not None and self.runner is self._demo:
-            self.ask_again([self.runner.session.status.scenario], "the demo", launch=self.begin_demo)
+            self.ask_again([self.runner.session.status.scenario], "the demo", to=_DEMO, launch=self.begin_demo)
         elif isinstance(session, Repeatable):
             self.ask_again(list(session.scenarios), session.name, session.cooldown_s)
 
     def ask_again(
-        self, scenarios: list[Scenario], name: str, cooldown_s: float = 0.0, launch: Callable[[], None] | None = None
+        self,
+        scenarios: list[Scenario],
+        name: str,
+        cooldown_s: float = 0.0,
+        *,
+        to: str = "",
+        launch: Callable[[], None] | None = None,
     ) -> None:
         """Begin a run again, if the operator is sure; with `launch` where that is another way than the usual one."""
 
@@ -233,7 +240,7 @@ class WstuiApp(Shell):
         if self.busy:
             self.say("a run is going on: end it before the next one begins", "warning")
         else:
-            self.push_screen(AgainDialog(scenarios, name), begin)
+            self.push_screen(AgainDialog(scenarios, name, to=to), begin)
 
     @property
     def _repeatable(self) -> bool:

@@ -19,7 +19,7 @@ _ROUNDS = 4
 """How often the way of a key is looked at again for what came of it: a dialog, another focus, a message."""
 _LOOK_S = 0.05
 """How soon it is noticed that a key has ended its way with the widget that it went to."""
-_PATIENCE_S = 3.0
+_PATIENCE_S = 10.0
 """Whatever becomes of a key, it holds up the others no longer than this."""
 
 

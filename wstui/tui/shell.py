@@ -45,7 +45,8 @@ class Shell(Keyboard):
         keys = dict(keymap or {})
         if settings is not None:
             own = read_settings(settings, ids_of((*OWNERS, Shell)), self.available_themes)
-            self.notice = str(own.problems[0]) if own.problems else ""
+            more = f"; and {len(own.problems) - 1} more" if len(own.problems) > 1 else ""
+            self.notice = f"{own.problems[0]}{more}" if own.problems else ""
             theme, keys = own.theme or theme, {**own.keys, **keys}
         self.notice = self.notice or next(clashes(keys, (*OWNERS, Shell)), "")
         self.theme = theme

@@ -13,8 +13,9 @@ from wstui.tui.widgets.figures import clock, count
 class AgainDialog(ConfirmDialog):
     """True when the operator is sure."""
 
-    def __init__(self, scenarios: Sequence[Scenario], name: str) -> None:
+    def __init__(self, scenarios: Sequence[Scenario], name: str, *, to: str = "") -> None:
+        """`to` is where the load goes, where that is not known yet."""
         peak = max(scenario.peak_clients for scenario in scenarios)
         length = clock(sum(scenario.duration_s for scenario in scenarios))
-        url = mask_url(scenarios[0].target.url)
-        super().__init__(f"Run {name} again?", f"Up to {count(peak)} clients for {length}, to {url}.", "Run")
+        to = to or mask_url(scenarios[0].target.url)
+        super().__init__(f"Run {name} again?", f"Up to {count(peak)} clients for {length}, to {to}.", "Run")

@@ -23,7 +23,7 @@ from wstui.tui.summary import write_beside
 from wstui.tui.widgets import chart
 from wstui.tui.widgets.comparison import other_load
 from wstui.tui.widgets.curve import curve_plot, curve_rows, curve_title
-from wstui.tui.widgets.figures import clean, clip, pad, tilde
+from wstui.tui.widgets.figures import clean, clip, pad, tilde, wrap
 from wstui.tui.widgets.judged import (
     error_rows,
     finding_rows,
@@ -181,7 +181,9 @@ class ResultScreen(Screen[None]):
         if self.stored is not None and launcher is not None and launcher.runs is not None:
             again = launcher.runs.command(self.stored.id)
             kept = f"run {self.stored.id} in {launcher.runs.place}: {again}"
-            lines.append([(pad(" kept", 14), "muted"), (clip(clean(kept), width - 15), "text")])
+            rows = wrap(clean(kept), width - 15)
+            names = [" kept", *[""] * (len(rows) - 1)]
+            lines += [[(pad(name, 14), "muted"), (row, "text")] for name, row in zip(names, rows, strict=True)]
         elif self._runs is None:
             lines.append([(pad(" kept", 14), "muted"), ("nowhere: the store is switched off", "text")])
         if self._status is not None and launcher is not None:

@@ -137,13 +137,13 @@ class RunsScreen(Screen[None]):
     VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]  # noqa: RUF012
     AUTO_FOCUS = "RunTable"
     BINDINGS: ClassVar[list[BindingType]] = [
+        key("escape", "back", "Back", "runs.back", "Leave the list", shown=True),
         key("space", "mark", "Mark", "runs.mark", "Mark as A, then as B", shown=True),
         key("c", "compare", "Compare", "runs.compare", "Compare A with B, or with the run before", shown=True),
         key("r", "rerun", "Rerun", "runs.rerun", "Run it again, asks first", shown=True),
         key("x", "export", "Export", "runs.export", "Write it as a report: HTML, JSON, CSV …", shown=True),
         key("slash", "filter", "Filter", "runs.filter", "Filter by preset or verdict", shown=True, display="/"),
         key("delete", "delete", "Delete", "runs.delete", "Forget this run", shown=True),
-        key("escape", "back", "Back", "runs.back", "Leave the list", shown=True),
     ]
 
     def __init__(self, runs: Runs, marked: tuple[int, int] | None = None) -> None:

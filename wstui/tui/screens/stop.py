@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Button, Static
 
-from wstui.execution.status import Status
+from wstui.execution.status import State, Status
 from wstui.tui.keymap import key
 from wstui.tui.screens.dialog import Dialog, button
 from wstui.tui.widgets.figures import clean, clock, count
@@ -38,6 +38,9 @@ class StopDialog(Dialog[How]):
     def body(self) -> Iterable[Widget]:
         """Where the run stands, and what each answer does."""
         status = self._status
+        if status.state is State.DRAINING:
+            yield from self._draining()
+            return
         stage = next((s for s in status.stages if s.current), None)
         where = (
             f" is in {clean(stage.name)}, {clock(stage.elapsed_s)} of {clock(stage.planned_s)}."
@@ -59,8 +62,27 @@ class StopDialog(Dialog[How]):
             text += " wstui then quits."
         yield Static(Content(text), classes="muted")
 
+    def _draining(self) -> Iterable[Widget]:
+        """It ends already: what is left is not to wait for it."""
+        yield Static(
+            Content.assemble(
+                (clean(self._status.scenario.name), "bold"),
+                f" ends already: {count(self._status.counters.open)} connections are still open.\n\n",
+                ("Abort", "bold"),
+                " drops them at once. The target sees 1006.\n",
+            )
+        )
+        text = "Drain quits wstui when the run has ended, Abort at once." if self._leaving else "Results are kept."
+        yield Static(Content(text), classes="muted")
+
     def buttons(self) -> Iterable[Button]:
         """The safe one first."""
+        if self._status.state is State.DRAINING:
+            return (
+                button("Wait", "esc", "keep", classes="send"),
+                *([button("Drain", "d", "drain")] if self._leaving else []),
+                button("Abort", "a", "abort", classes="danger"),
+            )
         return (
             button("Keep running", "esc", "keep", classes="send"),
             button("Drain", "d", "drain"),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from wstui.execution.result import Result, SuiteResult, ThresholdOutcome, Verdict
+from wstui.execution.result import Result, SuiteResult, ThresholdOutcome
 from wstui.report.findings import findings
-from wstui.report.wording import Tone, peak_clients, url_of, verdict_sign
+from wstui.report.wording import peak_clients, url_of
 from wstui.tui.session import Comparison
 from wstui.tui.widgets.bars import gauge
 from wstui.tui.widgets.comparison import change_rows, warning_rows
@@ -14,14 +14,7 @@ from wstui.tui.widgets.figures import clean, clip, clock, count, pad, wrap
 from wstui.tui.widgets.limits import BARS, SIGNS, figure, limit_words, metric_words, sign
 from wstui.tui.widgets.lines import Line, rule
 from wstui.tui.widgets.presets import moment
-
-_TONES = {Tone.GOOD: "badge-ok", Tone.NEAR: "badge-warn", Tone.BAD: "badge-bad", Tone.PLAIN: "badge-accent"}
-
-
-def verdict_badge(verdict: Verdict) -> tuple[str, str]:
-    """Glyph and word of a verdict, and its meaning in the palette."""
-    told = verdict_sign(verdict)
-    return f"{told.glyph} {told.word}", "badge-warn" if verdict.aborted else _TONES[told.tone]
+from wstui.tui.widgets.status_line import verdict_badge
 
 
 def error_rows(text: str, width: int) -> list[Line]:

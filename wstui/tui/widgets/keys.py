@@ -6,10 +6,13 @@ from textual import events
 from textual.binding import Binding
 from textual.widgets import Input
 
-from wstui.tui.widgets.figures import clean, clip
+from wstui.tui.widgets.figures import clean, clip, wrap
 from wstui.tui.widgets.lines import Line, Lines, cells, spread
 
 NOTICE_S = 5.0
+_READ_S = 1 / 15
+"""For each letter of a notice."""
+_MOST_ROWS = 4
 _NAMES = {"enter": "enter"}
 _GLYPHS = {"information": ("✓", "ok@panel"), "warning": ("▲", "warn@panel"), "error": ("✗", "bad@panel")}
 
@@ -29,16 +32,26 @@ class Keys(Lines):
         self.screen.bindings_updated_signal.subscribe(self, lambda _: self.redraw())
 
     def say(self, text: str, severity: str = "information", *, seconds: float = NOTICE_S) -> None:
-        """Show a notice in place of the keys for some seconds."""
-        self._notice = (text, severity)
-        self.redraw()
-        notice = self._notice
-        self.set_timer(seconds, lambda: self._unsay(notice))
+        """Show a notice in place of the keys for some seconds, the longer the more there is to read."""
+        self._notice = notice = (clean(text), severity)
+        self._fit()
+        self.set_timer(max(seconds, len(text) * _READ_S), lambda: self._unsay(notice))
 
     def _unsay(self, notice: tuple[str, str]) -> None:
         if self._notice is notice:
             self._notice = None
-            self.redraw()
+            self._fit()
+
+    def on_resize(self) -> None:
+        """A notice may need more rows, or fewer."""
+        self._fit()
+        super().on_resize()
+
+    def _fit(self) -> None:
+        """As many rows as the notice needs: what it says at its end is what can be done."""
+        rows = wrap(self._notice[0], self.size.width - 4)[:_MOST_ROWS] if self._notice and self.size.width > 12 else []
+        self.styles.height = max(1, len(rows))
+        self.redraw()
 
     def paint(self, width: int, height: int) -> list[Line]:
         """One row."""
@@ -46,7 +59,10 @@ class Keys(Lines):
         if self._notice is not None:
             text, severity = self._notice
             glyph, meaning = _GLYPHS.get(severity, _GLYPHS["information"])
-            return [[(f" {glyph} ", meaning), (clip(clean(text), width - 4), "text@panel")]]
+            rows = wrap(text, width - 4) if height > 1 else [text]
+            rows = [*rows[: height - 1], clip(" ".join(rows[height - 1 :]), width - 4)]
+            marks = [f" {glyph} ", *["   "] * (len(rows) - 1)]
+            return [[(mark, meaning), (row, "text@panel")] for mark, row in zip(marks, rows, strict=True)]
         keys = self._live_keys()
         palette: Line = []
         if "ctrl+p" in self.screen.active_bindings:

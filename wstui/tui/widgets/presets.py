@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import ClassVar
@@ -10,6 +10,7 @@ from typing import ClassVar
 from textual.binding import BindingType
 
 from wstui.execution.result import Result
+from wstui.report.wording import Tone, verdict_sign
 from wstui.scenario.masking import mask_url
 from wstui.scenario.model import Scenario
 from wstui.scenario.presets import PresetEntry
@@ -21,22 +22,15 @@ from wstui.tui.widgets.limits import limit_words, metric_words
 from wstui.tui.widgets.lines import Line, Lines, cells, rule
 from wstui.tui.widgets.table import Table
 
-VERDICTS = {
-    "passed": ("✓ passed", "ok"),
-    "failed": ("✗ failed", "bad"),
-    "aborted": ("■ aborted", "warn"),
-    "": ("", "muted"),
-}
-"""Glyph, word and meaning of how a run ended."""
+_TONES = {Tone.GOOD: "ok", Tone.NEAR: "warn", Tone.BAD: "bad", Tone.PLAIN: "accent"}
 
 
 def verdict_of(result: Result | None) -> tuple[str, str]:
-    """How a run ended, as word and meaning."""
+    """How a run ended, as glyph and word, and its meaning; nothing where there was none."""
     if result is None:
-        return VERDICTS[""]
-    if result.verdict.aborted:
-        return VERDICTS["aborted"]
-    return VERDICTS["passed" if result.verdict.passed else "failed"]
+        return "", "muted"
+    told = verdict_sign(result.verdict)
+    return f"{told.glyph} {told.word.lower()}", "warn" if result.verdict.aborted else _TONES[told.tone]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +110,7 @@ class PresetTable(Table[Choice]):
                 clean(item.name),
                 "broken" if broken else count(shape.peak),
                 "" if broken else clock(shape.length_s),
-                word,
+                word.replace("unreachable", "failed"),
                 "" if broken else shape.sketch(_SKETCH),
                 clean(item.entry.description or item.entry.problem),
             ),
@@ -203,29 +197,44 @@ def _facts(choice: Choice, width: int, *, brief: bool) -> list[Line]:
             ),
         )
     )
-    if first.messages.exchange == "listen":
-        facts.append(("messages", "listens only"))
-    else:
-        every = f"every {duration(first.messages.every)}" if first.messages.every else "as soon as the reply is there"
-        facts.append(("messages", f"{first.messages.exchange}, {every} from each client"))
+    facts.append(("messages", _each(choice.scenarios, _messages)))
     if first.breakpoint is not None:
         search = first.breakpoint
         facts.append(
             ("looks for", f"the most {search.unit} that hold, {short(search.first)} to {short(search.largest)}")
         )
-    limits = [f"{metric_words(t.metric)} {limit_words(t.limit)}" for t in first.thresholds]
-    facts.append(("limits", ", ".join(limits) or "none"))
+    facts.append(("limits", _each(choice.scenarios, _limits)))
     if choice.last is not None:
         word, _ = verdict_of(choice.last)
         facts.append(("last run", f"{word}, {moment(choice.last_at)}: {choice.last.verdict.reason}"))
     facts.append(("file", tilde(choice.entry.path)))
     if brief:
-        facts = [fact for fact in facts if fact[0] in ("target", "messages", "limits", "looks for")]
+        facts = [fact for fact in facts if fact[0] in ("runs", "target", "messages", "limits", "looks for")]
     lines: list[Line] = []
     for name, text in facts:
         for index, part in enumerate(wrap(clean(text), width - 12)):
             lines.append([(f" {pad(name if index == 0 else '', 10)}", "muted"), (part, "text")])
     return lines
+
+
+def _each(scenarios: Sequence[Scenario], tell: Callable[[Scenario], str]) -> str:
+    """What is told of all of them, or where they differ of one after the other."""
+    told = [tell(scenario) for scenario in scenarios]
+    if len(set(told)) == 1:
+        return told[0]
+    return "; ".join(f"{scenario.name}: {text}" for scenario, text in zip(scenarios, told, strict=True))
+
+
+def _messages(scenario: Scenario) -> str:
+    said = scenario.messages
+    if said.exchange == "listen":
+        return "listens only"
+    every = f"every {duration(said.every)}" if said.every else "as soon as the reply is there"
+    return f"{said.exchange}, {every} from each client"
+
+
+def _limits(scenario: Scenario) -> str:
+    return ", ".join(f"{metric_words(t.metric)} {limit_words(t.limit)}" for t in scenario.thresholds) or "none"
 
 
 def moment(started: str) -> str:

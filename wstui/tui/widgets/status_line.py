@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from wstui.execution.result import Verdict
 from wstui.execution.status import State, Status
+from wstui.report.wording import Tone, verdict_sign
 from wstui.tui.widgets.figures import clean
 from wstui.tui.widgets.lines import Line, Lines, cells, spread
 
@@ -18,16 +20,20 @@ BADGES = {
     State.ABORTED: ("■ ABORTED", "badge-warn"),
 }
 """Glyph and word of each state, and its meaning in the palette."""
+_TONES = {Tone.GOOD: "badge-ok", Tone.NEAR: "badge-warn", Tone.BAD: "badge-bad", Tone.PLAIN: "badge-accent"}
 
 
 def badge(status: Status) -> tuple[str, str]:
     """The state as glyph, word and colour; once there is a verdict, that."""
     if status.state.ended and status.result is not None:
-        verdict = status.result.verdict
-        if verdict.aborted:
-            return BADGES[State.ABORTED]
-        return ("✓ PASSED", "badge-ok") if verdict.passed else ("✗ FAILED", "badge-bad")
+        return verdict_badge(status.result.verdict)
     return BADGES[status.state]
+
+
+def verdict_badge(verdict: Verdict) -> tuple[str, str]:
+    """Glyph and word of a verdict, and its meaning in the palette."""
+    told = verdict_sign(verdict)
+    return f"{told.glyph} {told.word}", "badge-warn" if verdict.aborted else _TONES[told.tone]
 
 
 class StatusLine(Lines):
