@@ -16,6 +16,7 @@ import psutil
 
 from wstui.cli.exits import ABORTED, BROKEN, USAGE, fail
 from wstui.cli.numbers import Whole
+from wstui.execution import costs
 from wstui.execution.bench import Cores, Target
 from wstui.execution.calibration import Calibration, Figure
 from wstui.fleet.transport import FleetError
@@ -58,6 +59,8 @@ def calibrate(full: bool, repeat: int, json_file: str | None) -> None:
     except (FleetError, ProcessFailed) as error:
         click.echo(f"wstui: {error}", err=True)
         status = BROKEN
+    if figures and not status:
+        costs.keep(_document(figures))
     if json_file == STDOUT:
         write(STDOUT, _document(figures) + "\n")
     else:

@@ -16,6 +16,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import asdict, dataclass
 
 from wstui.execution.bench import Bench, Cores, Reading, Stretch, Target
+from wstui.execution.costs import CONNECT, TRIP
 from wstui.load.selfcheck import raise_files_limit
 from wstui.scenario.model import Scenario
 from wstui.scenario.quantity import grouped
@@ -109,7 +110,7 @@ class Calibration:
         stretches = await self._steady(ROUND_TRIP_CLIENTS, "odin", 0.0)
         rate = statistics.median(s.sum.counters.matched / s.seconds for s in stretches)
         trips = Figure(
-            f"CPU a round trip, {ROUND_TRIP_CLIENTS} clients",
+            f"{TRIP}, {ROUND_TRIP_CLIENTS} clients",
             "µs",
             tuple(s.cpu_us / max(1, s.sum.counters.matched) for s in stretches),
             goal=8.5,
@@ -151,7 +152,7 @@ class Calibration:
             loads.append(stretch)
         return [
             Figure(
-                f"connects a second of CPU, {clients} clients",
+                f"{CONNECT}, {clients} clients",
                 "/s",
                 tuple(per_core),
                 goal=8000,

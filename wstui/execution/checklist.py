@@ -10,6 +10,7 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Any
 
+from wstui.execution.costs import ESTIMATE, Costs
 from wstui.execution.status import TargetHealth
 from wstui.load.selfcheck import FILES_RESERVED
 from wstui.scenario.model import Scenario
@@ -20,8 +21,8 @@ SECRET_BYTES = 32
 CLOCK_NEAR_MS = 1000.0
 CLOCK_FAR_MS = 60_000.0
 """Common leeway of servers for the times in a token."""
-MESSAGE_US, CONNECT_US, SIGN_US = 20.0, 150.0, 100.0
-"""CPU of a message with its answer, of a connection, of a signed token: twice what `wstui calibrate` finds."""
+SIGN_US = 100.0
+"""CPU of a signed token."""
 CLIENT_BYTES, SHARD_BYTES = 16 * 1024, 96 << 20
 """Memory of a client, its socket in the kernel included, and of a load process."""
 NEAR = 0.8
@@ -135,7 +136,9 @@ def addresses(unusable: Sequence[str]) -> Check:
     return Check("addresses", Mark.FAIL, f"can't connect from {', '.join(unusable)}", fix)
 
 
-def processors(scenario: Scenario, shards: int, cores: int, busy: float, *, of: int = 0) -> Check:
+def processors(
+    scenario: Scenario, shards: int, cores: int, busy: float, *, of: int = 0, costs: Costs = ESTIMATE
+) -> Check:
     """CPU: a rough guess of what the peak takes of each load process, and what others take of the box (0…1).
 
     The box has `shards` of the `of` load processes that there are in all; 0: it has all of them.
@@ -148,14 +151,16 @@ def processors(scenario: Scenario, shards: int, cores: int, busy: float, *, of: 
         return Check("processors", Mark.WARN, text, f"use at most {cores} --shards")
     if scenario.messages.every == 0 and scenario.messages.exchange != "listen":
         return Check("processors", Mark.PASS, f"a closed loop takes all that {shards} of {cores} processors give")
-    share = _busiest(scenario) / (of or shards)
-    text = (
-        f"about {share:.0%} of {'a processor' if shards == 1 else f'each of {shards} processors'}, without broadcasts"
-    )
+    share = _busiest(scenario, costs) / (of or shards)
+    whose = "a processor" if shards == 1 else f"each of {shards} processors"
+    source = "by calibration" if costs.measured else "by estimate"
+    text = f"about {share:.0%} of {whose} {source}, without broadcasts"
     if share <= NEAR:
         return Check("processors", Mark.PASS, text)
     # Only a guess: the run itself tells when it is the limit.
     fix = "spread the load over more --shards or boxes, send less often (--every), or ramp more slowly (--ramp)"
+    if not costs.measured:
+        fix += "; `wstui calibrate` measures what this box can"
     return Check("processors", Mark.WARN, text, fix)
 
 
@@ -173,15 +178,15 @@ def of_a_search(check: Check) -> Check:
     return replace(check, mark=Mark.WARN, text=f"{check.text}, for the largest load that a search may try")
 
 
-def _busiest(scenario: Scenario) -> float:
+def _busiest(scenario: Scenario, costs: Costs) -> float:
     """CPU seconds a second at the peak, and in the steepest ramp."""
     talking = scenario.peak_clients / scenario.messages.every if scenario.messages.exchange != "listen" else 0.0
     sizes = [0, *(stage.clients for stage in scenario.stages if stage.clients is not None)]
     overs = [stage.over for stage in scenario.stages if stage.clients is not None]
     arriving = max((stage.arrive or 0.0 for stage in scenario.stages), default=0.0)
     steepest = max(((b - a) / max(over, 0.1) for (a, b), over in zip(pairwise(sizes), overs, strict=True)), default=0.0)
-    connect_us = CONNECT_US + (SIGN_US if scenario.auth.kind in ("jwt", "mix") else 0.0)
-    return max(talking * MESSAGE_US, (steepest + arriving) * connect_us) / 1e6
+    connect_us = costs.connect_us + (SIGN_US if scenario.auth.kind in ("jwt", "mix") else 0.0)
+    return max(talking * costs.message_us, (steepest + arriving) * connect_us) / 1e6
 
 
 def _is_time(value: Any) -> bool:

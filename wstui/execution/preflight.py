@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from wstui.execution import checklist
+from wstui.execution import checklist, costs
 from wstui.execution.box_checks import elsewhere, of_box
 from wstui.execution.checklist import Check, Mark
 from wstui.execution.health import Endpoints
@@ -199,4 +199,4 @@ def _this_box(hardest: Scenario) -> list[Check]:
     ]
     if hardest.breakpoint is not None:
         room = [checklist.of_a_search(check) for check in room]
-    return [*found, *room, checklist.processors(hardest, shards, cores(), busy)]
+    return [*found, *room, checklist.processors(hardest, shards, cores(), busy, costs=costs.known())]

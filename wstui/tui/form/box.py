@@ -12,6 +12,7 @@ import psutil
 
 from wstui.execution import checklist
 from wstui.execution.checklist import Check
+from wstui.execution.costs import ESTIMATE, Costs, known
 from wstui.fleet.facts import spare_cores
 from wstui.load.selfcheck import local_ports, raise_files_limit
 from wstui.scenario.model import Scenario
@@ -19,13 +20,17 @@ from wstui.scenario.model import Scenario
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """What this machine has: ports of one address, files of one process, processors, bytes of free memory."""
+    """What this machine has: ports of one address, files of one process, processors, bytes of free memory.
+
+    `costs` is what load takes of a processor.
+    """
 
     ports: int
     files: int
     spare: int
     cores: int
     memory: int
+    costs: Costs = ESTIMATE
 
 
 @cache
@@ -33,7 +38,7 @@ def this_box() -> Box:
     """This machine, looked at once."""
     cores = len(psutil.Process().cpu_affinity() or []) if hasattr(psutil.Process, "cpu_affinity") else 0
     memory = psutil.virtual_memory().available
-    return Box(local_ports(), raise_files_limit(), spare_cores(), cores or psutil.cpu_count() or 1, memory)
+    return Box(local_ports(), raise_files_limit(), spare_cores(), cores or psutil.cpu_count() or 1, memory, known())
 
 
 def needs(scenarios: Sequence[Scenario], box: Box) -> list[Check]:
@@ -48,7 +53,7 @@ def needs(scenarios: Sequence[Scenario], box: Box) -> list[Check]:
     return [
         checklist.ports(box.ports * sources, peak, sources),
         checklist.files(box.files, peak, shards),
-        checklist.processors(hardest, shards, box.cores, 0.0),
+        checklist.processors(hardest, shards, box.cores, 0.0, costs=box.costs),
         checklist.memory(box.memory, peak, shards),
     ]
 
