@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from itertools import pairwise
 
 from tests.tui import fake
 from wstui.tui.history import History
@@ -10,6 +11,7 @@ from wstui.tui.view import View
 from wstui.tui.widgets import chart
 from wstui.tui.widgets.chart import Curve, Plot, draw
 from wstui.tui.widgets.lines import cells
+from wstui.tui.widgets.ruler import linear_scale, log_scale
 
 
 def text(lines: list[list[tuple[str, str]]]) -> str:
@@ -50,6 +52,33 @@ def test_labels_of_a_logarithmic_ruler_stand_where_their_values_are() -> None:
         label = next(y for y, line in enumerate(lines) if line[0][0].rstrip("┤│").strip() == f"{value:g}")
         most = max(range(len(lines)), key=lambda y: sum(len(t) for t, m in lines[y] if m == "p99"))
         assert abs(label - most) <= 1, value
+
+
+def test_ticks_are_evenly_spaced_and_in_the_middle_of_their_rows() -> None:
+    for rows in range(3, 30):
+        for high in (0.0007, 0.7, 1.07, 3.0, 42.0, 100.0, 412.0, 12_000.0, 24_200.0, 1e7):
+            scale = linear_scale([0.0, high], None, rows, 0.0)
+            heights = [scale.height(tick, rows) for tick in scale.ticks]
+            assert all(abs(height % 1 - 0.5) < 1e-6 for height in heights), (rows, high)
+            assert len({round(b - a) for a, b in pairwise(heights)}) == 1 and len(heights) <= 8
+            assert scale.high >= high and scale.height(high, rows) > rows * 0.4
+
+
+def test_ticks_of_a_logarithmic_ruler_are_less_than_half_a_row_from_their_values() -> None:
+    for rows in range(4, 30):
+        for low, high in ((4.8, 412.0), (4.8, 250.0), (0.05, 3.0), (50.0, 90.0), (1.0, 10.0), (42.0, 250.0)):
+            scale = log_scale([low, high], None, rows)
+            heights = [scale.height(tick, rows) for tick in scale.ticks]
+            assert all(abs(height % 1 - 0.5) < 0.4 for height in heights), (rows, low, high, scale.ticks)
+            assert all(b - a >= 1.5 for a, b in pairwise(heights)) and len(heights) >= 2
+            assert scale.low <= low and scale.high >= high
+    assert len(log_scale([0.001, 1e7], None, 6).ticks) >= 2  # a microsecond next to three hours
+
+
+def test_the_name_of_a_mark_without_room_to_its_right_points_at_it() -> None:
+    xs = [0.0, 90.0, 100.0]
+    plot = Plot([Curve(xs, [0.0, 10.0, 0.0], "p50")], 0, 100, marks=[(90.0, "cooldown")], named=True)
+    assert "cooldown →┊" in text(draw(plot, 60, 12))
 
 
 def test_the_limit_is_drawn_at_its_height_and_marks_cross_it() -> None:

@@ -64,6 +64,13 @@ class Plot:
     named: bool = False  # write the texts of the marks beside them
 
 
+def end_of(curve: Curve, char: str) -> list[Spot]:
+    """A character on the last point of a curve, so that it is not told from others by its colour alone."""
+    points = zip(reversed(curve.xs), reversed(curve.ys), strict=True)
+    last = next(((x, y) for x, y in points if math.isfinite(x) and math.isfinite(y)), None)
+    return [Spot(*last, char, curve.meaning)] if last is not None else []
+
+
 def draw(plot: Plot, width: int, height: int) -> list[Line]:
     """The chart in `height` rows of `width` cells; one that cannot be drawn is an empty frame and a note."""
     if width < 1 or height < 1:
@@ -124,7 +131,8 @@ def _draw(plot: Plot, width: int, height: int) -> list[Line]:
 
 
 def _name_marks(plot: Plot, grid: list[list[tuple[str, str]]], column: Any) -> None:
-    """The text of each mark beside it, in the highest row that has room: to its right, else to its left, else cut."""
+    """The text of each mark beside it, in the highest row that has room: to its right, else with an arrow to its left,
+    else cut."""
     columns = len(grid[0])
     places = sorted((int(column(x)), text) for x, text in plot.marks if math.isfinite(x) and 0 <= column(x) < columns)
     ends = [at for at, _ in places[1:]] + [columns]
@@ -132,7 +140,7 @@ def _name_marks(plot: Plot, grid: list[list[tuple[str, str]]], column: Any) -> N
         if width_of(text) != len(text):
             continue
         short_one = clip(text, max(0, end - at - 2))
-        tries = [(at + 1, text)] if short_one == text else [(at - len(text), text), (at + 1, short_one)]
+        tries = [(at + 1, text)] if short_one == text else [(at - len(text) - 2, f"{text} →"), (at + 1, short_one)]
         for start, said in tries:
             span = range(start - 1, start + len(said) + 1)
             free = (
