@@ -49,7 +49,7 @@ async def test_runs_are_listed_compared_filtered_and_deleted(tmp_path: Path) -> 
         await until(lambda: "B against A" in shown(app) and "-63 %" in shown(app), pilot)
         assert "✗ A" in shown(app) and "✓ B" in shown(app)
         await pilot.press("slash", *"quick", "enter")
-        await until(lambda: "the filter hides 5" in shown(app), pilot)
+        await until(lambda: "” hides 5" in shown(app), pilot)
         await pilot.press("delete", "right", "enter")
         await until(lambda: kept.deleted == [3], pilot)
         await pilot.press("escape")

@@ -150,7 +150,7 @@ async def test_presets_stand_in_groups_with_their_load_drawn(home: Path) -> None
 async def test_presets_are_filtered_while_typing(home: Path) -> None:
     async with started(home) as (app, pilot, launches, _):
         await pilot.press("slash", *"shipped soak", "enter")
-        await until(lambda: isinstance(app.screen, StartScreen) and "the filter hides" in shown(app), pilot)
+        await until(lambda: isinstance(app.screen, StartScreen) and "” hides" in shown(app), pilot)
         assert "soak" in shown(app) and "medium" not in shown(app)
         await pilot.press("slash", *"xyzzy", "enter")
         await until(lambda: "nothing matches the filter" in shown(app), pilot)

@@ -26,6 +26,8 @@ class Shell(Keyboard):
     CSS_PATH = "wstui.tcss"
     TITLE = "wstui"
     ENABLE_COMMAND_PALETTE = True
+    HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (60, "-narrow"), (110, "-wide"), (180, "-huge")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-flat"), (16, "-short"), (32, "-tall")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
         key("question_mark", "help", "Help", "app.help", "This help", shown=True, display="?"),
         key("f1", "help", "Help", "app.help_f1", "This help, while you type", shown=True),

@@ -18,6 +18,7 @@ from wstui.tui.screens.running import run_asking
 from wstui.tui.widgets.checks import Checks
 from wstui.tui.widgets.keys import Keys
 from wstui.tui.widgets.masthead import Masthead
+from wstui.tui.widgets.plain import Plain
 
 if TYPE_CHECKING:
     from wstui.tui.app import WstuiApp
@@ -59,6 +60,7 @@ class ChecklistScreen(Screen[None]):
         with VerticalScroll(id="checks", can_focus=False):
             yield Checks(self._name_shown, mask_url(self._scenarios[0].target.url))
         yield Keys()
+        yield Plain(lambda width: self.checks.in_short(width))
 
     def on_mount(self) -> None:
         """Begin at once."""

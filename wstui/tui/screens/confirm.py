@@ -22,6 +22,11 @@ class ConfirmDialog(Dialog[bool]):
         super().__init__()
         self._question, self._text, self._yes = question, text, yes
 
+    @property
+    def question(self) -> str:
+        """With what follows from a yes."""
+        return clean(f"{self._question} {self._text}")
+
     def body(self) -> Iterable[Widget]:
         """The question and what follows from a yes."""
         yield Static(Content.styled(clean(self._question), "bold"))

@@ -57,7 +57,7 @@ class Controls(Screen[None]):
         key("2", "maximise(2)", "Messages", "view.messages", "Maximise the messages", group=_PANELS),
         key("3", "maximise(3)", "Errors", "view.errors", "Maximise the errors", group=_PANELS),
         key("4", "maximise(4)", "Limits", "view.limits", "Maximise limits and machines", group=_PANELS),
-        key("escape", "restore", "Restore", "view.restore", "Back to all panels"),
+        key("escape", "restore", "Restore", "view.restore", "Back to all panels", shown=True),
         key("tab", "app.focus_next", "Next panel", "view.next", "Next panel"),
         key("y", "copy", "Copy", "view.copy", "Copy the summary"),
         key("r", "result", "Result", "view.result", "The result, at the end", shown=True),
@@ -101,6 +101,8 @@ class Controls(Screen[None]):
             return False
         if action == "result":
             return self.runner.done.is_set()
+        if action == "restore":
+            return self.view.maximised > 0
         if action == "redistribute":
             return self._status.generator.left_behind > 0 and not self._status.state.ended
         return True
@@ -242,6 +244,7 @@ class Controls(Screen[None]):
         self.view.maximised = 0 if self.view.maximised == panel else panel
         for number in (1, 2, 3, 4):
             self.set_class(number == self.view.maximised, f"-max-{number}")
+        self.refresh_bindings()
 
     def action_restore(self) -> None:
         """All panels again."""

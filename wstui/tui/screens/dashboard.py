@@ -23,10 +23,11 @@ from wstui.tui.widgets.latency import Latency
 from wstui.tui.widgets.limits import SIGNS, Limits, kept, limit_ms, worst
 from wstui.tui.widgets.lines import Line
 from wstui.tui.widgets.phase_bar import PhaseBar
-from wstui.tui.widgets.small import Small
+from wstui.tui.widgets.plain import Plain
+from wstui.tui.widgets.small import run_facts
 from wstui.tui.widgets.spread import Spread
 from wstui.tui.widgets.status_line import StatusLine
-from wstui.tui.widgets.target import Target
+from wstui.tui.widgets.target import Target, target_trouble
 from wstui.tui.widgets.throughput import Throughput
 from wstui.tui.widgets.tile import Tile
 
@@ -45,7 +46,6 @@ _TILES = {
 class Dashboard(Controls):
     """Draws `Status` as it comes; holds no state of the run itself."""
 
-    HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (60, "-narrow"), (110, "-wide"), (180, "-huge")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-flat"), (16, "-low"), (20, "-short"), (32, "-tall")]  # noqa: RUF012
     AUTO_FOCUS = "Errors"
 
@@ -70,15 +70,15 @@ class Dashboard(Controls):
                 yield Throughput()
             with VerticalScroll(id="side", can_focus=False):
                 yield Limits()
+                yield FanOut()
                 yield Connections()
                 yield Target()
                 yield Generator()
-                yield FanOut()
                 yield Spread()
         with Horizontal(id="lower"):
             yield Errors()
             yield Events()
-        yield Small(id="small")
+        yield Plain(self._in_short)
         yield Keys()
 
     def on_mount(self) -> None:
@@ -125,7 +125,7 @@ class Dashboard(Controls):
         self.query_one(Spread).show(status.spread, limit_ms(limit[1]) if limit else None, paused)
         self.query_one(Events).show(status.marks, paused)
         self.query_one(Errors).show(status.failures, status.failures_total, status.elapsed_s, self.view.pattern, paused)
-        self.query_one(Small).show(status, self.history)
+        self.query_one(Plain).redraw()
         if fresh or charts or not status.rows or status.state is not self._drawn:
             self._drawn = status.state
             self.redraw_charts()
@@ -142,6 +142,9 @@ class Dashboard(Controls):
         self.query_one(SearchCurve).show(status, self.history, self.view, paused)
         self.query_one(Throughput).show(status, self.history, self.view, paused, right)
 
+    def _in_short(self, width: int) -> list[Line]:
+        return run_facts(self._shown, self.history) if self._shown is not None else []
+
     @staticmethod
     def _short_health(status: Status) -> Line:
         """What the side panels say, in a few words, where there is no room for them."""
@@ -153,4 +156,4 @@ class Dashboard(Controls):
             mark = "bad" if own.limited_by else "near" if own.cpu >= 0.85 else "ok"
             glyph, meaning = SIGNS[mark]
             line += [(f"  generator {percent(own.cpu)} % ", "muted"), (f"{glyph} ", meaning)]
-        return line
+        return [*line, *target_trouble(status.target)]

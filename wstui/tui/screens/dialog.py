@@ -17,6 +17,8 @@ from textual.widgets import Button, Input, Static
 
 from wstui.tui.keymap import key
 from wstui.tui.widgets.figures import clean
+from wstui.tui.widgets.lines import Line
+from wstui.tui.widgets.plain import Plain, told
 
 if TYPE_CHECKING:
     from wstui.tui.app import WstuiApp
@@ -39,14 +41,15 @@ class Field(Vertical):
     ) -> None:
         super().__init__(id=f"field-{name}", classes="field")
         self.key = name
-        self._label, self._parse, self._hint = label, parse, hint
+        self.label, self._parse, self._hint = label, parse, hint
+        self._told = ""
         self._input = Input(value, id=f"input-{name}", compact=True, placeholder=placeholder, select_on_focus=True)
         self._note = Static(id=f"note-{name}", classes="note", markup=False)
 
     def compose(self) -> ComposeResult:
         """Label and input in a row, the note below the input."""
         with Horizontal(classes="entry"):
-            yield Static(self._label, classes="label", markup=False)
+            yield Static(self.label, classes="label", markup=False)
             yield self._input
         yield self._note
 
@@ -61,7 +64,8 @@ class Field(Vertical):
             text, wrong = self._hint(self.value), False
         except ValueError as error:
             text, wrong = f"✗ {error}", True
-        self._note.update(Content(clean(text)))
+        self._told = clean(text)
+        self._note.update(Content(self._told))
         self._note.set_class(wrong, "wrong")
         self._note.set_class(text.startswith("▲"), "near")
 
@@ -81,8 +85,13 @@ class Field(Vertical):
 
     def say(self, text: str) -> None:
         """Show an error found later than while typing."""
-        self._note.update(Content(f"✗ {clean(text)}"))
+        self._told = f"✗ {clean(text)}"
+        self._note.update(Content(self._told))
         self._note.add_class("wrong")
+
+    def in_short(self) -> tuple[str, str]:
+        """What is typed, and what is said of it."""
+        return self.text, self._told
 
     def focus_input(self) -> None:
         """Put the cursor here."""
@@ -124,6 +133,27 @@ class Dialog(ModalScreen[Answer], Generic[Answer]):
             if buttons := list(self.buttons()):
                 yield Horizontal(*buttons, classes="buttons")
             box.border_subtitle = self.subtitle()
+        if buttons:
+            yield Plain(self._in_short, self._answers)
+
+    def _in_short(self, width: int) -> list[Line]:
+        """What is asked, and what is typed."""
+        lines = told(self.question, width, "strong")
+        for field in self.query(Field):
+            text, note = field.in_short()
+            lines.append([(f"{field.label} ", "muted"), (f"{clean(text)}▏", "text")])
+            lines += told(note, width, "bad" if note.startswith("✗") else "muted")
+        return lines
+
+    def _answers(self) -> list[Line]:
+        """The buttons; the one that enter presses stands behind an arrow."""
+        found = ((widget, clean(str(widget.label))) for widget in self.query(Button))
+        return [[(f"› {text}", "strong")] if widget.has_focus else [(text, "text")] for widget, text in found]
+
+    @property
+    def question(self) -> str:
+        """What is asked, in a few words."""
+        return self.title_text
 
     def body(self) -> Iterable[Widget]:
         """What stands between title and buttons."""

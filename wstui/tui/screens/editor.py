@@ -13,7 +13,7 @@ from textual.screen import Screen
 from textual.timer import Timer
 
 from wstui.execution.probe import Probe, Unreachable
-from wstui.scenario.errors import Key
+from wstui.scenario.errors import Key, dotted
 from wstui.scenario.file import dumps
 from wstui.scenario.masking import mask_url
 from wstui.scenario.model import Scenario, Suite
@@ -34,6 +34,7 @@ from wstui.tui.widgets.form_lines import Value, Wish
 from wstui.tui.widgets.keys import Keys
 from wstui.tui.widgets.lines import Line
 from wstui.tui.widgets.masthead import Masthead
+from wstui.tui.widgets.plain import Plain, told
 from wstui.tui.widgets.preview import About, BoxPanel, ConnectionPanel, FilePanel, ShapePanel
 
 if TYPE_CHECKING:
@@ -50,8 +51,6 @@ _VIEWS = ("shape", "file", "connection")
 class Editor(Screen[None]):
     """Edits one scenario or suite; nothing is written before it is saved."""
 
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012
-    VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]  # noqa: RUF012
     AUTO_FOCUS = "Input"
     BINDINGS: ClassVar[list[BindingType]] = [
         key("ctrl+s", "save", "Save", "edit.save", "Save as a TOML preset", shown=True),
@@ -103,6 +102,7 @@ class Editor(Screen[None]):
                 yield FilePanel()
                 yield ConnectionPanel()
         yield Keys()
+        yield Plain(self._in_short)
 
     def on_mount(self) -> None:
         """Say what the scenario means."""
@@ -158,6 +158,20 @@ class Editor(Screen[None]):
         if self._draft.changed:
             place.insert(1, ("  ● unsaved", "warn@panel"))
         self.query_one(Masthead).place(place)
+
+    def _in_short(self, width: int) -> list[Line]:
+        """The value under the cursor, and what is said of it."""
+        name: Line = [("editor  ", "muted"), (clean(self._draft.texts["name",]) or "no name", "strong")]
+        lines = [[*name, ("  ● unsaved", "warn")] if self._draft.changed else name]
+        if (at := self.form.key_of(self.focused)) is not None and at in self._draft.texts:
+            lines.append(
+                [(f"{dotted(at)} ", "muted"), (clean(self.form.typed().get(at, self._draft.texts[at])), "text")]
+            )
+            wrong = self._reading.wrong.get(at)
+            lines += told(f"✗ {wrong}" if wrong else self._hints.get(at, ""), width, "bad" if wrong else "muted")
+        elif self._reading.wrong:
+            lines += told(f"✗ {len(self._reading.wrong)} to put right", width, "bad")
+        return lines
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Tell about what the cursor is on."""

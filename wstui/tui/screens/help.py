@@ -35,6 +35,11 @@ _SIGNS: list[Entry] = [
     ("‖", "paused"),
     ("■", "stopped by the operator"),
 ]
+_MOUSE: list[Entry] = [
+    ("click", "a key of the last row, a row of a list, a button"),
+    ("twice", "opens the row"),
+    ("wheel", "moves through lists and pages"),
+]
 _OBVIOUS = ("result.up", "result.down", "result.page", "app.interrupt", "app.help_f1")
 _KEYS = 8
 
@@ -102,6 +107,7 @@ class HelpDialog(Dialog[None]):
         sections = {area: Section(_AREAS[area], self._areas[area]) for area in _AREAS if area in self._areas}
         left = [section for area, section in sections.items() if area not in _RIGHT]
         right = [section for area, section in sections.items() if area in _RIGHT]
+        left.append(Section("Mouse", _MOUSE))
         yield Horizontal(Vertical(*left), Vertical(*right, Section("Signs", _SIGNS)), classes="columns")
 
     def on_mount(self) -> None:

@@ -27,6 +27,7 @@ from wstui.tui.widgets.figures import clean, clip, pad, tilde, wrap
 from wstui.tui.widgets.judged import (
     error_rows,
     finding_rows,
+    outcome_facts,
     since_rows,
     threshold_rows,
     verdict_rows,
@@ -36,6 +37,7 @@ from wstui.tui.widgets.lines import Line, rule
 from wstui.tui.widgets.masthead import Masthead
 from wstui.tui.widgets.measured import count_rows, failure_rows, latency_rows, stage_rows
 from wstui.tui.widgets.page import Page, Section, beside
+from wstui.tui.widgets.plain import Plain
 from wstui.tui.widgets.presets import moment
 from wstui.tui.widgets.status_line import StatusLine
 
@@ -52,7 +54,6 @@ Since = tuple[StoredRun, Comparison, str]
 class ResultScreen(Screen[None]):
     """What came out of a run or a suite: one that has just ended, or one that was kept."""
 
-    HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (60, "-narrow"), (110, "-wide")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
         key("escape", "back", "Back", "result.back", "Back to where you came from", shown=True),
         key("x", "export", "Export", "result.export", "Write it as a report: HTML, JSON, CSV …", shown=True),
@@ -87,6 +88,7 @@ class ResultScreen(Screen[None]):
         with VerticalScroll(id="result", can_focus=False):
             yield Page(self._sections())
         yield Keys()
+        yield Plain(lambda width: outcome_facts(self.outcome, width))
 
     def on_mount(self) -> None:
         """The badge tells the verdict."""

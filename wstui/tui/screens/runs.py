@@ -19,10 +19,11 @@ from wstui.tui.screens.filter import FilterDialog
 from wstui.tui.screens.result import rerun
 from wstui.tui.session import Comparison, Runs, StoredRun
 from wstui.tui.widgets.comparison import ChangeTable, Overlay
-from wstui.tui.widgets.figures import clean, count, ms, pad, percent, rate
+from wstui.tui.widgets.figures import clean, clip, count, ms, pad, percent, rate
 from wstui.tui.widgets.keys import Keys
 from wstui.tui.widgets.lines import Line, cells
 from wstui.tui.widgets.masthead import Masthead
+from wstui.tui.widgets.plain import Plain
 from wstui.tui.widgets.presets import moment, verdict_of
 from wstui.tui.widgets.table import Table
 
@@ -49,17 +50,33 @@ class RunTable(Table[Marked]):
         key("enter", "choose", "Result", "runs.result", "The result of a run", shown=True)
     ]
     hidden = 0
+    pattern = ""
 
     def head(self, width: int) -> Line:
         """The title."""
         title: Line = [("runs", "text")]
         if self.hidden:
-            title.append((f"  the filter hides {self.hidden}", "warn"))
+            title.append((f"  filter “{clip(clean(self.pattern), 24)}” hides {self.hidden}", "warn"))
         return title
 
     def empty(self) -> str:
         """Nothing was kept."""
         return "nothing matches the filter" if self.hidden else "no run was kept yet"
+
+    def in_short(self, width: int) -> list[Line]:
+        """The run under the cursor, and which of how many it is."""
+        chosen = self.chosen
+        if chosen is None:
+            return [[("runs  ", "strong-accent"), (self.empty(), "muted")]]
+        result = chosen.run.summary
+        word, meaning = verdict_of(result)
+        mark = f"  marked {chosen.letter}" if chosen.letter else ""
+        return [
+            [("runs  ", "strong-accent"), (f"{self.items.index(chosen) + 1} of {len(self.items)}{mark}", "muted")],
+            [("› ", "strong-accent"), (clean(chosen.run.name), "strong"), (f"  {moment(chosen.run.started)}", "text")],
+            [(f"{word}{_broken(result)}", meaning)],
+            [(f"{count(result.connections.ready)} clients · p99 {ms(result.latency_ms.response.p99)} ms", "text")],
+        ]
 
     def same(self, item: Marked) -> int:
         """A run is its number."""
@@ -133,8 +150,6 @@ def failure_share(result: Result) -> float | None:
 class RunsScreen(Screen[None]):
     """The list, and two of the runs compared."""
 
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012
-    VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]  # noqa: RUF012
     AUTO_FOCUS = "RunTable"
     BINDINGS: ClassVar[list[BindingType]] = [
         key("escape", "back", "Back", "runs.back", "Leave the list", shown=True),
@@ -168,6 +183,7 @@ class RunsScreen(Screen[None]):
             yield Overlay()
             yield ChangeTable()
         yield Keys()
+        yield Plain(lambda width: self.query_one(RunTable).in_short(width))
 
     def on_mount(self) -> None:
         """Read the store."""
@@ -192,7 +208,7 @@ class RunsScreen(Screen[None]):
         table = self.query_one(RunTable)
         letters = dict(zip(self._marks, "AB", strict=False))
         shown = [run for run in self._kept if self._matches(run)]
-        table.hidden = len(self._kept) - len(shown)
+        table.hidden, table.pattern = len(self._kept) - len(shown), self._pattern
         table.fill([Marked(run, letters.get(run.id, "")) for run in shown])
 
     def _matches(self, run: StoredRun) -> bool:
@@ -245,6 +261,7 @@ class RunsScreen(Screen[None]):
         if read_ is None:
             return
         comparison, first, second = read_
+        self.add_class("-comparing")
         self.query_one(Overlay).show(first, second)
         self.query_one(ChangeTable).show(comparison, first, second)
 

@@ -20,8 +20,10 @@ from wstui.tui.screens.confirm import ConfirmDialog
 from wstui.tui.screens.filter import FilterDialog
 from wstui.tui.screens.running import run_asking
 from wstui.tui.screens.save import SaveDialog
+from wstui.tui.widgets.figures import tilde
 from wstui.tui.widgets.keys import Keys
 from wstui.tui.widgets.masthead import Masthead
+from wstui.tui.widgets.plain import Plain
 from wstui.tui.widgets.presets import Choice, PresetDetails, PresetTable
 from wstui.tui.widgets.table import Table
 from wstui.tui.widgets.welcome import Welcome
@@ -36,8 +38,6 @@ RECENT = 200
 class StartScreen(Screen[None]):
     """Choose a preset; run it, edit it, copy it, or begin with a demo."""
 
-    HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (60, "-narrow"), (110, "-wide")]  # noqa: RUF012
-    VERTICAL_BREAKPOINTS = [(0, "-flat"), (16, "-short"), (32, "-tall")]  # noqa: RUF012
     AUTO_FOCUS = "PresetTable"
     BINDINGS: ClassVar[list[BindingType]] = [
         key("e", "edit", "Edit", "preset.edit", "Look into it, change it, save it", shown=True),
@@ -69,6 +69,7 @@ class StartScreen(Screen[None]):
                 yield Welcome()
             yield PresetDetails()
         yield Keys()
+        yield Plain(lambda width: self.query_one(PresetTable).in_short(width))
 
     def on_mount(self) -> None:
         """Look for presets."""
@@ -91,7 +92,7 @@ class StartScreen(Screen[None]):
         words = pattern.lower().split()
         shown = [choice for choice in self._choices if all(word in choice.words for word in words)]
         table = self.query_one(PresetTable)
-        table.hidden = len(self._choices) - len(shown)
+        table.hidden, table.pattern = len(self._choices) - len(shown), pattern
         table.fill(shown)
         self._describe()
         return len(shown)
@@ -200,7 +201,7 @@ class StartScreen(Screen[None]):
         chosen = self._chosen
         if chosen is None or chosen.entry.origin != "own":
             return
-        text = f"{chosen.entry.path} is deleted. Its runs are kept."
+        text = f"{tilde(chosen.entry.path)} is deleted. Its runs are kept."
         self.app.push_screen(ConfirmDialog(f"Delete {chosen.name}?", text, "Delete"), self._delete)
 
     def _delete(self, sure: bool | None) -> None:

@@ -35,6 +35,11 @@ class StopDialog(Dialog[How]):
         self._status = status
         self._leaving = leaving
 
+    @property
+    def question(self) -> str:
+        """With how many it would end."""
+        return f"{self.title_text} {count(self._status.counters.open)} connections are open."
+
     def body(self) -> Iterable[Widget]:
         """Where the run stands, and what each answer does."""
         status = self._status

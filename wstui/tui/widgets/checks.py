@@ -5,6 +5,7 @@ from __future__ import annotations
 from wstui.execution.checklist import Check, Mark
 from wstui.tui.widgets.figures import clean, clip, pad, wrap
 from wstui.tui.widgets.lines import Line, Lines, rule
+from wstui.tui.widgets.plain import told
 from wstui.tui.widgets.preview import SIGNS
 
 _TURNING = "◐◓◑◒"
@@ -82,6 +83,15 @@ class Checks(Lines):
             for index, part in enumerate(wrap(clean(check.fix), width - names - 8) if check.fix else ()):
                 lines.append([(" " * (names + 4), "text"), ("→ " if not index else "  ", meaning), (part, "text")])
         lines += [[], self._verdict()]
+        return lines
+
+    def in_short(self, width: int) -> list[Line]:
+        """What came of them, and those that did not pass."""
+        lines: list[Line] = [[("checklist  ", "muted"), (clean(self._title), "strong")], self._verdict()]
+        for check in self._checks:
+            if check.mark is not Mark.PASS:
+                glyph, meaning = SIGNS[check.mark]
+                lines += told(f"{glyph} {clean(check.name)}: {clean(check.text)}", width, meaning)
         return lines
 
     def _verdict(self) -> Line:

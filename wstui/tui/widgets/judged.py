@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from wstui.execution.result import Result, SuiteResult, ThresholdOutcome
 from wstui.report.findings import findings
 from wstui.report.wording import peak_clients, url_of
-from wstui.tui.session import Comparison
+from wstui.tui.session import Comparison, Outcome
 from wstui.tui.widgets.bars import gauge
 from wstui.tui.widgets.comparison import change_rows, warning_rows
-from wstui.tui.widgets.figures import clean, clip, clock, count, pad, wrap
+from wstui.tui.widgets.figures import clean, clip, clock, count, pad, width_of, wrap
 from wstui.tui.widgets.limits import BARS, SIGNS, figure, limit_words, metric_words, sign
 from wstui.tui.widgets.lines import Line, rule
+from wstui.tui.widgets.plain import told
 from wstui.tui.widgets.presets import moment
 from wstui.tui.widgets.status_line import verdict_badge
 
@@ -42,10 +43,27 @@ def verdict_rows(result: Result | SuiteResult, name: str, width: int) -> list[Li
         if result.paused_s:
             facts.append(f"paused {clock(result.paused_s)}")
         facts.append(moment(result.started))
-        lines.append([(" " * set_in + clip(" · ".join(f for f in facts if f), width - set_in), "muted")])
+        told_ = " · ".join(fact for fact in facts[1:] if fact)
+        if width_of(facts[0]) + len(told_) + 3 + set_in <= width:
+            lines.append([(" " * set_in + " · ".join(fact for fact in (facts[0], told_) if fact), "muted")])
+        else:
+            lines += [[(" " * set_in + clip(fact, width - set_in), "muted")] for fact in (facts[0], told_) if fact]
     if verdict.generator_limited:
         warning = "generator-limited: these figures are not the server's limit"
         lines.append([(" ▲ ", "strong-warn"), (clip(warning, width - 3), "warn")])
+    return lines
+
+
+def outcome_facts(outcome: Outcome, width: int) -> list[Line]:
+    """The verdict, why, and each broken threshold, in plain rows."""
+    result = outcome.result
+    if result is None:
+        return [[("✗ the run could not be carried out", "strong-bad")], *told(clean(outcome.error), width)]
+    word, meaning = verdict_badge(result.verdict)
+    lines: list[Line] = [[(f" {word} ", meaning)], *told(clean(result.verdict.reason), width)]
+    for outcome_ in result.verdict.thresholds:
+        glyph, mark = SIGNS[sign(outcome_)]
+        lines.append([(f"{glyph} ", mark), (f"{_name(outcome_)}: {figure(outcome_)} {outcome_.unit}", "text")])
     return lines
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from textual import events
 from textual.binding import Binding
+from textual.screen import Screen
 from textual.widgets import Input
 
 from wstui.tui.widgets.figures import clean, clip, wrap
-from wstui.tui.widgets.lines import Line, Lines, cells, spread
+from wstui.tui.widgets.lines import Line, Lines, cells, cut
 
 NOTICE_S = 5.0
 _READ_S = 1 / 15
@@ -63,52 +66,24 @@ class Keys(Lines):
             rows = [*rows[: height - 1], clip(" ".join(rows[height - 1 :]), width - 4)]
             marks = [f" {glyph} ", *["   "] * (len(rows) - 1)]
             return [[(mark, meaning), (row, "text@panel")] for mark, row in zip(marks, rows, strict=True)]
-        keys = self._live_keys()
+        keys = live_keys(self.screen)
         palette: Line = []
         if "ctrl+p" in self.screen.active_bindings:
             palette = [("│ ", "rule@panel"), ("^p", "strong-accent@panel"), (" palette ", "text@panel")]
+        room = width - cells(palette)
         left: Line = []
-        # the last one, help, is never the one that has no room
-        last = cells(_part(*keys[-1][:2])) if keys else 0
-        for number, (shown, label, action) in enumerate(keys, 1):
+        for number, (shown, label, action) in enumerate(keys):
             part = _part(shown, label)
-            room = width - cells(palette) - 1 - (last if number < len(keys) else 0)
-            if cells(left) + cells(part) > room:
+            # the way out and the help are never those that have no room
+            needed = sum(cells(_part(*key[:2])) for key in keys[number + 1 :] if _leads_out(key))
+            if cells(left) + cells(part) + needed > room and not _leads_out((shown, label, action)):
                 continue
             self._spots.append((cells(left), cells(left) + cells(part) - 1, action))
             left += part
         if palette:
             self._spots.append((width - cells(palette), width, "app.command_palette"))
-        return [spread(left, palette, width, (" ", "text@panel"))]
-
-    def _live_keys(self) -> list[tuple[str, str, str]]:
-        """Keys as shown, label and action, those of one group together."""
-        out: list[tuple[str, str, str]] = []
-        groups: dict[Binding.Group, int] = {}
-        typing = isinstance(self.screen.focused, Input)
-        for active in self.screen.active_bindings.values():
-            binding = active.binding
-            if not binding.show or not active.enabled or (typing and _types(binding.key)):
-                continue
-            shown = _NAMES.get(binding.key) or self.app.get_key_display(binding)
-            if binding.group is not None:
-                index = groups.get(binding.group)
-                if index is not None:
-                    first, label, action = out[index]
-                    if shown not in first.split("/"):
-                        out[index] = (f"{first}/{shown}", label, action)
-                    continue
-                groups[binding.group] = len(out)
-                out.append((shown, binding.group.description, binding.action))
-            elif all(action != binding.action for _, _, action in out):
-                label = self._label_of(binding.action) or binding.description
-                out.append((shown, label, binding.action))
-        return out
-
-    def _label_of(self, action: str) -> str | None:
-        """The screen's own word for what a key does just now, where that changes."""
-        label_of = getattr(self.screen, "label_of", None)
-        return label_of(action) if label_of is not None else None
+        gap = " " * max(0, room - cells(left))
+        return [[*cut(left, room), (gap, "text@panel"), *palette]]
 
     async def on_click(self, event: events.Click) -> None:
         """A click on a key is a press of it."""
@@ -118,8 +93,37 @@ class Keys(Lines):
                 return
 
 
+def live_keys(screen: Screen[Any]) -> list[tuple[str, str, str]]:
+    """The keys that work now and are to be shown, each as shown, with its label and action; a group stands together."""
+    out: list[tuple[str, str, str]] = []
+    groups: dict[Binding.Group, int] = {}
+    typing = isinstance(screen.focused, Input)
+    label_of = getattr(screen, "label_of", lambda _: None)  # the screen's own word, where that changes
+    for active in screen.active_bindings.values():
+        binding = active.binding
+        if not binding.show or not active.enabled or (typing and _types(binding.key)):
+            continue
+        shown = _NAMES.get(binding.key) or screen.app.get_key_display(binding)
+        if binding.group is not None:
+            index = groups.get(binding.group)
+            if index is not None:
+                first, label, action = out[index]
+                if shown not in first.split("/"):
+                    out[index] = (f"{first}/{shown}", label, action)
+                continue
+            groups[binding.group] = len(out)
+            out.append((shown, binding.group.description, binding.action))
+        elif all(action != binding.action for _, _, action in out):
+            out.append((shown, label_of(binding.action) or binding.description, binding.action))
+    return out
+
+
 def _part(shown: str, label: str) -> Line:
     return [(shown, "strong-accent@panel"), (f" {label} ", "text@panel")]
+
+
+def _leads_out(key: tuple[str, str, str]) -> bool:
+    return key[0] == "esc" or key[2] in ("help", "app.help")
 
 
 def _types(key: str) -> bool:

@@ -17,9 +17,10 @@ from wstui.scenario.presets import PresetEntry
 from wstui.tui.keymap import key
 from wstui.tui.loadshape import shape_of
 from wstui.tui.widgets import chart
-from wstui.tui.widgets.figures import clean, clock, count, duration, pad, short, tilde, wrap
+from wstui.tui.widgets.figures import clean, clip, clock, count, duration, pad, short, tilde, wrap
 from wstui.tui.widgets.limits import limit_words, metric_words
 from wstui.tui.widgets.lines import Line, Lines, cells, rule
+from wstui.tui.widgets.plain import told
 from wstui.tui.widgets.table import Table
 
 _TONES = {Tone.GOOD: "ok", Tone.NEAR: "warn", Tone.BAD: "bad", Tone.PLAIN: "accent"}
@@ -68,6 +69,7 @@ class PresetTable(Table[Choice]):
         super().__init__(id=id)
         self.hidden = 0
         """How many the filter hides."""
+        self.pattern = ""
         self._leaders: set[str] = set()
 
     def fill(self, items: Sequence[Choice]) -> None:
@@ -80,7 +82,7 @@ class PresetTable(Table[Choice]):
         """The title."""
         title: Line = [("presets", "text")]
         if self.hidden:
-            title.append((f"  the filter hides {self.hidden}", "warn"))
+            title.append((f"  filter “{clip(clean(self.pattern), 24)}” hides {self.hidden}", "warn"))
         return title
 
     def empty(self) -> str:
@@ -88,6 +90,24 @@ class PresetTable(Table[Choice]):
         if self.hidden:
             return "nothing matches the filter: / and enter show all"
         return "no presets: n begins a scenario from nothing"
+
+    def in_short(self, width: int) -> list[Line]:
+        """The preset under the cursor, and which of how many it is."""
+        chosen = self.chosen
+        if chosen is None:
+            return [[("wstui  ", "strong-accent"), (self.empty(), "muted")]]
+        what = clean(chosen.entry.problem if chosen.entry.broken else chosen.entry.description)
+        shape = shape_of(chosen.scenarios, chosen.cooldown_s)
+        word, meaning = verdict_of(chosen.last)
+        size: Line = [(f"{count(shape.peak)} clients · {clock(shape.length_s)}  ", "text"), (word, meaning)]
+        target = mask_url(chosen.scenarios[0].target.url) if chosen.scenarios else ""
+        return [
+            [("wstui  ", "strong-accent"), (f"preset {self.items.index(chosen) + 1} of {len(self.items)}", "muted")],
+            [("› ", "strong-accent"), (clean(chosen.name), "strong")],
+            [("✗ broken", "bad")] if chosen.entry.broken else size,
+            *([[(clean(target), "text")]] if target else []),
+            *told(what, width, "muted"),
+        ]
 
     def same(self, item: Choice) -> str:
         """A preset is its name."""
@@ -138,7 +158,7 @@ def _row(texts: tuple[str, ...], width: int, ground: str, plain: str, last: str)
         ("  " + pad(verdict, 9), f"{last}{ground}"),
     ]
     room = width - cells(line)
-    if room >= _SKETCH + 18:
+    if room >= _SKETCH + 4:
         line.append(("  " + pad(sketch, _SKETCH), f"{'muted' if ground == '@surface' else 'fill'}{ground}"))
         room -= _SKETCH + 2
     if room >= 14:
