@@ -56,7 +56,7 @@ def test_milliseconds_keep_their_width() -> None:
 def test_a_share_never_reads_as_all_or_nothing_when_it_is_not() -> None:
     assert figures.percent(0.0) == "0"
     assert figures.percent(0.000001) == "<0.01"
-    assert figures.percent(0.99999) == "99.9"
+    assert figures.percent(0.99999) == ">99.99" and figures.percent(0.9998) == "99.98"
     assert figures.percent(1.0) == "100"
     assert figures.percent(0.61) == "61"
 

@@ -188,9 +188,9 @@ async def test_the_side_can_be_seen_on_a_small_terminal() -> None:
 async def test_errors_are_filtered_while_typing_and_escape_undoes_it() -> None:
     async with running() as (app, pilot, _):
         await pilot.press("slash", *"1013")
-        await until(lambda: "hides 4" in shown(app), pilot)
+        await until(lambda: "87 of 347 in 1 of 5 groups" in shown(app), pilot)
         await pilot.press("escape")
-        await until(lambda: "hides" not in shown(app), pilot)
+        await until(lambda: "347 in 5 groups" in shown(app), pilot)
         await pilot.press("slash", *"503", "enter")
         await until(lambda: isinstance(app.screen, Dashboard), pilot)
         assert "HTTP 503" in shown(app) and "no pong" not in shown(app)
@@ -328,6 +328,9 @@ async def test_the_palette_offers_every_action_of_every_screen(tmp_path: Path) -
         await pilot.press("m")
         await until(lambda: isinstance(app.screen, Dashboard), pilot)
         found[Controls] = found[Errors] = await offered(app, pilot)
+        await pilot.press("1")
+        found[Controls] |= await offered(app, pilot)
+        await pilot.press("escape")
         await pilot.press("a")
         await until(lambda: isinstance(app.screen, StopDialog), pilot)
         found[StopDialog] = found[Dialog] = await offered(app, pilot)
@@ -347,7 +350,7 @@ async def test_the_palette_offers_every_action_of_every_screen(tmp_path: Path) -
     elsewhere = {"preset.delete", "load.redistribute", "list.open"}
     for owner, names in found.items():
         for binding in bindings_of([owner]):
-            known = {other.description for other in bindings_of([*OWNERS, Shell]) if other.action == binding.action}
+            known = {other.tooltip for other in bindings_of([*OWNERS, Shell]) if other.action == binding.action}
             moves = binding.action.startswith(("move(", "scroll(", "line(", "section(", "app.focus_"))
             assert moves or known & names or binding.id in elsewhere, (owner, binding)
 
@@ -355,7 +358,7 @@ async def test_the_palette_offers_every_action_of_every_screen(tmp_path: Path) -
 async def test_what_is_chosen_in_the_palette_is_done() -> None:
     async with running(size=(120, 60)) as (app, pilot, session):
         commands = {command.title: command for command in app.get_system_commands(app.screen)}
-        commands["Up"].callback()
+        commands["Target by ± 10 %"].callback()
         await until(lambda: bool(session.commands), pilot)
         await pilot.press("ctrl+p", *"freeze", "enter")
         await until(lambda: "VIEW FROZEN" in shown(app), pilot)

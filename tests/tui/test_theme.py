@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import pytest
 from rich.color import ColorSystem
+from rich.console import Console
 from rich.style import Style
 from textual.app import App
 from textual.color import Color
 from textual.theme import BUILTIN_THEMES
 
-from wstui.tui.theme import _BADGES, _BOLD, _FOREGROUNDS, CONTRAST, DARK, LIGHT, Palette, contrast
+from wstui.tui.theme import _BADGES, _BOLD, _FOREGROUNDS, CONTRAST, DARK, LIGHT, Palette, contrast, usual_theme
 
 THEMES = {theme.name: theme for theme in (*BUILTIN_THEMES.values(), DARK, LIGHT)}
 TEXTS = [name for name, (_, least) in _FOREGROUNDS.items() if least >= CONTRAST]
@@ -80,3 +81,12 @@ def test_a_palette_can_be_told_apart_without_colour() -> None:
     assert len(set(glyphs)) == len(glyphs)
     words = [word for word, _ in BADGES.values()]
     assert len(set(words)) == len(words) and all(len(word.split()) == 2 for word in words)
+
+
+def test_a_terminal_of_sixteen_colours_shows_its_own() -> None:
+    def on(**environ: str) -> str:
+        return usual_theme(Console(force_terminal=True, _environ=environ))
+
+    assert on(TERM="xterm") == "ansi-dark"
+    assert on(TERM="xterm-256color") == on(TERM="xterm", COLORTERM="truecolor") == DARK.name
+    assert on(TERM="xterm", NO_COLOR="1") == DARK.name

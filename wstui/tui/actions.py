@@ -29,7 +29,7 @@ OWNERS: tuple[type[DOMNode], ...] = (
 )  # fmt: skip
 """Every class that declares keys, but the application."""
 _KEY_NAMES = {"enter": "enter", "ctrl+q": "q", "ctrl+p": "ctrl+p"}
-_TWICE = ("app.interrupt", "app.help_f1")
+_TWICE = ("app.interrupt", "app.help_f1", "app.palette")
 
 
 def bindings_of(owners: Iterable[type[DOMNode]]) -> Iterator[Binding]:
@@ -69,7 +69,7 @@ def commands(app: App[Any], screen: Screen[Any]) -> Iterator[SystemCommand]:
         seen.add(binding.action)
         node, action = active.node, binding.action
         yield SystemCommand(
-            binding.description or binding.tooltip,
-            f"{binding.tooltip}  ({key_shown(app, binding)}, {binding.id})",
+            binding.tooltip or binding.description,  # descriptions are short: "Up" is both a row up and more clients
+            f"{key_shown(app, binding)}   {binding.id}",
             lambda node=node, action=action: app.call_later(app.run_action, action, node),
         )

@@ -10,6 +10,7 @@ from wstui.scenario.presets import own_folder
 from wstui.tui.app import WstuiApp
 from wstui.tui.ending import reason, wait_for
 from wstui.tui.session import Launcher, Outcome, Session
+from wstui.tui.theme import usual_theme
 
 
 def operate(
@@ -19,7 +20,8 @@ def operate(
 
     The terminal is restored before this waits for a run that is still draining; ctrl+c or SIGTERM then abort it.
     """
-    app = WstuiApp(session, launcher=launcher, presets=presets, settings=own_folder().with_name("config.toml"))
+    settings = own_folder().with_name("config.toml")
+    app = WstuiApp(session, launcher=launcher, presets=presets, settings=settings, theme=usual_theme())
     if theme:
         app.theme = theme
     fault = ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 
+from rich.console import Console
 from rich.style import Style
 from textual.color import Color
 from textual.theme import Theme
@@ -78,6 +79,14 @@ LIGHT = Theme(
         "input-cursor-foreground": "#fbfcfd",
     },
 )
+
+
+def usual_theme(console: Console | None = None) -> str:
+    """The theme where none is set. A terminal of 16 colours shows its own: it has no shades to put a text onto."""
+    found = console or Console()
+    few = found.color_system in ("standard", "windows") and not found.no_color
+    return "ansi-dark" if few else DARK.name
+
 
 # Meaning → (variables to try, least contrast against the background). Fills and rules are no text.
 _FOREGROUNDS: dict[str, tuple[tuple[str, ...], float]] = {

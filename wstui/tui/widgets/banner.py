@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from wstui.tui.widgets.figures import clean, clip
+from wstui.tui.widgets.figures import clean, pad, width_of
 from wstui.tui.widgets.lines import Line, Lines
+
+_MORE = (
+    ": these figures are not the server's limit",
+    ": this is not the server's limit",
+    ": not the server's limit",
+    ": not the server",
+)
+"""What follows from it, in as many words as there is room for."""
 
 
 class Banner(Lines):
@@ -18,10 +26,10 @@ class Banner(Lines):
     def show(self, limited_by: Sequence[str]) -> None:
         """Say what limits the generator; hide when nothing does."""
         what = ", ".join(clean(reason) for reason in limited_by)
-        self._text = f" ▲ GENERATOR-LIMITED by {what}: these figures are not the server's limit" if what else ""
+        self._text = f" ▲ GENERATOR-LIMITED by {what}" if what else ""
         self.redraw()
 
     def paint(self, width: int, height: int) -> list[Line]:
         """One row."""
-        text = clip(self._text, width)
-        return [[(text + " " * (width - len(text)), "badge-warn")]]
+        said = (f"{self._text}{more}" for more in _MORE)
+        return [[(pad(next((text for text in said if width_of(text) <= width), self._text), width), "badge-warn")]]

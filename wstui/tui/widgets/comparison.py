@@ -40,15 +40,17 @@ class Overlay(Lines):
                 _EMPTY,
             ]
         title: Line = [("p99 ms", "text")]
-        curves = []
+        curves, spots = [], []
         for result, (letter, meaning) in zip(self._pair, _LETTERS, strict=True):
             title += [("  ━ ", meaning), (f"{letter} {moment(result.started)}", "text")]
             curves.append(chart.Curve(*column(result, "response_p99_ms"), meaning))
+            spots += chart.end_of(curves[-1], letter)
         end = max(result.duration_s for result in self._pair)
         limit = _limit(self._pair[1])
         if limit is not None:
             title.append((f"  ┄ limit {short(limit)}", "limit"))
-        plot = chart.Plot(curves, 0.0, max(end, 1.0), log=True, limit=limit, note="no latency was measured")
+        note = "no latency was measured"
+        plot = chart.Plot(curves, 0.0, max(end, 1.0), log=True, limit=limit, note=note, spots=spots)
         return [rule(title, width), *chart.draw(plot, width - 1, height - 1)]
 
 
@@ -68,7 +70,8 @@ class ChangeTable(Lines):
 
     def paint(self, width: int, height: int) -> list[Line]:
         """Warnings first, because they tell whether the rest means anything."""
-        lines = [rule([("B against A", "text")], width)]
+        signs: Line = [(" ✓ better ✗ worse · neither ", "muted")]
+        lines = [rule([("B against A", "text")], width, right=signs if self._comparison is not None else None)]
         if self._comparison is None:
             told = self.screen.has_class("-wide") or self.screen.has_class("-huge")  # by the chart beside it
             return lines if told else [*lines, _EMPTY]

@@ -104,7 +104,8 @@ def curve_rows(search: Search, width: int) -> list[Line]:
     """The steps as a table, smallest load first."""
     latency = "connect" if search.of == "connects" else "response"
     heads = (_unit(search), "reached", "p50", "p95", "p99", "sent/s", "cpu %")
-    lines: list[Line] = [[(" " + pad("", 9), "muted"), *((pad(head, 11, right=True), "muted") for head in heads)]]
+    wide = max(7, min(11, (width - 11) // len(heads)))
+    lines: list[Line] = [[(" " + pad("", 9), "muted"), *((pad(head, wide, right=True), "muted") for head in heads)]]
     for step in by_load(search.steps):
         glyph, word, meaning = _SIGNS[step.held]
         shown = latency_of(search.of, step)
@@ -113,9 +114,9 @@ def curve_rows(search: Search, width: int) -> list[Line]:
             rate(step.messages.sent_per_second), percent(step.cpu),
         )  # fmt: skip
         line: Line = [(f" {glyph} {pad(word, 7)}", meaning)]
-        line += [(pad(text, 11, right=True), "strong" if i == 0 else "text") for i, text in enumerate(figures)]
+        line += [(pad(text, wide, right=True), "strong" if i == 0 else "text") for i, text in enumerate(figures)]
         if step.why and width > 110:
-            line.append((f"  {clean(step.why)}", "muted"))
+            line.append((f"  {clean(step.why).partition(', the limit is')[0]}", "muted"))
         lines.append(line)
     lines.append([(f" {latency} time in ms", "muted")])
     return lines

@@ -61,11 +61,15 @@ class Errors(Table[FailureGroup]):
         """How many in how many groups, and what is filtered."""
         title: Line = [("errors", "text")]
         number = len(self.items)
-        if self._total:
+        if self._total and self._pattern:
+            matching = sum(group.count for group in self.items)
+            title += [(f"  {count(matching)}", "strong"), (f" of {count(self._total)}", "text")]
+            title.append((f" in {number} of {number + self._hidden} groups", "text"))
+        elif self._total:
             title.append((f"  {count(self._total)}", "strong"))
             title.append((f" in {number} group{'' if number == 1 else 's'}", "text"))
         if self._pattern:
-            title.append((f"  filter “{clip(clean(self._pattern), 24)}” hides {self._hidden}", "warn"))
+            title.append((f"  filter “{clip(clean(self._pattern), 24)}”", "warn"))
         elif number and self.has_focus:
             title.append(("  enter shows samples", "muted"))
         return title

@@ -66,6 +66,11 @@ def latency_limit(status: Status) -> tuple[str, ThresholdOutcome] | None:
     return max(limits, key=lambda pair: pair[1].used or 0.0, default=None)
 
 
+def limit_of(outcome: ThresholdOutcome) -> str:
+    """What a limit allows, without its sign; milliseconds without their unit."""
+    return limit_words(outcome.limit).lstrip("<=≤ ").removesuffix(" ms")
+
+
 def latency(status: Status, history: History) -> Face:
     """The response time of the last second: the figure that a limit is about, or p99."""
     if status.scenario.messages.exchange == "listen":
@@ -82,16 +87,16 @@ def latency(status: Status, history: History) -> Face:
     others = [name for name in ("p50", "p95", "p99") if name != about][:2]
     values = [(name, history.latest(_LATENCIES[name])) for name in others]
     details = " · ".join(f"{name} {ms(value)}" for name, value in values)
-    tail = (
-        f" · limit {limit_words(limit[1].limit).lstrip('<= ').removesuffix(' ms')}"
-        if limit and limit[0] == about
-        else ""
-    )
+    tail = f" · limit {limit_of(limit[1])}" if limit and limit[0] == about else ""
+    shown: tuple[str, ...] = (details + tail, details, details.replace(" ·", ""), f"{values[0][0]} {ms(values[0][1])}")
+    if limit and limit[1].passed is False:  # the figure is that of the last second, the mark that of the whole run
+        whole = f"{'' if limit[0] == about else f'{limit[0]} '}{ms(limit[1].value)}"
+        shown = (f"whole run {whole} · limit {limit_of(limit[1])}", f"whole run {whole}", *shown)
     return Face(
         f"latency {about}",
         ms(history.latest(_LATENCIES[about])),
         "ms",
-        (details + tail, details, details.replace(" ·", ""), f"{values[0][0]} {ms(values[0][1])}"),
+        shown,
         worst(status.thresholds, "response.", "roundtrip."),
         history.highs(_LATENCIES[about]),
     )
@@ -116,7 +121,7 @@ def errors(status: Status, history: History) -> Face:
         if status.failures_total
         else "none"
     )
-    tail = f" · limit {limit_words(limit.limit).lstrip('<= ')}" if limit else ""
+    tail = f" · limit {limit_of(limit)}" if limit else ""
     return Face(
         "errors",
         fitting(status.failures_total, 9),

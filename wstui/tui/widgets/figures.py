@@ -155,7 +155,7 @@ def ms(value: float | None) -> str:
 
 
 def percent(share: float | None) -> str:
-    """A share of 0…1 as a percentage: 0.03, 1.8, 61, 100; tiny shares never read as nothing."""
+    """A share of 0…1 as a percentage: 0.03, 1.8, 61, 99.98, 100; almost nothing is never 0, almost all never 100."""
     if share is None or not math.isfinite(share):
         return NONE
     value = share * 100
@@ -167,8 +167,9 @@ def percent(share: float | None) -> str:
         return f"{value:.2f}"
     if value < 9.95:
         return f"{value:.1f}"
-    # 99.97 % must not read as 100 %
-    return f"{value:.1f}" if 99 < value < 99.95 else "99.9" if 99.95 <= value < 100 else f"{value:.0f}"
+    if 99 < value < 100:
+        return f"{value:.2f}" if value < 99.995 else ">99.99"
+    return count(round(value)) if value < 9999.5 else short(value)
 
 
 def size(value: float | None) -> str:

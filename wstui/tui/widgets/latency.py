@@ -33,7 +33,7 @@ class Latency(ChartPanel):
         limit_at = limit_ms(limit[1]) if limit else None
         title: Line = [("connect ms" if listening else "latency ms", "text")]
         for name, column, meaning in curves:
-            title += [("  ━ ", meaning), (name, "text"), (f" {ms(history.latest(column))}", "strong")]
+            title += [("  ━ ", meaning), (name, "text"), (f" {ms(history.latest(column)).ljust(4)}", "strong")]
         if limit and limit_at is not None:
             about = "" if limit[0] == "p99" else f"{limit[0]} "
             title.append((f"  ┄ {about}limit {short(limit_at)}", "limit"))

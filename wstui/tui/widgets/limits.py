@@ -9,7 +9,7 @@ from wstui.execution.result import ThresholdOutcome
 from wstui.scenario.errors import BadValue
 from wstui.scenario.threshold import parse_limit
 from wstui.tui.widgets.bars import gauge
-from wstui.tui.widgets.figures import NONE, clean, clip, ms, pad, percent, rate, short, width_of
+from wstui.tui.widgets.figures import NONE, clean, clip, count, ms, pad, percent, rate, short, width_of
 from wstui.tui.widgets.lines import Line
 from wstui.tui.widgets.panel import Panel
 
@@ -56,12 +56,14 @@ def metric_words(metric: str) -> str:
         return _WORDS[metric]
     if metric.startswith("response."):
         return metric.removeprefix("response.")
-    return clean(metric.replace("roundtrip", "round trip").replace(".", " ").replace("_", " "))
+    return clean(re.sub(r"\.(?!\d)", " ", metric.replace("roundtrip", "round trip")).replace("_", " "))
 
 
 def limit_words(limit: str) -> str:
-    """A limit with a blank before its unit: "< 250 ms"."""
-    return re.sub(r"(?<=\d)(?=[a-zµ%/])", " ", clean(limit))
+    """A limit as people write it: "< 250 ms", "≤ 100"."""
+    signs = clean(limit).replace("<=", "≤").replace(">=", "≥")
+    grouped = re.sub(r"(?<![\d.])\d{5,}", lambda match: count(int(match[0])), signs)
+    return re.sub(r"(?<=\d)(?=[A-Za-zµ%/])", " ", grouped)
 
 
 def figure(outcome: ThresholdOutcome) -> str:

@@ -6,6 +6,9 @@ from wstui.execution.status import StageStatus, State, Status
 from wstui.tui.widgets.figures import clean, clip, clock, count, width_of
 from wstui.tui.widgets.lines import Line, Lines, cells, spread
 
+_LEAST = 6
+"""Columns that a stage takes at least: with fewer their names tell nothing."""
+
 
 class PhaseBar(Lines):
     """Two rows: the names of the stages, and their progress with percentage and ETA."""
@@ -36,7 +39,8 @@ class PhaseBar(Lines):
             names, bars = _stage(StageStatus("cooldown", whole, max(0.0, whole - left), current=True), room, "accent")
         elif status.stages:
             meaning = "warn" if status.state in (State.PAUSED, State.DRAINING) else "ok"
-            for stage, columns in zip(status.stages, _widths(status.stages, room), strict=True):
+            stages = status.stages if len(status.stages) * _LEAST <= room else _gathered(status.stages)
+            for stage, columns in zip(stages, _widths(stages, room), strict=True):
                 name, bar = _stage(stage, columns - 1, meaning)
                 names += [*name, (" ", "text")]
                 bars += [*bar, (" ", "text")]
@@ -118,11 +122,35 @@ def _stage(stage: StageStatus, columns: int, meaning: str) -> tuple[Line, Line]:
     return name, [("━" * full, meaning), ("─" * (columns - full), "track")]
 
 
+def _gathered(stages: tuple[StageStatus, ...]) -> tuple[StageStatus, ...]:
+    """Those that are over as one, the current one, and those to come as one: for more stages than there is room for."""
+    over = [stage for stage in stages if stage.done]
+    now = [stage for stage in stages if stage.current and not stage.done]
+    later = [stage for stage in stages if not stage.done and not stage.current]
+    made = list(now)
+    if over:
+        spent = sum(stage.planned_s for stage in over)
+        made.insert(0, StageStatus(f"{len(over)} stages", spent, spent, done=True))
+    if later:
+        made.append(
+            StageStatus(
+                f"{len(later)} more stages" if made else f"{len(later)} stages", sum(s.planned_s for s in later)
+            )
+        )
+    return tuple(made)
+
+
+def _wanted(stage: StageStatus) -> int:
+    """The columns that tell a stage: its name, and of the current one its times."""
+    wide = width_of(clean(stage.name))
+    return max(22, min(36, wide + 15)) if stage.current else min(12, wide + 3)
+
+
 def _widths(stages: tuple[StageStatus, ...], room: int) -> list[int]:
     """Columns in proportion to the planned time, but never too few for the name, if there is room."""
     if room < 2 * len(stages):
         return [max(1, room // len(stages))] * len(stages)
-    wanted = [22 if stage.current else min(12, width_of(clean(stage.name)) + 3) for stage in stages]
+    wanted = [_wanted(stage) for stage in stages]
     while sum(wanted) > room and max(wanted) > 3:
         wanted[wanted.index(max(wanted))] -= 1
     total = sum(stage.planned_s for stage in stages) or 1.0

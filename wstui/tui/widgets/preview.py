@@ -15,7 +15,7 @@ from wstui.tui.form.layout import dotted
 from wstui.tui.form.meanings import meaning
 from wstui.tui.loadshape import LoadShape
 from wstui.tui.widgets import chart
-from wstui.tui.widgets.figures import clean, clip, clock, ms, pad, rate, wrap
+from wstui.tui.widgets.figures import clean, clip, clock, ms, pad, rate, width_of, wrap
 from wstui.tui.widgets.lines import Line, Lines, cells, rule
 from wstui.tui.widgets.toml import Toml
 
@@ -67,6 +67,8 @@ class BoxPanel(Lines):
         for need in sorted(shown, key=list(self._needs).index):
             glyph, meaning_ = SIGNS[need.mark]
             text = f"{need.text} → {need.fix}" if need.fix else need.text
+            if width_of(text) > width - 14 and not need.fix:  # rather without its last remark than cut
+                text = text.rpartition(", ")[0] or text
             lines.append([(f" {glyph} ", meaning_), (pad(need.name, 11), "muted"), (clip(text, width - 14), "text")])
         if not self._needs:
             lines.append([(" the load is made on other machines", "muted")])
@@ -150,6 +152,8 @@ class ConnectionPanel(Lines):
             lines += [[(f" {part}", "warn")] for part in wrap(f"▲ {clean(self._text)}", width - 2)]
         elif self._state == "busy":
             lines.append([(f" ◌ {clip(clean(self._place), width - 4)}", "muted")])
+        else:
+            lines.append([(" ctrl+d", "strong-accent"), (clip("  opens one client all the way", width - 7), "muted")])
         return lines
 
 

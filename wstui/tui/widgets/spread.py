@@ -30,7 +30,10 @@ class Spread(Panel):
 
     def head(self, width: int) -> Line:
         """What it is about."""
-        return [("latency spread ms", "text"), ("  whole run", "muted")]
+        title: Line = [("latency spread ms", "text"), ("  whole run", "muted")]
+        if self._limit is not None:
+            title.append((f"  ▲ over {short(self._limit)}", "muted"))
+        return title
 
     def rows(self, width: int, height: int) -> list[Line]:
         """Bound, bar and share of each class."""
@@ -49,7 +52,8 @@ class Spread(Panel):
                     (pad(name, 7, right=True) + " ", "muted"),
                     (bar, "p99" if over else "fill"),
                     (" " * (room - len(bar)), "text"),
-                    (f"{share * 100:>7.2f} %  ", "text" if share else "muted"),
+                    (f"{share * 100:>7.2f} %", "text" if share else "muted"),
+                    (" ▲" if over and share else "  ", "strong-warn"),
                 ]
             )
             if not math.isinf(bound):

@@ -7,7 +7,7 @@ from datetime import datetime
 from wstui.execution.result import Verdict
 from wstui.execution.status import State, Status
 from wstui.report.wording import Tone, verdict_sign
-from wstui.tui.widgets.figures import clean
+from wstui.tui.widgets.figures import clean, clip, width_of
 from wstui.tui.widgets.lines import Line, Lines, cells, spread
 
 BADGES = {
@@ -68,7 +68,10 @@ class StatusLine(Lines):
         name = status.scenario.name
         if status.suite is not None:
             left.append((f" run {status.suite.index + 1} of {len(status.suite.names)}", "muted"))
-        left += [(f" {clean(name)}", "strong"), (" → ", "muted"), (clean(status.url), "text")]
+        name, url = clean(name), clean(status.url)
+        if width_of(name) + width_of(url) > width - cells(left) - 24:
+            name = clip(name, max(20, width // 4))
+        left += [(f" {name}", "strong"), (" → ", "muted"), (url, "text")]
         right: Line = []
         if wide:
             right.append((f"{clean(status.host)}  ", "muted"))

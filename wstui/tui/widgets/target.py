@@ -6,17 +6,30 @@ from urllib.parse import urlsplit
 
 from wstui.execution.status import TargetHealth
 from wstui.tui.widgets.bars import gauge
-from wstui.tui.widgets.figures import clean, clip, pad, width_of
+from wstui.tui.widgets.figures import clean, clip, pad, width_of, wrap
 from wstui.tui.widgets.limits import BARS, SIGNS
 from wstui.tui.widgets.lines import Line
 from wstui.tui.widgets.panel import Panel
 
+_NOTE_ROWS = 2
 _STATES = {
     "healthy": ("says ✓ healthy", "ok"),
     "degraded": ("says ▲ degraded", "warn"),
     "unhealthy": ("says ✗ unhealthy", "bad"),
     "not offered": ("not offered", "muted"),
 }
+
+
+def target_trouble(target: TargetHealth | None) -> Line:
+    """In a word that the target says it is not well, or says what the clients do not see; nothing where all is well."""
+    if target is None or target.state == "not offered":
+        return []
+    signs = {claim.sign for claim in target.claims}
+    bad = target.state == "unhealthy" or "bad" in signs
+    if not bad and target.state == "healthy" and "near" not in signs:
+        return []
+    glyph, meaning = SIGNS["bad" if bad else "near"]
+    return [(" target ", "muted"), (f"{glyph} ", meaning)]
 
 
 class Target(Panel):
@@ -40,7 +53,12 @@ class Target(Panel):
         """A row for each claim and for the note."""
         if self._target is None:
             return 1
-        return max(1, len(self._target.claims) + bool(self._target.note and self._target.claims))
+        note = len(self._note(self.size.width - 1)) if self._target.claims else 1
+        return max(1, len(self._target.claims) + note)
+
+    def _note(self, width: int) -> list[str]:
+        note = clean(self._target.note) if self._target is not None else ""
+        return wrap(note, max(12, width))[:_NOTE_ROWS] if note else []
 
     def head(self, width: int) -> Line:
         """Host and state."""
@@ -71,6 +89,5 @@ class Target(Panel):
                     (f" {glyph} ", mark),
                 ]
             )
-        if target.note or not target.claims:
-            lines.append([(clip(clean(target.note) or "it offers no health, metrics or stats", width), "muted")])
-        return lines
+        told = self._note(width) or ([] if target.claims else ["it offers no health, metrics or stats"])
+        return lines + [[(clip(part, width), "muted")] for part in told]

@@ -12,6 +12,7 @@ from wstui.tui.widgets.figures import pad, rate, size
 from wstui.tui.widgets.lines import Line, rule
 
 _CHART_ROWS = 6
+_ARROWS = {"sent": "↑", "received": "↓"}
 _CURVES = (("sent", "sent_per_s", "sent"), ("received", "received_per_s", "received"))
 
 
@@ -34,7 +35,7 @@ class Throughput(ChartPanel):
         if self.picture is None:
             return []
         status, history, view = self.picture
-        title: Line = [("messages/s", "text")]
+        title: Line = [("messages/s", "text")] if height > 1 else []
         if height < _CHART_ROWS:
             lines = [rule(title, width, meaning=self.accent, right=self._right)]
             top = max([1.0, *history.highs("sent_per_s"), *history.highs("received_per_s")])
@@ -49,7 +50,11 @@ class Throughput(ChartPanel):
                 )
             return lines
         for name, column, colour in _CURVES:
-            title += [("  ━ ", colour), (name, "text"), (f" {rate(history.latest(column))}", "strong")]
+            title += [
+                (f"  {_ARROWS[name]} ", colour),
+                (name, "text"),
+                (f" {rate(history.latest(column)).ljust(5)}", "strong"),
+            ]
         if status.rows:
             row = status.rows[-1]
             right: Line = self._right or [
@@ -58,12 +63,14 @@ class Throughput(ChartPanel):
         else:
             right = self._right
         start, end = view.span(status.elapsed_s, status.plan_total_s)
+        curves = [chart.Curve(*history.curve(column, start, width), colour) for _, column, colour in _CURVES]
         plot = chart.Plot(
-            [chart.Curve(*history.curve(column, start, width), colour) for _, column, colour in _CURVES],
+            curves,
             start,
             end,
             marks=marks(status),
             note="nothing to show yet",
             least_top=1.0,
+            spots=[spot for curve, arrow in zip(curves, "↑↓", strict=True) for spot in chart.end_of(curve, arrow)],
         )
         return [rule(title, width, meaning=self.accent, right=right), *self.charted(plot, width - 1, height - 1)]
