@@ -8,97 +8,108 @@ import re
 import shutil
 import subprocess
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 from textual.widgets import Input
 
-from tests.tui import editing, fake, fake_search, fake_store, test_boxes
+from tests.tui import editing, fake, fake_search, fake_store, fake_trouble, test_boxes
 from wstui.tui.app import WstuiApp
 from wstui.tui.screens.result import ResultScreen
 
 FOLDER = Path(__file__).parents[2] / "screenshots"
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+_PAGE = 9000
+"""Pixels that a page of pictures for the browser is high, at most."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What is on a screen, and the keys that lead to it."""
+
+    keys: tuple[str, ...] = ()
+    picture: fake.Status | None = None
+    outcome: Any = None
+    ends: bool = False
+    start: bool = False
+    fresh: bool = False
+    replaced: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
 class Shot:
-    """One picture: its size in cells, its theme, and the keys that lead to it."""
+    """One picture: what, how many cells, in which theme; whether it is written as PNG as well."""
 
-    name: str
+    scene: str
     size: tuple[int, int]
-    theme: str = "wstui-dark"
-    keys: tuple[str, ...] = ()
-    ends: bool = False
-    listens: bool = False
-    start: bool = False
-    replaced: tuple[tuple[str, str], ...] = ()
-    passed: bool = True
-    fresh: bool = False
-    searches: bool = False
-    boxes: bool = False
-    png: bool = True  # False: only as SVG, for the tests that hold every screen at every size
+    theme: str = "dark"
+    png: bool = False
+
+    @property
+    def name(self) -> str:
+        """What its files are called."""
+        return f"{self.scene}_{self.size[0]}x{self.size[1]}_{self.theme}"
 
 
+LISTENS = fake.status(scenario=fake.LISTENING, fanout=fake.FANOUT, spread=())
+BOXES = test_boxes.picture(test_boxes.TROUBLED, left_behind=2, left_behind_clients=3000)
+SCENES = {
+    "start": Scene(start=True),
+    "editor": Scene(("e",), start=True, replaced=(("thresholds[0].limit", "< 250"),)),
+    "dashboard": Scene(),
+    "paused": Scene(("space",)),
+    "stop": Scene(("a",)),
+    "result": Scene(ends=True),
+    "compare": Scene(("h", "down", "down", "space", "up", "space"), start=True),
+    "help": Scene(("question_mark",)),
+    "starting": Scene(picture=fake.first_second()),
+    "trouble": Scene(picture=fake_trouble.troubled()),
+    "limited": Scene(picture=fake_trouble.limited()),
+    "listen": Scene(picture=LISTENS),
+    "search": Scene(picture=fake_search.searching()),
+    "boxes": Scene(picture=BOXES),
+    "extreme": Scene(picture=fake_trouble.extreme()),
+    "limits": Scene(("4",)),
+    "ramp": Scene(("t",)),
+    "samples": Scene(("enter",)),
+    "palette": Scene(("ctrl+p",)),
+    "failed": Scene(ends=True, outcome=fake.result(passed=False)),
+    "found": Scene(ends=True, picture=fake_search.searching(), outcome=fake_search.found()),
+    "runs": Scene(("h",), start=True),
+    "fresh": Scene(start=True, fresh=True),
+    "broken": Scene(("down", "down", "down"), start=True),
+    "confirm": Scene(("enter",), start=True),
+    "connection": Scene(("e", "ctrl+d"), start=True),
+    "checklist": Scene(("c",), start=True),
+}
 SIZES = ((80, 24), (120, 40), (200, 50))
+MAIN = ("start", "editor", "dashboard", "paused", "stop", "result", "compare", "help")
+"""Those that are there at every size, in the dark and in the light, as SVG and PNG."""
+SMALL = ("dashboard", "start", "stop")
+"""Those that are shown on a terminal too small for them."""
+README = (
+    "search_120x40_dark",
+    "found_120x40_dark",
+    "connection_120x40_dark",
+    "checklist_120x40_dark",
+    "boxes_120x40_dark",
+)
+"""Others that are shown as PNG."""
 
 
-def at_other_sizes(screen: str, *but: str, **how: Any) -> list[Shot]:
-    """A screen at the sizes at which it has no picture yet."""
-    named = ((f"{screen}_{w}x{h}_dark", (w, h)) for w, h in SIZES)
-    return [Shot(name, size, png=False, **how) for name, size in named if name not in but]
+def _shots() -> Iterator[Shot]:
+    for scene, size, theme in product(SCENES, SIZES, ("dark", "light")):
+        shot = Shot(scene, size, theme)
+        if scene in MAIN or theme == "dark":
+            yield replace(shot, png=scene in MAIN or shot.name in README)
+    yield from (Shot(scene, (50, 14)) for scene in SMALL)
 
 
-SHOTS = [
-    *(
-        Shot(f"dashboard_{w}x{h}_{theme}", (w, h), f"wstui-{theme}")
-        for w, h in ((80, 24), (120, 40), (200, 50))
-        for theme in ("dark", "light")
-    ),
-    Shot("paused_120x40_dark", (120, 40), keys=("space",)),
-    Shot("stop_120x40_light", (120, 40), "wstui-light", ("a",)),
-    Shot("stop_80x24_dark", (80, 24), keys=("a",)),
-    Shot("ramp_120x40_dark", (120, 40), keys=("t",)),
-    Shot("help_120x40_dark", (120, 40), keys=("question_mark",)),
-    Shot("help_80x24_dark", (80, 24), keys=("question_mark",)),
-    Shot("samples_120x40_dark", (120, 40), keys=("enter",)),
-    Shot("limits_80x24_dark", (80, 24), keys=("4",)),
-    Shot("listen_120x50_dark", (120, 50), listens=True),
-    Shot("result_120x40_dark", (120, 40), ends=True),
-    Shot("result_failed_80x24_dark", (80, 24), ends=True, passed=False),
-    *(Shot(f"search_{w}x{h}_dark", (w, h), searches=True) for w, h in ((80, 24), (120, 40), (200, 50))),
-    Shot("found_120x40_dark", (120, 40), ends=True, searches=True),
-    *(Shot(f"boxes_{w}x{h}_dark", (w, h), boxes=True) for w, h in ((80, 24), (120, 40))),
-    *at_other_sizes("paused", "paused_120x40_dark", keys=("space",)),
-    *at_other_sizes("stop", "stop_80x24_dark", keys=("a",)),
-    *at_other_sizes("help", "help_120x40_dark", "help_80x24_dark", keys=("question_mark",)),
-    *at_other_sizes("samples", "samples_120x40_dark", keys=("enter",)),
-    *at_other_sizes("result", "result_120x40_dark", ends=True),
-    Shot("result_120x40_light", (120, 40), "wstui-light", ends=True, png=False),
-    Shot("runs_120x40_light", (120, 40), "wstui-light", keys=("h", "c"), start=True, png=False),
-    Shot("runs_200x50_dark", (200, 50), keys=("h", "c"), start=True, png=False),
-    Shot("search_120x40_light", (120, 40), "wstui-light", searches=True, png=False),
-    Shot("small_50x14_dark", (50, 14)),
-    Shot("start_120x40_dark", (120, 40), start=True),
-    Shot("start_120x40_light", (120, 40), "wstui-light", start=True),
-    Shot("start_80x24_dark", (80, 24), start=True),
-    Shot("start_200x50_dark", (200, 50), start=True),
-    Shot("start_fresh_80x24_dark", (80, 24), start=True, fresh=True),
-    Shot("start_broken_120x40_dark", (120, 40), keys=("down", "down", "down"), start=True),
-    Shot("confirm_120x40_dark", (120, 40), keys=("enter",), start=True),
-    Shot("editor_120x40_dark", (120, 40), keys=("e",), start=True, replaced=(("thresholds[0].limit", "< 250"),)),
-    Shot("editor_120x40_light", (120, 40), "wstui-light", keys=("e",), start=True),
-    Shot("editor_80x24_dark", (80, 24), keys=("e",), start=True),
-    Shot("editor_200x50_dark", (200, 50), keys=("e",), start=True),
-    Shot("connection_120x40_dark", (120, 40), keys=("e", "ctrl+d"), start=True),
-    Shot("checklist_120x40_dark", (120, 40), keys=("c",), start=True),
-    Shot("checklist_120x40_light", (120, 40), "wstui-light", keys=("c",), start=True),
-    Shot("checklist_80x24_dark", (80, 24), keys=("c",), start=True),
-    Shot("runs_120x40_dark", (120, 40), keys=("h", "down", "down", "space", "up", "space"), start=True),
-    Shot("runs_80x24_dark", (80, 24), keys=("h", "c"), start=True),
-]
+SHOTS = list(_shots())
 
 
 async def shoot(shot: Shot, folder: Path) -> Path:
@@ -114,35 +125,31 @@ async def shoot(shot: Shot, folder: Path) -> Path:
 
 
 async def _shoot(shot: Shot, folder: Path, presets: Path) -> Path:
-    session = fake.FakeSession(outcome=fake.result(passed=shot.passed))
-    if shot.listens:
-        session.picture = fake.status(scenario=fake.LISTENING, fanout=fake.FANOUT, spread=())
-    if shot.searches:
-        session = fake.FakeSession(fake_search.searching(), fake_search.found())
-    if shot.boxes:
-        session.picture = test_boxes.picture(test_boxes.TROUBLED, left_behind=2, left_behind_clients=3000)
+    scene = SCENES[shot.scene]
+    session = fake.FakeSession(scene.picture, scene.outcome)
     launches = fake_store.FakeLaunches()
     runs = fake_store.FakeRuns()
-    if shot.fresh:
+    if scene.fresh:
         runs.kept = []
     launcher = launches.launcher(runs)
+    theme = f"wstui-{shot.theme}"
     app = WstuiApp(
-        None if shot.start else session, launcher=launcher, clock=lambda: fake.NOW, theme=shot.theme, presets=presets
+        None if scene.start else session, launcher=launcher, clock=lambda: fake.NOW, theme=theme, presets=presets
     )
     async with app.run_test(size=shot.size) as pilot:
         await pilot.pause()
-        await pilot.press(*shot.keys)
+        await pilot.press(*scene.keys)
         await pilot.pause()
-        for name, text in shot.replaced:
+        for name, text in scene.replaced:
             control = editing.control(app, name)
             control.value = text
             control.focus()
             await pilot.pause()
-        if shot.ends:
+        if scene.ends:
             session.ended.set()
             while not isinstance(app.screen, ResultScreen):
                 await pilot.pause(0.02)
-            while app.screen.stored is None and not shot.searches:  # it looks for itself among those that were kept
+            while app.screen.stored is None and shot.scene != "found":  # it looks for itself among those that were kept
                 await pilot.pause(0.02)
         for field in app.screen.query(Input):
             field.cursor_blink = False
@@ -156,23 +163,45 @@ async def _shoot(shot: Shot, folder: Path, presets: Path) -> Path:
     return path
 
 
-def to_png(svg: Path, browser: str) -> Path:
-    """Draw an SVG with a headless browser: other converters lose the braille of the charts."""
-    text = svg.read_text(encoding="utf-8")
-    match = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', text)
-    if match is None:
-        raise ValueError(f"{svg} has no viewBox")
-    width, height = (round(float(value)) for value in match.groups())
-    png = svg.with_suffix(".png")
-    with tempfile.TemporaryDirectory() as folder:
-        page = Path(folder) / "page.html"
-        page.write_text(f"<meta charset=utf-8><body style='margin:0;background:#222'>{text}", encoding="utf-8")
-        subprocess.run(
-            [browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
-             f"--window-size={width},{height}", f"--screenshot={png}", page.as_uri()],
-            check=True, capture_output=True, timeout=180,
-        )  # fmt: skip
-    return png
+def to_png(svgs: Sequence[Path], browser: str) -> None:
+    """Draw SVGs with a headless browser: other converters lose the braille of the charts.
+
+    A palette of 256 colours, each of which a screen really has, makes the files a third as large.
+    """
+    from PIL import Image
+
+    page: list[tuple[Path, int, int]] = []
+    pages = [page]
+    for svg in svgs:
+        match = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg.read_text(encoding="utf-8"))
+        if match is None:
+            raise ValueError(f"{svg} has no viewBox")
+        width, height = (round(float(value)) for value in match.groups())
+        if sum(high for _, _, high in page) + height > _PAGE:
+            page = []
+            pages.append(page)
+        page.append((svg, width, height))
+    for page in pages:
+        width, height = max((wide for _, wide, _ in page), default=1), sum(high for _, _, high in page)
+        with tempfile.TemporaryDirectory() as folder:
+            html, sheet = Path(folder) / "page.html", Path(folder) / "page.png"
+            images = (f'<img src="{svg.resolve().as_uri()}" width={wide} height={high}>' for svg, wide, high in page)
+            html.write_text(
+                f"<style>img {{ display: block }}</style><body style='margin:0;background:#222'>{''.join(images)}"
+            )
+            subprocess.run(
+                [browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+                 "--allow-file-access-from-files",
+                 f"--window-size={width},{height}", f"--screenshot={sheet}", html.as_uri()],
+                check=True, capture_output=True, timeout=180,
+            )  # fmt: skip
+            drawn, top = Image.open(sheet).convert("RGB"), 0
+            for svg, wide, high in page:
+                one = drawn.crop((0, top, wide, top + high)).quantize(
+                    256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE
+                )
+                one.save(svg.with_suffix(".png"), optimize=True)
+                top += high
 
 
 def main() -> None:
@@ -183,13 +212,16 @@ def main() -> None:
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     browser = next((path for name in _BROWSERS if (path := shutil.which(name))), None)
+    drawn = []
     for shot in SHOTS:
-        if options.words and not any(word in shot.name for word in options.words):
-            continue
-        svg = asyncio.run(shoot(shot, options.folder))
-        print(to_png(svg, browser) if browser and shot.png else svg)
+        if not options.words or any(word in shot.name for word in options.words):
+            svg = asyncio.run(shoot(shot, options.folder))
+            print(svg, flush=True)
+            drawn += [svg] * shot.png
     if browser is None:
         print("no PNG: install chromium to have them drawn")
+    elif drawn:
+        to_png(drawn, browser)
 
 
 if __name__ == "__main__":
