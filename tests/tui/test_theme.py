@@ -90,3 +90,9 @@ def test_a_terminal_of_sixteen_colours_shows_its_own() -> None:
     assert on(TERM="xterm") == "ansi-dark"
     assert on(TERM="xterm-256color") == on(TERM="xterm", COLORTERM="truecolor") == DARK.name
     assert on(TERM="xterm", NO_COLOR="1") == DARK.name
+
+
+def test_the_row_of_the_cursor_is_one_ground_in_sixteen_colours() -> None:
+    palette, background = palette_of("ansi-dark")
+    styles = [palette.style(f"{name}@cursor", background) for name in ("text", "muted", "bad", "ok", "fill", "accent")]
+    assert all(style.reverse and style.color is None for style in styles)

@@ -197,6 +197,8 @@ class Palette:
 
     def _ansi_style(self, meaning: str) -> Style:
         name, _, ground = meaning.partition("@")
+        if ground == "cursor":  # one ground for the whole row, whatever is told in it
+            return Style(bold=name in _BOLD, reverse=True)
         colours = _ANSI if self._dark else _ANSI_ON_LIGHT
         if name in _BADGES:
             return Style(color=colours[_BADGES[name]], bold=True, reverse=True)
@@ -204,5 +206,4 @@ class Palette:
             color=colours.get(_BOLD.get(name, name), "default"),
             bold=name in _BOLD,
             dim=name in ("muted", "rule", "track") and not ground,
-            reverse=ground == "cursor",
         )
