@@ -9,6 +9,7 @@ import os
 import select
 import shlex
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -18,7 +19,7 @@ import pytest
 from tests.cli.commands import call, start
 from tests.execution.running import scenario
 from tests.report.disk import small_disk
-from tests.servers.server import Server
+from tests.servers.server import Server, until
 from wstui.cli.launching import Launched, launcher
 from wstui.execution.result import Result
 from wstui.execution.suite import SuiteRun
@@ -108,6 +109,21 @@ async def test_a_signal_does_not_lose_the_results_that_are_being_written(tmp_pat
     os.close(reader)
     assert process.returncode == 0
     assert msgspec.json.decode(written, type=Result).connections.ready == 10
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="needs SIGHUP")
+async def test_a_run_that_was_told_to_survive_its_terminal_does(tmp_path: Path) -> None:
+    async with Server() as server:
+        process = await asyncio.create_subprocess_exec(
+            *("sh", "-c", "trap '' HUP; exec \"$@\"", "nohup", sys.executable, "-m", "wstui", "run", "quick"),
+            *("--url", server.url, *LOAD, "--hold", "2s", "--no-store", "-q", "--json", str(tmp_path / "result.json")),
+            stderr=asyncio.subprocess.PIPE,
+        )
+        await until(lambda: len(server.live) == 10)
+        process.send_signal(signal.SIGHUP)
+        _, said = await process.communicate()
+    assert (process.returncode, b"draining" in said) == (0, False), said
+    assert not msgspec.json.decode((tmp_path / "result.json").read_bytes(), type=Result).verdict.aborted
 
 
 def read_some(pipe: int) -> bytes:
