@@ -19,7 +19,7 @@ from wstui.report.findings import findings
 from wstui.scenario.model import Threshold
 
 LIMIT = [Threshold(metric="response.p99", limit="< 50ms")]
-WIDE = [Threshold(metric="response.p99", limit="< 5s")]
+WIDE = [Threshold(metric="response.p99", limit="< 30s")]
 
 
 class HalfSilent(Silent):
