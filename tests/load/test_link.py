@@ -8,6 +8,7 @@ import os
 import pytest
 import uvloop
 
+from tests.servers.server import PATIENCE_S
 from wstui.load.link import BACKLOG_LIMIT, LinkLost, PipeLink, read_message
 
 LOOPS = [asyncio.new_event_loop, uvloop.new_event_loop]
@@ -30,9 +31,9 @@ async def _read_late(words: int) -> list[bytes]:
     heard = []
     try:
         while True:
-            heard.append(await asyncio.wait_for(read_message(reader), 30))
+            heard.append(await asyncio.wait_for(read_message(reader), PATIENCE_S))
     except LinkLost:
-        await asyncio.wait_for(closing, 30)
+        await asyncio.wait_for(closing, PATIENCE_S)
         return heard
     finally:
         os.close(_keep)
@@ -59,4 +60,4 @@ def test_an_operator_that_is_gone_is_not_waited_for(loop: object) -> None:
         os.close(keep)
 
     with asyncio.Runner(loop_factory=loop) as runner:  # type: ignore[arg-type]
-        runner.run(asyncio.wait_for(close(), 30))
+        runner.run(asyncio.wait_for(close(), PATIENCE_S))
