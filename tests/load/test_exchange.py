@@ -32,6 +32,7 @@ class Listener:
         self.waiting = True
         self.sequence = 0
         self.pending: dict[int, tuple[int, int]] = {}
+        self.expired: dict[int, None] | None = None
         self.replies: list[Any] = []
 
     def welcomed(self) -> None:
@@ -189,6 +190,13 @@ def test_a_server_that_answers_twice_never_gets_two_pings_with_one_key() -> None
     listener.shard.tally.counters.duplicates = 1
     keys = {odin.compose(cast(Client, listener), NOW_MS * 1_000_000)[2] for _ in range(10)}
     assert len(keys) == 10
+
+
+def test_a_late_answer_is_never_taken_for_that_of_a_ping_of_the_same_millisecond() -> None:
+    odin, listener = exchange(), Listener()
+    _, _, given_up = odin.compose(cast(Client, listener), NOW_MS * 1_000_000)
+    listener.expired = {given_up: None}
+    assert odin.compose(cast(Client, listener), NOW_MS * 1_000_000)[2] != given_up
 
 
 @given(st.integers(0, 10**6), st.integers(1, 10**6), st.integers(0, 4000))

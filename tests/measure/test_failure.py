@@ -50,6 +50,16 @@ def test_logs_of_several_shards_add_up(one: list[tuple[str, str]], other: list[t
     assert [(g.message, g.count) for g in again] == [(g.message, g.count) for g in merged], "the logs are as they were"
 
 
+def test_beyond_the_bound_our_own_failures_and_the_servers_stay_apart() -> None:
+    log = FailureLog()
+    for n in range(GROUPS_KEPT):
+        log.record("close 1008", f"reason {n}", n, n)
+    for n in range(3):
+        log.record("local address", f"can't connect from {n}", n, n, local=True)
+        log.record("close 1008", f"another {n}", n, n)
+    assert [(g.kind, g.count, g.local) for g in log.groups()[GROUPS_KEPT:]] == [("other", 3, True), ("other", 3, False)]
+
+
 def test_a_failure_of_this_generator_is_marked_as_its_own() -> None:
     log = FailureLog()
     log.record("local files", "no file descriptor left", 1, 1, local=True)

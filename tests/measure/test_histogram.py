@@ -158,3 +158,23 @@ def test_a_duration_beyond_the_last_bucket_is_still_counted() -> None:
     assert histogram.count == 2
     assert histogram.high == 1 << 60
     assert same(Histogram.from_data(histogram.data()), histogram)
+
+
+@given(st.lists(st.sampled_from([0, 1, 63, 64, 10**9, 3600 * 10**9, 1 << 43, 1 << 62]), min_size=1, max_size=60))
+def test_a_sum_beyond_what_the_wire_can_carry_does_not_end_the_shard(durations: list[int]) -> None:
+    histogram = recorded(durations)
+    wire = msgspec.msgpack.encode(histogram.data())
+    back = Histogram.from_data(msgspec.msgpack.decode(wire, type=HistogramData))
+    assert (back.counts, back.count, back.low, back.high) == (
+        histogram.counts, histogram.count, histogram.low, histogram.high
+    )  # fmt: skip
+    assert math.isclose(back.total, histogram.total, rel_tol=1e-15)
+    assert isinstance(back.total, int)
+    mean = back.mean()
+    assert mean is not None and back.low <= mean <= back.high
+
+
+def test_durations_up_to_two_hours_keep_their_precision() -> None:
+    assert 2.4 < bucket_bounds(bucket_of(1 << 62))[1] / 3.6e12 < 2.5
+    two_hours = 7200 * 10**9
+    assert abs((recorded([0, two_hours, 3 * two_hours]).quantile(0.5) or 0) - two_hours) <= precision(two_hours)

@@ -158,9 +158,9 @@ class Odin(Exchange):
         key = (now_ns + client.shard.epoch_ns) // 1_000_000
         if key <= client.sequence:
             counters = client.shard.counters
-            # A closed loop may send several a millisecond: one at a time they may share it, unless the target
-            # has been seen to answer twice, for then the second answer would be taken for the next ping's.
-            if client.pending or counters.duplicates or counters.unmatched:
+            # A closed loop may send several a millisecond: one at a time they may share it, unless an earlier one's
+            # answer may still come, or the target has been seen to answer twice: it would be taken for this one's.
+            if client.pending or client.expired or counters.duplicates or counters.unmatched:
                 key = client.sequence + 1
         client.sequence = key
         return TEXT, b'{"type":"ping","timestamp":%d}' % key, key

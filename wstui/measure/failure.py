@@ -47,7 +47,7 @@ class FailureLog:
         group = self._groups.get(key)
         if group is None:
             if len(self._groups) >= GROUPS_KEPT:
-                key = ("other", "further kinds of failure")
+                key = ("other", f"further kinds of failure{' of this generator' if local else ''}")
                 group = self._groups.get(key)
             if group is None:
                 group = FailureGroup(key[0], key[1], first_ns=at_ns, local=local, samples=[])

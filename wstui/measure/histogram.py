@@ -14,6 +14,7 @@ UNIT_SHIFT = 6
 _MANTISSA_BITS = 7
 _SIZE = (30 << _MANTISSA_BITS) + (1 << _MANTISSA_BITS)
 _LAST = _SIZE - 1
+_WIRE_LIMIT = 1 << 63
 
 RELATIVE_ERROR = 1 / 128
 """A quantile differs from the true one by at most this share of it, or by `RESOLUTION_NS` if that is more."""
@@ -43,18 +44,19 @@ def bucket_bounds(index: int) -> tuple[int, int]:
 class HistogramData(msgspec.Struct, array_like=True, frozen=True):
     """A histogram on the wire: the counts between the first and the last bucket in use.
 
-    `total` is the exact sum, `low` and `high` the exact smallest and largest value, all in nanoseconds.
+    `total` is the exact sum, `low` and `high` the exact smallest and largest value, all in nanoseconds. A sum
+    beyond 2⁶³ (ten days without an answer to 1000 messages a second, with a timeout of 10 s) travels as a float.
     """
 
     first: int = 0
     counts: list[int] = []
-    total: int = 0
+    total: int | float = 0
     low: int = 0
     high: int = 0
 
 
 class Histogram:
-    """Counts of durations in nanoseconds, from 0 to about 19 hours; longer ones land in the last bucket."""
+    """Counts of durations in nanoseconds, from 0 to 2.4 hours (2⁴³ ns); longer ones land in the last bucket."""
 
     __slots__ = ("count", "counts", "high", "low", "total")
 
@@ -96,7 +98,7 @@ class Histogram:
                 return
             self.counts = [a + b for a, b in zip(self.counts, other.counts, strict=True)]
             self.count += other.count
-        self.total += other.total
+        self.total += int(other.total)
         self.low = min(self.low, other.low)
         self.high = max(self.high, other.high)
 
@@ -166,7 +168,8 @@ class Histogram:
         if not self.count:
             return HistogramData()
         first = bucket_of(self.low)
-        return HistogramData(first, self.counts[first : bucket_of(self.high) + 1], self.total, self.low, self.high)
+        total = self.total if self.total < _WIRE_LIMIT else float(self.total)
+        return HistogramData(first, self.counts[first : bucket_of(self.high) + 1], total, self.low, self.high)
 
     @classmethod
     def from_data(cls, data: HistogramData) -> Histogram:
