@@ -37,8 +37,9 @@ SCHEMA = "wstui.calibration/1"
 def calibrate(full: bool, repeat: int, json_file: str | None) -> None:
     """Measure how much load this box can make: against a sink on loopback, in about a minute.
 
-    A figure is the median of a few short looks. Where two cores are free, the load process has one and the sink the
-    other; the sink's share is shown, so that it is seen not to be the limit.
+    A figure is the median of a few short looks, and what a message costs that of several starts, for they differ. Where
+    two cores are free, the load process has one and the sink the other; the sink's share is shown, so that it is seen
+    not to be the limit.
     """
     if json_file and json_file != STDOUT:
         try:
