@@ -13,8 +13,9 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from wstui.execution.bench import Bench, Cores, Stretch
+from wstui.execution.bench import Bench, Cores, Reading, Stretch
 from wstui.execution.calibration import Figure, kernel_us
+from wstui.fleet.sum import Sum
 from wstui.fleet.transport import FleetError
 from wstui.odin.sink_process import SinkProcess
 from wstui.scenario.model import Scenario
@@ -34,9 +35,18 @@ async def test_a_stretch_counts_round_trips_and_what_they_cost() -> None:
         assert 0 < stretch.sum.counters.matched <= (await sink.summary())["replied"]
         assert stretch.cpu_us > 0
         assert stretch.target_cpu > 0
+        assert stretch.other_cpu >= 0
         assert bench.resident() > 1 << 20
         pid = bench.pids[0]
     assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+def test_what_other_programs_take_is_what_neither_shard_nor_target_does() -> None:
+    begin = Reading(0, 0, 0, 0, Sum.nothing(), 0)
+    for busy_s, others in ((1.9, 0.4), (1.0, 0.0)):
+        stretch = Stretch(begin, Reading(10**9, 800_000_000, 700_000_000, 0, Sum.nothing(), int(busy_s * 1e9)))
+        assert (stretch.cpu, stretch.target_cpu) == (0.8, 0.7)
+        assert stretch.other_cpu == pytest.approx(others)
 
 
 async def test_clients_that_do_not_open_are_an_error_that_says_why() -> None:

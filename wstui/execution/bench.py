@@ -57,13 +57,17 @@ class Cores:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The state at one moment: what was counted, CPU time of shards and targets in ns, resident bytes of the shards."""
+    """The state at one moment: what was counted, CPU time of shards and targets in ns, resident bytes of the shards.
+
+    `busy_ns` is the CPU time of everything that runs here but for this process.
+    """
 
     at_ns: int
     cpu_ns: int
     target_cpu_ns: int
     resident: int
     sum: Sum
+    busy_ns: int
 
 
 @dataclass(slots=True)
@@ -96,6 +100,12 @@ class Stretch:
     def target_cpu(self) -> float:
         """The targets' share of a core, together."""
         return (self.end.target_cpu_ns - self.begin.target_cpu_ns) / 1e9 / self.seconds
+
+    @property
+    def other_cpu(self) -> float:
+        """What other programs took, as a share of a core; the system counts it in hundredths of a second."""
+        busy_us = (self.end.busy_ns - self.begin.busy_ns) / 1e3
+        return max(0.0, busy_us / 1e6 / self.seconds - self.cpu - self.target_cpu)
 
 
 class Bench:
@@ -173,9 +183,17 @@ class Bench:
         try:
             cpu, at_ns = sum(map(cpu_ns, self.pids)), time.monotonic_ns()
             target_cpu = sum(cpu_ns(target.pid) for target in self._targets)
-            return Reading(at_ns, cpu, target_cpu, self.resident(), self._fleet.sum())
+            return Reading(at_ns, cpu, target_cpu, self.resident(), self._fleet.sum(), busy_ns())
         except psutil.NoSuchProcess as error:
             raise FleetError(f"process {error.pid} has ended in the middle of a measurement") from error
+
+
+def busy_ns() -> int:
+    """CPU time of all processors so far, that of this process left out."""
+    times = psutil.cpu_times()
+    # A guest's time is among the user's already.
+    idle = sum(getattr(times, name, 0.0) for name in ("idle", "iowait", "guest", "guest_nice"))
+    return int((sum(times) - idle) * 1e9) - time.process_time_ns()
 
 
 def cpu_ns(pid: int) -> int:

@@ -32,6 +32,8 @@ FILES_KEPT = 300
 """Files that stay free: at the limit not even /proc can be read."""
 ADDRESSES = ("127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4")
 """Source addresses where one would run short of ports."""
+NOTABLE = 0.1
+"""What other programs take of a core is said from here on."""
 HELD = 20_000
 HELD_SHARDS = 2
 _HELD_S = 5.0
@@ -302,7 +304,9 @@ def _scenario(target: Target, exchange: str, every_s: float, clients: int) -> Sc
 
 
 def _shares(stretches: list[Stretch]) -> str:
-    """How busy both sides were, to see which of them was the limit."""
+    """How busy both sides were, to see which of them was the limit, and what else was: it makes all dearer."""
     own = statistics.median(s.cpu for s in stretches)
-    other = statistics.median(s.target_cpu for s in stretches)
-    return f"shard {own:.0%}, sink {other:.0%} of a core"
+    sink = statistics.median(s.target_cpu for s in stretches)
+    others = statistics.median(s.other_cpu for s in stretches)
+    beside = f", other programs {others:.0%}" if others >= NOTABLE else ""
+    return f"shard {own:.0%}, sink {sink:.0%}{beside} of a core"
