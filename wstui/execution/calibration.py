@@ -86,7 +86,7 @@ class Calibration:
         """About how many seconds `measure` takes."""
         start, look = _WARM_UP_S + 1.5, _WINDOW_S + 0.1
         fresh, steady = STARTS * (start + self._looks * look), start + self._repeat * look
-        return 2 * fresh + steady + 5.0 * CONNECT_TURNS + (steady + 22.0 if full else 0.0)
+        return 2 * fresh + steady + 5.0 * CONNECT_TURNS + (steady + 30.0 if full else 0.0)
 
     @property
     def _looks(self) -> int:
@@ -104,7 +104,7 @@ class Calibration:
         for figure in await self.connects(min(5000, self._most), CONNECT_TURNS):
             yield figure
         if full:
-            for figure in await self.connects(min(10_000, self._most), 1):
+            for figure in await self.connects(min(10_000, self._most), CONNECT_TURNS):
                 yield figure
         yield await self.floor()
         if full:
