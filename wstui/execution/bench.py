@@ -99,7 +99,12 @@ class Stretch:
     @property
     def target_cpu(self) -> float:
         """The targets' share of a core, together."""
-        return (self.end.target_cpu_ns - self.begin.target_cpu_ns) / 1e9 / self.seconds
+        return self.target_cpu_us / 1e6 / self.seconds
+
+    @property
+    def target_cpu_us(self) -> float:
+        """The targets' CPU time in µs."""
+        return (self.end.target_cpu_ns - self.begin.target_cpu_ns) / 1e3
 
     @property
     def other_cpu(self) -> float:

@@ -125,7 +125,7 @@ class Calibration:
             "µs",
             tuple(statistics.median(s.cpu_us / max(1, s.sum.counters.matched) for s in start) for start in starts),
             goal=8.5,
-            note=f"{STARTS} starts; {grouped(rate)}/s, {_shares(stretches)}",
+            note=f"{STARTS} starts; {grouped(rate)}/s, {_shares(stretches)}; {_sinks_part(starts)}",
         )
         kernel.append(kernel_us())
         # The goal was measured where the kernel needs 3.5 µs: on another box the ratio says more.
@@ -301,6 +301,12 @@ def _scenario(target: Target, exchange: str, every_s: float, clients: int) -> Sc
             "fleet": {"shards": 1, "local_addresses": ADDRESSES if several else ()},
         }
     )
+
+
+def _sinks_part(starts: list[list[Stretch]]) -> str:
+    """What the sink spent on a round trip, from start to start: a machine that is slower for a while is so for both."""
+    costs = [statistics.median(s.target_cpu_us / max(1, s.sum.counters.matched) for s in start) for start in starts]
+    return f"the sink's own part {min(costs):.1f} to {max(costs):.1f} µs"
 
 
 def _shares(stretches: list[Stretch]) -> str:
