@@ -6,8 +6,10 @@ How fast this machine is today is not what is tested.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from typing import Any
+from urllib.request import urlopen
 
 from wstui.execution.result import Result
 from wstui.execution.run import Run
@@ -68,6 +70,13 @@ async def carried_out(
     demo = opened(name, PLACEHOLDERS, flags).demo
     async with DemoTarget(None, (*demo.server, *server), (*demo.publisher, *publisher)) as target:
         return await against(target, name, enough=enough, **flags)
+
+
+def told(url: str) -> dict[str, Any]:
+    """What the server at this address counts."""
+    with urlopen(url.replace("ws:", "http:").removesuffix("/ws") + "/stats") as answer:
+        stats: dict[str, Any] = json.load(answer)
+        return stats
 
 
 def kept(result: Result) -> Result:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import Any
-from urllib.request import urlopen
 
-from tests.presets.against import against, carried_out, kept
+from tests.presets.against import against, carried_out, kept, told
 from wstui.execution.result import Result
 from wstui.measure.snapshot import Counters
 from wstui.odin.demo import DemoTarget
@@ -22,12 +20,6 @@ def everybody_was_answered(seen: Counters) -> bool:
 
 def everybody_is_back(seen: Counters) -> bool:
     return seen.reconnects > CROWD // 3 and seen.away == 0
-
-
-def told(url: str) -> dict[str, Any]:
-    with urlopen(url.replace("ws:", "http:").removesuffix("/ws") + "/stats") as answer:
-        stats: dict[str, Any] = json.load(answer)
-        return stats
 
 
 def balanced(result: Result) -> Result:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.presets.against import against, carried_out, kept
+from tests.presets.against import PLACEHOLDERS, against, carried_out, kept, opened, told
 from wstui.cli import odin as commands
 from wstui.measure.snapshot import Counters
 from wstui.odin.demo import DemoTarget
@@ -66,11 +66,15 @@ async def test_listen_keeps_quiet_clients_served(usual: DemoTarget) -> None:
 
 
 async def test_slow_readers_are_given_up_and_the_others_are_well() -> None:
-    def given_up(seen: Counters) -> bool:
-        return seen.slow_closed == 1
-
     flags = {"clients": 10, "ramp": "300ms", "hold": "60s"}
-    result = kept(await carried_out("slow-reader", publisher=("--rate", "100"), enough=given_up, **flags))
+    demo = opened("slow-reader", PLACEHOLDERS, flags).demo
+    async with DemoTarget(None, tuple(demo.server), (*demo.publisher, "--rate", "100")) as target:
+
+        def given_up(_seen: Counters) -> bool:
+            # Who does not read notices only at the end.
+            return bool(told(target.ws_url)["slowConsumers"]["closed"])
+
+        result = kept(await against(target, "slow-reader", enough=given_up, **flags))
     assert result.slow_readers is not None
     assert (result.slow_readers.clients, result.slow_readers.closed) == (1, 1)
 
