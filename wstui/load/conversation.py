@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 
     from wstui.load.shard import Shard
 
-EXPIRED_KEPT = 256
-"""So many messages of a client that were given up are remembered, for their replies to be known as late ones."""
+EXPIRED_KEPT = 32
 
 _now = time.monotonic_ns
 
