@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import tempfile
+import time
 from collections.abc import Generator
 from types import FrameType
 
@@ -28,6 +29,7 @@ _TELLING = re.compile(
     # What this product, its libraries or a terminal would take from the surrounding.
     r"WSTUI_\w+|XDG_\w+|WS_URL|AUTH_TOKEN|JWT_SECRET|NATS_URL|NATS_SERVER|LOG_LEVEL"
     r"|MAX_CONNECTIONS|TEST_DURATION|MESSAGE_FREQUENCY"
+    r"|PYTHON(?:UNBUFFERED|IOENCODING|UTF8|WARNINGS|DEVMODE|ASYNCIODEBUG)|LC_\w+|LANGUAGE"
     r"|NO_COLOR|FORCE_COLOR|CLICOLOR\w*|COLORTERM|TEXTUAL(?!_SNAPSHOT)\w*|COLUMNS|LINES|(?:\w+_proxy)",
     re.IGNORECASE,
 )
@@ -42,6 +44,9 @@ def pytest_configure(config: pytest.Config) -> None:
         if _TELLING.fullmatch(name):
             del os.environ[name]
     config.stash[_HOME] = os.environ["HOME"] = tempfile.mkdtemp(prefix="wstui-home-")
+    os.environ |= {"LANG": "C.UTF-8", "TZ": "UTC"}
+    if hasattr(time, "tzset"):
+        time.tzset()
     os.umask(0o022)
     # A shell that runs this in the background, or `nohup`, has had them ignored, and children would inherit that.
     with contextlib.suppress(ValueError):  # not the main thread

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
+from tests.cli.commands import gone
 from wstui.execution.bench import Bench, Cores, Reading, Stretch
 from wstui.execution.calibration import Figure, kernel_us
 from wstui.fleet.sum import Sum
@@ -99,7 +100,7 @@ async def test_an_interrupt_ends_it_and_everything_it_started() -> None:
             process.kill()
     assert process.returncode == 130
     assert b"Traceback" not in errors
-    assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+    assert gone(children)
 
 
 async def test_a_file_that_can_not_be_written_is_refused_before_anything_is_measured(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.cli.commands import running
 from tests.execution.running import scenario
 from wstui.scenario.model import Scenario
 
@@ -61,14 +62,7 @@ def _kind(process: psutil.Process) -> str | None:
 
 def gone(processes: list[psutil.Process]) -> bool:
     """Whether none of them does anything any more."""
-    return not any(_does(process) for process in processes)
-
-
-def _does(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
+    return not any(running(process) for process in processes)
 
 
 @contextlib.contextmanager

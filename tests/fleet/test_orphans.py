@@ -13,19 +13,12 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.cli.commands import running
 from tests.servers.server import PATIENCE_S, Server, until
 from tests.servers.talk import Stubborn
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
 HOME = Path(__file__).parents[2]
-
-
-def running(process: psutil.Process) -> bool:
-    """Whether a process does anything; one that only waits for its parent to notice its end does not."""
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 @contextlib.asynccontextmanager

@@ -17,6 +17,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from tests.cli.commands import gone
 from wstui.odin.sink import Behaviour, Sink
 from wstui.odin.sink_broadcast import Broadcast
 from wstui.odin.sink_connection import Connection
@@ -265,7 +266,7 @@ async def test_a_sink_ends_with_the_process_that_started_it() -> None:
     process = psutil.Process(pid)
     parent.send_signal(signal.SIGKILL)
     await parent.wait()
-    await until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
+    await until(lambda: gone([process]))
 
 
 async def test_a_broadcast_that_can_not_have_its_size_is_refused_in_words() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from textual.css.query import NoMatches
 from textual.pilot import Pilot
 
 from tests.tui import fake, fake_store
@@ -29,8 +31,9 @@ async def until(condition: Callable[[], bool], pilot: Pilot[Any]) -> None:
     """Wait until something is so."""
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
-        if condition():
-            return
+        with contextlib.suppress(NoMatches):  # a screen that is still on its way
+            if condition():
+                return
         await pilot.pause(0.03)
     raise AssertionError("the condition never came true:\n" + shown(pilot.app))  # type: ignore[arg-type]
 

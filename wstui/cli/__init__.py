@@ -40,10 +40,15 @@ def _readers_may_go() -> Iterator[None]:
 
 def _without_reader() -> int:
     from wstui.cli.exits import READER_GONE
+
+    _silence()
+    return READER_GONE
+
+
+def _silence() -> None:
     from wstui.cli.output import silence
 
     silence(sys.stdout)
-    return READER_GONE
 
 
 class _Lazy(click.Group):
@@ -125,6 +130,7 @@ def _carried_out() -> int | None:
     except Exception as error:
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             click.echo("wstui: the output can't be written: no space left where it goes", err=True)
+            _silence()  # what its buffer holds would be tried once more at the very end
             return 2
         if os.environ.get("LOG_LEVEL", "").lower() == "debug":
             raise

@@ -14,6 +14,7 @@ from wstui.cli.exits import READER_GONE, USAGE, fail
 from wstui.cli.kept import shown_by
 from wstui.cli.levels import wanted_level
 from wstui.cli.logs import RunLog
+from wstui.cli.output import silence
 from wstui.execution.result import Result, SuiteResult
 from wstui.execution.status import Steerable
 from wstui.report.event_stream import EventStream
@@ -38,6 +39,7 @@ class Followers:
         self._watchers: list[Watcher] = []
         self._recording: Recording | None = None
         self._events: EventStream | None = None
+        self._to: str | TextIO = ""  # where they go
         self._log: Path | None = None
         self._endpoint = ExitStack()
         if options.get("prometheus"):
@@ -50,8 +52,8 @@ class Followers:
         if options.get("otlp"):
             self._export(run, options["otlp"], on_problem)
         if options.get("events"):
-            target = standard_output() if options["events"] == STDOUT else options["events"]
-            self._events = EventStream(run, target, on_problem=on_problem)
+            self._to = standard_output() if options["events"] == STDOUT else options["events"]
+            self._events = EventStream(run, self._to, on_problem=on_problem)
             self._watchers.append(self._events)
         if level := wanted_level(options.get("log_level"), on_problem or warn):
             self._write_log(run, level, on_problem)
@@ -107,6 +109,8 @@ class Followers:
             if watcher.problem and not self._heard:
                 warn(watcher.problem)
         self._endpoint.close()
+        if self.status and not isinstance(self._to, str):
+            silence(self._to)  # what its buffer holds of the events has nowhere to go
         if self._log is not None and not self._heard:
             click.echo(f"log: {self._log}", err=True)
         if self._recording is None:
