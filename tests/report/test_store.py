@@ -19,10 +19,11 @@ from wstui.execution.result import Result, SuiteResult
 from wstui.execution.status import BreakpointStatus, State, SuiteStatus
 from wstui.report import database
 from wstui.report.console import summary as summary_text
-from wstui.report.database import StoreBusy, StoreError
+from wstui.report.database import StoreBusy, StoreError, explained
 from wstui.report.partial import INTERRUPTED, stamp
 from wstui.report.recording import Recording
 from wstui.report.store import Store, UnknownRun, find
+from wstui.report.watcher import Trouble
 from wstui.report.wording import name_of, verdict_sign
 from wstui.report.writer import alive, this_writer
 
@@ -192,6 +193,62 @@ def test_two_processes_that_make_a_store_and_write_at_once_lose_nothing(tmp_path
     assert sorted(process.communicate()[0].strip() for process in processes) == ["[1]", "[2]"]
     with Store(path) as store:
         assert [store.result(run.id) for run in store.runs()] == [finished(good())] * 2
+
+
+_SHORT = """
+import sys
+from pathlib import Path
+from wstui.report.store import Store
+for line in sys.stdin:
+    with Store(Path(sys.argv[1])) as store:
+        store.set(line.strip(), "kept")
+    print("done", flush=True)
+"""
+
+
+def test_others_that_begin_and_end_beside_a_long_run_take_nothing_from_it(tmp_path: Path) -> None:
+    path = tmp_path / "runs.db"
+    log = tmp_path / "runs.db-wal"
+    with Store(path) as long:
+        long.set("first", "kept")
+        before = log.stat().st_ino
+        with subprocess.Popen(
+            [sys.executable, "-c", _SHORT, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as other:
+            assert other.stdin is not None and other.stdout is not None
+            for turn in range(5):
+                Store(path).close()  # as a screen that lists the runs does
+                other.stdin.write(f"short{turn}\n")
+                other.stdin.flush()
+                assert other.stdout.readline() == "done\n"
+                long.set(f"long{turn}", "kept")
+                assert log.stat().st_ino == before, "its log was deleted under it"
+            other.stdin.close()
+    with Store(path) as store:
+        for turn in range(5):
+            assert (store.setting(f"long{turn}"), store.setting(f"short{turn}")) == ("kept", "kept")
+        assert store._db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+
+
+def test_a_connection_that_reads_nonsense_from_a_sound_file_is_made_again(tmp_path: Path) -> None:
+    path = tmp_path / "runs.db"
+    recording = Recording(StandIn(status(5)), path)
+    recording.follow()
+    with recording._opened() as stale:
+        pass
+    with (
+        pytest.raises(Trouble, match="it is sound") as told,
+        recording._opened(),
+        explained(path),
+    ):
+        raise sqlite3.DatabaseError("database disk image is malformed")
+    assert not told.value.lasting and "mv " not in str(told.value)
+    with recording._opened() as fresh:
+        assert fresh is not stale
+    recording.finish(finished(good()))
+    recording.release()
+    with Store(path) as store:
+        assert store.run(1).state == "finished"
 
 
 def test_a_held_lock_delays_the_record_but_not_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

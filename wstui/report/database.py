@@ -19,7 +19,8 @@ import msgspec
 
 APPLICATION_ID = 0x77735455  # "wsTU"
 BUSY_S = 5.0
-_MAGIC = b"SQLite format 3\0"
+_SMALLEST = 512
+"""Bytes of the smallest database."""
 _NO_ROOM = 64 << 10
 _ELSEWHERE = "name another file with --store"
 
@@ -32,6 +33,14 @@ class StoreBusy(StoreError):
     """Another process holds the store for longer than we wait; the next attempt may succeed."""
 
 
+class StoreStale(StoreBusy):
+    """This connection reads nonsense from a file that is sound: a new connection may succeed."""
+
+
+class StoreDamaged(StoreError):
+    """An integrity check on a new connection failed."""
+
+
 class StoreFull(StoreBusy):
     """The disk has no room; the next attempt may succeed when somebody has made some."""
 
@@ -39,8 +48,8 @@ class StoreFull(StoreBusy):
 def opened(path: Path) -> sqlite3.Connection:
     """The database at `path`, ready for use. To be called within `explained`; raises StoreError for what it is not."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if _head(path) and not _head(path).startswith(_MAGIC):
-        raise StoreError(_not_ours(path))  # SQLite would make a database of the shortest ones
+    if path.is_file() and 0 < path.stat().st_size < _SMALLEST:
+        raise StoreError(_not_ours(path))  # SQLite takes a file of one byte for an empty one
     db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
     try:
         db.execute("PRAGMA schema_version")
@@ -136,30 +145,37 @@ def explained(path: Path) -> Iterator[None]:
             ) from None
         raise StoreError(_in_words(path, str(error))) from None
     except sqlite3.DatabaseError as error:
-        if not _is_ours(path):
-            raise StoreError(_not_ours(path)) from None
-        aside = f"mv {shlex.quote(str(path))} {shlex.quote(f'{path}.damaged')}"
-        raise StoreError(
-            f"the run store {path} is damaged ({error}): move it away, and the next run begins a new one: {aside}"
-        ) from None
+        raise _judged(path, str(error)) from None
     except OSError as error:
         raise StoreError(f"the run store {path} cannot be used: {error.strerror or error}; {_ELSEWHERE}") from None
 
 
-def _is_ours(path: Path) -> bool:
-    """Whether the file says of itself that it is a run store: nobody is told to move a file of which that is unknown.
+def _judged(path: Path, error: str) -> StoreError:
+    """What a failed read means, judged by a connection of its own: nobody is told to move a sound or foreign file.
 
-    Of a SQLite file the head tells whose it is, whatever is wrong with the rest (https://sqlite.org/fileformat.html).
+    The file is never opened beside SQLite, not even to read its head: closing it would drop the locks of every
+    connection of this process, and another one would delete the log under us (sqlite.org/howtocorrupt.html, 2.2).
     """
-    head = _head(path)
-    return head.startswith(_MAGIC) and head[68:] == APPLICATION_ID.to_bytes(4, "big")
-
-
-def _head(path: Path) -> bytes:
-    if path.is_file():  # opening a pipe would wait for who writes into it
-        with contextlib.suppress(OSError), path.open("rb") as file:
-            return file.read(72)
-    return b""
+    address = f"{path.resolve().as_uri()}?mode=ro"
+    found = error
+    try:
+        with contextlib.closing(sqlite3.connect(address, uri=True, timeout=BUSY_S, isolation_level=None)) as db:
+            if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+                return StoreError(_not_ours(path))
+            found = str(db.execute("PRAGMA integrity_check(1)").fetchone()[0])
+    except sqlite3.OperationalError as trouble:
+        return StoreBusy(f"the run store {path} cannot be read ({error}) or checked ({trouble}); try again")
+    except sqlite3.DatabaseError as trouble:
+        if trouble.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
+            return StoreError(_not_ours(path))
+    if found == "ok":
+        return StoreStale(f"the run store {path} could not be read ({error}), but it is sound; try again")
+    if not _writable(path):
+        return StoreError(f"the run store {path} cannot be read ({error}), and it is read-only; {_ELSEWHERE}")
+    aside = f"mv {shlex.quote(str(path))} {shlex.quote(f'{path}.damaged')}"
+    return StoreDamaged(
+        f"the run store {path} is damaged ({error}): move it away, and the next run begins a new one: {aside}"
+    )
 
 
 def _not_ours(path: Path) -> str:

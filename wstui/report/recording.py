@@ -16,7 +16,7 @@ from wstui.execution.result import Event, FailureSummary, Result, SuiteResult
 from wstui.execution.status import Status, Steerable
 from wstui.measure.hdr import encode
 from wstui.measure.histogram import HistogramData
-from wstui.report.database import StoreBusy, StoreError
+from wstui.report.database import StoreBusy, StoreDamaged, StoreError, StoreStale
 from wstui.report.environment import environment
 from wstui.report.partial import RowSums, failures_so_far, partial_result, stamp
 from wstui.report.retention import apply_retention
@@ -78,7 +78,10 @@ class Recording(Watcher):
                 self._store = Store(self._path)
             yield self._store
         except StoreError as error:
-            lasting = self._store is None and not isinstance(error, StoreBusy)
+            lasting = isinstance(error, StoreDamaged) or (self._store is None and not isinstance(error, StoreBusy))
+            if isinstance(error, StoreStale) and self._store is not None:
+                self._store.close()
+                self._store = None
             raise Trouble(str(error), lasting=lasting) from None
 
     def _follow(self, store: Store) -> None:
