@@ -8,7 +8,8 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -99,6 +100,13 @@ README = (
     "boxes_120x40_dark",
 )
 """Others that are shown as PNG."""
+INDEXED = (
+    ("dashboard", (120, 40), "dark"),
+    ("dashboard", (120, 40), "light"),
+    ("stop", (80, 24), "dark"),
+    ("compare", (200, 50), "dark"),
+)
+"""Those that are drawn as a terminal of 256 colours shows them."""
 
 
 def _shots() -> Iterator[Shot]:
@@ -107,6 +115,7 @@ def _shots() -> Iterator[Shot]:
         if scene in MAIN or theme == "dark":
             yield replace(shot, png=scene in MAIN or shot.name in README)
     yield from (Shot(scene, (50, 14)) for scene in SMALL)
+    yield from (Shot(scene, size, f"{theme}256", png=True) for scene, size, theme in INDEXED)
 
 
 SHOTS = list(_shots())
@@ -114,17 +123,32 @@ SHOTS = list(_shots())
 
 async def shoot(shot: Shot, folder: Path) -> Path:
     """Write one picture as SVG."""
+    async with staged(shot) as app:
+        svg = app.export_screenshot(title="wstui", simplify=True)
+    path = folder / f"{shot.name}.svg"
+    # the fonts of this machine rather than a download
+    path.write_text(re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL), encoding="utf-8")
+    return path
+
+
+@asynccontextmanager
+async def staged(shot: Shot) -> AsyncIterator[WstuiApp]:
+    """The application as it stands in a picture."""
     with tempfile.TemporaryDirectory() as home, pytest.MonkeyPatch.context() as patch:
         presets = fake_store.own_presets(Path(home) / ".config" / "wstui" / "presets")
         patch.setenv("HOME", home)
         patch.delenv("XDG_CONFIG_HOME", raising=False)
         patch.setenv("TZ", "UTC")
         patch.setattr("wstui.tui.screens.editor.this_box", lambda: editing.BOX)
+        if shot.theme.endswith("256"):
+            patch.setattr("textual.constants.COLOR_SYSTEM", "256")
         patch.chdir(home)
-        return await _shoot(shot, folder, presets)
+        async with _staged(shot, presets) as app:
+            yield app
 
 
-async def _shoot(shot: Shot, folder: Path, presets: Path) -> Path:
+@asynccontextmanager
+async def _staged(shot: Shot, presets: Path) -> AsyncIterator[WstuiApp]:
     scene = SCENES[shot.scene]
     session = fake.FakeSession(scene.picture, scene.outcome)
     launches = fake_store.FakeLaunches()
@@ -132,35 +156,34 @@ async def _shoot(shot: Shot, folder: Path, presets: Path) -> Path:
     if scene.fresh:
         runs.kept = []
     launcher = launches.launcher(runs)
-    theme = f"wstui-{shot.theme}"
+    theme = f"wstui-{shot.theme.removesuffix('256')}"
     app = WstuiApp(
         None if scene.start else session, launcher=launcher, clock=lambda: fake.NOW, theme=theme, presets=presets
     )
-    async with app.run_test(size=shot.size) as pilot:
-        await pilot.pause()
-        await pilot.press(*scene.keys)
-        await pilot.pause()
-        for name, text in scene.replaced:
-            control = editing.control(app, name)
-            control.value = text
-            control.focus()
+    try:
+        async with app.run_test(size=shot.size) as pilot:
             await pilot.pause()
-        if scene.ends:
-            session.ended.set()
-            while not isinstance(app.screen, ResultScreen):
-                await pilot.pause(0.02)
-            while app.screen.stored is None and shot.scene != "found":  # it looks for itself among those that were kept
-                await pilot.pause(0.02)
-        for field in app.screen.query(Input):
-            field.cursor_blink = False
-        await pilot.pause(0.3)
-        svg = app.export_screenshot(title="wstui", simplify=True)
-    session.ended.set()
-    launches.end()
-    path = folder / f"{shot.name}.svg"
-    # the fonts of this machine rather than a download
-    path.write_text(re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL), encoding="utf-8")
-    return path
+            await pilot.press(*scene.keys)
+            await pilot.pause()
+            for name, text in scene.replaced:
+                control = editing.control(app, name)
+                control.value = text
+                control.focus()
+                await pilot.pause()
+            if scene.ends:
+                session.ended.set()
+                while not isinstance(app.screen, ResultScreen):
+                    await pilot.pause(0.02)
+                # it looks for itself among those that were kept
+                while app.screen.stored is None and shot.scene != "found":
+                    await pilot.pause(0.02)
+            for field in app.screen.query(Input):
+                field.cursor_blink = False
+            await pilot.pause(0.3)
+            yield app
+    finally:
+        session.ended.set()
+        launches.end()
 
 
 def to_png(svgs: Sequence[Path], browser: str) -> None:

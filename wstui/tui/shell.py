@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
 from textual.app import SystemCommand
 from textual.binding import BindingType
+from textual.filter import LineFilter
 from textual.screen import Screen
 
 from wstui.tui.actions import OWNERS, clashes, commands, ids_of, key_shown
+from wstui.tui.indexed import ALL, DARK_256, LIGHT_256, IndexedColours, IndexedTheme, Shades
 from wstui.tui.keyboard import Keyboard
 from wstui.tui.keymap import key
 from wstui.tui.screens.help import HelpDialog
@@ -42,8 +44,10 @@ class Shell(Keyboard):
         self.notice = ""
         """What is wrong with the settings."""
         self._settings = settings
-        self.register_theme(DARK)
-        self.register_theme(LIGHT)
+        self._palette_filter = IndexedColours()
+        self._indexed = self.console.color_system == "256" and not self.no_color
+        self.register_theme(DARK_256 if self._indexed else DARK)
+        self.register_theme(LIGHT_256 if self._indexed else LIGHT)
         keys = dict(keymap or {})
         if settings is not None:
             own = read_settings(settings, ids_of((*OWNERS, Shell)), self.available_themes)
@@ -54,6 +58,22 @@ class Shell(Keyboard):
         self.theme = theme
         if keys:
             self.set_keymap(keys)
+
+    @property
+    def shades(self) -> Shades:
+        """The palette entries that the screen may use; () where the terminal has all colours, or only its own 16."""
+        if not self._indexed or self.native_ansi_color:
+            return ()
+        theme = self.current_theme
+        return theme.shades if isinstance(theme, IndexedTheme) else ALL
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Add the filter that keeps a terminal of 256 colours to the theme's."""
+        filters = super().get_line_filters()
+        if not (shades := self.shades):
+            return filters
+        self._palette_filter.shades = shades
+        return [*filters, self._palette_filter]
 
     def say(self, text: str, severity: str = "information") -> None:
         """A notice in the row of keys: it covers no figure."""

@@ -13,6 +13,8 @@ from rich.style import Style
 from textual.color import Color
 from textual.theme import Theme
 
+from wstui.tui.indexed import Shades, by_likeness, entry, nearest
+
 CONTRAST = 4.5
 """The least contrast of a text against its background (WCAG AA)."""
 
@@ -141,17 +143,26 @@ def readable(color: Color, background: Color, least: float = CONTRAST) -> Color:
     return goal
 
 
+@lru_cache(512)
+def readable_entry(color: Color, background: Color, least: float, shades: Shades) -> Color:
+    """The palette entry most like the colour among those that stand out from the background."""
+    alike = [entry(number) for number in by_likeness(color, shades)]
+    fit = (shade for shade in alike if contrast(shade, background) >= least)
+    return next(fit, max(alike, key=lambda shade: contrast(shade, background)))
+
+
 class Palette:
     """Meanings ("ok", "muted", "strong", "badge-warn", …) as styles, on the background of a widget.
 
     A meaning may carry a ground after an at-sign: "muted@cursor" is muted text on the selected row,
-    "text@panel" text on a bar.
+    "text@panel" text on a bar. With `shades` all colours are among these entries of a palette of 256.
     """
 
-    def __init__(self, variables: Mapping[str, str], *, ansi: bool, dark: bool) -> None:
+    def __init__(self, variables: Mapping[str, str], *, ansi: bool, dark: bool, shades: Shades = ()) -> None:
         self._variables = variables
         self._ansi = ansi
         self._dark = dark
+        self._shades = shades
         self._styles: dict[tuple[str, Color | None], Style] = {}
 
     def _variable(self, *names: str) -> Color | None:
@@ -180,9 +191,11 @@ class Palette:
             background = cursor or background.blend(self._variable("primary") or background, 0.3)
         elif ground:
             background += self._variable(ground) or background
+        if self._shades:
+            background = nearest(background, self._shades)
         if name in _BADGES:
             fill = self._foreground(_BADGES[name], background)
-            ink = readable(Color(14, 19, 23) if _luminance(fill) > 0.18 else Color(255, 255, 255), fill)
+            ink = self._readable(Color(14, 19, 23) if _luminance(fill) > 0.18 else Color(255, 255, 255), fill, CONTRAST)
             return Style(color=ink.rich_color, bgcolor=fill.rich_color, bold=True)
         foreground = self._foreground(_BOLD.get(name, name), background)
         return Style(color=foreground.rich_color, bgcolor=background.rich_color, bold=name in _BOLD)
@@ -193,7 +206,12 @@ class Palette:
         if color is None:
             ink = self._variable("foreground") or background.get_contrast_text(1.0)
             color = ink.blend(background, 0.35)
-        return readable(background + color, background, least)
+        return self._readable(background + color, background, least)
+
+    def _readable(self, color: Color, background: Color, least: float) -> Color:
+        if self._shades:
+            return readable_entry(color, background, least, self._shades)
+        return readable(color, background, least)
 
     def _ansi_style(self, meaning: str) -> Style:
         name, _, ground = meaning.partition("@")

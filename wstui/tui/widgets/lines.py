@@ -116,7 +116,12 @@ class Lines(Widget):
         """The meanings in the colours of the current theme."""
         if self._palette is None:
             theme = self.app.current_theme
-            self._palette = Palette(self.app.theme_variables, ansi=self.app.native_ansi_color, dark=theme.dark)
+            self._palette = Palette(
+                self.app.theme_variables,
+                ansi=self.app.native_ansi_color,
+                dark=theme.dark,
+                shades=getattr(self.app, "shades", ()),
+            )
         return self._palette
 
     def render_line(self, y: int) -> Strip:
