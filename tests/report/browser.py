@@ -35,16 +35,19 @@ class Page:
 
     def open(self, path: Path, *, width: int = 1200, dark: bool = False, paper: bool = False) -> None:
         """Show a file in a window of so many pixels; `paper` shows it as it is printed."""
-        height = 2 * width if width < 600 else 900
         self.complaints, self.requests = [], []
-        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
-        self._ask("Emulation.setDeviceMetricsOverride", **metrics)
+        self.resize(width)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self._ask("Emulation.setEmulatedMedia", media="print" if paper else "screen", features=[scheme])
         self._events.clear()
         self._ask("Page.navigate", url=path.resolve().as_uri())
         while "Page.loadEventFired" not in self._events:
             self._take(json.loads(self._socket.recv(timeout=PATIENCE_S)))
+
+    def resize(self, width: int) -> None:
+        """Make the window so many pixels wide."""
+        metrics = {"width": width, "height": 2 * width if width < 600 else 900, "deviceScaleFactor": 1}
+        self._ask("Emulation.setDeviceMetricsOverride", mobile=width < 600, **metrics)
 
     def value(self, expression: str) -> Any:
         """What an expression of JavaScript is in the page."""

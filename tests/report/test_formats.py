@@ -21,7 +21,7 @@ VALIDATOR = Draft202012Validator(schema.generate())
 @pytest.mark.parametrize("form", formats.FORMATS)
 def test_every_format_writes_every_result(name: str, form: str, tmp_path: Path) -> None:
     if form == "html":
-        pytest.importorskip("plotly", reason="the extra `html` is not installed")
+        pytest.importorskip("jinja2", reason="the extra `html` is not installed")
     path = tmp_path / f"report{formats.named(form).endings[0]}"
     formats.prove(form, path)
     formats.write(EVERY[name], form, path)

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("plotly", reason="the extra `html` is not installed")
 pytest.importorskip("jinja2", reason="the extra `html` is not installed")
 
 from tests.report.browser import Page, browsing, needs_browser
@@ -100,10 +99,10 @@ def test_every_chart_is_drawn_with_its_lines_limits_and_events(page: Page, tmp_p
     for number, run in enumerate(runs):
         for chart in charts(run):
             drawn = f"document.getElementById('chart-{number}-{chart.name}')"
-            assert page.value(f"{drawn}.querySelectorAll('.scatterlayer .trace').length") == len(chart.data), chart.name
-            lines = page.value(f"[...{drawn}.querySelectorAll('.shapelayer path')].length")
+            assert page.value(f"{drawn}.querySelectorAll('.line:not(.key)').length") == len(chart.lines), chart.name
+            lines = page.value(f"[...{drawn}.querySelectorAll('path.mark, path.limit')].length")
             assert lines == len(chart.marks) + len(chart.limits), chart.name
-            texts = page.value(f"[...{drawn}.querySelectorAll('.annotation-text')].map(node => node.textContent)")
+            texts = page.value(f"[...{drawn}.querySelectorAll('.glyph')].map(node => node.firstChild.textContent)")
             assert {mark[1] for mark in chart.marks} <= set(texts), chart.name
             size = f"(b => [b.width, b.height])({drawn}.querySelector('svg').getBoundingClientRect())"
             width, height = page.value(size)
@@ -114,7 +113,7 @@ def test_the_charts_take_the_colours_of_the_page(page: Page, tmp_path: Path) -> 
     colours = set()
     for dark in (False, True):
         shown(page, tmp_path, broken(), dark=dark)
-        line = "document.querySelector('#chart-0-latency .scatterlayer .trace path.js-line')"
+        line = "document.querySelector('#chart-0-latency .line')"
         colours.add(page.value(f"getComputedStyle({line}).stroke"))
     assert colours == {"rgb(0, 114, 178)", "rgb(86, 180, 233)"}
 
@@ -124,7 +123,30 @@ def test_on_paper_it_is_light_whole_and_no_chart_is_cut(page: Page, tmp_path: Pa
     assert page.value("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert page.value("getComputedStyle(document.body).color") == "rgb(0, 0, 0)"
     assert page.value("document.documentElement.scrollWidth") <= 703
-    boxes = page.value("[...document.querySelectorAll('.plot svg.main-svg')].map(n => n.getBoundingClientRect().right)")
+    boxes = page.value("[...document.querySelectorAll('.plot svg')].map(n => n.getBoundingClientRect().right)")
     assert boxes and max(boxes) <= 703
     printed = page.pdf()
     assert printed.startswith(b"%PDF") and 2 <= printed.count(b"/Type /Page\n") <= 9
+
+
+def test_the_figures_under_the_pointer_are_those_of_the_tables(page: Page, tmp_path: Path) -> None:
+    shown(page, tmp_path, broken())
+    svg = "document.querySelector('#chart-0-latency svg')"
+    assert page.value("document.querySelector('#chart-0-latency .tip').hidden")
+    page.value(
+        f"{svg}.dispatchEvent(new PointerEvent('pointermove', {{clientX: {svg}.getBoundingClientRect().right - 14}}))"
+    )
+    told = page.value("document.querySelector('#chart-0-latency .tip').innerText").split("\n")
+    (latency, *_) = charts(broken())
+    assert told[0] == "120 s" and [line.split()[0] for line in told[1:]] == ["p50", "p95", "p99", "max"]
+    assert [float(line.split()[1]) for line in told[1:]] == pytest.approx(
+        [line["y"][-1] for line in latency.lines], rel=1e-3
+    )
+
+
+def test_the_charts_follow_the_width_of_the_window(page: Page, tmp_path: Path) -> None:
+    shown(page, tmp_path, broken(), width=1200)
+    width = "document.querySelector('#chart-0-latency svg').getBoundingClientRect().width"
+    wide = page.value(width)
+    page.resize(700)
+    assert page.value(f"new Promise(done => setTimeout(() => done({width}), 100))") < wide

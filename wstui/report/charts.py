@@ -1,8 +1,7 @@
-"""The charts of a run as plain data for plotly.js. Colours are named by role; the page has them in light and dark."""
+"""The charts of a run as plain data for the page. Colours are named by role: the page has them in light and dark."""
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +15,7 @@ from wstui.report.wording import shown
 from wstui.scenario.errors import BadValue
 from wstui.scenario.threshold import parse_limit
 
-MOST_POINTS = 2000
+MOST_POINTS = 1000
 """A longer timeline is thinned to this many points, so that a day's run still opens on a phone."""
 MOST_MARKS = 200
 QUIET = ("start", "end")
@@ -32,17 +31,18 @@ _NAMED_SHARES = (0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999)
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A chart: `data` and `layout` as plotly.js takes them; `note` tells what to know before reading it.
+    """A chart; `note` tells what to know before reading it.
 
-    `marks` are events as (second, glyph, text, whether it is bad news), `limits` thresholds as (value, text): the page
-    draws them as lines.
+    A line has `x`, `y` (None is a gap), `name`, `role` (its colour), `dash`, and `text` and `unit` for the tooltip.
+    `axes` has `x`, `y` and perhaps `y2`: `title`, `suffix`, `log`, `ticks` as (value, text), `range`.
+    `marks` are events as (second, glyph, text, whether it is bad news), `limits` thresholds as (value, text).
     """
 
     name: str
     title: str
     note: str
-    data: list[dict[str, Any]]
-    layout: dict[str, Any]
+    lines: list[dict[str, Any]]
+    axes: dict[str, dict[str, Any]]
     limits: tuple[tuple[float, str], ...] = ()
     marks: tuple[tuple[float, str, str, bool], ...] = ()
 
@@ -89,12 +89,11 @@ def _latency(run: Result, rows: Sequence[Row]) -> Chart | None:
 
 def _with_limits(chart: Chart, run: Result) -> Chart:
     """The chart with the limits of response times that are near enough to be told from the lines."""
-    low, high = _extremes(chart.data)
+    low, high = _extremes(chart.lines)
     limits = tuple(limit for limit in _limits(run) if low / _NEARBY <= limit[0] <= high * _NEARBY)
     low, high = min(low, *(limit for limit, _ in limits), low), max(high, *(limit for limit, _ in limits), high)
     margin = 0.05 * max(math.log10(high / low), 0.5)
-    chart.layout["yaxis"] |= _ladder(low, high)
-    chart.layout["yaxis"]["range"] = [math.log10(low) - margin, math.log10(high) + margin]
+    chart.axes["y"] |= {"ticks": _ladder(low, high), "range": [low / 10**margin, high * 10**margin]}
     return replace(chart, limits=limits)
 
 
@@ -127,17 +126,17 @@ def _curve(run: Result) -> Chart | None:
                     "y": values,
                     "text": [step_sign(step).word for step in steps],
                     "name": name,
-                    "mode": "lines+markers",
-                    "hovertemplate": "%{y:.4g} ms, %{text}",
+                    "unit": "ms",
+                    "points": True,
                     "role": role,
-                    "line": {"dash": dash, "width": 2},
+                    "dash": dash,
                 }
             )
     what = "Time to connect" if found.of == "connects" else "Response time"
     chart = _chart("curve", "Latency against load", f"{what} of each step; logarithmic.", lines, "ms", log=True)
     if chart is None:
         return None
-    chart.layout["xaxis"] = {"title": {"text": found.unit}, "rangemode": "tozero"}
+    chart.axes["x"] = {"title": found.unit}
     return chart if found.of == "connects" else _with_limits(chart, run)
 
 
@@ -173,21 +172,17 @@ def _percentiles(run: Result, family: str, label: str, role: str, dash: str) -> 
         "y": quantiles,
         "text": [_percentile(share) for share in shares],
         "name": label,
-        "mode": "lines+markers",
-        "hovertemplate": "%{text}: %{y:.4g} ms",
+        "unit": "ms",
+        "points": True,
         "role": role,
-        "line": {"dash": dash, "width": 2},
+        "dash": dash,
     }
 
 
 def _by_percentile(name: str, title: str, note: str, lines: Sequence[Line | None]) -> Chart | None:
     chart = _chart(name, title, note, lines, "ms", log=True)
     if chart is not None:
-        chart.layout["xaxis"] = {
-            "tickvals": [_nines(share) for share in _NAMED_SHARES],
-            "ticktext": [_percentile(share) for share in _NAMED_SHARES],
-            "tickangle": 0,
-        }
+        chart.axes["x"] = {"ticks": [(_nines(share), _percentile(share)) for share in _NAMED_SHARES]}
     return chart
 
 
@@ -235,8 +230,8 @@ def _generator(rows: Sequence[Row]) -> Chart | None:
         cpu["y"] = [None if value is None else value * 100 for value in cpu["y"]]
     chart = _chart("generator", "This generator", "Near 100 % CPU it measures itself.", [cpu, lag], "% of a core")
     if chart is not None and lag:
-        lag["yaxis"] = "y2"
-        chart.layout["yaxis2"] = {"overlaying": "y", "side": "right", "title": {"text": "ms"}, "rangemode": "tozero"}
+        lag["axis"] = "y2"
+        chart.axes["y2"] = {"title": "ms"}
     return chart
 
 
@@ -246,12 +241,8 @@ def _chart(
     data = [line for line in lines if line]
     if not data:
         return None
-    scale = {"type": "log", **_ladder(*_extremes(data))} if log else {"rangemode": "tozero"}
-    layout = {
-        "xaxis": {"ticksuffix": " s", "rangemode": "tozero"},
-        "yaxis": {"title": {"text": unit}, **scale},
-    }
-    return Chart(name, title, note, data, layout)
+    scale = {"log": True, "ticks": _ladder(*_extremes(data))} if log else {}
+    return Chart(name, title, note, data, {"x": {"suffix": " s"}, "y": {"title": unit, **scale}})
 
 
 def _extremes(data: Sequence[Line]) -> tuple[float, float]:
@@ -260,14 +251,14 @@ def _extremes(data: Sequence[Line]) -> tuple[float, float]:
     return min(values, default=1.0), max(values, default=1.0)
 
 
-def _ladder(least: float, most: float) -> Line:
+def _ladder(least: float, most: float) -> list[tuple[float, str]]:
     """Ticks that people would choose: the fewer to a power of ten, the more of those the values span."""
     low, high = math.floor(math.log10(least)), math.ceil(math.log10(most))
     steps: Sequence[float] = (1, 2, 5) if high - low <= 3 else (1,)
     if most < 8 * least:
         steps = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)
     ticks = [step * 10.0**power for power in range(low, high + 1) for step in steps]
-    return {"tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]}
+    return [(tick, f"{tick:g}") for tick in ticks]
 
 
 def _line(rows: Sequence[Row], column: str, name: str, role: str, dash: str, unit: str) -> dict[str, Any] | None:
@@ -278,11 +269,9 @@ def _line(rows: Sequence[Row], column: str, name: str, role: str, dash: str, uni
         "x": [_number(row.get("at_s")) for row in rows],
         "y": values,
         "name": name,
-        "mode": "lines",
-        "connectgaps": False,
-        "hovertemplate": f"%{{y:.4g}} {unit}".rstrip(),
+        "unit": unit,
         "role": role,
-        "line": {"dash": dash, "width": 2 if dash == "solid" else 1.5},
+        "dash": dash,
     }
 
 
@@ -295,11 +284,10 @@ def _marks(run: Result) -> tuple[tuple[float, str, str, bool], ...]:
 
 
 def _text(text: str) -> str:
-    """Text for plotly.js, which reads some HTML in labels."""
-    return html.escape(shown(text, 120))
+    return shown(text, 120)
 
 
 def _number(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return None
-    return round(float(value), 6)
+    return float(f"{value:.5g}")

@@ -1,4 +1,4 @@
-"""The result as one HTML file that needs no network: tables by themselves, charts with plotly.js inside the file."""
+"""The result as one HTML file that needs no network: tables by themselves, charts drawn by a small script in it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from importlib import resources
 from typing import Any
 
 import jinja2
-from plotly.offline import get_plotlyjs
 
 from wstui.execution.result import Result, SuiteResult
 from wstui.measure.timeline import MARKS
@@ -60,7 +59,6 @@ def render(result: Result | SuiteResult) -> str:
         runs=runs,
         style=_template("report.css"),
         script=_template("report.js"),
-        plotly=get_plotlyjs(),
         charts=_json({chart["id"]: chart for run in runs for chart in run["charts"]}),
     )
 
