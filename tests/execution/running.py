@@ -138,6 +138,7 @@ def balance(finished: Finished, *, complete: bool = True) -> None:
     assert (messages.sent, messages.received, messages.timed_out) == (c.sent, c.received, c.reply_timeouts)
     assert (messages.abandoned, messages.one_way) == (c.abandoned, c.one_way)
     wrong = c.refused + c.timed_out + c.failed + c.dropped + c.reply_timeouts + c.broken_expectations
+    wrong += c.invalid_texts
     if "shard lost" not in finished.failures:
         assert sum(finished.failures.values()) == wrong, "each failure is explained"
     add_up(result)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from wstui.load.broadcasts import NEWCOMER_NS, Broadcasts
 from wstui.load.client import Client
 from wstui.load.command import Spec
-from wstui.load.exchange import EXCHANGES, Exchange, quick_type, read_typed
+from wstui.load.exchange import ALTERED, EXCHANGES, Exchange, quick_type, read_typed
 from wstui.load.frames import BINARY, PING, TEXT
 from wstui.measure.fanout import FanOut
 from wstui.measure.tally import Tally
@@ -101,7 +102,6 @@ def test_a_quick_look_at_the_type_sees_what_a_careful_one_sees(value: dict[str, 
         (b'{"type":5}', {"(no type)": 1}),
         (b"{", {"(not JSON)": 1}),
         (b"hello", {"(not JSON)": 1}),
-        (b"\xff\xfe", {"(invalid UTF-8)": 1}),
         (b'{"type":"a"}\n{"type":"b"}\n', {"a": 1, "b": 1}),
         (b'{"type":"a"}\r\n{"type":"a"}', {"a": 2}),
         (b'{\n  "type": "a",\n  "b": 1\n}', {"a": 1}),
@@ -226,8 +226,29 @@ def test_a_ping_frame_is_known_by_its_payload() -> None:
     ping.pong(cast(Client, listener), b"unsolicited")
     ping.pong(cast(Client, listener), b"")
     ping.pong(cast(Client, listener), "²".encode())
-    assert listener.replies == [key, -1, -1, -1]
-    assert listener.types == {"(pong frame)": 4}
+    ping.pong(cast(Client, listener), b"0%d" % key)
+    ping.pong(cast(Client, listener), b"%d" % (key + 1))
+    assert listener.replies == [key, ALTERED, None, ALTERED, ALTERED, ALTERED], "an empty one may come unasked"
+    assert listener.types == {"(pong frame)": 6}
+
+
+@pytest.mark.parametrize(
+    ("change", "altered"),
+    [
+        (lambda sent: sent[:-1] + b"!", True),
+        (lambda sent: b"X" + sent[1:], True),
+        (lambda sent: sent.upper(), True),
+        (lambda sent: sent[:10], True),
+        (lambda sent: sent.replace(b":7:", b":8:"), False),  # what another client has sent
+        (lambda sent: b'{"type":"notice","text":"a message of the same length as ours"}'[: len(sent)], False),
+    ],
+)
+def test_an_echo_that_was_altered_is_known_as_such(change: Callable[[bytes], bytes], altered: bool) -> None:
+    echo, listener = exchange("echo", size=64), Listener()
+    _, payload, key = echo.compose(cast(Client, listener), 0)
+    listener.pending[key] = (0, 0)
+    echo.receive(cast(Client, listener), TEXT, change(payload))
+    assert listener.replies == ([ALTERED] if altered else [])
 
 
 def test_broadcasts_that_share_a_frame_are_followed_each_for_itself() -> None:

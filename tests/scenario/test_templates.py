@@ -114,7 +114,7 @@ def test_everything_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
         ("[3].encoding", "set binary = true"),
         ("[4].payload", "is no hex between its placeholders"),
         ("[5].reply_field", "is missing"),
-        ("[5].payload", "does not say {{seq}}"),
+        ("[5].payload", "does not say {{key}}"),
         ("[6].reply_field", "is no path"),
         ("[6].key", "is the same for several messages"),
         ("[6].payload", "does not say {{client}}"),

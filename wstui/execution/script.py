@@ -56,6 +56,7 @@ class _Columns:
 
 def _phrase(template: Template, payload: Sequence[Part], columns: _Columns) -> Phrase:
     quoted = inside_quotes(payload)
+    key = key_of(template, payload)
     parts = [
         _part(part, inside, columns) if isinstance(part, Placeholder) else part
         for part, inside in zip(payload, quoted, strict=True)
@@ -65,7 +66,7 @@ def _phrase(template: Template, payload: Sequence[Part], columns: _Columns) -> P
         name=template.name,
         weight=template.weight,
         parts=_joined(parts),
-        key=_joined([_part(p, False, columns) if isinstance(p, Placeholder) else p for p in key_of(template)]),
+        key=_joined([_part(p, False, columns) if isinstance(p, Placeholder) else p for p in key]),
         binary=template.binary,
         size=template.size,
         padding=b"\0" if template.binary else b"x" if pad_is_quoted else b" ",

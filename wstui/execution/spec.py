@@ -41,6 +41,7 @@ def spec_of(scenario: Scenario, shard: int = 0, shards: int = 1) -> Spec:
         ready=target.ready,
         welcome=target.welcome,
         max_size=target.max_size,
+        strict=target.strict,
         reconnect=target.reconnect,
         reconnect_base_ns=round(target.reconnect_base * NS),
         reconnect_cap_ns=round(target.reconnect_cap * NS),

@@ -6,6 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, cast
 
+from websockets.exceptions import PayloadTooBig
 from websockets.frames import CloseCode
 
 from wstui.load.conversation import Conversation
@@ -13,6 +14,7 @@ from wstui.load.outcome import Cause, Outcome, cause_of
 from wstui.load.step import CLOSING, CONNECTING, ENDED, HANDSHAKE, READY, RETIRING, WAITING
 from wstui.load.upgrade import Refusal, Upgrade
 from wstui.measure.visible import visible
+from wstui.scenario.quantity import format_size
 
 if TYPE_CHECKING:
     from websockets.uri import WebSocketURI
@@ -184,23 +186,39 @@ class Client(Conversation, asyncio.Protocol):
             detail = visible(received.reason, 123)
             cause = Cause(f"close {int(received.code)}", detail or _close_name(received.code))
         elif protocol.parser_exc is not None:
-            cause = Cause("protocol", visible(str(protocol.parser_exc), 120))
+            cause = self._broken_by(protocol.parser_exc)
         else:
             cause = Cause("reset", "connection closed without a close frame")
-        if self.step < READY:
-            if self.transport is not None and received is not None:
-                # The answer to its close frame is already written: let it out before the socket closes.
-                self.transport.close()
-            self._give_up_politely(Outcome.REFUSED if received is not None else Outcome.FAILED, cause)
-            return
-        self._dropped(cause)
+        self._ended(Outcome.REFUSED if received is not None else Outcome.FAILED, cause)
 
-    def _give_up_politely(self, outcome: Outcome, cause: Cause) -> None:
+    def _broken_by(self, error: Exception) -> Cause:
+        """Why this side had to end the connection: a limit of our own, or what the server sent."""
+        if isinstance(error, PayloadTooBig):
+            limit = format_size(self.max_size)
+            return Cause("too large", f"messages larger than target.max_size ({limit}) came: raise it", True)
+        if isinstance(error, UnicodeDecodeError):
+            return Cause("invalid text", "the reason of a close frame is not UTF-8")
+        return Cause("protocol", visible(str(error), 120))
+
+    def fail(self, code: CloseCode, cause: Cause) -> None:
+        """End the connection with this code: the other side broke the protocol."""
+        protocol = self.ensure_protocol()
+        protocol.fail(code)
+        for data in protocol.data_to_send():
+            self.write(data)
+        if self.step is not CLOSING and self.step is not ENDED:
+            self._ended(Outcome.FAILED, cause)
+
+    def _ended(self, outcome: Outcome, cause: Cause) -> None:
+        """The connection ends and we did not ask for it."""
+        if self.step >= READY:
+            self._dropped(cause)
+            return
         transport, self.transport = self.transport, None
         self._give_up(outcome, cause)
         self.transport = transport
-        if outcome is Outcome.FAILED and transport is not None:
-            transport.abort()
+        if transport is not None:
+            transport.close()  # only now: our close frame is to get out
 
     def _dropped(self, cause: Cause) -> None:
         """A ready connection ends and we did not ask for it."""

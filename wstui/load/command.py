@@ -36,6 +36,7 @@ class Spec(msgspec.Struct, tag="spec", frozen=True, kw_only=True):
     ready: str = "welcome"
     welcome: str = "connection:established"
     max_size: int = 1 << 20
+    strict: bool = False
     in_flight: int = 64
     reconnect: str = "none"  # none | at once | exponential
     reconnect_base_ns: int = 1_000_000_000

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from operator import eq
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -19,14 +21,18 @@ EMPTY = b"(empty)"
 BINARY_TYPE = b"(binary)"
 NOT_JSON = b"(not JSON)"
 NO_TYPE = b"(no type)"
+ECHO_TYPE = b"(echo)"
 PONG_TYPE = b"pong"
 _PONGS = (b'{"type":"pong"', b'{"type": "pong"')
 _ORIGINAL = b'"originalTimestamp":'
 _BEHIND = (b",", b"}")
 _NEWLINE = 10
+_ZERO = 48
+_OTHERS_ECHO = re.compile(rb"wstui:\d+:\d+;")
 COMPARE_EVERY_NS = 50_000_000
 """How often a pong's timestamp is looked at, to compare the target's clock with ours."""
-INVALID_TEXT = b"(invalid UTF-8)"
+ALTERED = -1
+"""The key of a reply to a message of the client's own that did not come back as it was sent."""
 
 
 class _Typed(msgspec.Struct):
@@ -78,6 +84,10 @@ class Exchange:
         """The next message of `client`: first byte of its frame, payload, and the key its reply will carry."""
         raise NotImplementedError
 
+    def has_sent(self, client: Conversation, key: int) -> bool:
+        """Whether `client` has sent a message with this key before; False also where nobody can tell."""
+        return False
+
     def receive(self, client: Conversation, first: int, payload: bytes) -> None:
         """A whole message arrived; the shard's clock is in `client.shard.now`."""
         shard = client.shard
@@ -98,10 +108,8 @@ class Exchange:
             name = quick_type(payload)
             if name is not None:
                 self._document(client, name, payload, None)
-            elif payload.isascii() or _is_text(payload):
-                self._document(client, *_typed_document(payload))
             else:
-                self._document(client, INVALID_TEXT, payload, None)
+                self._document(client, *_typed_document(payload))
 
     def pong(self, client: Conversation, payload: bytes) -> None:
         """A pong frame arrived."""
@@ -128,14 +136,6 @@ class Exchange:
         shard = client.shard
         if shard.broadcasts is not None and not client.waiting and name not in self.personal:
             shard.broadcasts.first(client.slot, name, document, shard.now)
-
-
-def _is_text(payload: bytes) -> bool:
-    try:
-        payload.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _typed_document(document: bytes) -> tuple[bytes, bytes, Any]:
@@ -202,10 +202,18 @@ class Odin(Exchange):
             shard.clock.sample(told - ClockOffset.STAMP_NS - shard.now, told + ClockOffset.STAMP_NS - sent)
 
 
-class Echo(Exchange):
-    """Messages that any echo server sends back: they name the client and a number, padded to the wanted size."""
+class _Numbered(Exchange):
+    """Each client numbers its messages from 1, and the number is the key."""
 
     sends = True
+
+    def has_sent(self, client: Conversation, key: int) -> bool:
+        """Whether this number has been reached."""
+        return 0 < key <= client.sequence
+
+
+class Echo(_Numbered):
+    """Messages that any echo server sends back: they name the client and a number, padded to the wanted size."""
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
@@ -224,21 +232,36 @@ class Echo(Exchange):
         """An echo of our own, or something else."""
         start = payload.find(b"wstui:%d:" % client.number)
         if start < 0:
-            super().receive(client, first, payload)
+            if client.pending and self._resembles(client, payload):
+                client.shard.tally.count_type(ECHO_TYPE)
+                client.replied(ALTERED)
+            else:
+                super().receive(client, first, payload)
             return
         end = payload.find(b";", start)
         digits = payload[payload.rfind(b":", start, end) + 1 : end]
-        client.shard.tally.count_type(b"(echo)")
-        key = int(digits) if digits.isdigit() and len(digits) < 20 else -1
-        client.replied(key if self._payload(client, key) in payload else -1)
+        client.shard.tally.count_type(ECHO_TYPE)
+        key = int(digits) if digits.isdigit() and len(digits) < 20 else 0
+        if key and self._payload(client, key) in payload:
+            client.replied(key)
+            # Its sender is one of those that a message to all reaches.
+            self._maybe_broadcast(client, ECHO_TYPE, payload)
+        else:
+            client.replied(ALTERED)
         if client.waiting and not self.welcome:
             client.welcomed()
 
+    def _resembles(self, client: Conversation, payload: bytes) -> bool:
+        """Whether this is a message of our own of which so much was changed that it names nobody any more."""
+        sent = self._payload(client, next(iter(client.pending)))
+        if len(payload) != len(sent) or _OTHERS_ECHO.match(payload):
+            return False
+        same: int = sum(map(eq, payload, sent))
+        return same > len(sent) // 2
 
-class Ping(Exchange):
+
+class Ping(_Numbered):
     """WebSocket ping frames: works against any server."""
-
-    sends = True
 
     def compose(self, client: Conversation, now_ns: int) -> tuple[int, bytes, int]:
         """A ping frame whose payload is a number."""
@@ -248,7 +271,12 @@ class Ping(Exchange):
     def pong(self, client: Conversation, payload: bytes) -> None:
         """The pong carries the ping's payload (RFC 6455 5.5.3)."""
         client.shard.tally.count_type(b"(pong frame)")
-        client.replied(int(payload) if payload.isdigit() and len(payload) < 20 else -1)
+        if payload.isdigit() and len(payload) < 20 and payload[0] != _ZERO and (key := int(payload)) <= client.sequence:
+            client.replied(key)
+        elif payload:
+            client.replied(ALTERED)
+        else:
+            client.replied(None)  # a server may send pongs of its own accord (RFC 6455 5.5.3)
 
 
 class Listen(Exchange):

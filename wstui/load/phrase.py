@@ -8,7 +8,7 @@ import msgspec
 class Slot(msgspec.Struct, frozen=True, array_like=True):
     """A place in a payload that differs from message to message.
 
-    `kind` is "client", "seq", "key", "pad", "feed", "timestamp ms" (s, us, ns, iso) or "random int" (float, hex,
+    `kind` is "client", "seq", "id", "key", "pad", "feed", "timestamp ms" (s, us, ns, iso) or "random int" (float, hex,
     text, choice, uuid). `low` and `high` bound a random number, `low` is the length of a random text or the column
     of a feed; `choices` are what a choice is among.
     """

@@ -13,6 +13,9 @@ from wstui.load.phrase import Phrase, Slot
 
 _LETTERS = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _LETTERS_A_DRAW = 10  # 62 ** 10 < 2 ** 64
+IDS_A_CLIENT = 10**9
+"""An {{id}} is the client's number, from 1, times this, and the number of its message: below 2^53, exact in any JSON,
+for nine million clients, and its owner can be read from it."""
 _UNITS = {"timestamp s": 1_000_000_000, "timestamp ms": 1_000_000, "timestamp us": 1_000, "timestamp ns": 1}
 
 
@@ -32,7 +35,7 @@ Fill = Callable[[Moment], object]
 class Format:
     """Parts as one bytes format; `%` fills all places at once."""
 
-    __slots__ = ("_fills", "_format", "is_unique")
+    __slots__ = ("_fills", "_format", "is_unique", "names_client")
 
     def __init__(self, parts: Sequence[bytes | Slot], seed: int, lane: int = 0) -> None:
         """`lane` keeps the random draws of one format apart from those of another."""
@@ -42,6 +45,7 @@ class Format:
         )
         self._fills = [_fill(slot, seed, lane + index) for index, slot in enumerate(slots)]
         self.is_unique = any(_is_unique(slot) for slot in slots)
+        self.names_client = any(slot.kind in ("id", "client") or _is_random(slot) for slot in slots)
 
     def render(self, moment: Moment) -> bytes:
         """The bytes of this moment."""
@@ -56,7 +60,9 @@ class Format:
 class Renderer:
     """The payload of a phrase, with its padding."""
 
-    __slots__ = ("_after", "_before", "_key", "_padding", "_size", "_uses_key", "is_unique", "key_step_ns")
+    __slots__ = (
+        "_after", "_before", "_key", "_padding", "_size", "_uses_key", "is_unique", "key_step_ns", "names_client",
+    )  # fmt: skip
 
     def __init__(self, phrase: Phrase, seed: int, lane: int) -> None:
         kinds = [part.kind if isinstance(part, Slot) else "" for part in phrase.parts]
@@ -75,6 +81,12 @@ class Renderer:
             or (self._after is not None and self._after.is_unique)
             or (self._uses_key and self._key.is_unique)
         )
+        # No two clients are answered by the same bytes: the reply holds the key, or is the payload.
+        if phrase.reply == "field":
+            self.names_client = self._key.is_unique and self._key.names_client
+        else:
+            said = (self._before, *((self._after,) if self._after else ()), *((self._key,) if self._uses_key else ()))
+            self.names_client = phrase.reply == "echo" and self.is_unique and any(part.names_client for part in said)
 
     def key(self, moment: Moment) -> bytes:
         """What the reply to this message will carry."""
@@ -98,7 +110,11 @@ def _is_time(part: bytes | Slot) -> TypeGuard[Slot]:
 
 
 def _is_unique(slot: Slot) -> bool:
-    return slot.kind in ("seq", "random uuid") or (slot.kind in ("random hex", "random text") and slot.low >= 12)
+    return slot.kind in ("seq", "id") or _is_random(slot)
+
+
+def _is_random(slot: Slot) -> bool:
+    return slot.kind == "random uuid" or (slot.kind in ("random hex", "random text") and slot.low >= 12)
 
 
 def _fill(slot: Slot, seed: int, lane: int) -> Fill:
@@ -111,6 +127,8 @@ def _fill(slot: Slot, seed: int, lane: int) -> Fill:
             return lambda moment: b"%d" % moment.client
         case "seq":
             return lambda moment: b"%d" % moment.seq
+        case "id":
+            return lambda moment: b"%d" % ((moment.client + 1) * IDS_A_CLIENT + moment.seq)
         case "key":
             return lambda moment: moment.key
         case "feed":

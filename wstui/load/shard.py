@@ -33,6 +33,7 @@ from wstui.load.template import Template
 from wstui.measure.fanout import ClockOffset
 from wstui.measure.snapshot import Snapshot
 from wstui.measure.tally import Tally
+from wstui.measure.visible import visible
 
 TICK_S = 0.01
 SNAPSHOT_NS = 200_000_000
@@ -332,6 +333,11 @@ class Shard:
         """A reply came, and it is not as it should be."""
         self.counters.broken_expectations += 1
         self._failure(client, cause, detail)
+
+    def invalid_text(self, client: Conversation, payload: bytes) -> None:
+        """A text message is not UTF-8."""
+        self.counters.invalid_texts += 1
+        self._failure(client, Cause("invalid text", "a text message is not UTF-8"), visible(payload, 120))
 
     def began_closing(self, client: Client) -> None:
         """We close a ready connection."""

@@ -83,6 +83,10 @@ class Subscribing(Exchange):
         """The inner exchange's message."""
         return self._inner.compose(client, now_ns)
 
+    def has_sent(self, client: Conversation, key: int) -> bool:
+        """Whether the inner exchange has sent this."""
+        return self._inner.has_sent(client, key)
+
     def pong(self, client: Conversation, payload: bytes) -> None:
         """The inner exchange's pong."""
         self._inner.pong(client, payload)

@@ -8,10 +8,11 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from wstui.load.chance import spread
-from wstui.load.exchange import BINARY_TYPE, EMPTY, NO_TYPE, NOT_JSON, Exchange, quick_type
+from wstui.load.exchange import BINARY_TYPE, ECHO_TYPE, EMPTY, NO_TYPE, NOT_JSON, Exchange, quick_type
 from wstui.load.frames import BINARY, TEXT
 from wstui.load.outcome import Cause
-from wstui.load.render import Moment, Renderer
+from wstui.load.phrase import Slot
+from wstui.load.render import IDS_A_CLIENT, Moment, Renderer
 from wstui.load.reply import MISSING, Reader, broken
 from wstui.measure.visible import visible
 
@@ -19,11 +20,11 @@ if TYPE_CHECKING:
     from wstui.load.command import Spec
     from wstui.load.conversation import Conversation
 
-ECHO_TYPE = b"(echo)"
 _ORDER = -1
 _QUEUE_SLACK = 64
 """A queue of unanswered messages this much longer than what is in flight is rid of what was given up."""
 _MOST = 10**18
+_OWNERS = 2**53 // IDS_A_CLIENT
 
 
 class Template(Exchange):
@@ -41,6 +42,8 @@ class Template(Exchange):
             renderer.key_step_ns if phrase.reply == "field" else 0
             for phrase, renderer in zip(script.phrases, self._renderers, strict=True)
         ]
+        # Phrases whose key is {{id}}, which says of any reply whether it is for this client.
+        self._by_id = frozenset(i for i, phrase in enumerate(script.phrases) if phrase.key == [Slot("id")])
         self._stamped: dict[int, int] = {}  # by client: what the last message with a time for a key was stamped with
         self._bounds = _bounds([phrase.weight for phrase in script.phrases])
         self._rows = script.rows
@@ -84,6 +87,15 @@ class Template(Exchange):
             key = seq * self._count + index
             self._remember(client, _ORDER if phrase.reply == "order" else _digest(payload), key)
         return BINARY if phrase.binary else TEXT, payload, key
+
+    def has_sent(self, client: Conversation, key: int) -> bool:
+        """Whether the key is one that counts the client's own messages, and this one has been reached."""
+        value, index = divmod(key, self._count)
+        phrase = self._phrases[index]
+        if index in self._by_id and phrase.reply == "field":
+            owner, value = divmod(value, IDS_A_CLIENT)
+            return owner == client.number + 1 and value <= client.sequence
+        return phrase.reply == "field" and phrase.key == [Slot("seq")] and 0 < value <= client.sequence
 
     def _row(self, number: int) -> list[bytes]:
         rows = self._rows
@@ -133,7 +145,11 @@ class Template(Exchange):
             super().receive(client, first, payload)
             return
         phrase = self._phrases[key % self._count]
-        client.shard.tally.count_type(ECHO_TYPE if phrase.reply == "echo" else self._type(first, payload, document))
+        name = ECHO_TYPE if phrase.reply == "echo" else self._type(first, payload, document)
+        client.shard.tally.count_type(name)
+        if client.shard.broadcasts is not None and self._renderers[key % self._count].names_client:
+            # Its sender is one of those that a message to all reaches.
+            self._maybe_broadcast(client, name, payload)
         if client.replied(key):
             for expected in phrase.expected:
                 lack = broken(expected, payload, self._reader, document)
@@ -145,16 +161,22 @@ class Template(Exchange):
     def _key(self, client: Conversation, payload: bytes, document: Any) -> int | None:
         """The key of the message that this answers; None when it is no reply at all."""
         known: int | None = None
+        names_one = False
+        follows = client.shard.broadcasts is not None
         for path, indices in self._paths.items():
             value = _value_of(self._reader.value(document, path))
             if value is None:
                 continue
+            names_one = True
             for index in indices:
                 key = value * self._count + index
                 if key in client.pending:
                     return key
-                if known is None or client.awaits(key) or key == client.answered:
+                if client.awaits(key) or key == client.answered:
                     known = key
+                elif known is None and not (index in self._by_id and _is_others(value, client.number)):
+                    # Where broadcasts are followed, what is no reply to this client is one of them.
+                    known = key if not follows or self.has_sent(client, key) else None
         if self._echoes:
             digest = _digest(payload)
             for index in self._echoes:
@@ -163,7 +185,7 @@ class Template(Exchange):
                     return key
             if client.queues and (found := self._oldest(client, digest)) is not None:
                 return found
-        if self._orders and known is None and client.queues and self._counts(document):
+        if self._orders and not names_one and client.queues and self._counts(document):
             return self._oldest(client, _ORDER)
         return known
 
@@ -206,6 +228,12 @@ def _bounds(weights: list[float]) -> list[int]:
 def _digest(payload: bytes) -> int:
     """A number that stands for these bytes in this process, apart from all that count messages or milliseconds."""
     return (hash(payload) & (1 << 62) - 1) | 1 << 62
+
+
+def _is_others(value: int, number: int) -> bool:
+    """Whether an id is that of a message that another client has sent."""
+    owner, seq = divmod(value, IDS_A_CLIENT)
+    return 0 < owner < _OWNERS and owner != number + 1 and seq > 0
 
 
 def _number_of(key: bytes) -> int:

@@ -50,6 +50,8 @@ class Counters(msgspec.Struct):
     late: int = 0
     duplicates: int = 0
     unmatched: int = 0
+    altered: int = 0  # of the unmatched: replies that were not what was sent
+    invalid_texts: int = 0  # text messages that are not UTF-8
     broken_expectations: int = 0
     late_sends: int = 0
     late_broadcasts: int = 0

@@ -64,6 +64,7 @@ class Target(Table):
     reconnect_cap: Wait = 30.0  # exponential: never more; each delay is drawn anew from 0 up to its bound
     reconnect_attempts: Annotated[Whole, Field(ge=1, le=1_000_000)] = 10  # in vain, then never again
     max_size: Size = 1 << 20
+    strict: bool = False  # end a connection on text that is not UTF-8, as browsers do; it is a failure in any case
     headers: dict[HeaderName, Line] = Field(default_factory=dict)
     subprotocols: list[Token] = Field(default_factory=list)
     origin: Line = ""

@@ -52,9 +52,13 @@ def payload_of(template: Template, scenario_file: str) -> list[Part]:
     return _encoded(text, template.encoding)
 
 
-def key_of(template: Template) -> list[Part]:
-    """The key as bytes and placeholders."""
-    return _encoded(template.key, "plain")
+def key_of(template: Template, payload: Sequence[Part]) -> list[Part]:
+    """The key as bytes and placeholders: unless it is given, one that names the client as well as the message."""
+    if template.key:
+        return _encoded(template.key, "plain")
+    # A payload that counts its messages itself is taken at its word.
+    counts = Placeholder("seq") in payload and Placeholder("key") not in payload and Placeholder("id") not in payload
+    return [Placeholder("seq" if counts else "id")]
 
 
 def feed_of(name: str, scenario_file: str) -> Feed:

@@ -4,6 +4,7 @@
 
     {{client}}              the client's number, from 0
     {{seq}}                 the number of this message of this client, from 1; goes on after a reconnection
+    {{id}}                  a whole number that no other client and no other message has: the default key
     {{timestamp}}           now: ms since the epoch; also s, us, ns, or iso (2024-05-01T12:00:00.000Z)
     {{random}}              a whole number from 0 to 2147483647
     {{random int 1 100}}    a whole number, both ends included
@@ -56,7 +57,7 @@ class Placeholder:
     @property
     def is_unique(self) -> bool:
         """Whether no two messages of a client get the same value."""
-        if self.name == "seq" or self.arguments == ("uuid",):
+        if self.name in ("seq", "id") or self.arguments == ("uuid",):
             return True
         return self.name == "random" and self.arguments[0] in ("hex", "text") and int(self.arguments[1]) >= 12
 
@@ -177,6 +178,7 @@ _RANDOM_PROBLEM: dict[str, Callable[[list[str]], str]] = {
 _READ: dict[str, Callable[[str, str], Placeholder]] = {
     "client": _alone("client"),
     "seq": _alone("seq"),
+    "id": _alone("id"),
     "key": _alone("key"),
     "pad": _alone("pad"),
     "timestamp": _timestamp,

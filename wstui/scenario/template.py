@@ -48,5 +48,5 @@ class Template(Table):
     # echo: the reply is what was sent; field: it holds the key at `reply_field`; order: the next message (that has
     # `reply_field`, when one is named) answers the oldest; none: nothing is waited for
     reply_field: str = ""  # dotted path into the reply's JSON
-    key: str = "{{seq}}"  # what the reply carries; {{key}} puts it into the payload
+    key: str = ""  # what the reply carries, "{{id}}" unless said; {{key}} puts it into the payload
     expect: list[Expectation] = Field(default_factory=list)

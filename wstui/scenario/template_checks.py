@@ -17,7 +17,7 @@ from wstui.scenario.template import MOST_BYTES, Expectation, Template
 _PLACE: Key = ("messages", "templates")
 _FROM_FEED = re.compile(r"\{\{\s*feed\.")
 MOST_BYTES_OF_ALL = 16 << 20
-_IN_KEYS = ("client", "seq", "timestamp", "random")
+_IN_KEYS = ("client", "seq", "id", "timestamp", "random")
 
 
 def template_findings(scenario: Scenario) -> Iterator[Finding]:
@@ -137,23 +137,23 @@ def _key_findings(template: Template, payload: Sequence[Part], place: Key) -> It
     if not _is_path(template.reply_field):
         yield _no_path((*place, "reply_field"), template.reply_field)
     try:
-        parts = key_of(template)
+        parts = key_of(template, payload)
     except BadPlaceholder as error:
         yield _bad((*place, "key"), error)
         return
     slots = [part for part in parts if isinstance(part, Placeholder)]
     for slot in slots:
         if slot.name not in _IN_KEYS or slot.arguments[:1] == ("choice",):
-            message = "cannot be part of a key: take {{seq}}, {{client}}, {{timestamp}} or {{random …}}"
+            message = "cannot be part of a key: take {{id}}, {{seq}}, {{client}}, {{timestamp}} or {{random …}}"
             yield Finding((*place, "key"), message, quote(template.key))
             return
     if not any(slot.is_unique or _is_fine_timestamp(slot) for slot in slots):
-        message = "is the same for several messages: put {{seq}}, {{timestamp}} or {{random uuid}} into it"
+        message = "is the same for several messages: put {{id}}, {{timestamp}} or {{random uuid}} into it"
         yield Finding((*place, "key"), message, quote(template.key))
     alone = len(parts) == 1 and slots and slots[0].name != "random"
     is_there = Placeholder("key") in payload or (alone and slots[0] in payload)
     if not is_there:
-        advice = template.key if alone else "{{key}}"
+        advice = template.key if template.key and alone else "{{key}}"
         message = f'does not say {advice}, and with reply = "field" the reply is recognized by it'
         yield Finding((*place, "file" if template.file else "payload"), message)
 

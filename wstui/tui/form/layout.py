@@ -42,7 +42,8 @@ _GROUPS: tuple[tuple[str, str, str], ...] = (
     ("target", "headers", "target.headers target.subprotocols target.origin"),
     ("target", "TLS", "target.ca_file target.cert_file target.key_file target.insecure"),
     ("target", "reconnect", "target.reconnect target.reconnect_base target.reconnect_cap target.reconnect_attempts"),
-    ("target", "connection", "target.connect_timeout target.close_timeout target.max_size target.compression"),
+    ("target", "connection", "target.connect_timeout target.close_timeout target.max_size target.strict "
+                             "target.compression"),
     ("auth", "", "auth.kind auth.token auth.secret auth.send_as auth.ttl auth.mix.good auth.mix.expired "
                  "auth.mix.forged auth.mix.missing auth.mix.wrong_algorithm"),
     ("load", "", "breakpoint stages breakpoint.of breakpoint.start breakpoint.most breakpoint.ramp "
