@@ -11,6 +11,7 @@ from tests.servers.handshake import (
     Dripping,
     Eager,
     Gatekeeper,
+    HalfDeaf,
     HangingUp,
     Mumbling,
     Rationing,
@@ -22,6 +23,8 @@ from tests.servers.handshake import (
     WrongKey,
 )
 from tests.servers.server import Server
+from wstui.report.findings import findings
+from wstui.scenario.model import Threshold
 
 CLIENTS = 8
 
@@ -179,3 +182,23 @@ async def test_a_certificate_that_nobody_signed_is_a_failure_and_one_that_is_kno
 async def test_a_name_that_nobody_knows_is_a_failure_of_the_lookup() -> None:
     (finished,) = await together(finish(scenario("ws://nowhere.invalid/", clients=3, hold=0.3)))
     assert finished.failures == {"dns": 3}
+
+
+async def test_upgrades_without_an_answer_at_the_end_are_awaited_and_have_timed_out() -> None:
+    async with HalfDeaf() as server:
+        finished = await finish(scenario(server.url, clients=10, hold=0.3, connect_timeout=2.0), settled=False)
+    seen = finished.result.connections
+    assert (seen.ready, seen.timed_out, seen.drained) == (5, 5, 0)
+    assert seen.success_rate == 0.5 and server.ends["close 1000"] == 5
+
+
+async def test_a_run_that_did_not_reach_all_planned_clients_has_not_passed_and_says_so() -> None:
+    async with HalfDeaf() as server:
+        kept = [Threshold(metric="connections.dropped", limit="<= 0")]
+        what = scenario(server.url, clients=400, hold=0.3, connect_timeout=2.0, thresholds=kept)
+        finished = await finish(what, settled=False)
+    seen = finished.result.connections
+    assert seen.unreached > 0 and seen.attempted + seen.unreached == 400
+    assert not finished.result.passed
+    assert finished.result.verdict.reason == f"{seen.unreached} planned clients were not connected by the end"
+    assert "unreached" in {finding.cause for finding in findings(finished.result)}

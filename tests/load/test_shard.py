@@ -117,14 +117,13 @@ async def test_a_number_that_is_taken_again_before_its_first_client_is_gone_lose
         assert server.ends == {"close 1000": 12}
 
 
-async def test_clients_that_retire_before_they_are_ready_are_drained() -> None:
-    async with Silent() as server, shard_at(server.url) as shard:
+async def test_clients_that_retire_before_their_upgrade_is_answered_time_out_as_all_others_do() -> None:
+    async with Silent() as server, shard_at(server.url, connect_timeout_ns=1 * S) as shard:
         shard.obey(Ramp(6, 0))
         await until(lambda: server.accepted == 6)
         shard.obey(Ramp(2, 0))
-        await until(lambda: shard.c.drained == 4)
-        assert shard.c.opening == 2
-        assert (await shard.drained()).drained == 6
+        await until(lambda: shard.c.timed_out == 6)
+        assert (await shard.drained()).drained == 0
 
 
 async def test_clients_that_never_were_count_against_the_ramp_that_asked_for_them() -> None:

@@ -47,6 +47,16 @@ class Silent(Server):
         return False
 
 
+class HalfDeaf(Server):
+    """Leaves every other upgrade unanswered."""
+
+    async def answer(self, client: Connection, key: bytes) -> bool:
+        if client.number % 2:
+            await client.reader.read()
+            return False
+        return await super().answer(client, key)
+
+
 class Mumbling(Server):
     """Says something that is not what was asked for, and then nothing."""
 

@@ -41,7 +41,8 @@ class Terminal:
 
     def freeze(self) -> None:
         """Nobody reads any more: writes to the terminal block once its buffer is full."""
-        asyncio.get_running_loop().remove_reader(self._master)
+        if self._master >= 0:
+            asyncio.get_running_loop().remove_reader(self._master)
 
     def thaw(self) -> None:
         """Read again."""
@@ -50,6 +51,12 @@ class Terminal:
     def press(self, keys: str) -> None:
         """Type."""
         os.write(self._master, keys.encode())
+
+    def close(self) -> None:
+        """Close the terminal, as who shuts its window does."""
+        self.freeze()
+        os.close(self._master)
+        self._master = -1
 
     async def shows(self, pattern: bytes) -> None:
         """Wait until this has been written."""
@@ -94,4 +101,5 @@ async def real_run(server: Server, folder: Path, *options: str, program: str = "
                     child.kill()
             process.kill()
         process.wait()
-        os.close(master)
+        if terminal._master >= 0:
+            os.close(master)

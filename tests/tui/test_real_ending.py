@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from tests.cli.commands import gone
 from tests.servers.server import Server, until
+from tests.servers.talk import Losing, Stubborn
 from tests.tui.real_run import CLIENTS, Terminal, real_run
 from wstui.report.store import Store, StoredRun
 
@@ -108,3 +110,28 @@ async def test_a_frozen_terminal_costs_no_sample_and_the_screen_catches_up(tmp_p
         assert at_s == sorted(at_s) and len(at_s) >= 5
         assert all(row["replies"] > 0 for row in result["timeline"][1:6])
         assert result["messages"]["sent"] == server.messages["ping"] and not result["messages"]["timed_out"]
+
+
+async def test_a_terminal_that_is_closed_says_so_more_than_once_and_the_run_still_drains(tmp_path: Path) -> None:
+    async with Losing(every=2) as server, real_run(server, tmp_path, "--timeout", "4s") as at:
+        await until(lambda: server.messages["ping"] > CLIENTS)
+        children = at.children()
+        at.close()  # the kernel sends the first SIGHUP
+        for _ in range(20):
+            if at.process.poll() is None:
+                at.process.send_signal(signal.SIGHUP)
+            await asyncio.sleep(0.05)
+        await until(lambda: at.process.poll() is not None)
+        await until(lambda: not server.live)
+        assert server.ends == {"close 1000": CLIENTS} and gone(children)
+    seen = kept(tmp_path)
+    assert seen.state == "finished" and seen.summary.messages.timed_out > 0
+
+
+async def test_a_second_sigterm_aborts_a_run_that_drains(tmp_path: Path) -> None:
+    async with Stubborn() as server, real_run(server, tmp_path) as at:
+        at.process.send_signal(signal.SIGTERM)
+        await at.shows(rb"ctrl\+c drops them")
+        at.process.send_signal(signal.SIGTERM)
+        await at.ended()
+    assert kept(tmp_path).state == "finished"

@@ -21,7 +21,7 @@ from wstui.report.live_line import live_line
 
 
 def run_headless(suite: SuiteRun, options: dict[str, Any]) -> int:
-    """Run to the end and return the exit status. SIGINT, SIGTERM and SIGHUP drain; a second one aborts."""
+    """Run to the end and return the exit status. SIGINT, SIGTERM and SIGHUP drain; a second of the first two aborts."""
     reports = Reports(options)
     output = Output(sys.stderr if reports.to_stdout else sys.stdout)
     every_s = 0.0 if options["quiet"] else options["every_line"]

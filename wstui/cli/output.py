@@ -36,7 +36,8 @@ class Output:
             self.status = self.status or READER_GONE
         elif not self.status:
             self.status = USAGE
-            click.echo(f"wstui: the output can't be written: {error.strerror or error}", err=True)
+            with contextlib.suppress(OSError):  # a terminal that was closed takes stderr with it
+                click.echo(f"wstui: the output can't be written: {error.strerror or error}", err=True)
 
 
 def silence(stream: TextIO) -> None:

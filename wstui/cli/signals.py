@@ -10,16 +10,23 @@ from collections.abc import Callable, Iterator
 from wstui.execution.status import Steerable
 
 _NUMBERS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+_HANGUP = getattr(signal, "SIGHUP", None)
 _STDERR = 2
 
 
 @contextlib.contextmanager
 def draining(run: Steerable) -> Iterator[None]:
-    """The first signal drains the run, each further one aborts it. For the main thread."""
+    """The first signal drains the run, each further SIGINT or SIGTERM aborts it. For the main thread.
+
+    A closed terminal sends SIGHUP, and so do its shell and tmux: it drains however often it comes.
+    """
     signals = 0
 
-    def stop() -> None:
+    def stop(number: int) -> None:
         nonlocal signals
+        if number == _HANGUP:
+            run.drain()
+            return
         signals += 1
         if signals == 1:
             _say("\nwstui: draining; once more to drop every connection")
@@ -39,8 +46,10 @@ def writing() -> Iterator[None]:
     """
     signals = 0
 
-    def wait() -> None:
+    def wait(number: int) -> None:
         nonlocal signals
+        if number == _HANGUP:
+            return
         signals += 1
         if signals > 1:
             raise KeyboardInterrupt
@@ -51,9 +60,9 @@ def writing() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _handled(act: Callable[[], None]) -> Iterator[None]:
+def _handled(act: Callable[[int], None]) -> Iterator[None]:
     # Not the event loop's own handlers: those are gone before the results are written.
-    before = {number: signal.signal(number, lambda *_: act()) for number in _NUMBERS if not _waived(number)}
+    before = {number: signal.signal(number, lambda came, _: act(came)) for number in _NUMBERS if not _waived(number)}
     try:
         yield
     finally:
@@ -63,7 +72,7 @@ def _handled(act: Callable[[], None]) -> Iterator[None]:
 
 def _waived(number: int) -> bool:
     """Whether whoever started us, as `nohup` does, wants us to go on when the terminal is closed."""
-    return number == getattr(signal, "SIGHUP", None) and signal.getsignal(number) is signal.SIG_IGN
+    return number == _HANGUP and signal.getsignal(number) is signal.SIG_IGN
 
 
 def _say(text: str) -> None:

@@ -61,6 +61,7 @@ class Scope:
             c.reconnect_attempts,
             c.reconnects_given_up,
             c.reconnects_missing,
+            c.unreached,
         )
 
     def messages(self, types: dict[str, int] | None = None) -> Messages:

@@ -71,6 +71,7 @@ class Connections(msgspec.Struct, frozen=True):
     reconnect_attempts: int = 0
     reconnects_given_up: int = 0  # clients that tried as often as they may, in vain
     reconnects_missing: int = 0  # clients that were still away when the load ended, after an attempt in vain
+    unreached: int = 0  # planned clients that had not begun to connect, or were still at it, when the load ended
 
 
 class Messages(msgspec.Struct, frozen=True):

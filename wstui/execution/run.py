@@ -263,7 +263,9 @@ class Run:
         return bool(self._fleet.lost) and len(self._fleet.lost) == self._fleet.size
 
     def _last_drain(self) -> Drain:
-        return Drain(round(max(DRAIN_GRACE_S, self.scenario.messages.timeout) * NS))
+        """Wait for replies and connects under way as long as each of them may take."""
+        longest = max(DRAIN_GRACE_S, self.scenario.messages.timeout, self.scenario.target.connect_timeout)
+        return Drain(round(longest * NS))
 
     # -- commands, on the run's loop ---------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from wstui.measure.histogram import HistogramData
 from wstui.measure.snapshot import Counters
 from wstui.measure.timeline import Mark, Row
 from wstui.scenario.model import Scenario
+from wstui.scenario.quantity import grouped
 
 
 class State(StrEnum):
@@ -202,6 +203,13 @@ class Status:
     breakpoint: BreakpointStatus | None = None  # None: the run follows its stages
     note: str = ""  # why it ended, or what it waits for
     result: Result | None = None
+
+    @property
+    def awaited(self) -> str:
+        """What a drain still waits for, as "waiting for 3 connects, 12 replies"; "" when nothing is under way."""
+        under_way = ((self.counters.opening, "connect", "connects"), (self.counters.in_flight, "reply", "replies"))
+        parts = [f"{grouped(n)} {one if n == 1 else many}" for n, one, many in under_way if n > 0]
+        return f"waiting for {', '.join(parts)}" if self.state is State.DRAINING and parts else ""
 
 
 class Steerable(Protocol):

@@ -68,6 +68,7 @@ def summarize(
             aborted=aborted,
             unreachable=unreachable,
             lost=lost,
+            unreached=0 if scenario.breakpoint else counters.unreached,  # a search ends in the middle of its load
         ),
         connections=msgspec.structs.replace(
             whole.connections(), per_second=_connects_per_second(scenario, recorder, active_s)

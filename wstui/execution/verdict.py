@@ -61,16 +61,19 @@ def conclude(
     aborted: bool,
     unreachable: bool = False,
     lost: bool = False,
+    unreached: int = 0,
 ) -> Verdict:
     """The verdict of a run. `ended_by` says why it ended before its plan did ("" when it did not), `aborted`
-    whether that was the operator's wish, `lost` whether no load process was left."""
+    whether that was the operator's wish, `lost` whether no load process was left. A run is never passed in which
+    `unreached` planned clients did not connect."""
     broken = [o for o in outcomes if not o.passed]
     if unreachable:
         reason = "no client became ready: the target could not be loaded"
     elif ended_by:
         reason = ended_by
-    elif broken:
-        reason = "; ".join(explain(o) for o in broken)
+    elif broken or unreached:
+        reasons = [explain(o) for o in broken] or [f"{unreached} planned clients were not connected by the end"]
+        reason = "; ".join(reasons)
         if limited_by:
             reason += f"; but the generator was the limit: {', '.join(limited_by)}"
     elif limited_by:
@@ -80,7 +83,7 @@ def conclude(
     else:
         reason = "no thresholds to judge by"
     return Verdict(
-        passed=not broken and not ended_by and not unreachable,
+        passed=not broken and not ended_by and not unreachable and not unreached,
         reason=reason,
         generator_limited=bool(limited_by),
         aborted=aborted,

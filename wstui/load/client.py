@@ -31,6 +31,7 @@ class Client(Conversation, asyncio.Protocol):
         "born_ns",
         "closing_ns",
         "leaves_ns",
+        "leaving",
         "next_ns",
         "opened_ns",
         "stay_ns",
@@ -43,6 +44,7 @@ class Client(Conversation, asyncio.Protocol):
         super().__init__(shard, number, slot, uri)
         self.stay_ns = 0  # how long it stays once it is ready; 0: until it is told to go
         self.leaves_ns = 0
+        self.leaving = False  # told to go while its attempt is under way: closes once it is open
         self.task: asyncio.Task[None] | None = None
         self.upgrade: Upgrade | None = None
         self.born_ns = _now()
@@ -98,8 +100,10 @@ class Client(Conversation, asyncio.Protocol):
         self.step = WAITING
         self.waiting = self.shard.exchange.waits
         self.shard.opened(self)
+        if self.leaving:
+            self.close()
         if answer.rest:
-            self.feed(answer.rest)
+            self.feed_closing(answer.rest) if self.leaving else self.feed(answer.rest)
 
     def welcomed(self) -> None:
         """The ready condition is met by a message."""
@@ -145,21 +149,28 @@ class Client(Conversation, asyncio.Protocol):
     # -- ending ------------------------------------------------------------------------------------------------
 
     def retire(self) -> None:
-        """Send no more, and close when the replies in flight are there."""
+        """Send no more, and close when the replies in flight are there, or the upgrade is answered."""
         if self.step is READY:
             self.step = RETIRING
             if not self.pending:
                 self.close()
-        elif self.step < READY:
-            self._give_up(Outcome.DRAINED, None)
+        elif self.step is WAITING:
+            self.close()
+        elif self.step < WAITING:
+            self.leaving = True  # the target still owes an answer, and has until the connect timeout to give it
 
     def close(self) -> None:
-        """Begin the closing handshake with 1000."""
-        if self.step not in (READY, RETIRING):
+        """Begin the closing handshake of an open connection with 1000; before it is ready the attempt is drained."""
+        if self.step not in (WAITING, READY, RETIRING):
             return
+        was_ready = self.step is not WAITING
         self.step = CLOSING
         self.closing_ns = _now()
-        self.shard.began_closing(self)
+        if was_ready:
+            self.shard.began_closing(self)
+        else:
+            self.waiting = False
+            self.shard.closed_unready(self)
         protocol = self.ensure_protocol()
         protocol.send_close(CloseCode.NORMAL_CLOSURE)
         for data in protocol.data_to_send():

@@ -1,4 +1,4 @@
-"""The end of a shard's load: replies in flight are awaited, connections are closed, whoever is left is cut."""
+"""The end of a shard's load: wait for replies and connects under way, close every connection, cut what is left."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from wstui.load.population import CLOSES_A_TICK
 from wstui.load.slowness import READ_UP_NS
-from wstui.load.step import CLOSING, READY, RETIRING
+from wstui.load.step import CLOSING, READY, RETIRING, WAITING
 
 if TYPE_CHECKING:
     from wstui.load.client import Client
@@ -28,28 +28,35 @@ class Phase(IntEnum):
 
 
 class Departure:
-    """All who are ready leave. `live` are the clients that still have a connection, as the shard keeps them.
+    """Drain all clients. `live` are those that have a connection, `opening` those whose attempt is under way, as the
+    shard keeps them.
 
-    With a grace, replies in flight are awaited that long, and closes for `close_timeout_ns`; without one (None)
-    every connection is dropped at once.
+    With a grace, replies in flight are awaited that long, and attempts until they are ready or have failed (no longer
+    than their connect timeout); each close gets `close_timeout_ns`. Without one (None) drop every connection at once.
     """
 
     def __init__(
-        self, live: Mapping[int, Client], slow: SlowReaders | None, close_timeout_ns: int, grace_ns: int | None
+        self,
+        live: Mapping[int, Client],
+        opening: Mapping[int, Client],
+        slow: SlowReaders | None,
+        close_timeout_ns: int,
+        grace_ns: int | None,
     ) -> None:
         self._live = live
+        self._opening = opening
         self._slow = slow
         self._close_timeout_ns = close_timeout_ns
         self._begun_ns = time.monotonic_ns()
         self._phase = Phase.DRAINING
-        self._deadline_ns = self._begun_ns + (grace_ns or 0)
+        self._grace_end_ns = self._deadline_ns = self._begun_ns + (grace_ns or 0)
         if grace_ns is None:
             self._cut(self._begun_ns)
 
     def advance(self, now: int) -> bool:
-        """Do what is due. Returns whether nobody is left."""
+        """Do what is due. Return whether every client is gone."""
         if self._phase is Phase.DRAINING:
-            if self._is_waiting(now) and now < self._deadline_ns:
+            if self._is_waiting(now) and now < self._grace_end_ns:
                 return False
             for client in list(self._live.values()):
                 client.expire(now)
@@ -58,19 +65,23 @@ class Departure:
         if self._phase is Phase.CUT:
             return not self._live or now >= self._deadline_ns
         busy = [c for c in self._live.values() if c.step in (READY, RETIRING)]
+        if now >= self._grace_end_ns:
+            busy += [c for c in self._opening.values() if c.step is WAITING]
         for client in busy[:CLOSES_A_TICK]:
             client.close()
-        if len(busy) > CLOSES_A_TICK:
+        if now >= self._grace_end_ns and len(busy) <= CLOSES_A_TICK:
+            for client in list(self._opening.values()):
+                client.abort()
+        if busy or self._opening:
             self._deadline_ns = now + self._close_timeout_ns
-            return False
-        if self._live and now >= self._deadline_ns:
+        elif now >= self._deadline_ns:
             self._cut(now)
-        return not self._live
+        return not self._live and not self._opening
 
     def _cut(self, now: int) -> None:
         self._phase = Phase.CUT
         self._deadline_ns = now + CUT_NS
-        for client in list(self._live.values()):
+        for client in [*self._opening.values(), *self._live.values()]:
             client.abort()
 
     def _is_waiting(self, now: int) -> bool:

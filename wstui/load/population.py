@@ -58,6 +58,11 @@ class Population:
         """Whether nobody is on the way in or out: all who are here stay."""
         return not self._connector.opening and not self._visitors.expected and self._line.done(clock)
 
+    def behind(self, clock: int) -> int:
+        """How many clients that are wanted have not begun to connect: too many attempts were under way."""
+        wanted = share(self._line.wanted(clock), self._shard, self._shards)
+        return max(0, wanted - len(self._ramped)) + self._visitors.behind(clock)
+
     def approach(self, clock: int, *, held: bool) -> None:
         """Let clients come and go until as many are there as are wanted now; who comes back waits while `held`."""
         connector = self._connector

@@ -154,12 +154,13 @@ class Shard:
         self.broadcasts = None
         self.held = True
         self._pacer.stop()
+        if self._departure is None:
+            self.counters.unreached = self._population.behind(self._pacer.clock())
         self._population.stay_away()
         if self._slow is not None:
             self._slow.read_up()
-        for client in list(self._connector.opening.values()):
-            client.abort()
-        self._departure = Departure(self._live, self._slow, self.spec.close_timeout_ns, grace_ns)
+        opening = self._connector.opening
+        self._departure = Departure(self._live, opening, self._slow, self.spec.close_timeout_ns, grace_ns)
 
     # -- the loop's own tick -----------------------------------------------------------------------------------
 
@@ -295,13 +296,15 @@ class Shard:
         self._population.ready(client, self._pacer.clock())
         if self._admission is not None:
             self._admission.ended(client.number, Outcome.READY)
+        if self._departure is not None:
+            return
         if self._slow is not None and self._slow.take(client):
             return
         if self._subscriptions is not None:
             self._subscriptions.begin(client)
         if self.broadcasts is not None:
             self.broadcasts.opened(client.slot, at_ns)
-        if not self.exchange.sends or self._departure is not None:
+        if not self.exchange.sends:
             return
         if not self.closed_loop:
             self._pacer.add(client)
@@ -316,6 +319,7 @@ class Shard:
         counters = self.counters
         counters.opening -= 1
         setattr(counters, outcome.value, getattr(counters, outcome.value) + 1)
+        counters.unreached += outcome is Outcome.DRAINED and not client.leaving
         self._population.gone(client, self._pacer.clock(), returns=outcome is not Outcome.DRAINED)
         if self._admission is not None:
             self._admission.ended(client.number, outcome, cause)
@@ -351,6 +355,19 @@ class Shard:
         if self.broadcasts is not None:
             self.broadcasts.closed(client.slot)
 
+    def closed_unready(self, client: Client) -> None:
+        """We close an open connection that is not ready yet."""
+        self._connector.over(client)
+        counters = self.counters
+        counters.opening -= 1
+        counters.drained += 1
+        counters.unreached += self._departure is not None and not client.leaving
+        counters.closing += 1
+        self._live[client.number] = client
+        self._closing[client] = None
+        if self._admission is not None:
+            self._admission.ended(client.number, Outcome.DRAINED)
+
     def dropped(self, client: Client, cause: Cause) -> None:
         """The other side ended a ready connection."""
         counters = self.counters
@@ -368,7 +385,7 @@ class Shard:
         self._failure(client, cause, "")
 
     def ended(self, client: Client) -> None:
-        """A connection that was ready is gone."""
+        """A connection that we had closed, or that was ready, is gone."""
         self._closing.pop(client, None)
         if self._live.get(client.number) is client:
             del self._live[client.number]

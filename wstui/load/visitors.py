@@ -55,6 +55,10 @@ class Visitors:
                 return VISITORS_FROM + batch.first + ordinal, batch.stay_ns
         return None
 
+    def behind(self, clock: int) -> int:
+        """How many visitors of this shard should have arrived by now and have not."""
+        return sum(share(b.line.arrived(clock), self._shard, self._shards) - b.started for b in self._batches)
+
     def wanted(self, clock: int) -> int:
         """How many visitors of this shard are here now by plan: arrived, and their stay not over."""
         found = 0

@@ -60,6 +60,8 @@ class Counters(msgspec.Struct):
     tokens_right: int = 0
     # attempts that were refused with HTTP 429
     rate_limited: int = 0
+    # planned clients that had not begun to connect, or were still at it, when the load was ended
+    unreached: int = 0
     # clients that asked for some tokens only, those that were acknowledged, and messages that were not for them
     subscribes: int = 0
     subscribe_acks: int = 0

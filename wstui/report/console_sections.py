@@ -75,6 +75,7 @@ def connections(run: Result, width: int) -> list[str]:
         ("came back", seen.reconnects),
         ("gave up coming back", seen.reconnects_given_up),
         ("not back at the end", seen.reconnects_missing),
+        ("never connected", seen.unreached),
     ]
     facts = [
         f"attempted {figures.count(seen.attempted)}",

@@ -130,6 +130,19 @@ def _slow_accept(result: Result) -> Finding | None:
     )
 
 
+def _unreached(result: Result) -> Finding | None:
+    seen = result.connections
+    if not seen.unreached or result.verdict.unreachable or result.verdict.aborted or result.breakpoint:
+        return None
+    return Finding(
+        "unreached",
+        "Not all planned clients were connected by the end.",
+        f"{figures.count(seen.unreached)} clients had not begun to connect, or had no answer yet; "
+        f"{figures.count(seen.attempted)} attempts, {figures.count(seen.ready)} ready",
+        "Ramp more slowly or hold longer, and look at what the server does on connect",
+    )
+
+
 def _network(result: Result) -> Finding | None:
     lost = [failure for failure in result.failures if failure.kind in ("network", "reset", "dns", "tls")]
     if not lost or result.verdict.unreachable or not result.connections.failed:
@@ -225,6 +238,7 @@ _RULES: tuple[Callable[[Result], Finding | None], ...] = (
     _drops,
     _no_replies,
     _slow_accept,
+    _unreached,
     _network,
     _fan_out,
     _slow_ramp,

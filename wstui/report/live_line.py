@@ -27,6 +27,8 @@ def live_line(status: Status) -> str:
         f"{figures.count(status.failures_total)} failed",
     ]
     facts += _search(status)
+    if status.awaited:
+        facts.append(status.awaited)
     if not status.state.ended:
         facts.append(f"ETA {figures.clock(status.plan_total_s - status.plan_s)}")
     facts += [f"✗ {shown(box.name, 30)} {box.mark}" for box in status.generator.boxes if box.mark in ("stale", "lost")]

@@ -89,6 +89,7 @@ def partial_result(status: Status, histograms: Mapping[str, HistogramData], sums
             reconnect_attempts=counters.reconnect_attempts,
             reconnects_given_up=counters.reconnects_given_up,
             reconnects_missing=counters.reconnects_missing,
+            unreached=counters.unreached,
         ),
         fanout=status.fanout,
         breakpoint=so_far(status.breakpoint) if status.breakpoint else None,

@@ -81,6 +81,8 @@ def _connections(run: Result) -> Table:
         numbers += [("came back", seen.reconnects), ("gave up", seen.reconnects_given_up)]
     if seen.reconnects_missing:
         numbers.append(("not back at the end", seen.reconnects_missing))
+    if seen.unreached:
+        numbers.append(("never connected", seen.unreached))
     ramps = tuple(
         f"{ramp.stage}: {figures.rate(ramp.achieved)} of {figures.rate(ramp.planned)} planned"
         for ramp in ramp_rates(run)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import signal
 import traceback
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -29,7 +27,6 @@ from wstui.tui.shell import Shell
 from wstui.tui.theme import DARK
 from wstui.tui.widgets.status_line import verdict_badge
 
-_SIGNALS = ("SIGTERM", "SIGHUP", "SIGINT")
 _WATCH_S = 0.1
 _DEMO = "a server that is started for it"
 _DEAF_S = 1.0
@@ -72,13 +69,14 @@ class WstuiApp(Shell):
         self.clock = clock
         self.presets = presets or own_folder()
         self.fault = ""
+        self._event_loop: asyncio.AbstractEventLoop | None = None
         self._leaving = False
         self._told: Runner | None = None
         self._demo: Runner | None = None  # the one that brought its own server
 
     def on_mount(self) -> None:
         """Begin the run, or let the operator choose one."""
-        self._handle_signals()
+        self._event_loop = asyncio.get_running_loop()
         if self.runner is not None:
             self._begin(self.runner)
         else:
@@ -289,13 +287,20 @@ class WstuiApp(Shell):
 
     # what goes wrong
 
-    def _handle_signals(self) -> None:
-        loop = asyncio.get_running_loop()
-        for name in _SIGNALS:
-            number = getattr(signal, name, None)
-            if number is not None:
-                with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
-                    loop.add_signal_handler(number, self._signalled, number)
+    @property
+    def was_on_screen(self) -> bool:
+        """Whether the screen has been up."""
+        return self._event_loop is not None
+
+    @property
+    def on_screen(self) -> bool:
+        """Whether it is up now."""
+        return self._event_loop is not None and self._event_loop.is_running()
+
+    def signalled(self, number: int) -> None:
+        """A signal has come, perhaps in the middle of something else: take it up in the event loop."""
+        if self._event_loop is not None and self.on_screen:
+            self._event_loop.call_soon_threadsafe(self._signalled, number)
 
     def _signalled(self, number: int) -> None:
         """End the run in order, give the terminal back at once; `operate` waits for the rest."""

@@ -56,7 +56,7 @@ def _summary(status: Status) -> Line:
     if status.state.ended:
         return [(f"ended after {clock(status.elapsed_s)}", "strong")]
     if status.state is State.DRAINING:
-        return [("closing connections", "strong-warn")]
+        return [(status.awaited or "closing connections", "strong-warn")]
     if status.state is State.COOLDOWN:
         left = status.suite.cooldown_left_s if status.suite else 0.0
         return [(f"next run in {clock(left + 0.99)}", "strong"), ("  ] skips", "muted")]
