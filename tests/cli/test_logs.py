@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.cli.commands import call
+from tests.report.stand_in import StandIn, status
 from tests.secrets import holds_token
 from tests.servers.server import Connection, Server
 from wstui.cli.levels import wanted_level
@@ -149,3 +150,16 @@ def test_a_log_that_grows_goes_on_in_a_new_file_and_the_oldest_lines_go(
     assert len(files) == FILES_OF_A_RUN
     assert all(path.stat().st_size <= 4000 for path in files)
     assert log.path.read_text().endswith("client 4999: http 429\n")
+
+
+def test_a_full_disk_ends_the_log_and_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("wstui.cli.logs.folder", lambda: tmp_path)
+    told: list[str] = []
+    log = RunLog(StandIn(status(5), status(9)), "debug", every_s=0.01, on_problem=told.append)
+    log._handler.setStream(Path("/dev/full").open("w"))  # noqa: SIM115
+    log.start()
+    log.close(None)
+    assert told == [f"the log is cut short: {log.path}: No space left on device"]
+    assert capsys.readouterr().err == ""

@@ -162,6 +162,10 @@ def test_claims_in_any_shape_are_read_or_left_out() -> None:
     assert claims.shown.state == "healthy"
     assert (claims.connections, claims.delivered, claims.resident) == (None, None, 12.5)
     assert read_claims(Answer(200, {"status": "DOWN"}), Answer(404), Answer(404), 0).down
+    strange = read_claims(Answer(200, {"status": "Wobbly\x1b"}), Answer(404), Answer(404), 0)
+    assert strange.shown.state == "unknown" and strange.shown.note.startswith("'wobbly") and not strange.down
+    assert "\x1b" not in strange.shown.note
+    assert read_claims(Answer(200, {"status": "UP"}), Answer(404), Answer(404), 0).shown.state == "healthy"
     assert read_claims(Answer(404), Answer(404), Answer(404), 0).shown.state == "not offered"
     assert read_claims(Answer(fault="timed out"), Answer(), Answer(), 0).shown.state == "unhealthy"
 

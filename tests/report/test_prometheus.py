@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import socket
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 
@@ -114,3 +115,16 @@ def test_addresses_are_a_port_or_a_host_and_a_port() -> None:
     for text in ("", "x", "localhost", "1:2:3", "99999", "::1"):
         with pytest.raises(CannotListen, match="HOST:PORT"):
             parse_address(text)
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [("localhost:9464", 200), ("127.0.0.1", 200), ("[::1]:9464", 200), ("evil.example:9464", 421), ("10.0.0.7", 421)],
+)
+def test_only_a_host_of_its_own_is_answered(endpoint: MetricsEndpoint, host: str, status: int) -> None:
+    request = urllib.request.Request(endpoint.url, headers={"Host": host})
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            assert answer.status == status
+    except urllib.error.HTTPError as error:
+        assert error.code == status and b"wstui_" not in error.read()

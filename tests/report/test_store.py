@@ -20,7 +20,7 @@ from wstui.execution.status import BreakpointStatus, State, SuiteStatus
 from wstui.report import database
 from wstui.report.console import summary as summary_text
 from wstui.report.database import StoreBusy, StoreError, explained
-from wstui.report.partial import INTERRUPTED, stamp
+from wstui.report.partial import INTERRUPTED, RowSums, partial_result, stamp
 from wstui.report.recording import Recording
 from wstui.report.store import Store, UnknownRun, find
 from wstui.report.watcher import Trouble
@@ -443,3 +443,15 @@ def test_what_a_search_has_found_is_kept_while_it_goes(tmp_path: Path) -> None:
     assert result.breakpoint is not None and result.breakpoint.steps == found.steps
     assert result.breakpoint.sentence.startswith("holds 280 clients (280–400), breaks on response.p99 at 400")
     assert result.breakpoint.sentence.endswith("; it was cut short")
+
+
+def test_what_is_under_way_in_a_result_that_is_cut_short_is_in_its_books() -> None:
+    now = status(5)
+    counters = msgspec.structs.replace(
+        now.counters, attempted=100, ready=60, refused=1, timed_out=2, failed=3, drained=0, opening=34,
+        sent=146, one_way=0, matched=78, reply_timeouts=0, abandoned=0,
+    )  # fmt: skip
+    result = partial_result(dataclasses.replace(now, counters=counters), {}, RowSums())
+    seen, said = result.connections, result.messages
+    assert seen.attempted == seen.ready + seen.refused + seen.timed_out + seen.failed + seen.drained
+    assert (seen.drained, said.abandoned) == (34, 68)

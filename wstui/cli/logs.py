@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import sys
 import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -54,9 +55,7 @@ class RunLog(Watcher):
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             _make_room(self.path.parent)
-            self._handler = RotatingFileHandler(
-                self.path, maxBytes=FILE_BYTES, backupCount=FILES_OF_A_RUN - 1, encoding="utf-8"
-            )
+            self._handler = _LogFile(self.path, maxBytes=FILE_BYTES, backupCount=FILES_OF_A_RUN - 1, encoding="utf-8")
         except OSError as error:
             raise Trouble(f"no log is written: {self.path}: {error.strerror or error}", lasting=True) from None
         self._handler.setFormatter(_Lines(self._secrets))
@@ -69,14 +68,18 @@ class RunLog(Watcher):
     def follow(self) -> None:
         """Write what is new."""
         self._follow(self._run.status)
+        self._check()
+
+    def _check(self) -> None:
+        if self._handler.fault:
+            raise Trouble(f"the log is cut short: {self.path}: {self._handler.fault}", lasting=True)
 
     def finish(self, result: Result | SuiteResult | None) -> None:
         """Write what is new, and how it ended."""
         self._follow(self._run.status)
         if result is None:
             _log.error("cut short")
-            return
-        for run in runs_of(result):
+        for run in runs_of(result) if result is not None else ():
             verdict = run.verdict
             _log.log(
                 logging.INFO if verdict.passed else logging.WARNING,
@@ -85,12 +88,14 @@ class RunLog(Watcher):
                 "passed" if verdict.passed else "failed",
                 verdict.reason,
             )
+        self._check()
 
     def release(self) -> None:
         """Close the file."""
         self._root.removeHandler(self._handler)
         self._root.setLevel(self._level_before)
-        self._handler.close()
+        with contextlib.suppress(OSError):  # what its buffer holds finds no room
+            self._handler.close()
 
     def _follow(self, status: Status) -> None:
         if status.started is not None and self._seen.started != status.started:
@@ -138,6 +143,22 @@ class RunLog(Watcher):
                         "%.1f s: client %d: %s: %s", sample.at_ns / 1e9, sample.client, group.kind, sample.detail
                     )
             self._seen.failures[key] = (group.count, group.last_ns)
+
+
+class _LogFile(RotatingFileHandler):
+    """A file that takes no more lines after one could not be written; `fault` says why."""
+
+    fault = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line."""
+        if not self.fault:
+            super().emit(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Keep why, instead of a traceback on the terminal for every line."""
+        error = sys.exception()
+        self.fault = (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
 
 
 class _Seen:

@@ -101,6 +101,9 @@ def clock(offset_ms: float, uncertainty_ms: float, signs_tokens: bool) -> Check:
 def health(seen: TargetHealth) -> Check:
     """What the target says of itself."""
     claims = ", ".join(f"{claim.name} {claim.text}" for claim in seen.claims)
+    if seen.state == "unknown":
+        fix = "/health answered 200, but with a status that is not a known word for healthy or not"
+        return Check("health", Mark.WARN, f"unknown: {seen.note}{f', {claims}' if claims else ''}", fix)
     text = f"{seen.state}{f': {claims}' if claims else ''}{f' ({seen.note})' if seen.note else ''}"
     if seen.state == "healthy":
         return Check("health", Mark.PASS, text)

@@ -17,6 +17,7 @@ PHANTOM_SHARE = 0.05
 """A claimed count of connections this much above ours is flagged: the server counts what is no longer there."""
 PHANTOM_LEAST = 5
 _DOWN = ("unhealthy", "down", "error")
+_UP = ("", "healthy", "ok", "okay", "up", "pass", "passing", "alive", "live", "ready", "available", "running", "green")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +53,10 @@ def read_claims(health: Answer, metrics: Answer, stats: Answer, ours: int) -> Cl
         state, note = "unhealthy" if health.status >= 500 else "not offered", health.fault
     elif health.status >= 500 or told in ("degraded", *_DOWN):
         state, note = ("unhealthy" if told in _DOWN else "degraded"), ""
-    else:
+    elif told in _UP:
         state, note = "healthy", ""
+    else:
+        state, note = "unknown", f"'{visible(told, 30)}'"
     told_at_once = (_dig(health.document, "websocket", "currentConnections"), _dig(metrics.document, "connectionCount"))
     counts = [count for count in map(_number, told_at_once) if count is not None]
     # Where they do not agree, one of them is wrong: the one that is farther from what we hold is shown.

@@ -131,7 +131,8 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class TargetHealth:
-    """What the target's own endpoints claim: state is "healthy", "degraded", "unhealthy" or "not offered"."""
+    """What the target's own endpoints claim: state is "healthy", "degraded", "unhealthy", "unknown" (`note` quotes
+    the word) or "not offered"."""
 
     state: str
     claims: tuple[Claim, ...] = ()

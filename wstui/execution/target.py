@@ -95,7 +95,7 @@ class TargetWatch:
 
     async def poll_last(self) -> None:
         """Ask once more when every client has left, so that both sides have counted all; a silent target not."""
-        if self._polls and self._polls[-1].claims.shown.state in ("healthy", "degraded"):
+        if self._polls and self._polls[-1].claims.shown.state in ("healthy", "degraded", "unknown"):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.poll(), LAST_POLL_S)
 

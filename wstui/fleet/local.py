@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sys
 import time
 from collections import deque
@@ -43,6 +44,8 @@ class LocalTransport:
                     stdin=asyncio.subprocess.PIPE,
                     stdout=asyncio.subprocess.PIPE,
                     stderr=asyncio.subprocess.PIPE,
+                    # The settings of a Dask worker hold its private key, which a load process has no use for.
+                    env={name: value for name, value in os.environ.items() if not name.startswith("DASK_")},
                 )
             except OSError as error:
                 raise FleetError(f"a load process can't be started: {error.strerror}") from error

@@ -133,7 +133,7 @@ def messages(run: Result, width: int) -> list[str]:
         ("unmatched", seen.unmatched),
         ("duplicates", seen.duplicates),
         ("broken expectations", seen.broken_expectations),
-        ("abandoned", seen.abandoned),
+        ("in flight" if run.verdict.running else "abandoned", seen.abandoned),
     ]
     facts = [
         f"sent {figures.count(seen.sent)} ({figures.rate(seen.sent_per_second)})",

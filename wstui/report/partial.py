@@ -56,6 +56,8 @@ class RowSums:
 def partial_result(status: Status, histograms: Mapping[str, HistogramData], sums: RowSums) -> Result:
     """The result up to now, without timeline, events, failures and stages, which are kept apart.
 
+    What is under way counts as if it were cut now: attempts as drained, messages in flight as abandoned.
+
     `histograms` are the distributions so far, by the names of `Result.histograms`; `sums` is what the rows add up to.
     """
     counters = status.counters
@@ -81,7 +83,7 @@ def partial_result(status: Status, histograms: Mapping[str, HistogramData], sums
             counters.refused,
             counters.timed_out,
             counters.failed,
-            counters.drained,
+            counters.drained + max(0, counters.opening),
             counters.dropped,
             counters.ready / counters.attempted if counters.attempted else None,
             per_second(counters.ready),
@@ -108,7 +110,7 @@ def partial_result(status: Status, histograms: Mapping[str, HistogramData], sums
             counters.broken_expectations,
             counters.bytes_sent + counters.saved_sent,
             counters.bytes_received + counters.saved_received,
-            counters.abandoned,
+            counters.abandoned + max(0, counters.in_flight),
             counters.one_way,
         ),
         latency_ms=LatencySet(status.latency, latency("round_trip"), latency("connect"), latency("reconnect")),

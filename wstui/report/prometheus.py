@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
 import re
+import socket
 from collections.abc import Callable, Iterable, Iterator
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -69,6 +72,7 @@ class MetricsEndpoint:
         self._thread: Thread
         try:
             self._server, self._thread = start_http_server(port, host, registry)
+            self._server.set_app(_only_for(host, self._server.get_app()))
         except (OSError, OverflowError) as error:
             told = getattr(error, "strerror", None) or str(error)
             raise CannotListen(f"metrics can't be served on {host}:{port}: {told}; choose another port") from None
@@ -85,6 +89,38 @@ class MetricsEndpoint:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(5)
+
+
+def _only_for(bound: str, app: Any) -> Any:
+    """Answer only requests whose Host is a loopback name or address, or what the endpoint was bound to.
+
+    A web page can have its own name resolve to 127.0.0.1 (DNS rebinding), but it cannot hide that name.
+    """
+
+    def guarded(environ: dict[str, Any], start_response: Any) -> Any:
+        host = re.sub(r":\d*$", "", str(environ.get("HTTP_HOST", ""))).strip("[]").rstrip(".").lower()
+        if _is_ours(host, bound.lower()):
+            return app(environ, start_response)
+        start_response("421 Misdirected Request", [("Content-Type", "text/plain")])
+        return [b"metrics are served only under the address that they were bound to\n"]
+
+    return guarded
+
+
+def _is_ours(host: str, bound: str) -> bool:
+    if host in ("", "localhost", bound) or host.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return _is_wildcard(bound) and host in (socket.gethostname().lower(), socket.getfqdn().lower())
+    return address.is_loopback or _is_wildcard(bound)
+
+
+def _is_wildcard(bound: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(bound).is_unspecified
+    return False
 
 
 def parse_address(text: str) -> tuple[str, int]:

@@ -211,7 +211,7 @@ def _messages(run: Result) -> Table:
         head.append("wanting no reply")
         cells.append(figures.count(seen.one_way))
     if seen.abandoned:
-        head.append("abandoned")
+        head.append("in flight" if run.verdict.running else "abandoned")
         cells.append(figures.count(seen.abandoned))
     out, back = seen.bytes_sent_inflated, seen.bytes_received_inflated
     compressed = (out or back) and (out, back) != (seen.bytes_sent, seen.bytes_received)

@@ -16,6 +16,7 @@ _STATES = {
     "healthy": ("says ✓ healthy", "ok"),
     "degraded": ("says ▲ degraded", "warn"),
     "unhealthy": ("says ✗ unhealthy", "bad"),
+    "unknown": ("says ? unknown", "warn"),
     "not offered": ("not offered", "muted"),
 }
 
