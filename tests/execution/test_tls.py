@@ -66,11 +66,17 @@ class Authority:
     def file(self) -> str:
         return self.own.cert_file
 
-    def sign(self, name: str, *addresses: x509.GeneralName) -> Signed:
-        return self._sign(name, self.own, addresses)
+    def sign(self, name: str, *addresses: x509.GeneralName, ended: bool = False) -> Signed:
+        return self._sign(name, self.own, addresses, ended=ended)
 
     def _sign(
-        self, name: str, by: Signed | None, addresses: tuple[x509.GeneralName, ...] = (), *, ca: bool = False
+        self,
+        name: str,
+        by: Signed | None,
+        addresses: tuple[x509.GeneralName, ...] = (),
+        *,
+        ca: bool = False,
+        ended: bool = False,
     ) -> Signed:
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
@@ -83,7 +89,7 @@ class Authority:
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - datetime.timedelta(hours=1))
-            .not_valid_after(now + datetime.timedelta(hours=1))
+            .not_valid_after(now + datetime.timedelta(minutes=-1 if ended else 60))
             .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
             .add_extension(_usage(ca), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
@@ -237,13 +243,43 @@ def demanding(certificate: Signed, authority: Authority) -> Iterator[str]:
         thread.join(5)
 
 
+WANTED = "tls: the server wants a client certificate: target.cert_file"
+
+
+async def test_without_it_they_fail_also_where_the_server_only_hangs_up(
+    authority: Authority, server_certificate: Signed
+) -> None:
+    async with echoing(server_certificate, demands=authority.file) as url:
+        assert await outcome(encrypted(url, ca_file=authority.file)) == (0, 3, [WANTED])
+        with pytest.raises(Unreachable, match=r"wants a client certificate: set target\.cert_file"):
+            await first_client(encrypted(url, ca_file=authority.file), Probe())
+
+
+async def test_a_certificate_that_has_expired_or_has_another_name_is_told_as_such(
+    authority: Authority, folder: Path
+) -> None:
+    expired = authority.sign("expired", LOOPBACK, ended=True)
+    other = authority.sign("other", x509.DNSName("other.example"))
+    for certificate, words, fix in (
+        (expired, "the server's certificate has expired", "renew it"),
+        (other, "the server's certificate is for another name", "target.url"),
+    ):
+        async with echoing(certificate) as url:
+            asked = encrypted(url, ca_file=authority.file)
+            _, failed, failures = await outcome(asked)
+            assert failed == 3 and failures[0].startswith(f"tls: {words}")
+            with pytest.raises(Unreachable, match=words) as caught:
+                await first_client(asked, Probe())
+            assert fix in caught.value.fix and "authority" not in caught.value.fix and "wss" not in caught.value.fix
+
+
 async def test_without_it_they_fail_and_tls_says_so(authority: Authority, server_certificate: Signed) -> None:
     with demanding(server_certificate, authority) as url:
         ready, failed, failures = await outcome(encrypted(url, ca_file=authority.file))
-        assert (ready, failed, failures) == (0, 3, ["tls: tlsv13 alert certificate required"])
+        assert (ready, failed, failures) == (0, 3, [WANTED])
         finished = await finish(encrypted(url, ca_file=authority.file))
         assert finished.counters.failed == 3
-        assert (finished.failures, finished.messages) == ({"tls": 3}, ["tlsv13 alert certificate required"])
+        assert (finished.failures, finished.messages) == ({"tls": 3}, [WANTED.removeprefix("tls: ")])
 
 
 async def test_plain_text_on_a_tls_port_and_tls_on_a_plain_one_fail_and_say_so(server_certificate: Signed) -> None:

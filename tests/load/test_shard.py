@@ -20,6 +20,7 @@ from wstui.load.outcome import Cause, cause_of
 from wstui.load.schedule import phase
 from wstui.load.shard import Shard
 from wstui.measure.snapshot import Counters, Snapshot
+from wstui.scenario.url import parse_address
 
 MS = 1_000_000
 S = 1_000 * MS
@@ -423,7 +424,9 @@ def test_what_this_machine_lacks_is_never_the_servers_failure() -> None:
 
 
 async def test_a_host_that_cannot_be_resolved_fails_every_attempt_in_the_same_words() -> None:
-    connector = Connector(spec("ws://nowhere.invalid/"), asyncio.get_running_loop(), "nowhere.invalid", 80, False)
+    connector = Connector(
+        spec("ws://nowhere.invalid/"), asyncio.get_running_loop(), parse_address("ws://nowhere.invalid/")
+    )
     await connector.resolve()
     async with shard_at("ws://nowhere.invalid/") as shard:
         shard.obey(Ramp(3, 0))

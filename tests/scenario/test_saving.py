@@ -21,10 +21,12 @@ from wstui.scenario.writing import written
 durations = st.floats(min_value=0, max_value=LONGEST_S)
 waits = st.floats(min_value=0, max_value=LONGEST_S, exclude_min=True)
 texts = st.text(st.characters(codec="utf-8")) | st.sampled_from(["${", "$${A}", "${A:-b}", 'a"b\\', "é\n\t\x00"])
+latin = st.text(st.characters(codec="latin-1", exclude_categories=("C", "Z"))) | st.sampled_from(["${A}", "$$"])
 lines = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z"))) | st.sampled_from(["${A}", "$$"])
 tokens = st.from_regex(r"[a-z0-9!#$-]{1,8}", fullmatch=True)
 names = st.from_regex(r"[a-z0-9.-]{1,8}", fullmatch=True)
-urls = st.builds("{}://{}:{}/{}".format, st.sampled_from(["ws", "wss"]), names, st.integers(1, 65535), names)
+hosts = st.from_regex(r"[a-z0-9][a-z0-9-]{0,5}(\.[a-z]{2})?", fullmatch=True)
+urls = st.builds("{}://{}:{}/{}".format, st.sampled_from(["ws", "wss"]), hosts, st.integers(1, 65535), names)
 
 
 @st.composite
@@ -42,8 +44,8 @@ targets = st.builds(
     settle=durations,
     connect_timeout=waits,
     max_size=st.integers(0, 1 << 40),
-    headers=st.dictionaries(st.from_regex(r"x-[a-b.]{1,5}", fullmatch=True), lines, max_size=3),
-    subprotocols=st.lists(tokens, max_size=2),
+    headers=st.dictionaries(st.from_regex(r"x-[a-b.]{1,5}", fullmatch=True), latin, max_size=3),
+    subprotocols=st.lists(tokens, max_size=2, unique=True),
     compression=st.booleans(),
 )
 stage_lists = st.lists(

@@ -118,6 +118,7 @@ class Server:
         self.ends: Counter[str] = Counter()
         self.live: dict[int, Connection] = {}
         self.paths: list[bytes] = []
+        self.heads: list[bytes] = []
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self.port = 0
@@ -146,7 +147,8 @@ class Server:
 
     async def answer(self, client: Connection, key: bytes) -> bool:
         """Answer the request; returns whether the connection is now a WebSocket."""
-        client.write(switching(key))
+        offered = client.headers.get(b"sec-websocket-protocol", b"").partition(b",")[0].strip()
+        client.write(switching(key, *([b"Sec-WebSocket-Protocol: " + offered] if offered else [])))
         return True
 
     async def opened(self, client: Connection) -> None:
@@ -190,6 +192,7 @@ class Server:
 
     async def _serve(self, client: Connection) -> None:
         head = await client.reader.readuntil(b"\r\n\r\n")
+        self.heads.append(head)
         request, *lines = head.split(b"\r\n")
         client.path = request.split(b" ")[1]
         self.paths.append(client.path)

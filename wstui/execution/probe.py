@@ -10,22 +10,24 @@ import ssl
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, cast
 
 import msgspec
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage, InvalidStatus, InvalidURI
-from websockets.typing import Origin
+from websockets.asyncio.connection import Connection
+from websockets.exceptions import ConnectionClosed
 
+from wstui.execution.advice import of_refusal
 from wstui.execution.spec import spec_of
-from wstui.load.connector import tls_context
+from wstui.load.connector import on_certificate_request, tls_context
 from wstui.load.identity import Identity
-from wstui.load.outcome import cause_of
+from wstui.load.outcome import WANTS_CERTIFICATE, Cause, Outcome, cause_of, is_end_of_tls
+from wstui.load.refusal import MOST_REDIRECTS, Refusal
+from wstui.load.upgrade import Accepted, Upgrade
 from wstui.measure.visible import visible
 from wstui.scenario.masking import mask_text, mask_url
 from wstui.scenario.model import Scenario
-from wstui.scenario.secrecy import secrets_of
+from wstui.scenario.secrecy import masked, secrets_of
+from wstui.scenario.url import Address
 
 
 class Unreachable(Exception):
@@ -79,65 +81,131 @@ async def _probe(scenario: Scenario, seen: Probe) -> None:
     target = scenario.target
     spec = spec_of(scenario)
     identity = Identity(spec)
-    uri = identity.uri(0)
+    uri = identity.address
     place = f"[{uri.host}]:{uri.port}" if ":" in uri.host else f"{uri.host}:{uri.port}"
     at = time.monotonic_ns()
     loop = asyncio.get_running_loop()
     try:
-        addresses = await loop.getaddrinfo(uri.host, uri.port, type=socket.SOCK_STREAM)
+        addresses = await loop.getaddrinfo(uri.node, uri.port, type=socket.SOCK_STREAM)
     except (socket.gaierror, UnicodeError) as error:
         raise Unreachable(
             f"the name {uri.host!r} is not known here ({getattr(error, 'strerror', error)})",
             "check target.url, --url or WS_URL",
         ) from None
     at = seen.add("resolve", at, str(addresses[0][4][0]))
-    sock = await _connect(addresses, place, target.connect_timeout)
-    at = seen.add("connect", at, place)
     try:
         context = tls_context(spec) if uri.secure else None
     except (OSError, ssl.SSLError) as error:
-        sock.close()
         raise Unreachable(f"the TLS files can't be used ({error})", "check ca_file, cert_file and key_file") from None
-    parts = urlsplit(target.url)
-    began = at
-
-    class Connection(ClientConnection):
-        """Tells when TLS is done: only then has it a transport."""
-
-        def connection_made(self, transport: asyncio.BaseTransport) -> None:
-            nonlocal began
-            if (tls := transport.get_extra_info("ssl_object")) is not None:
-                began = seen.add("tls", at, f"{tls.version()}, {tls.cipher()[0]}")
-            super().connection_made(transport)
-
+    redirect: Address | None = None
+    for turn in range(MOST_REDIRECTS + 1):
+        sock = await _connect(addresses, place, target.connect_timeout)
+        at = seen.add("connect", at, place)
+        first = _FirstAnswer(context, has_certificate=bool(target.cert_file))
+        try:
+            async with asyncio.timeout(target.connect_timeout):
+                answer = await first.ask(identity.upgrade(0, redirect), sock, uri.host, seen)
+        except Exception as error:
+            first.hang_up(sock)
+            answer = first.ended_by(error)
+        if isinstance(answer, Connection):
+            break
+        redirect = answer.location
+        if redirect is not None and target.follow_redirects:
+            if (same := redirect.origin == uri.origin) and turn < MOST_REDIRECTS:
+                at = seen.add("redirect", first.asked_ns, answer.cause.message.partition(": set")[0])
+                continue
+            answer = answer.not_followed(same)
+        raise Unreachable(*of_refusal(answer, masked(scenario), place))
+    assert isinstance(answer, Connection)
+    at = first.asked_ns
+    granted = answer.protocol.subprotocol
+    at = seen.add("upgrade", at, granted if granted in target.subprotocols else "HTTP 101")
     try:
-        connection = await connect(
-            f"{parts.scheme}://{parts.netloc}{uri.resource_name}",
-            create_connection=Connection,
-            sock=sock,
-            ssl=context,
-            server_hostname=uri.host if context else None,
-            compression="deflate" if target.compression else None,
-            subprotocols=identity.subprotocols(0),
-            additional_headers=identity.headers(0),
-            origin=Origin(target.origin) if target.origin else None,
-            max_size=target.max_size,
-            open_timeout=target.connect_timeout,
-            close_timeout=2,
-            ping_interval=None,
-            user_agent_header=None,
-            proxy=None,
-        )
-    except (OSError, InvalidHandshake, InvalidURI, ConnectionClosed, EOFError, ValueError) as error:
-        # ValueError: a redirect, which can't be followed on this socket and should not be in a load test.
-        sock.close()
-        raise _refusal(error, scenario, place) from None
-    at = seen.add("upgrade", began, connection.subprotocol or "HTTP 101")
-    try:
-        await _ready(connection, scenario, seen, at)
+        await _ready(answer, scenario, seen, at)
     finally:
         with contextlib.suppress(Exception):
-            await connection.close()
+            await answer.close()
+
+
+class _FirstAnswer(asyncio.Protocol):
+    """Asks for the upgrade as the load does, and hands an open connection to websockets' own implementation."""
+
+    def __init__(self, context: ssl.SSLContext | None, *, has_certificate: bool) -> None:
+        self.asked_ns = time.monotonic_ns()
+        self._context = context
+        self._upgrade: Upgrade | None = None
+        self._transport: asyncio.Transport | None = None
+        self._answer: asyncio.Future[Connection | Refusal | Exception] = asyncio.get_running_loop().create_future()
+        self._demanded = False  # a client certificate
+        if context is not None and not has_certificate:
+            on_certificate_request(context, self._certificate_requested)
+
+    async def ask(self, upgrade: Upgrade, sock: socket.socket, name: str, seen: Probe) -> Connection | Refusal:
+        """TLS, then the request and its answer."""
+        request = upgrade.request()
+        self._upgrade = upgrade
+        server_name = name.rstrip(".") if self._context else None
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_connection(
+            lambda: self, sock=sock, ssl=self._context, server_hostname=server_name
+        )
+        if (tls := transport.get_extra_info("ssl_object")) is not None:
+            self.asked_ns = seen.add("tls", self.asked_ns, f"{tls.version()}, {tls.cipher()[0]}")
+        transport.write(request)
+        answer = await self._answer
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def hang_up(self, sock: socket.socket) -> None:
+        """Give up: the socket belongs to a transport once it has one."""
+        if self._transport is None:
+            sock.close()
+        else:
+            self._transport.abort()
+
+    def ended_by(self, error: Exception) -> Refusal:
+        """What an attempt that ended without a whole answer comes to."""
+        if self._upgrade is not None and self._upgrade.refusal is not None:
+            return self._upgrade.refusal
+        if isinstance(error, TimeoutError):
+            cause = Cause("connect timeout", "no answer to the upgrade")
+        elif self._demanded and is_end_of_tls(error):
+            cause = WANTS_CERTIFICATE
+        elif isinstance(error, EOFError):
+            cause = Cause("handshake", "connection closed before the answer to the upgrade")
+        else:
+            cause = cause_of(error)
+        return Refusal(Outcome.FAILED, cause)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """TCP, and TLS where it is spoken, is up."""
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        """A part of the answer."""
+        if self._answer.done() or self._upgrade is None or self._transport is None:
+            return
+        answer = self._upgrade.read(data)
+        if isinstance(answer, Accepted):
+            connection = Connection(answer.protocol, ping_interval=None, close_timeout=2)
+            self._transport.set_protocol(connection)
+            connection.connection_made(self._transport)
+            self._answer.set_result(connection)
+            if answer.rest:
+                connection.data_received(answer.rest)
+        elif answer is not None:
+            self._answer.set_result(answer)
+            self._transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It ended before its answer did."""
+        if not self._answer.done():
+            self._answer.set_result(exc or EOFError())
+
+    def _certificate_requested(self) -> None:
+        self._demanded = True
 
 
 async def _connect(addresses: Sequence[tuple[Any, ...]], place: str, timeout_s: float) -> socket.socket:
@@ -167,27 +235,31 @@ async def _connect(addresses: Sequence[tuple[Any, ...]], place: str, timeout_s: 
     raise Unreachable(f"{place} can't be reached ({cause_of(failure).message})", "check the address and the network")
 
 
-async def _ready(connection: ClientConnection, scenario: Scenario, seen: Probe, at: int) -> None:
+async def _ready(connection: Connection, scenario: Scenario, seen: Probe, at: int) -> None:
     target = scenario.target
     timeout = target.connect_timeout if target.ready == "welcome" else target.settle
+    first: str | bytes | None = None
     try:
         async with asyncio.timeout(timeout):
-            async for message in connection:
+            while True:
+                message = await connection.recv()
                 if target.ready == "welcome" and _is_welcome(message, target.welcome):
                     seen.add("welcome", at, target.welcome)
                     return
-        closed = connection.close_code, connection.close_reason
+                first = message if first is None else first
     except TimeoutError:
         if target.ready == "open":
             seen.add("settle", at)
             return
+        wanted = f"no message of type {target.welcome!r}" if target.welcome else "no message"
+        came = "" if first is None else f"; the first that came is {visible(first, 160)}"
         raise Unreachable(
-            f"{mask_url(target.url)} opens, but no message of type {target.welcome!r} came within {timeout:g} s",
-            'set target.ready = "open", or target.welcome to what the server says first',
+            f"{mask_url(target.url)} opens, but {wanted} came within {timeout:g} s{came}",
+            'set target.ready = "open", or target.welcome to the `type` of what the server says first',
         ) from None
     except ConnectionClosed:
-        closed = connection.close_code, connection.close_reason
-    seen.warning = f"the first client was let in and turned away: close {closed[0]} {visible(closed[1] or '')}".strip()
+        code, reason = connection.protocol.close_code, connection.protocol.close_reason
+    seen.warning = f"the first client was let in and turned away: close {code} {visible(reason or '')}".strip()
 
 
 def _is_welcome(message: str | bytes, wanted: str) -> bool:
@@ -200,51 +272,3 @@ def _is_welcome(message: str | bytes, wanted: str) -> bool:
             if isinstance(document, dict) and document.get("type") == wanted:
                 return True
     return False
-
-
-_ADVICE = {
-    401: "set AUTH_TOKEN to a valid token (`wstui token` makes one for the Odin server)",
-    403: "the token or the origin is not allowed to connect: check [auth] and target.origin",
-    404: "check the path in target.url",
-    426: "the path is right but the server wants another protocol version",
-    429: "its rate limit is reached: wait, or ramp more slowly",
-    503: "it is overloaded, starting or shutting down: check its health",
-}
-
-
-def _refusal(error: BaseException, scenario: Scenario, place: str) -> Unreachable:
-    """A refused or failed handshake in words, with what to do."""
-    if isinstance(error, InvalidStatus):
-        status = error.response.status_code
-        phrase = visible(error.response.reason_phrase, 60)
-        body = visible(bytes(error.response.body or b"").strip(), 120)
-        said = f" ({body})" if body and not body.startswith("<") else ""
-        advice = _ADVICE.get(status, "check that target.url is its WebSocket endpoint")
-        return Unreachable(f"{place} refused the first client with HTTP {status} {phrase}{said}", advice)
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return Unreachable(
-            f"the certificate of {place} is not trusted ({error.verify_message})",
-            "name its authority with --ca-file, or accept any with --insecure",
-        )
-    if isinstance(error, ssl.SSLError):
-        return Unreachable(
-            f"{place} does not speak TLS as expected ({cause_of(error).message})", "is it ws:// rather than wss://?"
-        )
-    if isinstance(error, TimeoutError):
-        wait = scenario.target.connect_timeout
-        other = ", or does it want ws://" if scenario.target.url.lower().startswith("wss:") else ""
-        return Unreachable(
-            f"{place} accepts connections but did not answer the upgrade within {wait:g} s",
-            f"is it a WebSocket server{other}?",
-        )
-    if isinstance(error, InvalidMessage | EOFError | ConnectionResetError):
-        return Unreachable(
-            f"{place} did not answer the upgrade with HTTP/1.1", "is it a WebSocket server, or does it want wss://?"
-        )
-    if isinstance(error, OSError):
-        return Unreachable(
-            f"{place} failed during the handshake ({cause_of(error).message})", "look in the server's log"
-        )
-    return Unreachable(
-        f"{place} answered the upgrade wrongly ({visible(str(error), 120)})", "is target.url its WebSocket endpoint?"
-    )

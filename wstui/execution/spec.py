@@ -29,6 +29,7 @@ def spec_of(scenario: Scenario, shard: int = 0, shards: int = 1) -> Spec:
         headers=list(target.headers.items()),
         subprotocols=list(target.subprotocols),
         origin=target.origin,
+        follow_redirects=target.follow_redirects,
         compression=target.compression,
         ca_file=located(target.ca_file, file),
         cert_file=located(target.cert_file, file),

@@ -10,16 +10,16 @@ from websockets.exceptions import PayloadTooBig
 from websockets.frames import CloseCode
 
 from wstui.load.conversation import Conversation
-from wstui.load.outcome import Cause, Outcome, cause_of
+from wstui.load.outcome import WANTS_CERTIFICATE, Cause, Outcome, cause_of, is_end_of_tls
+from wstui.load.refusal import MOST_REDIRECTS, Refusal
 from wstui.load.step import CLOSING, CONNECTING, ENDED, HANDSHAKE, READY, RETIRING, WAITING
-from wstui.load.upgrade import Refusal, Upgrade
+from wstui.load.upgrade import Upgrade
 from wstui.measure.visible import visible
 from wstui.scenario.quantity import format_size
 
 if TYPE_CHECKING:
-    from websockets.uri import WebSocketURI
-
     from wstui.load.shard import Shard
+    from wstui.scenario.url import Address
 
 _now = time.monotonic_ns
 
@@ -34,19 +34,27 @@ class Client(Conversation, asyncio.Protocol):
         "leaving",
         "next_ns",
         "opened_ns",
+        "redirected",
+        "redirects",
+        "said",
         "stay_ns",
         "task",
         "turn",
         "upgrade",
     )
 
-    def __init__(self, shard: Shard, number: int, slot: int, uri: WebSocketURI) -> None:
+    uri: Address
+
+    def __init__(self, shard: Shard, number: int, slot: int, uri: Address) -> None:
         super().__init__(shard, number, slot, uri)
         self.stay_ns = 0  # how long it stays once it is ready; 0: until it is told to go
         self.leaves_ns = 0
         self.leaving = False  # told to go while its attempt is under way: closes once it is open
         self.task: asyncio.Task[None] | None = None
         self.upgrade: Upgrade | None = None
+        self.redirected: Address | None = None
+        self.redirects = 0
+        self.said = b""  # the first message that came in place of the welcome
         self.born_ns = _now()
         self.opened_ns = 0
         self.closing_ns = 0
@@ -63,15 +71,13 @@ class Client(Conversation, asyncio.Protocol):
             self.transport.abort()
             return
         self.step = HANDSHAKE
-        shard = self.shard
-        self.upgrade = Upgrade(
-            self.uri,
-            origin=shard.origin,
-            extensions=shard.extensions,
-            subprotocols=shard.subprotocols(self.number),
-            max_size=self.max_size,
-        )
-        self.write(self.upgrade.request(shard.headers(self.number)))
+        try:
+            self.upgrade = self.shard.upgrade(self)
+            request = self.upgrade.request()
+        except Exception as error:  # of ours, or of its token: nothing that the server can help
+            self._give_up(Outcome.FAILED, cause_of(error)._replace(local=True))
+            return
+        self.write(request)
 
     def data_received(self, data: bytes) -> None:
         """Bytes from the network; the clock is read once for all that they hold."""
@@ -91,7 +97,13 @@ class Client(Conversation, asyncio.Protocol):
         if answer is None:
             return
         if isinstance(answer, Refusal):
-            self._give_up(*answer)
+            if (location := answer.location) is not None and self.shard.spec.follow_redirects:
+                if location.origin == self.uri.origin and self.redirects < MOST_REDIRECTS:
+                    self._follow(location)
+                    return
+                answer = answer.not_followed(location.origin == self.uri.origin)
+            self.upgrade = None
+            self._give_up(answer.outcome, answer.cause, answer.detail)
             return
         self.upgrade = None
         self.adopt(answer.protocol)
@@ -105,10 +117,26 @@ class Client(Conversation, asyncio.Protocol):
         if answer.rest:
             self.feed_closing(answer.rest) if self.leaving else self.feed(answer.rest)
 
+    def _follow(self, location: Address) -> None:
+        """Go on where a redirect leads, within the same attempt."""
+        transport, self.transport = self.transport, None
+        if transport is not None:
+            transport.set_protocol(asyncio.Protocol())  # its end is not the client's
+            transport.abort()
+        self.upgrade = None
+        self.step = CONNECTING
+        self.redirected = location
+        self.redirects += 1
+        self.shard.redirected(self)
+
     def welcomed(self) -> None:
         """The ready condition is met by a message."""
         self.waiting = False
         self.become_ready(self.shard.now)
+
+    def not_the_welcome(self, document: bytes) -> None:
+        """Keep the first for people to see, if it is all that comes."""
+        self.said = self.said or document[:500]
 
     def become_ready(self, at_ns: int) -> None:
         """The attempt succeeded, `at_ns` on the monotonic clock."""
@@ -118,25 +146,37 @@ class Client(Conversation, asyncio.Protocol):
 
     def connect_failed(self, error: BaseException) -> None:
         """TCP or TLS did not come up."""
-        self._give_up(Outcome.FAILED, cause_of(error))
+        self._give_up(Outcome.FAILED, self._certificate_wanted(error) or cause_of(error))
+
+    def _certificate_wanted(self, error: BaseException | None) -> Cause | None:
+        """What it means that TLS ended, if the server had asked for a certificate that clients do not have."""
+        return WANTS_CERTIFICATE if self.shard.wants_certificate and is_end_of_tls(error) else None
 
     def time_out(self) -> None:
         """The attempt took too long: say which part."""
         timeout = self.shard.spec.connect_timeout_ns / 1e9
         if self.step is WAITING and not self.waiting:
             return  # it is connected, and only has to stay so for a while
+        detail = ""
         if self.step is WAITING:
             cause = Cause("connect timeout", f"no welcome within {timeout:g} s")
+            if self.said:
+                wanted = visible(self.shard.spec.welcome, 60)
+                cause = cause._replace(message=f"{cause.message}: no message had {wanted!r} as its type")
+                detail = f"the first was {visible(self.said, 120)}"
         elif self.step is HANDSHAKE:
             cause = Cause("connect timeout", f"no answer to the upgrade within {timeout:g} s")
         else:
             cause = Cause("connect timeout", f"no TCP connection within {timeout:g} s")
-        self._give_up(Outcome.TIMED_OUT, cause)
+        self._give_up(Outcome.TIMED_OUT, cause, detail)
 
     def _give_up(self, outcome: Outcome, cause: Cause | None, detail: str = "") -> None:
         """The attempt ended without success."""
         if self.step >= READY:
             return
+        if self.upgrade is not None and (refusal := self.upgrade.refusal) is not None:
+            # It was refused already; the rest of the answer did not come.
+            outcome, cause, detail = refusal.outcome, refusal.cause, refusal.detail
         self.step = ENDED
         self.upgrade = None
         self.tail = b""
@@ -245,7 +285,9 @@ class Client(Conversation, asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """TCP has ended."""
         if self.step < READY:
-            if exc is not None:
+            if self.step is HANDSHAKE and (wanted := self._certificate_wanted(exc)) is not None:
+                cause = wanted
+            elif exc is not None:
                 cause = cause_of(exc)
             elif self.step is HANDSHAKE:
                 cause = Cause("handshake", "connection closed before the answer to the upgrade")

@@ -24,6 +24,7 @@ class Spec(msgspec.Struct, tag="spec", frozen=True, kw_only=True):
     headers: list[tuple[str, str]] = []
     subprotocols: list[str] = []
     origin: str = ""
+    follow_redirects: bool = False
     compression: bool = False
     ca_file: str = ""
     cert_file: str = ""

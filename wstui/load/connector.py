@@ -9,15 +9,18 @@ import os
 import socket
 import ssl
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from wstui.load.client import Client
 from wstui.load.outcome import LocalAddressError
 from wstui.load.step import ENDED
+from wstui.scenario.url import Address
 
 if TYPE_CHECKING:
     from wstui.load.command import Spec
 
+_HANDSHAKE, _CERTIFICATE_REQUEST = 22, 13  # RFC 8446, B.1 and B.3
 _BIND_ADDRESS_NO_PORT = 24  # Linux, ip(7): choose the port at connect, so that it is shared between destinations
 
 
@@ -32,14 +35,32 @@ def tls_context(spec: Spec) -> ssl.SSLContext:
     return context
 
 
+def on_certificate_request(context: ssl.SSLContext, told: Callable[[], None]) -> None:
+    """Call `told` when a server asks for a client certificate.
+
+    Over TLS 1.3 a client without one has long done its part when it is turned away, and many a server only hangs up.
+    """
+
+    def message(_conn: object, direction: str, _version: int, content: int, kind: int, _data: bytes) -> None:
+        if direction == "read" and content == _HANDSHAKE and kind == _CERTIFICATE_REQUEST:
+            told()
+
+    context._msg_callback = message  # type: ignore[attr-defined]  # OpenSSL tells nowhere else
+
+
 class Connector:
     """Starts attempts, at most `in_flight` between the first SYN and the answer to the upgrade."""
 
-    def __init__(self, spec: Spec, loop: asyncio.AbstractEventLoop, host: str, port: int, secure: bool) -> None:
+    def __init__(self, spec: Spec, loop: asyncio.AbstractEventLoop, uri: Address) -> None:
         self._loop = loop
-        self._host = host
-        self._port = port
-        self._ssl = tls_context(spec) if secure else None
+        self._host = uri.node
+        self._port = uri.port
+        self._ssl = tls_context(spec) if uri.secure else None
+        self._name = uri.host.rstrip(".") if uri.secure else None
+        self.wants_certificate = False
+        self._first_ssl = tls_context(spec) if uri.secure else None  # listens: for one client only, since that costs
+        if self._first_ssl is not None:
+            on_certificate_request(self._first_ssl, self._certificate_requested)
         self._local = spec.local_addresses
         self._limit = spec.in_flight
         self._timeout_ns = spec.connect_timeout_ns
@@ -53,8 +74,8 @@ class Connector:
         """Look the host's name up once; when that fails every attempt fails with the same error."""
         try:
             found = await self._loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
-        except OSError as error:
-            self._resolution = error
+        except (OSError, UnicodeError) as error:
+            self._resolution = error if isinstance(error, OSError) else socket.gaierror(socket.EAI_NONAME, "no name")
             return
         # A name with both families mostly means "localhost": the first that accepts decides for all.
         for family, _, _, _, address in found:
@@ -83,6 +104,10 @@ class Connector:
         """Begin one attempt."""
         self.flying += 1
         self.opening[client.number] = client
+        self.connect(client)
+
+    def connect(self, client: Client) -> None:
+        """Connect a client, first or where it was redirected to."""
         task = self._loop.create_task(self._connect(client))
         client.task = task
         self._tasks.add(task)
@@ -107,18 +132,17 @@ class Connector:
             client.time_out()
 
     async def _connect(self, client: Client) -> None:
+        context, self._first_ssl = self._first_ssl or self._ssl, None
         try:
             if self._address is None:
                 raise self._resolution or OSError("target not resolved")
             family, address = self._address
             if self._local:
                 sock = await self._bound(client, family, address)
-                await self._loop.create_connection(
-                    lambda: client, sock=sock, ssl=self._ssl, server_hostname=self._name()
-                )
+                await self._loop.create_connection(lambda: client, sock=sock, ssl=context, server_hostname=self._name)
             else:
                 await self._loop.create_connection(
-                    lambda: client, address[0], address[1], ssl=self._ssl, server_hostname=self._name()
+                    lambda: client, address[0], address[1], ssl=context, server_hostname=self._name
                 )
         except asyncio.CancelledError:
             if client.step is not ENDED:
@@ -126,10 +150,11 @@ class Connector:
         except (OSError, ssl.SSLError) as error:
             client.task = None
             client.connect_failed(error)
-        client.task = None
+        if client.task is asyncio.current_task():  # else it was redirected meanwhile
+            client.task = None
 
-    def _name(self) -> str | None:
-        return self._host if self._ssl is not None else None
+    def _certificate_requested(self) -> None:
+        self.wants_certificate = True
 
     async def _bound(self, client: Client, family: int, address: tuple[str, int]) -> socket.socket:
         sock = socket.socket(family, socket.SOCK_STREAM)

@@ -66,6 +66,10 @@ class Conversation(FrameReceiver):
         """The ready condition is met by a message."""
         raise NotImplementedError
 
+    def not_the_welcome(self, document: bytes) -> None:
+        """A message came before the welcome."""
+        raise NotImplementedError
+
     def close(self) -> None:
         """End the connection: nothing is in flight any more."""
         raise NotImplementedError

@@ -127,10 +127,12 @@ class Exchange:
 
     def _document(self, client: Conversation, name: bytes, document: bytes, reply_to: Any) -> None:
         client.shard.tally.count_type(name)
-        if client.waiting and (name == self.welcome or not self.welcome):
+        if not client.waiting:
+            self._maybe_broadcast(client, name, document)
+        elif name == self.welcome or not self.welcome:
             client.welcomed()
         else:
-            self._maybe_broadcast(client, name, document)
+            client.not_the_welcome(document)
 
     def _maybe_broadcast(self, client: Conversation, name: bytes, document: bytes) -> None:
         shard = client.shard

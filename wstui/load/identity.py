@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
-from urllib.parse import urlencode, urlsplit, urlunsplit
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
-from websockets.typing import Subprotocol
-from websockets.uri import WebSocketURI, parse_uri
+from websockets.extensions.base import ClientExtensionFactory
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
+from websockets.typing import Origin, Subprotocol
 
 from wstui.load.command import Spec
+from wstui.load.upgrade import Upgrade
+from wstui.scenario.url import Address, parse_address
 
 if TYPE_CHECKING:
     from wstui.load.mint import Mint
@@ -19,49 +23,46 @@ class Identity:
 
     def __init__(self, spec: Spec) -> None:
         self._spec = spec
-        self._shared = parse_uri(self._with_token(spec.url, spec.token if spec.auth == "token" else ""))
         self._headers = list(spec.headers)
-        self._own = spec.auth in ("jwt", "mix")  # a token for each client
+        self._origin = Origin(spec.origin) if spec.origin else None
+        self._extensions: list[ClientExtensionFactory] | None = (
+            # As websockets' own clients ask for it: a memLevel of 5 saves memory and costs next to nothing.
+            [ClientPerMessageDeflateFactory(compress_settings={"memLevel": 5})] if spec.compression else None
+        )
         self._mint: Mint | None = None
+        self.address = parse_address(spec.url)
+        """The target's URL, without a token that a client adds to it."""
 
-    @property
-    def plain(self) -> WebSocketURI:
-        """The target's URL as every client sees it that has no token of its own."""
-        return self._shared
-
-    def uri(self, number: int) -> WebSocketURI:
-        """The URL for client `number`."""
-        if self._own and self._spec.send_as == "query" and (token := self.token(number)):
-            return parse_uri(self._with_token(self._spec.url, token))
-        return self._shared
-
-    def headers(self, number: int) -> list[tuple[str, str]]:
-        """The extra request headers of client `number`."""
-        if self._spec.send_as == "header" and (token := self.token(number)):
-            return [*self._headers, ("Authorization", f"Bearer {token}")]
-        return self._headers
-
-    def subprotocols(self, number: int) -> list[Subprotocol] | None:
-        """The subprotocols that client `number` offers, its token last where it travels that way."""
-        offered = list(self._spec.subprotocols)
-        if self._spec.send_as == "subprotocol" and (token := self.token(number)):
-            offered.append(token)
-        return cast("list[Subprotocol]", offered) or None
+    def upgrade(self, number: int, to: Address | None = None) -> Upgrade:
+        """The upgrade of client `number`; `to`: where it was redirected to."""
+        spec = self._spec
+        token = self.token(number)
+        headers, subprotocols = self._headers, [Subprotocol(name) for name in spec.subprotocols]
+        uri = to or self.address
+        if token and spec.send_as == "header":
+            headers = [*headers, ("Authorization", f"Bearer {token}")]
+        elif token and spec.send_as == "subprotocol":
+            subprotocols.append(Subprotocol(token))
+        elif token and to is None:
+            query = "&".join(filter(None, (uri.query, urlencode({"token": token}))))
+            uri = replace(uri, query=query)
+        return Upgrade(
+            uri,
+            headers=headers,
+            origin=self._origin,
+            extensions=self._extensions,
+            subprotocols=subprotocols,
+            hidden=token if spec.send_as == "subprotocol" else "",
+            max_size=spec.max_size,
+        )
 
     def token(self, number: int) -> str:
         """The token of client `number`, "" for none."""
-        if not self._own:
-            return self._spec.token if self._spec.auth == "token" else ""
+        spec = self._spec
+        if spec.auth not in ("jwt", "mix"):
+            return spec.token if spec.auth == "token" else ""
         if self._mint is None:
             from wstui.load.mint import Mint  # brings a cryptography library along: 70 ms that few shards need
 
-            self._mint = Mint(self._spec.secret, self._spec.ttl_s)
-        mix = self._spec.mix
-        return self._mint.token(number, mix[number % len(mix)] if mix else "good")
-
-    def _with_token(self, url: str, token: str) -> str:
-        if not token or self._spec.send_as != "query":
-            return url
-        parts = urlsplit(url)
-        query = "&".join(filter(None, (parts.query, urlencode({"token": token}))))
-        return urlunsplit(parts._replace(query=query))
+            self._mint = Mint(spec.secret, spec.ttl_s)
+        return self._mint.token(number, spec.mix[number % len(spec.mix)] if spec.mix else "good")

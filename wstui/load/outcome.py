@@ -53,12 +53,51 @@ class LocalAddressError(OSError):
     """A source address can't be used; the text says which and why."""
 
 
+class UnsendableError(ValueError):
+    """The upgrade request can't be written; the text says which header, and never its value."""
+
+
+_EXPIRED, _NOT_YET_VALID, _OTHER_NAME, _OTHER_ADDRESS = 10, 9, 62, 64  # X509_verify_cert_error_string(3)
+WANTS_CERTIFICATE = Cause("tls", "the server wants a client certificate: target.cert_file")
+
+
+def is_end_of_tls(error: BaseException | None) -> bool:
+    """Whether a connection that asked us for a certificate ended as it does without one."""
+    ended = error is None or isinstance(error, EOFError | ssl.SSLError | ConnectionError)
+    return ended and not isinstance(error, ssl.SSLCertVerificationError)
+
+
+_CERTIFICATE_ALERTS = ("BAD_CERTIFICATE", "UNSUPPORTED_CERTIFICATE", "CERTIFICATE_REVOKED", "CERTIFICATE_EXPIRED",
+                       "CERTIFICATE_UNKNOWN", "UNKNOWN_CA", "ACCESS_DENIED")  # fmt: skip
+
+
+def _verification_cause(error: ssl.SSLCertVerificationError) -> Cause:
+    if error.verify_code == _EXPIRED:
+        return Cause("tls", "the server's certificate has expired")
+    if error.verify_code == _NOT_YET_VALID:
+        return Cause("tls", "the server's certificate is not valid yet, by this machine's clock")
+    if error.verify_code in (_OTHER_NAME, _OTHER_ADDRESS):
+        return Cause("tls", f"the server's certificate is for another name: {visible(error.verify_message, 120)}")
+    return Cause("tls", f"certificate not trusted: {error.verify_message}")
+
+
+def _tls_cause(reason: str) -> Cause:
+    if reason.endswith("ALERT_CERTIFICATE_REQUIRED"):
+        return WANTS_CERTIFICATE
+    words = reason.replace("_", " ").lower()
+    if "_ALERT_" in reason and reason.endswith(_CERTIFICATE_ALERTS):
+        return Cause("tls", f"the server does not accept the client certificate ({words}): target.cert_file")
+    return Cause("tls", words)
+
+
 def cause_of(error: BaseException) -> Cause:
     """The class of an exception that came from the network, from TLS or from this machine's own limits."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return Cause("tls", f"certificate not trusted: {error.verify_message}")
+        return _verification_cause(error)
     if isinstance(error, ssl.SSLError):
-        return Cause("tls", (error.reason or "TLS failure").replace("_", " ").lower())
+        return _tls_cause(error.reason or "TLS failure")
+    if isinstance(error, UnsendableError):
+        return Cause("internal", str(error), True)
     if isinstance(error, LocalAddressError):
         return Cause("local address", str(error), True)
     if isinstance(error, socket.gaierror):

@@ -9,10 +9,6 @@ import traceback
 from collections import deque
 from collections.abc import Callable
 
-from websockets.extensions.base import ClientExtensionFactory
-from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
-from websockets.typing import Origin, Subprotocol
-
 from wstui.load.admission import Admission
 from wstui.load.broadcasts import Broadcasts
 from wstui.load.client import BufferedClient, Client
@@ -30,6 +26,7 @@ from wstui.load.slowness import SlowReaders
 from wstui.load.step import READY
 from wstui.load.subscription import Subscribing
 from wstui.load.template import Template
+from wstui.load.upgrade import Upgrade
 from wstui.measure.fanout import ClockOffset
 from wstui.measure.snapshot import Snapshot
 from wstui.measure.tally import Tally
@@ -66,17 +63,11 @@ class Shard:
         self.held = False  # paused, or past the end: closed loops send no more
         self.now = time.monotonic_ns()
         self.epoch_ns = time.time_ns() - time.monotonic_ns()
-        self.origin = Origin(spec.origin) if spec.origin else None
-        self.extensions: list[ClientExtensionFactory] | None = (
-            # As websockets' own clients ask for it: a memLevel of 5 saves memory and costs next to nothing.
-            [ClientPerMessageDeflateFactory(compress_settings={"memLevel": 5})] if spec.compression else None
-        )
         self.ended_event = asyncio.Event()
         self.failure = ""  # the traceback of a mistake of our own
         self._identity = Identity(spec)
         self._admission = Admission(spec.mix, self.tally) if spec.mix else None
-        uri = self._identity.plain
-        self._connector = Connector(spec, loop, uri.host, uri.port, uri.secure)
+        self._connector = Connector(spec, loop, self._identity.address)
         self._pacer = Pacer(loop, spec.every_ns, spec.arrivals, spec.jitter, spec.seed)
         self._check = SelfCheck(spec)
         # uvloop has a lean way of its own to hand over bytes.
@@ -202,7 +193,7 @@ class Shard:
         counters.opening += 1
         if self._admission is not None:
             self._admission.began(number)
-        client = self._client(self, number, place, self._identity.uri(number))
+        client = self._client(self, number, place, self._identity.address)
         client.stay_ns = stay_ns
         self._connector.start(client)
         return client
@@ -268,13 +259,18 @@ class Shard:
 
     # -- what clients say --------------------------------------------------------------------------------------
 
-    def headers(self, number: int) -> list[tuple[str, str]]:
-        """The extra request headers of a client."""
-        return self._identity.headers(number)
+    def upgrade(self, client: Client) -> Upgrade:
+        """The upgrade that a client asks for."""
+        return self._identity.upgrade(client.number, client.redirected)
 
-    def subprotocols(self, number: int) -> list[Subprotocol] | None:
-        """The subprotocols that a client offers."""
-        return self._identity.subprotocols(number)
+    def redirected(self, client: Client) -> None:
+        """A client goes on at another address of the same server."""
+        self._connector.connect(client)
+
+    @property
+    def wants_certificate(self) -> bool:
+        """Whether the server asks clients for a certificate, and they have none."""
+        return self._connector.wants_certificate and not self.spec.cert_file
 
     def opened(self, client: Client) -> None:
         """The upgrade succeeded."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from statistics import fmean
 from typing import Any
 
+from wstui.execution.advice import for_failure
 from wstui.execution.result import FailureSummary, Result
 from wstui.report import figures
 from wstui.report.finding import Finding, stages_between, stages_since
@@ -58,7 +59,7 @@ def _unreachable(result: Result) -> Finding | None:
         "unreachable",
         "No client became ready.",
         _told(top) if top else result.verdict.reason,
-        "`wstui check` tries one client all the way and names what is missing",
+        _remedy(result, top) or "`wstui check` tries one client all the way and names what is missing",
     )
 
 
@@ -91,7 +92,7 @@ def _refusals(result: Result) -> Finding | None:
             "refusals",
             "The server did not let clients in.",
             evidence,
-            "Is the token valid, and for longer than the run? `wstui check` tells",
+            _remedy(result, top) or "Is the token valid, and for longer than the run? `wstui check` tells",
             began,
             stages_between(result, began, _last(refusing)),
         )
@@ -99,7 +100,8 @@ def _refusals(result: Result) -> Finding | None:
         "refusals",
         "The server refused connections.",
         evidence + clients,
-        "Look at the server's connection limit, listen backlog and open files",
+        ("" if top.kind == "http 503" else _remedy(result, top))
+        or "Look at the server's connection limit, listen backlog and open files",
         began,
         stages_between(result, began, _last(refusing)),
     )
@@ -254,6 +256,15 @@ def _is_refusal(failure: FailureSummary) -> bool:
 def _is_rate_limit(failure: FailureSummary) -> bool:
     words = f"{failure.kind} {failure.message}".lower()
     return failure.kind in ("http 429", "close 1013") or "rate limit" in words or "too many" in words
+
+
+def _remedy(result: Result, failure: FailureSummary | None) -> str:
+    """What the first client would have been told to do about it, "" if nothing is known."""
+    if failure is None:
+        return ""
+    detail = failure.samples[0].detail if failure.samples else ""
+    fix = for_failure(failure.kind, failure.message, detail, result.scenario)
+    return fix[:1].upper() + fix[1:]
 
 
 def _told(failure: FailureSummary) -> str:

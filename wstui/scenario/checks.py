@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from wstui.scenario.errors import Key, ScenarioError, nearest, quote
 from wstui.scenario.finding import Finding
 from wstui.scenario.fleet_checks import fleet_findings, fleet_warnings
+from wstui.scenario.handshake_checks import handshake_findings, handshake_warnings
 from wstui.scenario.model import Scenario
 from wstui.scenario.quantity import format_duration
 from wstui.scenario.template_checks import template_findings, template_warnings
@@ -54,6 +55,7 @@ def findings(scenario: Scenario) -> Iterator[Finding]:
         message = f"is more than messages.subscribe names, which is {len(scenario.messages.subscribe)}"
         each = str(scenario.messages.subscribe_each)
         yield Finding(("messages", "subscribe_each"), message, each, rests_on=(("messages", "subscribe"),))
+    yield from handshake_findings(scenario)
     yield from tls_findings(scenario)
     yield from fleet_findings(scenario)
 
@@ -73,6 +75,7 @@ def warnings(scenario: Scenario) -> list[str]:
     advice += _search_warnings(scenario)
     advice += template_warnings(messages)
     advice += fleet_warnings(scenario)
+    advice += handshake_warnings(scenario)
     if messages.arrivals != "jitter" and "jitter" in messages.model_fields_set:
         advice.append(f'messages.jitter has no effect: messages.arrivals is "{messages.arrivals}".')
     if messages.arrivals != "fixed" and messages.every == 0:

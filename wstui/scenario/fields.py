@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
 from pydantic import (
@@ -13,6 +14,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    SecretStr,
     ValidationInfo,
 )
 
@@ -29,6 +31,7 @@ from wstui.scenario.quantity import (
     plain_number,
     shortest_decimal,
 )
+from wstui.scenario.url import check_no_placeholder
 
 FROM_FILE: Final = {"units": "required"}
 """Validation context of a file: a duration without a unit is an error there, seconds in Python."""
@@ -36,6 +39,7 @@ FROM_FILE: Final = {"units": "required"}
 LONGEST_S = 366 * 86400.0
 MOST_CLIENTS = 10_000_000
 MOST_A_SECOND = 100_000
+_ENDS = re.compile(r"\A[\s\ufeff]+|[\s\ufeff]+\Z")
 
 
 def _duration(value: Any, info: ValidationInfo) -> Any:
@@ -86,8 +90,13 @@ def _whole(value: Any) -> Any:
     return value
 
 
+def is_http_token(value: str) -> bool:
+    """Whether HTTP takes this for a token (RFC 9110 5.6.2), as names of headers and subprotocols must be."""
+    return re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", value) is not None
+
+
 def _http_token(value: str) -> str:
-    if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", value):
+    if not is_http_token(value):
         raise BadValue("has characters that HTTP does not allow there")
     return value
 
@@ -98,10 +107,49 @@ def _one_line(value: str) -> str:
     return value
 
 
+def twice_in(names: Sequence[str]) -> str:
+    """The first name that is there twice, "" when each is there once."""
+    return next((name for place, name in enumerate(names) if name in names[:place]), "")
+
+
 def _header_name(value: str) -> str:
     if _http_token(value).lower().startswith("sec-websocket-") or value.lower() in ("connection", "upgrade"):
         raise BadValue("is a header that the handshake itself sets")
+    if value.lower() in ("content-length", "transfer-encoding"):
+        raise BadValue("announces a body, and the upgrade request has none")
     return value
+
+
+def without_ends(value: str) -> str:
+    """A text without the blanks, line ends and byte order mark around it, which files and variables have there."""
+    return _ENDS.sub("", value)
+
+
+def header_fault(value: str) -> str:
+    """Why HTTP can't carry this in a header, "" when it can. The value itself is never said: it may be a secret.
+
+    Letters of Latin-1 go out as ISO-8859-1, as http.client, requests and websockets send them.
+    """
+    if not value.isprintable():
+        return "has a line break or another control character in it"
+    beyond = next((place for place, c in enumerate(value, 1) if c > "\xff"), 0)
+    return f"has a character beyond Latin-1 (the {ordinal(beyond)}), which HTTP headers can't carry" if beyond else ""
+
+
+def ordinal(number: int) -> str:
+    """1 as "1st"."""
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
+
+
+def _header_value(value: str) -> str:
+    if fault := header_fault(value):
+        raise BadValue(fault)
+    return check_no_placeholder(value)
+
+
+def _bare_token(value: SecretStr) -> SecretStr:
+    return SecretStr(check_no_placeholder(without_ends(value.get_secret_value())))
 
 
 def _ip_address(value: str) -> str:
@@ -148,6 +196,9 @@ Token = Annotated[str, AfterValidator(_http_token)]
 Line = Annotated[str, AfterValidator(_one_line)]
 Address = Annotated[str, AfterValidator(_ip_address)]
 HeaderName = Annotated[str, AfterValidator(_header_name)]
+HeaderValue = Annotated[str, AfterValidator(_header_value)]
+BareToken = Annotated[SecretStr, AfterValidator(_bare_token)]
+"""A secret as it is sent, without what surrounds it in a file."""
 
 
 class Table(BaseModel):

@@ -15,9 +15,11 @@ from wstui.scenario.breakpoint import Breakpoint
 from wstui.scenario.errors import BadValue
 from wstui.scenario.fields import (
     Address,
+    BareToken,
     Count,
     Duration,
     HeaderName,
+    HeaderValue,
     Line,
     Rate,
     Share,
@@ -26,6 +28,7 @@ from wstui.scenario.fields import (
     Token,
     Wait,
     Whole,
+    twice_in,
 )
 from wstui.scenario.hosts import MOST_SHARDS, check_host, check_scheduler, split_hosts
 from wstui.scenario.masking import MASK, is_secret_header, mask_url
@@ -65,14 +68,30 @@ class Target(Table):
     reconnect_attempts: Annotated[Whole, Field(ge=1, le=1_000_000)] = 10  # in vain, then never again
     max_size: Size = 1 << 20
     strict: bool = False  # end a connection on text that is not UTF-8, as browsers do; it is a failure in any case
-    headers: dict[HeaderName, Line] = Field(default_factory=dict)
-    subprotocols: list[Token] = Field(default_factory=list)
-    origin: Line = ""
+    headers: dict[HeaderName, HeaderValue] = Field(default_factory=dict)  # own Host and Origin replace ours
+    subprotocols: list[Token] = Field(default_factory=list)  # one of them must be granted, as browsers want it
+    origin: HeaderValue = ""
+    follow_redirects: bool = False  # on the same scheme, host and port only: tokens and cookies go nowhere else
     compression: bool = False  # offer permessage-deflate, and compress what is sent where the server takes it
     ca_file: str = ""  # wss: the authorities to trust instead of the system's, PEM; beside the preset, as all files
     cert_file: str = ""  # wss: the certificate that clients show, PEM
     key_file: str = ""  # wss: its key, where it is not in cert_file
     insecure: bool = False  # wss: trust any certificate
+
+    @field_validator("headers")
+    @classmethod
+    def _names_differ(cls, headers: dict[str, str]) -> dict[str, str]:
+        if twice := twice_in([name.lower() for name in headers]):
+            names = " and ".join(name for name in headers if name.lower() == twice)
+            raise BadValue(f"has {names}, which is one header: case makes no difference")
+        return headers
+
+    @field_validator("subprotocols")
+    @classmethod
+    def _offers_differ(cls, subprotocols: list[str]) -> list[str]:
+        if twice := twice_in(subprotocols):
+            raise BadValue(f"names {twice} twice")
+        return subprotocols
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         for name, value in super().__repr_args__():
@@ -88,7 +107,7 @@ class Auth(Table):
     """How a client proves who it is."""
 
     kind: Literal["none", "token", "jwt", "mix"] = "none"
-    token: SecretStr = SecretStr("")
+    token: BareToken = SecretStr("")
     send_as: Literal["query", "header", "subprotocol"] = "query"
     secret: SecretStr = SecretStr("")  # jwt, mix: one token per client is signed with it
     ttl: Duration = 86400.0

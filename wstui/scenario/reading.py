@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from wstui.scenario.checks import findings
 from wstui.scenario.diagnosis import diagnose, show
 from wstui.scenario.errors import BadValue, Key, Problem, ScenarioError, dotted, printable
-from wstui.scenario.fields import FROM_FILE, Count, Duration, Table
+from wstui.scenario.fields import FROM_FILE, Count, Duration, Table, without_ends
 from wstui.scenario.model import Scenario, Suite
 from wstui.scenario.reference import Origin, Reference, expand, has_reference, hide_defaults, replaced, value_at, walk
 from wstui.scenario.secrecy import URLS, is_secret, keeps_secrets
@@ -23,6 +23,9 @@ _STAND_INS: dict[str, tuple[dict[str, Any], frozenset[str]]] = {
     "stages": ({"name": "?", "over": "1s"}, frozenset({"name", "over", "clients", "arrive", "stay"})),
     "thresholds": ({"metric": "connect.success", "limit": ">= 0%"}, frozenset({"stage"})),
 }
+
+_SENT_BARE: set[Key] = {("auth", "token"), *(("target", name) for name in ("headers", "origin", "subprotocols"))}
+"""Where a variable stands for a part of the upgrade request, whose lines a line end would break."""
 
 
 class Load(Table):
@@ -87,13 +90,14 @@ class Reading:
 
     def _resolve(self, data: dict[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
         resolved: dict[Key, str] = {}
+        bare = {name: without_ends(value) for name, value in environ.items()}
         for key, raw in walk(data):
             if not keeps_secrets(key, raw):
                 self._warnings.append(f"{dotted(key)} holds a secret in plain text; saving writes a reference instead.")
             if not has_reference(raw):
                 continue
             try:
-                text, missing = expand(raw, environ)
+                text, missing = expand(raw, bare if key[:2] in _SENT_BARE else environ)
             except BadValue as error:
                 self._add(key, error.message, show(key, raw))
                 continue

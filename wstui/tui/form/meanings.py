@@ -21,6 +21,7 @@ _MEANINGS: Mapping[str, str] = {
     "target.close_timeout": "how long the other side may take to answer a close",
     "target.max_size": "a message that is larger ends its connection: 1MiB, 64KiB",
     "target.strict": "end a connection on text that is not UTF-8, as browsers do; it is a failure in any case",
+    "target.follow_redirects": "to the same scheme, host and port only; elsewhere no token or cookie is sent",
     "target.compression": "offer permessage-deflate, and compress what is sent where the server takes it",
     "target.reconnect": "whether clients that were ready and were dropped come back, and how",
     "target.reconnect_base": "the first wait is drawn from 0 up to this, the next from 0 up to twice as much",

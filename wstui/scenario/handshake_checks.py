@@ -1,0 +1,79 @@
+"""What of a scenario the upgrade request can't carry, or would carry twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import parse_qsl, urlsplit
+
+from wstui.scenario.errors import Key, dotted
+from wstui.scenario.fields import header_fault, is_http_token
+from wstui.scenario.finding import Finding
+from wstui.scenario.model import Scenario
+
+_NO_TOKEN = "has a character that a subprotocol can't have: send it as header or query (auth.send_as)"
+
+
+def handshake_findings(scenario: Scenario) -> Iterator[Finding]:
+    """Tokens that can't travel as told, and credentials that are there twice. No message holds a value."""
+    yield from _token_findings(scenario)
+    places = credentials(scenario)
+    if len(places) > 1:
+        (_, key), others = places[-1], [name for name, _ in places[:-1]]
+        message = f"and {' and '.join(others)} both say who clients are: keep one of them"
+        yield Finding(key, message, rests_on=(("target", "url"), ("target", "headers"), ("auth",)))
+    query = dict(parse_qsl(urlsplit(scenario.target.url).query, keep_blank_values=True))
+    if "token" in query and _sends(scenario, "query"):
+        yield Finding(
+            ("auth", "token") if scenario.auth.kind == "token" else ("auth", "kind"),
+            "and token= in target.url both say who clients are: keep one of them",
+            rests_on=(("target", "url"), ("auth",)),
+        )
+
+
+def credentials(scenario: Scenario) -> list[tuple[str, Key]]:
+    """Where the Authorization header comes from: the name of each source for people, and its key."""
+    places: list[tuple[str, Key]] = []
+    if urlsplit(scenario.target.url).username is not None:
+        places.append(("user and password in target.url", ("target", "url")))
+    for name in scenario.target.headers:
+        if name.lower() == "authorization":
+            key: Key = ("target", "headers", name)
+            places.append((dotted(key), key))
+    if _sends(scenario, "header"):
+        places.append(("the token of [auth]", ("auth", "send_as")))
+    return places
+
+
+def handshake_warnings(scenario: Scenario) -> Iterator[str]:
+    """What is there and is not sent."""
+    target = scenario.target
+    if target.origin and (name := next((name for name in target.headers if name.lower() == "origin"), "")):
+        yield f"target.origin has no effect: {dotted(('target', 'headers', name))} replaces it."
+
+
+def _sends(scenario: Scenario, way: str) -> bool:
+    auth = scenario.auth
+    return auth.send_as == way and (auth.kind in ("jwt", "mix") or bool(auth.kind == "token" and auth.token))
+
+
+def _token_findings(scenario: Scenario) -> Iterator[Finding]:
+    auth = scenario.auth
+    token = auth.token.get_secret_value()
+    if auth.kind != "token" or not token:
+        return
+    if auth.send_as == "header":
+        fault = header_fault(token)
+    elif auth.send_as == "subprotocol":
+        fault = "" if is_http_token(token) else _NO_TOKEN
+    else:
+        fault = "" if _is_text(token) else "is not valid UTF-8"
+    if fault:
+        yield Finding(("auth", "token"), fault, rests_on=(("auth", "send_as"), ("auth", "kind")))
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
