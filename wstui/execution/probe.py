@@ -252,7 +252,11 @@ async def _ready(connection: Connection, scenario: Scenario, seen: Probe, at: in
             seen.add("settle", at)
             return
         wanted = f"no message of type {target.welcome!r}" if target.welcome else "no message"
-        came = "" if first is None else f"; the first that came is {visible(first, 160)}"
+        came = ""
+        if first is not None:
+            text = first.decode("utf-8", "backslashreplace") if isinstance(first, bytes) else first
+            # Masked before it is cut: half of a secret would no longer be known for one.
+            came = f"; the first that came is {visible(mask_text(text[:4096], secrets_of(scenario)), 160)}"
         raise Unreachable(
             f"{mask_url(target.url)} opens, but {wanted} came within {timeout:g} s{came}",
             'set target.ready = "open", or target.welcome to the `type` of what the server says first',
