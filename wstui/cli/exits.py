@@ -26,8 +26,8 @@ def status_of(result: Result | SuiteResult, *, allow_limited: bool = False) -> i
         return UNREACHABLE
     if verdict.aborted:
         return ABORTED
-    if verdict.generator_lost:
-        return USAGE  # no load can be made: what was kept or broken until then is no verdict on the target
+    if verdict.generator_lost or verdict.no_load:
+        return USAGE  # no load was made, or none any more: there is no verdict on the target
     if not verdict.passed:
         return BROKEN
     if verdict.generator_limited and not allow_limited:

@@ -132,8 +132,7 @@ class RunLog(Watcher):
     def _failures(self, groups: Iterable[FailureGroup]) -> None:
         """What has failed since the last look: how often, and the clients of the samples that are new."""
         for group in groups:
-            key = (group.kind, group.message)
-            count, last_ns = self._seen.failures.get(key, (0, -1))
+            count, last_ns = self._seen.failures.get(group.key, (0, -1))
             if group.count == count:
                 continue
             _log.debug("%.1f s: %d × %s: %s", group.last_ns / 1e9, group.count - count, group.kind, group.message)
@@ -142,7 +141,7 @@ class RunLog(Watcher):
                     _log.debug(
                         "%.1f s: client %d: %s: %s", sample.at_ns / 1e9, sample.client, group.kind, sample.detail
                     )
-            self._seen.failures[key] = (group.count, group.last_ns)
+            self._seen.failures[group.key] = (group.count, group.last_ns)
 
 
 class _LogFile(RotatingFileHandler):
@@ -169,7 +168,7 @@ class _Seen:
         self.state: object = None
         self.marks = 0
         self.rows = 0
-        self.failures: dict[tuple[str, str], tuple[int, int]] = {}
+        self.failures: dict[tuple[str, str, str], tuple[int, int]] = {}
 
 
 class _Lines(logging.Formatter):

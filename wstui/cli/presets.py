@@ -143,7 +143,7 @@ def _summary(content: Scenario | Suite) -> str:
     if isinstance(content, Suite):
         return f"a suite of {', '.join(map(printable, content.suite))}"
     length = format_duration(content.duration_s)
-    return f"{_size(content)}, {length}, {len(content.thresholds)} thresholds"
+    return f"{_size(content)}, {length}, {len(content.thresholds) or 'default'} thresholds"
 
 
 def _size(scenario: Scenario) -> str:

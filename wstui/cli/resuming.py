@@ -42,7 +42,7 @@ def _latest(store: Store, scenario: Scenario) -> Result | None:
     asked = masked(scenario)
     for run in store.runs(name=scenario.name):
         verdict = run.summary.verdict
-        cut_short = verdict.aborted or verdict.unreachable or verdict.generator_lost
+        cut_short = verdict.aborted or verdict.unreachable or verdict.generator_lost or verdict.no_load
         if run.summary.scenario == asked and run.state == "finished" and not cut_short:
             return store.result(run.id)
     return None

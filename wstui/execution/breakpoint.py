@@ -235,6 +235,7 @@ class BreakpointRun:
             aborted=run.aborted,
             unreachable=run.unreachable,
             generator_lost=run.generator_lost,
+            no_load=run.no_load,
             thresholds=deciding(self._steps, found.low),
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -55,8 +56,11 @@ def excuses(
 ) -> Excuses:
     """What the generator lacked: `rows` and `sends` are those of the measured stretch of `seconds`, `before` and
     `after` the failures known when the step began and when it ended."""
-    known = {(group.kind, group.message): group.count for group in before}
-    more = {group.message: group.count - known.get((group.kind, group.message), 0) for group in after if group.local}
+    known = {group.key: group.count for group in before}
+    more: collections.Counter[str] = collections.Counter()
+    for group in after:
+        if group.local:
+            more[group.message] += group.count - known.get(group.key, 0)
     bursts = of == "connects" and stood_still_s > UNEVEN * seconds
     return Excuses(
         of,

@@ -24,6 +24,49 @@ def failures_of(counters: Counters) -> int:
     )
 
 
+def connections_of(c: Counters, active_s: float) -> Connections:
+    """Return how the attempts fared. One still on its way, or that we cut short, has neither succeeded nor failed."""
+    return Connections(
+        c.attempted,
+        c.ready,
+        c.refused,
+        c.timed_out,
+        c.failed,
+        c.drained,
+        c.dropped,
+        _share(c.ready, _decided(c)),
+        _rate(c.ready, active_s),
+        c.rate_limited,
+        c.reconnects,
+        c.reconnect_attempts,
+        c.reconnects_given_up,
+        c.reconnects_missing,
+        c.unreached,
+    )
+
+
+def messages_of(c: Counters, active_s: float, types: dict[str, int]) -> Messages:
+    """Return what was sent and received."""
+    return Messages(
+        c.sent,
+        c.received,
+        _rate(c.sent, active_s),
+        _rate(c.received, active_s),
+        c.reply_timeouts,
+        c.unmatched,
+        c.late,
+        c.duplicates,
+        c.bytes_sent,
+        c.bytes_received,
+        types,
+        c.broken_expectations,
+        c.bytes_sent + c.saved_sent,
+        c.bytes_received + c.saved_received,
+        c.abandoned,
+        c.one_way,
+    )
+
+
 def failure_rate(counters: Counters) -> float | None:
     """Failures as a share (0…1) of all that was tried: attempts and messages. None when nothing was."""
     tried = counters.attempted + counters.sent
@@ -45,46 +88,11 @@ class Scope:
 
     def connections(self) -> Connections:
         """How the attempts fared."""
-        c = self.sum.counters
-        return Connections(
-            c.attempted,
-            c.ready,
-            c.refused,
-            c.timed_out,
-            c.failed,
-            c.drained,
-            c.dropped,
-            _share(c.ready, _decided(c)),
-            c.ready / self.active_s if self.active_s > 0 else None,
-            c.rate_limited,
-            c.reconnects,
-            c.reconnect_attempts,
-            c.reconnects_given_up,
-            c.reconnects_missing,
-            c.unreached,
-        )
+        return connections_of(self.sum.counters, self.active_s)
 
     def messages(self, types: dict[str, int] | None = None) -> Messages:
         """What was said and heard."""
-        c = self.sum.counters
-        return Messages(
-            c.sent,
-            c.received,
-            c.sent / self.active_s if self.active_s > 0 else None,
-            c.received / self.active_s if self.active_s > 0 else None,
-            c.reply_timeouts,
-            c.unmatched,
-            c.late,
-            c.duplicates,
-            c.bytes_sent,
-            c.bytes_received,
-            types or {},
-            c.broken_expectations,
-            c.bytes_sent + c.saved_sent,
-            c.bytes_received + c.saved_received,
-            c.abandoned,
-            c.one_way,
-        )
+        return messages_of(self.sum.counters, self.active_s, types or {})
 
     def latency(self) -> LatencySet:
         """The distributions."""
@@ -119,9 +127,9 @@ class Scope:
             case "messages.broken_expectations":
                 return c.broken_expectations
             case "messages.sent_per_second":
-                return c.sent / self.active_s if self.active_s > 0 else None
+                return _rate(c.sent, self.active_s)
             case "messages.received_per_second":
-                return c.received / self.active_s if self.active_s > 0 else None
+                return _rate(c.received, self.active_s)
             case "failures.rate":
                 rate = failure_rate(c)
                 return None if rate is None else rate * 100
@@ -151,6 +159,10 @@ class Scope:
 def _decided(counters: Counters) -> int:
     """Attempts that the target has answered, or failed to: not those on their way, nor those that we cut short."""
     return counters.attempted - max(0, counters.opening) - counters.drained
+
+
+def _rate(count: int, active_s: float) -> float | None:
+    return count / active_s if active_s > 0 else None
 
 
 def _share(part: int, whole: int) -> float | None:

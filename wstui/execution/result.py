@@ -174,7 +174,11 @@ class FailureSample(msgspec.Struct, frozen=True):
 
 
 class FailureSummary(msgspec.Struct, frozen=True):
-    """All failures of one kind and message; `local` ones are this generator's own."""
+    """All failures of one kind, message and outcome; `local` ones are this generator's own.
+
+    `outcome` is the count that they are in: "refused", "timed_out", "failed", "dropped", "unanswered" or "unexpected";
+    "" where none is known.
+    """
 
     kind: str
     message: str
@@ -183,6 +187,7 @@ class FailureSummary(msgspec.Struct, frozen=True):
     last_s: float
     local: bool = False
     samples: list[FailureSample] = []
+    outcome: str = ""
 
 
 class BoxSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -252,7 +257,8 @@ class ThresholdOutcome(msgspec.Struct, frozen=True):
     """A threshold against its figure.
 
     `value` is in the unit of the limit (ms, %, /s or a plain number), None when nothing was measured.
-    `passed` is None while nothing can be said yet. `used` (≥ 0) is how much of the limit is used up: 1 at the limit.
+    `passed` is None while nothing can be said yet, and where no load was made. `used` (≥ 0) is how much of the limit
+    is used up: 1 at the limit. `default`: the scenario has no thresholds, and this is one of those that apply then.
     """
 
     metric: str
@@ -262,13 +268,16 @@ class ThresholdOutcome(msgspec.Struct, frozen=True):
     stage: str = ""
     unit: str = ""
     used: float | None = None
+    default: bool = False
 
 
 class Verdict(msgspec.Struct, frozen=True):
     """Whether every threshold was kept, and in words why or why not.
 
     `generator_lost`: every load process was lost, so that the run did not come to its end. It is not passed, whatever
-    its thresholds say of the part that was.
+    its thresholds say of the part that was. `unreachable`: no client became ready, because the target refused, failed
+    or did not answer. `no_load`: no client was started or could become ready for another reason, or none sent what it
+    should have sent: nothing is said of the target.
     """
 
     passed: bool
@@ -279,6 +288,7 @@ class Verdict(msgspec.Struct, frozen=True):
     thresholds: list[ThresholdOutcome] = []
     running: bool = False  # the run goes on: there is no verdict yet
     generator_lost: bool = False
+    no_load: bool = False
 
 
 class BreakpointStep(msgspec.Struct, frozen=True, kw_only=True):

@@ -218,4 +218,5 @@ def combine(results: Sequence[Result | None], names: Sequence[str], *, first: in
         unreachable=any(result.verdict.unreachable for result in found),
         thresholds=[outcome for result in found for outcome in result.verdict.thresholds],
         generator_lost=any(result.verdict.generator_lost for result in found),
+        no_load=any(result.verdict.no_load for result in found),
     )

@@ -21,7 +21,7 @@ from wstui.execution.result import (
     StageSummary,
 )
 from wstui.execution.special import AuthOutcome, SlowReaders, Subscriptions, TargetSummary
-from wstui.execution.verdict import conclude
+from wstui.execution.verdict import conclude, found_no_target, missing_load
 from wstui.execution.watch import Watch
 from wstui.fleet.fleet import Fleet
 from wstui.measure import hdr
@@ -52,7 +52,17 @@ def summarize(
     # What goes on in a cooldown is counted, but it is no part of a rate.
     rates = recorder.whole(active_s).messages()
     counters = recorder.latest.counters
-    unreachable = counters.attempted > 0 and counters.ready == 0 and not ended_by
+    verdict = conclude(
+        watch.outcomes,
+        limited_by=watch.limited_by,
+        ended_by=ended_by,
+        aborted=aborted,
+        unreachable=not ended_by and found_no_target(counters, watch.failures),
+        lost=lost,
+        missing=missing_load(scenario, counters, watch.failures, active_s),
+        unreached=0 if scenario.breakpoint else counters.unreached,  # a search ends in the middle of its load
+    )
+    watch.outcomes = verdict.thresholds
     secrets = secrets_of(scenario)
     begun = started or datetime.now().astimezone()
     return Result(
@@ -61,15 +71,7 @@ def summarize(
         finished=datetime.now().astimezone().isoformat(timespec="milliseconds"),
         duration_s=round(duration_s, 3),
         paused_s=round(paused_s, 3),
-        verdict=conclude(
-            watch.outcomes,
-            limited_by=watch.limited_by,
-            ended_by=ended_by,
-            aborted=aborted,
-            unreachable=unreachable,
-            lost=lost,
-            unreached=0 if scenario.breakpoint else counters.unreached,  # a search ends in the middle of its load
-        ),
+        verdict=verdict,
         connections=msgspec.structs.replace(
             whole.connections(), per_second=_connects_per_second(scenario, recorder, active_s)
         ),
@@ -172,4 +174,5 @@ def _failure(group: FailureGroup, secrets: list[str]) -> FailureSummary:
         group.last_ns / 1e9,
         group.local,
         [FailureSample(s.at_ns / 1e9, s.client, mask_text(s.detail, secrets)) for s in group.samples],
+        group.outcome,
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from wstui.execution.generator import limits_reached
 from wstui.execution.record import Recorder
-from wstui.execution.verdict import explain, judge, undecided
+from wstui.execution.verdict import explain, judge, judged_by, undecided
 from wstui.fleet.fleet import Fleet
 from wstui.measure.failure import FailureGroup
 from wstui.scenario.model import Scenario
@@ -24,6 +24,7 @@ class Watch:
         self.limited_by: tuple[str, ...] = ()
         self.failures: tuple[FailureGroup, ...] = ()
         self._scenario = scenario
+        self._thresholds = judged_by(scenario)
         self._recorder = recorder
         self._fleet = fleet
         self._mark = mark
@@ -63,7 +64,7 @@ class Watch:
 
     def _look_at_thresholds(self, active_s: float) -> str:
         self.outcomes = judge(self._scenario, self._recorder, active_s, final=False)
-        for index, (threshold, outcome) in enumerate(zip(self._scenario.thresholds, self.outcomes, strict=True)):
+        for index, (threshold, outcome) in enumerate(zip(self._thresholds, self.outcomes, strict=True)):
             if outcome.passed is False and index not in self._broken:
                 self._broken.add(index)
                 self._mark("broken", explain(outcome))

@@ -19,11 +19,11 @@ class RampLine:
         elapsed = at_ns - self.start_ns
         if elapsed >= self.over_ns:
             return self.to
-        if elapsed <= 0:
+        if elapsed < 0:
             return self.origin
-        # Rounded towards the origin: a client is wanted when the line has fully reached it.
+        # Client k of n begins at (k-1)/n of the line: the first at once, and none only when the line is over.
         step = abs(self.to - self.origin) * elapsed // self.over_ns
-        return self.origin + step if self.to >= self.origin else self.origin - step
+        return min(self.origin + step + 1, self.to) if self.to >= self.origin else self.origin - step
 
     def done(self, at_ns: int) -> bool:
         """Whether the line has ended."""

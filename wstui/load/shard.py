@@ -321,18 +321,18 @@ class Shard:
             self._admission.ended(client.number, outcome, cause)
         if cause is not None:
             counters.rate_limited += cause.kind == "http 429"
-            self._failure(client, cause, detail)
+            self._failure(client, cause, detail, outcome.value)
 
     def reply_missing(self, client: Conversation, waited_ns: int, cause: Cause) -> None:
         """A message will not be answered: it enters the response times with what was waited for it."""
         self.counters.reply_timeouts += 1
         self.tally.response.record(waited_ns)
-        self._failure(client, cause, "")
+        self._failure(client, cause, "", "unanswered")
 
     def disappointed(self, client: Conversation, cause: Cause, detail: str) -> None:
         """A reply came, and it is not as it should be."""
         self.counters.broken_expectations += 1
-        self._failure(client, cause, detail)
+        self._failure(client, cause, detail, "unexpected")
 
     def invalid_text(self, client: Conversation, payload: bytes) -> None:
         """A text message is not UTF-8."""
@@ -378,7 +378,7 @@ class Shard:
             self.broadcasts.closed(client.slot)
         if self._departure is None:
             self._population.dropped(client, self._pacer.clock())
-        self._failure(client, cause, "")
+        self._failure(client, cause, "", "dropped")
 
     def ended(self, client: Client) -> None:
         """A connection that we had closed, or that was ready, is gone."""
@@ -388,6 +388,8 @@ class Shard:
             self.counters.closing -= 1
             self._population.gone(client, self._pacer.clock(), returns=True)
 
-    def _failure(self, client: Conversation, cause: Cause, detail: str) -> None:
+    def _failure(self, client: Conversation, cause: Cause, detail: str, outcome: str) -> None:
         at = time.monotonic_ns() - self._zero_ns
-        self.tally.failures.record(cause.kind, cause.message, at, client.number, detail, local=cause.local)
+        self.tally.failures.record(
+            cause.kind, cause.message, at, client.number, detail, local=cause.local, outcome=outcome
+        )

@@ -21,7 +21,9 @@ class FailureGroup(msgspec.Struct):
 
     `kind` is a short class of failure ("timeout", "close 1008", "http 401", "refused", "reset", "tls", "dns",
     "local files", …); `message` says it in words. Times are nanoseconds since the start of the run.
-    `local` marks failures of this generator, which are never the server's.
+    `local` marks failures of this generator, which are never the server's. `outcome` is the count that they are in:
+    "refused", "timed_out" or "failed" (attempts), "dropped" (ready clients), "unanswered" or "unexpected" (messages);
+    "" where none is known. The same close code may refuse one client and drop another: those are two groups.
     """
 
     kind: str
@@ -31,26 +33,40 @@ class FailureGroup(msgspec.Struct):
     last_ns: int = 0
     local: bool = False
     samples: list[Sample] = []
+    outcome: str = ""
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What makes it a group of its own."""
+        return self.kind, self.message, self.outcome
 
 
 class FailureLog:
     """Groups failures as they happen. Bounded: further groups are counted under the kind "other"."""
 
     def __init__(self) -> None:
-        self._groups: dict[tuple[str, str], FailureGroup] = {}
+        self._groups: dict[tuple[str, str, str], FailureGroup] = {}
 
     def record(
-        self, kind: str, message: str, at_ns: int, client: int, detail: str = "", *, local: bool = False
+        self,
+        kind: str,
+        message: str,
+        at_ns: int,
+        client: int,
+        detail: str = "",
+        *,
+        local: bool = False,
+        outcome: str = "",
     ) -> None:
         """Count one failure; its detail is kept as a sample among the first and the latest ones."""
-        key = (kind, message)
+        key = (kind, message, outcome)
         group = self._groups.get(key)
         if group is None:
             if len(self._groups) >= GROUPS_KEPT:
-                key = ("other", f"further kinds of failure{' of this generator' if local else ''}")
+                key = ("other", f"further kinds of failure{' of this generator' if local else ''}", outcome)
                 group = self._groups.get(key)
             if group is None:
-                group = FailureGroup(key[0], key[1], first_ns=at_ns, local=local, samples=[])
+                group = FailureGroup(key[0], key[1], first_ns=at_ns, local=local, samples=[], outcome=outcome)
                 self._groups[key] = group
         group.count += 1
         group.last_ns = at_ns
@@ -65,13 +81,12 @@ class FailureLog:
 
 def merge_failures(logs: list[list[FailureGroup]]) -> list[FailureGroup]:
     """The groups of several shards as one list, most frequent first."""
-    merged: dict[tuple[str, str], FailureGroup] = {}
+    merged: dict[tuple[str, str, str], FailureGroup] = {}
     for groups in logs:
         for group in groups:
-            key = (group.kind, group.message)
-            known = merged.get(key)
+            known = merged.get(group.key)
             if known is None:
-                merged[key] = FailureGroup(
+                merged[group.key] = FailureGroup(
                     group.kind,
                     group.message,
                     group.count,
@@ -79,6 +94,7 @@ def merge_failures(logs: list[list[FailureGroup]]) -> list[FailureGroup]:
                     group.last_ns,
                     group.local,
                     list(group.samples),
+                    group.outcome,
                 )
                 continue
             known.count += group.count

@@ -10,7 +10,7 @@ from wstui.report.boxes import box_lines, offset_name, spread_name
 from wstui.report.columns import cells, fit, flow, table, wrap
 from wstui.report.findings import findings as findings_of
 from wstui.report.terminal import Paint
-from wstui.report.wording import Tone, ramp_rates, shown, threshold_sign
+from wstui.report.wording import Tone, limit_of, ramp_rates, shown, threshold_sign
 
 FAILURES_SHOWN = 10
 SAMPLES_SHOWN = 2
@@ -52,7 +52,7 @@ def thresholds(run: Result, width: int, paint: Paint) -> list[str]:
         [
             threshold_sign(outcome).glyph,
             shown(outcome.metric),
-            shown(outcome.limit),
+            shown(limit_of(outcome)),
             figures.limit_figure(outcome.value, outcome.unit),
             threshold_sign(outcome).word,
             f"in {shown(outcome.stage)}" if outcome.stage else "",

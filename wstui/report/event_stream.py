@@ -101,7 +101,7 @@ class EventStream(Watcher):
         # Nothing follows the end but what is said of the whole.
         self._state(seen, status, at_s)
         for failure in failures_so_far(status):
-            key = (failure.kind, failure.message)
+            key = (failure.kind, failure.message, failure.outcome)
             if failure.count != seen.failures.get(key):
                 seen.failures[key] = failure.count
                 self._write(
@@ -111,6 +111,7 @@ class EventStream(Watcher):
                     message=failure.message,
                     count=failure.count,
                     local=failure.local,
+                    outcome=failure.outcome,
                 )
         for outcome in status.thresholds:
             place = (outcome.metric, outcome.limit, outcome.stage)
@@ -124,6 +125,7 @@ class EventStream(Watcher):
                     stage=outcome.stage,
                     value=outcome.value,
                     passed=outcome.passed,
+                    default=outcome.default,
                 )
 
     def _state(self, seen: _Seen, status: Status, at_s: float) -> None:
@@ -180,5 +182,5 @@ class _Seen:
         self.state: object = None
         self.rows = 0
         self.marks = 0
-        self.failures: dict[tuple[str, str], int] = {}
+        self.failures: dict[tuple[str, str, str], int] = {}
         self.thresholds: dict[tuple[str, str, str], bool] = {}

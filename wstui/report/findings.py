@@ -24,6 +24,8 @@ COMPLETE = 0.9995
 
 def findings(result: Result) -> list[Finding]:
     """The findings of a run, the one that casts doubt on all others first; empty when all is well."""
+    if result.verdict.no_load:
+        return [_no_load(result)]
     if not result.connections.attempted and not result.verdict.unreachable:
         return []
     found = [finding for rule in _RULES if (finding := rule(result)) is not None]
@@ -31,6 +33,15 @@ def findings(result: Result) -> list[Finding]:
         # What this generator may have caused itself is not held against the server.
         found = [finding for finding in found if finding.cause not in ("latency", "slow ramp", "no replies")]
     return found[:MOST]
+
+
+def _no_load(result: Result) -> Finding:
+    return Finding(
+        "no load",
+        "No load was made: nothing is said of the target.",
+        result.verdict.reason.removeprefix("no load was made: "),
+        "Make the run last longer than clients need to be ready and to send once: `wstui presets validate`",
+    )
 
 
 def _generator(result: Result) -> Finding | None:
@@ -65,8 +76,7 @@ def _unreachable(result: Result) -> Finding | None:
 
 def _refusals(result: Result) -> Finding | None:
     seen = result.connections
-    # A server may close with the same words those whom it had let in: then the words do not tell why it refused.
-    refusing = [f for f in result.failures if _is_refusal(f) and f.count <= seen.refused]
+    refusing = _counted_in(result, "refused", lambda f: _is_refusal(f) and f.count <= seen.refused)
     if result.verdict.unreachable or not seen.refused or not refusing or _as_expected(result):
         return None
     began = min(failure.first_s for failure in refusing)
@@ -115,7 +125,7 @@ def _as_expected(result: Result) -> bool:
 
 def _slow_accept(result: Result) -> Finding | None:
     seen = result.connections
-    slow = [failure for failure in result.failures if failure.kind == "connect timeout" and not failure.local]
+    slow = _counted_in(result, "timed_out", lambda f: f.kind == "connect timeout")
     if not seen.timed_out or result.verdict.unreachable:
         return None
     began = min((failure.first_s for failure in slow), default=None)
@@ -146,7 +156,7 @@ def _unreached(result: Result) -> Finding | None:
 
 
 def _network(result: Result) -> Finding | None:
-    lost = [failure for failure in result.failures if failure.kind in ("network", "reset", "dns", "tls")]
+    lost = _counted_in(result, "failed", lambda f: f.kind in ("network", "reset", "dns", "tls"))
     if not lost or result.verdict.unreachable or not result.connections.failed:
         return None
     began = min(failure.first_s for failure in lost)
@@ -165,8 +175,11 @@ def _drops(result: Result) -> Finding | None:
     seen = result.connections
     if not seen.dropped:
         return None
-    closing = [failure for failure in result.failures if failure.kind.startswith("close ")]
-    closing = closing or [failure for failure in result.failures if failure.kind == "reset"]
+    closing = _counted_in(result, "dropped", lambda f: f.kind.startswith("close ") and f.count <= seen.dropped)
+    closing = closing or _counted_in(result, "dropped", lambda f: f.kind == "reset")
+    if not closing and any(failure.outcome == "dropped" for failure in result.failures):
+        return None  # each of them was ended by a limit of our own
+    dropped = min(seen.dropped, sum(failure.count for failure in closing)) if closing else seen.dropped
     top = _most(closing, lambda failure: True)
     began = min((failure.first_s for failure in closing), default=None)
     told = f": {_told(top)}" if top else ""
@@ -174,7 +187,7 @@ def _drops(result: Result) -> Finding | None:
     return Finding(
         "drops",
         "The server ended connections that were in use.",
-        f"{figures.count(seen.dropped)} of {figures.count(seen.ready)} ready clients{told}{_whom(closing)}{back}",
+        f"{figures.count(dropped)} of {figures.count(seen.ready)} ready clients{told}{_whom(closing)}{back}",
         "Look in the server's log at that time: restarts, buffer limits, idle timeouts",
         began,
         stages_between(result, began, _last(closing)),
@@ -185,7 +198,7 @@ def _no_replies(result: Result) -> Finding | None:
     seen = result.messages
     if not seen.timed_out:
         return None
-    unanswered = [failure for failure in result.failures if failure.kind == "timeout"]
+    unanswered = _counted_in(result, "unanswered", lambda f: f.kind == "timeout")
     began = min((failure.first_s for failure in unanswered), default=None)
     share = figures.percent(min(seen.timed_out / seen.sent, 1.0)) if seen.sent else "some"
     late = f"; {figures.count(seen.late)} replies came too late" if seen.late else ""
@@ -201,6 +214,15 @@ def _no_replies(result: Result) -> Finding | None:
 
 def _fan_out(result: Result) -> Finding | None:
     seen = result.fanout
+    if seen is None and _asks_for_fan_out(result):
+        heard = result.messages
+        return Finding(
+            "fan-out",
+            "No broadcast was measured, though messages.fanout is on.",
+            f"{figures.count(heard.received)} messages were received, {figures.count(heard.unmatched)} of them matched "
+            "no reply",
+            "Look whether the server broadcasts at all while clients listen; replies are no broadcasts",
+        )
     if seen is None or seen.completeness is None or (seen.completeness >= COMPLETE and not seen.duplicates):
         return None
     if seen.completeness >= COMPLETE:
@@ -216,6 +238,12 @@ def _fan_out(result: Result) -> Finding | None:
         f"completeness {figures.percent(seen.completeness)} over {figures.count(seen.messages)} broadcasts",
         "Look at the server's send buffers for slow readers, and at broker overflows",
     )
+
+
+def _asks_for_fan_out(result: Result) -> bool:
+    """Return whether the scenario asks for broadcasts to be followed, rather than leaving that to the exchange."""
+    messages = result.scenario.get("messages")
+    return isinstance(messages, dict) and messages.get("fanout") == "on" and result.connections.ready > 0
 
 
 def _slow_ramp(result: Result) -> Finding | None:
@@ -245,6 +273,12 @@ _RULES: tuple[Callable[[Result], Finding | None], ...] = (
     _fan_out,
     _slow_ramp,
 )
+
+
+def _counted_in(result: Result, outcome: str, or_else: Callable[[FailureSummary], bool]) -> list[FailureSummary]:
+    """The target's failures that make up a count; `or_else` picks them where a stored result does not know."""
+    known = any(failure.outcome for failure in result.failures)
+    return [f for f in result.failures if not f.local and (f.outcome == outcome if known else or_else(f))]
 
 
 def _is_refusal(failure: FailureSummary) -> bool:

@@ -16,6 +16,7 @@ from wstui.report.charts import QUIET, charts
 from wstui.report.findings import findings
 from wstui.report.tables import search, tables
 from wstui.report.wording import (
+    limit_of,
     name_of,
     peak_clients,
     ramp_rates,
@@ -80,6 +81,7 @@ def _run(run: Result, number: int) -> dict[str, Any]:
             {
                 "outcome": outcome,
                 "sign": threshold_sign(outcome),
+                "limit": limit_of(outcome),
                 "figure": figures.limit_figure(outcome.value, outcome.unit),
                 "used": None if outcome.used is None else round(min(outcome.used, 1.0), 3),
             }

@@ -7,7 +7,7 @@ from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 from wstui.execution.result import BreakpointSummary, FailureSummary, Result, SuiteResult, ThresholdOutcome
 from wstui.report import figures
 from wstui.report.findings import findings
-from wstui.report.wording import name_of, peak_clients, runs_of, shown, url_of
+from wstui.report.wording import limit_of, name_of, peak_clients, runs_of, shown, url_of
 
 
 def render(result: Result | SuiteResult) -> str:
@@ -67,6 +67,8 @@ def _verdict(run: Result, name: str) -> TestCase:
         case.result = [Error(reason, "unreachable")]
     elif run.verdict.generator_lost:
         case.result = [Error(reason, "generator lost")]
+    elif run.verdict.no_load:
+        case.result = [Error(reason, "no load")]
     elif run.verdict.aborted:
         case.result = [Error(reason, "aborted")]
     elif not run.verdict.passed and not any(outcome.passed is False for outcome in run.verdict.thresholds):
@@ -94,13 +96,13 @@ def _failure(failure: FailureSummary) -> str:
 
 def _threshold(outcome: ThresholdOutcome, name: str) -> TestCase:
     stage = f" in {outcome.stage}" if outcome.stage else ""
-    case = TestCase(shown(f"{outcome.metric} {outcome.limit}{stage}"), f"{name}.thresholds")
+    case = TestCase(shown(f"{outcome.metric} {limit_of(outcome)}{stage}"), f"{name}.thresholds")
     figure = figures.limit_figure(outcome.value, outcome.unit)
     if outcome.passed is None:
         case.result = [Skipped("nothing was measured")]
     elif not outcome.passed:
         told = "was never measured" if outcome.value is None else f"was {figure}"
-        case.result = [Failure(shown(f"{outcome.metric} {told}, limit {outcome.limit}"), "threshold")]
+        case.result = [Failure(shown(f"{outcome.metric} {told}, limit {limit_of(outcome)}"), "threshold")]
     else:
         case.system_out = shown(f"{outcome.metric} was {figure}")
     return case

@@ -10,6 +10,7 @@ from wstui.report import figures
 from wstui.report.findings import findings
 from wstui.report.tables import Table, search, tables
 from wstui.report.wording import (
+    limit_of,
     name_of,
     peak_clients,
     runs_of,
@@ -121,7 +122,7 @@ def _thresholds(run: Result) -> list[str]:
         [
             f"{threshold_sign(outcome).glyph} {threshold_sign(outcome).word}",
             code(outcome.metric),
-            code(outcome.limit),
+            code(limit_of(outcome)),
             plain(outcome.stage),
             figures.limit_figure(outcome.value, outcome.unit),
         ]

@@ -8,7 +8,10 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
+import msgspec
+
 from wstui.execution.answer import so_far
+from wstui.execution.figures import connections_of, messages_of
 from wstui.execution.result import (
     BoxSummary,
     Connections,
@@ -60,11 +63,11 @@ def partial_result(status: Status, histograms: Mapping[str, HistogramData], sums
 
     `histograms` are the distributions so far, by the names of `Result.histograms`; `sums` is what the rows add up to.
     """
-    counters = status.counters
+    c = status.counters  # what is under way is cut short
+    counters = msgspec.structs.replace(
+        c, opening=0, drained=c.drained + max(0, c.opening), abandoned=c.abandoned + max(0, c.in_flight)
+    )
     seconds = max(status.plan_s, 0.0)
-
-    def per_second(number: int) -> float | None:
-        return number / seconds if seconds else None
 
     def latency(name: str) -> Latency:
         data = histograms.get(name)
@@ -77,42 +80,10 @@ def partial_result(status: Status, histograms: Mapping[str, HistogramData], sums
         duration_s=round(status.elapsed_s, 3),
         paused_s=sums.paused_s,
         verdict=Verdict(passed=False, reason=INTERRUPTED, aborted=True, thresholds=list(status.thresholds)),
-        connections=Connections(
-            counters.attempted,
-            counters.ready,
-            counters.refused,
-            counters.timed_out,
-            counters.failed,
-            counters.drained + max(0, counters.opening),
-            counters.dropped,
-            counters.ready / counters.attempted if counters.attempted else None,
-            per_second(counters.ready),
-            reconnects=counters.reconnects,
-            reconnect_attempts=counters.reconnect_attempts,
-            reconnects_given_up=counters.reconnects_given_up,
-            reconnects_missing=counters.reconnects_missing,
-            unreached=counters.unreached,
-        ),
+        connections=connections_of(counters, seconds),
         fanout=status.fanout,
         breakpoint=so_far(status.breakpoint) if status.breakpoint else None,
-        messages=Messages(
-            counters.sent,
-            counters.received,
-            per_second(counters.sent),
-            per_second(counters.received),
-            counters.reply_timeouts,
-            counters.unmatched,
-            counters.late,
-            counters.duplicates,
-            counters.bytes_sent,
-            counters.bytes_received,
-            dict(status.types),
-            counters.broken_expectations,
-            counters.bytes_sent + counters.saved_sent,
-            counters.bytes_received + counters.saved_received,
-            counters.abandoned + max(0, counters.in_flight),
-            counters.one_way,
-        ),
+        messages=messages_of(counters, seconds, dict(status.types)),
         latency_ms=LatencySet(status.latency, latency("round_trip"), latency("connect"), latency("reconnect")),
         generator=GeneratorSummary(
             shards=len(status.generator.shards),
@@ -159,6 +130,7 @@ def _failure(group: FailureGroup, secrets: Sequence[str]) -> FailureSummary:
         group.last_ns / NS,
         group.local,
         [FailureSample(s.at_ns / NS, s.client, mask_text(s.detail, secrets)) for s in group.samples],
+        group.outcome,
     )
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
 from wstui.execution.result import Result, SuiteResult, ThresholdOutcome, Verdict
 from wstui.measure.visible import visible
-from wstui.scenario.errors import BadValue
-from wstui.scenario.quantity import parse_duration
+from wstui.scenario.errors import BadValue, ScenarioError
+from wstui.scenario.model import Stage
+from wstui.scenario.population import peak
+from wstui.scenario.quantity import parse_duration, parse_rate
 
 
 class Tone(StrEnum):
@@ -45,11 +47,18 @@ def verdict_sign(verdict: Verdict) -> Sign:
         return Sign("■", "ABORTED", Tone.BAD)
     if verdict.generator_lost:
         return Sign("✗", "LOST", Tone.BAD)
+    if verdict.no_load:
+        return Sign("✗", "NO LOAD", Tone.BAD)
     if not verdict.passed:
         return Sign("✗", "FAILED", Tone.BAD)
     if verdict.generator_limited:
         return Sign("▲", "LIMITED", Tone.NEAR)
     return Sign("✓", "PASSED", Tone.GOOD)
+
+
+def limit_of(outcome: ThresholdOutcome) -> str:
+    """The limit of a threshold, marked where the scenario did not set it."""
+    return f"{outcome.limit} (default)" if outcome.default else outcome.limit
 
 
 def threshold_sign(outcome: ThresholdOutcome) -> Sign:
@@ -79,9 +88,16 @@ def peak_clients(result: Result) -> int:
     """The largest number of clients that the scenario asks for, or that the search for its limit had; 0 if unknown."""
     if result.breakpoint is not None:
         return max((step.clients for step in result.breakpoint.steps), default=0)
-    planned = max((clients for _, clients, _ in _planned_stages(result) if clients), default=0)
     # An operator may have steered beyond the plan.
-    return max(planned, *(int(row.get("wanted") or 0) for row in result.timeline), 0)
+    return max(_planned_peak(result), *(int(row.get("wanted") or 0) for row in result.timeline), 0)
+
+
+def _planned_peak(result: Result) -> int:
+    stages = result.scenario.get("stages")
+    try:
+        return peak([Stage.model_validate(stage) for stage in stages] if isinstance(stages, list) else [])
+    except (ValueError, ScenarioError):  # of another version
+        return max((clients for _, clients, *_ in _planned_stages(result) if clients), default=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,21 +110,21 @@ class RampRate:
 
 
 def ramp_rates(result: Result) -> list[RampRate]:
-    """Planned against achieved connects per second of each stage that adds clients."""
+    """Planned against achieved connects per second of each stage that adds clients, by its ramp or as arrivals."""
     rates = []
     before = 0
-    for (name, clients, over), stage in zip(_planned_stages(result), result.stages, strict=False):
-        if clients is None:
-            continue
+    for (name, clients, over, arrive), stage in zip(_planned_stages(result), result.stages, strict=False):
+        clients = before if clients is None else clients
         seconds = stage.ended_s - stage.started_s
-        if clients > before and over and seconds > 0 and name == stage.name:
-            rates.append(RampRate(name, (clients - before) / over, stage.connections.attempted / seconds))
+        if (clients > before or arrive) and over and seconds > 0 and name == stage.name:
+            planned = max(clients - before, 0) / over + arrive
+            rates.append(RampRate(name, planned, stage.connections.attempted / seconds))
         before = clients
     return rates
 
 
-def _planned_stages(result: Result) -> Iterator[tuple[str, int | None, float]]:
-    """(name, clients or None, seconds) of each stage; a stored scenario may come from another version."""
+def _planned_stages(result: Result) -> Iterator[tuple[str, int | None, float, float]]:
+    """(name, clients or None, seconds, arrivals a second) of each stage, as far as a stored scenario tells."""
     stages = result.scenario.get("stages")
     for stage in stages if isinstance(stages, list) else []:
         if not isinstance(stage, dict):
@@ -117,12 +133,13 @@ def _planned_stages(result: Result) -> Iterator[tuple[str, int | None, float]]:
         yield (
             str(stage.get("name", "")),
             clients if isinstance(clients, int) else None,
-            _seconds(over),
+            _parsed(over, parse_duration),
+            _parsed(stage.get("arrive"), parse_rate),
         )
 
 
-def _seconds(duration: object) -> float:
+def _parsed(text: object, parse: Callable[[str], float]) -> float:
     try:
-        return parse_duration(duration) if isinstance(duration, str) else 0.0
+        return parse(text) if isinstance(text, str) else 0.0
     except BadValue:
         return 0.0

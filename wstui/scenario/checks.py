@@ -9,6 +9,7 @@ from wstui.scenario.finding import Finding
 from wstui.scenario.fleet_checks import fleet_findings, fleet_warnings
 from wstui.scenario.handshake_checks import handshake_findings, handshake_warnings
 from wstui.scenario.model import Scenario
+from wstui.scenario.plan_checks import plan_warnings
 from wstui.scenario.quantity import format_duration
 from wstui.scenario.template_checks import template_findings, template_warnings
 from wstui.scenario.tls_checks import tls_findings
@@ -72,6 +73,7 @@ def warnings(scenario: Scenario) -> list[str]:
             for threshold in scenario.thresholds
             if threshold.metric.startswith(_NEEDS_REPLIES)
         ]
+    advice += plan_warnings(scenario)
     advice += _search_warnings(scenario)
     advice += template_warnings(messages)
     advice += fleet_warnings(scenario)

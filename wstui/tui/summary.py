@@ -57,6 +57,7 @@ def error_lines(groups: Sequence[FailureGroup]) -> str:
                 "first_s": round(group.first_ns / _NS, 3),
                 "last_s": round(group.last_ns / _NS, 3),
                 "local": group.local,
+                "outcome": group.outcome,
                 "samples": [
                     {"at_s": round(s.at_ns / _NS, 3), "client": s.client, "detail": s.detail} for s in group.samples
                 ],

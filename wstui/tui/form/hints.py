@@ -7,6 +7,7 @@ import math
 from wstui.scenario.errors import Key
 from wstui.scenario.masking import mask_url
 from wstui.scenario.model import Scenario, Stage
+from wstui.scenario.plan_checks import plan_warnings
 from wstui.scenario.population import arrivals
 from wstui.scenario.reference import has_reference, value_at
 from wstui.tui.form.box import Box, messages_a_second
@@ -31,6 +32,8 @@ def hints(draft: Draft, reading: Reading, box: Box) -> dict[Key, str]:
     else:
         for index, text in enumerate(_stages(scenario, box)):
             found[reading.places["stages", index]] = text
+        if (warned := next(plan_warnings(scenario), "")) and scenario.stages:
+            found[reading.places["stages", 0]] = f"▲ {warned.removesuffix('.')}"
         for index, threshold in enumerate(scenario.thresholds):
             where = f"the stage {threshold.stage}" if threshold.stage else "all but the cooldown"
             after = f" without its first {duration(threshold.after)}" if threshold.after else ""

@@ -6,6 +6,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 
 from wstui.execution.status import State, Status
+from wstui.execution.verdict import kept_words
 from wstui.tui.runner import Runner
 from wstui.tui.screens.controls import Controls
 from wstui.tui.widgets import faces
@@ -16,11 +17,11 @@ from wstui.tui.widgets.curve import SearchCurve
 from wstui.tui.widgets.errors import Errors
 from wstui.tui.widgets.events import Events
 from wstui.tui.widgets.fanout import FanOut
-from wstui.tui.widgets.figures import percent
+from wstui.tui.widgets.figures import clean, percent
 from wstui.tui.widgets.generator import Generator
 from wstui.tui.widgets.keys import Keys
 from wstui.tui.widgets.latency import Latency
-from wstui.tui.widgets.limits import SIGNS, Limits, kept, limit_ms, worst
+from wstui.tui.widgets.limits import SIGNS, Limits, limit_ms, worst
 from wstui.tui.widgets.lines import Line
 from wstui.tui.widgets.phase_bar import PhaseBar
 from wstui.tui.widgets.plain import Plain
@@ -150,10 +151,11 @@ class Dashboard(Controls):
         """What the side panels say, in a few words, where there is no room for them."""
         verdict = worst(status.thresholds)
         glyph, meaning = SIGNS[verdict]
-        line: Line = [(f" limits {kept(status.thresholds)} ", "muted"), (glyph, meaning)]
+        line: Line = [(f" limits {kept_words(status.thresholds)} ", "muted"), (glyph, meaning)]
         own = status.generator
         if own.shards:
             mark = "bad" if own.limited_by else "near" if own.cpu >= 0.85 else "ok"
             glyph, meaning = SIGNS[mark]
-            line += [(f"  generator {percent(own.cpu)} % ", "muted"), (f"{glyph} ", meaning)]
+            how = f": {own.limited_by[0]}" if own.limited_by else f" {percent(own.cpu)} %"
+            line += [(f"  generator{clean(how)} ", "muted"), (f"{glyph} ", meaning)]
         return [*line, *target_trouble(status.target)]

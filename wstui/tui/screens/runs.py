@@ -12,6 +12,7 @@ from textual.containers import Horizontal
 from textual.screen import Screen
 
 from wstui.execution.result import Result
+from wstui.report.wording import peak_clients
 from wstui.tui.keymap import key
 from wstui.tui.screens.confirm import ConfirmDialog
 from wstui.tui.screens.export import ask_export
@@ -75,7 +76,7 @@ class RunTable(Table[Marked]):
             [("runs  ", "strong-accent"), (f"{self.items.index(chosen) + 1} of {len(self.items)}{mark}", "muted")],
             [("› ", "strong-accent"), (clean(chosen.run.name), "strong"), (f"  {moment(chosen.run.started)}", "text")],
             [(f"{word}{_broken(result)}", meaning)],
-            [(f"{count(result.connections.ready)} clients · p99 {ms(result.latency_ms.response.p99)} ms", "text")],
+            [(f"{count(peak_clients(result))} clients · p99 {ms(result.latency_ms.response.p99)} ms", "text")],
         ]
 
     def same(self, item: Marked) -> int:
@@ -100,7 +101,7 @@ class RunTable(Table[Marked]):
             f"{'›' if selected else ' '}{word[:1]} {item.letter or ' '}",
             moment(run.started),
             clean(run.name),
-            count(result.connections.ready),
+            count(peak_clients(result)),
             rate(_sum(result.messages.sent_per_second, result.messages.received_per_second)),
             ms(latency.p50),
             ms(latency.p95),

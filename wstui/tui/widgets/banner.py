@@ -26,7 +26,7 @@ class Banner(Lines):
     def show(self, limited_by: Sequence[str]) -> None:
         """Say what limits the generator; hide when nothing does."""
         what = ", ".join(clean(reason) for reason in limited_by)
-        self._text = f" ▲ GENERATOR-LIMITED by {what}" if what else ""
+        self._text = f" ▲ GENERATOR-LIMITED: {what}" if what else ""
         self.redraw()
 
     def paint(self, width: int, height: int) -> list[Line]:

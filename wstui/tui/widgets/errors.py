@@ -34,8 +34,8 @@ class Errors(Table[FailureGroup]):
         super().__init__(id=id)
         self._total = 0
         self._hidden = 0
-        self._rates: dict[tuple[str, str], float] = {}
-        self._before: dict[tuple[str, str], tuple[float, int]] = {}
+        self._rates: dict[tuple[str, str, str], float] = {}
+        self._before: dict[tuple[str, str, str], tuple[float, int]] = {}
         self._pattern = ""
 
     def show(self, groups: Sequence[FailureGroup], total: int, at_s: float, pattern: str, accent: str = "rule") -> None:
@@ -49,7 +49,7 @@ class Errors(Table[FailureGroup]):
     def _measure(self, groups: Sequence[FailureGroup], at_s: float) -> None:
         """Rates over the last two seconds or so: the groups carry only totals."""
         for group in groups:
-            name = (group.kind, group.message)
+            name = group.key
             then, number = self._before.setdefault(name, (group.first_ns / _NS, 0))
             if group.count < number or at_s < then:  # the next run of a suite
                 then, number = self._before[name] = (group.first_ns / _NS, 0)
@@ -78,9 +78,9 @@ class Errors(Table[FailureGroup]):
         """Nothing went wrong, or nothing that the filter lets through."""
         return "nothing matches the filter" if self._hidden else "none so far"
 
-    def same(self, item: FailureGroup) -> tuple[str, str]:
-        """A group is its kind and message."""
-        return item.kind, item.message
+    def same(self, item: FailureGroup) -> tuple[str, str, str]:
+        """A group is its kind, message and outcome."""
+        return item.key
 
     def names(self, width: int) -> Line:
         """The names of the columns."""
@@ -89,7 +89,7 @@ class Errors(Table[FailureGroup]):
 
     def row(self, item: FailureGroup, width: int, *, selected: bool) -> Line:
         """One group."""
-        speed = self._rates.get((item.kind, item.message), 0.0)
+        speed = self._rates.get(item.key, 0.0)
         sample = item.samples[-1] if item.samples else None
         detail = f"client {sample.client} · {sample.detail}" if sample else ""
         return _row(

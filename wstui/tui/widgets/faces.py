@@ -21,13 +21,13 @@ _LATENCIES = {
 def connections(status: Status, history: History) -> Face:
     """How many are open of how many wanted."""
     counters = status.counters
-    failed = counters.refused + counters.timed_out + counters.failed
     wanted = max(status.target_clients, counters.wanted)
     details = [f"{count(counters.opening)} opening"]
-    if failed:
-        details.append(f"{short(failed)} failed")
-    if counters.dropped:
-        details.append(f"{short(counters.dropped)} dropped")
+    # The words and counts of the result.
+    losses = {"refused": counters.refused, "timed out": counters.timed_out, "failed": counters.failed}
+    details += [
+        f"{short(number)} {word}" for word, number in (losses | {"dropped": counters.dropped}).items() if number
+    ]
     return Face(
         "connections",
         fitting(counters.open, 9),

@@ -107,7 +107,8 @@ def threshold_rows(outcomes: Sequence[ThresholdOutcome], width: int) -> list[Lin
 
 def _name(outcome: ThresholdOutcome) -> str:
     stage = f" in {clean(outcome.stage)}" if outcome.stage else ""
-    return f"{metric_words(outcome.metric)} {limit_words(outcome.limit)}{stage}"
+    default = " (default)" if outcome.default else ""
+    return f"{metric_words(outcome.metric)} {limit_words(outcome.limit)}{stage}{default}"
 
 
 def since_rows(number: int, started: str, comparison: Comparison, warning: str, width: int) -> list[Line]:

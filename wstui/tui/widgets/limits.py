@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from wstui.execution.result import ThresholdOutcome
+from wstui.execution.verdict import kept_words
 from wstui.scenario.errors import BadValue
 from wstui.scenario.threshold import parse_limit
 from wstui.tui.widgets.bars import gauge
@@ -86,16 +87,6 @@ def limit_ms(outcome: ThresholdOutcome) -> float | None:
     return limit.value if limit.unit == "ms" else None
 
 
-def kept(outcomes: Sequence[ThresholdOutcome]) -> str:
-    """How many thresholds are kept, as words."""
-    if not outcomes:
-        return "none set"
-    known = [o for o in outcomes if o.passed is not None]
-    if not known:
-        return f"{len(outcomes)} set"
-    return f"{sum(bool(o.passed) for o in known)} of {len(outcomes)} kept"
-
-
 class Limits(Panel):
     """The panel of thresholds."""
 
@@ -116,7 +107,9 @@ class Limits(Panel):
         """How many are kept."""
         title: Line = [("limits", "text")]
         if self._outcomes:
-            title.append((f"  {kept(self._outcomes)}", "strong-bad" if worst(self._outcomes) == "bad" else "text"))
+            title.append(
+                (f"  {kept_words(self._outcomes)}", "strong-bad" if worst(self._outcomes) == "bad" else "text")
+            )
         return title
 
     def rows(self, width: int, height: int) -> list[Line]:
@@ -146,4 +139,5 @@ class Limits(Panel):
 
 def _name(outcome: ThresholdOutcome) -> str:
     stage = f" {clean(outcome.stage)}" if outcome.stage else ""
-    return f"{metric_words(outcome.metric)} {limit_words(outcome.limit)}{stage}"
+    default = " (default)" if outcome.default else ""
+    return f"{metric_words(outcome.metric)} {limit_words(outcome.limit)}{stage}{default}"

@@ -10,6 +10,7 @@ from typing import ClassVar
 from textual.binding import BindingType
 
 from wstui.execution.result import Result
+from wstui.execution.verdict import judged_by
 from wstui.report.wording import Tone, verdict_sign
 from wstui.scenario.masking import mask_url
 from wstui.scenario.model import Scenario
@@ -254,7 +255,8 @@ def _messages(scenario: Scenario) -> str:
 
 
 def _limits(scenario: Scenario) -> str:
-    return ", ".join(f"{metric_words(t.metric)} {limit_words(t.limit)}" for t in scenario.thresholds) or "none"
+    limits = ", ".join(f"{metric_words(t.metric)} {limit_words(t.limit)}" for t in judged_by(scenario))
+    return limits if scenario.thresholds or not limits else f"default: {limits}"
 
 
 def moment(started: str) -> str:

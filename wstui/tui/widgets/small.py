@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from wstui.execution.status import Status
+from wstui.execution.verdict import kept_words
 from wstui.tui.history import History
 from wstui.tui.widgets import faces
 from wstui.tui.widgets.figures import clean, clock
-from wstui.tui.widgets.limits import SIGNS, kept, worst
+from wstui.tui.widgets.limits import SIGNS, worst
 from wstui.tui.widgets.lines import Line
 from wstui.tui.widgets.status_line import badge
 
@@ -26,4 +27,4 @@ def run_facts(status: Status, history: History) -> list[Line]:
             [(f"{face.title} ", "muted"), (face.figure, "strong"), (f" {face.unit} ", "muted"), (glyph.strip(), mark)]
         )
     glyph, mark = SIGNS[worst(status.thresholds)]
-    return [*lines, [("limits ", "muted"), (f"{kept(status.thresholds)} ", "text"), (glyph.strip(), mark)]]
+    return [*lines, [("limits ", "muted"), (f"{kept_words(status.thresholds)} ", "text"), (glyph.strip(), mark)]]

@@ -1,0 +1,103 @@
+"""What a run without thresholds is judged by, and runs that made no load."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.execution.running import Finished, finish, scenario, together
+from tests.servers.handshake import Refusing, Speechless
+from tests.servers.server import Server
+from tests.servers.talk import ClosingEarly, Losing
+from wstui.cli.exits import status_of
+from wstui.execution.verdict import judged_by
+from wstui.report import junit
+from wstui.scenario.checks import warnings
+from wstui.scenario.model import Auth, Messages, Scenario, Stage, Threshold
+
+NOBODY = "ws://127.0.0.1:9/x"
+ZEROS = [Threshold(metric=name, limit="== 0") for name in ("connections.dropped", "messages.timed_out")]
+
+
+async def as_it_is(what: Scenario) -> Finished:
+    return await finish(what, settled=False)
+
+
+async def test_without_thresholds_losses_break_the_obvious_ones() -> None:
+    async with Server() as well, Losing(every=1) as silent, ClosingEarly() as closing:
+        good, unanswered, dropped = await together(
+            finish(scenario(well.url, clients=3)),
+            finish(scenario(silent.url, clients=3, timeout=0.3)),
+            finish(scenario(closing.url, clients=3, hold=2.0), complete=False),
+        )
+    assert [(o.metric, o.passed, o.default) for o in good.result.verdict.thresholds] == [
+        ("connect.success", True, True),
+        ("connections.dropped", True, True),
+        ("messages.timed_out", True, True),
+    ]
+    assert re.match("all (3 )?default thresholds kept", good.result.verdict.reason)
+    for lost, metric in ((unanswered, "messages.timed_out"), (dropped, "connections.dropped")):
+        assert status_of(lost.result) == 1
+        assert f"{metric} was" in lost.result.verdict.reason and ", default)" in lost.result.verdict.reason
+
+
+@pytest.mark.parametrize("given", [[], ZEROS])
+async def test_a_run_that_attempted_nothing_is_no_load(given: list[Threshold]) -> None:
+    plan = [Stage(name="wait", over=0.2, arrive=0.1, stay=1.0)]
+    result = (await as_it_is(scenario(NOBODY, stages=plan, thresholds=given))).result
+    assert status_of(result) == 2 and result.verdict.no_load and not result.passed
+    assert result.verdict.reason.startswith("no load was made: no client was started (run 200ms")
+    assert all(outcome.passed is None for outcome in result.verdict.thresholds), "nothing was kept"
+    assert 'type="no load"' in junit.render(result)
+
+
+async def test_a_run_that_was_too_short_blames_nobody() -> None:
+    async with Server() as server, Speechless() as silent:
+        settling, first, welcome, saying = await together(
+            as_it_is(scenario(server.url, clients=2, ramp=0.0, hold=0.6, ready="open", settle=5.0)),
+            as_it_is(scenario(server.url, stages=[Stage(name="hold", over=1.0, clients=1)])),
+            as_it_is(scenario(silent.url, clients=2, ramp=0.0, hold=0.6)),
+            as_it_is(scenario(server.url, clients=1, ramp=0.0, hold=0.6, every=3600.0)),
+        )
+    assert (status_of(settling.result), settling.result.verdict.unreachable) == (2, False)
+    assert "before any client could be ready (settle 5s, run 600ms)" in settling.result.verdict.reason
+    assert first.result.connections.ready == 1, "the only client of a stage begins at once"
+    assert status_of(welcome.result) == 2 and "no welcome yet" in welcome.result.verdict.reason
+    assert status_of(saying.result) == 2
+    assert saying.result.verdict.reason == "no load was made: no message was sent (every 1h, run 600ms)"
+
+
+async def test_what_the_target_did_is_unreachable() -> None:
+    async with Refusing() as refusing:
+        away, refused = await together(
+            as_it_is(scenario(NOBODY, clients=2, ramp=0.0, hold=0.6)),
+            as_it_is(scenario(refusing.url, clients=2, ramp=0.0, hold=0.6)),
+        )
+    for seen in (away, refused):
+        assert status_of(seen.result) == 3 and seen.result.verdict.unreachable and not seen.result.verdict.no_load
+
+
+def test_the_default_thresholds_follow_what_a_scenario_does() -> None:
+    def names(**parts: object) -> list[str]:
+        return [t.metric for t in judged_by(scenario(NOBODY).model_copy(update=parts))]
+
+    assert names(messages=Messages(exchange="listen")) == ["connect.success", "connections.dropped"]
+    assert names(auth=Auth(kind="mix"))[0] == "auth.correct"
+    assert names(thresholds=ZEROS) == ["connections.dropped", "messages.timed_out"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"stages": [Stage(name="ramp", over=0.001, clients=5)]}, "no client may be ready"),
+        ({"ready": "open", "settle": 5.0}, "no client can be ready"),
+        ({"ready": "open", "settle": 1.0}, "no client may be ready"),
+        ({"every": 10.0}, "may send nothing"),
+        ({"stages": [Stage(name="a", over=2.0, arrive=0.1, stay=1.0), Stage(name="b", over=9.0, clients=1)]}, "nobody"),
+        ({"stages": [Stage(name="cooldown", over=9.0, clients=1)]}, "nothing is judged"),
+    ],
+)
+def test_a_plan_that_cannot_do_anything_is_warned_of(settings: dict[str, object], said: str) -> None:
+    assert any(said in text for text in warnings(scenario(NOBODY, **settings)))  # type: ignore[arg-type]
+    assert not warnings(scenario(NOBODY))
