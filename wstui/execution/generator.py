@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from wstui.execution.boxes import LOST_S, named
 from wstui.fleet.fleet import Fleet
 from wstui.measure.failure import FailureGroup
 from wstui.measure.snapshot import Counters
@@ -29,6 +30,9 @@ def limits_reached(
     reasons.extend(f"{grouped(group.count)} × {group.message}" for group in local)
     if fleet.lost:
         reasons.append(f"{len(fleet.lost)} of {fleet.size} load processes lost")
+    if cut := [box.name for box in fleet.boxes() if not box.alive]:
+        # A host that is cut off goes on until its lease is over, and nobody hears of it.
+        reasons.append(f"up to {LOST_S:g} s of {named(cut)} are not in these figures")
     return reasons
 
 

@@ -218,7 +218,8 @@ class GeneratorSummary(msgspec.Struct, frozen=True):
     """How the generator fared; `cpu` is the mean of the busiest shard (share of a core).
 
     `boxes` are the machines that made the load, none where it was the operator's; `snapshots_missed` the reports of
-    shards that never came, for which the next ones made up.
+    shards that never came, for which the next ones made up. `other_programs` is how many processors of this machine
+    other programs took meanwhile, None where the generator was not the limit or they took little.
     """
 
     shards: int = 0
@@ -232,6 +233,7 @@ class GeneratorSummary(msgspec.Struct, frozen=True):
     limited_by: list[str] = []
     boxes: list[BoxSummary] = []
     snapshots_missed: int = 0
+    other_programs: float | None = None
 
 
 class StageSummary(msgspec.Struct, frozen=True):

@@ -375,7 +375,7 @@ class Run:
 
     def _write_row(self) -> None:
         written = self._seconds.write_row(paused=self._state is State.PAUSED)
-        if written and (why := self._watch.look(self._course.active_s)):
+        if written and (why := self._watch.look(self._course.active_s, self._course.every_s)):
             self._stop(Drain(round(DRAIN_GRACE_S * NS)), why)
 
     def _publish(self) -> None:

@@ -105,6 +105,7 @@ def summarize(
             list(watch.limited_by),
             box_summaries(fleet),
             fleet.missed,
+            None if watch.taken is None else round(watch.taken.processors, 2),
         ),
         stages=[_stage(record, recorder, active_s) for record in recorder.stages],
         events=[Event(mark.at_s, mark.kind, mark.text) for mark in recorder.marks],

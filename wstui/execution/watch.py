@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from wstui.execution.box_checks import elsewhere
+from wstui.execution.contention import Contention, Taken
 from wstui.execution.generator import limits_reached
 from wstui.execution.record import Recorder
+from wstui.execution.send_plan import SendPlan
 from wstui.execution.verdict import explain, judge, judged_by, undecided
 from wstui.fleet.fleet import Fleet
 from wstui.measure.failure import FailureGroup
 from wstui.scenario.model import Scenario
 
+LOOKS = 30
+"""Once in so many seconds, after a few at first, a generator at its limit looks at what other programs take from it."""
 SILENT_S = 3.0
 """A load process that has said nothing for this long is marked."""
 
@@ -28,24 +33,41 @@ class Watch:
         self._recorder = recorder
         self._fleet = fleet
         self._mark = mark
+        self.taken: Taken | None = None  # by other programs, while the generator was the limit
+        self._contention: Contention | None = None
+        self._looks = 0
+        self._sends = SendPlan(scenario)
         self._broken: set[int] = set()
         self._silent: set[int] = set()
 
-    def look(self, active_s: float) -> str:
-        """Look once more; returns why the run must end now, "" when it need not."""
+    def look(self, active_s: float, every_s: float) -> str:
+        """Look once more; returns why the run must end now, "" when it need not. `every_s` is the current interval
+        between the sends of a client."""
+        if self._contention is None and not elsewhere(self._scenario):
+            self._contention = Contention()
+        self._sends.add(self._fleet, active_s, every_s)
         self._look_at_generator()
         self._look_at_shards()
         return self._look_at_thresholds(active_s)
 
     def conclude(self, active_s: float) -> None:
         """Look a last time: what was never measured is not kept."""
-        self._look_at_generator()
+        self._look_at_generator(final=True)  # load processes have ended: their CPU times are gone
         self.outcomes = judge(self._scenario, self._recorder, active_s, final=True)
 
-    def _look_at_generator(self) -> None:
+    def _look_at_generator(self, *, final: bool = False) -> None:
         self.failures = tuple(self._fleet.failures())
         counters = self._recorder.latest.counters
-        limited = tuple(limits_reached(self._recorder.rows, counters, self.failures, self._fleet))
+        limited = (
+            *limits_reached(self._recorder.rows, counters, self.failures, self._fleet),
+            *self._sends.short(self._fleet),
+        )
+        if limited and not final and self._contention is not None:
+            if self._looks < 3 or not self._looks % LOOKS:
+                self.taken = self._contention.taken()
+            self._looks += 1
+        if limited and self.taken is not None:
+            limited = (*limited, str(self.taken))
         if limited and not self.limited_by:
             self._mark("generator", f"the generator is the limit: {'; '.join(limited)}")
         self.limited_by = limited

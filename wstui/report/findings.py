@@ -56,7 +56,9 @@ def _generator(result: Result) -> Finding | None:
         "generator",
         "This generator was the limit: the figures say little about the server.",
         "; ".join(reasons),
-        "Make less load from here (--scale 0.5) or give it more cores or boxes: `wstui calibrate`",
+        "End the other programs, or make the load from another machine: less load would hardly help"
+        if seen.other_programs
+        else "Make less load from here (--scale 0.5) or give it more cores or boxes: `wstui calibrate`",
         min(began, default=None),
         stages_since(result, min(began, default=None)),
     )

@@ -1,0 +1,101 @@
+"""Sends that never happened, and who took the processors."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import msgspec
+import pytest
+
+from tests.execution.running import scenario
+from tests.report.example import limited
+from tests.servers.server import until
+from wstui.execution.contention import Contention, Taken
+from wstui.execution.send_plan import SendPlan
+from wstui.measure.snapshot import Counters, Snapshot
+from wstui.report.findings import findings
+from wstui.scenario.model import Messages
+
+
+class Hosts:
+    """Two hosts with a load process each, that report at once."""
+
+    size = 2
+
+    def __init__(self) -> None:
+        self.counters = [Counters(wanted=45, open=45, ready=45), Counters(wanted=45, open=45, ready=45)]
+
+    def latest(self) -> dict[int, Snapshot]:
+        return {shard: Snapshot(shard, 1, 0, counters) for shard, counters in enumerate(self.counters)}
+
+    def alive(self, shard: int) -> bool:
+        return True
+
+    def age_s(self, shard: int) -> float:
+        return 0.1
+
+    def box_of(self, shard: int) -> str:
+        return f"box{shard + 1}"
+
+
+def after(seconds: int, *sends: int, active: bool = True, every_s: float = 1.0, **changes: int) -> list[str]:
+    """What is found when the second host sends so many each second."""
+    hosts = Hosts()
+    plan = SendPlan(scenario("ws://127.0.0.1:9/").model_copy(update={"messages": Messages(every=every_s or 1.0)}))
+    for second in range(seconds + 1):
+        hosts.counters = [
+            msgspec.structs.replace(counters, sent=rate * second, **changes)
+            for counters, rate in zip(hosts.counters, sends, strict=True)
+        ]
+        plan.add(hosts, float(second) if active else 0.0, every_s)  # type: ignore[arg-type]
+    return plan.short(hosts)  # type: ignore[arg-type]
+
+
+def test_a_host_that_sends_nothing_is_named() -> None:
+    assert after(7, 45, 0)[0].startswith("box2 sent 0 of about 3")
+    assert after(7, 45, 20)[0].startswith("box2 sent 140 of about")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"active": False},  # a pause
+        {"every_s": 0.0},  # a closed loop has no plan
+        {"slow_readers": 45},
+        {"wanted": 0},  # they are leaving, and wait for their last reply
+    ],
+)
+def test_what_is_not_planned_is_not_missed(changes: dict[str, int]) -> None:
+    assert after(7, 0, 0, **changes) == []  # type: ignore[arg-type]
+    assert after(7, 45, 45) == [] and after(7, 45, 43) == []
+
+
+async def test_programs_that_take_the_processors_are_named() -> None:
+    contention = Contention()
+    secret = "--token=s3cr3t"
+    busy = [
+        subprocess.Popen([sys.executable, "-c", "while True: pass", secret]) for _ in range(max(2, os.cpu_count() or 1))
+    ]
+    try:
+        await until(lambda: (taken := contention.taken()) is not None and bool(taken.programs))
+        taken = contention.taken()
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
+    assert taken is not None and "other programs took" in str(taken) and "python" in str(taken)
+    assert "s3cr3t" not in str(taken)
+
+
+def test_the_advice_is_not_less_load_when_others_took_the_machine() -> None:
+    run = limited()
+    ours = next(f for f in findings(run) if f.cause == "generator")
+    assert "less load from here" in ours.next_step
+    seen = msgspec.structs.replace(
+        run.generator, limited_by=[str(Taken(1.6, 2, (("backup", 1.5),)))], other_programs=1.6
+    )
+    others = findings(msgspec.structs.replace(run, generator=seen))[0]
+    assert "End the other programs" in others.next_step
+    assert "other programs took 1.6 of 2 processors (backup 1.5)" in others.evidence
