@@ -154,7 +154,7 @@ async def test_a_limited_generator_raises_a_banner() -> None:
     own = replace(fake.status().generator, limited_by=("cpu", "late sends"))
     async with running(fake.status(generator=own)) as (app, pilot, _):
         async for _ in resized(pilot, *SIZES):
-            assert "▲ GENERATOR-LIMITED by cpu, late sends" in shown(app)
+            assert "▲ GENERATOR-LIMITED: cpu, late sends" in shown(app)
     async with running() as (app, _, _):
         assert "GENERATOR-LIMITED" not in shown(app)
 
