@@ -337,7 +337,7 @@ class Shard:
     def invalid_text(self, client: Conversation, payload: bytes) -> None:
         """A text message is not UTF-8."""
         self.counters.invalid_texts += 1
-        self._failure(client, Cause("invalid text", "a text message is not UTF-8"), visible(payload, 120))
+        self._failure(client, Cause("invalid text", "a text message is not UTF-8"), visible(payload, 120), "unexpected")
 
     def began_closing(self, client: Client) -> None:
         """We close a ready connection."""
