@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from wstui.scenario.file import loads
 from wstui.scenario.masking import is_secret_header, mask_text, mask_url, secrets_in_url
 from wstui.scenario.model import Auth, Scenario, Target
+from wstui.scenario.override import apply
 from wstui.scenario.secrecy import masked, secrets_of
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJ1c2VySWQiOiIxIn0.c2lnbmF0dXJl"
@@ -82,3 +86,31 @@ def test_a_refused_value_does_not_show_in_the_message() -> None:
     with pytest.raises(ValueError) as caught:
         Target(url="http://u:hidden@h/?token=hidden")
     assert "hidden" not in str(caught.value)
+
+
+def test_the_value_of_a_variable_that_sounds_secret_is_masked_wherever_it_was_written() -> None:
+    text = (
+        'name = "to ${API_TOKEN}"\n[target]\nurl = "ws://h/?leak=${API_TOKEN}&room=${ROOM}"\n'
+        'headers.X-Leak = "v1-${API_TOKEN}"\n[[stages]]\nname = "hold"\nover = "1s"\nclients = 1\n'
+    )
+    scenario = loads(text, environ={"API_TOKEN": "hidden-7", "ROOM": "lobby"})
+    assert isinstance(scenario, Scenario)
+    assert scenario.target.headers["X-Leak"] == "v1-hidden-7" and scenario.name == "to ***"
+    assert secrets_of(scenario) == ["hidden-7"]
+    told = str(masked(scenario))
+    assert "hidden-7" not in told and "lobby" in told
+    assert "hidden-7" not in str(masked(apply(scenario, {}, {"clients": 3})))
+
+
+def test_words_that_wstui_knows_stay_whatever_a_secret_is() -> None:
+    scenario = Scenario(auth=Auth.model_validate({"kind": "token", "token": "token"}))
+    assert masked(scenario)["auth"] == {**masked(scenario)["auth"], "kind": "token", "token": "***"}
+    assert mask_text("a bad day", ["a"]) == "*** bad day"
+
+
+def test_the_columns_of_a_feed_that_sound_secret_are_masked(tmp_path: Path) -> None:
+    (tmp_path / "users.csv").write_text("user,password\nann,pw-hidden-1\nbob,pw-hidden-2\n")
+    scenario = Scenario.model_validate(
+        {"messages": {"exchange": "template", "feed": str(tmp_path / "users.csv"), "templates": [{"name": "a"}]}}
+    )
+    assert secrets_of(scenario) == ["pw-hidden-1", "pw-hidden-2"]

@@ -14,6 +14,8 @@ from typing import Any
 
 import click
 
+from wstui.measure.visible import visible
+
 _COMMANDS = {
     "open": ("wstui.cli.open", "open_terminal", "Open the terminal UI, on a preset when one is named."),
     "run": ("wstui.cli.run", "run", "Run a preset without a terminal UI: summary, files, exit status."),
@@ -134,5 +136,7 @@ def _carried_out() -> int | None:
             return 2
         if os.environ.get("LOG_LEVEL", "").lower() == "debug":
             raise
-        click.echo(f"wstui: internal error: {type(error).__name__}: {error} (LOG_LEVEL=debug shows where)", err=True)
+        from wstui.cli.exits import tell
+
+        tell(f"internal error: {type(error).__name__}: {visible(str(error), 300)} (LOG_LEVEL=debug shows where)")
         return 70

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from typing import NoReturn
 
 import click
 
 from wstui.execution.result import Result, SuiteResult
+from wstui.scenario.masking import mask_text
+from wstui.scenario.model import Scenario
+from wstui.scenario.secrecy import secrets_of
 
 KEPT = 0
 BROKEN = 1
@@ -35,7 +39,20 @@ def status_of(result: Result | SuiteResult, *, allow_limited: bool = False) -> i
     return KEPT
 
 
+_secrets: set[str] = set()
+
+
+def hide(scenarios: Iterable[Scenario]) -> None:
+    """Keep the secrets of these scenarios out of everything that is said on stderr from now on."""
+    _secrets.update(secret for scenario in scenarios for secret in secrets_of(scenario))
+
+
+def tell(message: str) -> None:
+    """Say something on stderr, without secrets."""
+    click.echo(f"wstui: {mask_text(message, sorted(_secrets))}", err=True)
+
+
 def fail(message: str, status: int) -> NoReturn:
     """Say what went wrong on stderr and end with `status`."""
-    click.echo(f"wstui: {message}", err=True)
+    tell(message)
     sys.exit(status)

@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 import click
 
-from wstui.cli.exits import READER_GONE, USAGE, fail
+from wstui.cli.exits import READER_GONE, USAGE, fail, tell
 from wstui.cli.kept import shown_by
 from wstui.cli.levels import wanted_level
 from wstui.cli.logs import RunLog
@@ -126,4 +126,4 @@ class Followers:
 
 def warn(problem: str) -> None:
     """Say what the trouble of a follower is."""
-    click.echo(f"wstui: {problem}", err=True)
+    tell(problem)

@@ -50,7 +50,7 @@ class RunLog(Watcher):
         """Makes the file at once. `level` is a name, such as "info". Raises Trouble when it can't be written."""
         super().__init__("log file", run, every_s=every_s, on_problem=on_problem)
         self.path = folder() / f"wstui-{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}.log"
-        self._secrets: dict[str, None] = {}
+        self._secrets = dict.fromkeys(secrets_of(run.status.scenario))
         self._root = logging.getLogger("wstui")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

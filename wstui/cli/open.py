@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wstui.cli.exits import BROKEN, UNREACHABLE, USAGE, fail
+from wstui.cli.exits import BROKEN, UNREACHABLE, USAGE, fail, tell
 from wstui.cli.followers import STDOUT, Followers, warn
 from wstui.cli.options import output_options, scenario_options
 from wstui.cli.output import Output
@@ -75,14 +75,14 @@ def _operate(suite: SuiteRun | None, options: dict[str, Any]) -> tuple[Outcome, 
 
 def _tell(outcome: Outcome, kept_as: str, reports: Reports, options: dict[str, Any]) -> int:
     if outcome.fault:
-        click.echo(f"wstui: the terminal UI failed: {outcome.fault}", err=True)
+        tell(f"the terminal UI failed: {outcome.fault}")
     status = BROKEN if outcome.fault else 0
     if outcome.result is not None:
         status = reports.publish(outcome.result, Output(sys.stdout), allow_limited=options["allow_limited"]) or status
         if kept_as:
             click.echo(kept_as)
     if outcome.error:
-        click.echo(f"wstui: {outcome.error}", err=True)
+        tell(outcome.error)
         return UNREACHABLE
     return status
 

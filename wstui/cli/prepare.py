@@ -7,9 +7,7 @@ import shutil
 from collections.abc import Mapping
 from typing import Any
 
-import click
-
-from wstui.cli.exits import USAGE, fail
+from wstui.cli.exits import USAGE, fail, hide, tell
 from wstui.cli.options import flags_of
 from wstui.cli.resuming import earlier_results, first_of
 from wstui.execution.suite import SuiteRun
@@ -46,11 +44,12 @@ def prepare(names: tuple[str, ...], options: dict[str, Any], environ: Mapping[st
         fail(describe(error.problems, shutil.get_terminal_size().columns), USAGE)
     except BadValue as error:
         fail(f"--cooldown {options['cooldown']}: {error}", USAGE)
+    hide(scenarios)
     first = first_of(scenarios, options["from_member"])
     earlier = earlier_results(scenarios[:first], options.get("store_path")) if first else []
     for scenario in scenarios[first:]:
         for warning in warnings(scenario):
-            click.echo(f"wstui: {warning}", err=True)
+            tell(warning)
     try:
         return SuiteRun(
             scenarios,

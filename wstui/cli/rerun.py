@@ -44,7 +44,7 @@ def _unmasked(asked: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str,
                 raise ScenarioError(Problem("", f"auth.{name}", f"was not kept: set {variable}, or run the preset"))
             auth[name] = environ[variable]
     data["auth"] = auth
-    for name in ("target", "messages"):
+    for name in data.keys() - {"name", "description", "auth"}:
         if MASK in str(data.get(name)):
             raise ScenarioError(Problem("", name, "held a secret, which was not kept: run the preset"))
     return data

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import datetime
 
 from wstui.execution.boxes import box_statuses, left_behind, ports_limit
@@ -21,8 +22,8 @@ from wstui.execution.verdict import undecided
 from wstui.execution.watch import Watch
 from wstui.fleet.fleet import Fleet
 from wstui.measure.histogram import Histogram, HistogramData
-from wstui.scenario.masking import mask_url
 from wstui.scenario.model import Scenario
+from wstui.scenario.secrecy import mask_of
 
 _LADDER = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 30_000)
 _STEPS_SHOWN = 8
@@ -50,7 +51,8 @@ class Picture:
     def __init__(self, scenario: Scenario, host: str) -> None:
         self._scenario = scenario
         self._host = host
-        self._url = mask_url(scenario.target.url)
+        self._mask = mask_of(scenario)
+        self._url = self._mask(scenario.target.url)
         self._rows_seen = -1
         self._latency = Latency()
         self._spread: tuple[tuple[float, float], ...] = ()
@@ -138,10 +140,14 @@ class Picture:
             tuple(watch.outcomes),
             _generator(fleet, counters.sent, counters.late_sends, watch.limited_by),
             fanout=self._fanout,
-            target=target,
-            note=note,
+            target=self._masked(target) if target is not None else None,
+            note=self._mask(note),
             result=result,
         )
+
+    def _masked(self, target: TargetHealth) -> TargetHealth:
+        claims = tuple(replace(claim, text=self._mask(claim.text)) for claim in target.claims)
+        return replace(target, claims=claims, note=self._mask(target.note))
 
     def _of_stages(self, recorder: Recorder) -> dict[str, HistogramData]:
         """The response times of each stage, computed once for a stage that is over."""

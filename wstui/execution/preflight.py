@@ -27,7 +27,7 @@ from wstui.fleet.transport import FleetError
 from wstui.load.outcome import cause_of
 from wstui.load.selfcheck import local_ports, raise_files_limit
 from wstui.measure.visible import visible
-from wstui.scenario.masking import mask_text, secrets_in_url
+from wstui.scenario.masking import masker, secrets_in_url
 from wstui.scenario.model import Scenario
 from wstui.scenario.secrecy import secrets_of
 
@@ -38,13 +38,19 @@ _JWT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]*", re.ASCII)
 
 
 async def preflight(scenarios: Sequence[Scenario], pauses_s: float = 0.0, nats_url: str = "") -> AsyncIterator[Check]:
+    """Each check as soon as it is known, without secrets; see `_preflight` for the arguments."""
+    mask = masker(tuple(secret for scenario in scenarios for secret in secrets_of(scenario)))
+    async for check in _preflight(scenarios, pauses_s, nats_url):
+        yield replace(check, text=mask(check.text), fix=mask(check.fix))
+
+
+async def _preflight(scenarios: Sequence[Scenario], pauses_s: float = 0.0, nats_url: str = "") -> AsyncIterator[Check]:
     """Each check as soon as it is known.
 
     Args: scenarios: run one after the other, with `pauses_s` seconds between them in all; nats_url: also look
     whether this NATS server is there ("" for none).
     """
     planned_s = sum(scenario.duration_s for scenario in scenarios) + pauses_s
-    secrets = [secret for scenario in scenarios for secret in secrets_of(scenario)]
     if nats_url:
         yield await nats(nats_url)
     several = len(different := _different(scenarios)) > 1
@@ -54,7 +60,7 @@ async def preflight(scenarios: Sequence[Scenario], pauses_s: float = 0.0, nats_u
                 # The load comes from other machines: what can't be done from here may be possible from there.
                 check = replace(check, mark=Mark.WARN, text=f"from this machine: {check.text}")
             name = f"{scenario.name} {check.name}" if several else check.name
-            yield replace(check, name=name, text=mask_text(check.text, secrets))
+            yield replace(check, name=name)
     hardest = max(scenarios, key=lambda scenario: scenario.peak_clients)
     if elsewhere(hardest):
         async for check in _boxes(hardest):

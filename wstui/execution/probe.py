@@ -8,7 +8,7 @@ import errno
 import socket
 import ssl
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -24,9 +24,9 @@ from wstui.load.outcome import WANTS_CERTIFICATE, Cause, Outcome, cause_of, is_e
 from wstui.load.refusal import MOST_REDIRECTS, Refusal
 from wstui.load.upgrade import Accepted, Upgrade
 from wstui.measure.visible import visible
-from wstui.scenario.masking import mask_text, mask_url
+from wstui.scenario.masking import mask_url
 from wstui.scenario.model import Scenario
-from wstui.scenario.secrecy import masked, secrets_of
+from wstui.scenario.secrecy import mask_of, masked
 from wstui.scenario.url import Address
 
 
@@ -54,11 +54,12 @@ class Probe:
 
     steps: list[Step] = field(default_factory=list)
     warning: str = ""
+    mask: Callable[[str], str] = str
 
     def add(self, name: str, since_ns: int, note: str = "") -> int:
         """Note a step that began at `since_ns`; returns the time now."""
         now = time.monotonic_ns()
-        self.steps.append(Step(name, (now - since_ns) / 1e6, note))
+        self.steps.append(Step(name, (now - since_ns) / 1e6, self.mask(note)))
         return now
 
 
@@ -69,11 +70,12 @@ async def probe(scenario: Scenario, seen: Probe | None = None) -> Probe:
     no error here: a server may admit only some. `seen` is filled as it goes. Raises Unreachable.
     """
     seen = Probe() if seen is None else seen
+    seen.mask = mask_of(scenario)
     try:
         await _probe(scenario, seen)
     except Unreachable as error:
-        secrets = secrets_of(scenario)
-        raise Unreachable(mask_text(error.what, secrets), error.fix) from None
+        raise Unreachable(seen.mask(error.what), seen.mask(error.fix)) from None
+    seen.warning = seen.mask(seen.warning)
     return seen
 
 

@@ -11,9 +11,8 @@ import msgspec
 from wstui.execution.spec import spec_of
 from wstui.load.command import Drain, Go, Ramp
 from wstui.load.shard import Shard
-from wstui.scenario.masking import mask_text
 from wstui.scenario.model import Scenario
-from wstui.scenario.secrecy import secrets_of
+from wstui.scenario.secrecy import mask_of
 
 _EVERY_NS = 20_000_000
 _LOOK_S = 0.005
@@ -56,4 +55,4 @@ async def one_reply(scenario: Scenario) -> Reply:
     why = "; ".join(group.message for group in groups) or "nothing came back"
     if counters.unmatched:
         why += f"; {counters.unmatched} messages came that answer nothing"
-    return Reply(missing=mask_text(why, secrets_of(scenario)))
+    return Reply(missing=mask_of(scenario)(why))

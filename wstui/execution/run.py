@@ -30,6 +30,7 @@ from wstui.fleet.transport import Transport
 from wstui.load.command import Abort, Command, Drain, Go
 from wstui.scenario.model import Scenario
 from wstui.scenario.quantity import grouped
+from wstui.scenario.secrecy import mask_of
 
 NS = 1_000_000_000
 TICK_S = 0.1
@@ -42,7 +43,7 @@ class Run:
 
     def __init__(self, scenario: Scenario, *, transport: Transport | None = None) -> None:
         self.scenario = scenario
-        self._fleet = Fleet(transport or transport_of(scenario), self._shard_lost)
+        self._fleet = Fleet(transport or transport_of(scenario), self._shard_lost, mask_of(scenario))
         self._recorder = Recorder(self._fleet.fanout)
         self._seconds = Seconds(self._recorder, self._fleet)
         self._course = Course(

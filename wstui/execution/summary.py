@@ -26,10 +26,9 @@ from wstui.execution.watch import Watch
 from wstui.fleet.fleet import Fleet
 from wstui.measure import hdr
 from wstui.measure.failure import FailureGroup
-from wstui.scenario.masking import mask_text
 from wstui.scenario.mix import TOKEN_KINDS
 from wstui.scenario.model import Scenario
-from wstui.scenario.secrecy import masked, secrets_of
+from wstui.scenario.secrecy import masked
 
 
 def summarize(
@@ -63,7 +62,6 @@ def summarize(
         unreached=0 if scenario.breakpoint else counters.unreached,  # a search ends in the middle of its load
     )
     watch.outcomes = verdict.thresholds
-    secrets = secrets_of(scenario)
     begun = started or datetime.now().astimezone()
     return Result(
         scenario=masked(scenario),
@@ -92,7 +90,7 @@ def summarize(
             else None
         ),
         target=target,
-        failures=[_failure(group, secrets) for group in watch.failures],
+        failures=[_failure(group) for group in watch.failures],
         generator=GeneratorSummary(
             fleet.size,
             len(fleet.lost),
@@ -166,14 +164,14 @@ def _stage(record: StageRecord, recorder: Recorder, active_s: float) -> StageSum
     )
 
 
-def _failure(group: FailureGroup, secrets: list[str]) -> FailureSummary:
+def _failure(group: FailureGroup) -> FailureSummary:
     return FailureSummary(
         group.kind,
-        mask_text(group.message, secrets),
+        group.message,
         group.count,
         group.first_ns / 1e9,
         group.last_ns / 1e9,
         group.local,
-        [FailureSample(s.at_ns / 1e9, s.client, mask_text(s.detail, secrets)) for s in group.samples],
+        [FailureSample(s.at_ns / 1e9, s.client, s.detail) for s in group.samples],
         group.outcome,
     )

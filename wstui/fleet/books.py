@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
@@ -31,7 +31,9 @@ class Books:
     """The last word of every shard that there ever was. One that is lost keeps what it had counted; its clients are
     gone."""
 
-    def __init__(self) -> None:
+    def __init__(self, mask: Callable[[str], str] = str) -> None:
+        """`mask` hides secrets in what comes from the target: here is where its words enter."""
+        self._mask = mask
         self.lost: dict[int, str] = {}  # why
         self.fanout = FanOut()
         self.missed = 0  # snapshots that never came: the next ones made up for them
@@ -100,11 +102,11 @@ class Books:
 
     def types(self) -> dict[str, int]:
         """Messages received by type, most frequent first."""
-        return _added(snapshot.types for snapshot in self._latest.values())
+        return _added(self._mask, *(snapshot.types for snapshot in self._latest.values()))
 
     def slow_endings(self) -> dict[str, int]:
         """How the other side ended clients that did not read, most frequent first."""
-        return _added(snapshot.slow_endings for snapshot in self._latest.values())
+        return _added(self._mask, *(snapshot.slow_endings for snapshot in self._latest.values()))
 
     def admitted(self) -> dict[str, Admitted]:
         """How the attempts with each kind of token fared; empty where a scenario does not mix kinds."""
@@ -118,7 +120,7 @@ class Books:
 
     def failures(self) -> list[FailureGroup]:
         """The failures of all shards, and one for each shard that was lost."""
-        logs = [snapshot.failures for snapshot in self._latest.values()]
+        logs = [[_masked(self._mask, group) for group in snapshot.failures] for snapshot in self._latest.values()]
         for shard, reason in self.lost.items():
             snapshot = self._latest.get(shard)
             at = snapshot.at_ns if snapshot else 0
@@ -156,12 +158,18 @@ class Books:
         return Sum(at, self.counters(), *histograms)
 
 
-def _added(parts: Iterable[dict[str, int]]) -> dict[str, int]:
+def _added(mask: Callable[[str], str], *parts: dict[str, int]) -> dict[str, int]:
     total: dict[str, int] = {}
     for part in parts:
         for name, count in part.items():
-            total[name] = total.get(name, 0) + count
+            shown = mask(name)
+            total[shown] = total.get(shown, 0) + count
     return dict(sorted(total.items(), key=lambda item: -item[1]))
+
+
+def _masked(mask: Callable[[str], str], group: FailureGroup) -> FailureGroup:
+    samples = [msgspec.structs.replace(sample, detail=mask(sample.detail)) for sample in group.samples]
+    return msgspec.structs.replace(group, kind=mask(group.kind), message=mask(group.message), samples=samples)
 
 
 def _bereaved(counters: Counters, in_flight: int) -> Counters:

@@ -22,8 +22,13 @@ SURELY_GONE_S = 8.0
 class Fleet(Books):
     """Shards on a transport. `on_lost` is called with a shard, the reason, and when it was (ns, monotonic clock)."""
 
-    def __init__(self, transport: Transport, on_lost: Callable[[int, str, int], None]) -> None:
-        super().__init__()
+    def __init__(
+        self,
+        transport: Transport,
+        on_lost: Callable[[int, str, int], None],
+        mask: Callable[[str], str] = str,
+    ) -> None:
+        super().__init__(mask)
         self._transport = transport
         self._on_lost = on_lost
         self._specs: dict[int, Spec] = {}
@@ -117,7 +122,7 @@ class Fleet(Books):
             return
         self._gone.add(event.shard)
         if event.shard not in self._finished:
-            self.lost[event.shard] = event.reason or "ended before it was told to"
+            self.lost[event.shard] = self._mask(event.reason or "ended before it was told to")
             if event.shard in self._members:
                 self._on_lost(event.shard, self.lost[event.shard], event.at_ns or time.monotonic_ns())
 

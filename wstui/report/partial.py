@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -30,8 +30,7 @@ from wstui.measure.failure import FailureGroup
 from wstui.measure.hdr import decode
 from wstui.measure.histogram import Histogram, HistogramData
 from wstui.measure.timeline import Row
-from wstui.scenario.masking import mask_text
-from wstui.scenario.secrecy import masked, secrets_of
+from wstui.scenario.secrecy import mask_of, masked
 
 RUNNING = "it goes on: these are the figures so far"
 INTERRUPTED = "interrupted: wstui ended before the run did"
@@ -117,19 +116,19 @@ def stamp(moment: datetime | None) -> str:
 
 def failures_so_far(status: Status) -> list[FailureSummary]:
     """The failures as a result holds them: seconds instead of nanoseconds, secrets masked."""
-    secrets = secrets_of(status.scenario)
-    return [_failure(group, secrets) for group in status.failures]
+    mask = mask_of(status.scenario)
+    return [_failure(group, mask) for group in status.failures]
 
 
-def _failure(group: FailureGroup, secrets: Sequence[str]) -> FailureSummary:
+def _failure(group: FailureGroup, mask: Callable[[str], str]) -> FailureSummary:
     return FailureSummary(
         group.kind,
-        mask_text(group.message, secrets),
+        mask(group.message),
         group.count,
         group.first_ns / NS,
         group.last_ns / NS,
         group.local,
-        [FailureSample(s.at_ns / NS, s.client, mask_text(s.detail, secrets)) for s in group.samples],
+        [FailureSample(s.at_ns / NS, s.client, mask(s.detail)) for s in group.samples],
         group.outcome,
     )
 

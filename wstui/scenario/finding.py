@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from wstui.scenario.errors import Key, Problem, dotted
-from wstui.scenario.masking import mask_text
+from wstui.scenario.masking import mask_text, masker
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +23,9 @@ class Finding:
     def problem(self, file: str) -> Problem:
         """The same for people, who see no secret that a value may hold in any field."""
         return Problem(file, dotted(self.key), mask_text(self.message), mask_text(self.value), self.nearest)
+
+
+def without_secrets(problem: Problem, secrets: Iterable[str]) -> Problem:
+    """The problem without the values of variables that sound like secrets, wherever they stand."""
+    mask = masker(tuple(secrets))
+    return replace(problem, message=mask(problem.message), value=mask(problem.value), nearest=mask(problem.nearest))

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import functools
+import html
+import json
 import re
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Iterable, Iterator
 from urllib.parse import quote, quote_plus
 
 MASK = "***"
@@ -32,13 +38,130 @@ def mask_url(url: str) -> str:
 
 
 def mask_text(text: str, secrets: Iterable[str] = ()) -> str:
-    """The text without the given secrets (also percent-encoded), and without whatever looks like one."""
-    known = [secret for secret in secrets if secret]
-    forms = {form for secret in known for form in (secret, quote(secret, safe=""), quote_plus(secret))}
-    for form in sorted(forms, key=len, reverse=True):
-        text = text.replace(form, MASK)
-    text = mask_url(text)
-    return _SCHEME.sub(lambda match: f"{match['name']} {MASK}", text)
+    """Return the text without the given secrets, in whatever form, and without whatever looks like one."""
+    return masker(tuple(secrets))(text)
+
+
+class Masker:
+    """Replaces known secrets in texts: as they are, escaped, encoded, or cut off at the end of a text."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        known = list(dict.fromkeys(secret for secret in secrets if secret))
+        self._by_head: dict[str, list[str]] = {}
+        for form in {_upper(form) for secret in known for form in _forms(secret, few=len(known) > _MANY)}:
+            self._by_head.setdefault(form[:_HEAD], []).append(form)
+        for forms in self._by_head.values():
+            forms.sort(key=len, reverse=True)
+        self._lengths = sorted({len(head) for head in self._by_head}, reverse=True)
+        self._first = re.compile("|".join({re.escape(head[0]) for head in self._by_head}))
+        self._known = functools.lru_cache(maxsize=4096)(self._mask)
+
+    def __call__(self, text: str) -> str:
+        """Return the text without secrets."""
+        return self._known(text)
+
+    def _mask(self, text: str) -> str:
+        parts, at, kept, like = [], 0, 0, _upper(text)
+        while self._by_head and (begins := self._first.search(like, at)):
+            at = begins.start()
+            if length := self._found(like, at):
+                parts += [text[kept:at], MASK]
+                at = kept = at + length
+            else:
+                at += 1
+        text = "".join([*parts, text[kept:]])
+        return _SCHEME.sub(lambda match: f"{match['name']} {MASK}", mask_url(text))
+
+    def _found(self, text: str, at: int) -> int:
+        """How many characters from here on are a secret, or the beginning of one that was cut off."""
+        for length in self._lengths:
+            for form in self._by_head.get(text[at : at + length], ()):
+                if text.startswith(form, at):
+                    if len(form) >= _SHORT or not (_is_word(text, at - 1) or _is_word(text, at + len(form))):
+                        return len(form)
+                elif length == _HEAD:
+                    same = _common(text, at, form)
+                    if text[at + same : at + same + 1] in ("", "…"):
+                        return same
+                    for kept in range(same, max(same - 3, 0), -1):  # the secret may go on with dots
+                        if text.startswith("...", at + kept):
+                            return kept
+        return 0
+
+
+masker = functools.lru_cache(maxsize=32)(Masker)
+"""The masker of a tuple of secrets."""
+
+_ESCAPE = re.compile("%[0-9a-fA-F]{2}")
+_HEAD = 4
+"""Characters that tell the beginning of a secret in a text that was cut."""
+_SHORT = 3
+"""Secrets of fewer characters are only masked where they stand alone: a letter is in every text."""
+_HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+"""What `measure.visible` escapes."""
+_MANY = 500
+"""With more secrets than this, the rare forms are left out."""
+
+
+def _upper(text: str) -> str:
+    """The text with its percent escapes in upper case: they mean the same in either."""
+    return _ESCAPE.sub(lambda match: match[0].upper(), text) if "%" in text else text
+
+
+def _is_word(text: str, at: int) -> bool:
+    return 0 <= at < len(text) and text[at].isalnum()
+
+
+def _common(text: str, at: int, form: str) -> int:
+    same = 0
+    while same < len(form) and text[at + same : at + same + 1] == form[same]:
+        same += 1
+    return same
+
+
+def _forms(secret: str, *, few: bool) -> set[str]:
+    """Every way in which a secret may stand in a text: escaped once or twice, percent-encoded, as base64 or hex."""
+    bare = secret.strip().strip("\ufeff").strip()
+    # What no escape changes: a character that cannot be shown cuts the text around it.
+    pieces = {piece for piece in "".join(c if c.isprintable() else "\n" for c in secret).split("\n") if len(piece) > 3}
+    plain = {secret, bare, *pieces} - {""}
+    once = {form for text in plain for form in _escaped(text)}
+    if few:
+        return once | plain
+    found = plain | once | {form for text in once for form in _escaped(text)}
+    for text in (secret, bare):
+        raw = text.encode("utf-8", "surrogateescape")
+        if len(raw) > _HEAD:
+            found |= {raw.hex(), raw.hex().upper(), *_base64(raw)}
+    return found - {""}
+
+
+def _escaped(text: str) -> Iterator[str]:
+    raw = text.encode("utf-8", "surrogateescape")
+    yield "".join(c.encode("unicode_escape").decode() if unicodedata.category(c) in _HIDDEN else c for c in text)
+    yield "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    yield text.replace("\\", "\\\\").replace('"', '\\"')
+    yield repr(text)[1:-1]
+    yield repr(f"{text}'")[1:-2]  # in the quotes that repr takes beside an apostrophe
+    yield repr(raw)[2:-1]
+    yield raw.decode("latin-1")
+    yield raw.decode("utf-8", "backslashreplace")
+    yield text.encode("ascii", "backslashreplace").decode()
+    yield json.dumps(text)[1:-1]
+    yield json.dumps(text).replace("/", "\\/")[1:-1]
+    yield json.dumps(text, ensure_ascii=False)[1:-1]
+    yield html.escape(text)
+    yield html.escape(text, quote=False)
+    for safe in ("", "/", "~!*'()", ":/?#[]@!$&'()*+,;=%"):
+        yield quote(raw, safe=safe)
+        yield quote_plus(raw, safe=safe)
+
+
+def _base64(raw: bytes) -> Iterator[str]:
+    """The secret inside a longer text in base64: what of it does not depend on its neighbours."""
+    for shift, start in enumerate((0, 2, 3)):
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            yield encode(b"\0" * shift + raw).decode()[start : (shift + len(raw)) * 8 // 6]
 
 
 def is_secret_header(name: str) -> bool:
@@ -58,6 +181,16 @@ def secrets_in_url(url: str) -> list[str]:
         user, colon, password = match["value"].partition(":")
         found.append(password if colon else user)
     return [value for value in [*found, *_JWT.findall(url)] if value]
+
+
+def secrets_in_header(value: str) -> list[str]:
+    """The parts of a secret header's value that are secrets by themselves: credentials, values of cookies."""
+    scheme, _, rest = value.strip().partition(" ")
+    found = [rest.strip()] if _CREDENTIAL_FREE.fullmatch(scheme) else []
+    if scheme.lower() == "basic":
+        with contextlib.suppress(ValueError):
+            found.append(base64.b64decode(rest, validate=True).decode("utf-8", "replace").partition(":")[2])
+    return found + [part.partition("=")[2].strip() for part in value.split(";") if "=" in part]
 
 
 def replace_secrets(url: str, token: str, password: str) -> str:

@@ -15,9 +15,10 @@ from wstui.scenario.checks import findings
 from wstui.scenario.diagnosis import diagnose
 from wstui.scenario.errors import BadValue, Key, Problem, ScenarioError, dotted, quote
 from wstui.scenario.fields import MOST_CLIENTS
+from wstui.scenario.finding import without_secrets
 from wstui.scenario.masking import mask_url
 from wstui.scenario.model import Scenario, Stage, Suite
-from wstui.scenario.reference import Reference, value_at
+from wstui.scenario.reference import Reference, secret_values, value_at
 from wstui.scenario.threshold import parse_condition
 
 COMMAND_LINE = "command line"
@@ -157,7 +158,8 @@ def remade(content: Scenario | Suite, data: dict[str, Any], references: Mapping[
             raise ScenarioError(diagnose(error, content.origin.file, Suite).values()) from None
     values = made.model_dump()
     known = {key: Reference(raw, value_at(values, key)) for key, raw in references.items()}
-    made._origin = replace(content.origin, references=known)
+    secrets = [value for raw in references.values() for value in secret_values(raw, os.environ)]
+    made._origin = replace(content.origin, references=known, secrets=(*content.origin.secrets, *secrets))
     return made
 
 
@@ -171,12 +173,13 @@ def _result(scenario: Scenario, data: dict[str, Any], blame: Mapping[Key, _Wish]
         changed = Scenario.model_validate(data)
     except ValidationError as error:
         found = diagnose(error, file, Scenario)
-        raise ScenarioError([*problems, *(_blamed(key, problem, blame) for key, problem in found.items())]) from None
+        found_all = [*problems, *(_blamed(key, problem, blame) for key, problem in found.items())]
+        raise ScenarioError(without_secrets(problem, scenario.origin.secrets) for problem in found_all) from None
     changed._origin = scenario._origin
     if not problems:
         problems = [_blamed(finding.key, finding.problem(file), blame) for finding in findings(changed)]
     if problems:
-        raise ScenarioError(problems)
+        raise ScenarioError(without_secrets(problem, scenario.origin.secrets) for problem in problems)
     return changed
 
 

@@ -9,6 +9,7 @@ import functools
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from wstui.scenario.beside import located
 from wstui.scenario.errors import BadValue, nearest, quote
@@ -88,14 +89,35 @@ def feed_of(name: str, scenario_file: str) -> Feed:
     return Feed(columns, tuple(rows))
 
 
-def secrets_in_templates(templates: Iterable[Template], scenario_file: str) -> list[str]:
-    """The values of {{env …}} placeholders whose variable sounds like a secret."""
+def secrets_in_templates(templates: Iterable[Template], feed: str, scenario_file: str) -> list[str]:
+    """The values of {{env …}} placeholders and columns of the feed that sound like secrets."""
     names: set[str] = set()
     for template in templates:
         names.update(variables(template.payload))
         if template.file:
             names.update(_variables_in(located(template.file, scenario_file)))
-    return [os.environ[name] for name in sorted(names) if is_secret_header(name) and os.environ.get(name)]
+    found = [os.environ[name] for name in sorted(names) if is_secret_header(name) and os.environ.get(name)]
+    return found + _secrets_in_feed(feed, scenario_file) if feed else found
+
+
+def _secrets_in_feed(name: str, scenario_file: str) -> list[str]:
+    path = Path(located(name, scenario_file))
+    try:
+        status = path.stat()
+        return list(_columns_of(str(path), status.st_mtime_ns, status.st_size))
+    except (OSError, ValueError):
+        return []
+
+
+@functools.lru_cache(maxsize=8)
+def _columns_of(path: str, _changed_ns: int, _size: int) -> tuple[str, ...]:
+    """The values of the columns that sound like secrets."""
+    try:
+        feed = feed_of(path, "")
+    except BadValue:
+        return ()
+    secret = [index for index, name in enumerate(feed.columns) if is_secret_header(name)]
+    return tuple(dict.fromkeys(row[index] for row in feed.rows for index in secret))
 
 
 @functools.lru_cache(maxsize=64)

@@ -14,8 +14,20 @@ from wstui.scenario.checks import findings
 from wstui.scenario.diagnosis import diagnose, show
 from wstui.scenario.errors import BadValue, Key, Problem, ScenarioError, dotted, printable
 from wstui.scenario.fields import FROM_FILE, Count, Duration, Table, without_ends
+from wstui.scenario.finding import without_secrets
+from wstui.scenario.masking import masker
 from wstui.scenario.model import Scenario, Suite
-from wstui.scenario.reference import Origin, Reference, expand, has_reference, hide_defaults, replaced, value_at, walk
+from wstui.scenario.reference import (
+    Origin,
+    Reference,
+    expand,
+    has_reference,
+    hide_defaults,
+    replaced,
+    secret_values,
+    value_at,
+    walk,
+)
 from wstui.scenario.secrecy import URLS, is_secret, keeps_secrets
 
 # what a broken item of a list is taken for while the rest is checked, and which of its own keys may stay
@@ -56,6 +68,7 @@ class Reading:
         self._problems: dict[Key, Problem] = {}  # the first at each place
         self._written: dict[Key, str] = {}  # texts with references, as the file has them
         self._warnings: list[str] = []
+        self._secrets: list[str] = []
         self._order = list(data)
         if self._model is Suite:  # they are for its members
             overrides = {}
@@ -77,10 +90,12 @@ class Reading:
             if isinstance(best, Scenario):
                 self._check(best)
         if self._problems or made is None:
-            raise ScenarioError(sorted(self._problems.values(), key=self._place))
+            found = sorted(self._problems.values(), key=self._place)
+            raise ScenarioError(without_secrets(problem, self._secrets) for problem in found)
         values = made.model_dump()
         references = {key: Reference(raw, value_at(values, key)) for key, raw in self._written.items()}
-        made._origin = Origin(self._file, references, tuple(self._warnings), values=values)
+        secrets = tuple(self._secrets)
+        made._origin = Origin(self._file, references, tuple(self._warnings), values=values, secrets=secrets)
         return made
 
     def _place(self, problem: Problem) -> int:
@@ -96,12 +111,14 @@ class Reading:
                 self._warnings.append(f"{dotted(key)} holds a secret in plain text; saving writes a reference instead.")
             if not has_reference(raw):
                 continue
+            if secrets := secret_values(raw, environ):
+                self._secrets += secrets
             try:
                 text, missing = expand(raw, bare if key[:2] in _SENT_BARE else environ)
             except BadValue as error:
                 self._add(key, error.message, show(key, raw))
                 continue
-            resolved[key] = text
+            resolved[key] = masker(tuple(self._secrets))(text) if _is_label(key) else text
             self._written[key] = raw
             if missing:
                 are = "is" if len(missing) == 1 else "are"
@@ -171,6 +188,14 @@ class Reading:
 
     def _add(self, key: Key, message: str, value: str = "") -> None:
         self._problems[key] = Problem(self._file, dotted(key), message, value)
+
+
+def _is_label(key: Key) -> bool:
+    """Whether a text is only ever shown: no secret belongs into it."""
+    names = [part for part in key if isinstance(part, str)]
+    return names in (["name"], ["description"], ["stages", "name"], ["thresholds", "stage"]) or (
+        names[-2:] == ["templates", "name"]
+    )
 
 
 def _overlap(one: Key, other: Key) -> bool:

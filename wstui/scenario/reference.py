@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wstui.scenario.errors import BadValue, Key
+from wstui.scenario.masking import is_secret_header
 
 _REFERENCE = re.compile(r"\$\$\{|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<fallback>:-(?P<default>[^}]*))?\}|\$\{")
 
@@ -37,6 +38,8 @@ class Origin:
     warnings: tuple[str, ...] = ()
     text: str = field(default="", repr=False)
     values: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    """The values of referenced variables that sound like secrets."""
 
 
 def expand(raw: str, environ: Mapping[str, str]) -> tuple[str, list[str]]:
@@ -53,6 +56,12 @@ def expand(raw: str, environ: Mapping[str, str]) -> tuple[str, list[str]]:
         return (found or "") if default is None else (found or default)
 
     return _replace(raw, value), missing
+
+
+def secret_values(raw: str, environ: Mapping[str, str]) -> list[str]:
+    """The values of the variables that a text refers to and that sound like secrets."""
+    names = {match["name"] for match in _REFERENCE.finditer(raw) if match["name"]}
+    return [environ[name] for name in sorted(names) if is_secret_header(name) and environ.get(name)]
 
 
 def has_reference(raw: str) -> bool:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Literal, cast, get_args, get_origin
+from urllib.parse import unquote, unquote_plus
 
 from wstui.scenario.errors import BadValue, Key
 from wstui.scenario.masking import (
     MASK,
+    Masker,
     is_credential_free,
     is_secret_header,
-    mask_url,
+    masker,
     replace_secrets,
+    secrets_in_header,
     secrets_in_url,
 )
 from wstui.scenario.model import Scenario
 from wstui.scenario.payload import secrets_in_templates
-from wstui.scenario.reference import escape, written_out
+from wstui.scenario.reference import escape, replaced, walk, written_out
 
 _VARIABLES: dict[Key, str] = {("auth", "token"): "AUTH_TOKEN", ("auth", "secret"): "JWT_SECRET"}
 URLS: tuple[Key, ...] = (("target", "url"), ("target", "health"))
@@ -60,18 +63,47 @@ def saved(key: Key, text: str, token: str = "") -> str:
 def secrets_of(scenario: Scenario) -> list[str]:
     """Every secret that a scenario holds, for `masking.mask_text`."""
     target, auth = scenario.target, scenario.auth
-    found = [auth.token.get_secret_value(), auth.secret.get_secret_value(), *secrets_in_url(target.url)]
-    found += secrets_in_url(target.health)
-    found += secrets_in_templates(scenario.messages.templates, scenario.origin.file)
-    found += [value for name, value in target.headers.items() if is_secret_header(name)]
-    return [secret for secret in found if secret]
+    found = [auth.token.get_secret_value(), auth.secret.get_secret_value(), *scenario.origin.secrets]
+    for secret in [*secrets_in_url(target.url), *secrets_in_url(target.health)]:
+        found += [secret, unquote(secret), unquote_plus(secret)]
+    found += secrets_in_templates(scenario.messages.templates, scenario.messages.feed, scenario.origin.file)
+    for name, value in target.headers.items():
+        if is_secret_header(name) and not is_credential_free(value):
+            found += [value, *secrets_in_header(value)]
+    return [secret for secret in dict.fromkeys(found) if secret]
+
+
+def mask_of(scenario: Scenario) -> Masker:
+    """What hides this scenario's secrets in a text."""
+    return masker(tuple(secrets_of(scenario)))
+
+
+def shown_url(scenario: Scenario) -> str:
+    """The target's URL without secrets."""
+    return mask_of(scenario)(scenario.target.url)
 
 
 def masked(scenario: Scenario) -> dict[str, Any]:
     """The scenario as plain data for results and reports: units as in a file, secrets masked."""
     data = scenario.model_dump(mode="json")
-    target = data["target"]
-    target["url"], target["health"] = mask_url(target["url"]), mask_url(target["health"])
-    target["headers"] = {k: MASK if is_secret_header(k) else v for k, v in target["headers"].items()}
-    data["auth"] |= {name: MASK for name in ("token", "secret") if data["auth"][name]}
-    return data
+    mask = mask_of(scenario)
+    headers = data["target"]["headers"]
+    hidden: dict[Key, str] = {("target", "headers", name): MASK for name in headers if is_secret_header(name)}
+    hidden |= {("auth", name): MASK for name in ("token", "secret") if data["auth"][name]}
+    texts = {key: mask(text) for key, text in walk(data) if _is_free(Scenario, key)}
+    return cast(dict[str, Any], replaced(data, texts | hidden))
+
+
+def _is_free(model: Any, key: Key) -> bool:
+    """Whether a text is the author's own: words that wstui knows stay, whatever a secret is."""
+    table = model
+    for part in key:
+        if isinstance(part, str) and hasattr(table, "model_fields"):
+            table = table.model_fields[part].annotation if part in table.model_fields else str
+        elif isinstance(part, str):
+            return True  # a header, by its name
+        while not hasattr(table, "model_fields") and (inner := [a for a in get_args(table) if a is not type(None)]):
+            if get_origin(table) is Literal:
+                return False
+            table = inner[0]
+    return table is str and key[0] != "thresholds"

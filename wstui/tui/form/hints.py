@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from wstui.scenario.errors import Key
-from wstui.scenario.masking import mask_url
+from wstui.scenario.masking import masker
 from wstui.scenario.model import Scenario, Stage
 from wstui.scenario.plan_checks import plan_warnings
 from wstui.scenario.population import arrivals
@@ -138,5 +138,7 @@ def _references(draft: Draft, reading: Reading) -> dict[Key, str]:
         text = draft.texts.get(key, "")
         if has_reference(text) and not draft.is_secret(key):
             value = value_at(plain, place)
-            found[key] = f"is {mask_url(str(value))}" if value not in ("", None) else "is empty"
+            found[key] = (
+                f"is {masker(reading.content.origin.secrets)(str(value))}" if value not in ("", None) else "is empty"
+            )
     return found

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from wstui.scenario.masking import mask_url
 from wstui.scenario.model import Scenario
+from wstui.scenario.secrecy import shown_url
 from wstui.tui.screens.confirm import ConfirmDialog
 from wstui.tui.widgets.figures import clock, count
 
@@ -17,5 +17,5 @@ class AgainDialog(ConfirmDialog):
         """`to` is where the load goes, where that is not known yet."""
         peak = max(scenario.peak_clients for scenario in scenarios)
         length = clock(sum(scenario.duration_s for scenario in scenarios))
-        to = to or mask_url(scenarios[0].target.url)
+        to = to or shown_url(scenarios[0])
         super().__init__(f"Run {name} again?", f"Up to {count(peak)} clients for {length}, to {to}.", "Run")

@@ -11,8 +11,8 @@ from textual.containers import VerticalScroll
 from textual.screen import Screen
 
 from wstui.execution.checklist import Check, Mark
-from wstui.scenario.masking import mask_url
 from wstui.scenario.model import Scenario
+from wstui.scenario.secrecy import shown_url
 from wstui.tui.keymap import key
 from wstui.tui.screens.running import run_asking
 from wstui.tui.widgets.checks import Checks
@@ -58,7 +58,7 @@ class ChecklistScreen(Screen[None]):
         """What is checked, the lines, the keys."""
         yield Masthead("checklist")
         with VerticalScroll(id="checks", can_focus=False):
-            yield Checks(self._name_shown, mask_url(self._scenarios[0].target.url))
+            yield Checks(self._name_shown, shown_url(self._scenarios[0]))
         yield Keys()
         yield Plain(lambda width: self.checks.in_short(width))
 

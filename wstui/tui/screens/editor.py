@@ -15,9 +15,9 @@ from textual.timer import Timer
 from wstui.execution.probe import Probe, Unreachable
 from wstui.scenario.errors import Key, dotted
 from wstui.scenario.file import dumps
-from wstui.scenario.masking import mask_url
 from wstui.scenario.model import Scenario, Suite
 from wstui.scenario.presets import PresetEntry
+from wstui.scenario.secrecy import shown_url
 from wstui.tui.form.box import messages_a_second, needs, steepest, this_box
 from wstui.tui.form.draft import Draft
 from wstui.tui.form.hints import hints
@@ -128,7 +128,7 @@ class Editor(Screen[None]):
         self.form.show(self._reading.wrong, self._hints)
         scenarios = self._reading.scenarios
         if self._reading.content is not None:
-            self._url = clean(mask_url(scenarios[0].target.url))
+            self._url = clean(shown_url(scenarios[0]))
             pause = getattr(self._reading.content, "cooldown", 0.0)
             self.query_one(ShapePanel).show(shape_of(scenarios, pause))
             hardest = max(scenarios, key=lambda scenario: scenario.peak_clients)
@@ -336,7 +336,7 @@ class Editor(Screen[None]):
         launcher, seen = self.owner.launcher, Probe()
         if launcher is None or launcher.connect is None:
             return
-        panel, place = self.query_one(ConnectionPanel), mask_url(scenario.target.url)
+        panel, place = self.query_one(ConnectionPanel), shown_url(scenario)
         panel.show(place, seen, "busy")
         looking = self.set_interval(_LOOK_S, lambda: panel.show(place, seen, "busy"))
         try:

@@ -12,9 +12,9 @@ from textual.binding import BindingType
 from wstui.execution.result import Result
 from wstui.execution.verdict import judged_by
 from wstui.report.wording import Tone, verdict_sign
-from wstui.scenario.masking import mask_url
 from wstui.scenario.model import Scenario
 from wstui.scenario.presets import PresetEntry
+from wstui.scenario.secrecy import shown_url
 from wstui.tui.keymap import key
 from wstui.tui.loadshape import shape_of
 from wstui.tui.widgets import chart
@@ -101,7 +101,7 @@ class PresetTable(Table[Choice]):
         shape = shape_of(chosen.scenarios, chosen.cooldown_s)
         word, meaning = verdict_of(chosen.last)
         size: Line = [(f"{count(shape.peak)} clients · {clock(shape.length_s)}  ", "text"), (word, meaning)]
-        target = mask_url(chosen.scenarios[0].target.url) if chosen.scenarios else ""
+        target = shown_url(chosen.scenarios[0]) if chosen.scenarios else ""
         return [
             [("wstui  ", "strong-accent"), (f"preset {self.items.index(chosen) + 1} of {len(self.items)}", "muted")],
             [("› ", "strong-accent"), (clean(chosen.name), "strong")],
@@ -209,7 +209,7 @@ def _facts(choice: Choice, width: int, *, brief: bool) -> list[Line]:
     if len(choice.scenarios) > 1:
         names = ", ".join(s.name for s in choice.scenarios)
         facts.append(("runs", f"{names}, with {duration(choice.cooldown_s)} between them"))
-    facts.append(("target", mask_url(first.target.url)))
+    facts.append(("target", shown_url(first)))
     facts.append(
         (
             "auth",
