@@ -22,6 +22,7 @@ from wstui.report.file import STDOUT, write
 from wstui.report.terminal import Paint, terminal_width, wants_colour
 from wstui.report.wording import Tone, shown
 from wstui.scenario.hosts import parse_host
+from wstui.scenario.trust import sends_away
 
 SCHEMA = "wstui.check/1"
 _SIGNS = {Mark.PASS: ("✓", Tone.GOOD), Mark.WARN: ("▲", Tone.NEAR), Mark.FAIL: ("✗", Tone.BAD)}
@@ -42,6 +43,9 @@ def check(presets: tuple[str, ...], as_json: bool, **options: Any) -> None:
     Exit status: 0 nothing is missing (there may be warnings), 1 something is, 2 usage or scenario error.
     """
     suite = prepare(presets, options)
+    for scenario in suite.scenarios:
+        if sent := sends_away(scenario):
+            click.echo(f"wstui: {scenario.name} sends to its target: {sent}", err=True)
     paint, width = Paint(wants_colour(sys.stdout)), terminal_width(sys.stdout)
     boxes = [parse_host(host).name for scenario in suite.scenarios for host in scenario.fleet.hosts]
     column = _NAME_WIDTH + max((len(name) + 1 for name in boxes), default=0)

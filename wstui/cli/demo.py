@@ -37,7 +37,7 @@ def demo(presets: tuple[str, ...], headless: bool, **options: Any) -> None:
     names = presets or ("quick",)
     # What is wrong with the request should show before servers start.
     unknown = {"WS_URL": "ws://127.0.0.1:1/ws", "AUTH_TOKEN": "none yet", "JWT_SECRET": "none yet"}
-    wanted = _wanted(prepare(names, options, {**os.environ, **unknown}).scenarios)
+    wanted = _wanted(prepare(names, options, {**os.environ, **unknown}, shipped=True).scenarios)
     Reports(options)
     with asyncio.Runner() as runner:
         target = DemoTarget(lambda line: click.echo(line, err=True), tuple(wanted.server), tuple(wanted.publisher))
@@ -51,7 +51,7 @@ def demo(presets: tuple[str, ...], headless: bool, **options: Any) -> None:
         try:
             # For the scenario alone: neither this process nor those that make the load have them in their environment.
             known = {"WS_URL": target.ws_url, "AUTH_TOKEN": target.token, "JWT_SECRET": target.secret}
-            suite = prepare(names, options, {**os.environ, **known})
+            suite = prepare(names, options, {**os.environ, **known}, shipped=True)
             status = run_headless(suite, options) if headless else run_in_terminal(suite, options)
         finally:
             runner.run(target.stop())

@@ -55,6 +55,7 @@ _SCENARIO: list[Callable[[Command], Command]] = [
         metavar="NAME",
         help="Resume a suite at this member; those before it are taken from the run store, or skipped.",
     ),
+    click.option("--allow-files", is_flag=True, help="Let a preset send files from outside its own folder."),
     click.option("--no-probe", is_flag=True, help="Begin the load without trying one client first."),
 ]
 

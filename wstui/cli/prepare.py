@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from wstui.cli.exits import USAGE, fail, hide, tell
 from wstui.cli.options import flags_of
+from wstui.cli.reports import spare_inputs
 from wstui.cli.resuming import earlier_results, first_of
 from wstui.execution.suite import SuiteRun
 from wstui.fleet.transport import FleetError
@@ -16,20 +18,29 @@ from wstui.scenario.checks import warnings
 from wstui.scenario.errors import BadValue, ScenarioError, describe
 from wstui.scenario.fields import LONGEST_S
 from wstui.scenario.model import Suite
-from wstui.scenario.presets import members, open_preset
+from wstui.scenario.presets import find, members, open_preset, shadowed
 from wstui.scenario.quantity import format_duration, parse_duration
+from wstui.scenario.trust import untrusted
 
 
-def prepare(names: tuple[str, ...], options: dict[str, Any], environ: Mapping[str, str] | None = None) -> SuiteRun:
+def prepare(
+    names: tuple[str, ...],
+    options: dict[str, Any],
+    environ: Mapping[str, str] | None = None,
+    *,
+    shipped: bool = False,
+) -> SuiteRun:
     """The suite that was asked for; ends the process with a clear message when something about it is wrong."""
     environ = os.environ if environ is None else environ
     flags = flags_of(options)
     scenarios = []
+    files: list[Path] = []
     cooldown_s = 30.0
     name = "+".join(names)
     try:
         for preset in names:
-            opened = open_preset(preset, environ, flags)
+            files.append(find(preset, shipped=shipped))
+            opened = open_preset(preset, environ, flags, shipped=shipped)
             if isinstance(opened, Suite):
                 scenarios.extend(members(opened, environ, flags))
                 cooldown_s = opened.cooldown
@@ -45,6 +56,12 @@ def prepare(names: tuple[str, ...], options: dict[str, Any], environ: Mapping[st
     except BadValue as error:
         fail(f"--cooldown {options['cooldown']}: {error}", USAGE)
     hide(scenarios)
+    for told in dict.fromkeys(shadowed(path) for path in [*files, *(Path(s.origin.file) for s in scenarios)]):
+        if told:
+            tell(told)
+    if problems := [p for s in scenarios for p in untrusted(s, allow_files=options["allow_files"])]:
+        fail(describe(problems, shutil.get_terminal_size().columns), USAGE)
+    spare_inputs(options, files, scenarios)
     first = first_of(scenarios, options["from_member"])
     earlier = earlier_results(scenarios[:first], options.get("store_path")) if first else []
     for scenario in scenarios[first:]:

@@ -17,6 +17,7 @@ from wstui.scenario.file import dumps, load, loads, write
 from wstui.scenario.model import Scenario, Suite
 from wstui.scenario.presets import PresetEntry, available, find, is_path, members, own_folder
 from wstui.scenario.quantity import format_duration
+from wstui.scenario.trust import sends_away, untrusted
 
 _WIDEST = 100
 
@@ -78,7 +79,9 @@ def validate(files: tuple[str, ...]) -> None:
             problems.extend(error.problems)
             continue
         click.echo(_hanging(f"{printable(str(path))}: ", f"ok, {_summary(content)}"))
-        for advice in dict.fromkeys(line for scenario in scenarios for line in warnings(scenario)):
+        sent = [f"sends to its target: {what}" for scenario in scenarios if (what := sends_away(scenario))]
+        doubts = [str(problem) for scenario in scenarios for problem in untrusted(scenario)]
+        for advice in dict.fromkeys([*(line for s in scenarios for line in warnings(s)), *sent, *doubts]):
             click.echo(_hanging("  note: ", printable(advice)))
     if problems:
         raise Refusal(ScenarioError(dict.fromkeys(problems)))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import re
+import secrets
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,12 @@ from wstui.cli.output import Output, silence
 from wstui.execution.result import Result, SuiteResult
 from wstui.report import formats
 from wstui.report.console import print_summary
-from wstui.report.file import NotWritable, prove_writable, write
+from wstui.report.file import NotWritable, prove_writable, write_new
+from wstui.report.store import default_path
 from wstui.report.wording import name_of
+from wstui.scenario.beside import is_same
+from wstui.scenario.model import Scenario
+from wstui.scenario.moving import files_of
 
 FLAGS = {
     "json": "json_file",
@@ -28,6 +34,8 @@ FLAGS = {
     "html": "html_file",
 }
 """The option of each report that can be asked for."""
+INPUTS = ("token_file", "ca_file", "ssh_config")
+"""The options that name a file which is read."""
 
 
 class Reports:
@@ -37,7 +45,7 @@ class Reports:
         """Ends the process when one could not be written, or two would go to the same place."""
         self._files: dict[str, str] = {name: options[key] for name, key in FLAGS.items() if options.get(key)}
         self._lost: list[str] = []
-        _keep_apart({**self._files, "events": options.get("events"), "store": options.get("store_path")})
+        _keep_apart({**self._files, "events": options.get("events"), "store": _store(options)})
         self.to_stdout = STDOUT in (*self._files.values(), options.get("events"))
         for name, path in self._files.items():
             try:
@@ -86,11 +94,30 @@ def saved_elsewhere(result: Result | SuiteResult) -> str:
     name = re.sub(r"[^\w.-]+", "-", name_of(result))[:60]
     moment = re.sub(r"[^\dT]", "", result.started.partition(".")[0])
     for folder in (Path.cwd(), Path(tempfile.gettempdir()), Path.home(), Path("/dev/shm")):
-        path = folder / f"wstui-{name}-{moment}.json"
-        with contextlib.suppress(NotWritable, OSError):
-            write(path, formats.named("json").render(result))
+        path = folder / f"wstui-{name}-{moment}-{secrets.token_hex(4)}.json"
+        with contextlib.suppress(OSError):
+            write_new(path, formats.named("json").render(result))
             return f"the result is saved as {path}: `wstui runs export {path} FILE` makes any report of it"
     return "the result could not be saved anywhere: what is printed is all that is left of it"
+
+
+def _store(options: dict[str, Any]) -> str | None:
+    """The file of the run store, None where the run is not kept."""
+    return None if options.get("no_store") else str(options.get("store_path") or default_path())
+
+
+def spare_inputs(options: dict[str, Any], presets: Iterable[Path], scenarios: Iterable[Scenario]) -> None:
+    """End the process when an output would overwrite a file that the run reads."""
+    inputs: list[tuple[str, str | Path]] = [("the preset", path) for path in presets]
+    inputs += [(f"--{name.replace('_', '-')}", options[name]) for name in INPUTS if options.get(name)]
+    inputs += [found for scenario in scenarios for found in files_of(scenario)]
+    if store := _store(options):
+        inputs += [("the log of the store", store + ending) for ending in ("-wal", "-shm")]
+    outputs = {**{name: options.get(key) for name, key in FLAGS.items()}, "events": options.get("events")}
+    for name, given in {**outputs, "store": options.get("store_path")}.items():
+        for what, path in inputs:
+            if given and given != STDOUT and is_same(given, path):
+                fail(f"--{name} {given} would overwrite {what} of this run ({path}): name another file", USAGE)
 
 
 def _keep_apart(places: dict[str, str | None]) -> None:
@@ -104,6 +131,6 @@ def _keep_apart(places: dict[str, str | None]) -> None:
         path = Path(given).expanduser().resolve()
         if path.exists() and not path.is_file():
             continue  # a pipe or a device takes what comes
-        if path in taken:
-            fail(f"--{taken[path]} and --{name} both name {given}: give each a file of its own", USAGE)
+        if other := next((known for known in taken if is_same(known, path)), None):
+            fail(f"--{taken[other]} and --{name} both name {given}: give each a file of its own", USAGE)
         taken[path] = name

@@ -24,6 +24,7 @@ from wstui.report.retention import Retention, retention, set_retention
 from wstui.report.store import StoredRun, default_path
 from wstui.report.terminal import Paint, terminal_width, wants_colour
 from wstui.report.wording import Tone, peak_clients, runs_of, shown, verdict_sign
+from wstui.scenario.beside import is_same
 from wstui.scenario.errors import BadValue
 from wstui.scenario.quantity import parse_duration
 
@@ -110,6 +111,9 @@ def export(path: Path | None, reference: str, file: str, form: str, suite: bool)
         if file == STDOUT and not form:
             fail("stdout has no ending: say which --format", USAGE)
         chosen = formats.named(form) if form else formats.of_file(file)
+        source = reference.partition("#")[0] if is_file(reference) else path or default_path()
+        if file != STDOUT and is_same(file, source):
+            fail(f"{file} is what is read: name another file", USAGE)
         formats.prove(chosen.name, file)
         result = whole(path, reference, suite=suite)
         if all(without_data(run) for run in runs_of(result)):

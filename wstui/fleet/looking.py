@@ -14,9 +14,11 @@ from wstui.fleet import facts as here
 from wstui.fleet.box import read_facts
 from wstui.fleet.facts import Facts, Question
 from wstui.fleet.ssh import CONNECT_S, Connection, Trouble, command, remote_command
+from wstui.fleet.transport import FleetError
 from wstui.scenario.beside import located
 from wstui.scenario.hosts import Host, parse_host
 from wstui.scenario.model import Scenario
+from wstui.scenario.trust import ssh_problem
 
 LOOK_S = CONNECT_S + 10.0
 
@@ -44,7 +46,9 @@ class Way:
 
     @classmethod
     def of(cls, scenario: Scenario) -> Way:
-        """As a scenario says."""
+        """As a scenario says. Raises FleetError for a configuration that nobody but a preset has named."""
+        if problem := ssh_problem(scenario):
+            raise FleetError(str(problem))
         return cls(located(scenario.fleet.ssh_config, scenario.origin.file), scenario.fleet.python)
 
 

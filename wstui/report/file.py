@@ -68,6 +68,22 @@ def write(path: str | Path, text: str) -> None:
             raise
 
 
+def write_new(path: Path, text: str) -> None:
+    """Write `text` into a new file that only its owner can read, for folders that others write too. Raises OSError.
+
+    Nothing that is there already is written to, nor what a link points to.
+    """
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
 def standard_output() -> TextIO:
     """Standard output for programs: UTF-8 whatever the terminal speaks."""
     if isinstance(sys.stdout, io.TextIOWrapper):

@@ -5,6 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 
+def is_same(one: str | Path, other: str | Path) -> bool:
+    """Whether two names mean one file: by another spelling, a link or a hard link; also one that is still to come."""
+    try:
+        one, other = Path(one).expanduser(), Path(other).expanduser()
+        return one.resolve() == other.resolve() or one.samefile(other)
+    except (OSError, ValueError, RuntimeError):
+        return False
+
+
 def located(name: str, scenario_file: str) -> str:
     """The path of a file that a scenario names: beside the scenario's own file where it is there, else as written."""
     if name and scenario_file and not Path(name).is_absolute():

@@ -39,6 +39,14 @@ def moved(content: Content, path: Path) -> Content:
     return content.model_copy(update=changed) if changed else content
 
 
+def files_of(scenario: Scenario) -> list[tuple[str, str]]:
+    """Every file that a scenario reads: what it is to the scenario, and its path."""
+    file = scenario.origin.file
+    named = [(f"{table}.{name}", getattr(getattr(scenario, table), name)) for table, name in FILES]
+    named += [(f"messages.templates.{t.name}", t.file) for t in scenario.messages.templates]
+    return [("the preset", file)] * bool(file) + [(what, located(name, file)) for what, name in named if name]
+
+
 def _whole(name: str, file: str) -> str:
     """The whole path of a file that is found beside the preset, "" where it is found anywhere else or is whole."""
     place = located(name, file)

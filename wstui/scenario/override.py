@@ -126,7 +126,9 @@ def apply(
             message = "belongs to a search for the limit: add --breakpoint-of clients, connects or messages"
             problems.append(Problem(wishes[name].source, wishes[name].name, message))
         data["stages"] = _stages(scenario.stages, wishes, blame, problems)
-    return _result(scenario, data, blame, problems)
+    made = _result(scenario, data, blame, problems)
+    made._origin = replace(made._origin, given=frozenset(dotted(_KEYS[name]) for name in given if name in _KEYS))
+    return made
 
 
 def revised(scenario: Scenario, values: Mapping[str, Any]) -> Scenario:

@@ -89,14 +89,20 @@ def feed_of(name: str, scenario_file: str) -> Feed:
     return Feed(columns, tuple(rows))
 
 
-def secrets_in_templates(templates: Iterable[Template], feed: str, scenario_file: str) -> list[str]:
-    """The values of {{env …}} placeholders and columns of the feed that sound like secrets."""
+def variables_in_templates(templates: Iterable[Template], scenario_file: str) -> list[str]:
+    """The variables of {{env …}} placeholders."""
     names: set[str] = set()
     for template in templates:
-        names.update(variables(template.payload))
+        names.update(variables(template.payload), variables(template.key))
         if template.file:
             names.update(_variables_in(located(template.file, scenario_file)))
-    found = [os.environ[name] for name in sorted(names) if is_secret_header(name) and os.environ.get(name)]
+    return sorted(names)
+
+
+def secrets_in_templates(templates: Iterable[Template], feed: str, scenario_file: str) -> list[str]:
+    """The values of {{env …}} placeholders and columns of the feed that sound like secrets."""
+    names = variables_in_templates(templates, scenario_file)
+    found = [os.environ[name] for name in names if is_secret_header(name) and os.environ.get(name)]
     return found + _secrets_in_feed(feed, scenario_file) if feed else found
 
 

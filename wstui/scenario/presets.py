@@ -16,6 +16,7 @@ from wstui.scenario.errors import Problem, ScenarioError, nearest, printable, qu
 from wstui.scenario.file import load
 from wstui.scenario.model import Scenario, Suite
 from wstui.scenario.override import Flags, apply, blamed, overriding
+from wstui.scenario.trust import untrusted
 
 Origin = Literal["here", "own", "shipped"]
 _FIRST_SHIPPED = ("quick", "medium", "stress", "progressive")
@@ -55,7 +56,16 @@ def folders() -> list[tuple[Origin, Path]]:
     return [("here", Path("presets")), ("own", own_folder()), ("shipped", shipped_folder())]
 
 
-def find(name: str) -> Path:
+def shadowed(path: str | Path) -> str:
+    """What to say of a preset in ./presets that is found in the place of a shipped one, "" for another."""
+    path = Path(path)
+    here, shipped = Path("presets").resolve(), shipped_folder().resolve()
+    if path.resolve().parent != here or here == shipped or not (shipped / path.name).is_file():
+        return ""
+    return f"{printable(str(path))} is used in the place of the preset {quote(path.stem)} that comes with wstui"
+
+
+def find(name: str, *, shipped: bool = False) -> Path:
     """The file of a preset: a path when it has a slash or ends in .toml, else a name on the search path.
 
     Raises:
@@ -66,7 +76,7 @@ def find(name: str) -> Path:
         if not path.is_file():
             raise ScenarioError(Problem(printable(name), "", "is no file"))
         return path
-    for _, folder in folders():
+    for folder in [shipped_folder()] if shipped else [folder for _, folder in folders()]:
         path = folder / f"{name}.toml"
         if path.is_file():
             return path
@@ -89,13 +99,18 @@ def available(environ: Mapping[str, str] | None = None) -> list[PresetEntry]:
 
 
 def open_preset(
-    name: str, environ: Mapping[str, str] | None = None, flags: Flags | Mapping[str, Any] | None = None
+    name: str,
+    environ: Mapping[str, str] | None = None,
+    flags: Flags | Mapping[str, Any] | None = None,
+    *,
+    shipped: bool = False,
 ) -> Scenario | Suite:
     """The preset of this name or path, with the environment's and the flags' wishes in it.
 
+    `shipped`: a name is one of those that come with wstui, whatever lies in ./presets.
     The wishes enter a suite's presets when `members` opens them. Raises ScenarioError.
     """
-    return _open(find(name), environ, flags)
+    return _open(find(name, shipped=shipped), environ, flags)
 
 
 def members(
@@ -168,8 +183,9 @@ def _rank(path: Path) -> tuple[int, str]:
 def _entry(name: str, origin: Origin, path: Path, environ: Mapping[str, str] | None) -> PresetEntry:
     try:
         content = load(path, environ)
-        if isinstance(content, Suite):
-            members(content, environ)
+        found = members(content, environ) if isinstance(content, Suite) else [content]
+        if problems := [problem for scenario in found for problem in untrusted(scenario)]:
+            raise ScenarioError(problems)
     except ScenarioError as error:
         first, more = error.problems[0], len(error.problems) - 1
         reason = ": ".join(part for part in (first.subject, first.advice) if part)

@@ -40,6 +40,8 @@ class Origin:
     values: Mapping[str, Any] = field(default_factory=dict, repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
     """The values of referenced variables that sound like secrets."""
+    given: frozenset[str] = frozenset()
+    """The keys whose values came from the command line."""
 
 
 def expand(raw: str, environ: Mapping[str, str]) -> tuple[str, list[str]]:
@@ -58,10 +60,14 @@ def expand(raw: str, environ: Mapping[str, str]) -> tuple[str, list[str]]:
     return _replace(raw, value), missing
 
 
+def names_in(raw: str) -> list[str]:
+    """The variables that a text refers to."""
+    return sorted({match["name"] for match in _REFERENCE.finditer(raw) if match["name"]})
+
+
 def secret_values(raw: str, environ: Mapping[str, str]) -> list[str]:
     """The values of the variables that a text refers to and that sound like secrets."""
-    names = {match["name"] for match in _REFERENCE.finditer(raw) if match["name"]}
-    return [environ[name] for name in sorted(names) if is_secret_header(name) and environ.get(name)]
+    return [environ[name] for name in names_in(raw) if is_secret_header(name) and environ.get(name)]
 
 
 def has_reference(raw: str) -> bool:

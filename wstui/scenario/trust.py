@@ -1,0 +1,85 @@
+"""What a preset may not do by itself, since it may be a stranger's: bring an ssh configuration, send any file away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from platformdirs import user_config_path
+
+from wstui.scenario.beside import is_same, located
+from wstui.scenario.errors import Problem, printable, quote
+from wstui.scenario.model import Scenario
+from wstui.scenario.payload import variables_in_templates
+from wstui.scenario.reference import names_in
+
+
+def untrusted(scenario: Scenario, *, allow_files: bool = False) -> list[Problem]:
+    """What a run needs somebody's word for, each with the flag that gives it."""
+    found = [ssh_problem(scenario)] if ssh_problem(scenario) else []
+    if not allow_files and not _is_own(scenario.origin.file):
+        for key, name in _files(scenario):
+            if not _is_inside(located(name, scenario.origin.file), scenario.origin.file):
+                message = "lies outside the preset's folder and would be sent: --allow-files permits it"
+                found.append(Problem(scenario.origin.file, key, message, quote(name)))
+    return [problem for problem in found if problem is not None]
+
+
+def ssh_problem(scenario: Scenario) -> Problem | None:
+    """Why the ssh configuration that a preset names is not used: ssh runs the commands in it."""
+    name = scenario.fleet.ssh_config
+    if not name or not _is_written(scenario, "fleet", "ssh_config", name):
+        return None
+    path = located(name, scenario.origin.file)
+    if any(_is_under(path, folder) for folder in (_config(), Path.home() / ".ssh")):
+        return None
+    message = f"may run commands of its own: name it with --ssh-config, or keep it in {_config()}"
+    return Problem(scenario.origin.file, "fleet.ssh_config", message, quote(name))
+
+
+def sends_away(scenario: Scenario) -> str:
+    """What of this machine a preset sends to its target, in words; "" for nothing."""
+    names = {name for reference in scenario.origin.references.values() for name in names_in(reference.raw)}
+    names |= set(variables_in_templates(scenario.messages.templates, scenario.origin.file))
+    files = [f"the file {printable(located(name, scenario.origin.file))}" for _, name in _files(scenario)]
+    variables = [f"the variable{'s' * (len(names) > 1)} {', '.join(sorted(names))}"] if names else []
+    return ", ".join([*dict.fromkeys(files), *variables])
+
+
+def _files(scenario: Scenario) -> Iterator[tuple[str, str]]:
+    messages = scenario.messages
+    if messages.feed and _is_written(scenario, "messages", "feed", messages.feed):
+        yield "messages.feed", messages.feed
+    written = [table.get("file") for table in _table(scenario, "messages").get("templates") or []]
+    for index, template in enumerate(messages.templates):
+        if template.file and template.file in written:
+            yield f"messages.templates[{index}].file", template.file
+
+
+def _is_written(scenario: Scenario, table: str, name: str, value: str) -> bool:
+    """Whether a value is the preset's, and not somebody's at the command line or in the editor."""
+    return f"{table}.{name}" not in scenario.origin.given and _table(scenario, table).get(name) == value
+
+
+def _table(scenario: Scenario, name: str) -> Any:
+    return scenario.origin.values.get(name) or {}
+
+
+def _is_own(file: str) -> bool:
+    return not file or _is_under(file, _config())
+
+
+def _is_inside(path: str, scenario_file: str) -> bool:
+    return is_same(path, scenario_file) or _is_under(path, Path(scenario_file).parent)
+
+
+def _is_under(path: str, folder: Path) -> bool:
+    try:
+        return Path(path).resolve().is_relative_to(folder.resolve())
+    except (OSError, ValueError, RuntimeError):
+        return False
+
+
+def _config() -> Path:
+    return user_config_path("wstui", appauthor=False)
