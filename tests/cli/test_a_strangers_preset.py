@@ -118,3 +118,16 @@ def test_a_host_cannot_be_an_option_of_ssh(folder: Path, host: str) -> None:
 def test_a_whole_process_says_so_as_well(folder: Path) -> None:
     status, _, err = call("check", "p.toml", cwd=folder)
     assert status == 2 and "may run commands of its own" in err and not (folder.parent / "ran").exists()
+
+
+def test_an_empty_token_file_is_refused(folder: Path) -> None:
+    for content in ("", "\n", "\ufeff\n"):
+        (folder / "token").write_text(content)
+        status, out = said("run", "p.toml", "--token-file", "token")
+        assert status == 2 and "--token-file token is empty" in out
+
+
+def test_a_short_secret_does_not_listen_beyond_this_machine(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JWT_SECRET", "x" * 15)
+    status, out = said("server", "--host", "0.0.0.0", "--port", "0")
+    assert status == 2 and "15 bytes is soon guessed" in " ".join(out.split())

@@ -322,6 +322,10 @@ def _secret(secret_file: Path | None) -> str | None:
     return os.environ.get("JWT_SECRET") or None
 
 
+SHORTEST_ABROAD = 16
+"""Bytes of a secret below which no server listens beyond this machine."""
+
+
 def _server_secret(host: str, secret_file: Path | None) -> str:
     """The secret that tokens are verified with. Raises: click.UsageError: there is none fit for this address."""
     secret = _secret(secret_file)
@@ -329,6 +333,11 @@ def _server_secret(host: str, secret_file: Path | None) -> str:
         raise click.UsageError(
             f"--host {host} can be reached by others, and the development secret is known to all: "
             "set JWT_SECRET, or listen on 127.0.0.1"
+        )
+    if secret is not None and len(secret.encode()) < SHORTEST_ABROAD and not is_loopback(host):
+        raise click.UsageError(
+            f"--host {host} can be reached by others, and a secret of {len(secret.encode())} bytes is soon guessed: "
+            f"use {SHORTEST_ABROAD} bytes at least (`openssl rand -hex 32`), or listen on 127.0.0.1"
         )
     if secret is None:
         _log.warning("JWT_SECRET is not set: the development secret is used, on this machine only")

@@ -144,6 +144,8 @@ def _hosts(given: str | None) -> list[str]:
 
 def _read_token(path: str) -> str:
     try:
-        return Path(path).read_text().strip()
+        if token := Path(path).read_text().strip().strip("\ufeff").strip():
+            return token
+        fail(f"--token-file {path} is empty: put the token into it", USAGE)
     except (OSError, UnicodeDecodeError) as error:
         fail(f"--token-file {path} can't be read: {getattr(error, 'strerror', None) or error}", USAGE)
