@@ -258,7 +258,7 @@ async def _ready(connection: Connection, scenario: Scenario, seen: Probe, at: in
         if first is not None:
             text = first.decode("utf-8", "backslashreplace") if isinstance(first, bytes) else first
             # Masked before it is cut: half of a secret would no longer be known for one.
-            came = f"; the first that came is {visible(mask_text(text[:4096], secrets_of(scenario)), 160)}"
+            came = f"; the first that came is {visible(mask_of(scenario)(text[:4096]), 160)}"
         raise Unreachable(
             f"{mask_url(target.url)} opens, but {wanted} came within {timeout:g} s{came}",
             'set target.ready = "open", or target.welcome to the `type` of what the server says first',
