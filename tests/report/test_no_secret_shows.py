@@ -115,7 +115,7 @@ def told(scenario: Scenario, secret: str) -> tuple[Status, Result]:
     counters = Counters(attempted=3, ready=3, sent=3, received=3, matched=3, slow_readers=1)
     run._fleet.take(0, Snapshot(0, 1, 10, counters, types, failures=groups, slow_endings={f"close {secret}": 1}))
     run._fleet.lost[1] = ""
-    run._watch.look(1.0)
+    run._watch.look(1.0, 1.0)
     run._mark("start", "run started")
     result = run._conclude()
     return run.status, result
