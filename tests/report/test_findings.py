@@ -140,3 +140,59 @@ def test_some_of_the_clients_that_were_hit_are_named() -> None:
     assert evidence["rate limit"].startswith("180 of 5 000 attempts (3.6%): 180 × http 429, Too Many Requests")
     assert "; among them client 17, 4811" in evidence["rate limit"]
     assert evidence["drops"].endswith("; among them client 5")
+
+
+TEMPLATE = {"name": "say", "reply": "field", "reply_field": "id", "payload": '{"id":{{key}}}'}
+
+
+@pytest.mark.parametrize(
+    ("counts", "messages", "words"),
+    [
+        ({"duplicates": 401}, {}, "The server answered 401 messages more than once."),
+        ({"unmatched": 20, "altered": 20}, {}, "Replies were not what was sent."),
+        ({"unmatched": 600}, {}, "Most of what arrived answers nothing."),
+        (
+            {"duplicates": 200, "unmatched": 50},
+            {"exchange": "template", "templates": [TEMPLATE | {"key": "{{seq}}"}]},
+            "Replies to other clients were probably taken for a client's own: the latencies are too short.",
+        ),
+        (
+            {"duplicates": 200, "unmatched": 50},
+            {"exchange": "template", "templates": [TEMPLATE | {"key": ""}]},
+            "The server answered 200 messages more than once.",
+        ),
+    ],
+)
+def test_replies_that_nobody_waits_for_are_a_finding(
+    counts: dict[str, int], messages: dict[str, Any], words: str
+) -> None:
+    base = good()
+    result = msgspec.structs.replace(
+        base,
+        messages=Messages(sent=1000, received=1000, **counts),  # type: ignore[arg-type]
+        scenario=base.scenario | {"messages": messages},
+    )
+    assert [finding.text for finding in findings(result)] == [words]
+
+
+def test_a_connection_that_wstui_ended_is_never_one_that_the_server_ended() -> None:
+    limit = FailureSummary("too large", "messages larger than target.max_size (1MiB) came: raise it", 6, 6.0, 9.0, True)
+    broke = FailureSummary("protocol", "invalid opcode: 0x3", 3, 6.0, 9.0)
+    seen = Connections(attempted=100, ready=100, dropped=9, success_rate=1.0)
+    result = msgspec.structs.replace(good(), connections=seen, failures=[limit, broke])
+    assert causes(result) == ["max size", "protocol"]
+    assert "target.max_size (1MiB)" in findings(result)[0].evidence
+    assert "invalid opcode" in findings(result)[1].evidence and "wstui closed" in findings(result)[1].next_step
+    close = FailureSummary("close 1012", "restart", 4, 6.0, 9.0)
+    more = msgspec.structs.replace(
+        result, connections=msgspec.structs.replace(seen, dropped=13), failures=[limit, broke, close]
+    )
+    (drops,) = [finding for finding in findings(more) if finding.cause == "drops"]
+    assert drops.evidence.startswith("4 of 100 ready clients")
+
+
+def test_fan_out_that_could_not_be_measured_is_said() -> None:
+    base = good()
+    asked = base.scenario | {"messages": {"fanout": "on"}}
+    (finding,) = findings(msgspec.structs.replace(base, fanout=None, scenario=asked))
+    assert finding.text == "Fan-out was asked for, and nothing could be measured."

@@ -64,6 +64,8 @@ def messages_of(c: Counters, active_s: float, types: dict[str, int]) -> Messages
         c.bytes_received + c.saved_received,
         c.abandoned,
         c.one_way,
+        c.altered,
+        c.invalid_texts,
     )
 
 

@@ -98,6 +98,8 @@ class Messages(msgspec.Struct, frozen=True):
     bytes_received_inflated: int = 0
     abandoned: int = 0
     one_way: int = 0  # sent, and no reply was wanted
+    altered: int = 0  # of the unmatched: replies that were not what was sent
+    invalid_texts: int = 0  # text messages that were not UTF-8
 
 
 class Delivery(Latency, frozen=True):

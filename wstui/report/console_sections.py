@@ -131,7 +131,9 @@ def messages(run: Result, width: int) -> list[str]:
         ("timed out", seen.timed_out),
         ("late", seen.late),
         ("unmatched", seen.unmatched),
+        ("altered", seen.altered),
         ("duplicates", seen.duplicates),
+        ("not UTF-8", seen.invalid_texts),
         ("broken expectations", seen.broken_expectations),
         ("in flight" if run.verdict.running else "abandoned", seen.abandoned),
     ]

@@ -47,6 +47,8 @@ def _no_load(result: Result) -> Finding:
 def _generator(result: Result) -> Finding | None:
     seen = result.generator
     local = [failure for failure in result.failures if failure.local]
+    if local and all(failure.kind == "too large" for failure in local) and len(seen.limited_by) <= len(local):
+        return None  # a limit of the scenario's: said in words of its own
     if not seen.limited_by and not local:
         return None
     reasons = list(seen.limited_by) or [f"{figures.count(failure.count)} × {failure.message}" for failure in local]
@@ -214,6 +216,98 @@ def _no_replies(result: Result) -> Finding | None:
     )
 
 
+def _own_limit(result: Result) -> Finding | None:
+    seen = [failure for failure in result.failures if failure.kind == "too large"]
+    if not seen:
+        return None
+    return _told_of(
+        result,
+        seen,
+        "max size",
+        "Messages came that are larger than target.max_size.",
+        "Raise target.max_size: wstui ended these connections itself, with 1009",
+    )
+
+
+def _broken_protocol(result: Result) -> Finding | None:
+    seen = [failure for failure in result.failures if failure.kind in ("protocol", "invalid text")]
+    if not seen:
+        return None
+    closed = " wstui closed the connection with 1002" if any(f.kind == "protocol" for f in seen) else ""
+    return _told_of(
+        result,
+        seen,
+        "protocol",
+        "The server sent what WebSocket does not allow.",
+        "Look at what the server or its proxy writes." + closed,
+    )
+
+
+def _odd_replies(result: Result) -> Finding | None:
+    seen = result.messages
+    extra = seen.duplicates + seen.unmatched
+    shared = _shared_key(result)
+    if shared and extra > 0.05 * max(1, seen.sent):
+        return Finding(
+            "replies",
+            "Replies to other clients were probably taken for a client's own: the latencies are too short.",
+            f"several clients send the same key {shared}; {figures.count(extra)} replies came again or answer nothing",
+            "Leave messages.templates.key out, so that it names the client, and write {{key}} into the payload",
+        )
+    if seen.altered:
+        return Finding(
+            "replies",
+            "Replies were not what was sent.",
+            f"{figures.count(seen.altered)} of {figures.count(seen.received)} messages received were altered",
+            "Look at what the server or a proxy does with payloads",
+        )
+    if seen.duplicates:
+        return Finding(
+            "replies",
+            f"The server answered {figures.count(seen.duplicates)} messages more than once.",
+            f"{figures.count(seen.duplicates)} replies too many of {figures.count(seen.received)} messages received",
+            "Look at retries, redelivery and handlers that are registered twice",
+        )
+    if seen.unmatched > 10 and 2 * seen.unmatched > seen.received:
+        return Finding(
+            "replies",
+            "Most of what arrived answers nothing.",
+            f"{figures.count(seen.unmatched)} of {figures.count(seen.received)} messages received",
+            'Is reply_field right? Messages of other clients are broadcasts: messages.fanout = "on"',
+        )
+    return None
+
+
+def _shared_key(result: Result) -> str:
+    """The key of a template that does not tell the clients apart; "" where all do."""
+    messages = result.scenario.get("messages") or {}
+    for template in messages.get("templates") or () if messages.get("exchange") == "template" else ():
+        key, payload = template.get("key") or "", template.get("payload") or ""
+        key = key or ("{{seq}}" if "{{seq}}" in payload and "{{key}}" not in payload else "{{id}}")
+        if template.get("reply") == "field" and not any(word in key for word in ("{{id", "{{client", "uuid", "hex")):
+            return str(key)
+    return ""
+
+
+def _no_fan_out(result: Result) -> Finding | None:
+    messages = result.scenario.get("messages") or {}
+    if messages.get("fanout") != "on" or result.fanout is not None or result.connections.ready < 2:
+        return None
+    return Finding(
+        "fan-out",
+        "Fan-out was asked for, and nothing could be measured.",
+        "no message reached two clients with the same bytes",
+        'Set messages.fanout = "off", or look at why the server broadcasts nothing',
+    )
+
+
+def _told_of(result: Result, seen: Sequence[FailureSummary], cause: str, text: str, next_step: str) -> Finding:
+    """A finding that rests on failures, the most frequent in words."""
+    began = min(failure.first_s for failure in seen)
+    top = max(seen, key=lambda failure: failure.count)
+    return Finding(cause, text, _told(top) + _whom(seen), next_step, began, stages_between(result, began, _last(seen)))
+
+
 def _fan_out(result: Result) -> Finding | None:
     seen = result.fanout
     if seen is None and _asks_for_fan_out(result):
@@ -267,12 +361,16 @@ _RULES: tuple[Callable[[Result], Finding | None], ...] = (
     _unreachable,
     _refusals,
     slow_responses,
+    _own_limit,
     _drops,
+    _broken_protocol,
     _no_replies,
+    _odd_replies,
     _slow_accept,
     _unreached,
     _network,
     _fan_out,
+    _no_fan_out,
     _slow_ramp,
 )
 

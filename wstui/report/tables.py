@@ -207,6 +207,10 @@ def _messages(run: Result) -> Table:
     if seen.broken_expectations:
         head.append("not as expected")
         cells.append(figures.count(seen.broken_expectations))
+    for word, number in (("altered", seen.altered), ("not UTF-8", seen.invalid_texts)):
+        if number:
+            head.append(word)
+            cells.append(figures.count(number))
     if seen.one_way:
         head.append("wanting no reply")
         cells.append(figures.count(seen.one_way))

@@ -14,7 +14,7 @@ from wstui.tui.widgets.banner import Banner
 from wstui.tui.widgets.boxes import Boxes
 from wstui.tui.widgets.connections import Connections
 from wstui.tui.widgets.curve import SearchCurve
-from wstui.tui.widgets.errors import Errors
+from wstui.tui.widgets.errors import Errors, odd_replies
 from wstui.tui.widgets.events import Events
 from wstui.tui.widgets.fanout import FanOut
 from wstui.tui.widgets.figures import clean, percent
@@ -125,7 +125,13 @@ class Dashboard(Controls):
         self.query_one(FanOut).show(status.fanout, paused)
         self.query_one(Spread).show(status.spread, limit_ms(limit[1]) if limit else None, paused)
         self.query_one(Events).show(status.marks, paused)
-        self.query_one(Errors).show(status.failures, status.failures_total, status.elapsed_s, self.view.pattern, paused)
+        self.query_one(Errors).show(
+            [*status.failures, *odd_replies(status.counters)],
+            status.failures_total,
+            status.elapsed_s,
+            self.view.pattern,
+            paused,
+        )
         self.query_one(Plain).redraw()
         if fresh or charts or not status.rows or status.state is not self._drawn:
             self._drawn = status.state

@@ -8,6 +8,7 @@ from typing import ClassVar
 from textual.binding import BindingType
 
 from wstui.measure.failure import FailureGroup
+from wstui.measure.snapshot import Counters
 from wstui.tui.keymap import key
 from wstui.tui.widgets.figures import clean, clip, count, fitting, pad, rate, stamp, width_of
 from wstui.tui.widgets.lines import Line, cells
@@ -21,6 +22,17 @@ def matches(group: FailureGroup, pattern: str) -> bool:
     """Whether a group shows under a filter: every word occurs in its kind, message or samples."""
     text = " ".join([group.kind, group.message, *(sample.detail for sample in group.samples)]).casefold()
     return all(word in text for word in pattern.casefold().split())
+
+
+def odd_replies(seen: Counters) -> list[FailureGroup]:
+    """Replies that no message waited for: each failed nobody, and together they say that something is wrong."""
+    rows = (
+        ("duplicate", "messages that were answered more than once", seen.duplicates),
+        ("unmatched", "replies that answer nothing", seen.unmatched - seen.altered),
+        ("altered", "replies that were not what was sent", seen.altered),
+        ("late", "replies that came after the timeout", seen.late),
+    )
+    return [FailureGroup(kind, message, number) for kind, message, number in rows if number]
 
 
 class Errors(Table[FailureGroup]):
@@ -98,8 +110,8 @@ class Errors(Table[FailureGroup]):
                 rate(speed) if speed >= 0.05 else "·",
                 clean(item.kind) + (" (own)" if item.local else ""),
                 clean(item.message),
-                stamp(item.first_ns / _NS),
-                stamp(item.last_ns / _NS),
+                stamp(item.first_ns / _NS) if item.last_ns else "",
+                stamp(item.last_ns / _NS) if item.last_ns else "",
                 clean(detail),
             ),
             width,

@@ -61,6 +61,12 @@ def _facts(result: Result) -> list[tuple[str, str]]:
             f"{size(m.bytes_sent)} and {size(m.bytes_received)}",
         ),
     ]
+    odd = (
+        ("came again", m.duplicates), ("answered nothing", m.unmatched), ("were altered", m.altered),
+        ("came too late", m.late), ("were not UTF-8", m.invalid_texts),
+    )  # fmt: skip
+    if any(number for _, number in odd):
+        facts.append(("replies", "▲ " + ", ".join(f"{count(number)} {word}" for word, number in odd if number)))
     if (f := result.fanout) is not None:
         facts.append(
             (
