@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from wstui.measure.wording import fold, is_servers_word, joined
+
 SAMPLES_KEPT = 8
 GROUPS_KEPT = 100
 
@@ -38,7 +40,12 @@ class FailureGroup(msgspec.Struct):
     @property
     def key(self) -> tuple[str, str, str]:
         """What makes it a group of its own."""
-        return self.kind, self.message, self.outcome
+        return _key(self.kind, self.message, self.outcome)
+
+
+def _key(kind: str, message: str, outcome: str) -> tuple[str, str, str]:
+    """A close code is a group, whatever the server says beside it: its words are samples."""
+    return (kind, "" if kind.startswith("close ") else message, outcome)
 
 
 class FailureLog:
@@ -59,15 +66,22 @@ class FailureLog:
         outcome: str = "",
     ) -> None:
         """Count one failure; its detail is kept as a sample among the first and the latest ones."""
-        key = (kind, message, outcome)
+        if is_servers_word(kind):
+            detail = detail or message
+            message = fold(message)
+        key = _key(kind, message, outcome)
         group = self._groups.get(key)
         if group is None:
             if len(self._groups) >= GROUPS_KEPT:
                 key = ("other", f"further kinds of failure{' of this generator' if local else ''}", outcome)
                 group = self._groups.get(key)
             if group is None:
-                group = FailureGroup(key[0], key[1], first_ns=at_ns, local=local, samples=[], outcome=outcome)
+                group = FailureGroup(
+                    key[0], key[1] or message, first_ns=at_ns, local=local, samples=[], outcome=outcome
+                )
                 self._groups[key] = group
+        if not key[1] and message != group.message:
+            group.message = joined(group.message, message)
         group.count += 1
         group.last_ns = at_ns
         if len(group.samples) >= SAMPLES_KEPT:
@@ -84,9 +98,10 @@ def merge_failures(logs: list[list[FailureGroup]]) -> list[FailureGroup]:
     merged: dict[tuple[str, str, str], FailureGroup] = {}
     for groups in logs:
         for group in groups:
-            known = merged.get(group.key)
+            key = group.key
+            known = merged.get(key)
             if known is None:
-                merged[group.key] = FailureGroup(
+                merged[key] = FailureGroup(
                     group.kind,
                     group.message,
                     group.count,
@@ -97,6 +112,7 @@ def merge_failures(logs: list[list[FailureGroup]]) -> list[FailureGroup]:
                     group.outcome,
                 )
                 continue
+            known.message = joined(known.message, group.message) if not key[1] else known.message
             known.count += group.count
             known.first_ns = min(known.first_ns, group.first_ns)
             known.last_ns = max(known.last_ns, group.last_ns)
