@@ -76,6 +76,7 @@ def test_the_key_of_a_wrong_accept_header_is_in_no_message() -> None:
 
 
 def test_what_a_status_says_stays() -> None:
+    assert fold("bye\\x07") == "bye\\x07", "an escape is no number"
     assert fold("HTTP 503 Service Unavailable") == "HTTP 503 Service Unavailable"
     assert fold("the WebSocket server is going away (clientId unknown)") == (
         "the WebSocket server is going away (clientId unknown)"

@@ -10,6 +10,7 @@ MORE = "…"
 _TOKEN = re.compile(r"""[^\s"'(),;<>\[\]{}=:·…]+""")
 _STATUS = re.compile(r"HTTP \d{3}\b")
 _HEX = re.compile(r"[0-9a-fA-F]{8,}")
+_ESCAPE = re.compile(r"\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})")
 _RUN = re.compile(r"…(?:[\s=/+:.…-]*…)*=*")
 
 
@@ -40,6 +41,7 @@ def _folded(token: str) -> str:
 
 
 def _is_random(word: str) -> bool:
+    word = _ESCAPE.sub("", word)
     if any(character.isdigit() for character in word) or _HEX.fullmatch(word):
         return True
     turns = len(re.findall(r"[a-z][A-Z]", word))
