@@ -176,23 +176,18 @@ def test_replies_that_nobody_waits_for_are_a_finding(
 
 
 def test_a_connection_that_wstui_ended_is_never_one_that_the_server_ended() -> None:
-    limit = FailureSummary("too large", "messages larger than target.max_size (1MiB) came: raise it", 6, 6.0, 9.0, True)
-    broke = FailureSummary("protocol", "invalid opcode: 0x3", 3, 6.0, 9.0)
+    limit = FailureSummary(
+        "too large", "messages larger than target.max_size (1MiB) came: raise it", 6, 6.0, 9.0, True, outcome="dropped"
+    )
+    broke = FailureSummary("protocol", "invalid opcode: 0x3", 3, 6.0, 9.0, outcome="dropped")
     seen = Connections(attempted=100, ready=100, dropped=9, success_rate=1.0)
     result = msgspec.structs.replace(good(), connections=seen, failures=[limit, broke])
     assert causes(result) == ["max size", "protocol"]
     assert "target.max_size (1MiB)" in findings(result)[0].evidence
     assert "invalid opcode" in findings(result)[1].evidence and "wstui closed" in findings(result)[1].next_step
-    close = FailureSummary("close 1012", "restart", 4, 6.0, 9.0)
+    close = FailureSummary("close 1012", "restart", 4, 6.0, 9.0, outcome="dropped")
     more = msgspec.structs.replace(
         result, connections=msgspec.structs.replace(seen, dropped=13), failures=[limit, broke, close]
     )
     (drops,) = [finding for finding in findings(more) if finding.cause == "drops"]
     assert drops.evidence.startswith("4 of 100 ready clients")
-
-
-def test_fan_out_that_could_not_be_measured_is_said() -> None:
-    base = good()
-    asked = base.scenario | {"messages": {"fanout": "on"}}
-    (finding,) = findings(msgspec.structs.replace(base, fanout=None, scenario=asked))
-    assert finding.text == "Fan-out was asked for, and nothing could be measured."

@@ -20,6 +20,7 @@ from wstui.report.wording import ramp_rates
 MOST = 5
 SLOW_RAMP = 0.9
 COMPLETE = 0.9995
+_BROKEN = ("protocol", "invalid text")
 
 
 def findings(result: Result) -> list[Finding]:
@@ -181,6 +182,7 @@ def _drops(result: Result) -> Finding | None:
         return None
     closing = _counted_in(result, "dropped", lambda f: f.kind.startswith("close ") and f.count <= seen.dropped)
     closing = closing or _counted_in(result, "dropped", lambda f: f.kind == "reset")
+    closing = [failure for failure in closing if failure.kind not in _BROKEN]  # wstui ended these
     if not closing and any(failure.outcome == "dropped" for failure in result.failures):
         return None  # each of them was ended by a limit of our own
     dropped = min(seen.dropped, sum(failure.count for failure in closing)) if closing else seen.dropped
@@ -230,7 +232,7 @@ def _own_limit(result: Result) -> Finding | None:
 
 
 def _broken_protocol(result: Result) -> Finding | None:
-    seen = [failure for failure in result.failures if failure.kind in ("protocol", "invalid text")]
+    seen = [failure for failure in result.failures if failure.kind in _BROKEN]
     if not seen:
         return None
     closed = " wstui closed the connection with 1002" if any(f.kind == "protocol" for f in seen) else ""
@@ -287,18 +289,6 @@ def _shared_key(result: Result) -> str:
         if template.get("reply") == "field" and not any(word in key for word in ("{{id", "{{client", "uuid", "hex")):
             return str(key)
     return ""
-
-
-def _no_fan_out(result: Result) -> Finding | None:
-    messages = result.scenario.get("messages") or {}
-    if messages.get("fanout") != "on" or result.fanout is not None or result.connections.ready < 2:
-        return None
-    return Finding(
-        "fan-out",
-        "Fan-out was asked for, and nothing could be measured.",
-        "no message reached two clients with the same bytes",
-        'Set messages.fanout = "off", or look at why the server broadcasts nothing',
-    )
 
 
 def _told_of(result: Result, seen: Sequence[FailureSummary], cause: str, text: str, next_step: str) -> Finding:
@@ -370,7 +360,6 @@ _RULES: tuple[Callable[[Result], Finding | None], ...] = (
     _unreached,
     _network,
     _fan_out,
-    _no_fan_out,
     _slow_ramp,
 )
 
