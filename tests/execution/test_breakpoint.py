@@ -201,7 +201,7 @@ async def test_a_drained_search_did_not_pass() -> None:
 def test_a_server_that_does_not_get_well_ends_the_search(answers: dict[str, Result]) -> None:
     result = judged(answers["wounded"])
     assert (of(result).low, of(result).high) == (10, 15)
-    assert "the target did not get well again at 10 within 0.5 s" in of(result).sentence
+    assert "the target did not recover at 10 within 0.5 s" in of(result).sentence
     assert result.passed, "what held before it did hold"
 
 

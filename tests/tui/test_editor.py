@@ -85,7 +85,7 @@ async def test_errors_stand_beside_their_field_with_the_nearest_value_and_block_
             await until(lambda said=said: said in notes(app), pilot)
             app.screen.query_one(FormView).control_at(("name",)).focus()  # type: ignore[union-attr]
             await pilot.press("ctrl+r")
-            await until(lambda: "1 thing to put right first" in shown(app), pilot)
+            await until(lambda: "Fix 1 error first" in shown(app), pilot)
             assert app.screen.focused is field
             field.value = before
             await pilot.pause()

@@ -14,7 +14,7 @@ from tests.tui.editing import control
 from wstui.execution.status import State
 from wstui.measure.failure import FailureGroup
 from wstui.scenario.file import load
-from wstui.tui.actions import OWNERS, bindings_of
+from wstui.tui.actions import OWNERS, Commands, bindings_of
 from wstui.tui.amount import parse_clients
 from wstui.tui.app import WstuiApp
 from wstui.tui.screens.checklist import ChecklistScreen
@@ -301,9 +301,9 @@ async def test_help_lists_the_live_keys_and_follows_a_remapping() -> None:
 
 
 async def offered(app: WstuiApp, pilot: Pilot[Any]) -> set[str]:
-    """What the palette has on this screen, by name."""
+    """What the palette has on this screen: the explanations of its entries."""
     await pilot.pause()
-    return {command.title for command in app.get_system_commands(app.screen)}
+    return {title.partition(": ")[2].casefold() for title, *_ in Commands(app.screen)._entries()}
 
 
 async def test_the_palette_offers_every_action_of_every_screen(tmp_path: Path) -> None:
@@ -350,16 +350,17 @@ async def test_the_palette_offers_every_action_of_every_screen(tmp_path: Path) -
     elsewhere = {"preset.delete", "load.redistribute", "list.open"}
     for owner, names in found.items():
         for binding in bindings_of([owner]):
-            known = {other.tooltip for other in bindings_of([*OWNERS, Shell]) if other.action == binding.action}
+            known = {
+                other.tooltip.casefold() for other in bindings_of([*OWNERS, Shell]) if other.action == binding.action
+            }
             moves = binding.action.startswith(("move(", "scroll(", "line(", "section(", "app.focus_"))
             assert moves or known & names or binding.id in elsewhere, (owner, binding)
 
 
 async def test_what_is_chosen_in_the_palette_is_done() -> None:
     async with running(size=(120, 60)) as (app, pilot, session):
-        commands = {command.title: command for command in app.get_system_commands(app.screen)}
-        commands["Target by ± 10 %"].callback()
-        await until(lambda: bool(session.commands), pilot)
+        await pilot.press("ctrl+p", *"more", "enter")
+        await until(lambda: session.commands == [("ramp", 13_200, 2.0)], pilot)
         await pilot.press("ctrl+p", *"freeze", "enter")
         await until(lambda: "VIEW FROZEN" in shown(app), pilot)
 

@@ -53,6 +53,11 @@ async def test_runs_are_listed_compared_filtered_and_deleted(tmp_path: Path) -> 
         await pilot.press("delete", "right", "enter")
         await until(lambda: kept.deleted == [3], pilot)
         await pilot.press("escape")
+        await until(lambda: "” hides" not in shown(app), pilot)
+        assert "B against A" in shown(app)
+        await pilot.press("escape")
+        await until(lambda: "B against A" not in shown(app), pilot)
+        await pilot.press("escape")
         await until(lambda: isinstance(app.screen, StartScreen), pilot)
 
 

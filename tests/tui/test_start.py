@@ -64,7 +64,7 @@ async def test_another_machine_is_only_loaded_after_a_yes(home: Path) -> None:
         await go_to(app, pilot, "checkout-soak")
         await pilot.press("enter")
         await until(lambda: isinstance(app.screen, ConfirmDialog), pilot)
-        assert "Load edge-1.stage.example?" in shown(app) and "Up to 12 000 clients" in shown(app)
+        assert "Load edge-1.stage.example?" in shown(app) and "up to 12 000 clients" in shown(app)
         await pilot.press("enter")
         await until(lambda: isinstance(app.screen, StartScreen), pilot)
         assert not launches.launched
@@ -87,6 +87,8 @@ async def test_a_sequence_runs_with_its_cooldown(home: Path) -> None:
         await go_to(app, pilot, "progressive")
         assert "quick, medium, stress" in shown(app)
         await pilot.press("enter")
+        await until(lambda: "progressive opens up to 5 000 clients over" in shown(app), pilot)
+        await pilot.press("y")
         await until(lambda: isinstance(app.screen, Dashboard), pilot)
         scenarios, name, cooldown_s = launches.launched[0]
         assert [s.name for s in scenarios] == ["quick", "medium", "stress"] and name == "progressive"

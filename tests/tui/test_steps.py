@@ -55,9 +55,9 @@ def test_from_none_a_step_is_a_tenth_of_what_the_plan_reaches() -> None:
 @pytest.mark.parametrize(
     ("state", "said"),
     [
-        (State.STARTING, "the run has not begun yet"),
-        (State.DRAINING, "the run is coming to its end"),
-        (State.COOLDOWN, "the run rests until the next one begins"),
+        (State.STARTING, "Starting: the load can be steered once it runs"),
+        (State.DRAINING, "Draining: the run is coming to its end"),
+        (State.COOLDOWN, "Cooling down: ] starts the next run"),
     ],
 )
 async def test_a_load_that_cannot_be_led_now_says_so_and_sends_nothing(state: State, said: str) -> None:

@@ -192,7 +192,7 @@ class BreakpointRun:
                 return True
             if self._run.active_s >= deadline_s:
                 self._ended = (
-                    f"the target did not get well again at {grouped(low)} within {self._asked.recover:g} s "
+                    f"the target did not recover at {grouped(low)} within {self._asked.recover:g} s "
                     f"({again.why or 'the generator was the limit'})"
                 )
                 return False

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rich.text import Text
 
+from wstui.execution.status import Status
 from wstui.scenario.model import Scenario, Suite
 from wstui.scenario.presets import PresetEntry, own_folder
 from wstui.tui.ending import reason
@@ -152,10 +153,15 @@ class WstuiApp(Shell):
             if isinstance(screen, Dashboard) and screen.is_mounted:  # a run may end before its screen has begun
                 screen.poll(charts=True)
                 screen.refresh_bindings()
-        while isinstance(self.screen, Dialog) and self.screen.STEERS:
+        self.close_moot(runner.session.status)
+        self.tell_result()
+
+    def close_moot(self, status: Status) -> None:
+        """Close dialogs whose question is over, with a word."""
+        while isinstance(self.screen, Dialog) and (told := self.screen.moot(status)):
             self.pop_screen()
             self.deafen(_DEAF_S)  # what is being typed was meant for the dialog
-        self.tell_result()
+            self.say(f"closed: {told}", "warning")
 
     def tell_result(self) -> None:
         """Show the result once by itself: at the end, or when the operator has read what lies over the dashboard."""

@@ -1,4 +1,4 @@
-"""The operator's own settings: a TOML file with a theme and keys."""
+"""The operator's own settings: a TOML file with a theme, keys, and from how many clients on a run asks first."""
 
 from __future__ import annotations
 
@@ -17,11 +17,18 @@ _MODIFIERS = re.compile(r"(ctrl|alt|shift|super|meta|hyper)\+")
 _NAMED = frozenset(key.value for key in Keys) | frozenset(KEY_NAME_REPLACEMENTS.values())
 
 
+ASK_ABOVE = 1000
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`theme` is "" where the file names none; `keys` are keys by the id of what they do."""
+    """`theme` is "" where the file names none; `keys` are keys by the id of what they do.
+
+    A run of more than `ask_above` clients asks before it begins.
+    """
 
     theme: str = ""
+    ask_above: int = ASK_ABOVE
     keys: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
 
@@ -30,6 +37,7 @@ def read_settings(path: Path, ids: Collection[str], themes: Collection[str]) -> 
     """What a file such as this says, and what in it cannot be used; nothing when there is no file.
 
     theme = "wstui-light"
+    ask_above = 5000
     [keys]
     "load.pause" = "f9"
     """
@@ -45,11 +53,16 @@ def read_settings(path: Path, ids: Collection[str], themes: Collection[str]) -> 
         near = nearest(str(theme), themes)
         problems.append(Problem(str(path), "theme", "is no theme", value=quote(str(theme)), nearest=near))
         theme = ""
+    ask_above = data.pop("ask_above", ASK_ABOVE)
+    if isinstance(ask_above, bool) or not isinstance(ask_above, int) or ask_above < 0:
+        message = "takes a number of clients such as 5000"
+        problems.append(Problem(str(path), "ask_above", message, value=quote(str(ask_above))))
+        ask_above = ASK_ABOVE
     named = data.pop("keys", {})
-    known = ("theme", "keys")
+    known = ("theme", "keys", "ask_above")
     problems += [Problem(str(path), name, "is no setting", nearest=nearest(name, known)) for name in data]
     keys = _keys(named, path, ids, problems)
-    return Settings(theme, keys, tuple(problems))
+    return Settings(theme, ask_above, keys, tuple(problems))
 
 
 def _keys(named: object, path: Path, ids: Collection[str], problems: list[Problem]) -> dict[str, str]:

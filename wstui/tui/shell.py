@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from textual.app import SystemCommand
 from textual.binding import BindingType
 from textual.filter import LineFilter
-from textual.screen import Screen
 
-from wstui.tui.actions import OWNERS, clashes, commands, ids_of, key_shown
+from wstui.tui.actions import OWNERS, Commands, clashes, ids_of, key_shown
 from wstui.tui.indexed import ALL, DARK_256, LIGHT_256, IndexedColours, IndexedTheme, Shades
 from wstui.tui.keyboard import Keyboard
 from wstui.tui.keymap import key
 from wstui.tui.screens.help import HelpDialog
-from wstui.tui.settings import read_settings
+from wstui.tui.settings import ASK_ABOVE, read_settings
 from wstui.tui.theme import DARK, LIGHT
 from wstui.tui.widgets.figures import tilde
 from wstui.tui.widgets.keys import Keys
@@ -28,6 +26,7 @@ class Shell(Keyboard):
     CSS_PATH = "wstui.tcss"
     TITLE = "wstui"
     ENABLE_COMMAND_PALETTE = True
+    COMMANDS = {Commands}  # noqa: RUF012
     HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (60, "-narrow"), (110, "-wide"), (180, "-huge")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-flat"), (16, "-short"), (32, "-tall")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -43,6 +42,8 @@ class Shell(Keyboard):
         super().__init__()
         self.notice = ""
         """What is wrong with the settings."""
+        self.ask_above = ASK_ABOVE
+        """A run of more clients asks before it begins."""
         self._settings = settings
         self._palette_filter = IndexedColours()
         self._indexed = self.console.color_system == "256" and not self.no_color
@@ -54,6 +55,7 @@ class Shell(Keyboard):
             more = f"; and {len(own.problems) - 1} more" if len(own.problems) > 1 else ""
             self.notice = f"{own.problems[0]}{more}" if own.problems else ""
             theme, keys = own.theme or theme, {**own.keys, **keys}
+            self.ask_above = own.ask_above
         self.notice = self.notice or next(clashes(keys, (*OWNERS, Shell)), "")
         self.theme = theme
         if keys:
@@ -91,11 +93,6 @@ class Shell(Keyboard):
             return
         bindings = list(self.screen.active_bindings.values())
         self.push_screen(HelpDialog(bindings, lambda binding: key_shown(self, binding)))
-
-    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """Every key that works now, and the theme."""
-        yield from commands(self, screen)
-        yield SystemCommand("Theme", "Choose other colours", self.action_change_theme)
 
     def watch_theme(self, theme: str) -> None:
         """Say how to keep a theme."""

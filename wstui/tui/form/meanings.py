@@ -54,7 +54,7 @@ _MEANINGS: Mapping[str, str] = {
     "breakpoint.ramp": "the way to each load",
     "breakpoint.settle": "a while in which nothing is judged",
     "breakpoint.measure": "the stretch that is judged",
-    "breakpoint.recover": "after a break: how long the target may take to get well again",
+    "breakpoint.recover": "after a break: how long the target may take to recover",
     "stages.name": "ramp, hold, … ; one that begins with cooldown is left out of the limits",
     "stages.over": "how long it takes: 30s, 2m, 1h",
     "stages.clients": "reached in a straight line until its end; empty: as many as before",

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import ClassVar
 
 from textual import on
+from textual.binding import BindingType
 from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Button, Static
 
+from wstui.tui.keymap import key
 from wstui.tui.screens.dialog import Dialog, button
 from wstui.tui.widgets.figures import clean
 
@@ -17,6 +20,10 @@ class ConfirmDialog(Dialog[bool]):
     """True when the operator is sure."""
 
     AUTO_FOCUS = "#button-no"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        key("y", "answer(True)", "Yes", "confirm.yes", "Yes, do it"),
+        key("n", "answer(False)", "No", "confirm.no", "No, the same as escape"),
+    ]
 
     def __init__(self, question: str, text: str, yes: str) -> None:
         super().__init__()
@@ -34,9 +41,13 @@ class ConfirmDialog(Dialog[bool]):
 
     def buttons(self) -> Iterable[Button]:
         """The safe one first."""
-        return button("Cancel", "esc", "no", classes="send"), button(self._yes, "", "yes", classes="danger")
+        return button("Cancel", "n", "no", classes="send"), button(self._yes, "y", "yes", classes="danger")
 
     @on(Button.Pressed)
     def pressed(self, event: Button.Pressed) -> None:
         """Answer."""
         self.dismiss(event.button.id == "button-yes")
+
+    def action_answer(self, sure: bool) -> None:
+        """Close with this answer."""
+        self.dismiss(sure)

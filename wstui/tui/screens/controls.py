@@ -15,7 +15,7 @@ from wstui.tui.runner import Runner
 from wstui.tui.screens.filter import FilterDialog
 from wstui.tui.screens.samples import SamplesDialog
 from wstui.tui.screens.save import SaveDialog
-from wstui.tui.screens.steer import PaceDialog, RampDialog, SkipDialog, is_last, shortage
+from wstui.tui.screens.steer import PaceDialog, RampDialog, SkipDialog, is_last, shortage, unsteered
 from wstui.tui.screens.stop import How, StopDialog
 from wstui.tui.steps import Steps
 from wstui.tui.summary import error_lines, summary, write_beside
@@ -29,14 +29,9 @@ if TYPE_CHECKING:
 
     from wstui.tui.app import WstuiApp
 
-_RAMP = Binding.Group("Ramp", compact=True)
 _PANELS = Binding.Group("Panels", compact=True)
-_NOT_STEERED = {
-    State.STARTING: "has not begun yet",
-    State.DRAINING: "is coming to its end",
-    State.COOLDOWN: "rests until the next one begins: ] begins it now",
-}
 _STEERING = {"toggle_pause", "step", "ramp", "pace", "skip", "stop"}
+_SET_BY_A_SEARCH = {"step", "ramp", "pace"}
 
 
 class Controls(Screen[None]):
@@ -44,30 +39,39 @@ class Controls(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         key("space", "toggle_pause", "Pause", "load.pause", "Pause or resume sending", shown=True),
-        key("plus,equals_sign", "step(1)", "Up", "load.up", "Target by ± 10 %", shown=True, display="+", group=_RAMP),
-        key("minus", "step(-1)", "Down", "load.down", "Target down by 10 %", shown=True, display="-", group=_RAMP),
-        key("p", "pace", "Pace", "load.pace", "Set how often each client sends"),
-        key("right_square_bracket", "skip", "Skip", "load.skip", "Next phase, skips a cooldown", display="]"),
+        key("plus,equals_sign", "step(1)", "More", "load.up", "10 % more clients", shown=True, display="+"),
+        key("minus", "step(-1)", "Fewer", "load.down", "10 % fewer clients", shown=True, display="-"),
+        key("t", "ramp", "Ramp", "load.ramp", "Ramp to a number of clients", shown=True),
+        key("p", "pace", "Pace", "load.pace", "Set the send interval of each client", shown=True),
+        key(
+            "right_square_bracket",
+            "skip",
+            "Skip",
+            "load.skip",
+            "Next stage, or skip a cooldown",
+            display="]",
+            shown=True,
+        ),
         key("a", "stop", "Stop", "load.stop", "Drain or abort", shown=True),
-        key("R", "redistribute", "Redistribute", "load.redistribute", "Give lost load to those left", shown=True),
-        key("f", "freeze", "Freeze", "view.freeze", "Freeze the view, the run goes on"),
-        key("g", "scale", "Log/linear", "view.scale", "Log or linear axis"),
-        key("w", "window", "Window", "view.window", "Window 1, 5, 15 min, all"),
-        key("1", "maximise(1)", "Latency", "view.latency", "Maximise a panel", group=_PANELS),
-        key("2", "maximise(2)", "Messages", "view.messages", "Maximise the messages", group=_PANELS),
-        key("3", "maximise(3)", "Errors", "view.errors", "Maximise the errors", group=_PANELS),
-        key("4", "maximise(4)", "Limits", "view.limits", "Maximise limits and machines", group=_PANELS),
-        key("escape", "restore", "Restore", "view.restore", "Back to all panels", shown=True),
-        key("tab", "app.focus_next", "Next panel", "view.next", "Next panel"),
-        key("y", "copy", "Copy", "view.copy", "Copy the summary"),
-        key("r", "result", "Result", "view.result", "The result, at the end", shown=True),
+        key("escape", "back", "Back", "view.restore", "Clear the filter, restore the panels, or leave", shown=True),
+        key("q", "app.leave", "Quit", "view.quit", "Quit, asks during a run", shown=True),
         key("slash", "filter", "Filter", "errors.filter", "Filter by kind or message", shown=True, display="/"),
-        key("x", "export", "Export", "errors.export", "Export as JSON lines"),
         key("s", "save", "Save", "scenario.save", "Save as a TOML preset, as it was driven", shown=True),
         key("e", "edit", "Edit", "scenario.edit", "Edit the scenario", shown=True),
-        key("h", "app.runs", "Runs", "scenario.runs", "Runs that were kept", shown=True),
-        key("o", "app.open", "Open", "scenario.open", "Open a preset"),
-        key("t", "ramp", "Target", "load.ramp", "Set a target number", shown=True),
+        key("h", "app.runs", "Runs", "scenario.runs", "Run history", shown=True),
+        key("r", "result", "Result", "view.result", "The result, at the end", shown=True),
+        key("o", "app.open", "Open", "scenario.open", "Open a preset", shown=True),
+        key("R", "redistribute", "Redistribute", "load.redistribute", "Give lost load to those left", shown=True),
+        key("f", "freeze", "Freeze", "view.freeze", "Freeze the view, the run goes on", shown=True),
+        key("g", "scale", "Log/linear", "view.scale", "Log or linear axis", shown=True),
+        key("w", "window", "Window", "view.window", "Window 1, 5, 15 min, all", shown=True),
+        key("1", "maximise(1)", "Latency", "view.latency", "Maximise the latency", shown=True, group=_PANELS),
+        key("2", "maximise(2)", "Messages", "view.messages", "Maximise the messages", shown=True, group=_PANELS),
+        key("3", "maximise(3)", "Errors", "view.errors", "Maximise the errors", shown=True, group=_PANELS),
+        key("4", "maximise(4)", "Limits", "view.limits", "Maximise limits and machines", shown=True, group=_PANELS),
+        key("tab", "app.focus_next", "Next panel", "view.next", "Next panel"),
+        key("y", "copy", "Copy", "view.copy", "Copy the summary", shown=True),
+        key("x", "export", "Export", "errors.export", "Export the errors as JSON lines"),
     ]
 
     def __init__(self, runner: Runner) -> None:
@@ -101,11 +105,23 @@ class Controls(Screen[None]):
             return False
         if action == "result":
             return self.runner.done.is_set()
-        if action == "restore":
-            return self.view.maximised > 0
+        if action == "back":
+            status, view = self._status, self.view
+            return bool(view.pattern or view.maximised) or (status.state.ended and self.owner.launcher is not None)
         if action == "redistribute":
             return self._status.generator.left_behind > 0 and not self._status.state.ended
         return True
+
+    def hides(self, action: str) -> bool:
+        """Whether a key would be refused now: it is not offered, and says why when it is pressed all the same."""
+        name, status = action.split("(")[0], self._status
+        if name == "app.open":
+            return self.owner.busy
+        if name not in _STEERING or name == "stop":
+            return False
+        if status.breakpoint is not None and name in _SET_BY_A_SEARCH:
+            return True
+        return bool(unsteered(status)) and not (name == "skip" and status.state is State.COOLDOWN)
 
     def label_of(self, action: str) -> str | None:
         """What a key does just now, where that changes."""
@@ -208,10 +224,10 @@ class Controls(Screen[None]):
 
     def _steers(self) -> bool:
         """Whether the load can be led now; says so where it cannot."""
-        told = _NOT_STEERED.get(self._status.state)
-        if told is not None:
-            self.owner.say(f"not possible now: the run {told}", "warning")
-        return told is None and not self._status.state.ended
+        told = unsteered(self._status)
+        if told:
+            self.owner.say(told, "warning")
+        return not told
 
     def _searches(self) -> bool:
         """Whether the load is not the operator's to set; says so."""
@@ -246,10 +262,15 @@ class Controls(Screen[None]):
             self.set_class(number == self.view.maximised, f"-max-{number}")
         self.refresh_bindings()
 
-    def action_restore(self) -> None:
-        """All panels again."""
-        if self.view.maximised:
+    def action_back(self) -> None:
+        """One step back: clear the filter, then restore the panels, then leave a run that has ended."""
+        if self.view.pattern:
+            self._filter("")
+            self.refresh_bindings()
+        elif self.view.maximised:
             self.action_maximise(self.view.maximised)
+        elif self._status.state.ended:
+            self.owner.action_open()
 
     def action_copy(self) -> None:
         """The summary into the clipboard and into a file: not every terminal passes a clipboard on."""
@@ -270,6 +291,7 @@ class Controls(Screen[None]):
     def _filter(self, pattern: str) -> int:
         self.view.pattern = pattern
         self.poll()
+        self.refresh_bindings()
         return sum(matches(group, pattern) for group in self._status.failures)
 
     def on_table_chosen(self, event: Table.Chosen) -> None:

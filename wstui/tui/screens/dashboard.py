@@ -98,6 +98,7 @@ class Dashboard(Controls):
     def poll(self, *, charts: bool = False) -> None:
         """Draw the latest picture; charts only when there is something new in them."""
         status = self.session.status
+        self.owner.close_moot(status)
         self.query_one(StatusLine).show(
             status, self.owner.clock(), frozen=self.view.frozen, verdict=self.owner.verdict_badge
         )

@@ -21,6 +21,7 @@ from wstui.tui.widgets.lines import Line
 from wstui.tui.widgets.plain import Plain, told
 
 if TYPE_CHECKING:
+    from wstui.execution.status import Status
     from wstui.tui.app import WstuiApp
 
 Answer = TypeVar("Answer")
@@ -111,8 +112,6 @@ class Dialog(ModalScreen[Answer], Generic[Answer]):
         key("pagedown", "scroll(10)", "Page down", "dialog.page_down", "Ten rows down"),
     ]
     title_text: str = ""
-    STEERS: ClassVar[bool] = False
-    """Whether the dialog commands the run: it then closes when the run ends."""
 
     _gone = False
 
@@ -165,6 +164,10 @@ class Dialog(ModalScreen[Answer], Generic[Answer]):
 
     def subtitle(self) -> str:
         """A word in the lower border."""
+        return ""
+
+    def moot(self, status: Status) -> str:
+        """Why what is asked is over, in a few words; "" while it can still be answered."""
         return ""
 
     def action_close(self) -> None:

@@ -193,7 +193,7 @@ class Editor(Screen[None]):
                 found.focus()
                 break
         number = len(self._reading.wrong)
-        self.owner.say(f"{number} thing{'' if number == 1 else 's'} to put right first", "error")
+        self.owner.say(f"Fix {number} error{'' if number == 1 else 's'} first", "error")
         return None
 
     # rows and lines

@@ -34,10 +34,15 @@ _SIGNS: list[Entry] = [
     ("✗", "over the limit"),
     ("‖", "paused"),
     ("■", "stopped by the operator"),
+    ("msg/s", "sent and received together"),
+    ("drained", "under way when the run ended"),
+    ("abandoned", "unanswered when its connection or the run ended"),
+    ("came back", "dropped, and connected again"),
 ]
 _MOUSE: list[Entry] = [
-    ("click", "a key of the last row, a row of a list, a button"),
-    ("twice", "opens the row"),
+    ("click", "a key in the footer, a row of a list, a button"),
+    ("double-click", "opens the row"),
+    ("shift+drag", "selects text, as without wstui (⌥ drag in iTerm2)"),
     ("wheel", "moves through lists and pages"),
 ]
 _OBVIOUS = ("result.up", "result.down", "result.page", "app.interrupt", "app.help_f1")

@@ -60,7 +60,7 @@ class ResultScreen(Screen[None]):
         key("y", "copy", "Copy", "result.copy", "Copy the summary, and write it to a file", shown=True),
         key("c", "compare", "Compare", "result.compare", "Compare with the last run of this preset", shown=True),
         key("r", "again", "Rerun", "result.again", "Run it once more, asks first", shown=True),
-        key("h", "app.runs", "Runs", "result.runs", "Runs that were kept", shown=True),
+        key("h", "app.runs", "Runs", "result.runs", "Run history", shown=True),
         key("o", "app.open", "Open", "result.open", "Open a preset", shown=True),
         key("q", "app.leave", "Quit", "result.quit", "Quit", shown=True),
         key("up,k", "scroll(-1)", "Up", "result.up", "One row up"),
@@ -179,7 +179,7 @@ class ResultScreen(Screen[None]):
     def _places(self, width: int) -> list[Line]:
         """Where it is kept, and where the reports lie."""
         launcher = self.owner.launcher
-        lines = [rule([("where it lies", "text")], width)]
+        lines = [rule([("saved as", "text")], width)]
         if self.stored is not None and launcher is not None and launcher.runs is not None:
             again = launcher.runs.command(self.stored.id)
             kept = f"run {self.stored.id} in {launcher.runs.place}: {again}"
@@ -208,8 +208,11 @@ class ResultScreen(Screen[None]):
         return True
 
     def action_back(self) -> None:
-        """To the dashboard, which stays as it was at the end, or to the list of runs."""
-        self.app.pop_screen()
+        """To the dashboard, which stays as it was at the end, or to the list of runs; past what never began."""
+        if self.outcome.result is None and self.owner.launcher is not None and self.stored is None:
+            self.owner.action_open()
+        else:
+            self.app.pop_screen()
 
     def action_scroll(self, rows: int) -> None:
         """Move the report."""

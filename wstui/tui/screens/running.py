@@ -7,9 +7,10 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from wstui.scenario.masking import mask_url
 from wstui.scenario.model import Scenario
 from wstui.tui.screens.confirm import ConfirmDialog
-from wstui.tui.widgets.figures import count
+from wstui.tui.widgets.figures import clock, count
 
 if TYPE_CHECKING:
     from wstui.tui.app import WstuiApp
@@ -37,13 +38,17 @@ class _Begin:
 
 
 def run_asking(owner: WstuiApp, scenarios: list[Scenario], name: str, cooldown_s: float) -> None:
-    """Begin a run; ask first when it would load another machine than this one."""
+    """Begin a run; ask first when it would load another machine than this one, or is a large one."""
     begin = _Begin(owner, scenarios, name, cooldown_s)
     strangers = [s for s in scenarios if not is_local(s.target.url)]
-    if not strangers:
+    peak = max((scenario.peak_clients for scenario in strangers or scenarios), default=0)
+    if not strangers and peak <= owner.ask_above:
         begin(True)
         return
-    peak = max(scenario.peak_clients for scenario in strangers)
-    host = urlsplit(strangers[0].target.url).hostname or strangers[0].target.url
-    text = f"Up to {count(peak)} clients are opened to a machine that is not this one. Load only what is yours to load."
+    host = mask_url((strangers or scenarios)[0].target.url)
+    length = clock(sum(scenario.duration_s for scenario in scenarios))
+    text = f"{name} opens up to {count(peak)} clients over {length}."
+    if strangers:
+        host = urlsplit(strangers[0].target.url).hostname or host
+        text += " Load only what is yours to load: this is another machine."
     owner.push_screen(ConfirmDialog(f"Load {host}?", text, "Run"), begin)

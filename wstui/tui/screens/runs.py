@@ -153,13 +153,13 @@ class RunsScreen(Screen[None]):
 
     AUTO_FOCUS = "RunTable"
     BINDINGS: ClassVar[list[BindingType]] = [
-        key("escape", "back", "Back", "runs.back", "Leave the list", shown=True),
+        key("escape", "back", "Back", "runs.back", "Clear the filter, then the marks, then leave", shown=True),
         key("space", "mark", "Mark", "runs.mark", "Mark as A, then as B", shown=True),
         key("c", "compare", "Compare", "runs.compare", "Compare A with B, or with the run before", shown=True),
         key("r", "rerun", "Rerun", "runs.rerun", "Run it again, asks first", shown=True),
         key("x", "export", "Export", "runs.export", "Write it as a report: HTML, JSON, CSV …", shown=True),
         key("slash", "filter", "Filter", "runs.filter", "Filter by preset or verdict", shown=True, display="/"),
-        key("delete", "delete", "Delete", "runs.delete", "Forget this run", shown=True),
+        key("delete", "delete", "Delete", "runs.delete", "Delete this run", shown=True),
     ]
 
     def __init__(self, runs: Runs, marked: tuple[int, int] | None = None) -> None:
@@ -178,7 +178,7 @@ class RunsScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """The list above, the comparison below."""
-        yield Masthead("runs that were kept")
+        yield Masthead("run history")
         yield RunTable()
         with Horizontal(id="comparison"):
             yield Overlay()
@@ -309,5 +309,12 @@ class RunsScreen(Screen[None]):
             self.look()
 
     def action_back(self) -> None:
-        """Leave."""
-        self.app.pop_screen()
+        """One step back: clear the filter, then the marks with their comparison, then leave."""
+        if self._pattern:
+            self._filter("")
+        elif self._marks or self.has_class("-comparing"):
+            self._marks = []
+            self.remove_class("-comparing")
+            self._list()
+        else:
+            self.app.pop_screen()

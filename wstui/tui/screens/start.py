@@ -47,7 +47,9 @@ class StartScreen(Screen[None]):
         key("d", "duplicate", "Duplicate", "preset.duplicate", "Copy it into your own presets", shown=True),
         key("delete", "delete", "Delete", "preset.delete", "Delete one of your own presets", shown=True),
         key("slash", "filter", "Filter", "preset.filter", "Filter by name or description", shown=True, display="/"),
-        key("h", "app.runs", "Runs", "preset.runs", "Runs that were kept", shown=True),
+        key("h", "app.runs", "Runs", "preset.runs", "Run history", shown=True),
+        key("escape", "back", "All", "preset.all", "Clear the filter", shown=True),
+        key("q", "app.leave", "Quit", "preset.quit", "Quit", shown=True),
     ]
 
     def __init__(self) -> None:
@@ -94,8 +96,14 @@ class StartScreen(Screen[None]):
         table = self.query_one(PresetTable)
         table.hidden, table.pattern = len(self._choices) - len(shown), pattern
         table.fill(shown)
+        if words:
+            table.go_to(min(shown, key=lambda choice: _unlike(choice.name, pattern), default=None))
         self._describe()
         return len(shown)
+
+    def action_back(self) -> None:
+        """Show all presets again."""
+        self._filter("")
 
     def action_filter(self) -> None:
         """Ask for words."""
@@ -128,6 +136,8 @@ class StartScreen(Screen[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What is not offered has no key."""
         launcher = self.owner.launcher
+        if action == "back":
+            return bool(self._pattern)
         if action == "demo":
             return launcher is not None and launcher.demo is not None
         if action == "checklist":
@@ -232,6 +242,12 @@ FRESH = Scenario.model_validate(
     }
 )
 """Where a scenario from nothing begins."""
+
+
+def _unlike(name: str, pattern: str) -> int:
+    """How far a name is from what is looked for: names go before descriptions."""
+    name, pattern = name.casefold(), pattern.casefold().strip()
+    return 0 if name == pattern else 1 if name.startswith(pattern) else 2 if pattern in name else 3
 
 
 def choices(entries: list[PresetEntry], last: Mapping[str, tuple[str, Result]]) -> list[Choice]:

@@ -1,10 +1,10 @@
-"""Dialogs that steer the load: lead it to a number of clients, or change how often each of them sends."""
+"""Dialogs that steer the load: ramp to a number of clients, or change how often each of them sends."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from wstui.execution.status import Status
+from wstui.execution.status import State, Status
 from wstui.scenario.quantity import format_duration, parse_duration
 from wstui.tui.amount import parse_clients
 from wstui.tui.screens.confirm import ConfirmDialog
@@ -13,15 +13,18 @@ from wstui.tui.widgets.figures import count, duration, rate
 
 
 class RampDialog(Form[tuple[int, float]]):
-    """Asks for the clients to lead to and the seconds to take."""
+    """Asks for the clients to ramp to and the seconds to take."""
 
-    title_text = "Lead the load to"
+    title_text = "Ramp to"
     SEND = "Ramp"
-    STEERS = True
 
     def __init__(self, status: Status) -> None:
         super().__init__()
         self._status = status
+
+    def moot(self, status: Status) -> str:
+        """The load can't be steered any more."""
+        return unsteered(status)
 
     def fields(self) -> Iterable[Field]:
         """How many, over how long."""
@@ -66,6 +69,24 @@ def shortage(clients: int, status: Status) -> str:
     return ""
 
 
+_NOT_STEERED = {
+    State.STARTING: "Starting: the load can be steered once it runs",
+    State.DRAINING: "Draining: the run is coming to its end",
+    State.COOLDOWN: "Cooling down: ] starts the next run",
+}
+
+
+def unsteered(status: Status) -> str:
+    """Why the load can't be steered now; "" while it can."""
+    return "the run has ended" if status.state.ended else _NOT_STEERED.get(status.state, "")
+
+
+def _current(status: Status) -> tuple[int, str]:
+    """Which stage of which run of a suite is going on."""
+    name = next((stage.name for stage in status.stages if stage.current), "")
+    return (status.suite.index if status.suite is not None else 0, name)
+
+
 def is_last(status: Status) -> bool:
     """Whether nothing of the plan comes after the current stage."""
     return status.breakpoint is not None or (bool(status.stages) and status.stages[-1].current)
@@ -74,9 +95,8 @@ def is_last(status: Status) -> bool:
 class SkipDialog(ConfirmDialog):
     """Asks before the last stage is ended, because the run ends with it. True when the operator is sure."""
 
-    STEERS = True
-
     def __init__(self, status: Status) -> None:
+        self._asked = _current(status)
         suite = status.suite
         stage = next((stage.name for stage in status.stages if stage.current), "stage")
         question, what = f"End {stage}, the last stage?", "the run"
@@ -86,17 +106,24 @@ class SkipDialog(ConfirmDialog):
         text = f"Nothing comes after it: {what} ends, every connection is closed with 1000.{after}"
         super().__init__(question, text, "End it")
 
+    def moot(self, status: Status) -> str:
+        """The stage has ended by itself."""
+        return unsteered(status) or ("" if _current(status) == self._asked else "the stage has ended by itself")
+
 
 class PaceDialog(Form[float]):
     """Asks for the interval between the sends of a client; 0 sends as soon as the reply is there."""
 
-    title_text = "Let each client send every"
+    title_text = "Send interval"
     SEND = "Set"
-    STEERS = True
 
     def __init__(self, status: Status) -> None:
         super().__init__()
         self._status = status
+
+    def moot(self, status: Status) -> str:
+        """The load can't be steered any more."""
+        return unsteered(status)
 
     def fields(self) -> Iterable[Field]:
         """The interval."""

@@ -28,12 +28,15 @@ class StopDialog(Dialog[How]):
     ]
     title_text = "Stop this run?"
     AUTO_FOCUS = "#button-keep"
-    STEERS = True
 
     def __init__(self, status: Status, *, leaving: bool = False) -> None:
         super().__init__()
         self._status = status
         self._leaving = leaving
+
+    def moot(self, status: Status) -> str:
+        """The run has ended by itself."""
+        return "the run has ended by itself" if status.state.ended else ""
 
     @property
     def question(self) -> str:

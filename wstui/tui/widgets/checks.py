@@ -106,7 +106,7 @@ class Checks(Lines):
         said = f"{len(self._checks)} checks"
         if failed:
             more = f", {warned} warned" if warned else ""
-            return [(" ✗ ", "strong-bad"), (f"{said}, {failed} failed{more}: mend these first", "strong")]
+            return [(" ✗ ", "strong-bad"), (f"{said}, {failed} failed{more}: fix these first", "strong")]
         if warned:
             return [
                 (" ▲ ", "strong-warn"),

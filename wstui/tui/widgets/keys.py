@@ -99,9 +99,10 @@ def live_keys(screen: Screen[Any]) -> list[tuple[str, str, str]]:
     groups: dict[Binding.Group, int] = {}
     typing = isinstance(screen.focused, Input)
     label_of = getattr(screen, "label_of", lambda _: None)  # the screen's own word, where that changes
+    hides = getattr(screen, "hides", lambda _: False)  # what would be refused now
     for active in screen.active_bindings.values():
         binding = active.binding
-        if not binding.show or not active.enabled or (typing and _types(binding.key)):
+        if not binding.show or not active.enabled or (typing and _types(binding.key)) or hides(binding.action):
             continue
         shown = _NAMES.get(binding.key) or screen.app.get_key_display(binding)
         if binding.group is not None:
@@ -123,7 +124,7 @@ def _part(shown: str, label: str) -> Line:
 
 
 def _leads_out(key: tuple[str, str, str]) -> bool:
-    return key[0] == "esc" or key[2] in ("help", "app.help")
+    return key[0] == "esc" or key[2] in ("help", "app.help", "app.leave", "leave")
 
 
 def _types(key: str) -> bool:

@@ -64,7 +64,10 @@ class Choice:
 class PresetTable(Table[Choice]):
     """Name, description, size, length and last verdict of each preset."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [key("enter", "choose", "Run", "preset.run", "Run the preset", shown=True)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        key("enter", "choose", "Run", "preset.run", "Run the preset", shown=True),
+        key("g", "move(-100000)", "First", "preset.first", "The first row"),
+    ]
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)

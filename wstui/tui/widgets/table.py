@@ -31,7 +31,7 @@ class Table(Lines, Generic[Item], can_focus=True):
         key("pageup", f"move(-{_PAGE})", "Page up", "list.page_up", "Eight rows up"),
         key("pagedown", f"move({_PAGE})", "Page down", "list.page_down", "Eight rows down"),
         key("home", "move(-100000)", "First", "list.first", "The first row"),
-        key("end", "move(100000)", "Last", "list.last", "The last row"),
+        key("end,G", "move(100000)", "Last", "list.last", "The last row"),
     ]
 
     class Moved(Message):
@@ -84,6 +84,11 @@ class Table(Lines, Generic[Item], can_focus=True):
             self._cursor = next((i for i, item in enumerate(self.items) if self.same(item) == wanted), self._cursor)
         self._cursor = max(0, min(self._cursor, len(self.items) - 1))
         self.redraw()
+
+    def go_to(self, item: Item | None) -> None:
+        """Put the cursor on an item."""
+        if item in self.items:
+            self._go(self.items.index(item))
 
     @property
     def chosen(self) -> Item | None:

@@ -1,0 +1,90 @@
+"""Escape is one step back everywhere, and a dialog whose question is over closes with a word."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from tests.tui import fake
+from tests.tui.driving import go_to, running, shown, started, until
+from wstui.execution.status import State
+from wstui.tui.screens.dashboard import Dashboard
+from wstui.tui.screens.result import ResultScreen
+from wstui.tui.screens.start import StartScreen
+from wstui.tui.screens.steer import RampDialog, SkipDialog
+from wstui.tui.widgets.presets import PresetTable
+
+
+async def test_escape_clears_the_filter_then_restores_the_panels() -> None:
+    async with running(size=(120, 40)) as (app, pilot, _):
+        await pilot.press("slash", *"1013", "enter", "3")
+        await until(lambda: app.screen.has_class("-max-3") and "1013" in shown(app), pilot)  # type: ignore[attr-defined]
+        assert "esc Back" in shown(app)
+        await pilot.press("escape")
+        await until(lambda: app.screen.view.pattern == "", pilot)  # type: ignore[attr-defined]
+        assert app.screen.has_class("-max-3")
+        await pilot.press("escape")
+        await until(lambda: not app.screen.has_class("-max-3"), pilot)
+        assert "esc Back" not in shown(app) and "q Quit" in shown(app)
+
+
+async def test_an_ended_dashboard_has_a_way_back_and_a_way_out(tmp_path: Path) -> None:
+    async with started(tmp_path) as (app, pilot, launches, _):
+        await go_to(app, pilot, "quick")
+        await pilot.press("enter")
+        await until(lambda: isinstance(app.screen, Dashboard), pilot)
+        launches.end()
+        await until(lambda: isinstance(app.screen, ResultScreen), pilot)
+        await pilot.press("escape")
+        await until(lambda: isinstance(app.screen, (Dashboard, StartScreen)), pilot)
+        if isinstance(app.screen, Dashboard):
+            await until(lambda: "esc Back" in shown(app) and "q Quit" in shown(app), pilot)
+            await pilot.press("escape")
+        await until(lambda: isinstance(app.screen, StartScreen), pilot)
+
+
+async def test_a_filter_puts_the_cursor_on_the_best_match_and_escape_shows_all(tmp_path: Path) -> None:
+    async with started(tmp_path) as (app, pilot, _, _):
+        await go_to(app, pilot, "progressive")
+        await pilot.press("slash", *"quick")
+        table = app.screen_stack[-2].query_one(PresetTable)
+        await until(lambda: table.chosen is not None and table.chosen.name == "quick", pilot)
+        await pilot.press("enter")
+        await until(lambda: isinstance(app.screen, StartScreen) and "esc All" in shown(app), pilot)
+        await pilot.press("escape")
+        await until(lambda: not table.hidden, pilot)
+
+
+async def test_a_question_about_a_stage_closes_with_a_word_when_the_stage_has_ended_by_itself() -> None:
+    last = fake.status()
+    stages = tuple(
+        dataclasses.replace(stage, current=number == len(last.stages) - 1) for number, stage in enumerate(last.stages)
+    )
+    async with running(dataclasses.replace(last, stages=stages)) as (app, pilot, session):
+        await pilot.press("right_square_bracket")
+        await until(lambda: isinstance(app.screen, SkipDialog), pilot)
+        session.picture = dataclasses.replace(last, state=State.COOLDOWN, stages=())
+        await until(lambda: isinstance(app.screen, Dashboard), pilot)
+        assert "closed: Cooling down: ] starts the next run" in shown(app)
+        await pilot.press("a")
+        assert isinstance(app.screen, Dashboard), "what was typed was meant for the dialog"
+        assert not session.commands
+
+
+async def test_a_ramp_that_is_being_typed_is_not_sent_to_a_run_that_drains() -> None:
+    async with running() as (app, pilot, session):
+        await pilot.press("t")
+        await until(lambda: isinstance(app.screen, RampDialog), pilot)
+        session.picture = fake.status(state=State.DRAINING)
+        await until(lambda: isinstance(app.screen, Dashboard), pilot)
+        assert "closed: Draining" in shown(app) and not session.commands
+
+
+async def test_more_and_fewer_are_two_keys_to_click() -> None:
+    async with running(size=(120, 40)) as (app, pilot, session):
+        await until(lambda: "- Fewer" in shown(app), pilot)
+        row = next(index for index, line in enumerate(shown(app).split("\n")) if "- Fewer" in line)
+        column = shown(app).split("\n")[row].index("- Fewer")
+        await pilot.click(offset=(column + 2, row))
+        await until(lambda: bool(session.commands), pilot)
+    assert session.commands == [("ramp", 10_800, 2.0)]
