@@ -18,6 +18,7 @@ from wstui.tui.actions import OWNERS, Commands, bindings_of
 from wstui.tui.amount import parse_clients
 from wstui.tui.app import WstuiApp
 from wstui.tui.screens.checklist import ChecklistScreen
+from wstui.tui.screens.confirm import ConfirmDialog
 from wstui.tui.screens.controls import Controls
 from wstui.tui.screens.dashboard import Dashboard
 from wstui.tui.screens.dialog import Dialog
@@ -345,15 +346,18 @@ async def test_the_palette_offers_every_action_of_every_screen(tmp_path: Path) -
         await pilot.press("h")
         await until(lambda: isinstance(app.screen, RunsScreen), pilot)
         found[RunsScreen] = found[RunTable] = await offered(app, pilot)
+        await pilot.press("delete")
+        await until(lambda: isinstance(app.screen, ConfirmDialog), pilot)
+        found[ConfirmDialog] = await offered(app, pilot)
     assert set(found) == set(OWNERS)
     # these need a preset of one's own, several machines, or are called otherwise by the screen; moving is no action
-    elsewhere = {"preset.delete", "load.redistribute", "list.open"}
+    elsewhere = {"preset.delete", "preset.all", "load.redistribute", "list.open"}
     for owner, names in found.items():
         for binding in bindings_of([owner]):
             known = {
                 other.tooltip.casefold() for other in bindings_of([*OWNERS, Shell]) if other.action == binding.action
             }
-            moves = binding.action.startswith(("move(", "scroll(", "line(", "section(", "app.focus_"))
+            moves = binding.action.startswith(("move(", "scroll(", "line(", "section(", "app.focus_", "choose("))
             assert moves or known & names or binding.id in elsewhere, (owner, binding)
 
 

@@ -54,9 +54,9 @@ async def test_runs_are_listed_compared_filtered_and_deleted(tmp_path: Path) -> 
         await until(lambda: kept.deleted == [3], pilot)
         await pilot.press("escape")
         await until(lambda: "” hides" not in shown(app), pilot)
-        assert "B against A" in shown(app)
+        assert "-63 %" in shown(app)
         await pilot.press("escape")
-        await until(lambda: "B against A" not in shown(app), pilot)
+        await until(lambda: "-63 %" not in shown(app) and "A had" not in shown(app), pilot)
         await pilot.press("escape")
         await until(lambda: isinstance(app.screen, StartScreen), pilot)
 

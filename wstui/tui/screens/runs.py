@@ -315,6 +315,8 @@ class RunsScreen(Screen[None]):
         elif self._marks or self.has_class("-comparing"):
             self._marks = []
             self.remove_class("-comparing")
+            self.query_one(Overlay).clear()
+            self.query_one(ChangeTable).clear()
             self._list()
         else:
             self.app.pop_screen()

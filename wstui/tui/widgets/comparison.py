@@ -32,6 +32,11 @@ class Overlay(Lines):
         self._pair = (before, after)
         self.redraw()
 
+    def clear(self) -> None:
+        """Compare nothing."""
+        self._pair = None
+        self.redraw()
+
     def paint(self, width: int, height: int) -> list[Line]:
         """A legend and the chart."""
         if self._pair is None:
@@ -66,6 +71,11 @@ class ChangeTable(Lines):
         """Draw the comparison of these runs."""
         self._comparison = comparison
         self._other_load = other_load(before, after)
+        self.redraw()
+
+    def clear(self) -> None:
+        """Compare nothing."""
+        self._comparison = None
         self.redraw()
 
     def paint(self, width: int, height: int) -> list[Line]:
