@@ -26,6 +26,16 @@ def engine(turns: int) -> None:
 
 
 @bench.command()
+@click.option("--clients", "closed", multiple=True, type=int, default=(200, 1000, 1200, 2000, 5000), show_default=True)
+@click.option("--storm", "storms", multiple=True, type=int, default=(1000, 5000), show_default=True)
+def busy(closed: tuple[int, ...], storms: tuple[int, ...]) -> None:
+    """How soon a load process at full load obeys, by its clients. Status 1 when a command waited for over 250 ms."""
+    from tests.bench import busy
+
+    sys.exit(0 if asyncio.run(busy.measure(closed, storms)) else 1)
+
+
+@bench.command()
 def path() -> None:
     """The Python of a round trip alone, part by part, without sockets."""
     from tests.bench import path

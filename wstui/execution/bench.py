@@ -19,6 +19,7 @@ from wstui.fleet.local import LocalTransport
 from wstui.fleet.sum import Sum
 from wstui.fleet.transport import FleetError
 from wstui.load.command import Abort, Command, Go, Ramp
+from wstui.measure.snapshot import Snapshot
 from wstui.scenario.model import Scenario
 
 _OPEN_TIMEOUT_S = 60.0
@@ -116,13 +117,13 @@ class Stretch:
 class Bench:
     """`async with Bench(scenario, cores, target) as bench`: a shard that has started and does nothing yet.
 
-    With several targets there is a shard for each, and together they have the clients.
+    With several targets there is a shard for each, and together they have the clients. A shard is the program `module`.
     """
 
-    def __init__(self, scenario: Scenario, cores: Cores, *targets: Target) -> None:
+    def __init__(self, scenario: Scenario, cores: Cores, *targets: Target, module: str = "wstui.load") -> None:
         self._targets = targets
         self._cores = cores
-        self._transport = LocalTransport()
+        self._transport = LocalTransport(module)
         self._specs = [
             msgspec.structs.replace(spec_of(scenario, shard, len(targets)), url=target.url)
             for shard, target in enumerate(targets)
@@ -171,6 +172,10 @@ class Bench:
                 causes = "; ".join(f"{group.message} ({group.count} times)" for group in self._fleet.failures())
                 raise FleetError(f"{counters.open} of {clients} clients opened: {causes or 'it took too long'}")
         return reading
+
+    def latest(self) -> Snapshot:
+        """The first shard's last snapshot."""
+        return self._fleet.latest()[0]
 
     async def read(self) -> Reading:
         """The state at the first shard's next snapshot, and the CPU times at that moment. Raises FleetError."""

@@ -20,9 +20,10 @@ STDERR_LINES = 20
 
 
 class LocalTransport:
-    """One process per shard, `python -m wstui.load`. Its stdin closes with this process, however that ends."""
+    """One process per shard, `python -m MODULE`. Its stdin closes with this process, however that ends."""
 
-    def __init__(self) -> None:
+    def __init__(self, module: str = "wstui.load") -> None:
+        self._module = module
         self._processes: dict[int, asyncio.subprocess.Process] = {}
         self._queue: asyncio.Queue[Said | Lost] = asyncio.Queue()
         self._readers: list[asyncio.Task[None]] = []
@@ -40,7 +41,7 @@ class LocalTransport:
                 process = await asyncio.create_subprocess_exec(
                     sys.executable,
                     "-m",
-                    "wstui.load",
+                    self._module,
                     stdin=asyncio.subprocess.PIPE,
                     stdout=asyncio.subprocess.PIPE,
                     stderr=asyncio.subprocess.PIPE,

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import os
+import select
 import socket
 import ssl
 import sys
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from wstui.load.client import Client
 from wstui.load.outcome import LocalAddressError
+from wstui.load.sockets import Sockets
 from wstui.load.step import ENDED
 from wstui.scenario.url import Address
 
@@ -53,6 +55,8 @@ class Connector:
 
     def __init__(self, spec: Spec, loop: asyncio.AbstractEventLoop, uri: Address) -> None:
         self._loop = loop
+        self._sockets = Sockets(loop) if hasattr(select, "epoll") else None
+        self._network = self._sockets or loop
         self._host = uri.node
         self._port = uri.port
         self._ssl = tls_context(spec) if uri.secure else None
@@ -94,6 +98,11 @@ class Connector:
             except OSError:
                 return False
         return True
+
+    def close(self) -> None:
+        """Serve no more connections."""
+        if self._sockets is not None:
+            self._sockets.close()
 
     @property
     def room(self) -> int:
@@ -139,9 +148,9 @@ class Connector:
             family, address = self._address
             if self._local:
                 sock = await self._bound(client, family, address)
-                await self._loop.create_connection(lambda: client, sock=sock, ssl=context, server_hostname=self._name)
+                await self._network.create_connection(lambda: client, sock=sock, ssl=context, server_hostname=self._name)
             else:
-                await self._loop.create_connection(
+                await self._network.create_connection(
                     lambda: client, address[0], address[1], ssl=context, server_hostname=self._name
                 )
         except asyncio.CancelledError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import select
 import time
 import traceback
 from collections import deque
@@ -70,8 +71,9 @@ class Shard:
         self._connector = Connector(spec, loop, self._identity.address)
         self._pacer = Pacer(loop, spec.every_ns, spec.arrivals, spec.jitter, spec.seed)
         self._check = SelfCheck(spec)
-        # uvloop has a lean way of its own to hand over bytes.
-        self._client = Client if type(loop).__module__.startswith("uvloop") else BufferedClient
+        # Our own sockets and uvloop have lean ways to hand over bytes.
+        lean = hasattr(select, "epoll") or type(loop).__module__.startswith("uvloop")
+        self._client = Client if lean else BufferedClient
         self._loop = loop
         self._say = say
         self._departure: Departure | None = None  # begun when the load ends
@@ -226,6 +228,7 @@ class Shard:
 
     def _end(self, now: int) -> None:
         self._pacer.close()
+        self._connector.close()
         self.ended_event.set()
         self._speak(now)
 

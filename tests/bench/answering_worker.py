@@ -1,0 +1,24 @@
+"""A load process that says a snapshot as soon as it has obeyed a ramp: the wait for a command can be measured."""
+
+from __future__ import annotations
+
+import time
+
+from wstui.load import __main__ as worker
+from wstui.load.command import Command, Ramp
+from wstui.load.shard import Shard
+
+
+class Answering(Shard):
+    """Answers."""
+
+    def obey(self, command: Command) -> None:
+        """Carry out one command, and say so."""
+        super().obey(command)
+        if isinstance(command, Ramp):
+            self._speak(time.monotonic_ns())
+
+
+if __name__ == "__main__":
+    setattr(worker, "Shard", Answering)  # noqa: B010
+    worker.main()

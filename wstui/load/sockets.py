@@ -1,0 +1,313 @@
+"""Sockets in an epoll set of our own, which the loop watches like one socket, so that a turn of it stays short.
+
+uvloop polls again, up to 48 times, while a poll returns 1024 events, before timers, callbacks and pipes have their
+turn: with 1200 busy clients that is more than a second. asyncio's own loop reads every socket that is ready at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import select
+import socket
+import time
+from collections.abc import Callable
+from ssl import SSLContext, SSLEOFError, SSLSocket, SSLWantReadError, SSLWantWriteError
+from typing import Protocol, TypeVar
+
+READ_BYTES = 65536
+"""Read at most this much of a socket per turn. A TLS record is smaller, so that OpenSSL keeps nothing back."""
+EVENTS_A_TURN = 64
+TURN_NS = 5_000_000
+"""Serve fewer sockets per turn if that many take longer."""
+HIGH_WATER, LOW_WATER = 65536, 16384
+"""What may wait to be written, as in asyncio, before and after the protocol is told to pause."""
+
+_WOULD_BLOCK = (BlockingIOError, InterruptedError, SSLWantReadError, SSLWantWriteError)
+_P = TypeVar("_P", bound=asyncio.Protocol)
+_IN, _OUT = (select.EPOLLIN, select.EPOLLOUT) if hasattr(select, "epoll") else (1, 4)
+
+
+class _Entry(Protocol):
+    def ready(self, events: int) -> None: ...
+
+
+class Sockets:
+    """Opens connections as the loop's `create_connection` does, and serves them. Linux only."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, clock: Callable[[], int] = time.monotonic_ns) -> None:
+        self.loop = loop
+        self.epoll = select.epoll()
+        self.entries: dict[int, _Entry] = {}
+        self.events_a_turn = EVENTS_A_TURN
+        self._clock = clock
+        loop.add_reader(self.epoll.fileno(), self.turn)
+
+    def close(self) -> None:
+        """Serve no more."""
+        self.loop.remove_reader(self.epoll.fileno())
+
+    def turn(self) -> None:
+        """Serve some of the sockets that are ready. The kernel puts them behind those that have waited longer."""
+        begun = self._clock()
+        most = self.events_a_turn
+        events = self.epoll.poll(0, most)
+        entries = self.entries
+        for fd, event in events:
+            # A socket is closed in a later pass of the loop, so that its number can't mean another one here.
+            if (entry := entries.get(fd)) is not None:
+                entry.ready(event)
+        took = self._clock() - begun
+        if took > TURN_NS:
+            self.events_a_turn = max(1, len(events) * TURN_NS // took)
+        elif most < EVENTS_A_TURN:
+            self.events_a_turn = min(EVENTS_A_TURN, 2 * most)
+
+    async def create_connection(
+        self,
+        factory: Callable[[], _P],
+        host: str | None = None,
+        port: int | None = None,
+        *,
+        sock: socket.socket | None = None,
+        ssl: SSLContext | None = None,
+        server_hostname: str | None = None,
+    ) -> tuple[asyncio.Transport, _P]:
+        """Connect to an address of numbers, or take a connected socket; then hand it to a protocol."""
+        if sock is None:
+            sock = socket.socket(socket.AF_INET6 if ":" in str(host) else socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            if host is not None:
+                sock.setblocking(False)
+                await self._connect(sock, (host, port))
+            if sock.family in (socket.AF_INET, socket.AF_INET6):
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if ssl is not None:
+                sock = ssl.wrap_socket(sock, do_handshake_on_connect=False, server_hostname=server_hostname)
+                await self._handshake(sock)
+        except BaseException:
+            sock.close()
+            raise
+        protocol = factory()
+        transport = SocketTransport(self, sock, protocol)
+        protocol.connection_made(transport)
+        return transport, protocol
+
+    async def _connect(self, sock: socket.socket, address: tuple[str, int | None]) -> None:
+        try:
+            sock.connect(address)
+        except BlockingIOError:
+            await self._until(sock, _OUT)
+            if error := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                raise OSError(error, os.strerror(error)) from None
+
+    async def _handshake(self, sock: SSLSocket) -> None:
+        while True:
+            try:
+                sock.do_handshake()
+                return
+            except SSLWantReadError:
+                wanted = _IN
+            except SSLWantWriteError:
+                wanted = _OUT
+            except SSLEOFError as error:
+                raise ConnectionAbortedError from error
+            await self._until(sock, wanted)
+
+    async def _until(self, sock: socket.socket, events: int) -> None:
+        fd = sock.fileno()
+        waiter = self.entries[fd] = _Waiter(self.loop.create_future())
+        self.epoll.register(fd, events | select.EPOLLONESHOT)
+        try:
+            await waiter.future
+        finally:
+            self.epoll.unregister(fd)
+            del self.entries[fd]
+
+
+class _Waiter:
+    __slots__ = ("future",)
+
+    def __init__(self, future: asyncio.Future[None]) -> None:
+        self.future = future
+
+    def ready(self, events: int) -> None:
+        if not self.future.done():
+            self.future.set_result(None)
+
+
+class SocketTransport(asyncio.Transport):
+    """One connection, plain or TLS. Writes at once what the kernel takes."""
+
+    __slots__ = ("_blocked", "_buffer", "_closing", "_error", "_mask", "_protocol", "_sock", "_sockets")
+
+    def __init__(self, sockets: Sockets, sock: socket.socket, protocol: asyncio.Protocol) -> None:
+        # Not the base's, which makes a dictionary.
+        self._sockets = sockets
+        self._sock = sock
+        self._protocol = protocol
+        self._buffer: bytearray | None = None  # what the kernel has not taken yet
+        self._blocked = False  # the protocol was told to pause
+        self._closing = False
+        self._error: OSError | None = None  # nothing can be written any more
+        self._mask = 0
+        sockets.entries[sock.fileno()] = self
+        self._watch(_IN)
+
+    def _watch(self, mask: int) -> None:
+        # A socket with an empty mask would still be reported when it is reset, again and again.
+        if mask != self._mask:
+            epoll, fd = self._sockets.epoll, self._sock.fileno()
+            if not mask:
+                epoll.unregister(fd)
+            elif self._mask:
+                epoll.modify(fd, mask)
+            else:
+                epoll.register(fd, mask)
+            self._mask = mask
+
+    # -- reading -----------------------------------------------------------------------------------------------
+
+    def ready(self, events: int) -> None:
+        """Read and write what can be, after epoll reported `events`."""
+        if self._buffer is not None and events & ~_IN:
+            self._flush()
+        if self._mask & _IN and events & ~_OUT:
+            try:
+                data = self._sock.recv(READ_BYTES)
+            except _WOULD_BLOCK:
+                return
+            except OSError as error:
+                self._lose(error)
+                return
+            try:
+                if data:
+                    self._protocol.data_received(data)
+                elif self._error is not None:
+                    self._lose(self._error)
+                elif not self._protocol.eof_received():
+                    self.close()
+                else:
+                    self.pause_reading()
+            except Exception as error:
+                what = {"message": "a connection's protocol failed", "exception": error, "protocol": self._protocol}
+                self._sockets.loop.call_exception_handler(what)
+                self._lose(error)
+
+    def pause_reading(self) -> None:
+        """Leave what arrives in the kernel."""
+        self._watch(self._mask & ~_IN)
+
+    def resume_reading(self) -> None:
+        """Read again."""
+        if not self._closing:
+            self._watch(self._mask | _IN)
+
+    def is_reading(self) -> bool:
+        """Whether what arrives is read."""
+        return bool(self._mask & _IN)
+
+    # -- writing -----------------------------------------------------------------------------------------------
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Send at once, or when the kernel has room."""
+        if not data or self._closing or self._error is not None:
+            return
+        if self._buffer is None:
+            try:
+                sent = self._sock.send(data)
+            except _WOULD_BLOCK:
+                sent = 0
+            except OSError as error:
+                self._break(error)
+                return
+            if sent == len(data):
+                return
+            self._buffer = bytearray(data[sent:])
+            self._watch(self._mask | _OUT)
+        else:
+            self._buffer += data
+        if len(self._buffer) > HIGH_WATER and not self._blocked:
+            self._blocked = True
+            self._protocol.pause_writing()
+
+    def _flush(self) -> None:
+        assert self._buffer is not None
+        try:
+            sent = self._sock.send(self._buffer)
+        except _WOULD_BLOCK:
+            return
+        except OSError as error:
+            self._break(error)
+            return
+        del self._buffer[:sent]
+        if not self._buffer:
+            self._buffer = None
+            if self._closing:
+                self._finish()
+                return
+            self._watch(self._mask & ~_OUT)
+        if self._blocked and self.get_write_buffer_size() <= LOW_WATER:
+            self._blocked = False
+            self._protocol.resume_writing()
+
+    def _break(self, error: OSError) -> None:
+        """Nothing can be sent any more. What has arrived is still read: it may say why."""
+        self._buffer = None
+        if self._mask & _IN:
+            self._error = error
+            self._watch(_IN)
+        else:
+            self._lose(error)
+
+    def get_write_buffer_size(self) -> int:
+        """The bytes that the kernel has not taken yet."""
+        return 0 if self._buffer is None else len(self._buffer)
+
+    # -- ending ------------------------------------------------------------------------------------------------
+
+    def is_closing(self) -> bool:
+        """Whether it is closed or about to be."""
+        return self._closing
+
+    def close(self) -> None:
+        """Read no more, and end when all is written."""
+        if not self._closing:
+            self._closing = True
+            if self._buffer is None:
+                self._finish()
+            else:
+                self._watch(_OUT)
+
+    def _finish(self) -> None:
+        if isinstance(self._sock, SSLSocket):
+            with contextlib.suppress(OSError, ValueError):
+                self._sock.unwrap()  # says so, and does not wait for the other side's answer
+        self._lose(None)
+
+    def abort(self) -> None:
+        """End now; what is not written is lost."""
+        self._lose(None)
+
+    def _lose(self, error: Exception | None) -> None:
+        self._closing = True
+        self._buffer = None
+        self._watch(0)
+        if self._sockets.entries.pop(self._sock.fileno(), None) is not None:
+            self._sockets.loop.call_soon(self._end, error)
+
+    def _end(self, error: Exception | None) -> None:
+        try:
+            self._protocol.connection_lost(error)
+        finally:
+            self._sock.close()
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        """Give what comes from now on to another protocol."""
+        assert isinstance(protocol, asyncio.Protocol)
+        self._protocol = protocol
+
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        """The protocol."""
+        return self._protocol
