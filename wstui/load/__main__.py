@@ -106,7 +106,7 @@ def main() -> None:
     # What the imports left behind stays: later collections need only look at clients.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
+    gc.set_threshold(20_000, 20, 100)
     # Keep the pipes for ourselves: a stray print must not break the stream.
     commands, snapshots = os.dup(0), os.dup(1)
     null = os.open(os.devnull, os.O_RDWR)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import select
 import socket
@@ -39,7 +40,7 @@ class Sockets:
     def __init__(self, loop: asyncio.AbstractEventLoop, clock: Callable[[], int] = time.monotonic_ns) -> None:
         self.loop = loop
         self.epoll = select.epoll()
-        self.entries: dict[int, _Entry] = {}
+        self.entries: list[_Entry | None] = []  # by the number of the socket
         self.events_a_turn = EVENTS_A_TURN
         self._clock = clock
         loop.add_reader(self.epoll.fileno(), self.turn)
@@ -47,6 +48,12 @@ class Sockets:
     def close(self) -> None:
         """Serve no more."""
         self.loop.remove_reader(self.epoll.fileno())
+
+    def enter(self, fd: int, entry: _Entry) -> None:
+        """Let `entry` have what is reported of a socket."""
+        if fd >= len(self.entries):
+            self.entries.extend([None] * (fd + 64 - len(self.entries)))
+        self.entries[fd] = entry
 
     def turn(self) -> None:
         """Serve some of the sockets that are ready. The kernel puts them behind those that have waited longer."""
@@ -56,12 +63,12 @@ class Sockets:
         entries = self.entries
         for fd, event in events:
             # A socket is closed in a later pass of the loop, so that its number can't mean another one here.
-            if (entry := entries.get(fd)) is not None:
+            if (entry := entries[fd]) is not None:
                 entry.ready(event)
         took = self._clock() - begun
         if took > TURN_NS:
             self.events_a_turn = max(1, len(events) * TURN_NS // took)
-        elif most < EVENTS_A_TURN:
+        elif most < EVENTS_A_TURN and 2 * took <= TURN_NS:
             self.events_a_turn = min(EVENTS_A_TURN, 2 * most)
 
     async def create_connection(
@@ -90,17 +97,19 @@ class Sockets:
             sock.close()
             raise
         protocol = factory()
-        transport = SocketTransport(self, sock, protocol)
+        if isinstance(sock, SSLSocket):
+            transport: SocketTransport = TlsTransport(self, sock, protocol)
+        else:
+            transport = SocketTransport(self, sock.detach(), protocol)
         protocol.connection_made(transport)
         return transport, protocol
 
     async def _connect(self, sock: socket.socket, address: tuple[str, int | None]) -> None:
-        try:
-            sock.connect(address)
-        except BlockingIOError:
+        if (error := sock.connect_ex(address)) == errno.EINPROGRESS:
             await self._until(sock, _OUT)
-            if error := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-                raise OSError(error, os.strerror(error)) from None
+            error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if error:
+            raise OSError(error, os.strerror(error))
 
     async def _handshake(self, sock: SSLSocket) -> None:
         while True:
@@ -117,13 +126,14 @@ class Sockets:
 
     async def _until(self, sock: socket.socket, events: int) -> None:
         fd = sock.fileno()
-        waiter = self.entries[fd] = _Waiter(self.loop.create_future())
+        waiter = _Waiter(self.loop.create_future())
+        self.enter(fd, waiter)
         self.epoll.register(fd, events | select.EPOLLONESHOT)
         try:
             await waiter.future
         finally:
             self.epoll.unregister(fd)
-            del self.entries[fd]
+            self.entries[fd] = None
 
 
 class _Waiter:
@@ -138,27 +148,27 @@ class _Waiter:
 
 
 class SocketTransport(asyncio.Transport):
-    """One connection, plain or TLS. Writes at once what the kernel takes."""
+    """One connection. Writes at once what the kernel takes; keeps no socket object, which would take 100 bytes."""
 
-    __slots__ = ("_blocked", "_buffer", "_closing", "_error", "_mask", "_protocol", "_sock", "_sockets")
+    __slots__ = ("_blocked", "_buffer", "_closing", "_error", "_fd", "_mask", "_protocol", "_sockets")
 
-    def __init__(self, sockets: Sockets, sock: socket.socket, protocol: asyncio.Protocol) -> None:
+    def __init__(self, sockets: Sockets, fd: int, protocol: asyncio.Protocol) -> None:
         # Not the base's, which makes a dictionary.
         self._sockets = sockets
-        self._sock = sock
+        self._fd = fd
         self._protocol = protocol
         self._buffer: bytearray | None = None  # what the kernel has not taken yet
         self._blocked = False  # the protocol was told to pause
         self._closing = False
         self._error: OSError | None = None  # nothing can be written any more
         self._mask = 0
-        sockets.entries[sock.fileno()] = self
+        sockets.enter(fd, self)
         self._watch(_IN)
 
     def _watch(self, mask: int) -> None:
         # A socket with an empty mask would still be reported when it is reset, again and again.
         if mask != self._mask:
-            epoll, fd = self._sockets.epoll, self._sock.fileno()
+            epoll, fd = self._sockets.epoll, self._fd
             if not mask:
                 epoll.unregister(fd)
             elif self._mask:
@@ -166,6 +176,15 @@ class SocketTransport(asyncio.Transport):
             else:
                 epoll.register(fd, mask)
             self._mask = mask
+
+    def _receive(self) -> bytes:
+        return os.read(self._fd, READ_BYTES)
+
+    def _send(self, data: bytes | bytearray | memoryview) -> int:
+        return os.write(self._fd, data)
+
+    def _close(self) -> None:
+        os.close(self._fd)
 
     # -- reading -----------------------------------------------------------------------------------------------
 
@@ -175,7 +194,7 @@ class SocketTransport(asyncio.Transport):
             self._flush()
         if self._mask & _IN and events & ~_OUT:
             try:
-                data = self._sock.recv(READ_BYTES)
+                data = self._receive()
             except _WOULD_BLOCK:
                 return
             except OSError as error:
@@ -216,7 +235,7 @@ class SocketTransport(asyncio.Transport):
             return
         if self._buffer is None:
             try:
-                sent = self._sock.send(data)
+                sent = self._send(data)
             except _WOULD_BLOCK:
                 sent = 0
             except OSError as error:
@@ -235,7 +254,7 @@ class SocketTransport(asyncio.Transport):
     def _flush(self) -> None:
         assert self._buffer is not None
         try:
-            sent = self._sock.send(self._buffer)
+            sent = self._send(self._buffer)
         except _WOULD_BLOCK:
             return
         except OSError as error:
@@ -281,9 +300,6 @@ class SocketTransport(asyncio.Transport):
                 self._watch(_OUT)
 
     def _finish(self) -> None:
-        if isinstance(self._sock, SSLSocket):
-            with contextlib.suppress(OSError, ValueError):
-                self._sock.unwrap()  # says so, and does not wait for the other side's answer
         self._lose(None)
 
     def abort(self) -> None:
@@ -294,14 +310,15 @@ class SocketTransport(asyncio.Transport):
         self._closing = True
         self._buffer = None
         self._watch(0)
-        if self._sockets.entries.pop(self._sock.fileno(), None) is not None:
+        if self._sockets.entries[self._fd] is self:
+            self._sockets.entries[self._fd] = None
             self._sockets.loop.call_soon(self._end, error)
 
     def _end(self, error: Exception | None) -> None:
         try:
             self._protocol.connection_lost(error)
         finally:
-            self._sock.close()
+            self._close()
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         """Give what comes from now on to another protocol."""
@@ -311,3 +328,27 @@ class SocketTransport(asyncio.Transport):
     def get_protocol(self) -> asyncio.BaseProtocol:
         """The protocol."""
         return self._protocol
+
+
+class TlsTransport(SocketTransport):
+    """One connection over TLS."""
+
+    __slots__ = ("_sock",)
+
+    def __init__(self, sockets: Sockets, sock: SSLSocket, protocol: asyncio.Protocol) -> None:
+        self._sock = sock
+        super().__init__(sockets, sock.fileno(), protocol)
+
+    def _receive(self) -> bytes:
+        return self._sock.recv(READ_BYTES)
+
+    def _send(self, data: bytes | bytearray | memoryview) -> int:
+        return self._sock.send(data)
+
+    def _finish(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._sock.unwrap()  # says so, and does not wait for the other side's answer
+        super()._finish()
+
+    def _close(self) -> None:
+        self._sock.close()
