@@ -6,15 +6,17 @@ from tests.execution.running import finish, scenario
 from wstui.odin.sink_process import SinkProcess
 from wstui.scenario.model import Stage
 
-CLIENTS = 1200
+CLIENTS = 2000
 
 
-async def test_a_closed_loop_of_1200_clients_gets_through_its_stages_and_drains() -> None:
+async def test_a_closed_loop_of_2000_clients_gets_through_its_stages_and_drains() -> None:
     stages = [Stage(name="ramp", over=0.5, clients=CLIENTS), Stage(name="hold", over=1.0)]
     async with SinkProcess() as sink:
         finished = await finish(scenario(sink.url, stages=stages, every=0.0, timeout=30.0))
         replied = (await sink.summary())["replied"]
     result, c = finished.result, finished.counters
+    fleet = finished.run.fleet
+    assert fleet.missed < fleet.latest()[0].sequence / 4, "its snapshots come in time"
     assert not [text for kind, text in finished.marks if kind == "shard"], "lost or silent"
     assert (c.ready, c.closed, c.dropped) == (CLIENTS, CLIENTS, 0)
     assert c.sent == c.matched == replied > CLIENTS
