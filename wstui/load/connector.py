@@ -148,7 +148,9 @@ class Connector:
             family, address = self._address
             if self._local:
                 sock = await self._bound(client, family, address)
-                await self._network.create_connection(lambda: client, sock=sock, ssl=context, server_hostname=self._name)
+                await self._network.create_connection(
+                    lambda: client, sock=sock, ssl=context, server_hostname=self._name
+                )
             else:
                 await self._network.create_connection(
                     lambda: client, address[0], address[1], ssl=context, server_hostname=self._name
