@@ -39,6 +39,7 @@ class Course:
         self._line = RampLine(0, 0, 0, 0)  # the ramp that the shards are on, by the plan's clock
         self._visitors = 0  # numbers given to visitors so far
         self._begun = False
+        self.overrun_s = 0.0  # for which load was made after the end
 
     # -- the clock ---------------------------------------------------------------------------------------------
 
@@ -56,7 +57,7 @@ class Course:
     @property
     def active_s(self) -> float:
         """The same in seconds."""
-        return self.plan_ns / NS
+        return self.plan_ns / NS + self.overrun_s
 
     @property
     def paused(self) -> bool:

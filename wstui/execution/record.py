@@ -15,7 +15,10 @@ from wstui.measure.timeline import Mark, Row
 
 @dataclass(slots=True)
 class StageRecord:
-    """A stage as it was: times in seconds of the run, paused time included; active seconds leave pauses out."""
+    """A stage as it was: times in seconds of the run, paused time included; active seconds leave pauses out.
+
+    The active seconds are those of its counts, which begin and end with a snapshot.
+    """
 
     name: str
     is_cooldown: bool
@@ -29,8 +32,8 @@ class StageRecord:
     def scope(self, now: Sum, active_s: float) -> Scope:
         """What was counted in the stage, up to now if it has not ended."""
         if self.ended is not None:
-            return Scope(self.ended.since(self.began), self.ended_active_s - self.began_active_s)
-        return Scope(now.since(self.began), active_s - self.began_active_s)
+            now, active_s = self.ended, self.ended_active_s
+        return Scope(now.since(self.began), max(0.0, active_s - self.began_active_s))
 
 
 class Recorder:

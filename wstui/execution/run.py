@@ -347,7 +347,9 @@ class Run:
         # What was counted while the run was brought to its end belongs to its last stage.
         self._seconds.cut_stages(at_once=True)
         self._fleet.settle_broadcasts(at_once=True)
-        self._recorder.end_stage(ended_s, self._fleet.sum(), active_s)
+        # What was sent before the end was obeyed is rated over the time that it took.
+        self._course.overrun_s = overrun_s = self._seconds.overrun_s(ended_s)
+        self._recorder.end_stage(ended_s + overrun_s, self._fleet.sum(), active_s + overrun_s)
 
     def _conclude(self) -> Result:
         self._state = State.ABORTED if self._aborted else State.FINISHED

@@ -66,7 +66,10 @@ class Seconds:
                 return
             self._boundaries.popleft()
             # The first stage begins with the run: nothing was counted before it.
-            now = self._fleet.sum() if self._recorder.stages else Sum.nothing()
+            now = Sum.nothing()
+            if self._recorder.stages:
+                now = self._fleet.sum()
+                active_s += now.at_ns / NS - at_s
             self._recorder.begin_stage(stage.name, stage.is_cooldown, at_s, now, active_s)
 
     def write_row(self, *, paused: bool) -> bool:
@@ -84,6 +87,11 @@ class Seconds:
         self._row_sum = now
         self._rows_due = max(self._rows_due + 1, elapsed // NS)
         return True
+
+    def overrun_s(self, ended_s: float) -> float:
+        """Seconds for which messages were sent after the end that was asked for; 0 where that was obeyed."""
+        late_ns = self._fleet.sent_at_ns - round(ended_s * NS)
+        return late_ns / NS if late_ns > PATIENCE_NS else 0.0
 
     async def whole(self) -> None:
         """Wait until the second that has just ended can be written, before clients begin to leave."""

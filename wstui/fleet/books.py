@@ -36,6 +36,7 @@ class Books:
         self._mask = mask
         self.lost: dict[int, str] = {}  # why
         self.fanout = FanOut()
+        self.sent_at_ns = 0  # the run's clock at the last snapshot that counted messages sent since the one before
         self.missed = 0  # snapshots that never came: the next ones made up for them
         self.peaks: dict[int, Peak] = {}
         self._latest: dict[int, Snapshot] = {}
@@ -49,6 +50,8 @@ class Books:
         if before is not None and snapshot.sequence < before.sequence:
             return
         self.missed += max(0, snapshot.sequence - before.sequence - 1) if before is not None else 0
+        if snapshot.counters.sent > (0 if before is None else before.counters.sent):
+            self.sent_at_ns = max(self.sent_at_ns, snapshot.at_ns)
         self._latest[shard] = snapshot
         opens = self._opens.setdefault(shard, deque(maxlen=OPENS_KEPT))
         opens.append((time.monotonic_ns(), snapshot.counters.open))

@@ -1,0 +1,46 @@
+"""What is sent after the end of a run was asked for: rated over the time that it took."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from wstui.execution.record import Recorder
+from wstui.execution.seconds import NS, Seconds
+from wstui.fleet.books import Books
+from wstui.fleet.fleet import Fleet
+from wstui.measure.fanout import FanOut
+from wstui.measure.snapshot import Counters, Snapshot
+from wstui.scenario.model import Stage
+
+
+def seconds_with(*sent: tuple[float, int]) -> tuple[Seconds, Recorder, Books]:
+    """The cutter of a run whose only worker has counted so many messages at these seconds."""
+    books, recorder = Books(), Recorder(FanOut())
+    for sequence, (at_s, count) in enumerate(sent):
+        books.take(0, Snapshot(0, sequence, round(at_s * NS), Counters(sent=count)))
+    fleet: Any = SimpleNamespace(sum=books.sum, sent_at_ns=books.sent_at_ns, reached=lambda _at_ns: True)
+    return Seconds(recorder, cast(Fleet, fleet)), recorder, books
+
+
+@pytest.mark.parametrize(
+    ("sent", "overrun_s"),
+    [([(1.0, 100), (2.2, 190), (3.0, 190)], 0.0), ([(1.0, 100), (6.0, 600), (8.0, 600)], 4.0)],
+)
+def test_sends_after_the_end_lengthen_the_last_stage(sent: list[tuple[float, int]], overrun_s: float) -> None:
+    seconds, _, _ = seconds_with(*sent)
+    assert seconds.overrun_s(2.0) == overrun_s
+
+
+def test_a_stage_is_rated_over_the_seconds_of_its_counts() -> None:
+    seconds, recorder, books = seconds_with((1.2, 120))
+    for name in ("ramp", "hold"):
+        seconds.enter(Stage(name=name, over=1.0, clients=1), float(len(recorder.stages)))
+        seconds.cut_stages()
+    recorder.end_stage(3.0, books.sum(), 3.0)
+    first = recorder.stages[0].scope(recorder.latest, 3.0)
+    assert first.sum.counters.sent == 120
+    # It was cut at 0 s of this run's clock with what had been counted until 1.2 s; the plan's clock stood at 1 s.
+    assert first.active_s == pytest.approx(1.0 + 1.2)
