@@ -179,6 +179,13 @@ def rows(seconds: int = ELAPSED_S, *, seed: int = 7) -> list[Row]:
     return out
 
 
+def broadcast_rows() -> tuple[Row, ...]:
+    """The same seconds of clients that only listen."""
+    row = {"response_p50_ms": None, "response_p95_ms": None, "response_p99_ms": None, "sent_per_s": 0.0}
+    heard = {"delivery_p50_ms": 3.6, "delivery_p99_ms": 22.8, "spread_p99_ms": 19.4}
+    return tuple(replace(second, **row, **heard) for second in rows())
+
+
 def status(**changes: Any) -> Status:
     """The picture 4:12 into the run, with changes."""
     plain = Status(

@@ -56,7 +56,7 @@ class Shot:
         return f"{self.scene}_{self.size[0]}x{self.size[1]}_{self.theme}"
 
 
-LISTENS = fake.status(scenario=fake.LISTENING, fanout=fake.FANOUT, spread=())
+LISTENS = fake.status(scenario=fake.LISTENING, fanout=fake.FANOUT, spread=(), rows=fake.broadcast_rows())
 BOXES = test_boxes.picture(test_boxes.TROUBLED, left_behind=2, left_behind_clients=3000)
 SCENES = {
     "start": Scene(start=True),

@@ -174,16 +174,79 @@ async def test_a_broken_limit_marks_tile_and_panel() -> None:
     async with running(fake.status(thresholds=broken), size=(120, 40)) as (app, _, _):
         text = shown(app)
     assert "3 of 4 kept" in text and "312 ✗" in text
-    assert next(row for row in text.split("\n") if "latency p99" in row).count("✗") == 1
+    assert "✗ run 312 of 250" in text  # the mark judges the whole run, the tile's own figure is that of now
 
 
-async def test_a_scenario_that_only_listens_shows_connect_times_instead() -> None:
-    scenario = fake.SCENARIO.model_copy(update={"messages": Messages(exchange="listen")})
-    async with running(fake.status(scenario=scenario, fanout=fake.FANOUT), size=(120, 50)) as (app, _, _):
+async def test_a_scenario_that_only_listens_shows_delivery_and_completeness_first() -> None:
+    outcomes = (
+        ThresholdOutcome("fanout.completeness", ">= 100%", 99.98, False, unit="%", used=1.0),
+        ThresholdOutcome("delivery.p99", "< 250ms", 22.8, True, unit="ms", used=0.09),
+    )
+    listening = fake.status(
+        scenario=fake.LISTENING, fanout=fake.FANOUT, rows=fake.broadcast_rows(), thresholds=outcomes
+    )
+    async with running(listening, size=(120, 50)) as (app, _, _):
         text = shown(app)
-    assert "connect ms" in text and "listens only" in text and "latency ms" not in text
+    assert "─delivery ms  ━ p50 3.60" in text and "━ spread p99 19.4" in text and "┄ limit 250" in text
+    assert "delivery p99" in text and "22.8 ms now" in text and "✓ run 22.8 of 250" in text
+    assert "reached" in text and "99.98 % of clients" in text and "1 204 broadcasts · none twice" in text
+    assert "connect ms" not in text and "latency" not in text
     for part in ("1 204 broadcasts", "99.98 % ▲", "2.20 · 19.4 ms", "0.8 ± 0.3 ms"):
         assert part in text, part
+
+
+async def test_before_the_first_broadcast_a_listener_shows_its_connects() -> None:
+    async with running(fake.status(scenario=fake.LISTENING), size=(120, 50)) as (app, _, _):
+        text = shown(app)
+    assert "connect ms" in text and "no broadcast yet" in text
+
+
+async def test_without_timestamps_in_broadcasts_their_spread_is_drawn() -> None:
+    seen = msgspec.structs.replace(fake.FANOUT, delivery_ms=Delivery())
+    listening = fake.status(scenario=fake.LISTENING, fanout=seen, rows=fake.broadcast_rows())
+    async with running(listening, size=(120, 50)) as (app, _, _):
+        text = shown(app)
+    assert "─spread ms  ━ p99 19.4" in text and "spread p99" in text
+
+
+async def test_now_and_the_whole_run_are_told_apart_and_the_mark_is_the_runs() -> None:
+    """The last second may break a limit that the whole run keeps."""
+    outcomes = (ThresholdOutcome("response.p99", "< 100ms", 68.0, True, unit="ms", used=0.68), *fake.OUTCOMES[1:])
+    async with running(fake.status(thresholds=outcomes), size=(120, 40)) as (app, _, _):
+        rows = shown(app).split("\n")
+    title = next(i for i, row in enumerate(rows) if "latency p99" in row)
+    place = rows[title].index("latency p99")
+    tile = [row[place : place + 28] for row in rows[title : title + 3]]
+    assert "✓" not in tile[0] and "118 ms now" in tile[1] and tile[2].startswith("✓ run 68.0 of 100")
+
+
+async def test_a_rate_that_is_broken_over_the_run_says_so_beside_the_rate_of_now() -> None:
+    broken = ThresholdOutcome("messages.sent_per_second", ">= 50000/s", 20_000.0, False, unit="/s", used=2.5)
+    async with running(fake.status(thresholds=(broken,)), size=(120, 40)) as (app, _, _):
+        assert "run 20.0k of ≥ 50 000 /s" in shown(app)
+
+
+@pytest.mark.parametrize(
+    ("limited_by", "told"),
+    [
+        (("1.5% of the sends were late", "other programs took 1.9 of 2 processors"), "1.5 % late ✗"),
+        (("CPU at its limit for 4 s",), "61 % cpu ✗"),
+        (("12 × too many open files",), "12 × too many open files ✗"),
+        ((), "61 % cpu ✓"),
+    ],
+)
+async def test_the_generator_tells_what_limits_it_and_only_the_banner_says_it_again(
+    limited_by: tuple[str, ...], told: str
+) -> None:
+    own = replace(fake.status().generator, limited_by=limited_by, late_share=0.015)
+    async with running(fake.status(generator=own)) as (app, pilot, _):
+        assert f"generator {told}" in shown(app)
+        if limited_by:
+            assert shown(app).count(limited_by[0]) == 1 + (told.startswith(limited_by[0]))
+        await pilot.resize_terminal(120, 40)
+        await pilot.pause()
+        if limited_by:
+            assert shown(app).count(limited_by[0]) == 1
 
 
 async def test_no_plan_no_thresholds_no_target_is_fine() -> None:

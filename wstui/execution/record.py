@@ -49,6 +49,7 @@ class Recorder:
         self.cpu_max = 0.0
         self.lag = Histogram()
         self._cpu_total = 0.0
+        self._delivery, self._spread = Histogram(), Histogram()  # of the broadcasts before the current second
 
     def mark(self, at_s: float, kind: str, text: str) -> None:
         """Note that something happened: now, or a little while ago."""
@@ -87,6 +88,7 @@ class Recorder:
         p50, p95, p99 = response.quantiles((0.5, 0.95, 0.99))
         trip50, trip99 = now.round_trip.since(previous.round_trip).quantiles((0.5, 0.99))
         connect95 = now.connect.since(previous.connect).quantile(0.95)
+        delivery50, delivery99, spread99 = self._broadcasts()
         cpu = max((h.cpu for h in health), default=0.0)
         lag_ns = max((h.loop_lag_ns for h in health), default=0)
         self.cpu_max = max(self.cpu_max, cpu)
@@ -121,9 +123,22 @@ class Recorder:
             away=now.counters.away,
             reconnects_per_s=change.reconnects * per,
             reconnect_p95_ms=_ms(now.reconnect.since(previous.reconnect).quantile(0.95)),
+            delivery_p50_ms=_ms(delivery50),
+            delivery_p99_ms=_ms(delivery99),
+            spread_p99_ms=_ms(spread99),
         )
         self.rows.append(row)
         return row
+
+    def _broadcasts(self) -> tuple[float | None, float | None, float | None]:
+        """Return the delivery p50 and p99 and the spread p99 of what was concluded since the last call."""
+        delivery, spread = self.fanout.delivery, self.fanout.spread
+        if spread.count == self._spread.count:
+            return None, None, None
+        p50, p99 = delivery.since(self._delivery).quantiles((0.5, 0.99))
+        spread99 = spread.since(self._spread).quantile(0.99)
+        self._delivery, self._spread = delivery.copy(), spread.copy()
+        return p50, p99, spread99
 
     def whole(self, active_s: float) -> Scope:
         """What thresholds look at unless they name a stage: all of the run but its cooldowns."""

@@ -40,6 +40,9 @@ class Row:
     away: int = 0  # dropped clients that are still to come back
     reconnects_per_s: float = 0.0
     reconnect_p95_ms: float | None = None  # from a drop until ready again
+    delivery_p50_ms: float | None = None  # of the broadcasts whose window closed in this second
+    delivery_p99_ms: float | None = None
+    spread_p99_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

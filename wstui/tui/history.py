@@ -19,6 +19,9 @@ FIELDS = (
     "response_mean_ms",
     "response_max_ms",
     "connect_p95_ms",
+    "delivery_p50_ms",
+    "delivery_p99_ms",
+    "spread_p99_ms",
     "cpu",
 )
 """The fields of a row that are drawn."""

@@ -17,7 +17,6 @@ from wstui.tui.widgets.curve import SearchCurve
 from wstui.tui.widgets.errors import Errors, odd_replies
 from wstui.tui.widgets.events import Events
 from wstui.tui.widgets.fanout import FanOut
-from wstui.tui.widgets.figures import clean, percent
 from wstui.tui.widgets.generator import Generator
 from wstui.tui.widgets.keys import Keys
 from wstui.tui.widgets.latency import Latency
@@ -163,6 +162,5 @@ class Dashboard(Controls):
         if own.shards:
             mark = "bad" if own.limited_by else "near" if own.cpu >= 0.85 else "ok"
             glyph, meaning = SIGNS[mark]
-            how = f": {own.limited_by[0]}" if own.limited_by else f" {percent(own.cpu)} %"
-            line += [(f"  generator{clean(how)} ", "muted"), (f"{glyph} ", meaning)]
+            line += [(f"  generator {' '.join(faces.generator_cause(own)).strip()} ", "muted"), (f"{glyph} ", meaning)]
         return [*line, *target_trouble(status.target)]

@@ -2,20 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from wstui.execution.result import ThresholdOutcome
-from wstui.execution.status import Status
+from wstui.execution.status import GeneratorStatus, Status
 from wstui.tui.history import History
-from wstui.tui.widgets.figures import count, fitting, ms, percent, rate, short, size
-from wstui.tui.widgets.limits import limit_ms, limit_words, worst
+from wstui.tui.widgets.figures import NONE, clean, clip, count, fitting, ms, percent, rate, short, size
+from wstui.tui.widgets.limits import figure, limit_ms, limit_words, metric_words, sign, worst
 from wstui.tui.widgets.tile import Face
 
-_LATENCIES = {
-    "p50": "response_p50_ms",
-    "p95": "response_p95_ms",
-    "p99": "response_p99_ms",
-    "mean": "response_mean_ms",
-    "max": "response_max_ms",
-}
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """The durations that matter most in a run: their name, what their metrics begin with, and their columns."""
+
+    name: str
+    metric: str
+    columns: Mapping[str, str]
+
+
+RESPONSE = Course(
+    "latency",
+    "response.",
+    {
+        "p50": "response_p50_ms",
+        "p95": "response_p95_ms",
+        "p99": "response_p99_ms",
+        "mean": "response_mean_ms",
+        "max": "response_max_ms",
+    },
+)
+DELIVERY = Course("delivery", "delivery.", {"p50": "delivery_p50_ms", "p99": "delivery_p99_ms"})
+SPREAD = Course("spread", "fanout.spread.", {"p99": "spread_p99_ms"})
+CONNECT = Course("connect", "connect.", {"p95": "connect_p95_ms"})
+
+
+def course_of(status: Status) -> Course:
+    """Return the durations to watch: where no client waits for a reply, those of the broadcasts, once there are any."""
+    if not status.scenario.messages.is_one_way:
+        return RESPONSE
+    if status.fanout is None:
+        return CONNECT
+    return DELIVERY if status.fanout.delivery_ms.count else SPREAD
 
 
 def connections(status: Status, history: History) -> Face:
@@ -40,7 +69,9 @@ def connections(status: Status, history: History) -> Face:
 
 
 def messages(status: Status, history: History) -> Face:
-    """Messages per second, both ways."""
+    """Messages per second, both ways; of clients that only listen, whether every broadcast reached all of them."""
+    if status.scenario.messages.is_one_way and status.fanout is not None:
+        return reached(status, history)
     sent, received = history.latest("sent_per_s"), history.latest("received_per_s")
     total = None if sent is None or received is None else sent + received
     row = status.rows[-1] if status.rows else None
@@ -50,55 +81,83 @@ def messages(status: Status, history: History) -> Face:
         "messages",
         rate(total),
         "msg/s",
-        (ways + volume, ways, f"↑ {rate(sent)}"),
-        worst(status.thresholds, "messages.", "fanout."),
+        (*_judged(status, "messages.", "subscribe."), ways + volume, ways, f"↑ {rate(sent)}"),
+        worst(status.thresholds, "messages.", "fanout.", "subscribe."),
         [a + b for a, b in zip(history.highs("sent_per_s"), history.highs("received_per_s"), strict=True)],
     )
 
 
+def reached(status: Status, history: History) -> Face:
+    """How completely broadcasts arrive, over the whole run."""
+    seen = status.fanout
+    if seen is None:
+        return Face("reached", NONE)
+    twice = f"{short(seen.duplicates)} twice" if seen.duplicates else "none twice"
+    received = f"↓ {rate(history.latest('received_per_s'))}/s"
+    return Face(
+        "reached",
+        percent(seen.completeness),
+        "% of clients" if seen.completeness is not None else "",
+        (f"{short(seen.messages)} broadcasts · {twice} · {received}", f"{twice} · {received}", twice),
+        worst(status.thresholds, "fanout.completeness", "fanout.duplicates", "messages."),
+        history.highs("received_per_s"),
+    )
+
+
+def _judged(status: Status, *metrics: str) -> tuple[str, ...]:
+    """Return a broken or nearly broken limit with the figure of the whole run that it judges; () when there is none.
+
+    A tile's own figure is that of the last second.
+    """
+    verdict = worst(status.thresholds, *metrics)
+    if verdict not in ("bad", "near"):
+        return ()
+    outcome = next(o for o in status.thresholds if o.metric.startswith(metrics) and sign(o) == verdict)
+    told = f"run {figure(outcome)} of {limit_of(outcome)}"
+    return (f"{metric_words(outcome.metric)}: {told}", told)
+
+
 def latency_limit(status: Status) -> tuple[str, ThresholdOutcome] | None:
-    """The limit on response time that is most used up, and the figure it is about ("p99", "mean", …)."""
+    """The limit on the durations to watch that is most used up, and the figure it is about ("p99", "mean", …)."""
+    metric = course_of(status).metric
     limits = [
-        (o.metric.removeprefix("response."), o)
+        (o.metric.removeprefix(metric), o)
         for o in status.thresholds
-        if o.metric.startswith("response.") and limit_ms(o) is not None
+        if o.metric.startswith(metric) and limit_ms(o) is not None
     ]
     return max(limits, key=lambda pair: pair[1].used or 0.0, default=None)
 
 
 def limit_of(outcome: ThresholdOutcome) -> str:
-    """What a limit allows, without its sign; milliseconds without their unit."""
+    """What a limit allows, without its sign where that is an upper bound; milliseconds without their unit."""
     return limit_words(outcome.limit).lstrip("<=≤ ").removesuffix(" ms")
 
 
 def latency(status: Status, history: History) -> Face:
-    """The response time of the last second: the figure that a limit is about, or p99."""
-    if status.scenario.messages.exchange == "listen":
-        return Face(
-            "connect p95",
-            ms(history.latest("connect_p95_ms")),
-            "ms",
-            ("listens only: no replies", "listens only"),
-            worst(status.thresholds, "connect."),
-            history.highs("connect_p95_ms"),
-        )
+    """The durations to watch: the figure of the last second beside that of the whole run, which the mark judges."""
+    course = course_of(status)
     limit = latency_limit(status)
-    about = limit[0] if limit and limit[0] in _LATENCIES else "p99"
-    others = [name for name in ("p50", "p95", "p99") if name != about][:2]
-    values = [(name, history.latest(_LATENCIES[name])) for name in others]
+    about = limit[0] if limit and limit[0] in course.columns else list(course.columns)[min(2, len(course.columns) - 1)]
+    others = [name for name in ("p50", "p95", "p99") if name != about and name in course.columns][:2]
+    values = [(name, history.latest(course.columns[name])) for name in others]
     details = " · ".join(f"{name} {ms(value)}" for name, value in values)
-    tail = f" · limit {limit_of(limit[1])}" if limit and limit[0] == about else ""
-    shown: tuple[str, ...] = (details + tail, details, details.replace(" ·", ""), f"{values[0][0]} {ms(values[0][1])}")
-    if limit and limit[1].passed is False:  # the figure is that of the last second, the mark that of the whole run
-        whole = f"{'' if limit[0] == about else f'{limit[0]} '}{ms(limit[1].value)}"
-        shown = (f"whole run {whole} · limit {limit_of(limit[1])}", f"whole run {whole}", *shown)
+    shown: tuple[str, ...] = (details, details.replace(" ·", ""))
+    if course is CONNECT:
+        shown = ("no broadcast yet",)
+    elif limit:
+        run = f"run {'' if limit[0] == about else f'{limit[0]} '}{ms(limit[1].value)} of {limit_of(limit[1])}"
+        shown = (f"{run} · {details}", run) if details else (run,)
+    elif course is RESPONSE and about == "p99":
+        run = f"run {ms(status.latency.p99)}"
+        shown = (f"{run} · {details}", *shown)
     return Face(
-        f"latency {about}",
-        ms(history.latest(_LATENCIES[about])),
-        "ms",
+        f"{course.name} {about}",
+        ms(history.latest(course.columns[about])),
+        "ms now" if limit and not status.state.ended else "ms",
         shown,
-        worst(status.thresholds, "response.", "roundtrip."),
-        history.highs(_LATENCIES[about]),
+        worst(status.thresholds, course.metric, *(("roundtrip.",) if course is RESPONSE else ())),
+        history.highs(course.columns[about]),
+        judges_detail=limit is not None,
     )
 
 
@@ -133,20 +192,35 @@ def errors(status: Status, history: History) -> Face:
     )
 
 
+def generator_cause(own: GeneratorStatus) -> tuple[str, str]:
+    """Return the figure that limits this generator and what it counts; its CPU while nothing does."""
+    cause = own.limited_by[0] if own.limited_by else ""
+    if "late" in cause:
+        return percent(own.late_share), "% late"
+    if "loop" in cause:
+        return ms(own.loop_lag_ms), "ms loop lag"
+    if cause and "cpu" not in cause.casefold():
+        return clean(cause), ""
+    return percent(own.cpu) if own.shards else NONE, "% cpu"
+
+
 def generator(status: Status, history: History) -> Face:
-    """Whether this box keeps up."""
+    """Whether this box keeps up, and what limits it where it does not."""
     own = status.generator
     mark = "bad" if own.limited_by else worst(status.thresholds, "generator.") or "ok"
     if not own.shards:
         mark = ""
     elif mark == "ok" and own.cpu >= 0.85:
         mark = "near"
+    cause, unit = generator_cause(own)
     late = f"{percent(own.late_share)} % sends late" if own.late_sends else "sends on time"
+    cpu = f"cpu {percent(own.cpu)} % · " if unit != "% cpu" else ""
+    lag = f"loop lag {ms(own.loop_lag_ms)} ms"
     return Face(
         "this generator",
-        percent(own.cpu) if own.shards else "n/a",
-        "% cpu",
-        (f"loop lag {ms(own.loop_lag_ms)} ms · {late}", f"loop lag {ms(own.loop_lag_ms)} ms"),
+        clip(cause, 30),
+        unit,
+        (f"{cpu}{lag} · {late}", f"{cpu}{lag}", lag),
         mark,
         history.highs("cpu"),
         1.0,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from wstui.execution.generator import LATE_SHARE
 from wstui.execution.status import GeneratorStatus
 from wstui.tui.widgets.bars import gauge
-from wstui.tui.widgets.figures import clean, clip, count, ms, pad, percent, short
+from wstui.tui.widgets.figures import clip, count, ms, pad, percent, short
 from wstui.tui.widgets.limits import BARS, SIGNS
 from wstui.tui.widgets.lines import Line
 from wstui.tui.widgets.panel import Panel
@@ -13,8 +14,6 @@ NEAR = 0.8
 FULL = 0.95
 LAG_NEAR_MS = 20.0
 LAG_BAD_MS = 100.0
-LATE_NEAR = 0.005
-LATE_BAD = 0.02
 
 
 class Generator(Panel):
@@ -39,7 +38,7 @@ class Generator(Panel):
         title: Line = [("this generator", "text")]
         lost = sum(not shard.alive for shard in g.shards)
         if g.limited_by:
-            title.append((clip(f"  ✗ limit: {clean(', '.join(g.limited_by))}", width - 17), "strong-bad"))
+            title.append(("  ✗ the limit", "strong-bad"))  # the banner says why
         elif lost:
             title.append((f"  ✗ {lost} of {len(g.shards)} lost", "strong-bad"))
         elif g.shards:
@@ -57,7 +56,7 @@ class Generator(Panel):
             ("files", *_use(g.files, g.files_limit)),
             ("ports", *_use(g.ports, g.ports_limit)),
             ("loop lag", None, f"{ms(g.loop_lag_ms)} ms", _level(g.loop_lag_ms, LAG_NEAR_MS, LAG_BAD_MS)),
-            ("late sends", None, f"{percent(g.late_share)} %", _level(g.late_share, LATE_NEAR, LATE_BAD)),
+            ("late sends", None, f"{percent(g.late_share)} %", _level(g.late_share, LATE_SHARE / 2, LATE_SHARE)),
         ):
             wide = max(10, len(text) + 1)
             glyph, mark = SIGNS[verdict]

@@ -48,7 +48,7 @@ def verdict_rows(result: Result | SuiteResult, name: str, width: int) -> list[Li
             lines.append([(" " * set_in + " · ".join(fact for fact in (facts[0], told_) if fact), "muted")])
         else:
             lines += [[(" " * set_in + clip(fact, width - set_in), "muted")] for fact in (facts[0], told_) if fact]
-    if verdict.generator_limited:
+    if verdict.generator_limited and "generator was the limit" not in verdict.reason:
         warning = "generator-limited: these figures are not the server's limit"
         lines.append([(" ▲ ", "strong-warn"), (clip(warning, width - 3), "warn")])
     return lines
@@ -88,7 +88,7 @@ def threshold_rows(outcomes: Sequence[ThresholdOutcome], width: int) -> list[Lin
     if not outcomes:
         return [*lines, [(" none set: this run cannot fail", "muted")]]
     names = [_name(outcome) for outcome in outcomes]
-    column = min(max(len(name) for name in names), max(16, width - 28))
+    column = min(max(len(name) for name in names), max(16, width - 20))
     for name, outcome in zip(names, outcomes, strict=True):
         verdict = sign(outcome)
         glyph, meaning = SIGNS[verdict]
@@ -97,7 +97,7 @@ def threshold_rows(outcomes: Sequence[ThresholdOutcome], width: int) -> list[Lin
             [
                 (f" {glyph if verdict else '·'} ", meaning),
                 (pad(name, column) + " ", "text"),
-                *gauge(outcome.used, min(24, width - column - 22), BARS.get(verdict, "ok")),
+                *gauge(outcome.used, max(0, min(24, width - column - 20)), BARS.get(verdict, "ok")),
                 (pad(figure(outcome), 10, right=True), "strong"),
                 (pad(unit, 6), "muted"),
             ]

@@ -11,12 +11,12 @@ from wstui.tui.widgets.figures import ms, short
 from wstui.tui.widgets.limits import limit_ms
 from wstui.tui.widgets.lines import Line, rule
 
-_CURVES = (("p50", "response_p50_ms", "p50"), ("p95", "response_p95_ms", "p95"), ("p99", "response_p99_ms", "p99"))
-_LISTENING = (("connect p95", "connect_p95_ms", "p95"),)
+_DRAWN = ("p50", "p95", "p99")
+_NOTHING = dict.fromkeys(("delivery", "spread"), "no broadcast in this time") | {"connect": "no broadcast yet"}
 
 
 class Latency(ChartPanel):
-    """The chart of response times; of connect times where the scenario only listens."""
+    """The chart of the durations to watch: response times, or delivery and spread of what clients only listen to."""
 
     def show(self, status: Status, history: History, view: View, accent: str = "rule") -> None:
         """Draw this course."""
@@ -27,11 +27,13 @@ class Latency(ChartPanel):
         if self.picture is None:
             return []
         status, history, view = self.picture
-        listening = status.scenario.messages.exchange == "listen"
-        curves = _LISTENING if listening else _CURVES
-        limit = None if listening else faces.latency_limit(status)
+        course = faces.course_of(status)
+        curves = [(name, course.columns[name], name) for name in _DRAWN if name in course.columns]
+        if course is faces.DELIVERY:
+            curves.append(("spread p99", "spread_p99_ms", "p95"))
+        limit = faces.latency_limit(status)
         limit_at = limit_ms(limit[1]) if limit else None
-        title: Line = [("connect ms" if listening else "latency ms", "text")]
+        title: Line = [(f"{course.name} ms", "text")]
         for name, column, meaning in curves:
             title += [("  ━ ", meaning), (name, "text"), (f" {ms(history.latest(column)).ljust(4)}", "strong")]
         if limit and limit_at is not None:
@@ -48,6 +50,8 @@ class Latency(ChartPanel):
             view.log,
             limit_at,
             marks(status),
-            "nothing to show yet: the first second" if status.elapsed_s < 2 else "no replies in this time",
+            "nothing to show yet: the first second"
+            if status.elapsed_s < 2
+            else _NOTHING.get(course.name, "no replies in this time"),
         )
         return [rule(title, width, meaning=self.accent, right=scale), *self.charted(plot, width - 1, height - 1)]

@@ -6,16 +6,13 @@ import re
 from collections.abc import Sequence
 
 from wstui.execution.result import ThresholdOutcome
-from wstui.execution.verdict import kept_words
+from wstui.execution.verdict import NEAR, kept_words
 from wstui.scenario.errors import BadValue
 from wstui.scenario.threshold import parse_limit
 from wstui.tui.widgets.bars import gauge
 from wstui.tui.widgets.figures import NONE, clean, clip, count, ms, pad, percent, rate, short, width_of
 from wstui.tui.widgets.lines import Line
 from wstui.tui.widgets.panel import Panel
-
-NEAR = 0.85
-"""From this share of a limit on, a threshold is marked as near."""
 
 SIGNS = {"ok": ("✓", "strong-ok"), "near": ("▲", "strong-warn"), "bad": ("✗", "strong-bad"), "": (" ", "text")}
 """Glyph and meaning of each verdict."""
@@ -118,13 +115,14 @@ class Limits(Panel):
         if not outcomes:
             return [[(clip("none set: this run cannot fail", width), "muted")]]
         names = [_name(outcome) for outcome in outcomes]
-        column = min(max(width_of(name) for name in names), max(12, width - 14))
+        texts = [figure(outcome) for outcome in outcomes]
+        wide = max(7, *(len(text) + 1 for text in texts))
+        # the limit is worth more than its bar
+        column = min(max(width_of(name) for name in names), max(12, width - wide - 4))
         lines: list[Line] = []
-        for name, outcome in zip(names, outcomes, strict=True):
+        for name, text, outcome in zip(names, texts, outcomes, strict=True):
             verdict = sign(outcome)
             glyph, meaning = SIGNS[verdict]
-            text = figure(outcome)
-            wide = max(7, len(text) + 1)
             bar = width - column - 1 - wide - 3
             lines.append(
                 [

@@ -23,8 +23,9 @@ def run_facts(status: Status, history: History) -> list[Line]:
     for read in (faces.connections, faces.messages, faces.latency, faces.errors):
         face = read(status, history)
         glyph, mark = SIGNS[face.sign]
+        unit = f"{face.unit} · {face.details[-1]}" if face.judges_detail else face.unit
         lines.append(
-            [(f"{face.title} ", "muted"), (face.figure, "strong"), (f" {face.unit} ", "muted"), (glyph.strip(), mark)]
+            [(f"{face.title} ", "muted"), (face.figure, "strong"), (f" {unit} ", "muted"), (glyph.strip(), mark)]
         )
     glyph, mark = SIGNS[worst(status.thresholds)]
     return [*lines, [("limits ", "muted"), (f"{kept_words(status.thresholds)} ", "text"), (glyph.strip(), mark)]]

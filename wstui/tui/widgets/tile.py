@@ -15,7 +15,10 @@ _GLYPHS = {"ok": ("✓ ", "strong-ok"), "near": ("▲ ", "strong-warn"), "bad": 
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """What a tile reads. `sign` is "", "ok", "near" or "bad"; of the `details` the first that fits is shown."""
+    """What a tile reads. `sign` is "", "ok", "near" or "bad"; of the `details` the first that fits is shown.
+
+    `judges_detail`: the sign is about the detail rather than the figure, and stands beside it.
+    """
 
     title: str
     figure: str
@@ -24,6 +27,7 @@ class Face:
     sign: str = ""
     course: Sequence[float] = field(default=(), compare=False)
     top: float = 0.0
+    judges_detail: bool = False
 
 
 def _title(text: str, glyph: Part, width: int) -> Line:
@@ -54,16 +58,18 @@ class Tile(Lines):
         edge = ("▌", _EDGES[face.sign])
         inner = width - 3
         glyph = _GLYPHS[face.sign]
+        above, below = (_GLYPHS[""], glyph) if face.judges_detail else (glyph, _GLYPHS[""])
         figure: Line = [(face.figure, "strong")]
         if face.unit:
             # a unit that does not fit is dropped whole: half a number would be a wrong one
             unit = face.unit if cells(figure) + 1 + width_of(face.unit) <= inner else ""
             figure.append((f" {unit}" if unit else "", "muted"))
-        detail = next((d for d in face.details if width_of(d) <= inner), face.details[-1] if face.details else "")
+        room = inner - width_of(below[0])
+        detail = next((d for d in face.details if width_of(d) <= room), face.details[-1] if face.details else "")
         lines: list[Line] = [
-            [edge, *_title(face.title, glyph, width - 1)],
+            [edge, *_title(face.title, above, width - 1)],
             [edge, (" ", "text"), *figure],
-            [edge, (f" {clip(detail, inner)}", "muted")],
+            [edge, (" ", "text"), below, (clip(detail, room), "muted")],
         ]
         if height > 3:
             lines.append([edge, (" " + columns(face.course, inner, top=face.top), "fill")])
