@@ -97,7 +97,7 @@ def reached(status: Status, history: History) -> Face:
     return Face(
         "reached",
         percent(seen.completeness),
-        "% of clients" if seen.completeness is not None else "",
+        "%" if seen.completeness is not None else "",
         (f"{short(seen.messages)} broadcasts · {twice} · {received}", f"{twice} · {received}", twice),
         worst(status.thresholds, "fanout.completeness", "fanout.duplicates", "messages."),
         history.highs("received_per_s"),
