@@ -16,7 +16,7 @@ SCREENS = {
     "editor": (("e",), "name checkout-soak", "esc Back", "description"),
     "checklist": (("c",), "✗ token", "enter Run", "processors"),
     "runs": (("h",), "23 Nov 14:27", "esc Back", "B against A"),
-    "confirm": (("enter",), "Load edge-1.stage.example?", "› Cancel  esc", "that is not"),
+    "confirm": (("enter",), "Load edge-1.stage.example?", "› Cancel  n", "another machine"),
     "filter": (("slash", "o", "a"), "words oa", "Cancel  esc", "an empty filter shows all"),
 }
 
