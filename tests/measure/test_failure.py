@@ -78,6 +78,9 @@ def test_the_key_of_a_wrong_accept_header_is_in_no_message() -> None:
 def test_what_a_status_says_stays() -> None:
     assert fold("bye\\x07") == "bye\\x07", "an escape is no number"
     assert fold("HTTP 503 Service Unavailable") == "HTTP 503 Service Unavailable"
+    assert fold("response header larger than 64 KiB") == "response header larger than 64 KiB"
+    assert fold("the answer is HTTP/1.0") == "the answer is HTTP/1.0"
+    assert fold("HTTP 302 to ws://127.0.0.1:81/login/5f3e9a: set") == "HTTP 302 to ws://127.0.0.1:81/…: set"
     assert fold("the WebSocket server is going away (clientId unknown)") == (
         "the WebSocket server is going away (clientId unknown)"
     )

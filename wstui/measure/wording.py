@@ -8,7 +8,8 @@ WORDINGS_KEPT = 3
 BETWEEN = " · "
 MORE = "…"
 _TOKEN = re.compile(r"""[^\s"'(),;<>\[\]{}=:·…]+""")
-_STATUS = re.compile(r"HTTP \d{3}\b")
+_PLAIN = re.compile(r"(HTTP(?: \d{3}|/1\.\d)\b|\b64 KiB\b|\b1xx\b|\bwss?://[^\s/]+/?)")
+"""Numbers that are not random: a status, a version, a limit of ours, and the host that a redirect leads to."""
 _HEX = re.compile(r"[0-9a-fA-F]{8,}")
 _ESCAPE = re.compile(r"\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})")
 _RUN = re.compile(r"…(?:[\s=/+:.…-]*…)*=*")
@@ -21,10 +22,9 @@ def is_servers_word(kind: str) -> bool:
 
 def fold(text: str) -> str:
     """`text` with "…" for numbers, ids, tokens and keys, so that the same reason always reads the same."""
-    status = _STATUS.match(text)
-    head = status[0] if status else ""
-    folded = _TOKEN.sub(lambda match: _folded(match[0]), text[len(head) :])
-    return head + _RUN.sub(MORE, folded)
+    parts = _PLAIN.split(text)
+    parts[::2] = [_RUN.sub(MORE, _TOKEN.sub(lambda match: _folded(match[0]), part)) for part in parts[::2]]
+    return "".join(parts)
 
 
 def joined(one: str, other: str) -> str:

@@ -1,0 +1,1 @@
+"""A table of faults and of what is right for each. `python -m tests.truth` prints it."""

@@ -1,0 +1,18 @@
+"""All groups of the table."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from tests.truth import connection, handshake
+from tests.truth.case import Row
+from tests.truth.runner import rows
+
+GROUPS = {"handshake": handshake.CASES, "connection": connection.CASES}
+
+
+async def of_group(group: str, word: str = "") -> AsyncIterator[Row]:
+    """The rows of a group; of those with a word in their name, unless it is the group's."""
+    chosen = [case for case in GROUPS[group] if word in case.name.lower() or word == group]
+    async for row in rows([(group, case) for case in chosen]):
+        yield row

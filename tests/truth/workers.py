@@ -1,0 +1,129 @@
+"""Load processes forked off one that has imported everything: a hundred would else mostly import modules."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import types
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+ROOT = Path(__file__).resolve().parents[2]
+_SIZE = 4
+
+
+class Forked:
+    """What `asyncio.create_subprocess_exec` returns, as far as a transport uses it."""
+
+    def __init__(self, pid: int, stdin: asyncio.StreamWriter, *readers: asyncio.StreamReader) -> None:
+        self.pid, self.stdin = pid, stdin
+        self.stdout, self.stderr, self._status = readers
+        self.returncode: int | None = None
+
+    async def wait(self) -> int:
+        """Return the exit status, or minus the signal that ended it."""
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            self.returncode = int.from_bytes(await self._status.readexactly(_SIZE), "big", signed=True)
+        return self.returncode or 0
+
+    def kill(self) -> None:
+        """End it at once."""
+        os.kill(self.pid, signal.SIGKILL)
+
+
+class _Asyncio(types.ModuleType):
+    """The module `asyncio`, with another way to start a load process."""
+
+    def __init__(self, zygote: socket.socket) -> None:
+        super().__init__("asyncio")
+        self._zygote = zygote
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(asyncio, name)
+
+    async def create_subprocess_exec(self, *command: str, **settings: Any) -> Forked:
+        assert command[1:] == ("-m", "wstui.load"), command
+        near, far = socket.socketpair()
+        pipes = [os.pipe() for _ in range(3)]
+        given = [far.fileno(), *(write for _, write in pipes)]
+        socket.send_fds(self._zygote, [b"f"], given)
+        far.close()
+        readers = []
+        for read, write in pipes:
+            os.close(write)
+            readers.append(reader := asyncio.StreamReader())
+            await asyncio.get_running_loop().connect_read_pipe(
+                lambda reader=reader: asyncio.StreamReaderProtocol(reader), os.fdopen(read, "rb", 0)
+            )
+        pid = int.from_bytes(await readers[2].readexactly(_SIZE), "big")
+        _, writer = await asyncio.open_connection(sock=near)
+        return Forked(pid, writer, *readers)
+
+
+@contextlib.contextmanager
+def forked() -> Iterator[None]:
+    """Every load process that is started here is a fork, and runs the same `wstui.load` main as ever."""
+    near, far = socket.socketpair()
+    with near, subprocess.Popen([sys.executable, "-m", "tests.truth.workers"], stdin=far, cwd=ROOT) as zygote:
+        far.close()
+        with mock.patch("wstui.fleet.local.asyncio", _Asyncio(near)):
+            yield
+        near.close()
+        zygote.wait(10)
+
+
+def _serve() -> None:
+    """Fork a watcher and its load process for each request, until the other side is gone."""
+    import uvloop  # noqa: F401
+
+    from wstui.load.__main__ import main
+
+    line = socket.socket(fileno=os.dup(0))
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody here waits for the watchers
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(line, 1, 4)
+        if not message:
+            return
+        if os.fork() == 0:
+            line.close()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            _watch(main, descriptors)
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def _watch(main: Any, descriptors: list[int]) -> None:
+    *streams, told = descriptors
+    pid = os.fork()
+    if pid == 0:
+        os.close(told)
+        for number, descriptor in enumerate(streams):
+            os.dup2(descriptor, number)
+            os.close(descriptor)
+        status = 1
+        try:
+            main()
+            status = 0
+        except SystemExit as end:
+            status = int(end.code or 0)
+        except BaseException as error:
+            print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        os._exit(status)
+    for descriptor in (0, *streams):
+        os.close(descriptor)
+    os.write(told, pid.to_bytes(_SIZE, "big"))
+    _, status = os.waitpid(pid, 0)
+    with contextlib.suppress(OSError):
+        os.write(told, os.waitstatus_to_exitcode(status).to_bytes(_SIZE, "big", signed=True))
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    _serve()
