@@ -35,8 +35,9 @@ async def test_without_thresholds_losses_break_the_obvious_ones() -> None:
         ("connect.success", True, True),
         ("connections.dropped", True, True),
         ("messages.timed_out", True, True),
+        ("messages.invalid_texts", True, True),
     ]
-    assert re.match("all (3 )?default thresholds kept", good.result.verdict.reason)
+    assert re.match("all (4 )?default thresholds kept", good.result.verdict.reason)
     for lost, metric in ((unanswered, "messages.timed_out"), (dropped, "connections.dropped")):
         assert status_of(lost.result) == 1
         assert f"{metric} was" in lost.result.verdict.reason and ", default)" in lost.result.verdict.reason
@@ -82,7 +83,11 @@ def test_the_default_thresholds_follow_what_a_scenario_does() -> None:
     def names(**parts: object) -> list[str]:
         return [t.metric for t in judged_by(scenario(NOBODY).model_copy(update=parts))]
 
-    assert names(messages=Messages(exchange="listen")) == ["connect.success", "connections.dropped"]
+    assert names(messages=Messages(exchange="listen")) == [
+        "connect.success",
+        "connections.dropped",
+        "messages.invalid_texts",
+    ]
     assert names(auth=Auth(kind="mix"))[0] == "auth.correct"
     assert names(thresholds=ZEROS) == ["connections.dropped", "messages.timed_out"]
 

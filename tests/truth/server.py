@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from tests.servers.server import TEXT, Connection, Server, frame, switching
 from tests.truth.case import Case
@@ -51,6 +50,10 @@ class Target(Server):
     async def other(self, client: Connection, first: int, payload: bytes) -> None:
         self.heard[client.number] = self.heard.get(client.number, 0) + 1
         await (self.case.message or echo)(self, client, first, payload)
+
+    async def switch(self, client: Connection, key: bytes) -> bool:
+        """As it should be."""
+        return await switched()(self, client, key)
 
     def send(self, client: Connection, payload: bytes, first: int = TEXT) -> None:
         """A whole message, and into the log."""
@@ -254,7 +257,3 @@ def pieces(payload: bytes, *sizes: int, first: int = TEXT) -> bytes:
         raw += frame(fin | (0 if number else first & 0x0F), payload[place : place + size])
         place += size
     return raw
-
-
-def any_of(*values: Any) -> Any:
-    return values

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from tests.truth import connection, handshake
+from tests.truth import connection, ending, handshake, messages
 from tests.truth.case import Row
 from tests.truth.runner import rows
 
-GROUPS = {"handshake": handshake.CASES, "connection": connection.CASES}
+GROUPS = {
+    "handshake": handshake.CASES,
+    "connection": connection.CASES,
+    "messages": messages.CASES,
+    "ending": ending.CASES,
+}
 
 
 async def of_group(group: str, word: str = "") -> AsyncIterator[Row]:

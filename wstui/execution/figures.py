@@ -21,6 +21,7 @@ def failures_of(counters: Counters) -> int:
         + counters.dropped
         + counters.reply_timeouts
         + counters.broken_expectations
+        + counters.invalid_texts
     )
 
 
@@ -128,6 +129,8 @@ class Scope:
                 return c.reply_timeouts
             case "messages.broken_expectations":
                 return c.broken_expectations
+            case "messages.invalid_texts":
+                return c.invalid_texts
             case "messages.sent_per_second":
                 return _rate(c.sent, self.active_s)
             case "messages.received_per_second":

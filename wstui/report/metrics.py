@@ -60,6 +60,8 @@ def figure(result: Result, name: str) -> float | None:
             return float(sent.timed_out)
         case "messages.broken_expectations":
             return float(sent.broken_expectations)
+        case "messages.invalid_texts":
+            return float(sent.invalid_texts)
         case "messages.sent_per_second":
             return sent.sent_per_second
         case "messages.received_per_second":
@@ -80,7 +82,8 @@ def failures(result: Result) -> int:
     """Everything that went wrong with connections and replies."""
     seen = result.connections
     ended = seen.refused + seen.timed_out + seen.failed + seen.dropped
-    return ended + result.messages.timed_out + result.messages.broken_expectations
+    heard = result.messages
+    return ended + heard.timed_out + heard.broken_expectations + heard.invalid_texts
 
 
 def histogram_of(result: Result, family: str) -> Histogram | None:

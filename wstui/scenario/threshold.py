@@ -32,6 +32,7 @@ FIGURES: dict[str, Unit] = {
     "subscribe.leaks": "",
     "messages.timed_out": "",
     "messages.broken_expectations": "",
+    "messages.invalid_texts": "",
     "messages.sent_per_second": "/s",
     "messages.received_per_second": "/s",
     "failures.rate": "%",
