@@ -56,15 +56,15 @@ async def test_a_run_that_attempted_nothing_is_no_load(given: list[Threshold]) -
 async def test_a_run_that_was_too_short_blames_nobody() -> None:
     async with Server() as server, Speechless() as silent:
         settling, first, welcome, saying = await together(
-            as_it_is(scenario(server.url, clients=2, ramp=0.0, hold=0.6, ready="open", settle=5.0)),
+            as_it_is(scenario(server.url, clients=2, ramp=0.0, hold=0.6, ready="open", settle=2.0)),
             as_it_is(scenario(server.url, stages=[Stage(name="hold", over=1.0, clients=1)])),
-            as_it_is(scenario(silent.url, clients=2, ramp=0.0, hold=0.6)),
+            as_it_is(scenario(silent.url, clients=2, ramp=0.0, hold=0.6, connect_timeout=2.0)),
             as_it_is(scenario(server.url, clients=1, ramp=0.0, hold=0.6, every=3600.0)),
         )
     assert (status_of(settling.result), settling.result.verdict.unreachable) == (2, False)
-    assert "before any client could be ready (settle 5s, run 600ms)" in settling.result.verdict.reason
+    assert "no message was sent (settle 2s, every 100ms, run 600ms)" in settling.result.verdict.reason
     assert first.result.connections.ready == 1, "the only client of a stage begins at once"
-    assert status_of(welcome.result) == 2 and "no welcome yet" in welcome.result.verdict.reason
+    assert status_of(welcome.result) == 3 and "no welcome within 2 s" in welcome.messages[0], "it was waited for"
     assert status_of(saying.result) == 2
     assert saying.result.verdict.reason == "no load was made: no message was sent (every 1h, run 600ms)"
 

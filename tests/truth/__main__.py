@@ -15,7 +15,7 @@ async def _print(word: str) -> int:
     wrong = count = 0
     for group in GROUPS:
         shown = False
-        async for row in of_group(group, word):
+        async for row in of_group(group, "" if word == group else word):
             if not shown:
                 print(f"\n{group}", flush=True)
                 print(f"  {'fault':50} {'verdict':11} st {'failures':34} {'finding':12} {'ours = server’s':20}")

@@ -45,7 +45,8 @@ class Case:
     `answer` is to the upgrade, `opened` once it is a WebSocket, `message` to each message. `says`: words that the
     reason, a failure or a finding must hold; `hides`: words that nothing may hold. `more` and `zero` are counters that
     must or must not have counted. `lossy`: the server hears less than was sent, because it ended the connection.
-    `uncounted`: connections never reach the server, or more than once.
+    `uncounted`: connections never reach the server, or more than once. `unbalanced`: what a killed process did last
+    is unknown. `trusts`: the authority that signed the server's certificate.
     """
 
     name: str
@@ -61,6 +62,8 @@ class Case:
     lossy: bool = False
     uncounted: bool = False
     settled: bool = True
+    unbalanced: bool = False
+    trusts: bool = False
     url: str = "ws://127.0.0.1:{port}/{path}"
     tls: Callable[[], Any] | None = None
     clients: int = 4

@@ -32,10 +32,11 @@ class Target(Server):
         return self
 
     async def _serve(self, client: Connection) -> None:
-        if self.case.tcp is not None:
-            await self.case.tcp(self, client, 0, b"")
-            return
-        await super()._serve(client)
+        with contextlib.suppress(asyncio.CancelledError):  # the case is over
+            if self.case.tcp is not None:
+                await self.case.tcp(self, client, 0, b"")
+            else:
+                await super()._serve(client)
 
     async def answer(self, client: Connection, key: bytes) -> bool:
         return await (self.case.answer or switched())(self, client, key)

@@ -106,7 +106,8 @@ def missing_load(scenario: Scenario, counters: Counters, failures: Sequence[Fail
         return (
             f"no message was sent: {grouped(counters.dropped)} of {grouped(counters.ready)} ready clients were dropped"
         )
-    return f"no load was made: no message was sent (every {format_duration(scenario.messages.every)}, {lasted})"
+    settle = f"settle {format_duration(scenario.target.settle)}, " if scenario.target.ready == "open" else ""
+    return f"no load was made: no message was sent ({settle}every {format_duration(scenario.messages.every)}, {lasted})"
 
 
 def sends(scenario: Scenario) -> bool:
