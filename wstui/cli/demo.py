@@ -35,6 +35,7 @@ def demo(presets: tuple[str, ...], headless: bool, **options: Any) -> None:
     if not headless:
         require_terminal("wstui demo --headless")
     names = presets or ("quick",)
+    options["proxy"] = "off"  # what is started here is on this machine
     # What is wrong with the request should show before servers start.
     unknown = {"WS_URL": "ws://127.0.0.1:1/ws", "AUTH_TOKEN": "none yet", "JWT_SECRET": "none yet"}
     wanted = _wanted(prepare(names, options, {**os.environ, **unknown}, shipped=True).scenarios)

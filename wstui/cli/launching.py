@@ -145,7 +145,7 @@ class LaunchedDemo(Launched):
 
 def _demo_suite(url: str, token: str) -> SuiteRun:
     environ = {**os.environ, "WS_URL": url, "AUTH_TOKEN": token}
-    scenario = open_preset(DEMO_PRESET, environ, shipped=True)
+    scenario = open_preset(DEMO_PRESET, environ, {"proxy": "off"}, shipped=True)
     assert isinstance(scenario, Scenario)
     return SuiteRun([scenario])
 

@@ -17,7 +17,18 @@ from wstui.scenario.override import Flags
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _SCENARIO: list[Callable[[Command], Command]] = [
-    click.option("--url", metavar="URL", help="Target, ws:// or wss://. Also WS_URL."),
+    click.option("--url", metavar="URL", help="Target: ws://, wss:// or ws+unix:/run/app.sock:/ws. Also WS_URL."),
+    click.option(
+        "--proxy",
+        metavar="URL",
+        help="Proxy: http://, https://, socks5:// or socks5h://; off; or env (the default): HTTPS_PROXY for wss://, "
+        "HTTP_PROXY for ws://, ALL_PROXY, NO_PROXY.",
+    ),
+    click.option("--connect-to", metavar="HOST:PORT", help="Connect there; Host and TLS keep the name in the URL."),
+    click.option("--spread-addresses", is_flag=True, help="Take all addresses of the target's name in turn."),
+    click.option("--ping-every", metavar="TIME", help="Send keepalive pings beside the exchange."),
+    click.option("--ping-timeout", metavar="TIME", help="Drop a client whose pong takes longer."),
+    click.option("--type-field", metavar="PATH", help="Key of a message that names its kind (default: type)."),
     click.option("--clients", type=Whole(), metavar="N", help="Peak number of clients. Also MAX_CONNECTIONS."),
     click.option("--scale", type=Finite(), metavar="F", help="Multiply the clients of every stage by F."),
     click.option("--ramp", metavar="TIME", help="Length of the stage `ramp`: 500ms, 10s, 2m."),
@@ -59,6 +70,7 @@ _SCENARIO: list[Callable[[Command], Command]] = [
     click.option("--no-probe", is_flag=True, help="Begin the load without trying one client first."),
 ]
 
+_ROUTE = ("proxy", "connect_to", "spread_addresses", "ping_every", "ping_timeout", "type_field")
 _OUTPUT: list[Callable[[Command], Command]] = [
     click.option("--json", "json_file", metavar="FILE", help="Write the result as JSON (- for stdout)."),
     click.option("--csv", "csv_file", metavar="FILE", help="Write the timeline as CSV, a row a second."),
@@ -103,6 +115,7 @@ def output_options(command: Command) -> Command:
 def flags_of(options: dict[str, Any]) -> Flags:
     """The scenario's part of a command's options."""
     flags: Flags = {
+        **{name: options[name] for name in _ROUTE},  # type: ignore[typeddict-item]
         "url": options["url"],
         "clients": options["clients"],
         "scale": options["scale"],

@@ -296,7 +296,7 @@ def _scenario(target: Target, exchange: str, every_s: float, clients: int) -> Sc
     return Scenario.model_validate(
         {
             "name": "calibration",
-            "target": {"url": target.url},
+            "target": {"url": target.url, "proxy": "off"},
             "messages": {"exchange": exchange, "every": every_s},
             "fleet": {"shards": 1, "local_addresses": ADDRESSES if several else ()},
         }

@@ -43,6 +43,8 @@ def connections_of(c: Counters, active_s: float) -> Connections:
         c.reconnects_given_up,
         c.reconnects_missing,
         c.unreached,
+        c.pings,
+        c.pongs,
     )
 
 

@@ -11,18 +11,27 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from functools import partial
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
+from msgspec.structs import replace as replace_fields
 
 from wstui.execution.claims import Answer, Claims, read_claims
 from wstui.execution.spec import spec_of
 from wstui.execution.status import TargetHealth
-from wstui.load.connector import tls_context
+from wstui.load.dialer import Dialer, tls_context
+from wstui.load.identity import Identity
 from wstui.measure.visible import visible
 from wstui.scenario.model import Scenario
+from wstui.scenario.route import is_unix, proxy_for
+from wstui.scenario.url import Address
 
+Dial = Callable[[str, int, bool], Coroutine[Any, Any, socket.socket]]
+Connected = Callable[[str, int, bool], socket.socket]
 TIMEOUT_S = 3.0
 ANSWER_LIMIT = 256 * 1024
 
@@ -33,6 +42,8 @@ def base_of(url: str, health: str) -> str | None:
         return None
     if health != "auto":
         return health.rstrip("/")
+    if is_unix(url):
+        return "http://localhost"
     parts = urlsplit(url)
     scheme = "https" if parts.scheme == "wss" else "http"
     return f"{scheme}://{parts.netloc.rpartition('@')[2]}"
@@ -41,8 +52,11 @@ def base_of(url: str, health: str) -> str | None:
 class Endpoints:
     """Asks them in threads, so that a server that hangs delays nothing."""
 
-    def __init__(self, base: str, context: ssl.SSLContext | None = None) -> None:
-        handlers = _Http(), _Https(context=context)
+    def __init__(self, base: str, context: ssl.SSLContext | None = None, dial: Dial | None = None) -> None:
+        """`dial` opens the connections to the host and port of a URL, encrypted or not; without it they are direct."""
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._dial = dial
+        handlers = _Http(self._connected), _Https(context, self._connected)
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), *handlers)
         self._base = base
         self._known = False  # whether any endpoint has ever answered
@@ -57,10 +71,11 @@ class Endpoints:
         if base.startswith("https:"):
             with contextlib.suppress(OSError):  # every client will fail with it, and say so
                 context = tls_context(spec_of(scenario))
-        return cls(base, context)
+        return cls(base, context, _Dial(scenario))
 
     async def ask(self, ours: int) -> Claims:
         """What they say now, next to the number of connections that we hold."""
+        self._loop = asyncio.get_running_loop()
         asked = (asyncio.to_thread(self._fetch, f"{self._base}/{name}") for name in ("health", "metrics", "stats"))
         health, metrics, stats = await asyncio.gather(*asked)
         claims = read_claims(health, metrics, stats, ours)
@@ -69,6 +84,14 @@ class Endpoints:
             # Who has never answered any of them has said nothing of itself, and that is no sickness.
             claims = replace(claims, shown=TargetHealth("not offered", note=claims.shown.note))
         return claims
+
+    def _connected(self, host: str, port: int, secure: bool) -> socket.socket:
+        """A socket for one of the threads, opened by the loop that has all roads."""
+        if self._dial is None or self._loop is None:
+            return socket.create_connection((host, port), TIMEOUT_S)
+        sock = asyncio.run_coroutine_threadsafe(self._dial(host, port, secure), self._loop).result(TIMEOUT_S)
+        sock.settimeout(TIMEOUT_S)
+        return sock
 
     def _fetch(self, url: str) -> Answer:
         request = urllib.request.Request(url, headers={"Accept": "application/json"})
@@ -100,30 +123,69 @@ def _end_in_time(connection: http.client.HTTPConnection) -> None:
     watchdog.start()
 
 
+class _Dial:
+    """Opens connections to the endpoints as clients of the load do: the same address, proxy or Unix socket."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self._wanted = scenario.target.proxy
+        # Its own addresses and those of others are for the load.
+        self._spec = replace_fields(spec_of(scenario), local_addresses=[], spread_addresses=False)
+        self._target = Identity(self._spec).address
+        self._dialers: dict[tuple[str, int, bool], Dialer] = {}
+
+    async def __call__(self, host: str, port: int, secure: bool) -> socket.socket:
+        dialer = self._dialers.get((host, port, secure))
+        if dialer is None:
+            dialer = self._dialers[host, port, secure] = self._dialer(host, port, secure)
+        await dialer.resolve()
+        return await dialer.open_socket()
+
+    def _dialer(self, host: str, port: int, secure: bool) -> Dialer:
+        spec, target = self._spec, self._target
+        if (host, port) != (target.host, target.port):
+            proxy = proxy_for(self._wanted, secure, host, port)[0]
+            spec = replace_fields(spec, unix="", connect_to="", proxy=proxy.url if proxy is not None else "")
+        return Dialer(spec, asyncio.get_running_loop(), Address(secure, host, port, "/", "", None, None))
+
+
 class _HttpConnection(http.client.HTTPConnection):
+    def __init__(self, host: str, *, connected: Connected, **options: Any) -> None:
+        super().__init__(host, **options)
+        self._connected = connected
+
     def connect(self) -> None:
-        super().connect()
+        self.sock = self._connected(self.host, self.port, False)
         _end_in_time(self)
 
 
 class _HttpsConnection(http.client.HTTPSConnection):
+    def __init__(self, host: str, *, connected: Connected, context: ssl.SSLContext, **options: Any) -> None:
+        super().__init__(host, context=context, **options)
+        self._connected = connected
+        self._tls = context
+
     def connect(self) -> None:
-        super().connect()
+        self.sock = self._tls.wrap_socket(self._connected(self.host, self.port, True), server_hostname=self.host)
         _end_in_time(self)
 
 
 class _Http(urllib.request.HTTPHandler):
+    def __init__(self, connected: Connected) -> None:
+        super().__init__()
+        self._connected = connected
+
     def http_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(_HttpConnection, request)
+        return self.do_open(partial(_HttpConnection, connected=self._connected), request)
 
 
 class _Https(urllib.request.HTTPSHandler):
-    def __init__(self, context: ssl.SSLContext | None) -> None:
-        super().__init__(context=context)
-        self._tls = context
+    def __init__(self, context: ssl.SSLContext | None, connected: Connected) -> None:
+        self._tls = context or ssl.create_default_context()
+        super().__init__(context=self._tls)
+        self._connected = connected
 
     def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(_HttpsConnection, request, context=self._tls)
+        return self.do_open(partial(_HttpsConnection, connected=self._connected, context=self._tls), request)
 
 
 def _answer(status: int, body: bytes) -> Answer:

@@ -29,6 +29,7 @@ from wstui.load.selfcheck import local_ports, raise_files_limit
 from wstui.measure.visible import visible
 from wstui.scenario.masking import masker, secrets_in_url
 from wstui.scenario.model import Scenario
+from wstui.scenario.route import route_of
 from wstui.scenario.secrecy import secrets_of
 
 NATS_PORT = 4222
@@ -122,6 +123,8 @@ async def nats(url: str) -> Check:
 
 
 async def _target(scenario: Scenario, planned_s: float) -> AsyncIterator[Check]:
+    if route := route_of(scenario).shown:
+        yield Check("route", Mark.PASS, visible(route, 200))
     seen = Probe()
     failed = None
     try:

@@ -8,24 +8,35 @@ import errno
 import socket
 import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import cast
 
-import msgspec
 from websockets.asyncio.connection import Connection
 from websockets.exceptions import ConnectionClosed
 
 from wstui.execution.advice import of_refusal
 from wstui.execution.spec import spec_of
-from wstui.load.connector import on_certificate_request, tls_context
+from wstui.load.connector import on_certificate_request
+from wstui.load.dialer import Dialer, tls_context
+from wstui.load.exchange import Kind
 from wstui.load.identity import Identity
-from wstui.load.outcome import WANTS_CERTIFICATE, Cause, Outcome, cause_of, is_end_of_tls
+from wstui.load.outcome import (
+    WANTS_CERTIFICATE,
+    Cause,
+    LocalAddressError,
+    Outcome,
+    ProxyError,
+    cause_of,
+    is_end_of_tls,
+)
 from wstui.load.refusal import MOST_REDIRECTS, Refusal
 from wstui.load.upgrade import Accepted, Upgrade
 from wstui.measure.visible import visible
 from wstui.scenario.masking import mask_url
-from wstui.scenario.model import Scenario
+from wstui.scenario.model import Scenario, Target
+from wstui.scenario.proxy import join_address
+from wstui.scenario.route import Route, route_of
 from wstui.scenario.secrecy import mask_of, masked
 from wstui.scenario.url import Address
 
@@ -86,23 +97,32 @@ async def _probe(scenario: Scenario, seen: Probe) -> None:
     uri = identity.address
     place = f"[{uri.host}]:{uri.port}" if ":" in uri.host else f"{uri.host}:{uri.port}"
     at = time.monotonic_ns()
-    loop = asyncio.get_running_loop()
+    route = route_of(scenario)
+    if route.unix:
+        place = route.unix
+    elif route.moved:
+        place = f"{join_address(route.host, route.port)} (target.connect_to)"
+    dialer = Dialer(spec, asyncio.get_running_loop(), uri)
     try:
-        addresses = await loop.getaddrinfo(uri.node, uri.port, type=socket.SOCK_STREAM)
-    except (socket.gaierror, UnicodeError) as error:
-        raise Unreachable(
-            f"the name {uri.host!r} is not known here ({getattr(error, 'strerror', error)})",
-            "check target.url, --url or WS_URL",
-        ) from None
-    at = seen.add("resolve", at, str(addresses[0][4][0]))
+        await dialer.resolve()
+        if dialer.failure is not None:
+            raise dialer.failure
+        if dialer.addresses:
+            shown = dialer.addresses if target.spread_addresses else dialer.addresses[:1]
+            at = seen.add("resolve", at, ", ".join(str(address[0]) for _, address in shown))
+    except OSError as error:
+        raise _unreached(error, place, route, target.connect_timeout) from None
     try:
         context = tls_context(spec) if uri.secure else None
     except (OSError, ssl.SSLError) as error:
         raise Unreachable(f"the TLS files can't be used ({error})", "check ca_file, cert_file and key_file") from None
     redirect: Address | None = None
     for turn in range(MOST_REDIRECTS + 1):
-        sock = await _connect(addresses, place, target.connect_timeout)
-        at = seen.add("connect", at, place)
+        try:
+            sock = await _open(dialer, target.connect_timeout)
+        except (OSError, ssl.SSLError) as error:  # TimeoutError is one
+            raise _unreached(error, place, route, target.connect_timeout) from None
+        at = seen.add("connect", at, route.shown or place)
         first = _FirstAnswer(context, has_certificate=bool(target.cert_file))
         try:
             async with asyncio.timeout(target.connect_timeout):
@@ -149,9 +169,11 @@ class _FirstAnswer(asyncio.Protocol):
         self._upgrade = upgrade
         server_name = name.rstrip(".") if self._context else None
         loop = asyncio.get_running_loop()
-        transport, _ = await loop.create_connection(
-            lambda: self, sock=sock, ssl=self._context, server_hostname=server_name
-        )
+        if sock.family == getattr(socket, "AF_UNIX", None):
+            opening = loop.create_unix_connection(lambda: self, sock=sock)
+        else:
+            opening = loop.create_connection(lambda: self, sock=sock, ssl=self._context, server_hostname=server_name)
+        transport, _ = await opening
         if (tls := transport.get_extra_info("ssl_object")) is not None:
             self.asked_ns = seen.add("tls", self.asked_ns, f"{tls.version()}, {tls.cipher()[0]}")
         transport.write(request)
@@ -210,31 +232,38 @@ class _FirstAnswer(asyncio.Protocol):
         self._demanded = True
 
 
-async def _connect(addresses: Sequence[tuple[Any, ...]], place: str, timeout_s: float) -> socket.socket:
-    loop = asyncio.get_running_loop()
-    failure: OSError = OSError(errno.ECONNREFUSED, "connection refused")
-    for family, _, _, _, address in addresses:
-        sock = socket.socket(family, socket.SOCK_STREAM)
-        sock.setblocking(False)
-        try:
-            await asyncio.wait_for(loop.sock_connect(sock, address), timeout_s)
-            return sock
-        except OSError as error:  # TimeoutError is one
-            sock.close()
-            failure = error
-        except BaseException:
-            sock.close()
-            raise
-    if failure.errno == errno.ECONNREFUSED:
-        raise Unreachable(
+async def _open(dialer: Dialer, timeout_s: float) -> socket.socket:
+    opening = asyncio.ensure_future(dialer.open_socket())
+    try:
+        await asyncio.wait({opening}, timeout=timeout_s)
+        if opening.done():
+            return opening.result()
+        if asking := dialer.asking.get(0):
+            raise ProxyError(f"no {asking} from the proxy within {timeout_s:g} s")
+        raise TimeoutError
+    finally:
+        opening.cancel()
+
+
+def _unreached(error: OSError, place: str, route: Route, timeout_s: float) -> Unreachable:
+    """Why there is no connection, with what to do."""
+    if isinstance(error, ProxyError):
+        return Unreachable(f"{error} ({route.shown})", _PROXY_ADVICE)
+    if isinstance(error, LocalAddressError):
+        return Unreachable(str(error), "name addresses of this machine in fleet.local_addresses or --local-address")
+    if isinstance(error, socket.gaierror):
+        key = "target.connect_to" if route.moved else "target.url, --url or WS_URL"
+        return Unreachable(f"the name {route.host!r} is not known here ({error.strerror})", f"check {key}")
+    if error.errno in (errno.ECONNREFUSED, errno.ENOENT):
+        return Unreachable(
             f"nothing listens on {place}",
             "start the server (`wstui demo` brings one along), or give its address with --url or WS_URL",
         )
-    if isinstance(failure, TimeoutError):
-        raise Unreachable(
+    if isinstance(error, TimeoutError):
+        return Unreachable(
             f"no answer from {place} within {timeout_s:g} s", "check the address and any firewall between"
         )
-    raise Unreachable(f"{place} can't be reached ({cause_of(failure).message})", "check the address and the network")
+    return Unreachable(f"{place} can't be reached ({cause_of(error).message})", "check the address and the network")
 
 
 async def _ready(connection: Connection, scenario: Scenario, seen: Probe, at: int) -> None:
@@ -245,7 +274,7 @@ async def _ready(connection: Connection, scenario: Scenario, seen: Probe, at: in
         async with asyncio.timeout(timeout):
             while True:
                 message = await connection.recv()
-                if target.ready == "welcome" and _is_welcome(message, target.welcome):
+                if target.ready == "welcome" and _is_welcome(message, target):
                     seen.add("welcome", at, target.welcome)
                     return
                 first = message if first is None else first
@@ -268,13 +297,14 @@ async def _ready(connection: Connection, scenario: Scenario, seen: Probe, at: in
     seen.warning = f"the first client was let in and turned away: close {code} {visible(reason or '')}".strip()
 
 
-def _is_welcome(message: str | bytes, wanted: str) -> bool:
-    if not wanted:
+def _is_welcome(message: str | bytes, target: Target) -> bool:
+    if not target.welcome:
         return True
-    lines = message.split("\n") if isinstance(message, str) else []
-    for line in lines:
-        with contextlib.suppress(msgspec.DecodeError):
-            document = msgspec.json.decode(line)
-            if isinstance(document, dict) and document.get("type") == wanted:
-                return True
-    return False
+    kind, wanted = Kind(target.type_field), target.welcome.encode()
+    lines = message.encode().split(b"\n") if isinstance(message, str) else []
+    return any(kind.read(line)[0] == wanted for line in lines)
+
+
+_PROXY_ADVICE = (
+    "check target.proxy or --proxy and its credentials; --proxy off goes without one, NO_PROXY exempts hosts"
+)

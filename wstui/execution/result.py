@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from wstui.execution.special import AuthOutcome, SlowReaders, Subscriptions, TargetSummary
+from wstui.execution.special import AuthOutcome, RouteSummary, SlowReaders, Subscriptions, TargetSummary
 from wstui.measure.fanout import ClockOffset, FanOut
 from wstui.measure.histogram import Histogram
 
@@ -72,6 +72,8 @@ class Connections(msgspec.Struct, frozen=True):
     reconnects_given_up: int = 0  # clients that tried as often as they may, in vain
     reconnects_missing: int = 0  # clients that were still away when the load ended, after an attempt in vain
     unreached: int = 0  # planned clients that had not begun to connect, or were still at it, when the load ended
+    pings: int = 0  # keepalive pings, target.ping_every; no messages, and in no latency
+    pongs: int = 0  # what answered them
 
 
 class Messages(msgspec.Struct, frozen=True):
@@ -362,6 +364,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     subscriptions: Subscriptions | None = None
     slow_readers: SlowReaders | None = None
     target: TargetSummary | None = None
+    route: RouteSummary | None = None
     failures: list[FailureSummary] = []
     generator: GeneratorSummary
     stages: list[StageSummary] = []

@@ -6,6 +6,7 @@ from wstui.execution.script import script_of
 from wstui.load.command import Spec
 from wstui.scenario.beside import located
 from wstui.scenario.model import Messages, Scenario
+from wstui.scenario.route import route_of, split_unix
 
 NS = 1_000_000_000
 
@@ -22,10 +23,18 @@ def spec_of(scenario: Scenario, shard: int = 0, shards: int = 1) -> Spec:
     """The specification of shard number `shard` of `shards`."""
     target, auth, messages = scenario.target, scenario.auth, scenario.messages
     file = scenario.origin.file
+    route = route_of(scenario)
     return Spec(
         shard=shard,
         shards=shards,
-        url=target.url,
+        url=f"ws://localhost{split_unix(target.url)[1]}" if route.unix else target.url,
+        unix=route.unix,
+        proxy=route.proxy.url if route.proxy is not None else "",
+        connect_to=target.connect_to,
+        spread_addresses=target.spread_addresses,
+        ping_every_ns=round((target.ping_every or 0) * NS),
+        ping_timeout_ns=round((target.ping_timeout or 0) * NS),
+        type_field=target.type_field,
         headers=list(target.headers.items()),
         subprotocols=list(target.subprotocols),
         origin=target.origin,

@@ -5,6 +5,10 @@ from __future__ import annotations
 
 import msgspec
 
+from wstui.scenario.errors import BadValue
+from wstui.scenario.model import Scenario
+from wstui.scenario.route import route_of
+
 
 class TargetSummary(msgspec.Struct, frozen=True, kw_only=True):
     """What the target said of itself at /health, /metrics and /stats: its claims, next to what clients saw.
@@ -30,6 +34,43 @@ class TargetSummary(msgspec.Struct, frozen=True, kw_only=True):
     differences: list[str] = []
     memory_growth_uncertainty: float | None = None
     memory_steady_s: float | None = None
+
+
+class RouteSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """The way to the target where it is not straight: by `proxy` (credentials masked), which `proxy_from` names
+    (target.proxy or a variable), to `connect_to` in place of the URL's host, or over a `unix` socket.
+
+    `addresses` counts connections by address of the target, where they are spread over all. `text` says it in words.
+    """
+
+    text: str
+    proxy: str = ""
+    proxy_from: str = ""
+    connect_to: str = ""
+    unix: str = ""
+    addresses: dict[str, int] = {}
+
+    @classmethod
+    def of(cls, scenario: Scenario, addresses: dict[str, int] | None = None) -> RouteSummary | None:
+        """That of a scenario, None where it is straight."""
+        try:
+            route = route_of(scenario)
+        except BadValue:
+            return None
+        addresses = dict(sorted((addresses or {}).items()))
+        spread = ", ".join(f"{address} × {count}" for address, count in addresses.items())
+        text = ", ".join(filter(None, (route.shown, f"spread over {spread}" if spread else "")))
+        if not text:
+            return None
+        proxy = route.proxy.shown if route.proxy is not None else ""
+        return cls(
+            text=text,
+            proxy=proxy,
+            proxy_from=route.source,
+            connect_to=scenario.target.connect_to,
+            unix=route.unix,
+            addresses=addresses,
+        )
 
 
 class AuthOutcome(msgspec.Struct, frozen=True):

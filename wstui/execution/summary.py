@@ -20,7 +20,7 @@ from wstui.execution.result import (
     Result,
     StageSummary,
 )
-from wstui.execution.special import AuthOutcome, SlowReaders, Subscriptions, TargetSummary
+from wstui.execution.special import AuthOutcome, RouteSummary, SlowReaders, Subscriptions, TargetSummary
 from wstui.execution.verdict import conclude, found_no_target, missing_load
 from wstui.execution.watch import Watch
 from wstui.fleet.fleet import Fleet
@@ -90,6 +90,7 @@ def summarize(
             else None
         ),
         target=target,
+        route=RouteSummary.of(scenario, fleet.addresses()),
         failures=[_failure(group) for group in watch.failures],
         generator=GeneratorSummary(
             fleet.size,

@@ -111,6 +111,10 @@ class Books:
         """How the other side ended clients that did not read, most frequent first."""
         return _added(self._mask, *(snapshot.slow_endings for snapshot in self._latest.values()))
 
+    def addresses(self) -> dict[str, int]:
+        """Connections by address of the target, where a scenario spreads them."""
+        return _added(str, *(snapshot.addresses for snapshot in self._latest.values()))
+
     def admitted(self) -> dict[str, Admitted]:
         """How the attempts with each kind of token fared; empty where a scenario does not mix kinds."""
         total: dict[str, Admitted] = {}

@@ -6,7 +6,6 @@ import asyncio
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -18,6 +17,7 @@ from wstui.fleet.transport import FleetError
 from wstui.scenario.beside import located
 from wstui.scenario.hosts import Host, parse_host
 from wstui.scenario.model import Scenario
+from wstui.scenario.route import route_of
 from wstui.scenario.trust import ssh_problem
 
 LOOK_S = CONNECT_S + 10.0
@@ -54,9 +54,8 @@ class Way:
 
 def question_of(scenario: Scenario) -> Question:
     """What each machine is asked about."""
-    parts = urlsplit(scenario.target.url)
-    secure = parts.scheme.lower() == "wss"
-    return Question(parts.hostname or "", parts.port or (443 if secure else 80), list(scenario.fleet.local_addresses))
+    host, port = route_of(scenario).first_hop
+    return Question(host, port, list(scenario.fleet.local_addresses))
 
 
 def hosts_of(scenario: Scenario) -> list[Host]:

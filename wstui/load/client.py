@@ -152,8 +152,8 @@ class Client(Conversation, asyncio.Protocol):
         """What it means that TLS ended, if the server had asked for a certificate that clients do not have."""
         return WANTS_CERTIFICATE if self.shard.wants_certificate and is_end_of_tls(error) else None
 
-    def time_out(self) -> None:
-        """The attempt took too long: say which part."""
+    def time_out(self, asking: str = "") -> None:
+        """The attempt took too long: say which part; `asking` is what a proxy owes it, "" for nothing."""
         timeout = self.shard.spec.connect_timeout_ns / 1e9
         if self.step is WAITING and not self.waiting:
             return  # it is connected, and only has to stay so for a while
@@ -164,6 +164,8 @@ class Client(Conversation, asyncio.Protocol):
                 wanted = visible(self.shard.spec.welcome, 60)
                 cause = cause._replace(message=f"{cause.message}: no message had {wanted!r} as its type")
                 detail = f"the first was {visible(self.said, 120)}"
+        elif asking:
+            cause = Cause("proxy", f"no {asking} from the proxy within {timeout:g} s")
         elif self.step is HANDSHAKE:
             cause = Cause("connect timeout", f"no answer to the upgrade within {timeout:g} s")
         else:

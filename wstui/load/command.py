@@ -39,6 +39,13 @@ class Spec(msgspec.Struct, tag="spec", frozen=True, kw_only=True):
     max_size: int = 1 << 20
     strict: bool = False
     in_flight: int = 64
+    unix: str = ""  # the path of a socket that is connected to in place of the URL's host and port
+    proxy: str = ""  # the URL of a proxy, with its credentials
+    connect_to: str = ""  # host:port in place of the URL's
+    spread_addresses: bool = False  # take all addresses of the name in turn
+    ping_every_ns: int = 0  # 0: no keepalive pings
+    ping_timeout_ns: int = 0  # 0: a missing pong is not judged
+    type_field: str = "type"  # the dotted path to the name of a message's kind
     reconnect: str = "none"  # none | at once | exponential
     reconnect_base_ns: int = 1_000_000_000
     reconnect_cap_ns: int = 30_000_000_000

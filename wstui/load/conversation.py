@@ -145,8 +145,10 @@ class Conversation(FrameReceiver):
 
     def pong(self, payload: bytes) -> None:
         """A pong frame arrived."""
-        self.shard.counters.received += 1
-        self.shard.exchange.pong(self, payload)
+        shard = self.shard
+        if shard.keepalive is None or not shard.keepalive.took(self, payload):  # type: ignore[arg-type]
+            shard.counters.received += 1
+            shard.exchange.pong(self, payload)
 
     def replied(self, key: object) -> int:
         """A reply names the message `key` that it answers; returns when that was sent, 0 when it is none of ours."""

@@ -10,6 +10,7 @@ import msgspec
 
 from wstui.load.broadcasts import stamp_of
 from wstui.load.frames import BINARY, PING, TEXT
+from wstui.load.reply import Reader, is_index
 from wstui.measure.fanout import ClockOffset
 
 if TYPE_CHECKING:
@@ -68,6 +69,39 @@ def quick_type(payload: bytes) -> bytes | None:
     return None
 
 
+class Kind:
+    """Reads the name of a message's kind where a scenario says it is: "event", "data.kind", "0" in an array."""
+
+    def __init__(self, field: str) -> None:
+        self._path = field.split(".")
+        self._reader = Reader([self._path])
+        plain = len(self._path) == 1 and not is_index(field)
+        self._first = b"{%b:" % msgspec.json.encode(field) if plain else b""
+
+    def quick(self, payload: bytes) -> bytes | None:
+        """As `quick_type`."""
+        first = self._first
+        if first and payload.startswith(first):
+            start = len(first) + payload.startswith(b" ", len(first)) + 1
+            end = payload.find(b'"', start)
+            name = payload[start:end]
+            if payload[start - 1 : start] == b'"' and end > 0 and b"\\" not in name:
+                return name
+        return None
+
+    def read(self, document: bytes) -> tuple[bytes, Any]:
+        """As `read_typed`; numbers name kinds as well."""
+        found = self._reader.read(document)
+        if found is None:
+            return NOT_JSON if read_typed(document)[0] == NOT_JSON else NO_TYPE, None
+        name = self._reader.value(found, self._path)
+        if isinstance(name, int) and not isinstance(name, bool):
+            return b"%d" % name, None
+        if not isinstance(name, str):
+            return NO_TYPE, None
+        return name.encode("utf-8", "backslashreplace"), None
+
+
 class Exchange:
     """The base: sends nothing, counts what arrives by type, and knows a welcome."""
 
@@ -79,6 +113,9 @@ class Exchange:
         self.welcome = spec.welcome.encode()
         self.waits = spec.ready == "welcome"
         self.personal = self.personal | {self.welcome}
+        kind = None if spec.type_field == "type" else Kind(spec.type_field)
+        self._quick = quick_type if kind is None else kind.quick
+        self._read = read_typed if kind is None else kind.read
 
     def compose(self, client: Conversation, now_ns: int) -> tuple[int, bytes, int]:
         """The next message of `client`: first byte of its frame, payload, and the key its reply will carry."""
@@ -105,11 +142,11 @@ class Exchange:
         elif b"\n" in payload:
             self._several(client, payload)
         else:
-            name = quick_type(payload)
+            name = self._quick(payload)
             if name is not None:
                 self._document(client, name, payload, None)
             else:
-                self._document(client, *_typed_document(payload))
+                self._document(client, *self._typed(payload))
 
     def pong(self, client: Conversation, payload: bytes) -> None:
         """A pong frame arrived."""
@@ -118,12 +155,16 @@ class Exchange:
     def _several(self, client: Conversation, payload: bytes) -> None:
         """One frame with line breaks: several documents, one a line, if each line is one; else a single document."""
         lines = [line for line in payload.split(b"\n") if line.strip()]
-        documents = [_typed_document(line) for line in lines]
+        documents = [self._typed(line) for line in lines]
         if not documents or any(name == NOT_JSON for name, _, _ in documents):
-            self._document(client, *_typed_document(payload))
+            self._document(client, *self._typed(payload))
             return
         for name, line, reply_to in documents:
             self._document(client, name, line, reply_to)
+
+    def _typed(self, document: bytes) -> tuple[bytes, bytes, Any]:
+        name, reply_to = self._read(document)
+        return name, document, reply_to
 
     def _document(self, client: Conversation, name: bytes, document: bytes, reply_to: Any) -> None:
         client.shard.tally.count_type(name)
@@ -138,11 +179,6 @@ class Exchange:
         shard = client.shard
         if shard.broadcasts is not None and not client.waiting and name not in self.personal:
             shard.broadcasts.first(client.slot, name, document, shard.now)
-
-
-def _typed_document(document: bytes) -> tuple[bytes, bytes, Any]:
-    name, reply_to = read_typed(document)
-    return name, document, reply_to
 
 
 class Odin(Exchange):

@@ -40,6 +40,7 @@ _LOCAL = {
 }
 _NETWORK = {
     errno.ECONNREFUSED: Cause("connect", "connection refused"),
+    errno.ENOENT: Cause("connect", "the socket does not exist"),
     errno.ECONNRESET: Cause("reset", "connection reset by peer"),
     errno.EPIPE: Cause("reset", "connection reset by peer"),
     errno.ECONNABORTED: Cause("reset", "connection aborted"),
@@ -47,6 +48,10 @@ _NETWORK = {
     errno.EHOSTUNREACH: Cause("network", "host unreachable"),
     errno.ENETUNREACH: Cause("network", "network unreachable"),
 }
+
+
+class ProxyError(OSError):
+    """A proxy gave no tunnel to the target; the text names the proxy and says why."""
 
 
 class LocalAddressError(OSError):
@@ -100,6 +105,8 @@ def cause_of(error: BaseException) -> Cause:
         return Cause("internal", str(error), True)
     if isinstance(error, LocalAddressError):
         return Cause("local address", str(error), True)
+    if isinstance(error, ProxyError):
+        return Cause("proxy", str(error))
     if isinstance(error, socket.gaierror):
         return Cause("dns", f"name not resolved: {error.strerror}")
     if isinstance(error, ConnectionAbortedError) and error.errno is None:

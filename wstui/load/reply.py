@@ -19,10 +19,9 @@ class Reader:
     def __init__(self, paths: Iterable[Sequence[str]]) -> None:
         """`paths` are what will be asked for; the document's `type` always is."""
         names = {"type", *(path[0] for path in paths if path)}
-        if any(is_index(name) for name in names):
-            self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(
-                Any
-            ).decode  # an array may be asked for its items
+        # An array may be asked for its items, and msgspec takes no names that JSON has to escape.
+        if any(is_index(name) or not name.isprintable() or {'"', "\\"} & {*name} for name in names):
+            self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(Any).decode
             self._names: dict[str, str] | None = None
             return
         self._names = {name: f"f{index}" for index, name in enumerate(sorted(names))}

@@ -19,6 +19,7 @@ from wstui.load.conversation import Conversation
 from wstui.load.departure import Departure
 from wstui.load.exchange import EXCHANGES, Exchange
 from wstui.load.identity import Identity
+from wstui.load.keepalive import Keepalive
 from wstui.load.outcome import Cause, Outcome
 from wstui.load.pacer import Pacer
 from wstui.load.population import Population
@@ -59,6 +60,7 @@ class Shard:
             self.exchange = self._subscriptions = Subscribing(self.exchange, spec)
         self._slow = SlowReaders(spec.slow_readers, self.tally) if spec.slow_readers else None
         self.broadcasts = Broadcasts(spec.fanout_window_ns, self.tally.types) if spec.fanout else None
+        self.keepalive = Keepalive(spec, self.counters) if spec.ping_every_ns else None
         self.clock = ClockOffset()
         self.closed_loop = self.exchange.sends and spec.every_ns == 0
         self.held = False  # paused, or past the end: closed loops send no more
@@ -177,6 +179,8 @@ class Shard:
         self._connector.expire(now)
         self._settle(now)
         self._expire_replies(now)
+        if self.keepalive is not None:
+            self.keepalive.tick(now)
         if self._departure is not None and self._departure.advance(now):
             self._end(now)
             return
@@ -247,7 +251,9 @@ class Shard:
         self._sequence = at // SNAPSHOT_NS
         counters = self.counters
         health = self._check.take(counters.open + counters.opening + counters.closing)
-        self._say(self.tally.snapshot(self.spec.shard, self._sequence, at, health))
+        snapshot = self.tally.snapshot(self.spec.shard, self._sequence, at, health)
+        snapshot.addresses = self._connector.dialer.opened
+        self._say(snapshot)
 
     def _freeze_when_quiet(self) -> None:
         """Once the ramp is done, clients are long-lived: the collector need not look at them again."""
@@ -299,6 +305,8 @@ class Shard:
             return
         if self._slow is not None and self._slow.take(client):
             return
+        if self.keepalive is not None:
+            self.keepalive.add(client, at_ns)
         if self._subscriptions is not None:
             self._subscriptions.begin(client)
         if self.broadcasts is not None:
@@ -385,6 +393,8 @@ class Shard:
 
     def ended(self, client: Client) -> None:
         """A connection that we had closed, or that was ready, is gone."""
+        if self.keepalive is not None:
+            self.keepalive.gone(client)
         self._closing.pop(client, None)
         if self._live.get(client.number) is client:
             del self._live[client.number]

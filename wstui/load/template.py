@@ -8,7 +8,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from wstui.load.chance import spread
-from wstui.load.exchange import BINARY_TYPE, ECHO_TYPE, EMPTY, NO_TYPE, NOT_JSON, Exchange, quick_type
+from wstui.load.exchange import BINARY_TYPE, ECHO_TYPE, EMPTY, NO_TYPE, NOT_JSON, Exchange, read_typed
 from wstui.load.frames import BINARY, TEXT
 from wstui.load.outcome import Cause
 from wstui.load.phrase import Slot
@@ -210,9 +210,11 @@ class Template(Exchange):
             return BINARY_TYPE
         if not payload:
             return EMPTY
-        name = quick_type(payload)
+        name = self._quick(payload)
         if name is not None:
             return name
+        if self._read is not read_typed:
+            return self._read(payload)[0]
         if document is None:
             return NOT_JSON
         kind = self._reader.value(document, ("type",))

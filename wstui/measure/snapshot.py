@@ -69,6 +69,9 @@ class Counters(msgspec.Struct):
     # ready clients that stopped reading, and those of them that the other side ended (they count as closed)
     slow_readers: int = 0
     slow_closed: int = 0
+    # keepalive pings beside the exchange, and their pongs; neither is among the messages
+    pings: int = 0
+    pongs: int = 0
 
     @property
     def in_flight(self) -> int:
@@ -125,3 +128,4 @@ class Snapshot(msgspec.Struct, tag="snapshot"):
     reconnect: HistogramData = HistogramData()  # from a drop until ready again
     admitted: dict[str, Admitted] = {}  # by kind of token, where a scenario mixes them
     slow_endings: dict[str, int] = {}  # how the other side ended clients that did not read
+    addresses: dict[str, int] = {}  # connections by address of the target, where they are spread

@@ -9,7 +9,7 @@ from wstui.report import console_sections as sections
 from wstui.report import figures
 from wstui.report.columns import cells, flow, table, wrap
 from wstui.report.terminal import Paint, terminal_width, wants_colour
-from wstui.report.wording import name_of, peak_clients, shown, url_of, verdict_sign
+from wstui.report.wording import name_of, peak_clients, route_of, shown, url_of, verdict_sign
 
 
 def print_summary(result: Result | SuiteResult, stream: TextIO) -> None:
@@ -94,7 +94,7 @@ def _run(run: Result, width: int, paint: Paint) -> list[str]:
 
 def _verdict(run: Result, width: int, paint: Paint) -> list[str]:
     head = _head(run, width, paint)
-    facts = [shown(url_of(run))] if url_of(run) else []
+    facts = [shown(fact) for fact in (url_of(run), route_of(run)) if fact]
     if peak_clients(run):
         facts.append(f"{figures.count(peak_clients(run))} clients")
     facts.append(figures.duration(run.duration_s))

@@ -12,10 +12,9 @@ from wstui.report import figures
 class Finding:
     """One cause that limited the run.
 
-    `cause` is a word for programs ("generator", "unreachable", "rate limit", "refusals", "slow accept", "network",
-    "drops", "max size", "protocol", "no replies", "replies", "fan-out", "latency", "slow ramp");
-    `began_s` is None where no time can be told; `stages`
-    are those that show it.
+    `cause` is a word for programs ("generator", "unreachable", "rate limit", "refusals", "slow accept", "proxy",
+    "network", "drops", "max size", "protocol", "no replies", "replies", "fan-out", "latency", "slow ramp");
+    `began_s` is None where no time can be told; `stages` are those that show it.
     """
 
     cause: str

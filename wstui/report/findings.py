@@ -131,7 +131,7 @@ def _as_expected(result: Result) -> bool:
 def _slow_accept(result: Result) -> Finding | None:
     seen = result.connections
     slow = _counted_in(result, "timed_out", lambda f: f.kind == "connect timeout")
-    if not seen.timed_out or result.verdict.unreachable:
+    if not seen.timed_out or result.verdict.unreachable or (not slow and _proxy(result)):
         return None
     began = min((failure.first_s for failure in slow), default=None)
     connect = result.latency_ms.connect
@@ -160,6 +160,23 @@ def _unreached(result: Result) -> Finding | None:
     )
 
 
+def _proxy(result: Result) -> Finding | None:
+    failed = [failure for failure in result.failures if failure.kind == "proxy"]
+    if not failed or result.verdict.unreachable:
+        return None
+    began = min(failure.first_s for failure in failed)
+    hit = f"{figures.count(sum(f.count for f in failed))} of {figures.count(result.connections.attempted)} attempts"
+    top = max(failed, key=lambda failure: failure.count)
+    return Finding(
+        "proxy",
+        "The proxy gave clients no way to the target.",
+        f"{hit}: {top.message}{_whom(failed)}",
+        "Look at the proxy's log and limits; --proxy off goes without it",
+        began,
+        stages_between(result, began, _last(failed)),
+    )
+
+
 def _network(result: Result) -> Finding | None:
     lost = _counted_in(result, "failed", lambda f: f.kind in ("network", "reset", "dns", "tls"))
     if not lost or result.verdict.unreachable or not result.connections.failed:
@@ -181,7 +198,7 @@ def _drops(result: Result) -> Finding | None:
     if not seen.dropped:
         return None
     closing = _counted_in(result, "dropped", lambda f: f.kind.startswith("close ") and f.count <= seen.dropped)
-    closing = closing or _counted_in(result, "dropped", lambda f: f.kind == "reset")
+    closing = closing or _counted_in(result, "dropped", lambda f: f.kind in ("reset", "keepalive"))
     closing = [failure for failure in closing if failure.kind not in _BROKEN]  # wstui ended these
     if not closing and any(failure.outcome == "dropped" for failure in result.failures):
         return None  # each of them was ended by a limit of our own
@@ -358,6 +375,7 @@ _RULES: tuple[Callable[[Result], Finding | None], ...] = (
     _odd_replies,
     _slow_accept,
     _unreached,
+    _proxy,
     _network,
     _fan_out,
     _slow_ramp,

@@ -7,7 +7,7 @@ from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 from wstui.execution.result import BreakpointSummary, FailureSummary, Result, SuiteResult, ThresholdOutcome
 from wstui.report import figures
 from wstui.report.findings import findings
-from wstui.report.wording import limit_of, name_of, peak_clients, runs_of, shown, url_of
+from wstui.report.wording import limit_of, name_of, peak_clients, route_of, runs_of, shown, url_of
 
 
 def render(result: Result | SuiteResult) -> str:
@@ -41,6 +41,7 @@ def _suite(run: Result) -> TestSuite:
     suite.timestamp = shown(run.started)
     for key, value in (
         ("target", url_of(run)),
+        *([("route", route_of(run))] if route_of(run) else []),
         ("clients", str(peak_clients(run))),
         ("success", figures.percent(run.connections.success_rate)),
         ("response.p50", figures.milliseconds(run.latency_ms.response.p50)),

@@ -13,6 +13,7 @@ from wstui.report.wording import (
     limit_of,
     name_of,
     peak_clients,
+    route_of,
     runs_of,
     shown,
     threshold_sign,
@@ -100,7 +101,12 @@ def _run(run: Result) -> list[str]:
 
 
 def _facts(run: Result) -> str:
-    facts = [code(url_of(run)), f"{figures.count(peak_clients(run))} clients", figures.duration(run.duration_s)]
+    facts = [
+        code(url_of(run)),
+        code(route_of(run)) if route_of(run) else "",
+        f"{figures.count(peak_clients(run))} clients",
+        figures.duration(run.duration_s),
+    ]
     if run.paused_s:
         facts.append(f"paused {figures.duration(run.paused_s)}")
     return " · ".join(fact for fact in [*facts, plain(run.started)] if fact)

@@ -25,6 +25,7 @@ from wstui.execution.result import (
     StageSummary,
     Verdict,
 )
+from wstui.execution.special import RouteSummary
 from wstui.execution.status import Status
 from wstui.measure.failure import FailureGroup
 from wstui.measure.hdr import decode
@@ -80,6 +81,7 @@ def partial_result(status: Status, histograms: Mapping[str, HistogramData], sums
         paused_s=sums.paused_s,
         verdict=Verdict(passed=False, reason=INTERRUPTED, aborted=True, thresholds=list(status.thresholds)),
         connections=connections_of(counters, seconds),
+        route=RouteSummary.of(status.scenario),
         fanout=status.fanout,
         breakpoint=so_far(status.breakpoint) if status.breakpoint else None,
         messages=messages_of(counters, seconds, dict(status.types)),

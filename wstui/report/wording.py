@@ -84,6 +84,11 @@ def url_of(result: Result) -> str:
     return str(target.get("url", "")) if isinstance(target, dict) else ""
 
 
+def route_of(result: Result) -> str:
+    """How the target was reached, "" when there is nothing to say."""
+    return result.route.text if result.route is not None else ""
+
+
 def peak_clients(result: Result) -> int:
     """The largest number of clients that the scenario asks for, or that the search for its limit had; 0 if unknown."""
     if result.breakpoint is not None:

@@ -11,6 +11,7 @@ from wstui.scenario.handshake_checks import handshake_findings, handshake_warnin
 from wstui.scenario.model import Scenario
 from wstui.scenario.plan_checks import plan_warnings
 from wstui.scenario.quantity import format_duration
+from wstui.scenario.route_checks import route_findings, route_warnings
 from wstui.scenario.template_checks import template_findings, template_warnings
 from wstui.scenario.tls_checks import tls_findings
 
@@ -57,6 +58,7 @@ def findings(scenario: Scenario) -> Iterator[Finding]:
         each = str(scenario.messages.subscribe_each)
         yield Finding(("messages", "subscribe_each"), message, each, rests_on=(("messages", "subscribe"),))
     yield from handshake_findings(scenario)
+    yield from route_findings(scenario)
     yield from tls_findings(scenario)
     yield from fleet_findings(scenario)
 
@@ -76,6 +78,7 @@ def warnings(scenario: Scenario) -> list[str]:
     advice += plan_warnings(scenario)
     advice += _search_warnings(scenario)
     advice += template_warnings(messages)
+    advice += route_warnings(scenario)
     advice += fleet_warnings(scenario)
     advice += handshake_warnings(scenario)
     if messages.arrivals != "jitter" and "jitter" in messages.model_fields_set:
@@ -97,9 +100,9 @@ def warnings(scenario: Scenario) -> list[str]:
                 f"{threshold.metric} {threshold.limit} is never judged: it waits {format_duration(threshold.after)}"
                 f" of {format_duration(span)}."
             )
-    if scenario.target.url.lower().startswith("ws:"):
+    if not scenario.target.url.lower().startswith("wss:"):
         advice += [
-            f"target.{name} has no effect: {scenario.target.url.partition(':')[0]}:// is not encrypted."
+            f"target.{name} has no effect: {scenario.target.url.partition(':')[0]}: is not encrypted."
             for name in ("ca_file", "cert_file", "insecure")
             if getattr(scenario.target, name)
         ]

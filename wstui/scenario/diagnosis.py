@@ -15,7 +15,7 @@ from wstui.scenario.masking import MASK, mask_text
 from wstui.scenario.model import Scenario, Suite
 from wstui.scenario.quantity import format_duration
 from wstui.scenario.reference import hide_defaults
-from wstui.scenario.secrecy import is_secret
+from wstui.scenario.secrecy import PROXY, is_secret
 
 _SYNONYMS = {
     "connections": "clients",
@@ -74,6 +74,8 @@ def show(path: Key, value: Any) -> str:
         return "a list"
     if path[:2] == ("target", "headers") and len(path) > 2:
         return MASK  # whatever its name: what HTTP can't carry may be a secret all the same
+    if path == PROXY and isinstance(value, str) and "://" not in value and "@" in value:
+        return quote(f"{MASK}@{value.rpartition('@')[2]}")
     if not is_secret(path):
         return quote(mask_text(value)) if isinstance(value, str) else str(value)
     if isinstance(value, str) and value.startswith("${") and value.endswith("}"):

@@ -34,15 +34,24 @@ from wstui.scenario.hosts import MOST_SHARDS, check_host, check_scheduler, split
 from wstui.scenario.masking import MASK, is_secret_header, mask_url
 from wstui.scenario.mix import Mix
 from wstui.scenario.population import peak
+from wstui.scenario.proxy import check_proxy
 from wstui.scenario.reference import Origin
+from wstui.scenario.route import check_connect_to, check_target_url
 from wstui.scenario.template import Template
 from wstui.scenario.threshold import Limit, parse_limit, parse_metric
-from wstui.scenario.url import check_health, check_websocket_url
+from wstui.scenario.url import check_health
 
 
 def _part(value: float) -> float:
     if not 0 <= value <= 1:
         raise BadValue("must be from 0% to 100%")
+    return value
+
+
+def check_path(value: str) -> str:
+    """A dotted path into a JSON message, such as "event", "data.kind" or "0"."""
+    if not all(value.split(".")):
+        raise BadValue('is no path into a message: write a key such as "event", "data.kind", or "0" in an array')
     return value
 
 
@@ -53,15 +62,21 @@ def _metric(value: str) -> str:
 class Target(Table):
     """The server under load."""
 
-    url: Annotated[str, AfterValidator(check_websocket_url)] = "ws://localhost:3001/ws"
+    url: Annotated[str, AfterValidator(check_target_url)] = "ws://localhost:3001/ws"  # or ws+unix:/run/app.sock:/ws
+    proxy: Annotated[str, AfterValidator(check_proxy)] = "env"  # env | off | http://, https://, socks5:// or socks5h://
+    connect_to: Annotated[str, AfterValidator(check_connect_to)] = ""  # "host:port" in place of the URL's, for TCP only
+    spread_addresses: bool = False  # clients take all addresses of the name in turn, not the first one only
     ready: Literal["welcome", "open"] = "welcome"
-    welcome: str = "connection:established"  # the `type` of the welcome message; "" = any first message
+    welcome: str = "connection:established"  # the kind of the welcome message; "" = any first message
+    type_field: Annotated[Line, AfterValidator(check_path)] = "type"  # where a message names its kind: "event", "0"
     settle: Duration = 1.0  # ready = "open": how long a connection must stay open to count as ready
     health: Annotated[str, AfterValidator(check_health)] = "auto"  # auto | off | a base URL
     health_every: Annotated[Wait, Field(ge=0.1)] = 5.0  # how often it is asked during a run
     health_gate: bool = False  # end the run when the target says that it is unhealthy, or stays degraded
     connect_timeout: Wait = 10.0
     close_timeout: Duration = 3.0
+    ping_every: Wait | None = None  # keepalive pings beside the exchange; None: none
+    ping_timeout: Wait | None = None  # a client whose pong takes longer is dropped; None: it is not judged
     reconnect: Literal["none", "at once", "exponential"] = "none"  # whether clients that were dropped come back
     reconnect_base: Wait = 1.0  # exponential: up to this before the first attempt, up to twice as much before the next
     reconnect_cap: Wait = 30.0  # exponential: never more; each delay is drawn anew from 0 up to its bound
@@ -95,7 +110,7 @@ class Target(Table):
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         for name, value in super().__repr_args__():
-            if name in ("url", "health"):
+            if name in ("url", "health", "proxy"):
                 yield name, mask_url(value)
             elif name == "headers":
                 yield name, {key: MASK if is_secret_header(key) else text for key, text in value.items()}

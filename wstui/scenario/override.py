@@ -29,6 +29,12 @@ class Flags(TypedDict, total=False):
     """What a command line can ask for. None, False and empty lists count as not given."""
 
     url: str | None
+    proxy: str | None
+    connect_to: str | None
+    spread_addresses: bool
+    ping_every: str | float | None
+    ping_timeout: str | float | None
+    type_field: str | None
     clients: int | None  # the peak; the other stages keep their proportion to it
     scale: float | None  # multiplies the clients of every stage
     ramp: str | float | None  # length of the stage "ramp"
@@ -58,6 +64,12 @@ class Flags(TypedDict, total=False):
 
 _KEYS: dict[str, Key] = {
     "url": ("target", "url"),
+    "proxy": ("target", "proxy"),
+    "connect_to": ("target", "connect_to"),
+    "spread_addresses": ("target", "spread_addresses"),
+    "ping_every": ("target", "ping_every"),
+    "ping_timeout": ("target", "ping_timeout"),
+    "type_field": ("target", "type_field"),
     "ready": ("target", "ready"),
     "health": ("target", "health"),
     "insecure": ("target", "insecure"),

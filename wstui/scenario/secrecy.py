@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 from typing import Any, Literal, cast, get_args, get_origin
 from urllib.parse import unquote, unquote_plus
@@ -19,10 +21,12 @@ from wstui.scenario.masking import (
 )
 from wstui.scenario.model import Scenario
 from wstui.scenario.payload import secrets_in_templates
+from wstui.scenario.proxy import parse_proxy, proxy_variable
 from wstui.scenario.reference import escape, replaced, walk, written_out
 
 _VARIABLES: dict[Key, str] = {("auth", "token"): "AUTH_TOKEN", ("auth", "secret"): "JWT_SECRET"}
-URLS: tuple[Key, ...] = (("target", "url"), ("target", "health"))
+PROXY: Key = ("target", "proxy")
+URLS: tuple[Key, ...] = (("target", "url"), ("target", "health"), PROXY)
 """Where a secret may be a part of the value."""
 
 
@@ -40,7 +44,7 @@ def keeps_secrets(key: Key, raw: str) -> bool:
     except BadValue:
         said = raw
     if key in URLS:
-        return not secrets_in_url(said)
+        return not secrets_in_url(said if "://" in said or key != PROXY else f"http://{said}")
     if key in _VARIABLES:
         return not said
     return not is_secret(key) or is_credential_free(said)
@@ -51,6 +55,8 @@ def saved(key: Key, text: str, token: str = "") -> str:
 
     `token` is what AUTH_TOKEN stands for already, "" where it is free: another one in a URL has a name of its own.
     """
+    if key == PROXY:
+        return replace_secrets(escape(text), "${PROXY_PASSWORD:-}", "${PROXY_PASSWORD:-}")
     if key in URLS:
         other = token and any(secret != token for secret in secrets_in_url(text.rpartition("@")[2]))
         return replace_secrets(escape(text), f"${{{'WS_TOKEN' if other else 'AUTH_TOKEN'}:-}}", "${WS_PASSWORD:-}")
@@ -66,6 +72,7 @@ def secrets_of(scenario: Scenario) -> list[str]:
     found = [auth.token.get_secret_value(), auth.secret.get_secret_value(), *scenario.origin.secrets]
     for secret in [*secrets_in_url(target.url), *secrets_in_url(target.health)]:
         found += [secret, unquote(secret), unquote_plus(secret)]
+    found += proxy_secrets(target.proxy)
     found += secrets_in_templates(scenario.messages.templates, scenario.messages.feed, scenario.origin.file)
     for name, value in target.headers.items():
         if is_secret_header(name) and not is_credential_free(value):
@@ -81,6 +88,16 @@ def mask_of(scenario: Scenario) -> Masker:
 def shown_url(scenario: Scenario) -> str:
     """The target's URL without secrets."""
     return mask_of(scenario)(scenario.target.url)
+
+
+def proxy_secrets(wanted: str) -> list[str]:
+    """The credentials in `target.proxy`; of "env" those of every proxy in the environment."""
+    variables = [proxy_variable(secure, os.environ)[0] for secure in (False, True)]
+    found = []
+    for text in filter(None, {"env": variables, "off": []}.get(wanted, [wanted])):
+        with contextlib.suppress(BadValue):
+            found += [*parse_proxy(text).secrets, *secrets_in_url(text)]
+    return found
 
 
 def masked(scenario: Scenario) -> dict[str, Any]:

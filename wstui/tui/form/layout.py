@@ -39,11 +39,12 @@ _ORDER = ("scenario", "target", "auth", "load", "messages", "limits", "sequence"
 _GROUPS: tuple[tuple[str, str, str], ...] = (
     ("scenario", "", "name description"),
     ("target", "", "target.url target.ready target.welcome target.settle target.health target.health_gate"),
+    ("target", "road", "target.proxy target.connect_to target.spread_addresses"),
     ("target", "headers", "target.headers target.subprotocols target.origin"),
     ("target", "TLS", "target.ca_file target.cert_file target.key_file target.insecure"),
     ("target", "reconnect", "target.reconnect target.reconnect_base target.reconnect_cap target.reconnect_attempts"),
     ("target", "connection", "target.connect_timeout target.close_timeout target.max_size target.strict "
-                             "target.compression"),
+                             "target.compression target.ping_every target.ping_timeout target.type_field"),
     ("auth", "", "auth.kind auth.token auth.secret auth.send_as auth.ttl auth.mix.good auth.mix.expired "
                  "auth.mix.forged auth.mix.missing auth.mix.wrong_algorithm"),
     ("load", "", "breakpoint stages breakpoint.of breakpoint.start breakpoint.most breakpoint.ramp "
@@ -66,6 +67,7 @@ SEARCH = "breakpoint"
 _WHEN: Mapping[str, Callable[[Look], bool]] = {
     "target.welcome": lambda look: look("target.ready") == "welcome",
     "target.settle": lambda look: look("target.ready") == "open",
+    "target.ping_timeout": lambda look: look("target.ping_every") != "",
     "target.reconnect_base": lambda look: look("target.reconnect") == "exponential",
     "target.reconnect_cap": lambda look: look("target.reconnect") == "exponential",
     "target.reconnect_attempts": lambda look: look("target.reconnect") != "none",
@@ -89,6 +91,8 @@ _LABELS: Mapping[str, str] = {
     "messages.slow_readers": "slow readers", "target.reconnect": "come back", "target.reconnect_base": "first wait",
     "target.reconnect_cap": "longest wait", "target.reconnect_attempts": "attempts", "suite": "presets",
     "messages.fanout": "follow", "messages.fanout_window": "window", "fleet.local_addresses": "from",
+    "target.connect_to": "connect to", "target.spread_addresses": "all addresses", "target.ping_every": "ping every",
+    "target.ping_timeout": "pong within", "target.type_field": "kind is in",
     "fleet.ssh_config": "ssh config", "fleet.on_loss": "on loss",
 }  # fmt: skip
 

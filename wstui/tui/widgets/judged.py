@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from wstui.execution.result import Result, SuiteResult, ThresholdOutcome
 from wstui.report.findings import findings
-from wstui.report.wording import peak_clients, url_of
+from wstui.report.wording import peak_clients, route_of, url_of
 from wstui.tui.session import Comparison, Outcome
 from wstui.tui.widgets.bars import gauge
 from wstui.tui.widgets.comparison import change_rows, warning_rows
@@ -43,6 +43,7 @@ def verdict_rows(result: Result | SuiteResult, name: str, width: int) -> list[Li
         if result.paused_s:
             facts.append(f"paused {clock(result.paused_s)}")
         facts.append(moment(result.started))
+        facts.append(clean(route_of(result)))
         told_ = " · ".join(fact for fact in facts[1:] if fact)
         if width_of(facts[0]) + len(told_) + 3 + set_in <= width:
             lines.append([(" " * set_in + " · ".join(fact for fact in (facts[0], told_) if fact), "muted")])

@@ -1,0 +1,163 @@
+"""Proxies: small ones that can misbehave, and real ones that nobody here wrote."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import os
+import shutil
+import socket
+import ssl
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tests.servers.server import PATIENCE_S, until
+
+_PPROXY = """
+import asyncio, sys
+sys.modules["uvloop"] = None  # it takes uvloop where it is there, and then finds no event loop
+asyncio.set_event_loop(asyncio.new_event_loop())
+from pproxy.server import main
+main()
+"""
+REAL = ("tinyproxy", "microsocks", "pproxy http", "pproxy socks5")
+
+
+class ConnectProxy:
+    """An HTTP proxy for CONNECT. `answer`, where it is set, is written in place of a tunnel; b"" hangs.
+
+    `asked` holds the targets it was asked for, `tunnels` counts those that came about.
+    """
+
+    def __init__(
+        self, *, answer: bytes | None = None, credentials: str = "", tls: ssl.SSLContext | None = None
+    ) -> None:
+        self.answer = answer
+        self.cut = False  # end the connection after `answer`
+        self.asked: list[str] = []
+        self.heads: list[bytes] = []
+        self.tunnels = 0
+        self.every = 1  # every so many-th request gets `answer`
+        self._credentials = credentials
+        self._tls = tls
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0, ssl=self._tls, backlog=512)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError), contextlib.closing(writer):
+            await self._serve(reader, writer)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        self.heads.append(head)
+        method, place, _ = head.split(b" ", 2)
+        assert method == b"CONNECT"
+        self.asked.append(place.decode())
+        if self.answer is not None and len(self.asked) % self.every == 0:
+            writer.write(self.answer)
+            await writer.drain()
+            if not self.cut:
+                await reader.read()
+            return
+        wanted = b"Proxy-Authorization: Basic " + base64.b64encode(self._credentials.encode())
+        if self._credentials and wanted not in head:
+            writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=x\r\n\r\n")
+            return
+        host, _, port = place.decode().rpartition(":")
+        try:
+            far, there = await asyncio.open_connection(host.strip("[]"), int(port))
+        except OSError:
+            writer.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
+            return
+        self.tunnels += 1
+        # In pieces, after an interim answer: a proxy may write as it likes.
+        for part in (
+            b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.",
+            b"1 200 Connection established\r\nVia: 1.1 x\r",
+            b"\n\r\n",
+        ):
+            writer.write(part)
+            await asyncio.sleep(0.001)
+        await asyncio.gather(_copy(reader, there), _copy(far, writer))
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(ConnectionError), contextlib.closing(writer):
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+
+
+def available(kind: str) -> str:
+    """Why a real proxy can't be had here, "" when it can."""
+    name = kind.split()[0]
+    if name == "pproxy":
+        try:
+            import pproxy  # noqa: F401
+        except ImportError:
+            return "pproxy is not installed"
+        return ""
+    return "" if shutil.which(name) else f"{name} is not installed"
+
+
+@contextlib.asynccontextmanager
+async def real_proxy(kind: str, folder: Path, credentials: str = "") -> AsyncIterator[str]:
+    """The URL of a real proxy on loopback, without its credentials."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    user, _, password = credentials.partition(":")
+    if kind == "tinyproxy":
+        lines = [f"Port {port}", "Listen 127.0.0.1", "Timeout 600", "MaxClients 200", "LogLevel Error"]
+        lines += [f"BasicAuth {user} {password}"] if credentials else []
+        config = folder / "tinyproxy.conf"
+        config.write_text("\n".join(lines) + "\n")
+        command = [str(shutil.which("tinyproxy")), "-d", "-c", str(config)]
+    elif kind == "microsocks":
+        login = ["-u", user, "-P", password] if credentials else []
+        command = [str(shutil.which("microsocks")), "-i", "127.0.0.1", "-p", str(port), *login]
+    else:
+        login = [f"#{credentials}"] if credentials else []
+        listen = f"{kind.split()[1]}://127.0.0.1:{port}/{''.join(login)}"
+        command = [sys.executable, "-c", _PPROXY, "-l", listen]
+    quiet = asyncio.subprocess.DEVNULL
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=quiet, stderr=quiet, env={**os.environ, "TZ": "UTC"}
+    )
+    try:
+        await until(lambda: _listens(port) or process.returncode is not None)
+        assert process.returncode is None, f"{kind} ended with {process.returncode}"
+        yield f"{'http' if kind in ('tinyproxy', 'pproxy http') else 'socks5h'}://127.0.0.1:{port}"
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        await asyncio.wait_for(process.wait(), PATIENCE_S)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

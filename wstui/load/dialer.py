@@ -1,0 +1,285 @@
+"""Opens the connections of a route: from a source address, to one of the target's, over a Unix socket or a proxy."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import itertools
+import os
+import socket
+import ssl
+import sys
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from wstui.load.outcome import LocalAddressError, ProxyError, cause_of
+from wstui.load.tunnel import ask_connect, ask_socks, bridge, open_tls
+from wstui.scenario.proxy import parse_proxy
+from wstui.scenario.route import parse_address
+from wstui.scenario.url import Address
+
+if TYPE_CHECKING:
+    from wstui.load.command import Spec
+    from wstui.load.sockets import Sockets
+
+_BIND_ADDRESS_NO_PORT = 24  # Linux, ip(7): choose the port at connect, so that it is shared between destinations
+_BACKLOG_WAIT_S = 0.005
+
+Handed = TypeVar("Handed")
+Endpoint = tuple[int, tuple[Any, ...]]
+"""Family and socket address."""
+
+
+def tls_context(spec: Spec) -> ssl.SSLContext:
+    """The TLS settings of a target. Raises OSError or ssl.SSLError when a file can't be used."""
+    context = ssl.create_default_context(cafile=spec.ca_file or None)
+    if spec.insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if spec.cert_file:
+        context.load_cert_chain(spec.cert_file, spec.key_file or None, lambda: "")  # never ask on a terminal
+    return context
+
+
+class Dialer:
+    """Connects to one target. `uri` has its name in TLS; the spec says what is connected to in its place."""
+
+    def __init__(
+        self, spec: Spec, loop: asyncio.AbstractEventLoop, uri: Address, sockets: Sockets | None = None
+    ) -> None:
+        """`sockets` serves the connections of `connect`; without it the loop does."""
+        self._loop = loop
+        self._sockets = sockets
+        self._unix = spec.unix
+        self._proxy = parse_proxy(spec.proxy) if spec.proxy else None
+        self._proxy_tls: ssl.SSLContext | None = None
+        if self._proxy is not None and self._proxy.scheme == "https":
+            self._proxy_tls = ssl.create_default_context()
+            if spec.ca_file:
+                self._proxy_tls.load_verify_locations(spec.ca_file)
+        self._name = uri.host.rstrip(".")
+        self._target = parse_address(spec.connect_to) if spec.connect_to else (uri.node, uri.port)
+        self._spread = spec.spread_addresses
+        self._local = spec.local_addresses
+        self._turn = itertools.count(spec.shard)
+        self.addresses: list[Endpoint] = []  # of the target; none where a proxy looks its name up
+        self._proxy_address: Endpoint | None = None
+        self.failure: OSError | None = None
+        self.asking: dict[int, str] = {}  # the clients that wait for a proxy, and for what
+        self.opened: dict[str, int] = {}  # connections by address, where they are spread
+
+    async def resolve(self) -> None:
+        """Look names up once; when that fails every attempt fails with the same error."""
+        self.failure = None
+        try:
+            if (proxy := self._proxy) is not None:
+                try:
+                    self._proxy_address = (await self._found(proxy.host, proxy.port))[0]
+                except OSError as error:
+                    raise ProxyError(f"the proxy {proxy.place} is not known: {cause_of(error).message}") from None
+            if not self._unix and (proxy is None or not proxy.looks_up):
+                self.addresses = await self._found(*self._target, spread=self._spread)
+        except OSError as error:
+            self.failure = error
+
+    async def _found(self, host: str, port: int, *, spread: bool = False) -> list[Endpoint]:
+        try:
+            entries = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except UnicodeError:
+            raise socket.gaierror(socket.EAI_NONAME, "name is not valid") from None
+        found: list[Endpoint] = list(dict.fromkeys((entry[0], tuple(entry[4])) for entry in entries))
+        if spread:
+            return [address for address in found if _has_route(address)] or found
+        # A name with both families mostly means "localhost": the first that accepts decides for all.
+        for address in found if len(found) > 1 and self._proxy is None else []:
+            if await self._accepts(address):
+                return [address]
+        return found[:1]
+
+    async def _accepts(self, address: Endpoint) -> bool:
+        with socket.socket(address[0], socket.SOCK_STREAM) as probe:
+            probe.setblocking(False)
+            try:
+                await asyncio.wait_for(self._loop.sock_connect(probe, address[1]), 2)
+            except OSError:
+                return False
+        return True
+
+    async def connect(
+        self, factory: Callable[[], asyncio.Protocol], context: ssl.SSLContext | None, number: int = 0
+    ) -> Any:
+        """Open a connection for client `number` and give it the protocol that `factory` makes; returns that."""
+        name = self._name if context is not None else None
+        if self.failure is not None:
+            raise self.failure
+        if self._unix:
+            sock = await self._unix_socket()
+            unix = self._loop.create_unix_connection if self._sockets is None else self._sockets.create_connection
+            return (await _handed(unix(factory, sock=sock), sock))[1]
+        network = self._sockets or self._loop
+        if self._proxy is None and not self._local:
+            _, (host, port, *_) = self._next()
+            connecting = network.create_connection(factory, host, port, ssl=context, server_hostname=name)
+            protocol = (await connecting)[1]
+            self._count(host)
+            return protocol
+        sock = await self.open_socket(number)
+        connecting = network.create_connection(factory, sock=sock, ssl=context, server_hostname=name)
+        return (await _handed(connecting, sock))[1]
+
+    async def open_socket(self, number: int = 0) -> socket.socket:
+        """A connected socket to the target, at the end of a tunnel where a proxy is in between."""
+        if self.failure is not None:
+            raise self.failure
+        if self._unix:
+            return await self._unix_socket()
+        proxy = self._proxy
+        if self._proxy_tls is not None:
+            # As a socket, which costs a hop in this process: TLS within TLS ends in errors of asyncio's own on 3.11.
+            return await bridge(self._loop, await self._tls_tunnel(number))
+        if proxy is None:
+            address = self._next()
+            sock = await self._reached(address, number)
+            self._count(str(address[1][0]))
+            return sock
+        sock = await self._to_proxy(number)
+        target = self._asked_for()
+        loop = self._loop
+        try:
+            self.asking[number] = "answer to CONNECT" if proxy.scheme == "http" else "answer to SOCKS"
+            if proxy.scheme == "http":
+                await ask_connect(
+                    proxy,
+                    target,
+                    lambda data: loop.sock_sendall(sock, data),
+                    lambda: loop.sock_recv(sock, 65536),
+                )
+            else:
+                await ask_socks(proxy, target, sock)
+        except BaseException as error:
+            sock.close()
+            raise self._blamed(error, "broke the connection") from None
+        finally:
+            self.asking.pop(number, None)
+        return sock
+
+    async def _tls_tunnel(self, number: int) -> asyncio.Transport:
+        assert self._proxy is not None and self._proxy_tls is not None
+        sock = await self._to_proxy(number)
+        try:
+            self.asking[number] = "tunnel"
+            opening = open_tls(self._loop, self._proxy, self._asked_for(), sock, self._proxy_tls)
+            return await _handed(opening, sock)
+        except Exception as error:
+            raise self._blamed(error, "broke the connection") from None
+        finally:
+            self.asking.pop(number, None)
+
+    async def _to_proxy(self, number: int) -> socket.socket:
+        assert self._proxy_address is not None
+        try:
+            self.asking[number] = "TCP connection"
+            return await self._reached(self._proxy_address, number)
+        except Exception as error:
+            raise self._blamed(error, "can't be reached") from None
+        finally:
+            self.asking.pop(number, None)
+
+    def _blamed(self, error: BaseException, what: str) -> BaseException:
+        """The error of a proxy as such; what this machine lacks stays what it is."""
+        assert self._proxy is not None
+        if not isinstance(error, OSError) or isinstance(error, ProxyError) or (cause := cause_of(error)).local:
+            return error
+        return ProxyError(f"the proxy {self._proxy.place} {what}: {cause.message}")
+
+    def _asked_for(self) -> tuple[str, int]:
+        if not self.addresses:
+            return self._target
+        _, (host, port, *_) = self._next()
+        self._count(host)
+        return str(host), int(port)
+
+    def _next(self) -> Endpoint:
+        addresses = self.addresses
+        return addresses[0] if len(addresses) == 1 else addresses[next(self._turn) % len(addresses)]
+
+    def _count(self, host: str) -> None:
+        if self._spread:
+            self.opened[host] = self.opened.get(host, 0) + 1
+
+    async def _reached(self, address: Endpoint, number: int) -> socket.socket:
+        sock = socket.socket(address[0], socket.SOCK_STREAM)
+        try:
+            sock.setblocking(False)
+            if self._local:
+                _bind(sock, self._local[number % len(self._local)])
+            await self._reach(sock, address[1])
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+    async def _reach(self, sock: socket.socket, address: tuple[Any, ...]) -> None:
+        """Connect to an address of numbers. The loop's own way looks it up again, in a thread, each time."""
+        error = sock.connect_ex(address)
+        if error in (errno.EINPROGRESS, errno.EWOULDBLOCK):
+            writable = self._loop.create_future()
+            self._loop.add_writer(sock, _settle, writable)
+            try:
+                await writable
+            finally:
+                self._loop.remove_writer(sock)
+            error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if error:
+            raise OSError(error, os.strerror(error))
+
+    async def _unix_socket(self) -> socket.socket:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            sock.setblocking(False)
+            # A full backlog is told at once (EAGAIN): a client that blocks would wait.
+            while (error := sock.connect_ex(self._unix)) == errno.EAGAIN:
+                await asyncio.sleep(_BACKLOG_WAIT_S)
+            if error:
+                raise OSError(error, os.strerror(error))
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+
+async def _handed(connecting: Awaitable[Handed], sock: socket.socket) -> Handed:
+    """Hand a socket over to the loop; one that it does not take is closed."""
+    try:
+        return await connecting
+    except BaseException:
+        sock.close()
+        raise
+
+
+def _has_route(address: Endpoint) -> bool:
+    """Whether this machine knows a way to an address; nothing is sent."""
+    with socket.socket(address[0], socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(address[1])
+        except OSError:
+            return False
+    return True
+
+
+def _bind(sock: socket.socket, address: str) -> None:
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.IPPROTO_IP, _BIND_ADDRESS_NO_PORT, 1)
+    try:
+        sock.bind((address, 0))
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise
+        raise LocalAddressError(f"can't connect from {address}: {(error.strerror or str(error)).lower()}") from error
+
+
+def _settle(writable: asyncio.Future[None]) -> None:
+    if not writable.done():
+        writable.set_result(None)

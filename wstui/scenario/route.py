@@ -1,0 +1,141 @@
+"""The way from a load process to the target: straight, to another address, over a Unix socket, or through a proxy."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from wstui.scenario.errors import BadValue
+from wstui.scenario.proxy import Proxy, exempt_by, join_address, parse_proxy, proxy_variable
+from wstui.scenario.url import check_websocket_url
+
+if TYPE_CHECKING:
+    from wstui.scenario.model import Scenario
+
+_UNIX = "ws+unix:"
+_UNIX_LIMIT = 107  # bytes of a path; sockaddr_un has room for no more
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How a target is reached. `host` and `port` are connected to, or asked of the proxy."""
+
+    host: str
+    port: int
+    unix: str = ""  # the path of a socket, in place of host and port
+    proxy: Proxy | None = None
+    source: str = ""  # what names the proxy: target.proxy, or a variable
+    moved: bool = False  # by target.connect_to
+    exempt: str = ""  # the entry of NO_PROXY because of which no proxy is taken
+
+    @property
+    def first_hop(self) -> tuple[str, int]:
+        """What this machine itself connects to; no host for a Unix socket."""
+        if self.unix:
+            return "", 0
+        return (self.proxy.host, self.proxy.port) if self.proxy is not None else (self.host, self.port)
+
+    @property
+    def shown(self) -> str:
+        """The way in words, "" when there is nothing to say. Holds no secret."""
+        parts = []
+        if self.unix:
+            parts.append(f"over the Unix socket {self.unix}")
+        if self.moved:
+            parts.append(f"connected to {join_address(self.host, self.port)}")
+        if self.proxy is not None:
+            parts.append(f"through the proxy {self.proxy.shown} ({self.source})")
+        if self.exempt:
+            parts.append(f"no proxy (NO_PROXY has {self.exempt})")
+        return ", ".join(parts)
+
+
+def route_of(scenario: Scenario, environ: Mapping[str, str] | None = None) -> Route:
+    """The way to the target of a scenario. Raises BadValue when a variable of the environment names no proxy."""
+    target = scenario.target
+    if is_unix(target.url):
+        return Route("localhost", 80, unix=split_unix(target.url)[0])
+    parts = urlsplit(target.url)
+    secure = parts.scheme.lower() == "wss"
+    host, port = parts.hostname or "", parts.port or (443 if secure else 80)
+    connect = parse_address(target.connect_to) if target.connect_to else (host, port)
+    proxy, source, exempt = proxy_for(target.proxy, secure, host, port, environ)
+    return Route(*connect, proxy=proxy, source=source, moved=bool(target.connect_to), exempt=exempt)
+
+
+def proxy_for(
+    wanted: str, secure: bool, host: str, port: int, environ: Mapping[str, str] | None = None
+) -> tuple[Proxy | None, str, str]:
+    """The proxy that `target.proxy` means for a server, what names it, and what exempts the server from it."""
+    if wanted == "off":
+        return None, "", ""
+    if wanted != "env":
+        return parse_proxy(wanted), "target.proxy", ""
+    environ = os.environ if environ is None else environ
+    text, variable = proxy_variable(secure, environ)
+    if not text:
+        return None, "", ""
+    if exempt := exempt_by(host, port, environ):
+        return None, "", exempt
+    try:
+        return parse_proxy(text), variable, ""
+    except BadValue as error:
+        raise BadValue(f"takes {variable} from the environment, which {error.message}") from None
+
+
+def is_unix(url: str) -> bool:
+    """Whether a URL names a Unix socket."""
+    return url[: len(_UNIX)].lower() == _UNIX
+
+
+def split_unix(url: str) -> tuple[str, str]:
+    """The path of the socket and the request's path of ws+unix:/run/app.sock:/ws?x=1."""
+    path, _, request = url[len(_UNIX) :].partition(":")
+    if path.startswith("///"):
+        path = path[2:]
+    return path, request if request.startswith("/") else f"/{request}"
+
+
+def check_target_url(url: str) -> str:
+    """The URL of a WebSocket server, also behind a Unix socket; `BadValue` says what to write."""
+    scheme = url.partition(":")[0].lower()
+    if scheme == "wss+unix":
+        raise BadValue("is encrypted, which a Unix socket here is not", f"ws{url[3:]}")
+    if not is_unix(url):
+        return check_websocket_url(url)
+    if "#" in url:
+        raise BadValue("has a fragment, which WebSocket URLs may not have", url.partition("#")[0])
+    path, request = split_unix(url)
+    if not path.startswith("/") or path.startswith("//"):
+        raise BadValue("names no absolute path of a socket: write ws+unix:/run/app.sock:/ws")
+    if len(os.fsencode(path)) > _UNIX_LIMIT:
+        raise BadValue(f"has a path of more than {_UNIX_LIMIT} bytes, the most that a Unix socket may have")
+    check_websocket_url(f"ws://localhost{request}")
+    if not path.isprintable():
+        raise BadValue("has a control character in it")
+    return url
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """The host and the port of "host:port"."""
+    try:
+        parts = urlsplit(f"//{text}")
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        host, port = "", None
+    if not host or not port or "@" in text or parts.path or parts.query or parts.fragment:
+        raise BadValue('is no address: write "host:port", an IPv6 address in brackets: "[::1]:8443"')
+    return host, port
+
+
+def check_connect_to(text: str) -> str:
+    """ "", or an address to connect to."""
+    text = text.strip()
+    if text:
+        if any(c.isspace() or not c.isprintable() for c in text):
+            raise BadValue("has a blank or a control character in it")
+        parse_address(text)
+    return text
