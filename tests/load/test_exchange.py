@@ -39,6 +39,9 @@ class Listener:
     def welcomed(self) -> None:
         self.waiting = False
 
+    def not_the_welcome(self, document: bytes) -> None:
+        """What came in place of a welcome."""
+
     def replied(self, key: object) -> int:
         self.replies.append(key)
         return 0

@@ -112,7 +112,7 @@ def test_a_wrong_host_on_the_command_line_is_blamed_on_it() -> None:
 
 
 def test_a_target_on_loopback_is_doubted_when_others_make_the_load() -> None:
-    stages = [Stage(name="a", over=1, clients=1)]
+    stages = [Stage(name="a", over=30, clients=1)]
     (told,) = warnings(Scenario(stages=stages, fleet=Fleet(hosts=["box1"])))
     assert "each machine that makes load will look for the server on itself" in told
     assert warnings(Scenario(target=Target(url="ws://10.0.0.1/"), stages=stages, fleet=Fleet(hosts=["box1"]))) == []
