@@ -169,11 +169,10 @@ class _FirstAnswer(asyncio.Protocol):
         self._upgrade = upgrade
         server_name = name.rstrip(".") if self._context else None
         loop = asyncio.get_running_loop()
-        if sock.family == getattr(socket, "AF_UNIX", None):
-            opening = loop.create_unix_connection(lambda: self, sock=sock)
-        else:
-            opening = loop.create_connection(lambda: self, sock=sock, ssl=self._context, server_hostname=server_name)
-        transport, _ = await opening
+        # A tunnel through an https:// proxy is a Unix socket too, with TLS inside.
+        unix = sock.family == getattr(socket, "AF_UNIX", None)
+        create = loop.create_unix_connection if unix else loop.create_connection
+        transport, _ = await create(lambda: self, sock=sock, ssl=self._context, server_hostname=server_name)
         if (tls := transport.get_extra_info("ssl_object")) is not None:
             self.asked_ns = seen.add("tls", self.asked_ns, f"{tls.version()}, {tls.cipher()[0]}")
         transport.write(request)
