@@ -30,6 +30,7 @@ class Kept:
     started: str
     state: str
     summary: Result
+    tags: tuple[str, ...] = ()
 
 
 def kept_result(
@@ -110,9 +111,14 @@ class FakeRuns:
             raise ValueError("auth.token was not kept: set AUTH_TOKEN, or run the preset")
         return fake.SCENARIO.model_copy(update={"name": name})
 
-    def delete(self, number: int) -> None:
-        self.deleted.append(number)
-        self.kept = [run for run in self.kept if run.id != number]
+    def delete(self, numbers: Sequence[int]) -> None:
+        self.deleted += numbers
+        self.kept = [run for run in self.kept if run.id not in numbers]
+
+    def tag(self, number: int, tags: Sequence[str]) -> None:
+        if "last" in tags:
+            raise ValueError("'last' cannot be a tag")
+        self.kept = [replace(run, tags=tuple(tags)) if run.id == number else run for run in self.kept]
 
 
 class FakeLaunches:

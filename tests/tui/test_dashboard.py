@@ -250,6 +250,31 @@ async def test_the_generator_tells_what_limits_it_and_only_the_banner_says_it_ag
             assert shown(app).count(limited_by[0]) == 1
 
 
+async def test_errors_are_sorted_by_when_they_were_last_seen_and_counted_as_their_rows() -> None:
+    late = msgspec.structs.replace(fake.FAILURES[4], last_ns=252 * 1_000_000_000)
+    async with running(fake.status(failures=(*fake.FAILURES[:4], late), failures_total=431), size=(120, 40)) as (
+        app, pilot, _,
+    ):  # fmt: skip
+        assert "errors  347 in 5 groups" in shown(app)  # those below: the tile, four times a second, knows of 431
+        await pilot.press("l")
+        await until(lambda: "latest first" in shown(app), pilot)
+        rows = shown(app).split("\n")
+        head = next(i for i, row in enumerate(rows) if "latest first" in row)
+        assert "token expired" in rows[head + 2] and "no pong" in rows[head + 3]
+        await pilot.press("g")
+        await until(lambda: "linear axis" in shown(app), pilot)
+
+
+async def test_samples_are_shown_and_copied_whole() -> None:
+    reason = "\\x1b[31m" * 60 + "end of the reason"
+    group = msgspec.structs.replace(fake.FAILURES[1], count=500, samples=[Sample(198_000_000_000, 17, reason)])
+    async with running(fake.status(failures=(group,)), size=(80, 24)) as (app, pilot, _):
+        await pilot.press("enter")
+        await until(lambda: "of the reason" in shown(app), pilot)
+        await pilot.press("y")
+        await until(lambda: app.clipboard.endswith(f"client 17  {reason}\n"), pilot)
+
+
 async def test_no_plan_no_thresholds_no_target_is_fine() -> None:
     bare = Scenario(name="bare", target=Target(url="ws://localhost/ws"))
     status = Status(State.RUNNING, bare, "ws://localhost/ws", "here", elapsed_s=5.0)

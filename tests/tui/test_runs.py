@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from wstui.tui.screens.result import ResultScreen
 from wstui.tui.screens.runs import RunsScreen
 from wstui.tui.screens.start import StartScreen
 from wstui.tui.widgets.comparison import change_rows
+from wstui.tui.widgets.run_table import RunTable
 
 
 @asynccontextmanager
@@ -66,8 +69,88 @@ async def test_different_loads_are_warned_of_also_where_they_were_driven_by_hand
         await pilot.press("down", "down", "space", "up", "space")
         await until(lambda: "A had 14 000 clients, B 12 000: not the same load" in shown(app), pilot)
         await pilot.press("up", "space")
-        await until(lambda: "✓ A" in shown(app), pilot)
-        assert "not the same load" not in shown(app)
+        await until(lambda: "✓ ●" in shown(app), pilot)
+        assert "not the same load" not in shown(app)  # three are marked: none is compared
+        await pilot.press("c")
+        await until(lambda: "3 runs are marked: two can be compared" in shown(app), pilot)
+
+
+async def test_of_two_marked_runs_the_older_is_a_in_whichever_order_they_were_marked(tmp_path: Path) -> None:
+    async with listed(tmp_path, (160, 40)) as (app, pilot, _, _):
+        await pilot.press("space", "down", "down", "space")
+        await until(lambda: "A run 6, 23 Nov 09:47" in shown(app) and "B run 8, 23 Nov 14:27" in shown(app), pilot)
+        assert "✗ A    6" in shown(app) and "✓ B    8" in shown(app)
+
+
+async def test_the_list_is_sorted_by_a_key_and_by_a_click_on_a_head(tmp_path: Path) -> None:
+    async with listed(tmp_path) as (app, pilot, _, _):
+        table = app.screen.query_one(RunTable)
+        await pilot.press("end")
+        at = 5 + sum(column.width for column in table.columns(120)[:8])
+        await pilot.click(RunTable, offset=(at + 3, 1))
+        await until(lambda: "p99 ms▾" in shown(app), pilot)
+        assert [item.run.id for item in table.items][:3] == [6, 8, 7]
+        await pilot.click(RunTable, offset=(at + 3, 1))
+        await until(lambda: "p99 ms▴" in shown(app), pilot)
+        assert [item.run.id for item in table.items][:2] == [3, 5]
+        table.sort = "run"
+        await pilot.press("s", "s")
+        await until(lambda: "preset▴" in shown(app), pilot)
+        assert [item.run.name for item in table.items][-1] == "quick"
+        await pilot.press("S")
+        await until(lambda: "preset▾" in shown(app), pilot)
+        assert table.items[0].run.name == "quick"
+
+
+async def test_rows_of_running_runs_follow_the_store(tmp_path: Path) -> None:
+    async with listed(tmp_path) as (app, pilot, _, kept):
+        newest = fake_store.kept_result("elsewhere", "2025-11-23T14:31:00+00:00", clients=46, scale=1.0)
+        kept.kept.insert(0, fake_store.Kept(9, "elsewhere", newest.started, "running", newest))
+        await until(lambda: "0.02 running" in shown(app) and "elsewhere" in shown(app), pilot)
+        kept.kept[0] = replace(kept.kept[0], state="finished")
+        await until(lambda: "0.02 running" not in shown(app), pilot)
+        kept.kept.pop(0)
+        await until(lambda: "elsewhere" not in shown(app), pilot)
+
+
+async def test_a_run_is_tagged_and_found_by_its_tag(tmp_path: Path) -> None:
+    async with listed(tmp_path, (80, 24)) as (app, pilot, _, kept):
+        await pilot.press("t", *"baseline", "enter")
+        await until(lambda: "passed  #baseline" in shown(app), pilot)
+        assert kept.kept[0].tags == ("baseline",)
+        await pilot.press("slash", *"baseline", "enter")
+        await until(lambda: "” hides 6" in shown(app), pilot)
+        await pilot.press("t", "space", *"last", "enter")
+        await until(lambda: "'last' cannot be a tag" in shown(app), pilot)
+
+
+async def test_marked_runs_are_deleted_together_and_it_is_said_while_the_store_is_busy(tmp_path: Path) -> None:
+    async with listed(tmp_path) as (app, pilot, _, kept):
+        busy = threading.Event()
+        delete = kept.delete
+
+        def slowly(numbers: list[int]) -> None:
+            busy.wait()
+            delete(numbers)
+
+        kept.delete = slowly  # type: ignore[method-assign]
+        await pilot.press("space", "down", "space", "down", "space", "delete")
+        await until(lambda: "Delete 3 runs?" in shown(app) and "Runs 6, 7, 8" in shown(app), pilot)
+        await pilot.press("y")
+        await until(lambda: "deleting 3 runs …" in shown(app), pilot)
+        busy.set()
+        await until(lambda: "3 runs deleted" in shown(app), pilot)
+        assert sorted(kept.deleted) == [6, 7, 8] and "●" not in shown(app)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)])
+async def test_long_names_use_the_room_that_there_is(size: tuple[int, int], tmp_path: Path) -> None:
+    async with listed(tmp_path, size) as (app, pilot, _, kept):
+        name = "checkout-soak-of-the-whole-stage-two"
+        kept.kept = [replace(run, name=name) for run in kept.kept]
+        await until(lambda: "checkout-soak-" in shown(app), pilot)
+        assert (name in shown(app)) == (size[0] > 120)
+        assert all(len(row) <= size[0] for row in shown(app).split("\n"))
 
 
 async def test_a_run_compares_itself_with_the_one_before_of_its_name(tmp_path: Path) -> None:

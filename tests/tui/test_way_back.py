@@ -65,7 +65,7 @@ async def test_a_question_about_a_stage_closes_with_a_word_when_the_stage_has_en
         await until(lambda: isinstance(app.screen, SkipDialog), pilot)
         session.picture = dataclasses.replace(last, state=State.COOLDOWN, stages=())
         await until(lambda: isinstance(app.screen, Dashboard), pilot)
-        assert "closed: Cooling down: ] starts the next run" in shown(app)
+        await until(lambda: "closed: Cooling down: ] starts the next run" in shown(app), pilot)
         await pilot.press("a")
         assert isinstance(app.screen, Dashboard), "what was typed was meant for the dialog"
         assert not session.commands
@@ -77,7 +77,8 @@ async def test_a_ramp_that_is_being_typed_is_not_sent_to_a_run_that_drains() -> 
         await until(lambda: isinstance(app.screen, RampDialog), pilot)
         session.picture = fake.status(state=State.DRAINING)
         await until(lambda: isinstance(app.screen, Dashboard), pilot)
-        assert "closed: Draining" in shown(app) and not session.commands
+        await until(lambda: "closed: Draining" in shown(app), pilot)
+        assert not session.commands
 
 
 async def test_more_and_fewer_are_two_keys_to_click() -> None:

@@ -22,13 +22,14 @@ async def test_a_notice_too_long_for_one_row_is_shown_in_full_and_gives_its_rows
     async with running(size=(60, 24)) as (app, pilot, _):
         keys = app.screen.query_one(Keys)
         app.say(LONG, "error")
-        await until(lambda: keys.size.height == 2, pilot)
-        assert " ".join(" ".join(shown(app).splitlines()[-2:]).split()) == f"✗ {LONG}"
+        await until(lambda: keys.size.height == 3, pilot)
+        told = shown(app).splitlines()
+        assert " ".join(" ".join(told[-3:-1]).split()) == f"✗ {LONG}" and "space Pause" in told[-1]
         await pilot.resize_terminal(130, 40)
-        await until(lambda: keys.size.height == 1 and LONG in shown(app), pilot)
+        await until(lambda: keys.size.height == 2 and LONG in shown(app), pilot)
         assert keys._notice is not None
         keys._unsay(keys._notice)
-        await until(lambda: "Pause" in shown(app).splitlines()[-1], pilot)
+        await until(lambda: keys.size.height == 1 and "Pause" in shown(app).splitlines()[-1], pilot)
 
 
 def test_a_run_that_its_generator_limited_is_called_so_everywhere() -> None:

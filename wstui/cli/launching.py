@@ -186,10 +186,19 @@ class KeptRuns:
             environments=(runs[0].environment, runs[1].environment),
         )
 
-    def delete(self, number: int) -> None:
-        """Forget a run."""
+    def delete(self, numbers: Sequence[int]) -> None:
+        """Delete runs."""
         with self._store() as store:
-            store.delete([number])
+            store.delete(numbers)
+
+    def tag(self, number: int, tags: Sequence[str]) -> None:
+        """Give a run these tags, and no others."""
+        with self._store() as store:
+            for tag in tags:
+                store.tag(number, tag)
+            for tag in store.run(number).tags:
+                if tag not in tags:
+                    store.untag(tag)
 
     def scenario(self, number: int) -> Scenario:
         """What a run was asked to do. Raises ScenarioError where a secret that it needs was not kept."""

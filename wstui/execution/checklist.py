@@ -157,7 +157,7 @@ def processors(
     share = _busiest(scenario, costs) / (of or shards)
     whose = "a processor" if shards == 1 else f"each of {shards} processors"
     source = "by calibration" if costs.measured else "by estimate"
-    text = f"about {share:.0%} of {whose} {source}, without broadcasts"
+    text = f"{f'about {share:.0%}' if share >= 0.005 else 'less than 1%'} of {whose} {source}, without broadcasts"
     if share <= NEAR:
         return Check("processors", Mark.PASS, text)
     # Only a guess: the run itself tells when it is the limit.

@@ -236,7 +236,7 @@ class Client(Conversation, asyncio.Protocol):
         assert protocol is not None
         received = protocol.close_rcvd
         if received is not None:
-            detail = visible(received.reason, 123)
+            detail = visible(received.reason, 1230)  # 123 bytes at most, each of which may become an escape
             cause = Cause(f"close {int(received.code)}", detail or _close_name(received.code))
         elif protocol.parser_exc is not None:
             cause = self._broken_by(protocol.parser_exc)

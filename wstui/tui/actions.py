@@ -17,12 +17,13 @@ from wstui.tui.screens.controls import Controls
 from wstui.tui.screens.dialog import Dialog
 from wstui.tui.screens.editor import Editor
 from wstui.tui.screens.result import ResultScreen
-from wstui.tui.screens.runs import RunsScreen, RunTable
+from wstui.tui.screens.runs import RunsScreen
 from wstui.tui.screens.start import StartScreen
 from wstui.tui.screens.stop import StopDialog
 from wstui.tui.widgets.choice import Choice
 from wstui.tui.widgets.errors import Errors
 from wstui.tui.widgets.presets import PresetTable
+from wstui.tui.widgets.run_table import RunTable
 from wstui.tui.widgets.table import Table
 
 OWNERS: tuple[type[DOMNode], ...] = (

@@ -87,6 +87,11 @@ class StoredRun(Protocol):
         ...
 
     @property
+    def tags(self) -> tuple[str, ...]:
+        """What the operator calls it."""
+        ...
+
+    @property
     def summary(self) -> Result:
         """Its figures."""
         ...
@@ -155,8 +160,12 @@ class Runs(Protocol):
         """Two runs, metric by metric."""
         ...
 
-    def delete(self, number: int) -> None:
-        """Forget a run."""
+    def delete(self, numbers: Sequence[int]) -> None:
+        """Delete runs."""
+        ...
+
+    def tag(self, number: int, tags: Sequence[str]) -> None:
+        """Give a run these tags, and no others."""
         ...
 
     def scenario(self, number: int) -> Scenario:

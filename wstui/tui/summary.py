@@ -28,7 +28,8 @@ def summary(status: Status) -> str:
         + (f" of {clock(status.plan_total_s)}" if status.plan_total_s else "")
         + (f", started {status.started.isoformat(timespec='seconds')}" if status.started else ""),
         f"connections  {count(c.open)} open of {count(status.target_clients)}, {count(c.attempted)} attempted,"
-        f" {count(c.refused + c.timed_out + c.failed)} failed, {count(c.dropped)} dropped",
+        f" {count(c.refused)} refused, {count(c.timed_out)} timed out, {count(c.failed)} failed,"
+        f" {count(c.dropped)} dropped",
         f"messages     {count(c.sent)} sent, {count(c.received)} received"
         + (f"; now {rate(row.sent_per_s)}/s and {rate(row.received_per_s)}/s" if row else ""),
         f"latency ms   p50 {ms(status.latency.p50)}  p95 {ms(status.latency.p95)}  p99 {ms(status.latency.p99)}"

@@ -13,7 +13,7 @@ from wstui.scenario.reference import has_reference, value_at
 from wstui.tui.form.box import Box, messages_a_second
 from wstui.tui.form.draft import Draft
 from wstui.tui.form.reading import Reading
-from wstui.tui.widgets.figures import clock, count, duration, percent, rate
+from wstui.tui.widgets.figures import clock, count, duration, percent, rate, size
 from wstui.tui.widgets.limits import metric_words
 
 _VARIABLES = {"token": "AUTH_TOKEN", "secret": "JWT_SECRET"}
@@ -88,7 +88,7 @@ def _values(scenario: Scenario, box: Box) -> dict[str, str]:
     else:
         found["messages.every"] = f"per client; {rate(total)}/s in all"
     if messages.exchange == "echo" and total:
-        found["messages.size"] = f"{rate(total * messages.size / 1e6)} MB/s each way in all"
+        found["messages.size"] = f"{size(total * messages.size)}/s each way in all"
     if messages.arrivals == "jitter":
         most = messages.jitter * messages.every
         found["messages.jitter"] = f"a send is up to {duration(most)} early or late"

@@ -241,7 +241,11 @@ class Controls(Screen[None]):
     def action_freeze(self) -> None:
         """Hold the picture, or let it follow the run again."""
         self.view.frozen = not self.view.frozen
-        self.owner.say("view frozen: the run goes on" if self.view.frozen else "view follows the run")
+        over = self._status.state.ended
+        held = "view frozen" if over else "view frozen: the run goes on"
+        self.owner.say(
+            held if self.view.frozen else "view shows the end of the run" if over else "view follows the run"
+        )
         self.poll(charts=True)
 
     def action_scale(self) -> None:

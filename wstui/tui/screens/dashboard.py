@@ -127,7 +127,6 @@ class Dashboard(Controls):
         self.query_one(Events).show(status.marks, paused)
         self.query_one(Errors).show(
             [*status.failures, *odd_replies(status.counters)],
-            status.failures_total,
             status.elapsed_s,
             self.view.pattern,
             paused,

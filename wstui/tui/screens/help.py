@@ -44,8 +44,10 @@ _MOUSE: list[Entry] = [
     ("double-click", "opens the row"),
     ("shift+drag", "selects text, as without wstui (⌥ drag in iTerm2)"),
     ("wheel", "moves through lists and pages"),
+    ("j k", "down and up"),
+    ("g G", "first and last row (g in a run: log or linear)"),
 ]
-_OBVIOUS = ("result.up", "result.down", "result.page", "app.interrupt", "app.help_f1")
+_OBVIOUS = ("runs.top", "preset.first", "result.up", "result.down", "result.page", "app.interrupt", "app.help_f1")
 _KEYS = 8
 
 
@@ -112,7 +114,7 @@ class HelpDialog(Dialog[None]):
         sections = {area: Section(_AREAS[area], self._areas[area]) for area in _AREAS if area in self._areas}
         left = [section for area, section in sections.items() if area not in _RIGHT]
         right = [section for area, section in sections.items() if area in _RIGHT]
-        left.append(Section("Mouse", _MOUSE))
+        left.append(Section("Mouse and lists", _MOUSE))
         yield Horizontal(Vertical(*left), Vertical(*right, Section("Signs", _SIGNS)), classes="columns")
 
     def on_mount(self) -> None:

@@ -65,6 +65,8 @@ class ResultScreen(Screen[None]):
         key("q", "app.leave", "Quit", "result.quit", "Quit", shown=True),
         key("up,k", "scroll(-1)", "Up", "result.up", "One row up"),
         key("down,j", "scroll(1)", "Down", "result.down", "One row down"),
+        key("home,g", "scroll(-100000)", "Top", "result.page_top", "The first row"),
+        key("end,G", "scroll(100000)", "End", "result.page_end", "The last row"),
         key("pageup", "scroll(-10)", "Page up", "result.page_up", "Ten rows up"),
         key("pagedown", "scroll(10)", "Page down", "result.page_down", "Ten rows down"),
     ]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
+import contextlib
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -12,20 +12,19 @@ from textual.containers import Horizontal
 from textual.screen import Screen
 
 from wstui.execution.result import Result
-from wstui.report.wording import peak_clients
 from wstui.tui.keymap import key
 from wstui.tui.screens.confirm import ConfirmDialog
+from wstui.tui.screens.dialog import Field, Form
 from wstui.tui.screens.export import ask_export
 from wstui.tui.screens.filter import FilterDialog
 from wstui.tui.screens.result import rerun
 from wstui.tui.session import Comparison, Runs, StoredRun
 from wstui.tui.widgets.comparison import ChangeTable, Overlay
-from wstui.tui.widgets.figures import clean, clip, count, ms, pad, percent, rate
 from wstui.tui.widgets.keys import Keys
-from wstui.tui.widgets.lines import Line, cells
 from wstui.tui.widgets.masthead import Masthead
 from wstui.tui.widgets.plain import Plain
-from wstui.tui.widgets.presets import moment, verdict_of
+from wstui.tui.widgets.presets import moment
+from wstui.tui.widgets.run_table import SORTS, Marked, RunTable, verdict_told
 from wstui.tui.widgets.table import Table
 
 if TYPE_CHECKING:
@@ -33,119 +32,10 @@ if TYPE_CHECKING:
 
 SHOWN = 500
 """How many runs are listed, the newest."""
+LIVE_S = 1.0
+"""How often the newest runs are read again."""
+_LIVE = 20
 _Kept = TypeVar("_Kept")
-
-
-@dataclass(frozen=True, slots=True)
-class Marked:
-    """A stored run and the letter it is marked with, if any."""
-
-    run: StoredRun
-    letter: str = ""
-
-
-class RunTable(Table[Marked]):
-    """The runs with their main figures."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        key("enter", "choose", "Result", "runs.result", "The result of a run", shown=True)
-    ]
-    hidden = 0
-    pattern = ""
-
-    def head(self, width: int) -> Line:
-        """The title."""
-        title: Line = [("runs", "text")]
-        if self.hidden:
-            title.append((f"  filter “{clip(clean(self.pattern), 24)}” hides {self.hidden}", "warn"))
-        return title
-
-    def empty(self) -> str:
-        """Nothing was kept."""
-        return "nothing matches the filter" if self.hidden else "no run was kept yet"
-
-    def in_short(self, width: int) -> list[Line]:
-        """The run under the cursor, and which of how many it is."""
-        chosen = self.chosen
-        if chosen is None:
-            return [[("runs  ", "strong-accent"), (self.empty(), "muted")]]
-        result = chosen.run.summary
-        word, meaning = verdict_of(result)
-        mark = f"  marked {chosen.letter}" if chosen.letter else ""
-        return [
-            [("runs  ", "strong-accent"), (f"{self.items.index(chosen) + 1} of {len(self.items)}{mark}", "muted")],
-            [("› ", "strong-accent"), (clean(chosen.run.name), "strong"), (f"  {moment(chosen.run.started)}", "text")],
-            [(f"{word}{_broken(result)}", meaning)],
-            [(f"{count(peak_clients(result))} clients · p99 {ms(result.latency_ms.response.p99)} ms", "text")],
-        ]
-
-    def same(self, item: Marked) -> int:
-        """A run is its number."""
-        return item.run.id
-
-    def names(self, width: int) -> Line:
-        """The names of the columns."""
-        heads = ("", "when", "preset", "clients", "msg/s", "p50", "p95", "p99", "err %", "verdict")
-        return _row(heads, width, "@surface", "muted", head=True)
-
-    def row(self, item: Marked, width: int, *, selected: bool) -> Line:
-        """One run."""
-        run, result = item.run, item.run.summary
-        word, meaning = verdict_of(result)
-        if run.state == "running":
-            word, meaning = "● running", "accent"
-        elif run.state == "interrupted":
-            word, meaning = "■ interrupted", "warn"
-        latency = result.latency_ms.response
-        texts = (
-            f"{'›' if selected else ' '}{word[:1]} {item.letter or ' '}",
-            moment(run.started),
-            clean(run.name),
-            count(peak_clients(result)),
-            rate(_sum(result.messages.sent_per_second, result.messages.received_per_second)),
-            ms(latency.p50),
-            ms(latency.p95),
-            ms(latency.p99),
-            percent(failure_share(result)),
-            f"{word[2:]}{_broken(result)}",
-        )
-        return _row(texts, width, "@cursor" if selected else "", meaning, head=False)
-
-
-def _row(texts: tuple[str, ...], width: int, ground: str, meaning: str, *, head: bool) -> Line:
-    sign, when, name, clients, messages, p50, p95, p99, errors, verdict = texts
-    plain, quiet = (f"muted{ground}", f"muted{ground}") if head else (f"text{ground}", f"muted{ground}")
-    line: Line = [
-        (pad(sign, 5), f"{meaning}{ground}"),
-        (pad(when, 13), plain),
-        (" " + pad(name, 16 if width >= 76 else 12), plain),
-        (pad(clients, 8, right=True), plain),
-    ]
-    if width >= 90:
-        line.append((pad(messages, 8, right=True), plain))
-        line.append((pad(p50, 7, right=True), quiet))
-        line.append((pad(p95, 7, right=True), quiet))
-    line += [(pad(p99, 7, right=True), plain), (pad(errors, 7, right=True), plain)]
-    room = width - cells(line) - 2
-    line.append(("  " + pad(verdict, max(0, room)), quiet if head else f"{meaning}{ground}"))
-    return line
-
-
-def _sum(*values: float | None) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) if known else None
-
-
-def _broken(result: Result) -> str:
-    names = [o.metric.removeprefix("response.") for o in result.verdict.thresholds if o.passed is False]
-    return ": " + ", ".join(clean(name) for name in names) if names and not result.verdict.aborted else ""
-
-
-def failure_share(result: Result) -> float | None:
-    """Failures of connections and replies, of all attempts and sends."""
-    c, m = result.connections, result.messages
-    tries = c.attempted + m.sent
-    return (c.refused + c.timed_out + c.failed + m.timed_out) / tries if tries else None
 
 
 class RunsScreen(Screen[None]):
@@ -154,12 +44,15 @@ class RunsScreen(Screen[None]):
     AUTO_FOCUS = "RunTable"
     BINDINGS: ClassVar[list[BindingType]] = [
         key("escape", "back", "Back", "runs.back", "Clear the filter, then the marks, then leave", shown=True),
-        key("space", "mark", "Mark", "runs.mark", "Mark as A, then as B", shown=True),
+        key("space", "mark", "Mark", "runs.mark", "Mark for comparing or deleting; of two the older is A", shown=True),
         key("c", "compare", "Compare", "runs.compare", "Compare A with B, or with the run before", shown=True),
         key("r", "rerun", "Rerun", "runs.rerun", "Run it again, asks first", shown=True),
         key("x", "export", "Export", "runs.export", "Write it as a report: HTML, JSON, CSV …", shown=True),
         key("slash", "filter", "Filter", "runs.filter", "Filter by preset or verdict", shown=True, display="/"),
-        key("delete", "delete", "Delete", "runs.delete", "Delete this run", shown=True),
+        key("s", "sort", "Sort", "runs.sort", "Sort by the next column", shown=True),
+        key("S", "turn", "Reverse", "runs.turn", "Turn the order round"),
+        key("t", "tag", "Tag", "runs.tag", "Tag this run: tagged runs are never pruned", shown=True),
+        key("delete", "delete", "Delete", "runs.delete", "Delete this run, or all that are marked with it", shown=True),
     ]
 
     def __init__(self, runs: Runs, marked: tuple[int, int] | None = None) -> None:
@@ -169,6 +62,7 @@ class RunsScreen(Screen[None]):
         self._marked_first = marked
         self._kept: list[StoredRun] = []
         self._marks: list[int] = []
+        self._brought: list[int] = []  # the marks that the screen was opened with
         self._pattern = ""
 
     @property
@@ -192,11 +86,27 @@ class RunsScreen(Screen[None]):
         self.look()
         if self._marked_first is not None:
             self.compare(*self._marked_first)
+        self.set_interval(LIVE_S, self._live)
 
     def look(self) -> None:
         """Read the newest runs."""
         self._kept = list(self._attempt(lambda: self._runs.newest(SHOWN)) or [])
         self._list()
+
+    def _live(self) -> None:
+        """Follow the runs that go on, here or elsewhere."""
+        if not self.is_current:
+            return
+        self.query_one(Masthead).show(self.owner.clock())
+        with contextlib.suppress(Exception):  # a store that is busy now is read a second later
+            fresh = {run.id: run for run in self._runs.newest(_LIVE)}
+            known = {run.id for run in self._kept}
+            least = min(fresh, default=0)
+            kept = [fresh.get(run.id, run) for run in self._kept if run.id in fresh or run.id < least]
+            kept = [*(run for number, run in fresh.items() if number not in known), *kept]
+            if kept != self._kept:
+                self._kept = kept
+                self._list()
 
     def _attempt(self, read: Callable[[], _Kept]) -> _Kept | None:
         try:
@@ -207,13 +117,16 @@ class RunsScreen(Screen[None]):
 
     def _list(self) -> None:
         table = self.query_one(RunTable)
-        letters = dict(zip(self._marks, "AB", strict=False))
+        letters = dict(zip(sorted(self._marks), "AB" if len(self._marks) < 3 else "●" * len(self._marks), strict=False))
         shown = [run for run in self._kept if self._matches(run)]
         table.hidden, table.pattern = len(self._kept) - len(shown), self._pattern
-        table.fill([Marked(run, letters.get(run.id, "")) for run in shown])
+        by = SORTS[table.sort].by
+        known = [run for run in shown if by(run) is not None]
+        known.sort(key=by, reverse=not table.ascending)
+        table.fill([Marked(run, letters.get(run.id, "")) for run in (*known, *(r for r in shown if by(r) is None))])
 
     def _matches(self, run: StoredRun) -> bool:
-        text = f"{run.name} {run.state} {verdict_of(run.summary)[0]} {moment(run.started)}".casefold()
+        text = f"{run.name} {run.state} {verdict_told(run)} {moment(run.started)}".casefold()
         return all(word in text for word in self._pattern.casefold().split())
 
     @property
@@ -222,22 +135,47 @@ class RunsScreen(Screen[None]):
         return chosen.run if chosen is not None else None
 
     def action_mark(self) -> None:
-        """Mark the run, or take its mark away; of three the oldest mark goes."""
+        """Mark the run, or take its mark away; two that are marked are compared at once."""
         run = self._chosen
         if run is None:
             return
         if run.id in self._marks:
             self._marks.remove(run.id)
         else:
-            self._marks = [*self._marks[-1:], run.id]
+            self._marks.append(run.id)
+        if len(self._marks) != 2:
+            self._clear()
         self._list()
         if len(self._marks) == 2:
             self.action_compare()
 
+    def action_sort(self) -> None:
+        """Sort by the next column."""
+        shown = [column.title for column in self.query_one(RunTable).columns(self.size.width)]
+        self.sort(shown[(shown.index(self.query_one(RunTable).sort) + 1) % len(shown)])
+
+    def action_turn(self) -> None:
+        """Turn the order round."""
+        self.sort(self.query_one(RunTable).sort)
+
+    def sort(self, title: str) -> None:
+        """Sort by a column, names from A to Z and figures from the largest; once more turns the order round."""
+        table = self.query_one(RunTable)
+        table.ascending = not table.ascending if title == table.sort else title in ("preset", "verdict")
+        table.sort = title
+        self._list()
+
+    def on_run_table_sorted(self, message: RunTable.Sorted) -> None:
+        """A head was clicked."""
+        self.sort(message.title)
+
     def action_compare(self) -> None:
         """The marked runs, or this one with the one of the same name before it."""
         if len(self._marks) == 2:
-            self._compare(*self._marks)
+            self._compare(*sorted(self._marks))
+            return
+        if len(self._marks) > 2:
+            self.owner.say(f"{len(self._marks)} runs are marked: two can be compared", "warning")
             return
         run = self._chosen
         if run is None:
@@ -247,10 +185,11 @@ class RunsScreen(Screen[None]):
             self.owner.say(f"there is no run of {run.name} before this one: mark two with space", "warning")
             return
         self.compare(before.id, run.id)
+        self._brought = []
 
     def compare(self, before: int, after: int) -> None:
         """Mark two runs and show what changed."""
-        self._marks = [before, after]
+        self._marks, self._brought = [before, after], [before, after]
         self._list()
         self._compare(before, after)
 
@@ -263,7 +202,7 @@ class RunsScreen(Screen[None]):
             return
         comparison, first, second = read_
         self.add_class("-comparing")
-        self.query_one(Overlay).show(first, second)
+        self.query_one(Overlay).show(first, second, (before, after))
         self.query_one(ChangeTable).show(comparison, first, second)
 
     def on_table_chosen(self, _: Table.Chosen) -> None:
@@ -294,29 +233,88 @@ class RunsScreen(Screen[None]):
         self._list()
         return len(self.query_one(RunTable).items)
 
-    def action_delete(self) -> None:
-        """Forget a run, after asking."""
+    def action_tag(self) -> None:
+        """Ask for tags."""
         run = self._chosen
         if run is not None:
-            text = f"Run {run.id} of {run.name} is forgotten, with all that was measured."
-            self.app.push_screen(ConfirmDialog("Delete this run?", text, "Delete"), self._delete)
+            self.app.push_screen(TagDialog(run), lambda tags: self._tag(run, tags))
 
-    def _delete(self, sure: bool | None) -> None:
-        run = self._chosen
-        if sure and run is not None:
-            self._attempt(lambda: self._runs.delete(run.id))
-            self._marks = [number for number in self._marks if number != run.id]
+    def _tag(self, run: StoredRun, tags: list[str] | None) -> None:
+        if tags is not None:
+            self._attempt(lambda: self._runs.tag(run.id, tags))
             self.look()
+
+    def action_delete(self) -> None:
+        """Delete a run, or all marked ones that are listed where it is one of them, after asking."""
+        run = self._chosen
+        if run is None:
+            return
+        marked = [item.run for item in self.query_one(RunTable).items if item.run.id in self._marks]
+        runs = marked if run in marked else [run]
+        numbers = [one.id for one in runs]
+        told = f"Run {run.id} of {run.name}" if len(runs) == 1 else f"Runs {', '.join(map(str, sorted(numbers)))}"
+        text = f"{told}: all that was measured is deleted."
+        question = "Delete this run?" if len(runs) == 1 else f"Delete {len(runs)} runs?"
+        self.app.push_screen(
+            ConfirmDialog(question, text, "Delete"), lambda sure: self._delete(numbers) if sure else None
+        )
+
+    def _delete(self, numbers: list[int]) -> None:
+        told = f"run {numbers[0]}" if len(numbers) == 1 else f"{len(numbers)} runs"
+        self.owner.say(f"deleting {told} …")
+
+        def delete() -> None:  # in a thread: another process may hold the store for seconds
+            try:
+                self._runs.delete(numbers)
+            except Exception as error:
+                self.app.call_from_thread(self.owner.say, str(error) or type(error).__name__, "error")
+            else:
+                self.app.call_from_thread(self._deleted, numbers, told)
+
+        self.run_worker(delete, thread=True, name="delete", exit_on_error=False)
+
+    def _deleted(self, numbers: list[int], told: str) -> None:
+        self._marks = [number for number in self._marks if number not in numbers]
+        if len(self._marks) != 2:
+            self._clear()
+        self.look()
+        self.owner.say(f"{told} deleted")
 
     def action_back(self) -> None:
         """One step back: clear the filter, then the marks with their comparison, then leave."""
         if self._pattern:
             self._filter("")
-        elif self._marks or self.has_class("-comparing"):
+        elif (self._marks or self.has_class("-comparing")) and self._marks != self._brought:
             self._marks = []
-            self.remove_class("-comparing")
-            self.query_one(Overlay).clear()
-            self.query_one(ChangeTable).clear()
+            self._clear()
             self._list()
         else:
             self.app.pop_screen()
+
+    def _clear(self) -> None:
+        """Take the comparison away."""
+        self.remove_class("-comparing")
+        self.query_one(Overlay).clear()
+        self.query_one(ChangeTable).clear()
+
+
+class TagDialog(Form[list[str]]):
+    """Asks for the tags of a run; the answer is all of them."""
+
+    title_text = "Tag this run"
+    SEND = "Tag"
+
+    def __init__(self, run: StoredRun) -> None:
+        super().__init__()
+        self._run = run
+
+    def fields(self) -> Iterable[Field]:
+        """All tags in a row."""
+        yield Field("tags", "tags", " ".join(self._run.tags), str.split, self._hint, placeholder="baseline")
+
+    def _hint(self, tags: list[str]) -> str:
+        return f"wstui runs show {tags[0]}" if tags else "separated by spaces; tagged runs are never pruned"
+
+    def answer(self, values: dict[str, Any]) -> list[str]:
+        """The tags."""
+        return list(values["tags"])

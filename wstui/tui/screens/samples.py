@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING, ClassVar, cast
 
+from textual.binding import BindingType
 from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
 from wstui.measure.failure import FailureGroup
+from wstui.tui.keymap import key
 from wstui.tui.screens.dialog import Dialog
 from wstui.tui.widgets.figures import clean, count, stamp
+
+if TYPE_CHECKING:
+    from wstui.tui.app import WstuiApp
 
 _NS = 1e9
 
 
 class SamplesDialog(Dialog[None]):
     """Shows one group."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [key("y", "copy", "Copy", "samples.copy", "Copy all samples")]
 
     def __init__(self, group: FailureGroup) -> None:
         super().__init__()
@@ -45,5 +53,13 @@ class SamplesDialog(Dialog[None]):
             )
 
     def subtitle(self) -> str:
-        """How to leave."""
-        return "esc closes"
+        """What can be done."""
+        return "y copies, esc closes"
+
+    def action_copy(self) -> None:
+        """The group and its samples into the clipboard."""
+        group = self._group
+        lines = [f"{group.kind}: {group.message}, {count(group.count)} times"]
+        lines += [f"{stamp(s.at_ns / _NS)}  client {s.client}  {s.detail}".rstrip() for s in group.samples]
+        self.app.copy_to_clipboard("\n".join(clean(line) for line in lines) + "\n")
+        cast("WstuiApp", self.app).say(f"{len(group.samples)} samples copied")

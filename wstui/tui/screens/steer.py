@@ -38,6 +38,8 @@ class RampDialog(Form[tuple[int, float]]):
             return f"▲ {lacking}"
         if not change:
             return f"{count(clients)} are open now"
+        if clients == self._status.target_clients:
+            return f"the target now; {count(self._status.counters.open)} are open"
         return f"{count(abs(change))} {'more' if change > 0 else 'fewer'} than are open now"
 
     def _over_hint(self, seconds: float) -> str:

@@ -53,6 +53,8 @@ class StopDialog(Dialog[How]):
         where = (
             f" is in {clean(stage.name)}, {clock(stage.elapsed_s)} of {clock(stage.planned_s)}."
             if stage
+            else " is over; the next run has not begun."
+            if status.state is State.COOLDOWN
             else f" is {status.state}."
         )
         yield Static(

@@ -26,10 +26,11 @@ class Overlay(Lines):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._pair: tuple[Result, Result] | None = None
+        self._numbers = (0, 0)
 
-    def show(self, before: Result, after: Result) -> None:
+    def show(self, before: Result, after: Result, numbers: tuple[int, int]) -> None:
         """Draw these runs."""
-        self._pair = (before, after)
+        self._pair, self._numbers = (before, after), numbers
         self.redraw()
 
     def clear(self) -> None:
@@ -46,8 +47,8 @@ class Overlay(Lines):
             ]
         title: Line = [("p99 ms", "text")]
         curves, spots = [], []
-        for result, (letter, meaning) in zip(self._pair, _LETTERS, strict=True):
-            title += [("  ━ ", meaning), (f"{letter} {moment(result.started)}", "text")]
+        for result, number, (letter, meaning) in zip(self._pair, self._numbers, _LETTERS, strict=True):
+            title += [("  ━ ", meaning), (f"{letter} run {number}, {moment(result.started)}", "text")]
             curves.append(chart.Curve(*column(result, "response_p99_ms"), meaning))
             spots += chart.end_of(curves[-1], letter)
         end = max(result.duration_s for result in self._pair)

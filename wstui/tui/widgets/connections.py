@@ -9,6 +9,12 @@ from wstui.tui.widgets.lines import Line
 from wstui.tui.widgets.panel import Panel
 
 
+def _losses(counters: Counters) -> str:
+    """Return what became of the attempts that failed, in the words of the result."""
+    counts = {"refused": counters.refused, "timed out": counters.timed_out, "failed": counters.failed}
+    return ", ".join(word for word, number in counts.items() if number) or "failed"
+
+
 class Connections(Panel):
     """The panel of connection states."""
 
@@ -38,7 +44,7 @@ class Connections(Panel):
         for name, value, glyph in (
             ("open", c.open, ""),
             ("opening, closing" if c.closing else "opening", c.opening + c.closing, ""),
-            ("failed", refused, "▲" if refused else ""),
+            (_losses(c), refused, "▲" if refused else ""),
             ("dropped by the server", c.dropped, "▲" if c.dropped else ""),
             ("reconnected", c.reconnects, ""),
         ):

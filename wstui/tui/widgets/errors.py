@@ -39,24 +39,38 @@ class Errors(Table[FailureGroup]):
     """The table of errors."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        key("enter", "choose", "Samples", "errors.samples", "Latest samples of a group")
+        key("enter", "choose", "Samples", "errors.samples", "Latest samples of a group"),
+        key("l", "order", "Latest", "errors.order", "Sort by when they were last seen, or by count"),
     ]
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._total = 0
+        self._groups: Sequence[FailureGroup] = ()
+        self._latest = False
         self._hidden = 0
         self._rates: dict[tuple[str, str, str], float] = {}
         self._before: dict[tuple[str, str, str], tuple[float, int]] = {}
         self._pattern = ""
 
-    def show(self, groups: Sequence[FailureGroup], total: int, at_s: float, pattern: str, accent: str = "rule") -> None:
+    def show(self, groups: Sequence[FailureGroup], at_s: float, pattern: str, accent: str = "rule") -> None:
         """Draw these groups at this moment of the run."""
         self._measure(groups, at_s)
-        shown = sorted((g for g in groups if matches(g, pattern)), key=lambda g: (-g.count, g.first_ns))
-        self._hidden = len(groups) - len(shown)
-        self._total, self._pattern, self.accent = total, pattern, accent
+        self._groups = groups
+        self._total = sum(group.count for group in groups)  # of the very rows below: a tile counts four times a second
+        self._pattern, self.accent = pattern, accent
+        self._list()
+
+    def _list(self) -> None:
+        shown = [group for group in self._groups if matches(group, self._pattern)]
+        shown.sort(key=lambda g: -g.last_ns if self._latest else -g.count)
+        self._hidden = len(self._groups) - len(shown)
         self.fill(shown)
+
+    def action_order(self) -> None:
+        """Sort by the last time, or by the count again."""
+        self._latest = not self._latest
+        self._list()
 
     def _measure(self, groups: Sequence[FailureGroup], at_s: float) -> None:
         """Rates over the last two seconds or so: the groups carry only totals."""
@@ -80,6 +94,8 @@ class Errors(Table[FailureGroup]):
         elif self._total:
             title.append((f"  {count(self._total)}", "strong"))
             title.append((f" in {number} group{'' if number == 1 else 's'}", "text"))
+        if self._latest and number:
+            title.append(("  latest first", "text"))
         if self._pattern:
             title.append((f"  filter “{clip(clean(self._pattern), 24)}”", "warn"))
         elif number and self.has_focus:
@@ -103,7 +119,7 @@ class Errors(Table[FailureGroup]):
         """One group."""
         speed = self._rates.get(item.key, 0.0)
         sample = item.samples[-1] if item.samples else None
-        detail = f"client {sample.client} · {sample.detail}" if sample else ""
+        detail = " · ".join(part for part in (f"client {sample.client}", sample.detail) if part) if sample else ""
         return _row(
             (
                 ("›" if selected else " ") + pad(fitting(item.count, 6), 6, right=True),
@@ -120,12 +136,21 @@ class Errors(Table[FailureGroup]):
             False,
         )
 
-    def _longest(self) -> int:
-        return max((width_of(clean(group.message)) for group in self.seen), default=0)
+    def _longest(self) -> tuple[int, int]:
+        seen = self.seen
+        details = [group.samples[-1].detail for group in seen if group.samples]
+        return (
+            max((width_of(clean(group.message)) for group in seen), default=0),
+            max((width_of(clean(detail)) + 14 for detail in details if detail), default=0),
+        )
 
 
-def _row(texts: tuple[str, str, str, str, str, str, str], width: int, longest: int, ground: str, head: bool) -> Line:
-    """The columns that fit: where space is short the sample goes, then the rate. `longest` is the widest message."""
+def _row(
+    texts: tuple[str, str, str, str, str, str, str], width: int, longest: tuple[int, int], ground: str, head: bool
+) -> Line:
+    """The columns that fit: where space is short the sample goes, then the rate. `longest` are the widest message
+    and sample."""
+    longest_message, sampled = longest
     number, speed, kind, message, first, last, sample = texts
     plain = f"muted{ground}" if head else f"text{ground}"
     quiet = f"muted{ground}"
@@ -137,7 +162,7 @@ def _row(texts: tuple[str, str, str, str, str, str, str], width: int, longest: i
     tail: Line = [(pad(first, 7, right=True), quiet), (" " + pad(last, 7, right=True), plain)]
     room = width - cells(line) - cells(tail) - 2
     if wide:
-        column = max(12, min(longest + 2, room * 3 // 5))
+        column = max(12, min(longest_message + 2, room * 3 // 5 if sampled > 20 else room - 16))
         line += [(pad(message, column) + " ", plain), *tail, (" " * 3, plain)]
         line.append((pad(sample, max(0, width - cells(line) - 1)), quiet))
     else:

@@ -21,7 +21,7 @@ _GLYPHS = {"information": ("✓", "ok@panel"), "warning": ("▲", "warn@panel"),
 
 
 class Keys(Lines):
-    """The keys of the live bindings; a notice takes their place for a moment, so it never hides a figure."""
+    """The keys of the live bindings; a notice stands above them for a moment in rows of its own, and hides nothing."""
 
     DEFAULT_CSS = "Keys { height: 1; dock: bottom; background: $panel; }"
 
@@ -35,7 +35,7 @@ class Keys(Lines):
         self.screen.bindings_updated_signal.subscribe(self, lambda _: self.redraw())
 
     def say(self, text: str, severity: str = "information", *, seconds: float = NOTICE_S) -> None:
-        """Show a notice in place of the keys for some seconds, the longer the more there is to read."""
+        """Show a notice above the keys for some seconds, the longer the more there is to read."""
         self._notice = notice = (clean(text), severity)
         self._fit()
         self.set_timer(max(seconds, len(text) * _READ_S), lambda: self._unsay(notice))
@@ -53,19 +53,23 @@ class Keys(Lines):
     def _fit(self) -> None:
         """As many rows as the notice needs: what it says at its end is what can be done."""
         rows = wrap(self._notice[0], self.size.width - 4)[:_MOST_ROWS] if self._notice and self.size.width > 12 else []
-        self.styles.height = max(1, len(rows))
+        self.styles.height = 1 + len(rows)
         self.redraw()
 
     def paint(self, width: int, height: int) -> list[Line]:
-        """One row."""
+        """The notice, and the keys."""
+        if self._notice is None or height < 2:
+            return [self._keys(width)]
+        text, severity = self._notice
+        glyph, meaning = _GLYPHS.get(severity, _GLYPHS["information"])
+        rows = wrap(text, width - 4)
+        rows = [*rows[: height - 2], clip(" ".join(rows[height - 2 :]), width - 4)]
+        marks = [f" {glyph} ", *["   "] * (len(rows) - 1)]
+        told: list[Line] = [[(mark, meaning), (row, "text@panel")] for mark, row in zip(marks, rows, strict=True)]
+        return [*told, self._keys(width)]
+
+    def _keys(self, width: int) -> Line:
         self._spots = []
-        if self._notice is not None:
-            text, severity = self._notice
-            glyph, meaning = _GLYPHS.get(severity, _GLYPHS["information"])
-            rows = wrap(text, width - 4) if height > 1 else [text]
-            rows = [*rows[: height - 1], clip(" ".join(rows[height - 1 :]), width - 4)]
-            marks = [f" {glyph} ", *["   "] * (len(rows) - 1)]
-            return [[(mark, meaning), (row, "text@panel")] for mark, row in zip(marks, rows, strict=True)]
         keys = live_keys(self.screen)
         palette: Line = []
         if "ctrl+p" in self.screen.active_bindings:
@@ -83,12 +87,12 @@ class Keys(Lines):
         if palette:
             self._spots.append((width - cells(palette), width, "app.command_palette"))
         gap = " " * max(0, room - cells(left))
-        return [[*cut(left, room), (gap, "text@panel"), *palette]]
+        return [*cut(left, room), (gap, "text@panel"), *palette]
 
     async def on_click(self, event: events.Click) -> None:
         """A click on a key is a press of it."""
         for start, end, action in self._spots:
-            if start <= event.x < end:
+            if start <= event.x < end and event.y == self.size.height - 1:
                 await self.screen.run_action(action)
                 return
 
