@@ -8,8 +8,9 @@ WORDINGS_KEPT = 3
 BETWEEN = " · "
 MORE = "…"
 _TOKEN = re.compile(r"""[^\s"'(),;<>\[\]{}=:·…]+""")
-_PLAIN = re.compile(r"(HTTP(?: \d{3}|/1\.\d)\b|\b64 KiB\b|\b1xx\b|\bwss?://[^\s/]+/?)")
-"""Numbers that are not random: a status, a version, a limit of ours, and the host that a redirect leads to."""
+_PLAIN = re.compile(r"(HTTP(?: \d{3}|/1\.\d)\b|\b64 KiB\b|\b1xx\b|\bwss?://[^\s/]+/?|\basked for \([^)]*\))")
+"""Numbers that are not random: a status, a version, a limit of ours, the host that a redirect leads to, and the
+subprotocol that was (not) asked for."""
 _HEX = re.compile(r"[0-9a-fA-F]{8,}")
 _ESCAPE = re.compile(r"\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})")
 _RUN = re.compile(r"…(?:[\s=/+:.…-]*…)*=*")
