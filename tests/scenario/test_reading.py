@@ -180,6 +180,12 @@ def test_broken_toml_is_told_by_line_and_column(text: str, where: str) -> None:
     assert where in problems(text)[""].message
 
 
+def test_a_number_that_is_too_long_for_python_is_told_by_its_line() -> None:
+    with pytest.raises(ScenarioError) as caught:
+        loads(f"[[stages]]\nclients = 1{'0' * 5000}\n", "t.toml")
+    assert str(caught.value) == "t.toml: has a number that is too long at line 2"
+
+
 def test_broken_toml_does_not_show_the_rest_of_its_line() -> None:
     with pytest.raises(ScenarioError) as caught:
         loads('[auth]\ntoken = "hidden\n', "x.toml", {})

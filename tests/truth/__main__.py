@@ -8,32 +8,43 @@ import sys
 import tempfile
 
 from tests.truth.case import Row
-from tests.truth.table import GROUPS, of_group
+from tests.truth.table import GROUPS, of_group, of_people
+
+HEAD = f"  {'fault':50} {'verdict':11} st {'failures':34} {'finding':12} ours = server’s"
 
 
-async def _print(word: str) -> int:
-    wrong = count = 0
+async def _of(group: str, word: str) -> list[Row]:
+    rows = []
+    async for row in of_group(group, word):
+        if not rows:
+            print(f"\n{group}\n{HEAD}", flush=True)
+        _line(row)
+        rows.append(row)
+    return rows
+
+
+def _table(word: str) -> int:
+    """Print it, and return the exit status."""
+    rows = []
     for group in GROUPS:
-        shown = False
-        async for row in of_group(group, "" if word == group else word):
-            if not shown:
-                print(f"\n{group}", flush=True)
-                print(f"  {'fault':50} {'verdict':11} st {'failures':34} {'finding':12} {'ours = server’s':20}")
-                shown = True
-            _line(row)
-            count += 1
-            wrong += bool(row.wrong)
-    print(f"\n{count} faults, {wrong} wrong; ours = server’s: connections / messages sent / received")
-    return 1 if wrong or not count else 0
+        wanted = "" if word == group else word
+        rows += asyncio.run(_of(group, wanted))
+        if people := of_people(group, wanted):
+            print(f"\n{group}")
+            for row in people:
+                _line(row)
+            rows += people
+    wrong = sum(bool(row.wrong) for row in rows)
+    print(f"\n{len(rows)} faults, {wrong} wrong; ours = server’s: connections / messages sent / messages received")
+    return 1 if wrong or not rows else 0
 
 
 def _line(row: Row) -> None:
     counts = row.ours if row.ours == row.servers else f"{row.ours} ~ {row.servers}"
-    failures = row.failures if len(row.failures) <= 34 else row.failures[:33] + "…"
-    print(
-        f"{'✗' if row.wrong else '✓'} {row.name[:50]:50} {row.verdict:11} {row.status:2} {failures:34} "
-        f"{row.finding:12} {counts}"
-    )
+    room = 34 if row.ours else 90
+    failures = row.failures if len(row.failures) <= room else row.failures[: room - 1] + "…"
+    mark = "✗" if row.wrong else "✓"
+    print(f"{mark} {row.name[:50]:50} {row.verdict:11} {row.status:2} {failures:34} {row.finding:12} {counts}".rstrip())
     for text in row.wrong:
         print(f"      {text}")
     sys.stdout.flush()
@@ -42,4 +53,4 @@ def _line(row: Row) -> None:
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory(prefix="wstui-truth-") as home:
         os.environ["HOME"] = home
-        sys.exit(asyncio.run(_print(" ".join(sys.argv[1:]).lower())))
+        sys.exit(_table(" ".join(sys.argv[1:]).lower()))

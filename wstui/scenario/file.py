@@ -56,6 +56,9 @@ def loads(
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ScenarioError(_broken_toml(error, text, file)) from None
+    except ValueError:  # of Python: int() takes no more than 4300 digits
+        line = next((n for n, each in enumerate(text.splitlines(), 1) if re.search(r"\d[\d_]{4299}", each)), 0)
+        raise ScenarioError(Problem(file, "", f"has a number that is too long at line {line}")) from None
     except RecursionError:
         raise ScenarioError(Problem(file, "", "is nested too deeply")) from None
     made = Reading(file, data, os.environ if environ is None else environ, overrides or {}).result(complete)

@@ -211,11 +211,11 @@ def _environment(
 
     def whole(variable: str, name: str, unit: str, divisor: int, least: int) -> None:
         if text := environ.get(variable, "").strip():
-            if text.isascii() and text.isdigit() and int(text[:18]) >= least:
+            if text.isascii() and text.isdigit() and len(text) < 1000 and int(text[:18]) >= least:
                 number = int(text)
                 wishes[name] = _Wish(number / divisor if divisor > 1 else number, ENVIRONMENT, variable)
             else:
-                problems.append(Problem(ENVIRONMENT, variable, f"must be a whole number of {unit}", quote(text)))
+                problems.append(Problem(ENVIRONMENT, variable, f"must be a whole number of {unit}", quote(text[:40])))
 
     texts = [("WS_URL", "url")]
     if kind == "token":

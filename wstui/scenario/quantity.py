@@ -155,7 +155,8 @@ def _duration_advice(written: str) -> tuple[str, str]:
         return f'is a number without a unit: write "{written}s" or "{written}ms"', ""
     if written.startswith("-"):
         return "is negative", ""
-    plain = re.sub(r"[\s,]|and", "", written.lower())
+    point = re.sub(r"(?<=\d),(?=\d)(?!\d{3}(?!\d))", ".", written.lower())  # "1,500" may be either
+    plain = re.sub(r"\s|(?<!\d),|,(?!\d)|and", "", point)
     for word, unit in _DURATION_WORDS:
         plain = re.sub(rf"(?<=\d)(?:{word})(?![a-z])", unit, plain)
     nearest = plain if plain and _DURATION.fullmatch(plain) else ""

@@ -96,7 +96,7 @@ def _value(text: str) -> Any:
     """A number, true, false, or a text in quotes, as TOML has them; anything else is a text as it stands."""
     try:
         value = tomllib.loads(f"v = {text}")["v"]
-    except tomllib.TOMLDecodeError:
+    except ValueError:
         return text
     return value if isinstance(value, str | int | float | bool) else text
 
