@@ -67,7 +67,7 @@ class Case:
     url: str = "ws://127.0.0.1:{port}/{path}"
     tls: Callable[[], Any] | None = None
     clients: int = 4
-    hold: float = 0.4
+    hold: float = 1.0
     target: Mapping[str, Any] = field(default_factory=dict)
     messages: Mapping[str, Any] = field(default_factory=dict)
     scenario: Mapping[str, Any] = field(default_factory=dict)

@@ -34,7 +34,7 @@ def field(payload: str, **template: object) -> dict[str, object]:
 
 def heard(name: str, right: Right, *acts: object, **more: object) -> Case:
     """Clients that only listen, to what is said once they are there."""
-    return Case(name, right, opened=later(0.2, then(*acts)), messages=LISTEN, **more)  # type: ignore[arg-type]
+    return Case(name, right, opened=later(0.5, then(*acts)), messages=LISTEN, hold=2.0, **more)  # type: ignore[arg-type]
 
 
 def breaks(name: str, raw: bytes, **more: object) -> Case:
@@ -46,7 +46,7 @@ CASES = [
     Case("no message is answered", UNANSWERED, message=nothing, messages=IMPATIENT, more=("reply_timeouts",)),
     Case("every other client is not answered", UNANSWERED, message=some(nothing), messages=IMPATIENT),
     Case("only the first message is answered", UNANSWERED, message=after(1, nothing), messages=IMPATIENT),
-    Case("replies after the timeout", UNANSWERED, message=later(0.6), messages=IMPATIENT, hold=1.2, more=("late",)),
+    Case("replies after the timeout", UNANSWERED, message=later(0.6), messages=IMPATIENT, hold=2.0, more=("late",)),
     Case(
         "every reply comes twice",
         Right("PASSED", frozenset(), "replies"),

@@ -23,7 +23,8 @@ from wstui.report.findings import findings
 from wstui.report.wording import verdict_sign
 from wstui.scenario.model import Scenario
 
-AT_ONCE = 8
+AT_ONCE = 12
+"""They mostly wait."""
 NOISE = ("generator", "latency", "slow ramp")
 """What a busy machine may add to any run: no case of a server's is judged by it."""
 
