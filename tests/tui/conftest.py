@@ -8,6 +8,9 @@ import pytest
 
 from tests.tui import fake_store
 from wstui.tui.shell import Shell
+from wstui.tui.widgets import chart
+
+chart.kernel()  # so that pictures do not depend on which test draws the first chart
 
 
 @pytest.fixture

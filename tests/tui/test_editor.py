@@ -2,18 +2,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from textual.pilot import Pilot
 
-from tests.tui import fake_store
+from tests.tui import fake, fake_store
 from tests.tui.driving import go_to, shown, started, until
 from tests.tui.editing import control, key_of, notes
 from wstui.scenario.file import load
 from wstui.scenario.model import Scenario, Suite
 from wstui.tui.app import WstuiApp
+from wstui.tui.form.meanings import meaning
 from wstui.tui.screens.checklist import ChecklistScreen
 from wstui.tui.screens.confirm import ConfirmDialog
 from wstui.tui.screens.dashboard import Dashboard
@@ -21,6 +23,7 @@ from wstui.tui.screens.editor import Editor
 from wstui.tui.screens.start import StartScreen
 from wstui.tui.widgets.form import Folding, FormView
 from wstui.tui.widgets.form_lines import Adder, FormRow
+from wstui.tui.widgets.preview import About
 
 
 @asynccontextmanager
@@ -322,3 +325,76 @@ async def test_long_wide_and_right_to_left_texts_stay_in_their_place(home: Path)
         await until(lambda: "名前" in shown(app), pilot)
         assert all(len(line) <= 80 for line in shown(app).splitlines())
         assert "\u202e" not in shown(app).splitlines()[0]
+
+
+async def test_a_key_takes_the_value_that_was_probably_meant(home: Path) -> None:
+    async with editing(home) as (app, pilot, _):
+        assert "^y" not in shown(app)
+        for name, wrong, meant in (
+            ("messages.every", "5 sec", "5s"),
+            ("thresholds[0].metric", "connect.sucess", "connect.success"),
+            ("target.url", "http://localhost", "ws://localhost"),
+        ):
+            field = control(app, name)
+            field.focus()
+            field.value = wrong
+            await until(lambda: "^y Accept" in shown(app), pilot)
+            await pilot.press("ctrl+y")
+            await until(lambda: not app.screen._reading.wrong, pilot)  # type: ignore[attr-defined]
+            assert field.value == meant
+        assert "^y" not in shown(app)
+
+
+async def test_the_first_picture_of_the_editor_is_the_one_that_stays(home: Path) -> None:
+    async with started(home, (80, 24)) as (app, pilot, _, _):
+        await go_to(app, pilot, "quick")
+        drawn: list[str] = []
+        display = type(app)._display
+
+        def watched(self: WstuiApp, screen: Any, renderable: Any) -> None:
+            display(self, screen, renderable)
+            if isinstance(screen, Editor) and screen is self.screen and renderable is not None:
+                drawn.append(shown(self))
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(type(app), "_display", watched)
+            await pilot.press("e")
+            await until(lambda: bool(drawn), pilot)
+            await pilot.pause(0.5)
+        for part in ("quick → ws://", "description", "what runs and", "^s Save"):
+            assert part in drawn[0], part
+        assert drawn[0].splitlines()[:20] == drawn[-1].splitlines()[:20]
+
+
+async def test_only_the_line_with_the_cursor_looks_focused(home: Path) -> None:
+    async with editing(home, size=(80, 40)) as (app, pilot, _):
+        choice = control(app, "target.ready")
+        choice.focus()
+        await pilot.press("right", "tab")
+        await pilot.pause()
+        assert app.screen.focused is not choice
+        meanings = {meaning for line in choice._lines for _, meaning in line}
+        assert not any(meaning.endswith("@cursor") for meaning in meanings)
+        cursor = choice.palette.style("text@cursor", choice.background_colors[1]).bgcolor
+        assert all(segment.style.bgcolor != cursor for segment in choice.render_line(0) if segment.style)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)], ids=lambda size: f"{size[0]}x{size[1]}")
+async def test_every_explanation_is_shown_whole(size: tuple[int, int], home: Path) -> None:
+    async with editing(home, size=size) as (app, pilot, _):
+        about, draft = app.screen.query_one(About), app.screen._draft  # type: ignore[attr-defined]
+        for key in draft.texts:
+            about.show(draft, key)
+            text = " ".join("".join(part for part, _ in line).strip() for line in about._lines)
+            assert " ".join(meaning(draft.field(key)).split()) in " ".join(text.split()), key
+        await pilot.pause()
+
+
+async def test_the_clock_of_a_screen_goes_on(home: Path) -> None:
+    async with started(home) as (app, pilot, _, _):
+        now = [fake.NOW.replace(second=59, microsecond=900_000)]
+        app.clock = lambda: now[0]
+        await pilot.press("h")
+        await until(lambda: "14:32Z" in shown(app), pilot)
+        now[0] += timedelta(seconds=30)
+        await until(lambda: "14:33Z" in shown(app), pilot)

@@ -14,6 +14,7 @@ from wstui.tui.screens.dashboard import Dashboard
 from wstui.tui.screens.result import ResultScreen
 from wstui.tui.screens.running import is_local
 from wstui.tui.screens.start import StartScreen
+from wstui.tui.widgets import chart
 
 
 async def test_the_presets_are_listed_with_their_load_their_last_verdict_and_what_is_wrong(home: Path) -> None:
@@ -181,3 +182,11 @@ async def test_the_checklist_fills_line_by_line_and_goes_on_to_the_run(home: Pat
         await pilot.press("enter")
         await until(lambda: isinstance(app.screen, Dashboard), pilot)
         assert [name for _, name, _ in launches.launched] == ["quick"]
+
+
+async def test_the_first_picture_does_not_wait_for_the_charts(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wstui.tui.widgets.presets._CHART_AFTER_S", 0.5)
+    chart.kernel.cache_clear()
+    async with started(home) as (app, pilot, _, _):
+        assert "clients over" in shown(app) and "┤" not in shown(app)
+        await until(lambda: "┤" in shown(app), pilot)

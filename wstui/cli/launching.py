@@ -20,7 +20,6 @@ from wstui.execution.preflight import preflight
 from wstui.execution.result import Result, SuiteResult
 from wstui.execution.status import Status
 from wstui.execution.suite import SuiteRun
-from wstui.odin.demo import DemoTarget
 from wstui.report.compare import Comparison, compare
 from wstui.report.store import Store, StoredRun, default_path
 from wstui.scenario.model import Scenario
@@ -135,6 +134,8 @@ class LaunchedDemo(Launched):
         super().abort()
 
     async def _carry_out(self) -> Result | SuiteResult:
+        from wstui.odin.demo import DemoTarget  # brings a cryptography library along: 70 ms before the first screen
+
         async with DemoTarget() as target:
             self.suite = _demo_suite(target.ws_url, target.token)
             # Asked last: who ends it from another thread has told either this run or us.

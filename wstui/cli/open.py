@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import sys
@@ -56,8 +57,12 @@ def begin_in_terminal(options: dict[str, Any]) -> int:
 
 def _operate(suite: SuiteRun | None, options: dict[str, Any]) -> tuple[Outcome, str]:
     """How it ended, and where the run is kept that it ended with, "" when the operator did not begin that one there."""
+    gc.disable()  # nothing that is imported is garbage: not to look for it saves a tenth of the start
     from wstui.cli.launching import launcher
     from wstui.tui.operate import operate
+
+    gc.freeze()
+    gc.enable()
 
     # Some shells export the size that the terminal had once; the screen must follow the one it has now.
     for name in ("COLUMNS", "LINES"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual.binding import BindingType
 from textual.filter import LineFilter
@@ -76,6 +76,15 @@ class Shell(Keyboard):
             return filters
         self._palette_filter.shades = shades
         return [*filters, self._palette_filter]
+
+    def push_screen(self, screen: Any, *args: Any, **options: Any) -> Any:
+        """Give the screen the classes of the terminal's size before its first layout: without, it is another."""
+        if isinstance(screen, Screen):
+            across = screen.HORIZONTAL_BREAKPOINTS or self.HORIZONTAL_BREAKPOINTS
+            down = screen.VERTICAL_BREAKPOINTS or self.VERTICAL_BREAKPOINTS
+            for length, points in ((self.size.width, across), (self.size.height, down)):
+                screen.add_class([name for least, name in points if length >= least][-1], update=False)
+        return super().push_screen(screen, *args, **options)
 
     def say(self, text: str, severity: str = "information") -> None:
         """A notice in the row of keys: it covers no figure."""

@@ -22,13 +22,14 @@ from wstui.tui.form.texts import value_of
 class Reading:
     """What came of it. `scenarios` are those that would run; `wrong` is by key, () where no field is to blame.
 
-    `places` tells the key of a field by its place in the model.
+    `places` tells the key of a field by its place in the model; `proposals` the text that was probably meant, by key.
     """
 
     content: Scenario | Suite | None
     scenarios: tuple[Scenario, ...] = ()
     wrong: Mapping[Key, str] = field(default_factory=dict)
     places: Mapping[Key, Key] = field(default_factory=dict)
+    proposals: Mapping[Key, str] = field(default_factory=dict)
 
     @property
     def scenario(self) -> Scenario | None:
@@ -48,6 +49,7 @@ class _Read:
     def __init__(self, draft: Draft) -> None:
         self._draft = draft
         self._wrong: dict[Key, str] = {}
+        self._proposals: dict[Key, str] = {}
         self._places: dict[Key, Key] = {}
         self._references: dict[Key, str] = {}
 
@@ -70,15 +72,26 @@ class _Read:
         if searches:
             data[STAGES] = []
         if self._wrong:
-            return Reading(None, wrong=self._wrong, places=self._places)
+            return self._refused()
         try:
             content = remade(draft.content, data, self._references)
             scenarios = tuple(members(content)) if isinstance(content, Suite) else (content,)
         except ScenarioError as error:
             for problem in error.problems:
-                self._wrong.setdefault(self._blamed(problem.key), problem.advice)
-            return Reading(None, wrong=self._wrong, places=self._places)
+                key = self._blamed(problem.key)
+                self._wrong.setdefault(key, problem.advice)
+                self._propose(key, problem.nearest)
+            return self._refused()
         return Reading(content, scenarios, places=self._places)
+
+    def _refused(self) -> Reading:
+        return Reading(None, wrong=self._wrong, places=self._places, proposals=self._proposals)
+
+    def _propose(self, key: Key, text: str) -> None:
+        """Remember what was probably meant where it is the whole value: not one of a list, or a placeholder."""
+        draft = self._draft
+        if text and key in draft.texts and draft.field(key).kind is not Kind.LIST and "{{" not in text:
+            self._proposals.setdefault(key, text)
 
     def _value(self, key: Key, place: Key) -> Any:
         """The value of a field for its place in the model; `_KEPT` where it already stands there."""
@@ -97,6 +110,7 @@ class _Read:
             return value_of(made_of, text)
         except ValueError as error:
             self._wrong[key] = str(error)
+            self._propose(key, getattr(error, "nearest", ""))
             return _KEPT
 
     def _expanded(self, text: str, place: Key) -> str:

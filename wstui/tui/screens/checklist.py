@@ -56,7 +56,7 @@ class ChecklistScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """What is checked, the lines, the keys."""
-        yield Masthead("checklist")
+        yield Masthead(self.owner.clock, "checklist")
         with VerticalScroll(id="checks", can_focus=False):
             yield Checks(self._name_shown, shown_url(self._scenarios[0]))
         yield Keys()
@@ -64,7 +64,6 @@ class ChecklistScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Begin at once."""
-        self.query_one(Masthead).show(self.owner.clock())
         self.set_interval(_TURN_S, self.checks.turn)
         self.action_again()
 

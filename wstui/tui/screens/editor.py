@@ -11,6 +11,7 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.timer import Timer
+from textual.widgets import Input
 
 from wstui.execution.probe import Probe, Unreachable
 from wstui.scenario.errors import Key, dotted
@@ -42,8 +43,8 @@ if TYPE_CHECKING:
 
     from wstui.tui.app import WstuiApp
 
-_FILE_AFTER_S = 0.12
-"""How long nothing is typed before the file is written out anew: that takes longer than all the rest."""
+_FILE_AFTER_S = 0.3
+"""How long nothing is typed before the file is written again: that takes longer than all the rest."""
 _LOOK_S = 0.1
 _VIEWS = ("shape", "file", "connection")
 
@@ -58,6 +59,7 @@ class Editor(Screen[None]):
         key("ctrl+d", "connect", "Connect", "edit.check", "Open one client all the way", shown=True, first=True),
         key("f5", "checklist", "Check", "edit.checklist", "Look at everything a run needs", shown=True),
         key("f2", "view", "View", "edit.view", "The load, the file, or one connection beside the form", shown=True),
+        key("ctrl+y", "accept", "Accept", "edit.accept", "Write what was probably meant", shown=True, first=True),
         key("ctrl+n", "add", "Add", "edit.add", "A new row below this one", shown=True, first=True),
         key("ctrl+t", "remove", "Take out", "edit.remove", "Take this row out", shown=True, first=True),
         key("ctrl+up,alt+up", "move(-1)", "Move up", "edit.up", "Move this row up", first=True),
@@ -76,8 +78,10 @@ class Editor(Screen[None]):
         self._reading = Reading(content)
         self._hints: Mapping[Key, str] = {}
         self._url = ""
+        self._written: Scenario | Suite | None = None  # what the file panel shows
         self._view = "shape"
         self._later: Timer | None = None
+        self._seen = False
 
     @property
     def owner(self) -> WstuiApp:
@@ -91,12 +95,12 @@ class Editor(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """The form; the load and the file beside it, or the load below it."""
-        yield Masthead("scenario editor")
+        yield Masthead(self.owner.clock, "scenario editor")
         with Horizontal(id="editor"):
             with Vertical(id="editing"):
                 yield FormView(self._draft, id="form")
                 yield About()
-            with Vertical(id="preview"):
+            with Vertical(id="preview", classes="-view-shape"):
                 yield ShapePanel()
                 yield BoxPanel()
                 yield FilePanel()
@@ -106,11 +110,16 @@ class Editor(Screen[None]):
 
     def on_mount(self) -> None:
         """Say what the scenario means."""
-        self.query_one(Masthead).show(self.owner.clock())
-        self._show_view("shape")
         self.read()
-        # lines have found their heights only then
-        self.call_after_refresh(self.form.scroll_home, animate=False)
+
+    def on_screen_resume(self, event: events.ScreenResume) -> None:
+        """Spare the first time what a screen that comes back needs: to find the styles of all its widgets again."""
+        event.refresh_styles = self._seen
+        self._seen = True
+
+    def on_resize(self) -> None:
+        """The file may have come into view."""
+        self.call_after_refresh(self._write_file)
 
     # what it means
 
@@ -126,6 +135,7 @@ class Editor(Screen[None]):
         self._reading = read(self._draft)
         self._hints = hints(self._draft, self._reading, this_box()) or self._hints
         self.form.show(self._reading.wrong, self._hints)
+        self.refresh_bindings()
         scenarios = self._reading.scenarios
         if self._reading.content is not None:
             self._url = clean(shown_url(scenarios[0]))
@@ -140,8 +150,10 @@ class Editor(Screen[None]):
         self._later = self.set_timer(_FILE_AFTER_S, self._write_file)
 
     def _write_file(self) -> None:
-        if self._reading.content is not None:
-            self.query_one(FilePanel).toml.show(dumps(self._reading.content))
+        panel, content = self.query_one(FilePanel), self._reading.content
+        if content is not None and content is not self._written and panel.size:
+            self._written = content
+            panel.toml.show(dumps(content))
 
     def _title(self) -> None:
         title: Line = [("file", "text")]
@@ -283,11 +295,20 @@ class Editor(Screen[None]):
             return launcher is not None and launcher.connect is not None
         if action == "checklist":
             return launcher is not None and launcher.preflight is not None
+        if action == "accept":
+            return self.is_mounted and self.form.key_of(self.focused) in self._reading.proposals
         if action in ("remove", "move"):
             return self.is_mounted and self._row() is not None
         if action == "add":
             return self.is_mounted and (self._row() is not None or self.form.key_of(self.focused) in self._draft.rows)
         return launcher is not None if action == "run" else True
+
+    def action_accept(self) -> None:
+        """Take the value that is proposed for the field under the cursor."""
+        here, field = self.form.key_of(self.focused), self.focused
+        if here is not None and here in self._reading.proposals and isinstance(field, Input):
+            field.value = self._reading.proposals[here]
+            field.cursor_position = len(field.value)
 
     async def action_save(self) -> None:
         """Ask where to save."""
@@ -322,8 +343,8 @@ class Editor(Screen[None]):
 
     def _show_view(self, view: str) -> None:
         self._view = view
-        for name in _VIEWS:
-            self.set_class(name == view, f"-view-{name}")
+        self.query_one("#preview").update_classes({f"-view-{name}": name == view for name in _VIEWS})
+        self.call_after_refresh(self._write_file)  # it has perhaps only now come into view
 
     async def action_connect(self) -> None:
         """Open one client, and tell how far it came."""

@@ -86,7 +86,7 @@ class ResultScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """Status line, report, keys."""
-        yield StatusLine(id="status") if self._status is not None else Masthead(_place(self.stored))
+        yield StatusLine(id="status") if self._status is not None else Masthead(self.owner.clock, _place(self.stored))
         with VerticalScroll(id="result", can_focus=False):
             yield Page(self._sections())
         yield Keys()
@@ -100,10 +100,8 @@ class ResultScreen(Screen[None]):
             self.run_worker(self._look_back, thread=True, name="look back", exit_on_error=False)
 
     def tick(self) -> None:
-        """The time of day goes on."""
-        if self._status is None:
-            self.query_one(Masthead).show(self.owner.clock())
-        else:
+        """The time of day goes on; where no run has just ended the masthead sees to it."""
+        if self._status is not None:
             self.query_one(StatusLine).show(self._status, self.owner.clock(), verdict=self.owner.verdict_badge)
 
     @property

@@ -72,7 +72,7 @@ class RunsScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """The list above, the comparison below."""
-        yield Masthead("run history")
+        yield Masthead(self.owner.clock, "run history")
         yield RunTable()
         with Horizontal(id="comparison"):
             yield Overlay()
@@ -82,7 +82,6 @@ class RunsScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Read the store."""
-        self.query_one(Masthead).show(self.owner.clock())
         self.look()
         if self._marked_first is not None:
             self.compare(*self._marked_first)

@@ -64,7 +64,7 @@ class StartScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """What this is, the presets, the one under the cursor, the keys."""
-        yield Masthead()
+        yield Masthead(self.owner.clock)
         with Horizontal(id="start"):
             with Vertical(id="choice"):
                 yield PresetTable()
@@ -73,10 +73,6 @@ class StartScreen(Screen[None]):
         yield Keys()
         yield Plain(lambda width: self.query_one(PresetTable).in_short(width))
 
-    def on_mount(self) -> None:
-        """Look for presets."""
-        self.look()
-
     def on_screen_resume(self) -> None:
         """There may be other presets or newer runs."""
         self.look()
@@ -84,7 +80,6 @@ class StartScreen(Screen[None]):
     def look(self) -> None:
         """Read the presets and how their last runs went."""
         self._choices = choices(available(), self._last_results())
-        self.query_one(Masthead).show(self.owner.clock())
         self.set_class(not any(choice.last for choice in self._choices), "-fresh")
         self._filter(self._pattern)
 

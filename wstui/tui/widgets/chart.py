@@ -11,13 +11,22 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
-
-import plotext
 
 from wstui.tui.widgets.figures import clip, pad, width_of
 from wstui.tui.widgets.lines import Line
 from wstui.tui.widgets.ruler import LARGEST, TIME, Across, Scale, along, label, linear_scale, log_scale, tamed
+
+
+@cache
+def kernel() -> Any:
+    """Import plotext when the first chart is drawn: that takes 150 ms of CPU."""
+    import plotext
+
+    plotext.terminal.limit(False, False)
+    return plotext
+
 
 _SGR = re.compile(r"\x1b\[([\d;]*)m")
 _MAX_CELLS = 2000
@@ -69,6 +78,11 @@ def end_of(curve: Curve, char: str) -> list[Spot]:
     points = zip(reversed(curve.xs), reversed(curve.ys), strict=True)
     last = next(((x, y) for x, y in points if math.isfinite(x) and math.isfinite(y)), None)
     return [Spot(*last, char, curve.meaning)] if last is not None else []
+
+
+def is_ready() -> bool:
+    """Whether a chart can be drawn without a wait for the kernel."""
+    return kernel.cache_info().currsize > 0
 
 
 def draw(plot: Plot, width: int, height: int) -> list[Line]:
@@ -154,7 +168,7 @@ def _name_marks(plot: Plot, grid: list[list[tuple[str, str]]], column: Any) -> N
 
 def _lay_curves(plot: Plot, scale: Scale, grid: list[list[tuple[str, str]]], column: Any) -> None:
     rows, columns = len(grid), len(grid[0])
-    figure = _figure(columns, rows)
+    plotext, figure = kernel(), _figure(columns, rows)
     meanings: list[str] = []
     for curve in plot.curves:
         marker = plotext.marker("braille", pixel=plotext.pixel(len(meanings) + 1))
@@ -186,7 +200,7 @@ def _lay_spots(plot: Plot, scale: Scale, grid: list[list[tuple[str, str]]], colu
 
 def _figure(columns: int, rows: int) -> Any:
     """A bare canvas whose coordinates are its cells, the origin at the lower left."""
-    plotext.terminal.limit(False, False)
+    plotext = kernel()
     figure = type(plotext.figure)(parent=plotext.terminal)
     figure.plot_size(columns, rows)
     figure.axes(False)

@@ -33,14 +33,6 @@ class ChartPanel(Lines, can_focus=True):
         self.picture, self._accent = picture, accent
         self.redraw()
 
-    def on_focus(self) -> None:
-        """The head shows the focus."""
-        self.redraw()
-
-    def on_blur(self) -> None:
-        """The head shows that the focus has gone."""
-        self.redraw()
-
     def charted(self, plot: chart.Plot, width: int, height: int) -> list[Line]:
         """The rows of a chart: those drawn before where nothing is new."""
         wanted = (plot, width, height)

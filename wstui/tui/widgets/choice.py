@@ -73,14 +73,6 @@ class Choice(Lines, can_focus=True):
         """Choose what was clicked."""
         self.value = next((word for start, end, word in self._spots if start <= event.x < end), self._value)
 
-    def on_focus(self) -> None:
-        """Show that left and right work here."""
-        self.redraw()
-
-    def on_blur(self) -> None:
-        """They no longer do."""
-        self.redraw()
-
     def paint(self, width: int, height: int) -> list[Line]:
         """The words."""
         chosen = "strong@cursor" if self.has_focus else "strong"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import TypeVar, cast
 
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
@@ -19,6 +20,7 @@ from wstui.tui.widgets.figures import clean
 from wstui.tui.widgets.form_lines import Adder, ColumnNames, Fold, FormLine, FormRow, Press
 from wstui.tui.widgets.lines import Lines
 
+W = TypeVar("W", bound=Widget)
 _MOST_COLUMNS = 6
 _ADDERS = {"stages": "a stage", "thresholds": "a limit", "headers": "a header", "expect": "what a reply must hold"}
 
@@ -147,6 +149,7 @@ class FormView(VerticalScroll, can_focus=False, inherit_bindings=False):
         super().__init__(id=id)
         self._draft = draft
         self._groups = groups(type(draft.content))
+        self._parts: dict[type[Widget], list[Widget]] = {}
         self.opened: set[Key] = set()
         self.note = ""
 
@@ -160,13 +163,22 @@ class FormView(VerticalScroll, can_focus=False, inherit_bindings=False):
             yield GroupBox(self._draft, group, self.opened)
         yield Static(id="form-wrong", classes="wrong", markup=False)
 
+    def _all(self, kind: type[W]) -> list[W]:
+        """All parts of a kind, in order. A query costs more than all else that a key does."""
+        if kind not in self._parts:
+            found: list[Widget] = list(self.query(kind))
+            if not self.is_mounted:
+                return cast("list[W]", found)
+            self._parts[kind] = found
+        return cast("list[W]", self._parts[kind])
+
     def show(self, wrong: Mapping[Key, str], hints: Mapping[Key, str]) -> None:
         """Say beside each line what it means or what is wrong with it, and show the lines that matter."""
         draft = self._draft
-        for line in self.query(FormLine):
+        for line in self._all(FormLine):
             _display(line, matters(draft.field(line.key), draft.look))
             line.say(wrong.get(line.key) or hints.get(line.key, ""), wrong=line.key in wrong)
-        for row in self.query(FormRow):
+        for row in self._all(FormRow):
             bad = [key for key in wrong if key[: len(row.key)] == row.key]
             for key, made in row.controls.items():
                 if made.has_class("-wrong") != (key in wrong):
@@ -174,10 +186,10 @@ class FormView(VerticalScroll, can_focus=False, inherit_bindings=False):
             row.mask()
             text = "; ".join(self._told(row.key, key, wrong[key]) for key in bad)
             row.say(text or hints.get(row.key, ""), wrong=bool(bad))
-        for rows in self.query(RowsBox):
+        for rows in self._all(RowsBox):
             _display(rows, matters(draft.field(rows.key), draft.look))
             rows.say(wrong.get(rows.key, ""))
-        for box in self.query(Folding):
+        for box in self._all(Folding):
             if isinstance(box, GroupBox) and box.title_shown:
                 _display(box, any(matters(field, draft.look) for field in box.group.fields))
             box.fold.number_set = sum(draft.is_set(key) for key in self._keys_in(box))
@@ -201,8 +213,8 @@ class FormView(VerticalScroll, can_focus=False, inherit_bindings=False):
 
     def typed(self) -> dict[Key, str]:
         """What stands in every line just now."""
-        found = {line.key: line.control.value for line in self.query(FormLine)}
-        for row in self.query(FormRow):
+        found = {line.key: line.control.value for line in self._all(FormLine)}
+        for row in self._all(FormRow):
             found |= {key: made.value for key, made in row.controls.items()}
         return found
 
@@ -210,15 +222,15 @@ class FormView(VerticalScroll, can_focus=False, inherit_bindings=False):
 
     def control_at(self, key: Key) -> Widget | None:
         """What edits the value at a key, of a row its first value, of a list or a fold the line itself."""
-        for line in self.query(FormLine):
+        for line in self._all(FormLine):
             if line.key == key:
                 return line.control
-        for row in self.query(FormRow):
+        for row in self._all(FormRow):
             if key in row.controls:
                 return row.controls[key]
             if row.key == key:
                 return next(iter(row.controls.values()))
-        return next((press for press in self.query(Press) if press.key == key), None)
+        return next((press for press in self._all(Press) if press.key == key), None)
 
     def key_of(self, widget: Widget | None) -> Key | None:
         """The key of the value that a widget edits, or of the fold or list that it opens or adds to."""
@@ -242,28 +254,29 @@ class FormView(VerticalScroll, can_focus=False, inherit_bindings=False):
 
     async def rebuild(self, rows: Key) -> None:
         """Draw a list anew: its rows are others, or in another order."""
-        for box in self.query(RowsBox):
+        for box in self._all(RowsBox):
             if box.key == rows:
-                await box.recompose()
-                self._paint(box)
+                await self._recompose(box)
 
     async def fold(self, key: Key, *, open: bool | None = None) -> None:
         """Open or close a group or an item of a list."""
-        for box in self.query(Folding):
+        for box in self._all(Folding):
             if box.key == key:
                 wanted = key not in self.opened if open is None else open
                 (self.opened.add if wanted else self.opened.discard)(key)
-                await box.recompose()
-                self._paint(box)
+                await self._recompose(box)
 
-    def _paint(self, box: Widget) -> None:
-        """Textual does not tell all that is new in a box how large it is."""
+    async def _recompose(self, box: Widget) -> None:
+        """Build a box again. Textual does not tell everything that is new in it how large it is."""
+        self._parts.clear()
+        await box.recompose()
+        self._parts.clear()
         for lines in box.query(Lines):
             self.call_after_refresh(lines.redraw)
 
     async def reveal(self, key: Key) -> None:
         """Open what hides a value."""
-        for box in list(self.query(Folding)):
+        for box in self._all(Folding):
             if not box.fold.open and box.title_shown and self._is_in(key, box):
                 await self.fold(box.key, open=True)
                 await self.reveal(key)

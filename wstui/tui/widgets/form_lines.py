@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from rich.text import Text as RichText
 from textual import events, on
 from textual.app import ComposeResult
+from textual.geometry import Size
 from textual.message import Message
+from textual.reactive import Reactive
 from textual.widgets import Input
 
 from wstui.scenario.errors import Key
@@ -57,25 +59,23 @@ class Noted(Lines):
         self.key = key
         self.note = ""
         self._wrong = False
-        self._rows: list[str] = []
 
     def say(self, text: str, *, wrong: bool) -> None:
         """Draw the note, or take it away where there is nothing to say."""
         text = f"✗ {clean(text)}" if wrong else clean(text)
         if (text, wrong) != (self.note, self._wrong):
+            before = len(self._rows(self.size.width))
             self.note, self._wrong = text, wrong
-            self._fit()
+            if len(self._rows(self.size.width)) != before:
+                self.refresh(layout=True)
+            self.redraw()
 
-    def on_resize(self) -> None:
-        """The note may need more rows, or fewer."""
-        self._fit()
-        super().on_resize()
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """A row, and those of the note."""
+        return 1 + len(self._rows(width))
 
-    def _fit(self) -> None:
-        self._rows = wrap(self.note, max(8, self.size.width - self.INDENT)) if self.note else []
-        if self.styles.height is None or self.styles.height.value != 1 + len(self._rows):
-            self.styles.height = 1 + len(self._rows)
-        self.redraw()
+    def _rows(self, width: int) -> list[str]:
+        return wrap(self.note, max(8, width - self.INDENT)) if self.note else []
 
     def first_row(self, width: int) -> Line:
         """The texts beside what is edited."""
@@ -84,12 +84,20 @@ class Noted(Lines):
     def paint(self, width: int, height: int) -> list[Line]:
         """The first row, and the note."""
         meaning = "bad" if self._wrong else "muted"
-        rows: list[Line] = [[(" " * self.INDENT, "text"), (row, meaning)] for row in self._rows]
+        rows: list[Line] = [[(" " * self.INDENT, "text"), (row, meaning)] for row in self._rows(width)]
         return [self.first_row(width), *rows]
 
 
 class Text(Input):
     """An input that shows no mark which could reorder the row that it stands in."""
+
+    DEFAULT_CSS = """
+    Text { &, &:focus { border: none; height: 1; padding: 0; } }
+    """
+    virtual_size = Reactive(Size(0, 0))  # the length of the text has no effect on the layout of the screen
+
+    def validate(self, value: str) -> None:
+        """Leave what is right to the form: classes for it would style each of many inputs once more."""
 
     @property
     def _value(self) -> RichText:
@@ -110,7 +118,7 @@ def control(draft: Draft, key: Key) -> Input | Choice:
     name = ".".join(str(part) for part in field.path)
     default = text_of(field, field.default)
     shown = draft.source(key) if secret else _PLACEHOLDERS.get(name, default)
-    return Text(text, compact=True, password=secret, placeholder=shown, select_on_focus=False)
+    return Text(text, password=secret, placeholder=shown, select_on_focus=False)
 
 
 class FormLine(Noted):
@@ -239,14 +247,6 @@ class Press(Lines, can_focus=True):
         if event.key in ("enter", "space"):
             event.stop()
             self._press()
-
-    def on_focus(self) -> None:
-        """Show the cursor."""
-        self.redraw()
-
-    def on_blur(self) -> None:
-        """Hide it."""
-        self.redraw()
 
     def words(self, width: int) -> Line:
         """What it reads; the ground is put under it."""

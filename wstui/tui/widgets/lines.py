@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rich.segment import Segment
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.theme import Theme
 from textual.widget import Widget
@@ -69,6 +69,7 @@ class Lines(Widget):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self._lines: list[Line] = []
+        self._painted_for: Size | None = None
         self._strips: dict[int, Strip] = {}
         self._palette: Palette | None = None
 
@@ -82,7 +83,7 @@ class Lines(Widget):
         if not width or not height:
             return
         lines = self.paint(width, height)[:height]
-        before = self._lines
+        before, self._painted_for = self._lines, self.size
         if lines == before:
             return
         changed = [
@@ -99,12 +100,21 @@ class Lines(Widget):
         """Follow a change of theme."""
         self.app.theme_changed_signal.subscribe(self, self._theme_changed)
 
-    def on_resize(self) -> None:
-        """Paint for the new size at once, and all of it: rows may have been drawn before this was told."""
-        self._lines = []
-        self._strips.clear()
+    def watch_has_focus(self, has_focus: bool) -> None:
+        """Paint with the focus, or without it: only now it is told by `has_focus`."""
+        super().watch_has_focus(has_focus)
         self.redraw()
-        self.refresh()
+
+    def on_resize(self) -> None:
+        """Paint for the new size, unless a row of that size has been asked for before this was told."""
+        if self._painted_for != self.size:
+            self._paint_all()
+            self.refresh()
+
+    def _paint_all(self) -> None:
+        width, height = self._painted_for = self.size
+        self._lines = self.paint(width, height)[:height] if width and height else []
+        self._strips.clear()
 
     def _theme_changed(self, _theme: Theme) -> None:
         self._palette = None
@@ -125,7 +135,9 @@ class Lines(Widget):
         return self._palette
 
     def render_line(self, y: int) -> Strip:
-        """One row as Textual wants it."""
+        """One row as Textual wants it; whatever is drawn first is drawn whole."""
+        if self._painted_for != self.size:
+            self._paint_all()
         strip = self._strips.get(y)
         if strip is not None:
             return strip

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 from wstui.tui.widgets.lines import Line, Lines, spread
+
+_LATE_S = 0.05
+"""How long after the full minute the clock is looked at, so that it is not seen just before it."""
 
 
 class Masthead(Lines):
@@ -12,8 +16,9 @@ class Masthead(Lines):
 
     DEFAULT_CSS = "Masthead { height: 1; background: $panel; }"
 
-    def __init__(self, place: str = "load tester for WebSocket servers", *, id: str | None = None) -> None:
-        super().__init__(id=id)
+    def __init__(self, clock: Callable[[], datetime], place: str = "load tester for WebSocket servers") -> None:
+        super().__init__()
+        self._clock = clock
         self._place: Line = [(place, "muted")]
         self._now: datetime | None = None
 
@@ -22,10 +27,16 @@ class Masthead(Lines):
         self._place = place
         self.redraw()
 
-    def show(self, now: datetime) -> None:
-        """Draw it with this time."""
-        self._now = now
+    def on_mount(self) -> None:
+        """Show the time, and go on with it."""
+        super().on_mount()
+        self.tick()
+
+    def tick(self) -> None:
+        """Show the time until the next minute."""
+        self._now = now = self._clock()
         self.redraw()
+        self.set_timer(60.0 - now.second - now.microsecond / 1e6 + _LATE_S, self.tick)
 
     def paint(self, width: int, height: int) -> list[Line]:
         """One row."""

@@ -171,6 +171,10 @@ def _row(texts: tuple[str, ...], width: int, ground: str, plain: str, last: str)
     return line
 
 
+_CHART_AFTER_S = 0.1
+"""How long after the first picture the library of the charts is loaded."""
+
+
 class PresetDetails(Lines):
     """What a preset would do: the load over time, the target, messages and limits."""
 
@@ -182,6 +186,13 @@ class PresetDetails(Lines):
         """Draw this preset."""
         self._choice = choice
         self.redraw()
+
+    def _draw_later(self) -> None:
+        def draw() -> None:
+            chart.kernel()
+            self.redraw()
+
+        self.set_timer(_CHART_AFTER_S, draw)
 
     def paint(self, width: int, height: int) -> list[Line]:
         """Name, shape, facts."""
@@ -200,7 +211,10 @@ class PresetDetails(Lines):
             return [*lines, [], *([(f" {part}", "text")] for part in wrap(text, width - 2))]
         facts = _facts(choice, width, brief=height < 18)
         room = min(14, height - len(facts) - 2)
-        if room >= 5:
+        if room >= 5 and not chart.is_ready():  # the first picture of the first screen does not wait for it
+            lines += [[]] * (room + 1)
+            self.call_after_refresh(self._draw_later)
+        elif room >= 5:
             lines += [*chart.draw(shape.plot(), width - 1, room), []]
         return [*lines, *facts]
 

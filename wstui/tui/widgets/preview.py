@@ -178,9 +178,12 @@ class About(Lines):
     def paint(self, width: int, height: int) -> list[Line]:
         """The name in the file, the meaning after it or below it."""
         name: Line = [(f" {self._name}", "accent")]
-        parts = wrap(self._text, width - 2)
-        if height < 2:
-            return [[*name, (f"  {clip(self._text, max(0, width - cells(name) - 3))}", "text")]]
-        if len(parts) == 1 and cells(name) + len(self._text) + 3 <= width:
+        if cells(name) + width_of(self._text) + 3 <= width:
             return [[*name, (f"  {self._text}", "text")]]
-        return [name, [(f" {clip(self._text, width - 2)}", "text")]]
+        parts = wrap(self._text, width - 2)
+        if len(parts) < height:
+            return [name, *([(f" {part}", "text")] for part in parts)]
+        # the first row begins beside the name
+        first, *rest = wrap(f"{'x' * cells(name)} {self._text}", width - 1)
+        rows = [first[cells(name) :], *(f" {part}" for part in [*rest[: height - 2], " ".join(rest[height - 2 :])])]
+        return [[*name, (f" {rows[0]}", "text")], *([(clip(row, width - 1), "text")] for row in rows[1:height])]

@@ -133,14 +133,6 @@ class Table(Lines, Generic[Item], can_focus=True):
         """One row up."""
         self.action_move(-1)
 
-    def on_focus(self) -> None:
-        """Show the cursor."""
-        self.redraw()
-
-    def on_blur(self) -> None:
-        """Hide the cursor."""
-        self.redraw()
-
     def paint(self, width: int, height: int) -> list[Line]:
         """Head, names of the columns, items around the cursor."""
         accent = "accent" if self.has_focus else self.accent
