@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from textual.binding import BindingType
 from textual.filter import LineFilter
+from textual.screen import Screen
 
 from wstui.tui.actions import OWNERS, Commands, clashes, ids_of, key_shown
 from wstui.tui.indexed import ALL, DARK_256, LIGHT_256, IndexedColours, IndexedTheme, Shades
