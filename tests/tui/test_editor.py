@@ -114,6 +114,8 @@ async def test_stages_are_added_taken_out_and_moved_and_the_load_follows(home: P
         await until(lambda: [stage.name for stage in made(app).stages] == ["storm", "ramp"], pilot)
         assert app.focused is control(app, "stages[1].name")
         await pilot.press("ctrl+r")
+        await until(lambda: isinstance(app.screen, ConfirmDialog), pilot)
+        await pilot.press("y")  # to 2 000 clients
         await until(lambda: isinstance(app.screen, Dashboard), pilot)
         scenario = launches.launched[0][0][0]
         assert [(s.name, s.over, s.clients) for s in scenario.stages] == [("storm", 5.0, 2000), ("ramp", 10.0, 100)]

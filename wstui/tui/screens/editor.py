@@ -109,8 +109,9 @@ class Editor(Screen[None]):
         yield Plain(self._in_short)
 
     def on_mount(self) -> None:
-        """Say what the scenario means."""
+        """Say what the scenario means, and tell about the line that the cursor begins on."""
         self.read()
+        self.query_one(About).show(self._draft, next(iter(self._draft.texts), None))
 
     def on_screen_resume(self, event: events.ScreenResume) -> None:
         """Spare the first time what a screen that comes back needs: to find the styles of all its widgets again."""

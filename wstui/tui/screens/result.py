@@ -78,6 +78,7 @@ class ResultScreen(Screen[None]):
         self._status = status
         self.stored = stored
         self._since: Since | None = None
+        self._status_line = StatusLine(id="status")
 
     @property
     def owner(self) -> WstuiApp:
@@ -86,7 +87,7 @@ class ResultScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """Status line, report, keys."""
-        yield StatusLine(id="status") if self._status is not None else Masthead(self.owner.clock, _place(self.stored))
+        yield self._status_line if self._status is not None else Masthead(self.owner.clock, _place(self.stored))
         with VerticalScroll(id="result", can_focus=False):
             yield Page(self._sections())
         yield Keys()
@@ -102,7 +103,7 @@ class ResultScreen(Screen[None]):
     def tick(self) -> None:
         """The time of day goes on; where no run has just ended the masthead sees to it."""
         if self._status is not None:
-            self.query_one(StatusLine).show(self._status, self.owner.clock(), verdict=self.owner.verdict_badge)
+            self._status_line.show(self._status, self.owner.clock(), verdict=self.owner.verdict_badge)
 
     @property
     def _runs(self) -> Runs | None:
