@@ -96,7 +96,6 @@ class RunsScreen(Screen[None]):
         """Follow the runs that go on, here or elsewhere."""
         if not self.is_current:
             return
-        self.query_one(Masthead).show(self.owner.clock())
         with contextlib.suppress(Exception):  # a store that is busy now is read a second later
             fresh = {run.id: run for run in self._runs.newest(_LIVE)}
             known = {run.id for run in self._kept}
