@@ -108,7 +108,7 @@ async def test_a_message_that_inflates_beyond_the_limit_ends_the_connection() ->
         scenario = talking(url, compression=True, size=20_000, max_size=10_000)
         async with led(scenario, clients=1) as running:
             await until(lambda: running.c.dropped == 1)
-            assert "protocol" in {group.kind for group in running.failures}
+            assert "too large" in {group.kind for group in running.failures}
             await running.drained()
 
 

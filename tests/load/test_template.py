@@ -384,7 +384,7 @@ def test_what_is_expected_is_of_the_same_kind(equals: Any, found: bytes, holds: 
 async def test_what_is_never_answered_is_forgotten_in_the_end() -> None:
     template = Template(name="do", payload="do", reply="order")
     shard = Shard(spec_of(saying("ws://127.0.0.1:9/", template)), lambda _: None)
-    client = Client(shard, 3, 3, shard._identity.plain)
+    client = Client(shard, 3, 3, shard._identity.address)
     client.transport, client.step = Mute(), READY
     for _ in range(2000):
         client.send(shard.now)
@@ -424,7 +424,7 @@ def test_whatever_a_server_answers_is_counted_and_breaks_nothing(said: list[tupl
 
     async def talk() -> None:
         shard = Shard(spec_of(saying("ws://127.0.0.1:9/", *templates, every=1.0)), lambda _: None)
-        client = Client(shard, 3, 3, shard._identity.plain)
+        client = Client(shard, 3, 3, shard._identity.address)
         client.transport = Mute()
         client.step = READY
         for first, payload, sends in said:

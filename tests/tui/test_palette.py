@@ -56,7 +56,7 @@ async def test_each_word_of_the_footer_finds_its_key_first(tmp_path: Path) -> No
 async def test_before_anything_is_typed_steering_stands_first_and_moving_about_not_at_all() -> None:
     async with running(size=(120, 40)) as (app, _, _):
         titles = [str(hit.text) async for hit in Commands(app.screen).discover()]
-    assert [title.split(":")[0] for title in titles[:7]] == ["Pause", "More", "Fewer", "Ramp", "Pace", "Skip", "Stop"]
+    assert [title.split(":")[0] for title in titles[:7]] == ["Pause", "More", "Fewer", "Ramp", "Stop", "Pace", "Skip"]
     assert not [title for title in titles if "row" in title or "page" in title.casefold()]
 
 

@@ -48,12 +48,14 @@ def writing() -> Iterator[None]:
 
     def wait(number: int) -> None:
         nonlocal signals
+        told, again = "\nwstui: the run is over, its results are being written", "; once more to lose them"
         if number == _HANGUP:
+            _say(told)
             return
         signals += 1
         if signals > 1:
             raise KeyboardInterrupt
-        _say("\nwstui: the run is over, its results are being written; once more to lose them")
+        _say(told + again)
 
     with _handled(wait):
         yield

@@ -39,9 +39,11 @@ class Controls(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         key("space", "toggle_pause", "Pause", "load.pause", "Pause or resume sending", shown=True),
+        key("R", "redistribute", "Redistribute", "load.redistribute", "Give lost load to those left", shown=True),
         key("plus,equals_sign", "step(1)", "More", "load.up", "10 % more clients", shown=True, display="+"),
         key("minus", "step(-1)", "Fewer", "load.down", "10 % fewer clients", shown=True, display="-"),
         key("t", "ramp", "Ramp", "load.ramp", "Ramp to a number of clients", shown=True),
+        key("a", "stop", "Stop", "load.stop", "Drain or abort", shown=True),
         key("p", "pace", "Pace", "load.pace", "Set the send interval of each client", shown=True),
         key(
             "right_square_bracket",
@@ -52,7 +54,6 @@ class Controls(Screen[None]):
             display="]",
             shown=True,
         ),
-        key("a", "stop", "Stop", "load.stop", "Drain or abort", shown=True),
         key("escape", "back", "Back", "view.restore", "Clear the filter, restore the panels, or leave", shown=True),
         key("q", "app.leave", "Quit", "view.quit", "Quit, asks during a run", shown=True),
         key("slash", "filter", "Filter", "errors.filter", "Filter by kind or message", shown=True, display="/"),
@@ -61,7 +62,6 @@ class Controls(Screen[None]):
         key("h", "app.runs", "Runs", "scenario.runs", "Run history", shown=True),
         key("r", "result", "Result", "view.result", "The result, at the end", shown=True),
         key("o", "app.open", "Open", "scenario.open", "Open a preset", shown=True),
-        key("R", "redistribute", "Redistribute", "load.redistribute", "Give lost load to those left", shown=True),
         key("f", "freeze", "Freeze", "view.freeze", "Freeze the view, the run goes on", shown=True),
         key("g", "scale", "Log/linear", "view.scale", "Log or linear axis", shown=True),
         key("w", "window", "Window", "view.window", "Window 1, 5, 15 min, all", shown=True),
