@@ -163,7 +163,8 @@ async def test_an_https_proxy_carries_plain_targets_and_has_to_be_trusted(
     tls.load_cert_chain(server_certificate.cert_file, server_certificate.key_file)
     async with odin() as server, ConnectProxy(tls=tls) as proxy:
         url = f"ws://127.0.0.1:{server.port}/ws"
-        asked = scenario(url, clients=3, proxy=proxy.url, ca_file=authority.file)
+        asked = scenario(url, clients=3, health="auto", proxy=proxy.url, ca_file=authority.file)
+        assert "healthy" in (await look(asked))["health"].text
         finished = await finish(asked)
         assert finished.counters.ready == 3 and not finished.failures
         stranger = await finish(scenario(url, clients=3, proxy=proxy.url))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from wstui.execution.health import base_of
 from wstui.scenario.checks import check, warnings
 from wstui.scenario.errors import BadValue, ScenarioError
 from wstui.scenario.model import Scenario, Stage, Target
 from wstui.scenario.override import apply
-from wstui.scenario.proxy import check_proxy, parse_proxy
+from wstui.scenario.proxy import check_proxy, exempt_by, parse_proxy
 from wstui.scenario.route import check_connect_to, check_target_url, route_of, split_unix
 from wstui.scenario.secrecy import keeps_secrets, masked, saved, secrets_of
 
@@ -182,3 +183,31 @@ def test_flags_say_the_same() -> None:
     target = apply(scenario(), {}, flags).target
     assert (target.proxy, target.connect_to, target.spread_addresses) == (Q, "h:1", True)
     assert (target.ping_every, target.type_field) == (20.0, "event")
+
+
+def test_a_flag_takes_its_password_from_the_environment() -> None:
+    environ = {"PROXY_PASSWORD": "hunter2pass", "WS_TOKEN": "t0psecrettoken"}
+    flags = {"proxy": "http://me:${PROXY_PASSWORD}@h:3128", "url": "ws://h/ws?token=${WS_TOKEN}"}
+    made = apply(scenario(), environ, flags)
+    assert made.target.proxy == "http://me:hunter2pass@h:3128" and made.target.url == "ws://h/ws?token=t0psecrettoken"
+    assert not [secret for secret in environ.values() if secret in str(masked(made))]
+    assert made.origin.references["target", "proxy"].raw == flags["proxy"]  # what is saved
+    with pytest.raises(ScenarioError, match="--proxy: PROXY_PASSWORD is not set"):
+        apply(scenario(), {}, {"proxy": flags["proxy"]})
+    with pytest.raises(ScenarioError) as error:
+        apply(scenario(), environ, {"proxy": "htp://me:${PROXY_PASSWORD}@h:3128"})
+    assert "command line: --proxy" in str(error.value) and "hunter2pass" not in str(error.value)
+
+
+def test_names_beyond_ascii_and_zones_are_connected_to_as_they_are_on_the_wire() -> None:
+    way = route_of(scenario(url="ws://Bücher.example/ws"), {})
+    assert (way.host, way.port) == ("xn--bcher-kva.example", 80)
+    assert route_of(scenario(url="ws://[fe80::1%25lo]:81/"), {}).first_hop == ("fe80::1%lo", 81)
+    assert route_of(scenario(connect_to="straße.example:9"), {}).first_hop == ("xn--strae-oqa.example", 9)
+    assert route_of(scenario(proxy="socks5h://bücher.example"), {}).first_hop == ("xn--bcher-kva.example", 1080)
+    assert exempt_by("xn--bcher-kva.example", 80, {"NO_PROXY": "bücher.example"}) == "bücher.example"
+    with pytest.raises(BadValue):
+        check_connect_to("a..b:80")
+    assert base_of("ws://Bücher.example/ws", "auto") == "http://xn--bcher-kva.example:80"
+    assert base_of("WSS://[fe80::1%25lo]/ws", "auto") == "https://[fe80::1%lo]:443"
+    assert base_of("ws://h/", "https://bücher.example:81/api/") == "https://xn--bcher-kva.example:81/api"

@@ -17,12 +17,17 @@ from wstui.scenario.override import Flags
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _SCENARIO: list[Callable[[Command], Command]] = [
-    click.option("--url", metavar="URL", help="Target: ws://, wss:// or ws+unix:/run/app.sock:/ws. Also WS_URL."),
+    click.option(
+        "--url",
+        metavar="URL",
+        help="Target: ws://, wss:// or ws+unix:/run/app.sock:/ws. Also WS_URL. "
+        "Write a password or a token as '${NAME}', in single quotes: else it stands in the list of processes.",
+    ),
     click.option(
         "--proxy",
         metavar="URL",
         help="Proxy: http://, https://, socks5:// or socks5h://; off; or env (the default): HTTPS_PROXY for wss://, "
-        "HTTP_PROXY for ws://, ALL_PROXY, NO_PROXY.",
+        "HTTP_PROXY for ws://, ALL_PROXY, NO_PROXY. Write a password as '${NAME}', as for --url.",
     ),
     click.option("--connect-to", metavar="HOST:PORT", help="Connect there; Host and TLS keep the name in the URL."),
     click.option("--spread-addresses", is_flag=True, help="Take all addresses of the target's name in turn."),

@@ -27,8 +27,9 @@ from wstui.load.dialer import Dialer, tls_context
 from wstui.load.identity import Identity
 from wstui.measure.visible import visible
 from wstui.scenario.model import Scenario
+from wstui.scenario.proxy import join_address
 from wstui.scenario.route import is_unix, proxy_for
-from wstui.scenario.url import Address
+from wstui.scenario.url import Address, node_of, parse_address
 
 Dial = Callable[[str, int, bool], Coroutine[Any, Any, socket.socket]]
 Connected = Callable[[str, int, bool], socket.socket]
@@ -40,13 +41,16 @@ def base_of(url: str, health: str) -> str | None:
     """Where the endpoints are: "off" has none, "auto" takes the target's own host and port, else what it says."""
     if health == "off":
         return None
-    if health != "auto":
-        return health.rstrip("/")
-    if is_unix(url):
-        return "http://localhost"
-    parts = urlsplit(url)
-    scheme = "https" if parts.scheme == "wss" else "http"
-    return f"{scheme}://{parts.netloc.rpartition('@')[2]}"
+    if health == "auto":
+        if is_unix(url):
+            return "http://localhost"
+        address = parse_address(url)
+        return f"http{'s' if address.secure else ''}://{join_address(address.node, address.port)}"
+    parts = urlsplit(health.rstrip("/"))
+    host = node_of(parts.hostname or "")
+    place = join_address(host, parts.port) if parts.port else f"[{host}]" if ":" in host else host
+    user, at, _ = parts.netloc.rpartition("@")
+    return parts._replace(netloc=f"{user}{at}{place}").geturl()
 
 
 class Endpoints:
@@ -142,10 +146,11 @@ class _Dial:
 
     def _dialer(self, host: str, port: int, secure: bool) -> Dialer:
         spec, target = self._spec, self._target
-        if (host, port) != (target.host, target.port):
+        if (host, port) != (target.node, target.port):
             proxy = proxy_for(self._wanted, secure, host, port)[0]
             spec = replace_fields(spec, unix="", connect_to="", proxy=proxy.url if proxy is not None else "")
-        return Dialer(spec, asyncio.get_running_loop(), Address(secure, host, port, "/", "", None, None))
+        name, _, zone = host.partition("%")
+        return Dialer(spec, asyncio.get_running_loop(), Address(secure, name, port, "/", "", None, None, zone))
 
 
 class _HttpConnection(http.client.HTTPConnection):

@@ -281,7 +281,7 @@ async def _ready(connection: Connection, scenario: Scenario, seen: Probe, at: in
         if target.ready == "open":
             seen.add("settle", at)
             return
-        wanted = f"no message of type {target.welcome!r}" if target.welcome else "no message"
+        wanted = f"no message of {target.type_field} {target.welcome!r}" if target.welcome else "no message"
         came = ""
         if first is not None:
             text = first.decode("utf-8", "backslashreplace") if isinstance(first, bytes) else first
@@ -289,7 +289,8 @@ async def _ready(connection: Connection, scenario: Scenario, seen: Probe, at: in
             came = f"; the first that came is {visible(mask_of(scenario)(text[:4096]), 160)}"
         raise Unreachable(
             f"{mask_url(target.url)} opens, but {wanted} came within {timeout:g} s{came}",
-            'set target.ready = "open", or target.welcome to the `type` of what the server says first',
+            f'set target.ready = "open", or target.welcome to the `{target.type_field}` of what the server says first '
+            "(target.type_field names the key that tells the kinds of messages apart)",
         ) from None
     except ConnectionClosed:
         code, reason = connection.protocol.close_code, connection.protocol.close_reason

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from wstui.load.outcome import LocalAddressError, ProxyError, cause_of
 from wstui.load.tunnel import ask_connect, ask_socks, bridge, open_tls
 from wstui.scenario.proxy import parse_proxy
-from wstui.scenario.route import parse_address
+from wstui.scenario.route import parse_endpoint
 from wstui.scenario.url import Address
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Dialer:
             if spec.ca_file:
                 self._proxy_tls.load_verify_locations(spec.ca_file)
         self._name = uri.host.rstrip(".")
-        self._target = parse_address(spec.connect_to) if spec.connect_to else (uri.node, uri.port)
+        self._target = parse_endpoint(spec.connect_to) if spec.connect_to else (uri.node, uri.port)
         self._spread = spec.spread_addresses
         self._local = spec.local_addresses
         self._turn = itertools.count(spec.shard)

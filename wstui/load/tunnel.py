@@ -114,6 +114,15 @@ class _End(asyncio.Protocol):
         assert self.there is not None
         self.there.write(data)
 
+    def pause_writing(self) -> None:
+        """Leave to the sender what the receiver does not take, as without a bridge."""
+        if self.there is not None:
+            self.there.pause_reading()
+
+    def resume_writing(self) -> None:
+        if self.there is not None:
+            self.there.resume_reading()
+
     def connection_lost(self, exc: Exception | None) -> None:
         if self.there is not None:
             self.there.close()
@@ -125,10 +134,12 @@ async def bridge(loop: asyncio.AbstractEventLoop, transport: asyncio.Transport) 
     ours.setblocking(False)
     theirs.setblocking(False)
     near, far = _End(), _End()
+    transport.pause_reading()  # until there is somewhere to put it
     transport.set_protocol(far)
     far.here = near.there = transport
     await loop.create_unix_connection(lambda: near, sock=ours)
     far.there = near.here
+    transport.resume_reading()
     return theirs
 
 

@@ -18,7 +18,7 @@ from wstui.scenario.fields import MOST_CLIENTS
 from wstui.scenario.finding import without_secrets
 from wstui.scenario.masking import mask_url
 from wstui.scenario.model import Scenario, Stage, Suite
-from wstui.scenario.reference import Reference, secret_values, value_at
+from wstui.scenario.reference import Reference, expand, has_reference, secret_values, value_at
 from wstui.scenario.threshold import parse_condition
 
 COMMAND_LINE = "command line"
@@ -90,6 +90,8 @@ _KEYS: dict[str, Key] = {
 }
 _SEARCH_KEYS = (("start", "start"), ("most", "most"), ("ramp", "ramp"), ("hold", "measure"))
 _LISTS = ("local_addresses", "hosts")
+_REFERRING = ("url", "health", "proxy", "token")
+"""Flags that take ${NAME}: what holds a secret would stand in the list of processes."""
 _OPTIONS = {"local_addresses": "--local-address", "thresholds": "--threshold"}
 
 
@@ -118,9 +120,22 @@ def apply(
         raise TypeError(f"no such flag: {', '.join(sorted(unknown))}")
     problems: list[Problem] = []
     kind = str(given.get("auth") or ("token" if "token" in given else scenario.auth.kind))
-    wishes = _environment(scenario, kind, os.environ if environ is None else environ, problems)
+    environ = os.environ if environ is None else environ
+    wishes = _environment(scenario, kind, environ, problems)
+    references: dict[Key, Reference] = {}
+    secrets = [*scenario.origin.secrets]
     for name, value in given.items():
-        wishes[name] = _Wish(value, COMMAND_LINE, _OPTIONS.get(name, "--" + name.replace("_", "-")))
+        wish = _Wish(value, COMMAND_LINE, _OPTIONS.get(name, "--" + name.replace("_", "-")))
+        if name in _REFERRING and has_reference(str(value)):
+            wish = replace(wish, value=_expanded(wish, environ, problems))
+            references[_KEYS[name]] = Reference(str(value), wish.value)
+            secrets += secret_values(str(value), environ)
+        wishes[name] = wish
+    if references:  # problems are told without these secrets, too
+        scenario, origin = scenario.model_copy(), scenario.origin
+        scenario._origin = replace(
+            origin, references={**origin.references, **references}, secrets=tuple(dict.fromkeys(secrets))
+        )
     if "token" in given and "auth" not in given:
         wishes["auth"] = _Wish("token", COMMAND_LINE, "--token")
     data = scenario.model_dump(exclude_unset=True)
@@ -175,6 +190,19 @@ def remade(content: Scenario | Suite, data: dict[str, Any], references: Mapping[
     secrets = [value for raw in references.values() for value in secret_values(raw, os.environ)]
     made._origin = replace(content.origin, references=known, secrets=(*content.origin.secrets, *secrets))
     return made
+
+
+def _expanded(wish: _Wish, environ: Mapping[str, str], problems: list[Problem]) -> str:
+    """Return the text of a flag with its references to the environment resolved."""
+    try:
+        text, missing = expand(str(wish.value), environ)
+    except BadValue as error:
+        problems.append(Problem(wish.source, wish.name, error.message))
+        return str(wish.value)
+    if missing:
+        are = "is" if len(missing) == 1 else "are"
+        problems.append(Problem(wish.source, wish.name, f"{' and '.join(missing)} {are} not set"))
+    return text
 
 
 def _is_absent(value: Any) -> bool:

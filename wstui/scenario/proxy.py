@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import ipaddress
 import re
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote, unquote, urlsplit
 
 from wstui.scenario.errors import BadValue, nearest
+from wstui.scenario.url import node_of
 
 DEFAULT_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 _SAME_AS = {"socks": "socks5h"}  # as desktops write it
@@ -99,6 +101,10 @@ def parse_proxy(text: str) -> Proxy:
     password = unquote(parts.password or "")
     if user is not None:
         _check_credentials(scheme, user, password)
+    try:
+        host = node_of(host)
+    except BadValue as error:
+        raise BadValue(error.message.partition(":")[0]) from None  # it may hold a password
     return Proxy(scheme, host, port or DEFAULT_PORTS[scheme], user, password)
 
 
@@ -153,6 +159,9 @@ def exempt_by(host: str, port: int, environ: Mapping[str, str]) -> str:
                 pass
             continue
         name = name.removeprefix("*").strip(".")
+        if not name.isascii():
+            with contextlib.suppress(BadValue):
+                name = node_of(name)
         if name and (host == name or host.endswith(f".{name}")):
             return entry
     return ""

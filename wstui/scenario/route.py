@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from wstui.scenario.errors import BadValue
 from wstui.scenario.proxy import Proxy, exempt_by, join_address, parse_proxy, proxy_variable
-from wstui.scenario.url import check_websocket_url
+from wstui.scenario.url import check_websocket_url, node_of, parse_address
 
 if TYPE_CHECKING:
     from wstui.scenario.model import Scenario
@@ -58,11 +58,10 @@ def route_of(scenario: Scenario, environ: Mapping[str, str] | None = None) -> Ro
     target = scenario.target
     if is_unix(target.url):
         return Route("localhost", 80, unix=split_unix(target.url)[0])
-    parts = urlsplit(target.url)
-    secure = parts.scheme.lower() == "wss"
-    host, port = parts.hostname or "", parts.port or (443 if secure else 80)
-    connect = parse_address(target.connect_to) if target.connect_to else (host, port)
-    proxy, source, exempt = proxy_for(target.proxy, secure, host, port, environ)
+    address = parse_address(target.url)
+    host, port = address.node, address.port
+    connect = parse_endpoint(target.connect_to) if target.connect_to else (host, port)
+    proxy, source, exempt = proxy_for(target.proxy, address.secure, host, port, environ)
     return Route(*connect, proxy=proxy, source=source, moved=bool(target.connect_to), exempt=exempt)
 
 
@@ -119,7 +118,7 @@ def check_target_url(url: str) -> str:
     return url
 
 
-def parse_address(text: str) -> tuple[str, int]:
+def parse_endpoint(text: str) -> tuple[str, int]:
     """The host and the port of "host:port"."""
     try:
         parts = urlsplit(f"//{text}")
@@ -128,7 +127,7 @@ def parse_address(text: str) -> tuple[str, int]:
         host, port = "", None
     if not host or not port or "@" in text or parts.path or parts.query or parts.fragment:
         raise BadValue('is no address: write "host:port", an IPv6 address in brackets: "[::1]:8443"')
-    return host, port
+    return node_of(host), port
 
 
 def check_connect_to(text: str) -> str:
@@ -137,5 +136,5 @@ def check_connect_to(text: str) -> str:
     if text:
         if any(c.isspace() or not c.isprintable() for c in text):
             raise BadValue("has a blank or a control character in it")
-        parse_address(text)
+        parse_endpoint(text)
     return text

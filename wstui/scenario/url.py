@@ -91,8 +91,14 @@ def check_health(health: str) -> str:
     if scheme.lower() not in _WEB:
         guess = {"ws": "http", "wss": "https"}.get(scheme.lower())
         raise BadValue("is no http:// or https:// URL", mask_url(f"{guess}://{rest}") if guess else "")
-    _split(health)
+    node_of(_split(health).hostname or "")
     return health
+
+
+def node_of(host: str) -> str:
+    """A host as it is looked up and connected to: a name in ASCII, an IPv6 address with its zone."""
+    name, zone = _host(host)
+    return f"{name}%{zone}" if zone else name
 
 
 def _encoded(text: str) -> str:
