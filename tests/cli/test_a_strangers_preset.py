@@ -96,7 +96,9 @@ def test_files_from_outside_the_preset_s_folder_need_a_flag(folder: Path, way: s
         assert entry.broken and "--allow-files" in entry.problem
 
 
-def test_files_beside_a_preset_and_variables_are_listed_by_check_and_validate(folder: Path) -> None:
+def test_files_beside_a_preset_and_variables_are_listed_by_check_and_validate(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (folder / "hello.json").write_text('{"k": "{{env AWS_SECRET_ACCESS_KEY:-x}}"}')
     (folder / "s.toml").write_text(
         STAGE.replace("[target]\n", '[target]\nheaders.X-A = "${HOME}"\n') + TEMPLATE + 'file = "hello.json"\n'
@@ -106,6 +108,9 @@ def test_files_beside_a_preset_and_variables_are_listed_by_check_and_validate(fo
     assert status == 0 and listed in out
     _, out = said("check", "s.toml", "--url", "ws://127.0.0.1:9/ws")
     assert listed in out
+    monkeypatch.setenv("PW", "x1y2z3")
+    _, out = said("check", "s.toml", "--url", "ws://me:${PW}@127.0.0.1:9/ws")
+    assert f"{listed}\n" in out, "what the command line says is not the preset's doing"
 
 
 @pytest.mark.parametrize("host", ["-oProxyCommand=touch ran", "-oX@box", "box -oX", "a@-oX", "$(touch ran)"])

@@ -69,6 +69,7 @@ async def test_json_says_the_same_and_nothing_else() -> None:
         status, out, err = await check("quick", "--url", url, "--json", environ={"NATS_URL": ""})
     document: dict[str, Any] = json.loads(out)
     assert (status, err, document["schema"], document["passed"]) == (1, "", "wstui.check/1", False)
+    assert document["sends"] == {"quick": "the variable AUTH_TOKEN"}
     states = {found["name"]: found["state"] for found in document["checks"]}
     assert states["client"] == "fail" and states["files"] == "pass"
     assert all(set(found) == {"name", "state", "text", "fix"} for found in document["checks"])

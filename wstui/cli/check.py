@@ -44,7 +44,7 @@ def check(presets: tuple[str, ...], as_json: bool, **options: Any) -> None:
     """
     suite = prepare(presets, options)
     for scenario in suite.scenarios:
-        if sent := sends_away(scenario):
+        if not as_json and (sent := sends_away(scenario)):
             click.echo(f"wstui: {scenario.name} sends to its target: {sent}", err=True)
     paint, width = Paint(wants_colour(sys.stdout)), terminal_width(sys.stdout)
     boxes = [parse_host(host).name for scenario in suite.scenarios for host in scenario.fleet.hosts]
@@ -90,6 +90,7 @@ def _document(suite: SuiteRun, checks: list[Check]) -> str:
         {
             "schema": SCHEMA,
             "presets": [scenario.name for scenario in suite.scenarios],
+            "sends": {scenario.name: sent for scenario in suite.scenarios if (sent := sends_away(scenario))},
             "passed": all(found.mark is not Mark.FAIL for found in checks),
             "checks": [
                 {"name": found.name, "state": found.mark.value, "text": found.text, "fix": found.fix}

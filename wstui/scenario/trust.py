@@ -9,7 +9,7 @@ from typing import Any
 from platformdirs import user_config_path
 
 from wstui.scenario.beside import is_same, located
-from wstui.scenario.errors import Problem, printable, quote
+from wstui.scenario.errors import Problem, dotted, printable, quote
 from wstui.scenario.model import Scenario
 from wstui.scenario.payload import variables_in_templates
 from wstui.scenario.reference import names_in
@@ -40,7 +40,8 @@ def ssh_problem(scenario: Scenario) -> Problem | None:
 
 def sends_away(scenario: Scenario) -> str:
     """What of this machine a preset sends to its target, in words; "" for nothing."""
-    names = {name for reference in scenario.origin.references.values() for name in names_in(reference.raw)}
+    written = [ref.raw for key, ref in scenario.origin.references.items() if dotted(key) not in scenario.origin.given]
+    names = {name for raw in written for name in names_in(raw)}
     names |= set(variables_in_templates(scenario.messages.templates, scenario.origin.file))
     files = [f"the file {printable(located(name, scenario.origin.file))}" for _, name in _files(scenario)]
     variables = [f"the variable{'s' * (len(names) > 1)} {', '.join(sorted(names))}"] if names else []
