@@ -101,4 +101,15 @@ def boxes(no_namespaces: bool) -> None:
     boxes.measure(namespaced=not no_namespaces)
 
 
+@bench.command()
+@click.option("--case", "cases", multiple=True, metavar="PATTERN", help='Only these: "6.*"; may be repeated.')
+@click.option("--folder", default="", metavar="DIR", help="Install the suite there, and keep it and its reports.")
+def autobahn(cases: tuple[str, ...], folder: str) -> None:
+    """Autobahn's fuzzing server, where a Python 2.7 is. Status 1 when a case failed, 2 when it can't be had."""
+    from tests.bench import autobahn
+
+    with autobahn.mirrored():
+        sys.exit(asyncio.run(autobahn.measure(cases, folder)))
+
+
 bench(prog_name="python -m tests.bench")
