@@ -82,6 +82,18 @@ def test_a_short_look_makes_no_leak_of_an_allocator_that_takes_a_page() -> None:
     assert told.watch.growth.per_hour == pytest.approx(36) and told.watch.growth.uncertainty < 1e-6
 
 
+def test_a_day_of_polls_fills_no_memory_and_tells_the_growth_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(target, "POLLS_MOST", 50)  # a day has 17 280: what is kept of fewer shows the same
+    told = Told()
+    for step in range(500):
+        told.poll(mib=50 + 0.1 * step)
+        assert len(told.watch._polls) <= 50
+    seen = told.watch.summary()
+    assert seen is not None and seen.polls == 500
+    assert (seen.memory_first_mib, seen.memory_last_mib) == (50, pytest.approx(99.9))
+    assert seen.memory_growth_mib_per_hour == pytest.approx(72, rel=0.05)
+
+
 def test_a_gate_closes_at_once_when_the_target_says_so_itself() -> None:
     told = Told(gate=True)
     told.poll()

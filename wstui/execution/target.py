@@ -14,6 +14,8 @@ from wstui.execution.status import TargetHealth
 from wstui.measure.slope import theil_sen
 from wstui.scenario.quantity import grouped
 
+POLLS_MOST = 1000
+"""So many polls are kept; of older ones every other goes."""
 LAST_POLL_S = 1.5
 PERSONAL = ("connection:established", "pong", "subscription:ack", "error", "(pong frame)", "(echo)")
 """Types of message that are meant for one client: no delivery of a broadcast."""
@@ -67,7 +69,8 @@ class TargetWatch:
         self._mark = mark
         self._gate = gate
         self._every_s = every_s
-        self._polls: list[Poll] = []
+        self._polls: list[Poll] = []  # the first, the latest, and fewer the older they are
+        self._polled = 0
         self._troubled = 0  # polls in a row
         self._troubled_all = 0
         self._phantoms = 0  # polls in a row
@@ -103,6 +106,10 @@ class TargetWatch:
         """Take in what a poll has found."""
         state, before = poll.claims.shown.state, self.latest
         self._polls.append(poll)
+        self._polled += 1
+        if len(self._polls) > POLLS_MOST:  # a day of polls must not fill the memory
+            half = len(self._polls) // 2
+            self._polls[1:half] = self._polls[2:half:2]
         if before is not None and before.state != state:
             self._mark(f"target {before.state} → {state}")
         troubled = state in ("degraded", "unhealthy")
@@ -135,7 +142,7 @@ class TargetWatch:
         worst = self._worst
         return TargetSummary(
             state=told[-1].claims.shown.state,
-            polls=len(self._polls),
+            polls=self._polled,
             troubled=self._troubled_all,
             connections_claimed=None if worst is None else worst.claims.connections,
             connections_open=None if worst is None else worst.seen.open,
