@@ -29,7 +29,7 @@ RAMP = Turn(0.0, 0, 0, 100, 10.0)
 HOLD = Turn(10.0, 1, 100, 100, 0.0)
 
 
-def status(*turns: Turn, plan_s: float, state: State = State.RUNNING, every_s: float = 5.0) -> Status:
+def status(*turns: Turn, plan_s: float, state: State = State.RUNNING) -> Status:
     """A run of PLAN that was led along these turns, `plan_s` after its beginning."""
     begins = [0.0, 10.0, 40.0]
     stages = tuple(
@@ -42,7 +42,7 @@ def status(*turns: Turn, plan_s: float, state: State = State.RUNNING, every_s: f
         )
         for stage, begin in zip(PLAN.stages, begins, strict=True)
     )
-    return Status(state, PLAN, "", "", plan_s=plan_s, stages=stages, turns=turns, every_s=every_s)
+    return Status(state, PLAN, "", "", plan_s=plan_s, stages=stages, turns=turns)
 
 
 def shape(scenario: Scenario) -> list[tuple[str, float, int | None]]:
@@ -83,9 +83,35 @@ def test_of_a_run_that_was_ended_only_what_was_driven_is_left_and_no_limit_on_wh
     assert check(driven).thresholds == []
 
 
-def test_another_pace_alone_is_kept_too() -> None:
-    driven = as_driven(status(RAMP, HOLD, plan_s=20.0, every_s=0.25))
-    assert driven.messages.every == 0.25 and shape(driven) == shape(PLAN)
+def paces(scenario: Scenario) -> list[float | None]:
+    return [stage.every for stage in scenario.stages]
+
+
+def test_a_pace_is_kept_from_the_moment_on_at_which_it_was_set() -> None:
+    driven = as_driven(status(RAMP, HOLD, Turn(18.0, 1, 100, 100, 0.0, True, 0.25), plan_s=20.0))
+    assert driven.messages.every == 5.0
+    assert shape(driven) == [("ramp", 10.0, 100), ("hold", 8.0, None), ("hold 2", 22.0, None), ("cooldown", 5.0, 0)]
+    assert paces(driven) == [None, None, 0.25, None]
+
+
+def test_a_pace_that_is_set_in_a_ramp_goes_on_with_the_ramp() -> None:
+    driven = as_driven(status(RAMP, Turn(4.0, 0, 40, 100, 6.0, True, 0.0), HOLD, plan_s=12.0))
+    assert shape(driven)[:3] == [("ramp", 4.0, 40), ("ramp 2", 6.0, 100), ("hold", 30.0, None)]
+    assert paces(driven)[:3] == [None, 0.0, None]
+
+
+def test_a_key_that_was_pressed_several_times_is_one_stage() -> None:
+    presses = [Turn(20.0 + 0.1 * n, 1, 100 - n, 90 - 10 * n, 2.0, True) for n in range(8)]
+    driven = as_driven(status(RAMP, HOLD, *presses, plan_s=30.0))
+    assert shape(driven)[:5] == [
+        ("ramp", 10.0, 100), ("hold", 10.0, None), ("hold 2", 2.7, 20), ("hold 3", 17.3, None), ("cooldown", 5.0, 0),
+    ]  # fmt: skip
+
+
+def test_up_and_down_again_stay_two_stages() -> None:
+    presses = (Turn(20.0, 1, 100, 110, 2.0, True), Turn(21.0, 1, 105, 90, 2.0, True))
+    driven = as_driven(status(RAMP, HOLD, *presses, plan_s=30.0))
+    assert shape(driven)[2:4] == [("hold 2", 1.0, 105), ("hold 3", 2.0, 90)]
 
 
 @pytest.mark.parametrize("over_s", [0.0, 0.4])
@@ -101,13 +127,16 @@ async def test_what_was_driven_for_real_is_saved_and_loads_as_those_stages(tmp_p
         await asyncio.sleep(0.3)  # a pause is no part of the load
         run.run.resume()
         await until(lambda: run.run.status.state is State.RUNNING)
+        resumed_s = run.run.active_s
+        await until(lambda: run.run.active_s > resumed_s + 0.2)
         run.run.skip()
         await until(lambda: run.run.status.state.ended)
         ended_s = run.run.status.plan_s
         again = load(save(as_driven(run.run.status), tmp_path / "found.toml"))
         assert isinstance(again, Scenario)
         assert [stage.clients for stage in again.stages if stage.clients is not None] == [10, 25]
-        assert again.messages.every == 0.02
+        assert again.messages.every == 0.05
+        assert [stage.every for stage in again.stages if stage.every is not None] == [0.02]
         assert sum(stage.over for stage in again.stages) == pytest.approx(ended_s, abs=1.0)
         to_25 = next(index for index, stage in enumerate(again.stages) if stage.clients == 25)
         assert again.stages[to_25].over == pytest.approx(over_s, abs=0.11)

@@ -107,6 +107,17 @@ async def test_a_ramp_of_the_operator_ends_at_the_exact_number_up_and_down() -> 
     assert finished.counters.dropped == 0
 
 
+async def test_a_stage_may_set_the_pace_from_its_beginning_on() -> None:
+    stages = [
+        Stage(name="ramp", over=0.0, clients=10),
+        Stage(name="slow", over=0.4),
+        Stage(name="fast", over=60.0, every=0.02),
+    ]
+    async with Server() as server, steered(server.url, every=60.0, stages=stages) as run:
+        await until(lambda: run.run.status.every_s == 0.02 and server.messages["ping"] > 100)
+        assert run.run.status.turns[-1].every_s == 0.02 and not run.run.status.turns[-1].by_operator
+
+
 async def test_a_new_pace_is_taken_up_by_every_client() -> None:
     async with Server() as server, steered(server.url, every=3600) as run:
         await until(lambda: run.open == 10)

@@ -152,7 +152,7 @@ def processors(
     if shards > cores:
         text = f"{shards} load processes on {cores} processor{'' if cores == 1 else 's'}"
         return Check("processors", Mark.WARN, text, f"use at most {cores} --shards")
-    if scenario.messages.every == 0 and scenario.messages.exchange != "listen":
+    if scenario.shortest_every == 0 and scenario.messages.exchange != "listen":
         return Check("processors", Mark.PASS, f"a closed loop takes all that {shards} of {cores} processors give")
     share = _busiest(scenario, costs) / (of or shards)
     whose = "a processor" if shards == 1 else f"each of {shards} processors"
@@ -183,7 +183,7 @@ def of_a_search(check: Check) -> Check:
 
 def _busiest(scenario: Scenario, costs: Costs) -> float:
     """CPU seconds a second at the peak, and in the steepest ramp."""
-    talking = scenario.peak_clients / scenario.messages.every if scenario.messages.exchange != "listen" else 0.0
+    talking = scenario.peak_clients / scenario.shortest_every if scenario.messages.exchange != "listen" else 0.0
     sizes = [0, *(stage.clients for stage in scenario.stages if stage.clients is not None)]
     overs = [stage.over for stage in scenario.stages if stage.clients is not None]
     arriving = max((stage.arrive or 0.0 for stage in scenario.stages), default=0.0)

@@ -105,14 +105,15 @@ class Course:
     def _enter(self, *, skipped: bool = False) -> None:
         stage = self.plan.stage
         self._entered(stage)
+        if stage.every is not None:
+            self._pace(stage.every)
         if stage.clients is not None:
             self._lead(stage.clients, stage.over, by_operator=False)
         elif skipped:
             # The stage that was skipped may have been on its way somewhere: stay where it got to.
             self._lead(self._line.wanted(self.plan_ns), 0, by_operator=False)
         else:
-            left_s = max(0.0, (self._line.start_ns + self._line.over_ns - self.plan_ns) / NS)
-            self._turn(self._line.to, left_s, by_operator=False)
+            self._turn(self._line.to, self._left_s(), by_operator=False)
         self._admit(stage, cut=skipped)
         arriving = f", {stage.arrive:g}/s arrive" if stage.arrive else ""
         if self._scenario.breakpoint is None:  # a search marks its own steps
@@ -156,8 +157,17 @@ class Course:
 
     def keep_pace(self, every_s: float) -> None:
         """Let each client send every `every_s` seconds; 0 is a closed loop."""
+        self._pace(every_s)
+        if self._begun:
+            self._turn(self._line.to, self._left_s(), by_operator=True)
+
+    def _pace(self, every_s: float) -> None:
         self.every_s = every_s
         self._fleet.send(Pace(round(every_s * NS)))
+
+    def _left_s(self) -> float:
+        """Seconds until the current ramp is there."""
+        return max(0.0, (self._line.start_ns + self._line.over_ns - self.plan_ns) / NS)
 
     def _lead(self, to: int, over_s: float, *, by_operator: bool) -> None:
         # A stage's own ramp begins with the stage, however late that is noticed: it then ends with it too.
@@ -170,5 +180,5 @@ class Course:
     def _turn(self, to: int, over_s: float, *, by_operator: bool) -> None:
         now_ns = self.plan_ns
         at_s = now_ns / NS if by_operator else self.plan.begun_s
-        turn = Turn(at_s, self.plan.index, self._line.wanted(now_ns), to, over_s, by_operator)
+        turn = Turn(at_s, self.plan.index, self._line.wanted(now_ns), to, over_s, by_operator, self.every_s)
         self.turns = (*self.turns, turn)

@@ -10,6 +10,8 @@ from wstui.scenario.model import Scenario, Stage
 
 _LEAST_S = 0.05
 """Stretches that are shorter are left out: durations are kept to a tenth of a second."""
+_STEP_S = 2.0
+"""Ramps of the operator that the next one follows within this time are one: a key that is pressed several times."""
 
 
 @dataclass(slots=True)
@@ -17,6 +19,9 @@ class _Stretch:
     stage: int
     over_s: float
     clients: int | None  # None: as many as before
+    every_s: float | None = None
+    change: int = 0  # of the clients
+    is_step: bool = False  # of the operator, and the next one followed before it was there
 
 
 def is_driven(status: Status) -> bool:
@@ -25,7 +30,6 @@ def is_driven(status: Status) -> bool:
     return (
         skipped
         or any(turn.by_operator for turn in status.turns)
-        or status.every_s != status.scenario.messages.every
         or (_has_ended(status) and any(not stage.done for stage in status.stages))
     ) and status.scenario.breakpoint is None
 
@@ -33,7 +37,7 @@ def is_driven(status: Status) -> bool:
 def as_driven(status: Status) -> Scenario:
     """The scenario with stages that follow what was done so far and, while the run goes on, what is still planned.
 
-    The pace is the latest one: a scenario has only one. Limits on a stage that is not in it are left out.
+    A stage says how often clients send where that was changed. Limits on a stage that is not in it are left out.
     """
     scenario = status.scenario
     if not is_driven(status):
@@ -41,8 +45,7 @@ def as_driven(status: Status) -> Scenario:
     stages = _stages(status)
     names = {stage.name for stage in stages}
     kept = [limit for limit in scenario.thresholds if not limit.stage or limit.stage in names]
-    messages = scenario.messages.model_copy(update={"every": status.every_s})
-    return scenario.model_copy(update={"stages": stages, "messages": messages, "thresholds": kept})
+    return scenario.model_copy(update={"stages": stages, "thresholds": kept})
 
 
 def _has_ended(status: Status) -> bool:
@@ -55,12 +58,17 @@ def _stages(status: Status) -> list[Stage]:
     planned = status.scenario.stages
     seen: dict[int, int] = {}
     stages = []
+    every_s = status.scenario.messages.every
     for stretch in stretches:
         stage = planned[min(stretch.stage, len(planned) - 1)]
         number = seen[stretch.stage] = seen.get(stretch.stage, 0) + 1
         name = stage.name if number == 1 else f"{stage.name} {number}"
         over_s = round(stretch.over_s, 1)
-        stages.append(stage.model_copy(update={"name": name, "over": over_s, "clients": stretch.clients}))
+        pace = stretch.every_s if stretch.every_s not in (None, every_s) else None
+        every_s = every_s if pace is None else pace
+        stages.append(
+            stage.model_copy(update={"name": name, "over": over_s, "clients": stretch.clients, "every": pace})
+        )
     return stages
 
 
@@ -82,9 +90,10 @@ def _whole_course(status: Status) -> tuple[list[Turn], float]:
 def _planned(turns: Sequence[Turn], index: int, at_s: float, stage: Stage) -> Turn:
     last = turns[-1] if turns else Turn(0.0, 0, 0, 0, 0.0)
     origin = _clients(last, at_s)
+    every_s = last.every_s if stage.every is None else stage.every
     if stage.clients is not None:
-        return Turn(at_s, index, origin, stage.clients, stage.over)
-    return Turn(at_s, index, origin, last.to, max(0.0, last.at_s + last.over_s - at_s))
+        return Turn(at_s, index, origin, stage.clients, stage.over, every_s=every_s)
+    return Turn(at_s, index, origin, last.to, max(0.0, last.at_s + last.over_s - at_s), every_s=every_s)
 
 
 def _clients(turn: Turn, at_s: float) -> int:
@@ -99,19 +108,25 @@ def _stretches(turns: Sequence[Turn], end_s: float) -> Iterator[_Stretch]:
         length_s = max(0.0, until_s - turn.at_s)
         way_s = min(turn.over_s, length_s) if turn.to != turn.origin else 0.0
         if turn.to != turn.origin and (way_s > 0 or turn.over_s == 0):
-            yield _Stretch(turn.stage, way_s, _clients(turn, turn.at_s + way_s))
-        yield _Stretch(turn.stage, length_s - way_s, None)
+            clients = _clients(turn, turn.at_s + way_s)
+            is_step = turn.by_operator and way_s < turn.over_s and way_s <= _STEP_S
+            yield _Stretch(turn.stage, way_s, clients, turn.every_s, turn.to - turn.origin, is_step)
+        yield _Stretch(turn.stage, length_s - way_s, None, turn.every_s)
 
 
 def _merged(stretches: Iterator[_Stretch]) -> list[_Stretch]:
-    """Without stretches too short to matter, and quiet ones of a stage as one."""
+    """Without stretches too short to matter, quiet ones of a stage as one, and steps one after the other as one."""
     merged: list[_Stretch] = []
     for stretch in stretches:
         if stretch.over_s < _LEAST_S and stretch.clients is None:
             continue
         last = merged[-1] if merged else None
-        if last is not None and last.stage == stretch.stage and last.clients is None and stretch.clients is None:
+        alike = last is not None and (last.stage, last.every_s) == (stretch.stage, stretch.every_s)
+        if last is not None and alike and last.clients is None and stretch.clients is None:
             last.over_s += stretch.over_s
+        elif last is not None and alike and last.is_step and last.change * stretch.change > 0:
+            last.over_s += stretch.over_s
+            last.clients, last.is_step = stretch.clients, stretch.is_step
         else:
             merged.append(stretch)
     return merged

@@ -53,7 +53,7 @@ class StageStatus:
 @dataclass(frozen=True, slots=True)
 class Turn:
     """From `at_s` of the plan's clock on, in stage number `stage`, the load goes straight from `origin` to `to` clients
-    within `over_s` seconds."""
+    within `over_s` seconds. `every_s` is the interval between the sends of a client then; None: as before."""
 
     at_s: float
     stage: int
@@ -61,6 +61,7 @@ class Turn:
     to: int
     over_s: float
     by_operator: bool = False
+    every_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,8 @@ def warnings(scenario: Scenario) -> list[str]:
     if messages.exchange == "listen":
         if "every" in messages.model_fields_set:
             advice.append('messages.every has no effect: clients of exchange "listen" send nothing.')
+        if any(stage.every is not None for stage in scenario.stages):
+            advice.append('stages.every has no effect: clients of exchange "listen" send nothing.')
         advice += [
             f'{threshold.metric} is never measured: clients of exchange "listen" send nothing.'
             for threshold in scenario.thresholds
@@ -164,6 +166,9 @@ def _stage_findings(scenario: Scenario) -> Iterator[Finding]:
             missing, given = ("stay", "arrive") if stage.stay is None else ("arrive", "stay")
             example = 'stay = "20s"' if missing == "stay" else 'arrive = "50/s"'
             yield Finding(("stages", index, missing), f"is missing beside {given}: write {example}")
+        if stage.every == 0 and any(template.reply == "none" for template in scenario.messages.templates):
+            message = 'cannot be "0s" beside a template with reply = "none": there the reply brings on the next message'
+            yield Finding(("stages", index, "every"), message)
     if not scenario.duration_s:
         yield Finding(("stages",), "last 0s in all")
     names = [stage.name for stage in stages]

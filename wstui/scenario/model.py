@@ -141,6 +141,7 @@ class Stage(Table):
     clients: Count | None = None  # None: as many as before
     arrive: Rate | None = None  # clients that arrive during this stage: "50/s"; None: nobody
     stay: Wait | None = None  # how long each of them stays, counted from when it is ready
+    every: Duration | None = None  # from its beginning on clients send so often; None: as before
 
     @property
     def is_cooldown(self) -> bool:
@@ -245,6 +246,11 @@ class Scenario(Table):
         if self.breakpoint is not None:
             return self.breakpoint.longest_s
         return sum(stage.over for stage in self.stages)
+
+    @property
+    def shortest_every(self) -> float:
+        """The shortest interval between the sends of a client that any stage asks for; 0: a closed loop."""
+        return min([self.messages.every, *(stage.every for stage in self.stages if stage.every is not None)])
 
     @property
     def peak_clients(self) -> int:

@@ -32,7 +32,7 @@ from wstui.scenario.secrecy import URLS, is_secret, keeps_secrets
 
 # what a broken item of a list is taken for while the rest is checked, and which of its own keys may stay
 _STAND_INS: dict[str, tuple[dict[str, Any], frozenset[str]]] = {
-    "stages": ({"name": "?", "over": "1s"}, frozenset({"name", "over", "clients", "arrive", "stay"})),
+    "stages": ({"name": "?", "over": "1s"}, frozenset({"name", "over", "clients", "arrive", "stay", "every"})),
     "thresholds": ({"metric": "connect.success", "limit": ">= 0%"}, frozenset({"stage"})),
 }
 

@@ -72,4 +72,4 @@ def messages_a_second(scenario: Scenario) -> float | None:
         return 0.0
     if scenario.breakpoint is not None and scenario.breakpoint.of == "messages":
         return float(scenario.breakpoint.largest)
-    return scenario.peak_clients / scenario.messages.every if scenario.messages.every > 0 else None
+    return scenario.peak_clients / scenario.shortest_every if scenario.shortest_every > 0 else None

@@ -66,6 +66,7 @@ _MEANINGS: Mapping[str, str] = {
     "stages.clients": "reached in a straight line until its end; empty: as many as before",
     "stages.arrive": "clients that arrive on top, however the target fares: 50/s, 90/min; empty: nobody",
     "stages.stay": "how long each of those stays once it is ready",
+    "stages.every": "from here on between two messages of a client; empty: as before",
     "messages.exchange": "what is said: odin, echo, WebSocket pings, nothing, or templates of your own",
     "messages.every": "between two messages of a client; 0s: the next as soon as the reply is there",
     "messages.arrivals": "the sends of a client: evenly, moved about, or independent of one another",

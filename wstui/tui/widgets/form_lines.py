@@ -23,11 +23,16 @@ from wstui.tui.widgets.figures import clean, clip, pad, wrap
 from wstui.tui.widgets.lines import Line, Lines, cells
 
 _WIDTHS = {
-    "stages.over": 7, "stages.clients": 9, "stages.arrive": 7, "stages.stay": 6,
+    "stages.over": 7, "stages.clients": 9, "stages.arrive": 7, "stages.stay": 6, "stages.every": 6,
     "thresholds.limit": 11, "thresholds.stage": 7, "thresholds.after": 5, "thresholds.abort_on_fail": 7,
 }  # fmt: skip
 """Cells of the columns that are not as wide as there is room."""
-_PLACEHOLDERS = {"stages.clients": "as before", "stages.arrive": "nobody", "thresholds.stage": "all"}
+_PLACEHOLDERS = {
+    "stages.clients": "as before",
+    "stages.arrive": "nobody",
+    "stages.every": "same",
+    "thresholds.stage": "all",
+}
 
 
 class Value(Message):
