@@ -10,6 +10,7 @@ from websockets.frames import Opcode
 
 from tests.load.leading import led
 from tests.servers.server import TEXT, Connection, Server, until
+from wstui.execution.probe import Unreachable, probe
 from wstui.load.command import Pause
 from wstui.load.exchange import NO_TYPE, NOT_JSON, Kind
 from wstui.scenario.model import Messages, Scenario, Stage, Target
@@ -122,6 +123,18 @@ async def test_the_key_that_names_a_messages_kind_is_chosen(
             await until(lambda: shards.c.ready == 2 and shards.c.received == 2 * len(said))
             assert shards.types == {name: 2 * count for name, count in types.items()}
             await shards.drained()
+
+
+async def test_a_missing_welcome_names_the_key_that_was_looked_at() -> None:
+    server = Naming()
+    server.said = (b'{"event":"connected"}',)
+    async with server:
+        for field, told in (("type", "`type`"), ("op", "`op`")):
+            asked = scenario(server.url, ready="welcome", welcome="connected", type_field=field, connect_timeout=0.5)
+            with pytest.raises(Unreachable) as error:
+                await probe(asked)
+            assert f"no message of {field} 'connected' came" in error.value.what and "event" in error.value.what
+            assert told in error.value.fix and "target.type_field" in error.value.fix
 
 
 @pytest.mark.parametrize("field", ["event", "a b", 'q"uote', "kind\u00e4"])

@@ -14,6 +14,7 @@ import pytest
 from tests.load.leading import Shards, led
 from tests.servers.proxy import REAL, ConnectProxy, available, real_proxy
 from tests.servers.server import Server, until
+from wstui.load.tunnel import bridge
 from wstui.scenario.model import Messages, Scenario, Stage, Target
 
 CREDENTIALS = "tester:pass%word"
@@ -269,3 +270,23 @@ async def test_all_addresses_of_a_name_are_taken_in_turn(monkeypatch: pytest.Mon
         async with loaded(target(url, clients=4), clients=4):
             pass
     assert sorted(seen[:6]) == sorted(["127.0.0.2", "127.0.0.3", "127.0.0.4"] * 2) and set(seen[6:]) == {"127.0.0.2"}
+
+
+async def test_a_bridge_holds_a_sender_up_whose_receiver_does_not_read() -> None:
+    loop = asyncio.get_running_loop()
+    far, near = socket.socketpair()
+    far.setblocking(False)
+    transport, _ = await loop.create_unix_connection(asyncio.Protocol, sock=near)
+    sent = idle = received = 0
+    with far, await bridge(loop, transport) as receiver:
+        while idle < 20 and sent < 64 << 20:
+            try:
+                sent += far.send(bytes(65536))
+                idle = 0
+            except BlockingIOError:
+                idle += 1
+                await asyncio.sleep(0.01)
+        assert sent < 8 << 20, "the bridge keeps what nobody reads"
+        while received < sent:
+            received += len(await loop.sock_recv(receiver, 1 << 20))
+    transport.abort()
