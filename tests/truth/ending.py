@@ -57,13 +57,13 @@ CASES = [
         "closed with 1000 while clients settle",
         unreachable("close 1000 refused"),
         opened=closes(1000),
-        target={"settle": 0.5},
+        target={"settle": 2.0},
     ),
     Case(
         "every other client is closed while it settles",
         failed("close 1001 refused", finding="refusals"),
         opened=some(closes(1001, "going away"), nothing),
-        target={"settle": 0.5},
+        target={"settle": 2.0},
         hold=3.0,
     ),
     Case(

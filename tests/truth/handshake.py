@@ -21,6 +21,8 @@ from tests.truth.server import (
 )
 
 SOON = {"connect_timeout": 0.6}
+SETTLING = {"settle": 3.0}
+"""Long enough for what comes at once to come before clients are ready."""
 HTML = b"<html><head><title>Access denied by policy</title></head><body><h1>no</h1></body></html>"
 
 
@@ -113,11 +115,20 @@ CASES = [
         uncounted=True,
     ),
     Case(
-        "closed with 1008 at once", unreachable("close 1008 refused"), opened=closes(1008, "not you"), says=("not you",)
+        "closed with 1008 at once",
+        unreachable("close 1008 refused"),
+        opened=closes(1008, "not you"),
+        target=SETTLING,
+        says=("not you",),
     ),
-    Case("closed with 1013 at once", unreachable("close 1013 refused"), opened=closes(1013, "try again later")),
-    Case("reset after the 101", unreachable("reset failed"), opened=reset),
-    Case("closed after the 101 without a close frame", unreachable("reset failed"), opened=cut),
+    Case(
+        "closed with 1013 at once",
+        unreachable("close 1013 refused"),
+        opened=closes(1013, "try again later"),
+        target=SETTLING,
+    ),
+    Case("reset after the 101", unreachable("reset failed"), opened=reset, target=SETTLING),
+    Case("closed after the 101 without a close frame", unreachable("reset failed"), opened=cut, target=SETTLING),
     Case(
         "no welcome",
         unreachable("connect timeout timed_out"),

@@ -84,6 +84,7 @@ CASES = [
         "a token in a reason before clients are ready",
         unreachable("close 4001 refused"),
         opened=tells_reason,
+        target={"settle": 3.0},
         scenario=auth("query"),
         hides=(SECRET,),
     ),
