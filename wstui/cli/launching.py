@@ -8,25 +8,27 @@ import os
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wstui.cli.followers import Followers
 from wstui.cli.kept import shown_by
 from wstui.cli.reports import FLAGS, saved_elsewhere
 from wstui.cli.rerun import scenario_of
-from wstui.execution.checklist import Check
-from wstui.execution.first_client import first_client
-from wstui.execution.preflight import preflight
 from wstui.execution.result import Result, SuiteResult
 from wstui.execution.status import Status
-from wstui.execution.suite import SuiteRun
-from wstui.report.compare import Comparison, compare
 from wstui.report.store import Store, StoredRun, default_path
 from wstui.scenario.model import Scenario
 from wstui.scenario.presets import open_preset
 from wstui.tui.session import Launcher
 from wstui.tui.widgets.figures import tilde
 
+if TYPE_CHECKING:
+    from wstui.execution.checklist import Check
+    from wstui.execution.probe import Probe
+    from wstui.execution.suite import SuiteRun
+    from wstui.report.compare import Comparison
+
+# What carries out a run is loaded when the first one begins: together it takes as long as a fifth of the start.
 DEMO_PRESET = "quick"
 
 
@@ -145,6 +147,8 @@ class LaunchedDemo(Launched):
 
 
 def _demo_suite(url: str, token: str) -> SuiteRun:
+    from wstui.execution.suite import SuiteRun
+
     environ = {**os.environ, "WS_URL": url, "AUTH_TOKEN": token}
     scenario = open_preset(DEMO_PRESET, environ, {"proxy": "off"}, shipped=True)
     assert isinstance(scenario, Scenario)
@@ -177,6 +181,8 @@ class KeptRuns:
 
     def compare(self, before: int, after: int) -> Comparison:
         """Two runs, metric by metric."""
+        from wstui.report.compare import compare
+
         with self._store() as store:
             runs = [store.run(number) for number in (before, after)]
             results = [store.result(number) for number in (before, after)]
@@ -225,6 +231,8 @@ def launcher(options: dict[str, Any], troubles: list[str], begun: list[Launched]
     path = options.get("store_path")
 
     def launch(scenarios: Sequence[Scenario], name: str, cooldown_s: float) -> LaunchedPresets:
+        from wstui.execution.suite import SuiteRun
+
         begun.append(made := LaunchedPresets(SuiteRun(scenarios, name=name, cooldown_s=cooldown_s), keeping, troubles))
         return made
 
@@ -233,12 +241,19 @@ def launcher(options: dict[str, Any], troubles: list[str], begun: list[Launched]
         return made
 
     def checks(scenarios: Sequence[Scenario], pauses_s: float) -> AsyncIterator[Check]:
+        from wstui.execution.preflight import preflight
+
         return preflight(scenarios, pauses_s, os.environ.get("NATS_URL", ""))
+
+    async def connect(scenario: Scenario, seen: Probe) -> None:
+        from wstui.execution.first_client import first_client
+
+        await first_client(scenario, seen)
 
     return Launcher(
         launch,
         demo=demo,
-        connect=first_client,
+        connect=connect,
         preflight=checks,
         runs=None if options.get("no_store") else KeptRuns(Path(path) if path else None),
         reports={form: str(file) for form, flag in FLAGS.items() if (file := options.get(flag))},

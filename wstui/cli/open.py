@@ -14,13 +14,12 @@ from wstui.cli.exits import BROKEN, UNREACHABLE, USAGE, fail, tell
 from wstui.cli.followers import STDOUT, Followers, warn
 from wstui.cli.options import output_options, scenario_options
 from wstui.cli.output import Output
-from wstui.cli.prepare import prepare
 from wstui.cli.reports import Reports
 from wstui.cli.signals import writing
-from wstui.execution.suite import SuiteRun
 
 if TYPE_CHECKING:
     from wstui.cli.launching import Launched
+    from wstui.execution.suite import SuiteRun
     from wstui.tui.session import Outcome
 
 
@@ -100,5 +99,7 @@ def open_terminal(presets: tuple[str, ...], **options: Any) -> None:
     """Open the terminal UI on PRESET, a name (see `wstui presets list`) or a TOML file; alone it lists the presets."""
     require_terminal("wstui run PRESET")
     if presets:
+        from wstui.cli.prepare import prepare
+
         sys.exit(run_in_terminal(prepare(presets, options), options))
     sys.exit(begin_in_terminal(options))

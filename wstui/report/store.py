@@ -27,7 +27,6 @@ from wstui.execution.result import (
     SuiteResult,
     Verdict,
 )
-from wstui.execution.suite import combine
 from wstui.report.database import StoreError, changing, explained, opened
 from wstui.report.partial import RUNNING, stages_from
 from wstui.report.writer import alive
@@ -171,6 +170,8 @@ class Store:
 
     def suite(self, number: int) -> SuiteResult:
         """The whole of the suite that a run is part of, as far as it is here. Raises UnknownRun when it is of none."""
+        from wstui.execution.suite import combine  # brings along what carries out a run
+
         members = self._members(self.run(number))
         results = [self.result(member.id) for member in members]
         names, first = members[0].suite.split("/"), members[0].position

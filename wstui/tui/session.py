@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from wstui.execution.checklist import Check
-from wstui.execution.probe import Probe
 from wstui.execution.result import Result, SuiteResult
 from wstui.execution.status import Steerable
 from wstui.scenario.model import Scenario
+
+if TYPE_CHECKING:
+    from wstui.execution.checklist import Check
+    from wstui.execution.probe import Probe
 
 
 class Session(Steerable, Protocol):

@@ -13,7 +13,6 @@ from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Input
 
-from wstui.execution.probe import Probe, Unreachable
 from wstui.scenario.errors import Key, dotted
 from wstui.scenario.file import dumps
 from wstui.scenario.model import Scenario, Suite
@@ -355,6 +354,8 @@ class Editor(Screen[None]):
 
     @work(exclusive=True, group="connect")
     async def _connect(self, scenario: Scenario) -> None:
+        from wstui.execution.probe import Probe, Unreachable
+
         launcher, seen = self.owner.launcher, Probe()
         if launcher is None or launcher.connect is None:
             return

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
 
 from wstui.execution.checklist import Check, Mark
-from wstui.execution.probe import Probe
 from wstui.scenario.errors import Key
 from wstui.tui.form.draft import Draft
 from wstui.tui.form.layout import dotted
@@ -18,6 +18,9 @@ from wstui.tui.widgets import chart
 from wstui.tui.widgets.figures import clean, clip, clock, ms, pad, rate, width_of, wrap
 from wstui.tui.widgets.lines import Line, Lines, cells, rule
 from wstui.tui.widgets.toml import Toml
+
+if TYPE_CHECKING:
+    from wstui.execution.probe import Probe
 
 SIGNS = {Mark.PASS: ("✓", "ok"), Mark.WARN: ("▲", "warn"), Mark.FAIL: ("✗", "bad")}
 """Glyph and meaning of how a check ended."""
@@ -115,7 +118,7 @@ class ConnectionPanel(Lines):
     def __init__(self) -> None:
         super().__init__()
         self._place = ""
-        self._seen = Probe()
+        self._seen: Probe | None = None
         self._state, self._text, self._fix = "", "", ""
 
     def show(self, place: str, seen: Probe, state: str, text: str = "", fix: str = "") -> None:
@@ -126,7 +129,7 @@ class ConnectionPanel(Lines):
 
     def paint(self, width: int, height: int) -> list[Line]:
         """A head, a row for each step, the verdict."""
-        steps = list(self._seen.steps)
+        steps = list(self._seen.steps) if self._seen is not None else []
         total = sum(step.took_ms for step in steps)
         verdict: Line = {
             "busy": [("  ◌ on its way", "accent")],
