@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, cast
 
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 _FILE_AFTER_S = 0.3
 """How long nothing is typed before the file is written again: that takes longer than all the rest."""
 _LOOK_S = 0.1
+_READ_EVERY_S = 0.15
+"""How often the form is read while keys come in a burst; the first key and the last are never left out."""
 _VIEWS = ("shape", "file", "connection")
 
 
@@ -80,6 +83,8 @@ class Editor(Screen[None]):
         self._written: Scenario | Suite | None = None  # what the file panel shows
         self._view = "shape"
         self._later: Timer | None = None
+        self._soon: Timer | None = None  # reads what was typed since the form was read last
+        self._read_at = 0.0
         self._seen = False
 
     @property
@@ -128,14 +133,27 @@ class Editor(Screen[None]):
         """Something was typed or chosen."""
         if event.key in self._draft.texts and self._draft.texts[event.key] != event.text:
             self._draft.put(event.key, event.text)
+            wait = self._read_at + _READ_EVERY_S - time.monotonic()
+            if wait <= 0.0:
+                self.read()
+            elif self._soon is None:
+                self._soon = self.set_timer(wait, self.read)
+
+    def _catch_up(self) -> None:
+        if self._soon is not None:
             self.read()
 
     def read(self) -> None:
         """Understand the form as it is now, and show what comes of it; the file follows a moment later."""
+        if self._soon is not None:
+            self._soon.stop()
+            self._soon = None
+        proposals = self._reading.proposals
         self._reading = read(self._draft)
         self._hints = hints(self._draft, self._reading, this_box()) or self._hints
         self.form.show(self._reading.wrong, self._hints)
-        self.refresh_bindings()
+        if self._reading.proposals != proposals:
+            self.refresh_bindings()
         scenarios = self._reading.scenarios
         if self._reading.content is not None:
             self._url = clean(shown_url(scenarios[0]))
@@ -148,6 +166,7 @@ class Editor(Screen[None]):
         if self._later is not None:
             self._later.stop()
         self._later = self.set_timer(_FILE_AFTER_S, self._write_file)
+        self._read_at = time.monotonic()
 
     def _write_file(self) -> None:
         panel, content = self.query_one(FilePanel), self._reading.content
@@ -196,6 +215,7 @@ class Editor(Screen[None]):
         if any(self._draft.texts.get(key) != text for key, text in typed.items()):
             self._draft.texts |= typed  # a key may be faster than the last change of a text
             self.read()
+        self._catch_up()
         if self._reading.content is not None:
             return self._reading.content
         for key_ in self._reading.wrong:
@@ -305,6 +325,7 @@ class Editor(Screen[None]):
 
     def action_accept(self) -> None:
         """Take the value that is proposed for the field under the cursor."""
+        self._catch_up()
         here, field = self.form.key_of(self.focused), self.focused
         if here is not None and here in self._reading.proposals and isinstance(field, Input):
             field.value = self._reading.proposals[here]
