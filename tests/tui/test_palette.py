@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.tui import fake
-from tests.tui.driving import running, started
+from tests.tui.driving import running, shown, started, until
 from wstui.execution.status import State
 from wstui.tui.actions import Commands, bindings_of
 from wstui.tui.app import WstuiApp
@@ -71,3 +71,11 @@ async def test_what_would_be_refused_now_is_not_offered(status: Any, absent: set
     async with running(status, size=(200, 50)) as (app, _, _):
         words = {title.split(":")[0] for title, *_ in Commands(app.screen)._entries()}
     assert not absent & words and "Stop" in words
+
+
+async def test_the_footer_follows_what_the_run_does_by_itself() -> None:
+    async with running(fake.status(state=State.STARTING), size=(120, 40)) as (app, pilot, session):
+        await until(lambda: "a Stop" in shown(app), pilot)
+        assert "space Pause" not in shown(app)
+        session.picture = fake.status()
+        await until(lambda: "space Pause + More - Fewer t Ramp" in shown(app), pilot)

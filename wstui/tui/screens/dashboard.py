@@ -53,6 +53,7 @@ class Dashboard(Controls):
         super().__init__(runner)
         self._shown: Status | None = None
         self._drawn: State | None = None
+        self._offered: State | None = None
 
     def compose(self) -> ComposeResult:
         """Top to bottom as an operator reads: state, plan, figures, courses, errors, keys."""
@@ -98,6 +99,9 @@ class Dashboard(Controls):
         """Draw the latest picture; charts only when there is something new in them."""
         status = self.session.status
         self.owner.close_moot(status)
+        if status.state is not self._offered:  # other keys work now
+            self._offered = status.state
+            self.refresh_bindings()
         self.query_one(StatusLine).show(
             status, self.owner.clock(), frozen=self.view.frozen, verdict=self.owner.verdict_badge
         )
