@@ -95,6 +95,7 @@ def test_a_terminal_without_our_signs_gets_a_question_mark_and_programs_get_all(
     file = tmp_path / "übung.toml"
     file.write_text(
         'name = "übung"\n[target]\nurl = "ws://127.0.0.1:9/ws"\n[[stages]]\nname = "ramp"\nover = "1s"\nclients = 1\n'
+        '[messages]\nevery = "100ms"\n'
     )
     status, out, err = call("check", str(file), environ={"LC_ALL": "C", "PYTHONIOENCODING": "ascii"})
     assert (status, err) == (1, "") and "✓ resolve" in out
@@ -108,3 +109,41 @@ def test_a_terminal_without_our_signs_gets_a_question_mark_and_programs_get_all(
         timeout=60,
     )
     assert json.loads(process.stdout.decode("utf-8"))["presets"] == ["übung"]
+
+
+def closed(*arguments: str, streams: str = ">&-") -> tuple[int, str]:
+    """Exit status and stderr of a command whose shell closed its stdout."""
+    command = ["sh", "-c", f'exec "$@" {streams}', "sh", sys.executable, "-m", "wstui", *arguments]
+    ended = subprocess.run(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=WAIT_S)
+    return ended.returncode, ended.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ["--help", "--version", "token", "presets list", "presets show quick", "runs list", "check quick --no-probe"],
+)
+def test_a_closed_stdout_is_said_and_is_no_success(arguments: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WS_URL", "ws://127.0.0.1:9/ws")
+    monkeypatch.setenv("JWT_SECRET", "a secret of more than 32 bytes, really")
+    status, err = closed(*arguments.split())
+    assert status == 2 and err.count("the output can't be written: stdout is closed") == 1, err
+    assert "Traceback" not in err and "Exception ignored" not in err
+
+
+async def test_a_run_with_a_closed_stdout_is_kept_and_tells_so(tmp_path: Path) -> None:
+    store = tmp_path / "runs.db"
+    async with Server() as server:
+        run = ("run", "quick", "--url", server.url, "--store", str(store), *SHORT)
+        status, err = await asyncio.to_thread(closed, *run)
+        assert (status, err.count("stdout is closed")) == (2, 1), err
+        status, err = await asyncio.to_thread(closed, *run, "--json", str(tmp_path / "r.json"), "-q")
+        assert (status, err.count("stdout is closed")) == (2, 1) and json.loads((tmp_path / "r.json").read_text())
+        status, _ = await asyncio.to_thread(closed, *run, streams="<&- >&- 2>&-")
+        assert status == 2
+    with Store(store) as kept:
+        assert [run.state for run in kept.runs()] == ["finished"] * 3
+
+
+def test_a_closed_stdin_is_no_terminal() -> None:
+    status, err = closed("quick", streams="<&- >/dev/null")
+    assert status == 2 and "needs a terminal" in err

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from wstui.scenario.errors import BadValue
 from wstui.scenario.fields import LONGEST_S
-from wstui.scenario.quantity import format_duration, format_size, parse_duration, parse_size
+from wstui.scenario.quantity import format_duration, format_size, parse_duration, parse_rate, parse_share, parse_size
 
 
 @pytest.mark.parametrize(
@@ -66,6 +66,14 @@ def test_a_number_without_unit_is_told_both_likely_units(number: str) -> None:
         ("1h, 30m", "1h30m"),
         ("1h,30m", "1h30m"),
         ("5S", "5s"),
+        ("0,3s", "0.3s"),
+        ("0,250s", "0.250s"),
+        ("1m 0,5s", "1m0.5s"),
+        ("12,000ms", "12000ms"),
+        ("1,200,500us", "1200500us"),
+        ("1,500.5ms", "1500.5ms"),
+        ("1,500s", ""),
+        ("9" * 5000, ""),
         ("soon", ""),
         ("", ""),
         ("30m1h", ""),
@@ -110,7 +118,18 @@ def test_sizes_use_the_largest_unit_that_divides_them() -> None:
     assert [format_size(size) for size in (0, 64, 1024, 1536, 1 << 20)] == ["0", "64", "1KiB", "1536", "1MiB"]
 
 
-@pytest.mark.parametrize(("text", "nearest"), [("1MB", "1MiB"), ("64 bytes", "64"), ("1k", "1KiB"), ("big", "")])
+@pytest.mark.parametrize(
+    ("text", "nearest"),
+    [
+        ("1MB", "1MiB"),
+        ("64 bytes", "64"),
+        ("1k", "1KiB"),
+        ("1,5MiB", "1.5MiB"),
+        ("0,5 kb", "0.5KiB"),
+        ("1,024", ""),
+        ("big", ""),
+    ],
+)
 def test_other_sizes_are_refused_with_the_spelling_that_was_meant(text: str, nearest: str) -> None:
     with pytest.raises(BadValue) as caught:
         parse_size(text)
@@ -120,3 +139,21 @@ def test_other_sizes_are_refused_with_the_spelling_that_was_meant(text: str, nea
 def test_half_a_byte_is_refused() -> None:
     with pytest.raises(BadValue, match="whole number of bytes"):
         parse_size("0.5B")
+
+
+@pytest.mark.parametrize(
+    ("text", "nearest"), [("1,5/s", "1.5/s"), ("0,5 per min", "0.5/min"), ("2,5", "2.5/s"), ("1,500/s", "")]
+)
+def test_a_rate_with_a_decimal_comma_is_read_as_it_was_meant(text: str, nearest: str) -> None:
+    with pytest.raises(BadValue) as caught:
+        parse_rate(text)
+    assert caught.value.nearest == nearest
+
+
+@pytest.mark.parametrize(
+    ("text", "nearest"), [("0,5%", "0.5%"), ("12,5", "12.5%"), ("99,95 %", "99.95%"), ("10", "10%")]
+)
+def test_a_share_with_a_decimal_comma_is_read_as_it_was_meant(text: str, nearest: str) -> None:
+    with pytest.raises(BadValue) as caught:
+        parse_share(text)
+    assert caught.value.nearest == nearest

@@ -167,6 +167,12 @@ def test_a_feed_that_cannot_be_used_says_why(tmp_path: Path, content: str, advic
     assert problem.startswith("messages.feed = ") and advice in problem
 
 
+def test_a_field_of_a_feed_may_be_as_long_as_the_feed(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(f'name,text\nann,"{"x" * 300_000}"\n', encoding="utf-8")
+    assert isinstance(loads(HEAD + f"feed = '{path}'\n" + template(payload="'{{feed.text}}'"), "x.toml"), Scenario)
+
+
 def test_files_are_found_beside_the_preset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "presets").mkdir()
     (tmp_path / "presets" / "hello.json").write_text('{"a":1}', encoding="utf-8")

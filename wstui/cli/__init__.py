@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import contextlib
-import errno
 import importlib
 import io
 import os
@@ -105,14 +104,28 @@ def wstui(ctx: click.Context) -> None:
 
 def main() -> None:
     """Entry point of the command `wstui`. What nobody foresaw is told in a line; LOG_LEVEL=debug shows where."""
+    _open_what_was_closed()
     for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed by whoever started us: what is written goes nowhere
-            setattr(sys, name, open(os.devnull, "w"))  # noqa: PTH123, SIM115
         if isinstance(stream := getattr(sys, name), io.TextIOWrapper):
             # ASCII is what a system says that was told nothing: UTF-8 is meant. Where there really is no ✓, a "?".
             plain = codecs.lookup(stream.encoding).name == "ascii"
             stream.reconfigure(encoding="utf-8" if plain else stream.encoding, errors="replace")
     sys.exit(_carried_out())
+
+
+def _open_what_was_closed() -> None:
+    """Give the standard streams that were closed their numbers back, which sockets would get otherwise.
+
+    Nothing can be read from stdin, what is written to stderr goes nowhere, and a write to stdout fails: what a command
+    prints there is what it was called for.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            null = os.open(os.devnull, os.O_WRONLY if name == "stderr" else os.O_RDONLY)
+            if null != number:
+                os.dup2(null, number)
+                os.close(null)
+            setattr(sys, name, open(number, "w" if number else "r", closefd=False))  # noqa: SIM115
 
 
 def _carried_out() -> int | None:
@@ -130,8 +143,10 @@ def _carried_out() -> int | None:
         click.echo("wstui: ended by the operator", err=True)
         return 130
     except Exception as error:
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            click.echo("wstui: the output can't be written: no space left where it goes", err=True)
+        from wstui.cli.output import is_of_output, reason
+
+        if isinstance(error, OSError) and is_of_output(error):
+            click.echo(f"wstui: the output can't be written: {reason(error)}", err=True)
             _silence()  # what its buffer holds would be tried once more at the very end
             return 2
         if os.environ.get("LOG_LEVEL", "").lower() == "debug":

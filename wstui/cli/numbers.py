@@ -8,6 +8,8 @@ from typing import Any, Generic, TypeVar
 
 import click
 
+from wstui.scenario.quantity import first_digits
+
 Number = TypeVar("Number", int, float)
 
 
@@ -27,8 +29,10 @@ class _Bounded(click.ParamType, Generic[Number]):  # type: ignore[type-arg]
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Number:
         """The number; a usage error when it is none, or out of bounds."""
         text = str(value).strip()
-        if not self._written.fullmatch(text) or not math.isfinite(number := self.read(text)):
+        if not self._written.fullmatch(text):
             self.fail(f"{str(value)[:40]!r} is no {self.name}.", param, ctx)
+        if not math.isfinite(number := self.read(text)):
+            self.fail(f"{text[:40]} is more than any number here can be.", param, ctx)
         if self._least is not None and number < self._least:
             self.fail(f"{text[:40]} is too little: {self._least:.15g} at least.", param, ctx)
         if self._most is not None and number > self._most:
@@ -51,8 +55,8 @@ class Whole(_Bounded[int]):
     """A whole number."""
 
     name = "whole number"
-    _written = re.compile(r"[+-]?\d{1,30}", re.ASCII)
+    _written = re.compile(r"[+-]?\d+", re.ASCII)
 
     def read(self, text: str) -> int:
         """The number."""
-        return int(text)
+        return first_digits(text)

@@ -349,10 +349,13 @@ def _server_secret(host: str, secret_file: Path | None) -> str:
 
 def _run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run to the end. What goes wrong with sockets, NATS or workers ends in one clear line."""
+    from wstui.cli.output import is_of_output
     from wstui.odin.process import ProcessFailed
     from wstui.odin.serving import run
 
     try:
         run(main())
     except (OSError, ProcessFailed) as error:
+        if isinstance(error, OSError) and is_of_output(error):
+            raise
         raise click.ClickException(str(error)) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator
 from typing import TextIO
@@ -10,6 +11,8 @@ from typing import TextIO
 import click
 
 from wstui.cli.exits import READER_GONE, USAGE
+
+_NOT_WRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
 
 
 class Output:
@@ -37,7 +40,17 @@ class Output:
         elif not self.status:
             self.status = USAGE
             with contextlib.suppress(OSError):  # a terminal that was closed takes stderr with it
-                click.echo(f"wstui: the output can't be written: {error.strerror or error}", err=True)
+                click.echo(f"wstui: the output can't be written: {reason(error)}", err=True)
+
+
+def is_of_output(error: OSError) -> bool:
+    """Whether this comes of writing to a stdout that is full, gone or closed."""
+    return error.filename is None and error.errno in _NOT_WRITABLE
+
+
+def reason(error: OSError) -> str:
+    """Why a stream could not be written to."""
+    return "stdout is closed" if error.errno == errno.EBADF else error.strerror or str(error)
 
 
 def silence(stream: TextIO) -> None:

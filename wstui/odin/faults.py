@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, fields, replace
 
 _MIB = 1 << 20
+_DAY_S = 86_400.0
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "": 1.0}
 
 
@@ -76,8 +77,8 @@ def parse_faults(texts: list[str], seed: int = 0) -> Faults:
                 faults = replace(faults, lie=True)
             case _:
                 raise FaultUnknown(
-                    f"fault {text!r} is unknown; write delay=50ms, freeze=3s@10s, drop=1%, duplicate=1%, stray=1%, "
-                    "refuse=90%, close=5%/min, storm=50%/10s, leak=10MiB/min or lie"
+                    f"fault {text[:40]!r} is unknown; write delay=50ms, freeze=3s@10s, drop=1%, duplicate=1%, "
+                    "stray=1%, refuse=90%, close=5%/min, storm=50%/10s, leak=10MiB/min or lie"
                 )
     return faults
 
@@ -85,14 +86,18 @@ def parse_faults(texts: list[str], seed: int = 0) -> Faults:
 def _duration(text: str, value: str) -> float:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|)", value)
     if match is None:
-        raise FaultUnknown(f"fault {text!r}: {value!r} is not a duration such as 50ms, 3s or 1m")
-    return float(match[1]) * _UNITS[match[2]]
+        raise FaultUnknown(f"fault {text[:40]!r}: {value[:20]!r} is not a duration such as 50ms, 3s or 1m")
+    if (seconds := float(match[1]) * _UNITS[match[2]]) > _DAY_S:
+        raise FaultUnknown(f"fault {text[:40]!r}: {value[:20]} is too long: a day at most")
+    return seconds
 
 
 def _leak(text: str, value: str) -> float:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)MiB/min", value)
     if match is None:
-        raise FaultUnknown(f"fault {text!r}: {value!r} is not a rate such as 10MiB/min")
+        raise FaultUnknown(f"fault {text[:40]!r}: {value[:20]!r} is not a rate such as 10MiB/min")
+    if float(match[1]) > _MIB:
+        raise FaultUnknown(f"fault {text[:40]!r}: {value[:20]} is too much: {_MIB}MiB/min at most")
     return float(match[1]) * _MIB / 60.0
 
 
@@ -100,5 +105,5 @@ def _share(text: str, value: str) -> float:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)(%?)", value)
     share = float(match[1]) / (100.0 if match[2] else 1.0) if match else -1.0
     if not 0.0 <= share <= 1.0:
-        raise FaultUnknown(f"fault {text!r}: {value!r} is not a share such as 5% or 0.05")
+        raise FaultUnknown(f"fault {text[:40]!r}: {value[:20]!r} is not a share such as 5% or 0.05")
     return share

@@ -77,10 +77,17 @@ def show(path: Key, value: Any) -> str:
     if path == PROXY and isinstance(value, str) and "://" not in value and "@" in value:
         return quote(f"{MASK}@{value.rpartition('@')[2]}")
     if not is_secret(path):
-        return quote(mask_text(value)) if isinstance(value, str) else str(value)
+        return quote(mask_text(value)) if isinstance(value, str) else show_number(value)
     if isinstance(value, str) and value.startswith("${") and value.endswith("}"):
         return quote(hide_defaults(value))
     return MASK
+
+
+def show_number(value: Any) -> str:
+    """A value that is no text; of a whole number with very many digits only how large it is."""
+    if isinstance(value, int) and value.bit_length() > 200:
+        return f"about {'-' * (value < 0)}10^{value.bit_length() * 0.30103:.0f}"
+    return str(value)
 
 
 def _explain(detail: ErrorDetails, path: Key, model: type[Table]) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 import re
 from collections.abc import Sequence
 from typing import Annotated, Any, Final
@@ -20,6 +21,7 @@ from pydantic import (
 
 from wstui.scenario.errors import BadValue
 from wstui.scenario.quantity import (
+    first_digits,
     format_duration,
     format_rate,
     format_share,
@@ -42,6 +44,14 @@ MOST_A_SECOND = 100_000
 _ENDS = re.compile(r"\A[\s\ufeff]+|[\s\ufeff]+\Z")
 
 
+def _float(number: float) -> float:
+    """A number as a float; infinite where it is too large for one."""
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
+
+
 def _duration(value: Any, info: ValidationInfo) -> Any:
     if isinstance(value, str):
         return parse_duration(value)
@@ -50,7 +60,7 @@ def _duration(value: Any, info: ValidationInfo) -> Any:
     if info.context == FROM_FILE and not value < 0:
         number = plain_number(shortest_decimal(value)) if value == value and abs(value) < LONGEST_S else "5"
         raise BadValue(f'is a number without a unit: write "{number}s" or "{number}ms"')
-    return float(value)
+    return _float(value)
 
 
 def _size(value: Any) -> Any:
@@ -63,8 +73,10 @@ def _rate(value: Any, info: ValidationInfo) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise BadValue('is no rate: write "50/s" or "90/min"')
     if info.context == FROM_FILE:
-        raise BadValue('is a number without a unit: write "50/s" or "90/min"', f"{value:g}/s" if value > 0 else "")
-    return float(value)
+        raise BadValue(
+            'is a number without a unit: write "50/s" or "90/min"', f"{value:g}/s" if 0 < value <= MOST_A_SECOND else ""
+        )
+    return _float(value)
 
 
 def _some(value: float) -> float:
@@ -81,12 +93,14 @@ def _share(value: Any, info: ValidationInfo) -> Any:
     if info.context == FROM_FILE:
         near = format_share(value) if 0 < value < 1 else f"{value:g}%" if 1 <= value <= 100 else ""
         raise BadValue('is a number without a unit: write "10%"', near)
-    return float(value)
+    return _float(value)
 
 
 def _whole(value: Any) -> Any:
     if isinstance(value, bool):
         raise BadValue("is no number")
+    if isinstance(value, str) and re.fullmatch(r"[+-]?\d{30,}", value.strip(), re.ASCII):
+        return first_digits(value.strip())
     return value
 
 

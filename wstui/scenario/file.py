@@ -19,6 +19,9 @@ from wstui.scenario.reading import Reading
 from wstui.scenario.writing import written
 
 LARGEST_FILE = 1 << 20
+MOST_DIGITS = 4300
+"""Digits of a whole number that Python reads (`sys.int_info.default_max_str_digits`)."""
+_LONG_NUMBER = re.compile(rf"(?<![\w.])[+-]?\d(?:_?\d){{{MOST_DIGITS - 1},}}")
 
 
 def load(
@@ -56,11 +59,16 @@ def loads(
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ScenarioError(_broken_toml(error, text, file)) from None
-    except ValueError:  # of Python: int() takes no more than 4300 digits
-        line = next((n for n, each in enumerate(text.splitlines(), 1) if re.search(r"\d[\d_]{4299}", each)), 0)
-        raise ScenarioError(Problem(file, "", f"has a number that is too long at line {line}")) from None
     except RecursionError:
         raise ScenarioError(Problem(file, "", "is nested too deeply")) from None
+    except ValueError:  # of int(), which reads MOST_DIGITS at most
+        found = _LONG_NUMBER.search(text)
+        if found is not None:  # without its last digits it names the field and its bound
+            cut = _LONG_NUMBER.sub(lambda match: match[0][:MOST_DIGITS], text)
+            loads(cut, file, environ, overrides, complete=complete)
+        line = text.count("\n", 0, found.start()) + 1 if found is not None else 0
+        message = f"has a number that is too long at line {line}: {MOST_DIGITS} digits at most"
+        raise ScenarioError(Problem(file, "", message)) from None
     made = Reading(file, data, os.environ if environ is None else environ, overrides or {}).result(complete)
     made._origin = replace(made._origin, text=text)
     return made

@@ -18,6 +18,7 @@ from wstui.scenario.fields import MOST_CLIENTS
 from wstui.scenario.finding import without_secrets
 from wstui.scenario.masking import mask_url
 from wstui.scenario.model import Scenario, Stage, Suite
+from wstui.scenario.quantity import first_digits
 from wstui.scenario.reference import Reference, expand, has_reference, secret_values, value_at
 from wstui.scenario.threshold import parse_condition
 
@@ -239,8 +240,7 @@ def _environment(
 
     def whole(variable: str, name: str, unit: str, divisor: int, least: int) -> None:
         if text := environ.get(variable, "").strip():
-            if text.isascii() and text.isdigit() and len(text) < 1000 and int(text[:18]) >= least:
-                number = int(text)
+            if text.isascii() and text.isdigit() and (number := first_digits(text)) >= least:
                 wishes[name] = _Wish(number / divisor if divisor > 1 else number, ENVIRONMENT, variable)
             else:
                 problems.append(Problem(ENVIRONMENT, variable, f"must be a whole number of {unit}", quote(text[:40])))

@@ -18,6 +18,7 @@ from wstui.scenario.placeholder import BadPlaceholder, Placeholder, parse, varia
 from wstui.scenario.template import MOST_BYTES, Template
 
 MOST_FEED_BYTES = 16 << 20
+csv.field_size_limit(MOST_FEED_BYTES)  # 128 KiB otherwise, which one message may well have
 
 Part = bytes | Placeholder
 

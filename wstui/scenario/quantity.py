@@ -31,6 +31,7 @@ _DURATION_WORDS = (
 _A_SECOND = {"s": Decimal(1), "min": Decimal(60), "h": Decimal(3600)}
 _RATE = re.compile(r"(\d+(?:\.\d+)?)\s*/\s*(s|min|h)", re.ASCII)
 _SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%", re.ASCII)
+_COMMAS = re.compile(r"\d[\d,]*,\d+(?:\.\d+)?", re.ASCII)
 _BETWEEN_WORDS = re.compile(r"(?<![0-9]) | (?![0-9]{3}(?![0-9]))")
 _BYTES = {"GiB": 1 << 30, "MiB": 1 << 20, "KiB": 1 << 10, "B": 1, "": 1}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)(GiB|MiB|KiB|B|)", re.ASCII)
@@ -39,6 +40,28 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)(GiB|MiB|KiB|B|)", re.ASCII)
 def grouped(number: float) -> str:
     """A number for people, rounded to a whole one, its thousands set apart by a space: "12 126", "-3 250", "940"."""
     return f"{number:,.0f}".replace(",", " ")
+
+
+def first_digits(digits: str) -> int:
+    """The whole number that these digits say, without those after the 30th: int() reads 4300 at most."""
+    bare = digits.lstrip("+-")
+    return int(bare.lstrip("0")[:30] or "0") * (-1 if digits.startswith("-") else 1)
+
+
+def with_points(text: str) -> str:
+    """The text with its decimal commas as points ("1,5s") and without commas between thousands ("12,000,000").
+
+    "1,500" may be either and stays as it is.
+    """
+    return _COMMAS.sub(_pointed, text)
+
+
+def _pointed(match: re.Match[str]) -> str:
+    number = match[0]
+    if re.fullmatch(r"[1-9]\d{0,2}(,\d{3})+(\.\d+)?", number):
+        surely = "." in number or number.count(",") > 1 or number.endswith(",000")
+        return number.replace(",", "") if surely else number
+    return number.replace(",", ".") if re.fullmatch(r"\d+,\d+", number) else number
 
 
 def words(text: str) -> list[str]:
@@ -118,7 +141,8 @@ def parse_rate(text: str) -> float:
     """So many a second of "50/s", "90/min" or "10/h"; `BadValue` says what to write."""
     match = _RATE.fullmatch(text.strip())
     if match is None:
-        loose = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:/|per)?\s*([a-z]*)", text.strip().lower(), re.ASCII)
+        plain = with_points(text.strip().lower())
+        loose = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:/|per)?\s*([a-z]*)", plain, re.ASCII)
         unit = next((unit for unit in _A_SECOND if loose and (loose[2] or "s").startswith(unit[0])), "")
         raise BadValue('is no rate: write "50/s" or "90/min"', f"{loose[1]}/{unit}" if loose and unit else "")
     rate = float(Decimal(match[1]) / _A_SECOND[match[2]])
@@ -136,8 +160,8 @@ def parse_share(text: str) -> float:
     """The part of a whole that "10%" says, 1 = 100 %; `BadValue` says what to write."""
     match = _SHARE.fullmatch(text.strip())
     if match is None:
-        number = re.fullmatch(r"\d+(?:\.\d+)?", text.strip(), re.ASCII)
-        raise BadValue('is no share: write "10%"', f"{number[0]}%" if number else "")
+        number = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%?", with_points(text.strip()), re.ASCII)
+        raise BadValue('is no share: write "10%"', f"{number[1]}%" if number else "")
     return float(Decimal(match[1]) / 100)
 
 
@@ -152,11 +176,11 @@ def _lengthen(written: str) -> str:
 
 def _duration_advice(written: str) -> tuple[str, str]:
     if re.fullmatch(r"\d+(\.\d+)?", written, re.ASCII):
-        return f'is a number without a unit: write "{written}s" or "{written}ms"', ""
+        number = written if len(written) < 20 else "5"
+        return f'is a number without a unit: write "{number}s" or "{number}ms"', ""
     if written.startswith("-"):
         return "is negative", ""
-    point = re.sub(r"(?<=\d),(?=\d)(?!\d{3}(?!\d))", ".", written.lower())  # "1,500" may be either
-    plain = re.sub(r"\s|(?<!\d),|,(?!\d)|and", "", point)
+    plain = re.sub(r"\s|and|(?<=[a-z]),", "", with_points(written.lower()))
     for word, unit in _DURATION_WORDS:
         plain = re.sub(rf"(?<=\d)(?:{word})(?![a-z])", unit, plain)
     nearest = plain if plain and _DURATION.fullmatch(plain) else ""
@@ -164,7 +188,7 @@ def _duration_advice(written: str) -> tuple[str, str]:
 
 
 def _size_advice(written: str) -> str:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmg]?)(?:i?b|bytes?)?", written.lower(), re.ASCII)
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmg]?)(?:i?b|bytes?)?", with_points(written.lower()), re.ASCII)
     if match is None:
         return ""
     return match[1] + {"": "", "k": "KiB", "m": "MiB", "g": "GiB"}[match[2]]

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Literal, cast
 
 from wstui.scenario.errors import BadValue, nearest
-from wstui.scenario.quantity import plain_number, shortest_decimal
+from wstui.scenario.quantity import plain_number, shortest_decimal, with_points
 
 Unit = Literal["ms", "%", "/s", "MiB/h", ""]
 Op = Literal["<", "<=", ">", ">=", "=="]
@@ -188,7 +188,7 @@ def _nearest_metric(name: str) -> str:
 def _nearest_limit(written: str) -> str:
     plain = written.replace("≤", "<=").replace("≥", ">=").replace("=<", "<=").replace("=>", ">=")
     plain = re.sub(r"^=(?=[^=])", "==", plain)
-    plain = re.sub(r"(?<=\d)[_,](?=\d{3})", "", plain)
+    plain = re.sub(r"(?<=\d)_(?=\d{3})", "", with_points(plain))
     plain = re.sub(r"(?:per|/) ?sec(?:ond)?$", "/s", plain)
     return plain if plain != written and _LIMIT.fullmatch(plain) else ""
 

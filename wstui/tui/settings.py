@@ -45,7 +45,7 @@ def read_settings(path: Path, ids: Collection[str], themes: Collection[str]) -> 
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return Settings()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         return Settings(problems=(Problem(str(path), "", f"cannot be read: {error}"),))
     problems: list[Problem] = []
     theme = data.pop("theme", "")

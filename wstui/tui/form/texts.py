@@ -10,7 +10,7 @@ from typing import Any
 
 from wstui.scenario.errors import BadValue
 from wstui.scenario.reference import escape
-from wstui.tui.amount import parse_clients
+from wstui.tui.amount import parse_clients, without_groups
 from wstui.tui.form.fields import NO, YES, Field, Kind
 
 _PICTURES = {ord(char): 0x2400 + ord(char) for char in "\t\n\r"}
@@ -81,7 +81,7 @@ def _quoted(item: str) -> str:
 
 
 def _number(text: str) -> int | float:
-    plain = text.replace(" ", "").replace("_", "").replace(",", "")
+    plain = without_groups(text)
     try:
         return int(plain)
     except ValueError:
@@ -96,7 +96,7 @@ def _value(text: str) -> Any:
     """A number, true, false, or a text in quotes, as TOML has them; anything else is a text as it stands."""
     try:
         value = tomllib.loads(f"v = {text}")["v"]
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
     return value if isinstance(value, str | int | float | bool) else text
 
