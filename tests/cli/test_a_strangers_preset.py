@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from tests.cli.commands import call
+from tests.servers.server import Server
 from wstui.cli import wstui
 from wstui.cli.launching import _demo_suite
+from wstui.execution.run import Run
 from wstui.fleet.looking import Way
 from wstui.fleet.transport import FleetError
-from wstui.scenario.file import load
-from wstui.scenario.model import Scenario
+from wstui.scenario.file import load, loads
+from wstui.scenario.model import DEMO_OPTIONS, Scenario
 from wstui.scenario.presets import available, open_preset
 
 STAGE = '[target]\nready = "open"\nhealth = "off"\n[[stages]]\nname = "hold"\nover = "1s"\nclients = 1\n'
@@ -130,6 +133,97 @@ def test_an_empty_token_file_is_refused(folder: Path) -> None:
         (folder / "token").write_text(content)
         status, out = said("run", "p.toml", "--token-file", "token")
         assert status == 2 and "--token-file token is empty" in out
+
+
+REFERENCES = {
+    '"${AUTH_TOKEN:-}"': 3,
+    '"${OTHER:-}"': 3,
+    '"${AUTH_TOKEN}"': 2,
+    '"${OTHER}"': 2,
+    '"x${OTHER:-}"': 3,
+    '""': 2,
+    "": 2,
+}
+
+
+@pytest.mark.parametrize("written", REFERENCES)
+@pytest.mark.parametrize("value", ["", " \n", "\ufeff"])
+def test_an_empty_token_is_refused_unless_the_preset_says_that_it_may_be(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, written: str, value: str
+) -> None:
+    monkeypatch.setenv("AUTH_TOKEN", value)
+    monkeypatch.setenv("OTHER", value)
+    line = f"token = {written}\n" if written else ""
+    (folder / "t.toml").write_text(f'[auth]\nkind = "token"\n{line}' + STAGE)
+    for command in (("run", "--no-store"), ("check",)):
+        status, out = said(*command, "t.toml", "--url", "ws://127.0.0.1:9/ws")
+        if REFERENCES[written] == 2:
+            name = "OTHER" if "OTHER" in written else "AUTH_TOKEN"
+            assert status == 2 and f"auth.token: is empty: set {name}" in out and "${" + name + ":-}" in out
+        else:
+            assert status == (3 if command[0] == "run" else 1)
+            bare = not written.startswith('"x')
+            assert ("is empty: clients bring none" in out) == bare
+
+
+def test_a_token_from_elsewhere_is_enough(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "t.toml").write_text('[auth]\nkind = "token"\n' + STAGE)
+    monkeypatch.setenv("AUTH_TOKEN", "a.b.c")
+    status, out = said("run", "t.toml", "--url", "ws://127.0.0.1:9/ws", "--no-store")
+    assert status == 3 and "auth.token" not in out
+    monkeypatch.delenv("AUTH_TOKEN")
+    (folder / "token").write_text("a.b.c\n")
+    status, out = said("run", "t.toml", "--url", "ws://127.0.0.1:9/ws", "--no-store", "--token-file", "token")
+    assert status == 3 and "auth.token" not in out
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_the_preset_auth_says_what_it_needs(folder: Path, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    monkeypatch.delenv("JWT_SECRET", raising=False)
+    status, out = said(command, "auth")
+    needed = "JWT_SECRET is not set: the clients' tokens can't be signed; set it, or run `wstui demo auth`"
+    assert status == 2 and needed in out
+    (folder / "t.toml").write_text('[auth]\nkind = "jwt"\nsecret = "${MINE:-}"\n' + STAGE)
+    status, out = said(command, "t.toml")
+    assert status == 2 and "MINE is not set: the clients' tokens can't be signed; set it" in out and "demo" not in out
+
+
+async def test_the_result_says_that_clients_brought_no_token() -> None:
+    scenario = loads('[auth]\nkind = "token"\ntoken = "${NO_SUCH_VARIABLE:-}"\n' + STAGE)
+    assert isinstance(scenario, Scenario)
+    async with Server() as server:
+        target = scenario.target.model_copy(update={"url": server.url})
+        result = await Run(scenario.model_copy(update={"target": target})).execute()
+    assert "auth.token is empty: clients bring none" in [event.text for event in result.events]
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "--host",
+        "--port",
+        "--nats-url",
+        "--secret-file",
+        "--public-key=/etc/passwd",
+        "--log-level",
+        "-h",
+        "--",
+        "--auths",
+    ],
+)
+def test_a_preset_may_not_lead_its_demo_to_files_or_machines(folder: Path, option: str) -> None:
+    for command in ("server", "publisher"):
+        (folder / "d.toml").write_text(STAGE + f'[demo]\n{command} = ["{option}", "/etc/passwd"]\n')
+        status, out = said("demo", "./d.toml", "--headless")
+        assert status == 2 and f"demo.{command}" in out and f'has "{option.partition("=")[0]}"' in out
+        status, out = said("presets", "validate", "d.toml")
+        assert status == 2 and f"demo.{command}" in out
+
+
+@pytest.mark.parametrize("command", ["server", "publisher"])
+def test_what_a_preset_may_tell_its_demo_is_there(command: str) -> None:
+    found = wstui.get_command(click.Context(wstui), command)  # type: ignore[attr-defined]
+    assert set(DEMO_OPTIONS[command]) <= {option for parameter in found.params for option in parameter.opts}
 
 
 def test_a_short_secret_does_not_listen_beyond_this_machine(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

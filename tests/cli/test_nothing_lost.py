@@ -97,7 +97,7 @@ async def test_a_signal_does_not_lose_the_results_that_are_being_written(tmp_pat
     fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, 4096)
     async with Server() as server:
         given = ("run", "quick", "--url", server.url, *LOAD, "--hold", "1s", "--no-store", "-q", "--json", str(pipe))
-        process = start(*given)
+        process = start(*given, environ={"AUTH_TOKEN": "a.b.c"})
         written = await asyncio.to_thread(read_some, reader)
         process.send_signal(number)
         assert process.stderr is not None

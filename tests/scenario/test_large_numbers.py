@@ -74,7 +74,7 @@ def test_a_number_that_has_no_bound_is_refused_all_the_same() -> None:
         '[messages]\nexchange = "template"\n[[messages.templates]]\nname = "a"\npayload = "x"\n'
         f'expect = [{{ field = "a", equals = {NINES} }}]\n'
     )
-    with pytest.raises(ScenarioError, match="has a number that is too long at line .*: 4300 digits at most"):
+    with pytest.raises(ScenarioError, match=r"has a number that is too long at line .*: 4300 digits at most"):
         loads(text, "x.toml")
 
 

@@ -59,7 +59,8 @@ scenarios = st.builds(
     name=lines,
     description=texts,
     target=targets,
-    auth=st.builds(Auth, kind=st.sampled_from(["none", "token"]), ttl=durations),
+    auth=st.builds(Auth, ttl=durations)
+    | st.builds(Auth, kind=st.just("token"), token=st.just("a.token"), ttl=durations),
     stages=stage_lists,
     messages=st.builds(
         Messages,
@@ -91,7 +92,7 @@ scenarios = st.builds(
 @settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
 @given(scenarios)
 def test_any_scenario_loads_equal_from_its_text(scenario: Scenario) -> None:
-    assert loads(dumps(scenario), "", {}) == scenario
+    assert loads(dumps(scenario), "", {"AUTH_TOKEN": "a.token"}) == scenario
 
 
 @given(

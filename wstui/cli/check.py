@@ -21,6 +21,7 @@ from wstui.report.columns import wrap
 from wstui.report.file import STDOUT, write
 from wstui.report.terminal import Paint, terminal_width, wants_colour
 from wstui.report.wording import Tone, shown
+from wstui.scenario.beside import is_shipped
 from wstui.scenario.hosts import parse_host
 from wstui.scenario.trust import sends_away
 
@@ -44,7 +45,7 @@ def check(presets: tuple[str, ...], as_json: bool, **options: Any) -> None:
     """
     suite = prepare(presets, options)
     for scenario in suite.scenarios:
-        if not as_json and (sent := sends_away(scenario)):
+        if not as_json and not is_shipped(scenario.origin.file) and (sent := sends_away(scenario)):
             click.echo(f"wstui: {scenario.name} sends to its target: {sent}", err=True)
     paint, width = Paint(wants_colour(sys.stdout)), terminal_width(sys.stdout)
     boxes = [parse_host(host).name for scenario in suite.scenarios for host in scenario.fleet.hosts]

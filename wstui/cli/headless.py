@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from wstui.cli.exits import KEPT, UNREACHABLE, USAGE, fail
+from wstui.cli.exits import KEPT, UNREACHABLE, USAGE, fail, tell
 from wstui.cli.followers import Followers, warn
 from wstui.cli.output import Output
 from wstui.cli.reports import Reports
@@ -18,11 +18,16 @@ from wstui.execution.result import Result, SuiteResult
 from wstui.execution.suite import SuiteRun
 from wstui.fleet.transport import FleetError, TargetUnreachable
 from wstui.report.live_line import live_line
+from wstui.scenario.errors import printable
+from wstui.scenario.handshake_checks import goes_without_token
 
 
 def run_headless(suite: SuiteRun, options: dict[str, Any]) -> int:
     """Run to the end and return the exit status. SIGINT, SIGTERM and SIGHUP drain; a second of the first two aborts."""
     reports = Reports(options)
+    for scenario in suite.scenarios:
+        if goes_without_token(scenario):
+            tell(f"{printable(scenario.name)}: auth.token is empty: clients bring none")
     output = Output(sys.stderr if reports.to_stdout else sys.stdout)
     every_s = 0.0 if options["quiet"] else options["every_line"]
     followers = Followers(suite, options, warn)

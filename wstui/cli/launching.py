@@ -17,6 +17,7 @@ from wstui.cli.rerun import scenario_of
 from wstui.execution.result import Result, SuiteResult
 from wstui.execution.status import Status
 from wstui.report.store import Store, StoredRun, default_path
+from wstui.scenario.checks import check
 from wstui.scenario.model import Scenario
 from wstui.scenario.presets import open_preset
 from wstui.tui.session import Launcher
@@ -233,6 +234,8 @@ def launcher(options: dict[str, Any], troubles: list[str], begun: list[Launched]
     def launch(scenarios: Sequence[Scenario], name: str, cooldown_s: float) -> LaunchedPresets:
         from wstui.execution.suite import SuiteRun
 
+        for scenario in scenarios:
+            check(scenario)
         begun.append(made := LaunchedPresets(SuiteRun(scenarios, name=name, cooldown_s=cooldown_s), keeping, troubles))
         return made
 

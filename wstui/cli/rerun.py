@@ -7,15 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from wstui.execution.result import Result
-from wstui.scenario.checks import check
-from wstui.scenario.errors import Problem, ScenarioError
+from wstui.scenario.errors import Key, Problem, ScenarioError
+from wstui.scenario.handshake_checks import VARIABLES
 from wstui.scenario.masking import MASK
 from wstui.scenario.model import Scenario
-from wstui.scenario.override import revised
+from wstui.scenario.override import remade
 from wstui.scenario.presets import open_preset
 from wstui.scenario.secrecy import masked
-
-_VARIABLES = {"token": "AUTH_TOKEN", "secret": "JWT_SECRET"}
 
 
 def scenario_of(result: Result, environ: Mapping[str, str] | None = None) -> Scenario:
@@ -31,14 +29,17 @@ def scenario_of(result: Result, environ: Mapping[str, str] | None = None) -> Sce
         preset = None
     if isinstance(preset, Scenario) and masked(preset) == asked:
         return preset
-    return check(revised(Scenario(), _unmasked(asked, environ)))
+    empty: dict[Key, str] = {("auth", "token"): "${AUTH_TOKEN:-}"}  # a run that was made without one
+    made = remade(Scenario(), _unmasked(asked, environ), {} if (asked.get("auth") or {}).get("token") else empty)
+    assert isinstance(made, Scenario)
+    return made
 
 
 def _unmasked(asked: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
     """The scenario as plain data, with secrets in the places that were masked."""
     data = dict(asked)
     auth = dict(data.get("auth") or {})
-    for name, variable in _VARIABLES.items():
+    for name, variable in VARIABLES.items():
         if auth.get(name) == MASK:
             if not environ.get(variable):
                 raise ScenarioError(Problem("", f"auth.{name}", f"was not kept: set {variable}, or run the preset"))

@@ -28,6 +28,7 @@ from wstui.fleet.fleet import Fleet
 from wstui.fleet.sum import Sum
 from wstui.fleet.transport import Transport
 from wstui.load.command import Abort, Command, Drain, Go
+from wstui.scenario.handshake_checks import goes_without_token
 from wstui.scenario.model import Scenario
 from wstui.scenario.quantity import grouped
 from wstui.scenario.secrecy import mask_of
@@ -214,6 +215,8 @@ class Run:
         self._mark("start", "run started")
         for text in doubts(self._fleet, self.scenario):
             self._mark("warning", text)
+        if goes_without_token(self.scenario):
+            self._mark("warning", "auth.token is empty: clients bring none")
         self._course.start(now_ns)
 
     def _watch_target(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.resources
 from pathlib import Path
 
 
@@ -24,3 +25,15 @@ def located(name: str, scenario_file: str) -> str:
         except ValueError:  # a NUL in the name
             pass
     return name
+
+
+def shipped_folder() -> Path:
+    """The presets that come with wstui: inside the installed package, or beside it in a checkout."""
+    package = Path(str(importlib.resources.files("wstui")))
+    packed = package / "presets"
+    return packed if packed.is_dir() else package.parent / "presets"
+
+
+def is_shipped(file: str) -> bool:
+    """Whether a preset's file is one that comes with wstui."""
+    return bool(file) and Path(file).resolve().parent == shipped_folder().resolve()

@@ -44,15 +44,6 @@ def findings(scenario: Scenario) -> Iterator[Finding]:
     yield from _stage_findings(scenario) if scenario.breakpoint is None else _search_findings(scenario)
     yield from _threshold_findings(scenario)
     yield from template_findings(scenario)
-    kind = scenario.auth.kind
-    if kind in ("jwt", "mix") and not scenario.auth.secret.get_secret_value():
-        yield Finding(
-            ("auth", "secret"),
-            f'is empty, and auth.kind = "{kind}" signs tokens with it: '
-            'set JWT_SECRET and write secret = "${JWT_SECRET}"',
-            rests_on=(("auth", "kind"),),
-            unset=True,
-        )
     if scenario.messages.subscribe_each > len(scenario.messages.subscribe):
         message = f"is more than messages.subscribe names, which is {len(scenario.messages.subscribe)}"
         each = str(scenario.messages.subscribe_each)

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
+from wstui.scenario.beside import is_shipped
 from wstui.scenario.errors import Key, dotted
 from wstui.scenario.fields import header_fault, is_http_token
 from wstui.scenario.finding import Finding
 from wstui.scenario.model import Scenario
+from wstui.scenario.reference import may_be_empty, names_in
 
+VARIABLES = {"token": "AUTH_TOKEN", "secret": "JWT_SECRET"}
+"""Where secrets of [auth] come from unless a preset refers to another variable."""
 _NO_TOKEN = "has a character that a subprotocol can't have: send it as header or query (auth.send_as)"
 
 
 def handshake_findings(scenario: Scenario) -> Iterator[Finding]:
     """Tokens that can't travel as told, and credentials that are there twice. No message holds a value."""
+    yield from _unset_findings(scenario)
     yield from _token_findings(scenario)
     places = credentials(scenario)
     if len(places) > 1:
@@ -49,6 +55,34 @@ def handshake_warnings(scenario: Scenario) -> Iterator[str]:
     target = scenario.target
     if target.origin and (name := next((name for name in target.headers if name.lower() == "origin"), "")):
         yield f"target.origin has no effect: {dotted(('target', 'headers', name))} replaces it."
+
+
+def goes_without_token(scenario: Scenario) -> bool:
+    """Whether clients bring no token although one was asked for: a reference such as ${AUTH_TOKEN:-} allows that."""
+    return scenario.auth.kind == "token" and not scenario.auth.token.get_secret_value()
+
+
+def _unset_findings(scenario: Scenario) -> Iterator[Finding]:
+    """Secrets that a run needs, and that the environment does not have."""
+    kind, rests_on = scenario.auth.kind, (("auth", "kind"),)
+    if kind in ("jwt", "mix") and not scenario.auth.secret.get_secret_value():
+        is_own = ("auth", "secret") in scenario.origin.references and is_shipped(scenario.origin.file)
+        demo = f", or run `wstui demo {Path(scenario.origin.file).stem}`" if is_own else ""
+        message = f"{_variable(scenario, 'secret')} is not set: the clients' tokens can't be signed; set it{demo}"
+        yield Finding(("auth", "secret"), message, rests_on=rests_on, unset=True)
+    if goes_without_token(scenario):
+        written = scenario.origin.references.get(("auth", "token"))
+        if written is None or not may_be_empty(written.raw):
+            name = _variable(scenario, "token")
+            message = f'is empty: set {name}, or write token = "${{{name}:-}}" where clients may come without one'
+            yield Finding(("auth", "token"), message, rests_on=rests_on, unset=True)
+
+
+def _variable(scenario: Scenario, name: str) -> str:
+    """The variable that a secret comes from."""
+    written = scenario.origin.references.get(("auth", name))
+    names = names_in(written.raw) if written is not None else []
+    return names[0] if names else VARIABLES[name]
 
 
 def _sends(scenario: Scenario, way: str) -> bool:

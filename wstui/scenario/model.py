@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, SecretStr, ValidationInfo, field_validator
 
 from wstui.scenario.breakpoint import Breakpoint
-from wstui.scenario.errors import BadValue
+from wstui.scenario.errors import BadValue, quote
 from wstui.scenario.fields import (
     Address,
     BareToken,
@@ -214,11 +214,45 @@ class Fleet(Table):
     on_loss: Literal["keep", "redistribute"] = "keep"  # the load of lost processes, unless somebody asks
 
 
+DEMO_OPTIONS: dict[str, list[str]] = {
+    "server": [
+        "--auth",
+        "--compression",
+        "--connect-rate",
+        "--connect-rate-per-address",
+        "--dead-peer",
+        "--drain",
+        "--fault",
+        "--fault-seed",
+        "--heartbeat",
+        "--max-connections",
+        "--max-message",
+        "--message-rate",
+        "--message-rate-per-address",
+        "--message-rate-per-client",
+        "--send-queue",
+        "--slow-consumer",
+        "--workers",
+    ],
+    "publisher": ["--rate", "--seed", "--size", "--speed", "--tokens"],
+}
+"""What a preset may tell the target of its demo: none of it reads a file, or leads to another machine."""
+
+
+def _demo_options(options: list[str], info: ValidationInfo) -> list[str]:
+    known = DEMO_OPTIONS[str(info.field_name)]
+    for option in options:
+        name = option.partition("=")[0]
+        if name.startswith("-") and name not in known:
+            raise BadValue(f"has {quote(name)}, and a preset may only say {', '.join(known)}")
+    return options
+
+
 class Demo(Table):
     """What `wstui demo` starts its own target with: options of `wstui server` and `wstui publisher`, one a text."""
 
-    server: list[Line] = Field(default_factory=list)
-    publisher: list[Line] = Field(default_factory=list)
+    server: Annotated[list[Line], AfterValidator(_demo_options)] = Field(default_factory=list)
+    publisher: Annotated[list[Line], AfterValidator(_demo_options)] = Field(default_factory=list)
 
 
 class Scenario(Table):

@@ -14,7 +14,7 @@ from wstui.scenario.breakpoint import UNITS, Breakpoint
 from wstui.scenario.checks import findings
 from wstui.scenario.diagnosis import diagnose
 from wstui.scenario.errors import BadValue, Key, Problem, ScenarioError, dotted, quote
-from wstui.scenario.fields import MOST_CLIENTS
+from wstui.scenario.fields import MOST_CLIENTS, without_ends
 from wstui.scenario.finding import without_secrets
 from wstui.scenario.masking import mask_url
 from wstui.scenario.model import Scenario, Stage, Suite
@@ -180,7 +180,7 @@ def remade(content: Scenario | Suite, data: dict[str, Any], references: Mapping[
     """
     made: Scenario | Suite
     if isinstance(content, Scenario):
-        made = _result(content, data, {}, [])
+        made = _result(content, data, {}, [], references)
     else:
         try:
             made = Suite.model_validate(data)
@@ -210,7 +210,13 @@ def _is_absent(value: Any) -> bool:
     return value is None or value is False or value == () or value == []
 
 
-def _result(scenario: Scenario, data: dict[str, Any], blame: Mapping[Key, _Wish], problems: list[Problem]) -> Scenario:
+def _result(
+    scenario: Scenario,
+    data: dict[str, Any],
+    blame: Mapping[Key, _Wish],
+    problems: list[Problem],
+    references: Mapping[Key, str] | None = None,
+) -> Scenario:
     file = scenario.origin.file
     try:
         changed = Scenario.model_validate(data)
@@ -219,6 +225,9 @@ def _result(scenario: Scenario, data: dict[str, Any], blame: Mapping[Key, _Wish]
         found_all = [*problems, *(_blamed(key, problem, blame) for key, problem in found.items())]
         raise ScenarioError(without_secrets(problem, scenario.origin.secrets) for problem in found_all) from None
     changed._origin = scenario._origin
+    if references is not None:
+        known = {key: Reference(raw, None) for key, raw in references.items()}
+        changed._origin = replace(scenario._origin, references=known)
     if not problems:
         problems = [_blamed(finding.key, finding.problem(file), blame) for finding in findings(changed)]
     if problems:
@@ -251,7 +260,7 @@ def _environment(
     if kind in ("jwt", "mix") and not scenario.auth.secret.get_secret_value():
         texts.append(("JWT_SECRET", "secret"))
     for variable, name in texts:
-        if text := environ.get(variable):
+        if (text := environ.get(variable)) and without_ends(text):
             wishes[name] = _Wish(text, ENVIRONMENT, variable)
     whole("MAX_CONNECTIONS", "clients", "clients, at least 1", 1, 1)
     whole("TEST_DURATION", "hold", "milliseconds", 1000, 0)

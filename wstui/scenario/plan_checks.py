@@ -30,7 +30,7 @@ def plan_warnings(scenario: Scenario) -> Iterator[str]:
         yield "no message is sent: messages.slow_readers is 100%, and clients that stop reading do not send."
     elif messages.exchange != "listen" and left_s > ready_s and messages.every >= left_s - ready_s:
         yield (
-            f"a client may send nothing: {lasts}, and sends its first message within messages.every, "
+            f"a client may send nothing: {lasts}, and one sends its first message within messages.every, "
             f"{format_duration(messages.every)}, after it is ready."
         )
     if all(stage.is_cooldown for stage in scenario.stages):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.resources
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -12,6 +11,7 @@ from typing import Any, Literal
 
 from platformdirs import user_config_dir
 
+from wstui.scenario.beside import shipped_folder
 from wstui.scenario.errors import Problem, ScenarioError, nearest, printable, quote
 from wstui.scenario.file import load
 from wstui.scenario.model import Scenario, Suite
@@ -42,13 +42,6 @@ class PresetEntry:
 def own_folder() -> Path:
     """Where a user's own presets lie; it need not exist yet."""
     return Path(user_config_dir("wstui", appauthor=False)) / "presets"
-
-
-def shipped_folder() -> Path:
-    """The presets that come with wstui: inside the installed package, or beside it in a checkout."""
-    package = Path(str(importlib.resources.files("wstui")))
-    packed = package / "presets"
-    return packed if packed.is_dir() else package.parent / "presets"
 
 
 def folders() -> list[tuple[Origin, Path]]:

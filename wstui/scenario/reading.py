@@ -167,7 +167,8 @@ class Reading:
         return data
 
     def _check(self, scenario: Scenario) -> None:
-        scenario._origin = Origin(self._file)  # the files that it names may be beside it
+        # the files that it names may be beside it
+        scenario._origin = Origin(self._file, {key: Reference(raw, None) for key, raw in self._written.items()})
         unreadable = list(self._problems)
         for finding in findings(scenario):
             needed = (finding.key, *finding.rests_on)

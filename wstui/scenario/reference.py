@@ -65,6 +65,11 @@ def names_in(raw: str) -> list[str]:
     return sorted({match["name"] for match in _REFERENCE.finditer(raw) if match["name"]})
 
 
+def may_be_empty(raw: str) -> bool:
+    """Whether a text says itself that it may come to nothing: all of it is references with an empty default."""
+    return bool(raw) and not _REFERENCE.sub(lambda match: "" if match["default"] == "" else "x", raw)
+
+
 def secret_values(raw: str, environ: Mapping[str, str]) -> list[str]:
     """The values of the variables that a text refers to and that sound like secrets."""
     return [environ[name] for name in names_in(raw) if is_secret_header(name) and environ.get(name)]
