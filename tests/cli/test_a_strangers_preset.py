@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import pty
+import subprocess
+import sys
 from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 
-from tests.cli.commands import call
+from tests.cli.commands import WAIT_S, call
 from tests.servers.server import Server
 from wstui.cli import wstui
 from wstui.cli.launching import _demo_suite
@@ -18,6 +23,7 @@ from wstui.fleet.transport import FleetError
 from wstui.scenario.file import load, loads
 from wstui.scenario.model import DEMO_OPTIONS, Scenario
 from wstui.scenario.presets import available, open_preset
+from wstui.scenario.trust import uses
 
 STAGE = '[target]\nready = "open"\nhealth = "off"\n[[stages]]\nname = "hold"\nover = "1s"\nclients = 1\n'
 TEMPLATE = '[messages]\nexchange = "template"\n[[messages.templates]]\nname = "a"\nreply = "none"\n'
@@ -114,6 +120,59 @@ def test_files_beside_a_preset_and_variables_are_listed_by_check_and_validate(
     monkeypatch.setenv("PW", "x1y2z3")
     _, out = said("check", "s.toml", "--url", "ws://me:${PW}@127.0.0.1:9/ws")
     assert f"{listed}\n" in out, "what the command line says is not the preset's doing"
+
+
+def at_a_terminal(folder: Path, *arguments: str, says: str) -> tuple[int, str]:
+    """Exit status and what a terminal shows of a command whose questions are answered with `says`."""
+    master, slave = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "wstui", *arguments], stdin=slave, stderr=slave, stdout=subprocess.DEVNULL, cwd=folder
+    )
+    os.close(slave)
+    os.write(master, f"{says}\n".encode())
+    seen = b""
+    with contextlib.suppress(OSError):  # EIO: nobody has the other end any more
+        while part := os.read(master, 4096):
+            seen += part
+    os.close(master)
+    return process.wait(WAIT_S), seen.decode()
+
+
+def test_a_person_is_asked_once_for_each_file_and_content(folder: Path) -> None:
+    ran, run = folder.parent / "ran", ("run", "p.toml", "--no-store", "--no-probe", "--url", "ws://127.0.0.1:9/ws")
+    question = "p.toml names its own ssh configuration, which can run programs: use it? [y/N]"
+    for answer in ("", "n"):
+        status, seen = at_a_terminal(folder, *run, says=answer)
+        assert status == 2 and question in seen and "--ssh-config" in seen and not ran.exists()
+    status, seen = at_a_terminal(folder, *run, says="y")
+    assert question in seen and ran.exists()
+    kept = folder.parent / "config" / "wstui" / "allowed_ssh.json"
+    assert kept.stat().st_mode & 0o777 == 0o600 and str(folder / "ssh_evil") in kept.read_text()
+    ran.unlink()
+    status, seen = at_a_terminal(folder, *run, says="n")
+    assert question not in seen and ran.exists()
+    ran.unlink()
+    with (folder / "ssh_evil").open("a") as file:
+        file.write("# changed\n")
+    status, seen = at_a_terminal(folder, *run, says="n")
+    assert status == 2 and question in seen and not ran.exists()
+    (folder / "ssh_evil").write_text(f"Include other\nHost *\n  ProxyCommand touch {ran}; false\n")
+    for _ in range(2):  # what it includes may be another thing the next time
+        status, seen = at_a_terminal(folder, *run, says="y")
+        assert question in seen and ran.exists()
+
+
+@pytest.mark.parametrize("command", [("check", "p.toml"), ("presets", "validate", "p.toml")], ids=" ".join)
+def test_looking_asks_nothing_and_runs_nothing(folder: Path, command: tuple[str, ...]) -> None:
+    _, seen = at_a_terminal(folder, *command, says="y")
+    assert "use it?" not in seen and not (folder.parent / "ran").exists()
+
+
+def test_certificates_from_elsewhere_are_listed_as_read(folder: Path) -> None:
+    (folder.parent / "ca.pem").write_text("")
+    (folder / "s.toml").write_text(STAGE.replace("[target]\n", '[target]\nca_file = "../ca.pem"\n'))
+    preset = load("s.toml", complete=False)
+    assert isinstance(preset, Scenario) and uses(preset) == ["reads, and doesn't send: ../ca.pem"]
 
 
 @pytest.mark.parametrize("host", ["-oProxyCommand=touch ran", "-oX@box", "box -oX", "a@-oX", "$(touch ran)"])

@@ -232,7 +232,7 @@ async def test_the_summary_is_copied_and_written_where_it_says(tmp_path: Path, m
         await pilot.pause()
         file = tmp_path / "wstui-summary-20251123-143207.txt"
         assert file.read_text() == app.clipboard
-        assert (tmp_path / "wstui-summary-20251123-143207-2.txt").exists()
+        assert (tmp_path / "wstui-summary-20251123-143207-2.txt").stat().st_mode & 0o777 == 0o600
         assert "wstui-summary-20251123-143207-2.txt" in shown(app)
     assert "▶ RUNNING  checkout-soak" in app.clipboard and "p99 < 250 ms: 118" in app.clipboard
 
@@ -242,7 +242,9 @@ async def test_errors_are_exported_as_json_lines(tmp_path: Path, monkeypatch: py
     async with running() as (_, pilot, _):
         await pilot.press("x")
         await pilot.pause()
-    lines = (tmp_path / "wstui-errors-20251123-143207.jsonl").read_text().splitlines()
+    path = tmp_path / "wstui-errors-20251123-143207.jsonl"
+    assert path.stat().st_mode & 0o777 == 0o600
+    lines = path.read_text().splitlines()
     groups = [json.loads(line) for line in lines]
     assert [group["count"] for group in groups] == [214, 87, 31, 12, 3]
     assert groups[0]["samples"][-1] == {"at_s": 251.0, "client": 8812, "detail": "sent 1 204 · idle 10.0 s"}

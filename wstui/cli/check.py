@@ -23,7 +23,7 @@ from wstui.report.terminal import Paint, terminal_width, wants_colour
 from wstui.report.wording import Tone, shown
 from wstui.scenario.beside import is_shipped
 from wstui.scenario.hosts import parse_host
-from wstui.scenario.trust import sends_away
+from wstui.scenario.trust import uses
 
 SCHEMA = "wstui.check/1"
 _SIGNS = {Mark.PASS: ("✓", Tone.GOOD), Mark.WARN: ("▲", Tone.NEAR), Mark.FAIL: ("✗", Tone.BAD)}
@@ -45,8 +45,8 @@ def check(presets: tuple[str, ...], as_json: bool, **options: Any) -> None:
     """
     suite = prepare(presets, options)
     for scenario in suite.scenarios:
-        if not as_json and not is_shipped(scenario.origin.file) and (sent := sends_away(scenario)):
-            click.echo(f"wstui: {scenario.name} sends to its target: {sent}", err=True)
+        for used in uses(scenario) if not (as_json or is_shipped(scenario.origin.file)) else ():
+            click.echo(f"wstui: {scenario.name} {used}", err=True)
     paint, width = Paint(wants_colour(sys.stdout)), terminal_width(sys.stdout)
     boxes = [parse_host(host).name for scenario in suite.scenarios for host in scenario.fleet.hosts]
     column = _NAME_WIDTH + max((len(name) + 1 for name in boxes), default=0)

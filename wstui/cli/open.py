@@ -101,5 +101,5 @@ def open_terminal(presets: tuple[str, ...], **options: Any) -> None:
     if presets:
         from wstui.cli.prepare import prepare
 
-        sys.exit(run_in_terminal(prepare(presets, options), options))
+        sys.exit(run_in_terminal(prepare(presets, options, may_ask=True), options))
     sys.exit(begin_in_terminal(options))

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import click
 
 from wstui.cli.exits import USAGE, fail, hide, tell
 from wstui.cli.options import flags_of
@@ -15,12 +18,12 @@ from wstui.cli.resuming import earlier_results, first_of
 from wstui.execution.suite import SuiteRun
 from wstui.fleet.transport import FleetError
 from wstui.scenario.checks import warnings
-from wstui.scenario.errors import BadValue, ScenarioError, describe
+from wstui.scenario.errors import BadValue, ScenarioError, describe, printable
 from wstui.scenario.fields import LONGEST_S
-from wstui.scenario.model import Suite
+from wstui.scenario.model import Scenario, Suite
 from wstui.scenario.presets import find, members, open_preset, shadowed
 from wstui.scenario.quantity import format_duration, parse_duration
-from wstui.scenario.trust import untrusted
+from wstui.scenario.trust import allow_ssh, ssh_problem, untrusted
 
 
 def prepare(
@@ -29,8 +32,12 @@ def prepare(
     environ: Mapping[str, str] | None = None,
     *,
     shipped: bool = False,
+    may_ask: bool = False,
 ) -> SuiteRun:
-    """The suite that was asked for; ends the process with a clear message when something about it is wrong."""
+    """The suite that was asked for; ends the process with a clear message when something about it is wrong.
+
+    `may_ask`: somebody at a terminal is asked whether a preset's own ssh configuration is used.
+    """
     environ = os.environ if environ is None else environ
     flags = flags_of(options)
     scenarios = []
@@ -59,6 +66,8 @@ def prepare(
     for told in dict.fromkeys(shadowed(path) for path in [*files, *(Path(s.origin.file) for s in scenarios)]):
         if told:
             tell(told)
+    if may_ask and sys.stdin.isatty() and sys.stderr.isatty():
+        _ask(scenarios)
     if problems := [p for s in scenarios for p in untrusted(s, allow_files=options["allow_files"])]:
         fail(describe(problems, shutil.get_terminal_size().columns), USAGE)
     spare_inputs(options, files, scenarios)
@@ -78,3 +87,17 @@ def prepare(
         )
     except FleetError as error:
         fail(str(error), USAGE)
+
+
+def _ask(scenarios: list[Scenario]) -> None:
+    """Ask once per file and content whether ssh may use it: what it says may run programs."""
+    for scenario in scenarios:
+        if ssh_problem(scenario) is None:
+            continue
+        preset = printable(scenario.origin.file)
+        question = f"{preset} names its own ssh configuration, which can run programs: use it?"
+        if click.confirm(question, default=False, err=True):
+            try:
+                allow_ssh(scenario)
+            except OSError as error:
+                tell(f"the answer can't be kept: {error.strerror or error}")

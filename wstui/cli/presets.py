@@ -17,7 +17,7 @@ from wstui.scenario.file import dumps, load, loads, write
 from wstui.scenario.model import Scenario, Suite
 from wstui.scenario.presets import PresetEntry, available, find, is_path, members, own_folder
 from wstui.scenario.quantity import format_duration
-from wstui.scenario.trust import sends_away, untrusted
+from wstui.scenario.trust import untrusted, uses
 
 _WIDEST = 100
 
@@ -79,9 +79,9 @@ def validate(files: tuple[str, ...]) -> None:
             problems.extend(error.problems)
             continue
         click.echo(_hanging(f"{printable(str(path))}: ", f"ok, {_summary(content)}"))
-        sent = [f"sends to its target: {what}" for scenario in scenarios if (what := sends_away(scenario))]
+        used = [text for scenario in scenarios for text in uses(scenario)]
         doubts = [str(problem) for scenario in scenarios for problem in untrusted(scenario)]
-        for advice in dict.fromkeys([*(line for s in scenarios for line in warnings(s)), *sent, *doubts]):
+        for advice in dict.fromkeys([*(line for s in scenarios for line in warnings(s)), *used, *doubts]):
             click.echo(_hanging("  note: ", printable(advice)))
     if problems:
         raise Refusal(ScenarioError(dict.fromkeys(problems)))

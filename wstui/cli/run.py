@@ -24,4 +24,4 @@ def run(presets: tuple[str, ...], **options: Any) -> None:
     Exit status: 0 thresholds kept, 1 one broken, 2 usage or scenario error, 3 target unreachable,
     4 kept but the generator was the limit, 130 ended by the operator.
     """
-    sys.exit(run_headless(prepare(presets, options), options))
+    sys.exit(run_headless(prepare(presets, options, may_ask=True), options))

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
+import re
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,10 +37,63 @@ def ssh_problem(scenario: Scenario) -> Problem | None:
     if not name or not _is_written(scenario, "fleet", "ssh_config", name):
         return None
     path = located(name, scenario.origin.file)
-    if any(_is_under(path, folder) for folder in (_config(), Path.home() / ".ssh")):
+    if any(_is_under(path, folder) for folder in (_config(), Path.home() / ".ssh")) or _is_allowed(path):
         return None
     message = f"may run commands of its own: name it with --ssh-config, or keep it in {_config()}"
     return Problem(scenario.origin.file, "fleet.ssh_config", message, quote(name))
+
+
+def allow_ssh(scenario: Scenario) -> None:
+    """Take a person's word for the ssh configuration that a preset names, as long as its content stays the same."""
+    path = str(Path(located(scenario.fleet.ssh_config, scenario.origin.file)).resolve())
+    content = Path(path).read_bytes()
+    _allowed[path] = hashlib.sha256(content).hexdigest()
+    if _INCLUDE.search(content):
+        return  # what it includes may change: asked again the next time
+    place = _config() / _REMEMBERED
+    place.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{place.name}.", dir=place.parent)  # for its owner alone
+    with os.fdopen(handle, "w") as file:
+        json.dump(_remembered() | {path: _allowed[path]}, file, indent=1)
+    Path(name).replace(place)
+
+
+_REMEMBERED = "allowed_ssh.json"
+_INCLUDE = re.compile(rb"^\s*include\b", re.IGNORECASE | re.MULTILINE)
+_allowed: dict[str, str] = {}
+
+
+def _is_allowed(path: str) -> bool:
+    """Whether somebody gave their word for this file as it is now."""
+    try:
+        path = str(Path(path).resolve())
+        known = {_allowed.get(path), _remembered().get(path)} - {None}
+        return bool(known) and hashlib.sha256(Path(path).read_bytes()).hexdigest() in known
+    except (OSError, ValueError, RuntimeError):
+        return False
+
+
+def _remembered() -> dict[str, str]:
+    """What was allowed for good: the sha256 of each file by its path."""
+    try:
+        found = json.loads((_config() / _REMEMBERED).read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def uses(scenario: Scenario) -> list[str]:
+    """What of this machine a preset sends to its target, and what it only reads, in words."""
+    found = [f"sends to its target: {sent}"] if (sent := sends_away(scenario)) else []
+    names = ("ca_file", "cert_file", "key_file")
+    read = [(name, str(getattr(scenario.target, name))) for name in names]
+    outside = [
+        printable(path)
+        for name, given in read
+        if given and _is_written(scenario, "target", name, given)
+        if not _is_inside(path := located(given, scenario.origin.file), scenario.origin.file)
+    ]
+    return found + ([f"reads, and doesn't send: {', '.join(outside)}"] if outside else [])
 
 
 def sends_away(scenario: Scenario) -> str:

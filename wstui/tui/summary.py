@@ -10,6 +10,7 @@ import platformdirs
 
 from wstui.execution.status import Status
 from wstui.measure.failure import FailureGroup
+from wstui.report.file import write_new
 from wstui.tui.widgets.figures import clean, clock, count, ms, percent, rate
 from wstui.tui.widgets.limits import figure, limit_words, metric_words, sign
 from wstui.tui.widgets.status_line import badge
@@ -71,7 +72,7 @@ def error_lines(groups: Sequence[FailureGroup]) -> str:
 
 
 def write_beside(name: str, text: str) -> Path:
-    """Write a file into the current folder, or into the operator's state folder where that is not allowed.
+    """Write a file that only its owner can read, here or in the operator's state folder where that is not allowed.
 
     An older file of the same name is kept: the new one gets a number. OSError says why neither place works.
     """
@@ -90,8 +91,7 @@ def _write_new(path: Path, text: str) -> Path:
     for number in range(1, 10_000):
         place = path if number == 1 else path.with_stem(f"{path.stem}-{number}")
         try:
-            with place.open("x", encoding="utf-8", newline="\n") as file:
-                file.write(text)
+            write_new(place, text)
         except FileExistsError:
             continue
         return place
