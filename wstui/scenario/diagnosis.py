@@ -85,6 +85,8 @@ def show(path: Key, value: Any) -> str:
 
 def show_number(value: Any) -> str:
     """A value that is no text; of a whole number with very many digits only how large it is."""
+    if isinstance(value, int) and value.bit_length() > 3400:
+        return "a number of thousands of digits"
     if isinstance(value, int) and value.bit_length() > 200:
         return f"about {'-' * (value < 0)}10^{value.bit_length() * 0.30103:.0f}"
     return str(value)
