@@ -23,7 +23,7 @@ from wstui.report.terminal import Paint, terminal_width, wants_colour
 from wstui.report.wording import Tone, shown
 from wstui.scenario.beside import is_shipped
 from wstui.scenario.hosts import parse_host
-from wstui.scenario.trust import uses
+from wstui.scenario.trust import sends_away, uses
 
 SCHEMA = "wstui.check/1"
 _SIGNS = {Mark.PASS: ("✓", Tone.GOOD), Mark.WARN: ("▲", Tone.NEAR), Mark.FAIL: ("✗", Tone.BAD)}
