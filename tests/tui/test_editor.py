@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from tests.tui import fake, fake_store
 from tests.tui.driving import go_to, shown, started, until
@@ -20,6 +21,7 @@ from wstui.tui.screens.checklist import ChecklistScreen
 from wstui.tui.screens.confirm import ConfirmDialog
 from wstui.tui.screens.dashboard import Dashboard
 from wstui.tui.screens.editor import Editor
+from wstui.tui.screens.save import SaveDialog
 from wstui.tui.screens.start import StartScreen
 from wstui.tui.widgets.form import Folding, FormView
 from wstui.tui.widgets.form_lines import Adder, FormRow
@@ -400,3 +402,23 @@ async def test_the_clock_of_a_screen_goes_on(home: Path) -> None:
         await until(lambda: "14:32Z" in shown(app), pilot)
         now[0] += timedelta(seconds=30)
         await until(lambda: "14:33Z" in shown(app), pilot)
+
+
+async def test_the_editor_follows_the_name_that_its_scenario_was_saved_under(home: Path) -> None:
+    async with started(home) as (app, pilot, launches, _):
+        await pilot.press("n")
+        await until(lambda: isinstance(app.screen, Editor), pilot)
+        field = control(app, "name")
+        assert isinstance(field, Input)
+        field.value = "my echo!"
+        await until(lambda: "my echo!" in shown(app), pilot)
+        await pilot.press("ctrl+s")
+        await until(lambda: isinstance(app.screen, SaveDialog), pilot)
+        assert app.screen.query_one("#input-place", Input).value == "my-echo"
+        await pilot.press("enter")
+        await until(lambda: isinstance(app.screen, Editor) and field.value == "my-echo", pilot)
+        assert 'name = "my-echo"' in (home / "my-echo.toml").read_text()
+        await until(lambda: "unsaved" not in shown(app), pilot)
+        await pilot.press("ctrl+r")
+        await until(lambda: isinstance(app.screen, Dashboard), pilot)
+        assert [scenarios[0].name for scenarios, _, _ in launches.launched] == ["my-echo"]

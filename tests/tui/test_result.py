@@ -299,3 +299,19 @@ async def test_hostile_and_huge_results_stay_text_in_their_place(size: tuple[int
         assert not {char for char in text + whole if ord(char) < 32 and char != "\n"}
         assert "\u202e" not in whole and "␛[2J␛]0;owned␇[bold red]markup[/]" in whole
         assert all(cell_len(row) <= 118 for row in whole.split("\n"))
+
+
+async def test_a_suite_begins_with_a_table_of_its_runs_and_a_key_goes_from_one_to_the_next() -> None:
+    runs = [fake.result(name="quick"), fake.result(passed=False, name="medium"), fake.result(name="stress")]
+    suite = SuiteResult(name="progressive", started="", finished="", verdict=runs[1].verdict, runs=runs)
+    async with running(outcome=suite, size=(120, 40)) as (app, pilot, session):  # type: ignore[arg-type]
+        session.ended.set()
+        await until(lambda: isinstance(app.screen, ResultScreen) and "p99 ms" in shown(app), pilot)
+        table = [row.split() for row in shown(app).split("\n") if row.strip().startswith(("✓ quick", "✗ medium"))]
+        assert table[0][:4] == ["✓", "quick", "passed", "12"] and table[1][-1] == "p99"
+        report = app.screen.query_one("#result")
+        rows = [8, 50, 95, 50]
+        keys = ("right_square_bracket", "right_square_bracket", "tab", "left_square_bracket")
+        for key, row in zip(keys, rows, strict=True):
+            await pilot.press(key)
+            await until(lambda row=row: report.scroll_offset.y == row, pilot)  # type: ignore[misc]

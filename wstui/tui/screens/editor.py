@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import events, on, work
@@ -340,9 +341,22 @@ class Editor(Screen[None]):
 
     def _saved(self, path: Path | None) -> None:
         if path is not None:
+            self._rename(path)
             self._draft.saved()
             self._title()
             self.owner.say(f"saved to {tilde(path)}")
+
+    def _rename(self, path: Path) -> None:
+        """Follow the file: it is saved under its own name, and runs are kept under that."""
+        if self._preset is not None:
+            self._preset = replace(self._preset, name=path.stem, path=path, origin="own")
+        if self._draft.texts["name",] == path.stem:
+            return
+        self._draft.put(("name",), path.stem)
+        for field in self.form.query(Input):
+            if self.form.key_of(field) == ("name",):
+                field.value = path.stem
+        self.read()
 
     async def action_run(self) -> None:
         """Run it as it stands in the form."""

@@ -27,6 +27,7 @@ from wstui.tui.widgets.figures import clean, clip, pad, tilde, wrap
 from wstui.tui.widgets.judged import (
     error_rows,
     finding_rows,
+    member_rows,
     outcome_facts,
     since_rows,
     threshold_rows,
@@ -63,6 +64,8 @@ class ResultScreen(Screen[None]):
         key("h", "app.runs", "Runs", "result.runs", "Run history", shown=True),
         key("o", "app.open", "Open", "result.open", "Open a preset", shown=True),
         key("q", "app.leave", "Quit", "result.quit", "Quit", shown=True),
+        key("right_square_bracket,tab", "member(1)", "Next run", "result.next", "Next run", shown=True, display="]"),
+        key("left_square_bracket", "member(-1)", "Run before", "result.previous", "Run before", display="["),
         key("up,k", "scroll(-1)", "Up", "result.up", "One row up"),
         key("down,j", "scroll(1)", "Down", "result.down", "One row down"),
         key("home,g", "scroll(-100000)", "Top", "result.page_top", "The first row"),
@@ -78,6 +81,8 @@ class ResultScreen(Screen[None]):
         self._status = status
         self.stored = stored
         self._since: Since | None = None
+        self._jumped: int | None = None  # the run that a key led to last
+        self._members: list[Section] = []  # where each run of a suite begins
         self._status_line = StatusLine(id="status")
 
     @property
@@ -152,9 +157,15 @@ class ResultScreen(Screen[None]):
         if self.outcome.error:
             parts.append(lambda width: error_rows(self.outcome.error, width))
         if isinstance(result, SuiteResult):
-            parts.append(lambda width: verdict_rows(result, result.name, width))
+            parts += [
+                lambda width: verdict_rows(result, result.name, width),
+                lambda width: member_rows(result, width),
+            ]
+            self._members = []
             for run in result.runs:
-                parts += self._run(run, name_of(run))
+                of_run = self._run(run, name_of(run))
+                self._members.append(of_run[0])
+                parts += of_run
         elif result is not None:
             parts += self._run(result, "")
         return [*parts, self._places] if result is not None else parts
@@ -202,6 +213,8 @@ class ResultScreen(Screen[None]):
         """What is not offered has no key."""
         if action in ("export", "copy"):
             return self.outcome.result is not None
+        if action == "member":
+            return bool(self._members)
         if action == "compare":
             return self._since is not None
         if action == "again":
@@ -217,7 +230,18 @@ class ResultScreen(Screen[None]):
 
     def action_scroll(self, rows: int) -> None:
         """Move the report."""
+        self._jumped = None
         self.query_one("#result").scroll_relative(y=rows, animate=False)
+
+    def action_member(self, by: int) -> None:
+        """The next run of a suite, or the one before; the first is preceded by the table of all."""
+        report, page = self.query_one("#result"), self.query_one(Page)
+        starts = [0, *(page.start_of(section, page.size.width) for section in self._members)]
+        here = self._jumped  # the page follows a moment later, and the last run may be too short to reach the top
+        if here is None:
+            here = max(i for i, row in enumerate(starts) if row <= max(report.scroll_offset.y, 0))
+        self._jumped = to = max(0, min(here + by, len(starts) - 1))
+        report.scroll_to(y=starts[to], animate=False)
 
     def action_again(self) -> None:
         """The same once more."""

@@ -30,6 +30,11 @@ def parse_place(text: str, folder: Path) -> Path:
     return folder / (text if text.endswith(".toml") else f"{text}.toml")
 
 
+def slug(name: str) -> str:
+    """Return a name that a preset can have, as near to this one as it may be: "my echo!" becomes "my-echo"."""
+    return re.sub(r"[^A-Za-z0-9_.]+", "-", name).strip("-_.")[:64] or "preset"
+
+
 class SaveDialog(Form[Path]):
     """Asks for the place, and once more before a file is replaced; the answer is the file written."""
 
@@ -46,7 +51,7 @@ class SaveDialog(Form[Path]):
 
     def fields(self) -> Iterable[Field]:
         """Name or path."""
-        name = self._content.name if _NAME.fullmatch(self._content.name) else "preset"
+        name = slug(self._content.name)
         here = self._here
         if here is not None and here.stem == name and here.resolve().parent != self._folder.resolve():
             name = tilde(here.absolute())

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 from wstui.execution.result import Result, SuiteResult, ThresholdOutcome
 from wstui.report.findings import findings
-from wstui.report.wording import peak_clients, route_of, url_of
+from wstui.report.wording import name_of, peak_clients, route_of, url_of
 from wstui.tui.session import Comparison, Outcome
 from wstui.tui.widgets.bars import gauge
 from wstui.tui.widgets.comparison import change_rows, warning_rows
-from wstui.tui.widgets.figures import clean, clip, clock, count, pad, width_of, wrap
+from wstui.tui.widgets.figures import clean, clip, clock, count, ms, pad, width_of, wrap
 from wstui.tui.widgets.limits import BARS, SIGNS, figure, limit_words, metric_words, sign
 from wstui.tui.widgets.lines import Line, rule
 from wstui.tui.widgets.plain import told
-from wstui.tui.widgets.presets import moment
+from wstui.tui.widgets.presets import moment, verdict_of
 from wstui.tui.widgets.status_line import verdict_badge
 
 
@@ -53,6 +53,31 @@ def verdict_rows(result: Result | SuiteResult, name: str, width: int) -> list[Li
         warning = "generator-limited: these figures are not the server's limit"
         lines.append([(" ▲ ", "strong-warn"), (clip(warning, width - 3), "warn")])
     return lines
+
+
+def member_rows(suite: SuiteResult, width: int) -> list[Line]:
+    """The runs of a suite, one a row: verdict, clients, time, p99, errors, and what was broken."""
+    figures = (("clients", 9), ("time", 8), ("p99 ms", 9), ("errors", 9))
+    column = max(6, min(max((width_of(name_of(run)) for run in suite.runs), default=6), width - 62))
+    head: Line = [(" " * (column + 18), "muted"), *((pad(name, wide, right=True), "muted") for name, wide in figures)]
+    lines = [rule([("runs", "text")], width), head]
+    for run in suite.runs:
+        word, meaning = verdict_of(run)
+        texts = (
+            count(peak_clients(run)), clock(run.duration_s), ms(run.latency_ms.response.p99),
+            count(sum(failure.count for failure in run.failures)),
+        )  # fmt: skip
+        broken = [metric_words(o.metric) for o in run.verdict.thresholds if o.passed is False]
+        lines.append(
+            [
+                (f" {word[:1]} ", meaning),
+                (pad(clean(name_of(run)), column), "strong"),
+                (f"  {pad(word[2:], 13)}", meaning),
+                *((pad(text, wide, right=True), "text") for text, (_, wide) in zip(texts, figures, strict=True)),
+                (clip(f"  {', '.join(broken)}", max(0, width - column - 18 - 35)), "bad"),
+            ]
+        )
+    return [*lines, *([(" · ", "muted"), (f"{clean(name)}: not run", "muted")] for name in suite.skipped)]
 
 
 def outcome_facts(outcome: Outcome, width: int) -> list[Line]:

@@ -35,6 +35,13 @@ class Page(Lines):
                 lines += [*rows, []]
         return lines[:-1]
 
+    def start_of(self, section: Section, width: int) -> int:
+        """The row that a section begins in."""
+        row = 0
+        for other in self._sections[: self._sections.index(section)]:
+            row += len(rows) + 1 if (rows := other(width)) else 0
+        return row
+
     def get_content_height(self, container: object, viewport: object, width: int) -> int:
         """As many rows as there are."""
         return len(self.rows(width))
