@@ -353,8 +353,9 @@ async def test_the_palette_offers_every_action_of_every_screen(tmp_path: Path) -
         await until(lambda: isinstance(app.screen, ConfirmDialog), pilot)
         found[ConfirmDialog] = await offered(app, pilot)
     assert set(found) == set(OWNERS)
-    # these need a preset of one's own, a wrong value, several machines, or have another name; moving is no action
+    # these need a preset of one's own, a wrong value, several machines, a suite, or have another name; moving is none
     elsewhere = {"preset.delete", "edit.accept", "preset.all", "load.redistribute", "list.open"}
+    elsewhere |= {"result.next", "result.previous"}
     for owner, names in found.items():
         for binding in bindings_of([owner]):
             known = {
