@@ -1,0 +1,1 @@
+"""Whole jobs of an operator, each done by keys in a true terminal against a real server."""
