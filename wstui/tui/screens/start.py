@@ -78,10 +78,13 @@ class StartScreen(Screen[None]):
         self.look()
 
     def look(self) -> None:
-        """Read the presets and how their last runs went."""
+        """Read the presets and how their last runs went; put the cursor on one that was not there before."""
+        before = {choice.entry.path for choice in self._choices}
         self._choices = choices(available(), self._last_results())
         self.set_class(not any(choice.last for choice in self._choices), "-fresh")
         self._filter(self._pattern)
+        table = self.query_one(PresetTable)
+        table.go_to(next((choice for choice in table.items if before and choice.entry.path not in before), None))
 
     def _filter(self, pattern: str) -> int:
         """Show the presets that have these words in them; how many there are."""
