@@ -18,6 +18,7 @@ from wstui.tui.screens.dialog import Dialog
 from wstui.tui.screens.editor import Editor
 from wstui.tui.screens.result import ResultScreen
 from wstui.tui.screens.runs import RunsScreen
+from wstui.tui.screens.samples import SamplesDialog
 from wstui.tui.screens.start import StartScreen
 from wstui.tui.screens.stop import StopDialog
 from wstui.tui.widgets.choice import Choice
@@ -27,7 +28,8 @@ from wstui.tui.widgets.run_table import RunTable
 from wstui.tui.widgets.table import Table
 
 OWNERS: tuple[type[DOMNode], ...] = (
-    Controls, Table, Errors, Dialog, ConfirmDialog, StopDialog, ResultScreen, StartScreen, PresetTable, Editor, Choice,
+    Controls, Table, Errors, Dialog, ConfirmDialog, SamplesDialog, StopDialog, ResultScreen, StartScreen, PresetTable,
+    Editor, Choice,
     ChecklistScreen, RunsScreen, RunTable,
 )  # fmt: skip
 """Every class that declares keys, but the application."""
