@@ -353,7 +353,7 @@ async def test_the_palette_offers_every_action_of_every_screen(tmp_path: Path) -
         await pilot.press("delete")
         await until(lambda: isinstance(app.screen, ConfirmDialog), pilot)
         found[ConfirmDialog] = await offered(app, pilot)
-    found[SamplesDialog] = {"copy the samples"}  # opened where there are errors
+    found[SamplesDialog] = {"copy all samples"}  # opened where there are errors
     assert set(found) == set(OWNERS)
     # these need a preset of one's own, a wrong value, several machines, a suite, or have another name; moving is none
     elsewhere = {"preset.delete", "edit.accept", "preset.all", "load.redistribute", "list.open"}
