@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from tests.scenario.test_saving import scenarios
@@ -178,6 +178,7 @@ def commented(text: str) -> str:
 @given(scenarios, scenarios, st.booleans())
 def test_whatever_changes_is_saved_and_loaded_again_equal(before: Scenario, after: Scenario, comments: bool) -> None:
     text = dumps(before)
+    assume("token" not in (before.auth.kind, after.auth.kind))  # saved as a reference: test_saving holds it
     environment = {"AUTH_TOKEN": after.auth.token} if after.auth.token else {}
     read = loads(commented(text) if comments else text, "", {})
     assert kept(read) == (commented(text) if comments else text)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from pydantic import BaseModel
 
 from tests.scenario.test_saving import scenarios
@@ -110,6 +110,7 @@ def test_a_scenario_that_is_opened_and_not_touched_is_the_same(scenario: Scenari
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(scenarios)
 def test_a_scenario_that_is_typed_anew_and_saved_loads_equal(scenario: Scenario) -> None:
+    assume(scenario.auth.kind != "token")  # saved as a reference: test_saving holds it
     texts = {key: text for key, text in Draft(scenario).texts.items() if not any(isinstance(p, int) for p in key)}
     draft = Draft(Scenario())
     draft.texts |= texts
