@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from wstui.odin.demo import DemoTarget
+from wstui.odin.demo_system import DemoTarget
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 

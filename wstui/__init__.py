@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from wstui.execution.api import run, run_sync
-    from wstui.execution.result import Result
+    from wstui.execution.run.result import Result
     from wstui.scenario.model import Auth, Messages, Scenario, Stage, Target, Threshold
 
 __all__ = ["Auth", "Messages", "Result", "Scenario", "Stage", "Target", "Threshold", "run", "run_sync"]
@@ -25,7 +25,7 @@ logging.getLogger(__name__).addHandler(logging.NullHandler())
 _HOMES = {
     "run": "wstui.execution.api",
     "run_sync": "wstui.execution.api",
-    "Result": "wstui.execution.result",
+    "Result": "wstui.execution.run.result",
     **dict.fromkeys(("Auth", "Messages", "Scenario", "Stage", "Target", "Threshold"), "wstui.scenario.model"),
 }
 

@@ -14,9 +14,9 @@ import psutil
 
 from tests.bench.table import headline, markdown
 from tests.bench.truth import enveloped, planned, quantiles
-from wstui.execution.bench import Cores
-from wstui.odin.sink_log import SinkLog
-from wstui.odin.sink_process import SinkProcess
+from wstui.execution.calibrate.bench import Cores
+from wstui.execution.calibrate.sink.message_log import SinkLog
+from wstui.execution.calibrate.sink.sink_process import SinkProcess
 
 CLIENTS, EVERY_S, RAMP_S, HOLD_S = 1000, 1.0, 2.0, 14.0
 TOLERANCE_MS, TOLERANCE = 1.0, 0.05

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from wstui.load import __main__ as worker
-from wstui.load.command import Command, Ramp
-from wstui.load.shard import Shard
+from wstui.load.protocol import Command, Ramp
+from wstui.load.worker import Shard
 
 
 class Answering(Shard):

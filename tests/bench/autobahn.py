@@ -25,8 +25,8 @@ from websockets.asyncio.client import connect
 from tests.bench.table import headline, markdown
 from tests.load.leading import led
 from tests.servers.server import until
-from wstui.load.conversation import Conversation
 from wstui.load.exchange import EXCHANGES, Exchange
+from wstui.load.messaging import Conversation
 from wstui.scenario.model import Messages, Scenario, Stage, Target
 
 SUITE = ("autobahntestsuite==0.8.2", "autobahn==0.10.9")

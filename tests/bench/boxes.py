@@ -16,7 +16,7 @@ from tests.bench.table import headline, markdown
 from tests.fleet import namespaces
 from tests.fleet.boxes import family, gone, nothing_left, on_boxes, use_fake_ssh
 from tests.servers.server import Server, until
-from wstui.execution.run import Run
+from wstui.execution.run.run import Run
 
 COMMANDS = 300
 CLIENTS = 100

@@ -12,12 +12,12 @@ from collections.abc import Sequence
 import psutil
 
 from tests.bench.table import headline, markdown
-from wstui.execution.bench import Bench, Cores, Stretch
+from wstui.execution.calibrate.bench import Bench, Cores, Stretch
+from wstui.execution.calibrate.sink.sink_process import SinkProcess
 from wstui.fleet.transport import FleetError
-from wstui.load.command import Pace, Ramp
-from wstui.odin.sink_process import SinkProcess
+from wstui.load.protocol import Pace, Ramp
 from wstui.scenario.model import Scenario
-from wstui.scenario.quantity import grouped
+from wstui.scenario.units import grouped
 
 COMMANDS = 40
 APART_S = 0.1

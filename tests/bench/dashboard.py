@@ -25,8 +25,8 @@ from dataclasses import dataclass
 import psutil
 
 from tests.bench.table import headline, markdown
-from wstui.execution.bench import Bench, Cores, Stretch
-from wstui.odin.sink_process import SinkProcess
+from wstui.execution.calibrate.bench import Bench, Cores, Stretch
+from wstui.execution.calibrate.sink.sink_process import SinkProcess
 from wstui.scenario.model import Scenario
 
 COLUMNS, ROWS = 200, 50

@@ -18,12 +18,12 @@ import psutil
 
 from tests.bench.clients import LIBRARIES
 from tests.bench.table import headline, markdown
-from wstui.execution.bench import Bench, Cores, cpu_ns
-from wstui.execution.calibration import kernel_us
-from wstui.load.command import Pace
-from wstui.odin.sink_process import SinkProcess
+from wstui.execution.calibrate.bench import Bench, Cores, cpu_ns
+from wstui.execution.calibrate.calibration import kernel_us
+from wstui.execution.calibrate.sink.sink_process import SinkProcess
+from wstui.load.protocol import Pace
 from wstui.scenario.model import Scenario
-from wstui.scenario.quantity import grouped
+from wstui.scenario.units import grouped
 
 CLOSED_LOOP_CLIENTS = 200
 IDLE_CLIENTS = 2000

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import msgspec
 from distributed import get_worker
 
-from wstui.load.command import Abort, Drain, Finished, Go, Joined, decode_command, encode
-from wstui.load.shard import SNAPSHOT_NS
+from wstui.load.protocol import Abort, Drain, Finished, Go, Joined, decode_command, encode
+from wstui.load.worker import SNAPSHOT_NS
 from wstui.measure.histogram import Histogram
 from wstui.measure.snapshot import Counters, Health, Snapshot
 
@@ -43,10 +43,10 @@ def realistic(seed: int = 7) -> Snapshot:
 
 
 class FakeAgent:
-    """In the place of `wstui.fleet.agent.Agent`."""
+    """In the place of `wstui.fleet.hosts.agent.Agent`."""
 
     def __init__(self, topic: str, own: bool) -> None:
-        self._worker = get_worker()
+        self._dask_worker = get_worker()
         self._topic = topic
         self._shards: list[int] = []
         self._began_ns = 0
@@ -71,10 +71,10 @@ class FakeAgent:
         return time.monotonic_ns()
 
     async def leave(self, grace_s: float) -> None:
-        asyncio.get_running_loop().call_later(0.05, lambda: asyncio.ensure_future(self._worker.close(nanny=False)))
+        asyncio.get_running_loop().call_later(0.05, lambda: asyncio.ensure_future(self._dask_worker.close(nanny=False)))
 
     def _say(self, shard: int, message: bytes) -> None:
-        self._worker.log_event(self._topic, (shard, message))
+        self._dask_worker.log_event(self._topic, (shard, message))
 
     async def _talk(self) -> None:
         snapshot = realistic()

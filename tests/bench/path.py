@@ -9,15 +9,15 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.bench.table import headline, markdown
-from wstui.execution.spec import spec_of
+from wstui.execution.calibrate.sink.replies import pong_to
+from wstui.execution.run.compile import spec_of
 from wstui.load.client import Client
+from wstui.load.client_state import READY
 from wstui.load.frames import TEXT, encode
-from wstui.load.shard import Shard
-from wstui.load.step import READY
+from wstui.load.worker import Shard
 from wstui.measure.histogram import Histogram
-from wstui.odin.sink_replies import pong_to
 from wstui.scenario.model import Scenario
-from wstui.scenario.quantity import grouped
+from wstui.scenario.units import grouped
 
 ROUNDS = 20_000
 REPEAT = 9

@@ -21,11 +21,11 @@ from tests.bench.process_tree import Sample, Tree
 from tests.bench.table import headline, markdown
 from tests.bench.tools import TOOLS, Order, Report, Tool
 from tests.bench.truth import enveloped, planned, quantiles, stamped
-from wstui.execution.bench import Cores
-from wstui.execution.calibration import kernel_us
-from wstui.odin.sink_log import SinkLog
-from wstui.odin.sink_process import SinkProcess
-from wstui.scenario.quantity import grouped
+from wstui.execution.calibrate.bench import Cores
+from wstui.execution.calibrate.calibration import kernel_us
+from wstui.execution.calibrate.sink.message_log import SinkLog
+from wstui.execution.calibrate.sink.sink_process import SinkProcess
+from wstui.scenario.units import grouped
 
 SAMPLE_S = 0.4
 PATIENCE_S = 45.0

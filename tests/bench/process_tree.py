@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from wstui.execution.bench import cpu_ns
+from wstui.execution.calibrate.bench import cpu_ns
 
 
 @dataclass(frozen=True)

@@ -17,15 +17,15 @@ import psutil
 
 from tests.bench.fake_agent import FakeAgent, realistic
 from tests.bench.table import headline, markdown
-from wstui.execution.run import Run
-from wstui.fleet import own_boxes
-from wstui.fleet.box import Work
-from wstui.fleet.cluster import ClusterTransport
-from wstui.fleet.dask_side import worker_environment
-from wstui.fleet.facts import Question, gather
-from wstui.fleet.looking import Look
-from wstui.fleet.ssh import Connection, Trouble
-from wstui.load.command import encode
+from wstui.execution.run.run import Run
+from wstui.fleet.hosts import ssh_hosts
+from wstui.fleet.hosts.cluster import ClusterTransport
+from wstui.fleet.hosts.dask_client import worker_environment
+from wstui.fleet.hosts.host_facts import Question, gather
+from wstui.fleet.hosts.host_probe import Look
+from wstui.fleet.hosts.remote_main import Work
+from wstui.fleet.hosts.ssh import Connection, Trouble
+from wstui.load.protocol import encode
 from wstui.scenario.hosts import parse_host
 from wstui.scenario.model import Fleet, Messages, Scenario, Stage, Target
 
@@ -35,7 +35,7 @@ MEASURE_S = 8.0
 HOME = Path(__file__).parents[2]
 
 
-class Direct(own_boxes.OwnBoxes):
+class Direct(ssh_hosts.OwnBoxes):
     """Boxes on this machine, without ssh, so that only the operator's own part is measured."""
 
     async def look(self, question: Question) -> list[Look]:
@@ -46,7 +46,7 @@ class Direct(own_boxes.OwnBoxes):
         assert self._scheduler is not None and self._security is not None
         port = self._ports.pop()
         address = f"tls://127.0.0.1:{port}"
-        connection = await Connection.open([sys.executable, "-m", "wstui.fleet.box", "work"], look.name)
+        connection = await Connection.open([sys.executable, "-m", "wstui.fleet.hosts.remote_main", "work"], look.name)
         self._connections[look.name] = connection
         arguments = [
             self._scheduler.address,
@@ -93,7 +93,7 @@ async def cost_of(shards: int) -> Cost:
         fleet=Fleet(hosts=hosts),
     )
     transport = ClusterTransport(scenario)
-    transport._source = Direct([parse_host(host) for host in hosts], own_boxes.Way())
+    transport._source = Direct([parse_host(host) for host in hosts], ssh_hosts.Way())
     run = Run(scenario, transport=transport)
     running = asyncio.create_task(run.execute())
     try:
@@ -143,7 +143,7 @@ def _count(run: Run):  # type: ignore[no-untyped-def]
 
 def measure(counts: Sequence[int]) -> None:
     """Print the cost of each number of shards, and where the operator's process would stop."""
-    own_boxes.Agent = FakeAgent  # type: ignore[assignment, misc]
+    ssh_hosts.Agent = FakeAgent  # type: ignore[assignment, misc]
     os.environ["PYTHONPATH"] = str(HOME)
     size = len(encode(realistic()))
     rows = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from wstui.report.environment import environment
+from wstui.report.model.environment import environment
 
 
 def headline() -> str:

@@ -13,8 +13,8 @@ from urllib.request import urlopen
 import psutil
 
 from tests.bench.table import headline, markdown
-from wstui.execution.bench import Bench, Cores, Stretch
-from wstui.odin.demo import DemoTarget
+from wstui.execution.calibrate.bench import Bench, Cores, Stretch
+from wstui.odin.demo_system import DemoTarget
 from wstui.scenario.model import Scenario
 
 SETTLE_S = 3.0

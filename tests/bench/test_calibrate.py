@@ -14,11 +14,11 @@ import psutil
 import pytest
 
 from tests.cli.commands import gone
-from wstui.execution.bench import Bench, Cores, Reading, Stretch
-from wstui.execution.calibration import Figure, kernel_us
-from wstui.fleet.sum import Sum
+from wstui.execution.calibrate.bench import Bench, Cores, Reading, Stretch
+from wstui.execution.calibrate.calibration import Figure, kernel_us
+from wstui.execution.calibrate.sink.sink_process import SinkProcess
+from wstui.fleet.interval import Sum
 from wstui.fleet.transport import FleetError
-from wstui.odin.sink_process import SinkProcess
 from wstui.scenario.model import Scenario
 
 WAIT_S = 90

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from tests.bench.truth import enveloped, planned, quantiles, stamped
+from wstui.execution.calibrate.sink.message_log import NEVER, SinkLog
 from wstui.load.schedule import phase
-from wstui.load.wheel import TICK_NS
-from wstui.odin.sink_log import NEVER, SinkLog
+from wstui.load.timer_wheel import TICK_NS
 
 SECOND = 1_000_000_000
 TRANSIT = 30_000

@@ -20,9 +20,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
+from wstui.execution.calibrate.sink.message_log import NEVER, SinkLog
 from wstui.load.schedule import phase
-from wstui.load.wheel import TICK_NS
-from wstui.odin.sink_log import NEVER, SinkLog
+from wstui.load.timer_wheel import TICK_NS
 
 SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
 

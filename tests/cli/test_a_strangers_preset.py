@@ -16,9 +16,9 @@ from click.testing import CliRunner
 from tests.cli.commands import WAIT_S, call
 from tests.servers.server import Server
 from wstui.cli import wstui
-from wstui.cli.launching import _demo_suite
-from wstui.execution.run import Run
-from wstui.fleet.looking import Way
+from wstui.cli.tui_services import _demo_suite
+from wstui.execution.run.run import Run
+from wstui.fleet.hosts.host_probe import Way
 from wstui.fleet.transport import FleetError
 from wstui.scenario.file import load, loads
 from wstui.scenario.model import DEMO_OPTIONS, Scenario

@@ -11,9 +11,9 @@ from typing import Any
 
 from tests.cli.commands import call
 from tests.secrets import holds_token
-from wstui.odin.broker import Broker
+from wstui.odin.nats_server import Broker
 from wstui.odin.server import OdinServer
-from wstui.odin.settings import Settings
+from wstui.odin.server_settings import Settings
 from wstui.odin.token import Verifier, sign
 
 SECRET = "a secret that is long enough to sign with"

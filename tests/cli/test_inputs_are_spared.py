@@ -12,8 +12,8 @@ from click.testing import CliRunner
 
 from tests.report.example import good
 from wstui.cli import wstui
-from wstui.cli.reports import FLAGS, saved_elsewhere
-from wstui.report.file import write_new
+from wstui.cli.output_files import FLAGS, saved_elsewhere
+from wstui.report.formats.atomic_write import write_new
 
 PRESET = """
 [target]

@@ -20,10 +20,10 @@ from tests.cli.commands import call, start
 from tests.execution.running import scenario
 from tests.report.disk import small_disk
 from tests.servers.server import Server, until
-from wstui.cli.launching import Launched, launcher
-from wstui.execution.result import Result
-from wstui.execution.suite import SuiteRun
-from wstui.report.store import Store
+from wstui.cli.tui_services import Launched, launcher
+from wstui.execution.run.result import Result
+from wstui.execution.run.suite import SuiteRun
+from wstui.report.store.store import Store
 
 LOAD = (
     "--clients",

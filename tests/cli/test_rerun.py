@@ -9,11 +9,11 @@ import pytest
 
 from tests.tui import fake
 from wstui.cli.rerun import scenario_of
-from wstui.execution.result import Result
+from wstui.execution.run.result import Result
 from wstui.scenario.errors import ScenarioError
 from wstui.scenario.model import Auth, Scenario, Stage, Target
 from wstui.scenario.presets import open_preset
-from wstui.scenario.secrecy import masked
+from wstui.scenario.secret_fields import masked
 
 
 def kept(scenario: Scenario) -> Result:

@@ -9,8 +9,8 @@ from collections.abc import Awaitable
 from typing import Any
 
 from tests.servers.server import PATIENCE_S, until
-from wstui.execution.result import Latency, Result
-from wstui.execution.run import Run
+from wstui.execution.run.result import Latency, Result
+from wstui.execution.run.run import Run
 from wstui.measure.snapshot import Counters
 from wstui.scenario.model import Auth, Fleet, Messages, Scenario, Stage, Target, Threshold
 

@@ -10,12 +10,12 @@ from tests.execution.running import Finished, finish, scenario
 from tests.secrets import holds_token
 from tests.servers.server import Connection, Server
 from wstui.odin.server import OdinServer
-from wstui.odin.settings import Settings
+from wstui.odin.server_settings import Settings
 from wstui.odin.token import Verifier
-from wstui.report.console import summary
-from wstui.report.metrics import figure
-from wstui.scenario.mix import Mix
+from wstui.report.formats.console import summary
+from wstui.report.model.result_metrics import figure
 from wstui.scenario.model import Auth, Scenario, Threshold
+from wstui.scenario.token_mix import Mix
 
 SECRET = "a secret that is long enough to sign with"
 EXACT = Threshold(metric="auth.correct", limit=">= 100%")

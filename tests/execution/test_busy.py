@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.execution.running import finish, scenario
-from wstui.odin.sink_process import SinkProcess
+from wstui.execution.calibrate.sink.sink_process import SinkProcess
 from wstui.scenario.model import Stage
 
 CLIENTS = 2000

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from wstui.execution import checklist, costs
-from wstui.execution.calibration import Figure
-from wstui.execution.checklist import Check, Mark
-from wstui.execution.status import Claim, TargetHealth
+from wstui.execution.calibrate import cost_model
+from wstui.execution.calibrate.calibration import Figure
+from wstui.execution.preflight import checklist
+from wstui.execution.preflight.checklist import Check, Mark
+from wstui.execution.run.status import Claim, TargetHealth
 from wstui.scenario.model import Auth, Messages, Scenario, Stage
 
 NOW = 1_800_000_000.0
@@ -125,17 +126,17 @@ def test_processors_are_guessed_by_messages_and_by_the_steepest_ramp(
 
 def test_processors_are_judged_by_the_calibration_of_this_box_or_said_to_be_an_estimate(tmp_path: Path) -> None:
     file = tmp_path / "wstui" / "calibration.json"
-    assert costs.known(file) == costs.ESTIMATE
+    assert cost_model.known(file) == cost_model.ESTIMATE
     guessed = checklist.processors(load(10_000, every=0.1), 1, 4, 0.0)
     assert "by estimate" in guessed.text and "wstui calibrate" in guessed.fix
-    figures = [Figure(f"{costs.TRIP}, 200 clients", "µs", (8.0, 5.0, 4.0)),
-               Figure(f"{costs.CONNECT}, 5000 clients", "/s", (20_000.0,)),
-               Figure(f"{costs.CONNECT}, 10000 clients", "/s", (10_000.0,))]  # fmt: skip
-    costs.keep(json.dumps({"figures": [figure.to_plain() for figure in figures]}), file)
-    found = costs.known(file)
-    assert found == costs.Costs(10.0, 200.0, measured=True)
+    figures = [Figure(f"{cost_model.TRIP}, 200 clients", "µs", (8.0, 5.0, 4.0)),
+               Figure(f"{cost_model.CONNECT}, 5000 clients", "/s", (20_000.0,)),
+               Figure(f"{cost_model.CONNECT}, 10000 clients", "/s", (10_000.0,))]  # fmt: skip
+    cost_model.keep(json.dumps({"figures": [figure.to_plain() for figure in figures]}), file)
+    found = cost_model.known(file)
+    assert found == cost_model.Costs(10.0, 200.0, measured=True)
     judged = checklist.processors(load(1000, every=0.1), 1, 4, 0.0, costs=found)
     assert judged.text.startswith("about 10% of a processor by calibration")
     for broken in ("", "{}", '{"figures": [{"name": "CPU a round trip", "median": 0}]}', '{"figures": 3}', "[1]"):
         file.write_text(broken)
-        assert costs.known(file) == costs.ESTIMATE
+        assert cost_model.known(file) == cost_model.ESTIMATE

@@ -23,7 +23,7 @@ from tests.servers.handshake import (
     WrongKey,
 )
 from tests.servers.server import Server
-from wstui.report.findings import findings
+from wstui.report.analysis.diagnosis import findings
 from wstui.scenario.model import Threshold
 
 CLIENTS = 8

@@ -7,8 +7,8 @@ import math
 import pytest
 
 import wstui
-from wstui.execution.result import FanOutSummary, Result
-from wstui.odin.demo import DemoTarget
+from wstui.execution.run.result import FanOutSummary, Result
+from wstui.odin.demo_system import DemoTarget
 
 CLIENTS = 60
 RATE = 60

@@ -15,9 +15,9 @@ import pytest
 
 from tests.execution.running import scenario
 from tests.servers.server import Server, until
-from wstui.execution.run import Run
+from wstui.execution.run.run import Run
 from wstui.fleet.local import LocalTransport
-from wstui.odin.demo import DemoTarget
+from wstui.odin.demo_system import DemoTarget
 
 LIMIT_FILES = """
 import resource, sys

@@ -10,13 +10,13 @@ import pytest
 from tests.execution.running import finish, scenario
 from tests.servers.handshake import Mumbling, Refusing, WrongKey
 from tests.servers.server import Connection, Server, switching
-from wstui.execution.probe import Unreachable, probe
-from wstui.execution.reply import one_reply
-from wstui.load.command import Spec
-from wstui.load.identity import Identity
-from wstui.load.outcome import Outcome
+from wstui.execution.preflight.first_message import one_reply
+from wstui.execution.preflight.probe import Unreachable, probe
+from wstui.load.connect_outcome import Outcome
+from wstui.load.credentials import Identity
+from wstui.load.handshake import Accepted, Upgrade
+from wstui.load.protocol import Spec
 from wstui.load.refusal import Refusal
-from wstui.load.upgrade import Accepted, Upgrade
 from wstui.scenario.model import Auth, Scenario
 from wstui.scenario.url import parse_address
 

@@ -10,9 +10,9 @@ from tests.execution.running import Finished, finish, scenario, together
 from tests.servers.handshake import Refusing, Speechless
 from tests.servers.server import Server
 from tests.servers.talk import ClosingEarly, Losing
-from wstui.cli.exits import status_of
-from wstui.execution.verdict import judged_by
-from wstui.report import junit
+from wstui.cli.exit_codes import status_of
+from wstui.execution.run.verdict import judged_by
+from wstui.report.formats import junit
 from wstui.scenario.checks import warnings
 from wstui.scenario.model import Auth, Messages, Scenario, Stage, Threshold
 

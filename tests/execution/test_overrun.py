@@ -7,10 +7,10 @@ from typing import Any, cast
 
 import pytest
 
-from wstui.execution.record import Recorder
-from wstui.execution.seconds import NS, Seconds
-from wstui.fleet.books import Books
+from wstui.execution.run.sampler import NS, Seconds
+from wstui.execution.run.timeline_recorder import Recorder
 from wstui.fleet.fleet import Fleet
+from wstui.fleet.totals import Books
 from wstui.measure.fanout import FanOut
 from wstui.measure.snapshot import Counters, Snapshot
 from wstui.scenario.model import Stage

@@ -16,13 +16,13 @@ from tests.secrets import holds_token
 from tests.servers.handshake import Gatekeeper, Refusing
 from tests.servers.server import Server
 from tests.servers.talk import Late
-from wstui.execution.checklist import Check, Mark
-from wstui.execution.first_client import first_client
-from wstui.execution.preflight import nats, preflight
-from wstui.execution.probe import Probe, Unreachable
-from wstui.odin.broker import Broker
+from wstui.execution.preflight.checklist import Check, Mark
+from wstui.execution.preflight.preflight import nats, preflight
+from wstui.execution.preflight.probe import Probe, Unreachable
+from wstui.execution.preflight.smoke_test import first_client
+from wstui.odin.nats_server import Broker
 from wstui.odin.server import OdinServer
-from wstui.odin.settings import Settings
+from wstui.odin.server_settings import Settings
 from wstui.odin.token import Verifier, sign
 from wstui.scenario.breakpoint import Breakpoint
 from wstui.scenario.model import Auth, Messages, Scenario
@@ -74,7 +74,7 @@ async def test_a_real_nats_server_is_told_from_another_and_from_none() -> None:
 
 
 async def test_a_nats_server_that_says_nothing_is_not_waited_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wstui.execution.preflight.NATS_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("wstui.execution.preflight.preflight.NATS_TIMEOUT_S", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         seen = await nats(f"nats://127.0.0.1:{silent.getsockname()[1]}")
     assert seen.mark is Mark.FAIL and "0.2 s" in seen.text

@@ -11,7 +11,7 @@ import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from wstui.odin.demo import DemoTarget
+from wstui.odin.demo_system import DemoTarget
 
 SMALL = ("--scale", "0.01", "--ramp", "300ms", "--hold", "500ms", "--cooldown", "200ms")
 # At their own pace so few clients would hardly send anything in so short a time, and a busy machine is not the point.

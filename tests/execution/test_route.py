@@ -27,14 +27,14 @@ from tests.execution.test_tls import (
 )
 from tests.servers.proxy import ConnectProxy, available, real_proxy
 from tests.servers.server import Server
-from wstui.execution.checklist import Check, Mark
-from wstui.execution.preflight import preflight
-from wstui.execution.probe import Probe, Unreachable, probe
+from wstui.execution.preflight.checklist import Check, Mark
+from wstui.execution.preflight.preflight import preflight
+from wstui.execution.preflight.probe import Probe, Unreachable, probe
 from wstui.odin.server import OdinServer
-from wstui.odin.settings import AuthMode, Settings
-from wstui.report import markdown
-from wstui.report.console import summary
-from wstui.report.findings import findings
+from wstui.odin.server_settings import AuthMode, Settings
+from wstui.report.analysis.diagnosis import findings
+from wstui.report.formats import markdown
+from wstui.report.formats.console import summary
 from wstui.scenario.model import Scenario
 
 __all__ = ["authority", "folder", "server_certificate"]

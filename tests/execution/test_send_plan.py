@@ -12,10 +12,10 @@ import pytest
 from tests.execution.running import scenario
 from tests.report.example import limited
 from tests.servers.server import until
-from wstui.execution.contention import Contention, Taken
-from wstui.execution.send_plan import SendPlan
+from wstui.execution.run.contention import Contention, Taken
+from wstui.execution.run.send_plan import SendPlan
 from wstui.measure.snapshot import Counters, Snapshot
-from wstui.report.findings import findings
+from wstui.report.analysis.diagnosis import findings
 from wstui.scenario.model import Messages
 
 

@@ -11,9 +11,9 @@ from tests.execution.running import Finished, balance, scenario
 from tests.servers.handshake import Silent
 from tests.servers.server import PATIENCE_S, Server, until
 from tests.servers.talk import Late, Stubborn
-from wstui.execution.run import Run
-from wstui.execution.status import State
-from wstui.report.console import summary
+from wstui.execution.run.run import Run
+from wstui.execution.run.status import State
+from wstui.report.formats.console import summary
 from wstui.scenario.model import Scenario, Stage
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from wstui.execution.step import Cut, Measured, frozen, judge_step
-from wstui.fleet.sum import Sum
+from wstui.execution.search.step import Cut, Measured, frozen, judge_step
+from wstui.fleet.interval import Sum
 from wstui.measure.failure import FailureGroup
 from wstui.measure.fanout import FanOut, TypeFanOut
 from wstui.measure.histogram import Histogram

@@ -14,9 +14,9 @@ from tests.execution.running import Finished, finish, scenario
 from tests.servers.server import Connection, Server
 from wstui.load.subscription import tokens_of
 from wstui.odin.server import OdinServer
-from wstui.odin.settings import AuthMode, Settings
-from wstui.report.console import summary
-from wstui.report.metrics import figure
+from wstui.odin.server_settings import AuthMode, Settings
+from wstui.report.formats.console import summary
+from wstui.report.model.result_metrics import figure
 from wstui.scenario.errors import ScenarioError
 from wstui.scenario.file import loads
 from wstui.scenario.model import Messages, Scenario, Threshold

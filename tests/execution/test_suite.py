@@ -16,16 +16,16 @@ import pytest
 
 from tests.execution.running import scenario
 from tests.servers.server import PATIENCE_S, Server, until
-from wstui.cli.resuming import earlier_results, first_of
-from wstui.execution.result import Result, SuiteResult
-from wstui.execution.run import Run
-from wstui.execution.status import State
-from wstui.execution.suite import SuiteRun
+from wstui.cli.resume import earlier_results, first_of
+from wstui.execution.run.result import Result, SuiteResult
+from wstui.execution.run.run import Run
+from wstui.execution.run.status import State
+from wstui.execution.run.suite import SuiteRun
 from wstui.fleet.transport import FleetError
-from wstui.report.store import Store
+from wstui.report.store.store import Store
 from wstui.scenario.file import load
 from wstui.scenario.model import Scenario, Stage, Threshold
-from wstui.scenario.override import apply
+from wstui.scenario.overrides import apply
 
 
 def member(server: Server, name: str, limit: str = ">= 100%", *, hold: float = 0.8) -> Scenario:
@@ -126,7 +126,7 @@ async def test_what_was_measured_is_kept_when_no_further_load_can_be_made(monkey
                 raise FleetError("no more processes")
             return await super().execute()
 
-    monkeypatch.setattr("wstui.execution.suite.run_for", Exhausted)
+    monkeypatch.setattr("wstui.execution.run.suite.run_for", Exhausted)
     async with Server() as server:
         result = await finished(SuiteRun([member(server, name) for name in ("one", "two", "three")]))
     assert [run.scenario["name"] for run in result.runs] == ["one"]

@@ -13,9 +13,9 @@ from tests.execution.running import Finished, balance, finish, scenario, togethe
 from tests.servers.handshake import Rationing
 from tests.servers.server import Connection, Server, until
 from tests.servers.talk import ClosingEarly, Late, Losing
-from wstui.execution.run import Run
-from wstui.execution.status import State
-from wstui.execution.verdict import written
+from wstui.execution.run.run import Run
+from wstui.execution.run.status import State
+from wstui.execution.run.verdict import written
 from wstui.scenario.model import Stage, Threshold
 
 

@@ -37,7 +37,7 @@ def on_boxes(url: str, *hosts: str, **options: Any) -> Scenario:
 
 def family(of: int | None = None) -> dict[str, list[psutil.Process]]:
     """The processes below this one (or another) that make load or lead there: ssh, worker, shard."""
-    found: dict[str, list[psutil.Process]] = {"ssh": [], "worker": [], "shard": []}
+    found: dict[str, list[psutil.Process]] = {"ssh": [], "dask_worker": [], "shard": []}
     for process in psutil.Process(of).children(recursive=True):
         if (kind := _kind(process)) is not None:
             found[kind].append(process)
@@ -51,8 +51,8 @@ def _kind(process: psutil.Process) -> str | None:
             return "ssh"
         for kind, words in (
             ("ssh", "fake_ssh.py"),
-            ("worker", "wstui.fleet.box work"),
-            ("worker", "distributed.cli.dask_worker"),
+            ("dask_worker", "wstui.fleet.hosts.remote_main work"),
+            ("dask_worker", "distributed.cli.dask_worker"),
             ("shard", "-m wstui.load"),
         ):
             if words in line:

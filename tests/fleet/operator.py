@@ -7,7 +7,7 @@ import os
 import sys
 
 from tests.execution.running import scenario
-from wstui.execution.run import Run
+from wstui.execution.run.run import Run
 
 
 def main() -> None:

@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fleet.test_fleet import S, fleet_of, heard, receipt, snapshot
-from wstui.execution.boxes import mark_of
-from wstui.execution.result import FanOutSummary
-from wstui.execution.spec import specs_of
-from wstui.fleet.placing import place
+from wstui.execution.run.compile import specs_of
+from wstui.execution.run.host_status import mark_of
+from wstui.execution.run.result import FanOutSummary
+from wstui.fleet.hosts.placement import place
 from wstui.fleet.transport import Box
-from wstui.load.command import Heard
-from wstui.load.identity import Identity
+from wstui.load.credentials import Identity
+from wstui.load.protocol import Heard
 from wstui.load.ramp import RampLine, share
 from wstui.measure.snapshot import Counters
 from wstui.scenario.model import Auth, Fleet, Messages, Scenario, Stage, Target

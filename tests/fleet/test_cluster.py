@@ -25,13 +25,13 @@ from tests.execution.running import Finished, balance
 from tests.execution.test_tls import LOOPBACK, Authority
 from tests.fleet.boxes import HOME, family, gone, nothing_left, on_boxes, use_fake_ssh
 from tests.servers.server import PATIENCE_S, Server, until
-from wstui.execution.checklist import Mark
-from wstui.execution.preflight import preflight
-from wstui.execution.result import Result
-from wstui.execution.run import Run
-from wstui.fleet.facts import Question, cramped, gather
+from wstui.execution.preflight.checklist import Mark
+from wstui.execution.preflight.preflight import preflight
+from wstui.execution.run.result import Result
+from wstui.execution.run.run import Run
+from wstui.fleet.hosts.host_facts import Question, cramped, gather
 from wstui.fleet.transport import FleetError
-from wstui.odin.demo import DemoTarget
+from wstui.odin.demo_system import DemoTarget
 from wstui.scenario.model import Auth, Messages, Scenario
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
@@ -55,13 +55,13 @@ class Going:
     run: Run
     running: asyncio.Task[Result]
     ssh: list[psutil.Process]
-    worker: list[psutil.Process]
+    dask_worker: list[psutil.Process]
     shard: list[psutil.Process]
 
     @property
     def all(self) -> list[psutil.Process]:
         """Every process."""
-        return [*self.ssh, *self.worker, *self.shard]
+        return [*self.ssh, *self.dask_worker, *self.shard]
 
     def of(self, box: str) -> list[psutil.Process]:
         """The processes of one box: its ssh, and all below."""
@@ -103,12 +103,12 @@ async def going(server: Server, *hosts: str, pings: int = 20, scenario: Scenario
 async def test_a_run_on_two_boxes_is_steered_as_one_and_leaves_no_process_and_no_file(scratch: Path) -> None:
     async with Server() as server, going(server, "box1:2", "box2", pings=50) as it:
         run = it.run
-        assert (len(it.ssh), len(it.worker), len(it.shard)) == (2, 2, 3)
+        assert (len(it.ssh), len(it.dask_worker), len(it.shard)) == (2, 2, 3)
         assert not list(scratch.iterdir()), "whoever is killed now leaves no file"
         for process in it.all:
             ports = [seen.laddr for seen in process.net_connections("inet") if seen.status == "LISTEN"]
             assert all(port.ip == "127.0.0.1" for port in ports), "no port in any network"
-            assert len(ports) == (0 if process in it.shard else 1 if process in it.worker else 2)
+            assert len(ports) == (0 if process in it.shard else 1 if process in it.dask_worker else 2)
             assert "KEY" not in " ".join(process.cmdline()), "the keys are not seen in a list of processes"
         run.ramp(8, 0.2)
         await until(lambda: run.status.counters.open == 8)
@@ -161,8 +161,8 @@ async def test_the_load_of_a_lost_box_is_shown_and_taken_over_by_the_others_when
     monkeypatch.setattr("wstui.fleet.fleet.SURELY_GONE_S", 0.5)  # its shards have nothing to drain here
     async with Server() as server, going(server) as it:
         lost = it.of("box2")
-        (worker,) = (process for process in lost if process in it.worker)
-        worker.kill()
+        (dask_worker,) = (process for process in lost if process in it.dask_worker)
+        dask_worker.kill()
         await until(lambda: "box2 lost: " in it.marks)
         assert "1 load process and 10 clients gone, 10 left" in it.marks and it.marks.count("box2 lost") == 1
         await until(lambda: it.box("box2") == "lost")
@@ -193,9 +193,9 @@ async def test_a_box_whose_ssh_is_killed_ends_its_load_by_itself() -> None:
 
 async def test_a_box_that_hangs_is_marked_drains_itself_and_delays_none_of_the_others() -> None:
     async with Server() as server, going(server) as it:
-        (worker,) = (process for process in it.of("box2") if process in it.worker)
+        (dask_worker,) = (process for process in it.of("box2") if process in it.dask_worker)
         (shard,) = (process for process in it.of("box2") if process in it.shard)
-        worker.suspend()
+        dask_worker.suspend()
         await until(lambda: it.box("box2") == "stale")
         assert it.is_there("box1")
         await until(lambda: it.box("box2") == "lost")
@@ -203,14 +203,14 @@ async def test_a_box_that_hangs_is_marked_drains_itself_and_delays_none_of_the_o
         await until(lambda: server.ends == {"close 1000": 10})
         # The other box has had its heartbeats: its lease has not run out.
         assert it.is_there("box1") and len(server.live) == 10
-        worker.resume()
+        dask_worker.resume()
         await until(lambda: "shard 1 on box2 lost" in it.marks or "box2 lost" in it.marks)
 
 
 async def test_a_box_that_freezes_goes_on_after_a_moment_and_makes_no_load_when_it_was_longer_than_its_lease(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("wstui.fleet.cluster.GIVEN_UP_S", 3.5)
+    monkeypatch.setattr("wstui.fleet.hosts.cluster.GIVEN_UP_S", 3.5)
     async with Server() as server, going(server) as it:
         of_box = it.of("box2")
         freeze(of_box)
@@ -265,7 +265,7 @@ async def test_nothing_outlives_an_operator_that_was_killed() -> None:
 async def test_boxes_leave_by_themselves_when_nothing_is_heard_of_the_operator() -> None:
     async with Server() as server, operator(server) as (process, it):
         os.kill(process.pid, signal.SIGSTOP)
-        await until(lambda: gone([*it.shard, *it.worker]))
+        await until(lambda: gone([*it.shard, *it.dask_worker]))
         await until(lambda: server.ends == {"close 1000": 20})
         os.kill(process.pid, signal.SIGCONT)
         assert process.stdout is not None
@@ -282,7 +282,7 @@ async def test_boxes_leave_by_themselves_when_nothing_is_heard_of_the_operator()
     ],
 )
 async def test_a_box_that_cannot_be_used_is_named_with_what_was_found_and_wanted(host: str, words: str) -> None:
-    from wstui.fleet.facts import installed
+    from wstui.fleet.hosts.host_facts import installed
 
     async with Server() as server:
         with pytest.raises(FleetError) as caught:
@@ -312,7 +312,7 @@ async def test_a_box_without_room_for_a_temporary_file_is_told_before_the_load(m
     monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
     assert cramped() == "No such file or directory"
     facts = msgspec.structs.replace(await gather(Question()), cramped=cramped())
-    monkeypatch.setattr("wstui.fleet.looking.read_facts", lambda said: facts)
+    monkeypatch.setattr("wstui.fleet.hosts.host_probe.read_facts", lambda said: facts)
     with pytest.raises(
         FleetError, match=r"box1 has no place for temporary files: No such file or directory; make room"
     ):

@@ -12,9 +12,9 @@ import pytest
 
 from tests.servers.server import until
 from wstui.fleet.fleet import Fleet
-from wstui.fleet.sum import Sum
+from wstui.fleet.interval import Sum
 from wstui.fleet.transport import Box, FleetError, Lost, Said
-from wstui.load.command import Abort, Finished, Go, Heard, Heartbeat, Joined, Spec, decode_command, encode
+from wstui.load.protocol import Abort, Finished, Go, Heard, Heartbeat, Joined, Spec, decode_command, encode
 from wstui.measure.fanout import Receipts
 from wstui.measure.histogram import Histogram
 from wstui.measure.snapshot import Counters, Health, Snapshot

@@ -11,13 +11,13 @@ import pytest
 
 from tests.execution.running import Finished, balance, finish, scenario
 from tests.servers.server import PATIENCE_S, Connection, Server, until
-from wstui.cli.exits import USAGE, status_of
-from wstui.execution.run import Run
+from wstui.cli.exit_codes import USAGE, status_of
+from wstui.execution.run.run import Run
 from wstui.fleet.fleet import Fleet
 from wstui.fleet.local import LocalTransport
 from wstui.fleet.transport import FleetError
-from wstui.load.command import Spec
-from wstui.report.wording import verdict_sign
+from wstui.load.protocol import Spec
+from wstui.report.model.labels import verdict_sign
 
 
 async def test_a_run_goes_on_without_a_shard_that_was_killed() -> None:
@@ -72,7 +72,7 @@ async def test_the_load_of_a_lost_shard_is_taken_over_when_the_operator_asks_als
 async def test_what_was_asked_for_beforehand_is_done_at_each_loss_but_not_without_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("wstui.execution.losses.MOST_TURNS", 1)
+    monkeypatch.setattr("wstui.execution.run.failover.MOST_TURNS", 1)
     transport = LocalTransport()
     async with Server() as server:
         made = scenario(server.url, clients=20, hold=60, shards=2, every=0.05)
@@ -138,7 +138,7 @@ async def test_what_was_in_flight_on_a_lost_shard_is_abandoned() -> None:
 
 
 async def test_a_shard_that_hangs_does_not_hold_up_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wstui.execution.run.DRAIN_GRACE_S", 0.5)
+    monkeypatch.setattr("wstui.execution.run.run.DRAIN_GRACE_S", 0.5)
     transport = LocalTransport()
     async with Server() as server:
         run = Run(

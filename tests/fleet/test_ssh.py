@@ -19,7 +19,7 @@ from tests.execution.running import Finished, balance
 from tests.fleet import namespaces
 from tests.fleet.boxes import HOME, family, gone, nothing_left, on_boxes
 from tests.servers.server import PATIENCE_S, Server, until
-from wstui.execution.run import Run
+from wstui.execution.run.run import Run
 from wstui.scenario.model import Scenario
 
 _MISSING = namespaces.missing()
@@ -58,7 +58,7 @@ async def test_a_run_through_ssh_is_steered_survives_a_cut_and_leaves_nothing(
         streaming_s = time.monotonic() - began
         await until(lambda: running.done() or run.status.counters.open == 20)
         assert not running.done(), running.result()
-        everything = await whole(ssh=2, worker=2, shard=3)
+        everything = await whole(ssh=2, dask_worker=2, shard=3)
         began = time.monotonic()
         run.ramp(9, 0.0)
         await until(lambda: len(server.live) == 9)
@@ -69,13 +69,13 @@ async def test_a_run_through_ssh_is_steered_survives_a_cut_and_leaves_nothing(
         await until(lambda: run.status.counters.open == 20)
         cut = boxes[0][1]
         far = {kind: [p for p in found if _netns(p.pid) == _netns_of(cut)] for kind, found in everything.items()}
-        assert (len(far["worker"]), len(far["shard"])) == (1, 2)
+        assert (len(far["dask_worker"]), len(far["shard"])) == (1, 2)
         assert len(cut.listening()) == 2, "the worker, and the way to the scheduler"
         began = time.monotonic()
         cut.cut()
         await until(lambda: _mark(run, "box2") == "lost")
         marked_s = time.monotonic() - began
-        await until(lambda: gone([*far["worker"], *far["shard"]]))
+        await until(lambda: gone([*far["dask_worker"], *far["shard"]]))
         ended_s = time.monotonic() - began
         await until(lambda: not cut.listening())
         await until(lambda: any("box2 lost: " in mark.text for mark in run.status.marks))
@@ -101,7 +101,7 @@ async def test_nothing_outlives_an_operator_that_was_killed_behind_ssh(boxes: Bo
         )
         try:
             await until(lambda: len(server.live) == 20 and server.messages["ping"] > 20)
-            everything = await whole(ssh=2, worker=2, shard=2)
+            everything = await whole(ssh=2, dask_worker=2, shard=2)
             began = time.monotonic()
             process.kill()
             await until(lambda: gone([p for kind in everything.values() for p in kind]))

@@ -7,9 +7,9 @@ import itertools
 import msgspec
 import pytest
 
-from wstui.fleet.box import MARK, read_facts
-from wstui.fleet.facts import Facts
-from wstui.fleet.ssh import command, explain, remote_command
+from wstui.fleet.hosts.host_facts import Facts
+from wstui.fleet.hosts.remote_main import MARK, read_facts
+from wstui.fleet.hosts.ssh import command, explain, remote_command
 
 
 def test_ssh_is_the_persons_own_may_ask_nothing_and_shares_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,7 +28,7 @@ def test_ssh_is_the_persons_own_may_ask_nothing_and_shares_no_connection(monkeyp
 
 
 def test_the_python_there_is_the_one_that_was_named_or_that_of_wstui() -> None:
-    assert remote_command("/opt/my python", "look") == "exec '/opt/my python' -m wstui.fleet.box look"
+    assert remote_command("/opt/my python", "look") == "exec '/opt/my python' -m wstui.fleet.hosts.remote_main look"
     assert remote_command("", "look").startswith("exec sh -c '") and "exec wstui _box look" in remote_command(
         "", "look"
     )

@@ -8,14 +8,14 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from tests.servers.server import PATIENCE_S
-from wstui.execution.spec import spec_of
-from wstui.load.command import Abort, Command, Drain, Go, Heard, Ramp
-from wstui.load.shard import Shard
+from wstui.execution.run.compile import spec_of
+from wstui.load.protocol import Abort, Command, Drain, Go, Heard, Ramp
+from wstui.load.worker import Shard
 from wstui.measure.failure import FailureGroup, merge_failures
 from wstui.measure.snapshot import Counters, Snapshot
 from wstui.scenario.checks import check
+from wstui.scenario.message import Template
 from wstui.scenario.model import Messages, Scenario, Stage, Target
-from wstui.scenario.template import Template
 
 S = 1_000_000_000
 MS = 1_000_000

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from tests.load.leading import MS, led, saying
 from tests.servers.server import Server, until
-from wstui.load.chance import below, draw, fraction, spread
 from wstui.load.client import Client
+from wstui.load.rng import below, draw, fraction, spread
 from wstui.load.schedule import jittered, poisson_gap
 
 EVERY = st.integers(1, 10**12)

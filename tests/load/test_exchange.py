@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from wstui.load.broadcasts import NEWCOMER_NS, Broadcasts
 from wstui.load.client import Client
-from wstui.load.command import Spec
 from wstui.load.exchange import ALTERED, EXCHANGES, Exchange, quick_type, read_typed
 from wstui.load.frames import BINARY, PING, TEXT
+from wstui.load.protocol import Spec
+from wstui.measure.counters import Tally
 from wstui.measure.fanout import FanOut
-from wstui.measure.tally import Tally
 
 NOW_MS = 1_700_000_000_000
 

@@ -10,9 +10,9 @@ from websockets.frames import Opcode
 
 from tests.load.leading import led
 from tests.servers.server import TEXT, Connection, Server, until
-from wstui.execution.probe import Unreachable, probe
-from wstui.load.command import Pause
+from wstui.execution.preflight.probe import Unreachable, probe
 from wstui.load.exchange import NO_TYPE, NOT_JSON, Kind
+from wstui.load.protocol import Pause
 from wstui.scenario.model import Messages, Scenario, Stage, Target
 
 

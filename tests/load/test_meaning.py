@@ -12,10 +12,10 @@ import pytest
 
 from tests.load.leading import S, led, saying
 from tests.servers.server import BINARY, TEXT, Connection, Server, frame, until
-from wstui.load.command import Heard
+from wstui.load.protocol import Heard
 from wstui.measure.fanout import FanOut
+from wstui.scenario.message import Template
 from wstui.scenario.model import Messages, Scenario, Stage, Target
-from wstui.scenario.template import Template
 
 INVALID = b'{"type":"price","n":"\xc3"}'
 SAYING = Template(name="say", payload='{"type":"say","id":{{key}}}', reply="field", reply_field="id")
@@ -66,9 +66,9 @@ def listening(url: str, exchange: str = "listen", clients: int = 2, **target: An
     )
 
 
-@pytest.mark.parametrize("workers", [1, 3])
-async def test_in_a_room_where_all_hear_all_only_ones_own_message_is_the_reply(workers: int) -> None:
-    async with Room() as server, led(saying(server.url, SAYING, clients=3, every=0.2), workers) as shards:
+@pytest.mark.parametrize("count", [1, 3])
+async def test_in_a_room_where_all_hear_all_only_ones_own_message_is_the_reply(count: int) -> None:
+    async with Room() as server, led(saying(server.url, SAYING, clients=3, every=0.2), count) as shards:
         await until(lambda: shards.c.matched >= 12)
         c = await shards.drained()
         assert c.matched + c.reply_timeouts == c.sent
@@ -78,16 +78,16 @@ async def test_in_a_room_where_all_hear_all_only_ones_own_message_is_the_reply(w
         assert len(set(server.ids)) == len(server.ids) and max(server.ids) < 2**53
 
 
-@pytest.mark.parametrize("workers", [1, 3])
-async def test_what_is_no_reply_to_a_client_is_a_broadcast_and_reaches_its_sender_too(workers: int) -> None:
+@pytest.mark.parametrize("count", [1, 3])
+async def test_what_is_no_reply_to_a_client_is_a_broadcast_and_reaches_its_sender_too(count: int) -> None:
     heard = FanOut()
     async with Room() as server:
         server.echo_s = 0.0
         scenario = saying(server.url, SAYING, clients=3, every=0.3, fanout="on", fanout_window=1.5)
-        async with led(scenario, workers) as shards:
+        async with led(scenario, count) as shards:
             for shard in shards.all:
                 shard._say = _noting(shard._say, heard)
-            await until(lambda: heard.settle(time.monotonic_ns(), range(workers), lambda *_: 1) or heard.messages >= 5)
+            await until(lambda: heard.settle(time.monotonic_ns(), range(count), lambda *_: 1) or heard.messages >= 5)
             c = await shards.drained()
             assert c.unmatched == c.duplicates == 0
     assert heard.completeness == 1.0, "the sender counts as one that got it"

@@ -13,9 +13,9 @@ from tests.execution.running import finish, scenario
 from tests.load.leading import MS, S, Shards, led, saying
 from tests.servers.server import Connection, Server, until
 from tests.servers.talk import ClosingEarly
-from wstui.execution.run import Run
-from wstui.load.comebacks import backoff
-from wstui.load.command import Arrive, Pause, Ramp, Resume
+from wstui.execution.run.run import Run
+from wstui.load.protocol import Arrive, Pause, Ramp, Resume
+from wstui.load.reconnect import backoff
 from wstui.scenario.model import Scenario
 
 

@@ -13,13 +13,13 @@ from tests.load.leading import MS, S, led, saying
 from tests.servers.handshake import Refusing
 from tests.servers.server import Connection, Server, until
 from tests.servers.talk import ClosingEarly
-from wstui.execution.plan import Plan
-from wstui.execution.run import Run
-from wstui.load.command import Arrive, Pause, Ramp, Resume
+from wstui.execution.run.plan_clock import Plan
+from wstui.execution.run.run import Run
+from wstui.load.arrivals import VISITORS_FROM
+from wstui.load.protocol import Arrive, Pause, Ramp, Resume
 from wstui.load.ramp import ArrivalLine, share
-from wstui.load.visitors import VISITORS_FROM
+from wstui.scenario.load_profile import arrivals, clients_at, peak
 from wstui.scenario.model import Messages, Scenario, Stage, Target
-from wstui.scenario.population import arrivals, clients_at, peak
 
 RATE = st.integers(1, 10**14)
 SPAN = st.integers(0, 10**13)

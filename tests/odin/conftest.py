@@ -9,7 +9,7 @@ import pytest
 import uvloop
 
 from tests.odin.target import SECRET
-from wstui.odin.broker import Broker
+from wstui.odin.nats_server import Broker
 from wstui.odin.token import sign
 
 ONE_LOOP_IS_ENOUGH = {

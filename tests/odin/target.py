@@ -13,7 +13,7 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 
 from wstui.odin.server import OdinServer
-from wstui.odin.settings import Limits, Settings, Timing
+from wstui.odin.server_settings import Limits, Settings, Timing
 from wstui.odin.token import Verifier, sign
 
 SECRET = "a secret that is long enough to sign with"

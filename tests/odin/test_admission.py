@@ -11,7 +11,7 @@ from websockets.exceptions import InvalidStatus
 
 from tests.odin.target import SECRET, client, get_json, serving, until, url
 from wstui.odin.server import OdinServer
-from wstui.odin.settings import AuthMode
+from wstui.odin.server_settings import AuthMode
 from wstui.odin.stats import Phase
 from wstui.odin.token import sign
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from tests.odin.target import SECRET
 from wstui.cli import odin as commands
-from wstui.odin.broker import BrokerNotFound, find_nats_server
+from wstui.odin.nats_server import BrokerNotFound, find_nats_server
 from wstui.odin.token import DEVELOPMENT_SECRET, Verifier
 
 pytestmark = pytest.mark.filterwarnings("ignore::jwt.InsecureKeyLengthWarning")

@@ -8,10 +8,10 @@ import json
 import pytest
 
 from tests.odin.target import client, get, get_json, pinged, serving
-from wstui.odin.board import StatsBoard
 from wstui.odin.faults import Faults
 from wstui.odin.server import OdinServer
-from wstui.odin.settings import AuthMode, Settings
+from wstui.odin.server_settings import AuthMode, Settings
+from wstui.odin.shared_stats import StatsBoard
 
 
 async def test_health_tells_clients_and_nats_with_the_field_names_of_the_protocol(nats: str) -> None:

@@ -15,7 +15,7 @@ from websockets.server import ServerProtocol
 
 from wstui.odin.connection import Connection, Context
 from wstui.odin.deadlines import Deadlines
-from wstui.odin.settings import Limits, Settings
+from wstui.odin.server_settings import Limits, Settings
 from wstui.odin.stats import Phase, Stats
 
 MESSAGE_MAX = 300

@@ -11,10 +11,10 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from tests.odin.target import client, get_json, pinged, receive, serving, until, url
+from wstui.odin.background_tasks import MISCHIEF_S
 from wstui.odin.faults import Faults, FaultUnknown, parse_faults
 from wstui.odin.server import OdinServer
 from wstui.odin.stats import Phase
-from wstui.odin.upkeep import MISCHIEF_S
 
 GATE = "1008 not available for this user yet"
 

@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.odin.target import WAIT_S, client, get, pinged, receive, serving, until, url
 from wstui.odin.server import OdinServer
-from wstui.odin.settings import SlowConsumer
+from wstui.odin.server_settings import SlowConsumer
 from wstui.odin.stats import Phase
 
 UPGRADE = (

@@ -9,15 +9,15 @@ import pytest
 
 from wstui.odin import ratelimit
 from wstui.odin.admission import choose_subprotocol
-from wstui.odin.board import StatsBoard
 from wstui.odin.deduplication import Deduplication
 from wstui.odin.faults import Faults, FaultUnknown, parse_faults
-from wstui.odin.market import Market
-from wstui.odin.nats_line import address
+from wstui.odin.nats_client import address
+from wstui.odin.price_simulator import Market
 from wstui.odin.publisher import padded
 from wstui.odin.ratelimit import RateLimit, TokenBucket
-from wstui.odin.settings import is_loopback
-from wstui.odin.shared import SETS, WAYS, SharedLimits
+from wstui.odin.server_settings import is_loopback
+from wstui.odin.shared_limits import SETS, WAYS, SharedLimits
+from wstui.odin.shared_stats import StatsBoard
 from wstui.odin.stats import KIND_LENGTH_MAX, KINDS_MAX, Stats, merge
 from wstui.odin.token import sign
 

@@ -30,10 +30,10 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from tests.odin.target import SECRET, WAIT_S, pinged, receive, until
 from tests.odin.test_liveness import UPGRADE
 from tests.odin.test_security import forged
-from wstui.odin.broker import BrokerNotFound
-from wstui.odin.demo import DemoTarget
-from wstui.odin.process import ChildProcess, ProcessFailed
+from wstui.odin.demo_system import DemoTarget
+from wstui.odin.nats_server import BrokerNotFound
 from wstui.odin.token import sign
+from wstui.servers.child_process import ChildProcess, ProcessFailed
 
 
 @contextmanager
@@ -247,7 +247,7 @@ async def test_a_demo_target_that_can_not_start_says_why_and_leaves_nothing(
 
 DEMO = """
 import asyncio
-from wstui.odin.demo import DemoTarget
+from wstui.odin.demo_system import DemoTarget
 async def main():
     async with DemoTarget() as target:
         print(*target.pids.values(), flush=True)

@@ -15,10 +15,10 @@ import pytest
 from nats.aio.msg import Msg
 
 from tests.odin.target import WAIT_S, until
-from wstui.odin.broker import Broker, find_nats_server
-from wstui.odin.market import TOKENS
-from wstui.odin.process import ChildProcess
+from wstui.odin.nats_server import Broker, find_nats_server
+from wstui.odin.price_simulator import TOKENS
 from wstui.odin.publisher import Plan, Publisher
+from wstui.servers.child_process import ChildProcess
 
 FIELDS = {
     "trade:executed": {"tradeId", "tokenId", "userId", "side", "price", "amount"},

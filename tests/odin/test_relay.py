@@ -13,7 +13,7 @@ from nats.aio.client import Client
 from websockets.asyncio.client import ClientConnection
 
 from tests.odin.target import WAIT_S, client, get, get_json, pinged, receive, serving, until
-from wstui.odin.broker import Broker
+from wstui.odin.nats_server import Broker
 from wstui.odin.server import OdinServer
 
 

@@ -24,9 +24,9 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.odin.target import SECRET, WAIT_S, client, get_json, pinged, serving, until
 from tests.odin.test_liveness import UPGRADE
+from wstui.odin.main import open_files
 from wstui.odin.server import OdinServer
-from wstui.odin.serving import open_files
-from wstui.odin.settings import SlowConsumer
+from wstui.odin.server_settings import SlowConsumer
 from wstui.odin.stats import Phase
 from wstui.odin.token import Verifier, sign
 

@@ -18,11 +18,11 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from tests.cli.commands import gone
-from wstui.odin.sink import Behaviour, Sink
-from wstui.odin.sink_broadcast import Broadcast
-from wstui.odin.sink_connection import Connection
-from wstui.odin.sink_log import NEVER, SinkLog
-from wstui.odin.sink_process import SinkProcess
+from wstui.execution.calibrate.sink.broadcast import Broadcast
+from wstui.execution.calibrate.sink.message_log import NEVER, SinkLog
+from wstui.execution.calibrate.sink.sink import Behaviour, Sink
+from wstui.execution.calibrate.sink.sink_connection import Connection
+from wstui.execution.calibrate.sink.sink_process import SinkProcess
 
 WAIT_S = 60
 
@@ -256,7 +256,7 @@ async def test_a_process_stays_on_its_core() -> None:
 
 async def test_a_sink_ends_with_the_process_that_started_it() -> None:
     program = (
-        "import asyncio\nfrom wstui.odin.sink_process import SinkProcess\n"
+        "import asyncio\nfrom wstui.execution.calibrate.sink.sink_process import SinkProcess\n"
         "async def main():\n    async with SinkProcess() as sink:\n        print(sink.pid, flush=True)\n"
         "        await asyncio.sleep(60)\nasyncio.run(main())"
     )
@@ -272,7 +272,7 @@ async def test_a_sink_ends_with_the_process_that_started_it() -> None:
 async def test_a_broadcast_that_can_not_have_its_size_is_refused_in_words() -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-m", "wstui.odin.sink_serve", "--broadcast", "1", "--broadcast-bytes", "10"),
+        *("-m", "wstui.execution.calibrate.sink.sink_main", "--broadcast", "1", "--broadcast-bytes", "10"),
         stderr=asyncio.subprocess.PIPE,
     )
     _, errors = await asyncio.wait_for(process.communicate(), WAIT_S)

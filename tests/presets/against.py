@@ -11,10 +11,10 @@ from collections.abc import Callable
 from typing import Any
 from urllib.request import urlopen
 
-from wstui.execution.result import Result
-from wstui.execution.run import Run
+from wstui.execution.run.result import Result
+from wstui.execution.run.run import Run
 from wstui.measure.snapshot import Counters
-from wstui.odin.demo import DemoTarget
+from wstui.odin.demo_system import DemoTarget
 from wstui.scenario.checks import warnings
 from wstui.scenario.model import Scenario
 from wstui.scenario.presets import open_preset

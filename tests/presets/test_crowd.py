@@ -6,9 +6,9 @@ import asyncio
 from typing import Any
 
 from tests.presets.against import against, carried_out, kept, told
-from wstui.execution.result import Result
+from wstui.execution.run.result import Result
 from wstui.measure.snapshot import Counters
-from wstui.odin.demo import DemoTarget
+from wstui.odin.demo_system import DemoTarget
 
 CROWD = 2000
 WHILE: dict[str, Any] = {"clients": CROWD, "ramp": "1500ms", "hold": "40s", "every": "2s"}  # it ends when all are in

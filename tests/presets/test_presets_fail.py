@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from tests.presets.against import PLACEHOLDERS, against, opened
-from wstui.execution.result import Result
+from wstui.execution.run.result import Result
 from wstui.measure.snapshot import Counters
-from wstui.odin.demo import DemoTarget
+from wstui.odin.demo_system import DemoTarget
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def broken(result: Result) -> set[str]:
 
 @pytest.fixture(autouse=True)
 def _sooner(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wstui.execution.target.STEADY_LEAST_S", 1.0)
+    monkeypatch.setattr("wstui.execution.target.monitor.STEADY_LEAST_S", 1.0)
 
 
 @pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: f"{defect.preset}: {defect.what}")

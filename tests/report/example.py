@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from tests.report.made_up import HOSTILE, histogram, scenario, timeline
-from wstui.execution.result import (
+from wstui.execution.run.result import (
     BoxSummary,
     BreakpointStep,
     BreakpointSummary,
@@ -26,7 +26,7 @@ from wstui.execution.result import (
     ThresholdOutcome,
     Verdict,
 )
-from wstui.execution.special import AuthOutcome, SlowReaders, Subscriptions, TargetSummary
+from wstui.execution.run.result_sections import AuthOutcome, SlowReaders, Subscriptions, TargetSummary
 from wstui.measure.hdr import encode
 
 

@@ -6,8 +6,8 @@ import itertools
 from datetime import UTC, datetime
 
 from tests.report.made_up import histogram, scenario
-from wstui.execution.result import Latency, Result, ThresholdOutcome
-from wstui.execution.status import (
+from wstui.execution.run.result import Latency, Result, ThresholdOutcome
+from wstui.execution.run.status import (
     GeneratorStatus,
     ShardStatus,
     StageStatus,

@@ -7,13 +7,14 @@ import pytest
 
 from tests.report.example import aborted, broken, empty, fan_out, good, limited, searched
 from tests.report.made_up import histogram, timeline
-from wstui.execution.result import Connections, Delivery, Latency, Result
+from wstui.execution.run.result import Connections, Delivery, Latency, Result
 from wstui.measure.hdr import encode
-from wstui.report import change_table, regression
-from wstui.report.columns import cells
-from wstui.report.compare import compare, steady
-from wstui.report.metrics import figure
-from wstui.report.significance import ALPHA, batch_means, holm, rank_test, share_test
+from wstui.report.analysis import regression
+from wstui.report.analysis.compare import compare, steady
+from wstui.report.analysis.significance import ALPHA, batch_means, holm, rank_test, share_test
+from wstui.report.formats import compare_text
+from wstui.report.model.result_metrics import figure
+from wstui.report.model.text_table import cells
 from wstui.scenario.errors import BadValue
 
 
@@ -126,7 +127,7 @@ def test_other_names_limits_and_hosts_of_the_same_load_are_no_difference() -> No
 
 def test_a_run_without_measurements_can_be_compared_with_one() -> None:
     comparison = compare(empty(), good())
-    text = change_table.render(comparison)
+    text = compare_text.render(comparison)
     assert "not measured" in text and "None" not in text and "nan" not in text
     assert not any(change.significant for change in comparison.changes if change.metric.startswith("response"))
 
@@ -158,12 +159,12 @@ def test_limits_are_told_apart_by_their_ranges() -> None:
     far = compare(holding(280, 300), holding(200, 220))
     assert near.limits == "limit: 280 (280–300) → 290 (290–320) clients: the ranges overlap, it may be the same"
     assert far.limits.endswith("200 (200–220) clients: the ranges are apart, it is another one")
-    assert far.limits in " ".join(change_table.render(far, width=200).split("\n"))
+    assert far.limits in " ".join(compare_text.render(far, width=200).split("\n"))
 
 
 @pytest.mark.parametrize("width", [80, 120])
 def test_the_change_table_fits_and_says_better_and_worse(width: int) -> None:
-    text = change_table.render(compare(good(), broken(), names=("1 quick", "2 stress")), width=width)
+    text = compare_text.render(compare(good(), broken(), names=("1 quick", "2 stress")), width=width)
     assert max(cells(line) for line in text.splitlines()) <= width
     row = next(line for line in text.splitlines() if "response.p99 " in line)
     assert row.split()[0] == "✗" and row.endswith("worse") and "2.89 ms" in row and "116 ms" in row

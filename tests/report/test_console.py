@@ -7,8 +7,8 @@ import unicodedata
 import pytest
 
 from tests.report.example import EVERY, good, hostile, suite
-from wstui.execution.result import Latency
-from wstui.execution.status import (
+from wstui.execution.run.result import Latency
+from wstui.execution.run.status import (
     GeneratorStatus,
     StageStatus,
     State,
@@ -17,10 +17,10 @@ from wstui.execution.status import (
 )
 from wstui.measure.snapshot import Counters
 from wstui.measure.timeline import Row
-from wstui.report.columns import cells, fit, table
-from wstui.report.console import print_summary, summary
-from wstui.report.live_line import live_line
-from wstui.report.wording import shown
+from wstui.report.formats.console import print_summary, summary
+from wstui.report.live.progress_line import live_line
+from wstui.report.model.labels import shown
+from wstui.report.model.text_table import cells, fit, table
 from wstui.scenario.model import Scenario
 
 WORDS = {

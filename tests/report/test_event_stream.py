@@ -16,10 +16,10 @@ from tests.report.example import broken, good
 from tests.report.example import suite as suite_result
 from tests.report.stand_in import STARTED, StandIn, status
 from tests.report.test_store import until
-from wstui.execution.result import Result, SuiteResult, ThresholdOutcome
-from wstui.execution.status import State, Status
-from wstui.report.event_stream import EventStream
-from wstui.report.partial import stamp
+from wstui.execution.run.result import Result, SuiteResult, ThresholdOutcome
+from wstui.execution.run.status import State, Status
+from wstui.report.live.event_stream import EventStream
+from wstui.report.store.partial import stamp
 
 
 def streamed(*pictures: Status, result: Result | SuiteResult | None = None) -> list[dict[str, Any]]:

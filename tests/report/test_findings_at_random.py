@@ -11,7 +11,7 @@ import pytest
 
 from tests.report.example import good
 from tests.report.made_up import scenario
-from wstui.execution.result import (
+from wstui.execution.run.result import (
     Connections,
     Event,
     FailureSample,
@@ -23,8 +23,8 @@ from wstui.execution.result import (
     ThresholdOutcome,
     Verdict,
 )
-from wstui.report import figures
-from wstui.report.findings import findings
+from wstui.report.analysis.diagnosis import findings
+from wstui.report.model import format
 
 SEEDS = range(40)
 
@@ -176,4 +176,4 @@ def test_the_fault_that_was_put_in_is_found_and_no_other(fault: Any, cause: str)
             assert abs(finding.began_s - int(run.started.split()[1])) <= 4, "when it began"
         if run.failures:
             assert finding.began_s == run.failures[0].first_s
-            assert figures.count(run.failures[0].count) in finding.evidence
+            assert format.count(run.failures[0].count) in finding.evidence

@@ -13,9 +13,9 @@ from tests.servers.capacity import Seats
 from tests.servers.handshake import HangingUp, Rationing, Silent
 from tests.servers.server import Connection, Server
 from tests.servers.talk import ClosingEarly, Late, Losing
-from wstui.execution.result import Result
-from wstui.report.finding import Finding
-from wstui.report.findings import findings
+from wstui.execution.run.result import Result
+from wstui.report.analysis.diagnosis import findings
+from wstui.report.analysis.finding import Finding
 from wstui.scenario.model import Threshold
 
 LIMIT = [Threshold(metric="response.p99", limit="< 50ms")]

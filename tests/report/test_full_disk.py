@@ -10,9 +10,9 @@ from tests.report.disk import small_disk
 from tests.report.example import good
 from tests.report.stand_in import StandIn, status
 from tests.report.test_store import finished, record, until
-from wstui.report.database import StoreError
-from wstui.report.recording import Recording
-from wstui.report.store import Store
+from wstui.report.store.database import StoreError
+from wstui.report.store.store import Store
+from wstui.report.store.writer import Recording
 
 
 def test_a_disk_that_runs_full_is_told_and_once_there_is_room_the_run_is_kept_whole(tmp_path: Path) -> None:

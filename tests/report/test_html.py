@@ -11,8 +11,8 @@ pytest.importorskip("jinja2", reason="the extra `html` is not installed")
 
 from tests.report.example import EVERY, broken, empty, everything, fan_out, hostile
 from tests.report.made_up import timeline
-from wstui.report.charts import charts, thin
-from wstui.report.html import render
+from wstui.report.formats.html import render
+from wstui.report.formats.html_charts import charts, thin
 
 
 class Page(HTMLParser):

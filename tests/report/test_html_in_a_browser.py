@@ -12,8 +12,8 @@ pytest.importorskip("jinja2", reason="the extra `html` is not installed")
 
 from tests.report.browser import Page, browsing, needs_browser
 from tests.report.example import EVERY, broken, everything, hostile, searched, suite
-from wstui.report.charts import charts
-from wstui.report.html import render
+from wstui.report.formats.html import render
+from wstui.report.formats.html_charts import charts
 
 pytestmark = needs_browser
 

@@ -15,23 +15,23 @@ from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from tests.report.stand_in import StandIn
-from wstui.cli.logs import RunLog
-from wstui.execution.result import Result
-from wstui.execution.run import Run
-from wstui.execution.status import Status
+from wstui.cli.run_log import RunLog
+from wstui.execution.run.result import Result
+from wstui.execution.run.run import Run
+from wstui.execution.run.status import Status
 from wstui.measure.failure import FailureGroup, Sample
+from wstui.measure.sanitize import visible
 from wstui.measure.snapshot import Counters, Snapshot
-from wstui.measure.visible import visible
-from wstui.report import formats
-from wstui.report.event_stream import EventStream
-from wstui.report.recording import Recording
+from wstui.report.formats import registry
+from wstui.report.live.event_stream import EventStream
+from wstui.report.store.writer import Recording
 from wstui.scenario.errors import ScenarioError, printable
 from wstui.scenario.errors import quote as quoted
 from wstui.scenario.file import loads
-from wstui.scenario.masking import mask_text
 from wstui.scenario.model import Scenario
-from wstui.scenario.secrecy import mask_of
-from wstui.tui.summary import summary
+from wstui.scenario.secret_fields import mask_of
+from wstui.scenario.secrets import mask_text
+from wstui.tui.kit.run_summary import summary
 
 SHAPES = st.one_of(
     st.text("abcdefghijklmnopqrstuvwxyzABCXYZ0123456789-._~", min_size=6, max_size=60),
@@ -122,8 +122,8 @@ def told(scenario: Scenario, secret: str) -> tuple[Status, Result]:
 
 
 def outputs(status: Status, result: Result, folder: Path) -> Iterator[tuple[str, str]]:
-    for name in formats.FORMATS:
-        yield name, formats.named(name).render(result)
+    for name in registry.FORMATS:
+        yield name, registry.named(name).render(result)
     yield "summary of the screen", summary(status)
     stream = io.StringIO()
     events = EventStream(StandIn(status), stream)
@@ -133,7 +133,7 @@ def outputs(status: Status, result: Result, folder: Path) -> Iterator[tuple[str,
     pytest.importorskip("prometheus_client")
     from prometheus_client import generate_latest
 
-    from wstui.report.prometheus import RunCollector
+    from wstui.report.live.prometheus import RunCollector
 
     yield "prometheus", generate_latest(RunCollector(StandIn(status))).decode()
     recording = Recording(StandIn(status), folder / "runs.db")

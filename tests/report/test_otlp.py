@@ -14,7 +14,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from tests.cli.commands import call
 from tests.report.stand_in import StandIn, status
 from tests.report.test_store import until
-from wstui.report.otlp import OtlpExport
+from wstui.report.live.otlp import OtlpExport
 
 
 class Collector:

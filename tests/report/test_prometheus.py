@@ -14,9 +14,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.report.made_up import HOSTILE
 from tests.report.stand_in import StandIn, status
-from wstui.execution.status import BoxStatus, State, Status
+from wstui.execution.run.status import BoxStatus, State, Status
 from wstui.measure.failure import FailureGroup
-from wstui.report.prometheus import CannotListen, MetricsEndpoint, parse_address
+from wstui.report.live.prometheus import CannotListen, MetricsEndpoint, parse_address
 from wstui.scenario.model import Scenario
 
 

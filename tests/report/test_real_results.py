@@ -13,14 +13,14 @@ import pytest
 from junitparser import JUnitXml
 
 from tests.servers.server import Server
-from wstui.execution.breakpoint import BreakpointRun
-from wstui.execution.result import Result, SuiteResult
-from wstui.execution.run import Run
-from wstui.execution.suite import SuiteRun
-from wstui.report import formats, json_file, schema
+from wstui.execution.run.result import Result, SuiteResult
+from wstui.execution.run.run import Run
+from wstui.execution.run.suite import SuiteRun
+from wstui.execution.search.breakpoint_search import BreakpointRun
+from wstui.report.formats import json_file, registry, schema
 from wstui.scenario.breakpoint import Breakpoint
+from wstui.scenario.message import Template
 from wstui.scenario.model import Fleet, Messages, Scenario, Stage, Target, Threshold
-from wstui.scenario.template import Template
 
 PING = Template(
     name="ping",
@@ -73,7 +73,7 @@ def test_a_real_result_is_what_the_schema_says_and_every_report_takes_it(
 ) -> None:
     result = results[name]
     jsonschema.Draft202012Validator(json.loads(schema.text())).validate(json.loads(result.to_json()))
-    written = {form: formats.named(form).render(result) for form in formats.FORMATS}
+    written = {form: registry.named(form).render(result) for form in registry.FORMATS}
     file = tmp_path / "result.json"
     file.write_text(written["json"])
     assert json_file.read_any(file) == result

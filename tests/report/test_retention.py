@@ -9,9 +9,9 @@ import pytest
 
 from tests.report.example import good
 from tests.report.test_store import record
-from wstui.report.database import StoreError
-from wstui.report.retention import Retention, apply_retention, retention, set_retention
-from wstui.report.store import Store, UnknownRun
+from wstui.report.store.database import StoreError
+from wstui.report.store.retention import Retention, apply_retention, retention, set_retention
+from wstui.report.store.store import Store, UnknownRun
 
 
 def test_tags_move_protect_and_follow_their_run(tmp_path: Path) -> None:

@@ -13,11 +13,11 @@ from tests.report.made_up import timeline
 from tests.report.stand_in import STARTED, StandIn, status
 from tests.report.test_store import record
 from wstui.cli.runs import runs
-from wstui.execution.status import SuiteStatus
-from wstui.report.partial import stamp
-from wstui.report.recording import Recording
-from wstui.report.store import Store
-from wstui.report.wording import name_of
+from wstui.execution.run.status import SuiteStatus
+from wstui.report.model.labels import name_of
+from wstui.report.store.partial import stamp
+from wstui.report.store.store import Store
+from wstui.report.store.writer import Recording
 
 
 @pytest.fixture

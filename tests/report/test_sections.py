@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from tests.report.example import good
-from wstui.execution.special import AuthOutcome, SlowReaders, Subscriptions, TargetSummary
-from wstui.report import markdown
-from wstui.report.console import summary
+from wstui.execution.run.result_sections import AuthOutcome, SlowReaders, Subscriptions, TargetSummary
+from wstui.report.formats import markdown
+from wstui.report.formats.console import summary
 
 HEADINGS = ("Tokens", "Subscriptions", "Slow readers", "Target, by its own account")
 NASTY = "\x1b[2J| `x` <b>"

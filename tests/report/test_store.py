@@ -15,17 +15,17 @@ import pytest
 
 from tests.report.example import fan_out, good, searched, suite
 from tests.report.stand_in import STARTED, StandIn, status
-from wstui.execution.result import Result, SuiteResult
-from wstui.execution.status import BreakpointStatus, State, SuiteStatus
-from wstui.report import database
-from wstui.report.console import summary as summary_text
-from wstui.report.database import StoreBusy, StoreError, explained
-from wstui.report.partial import INTERRUPTED, RowSums, partial_result, stamp
-from wstui.report.recording import Recording
-from wstui.report.store import Store, UnknownRun, find
-from wstui.report.watcher import Trouble
-from wstui.report.wording import name_of, verdict_sign
-from wstui.report.writer import alive, this_writer
+from wstui.execution.run.result import Result, SuiteResult
+from wstui.execution.run.status import BreakpointStatus, State, SuiteStatus
+from wstui.report.formats.console import summary as summary_text
+from wstui.report.live.observer import Trouble
+from wstui.report.model.labels import name_of, verdict_sign
+from wstui.report.store import database
+from wstui.report.store.database import StoreBusy, StoreError, explained
+from wstui.report.store.owner import alive, this_writer
+from wstui.report.store.partial import INTERRUPTED, RowSums, partial_result, stamp
+from wstui.report.store.store import Store, UnknownRun, find
+from wstui.report.store.writer import Recording
 
 
 def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
@@ -94,7 +94,7 @@ def test_a_killed_run_is_there_up_to_its_last_second(tmp_path: Path) -> None:
     program = (
         "import sys, pathlib, time\n"
         "from tests.report.stand_in import StandIn, status\n"
-        "from wstui.report.recording import Recording\n"
+        "from wstui.report.store.writer import Recording\n"
         "recording = Recording(StandIn(status(25)), pathlib.Path(sys.argv[1]), every_s=0.01)\n"
         "recording.start()\n"
         "time.sleep(60)\n"
@@ -164,7 +164,7 @@ def test_two_processes_that_make_a_store_and_write_at_once_lose_nothing(tmp_path
         "from tests.report.example import good\n"
         "from tests.report.stand_in import StandIn, status\n"
         "from tests.report.test_store import finished, until\n"
-        "from wstui.report.recording import Recording\n"
+        "from wstui.report.store.writer import Recording\n"
         "run = StandIn(*(status(second) for second in range(1, 20)))\n"
         "recording = Recording(run, pathlib.Path(sys.argv[1]), every_s=0.002)\n"
         "print('ready', flush=True)\n"
@@ -198,7 +198,7 @@ def test_two_processes_that_make_a_store_and_write_at_once_lose_nothing(tmp_path
 _SHORT = """
 import sys
 from pathlib import Path
-from wstui.report.store import Store
+from wstui.report.store.store import Store
 for line in sys.stdin:
     with Store(Path(sys.argv[1])) as store:
         store.set(line.strip(), "kept")

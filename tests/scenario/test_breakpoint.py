@@ -13,7 +13,7 @@ from wstui.scenario.checks import warnings
 from wstui.scenario.errors import ScenarioError
 from wstui.scenario.file import dumps, loads
 from wstui.scenario.model import Scenario, Stage, Threshold
-from wstui.scenario.override import apply
+from wstui.scenario.overrides import apply
 from wstui.scenario.presets import find, open_preset
 
 LIMIT = '\n[[thresholds]]\nmetric = "response.p99"\nlimit = "< 20ms"\n'

@@ -11,7 +11,7 @@ from wstui.scenario.errors import BadValue, ScenarioError
 from wstui.scenario.file import dumps, load
 from wstui.scenario.hosts import Host, check_scheduler, parse_host
 from wstui.scenario.model import Fleet, Scenario, Stage, Target
-from wstui.scenario.override import apply
+from wstui.scenario.overrides import apply
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from wstui.cli import wstui
 from wstui.odin.faults import FaultUnknown, parse_faults
 from wstui.scenario.errors import BadValue, ScenarioError
 from wstui.scenario.file import loads
-from wstui.scenario.override import apply
-from wstui.tui.amount import parse_clients
-from wstui.tui.form.texts import _number, _value
+from wstui.scenario.overrides import apply
+from wstui.tui.editor.field_text import _number, _value
+from wstui.tui.kit.amount import parse_clients
 from wstui.tui.settings import read_settings
 
 NINES = "9" * 5000

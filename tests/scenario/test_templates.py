@@ -13,7 +13,7 @@ from wstui.scenario.errors import BadValue, ScenarioError
 from wstui.scenario.file import dumps, load, loads
 from wstui.scenario.model import Scenario
 from wstui.scenario.placeholder import BadPlaceholder, Placeholder, parse, variables
-from wstui.scenario.secrecy import secrets_of
+from wstui.scenario.secret_fields import secrets_of
 
 HEAD = """
 [target]

@@ -15,12 +15,12 @@ from tests.truth.authority import trusting
 from tests.truth.case import STATUS, Case, Row
 from tests.truth.server import Target
 from tests.truth.workers import forked
-from wstui.cli.exits import status_of
-from wstui.execution.result import Result
-from wstui.execution.run import Run
-from wstui.report.console import summary
-from wstui.report.findings import findings
-from wstui.report.wording import verdict_sign
+from wstui.cli.exit_codes import status_of
+from wstui.execution.run.result import Result
+from wstui.execution.run.run import Run
+from wstui.report.analysis.diagnosis import findings
+from wstui.report.formats.console import summary
+from wstui.report.model.labels import verdict_sign
 from wstui.scenario.model import Scenario
 
 AT_ONCE = 12

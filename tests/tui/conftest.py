@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.tui import fake_store
-from wstui.tui.shell import Shell
-from wstui.tui.widgets import chart
+from wstui.tui.app_base import Shell
+from wstui.tui.kit import chart
 
 chart.kernel()  # so that pictures do not depend on which test draws the first chart
 

@@ -20,8 +20,8 @@ import msgspec
 import psutil
 
 from tests.tui import fake
-from wstui.execution.status import StageStatus, Status
-from wstui.tui.operate import operate
+from wstui.execution.run.status import StageStatus, Status
+from wstui.tui.run_app import operate
 
 WARM_S = 4.0
 SECONDS = 20.0

@@ -13,10 +13,10 @@ from textual.css.query import NoMatches
 from textual.pilot import Pilot
 
 from tests.tui import fake, fake_store
-from wstui.execution.status import Status
+from wstui.execution.run.status import Status
 from wstui.tui.app import WstuiApp
-from wstui.tui.session import Outcome
-from wstui.tui.widgets.presets import PresetTable
+from wstui.tui.services import Outcome
+from wstui.tui.start.preset_list import PresetTable
 
 PATIENCE_S = 60.0
 

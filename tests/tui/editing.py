@@ -8,11 +8,11 @@ from textual.widgets import Input
 
 from wstui.scenario.errors import Key
 from wstui.tui.app import WstuiApp
-from wstui.tui.form.box import Box
-from wstui.tui.screens.editor import Editor
-from wstui.tui.widgets.choice import Choice
-from wstui.tui.widgets.form import FormView, RowsBox
-from wstui.tui.widgets.form_lines import FormLine, FormRow
+from wstui.tui.editor.editor_screen import Editor
+from wstui.tui.editor.form import FormView, RowsBox
+from wstui.tui.editor.form_lines import FormLine, FormRow
+from wstui.tui.editor.host_capacity import Box
+from wstui.tui.kit.option_row import Choice
 
 BOX = Box(ports=28_232, files=1_048_576, spare=3, cores=4, memory=5_812 << 20)
 """A machine that is always the same."""

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from wstui.execution.result import (
+from wstui.execution.run.result import (
     Connections,
     Delivery,
     FailureSample,
@@ -26,7 +26,7 @@ from wstui.execution.result import (
     ThresholdOutcome,
     Verdict,
 )
-from wstui.execution.status import (
+from wstui.execution.run.status import (
     Claim,
     GeneratorStatus,
     ShardStatus,
@@ -40,7 +40,7 @@ from wstui.measure.snapshot import Counters
 from wstui.measure.timeline import Mark, Row
 from wstui.scenario.model import Messages as Saying
 from wstui.scenario.model import Scenario, Stage, Target, Threshold
-from wstui.scenario.secrecy import masked
+from wstui.scenario.secret_fields import masked
 
 NOW = datetime(2025, 11, 23, 14, 32, 7, tzinfo=UTC)
 CLIENTS = 12_000

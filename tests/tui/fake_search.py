@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from tests.tui import fake
-from wstui.execution.result import (
+from wstui.execution.run.result import (
     BreakpointStep,
     BreakpointSummary,
     Connections,
@@ -16,7 +16,7 @@ from wstui.execution.result import (
     ThresholdOutcome,
     Verdict,
 )
-from wstui.execution.status import BreakpointStatus, StageStatus, Status
+from wstui.execution.run.status import BreakpointStatus, StageStatus, Status
 from wstui.measure.timeline import Mark
 from wstui.scenario.breakpoint import Breakpoint
 from wstui.scenario.model import Messages as Saying

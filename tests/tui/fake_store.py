@@ -11,14 +11,14 @@ from pathlib import Path
 import msgspec
 
 from tests.tui import fake
-from wstui.execution.checklist import Check, Mark
-from wstui.execution.probe import Probe, Step, Unreachable
-from wstui.execution.result import Latency, Result
+from wstui.execution.preflight.checklist import Check, Mark
+from wstui.execution.preflight.probe import Probe, Step, Unreachable
+from wstui.execution.run.result import Latency, Result
 from wstui.measure.hdr import encode
 from wstui.measure.histogram import Histogram
-from wstui.report.compare import Comparison, compare
+from wstui.report.analysis.compare import Comparison, compare
 from wstui.scenario.model import Scenario
-from wstui.tui.session import Launcher
+from wstui.tui.services import Launcher
 
 
 @dataclass(frozen=True)

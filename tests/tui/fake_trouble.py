@@ -6,8 +6,8 @@ import math
 from dataclasses import replace
 
 from tests.tui import fake
-from wstui.execution.result import Latency, ThresholdOutcome
-from wstui.execution.status import Claim, StageStatus, Status, TargetHealth
+from wstui.execution.run.result import Latency, ThresholdOutcome
+from wstui.execution.run.status import Claim, StageStatus, Status, TargetHealth
 from wstui.measure.snapshot import Counters
 
 

@@ -6,8 +6,8 @@ import math
 import random
 import sys
 
-from wstui.tui.widgets.chart import Curve, Plot, draw
-from wstui.tui.widgets.lines import cells
+from wstui.tui.kit.chart import Curve, Plot, draw
+from wstui.tui.kit.row_widget import cells
 
 SIZES = [(1, 1), (2, 2), (11, 3), (12, 3), (13, 4), (40, 5), (79, 8), (80, 15), (150, 20), (300, 60)]
 ODD = [math.nan, math.inf, -math.inf, 0.0, -0.0, 1.0, -1.0, 1e-300, 5e-324, 1e300, -1e300, 1e18, 1e-9, 118.0]

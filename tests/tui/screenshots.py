@@ -20,8 +20,8 @@ from textual.widgets import Input
 
 from tests.tui import editing, fake, fake_search, fake_store, fake_trouble, test_boxes
 from wstui.tui.app import WstuiApp
-from wstui.tui.screens.result import ResultScreen
-from wstui.tui.widgets import chart
+from wstui.tui.kit import chart
+from wstui.tui.result.result_screen import ResultScreen
 
 FOLDER = Path(__file__).parents[2] / "screenshots"
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -140,7 +140,7 @@ async def staged(shot: Shot) -> AsyncIterator[WstuiApp]:
         patch.setenv("HOME", home)
         patch.delenv("XDG_CONFIG_HOME", raising=False)
         patch.setenv("TZ", "UTC")
-        patch.setattr("wstui.tui.screens.editor.this_box", lambda: editing.BOX)
+        patch.setattr("wstui.tui.editor.editor_screen.this_box", lambda: editing.BOX)
         chart.kernel()
         if shot.theme.endswith("256"):
             patch.setattr("textual.constants.COLOR_SYSTEM", "256")

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from tests.tui import fake
 from tests.tui.cost import LiveSession
-from wstui.execution.result import Result, SuiteResult
-from wstui.tui.operate import operate
-from wstui.tui.screens.dashboard import Dashboard
+from wstui.execution.run.result import Result, SuiteResult
+from wstui.tui.dashboard.dashboard_screen import Dashboard
+from wstui.tui.run_app import operate
 
 
 class Beating(LiveSession):

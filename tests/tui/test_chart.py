@@ -6,12 +6,12 @@ import sys
 from itertools import pairwise
 
 from tests.tui import fake
-from wstui.tui.history import History
-from wstui.tui.view import View
-from wstui.tui.widgets import chart
-from wstui.tui.widgets.chart import Curve, Plot, draw
-from wstui.tui.widgets.lines import cells
-from wstui.tui.widgets.ruler import linear_scale, log_scale
+from wstui.tui.dashboard.view_state import View
+from wstui.tui.kit import chart
+from wstui.tui.kit.axis import linear_scale, log_scale
+from wstui.tui.kit.chart import Curve, Plot, draw
+from wstui.tui.kit.row_widget import cells
+from wstui.tui.time_series import History
 
 
 def text(lines: list[list[tuple[str, str]]]) -> str:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from tests.tui import fake
 from tests.tui.driving import go_to, shown, until
-from wstui.cli.launching import launcher
+from wstui.cli.tui_services import launcher
 from wstui.odin.server import OdinServer
-from wstui.odin.settings import Settings
+from wstui.odin.server_settings import Settings
 from wstui.tui.app import WstuiApp
-from wstui.tui.screens.checklist import ChecklistScreen
-from wstui.tui.screens.editor import Editor
+from wstui.tui.checklist.checklist_screen import ChecklistScreen
+from wstui.tui.editor.editor_screen import Editor
 
 
 async def test_a_real_server_is_looked_at_from_the_screens(home: Path) -> None:

@@ -16,14 +16,14 @@ from wstui.scenario.errors import Key
 from wstui.scenario.file import dumps, load, loads
 from wstui.scenario.model import Scenario, Suite
 from wstui.scenario.presets import shipped_folder
-from wstui.tui.form.box import Box
-from wstui.tui.form.draft import Draft
-from wstui.tui.form.fields import Field, Kind, fields, row_fields
-from wstui.tui.form.hints import hints
-from wstui.tui.form.layout import dotted, groups, matters
-from wstui.tui.form.meanings import meaning
-from wstui.tui.form.reading import read
-from wstui.tui.form.texts import join, split, text_of, value_of
+from wstui.tui.editor.draft import Draft
+from wstui.tui.editor.draft_reader import read
+from wstui.tui.editor.field_help import meaning
+from wstui.tui.editor.field_text import join, split, text_of, value_of
+from wstui.tui.editor.fields import Field, Kind, fields, row_fields
+from wstui.tui.editor.hints import hints
+from wstui.tui.editor.host_capacity import Box
+from wstui.tui.editor.layout import dotted, groups, matters
 
 BOX = Box(ports=28_232, files=20_000, spare=1, cores=2, memory=4 << 30)
 

@@ -6,12 +6,12 @@ import pytest
 
 from tests.tui import fake, fake_search
 from tests.tui.driving import running, shown, until
-from wstui.execution.status import StageStatus, State
-from wstui.tui.screens.dashboard import Dashboard
-from wstui.tui.screens.result import ResultScreen
-from wstui.tui.screens.steer import RampDialog, SkipDialog
-from wstui.tui.screens.stop import StopDialog
-from wstui.tui.shell import Shell
+from wstui.execution.run.status import StageStatus, State
+from wstui.tui.app_base import Shell
+from wstui.tui.dashboard.dashboard_screen import Dashboard
+from wstui.tui.dialogs.ramp_dialog import RampDialog, SkipDialog
+from wstui.tui.dialogs.stop import StopDialog
+from wstui.tui.result.result_screen import ResultScreen
 
 
 async def test_a_key_pressed_twice_closes_one_dialog_only() -> None:
@@ -78,7 +78,7 @@ async def test_a_stage_that_another_follows_is_ended_at_once() -> None:
 
 
 async def test_a_cooldown_is_skipped_at_once() -> None:
-    from wstui.execution.status import SuiteStatus
+    from wstui.execution.run.status import SuiteStatus
 
     suite = SuiteStatus(("a", "b"), 0, (True, None), 30.0, 12.0)
     async with running(fake.status(state=State.COOLDOWN, suite=suite)) as (_, pilot, session):

@@ -9,11 +9,11 @@ import pytest
 
 from tests.tui import fake
 from tests.tui.driving import running, shown, started, until
-from wstui.execution.status import State
-from wstui.tui.actions import Commands, bindings_of
+from wstui.execution.run.status import State
 from wstui.tui.app import WstuiApp
-from wstui.tui.screens.controls import Controls
-from wstui.tui.screens.start import StartScreen
+from wstui.tui.dashboard.actions import Controls
+from wstui.tui.palette import Commands, bindings_of
+from wstui.tui.start.start_screen import StartScreen
 
 
 async def best(app: WstuiApp, query: str) -> str:

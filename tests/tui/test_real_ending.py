@@ -14,10 +14,10 @@ from tests.cli.commands import gone
 from tests.servers.server import Server, until
 from tests.servers.talk import Losing, Stubborn
 from tests.tui.real_run import CLIENTS, Terminal, real_run
-from wstui.report.store import Store, StoredRun
+from wstui.report.store.store import Store, StoredRun
 
 BROKEN = """
-from wstui.tui.screens.dashboard import Dashboard
+from wstui.tui.dashboard.dashboard_screen import Dashboard
 poll = Dashboard.poll
 def broken(self, *, charts=False):
     if self.session.status.counters.matched > 50:

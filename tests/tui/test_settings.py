@@ -8,8 +8,8 @@ import pytest
 
 from tests.tui import fake
 from tests.tui.driving import running, shown, until
-from wstui.tui.actions import OWNERS, bindings_of, ids_of
 from wstui.tui.app import WstuiApp
+from wstui.tui.palette import OWNERS, bindings_of, ids_of
 from wstui.tui.settings import is_key, read_settings
 from wstui.tui.theme import DARK, LIGHT
 

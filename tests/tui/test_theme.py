@@ -74,8 +74,8 @@ def test_our_own_themes_stay_readable_when_a_terminal_has_only_sixteen_colours(n
 
 
 def test_a_palette_can_be_told_apart_without_colour() -> None:
-    from wstui.tui.widgets.limits import SIGNS
-    from wstui.tui.widgets.status_line import BADGES
+    from wstui.tui.dashboard.status_line import BADGES
+    from wstui.tui.dashboard.thresholds import SIGNS
 
     glyphs = [glyph for glyph, _ in SIGNS.values()]
     assert len(set(glyphs)) == len(glyphs)

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from tests.tui import fake
 from tests.tui.driving import go_to, running, shown, started, until
-from wstui.execution.status import State
-from wstui.tui.screens.dashboard import Dashboard
-from wstui.tui.screens.result import ResultScreen
-from wstui.tui.screens.start import StartScreen
-from wstui.tui.screens.steer import RampDialog, SkipDialog
-from wstui.tui.widgets.presets import PresetTable
+from wstui.execution.run.status import State
+from wstui.tui.dashboard.dashboard_screen import Dashboard
+from wstui.tui.dialogs.ramp_dialog import RampDialog, SkipDialog
+from wstui.tui.result.result_screen import ResultScreen
+from wstui.tui.start.preset_list import PresetTable
+from wstui.tui.start.start_screen import StartScreen
 
 
 async def test_escape_clears_the_filter_then_restores_the_panels() -> None:

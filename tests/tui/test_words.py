@@ -7,13 +7,13 @@ from pathlib import Path
 
 from tests.tui import fake
 from tests.tui.driving import go_to, running, shown, started, until
-from wstui.execution.status import State
-from wstui.tui.screens.again import AgainDialog
-from wstui.tui.screens.result import ResultScreen
-from wstui.tui.screens.stop import StopDialog
-from wstui.tui.widgets.keys import Keys
-from wstui.tui.widgets.presets import verdict_of
-from wstui.tui.widgets.status_line import badge
+from wstui.execution.run.status import State
+from wstui.tui.dashboard.status_line import badge
+from wstui.tui.dialogs.rerun_dialog import AgainDialog
+from wstui.tui.dialogs.stop import StopDialog
+from wstui.tui.kit.key_row import Keys
+from wstui.tui.result.result_screen import ResultScreen
+from wstui.tui.start.preset_list import verdict_of
 
 LONG = "cannot be run again: auth.token: was not kept: set AUTH_TOKEN in the environment, or run the preset itself"
 
@@ -61,7 +61,7 @@ async def test_a_suite_tells_the_messages_and_limits_of_each_of_its_presets(home
 
 
 async def test_the_runs_tell_how_to_leave_them_also_at_80_columns(tmp_path: Path) -> None:
-    from wstui.tui.screens.runs import RunsScreen
+    from wstui.tui.runs.runs_screen import RunsScreen
 
     async with started(tmp_path, size=(80, 24)) as (app, pilot, _, _):
         await pilot.press("h")

@@ -13,10 +13,10 @@ from typing import Any
 
 import click
 
-from wstui.measure.visible import visible
+from wstui.measure.sanitize import visible
 
 _COMMANDS = {
-    "open": ("wstui.cli.open", "open_terminal", "Open the terminal UI, on a preset when one is named."),
+    "open": ("wstui.cli.tui", "open_terminal", "Open the terminal UI, on a preset when one is named."),
     "run": ("wstui.cli.run", "run", "Run a preset without a terminal UI: summary, files, exit status."),
     "demo": ("wstui.cli.demo", "demo", "Start NATS, the Odin server and its publisher, and load them."),
     "presets": ("wstui.cli.presets", "presets", "List, show, validate and copy presets."),
@@ -27,7 +27,7 @@ _COMMANDS = {
     "publisher": ("wstui.cli.odin", "publisher", "Publish the Odin data to NATS."),
     "token": ("wstui.cli.odin", "token", "Print a JWT for the Odin server."),
 }
-_HIDDEN = {"_box": ("wstui.cli.box", "box", "")}
+_HIDDEN = {"_box": ("wstui.cli.remote", "box", "")}
 
 
 @contextlib.contextmanager
@@ -40,14 +40,14 @@ def _readers_may_go() -> Iterator[None]:
 
 
 def _without_reader() -> int:
-    from wstui.cli.exits import READER_GONE
+    from wstui.cli.exit_codes import READER_GONE
 
     _silence()
     return READER_GONE
 
 
 def _silence() -> None:
-    from wstui.cli.output import silence
+    from wstui.cli.stdio import silence
 
     silence(sys.stdout)
 
@@ -96,7 +96,7 @@ class _Lazy(click.Group):
 def wstui(ctx: click.Context) -> None:
     """A load tester for WebSocket servers: steer it in the terminal, run it headless in CI."""
     if ctx.invoked_subcommand is None:
-        from wstui.cli.open import open_terminal
+        from wstui.cli.tui import open_terminal
 
         # Invoked through its parser, so that options have their defaults.
         open_terminal.main(args=[], prog_name="wstui", standalone_mode=False)
@@ -143,7 +143,7 @@ def _carried_out() -> int | None:
         click.echo("wstui: ended by the operator", err=True)
         return 130
     except Exception as error:
-        from wstui.cli.output import is_of_output, reason
+        from wstui.cli.stdio import is_of_output, reason
 
         if isinstance(error, OSError) and is_of_output(error):
             click.echo(f"wstui: the output can't be written: {reason(error)}", err=True)
@@ -151,7 +151,7 @@ def _carried_out() -> int | None:
             return 2
         if os.environ.get("LOG_LEVEL", "").lower() == "debug":
             raise
-        from wstui.cli.exits import tell
+        from wstui.cli.exit_codes import tell
 
         tell(f"internal error: {type(error).__name__}: {visible(str(error), 300)} (LOG_LEVEL=debug shows where)")
         return 70

@@ -14,18 +14,18 @@ from datetime import datetime
 import click
 import psutil
 
-from wstui.cli.exits import ABORTED, BROKEN, USAGE, fail
-from wstui.cli.numbers import Whole
-from wstui.execution import costs
-from wstui.execution.bench import Cores, Target
-from wstui.execution.calibration import Calibration, Figure
+from wstui.cli.exit_codes import ABORTED, BROKEN, USAGE, fail
+from wstui.cli.param_types import Whole
+from wstui.execution.calibrate import cost_model
+from wstui.execution.calibrate.bench import Cores, Target
+from wstui.execution.calibrate.calibration import Calibration, Figure
+from wstui.execution.calibrate.sink.sink_process import SinkProcess
 from wstui.fleet.transport import FleetError
-from wstui.odin.process import ProcessFailed
-from wstui.odin.sink_process import SinkProcess
-from wstui.report.columns import table
-from wstui.report.environment import environment
-from wstui.report.file import STDOUT, NotWritable, prove_writable, write
-from wstui.scenario.quantity import grouped
+from wstui.report.formats.atomic_write import STDOUT, NotWritable, prove_writable, write
+from wstui.report.model.environment import environment
+from wstui.report.model.text_table import table
+from wstui.scenario.units import grouped
+from wstui.servers.child_process import ProcessFailed
 
 SCHEMA = "wstui.calibration/1"
 
@@ -61,7 +61,7 @@ def calibrate(full: bool, repeat: int, json_file: str | None) -> None:
         click.echo(f"wstui: {error}", err=True)
         status = BROKEN
     if figures and not status:
-        costs.keep(_document(figures))
+        cost_model.keep(_document(figures))
     if json_file == STDOUT:
         write(STDOUT, _document(figures) + "\n")
     else:

@@ -11,17 +11,17 @@ from typing import Any
 
 import click
 
-from wstui.cli.exits import ABORTED, BROKEN, KEPT
+from wstui.cli.exit_codes import ABORTED, BROKEN, KEPT
 from wstui.cli.options import scenario_options
 from wstui.cli.prepare import prepare
-from wstui.execution.checklist import Check, Mark
-from wstui.execution.preflight import preflight
-from wstui.execution.suite import SuiteRun
-from wstui.report.columns import wrap
-from wstui.report.file import STDOUT, write
-from wstui.report.terminal import Paint, terminal_width, wants_colour
-from wstui.report.wording import Tone, shown
-from wstui.scenario.beside import is_shipped
+from wstui.execution.preflight.checklist import Check, Mark
+from wstui.execution.preflight.preflight import preflight
+from wstui.execution.run.suite import SuiteRun
+from wstui.report.formats.atomic_write import STDOUT, write
+from wstui.report.model.labels import Tone, shown
+from wstui.report.model.terminal import Paint, terminal_width, wants_colour
+from wstui.report.model.text_table import wrap
+from wstui.scenario.file_refs import is_shipped
 from wstui.scenario.hosts import parse_host
 from wstui.scenario.trust import sends_away, uses
 

@@ -10,15 +10,15 @@ from typing import Any
 
 import click
 
-from wstui.cli.exits import USAGE, fail
+from wstui.cli.exit_codes import USAGE, fail
 from wstui.cli.headless import run_headless
-from wstui.cli.open import require_terminal, run_in_terminal
 from wstui.cli.options import output_options, scenario_options
+from wstui.cli.output_files import Reports
 from wstui.cli.prepare import prepare
-from wstui.cli.reports import Reports
-from wstui.odin.demo import DemoTarget
-from wstui.odin.process import ProcessFailed
+from wstui.cli.tui import require_terminal, run_in_terminal
+from wstui.odin.demo_system import DemoTarget
 from wstui.scenario.model import Demo, Scenario
+from wstui.servers.child_process import ProcessFailed
 
 
 @click.command()

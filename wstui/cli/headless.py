@@ -8,16 +8,16 @@ from typing import Any
 
 import click
 
-from wstui.cli.exits import KEPT, UNREACHABLE, USAGE, fail, tell
-from wstui.cli.followers import Followers, warn
-from wstui.cli.output import Output
-from wstui.cli.reports import Reports
+from wstui.cli.exit_codes import KEPT, UNREACHABLE, USAGE, fail, tell
+from wstui.cli.exporters import Followers, warn
+from wstui.cli.output_files import Reports
 from wstui.cli.signals import draining, writing
-from wstui.execution.probe import Unreachable
-from wstui.execution.result import Result, SuiteResult
-from wstui.execution.suite import SuiteRun
+from wstui.cli.stdio import Output
+from wstui.execution.preflight.probe import Unreachable
+from wstui.execution.run.result import Result, SuiteResult
+from wstui.execution.run.suite import SuiteRun
 from wstui.fleet.transport import FleetError, TargetUnreachable
-from wstui.report.live_line import live_line
+from wstui.report.live.progress_line import live_line
 from wstui.scenario.errors import printable
 from wstui.scenario.handshake_checks import goes_without_token
 

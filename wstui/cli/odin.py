@@ -10,11 +10,11 @@ from typing import Any
 
 import click
 
-from wstui.cli.levels import LEVELS, wanted_level
-from wstui.cli.numbers import Finite, Whole
+from wstui.cli.log_level import LEVELS, wanted_level
+from wstui.cli.param_types import Finite, Whole
 from wstui.odin.faults import FaultUnknown, parse_faults
-from wstui.odin.market import TOKENS
-from wstui.odin.settings import AuthMode, Limits, Settings, SlowConsumer, Timing, is_loopback
+from wstui.odin.price_simulator import TOKENS
+from wstui.odin.server_settings import AuthMode, Limits, Settings, SlowConsumer, Timing, is_loopback
 from wstui.odin.token import DAY_S, DEVELOPMENT_SECRET, SECRET_MIN, KeyUnusable, Verifier, make_verifier, sign
 
 LONGEST_TTL_S = 3650 * DAY_S
@@ -41,7 +41,7 @@ def _with_logging(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _nats_url(_context: click.Context, _parameter: click.Parameter, url: str) -> str:
-    from wstui.odin.nats_line import check_url
+    from wstui.odin.nats_client import check_url
 
     try:
         if url:
@@ -195,7 +195,7 @@ def server(
         timing=Timing(heartbeat=heartbeat, dead_peer=dead_peer, drain=drain),
         faults=parsed_faults,
     )
-    from wstui.odin.serving import serve
+    from wstui.odin.main import serve
     from wstui.odin.workers import serve_with_workers
 
     if workers == 1:
@@ -249,8 +249,8 @@ def publisher(
 
     When it is connected it prints one line on stdout: `ready nats://HOST:PORT`. SIGTERM and SIGINT end it cleanly.
     """
+    from wstui.odin.main import publish
     from wstui.odin.publisher import Plan
-    from wstui.odin.serving import publish
 
     names = tuple(dict.fromkeys(name.strip().upper() for name in tokens.split(",") if name.strip()))
     if not names or not all(name.isalnum() for name in names):
@@ -283,7 +283,7 @@ def _begin(log_level: str | None, log_json: bool, die_with_parent: bool) -> str:
     from wstui.odin.logs import set_up_logs
 
     if die_with_parent:
-        from wstui.odin.tether import tie_to_parent
+        from wstui.servers.parent_death import tie_to_parent
 
         tie_to_parent()
     problems: list[str] = []
@@ -349,9 +349,9 @@ def _server_secret(host: str, secret_file: Path | None) -> str:
 
 def _run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run to the end. What goes wrong with sockets, NATS or workers ends in one clear line."""
-    from wstui.cli.output import is_of_output
-    from wstui.odin.process import ProcessFailed
-    from wstui.odin.serving import run
+    from wstui.cli.stdio import is_of_output
+    from wstui.odin.main import run
+    from wstui.servers.child_process import ProcessFailed
 
     try:
         run(main())

@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 
 import click
 
-from wstui.cli.exits import USAGE, fail
-from wstui.cli.levels import LEVELS
-from wstui.cli.numbers import Finite, Whole
+from wstui.cli.exit_codes import USAGE, fail
+from wstui.cli.log_level import LEVELS
+from wstui.cli.param_types import Finite, Whole
 from wstui.scenario.hosts import split_hosts
-from wstui.scenario.override import Flags
+from wstui.scenario.overrides import Flags
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

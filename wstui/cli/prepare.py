@@ -11,19 +11,19 @@ from typing import Any
 
 import click
 
-from wstui.cli.exits import USAGE, fail, hide, tell
+from wstui.cli.exit_codes import USAGE, fail, hide, tell
 from wstui.cli.options import flags_of
-from wstui.cli.reports import spare_inputs
-from wstui.cli.resuming import earlier_results, first_of
-from wstui.execution.suite import SuiteRun
+from wstui.cli.output_files import spare_inputs
+from wstui.cli.resume import earlier_results, first_of
+from wstui.execution.run.suite import SuiteRun
 from wstui.fleet.transport import FleetError
 from wstui.scenario.checks import warnings
 from wstui.scenario.errors import BadValue, ScenarioError, describe, printable
-from wstui.scenario.fields import LONGEST_S
 from wstui.scenario.model import Scenario, Suite
 from wstui.scenario.presets import find, members, open_preset, shadowed
-from wstui.scenario.quantity import format_duration, parse_duration
 from wstui.scenario.trust import allow_ssh, ssh_problem, untrusted
+from wstui.scenario.types import LONGEST_S
+from wstui.scenario.units import format_duration, parse_duration
 
 
 def prepare(

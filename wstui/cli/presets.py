@@ -16,8 +16,8 @@ from wstui.scenario.errors import PresetExistsError, Problem, ScenarioError, des
 from wstui.scenario.file import dumps, load, loads, write
 from wstui.scenario.model import Scenario, Suite
 from wstui.scenario.presets import PresetEntry, available, find, is_path, members, own_folder
-from wstui.scenario.quantity import format_duration
 from wstui.scenario.trust import untrusted, uses
+from wstui.scenario.units import format_duration
 
 _WIDEST = 100
 

@@ -6,14 +6,14 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from wstui.execution.result import Result
+from wstui.execution.run.result import Result
 from wstui.scenario.errors import Key, Problem, ScenarioError
 from wstui.scenario.handshake_checks import VARIABLES
-from wstui.scenario.masking import MASK
 from wstui.scenario.model import Scenario
-from wstui.scenario.override import remade
+from wstui.scenario.overrides import remade
 from wstui.scenario.presets import open_preset
-from wstui.scenario.secrecy import masked
+from wstui.scenario.secret_fields import masked
+from wstui.scenario.secrets import MASK
 
 
 def scenario_of(result: Result, environ: Mapping[str, str] | None = None) -> Scenario:

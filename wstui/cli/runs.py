@@ -11,22 +11,23 @@ from typing import Any
 import click
 import msgspec
 
-from wstui.cli.comparing import compare_
-from wstui.cli.exits import USAGE, fail
-from wstui.cli.kept import is_file, opened, whole
-from wstui.cli.numbers import Whole
-from wstui.report import figures, formats, json_file
-from wstui.report.columns import table
-from wstui.report.compare import without_data
-from wstui.report.console import print_summary
-from wstui.report.file import STDOUT, NotWritable, write
-from wstui.report.retention import Retention, retention, set_retention
-from wstui.report.store import StoredRun, default_path
-from wstui.report.terminal import Paint, terminal_width, wants_colour
-from wstui.report.wording import Tone, peak_clients, runs_of, shown, verdict_sign
-from wstui.scenario.beside import is_same
+from wstui.cli.exit_codes import USAGE, fail
+from wstui.cli.param_types import Whole
+from wstui.cli.run_refs import is_file, opened, whole
+from wstui.cli.runs_compare import compare_
+from wstui.report.analysis.compare import without_data
+from wstui.report.formats import json_file, registry
+from wstui.report.formats.atomic_write import STDOUT, NotWritable, write
+from wstui.report.formats.console import print_summary
+from wstui.report.model import format
+from wstui.report.model.labels import Tone, peak_clients, runs_of, shown, verdict_sign
+from wstui.report.model.terminal import Paint, terminal_width, wants_colour
+from wstui.report.model.text_table import table
+from wstui.report.store.retention import Retention, retention, set_retention
+from wstui.report.store.store import StoredRun, default_path
 from wstui.scenario.errors import BadValue
-from wstui.scenario.quantity import parse_duration
+from wstui.scenario.file_refs import is_same
+from wstui.scenario.units import parse_duration
 
 MOST_RUNS = 1_000_000_000
 _REFERENCE = (
@@ -102,7 +103,7 @@ def show(path: Path | None, reference: str, as_json: bool, suite: bool) -> None:
 @runs.command()
 @click.argument("reference", metavar="ID")
 @click.argument("file", metavar="FILE")
-@click.option("--format", "form", default="", metavar="NAME", help=f"One of {', '.join(formats.FORMATS)}.")
+@click.option("--format", "form", default="", metavar="NAME", help=f"One of {', '.join(registry.FORMATS)}.")
 @click.option("--suite", is_flag=True, help="The whole suite that the run is part of.")
 @click.pass_obj
 def export(path: Path | None, reference: str, file: str, form: str, suite: bool) -> None:
@@ -110,16 +111,16 @@ def export(path: Path | None, reference: str, file: str, form: str, suite: bool)
     try:
         if file == STDOUT and not form:
             fail("stdout has no ending: say which --format", USAGE)
-        chosen = formats.named(form) if form else formats.of_file(file)
+        chosen = registry.named(form) if form else registry.of_file(file)
         source = reference.partition("#")[0] if is_file(reference) else path or default_path()
         if file != STDOUT and is_same(file, source):
             fail(f"{file} is what is read: name another file", USAGE)
-        formats.prove(chosen.name, file)
+        registry.prove(chosen.name, file)
         result = whole(path, reference, suite=suite)
         if all(without_data(run) for run in runs_of(result)):
             fail(f"run {reference} has no data to report ({shown(result.verdict.reason)})", USAGE)
-        formats.write(result, chosen.name, file)
-    except (formats.UnknownFormat, formats.MissingExtra, NotWritable) as error:
+        registry.write(result, chosen.name, file)
+    except (registry.UnknownFormat, registry.MissingExtra, NotWritable) as error:
         fail(str(error), USAGE)
 
 
@@ -194,10 +195,10 @@ def _row(run: StoredRun) -> list[str]:
         str(run.id),
         shown(run.name, 24) + (f" [{', '.join(run.tags)}]" if run.tags else ""),
         _local(run.started),
-        figures.count(peak_clients(summary)),
-        figures.percent(summary.connections.success_rate),
-        figures.milliseconds(summary.latency_ms.response.p99),
-        figures.duration(summary.duration_s),
+        format.count(peak_clients(summary)),
+        format.percent(summary.connections.success_rate),
+        format.milliseconds(summary.latency_ms.response.p99),
+        format.duration(summary.duration_s),
     ]
 
 

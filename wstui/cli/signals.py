@@ -7,7 +7,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 
-from wstui.execution.status import Steerable
+from wstui.execution.run.status import Steerable
 
 _NUMBERS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 _HANGUP = getattr(signal, "SIGHUP", None)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from wstui.execution.breakpoint import run_for
-from wstui.execution.result import Result
+from wstui.execution.run.result import Result
+from wstui.execution.search.breakpoint_search import run_for
 from wstui.scenario.checks import check
 from wstui.scenario.model import Scenario
 

@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from wstui.fleet.books import Books
+from wstui.fleet.totals import Books
 from wstui.fleet.transport import Box, FleetError, Lost, Said, Transport
-from wstui.load.command import Abort, Command, Finished, Go, Heard, Heartbeat, Joined, Spec, decode_message, encode
+from wstui.load.protocol import Abort, Command, Finished, Go, Heard, Heartbeat, Joined, Spec, decode_message, encode
 from wstui.measure.snapshot import Snapshot
 
 HEARTBEAT_S = 0.5

@@ -10,11 +10,11 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 
-from wstui.fleet.ending import ended_how
-from wstui.fleet.facts import spare_cores
+from wstui.fleet.hosts.host_facts import spare_cores
+from wstui.fleet.process_exit import ended_how
 from wstui.fleet.transport import Box, FleetError, Lost, Said
-from wstui.load.command import Spec, encode
-from wstui.load.link import LENGTH, LinkLost, read_message
+from wstui.load.pipe_link import LENGTH, LinkLost, read_message
+from wstui.load.protocol import Spec, encode
 
 STDERR_LINES = 20
 

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from wstui.fleet.facts import Facts
-from wstui.load.command import Spec
+from wstui.fleet.hosts.host_facts import Facts
+from wstui.load.protocol import Spec
 
 
 class FleetError(Exception):

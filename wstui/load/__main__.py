@@ -13,10 +13,10 @@ from importlib.metadata import version
 
 import msgspec
 
-from wstui.load.command import Drain, Finished, Go, Joined, Spec, decode_command, encode
-from wstui.load.link import LinkLost, PipeLink
+from wstui.load.pipe_link import LinkLost, PipeLink
+from wstui.load.protocol import Drain, Finished, Go, Joined, Spec, decode_command, encode
 from wstui.load.selfcheck import raise_files_limit
-from wstui.load.shard import Shard
+from wstui.load.worker import Shard
 
 
 class ShardFailed(Exception):

@@ -9,10 +9,10 @@ from typing import Any
 
 import msgspec
 
+from wstui.measure.counters import counted_under
 from wstui.measure.fanout import Receipts
 from wstui.measure.histogram import UNIT_SHIFT
-from wstui.measure.tally import counted_under
-from wstui.measure.visible import visible
+from wstui.measure.sanitize import visible
 
 KEY_LIMIT = 4096
 """A longer message is kept as a digest."""

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, cast
 from websockets.exceptions import PayloadTooBig
 from websockets.frames import CloseCode
 
-from wstui.load.conversation import Conversation
-from wstui.load.outcome import WANTS_CERTIFICATE, Cause, Outcome, cause_of, is_end_of_tls
+from wstui.load.client_state import CLOSING, CONNECTING, ENDED, HANDSHAKE, READY, RETIRING, WAITING
+from wstui.load.connect_outcome import WANTS_CERTIFICATE, Cause, Outcome, cause_of, is_end_of_tls
+from wstui.load.handshake import Upgrade
+from wstui.load.messaging import Conversation
 from wstui.load.refusal import MOST_REDIRECTS, Refusal
-from wstui.load.step import CLOSING, CONNECTING, ENDED, HANDSHAKE, READY, RETIRING, WAITING
-from wstui.load.upgrade import Upgrade
-from wstui.measure.visible import visible
-from wstui.scenario.quantity import format_size
+from wstui.measure.sanitize import visible
+from wstui.scenario.units import format_size
 
 if TYPE_CHECKING:
-    from wstui.load.shard import Shard
+    from wstui.load.worker import Shard
     from wstui.scenario.url import Address
 
 _now = time.monotonic_ns

@@ -9,13 +9,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from wstui.load.client import Client
+from wstui.load.client_state import ENDED
 from wstui.load.dialer import Dialer, tls_context
 from wstui.load.sockets import Sockets
-from wstui.load.step import ENDED
 from wstui.scenario.url import Address
 
 if TYPE_CHECKING:
-    from wstui.load.command import Spec
+    from wstui.load.protocol import Spec
 
 _HANDSHAKE, _CERTIFICATE_REQUEST = 22, 13  # RFC 8446, B.1 and B.3
 

@@ -13,14 +13,14 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from wstui.load.outcome import LocalAddressError, ProxyError, cause_of
+from wstui.load.connect_outcome import LocalAddressError, ProxyError, cause_of
 from wstui.load.tunnel import ask_connect, ask_socks, bridge, open_tls
 from wstui.scenario.proxy import parse_proxy
 from wstui.scenario.route import parse_endpoint
 from wstui.scenario.url import Address
 
 if TYPE_CHECKING:
-    from wstui.load.command import Spec
+    from wstui.load.protocol import Spec
     from wstui.load.sockets import Sockets
 
 _BIND_ADDRESS_NO_PORT = 24  # Linux, ip(7): choose the port at connect, so that it is shared between destinations

@@ -10,13 +10,13 @@ import msgspec
 
 from wstui.load.broadcasts import stamp_of
 from wstui.load.frames import BINARY, PING, TEXT
-from wstui.load.reply import Reader, is_index
+from wstui.load.reply_matcher import Reader, is_index
 from wstui.measure.fanout import ClockOffset
 
 if TYPE_CHECKING:
-    from wstui.load.command import Spec
-    from wstui.load.conversation import Conversation
-    from wstui.load.shard import Shard
+    from wstui.load.messaging import Conversation
+    from wstui.load.protocol import Spec
+    from wstui.load.worker import Shard
 
 EMPTY = b"(empty)"
 BINARY_TYPE = b"(binary)"

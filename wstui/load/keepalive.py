@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 from websockets.frames import CloseCode
 
+from wstui.load.client_state import READY, RETIRING
+from wstui.load.connect_outcome import Cause
 from wstui.load.frames import PING, encode
-from wstui.load.outcome import Cause
 from wstui.load.schedule import first_send
-from wstui.load.step import READY, RETIRING
-from wstui.load.wheel import Wheel
+from wstui.load.timer_wheel import Wheel
 
 if TYPE_CHECKING:
     from wstui.load.client import Client
-    from wstui.load.command import Spec
+    from wstui.load.protocol import Spec
     from wstui.measure.snapshot import Counters
 
 PAYLOAD = b"keepalive"

@@ -7,10 +7,10 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from wstui.load.alarm import Alarm
+from wstui.load.client_state import READY
+from wstui.load.precise_timer import Alarm
 from wstui.load.schedule import first_send, jittered, poisson_gap
-from wstui.load.step import READY
-from wstui.load.wheel import Wheel
+from wstui.load.timer_wheel import Wheel
 
 if TYPE_CHECKING:
     from wstui.load.client import Client

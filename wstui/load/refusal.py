@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import NamedTuple
 from urllib.parse import urldefrag, urljoin
 
-from wstui.load.outcome import Cause, Outcome
-from wstui.measure.visible import visible
+from wstui.load.connect_outcome import Cause, Outcome
+from wstui.measure.sanitize import visible
 from wstui.scenario.errors import BadValue
 from wstui.scenario.url import Address, parse_address
 

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeGuard
 
-from wstui.load.chance import below, draw, fraction
-from wstui.load.phrase import Phrase, Slot
+from wstui.load.message_script import Phrase, Slot
+from wstui.load.rng import below, draw, fraction
 
 _LETTERS = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _LETTERS_A_DRAW = 10  # 62 ** 10 < 2 ** 64

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from wstui.load.chance import draw, fraction
+from wstui.load.rng import draw, fraction
 
 # The golden ratio's fraction in 64 bits: multiples of it fill an interval evenly for any number of clients
 # (Weyl's equidistribution; Knuth, TAOCP 6.4), also while their number still grows.

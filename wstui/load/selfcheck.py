@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 import psutil
 
-from wstui.load.command import Spec
+from wstui.load.protocol import Spec
 from wstui.measure.snapshot import Health
 
 if sys.platform != "win32":

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from wstui.load.connect_outcome import Cause
 from wstui.load.exchange import Exchange, quick_type
 from wstui.load.frames import TEXT, encode
-from wstui.load.outcome import Cause
-from wstui.measure.visible import visible
+from wstui.measure.sanitize import visible
 
 if TYPE_CHECKING:
-    from wstui.load.command import Spec
-    from wstui.load.conversation import Conversation
+    from wstui.load.messaging import Conversation
+    from wstui.load.protocol import Spec
 
 ACK = b"subscription:ack"
 KNOWN_MOST = 512

@@ -10,8 +10,8 @@ import ssl
 from collections.abc import Awaitable, Callable
 from typing import cast
 
-from wstui.load.outcome import ProxyError
-from wstui.measure.visible import visible
+from wstui.load.connect_outcome import ProxyError
+from wstui.measure.sanitize import visible
 from wstui.scenario.proxy import Proxy, join_address
 
 _HEAD_LIMIT = 64 * 1024

@@ -12,10 +12,10 @@ from websockets.datastructures import Headers, MultipleValuesError
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
-from wstui.odin.places import Places
+from wstui.odin.capacity import Places
 from wstui.odin.ratelimit import RateLimit
 from wstui.odin.responses import json_response
-from wstui.odin.settings import AuthMode
+from wstui.odin.server_settings import AuthMode
 from wstui.odin.token import TokenRefused, Verifier
 
 _JWT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]*", re.ASCII)

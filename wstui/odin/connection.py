@@ -12,11 +12,11 @@ from websockets.frames import CloseCode
 from websockets.http11 import Response
 
 from wstui.odin.context import Context
-from wstui.odin.frames import text_frame
-from wstui.odin.opening import Opening, Unreadable, read_opening
-from wstui.odin.settings import SlowConsumer
+from wstui.odin.frame_connection import PROTOCOL_LOG, Wire, nowhere
+from wstui.odin.server_settings import SlowConsumer
 from wstui.odin.stats import Phase
-from wstui.odin.wire import PROTOCOL_LOG, Wire, nowhere
+from wstui.odin.upgrade_request import Opening, Unreadable, read_opening
+from wstui.servers.frame_writer import text_frame
 
 _HANDSHAKE, _OPEN, _CLOSING, _CLOSED = Phase
 _log = logging.getLogger("wstui.odin.connection")

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from wstui.odin.deadlines import Deadlines
-from wstui.odin.dialogue import Dialogue
-from wstui.odin.gate import Gate
+from wstui.odin.http_router import Gate
 from wstui.odin.hub import Hub
-from wstui.odin.settings import Settings
+from wstui.odin.message_handler import Dialogue
+from wstui.odin.server_settings import Settings
 from wstui.odin.stats import Stats
 
 

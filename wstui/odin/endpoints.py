@@ -11,8 +11,8 @@ from websockets.datastructures import Headers
 from websockets.http11 import Response
 
 from wstui.odin.faults import Faults
+from wstui.odin.metrics_page import CONTENT_TYPE, exposition
 from wstui.odin.negotiation import quality
-from wstui.odin.prometheus import CONTENT_TYPE, exposition
 from wstui.odin.responses import json_response, response
 from wstui.odin.stats import Phase, Stats
 

@@ -9,9 +9,9 @@ from typing import Any, Protocol
 
 from wstui.odin.deduplication import Deduplication
 from wstui.odin.faults import Faults
-from wstui.odin.frames import text_frame
 from wstui.odin.messages import decode_any, now_ms
 from wstui.odin.stats import LATEST_MS, Stats
+from wstui.servers.frame_writer import text_frame
 
 ALL = "all"
 

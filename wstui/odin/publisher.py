@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from wstui.odin.market import TOKENS, Market
-from wstui.odin.nats_line import NatsLine
+from wstui.odin.nats_client import NatsLine
+from wstui.odin.price_simulator import TOKENS, Market
 
 TRADE_S = 5.0
 BTC_PRICE_S = 300.0

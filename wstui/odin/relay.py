@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from nats.aio.msg import Msg
 
-from wstui.odin.nats_line import NatsLine, address
+from wstui.odin.nats_client import NatsLine, address
 from wstui.odin.stats import Stats
 
 # None of these overlaps another, so that no message comes twice.

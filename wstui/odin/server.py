@@ -11,23 +11,23 @@ from typing import Self
 from websockets.frames import CloseCode
 
 from wstui.odin.admission import Admission
-from wstui.odin.board import StatsBoard
+from wstui.odin.background_tasks import Upkeep
+from wstui.odin.capacity import OwnPlaces, Places
 from wstui.odin.connection import Connection
 from wstui.odin.context import Context
 from wstui.odin.deadlines import Deadlines
 from wstui.odin.deduplication import Deduplication
-from wstui.odin.dialogue import Dialogue
 from wstui.odin.endpoints import Endpoints
-from wstui.odin.gate import Gate
+from wstui.odin.http_router import Gate
 from wstui.odin.hub import Hub
-from wstui.odin.places import OwnPlaces, Places
+from wstui.odin.message_handler import Dialogue
 from wstui.odin.ratelimit import RateLimit
 from wstui.odin.relay import Relay
-from wstui.odin.settings import Settings
-from wstui.odin.shared import SharedLimits
+from wstui.odin.server_settings import Settings
+from wstui.odin.shared_limits import SharedLimits
+from wstui.odin.shared_stats import StatsBoard
 from wstui.odin.stats import Phase, Stats, merge
 from wstui.odin.token import Verifier
-from wstui.odin.upkeep import Upkeep
 
 BACKLOG = 4096
 _DRAIN_POLL_S = 0.02

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import msgspec
 
-from wstui.odin.board import StatsBoard
 from wstui.odin.logs import set_up_logs
-from wstui.odin.process import ChildProcess, ProcessFailed
-from wstui.odin.serving import announce, run, serve, stop_on_signals, with_nats
-from wstui.odin.settings import AuthMode, Settings
-from wstui.odin.shared import SharedLimits
+from wstui.odin.main import announce, run, serve, stop_on_signals, with_nats
+from wstui.odin.server_settings import AuthMode, Settings
+from wstui.odin.shared_limits import SharedLimits
+from wstui.odin.shared_stats import StatsBoard
 from wstui.odin.token import make_verifier
+from wstui.servers.child_process import ChildProcess, ProcessFailed
 
 START_TIMEOUT_S = 60.0
 STOP_SPARE_S = 2.0

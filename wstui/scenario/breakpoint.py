@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from wstui.scenario.errors import BadValue
-from wstui.scenario.fields import MOST_CLIENTS, Count, Duration, Share, Table, Wait, Whole
+from wstui.scenario.types import MOST_CLIENTS, Count, Duration, Share, Table, Wait, Whole
 
 Of = Literal["clients", "connects", "messages"]
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from wstui.scenario.errors import Key, ScenarioError, nearest, quote
-from wstui.scenario.finding import Finding
 from wstui.scenario.fleet_checks import fleet_findings, fleet_warnings
 from wstui.scenario.handshake_checks import handshake_findings, handshake_warnings
+from wstui.scenario.message_checks import template_findings, template_warnings
 from wstui.scenario.model import Scenario
 from wstui.scenario.plan_checks import plan_warnings
-from wstui.scenario.quantity import format_duration
+from wstui.scenario.problem import Finding
 from wstui.scenario.route_checks import route_findings, route_warnings
-from wstui.scenario.template_checks import template_findings, template_warnings
 from wstui.scenario.tls_checks import tls_findings
+from wstui.scenario.units import format_duration
 
 MOST_A_CLIENT = 500
 """Messages a second that one client may be asked to send on schedule."""

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from wstui.scenario.errors import PresetExistsError, Problem, ScenarioError, printable, quote
+from wstui.scenario.file_rebase import moved
+from wstui.scenario.loader import Reading
 from wstui.scenario.model import Scenario, Suite
-from wstui.scenario.moving import moved
-from wstui.scenario.reading import Reading
-from wstui.scenario.writing import written
+from wstui.scenario.toml_dump import written
 
 LARGEST_FILE = 1 << 20
 MOST_DIGITS = 4300
@@ -82,7 +82,7 @@ def dumps(scenario: Scenario | Suite) -> str:
     plain = written(scenario)
     if not scenario.origin.text:
         return plain
-    from wstui.scenario.keeping import kept  # tomlkit takes 25 ms to load
+    from wstui.scenario.toml_edit import kept  # tomlkit takes 25 ms to load
 
     # Text that is edited in place is only used when it says the same as one that is written anew.
     with contextlib.suppress(Exception):

@@ -6,11 +6,11 @@ import os
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from wstui.scenario.beside import located
 from wstui.scenario.errors import quote
-from wstui.scenario.finding import Finding
+from wstui.scenario.file_refs import located
 from wstui.scenario.hosts import is_loopback, twice
 from wstui.scenario.model import Scenario
+from wstui.scenario.problem import Finding
 
 
 def fleet_findings(scenario: Scenario) -> Iterator[Finding]:

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
-from wstui.scenario.beside import is_shipped
+from wstui.scenario.env_refs import may_be_empty, names_in
 from wstui.scenario.errors import Key, dotted
-from wstui.scenario.fields import header_fault, is_http_token
-from wstui.scenario.finding import Finding
+from wstui.scenario.file_refs import is_shipped
 from wstui.scenario.model import Scenario
-from wstui.scenario.reference import may_be_empty, names_in
+from wstui.scenario.problem import Finding
+from wstui.scenario.types import header_fault, is_http_token
 
 VARIABLES = {"token": "AUTH_TOKEN", "secret": "JWT_SECRET"}
 """Where secrets of [auth] come from unless a preset refers to another variable."""

@@ -12,8 +12,17 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, SecretStr, ValidationInfo, field_validator
 
 from wstui.scenario.breakpoint import Breakpoint
+from wstui.scenario.env_refs import Origin
 from wstui.scenario.errors import BadValue, quote
-from wstui.scenario.fields import (
+from wstui.scenario.hosts import MOST_SHARDS, check_host, check_scheduler, split_hosts
+from wstui.scenario.load_profile import peak
+from wstui.scenario.message import Template
+from wstui.scenario.proxy import check_proxy
+from wstui.scenario.route import check_connect_to, check_target_url
+from wstui.scenario.secrets import MASK, is_secret_header, mask_url
+from wstui.scenario.threshold import Limit, parse_limit, parse_metric
+from wstui.scenario.token_mix import Mix
+from wstui.scenario.types import (
     Address,
     BareToken,
     Count,
@@ -30,15 +39,6 @@ from wstui.scenario.fields import (
     Whole,
     twice_in,
 )
-from wstui.scenario.hosts import MOST_SHARDS, check_host, check_scheduler, split_hosts
-from wstui.scenario.masking import MASK, is_secret_header, mask_url
-from wstui.scenario.mix import Mix
-from wstui.scenario.population import peak
-from wstui.scenario.proxy import check_proxy
-from wstui.scenario.reference import Origin
-from wstui.scenario.route import check_connect_to, check_target_url
-from wstui.scenario.template import Template
-from wstui.scenario.threshold import Limit, parse_limit, parse_metric
 from wstui.scenario.url import check_health
 
 

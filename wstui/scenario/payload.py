@@ -11,11 +11,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from wstui.scenario.beside import located
 from wstui.scenario.errors import BadValue, nearest, quote
-from wstui.scenario.masking import is_secret_header
+from wstui.scenario.file_refs import located
+from wstui.scenario.message import MOST_BYTES, Template
 from wstui.scenario.placeholder import BadPlaceholder, Placeholder, parse, variables
-from wstui.scenario.template import MOST_BYTES, Template
+from wstui.scenario.secrets import is_secret_header
 
 MOST_FEED_BYTES = 16 << 20
 csv.field_size_limit(MOST_FEED_BYTES)  # 128 KiB otherwise, which one message may well have

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from wstui.scenario.load_profile import arrivals
 from wstui.scenario.model import Scenario
-from wstui.scenario.population import arrivals
-from wstui.scenario.quantity import format_duration
+from wstui.scenario.units import format_duration
 
 SHORTEST_S = 0.5
 """In less than this a client may not even connect."""

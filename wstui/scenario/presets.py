@@ -11,11 +11,11 @@ from typing import Any, Literal
 
 from platformdirs import user_config_dir
 
-from wstui.scenario.beside import shipped_folder
 from wstui.scenario.errors import Problem, ScenarioError, nearest, printable, quote
 from wstui.scenario.file import load
+from wstui.scenario.file_refs import shipped_folder
 from wstui.scenario.model import Scenario, Suite
-from wstui.scenario.override import Flags, apply, blamed, overriding
+from wstui.scenario.overrides import Flags, apply, blamed, overriding
 from wstui.scenario.trust import untrusted
 
 Origin = Literal["here", "own", "shipped"]

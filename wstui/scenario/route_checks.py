@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from wstui.scenario.errors import BadValue, quote
-from wstui.scenario.finding import Finding
 from wstui.scenario.hosts import is_loopback
-from wstui.scenario.masking import mask_url
 from wstui.scenario.model import Scenario
+from wstui.scenario.problem import Finding
 from wstui.scenario.proxy import is_address
 from wstui.scenario.route import is_unix, route_of
+from wstui.scenario.secrets import mask_url
 
 
 def route_findings(scenario: Scenario) -> Iterator[Finding]:

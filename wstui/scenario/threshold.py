@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Literal, cast
 
 from wstui.scenario.errors import BadValue, nearest
-from wstui.scenario.quantity import plain_number, shortest_decimal, with_points
+from wstui.scenario.units import plain_number, shortest_decimal, with_points
 
 Unit = Literal["ms", "%", "/s", "MiB/h", ""]
 Op = Literal["<", "<=", ">", ">=", "=="]

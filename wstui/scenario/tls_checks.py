@@ -6,10 +6,10 @@ import os
 import ssl
 from collections.abc import Iterator
 
-from wstui.scenario.beside import located
 from wstui.scenario.errors import Key, quote
-from wstui.scenario.finding import Finding
+from wstui.scenario.file_refs import located
 from wstui.scenario.model import Scenario
+from wstui.scenario.problem import Finding
 
 _NO_PASSWORD = "no password"
 

@@ -13,11 +13,11 @@ from typing import Any
 
 from platformdirs import user_config_path
 
-from wstui.scenario.beside import is_same, located
+from wstui.scenario.env_refs import names_in
 from wstui.scenario.errors import Problem, dotted, printable, quote
+from wstui.scenario.file_refs import is_same, located
 from wstui.scenario.model import Scenario
 from wstui.scenario.payload import variables_in_templates
-from wstui.scenario.reference import names_in
 
 
 def untrusted(scenario: Scenario, *, allow_files: bool = False) -> list[Problem]:

@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit
 from websockets.uri import WebSocketURI
 
 from wstui.scenario.errors import BadValue, nearest
-from wstui.scenario.masking import mask_url
+from wstui.scenario.secrets import mask_url
 
 _WEB = {"http": "ws", "https": "wss"}
 _PLACEHOLDER = re.compile(r"\{\{.*?\}\}", re.DOTALL)

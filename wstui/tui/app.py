@@ -10,23 +10,23 @@ from pathlib import Path
 
 from rich.text import Text
 
-from wstui.execution.status import Status
+from wstui.execution.run.status import Status
 from wstui.scenario.model import Scenario, Suite
 from wstui.scenario.presets import PresetEntry, own_folder
-from wstui.tui.ending import reason
-from wstui.tui.runner import Runner
-from wstui.tui.screens.again import AgainDialog
-from wstui.tui.screens.dashboard import Dashboard
-from wstui.tui.screens.dialog import Dialog
-from wstui.tui.screens.editor import Editor
-from wstui.tui.screens.result import ResultScreen
-from wstui.tui.screens.runs import RunsScreen
-from wstui.tui.screens.start import StartScreen
-from wstui.tui.screens.stop import How, StopDialog
-from wstui.tui.session import Launcher, Outcome, Repeatable, Session
-from wstui.tui.shell import Shell
+from wstui.tui.app_base import Shell
+from wstui.tui.dashboard.dashboard_screen import Dashboard
+from wstui.tui.dashboard.status_line import verdict_badge
+from wstui.tui.dialogs.dialog import Dialog
+from wstui.tui.dialogs.rerun_dialog import AgainDialog
+from wstui.tui.dialogs.stop import How, StopDialog
+from wstui.tui.editor.editor_screen import Editor
+from wstui.tui.result.result_screen import ResultScreen
+from wstui.tui.run_thread import Runner
+from wstui.tui.runs.runs_screen import RunsScreen
+from wstui.tui.services import Launcher, Outcome, Repeatable, Session
+from wstui.tui.shutdown import reason
+from wstui.tui.start.start_screen import StartScreen
 from wstui.tui.theme import DARK
-from wstui.tui.widgets.status_line import verdict_badge
 
 _WATCH_S = 0.1
 _DEMO = "a server that is started for it"

@@ -13,7 +13,7 @@ from rich.style import Style
 from textual.color import Color
 from textual.theme import Theme
 
-from wstui.tui.indexed import Shades, by_likeness, entry, nearest
+from wstui.tui.theme_256 import Shades, by_likeness, entry, nearest
 
 CONTRAST = 4.5
 """The least contrast of a text against its background (WCAG AA)."""

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from wstui.odin.sink import Behaviour, Sink
-from wstui.odin.sink_connection import Connection
+from wstui.execution.calibrate.sink.sink import Behaviour, Sink
+from wstui.execution.calibrate.sink.sink_connection import Connection
 
 PRESETS = {
     "mine": '[load]\nclients = 4\nramp = "100ms"\nhold = "300ms"\n[messages]\nevery = "100ms"\n',

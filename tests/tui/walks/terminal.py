@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 
 from tests.servers.server import until
-from wstui.tui.keyboard import Keyboard
+from wstui.tui.key_queue import Keyboard
 
 TRUE_COLOUR = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
 

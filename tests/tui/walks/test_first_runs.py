@@ -9,8 +9,8 @@ from pathlib import Path
 from tests.servers.server import Connection, Server, until
 from tests.tui.walks.conftest import Home
 from tests.tui.walks.terminal import Terminal
-from wstui.odin.sink import Sink
-from wstui.report.store import Store
+from wstui.execution.calibrate.sink.sink import Sink
+from wstui.report.store.store import Store
 
 
 async def leave(at: Terminal) -> None:

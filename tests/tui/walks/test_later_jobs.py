@@ -8,8 +8,8 @@ from tests.report.test_store import record
 from tests.servers.server import Server, until
 from tests.tui.walks.conftest import Home
 from tests.tui.walks.terminal import Terminal
-from wstui.odin.sink import Sink
-from wstui.report.store import Store
+from wstui.execution.calibrate.sink.sink import Sink
+from wstui.report.store.store import Store
 
 
 async def test_a_search_tells_how_many_hold_and_leads_back(home: Home, sink: tuple[Sink, str]) -> None:

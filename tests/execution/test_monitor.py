@@ -1,0 +1,283 @@
+"""The target's own account through a run: its memory, its health and its counts held against the clients'."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import time
+
+import pytest
+
+from tests.execution.running import finish, scenario
+from tests.servers.server import Server, until
+from wstui.execution.run.run import Run
+from wstui.execution.run.status import TargetHealth
+from wstui.execution.target import endpoint_poller, monitor
+from wstui.execution.target.endpoint_poller import Endpoints
+from wstui.execution.target.monitor import Poll, Seen, TargetWatch
+from wstui.execution.target.reported_metrics import Answer, Claims, read_claims
+from wstui.odin.faults import parse_faults
+from wstui.odin.nats_server import Broker
+from wstui.odin.server import OdinServer
+from wstui.odin.server_settings import AuthMode, Settings
+from wstui.report.formats.console import summary
+from wstui.scenario.model import Threshold
+
+MIB = float(1 << 20)
+
+
+class Told:
+    """A watch that is told what it would have asked."""
+
+    def __init__(self, gate: bool = False) -> None:
+        self.marks: list[str] = []
+        self.at_s = itertools.count(0.0, 5.0)
+        self.watch = TargetWatch(
+            Endpoints("http://127.0.0.1:1"), lambda: Seen(0, 0, 0, 0, 0), self.marks.append, gate=gate
+        )
+
+    def poll(
+        self,
+        state: str = "healthy",
+        *,
+        down: bool = False,
+        clients: int = 100,
+        claimed: float | None = None,
+        delivered: float | None = None,
+        received: int = 0,
+        personal: int = 0,
+        mib: float | None = None,
+    ) -> None:
+        claims = Claims(TargetHealth(state), down, claimed, delivered, None if mib is None else mib * MIB)
+        self.watch.take(Poll(claims, Seen(next(self.at_s), clients, clients, received, personal)))
+
+
+def test_memory_growth_is_told_of_a_steady_load_only() -> None:
+    told = Told()
+    for clients in range(0, 100, 10):
+        told.poll(clients=clients, mib=50 + clients)
+    assert told.watch.growth is None
+    for step in range(13):  # a minute, 0.1 MiB every 5 s
+        told.poll(mib=150 + 0.1 * step + (30 if step == 5 else 0))
+        assert (told.watch.growth is not None) == (step == 12), "a minute at least"
+    assert told.watch.growth is not None
+    assert (told.watch.growth.per_hour, told.watch.growth.steady_s) == (pytest.approx(72), 60)
+    assert 0 < told.watch.growth.uncertainty < 100, "one sample of thirteen is far off"
+    told.poll(clients=0, mib=60)  # everybody has left
+    seen = told.watch.summary()
+    assert seen is not None
+    assert seen.memory_growth_mib_per_hour == pytest.approx(72) and seen.memory_steady_s == 60
+    assert (seen.memory_first_mib, seen.memory_last_mib) == (50, 60)
+
+
+def test_a_short_look_makes_no_leak_of_an_allocator_that_takes_a_page() -> None:
+    told = Told()
+    for step in range(15):
+        told.poll(mib=40 + 0.05 * step)
+    assert told.watch.growth is not None and told.watch.growth.per_hour == 0
+    for step in range(15, 30):
+        told.poll(mib=40 + 0.05 * step)
+    assert told.watch.growth is not None
+    assert told.watch.growth.per_hour == pytest.approx(36) and told.watch.growth.uncertainty < 1e-6
+
+
+def test_a_day_of_polls_fills_no_memory_and_tells_the_growth_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(monitor, "POLLS_MOST", 50)  # a day has 17 280: what is kept of fewer shows the same
+    told = Told()
+    for step in range(500):
+        told.poll(mib=50 + 0.1 * step)
+        assert len(told.watch._polls) <= 50
+    seen = told.watch.summary()
+    assert seen is not None and seen.polls == 500
+    assert (seen.memory_first_mib, seen.memory_last_mib) == (50, pytest.approx(99.9))
+    assert seen.memory_growth_mib_per_hour == pytest.approx(72, rel=0.05)
+
+
+def test_a_gate_closes_at_once_when_the_target_says_so_itself() -> None:
+    told = Told(gate=True)
+    told.poll()
+    assert told.watch.stop_reason() == ""
+    told.poll("unhealthy", down=True)
+    assert "unhealthy" in told.watch.stop_reason()
+
+
+@pytest.mark.parametrize("state", ["degraded", "unhealthy"])
+def test_a_gate_bears_a_bad_moment_and_not_a_bad_stretch(state: str) -> None:
+    told, open_gate = Told(gate=True), Told()
+    for word in (state, state, "healthy", state, state):
+        told.poll(word)
+        open_gate.poll(word)
+        assert told.watch.stop_reason() == ""
+    told.poll(state)
+    open_gate.poll(state)
+    assert "3 polls in a row" in told.watch.stop_reason()
+    assert open_gate.watch.stop_reason() == ""
+    assert told.marks == [f"target {state} → healthy", f"target healthy → {state}"]
+
+
+def test_connections_that_are_not_there_are_marked_once() -> None:
+    told = Told()
+    for claimed in (100, 140, 100, 140, 140, 141, 140):
+        told.poll(claimed=claimed)
+    assert told.marks == ["the target claims 140 connections, clients hold 100"]
+    seen = told.watch.summary()
+    assert seen is not None
+    assert (seen.connections_claimed, seen.connections_open) == (141, 100)
+
+
+def test_connections_that_end_during_the_last_poll_are_no_difference() -> None:
+    told = Told()
+    for _ in range(3):
+        told.poll(claimed=100)
+    told.poll(claimed=0)  # they have left, and the clients' own counts are not there yet
+    told.poll(clients=0, claimed=0)
+    seen = told.watch.summary()
+    assert seen is not None and (seen.connections_claimed, seen.connections_open) == (100, 100)
+
+
+def test_connections_are_not_compared_while_clients_come() -> None:
+    told = Told()
+    for clients in range(100, 1000, 100):
+        told.poll(clients=clients, claimed=clients + 90)
+    assert told.marks == []
+
+
+@pytest.mark.parametrize("personal", [0, 5000])
+def test_deliveries_that_no_client_saw_are_marked(personal: int) -> None:
+    told = Told()
+    told.poll(clients=10, delivered=1000)
+    told.poll(clients=10, delivered=6000, received=5000 + personal, personal=personal)
+    assert told.marks == []
+    told.poll(clients=10, delivered=12_000, received=10_000 + personal, personal=personal)
+    assert told.marks == ["the target claims 11 000 deliveries, clients received 10 000"]
+    seen = told.watch.summary()
+    assert seen is not None
+    assert (seen.delivered_claimed, seen.delivered_received) == (11_000, 10_000)
+    assert seen.differences == told.marks
+
+
+def test_a_target_that_counts_replies_as_deliveries_agrees_too() -> None:
+    told = Told()
+    told.poll(clients=10, delivered=0)
+    told.poll(clients=10, delivered=9000, received=9000, personal=4000)
+    assert told.marks == []
+
+
+def test_claims_in_any_shape_are_read_or_left_out() -> None:
+    odd = Answer(
+        200,
+        {"status": 7, "websocket": [], "processes": "none", "nats": {}, "rssBytes": "12.5", "connectionCount": "NaN"}
+        | {"messagesDelivered": 10**400},
+    )
+    claims = read_claims(odd, odd, odd, 5)
+    assert claims.shown.state == "healthy"
+    assert (claims.connections, claims.delivered, claims.resident) == (None, None, 12.5)
+    assert read_claims(Answer(200, {"status": "DOWN"}), Answer(404), Answer(404), 0).down
+    strange = read_claims(Answer(200, {"status": "Wobbly\x1b"}), Answer(404), Answer(404), 0)
+    assert strange.shown.state == "unknown" and strange.shown.note.startswith("'wobbly") and not strange.down
+    assert "\x1b" not in strange.shown.note
+    assert read_claims(Answer(200, {"status": "UP"}), Answer(404), Answer(404), 0).shown.state == "healthy"
+    assert read_claims(Answer(404), Answer(404), Answer(404), 0).shown.state == "not offered"
+    assert read_claims(Answer(fault="timed out"), Answer(), Answer(), 0).shown.state == "unhealthy"
+
+
+@pytest.mark.parametrize("begun", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\n\r\n{"], ids=["head", "body"])
+async def test_an_answer_that_comes_byte_by_byte_and_never_ends_is_given_up(
+    begun: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(endpoint_poller, "TIMEOUT_S", 0.2)
+
+    async def drip(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(begun)
+        with contextlib.suppress(OSError), contextlib.closing(writer):
+            while True:
+                writer.write(b" ")
+                await writer.drain()
+                await asyncio.sleep(0.02)
+
+    async with await asyncio.start_server(drip, "127.0.0.1", 0) as server, asyncio.timeout(10):
+        port = server.sockets[0].getsockname()[1]
+        claims = await Endpoints(f"http://127.0.0.1:{port}").ask(0)
+        assert "timed out" in claims.shown.note
+        server.close()
+
+
+async def test_a_server_whose_counters_lie_is_caught_and_an_honest_one_is_not() -> None:
+    found = {}
+    for faults in ((), ("lie",)):
+        told = parse_faults(list(faults), 0)
+        async with OdinServer(Settings(port=0, auth=AuthMode.OFF, faults=told), None) as server:
+
+            async def talk(server: OdinServer = server) -> None:
+                for number in itertools.count():
+                    server.hub.broadcast(b'{"type":"price:update","n":%d}' % number)
+                    await asyncio.sleep(0.005)
+
+            talking = asyncio.create_task(talk())
+            url = f"ws://127.0.0.1:{server.port}/ws"
+            asked = scenario(url, clients=20, hold=1.5, every=0.5, health="auto", health_every=0.2)
+            found[faults] = (await finish(asked)).result
+            talking.cancel()
+    honest, lying = found[()], found[("lie",)]
+    assert honest.target is not None and honest.target.differences == []
+    assert honest.target.delivered_claimed == pytest.approx(honest.target.delivered_received, rel=0.25, abs=50)
+    assert "20 connections claimed, 20 held" in summary(honest) and "deliveries claimed, " in summary(honest)
+    assert lying.target is not None
+    assert any("deliveries" in text for text in lying.target.differences), lying.target
+    assert "the target claims -1 connections, clients hold 20" in lying.target.differences
+    assert any("deliveries" in event.text for event in lying.events if event.kind == "health")
+    assert "deliveries" in summary(lying)
+
+
+async def test_the_run_drains_when_its_target_stays_degraded() -> None:
+    async with Broker() as broker, OdinServer(Settings(port=0, auth=AuthMode.OFF, nats_url=broker.url), None) as server:
+        assert await server.wait_for_nats(60)
+        url = f"ws://127.0.0.1:{server.port}/ws"
+        run = Run(scenario(url, clients=5, hold=60, health="auto", health_every=0.2, health_gate=True))
+        running = asyncio.create_task(finish(run))
+        await until(lambda: run.status.target is not None and run.status.counters.open == 5)
+        assert run.status.target is not None and run.status.target.state == "healthy"
+        await broker.stop(0)
+        finished = await running
+    result = finished.result
+    assert not result.passed
+    assert result.verdict.reason == "stopped: the target was degraded in 3 polls in a row"
+    assert ("health", "target healthy → degraded") in finished.marks
+    assert finished.counters.closed == 5, "each connection was closed in order"
+    assert result.target is not None and result.target.troubled >= 3
+
+
+async def test_memory_is_a_metric_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(monitor, "STEADY_LEAST_S", 0.5)
+    limit = Threshold(metric="target.memory_growth", limit="< 1000000MiB/h")
+    async with OdinServer(Settings(port=0, auth=AuthMode.OFF), None) as server:
+        url = f"ws://127.0.0.1:{server.port}/ws"
+        finished = await finish(scenario(url, clients=5, hold=2, health="auto", health_every=0.2, thresholds=[limit]))
+        silent = await finish(scenario(url, clients=5, hold=0.4, thresholds=[limit]))
+    assert finished.result.passed, finished.result.verdict.reason
+    assert finished.result.target is not None and finished.result.target.memory_growth_mib_per_hour is not None
+    assert "MiB" in summary(finished.result)
+    assert not silent.result.passed and "never measured" in silent.result.verdict.reason
+
+
+async def test_a_target_whose_memory_grows_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(monitor, "STEADY_LEAST_S", 0.5)
+    begun = time.monotonic()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        resident = int(64 * MIB + (time.monotonic() - begun) * MIB)  # a MiB a second
+        body = b'{"status":"healthy","rssBytes":%d}' % resident
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b" % (len(body), body))
+        await writer.drain()
+        writer.close()
+
+    limit = Threshold(metric="target.memory_growth", limit="< 100MiB/h")
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as leaking, Server() as server:
+        base = f"http://127.0.0.1:{leaking.sockets[0].getsockname()[1]}"
+        finished = await finish(
+            scenario(server.url, clients=3, hold=2, health=base, health_every=0.1, thresholds=[limit])
+        )
+    (outcome,) = finished.result.verdict.thresholds
+    assert outcome.passed is False and outcome.value == pytest.approx(3600, rel=0.5)

@@ -1,0 +1,63 @@
+"""The wire from a shard to its operator: an operator that is behind loses snapshots, and never the last words."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+import pytest
+import uvloop
+
+from tests.servers.server import PATIENCE_S
+from wstui.load.pipe_link import BACKLOG_LIMIT, LinkLost, PipeLink, read_message
+
+LOOPS = [asyncio.new_event_loop, uvloop.new_event_loop]
+
+
+async def _read_late(words: int) -> list[bytes]:
+    """What an operator gets that reads nothing until all was said and the link is about to close."""
+    commands, _keep = os.pipe()
+    there, here = os.pipe()
+    link = await PipeLink.open(os.fdopen(commands, "rb", 0), os.fdopen(here, "wb", 0))
+    for number in range(words):
+        link.send(b"%d" % number + b"." * 10_000)
+    link.send(b"the last snapshot", last=True)
+    link.send(b"finished", last=True)
+    closing = asyncio.create_task(link.close())
+    await asyncio.sleep(0)
+    reader = asyncio.StreamReader(limit=1 << 20)
+    loop = asyncio.get_running_loop()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(there, "rb", 0))
+    heard = []
+    try:
+        while True:
+            heard.append(await asyncio.wait_for(read_message(reader), PATIENCE_S))
+    except LinkLost:
+        await asyncio.wait_for(closing, PATIENCE_S)
+        return heard
+    finally:
+        os.close(_keep)
+
+
+@pytest.mark.parametrize("loop", LOOPS, ids=["asyncio", "uvloop"])
+def test_the_last_words_arrive_however_far_the_operator_is_behind(loop: object) -> None:
+    with asyncio.Runner(loop_factory=loop) as runner:  # type: ignore[arg-type]
+        heard = runner.run(_read_late(500))
+    assert heard[-2:] == [b"the last snapshot", b"finished"]
+    assert len(heard) < 500, "what is dropped does not fill the memory"
+    assert len(heard) >= BACKLOG_LIMIT // 10_000
+
+
+@pytest.mark.parametrize("loop", LOOPS, ids=["asyncio", "uvloop"])
+def test_an_operator_that_is_gone_is_not_waited_for(loop: object) -> None:
+    async def close() -> None:
+        commands, keep = os.pipe()
+        there, here = os.pipe()
+        link = await PipeLink.open(os.fdopen(commands, "rb", 0), os.fdopen(here, "wb", 0))
+        link.send(b"." * 1_000_000)
+        os.close(there)
+        await link.close()
+        os.close(keep)
+
+    with asyncio.Runner(loop_factory=loop) as runner:  # type: ignore[arg-type]
+        runner.run(asyncio.wait_for(close(), PATIENCE_S))

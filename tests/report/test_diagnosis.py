@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.report.example import EVERY, aborted, broken, empty, fan_out, good, limited
+from wstui.execution.run.result import Connections, FailureSummary, Messages, Result, ThresholdOutcome, Verdict
+from wstui.measure.timeline import Row
+from wstui.report.analysis.diagnosis import findings
+from wstui.report.formats import registry
+from wstui.report.model.labels import shown
+
+
+def causes(result: Result) -> list[str]:
+    return [finding.cause for finding in findings(result)]
+
+
+def with_p99(series: list[float], *, clients: list[int] | None = None, passed: bool = True) -> Result:
+    """A run whose p99 per second is `series`; `clients` are open and wanted, 100 throughout unless told."""
+    base = good()
+    rows: list[dict[str, Any]] = []
+    for index, p99 in enumerate(series):
+        wanted = clients[index] if clients else 100
+        row = Row(index + 1.0, "ramp" if clients else "hold", wanted=wanted, open=wanted, response_p99_ms=p99)
+        rows.append(dataclasses.asdict(row))
+    outcome = ThresholdOutcome("response.p99", "< 20ms", max(series), passed, unit="ms")
+    return msgspec.structs.replace(base, timeline=rows, verdict=Verdict(passed=passed, reason="", thresholds=[outcome]))
+
+
+def test_nothing_is_invented_when_all_is_well() -> None:
+    assert findings(good()) == []
+    assert findings(aborted()) == []
+    assert findings(with_p99([1.0] * 60)) == []
+
+
+def test_a_little_more_than_very_fast_is_no_finding() -> None:
+    assert findings(with_p99([0.3] * 20 + [1.5] * 40)) == []
+
+
+def test_single_slow_seconds_are_no_knee() -> None:
+    assert findings(with_p99(([2.0] * 9 + [90.0]) * 6)) == []
+
+
+def test_a_knee_names_when_and_at_how_many_clients() -> None:
+    growing = [100 * second for second in range(1, 61)]
+    (finding,) = findings(with_p99([5.0] * 40 + [5.0 + 10 * extra for extra in range(1, 21)], clients=growing))
+    assert finding.cause == "latency" and "as the load grew" in finding.text
+    assert finding.began_s == 41, "the first second at more than twice the latency before"
+    assert "from 5.00 ms to 150 ms, from about 4 100 clients on" in finding.evidence
+
+
+def test_latency_that_grows_under_steady_load_is_told_apart_from_a_knee() -> None:
+    (finding,) = findings(with_p99([5.0] * 30 + [5.0 + 5 * extra for extra in range(1, 31)]))
+    assert "while the load stood still" in finding.text and "at 100 clients" in finding.evidence
+
+
+def test_a_broken_limit_without_a_turning_point_is_slow_throughout_or_now_and_then() -> None:
+    (throughout,) = findings(with_p99([30.0] * 40, passed=False))
+    assert "throughout" in throughout.text and "above that in 40 of 40 s" in throughout.evidence
+    (spikes,) = findings(with_p99(([2.0] * 9 + [90.0]) * 4, passed=False))
+    assert "now and then" in spikes.text and "in 4 of 40 s" in spikes.evidence and spikes.began_s == 10.0
+
+
+def test_a_generator_at_its_limit_comes_first_and_the_server_is_not_blamed_for_its_delay() -> None:
+    slow = with_p99([30.0] * 40, passed=False)
+    result = msgspec.structs.replace(
+        slow,
+        generator=limited().generator,
+        messages=Messages(sent=100, timed_out=5),
+        connections=Connections(attempted=100, ready=95, dropped=5),
+    )
+    assert causes(result) == ["generator", "drops"]
+    (finding,) = findings(limited())
+    assert finding.began_s == 12.0 and finding.stages == ("hold",) and "CPU of shard 1" in finding.evidence
+
+
+def test_a_target_that_cannot_be_reached_is_the_only_finding() -> None:
+    assert causes(empty()) == ["unreachable"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "cause", "words"),
+    [
+        ("http 429", "HTTP 429 Too Many Requests", "rate limit", "Ramp more slowly"),
+        ("http 503", "HTTP 503: rate limit exceeded", "rate limit", "Ramp more slowly"),
+        ("http 401", "HTTP 401 Unauthorized", "refusals", "token"),
+        ("http 503", "HTTP 503 Service Unavailable", "refusals", "connection limit"),
+        ("connect", "connection refused", "refusals", "listen backlog"),
+    ],
+)
+def test_refusals_are_told_apart_by_what_the_server_said(kind: str, message: str, cause: str, words: str) -> None:
+    result = msgspec.structs.replace(
+        good(),
+        connections=Connections(attempted=100, ready=90, refused=10, success_rate=0.9),
+        failures=[FailureSummary(kind, message, 10, 6.0, 9.0)],
+    )
+    (finding,) = findings(result)
+    assert finding.cause == cause and words in finding.next_step
+    assert "10 of 100 attempts (10%)" in finding.evidence and message in finding.evidence
+    assert finding.when == "from 0:06 on, in ramp"
+
+
+def test_a_run_with_several_causes_names_each_with_its_stages() -> None:
+    assert causes(broken()) == ["rate limit", "latency", "drops", "no replies", "slow accept"]
+    by_cause = {finding.cause: finding for finding in findings(broken())}
+    assert by_cause["drops"].stages == ("hold",) and "close 1011" in by_cause["drops"].evidence
+    assert by_cause["latency"].stages == ("ramp", "hold")
+
+
+def test_broadcasts_that_did_not_reach_everybody_are_a_finding() -> None:
+    (finding,) = findings(fan_out())
+    assert finding.cause == "fan-out" and "99.71%" in finding.evidence
+
+
+def test_a_ramp_that_fell_behind_its_plan_is_a_finding() -> None:
+    base = good()
+    ramp = msgspec.structs.replace(base.stages[0], connections=Connections(attempted=60, ready=60))
+    (finding,) = findings(msgspec.structs.replace(base, stages=[ramp, base.stages[1]]))
+    assert finding.cause == "slow ramp" and "6.00/s of 10.0/s planned in ramp" in finding.evidence
+
+
+@pytest.mark.parametrize("name", sorted(set(EVERY) - {"suite"}))
+def test_every_report_tells_the_findings(name: str) -> None:
+    result = EVERY[name]
+    assert isinstance(result, Result)
+    for form in ("text", "markdown", "junit"):
+        report = registry.named(form).render(result)
+        for finding in findings(result):
+            assert finding.text.split(".")[0] in " ".join(report.split()), form
+        if not findings(result):
+            assert "Findings" not in report
+    assert all(shown(finding.text) == finding.text for finding in findings(result))
+
+
+def test_some_of_the_clients_that_were_hit_are_named() -> None:
+    evidence = {finding.cause: finding.evidence for finding in findings(broken())}
+    assert evidence["rate limit"].startswith("180 of 5 000 attempts (3.6%): 180 × http 429, Too Many Requests")
+    assert "; among them client 17, 4811" in evidence["rate limit"]
+    assert evidence["drops"].endswith("; among them client 5")
+
+
+TEMPLATE = {"name": "say", "reply": "field", "reply_field": "id", "payload": '{"id":{{key}}}'}
+
+
+@pytest.mark.parametrize(
+    ("counts", "messages", "words"),
+    [
+        ({"duplicates": 401}, {}, "The server answered 401 messages more than once."),
+        ({"unmatched": 20, "altered": 20}, {}, "Replies were not what was sent."),
+        ({"unmatched": 600}, {}, "Most of what arrived answers nothing."),
+        (
+            {"duplicates": 200, "unmatched": 50},
+            {"exchange": "template", "templates": [TEMPLATE | {"key": "{{seq}}"}]},
+            "Replies to other clients were probably taken for a client's own: the latencies are too short.",
+        ),
+        (
+            {"duplicates": 200, "unmatched": 50},
+            {"exchange": "template", "templates": [TEMPLATE | {"key": ""}]},
+            "The server answered 200 messages more than once.",
+        ),
+    ],
+)
+def test_replies_that_nobody_waits_for_are_a_finding(
+    counts: dict[str, int], messages: dict[str, Any], words: str
+) -> None:
+    base = good()
+    result = msgspec.structs.replace(
+        base,
+        messages=Messages(sent=1000, received=1000, **counts),  # type: ignore[arg-type]
+        scenario=base.scenario | {"messages": messages},
+    )
+    assert [finding.text for finding in findings(result)] == [words]
+
+
+def test_a_connection_that_wstui_ended_is_never_one_that_the_server_ended() -> None:
+    limit = FailureSummary(
+        "too large", "messages larger than target.max_size (1MiB) came: raise it", 6, 6.0, 9.0, True, outcome="dropped"
+    )
+    broke = FailureSummary("protocol", "invalid opcode: 0x3", 3, 6.0, 9.0, outcome="dropped")
+    seen = Connections(attempted=100, ready=100, dropped=9, success_rate=1.0)
+    result = msgspec.structs.replace(good(), connections=seen, failures=[limit, broke])
+    assert causes(result) == ["max size", "protocol"]
+    assert "target.max_size (1MiB)" in findings(result)[0].evidence
+    assert "invalid opcode" in findings(result)[1].evidence and "wstui closed" in findings(result)[1].next_step
+    close = FailureSummary("close 1012", "restart", 4, 6.0, 9.0, outcome="dropped")
+    more = msgspec.structs.replace(
+        result, connections=msgspec.structs.replace(seen, dropped=13), failures=[limit, broke, close]
+    )
+    (drops,) = [finding for finding in findings(more) if finding.cause == "drops"]
+    assert drops.evidence.startswith("4 of 100 ready clients")

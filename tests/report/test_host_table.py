@@ -1,0 +1,38 @@
+"""What the reports say of the machines that made the load."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from tests.report import example
+from wstui.execution.run.result import Result
+from wstui.report.formats import registry
+from wstui.report.formats.console import print_summary
+
+
+def told(name: str, result: Result) -> str:
+    if name != "console":
+        return str(registry.named(name).render(result))
+    stream = io.StringIO()
+    print_summary(result, stream)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("name", ["console", "json", "markdown", "html"])
+def test_every_report_lists_the_machines_and_says_which_was_lost_and_why(name: str) -> None:
+    text = told(name, example.everything())
+    for part in ("box1", "box2", "ssh ended with status 255: connection reset"):
+        assert part in text, part
+
+
+@pytest.mark.parametrize("name", ["console", "markdown", "html"])
+def test_a_spread_says_when_it_is_that_within_each_box(name: str) -> None:
+    assert "on a box" in told(name, example.everything()) or "on the same box" in told(name, example.everything())
+    assert "on a box" not in told(name, example.fan_out()) and "on the same box" not in told(name, example.fan_out())
+
+
+def test_a_run_on_one_machine_lists_none() -> None:
+    for name in ("console", "markdown", "html"):
+        assert "loop lag max" not in told(name, example.good())

@@ -1,0 +1,58 @@
+"""Exit statuses, and errors as one clear message instead of a traceback."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import NoReturn
+
+import click
+
+from wstui.execution.run.result import Result, SuiteResult
+from wstui.scenario.model import Scenario
+from wstui.scenario.secret_fields import secrets_of
+from wstui.scenario.secrets import mask_text
+
+KEPT = 0
+BROKEN = 1
+USAGE = 2
+UNREACHABLE = 3
+LIMITED = 4
+ABORTED = 130
+READER_GONE = 141
+"""What a shell makes of SIGPIPE."""
+
+
+def status_of(result: Result | SuiteResult, *, allow_limited: bool = False) -> int:
+    """The exit status that a result stands for."""
+    verdict = result.verdict
+    if verdict.unreachable:
+        return UNREACHABLE
+    if verdict.aborted:
+        return ABORTED
+    if verdict.generator_lost or verdict.no_load:
+        return USAGE  # no load was made, or none any more: there is no verdict on the target
+    if not verdict.passed:
+        return BROKEN
+    if verdict.generator_limited and not allow_limited:
+        return LIMITED
+    return KEPT
+
+
+_secrets: set[str] = set()
+
+
+def hide(scenarios: Iterable[Scenario]) -> None:
+    """Keep the secrets of these scenarios out of everything that is said on stderr from now on."""
+    _secrets.update(secret for scenario in scenarios for secret in secrets_of(scenario))
+
+
+def tell(message: str) -> None:
+    """Say something on stderr, without secrets."""
+    click.echo(f"wstui: {mask_text(message, sorted(_secrets))}", err=True)
+
+
+def fail(message: str, status: int) -> NoReturn:
+    """Say what went wrong on stderr and end with `status`."""
+    tell(message)
+    sys.exit(status)

@@ -1,0 +1,129 @@
+"""Who else watches a run that a command carries out: the store, Prometheus, a stream of events, a log file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, TextIO
+
+import click
+
+from wstui.cli.exit_codes import READER_GONE, USAGE, fail, tell
+from wstui.cli.log_level import wanted_level
+from wstui.cli.run_log import RunLog
+from wstui.cli.run_refs import shown_by
+from wstui.cli.stdio import silence
+from wstui.execution.run.result import Result, SuiteResult
+from wstui.execution.run.status import Steerable
+from wstui.report.formats.atomic_write import standard_output
+from wstui.report.live.event_stream import EventStream
+from wstui.report.live.observer import Trouble, Watcher
+from wstui.report.store.writer import Recording
+
+STDOUT = "-"
+
+
+class Followers:
+    """They poll the run's picture from threads of their own; whatever goes wrong there never stops the run."""
+
+    def __init__(
+        self, run: Steerable, options: dict[str, Any], on_problem: Callable[[str], None] | None = None
+    ) -> None:
+        """Start those that were asked for; ends the process when an address can't be listened on.
+
+        `on_problem` hears at once what goes wrong later; without it `close` says so at the end.
+        """
+        self._heard = on_problem is not None
+        self._watchers: list[Watcher] = []
+        self._recording: Recording | None = None
+        self._events: EventStream | None = None
+        self._to: str | TextIO = ""  # where they go
+        self._log: Path | None = None
+        self._endpoint = ExitStack()
+        if options.get("prometheus"):
+            self._serve(run, options["prometheus"])
+        self._store_path = options.get("store_path")
+        if not options.get("no_store"):
+            path = Path(self._store_path) if self._store_path else None
+            self._recording = Recording(run, path, on_problem=on_problem)
+            self._watchers.append(self._recording)
+        if options.get("otlp"):
+            self._export(run, options["otlp"], on_problem)
+        if options.get("events"):
+            self._to = standard_output() if options["events"] == STDOUT else options["events"]
+            self._events = EventStream(run, self._to, on_problem=on_problem)
+            self._watchers.append(self._events)
+        if level := wanted_level(options.get("log_level"), on_problem or warn):
+            self._write_log(run, level, on_problem)
+        for watcher in self._watchers:
+            watcher.start()
+
+    def _write_log(self, run: Steerable, level: str, on_problem: Callable[[str], None] | None) -> None:
+        try:
+            log = RunLog(run, level, on_problem=on_problem)
+        except Trouble as trouble:
+            (on_problem or warn)(str(trouble))
+            return
+        self._watchers.append(log)
+        self._log = log.path
+        if on_problem is warn:
+            click.echo(f"log: {log.path}", err=True)
+
+    def _export(self, run: Steerable, url: str, on_problem: Callable[[str], None] | None) -> None:
+        try:
+            from wstui.report.live.otlp import OtlpExport
+        except ModuleNotFoundError as error:
+            fail(f"--otlp needs {error.name}; install it with: pip install 'wstui[otlp]'", USAGE)
+        if not re.match(r"https?://[^/\s]+", url):
+            fail(f'--otlp {url}: give the whole address, such as "http://127.0.0.1:4318/v1/metrics"', USAGE)
+        self._watchers.append(OtlpExport(run, url, on_problem=on_problem))
+
+    def _serve(self, run: Steerable, address: str) -> None:
+        try:
+            from wstui.report.live import prometheus
+        except ModuleNotFoundError as error:
+            fail(f"--prometheus needs {error.name}; install it with: pip install 'wstui[prometheus]'", USAGE)
+        try:
+            endpoint = prometheus.MetricsEndpoint(run, *prometheus.parse_address(address))
+        except prometheus.CannotListen as error:
+            fail(f"--prometheus: {error}", USAGE)
+        self._endpoint.callback(endpoint.close)
+        click.echo(f"metrics at {endpoint.url}", err=True)
+
+    @property
+    def status(self) -> int:
+        """What the fate of the events means for the exit status: 0 while all of them could be written."""
+        if self._events is None or not self._events.problem:
+            return 0
+        return READER_GONE if self._events.reader_gone else USAGE
+
+    def close(self, result: Result | SuiteResult | None, stream: TextIO) -> bool | None:
+        """Let them write the end of the run, and say where it is kept.
+
+        Returns whether all of it is kept in the store, None where it was not to be.
+        """
+        for watcher in self._watchers:
+            watcher.close(result)
+            if watcher.problem and not self._heard:
+                warn(watcher.problem)
+        self._endpoint.close()
+        if self.status and not isinstance(self._to, str):
+            silence(self._to)  # what its buffer holds of the events has nowhere to go
+        if self._log is not None and not self._heard:
+            click.echo(f"log: {self._log}", err=True)
+        if self._recording is None:
+            return None
+        ids, failed = self._recording.ids, bool(self._recording.problem)
+        if ids:
+            numbers = ", ".join(str(number) for number in ids)
+            told = f"kept only in part as run {numbers}" if failed else f"kept as run {numbers}"
+            again = shown_by(ids[-1], self._store_path, suite=isinstance(result, SuiteResult))
+            click.echo(f"{told}: {again}", file=stream)
+        return bool(ids) and not failed
+
+
+def warn(problem: str) -> None:
+    """Say what the trouble of a follower is."""
+    tell(problem)

@@ -1,0 +1,62 @@
+"""Numbers on the command line: of ASCII digits, finite, within bounds."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any, Generic, TypeVar
+
+import click
+
+from wstui.scenario.units import first_digits
+
+Number = TypeVar("Number", int, float)
+
+
+class _Bounded(click.ParamType, Generic[Number]):  # type: ignore[type-arg]
+    """A number from `least` to `most`. A range of click's own would print every bound in the help."""
+
+    _written: re.Pattern[str]
+
+    def __init__(self, least: Number | None = None, most: Number | None = None) -> None:
+        self._least: Number | None = least
+        self._most: Number | None = most
+
+    def read(self, text: str) -> Number:
+        """The number in a text that looks like one."""
+        raise NotImplementedError
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Number:
+        """The number; a usage error when it is none, or out of bounds."""
+        text = str(value).strip()
+        if not self._written.fullmatch(text):
+            self.fail(f"{str(value)[:40]!r} is no {self.name}.", param, ctx)
+        if not math.isfinite(number := self.read(text)):
+            self.fail(f"{text[:40]} is more than any number here can be.", param, ctx)
+        if self._least is not None and number < self._least:
+            self.fail(f"{text[:40]} is too little: {self._least:.15g} at least.", param, ctx)
+        if self._most is not None and number > self._most:
+            self.fail(f"{text[:40]} is too much: {self._most:.15g} at most.", param, ctx)
+        return number
+
+
+class Finite(_Bounded[float]):
+    """A number, neither NaN nor infinite."""
+
+    name = "number"
+    _written = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+
+    def read(self, text: str) -> float:
+        """The number."""
+        return float(text)
+
+
+class Whole(_Bounded[int]):
+    """A whole number."""
+
+    name = "whole number"
+    _written = re.compile(r"[+-]?\d+", re.ASCII)
+
+    def read(self, text: str) -> int:
+        """The number."""
+        return first_digits(text)

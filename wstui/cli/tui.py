@@ -1,0 +1,105 @@
+"""`wstui [PRESET]`: the terminal UI."""
+
+from __future__ import annotations
+
+import gc
+import io
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from wstui.cli.exit_codes import BROKEN, UNREACHABLE, USAGE, fail, tell
+from wstui.cli.exporters import STDOUT, Followers, warn
+from wstui.cli.options import output_options, scenario_options
+from wstui.cli.output_files import Reports
+from wstui.cli.signals import writing
+from wstui.cli.stdio import Output
+
+if TYPE_CHECKING:
+    from wstui.cli.tui_services import Launched
+    from wstui.execution.run.suite import SuiteRun
+    from wstui.tui.services import Outcome
+
+
+def require_terminal(instead: str) -> None:
+    """End with a hint where there is no terminal to draw on."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        fail(f"the terminal UI needs a terminal on stdin and stdout; without one use: {instead}", USAGE)
+
+
+def run_in_terminal(suite: SuiteRun, options: dict[str, Any]) -> int:
+    """Show a suite while it runs; afterwards print the summary on the normal screen and return the exit status."""
+    if options["events"] == STDOUT:
+        fail("--events - needs stdout for itself; in the terminal UI give it a file", USAGE)
+    reports = Reports(options)
+    followers = Followers(suite, options)
+    outcome, kept_as = _operate(suite, options)
+    with writing():
+        status = _tell(outcome, kept_as, reports, options)
+        # Runs that the operator began after it have followers of their own.
+        told = sys.stdout if outcome.result is outcome.opened else io.StringIO()  # of which run the summary was
+        kept = followers.close(outcome.opened, told)
+        if outcome.opened is not None:
+            reports.rescue(outcome.opened, kept)
+        return status
+
+
+def begin_in_terminal(options: dict[str, Any]) -> int:
+    """Let the operator choose what to run; afterwards print the summary of the last run."""
+    reports = Reports(options)
+    outcome, kept_as = _operate(None, options)
+    with writing():
+        return _tell(outcome, kept_as, reports, options)
+
+
+def _operate(suite: SuiteRun | None, options: dict[str, Any]) -> tuple[Outcome, str]:
+    """How it ended, and where the run is kept that it ended with, "" when the operator did not begin that one there."""
+    gc.disable()  # nothing that is imported is garbage: not to look for it saves a tenth of the start
+    from wstui.cli.tui_services import launcher
+    from wstui.tui.run_app import operate
+
+    gc.freeze()
+    gc.enable()
+
+    # Some shells export the size that the terminal had once; the screen must follow the one it has now.
+    for name in ("COLUMNS", "LINES"):
+        os.environ.pop(name, None)
+    troubles: list[str] = []
+    begun: list[Launched] = []
+    try:
+        outcome = operate(suite, launcher=launcher(options, troubles, begun))
+        shown = outcome.result
+        return outcome, next((s.kept for s in begun if shown is not None and s.result is shown), "")
+    finally:
+        for trouble in dict.fromkeys(troubles):
+            warn(trouble)
+
+
+def _tell(outcome: Outcome, kept_as: str, reports: Reports, options: dict[str, Any]) -> int:
+    if outcome.fault:
+        tell(f"the terminal UI failed: {outcome.fault}")
+    status = BROKEN if outcome.fault else 0
+    if outcome.result is not None:
+        status = reports.publish(outcome.result, Output(sys.stdout), allow_limited=options["allow_limited"]) or status
+        if kept_as:
+            click.echo(kept_as)
+    if outcome.error:
+        tell(outcome.error)
+        return UNREACHABLE
+    return status
+
+
+@click.command("open")
+@click.argument("presets", nargs=-1, metavar="[PRESET...]")
+@scenario_options
+@output_options
+def open_terminal(presets: tuple[str, ...], **options: Any) -> None:
+    """Open the terminal UI on PRESET, a name (see `wstui presets list`) or a TOML file; alone it lists the presets."""
+    require_terminal("wstui run PRESET")
+    if presets:
+        from wstui.cli.prepare import prepare
+
+        sys.exit(run_in_terminal(prepare(presets, options, may_ask=True), options))
+    sys.exit(begin_in_terminal(options))

@@ -1,0 +1,1 @@
+"""Measurement of what this machine can generate."""

@@ -1,0 +1,215 @@
+"""Shards on a bench: led by hand, and measured from outside by what the kernel says of their processes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, Self
+
+import msgspec
+import psutil
+
+from wstui.execution.run.compile import spec_of
+from wstui.fleet.fleet import Fleet
+from wstui.fleet.interval import Sum
+from wstui.fleet.local import LocalTransport
+from wstui.fleet.transport import FleetError
+from wstui.load.protocol import Abort, Command, Go, Ramp
+from wstui.measure.snapshot import Snapshot
+from wstui.scenario.model import Scenario
+
+_OPEN_TIMEOUT_S = 60.0
+
+
+class Target(Protocol):
+    """A server to measure against, in a process of its own."""
+
+    @property
+    def url(self) -> str:
+        """Where its WebSocket is."""
+        ...
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Cores:
+    """Who runs where; None: wherever the system likes."""
+
+    shard: int | None = None
+    target: int | None = None
+
+    @classmethod
+    def apart(cls) -> Cores:
+        """Two different cores where this process may use two."""
+        if hasattr(os, "sched_getaffinity"):
+            usable = sorted(os.sched_getaffinity(0))
+            if len(usable) > 1:
+                return cls(shard=usable[-1], target=usable[0])
+        return cls()
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The state at one moment: what was counted, CPU time of shards and targets in ns, resident bytes of the shards.
+
+    `busy_ns` is the CPU time of everything that runs here but for this process.
+    """
+
+    at_ns: int
+    cpu_ns: int
+    target_cpu_ns: int
+    resident: int
+    sum: Sum
+    busy_ns: int
+
+
+@dataclass(slots=True)
+class Stretch:
+    """What happened between two readings."""
+
+    begin: Reading
+    end: Reading
+    sum: Sum = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.sum = self.end.sum.since(self.begin.sum)
+
+    @property
+    def seconds(self) -> float:
+        """How long it was."""
+        return (self.end.at_ns - self.begin.at_ns) / 1e9
+
+    @property
+    def cpu_us(self) -> float:
+        """The shards' CPU time in µs."""
+        return (self.end.cpu_ns - self.begin.cpu_ns) / 1e3
+
+    @property
+    def cpu(self) -> float:
+        """The shards' share of a core, together."""
+        return self.cpu_us / 1e6 / self.seconds
+
+    @property
+    def target_cpu(self) -> float:
+        """The targets' share of a core, together."""
+        return self.target_cpu_us / 1e6 / self.seconds
+
+    @property
+    def target_cpu_us(self) -> float:
+        """The targets' CPU time in µs."""
+        return (self.end.target_cpu_ns - self.begin.target_cpu_ns) / 1e3
+
+    @property
+    def other_cpu(self) -> float:
+        """What other programs took, as a share of a core; the system counts it in hundredths of a second."""
+        busy_us = (self.end.busy_ns - self.begin.busy_ns) / 1e3
+        return max(0.0, busy_us / 1e6 / self.seconds - self.cpu - self.target_cpu)
+
+
+class Bench:
+    """`async with Bench(scenario, cores, target) as bench`: a shard that has started and does nothing yet.
+
+    With several targets there is a shard for each, and together they have the clients. A shard is the program `module`.
+    """
+
+    def __init__(self, scenario: Scenario, cores: Cores, *targets: Target, module: str = "wstui.load") -> None:
+        self._targets = targets
+        self._cores = cores
+        self._transport = LocalTransport(module)
+        self._specs = [
+            msgspec.structs.replace(spec_of(scenario, shard, len(targets)), url=target.url)
+            for shard, target in enumerate(targets)
+        ]
+        self._fleet = Fleet(self._transport, lambda _shard, _reason, _at_ns: None)
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._fleet.start(self._specs)
+        except BaseException:
+            await self._fleet.close()
+            raise
+        if self._cores.shard is not None and self._cores.target is not None:
+            # Several are more than a core can carry: they take what there is.
+            usable = [self._cores.shard] if len(self.pids) == 1 else [self._cores.shard, self._cores.target]
+            for pid in self.pids:
+                psutil.Process(pid).cpu_affinity(usable)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.tell(Abort())
+        await self._fleet.ended(5.0)
+        await self._fleet.close()
+
+    @property
+    def pids(self) -> list[int]:
+        """The process ids of the shards."""
+        return [self._transport.pid(shard) for shard in range(len(self._targets))]
+
+    def resident(self) -> int:
+        """Resident bytes of the shards."""
+        return sum(int(psutil.Process(pid).memory_info().rss) for pid in self.pids)
+
+    def tell(self, *commands: Command) -> None:
+        """Give the shard commands."""
+        for command in commands:
+            self._fleet.send(command)
+
+    async def open(self, clients: int) -> Reading:
+        """Open `clients` as fast as it goes; the reading at which all are ready. Raises FleetError."""
+        self.tell(Go(), Ramp(clients, 0))
+        deadline = time.monotonic() + _OPEN_TIMEOUT_S
+        while (reading := await self.read()).sum.counters.open < clients:
+            counters = reading.sum.counters
+            if counters.refused + counters.failed + counters.timed_out or time.monotonic() > deadline:
+                causes = "; ".join(f"{group.message} ({group.count} times)" for group in self._fleet.failures())
+                raise FleetError(f"{counters.open} of {clients} clients opened: {causes or 'it took too long'}")
+        return reading
+
+    def latest(self) -> Snapshot:
+        """The first shard's last snapshot."""
+        return self._fleet.latest()[0]
+
+    async def read(self) -> Reading:
+        """The state at the first shard's next snapshot, and the CPU times at that moment. Raises FleetError."""
+        before = self._fleet.latest().get(0)
+        while (now := self._fleet.latest().get(0)) is None or now is before:
+            if self._fleet.lost:
+                break
+            await asyncio.sleep(0.002)
+        return self.reading()
+
+    def reading(self) -> Reading:
+        """The state now, with what the last snapshot had counted. Raises FleetError when a shard was lost."""
+        for shard, reason in self._fleet.lost.items():
+            raise FleetError(f"load process {shard} was lost: {reason}")
+        try:
+            cpu, at_ns = sum(map(cpu_ns, self.pids)), time.monotonic_ns()
+            target_cpu = sum(cpu_ns(target.pid) for target in self._targets)
+            return Reading(at_ns, cpu, target_cpu, self.resident(), self._fleet.sum(), busy_ns())
+        except psutil.NoSuchProcess as error:
+            raise FleetError(f"process {error.pid} has ended in the middle of a measurement") from error
+
+
+def busy_ns() -> int:
+    """CPU time of all processors so far, that of this process left out."""
+    times = psutil.cpu_times()
+    # A guest's time is among the user's already.
+    idle = sum(getattr(times, name, 0.0) for name in ("idle", "iowait", "guest", "guest_nice"))
+    return int((sum(times) - idle) * 1e9) - time.process_time_ns()
+
+
+def cpu_ns(pid: int) -> int:
+    """CPU time (user + system) of a process so far, to the nanosecond where the kernel tells that."""
+    with contextlib.suppress(OSError, ValueError):
+        tasks = Path("/proc", str(pid), "task")
+        return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks.iterdir())
+    times = psutil.Process(pid).cpu_times()
+    return int((times.user + times.system) * 1e9)

@@ -1,0 +1,318 @@
+"""How much load this box can make: one shard against a target that costs next to nothing.
+
+The shard's CPU time and memory are taken over the steady part only. Where there are two cores the shard has one and
+the target the other, so that what is measured is the shard; the target's share of its core stands beside.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import statistics
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import asdict, dataclass
+
+from wstui.execution.calibrate.bench import Bench, Cores, Reading, Stretch, Target
+from wstui.execution.calibrate.cost_model import CONNECT, TRIP
+from wstui.load.selfcheck import raise_files_limit
+from wstui.scenario.model import Scenario
+from wstui.scenario.units import grouped
+
+ROUND_TRIP_CLIENTS = 200
+BROADCAST_RATE = 250.0
+CONNECT_TURNS = 3
+STARTS = 5
+"""What a message costs differs from one start of the same program to the next: several of them tell by how much."""
+FLOOR_CLIENTS, FLOOR_EVERY_S = 10, 0.1
+OPEN_LOOP_RATE = 60_000
+FILES_KEPT = 300
+"""Files that stay free: at the limit not even /proc can be read."""
+ADDRESSES = ("127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4")
+"""Source addresses where one would run short of ports."""
+NOTABLE = 0.1
+"""What other programs take of a core is said from here on."""
+HELD = 20_000
+HELD_SHARDS = 2
+_HELD_S = 5.0
+_WINDOW_S = 0.5  # short: on a busy machine some are undisturbed
+_WARM_UP_S = 1.0
+
+OpenTarget = Callable[[float], AbstractAsyncContextManager[Target]]
+"""Starts a target that welcomes, answers pings, and sends so many broadcasts a second to every client."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """What was measured, once or several times. `goal` is the design's limit, None where there is none."""
+
+    name: str
+    unit: str
+    values: tuple[float, ...]
+    goal: float | None = None
+    at_least: bool = False  # the goal is a lower bound
+    note: str = ""
+
+    @property
+    def median(self) -> float:
+        """The middle one of the values: this box may be busy with other things."""
+        return statistics.median(self.values)
+
+    @property
+    def reached(self) -> bool | None:
+        """Whether the goal is reached, None where there is none."""
+        if self.goal is None:
+            return None
+        return self.median >= self.goal if self.at_least else self.median <= self.goal
+
+    def to_plain(self) -> dict[str, object]:
+        """As values for JSON."""
+        return {**asdict(self), "median": self.median, "reached": self.reached}
+
+
+class Calibration:
+    """The measurements. `say` is called with what is being done next."""
+
+    def __init__(self, open_target: OpenTarget, cores: Cores, repeat: int, say: Callable[[str], None]) -> None:
+        self._open_target = open_target
+        self._cores = cores
+        self._repeat = repeat
+        self._say = say
+        self._most = most_clients()
+
+    def planned_s(self, full: bool) -> float:
+        """About how many seconds `measure` takes."""
+        start, look = _WARM_UP_S + 1.5, _WINDOW_S + 0.1
+        fresh, steady = STARTS * (start + self._looks * look), start + self._repeat * look
+        return 2 * fresh + steady + 5.0 * CONNECT_TURNS + (steady + 30.0 if full else 0.0)
+
+    @property
+    def _looks(self) -> int:
+        """How many looks at each of several starts."""
+        return -(-self._repeat // STARTS)
+
+    async def measure(self, full: bool) -> AsyncIterator[Figure]:
+        """Each figure as soon as it is known; `full` adds 10 000 and 20 000 clients, and 60 000 messages a second.
+
+        Raises FleetError when the load can't be made.
+        """
+        for figure in await self.round_trip():
+            yield figure
+        yield await self.broadcast()
+        for figure in await self.connects(min(5000, self._most), CONNECT_TURNS):
+            yield figure
+        if full:
+            for figure in await self.connects(min(10_000, self._most), CONNECT_TURNS):
+                yield figure
+        yield await self.floor()
+        if full:
+            for figure in await self.open_loop(min(5000, self._most)):
+                yield figure
+            for figure in await self.hold(min(HELD, HELD_SHARDS * self._most)):
+                yield figure
+
+    async def round_trip(self) -> list[Figure]:
+        """CPU of a ping and its pong, every client sending as soon as it has its answer."""
+        kernel = [kernel_us() for _ in range(self._repeat)]
+        self._say(f"round trips: {ROUND_TRIP_CLIENTS} clients, closed loop")
+        starts = await self._fresh("odin", 0.0)
+        stretches = [stretch for start in starts for stretch in start]
+        rate = statistics.median(s.sum.counters.matched / s.seconds for s in stretches)
+        trips = Figure(
+            f"{TRIP}, {ROUND_TRIP_CLIENTS} clients",
+            "µs",
+            tuple(statistics.median(s.cpu_us / max(1, s.sum.counters.matched) for s in start) for start in starts),
+            goal=8.5,
+            note=f"{STARTS} starts; {grouped(rate)}/s, {_shares(stretches)}; {_sinks_part(starts)}",
+        )
+        kernel.append(kernel_us())
+        # The goal was measured where the kernel needs 3.5 µs: on another box the ratio says more.
+        ratio = f"a round trip takes {min(trips.values) / min(kernel):.1f} times that, least against least"
+        return [trips, Figure("the kernel's part of it: a send and a receive", "µs", tuple(kernel), note=ratio)]
+
+    async def broadcast(self) -> Figure:
+        """CPU of a message of 200 bytes that arrives."""
+        self._say(f"broadcasts: {BROADCAST_RATE:g} a second to {ROUND_TRIP_CLIENTS} clients")
+        starts = await self._fresh("listen", 1.0, BROADCAST_RATE)
+        stretches = [stretch for start in starts for stretch in start]
+        rate = statistics.median(s.sum.counters.received / s.seconds for s in stretches)
+        return Figure(
+            "CPU a broadcast received, 200 bytes",
+            "µs",
+            tuple(statistics.median(s.cpu_us / max(1, s.sum.counters.received) for s in start) for start in starts),
+            goal=6.0,
+            note=f"{STARTS} starts; {grouped(rate)}/s, {_shares(stretches)}",
+        )
+
+    async def connects(self, clients: int, repeat: int) -> list[Figure]:
+        """Opening many clients at once: CPU of each, and the memory that it holds then."""
+        per_core, per_second, memory, loads = [], [], [], []
+        for turn in range(repeat):
+            self._say(f"connects and memory: {clients} clients at once ({turn + 1} of {repeat})")
+            async with self._open_target(0.0) as target:
+                scenario = _scenario(target, "listen", 1.0, clients)
+                async with Bench(scenario, self._cores, target) as bench:
+                    empty = bench.reading()
+                    end = await bench.open(clients)
+                    stretch = Stretch(empty, end)
+                    await asyncio.sleep(_WARM_UP_S)
+                    memory.append((bench.resident() - empty.resident) / 1024 / clients)
+            per_core.append(clients / (stretch.cpu_us / 1e6))
+            per_second.append(clients / stretch.seconds)
+            loads.append(stretch)
+        return [
+            Figure(
+                f"{CONNECT}, {clients} clients",
+                "/s",
+                tuple(per_core),
+                goal=8000,
+                at_least=True,
+                note=f"{grouped(statistics.median(per_second))}/s achieved, {_shares(loads)}",
+            ),
+            Figure(f"resident memory a client, {clients} clients", "KiB", tuple(memory), goal=4.0),
+        ]
+
+    async def floor(self) -> Figure:
+        """The round trip that remains where there is hardly any load."""
+        self._say(f"latency floor: {FLOOR_CLIENTS / FLOOR_EVERY_S:g} messages a second")
+        stretches = await self._steady(FLOOR_CLIENTS, "odin", FLOOR_EVERY_S)
+        medians = tuple((s.sum.round_trip.quantile(0.5) or 0) / 1e3 for s in stretches)
+        tail = statistics.median((s.sum.round_trip.quantile(0.99) or 0) / 1e3 for s in stretches)
+        return Figure("latency floor, p50 of the round trip", "µs", medians, note=f"p99 {grouped(tail)} µs")
+
+    async def open_loop(self, clients: int) -> list[Figure]:
+        """Many messages on a schedule: are they on time?"""
+        self._say(f"open loop: {OPEN_LOOP_RATE} messages a second from {clients} clients")
+        stretches = await self._steady(clients, "odin", clients / OPEN_LOOP_RATE)
+        totals = [s.sum for s in stretches]
+        late = tuple(100 * t.counters.late_sends / max(1, t.counters.sent) for t in totals)
+        rate = statistics.median(s.sum.counters.sent / s.seconds for s in stretches)
+        delays = [[(t.send_delay.quantile(q) or 0) / 1e6 for q in (0.5, 0.99)] for t in totals]
+        p50, p99 = (statistics.median(delay[i] for delay in delays) for i in (0, 1))
+        trips = [[(t.round_trip.quantile(q) or 0) / 1e6 for q in (0.5, 0.99)] for t in totals]
+        return [
+            Figure(
+                f"sends more than 10 ms late at {grouped(OPEN_LOOP_RATE)}/s",
+                "%",
+                late,
+                goal=0.1,
+                note=f"{grouped(rate)}/s sent, delay p50 {p50:.2f} ms, p99 {p99:.2f} ms",
+            ),
+            Figure(
+                f"CPU of the shard at {grouped(OPEN_LOOP_RATE)}/s",
+                "%",
+                tuple(100 * s.cpu for s in stretches),
+                note=f"{_shares(stretches)}, round trip p50 {statistics.median(t[0] for t in trips):.2f} ms, "
+                f"p99 {statistics.median(t[1] for t in trips):.2f} ms",
+            ),
+        ]
+
+    async def hold(self, clients: int) -> list[Figure]:
+        """Many clients that stay connected, from two shards; a sink for each, so that none runs out of files."""
+        self._say(f"holding: {clients} clients by {HELD_SHARDS} shards")
+        async with AsyncExitStack() as stack:
+            targets = [await stack.enter_async_context(self._open_target(0.0)) for _ in range(HELD_SHARDS)]
+            scenario = _scenario(targets[0], "listen", 1.0, clients)
+            bench = await stack.enter_async_context(Bench(scenario, self._cores, *targets))
+            empty = bench.reading()
+            stretch = Stretch(empty, await bench.open(clients))
+            await asyncio.sleep(_HELD_S)
+            end = await bench.read()
+        return [
+            Figure(
+                f"clients held by {HELD_SHARDS} shards",
+                "",
+                (float(end.sum.counters.open),),
+                goal=HELD,
+                at_least=True,
+                note=f"opened in {stretch.seconds:.1f} s, {_HELD_S:g} s later none was lost"
+                if not end.sum.counters.dropped
+                else f"{end.sum.counters.dropped} lost within {_HELD_S:g} s",
+            ),
+            Figure(
+                f"resident memory a client, {clients} clients",
+                "KiB",
+                ((end.resident - empty.resident) / 1024 / clients,),
+                goal=4.0,
+            ),
+        ]
+
+    async def _fresh(self, exchange: str, every_s: float, broadcasts: float = 0.0) -> list[list[Stretch]]:
+        """Several starts of a shard and its target, and looks at the steady part of each."""
+        return [
+            await self._steady(ROUND_TRIP_CLIENTS, exchange, every_s, broadcasts, looks=self._looks)
+            for _ in range(STARTS)
+        ]
+
+    async def _steady(
+        self, clients: int, exchange: str, every_s: float, broadcasts: float = 0.0, *, looks: int = 0
+    ) -> list[Stretch]:
+        """Open, warm up, then look at the steady part several times."""
+        stretches = []
+        async with self._open_target(broadcasts) as target:
+            scenario = _scenario(target, exchange, every_s, clients)
+            async with Bench(scenario, self._cores, target) as bench:
+                await bench.open(clients)
+                await asyncio.sleep(_WARM_UP_S)
+                begin: Reading = await bench.read()
+                for _ in range(looks or self._repeat):
+                    await asyncio.sleep(_WINDOW_S)
+                    end = await bench.read()
+                    stretches.append(Stretch(begin, end))
+                    begin = end
+        return stretches
+
+
+def most_clients() -> int:
+    """How many clients a process may have before it runs out of files."""
+    limit = raise_files_limit()
+    return limit - FILES_KEPT if limit else 1 << 30
+
+
+def kernel_us() -> float:
+    """CPU time in µs of one send and one receive over loopback TCP in one thread: what no program can do without.
+
+    The least of several short series, because whatever else this box does can only add to it.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as ours:
+        theirs, _ = server.accept()
+        with theirs:
+            ours.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            least = float("inf")
+            for _ in range(10):
+                began = time.thread_time_ns()
+                for _ in range(1000):
+                    ours.send(bytes(44))
+                    theirs.recv(4096)
+                least = min(least, (time.thread_time_ns() - began) / 1e6)
+            return least
+
+
+def _scenario(target: Target, exchange: str, every_s: float, clients: int) -> Scenario:
+    # Every address of 127.0.0.0/8 is there on Linux only.
+    several = sys.platform == "linux" and clients > 8000
+    return Scenario.model_validate(
+        {
+            "name": "calibration",
+            "target": {"url": target.url, "proxy": "off"},
+            "messages": {"exchange": exchange, "every": every_s},
+            "fleet": {"shards": 1, "local_addresses": ADDRESSES if several else ()},
+        }
+    )
+
+
+def _sinks_part(starts: list[list[Stretch]]) -> str:
+    """What the sink spent on a round trip, from start to start: a machine that is slower for a while is so for both."""
+    costs = [statistics.median(s.target_cpu_us / max(1, s.sum.counters.matched) for s in start) for start in starts]
+    return f"the sink's own part {min(costs):.1f} to {max(costs):.1f} µs"
+
+
+def _shares(stretches: list[Stretch]) -> str:
+    """How busy both sides were, to see which of them was the limit, and what else was: it makes all dearer."""
+    own = statistics.median(s.cpu for s in stretches)
+    sink = statistics.median(s.target_cpu for s in stretches)
+    others = statistics.median(s.other_cpu for s in stretches)
+    beside = f", other programs {others:.0%}" if others >= NOTABLE else ""
+    return f"shard {own:.0%}, sink {sink:.0%}{beside} of a core"

@@ -1,0 +1,1 @@
+"""The benchmark server that calibration measures against."""

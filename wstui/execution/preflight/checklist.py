@@ -1,0 +1,200 @@
+"""The checks before a run, each a pure judgement: facts in, a line with its fix out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from itertools import pairwise
+from typing import Any
+
+from wstui.execution.calibrate.cost_model import ESTIMATE, Costs
+from wstui.execution.run.status import TargetHealth
+from wstui.load.selfcheck import FILES_RESERVED
+from wstui.scenario.model import Scenario
+from wstui.scenario.units import format_duration, grouped
+
+SECRET_BYTES = 32
+"""HS256 wants a secret as long as its hash (RFC 7518, 3.2)."""
+CLOCK_NEAR_MS = 1000.0
+CLOCK_FAR_MS = 60_000.0
+"""Common leeway of servers for the times in a token."""
+SIGN_US = 100.0
+"""CPU of a signed token."""
+CLIENT_BYTES, SHARD_BYTES = 16 * 1024, 96 << 20
+"""Memory of a client, its socket in the kernel included, and of a load process."""
+NEAR = 0.8
+BUSY = 0.5
+
+
+class Mark(StrEnum):
+    """How a check ended."""
+
+    PASS = "pass"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line: what was looked at, how it is, and what to do ("" when nothing need be done)."""
+
+    name: str
+    mark: Mark
+    text: str
+    fix: str = ""
+
+
+def by_share(name: str, share: float, text: str, fix: str) -> Check:
+    """Something of which there is enough (share < 0.8), hardly enough, or too little (share > 1)."""
+    if share > 1:
+        return Check(name, Mark.FAIL, text, fix)
+    return Check(name, Mark.WARN, text, fix) if share > NEAR else Check(name, Mark.PASS, text)
+
+
+def token(claims: Mapping[str, Any] | None, now_s: float, planned_s: float) -> Check:
+    """A token's times, by its claims (None: it is no JWT): valid now, and until the run is over."""
+    make_new = "make a new one (`wstui token --ttl SECONDS` for the Odin server) and set AUTH_TOKEN"
+    if claims is None:
+        return Check("token", Mark.PASS, "is no JWT: until when it is valid can't be told from here")
+    times = {name: claims[name] for name in ("exp", "nbf", "iat") if _is_time(claims.get(name))}
+    if "nbf" in times and times["nbf"] > now_s:
+        return Check("token", Mark.FAIL, f"is not valid before {_clock(times['nbf'])}", "wait, or set this box's clock")
+    if "exp" not in times:
+        return Check("token", Mark.PASS, "never expires")
+    left = times["exp"] - now_s
+    if left <= 0:
+        return Check("token", Mark.FAIL, f"has expired at {_clock(times['exp'])}", make_new)
+    text = f"is valid until {_clock(times['exp'])}"
+    if left < planned_s:
+        return Check("token", Mark.FAIL, f"{text}, and the run takes {format_duration(round(planned_s))}", make_new)
+    if "iat" in times and times["iat"] > now_s + CLOCK_NEAR_MS / 1e3:
+        return Check("token", Mark.WARN, f"{text}, but was issued in the future", "set this box's clock (NTP)")
+    return Check("token", Mark.PASS, text)
+
+
+def signing(secret: str, ttl_s: float, planned_s: float) -> Check:
+    """Tokens that this box signs itself."""
+    text = f"each client gets its own, valid for {format_duration(ttl_s)}"
+    if ttl_s < planned_s:
+        fix = f'set auth.ttl to at least "{format_duration(math.ceil(planned_s))}"'
+        return Check("token", Mark.WARN, f"{text}, and the run takes {format_duration(round(planned_s))}", fix)
+    if len(secret.encode()) < SECRET_BYTES:
+        fix = "use a longer JWT_SECRET, here and at the server: `openssl rand -hex 32`"
+        return Check("token", Mark.WARN, f"{text}; the secret has only {len(secret.encode())} bytes", fix)
+    return Check("token", Mark.PASS, text)
+
+
+def clock(offset_ms: float, uncertainty_ms: float, signs_tokens: bool) -> Check:
+    """The target's clock against ours."""
+    text = f"the target's is {offset_ms:+.1f} ms from ours, ± {uncertainty_ms:.1f} ms"
+    certain = abs(offset_ms) - uncertainty_ms
+    if certain > CLOCK_FAR_MS and signs_tokens:
+        return Check("clock", Mark.FAIL, f"{text}: tokens signed here may not count there", "set the clocks (NTP)")
+    if certain > CLOCK_NEAR_MS:
+        return Check("clock", Mark.WARN, f"{text}; delivery times are corrected by that", "set the clocks (NTP)")
+    return Check("clock", Mark.PASS, text)
+
+
+def health(seen: TargetHealth) -> Check:
+    """What the target says of itself."""
+    claims = ", ".join(f"{claim.name} {claim.text}" for claim in seen.claims)
+    if seen.state == "unknown":
+        fix = "/health answered 200, but with a status that is not a known word for healthy or not"
+        return Check("health", Mark.WARN, f"unknown: {seen.note}{f', {claims}' if claims else ''}", fix)
+    text = f"{seen.state}{f': {claims}' if claims else ''}{f' ({seen.note})' if seen.note else ''}"
+    if seen.state == "healthy":
+        return Check("health", Mark.PASS, text)
+    if seen.state == "not offered":
+        fix = 'name their base URL in target.health, or write health = "off"'
+        return Check("health", Mark.WARN, f"/health, /metrics and /stats are {text}", fix)
+    fix = "look at what it depends on (its own /health says more) before loading it"
+    return Check("health", Mark.FAIL if seen.state == "unhealthy" else Mark.WARN, text, fix)
+
+
+def files(limit: int, peak: int, shards: int) -> Check:
+    """Open files: each client takes one."""
+    need = math.ceil(peak / shards) + FILES_RESERVED
+    each = " a load process" if shards > 1 else ""
+    if not limit:
+        return Check("files", Mark.PASS, f"{need} needed{each}, no limit known")
+    fix = f"ulimit -n {need * 2} (and the hard limit in /etc/security/limits.conf), or more --shards"
+    return by_share("files", need / limit, f"{need} needed{each}, {limit} allowed", fix)
+
+
+def ports(available: int, peak: int, addresses: int) -> Check:
+    """Local ports: each client takes one, for one destination and one source address."""
+    fix = "give more source addresses (--local-address, repeatable), or widen net.ipv4.ip_local_port_range"
+    text = f"{peak} needed, {available} from {addresses} source address{'' if addresses == 1 else 'es'}"
+    return by_share("ports", peak / max(1, available), text, fix)
+
+
+def addresses(unusable: Sequence[str]) -> Check:
+    """Source addresses that the scenario names."""
+    if not unusable:
+        return Check("addresses", Mark.PASS, "clients can connect from each of them")
+    fix = "name addresses of this machine in fleet.local_addresses or --local-address"
+    return Check("addresses", Mark.FAIL, f"can't connect from {', '.join(unusable)}", fix)
+
+
+def processors(
+    scenario: Scenario, shards: int, cores: int, busy: float, *, of: int = 0, costs: Costs = ESTIMATE
+) -> Check:
+    """CPU: a rough guess of what the peak takes of each load process, and what others take of the box (0…1).
+
+    The box has `shards` of the `of` load processes that there are in all; 0: it has all of them.
+    """
+    if busy > BUSY:
+        text = f"other programs use {busy:.0%} of this box"
+        return Check("processors", Mark.WARN, text, "end them, or the figures are theirs as well")
+    if shards > cores:
+        text = f"{shards} load processes on {cores} processor{'' if cores == 1 else 's'}"
+        return Check("processors", Mark.WARN, text, f"use at most {cores} --shards")
+    if scenario.shortest_every == 0 and scenario.messages.exchange != "listen":
+        return Check("processors", Mark.PASS, f"a closed loop takes all that {shards} of {cores} processors give")
+    share = _busiest(scenario, costs) / (of or shards)
+    whose = "a processor" if shards == 1 else f"each of {shards} processors"
+    source = "by calibration" if costs.measured else "by estimate"
+    text = f"{f'about {share:.0%}' if share >= 0.005 else 'less than 1%'} of {whose} {source}, without broadcasts"
+    if share <= NEAR:
+        return Check("processors", Mark.PASS, text)
+    # Only a guess: the run itself tells when it is the limit.
+    fix = "spread the load over more --shards or boxes, send less often (--every), or ramp more slowly (--ramp)"
+    if not costs.measured:
+        fix += "; `wstui calibrate` measures what this box can"
+    return Check("processors", Mark.WARN, text, fix)
+
+
+def memory(available: int, peak: int, shards: int) -> Check:
+    """Memory of the load processes at the peak, in bytes."""
+    need = peak * CLIENT_BYTES + shards * SHARD_BYTES
+    text = f"about {grouped(need / 2**20)} MiB needed, {grouped(available / 2**20)} MiB free"
+    return by_share("memory", need / max(1, available), text, "free some, or use fewer clients or another box")
+
+
+def of_a_search(check: Check) -> Check:
+    """A search for the limit may never get as far as its largest load: what that lacks is no reason not to begin."""
+    if check.mark is not Mark.FAIL:
+        return check
+    return replace(check, mark=Mark.WARN, text=f"{check.text}, for the largest load that a search may try")
+
+
+def _busiest(scenario: Scenario, costs: Costs) -> float:
+    """CPU seconds a second at the peak, and in the steepest ramp."""
+    talking = scenario.peak_clients / scenario.shortest_every if scenario.messages.exchange != "listen" else 0.0
+    sizes = [0, *(stage.clients for stage in scenario.stages if stage.clients is not None)]
+    overs = [stage.over for stage in scenario.stages if stage.clients is not None]
+    arriving = max((stage.arrive or 0.0 for stage in scenario.stages), default=0.0)
+    steepest = max(((b - a) / max(over, 0.1) for (a, b), over in zip(pairwise(sizes), overs, strict=True)), default=0.0)
+    connect_us = costs.connect_us + (SIGN_US if scenario.auth.kind in ("jwt", "mix") else 0.0)
+    return max(talking * costs.message_us, (steepest + arriving) * connect_us) / 1e6
+
+
+def _is_time(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and 0 < value < 1e11
+
+
+def _clock(epoch_s: float) -> str:
+    return datetime.fromtimestamp(epoch_s).astimezone().isoformat(sep=" ", timespec="seconds")

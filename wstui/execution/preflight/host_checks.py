@@ -1,0 +1,81 @@
+"""What is looked at on each of several machines before they make load."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from wstui.execution.preflight import checklist
+from wstui.execution.preflight.checklist import Check, Mark
+from wstui.fleet.fleet import Fleet
+from wstui.fleet.hosts.host_facts import Facts
+from wstui.fleet.hosts.host_probe import Look, hosts_of
+from wstui.scenario.model import Scenario
+
+_STEPS = ("ssh", "wstui", "python", "dask", "disk")
+
+
+def elsewhere(scenario: Scenario) -> bool:
+    """Whether other machines than this one make the load."""
+    return bool(scenario.fleet.hosts or scenario.fleet.scheduler)
+
+
+def waiting_for(scenario: Scenario) -> str:
+    """What a run waits for before it begins, "" where that is hardly worth a word."""
+    if scenario.fleet.scheduler:
+        return "joining the Dask cluster"
+    names = [host.name for host in hosts_of(scenario)]
+    return f"connecting to {', '.join(names)}" if names else ""
+
+
+def of_box(look: Look, scenario: Scenario, shards: int, of: int) -> list[Check]:
+    """Every check of one machine, which has `shards` of `of` load processes; its name leads each."""
+    found: list[Check] = []
+    facts, trouble = look.facts, look.trouble
+    told = {}
+    if facts is not None:
+        told = {"ssh": "answers", "wstui": facts.version, "python": facts.python, "dask": facts.dask}
+    for step in _STEPS:
+        if trouble is not None and trouble.step == step:
+            found.append(Check(step, Mark.FAIL, trouble.text, trouble.fix))
+            break
+        if step in told:
+            found.append(Check(step, Mark.PASS, told[step]))
+    if facts is not None:
+        found.append(_target(facts, scenario))
+        found += of_facts(facts, scenario, shards, of)
+    return [replace(check, name=f"{look.name} {check.name}") for check in found]
+
+
+def of_facts(facts: Facts, scenario: Scenario, shards: int, of: int) -> list[Check]:
+    """What a machine has, against its share of the peak."""
+    sources = scenario.fleet.local_addresses
+    each = math.ceil(scenario.peak_clients / max(1, of))
+    own = each * shards
+    found = [checklist.addresses(facts.unusable)] if sources else []
+    return [
+        *found,
+        checklist.files(facts.files, each * shards, shards),
+        checklist.ports(facts.ports * max(1, len(sources)), own, max(1, len(sources))),
+        checklist.processors(scenario, shards, facts.cores, facts.busy, of=of),
+        checklist.memory(facts.memory, own, shards),
+    ]
+
+
+def doubts(fleet: Fleet, scenario: Scenario) -> list[str]:
+    """What the machines that make the load may lack, in words; of this one, the run itself will tell."""
+    return [
+        f"{box.name}: {check.name}: {check.text}; {check.fix}"
+        for box in fleet.boxes()
+        if box.facts is not None
+        for check in of_facts(box.facts, scenario, len(box.shards), fleet.size)
+        if check.mark is not Mark.PASS
+    ]
+
+
+def _target(facts: Facts, scenario: Scenario) -> Check:
+    if facts.unreachable:
+        fix = "look at the network there, and at the firewall of the target"
+        return Check("target", Mark.FAIL, f"can't be reached from there: {facts.unreachable}", fix)
+    took = f"{facts.reach_ms:.1f} ms to connect" if facts.reach_ms is not None else "answers"
+    return Check("target", Mark.PASS, took)

@@ -1,0 +1,310 @@
+"""One real client all the way before the load begins: finds out early what thousands would only repeat."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import cast
+
+from websockets.asyncio.connection import Connection
+from websockets.exceptions import ConnectionClosed
+
+from wstui.execution.preflight.advice import of_refusal
+from wstui.execution.run.compile import spec_of
+from wstui.load.connect_outcome import (
+    WANTS_CERTIFICATE,
+    Cause,
+    LocalAddressError,
+    Outcome,
+    ProxyError,
+    cause_of,
+    is_end_of_tls,
+)
+from wstui.load.connector import on_certificate_request
+from wstui.load.credentials import Identity
+from wstui.load.dialer import Dialer, tls_context
+from wstui.load.exchange import Kind
+from wstui.load.handshake import Accepted, Upgrade
+from wstui.load.refusal import MOST_REDIRECTS, Refusal
+from wstui.measure.sanitize import visible
+from wstui.scenario.model import Scenario, Target
+from wstui.scenario.proxy import join_address
+from wstui.scenario.route import Route, route_of
+from wstui.scenario.secret_fields import mask_of, masked
+from wstui.scenario.secrets import mask_url
+from wstui.scenario.url import Address
+
+
+class Unreachable(Exception):
+    """The target can't be loaded: `what` says why, `fix` what to do."""
+
+    def __init__(self, what: str, fix: str) -> None:
+        super().__init__(f"{what}: {fix}")
+        self.what = what
+        self.fix = fix
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of the first client: what was done, how long it took in milliseconds, what was found."""
+
+    name: str
+    took_ms: float
+    note: str = ""
+
+
+@dataclass(slots=True)
+class Probe:
+    """What the first client saw: its steps, and a note where it was turned away after the upgrade."""
+
+    steps: list[Step] = field(default_factory=list)
+    warning: str = ""
+    mask: Callable[[str], str] = str
+
+    def add(self, name: str, since_ns: int, note: str = "") -> int:
+        """Note a step that began at `since_ns`; returns the time now."""
+        now = time.monotonic_ns()
+        self.steps.append(Step(name, (now - since_ns) / 1e6, self.mask(note)))
+        return now
+
+
+async def probe(scenario: Scenario, seen: Probe | None = None) -> Probe:
+    """Open one client as the load will: resolve, connect, TLS, upgrade, ready condition, close with 1000.
+
+    It is another implementation of WebSocket than that of the load. A client that is turned away after the upgrade is
+    no error here: a server may admit only some. `seen` is filled as it goes. Raises Unreachable.
+    """
+    seen = Probe() if seen is None else seen
+    seen.mask = mask_of(scenario)
+    try:
+        await _probe(scenario, seen)
+    except Unreachable as error:
+        raise Unreachable(seen.mask(error.what), seen.mask(error.fix)) from None
+    seen.warning = seen.mask(seen.warning)
+    return seen
+
+
+async def _probe(scenario: Scenario, seen: Probe) -> None:
+    target = scenario.target
+    spec = spec_of(scenario)
+    identity = Identity(spec)
+    uri = identity.address
+    place = f"[{uri.host}]:{uri.port}" if ":" in uri.host else f"{uri.host}:{uri.port}"
+    at = time.monotonic_ns()
+    route = route_of(scenario)
+    if route.unix:
+        place = route.unix
+    elif route.moved:
+        place = f"{join_address(route.host, route.port)} (target.connect_to)"
+    dialer = Dialer(spec, asyncio.get_running_loop(), uri)
+    try:
+        await dialer.resolve()
+        if dialer.failure is not None:
+            raise dialer.failure
+        if dialer.addresses:
+            shown = dialer.addresses if target.spread_addresses else dialer.addresses[:1]
+            at = seen.add("resolve", at, ", ".join(str(address[0]) for _, address in shown))
+    except OSError as error:
+        raise _unreached(error, place, route, target.connect_timeout) from None
+    try:
+        context = tls_context(spec) if uri.secure else None
+    except (OSError, ssl.SSLError) as error:
+        raise Unreachable(f"the TLS files can't be used ({error})", "check ca_file, cert_file and key_file") from None
+    redirect: Address | None = None
+    for turn in range(MOST_REDIRECTS + 1):
+        try:
+            sock = await _open(dialer, target.connect_timeout)
+        except (OSError, ssl.SSLError) as error:  # TimeoutError is one
+            raise _unreached(error, place, route, target.connect_timeout) from None
+        at = seen.add("connect", at, route.shown or place)
+        first = _FirstAnswer(context, has_certificate=bool(target.cert_file))
+        try:
+            async with asyncio.timeout(target.connect_timeout):
+                answer = await first.ask(identity.upgrade(0, redirect), sock, uri.host, seen)
+        except Exception as error:
+            first.hang_up(sock)
+            answer = first.ended_by(error)
+        if isinstance(answer, Connection):
+            break
+        redirect = answer.location
+        if redirect is not None and target.follow_redirects:
+            if (same := redirect.origin == uri.origin) and turn < MOST_REDIRECTS:
+                at = seen.add("redirect", first.asked_ns, answer.cause.message.partition(": set")[0])
+                continue
+            answer = answer.not_followed(same)
+        raise Unreachable(*of_refusal(answer, masked(scenario), place))
+    assert isinstance(answer, Connection)
+    at = first.asked_ns
+    granted = answer.protocol.subprotocol
+    at = seen.add("upgrade", at, granted if granted in target.subprotocols else "HTTP 101")
+    try:
+        await _ready(answer, scenario, seen, at)
+    finally:
+        with contextlib.suppress(Exception):
+            await answer.close()
+
+
+class _FirstAnswer(asyncio.Protocol):
+    """Asks for the upgrade as the load does, and hands an open connection to websockets' own implementation."""
+
+    def __init__(self, context: ssl.SSLContext | None, *, has_certificate: bool) -> None:
+        self.asked_ns = time.monotonic_ns()
+        self._context = context
+        self._upgrade: Upgrade | None = None
+        self._transport: asyncio.Transport | None = None
+        self._answer: asyncio.Future[Connection | Refusal | Exception] = asyncio.get_running_loop().create_future()
+        self._demanded = False  # a client certificate
+        if context is not None and not has_certificate:
+            on_certificate_request(context, self._certificate_requested)
+
+    async def ask(self, upgrade: Upgrade, sock: socket.socket, name: str, seen: Probe) -> Connection | Refusal:
+        """TLS, then the request and its answer."""
+        request = upgrade.request()
+        self._upgrade = upgrade
+        server_name = name.rstrip(".") if self._context else None
+        loop = asyncio.get_running_loop()
+        # A tunnel through an https:// proxy is a Unix socket too, with TLS inside.
+        unix = sock.family == getattr(socket, "AF_UNIX", None)
+        create = loop.create_unix_connection if unix else loop.create_connection
+        transport, _ = await create(lambda: self, sock=sock, ssl=self._context, server_hostname=server_name)
+        if (tls := transport.get_extra_info("ssl_object")) is not None:
+            self.asked_ns = seen.add("tls", self.asked_ns, f"{tls.version()}, {tls.cipher()[0]}")
+        transport.write(request)
+        answer = await self._answer
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def hang_up(self, sock: socket.socket) -> None:
+        """Give up: the socket belongs to a transport once it has one."""
+        if self._transport is None:
+            sock.close()
+        else:
+            self._transport.abort()
+
+    def ended_by(self, error: Exception) -> Refusal:
+        """What an attempt that ended without a whole answer comes to."""
+        if self._upgrade is not None and self._upgrade.refusal is not None:
+            return self._upgrade.refusal
+        if isinstance(error, TimeoutError):
+            cause = Cause("connect timeout", "no answer to the upgrade")
+        elif self._demanded and is_end_of_tls(error):
+            cause = WANTS_CERTIFICATE
+        elif isinstance(error, EOFError):
+            cause = Cause("handshake", "connection closed before the answer to the upgrade")
+        else:
+            cause = cause_of(error)
+        return Refusal(Outcome.FAILED, cause)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """TCP, and TLS where it is spoken, is up."""
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        """A part of the answer."""
+        if self._answer.done() or self._upgrade is None or self._transport is None:
+            return
+        answer = self._upgrade.read(data)
+        if isinstance(answer, Accepted):
+            connection = Connection(answer.protocol, ping_interval=None, close_timeout=2)
+            self._transport.set_protocol(connection)
+            connection.connection_made(self._transport)
+            self._answer.set_result(connection)
+            if answer.rest:
+                connection.data_received(answer.rest)
+        elif answer is not None:
+            self._answer.set_result(answer)
+            self._transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It ended before its answer did."""
+        if not self._answer.done():
+            self._answer.set_result(exc or EOFError())
+
+    def _certificate_requested(self) -> None:
+        self._demanded = True
+
+
+async def _open(dialer: Dialer, timeout_s: float) -> socket.socket:
+    opening = asyncio.ensure_future(dialer.open_socket())
+    try:
+        await asyncio.wait({opening}, timeout=timeout_s)
+        if opening.done():
+            return opening.result()
+        if asking := dialer.asking.get(0):
+            raise ProxyError(f"no {asking} from the proxy within {timeout_s:g} s")
+        raise TimeoutError
+    finally:
+        opening.cancel()
+
+
+def _unreached(error: OSError, place: str, route: Route, timeout_s: float) -> Unreachable:
+    """Why there is no connection, with what to do."""
+    if isinstance(error, ProxyError):
+        return Unreachable(f"{error} ({route.shown})", _PROXY_ADVICE)
+    if isinstance(error, LocalAddressError):
+        return Unreachable(str(error), "name addresses of this machine in fleet.local_addresses or --local-address")
+    if isinstance(error, socket.gaierror):
+        key = "target.connect_to" if route.moved else "target.url, --url or WS_URL"
+        return Unreachable(f"the name {route.host!r} is not known here ({error.strerror})", f"check {key}")
+    if error.errno in (errno.ECONNREFUSED, errno.ENOENT):
+        return Unreachable(
+            f"nothing listens on {place}",
+            "start the server (`wstui demo` brings one along), or give its address with --url or WS_URL",
+        )
+    if isinstance(error, TimeoutError):
+        return Unreachable(
+            f"no answer from {place} within {timeout_s:g} s", "check the address and any firewall between"
+        )
+    return Unreachable(f"{place} can't be reached ({cause_of(error).message})", "check the address and the network")
+
+
+async def _ready(connection: Connection, scenario: Scenario, seen: Probe, at: int) -> None:
+    target = scenario.target
+    timeout = target.connect_timeout if target.ready == "welcome" else target.settle
+    first: str | bytes | None = None
+    try:
+        async with asyncio.timeout(timeout):
+            while True:
+                message = await connection.recv()
+                if target.ready == "welcome" and _is_welcome(message, target):
+                    seen.add("welcome", at, target.welcome)
+                    return
+                first = message if first is None else first
+    except TimeoutError:
+        if target.ready == "open":
+            seen.add("settle", at)
+            return
+        wanted = f"no message of {target.type_field} {target.welcome!r}" if target.welcome else "no message"
+        came = ""
+        if first is not None:
+            text = first.decode("utf-8", "backslashreplace") if isinstance(first, bytes) else first
+            # Masked before it is cut: half of a secret would no longer be known for one.
+            came = f"; the first that came is {visible(mask_of(scenario)(text[:4096]), 160)}"
+        raise Unreachable(
+            f"{mask_url(target.url)} opens, but {wanted} came within {timeout:g} s{came}",
+            f'set target.ready = "open", or target.welcome to the `{target.type_field}` of what the server says first '
+            "(target.type_field names the key that tells the kinds of messages apart)",
+        ) from None
+    except ConnectionClosed:
+        code, reason = connection.protocol.close_code, connection.protocol.close_reason
+    seen.warning = f"the first client was let in and turned away: close {code} {visible(reason or '')}".strip()
+
+
+def _is_welcome(message: str | bytes, target: Target) -> bool:
+    if not target.welcome:
+        return True
+    kind, wanted = Kind(target.type_field), target.welcome.encode()
+    lines = message.encode().split(b"\n") if isinstance(message, str) else []
+    return any(kind.read(line)[0] == wanted for line in lines)
+
+
+_PROXY_ADVICE = (
+    "check target.proxy or --proxy and its credentials; --proxy off goes without one, NO_PROXY exempts hosts"
+)

@@ -1,0 +1,1 @@
+"""One run: its controller, status, metrics, result and verdict."""

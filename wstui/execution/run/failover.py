@@ -1,0 +1,111 @@
+"""Lost load processes and machines: what is told of them, and who takes over their load."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from wstui.execution.run.host_status import named
+from wstui.fleet.fleet import Fleet
+from wstui.fleet.transport import Box, FleetError
+from wstui.load.protocol import Command
+from wstui.scenario.units import grouped
+
+MOST_TURNS = 3
+"""A load that is lost this often is not given to another process by itself: what ended those may be the load."""
+
+
+class Losses:
+    """What is lost stays lost until the operator asks, or has asked beforehand (`by_itself`).
+
+    `mark` notes a kind and a text on the timeline; `catch_up` gives the commands that lead a load process that has just
+    begun to where the others are.
+    """
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        mark: Callable[[str, str], None],
+        catch_up: Callable[[], list[Command]],
+        *,
+        by_itself: bool = False,
+    ) -> None:
+        self._fleet = fleet
+        self._mark = mark
+        self._catch_up = catch_up
+        self._by_itself = by_itself
+        self._told: set[str] = set()
+        self._turns: dict[int, int] = {}  # how often the load of a shard was lost before
+        self._tried: set[int] = set()  # by itself
+        self._taking_over: set[asyncio.Task[None]] = set()
+
+    def tell(self, shard: int, reason: str) -> str:
+        """What to mark on the timeline, "" when it was told already: a machine is lost once, with all it had."""
+        box = next((box for box in self._fleet.boxes() if shard in box.shards), None)
+        if box is None:
+            return f"shard {shard} lost: {reason}; {self._what_is_left([shard])}"
+        if box.alive:
+            return f"shard {shard} on {box.name} lost: {reason}; {self._what_is_left([shard])}"
+        if box.name in self._told:
+            return ""
+        self._told.add(box.name)
+        processes = "load process" if len(box.shards) == 1 else "load processes"
+        return f"{box.name} lost: {box.reason}; {len(box.shards)} {processes} and {self._what_is_left(box.shards)}"
+
+    def _what_is_left(self, lost: Sequence[int]) -> str:
+        gone = sum(self._fleet.clients_lost(shard) for shard in lost)
+        left = sum(
+            snapshot.counters.open
+            for shard, snapshot in self._fleet.latest().items()
+            if self._fleet.alive(shard) and shard not in lost
+        )
+        return f"{grouped(gone)} clients gone, {grouped(left)} left"
+
+    # -- who takes over ----------------------------------------------------------------------------------------
+
+    def redistribute(self) -> None:
+        """The operator asks for it."""
+        if orphans := self._fleet.orphans():
+            self._mark("operator", f"operator: redistribute the load of {_processes(len(orphans), 'lost ')}")
+            self._begin(orphans)
+        else:
+            self._mark("operator", "operator: redistribute not done, no load process is lost")
+
+    def advance(self) -> None:
+        """Do what was asked for beforehand."""
+        if not self._by_itself:
+            return
+        new = [shard for shard in self._fleet.orphans() if shard not in self._tried]
+        self._tried.update(new)
+        if hopeless := [shard for shard in new if self._turns.get(shard, 0) >= MOST_TURNS]:
+            self._mark("shard", f"{_processes(len(hopeless))} lost {MOST_TURNS + 1} times: not redistributed again")
+        if orphans := [shard for shard in new if shard not in hopeless]:
+            self._mark("shard", f"redistributing the load of {_processes(len(orphans), 'lost ')}")
+            self._begin(orphans)
+
+    def _begin(self, orphans: list[int]) -> None:
+        task = asyncio.create_task(self._take_over(orphans))
+        self._taking_over.add(task)
+        task.add_done_callback(self._taking_over.discard)
+
+    async def _take_over(self, orphans: list[int]) -> None:
+        try:
+            heirs = await self._fleet.replace(orphans, self._catch_up)
+        except FleetError as error:
+            self._mark("shard", f"the load can't be redistributed: {error}")
+            return
+        for heir, shard in zip(heirs, orphans, strict=True):
+            self._turns[heir] = self._turns.get(shard, 0) + 1
+        boxes: list[Box] = [box for box in self._fleet.boxes() if any(heir in box.shards for heir in heirs)]
+        where = f" on {named([box.name for box in boxes])}" if boxes else ""
+        self._mark("shard", f"{_processes(len(heirs), 'new ')}{where} took over")
+
+    async def close(self) -> None:
+        """Nobody takes over any more: the run is about to end."""
+        for task in self._taking_over:
+            task.cancel()
+        await asyncio.gather(*self._taking_over, return_exceptions=True)
+
+
+def _processes(count: int, which: str = "") -> str:
+    return f"{count} {which}load process{'' if count == 1 else 'es'}"

@@ -1,0 +1,71 @@
+"""What of this generator explains that a load broke. A refusal by the server is never the generator's doing."""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from wstui.execution.run.generator_limits import BUSY_ROWS, strained
+from wstui.measure.failure import FailureGroup
+from wstui.measure.snapshot import Counters
+from wstui.measure.timeline import Row
+from wstui.scenario.breakpoint import Of
+from wstui.scenario.units import grouped
+
+LOAD = "load"
+"""What broke when the load that was asked for was not there."""
+UNEVEN = 0.1
+"""A loop that stood still for this share of the stretch in which it made connects made them in bursts."""
+_OPENING = ("connect.success", "failures.rate")
+
+
+@dataclass(frozen=True, slots=True)
+class Excuses:
+    """What the generator lacked in a step: `late` time to keep its schedule, `local` files, ports or processes,
+    `bursts` evenness of its connects. `counted` is the step as a whole."""
+
+    of: Of
+    counted: Counters
+    late: tuple[str, ...] = ()
+    local: tuple[str, ...] = ()
+    bursts: tuple[str, ...] = ()
+
+    def explaining(self, metric: str) -> tuple[str, ...]:
+        """What explains that this metric, or the load, broke; empty when nothing of the generator does."""
+        if metric == "connections.dropped":
+            return ()
+        if metric in _OPENING or (metric == LOAD and self.of != "messages"):
+            c = self.counted
+            # Whoever is late may let others wait too long; but a refusal, or a connection that was ended, is no wait.
+            waited = c.timed_out + c.reply_timeouts > c.refused + c.dropped
+            return (*self.local, *self.bursts, *(self.late if waited else ()))
+        return (*self.late, *self.local, *self.bursts)
+
+
+def excuses(
+    of: Of,
+    counted: Counters,
+    *,
+    rows: Sequence[Row],
+    sends: Counters,
+    seconds: float,
+    stood_still_s: float,
+    before: Sequence[FailureGroup],
+    after: Sequence[FailureGroup],
+) -> Excuses:
+    """What the generator lacked: `rows` and `sends` are those of the measured stretch of `seconds`, `before` and
+    `after` the failures known when the step began and when it ended."""
+    known = {group.key: group.count for group in before}
+    more: collections.Counter[str] = collections.Counter()
+    for group in after:
+        if group.local:
+            more[group.message] += group.count - known.get(group.key, 0)
+    bursts = of == "connects" and stood_still_s > UNEVEN * seconds
+    return Excuses(
+        of,
+        counted,
+        tuple(strained(rows, sends, least_rows=max(1, min(BUSY_ROWS, int(seconds))))),
+        tuple(f"{grouped(count)} × {message}" for message, count in more.items() if count > 0),
+        (f"connects came in bursts: the loop stood still for {stood_still_s * 1000:.0f} ms",) if bursts else (),
+    )

@@ -1,0 +1,109 @@
+"""How the machines that make load are doing, each in one line."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from wstui.execution.run.result import BoxSummary
+from wstui.execution.run.status import BoxStatus
+from wstui.fleet.fleet import Fleet
+
+STALE_S = 1.0
+LOST_S = 3.0
+"""Shards that hear nothing for this long drain by themselves: of a machine that is silent so long, no load is left."""
+MARKS = ("ok", "slow", "stale", "lost")
+SLOW_MS = 250.0
+SLOW_LAG_MS = 100.0
+_NS_PER_MS = 1e6
+
+
+def mark_of(alive: bool, age_s: float, round_trip_ms: float | None, lag_ms: float) -> str:
+    """ "lost" (gone, or silent for 3 s), "stale" (silent for 1 s), "slow" (answers or loops late), or "ok"."""
+    if not alive or age_s > LOST_S:
+        return "lost"
+    if age_s > STALE_S:
+        return "stale"
+    late = round_trip_ms is not None and round_trip_ms > SLOW_MS
+    return "slow" if late or lag_ms > SLOW_LAG_MS else "ok"
+
+
+def box_statuses(fleet: Fleet) -> tuple[BoxStatus, ...]:
+    """Each machine; none where the load is made on this one."""
+    now_ns = time.monotonic_ns()
+    latest = fleet.latest()
+    found = []
+    for box in fleet.boxes():
+        there = [shard for shard in box.shards if fleet.alive(shard)]
+        health = [latest[shard].health for shard in there if shard in latest]
+        # A machine that answers may still have a load process that does not.
+        ages = [fleet.age_s(shard) for shard in there if shard in latest] or [(now_ns - box.heard_ns) / 1e9]
+        lag_ms = max((h.loop_lag_ns for h in health), default=0) / _NS_PER_MS
+        round_trip_ms = _ms(box.round_trip_ns)
+        found.append(
+            BoxStatus(
+                box.name,
+                mark_of(box.alive and bool(there), max(ages), round_trip_ms, lag_ms),
+                len(box.shards),
+                len(box.shards) - len(there),
+                sum(latest[shard].counters.open for shard in there if shard in latest),
+                max((h.cpu for h in health), default=0.0),
+                lag_ms,
+                max(ages),
+                round_trip_ms,
+                box.reason,
+            )
+        )
+    return tuple(found)
+
+
+def box_summaries(fleet: Fleet) -> list[BoxSummary]:
+    """What each machine did, at the end."""
+    latest = fleet.latest()
+    found = []
+    for box in fleet.boxes():
+        counted = [latest[shard].counters for shard in box.shards if shard in latest]
+        peaks = [fleet.peaks[shard] for shard in box.shards if shard in fleet.peaks]
+        found.append(
+            BoxSummary(
+                name=box.name,
+                shards=len(box.shards),
+                shards_lost=sum(not fleet.alive(shard) for shard in box.shards),
+                ready=sum(counters.ready for counters in counted),
+                sent=sum(counters.sent for counters in counted),
+                received=sum(counters.received for counters in counted),
+                clients_max=sum(peak.clients for peak in peaks),
+                cpu_max=max((peak.cpu for peak in peaks), default=None),
+                loop_lag_max_ms=_ms(max((peak.loop_lag_ns for peak in peaks), default=None)),
+                round_trip_ms=_ms(box.round_trip_ns),
+                clock_offset_ms=_ms(box.offset_ns),
+                clock_uncertainty_ms=_ms(box.uncertainty_ns),
+                python=box.facts.python if box.facts is not None else "",
+                lost="" if box.alive else box.reason,
+            )
+        )
+    return found
+
+
+def _ms(ns: float | None) -> float | None:
+    return None if ns is None else ns / _NS_PER_MS
+
+
+def ports_limit(fleet: Fleet) -> int:
+    """The local ports of all machines together: the processes of each share one pool."""
+    pools: dict[str, int] = {}
+    for shard, snapshot in fleet.latest().items():
+        if fleet.alive(shard):
+            pools[fleet.box_of(shard)] = snapshot.health.ports_limit
+    return sum(pools.values())
+
+
+def left_behind(fleet: Fleet) -> tuple[int, int]:
+    """How many lost load processes nobody has taken over, and the clients that went with them."""
+    orphans = fleet.orphans()
+    return len(orphans), sum(fleet.clients_lost(shard) for shard in orphans)
+
+
+def named(names: Sequence[str]) -> str:
+    """Names as people say them: "box1, box2 and box3"."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))

@@ -1,0 +1,184 @@
+"""The course of the load: through the stages of the plan, and wherever the operator leads it from there."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from wstui.execution.run.plan_clock import Plan, PlanClock
+from wstui.execution.run.status import Turn
+from wstui.fleet.fleet import Fleet
+from wstui.load.protocol import Arrive, Command, Pace, Pause, Ramp, Resume
+from wstui.load.ramp import RampLine
+from wstui.scenario.load_profile import arrivals
+from wstui.scenario.model import Scenario, Stage
+from wstui.scenario.units import grouped
+
+NS = 1_000_000_000
+CATCH_UP_NS = 3 * NS
+
+
+class Course:
+    """Where the load stands on the plan's clock. Every change is sent to the fleet, marked, and kept as a turn.
+
+    `entered` is called with each stage as it begins.
+    """
+
+    def __init__(
+        self, scenario: Scenario, fleet: Fleet, mark: Callable[[str, str], None], entered: Callable[[Stage], None]
+    ) -> None:
+        self.plan = Plan(scenario.stages)
+        self.target_clients = 0
+        self.every_s = scenario.messages.every
+        self.turns: tuple[Turn, ...] = ()
+        self._scenario = scenario
+        self._fleet = fleet
+        self._mark = mark
+        self._entered = entered
+        self._clock = PlanClock()
+        self._line = RampLine(0, 0, 0, 0)  # the ramp that the shards are on, by the plan's clock
+        self._visitors = 0  # numbers given to visitors so far
+        self._begun = False
+        self.overrun_s = 0.0  # for which load was made after the end
+
+    # -- the clock ---------------------------------------------------------------------------------------------
+
+    def start(self, now_ns: int) -> None:
+        """Begin with the first stage."""
+        self._begun = True
+        self._clock.start(now_ns)
+        self._enter()
+
+    @property
+    def plan_ns(self) -> int:
+        """Nanoseconds on the plan's clock, which stands still in a pause; 0 before it was started."""
+        return self._clock.elapsed_ns(time.monotonic_ns()) if self._begun else 0
+
+    @property
+    def active_s(self) -> float:
+        """The same in seconds."""
+        return self.plan_ns / NS + self.overrun_s
+
+    @property
+    def paused(self) -> bool:
+        """Whether the clock stands still."""
+        return self._clock.paused
+
+    @property
+    def held_s(self) -> float:
+        """Seconds it has stood still in all."""
+        return self._clock.held_ns(time.monotonic_ns()) / NS
+
+    @property
+    def left_s(self) -> float:
+        """Seconds until the current stage is over."""
+        return max(0.0, self.plan.stage.over - self.plan.elapsed_s(self.plan.index, self.plan_ns))
+
+    def pause(self) -> None:
+        """Stop sends, ramps and the clock."""
+        self._clock.pause(time.monotonic_ns())
+        self._fleet.send(Pause())
+
+    def resume(self) -> None:
+        """Go on."""
+        self._clock.resume(time.monotonic_ns())
+        self._fleet.send(Resume())
+
+    def stop(self) -> None:
+        """Stop the clock for good."""
+        self._clock.pause(time.monotonic_ns())
+
+    # -- the stages --------------------------------------------------------------------------------------------
+
+    def advance(self) -> bool:
+        """Go on to the next stage where the current one has lasted its time; whether the plan goes on at all."""
+        while not self._clock.paused and not self.plan.over and self.plan.due(self.plan_ns):
+            self.leave_stage(skipped=False)
+        return not self.plan.over
+
+    def leave_stage(self, *, skipped: bool) -> None:
+        """End the current stage now."""
+        self.plan.advance(self.plan_ns, skipped=skipped)
+        if not self.plan.over:
+            self._enter(skipped=skipped)
+
+    def _enter(self, *, skipped: bool = False) -> None:
+        stage = self.plan.stage
+        self._entered(stage)
+        if stage.every is not None:
+            self._pace(stage.every)
+        if stage.clients is not None:
+            self._lead(stage.clients, stage.over, by_operator=False)
+        elif skipped:
+            # The stage that was skipped may have been on its way somewhere: stay where it got to.
+            self._lead(self._line.wanted(self.plan_ns), 0, by_operator=False)
+        else:
+            self._turn(self._line.to, self._left_s(), by_operator=False)
+        self._admit(stage, cut=skipped)
+        arriving = f", {stage.arrive:g}/s arrive" if stage.arrive else ""
+        if self._scenario.breakpoint is None:  # a search marks its own steps
+            self._mark("stage", f"{stage.name}: {grouped(self.target_clients)} clients{arriving}, {stage.over:g} s")
+
+    def _admit(self, stage: Stage, *, cut: bool) -> None:
+        """Let the visitors of a stage come; `cut`: and no more of the stage before it."""
+        if not stage.arrive and not cut:
+            return
+        self._fleet.send(
+            Arrive(
+                self._visitors,
+                round((stage.arrive or 0.0) * NS),
+                round(stage.over * NS),
+                round((stage.stay or 0.0) * NS),
+                cut,
+            )
+        )
+        self._visitors += arrivals(stage) + 1
+
+    # -- where it is led ---------------------------------------------------------------------------------------
+
+    def lead(self, to: int, over_s: float) -> None:
+        """Lead the number of clients to `to` within `over_s` seconds."""
+        self.advance()  # a stage that is over has ended before
+        self._lead(to, over_s, by_operator=True)
+
+    def catch_up(self) -> list[Command]:
+        """What leads load processes that begin now to where the others are, without a rush."""
+        now_ns, stage = self.plan_ns, self.plan.stage
+        left_ns = max(self._line.start_ns + self._line.over_ns - now_ns, CATCH_UP_NS)
+        commands: list[Command] = [Pace(round(self.every_s * NS)), Ramp(self._line.to, left_ns)]
+        if stage.arrive:
+            # Other numbers than those which the lost ones had: some of these have come already.
+            over_ns = round((stage.over - self.plan.elapsed_s(self.plan.index, now_ns)) * NS)
+            commands.append(
+                Arrive(self._visitors, round(stage.arrive * NS), max(0, over_ns), round((stage.stay or 0.0) * NS))
+            )
+            self._visitors += arrivals(stage) + 1
+        return [*commands, Pause()] if self._clock.paused else commands
+
+    def keep_pace(self, every_s: float) -> None:
+        """Let each client send every `every_s` seconds; 0 is a closed loop."""
+        self._pace(every_s)
+        if self._begun:
+            self._turn(self._line.to, self._left_s(), by_operator=True)
+
+    def _pace(self, every_s: float) -> None:
+        self.every_s = every_s
+        self._fleet.send(Pace(round(every_s * NS)))
+
+    def _left_s(self) -> float:
+        """Seconds until the current ramp is there."""
+        return max(0.0, (self._line.start_ns + self._line.over_ns - self.plan_ns) / NS)
+
+    def _lead(self, to: int, over_s: float, *, by_operator: bool) -> None:
+        # A stage's own ramp begins with the stage, however late that is noticed: it then ends with it too.
+        begun_ns = self.plan_ns if by_operator else round(self.plan.begun_s * NS)
+        self._turn(to, over_s, by_operator=by_operator)
+        self._line = RampLine(begun_ns, self._line.wanted(begun_ns), to, round(over_s * NS))
+        self.target_clients = to
+        self._fleet.send(Ramp(to, round(over_s * NS)))
+
+    def _turn(self, to: int, over_s: float, *, by_operator: bool) -> None:
+        now_ns = self.plan_ns
+        at_s = now_ns / NS if by_operator else self.plan.begun_s
+        turn = Turn(at_s, self.plan.index, self._line.wanted(now_ns), to, over_s, by_operator, self.every_s)
+        self.turns = (*self.turns, turn)

@@ -1,0 +1,399 @@
+"""One run: the state machine and the operator's commands. Does not know who is watching."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime
+
+from wstui.execution.preflight.host_checks import doubts, elsewhere, waiting_for
+from wstui.execution.run.compile import specs_of
+from wstui.execution.run.failover import Losses
+from wstui.execution.run.load_controller import Course
+from wstui.execution.run.result import Result
+from wstui.execution.run.result_builder import summarize
+from wstui.execution.run.run_monitor import Watch
+from wstui.execution.run.sampler import Seconds
+from wstui.execution.run.status import State, Status
+from wstui.execution.run.status_builder import Picture
+from wstui.execution.run.timeline_recorder import Recorder
+from wstui.execution.target.endpoint_poller import Endpoints
+from wstui.execution.target.monitor import PERSONAL, Seen, TargetWatch
+from wstui.fleet.fleet import Fleet
+from wstui.fleet.interval import Sum
+from wstui.fleet.transport import Transport
+from wstui.fleet.transport_factory import transport_of
+from wstui.load.protocol import Abort, Command, Drain, Go
+from wstui.scenario.handshake_checks import goes_without_token
+from wstui.scenario.model import Scenario
+from wstui.scenario.secret_fields import mask_of
+from wstui.scenario.units import grouped
+
+NS = 1_000_000_000
+TICK_S = 0.1
+DRAIN_GRACE_S = 5.0
+ALL_LOST = "every load process was lost, so that the run did not come to its end"
+
+
+class Run:
+    """A scenario on a fleet. `execute` runs it to its end; all else may be called from any thread (see Steerable)."""
+
+    def __init__(self, scenario: Scenario, *, transport: Transport | None = None) -> None:
+        self.scenario = scenario
+        self._fleet = Fleet(transport or transport_of(scenario), self._shard_lost, mask_of(scenario))
+        self._recorder = Recorder(self._fleet.fanout)
+        self._seconds = Seconds(self._recorder, self._fleet)
+        self._course = Course(
+            scenario, self._fleet, self._mark, lambda stage: self._seconds.enter(stage, self._course.active_s)
+        )
+        self._state = State.STARTING
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._wake = asyncio.Event()
+        self._actions: deque[Callable[[], None]] = deque()
+        self._started: datetime | None = None
+        self._end: Command | None = None
+        self._ended_by = ""
+        self._aborted = False  # by the operator
+        self._watch = Watch(scenario, self._recorder, self._fleet, self._mark)
+        self._paused_s = 0.0
+        self._target: TargetWatch | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self._losses = Losses(
+            self._fleet,
+            self._mark,
+            lambda: [Go(self._seconds.at_ns), *self._course.catch_up()],
+            by_itself=scenario.fleet.on_loss == "redistribute",
+        )
+        self._result: Result | None = None
+        self._picture = Picture(scenario, socket.gethostname())
+        self._status = self._picture.first()
+
+    # -- the operator (any thread) -----------------------------------------------------------------------------
+
+    @property
+    def status(self) -> Status:
+        """The latest picture."""
+        return self._status
+
+    def ramp(self, to: int, over_s: float) -> None:
+        """See Steerable."""
+        self._post(lambda: self._ramp(to, over_s))
+
+    def pace(self, every_s: float) -> None:
+        """See Steerable."""
+        self._post(lambda: self._pace(every_s))
+
+    def pause(self) -> None:
+        """See Steerable."""
+        self._post(self._pause)
+
+    def resume(self) -> None:
+        """See Steerable."""
+        self._post(self._resume)
+
+    def skip(self) -> None:
+        """See Steerable."""
+        self._post(self._skip)
+
+    def redistribute(self) -> None:
+        """See Steerable."""
+        self._post(self._redistribute)
+
+    def drain(self) -> None:
+        """See Steerable."""
+        self._post(lambda: self._stop(Drain(round(DRAIN_GRACE_S * NS)), "ended early by the operator", asked=True))
+
+    def abort(self) -> None:
+        """See Steerable."""
+        self._post(lambda: self._stop(Abort(), "aborted by the operator", asked=True))
+
+    def _post(self, action: Callable[[], None]) -> None:
+        self._actions.append(action)
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended: so has the run
+                self._loop.call_soon_threadsafe(self._wake.set)
+
+    # -- who steers it from the run's own loop, in the place of stages -------------------------------------------
+
+    @property
+    def active_s(self) -> float:
+        """Seconds on the plan's clock, which stands still in a pause."""
+        return self._course.active_s
+
+    @property
+    def fleet(self) -> Fleet:
+        """What makes the load."""
+        return self._fleet
+
+    def lead(self, to: int, over_s: float) -> None:
+        """Lead the number of clients to `to` within `over_s` seconds."""
+        self._course.lead(to, over_s)
+
+    def keep_pace(self, every_s: float) -> None:
+        """Let each client send every `every_s` seconds; 0 is a closed loop."""
+        self._course.keep_pace(every_s)
+
+    def note(self, kind: str, text: str) -> None:
+        """Mark the timeline. From any thread."""
+        self._post(lambda: self._mark(kind, text))
+
+    async def counted(self) -> tuple[Sum, float]:
+        """What every shard has counted up to now, and the plan's clock in seconds at that count."""
+        counted, since_s = await self._seconds.counted()
+        return counted, max(0.0, self._course.active_s - (0.0 if self._course.paused else since_s))
+
+    def complete(self) -> None:
+        """End the plan now, as if its last stage were over."""
+        self._post(self._complete)
+
+    def _complete(self) -> None:
+        if self._end is None:
+            self._end = self._last_drain()
+
+    # -- the run -----------------------------------------------------------------------------------------------
+
+    async def execute(self) -> Result:
+        """Run to the end of the plan, or until drained or aborted. Raises FleetError when no load can be made."""
+        self._loop = asyncio.get_running_loop()
+        self._started = datetime.now().astimezone()
+        try:
+            self._publish()
+            if not await self._start():
+                return self._conclude()
+            self._begin()
+            self._watch_target()
+            while self._end is None:
+                await self._sleep()
+                self._act()
+                self._advance()
+                self._seconds.cut_stages()
+                self._fleet.settle_broadcasts()
+                self._write_row()
+                self._publish()
+            await self._seconds.whole()
+            self._write_row()
+            await self._finish(self._end)
+        finally:
+            if self._watching is not None:
+                self._watching.cancel()
+            await self._losses.close()
+            await self._fleet.close()
+        self._recorder.amend(self._fleet.sum())
+        if self._all_lost:
+            self._ended_by = self._ended_by or ALL_LOST
+        return self._conclude()
+
+    async def _start(self) -> bool:
+        """Start the fleet; whether it was, rather than ended by the operator while other machines kept one waiting."""
+        starting = asyncio.create_task(self._start_fleet())
+        try:
+            while not starting.done() and self._end is None:
+                await asyncio.wait({starting}, timeout=TICK_S if elsewhere(self.scenario) else None)
+                if elsewhere(self.scenario):
+                    self._act()
+        finally:
+            if not starting.done():
+                starting.cancel()
+                await asyncio.wait({starting})
+        if starting.cancelled():
+            return False
+        starting.result()
+        return True
+
+    async def _start_fleet(self) -> None:
+        await self._fleet.start(specs_of(self.scenario, await self._fleet.room(self.scenario.fleet.shards)))
+
+    def _begin(self) -> None:
+        now_ns = time.monotonic_ns()
+        self._seconds.start(now_ns)
+        self._state = State.RUNNING
+        self._fleet.send(Go())
+        self._mark("start", "run started")
+        for text in doubts(self._fleet, self.scenario):
+            self._mark("warning", text)
+        if goes_without_token(self.scenario):
+            self._mark("warning", "auth.token is empty: clients bring none")
+        self._course.start(now_ns)
+
+    def _watch_target(self) -> None:
+        endpoints = Endpoints.of(self.scenario)
+        if endpoints is None:
+            return
+        told = self.scenario.target
+        self._target = TargetWatch(
+            endpoints,
+            self._seen,
+            lambda text: self._mark("health", text),
+            gate=told.health_gate,
+            every_s=told.health_every,
+        )
+        self._watching = asyncio.create_task(self._target.watch())
+
+    def _seen(self) -> Seen:
+        counters, types = self._fleet.counters(), self._fleet.types()
+        personal = sum(types.get(name, 0) for name in {*PERSONAL, self.scenario.target.welcome})
+        return Seen(self._seconds.at_s, counters.wanted, counters.open, counters.received, personal)
+
+    async def _sleep(self) -> None:
+        self._wake.clear()
+        if self._actions:
+            return
+        timeout = TICK_S if self._course.paused else min(TICK_S, self._course.left_s)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), timeout)
+
+    def _act(self) -> None:
+        while self._actions:
+            self._actions.popleft()()
+
+    def _advance(self) -> None:
+        if self._all_lost:
+            self._stop(Abort(), ALL_LOST)
+        elif self._end is None:
+            self._losses.advance()
+        if self._target is not None:
+            self._recorder.memory_growth = self._target.growth.per_hour if self._target.growth else None
+            if why := self._target.stop_reason():
+                self._stop(Drain(round(DRAIN_GRACE_S * NS)), why)
+        if self._end is None and not self._course.advance():
+            self._end = self._last_drain()
+
+    @property
+    def _all_lost(self) -> bool:
+        return bool(self._fleet.lost) and len(self._fleet.lost) == self._fleet.size
+
+    def _last_drain(self) -> Drain:
+        """Wait for replies and connects under way as long as each of them may take."""
+        longest = max(DRAIN_GRACE_S, self.scenario.messages.timeout, self.scenario.target.connect_timeout)
+        return Drain(round(longest * NS))
+
+    # -- commands, on the run's loop ---------------------------------------------------------------------------
+
+    def _ramp(self, to: int, over_s: float) -> None:
+        if self._state in (State.RUNNING, State.PAUSED):
+            self._mark(
+                "operator",
+                f"operator: {grouped(self._course.target_clients)} → {grouped(to)} clients over {over_s:g} s",
+            )
+            self._course.lead(to, over_s)
+
+    def _pace(self, every_s: float) -> None:
+        if self._state in (State.RUNNING, State.PAUSED):
+            self._mark("operator", f"operator: a message every {self._course.every_s:g} s → {every_s:g} s")
+            self._course.keep_pace(every_s)
+
+    def _pause(self) -> None:
+        if self._state is State.RUNNING:
+            self._state = State.PAUSED
+            self._course.pause()
+            self._mark("pause", "paused: connections stay open, nothing is sent")
+
+    def _resume(self) -> None:
+        if self._state is State.PAUSED:
+            self._state = State.RUNNING
+            self._course.resume()
+            self._mark("resume", "resumed")
+
+    def _skip(self) -> None:
+        if self._state in (State.RUNNING, State.PAUSED):
+            self._mark("operator", f"operator: {self._course.plan.stage.name} skipped")
+            self._course.leave_stage(skipped=True)
+
+    def _stop(self, command: Drain | Abort, why: str, *, asked: bool = False) -> None:
+        if self._end is None:
+            self._ended_by, self._aborted = why, asked
+            self._end = command
+            self._mark("operator" if asked else "broken", why)
+        elif isinstance(command, Abort) and not self._state.ended:
+            self._ended_by, self._aborted = self._ended_by or why, self._aborted or asked
+            if self._state is State.DRAINING:
+                self._fleet.send(command)
+            else:
+                self._end = command  # the drain that was asked for a moment ago has not begun
+
+    def _shard_lost(self, shard: int, reason: str, at_ns: int) -> None:
+        if self._state not in (State.FINISHED, State.ABORTED) and (text := self._losses.tell(shard, reason)):
+            self._recorder.mark(self._seconds.since_s(at_ns), "shard", text)
+            self._wake.set()
+
+    def _redistribute(self) -> None:
+        if self._state in (State.RUNNING, State.PAUSED):
+            self._losses.redistribute()
+
+    # -- the end -----------------------------------------------------------------------------------------------
+
+    async def _finish(self, command: Command) -> None:
+        """Bring the fleet to its end, and go on showing what happens."""
+        ended_s, active_s = self._seconds.at_s, self._course.active_s
+        self._paused_s = self._course.held_s
+        self._state = State.DRAINING
+        self._seconds.name("drain")
+        self._course.stop()
+        await self._losses.close()
+        self._mark("end", "draining" if isinstance(command, Drain) else "every connection dropped")
+        self._fleet.send(command)
+        grace = command.grace_ns / 1e9 if isinstance(command, Drain) else 0.0
+        ending = asyncio.create_task(self._fleet.ended(grace + self.scenario.target.close_timeout + 5.0))
+        while not ending.done():
+            self._act()
+            self._write_row()
+            self._publish()
+            await asyncio.wait({ending}, timeout=TICK_S)
+        if self._watching is not None and self._target is not None:
+            self._watching.cancel()
+            if not isinstance(command, Abort):  # what was on its way to dropped clients is nobody's false claim
+                await self._target.poll_last()
+        # What was counted while the run was brought to its end belongs to its last stage.
+        self._seconds.cut_stages(at_once=True)
+        self._fleet.settle_broadcasts(at_once=True)
+        # What was sent before the end was obeyed is rated over the time that it took.
+        self._course.overrun_s = overrun_s = self._seconds.overrun_s(ended_s)
+        self._recorder.end_stage(ended_s + overrun_s, self._fleet.sum(), active_s + overrun_s)
+
+    def _conclude(self) -> Result:
+        self._state = State.ABORTED if self._aborted else State.FINISHED
+        self._watch.conclude(self._course.active_s)
+        self._result = summarize(
+            self.scenario,
+            self._recorder,
+            self._fleet,
+            self._watch,
+            self._target.summary() if self._target is not None else None,
+            started=self._started,
+            duration_s=self._seconds.at_s,
+            active_s=self._course.active_s,
+            paused_s=self._paused_s,
+            ended_by=self._ended_by,
+            aborted=self._aborted,
+            lost=self._all_lost,
+        )
+        self._publish()
+        return self._result
+
+    # -- timeline and picture ----------------------------------------------------------------------------------
+
+    def _mark(self, kind: str, text: str) -> None:
+        self._recorder.mark(self._seconds.at_s, kind, text)
+
+    def _write_row(self) -> None:
+        written = self._seconds.write_row(paused=self._state is State.PAUSED)
+        if written and (why := self._watch.look(self._course.active_s, self._course.every_s)):
+            self._stop(Drain(round(DRAIN_GRACE_S * NS)), why)
+
+    def _publish(self) -> None:
+        self._status = self._picture.of(
+            state=self._state,
+            fleet=self._fleet,
+            recorder=self._recorder,
+            course=self._course,
+            elapsed_s=self._seconds.at_s,
+            started=self._started,
+            watch=self._watch,
+            target=self._target.latest if self._target is not None else None,
+            note=self._ended_by or (waiting_for(self.scenario) if self._state is State.STARTING else ""),
+            result=self._result,
+        )

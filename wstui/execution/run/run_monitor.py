@@ -1,0 +1,98 @@
+"""Looks at a run once a second and marks what its operator should know: limits crossed, a generator at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from wstui.execution.preflight.host_checks import elsewhere
+from wstui.execution.run.contention import Contention, Taken
+from wstui.execution.run.generator_limits import limits_reached
+from wstui.execution.run.send_plan import SendPlan
+from wstui.execution.run.timeline_recorder import Recorder
+from wstui.execution.run.verdict import explain, judge, judged_by, undecided
+from wstui.fleet.fleet import Fleet
+from wstui.measure.failure import FailureGroup
+from wstui.scenario.model import Scenario
+
+LOOKS = 30
+"""Once in so many seconds, after a few at first, a generator at its limit looks at what other programs take from it."""
+SILENT_S = 3.0
+"""A load process that has said nothing for this long is marked."""
+
+
+class Watch:
+    """What is known of the run beyond its counts: thresholds so far, what limits the generator, silent shards."""
+
+    def __init__(self, scenario: Scenario, recorder: Recorder, fleet: Fleet, mark: Callable[[str, str], None]) -> None:
+        """`mark` takes the kind and the text of a mark."""
+        self.outcomes = undecided(scenario)
+        self.limited_by: tuple[str, ...] = ()
+        self.failures: tuple[FailureGroup, ...] = ()
+        self._scenario = scenario
+        self._thresholds = judged_by(scenario)
+        self._recorder = recorder
+        self._fleet = fleet
+        self._mark = mark
+        self.taken: Taken | None = None  # by other programs, while the generator was the limit
+        self._contention: Contention | None = None
+        self._looks = 0
+        self._sends = SendPlan(scenario)
+        self._broken: set[int] = set()
+        self._silent: set[int] = set()
+
+    def look(self, active_s: float, every_s: float) -> str:
+        """Look once more; returns why the run must end now, "" when it need not. `every_s` is the current interval
+        between the sends of a client."""
+        if self._contention is None and not elsewhere(self._scenario):
+            self._contention = Contention()
+        self._sends.add(self._fleet, active_s, every_s)
+        self._look_at_generator()
+        self._look_at_shards()
+        return self._look_at_thresholds(active_s)
+
+    def conclude(self, active_s: float) -> None:
+        """Look a last time: what was never measured is not kept."""
+        self._look_at_generator(final=True)  # load processes have ended: their CPU times are gone
+        self.outcomes = judge(self._scenario, self._recorder, active_s, final=True)
+
+    def _look_at_generator(self, *, final: bool = False) -> None:
+        self.failures = tuple(self._fleet.failures())
+        counters = self._recorder.latest.counters
+        limited = (
+            *limits_reached(self._recorder.rows, counters, self.failures, self._fleet),
+            *self._sends.short(self._fleet),
+        )
+        if limited and not final and self._contention is not None:
+            if self._looks < 3 or not self._looks % LOOKS:
+                self.taken = self._contention.taken()
+            self._looks += 1
+        if limited and self.taken is not None:
+            limited = (*limited, str(self.taken))
+        if limited and not self.limited_by:
+            self._mark("generator", f"the generator is the limit: {'; '.join(limited)}")
+        self.limited_by = limited
+
+    def _look_at_shards(self) -> None:
+        for shard in self._fleet.latest():
+            silent = self._fleet.alive(shard) and self._fleet.age_s(shard) > SILENT_S
+            box = self._fleet.box_of(shard)
+            where = f"shard {shard} on {box}" if box else f"shard {shard}"
+            if silent and shard not in self._silent:
+                self._silent.add(shard)
+                self._mark("shard", f"{where} silent for {SILENT_S:g} s")
+            elif not silent and shard in self._silent and self._fleet.alive(shard):
+                self._silent.discard(shard)
+                self._mark("shard", f"{where} speaks again")
+
+    def _look_at_thresholds(self, active_s: float) -> str:
+        self.outcomes = judge(self._scenario, self._recorder, active_s, final=False)
+        for index, (threshold, outcome) in enumerate(zip(self._thresholds, self.outcomes, strict=True)):
+            if outcome.passed is False and index not in self._broken:
+                self._broken.add(index)
+                self._mark("broken", explain(outcome))
+            elif outcome.passed and index in self._broken:
+                self._broken.discard(index)
+                self._mark("kept", f"{outcome.metric} back within {outcome.limit}")
+            if outcome.passed is False and threshold.abort_on_fail and active_s >= threshold.after:
+                return f"stopped: {explain(outcome)}"
+        return ""

@@ -1,0 +1,61 @@
+"""Were the planned messages sent? A load process whose clients are ready and say nothing must not pass unnoticed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from math import sqrt
+
+from wstui.fleet.fleet import Fleet
+from wstui.scenario.model import Scenario
+from wstui.scenario.units import grouped
+
+SHORT = 0.1
+"""A shortfall of more than this share of the planned sends is the generator's, beyond what chance explains."""
+LEAST = 10
+"""Fewer planned sends than these prove nothing."""
+
+
+class SendPlan:
+    """Planned sends of each load process: its ready clients × their rate × the time, without pauses.
+
+    A closed loop has no plan: its replies set the pace. Times are those of this side's clock, at which a process was
+    last heard, whatever its own clock says.
+    """
+
+    def __init__(self, scenario: Scenario) -> None:
+        messages = scenario.messages
+        self._sends = messages.exchange != "listen"
+        self._jitter = messages.jitter if messages.arrivals == "jitter" else 0.0
+        self._every_s = messages.every
+        self._due: defaultdict[int, float] = defaultdict(float)
+        self._seen: dict[int, tuple[float, int]] = {}  # active seconds and ready clients when last heard
+
+    def add(self, fleet: Fleet, active_s: float, every_s: float) -> None:
+        """Count what was due since the last look; `active_s` is the plan's clock."""
+        slower_s, self._every_s = max(every_s, self._every_s), every_s
+        for shard, snapshot in fleet.latest().items():
+            counters = snapshot.counters
+            before_s, before = self._seen.get(shard, (0.0, 0))
+            heard_s = max(before_s, active_s - fleet.age_s(shard))
+            # Clients that are leaving, or that stop reading, do not send.
+            ready = max(0, min(counters.open, counters.wanted) - counters.slow_readers)
+            if self._sends and every_s > 0 and fleet.alive(shard):
+                self._due[shard] += min(before, ready) * (heard_s - before_s) / slower_s
+            self._seen[shard] = heard_s, ready
+
+    def short(self, fleet: Fleet) -> list[str]:
+        """Return for each host, or each load process of this machine, that sent far less than planned what it sent."""
+        due: defaultdict[str, float] = defaultdict(float)
+        sent: defaultdict[str, int] = defaultdict(int)
+        spare: defaultdict[str, float] = defaultdict(float)
+        for shard, planned in self._due.items():
+            where = fleet.box_of(shard) or (f"shard {shard}" if fleet.size > 1 else "this machine")
+            counters = fleet.latest()[shard].counters
+            due[where] += planned
+            sent[where] += counters.sent
+            spare[where] += self._jitter * counters.ready  # a send that was moved beyond the end
+        return [
+            f"{where} sent {grouped(sent[where])} of about {grouped(round(planned))} planned messages"
+            for where, planned in due.items()
+            if planned >= LEAST and planned - sent[where] > SHORT * planned + 3 * sqrt(planned) + spare[where]
+        ]

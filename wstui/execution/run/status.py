@@ -1,0 +1,255 @@
+"""What a run shows to whoever watches it: an immutable picture, published several times a second.
+
+A watcher (the terminal, the headless printer, the store) polls `Steerable.status`; it never blocks the run and the
+run never waits for it. `rows` and `marks` grow at their end only, so a watcher may remember how many it has seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from wstui.execution.run.result import BreakpointStep, FanOutSummary, Latency, Result, ThresholdOutcome
+from wstui.measure.failure import FailureGroup
+from wstui.measure.histogram import HistogramData
+from wstui.measure.snapshot import Counters
+from wstui.measure.timeline import Mark, Row
+from wstui.scenario.model import Scenario
+from wstui.scenario.units import grouped
+
+
+class State(StrEnum):
+    """Where a run stands."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    PAUSED = "paused"
+    DRAINING = "draining"
+    FINISHED = "finished"
+    ABORTED = "aborted"
+    COOLDOWN = "cooldown"  # between two runs of a suite
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen."""
+        return self in (State.FINISHED, State.ABORTED)
+
+
+@dataclass(frozen=True, slots=True)
+class StageStatus:
+    """One stage of the plan: planned and elapsed seconds of the plan's clock (which stands still in a pause)."""
+
+    name: str
+    planned_s: float
+    elapsed_s: float = 0.0
+    clients: int = 0  # clients wanted at its end
+    done: bool = False
+    current: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """From `at_s` of the plan's clock on, in stage number `stage`, the load goes straight from `origin` to `to` clients
+    within `over_s` seconds. `every_s` is the interval between the sends of a client then; None: as before."""
+
+    at_s: float
+    stage: int
+    origin: int
+    to: int
+    over_s: float
+    by_operator: bool = False
+    every_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ShardStatus:
+    """One process that makes load: its own CPU (share of a core), loop lag, clients, and age of its last word."""
+
+    number: int
+    alive: bool
+    clients: int = 0
+    cpu: float = 0.0
+    loop_lag_ms: float = 0.0
+    age_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class BoxStatus:
+    """One of several machines that make load.
+
+    `mark` is "ok", "slow" (it answers or loops late), "stale" (silent for 1 s) or "lost" (gone, or silent for 3 s,
+    after which its load drains by itself), and `why` says why it is gone. `cpu` is its busiest shard's share of a
+    core, `age_s` the age of the oldest last word of its shards, `round_trip_ms` that of the last command.
+    """
+
+    name: str
+    mark: str
+    shards: int = 0
+    shards_lost: int = 0
+    clients: int = 0
+    cpu: float = 0.0
+    loop_lag_ms: float = 0.0
+    age_s: float = 0.0
+    round_trip_ms: float | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratorStatus:
+    """This load generator: `cpu` is the busiest shard's share of a core; limits are 0 where none is known.
+
+    `boxes` are the machines that make the load, none where it is this one. `left_behind` is the number of lost load
+    processes that no other has taken over, `left_behind_clients` how many clients went with them.
+    """
+
+    shards: tuple[ShardStatus, ...] = ()
+    cpu: float = 0.0
+    loop_lag_ms: float = 0.0
+    files: int = 0
+    files_limit: int = 0
+    ports: int = 0
+    ports_limit: int = 0
+    late_sends: int = 0
+    late_share: float = 0.0
+    limited_by: tuple[str, ...] = ()
+    boxes: tuple[BoxStatus, ...] = ()
+    left_behind: int = 0
+    left_behind_clients: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One figure that the target says of itself: `share` (0…1) draws a bar, `sign` is "", "ok", "near" or "bad"."""
+
+    name: str
+    text: str
+    share: float | None = None
+    sign: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TargetHealth:
+    """What the target's own endpoints claim: state is "healthy", "degraded", "unhealthy", "unknown" (`note` quotes
+    the word) or "not offered"."""
+
+    state: str
+    claims: tuple[Claim, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteStatus:
+    """Where a sequence of runs stands: the names in order, the index of the current one, verdicts so far, and what all
+    of it is called."""
+
+    names: tuple[str, ...]
+    index: int
+    passed: tuple[bool | None, ...]
+    cooldown_s: float = 0.0
+    cooldown_left_s: float = 0.0
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BreakpointStatus:
+    """Where the search for a limit stands: the load that is tried now, what has held, and what broke so far.
+
+    `doing` is "connect", "ramp", "settle", "measure", "rest" or "recover"; `low` and `high` are as in
+    BreakpointSummary; `broken_on` is the metric that broke at `high`.
+    """
+
+    of: str
+    unit: str
+    load: int = 0
+    doing: str = ""
+    low: int | None = None
+    high: int | None = None
+    broken_on: str = ""
+    steps: tuple[BreakpointStep, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A picture of a run at one moment. Seconds are since its start; rates are those of the last second."""
+
+    state: State
+    scenario: Scenario
+    url: str  # secrets masked
+    host: str
+    started: datetime | None = None
+    elapsed_s: float = 0.0
+    plan_s: float = 0.0
+    plan_total_s: float = 0.0
+    stages: tuple[StageStatus, ...] = ()
+    target_clients: int = 0  # what the current ramp leads to
+    every_s: float = 0.0  # current interval between sends of a client; 0 = closed loop
+    turns: tuple[Turn, ...] = ()  # how the load was led so far: by the plan, and by the operator
+    counters: Counters = field(default_factory=Counters)
+    types: dict[str, int] = field(default_factory=dict)
+    latency: Latency = field(default_factory=Latency)  # response time, whole run
+    spread: tuple[tuple[float, float], ...] = ()  # (upper bound in ms or inf, share of all responses)
+    histograms: Mapping[str, HistogramData] = field(default_factory=dict)  # so far, named as in Result
+    rows: Sequence[Row] = ()
+    marks: Sequence[Mark] = ()
+    failures: tuple[FailureGroup, ...] = ()
+    failures_total: int = 0
+    failure_rate: float | None = None  # failures ÷ (attempts + messages sent)
+    thresholds: tuple[ThresholdOutcome, ...] = ()
+    generator: GeneratorStatus = field(default_factory=GeneratorStatus)
+    fanout: FanOutSummary | None = None  # None: nothing was broadcast
+    target: TargetHealth | None = None
+    suite: SuiteStatus | None = None
+    breakpoint: BreakpointStatus | None = None  # None: the run follows its stages
+    note: str = ""  # why it ended, or what it waits for
+    result: Result | None = None
+
+    @property
+    def awaited(self) -> str:
+        """What a drain still waits for, as "waiting for 3 connects, 12 replies"; "" when nothing is under way."""
+        under_way = ((self.counters.opening, "connect", "connects"), (self.counters.in_flight, "reply", "replies"))
+        parts = [f"{grouped(n)} {one if n == 1 else many}" for n, one, many in under_way if n > 0]
+        return f"waiting for {', '.join(parts)}" if self.state is State.DRAINING and parts else ""
+
+
+class Steerable(Protocol):
+    """What an operator can do with a run. Every method returns at once and may be called from any thread."""
+
+    @property
+    def status(self) -> Status:
+        """The latest picture."""
+        ...
+
+    def ramp(self, to: int, over_s: float) -> None:
+        """Lead the number of clients to `to` within `over_s` seconds; the plan's clock goes on."""
+        ...
+
+    def pace(self, every_s: float) -> None:
+        """Let each client send every `every_s` seconds; 0 sends as soon as the reply is there."""
+        ...
+
+    def pause(self) -> None:
+        """Stop sends, ramp and the plan's clock; connections stay open."""
+        ...
+
+    def resume(self) -> None:
+        """Go on where `pause` stopped."""
+        ...
+
+    def redistribute(self) -> None:
+        """Let new load processes take over the clients of those that were lost; never happens by itself."""
+        ...
+
+    def skip(self) -> None:
+        """End the current stage (or the cooldown of a suite) now."""
+        ...
+
+    def drain(self) -> None:
+        """End the run: wait for replies in flight, close every connection with 1000."""
+        ...
+
+    def abort(self) -> None:
+        """End the run at once: every connection is dropped."""
+        ...

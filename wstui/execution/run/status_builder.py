@@ -1,0 +1,200 @@
+"""What a run looks like from outside while it goes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from datetime import datetime
+
+from wstui.execution.run.host_status import box_statuses, left_behind, ports_limit
+from wstui.execution.run.load_controller import Course
+from wstui.execution.run.metrics import failure_rate, failures_of
+from wstui.execution.run.plan_clock import Plan
+from wstui.execution.run.result import (
+    NS_PER_MS,
+    FanOutSummary,
+    Latency,
+    Result,
+)
+from wstui.execution.run.run_monitor import Watch
+from wstui.execution.run.status import GeneratorStatus, ShardStatus, StageStatus, State, Status, TargetHealth
+from wstui.execution.run.timeline_recorder import Recorder
+from wstui.execution.run.verdict import undecided
+from wstui.fleet.fleet import Fleet
+from wstui.measure.histogram import Histogram, HistogramData
+from wstui.scenario.model import Scenario
+from wstui.scenario.secret_fields import mask_of
+
+_LADDER = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 30_000)
+_STEPS_SHOWN = 8
+
+
+def spread_of(histogram: Histogram) -> tuple[tuple[float, float], ...]:
+    """The distribution as at most eight (upper bound in ms, share) steps of 1-2-5, the last one open-ended."""
+    if not histogram.count:
+        return ()
+    above = [histogram.above(round(bound * NS_PER_MS)) for bound in _LADDER]
+    first = next((i for i, n in enumerate(above) if n < histogram.count), len(_LADDER) - 1)
+    first = max(0, min(first, len(_LADDER) - _STEPS_SHOWN + 1))
+    steps = []
+    before = histogram.count
+    for bound, n in list(zip(_LADDER, above, strict=True))[first : first + _STEPS_SHOWN - 1]:
+        steps.append((float(bound), (before - n) / histogram.count))
+        before = n
+    steps.append((math.inf, before / histogram.count))
+    return tuple(steps)
+
+
+class Picture:
+    """Makes the status of a run. What changes once a second is computed once a second."""
+
+    def __init__(self, scenario: Scenario, host: str) -> None:
+        self._scenario = scenario
+        self._host = host
+        self._mask = mask_of(scenario)
+        self._url = self._mask(scenario.target.url)
+        self._rows_seen = -1
+        self._latency = Latency()
+        self._spread: tuple[tuple[float, float], ...] = ()
+        self._fanout: FanOutSummary | None = None
+        self._histograms: dict[str, HistogramData] = {}
+        self._past_stages: dict[str, HistogramData] = {}
+
+    def first(self) -> Status:
+        """Before anything has happened."""
+        stages = self._scenario.stages
+        plan = Plan(stages)
+        return Status(
+            State.STARTING,
+            self._scenario,
+            self._url,
+            self._host,
+            plan_total_s=self._scenario.duration_s,
+            stages=tuple(StageStatus(s.name, s.over, clients=plan.clients(i)) for i, s in enumerate(stages)),
+            every_s=self._scenario.messages.every,
+            thresholds=tuple(undecided(self._scenario)),
+        )
+
+    def of(
+        self,
+        *,
+        state: State,
+        fleet: Fleet,
+        recorder: Recorder,
+        course: Course,
+        elapsed_s: float,
+        started: datetime | None,
+        watch: Watch,
+        target: TargetHealth | None,
+        note: str,
+        result: Result | None,
+    ) -> Status:
+        """The picture of this moment."""
+        counters = fleet.counters()
+        if len(recorder.rows) != self._rows_seen or state.ended:
+            self._rows_seen = len(recorder.rows)
+            self._latency = Latency.of(recorder.latest.response)
+            self._spread = spread_of(recorder.latest.response)
+            self._histograms = self._of_stages(recorder) | {
+                "response": recorder.latest.response.data(),
+                "round_trip": recorder.latest.round_trip.data(),
+                "connect": recorder.latest.connect.data(),
+                "reconnect": recorder.latest.reconnect.data(),
+            }
+            self._fanout = FanOutSummary.of(fleet.fanout, counters.late_broadcasts)
+        plan, plan_ns = course.plan, course.plan_ns
+        stages = tuple(
+            StageStatus(
+                stage.name,
+                stage.over,
+                plan.elapsed_s(index, plan_ns),
+                plan.clients(index),
+                done=index < plan.index,
+                current=index == plan.index and not state.ended,
+            )
+            for index, stage in enumerate(plan.stages)
+        )
+        return Status(
+            state,
+            self._scenario,
+            self._url,
+            self._host,
+            started,
+            elapsed_s,
+            plan_ns / 1e9,
+            plan_ns / 1e9 + plan.left_s(plan_ns),
+            stages,
+            course.target_clients,
+            course.every_s,
+            course.turns,
+            counters,
+            fleet.types(),
+            self._latency,
+            self._spread,
+            self._histograms,
+            recorder.rows,
+            recorder.marks,
+            watch.failures,
+            failures_of(counters),
+            failure_rate(counters),
+            tuple(watch.outcomes),
+            _generator(fleet, counters.sent, counters.late_sends, watch.limited_by),
+            fanout=self._fanout,
+            target=self._masked(target) if target is not None else None,
+            note=self._mask(note),
+            result=result,
+        )
+
+    def _masked(self, target: TargetHealth) -> TargetHealth:
+        claims = tuple(replace(claim, text=self._mask(claim.text)) for claim in target.claims)
+        return replace(target, claims=claims, note=self._mask(target.note))
+
+    def _of_stages(self, recorder: Recorder) -> dict[str, HistogramData]:
+        """The response times of each stage, computed once for a stage that is over."""
+        found = dict(self._past_stages)
+        for record in recorder.stages:
+            name = f"response@{record.name}"
+            if name in self._past_stages:
+                continue
+            ended = record.ended or recorder.latest
+            found[name] = ended.response.since(record.began.response).data()
+            if record.ended is not None:
+                self._past_stages[name] = found[name]
+        return {name: data for name, data in found.items() if data.counts}
+
+
+def _generator(fleet: Fleet, sent: int, late: int, limited: tuple[str, ...]) -> GeneratorStatus:
+    shards = []
+    files = files_limit = ports = 0
+    for number, snapshot in sorted(fleet.latest().items()):
+        health = snapshot.health
+        alive = fleet.alive(number)
+        clients = snapshot.counters.open if alive else 0
+        shards.append(
+            ShardStatus(
+                number,
+                alive,
+                clients,
+                health.cpu if alive else 0.0,
+                health.loop_lag_ns / NS_PER_MS if alive else 0.0,
+                fleet.age_s(number),
+            )
+        )
+        if alive:
+            files += health.files
+            files_limit += health.files_limit
+            ports += health.ports
+    return GeneratorStatus(
+        tuple(shards),
+        max((s.cpu for s in shards), default=0.0),
+        max((s.loop_lag_ms for s in shards), default=0.0),
+        files,
+        files_limit,
+        ports,
+        ports_limit(fleet),
+        late,
+        late / sent if sent else 0.0,
+        limited,
+        box_statuses(fleet),
+        *left_behind(fleet),
+    )

@@ -1,0 +1,222 @@
+"""Scenarios one after the other, with a pause between them and one combined verdict; a single one is a suite of one."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from wstui.execution.preflight.host_checks import elsewhere
+from wstui.execution.preflight.probe import probe
+from wstui.execution.run.result import Result, SuiteResult, Verdict
+from wstui.execution.run.status import State, Status, SuiteStatus
+from wstui.execution.search.breakpoint_search import run_for
+from wstui.fleet.transport import FleetError
+from wstui.scenario.model import Scenario
+
+TICK_S = 0.2
+
+
+class SuiteRun:
+    """Runs scenarios in order. Steerable from any thread: commands go to the run that is going on."""
+
+    def __init__(
+        self,
+        scenarios: Sequence[Scenario],
+        *,
+        name: str = "",
+        cooldown_s: float = 0.0,
+        probe_first: bool = True,
+        on_result: Callable[[Result], None] | None = None,
+        first: int = 0,
+        earlier: Sequence[Result | None] = (),
+    ) -> None:
+        """`probe_first` tries one client before the load begins; `on_result` is called after each run.
+
+        A suite that is resumed begins at scenario number `first` (from 0); `earlier` are the results of those before
+        it, None where there is none: they are skipped.
+        """
+        if not 0 <= first < len(scenarios):
+            raise ValueError(f"a suite of {len(scenarios)} scenarios has none to begin with at {first}")
+        self._scenarios = list(scenarios)
+        self._name = name or scenarios[0].name
+        self._cooldown_s = cooldown_s
+        self._probe_first = probe_first
+        self._on_result = on_result
+        self._first = first
+        self._earlier = [*earlier, *[None] * first][:first]
+        self._run = run_for(self._scenarios[first])
+        self._index = first
+        self._results: list[Result] = []
+        self._cooling: Status | None = None
+        self._skipped = False
+        self._stopped = False
+        self._fault = ""  # why a run could not be made
+
+    # -- the operator (any thread) -----------------------------------------------------------------------------
+
+    @property
+    def status(self) -> Status:
+        """The latest picture of the current run, and where the suite stands."""
+        status = self._cooling or self._run.status
+        if len(self._scenarios) == 1:
+            return status
+        if status.state is State.FINISHED and self._index + 1 < len(self._scenarios) and not self._stopped:
+            # Between the end of a run and the cooldown after it: not the end of the suite.
+            status = replace(status, state=State.COOLDOWN, suite=self._suite_status(self._cooldown_s))
+        return status if status.suite is not None else replace(status, suite=self._suite_status(0.0))
+
+    def ramp(self, to: int, over_s: float) -> None:
+        """See Steerable."""
+        self._run.ramp(to, over_s)
+
+    def pace(self, every_s: float) -> None:
+        """See Steerable."""
+        self._run.pace(every_s)
+
+    def pause(self) -> None:
+        """See Steerable."""
+        self._run.pause()
+
+    def resume(self) -> None:
+        """See Steerable."""
+        self._run.resume()
+
+    def skip(self) -> None:
+        """See Steerable."""
+        if self._cooling is not None:
+            self._skipped = True
+        else:
+            self._run.skip()
+
+    def redistribute(self) -> None:
+        """See Steerable."""
+        self._run.redistribute()
+
+    def drain(self) -> None:
+        """See Steerable."""
+        self._stopped = True
+        self._run.drain()
+
+    def abort(self) -> None:
+        """See Steerable."""
+        self._stopped = True
+        self._run.abort()
+
+    @property
+    def scenarios(self) -> Sequence[Scenario]:
+        """What is run, in order."""
+        return tuple(self._scenarios)
+
+    @property
+    def name(self) -> str:
+        """Of the suite, or of its only scenario."""
+        return self._name
+
+    @property
+    def cooldown_s(self) -> float:
+        """Seconds between two runs."""
+        return self._cooldown_s
+
+    @property
+    def pauses_s(self) -> float:
+        """Seconds of all cooldowns between the runs."""
+        return self._cooldown_s * (len(self._scenarios) - 1)
+
+    # -- the suite ---------------------------------------------------------------------------------------------
+
+    def execute(self) -> Result | SuiteResult:
+        """Run all and block until the end, for a caller in a thread of its own. Raises as `run` does."""
+        return asyncio.run(self.run())
+
+    async def run(self) -> Result | SuiteResult:
+        """Run all. Raises Unreachable when the first client finds no server, FleetError when no load can be made."""
+        started = datetime.now().astimezone()
+        if self._probe_first and not elsewhere(self._scenarios[self._first]):
+            await probe(self._scenarios[self._first])  # other machines look for the target themselves
+        for index in range(self._first, len(self._scenarios)):
+            if index > self._first:
+                await self._cool_down()
+                if self._stopped:
+                    break
+                self._run = run_for(self._scenarios[index])
+                self._index = index
+                self._cooling = None
+            if self._stopped:
+                self._run.drain()
+            try:
+                result = await self._run.execute()
+            except FleetError as error:
+                if not self._results:
+                    raise
+                self._fault = str(error)  # what was measured before is worth keeping
+                break
+            self._results.append(result)
+            if self._on_result is not None:
+                self._on_result(result)
+            if result.verdict.aborted:
+                break
+        if len(self._scenarios) == 1:
+            return self._results[0]
+        names = [scenario.name for scenario in self._scenarios]
+        return SuiteResult(
+            name=self._name,
+            started=started.isoformat(timespec="milliseconds"),
+            finished=datetime.now().astimezone().isoformat(timespec="milliseconds"),
+            verdict=combine([*self._earlier, *self._results], names, first=self._first, fault=self._fault),
+            runs=[*(result for result in self._earlier if result is not None), *self._results],
+            skipped=[name for name, result in zip(names, self._earlier, strict=False) if result is None],
+        )
+
+    async def _cool_down(self) -> None:
+        until = time.monotonic() + self._cooldown_s
+        self._skipped = False
+        while not self._skipped and not self._stopped and (left := until - time.monotonic()) > 0:
+            self._cooling = replace(self._run.status, state=State.COOLDOWN, suite=self._suite_status(left))
+            await asyncio.sleep(min(TICK_S, left))
+        if self._stopped:
+            self._cooling = None
+
+    def _suite_status(self, left_s: float) -> SuiteStatus:
+        passed = [None if result is None else result.passed for result in [*self._earlier, *self._results]]
+        return SuiteStatus(
+            tuple(scenario.name for scenario in self._scenarios),
+            self._index,
+            tuple(passed + [None] * (len(self._scenarios) - len(passed))),
+            self._cooldown_s,
+            left_s,
+            self._name,
+        )
+
+
+def combine(results: Sequence[Result | None], names: Sequence[str], *, first: int = 0, fault: str = "") -> Verdict:
+    """One verdict for several runs: passed when all were run and each passed.
+
+    The suite was begun at number `first`. The results before that are of an earlier time, or None where there is
+    none: what was skipped is named and not judged. `fault` says why the next one could not be run.
+    """
+    judged = [(name, result) for name, result in zip(names, results, strict=False) if result is not None]
+    told = [f"{name}: {result.verdict.reason}" for name, result in judged if not result.passed]
+    missing = list(names[len(results) :])
+    if missing:
+        told.append(f"not run: {', '.join(missing)}" + (f" ({fault})" if fault else ""))
+    passed = not told
+    if passed:
+        told = [f"all {len(judged)} runs passed" if len(judged) > 1 else f"{judged[0][0]} passed"]
+    before = list(zip(names, results[:first], strict=False))
+    told += [f"{name} as it was at {result.started}" for name, result in before if result is not None]
+    if skipped := [name for name, result in before if result is None]:
+        told.append(f"skipped: {', '.join(skipped)}")
+    found = [result for _, result in judged]
+    return Verdict(
+        passed=passed,
+        reason="; ".join(told),
+        generator_limited=any(result.verdict.generator_limited for result in found),
+        aborted=(bool(missing) and not fault) or any(result.verdict.aborted for result in found),
+        unreachable=any(result.verdict.unreachable for result in found),
+        thresholds=[outcome for result in found for outcome in result.verdict.thresholds],
+        generator_lost=any(result.verdict.generator_lost for result in found),
+        no_load=any(result.verdict.no_load for result in found),
+    )

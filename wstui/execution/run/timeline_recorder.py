@@ -1,0 +1,163 @@
+"""Writes the timeline of a run: a row a second, the marks, and where each stage began."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from wstui.execution.run.metrics import Scope, failures_of
+from wstui.execution.run.result import NS_PER_MS
+from wstui.fleet.interval import Sum
+from wstui.measure.fanout import FanOut
+from wstui.measure.histogram import Histogram
+from wstui.measure.snapshot import Health
+from wstui.measure.timeline import Mark, Row
+
+
+@dataclass(slots=True)
+class StageRecord:
+    """A stage as it was: times in seconds of the run, paused time included; active seconds leave pauses out.
+
+    The active seconds are those of its counts, which begin and end with a snapshot.
+    """
+
+    name: str
+    is_cooldown: bool
+    began_s: float
+    began: Sum
+    began_active_s: float
+    ended_s: float = 0.0
+    ended: Sum | None = None
+    ended_active_s: float = 0.0
+
+    def scope(self, now: Sum, active_s: float) -> Scope:
+        """What was counted in the stage, up to now if it has not ended."""
+        if self.ended is not None:
+            now, active_s = self.ended, self.ended_active_s
+        return Scope(now.since(self.began), max(0.0, active_s - self.began_active_s))
+
+
+class Recorder:
+    """The timeline as it grows. Rows and marks are only ever added at the end."""
+
+    def __init__(self, fanout: FanOut) -> None:
+        self.fanout = fanout
+        self.memory_growth: float | None = None  # of the target, MiB an hour
+        self.rows: list[Row] = []
+        self.marks: list[Mark] = []
+        self.stages: list[StageRecord] = []
+        self.latest = Sum.nothing()
+        self.cpu_max = 0.0
+        self.lag = Histogram()
+        self._cpu_total = 0.0
+        self._delivery, self._spread = Histogram(), Histogram()  # of the broadcasts before the current second
+
+    def mark(self, at_s: float, kind: str, text: str) -> None:
+        """Note that something happened: now, or a little while ago."""
+        # Watchers remember how many marks they have seen: what is told late is noted late, but not out of order.
+        self.marks.append(Mark(max(at_s, self.marks[-1].at_s) if self.marks else at_s, kind, text))
+
+    def begin_stage(self, name: str, is_cooldown: bool, at_s: float, now: Sum, active_s: float) -> None:
+        """A stage begins; the one before it ends."""
+        self.end_stage(at_s, now, active_s)
+        self.stages.append(StageRecord(name, is_cooldown, at_s, now, active_s))
+
+    def end_stage(self, at_s: float, now: Sum, active_s: float) -> None:
+        """The current stage ends, if one is open."""
+        self.latest = now
+        if self.stages and self.stages[-1].ended is None:
+            last = self.stages[-1]
+            last.ended_s, last.ended, last.ended_active_s = at_s, now, active_s
+
+    def amend(self, now: Sum) -> None:
+        """Take in what became known after the end, as of a shard that hung and was lost only when it was ended."""
+        self.latest = now
+        if self.stages:
+            self.stages[-1].ended = now
+
+    @property
+    def cpu_mean(self) -> float | None:
+        """The mean over all rows of the busiest shard's CPU share."""
+        return self._cpu_total / len(self.rows) if self.rows else None
+
+    def row(self, at_s: float, previous: Sum, now: Sum, stage: str, paused: bool, health: list[Health]) -> Row:
+        """Add the row for the interval from `previous` to `now`."""
+        seconds = (now.at_ns - previous.at_ns) / 1e9
+        per = 1 / seconds if seconds > 0 else 0.0
+        change = now.counters - previous.counters
+        response = now.response.since(previous.response)
+        p50, p95, p99 = response.quantiles((0.5, 0.95, 0.99))
+        trip50, trip99 = now.round_trip.since(previous.round_trip).quantiles((0.5, 0.99))
+        connect95 = now.connect.since(previous.connect).quantile(0.95)
+        delivery50, delivery99, spread99 = self._broadcasts()
+        cpu = max((h.cpu for h in health), default=0.0)
+        lag_ns = max((h.loop_lag_ns for h in health), default=0)
+        self.cpu_max = max(self.cpu_max, cpu)
+        self._cpu_total += cpu
+        self.lag.record(lag_ns)
+        row = Row(
+            at_s=at_s,
+            stage=stage,
+            paused=paused,
+            wanted=now.counters.wanted,
+            open=now.counters.open,
+            opening=now.counters.opening,
+            attempted_per_s=change.attempted * per,
+            ready_per_s=change.ready * per,
+            failures_per_s=failures_of(change) * per,
+            sent_per_s=change.sent * per,
+            received_per_s=change.received * per,
+            bytes_sent_per_s=change.bytes_sent * per,
+            bytes_received_per_s=change.bytes_received * per,
+            replies=response.count,
+            response_p50_ms=_ms(p50),
+            response_p95_ms=_ms(p95),
+            response_p99_ms=_ms(p99),
+            response_max_ms=_ms(response.high) if response.count else None,
+            response_mean_ms=_ms(response.mean()),
+            round_trip_p50_ms=_ms(trip50),
+            round_trip_p99_ms=_ms(trip99),
+            connect_p95_ms=_ms(connect95),
+            cpu=cpu,
+            loop_lag_ms=lag_ns / NS_PER_MS,
+            late_sends=change.late_sends,
+            away=now.counters.away,
+            reconnects_per_s=change.reconnects * per,
+            reconnect_p95_ms=_ms(now.reconnect.since(previous.reconnect).quantile(0.95)),
+            delivery_p50_ms=_ms(delivery50),
+            delivery_p99_ms=_ms(delivery99),
+            spread_p99_ms=_ms(spread99),
+        )
+        self.rows.append(row)
+        return row
+
+    def _broadcasts(self) -> tuple[float | None, float | None, float | None]:
+        """Return the delivery p50 and p99 and the spread p99 of what was concluded since the last call."""
+        delivery, spread = self.fanout.delivery, self.fanout.spread
+        if spread.count == self._spread.count:
+            return None, None, None
+        p50, p99 = delivery.since(self._delivery).quantiles((0.5, 0.99))
+        spread99 = spread.since(self._spread).quantile(0.99)
+        self._delivery, self._spread = delivery.copy(), spread.copy()
+        return p50, p99, spread99
+
+    def whole(self, active_s: float) -> Scope:
+        """What thresholds look at unless they name a stage: all of the run but its cooldowns."""
+        if not any(stage.is_cooldown for stage in self.stages):
+            return Scope(self.latest, active_s, self.fanout, self.memory_growth)
+        parts = [s.scope(self.latest, active_s) for s in self.stages if not s.is_cooldown]
+        total = Sum.nothing()
+        for part in parts:
+            total = total.plus(part.sum)
+        return Scope(total, sum(part.active_s for part in parts), self.fanout, self.memory_growth)
+
+    def named(self, name: str, active_s: float) -> Scope | None:
+        """The stage of that name, or None while it has not begun."""
+        for stage in self.stages:
+            if stage.name == name:
+                scope = stage.scope(self.latest, active_s)
+                return replace(scope, fanout=self.fanout, memory_growth=self.memory_growth)
+        return None
+
+
+def _ms(ns: float | None) -> float | None:
+    return None if ns is None else ns / NS_PER_MS

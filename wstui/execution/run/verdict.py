@@ -1,0 +1,195 @@
+"""Judges thresholds, while the run goes and at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from wstui.execution.run.metrics import Scope
+from wstui.execution.run.result import ThresholdOutcome, Verdict
+from wstui.execution.run.timeline_recorder import Recorder
+from wstui.measure.failure import FailureGroup
+from wstui.measure.snapshot import Counters
+from wstui.scenario.model import Scenario, Threshold
+from wstui.scenario.threshold import FIGURES, parse_limit, parse_metric
+from wstui.scenario.units import format_duration, grouped
+
+GROWING = frozenset(name for name, unit in FIGURES.items() if not unit)
+"""Metrics that are counts since the beginning."""
+NEAR = 0.8
+"""Above this share of its limit a figure is near it."""
+
+
+def judged_by(scenario: Scenario) -> list[Threshold]:
+    """Return the thresholds of a scenario, or the obvious ones where it has none: everybody gets in and stays, and
+    everything is answered, as it should be. A search judges its steps by its own thresholds only."""
+    if scenario.thresholds or scenario.breakpoint is not None:
+        return list(scenario.thresholds)
+    messages = scenario.messages
+    defaults = [
+        ("auth.correct" if scenario.auth.kind == "mix" else "connect.success", ">= 100%"),
+        ("connections.dropped", "<= 0"),
+    ]
+    if not messages.is_one_way:
+        defaults.append(("messages.timed_out", "<= 0"))
+    defaults.append(("messages.invalid_texts", "<= 0"))
+    if any(template.expect for template in messages.templates):
+        defaults.append(("messages.broken_expectations", "<= 0"))
+    return [Threshold(metric=metric, limit=limit) for metric, limit in defaults]
+
+
+def judge(scenario: Scenario, recorder: Recorder, active_s: float, *, final: bool) -> list[ThresholdOutcome]:
+    """Each threshold against its figure. What was never measured is undecided, and at the end it is not kept."""
+    outcomes = []
+    whole: Scope | None = None
+    default = not scenario.thresholds
+    for threshold in judged_by(scenario):
+        if threshold.stage:
+            scope = recorder.named(threshold.stage, active_s)
+        else:
+            whole = scope = whole or recorder.whole(active_s)
+        outcomes.append(outcome_of(threshold, scope, final=final, default=default))
+    return outcomes
+
+
+def undecided(scenario: Scenario) -> list[ThresholdOutcome]:
+    """The thresholds before anything was measured."""
+    default = not scenario.thresholds
+    return [outcome_of(threshold, None, final=False, default=default) for threshold in judged_by(scenario)]
+
+
+def outcome_of(threshold: Threshold, scope: Scope | None, *, final: bool, default: bool = False) -> ThresholdOutcome:
+    """One threshold against its figure in a stretch of the run."""
+    metric = parse_metric(threshold.metric)
+    limit = parse_limit(threshold.limit, threshold.metric)
+    value = scope.figure(metric) if scope is not None else None
+    passed: bool | None = limit.holds(value) if value is not None else False
+    if not passed and not final and (value is None or (metric.name in GROWING and limit.op in (">", ">="))):
+        passed = None  # what only grows may still reach it
+    return ThresholdOutcome(
+        threshold.metric,
+        threshold.limit,
+        value,
+        passed,
+        threshold.stage,
+        limit.unit,
+        None if value is None else limit.used(value),
+        default,
+    )
+
+
+_ATTEMPTS = ("refused", "timed_out", "failed")
+
+
+def found_no_target(counters: Counters, failures: Sequence[FailureGroup]) -> bool:
+    """Return whether no client became ready because of what the target, or the way to it, did."""
+    by_target = any(group.outcome in _ATTEMPTS and not group.local for group in failures)
+    return counters.attempted > 0 and not counters.ready and by_target
+
+
+def missing_load(scenario: Scenario, counters: Counters, failures: Sequence[FailureGroup], run_s: float) -> str:
+    """Return why a run made no load, or less than can be judged; "" when it made some."""
+    lasted = f"run {format_duration(round(run_s, 1 if run_s >= 0.1 else 3))}"
+    if not counters.attempted:
+        return f"no load was made: no client was started ({lasted})"
+    if not counters.ready:
+        if local := [group for group in failures if group.local and group.outcome in _ATTEMPTS]:
+            causes = ", ".join(f"{grouped(group.count)} × {group.message}" for group in local)
+            return f"no load was made: no client could connect from here: {causes}"
+        target = scenario.target
+        waited = f"settle {format_duration(target.settle)}" if target.ready == "open" else "no welcome yet"
+        return f"no load was made: the run ended before any client could be ready ({waited}, {lasted})"
+    if counters.sent or not sends(scenario):
+        return ""
+    if counters.dropped:
+        return (
+            f"no message was sent: {grouped(counters.dropped)} of {grouped(counters.ready)} ready clients were dropped"
+        )
+    settle = f"settle {format_duration(scenario.target.settle)}, " if scenario.target.ready == "open" else ""
+    return f"no load was made: no message was sent ({settle}every {format_duration(scenario.messages.every)}, {lasted})"
+
+
+def sends(scenario: Scenario) -> bool:
+    """Return whether clients should send messages. A search may ask for connections alone."""
+    messages = scenario.messages
+    return messages.exchange != "listen" and messages.slow_readers < 1 and scenario.breakpoint is None
+
+
+def conclude(
+    outcomes: Sequence[ThresholdOutcome],
+    *,
+    limited_by: Sequence[str],
+    ended_by: str,
+    aborted: bool,
+    unreachable: bool = False,
+    lost: bool = False,
+    missing: str = "",
+    unreached: int = 0,
+) -> Verdict:
+    """The verdict of a run. `ended_by` says why it ended before its plan did ("" when it did not), `aborted`
+    whether that was the operator's wish, `lost` whether no load process was left, `missing` why there was no load.
+    A run is never passed in which `unreached` planned clients did not connect."""
+    no_load = missing.startswith("no load") and not (unreachable or aborted or lost)
+    if no_load:  # a limit that nothing could break was not kept
+        outcomes = [msgspec.structs.replace(outcome, passed=None) for outcome in outcomes]
+    broken = [o for o in outcomes if not o.passed]
+    default = "default " if any(o.default for o in outcomes) else ""
+    if unreachable:
+        reason = "no client became ready: the target could not be loaded"
+    elif ended_by:
+        reason = ended_by
+    elif missing:
+        reason = missing
+    elif broken or unreached:
+        reasons = [explain(o) for o in broken] or [f"{unreached} planned clients were not connected by the end"]
+        reason = "; ".join(reasons)
+        if limited_by:
+            reason += f"; but the generator was the limit: {', '.join(limited_by)}"
+    elif limited_by:
+        reason = f"all {default}thresholds kept, but the generator was the limit: {', '.join(limited_by)}"
+    elif outcomes:
+        reason = f"all {len(outcomes)} {default}thresholds kept" if len(outcomes) > 1 else "the threshold was kept"
+    else:
+        reason = "no thresholds to judge by"  # a search judges its steps
+    return Verdict(
+        passed=not (broken or ended_by or unreachable or unreached or missing),
+        reason=reason,
+        generator_limited=bool(limited_by),
+        aborted=aborted,
+        unreachable=unreachable,
+        thresholds=list(outcomes),
+        generator_lost=lost,
+        no_load=no_load,
+    )
+
+
+def kept_words(outcomes: Sequence[ThresholdOutcome]) -> str:
+    """Return how many thresholds are kept. One without a figure yet is neither kept nor broken."""
+    if not outcomes:
+        return "none set"
+    states = [outcome.passed for outcome in outcomes]
+    kept, broken, open_ = states.count(True), states.count(False), states.count(None)
+    if open_ == len(states):
+        return f"{len(states)} set"
+    if not open_:
+        return f"{kept} of {len(states)} kept"
+    return f"{kept} kept, {f'{broken} broken, ' if broken else ''}{open_} not measured yet"
+
+
+def explain(outcome: ThresholdOutcome) -> str:
+    """One broken threshold in words."""
+    where = f" in {outcome.stage}" if outcome.stage else ""
+    limit = f"{outcome.limit}, default" if outcome.default else outcome.limit
+    if outcome.value is None:
+        why = ": that takes a minute of steady load" if outcome.metric == "target.memory_growth" else ""
+        return f"{outcome.metric}{where} was never measured{why} (limit {limit})"
+    figure = written(outcome.value, parse_limit(outcome.limit).value)
+    return f"{outcome.metric}{where} was {figure}{outcome.unit} (limit {limit})"
+
+
+def written(value: float, bound: float) -> str:
+    """A figure in four digits, and in more where it would look like its bound: 99.998 is not 100."""
+    texts = [f"{value:.{digits}g}" for digits in (4, 6, 9, 17)]
+    text = next((text for text in texts if float(text) != bound), texts[0])
+    return f"{value:.0f}" if "e+" in text else text

@@ -1,0 +1,258 @@
+"""Finds the largest load at which the thresholds hold: one run, steered from step to step as the search wants it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import msgspec
+
+from wstui.execution.run.result import BreakpointStep, BreakpointSummary, Result, Verdict
+from wstui.execution.run.run import Run
+from wstui.execution.run.status import BreakpointStatus, StageStatus, State, Status
+from wstui.execution.run.verdict import undecided
+from wstui.execution.search.bisect import Search
+from wstui.execution.search.drivers import KINDS, Ended
+from wstui.execution.search.step import judge_step
+from wstui.execution.search.summary import answer, breaking, deciding
+from wstui.fleet.transport import Transport
+from wstui.scenario.model import Scenario, Stage
+from wstui.scenario.secret_fields import masked
+from wstui.scenario.units import grouped
+
+STAGE = "search"
+SPARE_S = 60.0
+TRIES = 3
+"""A generator that was its own limit this often at one load is too weak for it."""
+
+
+class BreakpointRun:
+    """A search for a limit. Steerable as a Run is, except that the load is the search's own business: `ramp` and
+    `pace` are refused, `skip` ends the search with what is known."""
+
+    def __init__(self, scenario: Scenario, *, transport: Transport | None = None) -> None:
+        """Raises ValueError when the scenario asks for no such search."""
+        if scenario.breakpoint is None:
+            raise ValueError("the scenario has no [breakpoint]")
+        self.scenario = scenario
+        asked = self._asked = scenario.breakpoint
+        self._run = Run(_carrier(scenario), transport=transport)
+        self._search = Search(asked.first, asked.largest, asked.factor, asked.precision)
+        self._steering = KINDS[asked.of](self._run, scenario, self._begin_phase)
+        self._steps: list[BreakpointStep] = []
+        self._outcomes = tuple(undecided(scenario))
+        self._load = 0
+        self._phases: list[tuple[str, float, float]] = []  # name, planned seconds, when it began
+        self._limited: list[str] = []
+        self._ended = ""
+        self._result: Result | None = None
+
+    # -- the operator (any thread) -----------------------------------------------------------------------------
+
+    @property
+    def status(self) -> Status:
+        """The latest picture."""
+        status = self._run.status
+        if status.state.ended and self._result is None:
+            status = replace(status, state=State.DRAINING, result=None)
+        search = self._search
+        stages = self._stages(status)
+        left = sum(stage.planned_s - stage.elapsed_s for stage in stages) + search.left * self._asked.step_s
+        broke = breaking(self._steps, search.high)
+        return replace(
+            status,
+            scenario=self.scenario,
+            plan_total_s=status.plan_s + (0.0 if status.state.ended else max(0.0, left)),
+            stages=stages,
+            thresholds=self._outcomes,
+            breakpoint=BreakpointStatus(
+                self._asked.of,
+                self._asked.unit,
+                self._load,
+                self._phases[-1][0] if self._phases else "",
+                search.low,
+                search.high,
+                broke.broken_on if broke is not None else "",
+                tuple(self._steps),
+            ),
+            note=self._result.breakpoint.sentence if self._result and self._result.breakpoint else status.note,
+            result=self._result,
+        )
+
+    def ramp(self, to: int, over_s: float) -> None:
+        """The search sets the load: only noted."""
+        self._run.note("operator", f"operator: {to} clients not done, the search sets the load")
+
+    def pace(self, every_s: float) -> None:
+        """The search sets the load: only noted."""
+        self._run.note("operator", f"operator: a message every {every_s:g} s not done, the search sets the load")
+
+    def pause(self) -> None:
+        """See Steerable."""
+        self._run.pause()
+
+    def resume(self) -> None:
+        """See Steerable."""
+        self._run.resume()
+
+    def skip(self) -> None:
+        """End the search with what is known."""
+        self._ended = "ended by the operator before it was known more precisely"
+        self._steering.ended = True
+
+    def redistribute(self) -> None:
+        """See Steerable."""
+        self._run.redistribute()
+
+    def drain(self) -> None:
+        """See Steerable."""
+        self._run.drain()
+
+    def abort(self) -> None:
+        """See Steerable."""
+        self._run.abort()
+
+    # -- the search --------------------------------------------------------------------------------------------
+
+    async def execute(self) -> Result:
+        """Search until the limit is known, or until drained or aborted. Raises FleetError when no load can be made."""
+        running = asyncio.create_task(self._run.execute())
+        searching = asyncio.create_task(self._find())
+        try:
+            await asyncio.wait({running, searching}, return_when=asyncio.FIRST_COMPLETED)
+            if searching.done() and searching.exception() is not None:
+                self._run.abort()
+            else:
+                self._run.complete()
+            result = await running
+        finally:
+            searching.cancel()
+        if searching.done() and not searching.cancelled():
+            searching.result()
+        elif not self._ended:
+            self._ended = "it took longer than it should have"
+        self._result = self._conclude(result)
+        return self._result
+
+    async def _find(self) -> None:
+        try:
+            await self._steering.prepare()
+            while (load := self._search.next()) is not None and await self._try(load):
+                pass
+        except Ended:
+            self._ended = self._ended or "it was ended before it was known more precisely"
+
+    async def _try(self, load: int) -> bool:
+        """One step; whether it makes sense to go on."""
+        step = await self._step(load)
+        for _ in range(TRIES - 1):
+            if step.held is not None:
+                break
+            # Something else on this box may have been in the way.
+            await self._steering.rest(self._search.low or 0)
+            step = await self._step(load)
+        if step.held is None:
+            self._limited = step.why.split("; ")
+            return False
+        if step.held:
+            self._search.held(load)
+            return True
+        self._search.broke(load)
+        if not self._steering.counters.ready:
+            return False
+        return self._search.next() is None or await self._recover()
+
+    async def _step(self, load: int) -> BreakpointStep:
+        self._load, self._phases = load, []
+        self._run.note("stage", f"step {len(self._steps) + 1}: {grouped(load)} {self._asked.unit}")
+        step = judge_step(await self._steering.step(load), self.scenario.thresholds, self._asked.precision)
+        self._outcomes = tuple(step.thresholds)
+        self._steps.append(step)
+        told = f"{grouped(load)} {self._asked.unit}"
+        if step.held is None:
+            self._run.note("generator", f"{told}: this generator was the limit: {step.why}")
+        else:
+            self._run.note("kept" if step.held else "broken", f"{told} hold" if step.held else f"{told}: {step.why}")
+        return step
+
+    async def _recover(self) -> bool:
+        """Back off to the last load that held until it holds again; whether it does."""
+        low = self._search.low or 0
+        self._load, self._phases = low, []
+        await self._steering.rest(low)
+        if not low:
+            return True
+        deadline_s = self._run.active_s + self._asked.recover
+        while True:
+            self._phases = []
+            self._begin_phase("recover", self._asked.step_s)
+            again = judge_step(await self._steering.step(low), self.scenario.thresholds, self._asked.precision)
+            self._outcomes = tuple(again.thresholds)
+            if again.held:
+                return True
+            if self._run.active_s >= deadline_s:
+                self._ended = (
+                    f"the target did not recover at {grouped(low)} within {self._asked.recover:g} s "
+                    f"({again.why or 'the generator was the limit'})"
+                )
+                return False
+
+    # -- the picture and the result ----------------------------------------------------------------------------
+
+    def _begin_phase(self, name: str, planned_s: float) -> None:
+        if not (self._phases and self._phases[0][0] == "recover"):
+            self._phases = [*self._phases, (name, planned_s, self._run.active_s)]
+
+    def _stages(self, status: Status) -> tuple[StageStatus, ...]:
+        phases = self._phases
+        now = status.plan_s
+        stages = []
+        for index, (name, planned_s, began_s) in enumerate(phases):
+            last = index + 1 == len(phases)
+            until = now if last else phases[index + 1][2]
+            elapsed = min(max(0.0, until - began_s), planned_s)
+            stages.append(StageStatus(name, planned_s, elapsed, self._load, done=not last, current=last))
+        return tuple(stages)
+
+    def _conclude(self, result: Result) -> Result:
+        found = answer(self._asked, self._search, self._steps, self._limited, self._ended)
+        return msgspec.structs.replace(
+            result,
+            scenario=masked(self.scenario),
+            verdict=self._verdict(result.verdict, found),
+            generator=msgspec.structs.replace(
+                result.generator, limited_by=self._limited if result.verdict.passed else result.generator.limited_by
+            ),
+            breakpoint=found,
+        )
+
+    def _verdict(self, run: Verdict, found: BreakpointSummary) -> Verdict:
+        """Passed when some load held and the run came to its end."""
+        return Verdict(
+            passed=run.passed and found.low is not None,
+            reason=found.sentence if run.passed else f"{run.reason}; {found.sentence}",
+            generator_limited=bool(self._limited),
+            aborted=run.aborted,
+            unreachable=run.unreachable,
+            generator_lost=run.generator_lost,
+            no_load=run.no_load,
+            thresholds=deciding(self._steps, found.low),
+        )
+
+
+def run_for(scenario: Scenario, *, transport: Transport | None = None) -> Run | BreakpointRun:
+    """What carries a scenario out: a run through its stages, or a search for the limit."""
+    if scenario.breakpoint is not None:
+        return BreakpointRun(scenario, transport=transport)
+    return Run(scenario, transport=transport)
+
+
+def _carrier(scenario: Scenario) -> Scenario:
+    """The scenario as one long stage without thresholds, which the search judges for itself."""
+    asked = scenario.breakpoint
+    assert asked is not None
+    messages = scenario.messages
+    if asked.of == "messages":
+        messages = messages.model_copy(update={"every": asked.clients / asked.first})
+    stage = Stage(name=STAGE, over=2 * asked.longest_s + asked.recover + SPARE_S, clients=0)
+    return scenario.model_copy(update={"stages": [stage], "thresholds": [], "messages": messages})

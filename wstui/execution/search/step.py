@@ -1,0 +1,164 @@
+"""One step of the search for a limit: what was counted in it, and whether the load held. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from wstui.execution.run.generator_faults import LOAD, excuses
+from wstui.execution.run.metrics import Scope
+from wstui.execution.run.result import BreakpointStep, Latency, LatencySet, ThresholdOutcome
+from wstui.execution.run.verdict import explain, outcome_of
+from wstui.fleet.interval import Sum
+from wstui.measure.failure import FailureGroup
+from wstui.measure.fanout import FanOut, TypeFanOut
+from wstui.measure.histogram import Histogram
+from wstui.measure.timeline import Row
+from wstui.scenario.breakpoint import UNITS, Of
+from wstui.scenario.model import Threshold
+from wstui.scenario.threshold import parse_limit, parse_metric
+from wstui.scenario.units import grouped
+
+OVER_ALL = ("connect", "connections", "failures")
+"""Families of metrics that are judged over a step from the start of its ramp; all others where it was measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """All that had been counted at a moment; `active_s` is the plan's clock then."""
+
+    sum: Sum
+    active_s: float
+    at_s: float
+    fanout: FanOut
+    failures: tuple[FailureGroup, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A step that was carried out: cuts at its start, and around the stretch in which it was measured.
+
+    `reached` is the load that was there, in the unit of `of`; `rows` those of the measured stretch; `stood_still_s` the
+    longest that the generator's loop stood still while it made connects.
+    """
+
+    of: Of
+    load: int
+    reached: float
+    began: Cut
+    opened: Cut
+    ended: Cut
+    rows: Sequence[Row] = ()
+    stood_still_s: float = 0.0
+
+
+def judge_step(measured: Measured, thresholds: Sequence[Threshold], precision: float) -> BreakpointStep:
+    """Whether the load held: it was there, less `precision` at most, and no threshold broke.
+
+    What was not measured breaks nothing, but replies that are overdue count as too late. A load of which all that broke
+    is explained by this generator says nothing of the target; one that held all the same did so in earnest, because a
+    late send only makes a response time longer.
+    """
+    step, window = _between(measured.began, measured.ended), _between(measured.opened, measured.ended)
+    outcomes = [_outcome(threshold, step, window, measured) for threshold in thresholds]
+    broken = {outcome.metric: explain(outcome) for outcome in outcomes if outcome.passed is False}
+    if not broken and measured.reached < (1 - precision) * measured.load:
+        broken[LOAD] = f"only {grouped(measured.reached)} of {grouped(measured.load)} {UNITS[measured.of]} were reached"
+    found = excuses(
+        measured.of,
+        step.sum.counters,
+        rows=measured.rows,
+        sends=window.sum.counters,
+        seconds=window.active_s,
+        stood_still_s=measured.stood_still_s,
+        before=measured.began.failures,
+        after=measured.ended.failures,
+    )
+    guilty = [metric for metric in broken if not found.explaining(metric)]
+    limits = [] if guilty else list(dict.fromkeys(why for metric in broken for why in found.explaining(metric)))
+    counters = measured.ended.sum.counters
+    return BreakpointStep(
+        load=measured.load,
+        held=None if limits else not broken,
+        reached=round(measured.reached, 1),
+        started_s=measured.began.at_s,
+        ended_s=measured.ended.at_s,
+        why="; ".join(limits or broken.values()),
+        broken_on=guilty[0] if guilty else "",
+        clients=counters.open,
+        connections=step.connections(),
+        messages=window.messages(),
+        latency_ms=LatencySet(
+            Latency.of(window.sum.response), Latency.of(window.sum.round_trip), Latency.of(step.sum.connect)
+        ),
+        unanswered=counters.in_flight,
+        cpu=max((row.cpu for row in measured.rows), default=None),
+        late_sends=window.sum.counters.late_sends,
+        thresholds=outcomes,
+    )
+
+
+def _between(earlier: Cut, later: Cut) -> Scope:
+    return Scope(
+        later.sum.since(earlier.sum), max(0.0, later.active_s - earlier.active_s), _fanout(earlier.fanout, later.fanout)
+    )
+
+
+def _fanout(earlier: FanOut, later: FanOut) -> FanOut:
+    """The broadcasts that were concluded between two moments."""
+    between = FanOut()
+    nothing = TypeFanOut()
+    for name, kind in later.types.items():
+        before = earlier.types.get(name, nothing)
+        between.types[name] = TypeFanOut(
+            kind.messages - before.messages,
+            kind.wanted - before.wanted,
+            kind.received - before.received,
+            kind.duplicates - before.duplicates,
+        )
+    between.spread = later.spread.since(earlier.spread)
+    between.delivery = later.delivery.since(earlier.delivery)
+    return between
+
+
+def frozen(fanout: FanOut) -> FanOut:
+    """What is known of the broadcasts now, apart from what will still be added."""
+    twin = FanOut()
+    twin.types = {name: replace(kind, spread=Histogram()) for name, kind in fanout.types.items()}
+    twin.spread, twin.delivery = fanout.spread.copy(), fanout.delivery.copy()
+    return twin
+
+
+def _outcome(threshold: Threshold, step: Scope, window: Scope, measured: Measured) -> ThresholdOutcome:
+    family = parse_metric(threshold.metric).family.partition(".")[0]
+    if family in OVER_ALL:
+        return outcome_of(threshold, step, final=False)
+    if family in ("response", "roundtrip"):
+        window = _with_overdue(threshold, window, measured)
+    return outcome_of(threshold, window, final=False)
+
+
+def _with_overdue(threshold: Threshold, window: Scope, measured: Measured) -> Scope:
+    """A server that falls silent must not look fast: replies that are outstanding for longer than the limit count.
+
+    Of a steady stream of sends, those of the last `limit` seconds may be outstanding; more than those, less a
+    margin for chance, have waited longer. They enter as a little more than the limit, the least that is certain.
+    """
+    limit = parse_limit(threshold.limit, threshold.metric)
+    if limit.op not in ("<", "<=") or window.active_s <= 0:
+        return window
+    counters = window.sum.counters
+    in_time = (counters.sent - counters.one_way) / window.active_s * limit.value / 1000
+    overdue = math.floor(measured.ended.sum.counters.in_flight - in_time - 3 * math.sqrt(in_time) - 1)
+    if overdue <= 0:
+        return window
+    late = Histogram()
+    for _ in range(overdue):
+        late.record(round(limit.value * 1e6 * 1.05) + 1)
+    total = window.sum
+    both = [Histogram(), Histogram()]
+    for histogram, answered in zip(both, (total.response, total.round_trip), strict=True):
+        histogram.add(answered)
+        histogram.add(late)
+    return replace(window, sum=replace(total, response=both[0], round_trip=both[1]))

@@ -1,0 +1,1 @@
+"""What the target says of itself, compared with what clients measure."""

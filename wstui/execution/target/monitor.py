@@ -1,0 +1,247 @@
+"""The target through a run: asked every few seconds, its claims held against what the clients have seen."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from wstui.execution.run.result_sections import TargetSummary
+from wstui.execution.run.status import TargetHealth
+from wstui.execution.target.endpoint_poller import Endpoints
+from wstui.execution.target.reported_metrics import Claims, is_phantom
+from wstui.measure.theil_sen import theil_sen
+from wstui.scenario.units import grouped
+
+POLLS_MOST = 1000
+"""So many polls are kept; of older ones every other goes."""
+LAST_POLL_S = 1.5
+PERSONAL = ("connection:established", "pong", "subscription:ack", "error", "(pong frame)", "(echo)")
+"""Types of message that are meant for one client: no delivery of a broadcast."""
+GATE_POLLS = 3
+"""So many polls in a row must find the target degraded or silent before the gate closes."""
+DELIVERED_SHARE = 0.02
+"""Counts of deliveries may differ by so much: server and clients are not asked at the same instant."""
+STEADY_SHARE = 0.05
+STEADY_LEAST = 4
+STEADY_LEAST_S = 60.0
+"""A shorter look at the memory says nothing of an hour."""
+NOISE_MIB = 1.0
+"""Memory that rises or falls by less than this in all is not told from the habits of an allocator: it does not grow."""
+_MIB = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the clients have seen at one moment: `at_s` of the run, connections wanted and open, messages received in
+    all, and those among them that were meant for one client (welcomes, replies)."""
+
+    at_s: float
+    wanted: int
+    open: int
+    received: int
+    personal: int
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """What the target claimed, and what the clients had seen at that moment."""
+
+    claims: Claims
+    seen: Seen
+
+
+class TargetWatch:
+    """One run's look at its target. `mark` takes the text of a mark on the timeline."""
+
+    def __init__(
+        self,
+        endpoints: Endpoints,
+        seen: Callable[[], Seen],
+        mark: Callable[[str], None],
+        *,
+        gate: bool = False,
+        every_s: float = 5.0,
+    ) -> None:
+        self._endpoints = endpoints
+        self._seen = seen
+        self._mark = mark
+        self._gate = gate
+        self._every_s = every_s
+        self._polls: list[Poll] = []  # the first, the latest, and fewer the older they are
+        self._polled = 0
+        self._troubled = 0  # polls in a row
+        self._troubled_all = 0
+        self._phantoms = 0  # polls in a row
+        self._differences: dict[str, str] = {}
+        self._worst: Poll | None = None
+        self._steady: Poll | None = None  # the last one, where nobody came or left since the one before
+        self.growth: Growth | None = None
+        """How fast the target's memory grows under a steady load, None while that is not known."""
+
+    @property
+    def latest(self) -> TargetHealth | None:
+        """What it said last."""
+        return self._polls[-1].claims.shown if self._polls else None
+
+    async def watch(self) -> None:
+        """Ask until cancelled."""
+        while True:
+            await self.poll()
+            await asyncio.sleep(self._every_s)
+
+    async def poll(self) -> None:
+        """Ask once."""
+        claims = await self._endpoints.ask(self._seen().open)
+        self.take(Poll(claims, self._seen()))
+
+    async def poll_last(self) -> None:
+        """Ask once more when every client has left, so that both sides have counted all; a silent target not."""
+        if self._polls and self._polls[-1].claims.shown.state in ("healthy", "degraded", "unknown"):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.poll(), LAST_POLL_S)
+
+    def take(self, poll: Poll) -> None:
+        """Take in what a poll has found."""
+        state, before = poll.claims.shown.state, self.latest
+        self._polls.append(poll)
+        self._polled += 1
+        if len(self._polls) > POLLS_MOST:  # a day of polls must not fill the memory
+            half = len(self._polls) // 2
+            self._polls[1:half] = self._polls[2:half:2]
+        if before is not None and before.state != state:
+            self._mark(f"target {before.state} → {state}")
+        troubled = state in ("degraded", "unhealthy")
+        self._troubled = self._troubled + 1 if troubled else 0
+        self._troubled_all += troubled
+        self._look_at_connections(poll)
+        self._look_at_deliveries(poll)
+        if poll.claims.resident is not None:
+            self.growth = growth(self._polls)
+
+    def stop_reason(self) -> str:
+        """Why the gate is closed, "" while it is open or there is none."""
+        if not self._gate or not self._polls:
+            return ""
+        claims = self._polls[-1].claims
+        if claims.down:
+            return "stopped: the target says that it is unhealthy"
+        if self._troubled >= GATE_POLLS:
+            return f"stopped: the target was {claims.shown.state} in {self._troubled} polls in a row"
+        return ""
+
+    def summary(self) -> TargetSummary | None:
+        """What is kept of it; None where the target offers nothing."""
+        told = [poll for poll in self._polls if poll.claims.shown.state != "not offered"]
+        if not told:
+            return None
+        memory = [poll.claims.resident / _MIB for poll in told if poll.claims.resident is not None]
+        last = _last(told, lambda poll: poll.claims.delivered is not None)
+        first = next((poll for poll in told if poll.claims.delivered is not None), None)
+        worst = self._worst
+        return TargetSummary(
+            state=told[-1].claims.shown.state,
+            polls=self._polled,
+            troubled=self._troubled_all,
+            connections_claimed=None if worst is None else worst.claims.connections,
+            connections_open=None if worst is None else worst.seen.open,
+            delivered_claimed=None if first is None or last is None else _claimed(first, last),
+            delivered_received=None if first is None or last is None else _broadcasts(first, last),
+            memory_first_mib=memory[0] if memory else None,
+            memory_last_mib=memory[-1] if memory else None,
+            memory_growth_mib_per_hour=self.growth.per_hour if self.growth else None,
+            memory_growth_uncertainty=self.growth.uncertainty if self.growth else None,
+            memory_steady_s=self.growth.steady_s if self.growth else None,
+            differences=list(self._differences.values()),
+        )
+
+    def _look_at_connections(self, poll: Poll) -> None:
+        claimed, ours = poll.claims.connections, poll.seen.open
+        before = self._polls[-2] if len(self._polls) > 1 else None
+        if claimed is None or before is None or not _same_load(before, poll):
+            self._steady = None
+            return  # while clients come and go, the two counts are of different moments
+        # What clients do just now is known a little later: a poll counts when the next one finds them as they were.
+        if self._steady is not None and (self._worst is None or _apart(self._steady) > _apart(self._worst)):
+            self._worst = self._steady
+        self._steady = poll
+        # Once may be a matter of when each side was asked.
+        self._phantoms = self._phantoms + 1 if is_phantom(claimed, ours) else 0
+        if self._phantoms == 2:
+            self._differ(
+                "connections", f"the target claims {grouped(claimed)} connections, clients hold {grouped(ours)}"
+            )
+
+    def _look_at_deliveries(self, poll: Poll) -> None:
+        first = next((p for p in self._polls if p.claims.delivered is not None), None)
+        if first is None or first is poll or poll.claims.delivered is None:
+            return
+        claimed, received = _claimed(first, poll), _broadcasts(first, poll)
+        every = poll.seen.received - first.seen.received
+        # Some servers count replies among their deliveries: the count that is nearer is taken for what they mean.
+        nearest = min((received, every), key=lambda ours: abs(ours - claimed))
+        allowed = DELIVERED_SHARE * max(claimed, nearest) + 2 * max(poll.seen.open, first.seen.open) + 10
+        if abs(claimed - nearest) > allowed:
+            self._differ(
+                "deliveries", f"the target claims {grouped(claimed)} deliveries, clients received {grouped(received)}"
+            )
+        else:
+            self._differences.pop("deliveries", None)
+
+    def _differ(self, what: str, text: str) -> None:
+        if what not in self._differences:
+            self._mark(text)
+        self._differences[what] = text
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """Of memory, in MiB an hour ± `uncertainty` (with 95 % confidence), as seen over `steady_s` seconds."""
+
+    per_hour: float
+    uncertainty: float
+    steady_s: float
+
+
+def growth(polls: Sequence[Poll]) -> Growth | None:
+    """Over the longest stretch in which the number of clients did not change; None where that is too short."""
+    steady: list[Poll] = []
+    stretch: list[Poll] = []
+    for poll in polls:
+        if stretch and not _same_load(stretch[-1], poll):
+            stretch = []
+        if poll.claims.resident is not None and poll.seen.wanted:
+            stretch.append(poll)
+        if len(stretch) > len(steady):
+            steady = list(stretch)
+    steady_s = steady[-1].seen.at_s - steady[0].seen.at_s if steady else 0.0
+    if len(steady) < STEADY_LEAST or steady_s < STEADY_LEAST_S:
+        return None
+    slope = theil_sen([(poll.seen.at_s, (poll.claims.resident or 0.0) / _MIB) for poll in steady])
+    if slope is None:
+        return None
+    grown = abs(slope.value * steady_s) >= NOISE_MIB
+    return Growth(slope.value * 3600 if grown else 0.0, slope.uncertainty * 3600, steady_s)
+
+
+def _same_load(before: Poll, now: Poll) -> bool:
+    """Whether as many clients are wanted and there as before."""
+    change = abs(now.seen.open - before.seen.open)
+    return now.seen.wanted == before.seen.wanted and change <= max(2.0, STEADY_SHARE * before.seen.open)
+
+
+def _apart(poll: Poll) -> float:
+    return abs((poll.claims.connections or 0.0) - poll.seen.open)
+
+
+def _claimed(first: Poll, last: Poll) -> float:
+    return (last.claims.delivered or 0.0) - (first.claims.delivered or 0.0)
+
+
+def _broadcasts(first: Poll, last: Poll) -> int:
+    return (last.seen.received - last.seen.personal) - (first.seen.received - first.seen.personal)
+
+
+def _last(polls: Sequence[Poll], wanted: Callable[[Poll], bool]) -> Poll | None:
+    return next((poll for poll in reversed(polls) if wanted(poll)), None)

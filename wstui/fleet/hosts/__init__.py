@@ -1,0 +1,1 @@
+"""Load hosts: how they are reached, queried and led."""

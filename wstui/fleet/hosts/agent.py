@@ -1,0 +1,159 @@
+"""The operator's hand on another machine: an actor on a Dask worker, which runs shards over the pipes of local mode."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import psutil
+from distributed import Worker, WorkerPlugin, get_worker
+
+from wstui.fleet.hosts.dask_client import close_http
+from wstui.fleet.hosts.remote_main import FOLDER
+from wstui.fleet.local import LocalTransport
+from wstui.fleet.transport import FleetError, Said
+from wstui.load.protocol import Spec, decode_command
+
+LEASE_S = 3.0
+FIRST_S = 60.0
+"""How long the operator may take to speak for the first time: until then other machines are still starting."""
+DRAIN_S = 5.0
+LAST_WORDS_S = 0.5
+_FILES = ("ca_file", "cert_file", "key_file")
+
+
+def hang_up() -> None:
+    """End the ssh session that started this process: where the network is cut, sshd would listen on for hours."""
+    with contextlib.suppress(psutil.Error):
+        parent = psutil.Process().parent()
+        if parent is not None and re.fullmatch(r"sshd(-session)?: \S+@\S+", " ".join(parent.cmdline()).strip()):
+            parent.terminate()
+
+
+class Farewell(WorkerPlugin):  # type: ignore[misc]
+    """Let the shards drain when their Dask worker ends, whatever ended it."""
+
+    def __init__(self, local: LocalTransport) -> None:
+        self._local = local
+
+    async def teardown(self, worker: Worker) -> None:
+        """The Dask worker is about to end."""
+        await self._local.close(DRAIN_S)
+
+
+class Agent:
+    """Made with `topic`, under which it says what its shards say, and whether the Dask worker is the run's own.
+
+    It holds a lease as each of its shards does: when nothing is heard for 3 s it ends them, and its own Dask worker.
+    """
+
+    def __init__(self, topic: str, own: bool) -> None:
+        self._dask_worker = get_worker()
+        self._topic = topic
+        self._own = own
+        self._local = LocalTransport()
+        self._heard = asyncio.Event()
+        self._folder = ""  # of the certificates
+        self._starting: set[int] = set()
+        self._tasks: list[asyncio.Task[None]] = []
+        if own:
+            # Nothing is left behind, also when this process is killed.
+            shutil.rmtree(os.environ.get(FOLDER, self._dask_worker.local_directory), ignore_errors=True)
+            close_http(self._dask_worker)
+
+    async def begin(self, specs: list[tuple[int, bytes]], files: dict[str, bytes]) -> str:
+        """Start shards; returns why they could not be, "" when all is well. `files` are those that they name."""
+        if not self._tasks:
+            self._tasks = [asyncio.create_task(self._pass_on()), asyncio.create_task(self._hold_lease())]
+            await self._dask_worker.plugin_add(Farewell(self._local), self._topic)
+        written = self._write(files)
+        members = {}
+        for shard, raw in specs:
+            spec = decode_command(raw)
+            assert isinstance(spec, Spec)
+            changes = {name: written.get(getattr(spec, name), "") for name in _FILES if getattr(spec, name)}
+            members[shard] = msgspec.structs.replace(spec, **changes)
+        self._starting.update(members)
+        try:
+            await self._local.start(members)
+        except FleetError as error:
+            return str(error)
+        return ""
+
+    async def tell(self, messages: Sequence[tuple[int, bytes]]) -> int:
+        """Pass messages on to shards; returns this machine's monotonic clock in ns."""
+        self._heard.set()
+        for shard, message in messages:
+            self._local.send(shard, message)
+        return time.monotonic_ns()
+
+    async def leave(self, grace_s: float) -> None:
+        """End the shards within `grace_s` seconds, and the Dask worker where it is the run's own."""
+        await self._end(grace_s)
+
+    async def _pass_on(self) -> None:
+        async for event in self._local.events():
+            if event.shard in self._starting:
+                # A shard that speaks has read what it was given.
+                self._starting.discard(event.shard)
+                self._forget()
+            if isinstance(event, Said):
+                self._dask_worker.log_event(self._topic, (event.shard, event.message))
+            else:
+                self._dask_worker.log_event(self._topic, (event.shard, event.reason, event.at_ns))
+
+    async def _hold_lease(self) -> None:
+        patience_s = FIRST_S
+        while True:
+            self._heard.clear()
+            try:
+                try:
+                    await asyncio.wait_for(self._heard.wait(), patience_s)
+                except TimeoutError:
+                    # Perhaps it was this machine that stood still: what came meanwhile has not been read yet.
+                    await asyncio.wait_for(self._heard.wait(), 0.2)
+            except TimeoutError:
+                break
+            patience_s = LEASE_S
+        await self._end(DRAIN_S, cut_off=True)
+
+    async def _end(self, grace_s: float, *, cut_off: bool = False) -> None:
+        await self._local.close(grace_s)
+        self._starting.clear()
+        self._forget()
+        if self._own:
+            loop = asyncio.get_running_loop()
+            if cut_off:
+                await asyncio.sleep(LAST_WORDS_S)
+                hang_up()
+            loop.call_later(0.05, lambda: asyncio.ensure_future(self._dask_worker.close(nanny=False)))
+            loop.call_later(3.0, os._exit, 1)  # whatever holds it up
+
+    def _forget(self) -> None:
+        """Take certificates and keys away, as soon as nobody needs them."""
+        if self._folder and not self._starting:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = ""
+
+    def _write(self, files: dict[str, bytes]) -> dict[str, str]:
+        """Certificates and keys for the shards, readable by nobody else; where each one is."""
+        if not files:
+            return {}
+        self._folder = self._folder or tempfile.mkdtemp(prefix="wstui-")
+        written = {}
+        for number, (name, content) in enumerate(sorted(files.items())):
+            path = Path(self._folder, f"{number}.pem")
+            with contextlib.suppress(FileNotFoundError):
+                path.unlink()
+            path.touch(mode=0o600)
+            path.write_bytes(content)
+            written[name] = str(path)
+        return written

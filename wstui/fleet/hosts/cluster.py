@@ -1,0 +1,169 @@
+"""Shards on several machines, by Dask: an agent on each starts them over pipes, as local mode does."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from wstui.fleet.hosts.dask_hosts import Joined
+from wstui.fleet.hosts.host_facts import Question
+from wstui.fleet.hosts.host_link import BoxLink
+from wstui.fleet.hosts.host_probe import Look, Way, hosts_of, question_of, shards_on
+from wstui.fleet.hosts.placement import place
+from wstui.fleet.hosts.ssh_hosts import OwnBoxes
+from wstui.fleet.transport import Box, FleetError, Lost, Said, TargetUnreachable
+from wstui.load.protocol import Spec
+from wstui.scenario.model import Scenario
+
+GIVEN_UP_S = 10.0
+"""A machine of which nothing was heard for this long is given up: its leases have run out, its load has left."""
+_WATCH_S = 0.5
+
+
+class Source(Protocol):
+    """Where Dask workers come from."""
+
+    async def look(self, question: Question) -> list[Look]:
+        """What each machine says of itself. Raises FleetError when there is no way to ask."""
+        ...
+
+    async def open(
+        self, looks: Sequence[Look], topic: str, hear: Callable[[Any], None], gone: Callable[[str, str], None]
+    ) -> dict[str, Any]:
+        """An agent on each of these machines, by name; raises FleetError.
+
+        `hear` gets what they say under `topic`, `gone` the name of a machine that is lost, and why.
+        """
+        ...
+
+    async def abandon(self, name: str) -> None:
+        """Cut the way to a machine that was given up."""
+        ...
+
+    async def close(self, grace_s: float) -> None:
+        """End what is still there."""
+        ...
+
+
+class ClusterTransport:
+    """See Transport. One object serves one run."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        fleet = scenario.fleet
+        self._source: Source = (
+            Joined(fleet.scheduler) if fleet.scheduler else OwnBoxes(hosts_of(scenario), Way.of(scenario))
+        )
+        self._question = question_of(scenario)
+        self._topic = f"wstui-{uuid.uuid4().hex}"
+        self._looks: list[Look] = []
+        self._room: list[int] = []
+        self._links: dict[str, BoxLink] = {}
+        self._where: dict[int, BoxLink] = {}
+        self._left: set[int] = set()
+        self._queue: asyncio.Queue[Said | Lost] = asyncio.Queue()
+        self._watching: asyncio.Task[None] | None = None
+        self._closing = False
+
+    async def room(self, shards: int) -> int:
+        """See Transport."""
+        self._looks = await self._source.look(self._question)
+        if problems := [f"{look.name} {look.trouble}" for look in self._looks if look.trouble is not None]:
+            raise FleetError("\n".join(problems))
+        host, port = self._question.host, self._question.port
+        if problems := [
+            f"{look.name} can't reach the target at {host}:{port}: {look.facts.unreachable}; look at the network there"
+            for look in self._looks
+            if look.facts is not None and look.facts.unreachable
+        ]:
+            raise TargetUnreachable("\n".join(problems))
+        self._room = [shards_on(look, shards) for look in self._looks]
+        return sum(self._room)
+
+    async def start(self, specs: Mapping[int, Spec]) -> None:
+        """See Transport."""
+        first = not self._links
+        if first:
+            chosen = place(len(specs), self._room, [0] * len(self._room))
+            await self._open(sorted(set(chosen)))
+            names = [self._looks[index].name for index in chosen]
+        else:
+            links = list(self._links.values())
+            room = [link.room if link.alive else 0 for link in links]
+            if not any(room):
+                raise FleetError("no machine is left that could make load")
+            taken = [sum(shard not in self._left for shard in link.shards) for link in links]
+            names = [links[index].name for index in place(len(specs), room, taken)]
+        shares: dict[str, dict[int, Spec]] = {}
+        for (key, spec), name in zip(specs.items(), names, strict=True):
+            shares.setdefault(name, {})[key] = spec
+            self._where[key] = self._links[name]
+        await asyncio.gather(*(self._links[name].begin(share) for name, share in shares.items()))
+
+    async def _open(self, needed: Sequence[int]) -> None:
+        looks = [self._looks[index] for index in needed]
+        agents = await self._source.open(looks, self._topic, self._hear, self._lose)
+        for index, look in zip(needed, looks, strict=True):
+            self._links[look.name] = BoxLink(look, self._room[index], agents[look.name], self._lose)
+        self._watching = asyncio.create_task(self._watch())
+
+    def send(self, shard: int, message: bytes) -> None:
+        """See Transport."""
+        if shard not in self._left and (link := self._where.get(shard)) is not None:
+            link.send(shard, message)
+
+    async def events(self) -> AsyncIterator[Said | Lost]:
+        """See Transport."""
+        while True:
+            yield await self._queue.get()
+
+    def boxes(self) -> Sequence[Box]:
+        """See Transport."""
+        return [link.box for link in self._links.values()]
+
+    # -- what happens there ------------------------------------------------------------------------------------
+
+    def _hear(self, said: Any) -> None:
+        shard = said[0]
+        link = self._where.get(shard)
+        if link is None:
+            return
+        if link.alive:
+            link.heard_ns = time.monotonic_ns()
+        if len(said) == 2:
+            # Also when it is gone: what was on its way was counted there.
+            self._queue.put_nowait(Said(shard, said[1]))
+        elif shard not in self._left:
+            self._left.add(shard)
+            self._queue.put_nowait(Lost(shard, said[1], link.here_ns(said[2])))
+
+    def _lose(self, name: str, reason: str) -> None:
+        link = self._links.get(name)
+        if link is None or not link.alive or self._closing:
+            return
+        link.lose(reason)
+        now_ns = time.monotonic_ns()
+        for shard in link.shards:
+            if shard not in self._left:
+                self._left.add(shard)
+                self._queue.put_nowait(Lost(shard, f"gone with its machine: {reason}", now_ns))
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(_WATCH_S)
+            for link in self._links.values():
+                if link.alive and time.monotonic_ns() - link.heard_ns > GIVEN_UP_S * 1e9:
+                    self._lose(link.name, f"said nothing for {GIVEN_UP_S:g} s")
+                    await self._source.abandon(link.name)
+
+    async def close(self, grace_s: float) -> None:
+        """See Transport."""
+        self._closing = True
+        if self._watching is not None:
+            self._watching.cancel()
+        await asyncio.gather(*(link.leave(grace_s) for link in self._links.values()))
+        with contextlib.suppress(OSError):
+            await self._source.close(3.0)

@@ -1,0 +1,93 @@
+"""The workers of a Dask cluster that is there already: one agent on each of its machines."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from distributed import Client, Security
+
+from wstui.fleet.hosts.agent import Agent
+from wstui.fleet.hosts.dask_client import open_client
+from wstui.fleet.hosts.host_facts import Facts, Question, gather
+from wstui.fleet.hosts.host_probe import Look, differing
+from wstui.fleet.hosts.ssh import Trouble
+from wstui.fleet.transport import FleetError
+from wstui.scenario.hosts import Host
+
+CERTIFICATES = "distributed.comm.tls.ca-file, .client.cert and .client.key (DASK_DISTRIBUTED__COMM__TLS__CA_FILE, …)"
+
+
+class Joined:
+    """Nothing of it is ours: agents and shards end with the run, the Dask workers stay."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._client: Client | None = None
+        self._dask_workers: dict[str, str] = {}  # by machine
+        self._agents: list[Any] = []
+
+    async def look(self, question: Question) -> list[Look]:
+        """See Source."""
+        secure = self._address.startswith("tls:")
+        try:
+            security = Security(require_encryption=True) if secure else None
+            self._client = await open_client(self._address, security, direct=False)
+        except (OSError, TimeoutError, ValueError, TypeError) as error:
+            said = str(error).splitlines()[0] if str(error) else type(error).__name__
+            fix = f"; its certificates are Dask's own settings: {CERTIFICATES}" if secure else ""
+            raise FleetError(f"the Dask scheduler at {self._address} can't be joined: {said}{fix}") from None
+        for address in await self._client.nthreads():
+            self._dask_workers.setdefault(urlsplit(address).hostname or address, address)
+        if not self._dask_workers:
+            raise FleetError(f"the Dask cluster at {self._address} has no Dask workers: start some")
+        found = await self._client.run(gather, question, workers=list(self._dask_workers.values()), on_error="return")
+        return [self._looked(host, found.get(address)) for host, address in self._dask_workers.items()]
+
+    @staticmethod
+    def _looked(host: str, found: object) -> Look:
+        if isinstance(found, Facts):
+            return Look(Host(host), found, differing(found))
+        fix = "install it for its workers: pip install 'wstui[cluster]'"
+        return Look(Host(host), trouble=Trouble("wstui", f"has no wstui that can make load ({found})", fix))
+
+    async def open(
+        self, looks: Sequence[Look], topic: str, hear: Callable[[Any], None], gone: Callable[[str, str], None]
+    ) -> dict[str, Any]:
+        """See Source."""
+        assert self._client is not None
+        client = self._client
+        names = {self._dask_workers[look.name]: look.name for look in looks}
+
+        def seen(event: tuple[float, Any]) -> None:
+            said = event[1]
+            if isinstance(said, dict) and said.get("action") == "remove-worker":
+                name = names.get(str(said.get("worker")))
+                if name is not None:
+                    gone(name, "its Dask worker is gone")
+
+        client.subscribe_topic(topic, lambda event: hear(event[1]))
+        client.subscribe_topic("all", seen)
+
+        async def begin(look: Look) -> Any:
+            with client.as_current():
+                return await client.submit(
+                    Agent, topic, False, actor=True, workers=[self._dask_workers[look.name]], pure=False
+                )
+
+        self._agents = list(await asyncio.gather(*(begin(look) for look in looks)))
+        return {look.name: agent for look, agent in zip(looks, self._agents, strict=True)}
+
+    async def abandon(self, name: str) -> None:
+        """See Source: its lease ends what is there."""
+
+    async def close(self, grace_s: float) -> None:
+        """See Source."""
+        self._agents.clear()
+        if self._client is not None:
+            with contextlib.suppress(TimeoutError, OSError):
+                async with asyncio.timeout(5.0):
+                    await self._client.close()

@@ -1,0 +1,127 @@
+"""One machine that makes load, from this side: what is sent to it, and how far away it is."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from wstui.fleet.hosts.host_probe import Look
+from wstui.fleet.transport import Box, FleetError
+from wstui.load.protocol import Heartbeat, Spec, encode
+from wstui.measure.fanout import ClockOffset
+
+_HEARTBEAT = encode(Heartbeat())
+BEGIN_S = 60.0
+GRACE_S = 1.0
+
+
+class BoxLink:
+    """Sends in order, one batch after the other, in a task of its own: a machine that hangs delays none of the others.
+
+    `failed` is called with the name and the reason when a batch can't be delivered.
+    """
+
+    def __init__(self, look: Look, room: int, agent: Any, failed: Callable[[str, str], None]) -> None:
+        self.name = look.name
+        self.room = room
+        self.shards: list[int] = []
+        self.alive = True
+        self.reason = ""
+        self.heard_ns = time.monotonic_ns()
+        self._look = look
+        self._agent = agent
+        self._failed = failed
+        self._round_trip_ns: int | None = None
+        self._clock = ClockOffset()
+        self._outbox: list[tuple[int, bytes]] = []
+        self._beating: set[int] = set()  # whose heartbeat waits to be sent
+        self._wake = asyncio.Event()
+        self._delivering = asyncio.create_task(self._deliver())
+
+    async def begin(self, specs: Mapping[int, Spec]) -> None:
+        """Start shards. Raises FleetError."""
+        paths = {path for spec in specs.values() for path in (spec.ca_file, spec.cert_file, spec.key_file) if path}
+        try:
+            files = {path: Path(path).read_bytes() for path in paths}  # noqa: ASYNC240 - a few KB
+        except OSError as error:
+            raise FleetError(f"{error.filename} can't be read: {error.strerror}") from None
+        self.shards.extend(specs)
+        try:
+            async with asyncio.timeout(BEGIN_S):
+                problem = await self._agent.begin([(key, encode(spec)) for key, spec in specs.items()], files)
+        except Exception as error:
+            problem = f"its Dask worker did not start them: {error or type(error).__name__}"
+        if problem:
+            raise FleetError(f"{self.name}: {problem}")
+
+    def send(self, shard: int, message: bytes) -> None:
+        """Hand a message over. Of heartbeats that wait, one is enough."""
+        if not self.alive:
+            return
+        if message == _HEARTBEAT:
+            if shard in self._beating:
+                return
+            self._beating.add(shard)
+        self._outbox.append((shard, message))
+        self._wake.set()
+
+    async def _deliver(self) -> None:
+        while True:
+            await self._wake.wait()
+            # All that is sent now goes together.
+            await asyncio.sleep(0)
+            self._wake.clear()
+            batch, self._outbox = self._outbox, []
+            self._beating.clear()
+            if not batch:
+                continue
+            began_ns = time.monotonic_ns()
+            try:
+                there_ns = await self._agent.tell(batch)
+            except Exception:
+                # Whoever knows more of it, as ssh does, is about to say so.
+                await asyncio.sleep(GRACE_S)
+                self._failed(self.name, "its Dask worker can't be reached any more")
+                return
+            now_ns = self.heard_ns = time.monotonic_ns()
+            self._round_trip_ns = now_ns - began_ns
+            self._clock.sample(there_ns - now_ns, there_ns - began_ns)
+
+    def here_ns(self, there_ns: int) -> int:
+        """A moment on its monotonic clock as one on this side's, as near as the round trips tell; only for marks."""
+        offset = self._clock.offset_ns
+        return time.monotonic_ns() if offset is None else round(there_ns - offset)
+
+    async def leave(self, grace_s: float) -> None:
+        """Ask it to end, as far as it still listens."""
+        self._delivering.cancel()
+        if self.alive:
+            try:
+                async with asyncio.timeout(grace_s + 1.0):
+                    await self._agent.leave(grace_s)
+            except Exception:
+                self.reason = self.reason or "did not take leave"
+
+    def lose(self, reason: str) -> None:
+        """It is gone."""
+        self.alive = False
+        self.reason = reason
+        self._delivering.cancel()
+
+    @property
+    def box(self) -> Box:
+        """What is known of it."""
+        return Box(
+            self.name,
+            tuple(self.shards),
+            self.alive,
+            self.reason,
+            self.heard_ns,
+            self._round_trip_ns,
+            self._clock.offset_ns,
+            self._clock.uncertainty_ns,
+            self._look.facts,
+        )

@@ -1,0 +1,75 @@
+"""What is run on another machine, by ssh: `look` tells what it is, `work` is a Dask worker.
+
+Both are told on stdin what to do, so that nothing of it is seen in a list of processes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+import runpy
+import shutil
+import sys
+import tempfile
+
+import msgspec
+
+from wstui.fleet.hosts.host_facts import Facts, Question, gather
+
+MARK = b"wstui-box "
+"""Begins the answer: what a shell says at its start may come before."""
+
+FOLDER = "WSTUI_FOLDER"
+"""Name of the Dask worker's own folder: its agent removes it, since nothing is kept there."""
+
+
+class Work(msgspec.Struct, frozen=True):
+    """How to start the Dask worker: what its environment gets, and its arguments."""
+
+    environment: dict[str, str]
+    arguments: list[str]
+
+
+def look() -> None:
+    """Answer a Question with Facts."""
+    question = msgspec.json.decode(sys.stdin.buffer.readline(), type=Question)
+    facts = asyncio.run(gather(question))
+    sys.stdout.buffer.write(MARK + msgspec.json.encode(facts) + b"\n")
+    sys.stdout.flush()
+
+
+def work() -> None:
+    """Be a stock Dask worker."""
+    order = msgspec.json.decode(sys.stdin.buffer.readline(), type=Work)
+    folder = tempfile.mkdtemp(prefix="wstui-")
+    atexit.register(shutil.rmtree, folder, True)
+    os.environ.update(order.environment, **{FOLDER: folder})
+    sys.argv = ["dask worker", *order.arguments, "--local-directory", folder]
+    runpy.run_module("distributed.cli.dask_worker", run_name="__main__")
+
+
+def read_facts(said: bytes) -> Facts | None:
+    """The facts in what `look` said, None when there are none."""
+    for line in reversed(said.splitlines()):
+        if line.startswith(MARK):
+            try:
+                return msgspec.json.decode(line.removeprefix(MARK), type=Facts)
+            except msgspec.DecodeError:
+                return None
+    return None
+
+
+def main(arguments: list[str]) -> None:
+    """`python -m wstui.fleet.hosts.remote_main look|work`."""
+    match arguments:
+        case ["look"]:
+            look()
+        case ["work"]:
+            work()
+        case _:
+            sys.exit("wstui _box: there are look and work, which wstui runs itself on the machines that make load")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,199 @@
+"""The way to another machine: the person's own ssh, with their own configuration, which may ask nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import shlex
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from wstui.fleet.process_exit import ended_how
+from wstui.fleet.transport import FleetError
+from wstui.measure.sanitize import visible
+
+BINARY = "WSTUI_SSH"
+"""Environment variable that names another ssh, such as one beside PATH."""
+CONNECT_S = 10
+ALIVE_S, ALIVE_COUNT = 2, 2
+LINES_KEPT = 20
+LINE_MOST = 160
+_OPTIONS = (
+    "BatchMode=yes",
+    f"ConnectTimeout={CONNECT_S}",
+    f"ServerAliveInterval={ALIVE_S}",
+    f"ServerAliveCountMax={ALIVE_COUNT}",
+    "ExitOnForwardFailure=yes",
+    # A connection of its own: one that is shared would outlive the run, and its forwards with it.
+    "ControlMaster=no",
+    "ControlPath=none",
+    "ForwardAgent=no",
+    "ForwardX11=no",
+    "PermitLocalCommand=no",
+    "RemoteCommand=none",
+)
+_FORWARDED = r"remote port forwarding failed|Could not request local forwarding|Address already in use"
+_TROUBLE = (
+    # What ssh says; what it means, with {line}, and what to do, with {host}. The first that is found is meant.
+    (r"REMOTE HOST IDENTIFICATION HAS CHANGED", "has another host key than before", "find out why before going on"),
+    (r"Host key verification failed", "has a host key that is not known here", "run `ssh {host}` once and compare it"),
+    (
+        r"Permission denied|Too many authentication failures",
+        "may not log in without being asked ({line})",
+        "load your key (ssh-add), or ssh-copy-id {host}",
+    ),
+    (r"Could not resolve hostname", "is not known by this name", "correct it, or name it in your ssh configuration"),
+    (
+        r"connect to host .*Connection refused",
+        "refuses connections: no ssh server listens there",
+        "start sshd there, or name its Port",
+    ),
+    (r"Timeout, server .* not responding", "does not answer ssh any more", ""),
+    (
+        r"Bad configuration option|Bad owner or permissions|terminating, \d+ bad",
+        "{line}",
+        "correct the ssh configuration",
+    ),
+    (
+        r"remote port forwarding failed",
+        "forwards no port ({line})",
+        "set AllowTcpForwarding yes in its sshd_config",
+    ),
+    (
+        r"Address already in use|Could not request local forwarding",
+        "can't be given a port here ({line})",
+        "take LocalForward out of your ssh configuration, or end what holds that port",
+    ),
+    (
+        r"timed out|No route to host|Network is unreachable|stdio forwarding failed",
+        "can't be reached ({line})",
+        "look at the network between here and it",
+    ),
+    (r"closed by|reset by", "closed the connection ({line})", "look at what its ssh server has logged"),
+)
+_REFUSED_CHANNEL = re.compile(r"channel \d+: open failed")
+"""What ssh says when a port that it forwards leads nowhere; where it is a machine in between, that is the end of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why a machine can't be used: what failed ("ssh", "wstui", …), in words, and what to do."""
+
+    step: str
+    text: str
+    fix: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.text}; {self.fix}" if self.fix else self.text
+
+
+def command(
+    destination: str, remote: str, *, config: str = "", here: Sequence[str] = (), there: Sequence[str] = ()
+) -> list[str]:
+    """The command that runs `remote` on a machine. `here` are forwards from ports here, `there` from ports there."""
+    line = [os.environ.get(BINARY) or "ssh", "-T"]
+    if config:
+        line += ["-F", config]
+    for option in _OPTIONS:
+        line += ["-o", option]
+    if not (here or there):
+        line += ["-o", "ClearAllForwardings=yes"]  # those of the person's configuration: they may be in use
+    for forward in here:
+        line += ["-L", forward]
+    for forward in there:
+        line += ["-R", forward]
+    return [*line, "--", destination, remote]
+
+
+def remote_command(python: str, *arguments: str) -> str:
+    """Return the command that starts `remote_main` there, with the named Python or that of the command `wstui`.
+
+    ssh gives no login shell, so that what pip installs for one person is looked for as well.
+    """
+    words = shlex.join(arguments)
+    if python:
+        return f"exec {shlex.quote(python)} -m wstui.fleet.hosts.remote_main {words}"
+    # Whatever shell a person has there.
+    return f"exec sh -c 'PATH=$PATH:$HOME/.local/bin; exec wstui _box {words}'"
+
+
+def explain(host: str, status: int | None, lines: Sequence[str], python: str = "") -> Trouble:
+    """What the end of an ssh means, from its exit status and the last lines that it said."""
+    said = [line.strip() for line in lines if line.strip() and not _REFUSED_CHANNEL.match(line)]
+    text = "\n".join(said)
+    for pattern, what, fix in _TROUBLE:
+        if status in (255, None) and (found := re.search(f".*(?:{pattern}).*", text)):
+            line = visible(found.group().strip(), LINE_MOST)
+            return Trouble("ssh", what.format(line=line), fix.format(host=shlex.quote(host)))
+    last = visible(said[-1], LINE_MOST) if said else ""
+    if status == 127 or "No module named" in text or "No such command" in text:
+        place = f"under {python} " if python else ""
+        fix = "install it there: pip install 'wstui[cluster]', or name its Python (fleet.python, --box-python)"
+        return Trouble("wstui", f"has no wstui that can make load {place}({last})", fix)
+    if status == 0:
+        return Trouble("ssh", f"ended what it was to run ({last})" if last else "ended what it was to run")
+    how = f"ssh {ended_how(status)}" if status is not None else "ssh ended"
+    fix = f"try `ssh {shlex.quote(host)} true`" if status == 255 else ""
+    return Trouble("ssh", f"{how}: {last}" if last else how, fix)
+
+
+def may_be_taken(trouble: Trouble) -> bool:
+    """Whether another port may do: somebody took one that was free a moment ago."""
+    return re.search(_FORWARDED, trouble.text) is not None
+
+
+class Connection:
+    """One ssh, and the command that it runs. What is said on stderr is kept for `trouble`."""
+
+    def __init__(self, process: asyncio.subprocess.Process, host: str, python: str) -> None:
+        self.process = process
+        self._host = host
+        self._python = python
+        self._said: deque[str] = deque(maxlen=LINES_KEPT)
+        self._listening = asyncio.create_task(self._listen())
+
+    @classmethod
+    async def open(cls, line: Sequence[str], host: str, python: str = "") -> Connection:
+        """Start it. Raises FleetError when there is no ssh here."""
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *line,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                limit=1 << 20,
+                # ctrl+c is for the operator's side alone, which ends the run in order.
+                start_new_session=True,
+                # Nor does the ssh to a machine in between, which is told nothing of BatchMode.
+                env={**os.environ, "SSH_ASKPASS_REQUIRE": "never"},
+            )
+        except OSError as error:
+            raise FleetError(f"{line[0]} can't be started: {error.strerror}; install an ssh client") from error
+        return cls(process, host, python)
+
+    async def _listen(self) -> None:
+        assert self.process.stderr is not None
+        with contextlib.suppress(ValueError, ConnectionError):
+            while line := await self.process.stderr.readline():
+                self._said.append(line.decode("utf-8", "replace").rstrip())
+
+    async def ended(self) -> Trouble:
+        """Wait until it ends, and say why it did."""
+        status = await self.process.wait()
+        await asyncio.wait({self._listening}, timeout=1)
+        return explain(self._host, status, self._said, self._python)
+
+    async def close(self, grace_s: float) -> None:
+        """Give it `grace_s` seconds to end by itself, then end it."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.process.wait(), grace_s)
+        for end in (self.process.terminate, self.process.kill):
+            if self.process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    end()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self.process.wait(), 1.0)
+        self._listening.cancel()

@@ -1,0 +1,195 @@
+"""What the shards have said, kept and added up."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from wstui.fleet.interval import Sum
+from wstui.measure.failure import FailureGroup, merge_failures
+from wstui.measure.fanout import FanOut
+from wstui.measure.histogram import Histogram
+from wstui.measure.snapshot import Admitted, Counters, Health, Snapshot
+
+OPENS_KEPT = 500
+
+
+@dataclass(slots=True)
+class Peak:
+    """The most that a shard ever had: clients open, share of a core, delay of its loop."""
+
+    clients: int = 0
+    cpu: float = 0.0
+    loop_lag_ns: int = 0
+
+
+class Books:
+    """The last word of every shard that there ever was. One that is lost keeps what it had counted; its clients are
+    gone."""
+
+    def __init__(self, mask: Callable[[str], str] = str) -> None:
+        """`mask` hides secrets in what comes from the target: here is where its words enter."""
+        self._mask = mask
+        self.lost: dict[int, str] = {}  # why
+        self.fanout = FanOut()
+        self.sent_at_ns = 0  # the run's clock at the last snapshot that counted messages sent since the one before
+        self.missed = 0  # snapshots that never came: the next ones made up for them
+        self.peaks: dict[int, Peak] = {}
+        self._latest: dict[int, Snapshot] = {}
+        self._heard: dict[int, float] = {}
+        self._opens: dict[int, deque[tuple[int, int]]] = {}  # when it said how many clients it has
+        self._conditions: dict[int, list[Health]] = {}  # since they were last looked at
+
+    def take(self, shard: int, snapshot: Snapshot) -> None:
+        """Take in a snapshot. It holds all that was counted before it, so one that was overtaken is of no use."""
+        before = self._latest.get(shard)
+        if before is not None and snapshot.sequence < before.sequence:
+            return
+        self.missed += max(0, snapshot.sequence - before.sequence - 1) if before is not None else 0
+        if snapshot.counters.sent > (0 if before is None else before.counters.sent):
+            self.sent_at_ns = max(self.sent_at_ns, snapshot.at_ns)
+        self._latest[shard] = snapshot
+        opens = self._opens.setdefault(shard, deque(maxlen=OPENS_KEPT))
+        opens.append((time.monotonic_ns(), snapshot.counters.open))
+        self._conditions.setdefault(shard, []).append(snapshot.health)
+        peak, health = self.peaks.setdefault(shard, Peak()), snapshot.health
+        peak.clients = max(peak.clients, snapshot.counters.open)
+        peak.cpu, peak.loop_lag_ns = max(peak.cpu, health.cpu), max(peak.loop_lag_ns, health.loop_lag_ns)
+
+    def open_since(self, shard: int, since_ns: int) -> int:
+        """How many clients of a shard have been open ever since; 0 when its word does not reach back that far."""
+        least = 0
+        for at_ns, count in reversed(self._opens[shard]):
+            least = min(least or count, count)
+            if at_ns <= since_ns or not count:
+                return least
+        return 0
+
+    def alive(self, shard: int) -> bool:
+        """Whether a shard is still there."""
+        return shard not in self.lost
+
+    def latest(self) -> dict[int, Snapshot]:
+        """The last snapshot of each shard, those that are gone included."""
+        return self._latest
+
+    def take_health(self) -> list[Health]:
+        """How each shard that is there fared since the last call: mean CPU, longest lag, all else as it is now."""
+        found = []
+        for shard, seen in self._conditions.items():
+            if seen and self.alive(shard):
+                cpu, lag_ns = sum(h.cpu for h in seen) / len(seen), max(h.loop_lag_ns for h in seen)
+                found.append(msgspec.structs.replace(seen[-1], cpu=cpu, loop_lag_ns=lag_ns))
+            seen.clear()
+        return found
+
+    def age_s(self, shard: int) -> float:
+        """Seconds since a shard was last heard."""
+        return time.monotonic() - self._heard[shard] if shard in self._heard else 0.0
+
+    # -- added up ----------------------------------------------------------------------------------------------
+
+    def counters(self) -> Counters:
+        """The counters of all shards added up."""
+        total = Counters()
+        for shard, snapshot in self._latest.items():
+            counters = snapshot.counters
+            if shard in self.lost:
+                counters = _bereaved(counters, self.in_flight_lost(shard))
+            total = total + counters
+        return total
+
+    def types(self) -> dict[str, int]:
+        """Messages received by type, most frequent first."""
+        return _added(self._mask, *(snapshot.types for snapshot in self._latest.values()))
+
+    def slow_endings(self) -> dict[str, int]:
+        """How the other side ended clients that did not read, most frequent first."""
+        return _added(self._mask, *(snapshot.slow_endings for snapshot in self._latest.values()))
+
+    def addresses(self) -> dict[str, int]:
+        """Connections by address of the target, where a scenario spreads them."""
+        return _added(str, *(snapshot.addresses for snapshot in self._latest.values()))
+
+    def admitted(self) -> dict[str, Admitted]:
+        """How the attempts with each kind of token fared; empty where a scenario does not mix kinds."""
+        total: dict[str, Admitted] = {}
+        for snapshot in self._latest.values():
+            for kind, seen in snapshot.admitted.items():
+                row = total.setdefault(kind, Admitted())
+                for name in Admitted.__struct_fields__:
+                    setattr(row, name, getattr(row, name) + getattr(seen, name))
+        return total
+
+    def failures(self) -> list[FailureGroup]:
+        """The failures of all shards, and one for each shard that was lost."""
+        logs = [[_masked(self._mask, group) for group in snapshot.failures] for snapshot in self._latest.values()]
+        for shard, reason in self.lost.items():
+            snapshot = self._latest.get(shard)
+            at = snapshot.at_ns if snapshot else 0
+            in_flight = self.in_flight_lost(shard)
+            text = f"shard {shard} {reason}; {self.clients_lost(shard)} clients gone"
+            text += f", {in_flight} messages in flight" if in_flight else ""
+            logs.append([FailureGroup("shard lost", text, 1, at, at, True)])
+        return merge_failures(logs)
+
+    def clients_lost(self, shard: int) -> int:
+        """How many clients were connected, or about to be, when a shard was last heard."""
+        snapshot = self._latest.get(shard)
+        return snapshot.counters.open + snapshot.counters.opening if snapshot else 0
+
+    def in_flight_lost(self, shard: int) -> int:
+        """How many messages still waited for their answer when a shard was last heard."""
+        snapshot = self._latest.get(shard)
+        if snapshot is None:
+            return 0
+        c = snapshot.counters
+        return max(0, c.sent - c.one_way - c.matched - c.reply_timeouts - c.abandoned)
+
+    def sum(self) -> Sum:
+        """Counters and histograms of all shards added up."""
+        histograms = [Histogram() for _ in range(5)]
+        at = 0
+        for snapshot in self._latest.values():
+            at = max(at, snapshot.at_ns)
+            for histogram, data in zip(
+                histograms,
+                (snapshot.connect, snapshot.response, snapshot.round_trip, snapshot.send_delay, snapshot.reconnect),
+                strict=True,
+            ):
+                histogram.add(data)
+        return Sum(at, self.counters(), *histograms)
+
+
+def _added(mask: Callable[[str], str], *parts: dict[str, int]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for part in parts:
+        for name, count in part.items():
+            shown = mask(name)
+            total[shown] = total.get(shown, 0) + count
+    return dict(sorted(total.items(), key=lambda item: -item[1]))
+
+
+def _masked(mask: Callable[[str], str], group: FailureGroup) -> FailureGroup:
+    samples = [msgspec.structs.replace(sample, detail=mask(sample.detail)) for sample in group.samples]
+    return msgspec.structs.replace(group, kind=mask(group.kind), message=mask(group.message), samples=samples)
+
+
+def _bereaved(counters: Counters, in_flight: int) -> Counters:
+    """What a lost shard had counted, its open connections now closed by our side, its attempts failed, and what was in
+    flight abandoned."""
+    return msgspec.structs.replace(
+        counters,
+        wanted=0,
+        open=0,
+        opening=0,
+        closing=0,
+        away=0,
+        failed=counters.failed + counters.opening,
+        closed=counters.closed + counters.open,
+        abandoned=counters.abandoned + in_flight,
+    )

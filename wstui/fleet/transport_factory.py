@@ -1,0 +1,41 @@
+"""Where the load of a scenario is made: here, or on other machines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from wstui.fleet.hosts.host_probe import Look, Way, hosts_of, look_at_all, question_of
+from wstui.fleet.local import LocalTransport
+from wstui.fleet.transport import FleetError, Transport
+from wstui.scenario.model import Scenario
+
+
+async def look_at_boxes(scenario: Scenario) -> Sequence[Look]:
+    """What the machines that are to make the load say of themselves. Raises FleetError when nobody can be asked."""
+    if scenario.fleet.hosts:
+        return await look_at_all(hosts_of(scenario), Way.of(scenario), question_of(scenario))
+    try:
+        from wstui.fleet.hosts.dask_hosts import Joined
+    except ModuleNotFoundError as error:
+        raise _missing(error) from None
+    cluster = Joined(scenario.fleet.scheduler)
+    try:
+        return await cluster.look(question_of(scenario))
+    finally:
+        await cluster.close(0.0)
+
+
+def transport_of(scenario: Scenario) -> Transport:
+    """The transport that a scenario asks for. Raises FleetError when what it takes is not installed."""
+    if not (scenario.fleet.hosts or scenario.fleet.scheduler):
+        return LocalTransport()
+    try:
+        # Only here: a run on this machine has no use for Dask.
+        from wstui.fleet.hosts.cluster import ClusterTransport
+    except ModuleNotFoundError as error:
+        raise _missing(error) from None
+    return ClusterTransport(scenario)
+
+
+def _missing(error: ModuleNotFoundError) -> FleetError:
+    return FleetError(f"load on other machines needs {error.name}; install it with: pip install 'wstui[cluster]'")

@@ -1,0 +1,124 @@
+"""How an attempt to connect can end, and what a failure is called."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import ssl
+from enum import Enum
+from typing import NamedTuple
+
+from wstui.measure.sanitize import visible
+
+
+class Outcome(Enum):
+    """Each attempt ends in exactly one; the value is the counter's name."""
+
+    READY = "ready"
+    REFUSED = "refused"
+    TIMED_OUT = "timed_out"
+    FAILED = "failed"
+    DRAINED = "drained"
+
+
+class Cause(NamedTuple):
+    """A class of failure and its words; `local` ones are this generator's own and never the server's."""
+
+    kind: str
+    message: str
+    local: bool = False
+
+
+_LOCAL = {
+    errno.EMFILE: Cause("local files", "this process has no file descriptor left: raise ulimit -n", True),
+    errno.ENFILE: Cause("local files", "this machine has no file descriptor left: raise fs.file-max", True),
+    errno.EADDRINUSE: Cause("local ports", "no local port left: add local_addresses", True),
+    errno.EADDRNOTAVAIL: Cause("local ports", "no local port left: add local_addresses", True),
+    errno.ENOBUFS: Cause("local memory", "the kernel has no socket buffers left", True),
+    errno.ENOMEM: Cause("local memory", "out of memory", True),
+}
+_NETWORK = {
+    errno.ECONNREFUSED: Cause("connect", "connection refused"),
+    errno.ENOENT: Cause("connect", "the socket does not exist"),
+    errno.ECONNRESET: Cause("reset", "connection reset by peer"),
+    errno.EPIPE: Cause("reset", "connection reset by peer"),
+    errno.ECONNABORTED: Cause("reset", "connection aborted"),
+    errno.ETIMEDOUT: Cause("connect timeout", "no answer to TCP connect"),
+    errno.EHOSTUNREACH: Cause("network", "host unreachable"),
+    errno.ENETUNREACH: Cause("network", "network unreachable"),
+}
+
+
+class ProxyError(OSError):
+    """A proxy gave no tunnel to the target; the text names the proxy and says why."""
+
+
+class LocalAddressError(OSError):
+    """A source address can't be used; the text says which and why."""
+
+
+class UnsendableError(ValueError):
+    """The upgrade request can't be written; the text says which header, and never its value."""
+
+
+_EXPIRED, _NOT_YET_VALID, _OTHER_NAME, _OTHER_ADDRESS = 10, 9, 62, 64  # X509_verify_cert_error_string(3)
+WANTS_CERTIFICATE = Cause("tls", "the server wants a client certificate: target.cert_file")
+
+
+def is_end_of_tls(error: BaseException | None) -> bool:
+    """Whether a connection that asked us for a certificate ended as it does without one."""
+    ended = error is None or isinstance(error, EOFError | ssl.SSLError | ConnectionError)
+    return ended and not isinstance(error, ssl.SSLCertVerificationError)
+
+
+_CERTIFICATE_ALERTS = ("BAD_CERTIFICATE", "UNSUPPORTED_CERTIFICATE", "CERTIFICATE_REVOKED", "CERTIFICATE_EXPIRED",
+                       "CERTIFICATE_UNKNOWN", "UNKNOWN_CA", "ACCESS_DENIED")  # fmt: skip
+
+
+def _verification_cause(error: ssl.SSLCertVerificationError) -> Cause:
+    if error.verify_code == _EXPIRED:
+        return Cause("tls", "the server's certificate has expired")
+    if error.verify_code == _NOT_YET_VALID:
+        return Cause("tls", "the server's certificate is not valid yet, by this machine's clock")
+    if error.verify_code in (_OTHER_NAME, _OTHER_ADDRESS):
+        return Cause("tls", f"the server's certificate is for another name: {visible(error.verify_message, 120)}")
+    return Cause("tls", f"certificate not trusted: {error.verify_message}")
+
+
+def _tls_cause(reason: str) -> Cause:
+    if reason.endswith("ALERT_CERTIFICATE_REQUIRED"):
+        return WANTS_CERTIFICATE
+    words = reason.replace("_", " ").lower()
+    if "_ALERT_" in reason and reason.endswith(_CERTIFICATE_ALERTS):
+        return Cause("tls", f"the server does not accept the client certificate ({words}): target.cert_file")
+    return Cause("tls", words)
+
+
+def cause_of(error: BaseException) -> Cause:
+    """The class of an exception that came from the network, from TLS or from this machine's own limits."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return _verification_cause(error)
+    if isinstance(error, ssl.SSLError):
+        return _tls_cause(error.reason or "TLS failure")
+    if isinstance(error, UnsendableError):
+        return Cause("internal", str(error), True)
+    if isinstance(error, LocalAddressError):
+        return Cause("local address", str(error), True)
+    if isinstance(error, ProxyError):
+        return Cause("proxy", str(error))
+    if isinstance(error, socket.gaierror):
+        return Cause("dns", f"name not resolved: {error.strerror}")
+    if isinstance(error, ConnectionAbortedError) and error.errno is None:
+        return Cause("reset", "connection closed during TLS handshake")
+    if isinstance(error, OSError) and error.errno is not None:
+        known = _LOCAL.get(error.errno) or _NETWORK.get(error.errno)
+        return known or Cause("network", (error.strerror or str(error)).lower())
+    if isinstance(error, (TimeoutError, asyncio.TimeoutError)):
+        return Cause("connect timeout", "no answer in time")
+    if isinstance(error, ConnectionError):
+        return Cause("reset", "connection reset by peer")
+    if isinstance(error, OSError):
+        return Cause("network", visible(str(error), 160))
+    # Nothing that a network does: a mistake of this program, which must not be laid at the server's door.
+    return Cause("internal", f"{type(error).__name__}: {visible(str(error), 160)}", True)

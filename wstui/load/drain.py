@@ -1,0 +1,91 @@
+"""The end of a shard's load: wait for replies and connects under way, close every connection, cut what is left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from wstui.load.client_pool import CLOSES_A_TICK
+from wstui.load.client_state import CLOSING, READY, RETIRING, WAITING
+from wstui.load.slow_readers import READ_UP_NS
+
+if TYPE_CHECKING:
+    from wstui.load.client import Client
+    from wstui.load.slow_readers import SlowReaders
+
+CUT_NS = 1_000_000_000
+"""How long a dropped connection's transport has to say that it is gone. It takes one pass of the loop."""
+
+
+class Phase(IntEnum):
+    """How far it has got."""
+
+    DRAINING = 0  # waiting for replies in flight
+    CLOSING = 1  # closing handshakes
+    CUT = 2  # dropped; the transports have yet to say so, and only then is known what was in flight
+
+
+class Departure:
+    """Drain all clients. `live` are those that have a connection, `opening` those whose attempt is under way, as the
+    shard keeps them.
+
+    With a grace, replies in flight are awaited that long, and attempts until they are ready or have failed (no longer
+    than their connect timeout); each close gets `close_timeout_ns`. Without one (None) drop every connection at once.
+    """
+
+    def __init__(
+        self,
+        live: Mapping[int, Client],
+        opening: Mapping[int, Client],
+        slow: SlowReaders | None,
+        close_timeout_ns: int,
+        grace_ns: int | None,
+    ) -> None:
+        self._live = live
+        self._opening = opening
+        self._slow = slow
+        self._close_timeout_ns = close_timeout_ns
+        self._begun_ns = time.monotonic_ns()
+        self._phase = Phase.DRAINING
+        self._grace_end_ns = self._deadline_ns = self._begun_ns + (grace_ns or 0)
+        if grace_ns is None:
+            self._cut(self._begun_ns)
+
+    def advance(self, now: int) -> bool:
+        """Do what is due. Return whether every client is gone."""
+        if self._phase is Phase.DRAINING:
+            if self._is_waiting(now) and now < self._grace_end_ns:
+                return False
+            for client in list(self._live.values()):
+                client.expire(now)
+            self._phase = Phase.CLOSING
+            self._deadline_ns = now + self._close_timeout_ns
+        if self._phase is Phase.CUT:
+            return not self._live or now >= self._deadline_ns
+        busy = [c for c in self._live.values() if c.step in (READY, RETIRING)]
+        if now >= self._grace_end_ns:
+            busy += [c for c in self._opening.values() if c.step is WAITING]
+        for client in busy[:CLOSES_A_TICK]:
+            client.close()
+        if now >= self._grace_end_ns and len(busy) <= CLOSES_A_TICK:
+            for client in list(self._opening.values()):
+                client.abort()
+        if busy or self._opening:
+            self._deadline_ns = now + self._close_timeout_ns
+        elif now >= self._deadline_ns:
+            self._cut(now)
+        return not self._live and not self._opening
+
+    def _cut(self, now: int) -> None:
+        self._phase = Phase.CUT
+        self._deadline_ns = now + CUT_NS
+        for client in [*self._opening.values(), *self._live.values()]:
+            client.abort()
+
+    def _is_waiting(self, now: int) -> bool:
+        """Whether replies may still come, or slow readers have yet to see how they were ended."""
+        if self._slow is not None and self._slow.open and now - self._begun_ns < READ_UP_NS:
+            return True
+        return any(c.pending for c in self._live.values() if c.step < CLOSING)

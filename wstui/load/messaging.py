@@ -1,0 +1,270 @@
+"""What a client and its server say to each other: sends at their time, replies matched, silence counted."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from typing import TYPE_CHECKING
+
+from websockets.frames import CloseCode
+
+from wstui.load.client_state import CONNECTING, READY, RETIRING, Step
+from wstui.load.connect_outcome import Cause
+from wstui.load.exchange import ALTERED
+from wstui.load.frames import PING, TEXT, FrameReceiver, encode, plain_size
+
+if TYPE_CHECKING:
+    from websockets.uri import WebSocketURI
+
+    from wstui.load.worker import Shard
+
+EXPIRED_KEPT = 32
+INVALID_TEXT = b"(invalid UTF-8)"
+
+_now = time.monotonic_ns
+
+
+class Conversation(FrameReceiver):
+    """The messages of one connection. Who inherits opens it and says how it ends (`welcomed`, `close`, `closing`)."""
+
+    __slots__ = (
+        "answered",
+        "blocked",
+        "expired",
+        "forgot",
+        "number",
+        "pending",
+        "plain",
+        "queues",
+        "sequence",
+        "shard",
+        "slot",
+        "step",
+        "transport",
+        "waiting",
+    )
+
+    def __init__(self, shard: Shard, number: int, slot: int, uri: WebSocketURI) -> None:
+        super().__init__(uri, shard.spec.max_size)
+        self.shard = shard
+        self.number = number
+        self.slot = slot
+        self.waiting = False  # for the welcome
+        self.transport: asyncio.Transport | None = None
+        self.step: Step = CONNECTING
+        self.blocked = False  # the other side does not read
+        self.plain = True  # messages may be written, and as they are
+        self.sequence = 0
+        self.answered: int | None = None  # the key that was answered last
+        self.pending: dict[int, tuple[int, int]] = {}  # key → intended, sent
+        self.expired: dict[int, None] | None = None  # keys whose reply came too late to count
+        self.forgot = False  # more of them than `expired` holds
+        self.queues: dict[int, deque[int]] | None = None  # an exchange's own: keys that are answered in order
+
+    def welcomed(self) -> None:
+        """The ready condition is met by a message."""
+        raise NotImplementedError
+
+    def not_the_welcome(self, document: bytes) -> None:
+        """A message came before the welcome."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """End the connection: nothing is in flight any more."""
+        raise NotImplementedError
+
+    def fail(self, code: CloseCode, cause: Cause) -> None:
+        """End the connection with this code: the other side broke the protocol."""
+        raise NotImplementedError
+
+    # -- sending -----------------------------------------------------------------------------------------------
+
+    def send(self, intended_ns: int = 0) -> None:
+        """Send the next message, which was due at `intended_ns` (monotonic); 0 in a closed loop: as soon as it may."""
+        shard = self.shard
+        counters = shard.counters
+        now = _now()
+        first, payload, key = shard.exchange.compose(self, now)
+        counters.sent += 1
+        if intended_ns:
+            delay = now - intended_ns
+            shard.tally.send_delay.record(delay)
+            if delay > shard.late_ns:
+                counters.late_sends += 1
+        else:
+            intended_ns = now
+        if key:
+            self.pending[key] = (intended_ns, now)
+        else:
+            counters.one_way += 1
+        # A peer that does not read must not fill our memory: what it can't take stays unwritten and times out.
+        if self.plain:
+            data = encode(first, payload, counters.sent)
+            counters.bytes_sent += len(data)
+            self.transport.write(data)  # type: ignore[union-attr]
+        elif not self.blocked:
+            self._send_deflated(first, payload)
+
+    def _send_deflated(self, first: int, payload: bytes) -> None:
+        """A message on a connection that has negotiated compression."""
+        protocol = self.ensure_protocol()
+        if first == PING:
+            protocol.send_ping(payload)
+        elif first == TEXT:
+            protocol.send_text(payload)
+        else:
+            protocol.send_binary(payload)
+        data = b"".join(protocol.data_to_send())
+        self.shard.counters.saved_sent += plain_size(len(payload), mask=4) - len(data)
+        self.write(data)
+
+    # -- receiving ---------------------------------------------------------------------------------------------
+
+    def inflated(self, saved: int) -> None:
+        """A compressed message arrived."""
+        self.shard.counters.saved_received += saved
+
+    def message(self, first: int, payload: bytes) -> None:
+        """A whole message arrived."""
+        shard = self.shard
+        shard.counters.received += 1
+        # Most text is ASCII: to look costs 0.05 of the 15 µs of a round trip.
+        if first == TEXT and not payload.isascii() and not is_text(payload):
+            self._invalid_text(payload)
+            return
+        shard.exchange.receive(self, first, payload)
+
+    def _invalid_text(self, payload: bytes) -> None:
+        """A browser would end the connection here, so this counts neither as a reply nor as the welcome."""
+        shard = self.shard
+        shard.tally.count_type(INVALID_TEXT)
+        shard.invalid_text(self, payload)
+        if shard.spec.strict:
+            self.fail(CloseCode.INVALID_DATA, Cause("invalid text", "wstui closed the connection with 1007"))
+
+    def pong(self, payload: bytes) -> None:
+        """A pong frame arrived."""
+        shard = self.shard
+        if shard.keepalive is None or not shard.keepalive.took(self, payload):  # type: ignore[arg-type]
+            shard.counters.received += 1
+            shard.exchange.pong(self, payload)
+
+    def replied(self, key: object) -> int:
+        """A reply names the message `key` that it answers; returns when that was sent, 0 when it is none of ours."""
+        # A server may put anything there, also what can't be a key.
+        entry = self.pending.pop(key, None) if type(key) is int else None
+        if entry is None:
+            self._unmatched(key)
+            return 0
+        shard = self.shard
+        tally = shard.tally
+        intended, sent = entry
+        now = shard.now
+        round_trip = now - sent
+        if round_trip >= shard.timeout_ns:  # nobody has looked since it was due
+            self._miss(intended, sent)
+            shard.counters.late += 1
+            self._proceed()
+            return 0
+        self.answered = key  # type: ignore[assignment]  # an int: it was pending
+        shard.counters.matched += 1
+        if intended == sent:
+            tally.prompt.record(round_trip)
+        else:
+            tally.round_trip.record(round_trip)
+            tally.response.record(now - intended)
+        if self.step is RETIRING or shard.closed_loop:
+            self._proceed()
+        return sent
+
+    def _unmatched(self, key: object) -> None:
+        """A reply to nothing that is waited for: which kind is it?"""
+        counters = self.shard.counters
+        if type(key) is not int:
+            counters.unmatched += 1
+        elif key == ALTERED:
+            counters.unmatched += 1
+            counters.altered += 1
+        elif self.expired is not None and key in self.expired:
+            del self.expired[key]
+            counters.late += 1
+        elif key == self.answered or (not self.forgot and self.shard.exchange.has_sent(self, key)):
+            counters.duplicates += 1
+        else:
+            counters.unmatched += 1
+
+    def _proceed(self) -> None:
+        """What follows when nothing is in flight any more: a closed loop sends again, who retires closes."""
+        if self.pending:
+            return
+        step = self.step
+        if step is READY:
+            if self.shard.closed_loop and not self.shard.held:
+                self.send()
+        elif step is RETIRING:
+            self.close()
+
+    def _miss(self, intended_ns: int, sent_ns: int, message: str = "") -> None:
+        """No reply counts any more."""
+        timeout = self.shard.spec.timeout_ns
+        cause = Cause("timeout", message or f"no reply within {timeout / 1e9:g} s")
+        self.shard.reply_missing(self, sent_ns + timeout - intended_ns, cause)
+
+    def awaits(self, key: int) -> bool:
+        """Whether the reply to this message is still to come, in time or late."""
+        return key in self.pending or (self.expired is not None and key in self.expired)
+
+    def expire(self, now_ns: int) -> None:
+        """Count what has waited too long for its reply; called several times a second."""
+        pending = self.pending
+        timeout = self.shard.spec.timeout_ns
+        expired = False
+        while pending:
+            key, (intended, sent) = next(iter(pending.items()))
+            if now_ns - sent < timeout:
+                break
+            del pending[key]
+            expired = True
+            if self.expired is None:
+                self.expired = {}
+            self.expired[key] = None
+            if len(self.expired) > EXPIRED_KEPT:
+                del self.expired[next(iter(self.expired))]
+                self.forgot = True
+            self._miss(intended, sent)
+        if expired:
+            self._proceed()
+
+    def lose_pending(self) -> None:
+        """No reply can come any more: each message in flight counts as timed out, at the timeout's value."""
+        for intended, sent in self.pending.values():
+            self._miss(intended, sent, "connection ended before the reply")
+        self.pending = {}
+
+    # -- writing -----------------------------------------------------------------------------------------------
+
+    def write(self, data: bytes) -> None:
+        """Bytes for the network that are not messages."""
+        if self.transport is not None:
+            self.shard.counters.bytes_sent += len(data)
+            self.transport.write(data)
+
+    def pause_writing(self) -> None:
+        """The transport's buffer is full."""
+        self.blocked = True
+        self.plain = False
+
+    def resume_writing(self) -> None:
+        """The transport's buffer has room again."""
+        self.blocked = False
+        self.plain = not self.compressed
+
+
+def is_text(payload: bytes) -> bool:
+    """Whether these bytes are UTF-8."""
+    try:
+        payload.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -1,0 +1,91 @@
+"""What one shard has counted so far. The hot path writes here; a snapshot is a copy of it."""
+
+from __future__ import annotations
+
+from wstui.measure.failure import FailureLog
+from wstui.measure.histogram import Histogram, HistogramData
+from wstui.measure.sanitize import visible
+from wstui.measure.snapshot import Admitted, Counters, Health, Snapshot
+
+TYPES_KEPT = 64
+OTHER_TYPES = b"(other types)"
+_SHOWN = 60  # characters of a type's name
+_KEPT = 4 * _SHOWN  # bytes of it: a name may be as long as a message
+
+
+def counted_under(types: dict[bytes, int], name: bytes) -> bytes:
+    """The name under which a type that has been counted is found in `types`."""
+    return next((kept for kept in (name, name[:_KEPT]) if kept in types), OTHER_TYPES)
+
+
+class Tally:
+    """Counters, message types, histograms and failures of one shard, cumulative since the start of the run."""
+
+    __slots__ = (
+        "admitted",
+        "connect",
+        "counters",
+        "failures",
+        "prompt",
+        "reconnect",
+        "response",
+        "round_trip",
+        "send_delay",
+        "slow_endings",
+        "types",
+    )
+
+    def __init__(self) -> None:
+        self.counters = Counters()
+        self.types: dict[bytes, int] = {}
+        self.connect = Histogram()
+        self.response = Histogram()
+        self.round_trip = Histogram()
+        self.prompt = Histogram()  # both at once: the latencies of messages that were written when they were meant to
+        self.send_delay = Histogram()
+        self.reconnect = Histogram()
+        self.failures = FailureLog()
+        self.admitted: dict[str, Admitted] = {}
+        self.slow_endings: dict[str, int] = {}
+
+    def count_type(self, name: bytes) -> None:
+        """Count a message under its type. Bounded: a server that invents types fills "(other types)"."""
+        types = self.types
+        if name not in types:
+            name = name[:_KEPT]
+        if name in types:
+            types[name] += 1
+        elif len(types) < TYPES_KEPT:
+            types[name] = 1
+        else:
+            types[OTHER_TYPES] = types.get(OTHER_TYPES, 0) + 1
+
+    def _with_prompt(self, latencies: Histogram) -> HistogramData:
+        if not self.prompt.count:
+            return latencies.data()
+        both = self.prompt.copy()
+        both.add(latencies)
+        return both.data()
+
+    def snapshot(self, shard: int, sequence: int, at_ns: int, health: Health) -> Snapshot:
+        """The state at `at_ns` as a message. It shares nothing that goes on changing once encoded."""
+        types: dict[str, int] = {}
+        for name, n in self.types.items():
+            shown = visible(name, _SHOWN)
+            types[shown] = types.get(shown, 0) + n
+        return Snapshot(
+            shard,
+            sequence,
+            at_ns,
+            self.counters,
+            types,
+            self.connect.data(),
+            self._with_prompt(self.response),
+            self._with_prompt(self.round_trip),
+            self.send_delay.data(),
+            self.failures.groups(),
+            health,
+            self.reconnect.data(),
+            self.admitted,
+            self.slow_endings,
+        )

@@ -1,0 +1,109 @@
+"""The whole target as real processes, for `wstui demo` and for tests: NATS, the server, its publisher."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from wstui.odin.nats_server import Broker
+from wstui.odin.token import sign
+from wstui.servers.child_process import ChildProcess
+
+START_TIMEOUT_S = 60.0
+SERVER_GRACE_S = 7.0
+STOP_GRACE_S = 2.0
+_PACKAGES = str(Path(__file__).resolve().parents[2])  # where the package wstui lies
+
+
+class DemoTarget:
+    """NATS, server and publisher on free loopback ports: `async with DemoTarget() as target: … target.ws_url`.
+
+    The secret is made for this target alone and passed by the environment. The processes end with this object; they
+    also end when this process is killed, or when the thread that entered the context ends.
+    """
+
+    def __init__(
+        self,
+        progress: Callable[[str], None] | None = None,
+        server_options: tuple[str, ...] = (),
+        publisher_options: tuple[str, ...] = (),
+    ) -> None:
+        """`progress` is called with one line at each step; the options are those of the commands."""
+        self.ws_url = ""
+        self.nats_url = ""
+        self.token = ""
+        self.secret = ""  # which tokens for it are signed with
+        self.processes: dict[str, ChildProcess] = {}
+        self._progress = progress or (lambda _line: None)
+        self._server_options = server_options
+        self._publisher_options = publisher_options
+        self._broker = Broker()
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """The process ids of what runs, by name."""
+        return {name: process.pid for name, process in self.processes.items() if process.pid is not None}
+
+    async def start(self) -> None:
+        """Start everything and wait until it is ready. Raises: ProcessFailed, after ending what had started."""
+        self.secret = secrets.token_urlsafe(32)
+        environment = dict(os.environ)
+        # The current directory is no place to import from (-P), so a checkout that isn't installed is named.
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (_PACKAGES, environment.get("PYTHONPATH"))))
+        try:
+            self._progress("starting NATS…")
+            await self._broker.start()
+            assert self._broker.process is not None
+            self.processes["nats"] = self._broker.process
+            self.nats_url = self._broker.url
+            environment["NATS_URL"] = self.nats_url
+
+            self._progress("starting the Odin server…")
+            server = self.processes["server"] = ChildProcess(
+                "the Odin server",
+                # Its place is ours to choose, whatever a scenario wants it to do.
+                _command("server", *self._server_options, "--host", "127.0.0.1", "--port", "0"),
+                ready=r"^ready (ws://\S+)",
+                environment={**environment, "JWT_SECRET": self.secret},
+            )
+            self.ws_url = (await server.start(START_TIMEOUT_S))[1]
+
+            self._progress("starting its publisher…")
+            publisher = self.processes["publisher"] = ChildProcess(
+                "the publisher",
+                _command("publisher", *self._publisher_options),
+                ready=r"^ready nats://",
+                environment=environment,
+            )
+            await publisher.start(START_TIMEOUT_S)
+        except BaseException:
+            await self.stop()
+            raise
+        self.token = sign("demo", self.secret)
+        self._progress(f"ready at {self.ws_url}")
+
+    async def stop(self) -> None:
+        """End everything, the publisher first."""
+        for name in ("publisher", "server"):
+            if name in self.processes:
+                await self.processes[name].stop(SERVER_GRACE_S if name == "server" else STOP_GRACE_S)
+        await self._broker.stop(STOP_GRACE_S)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+
+def _command(name: str, *options: str) -> list[str]:
+    """A command of `wstui.cli.odin` in a process of its own."""
+    return [sys.executable, "-P", "-c", f"from wstui.cli.odin import {name}; {name}()", *options]

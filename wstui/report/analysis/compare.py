@@ -1,0 +1,288 @@
+"""Two runs side by side: what changed, whether that is more than noise, and whether they can be compared at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from wstui.execution.run.result import BreakpointSummary, Result
+from wstui.measure.histogram import RELATIVE_ERROR
+from wstui.report.analysis.significance import ALPHA, batch_means, holm, rank_test, share_test
+from wstui.report.model import format
+from wstui.report.model.labels import name_of, url_of
+from wstui.report.model.result_metrics import FAMILIES, failures, figure, histogram_of
+from wstui.report.model.timeline_query import active_rows, column
+from wstui.scenario.threshold import Metric, parse_metric
+
+SMALLEST_CHANGE = 0.02
+"""A relative change below this is not worth a word, however certain it is."""
+
+_METRICS = (
+    "connect.success",
+    "connect.p95",
+    "response.mean",
+    "response.p50",
+    "response.p90",
+    "response.p95",
+    "response.p99",
+    "response.p99.9",
+    "response.max",
+    "roundtrip.p50",
+    "roundtrip.p99",
+    "messages.sent_per_second",
+    "messages.received_per_second",
+    "messages.timed_out",
+    "connections.dropped",
+    "failures.rate",
+    "fanout.completeness",
+    "fanout.spread.p99",
+    "delivery.p99",
+    "generator.late_sends",
+)
+# The column of the timeline in which a metric can be followed second by second.
+_SERIES = {
+    "response.mean": "response_mean_ms",
+    "response.p50": "response_p50_ms",
+    "response.p95": "response_p95_ms",
+    "response.p99": "response_p99_ms",
+    "response.max": "response_max_ms",
+    "roundtrip.p50": "round_trip_p50_ms",
+    "roundtrip.p99": "round_trip_p99_ms",
+    "messages.sent_per_second": "sent_per_s",
+    "messages.received_per_second": "received_per_s",
+}
+_MORE_IS_BETTER = {
+    "connect.success",
+    "messages.sent_per_second",
+    "messages.received_per_second",
+    "fanout.completeness",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A metric in both runs. `p_value` is corrected for the number of metrics; None when it could not be tested.
+
+    `ratio` is after ÷ before − 1, None where before is 0 or a figure is missing.
+    """
+
+    metric: str
+    unit: str
+    before: float | None
+    after: float | None
+    ratio: float | None
+    p_value: float | None
+
+    @property
+    def significant(self) -> bool:
+        """Whether it is a change rather than noise, and large enough to matter."""
+        if self.p_value is None or self.p_value >= ALPHA or self.before is None or self.after is None:
+            return False
+        if self.unit == "%":
+            return self.before != self.after
+        return self.ratio is None or abs(self.ratio) >= max(SMALLEST_CHANGE, RELATIVE_ERROR)
+
+    @property
+    def better(self) -> bool | None:
+        """Whether the change is for the better; None when there is none."""
+        if self.before is None or self.after is None or self.before == self.after:
+            return None
+        return (self.after > self.before) == (self.metric in _MORE_IS_BETTER)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What changed from one run to another, and what speaks against comparing them."""
+
+    before: str
+    after: str
+    changes: list[Change]
+    warnings: list[str]
+    limits: str = ""
+    """How much the target carried in both, where both looked for that."""
+
+    def change(self, metric: str) -> Change | None:
+        """The change of one metric, None when it is not in the table."""
+        return next((change for change in self.changes if change.metric == metric), None)
+
+
+def compare(
+    before: Result,
+    after: Result,
+    *,
+    names: tuple[str, str] = ("A", "B"),
+    environments: tuple[dict[str, Any], dict[str, Any]] = ({}, {}),
+    further: Sequence[str] = (),
+) -> Comparison:
+    """Compare two results metric by metric; `further` are metrics beyond the usual ones. Raises BadValue for those."""
+    metrics = [*_METRICS, *(metric for metric in dict.fromkeys(further) if metric not in _METRICS)]
+    p_values = holm([_p_value(metric, before, after) for metric in metrics])
+    changes = []
+    for metric, p_value in zip(metrics, p_values, strict=True):
+        was, is_now = figure(before, metric), figure(after, metric)
+        ratio = is_now / was - 1 if was and is_now is not None else None
+        changes.append(Change(metric, parse_metric(metric).unit, was, is_now, ratio, p_value))
+    warnings = _warnings(before, after, environments)
+    if why := incomparable(before, after):
+        warnings.insert(0, f"these runs cannot be compared: {why}")
+    return Comparison(names[0], names[1], changes, warnings, _limits(before, after))
+
+
+def without_data(result: Result) -> bool:
+    """Whether nothing at all was measured: it ended before its first second, and before its first client."""
+    return not result.connections.attempted and not result.timeline
+
+
+def incomparable(before: Result, after: Result) -> str:
+    """Why a table of changes would say nothing; "" when it would."""
+    for which, result in (("first", before), ("second", after)):
+        if without_data(result):
+            return f"the {which} has no data ({result.verdict.reason})"
+    searches = before.breakpoint, after.breakpoint
+    if (searches[0] is None) != (searches[1] is None):
+        return "only one of them looked for a limit, and its figures are those of many loads"
+    if searches[0] is not None and searches[1] is not None and searches[0].of != searches[1].of:
+        return f"one looked for the limit of {searches[0].of}, the other of {searches[1].of}"
+    return ""
+
+
+def _limits(before: Result, after: Result) -> str:
+    one, other = before.breakpoint, after.breakpoint
+    if one is None or other is None or one.of != other.of:
+        return ""
+    told = f"limit: {_range(one)} → {_range(other)} {one.unit}"
+    if None in (one.low, one.high, other.low, other.high):
+        return told
+    apart = _surely(one) >= (other.high or 0) or _surely(other) >= (one.high or 0)
+    return told + (": the ranges are apart, it is another one" if apart else ": the ranges overlap, it may be the same")
+
+
+def _range(found: BreakpointSummary) -> str:
+    if found.low is None:
+        return "none held" if found.high is not None else "unknown"
+    return (
+        f"{format.count(found.low)} ({format.count(_surely(found))}–{format.count(found.high)})"
+        if found.high is not None
+        else f"{format.count(found.low)} or more"
+    )
+
+
+def _surely(found: BreakpointSummary) -> int:
+    return found.low or 0 if found.surely is None else found.surely
+
+
+def steady(result: Result, name: str) -> list[float]:
+    """A column of the timeline where the load stood still, or of all of the run where it hardly ever did."""
+    active = active_rows(result)
+    still = [row for earlier, row in pairwise(active) if row.get("wanted") == earlier.get("wanted")]
+    values = column(still, name)
+    return values if len(values) * 3 >= len(active) else column(active, name)
+
+
+def _p_value(metric: str, before: Result, after: Result) -> float | None:
+    if metric in _SERIES:
+        series = _SERIES[metric]
+        return rank_test(batch_means(steady(before, series)), batch_means(steady(after, series)))
+    counted = _SHARES.get(metric)
+    if counted is not None:
+        return share_test(*counted(before), *counted(after))
+    parsed = parse_metric(metric)
+    if parsed.quantile is None or parsed.family not in FAMILIES:
+        return None
+    p_value = _quantile_test(parsed, before, after)
+    if parsed.family not in ("response", "roundtrip") or p_value is None:
+        return p_value
+    # Replies are no independent observations, so the second-by-second test of a neighbour has to agree: both must
+    # reject, as in an intersection-union test (Berger, Technometrics 24, 1982).
+    neighbour = f"{parsed.family}.p99" if parsed.quantile > 0.95 else f"{parsed.family}.p50"
+    neighbouring = _p_value(neighbour, before, after)
+    return None if neighbouring is None else max(p_value, neighbouring)
+
+
+def _quantile_test(metric: Metric, before: Result, after: Result) -> float | None:
+    """Mood's median test at another quantile: do as many values lie above the common quantile in both runs?"""
+    first, second = (histogram_of(result, metric.family) for result in (before, after))
+    if first is None or second is None or metric.quantile is None:
+        return None
+    both = first.copy()
+    both.add(second)
+    common = both.quantile(metric.quantile)
+    if common is None:
+        return None
+    counted = []
+    for histogram, result in ((first, before), (second, after)):
+        above, count = histogram.above(common), histogram.count
+        if metric.family in ("fanout.spread", "delivery") and result.fanout is not None:
+            # All receipts of one broadcast share its fate: there are no more trials than broadcasts.
+            above, count = round(above * result.fanout.messages / count) if count else 0, result.fanout.messages
+        counted += [above, count]
+    return share_test(*counted)
+
+
+_SHARES: dict[str, Callable[[Result], tuple[int, int]]] = {
+    "connect.success": lambda r: (r.connections.ready, r.connections.attempted - r.connections.drained),
+    "messages.timed_out": lambda r: (r.messages.timed_out, max(r.messages.sent, r.messages.timed_out)),
+    "connections.dropped": lambda r: (r.connections.dropped, max(r.connections.ready, r.connections.dropped)),
+    "failures.rate": lambda r: (failures(r), max(r.connections.attempted + r.messages.sent, failures(r))),
+    "generator.late_sends": lambda r: (r.generator.late_sends, max(r.messages.sent, r.generator.late_sends)),
+}
+
+
+def _warnings(before: Result, after: Result, environments: tuple[dict[str, Any], dict[str, Any]]) -> list[str]:
+    warnings = []
+    if url_of(before) != url_of(after):
+        warnings.append(f"the targets differ: {url_of(before)} and {url_of(after)}")
+    differing = _differences(_comparable(before.scenario), _comparable(after.scenario))
+    if differing:
+        names = {name_of(before), name_of(after)}
+        which = " and ".join(sorted(names)) if len(names) > 1 else f"of {names.pop()}"
+        warnings.append(f"the scenarios differ ({which}): {', '.join(differing)}")
+    first, second = environments
+    for key, words in (
+        ("host", "the generators"),
+        ("processors", "the numbers of processors"),
+        ("python", "the Pythons"),
+    ):
+        if first.get(key) != second.get(key) and first and second:
+            warnings.append(f"{words} differ: {first.get(key)} and {second.get(key)}")
+    versions = first.get("versions", {}).get("wstui"), second.get("versions", {}).get("wstui")
+    if None not in versions and versions[0] != versions[1]:
+        warnings.append(f"the versions of wstui differ: {versions[0]} and {versions[1]}")
+    for letter, result in (("first", before), ("second", after)):
+        if result.verdict.generator_limited or result.generator.limited_by:
+            warnings.append(f"the {letter} run was limited by its generator: it says little about the server")
+        if result.verdict.aborted:
+            warnings.append(f"the {letter} run was cut short after {result.duration_s:.0f} s: {result.verdict.reason}")
+    return warnings
+
+
+def _comparable(scenario: dict[str, Any]) -> dict[str, Any]:
+    """What of a scenario shapes the load: not its name, nor its limits, nor where the target is."""
+    kept = {key: value for key, value in scenario.items() if key not in ("name", "description", "thresholds")}
+    target = kept.get("target")
+    if isinstance(target, dict):
+        kept["target"] = {key: value for key, value in target.items() if key != "url"}
+    return kept
+
+
+def _differences(first: Any, second: Any, path: str = "") -> list[str]:
+    if isinstance(first, dict) and isinstance(second, dict):
+        keys = [*first, *(key for key in second if key not in first)]
+        return [
+            found
+            for key in keys
+            for found in _differences(first.get(key), second.get(key), f"{path}.{key}" if path else str(key))
+        ]
+    if isinstance(first, list) and isinstance(second, list) and len(first) == len(second):
+        return [
+            found
+            for index, (one, other) in enumerate(zip(first, second, strict=True))
+            for found in _differences(one, other, f"{path}[{index}]")
+        ]
+    if first == second:
+        return []
+    if isinstance(first, list) or isinstance(second, list):
+        return [f"{path} ({len(first or [])} and {len(second or [])} entries)"]
+    return [f"{path} {first} → {second}"]

@@ -1,0 +1,1 @@
+"""Writers of report files, one format each."""

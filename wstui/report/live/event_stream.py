@@ -1,0 +1,186 @@
+"""A run as JSON lines, one event a line, written as they happen: for jq, log shippers and scripts.
+
+Every line has `event`, `run` (the scenario's name) and `at_s` (seconds since the start of that run). The events:
+
+| event | further keys | when |
+|---|---|---|
+| `start` | `scenario` (secrets masked), `url`, `host`, `started` | a run begins; each run of a suite has its own |
+| `state` | `state` | it starts, pauses, goes on, drains, cools down |
+| `row` | one second of the timeline, as in the JSON result | every second |
+| `mark` | `kind`, `text` | a stage, a command of the operator, a broken limit |
+| `failures` | `kind`, `message`, `count`, `local` | the count of a kind of failure has grown |
+| `threshold` | `metric`, `limit`, `stage`, `value`, `passed` | a threshold is broken or kept, or so again |
+| `end` | `passed`, `reason`, `connections`, `messages`, `latency_ms`, `thresholds` | the run has its verdict |
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TextIO
+
+import msgspec
+
+from wstui.execution.run.result import Result, SuiteResult
+from wstui.execution.run.status import Status, Steerable
+from wstui.report.live.observer import Trouble, Watcher
+from wstui.report.model.labels import name_of, runs_of
+from wstui.report.store.partial import failures_so_far, stamp
+from wstui.scenario.secret_fields import masked
+
+
+class EventStream(Watcher):
+    """Writes the events of a run to a file, a pipe or an open stream, as JSON lines, flushed every time.
+
+    `reader_gone` says that it ended because nobody reads any more.
+    """
+
+    def __init__(
+        self,
+        run: Steerable,
+        target: str | Path | TextIO,
+        *,
+        every_s: float = 0.5,
+        on_problem: Callable[[str], None] | None = None,
+    ) -> None:
+        """`target` is a path, which is opened anew at the first event, or a stream, which stays open at the end."""
+        super().__init__("event stream", run, every_s=every_s, on_problem=on_problem)
+        self.reader_gone = False
+        self._target = target
+        self._stream: TextIO | None = None
+        self._seen: _Seen | None = None
+        self._ended: set[str] = set()
+
+    def follow(self) -> None:
+        """Write what is new."""
+        self._follow(self._run.status)
+
+    def finish(self, result: Result | SuiteResult | None) -> None:
+        """Write what is new, and the verdicts that were not seen on the way."""
+        self._follow(self._run.status)
+        for run in runs_of(result) if result else []:
+            if run.started not in self._ended:
+                self._end_of(run)
+
+    def release(self) -> None:
+        """Close the file that was opened here."""
+        if self._stream is not None and self._stream is not self._target:
+            with suppress(OSError):  # what is left in its buffer has nowhere to go
+                self._stream.close()
+
+    def _follow(self, status: Status) -> None:
+        if status.started is None:
+            return
+        started = stamp(status.started)
+        if self._seen is None or self._seen.started != started:
+            self._seen = _Seen(started, status.scenario.name)
+            self._write(
+                "start",
+                0.0,
+                scenario=masked(status.scenario),
+                url=status.url,
+                host=status.host,
+                started=started,
+            )
+        self._changes(self._seen, status)
+        if status.result is not None and status.result.started == started and started not in self._ended:
+            self._end_of(status.result)
+
+    def _changes(self, seen: _Seen, status: Status) -> None:
+        at_s = round(status.elapsed_s, 3)
+        if not status.state.ended:
+            self._state(seen, status, at_s)
+        for row in status.rows[seen.rows :]:
+            self._write("row", row.at_s, **{k: v for k, v in dataclasses.asdict(row).items() if k != "at_s"})
+            seen.rows += 1
+        for mark in status.marks[seen.marks :]:
+            self._write("mark", mark.at_s, kind=mark.kind, text=mark.text)
+            seen.marks += 1
+        # Nothing follows the end but what is said of the whole.
+        self._state(seen, status, at_s)
+        for failure in failures_so_far(status):
+            key = (failure.kind, failure.message, failure.outcome)
+            if failure.count != seen.failures.get(key):
+                seen.failures[key] = failure.count
+                self._write(
+                    "failures",
+                    failure.last_s,
+                    kind=failure.kind,
+                    message=failure.message,
+                    count=failure.count,
+                    local=failure.local,
+                    outcome=failure.outcome,
+                )
+        for outcome in status.thresholds:
+            place = (outcome.metric, outcome.limit, outcome.stage)
+            if outcome.passed is not None and outcome.passed is not seen.thresholds.get(place):
+                seen.thresholds[place] = outcome.passed
+                self._write(
+                    "threshold",
+                    at_s,
+                    metric=outcome.metric,
+                    limit=outcome.limit,
+                    stage=outcome.stage,
+                    value=outcome.value,
+                    passed=outcome.passed,
+                    default=outcome.default,
+                )
+
+    def _state(self, seen: _Seen, status: Status, at_s: float) -> None:
+        if status.state is not seen.state:
+            seen.state = status.state
+            self._write("state", at_s, state=str(status.state))
+
+    def _end_of(self, result: Result) -> None:
+        if self._seen is None or self._seen.started != result.started:
+            self._seen = _Seen(result.started, name_of(result))
+        self._ended.add(result.started)
+        self._write(
+            "end",
+            result.duration_s,
+            passed=result.verdict.passed,
+            reason=result.verdict.reason,
+            connections=result.connections,
+            messages=result.messages,
+            latency_ms=result.latency_ms,
+            thresholds=result.verdict.thresholds,
+        )
+
+    def _write(self, event: str, at_s: float, **content: Any) -> None:
+        run = self._seen.name if self._seen else ""
+        line = msgspec.json.encode({"event": event, "run": run, "at_s": at_s, **content}).decode()
+        try:
+            stream = self._open()
+            stream.write(line + "\n")
+            stream.flush()
+        except (OSError, ValueError) as error:
+            # ValueError: somebody closed the stream.
+            self.reader_gone = isinstance(error, BrokenPipeError)
+            told = getattr(error, "strerror", None) or str(error)
+            raise Trouble(f"the events can't be written to {self._where()}: {told}", lasting=True) from None
+
+    def _open(self) -> TextIO:
+        if self._stream is None:
+            if isinstance(self._target, str | Path):
+                self._stream = Path(self._target).open("w", encoding="utf-8")  # noqa: SIM115 - `release` closes it
+            else:
+                self._stream = self._target
+        return self._stream
+
+    def _where(self) -> str:
+        return str(self._target) if isinstance(self._target, str | Path) else "their stream"
+
+
+class _Seen:
+    """How much of a run has been written."""
+
+    def __init__(self, started: str, name: str) -> None:
+        self.started = started
+        self.name = name
+        self.state: object = None
+        self.rows = 0
+        self.marks = 0
+        self.failures: dict[tuple[str, str, str], int] = {}
+        self.thresholds: dict[tuple[str, str, str], bool] = {}

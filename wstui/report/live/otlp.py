@@ -1,0 +1,110 @@
+"""The run as OpenTelemetry metrics, pushed to a collector (OTLP over HTTP) while it goes: the figures of `prometheus`.
+
+What the exporter reads from the environment holds here too: OTEL_EXPORTER_OTLP_HEADERS, certificates, compression.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from typing import Any
+
+from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+from opentelemetry.sdk.metrics.export import (
+    AggregationTemporality,
+    Gauge,
+    HistogramDataPoint,
+    Metric,
+    MetricExportResult,
+    MetricsData,
+    NumberDataPoint,
+    ResourceMetrics,
+    ScopeMetrics,
+    Sum,
+)
+from opentelemetry.sdk.metrics.export import Histogram as Distribution
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+
+from wstui.execution.run.result import Result, SuiteResult
+from wstui.execution.run.status import Status, Steerable
+from wstui.measure.histogram import Histogram
+from wstui.report.live.observer import Trouble, Watcher
+from wstui.report.live.prometheus import BOUNDS_S, DURATIONS, RunCollector
+
+NS = 1e9
+TIMEOUT_S = 5.0
+_CUMULATIVE = AggregationTemporality.CUMULATIVE
+
+
+class OtlpExport(Watcher):
+    """Sends the metrics of a run every few seconds, and once more at its end."""
+
+    def __init__(
+        self, run: Steerable, url: str, *, every_s: float = 5.0, on_problem: Callable[[str], None] | None = None
+    ) -> None:
+        """`url` is the whole address, such as http://127.0.0.1:4318/v1/metrics."""
+        super().__init__("OpenTelemetry export", run, every_s=every_s, on_problem=on_problem)
+        self._url = url
+        self._exporter: Any = OTLPMetricExporter(endpoint=url, timeout=TIMEOUT_S)
+        # It would write to a screen that shows a run; what goes wrong is said by `problem`.
+        logging.getLogger("opentelemetry.exporter").setLevel(logging.CRITICAL)
+
+    def follow(self) -> None:
+        """Send the figures of this moment."""
+        status = self._run.status
+        if status.started is None:
+            return
+        if self._exporter.export(metrics_of(self._run, status)) is not MetricExportResult.SUCCESS:
+            raise Trouble(f"the OpenTelemetry collector at {self._url} does not take the metrics", lasting=False)
+
+    def finish(self, result: Result | SuiteResult | None) -> None:
+        """Send the last figures."""
+        self.follow()
+
+    def release(self) -> None:
+        """Close the connection."""
+        self._exporter.shutdown()
+
+
+def metrics_of(run: Steerable, status: Status) -> MetricsData:
+    """The picture of a run as what an exporter sends: names and labels are those of the Prometheus endpoint."""
+    began_ns = round(status.started.timestamp() * NS) if status.started is not None else 0
+    now_ns = time.time_ns()
+    resource = Resource.create({"service.name": "wstui", "host.name": status.host})
+    metrics = [*_numbers(run, began_ns, now_ns), *_distributions(status, began_ns, now_ns)]
+    scope = ScopeMetrics(InstrumentationScope("wstui"), metrics, "")
+    return MetricsData([ResourceMetrics(resource, [scope], "")])
+
+
+def _numbers(run: Steerable, began_ns: int, now_ns: int) -> Iterator[Metric]:
+    for family in RunCollector(run).collect():
+        if family.type == "histogram":
+            continue
+        points = [NumberDataPoint(sample.labels, began_ns, now_ns, sample.value) for sample in family.samples]
+        if points:
+            data = Sum(points, _CUMULATIVE, True) if family.type == "counter" else Gauge(points)
+            yield Metric(family.name, family.documentation, "", data)
+
+
+def _distributions(status: Status, began_ns: int, now_ns: int) -> Iterator[Metric]:
+    for name, told in DURATIONS.items():
+        data = status.histograms.get(name)
+        if data is None or not data.counts:
+            continue
+        histogram = Histogram.from_data(data)
+        above = [histogram.count, *(histogram.above(round(bound * NS)) for bound in BOUNDS_S), 0]
+        point = HistogramDataPoint(
+            {},
+            began_ns,
+            now_ns,
+            histogram.count,
+            histogram.total / NS,
+            [more - fewer for more, fewer in pairwise(above)],
+            list(BOUNDS_S),
+            histogram.low / NS,
+            histogram.high / NS,
+        )
+        yield Metric(f"wstui_{name}", told, "s", Distribution([point], _CUMULATIVE))

@@ -1,0 +1,1 @@
+"""Tables, labels and formats that every report shares."""

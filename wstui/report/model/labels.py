@@ -1,0 +1,150 @@
+"""The words that every report shares: the verdict as glyph, word and tone, and what was planned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from wstui.execution.run.result import Result, SuiteResult, ThresholdOutcome, Verdict
+from wstui.measure.sanitize import visible
+from wstui.scenario.errors import BadValue, ScenarioError
+from wstui.scenario.load_profile import peak
+from wstui.scenario.model import Stage
+from wstui.scenario.units import parse_duration, parse_rate
+
+
+class Tone(StrEnum):
+    """How good a piece of news is; each report has its own colour for it."""
+
+    GOOD = "good"
+    NEAR = "near"
+    BAD = "bad"
+    PLAIN = "plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """A verdict at a glance: never told by colour alone."""
+
+    glyph: str
+    word: str
+    tone: Tone
+
+
+def shown(text: str, limit: int = 1000) -> str:
+    """Text that may come from a server, on one line and unable to steer what shows it."""
+    return visible(text, limit)
+
+
+def verdict_sign(verdict: Verdict) -> Sign:
+    """The verdict as glyph and word."""
+    if verdict.running:
+        return Sign("▶", "RUNNING", Tone.PLAIN)
+    if verdict.unreachable:
+        return Sign("✗", "UNREACHABLE", Tone.BAD)
+    if verdict.aborted:
+        return Sign("■", "ABORTED", Tone.BAD)
+    if verdict.generator_lost:
+        return Sign("✗", "LOST", Tone.BAD)
+    if verdict.no_load:
+        return Sign("✗", "NO LOAD", Tone.BAD)
+    if not verdict.passed:
+        return Sign("✗", "FAILED", Tone.BAD)
+    if verdict.generator_limited:
+        return Sign("▲", "LIMITED", Tone.NEAR)
+    return Sign("✓", "PASSED", Tone.GOOD)
+
+
+def limit_of(outcome: ThresholdOutcome) -> str:
+    """The limit of a threshold, marked where the scenario did not set it."""
+    return f"{outcome.limit} (default)" if outcome.default else outcome.limit
+
+
+def threshold_sign(outcome: ThresholdOutcome) -> Sign:
+    """Whether a threshold was kept, as glyph and word."""
+    if outcome.passed is None:
+        return Sign("–", "not measured", Tone.NEAR)
+    return Sign("✓", "kept", Tone.GOOD) if outcome.passed else Sign("✗", "broken", Tone.BAD)
+
+
+def runs_of(result: Result | SuiteResult) -> list[Result]:
+    """The runs in a result: one, or those of a suite."""
+    return result.runs if isinstance(result, SuiteResult) else [result]
+
+
+def name_of(result: Result | SuiteResult) -> str:
+    """The name of the scenario or the suite."""
+    return result.name if isinstance(result, SuiteResult) else str(result.scenario.get("name", "scenario"))
+
+
+def url_of(result: Result) -> str:
+    """The target's URL as stored (secrets masked), or "" when the scenario does not say."""
+    target = result.scenario.get("target")
+    return str(target.get("url", "")) if isinstance(target, dict) else ""
+
+
+def route_of(result: Result) -> str:
+    """How the target was reached, "" when there is nothing to say."""
+    return result.route.text if result.route is not None else ""
+
+
+def peak_clients(result: Result) -> int:
+    """The largest number of clients that the scenario asks for, or that the search for its limit had; 0 if unknown."""
+    if result.breakpoint is not None:
+        return max((step.clients for step in result.breakpoint.steps), default=0)
+    # An operator may have steered beyond the plan.
+    return max(_planned_peak(result), *(int(row.get("wanted") or 0) for row in result.timeline), 0)
+
+
+def _planned_peak(result: Result) -> int:
+    stages = result.scenario.get("stages")
+    try:
+        return peak([Stage.model_validate(stage) for stage in stages] if isinstance(stages, list) else [])
+    except (ValueError, ScenarioError):  # of another version
+        return max((clients for _, clients, *_ in _planned_stages(result) if clients), default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class RampRate:
+    """Connects per second in a stage that adds clients: as planned, and as they came."""
+
+    stage: str
+    planned: float
+    achieved: float
+
+
+def ramp_rates(result: Result) -> list[RampRate]:
+    """Planned against achieved connects per second of each stage that adds clients, by its ramp or as arrivals."""
+    rates = []
+    before = 0
+    for (name, clients, over, arrive), stage in zip(_planned_stages(result), result.stages, strict=False):
+        clients = before if clients is None else clients
+        seconds = stage.ended_s - stage.started_s
+        if (clients > before or arrive) and over and seconds > 0 and name == stage.name:
+            planned = max(clients - before, 0) / over + arrive
+            rates.append(RampRate(name, planned, stage.connections.attempted / seconds))
+        before = clients
+    return rates
+
+
+def _planned_stages(result: Result) -> Iterator[tuple[str, int | None, float, float]]:
+    """(name, clients or None, seconds, arrivals a second) of each stage, as far as a stored scenario tells."""
+    stages = result.scenario.get("stages")
+    for stage in stages if isinstance(stages, list) else []:
+        if not isinstance(stage, dict):
+            continue
+        clients, over = stage.get("clients"), stage.get("over")
+        yield (
+            str(stage.get("name", "")),
+            clients if isinstance(clients, int) else None,
+            _parsed(over, parse_duration),
+            _parsed(stage.get("arrive"), parse_rate),
+        )
+
+
+def _parsed(text: object, parse: Callable[[str], float]) -> float:
+    try:
+        return parse(text) if isinstance(text, str) else 0.0
+    except BadValue:
+        return 0.0

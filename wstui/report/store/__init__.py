@@ -1,0 +1,1 @@
+"""The store of runs: SQLite, its writer and retention."""

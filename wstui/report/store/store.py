@@ -1,0 +1,306 @@
+"""The run store: a SQLite database with every run, written while it goes, readable from anywhere at any time."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import json
+import re
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import platformdirs
+
+from wstui.execution.run.result import (
+    Connections,
+    Event,
+    FailureSummary,
+    GeneratorSummary,
+    LatencySet,
+    Messages,
+    Result,
+    SuiteResult,
+    Verdict,
+)
+from wstui.report.store.database import StoreError, changing, explained, opened
+from wstui.report.store.owner import alive
+from wstui.report.store.partial import RUNNING, stages_from
+
+
+class UnknownRun(Exception):
+    """No run has that id or tag; the text names the nearest."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRun:
+    """A run in the store. `summary` is its result without timeline, events, failures, histograms (see `Store.result`).
+
+    One of a suite has the names of all the suite's presets in `suite`, and in `suite_name` what they are called.
+    `state` is "running", "finished", "interrupted" (its process ended before it did) or "unreadable" (what is stored
+    of it is damaged; it can only be deleted).
+    """
+
+    id: int
+    name: str
+    url: str
+    host: str
+    started: str
+    state: str
+    suite: str
+    position: int
+    tags: tuple[str, ...]
+    summary: Result
+    environment: dict[str, Any]
+    suite_name: str = ""
+
+
+def find(reference: str, names: Mapping[int, str], tags: Mapping[str, int]) -> int:
+    """See `Store.find`: `names` are the scenarios of all runs by id, the newest first; `tags` the ids by tag."""
+    if not names:
+        raise UnknownRun(f"no run {reference!r}: no run has been recorded yet")
+    if reference in tags:
+        return tags[reference]
+    if re.fullmatch(r"[0-9]{1,18}", reference):
+        wanted = int(reference)
+        if wanted in names:
+            return wanted
+        nearest = sorted(sorted(names, key=lambda known: abs(known - wanted))[:3])
+        raise UnknownRun(f"no run {wanted}: the nearest are {', '.join(map(str, nearest))}")
+    name, _, back = reference.partition("~")
+    candidates = [run for run, known in names.items() if name in ("last", known)]
+    if candidates and re.fullmatch(r"[0-9]{0,9}", back):
+        if int(back or 0) < len(candidates):
+            return candidates[int(back or 0)]
+        raise UnknownRun(f"no run {reference!r}: there are only {len(candidates)}")
+    near = difflib.get_close_matches(name, [*tags, *names.values(), "last"], n=1, cutoff=0.5)
+    newest = next(iter(names))
+    advice = f"did you mean {near[0]!r}?" if near else f"give an id (the last is {newest}), a tag or a scenario's name"
+    raise UnknownRun(f"no run {reference!r}: {advice}")
+
+
+def default_path() -> Path:
+    """Where the store lies unless somebody says otherwise."""
+    return platformdirs.user_data_path("wstui", appauthor=False) / "runs.db"
+
+
+class Store:
+    """An open store. Made when missing, brought up to date when old. Not to be shared between threads."""
+
+    def __init__(self, path: Path | None = None, *, create: bool = True) -> None:
+        """Open the store at `path`. Raises StoreError when it is damaged, newer than this program, or not ours."""
+        self.path = path or default_path()
+        if not create and not self.path.exists():
+            raise StoreError(f"there is no run store at {self.path}: no run has been recorded yet")
+        with explained(self.path):
+            self._db = opened(self.path)
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the store."""
+        self._db.close()
+
+    # -- reading -----------------------------------------------------------------------------------------------
+
+    def runs(self, *, name: str = "", limit: int = -1) -> list[StoredRun]:
+        """The newest runs first, those of the scenario `name` only if it is given."""
+        with explained(self.path):
+            found = self._db.execute(
+                "SELECT * FROM runs WHERE ? IN ('', name) ORDER BY id DESC LIMIT ?", (name, limit)
+            ).fetchall()
+            tags: dict[int, list[str]] = {}
+            for tag, run in self._db.execute("SELECT name, run FROM tags ORDER BY name"):
+                tags.setdefault(run, []).append(tag)
+        return [self._stored(row, tuple(tags.get(row["id"], ()))) for row in found]
+
+    def run(self, number: int) -> StoredRun:
+        """One run by its id. Raises UnknownRun."""
+        with explained(self.path):
+            row = self._db.execute("SELECT * FROM runs WHERE id = ?", (number,)).fetchone()
+            tags = self._db.execute("SELECT name FROM tags WHERE run = ? ORDER BY name", (number,)).fetchall()
+        if row is None:
+            raise UnknownRun(f"no run {number} in {self.path}")
+        return self._stored(row, tuple(tag["name"] for tag in tags))
+
+    def find(self, reference: str) -> int:
+        """The id that a person means: "12", a tag, "last", a scenario's name (its last run), or "…~1" (one before).
+
+        Raises UnknownRun, which names the nearest.
+        """
+        with explained(self.path):
+            names = {row["id"]: row["name"] for row in self._db.execute("SELECT id, name FROM runs ORDER BY id DESC")}
+            tags = {row["name"]: row["run"] for row in self._db.execute("SELECT name, run FROM tags")}
+        return find(reference, names, tags)
+
+    def result(self, number: int) -> Result:
+        """The whole result of a run; of one that was cut short, all that had been written. Raises UnknownRun."""
+        stored = self.run(number)
+        if stored.state == "unreadable":
+            raise StoreError(f"run {number} in {self.path} {stored.summary.verdict.reason}")
+        with explained(self.path):
+            timeline = [json.loads(row[0]) for row in self._column("timeline", "row", number)]
+            events = [msgspec.json.decode(row[0], type=Event) for row in self._column("events", "event", number)]
+            failures = [
+                msgspec.json.decode(row[0], type=FailureSummary) for row in self._column("failures", "failure", number)
+            ]
+            histograms = dict(
+                tuple(row)
+                for row in self._db.execute("SELECT name, histogram FROM histograms WHERE run = ?", (number,))
+            )
+        stages = stored.summary.stages
+        if stored.state != "finished":
+            stages = stages_from(timeline, histograms)
+        return msgspec.structs.replace(
+            stored.summary,
+            timeline=timeline,
+            events=events,
+            failures=failures,
+            histograms=histograms,
+            stages=stages,
+        )
+
+    def suite(self, number: int) -> SuiteResult:
+        """The whole of the suite that a run is part of, as far as it is here. Raises UnknownRun when it is of none."""
+        from wstui.execution.run.suite import combine  # brings along what carries out a run
+
+        members = self._members(self.run(number))
+        results = [self.result(member.id) for member in members]
+        names, first = members[0].suite.split("/"), members[0].position
+        found: list[Result | None] = [None] * first + results
+        return SuiteResult(
+            name=members[0].suite_name or members[0].suite,
+            started=results[0].started,
+            finished=results[-1].finished,
+            verdict=combine(found, names, first=first),
+            runs=results,
+            skipped=names[:first],
+        )
+
+    def _members(self, run: StoredRun) -> list[StoredRun]:
+        """The runs that were carried out in one go with this one, in order."""
+        if not run.suite:
+            raise UnknownRun(f"run {run.id} is no part of a suite: leave --suite out")
+        with explained(self.path):
+            rows = self._db.execute(
+                "SELECT * FROM runs WHERE suite = ? AND writer = (SELECT writer FROM runs WHERE id = ?) ORDER BY id",
+                (run.suite, run.id),
+            ).fetchall()
+        group: list[StoredRun] = []
+        for member in (self._stored(row, ()) for row in rows):
+            # One process may have carried the suite out several times: each time the places begin anew.
+            if group and member.position <= group[-1].position:
+                if group[-1].id >= run.id:
+                    break
+                group = []
+            group.append(member)
+        return group
+
+    # -- changing ----------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Several changes as one. Raises StoreBusy when another process holds the store too long."""
+        with explained(self.path), changing(self._db):
+            yield self._db
+
+    def tag(self, number: int, name: str) -> None:
+        """Give a run a name; a run that had the name before loses it. Tagged runs are never pruned."""
+        if not re.fullmatch(r"[A-Za-z][\w.\-]*", name) or re.fullmatch(r"last(~.*)?", name):
+            raise StoreError(f'{name!r} cannot be a tag: use letters, digits, "-", "." and begin with a letter')
+        self.run(number)
+        with self.transaction() as db:
+            db.execute("INSERT OR REPLACE INTO tags (name, run) VALUES (?, ?)", (name, number))
+
+    def untag(self, name: str) -> bool:
+        """Take a tag away; False when there was none."""
+        with self.transaction() as db:
+            return db.execute("DELETE FROM tags WHERE name = ?", (name,)).rowcount > 0
+
+    def delete(self, numbers: Sequence[int]) -> None:
+        """Delete runs and give their room back."""
+        with self.transaction() as db:
+            db.executemany("DELETE FROM runs WHERE id = ?", [(number,) for number in numbers])
+        with explained(self.path):
+            self._db.executescript("PRAGMA incremental_vacuum")  # execute() would free a single page
+
+    def prunable(self, *, keep: int | None = None, older_than_s: float | None = None) -> list[int]:
+        """The ids that pruning would delete: beyond the newest `keep`, or older; never tagged or running ones."""
+        candidates = [run for run in self.runs() if not run.tags and run.state != "running"]
+        doomed = set() if keep is None else {run.id for run in candidates[keep:]}
+        if older_than_s is not None:
+            with explained(self.path):
+                limit = time.time() - older_than_s
+                old = {row["id"] for row in self._db.execute("SELECT id FROM runs WHERE updated < ?", (limit,))}
+            doomed |= {run.id for run in candidates} & old
+        return sorted(doomed)
+
+    def setting(self, name: str) -> str:
+        """A setting that lies in the store itself, "" when it was never set."""
+        with explained(self.path):
+            row = self._db.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()
+        return str(row["value"]) if row else ""
+
+    def set(self, name: str, value: str) -> None:
+        """Set a setting."""
+        with self.transaction() as db:
+            db.execute("INSERT OR REPLACE INTO settings (name, value) VALUES (?, ?)", (name, value))
+
+    # -- inside ------------------------------------------------------------------------------------------------
+
+    def _column(self, table: str, column: str, number: int) -> list[sqlite3.Row]:
+        return self._db.execute(
+            f"SELECT {column} FROM {table} WHERE run = ? ORDER BY number",
+            (number,),
+        ).fetchall()
+
+    def _stored(self, row: sqlite3.Row, tags: tuple[str, ...]) -> StoredRun:
+        state = row["state"]
+        if state == "running" and not alive(row["writer"], row["updated"]):
+            state = "interrupted"
+        try:
+            summary = msgspec.json.decode(row["summary"], type=Result)
+            environment = json.loads(row["environment"])
+            if state == "running":
+                verdict = msgspec.structs.replace(summary.verdict, reason=RUNNING, running=True)
+                summary = msgspec.structs.replace(summary, verdict=verdict)
+        except (json.JSONDecodeError, msgspec.DecodeError) as error:
+            # One run that went bad must not hide all others, and has to be deleted somehow.
+            state, summary, environment = "unreadable", _unreadable(row, str(error)), {}
+        return StoredRun(
+            row["id"],
+            row["name"],
+            row["url"],
+            row["host"],
+            row["started"],
+            state,
+            row["suite"],
+            row["position"],
+            tags,
+            summary,
+            environment,
+            row["suite_name"],
+        )
+
+
+def _unreadable(row: sqlite3.Row, error: str) -> Result:
+    reason = f"cannot be read ({error}); delete it: wstui runs delete {row['id']}"
+    return Result(
+        scenario={"name": row["name"], "target": {"url": row["url"]}},
+        started=row["started"],
+        finished=row["started"],
+        duration_s=0.0,
+        verdict=Verdict(passed=False, reason=reason, aborted=True),
+        connections=Connections(),
+        messages=Messages(),
+        latency_ms=LatencySet(),
+        generator=GeneratorSummary(),
+    )

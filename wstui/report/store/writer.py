@@ -1,0 +1,288 @@
+"""Writes a run into the store while it goes, from a thread of its own. Whatever happens here, the run goes on."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from wstui.execution.run.result import Event, FailureSummary, Result, SuiteResult
+from wstui.execution.run.status import Status, Steerable
+from wstui.measure.hdr import encode
+from wstui.measure.histogram import HistogramData
+from wstui.report.live.observer import Trouble, Watcher
+from wstui.report.model.environment import environment
+from wstui.report.model.labels import name_of, runs_of, url_of
+from wstui.report.store.database import StoreBusy, StoreDamaged, StoreError, StoreStale
+from wstui.report.store.owner import this_writer
+from wstui.report.store.partial import RowSums, failures_so_far, partial_result, stamp
+from wstui.report.store.retention import apply_retention
+from wstui.report.store.store import Store
+
+
+class Recording(Watcher):
+    """Writes what is new of a run into the store, each second as soon as it is over.
+
+    `ids` are the runs written so far: one, or those of a suite.
+    """
+
+    def __init__(
+        self,
+        run: Steerable,
+        path: Path | None = None,
+        *,
+        every_s: float = 0.25,
+        on_problem: Callable[[str], None] | None = None,
+    ) -> None:
+        super().__init__("run store", run, every_s=every_s, on_problem=on_problem)
+        self.ids: list[int] = []
+        self._path = path
+        self._store: Store | None = None
+        self._current: _Written | None = None
+        self._finished: list[str] = []
+        self._environment: dict[str, Any] = {}
+        self._writer = ""
+
+    def pause_s(self) -> float:
+        """Shorter until the run is in the store: its first second counts too."""
+        return self._every_s if self.ids else min(self._every_s, 0.1)
+
+    def follow(self) -> None:
+        """Write what is new."""
+        with self._opened() as store:
+            self._follow(store)
+
+    def finish(self, result: Result | SuiteResult | None) -> None:
+        """Write the result, or that there is none."""
+        with self._opened() as store:
+            self._follow(store)
+            self._finish(store, result)
+
+    def release(self) -> None:
+        """Close the store."""
+        if self._store is not None:
+            self._store.close()
+
+    @contextmanager
+    def _opened(self) -> Iterator[Store]:
+        try:
+            if self._store is None:
+                self._environment = environment()
+                self._writer = this_writer()
+                self._store = Store(self._path)
+            yield self._store
+        except StoreError as error:
+            lasting = isinstance(error, StoreDamaged) or (self._store is None and not isinstance(error, StoreBusy))
+            if isinstance(error, StoreStale) and self._store is not None:
+                self._store.close()
+                self._store = None
+            raise Trouble(str(error), lasting=lasting) from None
+
+    def _follow(self, store: Store) -> None:
+        status = self._run.status
+        if status.started is None:
+            return
+        started = stamp(status.started)
+        if started in self._finished:
+            return
+        if self._current is None or self._current.started != started:
+            self._current = self._begin(store, status, started)
+        if status.result is not None and status.result.started == started:
+            self._conclude(store, self._current, status.result)
+        elif self._current.behind(status):
+            self._current.extend(store, status)
+
+    def _begin(self, store: Store, status: Status, started: str) -> _Written:
+        summary = partial_result(status, {}, RowSums())
+        suite = status.suite
+        written = _Written(
+            _insert(
+                store,
+                summary,
+                host=status.host,
+                environment=self._environment,
+                writer=self._writer,
+                suite="/".join(suite.names) if suite else "",
+                suite_name=suite.name if suite else "",
+                position=suite.index if suite else 0,
+            ),
+            started,
+        )
+        self.ids.append(written.id)
+        return written
+
+    def _conclude(self, store: Store, written: _Written, result: Result) -> None:
+        written.conclude(store, result)
+        self._finished.append(written.started)
+        if self._current is written:
+            self._current = None
+
+    def _finish(self, store: Store, whole: Result | SuiteResult | None) -> None:
+        suite = self._run.status.suite
+        for position, result in enumerate(runs_of(whole) if whole else []):
+            if result.started in self._finished or _is_before(result, whole):
+                continue
+            current = self._current
+            if current is None or current.started != result.started:
+                number = _insert(
+                    store,
+                    result,
+                    host=self._run.status.host,
+                    environment=self._environment,
+                    writer=self._writer,
+                    suite="/".join(suite.names) if suite else "",
+                    suite_name=suite.name if suite else "",
+                    position=position,
+                )
+                self.ids.append(number)
+                current = _Written(number, result.started)
+            self._conclude(store, current, result)
+        if self._current is not None:
+            with store.transaction() as db:
+                db.execute("UPDATE runs SET state = 'interrupted' WHERE id = ?", (self._current.id,))
+        apply_retention(store)
+
+
+def _is_before(result: Result, whole: Result | SuiteResult | None) -> bool:
+    """Whether a result was there before its suite was resumed: it is in the store, or was taken out on purpose."""
+    if not isinstance(whole, SuiteResult) or not whole.started:
+        return False
+    return datetime.fromisoformat(result.started) < datetime.fromisoformat(whole.started)
+
+
+class _Written:
+    """A run in the store and how much of it is there already."""
+
+    def __init__(self, number: int, started: str) -> None:
+        self.id = number
+        self.started = started
+        self._rows = 0
+        self._sums = RowSums()
+        self._events = 0
+        self._failures: tuple[object, ...] = ()
+        self._histograms: Mapping[str, HistogramData] = {}
+
+    def behind(self, status: Status) -> bool:
+        """Whether there is something new to write: a second, or a mark."""
+        return not self._rows or len(status.rows) > self._rows or len(status.marks) > self._events
+
+    def extend(self, store: Store, status: Status) -> None:
+        """Write what is new since the last time."""
+        histograms = status.histograms
+        rows = status.rows[self._rows :]
+        sums = dataclasses.replace(self._sums)
+        sums.add(rows)
+        events = [Event(mark.at_s, mark.kind, mark.text) for mark in status.marks[self._events :]]
+        failures = failures_so_far(status) if status.failures != self._failures else None
+        self._write(
+            store,
+            partial_result(status, histograms, sums),
+            "running",
+            rows=[dataclasses.asdict(row) for row in rows],
+            events=events,
+            failures=failures,
+            histograms={name: encode(data) for name, data in histograms.items() if data != self._histograms.get(name)},
+        )
+        # Only after the commit: what could not be written is tried again.
+        self._rows += len(rows)
+        self._sums = sums
+        self._histograms = histograms
+        self._events += len(events)
+        self._failures = status.failures
+
+    def conclude(self, store: Store, result: Result) -> None:
+        """Write the result in the place of what was written so far: the run is finished."""
+        self._rows = self._events = 0
+        self._write(
+            store,
+            result,
+            "finished",
+            rows=result.timeline,
+            events=result.events,
+            failures=result.failures,
+            histograms=result.histograms,
+        )
+
+    def _write(
+        self,
+        store: Store,
+        summary: Result,
+        state: str,
+        *,
+        rows: list[dict[str, Any]],
+        events: list[Event],
+        failures: list[FailureSummary] | None,
+        histograms: Mapping[str, str],
+    ) -> None:
+        with store.transaction() as db:
+            db.execute(
+                "UPDATE runs SET state = ?, updated = ?, summary = ? WHERE id = ?",
+                (state, time.time(), _without_bulk(summary), self.id),
+            )
+            if state == "finished":
+                for table in ("timeline", "events", "histograms"):
+                    db.execute(f"DELETE FROM {table} WHERE run = ?", (self.id,))
+            db.executemany(
+                "INSERT INTO timeline (run, number, row) VALUES (?, ?, ?)",
+                [(self.id, number, _json(row)) for number, row in enumerate(rows, self._rows)],
+            )
+            db.executemany(
+                "INSERT INTO events (run, number, event) VALUES (?, ?, ?)",
+                [(self.id, number, _json(event)) for number, event in enumerate(events, self._events)],
+            )
+            if failures is not None:
+                db.execute("DELETE FROM failures WHERE run = ?", (self.id,))
+                db.executemany(
+                    "INSERT INTO failures (run, number, failure) VALUES (?, ?, ?)",
+                    [(self.id, number, _json(failure)) for number, failure in enumerate(failures)],
+                )
+            db.executemany(
+                "INSERT OR REPLACE INTO histograms (run, name, histogram) VALUES (?, ?, ?)",
+                [(self.id, name, text) for name, text in histograms.items()],
+            )
+
+
+def _insert(
+    store: Store,
+    summary: Result,
+    *,
+    host: str,
+    environment: dict[str, Any],
+    writer: str,
+    suite: str,
+    suite_name: str,
+    position: int,
+) -> int:
+    with store.transaction() as db:
+        cursor = db.execute(
+            "INSERT INTO runs (name, url, host, started, state, suite, suite_name, position, writer, updated, summary, "
+            "environment) VALUES (?, ?, ?, ?, 'running', ?, ?, ?, ?, ?, ?, ?)",
+            (
+                name_of(summary),
+                url_of(summary),
+                host,
+                summary.started,
+                suite,
+                suite_name,
+                position,
+                writer,
+                time.time(),
+                _without_bulk(summary),
+                _json(environment),
+            ),
+        )
+    return int(cursor.lastrowid or 0)
+
+
+def _without_bulk(result: Result) -> str:
+    return _json(msgspec.structs.replace(result, timeline=[], events=[], failures=[], histograms={}))
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()

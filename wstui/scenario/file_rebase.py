@@ -1,0 +1,53 @@
+"""A scenario that is saved in another folder than the one it was read from still finds its files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+from wstui.scenario.file_refs import located
+from wstui.scenario.model import Scenario, Suite
+from wstui.scenario.types import Table
+
+Content = TypeVar("Content", Scenario, Suite, Scenario | Suite)
+
+FILES: tuple[tuple[str, str], ...] = (
+    ("target", "ca_file"),
+    ("target", "cert_file"),
+    ("target", "key_file"),
+    ("messages", "feed"),
+    ("fleet", "ssh_config"),
+)
+"""The places that name a file, beside those in templates."""
+
+
+def moved(content: Content, path: Path) -> Content:
+    """The scenario as it has to read at `path`: names of files beside its old place become whole paths."""
+    file = content.origin.file
+    if not isinstance(content, Scenario) or not file or Path(file).resolve().parent == path.resolve().parent:
+        return content
+    changed: dict[str, Any] = {}
+    for table, name in FILES:
+        part: Table = changed.get(table) or getattr(content, table)
+        if whole := _whole(getattr(part, name), file):
+            changed[table] = part.model_copy(update={name: whole})
+    templates = content.messages.templates
+    if any(_whole(template.file, file) for template in templates):
+        messages = changed.get("messages") or content.messages
+        made = [t.model_copy(update={"file": _whole(t.file, file) or t.file}) for t in templates]
+        changed["messages"] = messages.model_copy(update={"templates": made})
+    return content.model_copy(update=changed) if changed else content
+
+
+def files_of(scenario: Scenario) -> list[tuple[str, str]]:
+    """Every file that a scenario reads: what it is to the scenario, and its path."""
+    file = scenario.origin.file
+    named = [(f"{table}.{name}", getattr(getattr(scenario, table), name)) for table, name in FILES]
+    named += [(f"messages.templates.{t.name}", t.file) for t in scenario.messages.templates]
+    return [("the preset", file)] * bool(file) + [(what, located(name, file)) for what, name in named if name]
+
+
+def _whole(name: str, file: str) -> str:
+    """The whole path of a file that is found beside the preset, "" where it is found anywhere else or is whole."""
+    place = located(name, file)
+    return str(Path(place).resolve()) if name and place != name else ""

@@ -1,0 +1,126 @@
+"""Which places of a scenario hold secrets, and what is shown and saved in their stead."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from typing import Any, Literal, cast, get_args, get_origin
+from urllib.parse import unquote, unquote_plus
+
+from wstui.scenario.env_refs import escape, replaced, walk, written_out
+from wstui.scenario.errors import BadValue, Key
+from wstui.scenario.model import Scenario
+from wstui.scenario.payload import secrets_in_templates
+from wstui.scenario.proxy import parse_proxy, proxy_variable
+from wstui.scenario.secrets import (
+    MASK,
+    Masker,
+    is_credential_free,
+    is_secret_header,
+    masker,
+    replace_secrets,
+    secrets_in_header,
+    secrets_in_url,
+)
+
+_VARIABLES: dict[Key, str] = {("auth", "token"): "AUTH_TOKEN", ("auth", "secret"): "JWT_SECRET"}
+PROXY: Key = ("target", "proxy")
+URLS: tuple[Key, ...] = (("target", "url"), ("target", "health"), PROXY)
+"""Where a secret may be a part of the value."""
+
+
+def is_secret(key: Key) -> bool:
+    """Whether the value at this place is a secret as a whole."""
+    if key[:2] == ("target", "headers") and len(key) > 2:
+        return is_secret_header(str(key[2]))
+    return key in _VARIABLES
+
+
+def keeps_secrets(key: Key, raw: str) -> bool:
+    """Whether a file may say this at this place: a secret is only ever referred to, also in a default."""
+    try:
+        said = written_out(raw)
+    except BadValue:
+        said = raw
+    if key in URLS:
+        return not secrets_in_url(said if "://" in said or key != PROXY else f"http://{said}")
+    if key in _VARIABLES:
+        return not said
+    return not is_secret(key) or is_credential_free(said)
+
+
+def saved(key: Key, text: str, token: str = "") -> str:
+    """What a file says in place of a text: references for secrets, the text itself elsewhere.
+
+    `token` is what AUTH_TOKEN stands for already, "" where it is free: another one in a URL has a name of its own.
+    """
+    if key == PROXY:
+        return replace_secrets(escape(text), "${PROXY_PASSWORD:-}", "${PROXY_PASSWORD:-}")
+    if key in URLS:
+        other = token and any(secret != token for secret in secrets_in_url(text.rpartition("@")[2]))
+        return replace_secrets(escape(text), f"${{{'WS_TOKEN' if other else 'AUTH_TOKEN'}:-}}", "${WS_PASSWORD:-}")
+    if not is_secret(key) or not text:
+        return escape(text)
+    variable = _VARIABLES.get(key) or re.sub(r"\W", "_", str(key[-1])).upper()
+    return f"${{{variable}:-}}"
+
+
+def secrets_of(scenario: Scenario) -> list[str]:
+    """Every secret that a scenario holds, for `masking.mask_text`."""
+    target, auth = scenario.target, scenario.auth
+    found = [auth.token.get_secret_value(), auth.secret.get_secret_value(), *scenario.origin.secrets]
+    for secret in [*secrets_in_url(target.url), *secrets_in_url(target.health)]:
+        found += [secret, unquote(secret), unquote_plus(secret)]
+    found += proxy_secrets(target.proxy)
+    found += secrets_in_templates(scenario.messages.templates, scenario.messages.feed, scenario.origin.file)
+    for name, value in target.headers.items():
+        if is_secret_header(name) and not is_credential_free(value):
+            found += [value, *secrets_in_header(value)]
+    return [secret for secret in dict.fromkeys(found) if secret]
+
+
+def mask_of(scenario: Scenario) -> Masker:
+    """What hides this scenario's secrets in a text."""
+    return masker(tuple(secrets_of(scenario)))
+
+
+def shown_url(scenario: Scenario) -> str:
+    """The target's URL without secrets."""
+    return mask_of(scenario)(scenario.target.url)
+
+
+def proxy_secrets(wanted: str) -> list[str]:
+    """The credentials in `target.proxy`; of "env" those of every proxy in the environment."""
+    variables = [proxy_variable(secure, os.environ)[0] for secure in (False, True)]
+    found = []
+    for text in filter(None, {"env": variables, "off": []}.get(wanted, [wanted])):
+        with contextlib.suppress(BadValue):
+            found += [*parse_proxy(text).secrets, *secrets_in_url(text)]
+    return found
+
+
+def masked(scenario: Scenario) -> dict[str, Any]:
+    """The scenario as plain data for results and reports: units as in a file, secrets masked."""
+    data = scenario.model_dump(mode="json")
+    mask = mask_of(scenario)
+    headers = data["target"]["headers"]
+    hidden: dict[Key, str] = {("target", "headers", name): MASK for name in headers if is_secret_header(name)}
+    hidden |= {("auth", name): MASK for name in ("token", "secret") if data["auth"][name]}
+    texts = {key: mask(text) for key, text in walk(data) if _is_free(Scenario, key)}
+    return cast(dict[str, Any], replaced(data, texts | hidden))
+
+
+def _is_free(model: Any, key: Key) -> bool:
+    """Whether a text is the author's own: words that wstui knows stay, whatever a secret is."""
+    table = model
+    for part in key:
+        if isinstance(part, str) and hasattr(table, "model_fields"):
+            table = table.model_fields[part].annotation if part in table.model_fields else str
+        elif isinstance(part, str):
+            return True  # a header, by its name
+        while not hasattr(table, "model_fields") and (inner := [a for a in get_args(table) if a is not type(None)]):
+            if get_origin(table) is Literal:
+                return False
+            table = inner[0]
+    return table is str and key[0] != "thresholds"

@@ -1,0 +1,43 @@
+"""Which client brings which kind of token, when a scenario mixes good and bad ones. Pure: decided by client number."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, get_args
+
+from pydantic import Field
+
+from wstui.scenario.types import Table, Whole
+
+TokenKind = Literal["good", "expired", "forged", "missing", "wrong_algorithm"]
+TOKEN_KINDS: tuple[TokenKind, ...] = get_args(TokenKind)
+
+Parts = Annotated[Whole, Field(ge=0, le=100)]
+
+
+class Mix(Table):
+    """How many parts of all clients bring which kind of token: 6 + 1 + 1 + 1 + 1 parts are six clients of every ten."""
+
+    good: Annotated[Whole, Field(ge=1, le=100)] = 6  # without one, a server that is shut would pass for one that checks
+    expired: Parts = 1  # well signed, and over for an hour
+    forged: Parts = 1  # signed with another secret
+    missing: Parts = 1  # no token at all
+    wrong_algorithm: Parts = 1  # unsigned: "alg": "none" (RFC 8725, 2.1)
+
+    def pattern(self) -> list[TokenKind]:
+        """The kinds of clients 0, 1, 2, … up to the sum of the parts; from there on they repeat.
+
+        The kinds take turns, so that a part of the clients has about the same mix. Client 0 has a good token.
+        """
+        # Smooth weighted round robin, as nginx chooses its upstreams: everybody gains its parts, the richest pays.
+        parts: dict[TokenKind, int] = {kind: getattr(self, kind) for kind in TOKEN_KINDS if getattr(self, kind)}
+        credit = dict.fromkeys(parts, 0)
+        total = sum(parts.values())
+        order: list[TokenKind] = []
+        for _ in range(total):
+            for kind, count in parts.items():
+                credit[kind] += count
+            richest = max(credit, key=credit.__getitem__)
+            credit[richest] -= total
+            order.append(richest)
+        first = order.index("good")
+        return order[first:] + order[:first]

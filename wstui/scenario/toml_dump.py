@@ -1,0 +1,91 @@
+"""Writes a scenario as TOML: what differs from the defaults, what matters anyway, and references for secrets.
+
+With tomli-w where there is no text yet; a text that somebody wrote is changed by `keeping`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tomli_w
+from pydantic import BaseModel
+
+from wstui.scenario.breakpoint import Breakpoint
+from wstui.scenario.env_refs import value_at
+from wstui.scenario.errors import Key
+from wstui.scenario.model import Messages, Scenario, Stage, Suite, Target, Threshold
+from wstui.scenario.secret_fields import keeps_secrets, saved
+
+_ALWAYS: dict[type[BaseModel], tuple[str, ...]] = {
+    Scenario: ("name",),
+    Suite: ("name", "suite", "cooldown"),
+    Target: ("url",),
+    Stage: ("name", "over", "clients"),
+    Messages: ("exchange", "every", "timeout"),
+    Threshold: ("metric", "limit"),
+    Breakpoint: ("of",),
+}
+
+
+def written(scenario: Scenario | Suite) -> str:
+    """The TOML text of a scenario, made anew."""
+    tables = Writing(scenario).table(scenario, ())
+    plain = {name: value for name, value in tables.items() if not _is_section(value)}
+    parts = [tomli_w.dumps(plain)]
+    for name, value in tables.items():
+        if isinstance(value, dict):
+            parts.append(tomli_w.dumps({name: value}))
+        elif _is_section(value):
+            parts.extend(f"[[{name}]]\n{tomli_w.dumps(item)}" for item in value)
+    return "\n".join(parts)
+
+
+def _is_section(value: Any) -> bool:
+    return isinstance(value, dict) or (isinstance(value, list) and bool(value) and isinstance(value[0], dict))
+
+
+class Writing:
+    """The values of a scenario as a file says them."""
+
+    def __init__(self, scenario: Scenario | Suite) -> None:
+        self._references = scenario.origin.references
+        self._values = scenario.model_dump()
+        self._texts = scenario.model_dump(mode="json")
+        self._token = scenario.auth.token.get_secret_value() if isinstance(scenario, Scenario) else ""
+
+    def table(self, model: BaseModel, key: Key) -> dict[str, Any]:
+        """The keys of a table that are worth writing, in the order of the model."""
+        always = _ALWAYS.get(type(model), ())
+        if isinstance(model, Messages) and model.exchange == "listen":
+            always = ("exchange",)  # who only listens sends nothing, so nothing has a pace
+        written: dict[str, Any] = {}
+        for name, field in type(model).model_fields.items():
+            value, place = getattr(model, name), (*key, name)
+            if isinstance(value, BaseModel):
+                if table := self.table(value, place):
+                    written[name] = table
+            elif value is not None and (
+                name in always or value != field.get_default(call_default_factory=True) or self._is_referred(place)
+            ):
+                written[name] = self.value(value, place)
+        return written
+
+    def value(self, value: Any, key: Key) -> Any:
+        """What the file says at a place."""
+        if isinstance(value, BaseModel):
+            return self.table(value, key)
+        if isinstance(value, list):
+            return [self.value(item, (*key, index)) for index, item in enumerate(value)]
+        if isinstance(value, dict):
+            return {name: self.value(item, (*key, name)) for name, item in value.items()}
+        if self._is_referred(key):
+            return self._references[key].raw
+        text = value_at(self._texts, key)
+        if hasattr(value, "get_secret_value"):
+            text = value.get_secret_value()
+        return saved(key, text, self._token) if isinstance(text, str) else text
+
+    def _is_referred(self, key: Key) -> bool:
+        """Whether the file it came from had a reference here, whose value is still the same."""
+        known = self._references.get(key)
+        return known is not None and known.value == value_at(self._values, key) and keeps_secrets(key, known.raw)

@@ -1,0 +1,226 @@
+"""The kinds of value in a scenario file: durations, sizes, names and addresses, each with its bounds and its advice."""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import re
+from collections.abc import Sequence
+from typing import Annotated, Any, Final
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SecretStr,
+    ValidationInfo,
+)
+
+from wstui.scenario.errors import BadValue
+from wstui.scenario.units import (
+    first_digits,
+    format_duration,
+    format_rate,
+    format_share,
+    format_size,
+    parse_duration,
+    parse_rate,
+    parse_share,
+    parse_size,
+    plain_number,
+    shortest_decimal,
+)
+from wstui.scenario.url import check_no_placeholder
+
+FROM_FILE: Final = {"units": "required"}
+"""Validation context of a file: a duration without a unit is an error there, seconds in Python."""
+
+LONGEST_S = 366 * 86400.0
+MOST_CLIENTS = 10_000_000
+MOST_A_SECOND = 100_000
+_ENDS = re.compile(r"\A[\s\ufeff]+|[\s\ufeff]+\Z")
+
+
+def _float(number: float) -> float:
+    """A number as a float; infinite where it is too large for one."""
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
+
+
+def _duration(value: Any, info: ValidationInfo) -> Any:
+    if isinstance(value, str):
+        return parse_duration(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise BadValue('is no duration: write "250ms", "30s", "2m" or "1h"')
+    if info.context == FROM_FILE and not value < 0:
+        number = plain_number(shortest_decimal(value)) if value == value and abs(value) < LONGEST_S else "5"
+        raise BadValue(f'is a number without a unit: write "{number}s" or "{number}ms"')
+    return _float(value)
+
+
+def _size(value: Any) -> Any:
+    return parse_size(value) if isinstance(value, str) else _whole(value)
+
+
+def _rate(value: Any, info: ValidationInfo) -> Any:
+    if isinstance(value, str):
+        return parse_rate(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise BadValue('is no rate: write "50/s" or "90/min"')
+    if info.context == FROM_FILE:
+        raise BadValue(
+            'is a number without a unit: write "50/s" or "90/min"', f"{value:g}/s" if 0 < value <= MOST_A_SECOND else ""
+        )
+    return _float(value)
+
+
+def _some(value: float) -> float:
+    if not 0 < value <= MOST_A_SECOND:
+        raise BadValue(f"must be more than 0, and at most {MOST_A_SECOND}/s")
+    return value
+
+
+def _share(value: Any, info: ValidationInfo) -> Any:
+    if isinstance(value, str):
+        return parse_share(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise BadValue('is no share: write "10%"')
+    if info.context == FROM_FILE:
+        near = format_share(value) if 0 < value < 1 else f"{value:g}%" if 1 <= value <= 100 else ""
+        raise BadValue('is a number without a unit: write "10%"', near)
+    return _float(value)
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise BadValue("is no number")
+    if isinstance(value, str) and re.fullmatch(r"[+-]?\d{30,}", value.strip(), re.ASCII):
+        return first_digits(value.strip())
+    return value
+
+
+def is_http_token(value: str) -> bool:
+    """Whether HTTP takes this for a token (RFC 9110 5.6.2), as names of headers and subprotocols must be."""
+    return re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", value) is not None
+
+
+def _http_token(value: str) -> str:
+    if not is_http_token(value):
+        raise BadValue("has characters that HTTP does not allow there")
+    return value
+
+
+def _one_line(value: str) -> str:
+    if not value.isprintable():
+        raise BadValue("has a line break or another control character in it")
+    return value
+
+
+def twice_in(names: Sequence[str]) -> str:
+    """The first name that is there twice, "" when each is there once."""
+    return next((name for place, name in enumerate(names) if name in names[:place]), "")
+
+
+def _header_name(value: str) -> str:
+    if _http_token(value).lower().startswith("sec-websocket-") or value.lower() in ("connection", "upgrade"):
+        raise BadValue("is a header that the handshake itself sets")
+    if value.lower() in ("content-length", "transfer-encoding"):
+        raise BadValue("announces a body, and the upgrade request has none")
+    return value
+
+
+def without_ends(value: str) -> str:
+    """A text without the blanks, line ends and byte order mark around it, which files and variables have there."""
+    return _ENDS.sub("", value)
+
+
+def header_fault(value: str) -> str:
+    """Why HTTP can't carry this in a header, "" when it can. The value itself is never said: it may be a secret.
+
+    Letters of Latin-1 go out as ISO-8859-1, as http.client, requests and websockets send them.
+    """
+    if not value.isprintable():
+        return "has a line break or another control character in it"
+    beyond = next((place for place, c in enumerate(value, 1) if c > "\xff"), 0)
+    return f"has a character beyond Latin-1 (the {ordinal(beyond)}), which HTTP headers can't carry" if beyond else ""
+
+
+def ordinal(number: int) -> str:
+    """1 as "1st"."""
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
+
+
+def _header_value(value: str) -> str:
+    if fault := header_fault(value):
+        raise BadValue(fault)
+    return check_no_placeholder(value)
+
+
+def _bare_token(value: SecretStr) -> SecretStr:
+    return SecretStr(check_no_placeholder(without_ends(value.get_secret_value())))
+
+
+def _ip_address(value: str) -> str:
+    try:
+        return str(ipaddress.ip_address(value))
+    except ValueError:
+        raise BadValue('is no IP address: write one of this machine, such as "127.0.0.2"') from None
+
+
+Duration = Annotated[
+    float,
+    BeforeValidator(_duration),
+    Field(ge=0, le=LONGEST_S, allow_inf_nan=False),
+    PlainSerializer(format_duration, return_type=str, when_used="json"),
+]
+"""Seconds."""
+Wait = Annotated[Duration, Field(gt=0)]
+"""Seconds, more than none."""
+Size = Annotated[
+    int,
+    BeforeValidator(_size),
+    Field(ge=0, le=1 << 40),
+    PlainSerializer(format_size, return_type=str, when_used="json"),
+]
+"""Bytes."""
+Rate = Annotated[
+    float,
+    BeforeValidator(_rate),
+    AfterValidator(_some),
+    PlainSerializer(format_rate, return_type=str, when_used="json"),
+]
+"""So many a second."""
+Share = Annotated[
+    float,
+    BeforeValidator(_share),
+    Field(allow_inf_nan=False),
+    PlainSerializer(format_share, return_type=str, when_used="json"),
+]
+"""A part of the whole, 1 = 100 %."""
+Whole = Annotated[int, BeforeValidator(_whole)]
+Count = Annotated[Whole, Field(ge=0, le=MOST_CLIENTS)]
+"""Clients."""
+Token = Annotated[str, AfterValidator(_http_token)]
+Line = Annotated[str, AfterValidator(_one_line)]
+Address = Annotated[str, AfterValidator(_ip_address)]
+HeaderName = Annotated[str, AfterValidator(_header_name)]
+HeaderValue = Annotated[str, AfterValidator(_header_value)]
+BareToken = Annotated[SecretStr, AfterValidator(_bare_token)]
+"""A secret as it is sent, without what surrounds it in a file."""
+
+
+class Table(BaseModel):
+    """A table of the file: unknown keys are errors."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        validate_assignment=False,
+        frozen=True,
+        hide_input_in_errors=True,  # it may be a secret
+    )

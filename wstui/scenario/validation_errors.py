@@ -1,0 +1,152 @@
+"""Turns what pydantic says of a file into problems in the words of the file."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from wstui.scenario.env_refs import hide_defaults
+from wstui.scenario.errors import BadValue, Key, Problem, dotted, nearest, quote
+from wstui.scenario.model import Scenario, Suite
+from wstui.scenario.secret_fields import PROXY, is_secret
+from wstui.scenario.secrets import MASK, mask_text
+from wstui.scenario.types import Table
+from wstui.scenario.units import format_duration
+
+_SYNONYMS = {
+    "connections": "clients",
+    "users": "clients",
+    "duration": "over",
+    "time": "over",
+    "for": "over",
+    "interval": "every",
+    "frequency": "every",
+    "type": "kind",
+    "protocol": "exchange",
+    "uri": "url",
+    "address": "url",
+}
+_BOUNDS = {
+    "greater_than_equal": ("ge", "must be at least {}"),
+    "greater_than": ("gt", "must be more than {}"),
+    "less_than_equal": ("le", "must be at most {}"),
+}
+_PLAIN = {
+    "string_type": "must be a text in quotes",
+    "list_type": "must be a list",
+    "dict_type": "must be a table",
+    "model_type": "must be a table",
+    "finite_number": "must be a finite number",
+    "string_too_short": "is empty",
+    "too_short": "is empty",
+}
+
+
+def diagnose(error: ValidationError, file: str, model: type[Table], under: Key = ()) -> dict[Key, Problem]:
+    """A problem for each thing that `model` refused, by its place in the file; `under` is where the model stands."""
+    found: dict[Key, Problem] = {}
+    for detail in error.errors(include_url=False):
+        path: Key = detail["loc"]
+        if path[:2] == ("target", "headers") and path[3:] == ("[key]",):
+            path = path[:3]  # the name of the header itself
+        if detail["type"] == "extra_forbidden":
+            message, near, value = *_unknown_key(path, model), ""
+        else:
+            message, near = _explain(detail, path, model)
+            value = "" if detail["type"] == "missing" else show(path, detail["input"])
+        found.setdefault((*under, *path), Problem(file, dotted((*under, *path)), message, value, near))
+    return found
+
+
+def show(path: Key, value: Any) -> str:
+    """A value of a file for people: secrets masked, long ones cut, tables only named."""
+    if path == ("auth",):
+        return MASK
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Mapping):
+        return "a table"
+    if isinstance(value, list):
+        return "a list"
+    if path[:2] == ("target", "headers") and len(path) > 2:
+        return MASK  # whatever its name: what HTTP can't carry may be a secret all the same
+    if path == PROXY and isinstance(value, str) and "://" not in value and "@" in value:
+        return quote(f"{MASK}@{value.rpartition('@')[2]}")
+    if not is_secret(path):
+        return quote(mask_text(value)) if isinstance(value, str) else show_number(value)
+    if isinstance(value, str) and value.startswith("${") and value.endswith("}"):
+        return quote(hide_defaults(value))
+    return MASK
+
+
+def show_number(value: Any) -> str:
+    """A value that is no text; of a whole number with very many digits only how large it is."""
+    if isinstance(value, int) and value.bit_length() > 3400:
+        return "a number of thousands of digits"
+    if isinstance(value, int) and value.bit_length() > 200:
+        return f"about {'-' * (value < 0)}10^{value.bit_length() * 0.30103:.0f}"
+    return str(value)
+
+
+def _explain(detail: ErrorDetails, path: Key, model: type[Table]) -> tuple[str, str]:
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind == "value_error":
+        cause = context["error"]
+        return (cause.message, cause.nearest) if isinstance(cause, BadValue) else (str(cause), "")
+    if kind == "missing":
+        return "is missing", ""
+    if kind == "literal_error":
+        table = _table_at(path[:-1], model)
+        options = [str(option) for option in typing.get_args(table.model_fields[str(path[-1])].annotation)]
+        return f"must be {' or '.join(map(quote, options))}", nearest(str(detail["input"]), options)
+    if kind in _BOUNDS:
+        name, text = _BOUNDS[kind]
+        bound = context[name]
+        if name == "ge" and bound == 0:
+            return "must not be negative", ""
+        return text.format(format_duration(bound) if isinstance(bound, float) else bound), ""
+    if kind == "list_type" and path in (("stages",), ("thresholds",)):
+        return f"must be written [[{path[0]}]], in double brackets", ""
+    if kind.startswith("int_"):
+        return "must be a whole number", ""
+    if kind.startswith("bool_"):
+        return "must be true or false", ""
+    return _PLAIN.get(kind, detail["msg"]), ""
+
+
+def _unknown_key(path: Key, model: type[Table]) -> tuple[str, str]:
+    key = str(path[-1])
+    if model is Suite and key in Scenario.model_fields:
+        return "has no place in a suite: write it into the presets that the suite names", ""
+    own = list(_table_at(path[:-1], model).model_fields)
+    if len(path) == 1 and model is Scenario:
+        own += ["load", "suite"]
+    near = nearest(key, own)
+    if not near and _SYNONYMS.get(key) in own:
+        near = _SYNONYMS[key]
+    if not near:
+        near = _elsewhere(_SYNONYMS.get(key, key)) or _elsewhere(key)
+    return "is no key" if near else f"is no key here: there are {', '.join(own)}", near
+
+
+def _elsewhere(key: str) -> str:
+    for name in Scenario.model_fields:
+        table = _table_at((name,), Scenario)
+        if table is not Scenario and key in table.model_fields:
+            return f"{name}.{key}"
+    return ""
+
+
+def _table_at(path: Key, model: type[BaseModel]) -> type[BaseModel]:
+    """The model of the table at a path; of the table around it where the path leads to no table."""
+    for part in path:
+        field = model.model_fields.get(part) if isinstance(part, str) else None
+        annotation = field.annotation if field else None
+        for candidate in (annotation, *typing.get_args(annotation)):
+            if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+                model = candidate
+    return model

@@ -1,0 +1,1 @@
+"""What the servers that wstui starts share: child processes and raw frames."""

@@ -1,0 +1,116 @@
+"""The lines of the checklist, and its verdict."""
+
+from __future__ import annotations
+
+from wstui.execution.preflight.checklist import Check, Mark
+from wstui.tui.editor.preview import SIGNS
+from wstui.tui.kit.compact_view import told
+from wstui.tui.kit.format import clean, clip, pad, wrap
+from wstui.tui.kit.row_widget import Line, Lines, rule
+
+_TURNING = "◐◓◑◒"
+_NEXT = {
+    "": "the name of the target", "nats": "the name of the target", "resolve": "a connection", "connect": "the upgrade",
+    "tls": "the upgrade", "upgrade": "the welcome", "welcome": "the first reply", "settle": "the first reply",
+    "reply": "the health endpoints", "health": "the clocks, then this machine", "client": "the health endpoints",
+}  # fmt: skip
+"""What is being looked at after a check, for a person who waits."""
+
+
+class Checks(Lines):
+    """A row for each check with its fix below it, then what came of all of them."""
+
+    DEFAULT_CSS = "Checks { height: auto; }"
+
+    def __init__(self, name: str, place: str) -> None:
+        super().__init__()
+        self._title, self._place = name, place
+        self._checks: list[Check] = []
+        self._busy = False
+        self._turn = 0
+
+    def begin(self) -> None:
+        """From the beginning."""
+        self._checks = []
+        self._busy = True
+        self._changed()
+
+    def add(self, check: Check) -> None:
+        """One more is known."""
+        self._checks.append(check)
+        self._changed()
+
+    def end(self) -> None:
+        """That was all."""
+        self._busy = False
+        self._changed()
+
+    def turn(self) -> None:
+        """Show that something is going on."""
+        if self._busy:
+            self._turn = (self._turn + 1) % len(_TURNING)
+            self.redraw()
+
+    def _changed(self) -> None:
+        self.refresh(layout=True)
+        self.redraw()
+
+    def get_content_height(self, container: object, viewport: object, width: int) -> int:
+        """As many rows as there are."""
+        return len(self.rows(width))
+
+    def paint(self, width: int, height: int) -> list[Line]:
+        """All of them."""
+        return self.rows(width)
+
+    def rows(self, width: int) -> list[Line]:
+        """All rows for a width."""
+        title: Line = [(clean(self._title), "strong"), (f"  {clip(clean(self._place), max(0, width - 24))}", "muted")]
+        lines: list[Line] = [rule(title, width, meaning="accent"), []]
+        names = max([11, *(len(check.name) for check in self._checks)])
+        names = min(names, max(11, width // 3))
+        for check in self._checks:
+            glyph, meaning = SIGNS[check.mark]
+            quiet = check.mark is Mark.PASS
+            for index, part in enumerate(wrap(clean(check.text), width - names - 6)):
+                head: Line = [("   ", "text"), (pad("", names + 1), "text")]
+                if not index:
+                    head = [
+                        (f" {glyph} ", meaning),
+                        (pad(clean(check.name), names + 1), "text" if meaning == "ok" else meaning),
+                    ]
+                lines.append([*head, (part, "muted" if quiet else "text")])
+            for index, part in enumerate(wrap(clean(check.fix), width - names - 8) if check.fix else ()):
+                lines.append([(" " * (names + 4), "text"), ("→ " if not index else "  ", meaning), (part, "text")])
+        lines += [[], self._verdict()]
+        return lines
+
+    def in_short(self, width: int) -> list[Line]:
+        """What came of them, and those that did not pass."""
+        lines: list[Line] = [[("checklist  ", "muted"), (clean(self._title), "strong")], self._verdict()]
+        for check in self._checks:
+            if check.mark is not Mark.PASS:
+                glyph, meaning = SIGNS[check.mark]
+                lines += told(f"{glyph} {clean(check.name)}: {clean(check.text)}", width, meaning)
+        return lines
+
+    def _verdict(self) -> Line:
+        if self._busy:
+            last = self._checks[-1].name.split()[-1] if self._checks else ""
+            return [
+                (f" {_TURNING[self._turn]} ", "accent"),
+                (f"looking at {_NEXT.get(last, 'this machine')} …", "muted"),
+            ]
+        failed = sum(check.mark is Mark.FAIL for check in self._checks)
+        warned = sum(check.mark is Mark.WARN for check in self._checks)
+        said = f"{len(self._checks)} checks"
+        if failed:
+            more = f", {warned} warned" if warned else ""
+            return [(" ✗ ", "strong-bad"), (f"{said}, {failed} failed{more}: fix these first", "strong")]
+        if warned:
+            return [
+                (" ▲ ", "strong-warn"),
+                (f"{said}, {warned} warned: ", "strong"),
+                ("enter runs it all the same", "text"),
+            ]
+        return [(" ✓ ", "strong-ok"), (f"{said}, all passed: ", "strong"), ("enter runs it", "text")]

@@ -1,0 +1,1 @@
+"""The live dashboard: its screen and panels."""

@@ -1,0 +1,171 @@
+"""The errors, grouped by kind and message: count, rate, when first and last, and the latest sample."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.binding import BindingType
+
+from wstui.measure.failure import FailureGroup
+from wstui.measure.snapshot import Counters
+from wstui.tui.bindings import key
+from wstui.tui.kit.format import clean, clip, count, fitting, pad, rate, stamp, width_of
+from wstui.tui.kit.row_widget import Line, cells
+from wstui.tui.kit.table import Table
+
+_NS = 1e9
+_KIND = 12
+
+
+def matches(group: FailureGroup, pattern: str) -> bool:
+    """Whether a group shows under a filter: every word occurs in its kind, message or samples."""
+    text = " ".join([group.kind, group.message, *(sample.detail for sample in group.samples)]).casefold()
+    return all(word in text for word in pattern.casefold().split())
+
+
+def odd_replies(seen: Counters) -> list[FailureGroup]:
+    """Replies that no message waited for: each failed nobody, and together they say that something is wrong."""
+    rows = (
+        ("duplicate", "messages that were answered more than once", seen.duplicates),
+        ("unmatched", "replies that answer nothing", seen.unmatched - seen.altered),
+        ("altered", "replies that were not what was sent", seen.altered),
+        ("late", "replies that came after the timeout", seen.late),
+    )
+    return [FailureGroup(kind, message, number) for kind, message, number in rows if number]
+
+
+class Errors(Table[FailureGroup]):
+    """The table of errors."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        key("enter", "choose", "Samples", "errors.samples", "Latest samples of a group"),
+        key("l", "order", "Latest", "errors.order", "Sort by when they were last seen, or by count"),
+    ]
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._total = 0
+        self._groups: Sequence[FailureGroup] = ()
+        self._latest = False
+        self._hidden = 0
+        self._rates: dict[tuple[str, str, str], float] = {}
+        self._before: dict[tuple[str, str, str], tuple[float, int]] = {}
+        self._pattern = ""
+
+    def show(self, groups: Sequence[FailureGroup], at_s: float, pattern: str, accent: str = "rule") -> None:
+        """Draw these groups at this moment of the run."""
+        self._measure(groups, at_s)
+        self._groups = groups
+        self._total = sum(group.count for group in groups)  # of the very rows below: a tile counts four times a second
+        self._pattern, self.accent = pattern, accent
+        self._list()
+
+    def _list(self) -> None:
+        shown = [group for group in self._groups if matches(group, self._pattern)]
+        shown.sort(key=lambda g: -g.last_ns if self._latest else -g.count)
+        self._hidden = len(self._groups) - len(shown)
+        self.fill(shown)
+
+    def action_order(self) -> None:
+        """Sort by the last time, or by the count again."""
+        self._latest = not self._latest
+        self._list()
+
+    def _measure(self, groups: Sequence[FailureGroup], at_s: float) -> None:
+        """Rates over the last two seconds or so: the groups carry only totals."""
+        for group in groups:
+            name = group.key
+            then, number = self._before.setdefault(name, (group.first_ns / _NS, 0))
+            if group.count < number or at_s < then:  # the next run of a suite
+                then, number = self._before[name] = (group.first_ns / _NS, 0)
+            if at_s - then >= 2.0:
+                self._rates[name] = (group.count - number) / (at_s - then)
+                self._before[name] = (at_s, group.count)
+
+    def head(self, width: int) -> Line:
+        """How many in how many groups, and what is filtered."""
+        title: Line = [("errors", "text")]
+        number = len(self.items)
+        if self._total and self._pattern:
+            matching = sum(group.count for group in self.items)
+            title += [(f"  {count(matching)}", "strong"), (f" of {count(self._total)}", "text")]
+            title.append((f" in {number} of {number + self._hidden} groups", "text"))
+        elif self._total:
+            title.append((f"  {count(self._total)}", "strong"))
+            title.append((f" in {number} group{'' if number == 1 else 's'}", "text"))
+        if self._latest and number:
+            title.append(("  latest first", "text"))
+        if self._pattern:
+            title.append((f"  filter “{clip(clean(self._pattern), 24)}”", "warn"))
+        elif number and self.has_focus:
+            title.append(("  enter shows samples", "muted"))
+        return title
+
+    def empty(self) -> str:
+        """Nothing went wrong, or nothing that the filter lets through."""
+        return "nothing matches the filter" if self._hidden else "none so far"
+
+    def same(self, item: FailureGroup) -> tuple[str, str, str]:
+        """A group is its kind, message and outcome."""
+        return item.key
+
+    def names(self, width: int) -> Line:
+        """The names of the columns."""
+        heads = ("count", "/s", "kind", "message", "first", "last", "latest sample")
+        return _row(heads, width, self._longest(), "@surface", True)
+
+    def row(self, item: FailureGroup, width: int, *, selected: bool) -> Line:
+        """One group."""
+        speed = self._rates.get(item.key, 0.0)
+        sample = item.samples[-1] if item.samples else None
+        detail = " · ".join(part for part in (f"client {sample.client}", sample.detail) if part) if sample else ""
+        return _row(
+            (
+                ("›" if selected else " ") + pad(fitting(item.count, 6), 6, right=True),
+                rate(speed) if speed >= 0.05 else "·",
+                clean(item.kind) + (" (own)" if item.local else ""),
+                clean(item.message),
+                stamp(item.first_ns / _NS) if item.last_ns else "",
+                stamp(item.last_ns / _NS) if item.last_ns else "",
+                clean(detail),
+            ),
+            width,
+            self._longest(),
+            "@cursor" if selected else "",
+            False,
+        )
+
+    def _longest(self) -> tuple[int, int]:
+        seen = self.seen
+        details = [group.samples[-1].detail for group in seen if group.samples]
+        return (
+            max((width_of(clean(group.message)) for group in seen), default=0),
+            max((width_of(clean(detail)) + 14 for detail in details if detail), default=0),
+        )
+
+
+def _row(
+    texts: tuple[str, str, str, str, str, str, str], width: int, longest: tuple[int, int], ground: str, head: bool
+) -> Line:
+    """The columns that fit: where space is short the sample goes, then the rate. `longest` are the widest message
+    and sample."""
+    longest_message, sampled = longest
+    number, speed, kind, message, first, last, sample = texts
+    plain = f"muted{ground}" if head else f"text{ground}"
+    quiet = f"muted{ground}"
+    wide = width >= 100
+    line: Line = [(pad(number, 8, right=True), plain)]
+    if width >= 90:
+        line.append((pad(speed, 7, right=True), quiet))
+    line.append((f"  {pad(kind, _KIND)} ", quiet if head else f"bad{ground}"))
+    tail: Line = [(pad(first, 7, right=True), quiet), (" " + pad(last, 7, right=True), plain)]
+    room = width - cells(line) - cells(tail) - 2
+    if wide:
+        column = max(12, min(longest_message + 2, room * 3 // 5 if sampled > 20 else room - 16))
+        line += [(pad(message, column) + " ", plain), *tail, (" " * 3, plain)]
+        line.append((pad(sample, max(0, width - cells(line) - 1)), quiet))
+    else:
+        line += [(pad(message, max(4, room)), plain), *tail]
+    line.append((" " * max(0, width - cells(line)), plain))
+    return line

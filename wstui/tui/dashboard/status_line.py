@@ -1,0 +1,81 @@
+"""The first row: what state the run is in, which preset loads which server, from where, and the time."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from wstui.execution.run.result import Verdict
+from wstui.execution.run.status import State, Status
+from wstui.report.model.labels import Tone, verdict_sign
+from wstui.tui.kit.format import clean, clip, width_of
+from wstui.tui.kit.row_widget import Line, Lines, cells, spread
+
+BADGES = {
+    State.STARTING: ("◌ STARTING", "badge-accent"),
+    State.RUNNING: ("▶ RUNNING", "badge-ok"),
+    State.PAUSED: ("‖ PAUSED", "badge-warn"),
+    State.DRAINING: ("▽ DRAINING", "badge-warn"),
+    State.COOLDOWN: ("◷ COOLDOWN", "badge-accent"),
+    State.FINISHED: ("■ FINISHED", "badge-accent"),
+    State.ABORTED: ("■ ABORTED", "badge-warn"),
+}
+"""Glyph and word of each state, and its meaning in the palette."""
+_TONES = {Tone.GOOD: "badge-ok", Tone.NEAR: "badge-warn", Tone.BAD: "badge-bad", Tone.PLAIN: "badge-accent"}
+
+
+def badge(status: Status) -> tuple[str, str]:
+    """The state as glyph, word and colour; once there is a verdict, that."""
+    if status.state.ended and status.result is not None:
+        return verdict_badge(status.result.verdict)
+    return BADGES[status.state]
+
+
+def verdict_badge(verdict: Verdict) -> tuple[str, str]:
+    """Glyph and word of a verdict, and its meaning in the palette."""
+    told = verdict_sign(verdict)
+    return f"{told.glyph} {told.word}", "badge-warn" if verdict.aborted else _TONES[told.tone]
+
+
+class StatusLine(Lines):
+    """Badge, preset → URL, host, time of day (UTC)."""
+
+    DEFAULT_CSS = "StatusLine { height: 1; background: $panel; }"
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._status: Status | None = None
+        self._now: datetime | None = None
+        self._frozen = False
+        self._verdict: tuple[str, str] | None = None
+
+    def show(
+        self, status: Status, now: datetime, *, frozen: bool = False, verdict: tuple[str, str] | None = None
+    ) -> None:
+        """Draw this picture; `verdict` replaces the badge."""
+        self._status, self._now, self._frozen, self._verdict = status, now, frozen, verdict
+        self.redraw()
+
+    def paint(self, width: int, height: int) -> list[Line]:
+        """One row."""
+        status, now = self._status, self._now
+        if status is None or now is None:
+            return []
+        word, meaning = self._verdict or badge(status)
+        wide = width >= 100
+        left: Line = [(f" {word} ", meaning)]
+        if self._frozen:
+            left.append((" ❄ VIEW FROZEN ", "badge-accent"))
+        name = status.scenario.name
+        if status.suite is not None:
+            left.append((f" run {status.suite.index + 1} of {len(status.suite.names)}", "muted"))
+        name, url = clean(name), clean(status.url)
+        if width_of(name) + width_of(url) > width - cells(left) - 24:
+            name = clip(name, max(20, width // 4))
+        left += [(f" {name}", "strong"), (" → ", "muted"), (url, "text")]
+        right: Line = []
+        if wide:
+            right.append((f"{clean(status.host)}  ", "muted"))
+        right.append((now.strftime("%H:%M:%SZ " if wide else "%H:%MZ "), "muted"))
+        if cells(left) + cells(right) >= width and cells(right) > width // 3:
+            right = []
+        return [spread(left, right, width)]

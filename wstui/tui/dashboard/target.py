@@ -1,0 +1,94 @@
+"""What the target says of its own health. Claims, not measurements."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from wstui.execution.run.status import TargetHealth
+from wstui.tui.dashboard.thresholds import BARS, SIGNS
+from wstui.tui.kit.bars import gauge
+from wstui.tui.kit.format import clean, clip, pad, width_of, wrap
+from wstui.tui.kit.panel import Panel
+from wstui.tui.kit.row_widget import Line
+
+_NOTE_ROWS = 2
+_STATES = {
+    "healthy": ("says ✓ healthy", "ok"),
+    "degraded": ("says ▲ degraded", "warn"),
+    "unhealthy": ("says ✗ unhealthy", "bad"),
+    "unknown": ("says ? unknown", "warn"),
+    "not offered": ("not offered", "muted"),
+}
+
+
+def target_trouble(target: TargetHealth | None) -> Line:
+    """In a word that the target says it is not well, or says what the clients do not see; nothing where all is well."""
+    if target is None or target.state == "not offered":
+        return []
+    signs = {claim.sign for claim in target.claims}
+    bad = target.state == "unhealthy" or "bad" in signs
+    if not bad and target.state == "healthy" and "near" not in signs:
+        return []
+    glyph, meaning = SIGNS["bad" if bad else "near"]
+    return [(" target ", "muted"), (f"{glyph} ", meaning)]
+
+
+class Target(Panel):
+    """The panel of the target's claims."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._target: TargetHealth | None = None
+        self._host = ""
+
+    def show(self, target: TargetHealth | None, url: str, accent: str = "rule") -> None:
+        """Draw these claims."""
+        self._target = target
+        try:
+            self._host = clean(urlsplit(url).hostname or "")
+        except ValueError:
+            self._host = ""
+        self.draw(accent)
+
+    def high(self) -> int:
+        """A row for each claim and for the note."""
+        if self._target is None:
+            return 1
+        note = len(self._note(self.size.width - 1)) if self._target.claims else 1
+        return max(1, len(self._target.claims) + note)
+
+    def _note(self, width: int) -> list[str]:
+        note = clean(self._target.note) if self._target is not None else ""
+        return wrap(note, max(12, width))[:_NOTE_ROWS] if note else []
+
+    def head(self, width: int) -> Line:
+        """Host and state."""
+        target = self._target
+        if target is None:
+            return [("target ", "text"), (clip(self._host, width - 9), "text")]
+        word, meaning = _STATES.get(target.state, (clip(clean(target.state), 12), "muted"))
+        room = width - width_of(word) - 11
+        host = self._host if width_of(self._host) <= room else self._host.partition(".")[0]
+        return [("target ", "text"), (clip(host, room), "text"), (f"  {word}", meaning)]
+
+    def rows(self, width: int, height: int) -> list[Line]:
+        """Name, bar, figure and mark of each claim."""
+        target = self._target
+        if target is None:
+            return [[("not asked for its health", "muted")]]
+        lines: list[Line] = []
+        column = min(12, max((width_of(clean(c.name)) for c in target.claims), default=0)) + 1
+        for claim in target.claims:
+            text = clip(clean(claim.text), width - column - 5)
+            wide = max(10, width_of(text) + 1)
+            glyph, mark = SIGNS.get(claim.sign, SIGNS[""])
+            lines.append(
+                [
+                    (pad(clean(claim.name), column), "muted"),
+                    *gauge(claim.share, width - column - wide - 3, BARS.get(claim.sign, "ok")),
+                    (pad(text, wide, right=True), "text"),
+                    (f" {glyph} ", mark),
+                ]
+            )
+        told = self._note(width) or ([] if target.claims else ["it offers no health, metrics or stats"])
+        return lines + [[(clip(part, width), "muted")] for part in told]

@@ -1,0 +1,141 @@
+"""The thresholds: each with its margin, its figure and its mark."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from wstui.execution.run.result import ThresholdOutcome
+from wstui.execution.run.verdict import NEAR, kept_words
+from wstui.scenario.errors import BadValue
+from wstui.scenario.threshold import parse_limit
+from wstui.tui.kit.bars import gauge
+from wstui.tui.kit.format import NONE, clean, clip, count, ms, pad, percent, rate, short, width_of
+from wstui.tui.kit.panel import Panel
+from wstui.tui.kit.row_widget import Line
+
+SIGNS = {"ok": ("✓", "strong-ok"), "near": ("▲", "strong-warn"), "bad": ("✗", "strong-bad"), "": (" ", "text")}
+"""Glyph and meaning of each verdict."""
+
+BARS = {"near": "warn", "bad": "bad"}
+"""The meaning of a bar for each verdict that is not good."""
+
+_WORDS = {
+    "connect.success": "connected",
+    "failures.rate": "errors",
+    "messages.timed_out": "timed out",
+    "messages.received_per_second": "received",
+    "messages.sent_per_second": "sent",
+    "connections.dropped": "dropped",
+    "fanout.completeness": "fan-out complete",
+    "fanout.duplicates": "duplicates",
+    "generator.late_sends": "late sends",
+}
+
+
+def sign(outcome: ThresholdOutcome) -> str:
+    """The verdict on one threshold: "ok", "near", "bad", or "" while nothing can be said."""
+    if outcome.passed is None:
+        return ""
+    if not outcome.passed:
+        return "bad"
+    return "near" if outcome.used is not None and outcome.used >= NEAR else "ok"
+
+
+def worst(outcomes: Sequence[ThresholdOutcome], *metrics: str) -> str:
+    """The worst verdict on the thresholds whose metric starts with one of `metrics` (all when none is named)."""
+    signs = {sign(o) for o in outcomes if not metrics or o.metric.startswith(metrics)}
+    return next((s for s in ("bad", "near", "ok") if s in signs), "")
+
+
+def metric_words(metric: str) -> str:
+    """A metric as words: "p99", "errors", "connect p95"."""
+    if metric in _WORDS:
+        return _WORDS[metric]
+    if metric.startswith("response."):
+        return metric.removeprefix("response.")
+    return clean(re.sub(r"\.(?!\d)", " ", metric.replace("roundtrip", "round trip")).replace("_", " "))
+
+
+def limit_words(limit: str) -> str:
+    """A limit as people write it: "< 250 ms", "≤ 100"."""
+    signs = clean(limit).replace("<=", "≤").replace(">=", "≥")
+    grouped = re.sub(r"(?<![\d.])\d{5,}", lambda match: count(int(match[0])), signs)
+    return re.sub(r"(?<=\d)(?=[A-Za-zµ%/])", " ", grouped)
+
+
+def figure(outcome: ThresholdOutcome) -> str:
+    """The figure of a threshold in the unit of its limit, without the unit."""
+    if outcome.value is None:
+        return NONE
+    if outcome.unit == "ms":
+        return ms(outcome.value)
+    if outcome.unit == "%":
+        return percent(outcome.value / 100)
+    return rate(outcome.value) if outcome.unit == "/s" else short(outcome.value)
+
+
+def limit_ms(outcome: ThresholdOutcome) -> float | None:
+    """A limit on a duration in milliseconds, or None when it limits something else."""
+    try:
+        limit = parse_limit(outcome.limit)
+    except BadValue:
+        return None
+    return limit.value if limit.unit == "ms" else None
+
+
+class Limits(Panel):
+    """The panel of thresholds."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._outcomes: Sequence[ThresholdOutcome] = ()
+
+    def show(self, outcomes: Sequence[ThresholdOutcome], accent: str = "rule") -> None:
+        """Draw these thresholds."""
+        self._outcomes = outcomes
+        self.draw(accent)
+
+    def high(self) -> int:
+        """One row a threshold."""
+        return max(1, len(self._outcomes))
+
+    def head(self, width: int) -> Line:
+        """How many are kept."""
+        title: Line = [("limits", "text")]
+        if self._outcomes:
+            title.append(
+                (f"  {kept_words(self._outcomes)}", "strong-bad" if worst(self._outcomes) == "bad" else "text")
+            )
+        return title
+
+    def rows(self, width: int, height: int) -> list[Line]:
+        """Name, limit, margin, figure, mark."""
+        outcomes = self._outcomes
+        if not outcomes:
+            return [[(clip("none set: this run cannot fail", width), "muted")]]
+        names = [_name(outcome) for outcome in outcomes]
+        texts = [figure(outcome) for outcome in outcomes]
+        wide = max(7, *(len(text) + 1 for text in texts))
+        # the limit is worth more than its bar
+        column = min(max(width_of(name) for name in names), max(12, width - wide - 4))
+        lines: list[Line] = []
+        for name, text, outcome in zip(names, texts, outcomes, strict=True):
+            verdict = sign(outcome)
+            glyph, meaning = SIGNS[verdict]
+            bar = width - column - 1 - wide - 3
+            lines.append(
+                [
+                    (pad(name, column) + " ", "muted"),
+                    *gauge(outcome.used, bar, BARS.get(verdict, "ok")),
+                    (pad(text, wide, right=True), "muted" if outcome.value is None else "text"),
+                    (f" {glyph} ", meaning),
+                ]
+            )
+        return lines
+
+
+def _name(outcome: ThresholdOutcome) -> str:
+    stage = f" {clean(outcome.stage)}" if outcome.stage else ""
+    default = " (default)" if outcome.default else ""
+    return f"{metric_words(outcome.metric)} {limit_words(outcome.limit)}{stage}{default}"

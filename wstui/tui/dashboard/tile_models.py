@@ -1,0 +1,227 @@
+"""What the tiles read: pure functions from the picture of a run to the faces of its tiles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from wstui.execution.run.result import ThresholdOutcome
+from wstui.execution.run.status import GeneratorStatus, Status
+from wstui.tui.dashboard.thresholds import figure, limit_ms, limit_words, metric_words, sign, worst
+from wstui.tui.dashboard.tile import Face
+from wstui.tui.kit.format import NONE, clean, clip, count, fitting, ms, percent, rate, short, size
+from wstui.tui.time_series import History
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """The durations that matter most in a run: their name, what their metrics begin with, and their columns."""
+
+    name: str
+    metric: str
+    columns: Mapping[str, str]
+
+
+RESPONSE = Course(
+    "latency",
+    "response.",
+    {
+        "p50": "response_p50_ms",
+        "p95": "response_p95_ms",
+        "p99": "response_p99_ms",
+        "mean": "response_mean_ms",
+        "max": "response_max_ms",
+    },
+)
+DELIVERY = Course("delivery", "delivery.", {"p50": "delivery_p50_ms", "p99": "delivery_p99_ms"})
+SPREAD = Course("spread", "fanout.spread.", {"p99": "spread_p99_ms"})
+CONNECT = Course("connect", "connect.", {"p95": "connect_p95_ms"})
+
+
+def course_of(status: Status) -> Course:
+    """Return the durations to watch: where no client waits for a reply, those of the broadcasts, once there are any."""
+    if not status.scenario.messages.is_one_way:
+        return RESPONSE
+    if status.fanout is None:
+        return CONNECT
+    return DELIVERY if status.fanout.delivery_ms.count else SPREAD
+
+
+def connections(status: Status, history: History) -> Face:
+    """How many are open of how many wanted."""
+    counters = status.counters
+    wanted = max(status.target_clients, counters.wanted)
+    details = [f"{count(counters.opening)} opening"]
+    # The words and counts of the result.
+    losses = {"refused": counters.refused, "timed out": counters.timed_out, "failed": counters.failed}
+    details += [
+        f"{short(number)} {word}" for word, number in (losses | {"dropped": counters.dropped}).items() if number
+    ]
+    return Face(
+        "connections",
+        fitting(counters.open, 9),
+        f"/ {fitting(wanted, 9)}",
+        (" · ".join(details), " · ".join(details[:2]), details[0]),
+        worst(status.thresholds, "connect."),
+        history.highs("open"),
+        float(wanted),
+    )
+
+
+def messages(status: Status, history: History) -> Face:
+    """Messages per second, both ways; of clients that only listen, whether every broadcast reached all of them."""
+    if status.scenario.messages.is_one_way and status.fanout is not None:
+        return reached(status, history)
+    sent, received = history.latest("sent_per_s"), history.latest("received_per_s")
+    total = None if sent is None or received is None else sent + received
+    row = status.rows[-1] if status.rows else None
+    volume = f" · {size(row.bytes_sent_per_s + row.bytes_received_per_s)}/s" if row else ""
+    ways = f"↑ {rate(sent)}  ↓ {rate(received)}"
+    return Face(
+        "messages",
+        rate(total),
+        "msg/s",
+        (*_judged(status, "messages.", "subscribe."), ways + volume, ways, f"↑ {rate(sent)}"),
+        worst(status.thresholds, "messages.", "fanout.", "subscribe."),
+        [a + b for a, b in zip(history.highs("sent_per_s"), history.highs("received_per_s"), strict=True)],
+    )
+
+
+def reached(status: Status, history: History) -> Face:
+    """How completely broadcasts arrive, over the whole run."""
+    seen = status.fanout
+    if seen is None:
+        return Face("reached", NONE)
+    twice = f"{short(seen.duplicates)} twice" if seen.duplicates else "none twice"
+    received = f"↓ {rate(history.latest('received_per_s'))}/s"
+    return Face(
+        "reached",
+        percent(seen.completeness),
+        "%" if seen.completeness is not None else "",
+        (f"{short(seen.messages)} broadcasts · {twice} · {received}", f"{twice} · {received}", twice),
+        worst(status.thresholds, "fanout.completeness", "fanout.duplicates", "messages."),
+        history.highs("received_per_s"),
+    )
+
+
+def _judged(status: Status, *metrics: str) -> tuple[str, ...]:
+    """Return a broken or nearly broken limit with the figure of the whole run that it judges; () when there is none.
+
+    A tile's own figure is that of the last second.
+    """
+    verdict = worst(status.thresholds, *metrics)
+    if verdict not in ("bad", "near"):
+        return ()
+    outcome = next(o for o in status.thresholds if o.metric.startswith(metrics) and sign(o) == verdict)
+    told = f"run {figure(outcome)} of {limit_of(outcome)}"
+    return (f"{metric_words(outcome.metric)}: {told}", told)
+
+
+def latency_limit(status: Status) -> tuple[str, ThresholdOutcome] | None:
+    """The limit on the durations to watch that is most used up, and the figure it is about ("p99", "mean", …)."""
+    metric = course_of(status).metric
+    limits = [
+        (o.metric.removeprefix(metric), o)
+        for o in status.thresholds
+        if o.metric.startswith(metric) and limit_ms(o) is not None
+    ]
+    return max(limits, key=lambda pair: pair[1].used or 0.0, default=None)
+
+
+def limit_of(outcome: ThresholdOutcome) -> str:
+    """What a limit allows, without its sign where that is an upper bound; milliseconds without their unit."""
+    return limit_words(outcome.limit).lstrip("<=≤ ").removesuffix(" ms")
+
+
+def latency(status: Status, history: History) -> Face:
+    """The durations to watch: the figure of the last second beside that of the whole run, which the mark judges."""
+    course = course_of(status)
+    limit = latency_limit(status)
+    about = limit[0] if limit and limit[0] in course.columns else list(course.columns)[min(2, len(course.columns) - 1)]
+    others = [name for name in ("p50", "p95", "p99") if name != about and name in course.columns][:2]
+    values = [(name, history.latest(course.columns[name])) for name in others]
+    details = " · ".join(f"{name} {ms(value)}" for name, value in values)
+    shown: tuple[str, ...] = (details, details.replace(" ·", ""))
+    if course is CONNECT:
+        shown = ("no broadcast yet",)
+    elif limit:
+        run = f"run {'' if limit[0] == about else f'{limit[0]} '}{ms(limit[1].value)} of {limit_of(limit[1])}"
+        shown = (f"{run} · {details}", run) if details else (run,)
+    elif course is RESPONSE and about == "p99":
+        run = f"run {ms(status.latency.p99)}"
+        shown = (f"{run} · {details}", *shown)
+    return Face(
+        f"{course.name} {about}",
+        ms(history.latest(course.columns[about])),
+        "ms now" if limit and not status.state.ended else "ms",
+        shown,
+        worst(status.thresholds, course.metric, *(("roundtrip.",) if course is RESPONSE else ())),
+        history.highs(course.columns[about]),
+        judges_detail=limit is not None,
+    )
+
+
+def errors(status: Status, history: History) -> Face:
+    """How many failures, their share, and whether they grow."""
+    column = history.column("failures_per_s")
+    now, before = column[-5:], column[-15:-5]
+    recent = sum(now) / len(now) if now else 0.0
+    rising = bool(before) and recent > 1.5 * (sum(before) / len(before)) and recent > 0
+    limit = next((o for o in status.thresholds if o.metric == "failures.rate"), None)
+    mark = worst(status.thresholds, "failures.", "messages.timed_out")
+    if mark in ("", "ok") and recent > 0:
+        mark = "near"
+    word = (
+        f"{rate(recent)}/s, rising"
+        if rising
+        else f"{rate(recent)}/s"
+        if recent
+        else "none now"
+        if status.failures_total
+        else "none"
+    )
+    tail = f" · limit {limit_of(limit)}" if limit else ""
+    return Face(
+        "errors",
+        fitting(status.failures_total, 9),
+        f"{percent(status.failure_rate)} %" if status.failures_total else "",
+        (word + tail, word),
+        mark,
+        history.highs("failures_per_s"),
+        1.0,
+    )
+
+
+def generator_cause(own: GeneratorStatus) -> tuple[str, str]:
+    """Return the figure that limits this generator and what it counts; its CPU while nothing does."""
+    cause = own.limited_by[0] if own.limited_by else ""
+    if "late" in cause:
+        return percent(own.late_share), "% late"
+    if "loop" in cause:
+        return ms(own.loop_lag_ms), "ms loop lag"
+    if cause and "cpu" not in cause.casefold():
+        return clean(cause), ""
+    return percent(own.cpu) if own.shards else NONE, "% cpu"
+
+
+def generator(status: Status, history: History) -> Face:
+    """Whether this box keeps up, and what limits it where it does not."""
+    own = status.generator
+    mark = "bad" if own.limited_by else worst(status.thresholds, "generator.") or "ok"
+    if not own.shards:
+        mark = ""
+    elif mark == "ok" and own.cpu >= 0.85:
+        mark = "near"
+    cause, unit = generator_cause(own)
+    late = f"{percent(own.late_share)} % sends late" if own.late_sends else "sends on time"
+    cpu = f"cpu {percent(own.cpu)} % · " if unit != "% cpu" else ""
+    lag = f"loop lag {ms(own.loop_lag_ms)} ms"
+    return Face(
+        "this generator",
+        clip(cause, 30),
+        unit,
+        (f"{cpu}{lag} · {late}", f"{cpu}{lag}", lag),
+        mark,
+        history.highs("cpu"),
+        1.0,
+    )

@@ -1,0 +1,1 @@
+"""Dialogs: confirm, save, ramp, filter, help and the like."""

@@ -1,0 +1,240 @@
+"""The base of all dialogs: fields with hints and errors beside them, and buttons in a row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.await_complete import AwaitComplete
+from textual.binding import BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widget import Widget
+from textual.widgets import Button, Input, Static
+
+from wstui.tui.bindings import key
+from wstui.tui.kit.compact_view import Plain, told
+from wstui.tui.kit.format import clean
+from wstui.tui.kit.row_widget import Line
+
+if TYPE_CHECKING:
+    from wstui.execution.run.status import Status
+    from wstui.tui.app import WstuiApp
+
+Answer = TypeVar("Answer")
+
+
+class Field(Vertical):
+    """A labelled input whose note says what the value means, or what is wrong with it."""
+
+    def __init__(
+        self,
+        name: str,
+        label: str,
+        value: str,
+        parse: Callable[[str], Any],
+        hint: Callable[[Any], str] = lambda _: "",
+        *,
+        placeholder: str = "",
+    ) -> None:
+        super().__init__(id=f"field-{name}", classes="field")
+        self.key = name
+        self.label, self._parse, self._hint = label, parse, hint
+        self._told = ""
+        self._input = Input(value, id=f"input-{name}", compact=True, placeholder=placeholder, select_on_focus=True)
+        self._note = Static(id=f"note-{name}", classes="note", markup=False)
+
+    def compose(self) -> ComposeResult:
+        """Label and input in a row, the note below the input."""
+        with Horizontal(classes="entry"):
+            yield Static(self.label, classes="label", markup=False)
+            yield self._input
+        yield self._note
+
+    def on_mount(self) -> None:
+        """Say the first hint."""
+        self.check()
+
+    @on(Input.Changed)
+    def check(self) -> None:
+        """Hint or error for what is typed so far."""
+        try:
+            text, wrong = self._hint(self.value), False
+        except ValueError as error:
+            text, wrong = f"✗ {error}", True
+        self._told = clean(text)
+        self._note.update(Content(self._told))
+        self._note.set_class(wrong, "wrong")
+        self._note.set_class(text.startswith("▲"), "near")
+
+    @property
+    def text(self) -> str:
+        """What is typed."""
+        return self._input.value
+
+    @text.setter
+    def text(self, value: str) -> None:
+        self._input.value = value
+
+    @property
+    def value(self) -> Any:
+        """What is typed, as a value; ValueError (or a subclass) says what is wrong with it."""
+        return self._parse(self._input.value.strip())
+
+    def say(self, text: str) -> None:
+        """Show an error found later than while typing."""
+        self._told = f"✗ {clean(text)}"
+        self._note.update(Content(self._told))
+        self._note.add_class("wrong")
+
+    def in_short(self) -> tuple[str, str]:
+        """What is typed, and what is said of it."""
+        return self.text, self._told
+
+    def focus_input(self) -> None:
+        """Put the cursor here."""
+        self._input.focus()
+
+
+class Dialog(ModalScreen[Answer], Generic[Answer]):
+    """A box in the middle, over the dimmed screen; escape closes it without an answer."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        key("escape", "close", "Close", "dialog.close", "Close without doing anything", shown=True),
+        key("left", "app.focus_previous", "Previous", "dialog.previous", "Previous button"),
+        key("right", "app.focus_next", "Next", "dialog.next", "Next button"),
+        key("up", "scroll(-1)", "Up", "dialog.up", "One row up"),
+        key("down", "scroll(1)", "Down", "dialog.down", "One row down"),
+        key("pageup", "scroll(-10)", "Page up", "dialog.page_up", "Ten rows up"),
+        key("pagedown", "scroll(10)", "Page down", "dialog.page_down", "Ten rows down"),
+    ]
+    title_text: str = ""
+
+    _gone = False
+
+    def dismiss(self, result: Answer | None = None) -> AwaitComplete:
+        """Close, once: keys that were pressed before the dialog has gone would close what lies below it."""
+        if self._gone or not self.is_current:
+            return AwaitComplete()
+        self._gone = True
+        closed = super().dismiss(result)
+        cast("WstuiApp", self.app).closed()
+        return closed
+
+    def compose(self) -> ComposeResult:
+        """Title, body, buttons."""
+        with VerticalScroll(id="box", can_focus=False) as box:
+            yield Static(Content(self.title_text), classes="title")
+            yield from self.body()
+            if buttons := list(self.buttons()):
+                yield Horizontal(*buttons, classes="buttons")
+            box.border_subtitle = self.subtitle()
+        if buttons:
+            yield Plain(self._in_short, self._answers)
+
+    def _in_short(self, width: int) -> list[Line]:
+        """What is asked, and what is typed."""
+        lines = told(self.question, width, "strong")
+        for field in self.query(Field):
+            text, note = field.in_short()
+            lines.append([(f"{field.label} ", "muted"), (f"{clean(text)}▏", "text")])
+            lines += told(note, width, "bad" if note.startswith("✗") else "muted")
+        return lines
+
+    def _answers(self) -> list[Line]:
+        """The buttons; the one that enter presses stands behind an arrow."""
+        found = ((widget, clean(str(widget.label))) for widget in self.query(Button))
+        return [[(f"› {text}", "strong")] if widget.has_focus else [(text, "text")] for widget, text in found]
+
+    @property
+    def question(self) -> str:
+        """What is asked, in a few words."""
+        return self.title_text
+
+    def body(self) -> Iterable[Widget]:
+        """What stands between title and buttons."""
+        return ()
+
+    def buttons(self) -> Iterable[Button]:
+        """The buttons, the safe one first."""
+        return ()
+
+    def subtitle(self) -> str:
+        """A word in the lower border."""
+        return ""
+
+    def moot(self, status: Status) -> str:
+        """Why what is asked is over, in a few words; "" while it can still be answered."""
+        return ""
+
+    def action_close(self) -> None:
+        """Close without an answer."""
+        self.dismiss(None)
+
+    def action_scroll(self, rows: int) -> None:
+        """Move what does not fit."""
+        self.query_one("#box").scroll_relative(y=rows, animate=False)
+
+    def on_click(self, event: events.Click) -> None:
+        """A click beside the box closes it."""
+        if event.widget is self:
+            self.action_close()
+
+
+def button(label: str, shown_key: str, name: str, *, classes: str = "") -> Button:
+    """A button that tells its key."""
+    return Button(
+        Content.assemble((label, "bold"), f"  {shown_key}"), id=f"button-{name}", classes=classes, compact=True
+    )
+
+
+class Form(Dialog[Answer], Generic[Answer]):
+    """A dialog of fields; enter sends it once every field is right."""
+
+    SEND: ClassVar[str] = "OK"
+
+    def fields(self) -> Iterable[Field]:
+        """The fields, top to bottom."""
+        raise NotImplementedError
+
+    def body(self) -> Iterable[Widget]:
+        """The fields."""
+        return self.fields()
+
+    def buttons(self) -> Iterable[Button]:
+        """Send and cancel."""
+        return button(self.SEND, "enter", "send", classes="send"), button("Cancel", "esc", "cancel")
+
+    def answer(self, values: dict[str, Any]) -> Answer | None:
+        """The answer made of the values; may `refuse` and return None."""
+        raise NotImplementedError
+
+    def refuse(self, name: str, text: str) -> None:
+        """Show an error beside a field and put the cursor there."""
+        field = self.query_one(f"#field-{name}", Field)
+        field.say(text)
+        field.focus_input()
+
+    @on(Input.Submitted)
+    @on(Button.Pressed, "#button-send")
+    def send(self) -> None:
+        """Close with the answer, or show what is wrong."""
+        values: dict[str, Any] = {}
+        for field in self.query(Field):
+            try:
+                values[field.key] = field.value
+            except ValueError:
+                field.check()
+                field.focus_input()
+                return
+        answer = self.answer(values)
+        if answer is not None:
+            self.dismiss(answer)
+
+    @on(Button.Pressed, "#button-cancel")
+    def cancel(self) -> None:
+        """The same as escape."""
+        self.action_close()

@@ -1,0 +1,84 @@
+"""Writes a result as a report: the ending of the file's name tells which."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wstui.execution.run.result import Result, SuiteResult
+from wstui.report.formats import registry
+from wstui.report.formats.atomic_write import NotWritable
+from wstui.report.model.labels import name_of
+from wstui.tui.dialogs.dialog import Field, Form
+from wstui.tui.kit.format import tilde
+
+if TYPE_CHECKING:
+    from wstui.tui.app import WstuiApp
+
+
+def parse_report(text: str) -> Path:
+    """The file that is meant; ValueError when its ending tells no format."""
+    if not text:
+        raise ValueError("write a file such as result.html")
+    path = Path(text).expanduser()
+    try:
+        registry.of_file(path)
+    except registry.UnknownFormat as error:
+        raise ValueError(str(error)) from None
+    return path
+
+
+class ExportDialog(Form[Path]):
+    """Asks for the file, and once more before one is replaced; the answer is the file written."""
+
+    title_text = "Write this result as a report"
+    SEND = "Write"
+
+    def __init__(self, result: Result | SuiteResult, stem: str) -> None:
+        super().__init__()
+        self._result = result
+        self._stem = stem
+        self._replace: Path | None = None
+
+    def fields(self) -> Iterable[Field]:
+        """The file."""
+        yield Field("file", "file", f"{self._stem}.html", parse_report, self._hint)
+
+    def _hint(self, path: Path) -> str:
+        if path != self._replace:
+            self._replace = None
+        if path.exists():
+            return f"is there already; {registry.of_file(path).description}"
+        return f"{registry.of_file(path).description}; others: {_others(path)}"
+
+    def answer(self, values: dict[str, Any]) -> Path | None:
+        """Write it; refuse where that is not possible, and the first time where it replaces a file."""
+        path: Path = values["file"]
+        if path.exists() and path != self._replace:
+            self._replace = path
+            self.refuse("file", "is there already: enter once more replaces it, another name keeps it")
+            return None
+        try:
+            registry.write(self._result, registry.of_file(path).name, path)
+        except (NotWritable, registry.MissingExtra, OSError) as error:
+            self.refuse("file", str(error))
+            return None
+        return path
+
+
+def _others(path: Path) -> str:
+    mine = registry.of_file(path).name
+    return " ".join(form.endings[0] for form in registry.FORMATS.values() if form.name != mine)
+
+
+def ask_export(owner: WstuiApp, result: Result | SuiteResult, number: int | None) -> None:
+    """Ask for a file, write it, and say where."""
+    stem = re.sub(r"[^\w.-]+", "-", name_of(result))[:60]
+
+    def written(path: Path | None) -> None:
+        if path is not None:
+            owner.say(f"written to {tilde(path.absolute())}")
+
+    owner.push_screen(ExportDialog(result, stem if number is None else f"{stem}-{number}"), written)

@@ -1,0 +1,143 @@
+"""Dialogs that steer the load: ramp to a number of clients, or change how often each of them sends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from wstui.execution.run.status import State, Status
+from wstui.scenario.units import format_duration, parse_duration
+from wstui.tui.dialogs.confirm import ConfirmDialog
+from wstui.tui.dialogs.dialog import Field, Form
+from wstui.tui.kit.amount import parse_clients
+from wstui.tui.kit.format import count, duration, rate
+
+
+class RampDialog(Form[tuple[int, float]]):
+    """Asks for the clients to ramp to and the seconds to take."""
+
+    title_text = "Ramp to"
+    SEND = "Ramp"
+
+    def __init__(self, status: Status) -> None:
+        super().__init__()
+        self._status = status
+
+    def moot(self, status: Status) -> str:
+        """The load can't be steered any more."""
+        return unsteered(status)
+
+    def fields(self) -> Iterable[Field]:
+        """How many, over how long."""
+        status = self._status
+        yield Field("clients", "clients", str(status.target_clients), parse_clients, self._clients_hint)
+        yield Field("over", "over", "10s", parse_duration, self._over_hint)
+
+    def _clients_hint(self, clients: int) -> str:
+        change = clients - self._status.counters.open
+        if change > 0 and (lacking := shortage(clients, self._status)):
+            return f"▲ {lacking}"
+        if not change:
+            return f"{count(clients)} are open now"
+        if clients == self._status.target_clients:
+            return f"the target now; {count(self._status.counters.open)} are open"
+        return f"{count(abs(change))} {'more' if change > 0 else 'fewer'} than are open now"
+
+    def _over_hint(self, seconds: float) -> str:
+        if seconds <= 0:
+            return "all at once"
+        try:
+            change = abs(self.query_one("#field-clients", Field).value - self._status.counters.open)
+        except ValueError:
+            return ""
+        return f"{rate(change / seconds)} connections/s"
+
+    def on_input_changed(self) -> None:
+        """The rate depends on both fields."""
+        self.query_one("#field-over", Field).check()
+
+    def answer(self, values: dict[str, int | float]) -> tuple[int, float]:
+        """Clients and seconds."""
+        return int(values["clients"]), float(values["over"])
+
+
+def shortage(clients: int, status: Status) -> str:
+    """What this box lacks for so many clients, in words; "" where nothing is known to be lacking."""
+    own = status.generator
+    other_files = max(0, own.files - status.counters.open)
+    if 0 < own.ports_limit < clients:
+        return f"more than the {count(own.ports_limit)} local ports of this box: the rest will fail here, not there"
+    if 0 < own.files_limit < clients + other_files:
+        return f"more than the {count(own.files_limit)} open files allowed here: raise the limit with ulimit -n"
+    return ""
+
+
+_NOT_STEERED = {
+    State.STARTING: "Starting: the load can be steered once it runs",
+    State.DRAINING: "Draining: the run is coming to its end",
+    State.COOLDOWN: "Cooling down: ] starts the next run",
+}
+
+
+def unsteered(status: Status) -> str:
+    """Why the load can't be steered now; "" while it can."""
+    return "the run has ended" if status.state.ended else _NOT_STEERED.get(status.state, "")
+
+
+def _current(status: Status) -> tuple[int, str]:
+    """Which stage of which run of a suite is going on."""
+    name = next((stage.name for stage in status.stages if stage.current), "")
+    return (status.suite.index if status.suite is not None else 0, name)
+
+
+def is_last(status: Status) -> bool:
+    """Whether nothing of the plan comes after the current stage."""
+    return status.breakpoint is not None or (bool(status.stages) and status.stages[-1].current)
+
+
+class SkipDialog(ConfirmDialog):
+    """Asks before the last stage is ended, because the run ends with it. True when the operator is sure."""
+
+    def __init__(self, status: Status) -> None:
+        self._asked = _current(status)
+        suite = status.suite
+        stage = next((stage.name for stage in status.stages if stage.current), "stage")
+        question, what = f"End {stage}, the last stage?", "the run"
+        if status.breakpoint is not None:
+            question, what = "End the search here?", "the search"
+        after = " The next one follows." if suite is not None and suite.index + 1 < len(suite.names) else ""
+        text = f"Nothing comes after it: {what} ends, every connection is closed with 1000.{after}"
+        super().__init__(question, text, "End it")
+
+    def moot(self, status: Status) -> str:
+        """The stage has ended by itself."""
+        return unsteered(status) or ("" if _current(status) == self._asked else "the stage has ended by itself")
+
+
+class PaceDialog(Form[float]):
+    """Asks for the interval between the sends of a client; 0 sends as soon as the reply is there."""
+
+    title_text = "Send interval"
+    SEND = "Set"
+
+    def __init__(self, status: Status) -> None:
+        super().__init__()
+        self._status = status
+
+    def moot(self, status: Status) -> str:
+        """The load can't be steered any more."""
+        return unsteered(status)
+
+    def fields(self) -> Iterable[Field]:
+        """The interval."""
+        yield Field("every", "interval", format_duration(self._status.every_s), parse_duration, self._hint)
+
+    def _hint(self, seconds: float) -> str:
+        clients = self._status.counters.open
+        if seconds <= 0:
+            return "closed loop: the next message as soon as the reply is there"
+        now = duration(self._status.every_s)
+        return f"{rate(clients / seconds)} messages/s from {count(clients)} clients; now every {now}"
+
+    def answer(self, values: dict[str, float]) -> float:
+        """Seconds."""
+        return float(values["every"])

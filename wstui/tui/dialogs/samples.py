@@ -1,0 +1,65 @@
+"""The samples of a group of errors: the first and the latest occurrences, in full."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual.binding import BindingType
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Static
+
+from wstui.measure.failure import FailureGroup
+from wstui.tui.bindings import key
+from wstui.tui.dialogs.dialog import Dialog
+from wstui.tui.kit.format import clean, count, stamp
+
+if TYPE_CHECKING:
+    from wstui.tui.app import WstuiApp
+
+_NS = 1e9
+
+
+class SamplesDialog(Dialog[None]):
+    """Shows one group."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [key("y", "copy", "Copy", "samples.copy", "Copy all samples")]
+
+    def __init__(self, group: FailureGroup) -> None:
+        super().__init__()
+        self._group = group
+        self.add_class("wide-dialog")
+
+    def body(self) -> Iterable[Widget]:
+        """What, how often, when, and each sample."""
+        group = self._group
+        owner = "  of this generator, not the server's" if group.local else ""
+        yield Static(
+            Content.assemble(
+                (clean(group.kind), "bold $error"),
+                f"  {clean(group.message)}\n",
+                f"{count(group.count)} times, first at {stamp(group.first_ns / _NS)}, "
+                f"last at {stamp(group.last_ns / _NS)}{owner}\n",
+            )
+        )
+        if not group.samples:
+            yield Static(Content("no samples were kept"), classes="muted")
+        for sample in group.samples:
+            yield Static(
+                Content.assemble(
+                    (f"{stamp(sample.at_ns / _NS)}  client {sample.client}  ", "$text-muted"), clean(sample.detail)
+                )
+            )
+
+    def subtitle(self) -> str:
+        """What can be done."""
+        return "y copies, esc closes"
+
+    def action_copy(self) -> None:
+        """The group and its samples into the clipboard."""
+        group = self._group
+        lines = [f"{group.kind}: {group.message}, {count(group.count)} times"]
+        lines += [f"{stamp(s.at_ns / _NS)}  client {s.client}  {s.detail}".rstrip() for s in group.samples]
+        self.app.copy_to_clipboard("\n".join(clean(line) for line in lines) + "\n")
+        cast("WstuiApp", self.app).say(f"{len(group.samples)} samples copied")

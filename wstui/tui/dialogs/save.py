@@ -1,0 +1,91 @@
+"""Save the scenario as a TOML preset, under a name in the operator's folder or under a path."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from wstui.scenario.errors import PresetExistsError, ScenarioError
+from wstui.scenario.file import save
+from wstui.scenario.model import Scenario, Suite
+from wstui.tui.dialogs.dialog import Field, Form
+from wstui.tui.kit.format import tilde
+
+_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,63}", re.ASCII)
+
+
+def parse_place(text: str, folder: Path) -> Path:
+    """The file that a name or a path stands for."""
+    if not text:
+        raise ValueError("write a name such as checkout-soak, or a path")
+    if "/" in text or "\\" in text or text.startswith("~"):
+        path = Path(text).expanduser()
+        if text.endswith(("/", "\\")) or path.is_dir():
+            raise ValueError("is a folder: write the name of the file after it")
+        return path if path.suffix == ".toml" else path.with_name(path.name + ".toml")
+    if not _NAME.fullmatch(text):
+        raise ValueError("a name is letters, digits, “-”, “_” and “.”; a path has a “/”")
+    return folder / (text if text.endswith(".toml") else f"{text}.toml")
+
+
+def slug(name: str) -> str:
+    """Return a name that a preset can have, as near to this one as it may be: "my echo!" becomes "my-echo"."""
+    return re.sub(r"[^A-Za-z0-9_.]+", "-", name).strip("-_.")[:64] or "preset"
+
+
+class SaveDialog(Form[Path]):
+    """Asks for the place, and once more before a file is replaced; the answer is the file written."""
+
+    title_text = "Save this scenario as a preset"
+    SEND = "Save"
+
+    def __init__(self, content: Scenario | Suite, folder: Path, here: Path | None = None) -> None:
+        """`folder` is where a name is saved to; `here` the file that is offered, where it has one that can change."""
+        super().__init__()
+        self._content = content
+        self._folder = folder
+        self._here = here
+        self._replace: Path | None = None
+
+    def fields(self) -> Iterable[Field]:
+        """Name or path."""
+        name = slug(self._content.name)
+        here = self._here
+        if here is not None and here.stem == name and here.resolve().parent != self._folder.resolve():
+            name = tilde(here.absolute())
+        yield Field("place", "name or path", name, lambda text: parse_place(text, self._folder), self._hint)
+
+    def _hint(self, path: Path) -> str:
+        if path != self._replace:
+            self._replace = None
+        if not path.exists():
+            return tilde(path)
+        return f"{tilde(path)}  {self._there(path)}"
+
+    def _there(self, path: Path) -> str:
+        """What is said of a file that is there: its text may be another than the one that was opened."""
+        origin = self._content.origin
+        if origin.text and origin.file and Path(origin.file).resolve() == path.resolve():
+            try:
+                same = path.read_text("utf-8-sig").replace("\r\n", "\n") == origin.text
+            except (OSError, ValueError):
+                same = False
+            return "is the file that was opened" if same else "was changed by somebody else since it was opened"
+        return "is there already"
+
+    def answer(self, values: dict[str, Any]) -> Path | None:
+        """Write the file; refuse where that is not possible, and the first time where it replaces one."""
+        path: Path = values["place"]
+        name = path.stem
+        try:
+            save(self._content.model_copy(update={"name": name}), path, overwrite=path == self._replace)
+        except PresetExistsError:
+            self._replace = path
+            self.refuse("place", f"{self._there(path)}: enter once more replaces it, another name keeps it")
+            return None
+        except ScenarioError as error:
+            self.refuse("place", error.problems[0].advice)
+            return None
+        return path

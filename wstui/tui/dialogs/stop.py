@@ -1,0 +1,112 @@
+"""The stop dialog: keep running, drain, or abort. Keeping on is what happens by accident."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar, Literal
+
+from textual import on
+from textual.binding import BindingType
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Button, Static
+
+from wstui.execution.run.status import State, Status
+from wstui.tui.bindings import key
+from wstui.tui.dialogs.dialog import Dialog, button
+from wstui.tui.kit.format import clean, clock, count
+
+How = Literal["drain", "abort"]
+
+
+class StopDialog(Dialog[How]):
+    """Asks how to end a run; None keeps it running."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        key("d", "stop('drain')", "Drain", "stop.drain", "Finish what is in flight, then close", shown=True),
+        key("a", "stop('abort')", "Abort", "stop.abort", "Drop every connection at once", shown=True),
+    ]
+    title_text = "Stop this run?"
+    AUTO_FOCUS = "#button-keep"
+
+    def __init__(self, status: Status, *, leaving: bool = False) -> None:
+        super().__init__()
+        self._status = status
+        self._leaving = leaving
+
+    def moot(self, status: Status) -> str:
+        """The run has ended by itself."""
+        return "the run has ended by itself" if status.state.ended else ""
+
+    @property
+    def question(self) -> str:
+        """With how many it would end."""
+        return f"{self.title_text} {count(self._status.counters.open)} connections are open."
+
+    def body(self) -> Iterable[Widget]:
+        """Where the run stands, and what each answer does."""
+        status = self._status
+        if status.state is State.DRAINING:
+            yield from self._draining()
+            return
+        stage = next((s for s in status.stages if s.current), None)
+        where = (
+            f" is in {clean(stage.name)}, {clock(stage.elapsed_s)} of {clock(stage.planned_s)}."
+            if stage
+            else " is over; the next run has not begun."
+            if status.state is State.COOLDOWN
+            else f" is {status.state}."
+        )
+        yield Static(
+            Content.assemble(
+                (clean(status.scenario.name), "bold"),
+                f"{where}\n{count(status.counters.open)} connections are open.\n\n",
+                ("Drain", "bold"),
+                " finishes in-flight messages, then closes each socket with 1000.\n",
+                ("Abort", "bold"),
+                " drops every socket at once. The target sees 1006.\n",
+            )
+        )
+        text = "Results so far are kept either way."
+        if self._leaving:
+            text += " wstui then quits."
+        yield Static(Content(text), classes="muted")
+
+    def _draining(self) -> Iterable[Widget]:
+        """It ends already: what is left is not to wait for it."""
+        yield Static(
+            Content.assemble(
+                (clean(self._status.scenario.name), "bold"),
+                f" ends already: {count(self._status.counters.open)} connections are still open.\n\n",
+                ("Abort", "bold"),
+                " drops them at once. The target sees 1006.\n",
+            )
+        )
+        text = "Drain quits wstui when the run has ended, Abort at once." if self._leaving else "Results are kept."
+        yield Static(Content(text), classes="muted")
+
+    def buttons(self) -> Iterable[Button]:
+        """The safe one first."""
+        if self._status.state is State.DRAINING:
+            return (
+                button("Wait", "esc", "keep", classes="send"),
+                *([button("Drain", "d", "drain")] if self._leaving else []),
+                button("Abort", "a", "abort", classes="danger"),
+            )
+        return (
+            button("Keep running", "esc", "keep", classes="send"),
+            button("Drain", "d", "drain"),
+            button("Abort", "a", "abort", classes="danger"),
+        )
+
+    @on(Button.Pressed)
+    def pressed(self, event: Button.Pressed) -> None:
+        """A button instead of its key."""
+        if event.button.id == "button-keep":
+            self.dismiss(None)
+        else:
+            self.dismiss("drain" if event.button.id == "button-drain" else "abort")
+
+    def action_stop(self, how: How) -> None:
+        """Close with this answer."""
+        self.dismiss(how)

@@ -1,0 +1,1 @@
+"""The scenario editor: its screen, form and preview."""

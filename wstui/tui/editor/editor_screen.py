@@ -1,0 +1,421 @@
+"""The editor: a scenario as a form, with what each value means beside it, its load drawn, and the file it makes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual import events, on, work
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal, Vertical
+from textual.screen import Screen
+from textual.timer import Timer
+from textual.widgets import Input
+
+from wstui.scenario.errors import Key, dotted
+from wstui.scenario.file import dumps
+from wstui.scenario.model import Scenario, Suite
+from wstui.scenario.presets import PresetEntry
+from wstui.scenario.secret_fields import shown_url
+from wstui.tui.bindings import key
+from wstui.tui.checklist.checklist_screen import ChecklistScreen
+from wstui.tui.dialogs.confirm import ConfirmDialog
+from wstui.tui.dialogs.remote_run import run_asking
+from wstui.tui.dialogs.save import SaveDialog
+from wstui.tui.editor.draft import Draft
+from wstui.tui.editor.draft_reader import Reading, read
+from wstui.tui.editor.form import FormView, place
+from wstui.tui.editor.form_lines import Value, Wish
+from wstui.tui.editor.hints import hints
+from wstui.tui.editor.host_capacity import messages_a_second, needs, steepest, this_box
+from wstui.tui.editor.preview import About, BoxPanel, ConnectionPanel, FilePanel, ShapePanel
+from wstui.tui.kit.compact_view import Plain, told
+from wstui.tui.kit.format import clean, tilde
+from wstui.tui.kit.key_row import Keys
+from wstui.tui.kit.load_curve import shape_of
+from wstui.tui.kit.row_widget import Line
+from wstui.tui.kit.title_bar import Masthead
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from wstui.tui.app import WstuiApp
+
+_FILE_AFTER_S = 0.3
+"""How long nothing is typed before the file is written again: that takes longer than all the rest."""
+_LOOK_S = 0.1
+_READ_EVERY_S = 0.15
+"""How often the form is read while keys come in a burst; the first key and the last are never left out."""
+_VIEWS = ("shape", "file", "connection")
+
+
+class Editor(Screen[None]):
+    """Edits one scenario or suite; nothing is written before it is saved."""
+
+    AUTO_FOCUS = "Input"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        key("ctrl+s", "save", "Save", "edit.save", "Save as a TOML preset", shown=True),
+        key("ctrl+r", "run", "Run", "edit.run", "Run it as it is here", shown=True),
+        key("ctrl+d", "connect", "Connect", "edit.check", "Open one client all the way", shown=True, first=True),
+        key("f5", "checklist", "Check", "edit.checklist", "Look at everything a run needs", shown=True),
+        key("f2", "view", "View", "edit.view", "The load, the file, or one connection beside the form", shown=True),
+        key("ctrl+y", "accept", "Accept", "edit.accept", "Write what was probably meant", shown=True, first=True),
+        key("ctrl+n", "add", "Add", "edit.add", "A new row below this one", shown=True, first=True),
+        key("ctrl+t", "remove", "Take out", "edit.remove", "Take this row out", shown=True, first=True),
+        key("ctrl+up,alt+up", "move(-1)", "Move up", "edit.up", "Move this row up", first=True),
+        key("ctrl+down,alt+down", "move(1)", "Move down", "edit.down", "Move this row down", first=True),
+        key("escape", "back", "Back", "edit.back", "Leave the editor", shown=True),
+        key("down", "line(1)", "Next line", "edit.next", "The next line"),
+        key("up", "line(-1)", "Line before", "edit.previous", "The line before"),
+        key("pagedown", "section(1)", "Next section", "edit.section_next", "The next section"),
+        key("pageup", "section(-1)", "Section before", "edit.section_previous", "The section before"),
+    ]
+
+    def __init__(self, content: Scenario | Suite, preset: PresetEntry | None) -> None:
+        super().__init__()
+        self._draft = Draft(content)
+        self._preset = preset
+        self._reading = Reading(content)
+        self._hints: Mapping[Key, str] = {}
+        self._url = ""
+        self._written: Scenario | Suite | None = None  # what the file panel shows
+        self._view = "shape"
+        self._later: Timer | None = None
+        self._soon: Timer | None = None  # reads what was typed since the form was read last
+        self._read_at = 0.0
+        self._seen = False
+
+    @property
+    def owner(self) -> WstuiApp:
+        """The application, as what it is."""
+        return cast("WstuiApp", self.app)
+
+    @property
+    def form(self) -> FormView:
+        """The form."""
+        return self.query_one(FormView)
+
+    def compose(self) -> ComposeResult:
+        """The form; the load and the file beside it, or the load below it."""
+        yield Masthead(self.owner.clock, "scenario editor")
+        with Horizontal(id="editor"):
+            with Vertical(id="editing"):
+                yield FormView(self._draft, id="form")
+                yield About()
+            with Vertical(id="preview", classes="-view-shape"):
+                yield ShapePanel()
+                yield BoxPanel()
+                yield FilePanel()
+                yield ConnectionPanel()
+        yield Keys()
+        yield Plain(self._in_short)
+
+    def on_mount(self) -> None:
+        """Say what the scenario means, and tell about the line that the cursor begins on."""
+        self.read()
+        self.query_one(About).show(self._draft, next(iter(self._draft.texts), None))
+
+    def on_screen_resume(self, event: events.ScreenResume) -> None:
+        """Spare the first time what a screen that comes back needs: to find the styles of all its widgets again."""
+        event.refresh_styles = self._seen
+        self._seen = True
+
+    def on_resize(self) -> None:
+        """The file may have come into view."""
+        self.call_after_refresh(self._write_file)
+
+    # what it means
+
+    @on(Value)
+    def changed(self, event: Value) -> None:
+        """Something was typed or chosen."""
+        if event.key in self._draft.texts and self._draft.texts[event.key] != event.text:
+            self._draft.put(event.key, event.text)
+            wait = self._read_at + _READ_EVERY_S - time.monotonic()
+            if wait <= 0.0:
+                self.read()
+            elif self._soon is None:
+                self._soon = self.set_timer(wait, self.read)
+
+    def _catch_up(self) -> None:
+        if self._soon is not None:
+            self.read()
+
+    def read(self) -> None:
+        """Understand the form as it is now, and show what comes of it; the file follows a moment later."""
+        if self._soon is not None:
+            self._soon.stop()
+            self._soon = None
+        proposals = self._reading.proposals
+        self._reading = read(self._draft)
+        self._hints = hints(self._draft, self._reading, this_box()) or self._hints
+        self.form.show(self._reading.wrong, self._hints)
+        if self._reading.proposals != proposals:
+            self.refresh_bindings()
+        scenarios = self._reading.scenarios
+        if self._reading.content is not None:
+            self._url = clean(shown_url(scenarios[0]))
+            pause = getattr(self._reading.content, "cooldown", 0.0)
+            self.query_one(ShapePanel).show(shape_of(scenarios, pause))
+            hardest = max(scenarios, key=lambda scenario: scenario.peak_clients)
+            connects = max(steepest(scenario) for scenario in scenarios)
+            self.query_one(BoxPanel).show(needs(scenarios, this_box()), connects, messages_a_second(hardest))
+        self._title()
+        if self._later is not None:
+            self._later.stop()
+        self._later = self.set_timer(_FILE_AFTER_S, self._write_file)
+        self._read_at = time.monotonic()
+
+    def _write_file(self) -> None:
+        panel, content = self.query_one(FilePanel), self._reading.content
+        if content is not None and content is not self._written and panel.size:
+            self._written = content
+            panel.toml.show(dumps(content))
+
+    def _title(self) -> None:
+        title: Line = [("file", "text")]
+        if self._preset is not None:
+            title = [(clean(self._preset.path.name), "text")]
+        if self._draft.changed:
+            title.append(("  unsaved", "warn"))
+        if self._reading.content is None:
+            title.append(("  as it was before the error", "bad"))
+        self.query_one(FilePanel).head.show(title)
+        place: Line = [(clean(self._draft.texts["name",]) or "no name", "strong@panel")]
+        if self._url:
+            place.append((f" → {self._url}", "muted@panel"))
+        if self._draft.changed:
+            place.insert(1, ("  ● unsaved", "warn@panel"))
+        self.query_one(Masthead).place(place)
+
+    def _in_short(self, width: int) -> list[Line]:
+        """The value under the cursor, and what is said of it."""
+        name: Line = [("editor  ", "muted"), (clean(self._draft.texts["name",]) or "no name", "strong")]
+        lines = [[*name, ("  ● unsaved", "warn")] if self._draft.changed else name]
+        if (at := self.form.key_of(self.focused)) is not None and at in self._draft.texts:
+            lines.append(
+                [(f"{dotted(at)} ", "muted"), (clean(self.form.typed().get(at, self._draft.texts[at])), "text")]
+            )
+            wrong = self._reading.wrong.get(at)
+            lines += told(f"✗ {wrong}" if wrong else self._hints.get(at, ""), width, "bad" if wrong else "muted")
+        elif self._reading.wrong:
+            lines += told(f"✗ {len(self._reading.wrong)} to put right", width, "bad")
+        return lines
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """Tell about what the cursor is on."""
+        self.query_one(About).show(self._draft, self.form.key_of(event.widget))
+        self.refresh_bindings()
+
+    async def _right(self) -> Scenario | Suite | None:
+        """The scenario, or the cursor on the first line that is wrong."""
+        typed = self.form.typed()
+        if any(self._draft.texts.get(key) != text for key, text in typed.items()):
+            self._draft.texts |= typed  # a key may be faster than the last change of a text
+            self.read()
+        self._catch_up()
+        if self._reading.content is not None:
+            return self._reading.content
+        for key_ in self._reading.wrong:
+            await self.form.reveal(key_)
+            self.read()
+            if (found := self.form.control_at(key_)) is not None:
+                found.focus()
+                break
+        number = len(self._reading.wrong)
+        self.owner.say(f"Fix {number} error{'' if number == 1 else 's'} first", "error")
+        return None
+
+    # rows and lines
+
+    @on(Wish)
+    async def wished(self, event: Wish) -> None:
+        """A row is added or taken out, a group opened or closed."""
+        if event.what == "fold":
+            await self.form.fold(event.key)
+            self._again(event.key)
+        elif event.what == "add":
+            await self._add(event.key, None)
+        elif (row := self.form.row_of(event.key)) is not None:
+            await self._remove(*row)
+
+    def _again(self, focus: Key) -> None:
+        self.read()
+        if (found := self.form.control_at(focus)) is not None:
+            found.focus()
+
+    async def _add(self, rows: Key, after: int | None) -> None:
+        number = self._draft.add(rows, after)
+        self.form.opened.add((*rows, number))
+        await self.form.rebuild(rows)
+        first = (*rows, number, "name")
+        self._again(first if self.form.control_at(first) else (*rows, number))
+
+    async def _remove(self, rows: Key, number: int) -> None:
+        place = self._draft.rows[rows].index(number)
+        self._draft.remove(rows, number)
+        await self.form.rebuild(rows)
+        left = self._draft.rows[rows]
+        self._again((*rows, left[min(place, len(left) - 1)]) if left else rows)
+
+    def _row(self) -> tuple[Key, int] | None:
+        return self.form.row_of(self.form.key_of(self.focused))
+
+    async def action_add(self) -> None:
+        """A row after this one, or at the end of the list."""
+        here = self.form.key_of(self.focused)
+        if (row := self._row()) is not None:
+            await self._add(*row)
+        elif here in self._draft.rows:
+            await self._add(here, None)
+
+    async def action_remove(self) -> None:
+        """Take the row out."""
+        if (row := self._row()) is not None:
+            await self._remove(*row)
+
+    async def action_move(self, by: int) -> None:
+        """Move the row."""
+        here, row = self.form.key_of(self.focused), self._row()
+        if row is not None and here is not None and self._draft.move(*row, by):
+            await self.form.rebuild(row[0])
+            self._again(here)
+
+    def action_line(self, by: int) -> None:
+        """The nearest value in the next line, or the line before."""
+        here, form = self.focused, self.form
+        if here is None or self.form.key_of(here) is None:
+            return
+        x, y = place(here, form)
+        places = [(place(found, form), found) for found in form.controls()]
+        beyond = [row for (_, row), _ in places if (row - y) * by > 0]
+        if beyond:
+            row = min(beyond, key=lambda row: abs(row - y))
+            min((found for found in places if found[0][1] == row), key=lambda found: abs(found[0][0] - x))[1].focus()
+
+    def action_section(self, by: int) -> None:
+        """The first value of the next section, or of the one before."""
+        form = self.form
+        here = place(self.focused, form)[1] if self.focused is not None else 0
+        tops = [place(name, form)[1] for name in self.query(".section-name")]
+        index = max([number for number, top in enumerate(tops) if top < here], default=0) + by
+        if 0 <= index < len(tops):
+            below = [found for found in form.controls() if place(found, form)[1] > tops[index]]
+            if below:
+                below[0].focus()
+
+    # what can be done with it
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What is not offered has no key."""
+        launcher = self.owner.launcher
+        if action == "connect":
+            return launcher is not None and launcher.connect is not None
+        if action == "checklist":
+            return launcher is not None and launcher.preflight is not None
+        if action == "accept":
+            return self.is_mounted and self.form.key_of(self.focused) in self._reading.proposals
+        if action in ("remove", "move"):
+            return self.is_mounted and self._row() is not None
+        if action == "add":
+            return self.is_mounted and (self._row() is not None or self.form.key_of(self.focused) in self._draft.rows)
+        return launcher is not None if action == "run" else True
+
+    def action_accept(self) -> None:
+        """Take the value that is proposed for the field under the cursor."""
+        self._catch_up()
+        here, field = self.form.key_of(self.focused), self.focused
+        if here is not None and here in self._reading.proposals and isinstance(field, Input):
+            field.value = self._reading.proposals[here]
+            field.cursor_position = len(field.value)
+
+    async def action_save(self) -> None:
+        """Ask where to save."""
+        content = await self._right()
+        if content is not None:
+            here = self._preset.path if self._preset is not None and self._preset.origin != "shipped" else None
+            self.app.push_screen(SaveDialog(content, self.owner.presets, here), self._saved)
+
+    def _saved(self, path: Path | None) -> None:
+        if path is not None:
+            self._rename(path)
+            self._draft.saved()
+            self._title()
+            self.owner.say(f"saved to {tilde(path)}")
+
+    def _rename(self, path: Path) -> None:
+        """Follow the file: it is saved under its own name, and runs are kept under that."""
+        if self._preset is not None:
+            self._preset = replace(self._preset, name=path.stem, path=path, origin="own")
+        if self._draft.texts["name",] == path.stem:
+            return
+        self._draft.put(("name",), path.stem)
+        for field in self.form.query(Input):
+            if self.form.key_of(field) == ("name",):
+                field.value = path.stem
+        self.read()
+
+    async def action_run(self) -> None:
+        """Run it as it stands in the form."""
+        content = await self._right()
+        if content is not None:
+            pause = getattr(content, "cooldown", 0.0)
+            run_asking(self.owner, list(self._reading.scenarios), content.name, pause)
+
+    async def action_checklist(self) -> None:
+        """Look at everything that it needs."""
+        content = await self._right()
+        if content is not None:
+            pause = getattr(content, "cooldown", 0.0)
+            self.app.push_screen(ChecklistScreen(list(self._reading.scenarios), content.name, pause))
+
+    def action_view(self) -> None:
+        """The next of what can be beside the form."""
+        self._show_view(_VIEWS[(_VIEWS.index(self._view) + 1) % len(_VIEWS)])
+
+    def _show_view(self, view: str) -> None:
+        self._view = view
+        self.query_one("#preview").update_classes({f"-view-{name}": name == view for name in _VIEWS})
+        self.call_after_refresh(self._write_file)  # it has perhaps only now come into view
+
+    async def action_connect(self) -> None:
+        """Open one client, and tell how far it came."""
+        if await self._right() is not None:
+            self._show_view("connection")
+            self._connect(self._reading.scenarios[0])
+
+    @work(exclusive=True, group="connect")
+    async def _connect(self, scenario: Scenario) -> None:
+        from wstui.execution.preflight.probe import Probe, Unreachable
+
+        launcher, seen = self.owner.launcher, Probe()
+        if launcher is None or launcher.connect is None:
+            return
+        panel, place = self.query_one(ConnectionPanel), shown_url(scenario)
+        panel.show(place, seen, "busy")
+        looking = self.set_interval(_LOOK_S, lambda: panel.show(place, seen, "busy"))
+        try:
+            await launcher.connect(scenario, seen)
+        except Unreachable as error:
+            panel.show(place, seen, "bad", error.what, error.fix)
+        except Exception as error:
+            panel.show(place, seen, "bad", str(error) or type(error).__name__, "")
+        else:
+            panel.show(place, seen, "near" if seen.warning else "good", seen.warning)
+        finally:
+            looking.stop()
+
+    def action_back(self) -> None:
+        """Leave; ask where something is not saved."""
+        if not self._draft.changed:
+            self.app.pop_screen()
+            return
+        text = "What was changed here is not saved."
+        self.app.push_screen(ConfirmDialog("Leave the editor?", text, "Leave"), self._leave)
+
+    def _leave(self, sure: bool | None) -> None:
+        if sure:
+            self.app.pop_screen()

@@ -1,0 +1,306 @@
+"""The form: sections of lines, groups that fold, and lists whose rows come and go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TypeVar, cast
+
+from textual.app import ComposeResult
+from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Input, Static
+
+from wstui.scenario.errors import Key
+from wstui.tui.editor.draft import Draft
+from wstui.tui.editor.fields import Field, Kind, row_fields
+from wstui.tui.editor.form_lines import Adder, ColumnNames, Fold, FormLine, FormRow, Press
+from wstui.tui.editor.layout import Group, groups, label, matters
+from wstui.tui.kit.format import clean
+from wstui.tui.kit.option_row import Choice
+from wstui.tui.kit.row_widget import Lines
+
+W = TypeVar("W", bound=Widget)
+_MOST_COLUMNS = 6
+_ADDERS = {"stages": "a stage", "thresholds": "a limit", "headers": "a header", "expect": "what a reply must hold"}
+
+
+def _is_card(field: Field) -> bool:
+    """Whether an item of a list has too much in it for a row."""
+    return field.kind is Kind.ROWS and len(row_fields(field)) > _MOST_COLUMNS
+
+
+class RowsBox(Vertical):
+    """A list: its items, and what adds one."""
+
+    def __init__(self, draft: Draft, key: Key, opened: set[Key]) -> None:
+        super().__init__(classes="rows-box")
+        self.key = key
+        self._draft, self._opened = draft, opened
+        self.note = ""
+        self._wrong = Static(classes="wrong", markup=False)
+
+    def compose(self) -> ComposeResult:
+        """The items in order."""
+        field = self._draft.field(self.key)
+        numbers = self._draft.rows[self.key]
+        if _is_card(field):
+            for place, number in enumerate(numbers, 1):
+                yield Card(self._draft, (*self.key, number), f"{label(field).removesuffix('s')} {place}", self._opened)
+        elif numbers:
+            yield ColumnNames(self._draft, self.key)
+            for number in numbers:
+                yield FormRow(self._draft, self.key, number)
+        self.note = ""
+        self._wrong = Static(classes="wrong", markup=False)
+        self._wrong.display = False
+        yield self._wrong
+        yield Adder(self.key, _ADDERS.get(field.name, f"a {label(field).removesuffix('s')}"))
+
+    def say(self, text: str) -> None:
+        """What is wrong with the list as a whole."""
+        text = f"✗ {clean(text)}" if text else ""
+        if text != self.note:
+            self.note = text
+            self._wrong.update(Content(text))
+            self._wrong.display = bool(text)
+
+
+class Folding(Vertical):
+    """A title that opens and closes what is below it."""
+
+    def __init__(self, draft: Draft, key: Key, title: str, opened: set[Key], *, classes: str) -> None:
+        super().__init__(classes=classes)
+        self.key = key
+        self.draft, self.opened = draft, opened
+        self.title_shown = title
+        self.fold = self._fold()
+
+    def _fold(self) -> Fold:
+        made = Fold(self.key, self.title_shown, [label(field) for field in self.inside()])
+        made.open = self.key in self.opened
+        return made
+
+    def inside(self) -> list[Field]:
+        """The fields in it."""
+        raise NotImplementedError
+
+    def parts(self) -> Iterator[Widget]:
+        """What is below the title while it is open."""
+        raise NotImplementedError
+
+    def compose(self) -> ComposeResult:
+        """The title, and what it hides."""
+        self.fold = self._fold()
+        if self.title_shown:
+            yield self.fold
+        if not self.title_shown or self.fold.open:
+            yield from self.parts()
+
+
+class GroupBox(Folding):
+    """A group of a section."""
+
+    def __init__(self, draft: Draft, group: Group, opened: set[Key]) -> None:
+        self.group = group
+        super().__init__(draft, (group.name,), group.title, opened, classes="group-box")
+
+    def inside(self) -> list[Field]:
+        """Those of the group."""
+        return list(self.group.fields)
+
+    def parts(self) -> Iterator[Widget]:
+        """A line or a list for each."""
+        for field in self.group.fields:
+            if field.path in self.draft.rows:
+                yield RowsBox(self.draft, field.path, self.opened)
+            else:
+                yield FormLine(self.draft, field.path)
+
+
+class Card(Folding):
+    """An item of a list that has much in it."""
+
+    def __init__(self, draft: Draft, row: Key, title: str, opened: set[Key]) -> None:
+        super().__init__(draft, row, title, opened, classes="card")
+
+    def inside(self) -> list[Field]:
+        """Those of the item."""
+        return row_fields(self.draft.field(self.key[:-1]))
+
+    def _fold(self) -> Fold:
+        made = super()._fold()
+        name = self.draft.texts.get((*self.key, "name"), "")
+        made = Fold(self.key, f"{self.title_shown}  {name}".rstrip(), [label(field) for field in self.inside()])
+        made.open = self.key in self.opened
+        return made
+
+    def parts(self) -> Iterator[Widget]:
+        """A line or a list for each."""
+        for field in self.inside():
+            key = (*self.key, field.name)
+            yield RowsBox(self.draft, key, self.opened) if key in self.draft.rows else FormLine(self.draft, key)
+
+
+class FormView(VerticalScroll, can_focus=False, inherit_bindings=False):
+    """All of a draft, top to bottom."""
+
+    def __init__(self, draft: Draft, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._draft = draft
+        self._groups = groups(type(draft.content))
+        self._parts: dict[type[Widget], list[Widget]] = {}
+        self.opened: set[Key] = set()
+        self.note = ""
+
+    def compose(self) -> ComposeResult:
+        """Sections and their groups, and what no line is to blame for."""
+        section = ""
+        for group in self._groups:
+            if group.section != section:
+                section = group.section
+                yield Static(section, classes="section-name", markup=False)
+            yield GroupBox(self._draft, group, self.opened)
+        yield Static(id="form-wrong", classes="wrong", markup=False)
+
+    def _all(self, kind: type[W]) -> list[W]:
+        """All parts of a kind, in order. A query costs more than all else that a key does."""
+        if kind not in self._parts:
+            found: list[Widget] = list(self.query(kind))
+            if not self.is_mounted:
+                return cast("list[W]", found)
+            self._parts[kind] = found
+        return cast("list[W]", self._parts[kind])
+
+    def show(self, wrong: Mapping[Key, str], hints: Mapping[Key, str]) -> None:
+        """Say beside each line what it means or what is wrong with it, and show the lines that matter."""
+        draft = self._draft
+        for line in self._all(FormLine):
+            _display(line, matters(draft.field(line.key), draft.look))
+            line.say(wrong.get(line.key) or hints.get(line.key, ""), wrong=line.key in wrong)
+        for row in self._all(FormRow):
+            bad = [key for key in wrong if key[: len(row.key)] == row.key]
+            for key, made in row.controls.items():
+                if made.has_class("-wrong") != (key in wrong):
+                    made.set_class(key in wrong, "-wrong")
+            row.mask()
+            text = "; ".join(self._told(row.key, key, wrong[key]) for key in bad)
+            row.say(text or hints.get(row.key, ""), wrong=bool(bad))
+        for rows in self._all(RowsBox):
+            _display(rows, matters(draft.field(rows.key), draft.look))
+            rows.say(wrong.get(rows.key, ""))
+        for box in self._all(Folding):
+            if isinstance(box, GroupBox) and box.title_shown:
+                _display(box, any(matters(field, draft.look) for field in box.group.fields))
+            box.fold.number_set = sum(draft.is_set(key) for key in self._keys_in(box))
+            box.fold.wrong = not box.fold.open and any(self._is_in(key, box) for key in wrong)
+            box.fold.redraw()
+        said = f"✗ {clean(wrong[()])}" if () in wrong else ""
+        if said != self.note:
+            self.note = said
+            self.query_one("#form-wrong", Static).update(Content(said))
+
+    def _told(self, row: Key, key: Key, text: str) -> str:
+        return text if key == row else f"{label(self._draft.field(key))} {text}"
+
+    def _keys_in(self, box: Folding) -> list[Key]:
+        if isinstance(box, GroupBox):
+            return [field.path for field in box.group.fields]
+        return [(*box.key, field.name) for field in box.inside()] if box.key[:-1] in self._draft.rows else []
+
+    def _is_in(self, key: Key, box: Folding) -> bool:
+        return any(key[: len(inside)] == inside for inside in self._keys_in(box))
+
+    def typed(self) -> dict[Key, str]:
+        """What stands in every line just now."""
+        found = {line.key: line.control.value for line in self._all(FormLine)}
+        for row in self._all(FormRow):
+            found |= {key: made.value for key, made in row.controls.items()}
+        return found
+
+    # where things are
+
+    def control_at(self, key: Key) -> Widget | None:
+        """What edits the value at a key, of a row its first value, of a list or a fold the line itself."""
+        for line in self._all(FormLine):
+            if line.key == key:
+                return line.control
+        for row in self._all(FormRow):
+            if key in row.controls:
+                return row.controls[key]
+            if row.key == key:
+                return next(iter(row.controls.values()))
+        return next((press for press in self._all(Press) if press.key == key), None)
+
+    def key_of(self, widget: Widget | None) -> Key | None:
+        """The key of the value that a widget edits, or of the fold or list that it opens or adds to."""
+        if isinstance(widget, Press):
+            return widget.key
+        for around in widget.ancestors if widget is not None else ():
+            if isinstance(around, FormLine):
+                return around.key
+            if isinstance(around, FormRow):
+                return next((key for key, made in around.controls.items() if made is widget), around.key)
+        return None
+
+    def row_of(self, key: Key | None) -> tuple[Key, int] | None:
+        """The list and the number of the row that a key is in, the innermost one."""
+        for end in range(len(key or ()), 0, -1):
+            assert key is not None
+            number = key[end - 1]
+            if isinstance(number, int) and number in self._draft.rows.get(key[: end - 1], ()):
+                return key[: end - 1], number
+        return None
+
+    async def rebuild(self, rows: Key) -> None:
+        """Draw a list anew: its rows are others, or in another order."""
+        for box in self._all(RowsBox):
+            if box.key == rows:
+                await self._recompose(box)
+
+    async def fold(self, key: Key, *, open: bool | None = None) -> None:
+        """Open or close a group or an item of a list."""
+        for box in self._all(Folding):
+            if box.key == key:
+                wanted = key not in self.opened if open is None else open
+                (self.opened.add if wanted else self.opened.discard)(key)
+                await self._recompose(box)
+
+    async def _recompose(self, box: Widget) -> None:
+        """Build a box again. Textual does not tell everything that is new in it how large it is."""
+        self._parts.clear()
+        await box.recompose()
+        self._parts.clear()
+        for lines in box.query(Lines):
+            self.call_after_refresh(lines.redraw)
+
+    async def reveal(self, key: Key) -> None:
+        """Open what hides a value."""
+        for box in self._all(Folding):
+            if not box.fold.open and box.title_shown and self._is_in(key, box):
+                await self.fold(box.key, open=True)
+                await self.reveal(key)
+                return
+
+    def controls(self) -> list[Widget]:
+        """Everything that the cursor can go to, in order."""
+        return [w for w in self.query("*") if isinstance(w, Input | Choice | Press) and _is_shown(w)]
+
+
+def _display(widget: Widget, shown: bool) -> None:
+    if widget.display != shown:
+        widget.display = shown
+
+
+def place(widget: Widget, form: FormView) -> tuple[int, int]:
+    """Column and row of a widget in the form, wherever that is scrolled to."""
+    x = y = 0
+    around: Widget | None = widget
+    while around is not None and around is not form:
+        x, y = x + around.virtual_region.x, y + around.virtual_region.y
+        around = around.parent if isinstance(around.parent, Widget) else None
+    return x, y
+
+
+def _is_shown(widget: Widget) -> bool:
+    return all(around.display for around in (widget, *widget.ancestors) if isinstance(around, Widget))

@@ -1,0 +1,75 @@
+"""What a load takes of this machine: local ports, open files, processors and memory, told before it is made."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+
+import psutil
+
+from wstui.execution.calibrate.cost_model import ESTIMATE, Costs, known
+from wstui.execution.preflight import checklist
+from wstui.execution.preflight.checklist import Check
+from wstui.fleet.hosts.host_facts import spare_cores
+from wstui.load.selfcheck import local_ports, raise_files_limit
+from wstui.scenario.model import Scenario
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """What this machine has: ports of one address, files of one process, processors, bytes of free memory.
+
+    `costs` is what load takes of a processor.
+    """
+
+    ports: int
+    files: int
+    spare: int
+    cores: int
+    memory: int
+    costs: Costs = ESTIMATE
+
+
+@cache
+def this_box() -> Box:
+    """This machine, looked at once."""
+    cores = len(psutil.Process().cpu_affinity() or []) if hasattr(psutil.Process, "cpu_affinity") else 0
+    memory = psutil.virtual_memory().available
+    return Box(local_ports(), raise_files_limit(), spare_cores(), cores or psutil.cpu_count() or 1, memory, known())
+
+
+def needs(scenarios: Sequence[Scenario], box: Box) -> list[Check]:
+    """What the largest of some scenarios needs of a machine, and whether it has it."""
+    if not scenarios:
+        return []
+    hardest = max(scenarios, key=lambda scenario: scenario.peak_clients)
+    if hardest.fleet.hosts or hardest.fleet.scheduler:
+        return []
+    peak, sources = hardest.peak_clients, max(1, len(hardest.fleet.local_addresses))
+    shards = hardest.fleet.shards or box.spare
+    return [
+        checklist.ports(box.ports * sources, peak, sources),
+        checklist.files(box.files, peak, shards),
+        checklist.processors(hardest, shards, box.cores, 0.0, costs=box.costs),
+        checklist.memory(box.memory, peak, shards),
+    ]
+
+
+def steepest(scenario: Scenario) -> float:
+    """The most connects a second that the stages ask for; infinite where they ask for all at once."""
+    sizes = [0, *(stage.clients for stage in scenario.stages if stage.clients is not None)]
+    overs = [stage.over for stage in scenario.stages if stage.clients is not None]
+    rates = [(b - a) / over if over else math.inf for (a, b), over in zip(pairwise(sizes), overs, strict=True) if b > a]
+    return max([*rates, *(stage.arrive or 0.0 for stage in scenario.stages)], default=0.0)
+
+
+def messages_a_second(scenario: Scenario) -> float | None:
+    """What all clients send together at the peak; None where nobody knows before, as in a closed loop."""
+    if scenario.messages.exchange == "listen":
+        return 0.0
+    if scenario.breakpoint is not None and scenario.breakpoint.of == "messages":
+        return float(scenario.breakpoint.largest)
+    return scenario.peak_clients / scenario.shortest_every if scenario.shortest_every > 0 else None

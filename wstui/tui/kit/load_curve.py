@@ -1,0 +1,97 @@
+"""The load that a scenario asks for over its time, as a curve."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from wstui.scenario.model import Scenario
+from wstui.tui.kit.bars import columns
+from wstui.tui.kit.chart import Curve, Plot
+
+
+@dataclass(slots=True)
+class LoadShape:
+    """Corners of the curve: seconds and clients; `marks` are the beginnings of stages or runs."""
+
+    at_s: list[float] = field(default_factory=lambda: [0.0])
+    clients: list[float] = field(default_factory=lambda: [0.0])
+    marks: list[tuple[float, str]] = field(default_factory=list)
+
+    @property
+    def length_s(self) -> float:
+        """Its planned seconds."""
+        return self.at_s[-1]
+
+    @property
+    def peak(self) -> int:
+        """The most clients at once."""
+        return int(max(self.clients))
+
+    def plot(self) -> Plot:
+        """The curve as a chart; corners alone would leave the steep parts to the eye, so it is walked densely."""
+        length = max(self.length_s, 1.0)
+        steps = 200
+        xs = sorted({*self.at_s, *(length * i / steps for i in range(steps + 1))})
+        return Plot(
+            [Curve(xs, [self.clients_at(x) for x in xs], "p50")],
+            0.0,
+            length,
+            marks=[mark for mark in self.marks if mark[0] > 0],
+            least_top=1.0,
+            note="no stages yet",
+            named=True,
+        )
+
+    def sketch(self, width: int) -> str:
+        """The curve as so many columns of one row, which they do not fill: others stand above and below."""
+        if not self.length_s:
+            return ""
+        heights = [self.clients_at((i + 0.5) * self.length_s / width) for i in range(width)]
+        return columns(heights, width, top=max(heights) * 4 / 3)
+
+    def clients_at(self, at_s: float) -> float:
+        """The clients wanted at a moment."""
+        for (x0, y0), (x1, y1) in zip(
+            zip(self.at_s, self.clients, strict=True), zip(self.at_s[1:], self.clients[1:], strict=True), strict=False
+        ):
+            if at_s <= x1:
+                return y1 if x1 == x0 else y0 + (y1 - y0) * (at_s - x0) / (x1 - x0)
+        return self.clients[-1]
+
+
+def shape_of(scenarios: Sequence[Scenario], cooldown_s: float = 0.0) -> LoadShape:
+    """The curve of scenarios one after the other, with a pause between them."""
+    shape = LoadShape()
+    for index, scenario in enumerate(scenarios):
+        if index:
+            _to(shape, 0.0, 0.0)
+            _to(shape, cooldown_s, 0.0)
+        if len(scenarios) > 1:
+            shape.marks.append((shape.length_s, scenario.name))
+        if scenario.breakpoint is not None:
+            _climb(shape, scenario)
+        for stage in scenario.stages:
+            if len(scenarios) == 1:
+                shape.marks.append((shape.length_s, stage.name))
+            wanted = shape.clients[-1] if stage.clients is None else float(stage.clients)
+            _to(shape, stage.over, wanted)
+    return shape
+
+
+def _climb(shape: LoadShape, scenario: Scenario) -> None:
+    """A search for the limit, as it goes while every load holds."""
+    search = scenario.breakpoint
+    assert search is not None
+    load = float(search.first)
+    while True:
+        _to(shape, search.ramp, load if search.of == "clients" else float(search.clients))
+        _to(shape, search.settle + search.measure, shape.clients[-1])
+        if load >= search.largest:
+            return
+        load = min(load * search.factor, float(search.largest))
+
+
+def _to(shape: LoadShape, over_s: float, clients: float) -> None:
+    shape.at_s.append(shape.at_s[-1] + over_s)
+    shape.clients.append(clients)

@@ -1,0 +1,98 @@
+"""The state of a run as a few lines of text, for a clipboard, a chat or a ticket."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import platformdirs
+
+from wstui.execution.run.status import Status
+from wstui.measure.failure import FailureGroup
+from wstui.report.formats.atomic_write import write_new
+from wstui.tui.dashboard.status_line import badge
+from wstui.tui.dashboard.thresholds import figure, limit_words, metric_words, sign
+from wstui.tui.kit.format import clean, clock, count, ms, percent, rate
+
+_NS = 1e9
+_MARKS = {"ok": "✓", "near": "▲", "bad": "✗", "": "·"}
+
+
+def summary(status: Status) -> str:
+    """State, load, latency, thresholds and errors; secrets are masked in the status already."""
+    c = status.counters
+    row = status.rows[-1] if status.rows else None
+    lines = [
+        f"{badge(status)[0]}  {clean(status.scenario.name)} → {clean(status.url)}  from {clean(status.host)}",
+        f"time         {clock(status.elapsed_s)}"
+        + (f" of {clock(status.plan_total_s)}" if status.plan_total_s else "")
+        + (f", started {status.started.isoformat(timespec='seconds')}" if status.started else ""),
+        f"connections  {count(c.open)} open of {count(status.target_clients)}, {count(c.attempted)} attempted,"
+        f" {count(c.refused)} refused, {count(c.timed_out)} timed out, {count(c.failed)} failed,"
+        f" {count(c.dropped)} dropped",
+        f"messages     {count(c.sent)} sent, {count(c.received)} received"
+        + (f"; now {rate(row.sent_per_s)}/s and {rate(row.received_per_s)}/s" if row else ""),
+        f"latency ms   p50 {ms(status.latency.p50)}  p95 {ms(status.latency.p95)}  p99 {ms(status.latency.p99)}"
+        f"  max {ms(status.latency.max)}  (response time, whole run)",
+        f"errors       {count(status.failures_total)}  ({percent(status.failure_rate)} %)",
+    ]
+    lines += [
+        f"  {_MARKS[sign(o)]} {metric_words(o.metric)} {limit_words(o.limit)}: {figure(o)}" for o in status.thresholds
+    ]
+    lines += [f"  {count(g.count):>8}  {clean(g.kind)}: {clean(g.message)}" for g in status.failures[:10]]
+    if status.generator.limited_by:
+        lines.append(f"generator    was the limit: {', '.join(status.generator.limited_by)}")
+    if status.note:
+        lines.append(f"note         {clean(status.note)}")
+    return "\n".join(lines) + "\n"
+
+
+def error_lines(groups: Sequence[FailureGroup]) -> str:
+    """The groups as JSON lines, one group a line, times in seconds since the start."""
+    return "".join(
+        json.dumps(
+            {
+                "kind": group.kind,
+                "message": group.message,
+                "count": group.count,
+                "first_s": round(group.first_ns / _NS, 3),
+                "last_s": round(group.last_ns / _NS, 3),
+                "local": group.local,
+                "outcome": group.outcome,
+                "samples": [
+                    {"at_s": round(s.at_ns / _NS, 3), "client": s.client, "detail": s.detail} for s in group.samples
+                ],
+            },
+            ensure_ascii=False,
+        )
+        + "\n"
+        for group in groups
+    )
+
+
+def write_beside(name: str, text: str) -> Path:
+    """Write a file that only its owner can read, here or in the operator's state folder where that is not allowed.
+
+    An older file of the same name is kept: the new one gets a number. OSError says why neither place works.
+    """
+    places = [Path.cwd(), Path(platformdirs.user_state_dir("wstui")) / "exports"]
+    for index, folder in enumerate(places):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            return _write_new(folder / name, text)
+        except OSError:
+            if index == len(places) - 1:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _write_new(path: Path, text: str) -> Path:
+    for number in range(1, 10_000):
+        place = path if number == 1 else path.with_stem(f"{path.stem}-{number}")
+        try:
+            write_new(place, text)
+        except FileExistsError:
+            continue
+        return place
+    raise FileExistsError(f"{path} and 9 998 numbered ones exist")

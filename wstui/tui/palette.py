@@ -1,0 +1,169 @@
+"""All that can be done with a key: for the palette, for the help, and for an operator's own keymap."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+from textual.app import App
+from textual.binding import ActiveBinding, Binding
+from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.dom import DOMNode
+
+from wstui.tui.checklist.checklist_screen import ChecklistScreen
+from wstui.tui.dashboard.actions import Controls
+from wstui.tui.dashboard.errors_panel import Errors
+from wstui.tui.dialogs.confirm import ConfirmDialog
+from wstui.tui.dialogs.dialog import Dialog
+from wstui.tui.dialogs.samples import SamplesDialog
+from wstui.tui.dialogs.stop import StopDialog
+from wstui.tui.editor.editor_screen import Editor
+from wstui.tui.kit.option_row import Choice
+from wstui.tui.kit.table import Table
+from wstui.tui.result.result_screen import ResultScreen
+from wstui.tui.runs.run_table import RunTable
+from wstui.tui.runs.runs_screen import RunsScreen
+from wstui.tui.start.preset_list import PresetTable
+from wstui.tui.start.start_screen import StartScreen
+
+OWNERS: tuple[type[DOMNode], ...] = (
+    Controls, Table, Errors, Dialog, ConfirmDialog, SamplesDialog, StopDialog, ResultScreen, StartScreen, PresetTable,
+    Editor, Choice,
+    ChecklistScreen, RunsScreen, RunTable,
+)  # fmt: skip
+"""Every class that declares keys, but the application."""
+_KEY_NAMES = {"enter": "enter", "ctrl+q": "q", "ctrl+p": "ctrl+p"}
+_TWICE = ("help_f1", "interrupt", "command_palette")
+_MOVES = ("move", "scroll", "line(", "section(", "app.focus_", "choose(")
+"""Actions that only move the cursor: nobody looks for them by name."""
+SYNONYMS: Mapping[str, tuple[str, ...]] = {
+    "load.pause": ("resume", "hold", "continue", "freeze"),
+    "load.up": ("ramp", "more", "increase", "scale", "clients", "target"),
+    "load.down": ("ramp", "fewer", "less", "decrease", "scale", "clients", "target"),
+    "load.ramp": ("target", "clients", "scale", "number", "users"),
+    "load.pace": ("interval", "rate", "every", "send", "frequency"),
+    "load.skip": ("next", "stage", "phase", "cooldown"),
+    "load.stop": ("drain", "abort", "kill", "end", "cancel", "quit"),
+    "load.redistribute": ("lost", "worker", "host", "failover", "rebalance"),
+    "view.freeze": ("hold", "pause", "screen"),
+    "view.scale": ("log", "linear", "axis", "logarithmic"),
+    "view.window": ("time", "range", "minutes", "span"),
+    "view.latency": ("zoom", "maximise", "maximize", "chart"),
+    "view.messages": ("zoom", "maximise", "maximize", "throughput"),
+    "view.errors": ("zoom", "maximise", "maximize", "failures"),
+    "view.limits": ("zoom", "maximise", "maximize", "thresholds", "generator"),
+    "view.restore": ("zoom", "back", "unzoom"),
+    "view.copy": ("clipboard", "yank", "summary"),
+    "view.result": ("report", "verdict", "summary"),
+    "errors.filter": ("search", "find", "grep"),
+    "errors.export": ("write", "jsonl", "save"),
+    "scenario.save": ("preset", "write", "toml", "keep"),
+    "scenario.edit": ("change", "editor", "form"),
+    "scenario.runs": ("history", "compare", "stored"),
+    "scenario.open": ("presets", "start", "home"),
+    "preset.run": ("start", "begin", "launch"),
+    "preset.edit": ("change", "editor", "form", "open"),
+    "preset.check": ("preflight", "checklist", "validate"),
+    "preset.demo": ("example", "try", "odin", "quick"),
+    "preset.new": ("create", "add", "empty"),
+    "preset.duplicate": ("copy", "clone"),
+    "preset.delete": ("remove",),
+    "preset.filter": ("search", "find"),
+    "preset.runs": ("history", "compare", "stored"),
+    "result.export": ("write", "html", "json", "csv", "report"),
+    "result.copy": ("clipboard", "yank", "summary"),
+    "result.compare": ("diff", "before", "previous"),
+    "result.again": ("rerun", "repeat", "retry"),
+    "result.runs": ("history", "stored"),
+    "result.open": ("presets", "start", "home"),
+    "runs.mark": ("select", "tick"),
+    "runs.compare": ("diff",),
+    "runs.rerun": ("again", "repeat"),
+    "runs.export": ("write", "html", "json", "csv", "report"),
+    "runs.filter": ("search", "find"),
+    "runs.delete": ("remove", "forget"),
+    "edit.save": ("write", "toml", "preset"),
+    "edit.run": ("start", "launch"),
+    "edit.check": ("connect", "probe", "client", "try"),
+    "edit.checklist": ("preflight", "validate"),
+    "app.quit": ("exit", "leave", "close"),
+    "app.help": ("keys", "shortcuts"),
+}
+"""Other words that an operator may look for, by the id of a key."""
+
+
+def bindings_of(owners: Iterable[type[DOMNode]]) -> Iterator[Binding]:
+    """The keys that classes declare."""
+    for owner in owners:
+        yield from (binding for binding in owner.BINDINGS if isinstance(binding, Binding))
+
+
+def ids_of(owners: Iterable[type[DOMNode]]) -> frozenset[str]:
+    """The ids of keys that can be remapped."""
+    return frozenset(binding.id for binding in bindings_of(owners) if binding.id)
+
+
+def clashes(keys: Mapping[str, str], owners: Iterable[type[DOMNode]]) -> Iterator[str]:
+    """In words, each key of an operator's own that is taken by something else in the same place."""
+    for owner in owners:
+        taken: dict[str, str] = {}
+        for binding in bindings_of([owner]):
+            for pressed in keys.get(binding.id or "", binding.key).split(","):
+                other = taken.setdefault(pressed.strip(), binding.id or "")
+                if other != binding.id and (binding.id in keys or other in keys):
+                    yield f'your keys clash: "{pressed}" is both {other} and {binding.id}'
+
+
+def key_shown(app: App[Any], binding: Binding) -> str:
+    """A key as the footer, the help and the palette show it."""
+    return _KEY_NAMES.get(binding.key) or app.get_key_display(binding)
+
+
+def label_of(node: object, binding: Binding) -> str:
+    """The word of the footer for a key, which some screens change with what it does just now."""
+    said: str | None = getattr(node, "label_of", lambda _: None)(binding.action)
+    return said or binding.description
+
+
+class Commands(Provider):
+    """What the palette offers: every key that works now, found by its word, its explanation, its id and synonyms."""
+
+    def _entries(self) -> list[tuple[str, str, str, Callable[[], object]]]:
+        """Title, help, the words to search and what to call; those that steer the load first, moving about left out."""
+        app, found = self.app, dict[str, ActiveBinding]()
+        hides = getattr(self.screen, "hides", lambda _: False)
+        for active in self.screen.active_bindings.values():
+            binding = active.binding
+            moves = binding.action.startswith(_MOVES) or binding.action in _TWICE
+            if binding.id and active.enabled and not moves and not hides(binding.action):
+                found.setdefault(binding.action, active)
+        rows = []
+        for active in sorted(found.values(), key=lambda one: not (one.binding.id or "").startswith("load.")):
+            node, binding = active.node, active.binding
+            word, what, id = label_of(node, binding), binding.tooltip, binding.id or ""
+            title = f"{word}: {what[:1].lower()}{what[1:]}" if what else word
+            also = " ".join((id, id.replace(".", " "), *SYNONYMS.get(id, ())))
+            run: Callable[[], object] = partial(app.call_later, app.run_action, binding.action, node)
+            rows.append((title, f"{key_shown(app, binding)}   {id}", also, run))
+        return [*rows, ("Theme: choose other colours", "", "theme colours dark light", app.action_change_theme)]
+
+    async def discover(self) -> Hits:
+        """Everything, before anything is typed."""
+        for title, about, _, run in self._entries():
+            yield DiscoveryHit(title, run, help=about)
+
+    async def search(self, query: str) -> Hits:
+        """What has the words of the query: a match of the footer's word goes first, steering before the rest."""
+        matcher, asked = self.matcher(query), query.casefold().split()
+        for place, (title, about, also, run) in enumerate(self._entries()):
+            word = title.split(":")[0].casefold()
+            words = f"{title} {also}".casefold().replace(":", " ").split()
+            whole = all(any(one.startswith(part) for one in words) for part in asked)
+            score = max(matcher.match(title), 1.0 if whole else 0.0)
+            if asked and word.startswith(asked[0]):
+                score += 4 if word == asked[0] else 3
+            elif whole:
+                score += 2
+            if score > 0:
+                yield Hit(score - place * 1e-4, matcher.highlight(title), run, text=title, help=about)

@@ -1,0 +1,144 @@
+"""What came of a run: the verdict, what limited it, each threshold with its figure, and what changed since the last."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from wstui.execution.run.result import Result, SuiteResult, ThresholdOutcome
+from wstui.report.analysis.diagnosis import findings
+from wstui.report.model.labels import name_of, peak_clients, route_of, url_of
+from wstui.tui.dashboard.status_line import verdict_badge
+from wstui.tui.dashboard.thresholds import BARS, SIGNS, figure, limit_words, metric_words, sign
+from wstui.tui.kit.bars import gauge
+from wstui.tui.kit.compact_view import told
+from wstui.tui.kit.format import clean, clip, clock, count, ms, pad, width_of, wrap
+from wstui.tui.kit.row_widget import Line, rule
+from wstui.tui.runs.comparison import change_rows, warning_rows
+from wstui.tui.services import Comparison, Outcome
+from wstui.tui.start.preset_list import moment, verdict_of
+
+
+def error_rows(text: str, width: int) -> list[Line]:
+    """Why a run could not be carried out."""
+    lines: list[Line] = [[(" ✗ THE RUN COULD NOT BE CARRIED OUT ", "badge-bad")], []]
+    for paragraph in text.splitlines():
+        lines += [[(" " + part, "text")] for part in wrap(clean(paragraph), width - 2)]
+    return lines
+
+
+def verdict_rows(result: Result | SuiteResult, name: str, width: int) -> list[Line]:
+    """The verdict and its reason; of a single run also which load was on what."""
+    verdict = result.verdict
+    word, meaning = verdict_badge(verdict)
+    head: Line = [(f" {word} ", meaning), ("  ", "text")]
+    if name:
+        head.append((f"{clean(name)}  ", "strong"))
+    set_in = len(word) + 4
+    lines: list[Line] = []
+    for index, part in enumerate(wrap(clean(verdict.reason), max(20, width - set_in - len(name) - 2))):
+        lines.append([*head, (part, "text")] if index == 0 else [(" " * set_in + part, "text")])
+    lines = lines or [head]
+    if isinstance(result, Result):
+        facts = [clean(url_of(result)), f"{count(peak_clients(result))} clients", clock(result.duration_s)]
+        if result.paused_s:
+            facts.append(f"paused {clock(result.paused_s)}")
+        facts.append(moment(result.started))
+        facts.append(clean(route_of(result)))
+        told_ = " · ".join(fact for fact in facts[1:] if fact)
+        if width_of(facts[0]) + len(told_) + 3 + set_in <= width:
+            lines.append([(" " * set_in + " · ".join(fact for fact in (facts[0], told_) if fact), "muted")])
+        else:
+            lines += [[(" " * set_in + clip(fact, width - set_in), "muted")] for fact in (facts[0], told_) if fact]
+    if verdict.generator_limited and "generator was the limit" not in verdict.reason:
+        warning = "generator-limited: these figures are not the server's limit"
+        lines.append([(" ▲ ", "strong-warn"), (clip(warning, width - 3), "warn")])
+    return lines
+
+
+def member_rows(suite: SuiteResult, width: int) -> list[Line]:
+    """The runs of a suite, one a row: verdict, clients, time, p99, errors, and what was broken."""
+    figures = (("clients", 9), ("time", 8), ("p99 ms", 9), ("errors", 9))
+    column = max(6, min(max((width_of(name_of(run)) for run in suite.runs), default=6), width - 62))
+    head: Line = [(" " * (column + 18), "muted"), *((pad(name, wide, right=True), "muted") for name, wide in figures)]
+    lines = [rule([("runs", "text")], width), head]
+    for run in suite.runs:
+        word, meaning = verdict_of(run)
+        texts = (
+            count(peak_clients(run)), clock(run.duration_s), ms(run.latency_ms.response.p99),
+            count(sum(failure.count for failure in run.failures)),
+        )  # fmt: skip
+        broken = [metric_words(o.metric) for o in run.verdict.thresholds if o.passed is False]
+        lines.append(
+            [
+                (f" {word[:1]} ", meaning),
+                (pad(clean(name_of(run)), column), "strong"),
+                (f"  {pad(word[2:], 13)}", meaning),
+                *((pad(text, wide, right=True), "text") for text, (_, wide) in zip(texts, figures, strict=True)),
+                (clip(f"  {', '.join(broken)}", max(0, width - column - 18 - 35)), "bad"),
+            ]
+        )
+    return [*lines, *([(" · ", "muted"), (f"{clean(name)}: not run", "muted")] for name in suite.skipped)]
+
+
+def outcome_facts(outcome: Outcome, width: int) -> list[Line]:
+    """The verdict, why, and each broken threshold, in plain rows."""
+    result = outcome.result
+    if result is None:
+        return [[("✗ the run could not be carried out", "strong-bad")], *told(clean(outcome.error), width)]
+    word, meaning = verdict_badge(result.verdict)
+    lines: list[Line] = [[(f" {word} ", meaning)], *told(clean(result.verdict.reason), width)]
+    for outcome_ in result.verdict.thresholds:
+        glyph, mark = SIGNS[sign(outcome_)]
+        lines.append([(f"{glyph} ", mark), (f"{_name(outcome_)}: {figure(outcome_)} {outcome_.unit}", "text")])
+    return lines
+
+
+def finding_rows(result: Result, width: int) -> list[Line]:
+    """What limited the run, with the figures that show it and what to look at next."""
+    lines = [rule([("what limited it", "text")], width)]
+    found = findings(result)
+    if not found:
+        return [*lines, [(" ✓ ", "strong-ok"), ("nothing that the figures show", "text")]]
+    for finding in found:
+        for index, part in enumerate(wrap(clean(finding.headline), width - 4)):
+            lines.append([(" ▲ " if index == 0 else "   ", "strong-warn"), (part, "warn")])
+        lines += [[("   " + part, "text")] for part in wrap(clean(finding.evidence), width - 4)]
+        for index, part in enumerate(wrap(clean(finding.next_step), width - 6)):
+            lines.append([("   → " if index == 0 else "     ", "accent"), (part, "muted")])
+    return lines
+
+
+def threshold_rows(outcomes: Sequence[ThresholdOutcome], width: int) -> list[Line]:
+    """Each threshold: its verdict, how much of it was used up, its figure."""
+    lines = [rule([("thresholds", "text")], width)]
+    if not outcomes:
+        return [*lines, [(" none set: this run cannot fail", "muted")]]
+    names = [_name(outcome) for outcome in outcomes]
+    column = min(max(len(name) for name in names), max(16, width - 20))
+    for name, outcome in zip(names, outcomes, strict=True):
+        verdict = sign(outcome)
+        glyph, meaning = SIGNS[verdict]
+        unit = f" {outcome.unit}" if outcome.value is not None else ""
+        lines.append(
+            [
+                (f" {glyph if verdict else '·'} ", meaning),
+                (pad(name, column) + " ", "text"),
+                *gauge(outcome.used, max(0, min(24, width - column - 20)), BARS.get(verdict, "ok")),
+                (pad(figure(outcome), 10, right=True), "strong"),
+                (pad(unit, 6), "muted"),
+            ]
+        )
+    return lines
+
+
+def _name(outcome: ThresholdOutcome) -> str:
+    stage = f" in {clean(outcome.stage)}" if outcome.stage else ""
+    default = " (default)" if outcome.default else ""
+    return f"{metric_words(outcome.metric)} {limit_words(outcome.limit)}{stage}{default}"
+
+
+def since_rows(number: int, started: str, comparison: Comparison, warning: str, width: int) -> list[Line]:
+    """What changed since the last run of the same preset: what speaks against it, and the main figures."""
+    title: Line = [("against run ", "text"), (f"{number}", "strong"), (f"  {moment(started)}, ", "muted")]
+    title.append(("the last of this preset", "muted"))
+    return [rule(title, width), *warning_rows(warning, width), *change_rows(comparison, width, brief=True)]

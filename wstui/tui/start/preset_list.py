@@ -1,0 +1,284 @@
+"""The presets as a table, and the one under the cursor in detail: what it would do, drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import ClassVar
+
+from textual.binding import BindingType
+
+from wstui.execution.run.result import Result
+from wstui.execution.run.verdict import judged_by
+from wstui.report.model.labels import Tone, verdict_sign
+from wstui.scenario.model import Scenario
+from wstui.scenario.presets import PresetEntry
+from wstui.scenario.secret_fields import shown_url
+from wstui.tui.bindings import key
+from wstui.tui.dashboard.thresholds import limit_words, metric_words
+from wstui.tui.kit import chart
+from wstui.tui.kit.compact_view import told
+from wstui.tui.kit.format import clean, clip, clock, count, duration, pad, short, tilde, wrap
+from wstui.tui.kit.load_curve import shape_of
+from wstui.tui.kit.row_widget import Line, Lines, cells, rule
+from wstui.tui.kit.table import Table
+
+_TONES = {Tone.GOOD: "ok", Tone.NEAR: "warn", Tone.BAD: "bad", Tone.PLAIN: "accent"}
+
+
+def verdict_of(result: Result | None) -> tuple[str, str]:
+    """How a run ended, as glyph and word, and its meaning; nothing where there was none."""
+    if result is None:
+        return "", "muted"
+    told = verdict_sign(result.verdict)
+    return f"{told.glyph} {told.word.lower()}", "warn" if result.verdict.aborted else _TONES[told.tone]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One preset that can be chosen: what it runs, and its last run (ISO 8601 and result) where there was one."""
+
+    entry: PresetEntry
+    group: str
+    scenarios: tuple[Scenario, ...]
+    cooldown_s: float = 0.0
+    last_at: str = ""
+    last: Result | None = None
+
+    @property
+    def name(self) -> str:
+        """The name it is found under."""
+        return self.entry.name
+
+    @property
+    def words(self) -> str:
+        """What a filter looks into."""
+        return " ".join((self.name, self.entry.description, GROUPS.get(self.group, self.group))).lower()
+
+    def in_group(self, group: str) -> Choice:
+        """The same under another heading."""
+        return replace(self, group=group)
+
+
+class PresetTable(Table[Choice]):
+    """Name, description, size, length and last verdict of each preset."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        key("enter", "choose", "Run", "preset.run", "Run the preset", shown=True),
+        key("g", "move(-100000)", "First", "preset.first", "The first row"),
+    ]
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.hidden = 0
+        """How many the filter hides."""
+        self.pattern = ""
+        self._leaders: set[str] = set()
+
+    def fill(self, items: Sequence[Choice]) -> None:
+        """Other presets; the first of each group is named after it."""
+        before = ["", *(item.group for item in items)]
+        self._leaders = {item.name for item, group in zip(items, before, strict=False) if item.group != group}
+        super().fill(items)
+
+    def head(self, width: int) -> Line:
+        """The title."""
+        title: Line = [("presets", "text")]
+        if self.hidden:
+            title.append((f"  filter “{clip(clean(self.pattern), 24)}” hides {self.hidden}", "warn"))
+        return title
+
+    def empty(self) -> str:
+        """Nothing to choose."""
+        if self.hidden:
+            return "nothing matches the filter: / and enter show all"
+        return "no presets: n begins a scenario from nothing"
+
+    def in_short(self, width: int) -> list[Line]:
+        """The preset under the cursor, and which of how many it is."""
+        chosen = self.chosen
+        if chosen is None:
+            return [[("wstui  ", "strong-accent"), (self.empty(), "muted")]]
+        what = clean(chosen.entry.problem if chosen.entry.broken else chosen.entry.description)
+        shape = shape_of(chosen.scenarios, chosen.cooldown_s)
+        word, meaning = verdict_of(chosen.last)
+        size: Line = [(f"{count(shape.peak)} clients · {clock(shape.length_s)}  ", "text"), (word, meaning)]
+        target = shown_url(chosen.scenarios[0]) if chosen.scenarios else ""
+        return [
+            [("wstui  ", "strong-accent"), (f"preset {self.items.index(chosen) + 1} of {len(self.items)}", "muted")],
+            [("› ", "strong-accent"), (clean(chosen.name), "strong")],
+            [("✗ broken", "bad")] if chosen.entry.broken else size,
+            *([[(clean(target), "text")]] if target else []),
+            *told(what, width, "muted"),
+        ]
+
+    def same(self, item: Choice) -> str:
+        """A preset is its name."""
+        return item.name
+
+    def names(self, width: int) -> Line:
+        """The names of the columns."""
+        texts = ("", "", "preset", "clients", "time", "last run", "load", "description")
+        return _row(texts, width, "@surface", "muted", "muted")
+
+    def row(self, item: Choice, width: int, *, selected: bool) -> Line:
+        """One preset."""
+        shape = shape_of(item.scenarios, item.cooldown_s)
+        word, meaning = verdict_of(item.last)
+        broken = item.entry.broken
+        return _row(
+            (
+                GROUPS.get(item.group, item.group) if item.name in self._leaders else "",
+                "›" if selected else " ",
+                clean(item.name),
+                "broken" if broken else count(shape.peak),
+                "" if broken else clock(shape.length_s),
+                word.replace("unreachable", "failed"),
+                "" if broken else shape.sketch(_SKETCH),
+                clean(item.entry.description or item.entry.problem),
+            ),
+            width,
+            "@cursor" if selected else "",
+            "bad" if broken else "text",
+            meaning,
+        )
+
+
+GROUPS = {"recent": "recent", "own": "yours", "here": "here", "shipped": "shipped"}
+"""What the groups are called."""
+_SKETCH = 8
+
+
+def _row(texts: tuple[str, ...], width: int, ground: str, plain: str, last: str) -> Line:
+    group, mark, name, clients, length, verdict, sketch, description = texts
+    quiet = f"muted{ground}"
+    line: Line = [
+        (pad(f" {group}", 9), f"accent{ground}"),
+        (pad(mark, 2), f"strong-accent{ground}"),
+        (pad(name, 13), f"{'strong' if ground != '@surface' else 'muted'}{ground}"),
+        (pad(clients, 8, right=True), f"{plain}{ground}"),
+        (pad(length, 8, right=True), quiet),
+        ("  " + pad(verdict, 9), f"{last}{ground}"),
+    ]
+    room = width - cells(line)
+    if room >= _SKETCH + 4:
+        line.append(("  " + pad(sketch, _SKETCH), f"{'muted' if ground == '@surface' else 'fill'}{ground}"))
+        room -= _SKETCH + 2
+    if room >= 14:
+        line.append(("  " + pad(description, room - 3), quiet))
+    line.append((" " * max(0, width - cells(line)), quiet))
+    return line
+
+
+_CHART_AFTER_S = 0.1
+"""How long after the first picture the library of the charts is loaded."""
+
+
+class PresetDetails(Lines):
+    """What a preset would do: the load over time, the target, messages and limits."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._choice: Choice | None = None
+
+    def show(self, choice: Choice | None) -> None:
+        """Draw this preset."""
+        self._choice = choice
+        self.redraw()
+
+    def _draw_later(self) -> None:
+        def draw() -> None:
+            chart.kernel()
+            self.redraw()
+
+        self.set_timer(_CHART_AFTER_S, draw)
+
+    def paint(self, width: int, height: int) -> list[Line]:
+        """Name, shape, facts."""
+        choice = self._choice
+        if choice is None:
+            return [rule([("nothing chosen", "muted")], width)]
+        shape = shape_of(choice.scenarios, choice.cooldown_s)
+        title: Line = [(clean(choice.name), "strong")]
+        if choice.scenarios:
+            title.append((f"  {count(shape.peak)} clients over {clock(shape.length_s)}", "muted"))
+        lines = [rule(title, width)]
+        if choice.entry.broken:
+            lines += [[(f" {part}", "bad")] for part in wrap(f"✗ {clean(choice.entry.problem)}", width - 2)]
+            place = clean(tilde(choice.entry.path))
+            text = f"→ mend it in {place} : it is read again when you come back to this screen"
+            return [*lines, [], *([(f" {part}", "text")] for part in wrap(text, width - 2))]
+        facts = _facts(choice, width, brief=height < 18)
+        room = min(14, height - len(facts) - 2)
+        if room >= 5 and not chart.is_ready():  # the first picture of the first screen does not wait for it
+            lines += [[]] * (room + 1)
+            self.call_after_refresh(self._draw_later)
+        elif room >= 5:
+            lines += [*chart.draw(shape.plot(), width - 1, room), []]
+        return [*lines, *facts]
+
+
+def _facts(choice: Choice, width: int, *, brief: bool) -> list[Line]:
+    """What there is to know, or where space is short what matters most."""
+    first = choice.scenarios[0]
+    facts: list[tuple[str, str]] = [("what", choice.entry.description or "no description")]
+    if len(choice.scenarios) > 1:
+        names = ", ".join(s.name for s in choice.scenarios)
+        facts.append(("runs", f"{names}, with {duration(choice.cooldown_s)} between them"))
+    facts.append(("target", shown_url(first)))
+    facts.append(
+        (
+            "auth",
+            {"none": "none", "token": "one token for all", "jwt": "a token for each client"}.get(
+                first.auth.kind, first.auth.kind
+            ),
+        )
+    )
+    facts.append(("messages", _each(choice.scenarios, _messages)))
+    if first.breakpoint is not None:
+        search = first.breakpoint
+        facts.append(
+            ("looks for", f"the most {search.unit} that hold, {short(search.first)} to {short(search.largest)}")
+        )
+    facts.append(("limits", _each(choice.scenarios, _limits)))
+    if choice.last is not None:
+        word, _ = verdict_of(choice.last)
+        facts.append(("last run", f"{word}, {moment(choice.last_at)}: {choice.last.verdict.reason}"))
+    facts.append(("file", tilde(choice.entry.path)))
+    if brief:
+        facts = [fact for fact in facts if fact[0] in ("runs", "target", "messages", "limits", "looks for")]
+    lines: list[Line] = []
+    for name, text in facts:
+        for index, part in enumerate(wrap(clean(text), width - 12)):
+            lines.append([(f" {pad(name if index == 0 else '', 10)}", "muted"), (part, "text")])
+    return lines
+
+
+def _each(scenarios: Sequence[Scenario], tell: Callable[[Scenario], str]) -> str:
+    """What is told of all of them, or where they differ of one after the other."""
+    told = [tell(scenario) for scenario in scenarios]
+    if len(set(told)) == 1:
+        return told[0]
+    return "; ".join(f"{scenario.name}: {text}" for scenario, text in zip(scenarios, told, strict=True))
+
+
+def _messages(scenario: Scenario) -> str:
+    said = scenario.messages
+    if said.exchange == "listen":
+        return "listens only"
+    every = f"every {duration(said.every)}" if said.every else "as soon as the reply is there"
+    return f"{said.exchange}, {every} from each client"
+
+
+def _limits(scenario: Scenario) -> str:
+    limits = ", ".join(f"{metric_words(t.metric)} {limit_words(t.limit)}" for t in judged_by(scenario))
+    return limits if scenario.thresholds or not limits else f"default: {limits}"
+
+
+def moment(started: str) -> str:
+    """A stored moment as people say it: 23 Nov 14:27."""
+    try:
+        return datetime.fromisoformat(started).astimezone().strftime("%-d %b %H:%M")
+    except ValueError:
+        return started

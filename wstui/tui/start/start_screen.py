@@ -1,0 +1,273 @@
+"""The start screen: which presets there are, what each would do, and how the last run of it went."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal, Vertical
+from textual.screen import Screen
+
+from wstui.execution.run.result import Result
+from wstui.scenario.errors import ScenarioError
+from wstui.scenario.model import Scenario, Suite
+from wstui.scenario.presets import PresetEntry, available, members
+from wstui.tui.bindings import key
+from wstui.tui.checklist.checklist_screen import ChecklistScreen
+from wstui.tui.dialogs.confirm import ConfirmDialog
+from wstui.tui.dialogs.filter import FilterDialog
+from wstui.tui.dialogs.remote_run import run_asking
+from wstui.tui.dialogs.save import SaveDialog
+from wstui.tui.kit.compact_view import Plain
+from wstui.tui.kit.format import tilde
+from wstui.tui.kit.key_row import Keys
+from wstui.tui.kit.table import Table
+from wstui.tui.kit.title_bar import Masthead
+from wstui.tui.start.preset_list import Choice, PresetDetails, PresetTable
+from wstui.tui.start.welcome import Welcome
+
+if TYPE_CHECKING:
+    from wstui.tui.app import WstuiApp
+
+RECENT = 200
+"""How many stored runs are looked through for the last one of each preset."""
+
+
+class StartScreen(Screen[None]):
+    """Choose a preset; run it, edit it, copy it, or begin with a demo."""
+
+    AUTO_FOCUS = "PresetTable"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        key("e", "edit", "Edit", "preset.edit", "Look into it, change it, save it", shown=True),
+        key("c", "checklist", "Check", "preset.check", "Look at everything that a run of it needs", shown=True),
+        key("m", "demo", "Demo", "preset.demo", "Start a server here, and run quick against it", shown=True),
+        key("n", "new", "New", "preset.new", "Begin a scenario from nothing", shown=True),
+        key("d", "duplicate", "Duplicate", "preset.duplicate", "Copy it into your own presets", shown=True),
+        key("delete", "delete", "Delete", "preset.delete", "Delete one of your own presets", shown=True),
+        key("slash", "filter", "Filter", "preset.filter", "Filter by name or description", shown=True, display="/"),
+        key("h", "app.runs", "Runs", "preset.runs", "Run history", shown=True),
+        key("escape", "back", "All", "preset.all", "Clear the filter", shown=True),
+        key("q", "app.leave", "Quit", "preset.quit", "Quit", shown=True),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._choices: list[Choice] = []
+        self._pattern = ""
+
+    @property
+    def owner(self) -> WstuiApp:
+        """The application, as what it is."""
+        return cast("WstuiApp", self.app)
+
+    def compose(self) -> ComposeResult:
+        """What this is, the presets, the one under the cursor, the keys."""
+        yield Masthead(self.owner.clock)
+        with Horizontal(id="start"):
+            with Vertical(id="choice"):
+                yield PresetTable()
+                yield Welcome()
+            yield PresetDetails()
+        yield Keys()
+        yield Plain(lambda width: self.query_one(PresetTable).in_short(width))
+
+    def on_screen_resume(self) -> None:
+        """There may be other presets or newer runs."""
+        self.look()
+
+    def look(self) -> None:
+        """Read the presets and how their last runs went; put the cursor on one that was not there before."""
+        before = {choice.entry.path for choice in self._choices}
+        self._choices = choices(available(), self._last_results())
+        self.set_class(not any(choice.last for choice in self._choices), "-fresh")
+        self._filter(self._pattern)
+        table = self.query_one(PresetTable)
+        table.go_to(next((choice for choice in table.items if before and choice.entry.path not in before), None))
+
+    def _filter(self, pattern: str) -> int:
+        """Show the presets that have these words in them; how many there are."""
+        self._pattern = pattern
+        words = pattern.lower().split()
+        shown = [choice for choice in self._choices if all(word in choice.words for word in words)]
+        table = self.query_one(PresetTable)
+        table.hidden, table.pattern = len(self._choices) - len(shown), pattern
+        table.fill(shown)
+        if words:
+            table.go_to(min(shown, key=lambda choice: _unlike(choice.name, pattern), default=None))
+        self._describe()
+        return len(shown)
+
+    def action_back(self) -> None:
+        """Show all presets again."""
+        self._filter("")
+
+    def action_filter(self) -> None:
+        """Ask for words."""
+        self.app.push_screen(FilterDialog(self._pattern, self._filter, "presets", "fanout, soak, yours …"))
+
+    def _last_results(self) -> dict[str, tuple[str, Result]]:
+        runs = self.owner.launcher.runs if self.owner.launcher else None
+        if runs is None:
+            return {}
+        try:
+            kept = runs.newest(RECENT)
+        except Exception as error:
+            self.owner.say(f"kept runs cannot be read: {error}", "warning")
+            return {}
+        return {run.name: (run.started, run.summary) for run in reversed(kept) if run.state != "running"}
+
+    def _describe(self) -> None:
+        chosen = self.query_one(PresetTable).chosen
+        self.query_one(PresetDetails).show(chosen)
+        self.refresh_bindings()
+
+    def on_table_moved(self, _: Table.Moved) -> None:
+        """Describe the preset under the cursor."""
+        self._describe()
+
+    def on_table_chosen(self, _: Table.Chosen) -> None:
+        """A double click runs it."""
+        self.action_run()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What is not offered has no key."""
+        launcher = self.owner.launcher
+        if action == "back":
+            return bool(self._pattern)
+        if action == "demo":
+            return launcher is not None and launcher.demo is not None
+        if action == "checklist":
+            return launcher is not None and launcher.preflight is not None
+        if action == "delete":
+            chosen = self._chosen
+            return chosen is not None and chosen.entry.origin == "own"
+        return True
+
+    @property
+    def _chosen(self) -> Choice | None:
+        tables = self.query(PresetTable)
+        return tables.first().chosen if tables else None
+
+    def _runnable(self) -> Choice | None:
+        """The preset under the cursor; None where it has a mistake, which is told, or there is none."""
+        chosen = self._chosen
+        if chosen is None or chosen.scenarios:
+            return chosen
+        self.owner.say(f"cannot be run: {chosen.entry.problem}", "error")
+        return None
+
+    # what can be done
+
+    def action_run(self) -> None:
+        """Run the preset; ask before loading anything that is not this machine."""
+        if (chosen := self._runnable()) is not None:
+            run_asking(self.owner, list(chosen.scenarios), chosen.entry.name, chosen.cooldown_s)
+
+    def action_checklist(self) -> None:
+        """Look at everything that a run of the preset needs."""
+        if (chosen := self._runnable()) is not None:
+            self.app.push_screen(ChecklistScreen(list(chosen.scenarios), chosen.entry.name, chosen.cooldown_s))
+
+    def action_demo(self) -> None:
+        """Start a server here, and load it."""
+        self.owner.begin_demo()
+
+    def action_edit(self) -> None:
+        """Open the preset in the editor."""
+        chosen = self._chosen
+        if chosen is None:
+            return
+        if chosen.entry.content is None:
+            self.owner.say(f"cannot be read: {chosen.entry.problem}", "error")
+        else:
+            self.owner.edit(chosen.entry.content, chosen.entry)
+
+    def action_new(self) -> None:
+        """Open an empty scenario."""
+        self.owner.edit(FRESH, None)
+
+    def action_duplicate(self) -> None:
+        """Copy the preset under another name."""
+        chosen = self._chosen
+        if chosen is None or chosen.entry.content is None:
+            return
+        content = chosen.entry.content
+        name = next(
+            n for i in range(1, 1000) if (n := f"{chosen.entry.name}-{i}") not in {c.name for c in self._choices}
+        )
+        self.app.push_screen(SaveDialog(content.model_copy(update={"name": name}), self.owner.presets), self._saved)
+
+    def _saved(self, path: object) -> None:
+        if path is not None:
+            self.look()
+            self.owner.say(f"saved to {path}")
+
+    def action_delete(self) -> None:
+        """Delete one of the operator's own presets, after asking."""
+        chosen = self._chosen
+        if chosen is None or chosen.entry.origin != "own":
+            return
+        text = f"{tilde(chosen.entry.path)} is deleted. Its runs are kept."
+        self.app.push_screen(ConfirmDialog(f"Delete {chosen.name}?", text, "Delete"), self._delete)
+
+    def _delete(self, sure: bool | None) -> None:
+        chosen = self._chosen
+        if not sure or chosen is None:
+            return
+        try:
+            chosen.entry.path.unlink(missing_ok=True)
+        except OSError as error:
+            self.owner.say(f"{chosen.entry.path} cannot be deleted: {error.strerror}", "error")
+            return
+        self.look()
+        self.owner.say(f"{chosen.name} deleted")
+
+
+FRESH = Scenario.model_validate(
+    {
+        "name": "my-scenario",
+        "description": "",
+        "stages": [
+            {"name": "ramp", "over": "10s", "clients": 100},
+            {"name": "hold", "over": "30s"},
+        ],
+        "thresholds": [
+            {"metric": "connect.success", "limit": ">= 99%"},
+            {"metric": "response.p99", "limit": "< 50ms"},
+        ],
+    }
+)
+"""Where a scenario from nothing begins."""
+
+
+def _unlike(name: str, pattern: str) -> int:
+    """How far a name is from what is looked for: names go before descriptions."""
+    name, pattern = name.casefold(), pattern.casefold().strip()
+    return 0 if name == pattern else 1 if name.startswith(pattern) else 2 if pattern in name else 3
+
+
+def choices(entries: list[PresetEntry], last: Mapping[str, tuple[str, Result]]) -> list[Choice]:
+    """The presets as they are offered: those that ran last first, then the operator's own, then the shipped ones."""
+    made = [_choice(entry, last.get(entry.name)) for entry in entries]
+    recent = sorted((c for c in made if c.last is not None), key=lambda c: c.last_at, reverse=True)[:3]
+    return [
+        *(choice.in_group("recent") for choice in recent),
+        *sorted((c for c in made if c not in recent), key=lambda c: {"own": 0, "here": 1}.get(c.group, 2)),
+    ]
+
+
+def _choice(entry: PresetEntry, last: tuple[str, Result] | None) -> Choice:
+    scenarios: tuple[Scenario, ...] = ()
+    cooldown_s = 0.0
+    if isinstance(entry.content, Suite):
+        cooldown_s = entry.content.cooldown
+        try:
+            scenarios = tuple(members(entry.content))
+        except ScenarioError:
+            scenarios = ()
+    elif entry.content is not None:
+        scenarios = (entry.content,)
+    at, result = last if last else ("", None)
+    return Choice(entry, entry.origin, scenarios, cooldown_s, at, result)
