@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.load.test_shard import MS, S, shard_at
+from tests.load.test_worker import MS, S, shard_at
 from tests.servers.handshake import HalfDeaf, Silent, Speechless
 from tests.servers.server import Connection, Server, until
 from wstui.load.protocol import Abort, Arrive, Drain, Ramp

@@ -1,7 +1,7 @@
 """The sink as a program.
 
-`python -m wstui.execution.calibrate.sink.sink_main --port 0` prints `ready ws://127.0.0.1:PORT/ws` and serves until told to end
-or its parent is gone. `GET /log` tells its counts as JSON, `GET /messages` the whole `SinkLog`.
+`python -m wstui.execution.calibrate.sink.sink_main --port 0` prints `ready ws://127.0.0.1:PORT/ws` and serves
+until told to end or its parent is gone. `GET /log` tells its counts as JSON, `GET /messages` the whole `SinkLog`.
 """
 
 from __future__ import annotations
