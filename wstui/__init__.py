@@ -31,7 +31,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    # A shard is a process of its own that starts with this import: it needs none of these.
+    # A worker is a process of its own that starts with this import: it needs none of these.
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'wstui' has no attribute {name!r}")

@@ -29,7 +29,7 @@ def engine(turns: int) -> None:
 @click.option("--clients", "closed", multiple=True, type=int, default=(200, 1000, 1200, 2000, 5000), show_default=True)
 @click.option("--storm", "storms", multiple=True, type=int, default=(1000, 5000), show_default=True)
 def busy(closed: tuple[int, ...], storms: tuple[int, ...]) -> None:
-    """How soon a load process at full load obeys, by its clients. Status 1 when a command waited for over 250 ms."""
+    """How soon a worker at full load obeys, by its clients. Status 1 when a command waited for over 250 ms."""
     from tests.bench import busy
 
     sys.exit(0 if asyncio.run(busy.measure(closed, storms)) else 1)
@@ -54,7 +54,7 @@ def accuracy() -> None:
 @bench.command()
 @click.option("--pairs", default=20, show_default=True)
 def dashboard(pairs: int) -> None:
-    """The load process's cost beside a dashboard and without it. Status 1 when it is surely more than 2 %."""
+    """The worker's cost beside a dashboard and without it. Status 1 when it is surely more than 2 %."""
     from tests.bench import dashboard
 
     sys.exit(0 if asyncio.run(dashboard.measure(pairs)) else 1)
@@ -73,9 +73,9 @@ def peers(cases: tuple[str, ...], tools: tuple[str, ...], folder: tuple[str, ...
 
 
 @bench.command()
-@click.option("--shards", "counts", multiple=True, type=int, default=(10, 64, 100, 400, 1000), show_default=True)
+@click.option("--workers", "counts", multiple=True, type=int, default=(10, 64, 100, 400, 1000), show_default=True)
 def scale(counts: tuple[int, ...]) -> None:
-    """What many shards cost the operator's process, with shards that only talk, and where it stops."""
+    """What many workers cost the operator's process, with workers that only talk, and where it stops."""
     from tests.bench import scale
 
     scale.measure(counts)
@@ -94,11 +94,11 @@ def target(clients: int, rates: tuple[float, ...], seconds: float) -> None:
 
 @bench.command()
 @click.option("--no-namespaces", is_flag=True, help="Not through OpenSSH, but through a stand-in on this machine.")
-def boxes(no_namespaces: bool) -> None:
-    """Commands and snapshots between here and two boxes: latency, loss, and how soon losses are known."""
-    from tests.bench import boxes
+def hosts(no_namespaces: bool) -> None:
+    """Commands and snapshots between here and two hosts: latency, loss, and how soon losses are known."""
+    from tests.bench import hosts
 
-    boxes.measure(namespaced=not no_namespaces)
+    hosts.measure(namespaced=not no_namespaces)
 
 
 @bench.command()

@@ -39,7 +39,7 @@ over = "{hold}s"
 exchange = "echo"
 every = "{every}s"
 [fleet]
-shards = 1
+workers = 1
 """
 
 

@@ -1,4 +1,4 @@
-"""A load process that says a snapshot as soon as it has obeyed a ramp: the wait for a command can be measured."""
+"""A worker that says a snapshot as soon as it has obeyed a ramp: the wait for a command can be measured."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import time
 
 from wstui.load import __main__ as worker
 from wstui.load.protocol import Command, Ramp
-from wstui.load.worker import Shard
+from wstui.load.worker import Worker
 
 
-class Answering(Shard):
+class Answering(Worker):
     """Answers."""
 
     def obey(self, command: Command) -> None:
@@ -20,5 +20,5 @@ class Answering(Shard):
 
 
 if __name__ == "__main__":
-    setattr(worker, "Shard", Answering)  # noqa: B010
+    setattr(worker, "Worker", Answering)  # noqa: B010
     worker.main()

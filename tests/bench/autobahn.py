@@ -1,4 +1,4 @@
-"""Autobahn's fuzzing server against our frame path: every case is one connection of a load process's engine.
+"""Autobahn's fuzzing server against our frame path: every case is one connection of a worker's engine.
 
 The suite runs on Python 2.7 only (CPython or PyPy). It is installed into a folder that is kept (`--folder`) or thrown
 away, with the last virtualenv that can make one for it.

@@ -1,4 +1,4 @@
-"""Whether a load process that is busy still obeys: the wait for a command and the loop's lag at full load."""
+"""Whether a worker that is busy still obeys: the wait for a command and the loop's lag at full load."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ APART_S = 0.1
 PATIENCE_S = 20.0
 MOST_S = 0.25
 STORM = 60_000
-"""Receipts a second: more than a load process can take."""
+"""Receipts a second: more than a worker can take."""
 
 
 async def measure(closed: Sequence[int], storms: Sequence[int]) -> bool:
@@ -54,7 +54,7 @@ async def _row(name: str, clients: int) -> tuple[list[str], float]:
         {
             "target": {"url": "ws://127.0.0.1:1/ws"},
             "messages": {"exchange": "listen"} if storm else {"every": 3600.0},
-            "fleet": {"shards": 1},
+            "fleet": {"workers": 1},
         }
     )
     async with (
@@ -89,7 +89,7 @@ async def _row(name: str, clients: int) -> tuple[list[str], float]:
 
 
 async def _obeyed(bench: Bench, clients: int) -> float:
-    """Ask for one client more or less; seconds until the load process says that it has heard."""
+    """Ask for one client more or less; seconds until the worker says that it has heard."""
     await asyncio.sleep(APART_S)
     begin = time.monotonic()
     bench.tell(Ramp(clients, 0))

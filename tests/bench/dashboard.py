@@ -1,6 +1,6 @@
-"""What the dashboard costs the load: one load process, while the dashboard beside it draws and while it is stopped.
+"""What the dashboard costs the load: one worker, while the dashboard beside it draws and while it is stopped.
 
-Windows of both kinds take turns within one run, so that what else the machine does falls on both. The load process
+Windows of both kinds take turns within one run, so that what else the machine does falls on both. The worker
 has a core of its own where there are two; the sink and the dashboard share the other.
 """
 
@@ -102,7 +102,7 @@ async def measure(pairs: int) -> bool:
         }
     finally:
         dashboard.close()
-    rows = [["CPU of the load process for", "alone, µs", f"beside a {COLUMNS}×{ROWS} dashboard", "more", ""]]
+    rows = [["CPU of the worker for", "alone, µs", f"beside a {COLUMNS}×{ROWS} dashboard", "more", ""]]
     good = True
     for name, costs in found.items():
         more, error = costs.more
@@ -130,7 +130,7 @@ def _turns(pairs: int) -> Iterator[bool]:
 
 def _scenario(url: str, exchange: str, every: float) -> Scenario:
     return Scenario.model_validate(
-        {"target": {"url": url}, "messages": {"exchange": exchange, "every": every}, "fleet": {"shards": 1}}
+        {"target": {"url": url}, "messages": {"exchange": exchange, "every": every}, "fleet": {"workers": 1}}
     )
 
 

@@ -54,7 +54,7 @@ class Engine(Protocol):
 
 
 class Ours:
-    """A shard."""
+    """A worker."""
 
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
@@ -98,7 +98,7 @@ async def start(name: str, sink: SinkProcess, cores: Cores) -> AsyncIterator[Eng
     """An engine as a process on its own core."""
     if name == "wstui":
         scenario = Scenario.model_validate(
-            {"target": {"url": sink.url}, "messages": {"every": 3600.0}, "fleet": {"shards": 1}}
+            {"target": {"url": sink.url}, "messages": {"every": 3600.0}, "fleet": {"workers": 1}}
         )
         async with Bench(scenario, cores, sink) as bench:
             yield Ours(bench)
@@ -110,8 +110,8 @@ async def start(name: str, sink: SinkProcess, cores: Cores) -> AsyncIterator[Eng
     try:
         engine = Theirs(process, sink.url)
         await engine.hear("up")
-        if cores.shard is not None:
-            psutil.Process(process.pid).cpu_affinity([cores.shard])
+        if cores.worker is not None:
+            psutil.Process(process.pid).cpu_affinity([cores.worker])
         yield engine
     finally:
         process.kill()

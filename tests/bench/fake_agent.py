@@ -1,4 +1,4 @@
-"""An agent whose shards only talk: snapshots as large as real ones, five a second each, and no load at all."""
+"""An agent whose workers only talk: snapshots as large as real ones, five a second each, and no load at all."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MESSAGES_A_SECOND = 5000
 
 
 def realistic(seed: int = 7) -> Snapshot:
-    """The snapshot of a shard that has sent half a million messages: full histograms, several message types."""
+    """The snapshot of a worker that has sent half a million messages: full histograms, several message types."""
     chance = random.Random(seed)
 
     def distribution(median_ms: float, spread: float, count: int) -> Histogram:
@@ -48,47 +48,49 @@ class FakeAgent:
     def __init__(self, topic: str, own: bool) -> None:
         self._dask_worker = get_worker()
         self._topic = topic
-        self._shards: list[int] = []
+        self._workers: list[int] = []
         self._began_ns = 0
         self._ended = False
         self._tasks: list[asyncio.Task[None]] = []
 
     async def begin(self, specs: list[tuple[int, bytes]], files: dict[str, bytes]) -> str:
-        for shard, _ in specs:
-            self._shards.append(shard)
-            self._say(shard, encode(Joined(shard, 1, "3", "0", "fake", 1024)))
+        for worker, _ in specs:
+            self._workers.append(worker)
+            self._say(worker, encode(Joined(worker, 1, "3", "0", "fake", 1024)))
         return ""
 
     async def tell(self, messages: Sequence[tuple[int, bytes]]) -> int:
-        for shard, message in messages:
+        for worker, message in messages:
             command = decode_command(message)
             if isinstance(command, Go) and not self._began_ns:
                 self._began_ns = time.monotonic_ns()
                 self._tasks.append(asyncio.create_task(self._talk()))
             elif isinstance(command, Drain | Abort):
                 self._ended = True
-                self._say(shard, encode(Finished(shard)))
+                self._say(worker, encode(Finished(worker)))
         return time.monotonic_ns()
 
     async def leave(self, grace_s: float) -> None:
         asyncio.get_running_loop().call_later(0.05, lambda: asyncio.ensure_future(self._dask_worker.close(nanny=False)))
 
-    def _say(self, shard: int, message: bytes) -> None:
-        self._dask_worker.log_event(self._topic, (shard, message))
+    def _say(self, worker: int, message: bytes) -> None:
+        self._dask_worker.log_event(self._topic, (worker, message))
 
     async def _talk(self) -> None:
         snapshot = realistic()
         sequence = 0
         while not self._ended:
             sequence += 1
-            # Spread over the interval, as shards that started one after the other are.
-            for index, shard in enumerate(self._shards):
-                due_ns = self._began_ns + (sequence - 1) * SNAPSHOT_NS + index * SNAPSHOT_NS // len(self._shards)
+            # Spread over the interval, as workers that started one after the other are.
+            for index, worker in enumerate(self._workers):
+                due_ns = self._began_ns + (sequence - 1) * SNAPSHOT_NS + index * SNAPSHOT_NS // len(self._workers)
                 if (left_ns := due_ns - time.monotonic_ns()) > 1_000_000:
                     await asyncio.sleep(left_ns / 1e9)
                 counters = msgspec.structs.replace(
                     snapshot.counters, sent=snapshot.counters.sent + sequence * MESSAGES_A_SECOND // 5
                 )
                 at_ns = time.monotonic_ns() - self._began_ns
-                said = msgspec.structs.replace(snapshot, shard=shard, sequence=sequence, at_ns=at_ns, counters=counters)
-                self._say(shard, encode(said))
+                said = msgspec.structs.replace(
+                    snapshot, worker=worker, sequence=sequence, at_ns=at_ns, counters=counters
+                )
+                self._say(worker, encode(said))

@@ -14,7 +14,7 @@ from wstui.execution.run.compile import spec_of
 from wstui.load.client import Client
 from wstui.load.client_state import READY
 from wstui.load.frames import TEXT, encode
-from wstui.load.worker import Shard
+from wstui.load.worker import Worker
 from wstui.measure.histogram import Histogram
 from wstui.scenario.model import Scenario
 from wstui.scenario.units import grouped
@@ -48,10 +48,10 @@ def measure() -> None:
 
 async def _parts() -> list[tuple[str, Callable[[], float]]]:
     scenario = Scenario.model_validate({"target": {"url": "ws://127.0.0.1:9/ws"}, "messages": {"every": 3600.0}})
-    shard = Shard(spec_of(scenario), lambda _snapshot: None)
+    worker = Worker(spec_of(scenario), lambda _snapshot: None)
     clients = []
     for number in range(CLIENTS):
-        client = Client(shard, number, number, shard._identity.plain)
+        client = Client(worker, number, number, worker._identity.plain)
         client.transport = Wire()  # type: ignore[assignment]
         client.step = READY
         clients.append(client)
@@ -72,11 +72,11 @@ async def _parts() -> list[tuple[str, Callable[[], float]]]:
         def message(self, first: int, payload: bytes) -> None:
             pass
 
-    deaf = Receiver(shard, 0, 0, shard._identity.plain)
+    deaf = Receiver(worker, 0, 0, worker._identity.plain)
     deaf.transport, deaf.step = client.transport, READY
     parts: list[tuple[str, Callable[[], Any]]] = [
         ("send: compose, encode, count, record", send),
-        ("  compose", lambda: shard.exchange.compose(client, 1)),
+        ("  compose", lambda: worker.exchange.compose(client, 1)),
         ("  encode", lambda: encode(TEXT, payload, 1)),
         ("  record", lambda: histogram.record(123_456)),
         ("receive a reply nobody waits for", lambda: client.data_received(stray)),

@@ -93,7 +93,7 @@ async def _watch(
             stderr=output,
             start_new_session=True,
             # Before the program begins: threads that it had started already would keep both cores.
-            preexec_fn=None if cores.shard is None else partial(os.sched_setaffinity, 0, {cores.shard}),
+            preexec_fn=None if cores.worker is None else partial(os.sched_setaffinity, 0, {cores.worker}),
         )
         tree = Tree(process.pid)
         samples: list[Sample] = []

@@ -1,4 +1,4 @@
-"""What many shards cost the operator's process: real Dask workers, real encryption, shards that only talk."""
+"""What many workers cost the operator's process: real Dask workers, real encryption, workers that only talk."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from wstui.load.protocol import encode
 from wstui.scenario.hosts import parse_host
 from wstui.scenario.model import Fleet, Messages, Scenario, Stage, Target
 
-BOXES = 4
+HOSTS = 4
 SETTLE_S = 3.0
 MEASURE_S = 8.0
 HOME = Path(__file__).parents[2]
 
 
-class Direct(ssh_hosts.OwnBoxes):
-    """Boxes on this machine, without ssh, so that only the operator's own part is measured."""
+class Direct(ssh_hosts.OwnHosts):
+    """Hosts on this machine, without ssh, so that only the operator's own part is measured."""
 
     async def look(self, question: Question) -> list[Look]:
         facts = await gather(Question())
@@ -65,30 +65,30 @@ class Direct(ssh_hosts.OwnBoxes):
 
 @dataclass
 class Cost:
-    """Of so many shards: snapshots a second taken in; CPU of the operator's process and of all boxes, as shares of a
-    core; the longest that the operator's loop stood still; how old the oldest word of a shard was at the end.
+    """Of so many workers: snapshots a second taken in; CPU of the operator's process and of all hosts, as shares of a
+    core; the longest that the operator's loop stood still; how old the oldest word of a worker was at the end.
     """
 
-    shards: int
+    workers: int
     snapshots: float
     cpu: float
-    boxes_cpu: float
+    hosts_cpu: float
     lag_ms: float
     age_s: float
 
     @property
     def keeps_up(self) -> bool:
         """Whether what was said was heard within a second."""
-        return self.snapshots > 0.97 * 5 * self.shards and self.age_s < 1.0
+        return self.snapshots > 0.97 * 5 * self.workers and self.age_s < 1.0
 
 
-async def cost_of(shards: int) -> Cost:
-    """A run of so many shards that only talk."""
-    boxes = min(BOXES, shards)
-    hosts = [f"fake{number}:{shards // boxes + (number < shards % boxes)}" for number in range(boxes)]
+async def cost_of(workers: int) -> Cost:
+    """A run of so many workers that only talk."""
+    hosts = min(HOSTS, workers)
+    hosts = [f"fake{number}:{workers // hosts + (number < workers % hosts)}" for number in range(hosts)]
     scenario = Scenario(
         target=Target(url="ws://127.0.0.1:9/", health="off"),
-        stages=[Stage(name="hold", over=3600.0, clients=2000 * shards)],
+        stages=[Stage(name="hold", over=3600.0, clients=2000 * workers)],
         messages=Messages(every=0.4),
         fleet=Fleet(hosts=hosts),
     )
@@ -104,17 +104,17 @@ async def cost_of(shards: int) -> Cost:
         taken = _count(run)
         lag = asyncio.create_task(_longest_lag())
         workers = psutil.Process().children(recursive=True)
-        began, cpu, boxes_cpu = time.monotonic(), time.process_time(), _used(workers)
+        began, cpu, hosts_cpu = time.monotonic(), time.process_time(), _used(workers)
         before = taken()
         await asyncio.sleep(MEASURE_S)
         seconds = time.monotonic() - began
-        cpu_share, boxes_share = (time.process_time() - cpu) / seconds, (_used(workers) - boxes_cpu) / seconds
+        cpu_share, hosts_share = (time.process_time() - cpu) / seconds, (_used(workers) - hosts_cpu) / seconds
         snapshots = (taken() - before) / seconds
         lag.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await lag
-        age_s = max(run.fleet.age_s(shard) for shard in run.fleet.latest())
-        return Cost(shards, snapshots, cpu_share, boxes_share, _LAG[0] * 1e3, age_s)
+        age_s = max(run.fleet.age_s(worker) for worker in run.fleet.latest())
+        return Cost(workers, snapshots, cpu_share, hosts_share, _LAG[0] * 1e3, age_s)
     finally:
         run.abort()
         await asyncio.wait({running}, timeout=20)
@@ -142,44 +142,44 @@ def _count(run: Run):  # type: ignore[no-untyped-def]
 
 
 def measure(counts: Sequence[int]) -> None:
-    """Print the cost of each number of shards, and where the operator's process would stop."""
+    """Print the cost of each number of workers, and where the operator's process would stop."""
     ssh_hosts.Agent = FakeAgent  # type: ignore[assignment, misc]
     os.environ["PYTHONPATH"] = str(HOME)
     size = len(encode(realistic()))
     rows = [
         [
-            "shards",
+            "workers",
             "snapshots/s",
             "of",
             "KB/s",
             "operator's CPU",
-            "boxes' CPU",
+            "hosts' CPU",
             "loop lag max",
             "oldest word",
             "keeps up",
         ]
     ]
     found = []
-    for shards in counts:
+    for workers in counts:
         gc.collect()
-        cost = asyncio.run(cost_of(shards))
+        cost = asyncio.run(cost_of(workers))
         found.append(cost)
         rows.append(
             [
-                f"{shards}",
+                f"{workers}",
                 f"{cost.snapshots:.0f}",
-                f"{5 * shards}",
+                f"{5 * workers}",
                 f"{cost.snapshots * size / 1e3:.0f}",
                 f"{cost.cpu:.1%}",
-                f"{cost.boxes_cpu:.1%}",
+                f"{cost.hosts_cpu:.1%}",
                 f"{cost.lag_ms:.0f} ms",
                 f"{cost.age_s:.2f} s",
                 "yes" if cost.keeps_up else "no",
             ]
         )
-        print(f"{shards} shards: {cost}", file=sys.stderr, flush=True)
+        print(f"{workers} workers: {cost}", file=sys.stderr, flush=True)
     print(headline() + "\n")
-    print(f"Snapshots of {size} bytes, five a second from each shard, {BOXES} boxes on this machine, encrypted.\n")
+    print(f"Snapshots of {size} bytes, five a second from each worker, {HOSTS} hosts on this machine, encrypted.\n")
     print(markdown(rows))
     print("\n" + stops(found))
 
@@ -190,7 +190,7 @@ def stops(found: Sequence[Cost]) -> str:
     if len(sound) < 2:
         return "It kept up with too few of these to say where it stops."
     first, last = sound[0], sound[-1]
-    each = (last.cpu - first.cpu) / (last.shards - first.shards)
-    base = first.cpu - each * first.shards
-    told = f"Each shard costs {each:.3%} of a core, on top of {max(base, 0):.1%}: "
-    return told + f"one core of the operator's is full at about {(1 - base) / each:.0f} shards."
+    each = (last.cpu - first.cpu) / (last.workers - first.workers)
+    base = first.cpu - each * first.workers
+    told = f"Each worker costs {each:.3%} of a core, on top of {max(base, 0):.1%}: "
+    return told + f"one core of the operator's is full at about {(1 - base) / each:.0f} workers."

@@ -47,7 +47,7 @@ async def _row(clients: int, rate: float, seconds: float) -> list[str]:
                 "target": {"url": target.ws_url},
                 "auth": {"kind": "token", "token": target.token},
                 "messages": {"exchange": "listen"},
-                "fleet": {"shards": 1},
+                "fleet": {"workers": 1},
             }
         )
         async with Bench(scenario, cores, server) as bench:

@@ -25,7 +25,7 @@ WAIT_S = 90
 
 
 def scenario(url: str) -> Scenario:
-    return Scenario.model_validate({"target": {"url": url}, "messages": {"every": 0.0}, "fleet": {"shards": 1}})
+    return Scenario.model_validate({"target": {"url": url}, "messages": {"every": 0.0}, "fleet": {"workers": 1}})
 
 
 async def test_a_stretch_counts_round_trips_and_what_they_cost() -> None:
@@ -42,7 +42,7 @@ async def test_a_stretch_counts_round_trips_and_what_they_cost() -> None:
     assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
-def test_what_other_programs_take_is_what_neither_shard_nor_target_does() -> None:
+def test_what_other_programs_take_is_what_neither_worker_nor_target_does() -> None:
     begin = Reading(0, 0, 0, 0, Sum.nothing(), 0)
     for busy_s, others in ((1.9, 0.4), (1.0, 0.0)):
         stretch = Stretch(begin, Reading(10**9, 800_000_000, 700_000_000, 0, Sum.nothing(), int(busy_s * 1e9)))
@@ -57,7 +57,7 @@ async def test_clients_that_do_not_open_are_an_error_that_says_why() -> None:
             await bench.open(3)
 
 
-async def test_several_targets_have_a_shard_each() -> None:
+async def test_several_targets_have_a_worker_each() -> None:
     async with SinkProcess() as one, SinkProcess() as other, Bench(scenario(one.url), Cores(), one, other) as bench:
         reading = await bench.open(7)
         assert len(bench.pids) == 2

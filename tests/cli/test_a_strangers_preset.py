@@ -41,7 +41,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     evil = f'Host *\n  ProxyCommand touch {tmp_path}/ran; false\nMatch exec "touch {tmp_path}/ran"\n'
     (cloned / "ssh_evil").write_text(evil)
     (cloned / "presets" / "ssh_evil").write_text(evil)
-    hosts = STAGE + '[fleet]\nhosts = ["box1"]\nssh_config = "ssh_evil"\n'
+    hosts = STAGE + '[fleet]\nhosts = ["host1"]\nssh_config = "ssh_evil"\n'
     (cloned / "p.toml").write_text(hosts)
     (cloned / "presets" / "quick.toml").write_text(hosts)
     return cloned
@@ -175,7 +175,7 @@ def test_certificates_from_elsewhere_are_listed_as_read(folder: Path) -> None:
     assert isinstance(preset, Scenario) and uses(preset) == ["reads, and doesn't send: ../ca.pem"]
 
 
-@pytest.mark.parametrize("host", ["-oProxyCommand=touch ran", "-oX@box", "box -oX", "a@-oX", "$(touch ran)"])
+@pytest.mark.parametrize("host", ["-oProxyCommand=touch ran", "-oX@host", "host -oX", "a@-oX", "$(touch ran)"])
 def test_a_host_cannot_be_an_option_of_ssh(folder: Path, host: str) -> None:
     (folder / "p.toml").write_text(STAGE + f"[fleet]\nhosts = ['{host}']\n")
     status, out = said("check", "p.toml")

@@ -22,7 +22,7 @@ ca_file = "ca.pem"
 cert_file = "cert.pem"
 key_file = "key.pem"
 [fleet]
-hosts = ["box1"]
+hosts = ["host1"]
 [messages]
 exchange = "template"
 feed = "users.csv"

@@ -49,7 +49,7 @@ def test_what_is_larger_than_any_number_is_too_much_for_every_option(value: str)
         except click.BadParameter as error:
             assert re.search("is too much: .* at most|is more than any|is no whole number", error.message), (path, flag)
         else:
-            assert number > 1e29 and flag in ("--clients", "--shards", "--start", "--most"), (path, flag)
+            assert number > 1e29 and flag in ("--clients", "--workers", "--start", "--most"), (path, flag)
 
 
 @pytest.mark.parametrize(

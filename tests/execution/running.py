@@ -24,7 +24,7 @@ def scenario(
     clients: int = 10,
     ramp: float = 0.2,
     hold: float = 1.0,
-    shards: int = 1,
+    workers: int = 1,
     exchange: str = "odin",
     every: float = 0.1,
     timeout: float = 5.0,
@@ -42,7 +42,7 @@ def scenario(
         stages=stages or [Stage(name="ramp", over=ramp, clients=clients), Stage(name="hold", over=hold)],
         messages=Messages(exchange=exchange, every=every, timeout=timeout, text=text),  # type: ignore[arg-type]
         thresholds=thresholds or [],
-        fleet=Fleet(shards=shards),
+        fleet=Fleet(workers=workers),
     )
 
 
@@ -107,7 +107,7 @@ async def _end_settled(run: Run, planned: Scenario) -> None:
 
 
 async def together(*runs: Awaitable[Finished], at_once: int = 4) -> list[Finished]:
-    """Several runs, a few at a time: a machine with few cores starts few load processes well."""
+    """Several runs, a few at a time: a machine with few cores starts few workers well."""
     turn = asyncio.Semaphore(at_once)
 
     async def one(run: Awaitable[Finished]) -> Finished:
@@ -139,7 +139,7 @@ def balance(finished: Finished, *, complete: bool = True) -> None:
     assert (messages.abandoned, messages.one_way) == (c.abandoned, c.one_way)
     wrong = c.refused + c.timed_out + c.failed + c.dropped + c.reply_timeouts + c.broken_expectations
     wrong += c.invalid_texts
-    if "shard lost" not in finished.failures:
+    if "worker lost" not in finished.failures:
         assert sum(finished.failures.values()) == wrong, "each failure is explained"
     add_up(result)
     times = [row["at_s"] for row in result.timeline]

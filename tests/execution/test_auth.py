@@ -34,7 +34,7 @@ def table(finished: Finished) -> dict[str, tuple[int, int, int, int]]:
 async def test_a_server_that_checks_tokens_lets_exactly_the_good_ones_in(send_as: str) -> None:
     async with OdinServer(Settings(port=0), Verifier.by_secret(SECRET)) as server:
         url = f"ws://127.0.0.1:{server.port}/ws"
-        finished = await finish(mixed(url, send_as=send_as, shards=2))
+        finished = await finish(mixed(url, send_as=send_as, workers=2))
         refused = dict(server.stats.refused)
     assert table(finished) == {
         "good": (24, 24, 0, 0),

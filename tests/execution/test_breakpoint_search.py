@@ -36,14 +36,14 @@ def searching(
             target=Target(url=server.url, health="off", connect_timeout=10.0, close_timeout=3.0),
             messages=Messages(every=every, timeout=timeout),
             thresholds=[Threshold(metric=metric, limit=limit) for metric, limit in limits],
-            fleet=Fleet(shards=1),
+            fleet=Fleet(workers=1),
             breakpoint=Breakpoint(**(SHORT | asked)),
         )
     )
 
 
 async def found(server: Server, *limits: tuple[str, str], capacity: float = 0.0, **asked: Any) -> Result:
-    """The result of a search. It is done again where it says that this box was too busy, and where it missed a known
+    """The result of a search. It is repeated if this machine was too busy, and if it missed a known
     `capacity`: this process, which is the server, may have been without a processor for a moment."""
     async with server:
         for _ in range(4):
@@ -233,7 +233,7 @@ every = "500ms"
 metric = "connect.success"
 limit = ">= 100%"
 [fleet]
-shards = 1
+workers = 1
 """
 LIMIT_FILES = """
 import resource, sys

@@ -1,4 +1,4 @@
-"""More than 1024 clients that are all busy at once, on one load process, which still has to obey."""
+"""More than 1024 clients that are all busy at once, on one worker, which still has to obey."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ async def test_a_closed_loop_of_2000_clients_gets_through_its_stages_and_drains(
     result, c = finished.result, finished.counters
     fleet = finished.run.fleet
     assert fleet.missed < fleet.latest()[0].sequence / 4, "its snapshots come in time"
-    assert not [text for kind, text in finished.marks if kind == "shard"], "lost or silent"
+    assert not [text for kind, text in finished.marks if kind == "worker"], "lost or silent"
     assert (c.ready, c.closed, c.dropped) == (CLIENTS, CLIENTS, 0)
     assert c.sent == c.matched == replied > CLIENTS
     assert [stage.name for stage in result.stages] == ["ramp", "hold"]

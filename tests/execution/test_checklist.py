@@ -84,13 +84,13 @@ def test_a_target_that_is_unwell_is_not_loaded(state: str, mark: Mark) -> None:
         (checklist.ports(28232, 28000, 1), WARN),
         (checklist.ports(28232, 28233, 1), FAIL),
         (checklist.addresses([]), PASS),
-        (checklist.addresses(["10.9.8.7 (no address of this box)"]), FAIL),
+        (checklist.addresses(["10.9.8.7 (no address of this machine)"]), FAIL),
         (checklist.memory(1 << 30, 1000, 1), PASS),
         (checklist.memory(1 << 27, 1000, 1), WARN),
         (checklist.memory(1 << 26, 1000, 1), FAIL),
     ],
 )
-def test_what_this_box_has_is_enough_scarce_or_too_little(check: Check, mark: Mark) -> None:
+def test_what_this_host_has_is_enough_scarce_or_too_little(check: Check, mark: Mark) -> None:
     assert check.mark is mark, check
     assert bool(check.fix) == (mark is not PASS)
 
@@ -104,7 +104,7 @@ def load(clients: int, every: float = 5.0, ramp: float = 10.0, kind: str = "none
 
 
 @pytest.mark.parametrize(
-    ("scenario", "shards", "busy", "mark"),
+    ("scenario", "workers", "busy", "mark"),
     [
         (load(1000), 1, 0.1, PASS),
         (load(1000), 1, 0.6, WARN),
@@ -119,12 +119,12 @@ def load(clients: int, every: float = 5.0, ramp: float = 10.0, kind: str = "none
     ],
 )
 def test_processors_are_guessed_by_messages_and_by_the_steepest_ramp(
-    scenario: Scenario, shards: int, busy: float, mark: Mark
+    scenario: Scenario, workers: int, busy: float, mark: Mark
 ) -> None:
-    assert checklist.processors(scenario, shards, 4, busy).mark is mark
+    assert checklist.processors(scenario, workers, 4, busy).mark is mark
 
 
-def test_processors_are_judged_by_the_calibration_of_this_box_or_said_to_be_an_estimate(tmp_path: Path) -> None:
+def test_processors_are_judged_by_the_calibration_of_this_host_or_said_to_be_an_estimate(tmp_path: Path) -> None:
     file = tmp_path / "wstui" / "calibration.json"
     assert cost_model.known(file) == cost_model.ESTIMATE
     guessed = checklist.processors(load(10_000, every=0.1), 1, 4, 0.0)

@@ -1,4 +1,4 @@
-"""What shards get of templates: whatever the feed holds, payloads stay what they were meant to be."""
+"""What workers get of templates: whatever the feed holds, payloads stay what they were meant to be."""
 
 from __future__ import annotations
 

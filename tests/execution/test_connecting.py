@@ -140,7 +140,7 @@ async def test_a_close_after_the_upgrade_is_answered_before_the_end() -> None:
 async def test_those_who_are_let_in_are_loaded_and_the_others_are_told_apart() -> None:
     one, two = await together(
         against(Rationing(status=b"429 Too Many Requests")),
-        against(Rationing(status=b"429 Too Many Requests"), shards=2),
+        against(Rationing(status=b"429 Too Many Requests"), workers=2),
     )
     for finished in (one, two):
         c = finished.counters
@@ -152,7 +152,7 @@ async def test_those_who_are_let_in_are_loaded_and_the_others_are_told_apart() -
 
 async def test_a_welcome_may_share_a_segment_with_the_answer_or_come_byte_by_byte() -> None:
     eager, dripping, settled = await together(
-        against(Eager()), against(Dripping(), shards=2), against(Eager(), ready="open", settle=0.2)
+        against(Eager()), against(Dripping(), workers=2), against(Eager(), ready="open", settle=0.2)
     )
     for finished in (eager, dripping, settled):
         assert finished.counters.ready == CLIENTS

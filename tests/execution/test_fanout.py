@@ -14,7 +14,7 @@ CLIENTS = 60
 RATE = 60
 
 
-async def listen(fault: tuple[str, ...], shards: int) -> Result:
+async def listen(fault: tuple[str, ...], workers: int) -> Result:
     options = tuple(option for one in fault for option in ("--fault", one))
     async with DemoTarget(
         server_options=("--fault-seed", "1", *options), publisher_options=("--rate", str(RATE), "--speed", "0.001")
@@ -30,7 +30,7 @@ async def listen(fault: tuple[str, ...], shards: int) -> Result:
                     wstui.Threshold(metric="fanout.spread.p99", limit="< 10s"),
                     wstui.Threshold(metric="delivery.p99", limit="< 10s"),
                 ],
-                fleet={"shards": shards},
+                fleet={"workers": workers},
             )
         )
 
@@ -41,9 +41,9 @@ def seen(result: Result) -> FanOutSummary:
     return result.fanout
 
 
-@pytest.mark.parametrize("shards", [1, 2])
-async def test_a_server_that_loses_nothing_is_complete_over_all_shards(shards: int) -> None:
-    result = await listen((), shards)
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_a_server_that_loses_nothing_is_complete_over_all_workers(workers: int) -> None:
+    result = await listen((), workers)
     fanout = seen(result)
     assert fanout.completeness == 1.0
     assert fanout.duplicates == 0

@@ -62,7 +62,7 @@ async def starve(pid: int) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
-async def test_a_shard_without_cpu_is_the_limit() -> None:
+async def test_a_worker_without_cpu_is_the_limit() -> None:
     transport = LocalTransport()
     async with Server() as server:
         run = Run(scenario(server.url, clients=50, hold=120, every=0.02), transport=transport)

@@ -104,7 +104,7 @@ async def test_a_token_in_the_url_counts_as_well_and_is_not_shown() -> None:
     assert token not in "".join(check.text + check.fix for check in found.values())
 
 
-async def test_tokens_that_this_box_signs_are_tried_too() -> None:
+async def test_tokens_that_this_host_signs_are_tried_too() -> None:
     wrong = Auth(kind="jwt", secret="another secret, as long as the right one is")  # type: ignore[arg-type]
     async with odin() as url:
         sound = await look(scenario(url, auth=Auth(kind="mix", secret=SECRET)))  # type: ignore[arg-type]
@@ -134,7 +134,7 @@ async def test_a_refusal_and_a_gate_are_told_with_what_to_do() -> None:
     assert gated["client"].mark is Mark.WARN and "1008" in gated["client"].text
 
 
-async def test_where_nothing_listens_this_box_is_looked_at_all_the_same() -> None:
+async def test_where_nothing_listens_this_host_is_looked_at_all_the_same() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         found = await look(scenario(f"ws://127.0.0.1:{taken.getsockname()[1]}/", health="auto", clients=10**6))

@@ -1,4 +1,4 @@
-"""Everything takes the same road: the first client, the health endpoints, and load processes of their own."""
+"""Everything takes the same road: the first client, the health endpoints, and workers of their own."""
 
 from __future__ import annotations
 

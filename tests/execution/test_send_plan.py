@@ -20,7 +20,7 @@ from wstui.scenario.model import Messages
 
 
 class Hosts:
-    """Two hosts with a load process each, that report at once."""
+    """Two hosts with a worker each, that report at once."""
 
     size = 2
 
@@ -28,16 +28,16 @@ class Hosts:
         self.counters = [Counters(wanted=45, open=45, ready=45), Counters(wanted=45, open=45, ready=45)]
 
     def latest(self) -> dict[int, Snapshot]:
-        return {shard: Snapshot(shard, 1, 0, counters) for shard, counters in enumerate(self.counters)}
+        return {worker: Snapshot(worker, 1, 0, counters) for worker, counters in enumerate(self.counters)}
 
-    def alive(self, shard: int) -> bool:
+    def alive(self, worker: int) -> bool:
         return True
 
-    def age_s(self, shard: int) -> float:
+    def age_s(self, worker: int) -> float:
         return 0.1
 
-    def box_of(self, shard: int) -> str:
-        return f"box{shard + 1}"
+    def host_of(self, worker: int) -> str:
+        return f"host{worker + 1}"
 
 
 def after(seconds: int, *sends: int, active: bool = True, every_s: float = 1.0, **changes: int) -> list[str]:
@@ -54,8 +54,8 @@ def after(seconds: int, *sends: int, active: bool = True, every_s: float = 1.0, 
 
 
 def test_a_host_that_sends_nothing_is_named() -> None:
-    assert after(7, 45, 0)[0].startswith("box2 sent 0 of about 3")
-    assert after(7, 45, 20)[0].startswith("box2 sent 140 of about")
+    assert after(7, 45, 0)[0].startswith("host2 sent 0 of about 3")
+    assert after(7, 45, 20)[0].startswith("host2 sent 140 of about")
 
 
 @pytest.mark.parametrize(

@@ -27,8 +27,8 @@ LIMITS = [
 ]
 
 
-def slow(url: str, share: float = 0.25, clients: int = 8, hold: float = 1.5, shards: int = 1) -> Scenario:
-    asked = scenario(url, clients=clients, hold=hold, shards=shards, thresholds=LIMITS)
+def slow(url: str, share: float = 0.25, clients: int = 8, hold: float = 1.5, workers: int = 1) -> Scenario:
+    asked = scenario(url, clients=clients, hold=hold, workers=workers, thresholds=LIMITS)
     return asked.model_copy(update={"messages": Messages(every=0.2, timeout=10, slow_readers=share, fanout_window=0.5)})
 
 
@@ -60,7 +60,7 @@ async def broadcasting(policy: SlowConsumer) -> AsyncIterator[tuple[str, OdinSer
 
 async def test_a_server_that_gives_them_up_keeps_the_others_well() -> None:
     async with broadcasting(SlowConsumer.CLOSE) as (url, server):
-        finished = await finish(slow(url, shards=2))
+        finished = await finish(slow(url, workers=2))
         assert server.stats.closed_slow == 2
     result = finished.result
     assert result.slow_readers is not None

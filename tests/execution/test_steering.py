@@ -60,7 +60,7 @@ async def quiet(server: Server) -> int:
 
 
 async def test_a_pause_stops_sends_and_the_plan_and_keeps_the_connections() -> None:
-    async with Server() as server, steered(server.url, shards=2) as run:
+    async with Server() as server, steered(server.url, workers=2) as run:
         await until(lambda: run.open == 10 and server.messages["ping"] > 50)
         run.run.pause()
         await until(lambda: run.run.status.state is State.PAUSED)
@@ -93,7 +93,7 @@ async def test_a_pause_stops_sends_and_the_plan_and_keeps_the_connections() -> N
 
 
 async def test_a_ramp_of_the_operator_ends_at_the_exact_number_up_and_down() -> None:
-    async with Server() as server, steered(server.url, shards=2) as run:
+    async with Server() as server, steered(server.url, workers=2) as run:
         await until(lambda: run.open == 10)
         for to, over in ((25, 0.3), (3, 0.2), (14, 0.0)):
             run.run.ramp(to, over)
@@ -192,7 +192,7 @@ async def test_a_drain_closes_every_connection_in_order() -> None:
 
 
 async def test_an_abort_drops_every_connection_at_once() -> None:
-    async with Late(delay_s=30) as server, steered(server.url, timeout=60, shards=2) as run:
+    async with Late(delay_s=30) as server, steered(server.url, timeout=60, workers=2) as run:
         await until(lambda: run.open == 10 and server.messages["ping"] > 20)
         run.run.abort()
         finished = await run.end(complete=False)

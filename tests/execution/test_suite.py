@@ -170,7 +170,7 @@ timeout = "1s"
 metric = "{metric}"
 limit = "{limit}"
 [fleet]
-shards = 1
+workers = 1
 """
 
 

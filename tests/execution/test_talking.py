@@ -38,7 +38,7 @@ async def test_a_server_that_does_all_right_is_reported_so() -> None:
     servers = [Server() for _ in range(6)]
     finished = await together(
         against(servers[0]),
-        against(servers[1], shards=2),
+        against(servers[1], workers=2),
         against(servers[2], exchange="echo", ready="open", settle=0.1),
         against(servers[3], exchange="echo", text=False),
         against(servers[4], exchange="ping"),
@@ -54,7 +54,7 @@ async def test_a_server_that_does_all_right_is_reported_so() -> None:
         assert server.accepted == server.upgraded == CLIENTS
         assert one.result.passed
         assert c.received == c.matched + CLIENTS  # the welcomes
-        assert [shard.clients for shard in one.run.status.generator.shards] == [0] * one.run.scenario.fleet.shards
+        assert [worker.clients for worker in one.run.status.generator.workers] == [0] * one.run.scenario.fleet.workers
 
 
 async def test_a_closed_loop_sends_when_the_reply_is_there() -> None:
@@ -62,7 +62,7 @@ async def test_a_closed_loop_sends_when_the_reply_is_there() -> None:
     finished = await together(
         against(servers[0], every=0, hold=0.5),
         against(servers[1], every=0, hold=0.5, exchange="echo", ready="open", settle=0.5),
-        against(servers[2], every=0, hold=0.5, exchange="ping", shards=2),
+        against(servers[2], every=0, hold=0.5, exchange="ping", workers=2),
     )
     for one in finished:
         c, latency = one.counters, one.result.latency_ms
@@ -77,7 +77,7 @@ async def test_a_closed_loop_sends_when_the_reply_is_there() -> None:
 async def test_a_freeze_shows_in_the_tail_of_every_client() -> None:
     one, two = await together(
         against(Freezing(), clients=CLIENTS, hold=4.5, every=0.1, timeout=10),
-        against(Freezing(), clients=CLIENTS, hold=4.5, every=0.1, timeout=10, shards=2),
+        against(Freezing(), clients=CLIENTS, hold=4.5, every=0.1, timeout=10, workers=2),
     )
     for finished in (one, two):
         c, response = finished.counters, finished.result.latency_ms.response
@@ -104,7 +104,7 @@ async def test_a_freeze_longer_than_the_timeout_is_counted_as_timeouts() -> None
 async def test_a_reply_after_the_timeout_is_late_and_not_a_reply() -> None:
     one, two = await together(
         against(Late(delay_s=0.45), every=0.2, timeout=0.3),
-        against(Late(delay_s=0.45), every=0.2, timeout=0.3, shards=2),
+        against(Late(delay_s=0.45), every=0.2, timeout=0.3, workers=2),
     )
     for finished in (one, two):
         c = finished.counters
@@ -135,7 +135,7 @@ async def test_replies_are_matched_by_what_they_answer() -> None:
         against(Twice()),
         against(Backwards(), every=0.05, timeout=2.5),
         against(Odd()),
-        against(Fragmenting(), shards=2),
+        against(Fragmenting(), workers=2),
     )
     c = twice.counters
     assert c.sent == c.matched == c.duplicates
@@ -199,7 +199,7 @@ async def test_a_server_that_does_not_read_fills_no_memory_and_its_silence_is_co
 
 async def test_a_close_that_nobody_asked_for_is_a_drop_whatever_its_code() -> None:
     server = ClosingEarly(codes=(1000, 1001, 1011, 4000), reason="bye\x07")
-    (finished,) = await together(against(server, hold=1.0, shards=2))
+    (finished,) = await together(against(server, hold=1.0, workers=2))
     c = finished.counters
     assert (c.dropped, c.closed) == (CLIENTS, 0)
     for code in server.codes:

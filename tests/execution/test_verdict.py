@@ -174,7 +174,7 @@ async def test_the_stages_and_the_timeline_tell_the_same_story_as_the_totals() -
         Stage(name="cooldown", over=0.8),
     ]
     finished, dropped = await together(
-        against(Server(), stages=stages, shards=2, every=0.05),
+        against(Server(), stages=stages, workers=2, every=0.05),
         against(ClosingEarly(codes=(1001,)), stages=stages, every=0.05),
     )
     result = finished.result

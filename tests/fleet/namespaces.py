@@ -1,4 +1,4 @@
-"""Boxes with networks of their own: network namespaces with OpenSSH's server in each, keys and configuration in a
+"""Hosts with networks of their own: network namespaces with OpenSSH's server in each, keys and configuration in a
 temporary folder. Nothing of the person's own ssh is read or changed."""
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ Host {name}
 
 
 def missing() -> str:
-    """Why there can be no such boxes here, "" when there can."""
+    """Why there can be no such hosts here, "" when there can."""
     if not hasattr(os, "geteuid") or os.geteuid() != 0:
         return "network namespaces take root"
     for program in ("ip", "ss", "ssh", "ssh-keygen"):
@@ -66,7 +66,7 @@ def sshd() -> str:
 
 @dataclass
 class Namespace:
-    """A box: `address` is its own, `here` that of this side of the wire."""
+    """A host: `address` is its own, `here` that of this side of the wire."""
 
     name: str
     netns: str
@@ -101,7 +101,7 @@ def _die_with_parent() -> None:
 
 
 def _clear_up() -> None:
-    """Take away the boxes of test processes that were killed before they could."""
+    """Take away the hosts of test processes that were killed before they could."""
     for netns in Path("/run/netns").glob("wstui-*-*"):
         pid, _, number = netns.name.removeprefix("wstui-").rpartition("-")
         if pid.isdigit() and not psutil.pid_exists(int(pid)):
@@ -109,7 +109,7 @@ def _clear_up() -> None:
 
 
 def _await(address: str) -> None:
-    """Wait until a box's ssh server listens."""
+    """Wait until a host's ssh server listens."""
     deadline = time.monotonic() + 60
     while True:
         try:
@@ -125,8 +125,8 @@ def _run(*command: str) -> None:
 
 
 @contextlib.contextmanager
-def boxes(folder: Path, count: int = 2) -> Iterator[tuple[list[Namespace], Path]]:
-    """So many boxes named box1, box2, …, and the configuration for ssh that leads there."""
+def hosts(folder: Path, count: int = 2) -> Iterator[tuple[list[Namespace], Path]]:
+    """So many hosts named host1, host2, …, and the configuration for ssh that leads there."""
     _clear_up()
     made: list[Namespace] = []
     servers: list[subprocess.Popen[bytes]] = []
@@ -136,16 +136,16 @@ def boxes(folder: Path, count: int = 2) -> Iterator[tuple[list[Namespace], Path]
     config = ""
     try:
         for number in range(1, count + 1):
-            box = _make(number)
-            made.append(box)
+            host = _make(number)
+            made.append(host)
             server = folder / f"sshd_{number}"
-            server.write_text(_SERVER.format(port=PORT, address=box.address, folder=folder))
-            command = ["ip", "netns", "exec", box.netns, sshd(), "-D", "-e", "-f", str(server)]
+            server.write_text(_SERVER.format(port=PORT, address=host.address, folder=folder))
+            command = ["ip", "netns", "exec", host.netns, sshd(), "-D", "-e", "-f", str(server)]
             servers.append(subprocess.Popen(command, stderr=subprocess.DEVNULL, preexec_fn=_die_with_parent))
-            config += _CLIENT.format(name=box.name, address=box.address, port=PORT, folder=folder)
-            _await(box.address)
+            config += _CLIENT.format(name=host.name, address=host.address, port=PORT, folder=folder)
+            _await(host.address)
         key = (folder / "host_key.pub").read_text().strip()
-        known = "".join(f"[{box.address}]:{PORT} {key}\n" for box in made)
+        known = "".join(f"[{host.address}]:{PORT} {key}\n" for host in made)
         (folder / "known_hosts").write_text(known)
         (folder / "ssh_config").write_text(config)
         yield made, folder / "ssh_config"
@@ -153,8 +153,8 @@ def boxes(folder: Path, count: int = 2) -> Iterator[tuple[list[Namespace], Path]
         for process in servers:
             process.terminate()
             process.wait()
-        for box in made:
-            box.remove()
+        for host in made:
+            host.remove()
 
 
 def _make(number: int) -> Namespace:
@@ -173,7 +173,7 @@ def _make(number: int) -> Namespace:
     _run("ip", "-n", netns, "link", "set", "wire", "up")
     _run("ip", "-n", netns, "link", "set", "lo", "up")
     _run("ip", "-n", netns, "route", "add", "default", "via", here)
-    return Namespace(f"box{number}", netns, wire, there, here)
+    return Namespace(f"host{number}", netns, wire, there, here)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A program that runs a scenario and prints its result: `python -m tests.fleet.operator URL HOLD SHARDS [HOST...]`."""
+"""A program that runs a scenario and prints its result: `python -m tests.fleet.operator URL HOLD WORKERS [HOST...]`."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from wstui.execution.run.run import Run
 
 
 def main() -> None:
-    url, hold, shards, *hosts = sys.argv[1:]
-    made = scenario(url, clients=20, hold=float(hold), shards=int(shards), every=0.05)
+    url, hold, workers, *hosts = sys.argv[1:]
+    made = scenario(url, clients=20, hold=float(hold), workers=int(workers), every=0.05)
     fleet = made.fleet.model_copy(
         update={"hosts": hosts, "python": sys.executable, "ssh_config": os.environ.get("SSH_CONFIG", "")}
     )

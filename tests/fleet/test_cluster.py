@@ -1,4 +1,4 @@
-"""Load from several boxes: real Dask workers on this machine, each behind an ssh connection of its own."""
+"""Load from several hosts: real Dask workers on this machine, each behind an ssh connection of its own."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytest.importorskip("distributed")
 
 from tests.execution.running import Finished, balance
 from tests.execution.test_tls import LOOPBACK, Authority
-from tests.fleet.boxes import HOME, family, gone, nothing_left, on_boxes, use_fake_ssh
+from tests.fleet.hosts import HOME, family, gone, nothing_left, on_hosts, use_fake_ssh
 from tests.servers.server import PATIENCE_S, Server, until
 from wstui.execution.preflight.checklist import Mark
 from wstui.execution.preflight.preflight import preflight
@@ -50,47 +50,47 @@ def scratch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 @dataclass
 class Going:
-    """A run on two boxes, with all its processes."""
+    """A run on two hosts, with all its processes."""
 
     run: Run
     running: asyncio.Task[Result]
     ssh: list[psutil.Process]
     dask_worker: list[psutil.Process]
-    shard: list[psutil.Process]
+    worker: list[psutil.Process]
 
     @property
     def all(self) -> list[psutil.Process]:
         """Every process."""
-        return [*self.ssh, *self.dask_worker, *self.shard]
+        return [*self.ssh, *self.dask_worker, *self.worker]
 
-    def of(self, box: str) -> list[psutil.Process]:
-        """The processes of one box: its ssh, and all below."""
-        (ssh,) = (process for process in self.ssh if process.cmdline()[-2] == box)
+    def of(self, host: str) -> list[psutil.Process]:
+        """The processes of one host: its ssh, and all below."""
+        (ssh,) = (process for process in self.ssh if process.cmdline()[-2] == host)
         below = ssh.children(recursive=True)
         return [process for process in self.all if process == ssh or process in below]
 
-    def box(self, name: str) -> str:
-        """How a box is marked."""
-        return next(box.mark for box in self.run.status.generator.boxes if box.name == name)
+    def host(self, name: str) -> str:
+        """How a host is marked."""
+        return next(host.mark for host in self.run.status.generator.hosts if host.name == name)
 
     def is_there(self, name: str) -> bool:
-        """Whether a box speaks; on a machine that others use as well it may be slow."""
-        return self.box(name) in ("ok", "slow")
+        """Whether a host speaks; on a machine that others use as well it may be slow."""
+        return self.host(name) in ("ok", "slow")
 
     @property
     def marks(self) -> str:
-        """What is noted of load processes and machines."""
-        return "\n".join(mark.text for mark in self.run.status.marks if mark.kind in ("shard", "operator"))
+        """What is noted of workers and machines."""
+        return "\n".join(mark.text for mark in self.run.status.marks if mark.kind in ("worker", "operator"))
 
 
 @contextlib.asynccontextmanager
 async def going(server: Server, *hosts: str, pings: int = 20, scenario: Scenario | None = None) -> AsyncIterator[Going]:
     """A run with 20 clients that are all there; afterwards none of its processes is."""
-    run = Run(scenario or on_boxes(server.url, *(hosts or ("box1", "box2"))))
+    run = Run(scenario or on_hosts(server.url, *(hosts or ("host1", "host2"))))
     running = asyncio.create_task(run.execute())
     await until(lambda: running.done() or (run.status.counters.open == 20 and server.messages["ping"] > pings))
     assert not running.done(), running.result()
-    await until(lambda: len(family()["shard"]) == len(run.status.generator.shards))
+    await until(lambda: len(family()["worker"]) == len(run.status.generator.workers))
     found = Going(run, running, **family())
     with nothing_left(lambda: found.all):
         yield found
@@ -100,53 +100,55 @@ async def going(server: Server, *hosts: str, pings: int = 20, scenario: Scenario
         await until(lambda: gone(found.all))
 
 
-async def test_a_run_on_two_boxes_is_steered_as_one_and_leaves_no_process_and_no_file(scratch: Path) -> None:
-    async with Server() as server, going(server, "box1:2", "box2", pings=50) as it:
+async def test_a_run_on_two_hosts_is_steered_as_one_and_leaves_no_process_and_no_file(scratch: Path) -> None:
+    async with Server() as server, going(server, "host1:2", "host2", pings=50) as it:
         run = it.run
-        assert (len(it.ssh), len(it.dask_worker), len(it.shard)) == (2, 2, 3)
+        assert (len(it.ssh), len(it.dask_worker), len(it.worker)) == (2, 2, 3)
         assert not list(scratch.iterdir()), "whoever is killed now leaves no file"
         for process in it.all:
             ports = [seen.laddr for seen in process.net_connections("inet") if seen.status == "LISTEN"]
             assert all(port.ip == "127.0.0.1" for port in ports), "no port in any network"
-            assert len(ports) == (0 if process in it.shard else 1 if process in it.dask_worker else 2)
+            assert len(ports) == (0 if process in it.worker else 1 if process in it.dask_worker else 2)
             assert "KEY" not in " ".join(process.cmdline()), "the keys are not seen in a list of processes"
         run.ramp(8, 0.2)
         await until(lambda: run.status.counters.open == 8)
         run.pause()
         await until(lambda: run.status.state == "paused")
         run.resume()
-        boxes = {box.name: box for box in run.status.generator.boxes}
-        assert (boxes["box1"].shards, boxes["box2"].shards) == (2, 1)
-        assert boxes["box1"].clients + boxes["box2"].clients == 8 and boxes["box2"].round_trip_ms
+        hosts = {host.name: host for host in run.status.generator.hosts}
+        assert (hosts["host1"].workers, hosts["host2"].workers) == (2, 1)
+        assert hosts["host1"].clients + hosts["host2"].clients == 8 and hosts["host2"].round_trip_ms
         run.drain()
         finished = Finished(run, await asyncio.wait_for(it.running, PATIENCE_S))
         balance(finished)
-        assert finished.result.generator.shards == 3 and finished.result.generator.shards_lost == 0
+        assert finished.result.generator.workers == 3 and finished.result.generator.workers_lost == 0
         await until(lambda: server.ends == {"close 1000": 20})
 
 
-async def test_a_shard_that_is_killed_is_named_with_its_box_and_replaced_only_when_asked_by_the_same_clients() -> None:
+async def test_a_worker_that_is_killed_is_named_with_its_host_and_replaced_only_when_asked_by_the_same_clients() -> (
+    None
+):
     async with Server() as server:
-        made = on_boxes(server.url, "box1", "box2")
+        made = on_hosts(server.url, "host1", "host2")
         auth = Auth(kind="jwt", secret="a secret that is long enough to sign with")  # type: ignore[arg-type]
         async with going(server, scenario=made.model_copy(update={"auth": auth})) as it:
             assert sorted(map(user, server.paths)) == sorted(f"wstui-{number}" for number in range(20))
-            (shard,) = (process for process in it.of("box2") if process in it.shard)
-            shard.kill()
-            await until(lambda: "on box2 lost: killed by SIGKILL" in it.marks)
+            (worker,) = (process for process in it.of("host2") if process in it.worker)
+            worker.kill()
+            await until(lambda: "on host2 lost: killed by SIGKILL" in it.marks)
             await until(lambda: it.run.status.generator.left_behind == 1)
             assert it.run.status.generator.left_behind_clients == 10
-            assert it.run.status.counters.open == 10 and len(family()["shard"]) == 1, "nothing happens by itself"
+            assert it.run.status.counters.open == 10 and len(family()["worker"]) == 1, "nothing happens by itself"
             it.run.redistribute()
             await until(lambda: it.run.status.counters.open == 20 and it.run.status.generator.left_behind == 0)
-            assert "operator: redistribute the load of 1 lost load process" in it.marks
-            it.shard = family()["shard"]
-            numbers = range(1 if "shard 1 on box2" in it.marks else 0, 20, 2)
+            assert "operator: redistribute the load of 1 lost worker" in it.marks
+            it.worker = family()["worker"]
+            numbers = range(1 if "worker 1 on host2" in it.marks else 0, 20, 2)
             assert sorted(map(user, server.paths[20:])) == sorted(f"wstui-{number}" for number in numbers)
             it.run.drain()
             finished = Finished(it.run, await asyncio.wait_for(it.running, PATIENCE_S))
     balance(finished, complete=False)
-    assert (finished.result.generator.shards, finished.result.generator.shards_lost) == (3, 1)
+    assert (finished.result.generator.workers, finished.result.generator.workers_lost) == (3, 1)
     assert finished.counters.attempted == 30
 
 
@@ -155,75 +157,75 @@ def user(path: bytes) -> str:
     return str(jwt.decode(token, options={"verify_signature": False})["userId"])
 
 
-async def test_the_load_of_a_lost_box_is_shown_and_taken_over_by_the_others_when_asked(
+async def test_the_load_of_a_lost_host_is_shown_and_taken_over_by_the_others_when_asked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("wstui.fleet.fleet.SURELY_GONE_S", 0.5)  # its shards have nothing to drain here
+    monkeypatch.setattr("wstui.fleet.fleet.SURELY_GONE_S", 0.5)  # its workers have nothing to drain here
     async with Server() as server, going(server) as it:
-        lost = it.of("box2")
+        lost = it.of("host2")
         (dask_worker,) = (process for process in lost if process in it.dask_worker)
         dask_worker.kill()
-        await until(lambda: "box2 lost: " in it.marks)
-        assert "1 load process and 10 clients gone, 10 left" in it.marks and it.marks.count("box2 lost") == 1
-        await until(lambda: it.box("box2") == "lost")
-        assert it.is_there("box1")
+        await until(lambda: "host2 lost: " in it.marks)
+        assert "1 worker and 10 clients gone, 10 left" in it.marks and it.marks.count("host2 lost") == 1
+        await until(lambda: it.host("host2") == "lost")
+        assert it.is_there("host1")
         await until(lambda: gone(lost))
         await until(lambda: server.ends == {"close 1000": 10})
         it.run.redistribute()
         await until(lambda: it.run.status.counters.open == 20 and len(server.live) == 20)
-        await until(lambda: "1 new load process on box1 took over" in it.marks)
-        (box1,) = (box for box in it.run.status.generator.boxes if box.name == "box1")
-        assert (box1.shards, box1.clients) == (2, 20)
-        it.shard = family()["shard"]
+        await until(lambda: "1 new worker on host1 took over" in it.marks)
+        (host1,) = (host for host in it.run.status.generator.hosts if host.name == "host1")
+        assert (host1.workers, host1.clients) == (2, 20)
+        it.worker = family()["worker"]
         it.run.drain()
         balance(Finished(it.run, await asyncio.wait_for(it.running, PATIENCE_S)), complete=False)
 
 
-async def test_a_box_whose_ssh_is_killed_ends_its_load_by_itself() -> None:
+async def test_a_host_whose_ssh_is_killed_ends_its_load_by_itself() -> None:
     async with Server() as server, going(server) as it:
-        of_box = it.of("box1")
-        (ssh,) = (process for process in of_box if process in it.ssh)
+        of_host = it.of("host1")
+        (ssh,) = (process for process in of_host if process in it.ssh)
         ssh.kill()
-        await until(lambda: it.box("box1") == "lost")
-        await until(lambda: gone(of_box))
+        await until(lambda: it.host("host1") == "lost")
+        await until(lambda: gone(of_host))
         await until(lambda: server.ends == {"close 1000": 10})
         await until(lambda: it.run.status.counters.open == 10)
-        assert it.is_there("box2")
+        assert it.is_there("host2")
 
 
-async def test_a_box_that_hangs_is_marked_drains_itself_and_delays_none_of_the_others() -> None:
+async def test_a_host_that_hangs_is_marked_drains_itself_and_delays_none_of_the_others() -> None:
     async with Server() as server, going(server) as it:
-        (dask_worker,) = (process for process in it.of("box2") if process in it.dask_worker)
-        (shard,) = (process for process in it.of("box2") if process in it.shard)
+        (dask_worker,) = (process for process in it.of("host2") if process in it.dask_worker)
+        (worker,) = (process for process in it.of("host2") if process in it.worker)
         dask_worker.suspend()
-        await until(lambda: it.box("box2") == "stale")
-        assert it.is_there("box1")
-        await until(lambda: it.box("box2") == "lost")
-        await until(lambda: gone([shard]))
+        await until(lambda: it.host("host2") == "stale")
+        assert it.is_there("host1")
+        await until(lambda: it.host("host2") == "lost")
+        await until(lambda: gone([worker]))
         await until(lambda: server.ends == {"close 1000": 10})
-        # The other box has had its heartbeats: its lease has not run out.
-        assert it.is_there("box1") and len(server.live) == 10
+        # The other host has had its heartbeats: its lease has not run out.
+        assert it.is_there("host1") and len(server.live) == 10
         dask_worker.resume()
-        await until(lambda: "shard 1 on box2 lost" in it.marks or "box2 lost" in it.marks)
+        await until(lambda: "worker 1 on host2 lost" in it.marks or "host2 lost" in it.marks)
 
 
-async def test_a_box_that_freezes_goes_on_after_a_moment_and_makes_no_load_when_it_was_longer_than_its_lease(
+async def test_a_host_that_freezes_goes_on_after_a_moment_and_makes_no_load_when_it_was_longer_than_its_lease(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("wstui.fleet.hosts.cluster.GIVEN_UP_S", 3.5)
     async with Server() as server, going(server) as it:
-        of_box = it.of("box2")
-        freeze(of_box)
-        await until(lambda: it.box("box2") == "stale")
-        thaw(of_box)
-        await until(lambda: it.is_there("box2"))
+        of_host = it.of("host2")
+        freeze(of_host)
+        await until(lambda: it.host("host2") == "stale")
+        thaw(of_host)
+        await until(lambda: it.is_there("host2"))
         pings = server.messages["ping"]
         await until(lambda: server.messages["ping"] > pings + 100)
-        assert it.run.status.counters.open == 20 and not gone(of_box) and "lost" not in it.marks
-        freeze(of_box)
-        await until(lambda: "box2 lost: said nothing for 3.5 s" in it.marks)
-        thaw(of_box)
-        await until(lambda: gone(of_box))
+        assert it.run.status.counters.open == 20 and not gone(of_host) and "lost" not in it.marks
+        freeze(of_host)
+        await until(lambda: "host2 lost: said nothing for 3.5 s" in it.marks)
+        thaw(of_host)
+        await until(lambda: gone(of_host))
         await until(lambda: len(server.live) == 10)
 
 
@@ -240,11 +242,11 @@ def thaw(processes: list[psutil.Process]) -> None:
 
 @contextlib.asynccontextmanager
 async def operator(server: Server, hold: float = 60) -> AsyncIterator[tuple[asyncio.subprocess.Process, Going]]:
-    """An operator's process of its own, with its boxes."""
-    words = [sys.executable, "-m", "tests.fleet.operator", server.url, str(hold), "1", "box1", "box2"]
+    """An operator's process of its own, with its hosts."""
+    words = [sys.executable, "-m", "tests.fleet.operator", server.url, str(hold), "1", "host1", "host2"]
     process = await asyncio.create_subprocess_exec(*words, stdout=asyncio.subprocess.PIPE, cwd=HOME)
     await until(lambda: len(server.live) == 20 and server.messages["ping"] > 20)
-    await until(lambda: len(family(process.pid)["shard"]) == 2)
+    await until(lambda: len(family(process.pid)["worker"]) == 2)
     found = Going(None, None, **family(process.pid))  # type: ignore[arg-type]
     with nothing_left(lambda: found.all):
         try:
@@ -262,15 +264,15 @@ async def test_nothing_outlives_an_operator_that_was_killed() -> None:
         await until(lambda: server.ends == {"close 1000": 20})
 
 
-async def test_boxes_leave_by_themselves_when_nothing_is_heard_of_the_operator() -> None:
+async def test_hosts_leave_by_themselves_when_nothing_is_heard_of_the_operator() -> None:
     async with Server() as server, operator(server) as (process, it):
         os.kill(process.pid, signal.SIGSTOP)
-        await until(lambda: gone([*it.shard, *it.dask_worker]))
+        await until(lambda: gone([*it.worker, *it.dask_worker]))
         await until(lambda: server.ends == {"close 1000": 20})
         os.kill(process.pid, signal.SIGCONT)
         assert process.stdout is not None
         said = await asyncio.wait_for(process.stdout.read(), PATIENCE_S)
-        assert b"every load process was lost" in said
+        assert b"every worker was lost" in said
         await until(lambda: gone(it.all))
 
 
@@ -281,17 +283,17 @@ async def test_boxes_leave_by_themselves_when_nothing_is_heard_of_the_operator()
         ("old1", "old1 has wstui 0.0.1, wanted is {version}; pip install 'wstui[cluster]=={version}'"),
     ],
 )
-async def test_a_box_that_cannot_be_used_is_named_with_what_was_found_and_wanted(host: str, words: str) -> None:
+async def test_a_host_that_cannot_be_used_is_named_with_what_was_found_and_wanted(host: str, words: str) -> None:
     from wstui.fleet.hosts.host_facts import installed
 
     async with Server() as server:
         with pytest.raises(FleetError) as caught:
-            await Run(on_boxes(server.url, "box1", host)).execute()
+            await Run(on_hosts(server.url, "host1", host)).execute()
     assert str(caught.value) == words.format(version=installed("wstui"))
 
 
-async def test_a_box_that_does_not_answer_can_be_given_up_at_once() -> None:
-    run = Run(on_boxes("ws://127.0.0.1:1/", "silent1"))
+async def test_a_host_that_does_not_answer_can_be_given_up_at_once() -> None:
+    run = Run(on_hosts("ws://127.0.0.1:1/", "silent1"))
     running = asyncio.create_task(run.execute())
     await until(lambda: family()["ssh"])
     assert run.status.note == "connecting to silent1"
@@ -301,48 +303,50 @@ async def test_a_box_that_does_not_answer_can_be_given_up_at_once() -> None:
     await until(lambda: not family()["ssh"])
 
 
-async def test_a_box_without_wstui_is_told_what_to_install() -> None:
-    made = on_boxes("ws://127.0.0.1:1/", "box1")
+async def test_a_host_without_wstui_is_told_what_to_install() -> None:
+    made = on_hosts("ws://127.0.0.1:1/", "host1")
     fleet = made.fleet.model_copy(update={"python": "/nowhere/python"})
-    with pytest.raises(FleetError, match=r"box1 has no wstui that can make load under /nowhere/python .*not found"):
+    with pytest.raises(FleetError, match=r"host1 has no wstui that can make load under /nowhere/python .*not found"):
         await Run(made.model_copy(update={"fleet": fleet})).execute()
 
 
-async def test_a_box_without_room_for_a_temporary_file_is_told_before_the_load(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_host_without_room_for_a_temporary_file_is_told_before_the_load(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
     assert cramped() == "No such file or directory"
     facts = msgspec.structs.replace(await gather(Question()), cramped=cramped())
     monkeypatch.setattr("wstui.fleet.hosts.host_probe.read_facts", lambda said: facts)
     with pytest.raises(
-        FleetError, match=r"box1 has no place for temporary files: No such file or directory; make room"
+        FleetError, match=r"host1 has no place for temporary files: No such file or directory; make room"
     ):
-        await Run(on_boxes("ws://127.0.0.1:1/", "box1")).execute()
+        await Run(on_hosts("ws://127.0.0.1:1/", "host1")).execute()
 
 
-async def test_a_target_that_a_box_cannot_reach_is_told_before_the_load() -> None:
-    with pytest.raises(FleetError, match=r"box1 can't reach the target at 127.0.0.1:1: connection refused"):
-        await Run(on_boxes("ws://127.0.0.1:1/", "box1")).execute()
+async def test_a_target_that_a_host_cannot_reach_is_told_before_the_load() -> None:
+    with pytest.raises(FleetError, match=r"host1 can't reach the target at 127.0.0.1:1: connection refused"):
+        await Run(on_hosts("ws://127.0.0.1:1/", "host1")).execute()
 
 
-async def test_the_look_before_a_run_covers_every_box() -> None:
+async def test_the_look_before_a_run_covers_every_host() -> None:
     async with Server() as server:
-        made = on_boxes(server.url, "box1:3", "nobody", "old1")
+        made = on_hosts(server.url, "host1:3", "nobody", "old1")
         found = {check.name: check async for check in preflight([made])}
     for name in ("ssh", "wstui", "python", "dask", "target", "files", "ports", "processors", "memory"):
-        assert f"box1 {name}" in found, name
-    assert found["box1 ssh"].mark is Mark.PASS and "to connect" in found["box1 target"].text
-    assert "3 load processes" in found["box1 processors"].text or "other programs" in found["box1 processors"].text
+        assert f"host1 {name}" in found, name
+    assert found["host1 ssh"].mark is Mark.PASS and "to connect" in found["host1 target"].text
+    assert "3 workers" in found["host1 processors"].text or "other programs" in found["host1 processors"].text
     assert found["nobody ssh"].mark is Mark.FAIL and "start sshd there" in found["nobody ssh"].fix
     assert found["old1 ssh"].mark is Mark.PASS and found["old1 wstui"].mark is Mark.FAIL
     assert "has wstui 0.0.1, wanted is" in found["old1 wstui"].text
     assert "files" not in found, "this machine makes no load"
 
 
-async def test_a_target_that_only_the_boxes_reach_is_no_obstacle() -> None:
-    made = on_boxes("ws://127.0.0.1:1/", "box1")
+async def test_a_target_that_only_the_hosts_reach_is_no_obstacle() -> None:
+    made = on_hosts("ws://127.0.0.1:1/", "host1")
     found = {check.name: check async for check in preflight([made])}
     assert found["client"].mark is Mark.WARN and found["client"].text.startswith("from this machine: ")
-    assert found["box1 target"].mark is Mark.FAIL and "can't be reached from there" in found["box1 target"].text
+    assert found["host1 target"].mark is Mark.FAIL and "can't be reached from there" in found["host1 target"].text
 
 
 async def test_certificates_that_only_the_operator_has_are_sent_along(
@@ -355,18 +359,18 @@ async def test_certificates_that_only_the_operator_has_are_sent_along(
     server.tls.load_cert_chain(own.cert_file, own.key_file)
     monkeypatch.chdir(tmp_path)
     async with server:
-        made = on_boxes(server.url, "12", clients=4, hold=0.5)  # Dask would take such a name for a number
-        # Not there for who is on a box, and somewhere else: beside the operator alone.
+        made = on_hosts(server.url, "12", clients=4, hold=0.5)  # Dask would take such a name for a number
+        # Not there for who is on a host, and somewhere else: beside the operator alone.
         target = made.target.model_copy(update={"ca_file": Path(authority.file).name})
         result = await Run(made.model_copy(update={"target": target})).execute()
     assert result.connections.ready == 4, result.failures
     assert not list(scratch.iterdir()), "nothing of it stays"
 
 
-async def test_fan_out_is_complete_across_boxes_and_its_spread_is_that_on_each() -> None:
+async def test_fan_out_is_complete_across_hosts_and_its_spread_is_that_on_each() -> None:
     options = ("--rate", "60", "--speed", "0.001")
     async with DemoTarget(publisher_options=options) as target:
-        made = on_boxes(target.ws_url, "box1", "box2", hold=3.0)
+        made = on_hosts(target.ws_url, "host1", "host2", hold=3.0)
         listening = made.model_copy(
             update={
                 "auth": Auth(kind="token", token=target.token),  # type: ignore[arg-type]
@@ -376,6 +380,6 @@ async def test_fan_out_is_complete_across_boxes_and_its_spread_is_that_on_each()
         result = await Run(listening).execute()
     fanout = result.fanout
     assert fanout is not None and fanout.messages > 60
-    assert (fanout.completeness, fanout.duplicates, fanout.spread_within) == (1.0, 0, "box")
-    assert [box.name for box in result.generator.boxes] == ["box1", "box2"]
-    assert sum(box.received for box in result.generator.boxes) == result.messages.received
+    assert (fanout.completeness, fanout.duplicates, fanout.spread_within) == (1.0, 0, "host")
+    assert [host.name for host in result.generator.hosts] == ["host1", "host2"]
+    assert sum(host.received for host in result.generator.hosts) == result.messages.received

@@ -14,7 +14,7 @@ import pytest
 
 pytest.importorskip("distributed")
 
-from tests.fleet.boxes import HOME, family, use_fake_ssh
+from tests.fleet.hosts import HOME, family, use_fake_ssh
 from tests.servers.server import PATIENCE_S, Server, until
 
 PRESET = """
@@ -32,7 +32,7 @@ over = "{hold}"
 every = "100ms"
 timeout = "1s"
 [fleet]
-hosts = ["box1"]
+hosts = ["host1"]
 python = "{python}"
 """
 
@@ -55,26 +55,26 @@ async def start(*arguments: str) -> asyncio.subprocess.Process:
 
 async def test_hosts_on_the_command_line_make_the_load_until_ctrl_c_drains_it(preset: Path) -> None:
     async with Server() as server:
-        process = await start(str(preset), "--url", server.url, "--hosts", "box1:2,box2", "--json", "-", "--quiet")
+        process = await start(str(preset), "--url", server.url, "--hosts", "host1:2,host2", "--json", "-", "--quiet")
         await loaded(process, server, 3)
         process.send_signal(signal.SIGINT)
         out, complaints = await asyncio.wait_for(process.communicate(), PATIENCE_S)
         assert server.ends == {"close 1000": 6}
     result = json.loads(out)
     assert process.returncode == 130, complaints
-    assert [(box["name"], box["shards"], box["ready"]) for box in result["generator"]["boxes"]] == [
-        ("box1", 2, 4), ("box2", 1, 2),
+    assert [(host["name"], host["workers"], host["ready"]) for host in result["generator"]["hosts"]] == [
+        ("host1", 2, 4), ("host2", 1, 2),
     ]  # fmt: skip
-    assert result["scenario"]["fleet"]["hosts"] == ["box1:2", "box2"]
+    assert result["scenario"]["fleet"]["hosts"] == ["host1:2", "host2"]
     assert b"Traceback" not in complaints and not any(family().values())
 
 
-async def loaded(process: asyncio.subprocess.Process, server: Server, shards: int) -> None:
-    """Wait until so many load processes keep all clients talking."""
+async def loaded(process: asyncio.subprocess.Process, server: Server, workers: int) -> None:
+    """Wait until so many workers keep all clients talking."""
 
     def there() -> bool:
         busy = len(server.live) == 6 and server.messages["ping"] > 20
-        return process.returncode is not None or (busy and len(family()["shard"]) == shards)
+        return process.returncode is not None or (busy and len(family()["worker"]) == workers)
 
     await until(there)
     assert process.returncode is None, await process.communicate()
@@ -83,17 +83,26 @@ async def loaded(process: asyncio.subprocess.Process, server: Server, shards: in
 async def test_the_load_of_a_lost_process_is_redistributed_where_that_was_asked_for_beforehand(preset: Path) -> None:
     async with Server() as server:
         process = await start(
-            str(preset), "--url", server.url, "--hosts", "box1:2", "--on-loss", "redistribute", "--json", "-", "--quiet"
+            str(preset),
+            "--url",
+            server.url,
+            "--hosts",
+            "host1:2",
+            "--on-loss",
+            "redistribute",
+            "--json",
+            "-",
+            "--quiet",
         )
         await loaded(process, server, 2)
-        family()["shard"][0].kill()
+        family()["worker"][0].kill()
         await until(lambda: server.upgraded == 9)
         await loaded(process, server, 2)
         process.send_signal(signal.SIGINT)
         out, complaints = await asyncio.wait_for(process.communicate(), PATIENCE_S)
     result = json.loads(out)
-    told = [event["text"] for event in result["events"] if event["kind"] == "shard"]
-    assert told[1:] == ["redistributing the load of 1 lost load process", "1 new load process on box1 took over"]
+    told = [event["text"] for event in result["events"] if event["kind"] == "worker"]
+    assert told[1:] == ["redistributing the load of 1 lost worker", "1 new worker on host1 took over"]
     assert result["scenario"]["fleet"]["on_loss"] == "redistribute" and process.returncode == 130, complaints
 
 
@@ -101,9 +110,9 @@ async def test_the_load_of_a_lost_process_is_redistributed_where_that_was_asked_
     ("hosts", "status", "words"),
     [
         ("nobody", 2, "wstui: nobody refuses connections: no ssh server listens there"),
-        ("box 1", 2, '--hosts = "box 1": is no host'),
+        ("host 1", 2, '--hosts = "host 1": is no host'),
         (",", 2, "wstui: --hosts names no machine"),
-        ("box1", 3, "wstui: box1 can't reach the target at 127.0.0.1:1: connection refused"),
+        ("host1", 3, "wstui: host1 can't reach the target at 127.0.0.1:1: connection refused"),
     ],
 )
 async def test_what_is_wrong_with_a_host_is_one_message_and_a_status(

@@ -16,7 +16,7 @@ import dask
 from distributed import Security
 
 from tests.execution.running import Finished, balance, scenario
-from tests.fleet.boxes import family, gone
+from tests.fleet.hosts import family, gone
 from tests.servers.server import PATIENCE_S, Server, until
 from wstui.execution.preflight.checklist import Mark
 from wstui.execution.preflight.preflight import preflight
@@ -55,28 +55,28 @@ async def cluster() -> AsyncIterator[str]:
 
 
 def joining(url: str, address: str) -> Scenario:
-    made = scenario(url, clients=10, hold=60.0, every=0.05, shards=2)
+    made = scenario(url, clients=10, hold=60.0, every=0.05, workers=2)
     return made.model_copy(update={"fleet": made.fleet.model_copy(update={"scheduler": address})})
 
 
 async def test_the_workers_of_a_cluster_make_the_load_and_stay_and_a_lost_one_takes_its_load_along() -> None:
     async with Server() as server, cluster() as address:
         run = await started(joining(server.url, address))
-        await until(lambda: len(family()["shard"]) == 2)
-        (box,) = run[0].status.generator.boxes
-        assert (box.name, box.clients) == ("127.0.0.1", 10) and box.mark in ("ok", "slow")
+        await until(lambda: len(family()["worker"]) == 2)
+        (host,) = run[0].status.generator.hosts
+        assert (host.name, host.clients) == ("127.0.0.1", 10) and host.mark in ("ok", "slow")
         run[0].drain()
         balance(Finished(run[0], await asyncio.wait_for(run[1], PATIENCE_S)))
-        await until(lambda: not family()["shard"])
+        await until(lambda: not family()["worker"])
         assert len(family()["dask_worker"]) == 1, "it is not ours"
         found = {check.name: check async for check in preflight([joining(server.url, address)])}
         assert found["127.0.0.1 wstui"].mark is Mark.PASS and found["127.0.0.1 target"].mark is Mark.PASS
         run = await started(joining(server.url, address))
-        (dask_worker,), shards = family()["dask_worker"], family()["shard"]
+        (dask_worker,), workers = family()["dask_worker"], family()["worker"]
         dask_worker.kill()
         finished = Finished(run[0], await asyncio.wait_for(run[1], PATIENCE_S))
         assert "127.0.0.1 lost: its Dask worker is gone" in str(finished.marks)
-        await until(lambda: gone(shards))
+        await until(lambda: gone(workers))
         await until(lambda: not server.live)
         assert set(server.ends) == {"close 1000"}
 

@@ -1,4 +1,4 @@
-"""What the shards say, added up."""
+"""What the workers say, added up."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from tests.servers.server import until
 from wstui.fleet.fleet import Fleet
 from wstui.fleet.interval import Sum
-from wstui.fleet.transport import Box, FleetError, Lost, Said
+from wstui.fleet.transport import FleetError, Host, Lost, Said
 from wstui.load.protocol import Abort, Finished, Go, Heard, Heartbeat, Joined, Spec, decode_command, encode
 from wstui.measure.fanout import Receipts
 from wstui.measure.histogram import Histogram
@@ -23,31 +23,31 @@ S = 1_000_000_000
 
 
 class Wire:
-    """A transport whose shards say what the test wants."""
+    """A transport whose workers say what the test wants."""
 
     def __init__(self) -> None:
         self.said: asyncio.Queue[Said | Lost] = asyncio.Queue()
         self.sent: list[tuple[int, bytes]] = []
-        self.on: list[Box] = []
+        self.on: list[Host] = []
 
-    async def room(self, shards: int) -> int:
-        return shards
+    async def room(self, workers: int) -> int:
+        return workers
 
-    def boxes(self) -> list[Box]:
+    def hosts(self) -> list[Host]:
         return self.on
 
     async def start(self, specs: Mapping[int, Spec]) -> None:
         for key in specs:
             self.say(key, Joined(key, 1, "3.11", "0", "uvloop", 1024))
 
-    def say(self, shard: int, message: Joined | Snapshot | Heard | Finished) -> None:
-        self.said.put_nowait(Said(shard, encode(message)))
+    def say(self, worker: int, message: Joined | Snapshot | Heard | Finished) -> None:
+        self.said.put_nowait(Said(worker, encode(message)))
 
-    def lose(self, shard: int, reason: str) -> None:
-        self.said.put_nowait(Lost(shard, reason))
+    def lose(self, worker: int, reason: str) -> None:
+        self.said.put_nowait(Lost(worker, reason))
 
-    def send(self, shard: int, message: bytes) -> None:
-        self.sent.append((shard, message))
+    def send(self, worker: int, message: bytes) -> None:
+        self.sent.append((worker, message))
 
     async def events(self) -> AsyncIterator[Said | Lost]:
         while True:
@@ -58,10 +58,10 @@ class Wire:
 
 
 @contextlib.asynccontextmanager
-async def fleet_of(shards: int) -> AsyncIterator[tuple[Fleet, Wire]]:
+async def fleet_of(workers: int) -> AsyncIterator[tuple[Fleet, Wire]]:
     wire = Wire()
     fleet = Fleet(wire, lambda *_: None)
-    await fleet.start([Spec(url="ws://127.0.0.1:1/", shard=n, shards=shards) for n in range(shards)])
+    await fleet.start([Spec(url="ws://127.0.0.1:1/", worker=n, workers=workers) for n in range(workers)])
     try:
         yield fleet, wire
     finally:
@@ -73,12 +73,12 @@ async def heard(fleet: Fleet, wire: Wire) -> None:
     await asyncio.sleep(0)
 
 
-def snapshot(shard: int, at_s: float, counters: Counters, response: list[int] = [], **health: float) -> Snapshot:  # noqa: B006
+def snapshot(worker: int, at_s: float, counters: Counters, response: list[int] = [], **health: float) -> Snapshot:  # noqa: B006
     histogram = Histogram()
     for ns in response:
         histogram.record(ns)
     return Snapshot(
-        shard,
+        worker,
         round(at_s * 5),
         round(at_s * S),
         counters,
@@ -87,7 +87,7 @@ def snapshot(shard: int, at_s: float, counters: Counters, response: list[int] = 
     )
 
 
-async def test_counters_and_distributions_of_all_shards_add_up() -> None:
+async def test_counters_and_distributions_of_all_workers_add_up() -> None:
     async with fleet_of(2) as (fleet, wire):
         wire.say(0, snapshot(0, 1, Counters(sent=3, open=2), [1000, 2000]))
         wire.say(1, snapshot(1, 1.1, Counters(sent=4, open=1), [9000]))
@@ -114,11 +114,11 @@ async def test_a_snapshot_that_is_missing_heals_with_the_next() -> None:
         assert fleet.counters().sent == 9
 
 
-async def test_a_lost_shard_keeps_what_it_counted_and_its_clients_leave_the_counts() -> None:
+async def test_a_lost_worker_keeps_what_it_counted_and_its_clients_leave_the_counts() -> None:
     async with fleet_of(2) as (fleet, wire):
         counters = Counters(attempted=10, ready=6, opening=4, open=5, dropped=1, sent=50, wanted=10)
-        for shard in (0, 1):
-            wire.say(shard, snapshot(shard, 1, counters))
+        for worker in (0, 1):
+            wire.say(worker, snapshot(worker, 1, counters))
         wire.lose(1, "killed by SIGKILL")
         await heard(fleet, wire)
         c = fleet.counters()
@@ -126,11 +126,11 @@ async def test_a_lost_shard_keeps_what_it_counted_and_its_clients_leave_the_coun
         assert c.attempted == c.ready + c.refused + c.timed_out + c.failed + c.drained + c.opening
         assert c.ready == c.open + c.dropped + c.closed
         (group,) = fleet.failures()
-        assert group.kind == "shard lost" and group.local and "9 clients" in group.message
+        assert group.kind == "worker lost" and group.local and "9 clients" in group.message
         assert fleet.reached(S), "nobody waits for who is gone"
 
 
-async def test_a_shard_that_said_its_last_word_is_not_lost() -> None:
+async def test_a_worker_that_said_its_last_word_is_not_lost() -> None:
     async with fleet_of(1) as (fleet, wire):
         wire.say(0, Finished(0))
         wire.lose(0, "")
@@ -141,11 +141,11 @@ async def test_a_shard_that_said_its_last_word_is_not_lost() -> None:
 
 async def test_who_was_to_take_over_and_could_not_is_neither_lost_nor_counted() -> None:
     async with fleet_of(2) as (fleet, wire):
-        for shard in (0, 1):
-            wire.say(shard, snapshot(shard, 1, Counters(sent=50, open=5)))
+        for worker in (0, 1):
+            wire.say(worker, snapshot(worker, 1, Counters(sent=50, open=5)))
         wire.lose(1, "killed by SIGKILL")
         await until(lambda: fleet.orphans() == [1])
-        wire.on = [Box("box1", (0, 1, 2))]
+        wire.on = [Host("host1", (0, 1, 2))]
 
         async def half_start(specs: Mapping[int, Spec]) -> None:
             raise FleetError("no room")
@@ -154,16 +154,16 @@ async def test_who_was_to_take_over_and_could_not_is_neither_lost_nor_counted() 
             patch.setattr(wire, "start", half_start)
             with pytest.raises(FleetError, match="no room"):
                 await fleet.replace([1], list)
-        told = [decode_command(message) for shard, message in wire.sent if shard == 2]
+        told = [decode_command(message) for worker, message in wire.sent if worker == 2]
         assert [word for word in told if word != Heartbeat()] == [Go(), Abort()], "what is there of it goes"
         wire.say(2, snapshot(2, 1, Counters(sent=1000)))
         wire.lose(2, "killed by SIGKILL")
         await heard(fleet, wire)
         assert fleet.orphans() == [1] and set(fleet.lost) == {1} and fleet.size == 2
-        assert fleet.counters().sent == 100 and [box.shards for box in fleet.boxes()] == [(0, 1)]
+        assert fleet.counters().sent == 100 and [host.workers for host in fleet.hosts()] == [(0, 1)]
 
 
-async def test_no_moment_of_a_shards_condition_is_overlooked() -> None:
+async def test_no_moment_of_a_workers_condition_is_overlooked() -> None:
     async with fleet_of(2) as (fleet, wire):
         for at, lag, cpu in ((0.2, 5, 0.1), (0.4, 900, 1.0), (0.6, 7, 0.1), (0.8, 3, 0.1), (1.0, 2, 0.2)):
             wire.say(0, snapshot(0, at, Counters(), loop_lag_ns=lag, cpu=cpu))
@@ -185,12 +185,12 @@ def receipt(first_ns: int, clients: int) -> Receipts:
 
 async def test_a_broadcast_is_missed_only_by_clients_that_were_there_when_it_came() -> None:
     async with fleet_of(2) as (fleet, wire):
-        for shard in (0, 1):
-            wire.say(shard, snapshot(shard, 0.2, Counters(open=0)))
+        for worker in (0, 1):
+            wire.say(worker, snapshot(worker, 0.2, Counters(open=0)))
         await heard(fleet, wire)
         early = time.monotonic_ns()
-        for shard in (0, 1):
-            wire.say(shard, snapshot(shard, 0.4, Counters(open=30)))
+        for worker in (0, 1):
+            wire.say(worker, snapshot(worker, 0.4, Counters(open=30)))
         await heard(fleet, wire)
         later = time.monotonic_ns()
         wire.say(1, snapshot(1, 0.6, Counters(open=25)))
@@ -199,5 +199,5 @@ async def test_a_broadcast_is_missed_only_by_clients_that_were_there_when_it_cam
             wire.say(0, Heard(0, at_ns, [receipt(at_ns, 30)]))
             await heard(fleet, wire)
             fleet.settle_broadcasts(at_once=True)
-        # The second shard had nobody when the first message came, and 25 who stayed when the second one did.
+        # The second worker had nobody when the first message came, and 25 who stayed when the second one did.
         assert (fleet.fanout.types["price"].wanted, fleet.fanout.types["price"].received) == (30 + 30 + 25, 60)

@@ -1,4 +1,4 @@
-"""Load from several boxes through OpenSSH, each box in a network of its own."""
+"""Load from several hosts through OpenSSH, each host in a network of its own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytest.importorskip("distributed")
 
 from tests.execution.running import Finished, balance
 from tests.fleet import namespaces
-from tests.fleet.boxes import HOME, family, gone, nothing_left, on_boxes
+from tests.fleet.hosts import HOME, family, gone, nothing_left, on_hosts
 from tests.servers.server import PATIENCE_S, Server, until
 from wstui.execution.run.run import Run
 from wstui.scenario.model import Scenario
@@ -25,63 +25,63 @@ from wstui.scenario.model import Scenario
 _MISSING = namespaces.missing()
 pytestmark = pytest.mark.skipif(bool(_MISSING), reason=_MISSING)
 
-Boxes = tuple[list[namespaces.Namespace], Path]
+Hosts = tuple[list[namespaces.Namespace], Path]
 
 
 @pytest.fixture
-def boxes(tmp_path: Path) -> Iterator[Boxes]:
-    with namespaces.boxes(tmp_path) as made, nothing_left(lambda: [p for kind in family().values() for p in kind]):
+def hosts(tmp_path: Path) -> Iterator[Hosts]:
+    with namespaces.hosts(tmp_path) as made, nothing_left(lambda: [p for kind in family().values() for p in kind]):
         yield made
 
 
-def on(boxes: Boxes, url: str) -> Scenario:
-    made = on_boxes(url, "box1", "box2:2")
-    return made.model_copy(update={"fleet": made.fleet.model_copy(update={"ssh_config": str(boxes[1])})})
+def on(hosts: Hosts, url: str) -> Scenario:
+    made = on_hosts(url, "host1", "host2:2")
+    return made.model_copy(update={"fleet": made.fleet.model_copy(update={"ssh_config": str(hosts[1])})})
 
 
 @contextlib.asynccontextmanager
-async def servers(boxes: Boxes) -> AsyncIterator[Server]:
-    """A target that every box reaches by its own wire."""
+async def servers(hosts: Hosts) -> AsyncIterator[Server]:
+    """A target that every host reaches by its own wire."""
     async with Server(host="0.0.0.0") as server:
-        server.host = boxes[0][0].here
+        server.host = hosts[0][0].here
         yield server
 
 
 async def test_a_run_through_ssh_is_steered_survives_a_cut_and_leaves_nothing(
-    boxes: Boxes,
+    hosts: Hosts,
 ) -> None:
-    async with servers(boxes) as server:
+    async with servers(hosts) as server:
         began = time.monotonic()
-        run = Run(on(boxes, server.url))
+        run = Run(on(hosts, server.url))
         running = asyncio.create_task(run.execute())
         await until(lambda: running.done() or len(server.live) > 2)
         streaming_s = time.monotonic() - began
         await until(lambda: running.done() or run.status.counters.open == 20)
         assert not running.done(), running.result()
-        everything = await whole(ssh=2, dask_worker=2, shard=3)
+        everything = await whole(ssh=2, dask_worker=2, worker=3)
         began = time.monotonic()
         run.ramp(9, 0.0)
         await until(lambda: len(server.live) == 9)
         steered_s = time.monotonic() - began
-        away = [box.round_trip_ms for box in run.status.generator.boxes]
+        away = [host.round_trip_ms for host in run.status.generator.hosts]
         assert all(ms is not None and ms < 10_000 for ms in away)
         run.ramp(20, 0.1)
         await until(lambda: run.status.counters.open == 20)
-        cut = boxes[0][1]
+        cut = hosts[0][1]
         far = {kind: [p for p in found if _netns(p.pid) == _netns_of(cut)] for kind, found in everything.items()}
-        assert (len(far["dask_worker"]), len(far["shard"])) == (1, 2)
+        assert (len(far["dask_worker"]), len(far["worker"])) == (1, 2)
         assert len(cut.listening()) == 2, "the worker, and the way to the scheduler"
         began = time.monotonic()
         cut.cut()
-        await until(lambda: _mark(run, "box2") == "lost")
+        await until(lambda: _mark(run, "host2") == "lost")
         marked_s = time.monotonic() - began
-        await until(lambda: gone([*far["dask_worker"], *far["shard"]]))
+        await until(lambda: gone([*far["dask_worker"], *far["worker"]]))
         ended_s = time.monotonic() - began
         await until(lambda: not cut.listening())
-        await until(lambda: any("box2 lost: " in mark.text for mark in run.status.marks))
+        await until(lambda: any("host2 lost: " in mark.text for mark in run.status.marks))
         known_s = time.monotonic() - began
         await until(lambda: run.status.counters.open == 7)
-        assert _mark(run, "box1") in ("ok", "slow"), "a third of the clients are there, and stay"
+        assert _mark(run, "host1") in ("ok", "slow"), "a third of the clients are there, and stay"
         run.drain()
         finished = Finished(run, await asyncio.wait_for(running, PATIENCE_S))
         balance(finished, complete=False)
@@ -93,15 +93,15 @@ async def test_a_run_through_ssh_is_steered_survives_a_cut_and_leaves_nothing(
     )
 
 
-async def test_nothing_outlives_an_operator_that_was_killed_behind_ssh(boxes: Boxes) -> None:
-    async with servers(boxes) as server:
-        words = [sys.executable, "-m", "tests.fleet.operator", server.url, "60", "1", "box1", "box2"]
+async def test_nothing_outlives_an_operator_that_was_killed_behind_ssh(hosts: Hosts) -> None:
+    async with servers(hosts) as server:
+        words = [sys.executable, "-m", "tests.fleet.operator", server.url, "60", "1", "host1", "host2"]
         process = await asyncio.create_subprocess_exec(
-            *words, cwd=HOME, env={**os.environ, "SSH_CONFIG": str(boxes[1])}
+            *words, cwd=HOME, env={**os.environ, "SSH_CONFIG": str(hosts[1])}
         )
         try:
             await until(lambda: len(server.live) == 20 and server.messages["ping"] > 20)
-            everything = await whole(ssh=2, dask_worker=2, shard=2)
+            everything = await whole(ssh=2, dask_worker=2, worker=2)
             began = time.monotonic()
             process.kill()
             await until(lambda: gone([p for kind in everything.values() for p in kind]))
@@ -120,7 +120,7 @@ async def whole(**wanted: int) -> dict[str, list[psutil.Process]]:
 
 
 def _mark(run: Run, name: str) -> str:
-    return next(box.mark for box in run.status.generator.boxes if box.name == name)
+    return next(host.mark for host in run.status.generator.hosts if host.name == name)
 
 
 def _netns(pid: int) -> int:
@@ -129,5 +129,5 @@ def _netns(pid: int) -> int:
     return 0
 
 
-def _netns_of(box: namespaces.Namespace) -> int:
-    return Path("/run/netns", box.netns).stat().st_ino
+def _netns_of(host: namespaces.Namespace) -> int:
+    return Path("/run/netns", host.netns).stat().st_ino

@@ -38,9 +38,9 @@ async def test_hosts_without_dask_installed_are_an_error_that_says_what_to_insta
     for name in [name for name in sys.modules if name.startswith("wstui.fleet.") and "dask" in name]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.delitem(sys.modules, "wstui.fleet.hosts.cluster", raising=False)
-    for name in ("joined", "own_boxes", "agent"):
+    for name in ("joined", "own_hosts", "agent"):
         monkeypatch.delitem(sys.modules, f"wstui.fleet.{name}", raising=False)
     with pytest.raises(FleetError, match=r"distributed.*pip install 'wstui\[cluster\]'"):
-        transport_of(Scenario(fleet=Fleet(hosts=["box1"])))
+        transport_of(Scenario(fleet=Fleet(hosts=["host1"])))
     with pytest.raises(FleetError):
-        Run(Scenario(fleet=Fleet(scheduler="tls://box:1")))
+        Run(Scenario(fleet=Fleet(scheduler="tls://host:1")))

@@ -1,4 +1,4 @@
-"""A scenario's shards on the test's own loop, led by hand."""
+"""A scenario's workers on the test's own loop, led by hand."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from tests.servers.server import PATIENCE_S
 from wstui.execution.run.compile import spec_of
 from wstui.load.protocol import Abort, Command, Drain, Go, Heard, Ramp
-from wstui.load.worker import Shard
+from wstui.load.worker import Worker
 from wstui.measure.failure import FailureGroup, merge_failures
 from wstui.measure.snapshot import Counters, Snapshot
 from wstui.scenario.checks import check
@@ -21,40 +21,40 @@ S = 1_000_000_000
 MS = 1_000_000
 
 
-class Shards:
-    """Several shards as one."""
+class Workers:
+    """Several workers as one."""
 
     def __init__(self, scenario: Scenario, count: int) -> None:
         self.said: list[list[Snapshot]] = [[] for _ in range(count)]
         self.all = []
         for number in range(count):
-            self.all.append(Shard(spec_of(scenario, number, count), self._note))
+            self.all.append(Worker(spec_of(scenario, number, count), self._note))
 
     def _note(self, message: Snapshot | Heard) -> None:
         if isinstance(message, Snapshot):
-            self.said[message.shard].append(message)
+            self.said[message.worker].append(message)
 
     def obey(self, command: Command) -> None:
         """Give a command to each."""
-        for shard in self.all:
-            shard.obey(command)
+        for worker in self.all:
+            worker.obey(command)
 
     @property
     def c(self) -> Counters:
         """What all have counted."""
-        return sum((shard.tally.counters for shard in self.all), Counters())
+        return sum((worker.tally.counters for worker in self.all), Counters())
 
     @property
     def failures(self) -> list[FailureGroup]:
         """The failures of all."""
-        return merge_failures([shard.tally.failures.groups() for shard in self.all])
+        return merge_failures([worker.tally.failures.groups() for worker in self.all])
 
     @property
     def types(self) -> dict[str, int]:
         """What has been received."""
         found: dict[str, int] = {}
-        for shard in self.all:
-            for name, count in shard.tally.types.items():
+        for worker in self.all:
+            for name, count in worker.tally.types.items():
                 found[name.decode()] = found.get(name.decode(), 0) + count
         return found
 
@@ -65,22 +65,22 @@ class Shards:
         return self.c
 
     async def _ended(self) -> None:
-        for shard in self.all:
-            await shard.ended_event.wait()
+        for worker in self.all:
+            await worker.ended_event.wait()
 
 
 @contextlib.asynccontextmanager
-async def led(scenario: Scenario, shards: int = 1, clients: int | None = None) -> AsyncIterator[Shards]:
-    """The shards of a scenario, started, with so many clients asked for; gone at the end, with balanced books."""
-    led = Shards(check(scenario), shards)
-    for shard in led.all:
-        await shard.prepare()
+async def led(scenario: Scenario, workers: int = 1, clients: int | None = None) -> AsyncIterator[Workers]:
+    """The workers of a scenario, started, with so many clients asked for; gone at the end, with balanced books."""
+    led = Workers(check(scenario), workers)
+    for worker in led.all:
+        await worker.prepare()
     led.obey(Go())
     led.obey(Ramp((scenario.stages[0].clients or 0) if clients is None else clients, 0))
     try:
         yield led
     finally:
-        if not all(shard.ended_event.is_set() for shard in led.all):
+        if not all(worker.ended_event.is_set() for worker in led.all):
             led.obey(Abort())
             await asyncio.wait_for(led._ended(), PATIENCE_S)
         c = led.c

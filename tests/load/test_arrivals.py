@@ -99,15 +99,15 @@ async def test_a_loop_that_stood_still_shifts_no_schedule(arrivals: str) -> None
 
     async with Server(welcome=False) as server:
         scenario = saying(server.url, exchange="ping", clients=5, every=every, arrivals=arrivals, seed=7)
-        async with led(scenario) as shards:
-            await until(lambda: shards.c.open == 5 and shards.c.sent > 20)
-            clients = list(shards.all[0]._live.values())
+        async with led(scenario) as workers:
+            await until(lambda: workers.c.open == 5 and workers.c.sent > 20)
+            clients = list(workers.all[0]._live.values())
             before = [origin(client) for client in clients]
             time.sleep(0.1)  # noqa: ASYNC251 - this is the standstill
-            sent = shards.c.sent
-            await until(lambda: shards.c.sent > sent + 50)
+            sent = workers.c.sent
+            await until(lambda: workers.c.sent > sent + 50)
             assert [origin(client) for client in clients] == before
-            await shards.drained()
+            await workers.drained()
 
 
 @pytest.mark.parametrize("arrivals", ["fixed", "jitter", "poisson"])
@@ -115,13 +115,13 @@ async def test_each_kind_of_schedule_sends_as_often_as_asked(arrivals: str) -> N
     every = 0.05
     async with Server(welcome=False) as server:
         scenario = saying(server.url, exchange="ping", clients=20, every=every, arrivals=arrivals, jitter=1.0)
-        async with led(scenario) as shards:
-            await until(lambda: shards.c.open == 20)
-            shard = shards.all[0]
-            begin_ns, before = shard._pacer.clock(), shards.c.sent
-            await until(lambda: shards.c.sent >= before + 400)
-            seconds = (shard._pacer.clock() - begin_ns) / SECOND
-            rate = (shards.c.sent - before) / seconds
+        async with led(scenario) as workers:
+            await until(lambda: workers.c.open == 20)
+            worker = workers.all[0]
+            begin_ns, before = worker._pacer.clock(), workers.c.sent
+            await until(lambda: workers.c.sent >= before + 400)
+            seconds = (worker._pacer.clock() - begin_ns) / SECOND
+            rate = (workers.c.sent - before) / seconds
             assert rate == pytest.approx(20 / every, rel=0.4)
-            c = await shards.drained()
+            c = await workers.drained()
             assert c.matched == c.sent

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.load.test_worker import MS, S, shard_at
+from tests.load.test_worker import MS, S, worker_at
 from tests.servers.handshake import HalfDeaf, Silent, Speechless
 from tests.servers.server import Connection, Server, until
 from wstui.load.protocol import Abort, Arrive, Drain, Ramp
@@ -25,94 +25,94 @@ class Held(Server):
 
 
 async def test_a_drain_closes_clients_that_are_settling_with_1000() -> None:
-    async with Server(welcome=False) as server, shard_at(server.url, **SETTLING) as shard:
-        shard.obey(Ramp(7, 0))
+    async with Server(welcome=False) as server, worker_at(server.url, **SETTLING) as worker:
+        worker.obey(Ramp(7, 0))
         await until(lambda: server.upgraded == 7)
-        c = await shard.drained(grace_ns=100 * MS)
+        c = await worker.drained(grace_ns=100 * MS)
         await until(lambda: not server.live)
     assert server.ends == {"close 1000": 7}
     assert (c.drained, c.ready, c.unreached) == (7, 0, 7)
 
 
 async def test_a_drain_lets_clients_settle_that_can() -> None:
-    async with Server(welcome=False) as server, shard_at(server.url, **SETTLING | {"settle_ns": 300 * MS}) as shard:
-        shard.obey(Ramp(3, 0))
+    async with Server(welcome=False) as server, worker_at(server.url, **SETTLING | {"settle_ns": 300 * MS}) as worker:
+        worker.obey(Ramp(3, 0))
         await until(lambda: server.upgraded == 3)
-        c = await shard.drained()
+        c = await worker.drained()
         await until(lambda: not server.live)
     assert server.ends == {"close 1000": 3} and (c.ready, c.unreached) == (3, 0)
 
 
 async def test_a_ramp_down_closes_clients_that_are_settling_with_1000() -> None:
-    async with Server(welcome=False) as server, shard_at(server.url, **SETTLING) as shard:
-        shard.obey(Ramp(5, 0))
+    async with Server(welcome=False) as server, worker_at(server.url, **SETTLING) as worker:
+        worker.obey(Ramp(5, 0))
         await until(lambda: server.upgraded == 5)
-        shard.obey(Ramp(2, 0))
-        await until(lambda: shard.c.drained == 3 and shard.c.closing == 0)
-        assert server.ends == {"close 1000": 3} and shard.c.opening == 2
-        shard.obey(Ramp(5, 0))  # their places are free again
+        worker.obey(Ramp(2, 0))
+        await until(lambda: worker.c.drained == 3 and worker.c.closing == 0)
+        assert server.ends == {"close 1000": 3} and worker.c.opening == 2
+        worker.obey(Ramp(5, 0))  # their places are free again
         await until(lambda: server.upgraded == 8)
-        await shard.drained(grace_ns=0)
+        await worker.drained(grace_ns=0)
         await until(lambda: not server.live)
-        assert server.ends == {"close 1000": 8} and shard.c.unreached == 5
+        assert server.ends == {"close 1000": 8} and worker.c.unreached == 5
 
 
 async def test_a_client_without_its_welcome_is_closed_with_1000_when_the_grace_is_over() -> None:
-    async with Speechless() as server, shard_at(server.url) as shard:
-        shard.obey(Ramp(4, 0))
+    async with Speechless() as server, worker_at(server.url) as worker:
+        worker.obey(Ramp(4, 0))
         await until(lambda: server.upgraded == 4)
-        c = await shard.drained(grace_ns=300 * MS)
+        c = await worker.drained(grace_ns=300 * MS)
         await until(lambda: not server.live)
     assert server.ends == {"close 1000": 4} and c.drained == 4
 
 
 async def test_a_ramp_down_in_the_middle_of_the_upgrade_closes_with_1000_once_it_is_answered() -> None:
-    async with Held() as server, shard_at(server.url) as shard:
-        shard.obey(Ramp(6, 0))
+    async with Held() as server, worker_at(server.url) as worker:
+        worker.obey(Ramp(6, 0))
         await until(lambda: server.accepted == 6)
-        shard.obey(Ramp(2, 0))
+        worker.obey(Ramp(2, 0))
         server.go.set()
-        await until(lambda: (shard.c.drained, shard.c.ready, shard.c.closing) == (4, 2, 0))
+        await until(lambda: (worker.c.drained, worker.c.ready, worker.c.closing) == (4, 2, 0))
         assert server.ends == {"close 1000": 4}
-        assert (await shard.drained()).unreached == 0
+        assert (await worker.drained()).unreached == 0
 
 
 async def test_a_drain_in_the_middle_of_the_upgrade_waits_for_the_answer_and_counts_it() -> None:
-    async with Held() as server, shard_at(server.url) as shard:
-        shard.obey(Ramp(6, 0))
+    async with Held() as server, worker_at(server.url) as worker:
+        worker.obey(Ramp(6, 0))
         await until(lambda: server.accepted == 6)
-        shard.obey(Drain(30 * S))
+        worker.obey(Drain(30 * S))
         server.go.set()
-        await asyncio.wait_for(shard.ended_event.wait(), 60)
+        await asyncio.wait_for(worker.ended_event.wait(), 60)
         await until(lambda: not server.live)
     assert server.ends == {"close 1000": 6}
-    assert (shard.c.ready, shard.c.sent, shard.c.unreached) == (6, 0, 0)
+    assert (worker.c.ready, worker.c.sent, worker.c.unreached) == (6, 0, 0)
 
 
 async def test_upgrades_without_an_answer_have_timed_out_at_the_end() -> None:
-    async with HalfDeaf() as server, shard_at(server.url, connect_timeout_ns=S) as shard:
-        shard.obey(Ramp(10, 0))
-        await until(lambda: shard.c.ready == 5)
-        c = await shard.drained(grace_ns=30 * S)
+    async with HalfDeaf() as server, worker_at(server.url, connect_timeout_ns=S) as worker:
+        worker.obey(Ramp(10, 0))
+        await until(lambda: worker.c.ready == 5)
+        c = await worker.drained(grace_ns=30 * S)
     assert (c.ready, c.timed_out, c.drained, c.unreached) == (5, 5, 0, 0)
     assert server.ends["close 1000"] == 5
 
 
 async def test_an_abort_cuts_a_drain_that_waits_for_connects() -> None:
-    async with Silent() as server, shard_at(server.url, connect_timeout_ns=600 * S) as shard:
-        shard.obey(Ramp(3, 0))
+    async with Silent() as server, worker_at(server.url, connect_timeout_ns=600 * S) as worker:
+        worker.obey(Ramp(3, 0))
         await until(lambda: server.accepted == 3)
-        shard.obey(Drain(600 * S))
-        shard.obey(Abort())
-        await asyncio.wait_for(shard.ended_event.wait(), 60)
-    assert (shard.c.drained, shard.c.timed_out) == (3, 0)
+        worker.obey(Drain(600 * S))
+        worker.obey(Abort())
+        await asyncio.wait_for(worker.ended_event.wait(), 60)
+    assert (worker.c.drained, worker.c.timed_out) == (3, 0)
 
 
 async def test_planned_clients_that_never_had_room_to_connect_are_counted() -> None:
-    async with Silent() as server, shard_at(server.url, in_flight=4, connect_timeout_ns=500 * MS) as shard:
-        shard.obey(Ramp(20, 0))
-        shard.obey(Arrive(0, 1000 * S, 3 * MS, 60 * S))
+    async with Silent() as server, worker_at(server.url, in_flight=4, connect_timeout_ns=500 * MS) as worker:
+        worker.obey(Ramp(20, 0))
+        worker.obey(Arrive(0, 1000 * S, 3 * MS, 60 * S))
         await until(lambda: server.accepted == 4)
-        shard.obey(Drain(30 * S))
-        await asyncio.wait_for(shard.ended_event.wait(), 60)
-    assert shard.c.timed_out + shard.c.unreached == shard.c.wanted > 20
+        worker.obey(Drain(30 * S))
+        await asyncio.wait_for(worker.ended_event.wait(), 60)
+    assert worker.c.timed_out + worker.c.unreached == worker.c.wanted > 20

@@ -27,7 +27,7 @@ class Listener:
         self.number = number
         self.slot = number
         tally = Tally()
-        self.shard = SimpleNamespace(
+        self.worker = SimpleNamespace(
             tally=tally, counters=tally.counters, epoch_ns=0, now=0, broadcasts=Broadcasts(10**9, tally.types)
         )
         self.waiting = True
@@ -48,7 +48,7 @@ class Listener:
 
     @property
     def types(self) -> dict[str, int]:
-        return {name.decode("utf-8", "replace"): n for name, n in self.shard.tally.types.items()}
+        return {name.decode("utf-8", "replace"): n for name, n in self.worker.tally.types.items()}
 
 
 def exchange(kind: str = "odin", **settings: Any) -> Exchange:
@@ -163,7 +163,7 @@ def test_the_welcome_is_the_message_of_that_type_or_any(
 def test_a_message_that_others_had_before_may_be_the_welcome_of_a_client() -> None:
     listen = exchange("listen", welcome="")
     early, late = Listener(1), Listener(2)
-    early.waiting, late.shard = False, early.shard
+    early.waiting, late.worker = False, early.worker
     for listener in (early, late):
         listen.receive(cast(Client, listener), TEXT, b'{"type":"price","price":1}')
     assert not late.waiting
@@ -190,7 +190,7 @@ def test_the_timestamps_of_a_fast_closed_loop_keep_to_the_clock() -> None:
 
 def test_a_server_that_answers_twice_never_gets_two_pings_with_one_key() -> None:
     odin, listener = exchange(), Listener()
-    listener.shard.tally.counters.duplicates = 1
+    listener.worker.tally.counters.duplicates = 1
     keys = {odin.compose(cast(Client, listener), NOW_MS * 1_000_000)[2] for _ in range(10)}
     assert len(keys) == 10
 
@@ -257,15 +257,15 @@ def test_an_echo_that_was_altered_is_known_as_such(change: Callable[[bytes], byt
 def test_broadcasts_that_share_a_frame_are_followed_each_for_itself() -> None:
     listen = exchange("listen")
     clients = [Listener(n) for n in range(3)]
-    shard = clients[0].shard
+    worker = clients[0].worker
     for listener in clients:
-        listener.shard, listener.waiting = shard, False
-        shard.broadcasts.opened(listener.slot, -NEWCOMER_NS)
+        listener.worker, listener.waiting = worker, False
+        worker.broadcasts.opened(listener.slot, -NEWCOMER_NS)
     one, two = b'{"type":"price","price":1}', b'{"type":"price","price":2}'
     for listener in clients[:2]:
         listen.receive(cast(Client, listener), TEXT, one + b"\n" + two)
     listen.receive(cast(Client, clients[2]), TEXT, one)
-    seen = shard.broadcasts.expired(10**12, 0)
+    seen = worker.broadcasts.expired(10**12, 0)
     assert [(r.eligible, r.receivers, r.duplicates) for r in seen] == [(3, 3, 0), (3, 2, 0)]
     assert clients[0].types == {"price": 5}
 
@@ -274,14 +274,14 @@ def test_broadcasts_that_share_a_frame_are_followed_each_for_itself() -> None:
 def test_broadcasts_of_a_type_without_end_are_followed_and_counted(types: int) -> None:
     listen = exchange("listen")
     clients = [Listener(n) for n in range(3)]
-    shard = clients[0].shard
+    worker = clients[0].worker
     for listener in clients:
-        listener.shard, listener.waiting = shard, False
-        shard.broadcasts.opened(listener.slot, -NEWCOMER_NS)
+        listener.worker, listener.waiting = worker, False
+        worker.broadcasts.opened(listener.slot, -NEWCOMER_NS)
     for n in range(types):
         for listener in clients:
             listen.receive(cast(Client, listener), TEXT, b'{"type":"%s%d","seq":%d}' % (b"x" * 10_000, n, n))
-    assert [r.receivers for r in shard.broadcasts.expired(10**12, 0)] == [3] * types
+    assert [r.receivers for r in worker.broadcasts.expired(10**12, 0)] == [3] * types
     assert sum(clients[0].types.values()) == 3 * types
 
 
@@ -300,21 +300,21 @@ def test_the_same_words_again_are_a_duplicate_only_where_they_name_themselves(
 ) -> None:
     listen = exchange("listen")
     clients = [Listener(n) for n in range(3)]
-    shard = clients[0].shard
+    worker = clients[0].worker
     fanout = FanOut()
     for listener in clients:
-        listener.shard, listener.waiting = shard, False
-        shard.broadcasts.opened(listener.slot, -NEWCOMER_NS)
+        listener.worker, listener.waiting = worker, False
+        worker.broadcasts.opened(listener.slot, -NEWCOMER_NS)
     for _ in range(2):
         for listener in clients:
             listen.receive(cast(Client, listener), TEXT, again)
-    for receipts in shard.broadcasts.expired(10**12, 0):
+    for receipts in worker.broadcasts.expired(10**12, 0):
         fanout.add(0, receipts, 0)
-    fanout.settle(0, [0], lambda shard, since_ns: 3)
+    fanout.settle(0, [0], lambda worker, since_ns: 3)
     assert fanout.messages == (0 if duplicates is None else 1)
     assert fanout.duplicates == (duplicates or 0)
     listen.receive(cast(Client, clients[0]), TEXT, again)
-    assert shard.broadcasts.late == late
+    assert worker.broadcasts.late == late
     assert clients[0].types == {listen_type(again): 7}
 
 

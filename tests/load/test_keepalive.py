@@ -45,15 +45,15 @@ class Pinged(Server):
 
 @pytest.mark.parametrize("exchange", ["listen", "echo", "odin", "ping"])
 async def test_pings_go_beside_any_exchange_and_into_no_figure(exchange: str) -> None:
-    async with Pinged() as server, led(scenario(server.url, exchange=exchange, ping_every=0.1)) as shards:
-        await until(lambda: shards.c.pongs >= 15)
-        shards.obey(Pause())  # what keeps connections open goes on
-        before = shards.c.pings
-        await until(lambda: shards.c.pings >= before + 10)
-        c = await shards.drained()
-        assert not shards.failures
-        assert sum(shards.types.values()) == c.received
-        (tally,) = [shard.tally for shard in shards.all]
+    async with Pinged() as server, led(scenario(server.url, exchange=exchange, ping_every=0.1)) as workers:
+        await until(lambda: workers.c.pongs >= 15)
+        workers.obey(Pause())  # what keeps connections open goes on
+        before = workers.c.pings
+        await until(lambda: workers.c.pings >= before + 10)
+        c = await workers.drained()
+        assert not workers.failures
+        assert sum(workers.types.values()) == c.received
+        (tally,) = [worker.tally for worker in workers.all]
         assert tally.round_trip.count + tally.prompt.count == c.matched == (c.sent if exchange != "listen" else 0)
         pings = [payload for all_ in server.pinged.values() for payload in all_ if payload == b"keepalive"]
         assert len(pings) == c.pings and len(server.pinged) == 5
@@ -61,29 +61,29 @@ async def test_pings_go_beside_any_exchange_and_into_no_figure(exchange: str) ->
 
 
 async def test_pings_are_spread_over_the_clients() -> None:
-    async with Pinged() as server, led(scenario(server.url, clients=40, ping_every=30.0)) as shards:
-        await until(lambda: shards.c.open == 40)
-        due = [tick for shard in shards.all if shard.keepalive for tick in shard.keepalive._wheel._ticks]
+    async with Pinged() as server, led(scenario(server.url, clients=40, ping_every=30.0)) as workers:
+        await until(lambda: workers.c.open == 40)
+        due = [tick for worker in workers.all if worker.keepalive for tick in worker.keepalive._wheel._ticks]
         assert len(due) > 30, "hardly two of them at the same time"
 
 
 async def test_a_client_whose_pong_is_missing_is_dropped_when_that_is_asked_for() -> None:
     async with Pinged(deaf=True) as server:
         asked = scenario(server.url, ping_every=0.1, ping_timeout=0.3)
-        async with led(asked) as shards:
-            await until(lambda: shards.c.dropped == 5)
-            (group,) = shards.failures
+        async with led(asked) as workers:
+            await until(lambda: workers.c.dropped == 5)
+            (group,) = workers.failures
             assert (group.kind, group.message, group.count) == ("keepalive", "no pong within 0.3 s", 5)
             await until(lambda: server.ends["close 1011"] == 5)
-        async with led(scenario(server.url, ping_every=0.05)) as shards:
-            await until(lambda: shards.c.pings > 30)
-            assert (shards.c.dropped, shards.c.pongs) == (0, 0)
+        async with led(scenario(server.url, ping_every=0.05)) as workers:
+            await until(lambda: workers.c.pings > 30)
+            assert (workers.c.dropped, workers.c.pongs) == (0, 0)
 
 
 async def test_an_answering_server_is_not_dropped() -> None:
-    async with Pinged() as server, led(scenario(server.url, ping_every=0.05, ping_timeout=5.0)) as shards:
-        await until(lambda: shards.c.pongs > 30)
-        assert (await shards.drained()).dropped == 0
+    async with Pinged() as server, led(scenario(server.url, ping_every=0.05, ping_timeout=5.0)) as workers:
+        await until(lambda: workers.c.pongs > 30)
+        assert (await workers.drained()).dropped == 0
 
 
 class Naming(Server):
@@ -119,10 +119,10 @@ async def test_the_key_that_names_a_messages_kind_is_chosen(
     server.said = tuple(text.encode() for text in said)
     async with server:
         asked = scenario(server.url, clients=2, ready="welcome", welcome=welcome, type_field=field)
-        async with led(asked) as shards:
-            await until(lambda: shards.c.ready == 2 and shards.c.received == 2 * len(said))
-            assert shards.types == {name: 2 * count for name, count in types.items()}
-            await shards.drained()
+        async with led(asked) as workers:
+            await until(lambda: workers.c.ready == 2 and workers.c.received == 2 * len(said))
+            assert workers.types == {name: 2 * count for name, count in types.items()}
+            await workers.drained()
 
 
 async def test_a_missing_welcome_names_the_key_that_was_looked_at() -> None:

@@ -68,12 +68,12 @@ def listening(url: str, exchange: str = "listen", clients: int = 2, **target: An
 
 @pytest.mark.parametrize("count", [1, 3])
 async def test_in_a_room_where_all_hear_all_only_ones_own_message_is_the_reply(count: int) -> None:
-    async with Room() as server, led(saying(server.url, SAYING, clients=3, every=0.2), count) as shards:
-        await until(lambda: shards.c.matched >= 12)
-        c = await shards.drained()
+    async with Room() as server, led(saying(server.url, SAYING, clients=3, every=0.2), count) as workers:
+        await until(lambda: workers.c.matched >= 12)
+        c = await workers.drained()
         assert c.matched + c.reply_timeouts == c.sent
         assert c.duplicates == c.unmatched == 0
-        for trips in (shard.tally._with_prompt(shard.tally.round_trip) for shard in shards.all):
+        for trips in (worker.tally._with_prompt(worker.tally.round_trip) for worker in workers.all):
             assert trips.low > Room.echo_s * 0.9 * S, "nobody else's message was taken for it"
         assert len(set(server.ids)) == len(server.ids) and max(server.ids) < 2**53
 
@@ -84,11 +84,11 @@ async def test_what_is_no_reply_to_a_client_is_a_broadcast_and_reaches_its_sende
     async with Room() as server:
         server.echo_s = 0.0
         scenario = saying(server.url, SAYING, clients=3, every=0.3, fanout="on", fanout_window=1.5)
-        async with led(scenario, count) as shards:
-            for shard in shards.all:
-                shard._say = _noting(shard._say, heard)
+        async with led(scenario, count) as workers:
+            for worker in workers.all:
+                worker._say = _noting(worker._say, heard)
             await until(lambda: heard.settle(time.monotonic_ns(), range(count), lambda *_: 1) or heard.messages >= 5)
-            c = await shards.drained()
+            c = await workers.drained()
             assert c.unmatched == c.duplicates == 0
     assert heard.completeness == 1.0, "the sender counts as one that got it"
 
@@ -97,7 +97,7 @@ def _noting(say: Callable[[Any], None], heard: FanOut) -> Callable[[Any], None]:
     def note(message: Any) -> None:
         say(message)
         for receipts in message.broadcasts if isinstance(message, Heard) else ():
-            heard.add(message.shard, receipts, time.monotonic_ns())
+            heard.add(message.worker, receipts, time.monotonic_ns())
 
     return note
 
@@ -113,9 +113,9 @@ async def test_replies_that_came_once_too_often_are_known_however_late_the_copy_
     for templates in ((), (SAYING,)):
         async with Again() as server:
             plan = saying(server.url, *templates, every=0.05, exchange="template" if templates else "echo")
-            async with led(plan) as shards:
-                await until(lambda shards=shards: shards.c.duplicates >= 5)
-                c = await shards.drained()
+            async with led(plan) as workers:
+                await until(lambda workers=workers: workers.c.duplicates >= 5)
+                c = await workers.drained()
                 assert c.matched == c.sent and c.unmatched == 0
 
 
@@ -126,9 +126,9 @@ async def test_an_altered_echo_is_no_duplicate_and_counted_as_altered() -> None:
         async def other(self, client: Connection, first: int, payload: bytes) -> None:
             client.send(payload[:-1] + b"!", first)
 
-    async with Altering() as server, led(listening(server.url, "echo")) as shards:
-        await until(lambda: shards.c.altered >= 4)
-        c = await shards.drained()
+    async with Altering() as server, led(listening(server.url, "echo")) as workers:
+        await until(lambda: workers.c.altered >= 4)
+        c = await workers.drained()
         assert (c.duplicates, c.matched) == (0, 0) and c.altered == c.unmatched == c.sent
 
 
@@ -147,11 +147,11 @@ TEXTS = [
 async def test_text_that_is_not_utf8_is_a_failure_and_ends_a_strict_connection(
     frames: list[bytes], fine: bool, strict: bool
 ) -> None:
-    async with Saying(*frames) as server, led(listening(server.url, strict=strict)) as shards:
-        await until(lambda: shards.c.received >= 2 and (shards.c.open == 2 or (strict and not fine)))
-        c = await shards.drained()
+    async with Saying(*frames) as server, led(listening(server.url, strict=strict)) as workers:
+        await until(lambda: workers.c.received >= 2 and (workers.c.open == 2 or (strict and not fine)))
+        c = await workers.drained()
         assert c.invalid_texts == (0 if fine else 2)
-        failures = {(group.kind, group.message): group.count for group in shards.failures}
+        failures = {(group.kind, group.message): group.count for group in workers.failures}
     if fine:
         assert failures == {} and set(server.ends) == {"close 1000"}
         return
@@ -165,9 +165,9 @@ async def test_invalid_text_is_neither_a_welcome_nor_a_reply() -> None:
     scenario = listening("ws://127.0.0.1:1/")
     async with Saying(frame(TEXT, b'{"type":"hello","x":"\xff"}')) as server:
         target = scenario.target.model_copy(update={"url": server.url, "ready": "welcome", "welcome": "hello"})
-        async with led(scenario.model_copy(update={"target": target})) as shards:
-            await until(lambda: shards.c.invalid_texts == 2)
-            c = await shards.drained()
+        async with led(scenario.model_copy(update={"target": target})) as workers:
+            await until(lambda: workers.c.invalid_texts == 2)
+            c = await workers.drained()
             assert c.ready == 0
 
 
@@ -175,10 +175,10 @@ async def test_invalid_text_is_neither_a_welcome_nor_a_reply() -> None:
 async def test_a_message_beyond_max_size_is_our_own_limit_and_not_the_servers(parts: int) -> None:
     big = b"x" * 3000
     frames = [frame(TEXT, big)] if parts == 1 else [frame(TEXT & 0x7F, big[:900]), frame(0x80, big[900:])]
-    async with Saying(*frames) as server, led(listening(server.url, max_size=1024)) as shards:
+    async with Saying(*frames) as server, led(listening(server.url, max_size=1024)) as workers:
         await until(lambda: sum(server.ends.values()) == 2)
-        await shards.drained()
-        (group,) = shards.failures
+        await workers.drained()
+        (group,) = workers.failures
         assert (group.kind, group.count, group.local) == ("too large", 2, True)
         assert group.message == "messages larger than target.max_size (1KiB) came: raise it"
         assert server.ends == {"close 1009": 2}

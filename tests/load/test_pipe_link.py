@@ -1,4 +1,4 @@
-"""The wire from a shard to its operator: an operator that is behind loses snapshots, and never the last words."""
+"""The wire from a worker to its operator: an operator that is behind loses snapshots, and never the last words."""
 
 from __future__ import annotations
 

@@ -36,19 +36,19 @@ def test_a_ramp_is_straight_to_less_than_a_client(line: RampLine, place: float) 
 
 
 @given(CLIENTS, st.integers(1, 64))
-def test_the_shares_of_all_shards_add_up_to_the_whole(total: int, shards: int) -> None:
-    shares = [share(total, shard, shards) for shard in range(shards)]
+def test_the_shares_of_all_workers_add_up_to_the_whole(total: int, workers: int) -> None:
+    shares = [share(total, worker, workers) for worker in range(workers)]
     assert sum(shares) == total
     assert max(shares) - min(shares) <= 1
 
 
 @given(st.integers(0, 300), st.integers(1, 9))
-def test_the_shards_own_each_client_exactly_once(total: int, shards: int) -> None:
-    owned = [shard + place * shards for shard in range(shards) for place in range(share(total, shard, shards))]
+def test_the_workers_own_each_client_exactly_once(total: int, workers: int) -> None:
+    owned = [worker + place * workers for worker in range(workers) for place in range(share(total, worker, workers))]
     assert sorted(owned) == list(range(total))
 
 
 @given(LINE, MOMENT, st.integers(1, 9))
-def test_the_shards_are_together_at_the_wanted_number_at_any_moment(line: RampLine, at: int, shards: int) -> None:
+def test_the_workers_are_together_at_the_wanted_number_at_any_moment(line: RampLine, at: int, workers: int) -> None:
     wanted = line.wanted(at)
-    assert sum(share(wanted, shard, shards) for shard in range(shards)) == wanted
+    assert sum(share(wanted, worker, workers) for worker in range(workers)) == wanted

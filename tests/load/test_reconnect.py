@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.execution.running import finish, scenario
-from tests.load.leading import MS, S, Shards, led, saying
+from tests.load.leading import MS, S, Workers, led, saying
 from tests.servers.server import Connection, Server, until
 from tests.servers.talk import ClosingEarly
 from wstui.execution.run.run import Run
@@ -62,8 +62,8 @@ def returning(url: str, how: str = "at once", **target: Any) -> Scenario:
     return base.model_copy(update={"target": base.target.model_copy(update=keys)})
 
 
-def shard_numbers(running: Shards) -> list[int]:
-    return sorted(number for shard in running.all for number in shard._live)
+def worker_numbers(running: Workers) -> list[int]:
+    return sorted(number for worker in running.all for number in worker._live)
 
 
 @pytest.mark.parametrize("how", ["at once", "exponential"])
@@ -71,7 +71,7 @@ def shard_numbers(running: Shards) -> list[int]:
 async def test_whoever_is_dropped_is_back_with_the_same_number(how: str, reset: bool) -> None:
     async with Throwing() as server, led(returning(server.url, how), 2, clients=9) as running:
         await until(lambda: running.c.open == 9)
-        before = shard_numbers(running)
+        before = worker_numbers(running)
         if reset:
             server.reset_all()
         else:
@@ -79,10 +79,10 @@ async def test_whoever_is_dropped_is_back_with_the_same_number(how: str, reset: 
         await until(lambda: running.c.reconnects == 9)
         c = running.c
         assert (c.attempted, c.ready, c.dropped, c.away, c.reconnect_attempts) == (18, 18, 9, 0, 9)
-        assert shard_numbers(running) == before
-        away = [shard.tally.reconnect for shard in running.all]
+        assert worker_numbers(running) == before
+        away = [worker.tally.reconnect for worker in running.all]
         assert sum(histogram.count for histogram in away) == 9
-        assert sum(shard.tally.connect.count for shard in running.all) == 18
+        assert sum(worker.tally.connect.count for worker in running.all) == 18
         sent = c.sent
         await until(lambda: running.c.matched > sent + 9)  # they talk again
         await running.drained()
@@ -184,7 +184,7 @@ async def test_who_is_to_leave_does_not_come_back() -> None:
         await until(lambda: running.c.open == 2)
         running.obey(Ramp(5, 0))
         await until(lambda: running.c.open == 5)
-        assert shard_numbers(running) == list(range(5))
+        assert worker_numbers(running) == list(range(5))
         c = await running.drained()
         assert c.reconnects == 2
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.load.leading import Shards, led
+from tests.load.leading import Workers, led
 from tests.servers.proxy import REAL, ConnectProxy, available, real_proxy
 from tests.servers.server import Server, until
 from wstui.load.tunnel import bridge
@@ -30,19 +30,19 @@ def target(url: str, clients: int = 5, **settings: Any) -> Scenario:
 
 
 @contextlib.asynccontextmanager
-async def loaded(scenario: Scenario, clients: int = 5) -> AsyncIterator[Shards]:
-    async with led(scenario) as shards:
-        await until(lambda: shards.c.ready == clients and shards.c.matched >= 2 * clients)
-        yield shards
-        await shards.drained()
-    assert not shards.failures
+async def loaded(scenario: Scenario, clients: int = 5) -> AsyncIterator[Workers]:
+    async with led(scenario) as workers:
+        await until(lambda: workers.c.ready == clients and workers.c.matched >= 2 * clients)
+        yield workers
+        await workers.drained()
+    assert not workers.failures
 
 
 async def failed(scenario: Scenario, outcome: str = "failed", clients: int = 5) -> str:
     """How all attempts end, as one message; no other failure is there."""
-    async with led(scenario) as shards:
-        await until(lambda: getattr(shards.c, outcome) == clients)
-        (group,) = shards.failures
+    async with led(scenario) as workers:
+        await until(lambda: getattr(workers.c, outcome) == clients)
+        (group,) = workers.failures
     assert (group.kind, group.count, group.local) == ("proxy", clients, False)
     return group.message
 
@@ -156,10 +156,10 @@ async def test_a_target_that_hangs_behind_a_sound_proxy_is_the_targets() -> None
     async with (
         Hanging() as server,
         ConnectProxy() as proxy,
-        led(target(server.url, proxy=proxy.url, connect_timeout=0.5)) as shards,
+        led(target(server.url, proxy=proxy.url, connect_timeout=0.5)) as workers,
     ):
-        await until(lambda: shards.c.timed_out == 5)
-        (group,) = shards.failures
+        await until(lambda: workers.c.timed_out == 5)
+        (group,) = workers.failures
     assert group.kind == "connect timeout" and "upgrade" in group.message
 
 
@@ -235,9 +235,9 @@ async def test_a_unix_socket_is_loaded_like_any_server(tmp_path: Path) -> None:
             pass
         assert server.ends == {"close 1000": 60}
     assert set(seen) == {(b"/chat?room=1", b"localhost")}
-    async with led(target(f"ws+unix:{tmp_path / 'none.sock'}:/")) as shards:
-        await until(lambda: shards.c.failed == 5)
-        (group,) = shards.failures
+    async with led(target(f"ws+unix:{tmp_path / 'none.sock'}:/")) as workers:
+        await until(lambda: workers.c.failed == 5)
+        (group,) = workers.failures
     assert (group.kind, group.message) == ("connect", "the socket does not exist")
 
 
@@ -264,8 +264,8 @@ async def test_all_addresses_of_a_name_are_taken_in_turn(monkeypatch: pytest.Mon
 
     async with Noting() as server:
         url = f"ws://shop.test:{server.port}/ws"
-        async with loaded(target(url, clients=6, spread_addresses=True), clients=6) as shards:
-            assert shards.all[0]._connector.dialer.opened == dict.fromkeys(("127.0.0.2", "127.0.0.3", "127.0.0.4"), 2)
+        async with loaded(target(url, clients=6, spread_addresses=True), clients=6) as workers:
+            assert workers.all[0]._connector.dialer.opened == dict.fromkeys(("127.0.0.2", "127.0.0.3", "127.0.0.4"), 2)
         assert len(asked) == 1
         async with loaded(target(url, clients=4), clients=4):
             pass

@@ -49,8 +49,8 @@ def test_clients_that_become_ready_together_send_evenly_spread(clients: int, fir
 
 
 @given(st.integers(1, 8), st.integers(50, 2000))
-def test_the_clients_of_one_shard_are_spread_evenly_too(shards: int, clients: int) -> None:
+def test_the_clients_of_one_worker_are_spread_evenly_too(workers: int, clients: int) -> None:
     every = 1_000_000_000
-    phases = sorted(phase(number, every) for number in range(0, clients * shards, shards))
+    phases = sorted(phase(number, every) for number in range(0, clients * workers, workers))
     tenths = [sum(1 for p in phases if n * every // 10 <= p < (n + 1) * every // 10) for n in range(10)]
     assert max(tenths) - min(tenths) <= max(4, clients // 10)

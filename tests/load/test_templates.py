@@ -21,7 +21,7 @@ from wstui.load.client import Client
 from wstui.load.client_state import READY
 from wstui.load.message_script import Expected
 from wstui.load.reply_matcher import Reader, broken
-from wstui.load.worker import Shard
+from wstui.load.worker import Worker
 from wstui.scenario.message import Expectation, Template
 
 
@@ -72,9 +72,9 @@ async def test_every_placeholder_has_its_value_on_the_wire(monkeypatch: pytest.M
         '"colour":"{{random choice red green}}","uuid":"{{random uuid}}","word":"{{env WSTUI_TEST_WORD}}",'
         '"other":"{{env WSTUI_TEST_NOT_SET:-else}}","any":{{random}},"braces":"{{{{"}'
     )
-    async with Noting() as server, led(saying(server.url, Template(name="all", payload=payload), clients=3)) as shards:
-        await until(lambda: shards.c.matched >= 30)
-        c = await shards.drained()
+    async with Noting() as server, led(saying(server.url, Template(name="all", payload=payload), clients=3)) as workers:
+        await until(lambda: workers.c.matched >= 30)
+        c = await workers.drained()
         assert c.matched == c.sent and c.unmatched == 0
     said = [json.loads(payload) for _, _, payload in server.heard]
     assert {document["client"] for document in said} == {0, 1, 2}
@@ -103,10 +103,10 @@ async def test_the_same_seed_says_the_same_and_another_something_else() -> None:
         template = Template(name="random", payload="{{seq}} {{random}} {{random text 8}}")
         async with (
             Noting() as server,
-            led(saying(server.url, template, clients=2, every=0.0, seed=seed)) as shards,
+            led(saying(server.url, template, clients=2, every=0.0, seed=seed)) as workers,
         ):
             await until(lambda: [payload.split()[0] for _, _, payload in server.heard].count(b"5") == 2)
-            await shards.drained()
+            await workers.drained()
         own = sorted((number, int(payload.split()[0]), payload) for number, _, payload in server.heard)
         return [payload for number, seq, payload in own if seq <= 5]
 
@@ -121,9 +121,9 @@ async def test_kinds_of_message_come_in_proportion_to_their_weight() -> None:
         Template(name="rarely", payload="rarely {{seq}}", weight=2),
         Template(name="hardly", payload="hardly {{seq}}", weight=1),
     ]
-    async with Noting() as server, led(saying(server.url, *templates, clients=4, every=0.0)) as shards:
-        await until(lambda: shards.c.matched >= 1000)
-        c = await shards.drained()
+    async with Noting() as server, led(saying(server.url, *templates, clients=4, every=0.0)) as workers:
+        await until(lambda: workers.c.matched >= 1000)
+        c = await workers.drained()
         assert c.matched == c.sent
     share = {
         word: sum(payload.startswith(word) for _, _, payload in server.heard) / len(server.heard)
@@ -139,9 +139,9 @@ async def test_payloads_are_padded_to_their_size(size: int) -> None:
         Template(name="inside", payload='{"id":{{seq}},"data":"{{pad}}"}', size=size or 50),
         Template(name="behind", payload='{"id":{{seq}}}', size=size),
     ]
-    async with Noting() as server, led(saying(server.url, *templates, every=0.0)) as shards:
-        await until(lambda: shards.c.matched >= 6)
-        await shards.drained()
+    async with Noting() as server, led(saying(server.url, *templates, every=0.0)) as workers:
+        await until(lambda: workers.c.matched >= 6)
+        await workers.drained()
     for _, _, payload in server.heard:
         document = json.loads(payload)
         assert len(payload) == (size or 50 if "data" in document else max(size, len(payload.rstrip())))
@@ -158,9 +158,9 @@ async def test_binary_messages_come_from_hex_base64_and_files(tmp_path: Path) ->
         Template(name="raw", file=str(tmp_path / "raw.bin"), binary=True),
         Template(name="text", file=str(tmp_path / "text.json")),
     ]
-    async with Noting() as server, led(saying(server.url, *templates, every=0.01)) as shards:
-        await until(lambda: shards.c.matched >= 40)
-        c = await shards.drained()
+    async with Noting() as server, led(saying(server.url, *templates, every=0.01)) as workers:
+        await until(lambda: workers.c.matched >= 40)
+        c = await workers.drained()
         assert c.matched == c.sent
     kinds = {(first, payload) for _, first, payload in server.heard}
     assert (BINARY, raw) in kinds
@@ -169,8 +169,8 @@ async def test_binary_messages_come_from_hex_base64_and_files(tmp_path: Path) ->
     assert any(first == TEXT and re.fullmatch(rb'\{"id": \d+\}', payload) for first, payload in kinds)
 
 
-@pytest.mark.parametrize("shards", [1, 2])
-async def test_a_feed_gives_each_client_its_row(tmp_path: Path, shards: int) -> None:
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_a_feed_gives_each_client_its_row(tmp_path: Path, workers: int) -> None:
     feed = tmp_path / "users.csv"
     feed.write_text('name, note\nada,"says ""hi"""\nbob,x\neve,y\n', encoding="utf-8")
     template = Template(
@@ -178,7 +178,7 @@ async def test_a_feed_gives_each_client_its_row(tmp_path: Path, shards: int) -> 
     )
     async with Noting() as server:
         scenario = saying(server.url, template, clients=5, feed=str(feed))
-        async with led(scenario, shards) as running:
+        async with led(scenario, workers) as running:
             await until(lambda: running.c.matched >= 20)
             await running.drained()
     rows = {(d["client"], d["u"], d["n"]) for d in (json.loads(payload) for _, _, payload in server.heard)}
@@ -191,15 +191,17 @@ async def test_a_feed_gives_each_client_its_row(tmp_path: Path, shards: int) -> 
     }
 
 
-@pytest.mark.parametrize("shards", [1, 3])
-async def test_a_feed_gives_each_message_a_row_and_none_twice_before_all_were_used(tmp_path: Path, shards: int) -> None:
+@pytest.mark.parametrize("workers", [1, 3])
+async def test_a_feed_gives_each_message_a_row_and_none_twice_before_all_were_used(
+    tmp_path: Path, workers: int
+) -> None:
     feed = tmp_path / "orders.csv"
     with feed.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([["order"], *([f"o{n}"] for n in range(300))])
     template = Template(name="order", payload="{{feed.order}}")
     async with Noting() as server:
         scenario = saying(server.url, template, clients=6, every=0.0, feed=str(feed), feed_per="message")
-        async with led(scenario, shards) as running:
+        async with led(scenario, workers) as running:
             await until(lambda: len(server.heard) >= 60)
             heard = [payload for _, _, payload in server.heard]
             await running.drained()
@@ -207,26 +209,26 @@ async def test_a_feed_gives_each_message_a_row_and_none_twice_before_all_were_us
 
 
 async def test_replies_are_told_by_a_field_of_their_json() -> None:
-    async with Answering() as server, led(saying(server.url, ASKING, clients=5)) as shards:
-        await until(lambda: shards.c.matched >= 50)
-        c = await shards.drained()
+    async with Answering() as server, led(saying(server.url, ASKING, clients=5)) as workers:
+        await until(lambda: workers.c.matched >= 50)
+        c = await workers.drained()
         assert (c.matched, c.unmatched, c.duplicates, c.late) == (c.sent, 0, 0, 0)
-        assert shards.types == {"answer": c.received}
+        assert workers.types == {"answer": c.received}
 
 
 async def test_a_number_may_come_back_as_a_text() -> None:
-    async with Answering(text_ids=True) as server, led(saying(server.url, ASKING)) as shards:
-        await until(lambda: shards.c.matched >= 10)
-        c = await shards.drained()
+    async with Answering(text_ids=True) as server, led(saying(server.url, ASKING)) as workers:
+        await until(lambda: workers.c.matched >= 10)
+        c = await workers.drained()
         assert c.matched == c.sent
 
 
 @pytest.mark.parametrize("key", ["c{{client}}-{{seq}}", "{{random uuid}}", "{{timestamp}}", "{{random hex 16}}"])
 async def test_a_key_may_be_made_of_placeholders(key: str) -> None:
     template = Template(name="ask", payload='{"id":"{{key}}"}', reply="field", reply_field="data.id", key=key)
-    async with Answering() as server, led(saying(server.url, template, clients=3, every=0.0)) as shards:
-        await until(lambda: shards.c.matched >= 300)
-        c = await shards.drained()
+    async with Answering() as server, led(saying(server.url, template, clients=3, every=0.0)) as workers:
+        await until(lambda: workers.c.matched >= 300)
+        c = await workers.drained()
         assert (c.matched, c.unmatched, c.duplicates) == (c.sent, 0, 0)
 
 
@@ -234,18 +236,18 @@ async def test_messages_of_one_millisecond_get_keys_of_their_own() -> None:
     template = Template(
         name="ask", payload='{"id":{{timestamp}}}', reply="field", reply_field="data.id", key="{{timestamp}}"
     )
-    async with Answering() as server, led(saying(server.url, template, every=0.0002)) as shards:
-        await until(lambda: shards.c.matched >= 500)
-        c = await shards.drained()
+    async with Answering() as server, led(saying(server.url, template, every=0.0002)) as workers:
+        await until(lambda: workers.c.matched >= 500)
+        c = await workers.drained()
         assert c.matched == c.sent and c.unmatched == 0
         said = [payload for _, _, payload in server.heard]
         assert len(set(said)) == len(said)
 
 
 async def test_what_is_not_answered_times_out_and_what_is_answered_twice_is_counted_apart() -> None:
-    async with Answering(lose=5, twice=3) as server, led(saying(server.url, ASKING, clients=3)) as shards:
-        await until(lambda: shards.c.reply_timeouts >= 3)
-        c = await shards.drained()
+    async with Answering(lose=5, twice=3) as server, led(saying(server.url, ASKING, clients=3)) as workers:
+        await until(lambda: workers.c.reply_timeouts >= 3)
+        c = await workers.drained()
         assert c.sent == c.matched + c.reply_timeouts
         assert c.duplicates > 0 and c.unmatched == 0
 
@@ -262,13 +264,13 @@ async def test_replies_in_order_answer_the_oldest_message() -> None:
         def reply(self, payload: bytes) -> list[bytes]:
             return [b"done"]
 
-    async with Plain() as server, led(saying(server.url, template, clients=3)) as shards:
-        await until(lambda: shards.c.matched >= 30)
-        c = await shards.drained()
+    async with Plain() as server, led(saying(server.url, template, clients=3)) as workers:
+        await until(lambda: workers.c.matched >= 30)
+        c = await workers.drained()
         assert c.matched == c.sent == c.received
-    async with Marking() as server, led(saying(server.url, marked, clients=3)) as shards:
-        await until(lambda: shards.c.matched >= 30)
-        c = await shards.drained()
+    async with Marking() as server, led(saying(server.url, marked, clients=3)) as workers:
+        await until(lambda: workers.c.matched >= 30)
+        c = await workers.drained()
         assert (c.matched, c.received, c.unmatched) == (c.sent, 3 * c.sent, 0)
 
 
@@ -280,15 +282,15 @@ async def test_a_late_reply_in_order_shifts_nothing() -> None:
             return []
 
     template = Template(name="do", payload="do {{seq}}", reply="order")
-    async with Sleepy() as server, led(saying(server.url, template, every=0.2)) as shards:
-        await until(lambda: shards.c.reply_timeouts >= 1)
+    async with Sleepy() as server, led(saying(server.url, template, every=0.2)) as workers:
+        await until(lambda: workers.c.reply_timeouts >= 1)
         client = server.live[0]
-        await until(lambda: shards.c.sent >= 4)
+        await until(lambda: workers.c.sent >= 4)
         for _ in range(4):
             client.send(b"done")
-        await until(lambda: shards.c.matched + shards.c.late >= 4)
-        assert shards.c.late >= 1
-        await shards.drained(0)
+        await until(lambda: workers.c.matched + workers.c.late >= 4)
+        assert workers.c.late >= 1
+        await workers.drained(0)
 
 
 async def test_messages_without_a_reply_are_sent_and_nothing_is_waited_for() -> None:
@@ -298,20 +300,20 @@ async def test_messages_without_a_reply_are_sent_and_nothing_is_waited_for() -> 
 
     async with (
         Mute() as server,
-        led(saying(server.url, Template(name="tell", payload="{{seq}}", reply="none"))) as shards,
+        led(saying(server.url, Template(name="tell", payload="{{seq}}", reply="none"))) as workers,
     ):
         await until(lambda: len(server.heard) >= 20)
-        c = await shards.drained()
+        c = await workers.drained()
         assert (c.matched, c.reply_timeouts, c.unmatched) == (0, 0, 0)
         assert c.sent >= 20
 
 
 async def test_the_same_message_again_and_again_is_matched_by_its_echo() -> None:
-    async with Noting() as server, led(saying(server.url, Template(name="hi", payload="hi"), clients=2)) as shards:
-        await until(lambda: shards.c.matched >= 30)
-        c = await shards.drained()
+    async with Noting() as server, led(saying(server.url, Template(name="hi", payload="hi"), clients=2)) as workers:
+        await until(lambda: workers.c.matched >= 30)
+        c = await workers.drained()
         assert c.matched == c.sent and c.unmatched == 0
-        assert shards.types == {"(echo)": c.sent}
+        assert workers.types == {"(echo)": c.sent}
 
 
 async def test_kinds_with_different_replies_go_side_by_side() -> None:
@@ -329,9 +331,9 @@ async def test_kinds_with_different_replies_go_side_by_side() -> None:
         Template(name="order", payload="order", reply="order"),
         Template(name="none", payload="none", reply="none"),
     ]
-    async with Mixed() as server, led(saying(server.url, *templates, clients=3, every=0.01)) as shards:
-        await until(lambda: shards.c.matched >= 100)
-        c = await shards.drained()
+    async with Mixed() as server, led(saying(server.url, *templates, clients=3, every=0.01)) as workers:
+        await until(lambda: workers.c.matched >= 100)
+        c = await workers.drained()
         untold = sum(payload == b"none" for _, _, payload in server.heard)
         assert (c.matched + untold, c.reply_timeouts, c.unmatched) == (c.sent, 0, 0)
         assert (c.one_way, c.in_flight) == (untold, 0)
@@ -341,14 +343,14 @@ async def test_broken_expectations_are_counted_and_say_what_was_missing() -> Non
     template = ASKING.model_copy(
         update={"expect": [Expectation(contains="data"), Expectation(field="data.status", equals="ok")]}
     )
-    async with Answering() as server, led(saying(server.url, template, clients=2)) as shards:
-        await until(lambda: shards.c.matched >= 20)
-        assert shards.c.broken_expectations == 0
+    async with Answering() as server, led(saying(server.url, template, clients=2)) as workers:
+        await until(lambda: workers.c.matched >= 20)
+        assert workers.c.broken_expectations == 0
         server.status = "\x1b[2Jbusy"
-        await until(lambda: shards.c.broken_expectations >= 5)
-        c = await shards.drained()
+        await until(lambda: workers.c.broken_expectations >= 5)
+        c = await workers.drained()
         assert c.matched == c.sent
-        (group,) = shards.failures
+        (group,) = workers.failures
         assert (group.kind, group.message) == ("expectation", 'reply to ask data.status is not "ok"')
         assert group.count == c.broken_expectations
         assert "busy" in group.samples[0].detail and "\x1b" not in group.samples[0].detail
@@ -365,10 +367,10 @@ async def test_broken_expectations_are_counted_and_say_what_was_missing() -> Non
 )
 async def test_each_kind_of_expectation_can_break(expectation: Expectation, lack: str) -> None:
     template = ASKING.model_copy(update={"expect": [expectation]})
-    async with Answering() as server, led(saying(server.url, template)) as shards:
-        await until(lambda: shards.c.broken_expectations >= 2)
-        await shards.drained()
-        assert [group.message for group in shards.failures] == [f"reply to ask {lack}"]
+    async with Answering() as server, led(saying(server.url, template)) as workers:
+        await until(lambda: workers.c.broken_expectations >= 2)
+        await workers.drained()
+        assert [group.message for group in workers.failures] == [f"reply to ask {lack}"]
 
 
 @pytest.mark.parametrize(
@@ -383,13 +385,13 @@ def test_what_is_expected_is_of_the_same_kind(equals: Any, found: bytes, holds: 
 
 async def test_what_is_never_answered_is_forgotten_in_the_end() -> None:
     template = Template(name="do", payload="do", reply="order")
-    shard = Shard(spec_of(saying("ws://127.0.0.1:9/", template)), lambda _: None)
-    client = Client(shard, 3, 3, shard._identity.address)
+    worker = Worker(spec_of(saying("ws://127.0.0.1:9/", template)), lambda _: None)
+    client = Client(worker, 3, 3, worker._identity.address)
     client.transport, client.step = Mute(), READY
     for _ in range(2000):
-        client.send(shard.now)
+        client.send(worker.now)
         client.expire(time.monotonic_ns() + 10 * S)
-    assert shard.tally.counters.reply_timeouts == 2000
+    assert worker.tally.counters.reply_timeouts == 2000
     assert client.queues is not None and len(client.queues[-1]) < 200
 
 
@@ -423,17 +425,17 @@ def test_whatever_a_server_answers_is_counted_and_breaks_nothing(said: list[tupl
     ]
 
     async def talk() -> None:
-        shard = Shard(spec_of(saying("ws://127.0.0.1:9/", *templates, every=1.0)), lambda _: None)
-        client = Client(shard, 3, 3, shard._identity.address)
+        worker = Worker(spec_of(saying("ws://127.0.0.1:9/", *templates, every=1.0)), lambda _: None)
+        client = Client(worker, 3, 3, worker._identity.address)
         client.transport = Mute()
         client.step = READY
         for first, payload, sends in said:
             if sends:
-                client.send(shard.now)
+                client.send(worker.now)
             client.message(first, payload)
-        c = shard.tally.counters
-        assert sum(shard.tally.types.values()) >= c.received == len(said)
+        c = worker.tally.counters
+        assert sum(worker.tally.types.values()) >= c.received == len(said)
         assert c.matched + len(client.pending) <= c.sent
-        assert shard.tally.round_trip.count == c.matched
+        assert worker.tally.round_trip.count == c.matched
 
     asyncio.run(talk())

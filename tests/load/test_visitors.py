@@ -1,4 +1,4 @@
-"""The open model: so many arrivals as planned whatever the shards, each stays its time, and leaves politely."""
+"""The open model: so many arrivals as planned whatever the workers, each stays its time, and leaves politely."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def test_arrivals_only_grow_and_end_at_rate_times_time(rate: int, over: int, mom
 
 
 @given(RATE, SPAN, st.integers(1, 16), st.integers(0, 10**13))
-def test_the_shares_of_all_shards_add_up_at_every_moment(rate: int, over: int, shards: int, at: int) -> None:
+def test_the_shares_of_all_workers_add_up_at_every_moment(rate: int, over: int, workers: int, at: int) -> None:
     arrived = ArrivalLine(0, rate, over).arrived(at)
-    assert sum(share(arrived, shard, shards) for shard in range(shards)) == arrived
+    assert sum(share(arrived, worker, workers) for worker in range(workers)) == arrived
 
 
 @given(RATE, SPAN, st.integers(0, 10**13))
@@ -68,9 +68,9 @@ def test_never_more_visitors_are_planned_than_can_have_come(rate: float, over: f
     assert peak(stages) >= there - 1
 
 
-@pytest.mark.parametrize("shards", [1, 3])
-async def test_exactly_as_many_arrive_as_the_rate_says_and_each_leaves_with_1000(shards: int) -> None:
-    async with Server() as server, led(saying(server.url), shards, clients=0) as running:
+@pytest.mark.parametrize("workers", [1, 3])
+async def test_exactly_as_many_arrive_as_the_rate_says_and_each_leaves_with_1000(workers: int) -> None:
+    async with Server() as server, led(saying(server.url), workers, clients=0) as running:
         running.obey(Arrive(0, 100 * S, 500 * MS, 200 * MS))
         await until(lambda: running.c.closed == 50)
         c = running.c
@@ -79,15 +79,15 @@ async def test_exactly_as_many_arrive_as_the_rate_says_and_each_leaves_with_1000
         assert c.matched == c.sent > 0
 
 
-async def test_visitors_have_numbers_of_their_own_over_all_stages_and_shards() -> None:
+async def test_visitors_have_numbers_of_their_own_over_all_stages_and_workers() -> None:
     seen: set[int] = set()
 
     async with Server() as server, led(saying(server.url), 2, clients=4) as running:
         running.obey(Arrive(0, 50 * S, 200 * MS, 5 * S))
         running.obey(Arrive(11, 50 * S, 200 * MS, 5 * S))
         await until(lambda: running.c.open == 24)
-        for shard in running.all:
-            seen.update(shard._live)
+        for worker in running.all:
+            seen.update(worker._live)
         await running.drained()
     assert seen == {
         *range(4),
@@ -164,7 +164,7 @@ async def test_a_run_with_arrivals_keeps_its_books() -> None:
             ],
             messages=Messages(every=0.1, timeout=10.0),
         )
-        scenario = scenario.model_copy(update={"fleet": scenario.fleet.model_copy(update={"shards": 2})})
+        scenario = scenario.model_copy(update={"fleet": scenario.fleet.model_copy(update={"workers": 2})})
         finished = await finish(Run(scenario))
     assert finished.result.connections.attempted == 30 + 50 + 5
     assert finished.result.connections.dropped == 0

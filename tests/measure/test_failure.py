@@ -87,7 +87,7 @@ def test_what_a_status_says_stays() -> None:
 
 
 @given(EVENTS, EVENTS)
-def test_logs_of_several_shards_add_up(one: list[tuple[str, str]], other: list[tuple[str, str]]) -> None:
+def test_logs_of_several_workers_add_up(one: list[tuple[str, str]], other: list[tuple[str, str]]) -> None:
     logs = [log_of(one).groups(), log_of(other).groups()]
     merged = merge_failures(logs)
     assert {(g.kind, g.message): g.count for g in merged} == {e: (one + other).count(e) for e in one + other}

@@ -161,7 +161,7 @@ def test_a_duration_beyond_the_last_bucket_is_still_counted() -> None:
 
 
 @given(st.lists(st.sampled_from([0, 1, 63, 64, 10**9, 3600 * 10**9, 1 << 43, 1 << 62]), min_size=1, max_size=60))
-def test_a_sum_beyond_what_the_wire_can_carry_does_not_end_the_shard(durations: list[int]) -> None:
+def test_a_sum_beyond_what_the_wire_can_carry_does_not_end_the_worker(durations: list[int]) -> None:
     histogram = recorded(durations)
     wire = msgspec.msgpack.encode(histogram.data())
     back = Histogram.from_data(msgspec.msgpack.decode(wire, type=HistogramData))

@@ -46,7 +46,7 @@ async def against(
 ) -> Result:
     """Run a preset as `wstui demo` does; `environ` goes before what that would set. It may end when it is `enough`."""
     known = {"WS_URL": target.ws_url, "AUTH_TOKEN": target.token, "JWT_SECRET": target.secret}
-    scenario = opened(name, {**known, **(environ or {})}, {**flags, "shards": 1}, widened=widened)
+    scenario = opened(name, {**known, **(environ or {})}, {**flags, "workers": 1}, widened=widened)
     assert warnings(scenario) == []
     run = Run(scenario)
     running = asyncio.create_task(run.execute())

@@ -6,7 +6,6 @@ import msgspec
 
 from tests.report.made_up import HOSTILE, histogram, scenario, timeline
 from wstui.execution.run.result import (
-    BoxSummary,
     BreakpointStep,
     BreakpointSummary,
     Connections,
@@ -17,6 +16,7 @@ from wstui.execution.run.result import (
     FanOutSummary,
     FanOutType,
     GeneratorSummary,
+    HostSummary,
     Latency,
     LatencySet,
     Messages,
@@ -67,7 +67,7 @@ def good(name: str = "quick", *, median_ms: float = 1.2, seed: int = 1) -> Resul
         messages=messages,
         latency_ms=latency,
         generator=GeneratorSummary(
-            shards=1,
+            workers=1,
             cpu=0.18,
             cpu_max=0.31,
             loop_lag_ms=Latency.of(histogram(9, 200, 0.2)),
@@ -186,17 +186,17 @@ def limited() -> Result:
             thresholds=base.verdict.thresholds,
         ),
         generator=GeneratorSummary(
-            shards=2,
-            shards_lost=1,
+            workers=2,
+            workers_lost=1,
             cpu=0.97,
             cpu_max=1.0,
             loop_lag_ms=Latency.of(histogram(11, 200, 60.0)),
             send_delay_ms=Latency.of(histogram(12, 700, 30.0)),
             late_sends=350,
             open_files=1010,
-            limited_by=["CPU of shard 1 at 97 %", "50 % of sends were late"],
+            limited_by=["CPU of worker 1 at 97 %", "50 % of sends were late"],
         ),
-        events=[*base.events, Event(12.0, "generator", "CPU of shard 1 at 97 %")],
+        events=[*base.events, Event(12.0, "generator", "CPU of worker 1 at 97 %")],
         timeline=timeline(100, 10, 30, 1.2, cpu=0.97),
     )
 
@@ -349,16 +349,16 @@ def everything() -> Result:
         fanout=msgspec.structs.replace(
             base.fanout,
             late=4,
-            spread_within="box",
+            spread_within="host",
             by_type={"price:update": FanOutType(400, 0.9971, 3, base.fanout.spread_ms)},
         ),
         generator=msgspec.structs.replace(
             base.generator,
-            boxes=[
-                BoxSummary(name="box1", shards=2, ready=70, sent=600, received=590, clients_max=70, cpu_max=0.61,
+            hosts=[
+                HostSummary(name="host1", workers=2, ready=70, sent=600, received=590, clients_max=70, cpu_max=0.61,
                            loop_lag_max_ms=2.5, round_trip_ms=1.8, clock_offset_ms=12.5, clock_uncertainty_ms=0.9,
                            python="3.12.1"),
-                BoxSummary(name="box2", shards=1, shards_lost=1, ready=40, sent=300, received=280, clients_max=40,
+                HostSummary(name="host2", workers=1, workers_lost=1, ready=40, sent=300, received=280, clients_max=40,
                            cpu_max=0.4, loop_lag_max_ms=2.0, lost="ssh ended with status 255: connection reset"),
             ],
             snapshots_missed=1,

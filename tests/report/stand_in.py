@@ -9,11 +9,11 @@ from tests.report.made_up import histogram, scenario
 from wstui.execution.run.result import Latency, Result, ThresholdOutcome
 from wstui.execution.run.status import (
     GeneratorStatus,
-    ShardStatus,
     StageStatus,
     State,
     Status,
     SuiteStatus,
+    WorkerStatus,
 )
 from wstui.measure.failure import FailureGroup, Sample
 from wstui.measure.snapshot import Counters
@@ -78,7 +78,7 @@ def status(
         failures_total=5,
         failure_rate=0.01,
         thresholds=(ThresholdOutcome("connect.success", ">= 100%", 95.0, False, unit="%", used=1.05),),
-        generator=GeneratorStatus((ShardStatus(0, True, 90, 0.2, 0.3, 0.1),), 0.2, 0.3, 100, 1024, 90, 28_000),
+        generator=GeneratorStatus((WorkerStatus(0, True, 90, 0.2, 0.3, 0.1),), 0.2, 0.3, 100, 1024, 90, 28_000),
         suite=suite,
         result=result,
         histograms={"response": response.data(), "response@ramp": response.data(), "connect": response.data()},

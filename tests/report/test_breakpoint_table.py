@@ -64,10 +64,10 @@ def test_every_format_tells_the_sentence() -> None:
 def test_the_live_line_tells_where_the_search_stands() -> None:
     scenario = Scenario(name="x")
     search = BreakpointStatus("messages", "messages/s", 2400, "measure", 1600, 3200, "response.p99")
-    line = live_line(Status(State.RUNNING, scenario, "ws://h", "box", breakpoint=search))
+    line = live_line(Status(State.RUNNING, scenario, "ws://h", "host", breakpoint=search))
     assert "tries 2 400 messages/s · holds 1 600 · breaks at 3 200" in line
     first = live_line(
-        Status(State.RUNNING, scenario, "ws://h", "box", breakpoint=BreakpointStatus("clients", "clients"))
+        Status(State.RUNNING, scenario, "ws://h", "host", breakpoint=BreakpointStatus("clients", "clients"))
     )
     assert "tries" not in first and "holds" not in first
 

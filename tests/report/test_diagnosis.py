@@ -74,7 +74,7 @@ def test_a_generator_at_its_limit_comes_first_and_the_server_is_not_blamed_for_i
     )
     assert causes(result) == ["generator", "drops"]
     (finding,) = findings(limited())
-    assert finding.began_s == 12.0 and finding.stages == ("hold",) and "CPU of shard 1" in finding.evidence
+    assert finding.began_s == 12.0 and finding.stages == ("hold",) and "CPU of worker 1" in finding.evidence
 
 
 def test_a_target_that_cannot_be_reached_is_the_only_finding() -> None:

@@ -121,11 +121,11 @@ def silent(run: Result, source: random.Random) -> Result:
 
 def limited(run: Result, source: random.Random) -> Result:
     at_s = source.uniform(1, run.duration_s)
-    reason = f"CPU of shard 1 at {source.randint(90, 100)} %"
+    reason = f"CPU of worker 1 at {source.randint(90, 100)} %"
     slow = slowing(run, source)
     return msgspec.structs.replace(
         slow,
-        generator=GeneratorSummary(shards=1, limited_by=[reason]),
+        generator=GeneratorSummary(workers=1, limited_by=[reason]),
         events=[Event(at_s, "generator", reason)],
     )
 

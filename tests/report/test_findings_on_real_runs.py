@@ -67,12 +67,12 @@ def found() -> dict[str, list[Finding]]:
 
 
 def _undisturbed(result: Result) -> Result:
-    """Without what says that this box was busy with other things at the time."""
+    """Without what says that this machine was busy with other things at the time."""
     return msgspec.structs.replace(result, generator=msgspec.structs.replace(result.generator, limited_by=[]))
 
 
 def test_a_sound_run_has_no_findings(found: dict[str, list[Finding]]) -> None:
-    # Whether this box could ramp as fast as planned says nothing of the server.
+    # Whether this machine could ramp as fast as planned says nothing of the server.
     assert [finding.cause for finding in found["sound"] if finding.cause != "slow ramp"] == []
 
 
@@ -93,7 +93,7 @@ def test_a_sound_run_has_no_findings(found: dict[str, list[Finding]]) -> None:
 def test_the_fault_of_the_server_is_found_with_its_figures(
     found: dict[str, list[Finding]], name: str, cause: str, evidence: str
 ) -> None:
-    # A box that is busy with other things may add that the ramp was slow; the fault itself comes first.
+    # A host that is busy with other things may add that the ramp was slow; the fault itself comes first.
     first = found[name][0]
     assert first.cause == cause, found[name]
     assert evidence in first.evidence, first.evidence

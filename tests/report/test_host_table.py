@@ -23,14 +23,14 @@ def told(name: str, result: Result) -> str:
 @pytest.mark.parametrize("name", ["console", "json", "markdown", "html"])
 def test_every_report_lists_the_machines_and_says_which_was_lost_and_why(name: str) -> None:
     text = told(name, example.everything())
-    for part in ("box1", "box2", "ssh ended with status 255: connection reset"):
+    for part in ("host1", "host2", "ssh ended with status 255: connection reset"):
         assert part in text, part
 
 
 @pytest.mark.parametrize("name", ["console", "markdown", "html"])
-def test_a_spread_says_when_it_is_that_within_each_box(name: str) -> None:
-    assert "on a box" in told(name, example.everything()) or "on the same box" in told(name, example.everything())
-    assert "on a box" not in told(name, example.fan_out()) and "on the same box" not in told(name, example.fan_out())
+def test_a_spread_says_when_it_is_that_within_each_host(name: str) -> None:
+    assert "on a host" in told(name, example.everything()) or "on the same host" in told(name, example.everything())
+    assert "on a host" not in told(name, example.fan_out()) and "on the same host" not in told(name, example.fan_out())
 
 
 def test_a_run_on_one_machine_lists_none() -> None:

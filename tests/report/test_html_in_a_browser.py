@@ -20,8 +20,8 @@ pytestmark = needs_browser
 # The size and place of everything that must be seen, as the browser has laid it out.
 OVERFLOWING = """
 [...document.querySelectorAll("main *")].filter(node => {
-  const box = node.getBoundingClientRect();
-  return box.width && box.right > innerWidth + 1 && !node.closest(".scroll") && !node.closest("svg");
+  const host = node.getBoundingClientRect();
+  return host.width && host.right > innerWidth + 1 && !node.closest(".scroll") && !node.closest("svg");
 }).map(node => node.outerHTML.slice(0, 90))
 """
 CONTRAST = """
@@ -123,8 +123,8 @@ def test_on_paper_it_is_light_whole_and_no_chart_is_cut(page: Page, tmp_path: Pa
     assert page.value("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert page.value("getComputedStyle(document.body).color") == "rgb(0, 0, 0)"
     assert page.value("document.documentElement.scrollWidth") <= 703
-    boxes = page.value("[...document.querySelectorAll('.plot svg')].map(n => n.getBoundingClientRect().right)")
-    assert boxes and max(boxes) <= 703
+    hosts = page.value("[...document.querySelectorAll('.plot svg')].map(n => n.getBoundingClientRect().right)")
+    assert hosts and max(hosts) <= 703
     printed = page.pdf()
     assert printed.startswith(b"%PDF") and 2 <= printed.count(b"/Type /Page\n") <= 9
 

@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.report.made_up import HOSTILE
 from tests.report.stand_in import StandIn, status
-from wstui.execution.run.status import BoxStatus, State, Status
+from wstui.execution.run.status import HostStatus, State, Status
 from wstui.measure.failure import FailureGroup
 from wstui.report.live.prometheus import CannotListen, MetricsEndpoint, parse_address
 from wstui.scenario.model import Scenario
@@ -73,21 +73,21 @@ def test_what_a_server_names_is_escaped_and_bounded() -> None:
     assert not [name for name in seen if "\x1b" in name or "\u202e" in name]
 
 
-def test_each_of_several_boxes_has_gauges_of_its_own() -> None:
-    boxes = (BoxStatus("box1", "ok", 2, 0, 40, 0.5, 3.0, 0.2, 2.5), BoxStatus("box2", "lost", 3, 3, age_s=4.0))
+def test_each_of_several_hosts_has_gauges_of_its_own() -> None:
+    hosts = (HostStatus("host1", "ok", 2, 0, 40, 0.5, 3.0, 0.2, 2.5), HostStatus("host2", "lost", 3, 3, age_s=4.0))
     seen = status(5)
-    generator = dataclasses.replace(seen.generator, boxes=boxes)
+    generator = dataclasses.replace(seen.generator, hosts=hosts)
     opened = MetricsEndpoint(StandIn(dataclasses.replace(seen, generator=generator)), port=0)
     try:
         told = scrape(opened)
     finally:
         opened.close()
-    assert told["wstui_box_clients|box=box1"] == 40 and told["wstui_box_clients|box=box2"] == 0
-    assert (told["wstui_box_state|box=box2|state=lost"], told["wstui_box_state|box=box2|state=ok"]) == (1, 0)
-    assert told["wstui_box_load_processes|box=box2|state=lost"] == 3
-    assert told["wstui_box_loop_lag_seconds|box=box1"] == 0.003
-    assert told["wstui_box_silent_seconds|box=box2"] == 4
-    assert "wstui_box_round_trip_seconds|box=box2" not in told, "what is not known is not shown"
+    assert told["wstui_host_clients|host=host1"] == 40 and told["wstui_host_clients|host=host2"] == 0
+    assert (told["wstui_host_state|host=host2|state=lost"], told["wstui_host_state|host=host2|state=ok"]) == (1, 0)
+    assert told["wstui_host_workers|host=host2|state=lost"] == 3
+    assert told["wstui_host_loop_lag_seconds|host=host1"] == 0.003
+    assert told["wstui_host_silent_seconds|host=host2"] == 4
+    assert "wstui_host_round_trip_seconds|host=host2" not in told, "what is not known is not shown"
 
 
 def test_a_run_that_has_not_begun_has_metrics_too() -> None:

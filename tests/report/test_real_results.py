@@ -49,7 +49,7 @@ def scenario(url: str, exchange: str, **further: Any) -> Scenario:
         target=Target(url=url, health="off", ready="welcome"),
         messages=Messages(exchange=exchange, every=0.1, timeout=10.0, **EXCHANGES[exchange]),  # type: ignore[arg-type]
         thresholds=[Threshold(metric="connect.success", limit=">= 100%")],
-        fleet=Fleet(shards=1),
+        fleet=Fleet(workers=1),
         **({"stages": stages} | further),
     )
 

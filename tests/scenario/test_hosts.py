@@ -17,16 +17,14 @@ from wstui.scenario.overrides import apply
 @pytest.mark.parametrize(
     ("text", "host", "name"),
     [
-        ("box1", Host("box1"), "box1"),
-        ("box2:4", Host("box2", 4), "box2"),
-        (" user@box3 ", Host("user@box3"), "box3"),
+        ("host1", Host("host1"), "host1"),
+        ("host2:4", Host("host2", 4), "host2"),
+        (" user@host3 ", Host("user@host3"), "host3"),
         ("10.0.0.7:12", Host("10.0.0.7", 12), "10.0.0.7"),
         ("me@[fe80::1]:2", Host("me@fe80::1", 2), "fe80::1"),
     ],
 )
-def test_a_host_has_a_destination_for_ssh_and_perhaps_a_number_of_load_processes(
-    text: str, host: Host, name: str
-) -> None:
+def test_a_host_has_a_destination_for_ssh_and_perhaps_a_number_of_workers(text: str, host: Host, name: str) -> None:
     assert parse_host(text) == host and host.name == name
 
 
@@ -35,12 +33,12 @@ def test_a_host_has_a_destination_for_ssh_and_perhaps_a_number_of_load_processes
     [
         ("", "is empty", ""),
         ("-oProxyCommand=sh", "is no host", ""),
-        ("ssh://box1", "is no host", "box1"),
-        ("ssh box1", "is no host", "box1"),
+        ("ssh://host1", "is no host", "host1"),
+        ("ssh host1", "is no host", "host1"),
         ("fe80::1", "is no host", "[fe80::1]"),
-        ("box1:four", "no number of load processes", "box1"),
-        ("box1:2222", "asks for 2222 load processes", ""),
-        ("box1:0", "asks for 0 load processes", ""),
+        ("host1:four", "no number of workers", "host1"),
+        ("host1:2222", "asks for 2222 workers", ""),
+        ("host1:0", "asks for 0 workers", ""),
     ],
 )
 def test_what_is_no_host_is_told_with_what_was_meant(text: str, words: str, near: str) -> None:
@@ -58,10 +56,10 @@ def test_a_scheduler_that_is_encrypted_or_on_loopback_may_be_joined(address: str
     ("address", "words", "near"),
     [
         ("tcp://10.0.0.1:8786", "is not encrypted", "tls://10.0.0.1:8786"),
-        ("tcp://box:8786", "is not encrypted", "tls://box:8786"),
-        ("box:8786", "does not begin with tls://", "tls://box:8786"),
-        ("http://box:8786", "does not begin with tls://", "tls://box:8786"),
-        ("tls://box", "tls://HOST:PORT", ""),
+        ("tcp://host:8786", "is not encrypted", "tls://host:8786"),
+        ("host:8786", "does not begin with tls://", "tls://host:8786"),
+        ("http://host:8786", "does not begin with tls://", "tls://host:8786"),
+        ("tls://host", "tls://HOST:PORT", ""),
     ],
 )
 def test_a_scheduler_that_would_run_anybodys_code_is_refused(address: str, words: str, near: str) -> None:
@@ -79,42 +77,42 @@ def preset(folder: Path, fleet: str) -> Path:
 
 
 def test_a_preset_names_hosts_and_flags_take_their_place(tmp_path: Path) -> None:
-    scenario = load(preset(tmp_path, 'hosts = ["box1", "box2:4"]'))
-    assert isinstance(scenario, Scenario) and scenario.fleet.hosts == ["box1", "box2:4"]
-    assert 'hosts = [\n    "box1",\n    "box2:4",\n]' in dumps(scenario)
-    asked = apply(scenario, {}, {"hosts": ["user@box3"], "box_python": "/opt/py/bin/python"})
-    assert (asked.fleet.hosts, asked.fleet.python) == (["user@box3"], "/opt/py/bin/python")
+    scenario = load(preset(tmp_path, 'hosts = ["host1", "host2:4"]'))
+    assert isinstance(scenario, Scenario) and scenario.fleet.hosts == ["host1", "host2:4"]
+    assert 'hosts = [\n    "host1",\n    "host2:4",\n]' in dumps(scenario)
+    asked = apply(scenario, {}, {"hosts": ["user@host3"], "host_python": "/opt/py/bin/python"})
+    assert (asked.fleet.hosts, asked.fleet.python) == (["user@host3"], "/opt/py/bin/python")
 
 
 def test_every_mistake_in_the_fleet_is_told_by_key_and_value(tmp_path: Path) -> None:
     with pytest.raises(ScenarioError) as caught:
-        load(preset(tmp_path, 'host = ["box1"]\nhosts = ["box 2"]\nscheduler = "tcp://box:1"\nshards = -1'))
+        load(preset(tmp_path, 'host = ["host1"]\nhosts = ["host 2"]\nscheduler = "tcp://host:1"\nshards = -1'))
     text = str(caught.value)
     for part in (
         'fleet.host: is no key; did you mean "hosts"?',
-        'fleet.hosts[0] = "box 2": is no host',
-        'fleet.scheduler = "tcp://box:1": is not encrypted',
-        "fleet.shards = -1",
+        'fleet.hosts[0] = "host 2": is no host',
+        'fleet.scheduler = "tcp://host:1": is not encrypted',
+        "fleet.workers = -1",
     ):
         assert part in text
     with pytest.raises(ScenarioError) as caught:
         load(
-            preset(tmp_path, 'hosts = ["box1", "me@box1:2"]\nscheduler = "tls://box:1"\nssh_config = "none.conf"'),
+            preset(tmp_path, 'hosts = ["host1", "me@host1:2"]\nscheduler = "tls://host:1"\nssh_config = "none.conf"'),
         )
-    for part in ('name box1 twice: write "box1:2"', "cannot be joined beside fleet.hosts", "is no file"):
+    for part in ('name host1 twice: write "host1:2"', "cannot be joined beside fleet.hosts", "is no file"):
         assert part in str(caught.value)
 
 
 def test_a_wrong_host_on_the_command_line_is_blamed_on_it() -> None:
     scenario = Scenario(target=Target(url="ws://10.0.0.1/"), stages=[Stage(name="a", over=1, clients=1)])
-    with pytest.raises(ScenarioError, match=r'command line: --hosts = "ssh://box1": is no host.*"box1"'):
-        apply(scenario, {}, {"hosts": ["ssh://box1"]})
+    with pytest.raises(ScenarioError, match=r'command line: --hosts = "ssh://host1": is no host.*"host1"'):
+        apply(scenario, {}, {"hosts": ["ssh://host1"]})
 
 
 def test_a_target_on_loopback_is_doubted_when_others_make_the_load() -> None:
     stages = [Stage(name="a", over=30, clients=1)]
-    (told,) = warnings(Scenario(stages=stages, fleet=Fleet(hosts=["box1"])))
+    (told,) = warnings(Scenario(stages=stages, fleet=Fleet(hosts=["host1"])))
     assert "each machine that makes load will look for the server on itself" in told
-    assert warnings(Scenario(target=Target(url="ws://10.0.0.1/"), stages=stages, fleet=Fleet(hosts=["box1"]))) == []
+    assert warnings(Scenario(target=Target(url="ws://10.0.0.1/"), stages=stages, fleet=Fleet(hosts=["host1"]))) == []
     (told,) = warnings(Scenario(stages=stages, fleet=Fleet(python="/usr/bin/python3")))
     assert "fleet.python has no effect" in told

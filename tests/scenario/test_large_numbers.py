@@ -41,7 +41,7 @@ PLACES = {
     "messages.seed": "[messages]\nseed = {}\n" + STAGES,
     "messages.jitter": "[messages]\njitter = {}\n" + STAGES,
     "messages.subscribe_each": "[messages]\nsubscribe_each = {}\n" + STAGES,
-    "fleet.shards": "[fleet]\nshards = {}\n" + STAGES,
+    "fleet.workers": "[fleet]\nshards = {}\n" + STAGES,
     "breakpoint.most": "[breakpoint]\nmost = {}\n",
     "breakpoint.factor": "[breakpoint]\nfactor = {}\n",
     "breakpoint.precision": "[breakpoint]\nprecision = {}\n",
@@ -101,13 +101,13 @@ def test_a_variable_of_any_length_is_refused_by_its_name(variable: str, key: str
     assert made.peak_clients == 7 or made.duration_s == 0.007 or made.messages.every == 0.007
 
 
-FLAGS = ["--clients", "--shards", "--start", "--most", "--scale", "--hold", "--every", "--hosts"]
+FLAGS = ["--clients", "--workers", "--start", "--most", "--scale", "--hold", "--every", "--hosts"]
 
 
 @pytest.mark.parametrize("flag", FLAGS)
 def test_a_flag_of_any_length_is_refused_by_its_name(flag: str) -> None:
     search = ["--breakpoint-of", "clients"] if flag in ("--start", "--most") else []
-    value = {"--hold": f"{NINES}s", "--every": f"{NINES}ms", "--hosts": f"box:{NINES}"}.get(flag, NINES)
+    value = {"--hold": f"{NINES}s", "--every": f"{NINES}ms", "--hosts": f"host:{NINES}"}.get(flag, NINES)
     for text in (value, value.replace(NINES, "9" * 400)):
         ended = CliRunner().invoke(wstui, ["check", "quick", *search, flag, text, "--url", "ws://127.0.0.1:9/ws"])
         assert ended.exit_code == 2 and flag in ended.stderr, ended.output[-500:]

@@ -156,7 +156,7 @@ def test_the_text_of_an_error_can_be_fitted_to_a_terminal() -> None:
     ("text", "key", "nearest"),
     [
         ('url = "ws://h"', "url", "target.url"),
-        ("shards = 1", "shards", "fleet.shards"),
+        ("workers = 1", "workers", "fleet.workers"),
         ("[mesages]", "mesages", "messages"),
         ("[messages]\ninterval = 1", "messages.interval", "every"),
         ('suites = ["a"]', "suites", "suite"),

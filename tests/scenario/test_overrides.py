@@ -92,7 +92,7 @@ def test_every_flag_finds_its_place() -> None:
             "exchange": "echo",
             "ready": "open",
             "health": "off",
-            "shards": 0,
+            "workers": 0,
             "local_addresses": ("127.0.0.1", "127.0.0.2"),
             "insecure": True,
             "every": "0s",
@@ -101,7 +101,7 @@ def test_every_flag_finds_its_place() -> None:
     assert asked.stages[0].over == 1.5
     assert (asked.messages.timeout, asked.messages.exchange, asked.messages.every) == (3.0, "echo", 0.0)
     assert (asked.target.ready, asked.target.health, asked.target.insecure) == ("open", "off", True)
-    assert (asked.fleet.shards, asked.fleet.local_addresses) == (0, ["127.0.0.1", "127.0.0.2"])
+    assert (asked.fleet.workers, asked.fleet.local_addresses) == (0, ["127.0.0.1", "127.0.0.2"])
 
 
 def test_a_token_on_the_command_line_is_used_as_one() -> None:
@@ -189,8 +189,8 @@ def test_references_survive_and_what_flags_changed_is_written() -> None:
 
 
 def test_a_form_changes_fields_by_key_and_keeps_references() -> None:
-    changed = revised(preset(), {"messages.every": "250ms", "fleet.shards": 2, "name": "other"})
-    assert (changed.messages.every, changed.fleet.shards, changed.name) == (0.25, 2, "other")
+    changed = revised(preset(), {"messages.every": "250ms", "fleet.workers": 2, "name": "other"})
+    assert (changed.messages.every, changed.fleet.workers, changed.name) == (0.25, 2, "other")
     assert 'url = "${WS_URL:-ws://preset}"' in dumps(changed)
 
 

@@ -81,9 +81,9 @@ scenarios = st.builds(
     ),
     fleet=st.builds(
         Fleet,
-        shards=st.integers(0, 1024),
+        workers=st.integers(0, 1024),
         local_addresses=st.lists(st.ip_addresses().map(str), max_size=2),
-        hosts=st.lists(st.sampled_from(["box1", "box2:4", "user@box3", "[::1]:2"]), max_size=3, unique=True),
+        hosts=st.lists(st.sampled_from(["host1", "host2:4", "user@host3", "[::1]:2"]), max_size=3, unique=True),
         python=st.sampled_from(["", "/opt/wstui/bin/python"]),
     ),
 )

@@ -206,7 +206,7 @@ def test_a_secret_of_the_environment_is_known_as_one(monkeypatch: pytest.MonkeyP
 def test_payloads_that_no_process_could_hold_are_refused(tmp_path: Path) -> None:
     (tmp_path / "big.txt").write_bytes(b"x" * (1 << 20))
     text = "".join(template(name=f'"{n}"', file=f"'{tmp_path / 'big.txt'}'") for n in range(17))
-    assert problems(text) == ["messages.templates: are larger than 16 MiB together: a load process keeps all of them"]
+    assert problems(text) == ["messages.templates: are larger than 16 MiB together: a worker keeps all of them"]
     (tmp_path / "big.txt").write_bytes(b"x" * ((1 << 20) + 1))
     assert "is larger than 1 MiB" in problems(template(file=f"'{tmp_path / 'big.txt'}'"))[0]
 

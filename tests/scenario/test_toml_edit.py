@@ -105,7 +105,7 @@ def test_a_reference_goes_only_where_its_own_value_changed() -> None:
 
 
 def test_what_is_new_stands_in_its_table_and_before_the_comments_of_the_next() -> None:
-    changed = revised(opened(), {"messages.arrivals": "poisson", "fleet.shards": 2})
+    changed = revised(opened(), {"messages.arrivals": "poisson", "fleet.workers": 2})
     assert dumps(changed) == swapped(
         BY_HAND,
         ('timeout  =  "10s"\n', 'timeout  =  "10s"\narrivals = "poisson"\n'),

@@ -17,11 +17,11 @@ def limit(metric: str, limit: str, **more: object) -> dict[str, Any]:
     return {"thresholds": [{"metric": metric, "limit": limit, **more}]}
 
 
-def kills(*shards: int) -> Any:
+def kills(*workers: int) -> Any:
     async def act(server: Target, run: Any) -> None:
         await until(lambda: run.status.counters.sent >= 8)
-        for shard in shards:
-            os.kill(run.fleet._transport.pid(shard), signal.SIGKILL)
+        for worker in workers:
+            os.kill(run.fleet._transport.pid(worker), signal.SIGKILL)
 
     return act
 
@@ -87,7 +87,7 @@ CASES = [
     Case(
         "a source address that this machine does not have",
         no_load("local address failed"),
-        scenario={"fleet": {"shards": 1, "local_addresses": ["192.0.2.7"]}},
+        scenario={"fleet": {"workers": 1, "local_addresses": ["192.0.2.7"]}},
         uncounted=True,
         says=("192.0.2.7",),
     ),
@@ -139,18 +139,18 @@ CASES = [
         settled=False,
     ),
     Case(
-        "the only load process is killed",
-        Right("LOST", frozenset(("shard lost",)), "generator"),
+        "the only worker is killed",
+        Right("LOST", frozenset(("worker lost",)), "generator"),
         meanwhile=kills(0),
         lossy=True,
         unbalanced=True,
         **LONG,
     ),
     Case(
-        "one of two load processes is killed",
-        Right("LIMITED", frozenset(("shard lost",)), "generator"),
+        "one of two workers is killed",
+        Right("LIMITED", frozenset(("worker lost",)), "generator"),
         meanwhile=kills(1),
-        scenario={"fleet": {"shards": 2}},
+        scenario={"fleet": {"workers": 2}},
         lossy=True,
         unbalanced=True,
         hold=3.0,

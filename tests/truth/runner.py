@@ -39,7 +39,7 @@ def scenario_of(case: Case, port: int) -> Scenario:
         "target": {"url": case.url.format(port=port, path=path), **slow_but_sure, **own, **case.target},
         "stages": [{"name": "ramp", "over": 0.1, "clients": case.clients}, {"name": "hold", "over": case.hold}],
         "messages": {"exchange": "echo", "every": 0.1, "timeout": 20.0, **case.messages},
-        "fleet": {"shards": 1},
+        "fleet": {"workers": 1},
         **case.scenario,
     }
     return Scenario.model_validate(given)

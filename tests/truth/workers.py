@@ -1,4 +1,4 @@
-"""Load processes forked off one that has imported everything: a hundred would else mostly import modules."""
+"""Workers forked off one that has imported everything: a hundred would else mostly import modules."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Forked:
 
 
 class _Asyncio(types.ModuleType):
-    """The module `asyncio`, with another way to start a load process."""
+    """The module `asyncio`, with another way to start a worker."""
 
     def __init__(self, zygote: socket.socket) -> None:
         super().__init__("asyncio")
@@ -69,7 +69,7 @@ class _Asyncio(types.ModuleType):
 
 @contextlib.contextmanager
 def forked() -> Iterator[None]:
-    """Every load process that is started here is a fork, and runs the same `wstui.load` main as ever."""
+    """Every worker that is started here is a fork, and runs the same `wstui.load` main as ever."""
     near, far = socket.socketpair()
     with near, subprocess.Popen([sys.executable, "-m", "tests.truth.workers"], stdin=far, cwd=ROOT) as zygote:
         far.close()
@@ -80,7 +80,7 @@ def forked() -> Iterator[None]:
 
 
 def _serve() -> None:
-    """Fork a watcher and its load process for each request, until the other side is gone."""
+    """Fork a watcher and its worker for each request, until the other side is gone."""
     import uvloop  # noqa: F401
 
     from wstui.load.__main__ import main

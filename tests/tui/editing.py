@@ -11,10 +11,10 @@ from wstui.tui.app import WstuiApp
 from wstui.tui.editor.editor_screen import Editor
 from wstui.tui.editor.form import FormView, RowsBox
 from wstui.tui.editor.form_lines import FormLine, FormRow
-from wstui.tui.editor.host_capacity import Box
+from wstui.tui.editor.host_capacity import Host
 from wstui.tui.kit.option_row import Choice
 
-BOX = Box(ports=28_232, files=1_048_576, spare=3, cores=4, memory=5_812 << 20)
+HOST = Host(ports=28_232, files=1_048_576, spare=3, cores=4, memory=5_812 << 20)
 """A machine that is always the same."""
 
 

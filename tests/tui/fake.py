@@ -29,11 +29,11 @@ from wstui.execution.run.result import (
 from wstui.execution.run.status import (
     Claim,
     GeneratorStatus,
-    ShardStatus,
     StageStatus,
     State,
     Status,
     TargetHealth,
+    WorkerStatus,
 )
 from wstui.measure.failure import FailureGroup, Sample
 from wstui.measure.snapshot import Counters
@@ -84,7 +84,7 @@ def _group(kind: str, message: str, count: int, first: int, last: int, client: i
 
 FAILURES = (
     _group("timeout", "no pong within 10 s", 214, 161, 251, 8812, "sent 1 204 · idle 10.0 s"),
-    _group("close 1013", "try again later", 87, 198, 249, 11730, "edge-1b · reason “shard draining”"),
+    _group("close 1013", "try again later", 87, 198, 249, 11730, "edge-1b · reason “worker draining”"),
     _group("connect", "connection reset by peer", 31, 72, 206, 4471, "10.4.2.17:41822 → 10.9.0.11:8443"),
     _group("handshake", "HTTP 503 Service Unavailable", 12, 199, 204, 902, "x-request-id 7f3c…e1, retry-after 2"),
     _group("auth", "HTTP 401 token expired", 3, 58, 91, 5120, "kid stage-2024, exp 12 s ago"),
@@ -219,7 +219,7 @@ def status(**changes: Any) -> Status:
         failure_rate=0.0003,
         thresholds=OUTCOMES,
         generator=GeneratorStatus(
-            (ShardStatus(0, True, 5994, 0.61, 2.1, 0.1), ShardStatus(1, True, 5993, 0.6, 2.0, 0.1)),
+            (WorkerStatus(0, True, 5994, 0.61, 2.1, 0.1), WorkerStatus(1, True, 5993, 0.6, 2.0, 0.1)),
             0.61, 2.1, 12_041, 65_536, 11_986, 28_232, 20, 0.000004,
         ),
         target=HEALTH,

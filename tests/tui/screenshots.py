@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from textual.widgets import Input
 
-from tests.tui import editing, fake, fake_search, fake_store, fake_trouble, test_boxes
+from tests.tui import editing, fake, fake_search, fake_store, fake_trouble, test_hosts_panel
 from wstui.tui.app import WstuiApp
 from wstui.tui.kit import chart
 from wstui.tui.result.result_screen import ResultScreen
@@ -58,7 +58,7 @@ class Shot:
 
 
 LISTENS = fake.status(scenario=fake.LISTENING, fanout=fake.FANOUT, spread=(), rows=fake.broadcast_rows())
-BOXES = test_boxes.picture(test_boxes.TROUBLED, left_behind=2, left_behind_clients=3000)
+HOSTS = test_hosts_panel.picture(test_hosts_panel.TROUBLED, left_behind=2, left_behind_clients=3000)
 SCENES = {
     "start": Scene(start=True),
     "editor": Scene(("e",), start=True, replaced=(("thresholds[0].limit", "< 250"),)),
@@ -73,7 +73,7 @@ SCENES = {
     "limited": Scene(picture=fake_trouble.limited()),
     "listen": Scene(picture=LISTENS),
     "search": Scene(picture=fake_search.searching()),
-    "boxes": Scene(picture=BOXES),
+    "hosts": Scene(picture=HOSTS),
     "extreme": Scene(picture=fake_trouble.extreme()),
     "limits": Scene(("4",)),
     "ramp": Scene(("t",)),
@@ -98,7 +98,7 @@ README = (
     "found_120x40_dark",
     "connection_120x40_dark",
     "checklist_120x40_dark",
-    "boxes_120x40_dark",
+    "hosts_120x40_dark",
 )
 """Others that are shown as PNG."""
 INDEXED = (
@@ -140,7 +140,7 @@ async def staged(shot: Shot) -> AsyncIterator[WstuiApp]:
         patch.setenv("HOME", home)
         patch.delenv("XDG_CONFIG_HOME", raising=False)
         patch.setenv("TZ", "UTC")
-        patch.setattr("wstui.tui.editor.editor_screen.this_box", lambda: editing.BOX)
+        patch.setattr("wstui.tui.editor.editor_screen.this_host", lambda: editing.HOST)
         chart.kernel()
         if shot.theme.endswith("256"):
             patch.setattr("textual.constants.COLOR_SYSTEM", "256")

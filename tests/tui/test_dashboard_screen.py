@@ -9,7 +9,7 @@ import pytest
 from tests.tui import fake
 from tests.tui.driving import resized, running, shown, until
 from wstui.execution.run.result import Delivery, Latency, ThresholdOutcome
-from wstui.execution.run.status import GeneratorStatus, ShardStatus, State, Status, SuiteStatus, TargetHealth
+from wstui.execution.run.status import GeneratorStatus, State, Status, SuiteStatus, TargetHealth, WorkerStatus
 from wstui.measure.failure import FailureGroup, Sample
 from wstui.measure.snapshot import Counters
 from wstui.scenario.model import Scenario, Target
@@ -87,7 +87,7 @@ async def test_ten_million_of_everything_fits() -> None:
         failures_total=n,
         failure_rate=1.0,
         failures=(FailureGroup("timeout", "x", n * 100, 0, 10**15, samples=[Sample(0, n, "y")]),),
-        generator=GeneratorStatus((ShardStatus(0, True, n, 40.0, 1e6, 0.1),) * 64, 64.0, 1e6, n, n, n, n, n, 1.0),
+        generator=GeneratorStatus((WorkerStatus(0, True, n, 40.0, 1e6, 0.1),) * 64, 64.0, 1e6, n, n, n, n, n, 1.0),
     )  # fmt: skip
     async with running(many) as (app, pilot, _):
         async for size in resized(pilot, *SIZES):
@@ -161,8 +161,8 @@ async def test_a_limited_generator_raises_a_banner() -> None:
 
 
 async def test_a_lost_process_is_seen() -> None:
-    shards = (ShardStatus(0, True), ShardStatus(1, False, age_s=4.0))
-    async with running(fake.status(generator=replace(fake.status().generator, shards=shards)), size=(120, 40)) as (
+    workers = (WorkerStatus(0, True), WorkerStatus(1, False, age_s=4.0))
+    async with running(fake.status(generator=replace(fake.status().generator, workers=workers)), size=(120, 40)) as (
         app,
         _,
         _,

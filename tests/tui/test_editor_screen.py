@@ -55,7 +55,7 @@ async def type_into(app: WstuiApp, pilot: Pilot[Any], name: str, text: str) -> N
 
 
 async def unfold(app: WstuiApp, pilot: Pilot[Any], title: str) -> None:
-    fold = next(box.fold for box in app.screen.query(Folding) if title in box.title_shown)
+    fold = next(host.fold for host in app.screen.query(Folding) if title in host.title_shown)
     fold.focus()
     await pilot.press("enter")
     await pilot.pause()

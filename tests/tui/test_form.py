@@ -22,10 +22,10 @@ from wstui.tui.editor.field_help import meaning
 from wstui.tui.editor.field_text import join, split, text_of, value_of
 from wstui.tui.editor.fields import Field, Kind, fields, row_fields
 from wstui.tui.editor.hints import hints
-from wstui.tui.editor.host_capacity import Box
+from wstui.tui.editor.host_capacity import Host
 from wstui.tui.editor.layout import dotted, groups, matters
 
-BOX = Box(ports=28_232, files=20_000, spare=1, cores=2, memory=4 << 30)
+HOST = Host(ports=28_232, files=20_000, spare=1, cores=2, memory=4 << 30)
 
 
 def leaves(model: type[BaseModel], under: Key = ()) -> Iterator[Key]:
@@ -141,7 +141,7 @@ def test_every_shipped_preset_is_a_form_with_hints(path: Path, monkeypatch: pyte
     draft = Draft(content)
     reading = read(draft)
     assert reading.content == content and dumps(reading.content) == path.read_text()
-    assert hints(draft, reading, BOX)
+    assert hints(draft, reading, HOST)
 
 
 def test_references_can_be_typed_and_are_written_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,7 +151,7 @@ def test_references_can_be_typed_and_are_written_as_they_are(monkeypatch: pytest
     draft.put(("auth", "token"), "${MY_TOKEN:-}")
     reading = read(draft)
     assert reading.scenario is not None and reading.scenario.messages.every == 0.25
-    assert hints(draft, reading, BOX)["messages", "every"] == "is 250ms"
+    assert hints(draft, reading, HOST)["messages", "every"] == "is 250ms"
     text = dumps(reading.scenario)
     assert 'every = "${PACE}"' in text and 'token = "${MY_TOKEN:-}"' in text
     draft.put(("target", "url"), "ws://localhost:3001/ws")

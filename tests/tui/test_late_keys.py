@@ -104,7 +104,7 @@ async def test_a_search_is_not_steered_by_hand_and_its_end_is_asked_for() -> Non
         ("10", "11 977 fewer than are open now"),
     ],
 )
-async def test_more_clients_than_this_box_has_ports_are_warned_of(text: str, said: str) -> None:
+async def test_more_clients_than_this_host_has_ports_are_warned_of(text: str, said: str) -> None:
     from textual.widgets import Input
 
     async with running() as (app, pilot, _):

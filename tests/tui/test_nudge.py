@@ -75,7 +75,7 @@ async def test_what_is_asked_for_in_a_pause_says_when_it_begins() -> None:
         await until(lambda: "once resumed" in shown(app), pilot)
 
 
-async def test_a_step_beyond_this_box_is_taken_and_warned_of() -> None:
+async def test_a_step_beyond_this_host_is_taken_and_warned_of() -> None:
     async with running(fake.status(target_clients=28_000)) as (app, pilot, session):
         await pilot.press("plus")
         await until(lambda: "28 000 → 30 800" in shown(app) and "more than the" in shown(app), pilot)

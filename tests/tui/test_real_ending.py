@@ -60,12 +60,12 @@ async def test_a_widget_that_fails_costs_neither_the_clients_nor_the_result(tmp_
         assert status == 130 and "the terminal UI failed: ZeroDivisionError: a widget failed" in after
 
 
-async def test_a_load_process_that_dies_is_told_and_the_others_go_on(tmp_path: Path) -> None:
-    async with Server() as server, real_run(server, tmp_path, "--shards", "2") as at:
+async def test_a_worker_that_dies_is_told_and_the_others_go_on(tmp_path: Path) -> None:
+    async with Server() as server, real_run(server, tmp_path, "--workers", "2") as at:
         children = at.children()
-        shards = [child for child in children if "wstui.load" in " ".join(child.cmdline())]
-        assert len(shards) == 2
-        shards[0].kill()
+        workers = [child for child in children if "wstui.load" in " ".join(child.cmdline())]
+        assert len(workers) == 2
+        workers[0].kill()
         await at.shows(rb"GENERATOR-LIMITED")
         await until(lambda: len(server.live) == CLIENTS // 2)
         at.press("q")
@@ -73,19 +73,19 @@ async def test_a_load_process_that_dies_is_told_and_the_others_go_on(tmp_path: P
         at.press("d")
         status, after = await at.ended()
         assert server.ends["close 1000"] == CLIENTS // 2 and gone(children)
-        assert status == 130 and "1 of 2 load processes lost" in after
-        assert kept(tmp_path).summary.generator.shards_lost == 1
+        assert status == 130 and "1 of 2 workers lost" in after
+        assert kept(tmp_path).summary.generator.workers_lost == 1
 
 
-async def test_the_death_of_every_load_process_ends_the_run_and_the_result_is_shown(tmp_path: Path) -> None:
-    async with Server() as server, real_run(server, tmp_path, "--shards", "1") as at:
+async def test_the_death_of_every_worker_ends_the_run_and_the_result_is_shown(tmp_path: Path) -> None:
+    async with Server() as server, real_run(server, tmp_path, "--workers", "1") as at:
         children = at.children()
         for child in children:
             child.kill()
-        await at.shows(rb"every load process was lost")
+        await at.shows(rb"every worker was lost")
         at.press("q")
         _, after = await at.ended()
-        assert "every load process was lost" in after and gone(children)
+        assert "every worker was lost" in after and gone(children)
         assert kept(tmp_path).state == "finished"
 
 

@@ -29,7 +29,7 @@ def test_the_dashboard_looks_as_it_did(size: tuple[int, int], snap_compare: Any)
 def test_what_comes_before_a_run_looks_as_it_did(
     keys: tuple[str, ...], size: tuple[int, int], home: Path, snap_compare: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wstui.tui.editor.editor_screen.this_box", lambda: editing.BOX)
+    monkeypatch.setattr("wstui.tui.editor.editor_screen.this_host", lambda: editing.HOST)
     monkeypatch.setattr("wstui.scenario.presets.shipped_folder", lambda: fake_store.shipped_presets(home / "shipped"))
     monkeypatch.setenv("TZ", "UTC")
     launches = fake_store.FakeLaunches()

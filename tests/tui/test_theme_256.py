@@ -28,7 +28,7 @@ from wstui.tui.theme_256 import ALL, DARK_256, LIGHT_256, IndexedTheme, entry, n
 
 _SGR = re.compile(r"\x1b\[([\d;]*)m")
 _PATIENCE_S = 30.0
-SCENES = ("start", "editor", "dashboard", "trouble", "result", "compare", "help", "palette", "stop", "search", "boxes")
+SCENES = ("start", "editor", "dashboard", "trouble", "result", "compare", "help", "palette", "stop", "search", "hosts")
 
 
 def colours_in(output: str) -> set[str]:

@@ -1,4 +1,4 @@
-"""`wstui calibrate`: how much load this box can make, measured against the built-in sink."""
+"""`wstui calibrate`: how much load this machine can make, measured against the built-in sink."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ SCHEMA = "wstui.calibration/1"
 @click.option("--repeat", type=Whole(1, 50), default=9, show_default=True, help="Looks at each figure.")
 @click.option("--json", "json_file", metavar="FILE", help="Write the figures as JSON; - is stdout.")
 def calibrate(full: bool, repeat: int, json_file: str | None) -> None:
-    """Measure how much load this box can make: against a sink on loopback, in about a minute.
+    """Measure how much load this machine can make: against a sink on loopback, in about a minute.
 
     A figure is the median of a few short looks, and what a message costs that of several starts, for they differ. Where
-    two cores are free, the load process has one and the sink the other; the sink's share is shown, so that it is seen
+    two cores are free, the worker has one and the sink the other; the sink's share is shown, so that it is seen
     not to be the limit.
     """
     if json_file and json_file != STDOUT:
@@ -89,7 +89,7 @@ class Progress:
 
 async def _collect(calibration: Calibration, full: bool, cores: Cores, figures: list[Figure]) -> None:
     if cores.target is not None:
-        # This process hardly works, but where it does it must not be in the shard's way.
+        # This process hardly works, but where it does it must not be in the worker's way.
         os.sched_setaffinity(0, {cores.target})
     async for figure in calibration.measure(full):
         figures.append(figure)  # noqa: PERF401 - what was measured survives an interrupt
@@ -105,7 +105,9 @@ async def _sink(broadcasts: float, cores: Cores) -> AsyncIterator[Target]:
 def _print(figures: list[Figure], cores: Cores) -> None:
     here = environment()
     versions = ", ".join(f"{name} {number}" for name, number in here["versions"].items() if number)
-    where = "shard and sink on a core each" if cores.shard is not None else "shard and sink share what cores there are"
+    where = (
+        "worker and sink on a core each" if cores.worker is not None else "worker and sink share what cores there are"
+    )
     click.echo(f"{here['system']}, {here['processors']} processors, {here['python']}, {versions}")
     click.echo(f"{where}; load average {' '.join(f'{load:g}' for load in here['load_average'])}\n")
     rows = [("", "median", "least", "most", "unit", "goal", "")]

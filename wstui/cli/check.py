@@ -38,8 +38,8 @@ def check(presets: tuple[str, ...], as_json: bool, **options: Any) -> None:
     """Look at everything that a run of PRESET needs, each with the fix when it is missing.
 
     NATS (where NATS_URL is set), the target, one client all the way, one message and its answer, the health endpoints,
-    the token until the planned end, the clocks, and this box: files, ports, processors, memory. With --hosts, in its
-    place each of these: ssh, versions, whether the target can be reached from there, and the same.
+    the token until the planned end, the clocks, and this machine: files, ports, processors, memory. With --hosts,
+    on each of these instead: ssh, versions, whether the target can be reached from there, and the same.
 
     Exit status: 0 nothing is missing (there may be warnings), 1 something is, 2 usage or scenario error.
     """
@@ -48,8 +48,8 @@ def check(presets: tuple[str, ...], as_json: bool, **options: Any) -> None:
         for used in uses(scenario) if not (as_json or is_shipped(scenario.origin.file)) else ():
             click.echo(f"wstui: {scenario.name} {used}", err=True)
     paint, width = Paint(wants_colour(sys.stdout)), terminal_width(sys.stdout)
-    boxes = [parse_host(host).name for scenario in suite.scenarios for host in scenario.fleet.hosts]
-    column = _NAME_WIDTH + max((len(name) + 1 for name in boxes), default=0)
+    hosts = [parse_host(host).name for scenario in suite.scenarios for host in scenario.fleet.hosts]
+    column = _NAME_WIDTH + max((len(name) + 1 for name in hosts), default=0)
 
     def say(found: Check) -> None:
         if not as_json:

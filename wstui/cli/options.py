@@ -45,10 +45,12 @@ _SCENARIO: list[Callable[[Command], Command]] = [
     click.option("--token-file", type=click.Path(dir_okay=False), help="File that holds the token. Also AUTH_TOKEN."),
     click.option("--ready", metavar="HOW", help="What makes a client connected: welcome or open."),
     click.option("--health", metavar="URL", help="Base of /health, /metrics, /stats; auto or off."),
-    click.option("--shards", type=Whole(), metavar="N", help="Processes that make the load (default: spare cores)."),
-    click.option("--hosts", metavar="LIST", help="Machines that make the load, by ssh: box1,box2:4,user@box3."),
+    click.option("--workers", type=Whole(), metavar="N", help="Processes that make the load (default: spare cores)."),
+    click.option("--hosts", metavar="LIST", help="Machines that make the load, by ssh: host1,host2:4,user@host3."),
     click.option("--ssh-config", metavar="FILE", help="Configuration for ssh in place of your own."),
-    click.option("--box-python", metavar="PATH", help="The Python with wstui on the hosts (default: that of `wstui`)."),
+    click.option(
+        "--host-python", metavar="PATH", help="The Python with wstui on the hosts (default: that of `wstui`)."
+    ),
     click.option("--scheduler", metavar="ADDRESS", help="Use the workers of this Dask cluster: tls://HOST:PORT."),
     click.option("--on-loss", metavar="WHAT", help="Load of lost processes: keep (it stays lost) or redistribute."),
     click.option("--local-address", multiple=True, metavar="IP", help="Source address; repeat for more ports."),
@@ -132,11 +134,11 @@ def flags_of(options: dict[str, Any]) -> Flags:
         "auth": options["auth"],
         "ready": options["ready"],
         "health": options["health"],
-        "shards": options["shards"],
+        "workers": options["workers"],
         "local_addresses": options["local_address"],
         "hosts": _hosts(options["hosts"]),
         "ssh_config": options["ssh_config"],
-        "box_python": options["box_python"],
+        "host_python": options["host_python"],
         "scheduler": options["scheduler"],
         "on_loss": options["on_loss"],
         "ca_file": options["ca_file"],
@@ -156,7 +158,7 @@ def _hosts(given: str | None) -> list[str]:
     """Machines, parted by commas. An empty variable in a script must not make this one bear the load."""
     hosts: list[str] = split_hosts(given or "")
     if given is not None and not hosts:
-        fail('--hosts names no machine: write "box1", "box2:4" for four load processes, or "user@box3"', USAGE)
+        fail('--hosts names no machine: write "host1", "host2:4" for four workers, or "user@host3"', USAGE)
     return hosts
 
 

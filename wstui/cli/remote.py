@@ -1,4 +1,4 @@
-"""`wstui _box`: not for people. What `wstui run --hosts` starts on the machines that make load."""
+"""`wstui _host`: not for people. What `wstui run --hosts` starts on the machines that make load."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import click
 from wstui.fleet.hosts import remote_main as other_side
 
 
-@click.command("_box", hidden=True)
+@click.command("_host", hidden=True)
 @click.argument("task", type=click.Choice(["look", "work"]))
-def box(task: str) -> None:
+def host(task: str) -> None:
     """Run by wstui itself on the machines that make load."""
     other_side.main([task])

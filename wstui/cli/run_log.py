@@ -32,7 +32,7 @@ FILE_BYTES = 2 << 20
 FILES_OF_A_RUN = 3
 FILES_KEPT = 30
 LONGEST = 600
-_GRAVE = ("broken", "shard", "generator", "health", "warning")
+_GRAVE = ("broken", "worker", "generator", "health", "warning")
 _log = logging.getLogger("wstui.run")
 
 

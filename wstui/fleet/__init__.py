@@ -1,1 +1,1 @@
-"""Where load is made: processes that each run a shard, and how the operator's side talks to them."""
+"""Where load is made: processes that each run a worker, and how the operator's side talks to them."""

@@ -1,4 +1,4 @@
-"""All shards as one: commands go to each, what they say is added up."""
+"""All workers as one: commands go to each, what they say is added up."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from wstui.fleet.totals import Books
-from wstui.fleet.transport import Box, FleetError, Lost, Said, Transport
+from wstui.fleet.transport import FleetError, Host, Lost, Said, Transport
 from wstui.load.protocol import Abort, Command, Finished, Go, Heard, Heartbeat, Joined, Spec, decode_message, encode
 from wstui.measure.snapshot import Snapshot
 
 HEARTBEAT_S = 0.5
 START_TIMEOUT_S = 60.0
 SURELY_GONE_S = 8.0
-"""A shard of which nothing was heard for this long has left: its lease of 3 s has run out, and its drain too."""
+"""A worker of which nothing was heard for this long has left: its lease of 3 s has run out, and its drain too."""
 
 
 class Fleet(Books):
-    """Shards on a transport. `on_lost` is called with a shard, the reason, and when it was (ns, monotonic clock)."""
+    """Workers on a transport. `on_lost` is called with a worker, the reason, and when it was (ns, monotonic clock)."""
 
     def __init__(
         self,
@@ -41,13 +41,13 @@ class Fleet(Books):
         self._changed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def room(self, shards: int) -> int:
-        """How many shards there should be, when `shards` are wanted on each machine. Raises FleetError."""
-        return await self._transport.room(shards)
+    async def room(self, workers: int) -> int:
+        """How many workers there should be, when `workers` are wanted on each machine. Raises FleetError."""
+        return await self._transport.room(workers)
 
     async def start(self, specs: Sequence[Spec]) -> None:
-        """Start every shard and wait until each has understood its specification. Raises FleetError."""
-        members = {spec.shard: spec for spec in specs}
+        """Start every worker and wait until each has understood its specification. Raises FleetError."""
+        members = {spec.worker: spec for spec in specs}
         self._specs |= members
         self._numbers = len(members)
         self._tasks = [asyncio.create_task(self._listen())]
@@ -61,14 +61,14 @@ class Fleet(Books):
         deadline = time.monotonic() + START_TIMEOUT_S
         while not all(member in self._joined for member in members):
             if gone := [member for member in members if member in self._gone]:
-                raise FleetError(f"a load process did not start: {self.lost.get(gone[0], 'ended at once')}")
+                raise FleetError(f"a worker did not start: {self.lost.get(gone[0], 'ended at once')}")
             left = deadline - time.monotonic()
             if left <= 0:
-                raise FleetError(f"the load processes did not start within {START_TIMEOUT_S:g} s")
+                raise FleetError(f"the workers did not start within {START_TIMEOUT_S:g} s")
             await self._wait(left)
 
     def _place(self) -> None:
-        self.fanout.hosts = {shard: box.name for box in self._transport.boxes() for shard in box.shards}
+        self.fanout.hosts = {worker: host.name for host in self._transport.hosts() for worker in host.workers}
 
     async def _wait(self, timeout_s: float) -> None:
         self._changed.clear()
@@ -76,7 +76,7 @@ class Fleet(Books):
             await asyncio.wait_for(self._changed.wait(), timeout_s)
 
     def send(self, command: Command) -> None:
-        """Give a command to every shard."""
+        """Give a command to every worker."""
         self._send(command, self._members)
 
     def _send(self, command: Command, members: Sequence[int]) -> None:
@@ -86,7 +86,7 @@ class Fleet(Books):
                 self._transport.send(member, message)
 
     async def ended(self, timeout_s: float) -> bool:
-        """Wait until every shard has said its last word or is gone."""
+        """Wait until every worker has said its last word or is gone."""
         deadline = time.monotonic() + timeout_s
         while not all(member in self._finished or member in self._gone for member in self._members):
             left = deadline - time.monotonic()
@@ -96,7 +96,7 @@ class Fleet(Books):
         return True
 
     async def close(self) -> None:
-        """End every shard that is still there, and this side's tasks."""
+        """End every worker that is still there, and this side's tasks."""
         await self._transport.close(2.0)
         for task in self._tasks:
             task.cancel()
@@ -118,43 +118,43 @@ class Fleet(Books):
             self._changed.set()
 
     def _lose(self, event: Lost) -> None:
-        if event.shard in self._gone or event.shard not in self._specs:
+        if event.worker in self._gone or event.worker not in self._specs:
             return
-        self._gone.add(event.shard)
-        if event.shard not in self._finished:
-            self.lost[event.shard] = self._mask(event.reason or "ended before it was told to")
-            if event.shard in self._members:
-                self._on_lost(event.shard, self.lost[event.shard], event.at_ns or time.monotonic_ns())
+        self._gone.add(event.worker)
+        if event.worker not in self._finished:
+            self.lost[event.worker] = self._mask(event.reason or "ended before it was told to")
+            if event.worker in self._members:
+                self._on_lost(event.worker, self.lost[event.worker], event.at_ns or time.monotonic_ns())
 
     def _hear(self, event: Said) -> None:
-        shard = event.shard
-        if shard not in self._specs:  # it was to take over, and was given up
+        worker = event.worker
+        if worker not in self._specs:  # it was to take over, and was given up
             return
-        self._heard[shard] = time.monotonic()
+        self._heard[worker] = time.monotonic()
         match decode_message(event.message):
             case Joined() as joined:
-                self._joined[shard] = joined
+                self._joined[worker] = joined
             case Snapshot() as snapshot:
-                self.take(shard, snapshot)
+                self.take(worker, snapshot)
             case Heard() as heard:
-                self._hear_broadcasts(shard, heard)
+                self._hear_broadcasts(worker, heard)
             case Finished():
-                self._finished.add(shard)
+                self._finished.add(worker)
 
-    def _hear_broadcasts(self, shard: int, heard: Heard) -> None:
+    def _hear_broadcasts(self, worker: int, heard: Heard) -> None:
         now_ns = time.monotonic_ns()
         if heard.clock is not None:
-            self.fanout.clock_of(shard).sample(*heard.clock)
-        far = shard in self.fanout.hosts
+            self.fanout.clock_of(worker).sample(*heard.clock)
+        far = worker in self.fanout.hosts
         for receipts in heard.broadcasts:
             # How long ago it was is the same on every clock.
             first_ns = now_ns - (heard.at_ns - receipts.first_ns) if far else None
-            self.fanout.add(shard, receipts, now_ns, first_ns)
+            self.fanout.add(worker, receipts, now_ns, first_ns)
 
     def settle_broadcasts(self, *, at_once: bool = False) -> None:
-        """Conclude the broadcasts of which every shard that could hear them has spoken."""
+        """Conclude the broadcasts of which every worker that could hear them has spoken."""
         there = [
-            shard for shard, snapshot in self._latest.items() if shard not in self._gone and snapshot.counters.open
+            worker for worker, snapshot in self._latest.items() if worker not in self._gone and snapshot.counters.open
         ]
         self.fanout.settle(time.monotonic_ns(), there, self.open_since, at_once=at_once)
 
@@ -162,48 +162,48 @@ class Fleet(Books):
 
     @property
     def size(self) -> int:
-        """How many shards there have been in all."""
+        """How many workers there have been in all."""
         return len(self._specs)
 
     def members(self) -> Sequence[int]:
-        """Every shard that was ever given commands."""
+        """Every worker that was ever given commands."""
         return tuple(self._members)
 
-    def boxes(self) -> Sequence[Box]:
+    def hosts(self) -> Sequence[Host]:
         """The machines that make load; none where it is this one."""
         return [
-            replace(box, shards=tuple(shard for shard in box.shards if shard in self._specs))
-            for box in self._transport.boxes()
+            replace(host, workers=tuple(worker for worker in host.workers if worker in self._specs))
+            for host in self._transport.hosts()
         ]
 
-    def box_of(self, shard: int) -> str:
-        """The name of the machine that a shard is on, "" for this one."""
-        return self.fanout.hosts.get(shard, "")
+    def host_of(self, worker: int) -> str:
+        """The name of the machine that a worker is on, "" for this one."""
+        return self.fanout.hosts.get(worker, "")
 
     def reached(self, at_ns: int) -> bool:
-        """Whether every shard that is still there has reported on the run up to `at_ns`."""
+        """Whether every worker that is still there has reported on the run up to `at_ns`."""
         there = [member for member in self._members if member not in self._gone]
         return all(member in self._latest and self._latest[member].at_ns >= at_ns for member in there)
 
     # -- taking over from those who are lost --------------------------------------------------------------------
 
     def orphans(self) -> list[int]:
-        """The lost shards whose clients nobody has taken over."""
-        return sorted(shard for shard in self.lost if shard in self._specs and shard not in self._replaced)
+        """The lost workers whose clients nobody has taken over."""
+        return sorted(worker for worker in self.lost if worker in self._specs and worker not in self._replaced)
 
     async def replace(self, lost: Sequence[int], catch_up: Callable[[], list[Command]]) -> list[int]:
-        """Start a shard in the place of each lost one, with the same clients; which these are. Raises FleetError.
+        """Start a worker in the place of each lost one, with the same clients; which these are. Raises FleetError.
 
         Waits until the lost ones are surely gone, so that no client is there twice. `catch_up` gives the commands
-        that lead a shard that has just begun to where the others are, Go first.
+        that lead a worker that has just begun to where the others are, Go first.
         """
         self._replaced.update(lost)
         # A number is never given twice: whoever had it may yet be heard.
-        heirs = {self._numbers + index: self._specs[shard] for index, shard in enumerate(lost)}
+        heirs = {self._numbers + index: self._specs[worker] for index, worker in enumerate(lost)}
         self._numbers += len(heirs)
         self._specs |= heirs
         try:
-            await asyncio.sleep(max(self._left_s(shard) for shard in lost))
+            await asyncio.sleep(max(self._left_s(worker) for worker in lost))
             await self._transport.start(heirs)
             self._place()
             await self._join(list(heirs))
@@ -221,7 +221,7 @@ class Fleet(Books):
             self._send(command, members)
         return members
 
-    def _left_s(self, shard: int) -> float:
-        """Seconds until a lost shard is surely gone: at once where its machine is there to tell."""
-        away = any(not box.alive and shard in box.shards for box in self._transport.boxes())
-        return max(0.0, SURELY_GONE_S - self.age_s(shard)) if away else 0.0
+    def _left_s(self, worker: int) -> float:
+        """Seconds until a lost worker is surely gone: at once where its machine is there to tell."""
+        away = any(not host.alive and worker in host.workers for host in self._transport.hosts())
+        return max(0.0, SURELY_GONE_S - self.age_s(worker)) if away else 0.0

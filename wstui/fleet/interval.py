@@ -1,4 +1,4 @@
-"""What all shards together have counted up to a moment."""
+"""What all workers together have counted up to a moment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shards as child processes of the operator, over pipes."""
+"""Workers as child processes of the operator, over pipes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 
 from wstui.fleet.hosts.host_facts import spare_cores
 from wstui.fleet.process_exit import ended_how
-from wstui.fleet.transport import Box, FleetError, Lost, Said
+from wstui.fleet.transport import FleetError, Host, Lost, Said
 from wstui.load.pipe_link import LENGTH, LinkLost, read_message
 from wstui.load.protocol import Spec, encode
 
@@ -20,7 +20,7 @@ STDERR_LINES = 20
 
 
 class LocalTransport:
-    """One process per shard, `python -m MODULE`. Its stdin closes with this process, however that ends."""
+    """One process per worker, `python -m MODULE`. Its stdin closes with this process, however that ends."""
 
     def __init__(self, module: str = "wstui.load") -> None:
         self._module = module
@@ -29,13 +29,13 @@ class LocalTransport:
         self._readers: list[asyncio.Task[None]] = []
         self._errors: dict[int, deque[str]] = {}
 
-    async def room(self, shards: int) -> int:
+    async def room(self, workers: int) -> int:
         """See Transport."""
-        return shards or spare_cores()
+        return workers or spare_cores()
 
     async def start(self, specs: Mapping[int, Spec]) -> None:
         """See Transport."""
-        for shard, spec in specs.items():
+        for worker, spec in specs.items():
             try:
                 # All three streams are named: inside a Textual app sys.stderr has no file descriptor to inherit.
                 process = await asyncio.create_subprocess_exec(
@@ -45,23 +45,23 @@ class LocalTransport:
                     stdin=asyncio.subprocess.PIPE,
                     stdout=asyncio.subprocess.PIPE,
                     stderr=asyncio.subprocess.PIPE,
-                    # The settings of a Dask worker hold its private key, which a load process has no use for.
+                    # The settings of a Dask worker hold its private key, which a worker has no use for.
                     env={name: value for name, value in os.environ.items() if not name.startswith("DASK_")},
                 )
             except OSError as error:
-                raise FleetError(f"a load process can't be started: {error.strerror}") from error
-            self._processes[shard] = process
-            self._errors[shard] = deque(maxlen=STDERR_LINES)
-            self._readers.append(asyncio.create_task(self._read(shard, process)))
-            self.send(shard, encode(spec))
+                raise FleetError(f"a worker can't be started: {error.strerror}") from error
+            self._processes[worker] = process
+            self._errors[worker] = deque(maxlen=STDERR_LINES)
+            self._readers.append(asyncio.create_task(self._read(worker, process)))
+            self.send(worker, encode(spec))
 
-    def pid(self, shard: int) -> int:
-        """The process id of a shard."""
-        return self._processes[shard].pid
+    def pid(self, worker: int) -> int:
+        """The process id of a worker."""
+        return self._processes[worker].pid
 
-    def send(self, shard: int, message: bytes) -> None:
+    def send(self, worker: int, message: bytes) -> None:
         """See Transport."""
-        process = self._processes.get(shard)
+        process = self._processes.get(worker)
         if process is None or process.returncode is not None or process.stdin is None:
             return
         if not process.stdin.is_closing():
@@ -73,32 +73,32 @@ class LocalTransport:
         while True:
             yield await self._queue.get()
 
-    def boxes(self) -> Sequence[Box]:
+    def hosts(self) -> Sequence[Host]:
         """See Transport: all are on this machine."""
         return ()
 
-    async def _read(self, shard: int, process: asyncio.subprocess.Process) -> None:
+    async def _read(self, worker: int, process: asyncio.subprocess.Process) -> None:
         assert process.stdout is not None
-        complaints = asyncio.create_task(self._read_errors(shard, process))
+        complaints = asyncio.create_task(self._read_errors(worker, process))
         with contextlib.suppress(LinkLost):
             while True:
-                self._queue.put_nowait(Said(shard, await read_message(process.stdout)))
+                self._queue.put_nowait(Said(worker, await read_message(process.stdout)))
         code = await process.wait()
         at_ns = time.monotonic_ns()
         await asyncio.wait({complaints}, timeout=1)
         complaints.cancel()
-        self._queue.put_nowait(Lost(shard, self._reason(shard, code), at_ns))
+        self._queue.put_nowait(Lost(worker, self._reason(worker, code), at_ns))
 
-    async def _read_errors(self, shard: int, process: asyncio.subprocess.Process) -> None:
+    async def _read_errors(self, worker: int, process: asyncio.subprocess.Process) -> None:
         assert process.stderr is not None
         with contextlib.suppress(ValueError, ConnectionError):
             while line := await process.stderr.readline():
-                self._errors[shard].append(line.decode("utf-8", "replace").rstrip())
+                self._errors[worker].append(line.decode("utf-8", "replace").rstrip())
 
-    def _reason(self, shard: int, code: int) -> str:
+    def _reason(self, worker: int, code: int) -> str:
         if code == 0:
             return ""
-        last = next((line for line in reversed(self._errors[shard]) if line.strip()), "")
+        last = next((line for line in reversed(self._errors[worker]) if line.strip()), "")
         how = ended_how(code)
         return f"{how}: {last}" if last else how
 

@@ -1,4 +1,4 @@
-"""What the shards have said, kept and added up."""
+"""What the workers have said, kept and added up."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OPENS_KEPT = 500
 
 @dataclass(slots=True)
 class Peak:
-    """The most that a shard ever had: clients open, share of a core, delay of its loop."""
+    """The most that a worker ever had: clients open, share of a core, delay of its loop."""
 
     clients: int = 0
     cpu: float = 0.0
@@ -28,7 +28,7 @@ class Peak:
 
 
 class Books:
-    """The last word of every shard that there ever was. One that is lost keeps what it had counted; its clients are
+    """The last word of every worker that there ever was. One that is lost keeps what it had counted; its clients are
     gone."""
 
     def __init__(self, mask: Callable[[str], str] = str) -> None:
@@ -44,62 +44,62 @@ class Books:
         self._opens: dict[int, deque[tuple[int, int]]] = {}  # when it said how many clients it has
         self._conditions: dict[int, list[Health]] = {}  # since they were last looked at
 
-    def take(self, shard: int, snapshot: Snapshot) -> None:
+    def take(self, worker: int, snapshot: Snapshot) -> None:
         """Take in a snapshot. It holds all that was counted before it, so one that was overtaken is of no use."""
-        before = self._latest.get(shard)
+        before = self._latest.get(worker)
         if before is not None and snapshot.sequence < before.sequence:
             return
         self.missed += max(0, snapshot.sequence - before.sequence - 1) if before is not None else 0
         if snapshot.counters.sent > (0 if before is None else before.counters.sent):
             self.sent_at_ns = max(self.sent_at_ns, snapshot.at_ns)
-        self._latest[shard] = snapshot
-        opens = self._opens.setdefault(shard, deque(maxlen=OPENS_KEPT))
+        self._latest[worker] = snapshot
+        opens = self._opens.setdefault(worker, deque(maxlen=OPENS_KEPT))
         opens.append((time.monotonic_ns(), snapshot.counters.open))
-        self._conditions.setdefault(shard, []).append(snapshot.health)
-        peak, health = self.peaks.setdefault(shard, Peak()), snapshot.health
+        self._conditions.setdefault(worker, []).append(snapshot.health)
+        peak, health = self.peaks.setdefault(worker, Peak()), snapshot.health
         peak.clients = max(peak.clients, snapshot.counters.open)
         peak.cpu, peak.loop_lag_ns = max(peak.cpu, health.cpu), max(peak.loop_lag_ns, health.loop_lag_ns)
 
-    def open_since(self, shard: int, since_ns: int) -> int:
-        """How many clients of a shard have been open ever since; 0 when its word does not reach back that far."""
+    def open_since(self, worker: int, since_ns: int) -> int:
+        """How many clients of a worker have been open ever since; 0 when its word does not reach back that far."""
         least = 0
-        for at_ns, count in reversed(self._opens[shard]):
+        for at_ns, count in reversed(self._opens[worker]):
             least = min(least or count, count)
             if at_ns <= since_ns or not count:
                 return least
         return 0
 
-    def alive(self, shard: int) -> bool:
-        """Whether a shard is still there."""
-        return shard not in self.lost
+    def alive(self, worker: int) -> bool:
+        """Whether a worker is still there."""
+        return worker not in self.lost
 
     def latest(self) -> dict[int, Snapshot]:
-        """The last snapshot of each shard, those that are gone included."""
+        """The last snapshot of each worker, those that are gone included."""
         return self._latest
 
     def take_health(self) -> list[Health]:
-        """How each shard that is there fared since the last call: mean CPU, longest lag, all else as it is now."""
+        """How each worker that is there fared since the last call: mean CPU, longest lag, all else as it is now."""
         found = []
-        for shard, seen in self._conditions.items():
-            if seen and self.alive(shard):
+        for worker, seen in self._conditions.items():
+            if seen and self.alive(worker):
                 cpu, lag_ns = sum(h.cpu for h in seen) / len(seen), max(h.loop_lag_ns for h in seen)
                 found.append(msgspec.structs.replace(seen[-1], cpu=cpu, loop_lag_ns=lag_ns))
             seen.clear()
         return found
 
-    def age_s(self, shard: int) -> float:
-        """Seconds since a shard was last heard."""
-        return time.monotonic() - self._heard[shard] if shard in self._heard else 0.0
+    def age_s(self, worker: int) -> float:
+        """Seconds since a worker was last heard."""
+        return time.monotonic() - self._heard[worker] if worker in self._heard else 0.0
 
     # -- added up ----------------------------------------------------------------------------------------------
 
     def counters(self) -> Counters:
-        """The counters of all shards added up."""
+        """The counters of all workers added up."""
         total = Counters()
-        for shard, snapshot in self._latest.items():
+        for worker, snapshot in self._latest.items():
             counters = snapshot.counters
-            if shard in self.lost:
-                counters = _bereaved(counters, self.in_flight_lost(shard))
+            if worker in self.lost:
+                counters = _bereaved(counters, self.in_flight_lost(worker))
             total = total + counters
         return total
 
@@ -126,32 +126,32 @@ class Books:
         return total
 
     def failures(self) -> list[FailureGroup]:
-        """The failures of all shards, and one for each shard that was lost."""
+        """The failures of all workers, and one for each worker that was lost."""
         logs = [[_masked(self._mask, group) for group in snapshot.failures] for snapshot in self._latest.values()]
-        for shard, reason in self.lost.items():
-            snapshot = self._latest.get(shard)
+        for worker, reason in self.lost.items():
+            snapshot = self._latest.get(worker)
             at = snapshot.at_ns if snapshot else 0
-            in_flight = self.in_flight_lost(shard)
-            text = f"shard {shard} {reason}; {self.clients_lost(shard)} clients gone"
+            in_flight = self.in_flight_lost(worker)
+            text = f"worker {worker} {reason}; {self.clients_lost(worker)} clients gone"
             text += f", {in_flight} messages in flight" if in_flight else ""
-            logs.append([FailureGroup("shard lost", text, 1, at, at, True)])
+            logs.append([FailureGroup("worker lost", text, 1, at, at, True)])
         return merge_failures(logs)
 
-    def clients_lost(self, shard: int) -> int:
-        """How many clients were connected, or about to be, when a shard was last heard."""
-        snapshot = self._latest.get(shard)
+    def clients_lost(self, worker: int) -> int:
+        """How many clients were connected, or about to be, when a worker was last heard."""
+        snapshot = self._latest.get(worker)
         return snapshot.counters.open + snapshot.counters.opening if snapshot else 0
 
-    def in_flight_lost(self, shard: int) -> int:
-        """How many messages still waited for their answer when a shard was last heard."""
-        snapshot = self._latest.get(shard)
+    def in_flight_lost(self, worker: int) -> int:
+        """How many messages still waited for their answer when a worker was last heard."""
+        snapshot = self._latest.get(worker)
         if snapshot is None:
             return 0
         c = snapshot.counters
         return max(0, c.sent - c.one_way - c.matched - c.reply_timeouts - c.abandoned)
 
     def sum(self) -> Sum:
-        """Counters and histograms of all shards added up."""
+        """Counters and histograms of all workers added up."""
         histograms = [Histogram() for _ in range(5)]
         at = 0
         for snapshot in self._latest.values():
@@ -180,7 +180,7 @@ def _masked(mask: Callable[[str], str], group: FailureGroup) -> FailureGroup:
 
 
 def _bereaved(counters: Counters, in_flight: int) -> Counters:
-    """What a lost shard had counted, its open connections now closed by our side, its attempts failed, and what was in
+    """What a lost worker had counted, its open connections now closed by our side, its attempts failed, and what was in
     flight abandoned."""
     return msgspec.structs.replace(
         counters,

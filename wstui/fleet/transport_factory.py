@@ -10,7 +10,7 @@ from wstui.fleet.transport import FleetError, Transport
 from wstui.scenario.model import Scenario
 
 
-async def look_at_boxes(scenario: Scenario) -> Sequence[Look]:
+async def look_at_hosts(scenario: Scenario) -> Sequence[Look]:
     """What the machines that are to make the load say of themselves. Raises FleetError when nobody can be asked."""
     if scenario.fleet.hosts:
         return await look_at_all(hosts_of(scenario), Way.of(scenario), question_of(scenario))

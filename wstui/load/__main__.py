@@ -1,4 +1,4 @@
-"""A shard as a process: `python -m wstui.load`, steered over stdin and stdout by the fleet that started it."""
+"""A worker as a process: `python -m wstui.load`, steered over stdin and stdout by the fleet that started it."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ import msgspec
 from wstui.load.pipe_link import LinkLost, PipeLink
 from wstui.load.protocol import Drain, Finished, Go, Joined, Spec, decode_command, encode
 from wstui.load.selfcheck import raise_files_limit
-from wstui.load.worker import Shard
+from wstui.load.worker import Worker
 
 
-class ShardFailed(Exception):
-    """A mistake of our own ended the shard; the operator's side shows the last line of its text."""
+class WorkerFailed(Exception):
+    """A mistake of our own ended the worker; the operator's side shows the last line of its text."""
 
 
 LEASE_S = 3.0
@@ -30,19 +30,19 @@ ORPHAN_GRACE_NS = 500_000_000
 async def serve(link: PipeLink) -> str:
     """Obey the operator until the run has ended, the link is lost, or nothing was heard for the lease.
 
-    Returns why the shard left by itself, "" when it was told to.
+    Returns why the worker left by itself, "" when it was told to.
     """
     spec = decode_command(await link.receive())
     if not isinstance(spec, Spec):
         raise LinkLost("the first message was no specification")
-    shard = Shard(spec, lambda said: link.send(encode(said), last=shard.ended_event.is_set()))
-    await shard.prepare()
+    worker = Worker(spec, lambda said: link.send(encode(said), last=worker.ended_event.is_set()))
+    await worker.prepare()
     loop = asyncio.get_running_loop()
     name = "uvloop" if type(loop).__module__.startswith("uvloop") else "asyncio"
     link.send(
         encode(
             Joined(
-                spec.shard,
+                spec.worker,
                 os.getpid(),
                 platform.python_version(),
                 version("wstui"),
@@ -51,23 +51,23 @@ async def serve(link: PipeLink) -> str:
             )
         )
     )
-    listener = asyncio.create_task(_listen(link, shard))
-    ended = asyncio.create_task(shard.ended_event.wait())
+    listener = asyncio.create_task(_listen(link, worker))
+    ended = asyncio.create_task(worker.ended_event.wait())
     await asyncio.wait({listener, ended}, return_when=asyncio.FIRST_COMPLETED)
     if not ended.done():
         # A generator without an operator is an attack.
-        shard.obey(Drain(ORPHAN_GRACE_NS))
+        worker.obey(Drain(ORPHAN_GRACE_NS))
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(shard.ended_event.wait(), 4.0)
+            await asyncio.wait_for(worker.ended_event.wait(), 4.0)
         return listener.result()
     listener.cancel()
-    if shard.failure:
-        raise ShardFailed(shard.failure)
-    link.send(encode(Finished(spec.shard)), last=True)
+    if worker.failure:
+        raise WorkerFailed(worker.failure)
+    link.send(encode(Finished(spec.worker)), last=True)
     return ""
 
 
-async def _listen(link: PipeLink, shard: Shard) -> str:
+async def _listen(link: PipeLink, worker: Worker) -> str:
     """Pass commands on; returns why no more will come."""
     patience_s = 60.0
     while True:
@@ -86,7 +86,7 @@ async def _listen(link: PipeLink, shard: Shard) -> str:
             return f"a command made no sense: {error}"
         if isinstance(command, Go):
             patience_s = LEASE_S
-        shard.obey(command)
+        worker.obey(command)
 
 
 async def _main(commands: int, snapshots: int) -> str:

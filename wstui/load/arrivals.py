@@ -30,10 +30,10 @@ class _Batch:
 
 
 class Visitors:
-    """Who arrives and who leaves in one shard. Times are those of the schedule's clock, which pauses stop."""
+    """Who arrives and who leaves in one worker. Times are those of the schedule's clock, which pauses stop."""
 
     def __init__(self, spec: Spec) -> None:
-        self._shard, self._shards = spec.shard, spec.shards
+        self._worker, self._workers = spec.worker, spec.workers
         self._batches: list[_Batch] = []
         self._departures: Wheel[Client] = Wheel()
 
@@ -49,23 +49,23 @@ class Visitors:
     def next(self, clock: int) -> tuple[int, int] | None:
         """Number and stay (ns) of a visitor who should have arrived by now and has not; it counts as arrived."""
         for batch in self._batches:
-            if batch.started < share(batch.line.arrived(clock), self._shard, self._shards):
-                ordinal = self._shard + batch.started * self._shards
+            if batch.started < share(batch.line.arrived(clock), self._worker, self._workers):
+                ordinal = self._worker + batch.started * self._workers
                 batch.started += 1
                 return VISITORS_FROM + batch.first + ordinal, batch.stay_ns
         return None
 
     def behind(self, clock: int) -> int:
-        """How many visitors of this shard should have arrived by now and have not."""
-        return sum(share(b.line.arrived(clock), self._shard, self._shards) - b.started for b in self._batches)
+        """How many visitors of this worker should have arrived by now and have not."""
+        return sum(share(b.line.arrived(clock), self._worker, self._workers) - b.started for b in self._batches)
 
     def wanted(self, clock: int) -> int:
-        """How many visitors of this shard are here now by plan: arrived, and their stay not over."""
+        """How many visitors of this worker are here now by plan: arrived, and their stay not over."""
         found = 0
         over = []
         for batch in self._batches:
-            arrived = share(batch.line.arrived(clock), self._shard, self._shards)
-            gone = share(batch.line.arrived(clock - batch.stay_ns), self._shard, self._shards)
+            arrived = share(batch.line.arrived(clock), self._worker, self._workers)
+            gone = share(batch.line.arrived(clock - batch.stay_ns), self._worker, self._workers)
             found += arrived - gone
             if arrived == gone == batch.started and batch.line.done(clock):
                 over.append(batch)

@@ -11,7 +11,7 @@ _TURNED_AWAY = ("http 401", "http 403", "close ")
 
 
 class Admission:
-    """The books of one shard.
+    """The books of one worker.
 
     A good token is treated rightly when its client becomes ready; any other when its client is turned away for it:
     by HTTP 401 or 403, or by a close frame before it was ready. A timeout or a rate limit proves nothing.

@@ -58,7 +58,7 @@ class Broadcast:
 
 
 class Broadcasts:
-    """The window of one shard. Slots are the shard's own numbering of its clients."""
+    """The window of one worker. Slots are the worker's own numbering of its clients."""
 
     def __init__(self, window_ns: int, types: dict[bytes, int]) -> None:
         self._window_ns = window_ns

@@ -18,7 +18,7 @@ from wstui.measure.sanitize import visible
 from wstui.scenario.units import format_size
 
 if TYPE_CHECKING:
-    from wstui.load.worker import Shard
+    from wstui.load.worker import Worker
     from wstui.scenario.url import Address
 
 _now = time.monotonic_ns
@@ -45,8 +45,8 @@ class Client(Conversation, asyncio.Protocol):
 
     uri: Address
 
-    def __init__(self, shard: Shard, number: int, slot: int, uri: Address) -> None:
-        super().__init__(shard, number, slot, uri)
+    def __init__(self, worker: Worker, number: int, slot: int, uri: Address) -> None:
+        super().__init__(worker, number, slot, uri)
         self.stay_ns = 0  # how long it stays once it is ready; 0: until it is told to go
         self.leaves_ns = 0
         self.leaving = False  # told to go while its attempt is under way: closes once it is open
@@ -72,7 +72,7 @@ class Client(Conversation, asyncio.Protocol):
             return
         self.step = HANDSHAKE
         try:
-            self.upgrade = self.shard.upgrade(self)
+            self.upgrade = self.worker.upgrade(self)
             request = self.upgrade.request()
         except Exception as error:  # of ours, or of its token: nothing that the server can help
             self._give_up(Outcome.FAILED, cause_of(error)._replace(local=True))
@@ -81,9 +81,9 @@ class Client(Conversation, asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes from the network; the clock is read once for all that they hold."""
-        shard = self.shard
-        shard.now = _now()
-        shard.counters.bytes_received += len(data)
+        worker = self.worker
+        worker.now = _now()
+        worker.counters.bytes_received += len(data)
         if self.upgrade is not None:
             self._respond(self.upgrade, data)
         elif self.step < CLOSING:
@@ -97,7 +97,7 @@ class Client(Conversation, asyncio.Protocol):
         if answer is None:
             return
         if isinstance(answer, Refusal):
-            if (location := answer.location) is not None and self.shard.spec.follow_redirects:
+            if (location := answer.location) is not None and self.worker.spec.follow_redirects:
                 if location.origin == self.uri.origin and self.redirects < MOST_REDIRECTS:
                     self._follow(location)
                     return
@@ -108,10 +108,10 @@ class Client(Conversation, asyncio.Protocol):
         self.upgrade = None
         self.adopt(answer.protocol)
         self.plain = not self.compressed
-        self.opened_ns = self.shard.now
+        self.opened_ns = self.worker.now
         self.step = WAITING
-        self.waiting = self.shard.exchange.waits
-        self.shard.opened(self)
+        self.waiting = self.worker.exchange.waits
+        self.worker.opened(self)
         if self.leaving:
             self.close()
         if answer.rest:
@@ -127,12 +127,12 @@ class Client(Conversation, asyncio.Protocol):
         self.step = CONNECTING
         self.redirected = location
         self.redirects += 1
-        self.shard.redirected(self)
+        self.worker.redirected(self)
 
     def welcomed(self) -> None:
         """The ready condition is met by a message."""
         self.waiting = False
-        self.become_ready(self.shard.now)
+        self.become_ready(self.worker.now)
 
     def not_the_welcome(self, document: bytes) -> None:
         """Keep the first for people to see, if it is all that comes."""
@@ -142,7 +142,7 @@ class Client(Conversation, asyncio.Protocol):
         """The attempt succeeded, `at_ns` on the monotonic clock."""
         if self.step is WAITING:
             self.step = READY
-            self.shard.became_ready(self, at_ns)
+            self.worker.became_ready(self, at_ns)
 
     def connect_failed(self, error: BaseException) -> None:
         """TCP or TLS did not come up."""
@@ -150,18 +150,18 @@ class Client(Conversation, asyncio.Protocol):
 
     def _certificate_wanted(self, error: BaseException | None) -> Cause | None:
         """What it means that TLS ended, if the server had asked for a certificate that clients do not have."""
-        return WANTS_CERTIFICATE if self.shard.wants_certificate and is_end_of_tls(error) else None
+        return WANTS_CERTIFICATE if self.worker.wants_certificate and is_end_of_tls(error) else None
 
     def time_out(self, asking: str = "") -> None:
         """The attempt took too long: say which part; `asking` is what a proxy owes it, "" for nothing."""
-        timeout = self.shard.spec.connect_timeout_ns / 1e9
+        timeout = self.worker.spec.connect_timeout_ns / 1e9
         if self.step is WAITING and not self.waiting:
             return  # it is connected, and only has to stay so for a while
         detail = ""
         if self.step is WAITING:
             cause = Cause("connect timeout", f"no welcome within {timeout:g} s")
             if self.said:
-                wanted = visible(self.shard.spec.welcome, 60)
+                wanted = visible(self.worker.spec.welcome, 60)
                 cause = cause._replace(message=f"{cause.message}: no message had {wanted!r} as its type")
                 detail = f"the first was {visible(self.said, 120)}"
         elif asking:
@@ -182,7 +182,7 @@ class Client(Conversation, asyncio.Protocol):
         self.step = ENDED
         self.upgrade = None
         self.tail = b""
-        self.shard.attempt_ended(self, outcome, cause, detail)
+        self.worker.attempt_ended(self, outcome, cause, detail)
         if self.task is not None:
             self.task.cancel()
         if self.transport is not None:
@@ -209,10 +209,10 @@ class Client(Conversation, asyncio.Protocol):
         self.step = CLOSING
         self.closing_ns = _now()
         if was_ready:
-            self.shard.began_closing(self)
+            self.worker.began_closing(self)
         else:
             self.waiting = False
-            self.shard.closed_unready(self)
+            self.worker.closed_unready(self)
         protocol = self.ensure_protocol()
         protocol.send_close(CloseCode.NORMAL_CLOSURE)
         for data in protocol.data_to_send():
@@ -225,7 +225,7 @@ class Client(Conversation, asyncio.Protocol):
         elif self.transport is not None:
             if self.step is not CLOSING:
                 self.step = CLOSING
-                self.shard.began_closing(self)
+                self.worker.began_closing(self)
             self.transport.abort()
 
     def closing(self) -> None:
@@ -278,7 +278,7 @@ class Client(Conversation, asyncio.Protocol):
         self.step = CLOSING
         self.closing_ns = _now()
         self.lose_pending()
-        self.shard.dropped(self, cause)
+        self.worker.dropped(self, cause)
 
     def eof_received(self) -> bool:
         """The other side has no more to say; the transport closes itself."""
@@ -302,9 +302,9 @@ class Client(Conversation, asyncio.Protocol):
         self.protocol = None
         if self.step is not ENDED:
             self.step = ENDED
-            self.shard.tally.counters.abandoned += len(self.pending)
+            self.worker.tally.counters.abandoned += len(self.pending)
             self.pending = {}
-            self.shard.ended(self)
+            self.worker.ended(self)
 
 
 _BUFFER = memoryview(bytearray(256 * 1024))

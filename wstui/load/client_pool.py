@@ -20,7 +20,7 @@ CLOSES_A_TICK = 100
 
 
 class Population:
-    """The plan of one shard's clients. Times are those of the schedule's clock, which pauses stop.
+    """The plan of one worker's clients. Times are those of the schedule's clock, which pauses stop.
 
     `begin(number, place, stay_ns)` starts an attempt; `find(number)` knows the client that has this number now.
     """
@@ -33,7 +33,7 @@ class Population:
         begin: Callable[[int, int, int], Client],
         find: Callable[[int], Client | None],
     ) -> None:
-        self._shard, self._shards = spec.shard, spec.shards
+        self._worker, self._workers = spec.worker, spec.workers
         self._counters = tally.counters
         self._connector = connector
         self._begin = begin
@@ -60,13 +60,13 @@ class Population:
 
     def behind(self, clock: int) -> int:
         """How many clients that are wanted have not begun to connect: too many attempts were under way."""
-        wanted = share(self._line.wanted(clock), self._shard, self._shards)
+        wanted = share(self._line.wanted(clock), self._worker, self._workers)
         return max(0, wanted - len(self._ramped)) + self._visitors.behind(clock)
 
     def approach(self, clock: int, *, held: bool) -> None:
         """Let clients come and go until as many are there as are wanted now; who comes back waits while `held`."""
         connector = self._connector
-        wanted = share(self._line.wanted(clock), self._shard, self._shards)
+        wanted = share(self._line.wanted(clock), self._worker, self._workers)
         self._counters.wanted = wanted + self._visitors.wanted(clock)
         while connector.room > 0 and not held and (absent := self._comebacks.due(clock)) is not None:
             if absent.stay_ns and absent.leaves_ns <= clock:
@@ -90,7 +90,7 @@ class Population:
             client.retire()
 
     def _number(self, place: int) -> int:
-        return self._shard + place * self._shards
+        return self._worker + place * self._workers
 
     def _retire(self, count: int) -> None:
         """Let the newest clients go. Numbers whose attempt failed, or that are away, go without a sound."""

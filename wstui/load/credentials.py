@@ -62,7 +62,7 @@ class Identity:
         if spec.auth not in ("jwt", "mix"):
             return spec.token if spec.auth == "token" else ""
         if self._mint is None:
-            from wstui.load.token_signer import Mint  # brings a cryptography library along: 70 ms that few shards need
+            from wstui.load.token_signer import Mint  # brings a cryptography library along: 70 ms that few workers need
 
             self._mint = Mint(spec.secret, spec.ttl_s)
         return self._mint.token(number, spec.mix[number % len(spec.mix)] if spec.mix else "good")

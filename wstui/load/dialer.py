@@ -62,7 +62,7 @@ class Dialer:
         self._target = parse_endpoint(spec.connect_to) if spec.connect_to else (uri.node, uri.port)
         self._spread = spec.spread_addresses
         self._local = spec.local_addresses
-        self._turn = itertools.count(spec.shard)
+        self._turn = itertools.count(spec.worker)
         self.addresses: list[Endpoint] = []  # of the target; none where a proxy looks its name up
         self._proxy_address: Endpoint | None = None
         self.failure: OSError | None = None

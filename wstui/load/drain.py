@@ -1,4 +1,4 @@
-"""The end of a shard's load: wait for replies and connects under way, close every connection, cut what is left."""
+"""The end of a worker's load: wait for replies and connects under way, close every connection, cut what is left."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Phase(IntEnum):
 
 class Departure:
     """Drain all clients. `live` are those that have a connection, `opening` those whose attempt is under way, as the
-    shard keeps them.
+    worker keeps them.
 
     With a grace, replies in flight are awaited that long, and attempts until they are ready or have failed (no longer
     than their connect timeout); each close gets `close_timeout_ns`. Without one (None) drop every connection at once.

@@ -16,7 +16,7 @@ from wstui.measure.fanout import ClockOffset
 if TYPE_CHECKING:
     from wstui.load.messaging import Conversation
     from wstui.load.protocol import Spec
-    from wstui.load.worker import Shard
+    from wstui.load.worker import Worker
 
 EMPTY = b"(empty)"
 BINARY_TYPE = b"(binary)"
@@ -126,13 +126,13 @@ class Exchange:
         return False
 
     def receive(self, client: Conversation, first: int, payload: bytes) -> None:
-        """A whole message arrived; the shard's clock is in `client.shard.now`."""
-        shard = client.shard
+        """A whole message arrived; the worker's clock is in `client.worker.now`."""
+        worker = client.worker
         # For a client that waits, a message that others have had before may be its welcome.
         if (
-            shard.broadcasts is not None
+            worker.broadcasts is not None
             and not client.waiting
-            and shard.broadcasts.known(client.slot, payload, shard.now)
+            and worker.broadcasts.known(client.slot, payload, worker.now)
         ):
             return
         if first == BINARY:
@@ -150,7 +150,7 @@ class Exchange:
 
     def pong(self, client: Conversation, payload: bytes) -> None:
         """A pong frame arrived."""
-        client.shard.tally.count_type(b"(pong frame)")
+        client.worker.tally.count_type(b"(pong frame)")
 
     def _several(self, client: Conversation, payload: bytes) -> None:
         """One frame with line breaks: several documents, one a line, if each line is one; else a single document."""
@@ -167,7 +167,7 @@ class Exchange:
         return name, document, reply_to
 
     def _document(self, client: Conversation, name: bytes, document: bytes, reply_to: Any) -> None:
-        client.shard.tally.count_type(name)
+        client.worker.tally.count_type(name)
         if not client.waiting:
             self._maybe_broadcast(client, name, document)
         elif name == self.welcome or not self.welcome:
@@ -176,9 +176,9 @@ class Exchange:
             client.not_the_welcome(document)
 
     def _maybe_broadcast(self, client: Conversation, name: bytes, document: bytes) -> None:
-        shard = client.shard
-        if shard.broadcasts is not None and not client.waiting and name not in self.personal:
-            shard.broadcasts.first(client.slot, name, document, shard.now)
+        worker = client.worker
+        if worker.broadcasts is not None and not client.waiting and name not in self.personal:
+            worker.broadcasts.first(client.slot, name, document, worker.now)
 
 
 class Odin(Exchange):
@@ -193,9 +193,9 @@ class Odin(Exchange):
 
     def compose(self, client: Conversation, now_ns: int) -> tuple[int, bytes, int]:
         """A ping; its timestamp is unique among the client's own, since it is all that the reply tells."""
-        key = (now_ns + client.shard.epoch_ns) // 1_000_000
+        key = (now_ns + client.worker.epoch_ns) // 1_000_000
         if key <= client.sequence:
-            counters = client.shard.counters
+            counters = client.worker.counters
             # A closed loop may send several a millisecond: one at a time they may share it, unless an earlier one's
             # answer may still come, or the target has been seen to answer twice: it would be taken for this one's.
             if client.pending or client.expired or counters.duplicates or counters.unmatched:
@@ -208,7 +208,7 @@ class Odin(Exchange):
         if first != TEXT or not payload.startswith(_PONGS) or _NEWLINE in payload:
             super().receive(client, first, payload)
             return
-        types = client.shard.tally.types
+        types = client.worker.tally.types
         types[PONG_TYPE] = types.get(PONG_TYPE, 0) + 1
         # The usual case is a number of 13 digits and what follows it.
         start = payload.find(_ORIGINAL) + 20
@@ -222,22 +222,22 @@ class Odin(Exchange):
         if name != PONG_TYPE:
             super()._document(client, name, document, reply_to)
             return
-        client.shard.tally.count_type(PONG_TYPE)
+        client.worker.tally.count_type(PONG_TYPE)
         self._pong(client, document, read_typed(document)[1] if reply_to is None else reply_to)
 
     def _pong(self, client: Conversation, document: bytes, reply_to: Any) -> None:
-        shard = client.shard
+        worker = client.worker
         sent = client.replied(reply_to)
-        if sent and shard.now >= self._compare_ns:
-            self._compare_clocks(shard, document, sent)
+        if sent and worker.now >= self._compare_ns:
+            self._compare_clocks(worker, document, sent)
 
-    def _compare_clocks(self, shard: Shard, document: bytes, sent: int) -> None:
+    def _compare_clocks(self, worker: Worker, document: bytes, sent: int) -> None:
         """What a pong tells of the target's clock."""
-        self._compare_ns = shard.now + COMPARE_EVERY_NS
+        self._compare_ns = worker.now + COMPARE_EVERY_NS
         stamp = stamp_of(document)
         if stamp is not None:
-            told = int(stamp * 1e6) - shard.epoch_ns
-            shard.clock.sample(told - ClockOffset.STAMP_NS - shard.now, told + ClockOffset.STAMP_NS - sent)
+            told = int(stamp * 1e6) - worker.epoch_ns
+            worker.clock.sample(told - ClockOffset.STAMP_NS - worker.now, told + ClockOffset.STAMP_NS - sent)
 
 
 class _Numbered(Exchange):
@@ -271,14 +271,14 @@ class Echo(_Numbered):
         start = payload.find(b"wstui:%d:" % client.number)
         if start < 0:
             if client.pending and self._resembles(client, payload):
-                client.shard.tally.count_type(ECHO_TYPE)
+                client.worker.tally.count_type(ECHO_TYPE)
                 client.replied(ALTERED)
             else:
                 super().receive(client, first, payload)
             return
         end = payload.find(b";", start)
         digits = payload[payload.rfind(b":", start, end) + 1 : end]
-        client.shard.tally.count_type(ECHO_TYPE)
+        client.worker.tally.count_type(ECHO_TYPE)
         key = int(digits) if digits.isdigit() and len(digits) < 20 else 0
         if key and self._payload(client, key) in payload:
             client.replied(key)
@@ -308,7 +308,7 @@ class Ping(_Numbered):
 
     def pong(self, client: Conversation, payload: bytes) -> None:
         """The pong carries the ping's payload (RFC 6455 5.5.3)."""
-        client.shard.tally.count_type(b"(pong frame)")
+        client.worker.tally.count_type(b"(pong frame)")
         if payload.isdigit() and len(payload) < 20 and payload[0] != _ZERO and (key := int(payload)) <= client.sequence:
             client.replied(key)
         elif payload:

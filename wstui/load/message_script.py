@@ -1,4 +1,4 @@
-"""A kind of message as a shard gets it: files read, environment and feed resolved, nothing left to parse."""
+"""A kind of message as a worker gets it: files read, environment and feed resolved, nothing left to parse."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Script(msgspec.Struct, frozen=True):
     """All that clients may say. `rows` are those of the feed, with only the columns in use.
 
     `each` is "client" (client n has row n, from the first again after the last) or "message" (every message takes
-    the shard's next row).
+    the worker's next row).
     """
 
     phrases: list[Phrase] = []

@@ -17,7 +17,7 @@ from wstui.load.frames import PING, TEXT, FrameReceiver, encode, plain_size
 if TYPE_CHECKING:
     from websockets.uri import WebSocketURI
 
-    from wstui.load.worker import Shard
+    from wstui.load.worker import Worker
 
 EXPIRED_KEPT = 32
 INVALID_TEXT = b"(invalid UTF-8)"
@@ -38,16 +38,16 @@ class Conversation(FrameReceiver):
         "plain",
         "queues",
         "sequence",
-        "shard",
         "slot",
         "step",
         "transport",
         "waiting",
+        "worker",
     )
 
-    def __init__(self, shard: Shard, number: int, slot: int, uri: WebSocketURI) -> None:
-        super().__init__(uri, shard.spec.max_size)
-        self.shard = shard
+    def __init__(self, worker: Worker, number: int, slot: int, uri: WebSocketURI) -> None:
+        super().__init__(uri, worker.spec.max_size)
+        self.worker = worker
         self.number = number
         self.slot = slot
         self.waiting = False  # for the welcome
@@ -82,15 +82,15 @@ class Conversation(FrameReceiver):
 
     def send(self, intended_ns: int = 0) -> None:
         """Send the next message, which was due at `intended_ns` (monotonic); 0 in a closed loop: as soon as it may."""
-        shard = self.shard
-        counters = shard.counters
+        worker = self.worker
+        counters = worker.counters
         now = _now()
-        first, payload, key = shard.exchange.compose(self, now)
+        first, payload, key = worker.exchange.compose(self, now)
         counters.sent += 1
         if intended_ns:
             delay = now - intended_ns
-            shard.tally.send_delay.record(delay)
-            if delay > shard.late_ns:
+            worker.tally.send_delay.record(delay)
+            if delay > worker.late_ns:
                 counters.late_sends += 1
         else:
             intended_ns = now
@@ -116,39 +116,39 @@ class Conversation(FrameReceiver):
         else:
             protocol.send_binary(payload)
         data = b"".join(protocol.data_to_send())
-        self.shard.counters.saved_sent += plain_size(len(payload), mask=4) - len(data)
+        self.worker.counters.saved_sent += plain_size(len(payload), mask=4) - len(data)
         self.write(data)
 
     # -- receiving ---------------------------------------------------------------------------------------------
 
     def inflated(self, saved: int) -> None:
         """A compressed message arrived."""
-        self.shard.counters.saved_received += saved
+        self.worker.counters.saved_received += saved
 
     def message(self, first: int, payload: bytes) -> None:
         """A whole message arrived."""
-        shard = self.shard
-        shard.counters.received += 1
+        worker = self.worker
+        worker.counters.received += 1
         # Most text is ASCII: to look costs 0.05 of the 15 µs of a round trip.
         if first == TEXT and not payload.isascii() and not is_text(payload):
             self._invalid_text(payload)
             return
-        shard.exchange.receive(self, first, payload)
+        worker.exchange.receive(self, first, payload)
 
     def _invalid_text(self, payload: bytes) -> None:
         """A browser would end the connection here, so this counts neither as a reply nor as the welcome."""
-        shard = self.shard
-        shard.tally.count_type(INVALID_TEXT)
-        shard.invalid_text(self, payload)
-        if shard.spec.strict:
+        worker = self.worker
+        worker.tally.count_type(INVALID_TEXT)
+        worker.invalid_text(self, payload)
+        if worker.spec.strict:
             self.fail(CloseCode.INVALID_DATA, Cause("invalid text", "wstui closed the connection with 1007"))
 
     def pong(self, payload: bytes) -> None:
         """A pong frame arrived."""
-        shard = self.shard
-        if shard.keepalive is None or not shard.keepalive.took(self, payload):  # type: ignore[arg-type]
-            shard.counters.received += 1
-            shard.exchange.pong(self, payload)
+        worker = self.worker
+        if worker.keepalive is None or not worker.keepalive.took(self, payload):  # type: ignore[arg-type]
+            worker.counters.received += 1
+            worker.exchange.pong(self, payload)
 
     def replied(self, key: object) -> int:
         """A reply names the message `key` that it answers; returns when that was sent, 0 when it is none of ours."""
@@ -157,30 +157,30 @@ class Conversation(FrameReceiver):
         if entry is None:
             self._unmatched(key)
             return 0
-        shard = self.shard
-        tally = shard.tally
+        worker = self.worker
+        tally = worker.tally
         intended, sent = entry
-        now = shard.now
+        now = worker.now
         round_trip = now - sent
-        if round_trip >= shard.timeout_ns:  # nobody has looked since it was due
+        if round_trip >= worker.timeout_ns:  # nobody has looked since it was due
             self._miss(intended, sent)
-            shard.counters.late += 1
+            worker.counters.late += 1
             self._proceed()
             return 0
         self.answered = key  # type: ignore[assignment]  # an int: it was pending
-        shard.counters.matched += 1
+        worker.counters.matched += 1
         if intended == sent:
             tally.prompt.record(round_trip)
         else:
             tally.round_trip.record(round_trip)
             tally.response.record(now - intended)
-        if self.step is RETIRING or shard.closed_loop:
+        if self.step is RETIRING or worker.closed_loop:
             self._proceed()
         return sent
 
     def _unmatched(self, key: object) -> None:
         """A reply to nothing that is waited for: which kind is it?"""
-        counters = self.shard.counters
+        counters = self.worker.counters
         if type(key) is not int:
             counters.unmatched += 1
         elif key == ALTERED:
@@ -189,7 +189,7 @@ class Conversation(FrameReceiver):
         elif self.expired is not None and key in self.expired:
             del self.expired[key]
             counters.late += 1
-        elif key == self.answered or (not self.forgot and self.shard.exchange.has_sent(self, key)):
+        elif key == self.answered or (not self.forgot and self.worker.exchange.has_sent(self, key)):
             counters.duplicates += 1
         else:
             counters.unmatched += 1
@@ -200,16 +200,16 @@ class Conversation(FrameReceiver):
             return
         step = self.step
         if step is READY:
-            if self.shard.closed_loop and not self.shard.held:
+            if self.worker.closed_loop and not self.worker.held:
                 self.send()
         elif step is RETIRING:
             self.close()
 
     def _miss(self, intended_ns: int, sent_ns: int, message: str = "") -> None:
         """No reply counts any more."""
-        timeout = self.shard.spec.timeout_ns
+        timeout = self.worker.spec.timeout_ns
         cause = Cause("timeout", message or f"no reply within {timeout / 1e9:g} s")
-        self.shard.reply_missing(self, sent_ns + timeout - intended_ns, cause)
+        self.worker.reply_missing(self, sent_ns + timeout - intended_ns, cause)
 
     def awaits(self, key: int) -> bool:
         """Whether the reply to this message is still to come, in time or late."""
@@ -218,7 +218,7 @@ class Conversation(FrameReceiver):
     def expire(self, now_ns: int) -> None:
         """Count what has waited too long for its reply; called several times a second."""
         pending = self.pending
-        timeout = self.shard.spec.timeout_ns
+        timeout = self.worker.spec.timeout_ns
         expired = False
         while pending:
             key, (intended, sent) = next(iter(pending.items()))
@@ -247,7 +247,7 @@ class Conversation(FrameReceiver):
     def write(self, data: bytes) -> None:
         """Bytes for the network that are not messages."""
         if self.transport is not None:
-            self.shard.counters.bytes_sent += len(data)
+            self.worker.counters.bytes_sent += len(data)
             self.transport.write(data)
 
     def pause_writing(self) -> None:

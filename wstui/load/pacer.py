@@ -25,7 +25,7 @@ _now = time.monotonic_ns
 
 
 class Pacer:
-    """The schedule of one shard. Its clock stands still while paused: a pause shifts the schedule as a whole."""
+    """The schedule of one worker. Its clock stands still while paused: a pause shifts the schedule as a whole."""
 
     def __init__(
         self,

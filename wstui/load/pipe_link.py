@@ -1,4 +1,4 @@
-"""The shard's side of the wire to its operator: whole messages, each after its length in four bytes."""
+"""The worker's side of the wire to its operator: whole messages, each after its length in four bytes."""
 
 from __future__ import annotations
 

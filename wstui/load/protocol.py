@@ -1,4 +1,4 @@
-"""What travels down to a shard: its specification once, then commands. Durations are nanoseconds, never wall clocks."""
+"""Messages to a worker: its specification once, then commands. Durations are nanoseconds, never wall clocks."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from wstui.scenario.token_mix import TokenKind
 
 
 class Spec(msgspec.Struct, tag="spec", frozen=True, kw_only=True):
-    """Everything that a shard needs to know to make its share of the load. Carries secrets: never log it.
+    """Everything that a worker needs to know to make its share of the load. Carries secrets: never log it.
 
-    Of a fleet of `shards` processes this is number `shard`; it owns the clients whose number modulo `shards`
-    is `shard`.
+    Of a fleet of `workers` processes this is number `worker`; it owns the clients whose number modulo `workers`
+    is `worker`.
     """
 
-    shard: int = 0
-    shards: int = 1
+    worker: int = 0
+    workers: int = 1
     # target
     url: str
     headers: list[tuple[str, str]] = []
@@ -133,9 +133,9 @@ Command = Spec | Go | Ramp | Arrive | Pace | Pause | Resume | Drain | Abort | He
 
 
 class Joined(msgspec.Struct, tag="joined", frozen=True):
-    """A shard is up and has understood its specification."""
+    """A worker is up and has understood its specification."""
 
-    shard: int
+    worker: int
     pid: int
     python: str
     version: str
@@ -144,20 +144,20 @@ class Joined(msgspec.Struct, tag="joined", frozen=True):
 
 
 class Finished(msgspec.Struct, tag="finished", frozen=True):
-    """A shard has said its last snapshot and is about to exit; `error` is empty when all went well."""
+    """A worker has said its last snapshot and is about to exit; `error` is empty when all went well."""
 
-    shard: int
+    worker: int
     error: str = ""
 
 
 class Heard(msgspec.Struct, tag="heard", frozen=True):
-    """Broadcasts whose window has closed in a shard, and where the target's clock lies by its replies.
+    """Broadcasts whose window has closed in a worker, and where the target's clock lies by its replies.
 
     `clock` bounds the target's clock minus this host's, in nanoseconds; None before any reply had a timestamp.
     `at_ns` is on the monotonic clock of the host.
     """
 
-    shard: int
+    worker: int
     at_ns: int
     broadcasts: list[Receipts]
     clock: tuple[int, int] | None = None

@@ -51,9 +51,9 @@ class ArrivalLine:
         return replace(self, over_ns=min(self.over_ns, max(at_ns - self.start_ns, 0)))
 
 
-def share(total: int, shard: int, shards: int) -> int:
-    """How many of the clients 0 … total-1 belong to a shard that owns every `shards`-th number from `shard` on.
+def share(total: int, worker: int, workers: int) -> int:
+    """How many of the clients 0 … total-1 belong to a worker that owns every `workers`-th number from `worker` on.
 
-    The shares of all shards add up to `total`, at every moment of a ramp.
+    The shares of all workers add up to `total`, at every moment of a ramp.
     """
-    return max(0, (total - shard + shards - 1) // shards)
+    return max(0, (total - worker + workers - 1) // workers)

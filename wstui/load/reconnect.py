@@ -42,7 +42,7 @@ class Absent:
 
 
 class Comebacks:
-    """All clients of a shard that are away. Times are those of the schedule's clock, which pauses stop."""
+    """All clients of a worker that are away. Times are those of the schedule's clock, which pauses stop."""
 
     def __init__(self, spec: Spec, tally: Tally) -> None:
         self._spec = spec

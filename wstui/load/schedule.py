@@ -24,7 +24,7 @@ def phase(number: int, every_ns: int) -> int:
 def first_send(ready_ns: int, number: int, every_ns: int) -> int:
     """The first intended send at or after `ready_ns`, at most one interval later.
 
-    Sends of client `number` lie at phase(number) + k·every_ns on the shard's clock, so a herd that became
+    Sends of client `number` lie at phase(number) + k·every_ns on the worker's clock, so a herd that became
     ready together does not send together.
     """
     if every_ns <= 0:

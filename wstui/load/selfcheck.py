@@ -1,4 +1,4 @@
-"""What a shard knows of its own condition: CPU, loop lag, open files, local ports, memory."""
+"""What a worker knows of its own condition: CPU, loop lag, open files, local ports, memory."""
 
 from __future__ import annotations
 

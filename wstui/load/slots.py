@@ -1,4 +1,4 @@
-"""The places of a shard's clients: small numbers, so that who received what fits into a row of bytes."""
+"""The places of a worker's clients: small numbers, so that who received what fits into a row of bytes."""
 
 from __future__ import annotations
 

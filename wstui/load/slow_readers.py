@@ -22,7 +22,7 @@ def is_slow(number: int, share: float) -> bool:
 
 
 class SlowReaders:
-    """The slow ones of a shard. They send nothing, are waited for by no broadcast, and are counted apart.
+    """The slow ones of a worker. They send nothing, are waited for by no broadcast, and are counted apart.
 
     The kernels on both sides hold some megabytes for each (4 on Linux, over loopback) before a server has to. That
     buffers stay as they are is on purpose: a receive buffer that was once made small never lets much through again.

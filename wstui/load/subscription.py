@@ -72,7 +72,7 @@ class Subscribing(Exchange):
 
     def begin(self, client: Conversation) -> None:
         """A client is ready: it leaves "all" and names its tokens."""
-        counters = client.shard.tally.counters
+        counters = client.worker.tally.counters
         counters.subscribes += 1
         self._acknowledged.discard(client.number)
         document = {"type": "subscribe", "tokens": sorted(self.tokens(client.number))}
@@ -111,10 +111,10 @@ class Subscribing(Exchange):
             named = frozenset()
         if named == self.tokens(client.number):
             self._acknowledged.add(client.number)
-            client.shard.tally.counters.subscribe_acks += 1
+            client.worker.tally.counters.subscribe_acks += 1
         else:
             cause = Cause("subscription", "the acknowledgement names other tokens than were asked for")
-            client.shard.disappointed(client, cause, visible(document, 120))
+            client.worker.disappointed(client, cause, visible(document, 120))
 
     def _look(self, client: Conversation, document: bytes) -> None:
         tokens = self._known.get(document)
@@ -124,6 +124,6 @@ class Subscribing(Exchange):
                 del self._known[next(iter(self._known))]
             self._known[document] = tokens
         if tokens and tokens.isdisjoint(self.tokens(client.number)):
-            client.shard.tally.counters.leaks += 1
+            client.worker.tally.counters.leaks += 1
             cause = Cause("leak", "a message about tokens that the client had not subscribed to")
-            client.shard.disappointed(client, cause, visible(document, 120))
+            client.worker.disappointed(client, cause, visible(document, 120))

@@ -70,7 +70,7 @@ class Template(Exchange):
         number = client.number
         index = bisect_right(self._bounds, spread(number, seq)) if self._bounds else 0
         phrase, renderer = self._phrases[index], self._renderers[index]
-        moment = Moment(number, seq, now_ns + client.shard.epoch_ns, self._row(number))
+        moment = Moment(number, seq, now_ns + client.worker.epoch_ns, self._row(number))
         key = 0
         if phrase.reply == "field":
             if step := self._steps[index]:
@@ -146,8 +146,8 @@ class Template(Exchange):
             return
         phrase = self._phrases[key % self._count]
         name = ECHO_TYPE if phrase.reply == "echo" else self._type(first, payload, document)
-        client.shard.tally.count_type(name)
-        if client.shard.broadcasts is not None and self._renderers[key % self._count].names_client:
+        client.worker.tally.count_type(name)
+        if client.worker.broadcasts is not None and self._renderers[key % self._count].names_client:
             # Its sender is one of those that a message to all reaches.
             self._maybe_broadcast(client, name, payload)
         if client.replied(key):
@@ -155,14 +155,14 @@ class Template(Exchange):
                 lack = broken(expected, payload, self._reader, document)
                 if lack:
                     cause = Cause("expectation", f"reply to {visible(phrase.name, 60)} {lack}")
-                    client.shard.disappointed(client, cause, visible(payload, 120))
+                    client.worker.disappointed(client, cause, visible(payload, 120))
                     break
 
     def _key(self, client: Conversation, payload: bytes, document: Any) -> int | None:
         """The key of the message that this answers; None when it is no reply at all."""
         known: int | None = None
         names_one = False
-        follows = client.shard.broadcasts is not None
+        follows = client.worker.broadcasts is not None
         for path, indices in self._paths.items():
             value = _value_of(self._reader.value(document, path))
             if value is None:

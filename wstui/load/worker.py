@@ -42,7 +42,7 @@ SWEEP_TICKS = 25
 """Every client's outstanding replies are looked at once in this many ticks."""
 
 
-class Shard:
+class Worker:
     """The clients of one process. Runs on the current loop; says a snapshot to `say` every 200 ms, and what
     it heard of broadcasts when their windows close."""
 
@@ -165,7 +165,7 @@ class Shard:
         try:
             self._do_tick(time.monotonic_ns())
         except Exception:
-            # A shard without its tick would go on sending and say nothing: better it ends, and says why.
+            # A worker without its tick would go on sending and say nothing: better it ends, and says why.
             self.failure = traceback.format_exc()
             self.ended_event.set()
             return
@@ -244,14 +244,14 @@ class Shard:
         if receipts:
             low, high = self.clock.low, self.clock.high
             clock = None if low is None or high is None else (int(low), int(high))
-            self._say(Heard(self.spec.shard, now, receipts, clock))
+            self._say(Heard(self.spec.worker, now, receipts, clock))
 
     def _speak(self, now: int) -> None:
         at = now - self._zero_ns
         self._sequence = at // SNAPSHOT_NS
         counters = self.counters
         health = self._check.take(counters.open + counters.opening + counters.closing)
-        snapshot = self.tally.snapshot(self.spec.shard, self._sequence, at, health)
+        snapshot = self.tally.snapshot(self.spec.worker, self._sequence, at, health)
         snapshot.addresses = self._connector.dialer.opened
         self._say(snapshot)
 

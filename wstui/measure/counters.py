@@ -1,4 +1,4 @@
-"""What one shard has counted so far. The hot path writes here; a snapshot is a copy of it."""
+"""What one worker has counted so far. The hot path writes here; a snapshot is a copy of it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def counted_under(types: dict[bytes, int], name: bytes) -> bytes:
 
 
 class Tally:
-    """Counters, message types, histograms and failures of one shard, cumulative since the start of the run."""
+    """Counters, message types, histograms and failures of one worker, cumulative since the start of the run."""
 
     __slots__ = (
         "admitted",
@@ -67,14 +67,14 @@ class Tally:
         both.add(latencies)
         return both.data()
 
-    def snapshot(self, shard: int, sequence: int, at_ns: int, health: Health) -> Snapshot:
+    def snapshot(self, worker: int, sequence: int, at_ns: int, health: Health) -> Snapshot:
         """The state at `at_ns` as a message. It shares nothing that goes on changing once encoded."""
         types: dict[str, int] = {}
         for name, n in self.types.items():
             shown = visible(name, _SHOWN)
             types[shown] = types.get(shown, 0) + n
         return Snapshot(
-            shard,
+            worker,
             sequence,
             at_ns,
             self.counters,

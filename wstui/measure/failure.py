@@ -94,7 +94,7 @@ class FailureLog:
 
 
 def merge_failures(logs: list[list[FailureGroup]]) -> list[FailureGroup]:
-    """The groups of several shards as one list, most frequent first."""
+    """The groups of several workers as one list, most frequent first."""
     merged: dict[tuple[str, str, str], FailureGroup] = {}
     for groups in logs:
         for group in groups:

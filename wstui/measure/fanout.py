@@ -1,8 +1,8 @@
 """Fan-out without trusting clocks: how completely, how often and how far apart broadcasts reach the clients.
 
-A broadcast arrives as the same bytes at every subscriber. A shard notes each receipt; when the window of a message
-closes it says what it saw (`Receipts`), and the operator's side adds the shards up (`FanOut`), since the first
-receipt of all may have been in another shard.
+A broadcast arrives as the same bytes at every subscriber. A worker notes each receipt; when the window of a message
+closes it says what it saw (`Receipts`), and the operator's side adds the workers up (`FanOut`), since the first
+receipt of all may have been in another worker.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ import msgspec
 from wstui.measure.histogram import UNIT_SHIFT, Histogram
 
 PATIENCE_NS = 2_000_000_000
-"""How long a message waits for the word of slower shards after the first one's."""
+"""How long a message waits for the word of slower workers after the first one's."""
 
 
 class Receipts(msgspec.Struct, frozen=True, array_like=True):
-    """What one shard saw of one message.
+    """What one worker saw of one message.
 
     `key` is a digest of its bytes; `first_ns` the first receipt on the monotonic clock of the host; `eligible` the
     clients that were open from then until the window closed, `receivers` those of them that got it,
     `receipts` all that did, `duplicates` further copies to the same client. `distances` are the distances of the
     receipts from `first_ns` in units of 64 ns, as 32-bit integers. `stamp_ms` is the server's own timestamp
     (epoch milliseconds), None without one; `epoch_ns` what to add to the monotonic clock for wall time.
-    No receipts at all: the shard has heard it and can't say anything of it.
+    No receipts at all: the worker has heard it and can't say anything of it.
     """
 
     key: bytes
@@ -99,10 +99,10 @@ class _Open:
 
 
 class FanOut:
-    """All broadcasts of a run, added up over the shards of one host or of several.
+    """All broadcasts of a run, added up over the workers of one host or of several.
 
     Clocks of different hosts are never compared: whether a message was received counts everywhere, how far apart
-    its receipts were only among the shards of one host. `hosts` names the host of each shard that is not on this one.
+    its receipts were only among the workers of one host. `hosts` names the host of each worker that is not on this one.
     """
 
     def __init__(self) -> None:
@@ -123,28 +123,28 @@ class FanOut:
         """Whether distances are those within each host."""
         return len(set(self.hosts.values())) > 1
 
-    def clock_of(self, shard: int) -> ClockOffset:
-        """Where the target's clock lies by the host of a shard."""
-        return self._clocks.setdefault(self.hosts.get(shard, ""), ClockOffset())
+    def clock_of(self, worker: int) -> ClockOffset:
+        """Where the target's clock lies by the host of a worker."""
+        return self._clocks.setdefault(self.hosts.get(worker, ""), ClockOffset())
 
-    def add(self, shard: int, receipts: Receipts, now_ns: int, first_ns: int | None = None) -> None:
-        """Take in what a shard saw. `first_ns` is its first receipt by this side's clock, where that is another one."""
+    def add(self, worker: int, receipts: Receipts, now_ns: int, first_ns: int | None = None) -> None:
+        """Add what a worker saw. `first_ns` is its first receipt by this side's clock, if that is another one."""
         first_ns = receipts.first_ns if first_ns is None else first_ns
         entry = self._open.get(receipts.key)
         if entry is None:
             entry = self._open[receipts.key] = _Open(now_ns, first_ns, {})
         entry.first_ns = min(entry.first_ns, first_ns)
-        entry.parts[shard] = receipts
+        entry.parts[worker] = receipts
 
     def settle(
-        self, now_ns: int, shards: Collection[int], open_since: Callable[[int, int], int], *, at_once: bool = False
+        self, now_ns: int, workers: Collection[int], open_since: Callable[[int, int], int], *, at_once: bool = False
     ) -> None:
-        """Conclude the messages of which every one of `shards` has spoken, or which have waited long enough.
+        """Conclude the messages of which every one of `workers` has spoken, or which have waited long enough.
 
-        A shard that never saw a message has missed it: `open_since` tells how many of its clients have been open
+        A worker that never saw a message has missed it: `open_since` tells how many of its clients have been open
         since a time on this side's monotonic clock.
         """
-        there = set(shards)
+        there = set(workers)
         done = [
             key
             for key, entry in self._open.items()
@@ -152,7 +152,7 @@ class FanOut:
         ]
         for key in done:
             entry = self._open.pop(key)
-            missed = sum(open_since(shard, entry.first_ns) for shard in there if shard not in entry.parts)
+            missed = sum(open_since(worker, entry.first_ns) for worker in there if worker not in entry.parts)
             self._conclude(entry.parts, missed)
 
     def _conclude(self, seen: dict[int, Receipts], missed: int) -> None:
@@ -169,11 +169,11 @@ class FanOut:
         kind.received += sum(part.receivers for part in parts)
         kind.duplicates += sum(part.duplicates for part in parts)
         firsts: dict[str, int] = {}
-        for shard, part in seen.items():
-            host = self.hosts.get(shard, "")
+        for worker, part in seen.items():
+            host = self.hosts.get(worker, "")
             firsts[host] = min(firsts.get(host, part.first_ns), part.first_ns)
-        for shard, part in seen.items():
-            shift = part.first_ns - firsts[self.hosts.get(shard, "")]
+        for worker, part in seen.items():
+            shift = part.first_ns - firsts[self.hosts.get(worker, "")]
             distances = array.array("I")
             distances.frombytes(part.distances)
             spread = Histogram()
@@ -182,7 +182,7 @@ class FanOut:
             kind.spread.add(spread)
             self.spread.add(spread)
             if part.stamp_ms is not None:
-                offset = self.clock_of(shard).offset_ns or 0.0
+                offset = self.clock_of(worker).offset_ns or 0.0
                 base = int(part.first_ns + part.epoch_ns + offset - part.stamp_ms * 1e6)
                 for units in distances:
                     self.delivery.record(base + (units << UNIT_SHIFT))

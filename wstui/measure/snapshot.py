@@ -1,4 +1,4 @@
-"""What one shard says about itself, five times a second: cumulative and numbered, so that a lost one heals."""
+"""What one worker says about itself, five times a second: cumulative and numbered, so that a lost one heals."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class Admitted(msgspec.Struct):
 
 
 class Health(msgspec.Struct, frozen=True):
-    """The generator's own condition in one shard.
+    """The generator's own condition in one worker.
 
     `cpu` is the share of one core used since the last snapshot (0…1, may pass 1 with threads);
     `loop_lag_ns` the longest delay of the loop's own timer since then; files and ports are in use against
@@ -112,9 +112,9 @@ class Health(msgspec.Struct, frozen=True):
 
 
 class Snapshot(msgspec.Struct, tag="snapshot"):
-    """The state of one shard at `at_ns` (ns since the start of the run, paused time included)."""
+    """The state of one worker at `at_ns` (ns since the start of the run, paused time included)."""
 
-    shard: int
+    worker: int
     sequence: int
     at_ns: int
     counters: Counters

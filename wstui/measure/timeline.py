@@ -63,7 +63,7 @@ MARKS = {
     "warning": "▲",
     "broken": "✗",
     "kept": "✓",
-    "shard": "✗",
+    "worker": "✗",
     "generator": "▲",
     "health": "▲",
     "end": "■",

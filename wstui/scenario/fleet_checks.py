@@ -17,7 +17,7 @@ def fleet_findings(scenario: Scenario) -> Iterator[Finding]:
     """What is wrong with the hosts, and what belongs to them."""
     fleet = scenario.fleet
     if name := twice(fleet.hosts):
-        yield Finding(("fleet", "hosts"), f'name {name} twice: write "{name}:2" for two load processes')
+        yield Finding(("fleet", "hosts"), f'name {name} twice: write "{name}:2" for two workers')
     if fleet.hosts and fleet.scheduler:
         message = "cannot be joined beside fleet.hosts: the load is made by these, or by the workers of that cluster"
         yield Finding(("fleet", "scheduler"), message, quote(fleet.scheduler), rests_on=(("fleet", "hosts"),))

@@ -10,17 +10,17 @@ from urllib.parse import urlsplit
 
 from wstui.scenario.errors import BadValue, quote
 
-MOST_SHARDS = 1024
+MOST_WORKERS = 1024
 _HOST = re.compile(r"(?:(?P<user>[\w.][\w.\\+$@-]*)@)?(?P<name>\[[\da-fA-F:.]+(?:%\w+)?\]|[A-Za-z\d_](?:[\w.-]*\w)?)")
-_EXAMPLE = 'write "box1", "box2:4" for four load processes, or "user@box3"'
+_EXAMPLE = 'write "host1", "host2:4" for four workers, or "user@host3"'
 
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """A machine reached by ssh: `destination` as ssh takes it, `shards` load processes (0: one per spare core)."""
+    """A machine reached by ssh: `destination` as ssh takes it, `workers` workers (0: one per spare core)."""
 
     destination: str
-    shards: int = 0
+    workers: int = 0
 
     @property
     def name(self) -> str:
@@ -29,7 +29,7 @@ class Host:
 
 
 def parse_host(text: str) -> Host:
-    """A host as an operator writes it: `box1`, `box2:4`, `user@box3`, `[fe80::1]:2`. Raises BadValue."""
+    """A host as an operator writes it: `host1`, `host2:4`, `user@host3`, `[fe80::1]:2`. Raises BadValue."""
     text = text.strip()
     if not text:
         raise BadValue(f"is empty: {_EXAMPLE}")
@@ -42,9 +42,9 @@ def parse_host(text: str) -> Host:
         return Host(destination)
     number = rest[1:]
     if not number.isascii() or not number.isdigit():
-        raise BadValue("ends in no number of load processes: after the colon, write one such as 4", match.group())
-    if not 1 <= int(number[:9]) <= MOST_SHARDS:
-        raise BadValue(f"asks for {number} load processes: 1 to {MOST_SHARDS}. Ports belong in the ssh configuration")
+        raise BadValue("ends in no number of workers: after the colon, write one such as 4", match.group())
+    if not 1 <= int(number[:9]) <= MOST_WORKERS:
+        raise BadValue(f"asks for {number} workers: 1 to {MOST_WORKERS}. Ports belong in the ssh configuration")
     return Host(destination, int(number))
 
 

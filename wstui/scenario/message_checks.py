@@ -46,13 +46,11 @@ def template_findings(scenario: Scenario) -> Iterator[Finding]:
         yield from _reply_findings(messages, template, place)
 
     if total > MOST_BYTES_OF_ALL:
-        yield Finding(
-            _PLACE, f"are larger than {MOST_BYTES_OF_ALL >> 20} MiB together: a load process keeps all of them"
-        )
+        yield Finding(_PLACE, f"are larger than {MOST_BYTES_OF_ALL >> 20} MiB together: a worker keeps all of them")
 
 
 def _weight(template: Template, scenario: Scenario) -> int:
-    """Bytes of a payload as it goes to the load processes; 0 when it cannot be read, which is told elsewhere."""
+    """Bytes of a payload as it goes to the workers; 0 when it cannot be read, which is told elsewhere."""
     try:
         return sum(len(part) for part in payload_of(template, scenario.origin.file) if isinstance(part, bytes))
     except BadValue:

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, Secret
 from wstui.scenario.breakpoint import Breakpoint
 from wstui.scenario.env_refs import Origin
 from wstui.scenario.errors import BadValue, quote
-from wstui.scenario.hosts import MOST_SHARDS, check_host, check_scheduler, split_hosts
+from wstui.scenario.hosts import MOST_WORKERS, check_host, check_scheduler, split_hosts
 from wstui.scenario.load_profile import peak
 from wstui.scenario.message import Template
 from wstui.scenario.proxy import check_proxy
@@ -202,9 +202,9 @@ class Threshold(Table):
 class Fleet(Table):
     """Where the load is made."""
 
-    shards: Annotated[Whole, Field(ge=0, le=MOST_SHARDS)] = 0  # on each machine; 0: one per spare core
+    workers: Annotated[Whole, Field(ge=0, le=MOST_WORKERS)] = 0  # on each machine; 0: one per spare core
     local_addresses: list[Address] = Field(default_factory=list)
-    # machines that make the load instead of this one, by ssh: "box1", "box2:4" (load processes), "user@box3"
+    # machines that make the load instead of this one, by ssh: "host1", "host2:4" (workers), "user@host3"
     hosts: Annotated[list[Annotated[str, AfterValidator(check_host)]], BeforeValidator(split_hosts)] = Field(
         default_factory=list
     )

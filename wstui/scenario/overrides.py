@@ -47,11 +47,11 @@ class Flags(TypedDict, total=False):
     auth: str | None
     ready: str | None
     health: str | None
-    shards: int | None
+    workers: int | None
     local_addresses: Sequence[str]
     hosts: Sequence[str]  # take the place of the preset's
     ssh_config: str | None
-    box_python: str | None  # the Python on the hosts
+    host_python: str | None  # the Python on the hosts
     scheduler: str | None
     on_loss: str | None
     insecure: bool
@@ -81,11 +81,11 @@ _KEYS: dict[str, Key] = {
     "exchange": ("messages", "exchange"),
     "every": ("messages", "every"),
     "timeout": ("messages", "timeout"),
-    "shards": ("fleet", "shards"),
+    "workers": ("fleet", "workers"),
     "local_addresses": ("fleet", "local_addresses"),
     "hosts": ("fleet", "hosts"),
     "ssh_config": ("fleet", "ssh_config"),
-    "box_python": ("fleet", "python"),
+    "host_python": ("fleet", "python"),
     "scheduler": ("fleet", "scheduler"),
     "on_loss": ("fleet", "on_loss"),
 }

@@ -1,4 +1,4 @@
-"""The way from a load process to the target: straight, to another address, over a Unix socket, or through a proxy."""
+"""The way from a worker to the target: straight, to another address, over a Unix socket, or through a proxy."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ exchange = "echo"
 every = "{order.every_s:g}s"
 timeout = "4s"
 [fleet]
-shards = 1
+workers = 1
 [[thresholds]]
 metric = "connections.dropped"
 limit = "<= 0"

@@ -1,4 +1,4 @@
-"""Shards on a bench: led by hand, and measured from outside by what the kernel says of their processes."""
+"""Workers on a bench: led by hand, and measured from outside by what the kernel says of their processes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Target(Protocol):
 class Cores:
     """Who runs where; None: wherever the system likes."""
 
-    shard: int | None = None
+    worker: int | None = None
     target: int | None = None
 
     @classmethod
@@ -52,13 +52,13 @@ class Cores:
         if hasattr(os, "sched_getaffinity"):
             usable = sorted(os.sched_getaffinity(0))
             if len(usable) > 1:
-                return cls(shard=usable[-1], target=usable[0])
+                return cls(worker=usable[-1], target=usable[0])
         return cls()
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The state at one moment: what was counted, CPU time of shards and targets in ns, resident bytes of the shards.
+    """The state at one moment: what was counted, CPU time of workers and targets in ns, resident bytes of the workers.
 
     `busy_ns` is the CPU time of everything that runs here but for this process.
     """
@@ -89,12 +89,12 @@ class Stretch:
 
     @property
     def cpu_us(self) -> float:
-        """The shards' CPU time in µs."""
+        """The workers' CPU time in µs."""
         return (self.end.cpu_ns - self.begin.cpu_ns) / 1e3
 
     @property
     def cpu(self) -> float:
-        """The shards' share of a core, together."""
+        """The workers' share of a core, together."""
         return self.cpu_us / 1e6 / self.seconds
 
     @property
@@ -115,9 +115,9 @@ class Stretch:
 
 
 class Bench:
-    """`async with Bench(scenario, cores, target) as bench`: a shard that has started and does nothing yet.
+    """`async with Bench(scenario, cores, target) as bench`: a worker that has started and does nothing yet.
 
-    With several targets there is a shard for each, and together they have the clients. A shard is the program `module`.
+    With several targets there is a worker for each, and they share the clients. A worker is the program `module`.
     """
 
     def __init__(self, scenario: Scenario, cores: Cores, *targets: Target, module: str = "wstui.load") -> None:
@@ -125,10 +125,10 @@ class Bench:
         self._cores = cores
         self._transport = LocalTransport(module)
         self._specs = [
-            msgspec.structs.replace(spec_of(scenario, shard, len(targets)), url=target.url)
-            for shard, target in enumerate(targets)
+            msgspec.structs.replace(spec_of(scenario, worker, len(targets)), url=target.url)
+            for worker, target in enumerate(targets)
         ]
-        self._fleet = Fleet(self._transport, lambda _shard, _reason, _at_ns: None)
+        self._fleet = Fleet(self._transport, lambda _worker, _reason, _at_ns: None)
 
     async def __aenter__(self) -> Self:
         try:
@@ -136,9 +136,9 @@ class Bench:
         except BaseException:
             await self._fleet.close()
             raise
-        if self._cores.shard is not None and self._cores.target is not None:
+        if self._cores.worker is not None and self._cores.target is not None:
             # Several are more than a core can carry: they take what there is.
-            usable = [self._cores.shard] if len(self.pids) == 1 else [self._cores.shard, self._cores.target]
+            usable = [self._cores.worker] if len(self.pids) == 1 else [self._cores.worker, self._cores.target]
             for pid in self.pids:
                 psutil.Process(pid).cpu_affinity(usable)
         return self
@@ -150,15 +150,15 @@ class Bench:
 
     @property
     def pids(self) -> list[int]:
-        """The process ids of the shards."""
-        return [self._transport.pid(shard) for shard in range(len(self._targets))]
+        """The process ids of the workers."""
+        return [self._transport.pid(worker) for worker in range(len(self._targets))]
 
     def resident(self) -> int:
-        """Resident bytes of the shards."""
+        """Resident bytes of the workers."""
         return sum(int(psutil.Process(pid).memory_info().rss) for pid in self.pids)
 
     def tell(self, *commands: Command) -> None:
-        """Give the shard commands."""
+        """Give the worker commands."""
         for command in commands:
             self._fleet.send(command)
 
@@ -174,11 +174,11 @@ class Bench:
         return reading
 
     def latest(self) -> Snapshot:
-        """The first shard's last snapshot."""
+        """The first worker's last snapshot."""
         return self._fleet.latest()[0]
 
     async def read(self) -> Reading:
-        """The state at the first shard's next snapshot, and the CPU times at that moment. Raises FleetError."""
+        """The state at the first worker's next snapshot, and the CPU times at that moment. Raises FleetError."""
         before = self._fleet.latest().get(0)
         while (now := self._fleet.latest().get(0)) is None or now is before:
             if self._fleet.lost:
@@ -187,9 +187,9 @@ class Bench:
         return self.reading()
 
     def reading(self) -> Reading:
-        """The state now, with what the last snapshot had counted. Raises FleetError when a shard was lost."""
-        for shard, reason in self._fleet.lost.items():
-            raise FleetError(f"load process {shard} was lost: {reason}")
+        """The state now, with what the last snapshot had counted. Raises FleetError when a worker was lost."""
+        for worker, reason in self._fleet.lost.items():
+            raise FleetError(f"worker {worker} was lost: {reason}")
         try:
             cpu, at_ns = sum(map(cpu_ns, self.pids)), time.monotonic_ns()
             target_cpu = sum(cpu_ns(target.pid) for target in self._targets)

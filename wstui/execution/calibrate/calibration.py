@@ -1,7 +1,7 @@
-"""How much load this box can make: one shard against a target that costs next to nothing.
+"""How much load this machine can make: one worker against a target that costs next to nothing.
 
-The shard's CPU time and memory are taken over the steady part only. Where there are two cores the shard has one and
-the target the other, so that what is measured is the shard; the target's share of its core stands beside.
+The worker's CPU time and memory are taken over the steady part only. Where there are two cores the worker has one and
+the target the other, so that what is measured is the worker; the target's share of its core stands beside.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ ADDRESSES = ("127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4")
 NOTABLE = 0.1
 """What other programs take of a core is said from here on."""
 HELD = 20_000
-HELD_SHARDS = 2
+HELD_WORKERS = 2
 _HELD_S = 5.0
 _WINDOW_S = 0.5  # short: on a busy machine some are undisturbed
 _WARM_UP_S = 1.0
@@ -57,7 +57,7 @@ class Figure:
 
     @property
     def median(self) -> float:
-        """The middle one of the values: this box may be busy with other things."""
+        """The middle one of the values: this machine may be busy with other things."""
         return statistics.median(self.values)
 
     @property
@@ -110,7 +110,7 @@ class Calibration:
         if full:
             for figure in await self.open_loop(min(5000, self._most)):
                 yield figure
-            for figure in await self.hold(min(HELD, HELD_SHARDS * self._most)):
+            for figure in await self.hold(min(HELD, HELD_WORKERS * self._most)):
                 yield figure
 
     async def round_trip(self) -> list[Figure]:
@@ -128,7 +128,7 @@ class Calibration:
             note=f"{STARTS} starts; {grouped(rate)}/s, {_shares(stretches)}; {_sinks_part(starts)}",
         )
         kernel.append(kernel_us())
-        # The goal was measured where the kernel needs 3.5 µs: on another box the ratio says more.
+        # The goal was measured where the kernel needs 3.5 µs: on another host the ratio says more.
         ratio = f"a round trip takes {min(trips.values) / min(kernel):.1f} times that, least against least"
         return [trips, Figure("the kernel's part of it: a send and a receive", "µs", tuple(kernel), note=ratio)]
 
@@ -201,7 +201,7 @@ class Calibration:
                 note=f"{grouped(rate)}/s sent, delay p50 {p50:.2f} ms, p99 {p99:.2f} ms",
             ),
             Figure(
-                f"CPU of the shard at {grouped(OPEN_LOOP_RATE)}/s",
+                f"CPU of the worker at {grouped(OPEN_LOOP_RATE)}/s",
                 "%",
                 tuple(100 * s.cpu for s in stretches),
                 note=f"{_shares(stretches)}, round trip p50 {statistics.median(t[0] for t in trips):.2f} ms, "
@@ -210,10 +210,10 @@ class Calibration:
         ]
 
     async def hold(self, clients: int) -> list[Figure]:
-        """Many clients that stay connected, from two shards; a sink for each, so that none runs out of files."""
-        self._say(f"holding: {clients} clients by {HELD_SHARDS} shards")
+        """Many clients that stay connected, from two workers; a sink for each, so that none runs out of files."""
+        self._say(f"holding: {clients} clients by {HELD_WORKERS} workers")
         async with AsyncExitStack() as stack:
-            targets = [await stack.enter_async_context(self._open_target(0.0)) for _ in range(HELD_SHARDS)]
+            targets = [await stack.enter_async_context(self._open_target(0.0)) for _ in range(HELD_WORKERS)]
             scenario = _scenario(targets[0], "listen", 1.0, clients)
             bench = await stack.enter_async_context(Bench(scenario, self._cores, *targets))
             empty = bench.reading()
@@ -222,7 +222,7 @@ class Calibration:
             end = await bench.read()
         return [
             Figure(
-                f"clients held by {HELD_SHARDS} shards",
+                f"clients held by {HELD_WORKERS} workers",
                 "",
                 (float(end.sum.counters.open),),
                 goal=HELD,
@@ -240,7 +240,7 @@ class Calibration:
         ]
 
     async def _fresh(self, exchange: str, every_s: float, broadcasts: float = 0.0) -> list[list[Stretch]]:
-        """Several starts of a shard and its target, and looks at the steady part of each."""
+        """Several starts of a worker and its target, and looks at the steady part of each."""
         return [
             await self._steady(ROUND_TRIP_CLIENTS, exchange, every_s, broadcasts, looks=self._looks)
             for _ in range(STARTS)
@@ -274,7 +274,7 @@ def most_clients() -> int:
 def kernel_us() -> float:
     """CPU time in µs of one send and one receive over loopback TCP in one thread: what no program can do without.
 
-    The least of several short series, because whatever else this box does can only add to it.
+    The least of several short series, because whatever else this machine does can only add to it.
     """
     with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as ours:
         theirs, _ = server.accept()
@@ -298,7 +298,7 @@ def _scenario(target: Target, exchange: str, every_s: float, clients: int) -> Sc
             "name": "calibration",
             "target": {"url": target.url, "proxy": "off"},
             "messages": {"exchange": exchange, "every": every_s},
-            "fleet": {"shards": 1, "local_addresses": ADDRESSES if several else ()},
+            "fleet": {"workers": 1, "local_addresses": ADDRESSES if several else ()},
         }
     )
 
@@ -315,4 +315,4 @@ def _shares(stretches: list[Stretch]) -> str:
     sink = statistics.median(s.target_cpu for s in stretches)
     others = statistics.median(s.other_cpu for s in stretches)
     beside = f", other programs {others:.0%}" if others >= NOTABLE else ""
-    return f"shard {own:.0%}, sink {sink:.0%}{beside} of a core"
+    return f"worker {own:.0%}, sink {sink:.0%}{beside} of a core"

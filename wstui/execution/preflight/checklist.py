@@ -23,8 +23,8 @@ CLOCK_FAR_MS = 60_000.0
 """Common leeway of servers for the times in a token."""
 SIGN_US = 100.0
 """CPU of a signed token."""
-CLIENT_BYTES, SHARD_BYTES = 16 * 1024, 96 << 20
-"""Memory of a client, its socket in the kernel included, and of a load process."""
+CLIENT_BYTES, WORKER_BYTES = 16 * 1024, 96 << 20
+"""Memory of a client, its socket in the kernel included, and of a worker."""
 NEAR = 0.8
 BUSY = 0.5
 
@@ -61,7 +61,9 @@ def token(claims: Mapping[str, Any] | None, now_s: float, planned_s: float) -> C
         return Check("token", Mark.PASS, "is no JWT: until when it is valid can't be told from here")
     times = {name: claims[name] for name in ("exp", "nbf", "iat") if _is_time(claims.get(name))}
     if "nbf" in times and times["nbf"] > now_s:
-        return Check("token", Mark.FAIL, f"is not valid before {_clock(times['nbf'])}", "wait, or set this box's clock")
+        return Check(
+            "token", Mark.FAIL, f"is not valid before {_clock(times['nbf'])}", "wait, or set this machine's clock"
+        )
     if "exp" not in times:
         return Check("token", Mark.PASS, "never expires")
     left = times["exp"] - now_s
@@ -71,12 +73,12 @@ def token(claims: Mapping[str, Any] | None, now_s: float, planned_s: float) -> C
     if left < planned_s:
         return Check("token", Mark.FAIL, f"{text}, and the run takes {format_duration(round(planned_s))}", make_new)
     if "iat" in times and times["iat"] > now_s + CLOCK_NEAR_MS / 1e3:
-        return Check("token", Mark.WARN, f"{text}, but was issued in the future", "set this box's clock (NTP)")
+        return Check("token", Mark.WARN, f"{text}, but was issued in the future", "set this machine's clock (NTP)")
     return Check("token", Mark.PASS, text)
 
 
 def signing(secret: str, ttl_s: float, planned_s: float) -> Check:
-    """Tokens that this box signs itself."""
+    """Tokens that this machine signs itself."""
     text = f"each client gets its own, valid for {format_duration(ttl_s)}"
     if ttl_s < planned_s:
         fix = f'set auth.ttl to at least "{format_duration(math.ceil(planned_s))}"'
@@ -114,13 +116,13 @@ def health(seen: TargetHealth) -> Check:
     return Check("health", Mark.FAIL if seen.state == "unhealthy" else Mark.WARN, text, fix)
 
 
-def files(limit: int, peak: int, shards: int) -> Check:
+def files(limit: int, peak: int, workers: int) -> Check:
     """Open files: each client takes one."""
-    need = math.ceil(peak / shards) + FILES_RESERVED
-    each = " a load process" if shards > 1 else ""
+    need = math.ceil(peak / workers) + FILES_RESERVED
+    each = " a worker" if workers > 1 else ""
     if not limit:
         return Check("files", Mark.PASS, f"{need} needed{each}, no limit known")
-    fix = f"ulimit -n {need * 2} (and the hard limit in /etc/security/limits.conf), or more --shards"
+    fix = f"ulimit -n {need * 2} (and the hard limit in /etc/security/limits.conf), or more --workers"
     return by_share("files", need / limit, f"{need} needed{each}, {limit} allowed", fix)
 
 
@@ -140,38 +142,38 @@ def addresses(unusable: Sequence[str]) -> Check:
 
 
 def processors(
-    scenario: Scenario, shards: int, cores: int, busy: float, *, of: int = 0, costs: Costs = ESTIMATE
+    scenario: Scenario, workers: int, cores: int, busy: float, *, of: int = 0, costs: Costs = ESTIMATE
 ) -> Check:
-    """CPU: a rough guess of what the peak takes of each load process, and what others take of the box (0…1).
+    """CPU: a rough guess of what the peak takes of each worker, and what others take of the host (0…1).
 
-    The box has `shards` of the `of` load processes that there are in all; 0: it has all of them.
+    The host has `workers` of the `of` workers that there are in all; 0: it has all of them.
     """
     if busy > BUSY:
-        text = f"other programs use {busy:.0%} of this box"
+        text = f"other programs use {busy:.0%} of this machine"
         return Check("processors", Mark.WARN, text, "end them, or the figures are theirs as well")
-    if shards > cores:
-        text = f"{shards} load processes on {cores} processor{'' if cores == 1 else 's'}"
-        return Check("processors", Mark.WARN, text, f"use at most {cores} --shards")
+    if workers > cores:
+        text = f"{workers} workers on {cores} processor{'' if cores == 1 else 's'}"
+        return Check("processors", Mark.WARN, text, f"use at most {cores} --workers")
     if scenario.shortest_every == 0 and scenario.messages.exchange != "listen":
-        return Check("processors", Mark.PASS, f"a closed loop takes all that {shards} of {cores} processors give")
-    share = _busiest(scenario, costs) / (of or shards)
-    whose = "a processor" if shards == 1 else f"each of {shards} processors"
+        return Check("processors", Mark.PASS, f"a closed loop takes all that {workers} of {cores} processors give")
+    share = _busiest(scenario, costs) / (of or workers)
+    whose = "a processor" if workers == 1 else f"each of {workers} processors"
     source = "by calibration" if costs.measured else "by estimate"
     text = f"{f'about {share:.0%}' if share >= 0.005 else 'less than 1%'} of {whose} {source}, without broadcasts"
     if share <= NEAR:
         return Check("processors", Mark.PASS, text)
     # Only a guess: the run itself tells when it is the limit.
-    fix = "spread the load over more --shards or boxes, send less often (--every), or ramp more slowly (--ramp)"
+    fix = "spread the load over more --workers or hosts, send less often (--every), or ramp more slowly (--ramp)"
     if not costs.measured:
-        fix += "; `wstui calibrate` measures what this box can"
+        fix += "; `wstui calibrate` measures what this machine can"
     return Check("processors", Mark.WARN, text, fix)
 
 
-def memory(available: int, peak: int, shards: int) -> Check:
-    """Memory of the load processes at the peak, in bytes."""
-    need = peak * CLIENT_BYTES + shards * SHARD_BYTES
+def memory(available: int, peak: int, workers: int) -> Check:
+    """Memory of the workers at the peak, in bytes."""
+    need = peak * CLIENT_BYTES + workers * WORKER_BYTES
     text = f"about {grouped(need / 2**20)} MiB needed, {grouped(available / 2**20)} MiB free"
-    return by_share("memory", need / max(1, available), text, "free some, or use fewer clients or another box")
+    return by_share("memory", need / max(1, available), text, "free some, or use fewer clients or another host")
 
 
 def of_a_search(check: Check) -> Check:

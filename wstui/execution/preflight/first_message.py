@@ -10,7 +10,7 @@ import msgspec
 
 from wstui.execution.run.compile import spec_of
 from wstui.load.protocol import Drain, Go, Ramp
-from wstui.load.worker import Shard
+from wstui.load.worker import Worker
 from wstui.scenario.model import Scenario
 from wstui.scenario.secret_fields import mask_of
 
@@ -34,24 +34,24 @@ class Reply:
 async def one_reply(scenario: Scenario) -> Reply:
     """Let one client of the scenario say something, in this process, and wait for what comes back."""
     spec = msgspec.structs.replace(spec_of(scenario), every_ns=_EVERY_NS, fanout=False)
-    shard = Shard(spec, lambda _: None)
-    counters = shard.tally.counters
-    await shard.prepare()
-    shard.obey(Go())
-    shard.obey(Ramp(1, 0))
+    worker = Worker(spec, lambda _: None)
+    counters = worker.tally.counters
+    await worker.prepare()
+    worker.obey(Go())
+    worker.obey(Ramp(1, 0))
     deadline = time.monotonic() + scenario.target.connect_timeout + scenario.messages.timeout + 1.0
-    while not counters.matched and not shard.tally.failures.groups() and time.monotonic() < deadline:
+    while not counters.matched and not worker.tally.failures.groups() and time.monotonic() < deadline:
         await asyncio.sleep(_LOOK_S)
-    shard.obey(Drain(0))
-    await asyncio.wait_for(shard.ended_event.wait(), scenario.target.close_timeout + 5.0)
+    worker.obey(Drain(0))
+    await asyncio.wait_for(worker.ended_event.wait(), scenario.target.close_timeout + 5.0)
     if counters.matched:
-        trip, clock = shard.tally.round_trip.quantile(0.5), shard.clock
+        trip, clock = worker.tally.round_trip.quantile(0.5), worker.clock
         return Reply(
             None if trip is None else trip / 1e6,
             None if clock.offset_ns is None else clock.offset_ns / 1e6,
             None if clock.uncertainty_ns is None else clock.uncertainty_ns / 1e6,
         )
-    groups = sorted(shard.tally.failures.groups(), key=lambda group: group.kind == "timeout")  # what led to it first
+    groups = sorted(worker.tally.failures.groups(), key=lambda group: group.kind == "timeout")  # what led to it first
     why = "; ".join(group.message for group in groups) or "nothing came back"
     if counters.unmatched:
         why += f"; {counters.unmatched} messages came that answer nothing"

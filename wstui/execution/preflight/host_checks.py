@@ -28,8 +28,8 @@ def waiting_for(scenario: Scenario) -> str:
     return f"connecting to {', '.join(names)}" if names else ""
 
 
-def of_box(look: Look, scenario: Scenario, shards: int, of: int) -> list[Check]:
-    """Every check of one machine, which has `shards` of `of` load processes; its name leads each."""
+def of_host(look: Look, scenario: Scenario, workers: int, of: int) -> list[Check]:
+    """Every check of one machine, which has `workers` of the `of` workers; its name leads each."""
     found: list[Check] = []
     facts, trouble = look.facts, look.trouble
     told = {}
@@ -43,32 +43,32 @@ def of_box(look: Look, scenario: Scenario, shards: int, of: int) -> list[Check]:
             found.append(Check(step, Mark.PASS, told[step]))
     if facts is not None:
         found.append(_target(facts, scenario))
-        found += of_facts(facts, scenario, shards, of)
+        found += of_facts(facts, scenario, workers, of)
     return [replace(check, name=f"{look.name} {check.name}") for check in found]
 
 
-def of_facts(facts: Facts, scenario: Scenario, shards: int, of: int) -> list[Check]:
+def of_facts(facts: Facts, scenario: Scenario, workers: int, of: int) -> list[Check]:
     """What a machine has, against its share of the peak."""
     sources = scenario.fleet.local_addresses
     each = math.ceil(scenario.peak_clients / max(1, of))
-    own = each * shards
+    own = each * workers
     found = [checklist.addresses(facts.unusable)] if sources else []
     return [
         *found,
-        checklist.files(facts.files, each * shards, shards),
+        checklist.files(facts.files, each * workers, workers),
         checklist.ports(facts.ports * max(1, len(sources)), own, max(1, len(sources))),
-        checklist.processors(scenario, shards, facts.cores, facts.busy, of=of),
-        checklist.memory(facts.memory, own, shards),
+        checklist.processors(scenario, workers, facts.cores, facts.busy, of=of),
+        checklist.memory(facts.memory, own, workers),
     ]
 
 
 def doubts(fleet: Fleet, scenario: Scenario) -> list[str]:
     """What the machines that make the load may lack, in words; of this one, the run itself will tell."""
     return [
-        f"{box.name}: {check.name}: {check.text}; {check.fix}"
-        for box in fleet.boxes()
-        if box.facts is not None
-        for check in of_facts(box.facts, scenario, len(box.shards), fleet.size)
+        f"{host.name}: {check.name}: {check.text}; {check.fix}"
+        for host in fleet.hosts()
+        if host.facts is not None
+        for check in of_facts(host.facts, scenario, len(host.workers), fleet.size)
         if check.mark is not Mark.PASS
     ]
 

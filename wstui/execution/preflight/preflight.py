@@ -1,4 +1,4 @@
-"""Looks at everything that a run needs, before it: broker, target, token, clocks, and what this box can do."""
+"""Looks at everything that a run needs, before it: broker, target, token, clocks, and what this machine can do."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from wstui.execution.calibrate import cost_model
 from wstui.execution.preflight import checklist
 from wstui.execution.preflight.checklist import Check, Mark
 from wstui.execution.preflight.first_message import Reply, one_reply
-from wstui.execution.preflight.host_checks import elsewhere, of_box
+from wstui.execution.preflight.host_checks import elsewhere, of_host
 from wstui.execution.preflight.probe import Probe, Unreachable, probe
 from wstui.execution.target.endpoint_poller import Endpoints
 from wstui.fleet.hosts.host_facts import cores, spare_cores, unusable
-from wstui.fleet.hosts.host_probe import shards_on
+from wstui.fleet.hosts.host_probe import workers_on
 from wstui.fleet.transport import FleetError
-from wstui.fleet.transport_factory import look_at_boxes
+from wstui.fleet.transport_factory import look_at_hosts
 from wstui.load.connect_outcome import cause_of
 from wstui.load.selfcheck import local_ports, raise_files_limit
 from wstui.measure.sanitize import visible
@@ -65,23 +65,23 @@ async def _preflight(scenarios: Sequence[Scenario], pauses_s: float = 0.0, nats_
             yield replace(check, name=name)
     hardest = max(scenarios, key=lambda scenario: scenario.peak_clients)
     if elsewhere(hardest):
-        async for check in _boxes(hardest):
+        async for check in _hosts(hardest):
             yield check
     else:
-        for check in await asyncio.to_thread(_this_box, hardest):
+        for check in await asyncio.to_thread(_this_host, hardest):
             yield check
 
 
-async def _boxes(scenario: Scenario) -> AsyncIterator[Check]:
+async def _hosts(scenario: Scenario) -> AsyncIterator[Check]:
     """The machines that make the load."""
     try:
-        looks = await look_at_boxes(scenario)
+        looks = await look_at_hosts(scenario)
     except FleetError as error:
-        yield Check("boxes", Mark.FAIL, str(error))
+        yield Check("hosts", Mark.FAIL, str(error))
         return
-    shards = [shards_on(look, scenario.fleet.shards) for look in looks]
-    for look, own in zip(looks, shards, strict=True):
-        for check in of_box(look, scenario, own, sum(shards)):
+    workers = [workers_on(look, scenario.fleet.workers) for look in looks]
+    for look, own in zip(looks, workers, strict=True):
+        for check in of_host(look, scenario, own, sum(workers)):
             yield check
 
 
@@ -197,16 +197,16 @@ def _claims(token: str) -> dict[str, Any] | None:
         return None
 
 
-def _this_box(hardest: Scenario) -> list[Check]:
+def _this_host(hardest: Scenario) -> list[Check]:
     peak, sources = hardest.peak_clients, hardest.fleet.local_addresses
-    shards = hardest.fleet.shards or spare_cores()
+    workers = hardest.fleet.workers or spare_cores()
     busy = psutil.cpu_percent(BUSY_LOOK_S) / 100
     found = [checklist.addresses(unusable(hardest.fleet.local_addresses))] if sources else []
     room = [
-        checklist.files(raise_files_limit(), peak, shards),
+        checklist.files(raise_files_limit(), peak, workers),
         checklist.ports(local_ports() * max(1, len(sources)), peak, max(1, len(sources))),
-        checklist.memory(psutil.virtual_memory().available, peak, shards),
+        checklist.memory(psutil.virtual_memory().available, peak, workers),
     ]
     if hardest.breakpoint is not None:
         room = [checklist.of_a_search(check) for check in room]
-    return [*found, *room, checklist.processors(hardest, shards, cores(), busy, costs=cost_model.known())]
+    return [*found, *room, checklist.processors(hardest, workers, cores(), busy, costs=cost_model.known())]

@@ -1,4 +1,4 @@
-"""A scenario as the specifications of its shards."""
+"""A scenario as the specifications of its workers."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from wstui.scenario.route import route_of, split_unix
 NS = 1_000_000_000
 
 
-def specs_of(scenario: Scenario, shards: int) -> list[Spec]:
-    """One specification for each of at most `shards` processes."""
+def specs_of(scenario: Scenario, workers: int) -> list[Spec]:
+    """One specification for each of at most `workers` processes."""
     if scenario.peak_clients:
         # A process without a client would only cost its start.
-        shards = min(shards, scenario.peak_clients)
-    return [spec_of(scenario, shard, shards) for shard in range(shards)]
+        workers = min(workers, scenario.peak_clients)
+    return [spec_of(scenario, worker, workers) for worker in range(workers)]
 
 
-def spec_of(scenario: Scenario, shard: int = 0, shards: int = 1) -> Spec:
-    """The specification of shard number `shard` of `shards`."""
+def spec_of(scenario: Scenario, worker: int = 0, workers: int = 1) -> Spec:
+    """The specification of worker number `worker` of `workers`."""
     target, auth, messages = scenario.target, scenario.auth, scenario.messages
     file = scenario.origin.file
     route = route_of(scenario)
     return Spec(
-        shard=shard,
-        shards=shards,
+        worker=worker,
+        workers=workers,
         url=f"ws://localhost{split_unix(target.url)[1]}" if route.unix else target.url,
         unix=route.unix,
         proxy=route.proxy.url if route.proxy is not None else "",
@@ -67,7 +67,7 @@ def spec_of(scenario: Scenario, shard: int = 0, shards: int = 1) -> Spec:
         timeout_ns=round(messages.timeout * NS),
         size=messages.size,
         text=messages.text,
-        script=script_of(scenario, shard, shards),
+        script=script_of(scenario, worker, workers),
         arrivals=messages.arrivals,
         jitter=messages.jitter,
         seed=messages.seed,

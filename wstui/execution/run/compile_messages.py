@@ -1,4 +1,4 @@
-"""Templates as shards get them: files read, environment and encodings resolved, feed cut to what is used."""
+"""Templates as workers get them: files read, environment and encodings resolved, feed cut to what is used."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from wstui.scenario.payload import Feed, Part, feed_of, inside_quotes, key_of, p
 from wstui.scenario.placeholder import Placeholder
 
 
-def script_of(scenario: Scenario, shard: int = 0, shards: int = 1) -> Script:
-    """What the clients of shard number `shard` of `shards` say. Raises ScenarioError when a file cannot be used."""
+def script_of(scenario: Scenario, worker: int = 0, workers: int = 1) -> Script:
+    """What the clients of worker number `worker` of `workers` say. Raises ScenarioError when a file cannot be used."""
     messages = scenario.messages
     if messages.exchange != "template":
         return Script()
@@ -27,9 +27,9 @@ def script_of(scenario: Scenario, shard: int = 0, shards: int = 1) -> Script:
     except BadValue as error:  # it was sound when it was checked
         raise ScenarioError(Problem(file, "messages", error.message, nearest=error.nearest)) from None
     rows = columns.rows()
-    if messages.feed_per == "message" and len(rows) >= shards:
-        # Each shard has rows of its own: none is used twice before a shard has been through all of its rows.
-        rows = rows[shard::shards]
+    if messages.feed_per == "message" and len(rows) >= workers:
+        # Each worker has rows of its own: none is used twice before a worker has been through all of its rows.
+        rows = rows[worker::workers]
     return Script(phrases, rows, messages.feed_per)
 
 

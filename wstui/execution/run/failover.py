@@ -1,4 +1,4 @@
-"""Lost load processes and machines: what is told of them, and who takes over their load."""
+"""Lost workers and machines: what is told of them, and who takes over their load."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from wstui.execution.run.host_status import named
 from wstui.fleet.fleet import Fleet
-from wstui.fleet.transport import Box, FleetError
+from wstui.fleet.transport import FleetError, Host
 from wstui.load.protocol import Command
 from wstui.scenario.units import grouped
 
@@ -18,7 +18,7 @@ MOST_TURNS = 3
 class Losses:
     """What is lost stays lost until the operator asks, or has asked beforehand (`by_itself`).
 
-    `mark` notes a kind and a text on the timeline; `catch_up` gives the commands that lead a load process that has just
+    `mark` notes a kind and a text on the timeline; `catch_up` gives the commands that lead a worker that has just
     begun to where the others are.
     """
 
@@ -35,29 +35,31 @@ class Losses:
         self._catch_up = catch_up
         self._by_itself = by_itself
         self._told: set[str] = set()
-        self._turns: dict[int, int] = {}  # how often the load of a shard was lost before
+        self._turns: dict[int, int] = {}  # how often the load of a worker was lost before
         self._tried: set[int] = set()  # by itself
         self._taking_over: set[asyncio.Task[None]] = set()
 
-    def tell(self, shard: int, reason: str) -> str:
+    def tell(self, worker: int, reason: str) -> str:
         """What to mark on the timeline, "" when it was told already: a machine is lost once, with all it had."""
-        box = next((box for box in self._fleet.boxes() if shard in box.shards), None)
-        if box is None:
-            return f"shard {shard} lost: {reason}; {self._what_is_left([shard])}"
-        if box.alive:
-            return f"shard {shard} on {box.name} lost: {reason}; {self._what_is_left([shard])}"
-        if box.name in self._told:
+        host = next((host for host in self._fleet.hosts() if worker in host.workers), None)
+        if host is None:
+            return f"worker {worker} lost: {reason}; {self._what_is_left([worker])}"
+        if host.alive:
+            return f"worker {worker} on {host.name} lost: {reason}; {self._what_is_left([worker])}"
+        if host.name in self._told:
             return ""
-        self._told.add(box.name)
-        processes = "load process" if len(box.shards) == 1 else "load processes"
-        return f"{box.name} lost: {box.reason}; {len(box.shards)} {processes} and {self._what_is_left(box.shards)}"
+        self._told.add(host.name)
+        processes = "worker" if len(host.workers) == 1 else "workers"
+        return (
+            f"{host.name} lost: {host.reason}; {len(host.workers)} {processes} and {self._what_is_left(host.workers)}"
+        )
 
     def _what_is_left(self, lost: Sequence[int]) -> str:
-        gone = sum(self._fleet.clients_lost(shard) for shard in lost)
+        gone = sum(self._fleet.clients_lost(worker) for worker in lost)
         left = sum(
             snapshot.counters.open
-            for shard, snapshot in self._fleet.latest().items()
-            if self._fleet.alive(shard) and shard not in lost
+            for worker, snapshot in self._fleet.latest().items()
+            if self._fleet.alive(worker) and worker not in lost
         )
         return f"{grouped(gone)} clients gone, {grouped(left)} left"
 
@@ -69,18 +71,18 @@ class Losses:
             self._mark("operator", f"operator: redistribute the load of {_processes(len(orphans), 'lost ')}")
             self._begin(orphans)
         else:
-            self._mark("operator", "operator: redistribute not done, no load process is lost")
+            self._mark("operator", "operator: redistribute not done, no worker is lost")
 
     def advance(self) -> None:
         """Do what was asked for beforehand."""
         if not self._by_itself:
             return
-        new = [shard for shard in self._fleet.orphans() if shard not in self._tried]
+        new = [worker for worker in self._fleet.orphans() if worker not in self._tried]
         self._tried.update(new)
-        if hopeless := [shard for shard in new if self._turns.get(shard, 0) >= MOST_TURNS]:
-            self._mark("shard", f"{_processes(len(hopeless))} lost {MOST_TURNS + 1} times: not redistributed again")
-        if orphans := [shard for shard in new if shard not in hopeless]:
-            self._mark("shard", f"redistributing the load of {_processes(len(orphans), 'lost ')}")
+        if hopeless := [worker for worker in new if self._turns.get(worker, 0) >= MOST_TURNS]:
+            self._mark("worker", f"{_processes(len(hopeless))} lost {MOST_TURNS + 1} times: not redistributed again")
+        if orphans := [worker for worker in new if worker not in hopeless]:
+            self._mark("worker", f"redistributing the load of {_processes(len(orphans), 'lost ')}")
             self._begin(orphans)
 
     def _begin(self, orphans: list[int]) -> None:
@@ -92,13 +94,13 @@ class Losses:
         try:
             heirs = await self._fleet.replace(orphans, self._catch_up)
         except FleetError as error:
-            self._mark("shard", f"the load can't be redistributed: {error}")
+            self._mark("worker", f"the load can't be redistributed: {error}")
             return
-        for heir, shard in zip(heirs, orphans, strict=True):
-            self._turns[heir] = self._turns.get(shard, 0) + 1
-        boxes: list[Box] = [box for box in self._fleet.boxes() if any(heir in box.shards for heir in heirs)]
-        where = f" on {named([box.name for box in boxes])}" if boxes else ""
-        self._mark("shard", f"{_processes(len(heirs), 'new ')}{where} took over")
+        for heir, worker in zip(heirs, orphans, strict=True):
+            self._turns[heir] = self._turns.get(worker, 0) + 1
+        hosts: list[Host] = [host for host in self._fleet.hosts() if any(heir in host.workers for heir in heirs)]
+        where = f" on {named([host.name for host in hosts])}" if hosts else ""
+        self._mark("worker", f"{_processes(len(heirs), 'new ')}{where} took over")
 
     async def close(self) -> None:
         """Nobody takes over any more: the run is about to end."""
@@ -108,4 +110,4 @@ class Losses:
 
 
 def _processes(count: int, which: str = "") -> str:
-    return f"{count} {which}load process{'' if count == 1 else 'es'}"
+    return f"{count} {which}worker{'' if count == 1 else 's'}"

@@ -18,7 +18,7 @@ LATE_LEAST = 5
 BUSY = 0.95
 LAG_MS = 50.0
 BUSY_ROWS = 3
-"""A shard that is this busy, with its loop this late, for this many seconds in all, measures itself."""
+"""A worker that is this busy, with its loop this late, for this many seconds in all, measures itself."""
 
 
 def limits_reached(
@@ -26,11 +26,11 @@ def limits_reached(
 ) -> list[str]:
     """What of this generator limited the run, in words; empty when nothing did."""
     reasons = strained(rows, counters)
-    local = [group for group in failures if group.local and group.kind != "shard lost"]
+    local = [group for group in failures if group.local and group.kind != "worker lost"]
     reasons.extend(f"{grouped(group.count)} × {group.message}" for group in local)
     if fleet.lost:
-        reasons.append(f"{len(fleet.lost)} of {fleet.size} load processes lost")
-    if cut := [box.name for box in fleet.boxes() if not box.alive]:
+        reasons.append(f"{len(fleet.lost)} of {fleet.size} workers lost")
+    if cut := [host.name for host in fleet.hosts() if not host.alive]:
         # A host that is cut off goes on until its lease is over, and nobody hears of it.
         reasons.append(f"up to {LOST_S:g} s of {named(cut)} are not in these figures")
     return reasons

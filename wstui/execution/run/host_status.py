@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from wstui.execution.run.result import BoxSummary
-from wstui.execution.run.status import BoxStatus
+from wstui.execution.run.result import HostSummary
+from wstui.execution.run.status import HostStatus
 from wstui.fleet.fleet import Fleet
 
 STALE_S = 1.0
 LOST_S = 3.0
-"""Shards that hear nothing for this long drain by themselves: of a machine that is silent so long, no load is left."""
+"""Workers that hear nothing for this long drain by themselves: of a machine that is silent so long, no load is left."""
 MARKS = ("ok", "slow", "stale", "lost")
 SLOW_MS = 250.0
 SLOW_LAG_MS = 100.0
@@ -28,58 +28,58 @@ def mark_of(alive: bool, age_s: float, round_trip_ms: float | None, lag_ms: floa
     return "slow" if late or lag_ms > SLOW_LAG_MS else "ok"
 
 
-def box_statuses(fleet: Fleet) -> tuple[BoxStatus, ...]:
+def host_statuses(fleet: Fleet) -> tuple[HostStatus, ...]:
     """Each machine; none where the load is made on this one."""
     now_ns = time.monotonic_ns()
     latest = fleet.latest()
     found = []
-    for box in fleet.boxes():
-        there = [shard for shard in box.shards if fleet.alive(shard)]
-        health = [latest[shard].health for shard in there if shard in latest]
-        # A machine that answers may still have a load process that does not.
-        ages = [fleet.age_s(shard) for shard in there if shard in latest] or [(now_ns - box.heard_ns) / 1e9]
+    for host in fleet.hosts():
+        there = [worker for worker in host.workers if fleet.alive(worker)]
+        health = [latest[worker].health for worker in there if worker in latest]
+        # A machine that answers may still have a worker that does not.
+        ages = [fleet.age_s(worker) for worker in there if worker in latest] or [(now_ns - host.heard_ns) / 1e9]
         lag_ms = max((h.loop_lag_ns for h in health), default=0) / _NS_PER_MS
-        round_trip_ms = _ms(box.round_trip_ns)
+        round_trip_ms = _ms(host.round_trip_ns)
         found.append(
-            BoxStatus(
-                box.name,
-                mark_of(box.alive and bool(there), max(ages), round_trip_ms, lag_ms),
-                len(box.shards),
-                len(box.shards) - len(there),
-                sum(latest[shard].counters.open for shard in there if shard in latest),
+            HostStatus(
+                host.name,
+                mark_of(host.alive and bool(there), max(ages), round_trip_ms, lag_ms),
+                len(host.workers),
+                len(host.workers) - len(there),
+                sum(latest[worker].counters.open for worker in there if worker in latest),
                 max((h.cpu for h in health), default=0.0),
                 lag_ms,
                 max(ages),
                 round_trip_ms,
-                box.reason,
+                host.reason,
             )
         )
     return tuple(found)
 
 
-def box_summaries(fleet: Fleet) -> list[BoxSummary]:
+def host_summaries(fleet: Fleet) -> list[HostSummary]:
     """What each machine did, at the end."""
     latest = fleet.latest()
     found = []
-    for box in fleet.boxes():
-        counted = [latest[shard].counters for shard in box.shards if shard in latest]
-        peaks = [fleet.peaks[shard] for shard in box.shards if shard in fleet.peaks]
+    for host in fleet.hosts():
+        counted = [latest[worker].counters for worker in host.workers if worker in latest]
+        peaks = [fleet.peaks[worker] for worker in host.workers if worker in fleet.peaks]
         found.append(
-            BoxSummary(
-                name=box.name,
-                shards=len(box.shards),
-                shards_lost=sum(not fleet.alive(shard) for shard in box.shards),
+            HostSummary(
+                name=host.name,
+                workers=len(host.workers),
+                workers_lost=sum(not fleet.alive(worker) for worker in host.workers),
                 ready=sum(counters.ready for counters in counted),
                 sent=sum(counters.sent for counters in counted),
                 received=sum(counters.received for counters in counted),
                 clients_max=sum(peak.clients for peak in peaks),
                 cpu_max=max((peak.cpu for peak in peaks), default=None),
                 loop_lag_max_ms=_ms(max((peak.loop_lag_ns for peak in peaks), default=None)),
-                round_trip_ms=_ms(box.round_trip_ns),
-                clock_offset_ms=_ms(box.offset_ns),
-                clock_uncertainty_ms=_ms(box.uncertainty_ns),
-                python=box.facts.python if box.facts is not None else "",
-                lost="" if box.alive else box.reason,
+                round_trip_ms=_ms(host.round_trip_ns),
+                clock_offset_ms=_ms(host.offset_ns),
+                clock_uncertainty_ms=_ms(host.uncertainty_ns),
+                python=host.facts.python if host.facts is not None else "",
+                lost="" if host.alive else host.reason,
             )
         )
     return found
@@ -92,18 +92,18 @@ def _ms(ns: float | None) -> float | None:
 def ports_limit(fleet: Fleet) -> int:
     """The local ports of all machines together: the processes of each share one pool."""
     pools: dict[str, int] = {}
-    for shard, snapshot in fleet.latest().items():
-        if fleet.alive(shard):
-            pools[fleet.box_of(shard)] = snapshot.health.ports_limit
+    for worker, snapshot in fleet.latest().items():
+        if fleet.alive(worker):
+            pools[fleet.host_of(worker)] = snapshot.health.ports_limit
     return sum(pools.values())
 
 
 def left_behind(fleet: Fleet) -> tuple[int, int]:
-    """How many lost load processes nobody has taken over, and the clients that went with them."""
+    """How many lost workers nobody has taken over, and the clients that went with them."""
     orphans = fleet.orphans()
-    return len(orphans), sum(fleet.clients_lost(shard) for shard in orphans)
+    return len(orphans), sum(fleet.clients_lost(worker) for worker in orphans)
 
 
 def named(names: Sequence[str]) -> str:
-    """Names as people say them: "box1, box2 and box3"."""
+    """Names as people say them: "host1, host2 and host3"."""
     return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))

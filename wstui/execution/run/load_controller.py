@@ -36,7 +36,7 @@ class Course:
         self._mark = mark
         self._entered = entered
         self._clock = PlanClock()
-        self._line = RampLine(0, 0, 0, 0)  # the ramp that the shards are on, by the plan's clock
+        self._line = RampLine(0, 0, 0, 0)  # the ramp that the workers are on, by the plan's clock
         self._visitors = 0  # numbers given to visitors so far
         self._begun = False
         self.overrun_s = 0.0  # for which load was made after the end
@@ -142,7 +142,7 @@ class Course:
         self._lead(to, over_s, by_operator=True)
 
     def catch_up(self) -> list[Command]:
-        """What leads load processes that begin now to where the others are, without a rush."""
+        """What leads workers that begin now to where the others are, without a rush."""
         now_ns, stage = self.plan_ns, self.plan.stage
         left_ns = max(self._line.start_ns + self._line.over_ns - now_ns, CATCH_UP_NS)
         commands: list[Command] = [Pace(round(self.every_s * NS)), Ramp(self._line.to, left_ns)]

@@ -81,7 +81,7 @@ class Messages(msgspec.Struct, frozen=True):
 
     sent = one_way + answered in time (the count of the round trips) + timed_out + abandoned. Abandoned is what was in
     flight when its connection ended: dropped by the other side, or by us in an abort or a drain that had waited long
-    enough, or lost with its load process (as far as that had told).
+    enough, or lost with its worker (as far as that had told).
     """
 
     sent: int = 0
@@ -129,7 +129,7 @@ class FanOutSummary(msgspec.Struct, frozen=True):
     """Broadcasts: how completely (receivers ÷ clients open throughout, 0…1), how often twice, how far apart.
 
     `spread_ms` is the distance of each receipt from the first one: anywhere where `spread_within` is "run", on the
-    same machine where it is "box", since several machines made the load and their clocks are not compared. `late` are
+    same machine where it is "host", since several machines made the load and their clocks are not compared. `late` are
     receipts that came after the window in which a message is followed.
     """
 
@@ -165,7 +165,7 @@ class FanOutSummary(msgspec.Struct, frozen=True):
                 name: FanOutType(seen.messages, seen.completeness, seen.duplicates, Latency.of(seen.spread))
                 for name, seen in sorted(fanout.types.items(), key=lambda item: -item[1].messages)
             },
-            "box" if fanout.several_hosts else "run",
+            "host" if fanout.several_hosts else "run",
         )
 
 
@@ -194,17 +194,17 @@ class FailureSummary(msgspec.Struct, frozen=True):
     outcome: str = ""
 
 
-class BoxSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """One of several machines that made the load, and what its shards did.
+class HostSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """One of several machines that made the load, and what its workers did.
 
-    `clients_max`, `cpu_max` (share of a core) and `loop_lag_max_ms` are those of its shards at their worst moment, the
+    `clients_max`, `cpu_max` (share of a core) and `loop_lag_max_ms` are those of its workers at their worst moment, the
     clients added up. `round_trip_ms` is that of the last command, `clock_offset_ms` ± `clock_uncertainty_ms` how far
     its monotonic clock was ahead of the operator's: no figure rests on that. `lost` says why it was lost, "" when not.
     """
 
     name: str
-    shards: int
-    shards_lost: int = 0
+    workers: int
+    workers_lost: int = 0
     ready: int = 0
     sent: int = 0
     received: int = 0
@@ -219,15 +219,15 @@ class BoxSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GeneratorSummary(msgspec.Struct, frozen=True):
-    """How the generator fared; `cpu` is the mean of the busiest shard (share of a core).
+    """How the generator fared; `cpu` is the mean of the busiest worker (share of a core).
 
-    `boxes` are the machines that made the load, none where it was the operator's; `snapshots_missed` the reports of
-    shards that never came, for which the next ones made up. `other_programs` is how many processors of this machine
+    `hosts` are the machines that made the load, none where it was the operator's; `snapshots_missed` the reports of
+    workers that never came, for which the next ones made up. `other_programs` is how many processors of this machine
     other programs took meanwhile, None where the generator was not the limit or they took little.
     """
 
-    shards: int = 0
-    shards_lost: int = 0
+    workers: int = 0
+    workers_lost: int = 0
     cpu: float | None = None
     cpu_max: float | None = None
     loop_lag_ms: Latency = Latency()
@@ -235,7 +235,7 @@ class GeneratorSummary(msgspec.Struct, frozen=True):
     late_sends: int = 0
     open_files: int = 0
     limited_by: list[str] = []
-    boxes: list[BoxSummary] = []
+    hosts: list[HostSummary] = []
     snapshots_missed: int = 0
     other_programs: float | None = None
 
@@ -280,7 +280,7 @@ class ThresholdOutcome(msgspec.Struct, frozen=True):
 class Verdict(msgspec.Struct, frozen=True):
     """Whether every threshold was kept, and in words why or why not.
 
-    `generator_lost`: every load process was lost, so that the run did not come to its end. It is not passed, whatever
+    `generator_lost`: every worker was lost, so that the run did not come to its end. It is not passed, whatever
     its thresholds say of the part that was. `unreachable`: no client became ready, because the target refused, failed
     or did not answer. `no_load`: no client was started or could become ready for another reason, or none sent what it
     should have sent: nothing is said of the target.

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from wstui.execution.run.host_status import box_summaries
+from wstui.execution.run.host_status import host_summaries
 from wstui.execution.run.metrics import Scope
 from wstui.execution.run.result import (
     Event,
@@ -102,7 +102,7 @@ def summarize(
             counters.late_sends,
             max((s.health.files for s in fleet.latest().values()), default=0),
             list(watch.limited_by),
-            box_summaries(fleet),
+            host_summaries(fleet),
             fleet.missed,
             None if watch.taken is None else round(watch.taken.processors, 2),
         ),

@@ -36,7 +36,7 @@ from wstui.scenario.units import grouped
 NS = 1_000_000_000
 TICK_S = 0.1
 DRAIN_GRACE_S = 5.0
-ALL_LOST = "every load process was lost, so that the run did not come to its end"
+ALL_LOST = "every worker was lost, so that the run did not come to its end"
 
 
 class Run:
@@ -44,7 +44,7 @@ class Run:
 
     def __init__(self, scenario: Scenario, *, transport: Transport | None = None) -> None:
         self.scenario = scenario
-        self._fleet = Fleet(transport or transport_of(scenario), self._shard_lost, mask_of(scenario))
+        self._fleet = Fleet(transport or transport_of(scenario), self._worker_lost, mask_of(scenario))
         self._recorder = Recorder(self._fleet.fanout)
         self._seconds = Seconds(self._recorder, self._fleet)
         self._course = Course(
@@ -142,7 +142,7 @@ class Run:
         self._post(lambda: self._mark(kind, text))
 
     async def counted(self) -> tuple[Sum, float]:
-        """What every shard has counted up to now, and the plan's clock in seconds at that count."""
+        """What every worker has counted up to now, and the plan's clock in seconds at that count."""
         counted, since_s = await self._seconds.counted()
         return counted, max(0.0, self._course.active_s - (0.0 if self._course.paused else since_s))
 
@@ -205,7 +205,7 @@ class Run:
         return True
 
     async def _start_fleet(self) -> None:
-        await self._fleet.start(specs_of(self.scenario, await self._fleet.room(self.scenario.fleet.shards)))
+        await self._fleet.start(specs_of(self.scenario, await self._fleet.room(self.scenario.fleet.workers)))
 
     def _begin(self) -> None:
         now_ns = time.monotonic_ns()
@@ -315,9 +315,9 @@ class Run:
             else:
                 self._end = command  # the drain that was asked for a moment ago has not begun
 
-    def _shard_lost(self, shard: int, reason: str, at_ns: int) -> None:
-        if self._state not in (State.FINISHED, State.ABORTED) and (text := self._losses.tell(shard, reason)):
-            self._recorder.mark(self._seconds.since_s(at_ns), "shard", text)
+    def _worker_lost(self, worker: int, reason: str, at_ns: int) -> None:
+        if self._state not in (State.FINISHED, State.ABORTED) and (text := self._losses.tell(worker, reason)):
+            self._recorder.mark(self._seconds.since_s(at_ns), "worker", text)
             self._wake.set()
 
     def _redistribute(self) -> None:

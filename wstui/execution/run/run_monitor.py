@@ -17,11 +17,11 @@ from wstui.scenario.model import Scenario
 LOOKS = 30
 """Once in so many seconds, after a few at first, a generator at its limit looks at what other programs take from it."""
 SILENT_S = 3.0
-"""A load process that has said nothing for this long is marked."""
+"""A worker that has said nothing for this long is marked."""
 
 
 class Watch:
-    """What is known of the run beyond its counts: thresholds so far, what limits the generator, silent shards."""
+    """What is known of the run beyond its counts: thresholds so far, what limits the generator, silent workers."""
 
     def __init__(self, scenario: Scenario, recorder: Recorder, fleet: Fleet, mark: Callable[[str, str], None]) -> None:
         """`mark` takes the kind and the text of a mark."""
@@ -47,12 +47,12 @@ class Watch:
             self._contention = Contention()
         self._sends.add(self._fleet, active_s, every_s)
         self._look_at_generator()
-        self._look_at_shards()
+        self._look_at_workers()
         return self._look_at_thresholds(active_s)
 
     def conclude(self, active_s: float) -> None:
         """Look a last time: what was never measured is not kept."""
-        self._look_at_generator(final=True)  # load processes have ended: their CPU times are gone
+        self._look_at_generator(final=True)  # workers have ended: their CPU times are gone
         self.outcomes = judge(self._scenario, self._recorder, active_s, final=True)
 
     def _look_at_generator(self, *, final: bool = False) -> None:
@@ -72,17 +72,17 @@ class Watch:
             self._mark("generator", f"the generator is the limit: {'; '.join(limited)}")
         self.limited_by = limited
 
-    def _look_at_shards(self) -> None:
-        for shard in self._fleet.latest():
-            silent = self._fleet.alive(shard) and self._fleet.age_s(shard) > SILENT_S
-            box = self._fleet.box_of(shard)
-            where = f"shard {shard} on {box}" if box else f"shard {shard}"
-            if silent and shard not in self._silent:
-                self._silent.add(shard)
-                self._mark("shard", f"{where} silent for {SILENT_S:g} s")
-            elif not silent and shard in self._silent and self._fleet.alive(shard):
-                self._silent.discard(shard)
-                self._mark("shard", f"{where} speaks again")
+    def _look_at_workers(self) -> None:
+        for worker in self._fleet.latest():
+            silent = self._fleet.alive(worker) and self._fleet.age_s(worker) > SILENT_S
+            host = self._fleet.host_of(worker)
+            where = f"worker {worker} on {host}" if host else f"worker {worker}"
+            if silent and worker not in self._silent:
+                self._silent.add(worker)
+                self._mark("worker", f"{where} silent for {SILENT_S:g} s")
+            elif not silent and worker in self._silent and self._fleet.alive(worker):
+                self._silent.discard(worker)
+                self._mark("worker", f"{where} speaks again")
 
     def _look_at_thresholds(self, active_s: float) -> str:
         self.outcomes = judge(self._scenario, self._recorder, active_s, final=False)

@@ -1,4 +1,4 @@
-"""Cuts what the fleet counts into the seconds and the stages of the timeline, once every shard has reported so far."""
+"""Cuts what the fleet counts into the seconds and the stages of the timeline, once every worker has reported so far."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wstui.scenario.model import Stage
 
 NS = 1_000_000_000
 PATIENCE_NS = 600_000_000
-"""A row waits this long for a slow shard's snapshot before it is written without it."""
+"""A row waits this long for a slow worker's snapshot before it is written without it."""
 _MARGIN_S = 0.1
 _COUNT_TICK_S = 0.02
 
@@ -58,7 +58,7 @@ class Seconds:
         self._began.append((self.at_s, name))
 
     def cut_stages(self, *, at_once: bool = False) -> None:
-        """Cut the counts where a stage began, as soon as every shard has reported up to that moment."""
+        """Cut the counts where a stage began, as soon as every worker has reported up to that moment."""
         while self._boundaries:
             stage, at_s, active_s = self._boundaries[0]
             waited_ns = self.at_ns - round(at_s * NS)
@@ -102,7 +102,7 @@ class Seconds:
             await asyncio.sleep(_COUNT_TICK_S)
 
     async def counted(self) -> tuple[Sum, float]:
-        """What every shard has counted up to now, and how many seconds ago that was counted."""
+        """What every worker has counted up to now, and how many seconds ago that was counted."""
         until_ns = self.at_ns
         while not self._fleet.reached(until_ns):
             await asyncio.sleep(_COUNT_TICK_S)

@@ -1,4 +1,4 @@
-"""Were the planned messages sent? A load process whose clients are ready and say nothing must not pass unnoticed."""
+"""Were the planned messages sent? A worker whose clients are ready and say nothing must not pass unnoticed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LEAST = 10
 
 
 class SendPlan:
-    """Planned sends of each load process: its ready clients × their rate × the time, without pauses.
+    """Planned sends of each worker: its ready clients × their rate × the time, without pauses.
 
     A closed loop has no plan: its replies set the pace. Times are those of this side's clock, at which a process was
     last heard, whatever its own clock says.
@@ -33,24 +33,24 @@ class SendPlan:
     def add(self, fleet: Fleet, active_s: float, every_s: float) -> None:
         """Count what was due since the last look; `active_s` is the plan's clock."""
         slower_s, self._every_s = max(every_s, self._every_s), every_s
-        for shard, snapshot in fleet.latest().items():
+        for worker, snapshot in fleet.latest().items():
             counters = snapshot.counters
-            before_s, before = self._seen.get(shard, (0.0, 0))
-            heard_s = max(before_s, active_s - fleet.age_s(shard))
+            before_s, before = self._seen.get(worker, (0.0, 0))
+            heard_s = max(before_s, active_s - fleet.age_s(worker))
             # Clients that are leaving, or that stop reading, do not send.
             ready = max(0, min(counters.open, counters.wanted) - counters.slow_readers)
-            if self._sends and every_s > 0 and fleet.alive(shard):
-                self._due[shard] += min(before, ready) * (heard_s - before_s) / slower_s
-            self._seen[shard] = heard_s, ready
+            if self._sends and every_s > 0 and fleet.alive(worker):
+                self._due[worker] += min(before, ready) * (heard_s - before_s) / slower_s
+            self._seen[worker] = heard_s, ready
 
     def short(self, fleet: Fleet) -> list[str]:
-        """Return for each host, or each load process of this machine, that sent far less than planned what it sent."""
+        """Return for each host, or each worker of this machine, that sent far less than planned what it sent."""
         due: defaultdict[str, float] = defaultdict(float)
         sent: defaultdict[str, int] = defaultdict(int)
         spare: defaultdict[str, float] = defaultdict(float)
-        for shard, planned in self._due.items():
-            where = fleet.box_of(shard) or (f"shard {shard}" if fleet.size > 1 else "this machine")
-            counters = fleet.latest()[shard].counters
+        for worker, planned in self._due.items():
+            where = fleet.host_of(worker) or (f"worker {worker}" if fleet.size > 1 else "this machine")
+            counters = fleet.latest()[worker].counters
             due[where] += planned
             sent[where] += counters.sent
             spare[where] += self._jitter * counters.ready  # a send that was moved beyond the end

@@ -65,7 +65,7 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class ShardStatus:
+class WorkerStatus:
     """One process that makes load: its own CPU (share of a core), loop lag, clients, and age of its last word."""
 
     number: int
@@ -77,18 +77,18 @@ class ShardStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class BoxStatus:
+class HostStatus:
     """One of several machines that make load.
 
     `mark` is "ok", "slow" (it answers or loops late), "stale" (silent for 1 s) or "lost" (gone, or silent for 3 s,
-    after which its load drains by itself), and `why` says why it is gone. `cpu` is its busiest shard's share of a
-    core, `age_s` the age of the oldest last word of its shards, `round_trip_ms` that of the last command.
+    after which its load drains by itself), and `why` says why it is gone. `cpu` is its busiest worker's share of a
+    core, `age_s` the age of the oldest last word of its workers, `round_trip_ms` that of the last command.
     """
 
     name: str
     mark: str
-    shards: int = 0
-    shards_lost: int = 0
+    workers: int = 0
+    workers_lost: int = 0
     clients: int = 0
     cpu: float = 0.0
     loop_lag_ms: float = 0.0
@@ -99,13 +99,13 @@ class BoxStatus:
 
 @dataclass(frozen=True, slots=True)
 class GeneratorStatus:
-    """This load generator: `cpu` is the busiest shard's share of a core; limits are 0 where none is known.
+    """This load generator: `cpu` is the busiest worker's share of a core; limits are 0 where none is known.
 
-    `boxes` are the machines that make the load, none where it is this one. `left_behind` is the number of lost load
+    `hosts` are the machines that make the load, none where it is this one. `left_behind` is the number of lost load
     processes that no other has taken over, `left_behind_clients` how many clients went with them.
     """
 
-    shards: tuple[ShardStatus, ...] = ()
+    workers: tuple[WorkerStatus, ...] = ()
     cpu: float = 0.0
     loop_lag_ms: float = 0.0
     files: int = 0
@@ -115,7 +115,7 @@ class GeneratorStatus:
     late_sends: int = 0
     late_share: float = 0.0
     limited_by: tuple[str, ...] = ()
-    boxes: tuple[BoxStatus, ...] = ()
+    hosts: tuple[HostStatus, ...] = ()
     left_behind: int = 0
     left_behind_clients: int = 0
 
@@ -239,7 +239,7 @@ class Steerable(Protocol):
         ...
 
     def redistribute(self) -> None:
-        """Let new load processes take over the clients of those that were lost; never happens by itself."""
+        """Let new workers take over the clients of those that were lost; never happens by itself."""
         ...
 
     def skip(self) -> None:

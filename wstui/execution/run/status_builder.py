@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 from datetime import datetime
 
-from wstui.execution.run.host_status import box_statuses, left_behind, ports_limit
+from wstui.execution.run.host_status import host_statuses, left_behind, ports_limit
 from wstui.execution.run.load_controller import Course
 from wstui.execution.run.metrics import failure_rate, failures_of
 from wstui.execution.run.plan_clock import Plan
@@ -17,7 +17,7 @@ from wstui.execution.run.result import (
     Result,
 )
 from wstui.execution.run.run_monitor import Watch
-from wstui.execution.run.status import GeneratorStatus, ShardStatus, StageStatus, State, Status, TargetHealth
+from wstui.execution.run.status import GeneratorStatus, StageStatus, State, Status, TargetHealth, WorkerStatus
 from wstui.execution.run.timeline_recorder import Recorder
 from wstui.execution.run.verdict import undecided
 from wstui.fleet.fleet import Fleet
@@ -164,14 +164,14 @@ class Picture:
 
 
 def _generator(fleet: Fleet, sent: int, late: int, limited: tuple[str, ...]) -> GeneratorStatus:
-    shards = []
+    workers = []
     files = files_limit = ports = 0
     for number, snapshot in sorted(fleet.latest().items()):
         health = snapshot.health
         alive = fleet.alive(number)
         clients = snapshot.counters.open if alive else 0
-        shards.append(
-            ShardStatus(
+        workers.append(
+            WorkerStatus(
                 number,
                 alive,
                 clients,
@@ -185,9 +185,9 @@ def _generator(fleet: Fleet, sent: int, late: int, limited: tuple[str, ...]) -> 
             files_limit += health.files_limit
             ports += health.ports
     return GeneratorStatus(
-        tuple(shards),
-        max((s.cpu for s in shards), default=0.0),
-        max((s.loop_lag_ms for s in shards), default=0.0),
+        tuple(workers),
+        max((s.cpu for s in workers), default=0.0),
+        max((s.loop_lag_ms for s in workers), default=0.0),
         files,
         files_limit,
         ports,
@@ -195,6 +195,6 @@ def _generator(fleet: Fleet, sent: int, late: int, limited: tuple[str, ...]) -> 
         late,
         late / sent if sent else 0.0,
         limited,
-        box_statuses(fleet),
+        host_statuses(fleet),
         *left_behind(fleet),
     )

@@ -69,14 +69,14 @@ class Recorder:
             last.ended_s, last.ended, last.ended_active_s = at_s, now, active_s
 
     def amend(self, now: Sum) -> None:
-        """Take in what became known after the end, as of a shard that hung and was lost only when it was ended."""
+        """Take in what became known after the end, as of a worker that hung and was lost only when it was ended."""
         self.latest = now
         if self.stages:
             self.stages[-1].ended = now
 
     @property
     def cpu_mean(self) -> float | None:
-        """The mean over all rows of the busiest shard's CPU share."""
+        """The mean over all rows of the busiest worker's CPU share."""
         return self._cpu_total / len(self.rows) if self.rows else None
 
     def row(self, at_s: float, previous: Sum, now: Sum, stage: str, paused: bool, health: list[Health]) -> Row:

@@ -128,7 +128,7 @@ def conclude(
     unreached: int = 0,
 ) -> Verdict:
     """The verdict of a run. `ended_by` says why it ended before its plan did ("" when it did not), `aborted`
-    whether that was the operator's wish, `lost` whether no load process was left, `missing` why there was no load.
+    whether that was the operator's wish, `lost` whether no worker was left, `missing` why there was no load.
     A run is never passed in which `unreached` planned clients did not connect."""
     no_load = missing.startswith("no load") and not (unreachable or aborted or lost)
     if no_load:  # a limit that nothing could break was not kept

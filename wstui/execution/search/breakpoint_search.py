@@ -148,7 +148,7 @@ class BreakpointRun:
         for _ in range(TRIES - 1):
             if step.held is not None:
                 break
-            # Something else on this box may have been in the way.
+            # Something else on this machine may have been in the way.
             await self._steering.rest(self._search.low or 0)
             step = await self._step(load)
         if step.held is None:

@@ -1,4 +1,4 @@
-"""The operator's hand on another machine: an actor on a Dask worker, which runs shards over the pipes of local mode."""
+"""Run workers on another machine: an actor on a Dask worker, with the same pipes as on this machine."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def hang_up() -> None:
 
 
 class Farewell(WorkerPlugin):  # type: ignore[misc]
-    """Let the shards drain when their Dask worker ends, whatever ended it."""
+    """Let the workers drain when their Dask worker ends, whatever ended it."""
 
     def __init__(self, local: LocalTransport) -> None:
         self._local = local
@@ -50,9 +50,9 @@ class Farewell(WorkerPlugin):  # type: ignore[misc]
 
 
 class Agent:
-    """Made with `topic`, under which it says what its shards say, and whether the Dask worker is the run's own.
+    """Made with `topic`, under which it says what its workers say, and whether the Dask worker is the run's own.
 
-    It holds a lease as each of its shards does: when nothing is heard for 3 s it ends them, and its own Dask worker.
+    It holds a lease as each of its workers does: when nothing is heard for 3 s it ends them, and its own Dask worker.
     """
 
     def __init__(self, topic: str, own: bool) -> None:
@@ -70,17 +70,17 @@ class Agent:
             close_http(self._dask_worker)
 
     async def begin(self, specs: list[tuple[int, bytes]], files: dict[str, bytes]) -> str:
-        """Start shards; returns why they could not be, "" when all is well. `files` are those that they name."""
+        """Start workers; returns why they could not be, "" when all is well. `files` are those that they name."""
         if not self._tasks:
             self._tasks = [asyncio.create_task(self._pass_on()), asyncio.create_task(self._hold_lease())]
             await self._dask_worker.plugin_add(Farewell(self._local), self._topic)
         written = self._write(files)
         members = {}
-        for shard, raw in specs:
+        for worker, raw in specs:
             spec = decode_command(raw)
             assert isinstance(spec, Spec)
             changes = {name: written.get(getattr(spec, name), "") for name in _FILES if getattr(spec, name)}
-            members[shard] = msgspec.structs.replace(spec, **changes)
+            members[worker] = msgspec.structs.replace(spec, **changes)
         self._starting.update(members)
         try:
             await self._local.start(members)
@@ -89,26 +89,26 @@ class Agent:
         return ""
 
     async def tell(self, messages: Sequence[tuple[int, bytes]]) -> int:
-        """Pass messages on to shards; returns this machine's monotonic clock in ns."""
+        """Pass messages on to workers; returns this machine's monotonic clock in ns."""
         self._heard.set()
-        for shard, message in messages:
-            self._local.send(shard, message)
+        for worker, message in messages:
+            self._local.send(worker, message)
         return time.monotonic_ns()
 
     async def leave(self, grace_s: float) -> None:
-        """End the shards within `grace_s` seconds, and the Dask worker where it is the run's own."""
+        """End the workers within `grace_s` seconds, and the Dask worker where it is the run's own."""
         await self._end(grace_s)
 
     async def _pass_on(self) -> None:
         async for event in self._local.events():
-            if event.shard in self._starting:
-                # A shard that speaks has read what it was given.
-                self._starting.discard(event.shard)
+            if event.worker in self._starting:
+                # A worker that speaks has read what it was given.
+                self._starting.discard(event.worker)
                 self._forget()
             if isinstance(event, Said):
-                self._dask_worker.log_event(self._topic, (event.shard, event.message))
+                self._dask_worker.log_event(self._topic, (event.worker, event.message))
             else:
-                self._dask_worker.log_event(self._topic, (event.shard, event.reason, event.at_ns))
+                self._dask_worker.log_event(self._topic, (event.worker, event.reason, event.at_ns))
 
     async def _hold_lease(self) -> None:
         patience_s = FIRST_S
@@ -144,7 +144,7 @@ class Agent:
             self._folder = ""
 
     def _write(self, files: dict[str, bytes]) -> dict[str, str]:
-        """Certificates and keys for the shards, readable by nobody else; where each one is."""
+        """Certificates and keys for the workers, readable by nobody else; where each one is."""
         if not files:
             return {}
         self._folder = self._folder or tempfile.mkdtemp(prefix="wstui-")

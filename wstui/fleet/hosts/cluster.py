@@ -1,4 +1,4 @@
-"""Shards on several machines, by Dask: an agent on each starts them over pipes, as local mode does."""
+"""Workers on several machines, by Dask: an agent on each starts them over pipes, as local mode does."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any, Protocol
 
 from wstui.fleet.hosts.dask_hosts import Joined
 from wstui.fleet.hosts.host_facts import Question
-from wstui.fleet.hosts.host_link import BoxLink
-from wstui.fleet.hosts.host_probe import Look, Way, hosts_of, question_of, shards_on
+from wstui.fleet.hosts.host_link import HostLink
+from wstui.fleet.hosts.host_probe import Look, Way, hosts_of, question_of, workers_on
 from wstui.fleet.hosts.placement import place
-from wstui.fleet.hosts.ssh_hosts import OwnBoxes
-from wstui.fleet.transport import Box, FleetError, Lost, Said, TargetUnreachable
+from wstui.fleet.hosts.ssh_hosts import OwnHosts
+from wstui.fleet.transport import FleetError, Host, Lost, Said, TargetUnreachable
 from wstui.load.protocol import Spec
 from wstui.scenario.model import Scenario
 
@@ -55,20 +55,20 @@ class ClusterTransport:
     def __init__(self, scenario: Scenario) -> None:
         fleet = scenario.fleet
         self._source: Source = (
-            Joined(fleet.scheduler) if fleet.scheduler else OwnBoxes(hosts_of(scenario), Way.of(scenario))
+            Joined(fleet.scheduler) if fleet.scheduler else OwnHosts(hosts_of(scenario), Way.of(scenario))
         )
         self._question = question_of(scenario)
         self._topic = f"wstui-{uuid.uuid4().hex}"
         self._looks: list[Look] = []
         self._room: list[int] = []
-        self._links: dict[str, BoxLink] = {}
-        self._where: dict[int, BoxLink] = {}
+        self._links: dict[str, HostLink] = {}
+        self._where: dict[int, HostLink] = {}
         self._left: set[int] = set()
         self._queue: asyncio.Queue[Said | Lost] = asyncio.Queue()
         self._watching: asyncio.Task[None] | None = None
         self._closing = False
 
-    async def room(self, shards: int) -> int:
+    async def room(self, workers: int) -> int:
         """See Transport."""
         self._looks = await self._source.look(self._question)
         if problems := [f"{look.name} {look.trouble}" for look in self._looks if look.trouble is not None]:
@@ -80,7 +80,7 @@ class ClusterTransport:
             if look.facts is not None and look.facts.unreachable
         ]:
             raise TargetUnreachable("\n".join(problems))
-        self._room = [shards_on(look, shards) for look in self._looks]
+        self._room = [workers_on(look, workers) for look in self._looks]
         return sum(self._room)
 
     async def start(self, specs: Mapping[int, Spec]) -> None:
@@ -95,7 +95,7 @@ class ClusterTransport:
             room = [link.room if link.alive else 0 for link in links]
             if not any(room):
                 raise FleetError("no machine is left that could make load")
-            taken = [sum(shard not in self._left for shard in link.shards) for link in links]
+            taken = [sum(worker not in self._left for worker in link.workers) for link in links]
             names = [links[index].name for index in place(len(specs), room, taken)]
         shares: dict[str, dict[int, Spec]] = {}
         for (key, spec), name in zip(specs.items(), names, strict=True):
@@ -107,38 +107,38 @@ class ClusterTransport:
         looks = [self._looks[index] for index in needed]
         agents = await self._source.open(looks, self._topic, self._hear, self._lose)
         for index, look in zip(needed, looks, strict=True):
-            self._links[look.name] = BoxLink(look, self._room[index], agents[look.name], self._lose)
+            self._links[look.name] = HostLink(look, self._room[index], agents[look.name], self._lose)
         self._watching = asyncio.create_task(self._watch())
 
-    def send(self, shard: int, message: bytes) -> None:
+    def send(self, worker: int, message: bytes) -> None:
         """See Transport."""
-        if shard not in self._left and (link := self._where.get(shard)) is not None:
-            link.send(shard, message)
+        if worker not in self._left and (link := self._where.get(worker)) is not None:
+            link.send(worker, message)
 
     async def events(self) -> AsyncIterator[Said | Lost]:
         """See Transport."""
         while True:
             yield await self._queue.get()
 
-    def boxes(self) -> Sequence[Box]:
+    def hosts(self) -> Sequence[Host]:
         """See Transport."""
-        return [link.box for link in self._links.values()]
+        return [link.host for link in self._links.values()]
 
     # -- what happens there ------------------------------------------------------------------------------------
 
     def _hear(self, said: Any) -> None:
-        shard = said[0]
-        link = self._where.get(shard)
+        worker = said[0]
+        link = self._where.get(worker)
         if link is None:
             return
         if link.alive:
             link.heard_ns = time.monotonic_ns()
         if len(said) == 2:
             # Also when it is gone: what was on its way was counted there.
-            self._queue.put_nowait(Said(shard, said[1]))
-        elif shard not in self._left:
-            self._left.add(shard)
-            self._queue.put_nowait(Lost(shard, said[1], link.here_ns(said[2])))
+            self._queue.put_nowait(Said(worker, said[1]))
+        elif worker not in self._left:
+            self._left.add(worker)
+            self._queue.put_nowait(Lost(worker, said[1], link.here_ns(said[2])))
 
     def _lose(self, name: str, reason: str) -> None:
         link = self._links.get(name)
@@ -146,10 +146,10 @@ class ClusterTransport:
             return
         link.lose(reason)
         now_ns = time.monotonic_ns()
-        for shard in link.shards:
-            if shard not in self._left:
-                self._left.add(shard)
-                self._queue.put_nowait(Lost(shard, f"gone with its machine: {reason}", now_ns))
+        for worker in link.workers:
+            if worker not in self._left:
+                self._left.add(worker)
+                self._queue.put_nowait(Lost(worker, f"gone with its machine: {reason}", now_ns))
 
     async def _watch(self) -> None:
         while True:

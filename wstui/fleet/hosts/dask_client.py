@@ -24,7 +24,7 @@ WORKER_SETTINGS = {
 
 
 def be_quiet() -> None:
-    """Dask reports on stderr, which may be a screen: what matters of it is told by the box that it happened to."""
+    """Dask reports on stderr, which may be a screen: what matters of it is told by the host that it happened to."""
     for name in list(logging.root.manager.loggerDict):
         if name.partition(".")[0] in ("distributed", "tornado", "bokeh"):
             logger = logging.getLogger(name)

@@ -22,7 +22,7 @@ CERTIFICATES = "distributed.comm.tls.ca-file, .client.cert and .client.key (DASK
 
 
 class Joined:
-    """Nothing of it is ours: agents and shards end with the run, the Dask workers stay."""
+    """Nothing of it is ours: agents and workers end with the run, the Dask workers stay."""
 
     def __init__(self, address: str) -> None:
         self._address = address

@@ -93,7 +93,7 @@ def cores() -> int:
 
 
 def spare_cores() -> int:
-    """How many shards this machine should run: one core is left to the operator's side and the rest, at least one."""
+    """How many workers this machine should run: one core is left to the operator's side and the rest, at least one."""
     return max(1, cores() - 1)
 
 
@@ -106,7 +106,7 @@ def unusable(addresses: Sequence[str]) -> list[str]:
             try:
                 sock.bind((address, 0))
             except OSError as error:
-                reason = "no address of this box" if error.errno == errno.EADDRNOTAVAIL else error.strerror
+                reason = "no address of this machine" if error.errno == errno.EADDRNOTAVAIL else error.strerror
                 found.append(f"{address} ({reason})")
     return found
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from wstui.fleet.hosts.host_probe import Look
-from wstui.fleet.transport import Box, FleetError
+from wstui.fleet.transport import FleetError, Host
 from wstui.load.protocol import Heartbeat, Spec, encode
 from wstui.measure.fanout import ClockOffset
 
@@ -18,7 +18,7 @@ BEGIN_S = 60.0
 GRACE_S = 1.0
 
 
-class BoxLink:
+class HostLink:
     """Sends in order, one batch after the other, in a task of its own: a machine that hangs delays none of the others.
 
     `failed` is called with the name and the reason when a batch can't be delivered.
@@ -27,7 +27,7 @@ class BoxLink:
     def __init__(self, look: Look, room: int, agent: Any, failed: Callable[[str, str], None]) -> None:
         self.name = look.name
         self.room = room
-        self.shards: list[int] = []
+        self.workers: list[int] = []
         self.alive = True
         self.reason = ""
         self.heard_ns = time.monotonic_ns()
@@ -42,13 +42,13 @@ class BoxLink:
         self._delivering = asyncio.create_task(self._deliver())
 
     async def begin(self, specs: Mapping[int, Spec]) -> None:
-        """Start shards. Raises FleetError."""
+        """Start workers. Raises FleetError."""
         paths = {path for spec in specs.values() for path in (spec.ca_file, spec.cert_file, spec.key_file) if path}
         try:
             files = {path: Path(path).read_bytes() for path in paths}  # noqa: ASYNC240 - a few KB
         except OSError as error:
             raise FleetError(f"{error.filename} can't be read: {error.strerror}") from None
-        self.shards.extend(specs)
+        self.workers.extend(specs)
         try:
             async with asyncio.timeout(BEGIN_S):
                 problem = await self._agent.begin([(key, encode(spec)) for key, spec in specs.items()], files)
@@ -57,15 +57,15 @@ class BoxLink:
         if problem:
             raise FleetError(f"{self.name}: {problem}")
 
-    def send(self, shard: int, message: bytes) -> None:
+    def send(self, worker: int, message: bytes) -> None:
         """Hand a message over. Of heartbeats that wait, one is enough."""
         if not self.alive:
             return
         if message == _HEARTBEAT:
-            if shard in self._beating:
+            if worker in self._beating:
                 return
-            self._beating.add(shard)
-        self._outbox.append((shard, message))
+            self._beating.add(worker)
+        self._outbox.append((worker, message))
         self._wake.set()
 
     async def _deliver(self) -> None:
@@ -112,11 +112,11 @@ class BoxLink:
         self._delivering.cancel()
 
     @property
-    def box(self) -> Box:
+    def host(self) -> Host:
         """What is known of it."""
-        return Box(
+        return Host(
             self.name,
-            tuple(self.shards),
+            tuple(self.workers),
             self.alive,
             self.reason,
             self.heard_ns,

@@ -119,7 +119,7 @@ def _minor(version: str) -> str:
     return ".".join(version.split(".")[:2])
 
 
-def shards_on(look: Look, each: int) -> int:
-    """How many load processes a machine gets; `each` is what the scenario wants of all, 0: one per spare core."""
+def workers_on(look: Look, each: int) -> int:
+    """How many workers a machine gets; `each` is what the scenario wants of all, 0: one per spare core."""
     spare = look.facts.spare if look.facts is not None else 1
-    return look.host.shards or each or spare
+    return look.host.workers or each or spare

@@ -1,4 +1,4 @@
-"""Which machine gets which load process: a pure function."""
+"""Which machine gets which worker: a pure function."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 
 def place(count: int, room: Sequence[int], taken: Sequence[int]) -> list[int]:
-    """Where to put `count` more shards: an index of `room` for each, so that boxes fill up in proportion.
+    """Where to put `count` more workers: an index of `room` for each, so that hosts fill up in proportion.
 
-    `room` is how many shards each box is meant to have, `taken` how many it has; a box without room gets none.
+    `room` is how many workers each host is meant to have, `taken` how many it has; a host without room gets none.
     """
     there = list(taken)
     chosen = []

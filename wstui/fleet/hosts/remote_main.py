@@ -17,7 +17,7 @@ import msgspec
 
 from wstui.fleet.hosts.host_facts import Facts, Question, gather
 
-MARK = b"wstui-box "
+MARK = b"wstui-host "
 """Begins the answer: what a shell says at its start may come before."""
 
 FOLDER = "WSTUI_FOLDER"
@@ -68,7 +68,7 @@ def main(arguments: list[str]) -> None:
         case ["work"]:
             work()
         case _:
-            sys.exit("wstui _box: there are look and work, which wstui runs itself on the machines that make load")
+            sys.exit("wstui _host: there are look and work, which wstui runs itself on the machines that make load")
 
 
 if __name__ == "__main__":

@@ -117,7 +117,7 @@ def remote_command(python: str, *arguments: str) -> str:
     if python:
         return f"exec {shlex.quote(python)} -m wstui.fleet.hosts.remote_main {words}"
     # Whatever shell a person has there.
-    return f"exec sh -c 'PATH=$PATH:$HOME/.local/bin; exec wstui _box {words}'"
+    return f"exec sh -c 'PATH=$PATH:$HOME/.local/bin; exec wstui _host {words}'"
 
 
 def explain(host: str, status: int | None, lines: Sequence[str], python: str = "") -> Trouble:
@@ -131,7 +131,7 @@ def explain(host: str, status: int | None, lines: Sequence[str], python: str = "
     last = visible(said[-1], LINE_MOST) if said else ""
     if status == 127 or "No module named" in text or "No such command" in text:
         place = f"under {python} " if python else ""
-        fix = "install it there: pip install 'wstui[cluster]', or name its Python (fleet.python, --box-python)"
+        fix = "install it there: pip install 'wstui[cluster]', or name its Python (fleet.python, --host-python)"
         return Trouble("wstui", f"has no wstui that can make load {place}({last})", fix)
     if status == 0:
         return Trouble("ssh", f"ended what it was to run ({last})" if last else "ended what it was to run")

@@ -24,7 +24,7 @@ TRIES = 3
 _TICK_S = 0.01
 
 
-class OwnBoxes:
+class OwnHosts:
     """The scheduler is part of this process, so that nothing is left in charge when it ends."""
 
     def __init__(self, hosts: Sequence[Host], way: Way) -> None:
@@ -156,4 +156,4 @@ class OwnBoxes:
 
 def _dask_name(name: str) -> str:
     """What Dask calls the worker of a machine: it would take a name such as 12 for a number."""
-    return f"box {name}"
+    return f"host {name}"

@@ -53,7 +53,7 @@ def _generator(result: Result) -> Finding | None:
     if not seen.limited_by and not local:
         return None
     reasons = list(seen.limited_by) or [f"{format.count(failure.count)} × {failure.message}" for failure in local]
-    began = [event.at_s for event in result.events if event.kind in ("generator", "shard")]
+    began = [event.at_s for event in result.events if event.kind in ("generator", "worker")]
     began += [failure.first_s for failure in local]
     return Finding(
         "generator",
@@ -61,7 +61,7 @@ def _generator(result: Result) -> Finding | None:
         "; ".join(reasons),
         "End the other programs, or make the load from another machine: less load would hardly help"
         if seen.other_programs
-        else "Make less load from here (--scale 0.5) or give it more cores or boxes: `wstui calibrate`",
+        else "Make less load from here (--scale 0.5) or give it more cores or hosts: `wstui calibrate`",
         min(began, default=None),
         stages_since(result, min(began, default=None)),
     )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from wstui.execution.run.result import FailureSummary, Latency, Result
 from wstui.report.analysis.diagnosis import findings as findings_of
 from wstui.report.model import breakpoint_table, format
-from wstui.report.model.host_table import box_lines, offset_name, spread_name
+from wstui.report.model.host_table import host_lines, offset_name, spread_name
 from wstui.report.model.labels import Tone, limit_of, ramp_rates, shown, threshold_sign
 from wstui.report.model.terminal import Paint
 from wstui.report.model.text_table import cells, fit, flow, table, wrap
@@ -271,18 +271,18 @@ def target(run: Result, width: int, paint: Paint) -> list[str]:
 def generator(run: Result, width: int, paint: Paint) -> list[str]:
     """How this generator fared."""
     seen = run.generator
-    if not seen.shards and not seen.limited_by:
+    if not seen.workers and not seen.limited_by:
         return []
     facts = [
-        f"{seen.shards} shard{'' if seen.shards == 1 else 's'}"
-        + (f", {seen.shards_lost} lost" if seen.shards_lost else ""),
+        f"{seen.workers} worker{'' if seen.workers == 1 else 's'}"
+        + (f", {seen.workers_lost} lost" if seen.workers_lost else ""),
         f"CPU {format.percent(seen.cpu)} mean, {format.percent(seen.cpu_max)} max",
         f"loop lag p99 {format.milliseconds(seen.loop_lag_ms.p99)}",
         f"send delay p99 {format.milliseconds(seen.send_delay_ms.p99)}",
         f"late sends {format.count(seen.late_sends)}",
         f"open files {format.count(seen.open_files)}",
     ]
-    lines = flow(facts, width=width) + box_lines(run, width, paint)
+    lines = flow(facts, width=width) + host_lines(run, width, paint)
     for reason in seen.limited_by:
         told = wrap(f"limited by {shown(reason)}", width=width, indent="    ", first="  ▲ ")
         lines += [paint.tone(line, Tone.NEAR) for line in told]

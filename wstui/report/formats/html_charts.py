@@ -224,7 +224,7 @@ def _failures(rows: Sequence[Row]) -> Chart | None:
 
 
 def _generator(rows: Sequence[Row]) -> Chart | None:
-    cpu = _line(rows, "cpu", "CPU of the busiest shard", "second", "solid", "%")
+    cpu = _line(rows, "cpu", "CPU of the busiest worker", "second", "solid", "%")
     lag = _line(rows, "loop_lag_ms", "loop lag", "third", "dot", "ms")
     if cpu:
         cpu["y"] = [None if value is None else value * 100 for value in cpu["y"]]
@@ -278,7 +278,7 @@ def _line(rows: Sequence[Row], column: str, name: str, role: str, dash: str, uni
 def _marks(run: Result) -> tuple[tuple[float, str, str, bool], ...]:
     events = [event for event in run.events if event.kind not in QUIET]
     return tuple(
-        (event.at_s, MARKS.get(event.kind, "·"), _text(event.text), event.kind in ("broken", "shard", "generator"))
+        (event.at_s, MARKS.get(event.kind, "·"), _text(event.text), event.kind in ("broken", "worker", "generator"))
         for event in events[:MOST_MARKS]
     )
 

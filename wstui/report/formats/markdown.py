@@ -168,9 +168,9 @@ def _failures(run: Result) -> list[str]:
 def _generator(run: Result) -> list[str]:
     seen = run.generator
     facts = [f"- ▲ limited by {plain(reason)}" for reason in seen.limited_by]
-    if seen.shards:
+    if seen.workers:
         facts.append(
-            f"- shards {seen.shards}, lost {seen.shards_lost}, CPU {format.percent(seen.cpu)} mean and "
+            f"- workers {seen.workers}, lost {seen.workers_lost}, CPU {format.percent(seen.cpu)} mean and "
             f"{format.percent(seen.cpu_max)} max, loop lag p99 {format.milliseconds(seen.loop_lag_ms.p99)}, "
             f"{format.count(seen.late_sends)} late sends"
         )

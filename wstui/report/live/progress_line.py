@@ -31,7 +31,9 @@ def live_line(status: Status) -> str:
         facts.append(status.awaited)
     if not status.state.ended:
         facts.append(f"ETA {format.clock(status.plan_total_s - status.plan_s)}")
-    facts += [f"✗ {shown(box.name, 30)} {box.mark}" for box in status.generator.boxes if box.mark in ("stale", "lost")]
+    facts += [
+        f"✗ {shown(host.name, 30)} {host.mark}" for host in status.generator.hosts if host.mark in ("stale", "lost")
+    ]
     if status.generator.limited_by:
         facts.append(f"▲ generator: {shown(status.generator.limited_by[0], 60)}")
     return _position(status) + " · ".join(facts)

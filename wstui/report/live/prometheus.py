@@ -14,8 +14,8 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from wstui.execution.run.host_status import MARKS as BOX_MARKS
-from wstui.execution.run.status import BoxStatus, Status, Steerable
+from wstui.execution.run.host_status import MARKS as HOST_MARKS
+from wstui.execution.run.status import HostStatus, Status, Steerable
 from wstui.measure.histogram import Histogram, HistogramData
 from wstui.report.model.labels import shown
 
@@ -36,15 +36,15 @@ DURATIONS = {
     "connect": "From the first attempt until ready",
 }
 """The distributions that are exported, by their names in a picture."""
-_BOX_GAUGES: tuple[tuple[str, str, Callable[[BoxStatus], float | None]], ...] = (
-    ("wstui_box_clients", "Open clients of a box", lambda box: box.clients),
-    ("wstui_box_cpu_ratio", "Share of a core, busiest load process of a box", lambda box: box.cpu),
-    ("wstui_box_loop_lag_seconds", "Loop lag, worst load process of a box", lambda box: box.loop_lag_ms / 1000),
-    ("wstui_box_silent_seconds", "Since the last word of a load process of a box", lambda box: box.age_s),
+_HOST_GAUGES: tuple[tuple[str, str, Callable[[HostStatus], float | None]], ...] = (
+    ("wstui_host_clients", "Open clients of a host", lambda host: host.clients),
+    ("wstui_host_cpu_ratio", "Share of a core, busiest worker of a host", lambda host: host.cpu),
+    ("wstui_host_loop_lag_seconds", "Loop lag, worst worker of a host", lambda host: host.loop_lag_ms / 1000),
+    ("wstui_host_silent_seconds", "Since the last word of a worker of a host", lambda host: host.age_s),
     (
-        "wstui_box_round_trip_seconds",
+        "wstui_host_round_trip_seconds",
         "From a command to its acknowledgement",
-        lambda box: None if box.round_trip_ms is None else box.round_trip_ms / 1000,
+        lambda host: None if host.round_trip_ms is None else host.round_trip_ms / 1000,
     ),
 )
 _OUTCOMES = ("ready", "refused", "timed_out", "failed", "drained")
@@ -146,7 +146,7 @@ class RunCollector:
         yield from _latency(status)
         yield from _thresholds(status)
         yield from _generator(status)
-        yield from _boxes(status)
+        yield from _hosts(status)
 
 
 def _state(status: Status) -> Iterator[Metric]:
@@ -235,36 +235,36 @@ def _thresholds(status: Status) -> Iterator[Metric]:
 
 def _generator(status: Status) -> Iterator[Metric]:
     seen = status.generator
-    yield GaugeMetricFamily("wstui_generator_cpu_ratio", "Share of a core, busiest shard", value=seen.cpu)
-    yield GaugeMetricFamily("wstui_generator_loop_lag_seconds", "Loop lag, worst shard", value=seen.loop_lag_ms / 1000)
+    yield GaugeMetricFamily("wstui_generator_cpu_ratio", "Share of a core, busiest worker", value=seen.cpu)
+    yield GaugeMetricFamily("wstui_generator_loop_lag_seconds", "Loop lag, worst worker", value=seen.loop_lag_ms / 1000)
     yield GaugeMetricFamily("wstui_generator_open_files", "Open files", value=seen.files)
     yield GaugeMetricFamily("wstui_generator_limited", "1 when it limits the run", value=float(bool(seen.limited_by)))
     yield _total("wstui_generator_late_sends", "Messages sent too late by this generator", seen.late_sends)
-    lost = sum(not shard.alive for shard in seen.shards)
-    processes = [("there", len(seen.shards) - lost), ("lost", lost)]
-    yield _by("wstui_generator_load_processes", "Load processes", "state", processes)
+    lost = sum(not worker.alive for worker in seen.workers)
+    processes = [("there", len(seen.workers) - lost), ("lost", lost)]
+    yield _by("wstui_generator_workers", "Workers", "state", processes)
 
 
-def _boxes(status: Status) -> Iterator[Metric]:
+def _hosts(status: Status) -> Iterator[Metric]:
     """The machines that make the load, where it is not this one."""
-    boxes = status.generator.boxes[:MOST_LABELS]
-    if not boxes:
+    hosts = status.generator.hosts[:MOST_LABELS]
+    if not hosts:
         return
-    state = GaugeMetricFamily("wstui_box_state", "1 for how a box is", labels=["box", "state"])
-    processes = GaugeMetricFamily("wstui_box_load_processes", "Load processes of a box", labels=["box", "state"])
-    for box in boxes:
-        name = shown(box.name)
-        for mark in BOX_MARKS:
-            state.add_metric([name, mark], float(box.mark == mark))
-        processes.add_metric([name, "there"], box.shards - box.shards_lost)
-        processes.add_metric([name, "lost"], box.shards_lost)
+    state = GaugeMetricFamily("wstui_host_state", "1 for how a host is", labels=["host", "state"])
+    processes = GaugeMetricFamily("wstui_host_workers", "Workers of a host", labels=["host", "state"])
+    for host in hosts:
+        name = shown(host.name)
+        for mark in HOST_MARKS:
+            state.add_metric([name, mark], float(host.mark == mark))
+        processes.add_metric([name, "there"], host.workers - host.workers_lost)
+        processes.add_metric([name, "lost"], host.workers_lost)
     yield state
     yield processes
-    for metric, told, value in _BOX_GAUGES:
-        family = GaugeMetricFamily(metric, told, labels=["box"])
-        for box in boxes:
-            if (figure := value(box)) is not None:
-                family.add_metric([shown(box.name)], figure)
+    for metric, told, value in _HOST_GAUGES:
+        family = GaugeMetricFamily(metric, told, labels=["host"])
+        for host in hosts:
+            if (figure := value(host)) is not None:
+                family.add_metric([shown(host.name)], figure)
         yield family
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from wstui.execution.run.result import FanOutSummary, Latency, Result
 from wstui.execution.run.result_sections import SlowReaders, TargetSummary
 from wstui.report.model import breakpoint_table, format
-from wstui.report.model.host_table import HEAD, box_rows, first_receipt, lost_boxes
+from wstui.report.model.host_table import HEAD, first_receipt, host_rows, lost_hosts
 from wstui.report.model.labels import Tone, ramp_rates
 from wstui.report.model.stage_cells import STAGE_HEAD, stage_cells
 
@@ -52,7 +52,7 @@ def tables(run: Result) -> list[Table]:
         _types(run),
         _stages(run),
         _target(run.target),
-        _boxes(run),
+        _hosts(run),
     )
     return [table for table in found if table is not None]
 
@@ -147,10 +147,10 @@ def _latency(run: Result) -> Table:
     return Table("Latency, ms", head, [Line([name, *_distribution(latency)]) for name, latency in named])
 
 
-def _boxes(run: Result) -> Table | None:
+def _hosts(run: Result) -> Table | None:
     """The machines that made the load, where it was not the operator's."""
-    lines = [Line(row, Tone.BAD if row[0].startswith("✗") else Tone.PLAIN) for row in box_rows(run)]
-    return Table("Boxes", list(HEAD), lines, warnings=tuple(lost_boxes(run))) if lines else None
+    lines = [Line(row, Tone.BAD if row[0].startswith("✗") else Tone.PLAIN) for row in host_rows(run)]
+    return Table("Hosts", list(HEAD), lines, warnings=tuple(lost_hosts(run))) if lines else None
 
 
 def _distribution(latency: Latency) -> list[str]:

@@ -12,11 +12,11 @@ import msgspec
 
 from wstui.execution.run.metrics import connections_of, messages_of
 from wstui.execution.run.result import (
-    BoxSummary,
     Connections,
     FailureSample,
     FailureSummary,
     GeneratorSummary,
+    HostSummary,
     Latency,
     LatencySet,
     Messages,
@@ -87,25 +87,25 @@ def partial_result(status: Status, histograms: Mapping[str, HistogramData], sums
         messages=messages_of(counters, seconds, dict(status.types)),
         latency_ms=LatencySet(status.latency, latency("round_trip"), latency("connect"), latency("reconnect")),
         generator=GeneratorSummary(
-            shards=len(status.generator.shards),
-            shards_lost=sum(1 for shard in status.generator.shards if not shard.alive),
+            workers=len(status.generator.workers),
+            workers_lost=sum(1 for worker in status.generator.workers if not worker.alive),
             cpu=sums.cpu_total / sums.rows if sums.rows else None,
             cpu_max=sums.cpu_max,
             late_sends=status.generator.late_sends,
             open_files=status.generator.files,
             limited_by=list(status.generator.limited_by),
-            boxes=[
-                BoxSummary(
-                    name=box.name,
-                    shards=box.shards,
-                    shards_lost=box.shards_lost,
-                    clients_max=box.clients,
-                    cpu_max=box.cpu,
-                    loop_lag_max_ms=box.loop_lag_ms,
-                    round_trip_ms=box.round_trip_ms,
-                    lost=box.why,
+            hosts=[
+                HostSummary(
+                    name=host.name,
+                    workers=host.workers,
+                    workers_lost=host.workers_lost,
+                    clients_max=host.clients,
+                    cpu_max=host.cpu,
+                    loop_lag_max_ms=host.loop_lag_ms,
+                    round_trip_ms=host.round_trip_ms,
+                    lost=host.why,
                 )
-                for box in status.generator.boxes
+                for host in status.generator.hosts
             ],
         ),
     )

@@ -16,7 +16,7 @@ from wstui.tui.dashboard.errors_panel import Errors, odd_replies
 from wstui.tui.dashboard.events import Events
 from wstui.tui.dashboard.fanout_panel import FanOut
 from wstui.tui.dashboard.generator import Generator
-from wstui.tui.dashboard.hosts_panel import Boxes
+from wstui.tui.dashboard.hosts_panel import Hosts
 from wstui.tui.dashboard.latency import Latency
 from wstui.tui.dashboard.latency_histogram import Spread
 from wstui.tui.dashboard.phase_bar import PhaseBar
@@ -63,7 +63,7 @@ class Dashboard(Controls):
             for name in _TILES:
                 yield Tile(id=name)
         yield Banner(id="banner")
-        yield Boxes(id="boxes")
+        yield Hosts(id="hosts")
         with Horizontal(id="body"):
             with Vertical(id="charts"):
                 yield Latency()
@@ -112,8 +112,8 @@ class Dashboard(Controls):
         paused = "warn" if status.state is State.PAUSED else "rule"
         self.set_class(bool(status.generator.limited_by), "-limited")
         self.query_one(Banner).show(status.generator.limited_by)
-        self.set_class(bool(status.generator.boxes), "-boxes")
-        if self.query_one(Boxes).show(status.generator, paused):
+        self.set_class(bool(status.generator.hosts), "-hosts")
+        if self.query_one(Hosts).show(status.generator, paused):
             self.refresh_bindings()
         self.query_one(PhaseBar).show(status)
         for name, face in _TILES.items():
@@ -162,7 +162,7 @@ class Dashboard(Controls):
         glyph, meaning = SIGNS[verdict]
         line: Line = [(f" limits {kept_words(status.thresholds)} ", "muted"), (glyph, meaning)]
         own = status.generator
-        if own.shards:
+        if own.workers:
             mark = "bad" if own.limited_by else "near" if own.cpu >= 0.85 else "ok"
             glyph, meaning = SIGNS[mark]
             line += [

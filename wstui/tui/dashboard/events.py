@@ -13,7 +13,7 @@ _MEANINGS = {
     "warning": "warn",
     "broken": "bad",
     "kept": "ok",
-    "shard": "bad",
+    "worker": "bad",
     "generator": "warn",
     "health": "warn",
     "pause": "warn",

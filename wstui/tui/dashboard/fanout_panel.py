@@ -42,7 +42,7 @@ class FanOut(Panel):
         whole = f.completeness is not None and f.completeness >= 1
         sign = "" if f.completeness is None else "ok" if whole else "near"
         spread, delivery = f.spread_ms, f.delivery_ms
-        apart = "spread on a box" if f.spread_within == "box" else "spread"
+        apart = "spread on a host" if f.spread_within == "host" else "spread"
         lines = [
             _row("reached", f"{percent(f.completeness)} %", width, sign),
             _row("twice or more", count(f.duplicates), width, "near" if f.duplicates else "ok"),

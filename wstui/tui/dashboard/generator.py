@@ -1,4 +1,4 @@
-"""This generator: whether the box that makes the load keeps up with it."""
+"""This generator: whether the host that makes the load keeps up with it."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ class Generator(Panel):
         """What limits it, which processes are lost, or how many there are."""
         g = self._generator
         title: Line = [("this generator", "text")]
-        lost = sum(not shard.alive for shard in g.shards)
+        lost = sum(not worker.alive for worker in g.workers)
         if g.limited_by:
             title.append(("  ✗ the limit", "strong-bad"))  # the banner says why
         elif lost:
-            title.append((f"  ✗ {lost} of {len(g.shards)} lost", "strong-bad"))
-        elif g.shards:
-            title.append((f"  {len(g.shards)} {'process' if len(g.shards) == 1 else 'processes'}", "muted"))
+            title.append((f"  ✗ {lost} of {len(g.workers)} lost", "strong-bad"))
+        elif g.workers:
+            title.append((f"  {len(g.workers)} {'process' if len(g.workers) == 1 else 'processes'}", "muted"))
         return title
 
     def rows(self, width: int, height: int) -> list[Line]:
         """CPU, files, ports, loop lag, late sends."""
         g = self._generator
-        if not g.shards:
+        if not g.workers:
             return [[("starting", "muted")]]
         lines: list[Line] = []
         for name, share, text, verdict in (

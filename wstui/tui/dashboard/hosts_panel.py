@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wstui.execution.run.status import BoxStatus, GeneratorStatus
+from wstui.execution.run.status import GeneratorStatus, HostStatus
 from wstui.tui.dashboard.thresholds import SIGNS
 from wstui.tui.kit.format import clean, count, ms, pad, percent, short, width_of
 from wstui.tui.kit.panel import Panel
@@ -14,8 +14,8 @@ _NAME_MOST, _NAME_NARROW = 24, 14
 _WIDE = 90
 
 
-class Boxes(Panel):
-    """One line a machine: mark, load processes, clients, CPU, loop lag, age of its last word."""
+class Hosts(Panel):
+    """One line a machine: mark, workers, clients, CPU, loop lag, age of its last word."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -31,13 +31,13 @@ class Boxes(Panel):
     def high(self) -> int:
         """One row a machine, as far as there is room."""
         height = self.app.size.height
-        return min(len(self._own.boxes), 2 if height < 20 else 3 if height < 32 else 8)
+        return min(len(self._own.hosts), 2 if height < 20 else 3 if height < 32 else 8)
 
     def head(self, width: int) -> Line:
         """How many are well, and what waits for somebody to take it over."""
         own = self._own
-        well = sum(box.mark == "ok" for box in own.boxes)
-        title: Line = [("boxes", "text"), (f"  {well} of {len(own.boxes)} well", "muted")]
+        well = sum(host.mark == "ok" for host in own.hosts)
+        title: Line = [("hosts", "text"), (f"  {well} of {len(own.hosts)} well", "muted")]
         if own.left_behind:
             lost = f"  ✗ {count(own.left_behind_clients)} clients lost"
             title += [(lost, "strong-bad"), ("  R gives them to those left", "strong-warn")]
@@ -45,35 +45,35 @@ class Boxes(Panel):
 
     def rows(self, width: int, height: int) -> list[Line]:
         """Those in trouble first; the last row tells of those that have none of their own."""
-        boxes = sorted(self._own.boxes, key=lambda box: _WORST_FIRST.index(box.mark))
+        hosts = sorted(self._own.hosts, key=lambda host: _WORST_FIRST.index(host.mark))
         most = _NAME_MOST if width >= _WIDE else _NAME_NARROW
-        column = min(most, max((width_of(clean(box.name)) for box in boxes), default=0))
-        shown = boxes if len(boxes) <= height else boxes[: max(0, height - 1)]
-        lines = [_line(box, column, width) for box in shown]
-        if rest := boxes[len(shown) :]:
-            marks = [f"{sum(box.mark == mark for box in rest)} {mark}" for mark in _WORST_FIRST]
+        column = min(most, max((width_of(clean(host.name)) for host in hosts), default=0))
+        shown = hosts if len(hosts) <= height else hosts[: max(0, height - 1)]
+        lines = [_line(host, column, width) for host in shown]
+        if rest := hosts[len(shown) :]:
+            marks = [f"{sum(host.mark == mark for host in rest)} {mark}" for mark in _WORST_FIRST]
             told = ", ".join(text for text in marks if not text.startswith("0 "))
             lines.append([(f"and {len(rest)} more: {told}", "muted")])
         return lines
 
 
-def _line(box: BoxStatus, column: int, width: int) -> Line:
-    glyph, meaning = SIGNS[_MARKS[box.mark]]
-    line: Line = [(f"{glyph} ", meaning), (pad(clean(box.name), column), "text"), (f" {box.mark:<5} ", meaning)]
-    if box.mark == "lost" and box.why:
-        return [*line, (f" {clean(box.why)}", "muted")]
-    there = box.shards - box.shards_lost
-    processes = f"{there}/{box.shards}" if box.shards_lost else f"{there}"
+def _line(host: HostStatus, column: int, width: int) -> Line:
+    glyph, meaning = SIGNS[_MARKS[host.mark]]
+    line: Line = [(f"{glyph} ", meaning), (pad(clean(host.name), column), "text"), (f" {host.mark:<5} ", meaning)]
+    if host.mark == "lost" and host.why:
+        return [*line, (f" {clean(host.why)}", "muted")]
+    there = host.workers - host.workers_lost
+    processes = f"{there}/{host.workers}" if host.workers_lost else f"{there}"
     wide = width >= _WIDE
     figures = [
-        (processes, 4, "proc", "bad" if box.shards_lost else "text"),
-        (count(box.clients) if wide else short(box.clients), 10 if wide else 6, "clients", "text"),
-        (percent(box.cpu), 4, "% cpu" if wide else "%", "text"),
-        (ms(box.loop_lag_ms), 5, "ms lag", "text"),
-        (f"{box.age_s:.1f}", 4, "s ago", meaning if box.mark in ("stale", "lost") else "text"),
+        (processes, 4, "proc", "bad" if host.workers_lost else "text"),
+        (count(host.clients) if wide else short(host.clients), 10 if wide else 6, "clients", "text"),
+        (percent(host.cpu), 4, "% cpu" if wide else "%", "text"),
+        (ms(host.loop_lag_ms), 5, "ms lag", "text"),
+        (f"{host.age_s:.1f}", 4, "s ago", meaning if host.mark in ("stale", "lost") else "text"),
     ]
     if width >= 100:
-        figures.append((ms(box.round_trip_ms), 6, "ms away", meaning if box.mark == "slow" else "text"))
+        figures.append((ms(host.round_trip_ms), 6, "ms away", meaning if host.mark == "slow" else "text"))
     for text, cells, unit, tone in figures:
         line += [(pad(text, cells, right=True), tone), (f" {unit} ", "muted")]
     return line

@@ -201,14 +201,14 @@ def generator_cause(own: GeneratorStatus) -> tuple[str, str]:
         return ms(own.loop_lag_ms), "ms loop lag"
     if cause and "cpu" not in cause.casefold():
         return clean(cause), ""
-    return percent(own.cpu) if own.shards else NONE, "% cpu"
+    return percent(own.cpu) if own.workers else NONE, "% cpu"
 
 
 def generator(status: Status, history: History) -> Face:
-    """Whether this box keeps up, and what limits it where it does not."""
+    """Whether this machine keeps up, and what limits it where it does not."""
     own = status.generator
     mark = "bad" if own.limited_by else worst(status.thresholds, "generator.") or "ok"
-    if not own.shards:
+    if not own.workers:
         mark = ""
     elif mark == "ok" and own.cpu >= 0.85:
         mark = "near"

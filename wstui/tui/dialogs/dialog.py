@@ -100,7 +100,7 @@ class Field(Vertical):
 
 
 class Dialog(ModalScreen[Answer], Generic[Answer]):
-    """A box in the middle, over the dimmed screen; escape closes it without an answer."""
+    """A host in the middle, over the dimmed screen; escape closes it without an answer."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         key("escape", "close", "Close", "dialog.close", "Close without doing anything", shown=True),
@@ -126,12 +126,12 @@ class Dialog(ModalScreen[Answer], Generic[Answer]):
 
     def compose(self) -> ComposeResult:
         """Title, body, buttons."""
-        with VerticalScroll(id="box", can_focus=False) as box:
+        with VerticalScroll(id="host", can_focus=False) as host:
             yield Static(Content(self.title_text), classes="title")
             yield from self.body()
             if buttons := list(self.buttons()):
                 yield Horizontal(*buttons, classes="buttons")
-            box.border_subtitle = self.subtitle()
+            host.border_subtitle = self.subtitle()
         if buttons:
             yield Plain(self._in_short, self._answers)
 
@@ -176,10 +176,10 @@ class Dialog(ModalScreen[Answer], Generic[Answer]):
 
     def action_scroll(self, rows: int) -> None:
         """Move what does not fit."""
-        self.query_one("#box").scroll_relative(y=rows, animate=False)
+        self.query_one("#host").scroll_relative(y=rows, animate=False)
 
     def on_click(self, event: events.Click) -> None:
-        """A click beside the box closes it."""
+        """A click beside the host closes it."""
         if event.widget is self:
             self.action_close()
 

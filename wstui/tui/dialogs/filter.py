@@ -17,7 +17,7 @@ class FilterDialog(Form[str]):
         pattern: str,
         apply: Callable[[str], int],
         what: str = "errors",
-        example: str = "timeout, 1013, shard …",
+        example: str = "timeout, 1013, worker …",
     ) -> None:
         """`apply` filters and returns how many are left; `what` they are called, `example` words to look for."""
         super().__init__()

@@ -118,8 +118,8 @@ class HelpDialog(Dialog[None]):
         yield Horizontal(Vertical(*left), Vertical(*right, Section("Signs", _SIGNS)), classes="columns")
 
     def on_mount(self) -> None:
-        """The box is a panel with a name here."""
-        self.query_one("#box").border_title = "keys"
+        """The host is a panel with a name here."""
+        self.query_one("#host").border_title = "keys"
 
     def subtitle(self) -> str:
         """How to leave."""

@@ -61,11 +61,11 @@ class RampDialog(Form[tuple[int, float]]):
 
 
 def shortage(clients: int, status: Status) -> str:
-    """What this box lacks for so many clients, in words; "" where nothing is known to be lacking."""
+    """What this machine lacks for so many clients, in words; "" where nothing is known to be lacking."""
     own = status.generator
     other_files = max(0, own.files - status.counters.open)
     if 0 < own.ports_limit < clients:
-        return f"more than the {count(own.ports_limit)} local ports of this box: the rest will fail here, not there"
+        return f"more than the {count(own.ports_limit)} local ports of this machine: the rest will fail here, not there"
     if 0 < own.files_limit < clients + other_files:
         return f"more than the {count(own.files_limit)} open files allowed here: raise the limit with ulimit -n"
     return ""

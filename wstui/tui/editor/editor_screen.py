@@ -30,8 +30,8 @@ from wstui.tui.editor.draft_reader import Reading, read
 from wstui.tui.editor.form import FormView, place
 from wstui.tui.editor.form_lines import Value, Wish
 from wstui.tui.editor.hints import hints
-from wstui.tui.editor.host_capacity import messages_a_second, needs, steepest, this_box
-from wstui.tui.editor.preview import About, BoxPanel, ConnectionPanel, FilePanel, ShapePanel
+from wstui.tui.editor.host_capacity import messages_a_second, needs, steepest, this_host
+from wstui.tui.editor.preview import About, ConnectionPanel, FilePanel, HostPanel, ShapePanel
 from wstui.tui.kit.compact_view import Plain, told
 from wstui.tui.kit.format import clean, tilde
 from wstui.tui.kit.key_row import Keys
@@ -107,7 +107,7 @@ class Editor(Screen[None]):
                 yield About()
             with Vertical(id="preview", classes="-view-shape"):
                 yield ShapePanel()
-                yield BoxPanel()
+                yield HostPanel()
                 yield FilePanel()
                 yield ConnectionPanel()
         yield Keys()
@@ -151,7 +151,7 @@ class Editor(Screen[None]):
             self._soon = None
         proposals = self._reading.proposals
         self._reading = read(self._draft)
-        self._hints = hints(self._draft, self._reading, this_box()) or self._hints
+        self._hints = hints(self._draft, self._reading, this_host()) or self._hints
         self.form.show(self._reading.wrong, self._hints)
         if self._reading.proposals != proposals:
             self.refresh_bindings()
@@ -162,7 +162,7 @@ class Editor(Screen[None]):
             self.query_one(ShapePanel).show(shape_of(scenarios, pause))
             hardest = max(scenarios, key=lambda scenario: scenario.peak_clients)
             connects = max(steepest(scenario) for scenario in scenarios)
-            self.query_one(BoxPanel).show(needs(scenarios, this_box()), connects, messages_a_second(hardest))
+            self.query_one(HostPanel).show(needs(scenarios, this_host()), connects, messages_a_second(hardest))
         self._title()
         if self._later is not None:
             self._later.stop()

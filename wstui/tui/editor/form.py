@@ -34,7 +34,7 @@ class RowsBox(Vertical):
     """A list: its items, and what adds one."""
 
     def __init__(self, draft: Draft, key: Key, opened: set[Key]) -> None:
-        super().__init__(classes="rows-box")
+        super().__init__(classes="rows-host")
         self.key = key
         self._draft, self._opened = draft, opened
         self.note = ""
@@ -103,7 +103,7 @@ class GroupBox(Folding):
 
     def __init__(self, draft: Draft, group: Group, opened: set[Key]) -> None:
         self.group = group
-        super().__init__(draft, (group.name,), group.title, opened, classes="group-box")
+        super().__init__(draft, (group.name,), group.title, opened, classes="group-host")
 
     def inside(self) -> list[Field]:
         """Those of the group."""
@@ -189,12 +189,12 @@ class FormView(VerticalScroll, can_focus=False, inherit_bindings=False):
         for rows in self._all(RowsBox):
             _display(rows, matters(draft.field(rows.key), draft.look))
             rows.say(wrong.get(rows.key, ""))
-        for box in self._all(Folding):
-            if isinstance(box, GroupBox) and box.title_shown:
-                _display(box, any(matters(field, draft.look) for field in box.group.fields))
-            box.fold.number_set = sum(draft.is_set(key) for key in self._keys_in(box))
-            box.fold.wrong = not box.fold.open and any(self._is_in(key, box) for key in wrong)
-            box.fold.redraw()
+        for host in self._all(Folding):
+            if isinstance(host, GroupBox) and host.title_shown:
+                _display(host, any(matters(field, draft.look) for field in host.group.fields))
+            host.fold.number_set = sum(draft.is_set(key) for key in self._keys_in(host))
+            host.fold.wrong = not host.fold.open and any(self._is_in(key, host) for key in wrong)
+            host.fold.redraw()
         said = f"✗ {clean(wrong[()])}" if () in wrong else ""
         if said != self.note:
             self.note = said
@@ -203,13 +203,13 @@ class FormView(VerticalScroll, can_focus=False, inherit_bindings=False):
     def _told(self, row: Key, key: Key, text: str) -> str:
         return text if key == row else f"{label(self._draft.field(key))} {text}"
 
-    def _keys_in(self, box: Folding) -> list[Key]:
-        if isinstance(box, GroupBox):
-            return [field.path for field in box.group.fields]
-        return [(*box.key, field.name) for field in box.inside()] if box.key[:-1] in self._draft.rows else []
+    def _keys_in(self, host: Folding) -> list[Key]:
+        if isinstance(host, GroupBox):
+            return [field.path for field in host.group.fields]
+        return [(*host.key, field.name) for field in host.inside()] if host.key[:-1] in self._draft.rows else []
 
-    def _is_in(self, key: Key, box: Folding) -> bool:
-        return any(key[: len(inside)] == inside for inside in self._keys_in(box))
+    def _is_in(self, key: Key, host: Folding) -> bool:
+        return any(key[: len(inside)] == inside for inside in self._keys_in(host))
 
     def typed(self) -> dict[Key, str]:
         """What stands in every line just now."""
@@ -254,31 +254,31 @@ class FormView(VerticalScroll, can_focus=False, inherit_bindings=False):
 
     async def rebuild(self, rows: Key) -> None:
         """Draw a list anew: its rows are others, or in another order."""
-        for box in self._all(RowsBox):
-            if box.key == rows:
-                await self._recompose(box)
+        for host in self._all(RowsBox):
+            if host.key == rows:
+                await self._recompose(host)
 
     async def fold(self, key: Key, *, open: bool | None = None) -> None:
         """Open or close a group or an item of a list."""
-        for box in self._all(Folding):
-            if box.key == key:
+        for host in self._all(Folding):
+            if host.key == key:
                 wanted = key not in self.opened if open is None else open
                 (self.opened.add if wanted else self.opened.discard)(key)
-                await self._recompose(box)
+                await self._recompose(host)
 
-    async def _recompose(self, box: Widget) -> None:
-        """Build a box again. Textual does not tell everything that is new in it how large it is."""
+    async def _recompose(self, host: Widget) -> None:
+        """Build a host again. Textual does not tell everything that is new in it how large it is."""
         self._parts.clear()
-        await box.recompose()
+        await host.recompose()
         self._parts.clear()
-        for lines in box.query(Lines):
+        for lines in host.query(Lines):
             self.call_after_refresh(lines.redraw)
 
     async def reveal(self, key: Key) -> None:
         """Open what hides a value."""
-        for box in self._all(Folding):
-            if not box.fold.open and box.title_shown and self._is_in(key, box):
-                await self.fold(box.key, open=True)
+        for host in self._all(Folding):
+            if not host.fold.open and host.title_shown and self._is_in(key, host):
+                await self.fold(host.key, open=True)
                 await self.reveal(key)
                 return
 

@@ -13,13 +13,13 @@ from wstui.scenario.secrets import masker
 from wstui.tui.dashboard.thresholds import metric_words
 from wstui.tui.editor.draft import Draft
 from wstui.tui.editor.draft_reader import Reading
-from wstui.tui.editor.host_capacity import Box, messages_a_second
+from wstui.tui.editor.host_capacity import Host, messages_a_second
 from wstui.tui.kit.format import clock, count, duration, percent, rate, size
 
 _VARIABLES = {"token": "AUTH_TOKEN", "secret": "JWT_SECRET"}
 
 
-def hints(draft: Draft, reading: Reading, box: Box) -> dict[Key, str]:
+def hints(draft: Draft, reading: Reading, host: Host) -> dict[Key, str]:
     """The hints for what was read; none where it is wrong."""
     if reading.content is None:
         return {}
@@ -30,7 +30,7 @@ def hints(draft: Draft, reading: Reading, box: Box) -> dict[Key, str]:
         pauses = (len(lengths) - 1) * getattr(reading.content, "cooldown", 0.0)
         found[("suite",)] = f"{len(lengths)} presets, {clock(sum(lengths) + pauses)} in all"
     else:
-        for index, text in enumerate(_stages(scenario, box)):
+        for index, text in enumerate(_stages(scenario, host)):
             found[reading.places["stages", index]] = text
         if (warned := next(plan_warnings(scenario), "")) and scenario.stages:
             found[reading.places["stages", 0]] = f"▲ {warned.removesuffix('.')}"
@@ -40,16 +40,16 @@ def hints(draft: Draft, reading: Reading, box: Box) -> dict[Key, str]:
             ends = "; ends the run when broken" if threshold.abort_on_fail else ""
             place = reading.places["thresholds", index]
             found[place] = f"{metric_words(threshold.metric)} over {where}{after}{ends}"
-        found |= {tuple(name.split(".")): text for name, text in _values(scenario, box).items() if text}
+        found |= {tuple(name.split(".")): text for name, text in _values(scenario, host).items() if text}
         for name in _VARIABLES:
             found["auth", name] = _secret(draft, scenario, name)
     return found | _references(draft, reading)
 
 
-def _stages(scenario: Scenario, box: Box) -> list[str]:
+def _stages(scenario: Scenario, host: Host) -> list[str]:
     said: list[str] = []
     clients, peak, told = 0, scenario.peak_clients, False
-    ports = box.ports * max(1, len(scenario.fleet.local_addresses))
+    ports = host.ports * max(1, len(scenario.fleet.local_addresses))
     for stage in scenario.stages:
         wanted = clients if stage.clients is None else stage.clients
         parts = [_change(stage, clients, wanted), _visitors(stage)]
@@ -77,7 +77,7 @@ def _visitors(stage: Stage) -> str:
     return f"{count(arrivals(stage))} arrive{together}"
 
 
-def _values(scenario: Scenario, box: Box) -> dict[str, str]:
+def _values(scenario: Scenario, host: Host) -> dict[str, str]:
     target, messages, peak = scenario.target, scenario.messages, scenario.peak_clients
     found: dict[str, str] = {}
     total = messages_a_second(scenario)
@@ -111,12 +111,12 @@ def _values(scenario: Scenario, box: Box) -> dict[str, str]:
         found["breakpoint.of"] = f"{clock(search.longest_s)} at most, {duration(search.step_s)} a step"
         found["breakpoint.start"] = f"{count(search.first)} {search.unit}"
         found["breakpoint.most"] = f"{count(search.largest)} {search.unit}"
-        if box.ports:
-            found["breakpoint.most"] += f"; needs {count(peak)} of {count(box.ports)} local ports"
-    shards = scenario.fleet.shards or box.spare
-    found["fleet.shards"] = f"{count(math.ceil(peak / shards))} clients in each of {shards} here"
-    if scenario.fleet.local_addresses and box.ports:
-        found["fleet.local_addresses"] = f"{count(len(scenario.fleet.local_addresses) * box.ports)} local ports in all"
+        if host.ports:
+            found["breakpoint.most"] += f"; needs {count(peak)} of {count(host.ports)} local ports"
+    workers = scenario.fleet.workers or host.spare
+    found["fleet.workers"] = f"{count(math.ceil(peak / workers))} clients in each of {workers} here"
+    if scenario.fleet.local_addresses and host.ports:
+        found["fleet.local_addresses"] = f"{count(len(scenario.fleet.local_addresses) * host.ports)} local ports in all"
     return found
 
 

@@ -19,7 +19,7 @@ from wstui.scenario.model import Scenario
 
 
 @dataclass(frozen=True, slots=True)
-class Box:
+class Host:
     """What this machine has: ports of one address, files of one process, processors, bytes of free memory.
 
     `costs` is what load takes of a processor.
@@ -34,14 +34,14 @@ class Box:
 
 
 @cache
-def this_box() -> Box:
+def this_host() -> Host:
     """This machine, looked at once."""
     cores = len(psutil.Process().cpu_affinity() or []) if hasattr(psutil.Process, "cpu_affinity") else 0
     memory = psutil.virtual_memory().available
-    return Box(local_ports(), raise_files_limit(), spare_cores(), cores or psutil.cpu_count() or 1, memory, known())
+    return Host(local_ports(), raise_files_limit(), spare_cores(), cores or psutil.cpu_count() or 1, memory, known())
 
 
-def needs(scenarios: Sequence[Scenario], box: Box) -> list[Check]:
+def needs(scenarios: Sequence[Scenario], host: Host) -> list[Check]:
     """What the largest of some scenarios needs of a machine, and whether it has it."""
     if not scenarios:
         return []
@@ -49,12 +49,12 @@ def needs(scenarios: Sequence[Scenario], box: Box) -> list[Check]:
     if hardest.fleet.hosts or hardest.fleet.scheduler:
         return []
     peak, sources = hardest.peak_clients, max(1, len(hardest.fleet.local_addresses))
-    shards = hardest.fleet.shards or box.spare
+    workers = hardest.fleet.workers or host.spare
     return [
-        checklist.ports(box.ports * sources, peak, sources),
-        checklist.files(box.files, peak, shards),
-        checklist.processors(hardest, shards, box.cores, 0.0, costs=box.costs),
-        checklist.memory(box.memory, peak, shards),
+        checklist.ports(host.ports * sources, peak, sources),
+        checklist.files(host.files, peak, workers),
+        checklist.processors(hardest, workers, host.cores, 0.0, costs=host.costs),
+        checklist.memory(host.memory, peak, workers),
     ]
 
 

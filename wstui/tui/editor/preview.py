@@ -47,7 +47,7 @@ class ShapePanel(Lines):
         return [rule(title, width), *chart.draw(self._shape.plot(), width - 1, height - 1)]
 
 
-class BoxPanel(Lines):
+class HostPanel(Lines):
     """What the load takes of this machine, a line each."""
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ from wstui.tui.kit import chart
 from wstui.tui.kit.row_widget import Line, Lines
 from wstui.tui.time_series import History
 
-MARKED = ("stage", "operator", "pause", "resume", "broken", "shard", "generator")
+MARKED = ("stage", "operator", "pause", "resume", "broken", "worker", "generator")
 """The kinds of mark that are drawn into charts."""
 _MOST_MARKS = 24
 

@@ -100,19 +100,19 @@ def _facts(result: Result) -> list[tuple[str, str]]:
     facts.append(
         (
             "generator",
-            f"{g.shards} process{'' if g.shards == 1 else 'es'}, cpu {percent(g.cpu)} % (max {percent(g.cpu_max)} %), "
+            f"{g.workers} worker{'' if g.workers == 1 else 's'}, cpu {percent(g.cpu)} % (max {percent(g.cpu_max)} %), "
             f"{count(g.late_sends)} late sends{limit}",
         )
     )
     return facts + [
         (
-            "boxes" if number == 0 else "",
-            f"{box.name}: {box.shards} process{'' if box.shards == 1 else 'es'}"
-            + (f", {box.shards_lost} lost" if box.shards_lost else "")
-            + f", {count(box.ready)} ready, {count(box.sent)} sent, cpu max {percent(box.cpu_max)} %"
-            + (f"; lost: {box.lost}" if box.lost else ""),
+            "hosts" if number == 0 else "",
+            f"{host.name}: {host.workers} process{'' if host.workers == 1 else 'es'}"
+            + (f", {host.workers_lost} lost" if host.workers_lost else "")
+            + f", {count(host.ready)} ready, {count(host.sent)} sent, cpu max {percent(host.cpu_max)} %"
+            + (f"; lost: {host.lost}" if host.lost else ""),
         )
-        for number, box in enumerate(g.boxes)
+        for number, host in enumerate(g.hosts)
     ]
 
 

@@ -14,7 +14,7 @@ from wstui.execution.run.compile import specs_of
 from wstui.execution.run.host_status import mark_of
 from wstui.execution.run.result import FanOutSummary
 from wstui.fleet.hosts.placement import place
-from wstui.fleet.transport import Box
+from wstui.fleet.transport import Host
 from wstui.load.credentials import Identity
 from wstui.load.protocol import Heard
 from wstui.load.ramp import RampLine, share
@@ -25,32 +25,32 @@ ROOMS = st.lists(st.integers(1, 64), min_size=1, max_size=12)
 
 
 @given(rooms=ROOMS, origin=st.integers(0, 50_000), to=st.integers(0, 50_000), seconds=st.integers(1, 600))
-def test_the_shards_of_all_boxes_together_follow_the_planned_curve_at_every_second(
+def test_the_workers_of_all_hosts_together_follow_the_planned_curve_at_every_second(
     rooms: list[int], origin: int, to: int, seconds: int
 ) -> None:
     line = RampLine(0, origin, to, seconds * S)
-    shards = sum(rooms)
-    boxes = place(shards, rooms, [0] * len(rooms))
+    workers = sum(rooms)
+    hosts = place(workers, rooms, [0] * len(rooms))
     for second in range(0, seconds + 1, max(1, seconds // 20)):
         planned = line.wanted(second * S)
-        own = [share(planned, shard, shards) for shard in range(shards)]
+        own = [share(planned, worker, workers) for worker in range(workers)]
         assert sum(own) == planned
-        for box, room in enumerate(rooms):
-            here = sum(clients for clients, where in zip(own, boxes, strict=True) if where == box)
-            assert abs(here - planned * room / shards) <= room, "in proportion to its weight"
+        for host, room in enumerate(rooms):
+            here = sum(clients for clients, where in zip(own, hosts, strict=True) if where == host)
+            assert abs(here - planned * room / workers) <= room, "in proportion to its weight"
 
 
 @given(rooms=ROOMS, fewer=st.integers(1, 800))
-def test_boxes_fill_up_in_proportion_to_their_room(rooms: list[int], fewer: int) -> None:
+def test_hosts_fill_up_in_proportion_to_their_room(rooms: list[int], fewer: int) -> None:
     count = min(fewer, sum(rooms))
     chosen = place(count, rooms, [0] * len(rooms))
-    for box, room in enumerate(rooms):
-        assert chosen.count(box) <= room
-        assert abs(chosen.count(box) - count * room / sum(rooms)) <= len(rooms)
-    assert all(place(sum(rooms), rooms, [0] * len(rooms)).count(box) == room for box, room in enumerate(rooms))
+    for host, room in enumerate(rooms):
+        assert chosen.count(host) <= room
+        assert abs(chosen.count(host) - count * room / sum(rooms)) <= len(rooms)
+    assert all(place(sum(rooms), rooms, [0] * len(rooms)).count(host) == room for host, room in enumerate(rooms))
 
 
-def test_a_box_that_is_gone_gets_nothing() -> None:
+def test_a_host_that_is_gone_gets_nothing() -> None:
     assert set(place(9, [0, 2, 1], [2, 2, 1])) == {1, 2}
 
 
@@ -63,36 +63,36 @@ def test_no_client_token_or_row_is_there_twice(tmp_path: Path) -> None:
         auth=Auth(kind="jwt", secret="s" * 32),  # type: ignore[arg-type]
         stages=[Stage(name="hold", over=1.0, clients=30)],
         messages=Messages(exchange="template", feed=str(feed), feed_per="message", templates=[template]),  # type: ignore[list-item]
-        fleet=Fleet(hosts=["box1:3", "box2:4"]),
+        fleet=Fleet(hosts=["host1:3", "host2:4"]),
     )
     specs = specs_of(scenario, 7)
-    numbers = [spec.shard + place * spec.shards for spec in specs for place in range(share(30, spec.shard, 7))]
+    numbers = [spec.worker + place * spec.workers for spec in specs for place in range(share(30, spec.worker, 7))]
     assert sorted(numbers) == list(range(30))
     assert len({Identity(specs[number % 7]).token(number) for number in numbers}) == 30
     rows = [row for spec in specs for row in spec.script.rows]
     assert len(rows) == 30 and len({cell for row in rows for cell in row}) == 30
 
 
-async def test_broadcasts_are_complete_across_boxes_and_apart_only_on_each(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_broadcasts_are_complete_across_hosts_and_apart_only_on_each(monkeypatch: pytest.MonkeyPatch) -> None:
     async with fleet_of(3) as (fleet, wire):
-        wire.on = [Box("box1", (0, 1)), Box("box2", (2,))]
+        wire.on = [Host("host1", (0, 1)), Host("host2", (2,))]
         fleet._place()
-        for shard in range(3):
-            wire.say(shard, snapshot(shard, 0.2, Counters(open=10)))
+        for worker in range(3):
+            wire.say(worker, snapshot(worker, 0.2, Counters(open=10)))
         await heard(fleet, wire)
         now = time.monotonic_ns()
-        # The clock of the second box is a day ahead of the first one's; a shard of the first one hears it 3 ms later.
-        for shard, ahead, late in ((0, 0, 0), (1, 0, 3_000_000), (2, 86400 * S, 40_000_000)):
+        # The clock of the second host is a day ahead of the first one's; a worker of the first one hears it 3 ms later.
+        for worker, ahead, late in ((0, 0, 0), (1, 0, 3_000_000), (2, 86400 * S, 40_000_000)):
             at = now + ahead
-            wire.say(shard, Heard(shard, at, [receipt(at - S + late, 10)], (5 * S - ahead, 5 * S - ahead)))
+            wire.say(worker, Heard(worker, at, [receipt(at - S + late, 10)], (5 * S - ahead, 5 * S - ahead)))
         await heard(fleet, wire)
         fleet.settle_broadcasts()
         assert fleet.fanout.completeness == 1.0 and fleet.fanout.types["price"].wanted == 30
         spread = fleet.fanout.spread
         assert spread.count == 30 and spread.high == pytest.approx(3_000_000, rel=0.01)
         summary = FanOutSummary.of(fleet.fanout, 0)
-        assert summary is not None and summary.spread_within == "box"
-        # One that the second box never saw: its clients were there when it came, by the clock of this side.
+        assert summary is not None and summary.spread_within == "host"
+        # One that the second host never saw: its clients were there when it came, by the clock of this side.
         wire.say(0, Heard(0, now, [receipt(now - S // 2, 10)]))
         wire.say(1, Heard(1, now, [receipt(now - S // 2, 10)]))
         await heard(fleet, wire)
@@ -121,7 +121,7 @@ async def test_a_snapshot_that_was_overtaken_turns_nothing_back_and_gaps_are_cou
         (False, 0.1, 2.0, 1.0, "lost"),
     ],
 )
-def test_a_box_is_marked_by_its_age_and_its_answers(
+def test_a_host_is_marked_by_its_age_and_its_answers(
     alive: bool, age_s: float, round_trip_ms: float | None, lag_ms: float, mark: str
 ) -> None:
     assert mark_of(alive, age_s, round_trip_ms, lag_ms) == mark

@@ -1,4 +1,4 @@
-"""A shard that is lost is noticed, named and counted, and the run goes on with the others."""
+"""A worker that is lost is noticed, named and counted, and the run goes on with the others."""
 
 from __future__ import annotations
 
@@ -20,35 +20,35 @@ from wstui.load.protocol import Spec
 from wstui.report.model.labels import verdict_sign
 
 
-async def test_a_run_goes_on_without_a_shard_that_was_killed() -> None:
+async def test_a_run_goes_on_without_a_worker_that_was_killed() -> None:
     transport = LocalTransport()
     async with Server() as server:
-        run = Run(scenario(server.url, clients=20, hold=60, shards=2, every=0.05), transport=transport)
+        run = Run(scenario(server.url, clients=20, hold=60, workers=2, every=0.05), transport=transport)
         running = asyncio.create_task(run.execute())
         await until(lambda: run.status.counters.open == 20 and server.messages["ping"] > 50)
         os.kill(transport.pid(1), signal.SIGKILL)
-        await until(lambda: any(mark.kind == "shard" for mark in run.status.marks))
+        await until(lambda: any(mark.kind == "worker" for mark in run.status.marks))
         await until(lambda: run.status.counters.open == 10)
         await until(lambda: len(server.live) == 10)
-        assert [(shard.alive, shard.clients) for shard in run.status.generator.shards] == [(True, 10), (False, 0)]
+        assert [(worker.alive, worker.clients) for worker in run.status.generator.workers] == [(True, 10), (False, 0)]
         pings = server.messages["ping"]
         await until(lambda: server.messages["ping"] > pings + 50)
         run.drain()
         finished = Finished(run, await running)
     balance(finished, complete=False)
-    assert ("shard", "shard 1 lost: killed by SIGKILL; 10 clients gone, 10 left") in finished.marks
-    assert finished.failures["shard lost"] == 1
-    assert finished.result.generator.shards_lost == 1
+    assert ("worker", "worker 1 lost: killed by SIGKILL; 10 clients gone, 10 left") in finished.marks
+    assert finished.failures["worker lost"] == 1
+    assert finished.result.generator.workers_lost == 1
     assert finished.result.verdict.generator_limited
     assert server.ends == {"close 1000": 10, "lost": 10}
     c = finished.counters
     assert (c.dropped, c.closed) == (0, 20), "the server dropped nobody"
 
 
-async def test_the_load_of_a_lost_shard_is_taken_over_when_the_operator_asks_also_while_paused() -> None:
+async def test_the_load_of_a_lost_worker_is_taken_over_when_the_operator_asks_also_while_paused() -> None:
     transport = LocalTransport()
     async with Server() as server:
-        run = Run(scenario(server.url, clients=20, hold=60, shards=2, every=0.05), transport=transport)
+        run = Run(scenario(server.url, clients=20, hold=60, workers=2, every=0.05), transport=transport)
         running = asyncio.create_task(run.execute())
         await until(lambda: run.status.counters.open == 20)
         os.kill(transport.pid(1), signal.SIGKILL)
@@ -65,7 +65,7 @@ async def test_the_load_of_a_lost_shard_is_taken_over_when_the_operator_asks_als
         run.drain()
         finished = Finished(run, await asyncio.wait_for(running, PATIENCE_S))
     balance(finished, complete=False)
-    assert (finished.result.generator.shards, finished.result.generator.shards_lost) == (3, 1)
+    assert (finished.result.generator.workers, finished.result.generator.workers_lost) == (3, 1)
     run.redistribute()  # too late: nothing happens
 
 
@@ -75,41 +75,41 @@ async def test_what_was_asked_for_beforehand_is_done_at_each_loss_but_not_withou
     monkeypatch.setattr("wstui.execution.run.failover.MOST_TURNS", 1)
     transport = LocalTransport()
     async with Server() as server:
-        made = scenario(server.url, clients=20, hold=60, shards=2, every=0.05)
+        made = scenario(server.url, clients=20, hold=60, workers=2, every=0.05)
         fleet = made.fleet.model_copy(update={"on_loss": "redistribute"})
         run = Run(made.model_copy(update={"fleet": fleet}), transport=transport)
         running = asyncio.create_task(run.execute())
         await until(lambda: run.status.counters.open == 20)
         os.kill(transport.pid(1), signal.SIGKILL)
-        await until(lambda: "1 new load process took over" in marks(run))
+        await until(lambda: "1 new worker took over" in marks(run))
         await until(lambda: run.status.counters.open == 20 and len(server.live) == 20)
-        assert "redistributing the load of 1 lost load process" in marks(run)
+        assert "redistributing the load of 1 lost worker" in marks(run)
         os.kill(transport.pid(2), signal.SIGKILL)
-        await until(lambda: "1 load process lost 2 times: not redistributed again" in marks(run))
+        await until(lambda: "1 worker lost 2 times: not redistributed again" in marks(run))
         assert run.status.generator.left_behind == 1 and marks(run).count("took over") == 1
         run.drain()
         finished = Finished(run, await asyncio.wait_for(running, PATIENCE_S))
     balance(finished, complete=False)
-    assert (finished.result.generator.shards, finished.result.generator.shards_lost) == (3, 2)
+    assert (finished.result.generator.workers, finished.result.generator.workers_lost) == (3, 2)
 
 
 def marks(run: Run) -> str:
     return "\n".join(mark.text for mark in run.status.marks)
 
 
-async def test_a_run_ends_when_its_last_shard_is_lost() -> None:
+async def test_a_run_ends_when_its_last_worker_is_lost() -> None:
     transport = LocalTransport()
     async with Server() as server:
-        run = Run(scenario(server.url, clients=10, hold=60, shards=2), transport=transport)
+        run = Run(scenario(server.url, clients=10, hold=60, workers=2), transport=transport)
         running = asyncio.create_task(run.execute())
         await until(lambda: run.status.counters.open == 10)
-        for shard in (0, 1):
-            os.kill(transport.pid(shard), signal.SIGKILL)
+        for worker in (0, 1):
+            os.kill(transport.pid(worker), signal.SIGKILL)
         finished = Finished(run, await asyncio.wait_for(running, PATIENCE_S))
     balance(finished, complete=False)
     verdict = finished.result.verdict
     assert not verdict.passed and verdict.generator_lost and not verdict.aborted
-    assert "every load process was lost" in verdict.reason
+    assert "every worker was lost" in verdict.reason
     assert status_of(finished.result) == status_of(finished.result, allow_limited=True) == USAGE
     assert (verdict_sign(verdict).word, finished.result.to_json().count('"generator_lost": true')) == ("LOST", 1)
 
@@ -121,10 +121,10 @@ class Deaf(Server):
         """Nothing."""
 
 
-async def test_what_was_in_flight_on_a_lost_shard_is_abandoned() -> None:
+async def test_what_was_in_flight_on_a_lost_worker_is_abandoned() -> None:
     transport = LocalTransport()
     async with Deaf() as server:
-        run = Run(scenario(server.url, clients=10, hold=60, shards=2, every=0.05, timeout=60), transport=transport)
+        run = Run(scenario(server.url, clients=10, hold=60, workers=2, every=0.05, timeout=60), transport=transport)
         running = asyncio.create_task(run.execute())
         await until(lambda: run.status.counters.sent > 100)
         os.kill(transport.pid(0), signal.SIGKILL)
@@ -133,16 +133,16 @@ async def test_what_was_in_flight_on_a_lost_shard_is_abandoned() -> None:
         finished = Finished(run, await asyncio.wait_for(running, PATIENCE_S))
     balance(finished, complete=False)
     assert finished.result.messages.abandoned == finished.result.messages.sent
-    (lost,) = [failure for failure in finished.result.failures if failure.kind == "shard lost"]
+    (lost,) = [failure for failure in finished.result.failures if failure.kind == "worker lost"]
     assert re.search(r"5 clients gone, \d+ messages in flight", lost.message)
 
 
-async def test_a_shard_that_hangs_does_not_hold_up_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_worker_that_hangs_does_not_hold_up_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wstui.execution.run.run.DRAIN_GRACE_S", 0.5)
     transport = LocalTransport()
     async with Server() as server:
         run = Run(
-            scenario(server.url, clients=10, hold=60, shards=2, timeout=0.5, close_timeout=0.5), transport=transport
+            scenario(server.url, clients=10, hold=60, workers=2, timeout=0.5, close_timeout=0.5), transport=transport
         )
         running = asyncio.create_task(run.execute())
         await until(lambda: run.status.counters.open == 10)
@@ -150,18 +150,18 @@ async def test_a_shard_that_hangs_does_not_hold_up_the_end(monkeypatch: pytest.M
         run.complete()
         finished = Finished(run, await asyncio.wait_for(running, PATIENCE_S))
     balance(finished, complete=False)
-    assert finished.result.generator.shards_lost == 1
-    assert finished.failures["shard lost"] == 1
+    assert finished.result.generator.workers_lost == 1
+    assert finished.failures["worker lost"] == 1
 
 
-async def test_the_clients_are_spread_evenly_over_the_shards_at_every_number() -> None:
+async def test_the_clients_are_spread_evenly_over_the_workers_at_every_number() -> None:
     async with Server() as server:
-        run = Run(scenario(server.url, clients=0, ramp=0, hold=60, shards=3))
+        run = Run(scenario(server.url, clients=0, ramp=0, hold=60, workers=3))
         running = asyncio.create_task(run.execute())
-        await until(lambda: len(run.status.generator.shards) == 3)
+        await until(lambda: len(run.status.generator.workers) == 3)
         for to, each in ((11, [4, 4, 3]), (4, [2, 1, 1]), (0, [0, 0, 0]), (9, [3, 3, 3])):
             run.ramp(to, 0.1)
-            await until(lambda each=each: [s.clients for s in run.status.generator.shards] == each)
+            await until(lambda each=each: [s.clients for s in run.status.generator.workers] == each)
             await until(lambda to=to: len(server.live) == to)
         run.abort()
         balance(Finished(run, await running), complete=False)
@@ -180,7 +180,7 @@ async def test_a_cancelled_run_leaves_no_load_behind() -> None:
         await until(lambda: not server.live)
 
 
-async def test_a_shard_that_cannot_start_is_an_error_with_its_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_worker_that_cannot_start_is_an_error_with_its_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
     for executable, words in (("/bin/false", "ended with status 1"), ("/nowhere/python", "can't be started")):
         monkeypatch.setattr("sys.executable", executable)
         fleet = Fleet(LocalTransport(), lambda *_: None)
@@ -189,7 +189,7 @@ async def test_a_shard_that_cannot_start_is_an_error_with_its_last_words(monkeyp
         await fleet.close()
 
 
-async def test_a_shard_that_is_told_nonsense_is_lost_with_its_reason() -> None:
+async def test_a_worker_that_is_told_nonsense_is_lost_with_its_reason() -> None:
     transport = LocalTransport()
     async with Server() as server:
         run = Run(scenario(server.url, clients=4, hold=60), transport=transport)
@@ -197,7 +197,7 @@ async def test_a_shard_that_is_told_nonsense_is_lost_with_its_reason() -> None:
         await until(lambda: run.status.counters.open == 4)
         transport.send(0, b"\xff nonsense")
         finished = Finished(run, await asyncio.wait_for(running, PATIENCE_S))
-        assert finished.failures.get("shard lost") == 1
+        assert finished.failures.get("worker lost") == 1
         assert not finished.result.passed
         await until(lambda: not server.live)
 

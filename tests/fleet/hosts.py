@@ -1,4 +1,4 @@
-"""Boxes for tests: real Dask workers on this machine, each behind an ssh that only goes here."""
+"""Hosts for tests: real Dask workers on this machine, each behind an ssh that only goes here."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ def use_fake_ssh(patch: pytest.MonkeyPatch, folder: Path) -> None:
     patch.setenv("WSTUI_SSH", str(path))
 
 
-def on_boxes(url: str, *hosts: str, **options: Any) -> Scenario:
-    """A short scenario whose load these boxes make."""
-    made = scenario(url, **{"clients": 20, "hold": 60.0, "every": 0.05, "shards": 1, **options})
+def on_hosts(url: str, *hosts: str, **options: Any) -> Scenario:
+    """A short scenario whose load these hosts make."""
+    made = scenario(url, **{"clients": 20, "hold": 60.0, "every": 0.05, "workers": 1, **options})
     fleet = made.fleet.model_copy(update={"hosts": list(hosts), "python": sys.executable})
     return made.model_copy(update={"fleet": fleet})
 
 
 def family(of: int | None = None) -> dict[str, list[psutil.Process]]:
-    """The processes below this one (or another) that make load or lead there: ssh, worker, shard."""
-    found: dict[str, list[psutil.Process]] = {"ssh": [], "dask_worker": [], "shard": []}
+    """The processes below this one (or another) that make load or lead there: ssh, worker, worker."""
+    found: dict[str, list[psutil.Process]] = {"ssh": [], "dask_worker": [], "worker": []}
     for process in psutil.Process(of).children(recursive=True):
         if (kind := _kind(process)) is not None:
             found[kind].append(process)
@@ -53,7 +53,7 @@ def _kind(process: psutil.Process) -> str | None:
             ("ssh", "fake_ssh.py"),
             ("dask_worker", "wstui.fleet.hosts.remote_main work"),
             ("dask_worker", "distributed.cli.dask_worker"),
-            ("shard", "-m wstui.load"),
+            ("worker", "-m wstui.load"),
         ):
             if words in line:
                 return kind

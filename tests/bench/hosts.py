@@ -1,4 +1,4 @@
-"""Two boxes behind real ssh, each in a network namespace: how long commands take, and whether snapshots are lost."""
+"""Two hosts behind real ssh, each in a network namespace: how long commands take, and whether snapshots are lost."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from tests.bench.table import headline, markdown
 from tests.fleet import namespaces
-from tests.fleet.boxes import family, gone, nothing_left, on_boxes, use_fake_ssh
+from tests.fleet.hosts import family, gone, nothing_left, on_hosts, use_fake_ssh
 from tests.servers.server import Server, until
 from wstui.execution.run.run import Run
 
@@ -33,8 +33,8 @@ def measure(*, namespaced: bool) -> None:
                 use_fake_ssh(patch, Path(folder))
                 asyncio.run(_measure(None))
         else:
-            print("through OpenSSH, each box in a network namespace of its own")
-            with namespaces.boxes(Path(folder)) as made, _cleaned():
+            print("through OpenSSH, each host in a network namespace of its own")
+            with namespaces.hosts(Path(folder)) as made, _cleaned():
                 asyncio.run(_measure(made))
 
 
@@ -47,7 +47,7 @@ def _cleaned() -> Iterator[None]:
 async def _measure(made: tuple[list[namespaces.Namespace], Path] | None) -> None:
     rows = [["", "figure"]]
     async with Server(host="127.0.0.1" if made is None else "0.0.0.0") as server:
-        scenario = on_boxes(server.url, "box1", "box2", clients=CLIENTS, every=EVERY_S)
+        scenario = on_hosts(server.url, "host1", "host2", clients=CLIENTS, every=EVERY_S)
         if made is not None:
             server.host = made[0][0].here
             target = scenario.target.model_copy(update={"url": server.url})
@@ -75,18 +75,18 @@ async def _measure(made: tuple[list[namespaces.Namespace], Path] | None) -> None
             rows.append(["the same, p99", f"{took[int(len(took) * 0.99)]:.2f} ms"])
             heard = sum(snapshot.sequence for snapshot in run.fleet.latest().values())
             rows.append(["snapshots that never came", f"{run.fleet.missed} of {heard}"])
-            shard = family()["shard"][0]
+            worker = family()["worker"][0]
             began = time.monotonic()
-            shard.kill()
+            worker.kill()
             await until(lambda: run.fleet.lost, 10)
-            rows.append(["a killed shard is known after", f"{(time.monotonic() - began) * 1e3:.0f} ms"])
+            rows.append(["a killed worker is known after", f"{(time.monotonic() - began) * 1e3:.0f} ms"])
             worker = family()["worker"]
             began = time.monotonic()
             for process in worker:
                 process.kill()
             await until(lambda: len(run.fleet.lost) == 2, 10)
             rows.append(["a killed agent is known after", f"{(time.monotonic() - began) * 1e3:.0f} ms"])
-            await until(lambda: gone(family()["shard"]), 10)
+            await until(lambda: gone(family()["worker"]), 10)
             rows.append(["and its load is gone after", f"{time.monotonic() - began:.2f} s"])
         finally:
             run.abort()
