@@ -12,11 +12,11 @@ from wstui.load.worker import Worker
 class Answering(Worker):
     """Answers."""
 
-    def obey(self, command: Command) -> None:
+    def handle(self, command: Command) -> None:
         """Carry out one command, and say so."""
-        super().obey(command)
+        super().handle(command)
         if isinstance(command, Ramp):
-            self._speak(time.monotonic_ns())
+            self._publish_snapshot(time.monotonic_ns())
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import psutil
 
 from tests.bench.table import headline, markdown
-from wstui.execution.calibrate.bench import Bench, Cores, Stretch
+from wstui.execution.calibrate.bench import Bench, Cores, Interval
 from wstui.execution.calibrate.sink.sink_process import SinkProcess
 from wstui.fleet.transport import FleetError
 from wstui.load.protocol import Pace, Ramp
@@ -70,7 +70,7 @@ async def _row(name: str, clients: int) -> tuple[list[str], float]:
         watching = asyncio.create_task(_watch(bench, lags))
         begin = await bench.read()
         waits = [await _obeyed(bench, clients + 1 - number % 2) for number in range(COMMANDS)]
-        stretch = Stretch(begin, await bench.read())
+        stretch = Interval(begin, await bench.read())
         watching.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await watching

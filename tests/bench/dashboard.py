@@ -25,7 +25,7 @@ from dataclasses import dataclass
 import psutil
 
 from tests.bench.table import headline, markdown
-from wstui.execution.calibrate.bench import Bench, Cores, Stretch
+from wstui.execution.calibrate.bench import Bench, Cores, Interval
 from wstui.execution.calibrate.sink.sink_process import SinkProcess
 from wstui.scenario.model import Scenario
 
@@ -148,7 +148,7 @@ async def _steady(
             dashboard.draw(draws)
             begin = await bench.read()
             await asyncio.sleep(_WINDOW_S)
-            stretch = Stretch(begin, await bench.read())
+            stretch = Interval(begin, await bench.read())
             cost = stretch.cpu_us / max(1, getattr(stretch.sum.counters, counted))
             (costs.drawn if draws else costs.plain).append(cost)
     return costs
@@ -162,6 +162,6 @@ async def _connects(dashboard: Dashboard, cores: Cores, pairs: int) -> Pairs:
         async with AsyncExitStack() as stack:
             sink = await stack.enter_async_context(SinkProcess(core=cores.target))
             bench = await stack.enter_async_context(Bench(_scenario(sink.url, "listen", 1.0), cores, sink))
-            stretch = Stretch(bench.reading(), await bench.open(MANY))
+            stretch = Interval(bench.reading(), await bench.open(MANY))
         (costs.drawn if draws else costs.plain).append(stretch.cpu_us / MANY)
     return costs

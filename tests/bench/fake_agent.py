@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import msgspec
 from distributed import get_worker
 
-from wstui.load.protocol import Abort, Drain, Finished, Go, Joined, decode_command, encode
+from wstui.load.protocol import Abort, Drain, Finished, Go, WorkerReady, decode_command, encode
 from wstui.load.worker import SNAPSHOT_NS
 from wstui.measure.histogram import Histogram
 from wstui.measure.snapshot import Counters, Health, Snapshot
@@ -56,7 +56,7 @@ class FakeAgent:
     async def begin(self, specs: list[tuple[int, bytes]], files: dict[str, bytes]) -> str:
         for worker, _ in specs:
             self._workers.append(worker)
-            self._say(worker, encode(Joined(worker, 1, "3", "0", "fake", 1024)))
+            self._say(worker, encode(WorkerReady(worker, 1, "3", "0", "fake", 1024)))
         return ""
 
     async def tell(self, messages: Sequence[tuple[int, bytes]]) -> int:

@@ -21,10 +21,10 @@ from wstui.execution.run.run import Run
 from wstui.fleet.hosts import ssh_hosts
 from wstui.fleet.hosts.cluster import ClusterTransport
 from wstui.fleet.hosts.dask_client import worker_environment
-from wstui.fleet.hosts.host_facts import Question, gather
-from wstui.fleet.hosts.host_probe import Look
+from wstui.fleet.hosts.host_facts import HostQuery, gather
+from wstui.fleet.hosts.host_probe import HostProbe
 from wstui.fleet.hosts.remote_main import Work
-from wstui.fleet.hosts.ssh import Connection, Trouble
+from wstui.fleet.hosts.ssh import HostError, SshConnection
 from wstui.load.protocol import encode
 from wstui.scenario.hosts import parse_host
 from wstui.scenario.model import Fleet, Messages, Scenario, Stage, Target
@@ -35,18 +35,20 @@ MEASURE_S = 8.0
 HOME = Path(__file__).parents[2]
 
 
-class Direct(ssh_hosts.OwnHosts):
+class Direct(ssh_hosts.SshHosts):
     """Hosts on this machine, without ssh, so that only the operator's own part is measured."""
 
-    async def look(self, question: Question) -> list[Look]:
-        facts = await gather(Question())
-        return [Look(host, facts) for host in self._hosts]
+    async def look(self, question: HostQuery) -> list[HostProbe]:
+        facts = await gather(HostQuery())
+        return [HostProbe(host, facts) for host in self._hosts]
 
-    async def _connect(self, look: Look) -> Trouble | None:
+    async def _connect(self, look: HostProbe) -> HostError | None:
         assert self._scheduler is not None and self._security is not None
         port = self._ports.pop()
         address = f"tls://127.0.0.1:{port}"
-        connection = await Connection.open([sys.executable, "-m", "wstui.fleet.hosts.remote_main", "work"], look.name)
+        connection = await SshConnection.open(
+            [sys.executable, "-m", "wstui.fleet.hosts.remote_main", "work"], look.name
+        )
         self._connections[look.name] = connection
         arguments = [
             self._scheduler.address,
@@ -93,7 +95,7 @@ async def cost_of(workers: int) -> Cost:
         fleet=Fleet(hosts=hosts),
     )
     transport = ClusterTransport(scenario)
-    transport._source = Direct([parse_host(host) for host in hosts], ssh_hosts.Way())
+    transport._source = Direct([parse_host(host) for host in hosts], ssh_hosts.SshOptions())
     run = Run(scenario, transport=transport)
     running = asyncio.create_task(run.execute())
     try:

@@ -13,7 +13,7 @@ from urllib.request import urlopen
 import psutil
 
 from tests.bench.table import headline, markdown
-from wstui.execution.calibrate.bench import Bench, Cores, Stretch
+from wstui.execution.calibrate.bench import Bench, Cores, Interval
 from wstui.odin.demo_system import DemoTarget
 from wstui.scenario.model import Scenario
 
@@ -55,7 +55,7 @@ async def _row(clients: int, rate: float, seconds: float) -> list[str]:
             await asyncio.sleep(SETTLE_S)
             before, begin = await _stats(server), await bench.read()
             claimed = [(await asyncio.sleep(1.0, await _stats(server)))["processes"][0] for _ in range(round(seconds))]
-            after, stretch = await _stats(server), Stretch(begin, await bench.read())
+            after, stretch = await _stats(server), Interval(begin, await bench.read())
     published, delivered = (after["messages"][name] - before["messages"][name] for name in ("published", "delivered"))
     return [
         f"{published / stretch.seconds:.1f}",

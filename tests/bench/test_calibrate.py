@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from tests.cli.commands import gone
-from wstui.execution.calibrate.bench import Bench, Cores, Reading, Stretch
+from wstui.execution.calibrate.bench import Bench, Cores, Interval, Sample
 from wstui.execution.calibrate.calibration import Figure, kernel_us
 from wstui.execution.calibrate.sink.sink_process import SinkProcess
 from wstui.fleet.interval import Sum
@@ -32,7 +32,7 @@ async def test_a_stretch_counts_round_trips_and_what_they_cost() -> None:
     async with SinkProcess() as sink, Bench(scenario(sink.url), Cores(), sink) as bench:
         begin = await bench.open(5)
         end = await bench.read()
-        stretch = Stretch(begin, end)
+        stretch = Interval(begin, end)
         assert 0 < stretch.sum.counters.matched <= (await sink.summary())["replied"]
         assert stretch.cpu_us > 0
         assert stretch.target_cpu > 0
@@ -43,9 +43,9 @@ async def test_a_stretch_counts_round_trips_and_what_they_cost() -> None:
 
 
 def test_what_other_programs_take_is_what_neither_worker_nor_target_does() -> None:
-    begin = Reading(0, 0, 0, 0, Sum.nothing(), 0)
+    begin = Sample(0, 0, 0, 0, Sum.nothing(), 0)
     for busy_s, others in ((1.9, 0.4), (1.0, 0.0)):
-        stretch = Stretch(begin, Reading(10**9, 800_000_000, 700_000_000, 0, Sum.nothing(), int(busy_s * 1e9)))
+        stretch = Interval(begin, Sample(10**9, 800_000_000, 700_000_000, 0, Sum.nothing(), int(busy_s * 1e9)))
         assert (stretch.cpu, stretch.target_cpu) == (0.8, 0.7)
         assert stretch.other_cpu == pytest.approx(others)
 

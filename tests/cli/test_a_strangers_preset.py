@@ -18,7 +18,7 @@ from tests.servers.server import Server
 from wstui.cli import wstui
 from wstui.cli.tui_services import _demo_suite
 from wstui.execution.run.run import Run
-from wstui.fleet.hosts.host_probe import Way
+from wstui.fleet.hosts.host_probe import SshOptions
 from wstui.fleet.transport import FleetError
 from wstui.scenario.file import load, loads
 from wstui.scenario.model import DEMO_OPTIONS, Scenario
@@ -63,14 +63,14 @@ def test_the_same_file_is_used_where_a_person_names_it(folder: Path) -> None:
     preset = load(folder / "p.toml")
     assert isinstance(preset, Scenario)
     with pytest.raises(FleetError, match="may run commands of its own"):
-        Way.of(preset)
+        SshOptions.of(preset)
     named = open_preset("p.toml", {}, {"ssh_config": "ssh_evil"})
-    assert isinstance(named, Scenario) and Way.of(named).config == "ssh_evil"
+    assert isinstance(named, Scenario) and SshOptions.of(named).config == "ssh_evil"
     own = folder.parent / "config" / "wstui"
     own.mkdir(parents=True)
     (own / "ssh").write_text("Host *\n")
     mine = preset.model_copy(update={"fleet": preset.fleet.model_copy(update={"ssh_config": str(own / "ssh")})})
-    assert Way.of(mine).config == str(own / "ssh")
+    assert SshOptions.of(mine).config == str(own / "ssh")
 
 
 def test_a_preset_that_hides_a_shipped_one_is_named_and_never_used_by_the_demo(folder: Path) -> None:

@@ -16,7 +16,7 @@ from tests.servers.server import Connection, Server
 from wstui.cli.log_level import wanted_level
 from wstui.cli.run_log import FILES_KEPT, FILES_OF_A_RUN, RunLog
 from wstui.odin.token import sign
-from wstui.report.live.observer import Trouble
+from wstui.report.live.observer import ExportError
 
 SECRET = "a secret that is long enough to sign with"
 
@@ -125,7 +125,7 @@ def test_old_files_make_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_a_folder_that_is_none_is_a_trouble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setattr("wstui.cli.run_log.folder", lambda: tmp_path / "file")
-    with pytest.raises(Trouble, match="no log is written"):
+    with pytest.raises(ExportError, match="no log is written"):
         RunLog(StandIn(status(5)), "debug")
 
 

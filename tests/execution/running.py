@@ -123,7 +123,7 @@ def balance(finished: Finished, *, complete: bool = True) -> None:
     assert c.attempted == c.ready + c.refused + c.timed_out + c.failed + c.drained, "each attempt has one outcome"
     assert (c.open, c.opening) == (0, 0)
     assert c.ready == c.dropped + c.closed, "each ready client was dropped, or closed by us"
-    accounted = c.one_way + c.matched + c.reply_timeouts + c.abandoned
+    accounted = c.no_reply_expected + c.matched + c.reply_timeouts + c.abandoned
     assert c.sent == accounted, "each message was answered, timed out, abandoned, or wanted no reply"
     if complete:
         assert c.abandoned == 0
@@ -136,7 +136,7 @@ def balance(finished: Finished, *, complete: bool = True) -> None:
     connections, messages = result.connections, result.messages
     assert (connections.attempted, connections.ready, connections.dropped) == (c.attempted, c.ready, c.dropped)
     assert (messages.sent, messages.received, messages.timed_out) == (c.sent, c.received, c.reply_timeouts)
-    assert (messages.abandoned, messages.one_way) == (c.abandoned, c.one_way)
+    assert (messages.abandoned, messages.no_reply_expected) == (c.abandoned, c.no_reply_expected)
     wrong = c.refused + c.timed_out + c.failed + c.dropped + c.reply_timeouts + c.broken_expectations
     wrong += c.invalid_texts
     if "worker lost" not in finished.failures:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from wstui.execution.search.bisect import PROOFS, Search
+from wstui.execution.search.bisect import PROOFS, Bisection
 
 factors = st.floats(1.1, 10)
 precisions = st.floats(0.01, 0.5)
 loads = st.integers(1, 100_000)
 
 
-def tried(search: Search, limit: int) -> list[int]:
+def tried(search: Bisection, limit: int) -> list[int]:
     """Every load that the search tries against a target that carries `limit`."""
     found = []
     while (load := search.next()) is not None:
@@ -30,7 +30,7 @@ def test_the_limit_of_any_target_is_found_within_the_precision(
     limit: int, start: int, most: int, factor: float, precision: float
 ) -> None:
     assume(start <= most)
-    search = Search(start, most, factor, precision)
+    search = Bisection(start, most, factor, precision)
     steps = tried(search, limit)
     assert all(1 <= load <= most for load in steps)
     if limit >= most:
@@ -46,7 +46,7 @@ def test_it_ends_whatever_it_is_told(
     start: int, most: int, factor: float, precision: float, data: st.DataObject
 ) -> None:
     assume(start <= most)
-    search = Search(start, most, factor, precision)
+    search = Bisection(start, most, factor, precision)
     held: list[int] = []
     for _ in range(600):
         load = search.next()
@@ -64,7 +64,7 @@ def test_it_ends_whatever_it_is_told(
 
 
 def test_a_hiccup_does_not_cost_the_answer() -> None:
-    search = Search(100, 100_000, 2, 0.1)
+    search = Bisection(100, 100_000, 2, 0.1)
     hiccups = {400}
     while (load := search.next()) is not None:
         if load in hiccups:
@@ -79,7 +79,7 @@ def test_a_hiccup_does_not_cost_the_answer() -> None:
 
 
 def test_loads_are_numbers_that_people_would_choose() -> None:
-    assert tried(Search(100, 20_000, 2, 0.1), 3_456) == [
+    assert tried(Bisection(100, 20_000, 2, 0.1), 3_456) == [
         100,
         200,
         400,
@@ -96,16 +96,16 @@ def test_loads_are_numbers_that_people_would_choose() -> None:
 
 
 def test_a_search_that_starts_too_high_goes_down() -> None:
-    search = Search(1000, 20_000, 2, 0.1)
+    search = Bisection(1000, 20_000, 2, 0.1)
     tried(search, 7)
     assert (search.low, search.high) == (7, 8)
-    search = Search(1000, 20_000, 2, 0.1)
+    search = Bisection(1000, 20_000, 2, 0.1)
     tried(search, 0)
     assert (search.low, search.high) == (None, 1)
 
 
 def test_what_is_left_to_try_is_never_far_off() -> None:
-    search = Search(100, 25_600, 2, 0.1)
+    search = Bisection(100, 25_600, 2, 0.1)
     assert search.left == 9
     for load in (100, 200, 400):
         search.held(load)

@@ -54,7 +54,7 @@ async def found(server: Server, *limits: tuple[str, str], capacity: float = 0.0,
 
 
 def _is_near(answer: BreakpointSummary, capacity: float) -> bool:
-    return capacity * 0.9 <= (answer.low or 0) <= capacity * 1.1 and (answer.surely or 0) >= capacity * 0.8
+    return capacity * 0.9 <= (answer.low or 0) <= capacity * 1.1 and (answer.confirmed_low or 0) >= capacity * 0.8
 
 
 def judged(result: Result) -> Result:
@@ -116,8 +116,8 @@ def test_the_answer_is_the_capacity_within_a_tenth(
     assert capacity * 0.9 <= answer.low <= capacity * 1.1, answer.sentence
     assert answer.low < answer.high <= answer.low * 1.1 + 1
     assert (answer.broken_on, answer.limited_by) == (broken_on, [])
-    assert answer.surely is not None and capacity * 0.8 <= answer.surely <= answer.low, answer.sentence
-    within = f"({answer.surely}–{answer.high})"
+    assert answer.confirmed_low is not None and capacity * 0.8 <= answer.confirmed_low <= answer.low, answer.sentence
+    within = f"({answer.confirmed_low}–{answer.high})"
     assert answer.sentence.startswith(
         f"holds {answer.low} {answer.unit} {within}, breaks on {broken_on} at {answer.high}"
     )

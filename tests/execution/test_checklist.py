@@ -10,12 +10,12 @@ import pytest
 from wstui.execution.calibrate import cost_model
 from wstui.execution.calibrate.calibration import Figure
 from wstui.execution.preflight import checklist
-from wstui.execution.preflight.checklist import Check, Mark
-from wstui.execution.run.status import Claim, TargetHealth
+from wstui.execution.preflight.checklist import Check, CheckMark
+from wstui.execution.run.status import ReportedMetric, TargetHealth
 from wstui.scenario.model import Auth, Messages, Scenario, Stage
 
 NOW = 1_800_000_000.0
-PASS, WARN, FAIL = Mark.PASS, Mark.WARN, Mark.FAIL
+PASS, WARN, FAIL = CheckMark.PASS, CheckMark.WARN, CheckMark.FAIL
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ PASS, WARN, FAIL = Mark.PASS, Mark.WARN, Mark.FAIL
         ({"exp": NOW + 600, "iat": NOW + 30}, WARN, "issued in the future"),
     ],
 )
-def test_a_token_has_to_last_until_the_end(claims: dict[str, object] | None, mark: Mark, word: str) -> None:
+def test_a_token_has_to_last_until_the_end(claims: dict[str, object] | None, mark: CheckMark, word: str) -> None:
     seen = checklist.token(claims, NOW, 60.0)
     assert (seen.mark, word in seen.text) == (mark, True), seen
     assert bool(seen.fix) == (mark is not PASS)
@@ -43,7 +43,7 @@ def test_a_token_has_to_last_until_the_end(claims: dict[str, object] | None, mar
 @pytest.mark.parametrize(
     ("secret", "ttl", "mark"), [("s" * 32, 3600, PASS), ("s" * 31, 3600, WARN), ("s" * 32, 59, WARN)]
 )
-def test_signed_tokens_need_a_secret_and_a_life(secret: str, ttl: float, mark: Mark) -> None:
+def test_signed_tokens_need_a_secret_and_a_life(secret: str, ttl: float, mark: CheckMark) -> None:
     seen = checklist.signing(secret, ttl, 60.0)
     assert seen.mark is mark
     assert secret not in seen.text + seen.fix
@@ -59,15 +59,17 @@ def test_signed_tokens_need_a_secret_and_a_life(secret: str, ttl: float, mark: M
         (70_000, 5, True, FAIL),
     ],
 )
-def test_clocks_matter_as_far_as_they_are_known(offset: float, uncertainty: float, signs: bool, mark: Mark) -> None:
+def test_clocks_matter_as_far_as_they_are_known(
+    offset: float, uncertainty: float, signs: bool, mark: CheckMark
+) -> None:
     assert checklist.clock(offset, uncertainty, signs).mark is mark
 
 
 @pytest.mark.parametrize(
     ("state", "mark"), [("healthy", PASS), ("degraded", WARN), ("unhealthy", FAIL), ("not offered", WARN)]
 )
-def test_a_target_that_is_unwell_is_not_loaded(state: str, mark: Mark) -> None:
-    seen = checklist.health(TargetHealth(state, (Claim("nats", "connected"),), "why"))
+def test_a_target_that_is_unwell_is_not_loaded(state: str, mark: CheckMark) -> None:
+    seen = checklist.health(TargetHealth(state, (ReportedMetric("nats", "connected"),), "why"))
     assert seen.mark is mark
     assert "nats connected" in seen.text and "why" in seen.text
 
@@ -90,7 +92,7 @@ def test_a_target_that_is_unwell_is_not_loaded(state: str, mark: Mark) -> None:
         (checklist.memory(1 << 26, 1000, 1), FAIL),
     ],
 )
-def test_what_this_host_has_is_enough_scarce_or_too_little(check: Check, mark: Mark) -> None:
+def test_what_this_host_has_is_enough_scarce_or_too_little(check: Check, mark: CheckMark) -> None:
     assert check.mark is mark, check
     assert bool(check.fix) == (mark is not PASS)
 
@@ -119,7 +121,7 @@ def load(clients: int, every: float = 5.0, ramp: float = 10.0, kind: str = "none
     ],
 )
 def test_processors_are_guessed_by_messages_and_by_the_steepest_ramp(
-    scenario: Scenario, workers: int, busy: float, mark: Mark
+    scenario: Scenario, workers: int, busy: float, mark: CheckMark
 ) -> None:
     assert checklist.processors(scenario, workers, 4, busy).mark is mark
 

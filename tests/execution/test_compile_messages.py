@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from wstui.execution.run.compile_messages import script_of
 from wstui.load.render import Moment, Renderer
-from wstui.load.reply_matcher import MISSING, Reader
+from wstui.load.reply_matcher import MISSING, ReplyMatcher
 from wstui.scenario.message import Template
 from wstui.scenario.model import Messages, Scenario, Stage
 
@@ -82,7 +82,7 @@ JSON = st.recursive(
 
 @given(JSON, st.lists(st.sampled_from(["a", "b", "0", "1", "type"]), min_size=1, max_size=3))
 def test_a_path_finds_what_plain_python_finds(document: object, path: list[str]) -> None:
-    reader = Reader([path])
+    reader = ReplyMatcher([path])
     found = reader.value(reader.read(json.dumps(document).encode()), path)
     expected = document
     for part in path:

@@ -13,7 +13,7 @@ from tests.servers.server import Connection, Server, switching
 from wstui.execution.preflight.first_message import one_reply
 from wstui.execution.preflight.probe import Unreachable, probe
 from wstui.load.connect_outcome import Outcome
-from wstui.load.credentials import Identity
+from wstui.load.credentials import Credentials
 from wstui.load.handshake import Accepted, Upgrade
 from wstui.load.protocol import Spec
 from wstui.load.refusal import Refusal
@@ -237,7 +237,7 @@ async def test_what_came_in_place_of_the_welcome_is_quoted() -> None:
 
 
 def request_of(url: str, **settings: Any) -> list[str]:
-    upgrade = Identity(Spec(url=url, **settings)).upgrade(0)
+    upgrade = Credentials(Spec(url=url, **settings)).upgrade(0)
     return upgrade.request().decode("latin-1").split("\r\n")
 
 

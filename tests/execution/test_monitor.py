@@ -14,8 +14,8 @@ from tests.servers.server import Server, until
 from wstui.execution.run.run import Run
 from wstui.execution.run.status import TargetHealth
 from wstui.execution.target import endpoint_poller, monitor
-from wstui.execution.target.endpoint_poller import Endpoints
-from wstui.execution.target.monitor import Poll, Seen, TargetWatch
+from wstui.execution.target.endpoint_poller import EndpointPoller
+from wstui.execution.target.monitor import ClientView, Poll, TargetWatch
 from wstui.execution.target.reported_metrics import Answer, Claims, read_claims
 from wstui.odin.faults import parse_faults
 from wstui.odin.nats_server import Broker
@@ -34,7 +34,7 @@ class Told:
         self.marks: list[str] = []
         self.at_s = itertools.count(0.0, 5.0)
         self.watch = TargetWatch(
-            Endpoints("http://127.0.0.1:1"), lambda: Seen(0, 0, 0, 0, 0), self.marks.append, gate=gate
+            EndpointPoller("http://127.0.0.1:1"), lambda: ClientView(0, 0, 0, 0, 0), self.marks.append, gate=gate
         )
 
     def poll(
@@ -50,7 +50,7 @@ class Told:
         mib: float | None = None,
     ) -> None:
         claims = Claims(TargetHealth(state), down, claimed, delivered, None if mib is None else mib * MIB)
-        self.watch.take(Poll(claims, Seen(next(self.at_s), clients, clients, received, personal)))
+        self.watch.take(Poll(claims, ClientView(next(self.at_s), clients, clients, received, personal)))
 
 
 def test_memory_growth_is_told_of_a_steady_load_only() -> None:
@@ -198,7 +198,7 @@ async def test_an_answer_that_comes_byte_by_byte_and_never_ends_is_given_up(
 
     async with await asyncio.start_server(drip, "127.0.0.1", 0) as server, asyncio.timeout(10):
         port = server.sockets[0].getsockname()[1]
-        claims = await Endpoints(f"http://127.0.0.1:{port}").ask(0)
+        claims = await EndpointPoller(f"http://127.0.0.1:{port}").ask(0)
         assert "timed out" in claims.shown.note
         server.close()
 

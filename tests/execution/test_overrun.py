@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from wstui.execution.run.sampler import NS, Seconds
+from wstui.execution.run.sampler import NS, Sampler
 from wstui.execution.run.timeline_recorder import Recorder
 from wstui.fleet.fleet import Fleet
 from wstui.fleet.totals import Books
@@ -16,13 +16,13 @@ from wstui.measure.snapshot import Counters, Snapshot
 from wstui.scenario.model import Stage
 
 
-def seconds_with(*sent: tuple[float, int]) -> tuple[Seconds, Recorder, Books]:
+def seconds_with(*sent: tuple[float, int]) -> tuple[Sampler, Recorder, Books]:
     """The cutter of a run whose only worker has counted so many messages at these seconds."""
     books, recorder = Books(), Recorder(FanOut())
     for sequence, (at_s, count) in enumerate(sent):
         books.take(0, Snapshot(0, sequence, round(at_s * NS), Counters(sent=count)))
     fleet: Any = SimpleNamespace(sum=books.sum, sent_at_ns=books.sent_at_ns, reached=lambda _at_ns: True)
-    return Seconds(recorder, cast(Fleet, fleet)), recorder, books
+    return Sampler(recorder, cast(Fleet, fleet)), recorder, books
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from tests.secrets import holds_token
 from tests.servers.handshake import Gatekeeper, Refusing
 from tests.servers.server import Server
 from tests.servers.talk import Late
-from wstui.execution.preflight.checklist import Check, Mark
+from wstui.execution.preflight.checklist import Check, CheckMark
 from wstui.execution.preflight.preflight import nats, preflight
 from wstui.execution.preflight.probe import Probe, Unreachable
 from wstui.execution.preflight.smoke_test import first_client
@@ -67,31 +67,31 @@ async def test_a_real_nats_server_is_told_from_another_and_from_none() -> None:
         plain = await nats(f"127.0.0.1:{broker.port}")
         wrong = await nats(f"nats://127.0.0.1:{other.port}")
     gone = await nats(broker.url)
-    assert there.mark is plain.mark is Mark.PASS and "nats-server 2" in there.text
-    assert wrong.mark is gone.mark is Mark.FAIL
+    assert there.mark is plain.mark is CheckMark.PASS and "nats-server 2" in there.text
+    assert wrong.mark is gone.mark is CheckMark.FAIL
     assert "connection refused" in gone.text and "nats-server" in gone.fix
-    assert (await nats("nats://host:port")).mark is Mark.FAIL
+    assert (await nats("nats://host:port")).mark is CheckMark.FAIL
 
 
 async def test_a_nats_server_that_says_nothing_is_not_waited_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wstui.execution.preflight.preflight.NATS_TIMEOUT_S", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         seen = await nats(f"nats://127.0.0.1:{silent.getsockname()[1]}")
-    assert seen.mark is Mark.FAIL and "0.2 s" in seen.text
+    assert seen.mark is CheckMark.FAIL and "0.2 s" in seen.text
 
 
 async def test_a_token_that_ends_before_the_run_fails_though_it_opens_the_door() -> None:
     async with odin() as url:
         found = await look(with_token(url, ttl=30.0, hold=60.0))
     assert marks(found, "token")["welcome"] == "pass"
-    assert found["token"].mark is Mark.FAIL and "wstui token" in found["token"].fix
+    assert found["token"].mark is CheckMark.FAIL and "wstui token" in found["token"].fix
 
 
 async def test_an_expired_token_is_named_twice_over() -> None:
     async with odin() as url:
         found = await look(with_token(url, ttl=-10.0))
-    assert found["client"].mark is Mark.FAIL and "token expired" in found["client"].text
-    assert found["token"].mark is Mark.FAIL and "has expired" in found["token"].text
+    assert found["client"].mark is CheckMark.FAIL and "token expired" in found["client"].text
+    assert found["token"].mark is CheckMark.FAIL and "has expired" in found["token"].text
     assert "reply" not in found and "welcome" not in found
 
 
@@ -99,8 +99,8 @@ async def test_a_token_in_the_url_counts_as_well_and_is_not_shown() -> None:
     token = jwt.encode({"userId": "u", "exp": int(time.time()) + 30}, SECRET, algorithm="HS256")
     async with odin() as url:
         found = await look(scenario(f"{url}?token={token}", hold=60.0))
-    assert found["token"].mark is Mark.FAIL
-    assert found["welcome"].mark is Mark.PASS
+    assert found["token"].mark is CheckMark.FAIL
+    assert found["welcome"].mark is CheckMark.PASS
     assert token not in "".join(check.text + check.fix for check in found.values())
 
 
@@ -109,29 +109,29 @@ async def test_tokens_that_this_host_signs_are_tried_too() -> None:
     async with odin() as url:
         sound = await look(scenario(url, auth=Auth(kind="mix", secret=SECRET)))  # type: ignore[arg-type]
         foreign = await look(scenario(url, auth=wrong))
-    assert sound["welcome"].mark is sound["reply"].mark is sound["token"].mark is Mark.PASS
-    assert foreign["client"].mark is Mark.FAIL and "bad signature" in foreign["client"].text
+    assert sound["welcome"].mark is sound["reply"].mark is sound["token"].mark is CheckMark.PASS
+    assert foreign["client"].mark is CheckMark.FAIL and "bad signature" in foreign["client"].text
 
 
 async def test_a_server_that_answers_nothing_fails_the_reply_and_only_that() -> None:
     async with Late(delay_s=30.0) as server:
         found = await look(scenario(server.url, timeout=0.3))
-    assert found["welcome"].mark is Mark.PASS
-    assert found["reply"].mark is Mark.FAIL and "0.3 s" in found["reply"].text
+    assert found["welcome"].mark is CheckMark.PASS
+    assert found["reply"].mark is CheckMark.FAIL and "0.3 s" in found["reply"].text
     assert "clock" not in found
 
 
 async def test_who_only_listens_needs_no_reply() -> None:
     async with Server() as server:
         found = await look(scenario(server.url, exchange="listen"))
-    assert found["reply"].mark is Mark.PASS and server.messages.total() == 0
+    assert found["reply"].mark is CheckMark.PASS and server.messages.total() == 0
 
 
 async def test_a_refusal_and_a_gate_are_told_with_what_to_do() -> None:
     async with Refusing(status=b"404 Not Found") as lost, Gatekeeper() as gate:
         refused, gated = await look(scenario(lost.url)), await look(scenario(gate.url))
-    assert refused["client"].mark is Mark.FAIL and "path" in refused["client"].fix
-    assert gated["client"].mark is Mark.WARN and "1008" in gated["client"].text
+    assert refused["client"].mark is CheckMark.FAIL and "path" in refused["client"].fix
+    assert gated["client"].mark is CheckMark.WARN and "1008" in gated["client"].text
 
 
 async def test_where_nothing_listens_this_host_is_looked_at_all_the_same() -> None:
@@ -146,7 +146,7 @@ async def test_a_source_address_that_is_not_ours_fails() -> None:
         asked = scenario(server.url, exchange="listen")
         fleet = asked.fleet.model_copy(update={"local_addresses": ["127.0.0.2", "192.0.2.1"]})
         found = await look(asked.model_copy(update={"fleet": fleet}))
-    assert found["addresses"].mark is Mark.FAIL
+    assert found["addresses"].mark is CheckMark.FAIL
     assert "192.0.2.1" in found["addresses"].text and "127.0.0.2" not in found["addresses"].text
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from tests.execution.test_steering import steered
 from tests.servers.server import Server, until
-from wstui.execution.run.recorded_scenario import as_driven, is_driven
-from wstui.execution.run.status import StageStatus, State, Status, Turn
+from wstui.execution.run.recorded_scenario import to_scenario, was_steered
+from wstui.execution.run.status import RampEvent, StageStatus, State, Status
 from wstui.scenario.checks import check
 from wstui.scenario.file import load, save
 from wstui.scenario.model import Scenario, Stage, Target, Threshold
@@ -25,11 +25,11 @@ PLAN = Scenario(
     ],
     thresholds=[Threshold(metric="response.p99", limit="< 1s", stage="cooldown")],
 )
-RAMP = Turn(0.0, 0, 0, 100, 10.0)
-HOLD = Turn(10.0, 1, 100, 100, 0.0)
+RAMP = RampEvent(0.0, 0, 0, 100, 10.0)
+HOLD = RampEvent(10.0, 1, 100, 100, 0.0)
 
 
-def status(*turns: Turn, plan_s: float, state: State = State.RUNNING) -> Status:
+def status(*turns: RampEvent, plan_s: float, state: State = State.RUNNING) -> Status:
     """A run of PLAN that was led along these turns, `plan_s` after its beginning."""
     begins = [0.0, 10.0, 40.0]
     stages = tuple(
@@ -51,12 +51,12 @@ def shape(scenario: Scenario) -> list[tuple[str, float, int | None]]:
 
 def test_a_run_that_was_left_alone_is_the_scenario_itself() -> None:
     left_alone = status(RAMP, HOLD, plan_s=22.0)
-    assert not is_driven(left_alone)
-    assert as_driven(left_alone) is PLAN
+    assert not was_steered(left_alone)
+    assert to_scenario(left_alone) is PLAN
 
 
 def test_ramps_by_hand_become_stages_and_the_rest_of_the_plan_follows() -> None:
-    driven = as_driven(status(RAMP, HOLD, Turn(20.0, 1, 100, 400, 6.0, True), plan_s=30.0))
+    driven = to_scenario(status(RAMP, HOLD, RampEvent(20.0, 1, 100, 400, 6.0, True), plan_s=30.0))
     assert shape(driven) == [
         ("ramp", 10.0, 100), ("hold", 10.0, None), ("hold 2", 6.0, 400), ("hold 3", 14.0, None), ("cooldown", 5.0, 0),
     ]  # fmt: skip
@@ -64,21 +64,21 @@ def test_ramps_by_hand_become_stages_and_the_rest_of_the_plan_follows() -> None:
 
 
 def test_a_ramp_that_was_cut_by_the_next_one_goes_as_far_as_it_got() -> None:
-    driven = as_driven(
-        status(RAMP, Turn(4.0, 0, 40, 200, 8.0, True), Turn(8.0, 0, 120, 20, 2.0, True), HOLD, plan_s=12.0)
+    driven = to_scenario(
+        status(RAMP, RampEvent(4.0, 0, 40, 200, 8.0, True), RampEvent(8.0, 0, 120, 20, 2.0, True), HOLD, plan_s=12.0)
     )
     assert shape(driven)[:4] == [("ramp", 4.0, 40), ("ramp 2", 4.0, 120), ("ramp 3", 2.0, 20), ("hold", 30.0, None)]
 
 
 def test_a_ramp_that_is_still_on_its_way_goes_on_into_the_next_stage() -> None:
-    driven = as_driven(status(RAMP, Turn(8.0, 0, 80, 200, 10.0, True), plan_s=9.0))
+    driven = to_scenario(status(RAMP, RampEvent(8.0, 0, 80, 200, 10.0, True), plan_s=9.0))
     assert shape(driven) == [
         ("ramp", 8.0, 80), ("ramp 2", 2.0, 104), ("hold", 8.0, 200), ("hold 2", 22.0, None), ("cooldown", 5.0, 0),
     ]  # fmt: skip
 
 
 def test_of_a_run_that_was_ended_only_what_was_driven_is_left_and_no_limit_on_what_is_not() -> None:
-    driven = as_driven(status(RAMP, HOLD, Turn(20.0, 1, 100, 300, 0.0, True), plan_s=25.0, state=State.FINISHED))
+    driven = to_scenario(status(RAMP, HOLD, RampEvent(20.0, 1, 100, 300, 0.0, True), plan_s=25.0, state=State.FINISHED))
     assert shape(driven) == [("ramp", 10.0, 100), ("hold", 10.0, None), ("hold 2", 0.0, 300), ("hold 3", 5.0, None)]
     assert check(driven).thresholds == []
 
@@ -88,29 +88,29 @@ def paces(scenario: Scenario) -> list[float | None]:
 
 
 def test_a_pace_is_kept_from_the_moment_on_at_which_it_was_set() -> None:
-    driven = as_driven(status(RAMP, HOLD, Turn(18.0, 1, 100, 100, 0.0, True, 0.25), plan_s=20.0))
+    driven = to_scenario(status(RAMP, HOLD, RampEvent(18.0, 1, 100, 100, 0.0, True, 0.25), plan_s=20.0))
     assert driven.messages.every == 5.0
     assert shape(driven) == [("ramp", 10.0, 100), ("hold", 8.0, None), ("hold 2", 22.0, None), ("cooldown", 5.0, 0)]
     assert paces(driven) == [None, None, 0.25, None]
 
 
 def test_a_pace_that_is_set_in_a_ramp_goes_on_with_the_ramp() -> None:
-    driven = as_driven(status(RAMP, Turn(4.0, 0, 40, 100, 6.0, True, 0.0), HOLD, plan_s=12.0))
+    driven = to_scenario(status(RAMP, RampEvent(4.0, 0, 40, 100, 6.0, True, 0.0), HOLD, plan_s=12.0))
     assert shape(driven)[:3] == [("ramp", 4.0, 40), ("ramp 2", 6.0, 100), ("hold", 30.0, None)]
     assert paces(driven)[:3] == [None, 0.0, None]
 
 
 def test_a_key_that_was_pressed_several_times_is_one_stage() -> None:
-    presses = [Turn(20.0 + 0.1 * n, 1, 100 - n, 90 - 10 * n, 2.0, True) for n in range(8)]
-    driven = as_driven(status(RAMP, HOLD, *presses, plan_s=30.0))
+    presses = [RampEvent(20.0 + 0.1 * n, 1, 100 - n, 90 - 10 * n, 2.0, True) for n in range(8)]
+    driven = to_scenario(status(RAMP, HOLD, *presses, plan_s=30.0))
     assert shape(driven)[:5] == [
         ("ramp", 10.0, 100), ("hold", 10.0, None), ("hold 2", 2.7, 20), ("hold 3", 17.3, None), ("cooldown", 5.0, 0),
     ]  # fmt: skip
 
 
 def test_up_and_down_again_stay_two_stages() -> None:
-    presses = (Turn(20.0, 1, 100, 110, 2.0, True), Turn(21.0, 1, 105, 90, 2.0, True))
-    driven = as_driven(status(RAMP, HOLD, *presses, plan_s=30.0))
+    presses = (RampEvent(20.0, 1, 100, 110, 2.0, True), RampEvent(21.0, 1, 105, 90, 2.0, True))
+    driven = to_scenario(status(RAMP, HOLD, *presses, plan_s=30.0))
     assert shape(driven)[2:4] == [("hold 2", 1.0, 105), ("hold 3", 2.0, 90)]
 
 
@@ -132,7 +132,7 @@ async def test_what_was_driven_for_real_is_saved_and_loads_as_those_stages(tmp_p
         run.run.skip()
         await until(lambda: run.run.status.state.ended)
         ended_s = run.run.status.plan_s
-        again = load(save(as_driven(run.run.status), tmp_path / "found.toml"))
+        again = load(save(to_scenario(run.run.status), tmp_path / "found.toml"))
         assert isinstance(again, Scenario)
         assert [stage.clients for stage in again.stages if stage.clients is not None] == [10, 25]
         assert again.messages.every == 0.05

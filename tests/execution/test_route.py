@@ -27,7 +27,7 @@ from tests.execution.test_tls import (
 )
 from tests.servers.proxy import ConnectProxy, available, real_proxy
 from tests.servers.server import Server
-from wstui.execution.preflight.checklist import Check, Mark
+from wstui.execution.preflight.checklist import Check, CheckMark
 from wstui.execution.preflight.preflight import preflight
 from wstui.execution.preflight.probe import Probe, Unreachable, probe
 from wstui.odin.server import OdinServer
@@ -62,7 +62,7 @@ async def test_a_run_its_first_client_and_its_health_go_through_the_proxy(monkey
         monkeypatch.setenv("HTTP_PROXY", proxy.url.replace("://", f"://{LOGIN}"))
         asked = scenario(f"ws://127.0.0.1:{server.port}/ws", clients=4, health="auto")
         found = await look(asked)
-        assert {name for name, check in found.items() if check.mark is Mark.FAIL} == set()
+        assert {name for name, check in found.items() if check.mark is CheckMark.FAIL} == set()
         assert found["route"].text == f"through the proxy http://***@127.0.0.1:{proxy.port} (HTTP_PROXY)"
         assert "healthy" in found["health"].text
         assert len(proxy.asked) == proxy.tunnels >= 5  # probe, reply, health, metrics, stats
@@ -85,7 +85,7 @@ async def test_a_socks_proxy_takes_all_of_it_too(tmp_path: Path) -> None:
         url = proxy.replace("://", "://me:word@")
         asked = scenario(f"ws://localhost:{server.port}/ws", clients=4, health="auto", proxy=url)
         found = await look(asked)
-        assert {name for name, check in found.items() if check.mark is Mark.FAIL} == set()
+        assert {name for name, check in found.items() if check.mark is CheckMark.FAIL} == set()
         assert "healthy" in found["health"].text
         finished = await finish(asked)
         assert finished.counters.ready == 4 and not finished.failures
@@ -129,10 +129,10 @@ async def test_no_proxy_leaves_the_proxy_out_and_says_so(monkeypatch: pytest.Mon
     monkeypatch.setenv("NO_PROXY", "127.0.0.0/8")
     async with Server() as server:
         found = await look(scenario(server.url))
-        assert found["welcome"].mark is Mark.PASS
+        assert found["welcome"].mark is CheckMark.PASS
         assert found["route"].text == "no proxy (NO_PROXY has 127.0.0.0/8)"
         monkeypatch.delenv("NO_PROXY")
-        assert (await look(scenario(server.url, proxy="off")))["welcome"].mark is Mark.PASS
+        assert (await look(scenario(server.url, proxy="off")))["welcome"].mark is CheckMark.PASS
 
 
 @pytest.mark.parametrize("through", ["http", "https"])
@@ -219,7 +219,7 @@ async def test_a_unix_socket_is_checked_and_loaded(tmp_path: Path) -> None:
     async with Local() as server:
         asked = scenario(f"ws+unix:{path}:/ws?room=1", clients=4, health="auto")
         found = await look(asked)
-        assert {name for name, check in found.items() if check.mark is Mark.FAIL} == set()
+        assert {name for name, check in found.items() if check.mark is CheckMark.FAIL} == set()
         assert found["route"].text == f"over the Unix socket {path}" and "healthy" in found["health"].text
         finished = await finish(asked)
         assert finished.counters.ready == 4 and not finished.failures and server.ends["close 1000"] >= 6

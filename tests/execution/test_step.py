@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from wstui.execution.search.step import Cut, Measured, frozen, judge_step
+from wstui.execution.search.step import Checkpoint, Measured, frozen, judge_step
 from wstui.fleet.interval import Sum
 from wstui.measure.failure import FailureGroup
 from wstui.measure.fanout import FanOut, TypeFanOut
 from wstui.measure.histogram import Histogram
 from wstui.measure.snapshot import Counters
-from wstui.measure.timeline import Row
+from wstui.measure.timeline import TimelineRow
 from wstui.scenario.model import Threshold
 
 MS = 1_000_000
 P99 = Threshold(metric="response.p99", limit="< 20ms")
-NOTHING = Cut(Sum.nothing(), 0.0, 0.0, FanOut())
+NOTHING = Checkpoint(Sum.nothing(), 0.0, 0.0, FanOut())
 
 
-def cut(at_s: float, responses: tuple[tuple[int, int], ...] = (), **counters: int) -> Cut:
+def cut(at_s: float, responses: tuple[tuple[int, int], ...] = (), **counters: int) -> Checkpoint:
     """A cut at `at_s`, with (how many, how long in ms) responses so far."""
     histogram = Histogram()
     for count, ms in responses:
@@ -26,12 +26,14 @@ def cut(at_s: float, responses: tuple[tuple[int, int], ...] = (), **counters: in
             histogram.record(ms * MS)
     matched = sum(count for count, _ in responses)
     counted = Counters(**{"matched": matched, "sent": matched, **counters})
-    return Cut(
+    return Checkpoint(
         replace(Sum.nothing(), at_ns=int(at_s * 1e9), counters=counted, response=histogram), at_s, at_s, FanOut()
     )
 
 
-def measured(opened: Cut, ended: Cut, *, reached: float = 100, rows: tuple[Row, ...] = ()) -> Measured:
+def measured(
+    opened: Checkpoint, ended: Checkpoint, *, reached: float = 100, rows: tuple[TimelineRow, ...] = ()
+) -> Measured:
     return Measured("clients", 100, reached, NOTHING, opened, ended, rows)
 
 
@@ -68,10 +70,10 @@ def test_silence_is_not_fast() -> None:
 
 
 def test_a_message_that_wants_no_reply_is_not_waited_for() -> None:
-    mixed = cut(20, ((250, 1),), sent=1000, one_way=750)
+    mixed = cut(20, ((250, 1),), sent=1000, no_reply_expected=750)
     step = judge_step(measured(cut(10), mixed), [P99], 0.1)
-    assert step.held and step.unanswered == 0 and step.messages.one_way == 750
-    silent = cut(20, sent=1000, one_way=750)
+    assert step.held and step.unanswered == 0 and step.messages.no_reply_expected == 750
+    silent = cut(20, sent=1000, no_reply_expected=750)
     assert judge_step(measured(cut(10), silent), [P99], 0.1).unanswered == 250
 
 
@@ -87,7 +89,7 @@ def test_the_generator_is_only_to_blame_where_something_broke() -> None:
     assert judge_step(measured(cut(10), late), [P99], 0.1).held
     slow = judge_step(measured(cut(10), cut(20, ((1000, 50),), late_sends=100)), [P99], 0.1)
     assert (slow.held, slow.why, slow.broken_on) == (None, "10.0% of the sends were late", "")
-    busy = tuple(Row(at_s=11.0 + i, stage="search", cpu=0.99, loop_lag_ms=80.0) for i in range(4))
+    busy = tuple(TimelineRow(at_s=11.0 + i, stage="search", cpu=0.99, loop_lag_ms=80.0) for i in range(4))
     slow = judge_step(measured(cut(10), cut(20, ((1000, 50),)), rows=busy), [P99], 0.1)
     assert (slow.held, slow.why, slow.cpu) == (None, "CPU at its limit for 4 s", 0.99)
 

@@ -59,7 +59,11 @@ async def test_a_server_that_filters_leaks_nothing(each: int, exchange: str) -> 
     result = finished.result
     assert result.passed, result.verdict.reason
     assert result.subscriptions is not None
-    assert (result.subscriptions.asked, result.subscriptions.acknowledged, result.subscriptions.leaks) == (8, 8, 0)
+    assert (result.subscriptions.asked, result.subscriptions.acknowledged, result.subscriptions.filter_leaks) == (
+        8,
+        8,
+        0,
+    )
     assert result.messages.by_type["subscription:ack"] == 8
     assert result.messages.by_type["price:update"] > 8, "what was asked for did come"
     assert result.fanout is None, "no message is meant for all"
@@ -100,7 +104,7 @@ async def test_what_comes_after_the_acknowledgement_and_was_not_asked_for_is_a_l
     async with Chatty() as server:
         finished = await finish(subscribing(server.url, hold=0.5))
     result = finished.result
-    assert result.subscriptions is not None and result.subscriptions.leaks == 8
+    assert result.subscriptions is not None and result.subscriptions.filter_leaks == 8
     assert not result.passed and "subscribe.leaks was 8" in result.verdict.reason
     assert failed(finished, "leak") == 8
     assert '"XRP"' in finished.details[0]
@@ -112,7 +116,7 @@ async def test_an_acknowledgement_of_something_else_is_none() -> None:
     result = finished.result
     assert result.subscriptions is not None and result.subscriptions.acknowledged == 0
     assert failed(finished, "subscription") == 8
-    assert result.subscriptions.leaks == 0, "nobody knows yet what the server thinks it should send"
+    assert result.subscriptions.filter_leaks == 0, "nobody knows yet what the server thinks it should send"
 
 
 async def test_a_server_that_never_acknowledges_is_counted_so() -> None:

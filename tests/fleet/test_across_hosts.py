@@ -14,9 +14,9 @@ from wstui.execution.run.compile import specs_of
 from wstui.execution.run.host_status import mark_of
 from wstui.execution.run.result import FanOutSummary
 from wstui.fleet.hosts.placement import place
-from wstui.fleet.transport import Host
-from wstui.load.credentials import Identity
-from wstui.load.protocol import Heard
+from wstui.fleet.transport import HostState
+from wstui.load.credentials import Credentials
+from wstui.load.protocol import BroadcastReport
 from wstui.load.ramp import RampLine, share
 from wstui.measure.snapshot import Counters
 from wstui.scenario.model import Auth, Fleet, Messages, Scenario, Stage, Target
@@ -68,14 +68,14 @@ def test_no_client_token_or_row_is_there_twice(tmp_path: Path) -> None:
     specs = specs_of(scenario, 7)
     numbers = [spec.worker + place * spec.workers for spec in specs for place in range(share(30, spec.worker, 7))]
     assert sorted(numbers) == list(range(30))
-    assert len({Identity(specs[number % 7]).token(number) for number in numbers}) == 30
+    assert len({Credentials(specs[number % 7]).token(number) for number in numbers}) == 30
     rows = [row for spec in specs for row in spec.script.rows]
     assert len(rows) == 30 and len({cell for row in rows for cell in row}) == 30
 
 
 async def test_broadcasts_are_complete_across_hosts_and_apart_only_on_each(monkeypatch: pytest.MonkeyPatch) -> None:
     async with fleet_of(3) as (fleet, wire):
-        wire.on = [Host("host1", (0, 1)), Host("host2", (2,))]
+        wire.on = [HostState("host1", (0, 1)), HostState("host2", (2,))]
         fleet._place()
         for worker in range(3):
             wire.say(worker, snapshot(worker, 0.2, Counters(open=10)))
@@ -84,7 +84,7 @@ async def test_broadcasts_are_complete_across_hosts_and_apart_only_on_each(monke
         # The clock of the second host is a day ahead of the first one's; a worker of the first one hears it 3 ms later.
         for worker, ahead, late in ((0, 0, 0), (1, 0, 3_000_000), (2, 86400 * S, 40_000_000)):
             at = now + ahead
-            wire.say(worker, Heard(worker, at, [receipt(at - S + late, 10)], (5 * S - ahead, 5 * S - ahead)))
+            wire.say(worker, BroadcastReport(worker, at, [receipt(at - S + late, 10)], (5 * S - ahead, 5 * S - ahead)))
         await heard(fleet, wire)
         fleet.settle_broadcasts()
         assert fleet.fanout.completeness == 1.0 and fleet.fanout.types["price"].wanted == 30
@@ -93,8 +93,8 @@ async def test_broadcasts_are_complete_across_hosts_and_apart_only_on_each(monke
         summary = FanOutSummary.of(fleet.fanout, 0)
         assert summary is not None and summary.spread_within == "host"
         # One that the second host never saw: its clients were there when it came, by the clock of this side.
-        wire.say(0, Heard(0, now, [receipt(now - S // 2, 10)]))
-        wire.say(1, Heard(1, now, [receipt(now - S // 2, 10)]))
+        wire.say(0, BroadcastReport(0, now, [receipt(now - S // 2, 10)]))
+        wire.say(1, BroadcastReport(1, now, [receipt(now - S // 2, 10)]))
         await heard(fleet, wire)
         fleet.settle_broadcasts(at_once=True)
         kind = fleet.fanout.types["price"]

@@ -25,11 +25,11 @@ from tests.execution.running import Finished, balance
 from tests.execution.test_tls import LOOPBACK, Authority
 from tests.fleet.hosts import HOME, family, gone, nothing_left, on_hosts, use_fake_ssh
 from tests.servers.server import PATIENCE_S, Server, until
-from wstui.execution.preflight.checklist import Mark
+from wstui.execution.preflight.checklist import CheckMark
 from wstui.execution.preflight.preflight import preflight
 from wstui.execution.run.result import Result
 from wstui.execution.run.run import Run
-from wstui.fleet.hosts.host_facts import Question, cramped, gather
+from wstui.fleet.hosts.host_facts import HostQuery, cramped, gather
 from wstui.fleet.transport import FleetError
 from wstui.odin.demo_system import DemoTarget
 from wstui.scenario.model import Auth, Messages, Scenario
@@ -136,11 +136,11 @@ async def test_a_worker_that_is_killed_is_named_with_its_host_and_replaced_only_
             (worker,) = (process for process in it.of("host2") if process in it.worker)
             worker.kill()
             await until(lambda: "on host2 lost: killed by SIGKILL" in it.marks)
-            await until(lambda: it.run.status.generator.left_behind == 1)
+            await until(lambda: it.run.status.generator.unreplaced_workers == 1)
             assert it.run.status.generator.left_behind_clients == 10
             assert it.run.status.counters.open == 10 and len(family()["worker"]) == 1, "nothing happens by itself"
             it.run.redistribute()
-            await until(lambda: it.run.status.counters.open == 20 and it.run.status.generator.left_behind == 0)
+            await until(lambda: it.run.status.counters.open == 20 and it.run.status.generator.unreplaced_workers == 0)
             assert "operator: redistribute the load of 1 lost worker" in it.marks
             it.worker = family()["worker"]
             numbers = range(1 if "worker 1 on host2" in it.marks else 0, 20, 2)
@@ -315,7 +315,7 @@ async def test_a_host_without_room_for_a_temporary_file_is_told_before_the_load(
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
     assert cramped() == "No such file or directory"
-    facts = msgspec.structs.replace(await gather(Question()), cramped=cramped())
+    facts = msgspec.structs.replace(await gather(HostQuery()), cramped=cramped())
     monkeypatch.setattr("wstui.fleet.hosts.host_probe.read_facts", lambda said: facts)
     with pytest.raises(
         FleetError, match=r"host1 has no place for temporary files: No such file or directory; make room"
@@ -334,10 +334,10 @@ async def test_the_look_before_a_run_covers_every_host() -> None:
         found = {check.name: check async for check in preflight([made])}
     for name in ("ssh", "wstui", "python", "dask", "target", "files", "ports", "processors", "memory"):
         assert f"host1 {name}" in found, name
-    assert found["host1 ssh"].mark is Mark.PASS and "to connect" in found["host1 target"].text
+    assert found["host1 ssh"].mark is CheckMark.PASS and "to connect" in found["host1 target"].text
     assert "3 workers" in found["host1 processors"].text or "other programs" in found["host1 processors"].text
-    assert found["nobody ssh"].mark is Mark.FAIL and "start sshd there" in found["nobody ssh"].fix
-    assert found["old1 ssh"].mark is Mark.PASS and found["old1 wstui"].mark is Mark.FAIL
+    assert found["nobody ssh"].mark is CheckMark.FAIL and "start sshd there" in found["nobody ssh"].fix
+    assert found["old1 ssh"].mark is CheckMark.PASS and found["old1 wstui"].mark is CheckMark.FAIL
     assert "has wstui 0.0.1, wanted is" in found["old1 wstui"].text
     assert "files" not in found, "this machine makes no load"
 
@@ -345,8 +345,8 @@ async def test_the_look_before_a_run_covers_every_host() -> None:
 async def test_a_target_that_only_the_hosts_reach_is_no_obstacle() -> None:
     made = on_hosts("ws://127.0.0.1:1/", "host1")
     found = {check.name: check async for check in preflight([made])}
-    assert found["client"].mark is Mark.WARN and found["client"].text.startswith("from this machine: ")
-    assert found["host1 target"].mark is Mark.FAIL and "can't be reached from there" in found["host1 target"].text
+    assert found["client"].mark is CheckMark.WARN and found["client"].text.startswith("from this machine: ")
+    assert found["host1 target"].mark is CheckMark.FAIL and "can't be reached from there" in found["host1 target"].text
 
 
 async def test_certificates_that_only_the_operator_has_are_sent_along(

@@ -18,7 +18,7 @@ from distributed import Security
 from tests.execution.running import Finished, balance, scenario
 from tests.fleet.hosts import family, gone
 from tests.servers.server import PATIENCE_S, Server, until
-from wstui.execution.preflight.checklist import Mark
+from wstui.execution.preflight.checklist import CheckMark
 from wstui.execution.preflight.preflight import preflight
 from wstui.execution.run.result import Result
 from wstui.execution.run.run import Run
@@ -70,7 +70,7 @@ async def test_the_workers_of_a_cluster_make_the_load_and_stay_and_a_lost_one_ta
         await until(lambda: not family()["worker"])
         assert len(family()["dask_worker"]) == 1, "it is not ours"
         found = {check.name: check async for check in preflight([joining(server.url, address)])}
-        assert found["127.0.0.1 wstui"].mark is Mark.PASS and found["127.0.0.1 target"].mark is Mark.PASS
+        assert found["127.0.0.1 wstui"].mark is CheckMark.PASS and found["127.0.0.1 target"].mark is CheckMark.PASS
         run = await started(joining(server.url, address))
         (dask_worker,), workers = family()["dask_worker"], family()["worker"]
         dask_worker.kill()

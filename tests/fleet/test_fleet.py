@@ -13,8 +13,18 @@ import pytest
 from tests.servers.server import until
 from wstui.fleet.fleet import Fleet
 from wstui.fleet.interval import Sum
-from wstui.fleet.transport import FleetError, Host, Lost, Said
-from wstui.load.protocol import Abort, Finished, Go, Heard, Heartbeat, Joined, Spec, decode_command, encode
+from wstui.fleet.transport import FleetError, HostState, Lost, MessageReceived
+from wstui.load.protocol import (
+    Abort,
+    BroadcastReport,
+    Finished,
+    Go,
+    Heartbeat,
+    Spec,
+    WorkerReady,
+    decode_command,
+    encode,
+)
 from wstui.measure.fanout import Receipts
 from wstui.measure.histogram import Histogram
 from wstui.measure.snapshot import Counters, Health, Snapshot
@@ -26,22 +36,22 @@ class Wire:
     """A transport whose workers say what the test wants."""
 
     def __init__(self) -> None:
-        self.said: asyncio.Queue[Said | Lost] = asyncio.Queue()
+        self.said: asyncio.Queue[MessageReceived | Lost] = asyncio.Queue()
         self.sent: list[tuple[int, bytes]] = []
-        self.on: list[Host] = []
+        self.on: list[HostState] = []
 
     async def room(self, workers: int) -> int:
         return workers
 
-    def hosts(self) -> list[Host]:
+    def hosts(self) -> list[HostState]:
         return self.on
 
     async def start(self, specs: Mapping[int, Spec]) -> None:
         for key in specs:
-            self.say(key, Joined(key, 1, "3.11", "0", "uvloop", 1024))
+            self.say(key, WorkerReady(key, 1, "3.11", "0", "uvloop", 1024))
 
-    def say(self, worker: int, message: Joined | Snapshot | Heard | Finished) -> None:
-        self.said.put_nowait(Said(worker, encode(message)))
+    def say(self, worker: int, message: WorkerReady | Snapshot | BroadcastReport | Finished) -> None:
+        self.said.put_nowait(MessageReceived(worker, encode(message)))
 
     def lose(self, worker: int, reason: str) -> None:
         self.said.put_nowait(Lost(worker, reason))
@@ -49,7 +59,7 @@ class Wire:
     def send(self, worker: int, message: bytes) -> None:
         self.sent.append((worker, message))
 
-    async def events(self) -> AsyncIterator[Said | Lost]:
+    async def events(self) -> AsyncIterator[MessageReceived | Lost]:
         while True:
             yield await self.said.get()
 
@@ -145,7 +155,7 @@ async def test_who_was_to_take_over_and_could_not_is_neither_lost_nor_counted() 
             wire.say(worker, snapshot(worker, 1, Counters(sent=50, open=5)))
         wire.lose(1, "killed by SIGKILL")
         await until(lambda: fleet.orphans() == [1])
-        wire.on = [Host("host1", (0, 1, 2))]
+        wire.on = [HostState("host1", (0, 1, 2))]
 
         async def half_start(specs: Mapping[int, Spec]) -> None:
             raise FleetError("no room")
@@ -196,7 +206,7 @@ async def test_a_broadcast_is_missed_only_by_clients_that_were_there_when_it_cam
         wire.say(1, snapshot(1, 0.6, Counters(open=25)))
         await heard(fleet, wire)
         for at_ns in (early, later):
-            wire.say(0, Heard(0, at_ns, [receipt(at_ns, 30)]))
+            wire.say(0, BroadcastReport(0, at_ns, [receipt(at_ns, 30)]))
             await heard(fleet, wire)
             fleet.settle_broadcasts(at_once=True)
         # The second worker had nobody when the first message came, and 25 who stayed when the second one did.

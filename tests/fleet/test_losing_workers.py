@@ -52,12 +52,12 @@ async def test_the_load_of_a_lost_worker_is_taken_over_when_the_operator_asks_al
         running = asyncio.create_task(run.execute())
         await until(lambda: run.status.counters.open == 20)
         os.kill(transport.pid(1), signal.SIGKILL)
-        await until(lambda: run.status.generator.left_behind == 1)
+        await until(lambda: run.status.generator.unreplaced_workers == 1)
         assert run.status.generator.left_behind_clients == 10
         run.pause()
         run.redistribute()
         await until(lambda: any("took over" in mark.text for mark in run.status.marks))
-        assert run.status.generator.left_behind == 0
+        assert run.status.generator.unreplaced_workers == 0
         pings = server.messages["ping"]
         assert run.status.counters.open == 10, "who is paused opens nothing"
         run.resume()
@@ -86,7 +86,7 @@ async def test_what_was_asked_for_beforehand_is_done_at_each_loss_but_not_withou
         assert "redistributing the load of 1 lost worker" in marks(run)
         os.kill(transport.pid(2), signal.SIGKILL)
         await until(lambda: "1 worker lost 2 times: not redistributed again" in marks(run))
-        assert run.status.generator.left_behind == 1 and marks(run).count("took over") == 1
+        assert run.status.generator.unreplaced_workers == 1 and marks(run).count("took over") == 1
         run.drain()
         finished = Finished(run, await asyncio.wait_for(running, PATIENCE_S))
     balance(finished, complete=False)

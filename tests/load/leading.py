@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.servers.server import PATIENCE_S
 from wstui.execution.run.compile import spec_of
-from wstui.load.protocol import Abort, Command, Drain, Go, Heard, Ramp
+from wstui.load.protocol import Abort, BroadcastReport, Command, Drain, Go, Ramp
 from wstui.load.worker import Worker
 from wstui.measure.failure import FailureGroup, merge_failures
 from wstui.measure.snapshot import Counters, Snapshot
@@ -30,14 +30,14 @@ class Workers:
         for number in range(count):
             self.all.append(Worker(spec_of(scenario, number, count), self._note))
 
-    def _note(self, message: Snapshot | Heard) -> None:
+    def _note(self, message: Snapshot | BroadcastReport) -> None:
         if isinstance(message, Snapshot):
             self.said[message.worker].append(message)
 
-    def obey(self, command: Command) -> None:
+    def handle(self, command: Command) -> None:
         """Give a command to each."""
         for worker in self.all:
-            worker.obey(command)
+            worker.handle(command)
 
     @property
     def c(self) -> Counters:
@@ -60,7 +60,7 @@ class Workers:
 
     async def drained(self, grace_ns: int = 2 * S) -> Counters:
         """Bring all to their end."""
-        self.obey(Drain(grace_ns))
+        self.handle(Drain(grace_ns))
         await asyncio.wait_for(self._ended(), PATIENCE_S)
         return self.c
 
@@ -75,13 +75,13 @@ async def led(scenario: Scenario, workers: int = 1, clients: int | None = None) 
     led = Workers(check(scenario), workers)
     for worker in led.all:
         await worker.prepare()
-    led.obey(Go())
-    led.obey(Ramp((scenario.stages[0].clients or 0) if clients is None else clients, 0))
+    led.handle(Go())
+    led.handle(Ramp((scenario.stages[0].clients or 0) if clients is None else clients, 0))
     try:
         yield led
     finally:
         if not all(worker.ended_event.is_set() for worker in led.all):
-            led.obey(Abort())
+            led.handle(Abort())
             await asyncio.wait_for(led._ended(), PATIENCE_S)
         c = led.c
         assert c.attempted == c.ready + c.refused + c.timed_out + c.failed + c.drained

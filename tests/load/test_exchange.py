@@ -36,7 +36,7 @@ class Listener:
         self.expired: dict[int, None] | None = None
         self.replies: list[Any] = []
 
-    def welcomed(self) -> None:
+    def on_welcome(self) -> None:
         self.waiting = False
 
     def not_the_welcome(self, document: bytes) -> None:
@@ -155,9 +155,9 @@ def test_a_pong_that_names_no_ping_is_passed_on_as_it_is(value: bytes) -> None:
 ])  # fmt: skip
 @pytest.mark.parametrize("kind", ["odin", "listen", "echo", "ping"])
 def test_the_welcome_is_the_message_of_that_type_or_any(
-    kind: str, welcome: str, payload: bytes, welcomed: bool
+    kind: str, welcome: str, payload: bytes, on_welcome: bool
 ) -> None:
-    assert heard(payload, kind=kind, welcome=welcome).waiting is not welcomed
+    assert heard(payload, kind=kind, welcome=welcome).waiting is not on_welcome
 
 
 def test_a_message_that_others_had_before_may_be_the_welcome_of_a_client() -> None:

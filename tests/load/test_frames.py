@@ -23,7 +23,7 @@ MAX_SIZE = 300
 
 
 @dataclass
-class Seen:
+class ClientView:
     """What came out of a stream."""
 
     messages: list[tuple[int, bytes]] = field(default_factory=list)
@@ -39,7 +39,7 @@ class Receiver(FrameReceiver):
 
     def __init__(self, max_size: int = MAX_SIZE) -> None:
         super().__init__(URI, max_size)
-        self.seen = Seen()
+        self.seen = ClientView()
         self.closings = 0
         self.wire = b""
 
@@ -63,13 +63,13 @@ class Receiver(FrameReceiver):
         else:
             self.feed(data)
 
-    def outcome(self) -> Seen:
+    def outcome(self) -> ClientView:
         self.seen.written = unmasked(self.wire)
         note_ending(self.seen, self.protocol)
         return self.seen
 
 
-def note_ending(seen: Seen, protocol: ClientProtocol | None) -> None:
+def note_ending(seen: ClientView, protocol: ClientProtocol | None) -> None:
     if protocol is None:
         return
     seen.open = protocol.state is OPEN
@@ -90,8 +90,8 @@ def unmasked(wire: bytes) -> list[tuple[int, bytes]]:
     return frames
 
 
-def judged_by_websockets(chunks: list[bytes], protocol: ClientProtocol) -> Seen:
-    seen = Seen()
+def judged_by_websockets(chunks: list[bytes], protocol: ClientProtocol) -> ClientView:
+    seen = ClientView()
     fragments: list[Frame] = []
     for chunk in chunks:
         protocol.receive_data(chunk)

@@ -47,7 +47,7 @@ class Pinged(Server):
 async def test_pings_go_beside_any_exchange_and_into_no_figure(exchange: str) -> None:
     async with Pinged() as server, led(scenario(server.url, exchange=exchange, ping_every=0.1)) as workers:
         await until(lambda: workers.c.pongs >= 15)
-        workers.obey(Pause())  # what keeps connections open goes on
+        workers.handle(Pause())  # what keeps connections open goes on
         before = workers.c.pings
         await until(lambda: workers.c.pings >= before + 10)
         c = await workers.drained()

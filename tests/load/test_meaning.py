@@ -12,7 +12,7 @@ import pytest
 
 from tests.load.leading import S, led, saying
 from tests.servers.server import BINARY, TEXT, Connection, Server, frame, until
-from wstui.load.protocol import Heard
+from wstui.load.protocol import BroadcastReport
 from wstui.measure.fanout import FanOut
 from wstui.scenario.message import Template
 from wstui.scenario.model import Messages, Scenario, Stage, Target
@@ -96,7 +96,7 @@ async def test_what_is_no_reply_to_a_client_is_a_broadcast_and_reaches_its_sende
 def _noting(say: Callable[[Any], None], heard: FanOut) -> Callable[[Any], None]:
     def note(message: Any) -> None:
         say(message)
-        for receipts in message.broadcasts if isinstance(message, Heard) else ():
+        for receipts in message.broadcasts if isinstance(message, BroadcastReport) else ():
             heard.add(message.worker, receipts, time.monotonic_ns())
 
     return note

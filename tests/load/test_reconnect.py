@@ -178,11 +178,11 @@ async def test_who_is_to_leave_does_not_come_back() -> None:
         server.shut = True
         server.throw_out()
         await until(lambda: running.c.away == 6)
-        running.obey(Ramp(2, 0))
+        running.handle(Ramp(2, 0))
         await until(lambda: running.c.away == 2)
         server.shut = False
         await until(lambda: running.c.open == 2)
-        running.obey(Ramp(5, 0))
+        running.handle(Ramp(5, 0))
         await until(lambda: running.c.open == 5)
         assert worker_numbers(running) == list(range(5))
         c = await running.drained()
@@ -192,12 +192,12 @@ async def test_who_is_to_leave_does_not_come_back() -> None:
 async def test_a_pause_holds_those_who_are_away() -> None:
     async with Throwing() as server, led(returning(server.url), clients=3) as running:
         await until(lambda: running.c.open == 3)
-        running.obey(Pause())
+        running.handle(Pause())
         server.throw_out()
         await until(lambda: running.c.dropped == 3 and running.c.closing == 0)
         await asyncio.sleep(0.1)
         assert (running.c.attempted, running.c.away) == (3, 3)
-        running.obey(Resume())
+        running.handle(Resume())
         await until(lambda: running.c.open == 3)
         await running.drained()
 
@@ -215,7 +215,7 @@ async def test_draining_leaves_nobody_away() -> None:
 
 async def test_a_visitor_whose_time_is_up_while_it_is_away_stays_away() -> None:
     async with Throwing() as server, led(returning(server.url, "exponential"), clients=0) as running:
-        running.obey(Arrive(0, 1000 * S, 4 * MS, 1 * S))
+        running.handle(Arrive(0, 1000 * S, 4 * MS, 1 * S))
         await until(lambda: running.c.open == 4)
         server.shut = True
         server.throw_out()

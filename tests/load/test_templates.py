@@ -20,7 +20,7 @@ from wstui.execution.run.compile import spec_of
 from wstui.load.client import Client
 from wstui.load.client_state import READY
 from wstui.load.message_script import Expected
-from wstui.load.reply_matcher import Reader, broken
+from wstui.load.reply_matcher import ReplyMatcher, broken
 from wstui.load.worker import Worker
 from wstui.scenario.message import Expectation, Template
 
@@ -336,7 +336,7 @@ async def test_kinds_with_different_replies_go_side_by_side() -> None:
         c = await workers.drained()
         untold = sum(payload == b"none" for _, _, payload in server.heard)
         assert (c.matched + untold, c.reply_timeouts, c.unmatched) == (c.sent, 0, 0)
-        assert (c.one_way, c.in_flight) == (untold, 0)
+        assert (c.no_reply_expected, c.in_flight) == (untold, 0)
 
 
 async def test_broken_expectations_are_counted_and_say_what_was_missing() -> None:
@@ -378,7 +378,7 @@ async def test_each_kind_of_expectation_can_break(expectation: Expectation, lack
     [(True, b"1", False), (1, b"true", False), (1, b"1.0", True), ("1", b"1", False), (None, b"null", True)],
 )
 def test_what_is_expected_is_of_the_same_kind(equals: Any, found: bytes, holds: bool) -> None:
-    reader = Reader([("a",)])
+    reader = ReplyMatcher([("a",)])
     payload = b'{"a":%b}' % found
     assert (broken(Expected(path=["a"], equals=equals), payload, reader, reader.read(payload)) == "") is holds
 

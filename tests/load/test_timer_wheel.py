@@ -3,14 +3,14 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wstui.load.timer_wheel import TICK_NS, Wheel
+from wstui.load.timer_wheel import TICK_NS, TimerWheel
 
 MOMENTS = st.lists(st.integers(0, 100 * TICK_NS), max_size=100)
 
 
 @given(MOMENTS, st.integers(TICK_NS // 8, 5 * TICK_NS))
 def test_every_entry_comes_out_once_in_order_and_never_early(moments: list[int], step: int) -> None:
-    wheel: Wheel[int] = Wheel()
+    wheel: TimerWheel[int] = TimerWheel()
     for at in moments:
         wheel.add(at, at)
     out: list[int] = []
@@ -29,7 +29,7 @@ def test_every_entry_comes_out_once_in_order_and_never_early(moments: list[int],
 
 @given(MOMENTS)
 def test_the_wheel_tells_when_it_is_due_next(moments: list[int]) -> None:
-    wheel: Wheel[int] = Wheel()
+    wheel: TimerWheel[int] = TimerWheel()
     assert wheel.next_ns() is None
     for at in moments:
         wheel.add(at, at)
@@ -39,7 +39,7 @@ def test_the_wheel_tells_when_it_is_due_next(moments: list[int]) -> None:
 
 
 def test_entries_can_be_added_while_others_are_taken() -> None:
-    wheel: Wheel[str] = Wheel()
+    wheel: TimerWheel[str] = TimerWheel()
     wheel.add(TICK_NS, "a")
     assert wheel.take(TICK_NS) == (TICK_NS, ["a"])
     wheel.add(TICK_NS, "late")

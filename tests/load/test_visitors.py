@@ -71,7 +71,7 @@ def test_never_more_visitors_are_planned_than_can_have_come(rate: float, over: f
 @pytest.mark.parametrize("workers", [1, 3])
 async def test_exactly_as_many_arrive_as_the_rate_says_and_each_leaves_with_1000(workers: int) -> None:
     async with Server() as server, led(saying(server.url), workers, clients=0) as running:
-        running.obey(Arrive(0, 100 * S, 500 * MS, 200 * MS))
+        running.handle(Arrive(0, 100 * S, 500 * MS, 200 * MS))
         await until(lambda: running.c.closed == 50)
         c = running.c
         assert (c.attempted, c.ready, c.dropped, c.open) == (50, 50, 0, 0)
@@ -83,8 +83,8 @@ async def test_visitors_have_numbers_of_their_own_over_all_stages_and_workers() 
     seen: set[int] = set()
 
     async with Server() as server, led(saying(server.url), 2, clients=4) as running:
-        running.obey(Arrive(0, 50 * S, 200 * MS, 5 * S))
-        running.obey(Arrive(11, 50 * S, 200 * MS, 5 * S))
+        running.handle(Arrive(0, 50 * S, 200 * MS, 5 * S))
+        running.handle(Arrive(11, 50 * S, 200 * MS, 5 * S))
         await until(lambda: running.c.open == 24)
         for worker in running.all:
             seen.update(worker._live)
@@ -98,7 +98,7 @@ async def test_visitors_have_numbers_of_their_own_over_all_stages_and_workers() 
 
 async def test_the_places_of_those_who_left_are_taken_again() -> None:
     async with Server() as server, led(saying(server.url), clients=0) as running:
-        running.obey(Arrive(0, 100 * S, 1 * S, 50 * MS))
+        running.handle(Arrive(0, 100 * S, 1 * S, 50 * MS))
         await until(lambda: running.c.attempted == 100 and running.c.open == 0)
         assert running.all[0]._population._places._made < 60
         await running.drained()
@@ -106,36 +106,36 @@ async def test_the_places_of_those_who_left_are_taken_again() -> None:
 
 async def test_a_pause_holds_arrivals_and_departures() -> None:
     async with Server() as server, led(saying(server.url), clients=0) as running:
-        running.obey(Arrive(0, 100 * S, 300 * MS, 1 * S))
+        running.handle(Arrive(0, 100 * S, 300 * MS, 1 * S))
         await until(lambda: running.c.open >= 5)
-        running.obey(Pause())
+        running.handle(Pause())
         await until(lambda: running.c.opening == 0)
         held = (running.c.attempted, running.c.closed)
         await asyncio.sleep(0.3)
         assert (running.c.attempted, running.c.closed) == held
-        running.obey(Resume())
+        running.handle(Resume())
         await until(lambda: running.c.closed == 30)
         await running.drained()
 
 
 async def test_arrivals_that_are_cut_end_and_others_go_on_to_their_end() -> None:
     async with Server() as server, led(saying(server.url), clients=0) as running:
-        running.obey(Arrive(0, 100 * S, 200 * MS, 100 * MS))
-        running.obey(Arrive(50, 100 * S, 60 * S, 100 * MS))
+        running.handle(Arrive(0, 100 * S, 200 * MS, 100 * MS))
+        running.handle(Arrive(50, 100 * S, 60 * S, 100 * MS))
         await until(lambda: running.c.attempted >= 25)
-        running.obey(Arrive(9999, 0, 0, 0, cut=True))
+        running.handle(Arrive(9999, 0, 0, 0, cut=True))
         held = running.c.attempted
         await until(lambda: running.c.open == 0 and running.c.opening == 0)
         assert running.c.attempted <= held + 1 and running.c.wanted == 0
-        running.obey(Arrive(10_000, 100 * S, 100 * MS, 100 * MS))
-        running.obey(Arrive(10_050, 100 * S, 100 * MS, 100 * MS))
+        running.handle(Arrive(10_000, 100 * S, 100 * MS, 100 * MS))
+        running.handle(Arrive(10_050, 100 * S, 100 * MS, 100 * MS))
         await until(lambda: running.c.attempted == held + 20)
         await running.drained()
 
 
 async def test_visitors_who_are_turned_away_are_attempts_like_any_other() -> None:
     async with Refusing() as server, led(saying(server.url), clients=0) as running:
-        running.obey(Arrive(0, 100 * S, 200 * MS, 100 * MS))
+        running.handle(Arrive(0, 100 * S, 200 * MS, 100 * MS))
         await until(lambda: running.c.refused == 20)
         assert running.c.attempted == 20 and not running.all[0]._population._places._leaving
         await running.drained()
@@ -143,11 +143,11 @@ async def test_visitors_who_are_turned_away_are_attempts_like_any_other() -> Non
 
 async def test_visitors_come_on_top_of_the_ramp_and_leave_it_alone() -> None:
     async with Server() as server, led(saying(server.url), clients=10) as running:
-        running.obey(Arrive(0, 50 * S, 200 * MS, 100 * MS))
+        running.handle(Arrive(0, 50 * S, 200 * MS, 100 * MS))
         await until(lambda: running.c.wanted > 10)
         await until(lambda: running.c.closed == 10)
         assert running.c.open == 10 == running.c.wanted
-        running.obey(Ramp(3, 0))
+        running.handle(Ramp(3, 0))
         await until(lambda: running.c.open == 3)
         assert running.c.wanted == 3
         await running.drained()
@@ -202,7 +202,7 @@ async def test_visitors_who_are_dropped_come_back_for_the_rest_of_their_stay() -
         scenario = saying(server.url)
         target = scenario.target.model_copy(update={"reconnect": "at once"})
         async with led(scenario.model_copy(update={"target": target}), clients=0) as running:
-            running.obey(Arrive(0, 1000 * S, 5 * MS, 1500 * MS))
+            running.handle(Arrive(0, 1000 * S, 5 * MS, 1500 * MS))
             await until(lambda: running.c.reconnects == 5)
             await until(lambda: running.c.closed == 5)
             c = running.c

@@ -16,7 +16,7 @@ from tests.servers.talk import Deaf, Late, Losing, Mute, Stubborn
 from wstui.load.client import BufferedClient, Client
 from wstui.load.connect_outcome import Cause, cause_of
 from wstui.load.connector import Connector
-from wstui.load.protocol import Abort, Drain, Go, Heard, Pace, Pause, Ramp, Resume, Spec
+from wstui.load.protocol import Abort, BroadcastReport, Drain, Go, Pace, Pause, Ramp, Resume, Spec
 from wstui.load.schedule import phase
 from wstui.load.worker import Worker
 from wstui.measure.snapshot import Counters, Snapshot
@@ -47,7 +47,7 @@ class Watched(Worker):
         self.said: list[Snapshot] = []
         super().__init__(what, self._note)
 
-    def _note(self, message: Snapshot | Heard) -> None:
+    def _note(self, message: Snapshot | BroadcastReport) -> None:
         if isinstance(message, Snapshot):
             self.said.append(message)
 
@@ -56,7 +56,7 @@ class Watched(Worker):
         return self.tally.counters
 
     async def drained(self, grace_ns: int = 2 * S) -> Counters:
-        self.obey(Drain(grace_ns))
+        self.handle(Drain(grace_ns))
         await asyncio.wait_for(self.ended_event.wait(), PATIENCE_S)
         return self.c
 
@@ -65,12 +65,12 @@ class Watched(Worker):
 async def worker_at(url: str, **settings: Any) -> AsyncIterator[Watched]:
     worker = Watched(spec(url, **settings))
     await worker.prepare()
-    worker.obey(Go())
+    worker.handle(Go())
     try:
         yield worker
     finally:
         if not worker.ended_event.is_set():
-            worker.obey(Abort())
+            worker.handle(Abort())
             await asyncio.wait_for(worker.ended_event.wait(), PATIENCE_S)
         c = worker.c
         assert c.attempted == c.ready + c.refused + c.timed_out + c.failed + c.drained
@@ -85,7 +85,7 @@ def test_the_client_for_asyncio_has_no_memory_of_its_own() -> None:
 async def test_a_ramp_up_and_down_and_up_again_ends_at_exact_numbers() -> None:
     async with Server() as server, worker_at(server.url) as worker:
         for to in (20, 5, 12, 0, 7):
-            worker.obey(Ramp(to, 100 * MS))
+            worker.handle(Ramp(to, 100 * MS))
             await until(lambda to=to: (worker.c.open, worker.c.closing, worker.c.opening) == (to, 0, 0))
             assert worker.c.wanted == to
         assert len(server.live) == 7
@@ -97,7 +97,7 @@ async def test_a_ramp_up_and_down_and_up_again_ends_at_exact_numbers() -> None:
 
 async def test_a_worker_owns_its_share_of_the_clients() -> None:
     async with Server() as server, worker_at(server.url, worker=1, workers=3) as worker:
-        worker.obey(Ramp(11, 0))
+        worker.handle(Ramp(11, 0))
         await until(lambda: worker.c.open == 4)
         assert sorted(client.number for client in worker._live.values()) == [1, 4, 7, 10]
         await worker.drained()
@@ -105,10 +105,10 @@ async def test_a_worker_owns_its_share_of_the_clients() -> None:
 
 async def test_a_number_that_is_taken_again_before_its_first_client_is_gone_loses_neither() -> None:
     async with Late(delay_s=0.5) as server, worker_at(server.url) as worker:
-        worker.obey(Ramp(6, 0))
+        worker.handle(Ramp(6, 0))
         await until(lambda: worker.c.sent >= 12)
-        worker.obey(Ramp(0, 0))  # each waits for its replies before it closes
-        worker.obey(Ramp(6, 0))
+        worker.handle(Ramp(0, 0))  # each waits for its replies before it closes
+        worker.handle(Ramp(6, 0))
         await until(lambda: worker.c.ready == 12)
         await until(lambda: worker.c.closed == 6)
         await until(lambda: worker.c.closing == 0)
@@ -120,19 +120,19 @@ async def test_a_number_that_is_taken_again_before_its_first_client_is_gone_lose
 
 async def test_clients_that_retire_before_their_upgrade_is_answered_time_out_as_all_others_do() -> None:
     async with Silent() as server, worker_at(server.url, connect_timeout_ns=1 * S) as worker:
-        worker.obey(Ramp(6, 0))
+        worker.handle(Ramp(6, 0))
         await until(lambda: server.accepted == 6)
-        worker.obey(Ramp(2, 0))
+        worker.handle(Ramp(2, 0))
         await until(lambda: worker.c.timed_out == 6)
         assert (await worker.drained()).drained == 0
 
 
 async def test_clients_that_never_were_count_against_the_ramp_that_asked_for_them() -> None:
     async with Rationing() as server, worker_at(server.url) as worker:
-        worker.obey(Ramp(10, 0))
+        worker.handle(Ramp(10, 0))
         await until(lambda: worker.c.ready + worker.c.refused == 10)
         assert worker.c.open == 5
-        worker.obey(Ramp(4, 0))
+        worker.handle(Ramp(4, 0))
         await until(lambda: worker.c.closed == 3)
         assert worker.c.open == 2
         await worker.drained()
@@ -140,14 +140,14 @@ async def test_clients_that_never_were_count_against_the_ramp_that_asked_for_the
 
 async def test_a_pause_stops_sends_and_keeps_connections() -> None:
     async with Server() as server, worker_at(server.url, every_ns=20 * MS) as worker:
-        worker.obey(Ramp(8, 0))
+        worker.handle(Ramp(8, 0))
         await until(lambda: worker.c.matched > 20)
-        worker.obey(Pause())
+        worker.handle(Pause())
         sent = worker.c.sent
         await until(lambda: worker.c.matched == sent)
         await asyncio.sleep(0.6)
         assert worker.c.sent == sent and len(server.live) == 8
-        worker.obey(Resume())
+        worker.handle(Resume())
         await until(lambda: worker.c.sent > sent + 20)
         c = await worker.drained()
         assert c.sent == c.matched
@@ -157,15 +157,15 @@ async def test_a_pause_stops_sends_and_keeps_connections() -> None:
 
 async def test_a_ramp_stands_still_in_a_pause() -> None:
     async with Server() as server, worker_at(server.url) as worker:
-        worker.obey(Ramp(1000, 10 * S))
+        worker.handle(Ramp(1000, 10 * S))
         await until(lambda: worker.c.open >= 10)
-        worker.obey(Pause())
+        worker.handle(Pause())
         await until(lambda: worker.c.opening == 0)
         await asyncio.sleep(0.05)
         wanted = worker.c.wanted
         await asyncio.sleep(0.15)
         assert worker.c.wanted == worker.c.open == wanted
-        worker.obey(Resume())
+        worker.handle(Resume())
         await until(lambda: worker.c.open > wanted + 10)
         # Ten seconds to a thousand is a hundred a second: the pause was not caught up with.
         assert worker.c.wanted < wanted + 150
@@ -174,14 +174,14 @@ async def test_a_ramp_stands_still_in_a_pause() -> None:
 
 async def test_a_pause_in_a_closed_loop_ends_with_every_loop_going_on() -> None:
     async with Server() as server, worker_at(server.url, every_ns=0) as worker:
-        worker.obey(Ramp(4, 0))
+        worker.handle(Ramp(4, 0))
         await until(lambda: worker.c.matched > 50)
-        worker.obey(Pause())
+        worker.handle(Pause())
         sent = worker.c.sent
         await until(lambda: worker.c.matched == sent)
         await asyncio.sleep(0.05)
         assert worker.c.sent == sent
-        worker.obey(Resume())
+        worker.handle(Resume())
         await until(lambda: worker.c.sent > sent + 50)
         assert all(len(client.pending) <= 1 for client in worker._live.values())
         await worker.drained()
@@ -189,20 +189,20 @@ async def test_a_pause_in_a_closed_loop_ends_with_every_loop_going_on() -> None:
 
 async def test_the_pace_can_be_changed_to_a_closed_loop_and_back() -> None:
     async with Late(delay_s=0.06) as server, worker_at(server.url, every_ns=20 * MS) as worker:
-        worker.obey(Ramp(3, 0))
+        worker.handle(Ramp(3, 0))
         await until(lambda: worker.c.matched > 10)
         assert any(len(client.pending) > 1 for client in worker._live.values())
-        worker.obey(Pace(0))
+        worker.handle(Pace(0))
         await until(lambda: all(len(client.pending) <= 1 for client in worker._live.values()))
         matched = worker.c.matched
         await until(lambda: worker.c.matched > matched + 10)
         assert all(len(client.pending) <= 1 for client in worker._live.values()), "one in flight for each client"
-        worker.obey(Pace(3600 * S))
+        worker.handle(Pace(3600 * S))
         await until(lambda: not any(client.pending for client in worker._live.values()))
         sent = worker.c.sent
         await asyncio.sleep(0.1)
         assert worker.c.sent == sent
-        worker.obey(Pace(10 * MS))
+        worker.handle(Pace(10 * MS))
         await until(lambda: worker.c.sent > sent + 10)
         await worker.drained()
 
@@ -210,7 +210,7 @@ async def test_the_pace_can_be_changed_to_a_closed_loop_and_back() -> None:
 async def test_a_pause_in_the_middle_of_a_burst_keeps_its_rest_for_later() -> None:
     # All numbers are the same modulo the grid when the interval is long: force one bucket by asking at once.
     async with Server() as server, worker_at(server.url, every_ns=3600 * S) as worker:
-        worker.obey(Ramp(40, 0))
+        worker.handle(Ramp(40, 0))
         await until(lambda: worker.c.open == 40)
         pacer = worker._pacer
         pacer._wheel.clear()
@@ -220,11 +220,11 @@ async def test_a_pause_in_the_middle_of_a_burst_keeps_its_rest_for_later() -> No
         pacer._arm()
         while not 0 < worker.c.sent < 40:
             await asyncio.sleep(0)
-        worker.obey(Pause())
+        worker.handle(Pause())
         sent = worker.c.sent
         await asyncio.sleep(0.05)
         assert worker.c.sent == sent < 40
-        worker.obey(Resume())
+        worker.handle(Resume())
         await until(lambda: worker.c.sent == 40)
         c = await worker.drained()
         assert c.matched == 40
@@ -233,7 +233,7 @@ async def test_a_pause_in_the_middle_of_a_burst_keeps_its_rest_for_later() -> No
 async def test_the_first_message_of_a_closed_loop_is_due_when_its_client_is_ready() -> None:
     settings = {"exchange": "echo", "ready": "open", "every_ns": 0, "settle_ns": 600 * MS}
     async with Server() as server, worker_at(server.url, **settings) as worker:
-        worker.obey(Ramp(1, 0))
+        worker.handle(Ramp(1, 0))
         await until(lambda: worker.c.matched > 10)
         await worker.drained()
         assert worker.tally.send_delay.high < 500 * MS
@@ -241,7 +241,7 @@ async def test_the_first_message_of_a_closed_loop_is_due_when_its_client_is_read
 
 async def test_a_drain_gives_every_message_its_time_and_counts_it() -> None:
     async with Losing(every=1) as server, worker_at(server.url, timeout_ns=600 * MS) as worker:
-        worker.obey(Ramp(5, 0))
+        worker.handle(Ramp(5, 0))
         await until(lambda: worker.c.sent > 20)
         c = await worker.drained(600 * MS)
         assert c.sent == c.reply_timeouts
@@ -250,7 +250,7 @@ async def test_a_drain_gives_every_message_its_time_and_counts_it() -> None:
 async def test_a_reply_that_comes_at_the_timeout_is_late_whether_or_not_anybody_looked() -> None:
     timeout = 120 * MS
     async with Late(delay_s=0.15) as server, worker_at(server.url, timeout_ns=timeout, every_ns=30 * MS) as worker:
-        worker.obey(Ramp(30, 0))
+        worker.handle(Ramp(30, 0))
         await until(lambda: worker.c.late > 100)
         c = await worker.drained()
         assert c.matched == 0, "between the timeout and the look at it nothing counts as answered"
@@ -261,7 +261,7 @@ async def test_a_reply_that_comes_at_the_timeout_is_late_whether_or_not_anybody_
 
 async def test_a_closed_loop_goes_on_after_a_timeout() -> None:
     async with Losing(every=3) as server, worker_at(server.url, timeout_ns=100 * MS, every_ns=0) as worker:
-        worker.obey(Ramp(2, 0))
+        worker.handle(Ramp(2, 0))
         await until(lambda: worker.c.reply_timeouts >= 6)
         c = await worker.drained()
         assert c.sent == c.matched + c.reply_timeouts
@@ -276,7 +276,7 @@ async def test_a_late_pong_that_names_no_number_breaks_nothing() -> None:
             super().pong(client, timestamp)
 
     async with Rude(delay_s=0.25) as server, worker_at(server.url, timeout_ns=100 * MS) as worker:
-        worker.obey(Ramp(2, 0))
+        worker.handle(Ramp(2, 0))
         await until(lambda: worker.c.late > 4)
         assert worker.c.dropped == 0
         assert worker.c.unmatched >= 2 * worker.c.late
@@ -286,7 +286,7 @@ async def test_a_late_pong_that_names_no_number_breaks_nothing() -> None:
 async def test_a_connection_that_settles_longer_than_the_connect_timeout_still_becomes_ready() -> None:
     settings = {"ready": "open", "settle_ns": 400 * MS, "connect_timeout_ns": 200 * MS, "exchange": "listen"}
     async with Server(welcome=False) as server, worker_at(server.url, **settings) as worker:
-        worker.obey(Ramp(3, 0))
+        worker.handle(Ramp(3, 0))
         await until(lambda: worker.c.ready == 3)
         assert worker.tally.connect.high < 200 * MS, "settling is not part of the time to connect"
         await worker.drained()
@@ -294,9 +294,9 @@ async def test_a_connection_that_settles_longer_than_the_connect_timeout_still_b
 
 async def test_an_abort_closes_nothing_properly_and_counts_what_it_cut_off() -> None:
     async with Late(delay_s=5) as server, worker_at(server.url) as worker:
-        worker.obey(Ramp(5, 0))
+        worker.handle(Ramp(5, 0))
         await until(lambda: worker.c.sent > 10)
-        worker.obey(Abort())
+        worker.handle(Abort())
         await asyncio.wait_for(worker.ended_event.wait(), PATIENCE_S)
         await until(lambda: sum(server.ends.values()) == 5)
         assert server.ends == {"lost": 5}
@@ -305,9 +305,9 @@ async def test_an_abort_closes_nothing_properly_and_counts_what_it_cut_off() -> 
 @pytest.mark.parametrize("way", [Abort(), Drain(0)])
 async def test_the_last_snapshot_knows_what_was_in_flight_on_each_dropped_connection(way: Abort | Drain) -> None:
     async with Mute() as server, worker_at(server.url, close_timeout_ns=0, timeout_ns=60 * S) as worker:
-        worker.obey(Ramp(5, 0))
+        worker.handle(Ramp(5, 0))
         await until(lambda: worker.c.open == 5 and worker.c.sent > 10)
-        worker.obey(way)
+        worker.handle(way)
         # A tick may come before the transports could say that they are gone.
         worker._do_tick(time.monotonic_ns())
         assert not worker.ended_event.is_set()
@@ -319,17 +319,17 @@ async def test_the_last_snapshot_knows_what_was_in_flight_on_each_dropped_connec
 
 async def test_an_abort_cuts_a_drain_short() -> None:
     async with Stubborn() as server, worker_at(server.url, close_timeout_ns=600 * S) as worker:
-        worker.obey(Ramp(5, 0))
+        worker.handle(Ramp(5, 0))
         await until(lambda: worker.c.open == 5)
-        worker.obey(Drain(S))
+        worker.handle(Drain(S))
         await until(lambda: worker.c.closing == 5)
-        worker.obey(Abort())
+        worker.handle(Abort())
         await asyncio.wait_for(worker.ended_event.wait(), PATIENCE_S)
 
 
 async def test_snapshots_are_numbered_cumulative_and_come_five_times_a_second() -> None:
     async with Server() as server, worker_at(server.url) as worker:
-        worker.obey(Ramp(5, 0))
+        worker.handle(Ramp(5, 0))
         begun = time.monotonic()
         await until(lambda: len(worker.said) >= 6)
         assert time.monotonic() - begun < 30
@@ -341,7 +341,7 @@ async def test_snapshots_are_numbered_cumulative_and_come_five_times_a_second() 
 
 async def test_no_more_attempts_are_in_flight_than_allowed() -> None:
     async with Silent() as server, worker_at(server.url, in_flight=5) as worker:
-        worker.obey(Ramp(100, 0))
+        worker.handle(Ramp(100, 0))
         await until(lambda: server.accepted == 5)
         await asyncio.sleep(0.1)
         assert (server.accepted, worker.c.opening, worker.c.attempted) == (5, 5, 5)
@@ -356,7 +356,7 @@ async def test_clients_come_from_every_local_address_in_turn() -> None:
             await super().opened(client)
 
     async with Noting() as server, worker_at(server.url, local_addresses=["127.0.0.2", "127.0.0.3"]) as worker:
-        worker.obey(Ramp(6, 0))
+        worker.handle(Ramp(6, 0))
         await until(lambda: worker.c.open == 6)
         await worker.drained()
     assert sorted(seen) == ["127.0.0.2"] * 3 + ["127.0.0.3"] * 3
@@ -365,7 +365,7 @@ async def test_clients_come_from_every_local_address_in_turn() -> None:
 @pytest.mark.parametrize("address", ["203.0.113.9", "::1"])
 async def test_an_address_that_is_not_ours_is_our_own_failure(address: str) -> None:
     async with Server() as server, worker_at(server.url, local_addresses=[address]) as worker:
-        worker.obey(Ramp(2, 0))
+        worker.handle(Ramp(2, 0))
         await until(lambda: worker.c.failed == 2)
         (group,) = worker.tally.failures.groups()
         assert group.local and address in group.message
@@ -373,7 +373,7 @@ async def test_an_address_that_is_not_ours_is_our_own_failure(address: str) -> N
 
 async def test_localhost_finds_the_family_on_which_the_server_listens() -> None:
     async with Server() as server, worker_at(f"ws://localhost:{server.port}/ws") as worker:
-        worker.obey(Ramp(2, 0))
+        worker.handle(Ramp(2, 0))
         await until(lambda: worker.c.ready == 2)
         await worker.drained()
 
@@ -396,7 +396,7 @@ async def test_the_token_travels_as_told_and_each_client_has_its_own() -> None:
                 await super().opened(client)
 
         async with Noting() as server, worker_at(server.url, **settings) as worker:
-            worker.obey(Ramp(3, 0))
+            worker.handle(Ramp(3, 0))
             await until(lambda worker=worker: worker.c.ready == 3)
             await worker.drained()
         paths = {client.path for client in heads}
@@ -429,7 +429,7 @@ async def test_a_host_that_cannot_be_resolved_fails_every_attempt_in_the_same_wo
     )
     await connector.resolve()
     async with worker_at("ws://nowhere.invalid/") as worker:
-        worker.obey(Ramp(3, 0))
+        worker.handle(Ramp(3, 0))
         await until(lambda: worker.c.failed == 3)
         (group,) = worker.tally.failures.groups()
         assert (group.kind, group.count, group.local) == ("dns", 3, False)
@@ -437,7 +437,7 @@ async def test_a_host_that_cannot_be_resolved_fails_every_attempt_in_the_same_wo
 
 async def test_a_generator_that_stands_still_counts_its_own_delay_and_catches_up() -> None:
     async with Server() as server, worker_at(server.url, every_ns=50 * MS) as worker:
-        worker.obey(Ramp(4, 0))
+        worker.handle(Ramp(4, 0))
         await until(lambda: worker.c.matched > 8)
         await until(lambda: worker.c.sent == worker.c.matched)
         before, begun = worker.c.sent, time.monotonic()
@@ -459,7 +459,7 @@ async def test_a_peer_that_does_not_read_leaves_little_in_our_memory() -> None:
     async with Deaf() as server:
         settings = {"exchange": "echo", "size": 256 * 1024, "every_ns": 5 * MS, "timeout_ns": 300 * MS}
         async with worker_at(server.url, **settings) as worker:
-            worker.obey(Ramp(2, 0))
+            worker.handle(Ramp(2, 0))
             await until(lambda: worker.c.sent > 200)
             held = [client.transport.get_write_buffer_size() for client in worker._live.values() if client.transport]
             assert len(held) == 2 and max(held) < 1 << 20
@@ -477,7 +477,7 @@ async def test_every_client_sends_at_its_own_time_and_keeps_to_it() -> None:
 
     every = 100 * MS
     async with Noting() as server, worker_at(server.url, every_ns=every) as worker:
-        worker.obey(Ramp(10, 0))
+        worker.handle(Ramp(10, 0))
         await until(lambda: len(arrivals) == 10 and min(map(len, arrivals.values())) >= 8)
         due = {client.number: client.next_ns % every for client in worker._live.values()}
         assert due == {number: phase(number, every) for number in range(10)}, "no drift, whatever came in between"
@@ -486,16 +486,16 @@ async def test_every_client_sends_at_its_own_time_and_keeps_to_it() -> None:
 
 async def test_attempts_that_fail_make_room_for_the_next() -> None:
     async with Refusing() as server, worker_at(server.url, in_flight=3) as worker:
-        worker.obey(Ramp(20, 0))
+        worker.handle(Ramp(20, 0))
         await until(lambda: worker.c.refused == 20)
     async with worker_at("ws://127.0.0.1:1/", in_flight=3) as worker:
-        worker.obey(Ramp(20, 0))
+        worker.handle(Ramp(20, 0))
         await until(lambda: worker.c.failed == 20)
     async with Gatekeeper() as server, worker_at(server.url, in_flight=3) as worker:
-        worker.obey(Ramp(20, 0))
+        worker.handle(Ramp(20, 0))
         await until(lambda: worker.c.refused == 20)
-        assert worker._connector.flying == 0
+        assert worker._connector.in_flight == 0
     async with Silent() as server, worker_at(server.url, in_flight=3, connect_timeout_ns=50 * MS) as worker:
-        worker.obey(Ramp(12, 0))
+        worker.handle(Ramp(12, 0))
         await until(lambda: worker.c.timed_out == 12)
-        assert worker._connector.flying == 0
+        assert worker._connector.in_flight == 0

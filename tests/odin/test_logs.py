@@ -6,7 +6,7 @@ import json
 import logging
 import sys
 
-from wstui.odin.logs import DEBUG_PER_SECOND, JsonLines, Sample, TextLines
+from wstui.odin.logs import DEBUG_PER_SECOND, JsonLines, LogSample, TextLines
 
 
 def record(message: str, **extra: object) -> logging.LogRecord:
@@ -39,7 +39,7 @@ def test_an_exception_is_told() -> None:
 
 
 def test_of_thousands_of_clients_that_fare_alike_a_few_are_named_and_the_others_counted() -> None:
-    sample = Sample()
+    sample = LogSample()
 
     def passing(second: float, message: str, level: int = logging.DEBUG) -> logging.LogRecord | None:
         made = record(message)

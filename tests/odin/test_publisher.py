@@ -17,7 +17,7 @@ from nats.aio.msg import Msg
 from tests.odin.target import WAIT_S, until
 from wstui.odin.nats_server import Broker, find_nats_server
 from wstui.odin.price_simulator import TOKENS
-from wstui.odin.publisher import Plan, Publisher
+from wstui.odin.publisher import Publisher, PublishPlan
 from wstui.servers.child_process import ChildProcess
 
 FIELDS = {
@@ -55,7 +55,7 @@ async def listening(url: str) -> AsyncIterator[list[Msg]]:
 
 
 @asynccontextmanager
-async def publishing(url: str, plan: Plan) -> AsyncIterator[Publisher]:
+async def publishing(url: str, plan: PublishPlan) -> AsyncIterator[Publisher]:
     publisher = Publisher(url, plan)
     await asyncio.wait_for(publisher.connect(), WAIT_S)
     task = asyncio.create_task(publisher.run())
@@ -72,7 +72,7 @@ def content(message: Msg) -> dict[str, Any]:
 
 
 async def test_every_type_comes_on_its_subject_with_its_fields_and_numbers(nats: str) -> None:
-    async with listening(nats) as heard, publishing(nats, Plan(speed=10_000, seed=1)):
+    async with listening(nats) as heard, publishing(nats, PublishPlan(speed=10_000, seed=1)):
         await until(lambda: {content(message)["type"] for message in heard[-500:]} == set(FIELDS))
     sequences = [content(message)["sequence"] for message in heard]
     assert sequences == list(range(1, len(heard) + 1))
@@ -96,7 +96,7 @@ async def test_every_type_comes_on_its_subject_with_its_fields_and_numbers(nats:
 
 
 async def test_a_price_follows_each_trade(nats: str) -> None:
-    async with listening(nats) as heard, publishing(nats, Plan(tokens=("ETH",), speed=500)):
+    async with listening(nats) as heard, publishing(nats, PublishPlan(tokens=("ETH",), speed=500)):
         await until(lambda: len(heard) >= 20)
     kinds = [content(message)["type"] for message in heard]
     at = kinds.index("trade:executed")
@@ -106,7 +106,7 @@ async def test_a_price_follows_each_trade(nats: str) -> None:
 
 
 async def test_a_rate_and_a_size_make_a_throughput_test(nats: str) -> None:
-    plan = Plan(tokens=("BTC", "SOL"), rate=2_000, size=700, speed=0.001)
+    plan = PublishPlan(tokens=("BTC", "SOL"), rate=2_000, size=700, speed=0.001)
     async with listening(nats) as heard, publishing(nats, plan) as publisher:
         await until(lambda: len(heard) >= 600)
         assert publisher.skipped == 0
@@ -119,7 +119,7 @@ async def test_a_publisher_comes_back_when_nats_does_and_tells_what_it_skipped(
 ) -> None:
     logging.getLogger("wstui.odin").propagate = True
     caplog.set_level(logging.INFO, "wstui.odin")
-    async with Broker() as broker, publishing(broker.url, Plan(rate=500, statistics=0.05)) as publisher:
+    async with Broker() as broker, publishing(broker.url, PublishPlan(rate=500, statistics=0.05)) as publisher:
         await until(lambda: publisher.published.total() > 10)
         await broker.stop()
         await until(lambda: publisher.skipped > 0)
@@ -152,7 +152,7 @@ async def test_who_waits_for_nats_says_why_once_and_without_the_password(caplog:
         return [record for record in caplog.records if record.levelno == logging.WARNING]
 
     async with guarded() as place:
-        publisher = Publisher(f"nats://bob:wrong-word@{place}", Plan())
+        publisher = Publisher(f"nats://bob:wrong-word@{place}", PublishPlan())
         waiting = asyncio.create_task(publisher.connect())
         await until(lambda: len(caplog.records) >= 4)
         waiting.cancel()
@@ -162,7 +162,7 @@ async def test_who_waits_for_nats_says_why_once_and_without_the_password(caplog:
         assert {(record.getMessage(), vars(record)["url"]) for record in warned()} == {
             ("no connection to NATS; trying on", f"nats://{place}")
         }
-        async with publishing(f"nats://bob:sesame-open@{place}", Plan(rate=100)) as sound:
+        async with publishing(f"nats://bob:sesame-open@{place}", PublishPlan(rate=100)) as sound:
             await until(lambda: sound.published.total() > 0)
     told_all = caplog.text + " ".join(str(vars(record)) for record in caplog.records)
     assert "wrong-word" not in told_all and "sesame-open" not in told_all

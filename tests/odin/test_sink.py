@@ -18,10 +18,10 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from tests.cli.commands import gone
-from wstui.execution.calibrate.sink.broadcast import Broadcast
+from wstui.execution.calibrate.sink.broadcast import SinkBroadcast
 from wstui.execution.calibrate.sink.message_log import NEVER, SinkLog
 from wstui.execution.calibrate.sink.sink import Behaviour, Sink
-from wstui.execution.calibrate.sink.sink_connection import Connection
+from wstui.execution.calibrate.sink.sink_connection import SinkConnection
 from wstui.execution.calibrate.sink.sink_process import SinkProcess
 
 WAIT_S = 60
@@ -31,7 +31,7 @@ WAIT_S = 60
 async def sinking(behaviour: Behaviour) -> AsyncIterator[tuple[Sink, str]]:
     """A sink in this loop, and its URL."""
     sink = Sink(behaviour)
-    server = await asyncio.get_running_loop().create_server(lambda: Connection(sink), "127.0.0.1", 0)
+    server = await asyncio.get_running_loop().create_server(lambda: SinkConnection(sink), "127.0.0.1", 0)
     try:
         yield sink, f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/ws"
     finally:
@@ -195,7 +195,7 @@ async def test_connections_are_reset_once_and_later_ones_live() -> None:
 
 
 async def test_broadcasts_have_their_size_and_go_to_everybody() -> None:
-    plan = Broadcast(rate=200, size=200, count=20)
+    plan = SinkBroadcast(rate=200, size=200, count=20)
     async with sinking(Behaviour(broadcast=plan)) as (sink, url), connect(url) as one:
         await heard(one)
         got = [await heard(one) for _ in range(20)]
@@ -206,7 +206,7 @@ async def test_broadcasts_have_their_size_and_go_to_everybody() -> None:
 
 
 async def test_what_is_left_out_and_what_is_doubled_is_known_exactly() -> None:
-    plan = Broadcast(rate=500, size=100, count=100, drop=0.2, duplicate=0.1, at_s=1.0, seed=2)
+    plan = SinkBroadcast(rate=500, size=100, count=100, drop=0.2, duplicate=0.1, at_s=1.0, seed=2)
     async with sinking(Behaviour(broadcast=plan)) as (sink, url), connect(url) as one, connect(url) as two:
         await heard(one)
         await heard(two)

@@ -105,5 +105,9 @@ async def test_soak_follows_the_memory_of_the_target(usual: DemoTarget, monkeypa
 async def test_subscribers_get_their_own_tokens_and_no_others(usual: DemoTarget) -> None:
     result = kept(await against(usual, "subscribe", clients=20, ramp="500ms", hold="1500ms", every="500ms"))
     assert result.subscriptions is not None
-    assert (result.subscriptions.asked, result.subscriptions.acknowledged, result.subscriptions.leaks) == (20, 20, 0)
+    assert (result.subscriptions.asked, result.subscriptions.acknowledged, result.subscriptions.filter_leaks) == (
+        20,
+        20,
+        0,
+    )
     assert result.messages.by_type["price:update"] > 20

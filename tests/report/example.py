@@ -26,7 +26,7 @@ from wstui.execution.run.result import (
     ThresholdOutcome,
     Verdict,
 )
-from wstui.execution.run.result_sections import AuthOutcome, SlowReaders, Subscriptions, TargetSummary
+from wstui.execution.run.result_sections import AuthOutcome, SlowReadersResult, Subscriptions, TargetSummary
 from wstui.measure.hdr import encode
 
 
@@ -308,7 +308,14 @@ def searched(of: str = "clients") -> Result:
         base,
         verdict=Verdict(passed=True, reason=sentence, thresholds=base.verdict.thresholds),
         breakpoint=BreakpointSummary(
-            of=of, unit=unit, low=280, high=400, surely=280, broken_on="response.p99", sentence=sentence, steps=steps
+            of=of,
+            unit=unit,
+            low=280,
+            high=400,
+            confirmed_low=280,
+            broken_on="response.p99",
+            sentence=sentence,
+            steps=steps,
         ),
     )
 
@@ -332,7 +339,7 @@ def everything() -> Result:
             AuthOutcome("wrong_algorithm", "out", 15, 10, 5, 0, 5),
         ],
         subscriptions=Subscriptions(20, 19, 2),
-        slow_readers=SlowReaders(3, 2, {"close 1013: reads too slowly": 2}),
+        slow_readers=SlowReadersResult(3, 2, {"close 1013: reads too slowly": 2}),
         target=TargetSummary(
             state="degraded",
             polls=20,

@@ -6,7 +6,7 @@ import dataclasses
 import random
 
 from wstui.measure.histogram import Histogram
-from wstui.measure.timeline import Row
+from wstui.measure.timeline import TimelineRow
 from wstui.scenario.model import Messages as Exchange
 from wstui.scenario.model import Scenario, Stage, Target, Threshold
 
@@ -52,7 +52,7 @@ def timeline(
         is_open = clients * second // ramp_s if ramping else clients
         rows.append(
             dataclasses.asdict(
-                Row(
+                TimelineRow(
                     at_s=float(second),
                     stage="ramp" if ramping else "hold",
                     wanted=is_open,

@@ -17,7 +17,7 @@ from wstui.execution.run.status import (
 )
 from wstui.measure.failure import FailureGroup, Sample
 from wstui.measure.snapshot import Counters
-from wstui.measure.timeline import Mark, Row
+from wstui.measure.timeline import Mark, TimelineRow
 
 STARTED = datetime(2025, 3, 1, 12, tzinfo=UTC)
 
@@ -56,7 +56,7 @@ def status(
         types={"pong": 20 * seconds},
         latency=Latency.of(response),
         rows=[
-            Row(
+            TimelineRow(
                 float(s),
                 "ramp" if s <= 10 else "hold",
                 wanted=100,

@@ -152,7 +152,7 @@ def test_receipts_of_one_broadcast_are_one_trial() -> None:
 def test_limits_are_told_apart_by_their_ranges() -> None:
     def holding(low: int, high: int) -> Result:
         base = searched()
-        found = msgspec.structs.replace(base.breakpoint, low=low, high=high, surely=low)  # type: ignore[type-var]
+        found = msgspec.structs.replace(base.breakpoint, low=low, high=high, confirmed_low=low)  # type: ignore[type-var]
         return msgspec.structs.replace(base, breakpoint=found, started=f"2025-03-0{low % 7 + 1}T12:00:00+00:00")
 
     near = compare(holding(280, 300), holding(290, 320))

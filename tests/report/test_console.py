@@ -16,7 +16,7 @@ from wstui.execution.run.status import (
     SuiteStatus,
 )
 from wstui.measure.snapshot import Counters
-from wstui.measure.timeline import Row
+from wstui.measure.timeline import TimelineRow
 from wstui.report.formats.console import print_summary, summary
 from wstui.report.live.progress_line import live_line
 from wstui.report.model.labels import shown
@@ -124,7 +124,7 @@ def status(**changes: object) -> Status:
         ),
         "counters": Counters(wanted=100, open=98),
         "latency": Latency(700, p99=9.0),
-        "rows": [Row(25.0, "hold", sent_per_s=20.0, received_per_s=19.6, response_p99_ms=3.1)],
+        "rows": [TimelineRow(25.0, "hold", sent_per_s=20.0, received_per_s=19.6, response_p99_ms=3.1)],
         "failures_total": 2,
         **changes,
     }
@@ -175,4 +175,4 @@ def test_a_wide_character_counts_as_two_cells() -> None:
 
 
 def test_dataclasses_of_the_timeline_are_what_the_example_uses() -> None:
-    assert good().timeline[0].keys() == {field.name for field in dataclasses.fields(Row)}
+    assert good().timeline[0].keys() == {field.name for field in dataclasses.fields(TimelineRow)}

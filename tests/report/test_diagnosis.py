@@ -8,7 +8,7 @@ import pytest
 
 from tests.report.example import EVERY, aborted, broken, empty, fan_out, good, limited
 from wstui.execution.run.result import Connections, FailureSummary, Messages, Result, ThresholdOutcome, Verdict
-from wstui.measure.timeline import Row
+from wstui.measure.timeline import TimelineRow
 from wstui.report.analysis.diagnosis import findings
 from wstui.report.formats import registry
 from wstui.report.model.labels import shown
@@ -24,7 +24,7 @@ def with_p99(series: list[float], *, clients: list[int] | None = None, passed: b
     rows: list[dict[str, Any]] = []
     for index, p99 in enumerate(series):
         wanted = clients[index] if clients else 100
-        row = Row(index + 1.0, "ramp" if clients else "hold", wanted=wanted, open=wanted, response_p99_ms=p99)
+        row = TimelineRow(index + 1.0, "ramp" if clients else "hold", wanted=wanted, open=wanted, response_p99_ms=p99)
         rows.append(dataclasses.asdict(row))
     outcome = ThresholdOutcome("response.p99", "< 20ms", max(series), passed, unit="ms")
     return msgspec.structs.replace(base, timeline=rows, verdict=Verdict(passed=passed, reason="", thresholds=[outcome]))

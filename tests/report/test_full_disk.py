@@ -12,7 +12,7 @@ from tests.report.stand_in import StandIn, status
 from tests.report.test_store import finished, record, until
 from wstui.report.store.database import StoreError
 from wstui.report.store.store import Store
-from wstui.report.store.writer import Recording
+from wstui.report.store.writer import StoreWriter
 
 
 def test_a_disk_that_runs_full_is_told_and_once_there_is_room_the_run_is_kept_whole(tmp_path: Path) -> None:
@@ -21,7 +21,7 @@ def test_a_disk_that_runs_full_is_told_and_once_there_is_room_the_run_is_kept_wh
         Store(path).close()
         run = StandIn(*(status(second) for second in range(1, 40)))
         problems: list[str] = []
-        recording = Recording(run, path, every_s=0.01, on_problem=problems.append)
+        recording = StoreWriter(run, path, every_s=0.01, on_problem=problems.append)
         disk.fill()
         recording.start()
         until(lambda: problems)

@@ -104,7 +104,7 @@ def test_what_a_scenario_asked_for_beyond_the_usual_has_a_section_of_its_own() -
     text = Page(render(everything())).text
     for words in (
         "Tokens", "wrong algorithm", "✗ not as expected",
-        "Subscriptions", "acknowledged", "leaks",
+        "Subscriptions", "acknowledged", "filter_leaks",
         "Slow readers", "close 1013: reads too slowly", "3 clients stopped reading; the server ended 2.",
         "Target, by its own account", "▲ degraded", "40.0 → 44.0 MiB", "claimed 120 connections, clients saw 100",
         "reconnect", "came back", "gave up", "Fan-out", "price:update", "Without compression",

@@ -24,7 +24,7 @@ from wstui.measure.sanitize import visible
 from wstui.measure.snapshot import Counters, Snapshot
 from wstui.report.formats import registry
 from wstui.report.live.event_stream import EventStream
-from wstui.report.store.writer import Recording
+from wstui.report.store.writer import StoreWriter
 from wstui.scenario.errors import ScenarioError, printable
 from wstui.scenario.errors import quote as quoted
 from wstui.scenario.file import loads
@@ -136,7 +136,7 @@ def outputs(status: Status, result: Result, folder: Path) -> Iterator[tuple[str,
     from wstui.report.live.prometheus import RunCollector
 
     yield "prometheus", generate_latest(RunCollector(StandIn(status))).decode()
-    recording = Recording(StandIn(status), folder / "runs.db")
+    recording = StoreWriter(StandIn(status), folder / "runs.db")
     recording.follow()
     recording.finish(result)
     recording.release()

@@ -17,7 +17,7 @@ from wstui.execution.run.status import SuiteStatus
 from wstui.report.model.labels import name_of
 from wstui.report.store.partial import stamp
 from wstui.report.store.store import Store
-from wstui.report.store.writer import Recording
+from wstui.report.store.writer import StoreWriter
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def test_a_suite_is_reported_as_a_whole_later_too(path: Path, tmp_path: Path) ->
     for _ in range(2):
         for index, result in enumerate(runs_of_suite):
             started = STARTED + timedelta(hours=index)
-            recording = Recording(StandIn(status(3, started=started, suite=place[index], name=name_of(result))), path)
+            recording = StoreWriter(StandIn(status(3, started=started, suite=place[index], name=name_of(result))), path)
             recording.start()
             recording.close(msgspec.structs.replace(result, started=stamp(started)))
             assert recording.problem == ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from tests.report.example import good
-from wstui.execution.run.result_sections import AuthOutcome, SlowReaders, Subscriptions, TargetSummary
+from wstui.execution.run.result_sections import AuthOutcome, SlowReadersResult, Subscriptions, TargetSummary
 from wstui.report.formats import markdown
 from wstui.report.formats.console import summary
 
@@ -24,7 +24,7 @@ def test_each_is_told_and_nothing_in_it_is_obeyed() -> None:
         good(),
         auth=[AuthOutcome("good", "in", 5, 5, 0, 0, 5), AuthOutcome("wrong_algorithm", "out", 4, 1, 2, 1, 2)],
         subscriptions=Subscriptions(10, 9, 3),
-        slow_readers=SlowReaders(4, 2, {f"close 1013: {NASTY}": 2}),
+        slow_readers=SlowReadersResult(4, 2, {f"close 1013: {NASTY}": 2}),
         target=TargetSummary(
             state="degraded",
             polls=9,

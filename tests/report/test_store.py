@@ -18,14 +18,14 @@ from tests.report.stand_in import STARTED, StandIn, status
 from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.run.status import BreakpointStatus, State, SuiteStatus
 from wstui.report.formats.console import summary as summary_text
-from wstui.report.live.observer import Trouble
+from wstui.report.live.observer import ExportError
 from wstui.report.model.labels import name_of, verdict_sign
 from wstui.report.store import database
 from wstui.report.store.database import StoreBusy, StoreError, explained
 from wstui.report.store.owner import alive, this_writer
 from wstui.report.store.partial import INTERRUPTED, RowSums, partial_result, stamp
 from wstui.report.store.store import Store, UnknownRun, find
-from wstui.report.store.writer import Recording
+from wstui.report.store.writer import StoreWriter
 
 
 def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
@@ -44,7 +44,7 @@ def record(path: Path, *results: Result) -> list[int]:
     for number, result in enumerate(results):
         started = STARTED + timedelta(hours=number)
         whole = msgspec.structs.replace(result, started=stamp(started))
-        recording = Recording(StandIn(status(3, started=started, name=name_of(result))), path)
+        recording = StoreWriter(StandIn(status(3, started=started, name=name_of(result))), path)
         recording.start()
         recording.close(whole)
         assert recording.problem == ""
@@ -67,7 +67,7 @@ def test_a_finished_run_comes_back_as_it_was(tmp_path: Path) -> None:
 def test_rows_are_written_while_the_run_goes_and_only_once(tmp_path: Path) -> None:
     path = tmp_path / "runs.db"
     run = StandIn(status(3), status(3), status(7), status(12))
-    recording = Recording(run, path, every_s=0.01)
+    recording = StoreWriter(run, path, every_s=0.01)
     recording.start()
     until(lambda: run.shown > run.last)
     with Store(path) as store:
@@ -119,7 +119,7 @@ def test_a_killed_run_is_there_up_to_its_last_second(tmp_path: Path) -> None:
 
 def test_no_secret_reaches_the_store(tmp_path: Path) -> None:
     path = tmp_path / "runs.db"
-    recording = Recording(StandIn(status(3, token="hunter2secret")), path, every_s=0.01)
+    recording = StoreWriter(StandIn(status(3, token="hunter2secret")), path, every_s=0.01)
     recording.start()
     until(lambda: recording.ids)
     recording.close(None)
@@ -142,7 +142,7 @@ def test_a_suite_is_one_run_each_and_one_that_was_missed_is_added(tmp_path: Path
         status(5, started=first, suite=place[0], state=State.COOLDOWN, result=results[0]),
         status(5, started=second, suite=place[1], name="medium"),
     )
-    recording = Recording(run, path, every_s=0.01)
+    recording = StoreWriter(run, path, every_s=0.01)
     recording.start()
     until(lambda: run.shown > run.last)
     whole = suite()
@@ -232,12 +232,12 @@ def test_others_that_begin_and_end_beside_a_long_run_take_nothing_from_it(tmp_pa
 
 def test_a_connection_that_reads_nonsense_from_a_sound_file_is_made_again(tmp_path: Path) -> None:
     path = tmp_path / "runs.db"
-    recording = Recording(StandIn(status(5)), path)
+    recording = StoreWriter(StandIn(status(5)), path)
     recording.follow()
     with recording._opened() as stale:
         pass
     with (
-        pytest.raises(Trouble, match="it is sound") as told,
+        pytest.raises(ExportError, match="it is sound") as told,
         recording._opened(),
         explained(path),
     ):
@@ -257,7 +257,7 @@ def test_a_held_lock_delays_the_record_but_not_the_run(tmp_path: Path, monkeypat
     Store(path).close()
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    recording = Recording(StandIn(status(5)), path, every_s=0.01)
+    recording = StoreWriter(StandIn(status(5)), path, every_s=0.01)
     recording.start()
     until(lambda: "held by another process" in recording.problem)
     other.execute("COMMIT")
@@ -296,7 +296,7 @@ def test_a_file_that_is_no_store_is_left_alone_and_nobody_is_told_to_move_it(tmp
 
 def _problems_of_a_run(path: Path) -> list[str]:
     problems: list[str] = []
-    recording = Recording(StandIn(status(5)), path, every_s=0.01, on_problem=problems.append)
+    recording = StoreWriter(StandIn(status(5)), path, every_s=0.01, on_problem=problems.append)
     recording.start()
     until(lambda: problems)
     recording.close(good())
@@ -433,7 +433,7 @@ def test_what_a_search_has_found_is_kept_while_it_goes(tmp_path: Path) -> None:
     search = BreakpointStatus(found.of, found.unit, 400, "ramp", found.low, found.high, "", tuple(found.steps))
     broadcast = fan_out().fanout
     picture = dataclasses.replace(status(4), breakpoint=search, fanout=broadcast)
-    recording = Recording(StandIn(picture), path, every_s=0.01)
+    recording = StoreWriter(StandIn(picture), path, every_s=0.01)
     recording.start()
     until(lambda: recording.ids)
     recording.close(None)
@@ -449,7 +449,7 @@ def test_what_is_under_way_in_a_result_that_is_cut_short_is_in_its_books() -> No
     now = status(5)
     counters = msgspec.structs.replace(
         now.counters, attempted=100, ready=60, refused=1, timed_out=2, failed=3, drained=0, opening=34,
-        sent=146, one_way=0, matched=78, reply_timeouts=0, abandoned=0,
+        sent=146, no_reply_expected=0, matched=78, reply_timeouts=0, abandoned=0,
     )  # fmt: skip
     result = partial_result(dataclasses.replace(now, counters=counters), {}, RowSums())
     seen, said = result.connections, result.messages

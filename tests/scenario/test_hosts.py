@@ -9,7 +9,7 @@ import pytest
 from wstui.scenario.checks import warnings
 from wstui.scenario.errors import BadValue, ScenarioError
 from wstui.scenario.file import dumps, load
-from wstui.scenario.hosts import Host, check_scheduler, parse_host
+from wstui.scenario.hosts import HostSpec, check_scheduler, parse_host
 from wstui.scenario.model import Fleet, Scenario, Stage, Target
 from wstui.scenario.overrides import apply
 
@@ -17,14 +17,14 @@ from wstui.scenario.overrides import apply
 @pytest.mark.parametrize(
     ("text", "host", "name"),
     [
-        ("host1", Host("host1"), "host1"),
-        ("host2:4", Host("host2", 4), "host2"),
-        (" user@host3 ", Host("user@host3"), "host3"),
-        ("10.0.0.7:12", Host("10.0.0.7", 12), "10.0.0.7"),
-        ("me@[fe80::1]:2", Host("me@fe80::1", 2), "fe80::1"),
+        ("host1", HostSpec("host1"), "host1"),
+        ("host2:4", HostSpec("host2", 4), "host2"),
+        (" user@host3 ", HostSpec("user@host3"), "host3"),
+        ("10.0.0.7:12", HostSpec("10.0.0.7", 12), "10.0.0.7"),
+        ("me@[fe80::1]:2", HostSpec("me@fe80::1", 2), "fe80::1"),
     ],
 )
-def test_a_host_has_a_destination_for_ssh_and_perhaps_a_number_of_workers(text: str, host: Host, name: str) -> None:
+def test_a_host_has_a_destination_for_ssh_and_perhaps_a_number_of_workers(text: str, host: HostSpec, name: str) -> None:
     assert parse_host(text) == host and host.name == name
 
 

@@ -11,10 +11,10 @@ from wstui.tui.app import WstuiApp
 from wstui.tui.editor.editor_screen import Editor
 from wstui.tui.editor.form import FormView, RowsBox
 from wstui.tui.editor.form_lines import FormLine, FormRow
-from wstui.tui.editor.host_capacity import Host
-from wstui.tui.kit.option_row import Choice
+from wstui.tui.editor.host_capacity import HostCapacity
+from wstui.tui.kit.option_row import OptionRow
 
-HOST = Host(ports=28_232, files=1_048_576, spare=3, cores=4, memory=5_812 << 20)
+HOST = HostCapacity(ports=28_232, files=1_048_576, spare=3, cores=4, memory=5_812 << 20)
 """A machine that is always the same."""
 
 
@@ -29,12 +29,12 @@ def key_of(app: WstuiApp, name: str) -> Key:
     return tuple(found)
 
 
-def control(app: WstuiApp, name: str) -> Input | Choice:
+def control(app: WstuiApp, name: str) -> Input | OptionRow:
     """What edits the value at a place in the model."""
     screen = app.screen
     assert isinstance(screen, Editor)
     made = screen.form.control_at(key_of(app, name))
-    assert isinstance(made, Input | Choice), name
+    assert isinstance(made, Input | OptionRow), name
     return made
 
 

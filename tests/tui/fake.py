@@ -27,8 +27,8 @@ from wstui.execution.run.result import (
     Verdict,
 )
 from wstui.execution.run.status import (
-    Claim,
     GeneratorStatus,
+    ReportedMetric,
     StageStatus,
     State,
     Status,
@@ -37,7 +37,7 @@ from wstui.execution.run.status import (
 )
 from wstui.measure.failure import FailureGroup, Sample
 from wstui.measure.snapshot import Counters
-from wstui.measure.timeline import Mark, Row
+from wstui.measure.timeline import Mark, TimelineRow
 from wstui.scenario.model import Messages as Saying
 from wstui.scenario.model import Scenario, Stage, Target, Threshold
 from wstui.scenario.secret_fields import masked
@@ -120,18 +120,18 @@ FANOUT = FanOutSummary(
 HEALTH = TargetHealth(
     "healthy",
     (
-        Claim("cpu", "72 %", 0.72, "ok"),
-        Claim("memory", "3.1 of 8 GiB", 0.39, "ok"),
-        Claim("sockets", "12 004", 0.6, "ok"),
-        Claim("ping rtt", "1.8 ms", None, "ok"),
+        ReportedMetric("cpu", "72 %", 0.72, "ok"),
+        ReportedMetric("memory", "3.1 of 8 GiB", 0.39, "ok"),
+        ReportedMetric("sockets", "12 004", 0.6, "ok"),
+        ReportedMetric("ping rtt", "1.8 ms", None, "ok"),
     ),
 )
 
 
-def rows(seconds: int = ELAPSED_S, *, seed: int = 7) -> list[Row]:
+def rows(seconds: int = ELAPSED_S, *, seed: int = 7) -> list[TimelineRow]:
     """A ramp of two minutes, a hold, and a bump at 3:24."""
     chance = random.Random(seed)
-    out: list[Row] = []
+    out: list[TimelineRow] = []
     for second in range(1, seconds + 1):
         share = min(1.0, second / RAMP_S)
         clients = int(CLIENTS * share) - (13 if second > RAMP_S else 0)
@@ -141,7 +141,7 @@ def rows(seconds: int = ELAPSED_S, *, seed: int = 7) -> list[Row]:
         noise = [1 + chance.uniform(-0.07, 0.07) * (1.6 - share) for _ in range(3)]
         rate = 24_100 * share
         out.append(
-            Row(
+            TimelineRow(
                 at_s=float(second),
                 stage="ramp" if second <= RAMP_S else "hold",
                 wanted=int(CLIENTS * share),
@@ -179,7 +179,7 @@ def rows(seconds: int = ELAPSED_S, *, seed: int = 7) -> list[Row]:
     return out
 
 
-def broadcast_rows() -> tuple[Row, ...]:
+def broadcast_rows() -> tuple[TimelineRow, ...]:
     """The same seconds of clients that only listen."""
     row = {"response_p50_ms": None, "response_p95_ms": None, "response_p99_ms": None, "sent_per_s": 0.0}
     heard = {"delivery_p50_ms": 3.6, "delivery_p99_ms": 22.8, "spread_p99_ms": 19.4}

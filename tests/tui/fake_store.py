@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from tests.tui import fake
-from wstui.execution.preflight.checklist import Check, Mark
+from wstui.execution.preflight.checklist import Check, CheckMark
 from wstui.execution.preflight.probe import Probe, Step, Unreachable
 from wstui.execution.run.result import Latency, Result
 from wstui.measure.hdr import encode
@@ -177,21 +177,21 @@ class FakeLaunches:
 
 
 CHECKS = (
-    Check("resolve", Mark.PASS, "0.4 ms, 10.4.0.7"),
-    Check("connect", Mark.PASS, "0.6 ms, edge-1.stage.example:8443"),
-    Check("tls", Mark.PASS, "3.8 ms, TLSv1.3, TLS_AES_256_GCM_SHA384"),
-    Check("upgrade", Mark.PASS, "1.2 ms, HTTP 101"),
-    Check("welcome", Mark.PASS, "0.3 ms, connection:established"),
-    Check("reply", Mark.PASS, "0.9 ms, odin"),
-    Check("health", Mark.WARN, "degraded: broker reconnecting, connections 41",
+    Check("resolve", CheckMark.PASS, "0.4 ms, 10.4.0.7"),
+    Check("connect", CheckMark.PASS, "0.6 ms, edge-1.stage.example:8443"),
+    Check("tls", CheckMark.PASS, "3.8 ms, TLSv1.3, TLS_AES_256_GCM_SHA384"),
+    Check("upgrade", CheckMark.PASS, "1.2 ms, HTTP 101"),
+    Check("welcome", CheckMark.PASS, "0.3 ms, connection:established"),
+    Check("reply", CheckMark.PASS, "0.9 ms, odin"),
+    Check("health", CheckMark.WARN, "degraded: broker reconnecting, connections 41",
           "look at what it depends on (its own /health says more) before loading it"),
-    Check("token", Mark.FAIL, "is valid until 2025-11-23 14:40:00+00:00, and the run takes 13m",
+    Check("token", CheckMark.FAIL, "is valid until 2025-11-23 14:40:00+00:00, and the run takes 13m",
           "make a new one (`wstui token --ttl SECONDS` for the Odin server) and set AUTH_TOKEN"),
-    Check("clock", Mark.PASS, "the target's is +0.8 ms from ours, ± 0.4 ms"),
-    Check("files", Mark.PASS, "12300 needed, 1048576 allowed"),
-    Check("ports", Mark.PASS, "12000 needed, 28232 from 1 source address"),
-    Check("processors", Mark.PASS, "about 48% of a processor, without broadcasts"),
-    Check("memory", Mark.PASS, "about 284 MiB needed, 5 812 MiB free"),
+    Check("clock", CheckMark.PASS, "the target's is +0.8 ms from ours, ± 0.4 ms"),
+    Check("files", CheckMark.PASS, "12300 needed, 1048576 allowed"),
+    Check("ports", CheckMark.PASS, "12000 needed, 28232 from 1 source address"),
+    Check("processors", CheckMark.PASS, "about 48% of a processor, without broadcasts"),
+    Check("memory", CheckMark.PASS, "about 284 MiB needed, 5 812 MiB free"),
 )  # fmt: skip
 
 OWN = {

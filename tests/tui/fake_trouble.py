@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from tests.tui import fake
 from wstui.execution.run.result import Latency, ThresholdOutcome
-from wstui.execution.run.status import Claim, StageStatus, Status, TargetHealth
+from wstui.execution.run.status import ReportedMetric, StageStatus, Status, TargetHealth
 from wstui.measure.snapshot import Counters
 
 
@@ -19,11 +19,11 @@ def troubled() -> Status:
         *fake.OUTCOMES[2:],
     )
     claims = (
-        Claim("nats", "reconnecting", None, "bad"),
-        Claim("sockets", "13 406 (ours 11 987)", None, "near"),
-        Claim("cpu", "91 %", 0.91, "near"),
-        Claim("memory", "3 112 MiB", None, "ok"),
-        Claim("slow", "14 closed, 2 dropped", None, "near"),
+        ReportedMetric("nats", "reconnecting", None, "bad"),
+        ReportedMetric("sockets", "13 406 (ours 11 987)", None, "near"),
+        ReportedMetric("cpu", "91 %", 0.91, "near"),
+        ReportedMetric("memory", "3 112 MiB", None, "ok"),
+        ReportedMetric("slow", "14 closed, 2 dropped", None, "near"),
     )
     note = "it counts 13 406 connections, 11 987 are open here"
     return fake.status(thresholds=outcomes, target=TargetHealth("degraded", claims, note))

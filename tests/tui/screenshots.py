@@ -58,7 +58,7 @@ class Shot:
 
 
 LISTENS = fake.status(scenario=fake.LISTENING, fanout=fake.FANOUT, spread=(), rows=fake.broadcast_rows())
-HOSTS = test_hosts_panel.picture(test_hosts_panel.TROUBLED, left_behind=2, left_behind_clients=3000)
+HOSTS = test_hosts_panel.picture(test_hosts_panel.TROUBLED, unreplaced_workers=2, left_behind_clients=3000)
 SCENES = {
     "start": Scene(start=True),
     "editor": Scene(("e",), start=True, replaced=(("thresholds[0].limit", "< 250"),)),

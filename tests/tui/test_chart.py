@@ -11,7 +11,7 @@ from wstui.tui.kit import chart
 from wstui.tui.kit.axis import linear_scale, log_scale
 from wstui.tui.kit.chart import Curve, Plot, draw
 from wstui.tui.kit.row_widget import cells
-from wstui.tui.time_series import History
+from wstui.tui.time_series import TimeSeries
 
 
 def text(lines: list[list[tuple[str, str]]]) -> str:
@@ -98,7 +98,7 @@ def test_curves_have_the_meanings_they_were_given() -> None:
 
 
 def test_the_history_keeps_every_spike_of_a_long_run() -> None:
-    history = History()
+    history = TimeSeries()
     rows = fake.rows(20_000)
     history.feed(rows)
     xs, ys = history.curve("response_p99_ms", 0.0, 150)
@@ -111,7 +111,7 @@ def test_the_history_keeps_every_spike_of_a_long_run() -> None:
 
 def test_the_history_fed_piece_by_piece_is_the_history_fed_at_once() -> None:
     rows = fake.rows(3000)
-    piecewise, whole = History(), History()
+    piecewise, whole = TimeSeries(), TimeSeries()
     for end in range(0, 3001, 7):
         piecewise.feed(rows[:end])
         piecewise.curve("open", 0.0, 40)
@@ -124,7 +124,7 @@ def test_the_history_fed_piece_by_piece_is_the_history_fed_at_once() -> None:
 
 
 def test_the_history_of_the_next_run_starts_anew() -> None:
-    history = History()
+    history = TimeSeries()
     history.feed(fake.rows(100), "first")
     history.feed(fake.rows(120), "second")
     assert len(history) == 120 and history.column("open") == [float(row.open) for row in fake.rows(120)]

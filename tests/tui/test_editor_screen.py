@@ -23,7 +23,7 @@ from wstui.tui.dialogs.save import SaveDialog
 from wstui.tui.editor.editor_screen import Editor
 from wstui.tui.editor.field_help import meaning
 from wstui.tui.editor.form import Folding, FormView
-from wstui.tui.editor.form_lines import Adder, FormRow
+from wstui.tui.editor.form_lines import AddRow, FormRow
 from wstui.tui.editor.preview import About
 from wstui.tui.start.start_screen import StartScreen
 
@@ -126,7 +126,7 @@ async def test_stages_are_added_taken_out_and_moved_and_the_load_follows(home: P
 async def test_rows_come_and_go_by_the_mouse_as_well(home: Path) -> None:
     async with editing(home, size=(120, 60)) as (app, pilot, _):
         before = len(made(app).thresholds)
-        adder = next(adder for adder in app.screen.query(Adder) if adder.key == ("thresholds",))
+        adder = next(adder for adder in app.screen.query(AddRow) if adder.key == ("thresholds",))
         adder.scroll_visible(animate=False)
         await pilot.pause()
         await pilot.click(adder)
@@ -171,7 +171,7 @@ async def test_stages_become_a_search_for_the_limit_and_stages_again(home: Path)
 async def test_headers_templates_and_what_a_reply_must_hold_can_be_written(home: Path) -> None:
     async with editing(home, size=(120, 60)) as (app, pilot, _):
         await unfold(app, pilot, "headers")
-        next(adder for adder in app.screen.query(Adder) if adder.key == ("target", "headers")).focus()
+        next(adder for adder in app.screen.query(AddRow) if adder.key == ("target", "headers")).focus()
         await pilot.press("enter")
         await pilot.pause()
         await pilot.press(*"Authorization", "tab", *"Bearer hush")
@@ -181,13 +181,13 @@ async def test_headers_templates_and_what_a_reply_must_hold_can_be_written(home:
         control(app, "messages.exchange").focus()
         await pilot.press("t")
         await until(lambda: "template: has none" in notes(app) or "✗" in notes(app), pilot)
-        next(adder for adder in app.screen.query(Adder) if adder.key == ("messages", "templates")).focus()
+        next(adder for adder in app.screen.query(AddRow) if adder.key == ("messages", "templates")).focus()
         await pilot.press("enter")
         await pilot.pause()
         await type_into(app, pilot, "messages.templates[0].name", "order")
         await type_into(app, pilot, "messages.templates[0].payload", '{"op":"{{key}}"}')
         expect = key_of(app, "messages.templates[0].expect")
-        next(adder for adder in app.screen.query(Adder) if adder.key == expect).focus()
+        next(adder for adder in app.screen.query(AddRow) if adder.key == expect).focus()
         await pilot.press("enter")
         await pilot.pause()
         await type_into(app, pilot, "messages.templates[0].expect[0].field", "ok")

@@ -20,12 +20,12 @@ from wstui.tui.editor.draft import Draft
 from wstui.tui.editor.draft_reader import read
 from wstui.tui.editor.field_help import meaning
 from wstui.tui.editor.field_text import join, split, text_of, value_of
-from wstui.tui.editor.fields import Field, Kind, fields, row_fields
+from wstui.tui.editor.fields import Field, FieldKind, fields, row_fields
 from wstui.tui.editor.hints import hints
-from wstui.tui.editor.host_capacity import Host
+from wstui.tui.editor.host_capacity import HostCapacity
 from wstui.tui.editor.layout import dotted, groups, matters
 
-HOST = Host(ports=28_232, files=20_000, spare=1, cores=2, memory=4 << 30)
+HOST = HostCapacity(ports=28_232, files=20_000, spare=1, cores=2, memory=4 << 30)
 
 
 def leaves(model: type[BaseModel], under: Key = ()) -> Iterator[Key]:
@@ -47,7 +47,7 @@ def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
 
 def in_form(field: Field) -> Iterator[Key]:
     """The values that a field of the form edits."""
-    if field.kind is Kind.ROWS:
+    if field.kind is FieldKind.ROWS:
         for part in row_fields(field):
             yield from in_form(part)
     else:
@@ -70,14 +70,16 @@ def _said(path: Key, model: type[Scenario] | type[Suite]) -> bool:
 
 def _flat(field: Field) -> Iterator[Field]:
     yield field
-    if field.kind is Kind.ROWS:
+    if field.kind is FieldKind.ROWS:
         for part in row_fields(field):
             yield from _flat(part)
 
 
 def test_whatever_matters_only_sometimes_can_be_made_to_matter() -> None:
     """For each value there are choices under which its line is shown."""
-    choices = [field for field in fields(Scenario) if field.kind is Kind.CHOICE or dotted(field.path) == "breakpoint"]
+    choices = [
+        field for field in fields(Scenario) if field.kind is FieldKind.CHOICE or dotted(field.path) == "breakpoint"
+    ]
     options = {dotted(field.path): field.options or ("stages", "search") for field in choices}
     for group in groups(Scenario):
         for field in group.fields:

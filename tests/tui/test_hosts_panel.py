@@ -43,7 +43,7 @@ async def test_each_machine_has_a_line_with_its_figures(size: tuple[int, int]) -
 async def test_those_in_trouble_come_first_with_a_mark_and_the_reason() -> None:
     hostile = replace(TROUBLED[3], why="ssh ended with status 255: \x1b[31mno answer")
     hosts = (*TROUBLED[:3], hostile)
-    async with running(picture(hosts, left_behind=2, left_behind_clients=3000), size=(120, 40)) as (app, _, _):
+    async with running(picture(hosts, unreplaced_workers=2, left_behind_clients=3000), size=(120, 40)) as (app, _, _):
         text = shown(app)
         rows = [row for row in text.split("\n") if any(f" {host.name} " in row for host in TROUBLED)]
     assert "hosts  1 of 4 well  ✗ 3 000 clients lost  R gives them to those left" in text
@@ -64,7 +64,7 @@ async def test_load_that_was_lost_is_given_to_others_only_by_a_key() -> None:
         await pilot.press("R")
         await pilot.pause()
         assert "Redistribute" not in shown(app)
-        session.picture = picture(TROUBLED, left_behind=2, left_behind_clients=3000)
+        session.picture = picture(TROUBLED, unreplaced_workers=2, left_behind_clients=3000)
         await until(lambda: "R Redistribute" in shown(app), pilot)
         assert session.commands == [], "never by itself"
         await pilot.press("R")

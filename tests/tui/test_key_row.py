@@ -29,8 +29,8 @@ from wstui.tui.dialogs.save import SaveDialog
 from wstui.tui.dialogs.stop import StopDialog
 from wstui.tui.editor.editor_screen import Editor
 from wstui.tui.kit.amount import parse_clients
-from wstui.tui.kit.option_row import Choice
-from wstui.tui.kit.table import Table
+from wstui.tui.kit.option_row import OptionRow
+from wstui.tui.kit.table import ListTable
 from wstui.tui.palette import OWNERS, Commands, bindings_of
 from wstui.tui.result.result_screen import ResultScreen
 from wstui.tui.runs.run_table import RunTable
@@ -317,14 +317,14 @@ async def test_the_palette_offers_every_action_of_every_screen(tmp_path: Path) -
     found: dict[type, set[str]] = {}
     async with app.run_test(size=(120, 60)) as pilot:
         await until(lambda: isinstance(app.screen, StartScreen), pilot)
-        found[StartScreen] = found[PresetTable] = found[Table] = await offered(app, pilot)
+        found[StartScreen] = found[PresetTable] = found[ListTable] = await offered(app, pilot)
         await pilot.press("e")
         await until(lambda: isinstance(app.screen, Editor), pilot)
         found[Editor] = await offered(app, pilot)
         control(app, "stages[0].name").focus()
         found[Editor] |= await offered(app, pilot)
         control(app, "auth.kind").focus()
-        found[Choice] = await offered(app, pilot)
+        found[OptionRow] = await offered(app, pilot)
         await pilot.press("f5")
         await until(lambda: isinstance(app.screen, ChecklistScreen), pilot)
         found[ChecklistScreen] = await offered(app, pilot)

@@ -8,13 +8,13 @@ import pytest
 
 from tests.tui import fake
 from tests.tui.driving import running, shown, until
-from wstui.execution.run.status import State, Status, Turn
+from wstui.execution.run.status import RampEvent, State, Status
 from wstui.tui.dashboard.nudge import Steps
 
 
 def led(*turns: tuple[float, int, float], target: int, plan_s: float = 100.0) -> Status:
     """A run whose load was led by these turns: when, to how many clients, within how many seconds."""
-    made = tuple(Turn(at_s, 0, 0, to, over_s) for at_s, to, over_s in turns)
+    made = tuple(RampEvent(at_s, 0, 0, to, over_s) for at_s, to, over_s in turns)
     return dataclasses.replace(fake.status(), turns=made, target_clients=target, plan_s=plan_s)
 
 
@@ -65,7 +65,7 @@ async def test_a_load_that_cannot_be_led_now_says_so_and_sends_nothing(state: St
         for key in ("plus", "minus", "t", "p", "space"):
             await pilot.press(key)
             await until(lambda: said in shown(app), pilot)
-            app.screen.query("Keys").first()._notice = None  # type: ignore[attr-defined]
+            app.screen.query("KeyRow").first()._notice = None  # type: ignore[attr-defined]
         assert not session.commands and len(app.screen_stack) == 2
 
 

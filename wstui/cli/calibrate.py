@@ -17,7 +17,7 @@ import psutil
 from wstui.cli.exit_codes import ABORTED, BROKEN, USAGE, fail
 from wstui.cli.param_types import Whole
 from wstui.execution.calibrate import cost_model
-from wstui.execution.calibrate.bench import Cores, Target
+from wstui.execution.calibrate.bench import BenchTarget, Cores
 from wstui.execution.calibrate.calibration import Calibration, Figure
 from wstui.execution.calibrate.sink.sink_process import SinkProcess
 from wstui.fleet.transport import FleetError
@@ -96,7 +96,7 @@ async def _collect(calibration: Calibration, full: bool, cores: Cores, figures: 
 
 
 @contextlib.asynccontextmanager
-async def _sink(broadcasts: float, cores: Cores) -> AsyncIterator[Target]:
+async def _sink(broadcasts: float, cores: Cores) -> AsyncIterator[BenchTarget]:
     options = ("--broadcast", f"{broadcasts:g}") if broadcasts else ()
     async with SinkProcess(*options, core=cores.target) as sink:
         yield sink

@@ -14,7 +14,7 @@ import click
 from wstui.cli.exit_codes import ABORTED, BROKEN, KEPT
 from wstui.cli.options import scenario_options
 from wstui.cli.prepare import prepare
-from wstui.execution.preflight.checklist import Check, Mark
+from wstui.execution.preflight.checklist import Check, CheckMark
 from wstui.execution.preflight.preflight import preflight
 from wstui.execution.run.suite import SuiteRun
 from wstui.report.formats.atomic_write import STDOUT, write
@@ -26,7 +26,7 @@ from wstui.scenario.hosts import parse_host
 from wstui.scenario.trust import sends_away, uses
 
 SCHEMA = "wstui.check/1"
-_SIGNS = {Mark.PASS: ("✓", Tone.GOOD), Mark.WARN: ("▲", Tone.NEAR), Mark.FAIL: ("✗", Tone.BAD)}
+_SIGNS = {CheckMark.PASS: ("✓", Tone.GOOD), CheckMark.WARN: ("▲", Tone.NEAR), CheckMark.FAIL: ("✗", Tone.BAD)}
 _NAME_WIDTH = 11
 
 
@@ -59,11 +59,11 @@ def check(presets: tuple[str, ...], as_json: bool, **options: Any) -> None:
         checks = asyncio.run(_collect(suite, say))
     except KeyboardInterrupt:
         sys.exit(ABORTED)
-    failed = sum(found.mark is Mark.FAIL for found in checks)
+    failed = sum(found.mark is CheckMark.FAIL for found in checks)
     if as_json:
         write(STDOUT, _document(suite, checks) + "\n")
     else:
-        warned = sum(found.mark is Mark.WARN for found in checks)
+        warned = sum(found.mark is CheckMark.WARN for found in checks)
         counts = [f"{n} {word}" for n, word in ((failed, "failed"), (warned, "warned")) if n]
         click.echo(f"\n{len(checks)} checks: {', '.join(counts) or 'all passed'}")
     sys.exit(BROKEN if failed else KEPT)
@@ -83,7 +83,7 @@ def _lines(found: Check, paint: Paint, width: int, column: int) -> list[str]:
     lines = wrap(shown(found.text), width=width, indent=indent, first=f"{glyph} {shown(found.name):<{column}} ")
     if found.fix:
         lines += wrap(found.fix, width=width, indent=indent + "  ", first=indent + "→ ")
-    return [paint.tone(line, tone) if found.mark is not Mark.PASS else line for line in lines]
+    return [paint.tone(line, tone) if found.mark is not CheckMark.PASS else line for line in lines]
 
 
 def _document(suite: SuiteRun, checks: list[Check]) -> str:
@@ -92,7 +92,7 @@ def _document(suite: SuiteRun, checks: list[Check]) -> str:
             "schema": SCHEMA,
             "presets": [scenario.name for scenario in suite.scenarios],
             "sends": {scenario.name: sent for scenario in suite.scenarios if (sent := sends_away(scenario))},
-            "passed": all(found.mark is not Mark.FAIL for found in checks),
+            "passed": all(found.mark is not CheckMark.FAIL for found in checks),
             "checks": [
                 {"name": found.name, "state": found.mark.value, "text": found.text, "fix": found.fix}
                 for found in checks

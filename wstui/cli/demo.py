@@ -13,7 +13,7 @@ import click
 from wstui.cli.exit_codes import USAGE, fail
 from wstui.cli.headless import run_headless
 from wstui.cli.options import output_options, scenario_options
-from wstui.cli.output_files import Reports
+from wstui.cli.output_files import OutputFiles
 from wstui.cli.prepare import prepare
 from wstui.cli.tui import require_terminal, run_in_terminal
 from wstui.odin.demo_system import DemoTarget
@@ -39,7 +39,7 @@ def demo(presets: tuple[str, ...], headless: bool, **options: Any) -> None:
     # What is wrong with the request should show before servers start.
     unknown = {"WS_URL": "ws://127.0.0.1:1/ws", "AUTH_TOKEN": "none yet", "JWT_SECRET": "none yet"}
     wanted = _wanted(prepare(names, options, {**os.environ, **unknown}, shipped=True).scenarios)
-    Reports(options)
+    OutputFiles(options)
     with asyncio.Runner() as runner:
         target = DemoTarget(lambda line: click.echo(line, err=True), tuple(wanted.server), tuple(wanted.publisher))
         try:

@@ -19,13 +19,13 @@ from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.run.status import Steerable
 from wstui.report.formats.atomic_write import standard_output
 from wstui.report.live.event_stream import EventStream
-from wstui.report.live.observer import Trouble, Watcher
-from wstui.report.store.writer import Recording
+from wstui.report.live.observer import ExportError, Observer
+from wstui.report.store.writer import StoreWriter
 
 STDOUT = "-"
 
 
-class Followers:
+class Exporters:
     """They poll the run's picture from threads of their own; whatever goes wrong there never stops the run."""
 
     def __init__(
@@ -36,8 +36,8 @@ class Followers:
         `on_problem` hears at once what goes wrong later; without it `close` says so at the end.
         """
         self._heard = on_problem is not None
-        self._watchers: list[Watcher] = []
-        self._recording: Recording | None = None
+        self._watchers: list[Observer] = []
+        self._recording: StoreWriter | None = None
         self._events: EventStream | None = None
         self._to: str | TextIO = ""  # where they go
         self._log: Path | None = None
@@ -47,7 +47,7 @@ class Followers:
         self._store_path = options.get("store_path")
         if not options.get("no_store"):
             path = Path(self._store_path) if self._store_path else None
-            self._recording = Recording(run, path, on_problem=on_problem)
+            self._recording = StoreWriter(run, path, on_problem=on_problem)
             self._watchers.append(self._recording)
         if options.get("otlp"):
             self._export(run, options["otlp"], on_problem)
@@ -63,7 +63,7 @@ class Followers:
     def _write_log(self, run: Steerable, level: str, on_problem: Callable[[str], None] | None) -> None:
         try:
             log = RunLog(run, level, on_problem=on_problem)
-        except Trouble as trouble:
+        except ExportError as trouble:
             (on_problem or warn)(str(trouble))
             return
         self._watchers.append(log)

@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from wstui.cli.exit_codes import KEPT, UNREACHABLE, USAGE, fail, tell
-from wstui.cli.exporters import Followers, warn
-from wstui.cli.output_files import Reports
+from wstui.cli.exporters import Exporters, warn
+from wstui.cli.output_files import OutputFiles
 from wstui.cli.signals import draining, writing
 from wstui.cli.stdio import Output
 from wstui.execution.preflight.probe import Unreachable
@@ -24,13 +24,13 @@ from wstui.scenario.handshake_checks import goes_without_token
 
 def run_headless(suite: SuiteRun, options: dict[str, Any]) -> int:
     """Run to the end and return the exit status. SIGINT, SIGTERM and SIGHUP drain; a second of the first two aborts."""
-    reports = Reports(options)
+    reports = OutputFiles(options)
     for scenario in suite.scenarios:
         if goes_without_token(scenario):
             tell(f"{printable(scenario.name)}: auth.token is empty: clients bring none")
     output = Output(sys.stderr if reports.to_stdout else sys.stdout)
     every_s = 0.0 if options["quiet"] else options["every_line"]
-    followers = Followers(suite, options, warn)
+    followers = Exporters(suite, options, warn)
     result, kept, status = None, None, KEPT
     with draining(suite):
         try:

@@ -250,13 +250,13 @@ def publisher(
     When it is connected it prints one line on stdout: `ready nats://HOST:PORT`. SIGTERM and SIGINT end it cleanly.
     """
     from wstui.odin.main import publish
-    from wstui.odin.publisher import Plan
+    from wstui.odin.publisher import PublishPlan
 
     names = tuple(dict.fromkeys(name.strip().upper() for name in tokens.split(",") if name.strip()))
     if not names or not all(name.isalnum() for name in names):
         raise click.UsageError(f"--tokens {tokens!r}: write names of letters and digits, such as BTC,ETH")
     _begin(log_level, log_json, die_with_parent)
-    plan = Plan(tokens=names, speed=speed, rate=rate, size=size, seed=seed)
+    plan = PublishPlan(tokens=names, speed=speed, rate=rate, size=size, seed=seed)
     _run(lambda: publish(nats_url, plan))
 
 

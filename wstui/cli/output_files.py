@@ -38,7 +38,7 @@ INPUTS = ("token_file", "ca_file", "ssh_config")
 """The options that name a file which is read."""
 
 
-class Reports:
+class OutputFiles:
     """The reports that were asked for: proved to be writable before the run, and written after it."""
 
     def __init__(self, options: dict[str, Any]) -> None:

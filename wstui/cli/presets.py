@@ -22,7 +22,7 @@ from wstui.scenario.units import format_duration
 _WIDEST = 100
 
 
-class Refusal(click.ClickException):
+class PresetRefused(click.ClickException):
     """A scenario that cannot be used: its problems on stderr, exit status 2."""
 
     exit_code = 2
@@ -62,7 +62,7 @@ def show(name: str) -> None:
     try:
         click.echo(_public_text(find(name)), nl=False)
     except ScenarioError as error:
-        raise Refusal(error) from None
+        raise PresetRefused(error) from None
 
 
 @presets.command()
@@ -80,11 +80,11 @@ def validate(files: tuple[str, ...]) -> None:
             continue
         click.echo(_hanging(f"{printable(str(path))}: ", f"ok, {_summary(content)}"))
         used = [text for scenario in scenarios for text in uses(scenario)]
-        doubts = [str(problem) for scenario in scenarios for problem in untrusted(scenario)]
-        for advice in dict.fromkeys([*(line for s in scenarios for line in warnings(s)), *used, *doubts]):
+        host_warnings = [str(problem) for scenario in scenarios for problem in untrusted(scenario)]
+        for advice in dict.fromkeys([*(line for s in scenarios for line in warnings(s)), *used, *host_warnings]):
             click.echo(_hanging("  note: ", printable(advice)))
     if problems:
-        raise Refusal(ScenarioError(dict.fromkeys(problems)))
+        raise PresetRefused(ScenarioError(dict.fromkeys(problems)))
 
 
 @presets.command()
@@ -102,9 +102,9 @@ def copy(name: str, dest: str | None, force: bool) -> None:
         write(path, _renamed(_public_text(source), path.stem), overwrite=force)
     except PresetExistsError as error:
         exists = error.problems[0]
-        raise Refusal(ScenarioError(Problem(exists.file, "", "is there already: --force replaces it"))) from None
+        raise PresetRefused(ScenarioError(Problem(exists.file, "", "is there already: --force replaces it"))) from None
     except ScenarioError as error:
-        raise Refusal(error) from None
+        raise PresetRefused(error) from None
     click.echo(printable(str(path)))
 
 

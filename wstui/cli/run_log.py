@@ -22,7 +22,7 @@ from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.run.status import Status, Steerable
 from wstui.measure.failure import FailureGroup
 from wstui.measure.sanitize import visible
-from wstui.report.live.observer import Trouble, Watcher
+from wstui.report.live.observer import ExportError, Observer
 from wstui.report.model.labels import runs_of
 from wstui.scenario.model import Scenario
 from wstui.scenario.secret_fields import secrets_of
@@ -41,7 +41,7 @@ def folder() -> Path:
     return Path(user_log_dir("wstui", appauthor=False))
 
 
-class RunLog(Watcher):
+class RunLog(Observer):
     """Writes what happens in a run to a file of its own. `path` names it."""
 
     def __init__(
@@ -57,7 +57,7 @@ class RunLog(Watcher):
             _make_room(self.path.parent)
             self._handler = _LogFile(self.path, maxBytes=FILE_BYTES, backupCount=FILES_OF_A_RUN - 1, encoding="utf-8")
         except OSError as error:
-            raise Trouble(f"no log is written: {self.path}: {error.strerror or error}", lasting=True) from None
+            raise ExportError(f"no log is written: {self.path}: {error.strerror or error}", lasting=True) from None
         self._handler.setFormatter(_Lines(self._secrets))
         self._handler.setLevel(level.upper())
         self._level_before = self._root.level
@@ -72,7 +72,7 @@ class RunLog(Watcher):
 
     def _check(self) -> None:
         if self._handler.fault:
-            raise Trouble(f"the log is cut short: {self.path}: {self._handler.fault}", lasting=True)
+            raise ExportError(f"the log is cut short: {self.path}: {self._handler.fault}", lasting=True)
 
     def finish(self, result: Result | SuiteResult | None) -> None:
         """Write what is new, and how it ended."""

@@ -15,7 +15,7 @@ from wstui.cli.exit_codes import USAGE, fail
 from wstui.cli.param_types import Whole
 from wstui.cli.run_refs import is_file, opened, whole
 from wstui.cli.runs_compare import compare_
-from wstui.report.analysis.compare import without_data
+from wstui.report.analysis.compare import is_empty
 from wstui.report.formats import json_file, registry
 from wstui.report.formats.atomic_write import STDOUT, NotWritable, write
 from wstui.report.formats.console import print_summary
@@ -117,7 +117,7 @@ def export(path: Path | None, reference: str, file: str, form: str, suite: bool)
             fail(f"{file} is what is read: name another file", USAGE)
         registry.prove(chosen.name, file)
         result = whole(path, reference, suite=suite)
-        if all(without_data(run) for run in runs_of(result)):
+        if all(is_empty(run) for run in runs_of(result)):
             fail(f"run {reference} has no data to report ({shown(result.verdict.reason)})", USAGE)
         registry.write(result, chosen.name, file)
     except (registry.UnknownFormat, registry.MissingExtra, NotWritable) as error:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wstui.cli.exit_codes import BROKEN, UNREACHABLE, USAGE, fail, tell
-from wstui.cli.exporters import STDOUT, Followers, warn
+from wstui.cli.exporters import STDOUT, Exporters, warn
 from wstui.cli.options import output_options, scenario_options
-from wstui.cli.output_files import Reports
+from wstui.cli.output_files import OutputFiles
 from wstui.cli.signals import writing
 from wstui.cli.stdio import Output
 
@@ -33,8 +33,8 @@ def run_in_terminal(suite: SuiteRun, options: dict[str, Any]) -> int:
     """Show a suite while it runs; afterwards print the summary on the normal screen and return the exit status."""
     if options["events"] == STDOUT:
         fail("--events - needs stdout for itself; in the terminal UI give it a file", USAGE)
-    reports = Reports(options)
-    followers = Followers(suite, options)
+    reports = OutputFiles(options)
+    followers = Exporters(suite, options)
     outcome, kept_as = _operate(suite, options)
     with writing():
         status = _tell(outcome, kept_as, reports, options)
@@ -48,7 +48,7 @@ def run_in_terminal(suite: SuiteRun, options: dict[str, Any]) -> int:
 
 def begin_in_terminal(options: dict[str, Any]) -> int:
     """Let the operator choose what to run; afterwards print the summary of the last run."""
-    reports = Reports(options)
+    reports = OutputFiles(options)
     outcome, kept_as = _operate(None, options)
     with writing():
         return _tell(outcome, kept_as, reports, options)
@@ -77,7 +77,7 @@ def _operate(suite: SuiteRun | None, options: dict[str, Any]) -> tuple[Outcome, 
             warn(trouble)
 
 
-def _tell(outcome: Outcome, kept_as: str, reports: Reports, options: dict[str, Any]) -> int:
+def _tell(outcome: Outcome, kept_as: str, reports: OutputFiles, options: dict[str, Any]) -> int:
     if outcome.fault:
         tell(f"the terminal UI failed: {outcome.fault}")
     status = BROKEN if outcome.fault else 0

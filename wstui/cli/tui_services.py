@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wstui.cli.exporters import Followers
+from wstui.cli.exporters import Exporters
 from wstui.cli.output_files import FLAGS, saved_elsewhere
 from wstui.cli.rerun import scenario_of
 from wstui.cli.run_refs import shown_by
@@ -87,7 +87,7 @@ class Launched:
         return asyncio.run(self._carry_out())
 
     async def _carry_out(self) -> Result | SuiteResult:
-        followers = Followers(self, self._options, self._troubles.append)
+        followers = Exporters(self, self._options, self._troubles.append)
         result = None
         try:
             result = await self.suite.run()
@@ -158,7 +158,7 @@ def _demo_suite(url: str, token: str) -> SuiteRun:
     return SuiteRun([scenario])
 
 
-class KeptRuns:
+class StoredRuns:
     """The runs in the store, as the screens want them."""
 
     def __init__(self, path: Path | None) -> None:
@@ -260,6 +260,6 @@ def launcher(options: dict[str, Any], troubles: list[str], begun: list[Launched]
         demo=demo,
         connect=connect,
         preflight=checks,
-        runs=None if options.get("no_store") else KeptRuns(Path(path) if path else None),
+        runs=None if options.get("no_store") else StoredRuns(Path(path) if path else None),
         reports={form: str(file) for form, flag in FLAGS.items() if (file := options.get(flag))},
     )

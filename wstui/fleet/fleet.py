@@ -9,8 +9,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from wstui.fleet.totals import Books
-from wstui.fleet.transport import FleetError, Host, Lost, Said, Transport
-from wstui.load.protocol import Abort, Command, Finished, Go, Heard, Heartbeat, Joined, Spec, decode_message, encode
+from wstui.fleet.transport import FleetError, HostState, Lost, MessageReceived, Transport
+from wstui.load.protocol import (
+    Abort,
+    BroadcastReport,
+    Command,
+    Finished,
+    Go,
+    Heartbeat,
+    Spec,
+    WorkerReady,
+    decode_message,
+    encode,
+)
 from wstui.measure.snapshot import Snapshot
 
 HEARTBEAT_S = 0.5
@@ -34,7 +45,7 @@ class Fleet(Books):
         self._specs: dict[int, Spec] = {}
         self._numbers = 0  # given so far
         self._members: list[int] = []  # who hears commands
-        self._joined: dict[int, Joined] = {}
+        self._joined: dict[int, WorkerReady] = {}
         self._finished: set[int] = set()
         self._gone: set[int] = set()
         self._replaced: set[int] = set()
@@ -111,7 +122,7 @@ class Fleet(Books):
 
     async def _listen(self) -> None:
         async for event in self._transport.events():
-            if isinstance(event, Said):
+            if isinstance(event, MessageReceived):
                 self._hear(event)
             else:
                 self._lose(event)
@@ -126,22 +137,22 @@ class Fleet(Books):
             if event.worker in self._members:
                 self._on_lost(event.worker, self.lost[event.worker], event.at_ns or time.monotonic_ns())
 
-    def _hear(self, event: Said) -> None:
+    def _hear(self, event: MessageReceived) -> None:
         worker = event.worker
         if worker not in self._specs:  # it was to take over, and was given up
             return
         self._heard[worker] = time.monotonic()
         match decode_message(event.message):
-            case Joined() as joined:
+            case WorkerReady() as joined:
                 self._joined[worker] = joined
             case Snapshot() as snapshot:
                 self.take(worker, snapshot)
-            case Heard() as heard:
+            case BroadcastReport() as heard:
                 self._hear_broadcasts(worker, heard)
             case Finished():
                 self._finished.add(worker)
 
-    def _hear_broadcasts(self, worker: int, heard: Heard) -> None:
+    def _hear_broadcasts(self, worker: int, heard: BroadcastReport) -> None:
         now_ns = time.monotonic_ns()
         if heard.clock is not None:
             self.fanout.clock_of(worker).sample(*heard.clock)
@@ -169,7 +180,7 @@ class Fleet(Books):
         """Every worker that was ever given commands."""
         return tuple(self._members)
 
-    def hosts(self) -> Sequence[Host]:
+    def hosts(self) -> Sequence[HostState]:
         """The machines that make load; none where it is this one."""
         return [
             replace(host, workers=tuple(worker for worker in host.workers if worker in self._specs))

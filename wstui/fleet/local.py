@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 
 from wstui.fleet.hosts.host_facts import spare_cores
 from wstui.fleet.process_exit import ended_how
-from wstui.fleet.transport import FleetError, Host, Lost, Said
+from wstui.fleet.transport import FleetError, HostState, Lost, MessageReceived
 from wstui.load.pipe_link import LENGTH, LinkLost, read_message
 from wstui.load.protocol import Spec, encode
 
@@ -25,7 +25,7 @@ class LocalTransport:
     def __init__(self, module: str = "wstui.load") -> None:
         self._module = module
         self._processes: dict[int, asyncio.subprocess.Process] = {}
-        self._queue: asyncio.Queue[Said | Lost] = asyncio.Queue()
+        self._queue: asyncio.Queue[MessageReceived | Lost] = asyncio.Queue()
         self._readers: list[asyncio.Task[None]] = []
         self._errors: dict[int, deque[str]] = {}
 
@@ -68,12 +68,12 @@ class LocalTransport:
             with contextlib.suppress(ConnectionError, OSError, RuntimeError):
                 process.stdin.write(LENGTH.pack(len(message)) + message)
 
-    async def events(self) -> AsyncIterator[Said | Lost]:
+    async def events(self) -> AsyncIterator[MessageReceived | Lost]:
         """See Transport."""
         while True:
             yield await self._queue.get()
 
-    def hosts(self) -> Sequence[Host]:
+    def hosts(self) -> Sequence[HostState]:
         """See Transport: all are on this machine."""
         return ()
 
@@ -82,7 +82,7 @@ class LocalTransport:
         complaints = asyncio.create_task(self._read_errors(worker, process))
         with contextlib.suppress(LinkLost):
             while True:
-                self._queue.put_nowait(Said(worker, await read_message(process.stdout)))
+                self._queue.put_nowait(MessageReceived(worker, await read_message(process.stdout)))
         code = await process.wait()
         at_ns = time.monotonic_ns()
         await asyncio.wait({complaints}, timeout=1)

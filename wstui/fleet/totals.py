@@ -99,7 +99,7 @@ class Books:
         for worker, snapshot in self._latest.items():
             counters = snapshot.counters
             if worker in self.lost:
-                counters = _bereaved(counters, self.in_flight_lost(worker))
+                counters = _after_loss(counters, self.in_flight_lost(worker))
             total = total + counters
         return total
 
@@ -148,7 +148,7 @@ class Books:
         if snapshot is None:
             return 0
         c = snapshot.counters
-        return max(0, c.sent - c.one_way - c.matched - c.reply_timeouts - c.abandoned)
+        return max(0, c.sent - c.no_reply_expected - c.matched - c.reply_timeouts - c.abandoned)
 
     def sum(self) -> Sum:
         """Counters and histograms of all workers added up."""
@@ -179,7 +179,7 @@ def _masked(mask: Callable[[str], str], group: FailureGroup) -> FailureGroup:
     return msgspec.structs.replace(group, kind=mask(group.kind), message=mask(group.message), samples=samples)
 
 
-def _bereaved(counters: Counters, in_flight: int) -> Counters:
+def _after_loss(counters: Counters, in_flight: int) -> Counters:
     """What a lost worker had counted, its open connections now closed by our side, its attempts failed, and what was in
     flight abandoned."""
     return msgspec.structs.replace(

@@ -19,7 +19,7 @@ class TargetUnreachable(FleetError):
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class MessageReceived:
     """A worker has sent a message."""
 
     worker: int
@@ -39,7 +39,7 @@ class Lost:
 
 
 @dataclass(frozen=True, slots=True)
-class Host:
+class HostState:
     """Another machine that makes load, and the way to it.
 
     `workers` are its workers, those it has lost too; `reason` says why it is not `alive`. `heard_ns` is when it
@@ -80,11 +80,11 @@ class Transport(Protocol):
         """Hand a message to a worker. Never blocks; a worker that is gone gets nothing."""
         ...
 
-    def events(self) -> AsyncIterator[Said | Lost]:
+    def events(self) -> AsyncIterator[MessageReceived | Lost]:
         """What the workers say and which are gone, as long as somebody listens."""
         ...
 
-    def hosts(self) -> Sequence[Host]:
+    def hosts(self) -> Sequence[HostState]:
         """The machines that make load, in the order of their names; none where it is this one."""
         ...
 

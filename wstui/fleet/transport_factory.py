@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from wstui.fleet.hosts.host_probe import Look, Way, hosts_of, look_at_all, question_of
+from wstui.fleet.hosts.host_probe import HostProbe, SshOptions, hosts_of, look_at_all, question_of
 from wstui.fleet.local import LocalTransport
 from wstui.fleet.transport import FleetError, Transport
 from wstui.scenario.model import Scenario
 
 
-async def look_at_hosts(scenario: Scenario) -> Sequence[Look]:
+async def look_at_hosts(scenario: Scenario) -> Sequence[HostProbe]:
     """What the machines that are to make the load say of themselves. Raises FleetError when nobody can be asked."""
     if scenario.fleet.hosts:
-        return await look_at_all(hosts_of(scenario), Way.of(scenario), question_of(scenario))
+        return await look_at_all(hosts_of(scenario), SshOptions.of(scenario), question_of(scenario))
     try:
-        from wstui.fleet.hosts.dask_hosts import Joined
+        from wstui.fleet.hosts.dask_hosts import DaskHosts
     except ModuleNotFoundError as error:
         raise _missing(error) from None
-    cluster = Joined(scenario.fleet.scheduler)
+    cluster = DaskHosts(scenario.fleet.scheduler)
     try:
         return await cluster.look(question_of(scenario))
     finally:

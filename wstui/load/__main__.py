@@ -14,7 +14,7 @@ from importlib.metadata import version
 import msgspec
 
 from wstui.load.pipe_link import LinkLost, PipeLink
-from wstui.load.protocol import Drain, Finished, Go, Joined, Spec, decode_command, encode
+from wstui.load.protocol import Drain, Finished, Go, Spec, WorkerReady, decode_command, encode
 from wstui.load.selfcheck import raise_files_limit
 from wstui.load.worker import Worker
 
@@ -41,7 +41,7 @@ async def serve(link: PipeLink) -> str:
     name = "uvloop" if type(loop).__module__.startswith("uvloop") else "asyncio"
     link.send(
         encode(
-            Joined(
+            WorkerReady(
                 spec.worker,
                 os.getpid(),
                 platform.python_version(),
@@ -56,7 +56,7 @@ async def serve(link: PipeLink) -> str:
     await asyncio.wait({listener, ended}, return_when=asyncio.FIRST_COMPLETED)
     if not ended.done():
         # A generator without an operator is an attack.
-        worker.obey(Drain(ORPHAN_GRACE_NS))
+        worker.handle(Drain(ORPHAN_GRACE_NS))
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(worker.ended_event.wait(), 4.0)
         return listener.result()
@@ -86,7 +86,7 @@ async def _listen(link: PipeLink, worker: Worker) -> str:
             return f"a command made no sense: {error}"
         if isinstance(command, Go):
             patience_s = LEASE_S
-        worker.obey(command)
+        worker.handle(command)
 
 
 async def _main(commands: int, snapshots: int) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from wstui.load.protocol import Arrive
 from wstui.load.ramp import ArrivalLine, share
-from wstui.load.timer_wheel import Wheel
+from wstui.load.timer_wheel import TimerWheel
 
 if TYPE_CHECKING:
     from wstui.load.client import Client
@@ -29,13 +29,13 @@ class _Batch:
         self.started = 0
 
 
-class Visitors:
+class Arrivals:
     """Who arrives and who leaves in one worker. Times are those of the schedule's clock, which pauses stop."""
 
     def __init__(self, spec: Spec) -> None:
         self._worker, self._workers = spec.worker, spec.workers
         self._batches: list[_Batch] = []
-        self._departures: Wheel[Client] = Wheel()
+        self._departures: TimerWheel[Client] = TimerWheel()
 
     def arrive(self, command: Arrive, clock: int) -> None:
         """Let the arrivals of a stage begin. Those of the stage before it still come when they are late, not if cut."""

@@ -10,7 +10,7 @@ from wstui.scenario.token_mix import TokenKind
 _TURNED_AWAY = ("http 401", "http 403", "close ")
 
 
-class Admission:
+class AuthOutcomes:
     """The books of one worker.
 
     A good token is treated rightly when its client becomes ready; any other when its client is turned away for it:
@@ -29,13 +29,13 @@ class Admission:
         """The attempt of client `number` has its outcome."""
         row, good = self._row(number), self._kind(number) == "good"
         counters = self._tally.counters
-        counters.tokens_judged += 1
+        counters.auth_checked += 1
         if outcome is Outcome.READY:
             row.ready += 1
-            counters.tokens_right += good
+            counters.auth_correct += good
         elif outcome is Outcome.REFUSED and cause is not None and cause.kind.startswith(_TURNED_AWAY):
             row.refused += 1
-            counters.tokens_right += not good
+            counters.auth_correct += not good
         else:
             row.other += 1
 

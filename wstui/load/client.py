@@ -12,7 +12,7 @@ from websockets.frames import CloseCode
 from wstui.load.client_state import CLOSING, CONNECTING, ENDED, HANDSHAKE, READY, RETIRING, WAITING
 from wstui.load.connect_outcome import WANTS_CERTIFICATE, Cause, Outcome, cause_of, is_end_of_tls
 from wstui.load.handshake import Upgrade
-from wstui.load.messaging import Conversation
+from wstui.load.messaging import Messaging
 from wstui.load.refusal import MOST_REDIRECTS, Refusal
 from wstui.measure.sanitize import visible
 from wstui.scenario.units import format_size
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _now = time.monotonic_ns
 
 
-class Client(Conversation, asyncio.Protocol):
+class Client(Messaging, asyncio.Protocol):
     """A connection of the load. Its number is its identity: token, phase of its sends, lines in the error log."""
 
     __slots__ = (
@@ -129,7 +129,7 @@ class Client(Conversation, asyncio.Protocol):
         self.redirects += 1
         self.worker.redirected(self)
 
-    def welcomed(self) -> None:
+    def on_welcome(self) -> None:
         """The ready condition is met by a message."""
         self.waiting = False
         self.become_ready(self.worker.now)
@@ -190,7 +190,7 @@ class Client(Conversation, asyncio.Protocol):
 
     # -- ending ------------------------------------------------------------------------------------------------
 
-    def retire(self) -> None:
+    def close_when_idle(self) -> None:
         """Send no more, and close when the replies in flight are there, or the upgrade is answered."""
         if self.step is READY:
             self.step = RETIRING
@@ -277,7 +277,7 @@ class Client(Conversation, asyncio.Protocol):
         """A ready connection ends and we did not ask for it."""
         self.step = CLOSING
         self.closing_ns = _now()
-        self.lose_pending()
+        self.abandon_pending()
         self.worker.dropped(self, cause)
 
     def eof_received(self) -> bool:

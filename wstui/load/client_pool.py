@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from wstui.load.arrivals import Visitors
+from wstui.load.arrivals import Arrivals
 from wstui.load.ramp import RampLine, share
-from wstui.load.reconnect import Comebacks
-from wstui.load.slots import Places
+from wstui.load.reconnect import Reconnects
+from wstui.load.slots import Slots
 
 if TYPE_CHECKING:
     from wstui.load.client import Client
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 CLOSES_A_TICK = 100
 
 
-class Population:
+class ClientPool:
     """The plan of one worker's clients. Times are those of the schedule's clock, which pauses stop.
 
     `begin(number, place, stay_ns)` starts an attempt; `find(number)` knows the client that has this number now.
@@ -39,10 +39,10 @@ class Population:
         self._begin = begin
         self._find = find
         self._line = RampLine(0, 0, 0, 0)
-        self._places = Places()
+        self._places = Slots()
         self._ramped: list[int] = []  # places of the clients that the ramp has asked for, the newest last
-        self._visitors = Visitors(spec)
-        self._comebacks = Comebacks(spec, tally)
+        self._visitors = Arrivals(spec)
+        self._comebacks = Reconnects(spec, tally)
 
     # -- the plan ----------------------------------------------------------------------------------------------
 
@@ -87,7 +87,7 @@ class Population:
         if len(self._ramped) > wanted:
             self._retire(len(self._ramped) - wanted)
         for client in self._visitors.leaving(clock):
-            client.retire()
+            client.close_when_idle()
 
     def _number(self, place: int) -> int:
         return self._worker + place * self._workers
@@ -103,7 +103,7 @@ class Population:
                 self._places.give_back(place)
             else:
                 self._places.leave(place)
-                client.retire()
+                client.close_when_idle()
 
     # -- what became of a client -------------------------------------------------------------------------------
 
@@ -130,6 +130,6 @@ class Population:
             self._comebacks.forget(client.number)
         self._places.vacate(client.slot)
 
-    def stay_away(self) -> None:
+    def stop_reconnecting(self) -> None:
         """Nobody comes back any more."""
         self._comebacks.forget_all()

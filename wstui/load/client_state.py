@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 
-class Step(IntEnum):
+class ClientState(IntEnum):
     """Where a client stands; each step is behind the one before it."""
 
     CONNECTING = 0  # TCP, TLS
@@ -18,10 +18,10 @@ class Step(IntEnum):
 
 
 # To look a member up by its name costs as much as to record a latency: what runs for every message uses these.
-CONNECTING = Step.CONNECTING
-HANDSHAKE = Step.HANDSHAKE
-WAITING = Step.WAITING
-READY = Step.READY
-RETIRING = Step.RETIRING
-CLOSING = Step.CLOSING
-ENDED = Step.ENDED
+CONNECTING = ClientState.CONNECTING
+HANDSHAKE = ClientState.HANDSHAKE
+WAITING = ClientState.WAITING
+READY = ClientState.READY
+RETIRING = ClientState.RETIRING
+CLOSING = ClientState.CLOSING
+ENDED = ClientState.ENDED

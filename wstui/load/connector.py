@@ -48,7 +48,7 @@ class Connector:
         self._limit = spec.in_flight
         self._timeout_ns = spec.connect_timeout_ns
         self.opening: dict[int, Client] = {}  # every client not yet ready, by number, oldest first
-        self.flying = 0
+        self.in_flight = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def resolve(self) -> None:
@@ -63,11 +63,11 @@ class Connector:
     @property
     def room(self) -> int:
         """How many more attempts may start now."""
-        return self._limit - self.flying
+        return self._limit - self.in_flight
 
     def start(self, client: Client) -> None:
         """Begin one attempt."""
-        self.flying += 1
+        self.in_flight += 1
         self.opening[client.number] = client
         self.connect(client)
 
@@ -78,9 +78,9 @@ class Connector:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def landed(self) -> None:
+    def upgrade_done(self) -> None:
         """The upgrade was answered: the attempt no longer counts as in flight."""
-        self.flying -= 1
+        self.in_flight -= 1
 
     def over(self, client: Client) -> None:
         """The client is ready, or its attempt has ended."""

@@ -15,10 +15,10 @@ from wstui.load.protocol import Spec
 from wstui.scenario.url import Address, parse_address
 
 if TYPE_CHECKING:
-    from wstui.load.token_signer import Mint
+    from wstui.load.token_signer import TokenSigner
 
 
-class Identity:
+class Credentials:
     """Gives each client number its token and puts it where the target wants it."""
 
     def __init__(self, spec: Spec) -> None:
@@ -29,7 +29,7 @@ class Identity:
             # As websockets' own clients ask for it: a memLevel of 5 saves memory and costs next to nothing.
             [ClientPerMessageDeflateFactory(compress_settings={"memLevel": 5})] if spec.compression else None
         )
-        self._mint: Mint | None = None
+        self._mint: TokenSigner | None = None
         self.address = parse_address(spec.url)
         """The target's URL, without a token that a client adds to it."""
 
@@ -62,7 +62,9 @@ class Identity:
         if spec.auth not in ("jwt", "mix"):
             return spec.token if spec.auth == "token" else ""
         if self._mint is None:
-            from wstui.load.token_signer import Mint  # brings a cryptography library along: 70 ms that few workers need
+            from wstui.load.token_signer import (
+                TokenSigner,  # brings a cryptography library along: 70 ms that few workers need
+            )
 
-            self._mint = Mint(spec.secret, spec.ttl_s)
+            self._mint = TokenSigner(spec.secret, spec.ttl_s)
         return self._mint.token(number, spec.mix[number % len(spec.mix)] if spec.mix else "good")

@@ -27,7 +27,7 @@ class Phase(IntEnum):
     CUT = 2  # dropped; the transports have yet to say so, and only then is known what was in flight
 
 
-class Departure:
+class DrainController:
     """Drain all clients. `live` are those that have a connection, `opening` those whose attempt is under way, as the
     worker keeps them.
 

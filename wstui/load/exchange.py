@@ -10,11 +10,11 @@ import msgspec
 
 from wstui.load.broadcasts import stamp_of
 from wstui.load.frames import BINARY, PING, TEXT
-from wstui.load.reply_matcher import Reader, is_index
+from wstui.load.reply_matcher import ReplyMatcher, is_index
 from wstui.measure.fanout import ClockOffset
 
 if TYPE_CHECKING:
-    from wstui.load.messaging import Conversation
+    from wstui.load.messaging import Messaging
     from wstui.load.protocol import Spec
     from wstui.load.worker import Worker
 
@@ -74,7 +74,7 @@ class Kind:
 
     def __init__(self, field: str) -> None:
         self._path = field.split(".")
-        self._reader = Reader([self._path])
+        self._reader = ReplyMatcher([self._path])
         plain = len(self._path) == 1 and not is_index(field)
         self._first = b"{%b:" % msgspec.json.encode(field) if plain else b""
 
@@ -117,15 +117,15 @@ class Exchange:
         self._quick = quick_type if kind is None else kind.quick
         self._read = read_typed if kind is None else kind.read
 
-    def compose(self, client: Conversation, now_ns: int) -> tuple[int, bytes, int]:
+    def compose(self, client: Messaging, now_ns: int) -> tuple[int, bytes, int]:
         """The next message of `client`: first byte of its frame, payload, and the key its reply will carry."""
         raise NotImplementedError
 
-    def has_sent(self, client: Conversation, key: int) -> bool:
+    def has_sent(self, client: Messaging, key: int) -> bool:
         """Whether `client` has sent a message with this key before; False also where nobody can tell."""
         return False
 
-    def receive(self, client: Conversation, first: int, payload: bytes) -> None:
+    def receive(self, client: Messaging, first: int, payload: bytes) -> None:
         """A whole message arrived; the worker's clock is in `client.worker.now`."""
         worker = client.worker
         # For a client that waits, a message that others have had before may be its welcome.
@@ -148,11 +148,11 @@ class Exchange:
             else:
                 self._document(client, *self._typed(payload))
 
-    def pong(self, client: Conversation, payload: bytes) -> None:
+    def pong(self, client: Messaging, payload: bytes) -> None:
         """A pong frame arrived."""
         client.worker.tally.count_type(b"(pong frame)")
 
-    def _several(self, client: Conversation, payload: bytes) -> None:
+    def _several(self, client: Messaging, payload: bytes) -> None:
         """One frame with line breaks: several documents, one a line, if each line is one; else a single document."""
         lines = [line for line in payload.split(b"\n") if line.strip()]
         documents = [self._typed(line) for line in lines]
@@ -166,16 +166,16 @@ class Exchange:
         name, reply_to = self._read(document)
         return name, document, reply_to
 
-    def _document(self, client: Conversation, name: bytes, document: bytes, reply_to: Any) -> None:
+    def _document(self, client: Messaging, name: bytes, document: bytes, reply_to: Any) -> None:
         client.worker.tally.count_type(name)
         if not client.waiting:
             self._maybe_broadcast(client, name, document)
         elif name == self.welcome or not self.welcome:
-            client.welcomed()
+            client.on_welcome()
         else:
             client.not_the_welcome(document)
 
-    def _maybe_broadcast(self, client: Conversation, name: bytes, document: bytes) -> None:
+    def _maybe_broadcast(self, client: Messaging, name: bytes, document: bytes) -> None:
         worker = client.worker
         if worker.broadcasts is not None and not client.waiting and name not in self.personal:
             worker.broadcasts.first(client.slot, name, document, worker.now)
@@ -191,7 +191,7 @@ class Odin(Exchange):
         super().__init__(spec)
         self._compare_ns = 0
 
-    def compose(self, client: Conversation, now_ns: int) -> tuple[int, bytes, int]:
+    def compose(self, client: Messaging, now_ns: int) -> tuple[int, bytes, int]:
         """A ping; its timestamp is unique among the client's own, since it is all that the reply tells."""
         key = (now_ns + client.worker.epoch_ns) // 1_000_000
         if key <= client.sequence:
@@ -203,7 +203,7 @@ class Odin(Exchange):
         client.sequence = key
         return TEXT, b'{"type":"ping","timestamp":%d}' % key, key
 
-    def receive(self, client: Conversation, first: int, payload: bytes) -> None:
+    def receive(self, client: Messaging, first: int, payload: bytes) -> None:
         """Pongs take the short way: they are most of what arrives."""
         if first != TEXT or not payload.startswith(_PONGS) or _NEWLINE in payload:
             super().receive(client, first, payload)
@@ -218,14 +218,14 @@ class Odin(Exchange):
         else:
             self._pong(client, payload, read_typed(payload)[1])
 
-    def _document(self, client: Conversation, name: bytes, document: bytes, reply_to: Any) -> None:
+    def _document(self, client: Messaging, name: bytes, document: bytes, reply_to: Any) -> None:
         if name != PONG_TYPE:
             super()._document(client, name, document, reply_to)
             return
         client.worker.tally.count_type(PONG_TYPE)
         self._pong(client, document, read_typed(document)[1] if reply_to is None else reply_to)
 
-    def _pong(self, client: Conversation, document: bytes, reply_to: Any) -> None:
+    def _pong(self, client: Messaging, document: bytes, reply_to: Any) -> None:
         worker = client.worker
         sent = client.replied(reply_to)
         if sent and worker.now >= self._compare_ns:
@@ -245,7 +245,7 @@ class _Numbered(Exchange):
 
     sends = True
 
-    def has_sent(self, client: Conversation, key: int) -> bool:
+    def has_sent(self, client: Messaging, key: int) -> bool:
         """Whether this number has been reached."""
         return 0 < key <= client.sequence
 
@@ -258,15 +258,15 @@ class Echo(_Numbered):
         self.first = TEXT if spec.text else BINARY
         self.size = spec.size
 
-    def _payload(self, client: Conversation, key: int) -> bytes:
+    def _payload(self, client: Messaging, key: int) -> bytes:
         return (b"wstui:%d:%d;" % (client.number, key)).ljust(self.size, b".")
 
-    def compose(self, client: Conversation, now_ns: int) -> tuple[int, bytes, int]:
+    def compose(self, client: Messaging, now_ns: int) -> tuple[int, bytes, int]:
         """A numbered message."""
         client.sequence = key = client.sequence + 1
         return self.first, self._payload(client, key), key
 
-    def receive(self, client: Conversation, first: int, payload: bytes) -> None:
+    def receive(self, client: Messaging, first: int, payload: bytes) -> None:
         """An echo of our own, or something else."""
         start = payload.find(b"wstui:%d:" % client.number)
         if start < 0:
@@ -287,9 +287,9 @@ class Echo(_Numbered):
         else:
             client.replied(ALTERED)
         if client.waiting and not self.welcome:
-            client.welcomed()
+            client.on_welcome()
 
-    def _resembles(self, client: Conversation, payload: bytes) -> bool:
+    def _resembles(self, client: Messaging, payload: bytes) -> bool:
         """Whether this is a message of our own of which so much was changed that it names nobody any more."""
         sent = self._payload(client, next(iter(client.pending)))
         if len(payload) != len(sent) or _OTHERS_ECHO.match(payload):
@@ -301,12 +301,12 @@ class Echo(_Numbered):
 class Ping(_Numbered):
     """WebSocket ping frames: works against any server."""
 
-    def compose(self, client: Conversation, now_ns: int) -> tuple[int, bytes, int]:
+    def compose(self, client: Messaging, now_ns: int) -> tuple[int, bytes, int]:
         """A ping frame whose payload is a number."""
         client.sequence = key = client.sequence + 1
         return PING, b"%d" % key, key
 
-    def pong(self, client: Conversation, payload: bytes) -> None:
+    def pong(self, client: Messaging, payload: bytes) -> None:
         """The pong carries the ping's payload (RFC 6455 5.5.3)."""
         client.worker.tally.count_type(b"(pong frame)")
         if payload.isdigit() and len(payload) < 20 and payload[0] != _ZERO and (key := int(payload)) <= client.sequence:

@@ -10,7 +10,7 @@ from wstui.load.client_state import READY, RETIRING
 from wstui.load.connect_outcome import Cause
 from wstui.load.frames import PING, encode
 from wstui.load.schedule import first_send
-from wstui.load.timer_wheel import Wheel
+from wstui.load.timer_wheel import TimerWheel
 
 if TYPE_CHECKING:
     from wstui.load.client import Client
@@ -27,7 +27,7 @@ class Keepalive:
         self._every_ns = spec.ping_every_ns
         self._timeout_ns = spec.ping_timeout_ns
         self._counters = counters
-        self._wheel: Wheel[Client] = Wheel()
+        self._wheel: TimerWheel[Client] = TimerWheel()
         self._waiting: dict[Client, int] = {}  # those without a pong, by when they were pinged; oldest first
 
     def add(self, client: Client, now_ns: int) -> None:

@@ -27,7 +27,7 @@ class Expected(msgspec.Struct, frozen=True, array_like=True):
     equals: str | int | float | bool | None = None
 
 
-class Phrase(msgspec.Struct, frozen=True):
+class MessageScript(msgspec.Struct, frozen=True):
     """One kind of message. `parts` make its payload, `key` what the reply is recognized by.
 
     `reply` is "echo", "field", "order" or "none"; `path` leads to the reply's key, or marks replies in order.
@@ -53,6 +53,6 @@ class Script(msgspec.Struct, frozen=True):
     the worker's next row).
     """
 
-    phrases: list[Phrase] = []
+    phrases: list[MessageScript] = []
     rows: list[list[bytes]] = []
     each: str = "client"

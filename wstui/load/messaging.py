@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from websockets.frames import CloseCode
 
-from wstui.load.client_state import CONNECTING, READY, RETIRING, Step
+from wstui.load.client_state import CONNECTING, READY, RETIRING, ClientState
 from wstui.load.connect_outcome import Cause
 from wstui.load.exchange import ALTERED
 from wstui.load.frames import PING, TEXT, FrameReceiver, encode, plain_size
@@ -25,8 +25,8 @@ INVALID_TEXT = b"(invalid UTF-8)"
 _now = time.monotonic_ns
 
 
-class Conversation(FrameReceiver):
-    """The messages of one connection. Who inherits opens it and says how it ends (`welcomed`, `close`, `closing`)."""
+class Messaging(FrameReceiver):
+    """The messages of one connection. Who inherits opens it and says how it ends (`on_welcome`, `close`, `closing`)."""
 
     __slots__ = (
         "answered",
@@ -52,7 +52,7 @@ class Conversation(FrameReceiver):
         self.slot = slot
         self.waiting = False  # for the welcome
         self.transport: asyncio.Transport | None = None
-        self.step: Step = CONNECTING
+        self.step: ClientState = CONNECTING
         self.blocked = False  # the other side does not read
         self.plain = True  # messages may be written, and as they are
         self.sequence = 0
@@ -62,7 +62,7 @@ class Conversation(FrameReceiver):
         self.forgot = False  # more of them than `expired` holds
         self.queues: dict[int, deque[int]] | None = None  # an exchange's own: keys that are answered in order
 
-    def welcomed(self) -> None:
+    def on_welcome(self) -> None:
         """The ready condition is met by a message."""
         raise NotImplementedError
 
@@ -97,7 +97,7 @@ class Conversation(FrameReceiver):
         if key:
             self.pending[key] = (intended_ns, now)
         else:
-            counters.one_way += 1
+            counters.no_reply_expected += 1
         # A peer that does not read must not fill our memory: what it can't take stays unwritten and times out.
         if self.plain:
             data = encode(first, payload, counters.sent)
@@ -116,14 +116,14 @@ class Conversation(FrameReceiver):
         else:
             protocol.send_binary(payload)
         data = b"".join(protocol.data_to_send())
-        self.worker.counters.saved_sent += plain_size(len(payload), mask=4) - len(data)
+        self.worker.counters.compression_saved_sent += plain_size(len(payload), mask=4) - len(data)
         self.write(data)
 
     # -- receiving ---------------------------------------------------------------------------------------------
 
     def inflated(self, saved: int) -> None:
         """A compressed message arrived."""
-        self.worker.counters.saved_received += saved
+        self.worker.counters.compression_saved_received += saved
 
     def message(self, first: int, payload: bytes) -> None:
         """A whole message arrived."""
@@ -165,7 +165,7 @@ class Conversation(FrameReceiver):
         if round_trip >= worker.timeout_ns:  # nobody has looked since it was due
             self._miss(intended, sent)
             worker.counters.late += 1
-            self._proceed()
+            self._on_idle()
             return 0
         self.answered = key  # type: ignore[assignment]  # an int: it was pending
         worker.counters.matched += 1
@@ -175,7 +175,7 @@ class Conversation(FrameReceiver):
             tally.round_trip.record(round_trip)
             tally.response.record(now - intended)
         if self.step is RETIRING or worker.closed_loop:
-            self._proceed()
+            self._on_idle()
         return sent
 
     def _unmatched(self, key: object) -> None:
@@ -194,7 +194,7 @@ class Conversation(FrameReceiver):
         else:
             counters.unmatched += 1
 
-    def _proceed(self) -> None:
+    def _on_idle(self) -> None:
         """What follows when nothing is in flight any more: a closed loop sends again, who retires closes."""
         if self.pending:
             return
@@ -209,9 +209,9 @@ class Conversation(FrameReceiver):
         """No reply counts any more."""
         timeout = self.worker.spec.timeout_ns
         cause = Cause("timeout", message or f"no reply within {timeout / 1e9:g} s")
-        self.worker.reply_missing(self, sent_ns + timeout - intended_ns, cause)
+        self.worker.reply_timed_out(self, sent_ns + timeout - intended_ns, cause)
 
-    def awaits(self, key: int) -> bool:
+    def is_pending(self, key: int) -> bool:
         """Whether the reply to this message is still to come, in time or late."""
         return key in self.pending or (self.expired is not None and key in self.expired)
 
@@ -234,9 +234,9 @@ class Conversation(FrameReceiver):
                 self.forgot = True
             self._miss(intended, sent)
         if expired:
-            self._proceed()
+            self._on_idle()
 
-    def lose_pending(self) -> None:
+    def abandon_pending(self) -> None:
         """No reply can come any more: each message in flight counts as timed out, at the timeout's value."""
         for intended, sent in self.pending.values():
             self._miss(intended, sent, "connection ended before the reply")

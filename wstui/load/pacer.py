@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from wstui.load.client_state import READY
-from wstui.load.precise_timer import Alarm
+from wstui.load.precise_timer import PreciseTimer
 from wstui.load.schedule import first_send, jittered, poisson_gap
-from wstui.load.timer_wheel import Wheel
+from wstui.load.timer_wheel import TimerWheel
 
 if TYPE_CHECKING:
     from wstui.load.client import Client
@@ -42,8 +42,8 @@ class Pacer:
         self._jitter = jitter
         self._seed = seed
         self._loop = loop
-        self._wheel: Wheel[Client] = Wheel()
-        self._alarm = Alarm(loop, self._fire)
+        self._wheel: TimerWheel[Client] = TimerWheel()
+        self._alarm = PreciseTimer(loop, self._fire)
         self._armed_ns = 0
         self._bucket: list[Client] = []
         self._index = 0

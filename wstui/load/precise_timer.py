@@ -16,7 +16,7 @@ _TFD_TIMER_ABSTIME = 1
 _SPEC = struct.Struct("qqqq")
 
 
-class Alarm:
+class PreciseTimer:
     """Calls `ring` soon after the monotonic time last given to `at`. Linux: a timerfd; elsewhere the loop's timer."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, ring: Callable[[], None]) -> None:

@@ -132,7 +132,7 @@ class Heartbeat(msgspec.Struct, tag="heartbeat", frozen=True):
 Command = Spec | Go | Ramp | Arrive | Pace | Pause | Resume | Drain | Abort | Heartbeat
 
 
-class Joined(msgspec.Struct, tag="joined", frozen=True):
+class WorkerReady(msgspec.Struct, tag="joined", frozen=True):
     """A worker is up and has understood its specification."""
 
     worker: int
@@ -150,7 +150,7 @@ class Finished(msgspec.Struct, tag="finished", frozen=True):
     error: str = ""
 
 
-class Heard(msgspec.Struct, tag="heard", frozen=True):
+class BroadcastReport(msgspec.Struct, tag="heard", frozen=True):
     """Broadcasts whose window has closed in a worker, and where the target's clock lies by its replies.
 
     `clock` bounds the target's clock minus this host's, in nanoseconds; None before any reply had a timestamp.
@@ -163,7 +163,7 @@ class Heard(msgspec.Struct, tag="heard", frozen=True):
     clock: tuple[int, int] | None = None
 
 
-Message = Joined | Snapshot | Heard | Finished
+Message = WorkerReady | Snapshot | BroadcastReport | Finished
 
 encode = msgspec.msgpack.Encoder().encode
 decode_command = msgspec.msgpack.Decoder(Command).decode

@@ -27,7 +27,7 @@ def backoff(tries: int, base_ns: int, cap_ns: int, number: int, seed: int) -> in
 
 
 @dataclass(slots=True)
-class Absent:
+class ReconnectState:
     """A client that is away: its identity, since when, how often it has tried, and what it had got to."""
 
     number: int
@@ -41,20 +41,22 @@ class Absent:
     failed: bool = False  # one of them at least
 
 
-class Comebacks:
+class Reconnects:
     """All clients of a worker that are away. Times are those of the schedule's clock, which pauses stop."""
 
     def __init__(self, spec: Spec, tally: Tally) -> None:
         self._spec = spec
         self._tally = tally
-        self._absent: dict[int, Absent] = {}
-        self._due: list[tuple[int, int, Absent]] = []  # a heap; what was planned first decides between equal times
+        self._absent: dict[int, ReconnectState] = {}
+        self._due: list[
+            tuple[int, int, ReconnectState]
+        ] = []  # a heap; what was planned first decides between equal times
         self._planned = 0
         self.enabled = spec.reconnect != "none"
 
     def dropped(self, client: Client, clock: int) -> None:
         """The other side ended a ready connection."""
-        self._absent[client.number] = Absent(
+        self._absent[client.number] = ReconnectState(
             client.number,
             client.slot,
             clock,
@@ -84,7 +86,7 @@ class Comebacks:
         heappush(self._due, (clock + delay, self._planned, absent))
         return True
 
-    def due(self, clock: int) -> Absent | None:
+    def due(self, clock: int) -> ReconnectState | None:
         """The next client that should try to come back now; it counts as tried."""
         while self._due and self._due[0][0] <= clock:
             absent = heappop(self._due)[2]

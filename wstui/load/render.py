@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeGuard
 
-from wstui.load.message_script import Phrase, Slot
+from wstui.load.message_script import MessageScript, Slot
 from wstui.load.rng import below, draw, fraction
 
 _LETTERS = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -32,7 +32,7 @@ class Moment(NamedTuple):
 Fill = Callable[[Moment], object]
 
 
-class Format:
+class FieldFormat:
     """Parts as one bytes format; `%` fills all places at once."""
 
     __slots__ = ("_fills", "_format", "is_unique", "names_client")
@@ -64,12 +64,12 @@ class Renderer:
         "_after", "_before", "_key", "_padding", "_size", "_uses_key", "is_unique", "key_step_ns", "names_client",
     )  # fmt: skip
 
-    def __init__(self, phrase: Phrase, seed: int, lane: int) -> None:
+    def __init__(self, phrase: MessageScript, seed: int, lane: int) -> None:
         kinds = [part.kind if isinstance(part, Slot) else "" for part in phrase.parts]
         cut = kinds.index("pad") if "pad" in kinds else len(kinds)
-        self._before = Format(phrase.parts[:cut], seed, lane)
-        self._after = Format(phrase.parts[cut + 1 :], seed, lane + cut) if cut < len(kinds) else None
-        self._key = Format(phrase.key, seed, lane + len(kinds))
+        self._before = FieldFormat(phrase.parts[:cut], seed, lane)
+        self._after = FieldFormat(phrase.parts[cut + 1 :], seed, lane + cut) if cut < len(kinds) else None
+        self._key = FieldFormat(phrase.key, seed, lane + len(kinds))
         self._size = phrase.size
         self._padding = phrase.padding * phrase.size
         self._uses_key = "key" in kinds

@@ -13,7 +13,7 @@ from wstui.measure.sanitize import visible
 MISSING = msgspec.UNSET
 
 
-class Reader:
+class ReplyMatcher:
     """Decodes only those parts of a document under which something is asked for."""
 
     def __init__(self, paths: Iterable[Sequence[str]]) -> None:
@@ -62,7 +62,7 @@ def is_index(part: str) -> bool:
     return part.isascii() and part.isdigit() and len(part) < 10
 
 
-def broken(expected: Expected, payload: bytes, reader: Reader, document: Any) -> str:
+def broken(expected: Expected, payload: bytes, reader: ReplyMatcher, document: Any) -> str:
     """What a reply lacks, in words; "" when it is as expected."""
     if expected.contains:
         if expected.contains in payload:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from heapq import heappop, heappush
 
 
-class Places:
+class Slots:
     """Numbers from 0. One is not taken again before its last client is gone, and the lowest one is taken first."""
 
     def __init__(self) -> None:

@@ -31,41 +31,41 @@ class SlowReaders:
     def __init__(self, share: float, tally: Tally) -> None:
         self._share = share
         self._tally = tally
-        self._reading_not: set[Client] = set()
+        self._paused: set[Client] = set()
 
     def __contains__(self, client: Client) -> bool:
-        return client in self._reading_not
+        return client in self._paused
 
     @property
     def open(self) -> bool:
         """Whether there are any now."""
-        return bool(self._reading_not)
+        return bool(self._paused)
 
     def take(self, client: Client) -> bool:
         """A client is ready; if it is a slow one it reads no more from now on."""
         if not is_slow(client.number, self._share) or client.transport is None:
             return False
-        self._reading_not.add(client)
+        self._paused.add(client)
         self._tally.counters.slow_readers += 1
         client.transport.pause_reading()
         return True
 
-    def read_up(self) -> None:
+    def resume_all(self) -> None:
         """All of them read again: what was written to them comes, and how they were ended."""
-        for client in self._reading_not:
+        for client in self._paused:
             self._resume(client)
 
     def leaves(self, client: Client) -> None:
         """We close the connection: the other side's answer has to be read."""
-        if client in self._reading_not:
-            self._reading_not.discard(client)
+        if client in self._paused:
+            self._paused.discard(client)
             self._resume(client)
 
     def ended(self, client: Client, cause: Cause) -> bool:
         """The other side ended a connection; whether it was that of a slow one."""
-        if client not in self._reading_not:
+        if client not in self._paused:
             return False
-        self._reading_not.discard(client)
+        self._paused.discard(client)
         self._tally.counters.slow_closed += 1
         name = f"{cause.kind}: {cause.message}"
         endings = self._tally.slow_endings

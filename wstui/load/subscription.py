@@ -12,7 +12,7 @@ from wstui.load.frames import TEXT, encode
 from wstui.measure.sanitize import visible
 
 if TYPE_CHECKING:
-    from wstui.load.messaging import Conversation
+    from wstui.load.messaging import Messaging
     from wstui.load.protocol import Spec
 
 ACK = b"subscription:ack"
@@ -70,7 +70,7 @@ class Subscribing(Exchange):
         names = self._names
         return frozenset(names[(number + i) % len(names)] for i in range(self._each))
 
-    def begin(self, client: Conversation) -> None:
+    def begin(self, client: Messaging) -> None:
         """A client is ready: it leaves "all" and names its tokens."""
         counters = client.worker.tally.counters
         counters.subscribes += 1
@@ -79,19 +79,19 @@ class Subscribing(Exchange):
         client.write(encode(TEXT, UNSUBSCRIBE_ALL, client.number))
         client.write(encode(TEXT, msgspec.json.encode(document), client.number))
 
-    def compose(self, client: Conversation, now_ns: int) -> tuple[int, bytes, int]:
+    def compose(self, client: Messaging, now_ns: int) -> tuple[int, bytes, int]:
         """The inner exchange's message."""
         return self._inner.compose(client, now_ns)
 
-    def has_sent(self, client: Conversation, key: int) -> bool:
+    def has_sent(self, client: Messaging, key: int) -> bool:
         """Whether the inner exchange has sent this."""
         return self._inner.has_sent(client, key)
 
-    def pong(self, client: Conversation, payload: bytes) -> None:
+    def pong(self, client: Messaging, payload: bytes) -> None:
         """The inner exchange's pong."""
         self._inner.pong(client, payload)
 
-    def receive(self, client: Conversation, first: int, payload: bytes) -> None:
+    def receive(self, client: Messaging, first: int, payload: bytes) -> None:
         """The inner exchange takes it; here it is held against what the client has subscribed to."""
         self._inner.receive(client, first, payload)
         if first != TEXT:
@@ -102,7 +102,7 @@ class Subscribing(Exchange):
             elif client.number in self._acknowledged:
                 self._look(client, document)
 
-    def _take_ack(self, client: Conversation, document: bytes) -> None:
+    def _take_ack(self, client: Messaging, document: bytes) -> None:
         if client.number in self._acknowledged:
             return
         try:
@@ -114,9 +114,9 @@ class Subscribing(Exchange):
             client.worker.tally.counters.subscribe_acks += 1
         else:
             cause = Cause("subscription", "the acknowledgement names other tokens than were asked for")
-            client.worker.disappointed(client, cause, visible(document, 120))
+            client.worker.expectation_failed(client, cause, visible(document, 120))
 
-    def _look(self, client: Conversation, document: bytes) -> None:
+    def _look(self, client: Messaging, document: bytes) -> None:
         tokens = self._known.get(document)
         if tokens is None:
             tokens = tokens_of(document)
@@ -124,6 +124,6 @@ class Subscribing(Exchange):
                 del self._known[next(iter(self._known))]
             self._known[document] = tokens
         if tokens and tokens.isdisjoint(self.tokens(client.number)):
-            client.worker.tally.counters.leaks += 1
+            client.worker.tally.counters.filter_leaks += 1
             cause = Cause("leak", "a message about tokens that the client had not subscribed to")
-            client.worker.disappointed(client, cause, visible(document, 120))
+            client.worker.expectation_failed(client, cause, visible(document, 120))

@@ -12,12 +12,12 @@ from wstui.load.exchange import BINARY_TYPE, ECHO_TYPE, EMPTY, NO_TYPE, NOT_JSON
 from wstui.load.frames import BINARY, TEXT
 from wstui.load.message_script import Slot
 from wstui.load.render import IDS_A_CLIENT, Moment, Renderer
-from wstui.load.reply_matcher import MISSING, Reader, broken
+from wstui.load.reply_matcher import MISSING, ReplyMatcher, broken
 from wstui.load.rng import spread
 from wstui.measure.sanitize import visible
 
 if TYPE_CHECKING:
-    from wstui.load.messaging import Conversation
+    from wstui.load.messaging import Messaging
     from wstui.load.protocol import Spec
 
 _ORDER = -1
@@ -27,7 +27,7 @@ _MOST = 10**18
 _OWNERS = 2**53 // IDS_A_CLIENT
 
 
-class Template(Exchange):
+class TemplateExchange(Exchange):
     """Says what a script holds. The key of a message in flight tells its phrase too: key % number of phrases."""
 
     sends = True
@@ -59,12 +59,12 @@ class Template(Exchange):
         self._any_order = len(self._order_paths) < len(ordered)
         asked = [*self._paths, *self._order_paths]
         asked += [tuple(expected.path) for phrase in script.phrases for expected in phrase.expected if expected.path]
-        self._reader = Reader(asked)
+        self._reader = ReplyMatcher(asked)
         self._reads = bool(asked)
 
     # -- what is sent ------------------------------------------------------------------------------------------
 
-    def compose(self, client: Conversation, now_ns: int) -> tuple[int, bytes, int]:
+    def compose(self, client: Messaging, now_ns: int) -> tuple[int, bytes, int]:
         """The client's next message; its key is 0 when no reply is waited for."""
         client.sequence = seq = client.sequence + 1
         number = client.number
@@ -88,7 +88,7 @@ class Template(Exchange):
             self._remember(client, _ORDER if phrase.reply == "order" else _digest(payload), key)
         return BINARY if phrase.binary else TEXT, payload, key
 
-    def has_sent(self, client: Conversation, key: int) -> bool:
+    def has_sent(self, client: Messaging, key: int) -> bool:
         """Whether the key is one that counts the client's own messages, and this one has been reached."""
         value, index = divmod(key, self._count)
         phrase = self._phrases[index]
@@ -107,7 +107,7 @@ class Template(Exchange):
         self._dealt += 1
         return row
 
-    def _remember(self, client: Conversation, queue: int, key: int) -> None:
+    def _remember(self, client: Messaging, queue: int, key: int) -> None:
         """Put a message behind those that the same kind of reply answers."""
         if client.queues is None:
             client.queues = {}
@@ -117,14 +117,14 @@ class Template(Exchange):
             return
         waiting.append(key)
         if len(waiting) > len(client.pending) + _QUEUE_SLACK:
-            kept = [key for key in waiting if client.awaits(key)]
+            kept = [key for key in waiting if client.is_pending(key)]
             waiting.clear()
             waiting.extend(kept)
             waiting.append(key)
 
     # -- what arrives ------------------------------------------------------------------------------------------
 
-    def receive(self, client: Conversation, first: int, payload: bytes) -> None:
+    def receive(self, client: Messaging, first: int, payload: bytes) -> None:
         """A reply to one of ours, or something else."""
         if client.waiting:
             super().receive(client, first, payload)
@@ -139,7 +139,7 @@ class Template(Exchange):
                 return
         self._one(client, first, payload, document)
 
-    def _one(self, client: Conversation, first: int, payload: bytes, document: Any) -> None:
+    def _one(self, client: Messaging, first: int, payload: bytes, document: Any) -> None:
         key = self._key(client, payload, document)
         if key is None:
             super().receive(client, first, payload)
@@ -155,10 +155,10 @@ class Template(Exchange):
                 lack = broken(expected, payload, self._reader, document)
                 if lack:
                     cause = Cause("expectation", f"reply to {visible(phrase.name, 60)} {lack}")
-                    client.worker.disappointed(client, cause, visible(payload, 120))
+                    client.worker.expectation_failed(client, cause, visible(payload, 120))
                     break
 
-    def _key(self, client: Conversation, payload: bytes, document: Any) -> int | None:
+    def _key(self, client: Messaging, payload: bytes, document: Any) -> int | None:
         """The key of the message that this answers; None when it is no reply at all."""
         known: int | None = None
         names_one = False
@@ -172,7 +172,7 @@ class Template(Exchange):
                 key = value * self._count + index
                 if key in client.pending:
                     return key
-                if client.awaits(key) or key == client.answered:
+                if client.is_pending(key) or key == client.answered:
                     known = key
                 elif known is None and not (index in self._by_id and _is_others(value, client.number)):
                     # Where broadcasts are followed, what is no reply to this client is one of them.
@@ -181,7 +181,7 @@ class Template(Exchange):
             digest = _digest(payload)
             for index in self._echoes:
                 key = digest * self._count + index
-                if key in client.pending or client.awaits(key) or key == client.answered:
+                if key in client.pending or client.is_pending(key) or key == client.answered:
                     return key
             if client.queues and (found := self._oldest(client, digest)) is not None:
                 return found
@@ -193,7 +193,7 @@ class Template(Exchange):
         """Whether a message may be a reply in order."""
         return self._any_order or any(self._reader.value(document, path) is not MISSING for path in self._order_paths)
 
-    def _oldest(self, client: Conversation, queue: int) -> int | None:
+    def _oldest(self, client: Messaging, queue: int) -> int | None:
         """The message that has waited longest in a queue, also when it has been given up: its reply is late then."""
         assert client.queues is not None
         waiting = client.queues.get(queue)
@@ -201,7 +201,7 @@ class Template(Exchange):
             key = waiting.popleft()
             if not waiting and queue != _ORDER:
                 del client.queues[queue]
-            if client.awaits(key):
+            if client.is_pending(key):
                 return key
         return None
 

@@ -13,7 +13,7 @@ grid, so the grid never counts as lateness."""
 T = TypeVar("T")
 
 
-class Wheel(Generic[T]):
+class TimerWheel(Generic[T]):
     """Entries by the tick in which they are due."""
 
     __slots__ = ("_buckets", "_ticks")

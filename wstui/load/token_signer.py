@@ -17,7 +17,7 @@ EXPIRED_FOR_S = 3600
 warnings.filterwarnings("ignore", category=jwt.InsecureKeyLengthWarning)
 
 
-class Mint:
+class TokenSigner:
     """Signs with the secret of the target. `ttl_s`: seconds for which a good token is valid."""
 
     def __init__(self, secret: str, ttl_s: int) -> None:

@@ -10,25 +10,25 @@ import traceback
 from collections import deque
 from collections.abc import Callable
 
-from wstui.load.auth_outcomes import Admission
+from wstui.load.auth_outcomes import AuthOutcomes
 from wstui.load.broadcasts import Broadcasts
 from wstui.load.client import BufferedClient, Client
-from wstui.load.client_pool import Population
+from wstui.load.client_pool import ClientPool
 from wstui.load.client_state import READY
 from wstui.load.connect_outcome import Cause, Outcome
 from wstui.load.connector import Connector
-from wstui.load.credentials import Identity
-from wstui.load.drain import Departure
+from wstui.load.credentials import Credentials
+from wstui.load.drain import DrainController
 from wstui.load.exchange import EXCHANGES, Exchange
 from wstui.load.handshake import Upgrade
 from wstui.load.keepalive import Keepalive
-from wstui.load.messaging import Conversation
+from wstui.load.messaging import Messaging
 from wstui.load.pacer import Pacer
-from wstui.load.protocol import Abort, Arrive, Command, Drain, Go, Heard, Pace, Pause, Ramp, Resume, Spec
+from wstui.load.protocol import Abort, Arrive, BroadcastReport, Command, Drain, Go, Pace, Pause, Ramp, Resume, Spec
 from wstui.load.selfcheck import SelfCheck
 from wstui.load.slow_readers import SlowReaders
 from wstui.load.subscription import Subscribing
-from wstui.load.templates import Template
+from wstui.load.templates import TemplateExchange
 from wstui.measure.counters import Tally
 from wstui.measure.fanout import ClockOffset
 from wstui.measure.sanitize import visible
@@ -48,14 +48,14 @@ class Worker:
 
     late_ns = LATE_NS
 
-    def __init__(self, spec: Spec, say: Callable[[Snapshot | Heard], None]) -> None:
+    def __init__(self, spec: Spec, say: Callable[[Snapshot | BroadcastReport], None]) -> None:
         loop = asyncio.get_running_loop()
         self.spec = spec
         self.tally = Tally()
         self.counters = self.tally.counters
         self.timeout_ns = spec.timeout_ns
         self._subscriptions: Subscribing | None = None
-        self.exchange: Exchange = Template(spec) if spec.script.phrases else EXCHANGES[spec.exchange](spec)
+        self.exchange: Exchange = TemplateExchange(spec) if spec.script.phrases else EXCHANGES[spec.exchange](spec)
         if spec.subscribe:
             self.exchange = self._subscriptions = Subscribing(self.exchange, spec)
         self._slow = SlowReaders(spec.slow_readers, self.tally) if spec.slow_readers else None
@@ -68,8 +68,8 @@ class Worker:
         self.epoch_ns = time.time_ns() - time.monotonic_ns()
         self.ended_event = asyncio.Event()
         self.failure = ""  # the traceback of a mistake of our own
-        self._identity = Identity(spec)
-        self._admission = Admission(spec.mix, self.tally) if spec.mix else None
+        self._identity = Credentials(spec)
+        self._admission = AuthOutcomes(spec.mix, self.tally) if spec.mix else None
         self._connector = Connector(spec, loop, self._identity.address)
         self._pacer = Pacer(loop, spec.every_ns, spec.arrivals, spec.jitter, spec.seed)
         self._check = SelfCheck(spec)
@@ -78,11 +78,11 @@ class Worker:
         self._client = Client if lean else BufferedClient
         self._loop = loop
         self._say = say
-        self._departure: Departure | None = None  # begun when the load ends
+        self._departure: DrainController | None = None  # begun when the load ends
         self._zero_ns = 0
         self._sequence = 0
         self._live: dict[int, Client] = {}  # ready or closing, by number
-        self._population = Population(spec, self.tally, self._connector, self._attempt, self._find)
+        self._population = ClientPool(spec, self.tally, self._connector, self._attempt, self._find)
         self._settling: deque[Client] = deque()
         self._closing: dict[Client, None] = {}
         self._sweep: list[Client] = []
@@ -95,7 +95,7 @@ class Worker:
 
     # -- commands ----------------------------------------------------------------------------------------------
 
-    def obey(self, command: Command) -> None:
+    def handle(self, command: Command) -> None:
         """Carry out one command."""
         match command:
             case Go(at_ns):
@@ -105,14 +105,14 @@ class Worker:
             case Ramp(to, over_ns):
                 self._population.ramp(to, over_ns, self._pacer.clock())
                 self._thaw()
-                self._approach()
+                self._reconcile()
             case Arrive():
                 self._population.arrive(command, self._pacer.clock())
                 self._thaw()
-                self._approach()
+                self._reconcile()
             case Pace(every_ns):
                 self.closed_loop = self.exchange.sends and every_ns == 0
-                self._pacer.pace(every_ns, self._talking())
+                self._pacer.pace(every_ns, self._senders())
                 self._restart_loops()
             case Pause():
                 self.held = True
@@ -131,11 +131,11 @@ class Worker:
     def _restart_loops(self) -> None:
         """Closed loops that have nothing in flight begin anew."""
         if self.closed_loop and not self.held:
-            for client in self._talking():
+            for client in self._senders():
                 if not client.pending:
                     client.send()
 
-    def _talking(self) -> list[Client]:
+    def _senders(self) -> list[Client]:
         """The ready clients, without those that do nothing but not read."""
         slow = self._slow
         return [c for c in self._live.values() if c.step is READY and (slow is None or c not in slow)]
@@ -151,11 +151,11 @@ class Worker:
         self._pacer.stop()
         if self._departure is None:
             self.counters.unreached = self._population.behind(self._pacer.clock())
-        self._population.stay_away()
+        self._population.stop_reconnecting()
         if self._slow is not None:
-            self._slow.read_up()
+            self._slow.resume_all()
         opening = self._connector.opening
-        self._departure = Departure(self._live, opening, self._slow, self.spec.close_timeout_ns, grace_ns)
+        self._departure = DrainController(self._live, opening, self._slow, self.spec.close_timeout_ns, grace_ns)
 
     # -- the loop's own tick -----------------------------------------------------------------------------------
 
@@ -175,7 +175,7 @@ class Worker:
 
     def _do_tick(self, now: int) -> None:
         self._check.lag(self._loop.time() - self._next_tick)
-        self._approach()
+        self._reconcile()
         self._connector.expire(now)
         self._settle(now)
         self._expire_replies(now)
@@ -186,10 +186,10 @@ class Worker:
             return
         self._freeze_when_quiet()
         if now - self._zero_ns >= (self._sequence + 1) * SNAPSHOT_NS:
-            self._speak(now)
+            self._publish_snapshot(now)
             self._tell_broadcasts(now)
 
-    def _approach(self) -> None:
+    def _reconcile(self) -> None:
         if self._departure is None and self._zero_ns:
             self._population.approach(self._pacer.clock(), held=self.held)
 
@@ -234,7 +234,7 @@ class Worker:
         self._pacer.close()
         self._connector.close()
         self.ended_event.set()
-        self._speak(now)
+        self._publish_snapshot(now)
 
     def _tell_broadcasts(self, now: int, *, last: bool = False) -> None:
         if self.broadcasts is None:
@@ -244,9 +244,9 @@ class Worker:
         if receipts:
             low, high = self.clock.low, self.clock.high
             clock = None if low is None or high is None else (int(low), int(high))
-            self._say(Heard(self.spec.worker, now, receipts, clock))
+            self._say(BroadcastReport(self.spec.worker, now, receipts, clock))
 
-    def _speak(self, now: int) -> None:
+    def _publish_snapshot(self, now: int) -> None:
         at = now - self._zero_ns
         self._sequence = at // SNAPSHOT_NS
         counters = self.counters
@@ -283,10 +283,10 @@ class Worker:
 
     def opened(self, client: Client) -> None:
         """The upgrade succeeded."""
-        self._connector.landed()
+        self._connector.upgrade_done()
         if not client.waiting:
             self._settling.append(client)
-        self._approach()
+        self._reconcile()
 
     def became_ready(self, client: Client, at_ns: int) -> None:
         """The ready condition is met. Time to connect is until the welcome, or until the upgrade where none comes."""
@@ -322,7 +322,7 @@ class Worker:
         """An attempt ended without becoming ready."""
         self._connector.over(client)
         if client.opened_ns == 0:
-            self._connector.landed()
+            self._connector.upgrade_done()
         counters = self.counters
         counters.opening -= 1
         setattr(counters, outcome.value, getattr(counters, outcome.value) + 1)
@@ -334,18 +334,18 @@ class Worker:
             counters.rate_limited += cause.kind == "http 429"
             self._failure(client, cause, detail, outcome.value)
 
-    def reply_missing(self, client: Conversation, waited_ns: int, cause: Cause) -> None:
+    def reply_timed_out(self, client: Messaging, waited_ns: int, cause: Cause) -> None:
         """A message will not be answered: it enters the response times with what was waited for it."""
         self.counters.reply_timeouts += 1
         self.tally.response.record(waited_ns)
         self._failure(client, cause, "", "unanswered")
 
-    def disappointed(self, client: Conversation, cause: Cause, detail: str) -> None:
+    def expectation_failed(self, client: Messaging, cause: Cause, detail: str) -> None:
         """A reply came, and it is not as it should be."""
         self.counters.broken_expectations += 1
         self._failure(client, cause, detail, "unexpected")
 
-    def invalid_text(self, client: Conversation, payload: bytes) -> None:
+    def invalid_text(self, client: Messaging, payload: bytes) -> None:
         """A text message is not UTF-8."""
         self.counters.invalid_texts += 1
         self._failure(client, Cause("invalid text", "a text message is not UTF-8"), visible(payload, 120), "unexpected")
@@ -401,7 +401,7 @@ class Worker:
             self.counters.closing -= 1
             self._population.gone(client, self._pacer.clock(), returns=True)
 
-    def _failure(self, client: Conversation, cause: Cause, detail: str, outcome: str) -> None:
+    def _failure(self, client: Messaging, cause: Cause, detail: str, outcome: str) -> None:
         at = time.monotonic_ns() - self._zero_ns
         self.tally.failures.record(
             cause.kind, cause.message, at, client.number, detail, local=cause.local, outcome=outcome

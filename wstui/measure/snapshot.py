@@ -41,9 +41,9 @@ class Counters(msgspec.Struct):
     bytes_sent: int = 0
     bytes_received: int = 0
     # what compression saved: without it so many more bytes would have been on the wire
-    saved_sent: int = 0
-    saved_received: int = 0
-    one_way: int = 0  # sent, and no reply is waited for
+    compression_saved_sent: int = 0
+    compression_saved_received: int = 0
+    no_reply_expected: int = 0  # sent, and no reply is waited for
     matched: int = 0
     reply_timeouts: int = 0
     abandoned: int = 0  # we ended the connection before the reply was due
@@ -56,8 +56,8 @@ class Counters(msgspec.Struct):
     late_sends: int = 0
     late_broadcasts: int = 0
     # attempts with tokens of several kinds: those that have ended, and those that ended as they should
-    tokens_judged: int = 0
-    tokens_right: int = 0
+    auth_checked: int = 0
+    auth_correct: int = 0
     # attempts that were refused with HTTP 429
     rate_limited: int = 0
     # planned clients that had not begun to connect, or were still at it, when the load was ended
@@ -65,7 +65,7 @@ class Counters(msgspec.Struct):
     # clients that asked for some tokens only, those that were acknowledged, and messages that were not for them
     subscribes: int = 0
     subscribe_acks: int = 0
-    leaks: int = 0
+    filter_leaks: int = 0
     # ready clients that stopped reading, and those of them that the other side ended (they count as closed)
     slow_readers: int = 0
     slow_closed: int = 0
@@ -76,7 +76,7 @@ class Counters(msgspec.Struct):
     @property
     def in_flight(self) -> int:
         """Messages whose reply had neither come nor timed out."""
-        return self.sent - self.one_way - self.matched - self.reply_timeouts - self.abandoned
+        return self.sent - self.no_reply_expected - self.matched - self.reply_timeouts - self.abandoned
 
     def __add__(self, other: Counters) -> Counters:
         return Counters(*(getattr(self, name) + getattr(other, name) for name in self.__struct_fields__))

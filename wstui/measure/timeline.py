@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TimelineRow:
     """One second of the run. Rates are per second, latencies in milliseconds, None where nothing was measured.
 
     `at_s` is the end of the interval in seconds since the start of the run, paused time included.

@@ -12,7 +12,7 @@ from websockets.datastructures import Headers, MultipleValuesError
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
-from wstui.odin.capacity import Places
+from wstui.odin.capacity import Capacity
 from wstui.odin.ratelimit import RateLimit
 from wstui.odin.responses import json_response
 from wstui.odin.server_settings import AuthMode
@@ -23,7 +23,7 @@ _TOKEN_PREFIXES = ("token.", "jwt.", "bearer.")
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class Rejection:
     """Why a client is not let in, and what it is told."""
 
     status: HTTPStatus
@@ -43,7 +43,7 @@ class Refusal:
 class Admission:
     """Decides about one upgrade request after the other."""
 
-    def __init__(self, mode: AuthMode, verifier: Verifier | None, rate: RateLimit, places: Places) -> None:
+    def __init__(self, mode: AuthMode, verifier: Verifier | None, rate: RateLimit, places: Capacity) -> None:
         """`verifier` is needed unless `mode` is OFF."""
         self.closing = False
         self.places = places
@@ -51,24 +51,24 @@ class Admission:
         self._verifier = verifier
         self._rate = rate
 
-    def decide(self, request: Request, query: str, address: str, now: float) -> Refusal | str:
+    def decide(self, request: Request, query: str, address: str, now: float) -> Rejection | str:
         """Whether the client that sent `request` may come in; it then has a place, which it must give back.
 
         Args: query: that of the path; address: the client's; now: loop seconds.
         Returns: the user it says to be ("" if nobody asks), or the refusal.
         """
         if self.closing:
-            return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "shutting down", 5)
+            return Rejection(HTTPStatus.SERVICE_UNAVAILABLE, "shutting down", 5)
         if wait := self._rate.take(address, now):
-            return Refusal(HTTPStatus.TOO_MANY_REQUESTS, "connection rate limit", wait)
+            return Rejection(HTTPStatus.TOO_MANY_REQUESTS, "connection rate limit", wait)
         if not self.places.take():
-            return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "connection limit", 5)
+            return Rejection(HTTPStatus.SERVICE_UNAVAILABLE, "connection limit", 5)
         decision = self._identify(request, query)
-        if isinstance(decision, Refusal):
+        if isinstance(decision, Rejection):
             self.places.give_back()
         return decision
 
-    def _identify(self, request: Request, query: str) -> Refusal | str:
+    def _identify(self, request: Request, query: str) -> Rejection | str:
         if self._mode is AuthMode.OFF or self._verifier is None:
             return ""
         try:
@@ -79,7 +79,7 @@ class Admission:
                 raise TokenRefused("token missing")
             return self._verifier.verify(token)
         except TokenRefused as refused:
-            return Refusal(HTTPStatus.UNAUTHORIZED, refused.reason)
+            return Rejection(HTTPStatus.UNAUTHORIZED, refused.reason)
 
 
 def find_token(headers: Headers, query: str) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 
-class Places(Protocol):
+class Capacity(Protocol):
     """Taken by who is let in, and given back when it leaves."""
 
     def take(self) -> bool:

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from websockets.http11 import Request, Response
 from websockets.server import ServerProtocol
 
-from wstui.odin.admission import Admission, Refusal
+from wstui.odin.admission import Admission, Rejection
 from wstui.odin.endpoints import Endpoints
 from wstui.odin.responses import json_response
 from wstui.odin.stats import Stats
@@ -48,7 +48,7 @@ class Gate:
             response.headers["Upgrade"] = "websocket"
             return response
         decision = self.admission.decide(request, query, address, self._loop.time())
-        if isinstance(decision, Refusal):
+        if isinstance(decision, Rejection):
             self._stats.refused[decision.reason] += 1
             _log.debug("refused", extra={"reason": decision.reason, "address": address})
             return decision.response()

@@ -28,7 +28,7 @@ def set_up_logs(level: str, as_json: bool, worker: int | None = None) -> None:
             return True
 
         handler.addFilter(name_worker)
-    handler.addFilter(Sample())
+    handler.addFilter(LogSample())
     handler.setFormatter(JsonLines() if as_json else TextLines())
     logger = logging.getLogger("wstui.odin")
     logger.handlers[:] = [handler]
@@ -37,7 +37,7 @@ def set_up_logs(level: str, as_json: bool, worker: int | None = None) -> None:
     logging.getLogger("asyncio").handlers[:] = [handler]  # what befalls the event loop is told in the same form
 
 
-class Sample(logging.Filter):
+class LogSample(logging.Filter):
     """Lets `DEBUG_PER_SECOND` lines of each kind pass in a second: what befalls one client befalls thousands.
 
     The next line of that kind says in `skipped` how many did not.

@@ -15,7 +15,7 @@ from typing import Any
 
 from wstui.odin.nats_client import address
 from wstui.odin.nats_server import Broker
-from wstui.odin.publisher import Plan, Publisher
+from wstui.odin.publisher import Publisher, PublishPlan
 from wstui.odin.server import OdinServer
 from wstui.odin.server_settings import Settings
 from wstui.odin.shared_limits import SharedLimits
@@ -79,7 +79,7 @@ async def with_nats(stack: AsyncExitStack, settings: Settings, embedded: bool) -
     return replace(settings, nats_url=broker.url)
 
 
-async def publish(nats_url: str, plan: Plan) -> None:
+async def publish(nats_url: str, plan: PublishPlan) -> None:
     """Publish until SIGTERM or SIGINT."""
     stop = stop_on_signals()
     publisher = Publisher(nats_url, plan)

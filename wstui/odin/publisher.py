@@ -29,7 +29,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class PublishPlan:
     """What is published.
 
     `speed` divides every period; `rate` above 0 adds so many price updates a second; `size` is the least number of
@@ -47,7 +47,7 @@ class Plan:
 class Publisher:
     """One publisher with its own line to NATS. What can't be sent while NATS is gone is skipped, not kept."""
 
-    def __init__(self, url: str, plan: Plan) -> None:
+    def __init__(self, url: str, plan: PublishPlan) -> None:
         self.published: Counter[str] = Counter()
         self.skipped = 0
         self.reconnects = 0

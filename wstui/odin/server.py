@@ -12,7 +12,7 @@ from websockets.frames import CloseCode
 
 from wstui.odin.admission import Admission
 from wstui.odin.background_tasks import Upkeep
-from wstui.odin.capacity import OwnPlaces, Places
+from wstui.odin.capacity import Capacity, OwnPlaces
 from wstui.odin.connection import Connection
 from wstui.odin.context import Context
 from wstui.odin.deadlines import Deadlines
@@ -56,7 +56,7 @@ class OdinServer:
         self.port = settings.port
         if shared is None:
             connects, self._messages = (RateLimit(*rate) for rate in rates)
-            places: Places = OwnPlaces(limits.connections)
+            places: Capacity = OwnPlaces(limits.connections)
         else:
             connects, self._messages = (shared.rate(number, *rate) for number, rate in enumerate(rates))
             places = shared.places(limits.connections)

@@ -10,7 +10,7 @@ from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFact
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
-from wstui.odin.admission import Refusal, choose_subprotocol
+from wstui.odin.admission import Rejection, choose_subprotocol
 
 REQUEST_MAX = 16 * 1024
 _END = b"\r\n\r\n"
@@ -43,7 +43,7 @@ def read_opening(
     """
     end = received.find(_END, max(0, searched - len(_END) + 1))
     if (end if end >= 0 else len(received)) > REQUEST_MAX:
-        refusal = Refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "request too large")
+        refusal = Rejection(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "request too large")
         return Unreadable(refusal.reason, refusal.response().serialize())
     if end < 0:
         return None
@@ -59,5 +59,5 @@ def read_opening(
     events = protocol.events_received()
     if events and isinstance(events[0], Request):
         return Opening(protocol, events[0], bytes(received[end:]))
-    refusal = Refusal(HTTPStatus.BAD_REQUEST, "malformed request")
+    refusal = Rejection(HTTPStatus.BAD_REQUEST, "malformed request")
     return Unreadable(refusal.reason, b"".join(protocol.data_to_send()) or refusal.response().serialize())

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from wstui.scenario.errors import BadValue
-from wstui.scenario.types import MOST_CLIENTS, Count, Duration, Share, Table, Wait, Whole
+from wstui.scenario.types import MOST_CLIENTS, Count, Duration, Share, TomlTable, Wait, Whole
 
 Of = Literal["clients", "connects", "messages"]
 
@@ -34,7 +34,7 @@ def _precision(value: float) -> float:
 Load = Annotated[Whole, Field(ge=1, le=MOST_CLIENTS)]
 
 
-class Breakpoint(Table):
+class Breakpoint(TomlTable):
     """Steps up until a threshold breaks, then narrows down how much the target carries. Stands in the place of stages.
 
     Each step goes to its load within `ramp`, waits for `settle`, and measures for `measure`; connects/s are made for

@@ -10,7 +10,7 @@ from wstui.scenario.handshake_checks import handshake_findings, handshake_warnin
 from wstui.scenario.message_checks import template_findings, template_warnings
 from wstui.scenario.model import Scenario
 from wstui.scenario.plan_checks import plan_warnings
-from wstui.scenario.problem import Finding
+from wstui.scenario.problem import Conflict
 from wstui.scenario.route_checks import route_findings, route_warnings
 from wstui.scenario.tls_checks import tls_findings
 from wstui.scenario.units import format_duration
@@ -39,7 +39,7 @@ def check(scenario: Scenario) -> Scenario:
     return scenario
 
 
-def findings(scenario: Scenario) -> Iterator[Finding]:
+def findings(scenario: Scenario) -> Iterator[Conflict]:
     """Every conflict between the fields of a scenario, and with the files of this machine."""
     yield from _stage_findings(scenario) if scenario.breakpoint is None else _search_findings(scenario)
     yield from _threshold_findings(scenario)
@@ -47,7 +47,7 @@ def findings(scenario: Scenario) -> Iterator[Finding]:
     if scenario.messages.subscribe_each > len(scenario.messages.subscribe):
         message = f"is more than messages.subscribe names, which is {len(scenario.messages.subscribe)}"
         each = str(scenario.messages.subscribe_each)
-        yield Finding(("messages", "subscribe_each"), message, each, rests_on=(("messages", "subscribe"),))
+        yield Conflict(("messages", "subscribe_each"), message, each, rests_on=(("messages", "subscribe"),))
     yield from handshake_findings(scenario)
     yield from route_findings(scenario)
     yield from tls_findings(scenario)
@@ -120,22 +120,22 @@ def _search_warnings(scenario: Scenario) -> Iterator[str]:
             )
 
 
-def _search_findings(scenario: Scenario) -> Iterator[Finding]:
+def _search_findings(scenario: Scenario) -> Iterator[Conflict]:
     search = scenario.breakpoint
     assert search is not None
     if scenario.stages:
-        yield Finding(("stages",), "have no place beside [breakpoint], which sets the load itself: keep one of them")
+        yield Conflict(("stages",), "have no place beside [breakpoint], which sets the load itself: keep one of them")
     if search.start is not None and search.start > search.largest:
-        yield Finding(("breakpoint", "start"), f"is above breakpoint.most, {search.most}", str(search.start))
+        yield Conflict(("breakpoint", "start"), f"is above breakpoint.most, {search.most}", str(search.start))
     if search.of == "messages" and scenario.messages.exchange == "listen":
-        yield Finding(
+        yield Conflict(
             ("breakpoint", "of"),
             'cannot be "messages": clients of exchange "listen" send nothing',
             rests_on=(("messages", "exchange"),),
         )
     if search.of == "messages" and search.largest > search.clients * MOST_A_CLIENT:
         least = -(-search.largest // MOST_A_CLIENT)
-        yield Finding(
+        yield Conflict(
             ("breakpoint", "clients"),
             f"are too few for {search.largest} messages/s: at {MOST_A_CLIENT}/s each it takes {least}",
             str(search.clients),
@@ -143,32 +143,32 @@ def _search_findings(scenario: Scenario) -> Iterator[Finding]:
         )
 
 
-def _stage_findings(scenario: Scenario) -> Iterator[Finding]:
+def _stage_findings(scenario: Scenario) -> Iterator[Conflict]:
     stages = scenario.stages
     if not stages:
-        yield Finding(("stages",), "is missing: write [[stages]] with name, over and clients", rests_on=(("load",),))
+        yield Conflict(("stages",), "is missing: write [[stages]] with name, over and clients", rests_on=(("load",),))
         return
     if stages[0].clients is None and stages[0].arrive is None:
-        yield Finding(("stages", 0, "clients"), "is missing: nobody is connected before the first stage")
+        yield Conflict(("stages", 0, "clients"), "is missing: nobody is connected before the first stage")
     elif not scenario.peak_clients:
-        yield Finding(("stages",), "ask for no client at all: give at least one stage clients above 0")
+        yield Conflict(("stages",), "ask for no client at all: give at least one stage clients above 0")
     for index, stage in enumerate(stages):
         if (stage.arrive is None) != (stage.stay is None):
             missing, given = ("stay", "arrive") if stage.stay is None else ("arrive", "stay")
             example = 'stay = "20s"' if missing == "stay" else 'arrive = "50/s"'
-            yield Finding(("stages", index, missing), f"is missing beside {given}: write {example}")
+            yield Conflict(("stages", index, missing), f"is missing beside {given}: write {example}")
         if stage.every == 0 and any(template.reply == "none" for template in scenario.messages.templates):
             message = 'cannot be "0s" beside a template with reply = "none": there the reply brings on the next message'
-            yield Finding(("stages", index, "every"), message)
+            yield Conflict(("stages", index, "every"), message)
     if not scenario.duration_s:
-        yield Finding(("stages",), "last 0s in all")
+        yield Conflict(("stages",), "last 0s in all")
     names = [stage.name for stage in stages]
     for index, name in enumerate(names):
         if name in names[:index]:
-            yield Finding(("stages", index, "name"), "names two stages", quote(name))
+            yield Conflict(("stages", index, "name"), "names two stages", quote(name))
 
 
-def _threshold_findings(scenario: Scenario) -> Iterator[Finding]:
+def _threshold_findings(scenario: Scenario) -> Iterator[Conflict]:
     names = [stage.name for stage in scenario.stages]
     rests_on: tuple[Key, ...] = (("load",), *(("stages", index, "name") for index in range(len(names))))
     for index, threshold in enumerate(scenario.thresholds):
@@ -176,4 +176,4 @@ def _threshold_findings(scenario: Scenario) -> Iterator[Finding]:
             near = nearest(threshold.stage, names)
             message = "is no stage" if near else f"is no stage: there are {', '.join(map(quote, names)) or 'none'}"
             key = ("thresholds", index, "stage")
-            yield Finding(key, message, quote(threshold.stage), near, rests_on)
+            yield Conflict(key, message, quote(threshold.stage), near, rests_on)

@@ -14,7 +14,7 @@ from typing import Any
 
 from wstui.scenario.errors import PresetExistsError, Problem, ScenarioError, printable, quote
 from wstui.scenario.file_rebase import moved
-from wstui.scenario.loader import Reading
+from wstui.scenario.loader import Loaded
 from wstui.scenario.model import Scenario, Suite
 from wstui.scenario.toml_dump import written
 
@@ -69,7 +69,7 @@ def loads(
         line = text.count("\n", 0, found.start()) + 1 if found is not None else 0
         message = f"has a number that is too long at line {line}: {MOST_DIGITS} digits at most"
         raise ScenarioError(Problem(file, "", message)) from None
-    made = Reading(file, data, os.environ if environ is None else environ, overrides or {}).result(complete)
+    made = Loaded(file, data, os.environ if environ is None else environ, overrides or {}).result(complete)
     made._origin = replace(made._origin, text=text)
     return made
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from wstui.scenario.file_refs import located
 from wstui.scenario.model import Scenario, Suite
-from wstui.scenario.types import Table
+from wstui.scenario.types import TomlTable
 
 Content = TypeVar("Content", Scenario, Suite, Scenario | Suite)
 
@@ -28,7 +28,7 @@ def moved(content: Content, path: Path) -> Content:
         return content
     changed: dict[str, Any] = {}
     for table, name in FILES:
-        part: Table = changed.get(table) or getattr(content, table)
+        part: TomlTable = changed.get(table) or getattr(content, table)
         if whole := _whole(getattr(part, name), file):
             changed[table] = part.model_copy(update={name: whole})
     templates = content.messages.templates

@@ -10,20 +10,20 @@ from wstui.scenario.errors import quote
 from wstui.scenario.file_refs import located
 from wstui.scenario.hosts import is_loopback, twice
 from wstui.scenario.model import Scenario
-from wstui.scenario.problem import Finding
+from wstui.scenario.problem import Conflict
 
 
-def fleet_findings(scenario: Scenario) -> Iterator[Finding]:
+def fleet_findings(scenario: Scenario) -> Iterator[Conflict]:
     """What is wrong with the hosts, and what belongs to them."""
     fleet = scenario.fleet
     if name := twice(fleet.hosts):
-        yield Finding(("fleet", "hosts"), f'name {name} twice: write "{name}:2" for two workers')
+        yield Conflict(("fleet", "hosts"), f'name {name} twice: write "{name}:2" for two workers')
     if fleet.hosts and fleet.scheduler:
         message = "cannot be joined beside fleet.hosts: the load is made by these, or by the workers of that cluster"
-        yield Finding(("fleet", "scheduler"), message, quote(fleet.scheduler), rests_on=(("fleet", "hosts"),))
+        yield Conflict(("fleet", "scheduler"), message, quote(fleet.scheduler), rests_on=(("fleet", "hosts"),))
     path = located(fleet.ssh_config, scenario.origin.file)
     if path and not os.path.isfile(path):  # noqa: PTH113 - NUL is False
-        yield Finding(("fleet", "ssh_config"), "is no file", quote(path))
+        yield Conflict(("fleet", "ssh_config"), "is no file", quote(path))
 
 
 def fleet_warnings(scenario: Scenario) -> Iterator[str]:

@@ -10,7 +10,7 @@ from wstui.scenario.env_refs import may_be_empty, names_in
 from wstui.scenario.errors import Key, dotted
 from wstui.scenario.file_refs import is_shipped
 from wstui.scenario.model import Scenario
-from wstui.scenario.problem import Finding
+from wstui.scenario.problem import Conflict
 from wstui.scenario.types import header_fault, is_http_token
 
 VARIABLES = {"token": "AUTH_TOKEN", "secret": "JWT_SECRET"}
@@ -18,7 +18,7 @@ VARIABLES = {"token": "AUTH_TOKEN", "secret": "JWT_SECRET"}
 _NO_TOKEN = "has a character that a subprotocol can't have: send it as header or query (auth.send_as)"
 
 
-def handshake_findings(scenario: Scenario) -> Iterator[Finding]:
+def handshake_findings(scenario: Scenario) -> Iterator[Conflict]:
     """Tokens that can't travel as told, and credentials that are there twice. No message holds a value."""
     yield from _unset_findings(scenario)
     yield from _token_findings(scenario)
@@ -26,10 +26,10 @@ def handshake_findings(scenario: Scenario) -> Iterator[Finding]:
     if len(places) > 1:
         (_, key), others = places[-1], [name for name, _ in places[:-1]]
         message = f"and {' and '.join(others)} both say who clients are: keep one of them"
-        yield Finding(key, message, rests_on=(("target", "url"), ("target", "headers"), ("auth",)))
+        yield Conflict(key, message, rests_on=(("target", "url"), ("target", "headers"), ("auth",)))
     query = dict(parse_qsl(urlsplit(scenario.target.url).query, keep_blank_values=True))
     if "token" in query and _sends(scenario, "query"):
-        yield Finding(
+        yield Conflict(
             ("auth", "token") if scenario.auth.kind == "token" else ("auth", "kind"),
             "and token= in target.url both say who clients are: keep one of them",
             rests_on=(("target", "url"), ("auth",)),
@@ -62,20 +62,20 @@ def goes_without_token(scenario: Scenario) -> bool:
     return scenario.auth.kind == "token" and not scenario.auth.token.get_secret_value()
 
 
-def _unset_findings(scenario: Scenario) -> Iterator[Finding]:
+def _unset_findings(scenario: Scenario) -> Iterator[Conflict]:
     """Secrets that a run needs, and that the environment does not have."""
     kind, rests_on = scenario.auth.kind, (("auth", "kind"),)
     if kind in ("jwt", "mix") and not scenario.auth.secret.get_secret_value():
         is_own = ("auth", "secret") in scenario.origin.references and is_shipped(scenario.origin.file)
         demo = f", or run `wstui demo {Path(scenario.origin.file).stem}`" if is_own else ""
         message = f"{_variable(scenario, 'secret')} is not set: the clients' tokens can't be signed; set it{demo}"
-        yield Finding(("auth", "secret"), message, rests_on=rests_on, unset=True)
+        yield Conflict(("auth", "secret"), message, rests_on=rests_on, unset=True)
     if goes_without_token(scenario):
         written = scenario.origin.references.get(("auth", "token"))
         if written is None or not may_be_empty(written.raw):
             name = _variable(scenario, "token")
             message = f'is empty: set {name}, or write token = "${{{name}:-}}" where clients may come without one'
-            yield Finding(("auth", "token"), message, rests_on=rests_on, unset=True)
+            yield Conflict(("auth", "token"), message, rests_on=rests_on, unset=True)
 
 
 def _variable(scenario: Scenario, name: str) -> str:
@@ -90,7 +90,7 @@ def _sends(scenario: Scenario, way: str) -> bool:
     return auth.send_as == way and (auth.kind in ("jwt", "mix") or bool(auth.kind == "token" and auth.token))
 
 
-def _token_findings(scenario: Scenario) -> Iterator[Finding]:
+def _token_findings(scenario: Scenario) -> Iterator[Conflict]:
     auth = scenario.auth
     token = auth.token.get_secret_value()
     if auth.kind != "token" or not token:
@@ -102,7 +102,7 @@ def _token_findings(scenario: Scenario) -> Iterator[Finding]:
     else:
         fault = "" if _is_text(token) else "is not valid UTF-8"
     if fault:
-        yield Finding(("auth", "token"), fault, rests_on=(("auth", "send_as"), ("auth", "kind")))
+        yield Conflict(("auth", "token"), fault, rests_on=(("auth", "send_as"), ("auth", "kind")))
 
 
 def _is_text(value: str) -> bool:

@@ -16,7 +16,7 @@ _EXAMPLE = 'write "host1", "host2:4" for four workers, or "user@host3"'
 
 
 @dataclass(frozen=True, slots=True)
-class Host:
+class HostSpec:
     """A machine reached by ssh: `destination` as ssh takes it, `workers` workers (0: one per spare core)."""
 
     destination: str
@@ -28,7 +28,7 @@ class Host:
         return self.destination.rpartition("@")[2]
 
 
-def parse_host(text: str) -> Host:
+def parse_host(text: str) -> HostSpec:
     """A host as an operator writes it: `host1`, `host2:4`, `user@host3`, `[fe80::1]:2`. Raises BadValue."""
     text = text.strip()
     if not text:
@@ -39,13 +39,13 @@ def parse_host(text: str) -> Host:
         raise BadValue(f"is no host: {_EXAMPLE}", _guess(text))
     destination = match.group().replace("[", "").replace("]", "")
     if not rest:
-        return Host(destination)
+        return HostSpec(destination)
     number = rest[1:]
     if not number.isascii() or not number.isdigit():
         raise BadValue("ends in no number of workers: after the colon, write one such as 4", match.group())
     if not 1 <= int(number[:9]) <= MOST_WORKERS:
         raise BadValue(f"asks for {number} workers: 1 to {MOST_WORKERS}. Ports belong in the ssh configuration")
-    return Host(destination, int(number))
+    return HostSpec(destination, int(number))
 
 
 def _guess(text: str) -> str:

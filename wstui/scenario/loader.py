@@ -27,7 +27,7 @@ from wstui.scenario.model import Scenario, Suite
 from wstui.scenario.problem import without_secrets
 from wstui.scenario.secret_fields import URLS, is_secret, keeps_secrets
 from wstui.scenario.secrets import masker
-from wstui.scenario.types import FROM_FILE, Count, Duration, Table, without_ends
+from wstui.scenario.types import FROM_FILE, Count, Duration, TomlTable, without_ends
 from wstui.scenario.validation_errors import diagnose, show
 
 # what a broken item of a list is taken for while the rest is checked, and which of its own keys may stay
@@ -40,7 +40,7 @@ _SENT_BARE: set[Key] = {("auth", "token"), *(("target", name) for name in ("head
 """Where a variable stands for a part of the upgrade request, whose lines a line end would break."""
 
 
-class Load(Table):
+class Load(TomlTable):
     """The short form of the stages: a ramp, a hold and, where wanted, a way down to nobody."""
 
     clients: Count
@@ -57,7 +57,7 @@ _STAGE_OF_LOAD: dict[Key, Key] = {
 }
 
 
-class Reading:
+class Loaded:
     """One file. `overrides` are values by dotted key that stand in for a scenario's own."""
 
     def __init__(

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from wstui.scenario.errors import BadValue
-from wstui.scenario.types import Line, Size, Table
+from wstui.scenario.types import Line, Size, TomlTable
 
 MOST_BYTES = 1 << 20
 
@@ -26,7 +26,7 @@ def _weight(value: Any) -> Any:
     return value
 
 
-class Expectation(Table):
+class Expectation(TomlTable):
     """What a reply must hold: `contains`, or `field` (with `equals`, or only that it is there)."""
 
     contains: str = ""  # this text, anywhere in the reply
@@ -34,7 +34,7 @@ class Expectation(Table):
     equals: Annotated[str | int | float | bool | None, BeforeValidator(_scalar)] = None  # None: any value
 
 
-class Template(Table):
+class Template(TomlTable):
     """One kind of message. `payload` and `key` may hold placeholders, see `wstui.scenario.placeholder`."""
 
     name: Annotated[Line, Field(min_length=1)]

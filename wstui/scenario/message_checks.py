@@ -11,7 +11,7 @@ from wstui.scenario.message import MOST_BYTES, Expectation, Template
 from wstui.scenario.model import Messages, Scenario
 from wstui.scenario.payload import Feed, Part, feed_of, key_of, payload_of
 from wstui.scenario.placeholder import BadPlaceholder, Placeholder
-from wstui.scenario.problem import Finding
+from wstui.scenario.problem import Conflict
 from wstui.scenario.secrets import mask_text
 
 _PLACE: Key = ("messages", "templates")
@@ -20,33 +20,33 @@ MOST_BYTES_OF_ALL = 16 << 20
 _IN_KEYS = ("client", "seq", "id", "timestamp", "random")
 
 
-def template_findings(scenario: Scenario) -> Iterator[Finding]:
+def template_findings(scenario: Scenario) -> Iterator[Conflict]:
     """Every conflict in and between the templates; nothing where the exchange is another."""
     messages = scenario.messages
     if messages.exchange != "template":
         return
     if not messages.templates:
         message = "is missing: write [[messages.templates]] with name and payload"
-        yield Finding(_PLACE, message, rests_on=(("messages", "exchange"),))
+        yield Conflict(_PLACE, message, rests_on=(("messages", "exchange"),))
     feed: Feed | None = None
     feed_is_known = not messages.feed
     if messages.feed:
         try:
             feed, feed_is_known = feed_of(messages.feed, scenario.origin.file), True
         except BadValue as error:
-            yield Finding(("messages", "feed"), error.message, quote(messages.feed))
+            yield Conflict(("messages", "feed"), error.message, quote(messages.feed))
     names = [template.name for template in messages.templates]
     total = 0
     for index, template in enumerate(messages.templates):
         place = (*_PLACE, index)
         if template.name in names[:index]:
-            yield Finding((*place, "name"), "names two templates", quote(template.name))
+            yield Conflict((*place, "name"), "names two templates", quote(template.name))
         yield from _payload_findings(scenario, template, place, feed, feed_is_known)
         total += _weight(template, scenario)
         yield from _reply_findings(messages, template, place)
 
     if total > MOST_BYTES_OF_ALL:
-        yield Finding(_PLACE, f"are larger than {MOST_BYTES_OF_ALL >> 20} MiB together: a worker keeps all of them")
+        yield Conflict(_PLACE, f"are larger than {MOST_BYTES_OF_ALL >> 20} MiB together: a worker keeps all of them")
 
 
 def _weight(template: Template, scenario: Scenario) -> int:
@@ -71,18 +71,18 @@ def template_warnings(messages: Messages) -> Iterator[str]:
 
 def _payload_findings(
     scenario: Scenario, template: Template, place: Key, feed: Feed | None, feed_is_known: bool
-) -> Iterator[Finding]:
+) -> Iterator[Conflict]:
     if bool(template.payload) == bool(template.file):
         message = (
             "and file are both given: keep one" if template.file else "is empty, and so is file: write one of them"
         )
-        yield Finding((*place, "payload"), message, rests_on=((*place, "file"),))
+        yield Conflict((*place, "payload"), message, rests_on=((*place, "file"),))
         return
     name = "file" if template.file else "payload"
     written = template.file or mask_text(template.payload)
     if template.encoding != "plain" and not template.binary:
         message = "gives bytes that need not be text: set binary = true"
-        yield Finding((*place, "encoding"), message, quote(template.encoding))
+        yield Conflict((*place, "encoding"), message, quote(template.encoding))
     try:
         parts = payload_of(template, scenario.origin.file)
         _resolve(parts, feed, feed_is_known)
@@ -90,16 +90,16 @@ def _payload_findings(
         yield _bad((*place, name), error)
         return
     except BadValue as error:
-        yield Finding((*place, name), error.message, quote(written, 60), error.nearest)
+        yield Conflict((*place, name), error.message, quote(written, 60), error.nearest)
         return
     yield from _env_findings(parts, (*place, name))
     if sum(len(part) for part in parts if isinstance(part, bytes)) > MOST_BYTES:
-        yield Finding((*place, name), "is larger than 1 MiB")
+        yield Conflict((*place, name), "is larger than 1 MiB")
     pads = sum(part == Placeholder("pad") for part in parts)
     if pads > 1:
-        yield Finding((*place, name), "is there twice: the padding goes to one place", quote("{{pad}}"))
+        yield Conflict((*place, name), "is there twice: the padding goes to one place", quote("{{pad}}"))
     if pads and not template.size:
-        yield Finding((*place, "size"), "is missing: {{pad}} fills the payload up to it")
+        yield Conflict((*place, "size"), "is missing: {{pad}} fills the payload up to it")
     yield from _key_findings(template, parts, place)
 
 
@@ -113,22 +113,22 @@ def _resolve(parts: Sequence[Part], feed: Feed | None, feed_is_known: bool) -> N
             raise BadPlaceholder(f"{{{{feed.{part.arguments[0]}}}}}", 'has no feed: set messages.feed = "rows.csv"')
 
 
-def _env_findings(parts: Sequence[Part], key: Key) -> Iterator[Finding]:
+def _env_findings(parts: Sequence[Part], key: Key) -> Iterator[Conflict]:
     for part in parts:
         if isinstance(part, Placeholder) and part.name == "env" and len(part.arguments) == 1:
             (name,) = part.arguments
             if name not in os.environ:
                 message = f'is not set: set it, or write "{{{{env {name}:-default}}}}"'
-                yield Finding(key, message, quote(f"{{{{env {name}}}}}"))
+                yield Conflict(key, message, quote(f"{{{{env {name}}}}}"))
 
 
-def _key_findings(template: Template, payload: Sequence[Part], place: Key) -> Iterator[Finding]:
+def _key_findings(template: Template, payload: Sequence[Part], place: Key) -> Iterator[Conflict]:
     if template.reply != "field":
         for name in ("key", *(("reply_field",) if template.reply != "order" else ())):
             if name in template.model_fields_set and getattr(template, name):
                 uses_key = name == "key" and Placeholder("key") in payload
                 if not uses_key:
-                    yield Finding((*place, name), f'has no effect with reply = "{template.reply}": leave it out')
+                    yield Conflict((*place, name), f'has no effect with reply = "{template.reply}": leave it out')
         if template.reply == "order" and not _is_path(template.reply_field, empty=True):
             yield _no_path((*place, "reply_field"), template.reply_field)
         return
@@ -143,36 +143,36 @@ def _key_findings(template: Template, payload: Sequence[Part], place: Key) -> It
     for slot in slots:
         if slot.name not in _IN_KEYS or slot.arguments[:1] == ("choice",):
             message = "cannot be part of a key: take {{id}}, {{seq}}, {{client}}, {{timestamp}} or {{random …}}"
-            yield Finding((*place, "key"), message, quote(template.key))
+            yield Conflict((*place, "key"), message, quote(template.key))
             return
     if not any(slot.is_unique or _is_fine_timestamp(slot) for slot in slots):
         message = "is the same for several messages: put {{id}}, {{timestamp}} or {{random uuid}} into it"
-        yield Finding((*place, "key"), message, quote(template.key))
+        yield Conflict((*place, "key"), message, quote(template.key))
     alone = len(parts) == 1 and slots and slots[0].name != "random"
     is_there = Placeholder("key") in payload or (alone and slots[0] in payload)
     if not is_there:
         advice = template.key if template.key and alone else "{{key}}"
         message = f'does not say {advice}, and with reply = "field" the reply is recognized by it'
-        yield Finding((*place, "file" if template.file else "payload"), message)
+        yield Conflict((*place, "file" if template.file else "payload"), message)
 
 
-def _reply_findings(messages: Messages, template: Template, place: Key) -> Iterator[Finding]:
+def _reply_findings(messages: Messages, template: Template, place: Key) -> Iterator[Conflict]:
     if template.reply == "none":
         if messages.every == 0:
             message = 'cannot be "none" with messages.every = "0s", where the reply brings on the next message'
-            yield Finding((*place, "reply"), message, rests_on=(("messages", "every"),))
+            yield Conflict((*place, "reply"), message, rests_on=(("messages", "every"),))
         if template.expect:
-            yield Finding((*place, "expect"), 'can never be met with reply = "none": no reply is waited for')
+            yield Conflict((*place, "expect"), 'can never be met with reply = "none": no reply is waited for')
     for index, expectation in enumerate(template.expect):
         yield from _expectation_findings(expectation, (*place, "expect", index))
 
 
-def _expectation_findings(expectation: Expectation, place: Key) -> Iterator[Finding]:
+def _expectation_findings(expectation: Expectation, place: Key) -> Iterator[Conflict]:
     if bool(expectation.contains) == bool(expectation.field):
         message = "names both contains and field: make two of it" if expectation.field else "needs contains or field"
-        yield Finding(place, message)
+        yield Conflict(place, message)
     elif expectation.contains and expectation.equals is not None:
-        yield Finding((*place, "equals"), "belongs to field, and there is none")
+        yield Conflict((*place, "equals"), "belongs to field, and there is none")
     elif not _is_path(expectation.field, empty=True):
         yield _no_path((*place, "field"), expectation.field)
 
@@ -181,14 +181,14 @@ def _is_path(path: str, *, empty: bool = False) -> bool:
     return all(path.split(".")) if path else empty
 
 
-def _no_path(key: Key, path: str) -> Finding:
+def _no_path(key: Key, path: str) -> Conflict:
     if path:
-        return Finding(key, 'is no path: write names with dots between them, such as "data.id"', quote(path))
-    return Finding(key, 'is missing: write where the reply has the key, such as "data.id"')
+        return Conflict(key, 'is no path: write names with dots between them, such as "data.id"', quote(path))
+    return Conflict(key, 'is missing: write where the reply has the key, such as "data.id"')
 
 
-def _bad(key: Key, error: BadPlaceholder) -> Finding:
-    return Finding(key, error.message, quote(mask_text(error.written), 60), error.nearest)
+def _bad(key: Key, error: BadPlaceholder) -> Conflict:
+    return Conflict(key, error.message, quote(mask_text(error.written), 60), error.nearest)
 
 
 def _is_fine_timestamp(slot: Placeholder) -> bool:

@@ -33,8 +33,8 @@ from wstui.scenario.types import (
     Rate,
     Share,
     Size,
-    Table,
     Token,
+    TomlTable,
     Wait,
     Whole,
     twice_in,
@@ -59,7 +59,7 @@ def _metric(value: str) -> str:
     return parse_metric(value.strip()).name
 
 
-class Target(Table):
+class Target(TomlTable):
     """The server under load."""
 
     url: Annotated[str, AfterValidator(check_target_url)] = "ws://localhost:3001/ws"  # or ws+unix:/run/app.sock:/ws
@@ -118,7 +118,7 @@ class Target(Table):
                 yield name, value
 
 
-class Auth(Table):
+class Auth(TomlTable):
     """How a client proves who it is."""
 
     kind: Literal["none", "token", "jwt", "mix"] = "none"
@@ -129,7 +129,7 @@ class Auth(Table):
     mix: Mix = Mix()  # mix: which client brings which kind of token
 
 
-class Stage(Table):
+class Stage(TomlTable):
     """A stretch of the load: `clients` are reached in a straight line over `over`.
 
     With `arrive` others come on top of them, one after the other at this rate, stay for `stay` once they are ready,
@@ -149,7 +149,7 @@ class Stage(Table):
         return self.name.startswith("cooldown")
 
 
-class Messages(Table):
+class Messages(TomlTable):
     """What each client says, how often, and how long it waits for the answer."""
 
     exchange: Literal["odin", "echo", "ping", "listen", "template"] = "odin"
@@ -178,7 +178,7 @@ class Messages(Table):
         return self.exchange == "listen"
 
 
-class Threshold(Table):
+class Threshold(TomlTable):
     """A limit on a metric: "< 20ms", ">= 99%", ">= 1000/s"."""
 
     metric: Annotated[str, AfterValidator(_metric)]
@@ -199,7 +199,7 @@ class Threshold(Table):
         return parse_limit(self.limit, self.metric)
 
 
-class Fleet(Table):
+class Fleet(TomlTable):
     """Where the load is made."""
 
     workers: Annotated[Whole, Field(ge=0, le=MOST_WORKERS)] = 0  # on each machine; 0: one per spare core
@@ -248,14 +248,14 @@ def _demo_options(options: list[str], info: ValidationInfo) -> list[str]:
     return options
 
 
-class Demo(Table):
+class Demo(TomlTable):
     """What `wstui demo` starts its own target with: options of `wstui server` and `wstui publisher`, one a text."""
 
     server: Annotated[list[Line], AfterValidator(_demo_options)] = Field(default_factory=list)
     publisher: Annotated[list[Line], AfterValidator(_demo_options)] = Field(default_factory=list)
 
 
-class Scenario(Table):
+class Scenario(TomlTable):
     """All of it. Two scenarios are equal when they ask for the same, wherever they came from."""
 
     name: Line = "scenario"
@@ -299,7 +299,7 @@ class Scenario(Table):
         return self._origin
 
 
-class Suite(Table):
+class Suite(TomlTable):
     """Presets that run one after the other, with a pause between them, and one combined verdict."""
 
     name: Line = "suite"

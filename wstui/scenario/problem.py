@@ -10,7 +10,7 @@ from wstui.scenario.secrets import mask_text, masker
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Conflict:
     """A conflict at `key`; it cannot be judged while a value at `path` or under `rests_on` is itself broken."""
 
     key: Key

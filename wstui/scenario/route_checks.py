@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from wstui.scenario.errors import BadValue, quote
 from wstui.scenario.hosts import is_loopback
 from wstui.scenario.model import Scenario
-from wstui.scenario.problem import Finding
+from wstui.scenario.problem import Conflict
 from wstui.scenario.proxy import is_address
 from wstui.scenario.route import is_unix, route_of
 from wstui.scenario.secrets import mask_url
 
 
-def route_findings(scenario: Scenario) -> Iterator[Finding]:
+def route_findings(scenario: Scenario) -> Iterator[Conflict]:
     """What contradicts itself."""
     target = scenario.target
     if is_unix(target.url):
@@ -21,13 +21,13 @@ def route_findings(scenario: Scenario) -> Iterator[Finding]:
             value = getattr(target, name)
             if value not in ("", "env", "off"):
                 message = "has no place beside a Unix socket, which is connected to itself"
-                yield Finding(("target", name), message, quote(mask_url(value)), rests_on=(("target", "url"),))
+                yield Conflict(("target", name), message, quote(mask_url(value)), rests_on=(("target", "url"),))
     try:
         route_of(scenario)
     except BadValue as error:
-        yield Finding(("target", "proxy"), error.message, quote(target.proxy))
+        yield Conflict(("target", "proxy"), error.message, quote(target.proxy))
     if target.ping_timeout is not None and target.ping_every is None:
-        yield Finding(("target", "ping_timeout"), 'needs pings: write ping_every = "20s" beside it')
+        yield Conflict(("target", "ping_timeout"), 'needs pings: write ping_every = "20s" beside it')
 
 
 def route_warnings(scenario: Scenario) -> Iterator[str]:

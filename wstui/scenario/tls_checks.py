@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from wstui.scenario.errors import Key, quote
 from wstui.scenario.file_refs import located
 from wstui.scenario.model import Scenario
-from wstui.scenario.problem import Finding
+from wstui.scenario.problem import Conflict
 
 _NO_PASSWORD = "no password"
 
 
-def tls_findings(scenario: Scenario) -> Iterator[Finding]:
+def tls_findings(scenario: Scenario) -> Iterator[Conflict]:
     """What is wrong with ca_file, cert_file and key_file."""
     target, file = scenario.target, scenario.origin.file
     paths = {name: located(getattr(target, name), file) for name in ("ca_file", "cert_file", "key_file")}
@@ -31,7 +31,7 @@ def tls_findings(scenario: Scenario) -> Iterator[Finding]:
         yield from _identity_findings(paths["cert_file"], paths["key_file"])
 
 
-def _authority_findings(path: str) -> Iterator[Finding]:
+def _authority_findings(path: str) -> Iterator[Conflict]:
     if not path:
         return
     try:
@@ -40,7 +40,7 @@ def _authority_findings(path: str) -> Iterator[Finding]:
         yield _finding("ca_file", path, 'holds no certificate: it takes PEM ("-----BEGIN CERTIFICATE-----")')
 
 
-def _identity_findings(certificate: str, key: str) -> Iterator[Finding]:
+def _identity_findings(certificate: str, key: str) -> Iterator[Conflict]:
     asked = False
 
     def password() -> str:
@@ -64,6 +64,6 @@ def _identity_findings(certificate: str, key: str) -> Iterator[Finding]:
             yield _finding("cert_file", certificate, message)
 
 
-def _finding(name: str, path: str, message: str) -> Finding:
+def _finding(name: str, path: str, message: str) -> Conflict:
     key: Key = ("target", name)
-    return Finding(key, message, quote(path))
+    return Conflict(key, message, quote(path))

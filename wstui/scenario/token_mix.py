@@ -6,7 +6,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
-from wstui.scenario.types import Table, Whole
+from wstui.scenario.types import TomlTable, Whole
 
 TokenKind = Literal["good", "expired", "forged", "missing", "wrong_algorithm"]
 TOKEN_KINDS: tuple[TokenKind, ...] = get_args(TokenKind)
@@ -14,7 +14,7 @@ TOKEN_KINDS: tuple[TokenKind, ...] = get_args(TokenKind)
 Parts = Annotated[Whole, Field(ge=0, le=100)]
 
 
-class Mix(Table):
+class Mix(TomlTable):
     """How many parts of all clients bring which kind of token: 6 + 1 + 1 + 1 + 1 parts are six clients of every ten."""
 
     good: Annotated[Whole, Field(ge=1, le=100)] = 6  # without one, a server that is shut would pass for one that checks

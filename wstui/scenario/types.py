@@ -215,7 +215,7 @@ BareToken = Annotated[SecretStr, AfterValidator(_bare_token)]
 """A secret as it is sent, without what surrounds it in a file."""
 
 
-class Table(BaseModel):
+class TomlTable(BaseModel):
     """A table of the file: unknown keys are errors."""
 
     model_config = ConfigDict(

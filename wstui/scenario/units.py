@@ -59,8 +59,8 @@ def with_points(text: str) -> str:
 def _pointed(match: re.Match[str]) -> str:
     number = match[0]
     if re.fullmatch(r"[1-9]\d{0,2}(,\d{3})+(\.\d+)?", number):
-        surely = "." in number or number.count(",") > 1 or number.endswith(",000")
-        return number.replace(",", "") if surely else number
+        confirmed_low = "." in number or number.count(",") > 1 or number.endswith(",000")
+        return number.replace(",", "") if confirmed_low else number
     return number.replace(",", ".") if re.fullmatch(r"\d+,\d+", number) else number
 
 

@@ -14,7 +14,7 @@ from wstui.scenario.errors import BadValue, Key, Problem, dotted, nearest, quote
 from wstui.scenario.model import Scenario, Suite
 from wstui.scenario.secret_fields import PROXY, is_secret
 from wstui.scenario.secrets import MASK, mask_text
-from wstui.scenario.types import Table
+from wstui.scenario.types import TomlTable
 from wstui.scenario.units import format_duration
 
 _SYNONYMS = {
@@ -46,7 +46,7 @@ _PLAIN = {
 }
 
 
-def diagnose(error: ValidationError, file: str, model: type[Table], under: Key = ()) -> dict[Key, Problem]:
+def diagnose(error: ValidationError, file: str, model: type[TomlTable], under: Key = ()) -> dict[Key, Problem]:
     """A problem for each thing that `model` refused, by its place in the file; `under` is where the model stands."""
     found: dict[Key, Problem] = {}
     for detail in error.errors(include_url=False):
@@ -92,7 +92,7 @@ def show_number(value: Any) -> str:
     return str(value)
 
 
-def _explain(detail: ErrorDetails, path: Key, model: type[Table]) -> tuple[str, str]:
+def _explain(detail: ErrorDetails, path: Key, model: type[TomlTable]) -> tuple[str, str]:
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == "value_error":
         cause = context["error"]
@@ -118,7 +118,7 @@ def _explain(detail: ErrorDetails, path: Key, model: type[Table]) -> tuple[str, 
     return _PLAIN.get(kind, detail["msg"]), ""
 
 
-def _unknown_key(path: Key, model: type[Table]) -> tuple[str, str]:
+def _unknown_key(path: Key, model: type[TomlTable]) -> tuple[str, str]:
     key = str(path[-1])
     if model is Suite and key in Scenario.model_fields:
         return "has no place in a suite: write it into the presets that the suite names", ""

@@ -17,7 +17,7 @@ from wstui.tui.app_base import Shell
 from wstui.tui.dashboard.dashboard_screen import Dashboard
 from wstui.tui.dashboard.status_line import verdict_badge
 from wstui.tui.dialogs.dialog import Dialog
-from wstui.tui.dialogs.rerun_dialog import AgainDialog
+from wstui.tui.dialogs.rerun_dialog import RerunDialog
 from wstui.tui.dialogs.stop import How, StopDialog
 from wstui.tui.editor.editor_screen import Editor
 from wstui.tui.result.result_screen import ResultScreen
@@ -154,16 +154,16 @@ class WstuiApp(Shell):
                 screen.poll(charts=True)
                 screen.refresh_bindings()
         self.close_moot(runner.session.status)
-        self.tell_result()
+        self.show_result_once()
 
     def close_moot(self, status: Status) -> None:
         """Close dialogs whose question is over, with a word."""
         while isinstance(self.screen, Dialog) and (told := self.screen.moot(status)):
             self.pop_screen()
-            self.deafen(_DEAF_S)  # what is being typed was meant for the dialog
+            self.ignore_keys_for(_DEAF_S)  # what is being typed was meant for the dialog
             self.say(f"closed: {told}", "warning")
 
-    def tell_result(self) -> None:
+    def show_result_once(self) -> None:
         """Show the result once by itself: at the end, or when the operator has read what lies over the dashboard."""
         if self.runner is not None and self._told is not self.runner and isinstance(self.screen, Dashboard):
             self.show_result()
@@ -244,7 +244,7 @@ class WstuiApp(Shell):
         if self.busy:
             self.say("a run is going on: end it before the next one begins", "warning")
         else:
-            self.push_screen(AgainDialog(scenarios, name, to=to), begin)
+            self.push_screen(RerunDialog(scenarios, name, to=to), begin)
 
     @property
     def _repeatable(self) -> bool:

@@ -12,16 +12,16 @@ from textual.screen import Screen
 
 from wstui.tui.bindings import key
 from wstui.tui.dialogs.help import HelpDialog
-from wstui.tui.key_queue import Keyboard
+from wstui.tui.key_queue import KeyQueue
 from wstui.tui.kit.format import tilde
-from wstui.tui.kit.key_row import Keys
+from wstui.tui.kit.key_row import KeyRow
 from wstui.tui.palette import OWNERS, Commands, clashes, ids_of, key_shown
 from wstui.tui.settings import ASK_ABOVE, read_settings
 from wstui.tui.theme import DARK, LIGHT
 from wstui.tui.theme_256 import ALL, DARK_256, LIGHT_256, IndexedColours, IndexedTheme, Shades
 
 
-class Shell(Keyboard):
+class Shell(KeyQueue):
     """What every screen shares."""
 
     CSS_PATH = "wstui.tcss"
@@ -90,7 +90,7 @@ class Shell(Keyboard):
     def say(self, text: str, severity: str = "information") -> None:
         """A notice in the row of keys: it covers no figure."""
         for screen in reversed(self.screen_stack):
-            for keys in screen.query(Keys):
+            for keys in screen.query(KeyRow):
                 keys.say(text, severity)
                 return
 

@@ -31,7 +31,7 @@ class Passed(Message, bubble=True, verbose=True):
         self.number, self.rounds, self.start = number, rounds, start
 
 
-class Keyboard(App[Outcome]):
+class KeyQueue(App[Outcome]):
     """What happens to keys before any screen sees them.
 
     Textual hands each key to the widget that has the focus, but runs what is bound to it only when it has come up to
@@ -50,13 +50,13 @@ class Keyboard(App[Outcome]):
         self._pressed = ""  # the key pressed last
         self._deaf: tuple[str, float] = ("", 0.0)
 
-    def deafen(self, seconds: float, pressed: str = "") -> None:
+    def ignore_keys_for(self, seconds: float, pressed: str = "") -> None:
         """Let a key, or all of them, do nothing for a moment."""
         self._deaf = (pressed, time.monotonic() + seconds)
 
     def closed(self) -> None:
         """A dialog has closed: a second press of the key that closed it was not meant for what lies below."""
-        self.deafen(self.BOUNCE_S, self._pressed)
+        self.ignore_keys_for(self.BOUNCE_S, self._pressed)
 
     async def on_event(self, event: events.Event) -> None:
         """Textual's own way, but for keys: those wait until the one before has done its work."""

@@ -19,8 +19,8 @@ from wstui.tui.dialogs.dialog import Dialog
 from wstui.tui.dialogs.samples import SamplesDialog
 from wstui.tui.dialogs.stop import StopDialog
 from wstui.tui.editor.editor_screen import Editor
-from wstui.tui.kit.option_row import Choice
-from wstui.tui.kit.table import Table
+from wstui.tui.kit.option_row import OptionRow
+from wstui.tui.kit.table import ListTable
 from wstui.tui.result.result_screen import ResultScreen
 from wstui.tui.runs.run_table import RunTable
 from wstui.tui.runs.runs_screen import RunsScreen
@@ -28,8 +28,8 @@ from wstui.tui.start.preset_list import PresetTable
 from wstui.tui.start.start_screen import StartScreen
 
 OWNERS: tuple[type[DOMNode], ...] = (
-    Controls, Table, Errors, Dialog, ConfirmDialog, SamplesDialog, StopDialog, ResultScreen, StartScreen, PresetTable,
-    Editor, Choice,
+    Controls, ListTable, Errors, Dialog, ConfirmDialog, SamplesDialog, StopDialog, ResultScreen, StartScreen,
+    PresetTable, Editor, OptionRow,
     ChecklistScreen, RunsScreen, RunTable,
 )  # fmt: skip
 """Every class that declares keys, but the application."""

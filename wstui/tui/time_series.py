@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from wstui.measure.timeline import Row
+from wstui.measure.timeline import TimelineRow
 
 FIELDS = (
     "at_s",
@@ -30,7 +30,7 @@ _BUCKETS = 1024
 _Extremes = list[tuple[float, float]]
 
 
-class History:
+class TimeSeries:
     """Columns of the timeline, as floats; NaN where nothing was measured."""
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class History:
     def __len__(self) -> int:
         return self._fed
 
-    def feed(self, rows: Sequence[Row], run: object = None) -> bool:
+    def feed(self, rows: Sequence[TimelineRow], run: object = None) -> bool:
         """Take over the rows not seen yet; whether there were any.
 
         The history starts anew where `run`, whatever tells one run of a suite from the next, is another one.

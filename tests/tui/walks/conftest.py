@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from wstui.execution.calibrate.sink.sink import Behaviour, Sink
-from wstui.execution.calibrate.sink.sink_connection import Connection
+from wstui.execution.calibrate.sink.sink_connection import SinkConnection
 
 PRESETS = {
     "mine": '[load]\nclients = 4\nramp = "100ms"\nhold = "300ms"\n[messages]\nevery = "100ms"\n',
@@ -59,6 +59,6 @@ def home(tmp_path: Path) -> Home:
 async def sink() -> AsyncIterator[tuple[Sink, str]]:
     """The built-in sink, and its URL."""
     made = Sink(Behaviour())
-    server = await asyncio.get_running_loop().create_server(lambda: Connection(made), "127.0.0.1", 0)
+    server = await asyncio.get_running_loop().create_server(lambda: SinkConnection(made), "127.0.0.1", 0)
     yield made, f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/ws"
     server.close()

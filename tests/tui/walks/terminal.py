@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 
 from tests.servers.server import until
-from wstui.tui.key_queue import Keyboard
+from wstui.tui.key_queue import KeyQueue
 
 TRUE_COLOUR = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
 
@@ -86,7 +86,7 @@ class Terminal:
         await self.until("1 shown")
         self.press("Enter")
         await self.until(rf"› {name} ", without="Show presets")
-        await asyncio.sleep(Keyboard.BOUNCE_S)  # until then the product takes a second enter for a slip
+        await asyncio.sleep(KeyQueue.BOUNCE_S)  # until then the product takes a second enter for a slip
 
     def processes(self) -> list[psutil.Process]:
         """Everything that runs in it."""

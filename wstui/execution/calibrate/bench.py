@@ -25,7 +25,7 @@ from wstui.scenario.model import Scenario
 _OPEN_TIMEOUT_S = 60.0
 
 
-class Target(Protocol):
+class BenchTarget(Protocol):
     """A server to measure against, in a process of its own."""
 
     @property
@@ -57,7 +57,7 @@ class Cores:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class Sample:
     """The state at one moment: what was counted, CPU time of workers and targets in ns, resident bytes of the workers.
 
     `busy_ns` is the CPU time of everything that runs here but for this process.
@@ -72,11 +72,11 @@ class Reading:
 
 
 @dataclass(slots=True)
-class Stretch:
+class Interval:
     """What happened between two readings."""
 
-    begin: Reading
-    end: Reading
+    begin: Sample
+    end: Sample
     sum: Sum = field(init=False)
 
     def __post_init__(self) -> None:
@@ -120,7 +120,7 @@ class Bench:
     With several targets there is a worker for each, and they share the clients. A worker is the program `module`.
     """
 
-    def __init__(self, scenario: Scenario, cores: Cores, *targets: Target, module: str = "wstui.load") -> None:
+    def __init__(self, scenario: Scenario, cores: Cores, *targets: BenchTarget, module: str = "wstui.load") -> None:
         self._targets = targets
         self._cores = cores
         self._transport = LocalTransport(module)
@@ -162,7 +162,7 @@ class Bench:
         for command in commands:
             self._fleet.send(command)
 
-    async def open(self, clients: int) -> Reading:
+    async def open(self, clients: int) -> Sample:
         """Open `clients` as fast as it goes; the reading at which all are ready. Raises FleetError."""
         self.tell(Go(), Ramp(clients, 0))
         deadline = time.monotonic() + _OPEN_TIMEOUT_S
@@ -177,7 +177,7 @@ class Bench:
         """The first worker's last snapshot."""
         return self._fleet.latest()[0]
 
-    async def read(self) -> Reading:
+    async def read(self) -> Sample:
         """The state at the first worker's next snapshot, and the CPU times at that moment. Raises FleetError."""
         before = self._fleet.latest().get(0)
         while (now := self._fleet.latest().get(0)) is None or now is before:
@@ -186,14 +186,14 @@ class Bench:
             await asyncio.sleep(0.002)
         return self.reading()
 
-    def reading(self) -> Reading:
+    def reading(self) -> Sample:
         """The state now, with what the last snapshot had counted. Raises FleetError when a worker was lost."""
         for worker, reason in self._fleet.lost.items():
             raise FleetError(f"worker {worker} was lost: {reason}")
         try:
             cpu, at_ns = sum(map(cpu_ns, self.pids)), time.monotonic_ns()
             target_cpu = sum(cpu_ns(target.pid) for target in self._targets)
-            return Reading(at_ns, cpu, target_cpu, self.resident(), self._fleet.sum(), busy_ns())
+            return Sample(at_ns, cpu, target_cpu, self.resident(), self._fleet.sum(), busy_ns())
         except psutil.NoSuchProcess as error:
             raise FleetError(f"process {error.pid} has ended in the middle of a measurement") from error
 

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import asdict, dataclass
 
-from wstui.execution.calibrate.bench import Bench, Cores, Reading, Stretch, Target
+from wstui.execution.calibrate.bench import Bench, BenchTarget, Cores, Interval, Sample
 from wstui.execution.calibrate.cost_model import CONNECT, TRIP
 from wstui.load.selfcheck import raise_files_limit
 from wstui.scenario.model import Scenario
@@ -40,7 +40,7 @@ _HELD_S = 5.0
 _WINDOW_S = 0.5  # short: on a busy machine some are undisturbed
 _WARM_UP_S = 1.0
 
-OpenTarget = Callable[[float], AbstractAsyncContextManager[Target]]
+OpenTarget = Callable[[float], AbstractAsyncContextManager[BenchTarget]]
 """Starts a target that welcomes, answers pings, and sends so many broadcasts a second to every client."""
 
 
@@ -156,7 +156,7 @@ class Calibration:
                 async with Bench(scenario, self._cores, target) as bench:
                     empty = bench.reading()
                     end = await bench.open(clients)
-                    stretch = Stretch(empty, end)
+                    stretch = Interval(empty, end)
                     await asyncio.sleep(_WARM_UP_S)
                     memory.append((bench.resident() - empty.resident) / 1024 / clients)
             per_core.append(clients / (stretch.cpu_us / 1e6))
@@ -217,7 +217,7 @@ class Calibration:
             scenario = _scenario(targets[0], "listen", 1.0, clients)
             bench = await stack.enter_async_context(Bench(scenario, self._cores, *targets))
             empty = bench.reading()
-            stretch = Stretch(empty, await bench.open(clients))
+            stretch = Interval(empty, await bench.open(clients))
             await asyncio.sleep(_HELD_S)
             end = await bench.read()
         return [
@@ -239,7 +239,7 @@ class Calibration:
             ),
         ]
 
-    async def _fresh(self, exchange: str, every_s: float, broadcasts: float = 0.0) -> list[list[Stretch]]:
+    async def _fresh(self, exchange: str, every_s: float, broadcasts: float = 0.0) -> list[list[Interval]]:
         """Several starts of a worker and its target, and looks at the steady part of each."""
         return [
             await self._steady(ROUND_TRIP_CLIENTS, exchange, every_s, broadcasts, looks=self._looks)
@@ -248,7 +248,7 @@ class Calibration:
 
     async def _steady(
         self, clients: int, exchange: str, every_s: float, broadcasts: float = 0.0, *, looks: int = 0
-    ) -> list[Stretch]:
+    ) -> list[Interval]:
         """Open, warm up, then look at the steady part several times."""
         stretches = []
         async with self._open_target(broadcasts) as target:
@@ -256,11 +256,11 @@ class Calibration:
             async with Bench(scenario, self._cores, target) as bench:
                 await bench.open(clients)
                 await asyncio.sleep(_WARM_UP_S)
-                begin: Reading = await bench.read()
+                begin: Sample = await bench.read()
                 for _ in range(looks or self._repeat):
                     await asyncio.sleep(_WINDOW_S)
                     end = await bench.read()
-                    stretches.append(Stretch(begin, end))
+                    stretches.append(Interval(begin, end))
                     begin = end
         return stretches
 
@@ -290,7 +290,7 @@ def kernel_us() -> float:
             return least
 
 
-def _scenario(target: Target, exchange: str, every_s: float, clients: int) -> Scenario:
+def _scenario(target: BenchTarget, exchange: str, every_s: float, clients: int) -> Scenario:
     # Every address of 127.0.0.0/8 is there on Linux only.
     several = sys.platform == "linux" and clients > 8000
     return Scenario.model_validate(
@@ -303,13 +303,13 @@ def _scenario(target: Target, exchange: str, every_s: float, clients: int) -> Sc
     )
 
 
-def _sinks_part(starts: list[list[Stretch]]) -> str:
+def _sinks_part(starts: list[list[Interval]]) -> str:
     """What the sink spent on a round trip, from start to start: a machine that is slower for a while is so for both."""
     costs = [statistics.median(s.target_cpu_us / max(1, s.sum.counters.matched) for s in start) for start in starts]
     return f"the sink's own part {min(costs):.1f} to {max(costs):.1f} µs"
 
 
-def _shares(stretches: list[Stretch]) -> str:
+def _shares(stretches: list[Interval]) -> str:
     """How busy both sides were, to see which of them was the limit, and what else was: it makes all dearer."""
     own = statistics.median(s.cpu for s in stretches)
     sink = statistics.median(s.target_cpu for s in stretches)

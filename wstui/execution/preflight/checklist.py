@@ -29,7 +29,7 @@ NEAR = 0.8
 BUSY = 0.5
 
 
-class Mark(StrEnum):
+class CheckMark(StrEnum):
     """How a check ended."""
 
     PASS = "pass"
@@ -42,7 +42,7 @@ class Check:
     """One line: what was looked at, how it is, and what to do ("" when nothing need be done)."""
 
     name: str
-    mark: Mark
+    mark: CheckMark
     text: str
     fix: str = ""
 
@@ -50,31 +50,33 @@ class Check:
 def by_share(name: str, share: float, text: str, fix: str) -> Check:
     """Something of which there is enough (share < 0.8), hardly enough, or too little (share > 1)."""
     if share > 1:
-        return Check(name, Mark.FAIL, text, fix)
-    return Check(name, Mark.WARN, text, fix) if share > NEAR else Check(name, Mark.PASS, text)
+        return Check(name, CheckMark.FAIL, text, fix)
+    return Check(name, CheckMark.WARN, text, fix) if share > NEAR else Check(name, CheckMark.PASS, text)
 
 
 def token(claims: Mapping[str, Any] | None, now_s: float, planned_s: float) -> Check:
     """A token's times, by its claims (None: it is no JWT): valid now, and until the run is over."""
     make_new = "make a new one (`wstui token --ttl SECONDS` for the Odin server) and set AUTH_TOKEN"
     if claims is None:
-        return Check("token", Mark.PASS, "is no JWT: until when it is valid can't be told from here")
+        return Check("token", CheckMark.PASS, "is no JWT: until when it is valid can't be told from here")
     times = {name: claims[name] for name in ("exp", "nbf", "iat") if _is_time(claims.get(name))}
     if "nbf" in times and times["nbf"] > now_s:
         return Check(
-            "token", Mark.FAIL, f"is not valid before {_clock(times['nbf'])}", "wait, or set this machine's clock"
+            "token", CheckMark.FAIL, f"is not valid before {_clock(times['nbf'])}", "wait, or set this machine's clock"
         )
     if "exp" not in times:
-        return Check("token", Mark.PASS, "never expires")
+        return Check("token", CheckMark.PASS, "never expires")
     left = times["exp"] - now_s
     if left <= 0:
-        return Check("token", Mark.FAIL, f"has expired at {_clock(times['exp'])}", make_new)
+        return Check("token", CheckMark.FAIL, f"has expired at {_clock(times['exp'])}", make_new)
     text = f"is valid until {_clock(times['exp'])}"
     if left < planned_s:
-        return Check("token", Mark.FAIL, f"{text}, and the run takes {format_duration(round(planned_s))}", make_new)
+        return Check(
+            "token", CheckMark.FAIL, f"{text}, and the run takes {format_duration(round(planned_s))}", make_new
+        )
     if "iat" in times and times["iat"] > now_s + CLOCK_NEAR_MS / 1e3:
-        return Check("token", Mark.WARN, f"{text}, but was issued in the future", "set this machine's clock (NTP)")
-    return Check("token", Mark.PASS, text)
+        return Check("token", CheckMark.WARN, f"{text}, but was issued in the future", "set this machine's clock (NTP)")
+    return Check("token", CheckMark.PASS, text)
 
 
 def signing(secret: str, ttl_s: float, planned_s: float) -> Check:
@@ -82,11 +84,11 @@ def signing(secret: str, ttl_s: float, planned_s: float) -> Check:
     text = f"each client gets its own, valid for {format_duration(ttl_s)}"
     if ttl_s < planned_s:
         fix = f'set auth.ttl to at least "{format_duration(math.ceil(planned_s))}"'
-        return Check("token", Mark.WARN, f"{text}, and the run takes {format_duration(round(planned_s))}", fix)
+        return Check("token", CheckMark.WARN, f"{text}, and the run takes {format_duration(round(planned_s))}", fix)
     if len(secret.encode()) < SECRET_BYTES:
         fix = "use a longer JWT_SECRET, here and at the server: `openssl rand -hex 32`"
-        return Check("token", Mark.WARN, f"{text}; the secret has only {len(secret.encode())} bytes", fix)
-    return Check("token", Mark.PASS, text)
+        return Check("token", CheckMark.WARN, f"{text}; the secret has only {len(secret.encode())} bytes", fix)
+    return Check("token", CheckMark.PASS, text)
 
 
 def clock(offset_ms: float, uncertainty_ms: float, signs_tokens: bool) -> Check:
@@ -94,10 +96,10 @@ def clock(offset_ms: float, uncertainty_ms: float, signs_tokens: bool) -> Check:
     text = f"the target's is {offset_ms:+.1f} ms from ours, ± {uncertainty_ms:.1f} ms"
     certain = abs(offset_ms) - uncertainty_ms
     if certain > CLOCK_FAR_MS and signs_tokens:
-        return Check("clock", Mark.FAIL, f"{text}: tokens signed here may not count there", "set the clocks (NTP)")
+        return Check("clock", CheckMark.FAIL, f"{text}: tokens signed here may not count there", "set the clocks (NTP)")
     if certain > CLOCK_NEAR_MS:
-        return Check("clock", Mark.WARN, f"{text}; delivery times are corrected by that", "set the clocks (NTP)")
-    return Check("clock", Mark.PASS, text)
+        return Check("clock", CheckMark.WARN, f"{text}; delivery times are corrected by that", "set the clocks (NTP)")
+    return Check("clock", CheckMark.PASS, text)
 
 
 def health(seen: TargetHealth) -> Check:
@@ -105,15 +107,15 @@ def health(seen: TargetHealth) -> Check:
     claims = ", ".join(f"{claim.name} {claim.text}" for claim in seen.claims)
     if seen.state == "unknown":
         fix = "/health answered 200, but with a status that is not a known word for healthy or not"
-        return Check("health", Mark.WARN, f"unknown: {seen.note}{f', {claims}' if claims else ''}", fix)
+        return Check("health", CheckMark.WARN, f"unknown: {seen.note}{f', {claims}' if claims else ''}", fix)
     text = f"{seen.state}{f': {claims}' if claims else ''}{f' ({seen.note})' if seen.note else ''}"
     if seen.state == "healthy":
-        return Check("health", Mark.PASS, text)
+        return Check("health", CheckMark.PASS, text)
     if seen.state == "not offered":
         fix = 'name their base URL in target.health, or write health = "off"'
-        return Check("health", Mark.WARN, f"/health, /metrics and /stats are {text}", fix)
+        return Check("health", CheckMark.WARN, f"/health, /metrics and /stats are {text}", fix)
     fix = "look at what it depends on (its own /health says more) before loading it"
-    return Check("health", Mark.FAIL if seen.state == "unhealthy" else Mark.WARN, text, fix)
+    return Check("health", CheckMark.FAIL if seen.state == "unhealthy" else CheckMark.WARN, text, fix)
 
 
 def files(limit: int, peak: int, workers: int) -> Check:
@@ -121,7 +123,7 @@ def files(limit: int, peak: int, workers: int) -> Check:
     need = math.ceil(peak / workers) + FILES_RESERVED
     each = " a worker" if workers > 1 else ""
     if not limit:
-        return Check("files", Mark.PASS, f"{need} needed{each}, no limit known")
+        return Check("files", CheckMark.PASS, f"{need} needed{each}, no limit known")
     fix = f"ulimit -n {need * 2} (and the hard limit in /etc/security/limits.conf), or more --workers"
     return by_share("files", need / limit, f"{need} needed{each}, {limit} allowed", fix)
 
@@ -136,9 +138,9 @@ def ports(available: int, peak: int, addresses: int) -> Check:
 def addresses(unusable: Sequence[str]) -> Check:
     """Source addresses that the scenario names."""
     if not unusable:
-        return Check("addresses", Mark.PASS, "clients can connect from each of them")
+        return Check("addresses", CheckMark.PASS, "clients can connect from each of them")
     fix = "name addresses of this machine in fleet.local_addresses or --local-address"
-    return Check("addresses", Mark.FAIL, f"can't connect from {', '.join(unusable)}", fix)
+    return Check("addresses", CheckMark.FAIL, f"can't connect from {', '.join(unusable)}", fix)
 
 
 def processors(
@@ -150,23 +152,23 @@ def processors(
     """
     if busy > BUSY:
         text = f"other programs use {busy:.0%} of this machine"
-        return Check("processors", Mark.WARN, text, "end them, or the figures are theirs as well")
+        return Check("processors", CheckMark.WARN, text, "end them, or the figures are theirs as well")
     if workers > cores:
         text = f"{workers} workers on {cores} processor{'' if cores == 1 else 's'}"
-        return Check("processors", Mark.WARN, text, f"use at most {cores} --workers")
+        return Check("processors", CheckMark.WARN, text, f"use at most {cores} --workers")
     if scenario.shortest_every == 0 and scenario.messages.exchange != "listen":
-        return Check("processors", Mark.PASS, f"a closed loop takes all that {workers} of {cores} processors give")
+        return Check("processors", CheckMark.PASS, f"a closed loop takes all that {workers} of {cores} processors give")
     share = _busiest(scenario, costs) / (of or workers)
     whose = "a processor" if workers == 1 else f"each of {workers} processors"
     source = "by calibration" if costs.measured else "by estimate"
     text = f"{f'about {share:.0%}' if share >= 0.005 else 'less than 1%'} of {whose} {source}, without broadcasts"
     if share <= NEAR:
-        return Check("processors", Mark.PASS, text)
+        return Check("processors", CheckMark.PASS, text)
     # Only a guess: the run itself tells when it is the limit.
     fix = "spread the load over more --workers or hosts, send less often (--every), or ramp more slowly (--ramp)"
     if not costs.measured:
         fix += "; `wstui calibrate` measures what this machine can"
-    return Check("processors", Mark.WARN, text, fix)
+    return Check("processors", CheckMark.WARN, text, fix)
 
 
 def memory(available: int, peak: int, workers: int) -> Check:
@@ -178,9 +180,9 @@ def memory(available: int, peak: int, workers: int) -> Check:
 
 def of_a_search(check: Check) -> Check:
     """A search for the limit may never get as far as its largest load: what that lacks is no reason not to begin."""
-    if check.mark is not Mark.FAIL:
+    if check.mark is not CheckMark.FAIL:
         return check
-    return replace(check, mark=Mark.WARN, text=f"{check.text}, for the largest load that a search may try")
+    return replace(check, mark=CheckMark.WARN, text=f"{check.text}, for the largest load that a search may try")
 
 
 def _busiest(scenario: Scenario, costs: Costs) -> float:

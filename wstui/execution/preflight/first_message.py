@@ -37,12 +37,12 @@ async def one_reply(scenario: Scenario) -> Reply:
     worker = Worker(spec, lambda _: None)
     counters = worker.tally.counters
     await worker.prepare()
-    worker.obey(Go())
-    worker.obey(Ramp(1, 0))
+    worker.handle(Go())
+    worker.handle(Ramp(1, 0))
     deadline = time.monotonic() + scenario.target.connect_timeout + scenario.messages.timeout + 1.0
     while not counters.matched and not worker.tally.failures.groups() and time.monotonic() < deadline:
         await asyncio.sleep(_LOOK_S)
-    worker.obey(Drain(0))
+    worker.handle(Drain(0))
     await asyncio.wait_for(worker.ended_event.wait(), scenario.target.close_timeout + 5.0)
     if counters.matched:
         trip, clock = worker.tally.round_trip.quantile(0.5), worker.clock

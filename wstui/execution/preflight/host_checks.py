@@ -6,10 +6,10 @@ import math
 from dataclasses import replace
 
 from wstui.execution.preflight import checklist
-from wstui.execution.preflight.checklist import Check, Mark
+from wstui.execution.preflight.checklist import Check, CheckMark
 from wstui.fleet.fleet import Fleet
 from wstui.fleet.hosts.host_facts import Facts
-from wstui.fleet.hosts.host_probe import Look, hosts_of
+from wstui.fleet.hosts.host_probe import HostProbe, hosts_of
 from wstui.scenario.model import Scenario
 
 _STEPS = ("ssh", "wstui", "python", "dask", "disk")
@@ -20,7 +20,7 @@ def elsewhere(scenario: Scenario) -> bool:
     return bool(scenario.fleet.hosts or scenario.fleet.scheduler)
 
 
-def waiting_for(scenario: Scenario) -> str:
+def startup_note(scenario: Scenario) -> str:
     """What a run waits for before it begins, "" where that is hardly worth a word."""
     if scenario.fleet.scheduler:
         return "joining the Dask cluster"
@@ -28,7 +28,7 @@ def waiting_for(scenario: Scenario) -> str:
     return f"connecting to {', '.join(names)}" if names else ""
 
 
-def of_host(look: Look, scenario: Scenario, workers: int, of: int) -> list[Check]:
+def of_host(look: HostProbe, scenario: Scenario, workers: int, of: int) -> list[Check]:
     """Every check of one machine, which has `workers` of the `of` workers; its name leads each."""
     found: list[Check] = []
     facts, trouble = look.facts, look.trouble
@@ -37,10 +37,10 @@ def of_host(look: Look, scenario: Scenario, workers: int, of: int) -> list[Check
         told = {"ssh": "answers", "wstui": facts.version, "python": facts.python, "dask": facts.dask}
     for step in _STEPS:
         if trouble is not None and trouble.step == step:
-            found.append(Check(step, Mark.FAIL, trouble.text, trouble.fix))
+            found.append(Check(step, CheckMark.FAIL, trouble.text, trouble.fix))
             break
         if step in told:
-            found.append(Check(step, Mark.PASS, told[step]))
+            found.append(Check(step, CheckMark.PASS, told[step]))
     if facts is not None:
         found.append(_target(facts, scenario))
         found += of_facts(facts, scenario, workers, of)
@@ -62,20 +62,20 @@ def of_facts(facts: Facts, scenario: Scenario, workers: int, of: int) -> list[Ch
     ]
 
 
-def doubts(fleet: Fleet, scenario: Scenario) -> list[str]:
+def host_warnings(fleet: Fleet, scenario: Scenario) -> list[str]:
     """What the machines that make the load may lack, in words; of this one, the run itself will tell."""
     return [
         f"{host.name}: {check.name}: {check.text}; {check.fix}"
         for host in fleet.hosts()
         if host.facts is not None
         for check in of_facts(host.facts, scenario, len(host.workers), fleet.size)
-        if check.mark is not Mark.PASS
+        if check.mark is not CheckMark.PASS
     ]
 
 
 def _target(facts: Facts, scenario: Scenario) -> Check:
     if facts.unreachable:
         fix = "look at the network there, and at the firewall of the target"
-        return Check("target", Mark.FAIL, f"can't be reached from there: {facts.unreachable}", fix)
+        return Check("target", CheckMark.FAIL, f"can't be reached from there: {facts.unreachable}", fix)
     took = f"{facts.reach_ms:.1f} ms to connect" if facts.reach_ms is not None else "answers"
-    return Check("target", Mark.PASS, took)
+    return Check("target", CheckMark.PASS, took)

@@ -16,11 +16,11 @@ import psutil
 
 from wstui.execution.calibrate import cost_model
 from wstui.execution.preflight import checklist
-from wstui.execution.preflight.checklist import Check, Mark
+from wstui.execution.preflight.checklist import Check, CheckMark
 from wstui.execution.preflight.first_message import Reply, one_reply
 from wstui.execution.preflight.host_checks import elsewhere, of_host
 from wstui.execution.preflight.probe import Probe, Unreachable, probe
-from wstui.execution.target.endpoint_poller import Endpoints
+from wstui.execution.target.endpoint_poller import EndpointPoller
 from wstui.fleet.hosts.host_facts import cores, spare_cores, unusable
 from wstui.fleet.hosts.host_probe import workers_on
 from wstui.fleet.transport import FleetError
@@ -58,9 +58,9 @@ async def _preflight(scenarios: Sequence[Scenario], pauses_s: float = 0.0, nats_
     several = len(different := _different(scenarios)) > 1
     for scenario in different:
         async for check in _target(scenario, planned_s):
-            if elsewhere(scenario) and check.mark is Mark.FAIL and check.name in ("client", "reply"):
+            if elsewhere(scenario) and check.mark is CheckMark.FAIL and check.name in ("client", "reply"):
                 # The load comes from other machines: what can't be done from here may be possible from there.
-                check = replace(check, mark=Mark.WARN, text=f"from this machine: {check.text}")
+                check = replace(check, mark=CheckMark.WARN, text=f"from this machine: {check.text}")
             name = f"{scenario.name} {check.name}" if several else check.name
             yield replace(check, name=name)
     hardest = max(scenarios, key=lambda scenario: scenario.peak_clients)
@@ -77,7 +77,7 @@ async def _hosts(scenario: Scenario) -> AsyncIterator[Check]:
     try:
         looks = await look_at_hosts(scenario)
     except FleetError as error:
-        yield Check("hosts", Mark.FAIL, str(error))
+        yield Check("hosts", CheckMark.FAIL, str(error))
         return
     workers = [workers_on(look, scenario.fleet.workers) for look in looks]
     for look, own in zip(looks, workers, strict=True):
@@ -105,7 +105,7 @@ async def nats(url: str) -> Check:
     try:
         host, port = parts.hostname or "", parts.port or NATS_PORT
     except ValueError:
-        return Check("nats", Mark.FAIL, "NATS_URL is no address", "write nats://HOST:PORT")
+        return Check("nats", CheckMark.FAIL, "NATS_URL is no address", "write nats://HOST:PORT")
     place = visible(f"{host}:{port}", 80)
     try:
         async with asyncio.timeout(NATS_TIMEOUT_S):
@@ -113,37 +113,41 @@ async def nats(url: str) -> Check:
             with contextlib.closing(writer):
                 line = await reader.readline()
     except TimeoutError:
-        return Check("nats", Mark.FAIL, f"no answer from {place} within {NATS_TIMEOUT_S:g} s", start)
+        return Check("nats", CheckMark.FAIL, f"no answer from {place} within {NATS_TIMEOUT_S:g} s", start)
     except (OSError, ValueError) as error:
-        return Check("nats", Mark.FAIL, f"{place} can't be reached: {cause_of(error).message}", start)
+        return Check("nats", CheckMark.FAIL, f"{place} can't be reached: {cause_of(error).message}", start)
     with contextlib.suppress(ValueError):
         told = json.loads(line.removeprefix(b"INFO ")) if line.startswith(b"INFO ") else None
         if isinstance(told, dict):
-            return Check("nats", Mark.PASS, f"{place} is nats-server {visible(str(told.get('version', '?')), 20)}")
-    return Check("nats", Mark.FAIL, f"{place} answers, but it is no NATS server", "correct NATS_URL")
+            return Check("nats", CheckMark.PASS, f"{place} is nats-server {visible(str(told.get('version', '?')), 20)}")
+    return Check("nats", CheckMark.FAIL, f"{place} answers, but it is no NATS server", "correct NATS_URL")
 
 
 async def _target(scenario: Scenario, planned_s: float) -> AsyncIterator[Check]:
     if route := route_of(scenario).shown:
-        yield Check("route", Mark.PASS, visible(route, 200))
+        yield Check("route", CheckMark.PASS, visible(route, 200))
     seen = Probe()
     failed = None
     try:
         await probe(scenario, seen)
     except Unreachable as error:
-        failed = Check("client", Mark.FAIL, error.what, error.fix)
+        failed = Check("client", CheckMark.FAIL, error.what, error.fix)
     for step in seen.steps:
-        yield Check(step.name, Mark.PASS, f"{step.took_ms:.1f} ms{f', {visible(step.note, 80)}' if step.note else ''}")
+        yield Check(
+            step.name, CheckMark.PASS, f"{step.took_ms:.1f} ms{f', {visible(step.note, 80)}' if step.note else ''}"
+        )
     if failed is not None:
         yield failed
     elif seen.warning:
-        yield Check("client", Mark.WARN, seen.warning, "look at who is admitted; the run counts the others as refused")
+        yield Check(
+            "client", CheckMark.WARN, seen.warning, "look at who is admitted; the run counts the others as refused"
+        )
     reply = None
     if failed is None and not seen.warning:
         if scenario.messages.exchange == "listen":
-            yield Check("reply", Mark.PASS, "clients only listen")
+            yield Check("reply", CheckMark.PASS, "clients only listen")
         elif scenario.messages.is_one_way:
-            yield Check("reply", Mark.PASS, "clients wait for no reply")
+            yield Check("reply", CheckMark.PASS, "clients wait for no reply")
         else:
             reply = await one_reply(scenario)
             yield _replied(scenario, reply)
@@ -160,14 +164,14 @@ def _replied(scenario: Scenario, reply: Reply) -> Check:
     if reply.missing:
         exchange = scenario.messages.exchange
         fix = f'is messages.exchange = "{exchange}" what the server answers? Others: echo, ping, listen, template'
-        return Check("reply", Mark.FAIL, reply.missing, fix)
-    return Check("reply", Mark.PASS, f"{reply.round_trip_ms:.1f} ms, {scenario.messages.exchange}")
+        return Check("reply", CheckMark.FAIL, reply.missing, fix)
+    return Check("reply", CheckMark.PASS, f"{reply.round_trip_ms:.1f} ms, {scenario.messages.exchange}")
 
 
 async def _health(scenario: Scenario) -> Check:
-    endpoints = Endpoints.of(scenario)
+    endpoints = EndpointPoller.of(scenario)
     if endpoints is None:
-        return Check("health", Mark.PASS, "is not asked for")
+        return Check("health", CheckMark.PASS, "is not asked for")
     return checklist.health((await endpoints.ask(0)).shown)
 
 
@@ -178,7 +182,7 @@ def _token(scenario: Scenario, planned_s: float) -> Check | None:
         return checklist.signing(auth.secret.get_secret_value(), auth.ttl, planned_s)
     given = [auth.token.get_secret_value()] if auth.kind == "token" else []
     if given == [""]:
-        return Check("token", Mark.WARN, "is empty: clients bring none", "set AUTH_TOKEN, if the target wants one")
+        return Check("token", CheckMark.WARN, "is empty: clients bring none", "set AUTH_TOKEN, if the target wants one")
     given += secrets_in_url(scenario.target.url)
     headers = scenario.target.headers
     given += [value.rpartition(" ")[2] for name, value in headers.items() if name.lower() == "authorization"]

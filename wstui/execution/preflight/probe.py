@@ -27,7 +27,7 @@ from wstui.load.connect_outcome import (
     is_end_of_tls,
 )
 from wstui.load.connector import on_certificate_request
-from wstui.load.credentials import Identity
+from wstui.load.credentials import Credentials
 from wstui.load.dialer import Dialer, tls_context
 from wstui.load.exchange import Kind
 from wstui.load.handshake import Accepted, Upgrade
@@ -93,7 +93,7 @@ async def probe(scenario: Scenario, seen: Probe | None = None) -> Probe:
 async def _probe(scenario: Scenario, seen: Probe) -> None:
     target = scenario.target
     spec = spec_of(scenario)
-    identity = Identity(spec)
+    identity = Credentials(spec)
     uri = identity.address
     place = f"[{uri.host}]:{uri.port}" if ":" in uri.host else f"{uri.host}:{uri.port}"
     at = time.monotonic_ns()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from wstui.load.message_script import Expected, Phrase, Script, Slot
+from wstui.load.message_script import Expected, MessageScript, Script, Slot
 from wstui.scenario.errors import BadValue, Problem, ScenarioError
 from wstui.scenario.message import Template
 from wstui.scenario.model import Scenario
@@ -54,7 +54,7 @@ class _Columns:
         return [[_in_place(row[column], quoted) for column, quoted in self._used] for row in self._feed.rows]
 
 
-def _phrase(template: Template, payload: Sequence[Part], columns: _Columns) -> Phrase:
+def _phrase(template: Template, payload: Sequence[Part], columns: _Columns) -> MessageScript:
     quoted = inside_quotes(payload)
     key = key_of(template, payload)
     parts = [
@@ -62,7 +62,7 @@ def _phrase(template: Template, payload: Sequence[Part], columns: _Columns) -> P
         for part, inside in zip(payload, quoted, strict=True)
     ]
     pad_is_quoted = any(inside for part, inside in zip(payload, quoted, strict=True) if part == Placeholder("pad"))
-    return Phrase(
+    return MessageScript(
         name=template.name,
         weight=template.weight,
         parts=_joined(parts),

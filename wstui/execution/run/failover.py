@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from wstui.execution.run.host_status import named
 from wstui.fleet.fleet import Fleet
-from wstui.fleet.transport import FleetError, Host
+from wstui.fleet.transport import FleetError, HostState
 from wstui.load.protocol import Command
 from wstui.scenario.units import grouped
 
@@ -15,7 +15,7 @@ MOST_TURNS = 3
 """A load that is lost this often is not given to another process by itself: what ended those may be the load."""
 
 
-class Losses:
+class Failover:
     """What is lost stays lost until the operator asks, or has asked beforehand (`by_itself`).
 
     `mark` notes a kind and a text on the timeline; `catch_up` gives the commands that lead a worker that has just
@@ -98,7 +98,7 @@ class Losses:
             return
         for heir, worker in zip(heirs, orphans, strict=True):
             self._turns[heir] = self._turns.get(worker, 0) + 1
-        hosts: list[Host] = [host for host in self._fleet.hosts() if any(heir in host.workers for heir in heirs)]
+        hosts: list[HostState] = [host for host in self._fleet.hosts() if any(heir in host.workers for heir in heirs)]
         where = f" on {named([host.name for host in hosts])}" if hosts else ""
         self._mark("worker", f"{_processes(len(heirs), 'new ')}{where} took over")
 

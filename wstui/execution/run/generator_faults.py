@@ -6,10 +6,10 @@ import collections
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from wstui.execution.run.generator_limits import BUSY_ROWS, strained
+from wstui.execution.run.generator_limits import BUSY_ROWS, overload_reasons
 from wstui.measure.failure import FailureGroup
 from wstui.measure.snapshot import Counters
-from wstui.measure.timeline import Row
+from wstui.measure.timeline import TimelineRow
 from wstui.scenario.breakpoint import Of
 from wstui.scenario.units import grouped
 
@@ -21,7 +21,7 @@ _OPENING = ("connect.success", "failures.rate")
 
 
 @dataclass(frozen=True, slots=True)
-class Excuses:
+class GeneratorFaults:
     """What the generator lacked in a step: `late` time to keep its schedule, `local` files, ports or processes,
     `bursts` evenness of its connects. `counted` is the step as a whole."""
 
@@ -31,7 +31,7 @@ class Excuses:
     local: tuple[str, ...] = ()
     bursts: tuple[str, ...] = ()
 
-    def explaining(self, metric: str) -> tuple[str, ...]:
+    def reasons_for(self, metric: str) -> tuple[str, ...]:
         """What explains that this metric, or the load, broke; empty when nothing of the generator does."""
         if metric == "connections.dropped":
             return ()
@@ -47,13 +47,13 @@ def excuses(
     of: Of,
     counted: Counters,
     *,
-    rows: Sequence[Row],
+    rows: Sequence[TimelineRow],
     sends: Counters,
     seconds: float,
     stood_still_s: float,
     before: Sequence[FailureGroup],
     after: Sequence[FailureGroup],
-) -> Excuses:
+) -> GeneratorFaults:
     """What the generator lacked: `rows` and `sends` are those of the measured stretch of `seconds`, `before` and
     `after` the failures known when the step began and when it ended."""
     known = {group.key: group.count for group in before}
@@ -62,10 +62,10 @@ def excuses(
         if group.local:
             more[group.message] += group.count - known.get(group.key, 0)
     bursts = of == "connects" and stood_still_s > UNEVEN * seconds
-    return Excuses(
+    return GeneratorFaults(
         of,
         counted,
-        tuple(strained(rows, sends, least_rows=max(1, min(BUSY_ROWS, int(seconds))))),
+        tuple(overload_reasons(rows, sends, least_rows=max(1, min(BUSY_ROWS, int(seconds))))),
         tuple(f"{grouped(count)} × {message}" for message, count in more.items() if count > 0),
         (f"connects came in bursts: the loop stood still for {stood_still_s * 1000:.0f} ms",) if bursts else (),
     )

@@ -8,7 +8,7 @@ from wstui.execution.run.host_status import LOST_S, named
 from wstui.fleet.fleet import Fleet
 from wstui.measure.failure import FailureGroup
 from wstui.measure.snapshot import Counters
-from wstui.measure.timeline import Row
+from wstui.measure.timeline import TimelineRow
 from wstui.scenario.units import grouped
 
 LATE_SHARE = 0.01
@@ -21,11 +21,11 @@ BUSY_ROWS = 3
 """A worker that is this busy, with its loop this late, for this many seconds in all, measures itself."""
 
 
-def limits_reached(
-    rows: Sequence[Row], counters: Counters, failures: Sequence[FailureGroup], fleet: Fleet
+def limiting_factors(
+    rows: Sequence[TimelineRow], counters: Counters, failures: Sequence[FailureGroup], fleet: Fleet
 ) -> list[str]:
     """What of this generator limited the run, in words; empty when nothing did."""
-    reasons = strained(rows, counters)
+    reasons = overload_reasons(rows, counters)
     local = [group for group in failures if group.local and group.kind != "worker lost"]
     reasons.extend(f"{grouped(group.count)} × {group.message}" for group in local)
     if fleet.lost:
@@ -36,7 +36,7 @@ def limits_reached(
     return reasons
 
 
-def strained(rows: Sequence[Row], counters: Counters, *, least_rows: int = BUSY_ROWS) -> list[str]:
+def overload_reasons(rows: Sequence[TimelineRow], counters: Counters, *, least_rows: int = BUSY_ROWS) -> list[str]:
     """Whether a stretch of a run was late or out of breath: its rows, what was counted in it, and how many busy
     rows of it count."""
     reasons = []

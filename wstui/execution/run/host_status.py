@@ -98,7 +98,7 @@ def ports_limit(fleet: Fleet) -> int:
     return sum(pools.values())
 
 
-def left_behind(fleet: Fleet) -> tuple[int, int]:
+def unreplaced_workers(fleet: Fleet) -> tuple[int, int]:
     """How many lost workers nobody has taken over, and the clients that went with them."""
     orphans = fleet.orphans()
     return len(orphans), sum(fleet.clients_lost(worker) for worker in orphans)

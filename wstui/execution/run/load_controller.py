@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from wstui.execution.run.plan_clock import Plan, PlanClock
-from wstui.execution.run.status import Turn
+from wstui.execution.run.status import RampEvent
 from wstui.fleet.fleet import Fleet
 from wstui.load.protocol import Arrive, Command, Pace, Pause, Ramp, Resume
 from wstui.load.ramp import RampLine
@@ -18,7 +18,7 @@ NS = 1_000_000_000
 CATCH_UP_NS = 3 * NS
 
 
-class Course:
+class LoadController:
     """Where the load stands on the plan's clock. Every change is sent to the fleet, marked, and kept as a turn.
 
     `entered` is called with each stage as it begins.
@@ -30,7 +30,7 @@ class Course:
         self.plan = Plan(scenario.stages)
         self.target_clients = 0
         self.every_s = scenario.messages.every
-        self.turns: tuple[Turn, ...] = ()
+        self.turns: tuple[RampEvent, ...] = ()
         self._scenario = scenario
         self._fleet = fleet
         self._mark = mark
@@ -65,7 +65,7 @@ class Course:
         return self._clock.paused
 
     @property
-    def held_s(self) -> float:
+    def paused_s(self) -> float:
         """Seconds it has stood still in all."""
         return self._clock.held_ns(time.monotonic_ns()) / NS
 
@@ -155,7 +155,7 @@ class Course:
             self._visitors += arrivals(stage) + 1
         return [*commands, Pause()] if self._clock.paused else commands
 
-    def keep_pace(self, every_s: float) -> None:
+    def set_interval(self, every_s: float) -> None:
         """Let each client send every `every_s` seconds; 0 is a closed loop."""
         self._pace(every_s)
         if self._begun:
@@ -180,5 +180,5 @@ class Course:
     def _turn(self, to: int, over_s: float, *, by_operator: bool) -> None:
         now_ns = self.plan_ns
         at_s = now_ns / NS if by_operator else self.plan.begun_s
-        turn = Turn(at_s, self.plan.index, self._line.wanted(now_ns), to, over_s, by_operator, self.every_s)
+        turn = RampEvent(at_s, self.plan.index, self._line.wanted(now_ns), to, over_s, by_operator, self.every_s)
         self.turns = (*self.turns, turn)

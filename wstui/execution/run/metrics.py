@@ -63,10 +63,10 @@ def messages_of(c: Counters, active_s: float, types: dict[str, int]) -> Messages
         c.bytes_received,
         types,
         c.broken_expectations,
-        c.bytes_sent + c.saved_sent,
-        c.bytes_received + c.saved_received,
+        c.bytes_sent + c.compression_saved_sent,
+        c.bytes_received + c.compression_saved_received,
         c.abandoned,
-        c.one_way,
+        c.no_reply_expected,
         c.altered,
         c.invalid_texts,
     )
@@ -79,7 +79,7 @@ def failure_rate(counters: Counters) -> float | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class Window:
     """A stretch of the run: what was counted in it and its active (not paused) seconds.
 
     Broadcasts and the target's memory (its growth in MiB/h) are followed over the run as a whole: they are the same for
@@ -114,7 +114,7 @@ class Scope:
             case "connect.answered":
                 return _percent(c.ready + c.refused, _decided(c))
             case "auth.correct":
-                return _percent(c.tokens_right, c.tokens_judged)
+                return _percent(c.auth_correct, c.auth_checked)
             case "reconnect.success":
                 return _percent(c.reconnects, c.reconnects + c.reconnects_given_up + c.reconnects_missing)
             case "connections.rate_limited":
@@ -122,7 +122,7 @@ class Scope:
             case "subscribe.acks":
                 return _percent(c.subscribe_acks, c.subscribes)
             case "subscribe.leaks":
-                return c.leaks if c.subscribes else None
+                return c.filter_leaks if c.subscribes else None
             case "slow_readers.closed":
                 return _percent(c.slow_closed, c.slow_readers)
             case "connections.dropped":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from wstui.execution.run.status import State, Status, Turn
+from wstui.execution.run.status import RampEvent, State, Status
 from wstui.scenario.model import Scenario, Stage
 
 _LEAST_S = 0.05
@@ -24,7 +24,7 @@ class _Stretch:
     is_step: bool = False  # of the operator, and the next one followed before it was there
 
 
-def is_driven(status: Status) -> bool:
+def was_steered(status: Status) -> bool:
     """Whether the operator has led the load elsewhere than the plan: clients, pace, or stages that were skipped."""
     skipped = any(stage.done and stage.elapsed_s < stage.planned_s - _LEAST_S for stage in status.stages)
     return (
@@ -34,13 +34,13 @@ def is_driven(status: Status) -> bool:
     ) and status.scenario.breakpoint is None
 
 
-def as_driven(status: Status) -> Scenario:
+def to_scenario(status: Status) -> Scenario:
     """The scenario with stages that follow what was done so far and, while the run goes on, what is still planned.
 
     A stage says how often clients send where that was changed. Limits on a stage that is not in it are left out.
     """
     scenario = status.scenario
-    if not is_driven(status):
+    if not was_steered(status):
         return scenario
     stages = _stages(status)
     names = {stage.name for stage in stages}
@@ -72,7 +72,7 @@ def _stages(status: Status) -> list[Stage]:
     return stages
 
 
-def _whole_course(status: Status) -> tuple[list[Turn], float]:
+def _whole_course(status: Status) -> tuple[list[RampEvent], float]:
     """The turns that were taken and those that the plan will still take, and when the last one ends."""
     turns = list(status.turns)
     if _has_ended(status):
@@ -87,21 +87,21 @@ def _whole_course(status: Status) -> tuple[list[Turn], float]:
     return turns, end_s
 
 
-def _planned(turns: Sequence[Turn], index: int, at_s: float, stage: Stage) -> Turn:
-    last = turns[-1] if turns else Turn(0.0, 0, 0, 0, 0.0)
+def _planned(turns: Sequence[RampEvent], index: int, at_s: float, stage: Stage) -> RampEvent:
+    last = turns[-1] if turns else RampEvent(0.0, 0, 0, 0, 0.0)
     origin = _clients(last, at_s)
     every_s = last.every_s if stage.every is None else stage.every
     if stage.clients is not None:
-        return Turn(at_s, index, origin, stage.clients, stage.over, every_s=every_s)
-    return Turn(at_s, index, origin, last.to, max(0.0, last.at_s + last.over_s - at_s), every_s=every_s)
+        return RampEvent(at_s, index, origin, stage.clients, stage.over, every_s=every_s)
+    return RampEvent(at_s, index, origin, last.to, max(0.0, last.at_s + last.over_s - at_s), every_s=every_s)
 
 
-def _clients(turn: Turn, at_s: float) -> int:
+def _clients(turn: RampEvent, at_s: float) -> int:
     done = min(1.0, max(0.0, at_s - turn.at_s) / turn.over_s) if turn.over_s > 0 else 1.0
     return turn.origin + round((turn.to - turn.origin) * done)
 
 
-def _stretches(turns: Sequence[Turn], end_s: float) -> Iterator[_Stretch]:
+def _stretches(turns: Sequence[RampEvent], end_s: float) -> Iterator[_Stretch]:
     """Each turn as its way, and the stretch after it in which nothing changes."""
     ends = [turn.at_s for turn in turns[1:]] + [end_s]
     for turn, until_s in zip(turns, ends, strict=True):

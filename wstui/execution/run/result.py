@@ -6,7 +6,13 @@ from typing import Any
 
 import msgspec
 
-from wstui.execution.run.result_sections import AuthOutcome, RouteSummary, SlowReaders, Subscriptions, TargetSummary
+from wstui.execution.run.result_sections import (
+    AuthOutcome,
+    RouteSummary,
+    SlowReadersResult,
+    Subscriptions,
+    TargetSummary,
+)
 from wstui.measure.fanout import ClockOffset, FanOut
 from wstui.measure.histogram import Histogram
 
@@ -99,7 +105,7 @@ class Messages(msgspec.Struct, frozen=True):
     bytes_sent_inflated: int = 0  # what bytes_sent and bytes_received would have been without compression
     bytes_received_inflated: int = 0
     abandoned: int = 0
-    one_way: int = 0  # sent, and no reply was wanted
+    no_reply_expected: int = 0  # sent, and no reply was wanted
     altered: int = 0  # of the unmatched: replies that were not what was sent
     invalid_texts: int = 0  # text messages that were not UTF-8
 
@@ -324,7 +330,7 @@ class BreakpointStep(msgspec.Struct, frozen=True, kw_only=True):
 class BreakpointSummary(msgspec.Struct, frozen=True, kw_only=True):
     """How much the target carries: `low` is the largest load that held, `high` the smallest that broke.
 
-    Each is None where there is none. `surely` is the largest that held and at or below which nothing ever broke, so
+    Each may be None. `confirmed_low` is the largest that held and at or below which nothing ever broke, so
     that the limit lies between it and `high`. `broken_on` is the metric that broke at `high`, or "load" when it was not
     reached. `limited_by` says what of this generator ended the search. `steps` are in the order in which they were
     tried; put in the order of their loads they are the curve of latency against load.
@@ -334,7 +340,7 @@ class BreakpointSummary(msgspec.Struct, frozen=True, kw_only=True):
     unit: str
     low: int | None = None
     high: int | None = None
-    surely: int | None = None
+    confirmed_low: int | None = None
     broken_on: str = ""
     sentence: str = ""
     limited_by: list[str] = []
@@ -362,7 +368,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     breakpoint: BreakpointSummary | None = None
     auth: list[AuthOutcome] = []
     subscriptions: Subscriptions | None = None
-    slow_readers: SlowReaders | None = None
+    slow_readers: SlowReadersResult | None = None
     target: TargetSummary | None = None
     route: RouteSummary | None = None
     failures: list[FailureSummary] = []

@@ -8,7 +8,7 @@ from datetime import datetime
 import msgspec
 
 from wstui.execution.run.host_status import host_summaries
-from wstui.execution.run.metrics import Scope
+from wstui.execution.run.metrics import Window
 from wstui.execution.run.result import (
     Event,
     FailureSample,
@@ -19,8 +19,14 @@ from wstui.execution.run.result import (
     Result,
     StageSummary,
 )
-from wstui.execution.run.result_sections import AuthOutcome, RouteSummary, SlowReaders, Subscriptions, TargetSummary
-from wstui.execution.run.run_monitor import Watch
+from wstui.execution.run.result_sections import (
+    AuthOutcome,
+    RouteSummary,
+    SlowReadersResult,
+    Subscriptions,
+    TargetSummary,
+)
+from wstui.execution.run.run_monitor import RunMonitor
 from wstui.execution.run.timeline_recorder import Recorder, StageRecord
 from wstui.execution.run.verdict import conclude, found_no_target, missing_load
 from wstui.fleet.fleet import Fleet
@@ -35,7 +41,7 @@ def summarize(
     scenario: Scenario,
     recorder: Recorder,
     fleet: Fleet,
-    watch: Watch,
+    watch: RunMonitor,
     target: TargetSummary | None,
     *,
     started: datetime | None,
@@ -47,7 +53,7 @@ def summarize(
     lost: bool,
 ) -> Result:
     """The result of a run that has ended."""
-    whole = Scope(recorder.latest, active_s)
+    whole = Window(recorder.latest, active_s)
     # What goes on in a cooldown is counted, but it is no part of a rate.
     rates = recorder.whole(active_s).messages()
     counters = recorder.latest.counters
@@ -82,10 +88,12 @@ def summarize(
         fanout=FanOutSummary.of(fleet.fanout, counters.late_broadcasts),
         auth=_auth(fleet),
         subscriptions=(
-            Subscriptions(counters.subscribes, counters.subscribe_acks, counters.leaks) if counters.subscribes else None
+            Subscriptions(counters.subscribes, counters.subscribe_acks, counters.filter_leaks)
+            if counters.subscribes
+            else None
         ),
         slow_readers=(
-            SlowReaders(counters.slow_readers, counters.slow_closed, fleet.slow_endings())
+            SlowReadersResult(counters.slow_readers, counters.slow_closed, fleet.slow_endings())
             if counters.slow_readers
             else None
         ),

@@ -95,10 +95,10 @@ class Subscriptions(msgspec.Struct, frozen=True):
 
     asked: int
     acknowledged: int
-    leaks: int
+    filter_leaks: int
 
 
-class SlowReaders(msgspec.Struct, frozen=True):
+class SlowReadersResult(msgspec.Struct, frozen=True):
     """Clients that stopped reading when they were ready: how many, how many of them the other side ended, and how
     ("close 1013: reads too slowly"). They are among the ready ones of `connections`, and never among the dropped."""
 

@@ -10,19 +10,19 @@ from collections import deque
 from collections.abc import Callable
 from datetime import datetime
 
-from wstui.execution.preflight.host_checks import doubts, elsewhere, waiting_for
+from wstui.execution.preflight.host_checks import elsewhere, host_warnings, startup_note
 from wstui.execution.run.compile import specs_of
-from wstui.execution.run.failover import Losses
-from wstui.execution.run.load_controller import Course
+from wstui.execution.run.failover import Failover
+from wstui.execution.run.load_controller import LoadController
 from wstui.execution.run.result import Result
 from wstui.execution.run.result_builder import summarize
-from wstui.execution.run.run_monitor import Watch
-from wstui.execution.run.sampler import Seconds
+from wstui.execution.run.run_monitor import RunMonitor
+from wstui.execution.run.sampler import Sampler
 from wstui.execution.run.status import State, Status
-from wstui.execution.run.status_builder import Picture
+from wstui.execution.run.status_builder import StatusBuilder
 from wstui.execution.run.timeline_recorder import Recorder
-from wstui.execution.target.endpoint_poller import Endpoints
-from wstui.execution.target.monitor import PERSONAL, Seen, TargetWatch
+from wstui.execution.target.endpoint_poller import EndpointPoller
+from wstui.execution.target.monitor import PERSONAL, ClientView, TargetWatch
 from wstui.fleet.fleet import Fleet
 from wstui.fleet.interval import Sum
 from wstui.fleet.transport import Transport
@@ -46,8 +46,8 @@ class Run:
         self.scenario = scenario
         self._fleet = Fleet(transport or transport_of(scenario), self._worker_lost, mask_of(scenario))
         self._recorder = Recorder(self._fleet.fanout)
-        self._seconds = Seconds(self._recorder, self._fleet)
-        self._course = Course(
+        self._seconds = Sampler(self._recorder, self._fleet)
+        self._course = LoadController(
             scenario, self._fleet, self._mark, lambda stage: self._seconds.enter(stage, self._course.active_s)
         )
         self._state = State.STARTING
@@ -58,18 +58,18 @@ class Run:
         self._end: Command | None = None
         self._ended_by = ""
         self._aborted = False  # by the operator
-        self._watch = Watch(scenario, self._recorder, self._fleet, self._mark)
+        self._watch = RunMonitor(scenario, self._recorder, self._fleet, self._mark)
         self._paused_s = 0.0
         self._target: TargetWatch | None = None
         self._watching: asyncio.Task[None] | None = None
-        self._losses = Losses(
+        self._losses = Failover(
             self._fleet,
             self._mark,
             lambda: [Go(self._seconds.at_ns), *self._course.catch_up()],
             by_itself=scenario.fleet.on_loss == "redistribute",
         )
         self._result: Result | None = None
-        self._picture = Picture(scenario, socket.gethostname())
+        self._picture = StatusBuilder(scenario, socket.gethostname())
         self._status = self._picture.first()
 
     # -- the operator (any thread) -----------------------------------------------------------------------------
@@ -133,9 +133,9 @@ class Run:
         """Lead the number of clients to `to` within `over_s` seconds."""
         self._course.lead(to, over_s)
 
-    def keep_pace(self, every_s: float) -> None:
+    def set_interval(self, every_s: float) -> None:
         """Let each client send every `every_s` seconds; 0 is a closed loop."""
-        self._course.keep_pace(every_s)
+        self._course.set_interval(every_s)
 
     def note(self, kind: str, text: str) -> None:
         """Mark the timeline. From any thread."""
@@ -213,14 +213,14 @@ class Run:
         self._state = State.RUNNING
         self._fleet.send(Go())
         self._mark("start", "run started")
-        for text in doubts(self._fleet, self.scenario):
+        for text in host_warnings(self._fleet, self.scenario):
             self._mark("warning", text)
         if goes_without_token(self.scenario):
             self._mark("warning", "auth.token is empty: clients bring none")
         self._course.start(now_ns)
 
     def _watch_target(self) -> None:
-        endpoints = Endpoints.of(self.scenario)
+        endpoints = EndpointPoller.of(self.scenario)
         if endpoints is None:
             return
         told = self.scenario.target
@@ -233,10 +233,10 @@ class Run:
         )
         self._watching = asyncio.create_task(self._target.watch())
 
-    def _seen(self) -> Seen:
+    def _seen(self) -> ClientView:
         counters, types = self._fleet.counters(), self._fleet.types()
         personal = sum(types.get(name, 0) for name in {*PERSONAL, self.scenario.target.welcome})
-        return Seen(self._seconds.at_s, counters.wanted, counters.open, counters.received, personal)
+        return ClientView(self._seconds.at_s, counters.wanted, counters.open, counters.received, personal)
 
     async def _sleep(self) -> None:
         self._wake.clear()
@@ -284,7 +284,7 @@ class Run:
     def _pace(self, every_s: float) -> None:
         if self._state in (State.RUNNING, State.PAUSED):
             self._mark("operator", f"operator: a message every {self._course.every_s:g} s → {every_s:g} s")
-            self._course.keep_pace(every_s)
+            self._course.set_interval(every_s)
 
     def _pause(self) -> None:
         if self._state is State.RUNNING:
@@ -329,7 +329,7 @@ class Run:
     async def _finish(self, command: Command) -> None:
         """Bring the fleet to its end, and go on showing what happens."""
         ended_s, active_s = self._seconds.at_s, self._course.active_s
-        self._paused_s = self._course.held_s
+        self._paused_s = self._course.paused_s
         self._state = State.DRAINING
         self._seconds.name("drain")
         self._course.stop()
@@ -394,6 +394,6 @@ class Run:
             started=self._started,
             watch=self._watch,
             target=self._target.latest if self._target is not None else None,
-            note=self._ended_by or (waiting_for(self.scenario) if self._state is State.STARTING else ""),
+            note=self._ended_by or (startup_note(self.scenario) if self._state is State.STARTING else ""),
             result=self._result,
         )

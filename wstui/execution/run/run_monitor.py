@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from wstui.execution.preflight.host_checks import elsewhere
 from wstui.execution.run.contention import Contention, Taken
-from wstui.execution.run.generator_limits import limits_reached
+from wstui.execution.run.generator_limits import limiting_factors
 from wstui.execution.run.send_plan import SendPlan
 from wstui.execution.run.timeline_recorder import Recorder
 from wstui.execution.run.verdict import explain, judge, judged_by, undecided
@@ -20,7 +20,7 @@ SILENT_S = 3.0
 """A worker that has said nothing for this long is marked."""
 
 
-class Watch:
+class RunMonitor:
     """What is known of the run beyond its counts: thresholds so far, what limits the generator, silent workers."""
 
     def __init__(self, scenario: Scenario, recorder: Recorder, fleet: Fleet, mark: Callable[[str, str], None]) -> None:
@@ -59,7 +59,7 @@ class Watch:
         self.failures = tuple(self._fleet.failures())
         counters = self._recorder.latest.counters
         limited = (
-            *limits_reached(self._recorder.rows, counters, self.failures, self._fleet),
+            *limiting_factors(self._recorder.rows, counters, self.failures, self._fleet),
             *self._sends.short(self._fleet),
         )
         if limited and not final and self._contention is not None:

@@ -18,7 +18,7 @@ _MARGIN_S = 0.1
 _COUNT_TICK_S = 0.02
 
 
-class Seconds:
+class Sampler:
     """Writes into a recorder. Times are seconds since the run began, paused time included."""
 
     def __init__(self, recorder: Recorder, fleet: Fleet) -> None:

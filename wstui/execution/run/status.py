@@ -16,7 +16,7 @@ from wstui.execution.run.result import BreakpointStep, FanOutSummary, Latency, R
 from wstui.measure.failure import FailureGroup
 from wstui.measure.histogram import HistogramData
 from wstui.measure.snapshot import Counters
-from wstui.measure.timeline import Mark, Row
+from wstui.measure.timeline import Mark, TimelineRow
 from wstui.scenario.model import Scenario
 from wstui.scenario.units import grouped
 
@@ -51,7 +51,7 @@ class StageStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class RampEvent:
     """From `at_s` of the plan's clock on, in stage number `stage`, the load goes straight from `origin` to `to` clients
     within `over_s` seconds. `every_s` is the interval between the sends of a client then; None: as before."""
 
@@ -101,8 +101,8 @@ class HostStatus:
 class GeneratorStatus:
     """This load generator: `cpu` is the busiest worker's share of a core; limits are 0 where none is known.
 
-    `hosts` are the machines that make the load, none where it is this one. `left_behind` is the number of lost load
-    processes that no other has taken over, `left_behind_clients` how many clients went with them.
+    `hosts` are the machines that make the load, none where it is this one. `unreplaced_workers` is the number of lost
+    workers that no other has taken over, `left_behind_clients` how many clients went with them.
     """
 
     workers: tuple[WorkerStatus, ...] = ()
@@ -116,12 +116,12 @@ class GeneratorStatus:
     late_share: float = 0.0
     limited_by: tuple[str, ...] = ()
     hosts: tuple[HostStatus, ...] = ()
-    left_behind: int = 0
+    unreplaced_workers: int = 0
     left_behind_clients: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class ReportedMetric:
     """One figure that the target says of itself: `share` (0…1) draws a bar, `sign` is "", "ok", "near" or "bad"."""
 
     name: str
@@ -136,7 +136,7 @@ class TargetHealth:
     the word) or "not offered"."""
 
     state: str
-    claims: tuple[Claim, ...] = ()
+    claims: tuple[ReportedMetric, ...] = ()
     note: str = ""
 
 
@@ -186,13 +186,13 @@ class Status:
     stages: tuple[StageStatus, ...] = ()
     target_clients: int = 0  # what the current ramp leads to
     every_s: float = 0.0  # current interval between sends of a client; 0 = closed loop
-    turns: tuple[Turn, ...] = ()  # how the load was led so far: by the plan, and by the operator
+    turns: tuple[RampEvent, ...] = ()  # how the load was led so far: by the plan, and by the operator
     counters: Counters = field(default_factory=Counters)
     types: dict[str, int] = field(default_factory=dict)
     latency: Latency = field(default_factory=Latency)  # response time, whole run
     spread: tuple[tuple[float, float], ...] = ()  # (upper bound in ms or inf, share of all responses)
     histograms: Mapping[str, HistogramData] = field(default_factory=dict)  # so far, named as in Result
-    rows: Sequence[Row] = ()
+    rows: Sequence[TimelineRow] = ()
     marks: Sequence[Mark] = ()
     failures: tuple[FailureGroup, ...] = ()
     failures_total: int = 0

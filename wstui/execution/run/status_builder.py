@@ -6,8 +6,8 @@ import math
 from dataclasses import replace
 from datetime import datetime
 
-from wstui.execution.run.host_status import host_statuses, left_behind, ports_limit
-from wstui.execution.run.load_controller import Course
+from wstui.execution.run.host_status import host_statuses, ports_limit, unreplaced_workers
+from wstui.execution.run.load_controller import LoadController
 from wstui.execution.run.metrics import failure_rate, failures_of
 from wstui.execution.run.plan_clock import Plan
 from wstui.execution.run.result import (
@@ -16,7 +16,7 @@ from wstui.execution.run.result import (
     Latency,
     Result,
 )
-from wstui.execution.run.run_monitor import Watch
+from wstui.execution.run.run_monitor import RunMonitor
 from wstui.execution.run.status import GeneratorStatus, StageStatus, State, Status, TargetHealth, WorkerStatus
 from wstui.execution.run.timeline_recorder import Recorder
 from wstui.execution.run.verdict import undecided
@@ -45,7 +45,7 @@ def spread_of(histogram: Histogram) -> tuple[tuple[float, float], ...]:
     return tuple(steps)
 
 
-class Picture:
+class StatusBuilder:
     """Makes the status of a run. What changes once a second is computed once a second."""
 
     def __init__(self, scenario: Scenario, host: str) -> None:
@@ -81,10 +81,10 @@ class Picture:
         state: State,
         fleet: Fleet,
         recorder: Recorder,
-        course: Course,
+        course: LoadController,
         elapsed_s: float,
         started: datetime | None,
-        watch: Watch,
+        watch: RunMonitor,
         target: TargetHealth | None,
         note: str,
         result: Result | None,
@@ -196,5 +196,5 @@ def _generator(fleet: Fleet, sent: int, late: int, limited: tuple[str, ...]) -> 
         late / sent if sent else 0.0,
         limited,
         host_statuses(fleet),
-        *left_behind(fleet),
+        *unreplaced_workers(fleet),
     )

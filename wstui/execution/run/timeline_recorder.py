@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from wstui.execution.run.metrics import Scope, failures_of
+from wstui.execution.run.metrics import Window, failures_of
 from wstui.execution.run.result import NS_PER_MS
 from wstui.fleet.interval import Sum
 from wstui.measure.fanout import FanOut
 from wstui.measure.histogram import Histogram
 from wstui.measure.snapshot import Health
-from wstui.measure.timeline import Mark, Row
+from wstui.measure.timeline import Mark, TimelineRow
 
 
 @dataclass(slots=True)
@@ -29,11 +29,11 @@ class StageRecord:
     ended: Sum | None = None
     ended_active_s: float = 0.0
 
-    def scope(self, now: Sum, active_s: float) -> Scope:
+    def scope(self, now: Sum, active_s: float) -> Window:
         """What was counted in the stage, up to now if it has not ended."""
         if self.ended is not None:
             now, active_s = self.ended, self.ended_active_s
-        return Scope(now.since(self.began), max(0.0, active_s - self.began_active_s))
+        return Window(now.since(self.began), max(0.0, active_s - self.began_active_s))
 
 
 class Recorder:
@@ -42,7 +42,7 @@ class Recorder:
     def __init__(self, fanout: FanOut) -> None:
         self.fanout = fanout
         self.memory_growth: float | None = None  # of the target, MiB an hour
-        self.rows: list[Row] = []
+        self.rows: list[TimelineRow] = []
         self.marks: list[Mark] = []
         self.stages: list[StageRecord] = []
         self.latest = Sum.nothing()
@@ -79,7 +79,7 @@ class Recorder:
         """The mean over all rows of the busiest worker's CPU share."""
         return self._cpu_total / len(self.rows) if self.rows else None
 
-    def row(self, at_s: float, previous: Sum, now: Sum, stage: str, paused: bool, health: list[Health]) -> Row:
+    def row(self, at_s: float, previous: Sum, now: Sum, stage: str, paused: bool, health: list[Health]) -> TimelineRow:
         """Add the row for the interval from `previous` to `now`."""
         seconds = (now.at_ns - previous.at_ns) / 1e9
         per = 1 / seconds if seconds > 0 else 0.0
@@ -94,7 +94,7 @@ class Recorder:
         self.cpu_max = max(self.cpu_max, cpu)
         self._cpu_total += cpu
         self.lag.record(lag_ns)
-        row = Row(
+        row = TimelineRow(
             at_s=at_s,
             stage=stage,
             paused=paused,
@@ -140,17 +140,17 @@ class Recorder:
         self._delivery, self._spread = delivery.copy(), spread.copy()
         return p50, p99, spread99
 
-    def whole(self, active_s: float) -> Scope:
+    def whole(self, active_s: float) -> Window:
         """What thresholds look at unless they name a stage: all of the run but its cooldowns."""
         if not any(stage.is_cooldown for stage in self.stages):
-            return Scope(self.latest, active_s, self.fanout, self.memory_growth)
+            return Window(self.latest, active_s, self.fanout, self.memory_growth)
         parts = [s.scope(self.latest, active_s) for s in self.stages if not s.is_cooldown]
         total = Sum.nothing()
         for part in parts:
             total = total.plus(part.sum)
-        return Scope(total, sum(part.active_s for part in parts), self.fanout, self.memory_growth)
+        return Window(total, sum(part.active_s for part in parts), self.fanout, self.memory_growth)
 
-    def named(self, name: str, active_s: float) -> Scope | None:
+    def named(self, name: str, active_s: float) -> Window | None:
         """The stage of that name, or None while it has not begun."""
         for stage in self.stages:
             if stage.name == name:

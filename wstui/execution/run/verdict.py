@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from wstui.execution.run.metrics import Scope
+from wstui.execution.run.metrics import Window
 from wstui.execution.run.result import ThresholdOutcome, Verdict
 from wstui.execution.run.timeline_recorder import Recorder
 from wstui.measure.failure import FailureGroup
@@ -42,7 +42,7 @@ def judged_by(scenario: Scenario) -> list[Threshold]:
 def judge(scenario: Scenario, recorder: Recorder, active_s: float, *, final: bool) -> list[ThresholdOutcome]:
     """Each threshold against its figure. What was never measured is undecided, and at the end it is not kept."""
     outcomes = []
-    whole: Scope | None = None
+    whole: Window | None = None
     default = not scenario.thresholds
     for threshold in judged_by(scenario):
         if threshold.stage:
@@ -59,7 +59,7 @@ def undecided(scenario: Scenario) -> list[ThresholdOutcome]:
     return [outcome_of(threshold, None, final=False, default=default) for threshold in judged_by(scenario)]
 
 
-def outcome_of(threshold: Threshold, scope: Scope | None, *, final: bool, default: bool = False) -> ThresholdOutcome:
+def outcome_of(threshold: Threshold, scope: Window | None, *, final: bool, default: bool = False) -> ThresholdOutcome:
     """One threshold against its figure in a stretch of the run."""
     metric = parse_metric(threshold.metric)
     limit = parse_limit(threshold.limit, threshold.metric)

@@ -8,7 +8,7 @@ PROOFS = 2
 """A load is believed to break when it has broken this often: one hiccup must not cost half of the answer."""
 
 
-class Search:
+class Bisection:
     """Steps up from `start` by `factor` until a load breaks, then halves the gap until it is as small as `precision`.
 
     Loads are whole numbers from 1 to `most`. `precision` is the largest gap between the largest load that held and

@@ -11,7 +11,7 @@ from wstui.execution.run.result import BreakpointStep, BreakpointSummary, Result
 from wstui.execution.run.run import Run
 from wstui.execution.run.status import BreakpointStatus, StageStatus, State, Status
 from wstui.execution.run.verdict import undecided
-from wstui.execution.search.bisect import Search
+from wstui.execution.search.bisect import Bisection
 from wstui.execution.search.drivers import KINDS, Ended
 from wstui.execution.search.step import judge_step
 from wstui.execution.search.summary import answer, breaking, deciding
@@ -36,8 +36,8 @@ class BreakpointRun:
             raise ValueError("the scenario has no [breakpoint]")
         self.scenario = scenario
         asked = self._asked = scenario.breakpoint
-        self._run = Run(_carrier(scenario), transport=transport)
-        self._search = Search(asked.first, asked.largest, asked.factor, asked.precision)
+        self._run = Run(_host_scenario(scenario), transport=transport)
+        self._search = Bisection(asked.first, asked.largest, asked.factor, asked.precision)
         self._steering = KINDS[asked.of](self._run, scenario, self._begin_phase)
         self._steps: list[BreakpointStep] = []
         self._outcomes = tuple(undecided(scenario))
@@ -247,7 +247,7 @@ def run_for(scenario: Scenario, *, transport: Transport | None = None) -> Run | 
     return Run(scenario, transport=transport)
 
 
-def _carrier(scenario: Scenario) -> Scenario:
+def _host_scenario(scenario: Scenario) -> Scenario:
     """The scenario as one long stage without thresholds, which the search judges for itself."""
     asked = scenario.breakpoint
     assert asked is not None

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from wstui.execution.run.run import Run
 from wstui.execution.run.status import State
-from wstui.execution.search.step import Cut, Measured, frozen
+from wstui.execution.search.step import Checkpoint, Measured, frozen
 from wstui.measure.snapshot import Counters
 from wstui.scenario.breakpoint import Breakpoint
 from wstui.scenario.model import Scenario
@@ -55,12 +55,12 @@ class Steering(ABC):
         """After a break: let the target answer what it was asked, then go back to `load`. Raises Ended."""
         timeout_s = self.scenario.messages.timeout
         self._doing("rest", timeout_s)
-        self.run.keep_pace(NO_SENDS_S)
+        self.run.set_interval(NO_SENDS_S)
         # Late replies count as in flight until the next report of the clients.
         await self.cut()
         await self.until(lambda: not self.counters.in_flight, timeout_s + 1)
         await self.back_off(load)
-        self.run.keep_pace(self.pace_s(max(load, 1)))
+        self.run.set_interval(self.pace_s(max(load, 1)))
 
     # -- what the kinds of load share -----------------------------------------------------------------------------
 
@@ -81,12 +81,12 @@ class Steering(ABC):
         """The latest counts."""
         return self.run.fleet.counters()
 
-    async def cut(self) -> Cut:
+    async def cut(self) -> Checkpoint:
         """All that was counted up to now."""
         self._check()
         counted, active_s = await self.run.counted()
         fleet = self.run.fleet
-        return Cut(counted, active_s, counted.at_ns / 1e9, frozen(fleet.fanout), tuple(fleet.failures()))
+        return Checkpoint(counted, active_s, counted.at_ns / 1e9, frozen(fleet.fanout), tuple(fleet.failures()))
 
     async def wait(self, seconds: float) -> None:
         """Wait on the plan's clock, which stands still in a pause."""
@@ -100,7 +100,7 @@ class Steering(ABC):
             await asyncio.sleep(min(TICK_S, left))
             self._check()
 
-    def measured(self, load: int, reached: float, began: Cut, opened: Cut, ended: Cut) -> Measured:
+    def measured(self, load: int, reached: float, began: Checkpoint, opened: Checkpoint, ended: Checkpoint) -> Measured:
         """The step, with the seconds of the timeline in which it was measured."""
         rows = [row for row in self.run.status.rows if opened.at_s < row.at_s <= ended.at_s]
         return Measured(self.search.of, load, reached, began, opened, ended, rows, self._lag_ns / 1e9)
@@ -140,7 +140,7 @@ class Clients(Steering):
         return self.scenario.messages.every
 
 
-class Messages(Steering):
+class MessageDriver(Steering):
     """So many messages a second, from clients that stay."""
 
     async def prepare(self) -> None:
@@ -153,7 +153,7 @@ class Messages(Steering):
         """See Steering."""
         search = self.search
         began = await self.cut()
-        self.run.keep_pace(self.pace_s(load))
+        self.run.set_interval(self.pace_s(load))
         self._doing("settle", search.settle)
         await self.wait(search.settle)
         opened = await self.cut()
@@ -162,7 +162,7 @@ class Messages(Steering):
         ended = await self.cut()
         before, after = opened.sum.counters, ended.sum.counters
         # Where no reply is wanted, that it was sent has to do.
-        done = after.matched + after.one_way - before.matched - before.one_way
+        done = after.matched + after.no_reply_expected - before.matched - before.no_reply_expected
         seconds = ended.active_s - opened.active_s
         return self.measured(load, done / seconds if seconds > 0 else 0.0, began, opened, ended)
 
@@ -217,4 +217,4 @@ class Connects(Steering):
         return self.scenario.messages.every
 
 
-KINDS: dict[str, type[Steering]] = {"clients": Clients, "connects": Connects, "messages": Messages}
+KINDS: dict[str, type[Steering]] = {"clients": Clients, "connects": Connects, "messages": MessageDriver}

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from wstui.execution.run.generator_faults import LOAD, excuses
-from wstui.execution.run.metrics import Scope
+from wstui.execution.run.metrics import Window
 from wstui.execution.run.result import BreakpointStep, Latency, LatencySet, ThresholdOutcome
 from wstui.execution.run.verdict import explain, outcome_of
 from wstui.fleet.interval import Sum
 from wstui.measure.failure import FailureGroup
 from wstui.measure.fanout import FanOut, TypeFanOut
 from wstui.measure.histogram import Histogram
-from wstui.measure.timeline import Row
+from wstui.measure.timeline import TimelineRow
 from wstui.scenario.breakpoint import UNITS, Of
 from wstui.scenario.model import Threshold
 from wstui.scenario.threshold import parse_limit, parse_metric
@@ -25,7 +25,7 @@ OVER_ALL = ("connect", "connections", "failures")
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class Checkpoint:
     """All that had been counted at a moment; `active_s` is the plan's clock then."""
 
     sum: Sum
@@ -46,10 +46,10 @@ class Measured:
     of: Of
     load: int
     reached: float
-    began: Cut
-    opened: Cut
-    ended: Cut
-    rows: Sequence[Row] = ()
+    began: Checkpoint
+    opened: Checkpoint
+    ended: Checkpoint
+    rows: Sequence[TimelineRow] = ()
     stood_still_s: float = 0.0
 
 
@@ -75,8 +75,8 @@ def judge_step(measured: Measured, thresholds: Sequence[Threshold], precision: f
         before=measured.began.failures,
         after=measured.ended.failures,
     )
-    guilty = [metric for metric in broken if not found.explaining(metric)]
-    limits = [] if guilty else list(dict.fromkeys(why for metric in broken for why in found.explaining(metric)))
+    guilty = [metric for metric in broken if not found.reasons_for(metric)]
+    limits = [] if guilty else list(dict.fromkeys(why for metric in broken for why in found.reasons_for(metric)))
     counters = measured.ended.sum.counters
     return BreakpointStep(
         load=measured.load,
@@ -99,8 +99,8 @@ def judge_step(measured: Measured, thresholds: Sequence[Threshold], precision: f
     )
 
 
-def _between(earlier: Cut, later: Cut) -> Scope:
-    return Scope(
+def _between(earlier: Checkpoint, later: Checkpoint) -> Window:
+    return Window(
         later.sum.since(earlier.sum), max(0.0, later.active_s - earlier.active_s), _fanout(earlier.fanout, later.fanout)
     )
 
@@ -130,7 +130,7 @@ def frozen(fanout: FanOut) -> FanOut:
     return twin
 
 
-def _outcome(threshold: Threshold, step: Scope, window: Scope, measured: Measured) -> ThresholdOutcome:
+def _outcome(threshold: Threshold, step: Window, window: Window, measured: Measured) -> ThresholdOutcome:
     family = parse_metric(threshold.metric).family.partition(".")[0]
     if family in OVER_ALL:
         return outcome_of(threshold, step, final=False)
@@ -139,7 +139,7 @@ def _outcome(threshold: Threshold, step: Scope, window: Scope, measured: Measure
     return outcome_of(threshold, window, final=False)
 
 
-def _with_overdue(threshold: Threshold, window: Scope, measured: Measured) -> Scope:
+def _with_overdue(threshold: Threshold, window: Window, measured: Measured) -> Window:
     """A server that falls silent must not look fast: replies that are outstanding for longer than the limit count.
 
     Of a steady stream of sends, those of the last `limit` seconds may be outstanding; more than those, less a
@@ -149,7 +149,7 @@ def _with_overdue(threshold: Threshold, window: Scope, measured: Measured) -> Sc
     if limit.op not in ("<", "<=") or window.active_s <= 0:
         return window
     counters = window.sum.counters
-    in_time = (counters.sent - counters.one_way) / window.active_s * limit.value / 1000
+    in_time = (counters.sent - counters.no_reply_expected) / window.active_s * limit.value / 1000
     overdue = math.floor(measured.ended.sum.counters.in_flight - in_time - 3 * math.sqrt(in_time) - 1)
     if overdue <= 0:
         return window

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from wstui.execution.run.generator_faults import LOAD
 from wstui.execution.run.result import BreakpointStep, BreakpointSummary, ThresholdOutcome
 from wstui.execution.run.status import BreakpointStatus
-from wstui.execution.search.bisect import Search
+from wstui.execution.search.bisect import Bisection
 from wstui.scenario.breakpoint import Breakpoint
 from wstui.scenario.units import grouped
 
 
 def answer(
-    asked: Breakpoint, search: Search, steps: Sequence[BreakpointStep], limited_by: Sequence[str], ended: str
+    asked: Breakpoint, search: Bisection, steps: Sequence[BreakpointStep], limited_by: Sequence[str], ended: str
 ) -> BreakpointSummary:
     """The summary of a search. `ended` says why it ended before the answer was as precise as wanted, "" otherwise."""
     low, high = search.low, search.high
@@ -49,7 +49,7 @@ def _summary(
         unit=unit,
         low=low,
         high=high,
-        surely=surely(steps, low),
+        confirmed_low=confirmed_low(steps, low),
         broken_on=broke.broken_on if broke is not None else "",
         sentence=sentence,
         limited_by=list(limited_by),
@@ -57,7 +57,7 @@ def _summary(
     )
 
 
-def surely(steps: Sequence[BreakpointStep], low: int | None) -> int | None:
+def confirmed_low(steps: Sequence[BreakpointStep], low: int | None) -> int | None:
     """The largest load that held and at or below which nothing ever broke; `low` where there is none such.
 
     A load that broke once and held when it was tried again may be just at the limit, so that the limit lies between
@@ -85,7 +85,7 @@ def deciding(steps: Sequence[BreakpointStep], low: int | None) -> list[Threshold
 
 def _found(steps: Sequence[BreakpointStep], low: int | None, high: int | None, known: bool, unit: str) -> str:
     broke = breaking(steps, high)
-    held = _held(low, high, surely(steps, low), known, unit)
+    held = _held(low, high, confirmed_low(steps, low), known, unit)
     return f"{held}, {_broke(broke)}" if broke is not None else held
 
 

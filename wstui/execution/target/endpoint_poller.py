@@ -23,7 +23,7 @@ from msgspec.structs import replace as replace_fields
 from wstui.execution.run.compile import spec_of
 from wstui.execution.run.status import TargetHealth
 from wstui.execution.target.reported_metrics import Answer, Claims, read_claims
-from wstui.load.credentials import Identity
+from wstui.load.credentials import Credentials
 from wstui.load.dialer import Dialer, tls_context
 from wstui.measure.sanitize import visible
 from wstui.scenario.model import Scenario
@@ -53,7 +53,7 @@ def base_of(url: str, health: str) -> str | None:
     return parts._replace(netloc=f"{user}{at}{place}").geturl()
 
 
-class Endpoints:
+class EndpointPoller:
     """Asks them in threads, so that a server that hangs delays nothing."""
 
     def __init__(self, base: str, context: ssl.SSLContext | None = None, dial: Dial | None = None) -> None:
@@ -66,7 +66,7 @@ class Endpoints:
         self._known = False  # whether any endpoint has ever answered
 
     @classmethod
-    def of(cls, scenario: Scenario) -> Endpoints | None:
+    def of(cls, scenario: Scenario) -> EndpointPoller | None:
         """Those of a scenario's target, None where they are not to be asked."""
         base = base_of(scenario.target.url, scenario.target.health)
         if base is None:
@@ -134,7 +134,7 @@ class _Dial:
         self._wanted = scenario.target.proxy
         # Its own addresses and those of others are for the load.
         self._spec = replace_fields(spec_of(scenario), local_addresses=[], spread_addresses=False)
-        self._target = Identity(self._spec).address
+        self._target = Credentials(self._spec).address
         self._dialers: dict[tuple[str, int, bool], Dialer] = {}
 
     async def __call__(self, host: str, port: int, secure: bool) -> socket.socket:

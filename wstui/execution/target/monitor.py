@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from wstui.execution.run.result_sections import TargetSummary
 from wstui.execution.run.status import TargetHealth
-from wstui.execution.target.endpoint_poller import Endpoints
-from wstui.execution.target.reported_metrics import Claims, is_phantom
+from wstui.execution.target.endpoint_poller import EndpointPoller
+from wstui.execution.target.reported_metrics import Claims, counts_stale_connections
 from wstui.measure.theil_sen import theil_sen
 from wstui.scenario.units import grouped
 
@@ -33,7 +33,7 @@ _MIB = 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ClientView:
     """What the clients have seen at one moment: `at_s` of the run, connections wanted and open, messages received in
     all, and those among them that were meant for one client (welcomes, replies)."""
 
@@ -49,7 +49,7 @@ class Poll:
     """What the target claimed, and what the clients had seen at that moment."""
 
     claims: Claims
-    seen: Seen
+    seen: ClientView
 
 
 class TargetWatch:
@@ -57,8 +57,8 @@ class TargetWatch:
 
     def __init__(
         self,
-        endpoints: Endpoints,
-        seen: Callable[[], Seen],
+        endpoints: EndpointPoller,
+        seen: Callable[[], ClientView],
         mark: Callable[[str], None],
         *,
         gate: bool = False,
@@ -167,7 +167,7 @@ class TargetWatch:
             self._worst = self._steady
         self._steady = poll
         # Once may be a matter of when each side was asked.
-        self._phantoms = self._phantoms + 1 if is_phantom(claimed, ours) else 0
+        self._phantoms = self._phantoms + 1 if counts_stale_connections(claimed, ours) else 0
         if self._phantoms == 2:
             self._differ(
                 "connections", f"the target claims {grouped(claimed)} connections, clients hold {grouped(ours)}"

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from wstui.execution.run.status import Claim, TargetHealth
+from wstui.execution.run.status import ReportedMetric, TargetHealth
 from wstui.measure.sanitize import visible
 from wstui.scenario.units import grouped
 
@@ -74,7 +74,7 @@ def read_claims(health: Answer, metrics: Answer, stats: Answer, ours: int) -> Cl
     ]
     nats = _dig(health.document, "nats")
     if isinstance(nats, str):
-        claims.insert(0, Claim("nats", visible(nats, 20), sign="ok" if nats == "connected" else "bad"))
+        claims.insert(0, ReportedMetric("nats", visible(nats, 20), sign="ok" if nats == "connected" else "bad"))
     shown = TargetHealth(state, tuple(claim for claim in claims if claim is not None), note)
     return Claims(shown, told in _DOWN, connections, delivered, resident)
 
@@ -87,39 +87,39 @@ def _nothing_offered(health: Answer) -> TargetHealth:
     return TargetHealth("not offered", note=f"/health answers HTTP {health.status}, {health.fault or 'no object'}")
 
 
-def is_phantom(claimed: float, ours: int) -> bool:
+def counts_stale_connections(claimed: float, ours: int) -> bool:
     """Whether the target counts connections that are not there, or fewer than none."""
     return claimed - ours > max(PHANTOM_LEAST, ours * PHANTOM_SHARE) or claimed < 0
 
 
-def _connections(claimed: float | None, ours: int) -> Claim | None:
+def _connections(claimed: float | None, ours: int) -> ReportedMetric | None:
     if claimed is None:
         return None
-    phantom = is_phantom(claimed, ours)
+    phantom = counts_stale_connections(claimed, ours)
     text = grouped(claimed) + (f" (ours {grouped(ours)})" if phantom else "")
-    return Claim("sockets", text, sign="near" if phantom else "ok")
+    return ReportedMetric("sockets", text, sign="near" if phantom else "ok")
 
 
-def _process(found: list[dict[str, Any]], resident: float | None) -> Iterable[Claim | None]:
+def _process(found: list[dict[str, Any]], resident: float | None) -> Iterable[ReportedMetric | None]:
     cpu = _sum(found, "cpuPercent")
     if cpu is not None:
         share = cpu / 100 / max(1, len(found))
-        yield Claim("cpu", f"{cpu:.0f} %", min(max(share, 0.0), 1.0), "near" if share > NEAR else "ok")
+        yield ReportedMetric("cpu", f"{cpu:.0f} %", min(max(share, 0.0), 1.0), "near" if share > NEAR else "ok")
     if resident is not None:
-        yield Claim("memory", f"{resident / 2**20:.0f} MiB", sign="ok")
+        yield ReportedMetric("memory", f"{resident / 2**20:.0f} MiB", sign="ok")
     yield _plain("files", _sum(found, "openFiles"))
 
 
-def _slow(stats: dict[str, Any] | None) -> Claim | None:
+def _slow(stats: dict[str, Any] | None) -> ReportedMetric | None:
     """What became of clients that read too slowly."""
     closed = _number(_dig(stats, "slowConsumers", "closed")) or 0
     dropped = _number(_dig(stats, "slowConsumers", "dropped")) or 0
     parts = [f"{closed:.0f} closed"] * (closed > 0) + [f"{dropped:.0f} dropped"] * (dropped > 0)
-    return Claim("slow", ", ".join(parts), sign="near") if parts else None
+    return ReportedMetric("slow", ", ".join(parts), sign="near") if parts else None
 
 
-def _plain(name: str, value: float | None) -> Claim | None:
-    return None if value is None else Claim(name, grouped(value))
+def _plain(name: str, value: float | None) -> ReportedMetric | None:
+    return None if value is None else ReportedMetric(name, grouped(value))
 
 
 def _sum(found: list[dict[str, Any]], name: str) -> float | None:

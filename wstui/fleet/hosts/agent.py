@@ -19,7 +19,7 @@ from distributed import Worker, WorkerPlugin, get_worker
 from wstui.fleet.hosts.dask_client import close_http
 from wstui.fleet.hosts.remote_main import FOLDER
 from wstui.fleet.local import LocalTransport
-from wstui.fleet.transport import FleetError, Said
+from wstui.fleet.transport import FleetError, MessageReceived
 from wstui.load.protocol import Spec, decode_command
 
 LEASE_S = 3.0
@@ -38,7 +38,7 @@ def hang_up() -> None:
             parent.terminate()
 
 
-class Farewell(WorkerPlugin):  # type: ignore[misc]
+class DrainOnTeardown(WorkerPlugin):  # type: ignore[misc]
     """Let the workers drain when their Dask worker ends, whatever ended it."""
 
     def __init__(self, local: LocalTransport) -> None:
@@ -73,7 +73,7 @@ class Agent:
         """Start workers; returns why they could not be, "" when all is well. `files` are those that they name."""
         if not self._tasks:
             self._tasks = [asyncio.create_task(self._pass_on()), asyncio.create_task(self._hold_lease())]
-            await self._dask_worker.plugin_add(Farewell(self._local), self._topic)
+            await self._dask_worker.plugin_add(DrainOnTeardown(self._local), self._topic)
         written = self._write(files)
         members = {}
         for worker, raw in specs:
@@ -105,7 +105,7 @@ class Agent:
                 # A worker that speaks has read what it was given.
                 self._starting.discard(event.worker)
                 self._forget()
-            if isinstance(event, Said):
+            if isinstance(event, MessageReceived):
                 self._dask_worker.log_event(self._topic, (event.worker, event.message))
             else:
                 self._dask_worker.log_event(self._topic, (event.worker, event.reason, event.at_ns))

@@ -9,13 +9,13 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from wstui.fleet.hosts.dask_hosts import Joined
-from wstui.fleet.hosts.host_facts import Question
+from wstui.fleet.hosts.dask_hosts import DaskHosts
+from wstui.fleet.hosts.host_facts import HostQuery
 from wstui.fleet.hosts.host_link import HostLink
-from wstui.fleet.hosts.host_probe import Look, Way, hosts_of, question_of, workers_on
+from wstui.fleet.hosts.host_probe import HostProbe, SshOptions, hosts_of, question_of, workers_on
 from wstui.fleet.hosts.placement import place
-from wstui.fleet.hosts.ssh_hosts import OwnHosts
-from wstui.fleet.transport import FleetError, Host, Lost, Said, TargetUnreachable
+from wstui.fleet.hosts.ssh_hosts import SshHosts
+from wstui.fleet.transport import FleetError, HostState, Lost, MessageReceived, TargetUnreachable
 from wstui.load.protocol import Spec
 from wstui.scenario.model import Scenario
 
@@ -24,15 +24,15 @@ GIVEN_UP_S = 10.0
 _WATCH_S = 0.5
 
 
-class Source(Protocol):
+class HostProvider(Protocol):
     """Where Dask workers come from."""
 
-    async def look(self, question: Question) -> list[Look]:
+    async def look(self, question: HostQuery) -> list[HostProbe]:
         """What each machine says of itself. Raises FleetError when there is no way to ask."""
         ...
 
     async def open(
-        self, looks: Sequence[Look], topic: str, hear: Callable[[Any], None], gone: Callable[[str, str], None]
+        self, looks: Sequence[HostProbe], topic: str, hear: Callable[[Any], None], gone: Callable[[str, str], None]
     ) -> dict[str, Any]:
         """An agent on each of these machines, by name; raises FleetError.
 
@@ -54,17 +54,17 @@ class ClusterTransport:
 
     def __init__(self, scenario: Scenario) -> None:
         fleet = scenario.fleet
-        self._source: Source = (
-            Joined(fleet.scheduler) if fleet.scheduler else OwnHosts(hosts_of(scenario), Way.of(scenario))
+        self._source: HostProvider = (
+            DaskHosts(fleet.scheduler) if fleet.scheduler else SshHosts(hosts_of(scenario), SshOptions.of(scenario))
         )
         self._question = question_of(scenario)
         self._topic = f"wstui-{uuid.uuid4().hex}"
-        self._looks: list[Look] = []
+        self._looks: list[HostProbe] = []
         self._room: list[int] = []
         self._links: dict[str, HostLink] = {}
         self._where: dict[int, HostLink] = {}
         self._left: set[int] = set()
-        self._queue: asyncio.Queue[Said | Lost] = asyncio.Queue()
+        self._queue: asyncio.Queue[MessageReceived | Lost] = asyncio.Queue()
         self._watching: asyncio.Task[None] | None = None
         self._closing = False
 
@@ -115,12 +115,12 @@ class ClusterTransport:
         if worker not in self._left and (link := self._where.get(worker)) is not None:
             link.send(worker, message)
 
-    async def events(self) -> AsyncIterator[Said | Lost]:
+    async def events(self) -> AsyncIterator[MessageReceived | Lost]:
         """See Transport."""
         while True:
             yield await self._queue.get()
 
-    def hosts(self) -> Sequence[Host]:
+    def hosts(self) -> Sequence[HostState]:
         """See Transport."""
         return [link.host for link in self._links.values()]
 
@@ -135,7 +135,7 @@ class ClusterTransport:
             link.heard_ns = time.monotonic_ns()
         if len(said) == 2:
             # Also when it is gone: what was on its way was counted there.
-            self._queue.put_nowait(Said(worker, said[1]))
+            self._queue.put_nowait(MessageReceived(worker, said[1]))
         elif worker not in self._left:
             self._left.add(worker)
             self._queue.put_nowait(Lost(worker, said[1], link.here_ns(said[2])))

@@ -12,16 +12,16 @@ from distributed import Client, Security
 
 from wstui.fleet.hosts.agent import Agent
 from wstui.fleet.hosts.dask_client import open_client
-from wstui.fleet.hosts.host_facts import Facts, Question, gather
-from wstui.fleet.hosts.host_probe import Look, differing
-from wstui.fleet.hosts.ssh import Trouble
+from wstui.fleet.hosts.host_facts import Facts, HostQuery, gather
+from wstui.fleet.hosts.host_probe import HostProbe, differing
+from wstui.fleet.hosts.ssh import HostError
 from wstui.fleet.transport import FleetError
-from wstui.scenario.hosts import Host
+from wstui.scenario.hosts import HostSpec
 
 CERTIFICATES = "distributed.comm.tls.ca-file, .client.cert and .client.key (DASK_DISTRIBUTED__COMM__TLS__CA_FILE, …)"
 
 
-class Joined:
+class DaskHosts:
     """Nothing of it is ours: agents and workers end with the run, the Dask workers stay."""
 
     def __init__(self, address: str) -> None:
@@ -30,7 +30,7 @@ class Joined:
         self._dask_workers: dict[str, str] = {}  # by machine
         self._agents: list[Any] = []
 
-    async def look(self, question: Question) -> list[Look]:
+    async def look(self, question: HostQuery) -> list[HostProbe]:
         """See Source."""
         secure = self._address.startswith("tls:")
         try:
@@ -48,14 +48,14 @@ class Joined:
         return [self._looked(host, found.get(address)) for host, address in self._dask_workers.items()]
 
     @staticmethod
-    def _looked(host: str, found: object) -> Look:
+    def _looked(host: str, found: object) -> HostProbe:
         if isinstance(found, Facts):
-            return Look(Host(host), found, differing(found))
+            return HostProbe(HostSpec(host), found, differing(found))
         fix = "install it for its workers: pip install 'wstui[cluster]'"
-        return Look(Host(host), trouble=Trouble("wstui", f"has no wstui that can make load ({found})", fix))
+        return HostProbe(HostSpec(host), trouble=HostError("wstui", f"has no wstui that can make load ({found})", fix))
 
     async def open(
-        self, looks: Sequence[Look], topic: str, hear: Callable[[Any], None], gone: Callable[[str, str], None]
+        self, looks: Sequence[HostProbe], topic: str, hear: Callable[[Any], None], gone: Callable[[str, str], None]
     ) -> dict[str, Any]:
         """See Source."""
         assert self._client is not None
@@ -72,7 +72,7 @@ class Joined:
         client.subscribe_topic(topic, lambda event: hear(event[1]))
         client.subscribe_topic("all", seen)
 
-        async def begin(look: Look) -> Any:
+        async def begin(look: HostProbe) -> Any:
             with client.as_current():
                 return await client.submit(
                     Agent, topic, False, actor=True, workers=[self._dask_workers[look.name]], pure=False

@@ -22,7 +22,7 @@ BUSY_LOOK_S = 0.3
 REACH_S = 5.0
 
 
-class Question(msgspec.Struct, frozen=True):
+class HostQuery(msgspec.Struct, frozen=True):
     """What to look at: the target's host and port, and source addresses to connect from."""
 
     host: str = ""
@@ -54,7 +54,7 @@ class Facts(msgspec.Struct, frozen=True):
     cramped: str = ""
 
 
-async def gather(question: Question) -> Facts:
+async def gather(question: HostQuery) -> Facts:
     """Look around on this machine."""
     reached = asyncio.create_task(_reach(question))
     busy = await asyncio.to_thread(psutil.cpu_percent, BUSY_LOOK_S)
@@ -130,7 +130,7 @@ def free_ports(count: int) -> list[int]:
         return [int(sock.getsockname()[1]) for sock in sockets]
 
 
-async def _reach(question: Question) -> tuple[str, float | None]:
+async def _reach(question: HostQuery) -> tuple[str, float | None]:
     if not question.host:
         return "", None
     began = time.perf_counter()

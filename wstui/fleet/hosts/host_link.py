@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from wstui.fleet.hosts.host_probe import Look
-from wstui.fleet.transport import FleetError, Host
+from wstui.fleet.hosts.host_probe import HostProbe
+from wstui.fleet.transport import FleetError, HostState
 from wstui.load.protocol import Heartbeat, Spec, encode
 from wstui.measure.fanout import ClockOffset
 
@@ -24,7 +24,7 @@ class HostLink:
     `failed` is called with the name and the reason when a batch can't be delivered.
     """
 
-    def __init__(self, look: Look, room: int, agent: Any, failed: Callable[[str, str], None]) -> None:
+    def __init__(self, look: HostProbe, room: int, agent: Any, failed: Callable[[str, str], None]) -> None:
         self.name = look.name
         self.room = room
         self.workers: list[int] = []
@@ -112,9 +112,9 @@ class HostLink:
         self._delivering.cancel()
 
     @property
-    def host(self) -> Host:
+    def host(self) -> HostState:
         """What is known of it."""
-        return Host(
+        return HostState(
             self.name,
             tuple(self.workers),
             self.alive,

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import msgspec
 
 from wstui.fleet.hosts import host_facts as here
-from wstui.fleet.hosts.host_facts import Facts, Question
+from wstui.fleet.hosts.host_facts import Facts, HostQuery
 from wstui.fleet.hosts.remote_main import read_facts
-from wstui.fleet.hosts.ssh import CONNECT_S, Connection, Trouble, command, remote_command
+from wstui.fleet.hosts.ssh import CONNECT_S, HostError, SshConnection, command, remote_command
 from wstui.fleet.transport import FleetError
 from wstui.scenario.file_refs import located
-from wstui.scenario.hosts import Host, parse_host
+from wstui.scenario.hosts import HostSpec, parse_host
 from wstui.scenario.model import Scenario
 from wstui.scenario.route import route_of
 from wstui.scenario.trust import ssh_problem
@@ -24,12 +24,12 @@ LOOK_S = CONNECT_S + 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class HostProbe:
     """A machine: what it says of itself, or why that could not be found out."""
 
-    host: Host
+    host: HostSpec
     facts: Facts | None = None
-    trouble: Trouble | None = None
+    trouble: HostError | None = None
 
     @property
     def name(self) -> str:
@@ -38,49 +38,49 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class SshOptions:
     """How machines are reached: a configuration for ssh, and the Python there; "" where nothing was said."""
 
     config: str = ""
     python: str = ""
 
     @classmethod
-    def of(cls, scenario: Scenario) -> Way:
+    def of(cls, scenario: Scenario) -> SshOptions:
         """As a scenario says. Raises FleetError for a configuration that nobody but a preset has named."""
         if problem := ssh_problem(scenario):
             raise FleetError(str(problem))
         return cls(located(scenario.fleet.ssh_config, scenario.origin.file), scenario.fleet.python)
 
 
-def question_of(scenario: Scenario) -> Question:
+def question_of(scenario: Scenario) -> HostQuery:
     """What each machine is asked about."""
     host, port = route_of(scenario).first_hop
-    return Question(host, port, list(scenario.fleet.local_addresses))
+    return HostQuery(host, port, list(scenario.fleet.local_addresses))
 
 
-def hosts_of(scenario: Scenario) -> list[Host]:
+def hosts_of(scenario: Scenario) -> list[HostSpec]:
     """The machines that a scenario names."""
     return [parse_host(text) for text in scenario.fleet.hosts]
 
 
-async def look_at_all(hosts: Sequence[Host], way: Way, question: Question) -> list[Look]:
+async def look_at_all(hosts: Sequence[HostSpec], way: SshOptions, question: HostQuery) -> list[HostProbe]:
     """All at once: one that hangs holds up none of the others."""
     return list(await asyncio.gather(*(look_at(host, way, question) for host in hosts)))
 
 
-async def look_at(host: Host, way: Way, question: Question) -> Look:
+async def look_at(host: HostSpec, way: SshOptions, question: HostQuery) -> HostProbe:
     """One machine. Raises FleetError only where this one has no ssh."""
     line = command(host.destination, remote_command(way.python, "look"), config=way.config)
-    connection = await Connection.open(line, host.destination, way.python)
+    connection = await SshConnection.open(line, host.destination, way.python)
     process = connection.process
     try:
         async with asyncio.timeout(LOOK_S):
             said, _ = await asyncio.gather(_converse(process, msgspec.json.encode(question)), process.wait())
             if (facts := read_facts(said)) is not None:
-                return Look(host, facts, differing(facts) or _lacking(facts))
-            return Look(host, trouble=await connection.ended())
+                return HostProbe(host, facts, differing(facts) or _lacking(facts))
+            return HostProbe(host, trouble=await connection.ended())
     except TimeoutError:
-        return Look(host, trouble=Trouble("ssh", f"did not answer within {LOOK_S:g} s", "look at that machine"))
+        return HostProbe(host, trouble=HostError("ssh", f"did not answer within {LOOK_S:g} s", "look at that machine"))
     finally:
         await connection.close(0.0)
 
@@ -95,7 +95,7 @@ async def _converse(process: asyncio.subprocess.Process, question: bytes) -> byt
     return await process.stdout.read()
 
 
-def differing(facts: Facts) -> Trouble | None:
+def differing(facts: Facts) -> HostError | None:
     """What there must be the same as here, and is not."""
     for step, found, wanted, fix in (
         ("wstui", facts.version, here.installed("wstui"), "pip install 'wstui[cluster]=={}'"),
@@ -104,22 +104,22 @@ def differing(facts: Facts) -> Trouble | None:
     ):
         if found != wanted:
             name = {"wstui": "wstui", "python": "Python", "dask": "Dask (distributed)"}[step]
-            return Trouble(step, f"has {name} {found or 'not installed'}, wanted is {wanted}", fix.format(wanted))
+            return HostError(step, f"has {name} {found or 'not installed'}, wanted is {wanted}", fix.format(wanted))
     return None
 
 
-def _lacking(facts: Facts) -> Trouble | None:
+def _lacking(facts: Facts) -> HostError | None:
     """What a Dask worker of our own needs there."""
     if not facts.cramped:
         return None
-    return Trouble("disk", f"has no place for temporary files: {facts.cramped}", "make room in /tmp, or set TMPDIR")
+    return HostError("disk", f"has no place for temporary files: {facts.cramped}", "make room in /tmp, or set TMPDIR")
 
 
 def _minor(version: str) -> str:
     return ".".join(version.split(".")[:2])
 
 
-def workers_on(look: Look, each: int) -> int:
+def workers_on(look: HostProbe, each: int) -> int:
     """How many workers a machine gets; `each` is what the scenario wants of all, 0: one per spare core."""
     spare = look.facts.spare if look.facts is not None else 1
     return look.host.workers or each or spare

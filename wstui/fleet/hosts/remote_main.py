@@ -15,7 +15,7 @@ import tempfile
 
 import msgspec
 
-from wstui.fleet.hosts.host_facts import Facts, Question, gather
+from wstui.fleet.hosts.host_facts import Facts, HostQuery, gather
 
 MARK = b"wstui-host "
 """Begins the answer: what a shell says at its start may come before."""
@@ -33,7 +33,7 @@ class Work(msgspec.Struct, frozen=True):
 
 def look() -> None:
     """Answer a Question with Facts."""
-    question = msgspec.json.decode(sys.stdin.buffer.readline(), type=Question)
+    question = msgspec.json.decode(sys.stdin.buffer.readline(), type=HostQuery)
     facts = asyncio.run(gather(question))
     sys.stdout.buffer.write(MARK + msgspec.json.encode(facts) + b"\n")
     sys.stdout.flush()

@@ -79,7 +79,7 @@ _REFUSED_CHANNEL = re.compile(r"channel \d+: open failed")
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class HostError:
     """Why a machine can't be used: what failed ("ssh", "wstui", …), in words, and what to do."""
 
     step: str
@@ -120,32 +120,32 @@ def remote_command(python: str, *arguments: str) -> str:
     return f"exec sh -c 'PATH=$PATH:$HOME/.local/bin; exec wstui _host {words}'"
 
 
-def explain(host: str, status: int | None, lines: Sequence[str], python: str = "") -> Trouble:
+def explain(host: str, status: int | None, lines: Sequence[str], python: str = "") -> HostError:
     """What the end of an ssh means, from its exit status and the last lines that it said."""
     said = [line.strip() for line in lines if line.strip() and not _REFUSED_CHANNEL.match(line)]
     text = "\n".join(said)
     for pattern, what, fix in _TROUBLE:
         if status in (255, None) and (found := re.search(f".*(?:{pattern}).*", text)):
             line = visible(found.group().strip(), LINE_MOST)
-            return Trouble("ssh", what.format(line=line), fix.format(host=shlex.quote(host)))
+            return HostError("ssh", what.format(line=line), fix.format(host=shlex.quote(host)))
     last = visible(said[-1], LINE_MOST) if said else ""
     if status == 127 or "No module named" in text or "No such command" in text:
         place = f"under {python} " if python else ""
         fix = "install it there: pip install 'wstui[cluster]', or name its Python (fleet.python, --host-python)"
-        return Trouble("wstui", f"has no wstui that can make load {place}({last})", fix)
+        return HostError("wstui", f"has no wstui that can make load {place}({last})", fix)
     if status == 0:
-        return Trouble("ssh", f"ended what it was to run ({last})" if last else "ended what it was to run")
+        return HostError("ssh", f"ended what it was to run ({last})" if last else "ended what it was to run")
     how = f"ssh {ended_how(status)}" if status is not None else "ssh ended"
     fix = f"try `ssh {shlex.quote(host)} true`" if status == 255 else ""
-    return Trouble("ssh", f"{how}: {last}" if last else how, fix)
+    return HostError("ssh", f"{how}: {last}" if last else how, fix)
 
 
-def may_be_taken(trouble: Trouble) -> bool:
+def may_be_taken(trouble: HostError) -> bool:
     """Whether another port may do: somebody took one that was free a moment ago."""
     return re.search(_FORWARDED, trouble.text) is not None
 
 
-class Connection:
+class SshConnection:
     """One ssh, and the command that it runs. What is said on stderr is kept for `trouble`."""
 
     def __init__(self, process: asyncio.subprocess.Process, host: str, python: str) -> None:
@@ -156,7 +156,7 @@ class Connection:
         self._listening = asyncio.create_task(self._listen())
 
     @classmethod
-    async def open(cls, line: Sequence[str], host: str, python: str = "") -> Connection:
+    async def open(cls, line: Sequence[str], host: str, python: str = "") -> SshConnection:
         """Start it. Raises FleetError when there is no ssh here."""
         try:
             process = await asyncio.create_subprocess_exec(
@@ -180,7 +180,7 @@ class Connection:
             while line := await self.process.stderr.readline():
                 self._said.append(line.decode("utf-8", "replace").rstrip())
 
-    async def ended(self) -> Trouble:
+    async def ended(self) -> HostError:
         """Wait until it ends, and say why it did."""
         status = await self.process.wait()
         await asyncio.wait({self._listening}, timeout=1)

@@ -12,38 +12,38 @@ from distributed import Client, Scheduler, Security
 
 from wstui.fleet.hosts.agent import Agent
 from wstui.fleet.hosts.dask_client import open_client, open_scheduler, worker_environment
-from wstui.fleet.hosts.host_facts import Question, free_ports
-from wstui.fleet.hosts.host_probe import Look, Way, look_at, look_at_all
+from wstui.fleet.hosts.host_facts import HostQuery, free_ports
+from wstui.fleet.hosts.host_probe import HostProbe, SshOptions, look_at, look_at_all
 from wstui.fleet.hosts.remote_main import Work
-from wstui.fleet.hosts.ssh import Connection, Trouble, command, may_be_taken, remote_command
+from wstui.fleet.hosts.ssh import HostError, SshConnection, command, may_be_taken, remote_command
 from wstui.fleet.transport import FleetError
-from wstui.scenario.hosts import Host
+from wstui.scenario.hosts import HostSpec
 
 WORKER_S = 60.0
 TRIES = 3
 _TICK_S = 0.01
 
 
-class OwnHosts:
+class SshHosts:
     """The scheduler is part of this process, so that nothing is left in charge when it ends."""
 
-    def __init__(self, hosts: Sequence[Host], way: Way) -> None:
+    def __init__(self, hosts: Sequence[HostSpec], way: SshOptions) -> None:
         self._hosts = hosts
         self._way = way
-        self._connections: dict[str, Connection] = {}
+        self._connections: dict[str, SshConnection] = {}
         self._watches: list[asyncio.Task[None]] = []
         self._scheduler: Scheduler | None = None
         self._client: Client | None = None
         self._security: Security | None = None
         self._ports: list[int] = []
 
-    async def look(self, question: Question) -> list[Look]:
+    async def look(self, question: HostQuery) -> list[HostProbe]:
         """See Source."""
         self._question = question
         return await look_at_all(self._hosts, self._way, question)
 
     async def open(
-        self, looks: Sequence[Look], topic: str, hear: Callable[[Any], None], gone: Callable[[str, str], None]
+        self, looks: Sequence[HostProbe], topic: str, hear: Callable[[Any], None], gone: Callable[[str, str], None]
     ) -> dict[str, Any]:
         """See Source."""
         security = self._security = Security.temporary()
@@ -61,7 +61,7 @@ class OwnHosts:
             self._watches.append(asyncio.create_task(self._watch(look.name, gone)))
         return {look.name: agent for look, agent in zip(looks, agents, strict=True)}
 
-    async def _begin(self, look: Look, topic: str) -> Any:
+    async def _begin(self, look: HostProbe, topic: str) -> Any:
         for left in reversed(range(TRIES)):
             trouble = await self._connect(look)
             if trouble is None:
@@ -88,15 +88,15 @@ class OwnHosts:
             await asyncio.wait({started, ended}, timeout=WORKER_S, return_when=asyncio.FIRST_COMPLETED)
             if started.done():
                 return started.result()
-            trouble = ended.result() if ended.done() else Trouble("dask", f"started no agent within {WORKER_S:g} s")
+            trouble = ended.result() if ended.done() else HostError("dask", f"started no agent within {WORKER_S:g} s")
         except Exception as error:
-            trouble = Trouble("dask", f"could not start its agent: {error or type(error).__name__}")
+            trouble = HostError("dask", f"could not start its agent: {error or type(error).__name__}")
         finally:
             started.cancel()
             ended.cancel()
         raise FleetError(f"{name} {trouble}")
 
-    async def _connect(self, look: Look) -> Trouble | None:
+    async def _connect(self, look: HostProbe) -> HostError | None:
         """Start the Dask worker and wait until it is there; why it is not."""
         assert self._scheduler is not None and self._security is not None and look.facts is not None
         here = self._ports.pop()
@@ -108,7 +108,7 @@ class OwnHosts:
             here=[f"127.0.0.1:{here}:127.0.0.1:{for_dask}"],
             there=[f"127.0.0.1:{for_scheduler}:127.0.0.1:{self._scheduler.port}"],
         )
-        connection = await Connection.open(line, look.host.destination, self._way.python)
+        connection = await SshConnection.open(line, look.host.destination, self._way.python)
         self._connections[look.name] = connection
         arguments = [
             f"tls://127.0.0.1:{for_scheduler}",
@@ -129,7 +129,7 @@ class OwnHosts:
                         return ended.result()
         except TimeoutError:
             await connection.close(0.0)
-            return Trouble("dask", f"started no Dask worker within {WORKER_S:g} s", "look at that machine")
+            return HostError("dask", f"started no Dask worker within {WORKER_S:g} s", "look at that machine")
         finally:
             ended.cancel()
         return None

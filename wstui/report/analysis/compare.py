@@ -130,7 +130,7 @@ def compare(
     return Comparison(names[0], names[1], changes, warnings, _limits(before, after))
 
 
-def without_data(result: Result) -> bool:
+def is_empty(result: Result) -> bool:
     """Whether nothing at all was measured: it ended before its first second, and before its first client."""
     return not result.connections.attempted and not result.timeline
 
@@ -138,7 +138,7 @@ def without_data(result: Result) -> bool:
 def incomparable(before: Result, after: Result) -> str:
     """Why a table of changes would say nothing; "" when it would."""
     for which, result in (("first", before), ("second", after)):
-        if without_data(result):
+        if is_empty(result):
             return f"the {which} has no data ({result.verdict.reason})"
     searches = before.breakpoint, after.breakpoint
     if (searches[0] is None) != (searches[1] is None):
@@ -170,7 +170,7 @@ def _range(found: BreakpointSummary) -> str:
 
 
 def _surely(found: BreakpointSummary) -> int:
-    return found.low or 0 if found.surely is None else found.surely
+    return found.low or 0 if found.confirmed_low is None else found.confirmed_low
 
 
 def steady(result: Result, name: str) -> list[float]:

@@ -112,7 +112,7 @@ def subscriptions(run: Result, width: int) -> list[str]:
     seen = run.subscriptions
     if seen is None:
         return []
-    numbers = (("asked", seen.asked), ("acknowledged", seen.acknowledged), ("leaks", seen.leaks))
+    numbers = (("asked", seen.asked), ("acknowledged", seen.acknowledged), ("filter_leaks", seen.filter_leaks))
     return flow([f"{word} {format.count(number)}" for word, number in numbers], width=width)
 
 
@@ -142,7 +142,7 @@ def messages(run: Result, width: int) -> list[str]:
     facts = [
         f"sent {format.count(seen.sent)} ({format.rate(seen.sent_per_second)})",
         f"received {format.count(seen.received)} ({format.rate(seen.received_per_second)})",
-        *([f"wanting no reply {format.count(seen.one_way)}"] if seen.one_way else []),
+        *([f"wanting no reply {format.count(seen.no_reply_expected)}"] if seen.no_reply_expected else []),
         *(f"{word} {format.count(number)}" for word, number in problems if number),
     ]
     if seen.bytes_sent or seen.bytes_received:

@@ -8,14 +8,14 @@ import io
 from typing import Any
 
 from wstui.execution.run.result import Result, SuiteResult
-from wstui.measure.timeline import Row
+from wstui.measure.timeline import TimelineRow
 from wstui.report.model.labels import name_of, runs_of, shown
 
 
 def render(result: Result | SuiteResult) -> str:
     """The timeline with a header; an empty cell is a value that was not measured. A suite has a column `run`."""
     runs = runs_of(result)
-    columns = [field.name for field in dataclasses.fields(Row)]
+    columns = [field.name for field in dataclasses.fields(TimelineRow)]
     further = {key: None for run in runs for row in run.timeline for key in row if key not in columns}
     columns += further
     suite = isinstance(result, SuiteResult)

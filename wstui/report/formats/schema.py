@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from wstui.execution.run.result import SCHEMA, Result, SuiteResult
-from wstui.measure.timeline import Row
+from wstui.measure.timeline import TimelineRow
 from wstui.report.analysis.finding import Finding
 
 FILE = "result.schema.json"
@@ -23,7 +23,7 @@ FILE = "result.schema.json"
 def generate() -> dict[str, Any]:
     """The schema of `Result` and `SuiteResult` (JSON Schema 2020-12)."""
     (run, suite, row, finding), definitions = msgspec.json.schema_components(
-        [Result, SuiteResult, Row, Finding], ref_template="#/$defs/{name}"
+        [Result, SuiteResult, TimelineRow, Finding], ref_template="#/$defs/{name}"
     )
     definitions["Result"]["properties"]["schema"] = {"const": SCHEMA}
     definitions["SuiteResult"]["properties"]["schema"] = {"const": "wstui.suite/1"}

@@ -25,13 +25,13 @@ import msgspec
 
 from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.run.status import Status, Steerable
-from wstui.report.live.observer import Trouble, Watcher
+from wstui.report.live.observer import ExportError, Observer
 from wstui.report.model.labels import name_of, runs_of
 from wstui.report.store.partial import failures_so_far, stamp
 from wstui.scenario.secret_fields import masked
 
 
-class EventStream(Watcher):
+class EventStream(Observer):
     """Writes the events of a run to a file, a pipe or an open stream, as JSON lines, flushed every time.
 
     `reader_gone` says that it ended because nobody reads any more.
@@ -159,7 +159,7 @@ class EventStream(Watcher):
             # ValueError: somebody closed the stream.
             self.reader_gone = isinstance(error, BrokenPipeError)
             told = getattr(error, "strerror", None) or str(error)
-            raise Trouble(f"the events can't be written to {self._where()}: {told}", lasting=True) from None
+            raise ExportError(f"the events can't be written to {self._where()}: {told}", lasting=True) from None
 
     def _open(self) -> TextIO:
         if self._stream is None:

@@ -13,7 +13,7 @@ from wstui.execution.run.status import Steerable
 log = logging.getLogger(__name__)
 
 
-class Trouble(Exception):
+class ExportError(Exception):
     """Watching failed; the text says why. `lasting` means that trying again makes no sense."""
 
     def __init__(self, text: str, *, lasting: bool) -> None:
@@ -21,7 +21,7 @@ class Trouble(Exception):
         self.lasting = lasting
 
 
-class Watcher(ABC):
+class Observer(ABC):
     """Calls `follow` every `every_s` seconds while the run goes, then `finish` once, both in one thread of its own.
 
     `problem` says why nothing (more) is done, "" while all is well; `on_problem` is called with it, from that thread.
@@ -84,7 +84,7 @@ class Watcher(ABC):
                 self.finish(self._result)
             else:
                 self.follow()
-        except Trouble as trouble:
+        except ExportError as trouble:
             self._report(str(trouble))
             return trouble.lasting
         except Exception as error:

@@ -31,7 +31,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.run.status import Status, Steerable
 from wstui.measure.histogram import Histogram
-from wstui.report.live.observer import Trouble, Watcher
+from wstui.report.live.observer import ExportError, Observer
 from wstui.report.live.prometheus import BOUNDS_S, DURATIONS, RunCollector
 
 NS = 1e9
@@ -39,7 +39,7 @@ TIMEOUT_S = 5.0
 _CUMULATIVE = AggregationTemporality.CUMULATIVE
 
 
-class OtlpExport(Watcher):
+class OtlpExport(Observer):
     """Sends the metrics of a run every few seconds, and once more at its end."""
 
     def __init__(
@@ -58,7 +58,7 @@ class OtlpExport(Watcher):
         if status.started is None:
             return
         if self._exporter.export(metrics_of(self._run, status)) is not MetricExportResult.SUCCESS:
-            raise Trouble(f"the OpenTelemetry collector at {self._url} does not take the metrics", lasting=False)
+            raise ExportError(f"the OpenTelemetry collector at {self._url} does not take the metrics", lasting=False)
 
     def finish(self, result: Result | SuiteResult | None) -> None:
         """Send the last figures."""

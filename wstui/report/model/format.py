@@ -98,9 +98,9 @@ def growth(per_hour: float | None, uncertainty: float | None, steady_s: float | 
     """How fast memory grows, how surely, and from how long a look: "8.5 ± 1.2 MiB/h, seen for 2 min"."""
     if per_hour is None:
         return NOTHING
-    surely = "" if uncertainty is None else f" ± {significant(uncertainty, 2)}"
+    confirmed_low = "" if uncertainty is None else f" ± {significant(uncertainty, 2)}"
     seen = "" if steady_s is None else f", seen for {duration(steady_s)}"
-    return f"{significant(per_hour, 3)}{surely} MiB/h{seen}"
+    return f"{significant(per_hour, 3)}{confirmed_low} MiB/h{seen}"
 
 
 def limit_figure(value: float | None, unit: str) -> str:

@@ -45,7 +45,7 @@ def figure(result: Result, name: str) -> float | None:
             asked = result.subscriptions
             return asked.acknowledged / asked.asked * 100 if asked else None
         case "subscribe.leaks":
-            return float(result.subscriptions.leaks) if result.subscriptions else None
+            return float(result.subscriptions.filter_leaks) if result.subscriptions else None
         case "slow_readers.closed":
             slow = result.slow_readers
             return slow.closed / slow.clients * 100 if slow else None

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from wstui.execution.run.result import FanOutSummary, Latency, Result
-from wstui.execution.run.result_sections import SlowReaders, TargetSummary
+from wstui.execution.run.result_sections import SlowReadersResult, TargetSummary
 from wstui.report.model import breakpoint_table, format
 from wstui.report.model.host_table import HEAD, first_receipt, host_rows, lost_hosts
 from wstui.report.model.labels import Tone, ramp_rates
@@ -112,17 +112,17 @@ def _subscriptions(run: Result) -> Table | None:
     seen = run.subscriptions
     if seen is None:
         return None
-    good = seen.acknowledged == seen.asked and not seen.leaks
+    good = seen.acknowledged == seen.asked and not seen.filter_leaks
     cells = [
         "✓ kept" if good else "✗ broken",
-        *(format.count(number) for number in (seen.asked, seen.acknowledged, seen.leaks)),
+        *(format.count(number) for number in (seen.asked, seen.acknowledged, seen.filter_leaks)),
     ]
     note = "Leaks: messages about none of the tokens that a client had asked for."
-    head = ["", "asked", "acknowledged", "leaks"]
+    head = ["", "asked", "acknowledged", "filter_leaks"]
     return Table("Subscriptions", head, [Line(cells, Tone.GOOD if good else Tone.BAD)], notes=(note,))
 
 
-def _slow_readers(seen: SlowReaders | None) -> Table | None:
+def _slow_readers(seen: SlowReadersResult | None) -> Table | None:
     """Clients that did not read, and what became of them."""
     if seen is None:
         return None
@@ -213,9 +213,9 @@ def _messages(run: Result) -> Table:
         if number:
             head.append(word)
             cells.append(format.count(number))
-    if seen.one_way:
+    if seen.no_reply_expected:
         head.append("wanting no reply")
-        cells.append(format.count(seen.one_way))
+        cells.append(format.count(seen.no_reply_expected))
     if seen.abandoned:
         head.append("in flight" if run.verdict.running else "abandoned")
         cells.append(format.count(seen.abandoned))

@@ -30,7 +30,7 @@ from wstui.execution.search.summary import so_far
 from wstui.measure.failure import FailureGroup
 from wstui.measure.hdr import decode
 from wstui.measure.histogram import Histogram, HistogramData
-from wstui.measure.timeline import Row
+from wstui.measure.timeline import TimelineRow
 from wstui.scenario.secret_fields import mask_of, masked
 
 RUNNING = "it goes on: these are the figures so far"
@@ -47,7 +47,7 @@ class RowSums:
     cpu_total: float = 0.0
     cpu_max: float | None = None
 
-    def add(self, rows: Iterable[Row]) -> None:
+    def add(self, rows: Iterable[TimelineRow]) -> None:
         """Take further rows in."""
         for row in rows:
             self.rows += 1

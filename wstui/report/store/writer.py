@@ -16,7 +16,7 @@ from wstui.execution.run.result import Event, FailureSummary, Result, SuiteResul
 from wstui.execution.run.status import Status, Steerable
 from wstui.measure.hdr import encode
 from wstui.measure.histogram import HistogramData
-from wstui.report.live.observer import Trouble, Watcher
+from wstui.report.live.observer import ExportError, Observer
 from wstui.report.model.environment import environment
 from wstui.report.model.labels import name_of, runs_of, url_of
 from wstui.report.store.database import StoreBusy, StoreDamaged, StoreError, StoreStale
@@ -26,7 +26,7 @@ from wstui.report.store.retention import apply_retention
 from wstui.report.store.store import Store
 
 
-class Recording(Watcher):
+class StoreWriter(Observer):
     """Writes what is new of a run into the store, each second as soon as it is over.
 
     `ids` are the runs written so far: one, or those of a suite.
@@ -82,7 +82,7 @@ class Recording(Watcher):
             if isinstance(error, StoreStale) and self._store is not None:
                 self._store.close()
                 self._store = None
-            raise Trouble(str(error), lasting=lasting) from None
+            raise ExportError(str(error), lasting=lasting) from None
 
     def _follow(self, store: Store) -> None:
         status = self._run.status

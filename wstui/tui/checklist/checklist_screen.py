@@ -10,15 +10,15 @@ from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.screen import Screen
 
-from wstui.execution.preflight.checklist import Check, Mark
+from wstui.execution.preflight.checklist import Check, CheckMark
 from wstui.scenario.model import Scenario
 from wstui.scenario.secret_fields import shown_url
 from wstui.tui.bindings import key
 from wstui.tui.checklist.lines import Checks
 from wstui.tui.dialogs.remote_run import run_asking
-from wstui.tui.kit.compact_view import Plain
-from wstui.tui.kit.key_row import Keys
-from wstui.tui.kit.title_bar import Masthead
+from wstui.tui.kit.compact_view import CompactView
+from wstui.tui.kit.key_row import KeyRow
+from wstui.tui.kit.title_bar import TitleBar
 
 if TYPE_CHECKING:
     from wstui.tui.app import WstuiApp
@@ -56,11 +56,11 @@ class ChecklistScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """What is checked, the lines, the keys."""
-        yield Masthead(self.owner.clock, "checklist")
+        yield TitleBar(self.owner.clock, "checklist")
         with VerticalScroll(id="checks", can_focus=False):
             yield Checks(self._name_shown, shown_url(self._scenarios[0]))
-        yield Keys()
-        yield Plain(lambda width: self.checks.in_short(width))
+        yield KeyRow()
+        yield CompactView(lambda width: self.checks.compact(width))
 
     def on_mount(self) -> None:
         """Begin at once."""
@@ -83,7 +83,7 @@ class ChecklistScreen(Screen[None]):
                 checks.add(check)
         except Exception as error:
             fix = "look again; if it stays, wstui check says more"
-            checks.add(Check("checklist", Mark.FAIL, f"ended early: {error or type(error).__name__}", fix))
+            checks.add(Check("checklist", CheckMark.FAIL, f"ended early: {error or type(error).__name__}", fix))
         checks.end()
 
     def action_run(self) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from wstui.execution.preflight.checklist import Check, Mark
+from wstui.execution.preflight.checklist import Check, CheckMark
 from wstui.tui.editor.preview import SIGNS
 from wstui.tui.kit.compact_view import told
 from wstui.tui.kit.format import clean, clip, pad, wrap
-from wstui.tui.kit.row_widget import Line, Lines, rule
+from wstui.tui.kit.row_widget import Line, RowWidget, rule
 
 _TURNING = "◐◓◑◒"
 _NEXT = {
@@ -17,7 +17,7 @@ _NEXT = {
 """What is being looked at after a check, for a person who waits."""
 
 
-class Checks(Lines):
+class Checks(RowWidget):
     """A row for each check with its fix below it, then what came of all of them."""
 
     DEFAULT_CSS = "Checks { height: auto; }"
@@ -71,7 +71,7 @@ class Checks(Lines):
         names = min(names, max(11, width // 3))
         for check in self._checks:
             glyph, meaning = SIGNS[check.mark]
-            quiet = check.mark is Mark.PASS
+            quiet = check.mark is CheckMark.PASS
             for index, part in enumerate(wrap(clean(check.text), width - names - 6)):
                 head: Line = [("   ", "text"), (pad("", names + 1), "text")]
                 if not index:
@@ -85,11 +85,11 @@ class Checks(Lines):
         lines += [[], self._verdict()]
         return lines
 
-    def in_short(self, width: int) -> list[Line]:
+    def compact(self, width: int) -> list[Line]:
         """What came of them, and those that did not pass."""
         lines: list[Line] = [[("checklist  ", "muted"), (clean(self._title), "strong")], self._verdict()]
         for check in self._checks:
-            if check.mark is not Mark.PASS:
+            if check.mark is not CheckMark.PASS:
                 glyph, meaning = SIGNS[check.mark]
                 lines += told(f"{glyph} {clean(check.name)}: {clean(check.text)}", width, meaning)
         return lines
@@ -101,8 +101,8 @@ class Checks(Lines):
                 (f" {_TURNING[self._turn]} ", "accent"),
                 (f"looking at {_NEXT.get(last, 'this machine')} …", "muted"),
             ]
-        failed = sum(check.mark is Mark.FAIL for check in self._checks)
-        warned = sum(check.mark is Mark.WARN for check in self._checks)
+        failed = sum(check.mark is CheckMark.FAIL for check in self._checks)
+        warned = sum(check.mark is CheckMark.WARN for check in self._checks)
         said = f"{len(self._checks)} checks"
         if failed:
             more = f", {warned} warned" if warned else ""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
-from wstui.execution.run.recorded_scenario import as_driven, is_driven
+from wstui.execution.run.recorded_scenario import to_scenario, was_steered
 from wstui.execution.run.status import State, Status
 from wstui.tui.bindings import key
 from wstui.tui.dashboard.errors_panel import Errors, matches
@@ -20,9 +20,9 @@ from wstui.tui.dialogs.save import SaveDialog
 from wstui.tui.dialogs.stop import How, StopDialog
 from wstui.tui.kit.format import clean, clock, count, duration, tilde
 from wstui.tui.kit.run_summary import error_lines, summary, write_beside
-from wstui.tui.kit.table import Table
+from wstui.tui.kit.table import ListTable
 from wstui.tui.run_thread import Runner
-from wstui.tui.time_series import History
+from wstui.tui.time_series import TimeSeries
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,7 +79,7 @@ class Controls(Screen[None]):
         self.runner = runner
         self.session = runner.session
         self.view = View()
-        self.history = History()
+        self.history = TimeSeries()
         self._steps = Steps()
 
     @property
@@ -109,7 +109,7 @@ class Controls(Screen[None]):
             status, view = self._status, self.view
             return bool(view.pattern or view.maximised) or (status.state.ended and self.owner.launcher is not None)
         if action == "redistribute":
-            return self._status.generator.left_behind > 0 and not self._status.state.ended
+            return self._status.generator.unreplaced_workers > 0 and not self._status.state.ended
         return True
 
     def hides(self, action: str) -> bool:
@@ -298,7 +298,7 @@ class Controls(Screen[None]):
         self.refresh_bindings()
         return sum(matches(group, pattern) for group in self._status.failures)
 
-    def on_table_chosen(self, event: Table.Chosen) -> None:
+    def on_table_chosen(self, event: ListTable.Chosen) -> None:
         """Show the samples."""
         if isinstance(event.table, Errors) and event.table.chosen is not None:
             self.app.push_screen(SamplesDialog(event.table.chosen))
@@ -327,9 +327,9 @@ class Controls(Screen[None]):
     def action_save(self) -> None:
         """Ask where to save the scenario, with the load as it was driven."""
         status = self._status
-        scenario = as_driven(status)
+        scenario = to_scenario(status)
         stages = len(scenario.stages)
-        what = f": {stages} stages, the load as it was driven" if is_driven(status) else ""
+        what = f": {stages} stages, the load as it was driven" if was_steered(status) else ""
 
         def saved(path: Path | None) -> None:
             if path is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from wstui.tui.kit.format import clean, pad, width_of
-from wstui.tui.kit.row_widget import Line, Lines
+from wstui.tui.kit.row_widget import Line, RowWidget
 
 _MORE = (
     ": these figures are not the server's limit",
@@ -16,7 +16,7 @@ _MORE = (
 """What follows from it, in as many words as there is room for."""
 
 
-class Banner(Lines):
+class Banner(RowWidget):
     """One row, shown only when there is something to warn of."""
 
     def __init__(self, *, id: str | None = None) -> None:

@@ -9,10 +9,10 @@ from wstui.tui.dashboard.status_line import badge
 from wstui.tui.dashboard.thresholds import SIGNS, worst
 from wstui.tui.kit.format import clean, clock
 from wstui.tui.kit.row_widget import Line
-from wstui.tui.time_series import History
+from wstui.tui.time_series import TimeSeries
 
 
-def run_facts(status: Status, history: History) -> list[Line]:
+def run_facts(status: Status, history: TimeSeries) -> list[Line]:
     """State, time, clients, messages, latency, errors and limits, one a row."""
     word, meaning = badge(status)
     left = status.plan_total_s - status.plan_s

@@ -15,7 +15,7 @@ def _losses(counters: Counters) -> str:
     return ", ".join(word for word, number in counts.items() if number) or "failed"
 
 
-class Connections(Panel):
+class ConnectionsPanel(Panel):
     """The panel of connection states."""
 
     def __init__(self, *, id: str | None = None) -> None:

@@ -11,23 +11,23 @@ from wstui.tui.dashboard import tile_models
 from wstui.tui.dashboard.actions import Controls
 from wstui.tui.dashboard.banner import Banner
 from wstui.tui.dashboard.compact_facts import run_facts
-from wstui.tui.dashboard.connections import Connections
+from wstui.tui.dashboard.connections import ConnectionsPanel
 from wstui.tui.dashboard.errors_panel import Errors, odd_replies
 from wstui.tui.dashboard.events import Events
-from wstui.tui.dashboard.fanout_panel import FanOut
+from wstui.tui.dashboard.fanout_panel import FanOutPanel
 from wstui.tui.dashboard.generator import Generator
 from wstui.tui.dashboard.hosts_panel import Hosts
-from wstui.tui.dashboard.latency import Latency
+from wstui.tui.dashboard.latency import LatencyPanel
 from wstui.tui.dashboard.latency_histogram import Spread
 from wstui.tui.dashboard.phase_bar import PhaseBar
 from wstui.tui.dashboard.status_line import StatusLine
-from wstui.tui.dashboard.target import Target, target_trouble
-from wstui.tui.dashboard.thresholds import SIGNS, Limits, limit_ms, worst
+from wstui.tui.dashboard.target import TargetPanel, target_trouble
+from wstui.tui.dashboard.thresholds import SIGNS, ThresholdsPanel, limit_ms, worst
 from wstui.tui.dashboard.throughput import Throughput
 from wstui.tui.dashboard.tile import Tile
 from wstui.tui.kit.breakpoint_chart import SearchCurve
-from wstui.tui.kit.compact_view import Plain
-from wstui.tui.kit.key_row import Keys
+from wstui.tui.kit.compact_view import CompactView
+from wstui.tui.kit.key_row import KeyRow
 from wstui.tui.kit.row_widget import Line
 from wstui.tui.run_thread import Runner
 
@@ -66,21 +66,21 @@ class Dashboard(Controls):
         yield Hosts(id="hosts")
         with Horizontal(id="body"):
             with Vertical(id="charts"):
-                yield Latency()
+                yield LatencyPanel()
                 yield SearchCurve()
                 yield Throughput()
             with VerticalScroll(id="side", can_focus=False):
-                yield Limits()
-                yield FanOut()
-                yield Connections()
-                yield Target()
+                yield ThresholdsPanel()
+                yield FanOutPanel()
+                yield ConnectionsPanel()
+                yield TargetPanel()
                 yield Generator()
                 yield Spread()
         with Horizontal(id="lower"):
             yield Errors()
             yield Events()
-        yield Plain(self._in_short)
-        yield Keys()
+        yield CompactView(self._in_short)
+        yield KeyRow()
 
     def on_mount(self) -> None:
         """Start to follow the run."""
@@ -89,7 +89,7 @@ class Dashboard(Controls):
 
     def on_screen_resume(self) -> None:
         """A result that came meanwhile is shown now."""
-        self.call_after_refresh(self.owner.tell_result)
+        self.call_after_refresh(self.owner.show_result_once)
 
     def on_resize(self) -> None:
         """Another width has other panels."""
@@ -119,14 +119,14 @@ class Dashboard(Controls):
         for name, face in _TILES.items():
             self.query_one(f"#{name}", Tile).show(face(status, self.history))
         limit = tile_models.latency_limit(status)
-        self.query_one(Limits).show(status.thresholds, paused)
-        self.query_one(Connections).show(status.counters, paused)
-        self.query_one(Target).show(status.target, status.url, paused)
+        self.query_one(ThresholdsPanel).show(status.thresholds, paused)
+        self.query_one(ConnectionsPanel).show(status.counters, paused)
+        self.query_one(TargetPanel).show(status.target, status.url, paused)
         self.query_one(Generator).show(status.generator, paused)
         self.set_class(status.scenario.messages.exchange == "listen", "-listens")
         self.set_class(status.fanout is not None, "-broadcasts")
         self.set_class(status.breakpoint is not None, "-searches")
-        self.query_one(FanOut).show(status.fanout, paused)
+        self.query_one(FanOutPanel).show(status.fanout, paused)
         self.query_one(Spread).show(status.spread, limit_ms(limit[1]) if limit else None, paused)
         self.query_one(Events).show(status.marks, paused)
         self.query_one(Errors).show(
@@ -135,7 +135,7 @@ class Dashboard(Controls):
             self.view.pattern,
             paused,
         )
-        self.query_one(Plain).redraw()
+        self.query_one(CompactView).redraw()
         if fresh or charts or not status.rows or status.state is not self._drawn:
             self._drawn = status.state
             self.redraw_charts()
@@ -148,7 +148,7 @@ class Dashboard(Controls):
         paused = "warn" if status.state is State.PAUSED else "rule"
         side = self.query_one("#side")
         right = None if side.display and not side.max_scroll_y else self._short_health(status)
-        self.query_one(Latency).show(status, self.history, self.view, paused)
+        self.query_one(LatencyPanel).show(status, self.history, self.view, paused)
         self.query_one(SearchCurve).show(status, self.history, self.view, paused)
         self.query_one(Throughput).show(status, self.history, self.view, paused, right)
 

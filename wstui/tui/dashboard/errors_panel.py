@@ -12,7 +12,7 @@ from wstui.measure.snapshot import Counters
 from wstui.tui.bindings import key
 from wstui.tui.kit.format import clean, clip, count, fitting, pad, rate, stamp, width_of
 from wstui.tui.kit.row_widget import Line, cells
-from wstui.tui.kit.table import Table
+from wstui.tui.kit.table import ListTable
 
 _NS = 1e9
 _KIND = 12
@@ -35,7 +35,7 @@ def odd_replies(seen: Counters) -> list[FailureGroup]:
     return [FailureGroup(kind, message, number) for kind, message, number in rows if number]
 
 
-class Errors(Table[FailureGroup]):
+class Errors(ListTable[FailureGroup]):
     """The table of errors."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -9,7 +9,7 @@ from wstui.tui.kit.panel import Panel
 from wstui.tui.kit.row_widget import Line
 
 
-class FanOut(Panel):
+class FanOutPanel(Panel):
     """The panel of broadcasts."""
 
     def __init__(self, *, id: str | None = None) -> None:

@@ -23,7 +23,7 @@ class Hosts(Panel):
 
     def show(self, own: GeneratorStatus, accent: str = "rule") -> bool:
         """Draw this state; whether what can be redistributed has changed."""
-        changed = bool(own.left_behind) != bool(self._own.left_behind)
+        changed = bool(own.unreplaced_workers) != bool(self._own.unreplaced_workers)
         self._own = own
         self.draw(accent)
         return changed
@@ -38,7 +38,7 @@ class Hosts(Panel):
         own = self._own
         well = sum(host.mark == "ok" for host in own.hosts)
         title: Line = [("hosts", "text"), (f"  {well} of {len(own.hosts)} well", "muted")]
-        if own.left_behind:
+        if own.unreplaced_workers:
             lost = f"  ✗ {count(own.left_behind_clients)} clients lost"
             title += [(lost, "strong-bad"), ("  R gives them to those left", "strong-warn")]
         return title

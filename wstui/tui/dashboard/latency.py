@@ -10,16 +10,16 @@ from wstui.tui.kit import chart
 from wstui.tui.kit.chart_panel import ChartPanel, marks
 from wstui.tui.kit.format import ms, short
 from wstui.tui.kit.row_widget import Line, rule
-from wstui.tui.time_series import History
+from wstui.tui.time_series import TimeSeries
 
 _DRAWN = ("p50", "p95", "p99")
 _NOTHING = dict.fromkeys(("delivery", "spread"), "no broadcast in this time") | {"connect": "no broadcast yet"}
 
 
-class Latency(ChartPanel):
+class LatencyPanel(ChartPanel):
     """The chart of the durations to watch: response times, or delivery and spread of what clients only listen to."""
 
-    def show(self, status: Status, history: History, view: View, accent: str = "rule") -> None:
+    def show(self, status: Status, history: TimeSeries, view: View, accent: str = "rule") -> None:
         """Draw this course."""
         self.see((status, history, view), accent)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from wstui.execution.run.status import StageStatus, State, Status
 from wstui.tui.kit.format import clean, clip, clock, count, width_of
-from wstui.tui.kit.row_widget import Line, Lines, cells, spread
+from wstui.tui.kit.row_widget import Line, RowWidget, cells, spread
 
 _LEAST = 6
 """Columns that a stage takes at least: with fewer their names tell nothing."""
 
 
-class PhaseBar(Lines):
+class PhaseBar(RowWidget):
     """Two rows: the names of the stages, and their progress with percentage and ETA."""
 
     DEFAULT_CSS = "PhaseBar { height: 2; padding: 0 1; }"

@@ -8,7 +8,7 @@ from wstui.execution.run.result import Verdict
 from wstui.execution.run.status import State, Status
 from wstui.report.model.labels import Tone, verdict_sign
 from wstui.tui.kit.format import clean, clip, width_of
-from wstui.tui.kit.row_widget import Line, Lines, cells, spread
+from wstui.tui.kit.row_widget import Line, RowWidget, cells, spread
 
 BADGES = {
     State.STARTING: ("◌ STARTING", "badge-accent"),
@@ -36,7 +36,7 @@ def verdict_badge(verdict: Verdict) -> tuple[str, str]:
     return f"{told.glyph} {told.word}", "badge-warn" if verdict.aborted else _TONES[told.tone]
 
 
-class StatusLine(Lines):
+class StatusLine(RowWidget):
     """Badge, preset → URL, host, time of day (UTC)."""
 
     DEFAULT_CSS = "StatusLine { height: 1; background: $panel; }"

@@ -33,7 +33,7 @@ def target_trouble(target: TargetHealth | None) -> Line:
     return [(" target ", "muted"), (f"{glyph} ", meaning)]
 
 
-class Target(Panel):
+class TargetPanel(Panel):
     """The panel of the target's claims."""
 
     def __init__(self, *, id: str | None = None) -> None:

@@ -84,7 +84,7 @@ def limit_ms(outcome: ThresholdOutcome) -> float | None:
     return limit.value if limit.unit == "ms" else None
 
 
-class Limits(Panel):
+class ThresholdsPanel(Panel):
     """The panel of thresholds."""
 
     def __init__(self, *, id: str | None = None) -> None:

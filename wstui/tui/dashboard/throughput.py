@@ -9,7 +9,7 @@ from wstui.tui.kit.bars import columns
 from wstui.tui.kit.chart_panel import ChartPanel, marks
 from wstui.tui.kit.format import pad, rate, size
 from wstui.tui.kit.row_widget import Line, rule
-from wstui.tui.time_series import History
+from wstui.tui.time_series import TimeSeries
 
 _CHART_ROWS = 6
 _ARROWS = {"sent": "↑", "received": "↓"}
@@ -24,7 +24,7 @@ class Throughput(ChartPanel):
         self._right: Line = []
 
     def show(
-        self, status: Status, history: History, view: View, accent: str = "rule", right: Line | None = None
+        self, status: Status, history: TimeSeries, view: View, accent: str = "rule", right: Line | None = None
     ) -> None:
         """Draw this course; `right` is said at the end of the head."""
         self._right = right or []

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 
 from wstui.tui.kit.bars import columns
 from wstui.tui.kit.format import clip, width_of
-from wstui.tui.kit.row_widget import Line, Lines, Part, cells
+from wstui.tui.kit.row_widget import Line, Part, RowWidget, cells
 
 _EDGES = {"ok": "ok", "near": "warn", "bad": "bad", "": "track"}
 _GLYPHS = {"ok": ("✓ ", "strong-ok"), "near": ("▲ ", "strong-warn"), "bad": ("✗ ", "strong-bad"), "": ("", "text")}
 
 
 @dataclass(frozen=True, slots=True)
-class Face:
+class TileModel:
     """What a tile reads. `sign` is "", "ok", "near" or "bad"; of the `details` the first that fits is shown.
 
     `judges_detail`: the sign is about the detail rather than the figure, and stands beside it.
@@ -36,16 +36,16 @@ def _title(text: str, glyph: Part, width: int) -> Line:
     return [(" " + text + " " * (room - width_of(text)), "muted"), glyph]
 
 
-class Tile(Lines):
+class Tile(RowWidget):
     """Three rows; four with the course where there is room."""
 
     DEFAULT_CSS = "Tile { width: 1fr; height: 100%; }"
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._face: Face | None = None
+        self._face: TileModel | None = None
 
-    def show(self, face: Face) -> None:
+    def show(self, face: TileModel) -> None:
         """Draw this face."""
         self._face = face
         self.redraw()

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from wstui.execution.run.result import ThresholdOutcome
 from wstui.execution.run.status import GeneratorStatus, Status
 from wstui.tui.dashboard.thresholds import figure, limit_ms, limit_words, metric_words, sign, worst
-from wstui.tui.dashboard.tile import Face
+from wstui.tui.dashboard.tile import TileModel
 from wstui.tui.kit.format import NONE, clean, clip, count, fitting, ms, percent, rate, short, size
-from wstui.tui.time_series import History
+from wstui.tui.time_series import TimeSeries
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class LoadCourse:
     """The durations that matter most in a run: their name, what their metrics begin with, and their columns."""
 
     name: str
@@ -22,7 +22,7 @@ class Course:
     columns: Mapping[str, str]
 
 
-RESPONSE = Course(
+RESPONSE = LoadCourse(
     "latency",
     "response.",
     {
@@ -33,12 +33,12 @@ RESPONSE = Course(
         "max": "response_max_ms",
     },
 )
-DELIVERY = Course("delivery", "delivery.", {"p50": "delivery_p50_ms", "p99": "delivery_p99_ms"})
-SPREAD = Course("spread", "fanout.spread.", {"p99": "spread_p99_ms"})
-CONNECT = Course("connect", "connect.", {"p95": "connect_p95_ms"})
+DELIVERY = LoadCourse("delivery", "delivery.", {"p50": "delivery_p50_ms", "p99": "delivery_p99_ms"})
+SPREAD = LoadCourse("spread", "fanout.spread.", {"p99": "spread_p99_ms"})
+CONNECT = LoadCourse("connect", "connect.", {"p95": "connect_p95_ms"})
 
 
-def course_of(status: Status) -> Course:
+def course_of(status: Status) -> LoadCourse:
     """Return the durations to watch: where no client waits for a reply, those of the broadcasts, once there are any."""
     if not status.scenario.messages.is_one_way:
         return RESPONSE
@@ -47,7 +47,7 @@ def course_of(status: Status) -> Course:
     return DELIVERY if status.fanout.delivery_ms.count else SPREAD
 
 
-def connections(status: Status, history: History) -> Face:
+def connections(status: Status, history: TimeSeries) -> TileModel:
     """How many are open of how many wanted."""
     counters = status.counters
     wanted = max(status.target_clients, counters.wanted)
@@ -57,7 +57,7 @@ def connections(status: Status, history: History) -> Face:
     details += [
         f"{short(number)} {word}" for word, number in (losses | {"dropped": counters.dropped}).items() if number
     ]
-    return Face(
+    return TileModel(
         "connections",
         fitting(counters.open, 9),
         f"/ {fitting(wanted, 9)}",
@@ -68,7 +68,7 @@ def connections(status: Status, history: History) -> Face:
     )
 
 
-def messages(status: Status, history: History) -> Face:
+def messages(status: Status, history: TimeSeries) -> TileModel:
     """Messages per second, both ways; of clients that only listen, whether every broadcast reached all of them."""
     if status.scenario.messages.is_one_way and status.fanout is not None:
         return reached(status, history)
@@ -77,7 +77,7 @@ def messages(status: Status, history: History) -> Face:
     row = status.rows[-1] if status.rows else None
     volume = f" · {size(row.bytes_sent_per_s + row.bytes_received_per_s)}/s" if row else ""
     ways = f"↑ {rate(sent)}  ↓ {rate(received)}"
-    return Face(
+    return TileModel(
         "messages",
         rate(total),
         "msg/s",
@@ -87,14 +87,14 @@ def messages(status: Status, history: History) -> Face:
     )
 
 
-def reached(status: Status, history: History) -> Face:
+def reached(status: Status, history: TimeSeries) -> TileModel:
     """How completely broadcasts arrive, over the whole run."""
     seen = status.fanout
     if seen is None:
-        return Face("reached", NONE)
+        return TileModel("reached", NONE)
     twice = f"{short(seen.duplicates)} twice" if seen.duplicates else "none twice"
     received = f"↓ {rate(history.latest('received_per_s'))}/s"
-    return Face(
+    return TileModel(
         "reached",
         percent(seen.completeness),
         "%" if seen.completeness is not None else "",
@@ -133,7 +133,7 @@ def limit_of(outcome: ThresholdOutcome) -> str:
     return limit_words(outcome.limit).lstrip("<=≤ ").removesuffix(" ms")
 
 
-def latency(status: Status, history: History) -> Face:
+def latency(status: Status, history: TimeSeries) -> TileModel:
     """The durations to watch: the figure of the last second beside that of the whole run, which the mark judges."""
     course = course_of(status)
     limit = latency_limit(status)
@@ -150,7 +150,7 @@ def latency(status: Status, history: History) -> Face:
     elif course is RESPONSE and about == "p99":
         run = f"run {ms(status.latency.p99)}"
         shown = (f"{run} · {details}", *shown)
-    return Face(
+    return TileModel(
         f"{course.name} {about}",
         ms(history.latest(course.columns[about])),
         "ms now" if limit and not status.state.ended else "ms",
@@ -161,7 +161,7 @@ def latency(status: Status, history: History) -> Face:
     )
 
 
-def errors(status: Status, history: History) -> Face:
+def errors(status: Status, history: TimeSeries) -> TileModel:
     """How many failures, their share, and whether they grow."""
     column = history.column("failures_per_s")
     now, before = column[-5:], column[-15:-5]
@@ -181,7 +181,7 @@ def errors(status: Status, history: History) -> Face:
         else "none"
     )
     tail = f" · limit {limit_of(limit)}" if limit else ""
-    return Face(
+    return TileModel(
         "errors",
         fitting(status.failures_total, 9),
         f"{percent(status.failure_rate)} %" if status.failures_total else "",
@@ -204,7 +204,7 @@ def generator_cause(own: GeneratorStatus) -> tuple[str, str]:
     return percent(own.cpu) if own.workers else NONE, "% cpu"
 
 
-def generator(status: Status, history: History) -> Face:
+def generator(status: Status, history: TimeSeries) -> TileModel:
     """Whether this machine keeps up, and what limits it where it does not."""
     own = status.generator
     mark = "bad" if own.limited_by else worst(status.thresholds, "generator.") or "ok"
@@ -216,7 +216,7 @@ def generator(status: Status, history: History) -> Face:
     late = f"{percent(own.late_share)} % sends late" if own.late_sends else "sends on time"
     cpu = f"cpu {percent(own.cpu)} % · " if unit != "% cpu" else ""
     lag = f"loop lag {ms(own.loop_lag_ms)} ms"
-    return Face(
+    return TileModel(
         "this generator",
         clip(cause, 30),
         unit,

@@ -16,7 +16,7 @@ from textual.widget import Widget
 from textual.widgets import Button, Input, Static
 
 from wstui.tui.bindings import key
-from wstui.tui.kit.compact_view import Plain, told
+from wstui.tui.kit.compact_view import CompactView, told
 from wstui.tui.kit.format import clean
 from wstui.tui.kit.row_widget import Line
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 
 
-class Field(Vertical):
+class DialogField(Vertical):
     """A labelled input whose note says what the value means, or what is wrong with it."""
 
     def __init__(
@@ -90,7 +90,7 @@ class Field(Vertical):
         self._note.update(Content(self._told))
         self._note.add_class("wrong")
 
-    def in_short(self) -> tuple[str, str]:
+    def compact(self) -> tuple[str, str]:
         """What is typed, and what is said of it."""
         return self.text, self._told
 
@@ -133,13 +133,13 @@ class Dialog(ModalScreen[Answer], Generic[Answer]):
                 yield Horizontal(*buttons, classes="buttons")
             host.border_subtitle = self.subtitle()
         if buttons:
-            yield Plain(self._in_short, self._answers)
+            yield CompactView(self._in_short, self._answers)
 
     def _in_short(self, width: int) -> list[Line]:
         """What is asked, and what is typed."""
         lines = told(self.question, width, "strong")
-        for field in self.query(Field):
-            text, note = field.in_short()
+        for field in self.query(DialogField):
+            text, note = field.compact()
             lines.append([(f"{field.label} ", "muted"), (f"{clean(text)}▏", "text")])
             lines += told(note, width, "bad" if note.startswith("✗") else "muted")
         return lines
@@ -196,7 +196,7 @@ class Form(Dialog[Answer], Generic[Answer]):
 
     SEND: ClassVar[str] = "OK"
 
-    def fields(self) -> Iterable[Field]:
+    def fields(self) -> Iterable[DialogField]:
         """The fields, top to bottom."""
         raise NotImplementedError
 
@@ -214,7 +214,7 @@ class Form(Dialog[Answer], Generic[Answer]):
 
     def refuse(self, name: str, text: str) -> None:
         """Show an error beside a field and put the cursor there."""
-        field = self.query_one(f"#field-{name}", Field)
+        field = self.query_one(f"#field-{name}", DialogField)
         field.say(text)
         field.focus_input()
 
@@ -223,7 +223,7 @@ class Form(Dialog[Answer], Generic[Answer]):
     def send(self) -> None:
         """Close with the answer, or show what is wrong."""
         values: dict[str, Any] = {}
-        for field in self.query(Field):
+        for field in self.query(DialogField):
             try:
                 values[field.key] = field.value
             except ValueError:

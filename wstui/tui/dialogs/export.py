@@ -11,7 +11,7 @@ from wstui.execution.run.result import Result, SuiteResult
 from wstui.report.formats import registry
 from wstui.report.formats.atomic_write import NotWritable
 from wstui.report.model.labels import name_of
-from wstui.tui.dialogs.dialog import Field, Form
+from wstui.tui.dialogs.dialog import DialogField, Form
 from wstui.tui.kit.format import tilde
 
 if TYPE_CHECKING:
@@ -42,9 +42,9 @@ class ExportDialog(Form[Path]):
         self._stem = stem
         self._replace: Path | None = None
 
-    def fields(self) -> Iterable[Field]:
+    def fields(self) -> Iterable[DialogField]:
         """The file."""
-        yield Field("file", "file", f"{self._stem}.html", parse_report, self._hint)
+        yield DialogField("file", "file", f"{self._stem}.html", parse_report, self._hint)
 
     def _hint(self, path: Path) -> str:
         if path != self._replace:

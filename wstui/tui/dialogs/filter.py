@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from wstui.tui.dialogs.dialog import Field, Form
+from wstui.tui.dialogs.dialog import DialogField, Form
 
 
 class FilterDialog(Form[str]):
@@ -26,9 +26,9 @@ class FilterDialog(Form[str]):
         self._before = pattern
         self._apply = apply
 
-    def fields(self) -> Iterable[Field]:
+    def fields(self) -> Iterable[DialogField]:
         """The words."""
-        yield Field("words", "words", self._before, str, self._hint, placeholder=self._example)
+        yield DialogField("words", "words", self._before, str, self._hint, placeholder=self._example)
 
     def _hint(self, text: str) -> str:
         shown = self._apply(text)

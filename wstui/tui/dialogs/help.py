@@ -10,7 +10,7 @@ from textual.widget import Widget
 
 from wstui.tui.dialogs.dialog import Dialog
 from wstui.tui.kit.format import wrap
-from wstui.tui.kit.row_widget import Line, Lines
+from wstui.tui.kit.row_widget import Line, RowWidget
 
 Entry = tuple[str, str]
 
@@ -72,7 +72,7 @@ def areas(bindings: Iterable[ActiveBinding], shown: Callable[[Binding], str]) ->
     return found
 
 
-class Section(Lines):
+class Section(RowWidget):
     """A heading, and keys with what they do."""
 
     DEFAULT_CSS = "Section { height: auto; margin-bottom: 1; background: $surface; }"

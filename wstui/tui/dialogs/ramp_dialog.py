@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from wstui.execution.run.status import State, Status
 from wstui.scenario.units import format_duration, parse_duration
 from wstui.tui.dialogs.confirm import ConfirmDialog
-from wstui.tui.dialogs.dialog import Field, Form
+from wstui.tui.dialogs.dialog import DialogField, Form
 from wstui.tui.kit.amount import parse_clients
 from wstui.tui.kit.format import count, duration, rate
 
@@ -26,11 +26,11 @@ class RampDialog(Form[tuple[int, float]]):
         """The load can't be steered any more."""
         return unsteered(status)
 
-    def fields(self) -> Iterable[Field]:
+    def fields(self) -> Iterable[DialogField]:
         """How many, over how long."""
         status = self._status
-        yield Field("clients", "clients", str(status.target_clients), parse_clients, self._clients_hint)
-        yield Field("over", "over", "10s", parse_duration, self._over_hint)
+        yield DialogField("clients", "clients", str(status.target_clients), parse_clients, self._clients_hint)
+        yield DialogField("over", "over", "10s", parse_duration, self._over_hint)
 
     def _clients_hint(self, clients: int) -> str:
         change = clients - self._status.counters.open
@@ -46,14 +46,14 @@ class RampDialog(Form[tuple[int, float]]):
         if seconds <= 0:
             return "all at once"
         try:
-            change = abs(self.query_one("#field-clients", Field).value - self._status.counters.open)
+            change = abs(self.query_one("#field-clients", DialogField).value - self._status.counters.open)
         except ValueError:
             return ""
         return f"{rate(change / seconds)} connections/s"
 
     def on_input_changed(self) -> None:
         """The rate depends on both fields."""
-        self.query_one("#field-over", Field).check()
+        self.query_one("#field-over", DialogField).check()
 
     def answer(self, values: dict[str, int | float]) -> tuple[int, float]:
         """Clients and seconds."""
@@ -127,9 +127,9 @@ class PaceDialog(Form[float]):
         """The load can't be steered any more."""
         return unsteered(status)
 
-    def fields(self) -> Iterable[Field]:
+    def fields(self) -> Iterable[DialogField]:
         """The interval."""
-        yield Field("every", "interval", format_duration(self._status.every_s), parse_duration, self._hint)
+        yield DialogField("every", "interval", format_duration(self._status.every_s), parse_duration, self._hint)
 
     def _hint(self, seconds: float) -> str:
         clients = self._status.counters.open

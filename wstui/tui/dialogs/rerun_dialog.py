@@ -10,7 +10,7 @@ from wstui.tui.dialogs.confirm import ConfirmDialog
 from wstui.tui.kit.format import clock, count
 
 
-class AgainDialog(ConfirmDialog):
+class RerunDialog(ConfirmDialog):
     """True when the operator is sure."""
 
     def __init__(self, scenarios: Sequence[Scenario], name: str, *, to: str = "") -> None:

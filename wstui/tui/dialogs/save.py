@@ -10,7 +10,7 @@ from typing import Any
 from wstui.scenario.errors import PresetExistsError, ScenarioError
 from wstui.scenario.file import save
 from wstui.scenario.model import Scenario, Suite
-from wstui.tui.dialogs.dialog import Field, Form
+from wstui.tui.dialogs.dialog import DialogField, Form
 from wstui.tui.kit.format import tilde
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,63}", re.ASCII)
@@ -49,13 +49,13 @@ class SaveDialog(Form[Path]):
         self._here = here
         self._replace: Path | None = None
 
-    def fields(self) -> Iterable[Field]:
+    def fields(self) -> Iterable[DialogField]:
         """Name or path."""
         name = slug(self._content.name)
         here = self._here
         if here is not None and here.stem == name and here.resolve().parent != self._folder.resolve():
             name = tilde(here.absolute())
-        yield Field("place", "name or path", name, lambda text: parse_place(text, self._folder), self._hint)
+        yield DialogField("place", "name or path", name, lambda text: parse_place(text, self._folder), self._hint)
 
     def _hint(self, path: Path) -> str:
         if path != self._replace:

@@ -12,7 +12,7 @@ from wstui.scenario.errors import Key
 from wstui.scenario.model import Scenario, Suite
 from wstui.scenario.secrets import is_secret_header
 from wstui.tui.editor.field_text import text_of
-from wstui.tui.editor.fields import Field, Kind, fields, row_fields
+from wstui.tui.editor.fields import Field, FieldKind, fields, row_fields
 from wstui.tui.editor.layout import SEARCH
 
 STAGES, SEARCHES = "stages", "search"
@@ -50,10 +50,10 @@ class Draft:
             value = value_at(self._plain, source)
         if value is None and not made_of.optional:
             value = made_of.default
-        if made_of.kind is Kind.TABLE:
+        if made_of.kind is FieldKind.TABLE:
             if key == _LOAD:
                 self.texts[key] = STAGES if value is None else SEARCHES
-        elif made_of.kind in (Kind.ROWS, Kind.PAIRS):
+        elif made_of.kind in (FieldKind.ROWS, FieldKind.PAIRS):
             self.rows[key] = []
             places = value if isinstance(value, dict) else range(len(value or []))
             for place in places:
@@ -69,7 +69,7 @@ class Draft:
             self.sources[(*key, number)] = source
         for part in row_fields(made_of):
             inner = (*key, number, part.name)
-            if made_of.kind is Kind.ROWS:
+            if made_of.kind is FieldKind.ROWS:
                 self._enter(part, inner, (*source, part.name) if source is not None else None)
                 continue
             self._fields[inner] = part
@@ -82,7 +82,7 @@ class Draft:
 
     def _text(self, made_of: Field, source: Key | None, value: Any) -> str:
         known = self.reference(source)
-        written = made_of.kind not in (Kind.CHOICE, Kind.SWITCH, Kind.SECRET)
+        written = made_of.kind not in (FieldKind.CHOICE, FieldKind.SWITCH, FieldKind.SECRET)
         return known.raw if known is not None and written else text_of(made_of, value)
 
     # what can be seen of it
@@ -102,7 +102,7 @@ class Draft:
 
     def is_secret(self, key: Key) -> bool:
         """Whether the text at a key must not be seen."""
-        if self._fields[key].kind is Kind.SECRET:
+        if self._fields[key].kind is FieldKind.SECRET:
             return True
         return key[:2] == ("target", "headers") and key[-1] == "value" and is_secret_header(self._name_beside(key))
 
@@ -123,7 +123,7 @@ class Draft:
         if key in self.rows:
             return bool(self.rows[key])
         made_of = self._fields[key]
-        if made_of.kind is Kind.SECRET:
+        if made_of.kind is FieldKind.SECRET:
             return bool(self.texts[key]) or self.source(key) != "not set"
         return self.texts[key] != text_of(made_of, made_of.default)
 

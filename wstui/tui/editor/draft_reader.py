@@ -14,12 +14,12 @@ from wstui.scenario.overrides import remade
 from wstui.scenario.presets import members
 from wstui.tui.editor.draft import STAGES, Draft
 from wstui.tui.editor.field_text import value_of
-from wstui.tui.editor.fields import Field, Kind, fields, row_fields
+from wstui.tui.editor.fields import Field, FieldKind, fields, row_fields
 from wstui.tui.editor.layout import SEARCH
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class DraftReading:
     """What came of it. `scenarios` are those that would run; `wrong` is by key, () where no field is to blame.
 
     `places` tells the key of a field by its place in the model; `proposals` the text that was probably meant, by key.
@@ -37,7 +37,7 @@ class Reading:
         return self.content if isinstance(self.content, Scenario) else None
 
 
-def read(draft: Draft) -> Reading:
+def read(draft: Draft) -> DraftReading:
     """Understand the texts as they are now."""
     return _Read(draft).reading()
 
@@ -53,7 +53,7 @@ class _Read:
         self._places: dict[Key, Key] = {}
         self._references: dict[Key, str] = {}
 
-    def reading(self) -> Reading:
+    def reading(self) -> DraftReading:
         draft = self._draft
         data = draft.content.model_dump(exclude_unset=True)
         searches = (SEARCH,) in draft.texts and draft.look(SEARCH) != STAGES
@@ -61,11 +61,15 @@ class _Read:
             data[SEARCH] = (data.get(SEARCH) or {}) if searches else None
         for made_of in fields(type(draft.content)):
             key = made_of.path
-            if made_of.kind is Kind.TABLE or (key[0] == SEARCH and not searches) or (key == (STAGES,) and searches):
+            if (
+                made_of.kind is FieldKind.TABLE
+                or (key[0] == SEARCH and not searches)
+                or (key == (STAGES,) and searches)
+            ):
                 continue
-            if made_of.kind is Kind.PAIRS:
+            if made_of.kind is FieldKind.PAIRS:
                 _put(data, key, self._pairs(key))
-            elif made_of.kind is Kind.ROWS:
+            elif made_of.kind is FieldKind.ROWS:
                 _put(data, key, self._rows(made_of, key, key))
             elif (value := self._value(key, key)) is not _KEPT:
                 _put(data, key, value)
@@ -82,15 +86,15 @@ class _Read:
                 self._wrong.setdefault(key, problem.advice)
                 self._propose(key, problem.nearest)
             return self._refused()
-        return Reading(content, scenarios, places=self._places)
+        return DraftReading(content, scenarios, places=self._places)
 
-    def _refused(self) -> Reading:
-        return Reading(None, wrong=self._wrong, places=self._places, proposals=self._proposals)
+    def _refused(self) -> DraftReading:
+        return DraftReading(None, wrong=self._wrong, places=self._places, proposals=self._proposals)
 
     def _propose(self, key: Key, text: str) -> None:
         """Remember what was probably meant where it is the whole value: not one of a list, or a placeholder."""
         draft = self._draft
-        if text and key in draft.texts and draft.field(key).kind is not Kind.LIST and "{{" not in text:
+        if text and key in draft.texts and draft.field(key).kind is not FieldKind.LIST and "{{" not in text:
             self._proposals.setdefault(key, text)
 
     def _value(self, key: Key, place: Key) -> Any:
@@ -131,7 +135,7 @@ class _Read:
             item = dict(value_at(self._draft.values, source) or {}) if source is not None else {}
             for part in row_fields(made_of):
                 inner, there = (*row, part.name), (*at, part.name)
-                if part.kind is Kind.ROWS:
+                if part.kind is FieldKind.ROWS:
                     item[part.name] = self._rows(part, inner, there)
                 elif (value := self._value(inner, there)) is not _KEPT:
                     item[part.name] = value

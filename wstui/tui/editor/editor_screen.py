@@ -26,18 +26,18 @@ from wstui.tui.dialogs.confirm import ConfirmDialog
 from wstui.tui.dialogs.remote_run import run_asking
 from wstui.tui.dialogs.save import SaveDialog
 from wstui.tui.editor.draft import Draft
-from wstui.tui.editor.draft_reader import Reading, read
+from wstui.tui.editor.draft_reader import DraftReading, read
 from wstui.tui.editor.form import FormView, place
-from wstui.tui.editor.form_lines import Value, Wish
+from wstui.tui.editor.form_lines import RowRequest, Value
 from wstui.tui.editor.hints import hints
 from wstui.tui.editor.host_capacity import messages_a_second, needs, steepest, this_host
 from wstui.tui.editor.preview import About, ConnectionPanel, FilePanel, HostPanel, ShapePanel
-from wstui.tui.kit.compact_view import Plain, told
+from wstui.tui.kit.compact_view import CompactView, told
 from wstui.tui.kit.format import clean, tilde
-from wstui.tui.kit.key_row import Keys
+from wstui.tui.kit.key_row import KeyRow
 from wstui.tui.kit.load_curve import shape_of
 from wstui.tui.kit.row_widget import Line
-from wstui.tui.kit.title_bar import Masthead
+from wstui.tui.kit.title_bar import TitleBar
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,7 +78,7 @@ class Editor(Screen[None]):
         super().__init__()
         self._draft = Draft(content)
         self._preset = preset
-        self._reading = Reading(content)
+        self._reading = DraftReading(content)
         self._hints: Mapping[Key, str] = {}
         self._url = ""
         self._written: Scenario | Suite | None = None  # what the file panel shows
@@ -100,7 +100,7 @@ class Editor(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """The form; the load and the file beside it, or the load below it."""
-        yield Masthead(self.owner.clock, "scenario editor")
+        yield TitleBar(self.owner.clock, "scenario editor")
         with Horizontal(id="editor"):
             with Vertical(id="editing"):
                 yield FormView(self._draft, id="form")
@@ -110,8 +110,8 @@ class Editor(Screen[None]):
                 yield HostPanel()
                 yield FilePanel()
                 yield ConnectionPanel()
-        yield Keys()
-        yield Plain(self._in_short)
+        yield KeyRow()
+        yield CompactView(self._in_short)
 
     def on_mount(self) -> None:
         """Say what the scenario means, and tell about the line that the cursor begins on."""
@@ -189,7 +189,7 @@ class Editor(Screen[None]):
             place.append((f" → {self._url}", "muted@panel"))
         if self._draft.changed:
             place.insert(1, ("  ● unsaved", "warn@panel"))
-        self.query_one(Masthead).place(place)
+        self.query_one(TitleBar).place(place)
 
     def _in_short(self, width: int) -> list[Line]:
         """The value under the cursor, and what is said of it."""
@@ -231,8 +231,8 @@ class Editor(Screen[None]):
 
     # rows and lines
 
-    @on(Wish)
-    async def wished(self, event: Wish) -> None:
+    @on(RowRequest)
+    async def wished(self, event: RowRequest) -> None:
         """A row is added or taken out, a group opened or closed."""
         if event.what == "fold":
             await self.form.fold(event.key)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from wstui.tui.editor.fields import Field, Kind
+from wstui.tui.editor.fields import Field, FieldKind
 from wstui.tui.editor.layout import dotted
 
 _MEANINGS: Mapping[str, str] = {
@@ -120,6 +120,6 @@ def meaning(field: Field) -> str:
     if name.startswith("target.headers."):
         name = "target.headers"
     said = _MEANINGS.get(name, "")
-    if said or field.kind not in (Kind.CHOICE, Kind.SWITCH):
+    if said or field.kind not in (FieldKind.CHOICE, FieldKind.SWITCH):
         return said
     return " or ".join(field.options)

@@ -10,7 +10,7 @@ from typing import Any
 
 from wstui.scenario.env_refs import escape
 from wstui.scenario.errors import BadValue
-from wstui.tui.editor.fields import NO, YES, Field, Kind
+from wstui.tui.editor.fields import NO, YES, Field, FieldKind
 from wstui.tui.kit.amount import parse_clients, without_groups
 
 _PICTURES = {ord(char): 0x2400 + ord(char) for char in "\t\n\r"}
@@ -20,17 +20,17 @@ _CHARACTERS = {picture: chr(char) for char, picture in _PICTURES.items()}
 
 def text_of(field: Field, value: Any) -> str:
     """The text of a value as pydantic's JSON mode gives it; what is not there is nothing, and so is a secret."""
-    if value is None or field.kind is Kind.SECRET:
+    if value is None or field.kind is FieldKind.SECRET:
         return ""
-    if field.kind is Kind.SWITCH:
+    if field.kind is FieldKind.SWITCH:
         return YES if value else NO
-    if field.kind is Kind.LIST:
+    if field.kind is FieldKind.LIST:
         return join(value)
-    if field.kind is Kind.VALUE:
+    if field.kind is FieldKind.VALUE:
         return _literal(value)
     if isinstance(value, float):
         return f"{value:g}" if float(f"{value:g}") == value else repr(value)
-    return escape(str(value)).translate(_PICTURES) if field.kind is Kind.TEXT else str(value)
+    return escape(str(value)).translate(_PICTURES) if field.kind is FieldKind.TEXT else str(value)
 
 
 def value_of(field: Field, text: str) -> Any:
@@ -39,21 +39,21 @@ def value_of(field: Field, text: str) -> Any:
     References have been resolved before. An empty text is the default, where it says nothing by itself.
     """
     kind = field.kind
-    if kind is Kind.TEXT:
+    if kind is FieldKind.TEXT:
         return text.translate(_CHARACTERS)
-    if kind is Kind.SECRET:
+    if kind is FieldKind.SECRET:
         return text
-    if kind is Kind.LIST:
+    if kind is FieldKind.LIST:
         return split(text)
     if not text:
         return field.default
-    if kind is Kind.SWITCH:
+    if kind is FieldKind.SWITCH:
         return text == YES
-    if kind is Kind.CLIENTS:
+    if kind is FieldKind.CLIENTS:
         return parse_clients(text)
-    if kind is Kind.NUMBER:
+    if kind is FieldKind.NUMBER:
         return _number(text)
-    if kind is Kind.VALUE:
+    if kind is FieldKind.VALUE:
         return _value(text)
     return text
 

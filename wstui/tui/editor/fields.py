@@ -17,7 +17,7 @@ from wstui.scenario.errors import Key
 from wstui.scenario.types import MOST_CLIENTS
 
 
-class Kind(StrEnum):
+class FieldKind(StrEnum):
     """How a value is edited."""
 
     TEXT = "text"
@@ -46,7 +46,7 @@ class Field:
     """
 
     path: Key
-    kind: Kind
+    kind: FieldKind
     options: tuple[str, ...] = ()
     model: type[BaseModel] | None = None
     default: Any = None
@@ -69,15 +69,15 @@ def _fields(model: type[BaseModel], under: Key) -> Iterator[Field]:
     for name, info in model.model_fields.items():
         made = _field((*under, name), info, defaults.get(name))
         yield made
-        if made.kind is Kind.TABLE:
+        if made.kind is FieldKind.TABLE:
             assert made.model is not None
             yield from _fields(made.model, made.path)
 
 
 def row_fields(field: Field) -> list[Field]:
     """The fields of one item of ROWS or PAIRS."""
-    if field.kind is Kind.PAIRS:
-        return [Field((*field.path, name), Kind.TEXT) for name in ("name", "value")]
+    if field.kind is FieldKind.PAIRS:
+        return [Field((*field.path, name), FieldKind.TEXT) for name in ("name", "value")]
     assert field.model is not None
     return list(fields(field.model, field.path))
 
@@ -85,30 +85,30 @@ def row_fields(field: Field) -> list[Field]:
 def _field(path: Key, info: FieldInfo, default: Any) -> Field:
     bare, metadata, optional = _unwrapped(info.annotation, list(info.metadata))
     origin, arguments = typing.get_origin(bare), typing.get_args(bare)
-    kind = Kind.TEXT
+    kind = FieldKind.TEXT
     options: tuple[str, ...] = ()
     model: type[BaseModel] | None = None
     if origin is typing.Literal:
-        kind, options = Kind.CHOICE, tuple(map(str, arguments))
+        kind, options = FieldKind.CHOICE, tuple(map(str, arguments))
     elif origin is list:
         item, _, _ = _unwrapped(arguments[0], [])
-        kind, model = (Kind.ROWS, item) if _is_model(item) else (Kind.LIST, None)
+        kind, model = (FieldKind.ROWS, item) if _is_model(item) else (FieldKind.LIST, None)
     elif origin is dict:
-        kind = Kind.PAIRS
+        kind = FieldKind.PAIRS
     elif origin in (typing.Union, types.UnionType):
-        kind = Kind.VALUE
+        kind = FieldKind.VALUE
     elif _is_model(bare):
-        kind, model = Kind.TABLE, bare
+        kind, model = FieldKind.TABLE, bare
     elif bare is bool:
-        kind, options = Kind.SWITCH, (NO, YES)
+        kind, options = FieldKind.SWITCH, (NO, YES)
     elif bare is SecretStr:
-        kind = Kind.SECRET
+        kind = FieldKind.SECRET
     elif bare in (int, float):
-        kind = Kind.NUMBER
+        kind = FieldKind.NUMBER
         if any(isinstance(part, PlainSerializer) for part in metadata):
-            kind = Kind.QUANTITY
+            kind = FieldKind.QUANTITY
         elif any(getattr(part, "le", None) == MOST_CLIENTS for part in metadata):
-            kind = Kind.CLIENTS
+            kind = FieldKind.CLIENTS
     return Field(path, kind, options, model, default, optional)
 
 

@@ -13,12 +13,12 @@ from textual.widgets import Input, Static
 
 from wstui.scenario.errors import Key
 from wstui.tui.editor.draft import Draft
-from wstui.tui.editor.fields import Field, Kind, row_fields
-from wstui.tui.editor.form_lines import Adder, ColumnNames, Fold, FormLine, FormRow, Press
+from wstui.tui.editor.fields import Field, FieldKind, row_fields
+from wstui.tui.editor.form_lines import AddRow, ColumnNames, Foldout, FormLine, FormRow, PressableLine
 from wstui.tui.editor.layout import Group, groups, label, matters
 from wstui.tui.kit.format import clean
-from wstui.tui.kit.option_row import Choice
-from wstui.tui.kit.row_widget import Lines
+from wstui.tui.kit.option_row import OptionRow
+from wstui.tui.kit.row_widget import RowWidget
 
 W = TypeVar("W", bound=Widget)
 _MOST_COLUMNS = 6
@@ -27,7 +27,7 @@ _ADDERS = {"stages": "a stage", "thresholds": "a limit", "headers": "a header", 
 
 def _is_card(field: Field) -> bool:
     """Whether an item of a list has too much in it for a row."""
-    return field.kind is Kind.ROWS and len(row_fields(field)) > _MOST_COLUMNS
+    return field.kind is FieldKind.ROWS and len(row_fields(field)) > _MOST_COLUMNS
 
 
 class RowsBox(Vertical):
@@ -55,7 +55,7 @@ class RowsBox(Vertical):
         self._wrong = Static(classes="wrong", markup=False)
         self._wrong.display = False
         yield self._wrong
-        yield Adder(self.key, _ADDERS.get(field.name, f"a {label(field).removesuffix('s')}"))
+        yield AddRow(self.key, _ADDERS.get(field.name, f"a {label(field).removesuffix('s')}"))
 
     def say(self, text: str) -> None:
         """What is wrong with the list as a whole."""
@@ -76,8 +76,8 @@ class Folding(Vertical):
         self.title_shown = title
         self.fold = self._fold()
 
-    def _fold(self) -> Fold:
-        made = Fold(self.key, self.title_shown, [label(field) for field in self.inside()])
+    def _fold(self) -> Foldout:
+        made = Foldout(self.key, self.title_shown, [label(field) for field in self.inside()])
         made.open = self.key in self.opened
         return made
 
@@ -128,10 +128,10 @@ class Card(Folding):
         """Those of the item."""
         return row_fields(self.draft.field(self.key[:-1]))
 
-    def _fold(self) -> Fold:
+    def _fold(self) -> Foldout:
         made = super()._fold()
         name = self.draft.texts.get((*self.key, "name"), "")
-        made = Fold(self.key, f"{self.title_shown}  {name}".rstrip(), [label(field) for field in self.inside()])
+        made = Foldout(self.key, f"{self.title_shown}  {name}".rstrip(), [label(field) for field in self.inside()])
         made.open = self.key in self.opened
         return made
 
@@ -230,11 +230,11 @@ class FormView(VerticalScroll, can_focus=False, inherit_bindings=False):
                 return row.controls[key]
             if row.key == key:
                 return next(iter(row.controls.values()))
-        return next((press for press in self._all(Press) if press.key == key), None)
+        return next((press for press in self._all(PressableLine) if press.key == key), None)
 
     def key_of(self, widget: Widget | None) -> Key | None:
         """The key of the value that a widget edits, or of the fold or list that it opens or adds to."""
-        if isinstance(widget, Press):
+        if isinstance(widget, PressableLine):
             return widget.key
         for around in widget.ancestors if widget is not None else ():
             if isinstance(around, FormLine):
@@ -271,7 +271,7 @@ class FormView(VerticalScroll, can_focus=False, inherit_bindings=False):
         self._parts.clear()
         await host.recompose()
         self._parts.clear()
-        for lines in host.query(Lines):
+        for lines in host.query(RowWidget):
             self.call_after_refresh(lines.redraw)
 
     async def reveal(self, key: Key) -> None:
@@ -284,7 +284,7 @@ class FormView(VerticalScroll, can_focus=False, inherit_bindings=False):
 
     def controls(self) -> list[Widget]:
         """Everything that the cursor can go to, in order."""
-        return [w for w in self.query("*") if isinstance(w, Input | Choice | Press) and _is_shown(w)]
+        return [w for w in self.query("*") if isinstance(w, Input | OptionRow | PressableLine) and _is_shown(w)]
 
 
 def _display(widget: Widget, shown: bool) -> None:

@@ -16,11 +16,11 @@ from textual.widgets import Input
 from wstui.scenario.errors import Key
 from wstui.tui.editor.draft import SEARCHES, STAGES, Draft
 from wstui.tui.editor.field_text import text_of
-from wstui.tui.editor.fields import Field, Kind, row_fields
+from wstui.tui.editor.fields import Field, FieldKind, row_fields
 from wstui.tui.editor.layout import label
 from wstui.tui.kit.format import clean, clip, pad, wrap
-from wstui.tui.kit.option_row import Choice
-from wstui.tui.kit.row_widget import Line, Lines, cells
+from wstui.tui.kit.option_row import OptionRow
+from wstui.tui.kit.row_widget import Line, RowWidget, cells
 
 _WIDTHS = {
     "stages.over": 7, "stages.clients": 9, "stages.arrive": 7, "stages.stay": 6, "stages.every": 6,
@@ -43,7 +43,7 @@ class Value(Message):
         self.key, self.text = key, text
 
 
-class Wish(Message):
+class RowRequest(Message):
     """A row is wanted ("add", "remove"), or a fold opened or closed ("fold"); `key` is that of rows, row or group."""
 
     def __init__(self, what: str, key: Key) -> None:
@@ -51,7 +51,7 @@ class Wish(Message):
         self.what, self.key = what, key
 
 
-class Noted(Lines):
+class NotedLine(RowWidget):
     """Something that has a note below it: what it means, or what is wrong with it.
 
     It paints all of its texts itself, around what edits the values: a form has many of these.
@@ -112,13 +112,13 @@ class Text(Input):
         return shown
 
 
-def control(draft: Draft, key: Key) -> Input | Choice:
+def control(draft: Draft, key: Key) -> Input | OptionRow:
     """What edits the value at a key."""
     field, text = draft.field(key), draft.texts[key]
-    if field.kind is Kind.TABLE:
-        return Choice((STAGES, SEARCHES), text)
-    if field.kind in (Kind.CHOICE, Kind.SWITCH):
-        return Choice(field.options, text)
+    if field.kind is FieldKind.TABLE:
+        return OptionRow((STAGES, SEARCHES), text)
+    if field.kind in (FieldKind.CHOICE, FieldKind.SWITCH):
+        return OptionRow(field.options, text)
     secret = draft.is_secret(key)
     name = ".".join(str(part) for part in field.path)
     default = text_of(field, field.default)
@@ -126,7 +126,7 @@ def control(draft: Draft, key: Key) -> Input | Choice:
     return Text(text, password=secret, placeholder=shown, select_on_focus=False)
 
 
-class FormLine(Noted):
+class FormLine(NotedLine):
     """A label and a value."""
 
     INDENT = 15
@@ -145,20 +145,20 @@ class FormLine(Noted):
         return [(pad(self._label, self.INDENT - 1), "muted")]
 
     @on(Input.Changed)
-    @on(Choice.Changed)
-    def changed(self, event: Input.Changed | Choice.Changed) -> None:
+    @on(OptionRow.Changed)
+    def changed(self, event: Input.Changed | OptionRow.Changed) -> None:
         """Tell it."""
         event.stop()
         self.post_message(Value(self.key, self.control.value))
 
 
-class FormRow(Noted):
+class FormRow(NotedLine):
     """One item of a list: its values side by side, in the columns of `ColumnNames`."""
 
     def __init__(self, draft: Draft, rows: Key, number: int) -> None:
         super().__init__((*rows, number), classes="form-row")
         self._draft = draft
-        self.controls: dict[Key, Input | Choice] = {}
+        self.controls: dict[Key, Input | OptionRow] = {}
         for field in row_fields(draft.field(rows)):
             key = (*self.key, field.name)
             made = self.controls[key] = control(draft, key)
@@ -179,11 +179,11 @@ class FormRow(Noted):
         """The cross."""
         if event.widget is self and event.y == 0 and event.x >= self.size.width - 3:
             event.stop()
-            self.post_message(Wish("remove", self.key))
+            self.post_message(RowRequest("remove", self.key))
 
     @on(Input.Changed)
-    @on(Choice.Changed)
-    def changed(self, event: Input.Changed | Choice.Changed) -> None:
+    @on(OptionRow.Changed)
+    def changed(self, event: Input.Changed | OptionRow.Changed) -> None:
         """Tell it."""
         event.stop()
         key = next(key for key, made in self.controls.items() if made is event.control)
@@ -196,7 +196,7 @@ class FormRow(Noted):
                 made.password = secret
 
 
-class ColumnNames(Lines):
+class ColumnNames(RowWidget):
     """The names over the columns of rows."""
 
     DEFAULT_CSS = "ColumnNames { height: 1; }"
@@ -231,17 +231,17 @@ def _width(field: Field) -> int:
     return _WIDTHS.get(".".join(map(str, field.path)), 0)
 
 
-class Press(Lines, can_focus=True):
+class PressableLine(RowWidget, can_focus=True):
     """A line that does something on enter, space or a click."""
 
-    DEFAULT_CSS = "Press { height: 1; }"
+    DEFAULT_CSS = "PressableLine { height: 1; }"
 
     def __init__(self, what: str, key: Key) -> None:
         super().__init__()
         self.what, self.key = what, key
 
     def _press(self) -> None:
-        self.post_message(Wish(self.what, self.key))
+        self.post_message(RowRequest(self.what, self.key))
 
     def on_click(self) -> None:
         """The same as enter."""
@@ -266,7 +266,7 @@ class Press(Lines, can_focus=True):
         return [[*line, (" " * max(0, width - cells(line)), "text@cursor")]]
 
 
-class Adder(Press):
+class AddRow(PressableLine):
     """Adds a row to a list."""
 
     def __init__(self, rows: Key, name: str) -> None:
@@ -278,7 +278,7 @@ class Adder(Press):
         return [("+ ", "accent"), (self._text, "muted")]
 
 
-class Fold(Press):
+class Foldout(PressableLine):
     """Opens and closes a group; closed it tells what is in it, and how much of that is set."""
 
     def __init__(self, key: Key, title: str, inside: Sequence[str]) -> None:

@@ -12,14 +12,14 @@ from wstui.scenario.plan_checks import plan_warnings
 from wstui.scenario.secrets import masker
 from wstui.tui.dashboard.thresholds import metric_words
 from wstui.tui.editor.draft import Draft
-from wstui.tui.editor.draft_reader import Reading
-from wstui.tui.editor.host_capacity import Host, messages_a_second
+from wstui.tui.editor.draft_reader import DraftReading
+from wstui.tui.editor.host_capacity import HostCapacity, messages_a_second
 from wstui.tui.kit.format import clock, count, duration, percent, rate, size
 
 _VARIABLES = {"token": "AUTH_TOKEN", "secret": "JWT_SECRET"}
 
 
-def hints(draft: Draft, reading: Reading, host: Host) -> dict[Key, str]:
+def hints(draft: Draft, reading: DraftReading, host: HostCapacity) -> dict[Key, str]:
     """The hints for what was read; none where it is wrong."""
     if reading.content is None:
         return {}
@@ -46,7 +46,7 @@ def hints(draft: Draft, reading: Reading, host: Host) -> dict[Key, str]:
     return found | _references(draft, reading)
 
 
-def _stages(scenario: Scenario, host: Host) -> list[str]:
+def _stages(scenario: Scenario, host: HostCapacity) -> list[str]:
     said: list[str] = []
     clients, peak, told = 0, scenario.peak_clients, False
     ports = host.ports * max(1, len(scenario.fleet.local_addresses))
@@ -77,7 +77,7 @@ def _visitors(stage: Stage) -> str:
     return f"{count(arrivals(stage))} arrive{together}"
 
 
-def _values(scenario: Scenario, host: Host) -> dict[str, str]:
+def _values(scenario: Scenario, host: HostCapacity) -> dict[str, str]:
     target, messages, peak = scenario.target, scenario.messages, scenario.peak_clients
     found: dict[str, str] = {}
     total = messages_a_second(scenario)
@@ -129,7 +129,7 @@ def _secret(draft: Draft, scenario: Scenario, name: str) -> str:
     return ""
 
 
-def _references(draft: Draft, reading: Reading) -> dict[Key, str]:
+def _references(draft: Draft, reading: DraftReading) -> dict[Key, str]:
     """What a text with a reference stands for."""
     assert reading.content is not None
     plain = reading.content.model_dump(mode="json")

@@ -19,7 +19,7 @@ from wstui.scenario.model import Scenario
 
 
 @dataclass(frozen=True, slots=True)
-class Host:
+class HostCapacity:
     """What this machine has: ports of one address, files of one process, processors, bytes of free memory.
 
     `costs` is what load takes of a processor.
@@ -34,14 +34,16 @@ class Host:
 
 
 @cache
-def this_host() -> Host:
+def this_host() -> HostCapacity:
     """This machine, looked at once."""
     cores = len(psutil.Process().cpu_affinity() or []) if hasattr(psutil.Process, "cpu_affinity") else 0
     memory = psutil.virtual_memory().available
-    return Host(local_ports(), raise_files_limit(), spare_cores(), cores or psutil.cpu_count() or 1, memory, known())
+    return HostCapacity(
+        local_ports(), raise_files_limit(), spare_cores(), cores or psutil.cpu_count() or 1, memory, known()
+    )
 
 
-def needs(scenarios: Sequence[Scenario], host: Host) -> list[Check]:
+def needs(scenarios: Sequence[Scenario], host: HostCapacity) -> list[Check]:
     """What the largest of some scenarios needs of a machine, and whether it has it."""
     if not scenarios:
         return []

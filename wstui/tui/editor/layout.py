@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from wstui.scenario.errors import Key
 from wstui.scenario.model import Scenario, Suite
-from wstui.tui.editor.fields import Field, Kind, fields
+from wstui.tui.editor.fields import Field, FieldKind, fields
 
-Look = Callable[[str], str]
+HostProbe = Callable[[str], str]
 """The text of a value by its dotted path."""
 
 
@@ -64,7 +64,7 @@ _GROUPS: tuple[tuple[str, str, str], ...] = (
 
 SEARCH = "breakpoint"
 """The table whose presence is chosen like a value: stages, or a search for the limit."""
-_WHEN: Mapping[str, Callable[[Look], bool]] = {
+_WHEN: Mapping[str, Callable[[HostProbe], bool]] = {
     "target.welcome": lambda look: look("target.ready") == "welcome",
     "target.settle": lambda look: look("target.ready") == "open",
     "target.ping_timeout": lambda look: look("target.ping_every") != "",
@@ -99,14 +99,16 @@ _LABELS: Mapping[str, str] = {
 
 def groups(model: type[Scenario] | type[Suite]) -> list[Group]:
     """The groups of the form, top to bottom; every field of the model is in one of them."""
-    known = {dotted(field.path): field for field in fields(model) if field.kind is not Kind.TABLE or field.optional}
+    known = {
+        dotted(field.path): field for field in fields(model) if field.kind is not FieldKind.TABLE or field.optional
+    }
     made: list[tuple[str, str, list[Field]]] = []
     for section, title, names in _GROUPS:
         made.append((section, title, [known.pop(name) for name in names.split() if name in known]))
     for name, field in known.items():
         section = _section(name)
         last = next((group for group in reversed(made) if group[0] == section), None)
-        if last is None or (not last[1] and field.kind is not Kind.ROWS):
+        if last is None or (not last[1] and field.kind is not FieldKind.ROWS):
             last = (section, "more", [])
             made.append(last)
         last[2].append(field)
@@ -115,7 +117,7 @@ def groups(model: type[Scenario] | type[Suite]) -> list[Group]:
     return [Group(section, title, tuple(found)) for section, title, found in made if found]
 
 
-def matters(field: Field, look: Look) -> bool:
+def matters(field: Field, look: HostProbe) -> bool:
     """Whether a value has any effect, as the others are."""
     name = dotted(field.path)
     return all(rule(look) for prefix, rule in _WHEN.items() if name == prefix or _within(name, prefix))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
 
-from wstui.execution.preflight.checklist import Check, Mark
+from wstui.execution.preflight.checklist import Check, CheckMark
 from wstui.scenario.errors import Key
 from wstui.tui.editor.draft import Draft
 from wstui.tui.editor.field_help import meaning
@@ -16,24 +16,24 @@ from wstui.tui.editor.layout import dotted
 from wstui.tui.editor.toml_view import Toml
 from wstui.tui.kit import chart
 from wstui.tui.kit.format import clean, clip, clock, ms, pad, rate, width_of, wrap
-from wstui.tui.kit.load_curve import LoadShape
-from wstui.tui.kit.row_widget import Line, Lines, cells, rule
+from wstui.tui.kit.load_curve import LoadCurve
+from wstui.tui.kit.row_widget import Line, RowWidget, cells, rule
 
 if TYPE_CHECKING:
     from wstui.execution.preflight.probe import Probe
 
-SIGNS = {Mark.PASS: ("✓", "ok"), Mark.WARN: ("▲", "warn"), Mark.FAIL: ("✗", "bad")}
+SIGNS = {CheckMark.PASS: ("✓", "ok"), CheckMark.WARN: ("▲", "warn"), CheckMark.FAIL: ("✗", "bad")}
 """Glyph and meaning of how a check ended."""
 
 
-class ShapePanel(Lines):
+class ShapePanel(RowWidget):
     """The load over time."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._shape: LoadShape | None = None
+        self._shape: LoadCurve | None = None
 
-    def show(self, shape: LoadShape) -> None:
+    def show(self, shape: LoadCurve) -> None:
         """Draw this load."""
         if shape != self._shape:
             self._shape = shape
@@ -47,7 +47,7 @@ class ShapePanel(Lines):
         return [rule(title, width), *chart.draw(self._shape.plot(), width - 1, height - 1)]
 
 
-class HostPanel(Lines):
+class HostPanel(RowWidget):
     """What the load takes of this machine, a line each."""
 
     def __init__(self) -> None:
@@ -65,7 +65,7 @@ class HostPanel(Lines):
     def paint(self, width: int, height: int) -> list[Line]:
         """A head and a row for each need, the worst first where not all have room."""
         lines = [rule([("this machine", "text"), (f"  {clip(self._pace, max(0, width - 16))}", "muted")], width)]
-        worst = {Mark.FAIL: 0, Mark.WARN: 1, Mark.PASS: 2}
+        worst = {CheckMark.FAIL: 0, CheckMark.WARN: 1, CheckMark.PASS: 2}
         shown = sorted(self._needs, key=lambda need: worst[need.mark])[: height - 1]
         for need in sorted(shown, key=list(self._needs).index):
             glyph, meaning_ = SIGNS[need.mark]
@@ -78,7 +78,7 @@ class HostPanel(Lines):
         return lines
 
 
-class Head(Lines):
+class Head(RowWidget):
     """A title in a line."""
 
     DEFAULT_CSS = "Head { height: 1; }"
@@ -112,7 +112,7 @@ class FilePanel(Vertical):
             yield self.toml
 
 
-class ConnectionPanel(Lines):
+class ConnectionPanel(RowWidget):
     """One client, step by step: when each began, how long it took, what came of it."""
 
     def __init__(self) -> None:
@@ -160,7 +160,7 @@ class ConnectionPanel(Lines):
         return lines
 
 
-class About(Lines):
+class About(RowWidget):
     """What the value under the cursor is called in the file, and what it means."""
 
     DEFAULT_CSS = "About { height: 2; background: $surface; }"

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 
 from wstui.tui.kit.format import clean
-from wstui.tui.kit.row_widget import Line, Lines
+from wstui.tui.kit.row_widget import Line, RowWidget
 
 _PAIR = re.compile(r"(\s*)([\w.\"-]+)( = )(.*)")
 
 
-class Toml(Lines):
+class Toml(RowWidget):
     """A TOML text with its keys, strings and numbers told apart; as long as it needs."""
 
     DEFAULT_CSS = "Toml { height: auto; }"

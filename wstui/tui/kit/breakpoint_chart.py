@@ -16,7 +16,7 @@ from wstui.tui.kit.axis import LOAD
 from wstui.tui.kit.chart_panel import ChartPanel
 from wstui.tui.kit.format import clean, count, ms, pad, percent, rate, short
 from wstui.tui.kit.row_widget import Line, rule
-from wstui.tui.time_series import History
+from wstui.tui.time_series import TimeSeries
 
 _CURVES = (("p50", "p50"), ("p95", "p95"), ("p99", "p99"))
 _SIGNS = {
@@ -26,7 +26,7 @@ _SIGNS = {
 }
 
 
-class Search(Protocol):
+class BreakpointChart(Protocol):
     """What is known of a search: while it goes on, or at its end."""
 
     @property
@@ -60,7 +60,7 @@ def by_load(steps: Sequence[BreakpointStep]) -> list[BreakpointStep]:
     return sorted(steps, key=lambda step: (step.load, step.started_s))
 
 
-def curve_plot(search: Search, *, log: bool = True) -> chart.Plot:
+def curve_plot(search: BreakpointChart, *, log: bool = True) -> chart.Plot:
     """The quantiles of each load, joined; ✓, ✗ and ▲ on the highest of them; a line up where the target breaks."""
     steps = by_load(search.steps)
     last = {step.load: step for step in steps}  # of several tries the last one counts
@@ -89,7 +89,7 @@ def curve_plot(search: Search, *, log: bool = True) -> chart.Plot:
     )
 
 
-def curve_title(search: Search) -> Line:
+def curve_title(search: BreakpointChart) -> Line:
     """What it shows, and its colours."""
     what = "connect ms" if search.of == "connects" else "latency ms"
     title: Line = [(f"{what} against {_unit(search)}", "text")]
@@ -100,7 +100,7 @@ def curve_title(search: Search) -> Line:
     return title
 
 
-def curve_rows(search: Search, width: int) -> list[Line]:
+def curve_rows(search: BreakpointChart, width: int) -> list[Line]:
     """The steps as a table, smallest load first."""
     latency = "connect" if search.of == "connects" else "response"
     heads = (_unit(search), "reached", "p50", "p95", "p99", "sent/s", "cpu %")
@@ -122,11 +122,11 @@ def curve_rows(search: Search, width: int) -> list[Line]:
     return lines
 
 
-def _unit(search: Search) -> str:
+def _unit(search: BreakpointChart) -> str:
     return next((unit for of, unit in UNITS.items() if of == search.of), search.of)
 
 
-def _limit(search: Search) -> float | None:
+def _limit(search: BreakpointChart) -> float | None:
     """The tightest limit on what the curve shows."""
     family = "connect." if search.of == "connects" else "response."
     outcomes = search.steps[-1].thresholds if search.steps else ()
@@ -141,7 +141,7 @@ def _value(value: float | None) -> float:
 class SearchCurve(ChartPanel):
     """The panel of the curve while the search goes on."""
 
-    def show(self, status: Status, history: History, view: View, accent: str = "rule") -> None:
+    def show(self, status: Status, history: TimeSeries, view: View, accent: str = "rule") -> None:
         """Draw what is known."""
         self.see((status, history, view), accent)
 

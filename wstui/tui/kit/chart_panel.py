@@ -5,20 +5,20 @@ from __future__ import annotations
 from wstui.execution.run.status import Status
 from wstui.tui.dashboard.view_state import View
 from wstui.tui.kit import chart
-from wstui.tui.kit.row_widget import Line, Lines
-from wstui.tui.time_series import History
+from wstui.tui.kit.row_widget import Line, RowWidget
+from wstui.tui.time_series import TimeSeries
 
 MARKED = ("stage", "operator", "pause", "resume", "broken", "worker", "generator")
 """The kinds of mark that are drawn into charts."""
 _MOST_MARKS = 24
 
 
-class ChartPanel(Lines, can_focus=True):
+class ChartPanel(RowWidget, can_focus=True):
     """Base of the chart panels. `accent` is the meaning of the line in the head."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.picture: tuple[Status, History, View] | None = None
+        self.picture: tuple[Status, TimeSeries, View] | None = None
         self._accent = "rule"
         self._drawn: tuple[chart.Plot, int, int] | None = None
         self._rows: list[Line] = []
@@ -28,7 +28,7 @@ class ChartPanel(Lines, can_focus=True):
         """The meaning of the line in the head: that of the focus, or the one it was given."""
         return "accent" if self.has_focus else self._accent
 
-    def see(self, picture: tuple[Status, History, View], accent: str) -> None:
+    def see(self, picture: tuple[Status, TimeSeries, View], accent: str) -> None:
         """Draw this picture."""
         self.picture, self._accent = picture, accent
         self.redraw()

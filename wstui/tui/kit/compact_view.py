@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from wstui.tui.kit.format import clip, wrap
 from wstui.tui.kit.key_row import live_keys
-from wstui.tui.kit.row_widget import Line, Lines, cells, cut
+from wstui.tui.kit.row_widget import Line, RowWidget, cells, cut
 
 Facts = Callable[[int], list[Line]]
 """What matters most, first things first, for a width."""
@@ -19,7 +19,7 @@ LEAST = (60, 16)
 _REDRAW_S = 0.1
 
 
-class Plain(Lines):
+class CompactView(RowWidget):
     """What the screen is about, the keys that work, and the size that shows it all; as much of it as fits."""
 
     def __init__(self, facts: Facts, keys: Callable[[], list[Line]] | None = None) -> None:

@@ -10,7 +10,7 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from wstui.tui.kit.format import clean, clip, wrap
-from wstui.tui.kit.row_widget import Line, Lines, cells, cut
+from wstui.tui.kit.row_widget import Line, RowWidget, cells, cut
 
 NOTICE_S = 5.0
 _READ_S = 1 / 15
@@ -20,10 +20,10 @@ _NAMES = {"enter": "enter"}
 _GLYPHS = {"information": ("✓", "ok@panel"), "warning": ("▲", "warn@panel"), "error": ("✗", "bad@panel")}
 
 
-class Keys(Lines):
+class KeyRow(RowWidget):
     """The keys of the live bindings; a notice stands above them for a moment in rows of its own, and hides nothing."""
 
-    DEFAULT_CSS = "Keys { height: 1; dock: bottom; background: $panel; }"
+    DEFAULT_CSS = "KeyRow { height: 1; dock: bottom; background: $panel; }"
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)

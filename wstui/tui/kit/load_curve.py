@@ -11,7 +11,7 @@ from wstui.tui.kit.chart import Curve, Plot
 
 
 @dataclass(slots=True)
-class LoadShape:
+class LoadCurve:
     """Corners of the curve: seconds and clients; `marks` are the beginnings of stages or runs."""
 
     at_s: list[float] = field(default_factory=lambda: [0.0])
@@ -60,9 +60,9 @@ class LoadShape:
         return self.clients[-1]
 
 
-def shape_of(scenarios: Sequence[Scenario], cooldown_s: float = 0.0) -> LoadShape:
+def shape_of(scenarios: Sequence[Scenario], cooldown_s: float = 0.0) -> LoadCurve:
     """The curve of scenarios one after the other, with a pause between them."""
-    shape = LoadShape()
+    shape = LoadCurve()
     for index, scenario in enumerate(scenarios):
         if index:
             _to(shape, 0.0, 0.0)
@@ -79,7 +79,7 @@ def shape_of(scenarios: Sequence[Scenario], cooldown_s: float = 0.0) -> LoadShap
     return shape
 
 
-def _climb(shape: LoadShape, scenario: Scenario) -> None:
+def _climb(shape: LoadCurve, scenario: Scenario) -> None:
     """A search for the limit, as it goes while every load holds."""
     search = scenario.breakpoint
     assert search is not None
@@ -92,6 +92,6 @@ def _climb(shape: LoadShape, scenario: Scenario) -> None:
         load = min(load * search.factor, float(search.largest))
 
 
-def _to(shape: LoadShape, over_s: float, clients: float) -> None:
+def _to(shape: LoadCurve, over_s: float, clients: float) -> None:
     shape.at_s.append(shape.at_s[-1] + over_s)
     shape.clients.append(clients)

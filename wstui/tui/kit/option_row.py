@@ -10,13 +10,13 @@ from textual.binding import BindingType
 from textual.message import Message
 
 from wstui.tui.bindings import key
-from wstui.tui.kit.row_widget import Line, Lines, cells
+from wstui.tui.kit.row_widget import Line, RowWidget, cells
 
 
-class Choice(Lines, can_focus=True):
+class OptionRow(RowWidget, can_focus=True):
     """Left and right choose, as do a first letter and a click. Where all have no room only the chosen one is there."""
 
-    DEFAULT_CSS = "Choice { height: 1; }"
+    DEFAULT_CSS = "OptionRow { height: 1; }"
     BINDINGS: ClassVar[list[BindingType]] = [
         key("left", "choose(-1)", "Before", "choice.before", "The choice before"),
         key("right,space", "choose(1)", "After", "choice.after", "The next choice"),
@@ -25,12 +25,12 @@ class Choice(Lines, can_focus=True):
     class Changed(Message):
         """Another word was chosen."""
 
-        def __init__(self, choice: Choice) -> None:
+        def __init__(self, choice: OptionRow) -> None:
             super().__init__()
             self.choice = choice
 
         @property
-        def control(self) -> Choice:
+        def control(self) -> OptionRow:
             """The widget it comes from."""
             return self.choice
 

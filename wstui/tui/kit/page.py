@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from wstui.tui.kit.row_widget import Line, Lines, cells, cut
+from wstui.tui.kit.row_widget import Line, RowWidget, cells, cut
 
 Section = Callable[[int], list[Line]]
 """The rows of a section for a width; none where there is nothing to say."""
@@ -12,7 +12,7 @@ _SIDE_BY_SIDE = 110
 _GAP = 2
 
 
-class Page(Lines):
+class Page(RowWidget):
     """The sections, with a blank row between them."""
 
     DEFAULT_CSS = "Page { height: auto; }"

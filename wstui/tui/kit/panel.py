@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from wstui.tui.kit.row_widget import Line, Lines, rule
+from wstui.tui.kit.row_widget import Line, RowWidget, rule
 
 
-class Panel(Lines):
+class Panel(RowWidget):
     """Base of the side panels: subclasses give a `head` and `rows`; `draw` follows a change of either.
 
     `accent` is the meaning of the line in the head: "rule", or "warn" while the run is paused.

@@ -57,14 +57,14 @@ def rule(title: Line, width: int, *, meaning: str = "rule", right: Line | None =
     return spread(head, tail, width, ("─", meaning))
 
 
-class Lines(Widget):
+class RowWidget(Widget):
     """Base of all painted widgets: subclasses say in `paint` what each row reads.
 
     `redraw` paints and compares, so calling it four times a second costs the terminal nothing while nothing
     changes. Texts in rows must have been through `figures.clean` when they come from outside.
     """
 
-    DEFAULT_CSS = "Lines { height: auto; }"
+    DEFAULT_CSS = "RowWidget { height: auto; }"
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)

@@ -10,14 +10,14 @@ from textual.binding import BindingType
 from textual.message import Message
 
 from wstui.tui.bindings import key
-from wstui.tui.kit.row_widget import Line, Lines, rule
+from wstui.tui.kit.row_widget import Line, RowWidget, rule
 
 Item = TypeVar("Item")
 _PAGE = 8
 _HEADS = 2
 
 
-class Table(Lines, Generic[Item], can_focus=True):
+class ListTable(RowWidget, Generic[Item], can_focus=True):
     """Rows with a cursor that stays on its item when the order changes.
 
     Subclasses say what a row, the head and the column names read. `accent` is the meaning of the line in the head
@@ -37,14 +37,14 @@ class Table(Lines, Generic[Item], can_focus=True):
     class Moved(Message):
         """The cursor is on another item."""
 
-        def __init__(self, table: Table[Any]) -> None:
+        def __init__(self, table: ListTable[Any]) -> None:
             super().__init__()
             self.table = table
 
     class Chosen(Message):
         """The item under the cursor was opened."""
 
-        def __init__(self, table: Table[Any]) -> None:
+        def __init__(self, table: ListTable[Any]) -> None:
             super().__init__()
             self.table = table
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from wstui.tui.kit.row_widget import Line, Lines, spread
+from wstui.tui.kit.row_widget import Line, RowWidget, spread
 
 _LATE_S = 0.05
 """How long after the full minute the clock is looked at, so that it is not seen just before it."""
 
 
-class Masthead(Lines):
+class TitleBar(RowWidget):
     """Name, place and time of day (UTC)."""
 
-    DEFAULT_CSS = "Masthead { height: 1; background: $panel; }"
+    DEFAULT_CSS = "TitleBar { height: 1; background: $panel; }"
 
     def __init__(self, clock: Callable[[], datetime], place: str = "load tester for WebSocket servers") -> None:
         super().__init__()

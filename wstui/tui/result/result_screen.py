@@ -21,13 +21,13 @@ from wstui.tui.dashboard.status_line import StatusLine
 from wstui.tui.dialogs.export import ask_export
 from wstui.tui.kit import chart
 from wstui.tui.kit.breakpoint_chart import curve_plot, curve_rows, curve_title
-from wstui.tui.kit.compact_view import Plain
+from wstui.tui.kit.compact_view import CompactView
 from wstui.tui.kit.format import clean, clip, pad, tilde, wrap
-from wstui.tui.kit.key_row import Keys
+from wstui.tui.kit.key_row import KeyRow
 from wstui.tui.kit.page import Page, Section, beside
 from wstui.tui.kit.row_widget import Line, rule
 from wstui.tui.kit.run_summary import write_beside
-from wstui.tui.kit.title_bar import Masthead
+from wstui.tui.kit.title_bar import TitleBar
 from wstui.tui.result.result_view import count_rows, failure_rows, latency_rows, stage_rows
 from wstui.tui.result.verdict_view import (
     error_rows,
@@ -92,11 +92,11 @@ class ResultScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """Status line, report, keys."""
-        yield self._status_line if self._status is not None else Masthead(self.owner.clock, _place(self.stored))
+        yield self._status_line if self._status is not None else TitleBar(self.owner.clock, _place(self.stored))
         with VerticalScroll(id="result", can_focus=False):
             yield Page(self._sections())
-        yield Keys()
-        yield Plain(lambda width: outcome_facts(self.outcome, width))
+        yield KeyRow()
+        yield CompactView(lambda width: outcome_facts(self.outcome, width))
 
     def on_mount(self) -> None:
         """The badge tells the verdict."""

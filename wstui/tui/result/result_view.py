@@ -85,7 +85,7 @@ def _facts(result: Result) -> list[tuple[str, str]]:
         for kind in result.auth
     ]
     if (s := result.subscriptions) is not None:
-        told = f"{count(s.asked)} asked, {count(s.acknowledged)} acknowledged, {count(s.leaks)} messages leaked"
+        told = f"{count(s.asked)} asked, {count(s.acknowledged)} acknowledged, {count(s.filter_leaks)} messages leaked"
         facts.append(("subscriptions", told))
     if (r := result.slow_readers) is not None:
         facts.append(("slow readers", f"{count(r.clients)}, of whom the server ended {count(r.closed)}"))

@@ -10,7 +10,7 @@ from wstui.report.model.labels import peak_clients
 from wstui.tui.dashboard.thresholds import limit_ms, metric_words
 from wstui.tui.kit import chart
 from wstui.tui.kit.format import NONE, clean, count, ms, pad, percent, rate, short, wrap
-from wstui.tui.kit.row_widget import Line, Lines, rule
+from wstui.tui.kit.row_widget import Line, RowWidget, rule
 from wstui.tui.services import Change, Comparison
 from wstui.tui.start.preset_list import moment
 
@@ -20,7 +20,7 @@ _LETTERS = (("A", "p99"), ("B", "p50"))
 _EMPTY: Line = [(" space marks a run as A, then another one as B", "muted")]
 
 
-class Overlay(Lines):
+class Overlay(RowWidget):
     """p99 of both runs over their time."""
 
     def __init__(self, *, id: str | None = None) -> None:
@@ -60,7 +60,7 @@ class Overlay(Lines):
         return [rule(title, width), *chart.draw(plot, width - 1, height - 1)]
 
 
-class ChangeTable(Lines):
+class ChangeTable(RowWidget):
     """Metric by metric: A, B, and what changed."""
 
     def __init__(self, *, id: str | None = None) -> None:

@@ -15,20 +15,20 @@ from wstui.report.model.labels import peak_clients
 from wstui.tui.bindings import key
 from wstui.tui.kit.format import clean, clip, clock, count, ms, pad, percent, rate, width_of
 from wstui.tui.kit.row_widget import Line, cells
-from wstui.tui.kit.table import Table
+from wstui.tui.kit.table import ListTable
 from wstui.tui.services import StoredRun
 from wstui.tui.start.preset_list import moment, verdict_of
 
 
 @dataclass(frozen=True, slots=True)
-class Marked:
+class MarkedRun:
     """A stored run and the letter it is marked with, if any."""
 
     run: StoredRun
     letter: str = ""
 
 
-class RunTable(Table[Marked]):
+class RunTable(ListTable[MarkedRun]):
     """The runs with their main figures."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -52,7 +52,7 @@ class RunTable(Table[Marked]):
         """Nothing was kept."""
         return "nothing matches the filter" if self.hidden else "no run was kept yet"
 
-    def in_short(self, width: int) -> list[Line]:
+    def compact(self, width: int) -> list[Line]:
         """The run under the cursor, and which of how many it is."""
         chosen = self.chosen
         if chosen is None:
@@ -67,11 +67,11 @@ class RunTable(Table[Marked]):
             [(f"{count(peak_clients(result))} clients · p99 {ms(result.latency_ms.response.p99)} ms", "text")],
         ]
 
-    def same(self, item: Marked) -> int:
+    def same(self, item: MarkedRun) -> int:
         """A run is its number."""
         return item.run.id
 
-    def fill(self, items: Sequence[Marked]) -> None:
+    def fill(self, items: Sequence[MarkedRun]) -> None:
         """Other runs."""
         texts = [(width_of(clean(item.run.name)), width_of(verdict_told(item.run))) for item in items]
         self._longest = (max((name for name, _ in texts), default=0), max((told for _, told in texts), default=0))
@@ -91,7 +91,7 @@ class RunTable(Table[Marked]):
         texts = [column.title + (arrow if column.title == self.sort else "") for column in self.columns(width)]
         return self._line(["", *texts], width, ["muted@surface"] * (len(texts) + 1))
 
-    def row(self, item: Marked, width: int, *, selected: bool) -> Line:
+    def row(self, item: MarkedRun, width: int, *, selected: bool) -> Line:
         """One run."""
         ground = "@cursor" if selected else ""
         meaning = verdict_words(item.run)[1]

@@ -14,16 +14,16 @@ from textual.screen import Screen
 from wstui.execution.run.result import Result
 from wstui.tui.bindings import key
 from wstui.tui.dialogs.confirm import ConfirmDialog
-from wstui.tui.dialogs.dialog import Field, Form
+from wstui.tui.dialogs.dialog import DialogField, Form
 from wstui.tui.dialogs.export import ask_export
 from wstui.tui.dialogs.filter import FilterDialog
-from wstui.tui.kit.compact_view import Plain
-from wstui.tui.kit.key_row import Keys
-from wstui.tui.kit.table import Table
-from wstui.tui.kit.title_bar import Masthead
+from wstui.tui.kit.compact_view import CompactView
+from wstui.tui.kit.key_row import KeyRow
+from wstui.tui.kit.table import ListTable
+from wstui.tui.kit.title_bar import TitleBar
 from wstui.tui.result.result_screen import rerun
 from wstui.tui.runs.comparison import ChangeTable, Overlay
-from wstui.tui.runs.run_table import SORTS, Marked, RunTable, verdict_told
+from wstui.tui.runs.run_table import SORTS, MarkedRun, RunTable, verdict_told
 from wstui.tui.services import Comparison, Runs, StoredRun
 from wstui.tui.start.preset_list import moment
 
@@ -72,13 +72,13 @@ class RunsScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """The list above, the comparison below."""
-        yield Masthead(self.owner.clock, "run history")
+        yield TitleBar(self.owner.clock, "run history")
         yield RunTable()
         with Horizontal(id="comparison"):
             yield Overlay()
             yield ChangeTable()
-        yield Keys()
-        yield Plain(lambda width: self.query_one(RunTable).in_short(width))
+        yield KeyRow()
+        yield CompactView(lambda width: self.query_one(RunTable).compact(width))
 
     def on_mount(self) -> None:
         """Read the store."""
@@ -121,7 +121,7 @@ class RunsScreen(Screen[None]):
         by = SORTS[table.sort].by
         known = [run for run in shown if by(run) is not None]
         known.sort(key=by, reverse=not table.ascending)
-        table.fill([Marked(run, letters.get(run.id, "")) for run in (*known, *(r for r in shown if by(r) is None))])
+        table.fill([MarkedRun(run, letters.get(run.id, "")) for run in (*known, *(r for r in shown if by(r) is None))])
 
     def _matches(self, run: StoredRun) -> bool:
         text = f"{run.name} {run.state} {verdict_told(run)} {moment(run.started)}".casefold()
@@ -203,7 +203,7 @@ class RunsScreen(Screen[None]):
         self.query_one(Overlay).show(first, second, (before, after))
         self.query_one(ChangeTable).show(comparison, first, second)
 
-    def on_table_chosen(self, _: Table.Chosen) -> None:
+    def on_table_chosen(self, _: ListTable.Chosen) -> None:
         """The result of a run."""
         run = self._chosen
         if run is not None:
@@ -306,9 +306,9 @@ class TagDialog(Form[list[str]]):
         super().__init__()
         self._run = run
 
-    def fields(self) -> Iterable[Field]:
+    def fields(self) -> Iterable[DialogField]:
         """All tags in a row."""
-        yield Field("tags", "tags", " ".join(self._run.tags), str.split, self._hint, placeholder="baseline")
+        yield DialogField("tags", "tags", " ".join(self._run.tags), str.split, self._hint, placeholder="baseline")
 
     def _hint(self, tags: list[str]) -> str:
         return f"wstui runs show {tags[0]}" if tags else "separated by spaces; tagged runs are never pruned"

@@ -21,8 +21,8 @@ from wstui.tui.kit import chart
 from wstui.tui.kit.compact_view import told
 from wstui.tui.kit.format import clean, clip, clock, count, duration, pad, short, tilde, wrap
 from wstui.tui.kit.load_curve import shape_of
-from wstui.tui.kit.row_widget import Line, Lines, cells, rule
-from wstui.tui.kit.table import Table
+from wstui.tui.kit.row_widget import Line, RowWidget, cells, rule
+from wstui.tui.kit.table import ListTable
 
 _TONES = {Tone.GOOD: "ok", Tone.NEAR: "warn", Tone.BAD: "bad", Tone.PLAIN: "accent"}
 
@@ -61,7 +61,7 @@ class Choice:
         return replace(self, group=group)
 
 
-class PresetTable(Table[Choice]):
+class PresetTable(ListTable[Choice]):
     """Name, description, size, length and last verdict of each preset."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -95,7 +95,7 @@ class PresetTable(Table[Choice]):
             return "nothing matches the filter: / and enter show all"
         return "no presets: n begins a scenario from nothing"
 
-    def in_short(self, width: int) -> list[Line]:
+    def compact(self, width: int) -> list[Line]:
         """The preset under the cursor, and which of how many it is."""
         chosen = self.chosen
         if chosen is None:
@@ -175,7 +175,7 @@ _CHART_AFTER_S = 0.1
 """How long after the first picture the library of the charts is loaded."""
 
 
-class PresetDetails(Lines):
+class PresetDetails(RowWidget):
     """What a preset would do: the load over time, the target, messages and limits."""
 
     def __init__(self, *, id: str | None = None) -> None:

@@ -20,11 +20,11 @@ from wstui.tui.dialogs.confirm import ConfirmDialog
 from wstui.tui.dialogs.filter import FilterDialog
 from wstui.tui.dialogs.remote_run import run_asking
 from wstui.tui.dialogs.save import SaveDialog
-from wstui.tui.kit.compact_view import Plain
+from wstui.tui.kit.compact_view import CompactView
 from wstui.tui.kit.format import tilde
-from wstui.tui.kit.key_row import Keys
-from wstui.tui.kit.table import Table
-from wstui.tui.kit.title_bar import Masthead
+from wstui.tui.kit.key_row import KeyRow
+from wstui.tui.kit.table import ListTable
+from wstui.tui.kit.title_bar import TitleBar
 from wstui.tui.start.preset_list import Choice, PresetDetails, PresetTable
 from wstui.tui.start.welcome import Welcome
 
@@ -64,14 +64,14 @@ class StartScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """What this is, the presets, the one under the cursor, the keys."""
-        yield Masthead(self.owner.clock)
+        yield TitleBar(self.owner.clock)
         with Horizontal(id="start"):
             with Vertical(id="choice"):
                 yield PresetTable()
                 yield Welcome()
             yield PresetDetails()
-        yield Keys()
-        yield Plain(lambda width: self.query_one(PresetTable).in_short(width))
+        yield KeyRow()
+        yield CompactView(lambda width: self.query_one(PresetTable).compact(width))
 
     def on_screen_resume(self) -> None:
         """There may be other presets or newer runs."""
@@ -123,11 +123,11 @@ class StartScreen(Screen[None]):
         self.query_one(PresetDetails).show(chosen)
         self.refresh_bindings()
 
-    def on_table_moved(self, _: Table.Moved) -> None:
+    def on_table_moved(self, _: ListTable.Moved) -> None:
         """Describe the preset under the cursor."""
         self._describe()
 
-    def on_table_chosen(self, _: Table.Chosen) -> None:
+    def on_table_chosen(self, _: ListTable.Chosen) -> None:
         """A double click runs it."""
         self.action_run()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wstui.tui.kit.row_widget import Line, Lines, rule
+from wstui.tui.kit.row_widget import Line, RowWidget, rule
 
 _STEPS = (
     ("m", "no server at hand? one is started here, and loaded with quick"),
@@ -12,7 +12,7 @@ _STEPS = (
 )
 
 
-class Welcome(Lines):
+class Welcome(RowWidget):
     """Four first steps."""
 
     DEFAULT_CSS = "Welcome { height: 5; }"

@@ -19,7 +19,7 @@ _CATCH_UP = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Broadcast:
+class SinkBroadcast:
     """How often, how long, how many; shares are of single receipts."""
 
     rate: float = 0.0
@@ -34,7 +34,7 @@ class Broadcast:
 class Broadcaster:
     """Sends until `count` are out. Keeps exactly what went to whom."""
 
-    def __init__(self, sink: Sink, plan: Broadcast) -> None:
+    def __init__(self, sink: Sink, plan: SinkBroadcast) -> None:
         self._sink = sink
         self._plan = plan
         self._random = random.Random(plan.seed)

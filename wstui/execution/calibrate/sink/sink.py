@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from wstui.execution.calibrate.sink.broadcast import Broadcast, Broadcaster
+from wstui.execution.calibrate.sink.broadcast import Broadcaster, SinkBroadcast
 from wstui.execution.calibrate.sink.message_log import NEVER, SinkLog
 from wstui.execution.calibrate.sink.replies import frame, named, pong_to, welcome
-from wstui.execution.calibrate.sink.sink_connection import Connection
+from wstui.execution.calibrate.sink.sink_connection import SinkConnection
 
 _now = time.monotonic_ns
 
@@ -29,7 +29,7 @@ class Behaviour:
     lose: float = 0.0  # share of the replies that are never sent
     reset_at_s: float = 0.0  # every connection is reset once; 0: never
     record: bool = False  # keep a row for each message
-    broadcast: Broadcast = field(default_factory=Broadcast)
+    broadcast: SinkBroadcast = field(default_factory=SinkBroadcast)
     seed: int = 0
 
 
@@ -38,7 +38,7 @@ class Sink:
 
     def __init__(self, behaviour: Behaviour) -> None:
         self.behaviour = behaviour
-        self.clients: dict[Connection, None] = {}
+        self.clients: dict[SinkConnection, None] = {}
         self.log = SinkLog()
         self.opened = 0
         self.malformed = 0
@@ -47,16 +47,16 @@ class Sink:
         self.lost = 0
         self._gone = [0, 0]  # broadcasts sent and skipped of connections that have ended
         self._random = random.Random(behaviour.seed).random
-        self._waiting: deque[tuple[int, Connection, bytes, int]] = deque()
+        self._waiting: deque[tuple[int, SinkConnection, bytes, int]] = deque()
         plain = not (behaviour.delay_s or behaviour.lose or behaviour.record)
         odin = self._pong if behaviour.mode == "odin" else self._echo
-        self.answer: Callable[[Connection, int, bytes, int], None] = odin if plain else self._careful
+        self.answer: Callable[[SinkConnection, int, bytes, int], None] = odin if plain else self._careful
         if behaviour.mode == "quiet":
             self.answer = self._take
 
     # -- answers -----------------------------------------------------------------------------------------------
 
-    def _pong(self, client: Connection, first: int, payload: bytes, now: int) -> None:
+    def _pong(self, client: SinkConnection, first: int, payload: bytes, now: int) -> None:
         self.received += 1
         reply = pong_to(payload)
         if reply is None:
@@ -65,17 +65,17 @@ class Sink:
         self.sent += 1
         client.transport.write(reply)
 
-    def _echo(self, client: Connection, first: int, payload: bytes, now: int) -> None:
+    def _echo(self, client: SinkConnection, first: int, payload: bytes, now: int) -> None:
         self.received += 1
         self.sent += 1
         client.transport.write(frame(first, payload))
 
-    def _take(self, client: Connection, first: int, payload: bytes, now: int) -> None:
+    def _take(self, client: SinkConnection, first: int, payload: bytes, now: int) -> None:
         self.received += 1
         if self.behaviour.record:
             self.log.add(*named(client.number, payload), now, NEVER)
 
-    def _careful(self, client: Connection, first: int, payload: bytes, now: int) -> None:
+    def _careful(self, client: SinkConnection, first: int, payload: bytes, now: int) -> None:
         """An answer that is recorded, delayed or lost."""
         behaviour = self.behaviour
         self.received += 1
@@ -103,7 +103,7 @@ class Sink:
         if waiting:
             asyncio.get_running_loop().call_later(0.001, self._release)
 
-    def _send(self, client: Connection, reply: bytes, row: int) -> None:
+    def _send(self, client: SinkConnection, reply: bytes, row: int) -> None:
         if client in self.clients:
             self.sent += 1
             client.transport.write(reply)
@@ -112,7 +112,7 @@ class Sink:
 
     # -- what happens once -------------------------------------------------------------------------------------
 
-    def open(self, client: Connection) -> None:
+    def open(self, client: SinkConnection) -> None:
         """A client has completed its upgrade."""
         client.number = self.opened
         self.opened += 1
@@ -141,7 +141,7 @@ class Sink:
             client.reset()
         self.log.events.append(("reset", began, _now()))
 
-    def closed(self, client: Connection) -> None:
+    def closed(self, client: SinkConnection) -> None:
         """A connection is gone."""
         if self.clients.pop(client, client) is None:
             self._gone[0] += client.broadcasts + client.duplicated

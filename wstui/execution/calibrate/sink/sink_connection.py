@@ -30,7 +30,7 @@ _ANSWER = b"HTTP/1.1 %b\r\nContent-Type: %b\r\nContent-Length: %d\r\nConnection:
 _now = time.monotonic_ns
 
 
-class Connection(asyncio.Protocol):
+class SinkConnection(asyncio.Protocol):
     """One client of the sink: HTTP until the upgrade, frames after it."""
 
     __slots__ = (

@@ -14,9 +14,9 @@ import signal
 import sys
 from pathlib import Path
 
-from wstui.execution.calibrate.sink.broadcast import LEAST_BYTES, Broadcast
+from wstui.execution.calibrate.sink.broadcast import LEAST_BYTES, SinkBroadcast
 from wstui.execution.calibrate.sink.sink import Behaviour, Sink
-from wstui.execution.calibrate.sink.sink_connection import Connection
+from wstui.execution.calibrate.sink.sink_connection import SinkConnection
 from wstui.servers.parent_death import tie_to_parent
 
 
@@ -27,7 +27,7 @@ async def serve(behaviour: Behaviour, port: int, log_file: Path | None, stop: as
     sink = Sink(behaviour)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    server = await loop.create_server(lambda: Connection(sink), "127.0.0.1", port, backlog=4096)
+    server = await loop.create_server(lambda: SinkConnection(sink), "127.0.0.1", port, backlog=4096)
     # What lives until the end need not be looked at; a sink makes no cycles.
     gc.collect()
     gc.freeze()
@@ -82,7 +82,7 @@ def main() -> None:
         reset_at_s=options.reset_at,
         record=options.record,
         seed=options.seed,
-        broadcast=Broadcast(
+        broadcast=SinkBroadcast(
             options.broadcast,
             options.broadcast_bytes,
             options.broadcast_drop,
