@@ -94,8 +94,8 @@ def test_a_killed_run_is_there_up_to_its_last_second(tmp_path: Path) -> None:
     program = (
         "import sys, pathlib, time\n"
         "from tests.report.stand_in import StandIn, status\n"
-        "from wstui.report.store.writer import Recording\n"
-        "recording = Recording(StandIn(status(25)), pathlib.Path(sys.argv[1]), every_s=0.01)\n"
+        "from wstui.report.store.writer import StoreWriter\n"
+        "recording = StoreWriter(StandIn(status(25)), pathlib.Path(sys.argv[1]), every_s=0.01)\n"
         "recording.start()\n"
         "time.sleep(60)\n"
     )
@@ -164,9 +164,9 @@ def test_two_processes_that_make_a_store_and_write_at_once_lose_nothing(tmp_path
         "from tests.report.example import good\n"
         "from tests.report.stand_in import StandIn, status\n"
         "from tests.report.test_store import finished, until\n"
-        "from wstui.report.store.writer import Recording\n"
+        "from wstui.report.store.writer import StoreWriter\n"
         "run = StandIn(*(status(second) for second in range(1, 20)))\n"
-        "recording = Recording(run, pathlib.Path(sys.argv[1]), every_s=0.002)\n"
+        "recording = StoreWriter(run, pathlib.Path(sys.argv[1]), every_s=0.002)\n"
         "print('ready', flush=True)\n"
         "sys.stdin.readline()\n"
         "recording.start()\n"

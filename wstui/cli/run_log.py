@@ -20,6 +20,7 @@ from platformdirs import user_log_dir
 
 from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.run.status import Status, Steerable
+from wstui.measure.append_log import new_since
 from wstui.measure.failure import FailureGroup
 from wstui.measure.sanitize import visible
 from wstui.report.live.observer import ExportError, Observer
@@ -106,13 +107,14 @@ class RunLog(Observer):
         if status.state is not seen.state:
             seen.state = status.state
             _log.info("%.1f s: %s", status.elapsed_s, status.state)
-        for mark in status.marks[seen.marks :]:
+        marks, seen.marks = new_since(status.marks, seen.marks)
+        for mark in marks:
             grave = mark.kind in _GRAVE
             _log.log(logging.WARNING if grave else logging.INFO, "%.1f s: %s: %s", mark.at_s, mark.kind, mark.text)
-            seen.marks += 1
         if not _log.isEnabledFor(logging.DEBUG):
             return
-        for row in status.rows[seen.rows :]:
+        rows, seen.rows = new_since(status.rows, seen.rows)
+        for row in rows:
             _log.debug(
                 "%.1f s: %s: %d of %d clients, %d opening, %.0f/s out, %.0f/s in, p99 %s ms, CPU %.0f %%, lag %.0f ms",
                 row.at_s,
@@ -126,7 +128,6 @@ class RunLog(Observer):
                 row.cpu * 100,
                 row.loop_lag_ms,
             )
-            seen.rows += 1
         self._failures(status.failures)
 
     def _failures(self, groups: Iterable[FailureGroup]) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from itertools import groupby
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,30 @@ class TimelineRow:
     spread_p99_ms: float | None = None
 
 
+ROWS_KEPT = 3600
+"""Older seconds are folded into minutes in memory; the run store has them all."""
+_LATEST = frozenset({"at_s", "stage", "paused", "wanted", "open", "opening", "away"})
+_SUMMED = frozenset({"replies", "late_sends"})
+
+
+def fold_rows(rows: Sequence[TimelineRow]) -> Iterator[tuple[int, TimelineRow]]:
+    """Fold seconds into minutes: rates and middles become means, tails and peaks stay the highest."""
+    for _, group in groupby(rows, key=lambda row: (int(row.at_s - 1) // 60, row.stage, row.paused)):
+        minute = list(group)
+        yield len(minute), TimelineRow(**{f.name: _folded(f.name, minute) for f in fields(TimelineRow)})
+
+
+def _folded(name: str, rows: Sequence[TimelineRow]) -> Any:
+    values = [value for row in rows if (value := getattr(row, name)) is not None]
+    if name in _LATEST or not values:
+        return getattr(rows[-1], name)
+    if name in _SUMMED:
+        return sum(values)
+    if name.endswith("_per_s") or "_p50_" in name or "_mean_" in name:
+        return sum(values) / len(values)
+    return max(values)
+
+
 @dataclass(frozen=True, slots=True)
 class Mark:
     """Something that happened: `kind` is one of MARKS, `text` says it in a few words."""
@@ -52,6 +79,21 @@ class Mark:
     at_s: float
     kind: str
     text: str
+
+
+MARKS_KEPT = 5000
+_TOGGLES = frozenset({"broken", "kept", "health"})
+
+
+def fold_marks(marks: Sequence[Mark]) -> Iterator[tuple[int, Mark]]:
+    """Fold limits that break and recover again and again into one mark for each run of them."""
+    for toggles, group in groupby(marks, key=lambda mark: mark.kind in _TOGGLES):
+        same = list(group)
+        if not toggles or len(same) == 1:
+            yield from ((1, mark) for mark in same)
+        else:
+            text = f"{same[0].text} (and {len(same) - 1} more limit and health marks until {same[-1].at_s:.0f} s)"
+            yield len(same), Mark(same[0].at_s, same[0].kind, text)
 
 
 MARKS = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from wstui.measure.append_log import AppendLog, new_since
 from wstui.measure.timeline import TimelineRow
 
 FIELDS = (
@@ -40,27 +41,27 @@ class TimeSeries:
     def _begin(self) -> None:
         self._columns: dict[str, list[float]] = {name: [] for name in FIELDS}
         self._folded: dict[tuple[str, int], _Extremes] = {}
-        self._fed = 0
+        self._position = self._folds = 0
 
     def __len__(self) -> int:
-        return self._fed
+        return len(self._columns["at_s"])
 
     def feed(self, rows: Sequence[TimelineRow], run: object = None) -> bool:
         """Take over the rows not seen yet; whether there were any.
 
-        The history starts anew where `run`, whatever tells one run of a suite from the next, is another one.
+        Starts over when `run` changes (the next run of a suite), and when old rows were folded into minutes.
         """
-        if run != self._run or len(rows) < self._fed:
+        folds = rows.folds if isinstance(rows, AppendLog) else 0
+        if run != self._run or folds != self._folds or len(rows) < len(self):
             self._begin()
-            self._run = run
-        if len(rows) == self._fed:
+            self._run, self._folds = run, folds
+        fresh, self._position = new_since(rows, self._position)
+        if not fresh:
             return False
-        fresh = rows[self._fed :]
         for name, column in self._columns.items():
             for row in fresh:
                 value = getattr(row, name)
                 column.append(math.nan if value is None else float(value))
-        self._fed += len(fresh)
         return True
 
     def column(self, name: str) -> list[float]:

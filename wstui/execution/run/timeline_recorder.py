@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from wstui.execution.run.metrics import Window, failures_of
 from wstui.execution.run.result import NS_PER_MS
 from wstui.fleet.interval import Sum
+from wstui.measure.append_log import AppendLog
 from wstui.measure.fanout import FanOut
 from wstui.measure.histogram import Histogram
 from wstui.measure.snapshot import Health
-from wstui.measure.timeline import Mark, TimelineRow
+from wstui.measure.timeline import MARKS_KEPT, ROWS_KEPT, Mark, TimelineRow, fold_marks, fold_rows
 
 
 @dataclass(slots=True)
@@ -37,18 +38,19 @@ class StageRecord:
 
 
 class Recorder:
-    """The timeline as it grows. Rows and marks are only ever added at the end."""
+    """The timeline as it grows. Readers follow `rows` and `marks` by position (see AppendLog)."""
 
     def __init__(self, fanout: FanOut) -> None:
         self.fanout = fanout
         self.memory_growth: float | None = None  # of the target, MiB an hour
-        self.rows: list[TimelineRow] = []
-        self.marks: list[Mark] = []
+        self.rows = AppendLog[TimelineRow](keep=ROWS_KEPT, fold=fold_rows)
+        self.marks = AppendLog[Mark](keep=MARKS_KEPT, fold=fold_marks)
         self.stages: list[StageRecord] = []
         self.latest = Sum.nothing()
         self.cpu_max = 0.0
         self.lag = Histogram()
         self._cpu_total = 0.0
+        self._written = 0
         self._delivery, self._spread = Histogram(), Histogram()  # of the broadcasts before the current second
 
     def mark(self, at_s: float, kind: str, text: str) -> None:
@@ -77,7 +79,7 @@ class Recorder:
     @property
     def cpu_mean(self) -> float | None:
         """The mean over all rows of the busiest worker's CPU share."""
-        return self._cpu_total / len(self.rows) if self.rows else None
+        return self._cpu_total / self._written if self._written else None
 
     def row(self, at_s: float, previous: Sum, now: Sum, stage: str, paused: bool, health: list[Health]) -> TimelineRow:
         """Add the row for the interval from `previous` to `now`."""
@@ -93,6 +95,7 @@ class Recorder:
         lag_ns = max((h.loop_lag_ns for h in health), default=0)
         self.cpu_max = max(self.cpu_max, cpu)
         self._cpu_total += cpu
+        self._written += 1
         self.lag.record(lag_ns)
         row = TimelineRow(
             at_s=at_s,

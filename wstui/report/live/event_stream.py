@@ -25,6 +25,7 @@ import msgspec
 
 from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.run.status import Status, Steerable
+from wstui.measure.append_log import new_since
 from wstui.report.live.observer import ExportError, Observer
 from wstui.report.model.labels import name_of, runs_of
 from wstui.report.store.partial import failures_so_far, stamp
@@ -92,12 +93,12 @@ class EventStream(Observer):
         at_s = round(status.elapsed_s, 3)
         if not status.state.ended:
             self._state(seen, status, at_s)
-        for row in status.rows[seen.rows :]:
+        rows, seen.rows = new_since(status.rows, seen.rows)
+        for row in rows:
             self._write("row", row.at_s, **{k: v for k, v in dataclasses.asdict(row).items() if k != "at_s"})
-            seen.rows += 1
-        for mark in status.marks[seen.marks :]:
+        marks, seen.marks = new_since(status.marks, seen.marks)
+        for mark in marks:
             self._write("mark", mark.at_s, kind=mark.kind, text=mark.text)
-            seen.marks += 1
         # Nothing follows the end but what is said of the whole.
         self._state(seen, status, at_s)
         for failure in failures_so_far(status):

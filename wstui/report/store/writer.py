@@ -14,6 +14,7 @@ import msgspec
 
 from wstui.execution.run.result import Event, FailureSummary, Result, SuiteResult
 from wstui.execution.run.status import Status, Steerable
+from wstui.measure.append_log import new_since
 from wstui.measure.hdr import encode
 from wstui.measure.histogram import HistogramData
 from wstui.report.live.observer import ExportError, Observer
@@ -170,15 +171,20 @@ class _Written:
 
     def behind(self, status: Status) -> bool:
         """Whether there is something new to write: a second, or a mark."""
-        return not self._rows or len(status.rows) > self._rows or len(status.marks) > self._events
+        return (
+            not self._rows
+            or bool(new_since(status.rows, self._rows)[0])
+            or bool(new_since(status.marks, self._events)[0])
+        )
 
     def extend(self, store: Store, status: Status) -> None:
         """Write what is new since the last time."""
         histograms = status.histograms
-        rows = status.rows[self._rows :]
+        rows, rows_end = new_since(status.rows, self._rows)
+        marks, marks_end = new_since(status.marks, self._events)
         sums = dataclasses.replace(self._sums)
         sums.add(rows)
-        events = [Event(mark.at_s, mark.kind, mark.text) for mark in status.marks[self._events :]]
+        events = [Event(mark.at_s, mark.kind, mark.text) for mark in marks]
         failures = failures_so_far(status) if status.failures != self._failures else None
         self._write(
             store,
@@ -190,10 +196,10 @@ class _Written:
             histograms={name: encode(data) for name, data in histograms.items() if data != self._histograms.get(name)},
         )
         # Only after the commit: what could not be written is tried again.
-        self._rows += len(rows)
+        self._rows = rows_end
         self._sums = sums
         self._histograms = histograms
-        self._events += len(events)
+        self._events = marks_end
         self._failures = status.failures
 
     def conclude(self, store: Store, result: Result) -> None:
