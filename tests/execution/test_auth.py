@@ -9,11 +9,11 @@ import pytest
 from tests.execution.running import Finished, finish, scenario
 from tests.secrets import holds_token
 from tests.servers.server import Connection, Server
+from wstui.execution.run.metrics import figure
 from wstui.odin.server import OdinServer
 from wstui.odin.server_settings import Settings
 from wstui.odin.token import Verifier
 from wstui.report.formats.console import summary
-from wstui.report.model.result_metrics import figure
 from wstui.scenario.model import Auth, Scenario, Threshold
 from wstui.scenario.token_mix import Mix
 

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from tests.execution.running import finish, scenario
 from tests.servers.server import Server
+from wstui.execution.run.metrics import figure
 from wstui.load.slow_readers import is_slow
 from wstui.odin.server import OdinServer
 from wstui.odin.server_settings import AuthMode, Limits, Settings, SlowConsumer
 from wstui.report.formats.console import summary
-from wstui.report.model.result_metrics import figure
 from wstui.scenario.model import Messages, Scenario, Threshold
 
 LIMITS = [

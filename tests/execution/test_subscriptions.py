@@ -12,11 +12,11 @@ import pytest
 
 from tests.execution.running import Finished, finish, scenario
 from tests.servers.server import Connection, Server
+from wstui.execution.run.metrics import figure
 from wstui.load.subscription import tokens_of
 from wstui.odin.server import OdinServer
 from wstui.odin.server_settings import AuthMode, Settings
 from wstui.report.formats.console import summary
-from wstui.report.model.result_metrics import figure
 from wstui.scenario.errors import ScenarioError
 from wstui.scenario.file import loads
 from wstui.scenario.model import Messages, Scenario, Threshold

@@ -7,13 +7,13 @@ import pytest
 
 from tests.report.example import aborted, broken, empty, fan_out, good, limited, searched
 from tests.report.made_up import histogram, timeline
+from wstui.execution.run.metrics import figure
 from wstui.execution.run.result import Connections, Delivery, Latency, Result
 from wstui.measure.hdr import encode
 from wstui.report.analysis import regression
 from wstui.report.analysis.compare import compare, steady
 from wstui.report.analysis.significance import ALPHA, batch_means, holm, rank_test, share_test
 from wstui.report.formats import compare_text
-from wstui.report.model.result_metrics import figure
 from wstui.report.model.text_table import cells
 from wstui.scenario.errors import BadValue
 

@@ -1,15 +1,31 @@
-"""The figures that thresholds name and results hold, from what a fleet has counted."""
+"""The table of metrics that thresholds, screens, exports and comparisons name, and the sections of a result."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
-from wstui.execution.run.result import NS_PER_MS, Connections, Latency, LatencySet, Messages
+import msgspec
+
+from wstui.execution.run.result import NS_PER_MS, Connections, Latency, LatencySet, Messages, Result
 from wstui.fleet.interval import Sum
 from wstui.measure.fanout import FanOut
+from wstui.measure.hdr import decode
 from wstui.measure.histogram import Histogram
 from wstui.measure.snapshot import Counters
-from wstui.scenario.threshold import Metric
+from wstui.scenario.threshold import Metric, parse_metric
+
+FAMILIES = {
+    "response": "response",
+    "roundtrip": "round_trip",
+    "connect": "connect",
+    "reconnect": "reconnect",
+    "fanout.spread": "fanout.spread",
+    "delivery": "delivery",
+}
+"""The metric families of durations, and the name of each distribution in a result."""
+_STATISTICS = {name: name.replace(".", "") for name in ("mean", "min", "p50", "p90", "p95", "p99", "p99.9", "max")}
 
 
 def failures_of(counters: Counters) -> int:
@@ -73,17 +89,99 @@ def messages_of(c: Counters, active_s: float, types: dict[str, int]) -> Messages
 
 
 def failure_rate(counters: Counters) -> float | None:
-    """Failures as a share (0…1) of all that was tried: attempts and messages. None when nothing was."""
-    tried = counters.attempted + counters.sent
-    return failures_of(counters) / tried if tried else None
+    """Return failures as a share (0…1) of all that was tried: attempts and messages. None when nothing was."""
+    return _share(failures_of(counters), counters.attempted + counters.sent)
+
+
+def cut_short(c: Counters) -> Counters:
+    """Return the counts as if everything under way were cut now: attempts drained, messages in flight abandoned."""
+    return msgspec.structs.replace(
+        c, opening=0, drained=c.drained + max(0, c.opening), abandoned=c.abandoned + max(0, c.in_flight)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What metrics are computed from: of a window of a running fleet, or of a result.
+
+    `latency` and `distribution` take a family of `FAMILIES`.
+    """
+
+    counters: Counters
+    sent_per_second: float | None
+    received_per_second: float | None
+    latency: Callable[[str], Latency | None]
+    distribution: Callable[[str], Histogram | None]
+    completeness: float | None = None
+    duplicates: int | None = None
+    memory_growth: float | None = None
+
+    def figure(self, metric: Metric) -> float | None:
+        """Return the figure of a metric in its unit (ms, %, /s or a number); None when it was not measured."""
+        if (compute := METRICS.get(metric.name)) is not None:
+            return compute(self)
+        latency = self.latency(metric.family) if metric.family in FAMILIES else None
+        if latency is None or not latency.count:
+            return None
+        if (name := _STATISTICS.get(metric.statistic)) is not None:
+            value: float | None = getattr(latency, name)
+            return value
+        distribution = self.distribution(metric.family)
+        if distribution is None or metric.quantile is None:
+            return None
+        value_ns = distribution.quantile(metric.quantile)
+        return None if value_ns is None else value_ns / NS_PER_MS
+
+
+def _count(name: str) -> Callable[[Figures], float | None]:
+    return lambda f: float(getattr(f.counters, name))
+
+
+def _percent(part: Callable[[Counters], int], whole: Callable[[Counters], int]) -> Callable[[Figures], float | None]:
+    def compute(f: Figures) -> float | None:
+        share = _share(part(f.counters), whole(f.counters))
+        return None if share is None else share * 100
+
+    return compute
+
+
+def _decided(c: Counters) -> int:
+    """Return the attempts that came to an end of their own: not those under way, nor those that we cut short."""
+    return c.attempted - max(0, c.opening) - c.drained
+
+
+METRICS: dict[str, Callable[[Figures], float | None]] = {
+    "connect.success": _percent(lambda c: c.ready, _decided),
+    "connect.answered": _percent(lambda c: c.ready + c.refused, _decided),
+    "auth.correct": _percent(lambda c: c.auth_correct, lambda c: c.auth_checked),
+    "reconnect.success": _percent(
+        lambda c: c.reconnects, lambda c: c.reconnects + c.reconnects_given_up + c.reconnects_missing
+    ),
+    "connections.rate_limited": _count("rate_limited"),
+    "connections.dropped": _count("dropped"),
+    "subscribe.acks": _percent(lambda c: c.subscribe_acks, lambda c: c.subscribes),
+    "subscribe.leaks": lambda f: float(f.counters.filter_leaks) if f.counters.subscribes else None,
+    "slow_readers.closed": _percent(lambda c: c.slow_closed, lambda c: c.slow_readers),
+    "messages.timed_out": _count("reply_timeouts"),
+    "messages.broken_expectations": _count("broken_expectations"),
+    "messages.invalid_texts": _count("invalid_texts"),
+    "messages.sent_per_second": lambda f: f.sent_per_second,
+    "messages.received_per_second": lambda f: f.received_per_second,
+    "failures.rate": _percent(failures_of, lambda c: c.attempted + c.sent),
+    "generator.late_sends": _count("late_sends"),
+    "target.memory_growth": lambda f: f.memory_growth,
+    "fanout.completeness": lambda f: None if f.completeness is None else f.completeness * 100,
+    "fanout.duplicates": lambda f: None if f.duplicates is None else float(f.duplicates),
+}
+"""How each metric is computed; those of durations are statistics of a distribution."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
     """A stretch of the run: what was counted in it and its active (not paused) seconds.
 
-    Broadcasts and the target's memory (its growth in MiB/h) are followed over the run as a whole: they are the same for
-    every stretch of it.
+    Broadcasts and the target's memory growth (MiB/h) are followed over the whole run: they are the same for every
+    stretch of it.
     """
 
     sum: Sum
@@ -92,80 +190,109 @@ class Window:
     memory_growth: float | None = None
 
     def connections(self) -> Connections:
-        """How the attempts fared."""
         return connections_of(self.sum.counters, self.active_s)
 
     def messages(self, types: dict[str, int] | None = None) -> Messages:
-        """What was said and heard."""
         return messages_of(self.sum.counters, self.active_s, types or {})
 
     def latency(self) -> LatencySet:
-        """The distributions."""
         total = self.sum
         return LatencySet(*map(Latency.of, (total.response, total.round_trip, total.connect, total.reconnect)))
 
     def figure(self, metric: Metric) -> float | None:
-        """The figure of a metric in the metric's unit; None when there is nothing to tell it from."""
-        c = self.sum.counters
-        match metric.name:
-            case "connect.success":
-                # An attempt that is still on its way has neither succeeded nor failed.
-                return _percent(c.ready, _decided(c))
-            case "connect.answered":
-                return _percent(c.ready + c.refused, _decided(c))
-            case "auth.correct":
-                return _percent(c.auth_correct, c.auth_checked)
-            case "reconnect.success":
-                return _percent(c.reconnects, c.reconnects + c.reconnects_given_up + c.reconnects_missing)
-            case "connections.rate_limited":
-                return c.rate_limited
-            case "subscribe.acks":
-                return _percent(c.subscribe_acks, c.subscribes)
-            case "subscribe.leaks":
-                return c.filter_leaks if c.subscribes else None
-            case "slow_readers.closed":
-                return _percent(c.slow_closed, c.slow_readers)
-            case "connections.dropped":
-                return c.dropped
-            case "messages.timed_out":
-                return c.reply_timeouts
-            case "messages.broken_expectations":
-                return c.broken_expectations
-            case "messages.invalid_texts":
-                return c.invalid_texts
-            case "messages.sent_per_second":
-                return _rate(c.sent, self.active_s)
-            case "messages.received_per_second":
-                return _rate(c.received, self.active_s)
-            case "failures.rate":
-                rate = failure_rate(c)
-                return None if rate is None else rate * 100
-            case "generator.late_sends":
-                return c.late_sends
-            case "target.memory_growth":
-                return self.memory_growth
-            case "fanout.completeness":
-                share = self.fanout.completeness if self.fanout else None
-                return None if share is None else share * 100
-            case "fanout.duplicates":
-                return self.fanout.duplicates if self.fanout and self.fanout.messages else None
-        histogram = self._histogram(metric.family)
-        return None if histogram is None else _statistic(histogram, metric)
+        """Return the figure of a metric in its unit; None when it was not measured."""
+        c, fanout = self.sum.counters, self.fanout
+        return Figures(
+            c,
+            _rate(c.sent, self.active_s),
+            _rate(c.received, self.active_s),
+            lambda family: Latency.of(found) if (found := self._distribution(family)) is not None else None,
+            self._distribution,
+            fanout.completeness if fanout else None,
+            fanout.duplicates if fanout and fanout.messages else None,
+            self.memory_growth,
+        ).figure(metric)
 
-    def _histogram(self, family: str) -> Histogram | None:
-        return {
-            "connect": self.sum.connect,
-            "reconnect": self.sum.reconnect,
-            "response": self.sum.response,
-            "roundtrip": self.sum.round_trip,
-            "fanout.spread": self.fanout.spread if self.fanout else None,
-            "delivery": self.fanout.delivery if self.fanout else None,
-        }.get(family)
+    def _distribution(self, family: str) -> Histogram | None:
+        if family in ("fanout.spread", "delivery"):
+            fanout = self.fanout
+            return None if fanout is None else fanout.spread if family == "fanout.spread" else fanout.delivery
+        found: Histogram = getattr(self.sum, FAMILIES[family])
+        return found
 
 
-def _decided(counters: Counters) -> int:
-    """Attempts that the target has answered, or failed to: not those on their way, nor those that we cut short."""
-    return counters.attempted - max(0, counters.opening) - counters.drained
+def figure(result: Result, name: str) -> float | None:
+    """Return the figure of a metric by its name. Raises BadValue, which names the nearest metric."""
+    metric = parse_metric(name)
+    sent, fanout, target = result.messages, result.fanout, result.target
+    return Figures(
+        counters_in(result),
+        sent.sent_per_second,
+        sent.received_per_second,
+        lambda family: _latency_in(result, family),
+        lambda family: distribution_in(result, family),
+        fanout.completeness if fanout else None,
+        fanout.duplicates if fanout else None,
+        target.memory_growth_mib_per_hour if target else None,
+    ).figure(metric)
+
+
+def counters_in(result: Result) -> Counters:
+    """Return the counts that a result holds, as far as metrics need them."""
+    seen, sent, asked, slow = result.connections, result.messages, result.subscriptions, result.slow_readers
+    return Counters(
+        attempted=seen.attempted,
+        ready=seen.ready,
+        refused=seen.refused,
+        timed_out=seen.timed_out,
+        failed=seen.failed,
+        drained=seen.drained,
+        dropped=seen.dropped,
+        reconnects=seen.reconnects,
+        reconnects_given_up=seen.reconnects_given_up,
+        reconnects_missing=seen.reconnects_missing,
+        rate_limited=seen.rate_limited,
+        sent=sent.sent,
+        received=sent.received,
+        reply_timeouts=sent.timed_out,
+        broken_expectations=sent.broken_expectations,
+        invalid_texts=sent.invalid_texts,
+        late_sends=result.generator.late_sends,
+        auth_checked=sum(row.attempted for row in result.auth),
+        auth_correct=sum(row.correct for row in result.auth),
+        subscribes=asked.asked if asked else 0,
+        subscribe_acks=asked.acknowledged if asked else 0,
+        filter_leaks=asked.filter_leaks if asked else 0,
+        slow_readers=slow.clients if slow else 0,
+        slow_closed=slow.closed if slow else 0,
+    )
+
+
+def failures(result: Result) -> int:
+    """Return how often a connection or a reply went wrong."""
+    return failures_of(counters_in(result))
+
+
+def distribution_in(result: Result, family: str) -> Histogram | None:
+    """Return the whole distribution of a family; None when the result does not hold it."""
+    text = result.histograms.get(FAMILIES[family])
+    try:
+        return _decoded(text) if text else None
+    except ValueError:
+        return None
+
+
+@lru_cache(maxsize=16)
+def _decoded(text: str) -> Histogram:
+    return decode(text)
+
+
+def _latency_in(result: Result, family: str) -> Latency | None:
+    if family in ("fanout.spread", "delivery"):
+        fanout = result.fanout
+        return None if fanout is None else fanout.delivery_ms if family == "delivery" else fanout.spread_ms
+    latency: Latency = getattr(result.latency_ms, FAMILIES[family])
+    return latency
 
 
 def _rate(count: int, active_s: float) -> float | None:
@@ -174,24 +301,3 @@ def _rate(count: int, active_s: float) -> float | None:
 
 def _share(part: int, whole: int) -> float | None:
     return min(1.0, part / whole) if whole > 0 else None
-
-
-def _percent(part: int, whole: int) -> float | None:
-    share = _share(part, whole)
-    return None if share is None else share * 100
-
-
-def _statistic(histogram: Histogram, metric: Metric) -> float | None:
-    if not histogram.count:
-        return None
-    if metric.quantile is not None:
-        value = histogram.quantile(metric.quantile)
-        return None if value is None else value / NS_PER_MS
-    match metric.statistic:
-        case "mean":
-            mean = histogram.mean()
-            return None if mean is None else mean / NS_PER_MS
-        case "min":
-            return histogram.low / NS_PER_MS
-        case _:
-            return histogram.high / NS_PER_MS

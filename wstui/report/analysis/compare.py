@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from wstui.execution.run.metrics import FAMILIES, distribution_in, failures, figure
 from wstui.execution.run.result import BreakpointSummary, Result
 from wstui.measure.histogram import RELATIVE_ERROR
 from wstui.report.analysis.significance import ALPHA, batch_means, holm, rank_test, share_test
 from wstui.report.model import format
 from wstui.report.model.labels import name_of, url_of
-from wstui.report.model.result_metrics import FAMILIES, failures, figure, histogram_of
 from wstui.report.model.timeline_query import active_rows, column
 from wstui.scenario.threshold import Metric, parse_metric
 
@@ -203,7 +203,7 @@ def _p_value(metric: str, before: Result, after: Result) -> float | None:
 
 def _quantile_test(metric: Metric, before: Result, after: Result) -> float | None:
     """Mood's median test at another quantile: do as many values lie above the common quantile in both runs?"""
-    first, second = (histogram_of(result, metric.family) for result in (before, after))
+    first, second = (distribution_in(result, metric.family) for result in (before, after))
     if first is None or second is None or metric.quantile is None:
         return None
     both = first.copy()

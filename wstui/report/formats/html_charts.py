@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from wstui.execution.run.metrics import distribution_in
 from wstui.execution.run.result import NS_PER_MS, Result
 from wstui.measure.timeline import MARKS
 from wstui.report.model.breakpoint_table import latency_of, points, step_sign
 from wstui.report.model.labels import shown
-from wstui.report.model.result_metrics import histogram_of
 from wstui.scenario.errors import BadValue
 from wstui.scenario.threshold import parse_limit
 
@@ -161,7 +161,7 @@ def _fan_out(run: Result) -> Chart | None:
 
 
 def _percentiles(run: Result, family: str, label: str, role: str, dash: str) -> Line | None:
-    histogram = histogram_of(run, family)
+    histogram = distribution_in(run, family)
     if histogram is None or not histogram.count:
         return None
     # A percentile beyond the number of values says nothing.
