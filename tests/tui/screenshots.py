@@ -1,4 +1,7 @@
-"""Draws the screens with made-up data: `python -m tests.tui.screenshots` writes screenshots/*.svg and *.png."""
+"""Draw the screens with made-up data: `python -m tests.tui.screenshots`.
+
+Writes tests/tui/pictures/*.svg, which the tests compare with, and screenshots/*.png, which README and manual show.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,8 @@ from wstui.tui.app import WstuiApp
 from wstui.tui.kit import chart
 from wstui.tui.result.result_screen import ResultScreen
 
-FOLDER = Path(__file__).parents[2] / "screenshots"
+PICTURES = Path(__file__).parent / "pictures"
+SCREENSHOTS = Path(__file__).parents[2] / "screenshots"
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _PAGE = 9000
 """Pixels that a page of pictures for the browser is high, at most."""
@@ -44,12 +48,11 @@ class Scene:
 
 @dataclass(frozen=True)
 class Shot:
-    """One picture: what, how many cells, in which theme; whether it is written as PNG as well."""
+    """One picture: what, how many cells, in which theme."""
 
     scene: str
     size: tuple[int, int]
     theme: str = "dark"
-    png: bool = False
 
     @property
     def name(self) -> str:
@@ -90,36 +93,53 @@ SCENES = {
 }
 SIZES = ((80, 24), (120, 40), (200, 50))
 MAIN = ("start", "editor", "dashboard", "paused", "stop", "result", "compare", "help")
-"""Those that are there at every size, in the dark and in the light, as SVG and PNG."""
+"""Scenes that are drawn in light colours as well."""
 SMALL = ("dashboard", "start", "stop")
-"""Those that are shown on a terminal too small for them."""
-README = (
-    "search_120x40_dark",
-    "found_120x40_dark",
-    "connection_120x40_dark",
-    "checklist_120x40_dark",
-    "hosts_120x40_dark",
-)
-"""Others that are shown as PNG."""
+"""Scenes that are drawn on a terminal too small for them."""
 INDEXED = (
     ("dashboard", (120, 40), "dark"),
     ("dashboard", (120, 40), "light"),
     ("stop", (80, 24), "dark"),
     ("compare", (200, 50), "dark"),
 )
-"""Those that are drawn as a terminal of 256 colours shows them."""
+"""Scenes that are drawn as a terminal of 256 colours shows them."""
+BEFORE = ("start", "fresh", "broken", "confirm", "editor", "connection", "checklist")
+"""Scenes before a run: they show the shipped presets, which may change, and have snapshots of their own."""
+SHOWN = (
+    "checklist_120x40_dark",
+    "compare_120x40_dark",
+    "connection_120x40_dark",
+    "dashboard_80x24_dark",
+    "dashboard_120x40_dark",
+    "dashboard_120x40_dark256",
+    "dashboard_120x40_light",
+    "dashboard_200x50_dark",
+    "editor_120x40_light",
+    "found_120x40_dark",
+    "hosts_120x40_dark",
+    "result_120x40_dark",
+    "search_120x40_dark",
+    "start_120x40_dark",
+    "stop_120x40_light",
+)
+"""Pictures that README and manual show, as PNG."""
 
 
 def _shots() -> Iterator[Shot]:
     for scene, size, theme in product(SCENES, SIZES, ("dark", "light")):
-        shot = Shot(scene, size, theme)
         if scene in MAIN or theme == "dark":
-            yield replace(shot, png=scene in MAIN or shot.name in README)
+            yield Shot(scene, size, theme)
     yield from (Shot(scene, (50, 14)) for scene in SMALL)
-    yield from (Shot(scene, size, f"{theme}256", png=True) for scene, size, theme in INDEXED)
+    yield from (Shot(scene, size, f"{theme}256") for scene, size, theme in INDEXED)
 
 
 SHOTS = list(_shots())
+HELD = [
+    shot
+    for shot in SHOTS
+    if shot.scene not in BEFORE and (shot.theme == "dark" or (shot.scene in MAIN and shot.size == SIZES[1]))
+]
+"""Pictures that the tests compare with: light differs from dark in its colours alone, so one size is enough."""
 
 
 async def shoot(shot: Shot, folder: Path) -> Path:
@@ -188,10 +208,10 @@ async def _staged(shot: Shot, presets: Path) -> AsyncIterator[WstuiApp]:
         launches.end()
 
 
-def to_png(svgs: Sequence[Path], browser: str) -> None:
+def to_png(svgs: Sequence[Path], folder: Path, browser: str) -> None:
     """Draw SVGs with a headless browser: other converters lose the braille of the charts.
 
-    A palette of the colours that are there most often makes the files a third as large, and keeps every shade.
+    A palette of the most frequent colours makes the files a third as large and keeps every shade.
     """
     from PIL import Image
 
@@ -226,28 +246,28 @@ def to_png(svgs: Sequence[Path], browser: str) -> None:
                 often = sorted(one.getcolors(wide * high) or [], reverse=True)[:256]
                 palette = Image.new("P", (1, 1))
                 palette.putpalette([part for _, colour in often for part in colour])  # type: ignore[union-attr]
-                one.quantize(palette=palette, dither=Image.Dither.NONE).save(svg.with_suffix(".png"), optimize=True)
+                one.quantize(palette=palette, dither=Image.Dither.NONE).save(folder / f"{svg.stem}.png", optimize=True)
                 top += high
 
 
 def main() -> None:
-    """All pictures, or those whose name contains a word."""
+    """Draw all pictures, or those whose name contains a word."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("words", nargs="*", help="only pictures whose name contains one of these")
-    parser.add_argument("--folder", type=Path, default=FOLDER)
-    options = parser.parse_args()
-    options.folder.mkdir(parents=True, exist_ok=True)
+    words = parser.parse_args().words
     browser = next((path for name in _BROWSERS if (path := shutil.which(name))), None)
-    drawn = []
-    for shot in SHOTS:
-        if not options.words or any(word in shot.name for word in options.words):
-            svg = asyncio.run(shoot(shot, options.folder))
-            print(svg, flush=True)
-            drawn += [svg] * shot.png
-    if browser is None:
-        print("no PNG: install chromium to have them drawn")
-    elif drawn:
-        to_png(drawn, browser)
+    with tempfile.TemporaryDirectory() as beside:
+        shown = []
+        for shot in SHOTS:
+            wanted = shot in HELD or shot.name in SHOWN
+            if wanted and (not words or any(word in shot.name for word in words)):
+                svg = asyncio.run(shoot(shot, PICTURES if shot in HELD else Path(beside)))
+                print(shot.name, flush=True)
+                shown += [svg] * (shot.name in SHOWN)
+        if browser is None:
+            print("no PNG: install chromium to have them drawn")
+        elif shown:
+            to_png(shown, SCREENSHOTS, browser)
 
 
 if __name__ == "__main__":

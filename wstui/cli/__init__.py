@@ -26,6 +26,7 @@ _COMMANDS = {
     "server": ("wstui.cli.odin", "server", "Run the Odin WebSocket server."),
     "publisher": ("wstui.cli.odin", "publisher", "Publish the Odin data to NATS."),
     "token": ("wstui.cli.odin", "token", "Print a JWT for the Odin server."),
+    "manual": ("wstui.cli.manual", "manual", "Read the manual: a topic, or the list of topics."),
 }
 _HIDDEN = {"_host": ("wstui.cli.remote", "host", "")}
 
@@ -151,7 +152,7 @@ def _carried_out() -> int | None:
             return 2
         if os.environ.get("LOG_LEVEL", "").lower() == "debug":
             raise
-        from wstui.cli.exit_codes import tell
+        from wstui.cli.exit_codes import INTERNAL, tell
 
         tell(f"internal error: {type(error).__name__}: {visible(str(error), 300)} (LOG_LEVEL=debug shows where)")
-        return 70
+        return INTERNAL

@@ -18,9 +18,20 @@ BROKEN = 1
 USAGE = 2
 UNREACHABLE = 3
 LIMITED = 4
+INTERNAL = 70
 ABORTED = 130
 READER_GONE = 141
 """What a shell makes of SIGPIPE."""
+MEANINGS = {
+    KEPT: "thresholds kept; the command did what it was asked for",
+    BROKEN: "a threshold is broken; of `runs compare`, a regression; of `check`, a check failed",
+    USAGE: "wrong usage or scenario, or no load can be made here (at all, or any more: every worker was lost)",
+    UNREACHABLE: "the target is unreachable",
+    LIMITED: "thresholds kept, but the generator was the limit; `--allow-limited` makes it 0",
+    INTERNAL: "an internal error; `LOG_LEVEL=debug` shows where",
+    ABORTED: "ended by the operator",
+    READER_GONE: "the reader of stdout has gone",
+}
 
 
 def status_of(result: Result | SuiteResult, *, allow_limited: bool = False) -> int:

@@ -43,6 +43,35 @@ FIGURES: dict[str, Unit] = {
 }
 """Metrics that are one figure, with its unit."""
 
+MEANINGS = {
+    "connect.success": "ready clients, of the attempts that ended by themselves",
+    "connect.answered": "attempts that the server accepted or refused, of all but those cut short",
+    "auth.correct": "valid tokens accepted and invalid ones refused, of all attempts",
+    "reconnect.success": "dropped clients that came back, of those that tried",
+    "connections.dropped": "ready clients that the other side disconnected",
+    "connections.rate_limited": "connection attempts refused with HTTP 429",
+    "slow_readers.closed": "slow readers that the server disconnected, of all slow readers",
+    "subscribe.acks": "subscriptions that the server acknowledged, of all",
+    "subscribe.leaks": "messages received outside the client's subscription",
+    "messages.timed_out": "messages without a reply in time",
+    "messages.broken_expectations": "replies that failed an expectation",
+    "messages.invalid_texts": "text messages received that are not UTF-8",
+    "messages.sent_per_second": "messages sent, per second of active time",
+    "messages.received_per_second": "messages received, per second of active time",
+    "failures.rate": "everything that failed, of connection attempts and messages sent",
+    "fanout.completeness": "receivers of a broadcast, of the clients open throughout its window",
+    "fanout.duplicates": "broadcasts received more than once by the same client",
+    "generator.late_sends": "sends more than 10 ms behind schedule",
+    "target.memory_growth": "growth of the target's memory, from its own metrics",
+    "connect": "time from the start of an attempt until ready",
+    "reconnect": "time from a drop until ready again",
+    "response": "time from the intended send to the reply",
+    "roundtrip": "time from the actual write to the reply",
+    "fanout.spread": "time from the first receipt of a broadcast to each further one",
+    "delivery": "time from the server's timestamp to our receipt",
+}
+"""What each figure, and each family of distributions, measures."""
+
 STATISTICS = ("mean", "min", "p50", "p90", "p95", "p99", "p99.9", "max")
 METRICS = (*FIGURES, *(f"{family}.{stat}" for family in DISTRIBUTIONS for stat in STATISTICS))
 """The metrics worth offering; any other percentile is valid too."""
@@ -123,6 +152,11 @@ def parse_metric(name: str) -> Metric:
             quantile = float(Decimal(statistic[1:]) / 100) if statistic.startswith("p") else None
             return Metric(name, family, statistic, quantile, "ms")
     raise BadValue("is no metric", _nearest_metric(name))
+
+
+def example_limit(metric: str) -> str:
+    """Return a limit in the unit of a metric."""
+    return _TAKES[parse_metric(metric).unit][1]
 
 
 def parse_limit(text: str, metric: str = "") -> Limit:

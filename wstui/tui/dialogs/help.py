@@ -14,7 +14,7 @@ from wstui.tui.kit.row_widget import Line, RowWidget
 
 Entry = tuple[str, str]
 
-_AREAS = {
+AREAS = {
     "load": "Load",
     "errors": "Errors",
     "result": "Result",
@@ -58,7 +58,7 @@ def areas(bindings: Iterable[ActiveBinding], shown: Callable[[Binding], str]) ->
     for active in bindings:
         binding = active.binding
         area = (binding.id or "").partition(".")[0]
-        if area not in _AREAS or (binding.id or "").startswith(_OBVIOUS):
+        if area not in AREAS or (binding.id or "").startswith(_OBVIOUS):
             continue
         entries = found.setdefault(area, [])
         key = shown(binding)
@@ -111,7 +111,7 @@ class HelpDialog(Dialog[None]):
 
     def body(self) -> Iterable[Widget]:
         """The areas in two columns, the signs last."""
-        sections = {area: Section(_AREAS[area], self._areas[area]) for area in _AREAS if area in self._areas}
+        sections = {area: Section(AREAS[area], self._areas[area]) for area in AREAS if area in self._areas}
         left = [section for area, section in sections.items() if area not in _RIGHT]
         right = [section for area, section in sections.items() if area in _RIGHT]
         left.append(Section("Mouse and lists", _MOUSE))

@@ -1,0 +1,106 @@
+"""`wstui manual`: read a page of the manual in the terminal."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+
+import click
+
+from wstui.cli.exit_codes import MEANINGS, USAGE, fail
+from wstui.manual.pages import TOPICS, Manual, nearest_topic
+from wstui.manual.reference import table
+
+_WIDEST = 100
+
+
+@click.command()
+@click.argument("topic", required=False)
+@click.option("--plain", is_flag=True, help="Print the Markdown as it is, without a pager.")
+@click.option("--find", "words", metavar="WORDS", help="List the lines that have these words, in TOPIC or all pages.")
+def manual(topic: str | None, plain: bool, words: str | None) -> None:
+    """Read the manual: TOPIC, or the list of topics without one."""
+    if topic is not None and (topic := topic.casefold()) not in TOPICS:
+        near = nearest_topic(topic)
+        meant = f'did you mean "{near}"?' if near else "the topics are " + ", ".join(TOPICS)
+        fail(f'"{topic}" is not a topic of the manual: {meant}', USAGE)
+    pages = manual_pages()
+    if words is not None:
+        _find(pages, topic, words)
+    elif topic is None:
+        width = max(map(len, TOPICS))
+        click.echo("\n".join(f"{name:<{width}}  {pages.summaries[name]}" for name in TOPICS))
+        click.echo("\nRead one: wstui manual TOPIC. Find words in all: wstui manual --find WORDS.")
+    elif plain:
+        click.echo(pages.text(topic), nl=False)
+    else:
+        _show(pages.text(topic))
+
+
+def _find(pages: Manual, topic: str | None, words: str) -> None:
+    found = [place for place in pages.find(words) if topic in (None, place.topic)]
+    if not found:
+        fail(f'the manual has no line with "{words}"', USAGE)
+    for place in found:
+        click.echo(f"{place.topic}: {place.line}")
+
+
+def _show(text: str) -> None:
+    """Render a page; through a pager if stdout is a terminal, with its colours if the pager keeps them."""
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    terminal = sys.stdout.isatty()
+    width = min(shutil.get_terminal_size((_WIDEST, 24)).columns, _WIDEST)
+    console = Console(width=width, force_terminal=terminal)
+    with console.capture() as capture:
+        console.print(Markdown(text))
+    if not terminal:
+        click.echo(capture.get(), nl=False)
+        return
+    os.environ.setdefault("LESS", "-RF")  # less shows colours, and does not wait at a page that fits the screen
+    click.echo_via_pager(capture.get())
+
+
+def manual_pages() -> Manual:
+    """Return the manual with the sections that are made from the commands and the screens."""
+    return Manual({"flags": flags_section, "exit-status": exit_status_section, "keys": _keys_section})
+
+
+def _keys_section() -> str:
+    from wstui.tui.manual.keys import keys_section
+
+    return keys_section()
+
+
+def exit_status_section() -> str:
+    """Return the table of exit statuses."""
+    return table(("status", "meaning"), [(f"**{status}**", meaning) for status, meaning in MEANINGS.items()])
+
+
+def flags_section() -> str:
+    """Return every command that is not hidden, with its arguments and options."""
+    from wstui.cli import wstui
+
+    with click.Context(wstui, info_name="wstui") as root:
+        return "\n\n".join(_command(wstui, name, root) for name in wstui.list_commands(root))
+
+
+def _command(group: click.Group, name: str, above: click.Context) -> str:
+    command = group.get_command(above, name)
+    assert command is not None
+    with click.Context(command, info_name=name, parent=above) as context:
+        if isinstance(command, click.Group):
+            return "\n\n".join(_command(command, each, context) for each in command.list_commands(context))
+        usage = f"{context.command_path} {' '.join(command.collect_usage_pieces(context))}"
+        records = [
+            record
+            for parameter in command.get_params(context)
+            if isinstance(parameter, click.Option) and parameter.name != "help"
+            for record in [parameter.get_help_record(context)]
+            if record is not None
+        ]
+        options = table(("option", "does"), [(f"`{flag}`", text) for flag, text in records]) if records else ""
+        about = (command.help or "").replace("\b", "").split("\n\n", 1)
+        return "\n\n".join(filter(None, (f"## {context.command_path}", f"`{usage}`", " ".join(about).strip(), options)))

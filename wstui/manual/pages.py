@@ -1,0 +1,98 @@
+"""The pages of the manual: list them, read one, find words in all of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cached_property
+from importlib import resources
+
+from wstui.manual import house, reference
+
+Sections = Mapping[str, Callable[[], str]]
+"""Makes the Markdown of a generated section, by the name in its mark: `<!-- generated: NAME -->`."""
+
+TOPICS = (
+    "start", "dashboard", "presets", "scenario", "messages", "arrivals", "network", "breakpoint", "suites", "hosts",
+    "runs", "ci", "python", "odin", "numbers", "accuracy",
+    "keys", "flags", "metrics", "result", "exit-status", "house", "changelog",
+)  # fmt: skip
+"""In the order of the list: guides first, then reference."""
+SECTIONS: Sections = {
+    "metrics": reference.metrics,
+    "result": reference.result,
+    "house": house.diagram,
+}
+"""The sections that need neither the commands nor the screens."""
+_GENERATED = re.compile(r"^<!-- generated: ([\w-]+) -->$", re.MULTILINE)
+_MARK = re.compile(r"^<!-- /?[\w-]+ -->\n", re.MULTILINE)
+_PICTURE = re.compile(r"!\[[^]]*\]\([^)]*\) ?")
+_EMPTY_ROWS = re.compile(r"^\|[^|\n]*\|\s*\|\n", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A line of a page that has the words looked for, under its heading."""
+
+    topic: str
+    heading: str
+    line: str
+
+
+class Manual:
+    """All pages. Callers above add the sections that are made from their own code."""
+
+    def __init__(self, sections: Sections | None = None) -> None:
+        self._sections = {**SECTIONS, **(sections or {})}
+        self._texts: dict[str, str] = {}
+
+    def text(self, topic: str) -> str:
+        """Return a page as Markdown, with its generated sections; without pictures, which a terminal can't show."""
+        if topic not in self._texts:
+            self._texts[topic] = self._read(topic)
+        return self._texts[topic]
+
+    def _read(self, topic: str) -> str:
+        text = _EMPTY_ROWS.sub("", _PICTURE.sub("", _MARK.sub("", source(topic))))
+        text = _GENERATED.sub(lambda found: self._sections[found[1]]() if found[1] in self._sections else "", text)
+        return re.sub(r"\n{3,}", "\n\n", text)
+
+    @cached_property
+    def summaries(self) -> dict[str, str]:
+        """Each topic with the first sentence of its page."""
+        return {topic: source(topic).split("\n\n")[1].replace("\n", " ") for topic in TOPICS}
+
+    def find(self, words: str) -> list[Place]:
+        """Return the lines that have all words, in any case; if no line has, those of pages that have all of them."""
+        asked = words.casefold().split()
+        if not asked:
+            return []
+        return list(self._lines(lambda line: all(word in line for word in asked))) or [
+            place
+            for topic in TOPICS
+            if all(word in self.text(topic).casefold() for word in asked)
+            for place in self._lines(lambda line: any(word in line for word in asked), (topic,))
+        ]
+
+    def _lines(self, wanted: Callable[[str], bool], topics: Iterable[str] = TOPICS) -> Iterable[Place]:
+        for topic in topics:
+            heading = ""
+            for line in self.text(topic).splitlines():
+                if line.startswith("#"):
+                    heading = line.lstrip("# ")
+                if wanted(line.casefold()):
+                    yield Place(topic, heading, " ".join(line.strip("#| ").split()))
+
+
+def source(topic: str) -> str:
+    """Return the file of a page as it stands in the package."""
+    return resources.files("wstui.manual").joinpath(f"{topic}.md").read_text(encoding="utf-8")
+
+
+def nearest_topic(wrong: str) -> str:
+    """Return the topic that was probably meant, or ""."""
+    wrong = wrong.casefold()
+    inside = [topic for topic in TOPICS if len(wrong) > 2 and (wrong in topic or topic in wrong)]
+    return next(iter(inside or get_close_matches(wrong, TOPICS, 1, 0.5)), "")

@@ -1,0 +1,58 @@
+"""Reference sections made from the code: metrics, and the result as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from wstui.report.formats.schema import text as schema_text
+from wstui.scenario.threshold import DISTRIBUTIONS, FIGURES, MEANINGS, STATISTICS, example_limit
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a Markdown table."""
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(
+        "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in line) + " |" for line in lines
+    )
+
+
+def metrics() -> str:
+    """Return the table of metrics, from the one that thresholds are checked by."""
+    figures = [(f"`{name}`", f"`{example_limit(name)}`", MEANINGS[name]) for name in FIGURES]
+    families = [(f"`{name}.*`", f"`{example_limit(f'{name}.p99')}`", MEANINGS[name]) for name in DISTRIBUTIONS]
+    statistics = ", ".join(f"`{name}`" for name in STATISTICS)
+    return f"{table(('metric', 'a limit', 'meaning'), [*figures, *families])}\n\n`*` is {statistics}, or any other percentile."
+
+
+def result() -> str:
+    """Return each object of the result with its members, from the JSON Schema in the package."""
+    definitions: dict[str, Any] = json.loads(schema_text())["$defs"]
+    first = ("Result", "SuiteResult")
+    parts = []
+    for name in (*first, *(each for each in definitions if each not in first)):
+        described = definitions[name]
+        rows = [
+            (f"`{member}`", _type(schema), _default(schema, member in described.get("required", ())))
+            for member, schema in described["properties"].items()
+        ]
+        text = described.get("description", "").replace("\n", " ").replace("  ", "\n\n")
+        parts.append(f"## {name}\n\n{text}\n\n{table(('member', 'type', 'default'), rows)}")
+    return "\n\n".join(parts)
+
+
+def _type(schema: dict[str, Any]) -> str:
+    if "$ref" in schema:
+        return str(schema["$ref"]).rpartition("/")[2]
+    if "anyOf" in schema:
+        return " or ".join(map(_type, schema["anyOf"]))
+    if "const" in schema or "enum" in schema:
+        return " or ".join(json.dumps(value) for value in schema.get("enum", [schema.get("const")]))
+    if schema.get("type") == "array":
+        return f"list of {_type(schema.get('items', {}))}"
+    return str(schema.get("type", "any"))
+
+
+def _default(schema: dict[str, Any], required: bool) -> str:
+    return "always there" if required else json.dumps(schema["default"]) if "default" in schema else ""
