@@ -1,4 +1,4 @@
-"""The job of the README, as a pipeline carries it out: real processes, an exit status, reports, nothing left."""
+"""The job of the manual, as a pipeline carries it out: real processes, an exit status, reports, nothing left."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ import psutil
 import pytest
 from junitparser import Failure, JUnitXml
 
+from tests.manual.examples import block
 from tests.secrets import holds_token
-from tests.test_readme import block
 
 PROGRAMS = Path(sys.executable).parent
 SHORT = "--scale 0.2 --ramp 1s --hold 3s --no-store"
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def recipe() -> tuple[dict[str, str], str]:
-    """The environment and the commands of the job in the README."""
+    """The environment and the commands of the job in the manual."""
     job = block("pipeline")
     environment = re.search(r"^    env:\n((?:      .*\n)+)", job, re.MULTILINE)
     commands = re.search(r"^      - run: \|\n((?:          .*\n)+)", job, re.MULTILINE)

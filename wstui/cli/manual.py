@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import shutil
 import sys
+from collections.abc import Iterator
 
 import click
 
@@ -80,27 +82,45 @@ def exit_status_section() -> str:
 
 
 def flags_section() -> str:
-    """Return every command that is not hidden, with its arguments and options."""
+    """Return every command that is not hidden; options that several commands share stand once, before them."""
     from wstui.cli import wstui
 
     with click.Context(wstui, info_name="wstui") as root:
-        return "\n\n".join(_command(wstui, name, root) for name in wstui.list_commands(root))
+        commands = dict(_commands(wstui, root))
+    owners: dict[tuple[str, str], list[str]] = {}
+    for name, (_, options) in commands.items():
+        for option in options:
+            owners.setdefault(option, []).append(name)
+    shared: dict[tuple[str, ...], list[tuple[str, str]]] = {}
+    for option, names in owners.items():
+        shared.setdefault(tuple(names), []).append(option)
+    common = {names: options for names, options in shared.items() if len(names) > 1 and len(options) > 1}
+    parts = [
+        f"## Options of {', '.join(f'`{name}`' for name in names)}\n\n{_options(options)}"
+        for names, options in common.items()
+    ]
+    for name, (about, options) in commands.items():
+        own = [option for option in options if tuple(owners[option]) not in common]
+        rest = "And the options above that name it." if len(own) < len(options) else ""
+        parts.append("\n\n".join(filter(None, (f"## {name}", about, _options(own), rest))))
+    return "\n\n".join(parts)
 
 
-def _command(group: click.Group, name: str, above: click.Context) -> str:
-    command = group.get_command(above, name)
-    assert command is not None
-    with click.Context(command, info_name=name, parent=above) as context:
-        if isinstance(command, click.Group):
-            return "\n\n".join(_command(command, each, context) for each in command.list_commands(context))
-        usage = f"{context.command_path} {' '.join(command.collect_usage_pieces(context))}"
-        records = [
-            record
-            for parameter in command.get_params(context)
-            if isinstance(parameter, click.Option) and parameter.name != "help"
-            for record in [parameter.get_help_record(context)]
-            if record is not None
-        ]
-        options = table(("option", "does"), [(f"`{flag}`", text) for flag, text in records]) if records else ""
-        about = (command.help or "").replace("\b", "").split("\n\n", 1)
-        return "\n\n".join(filter(None, (f"## {context.command_path}", f"`{usage}`", " ".join(about).strip(), options)))
+def _options(options: list[tuple[str, str]]) -> str:
+    return table(("option", "does"), [(f"`{flag}`", text) for flag, text in options]) if options else ""
+
+
+def _commands(group: click.Group, above: click.Context) -> Iterator[tuple[str, tuple[str, list[tuple[str, str]]]]]:
+    """Each command by its path: its usage and help, and its options as their help shows them."""
+    for name in group.list_commands(above):
+        command = group.get_command(above, name)
+        assert command is not None
+        with click.Context(command, info_name=name, parent=above) as context:
+            if isinstance(command, click.Group):
+                yield from _commands(command, context)
+                continue
+            usage = f"`{context.command_path} {' '.join(command.collect_usage_pieces(context))}`"
+            options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
+            records = [record for option in options if (record := option.get_help_record(context))]
+            about = inspect.cleandoc((command.help or "").replace("\b", ""))
+            yield context.command_path, (f"{usage}\n\n{about}", records)

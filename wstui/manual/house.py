@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from importlib import import_module, resources
 from importlib.resources.abc import Traversable
 
+from wstui.manual.reference import table
+
 _IMPORT = re.compile(r"^\s*(?:from|import) wstui\.(\w+)", re.MULTILINE)
 
 
@@ -17,16 +19,14 @@ def diagram() -> str:
     layers: dict[int, list[str]] = defaultdict(list)
     for name in imports:
         layers[_height(name, imports)].append(name)
+    order = [(height, name) for height in sorted(layers, reverse=True) for name in sorted(layers[height])]
     width = max(map(len, imports))
     rows = []
-    for height in sorted(layers, reverse=True):
-        for name in sorted(layers[height]):
-            below = " ".join(sorted(imports[name], key=lambda other: (-_height(other, imports), other)))
-            rows.append(f"{height:>2}  {name:<{width}}  {'─► ' + below if below else ''}".rstrip())
-    described = "\n".join(
-        f"| `{name}` | {about[name]} |" for layer in sorted(layers, reverse=True) for name in sorted(layers[layer])
-    )
-    return "```\n" + "\n".join(rows) + "\n```\n\n| package | |\n|---|---|\n" + described
+    for height, name in order:
+        below = " ".join(sorted(imports[name], key=lambda other: (-_height(other, imports), other)))
+        rows.append(f"{height:>2}  {name:<{width}}  {'─► ' + below if below else ''}".rstrip())
+    described = table(("package", "holds"), [(f"`{name}`", about[name]) for _, name in order])
+    return "\n".join(("```", *rows, "```", "", described))
 
 
 def _packages() -> tuple[dict[str, str], dict[str, set[str]]]:

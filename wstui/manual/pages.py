@@ -34,7 +34,7 @@ _EMPTY_ROWS = re.compile(r"^\|[^|\n]*\|\s*\|\n", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A line of a page that has the words looked for, under its heading."""
+    """A paragraph or row of a page that has the words looked for, under its heading."""
 
     topic: str
     heading: str
@@ -65,7 +65,7 @@ class Manual:
         return {topic: source(topic).split("\n\n")[1].replace("\n", " ") for topic in TOPICS}
 
     def find(self, words: str) -> list[Place]:
-        """Return the lines that have all words, in any case; if no line has, those of pages that have all of them."""
+        """Return the paragraphs and rows that have all words; if none has, those with any, of pages that have all."""
         asked = words.casefold().split()
         if not asked:
             return []
@@ -79,11 +79,27 @@ class Manual:
     def _lines(self, wanted: Callable[[str], bool], topics: Iterable[str] = TOPICS) -> Iterable[Place]:
         for topic in topics:
             heading = ""
-            for line in self.text(topic).splitlines():
+            for line in _unwrapped(self.text(topic)):
                 if line.startswith("#"):
                     heading = line.lstrip("# ")
                 if wanted(line.casefold()):
                     yield Place(topic, heading, " ".join(line.strip("#| ").split()))
+
+
+def _unwrapped(text: str) -> Iterable[str]:
+    """Return the lines with each paragraph and list item on one; rows of tables and code stay as they are."""
+    code = False
+    paragraph: list[str] = []
+    for line in [*text.splitlines(), ""]:
+        code ^= line.startswith("```")
+        if paragraph and (code or not line.strip() or line.startswith(("#", "|", "- ", "```"))):
+            yield " ".join(paragraph)
+            paragraph = []
+        if code or line.startswith(("#", "|", "```")):
+            if not line.startswith(("```", "|---")):
+                yield line
+        elif line.strip():
+            paragraph.append(line.strip())
 
 
 def source(topic: str) -> str:

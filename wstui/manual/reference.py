@@ -6,28 +6,29 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from wstui.report.formats.schema import text as schema_text
-from wstui.scenario.threshold import DISTRIBUTIONS, FIGURES, MEANINGS, STATISTICS, example_limit
+from wstui.scenario.threshold import DISTRIBUTIONS, FIGURES, MEANINGS, STATISTICS
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a Markdown table."""
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join(
-        "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in line) + " |" for line in lines
-    )
+    cells = [heads, ["---"] * len(heads), *rows]
+    lines = (" | ".join(" ".join(cell.replace("|", "\\|").split()) for cell in row) for row in cells)
+    return "\n".join(f"| {line} |" for line in lines)
 
 
 def metrics() -> str:
     """Return the table of metrics, from the one that thresholds are checked by."""
-    figures = [(f"`{name}`", f"`{example_limit(name)}`", MEANINGS[name]) for name in FIGURES]
-    families = [(f"`{name}.*`", f"`{example_limit(f'{name}.p99')}`", MEANINGS[name]) for name in DISTRIBUTIONS]
+    figures = [(f"`{name}`", unit or "a number", MEANINGS[name]) for name, unit in FIGURES.items()]
+    families = [(f"`{name}.*`", "ms", MEANINGS[name]) for name in DISTRIBUTIONS]
     statistics = ", ".join(f"`{name}`" for name in STATISTICS)
-    return f"{table(('metric', 'a limit', 'meaning'), [*figures, *families])}\n\n`*` is {statistics}, or any other percentile."
+    about = f"`*` is {statistics}, or any other percentile."
+    return f"{table(('metric', 'unit', 'meaning'), [*figures, *families])}\n\n{about}"
 
 
 def result() -> str:
     """Return each object of the result with its members, from the JSON Schema in the package."""
+    from wstui.report.formats.schema import text as schema_text  # imports all of a run
+
     definitions: dict[str, Any] = json.loads(schema_text())["$defs"]
     first = ("Result", "SuiteResult")
     parts = []

@@ -154,11 +154,6 @@ def parse_metric(name: str) -> Metric:
     raise BadValue("is no metric", _nearest_metric(name))
 
 
-def example_limit(metric: str) -> str:
-    """Return a limit in the unit of a metric."""
-    return _TAKES[parse_metric(metric).unit][1]
-
-
 def parse_limit(text: str, metric: str = "") -> Limit:
     """The limit in "< 20ms", checked against the metric when one is named; `BadValue` says what to write."""
     written = text.strip()

@@ -34,4 +34,5 @@ def _area(bindings: Iterable[Binding]) -> str:
 
 
 def _keys(binding: Binding) -> str:
-    return " ".join(f"`{binding.key_display or format_key(key)}`" for key in binding.key.split(","))
+    keys = [binding.key] if binding.key_display else binding.key.split(",")
+    return " ".join(f"`{binding.key_display or format_key(key)}`" for key in keys)
