@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.bench.table import headline, markdown
-from wstui.execution.calibrate.sink.replies import pong_to
+from wstui.execution.calibrate.sink.sink_connection import pong_to
 from wstui.execution.run.compile import spec_of
 from wstui.load.client import Client
 from wstui.load.client_state import READY

@@ -11,9 +11,9 @@ from typing import Any
 
 from tests.cli.commands import call
 from tests.secrets import holds_token
-from wstui.odin.nats_server import Broker
+from wstui.odin.nats_server import NatsServer
 from wstui.odin.server import OdinServer
-from wstui.odin.server_settings import Settings
+from wstui.odin.server_settings import ServerSettings
 from wstui.odin.token import Verifier, sign
 
 SECRET = "a secret that is long enough to sign with"
@@ -23,8 +23,8 @@ SECRET = "a secret that is long enough to sign with"
 async def everything() -> AsyncIterator[dict[str, str]]:
     """NATS and a server; yields the environment that names them."""
     async with (
-        Broker() as broker,
-        OdinServer(Settings(port=0, nats_url=broker.url), Verifier.by_secret(SECRET)) as server,
+        NatsServer() as broker,
+        OdinServer(ServerSettings(port=0, nats_url=broker.url), Verifier.by_secret(SECRET)) as server,
     ):
         assert await server.wait_for_nats(60)
         yield {

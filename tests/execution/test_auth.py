@@ -11,7 +11,7 @@ from tests.secrets import holds_token
 from tests.servers.server import Connection, Server
 from wstui.execution.run.metrics import figure
 from wstui.odin.server import OdinServer
-from wstui.odin.server_settings import Settings
+from wstui.odin.server_settings import ServerSettings
 from wstui.odin.token import Verifier
 from wstui.report.formats.console import summary
 from wstui.scenario.model import Auth, Scenario, Threshold
@@ -32,7 +32,7 @@ def table(finished: Finished) -> dict[str, tuple[int, int, int, int]]:
 
 @pytest.mark.parametrize("send_as", ["query", "header", "subprotocol"])
 async def test_a_server_that_checks_tokens_lets_exactly_the_good_ones_in(send_as: str) -> None:
-    async with OdinServer(Settings(port=0), Verifier.by_secret(SECRET)) as server:
+    async with OdinServer(ServerSettings(port=0), Verifier.by_secret(SECRET)) as server:
         url = f"ws://127.0.0.1:{server.port}/ws"
         finished = await finish(mixed(url, send_as=send_as, workers=2))
         refused = dict(server.stats.refused)

@@ -18,9 +18,9 @@ from wstui.execution.target.endpoint_poller import EndpointPoller
 from wstui.execution.target.monitor import ClientView, Poll, TargetWatch
 from wstui.execution.target.reported_metrics import Answer, Claims, read_claims
 from wstui.odin.faults import parse_faults
-from wstui.odin.nats_server import Broker
+from wstui.odin.nats_server import NatsServer
 from wstui.odin.server import OdinServer
-from wstui.odin.server_settings import AuthMode, Settings
+from wstui.odin.server_settings import AuthMode, ServerSettings
 from wstui.report.formats.console import summary
 from wstui.scenario.model import Threshold
 
@@ -207,7 +207,7 @@ async def test_a_server_whose_counters_lie_is_caught_and_an_honest_one_is_not() 
     found = {}
     for faults in ((), ("lie",)):
         told = parse_faults(list(faults), 0)
-        async with OdinServer(Settings(port=0, auth=AuthMode.OFF, faults=told), None) as server:
+        async with OdinServer(ServerSettings(port=0, auth=AuthMode.OFF, faults=told), None) as server:
 
             async def talk(server: OdinServer = server) -> None:
                 for number in itertools.count():
@@ -231,7 +231,10 @@ async def test_a_server_whose_counters_lie_is_caught_and_an_honest_one_is_not() 
 
 
 async def test_the_run_drains_when_its_target_stays_degraded() -> None:
-    async with Broker() as broker, OdinServer(Settings(port=0, auth=AuthMode.OFF, nats_url=broker.url), None) as server:
+    async with (
+        NatsServer() as broker,
+        OdinServer(ServerSettings(port=0, auth=AuthMode.OFF, nats_url=broker.url), None) as server,
+    ):
         assert await server.wait_for_nats(60)
         url = f"ws://127.0.0.1:{server.port}/ws"
         run = Run(scenario(url, clients=5, hold=60, health="auto", health_every=0.2, health_gate=True))
@@ -251,7 +254,7 @@ async def test_the_run_drains_when_its_target_stays_degraded() -> None:
 async def test_memory_is_a_metric_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(monitor, "STEADY_LEAST_S", 0.5)
     limit = Threshold(metric="target.memory_growth", limit="< 1000000MiB/h")
-    async with OdinServer(Settings(port=0, auth=AuthMode.OFF), None) as server:
+    async with OdinServer(ServerSettings(port=0, auth=AuthMode.OFF), None) as server:
         url = f"ws://127.0.0.1:{server.port}/ws"
         finished = await finish(scenario(url, clients=5, hold=2, health="auto", health_every=0.2, thresholds=[limit]))
         silent = await finish(scenario(url, clients=5, hold=0.4, thresholds=[limit]))

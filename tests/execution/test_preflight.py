@@ -20,9 +20,9 @@ from wstui.execution.preflight.checklist import Check, CheckMark
 from wstui.execution.preflight.preflight import nats, preflight
 from wstui.execution.preflight.probe import Probe, Unreachable
 from wstui.execution.preflight.smoke_test import first_client
-from wstui.odin.nats_server import Broker
+from wstui.odin.nats_server import NatsServer
 from wstui.odin.server import OdinServer
-from wstui.odin.server_settings import Settings
+from wstui.odin.server_settings import ServerSettings
 from wstui.odin.token import Verifier, sign
 from wstui.scenario.breakpoint import Breakpoint
 from wstui.scenario.model import Auth, Messages, Scenario
@@ -32,7 +32,7 @@ SECRET = "a secret that is long enough to sign with"
 
 @contextlib.asynccontextmanager
 async def odin(**settings: Any) -> AsyncIterator[str]:
-    async with OdinServer(Settings(port=0, **settings), Verifier.by_secret(SECRET)) as server:
+    async with OdinServer(ServerSettings(port=0, **settings), Verifier.by_secret(SECRET)) as server:
         yield f"ws://127.0.0.1:{server.port}/ws"
 
 
@@ -62,7 +62,7 @@ async def test_a_sound_target_passes_all_the_way() -> None:
 
 
 async def test_a_real_nats_server_is_told_from_another_and_from_none() -> None:
-    async with Broker() as broker, Server() as other:
+    async with NatsServer() as broker, Server() as other:
         there = await nats(broker.url)
         plain = await nats(f"127.0.0.1:{broker.port}")
         wrong = await nats(f"nats://127.0.0.1:{other.port}")

@@ -31,7 +31,7 @@ from wstui.execution.preflight.checklist import Check, CheckMark
 from wstui.execution.preflight.preflight import preflight
 from wstui.execution.preflight.probe import Probe, Unreachable, probe
 from wstui.odin.server import OdinServer
-from wstui.odin.server_settings import AuthMode, Settings
+from wstui.odin.server_settings import AuthMode, ServerSettings
 from wstui.report.analysis.diagnosis import findings
 from wstui.report.formats import markdown
 from wstui.report.formats.console import summary
@@ -43,7 +43,7 @@ LOGIN = "me:pass%3Aword@"
 
 @contextlib.asynccontextmanager
 async def odin() -> AsyncIterator[OdinServer]:
-    async with OdinServer(Settings(port=0, auth=AuthMode.OFF), None) as server:
+    async with OdinServer(ServerSettings(port=0, auth=AuthMode.OFF), None) as server:
         yield server
 
 

@@ -15,7 +15,7 @@ from tests.servers.server import Server
 from wstui.execution.run.metrics import figure
 from wstui.load.slow_readers import is_slow
 from wstui.odin.server import OdinServer
-from wstui.odin.server_settings import AuthMode, Limits, Settings, SlowConsumer
+from wstui.odin.server_settings import AuthMode, Limits, ServerSettings, SlowConsumer
 from wstui.report.formats.console import summary
 from wstui.scenario.model import Messages, Scenario, Threshold
 
@@ -45,7 +45,9 @@ def test_the_slow_ones_are_spread() -> None:
 async def broadcasting(policy: SlowConsumer) -> AsyncIterator[tuple[str, OdinServer]]:
     """A server that sends each client far more than the kernel holds for one that does not read."""
     limits = Limits(send_queue=8)
-    async with OdinServer(Settings(port=0, auth=AuthMode.OFF, slow_consumer=policy, limits=limits), None) as server:
+    async with OdinServer(
+        ServerSettings(port=0, auth=AuthMode.OFF, slow_consumer=policy, limits=limits), None
+    ) as server:
 
         async def talk() -> None:
             padding = b"x" * 100_000

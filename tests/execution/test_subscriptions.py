@@ -15,7 +15,7 @@ from tests.servers.server import Connection, Server
 from wstui.execution.run.metrics import figure
 from wstui.load.subscription import tokens_of
 from wstui.odin.server import OdinServer
-from wstui.odin.server_settings import AuthMode, Settings
+from wstui.odin.server_settings import AuthMode, ServerSettings
 from wstui.report.formats.console import summary
 from wstui.scenario.errors import ScenarioError
 from wstui.scenario.file import loads
@@ -34,7 +34,7 @@ def subscribing(url: str, *, each: int = 1, exchange: str = "odin", clients: int
 @contextlib.asynccontextmanager
 async def market() -> AsyncIterator[tuple[str, list[str]]]:
     """A server that relays an update of each token in turn, and what it relays that is about none or several."""
-    async with OdinServer(Settings(port=0, auth=AuthMode.OFF), None) as server:
+    async with OdinServer(ServerSettings(port=0, auth=AuthMode.OFF), None) as server:
         loop, names = asyncio.get_running_loop(), [name.upper() for name in NAMES]
 
         async def trade() -> None:

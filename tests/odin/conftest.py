@@ -9,7 +9,7 @@ import pytest
 import uvloop
 
 from tests.odin.target import SECRET
-from wstui.odin.nats_server import Broker
+from wstui.odin.nats_server import NatsServer
 from wstui.odin.token import sign
 
 ONE_LOOP_IS_ENOUGH = {
@@ -33,7 +33,7 @@ def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], a
 @pytest.fixture(scope="session")
 def nats() -> Iterator[str]:
     """The URL of a NATS server that lasts for all tests."""
-    broker = Broker()
+    broker = NatsServer()
     asyncio.run(broker.start())
     yield broker.url
     asyncio.run(broker.stop())

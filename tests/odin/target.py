@@ -13,7 +13,7 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 
 from wstui.odin.server import OdinServer
-from wstui.odin.server_settings import Limits, Settings, Timing
+from wstui.odin.server_settings import Limits, ServerSettings, Timing
 from wstui.odin.token import Verifier, sign
 
 SECRET = "a secret that is long enough to sign with"
@@ -26,7 +26,7 @@ async def serving(**told: Any) -> AsyncIterator[OdinServer]:
     timing = {"close": 0.5, "drain": 2.0} | {n: told.pop(n) for n in list(told) if n in Timing.__slots__}
     limits = {name: told.pop(name) for name in list(told) if name in Limits.__slots__}
     verifier = told.pop("verifier", Verifier.by_secret(SECRET))
-    settings = replace(Settings(port=0, **told), limits=Limits(**limits), timing=Timing(**timing))
+    settings = replace(ServerSettings(port=0, **told), limits=Limits(**limits), timing=Timing(**timing))
     async with OdinServer(settings, verifier) as server:
         if settings.nats_url:
             assert await server.wait_for_nats(WAIT_S)

@@ -12,7 +12,7 @@ from websockets.exceptions import InvalidStatus
 from tests.odin.target import SECRET, client, get_json, serving, until, url
 from wstui.odin.server import OdinServer
 from wstui.odin.server_settings import AuthMode
-from wstui.odin.stats import Phase
+from wstui.odin.stats import ConnectionPhase
 from wstui.odin.token import sign
 
 BAD = "x.y.z"
@@ -110,7 +110,7 @@ async def test_connects_beyond_the_limit_get_503_and_a_free_place_is_used_again(
         async with client(server, token):
             refusal = await refused(server, token)
             assert (refusal.response.status_code, reason(refusal)) == (503, "connection limit")
-        await until(lambda: server.stats.phases[Phase.OPEN] == 1)
+        await until(lambda: server.stats.phases[ConnectionPhase.OPEN] == 1)
         async with client(server, token):
             pass
 

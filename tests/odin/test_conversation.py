@@ -9,7 +9,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from tests.odin.target import WAIT_S, client, get_json, pinged, receive, serving, until
-from wstui.odin.stats import Phase
+from wstui.odin.stats import ConnectionPhase
 
 
 async def closed(ws: object, code: int) -> str:
@@ -115,4 +115,4 @@ async def test_an_idle_connection_keeps_no_protocol_object_and_no_buffer() -> No
         (connection,) = server.hub.connections
         held = [getattr(connection, name) for name in ("_protocol", "_rest", "_fragments", "backlog")]
         assert held == [None] * 4
-        assert server.stats.phases[Phase.OPEN] == 1
+        assert server.stats.phases[ConnectionPhase.OPEN] == 1

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 
 import pytest
 
 from tests.odin.target import client, get, get_json, pinged, serving
 from wstui.odin.faults import Faults
-from wstui.odin.server import OdinServer
-from wstui.odin.server_settings import AuthMode, Settings
-from wstui.odin.shared_stats import StatsBoard
 
 
 async def test_health_tells_clients_and_nats_with_the_field_names_of_the_protocol(nats: str) -> None:
@@ -135,19 +131,3 @@ async def test_head_has_the_headers_of_get_and_no_body() -> None:
         response, body = await get(server, "/health", "HEAD")
         assert (response.status, body) == (200, b"")
         assert int(response.getheader("Content-Length", "0")) > 0
-
-
-async def test_whichever_worker_is_asked_no_count_is_smaller_than_another_has_told() -> None:
-    board = StatsBoard.create(2)
-    told = []
-    async with contextlib.AsyncExitStack() as stack:
-        settings = Settings(port=0, auth=AuthMode.OFF)
-        team = [
-            await stack.enter_async_context(OdinServer(settings, None, board, worker=number)) for number in range(2)
-        ]
-        for asked in range(20):
-            team[0].stats.delivered += 100
-            team[1].stats.delivered += 1
-            told.append((await get_json(team[asked % 2], "/metrics"))["messagesDelivered"])
-    assert told == sorted(told)
-    board.close()

@@ -11,10 +11,10 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from tests.odin.target import client, get_json, pinged, receive, serving, until, url
-from wstui.odin.background_tasks import MISCHIEF_S
+from wstui.odin.background_tasks import FAULTS_S
 from wstui.odin.faults import Faults, FaultUnknown, parse_faults
 from wstui.odin.server import OdinServer
-from wstui.odin.stats import Phase
+from wstui.odin.stats import ConnectionPhase
 
 GATE = "1008 not available for this user yet"
 
@@ -31,7 +31,7 @@ async def test_a_delayed_reply_to_a_client_that_left_is_nobodys_fault() -> None:
         async with client(server) as ws:
             await ws.send('{"type":"ping","timestamp":1}')
             await until(lambda: server.stats.pongs == 1)
-        await until(lambda: server.stats.phases[Phase.CLOSED] == 1)
+        await until(lambda: server.stats.phases[ConnectionPhase.CLOSED] == 1)
         await asyncio.sleep(0.06)
         assert server.stats.errors == 0
 
@@ -85,9 +85,9 @@ async def test_a_share_of_the_clients_is_closed_each_minute() -> None:
     async with serving(faults=Faults(close_per_minute=0.5, seed=3)) as server, AsyncExitStack() as clients:
         everybody = [await clients.enter_async_context(client(server)) for _ in range(40)]
         mischief = server._upkeep._mischief()
-        for _ in range(round(60 / MISCHIEF_S)):
+        for _ in range(round(60 / FAULTS_S)):
             mischief()
-        gone = 40 - server.stats.phases[Phase.OPEN]
+        gone = 40 - server.stats.phases[ConnectionPhase.OPEN]
         assert 5 < gone < 30
         assert server.stats.ejected == {"1011 closed on purpose": gone}
         await until(lambda: sum(ws.close_code == 1011 for ws in everybody) == gone)

@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from tests.odin.target import WAIT_S, client, get, pinged, receive, serving, until, url
 from wstui.odin.server import OdinServer
 from wstui.odin.server_settings import SlowConsumer
-from wstui.odin.stats import Phase
+from wstui.odin.stats import ConnectionPhase
 
 UPGRADE = (
     "GET /ws?token={} HTTP/1.1\r\nHost: odin\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -53,7 +53,7 @@ async def test_a_dead_peer_is_found_and_one_that_answers_pings_stays(compression
     ):
         with await silent(server, token):
             await until(lambda: server.stats.dead_peers == 1)
-            await until(lambda: server.stats.phases[Phase.OPEN] == 1)
+            await until(lambda: server.stats.phases[ConnectionPhase.OPEN] == 1)
         assert [message["type"] for message in await pinged(alive)] == ["pong"]
 
 
@@ -73,7 +73,7 @@ async def test_a_slow_reader_costs_a_bounded_queue_and_harms_nobody(policy: Slow
             else:
                 assert (stats.dropped_slow, stats.closed_slow) == (0, 1)
                 assert stats.ejected == {"1013 reads too slowly": 1}
-                await until(lambda: stats.phases[Phase.CLOSING] == 0)  # it does not read the close either
+                await until(lambda: stats.phases[ConnectionPhase.CLOSING] == 0)  # it does not read the close either
                 assert stats.close_timeouts == 1
         assert (await pinged(quick))[-1]["type"] == "pong"
 
@@ -113,16 +113,16 @@ async def test_shutdown_does_not_wait_for_clients_that_do_not_leave(token: str) 
     async with serving(close=60.0, drain=0.2) as server:
         with await silent(server, token):
             await server.stop()
-            await until(lambda: server.stats.phases[: Phase.CLOSED] == [0, 0, 0])
+            await until(lambda: server.stats.phases[: ConnectionPhase.CLOSED] == [0, 0, 0])
 
 
 async def test_a_handshake_that_meets_the_shutdown_is_told_so(token: str) -> None:
     async with serving() as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-        await until(lambda: server.stats.phases[Phase.HANDSHAKE] == 1)
+        await until(lambda: server.stats.phases[ConnectionPhase.HANDSHAKE] == 1)
         with await silent(server, token):  # keeps the shutdown waiting
             stopping = asyncio.create_task(server.stop())
-            await until(lambda: server.stats.phases[Phase.CLOSING] == 1)
+            await until(lambda: server.stats.phases[ConnectionPhase.CLOSING] == 1)
             writer.write(UPGRADE.format(token).encode())
             assert b" 503 " in await asyncio.wait_for(reader.readline(), WAIT_S)
             await stopping

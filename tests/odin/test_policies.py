@@ -1,24 +1,21 @@
-"""The pure rules: rate limits, de-duplication, faults, addresses, padding, merged stats."""
+"""The pure rules: rate limits, de-duplication, faults, addresses, padding, stats."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import pytest
 
-from wstui.odin import ratelimit
+from wstui.odin import rate_limit
 from wstui.odin.admission import choose_subprotocol
-from wstui.odin.deduplication import Deduplication
 from wstui.odin.faults import Faults, FaultUnknown, parse_faults
-from wstui.odin.nats_client import address
-from wstui.odin.price_simulator import Market
+from wstui.odin.hub import Deduplication
+from wstui.odin.nats_client import redact_url
+from wstui.odin.price_simulator import PriceSimulator
 from wstui.odin.publisher import padded
-from wstui.odin.ratelimit import RateLimit, TokenBucket
+from wstui.odin.rate_limit import RateLimit, TokenBucket
 from wstui.odin.server_settings import is_loopback
-from wstui.odin.shared_limits import SETS, WAYS, SharedLimits
-from wstui.odin.shared_stats import StatsBoard
-from wstui.odin.stats import KIND_LENGTH_MAX, KINDS_MAX, Stats, merge
+from wstui.odin.stats import KIND_LENGTH_MAX, KINDS_MAX, Stats
 from wstui.odin.token import sign
 
 
@@ -53,7 +50,7 @@ def test_an_ipv6_network_is_one_address() -> None:
 
 
 def test_the_memory_of_addresses_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ratelimit, "ADDRESSES_MAX", 100)
+    monkeypatch.setattr(rate_limit, "ADDRESSES_MAX", 100)
     limit = RateLimit(rate=0.0, rate_per_address=1.0)
     for number in range(1000):
         limit.take(f"10.0.{number // 250}.{number % 250}", 0.0)
@@ -112,8 +109,8 @@ def test_only_loopback_addresses_are_loopback(host: str, loopback: bool) -> None
 
 
 def test_a_nats_url_is_shown_without_its_password() -> None:
-    assert address("nats://user:secret@host:4222") == "nats://host:4222"
-    assert address("nats://host:4222") == "nats://host:4222"
+    assert redact_url("nats://user:secret@host:4222") == "nats://host:4222"
+    assert redact_url("nats://host:4222") == "nats://host:4222"
 
 
 @pytest.mark.parametrize("size", [0, 10, 200, 201, 5000])
@@ -125,7 +122,7 @@ def test_padding_reaches_the_size_and_leaves_json(size: int) -> None:
 
 
 def test_a_market_numbers_its_messages_and_keeps_prices_positive() -> None:
-    market = Market(("BTC", "ETH"), seed=1)
+    market = PriceSimulator(("BTC", "ETH"), seed=1)
     messages = [market.trade(market.any_token()) for _ in range(500)] + [market.batch(), market.statistics()]
     assert [message["sequence"] for message in messages] == list(range(1, 503))
     assert len({message["nonce"] for message in messages}) == 502
@@ -140,25 +137,6 @@ def test_the_chosen_subprotocol_is_not_the_token_unless_nothing_else_is_offered(
     assert choose_subprotocol([]) is None
 
 
-def test_stats_of_workers_add_up_but_messages_from_nats_are_counted_once() -> None:
-    parts = [Stats(started=5.0, published=10), Stats(started=4.0, published=11)]
-    for part in parts:
-        part.phases[1] = 100
-        part.delivered = 1000
-        part.refused["token expired"] += 3
-        part.count_published("price:update")
-        part.errors += 1  # NATS was lost: each worker has seen that
-        part.nats_connected = True
-    parts[1].nats_connected = False
-    whole = merge(parts)
-    assert (whole.phases[1], whole.delivered, whole.published) == (200, 2000, 11)
-    assert whole.refused == {"token expired": 6}
-    assert whole.published_by_type == {"price:update": 1}
-    assert whole.errors == 1
-    assert whole.started == 4.0
-    assert not whole.nats_connected
-
-
 def test_types_without_end_do_not_fill_the_memory() -> None:
     stats = Stats()
     for number in range(10 * KINDS_MAX):
@@ -168,51 +146,3 @@ def test_types_without_end_do_not_fill_the_memory() -> None:
     stats = Stats()
     stats.count_published("x" * 1_000_000)
     assert len(max(stats.published_by_type)) == KIND_LENGTH_MAX
-
-
-def test_workers_see_on_the_board_what_each_of_them_posted_last() -> None:
-    board = StatsBoard.create(3)
-    other = StatsBoard(board.descriptor, 3)
-    board.post(0, Stats(delivered=1))
-    board.post(0, Stats(delivered=2))
-    other.post(2, Stats(delivered=3))
-    assert {worker: stats.delivered for worker, stats in other.read().items()} == {0: 2, 2: 3}
-    huge = Stats(refused={f"reason {number}": number for number in range(10_000)})
-    board.post(0, huge)
-    assert other.read()[0].delivered == 2
-    board.close()
-
-
-@pytest.fixture
-def workers() -> Iterator[tuple[SharedLimits, SharedLimits]]:
-    """The limits as two workers see them."""
-    one = SharedLimits.create()
-    yield one, SharedLimits(one.descriptor)
-    one.close()
-
-
-def test_workers_share_one_bucket_for_all_and_one_for_each_address(
-    workers: tuple[SharedLimits, SharedLimits],
-) -> None:
-    one, other = (worker.rate(0, 5.0, 2.0) for worker in workers)
-    assert [one.take("10.0.0.1", 1e3), other.take("10.0.0.1", 1e3)] == [0, 0]
-    assert one.take("10.0.0.1", 1e3) and other.take("10.0.0.1", 1e3)
-    assert [other.take(f"10.0.0.{number}", 1e3) > 0 for number in range(2, 7)] == [False] * 3 + [True] * 2
-    assert one.take("10.0.0.1", 1e3 + 0.6) == 0
-    assert other.take("10.0.0.9", 999.0) == 0, "a clock that is behind gives nothing twice"
-    other_limit = workers[1].rate(1, 1.0, 0.0)
-    assert [other_limit.take("10.0.0.1", 1e3) > 0 for _ in range(2)] == [False, True]
-
-
-def test_workers_forget_the_address_not_seen_for_longest(workers: tuple[SharedLimits, SharedLimits]) -> None:
-    limit = workers[0].rate(0, 0.0, 1.0)
-    addresses = [f"2001:db8:{number // 65536:x}:{number % 65536:x}::1" for number in range(2 * SETS * WAYS)]
-    assert not any(limit.take(address, 1e3 + number / 1e6) for number, address in enumerate(addresses))
-    assert limit.take(addresses[-1], 1e3 + 0.1) > 0
-
-
-def test_workers_share_the_places(workers: tuple[SharedLimits, SharedLimits]) -> None:
-    one, other = (worker.places(2) for worker in workers)
-    assert [one.take(), other.take(), one.take(), other.take()] == [True, True, False, False]
-    one.give_back()
-    assert [other.take(), one.take()] == [True, False]

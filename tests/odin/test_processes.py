@@ -1,4 +1,4 @@
-"""The target as real processes: the ready line, signals, workers, and nothing left behind."""
+"""The target as real processes: the ready line, signals, and nothing left behind."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.odin.target import SECRET, WAIT_S, pinged, receive, until
 from tests.odin.test_liveness import UPGRADE
 from tests.odin.test_security import forged
 from wstui.odin.demo_system import DemoTarget
-from wstui.odin.nats_server import BrokerNotFound
+from wstui.odin.nats_server import NatsServerNotFound
 from wstui.odin.token import sign
 from wstui.servers.child_process import ChildProcess, ProcessFailed
 
@@ -113,31 +113,8 @@ async def test_an_embedded_nats_comes_and_goes_with_the_server() -> None:
         assert [json.loads(line)["level"] for line in errors.splitlines()] == ["info"] * 3
 
 
-async def test_workers_share_the_port_and_count_as_one() -> None:
-    with running("server", "--port", "0", "--workers", "2", NATS_URL="") as (process, url):
-        clients = [await connect(f"{url}?token={sign('ann', SECRET)}") for _ in range(24)]
-
-        async def all_counted() -> bool:
-            health = await asyncio.to_thread(ask, url, "/health")
-            return health["websocket"] == {"currentConnections": 24, "totalDelivered": 0}
-
-        await until(all_counted)
-        stats = await asyncio.to_thread(ask, url, "/stats")
-        workers = psutil.Process(process.pid).children()
-        assert {repr(told["pid"]) for told in stats["processes"]} == {repr(worker.pid) for worker in workers}  # type: ignore[attr-defined]
-        assert all(os.getpgid(worker.pid) != os.getpgid(process.pid) for worker in workers), "Ctrl-C would come twice"
-        process.terminate()
-        for ws in clients:
-            with pytest.raises(ConnectionClosed):
-                while True:
-                    await asyncio.wait_for(ws.recv(), WAIT_S)
-            assert ws.close_code == 1001
-        await asyncio.to_thread(process.communicate, timeout=WAIT_S)
-        assert process.returncode == 0
-
-
-async def test_limits_hold_for_all_workers_together() -> None:
-    options = ("--port", "0", "--workers", "3", "--auth", "off", "--connect-rate", "40", "--max-connections", "30")
+async def test_limits_hold_for_all_clients_together() -> None:
+    options = ("--port", "0", "--auth", "off", "--connect-rate", "40", "--max-connections", "30")
     with running("server", *options, NATS_URL="") as (_, url):
         answers: Counter[int] = Counter()
         clients = []
@@ -173,13 +150,13 @@ async def test_limits_hold_for_all_workers_together() -> None:
 
 
 @pytest.mark.parametrize("limit", ["--message-rate", "--message-rate-per-address"])
-async def test_a_flood_is_one_flood_whichever_workers_it_is_spread_over(limit: str) -> None:
-    options = ("--port", "0", "--workers", "3", "--auth", "off", limit, "30")
+async def test_a_flood_is_one_flood_whichever_clients_it_is_spread_over(limit: str) -> None:
+    options = ("--port", "0", "--auth", "off", limit, "30")
     with running("server", *options, NATS_URL="") as (_, url):
         clients = [await connect(url, compression=None) for _ in range(12)]
 
         async def flooded() -> bool:
-            # 60 messages at once are a flood, though no worker has seen 30 of them. If they were slow: once more.
+            # 60 messages at once are a flood, though no client has sent 30 of them. If they were slow: once more.
             for _number in range(5):
                 for ws in clients:
                     with contextlib.suppress(ConnectionClosed):
@@ -193,17 +170,6 @@ async def test_a_flood_is_one_flood_whichever_workers_it_is_spread_over(limit: s
         await until(flooded)
         for ws in clients:
             await ws.close()
-
-
-async def test_a_worker_that_dies_ends_the_server_and_its_fellows() -> None:
-    with running("server", "--port", "0", "--workers", "2", NATS_URL="") as (process, _):
-        workers = psutil.Process(process.pid).children()
-        assert len(workers) == 2
-        workers[0].kill()
-        _, errors = await asyncio.to_thread(process.communicate, timeout=WAIT_S)
-        assert process.returncode == 1
-        assert "ended by itself" in errors
-        assert all(gone(worker.pid) for worker in workers)
 
 
 async def test_the_demo_target_is_whole_and_ends_whole_in_any_thread() -> None:
@@ -240,7 +206,7 @@ async def test_a_demo_target_that_can_not_start_says_why_and_leaves_nothing(
         await target.start()
     assert all(gone(pid) for pid in target.pids.values())
     monkeypatch.setenv("NATS_SERVER", "/does/not/exist")
-    with pytest.raises(BrokerNotFound, match="/does/not/exist"):
+    with pytest.raises(NatsServerNotFound, match="/does/not/exist"):
         async with DemoTarget():
             pass
 
@@ -309,17 +275,14 @@ async def test_a_rate_that_is_out_of_reach_keeps_no_publisher_from_ending(nats: 
         assert process.returncode == 0
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
-async def test_a_public_key_lets_in_what_its_private_key_has_signed_and_nothing_else(
-    workers: str, tmp_path: Path
-) -> None:
+async def test_a_public_key_admits_what_its_private_key_has_signed_and_nothing_else(tmp_path: Path) -> None:
     keys = {"RS256": rsa.generate_private_key(65537, 2048), "ES256": ec.generate_private_key(ec.SECP256R1())}
     claims = {"userId": "ann", "exp": 1 << 40}
     for algorithm, key in keys.items():
         spki = serialization.PublicFormat.SubjectPublicKeyInfo
         pem = key.public_key().public_bytes(serialization.Encoding.PEM, spki)
         (tmp_path / algorithm).write_bytes(pem)
-        options = ("--port", "0", "--workers", workers, "--public-key", str(tmp_path / algorithm))
+        options = ("--port", "0", "--public-key", str(tmp_path / algorithm))
         with running("server", *options, NATS_URL="") as (_, url):
             good = jwt.encode(claims, key, algorithm=algorithm)  # type: ignore[arg-type]
             async with connect(f"{url}?token={good}", compression=None) as ws:

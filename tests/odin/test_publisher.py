@@ -15,7 +15,7 @@ import pytest
 from nats.aio.msg import Msg
 
 from tests.odin.target import WAIT_S, until
-from wstui.odin.nats_server import Broker, find_nats_server
+from wstui.odin.nats_server import NatsServer, find_nats_server
 from wstui.odin.price_simulator import TOKENS
 from wstui.odin.publisher import Publisher, PublishPlan
 from wstui.servers.child_process import ChildProcess
@@ -119,11 +119,11 @@ async def test_a_publisher_comes_back_when_nats_does_and_tells_what_it_skipped(
 ) -> None:
     logging.getLogger("wstui.odin").propagate = True
     caplog.set_level(logging.INFO, "wstui.odin")
-    async with Broker() as broker, publishing(broker.url, PublishPlan(rate=500, statistics=0.05)) as publisher:
+    async with NatsServer() as broker, publishing(broker.url, PublishPlan(rate=500, statistics=0.05)) as publisher:
         await until(lambda: publisher.published.total() > 10)
         await broker.stop()
         await until(lambda: publisher.skipped > 0)
-        async with Broker(port=broker.port), listening(broker.url) as heard:
+        async with NatsServer(port=broker.port), listening(broker.url) as heard:
             await until(lambda: publisher.reconnects == 1)
             await until(lambda: len(heard) > 10)
             await until(lambda: any(getattr(r, "reconnects", 0) == 1 for r in caplog.records))
@@ -160,7 +160,7 @@ async def test_who_waits_for_nats_says_why_once_and_without_the_password(caplog:
         errors = [vars(record)["error"] for record in warned()]
         assert any("Authorization Violation" in error for error in errors) and len(errors) == len(set(errors))
         assert {(record.getMessage(), vars(record)["url"]) for record in warned()} == {
-            ("no connection to NATS; trying on", f"nats://{place}")
+            ("no connection to NATS; retrying", f"nats://{place}")
         }
         async with publishing(f"nats://bob:sesame-open@{place}", PublishPlan(rate=100)) as sound:
             await until(lambda: sound.published.total() > 0)

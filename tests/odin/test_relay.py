@@ -13,7 +13,7 @@ from nats.aio.client import Client
 from websockets.asyncio.client import ClientConnection
 
 from tests.odin.target import WAIT_S, client, get, get_json, pinged, receive, serving, until
-from wstui.odin.nats_server import Broker
+from wstui.odin.nats_server import NatsServer
 from wstui.odin.server import OdinServer
 
 
@@ -123,7 +123,7 @@ async def test_a_timestamp_that_is_none_tells_nothing_of_the_latency(nats: str, 
 
 
 async def test_clients_stay_when_nats_goes_and_hear_more_when_it_is_back() -> None:
-    async with Broker() as broker, serving(nats_url=broker.url) as server, client(server) as ws:
+    async with NatsServer() as broker, serving(nats_url=broker.url) as server, client(server) as ws:
         assert (await get_json(server, "/health"))["status"] == "healthy"
         await broker.stop()
         await until(lambda: not server.stats.nats_connected)
@@ -133,7 +133,7 @@ async def test_clients_stay_when_nats_goes_and_hear_more_when_it_is_back() -> No
         assert (health["status"], health["nats"]) == ("degraded", "disconnected")
         assert (await pinged(ws))[-1]["type"] == "pong"
 
-        async with Broker(port=broker.port):
+        async with NatsServer(port=broker.port):
             await until(lambda: server.stats.nats_connected)
             async with published(broker.url) as connection:
                 await send(connection, server, ("odin.trades.BTC", price("BTC", "back")))
@@ -143,7 +143,7 @@ async def test_clients_stay_when_nats_goes_and_hear_more_when_it_is_back() -> No
 
 
 async def test_a_server_waits_for_a_nats_that_comes_later() -> None:
-    async with Broker() as broker:
+    async with NatsServer() as broker:
         await broker.stop()
         async with serving() as reference:  # tells nothing of NATS, and is not degraded by that
             assert (await get_json(reference, "/health"))["nats"] == "disconnected"
@@ -153,7 +153,7 @@ async def test_a_server_waits_for_a_nats_that_comes_later() -> None:
         await server.start()
         try:
             assert (await get(server, "/health"))[0].status == 503
-            async with Broker(port=broker.port):
+            async with NatsServer(port=broker.port):
                 assert await server.wait_for_nats(WAIT_S)
                 assert (await get(server, "/health"))[0].status == 200
         finally:

@@ -18,9 +18,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from tests.cli.commands import gone
-from wstui.execution.calibrate.sink.broadcast import SinkBroadcast
 from wstui.execution.calibrate.sink.message_log import NEVER, SinkLog
-from wstui.execution.calibrate.sink.sink import Behaviour, Sink
+from wstui.execution.calibrate.sink.sink import Behaviour, Sink, SinkBroadcast
 from wstui.execution.calibrate.sink.sink_connection import SinkConnection
 from wstui.execution.calibrate.sink.sink_process import SinkProcess
 

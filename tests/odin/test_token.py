@@ -14,7 +14,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from wstui.odin.token import DAY_S, KeyUnusable, TokenRefused, Verifier, make_verifier, sign
+from wstui.odin.token import DAY_S, KeyUnusable, TokenRefused, Verifier, sign
 
 SECRET = "a secret that is long enough to sign with"
 
@@ -106,7 +106,7 @@ def test_the_memory_of_known_tokens_is_bounded(monkeypatch: pytest.MonkeyPatch) 
 
 def test_rs256_and_es256_tokens_are_verified_by_a_public_key(rsa_key: rsa.RSAPrivateKey) -> None:
     ec_key = ec.generate_private_key(ec.SECP256R1())
-    by_rsa, by_ec = Verifier.by_public_key(pem(rsa_key)), make_verifier(pem(ec_key).decode(), "")
+    by_rsa, by_ec = Verifier.by_public_key(pem(rsa_key)), Verifier.by_public_key(pem(ec_key))
     assert by_rsa.verify(jwt.encode(claims(), rsa_key, algorithm="RS256")) == "ann"
     assert by_ec.verify(jwt.encode(claims(), ec_key, algorithm="ES256")) == "ann"
     assert refusal(by_rsa, jwt.encode(claims(), ec_key, algorithm="ES256")) == "wrong algorithm"

@@ -1,4 +1,4 @@
-"""The bundled target: the Odin WebSocket server, its publisher, its tokens and the real NATS server behind.
+"""The bundled target: the Odin WebSocket server, its publisher, its tokens, and a real NATS server.
 
-It is a small system of its own. It knows nothing of the load side, and only the commands and tests know it.
+It is independent of the load side; only the commands and tests import it.
 """

@@ -1,7 +1,8 @@
-"""Who may open a WebSocket: limits first, because they are cheap, then the token."""
+"""Answers each HTTP request: an upgrade on /ws by limits and token, everything else by the endpoints."""
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,29 +11,31 @@ from urllib.parse import unquote
 
 from websockets.datastructures import Headers, MultipleValuesError
 from websockets.http11 import Request, Response
+from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
-from wstui.odin.capacity import Capacity
-from wstui.odin.ratelimit import RateLimit
-from wstui.odin.responses import json_response
+from wstui.odin.endpoints import Endpoints, json_response
+from wstui.odin.rate_limit import RateLimit
 from wstui.odin.server_settings import AuthMode
+from wstui.odin.stats import ConnectionPhase, Stats
 from wstui.odin.token import TokenRefused, Verifier
 
 _JWT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]*", re.ASCII)
 _TOKEN_PREFIXES = ("token.", "jwt.", "bearer.")
+_log = logging.getLogger("wstui.odin.admission")
 
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """Why a client is not let in, and what it is told."""
+    """Why a client is refused, and what it is told."""
 
     status: HTTPStatus
     reason: str
     retry_after: int = 0
 
     def response(self) -> Response:
-        """The HTTP answer, with the reason as JSON."""
-        headers = Headers()
+        """Return the HTTP answer, with the reason as JSON."""
+        headers = {}
         if self.status is HTTPStatus.UNAUTHORIZED:
             headers["WWW-Authenticate"] = 'Bearer realm="odin"'
         if self.retry_after:
@@ -41,51 +44,71 @@ class Rejection:
 
 
 class Admission:
-    """Decides about one upgrade request after the other."""
+    """The router of all requests, and the one to decide about upgrades."""
 
-    def __init__(self, mode: AuthMode, verifier: Verifier | None, rate: RateLimit, places: Capacity) -> None:
-        """`verifier` is needed unless `mode` is OFF."""
+    def __init__(
+        self,
+        mode: AuthMode,
+        verifier: Verifier | None,
+        rate: RateLimit,
+        connections_max: int,
+        endpoints: Endpoints,
+        stats: Stats,
+    ) -> None:
+        """`verifier` may be None only if `mode` is OFF."""
         self.closing = False
-        self.places = places
         self._mode = mode
         self._verifier = verifier
         self._rate = rate
+        self._connections_max = connections_max
+        self._endpoints = endpoints
+        self._stats = stats
 
-    def decide(self, request: Request, query: str, address: str, now: float) -> Rejection | str:
-        """Whether the client that sent `request` may come in; it then has a place, which it must give back.
+    def answer(self, protocol: ServerProtocol, request: Request, address: str, now: float) -> Response:
+        """Return the response to a request; 101 admits the client. `now`: seconds of the loop's clock."""
+        path, _, query = request.path.partition("?")
+        if path != "/ws":
+            if request.method not in ("GET", "HEAD"):
+                return json_response(
+                    HTTPStatus.METHOD_NOT_ALLOWED, {"error": "method not allowed"}, {"Allow": "GET, HEAD"}
+                )
+            return self._endpoints.answer(path, query, request.headers)
+        if "Upgrade" not in request.headers:
+            content = {"error": "upgrade required", "reason": "this is a WebSocket"}
+            return json_response(HTTPStatus.UPGRADE_REQUIRED, content, {"Upgrade": "websocket"})
+        if rejection := self._reject(request, query, address, now):
+            self._stats.refused[rejection.reason] += 1
+            _log.debug("refused", extra={"reason": rejection.reason, "address": address})
+            return rejection.response()
+        response = protocol.accept(request)
+        if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
+            self._stats.refused["malformed upgrade"] += 1
+        return response
 
-        Args: query: that of the path; address: the client's; now: loop seconds.
-        Returns: the user it says to be ("" if nobody asks), or the refusal.
-        """
+    def _reject(self, request: Request, query: str, address: str, now: float) -> Rejection | None:
         if self.closing:
             return Rejection(HTTPStatus.SERVICE_UNAVAILABLE, "shutting down", 5)
         if wait := self._rate.take(address, now):
             return Rejection(HTTPStatus.TOO_MANY_REQUESTS, "connection rate limit", wait)
-        if not self.places.take():
+        if self._stats.phases[ConnectionPhase.OPEN] >= self._connections_max:
             return Rejection(HTTPStatus.SERVICE_UNAVAILABLE, "connection limit", 5)
-        decision = self._identify(request, query)
-        if isinstance(decision, Rejection):
-            self.places.give_back()
-        return decision
-
-    def _identify(self, request: Request, query: str) -> Rejection | str:
         if self._mode is AuthMode.OFF or self._verifier is None:
-            return ""
+            return None
         try:
             token = find_token(request.headers, query)
-            if token is None:
-                if self._mode is AuthMode.OPTIONAL:
-                    return ""
+            if token is not None:
+                self._verifier.verify(token)
+            elif self._mode is AuthMode.REQUIRED:
                 raise TokenRefused("token missing")
-            return self._verifier.verify(token)
         except TokenRefused as refused:
             return Rejection(HTTPStatus.UNAUTHORIZED, refused.reason)
+        return None
 
 
 def find_token(headers: Headers, query: str) -> str | None:
-    """The token of a request: that of the query, else of the header, else of the offered subprotocols.
+    """Return the token of the query, else of the Authorization header, else of the offered subprotocols.
 
-    Raises: TokenRefused: several in the query, or several Authorization headers: nobody knows which one counts.
+    Raises: TokenRefused: several in the query or several Authorization headers, so that it is unclear which one counts.
     """
     pairs = (pair.partition("=") for pair in query.split("&"))
     given = [value for name, _, value in pairs if name == "token"]
@@ -109,7 +132,7 @@ def find_token(headers: Headers, query: str) -> str | None:
 
 
 def choose_subprotocol(offered: Sequence[Subprotocol]) -> Subprotocol | None:
-    """The first offered subprotocol that isn't a token; a client that offers nothing else gets its token back."""
+    """Return the first offered subprotocol that isn't a token; if there are only tokens, the first of them."""
     for subprotocol in offered:
         if _token_in(subprotocol) is None:
             return subprotocol

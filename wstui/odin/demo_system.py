@@ -1,4 +1,4 @@
-"""The whole target as real processes, for `wstui demo` and for tests: NATS, the server, its publisher."""
+"""The whole target as real processes, for `wstui demo` and tests: NATS, the server, its publisher."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from wstui.odin.nats_server import Broker
+from wstui.odin.nats_server import NatsServer
 from wstui.odin.token import sign
 from wstui.servers.child_process import ChildProcess
 
@@ -23,8 +23,8 @@ _PACKAGES = str(Path(__file__).resolve().parents[2])  # where the package wstui 
 class DemoTarget:
     """NATS, server and publisher on free loopback ports: `async with DemoTarget() as target: … target.ws_url`.
 
-    The secret is made for this target alone and passed by the environment. The processes end with this object; they
-    also end when this process is killed, or when the thread that entered the context ends.
+    The secret is made for this target and passed by the environment. The processes end with this object, with this
+    process even by kill -9, and with the thread that entered the context.
     """
 
     def __init__(
@@ -33,40 +33,40 @@ class DemoTarget:
         server_options: tuple[str, ...] = (),
         publisher_options: tuple[str, ...] = (),
     ) -> None:
-        """`progress` is called with one line at each step; the options are those of the commands."""
+        """`progress` is called with a line at each step; the options are those of the commands."""
         self.ws_url = ""
         self.nats_url = ""
         self.token = ""
-        self.secret = ""  # which tokens for it are signed with
+        self.secret = ""  # signs its tokens
         self.processes: dict[str, ChildProcess] = {}
         self._progress = progress or (lambda _line: None)
         self._server_options = server_options
         self._publisher_options = publisher_options
-        self._broker = Broker()
+        self._nats = NatsServer()
 
     @property
     def pids(self) -> dict[str, int]:
-        """The process ids of what runs, by name."""
+        """Return the process ids by name."""
         return {name: process.pid for name, process in self.processes.items() if process.pid is not None}
 
     async def start(self) -> None:
         """Start everything and wait until it is ready. Raises: ProcessFailed, after ending what had started."""
         self.secret = secrets.token_urlsafe(32)
         environment = dict(os.environ)
-        # The current directory is no place to import from (-P), so a checkout that isn't installed is named.
+        # -P keeps the current directory out of sys.path, so name the checkout in case it isn't installed.
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, (_PACKAGES, environment.get("PYTHONPATH"))))
         try:
             self._progress("starting NATS…")
-            await self._broker.start()
-            assert self._broker.process is not None
-            self.processes["nats"] = self._broker.process
-            self.nats_url = self._broker.url
+            await self._nats.start()
+            assert self._nats.process is not None
+            self.processes["nats"] = self._nats.process
+            self.nats_url = self._nats.url
             environment["NATS_URL"] = self.nats_url
 
             self._progress("starting the Odin server…")
             server = self.processes["server"] = ChildProcess(
                 "the Odin server",
-                # Its place is ours to choose, whatever a scenario wants it to do.
+                # Last, so that a scenario's options can't move it.
                 _command("server", *self._server_options, "--host", "127.0.0.1", "--port", "0"),
                 ready=r"^ready (ws://\S+)",
                 environment={**environment, "JWT_SECRET": self.secret},
@@ -92,7 +92,7 @@ class DemoTarget:
         for name in ("publisher", "server"):
             if name in self.processes:
                 await self.processes[name].stop(SERVER_GRACE_S if name == "server" else STOP_GRACE_S)
-        await self._broker.stop(STOP_GRACE_S)
+        await self._nats.stop(STOP_GRACE_S)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -105,5 +105,5 @@ class DemoTarget:
 
 
 def _command(name: str, *options: str) -> list[str]:
-    """A command of `wstui.cli.odin` in a process of its own."""
+    """Return the command line for a command of `wstui.cli.odin`."""
     return [sys.executable, "-P", "-c", f"from wstui.cli.odin import {name}; {name}()", *options]

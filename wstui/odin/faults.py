@@ -1,54 +1,54 @@
-"""Faults on purpose, for tests and demonstrations: everything is off unless it is named."""
+"""Faults injected on purpose, for tests and demonstrations; all are off by default."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, fields, replace
 
+SPELLINGS = (
+    "delay=50ms, freeze=3s@10s, drop=1%, duplicate=1%, stray=1%, refuse=90%, close=5%/min, storm=50%/10s, "
+    "leak=10MiB/min, lie"
+)
 _MIB = 1 << 20
 _DAY_S = 86_400.0
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "": 1.0}
 
 
 class FaultUnknown(ValueError):
-    """A fault that can't be read; the message names it and shows how it is spelt."""
+    """A fault that can't be parsed; the message names it and shows how to write it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """What goes wrong. Times are seconds, shares are 0…1."""
+    """The faults of a server. Times are seconds, shares are 0…1."""
 
     delay: float = 0.0  # added to each reply
-    freeze: float = 0.0  # how long the whole process stands still…
-    freeze_at: float = 0.0  # …so long after its start
-    drop: float = 0.0  # share of the deliveries that never leave
-    duplicate: float = 0.0  # share of the deliveries that leave twice
-    stray: float = 0.0  # share of the clients that get a message although they did not subscribe to it
-    leak: float = 0.0  # bytes a second that are taken and never given back
-    refuse: float = 0.0  # share of the clients closed with 1008 right after the upgrade
-    close_per_minute: float = 0.0  # share of the clients closed with 1011 within each minute
-    storm: float = 0.0  # share of the clients closed with 1012 all at once…
-    storm_every: float = 0.0  # …again and again after so long
-    lie: bool = False  # /metrics counts what never happened
+    freeze: float = 0.0  # how long the whole process blocks…
+    freeze_at: float = 0.0  # …so many seconds after its start
+    drop: float = 0.0  # share of deliveries that are not sent
+    duplicate: float = 0.0  # share of deliveries sent twice
+    stray: float = 0.0  # share of clients that get a message without a subscription
+    leak: float = 0.0  # bytes a second that are allocated and never released
+    refuse: float = 0.0  # share of clients closed with 1008 right after the upgrade
+    close_per_minute: float = 0.0  # share of clients closed with 1011 within each minute
+    storm: float = 0.0  # share of clients closed with 1012 at once…
+    storm_every: float = 0.0  # …again after so many seconds
+    lie: bool = False  # /metrics reports false counts
     seed: int = 0
 
     @property
     def active(self) -> dict[str, float | bool]:
-        """The faults that are on, by name."""
+        """Return the faults that are on, by name."""
         return {f.name: value for f in fields(self) if f.name != "seed" and (value := getattr(self, f.name))}
 
     @property
     def deliveries(self) -> bool:
-        """Whether deliveries are dropped or doubled."""
+        """Whether deliveries are dropped or duplicated."""
         return self.drop > 0 or self.duplicate > 0
 
 
 def parse_faults(texts: list[str], seed: int = 0) -> Faults:
-    """Faults from their spellings.
-
-    `delay=50ms`, `freeze=3s@10s`, `drop=1%`, `duplicate=1%`, `stray=1%`, `refuse=90%`, `close=5%/min`, `storm=50%/10s`,
-    `leak=10MiB/min`, `lie`. Raises: FaultUnknown.
-    """
+    """Return the faults that `texts` spell, one each (see `SPELLINGS`). Raises: FaultUnknown."""
     faults = Faults(seed=seed)
     for text in texts:
         name, _, value = text.strip().partition("=")
@@ -76,10 +76,8 @@ def parse_faults(texts: list[str], seed: int = 0) -> Faults:
             case "lie" if not value:
                 faults = replace(faults, lie=True)
             case _:
-                raise FaultUnknown(
-                    f"fault {text[:40]!r} is unknown; write delay=50ms, freeze=3s@10s, drop=1%, duplicate=1%, "
-                    "stray=1%, refuse=90%, close=5%/min, storm=50%/10s, leak=10MiB/min or lie"
-                )
+                known, last = SPELLINGS.rsplit(", ", 1)
+                raise FaultUnknown(f"fault {text[:40]!r} is unknown; write {known} or {last}")
     return faults
 
 

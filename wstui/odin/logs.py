@@ -1,6 +1,6 @@
 """Structured logs on stderr: one line for each event, as text or as JSON, control characters escaped.
 
-What happens to single clients is told at level debug, and only of a few.
+Events of single clients are logged at level debug, and sampled.
 """
 
 from __future__ import annotations
@@ -15,32 +15,22 @@ DEBUG_PER_SECOND = 10
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
-def set_up_logs(level: str, as_json: bool, worker: int | None = None) -> None:
-    """Write the logs of the target to stderr. `level` is that of LOG_LEVEL, in any case of letters.
-
-    Each line of a process that is one of several workers says which.
-    """
+def set_up_logs(level: str, as_json: bool) -> None:
+    """Write the logs of the target to stderr; `level` in any case of letters."""
     handler = logging.StreamHandler(sys.stderr)
-    if worker is not None:
-
-        def name_worker(record: logging.LogRecord) -> bool:
-            record.worker = worker
-            return True
-
-        handler.addFilter(name_worker)
     handler.addFilter(LogSample())
     handler.setFormatter(JsonLines() if as_json else TextLines())
     logger = logging.getLogger("wstui.odin")
     logger.handlers[:] = [handler]
     logger.propagate = False
     logger.setLevel(level.upper())
-    logging.getLogger("asyncio").handlers[:] = [handler]  # what befalls the event loop is told in the same form
+    logging.getLogger("asyncio").handlers[:] = [handler]  # errors of the event loop, in the same form
 
 
 class LogSample(logging.Filter):
-    """Lets `DEBUG_PER_SECOND` lines of each kind pass in a second: what befalls one client befalls thousands.
+    """Pass `DEBUG_PER_SECOND` debug lines of each kind a second: events repeat for thousands of clients.
 
-    The next line of that kind says in `skipped` how many did not.
+    The next line of that kind says in `skipped` how many were left out.
     """
 
     def __init__(self) -> None:
@@ -48,7 +38,7 @@ class LogSample(logging.Filter):
         self._seen: dict[str, tuple[int, int, int]] = {}  # second, passed in it, skipped since the last that passed
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the line is written."""
+        """Return whether the line is written."""
         if record.levelno > logging.DEBUG:
             return True
         second, passed, skipped = self._seen.get(record.msg, (0, 0, 0))
@@ -64,10 +54,10 @@ class LogSample(logging.Filter):
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line."""
+    """Formats a record as one JSON object."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record and its extra fields."""
+        """Format the record and its extra fields."""
         content = {
             "time": _time(record),
             "level": record.levelname.lower(),
@@ -81,7 +71,7 @@ class JsonLines(logging.Formatter):
 
 
 class TextLines(logging.Formatter):
-    """Time, level, message, then `name=value` for each extra field."""
+    """Formats time, level, message, then `name=value` for each extra field."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The record and its extra fields."""

@@ -13,13 +13,11 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any
 
-from wstui.odin.nats_client import address
-from wstui.odin.nats_server import Broker
+from wstui.odin.nats_client import redact_url
+from wstui.odin.nats_server import NatsServer
 from wstui.odin.publisher import Publisher, PublishPlan
 from wstui.odin.server import OdinServer
-from wstui.odin.server_settings import Settings
-from wstui.odin.shared_limits import SharedLimits
-from wstui.odin.shared_stats import StatsBoard
+from wstui.odin.server_settings import ServerSettings
 from wstui.odin.token import Verifier
 
 NATS_WAIT_S = 3.0
@@ -28,7 +26,7 @@ _log = logging.getLogger("wstui.odin.server")
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:
-    """Run `main` in uvloop where there is one."""
+    """Run `main` in uvloop if it is installed."""
     try:
         import uvloop
     except ImportError:
@@ -39,54 +37,40 @@ def run(main: Coroutine[Any, Any, None]) -> None:
         runner.run(main)
 
 
-async def serve(
-    settings: Settings,
-    verifier: Verifier | None,
-    *,
-    embedded_nats: bool = False,
-    board: StatsBoard | None = None,
-    shared: SharedLimits | None = None,
-    worker: int = 0,
-) -> None:
-    """Serve until SIGTERM or SIGINT, which close every client first.
+async def serve(settings: ServerSettings, verifier: Verifier | None, *, embedded_nats: bool = False) -> None:
+    """Serve until SIGTERM or SIGINT, then close every client.
 
     Raises: OSError: the address can't be used; ProcessFailed: the embedded NATS did not start.
     """
-    stop = stop_on_signals()
+    stop = _stop_on_signals()
     async with AsyncExitStack() as stack:
-        settings = await with_nats(stack, settings, embedded_nats)
+        if not settings.nats_url and embedded_nats:
+            nats = await stack.enter_async_context(NatsServer())
+            _log.info("started NATS; feed it with: wstui publisher --nats-url %s", nats.url)
+            settings = replace(settings, nats_url=nats.url)
+        elif not settings.nats_url:
+            _log.warning("running without NATS: nothing is relayed; set NATS_URL or use --embedded-nats")
         settings = replace(settings, limits=replace(settings.limits, sockets=open_files() - FILES_SPARE))
-        server = await stack.enter_async_context(OdinServer(settings, verifier, board, shared, worker))
+        server = await stack.enter_async_context(OdinServer(settings, verifier))
         if settings.nats_url and not await server.wait_for_nats(NATS_WAIT_S):
-            _log.warning("NATS is not there yet; serving without it", extra={"url": address(settings.nats_url)})
+            _log.warning("NATS is not reachable yet; serving without it", extra={"url": redact_url(settings.nats_url)})
         gc.collect()
         gc.freeze()
         _log.info("listening", extra={"host": settings.host, "port": server.port, "auth": settings.auth.value})
-        announce(settings.host, server.port)
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        print(f"ready ws://{host}:{server.port}/ws", flush=True)
         await stop.wait()
         _log.info("shutting down", extra={"clients": len(server.hub.connections)})
 
 
-async def with_nats(stack: AsyncExitStack, settings: Settings, embedded: bool) -> Settings:
-    """The settings with a NATS of our own, started for as long as `stack` lives, when that is wanted."""
-    if settings.nats_url:
-        return settings
-    if not embedded:
-        _log.warning("running without NATS: nothing is relayed; set NATS_URL or use --embedded-nats")
-        return settings
-    broker = await stack.enter_async_context(Broker())
-    _log.info("started NATS; feed it with: wstui publisher --nats-url %s", broker.url)
-    return replace(settings, nats_url=broker.url)
-
-
 async def publish(nats_url: str, plan: PublishPlan) -> None:
     """Publish until SIGTERM or SIGINT."""
-    stop = stop_on_signals()
+    stop = _stop_on_signals()
     publisher = Publisher(nats_url, plan)
 
     async def work() -> None:
         await publisher.connect()
-        print(f"ready {address(nats_url)}", flush=True)
+        print(f"ready {redact_url(nats_url)}", flush=True)
         await publisher.run()
 
     task = asyncio.create_task(work())
@@ -101,13 +85,8 @@ async def publish(nats_url: str, plan: PublishPlan) -> None:
     _log.info("ended", extra={"published": publisher.published.total(), "skipped": publisher.skipped})
 
 
-def announce(host: str, port: int) -> None:
-    """Say on stdout that the server is ready, and where."""
-    print(f"ready ws://{f'[{host}]' if ':' in host else host}:{port}/ws", flush=True)
-
-
-def stop_on_signals() -> asyncio.Event:
-    """An event that SIGTERM or SIGINT sets; a second signal ends the process at once."""
+def _stop_on_signals() -> asyncio.Event:
+    """Return an event that SIGTERM or SIGINT sets; a second signal ends the process at once."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
 
     def on_signal(number: int) -> None:
@@ -124,7 +103,7 @@ def stop_on_signals() -> asyncio.Event:
 
 
 def open_files() -> int:
-    """Raise the limit of open files as far as it goes, and return it."""
+    """Raise the limit of open files as far as allowed, and return it."""
     if sys.platform == "win32":
         return 8192
     import resource
@@ -133,6 +112,6 @@ def open_files() -> int:
     wanted = hard if hard != resource.RLIM_INFINITY else max(soft, 1_048_576)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    except (ValueError, OSError):  # some systems set a lower limit than they tell
+    except (ValueError, OSError):  # some systems enforce a lower limit than they report
         return soft
     return wanted

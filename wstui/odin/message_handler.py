@@ -1,43 +1,26 @@
-"""What the server makes of a client's message: an answer, a change of subscriptions, or the end of its patience."""
+"""Handles the messages of clients: answers them, changes subscriptions, enforces limits."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
 
 import msgspec
 from websockets.frames import CloseCode
 
 from wstui.odin import messages
-from wstui.odin.hub import ALL, Hub, Subscriber
-from wstui.odin.ratelimit import RateLimit, TokenBucket
-from wstui.odin.server_settings import Settings
+from wstui.odin.hub import ALL, Hub, Peer
+from wstui.odin.rate_limit import RateLimit, TokenBucket
+from wstui.odin.server_settings import ServerSettings
 from wstui.odin.stats import Stats
 
 TOKEN_NAME_MAX = 32
 
 
-class Client(Subscriber, Protocol):
-    """The one who speaks."""
-
-    address: str
-    bucket: TokenBucket | None
-    malformed: int
-
-    def send(self, payload: bytes) -> None:
-        """Send one text message to this client."""
-        ...
-
-    def eject(self, code: CloseCode, reason: str) -> None:
-        """Close the connection for something that the client did."""
-        ...
-
-
-class Dialogue:
+class MessageHandler:
     """Handles the messages of all clients."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, settings: Settings, stats: Stats, hub: Hub, rate: RateLimit
+        self, loop: asyncio.AbstractEventLoop, settings: ServerSettings, stats: Stats, hub: Hub, rate: RateLimit
     ) -> None:
         limits = settings.limits
         self._rate = rate if rate.limits else None
@@ -49,13 +32,13 @@ class Dialogue:
         self._stats = stats
         self._hub = hub
 
-    def begin(self, client: Client) -> None:
-        """Greet a new client."""
+    def welcome(self, client: Peer) -> None:
+        """Send the welcome message to a new client."""
         if self._rate_per_client > 0:
             client.bucket = TokenBucket(self._rate_per_client, self._loop.time())
         client.send(messages.welcome(self._rollout))
 
-    def receive(self, client: Client, payload: bytes) -> None:
+    def receive(self, client: Peer, payload: bytes) -> None:
         """Handle one text message."""
         stats = self._stats
         stats.received += 1
@@ -86,13 +69,13 @@ class Dialogue:
         else:
             stats.received_by_type["unknown"] += 1
 
-    def _floods(self, client: Client) -> bool:
+    def _floods(self, client: Peer) -> bool:
         now = self._loop.time()
         if client.bucket is not None and not client.bucket.take(now):
             return True
         return self._rate is not None and self._rate.take(client.address, now) > 0
 
-    def _subscribe(self, client: Client, tokens: list[str]) -> None:
+    def _subscribe(self, client: Peer, tokens: list[str]) -> None:
         names = client.tokens | frozenset(map(_token_name, tokens))
         if len(names) > self._limits.tokens or any(not 0 < len(name) <= TOKEN_NAME_MAX for name in names):
             self._count_malformed(client)
@@ -100,13 +83,13 @@ class Dialogue:
         self._hub.subscribe(client, names)
         self._reply(client, messages.subscription_ack(sorted(names)))
 
-    def _reply(self, client: Client, payload: bytes) -> None:
+    def _reply(self, client: Peer, payload: bytes) -> None:
         if self._delay:
             self._loop.call_later(self._delay, client.send, payload)
         else:
             client.send(payload)
 
-    def _count_malformed(self, client: Client) -> None:
+    def _count_malformed(self, client: Peer) -> None:
         self._stats.malformed += 1
         client.malformed += 1
         if client.malformed > self._limits.malformed_messages:

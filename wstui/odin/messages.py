@@ -1,4 +1,4 @@
-"""The messages of the Odin protocol: what clients may say, and what the server says of itself."""
+"""The messages of the Odin protocol: those of clients, and the server's own."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Inbound(msgspec.Struct, gc=False):
-    """A message of a client. `timestamp` is kept as it was written, because a pong echoes it verbatim."""
+    """A message of a client. `timestamp` is kept as written, because a pong echoes it verbatim."""
 
     type: str
     timestamp: msgspec.Raw = msgspec.Raw(b"null")
@@ -28,17 +28,17 @@ decode_any = msgspec.json.Decoder().decode
 
 
 def now_ms() -> int:
-    """The wall clock in epoch milliseconds."""
+    """Return the wall clock in epoch milliseconds."""
     return time.time_ns() // 1_000_000
 
 
 def nonce(at_ms: int) -> str:
-    """A name that no other message has: the milliseconds, and a serial number with a random beginning."""
+    """Return a unique id: the milliseconds, and a serial number with a random start."""
     return f"{at_ms}-{_serial():016x}"
 
 
 def pong(original: bytes) -> bytes:
-    """The answer to a ping that carried the timestamp `original`, as JSON text."""
+    """Return the answer to a ping with the timestamp `original` (JSON text)."""
     global _pong_head, _pong_ms
     now = now_ms()
     if now != _pong_ms:
@@ -52,7 +52,7 @@ def pong(original: bytes) -> bytes:
 
 
 def welcome(rollout_percentage: int) -> bytes:
-    """The first message to each client, with a name for it."""
+    """Return the first message to a client, with an id for it."""
     return _stamped(
         "connection:established",
         clientId=f"client-{_serial():016x}",
@@ -63,12 +63,12 @@ def welcome(rollout_percentage: int) -> bytes:
 
 
 def heartbeat(connected: int, idle_ms: int) -> bytes:
-    """Sent to everybody at each heartbeat, the same bytes for all: `idle_ms` is the server's own idle time."""
+    """Return a heartbeat, the same bytes for all clients; `idle_ms` is the server's own idle time."""
     return _stamped("heartbeat", connectedClients=connected, idleTime=idle_ms)
 
 
 def subscription_ack(subscriptions: list[str]) -> bytes:
-    """The answer to `subscribe`: everything that the client is subscribed to now."""
+    """Return the answer to `subscribe`, with all subscriptions of the client."""
     return _stamped("subscription:ack", subscriptions=subscriptions)
 
 

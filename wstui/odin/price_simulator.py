@@ -1,4 +1,4 @@
-"""A market that never was: prices walk at random, and trades, batches and statistics follow from them."""
+"""A simulated market: prices walk at random, and trades, batches and statistics follow from them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import Any
 
 from wstui.odin.messages import nonce, now_ms
 
-TOKENS = ("BTC", "ETH", "ODIN", "SOL", "DOGE", "USDT", "BNB", "XRP", "ADA", "MATIC")
-_PRICES = {
+_OPENING_PRICES = {
     "BTC": 64_000.0,
     "ETH": 3_200.0,
     "ODIN": 1.5,
@@ -21,6 +20,7 @@ _PRICES = {
     "ADA": 0.45,
     "MATIC": 0.7,
 }
+TOKENS = tuple(_OPENING_PRICES)
 
 
 @dataclass(slots=True)
@@ -34,8 +34,8 @@ class _Token:
     supply: float
 
 
-class Market:
-    """The state of all tokens, and the messages about it. Each message is a dict, stamped and numbered."""
+class PriceSimulator:
+    """The state of all tokens, and the messages about them: each a dict with timestamp, nonce and sequence."""
 
     def __init__(self, tokens: tuple[str, ...], seed: int | None = None) -> None:
         self.sequence = 0
@@ -44,15 +44,15 @@ class Market:
 
     @property
     def tokens(self) -> list[str]:
-        """The names of the tokens."""
+        """Return the names of the tokens."""
         return list(self._tokens)
 
     def any_token(self) -> str:
-        """One of the tokens, by chance."""
+        """Return a random token."""
         return self._random.choice(self.tokens)
 
     def trade(self, name: str) -> dict[str, Any]:
-        """A trade, which moves the price of its token."""
+        """Make a trade, which moves the price of its token."""
         token = self._tokens[name]
         token.price = max(1e-6, token.price * (1.0 + self._random.gauss(0.0, 0.002)))
         amount = round(self._random.expovariate(1.0) * 1_000.0 / token.price, 6)
@@ -69,16 +69,16 @@ class Market:
         )
 
     def price(self, name: str, source: str) -> dict[str, Any]:
-        """The price of a token; `source` is "trade" or "scheduler"."""
+        """Return the price of a token; `source` is "trade", "scheduler" or "rate"."""
         return self._stamped("price:update", **self._quote(self._tokens[name]), source=source)
 
     def batch(self) -> dict[str, Any]:
-        """The prices of all tokens."""
+        """Return the prices of all tokens."""
         quotes = [self._quote(token) for token in self._tokens.values()]
         return self._stamped("batch:update", updates=quotes, source="scheduler")
 
     def volume(self, name: str) -> dict[str, Any]:
-        """The volume of a token."""
+        """Return the volume of a token."""
         token = self._tokens[name]
         return self._stamped(
             "volume:update",
@@ -89,14 +89,14 @@ class Market:
         )
 
     def holders(self, name: str) -> dict[str, Any]:
-        """How many hold a token."""
+        """Change and return the number of holders of a token."""
         token = self._tokens[name]
         change = self._random.randint(-5, 20)
         token.holders = max(1, token.holders + change)
         return self._stamped("holder:update", tokenId=name, holders=token.holders, change24h=change, source="scheduler")
 
     def statistics(self) -> dict[str, Any]:
-        """The market as a whole."""
+        """Return the figures of the whole market."""
         tokens = list(self._tokens.values())
         by_change = sorted((self._quote(t) for t in tokens), key=lambda q: float(q["percentChange24h"]))
         return self._stamped(
@@ -110,7 +110,7 @@ class Market:
         )
 
     def _opening(self, name: str) -> _Token:
-        price = _PRICES.get(name, 1.0)
+        price = _OPENING_PRICES.get(name, 1.0)
         return _Token(
             name=name,
             opened=price,

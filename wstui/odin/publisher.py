@@ -1,4 +1,4 @@
-"""Publishes the Odin data to NATS: each type of message at its period, or price updates at a fixed rate."""
+"""Publishes the Odin data to NATS: each type of message at its own period, and price updates at a fixed rate."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from wstui.odin.nats_client import NatsLine
-from wstui.odin.price_simulator import TOKENS, Market
+from wstui.odin.nats_client import NatsConnection
+from wstui.odin.price_simulator import TOKENS, PriceSimulator
 
 TRADE_S = 5.0
 BTC_PRICE_S = 300.0
@@ -30,10 +30,10 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, slots=True)
 class PublishPlan:
-    """What is published.
+    """What to publish.
 
-    `speed` divides every period; `rate` above 0 adds so many price updates a second; `size` is the least number of
-    bytes of each message; `seed` makes the market repeatable.
+    `speed` divides every period; `rate` adds so many price updates a second; `size` is the minimum size of a message
+    in bytes; `seed` makes the market repeatable.
     """
 
     tokens: tuple[str, ...] = TOKENS
@@ -45,64 +45,62 @@ class PublishPlan:
 
 
 class Publisher:
-    """One publisher with its own line to NATS. What can't be sent while NATS is gone is skipped, not kept."""
+    """One publisher with its own connection to NATS. Messages due while NATS is not connected are skipped."""
 
     def __init__(self, url: str, plan: PublishPlan) -> None:
         self.published: Counter[str] = Counter()
         self.skipped = 0
         self.reconnects = 0
-        self.behind = 0  # messages that the rate asked for by now, and that are still to be sent
+        self.behind = 0  # messages due by `rate` and not sent yet
         self._plan = plan
-        self._line = NatsLine(url, "wstui-odin-publisher", back=self._back)
-        self._market = Market(plan.tokens, plan.seed)
+        self._nats = NatsConnection(url, "wstui-odin-publisher", back=self._count_reconnect)
+        self._market = PriceSimulator(plan.tokens, plan.seed)
 
     async def connect(self) -> None:
-        """Connect to NATS, however long that takes."""
-        await self._line.connect()
+        """Connect to NATS, however long it takes."""
+        await self._nats.connect()
 
     async def run(self) -> None:
-        """Publish until cancelled, then close the line."""
+        """Publish until cancelled, then close the connection."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 for period, publish in self._schedule():
                     tasks.create_task(self._every(period / self._plan.speed, publish))
                 if self._plan.rate > 0:
                     tasks.create_task(self._at_rate())
-                tasks.create_task(self._every(self._plan.statistics, self._log_statistics))
         finally:
             await self.close()
 
     async def close(self) -> None:
-        """Send what is on its way, and close the line."""
-        self._line.closing = True
-        if self._line.connected and self._line.client is not None:
-            with contextlib.suppress(Exception):  # NATS may be gone, and then there is nothing to save
-                await asyncio.wait_for(self._line.client.flush(), 1.0)
-        await self._line.close()
+        """Flush, and close the connection."""
+        self._nats.closing = True
+        if self._nats.connected and self._nats.client is not None:
+            with contextlib.suppress(Exception):  # NATS may not be connected any more
+                await asyncio.wait_for(self._nats.client.flush(), 1.0)
+        await self._nats.close()
 
-    def _schedule(self) -> list[tuple[float, Callable[[], Any]]]:
-        schedule: list[tuple[float, Callable[[], Any]]] = [
+    def _schedule(self) -> list[tuple[float, Callable[[], Awaitable[None]]]]:
+        schedule: list[tuple[float, Callable[[], Awaitable[None]]]] = [
             (TRADE_S, self._publish_trade),
-            (BATCH_S, self._publish_batch),
+            (BATCH_S, lambda: self._publish("odin.token.batch.update", self._market.batch())),
             (TOKEN_STATISTICS_S, self._publish_token_statistics),
-            (MARKET_S, self._publish_market),
+            (MARKET_S, lambda: self._publish("odin.market.statistics", self._market.statistics())),
+            (self._plan.statistics * self._plan.speed, self._log_statistics),  # not divided by the speed
         ]
         if "BTC" in self._plan.tokens:
             schedule.append((BTC_PRICE_S, lambda: self._publish_price("BTC", "scheduler")))
         return schedule
 
-    async def _every(self, period: float, publish: Callable[[], Any]) -> None:
+    async def _every(self, period: float, publish: Callable[[], Awaitable[None]]) -> None:
         loop = asyncio.get_running_loop()
         due = loop.time() + period
         while True:
             await asyncio.sleep(due - loop.time())
-            result = publish()
-            if result is not None:
-                await result
+            await publish()
             due += period
 
     async def _at_rate(self) -> None:
-        """Keep an absolute schedule: what is late is caught up, so that the mean rate is the one asked for."""
+        """Publish on an absolute schedule that catches up, so that the mean rate is exact."""
         loop = asyncio.get_running_loop()
         start, sent = loop.time(), 0
         while True:
@@ -112,7 +110,7 @@ class Publisher:
                 await self._publish_price(self._market.any_token(), "rate")
             sent += now
             self.behind = due - now
-            # A rate that is more than can be sent must not keep signals and statistics from their turn.
+            # A rate that is out of reach must not starve signals and statistics.
             pause = 0.0 if self.behind else max(TICK_S, start + (sent + 1) / self._plan.rate - loop.time())
             await asyncio.sleep(pause)
 
@@ -124,26 +122,20 @@ class Publisher:
     async def _publish_price(self, token: str, source: str) -> None:
         await self._publish(f"odin.token.{token}.price", self._market.price(token, source))
 
-    async def _publish_batch(self) -> None:
-        await self._publish("odin.token.batch.update", self._market.batch())
-
     async def _publish_token_statistics(self) -> None:
         for token in self._market.tokens:
             await self._publish(f"odin.token.{token}.volume", self._market.volume(token))
             await self._publish(f"odin.token.{token}.holders", self._market.holders(token))
 
-    async def _publish_market(self) -> None:
-        await self._publish("odin.market.statistics", self._market.statistics())
-
     async def _publish(self, subject: str, message: dict[str, Any]) -> None:
-        client = self._line.client
+        client = self._nats.client
         if client is None or not client.is_connected:
             self.skipped += 1
             return
         await client.publish(subject, padded(_encode(message), self._plan.size))
         self.published[message["type"]] += 1
 
-    def _log_statistics(self) -> None:
+    async def _log_statistics(self) -> None:
         _log.info(
             "published",
             extra={
@@ -155,12 +147,12 @@ class Publisher:
             },
         )
 
-    def _back(self) -> None:
+    def _count_reconnect(self) -> None:
         self.reconnects += 1
 
 
 def padded(message: bytes, size: int) -> bytes:
-    """A JSON object with a field of padding, so that it has `size` bytes; a longer one stays as it is."""
+    """Pad a JSON object to `size` bytes with an extra field; return a longer one unchanged."""
     missing = size - len(message) - len(_PADDING) - 1
     if missing < 0:
         return message

@@ -1,4 +1,4 @@
-"""What the Odin server can be told: addresses, who may come in, limits. Nothing here reads the environment."""
+"""Settings of the Odin server: addresses, authentication, limits. Nothing here reads the environment."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from wstui.odin.faults import Faults
 
 
 class AuthMode(StrEnum):
-    """Whether a client must bring a token: never looked at, verified when there is one, or required."""
+    """Whether clients need a token: ignored, verified if there is one, or required."""
 
     OFF = "off"
     OPTIONAL = "optional"
@@ -18,7 +18,7 @@ class AuthMode(StrEnum):
 
 
 class SlowConsumer(StrEnum):
-    """What happens when a client reads too slowly: the oldest message is dropped, or the client is (1013)."""
+    """What to drop when a client reads too slowly: its oldest message, or the client (1013)."""
 
     DROP_OLDEST = "drop-oldest"
     CLOSE = "close"
@@ -26,11 +26,11 @@ class SlowConsumer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds that keep one client from hurting the others. Rates are per second; 0 means no limit."""
+    """Bounds that keep one client from hurting others. Rates are per second; 0 means no limit."""
 
     connections: int = 50_000  # open at once
     handshakes: int = 4_096  # begun and not finished, at once
-    sockets: int = 1_000_000  # in any state; whoever starts the process sets it by the limit of open files
+    sockets: int = 1_000_000  # in any state; set by the limit of open files
     connect_rate: float = 0.0
     connect_rate_per_address: float = 0.0
     message_rate: float = 0.0
@@ -56,24 +56,22 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """Everything that one server process is told."""
+class ServerSettings:
+    """All settings of a server."""
 
     host: str = "127.0.0.1"
     port: int = 3001
     auth: AuthMode = AuthMode.REQUIRED
-    public_key: str = ""  # PEM: tokens are then verified with it, not with the secret
     nats_url: str = ""
     compression: bool = False
     slow_consumer: SlowConsumer = SlowConsumer.DROP_OLDEST
     limits: Limits = field(default_factory=Limits)
     timing: Timing = field(default_factory=Timing)
     faults: Faults = field(default_factory=Faults)
-    reuse_port: bool = False
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach a server that listens on `host`."""
+    """Return whether only this machine can reach a server that listens on `host`."""
     if host == "localhost":
         return True
     try:

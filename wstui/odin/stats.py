@@ -1,20 +1,19 @@
-"""What a server process counts. Plain numbers, so that counting costs next to nothing; several can be added up."""
+"""Counters of the server: plain numbers, so that counting costs next to nothing."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 KINDS_MAX = 64
 KIND_LENGTH_MAX = 64
-LATEST_MS = 1 << 53  # a timestamp beyond is none
+LATEST_MS = 1 << 53  # a timestamp beyond this is not one
 
 
-class Phase(IntEnum):
-    """Where a connection stands."""
+class ConnectionPhase(IntEnum):
+    """The state of a connection."""
 
     HANDSHAKE = 0
     OPEN = 1
@@ -32,9 +31,9 @@ class Stats:
 
     started_ms: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
     started: float = field(default_factory=time.monotonic)
-    phases: list[int] = field(default_factory=lambda: [0] * len(Phase))  # connections now, by `Phase`
+    phases: list[int] = field(default_factory=lambda: [0] * len(ConnectionPhase))  # connections now
     nats_connected: bool = False
-    processes: list[dict[str, int | float | None]] = field(default_factory=list)  # of each: CPU, memory, files
+    process: dict[str, int | float | None] = field(default_factory=dict)  # CPU, memory, open files
     accepted: int = 0  # TCP connections
     opened: int = 0  # upgraded
     dead_peers: int = 0
@@ -60,48 +59,19 @@ class Stats:
 
     @property
     def uptime(self) -> float:
-        """Seconds since the start."""
+        """Return the seconds since the start."""
         return time.monotonic() - self.started
 
     def count_published(self, kind: str) -> None:
-        """Count one message from NATS; beyond `KINDS_MAX` types the rest is counted as "other"."""
+        """Count one message from NATS; types beyond the first `KINDS_MAX` count as "other"."""
         kind, kinds = kind[:KIND_LENGTH_MAX], self.published_by_type
         if kind not in kinds and len(kinds) >= KINDS_MAX:
             kind = "other"
         kinds[kind] += 1
 
     def record_latency(self, milliseconds: float) -> None:
-        """Note how old a message was when it was relayed; a clock that is ahead counts as 0."""
+        """Record the age of a relayed message; a clock that is ahead counts as 0."""
         milliseconds = max(0.0, milliseconds)
         self.latency_count += 1
         self.latency_sum_ms += milliseconds
         self.latency_peak_ms = max(self.latency_peak_ms, milliseconds)
-
-
-def merge(parts: Sequence[Stats]) -> Stats:
-    """The stats of several worker processes as those of one server.
-
-    Each message from NATS reaches every worker, so what is counted of them is the greatest count, not the sum.
-    """
-    if len(parts) == 1:
-        return parts[0]
-    whole = Stats()
-    for item in fields(Stats):
-        values = [getattr(part, item.name) for part in parts]
-        match item.name:
-            case "started" | "started_ms" | "nats_connected":
-                value = min(values)
-            case "latency_peak_ms" | "published" | "duplicates" | "unreadable" | "reconnects" | "errors":
-                value = max(values)
-            case "phases":
-                value = [sum(column) for column in zip(*values, strict=True)]
-            case "processes":
-                value = [process for processes in values for process in processes]
-            case "published_by_type":
-                value = {kind: max(v.get(kind, 0) for v in values) for kind in set().union(*values)}
-            case _ if isinstance(values[0], dict):
-                value = sum((Counter(counts) for counts in values), Counter())
-            case _:
-                value = sum(values)
-        setattr(whole, item.name, value)
-    return whole

@@ -1,4 +1,4 @@
-"""JSON Web Tokens: signs the ones that `wstui token` prints, and verifies the ones that clients bring."""
+"""JSON Web Tokens: signs those of `wstui token`, and verifies those of clients."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ DAY_S = 86_400.0
 TOKEN_MAX = 4096
 TOKENS_KNOWN = 4096
 SECRET_MIN = 32
-LATEST = 1 << 53  # a time after every other: no float of the clock passes it
+LATEST = 1 << 53  # later than any time of the clock
 
-# The server says once at its start that a secret is short; PyJWT would say it again for every token.
+# The server warns once at startup about a short secret; PyJWT would warn for every token.
 warnings.filterwarnings("ignore", category=jwt.InsecureKeyLengthWarning)
 
 
 class TokenRefused(Exception):
-    """A token that does not let its bearer in; `reason` is one short, stable phrase."""
+    """A token that is not accepted; `reason` is a short, stable phrase."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -32,13 +32,13 @@ class TokenRefused(Exception):
 
 
 class KeyUnusable(ValueError):
-    """A key that can't verify anything; the message says why."""
+    """A key that can't verify any token; the message says why."""
 
 
 def sign(user: str, secret: str, ttl: float = DAY_S, now: float | None = None) -> str:
-    """An HS256 token with the claims userId, iat and exp.
+    """Return an HS256 token with the claims userId, iat and exp.
 
-    Args: user: who; secret: the key; ttl: seconds of validity; now: epoch seconds of issue, else the clock's.
+    Args: ttl: seconds of validity; now: epoch seconds of issue, by default the clock's.
     """
     issued = time.time() if now is None else now
     claims = {"userId": user, "iat": int(issued), "exp": int(issued + ttl)}
@@ -46,10 +46,10 @@ def sign(user: str, secret: str, ttl: float = DAY_S, now: float | None = None) -
 
 
 class Verifier:
-    """Verifies tokens with one key and the algorithm that belongs to it, never the one a token asks for.
+    """Verifies tokens with one key and the algorithm that belongs to it, never the one that a token names.
 
-    A check costs about 100 µs, more than the whole handshake, and load often brings one token many times: the
-    latest good ones are remembered (by their digest) until they expire.
+    A check costs about 100 µs, more than the whole handshake, and load tests send the same token many times: the
+    latest good ones are cached by digest until they expire.
     """
 
     def __init__(self, key: Any, algorithm: str) -> None:
@@ -59,19 +59,19 @@ class Verifier:
 
     @classmethod
     def by_secret(cls, secret: str) -> Self:
-        """A verifier of HS256 tokens. Raises: KeyUnusable: the secret is empty."""
+        """Return a verifier of HS256 tokens. Raises: KeyUnusable: the secret is empty."""
         if not secret:
             raise KeyUnusable("the JWT secret is empty; set JWT_SECRET")
         return cls(secret, "HS256")
 
     @classmethod
     def by_public_key(cls, pem: bytes) -> Self:
-        """A verifier of RS256 tokens (RSA key) or ES256 tokens (P-256 key). Raises: KeyUnusable."""
+        """Return a verifier of RS256 tokens (RSA key) or ES256 tokens (P-256 key). Raises: KeyUnusable."""
         try:
             key = load_pem_public_key(pem)
         except ValueError as error:
             raise KeyUnusable(
-                "not a public key in PEM form; `openssl pkey -in KEY -pubout` makes one of a private key"
+                "not a public key in PEM form; make one with `openssl pkey -in PRIVATE_KEY -pubout`"
             ) from error
         if isinstance(key, rsa.RSAPublicKey):
             if key.key_size < 2048:
@@ -79,10 +79,10 @@ class Verifier:
             return cls(key, "RS256")
         if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1):
             return cls(key, "ES256")
-        raise KeyUnusable("only RSA keys (RS256) and P-256 keys (ES256) are known")
+        raise KeyUnusable("only RSA keys (RS256) and P-256 keys (ES256) are supported")
 
     def verify(self, token: str) -> str:
-        """The user that the token names (claim userId, else sub).
+        """Return the user that the token names (claim userId, else sub).
 
         Raises: TokenRefused: forged, malformed, expired, not yet valid, of another algorithm, or incomplete.
         """
@@ -120,8 +120,3 @@ class Verifier:
             raise TokenRefused("token without expiry") from None
         except (jwt.PyJWTError, ValueError, TypeError):
             raise TokenRefused("malformed token") from None
-
-
-def make_verifier(public_key: str, secret: str) -> Verifier:
-    """The verifier by the public key (PEM) if there is one, else by the secret. Raises: KeyUnusable."""
-    return Verifier.by_public_key(public_key.encode()) if public_key else Verifier.by_secret(secret)

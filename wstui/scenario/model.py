@@ -232,7 +232,6 @@ DEMO_OPTIONS: dict[str, list[str]] = {
         "--message-rate-per-client",
         "--send-queue",
         "--slow-consumer",
-        "--workers",
     ],
     "publisher": ["--rate", "--seed", "--size", "--speed", "--tokens"],
 }

@@ -1,1 +1,1 @@
-"""What the servers that wstui starts share: child processes and raw frames."""
+"""Shared by the servers that wstui starts: child processes and raw frames."""

@@ -1,4 +1,4 @@
-"""A child process that says when it is ready, and that never outlives its parent."""
+"""A child process that reports when it is ready, and never outlives its parent."""
 
 from __future__ import annotations
 
@@ -11,26 +11,23 @@ import threading
 from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import Future, InvalidStateError
-from typing import TextIO
 
 from wstui.servers.parent_death import tethered
 
 LINES_KEPT = 40
 _POLL_S = 0.01
-_WAIT_S = 0.1
-# Ctrl-C at a terminal is meant for the parent, which ends its children in their turn: not for all at the same time.
+# A group of its own: Ctrl-C goes to the parent only, which then ends its children in order.
 _OWN_GROUP = None if sys.platform == "win32" else 0
 
 
 class ProcessFailed(RuntimeError):
-    """A child process did not start, or ended too early; the message says which one and its last words."""
+    """A child process did not start, or ended early; the message names it and quotes its last output."""
 
 
 class ChildProcess:
-    """One child process: started, waited for, ended.
+    """One child process, tied to the thread that calls `start` (see `parent_death`).
 
-    It is tied to the thread that calls `start` (see `tether`). A thread of its own reads its output, so it
-    works in any event loop and in any thread. `ready` is searched in each line of the output.
+    A thread reads its output, so it works in any event loop and thread.
     """
 
     def __init__(
@@ -39,45 +36,39 @@ class ChildProcess:
         argv: list[str],
         ready: str,
         environment: Mapping[str, str] | None = None,
-        descriptors: tuple[int, ...] = (),
-        pass_on: TextIO | None = None,
     ) -> None:
-        """`descriptors` are inherited; output other than the line that says ready also goes to `pass_on`."""
+        """`ready` is a pattern that is searched in each line of the output."""
         self.name = name
         self.lines: deque[str] = deque(maxlen=LINES_KEPT)
         self._argv = argv
         self._ready_pattern = re.compile(ready)
         self._environment = environment
-        self._descriptors = descriptors
-        self._pass_on = pass_on
         self._ready: Future[re.Match[str]] = Future()
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
 
     @property
     def pid(self) -> int | None:
-        """Process id, or None before `start`."""
+        """Return the process id, or None before `start`."""
         return self._process.pid if self._process else None
 
     @property
     def running(self) -> bool:
-        """Whether the process has been started and has not ended."""
+        """Return whether it has started and not ended."""
         return self._process is not None and self._process.poll() is None
 
     async def start(self, timeout: float) -> re.Match[str]:
-        """Start it and wait until it says that it is ready.
+        """Start it, wait up to `timeout` seconds until it is ready, and return the match of the ready pattern.
 
-        Args: timeout: seconds to wait. Returns: the match of the ready pattern.
         Raises: ProcessFailed: it could not be started, ended, or was not ready in time (it is then ended).
         """
         try:
-            # Not asyncio's own: that needs a child watcher, which uvloop has in the main thread only.
+            # Not asyncio's: that needs a child watcher, which uvloop has in the main thread only.
             self._process = subprocess.Popen(  # noqa: ASYNC220
                 tethered(self._argv),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                pass_fds=self._descriptors,
                 env=None if self._environment is None else dict(self._environment),
                 process_group=_OWN_GROUP,
                 text=True,
@@ -91,20 +82,13 @@ class ChildProcess:
             return await asyncio.wait_for(asyncio.wrap_future(self._ready), timeout)
         except TimeoutError:
             await self.stop(0.0)
-            raise ProcessFailed(f"{self.name} was not ready within {timeout:g} s{self._last_words()}") from None
+            raise ProcessFailed(f"{self.name} was not ready within {timeout:g} s{self._last_output()}") from None
         except BaseException:
             await self.stop(0.0)
             raise
 
-    async def wait(self) -> int:
-        """Wait until it ends. Returns its exit status."""
-        assert self._process is not None
-        while (status := self._process.poll()) is None:
-            await asyncio.sleep(_WAIT_S)
-        return status
-
     async def stop(self, grace: float) -> None:
-        """End it: SIGTERM, and SIGKILL when it is still there after `grace` seconds."""
+        """End it with SIGTERM, and with SIGKILL after `grace` seconds."""
         process = self._process
         if process is None:
             return
@@ -129,16 +113,13 @@ class ChildProcess:
                 if not self._ready.done() and (match := self._ready_pattern.search(line)):
                     with contextlib.suppress(InvalidStateError):  # cancelled meanwhile
                         self._ready.set_result(match)
-                elif self._pass_on is not None:
-                    self._pass_on.write(line)
-                    self._pass_on.flush()
         status = self._process.wait()
         if not self._ready.done():
             with contextlib.suppress(InvalidStateError):  # cancelled meanwhile
                 self._ready.set_exception(
-                    ProcessFailed(f"{self.name} ended at once with status {status}{self._last_words()}")
+                    ProcessFailed(f"{self.name} ended at once with status {status}{self._last_output()}")
                 )
 
-    def _last_words(self) -> str:
-        words = "\n  ".join(list(self.lines)[-5:])
-        return f"; it said:\n  {words}" if words else " and said nothing"
+    def _last_output(self) -> str:
+        output = "\n  ".join(list(self.lines)[-5:])
+        return f"; it said:\n  {output}" if output else " and said nothing"

@@ -1,7 +1,7 @@
-"""Ties a process to its parent, so that a parent that is killed leaves nothing behind.
+"""Ties a process to its parent, so that a killed parent leaves no processes behind.
 
-Run as a script (`python -I -S tether.py PARENT_PID -- PROGRAM ARGS…`) it does so for a program that cannot do
-it itself. It imports only the standard library, since it is started without site-packages.
+As a script (`python -I -S parent_death.py PARENT_PID -- PROGRAM ARGS…`) it does so for any program. It imports only the
+standard library, because it is started without site-packages.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _PR_SET_PDEATHSIG = 1
 
 
 def tie_to_parent(parent: int | None = None) -> None:
-    """Let the kernel kill this process when its parent dies; elsewhere than on Linux a thread looks.
+    """Make the kernel kill this process when its parent dies; outside Linux a thread polls for that.
 
-    `parent` is the process id expected as parent: when it has already gone, this process ends at once. On
-    Linux the parent is, to be exact, the *thread* that started this process.
+    `parent` is the expected process id of the parent: if it has already ended, this process ends at once. On Linux the
+    parent is, to be exact, the *thread* that started this process.
     """
     expected = os.getppid() if parent is None else parent
     if sys.platform == "linux":
@@ -37,7 +37,7 @@ def tie_to_parent(parent: int | None = None) -> None:
 
 
 def tethered(argv: list[str]) -> list[str]:
-    """The command line that runs `argv` tied to this process."""
+    """Return the command line that runs `argv` tied to this process."""
     return [sys.executable, "-I", "-S", str(Path(__file__).resolve()), str(os.getpid()), "--", *argv]
 
 
@@ -48,7 +48,7 @@ def _watch(parent: int) -> None:
 
 
 def _guard(parent: int, argv: list[str]) -> int:
-    """Run `argv` as a child and end it when `parent` goes: for systems where no signal tells of that."""
+    """Run `argv` as a child and end it when `parent` ends, on systems that send no signal for that."""
     child = subprocess.Popen(argv)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda received, _frame: child.send_signal(received))

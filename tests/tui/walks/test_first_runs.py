@@ -32,7 +32,7 @@ async def test_a_newcomer_runs_a_preset_and_reads_what_came_of_it(home: Home, si
         await at.until("─presets", "› mine .*✓", without="first steps")
         await leave(at)
         assert "kept as run 1: wstui runs show 1" in at.screen()
-    assert sink[0].opened >= 4
+    assert sink[0].open_total >= 4
 
 
 async def test_the_first_run_without_true_colour_and_in_a_large_window(home: Home, sink: tuple[Sink, str]) -> None:

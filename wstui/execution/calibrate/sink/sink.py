@@ -10,49 +10,67 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from wstui.execution.calibrate.sink.broadcast import Broadcaster, SinkBroadcast
+import msgspec
+
 from wstui.execution.calibrate.sink.message_log import NEVER, SinkLog
-from wstui.execution.calibrate.sink.replies import frame, named, pong_to, welcome
-from wstui.execution.calibrate.sink.sink_connection import SinkConnection
+from wstui.execution.calibrate.sink.sink_connection import SinkConnection, identify, pong_to, welcome
+from wstui.servers.frame_writer import frame, text_frame
+
+BROADCAST_MIN_BYTES = 96
+_CATCH_UP = 10
+"""Most broadcasts to send in one go when late, so that the sink still reads."""
 
 _now = time.monotonic_ns
 
 
 @dataclass(frozen=True, slots=True)
-class Behaviour:
-    """What the sink does beside answering. Seconds; the moments count from the first client that opened."""
+class SinkBroadcast:
+    """The same bytes to every client at a steady rate; shares are of single receipts."""
 
-    mode: str = "odin"  # odin: welcome and pongs; echo: all that comes goes back; quiet: takes, says nothing
+    rate: float = 0.0
+    size: int = 200
+    drop: float = 0.0
+    duplicate: float = 0.0
+    at_s: float = 0.0  # after the first client is open
+    count: int = 0  # 0: as long as the sink lives
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """What the sink does beside answering. Seconds; times count from the first client that opened."""
+
+    mode: str = "odin"  # odin: welcome and pongs; echo: return every message; quiet: only receive
     delay_s: float = 0.0  # before each reply
-    stall_s: float = 0.0  # the whole process stands still once
+    stall_s: float = 0.0  # block the whole process once
     stall_at_s: float = 0.0
-    lose: float = 0.0  # share of the replies that are never sent
-    reset_at_s: float = 0.0  # every connection is reset once; 0: never
+    lose: float = 0.0  # share of replies that are never sent
+    reset_at_s: float = 0.0  # reset every connection once; 0: never
     record: bool = False  # keep a row for each message
     broadcast: SinkBroadcast = field(default_factory=SinkBroadcast)
     seed: int = 0
 
 
 class Sink:
-    """All connections of the sink, and what it does to them."""
+    """All connections of the sink; it implements their `SinkEvents`."""
 
     def __init__(self, behaviour: Behaviour) -> None:
         self.behaviour = behaviour
         self.clients: dict[SinkConnection, None] = {}
         self.log = SinkLog()
-        self.opened = 0
+        self.open_total = 0
         self.malformed = 0
         self.received = 0
         self.sent = 0
         self.lost = 0
-        self._gone = [0, 0]  # broadcasts sent and skipped of connections that have ended
+        self._ended = [0, 0]  # broadcasts sent and skipped of connections that have ended
         self._random = random.Random(behaviour.seed).random
         self._waiting: deque[tuple[int, SinkConnection, bytes, int]] = deque()
         plain = not (behaviour.delay_s or behaviour.lose or behaviour.record)
         odin = self._pong if behaviour.mode == "odin" else self._echo
         self.answer: Callable[[SinkConnection, int, bytes, int], None] = odin if plain else self._careful
         if behaviour.mode == "quiet":
-            self.answer = self._take
+            self.answer = self._receive
 
     # -- answers -----------------------------------------------------------------------------------------------
 
@@ -70,20 +88,20 @@ class Sink:
         self.sent += 1
         client.transport.write(frame(first, payload))
 
-    def _take(self, client: SinkConnection, first: int, payload: bytes, now: int) -> None:
+    def _receive(self, client: SinkConnection, first: int, payload: bytes, now: int) -> None:
         self.received += 1
         if self.behaviour.record:
-            self.log.add(*named(client.number, payload), now, NEVER)
+            self.log.add(*identify(client.number, payload), now, NEVER)
 
     def _careful(self, client: SinkConnection, first: int, payload: bytes, now: int) -> None:
-        """An answer that is recorded, delayed or lost."""
+        """Send an answer that is recorded, delayed or lost."""
         behaviour = self.behaviour
         self.received += 1
         reply = pong_to(payload) if behaviour.mode == "odin" else frame(first, payload)
         if reply is None:
             self.malformed += 1
             return
-        row = self.log.add(*named(client.number, payload), now, NEVER) if behaviour.record else -1
+        row = self.log.add(*identify(client.number, payload), now, NEVER) if behaviour.record else -1
         if behaviour.lose and self._random() < behaviour.lose:
             self.lost += 1
         elif behaviour.delay_s:
@@ -110,17 +128,17 @@ class Sink:
             if row >= 0:
                 self.log.sent_ns[row] = _now()
 
-    # -- what happens once -------------------------------------------------------------------------------------
+    # -- connections -------------------------------------------------------------------------------------------
 
-    def open(self, client: SinkConnection) -> None:
-        """A client has completed its upgrade."""
-        client.number = self.opened
-        self.opened += 1
+    def opened(self, client: SinkConnection) -> None:
+        """Number and welcome a client; the first one starts everything that happens at a time."""
+        client.number = self.open_total
+        self.open_total += 1
         self.log.opened_ns.append(_now())
         self.clients[client] = None
         if self.behaviour.mode == "odin":
             client.transport.write(welcome())
-        if self.opened == 1:
+        if self.open_total == 1:
             loop = asyncio.get_running_loop()
             behaviour = self.behaviour
             if behaviour.stall_s:
@@ -128,7 +146,7 @@ class Sink:
             if behaviour.reset_at_s:
                 loop.call_later(behaviour.reset_at_s, self._reset)
             if behaviour.broadcast.rate:
-                loop.call_later(behaviour.broadcast.at_s, Broadcaster(self, behaviour.broadcast).start)
+                loop.call_later(behaviour.broadcast.at_s, _Broadcaster(self, behaviour.broadcast).start)
 
     def _stall(self) -> None:
         began = _now()
@@ -142,38 +160,48 @@ class Sink:
         self.log.events.append(("reset", began, _now()))
 
     def closed(self, client: SinkConnection) -> None:
-        """A connection is gone."""
+        """Keep the counts of a connection that has ended."""
         if self.clients.pop(client, client) is None:
-            self._gone[0] += client.broadcasts + client.duplicated
-            self._gone[1] += client.skipped
+            self._ended[0] += client.broadcasts + client.duplicated
+            self._ended[1] += client.skipped
             self.log.per_connection.append((client.broadcasts, client.dropped, client.duplicated))
 
-    # -- what it tells -----------------------------------------------------------------------------------------
+    # -- reports -----------------------------------------------------------------------------------------------
+
+    def page(self, path: bytes) -> tuple[bytes, bytes, bytes]:
+        """Return status, content type and body of the answer to a GET request."""
+        if path == b"/log":
+            return b"200 OK", b"application/json", msgspec.json.encode(self.summary())
+        if path == b"/messages":
+            return b"200 OK", b"application/msgpack", self.full_log()
+        if path == b"/health":
+            return b"200 OK", b"application/json", b'{"status":"healthy"}'
+        return b"404 Not Found", b"application/json", b'{"error":"this is a sink: /ws, /log, /messages, /health"}'
 
     def summary(self) -> dict[str, Any]:
-        """Counts, clocks and its own CPU time, as `GET /log` tells them."""
+        """Return counts, clocks and its own CPU time, as `GET /log` does."""
         here = self.clients
         ended = self.log.per_connection
         return {
             "mode": self.behaviour.mode,
-            "opened": self.opened,
+            "opened": self.open_total,
             "open": len(here),
             "received": self.received,
             "replied": self.sent,
             "lost": self.lost,
             "malformed": self.malformed,
             "broadcasts": len(self.log.broadcasts),
-            "broadcast_receipts": self._gone[0] + sum(c.broadcasts + c.duplicated for c in here),
+            "broadcast_receipts": self._ended[0] + sum(c.broadcasts + c.duplicated for c in here),
             "broadcast_dropped": sum(row[1] for row in ended) + sum(c.dropped for c in here),
             "broadcast_duplicated": sum(row[2] for row in ended) + sum(c.duplicated for c in here),
-            "broadcast_skipped": self._gone[1] + sum(c.skipped for c in here),
+            "broadcast_skipped": self._ended[1] + sum(c.skipped for c in here),
             "cpu_ns": time.process_time_ns(),
             "monotonic_ns": _now(),
             "events": self.log.events,
         }
 
     def full_log(self) -> bytes:
-        """The whole log, as `GET /messages` and the file have it."""
+        """Return the whole log, as `GET /messages` and the file have it."""
         log = self.log
         log.counts = {name: value for name, value in self.summary().items() if isinstance(value, int)}
         log.cpu_ns = time.process_time_ns()
@@ -182,3 +210,61 @@ class Sink:
         data = log.encode()
         del log.per_connection[ended:]
         return data
+
+
+class _Broadcaster:
+    """Sends until `count` are out, and counts exactly what each client got."""
+
+    def __init__(self, sink: Sink, plan: SinkBroadcast) -> None:
+        self._sink = sink
+        self._plan = plan
+        self._random = random.Random(plan.seed)
+        self._sequence = 0
+        self._begun = 0.0
+
+    def start(self) -> None:
+        self._begun = asyncio.get_running_loop().time()
+        self._tick()
+
+    def _tick(self) -> None:
+        loop = asyncio.get_running_loop()
+        plan = self._plan
+        due = int((loop.time() - self._begun) * plan.rate) + 1
+        if plan.count:
+            due = min(due, plan.count)
+        for _ in range(min(due - self._sequence, _CATCH_UP)):
+            self._send()
+        if not plan.count or self._sequence < plan.count:
+            # The loop counts in milliseconds: a higher rate is kept by several at once.
+            loop.call_at(max(self._begun + self._sequence / plan.rate, loop.time()), self._tick)
+
+    def _send(self) -> None:
+        self._sequence += 1
+        data = text_frame(_document(self._sequence, self._plan.size))
+        drop, duplicate = self._plan.drop, self._plan.duplicate
+        draw = self._random.random
+        begun = _now()
+        receivers = 0
+        for client in self._sink.clients:
+            if client.blocked:
+                client.skipped += 1
+                continue
+            if drop or duplicate:
+                fate = draw()
+                if fate < drop:
+                    client.dropped += 1
+                    continue
+                if fate < drop + duplicate:
+                    client.duplicated += 1
+                    client.transport.write(data)
+            client.broadcasts += 1
+            client.transport.write(data)
+            receivers += 1
+        self._sink.log.broadcasts.append((begun, _now(), receivers))
+
+
+def _document(sequence: int, size: int) -> bytes:
+    """Return a unique price update of exactly `size` bytes (at least `BROADCAST_MIN_BYTES`)."""
+    now = time.time_ns() // 1_000_000
+    head = b'{"type":"price:update","timestamp":%d,"nonce":"%d-%016x","pad":"' % (now, now, sequence)
+    return head.ljust(size - 2, b".") + b'"}'

@@ -8,15 +8,10 @@ import hashlib
 import socket
 import struct
 import time
-from typing import TYPE_CHECKING, cast
+from collections.abc import Callable
+from typing import Protocol, cast
 
-import msgspec
-
-from wstui.execution.calibrate.sink.replies import frame
-from wstui.servers.frame_writer import apply_mask
-
-if TYPE_CHECKING:
-    from wstui.execution.calibrate.sink.sink import Sink
+from wstui.servers.frame_writer import apply_mask, frame, text_frame
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _HEAD_LIMIT = 16 * 1024
@@ -26,12 +21,35 @@ _SWITCH = (
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %b\r\n\r\n"
 )
 _ANSWER = b"HTTP/1.1 %b\r\nContent-Type: %b\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
+_WELCOME = text_frame(b'{"type":"connection:established","timestamp":1000000000000}').replace(
+    b"1000000000000", b"%d"
+)  # right as long as milliseconds have 13 digits
 
 _now = time.monotonic_ns
+_wall = time.time_ns
+
+
+class SinkEvents(Protocol):
+    """What a connection reports, and what it asks for."""
+
+    answer: Callable[[SinkConnection, int, bytes, int], None]
+    """Called with each message: the first byte of its frame, its payload, the time of its arrival."""
+
+    def opened(self, client: SinkConnection) -> None:
+        """A client has completed its upgrade."""
+        ...
+
+    def closed(self, client: SinkConnection) -> None:
+        """A connection has ended."""
+        ...
+
+    def page(self, path: bytes) -> tuple[bytes, bytes, bytes]:
+        """Return status, content type and body of the answer to a GET request."""
+        ...
 
 
 class SinkConnection(asyncio.Protocol):
-    """One client of the sink: HTTP until the upgrade, frames after it."""
+    """One client of the sink."""
 
     __slots__ = (
         "blocked",
@@ -47,12 +65,12 @@ class SinkConnection(asyncio.Protocol):
         "upgraded",
     )
 
-    def __init__(self, sink: Sink) -> None:
+    def __init__(self, sink: SinkEvents) -> None:
         self.sink = sink
         self.transport: asyncio.Transport = cast(asyncio.Transport, None)
         self.tail = b""
         self.upgraded = False
-        self.blocked = False
+        self.blocked = False  # it does not read, so broadcasts skip it
         self.number = -1
         self.broadcasts = 0
         self.dropped = 0
@@ -60,24 +78,26 @@ class SinkConnection(asyncio.Protocol):
         self.skipped = 0
         self.fragments: list[bytes] | None = None
 
+    # Called by the event loop.
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """TCP is up."""
+        """Keep the transport."""
         self.transport = cast(asyncio.Transport, transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """TCP has ended."""
+        """Report the end."""
         self.sink.closed(self)
 
     def pause_writing(self) -> None:
-        """The client does not read: broadcasts pass it by."""
+        """Let broadcasts skip a client that does not read."""
         self.blocked = True
 
     def resume_writing(self) -> None:
-        """It reads again."""
+        """Include it in broadcasts again."""
         self.blocked = False
 
     def data_received(self, data: bytes) -> None:
-        """Bytes from the client; the clock is read once for all of them."""
+        """Read the frames; the clock is read once for all of them."""
         if not self.upgraded:
             self._request(self.tail + data)
             return
@@ -118,7 +138,7 @@ class SinkConnection(asyncio.Protocol):
                 self._fail(1002)
 
     def _rare(self, first: int, payload: bytes, now: int) -> bool:
-        """Control frames and fragments. Returns whether to read on."""
+        """Handle control frames and fragments. Returns whether to read on."""
         opcode = first & 0x0F
         if opcode == 0x8:
             self.transport.write(frame(0x88, payload[:2]))
@@ -148,8 +168,6 @@ class SinkConnection(asyncio.Protocol):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
         self.transport.abort()
 
-    # -- HTTP --------------------------------------------------------------------------------------------------
-
     def _request(self, data: bytes) -> None:
         end = data.find(b"\r\n\r\n")
         if end < 0:
@@ -159,26 +177,17 @@ class SinkConnection(asyncio.Protocol):
             return
         key = _header(data[: end + 2], b"sec-websocket-key")
         if key is None:
-            self._tell(data.split(b" ", 2)[1])
+            status, kind, body = self.sink.page(data.split(b" ", 2)[1])
+            self.transport.write(_ANSWER % (status, kind, len(body)) + body)
+            self.transport.close()
             return
         accept = base64.b64encode(hashlib.sha1(key + _GUID).digest())
         self.transport.write(_SWITCH % accept)
         self.upgraded = True
         self.tail = b""
-        self.sink.open(self)
+        self.sink.opened(self)
         if len(data) > end + 4:
             self.data_received(data[end + 4 :])
-
-    def _tell(self, path: bytes) -> None:
-        status, kind, body = b"200 OK", b"application/json", b'{"status":"healthy"}'
-        if path == b"/log":
-            body = msgspec.json.encode(self.sink.summary())
-        elif path == b"/messages":
-            kind, body = b"application/msgpack", self.sink.full_log()
-        elif path != b"/health":
-            status, body = b"404 Not Found", b'{"error":"this is a sink: /ws, /log, /messages, /health"}'
-        self.transport.write(_ANSWER % (status, kind, len(body)) + body)
-        self.transport.close()
 
 
 def _header(head: bytes, name: bytes) -> bytes | None:
@@ -187,3 +196,37 @@ def _header(head: bytes, name: bytes) -> bytes | None:
         return None
     start = at + len(name) + 3
     return head[start : head.index(b"\r\n", start)].strip()
+
+
+def welcome() -> bytes:
+    """Return the frame that welcomes a client, with the time in it."""
+    return _WELCOME % (_wall() // 1_000_000)
+
+
+def pong_to(payload: bytes) -> bytes | None:
+    """Return the frame that answers a ping, or None if it is not a ping with a timestamp."""
+    original = _timestamp(payload)
+    if not original or b'"ping"' not in payload:
+        return None
+    return text_frame(
+        b'{"type":"pong","timestamp":%d,"originalTimestamp":%b,"latency":0}' % (_wall() // 1_000_000, original)
+    )
+
+
+def identify(number: int, payload: bytes) -> tuple[int, int, int]:
+    """Return client, connection and key of a message: `wstui:CLIENT:KEY;…` names both, a ping its timestamp."""
+    if payload[:6] == b"wstui:":
+        client, _, key = payload[6 : payload.find(b";")].partition(b":")
+        if client.isdigit() and key.isdigit():
+            return int(client), number, int(key)
+    stamp = _timestamp(payload)
+    return number, number, int(stamp) if stamp.isdigit() else -1
+
+
+def _timestamp(payload: bytes) -> bytes:
+    start = payload.find(b'"timestamp":')
+    if start < 0:
+        return b""
+    start += 12
+    end = payload.find(b",", start)
+    return payload[start : end if end > 0 else payload.find(b"}", start)].strip()

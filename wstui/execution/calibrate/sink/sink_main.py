@@ -14,8 +14,7 @@ import signal
 import sys
 from pathlib import Path
 
-from wstui.execution.calibrate.sink.broadcast import LEAST_BYTES, SinkBroadcast
-from wstui.execution.calibrate.sink.sink import Behaviour, Sink
+from wstui.execution.calibrate.sink.sink import BROADCAST_MIN_BYTES, Behaviour, Sink, SinkBroadcast
 from wstui.execution.calibrate.sink.sink_connection import SinkConnection
 from wstui.servers.parent_death import tie_to_parent
 
@@ -61,8 +60,8 @@ def _arguments() -> argparse.Namespace:
     add("--core", type=int, default=-1, metavar="N", help="run on this core only")
     add("--stay", action="store_true", help="do not end with the parent process")
     options = parser.parse_args()
-    if options.broadcast and options.broadcast_bytes < LEAST_BYTES:
-        parser.error(f"--broadcast-bytes {options.broadcast_bytes} is too few: {LEAST_BYTES} or more")
+    if options.broadcast and options.broadcast_bytes < BROADCAST_MIN_BYTES:
+        parser.error(f"--broadcast-bytes {options.broadcast_bytes} is too few: {BROADCAST_MIN_BYTES} or more")
     return options
 
 

@@ -1,4 +1,4 @@
-"""The fast path for plain frames against websockets' own protocol, on random and mutated streams cut anywhere."""
+"""What a connection makes of random and mutated streams cut anywhere: messages, answers, its end."""
 
 from __future__ import annotations
 
@@ -14,15 +14,14 @@ from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
 from wstui.odin.connection import Connection, Context
-from wstui.odin.deadlines import Deadlines
-from wstui.odin.server_settings import Limits, Settings
-from wstui.odin.stats import Phase, Stats
+from wstui.odin.server_settings import Limits, ServerSettings
+from wstui.odin.stats import ConnectionPhase, Stats
 
 MESSAGE_MAX = 300
 
 
 class Reference:
-    """What a server does that has no fast path: messages, then bytes written, then whether it ended."""
+    """What the protocol alone makes of a stream: messages, then bytes written, then whether it ended."""
 
     def __init__(self) -> None:
         self.protocol = ServerProtocol(state=OPEN, max_size=MESSAGE_MAX)
@@ -66,21 +65,22 @@ class Transport:
 def opened() -> tuple[Connection, Transport, list[bytes]]:
     """A connection that is open, without a socket."""
     messages: list[bytes] = []
-    dialogue = Mock()
-    dialogue.receive.side_effect = lambda _client, payload: messages.append(bytes(payload))
+    handler = Mock()
+    handler.receive.side_effect = lambda _client, payload: messages.append(bytes(payload))
     context = Context(
         loop=Mock(time=lambda: 0.0),
-        settings=Settings(limits=Limits(message_bytes=MESSAGE_MAX)),
+        settings=ServerSettings(limits=Limits(message_bytes=MESSAGE_MAX)),
         stats=Stats(),
         hub=Mock(),
-        gate=Mock(),
-        dialogue=dialogue,
-        deadlines=Deadlines(),
+        admission=Mock(),
+        handler=handler,
         refused_by_fault=lambda: False,
     )
     connection, transport = Connection(context), Transport()
     connection.connection_made(transport)  # type: ignore[arg-type]
-    connection._enter(Phase.OPEN)
+    connection._enter(ConnectionPhase.OPEN)
+    connection._protocol = ServerProtocol(state=OPEN, max_size=MESSAGE_MAX)
+    connection.write = transport.write
     return connection, transport, messages
 
 
@@ -125,14 +125,12 @@ BEGUN, TEXT, END = b"\x01\x81\0\0\0\0a", b"\x81\x81\0\0\0\0b", b"\x80\x81\0\0\0\
 @example([BEGUN, END, TEXT, TEXT])
 @example([TEXT[:3], TEXT[3:], TEXT])
 @example([TEXT[:3], TEXT[3:] + TEXT[:1], TEXT[1:]])
-def test_the_fast_path_and_the_protocol_agree_on_every_stream(pieces: list[bytes]) -> None:
+def test_a_connection_and_the_protocol_alone_agree_on_every_stream(pieces: list[bytes]) -> None:
     connection, transport, messages = opened()
     reference = Reference()
     for piece in pieces:
         connection.data_received(piece)
-    for piece in pieces:  # one byte at a time, so that an end is seen where it happens
-        for at in range(len(piece)):
-            reference.feed(piece[at : at + 1])
+        reference.feed(piece)
     assert messages == reference.messages
     assert transport.written == reference.written
-    assert (connection.phase is not Phase.OPEN) == (reference.protocol.state is not OPEN)
+    assert (connection.phase is not ConnectionPhase.OPEN) == (reference.protocol.state is not OPEN)

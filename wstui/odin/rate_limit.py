@@ -1,4 +1,4 @@
-"""Token buckets: how many events a second may pass, for each address and for all together."""
+"""Token buckets: how many events a second may pass, per address and in total."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ ADDRESSES_MAX = 10_000
 
 
 class TokenBucket:
-    """Lets `rate` events a second pass, and as many at once as come in one second."""
+    """Let `rate` events a second pass, and a burst of one second's worth."""
 
     __slots__ = ("_at", "_burst", "_rate", "_tokens")
 
@@ -18,26 +18,12 @@ class TokenBucket:
         """`rate` in events per second, above 0; `now` in seconds of any clock that never goes back."""
         self._rate = rate
         self._burst = max(1.0, rate)
-        self.refill(now)
-
-    @property
-    def state(self) -> tuple[float, float]:
-        """The tokens that there were, and when; may be set to what it was."""
-        return self._tokens, self._at
-
-    @state.setter
-    def state(self, state: tuple[float, float]) -> None:
-        self._tokens, self._at = state
-
-    def refill(self, now: float) -> None:
-        """As if nothing had passed yet."""
         self._tokens, self._at = self._burst, now
 
     def take(self, now: float) -> bool:
-        """Whether one more event may pass now; if so, it is counted."""
-        # Clocks of several processes may be a little apart: time that was counted is not counted again.
-        tokens = min(self._burst, self._tokens + max(0.0, now - self._at) * self._rate)
-        self._at = max(now, self._at)
+        """Return whether one more event may pass now, and count it if so."""
+        tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
+        self._at = now
         if tokens < 1.0:
             self._tokens = tokens
             return False
@@ -45,19 +31,19 @@ class TokenBucket:
         return True
 
     def give_back(self) -> None:
-        """Undo one `take`: the event did not happen after all."""
+        """Undo one `take`: the event did not happen."""
         self._tokens = min(self._burst, self._tokens + 1.0)
 
     def retry_after(self) -> int:
-        """Whole seconds, at least 1, until an event may pass again."""
+        """Return the whole seconds, at least 1, until an event may pass again."""
         return max(1, math.ceil((1.0 - self._tokens) / self._rate))
 
 
 class RateLimit:
-    """One limit for all events and one for those of each address; a rate of 0 sets no limit.
+    """A limit for all events and one per address; a rate of 0 sets no limit.
 
-    An IPv6 client owns its /64 network, so that is its address here. At most `ADDRESSES_MAX` addresses are
-    remembered; the one not seen for longest is forgotten first.
+    An IPv6 client owns its /64 network, so that counts as its address. At most `ADDRESSES_MAX` addresses are
+    remembered; the least recently seen is forgotten first.
     """
 
     def __init__(self, rate: float, rate_per_address: float) -> None:
@@ -67,11 +53,11 @@ class RateLimit:
 
     @property
     def limits(self) -> bool:
-        """Whether there is any limit at all."""
+        """Whether either limit is set."""
         return self._all is not None or self._rate_per_address > 0
 
     def take(self, address: str, now: float) -> int:
-        """0 when one more event of `address` may pass now, else the seconds after which to try again."""
+        """Return 0 if one more event of `address` may pass now, else the seconds after which to retry."""
         own = None
         if self._rate_per_address > 0:
             own = self._bucket(address, now)
@@ -84,7 +70,7 @@ class RateLimit:
         return 0
 
     def _bucket(self, address: str, now: float) -> TokenBucket:
-        key = network(address)
+        key = _network(address)
         bucket = self._addresses.get(key)
         if bucket is None:
             if len(self._addresses) >= ADDRESSES_MAX:
@@ -95,8 +81,8 @@ class RateLimit:
         return bucket
 
 
-def network(address: str) -> str:
-    """The address itself, or the /64 network of an IPv6 one."""
+def _network(address: str) -> str:
+    """Return the address itself, or the /64 network of an IPv6 address."""
     if ":" not in address:
         return address
     try:
