@@ -9,6 +9,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from tests.odin.target import WAIT_S, client, get_json, pinged, receive, serving, until
+from wstui.odin.connection import Connection
 from wstui.odin.stats import ConnectionPhase
 
 
@@ -107,12 +108,12 @@ async def test_the_message_rate_of_all_and_of_an_address_is_limited_too(limit: s
         assert await closed(ws, 1008) == "message rate limit"
 
 
-async def test_an_idle_connection_keeps_no_protocol_object_and_no_buffer() -> None:
+async def test_an_idle_connection_keeps_no_message_and_no_backlog() -> None:
     async with serving() as server, client(server) as ws:
         await pinged(ws)
         await ws.send(iter(["{}", " "]))
         await asyncio.wait_for(await ws.ping(), WAIT_S)
         (connection,) = server.hub.connections
-        held = [getattr(connection, name) for name in ("_protocol", "_rest", "_fragments", "backlog")]
-        assert held == [None] * 4
+        assert isinstance(connection, Connection)
+        assert (connection._fragments, connection.backlog, connection._request) == (None, None, b"")
         assert server.stats.phases[ConnectionPhase.OPEN] == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from contextlib import AsyncExitStack
 
@@ -11,7 +12,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from tests.odin.target import client, get_json, pinged, receive, serving, until, url
-from wstui.odin.background_tasks import FAULTS_S
+from wstui.odin.background_tasks import FAULTS_S, close_some
 from wstui.odin.faults import Faults, FaultUnknown, parse_faults
 from wstui.odin.server import OdinServer
 from wstui.odin.stats import ConnectionPhase
@@ -84,9 +85,9 @@ async def test_a_share_of_the_clients_is_turned_away_after_the_upgrade(token: st
 async def test_a_share_of_the_clients_is_closed_each_minute() -> None:
     async with serving(faults=Faults(close_per_minute=0.5, seed=3)) as server, AsyncExitStack() as clients:
         everybody = [await clients.enter_async_context(client(server)) for _ in range(40)]
-        mischief = server._upkeep._mischief()
+        dice = random.Random(3)
         for _ in range(round(60 / FAULTS_S)):
-            mischief()
+            close_some(server.hub, 0.5, dice)
         gone = 40 - server.stats.phases[ConnectionPhase.OPEN]
         assert 5 < gone < 30
         assert server.stats.ejected == {"1011 closed on purpose": gone}

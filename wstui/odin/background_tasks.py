@@ -51,12 +51,6 @@ def background_tasks(settings: ServerSettings, stats: Stats, hub: Hub) -> list[C
     ]
     dice = random.Random(faults.seed)
 
-    def close_some() -> None:
-        chance = faults.close_per_minute * FAULTS_S / 60.0
-        for connection in list(hub.connections):
-            if dice.random() < chance:
-                connection.eject(CloseCode.INTERNAL_ERROR, "closed on purpose")
-
     def close_many() -> None:
         """Close as a restarting server does: with 1012, after which clients reconnect."""
         connections = list(hub.connections)
@@ -72,13 +66,20 @@ def background_tasks(settings: ServerSettings, stats: Stats, hub: Hub) -> list[C
     if faults.freeze > 0:
         tasks.append(freeze())
     if faults.close_per_minute > 0:
-        tasks.append(_every(FAULTS_S, close_some))
+        tasks.append(_every(FAULTS_S, lambda: close_some(hub, faults.close_per_minute, dice)))
     if faults.leak > 0:
         # Memory that is written to, so that it is resident, and never released.
         tasks.append(_every(FAULTS_S, lambda: leaked.append(b"\1" * int(faults.leak * FAULTS_S))))
     if faults.storm > 0 and faults.storm_every > 0:
         tasks.append(_every(faults.storm_every, close_many))
     return tasks
+
+
+def close_some(hub: Hub, share_per_minute: float, dice: random.Random) -> None:
+    """Close a random share of the clients; called every `FAULTS_S`."""
+    for connection in list(hub.connections):
+        if dice.random() < share_per_minute * FAULTS_S / 60.0:
+            connection.eject(CloseCode.INTERNAL_ERROR, "closed on purpose")
 
 
 def _process_figures(stats: Stats) -> Callable[[], None]:

@@ -319,6 +319,8 @@ class Connection(asyncio.Protocol):
                 transport.write(chunk)
             else:
                 self.enqueue(chunk)
+                if self.backlog is None:  # it was closed for that, and a close frame is the last
+                    return
 
     def _write_compressed(self, frame: bytes) -> None:
         protocol, transport = self._protocol, self._transport
