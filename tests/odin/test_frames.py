@@ -127,8 +127,8 @@ BEGUN, TEXT, END = b"\x01\x81\0\0\0\0a", b"\x81\x81\0\0\0\0b", b"\x80\x81\0\0\0\
 @example([TEXT[:3], TEXT[3:] + TEXT[:1], TEXT[1:]])
 def test_a_connection_and_the_protocol_alone_agree_on_every_stream(pieces: list[bytes]) -> None:
     connection, transport, messages = opened()
-    # What comes before an error in the same piece counts, so messages are compared with a stream read byte by byte; what
-    # the protocol answers to a piece comes after all of it, so that is compared with a stream read piece by piece.
+    # What comes before an error in the same piece counts, so messages are compared with a stream read by bytes; what
+    # the protocol answers to a piece comes after all of it, so that is compared with a stream read by pieces.
     by_byte, by_piece = Reference(), Reference()
     for piece in pieces:
         connection.data_received(piece)

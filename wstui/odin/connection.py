@@ -309,9 +309,11 @@ class Connection(asyncio.Protocol):
 
     def _flush(self, protocol: ServerProtocol) -> None:
         """Send what the protocol has to say; a client that pings and does not read gets a backlog of pongs."""
-        transport = self._transport
+        transport, has_backlog = self._transport, self.backlog is not None
         for chunk in protocol.data_to_send():
             if transport is None or transport.is_closing():
+                return
+            if has_backlog and self.backlog is None:  # closed by `enqueue`: nothing may follow the close frame
                 return
             if not chunk:
                 transport.write_eof()
@@ -319,8 +321,6 @@ class Connection(asyncio.Protocol):
                 transport.write(chunk)
             else:
                 self.enqueue(chunk)
-                if self.backlog is None:  # it was closed for that, and a close frame is the last
-                    return
 
     def _write_compressed(self, frame: bytes) -> None:
         protocol, transport = self._protocol, self._transport
