@@ -169,7 +169,9 @@ async def test_fragments_without_end_and_without_content_take_no_memory() -> Non
 
 @pytest.mark.parametrize("policy", list(SlowConsumer))
 async def test_pings_of_a_client_that_reads_nothing_do_not_fill_the_memory_with_pongs(policy: SlowConsumer) -> None:
-    async with undisturbed(slow_consumer=policy, send_queue=8) as server, upgraded(server) as attacker:
+    # Time to close, so that the server has read what is still on its way before it drops the connection.
+    told = {"slow_consumer": policy, "send_queue": 8, "close": 30.0}
+    async with undisturbed(**told) as server, upgraded(server) as attacker:
         attacker.writer.transport.pause_reading()  # type: ignore[attr-defined]
         pings = (b"\x89\xfd" + bytes(4 + 125)) * 200
         stats = server.stats
