@@ -16,6 +16,7 @@ from tests.bench.table import headline, markdown
 from tests.fleet import namespaces
 from tests.fleet.hosts import family, gone, nothing_left, on_hosts, use_fake_ssh
 from tests.servers.server import Server, until
+from wstui.execution.run.commands import AbortRun
 from wstui.execution.run.run import Run
 
 COMMANDS = 300
@@ -89,7 +90,7 @@ async def _measure(made: tuple[list[namespaces.Namespace], Path] | None) -> None
             await until(lambda: gone(family()["worker"]), 10)
             rows.append(["and its load is gone after", f"{time.monotonic() - began:.2f} s"])
         finally:
-            run.abort()
+            run.send(AbortRun())
             await asyncio.wait({running}, timeout=20)
     print(headline() + "\n")
     print(markdown(rows))

@@ -17,6 +17,7 @@ import psutil
 
 from tests.bench.fake_agent import FakeAgent, realistic
 from tests.bench.table import headline, markdown
+from wstui.execution.run.commands import AbortRun
 from wstui.execution.run.run import Run
 from wstui.fleet.hosts import ssh_hosts
 from wstui.fleet.hosts.cluster import ClusterTransport
@@ -118,7 +119,7 @@ async def cost_of(workers: int) -> Cost:
         age_s = max(run.fleet.age_s(worker) for worker in run.fleet.latest())
         return Cost(workers, snapshots, cpu_share, hosts_share, _LAG[0] * 1e3, age_s)
     finally:
-        run.abort()
+        run.send(AbortRun())
         await asyncio.wait({running}, timeout=20)
 
 

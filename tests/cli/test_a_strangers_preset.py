@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from tests.cli.commands import WAIT_S, call
 from tests.servers.server import Server
 from wstui.cli import wstui
-from wstui.cli.tui_services import _demo_suite
+from wstui.cli.kept_suite import demo_scenario
 from wstui.execution.run.run import Run
 from wstui.fleet.hosts.host_probe import SshOptions
 from wstui.fleet.transport import FleetError
@@ -78,7 +78,7 @@ def test_a_preset_that_hides_a_shipped_one_is_named_and_never_used_by_the_demo(f
     _, out = said("check", "quick", "--url", "ws://127.0.0.1:9/ws")
     assert 'presets/quick.toml is used in the place of the preset "quick"' in out
     (folder / "presets" / "quick.toml").write_text('name = "taken"\n' + STAGE)
-    assert _demo_suite("ws://127.0.0.1:1/ws", "x.y.z").name == "quick"
+    assert demo_scenario("ws://127.0.0.1:1/ws", "x.y.z").name == "quick"
     taken = open_preset("quick", {"WS_URL": "ws://127.0.0.1:1/ws"}, shipped=True)
     assert taken.name == "quick" and taken.origin.file != str(folder / "presets" / "quick.toml")
 

@@ -20,9 +20,9 @@ from tests.cli.commands import call, start
 from tests.execution.running import scenario
 from tests.report.disk import small_disk
 from tests.servers.server import Server, until
-from wstui.cli.tui_services import Launched, launcher
+from wstui.cli.kept_suite import KeptSuite
+from wstui.cli.tui_services import launcher
 from wstui.execution.run.result import Result
-from wstui.execution.run.suite import SuiteRun
 from wstui.report.store.store import Store
 
 LOAD = (
@@ -71,8 +71,8 @@ async def test_a_run_that_the_terminal_ui_began_is_saved_elsewhere_too(
     note.write_bytes(b"no database at all, just text" * 100)
     troubles: list[str] = []
     async with Server() as server:
-        suite = SuiteRun([scenario(server.url, hold=0.3)])
-        result = await asyncio.to_thread(Launched(suite, {"store_path": str(note)}, troubles).execute)
+        suite = KeptSuite({"store_path": str(note)}, troubles, [scenario(server.url, hold=0.3)])
+        result = await asyncio.to_thread(suite.execute)
     (saved,) = tmp_path.glob("wstui-test-*.json")
     assert msgspec.json.decode(saved.read_bytes(), type=Result) == result
     assert len(troubles) == 2 and "is no run store" in troubles[0] and str(saved) in troubles[1]
@@ -169,7 +169,7 @@ async def test_after_kill_nine_of_everything_the_run_is_there_up_to_its_last_sec
 async def test_a_run_that_the_terminal_ui_began_tells_how_it_is_shown_again(tmp_path: Path) -> None:
     store = tmp_path / "my runs.db"
     troubles: list[str] = []
-    begun: list[Launched] = []
+    begun: list[KeptSuite] = []
     async with Server() as server:
         made = launcher({"store_path": str(store)}, troubles, begun)
         session = made.launch([scenario(server.url, hold=0.3)], "test", 0.0)

@@ -9,6 +9,7 @@ from collections.abc import Awaitable
 from typing import Any
 
 from tests.servers.server import PATIENCE_S, until
+from wstui.execution.run.commands import CompletePlan
 from wstui.execution.run.result import Latency, Result
 from wstui.execution.run.run import Run
 from wstui.measure.snapshot import Counters
@@ -103,7 +104,7 @@ async def _end_settled(run: Run, planned: Scenario) -> None:
     # The picture is that of a moment ago.
     end_s = max(total_s, run.status.plan_s - PICTURE_S + planned.stages[-1].over)
     await until(lambda: run.status.plan_s >= end_s)
-    run.complete()
+    run.send(CompletePlan())
 
 
 async def together(*runs: Awaitable[Finished], at_once: int = 4) -> list[Finished]:

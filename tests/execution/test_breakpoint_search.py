@@ -16,6 +16,7 @@ import pytest
 
 from tests.servers.capacity import Doorkeeper, Seats, Worker, Wounded
 from tests.servers.server import Server, until
+from wstui.execution.run.commands import DrainRun, PauseRun, RampTo, ResumeRun, SkipStage
 from wstui.execution.run.result import BreakpointSummary, Result
 from wstui.execution.run.status import State
 from wstui.execution.search.breakpoint_search import BreakpointRun
@@ -164,15 +165,15 @@ async def test_the_operator_ends_a_search_with_what_is_known() -> None:
         run = searching(server, ALL_GET_IN, start=5, most=1000)
         going = asyncio.create_task(run.execute())
         await until(lambda: (run.status.breakpoint or 0) and run.status.breakpoint.low)  # type: ignore[union-attr]
-        run.ramp(500, 1.0)
-        run.pause()
+        run.send(RampTo(500, 1.0))
+        run.send(PauseRun())
         await until(lambda: run.status.state is State.PAUSED)
         steps = len(run.status.breakpoint.steps)  # type: ignore[union-attr]
         await asyncio.sleep(1.2)  # longer than a step takes
         assert len(run.status.breakpoint.steps) == steps, "a pause holds the search"  # type: ignore[union-attr]
-        run.resume()
+        run.send(ResumeRun())
         await until(lambda: len(run.status.breakpoint.steps) > steps)  # type: ignore[union-attr]
-        run.skip()
+        run.send(SkipStage())
         result = await going
     answer = of(result)
     assert result.passed and answer.low is not None and answer.high is None
@@ -191,7 +192,7 @@ async def test_a_drained_search_did_not_pass() -> None:
         run = searching(server, ALL_GET_IN, start=5, most=1000)
         going = asyncio.create_task(run.execute())
         await until(lambda: run.status.breakpoint is not None and run.status.breakpoint.low is not None)
-        run.drain()
+        run.send(DrainRun())
         result = await going
         assert server.ends.keys() == {"close 1000"}
     assert result.verdict.aborted and not result.passed

@@ -15,6 +15,7 @@ import pytest
 
 from tests.execution.running import scenario
 from tests.servers.server import Server, until
+from wstui.execution.run.commands import CompletePlan
 from wstui.execution.run.run import Run
 from wstui.fleet.local import LocalTransport
 from wstui.odin.demo_system import DemoTarget
@@ -71,7 +72,7 @@ async def test_a_worker_without_cpu_is_the_limit() -> None:
         starving = asyncio.create_task(starve(transport.pid(0)))
         await until(lambda: run.status.generator.limited_by)
         starving.cancel()
-        run.complete()
+        run.send(CompletePlan())
         result = await running
     assert result.verdict.generator_limited
     assert any("late" in reason or "CPU" in reason for reason in result.generator.limited_by)

@@ -9,6 +9,7 @@ import pytest
 
 from tests.execution.test_steering import steered
 from tests.servers.server import Server, until
+from wstui.execution.run.commands import PauseRun, RampTo, ResumeRun, SetInterval, SkipStage
 from wstui.execution.run.recorded_scenario import to_scenario, was_steered
 from wstui.execution.run.status import RampEvent, StageStatus, State, Status
 from wstui.scenario.checks import check
@@ -119,17 +120,17 @@ async def test_what_was_driven_for_real_is_saved_and_loads_as_those_stages(tmp_p
     async with Server() as server, steered(server.url) as run:
         await until(lambda: run.open == 10)
         begun_s = run.run.active_s
-        run.run.ramp(25, over_s)
+        run.run.send(RampTo(25, over_s))
         await until(lambda: run.open == 25)
-        run.run.pace(0.02)
-        run.run.pause()
+        run.run.send(SetInterval(0.02))
+        run.run.send(PauseRun())
         await until(lambda: run.run.status.state is State.PAUSED)
         await asyncio.sleep(0.3)  # a pause is no part of the load
-        run.run.resume()
+        run.run.send(ResumeRun())
         await until(lambda: run.run.status.state is State.RUNNING)
         resumed_s = run.run.active_s
         await until(lambda: run.run.active_s > resumed_s + 0.2)
-        run.run.skip()
+        run.run.send(SkipStage())
         await until(lambda: run.run.status.state.ended)
         ended_s = run.run.status.plan_s
         again = load(save(to_scenario(run.run.status), tmp_path / "found.toml"))

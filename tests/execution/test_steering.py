@@ -7,10 +7,25 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
+
 from tests.execution.running import Finished, balance, scenario
 from tests.servers.handshake import Silent
 from tests.servers.server import PATIENCE_S, Server, until
 from tests.servers.talk import Late, Stubborn
+from wstui.execution.run.commands import (
+    AbortRun,
+    Answer,
+    CompletePlan,
+    DrainRun,
+    PauseRun,
+    RampTo,
+    Redistribute,
+    ResumeRun,
+    RunCommand,
+    SetInterval,
+    SkipStage,
+)
 from wstui.execution.run.run import Run
 from wstui.execution.run.status import State
 from wstui.report.formats.console import summary
@@ -62,7 +77,7 @@ async def quiet(server: Server) -> int:
 async def test_a_pause_stops_sends_and_the_plan_and_keeps_the_connections() -> None:
     async with Server() as server, steered(server.url, workers=2) as run:
         await until(lambda: run.open == 10 and server.messages["ping"] > 50)
-        run.run.pause()
+        run.run.send(PauseRun())
         await until(lambda: run.run.status.state is State.PAUSED)
         await until(lambda: run.run.status.counters.sent == run.run.status.counters.matched)
         pings, plan_s = await quiet(server), run.run.status.plan_s
@@ -73,9 +88,9 @@ async def test_a_pause_stops_sends_and_the_plan_and_keeps_the_connections() -> N
         assert len(server.live) == run.open == 10
         paused = run.run.status.rows[-1]
         assert paused.paused and paused.sent_per_s == 0 and paused.response_p50_ms is None
-        run.run.resume()
+        run.run.send(ResumeRun())
         await until(lambda: server.messages["ping"] > pings + 50)
-        run.run.complete()
+        run.run.send(CompletePlan())
         finished = await run.end()
         assert server.ends == {"close 1000": 10}
     result = finished.result
@@ -96,11 +111,11 @@ async def test_a_ramp_of_the_operator_ends_at_the_exact_number_up_and_down() -> 
     async with Server() as server, steered(server.url, workers=2) as run:
         await until(lambda: run.open == 10)
         for to, over in ((25, 0.3), (3, 0.2), (14, 0.0)):
-            run.run.ramp(to, over)
+            run.run.send(RampTo(to, over))
             await until(lambda to=to: run.open == to == run.run.status.counters.wanted)
             await until(lambda to=to: len(server.live) == to)
             assert run.run.status.target_clients == to
-        run.run.drain()
+        run.run.send(DrainRun())
         finished = await run.end()
         assert server.ends == {"close 1000": server.accepted}
     assert ("operator", "operator: 10 → 25 clients over 0.3 s") in finished.marks
@@ -122,16 +137,16 @@ async def test_a_new_pace_is_taken_up_by_every_client() -> None:
     async with Server() as server, steered(server.url, every=3600) as run:
         await until(lambda: run.open == 10)
         assert server.messages["ping"] <= 1  # one of ten may be due at once
-        run.run.pace(0.02)
+        run.run.send(SetInterval(0.02))
         await until(lambda: server.messages["ping"] > 200)
         assert run.run.status.every_s == 0.02
-        run.run.pace(0)
+        run.run.send(SetInterval(0))
         pings = server.messages["ping"]
         await until(lambda: server.messages["ping"] > pings + 500)
-        run.run.pace(3600)
+        run.run.send(SetInterval(3600))
         await until(lambda: run.run.status.every_s == 3600)
         await quiet(server)
-        run.run.drain()
+        run.run.send(DrainRun())
         finished = await run.end()
     assert [text for kind, text in finished.marks if "a message every" in text] == [
         "operator: a message every 3600 s → 0.02 s",
@@ -149,13 +164,13 @@ async def test_a_skip_ends_a_stage_and_moves_the_later_ones_forward() -> None:
     ]
     async with Server() as server, steered(server.url, stages=stages) as run:
         await until(lambda: run.open >= 5)
-        run.run.skip()
+        run.run.send(SkipStage())
         await until(lambda: ("operator", "operator: ramp skipped") in run.marks)
         await until(lambda: [s.name for s in run.run.status.stages if s.current] == ["cooldown"])
         await until(lambda: server.accepted >= 28)
         drained = run.run.status.counters.closed
         await until(lambda: run.open >= 25)
-        run.run.skip()
+        run.run.send(SkipStage())
         finished = await run.end()
     assert drained <= 2, "who was there when the ramp was skipped may stay"
     result = finished.result
@@ -168,7 +183,7 @@ async def test_a_skip_of_a_ramp_stays_at_the_number_that_it_had_reached() -> Non
     stages = [Stage(name="ramp", over=600, clients=6000), Stage(name="hold", over=1.2)]
     async with Server() as server, steered(server.url, stages=stages, every=1) as run:
         await until(lambda: run.open >= 6)
-        run.run.skip()
+        run.run.send(SkipStage())
         finished = await run.end()
     c = finished.counters
     assert server.ends == {"close 1000": c.ready}
@@ -182,7 +197,7 @@ async def test_a_skip_of_a_ramp_stays_at_the_number_that_it_had_reached() -> Non
 async def test_a_drain_closes_every_connection_in_order() -> None:
     async with Late(delay_s=0.3) as server, steered(server.url, timeout=5) as run:
         await until(lambda: run.run.status.counters.matched > 10)
-        run.run.drain()
+        run.run.send(DrainRun())
         finished = await run.end()
         assert server.ends == {"close 1000": 10}
     assert finished.counters.sent == finished.counters.matched, "the replies in flight were waited for"
@@ -194,7 +209,7 @@ async def test_a_drain_closes_every_connection_in_order() -> None:
 async def test_an_abort_drops_every_connection_at_once() -> None:
     async with Late(delay_s=30) as server, steered(server.url, timeout=60, workers=2) as run:
         await until(lambda: run.open == 10 and server.messages["ping"] > 20)
-        run.run.abort()
+        run.run.send(AbortRun())
         finished = await run.end(complete=False)
         await until(lambda: not server.live)
         assert server.ends == {"lost": 10}
@@ -210,9 +225,9 @@ async def test_an_abort_drops_every_connection_at_once() -> None:
 async def test_an_abort_cuts_a_drain_short() -> None:
     async with Stubborn() as server, steered(server.url, close_timeout=600) as run:
         await until(lambda: run.open == 10)
-        run.run.drain()
+        run.run.send(DrainRun())
         await until(lambda: run.run.status.state is State.DRAINING)
-        run.run.abort()
+        run.run.send(AbortRun())
         await run.end(complete=False)
     assert run.run.status.state is State.ABORTED
 
@@ -220,8 +235,8 @@ async def test_an_abort_cuts_a_drain_short() -> None:
 async def test_an_abort_is_obeyed_that_comes_in_the_same_moment_as_a_drain() -> None:
     async with Stubborn() as server, steered(server.url, close_timeout=600) as run:
         await until(lambda: run.open == 10)
-        run.run.drain()
-        run.run.abort()
+        run.run.send(DrainRun())
+        run.run.send(AbortRun())
         finished = await run.end(complete=False)
         await until(lambda: not server.live)
     assert finished.result.verdict.aborted and finished.run.status.state is State.ABORTED
@@ -231,7 +246,7 @@ async def test_an_abort_is_obeyed_that_comes_in_the_same_moment_as_a_drain() -> 
 async def test_attempts_in_flight_at_the_end_are_drained_and_no_failures() -> None:
     async with Silent() as server, steered(server.url, connect_timeout=60) as run:
         await until(lambda: server.accepted == 10)
-        run.run.drain()
+        run.run.send(DrainRun())
         finished = await run.end()
     assert finished.counters.drained == 10
     assert finished.failures == {}
@@ -240,8 +255,8 @@ async def test_attempts_in_flight_at_the_end_are_drained_and_no_failures() -> No
 async def test_a_paused_run_can_be_drained_and_skipped() -> None:
     async with Server() as server, steered(server.url) as run:
         await until(lambda: run.open == 10)
-        run.run.pause()
-        run.run.skip()
+        run.run.send(PauseRun())
+        run.run.send(SkipStage())
         await until(lambda: run.task.done() or run.run.status.state is State.DRAINING)
         finished = await run.end()
         assert server.ends == {"close 1000": 10}
@@ -251,22 +266,50 @@ async def test_a_paused_run_can_be_drained_and_skipped() -> None:
 async def test_commands_may_come_before_the_start_and_after_the_end() -> None:
     async with Server() as server:
         run = Steered(scenario(server.url, clients=4, hold=60))
-        run.run.ramp(7, 0)
-        run.run.pace(0.01)
+        early = [run.run.send(RampTo(7, 0)), run.run.send(SetInterval(0.01))]
         await until(lambda: run.open == 7)
-        run.run.drain()
+        assert [answer.result() for answer in early] == [
+            Answer(True, "target 4 → 7 clients over 0 s"),
+            Answer(True, "each client sends every 0.01 s"),
+        ]
+        run.run.send(DrainRun())
         finished = await run.end()
-        for command in (run.run.pause, run.run.resume, run.run.skip, run.run.drain, run.run.abort):
-            command()
-        run.run.ramp(3, 1)
-        run.run.pace(1)
+        for command in (PauseRun(), ResumeRun(), SkipStage(), DrainRun(), AbortRun(), RampTo(3, 1), SetInterval(1)):
+            assert run.run.send(command).result() == Answer(False, "the run has ended")
         assert run.run.status.result is finished.result
+
+
+async def test_each_command_says_what_became_of_it() -> None:
+    async with Server() as server, steered(server.url) as run:
+        await until(lambda: run.open == 10)
+
+        async def told(command: RunCommand) -> tuple[bool, str]:
+            answer = await asyncio.wait_for(asyncio.wrap_future(run.run.send(command)), PATIENCE_S)
+            return answer.done, answer.text
+
+        assert await told(ResumeRun()) == (False, "the run is not paused")
+        assert await told(Redistribute()) == (False, "no lost worker is left to replace")
+        assert await told(RampTo(4, 0.1)) == (True, "target 10 → 4 clients over 0.1 s")
+        await until(lambda: run.open == 4)
+        assert await told(PauseRun()) == (True, "paused: 4 connections stay open, no messages are sent")
+        assert await told(PauseRun()) == (False, "the run is paused already")
+        assert await told(RampTo(6)) == (True, "target 4 → 6 clients over 0 s, once resumed")
+        assert await told(ResumeRun()) == (True, "resumed: messages are sent again, the clock of the plan goes on")
+        assert await told(SkipStage()) == (True, "hold ended")
+        await run.end()
 
 
 async def test_commands_from_another_thread_are_obeyed() -> None:
     async with Server() as server, steered(server.url) as run:
         await until(lambda: run.open == 10)
-        await asyncio.to_thread(run.run.ramp, 4, 0)
+        assert (await asyncio.to_thread(lambda: run.run.send(RampTo(4)).result(PATIENCE_S))).done
         await until(lambda: run.open == 4)
-        await asyncio.to_thread(run.run.abort)
+        await asyncio.to_thread(run.run.send, AbortRun())
         await run.end(complete=False)
+
+
+def test_a_command_survives_the_wire() -> None:
+    commands: list[RunCommand] = [RampTo(12, 1.5), SetInterval(0.25), PauseRun(), SkipStage(), AbortRun()]
+    wire = msgspec.json.encode(commands)
+    assert msgspec.json.decode(wire, type=list[RunCommand]) == commands
+    assert msgspec.json.decode(b'{"type": "ramp", "clients": 5}', type=RunCommand) == RampTo(5)

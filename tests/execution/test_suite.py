@@ -17,6 +17,7 @@ import pytest
 from tests.execution.running import scenario
 from tests.servers.server import PATIENCE_S, Server, until
 from wstui.cli.resume import earlier_results, first_of
+from wstui.execution.run.commands import AbortRun, DrainRun, SkipStage
 from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.run.run import Run
 from wstui.execution.run.status import State
@@ -81,7 +82,7 @@ async def test_a_cooldown_is_seen_and_can_be_skipped() -> None:
         seen = suite.status.suite
         assert seen is not None and (seen.names, seen.index, seen.passed) == (("one", "two"), 0, (True, None))
         assert 290 < seen.cooldown_left_s <= seen.cooldown_s == 300
-        suite.skip()
+        suite.send(SkipStage())
         result = await asyncio.wait_for(going, PATIENCE_S)
     assert result.passed and result.verdict.reason == "all 2 runs passed"
     assert State.FINISHED not in states, "between two runs the suite is not over"
@@ -92,7 +93,7 @@ async def test_a_drain_in_a_cooldown_ends_the_suite() -> None:
         suite = SuiteRun([member(server, "one"), member(server, "two")], cooldown_s=300.0)
         going = asyncio.create_task(finished(suite))
         await until(lambda: suite.status.state is State.COOLDOWN)
-        suite.drain()
+        suite.send(DrainRun())
         result = await asyncio.wait_for(going, PATIENCE_S)
         assert server.upgraded == 1 + 3
     assert result.verdict.aborted and not result.passed
@@ -106,7 +107,7 @@ async def test_an_abort_stops_the_run_and_all_that_would_follow() -> None:
         suite = SuiteRun([member(server, "one", hold=60), member(server, "two")])
         going = asyncio.create_task(finished(suite))
         await until(lambda: suite.status.counters.open == 3)
-        suite.abort()
+        suite.send(AbortRun())
         result = await asyncio.wait_for(going, PATIENCE_S)
     assert result.verdict.aborted and not result.passed
     assert result.verdict.reason == "one: aborted by the operator; not run: two"

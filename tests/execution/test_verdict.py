@@ -13,6 +13,7 @@ from tests.execution.running import Finished, balance, finish, scenario, togethe
 from tests.servers.handshake import Rationing
 from tests.servers.server import Connection, Server, until
 from tests.servers.talk import ClosingEarly, Late, Losing
+from wstui.execution.run.commands import CompletePlan
 from wstui.execution.run.run import Run
 from wstui.execution.run.status import State
 from wstui.execution.run.verdict import written
@@ -160,7 +161,7 @@ async def test_a_limit_that_is_crossed_and_kept_again_is_marked_both_times() -> 
         await until(lambda: crossed() == ["broken"])
         server.well = True
         await until(lambda: crossed() == ["broken", "kept"])
-        run.complete()
+        run.send(CompletePlan())
         finished = Finished(run, await running)
     balance(finished)
     assert finished.result.passed

@@ -27,6 +27,7 @@ from tests.fleet.hosts import HOME, family, gone, nothing_left, on_hosts, use_fa
 from tests.servers.server import PATIENCE_S, Server, until
 from wstui.execution.preflight.checklist import CheckMark
 from wstui.execution.preflight.preflight import preflight
+from wstui.execution.run.commands import AbortRun, DrainRun, PauseRun, RampTo, Redistribute, ResumeRun
 from wstui.execution.run.result import Result
 from wstui.execution.run.run import Run
 from wstui.fleet.hosts.host_facts import HostQuery, cramped, gather
@@ -94,7 +95,7 @@ async def going(server: Server, *hosts: str, pings: int = 20, scenario: Scenario
     found = Going(run, running, **family())
     with nothing_left(lambda: found.all):
         yield found
-        run.abort()
+        run.send(AbortRun())
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(running, PATIENCE_S)
         await until(lambda: gone(found.all))
@@ -110,15 +111,15 @@ async def test_a_run_on_two_hosts_is_steered_as_one_and_leaves_no_process_and_no
             assert all(port.ip == "127.0.0.1" for port in ports), "no port in any network"
             assert len(ports) == (0 if process in it.worker else 1 if process in it.dask_worker else 2)
             assert "KEY" not in " ".join(process.cmdline()), "the keys are not seen in a list of processes"
-        run.ramp(8, 0.2)
+        run.send(RampTo(8, 0.2))
         await until(lambda: run.status.counters.open == 8)
-        run.pause()
+        run.send(PauseRun())
         await until(lambda: run.status.state == "paused")
-        run.resume()
+        run.send(ResumeRun())
         hosts = {host.name: host for host in run.status.generator.hosts}
         assert (hosts["host1"].workers, hosts["host2"].workers) == (2, 1)
         assert hosts["host1"].clients + hosts["host2"].clients == 8 and hosts["host2"].round_trip_ms
-        run.drain()
+        run.send(DrainRun())
         finished = Finished(run, await asyncio.wait_for(it.running, PATIENCE_S))
         balance(finished)
         assert finished.result.generator.workers == 3 and finished.result.generator.workers_lost == 0
@@ -139,13 +140,13 @@ async def test_a_worker_that_is_killed_is_named_with_its_host_and_replaced_only_
             await until(lambda: it.run.status.generator.unreplaced_workers == 1)
             assert it.run.status.generator.left_behind_clients == 10
             assert it.run.status.counters.open == 10 and len(family()["worker"]) == 1, "nothing happens by itself"
-            it.run.redistribute()
+            it.run.send(Redistribute())
             await until(lambda: it.run.status.counters.open == 20 and it.run.status.generator.unreplaced_workers == 0)
             assert "operator: redistribute the load of 1 lost worker" in it.marks
             it.worker = family()["worker"]
             numbers = range(1 if "worker 1 on host2" in it.marks else 0, 20, 2)
             assert sorted(map(user, server.paths[20:])) == sorted(f"wstui-{number}" for number in numbers)
-            it.run.drain()
+            it.run.send(DrainRun())
             finished = Finished(it.run, await asyncio.wait_for(it.running, PATIENCE_S))
     balance(finished, complete=False)
     assert (finished.result.generator.workers, finished.result.generator.workers_lost) == (3, 1)
@@ -171,13 +172,13 @@ async def test_the_load_of_a_lost_host_is_shown_and_taken_over_by_the_others_whe
         assert it.is_there("host1")
         await until(lambda: gone(lost))
         await until(lambda: server.ends == {"close 1000": 10})
-        it.run.redistribute()
+        it.run.send(Redistribute())
         await until(lambda: it.run.status.counters.open == 20 and len(server.live) == 20)
         await until(lambda: "1 new worker on host1 took over" in it.marks)
         (host1,) = (host for host in it.run.status.generator.hosts if host.name == "host1")
         assert (host1.workers, host1.clients) == (2, 20)
         it.worker = family()["worker"]
-        it.run.drain()
+        it.run.send(DrainRun())
         balance(Finished(it.run, await asyncio.wait_for(it.running, PATIENCE_S)), complete=False)
 
 
@@ -297,7 +298,7 @@ async def test_a_host_that_does_not_answer_can_be_given_up_at_once() -> None:
     running = asyncio.create_task(run.execute())
     await until(lambda: family()["ssh"])
     assert run.status.note == "connecting to silent1"
-    run.drain()
+    run.send(DrainRun())
     result = await asyncio.wait_for(running, PATIENCE_S)
     assert result.verdict.aborted and result.verdict.reason == "ended early by the operator"
     await until(lambda: not family()["ssh"])

@@ -20,6 +20,7 @@ from tests.fleet.hosts import family, gone
 from tests.servers.server import PATIENCE_S, Server, until
 from wstui.execution.preflight.checklist import CheckMark
 from wstui.execution.preflight.preflight import preflight
+from wstui.execution.run.commands import DrainRun
 from wstui.execution.run.result import Result
 from wstui.execution.run.run import Run
 from wstui.fleet.hosts.dask_client import open_scheduler, worker_environment
@@ -65,7 +66,7 @@ async def test_the_workers_of_a_cluster_make_the_load_and_stay_and_a_lost_one_ta
         await until(lambda: len(family()["worker"]) == 2)
         (host,) = run[0].status.generator.hosts
         assert (host.name, host.clients) == ("127.0.0.1", 10) and host.mark in ("ok", "slow")
-        run[0].drain()
+        run[0].send(DrainRun())
         balance(Finished(run[0], await asyncio.wait_for(run[1], PATIENCE_S)))
         await until(lambda: not family()["worker"])
         assert len(family()["dask_worker"]) == 1, "it is not ours"

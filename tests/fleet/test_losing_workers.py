@@ -12,6 +12,7 @@ import pytest
 from tests.execution.running import Finished, balance, finish, scenario
 from tests.servers.server import PATIENCE_S, Connection, Server, until
 from wstui.cli.exit_codes import USAGE, status_of
+from wstui.execution.run.commands import AbortRun, CompletePlan, DrainRun, PauseRun, RampTo, Redistribute, ResumeRun
 from wstui.execution.run.run import Run
 from wstui.fleet.fleet import Fleet
 from wstui.fleet.local import LocalTransport
@@ -33,7 +34,7 @@ async def test_a_run_goes_on_without_a_worker_that_was_killed() -> None:
         assert [(worker.alive, worker.clients) for worker in run.status.generator.workers] == [(True, 10), (False, 0)]
         pings = server.messages["ping"]
         await until(lambda: server.messages["ping"] > pings + 50)
-        run.drain()
+        run.send(DrainRun())
         finished = Finished(run, await running)
     balance(finished, complete=False)
     assert ("worker", "worker 1 lost: killed by SIGKILL; 10 clients gone, 10 left") in finished.marks
@@ -54,19 +55,19 @@ async def test_the_load_of_a_lost_worker_is_taken_over_when_the_operator_asks_al
         os.kill(transport.pid(1), signal.SIGKILL)
         await until(lambda: run.status.generator.unreplaced_workers == 1)
         assert run.status.generator.left_behind_clients == 10
-        run.pause()
-        run.redistribute()
+        run.send(PauseRun())
+        run.send(Redistribute())
         await until(lambda: any("took over" in mark.text for mark in run.status.marks))
         assert run.status.generator.unreplaced_workers == 0
         pings = server.messages["ping"]
         assert run.status.counters.open == 10, "who is paused opens nothing"
-        run.resume()
+        run.send(ResumeRun())
         await until(lambda: run.status.counters.open == 20 and server.messages["ping"] > pings + 50)
-        run.drain()
+        run.send(DrainRun())
         finished = Finished(run, await asyncio.wait_for(running, PATIENCE_S))
     balance(finished, complete=False)
     assert (finished.result.generator.workers, finished.result.generator.workers_lost) == (3, 1)
-    run.redistribute()  # too late: nothing happens
+    run.send(Redistribute())  # too late: nothing happens
 
 
 async def test_what_was_asked_for_beforehand_is_done_at_each_loss_but_not_without_end(
@@ -87,7 +88,7 @@ async def test_what_was_asked_for_beforehand_is_done_at_each_loss_but_not_withou
         os.kill(transport.pid(2), signal.SIGKILL)
         await until(lambda: "1 worker lost 2 times: not redistributed again" in marks(run))
         assert run.status.generator.unreplaced_workers == 1 and marks(run).count("took over") == 1
-        run.drain()
+        run.send(DrainRun())
         finished = Finished(run, await asyncio.wait_for(running, PATIENCE_S))
     balance(finished, complete=False)
     assert (finished.result.generator.workers, finished.result.generator.workers_lost) == (3, 2)
@@ -129,7 +130,7 @@ async def test_what_was_in_flight_on_a_lost_worker_is_abandoned() -> None:
         await until(lambda: run.status.counters.sent > 100)
         os.kill(transport.pid(0), signal.SIGKILL)
         await until(lambda: run.status.counters.abandoned > 20)
-        run.abort()
+        run.send(AbortRun())
         finished = Finished(run, await asyncio.wait_for(running, PATIENCE_S))
     balance(finished, complete=False)
     assert finished.result.messages.abandoned == finished.result.messages.sent
@@ -147,7 +148,7 @@ async def test_a_worker_that_hangs_does_not_hold_up_the_end(monkeypatch: pytest.
         running = asyncio.create_task(run.execute())
         await until(lambda: run.status.counters.open == 10)
         os.kill(transport.pid(0), signal.SIGSTOP)
-        run.complete()
+        run.send(CompletePlan())
         finished = Finished(run, await asyncio.wait_for(running, PATIENCE_S))
     balance(finished, complete=False)
     assert finished.result.generator.workers_lost == 1
@@ -160,10 +161,10 @@ async def test_the_clients_are_spread_evenly_over_the_workers_at_every_number() 
         running = asyncio.create_task(run.execute())
         await until(lambda: len(run.status.generator.workers) == 3)
         for to, each in ((11, [4, 4, 3]), (4, [2, 1, 1]), (0, [0, 0, 0]), (9, [3, 3, 3])):
-            run.ramp(to, 0.1)
+            run.send(RampTo(to, 0.1))
             await until(lambda each=each: [s.clients for s in run.status.generator.workers] == each)
             await until(lambda to=to: len(server.live) == to)
-        run.abort()
+        run.send(AbortRun())
         balance(Finished(run, await running), complete=False)
 
 

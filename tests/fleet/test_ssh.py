@@ -19,6 +19,7 @@ from tests.execution.running import Finished, balance
 from tests.fleet import namespaces
 from tests.fleet.hosts import HOME, family, gone, nothing_left, on_hosts
 from tests.servers.server import PATIENCE_S, Server, until
+from wstui.execution.run.commands import DrainRun, RampTo
 from wstui.execution.run.run import Run
 from wstui.scenario.model import Scenario
 
@@ -60,12 +61,12 @@ async def test_a_run_through_ssh_is_steered_survives_a_cut_and_leaves_nothing(
         assert not running.done(), running.result()
         everything = await whole(ssh=2, dask_worker=2, worker=3)
         began = time.monotonic()
-        run.ramp(9, 0.0)
+        run.send(RampTo(9, 0.0))
         await until(lambda: len(server.live) == 9)
         steered_s = time.monotonic() - began
         away = [host.round_trip_ms for host in run.status.generator.hosts]
         assert all(ms is not None and ms < 10_000 for ms in away)
-        run.ramp(20, 0.1)
+        run.send(RampTo(20, 0.1))
         await until(lambda: run.status.counters.open == 20)
         cut = hosts[0][1]
         far = {kind: [p for p in found if _netns(p.pid) == _netns_of(cut)] for kind, found in everything.items()}
@@ -82,7 +83,7 @@ async def test_a_run_through_ssh_is_steered_survives_a_cut_and_leaves_nothing(
         known_s = time.monotonic() - began
         await until(lambda: run.status.counters.open == 7)
         assert _mark(run, "host1") in ("ok", "slow"), "a third of the clients are there, and stay"
-        run.drain()
+        run.send(DrainRun())
         finished = Finished(run, await asyncio.wait_for(running, PATIENCE_S))
         balance(finished, complete=False)
         await until(lambda: gone([p for kind in everything.values() for p in kind]))

@@ -13,6 +13,7 @@ from tests.load.leading import MS, S, led, saying
 from tests.servers.handshake import Refusing
 from tests.servers.server import Connection, Server, until
 from tests.servers.talk import ClosingEarly
+from wstui.execution.run.commands import SkipStage
 from wstui.execution.run.plan_clock import Plan
 from wstui.execution.run.run import Run
 from wstui.load.arrivals import VISITORS_FROM
@@ -184,7 +185,7 @@ async def test_a_stage_that_is_skipped_lets_nobody_come_any_more() -> None:
         run = Run(scenario)
         running = asyncio.create_task(finish(run))
         await until(lambda: run.status.counters.ready >= 10)
-        run.skip()
+        run.send(SkipStage())
         finished = await running
     assert finished.result.connections.attempted < 200
     assert finished.counters.closed == finished.counters.ready

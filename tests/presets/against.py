@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.request import urlopen
 
+from wstui.execution.run.commands import CompletePlan
 from wstui.execution.run.result import Result
 from wstui.execution.run.run import Run
 from wstui.measure.snapshot import Counters
@@ -52,7 +53,7 @@ async def against(
     running = asyncio.create_task(run.execute())
     while enough is not None and not running.done():
         if enough(run.status.counters):
-            run.complete()
+            run.send(CompletePlan())
             break
         await asyncio.sleep(0.05)
     return await running

@@ -9,6 +9,7 @@ from typing import Any
 from tests.servers.server import until
 from tests.truth.case import Case, Right, failed, no_load, passed, unreachable
 from tests.truth.server import Target, later, nothing, silent
+from wstui.execution.run.commands import AbortRun, DrainRun
 
 QUICK = {"stages": [{"name": "hold", "over": 0.6, "clients": 2}]}
 
@@ -28,12 +29,12 @@ def kills(*workers: int) -> Any:
 
 async def drains(server: Target, run: Any) -> None:
     await until(lambda: run.status.counters.sent >= 8)
-    run.drain()
+    run.send(DrainRun())
 
 
 async def aborts(server: Target, run: Any) -> None:
     await until(lambda: run.status.counters.sent >= 8)
-    run.abort()
+    run.send(AbortRun())
 
 
 LONG = {"hold": 30.0}

@@ -5,11 +5,27 @@ from __future__ import annotations
 import math
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from wstui.execution.run.commands import (
+    AbortRun,
+    Answer,
+    DrainRun,
+    PauseRun,
+    RampTo,
+    Redistribute,
+    ResumeRun,
+    RunCommand,
+    SetInterval,
+    SkipStage,
+    answered,
+    carried_out,
+    refusal,
+)
 from wstui.execution.run.result import (
     Connections,
     Delivery,
@@ -284,6 +300,9 @@ class FakeSession:
     def __init__(self, picture: Status | None = None, outcome: Result | SuiteResult | Exception | None = None) -> None:
         self.picture = picture or status()
         self.outcome = outcome if outcome is not None else result()
+        self.scenarios: Sequence[Scenario] = [self.picture.scenario]
+        self.name = self.picture.scenario.name
+        self.cooldown_s = 0.0
         self.commands: list[tuple[Any, ...]] = []
         self.ended = threading.Event()
         self.on_end: Callable[[], None] = lambda: None
@@ -291,18 +310,6 @@ class FakeSession:
     @property
     def status(self) -> Status:
         return self.picture
-
-    @property
-    def scenarios(self) -> list[Scenario]:
-        return [self.picture.scenario]
-
-    @property
-    def name(self) -> str:
-        return self.picture.scenario.name
-
-    @property
-    def cooldown_s(self) -> float:
-        return 0.0
 
     def execute(self) -> Result | SuiteResult:
         self.ended.wait()
@@ -313,33 +320,32 @@ class FakeSession:
         self.picture = replace(self.picture, state=state, result=final)
         return self.outcome
 
-    def ramp(self, to: int, over_s: float) -> None:
-        self.commands.append(("ramp", to, over_s))
-        self.picture = replace(self.picture, target_clients=to)
-
-    def pace(self, every_s: float) -> None:
-        self.commands.append(("pace", every_s))
-        self.picture = replace(self.picture, every_s=every_s)
-
-    def pause(self) -> None:
-        self.commands.append(("pause",))
-        self.picture = replace(self.picture, state=State.PAUSED)
-
-    def resume(self) -> None:
-        self.commands.append(("resume",))
-        self.picture = replace(self.picture, state=State.RUNNING)
-
-    def skip(self) -> None:
-        self.commands.append(("skip",))
-
-    def redistribute(self) -> None:
-        self.commands.append(("redistribute",))
-
-    def drain(self) -> None:
-        self.commands.append(("drain",))
-        self.ended.set()
-
-    def abort(self) -> None:
-        self.commands.append(("abort",))
-        self.outcome = result(aborted=True)
-        self.ended.set()
+    def send(self, command: RunCommand) -> Future[Answer]:
+        if why := refusal(command, self.picture):
+            return answered(Answer(False, why))
+        text = carried_out(command, self.picture)
+        match command:
+            case RampTo(clients, over_s):
+                self.commands.append(("ramp", clients, over_s))
+                self.picture = replace(self.picture, target_clients=clients)
+            case SetInterval(every_s):
+                self.commands.append(("pace", every_s))
+                self.picture = replace(self.picture, every_s=every_s)
+            case PauseRun():
+                self.commands.append(("pause",))
+                self.picture = replace(self.picture, state=State.PAUSED)
+            case ResumeRun():
+                self.commands.append(("resume",))
+                self.picture = replace(self.picture, state=State.RUNNING)
+            case SkipStage():
+                self.commands.append(("skip",))
+            case Redistribute():
+                self.commands.append(("redistribute",))
+            case DrainRun():
+                self.commands.append(("drain",))
+                self.ended.set()
+            case AbortRun():
+                self.commands.append(("abort",))
+                self.outcome = result(aborted=True)
+                self.ended.set()
+        return answered(Answer(True, text))

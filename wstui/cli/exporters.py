@@ -16,7 +16,7 @@ from wstui.cli.run_log import RunLog
 from wstui.cli.run_refs import shown_by
 from wstui.cli.stdio import silence
 from wstui.execution.run.result import Result, SuiteResult
-from wstui.execution.run.status import Steerable
+from wstui.execution.run.status import RunView
 from wstui.report.formats.atomic_write import standard_output
 from wstui.report.live.event_stream import EventStream
 from wstui.report.live.observer import ExportError, Observer
@@ -28,9 +28,7 @@ STDOUT = "-"
 class Exporters:
     """They poll the run's picture from threads of their own; whatever goes wrong there never stops the run."""
 
-    def __init__(
-        self, run: Steerable, options: dict[str, Any], on_problem: Callable[[str], None] | None = None
-    ) -> None:
+    def __init__(self, run: RunView, options: dict[str, Any], on_problem: Callable[[str], None] | None = None) -> None:
         """Start those that were asked for; ends the process when an address can't be listened on.
 
         `on_problem` hears at once what goes wrong later; without it `close` says so at the end.
@@ -60,7 +58,7 @@ class Exporters:
         for watcher in self._watchers:
             watcher.start()
 
-    def _write_log(self, run: Steerable, level: str, on_problem: Callable[[str], None] | None) -> None:
+    def _write_log(self, run: RunView, level: str, on_problem: Callable[[str], None] | None) -> None:
         try:
             log = RunLog(run, level, on_problem=on_problem)
         except ExportError as trouble:
@@ -71,7 +69,7 @@ class Exporters:
         if on_problem is warn:
             click.echo(f"log: {log.path}", err=True)
 
-    def _export(self, run: Steerable, url: str, on_problem: Callable[[str], None] | None) -> None:
+    def _export(self, run: RunView, url: str, on_problem: Callable[[str], None] | None) -> None:
         try:
             from wstui.report.live.otlp import OtlpExport
         except ModuleNotFoundError as error:
@@ -80,7 +78,7 @@ class Exporters:
             fail(f'--otlp {url}: give the whole address, such as "http://127.0.0.1:4318/v1/metrics"', USAGE)
         self._watchers.append(OtlpExport(run, url, on_problem=on_problem))
 
-    def _serve(self, run: Steerable, address: str) -> None:
+    def _serve(self, run: RunView, address: str) -> None:
         try:
             from wstui.report.live import prometheus
         except ModuleNotFoundError as error:

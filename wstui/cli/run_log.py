@@ -19,7 +19,7 @@ from pathlib import Path
 from platformdirs import user_log_dir
 
 from wstui.execution.run.result import Result, SuiteResult
-from wstui.execution.run.status import Status, Steerable
+from wstui.execution.run.status import RunView, Status
 from wstui.measure.append_log import new_since
 from wstui.measure.failure import FailureGroup
 from wstui.measure.sanitize import visible
@@ -46,7 +46,7 @@ class RunLog(Observer):
     """Writes what happens in a run to a file of its own. `path` names it."""
 
     def __init__(
-        self, run: Steerable, level: str, *, every_s: float = 0.5, on_problem: Callable[[str], None] | None = None
+        self, run: RunView, level: str, *, every_s: float = 0.5, on_problem: Callable[[str], None] | None = None
     ) -> None:
         """Makes the file at once. `level` is a name, such as "info". Raises Trouble when it can't be written."""
         super().__init__("log file", run, every_s=every_s, on_problem=on_problem)

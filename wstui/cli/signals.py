@@ -7,7 +7,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 
-from wstui.execution.run.status import Steerable
+from wstui.execution.run.commands import AbortRun, DrainRun, RunControl
 
 _NUMBERS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 _HANGUP = getattr(signal, "SIGHUP", None)
@@ -15,7 +15,7 @@ _STDERR = 2
 
 
 @contextlib.contextmanager
-def draining(run: Steerable) -> Iterator[None]:
+def draining(run: RunControl) -> Iterator[None]:
     """The first signal drains the run, each further SIGINT or SIGTERM aborts it. For the main thread.
 
     A closed terminal sends SIGHUP, and so do its shell and tmux: it drains however often it comes.
@@ -25,14 +25,14 @@ def draining(run: Steerable) -> Iterator[None]:
     def stop(number: int) -> None:
         nonlocal signals
         if number == _HANGUP:
-            run.drain()
+            run.send(DrainRun())
             return
         signals += 1
         if signals == 1:
             _say("\nwstui: draining; once more to drop every connection")
-            run.drain()
+            run.send(DrainRun())
         else:
-            run.abort()
+            run.send(AbortRun())
 
     with _handled(stop):
         yield

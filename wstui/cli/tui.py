@@ -18,7 +18,7 @@ from wstui.cli.signals import writing
 from wstui.cli.stdio import Output
 
 if TYPE_CHECKING:
-    from wstui.cli.tui_services import Launched
+    from wstui.cli.kept_suite import KeptSuite
     from wstui.execution.run.suite import SuiteRun
     from wstui.tui.services import Outcome
 
@@ -67,7 +67,7 @@ def _operate(suite: SuiteRun | None, options: dict[str, Any]) -> tuple[Outcome, 
     for name in ("COLUMNS", "LINES"):
         os.environ.pop(name, None)
     troubles: list[str] = []
-    begun: list[Launched] = []
+    begun: list[KeptSuite] = []
     try:
         outcome = operate(suite, launcher=launcher(options, troubles, begun))
         shown = outcome.result

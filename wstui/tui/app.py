@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import traceback
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.text import Text
 
+from wstui.execution.run.commands import AbortRun, Answer, DrainRun, PauseRun, RunCommand
 from wstui.execution.run.status import Status
 from wstui.scenario.model import Scenario, Suite
 from wstui.scenario.presets import PresetEntry, own_folder
@@ -20,10 +23,11 @@ from wstui.tui.dialogs.dialog import Dialog
 from wstui.tui.dialogs.rerun_dialog import RerunDialog
 from wstui.tui.dialogs.stop import How, StopDialog
 from wstui.tui.editor.editor_screen import Editor
+from wstui.tui.kit.format import clean
 from wstui.tui.result.result_screen import ResultScreen
 from wstui.tui.run_thread import Runner
 from wstui.tui.runs.runs_screen import RunsScreen
-from wstui.tui.services import Launcher, Outcome, Repeatable, Session
+from wstui.tui.services import Launcher, Outcome, Session
 from wstui.tui.shutdown import reason
 from wstui.tui.start.start_screen import StartScreen
 from wstui.tui.theme import DARK
@@ -219,10 +223,12 @@ class WstuiApp(Shell):
 
     def action_again(self) -> None:
         """The run that has ended once more, after asking."""
-        session: object = self.runner.session if self.runner is not None else None
-        if self.runner is not None and self.runner is self._demo:
-            self.ask_again([self.runner.session.status.scenario], "the demo", to=_DEMO, launch=self.begin_demo)
-        elif isinstance(session, Repeatable):
+        if self.runner is None:
+            return
+        session = self.runner.session
+        if self.runner is self._demo:
+            self.ask_again([session.status.scenario], "the demo", to=_DEMO, launch=self.begin_demo)
+        else:
             self.ask_again(list(session.scenarios), session.name, session.cooldown_s)
 
     def ask_again(
@@ -246,17 +252,12 @@ class WstuiApp(Shell):
         else:
             self.push_screen(RerunDialog(scenarios, name, to=to), begin)
 
-    @property
-    def _repeatable(self) -> bool:
-        runner = self.runner
-        return runner is not None and (runner is self._demo or isinstance(runner.session, Repeatable))
-
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What is not offered has no key."""
         if action == "open":
             return self.launcher is not None
         if action == "again":
-            return self.launcher is not None and not self.busy and self._repeatable
+            return self.launcher is not None and self.runner is not None and not self.busy
         if action == "runs":
             return self.launcher is not None and self.launcher.runs is not None
         return True
@@ -278,14 +279,24 @@ class WstuiApp(Shell):
 
     def stop(self, how: How) -> None:
         """End the run."""
-        if self.runner is None:
-            return
-        if how == "drain":
-            self.runner.session.drain()
-            self.say("draining: replies in flight are awaited, then every connection is closed with 1000", "warning")
-        else:
-            self.runner.session.abort()
-            self.say("aborting: every connection is dropped", "warning")
+        if self.runner is not None:
+            self.steer(DrainRun() if how == "drain" else AbortRun())
+
+    def steer(self, command: RunCommand, *, warning: str = "") -> None:
+        """Send a command to the run and show what became of it, with a warning if there is one."""
+        loop = asyncio.get_running_loop()
+        warns = bool(warning) or isinstance(command, (PauseRun, DrainRun, AbortRun))
+
+        def show(answered: Future[Answer]) -> None:
+            answer = answered.result()
+            text = f"{answer.text}: {warning}" if warning and answer.done else answer.text
+            with contextlib.suppress(RuntimeError):  # the screen is gone
+                loop.call_soon_threadsafe(
+                    self.say, clean(text), "warning" if warns or not answer.done else "information"
+                )
+
+        if self.runner is not None:
+            self.runner.session.send(command).add_done_callback(show)
 
     async def action_quit(self) -> None:
         """Textual's own way to quit asks as well."""
@@ -312,7 +323,7 @@ class WstuiApp(Shell):
         """End the run in order, give the terminal back at once; `operate` waits for the rest."""
         self.log(signal=number)
         if self.runner is not None and self.busy:
-            self.runner.session.drain()
+            self.runner.session.send(DrainRun())
         self.exit(self.outcome)
 
     def _fatal_error(self) -> None:

@@ -6,6 +6,7 @@ import traceback
 from dataclasses import replace
 from pathlib import Path
 
+from wstui.execution.run.commands import DrainRun
 from wstui.scenario.presets import own_folder
 from wstui.tui.app import WstuiApp
 from wstui.tui.services import Launcher, Outcome, Session
@@ -37,7 +38,7 @@ def operate(
         fault = app.fault or fault
         runner = app.runner
         if runner is not None and runner.started and not runner.done.is_set():
-            runner.session.drain()
+            runner.session.send(DrainRun())
             wait_for(runner, signals)
     opened = app.opened.outcome.result if app.opened is not None else None
     return replace(app.outcome, fault=fault, opened=opened)

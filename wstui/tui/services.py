@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol
 
+from wstui.execution.run.commands import RunControl
 from wstui.execution.run.result import Result, SuiteResult
-from wstui.execution.run.status import Steerable
 from wstui.scenario.model import Scenario
 
 if TYPE_CHECKING:
@@ -18,8 +18,15 @@ if TYPE_CHECKING:
     from wstui.execution.preflight.probe import Probe
 
 
-class Session(Steerable, Protocol):
+class Session(RunControl, Protocol):
     """A run, or a suite of runs, that can be watched, steered and carried out."""
+
+    scenarios: Sequence[Scenario]
+    """What is run, in order."""
+    name: str
+    """Of all of it."""
+    cooldown_s: float
+    """Seconds between two runs."""
 
     def execute(self) -> Result | SuiteResult:
         """Carry it out, block until it has ended and return what was measured.
@@ -27,26 +34,6 @@ class Session(Steerable, Protocol):
         Called once, in a thread of its own, so that a stalled terminal never holds up the load. Any exception
         carries a text that an operator can act on.
         """
-        ...
-
-
-@runtime_checkable
-class Repeatable(Protocol):
-    """A session that tells what it runs, so that it can be run once more."""
-
-    @property
-    def scenarios(self) -> Sequence[Scenario]:
-        """In order."""
-        ...
-
-    @property
-    def name(self) -> str:
-        """Of all of them."""
-        ...
-
-    @property
-    def cooldown_s(self) -> float:
-        """Seconds between them."""
         ...
 
 

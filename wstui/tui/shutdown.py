@@ -11,6 +11,8 @@ import traceback
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from wstui.execution.run.commands import AbortRun
+
 if TYPE_CHECKING:
     from wstui.tui.app import WstuiApp
     from wstui.tui.run_thread import Runner
@@ -79,7 +81,7 @@ def wait_for(runner: Runner, signals: Signals) -> None:
         now = time.monotonic()
         if signals.abort and not aborted:
             aborted = now
-            runner.session.abort()
+            runner.session.send(AbortRun())
         if not said and now - begun >= _SAID_AFTER_S:
             said = now
             say("waiting for the run to close its connections; ctrl+c drops them")

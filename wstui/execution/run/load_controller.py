@@ -136,8 +136,8 @@ class LoadController:
 
     # -- where it is led ---------------------------------------------------------------------------------------
 
-    def lead(self, to: int, over_s: float) -> None:
-        """Lead the number of clients to `to` within `over_s` seconds."""
+    def ramp_to(self, to: int, over_s: float) -> None:
+        """Bring the number of clients to `to` within `over_s` seconds."""
         self.advance()  # a stage that is over has ended before
         self._lead(to, over_s, by_operator=True)
 

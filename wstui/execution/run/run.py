@@ -7,10 +7,27 @@ import contextlib
 import socket
 import time
 from collections import deque
-from collections.abc import Callable
+from concurrent.futures import Future, InvalidStateError
 from datetime import datetime
 
 from wstui.execution.preflight.host_checks import elsewhere, host_warnings, startup_note
+from wstui.execution.run.commands import (
+    ENDED,
+    AbortRun,
+    Answer,
+    CompletePlan,
+    DrainRun,
+    PauseRun,
+    RampTo,
+    Redistribute,
+    ResumeRun,
+    RunCommand,
+    Sender,
+    SetInterval,
+    SkipStage,
+    carried_out,
+    refusal,
+)
 from wstui.execution.run.compile import specs_of
 from wstui.execution.run.failover import Failover
 from wstui.execution.run.load_controller import LoadController
@@ -40,7 +57,7 @@ ALL_LOST = "every worker was lost, so that the run did not come to its end"
 
 
 class Run:
-    """A scenario on a fleet. `execute` runs it to its end; all else may be called from any thread (see Steerable)."""
+    """A scenario on a fleet. `execute` runs it to its end; `send` steers it from any thread."""
 
     def __init__(self, scenario: Scenario, *, transport: Transport | None = None) -> None:
         self.scenario = scenario
@@ -53,7 +70,9 @@ class Run:
         self._state = State.STARTING
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake = asyncio.Event()
-        self._actions: deque[Callable[[], None]] = deque()
+        self._queue: deque[tuple[RunCommand, Sender, Future[Answer]]] = deque()
+        self._notes: deque[tuple[str, str]] = deque()
+        self._over = False
         self._started: datetime | None = None
         self._end: Command | None = None
         self._ended_by = ""
@@ -79,40 +98,32 @@ class Run:
         """The latest picture."""
         return self._status
 
-    def ramp(self, to: int, over_s: float) -> None:
-        """See Steerable."""
-        self._post(lambda: self._ramp(to, over_s))
+    def send(self, command: RunCommand, *, by: Sender = "operator") -> Future[Answer]:
+        """Hand over a command, from any thread; the future holds what became of it.
 
-    def pace(self, every_s: float) -> None:
-        """See Steerable."""
-        self._post(lambda: self._pace(every_s))
+        The search sends from the run's own loop, and its commands take effect at once.
+        """
+        future: Future[Answer] = Future()
+        self._queue.append((command, by, future))
+        if self._over:
+            self._refuse_rest()
+        elif by == "search":
+            self._act()
+        else:
+            self._wake_up()
+        return future
 
-    def pause(self) -> None:
-        """See Steerable."""
-        self._post(self._pause)
+    def close(self) -> None:
+        """Answer that the run has ended, now and to whatever is sent from now on."""
+        self._over = True
+        self._refuse_rest()
 
-    def resume(self) -> None:
-        """See Steerable."""
-        self._post(self._resume)
+    def _refuse_rest(self) -> None:
+        with contextlib.suppress(IndexError):  # two threads may empty it
+            while True:
+                _set(self._queue.popleft()[2], Answer(False, ENDED))
 
-    def skip(self) -> None:
-        """See Steerable."""
-        self._post(self._skip)
-
-    def redistribute(self) -> None:
-        """See Steerable."""
-        self._post(self._redistribute)
-
-    def drain(self) -> None:
-        """See Steerable."""
-        self._post(lambda: self._stop(Drain(round(DRAIN_GRACE_S * NS)), "ended early by the operator", asked=True))
-
-    def abort(self) -> None:
-        """See Steerable."""
-        self._post(lambda: self._stop(Abort(), "aborted by the operator", asked=True))
-
-    def _post(self, action: Callable[[], None]) -> None:
-        self._actions.append(action)
+    def _wake_up(self) -> None:
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop has ended: so has the run
                 self._loop.call_soon_threadsafe(self._wake.set)
@@ -129,35 +140,26 @@ class Run:
         """What makes the load."""
         return self._fleet
 
-    def lead(self, to: int, over_s: float) -> None:
-        """Lead the number of clients to `to` within `over_s` seconds."""
-        self._course.lead(to, over_s)
-
-    def set_interval(self, every_s: float) -> None:
-        """Let each client send every `every_s` seconds; 0 is a closed loop."""
-        self._course.set_interval(every_s)
-
     def note(self, kind: str, text: str) -> None:
         """Mark the timeline. From any thread."""
-        self._post(lambda: self._mark(kind, text))
+        self._notes.append((kind, text))
+        self._wake_up()
 
     async def counted(self) -> tuple[Sum, float]:
         """What every worker has counted up to now, and the plan's clock in seconds at that count."""
         counted, since_s = await self._seconds.counted()
         return counted, max(0.0, self._course.active_s - (0.0 if self._course.paused else since_s))
 
-    def complete(self) -> None:
-        """End the plan now, as if its last stage were over."""
-        self._post(self._complete)
-
-    def _complete(self) -> None:
-        if self._end is None:
-            self._end = self._last_drain()
-
     # -- the run -----------------------------------------------------------------------------------------------
 
     async def execute(self) -> Result:
         """Run to the end of the plan, or until drained or aborted. Raises FleetError when no load can be made."""
+        try:
+            return await self._execute()
+        finally:
+            self.close()
+
+    async def _execute(self) -> Result:
         self._loop = asyncio.get_running_loop()
         self._started = datetime.now().astimezone()
         try:
@@ -240,15 +242,11 @@ class Run:
 
     async def _sleep(self) -> None:
         self._wake.clear()
-        if self._actions:
+        if self._queue or self._notes:
             return
         timeout = TICK_S if self._course.paused else min(TICK_S, self._course.left_s)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._wake.wait(), timeout)
-
-    def _act(self) -> None:
-        while self._actions:
-            self._actions.popleft()()
 
     def _advance(self) -> None:
         if self._all_lost:
@@ -273,35 +271,53 @@ class Run:
 
     # -- commands, on the run's loop ---------------------------------------------------------------------------
 
-    def _ramp(self, to: int, over_s: float) -> None:
-        if self._state in (State.RUNNING, State.PAUSED):
-            self._mark(
-                "operator",
-                f"operator: {grouped(self._course.target_clients)} → {grouped(to)} clients over {over_s:g} s",
-            )
-            self._course.lead(to, over_s)
+    def _act(self) -> None:
+        while self._notes:
+            self._mark(*self._notes.popleft())
+        while self._queue:
+            command, by, future = self._queue.popleft()
+            if by == "search":
+                self._carry_out(command, by)
+                _set(future, Answer(True, ""))
+                continue
+            self._publish()  # the answer tells the figures of this moment
+            why = refusal(command, self._status)
+            text = why or carried_out(command, self._status)
+            if not why:
+                self._carry_out(command, by)
+            _set(future, Answer(not why, text))
 
-    def _pace(self, every_s: float) -> None:
-        if self._state in (State.RUNNING, State.PAUSED):
-            self._mark("operator", f"operator: a message every {self._course.every_s:g} s → {every_s:g} s")
-            self._course.set_interval(every_s)
-
-    def _pause(self) -> None:
-        if self._state is State.RUNNING:
-            self._state = State.PAUSED
-            self._course.pause()
-            self._mark("pause", "paused: connections stay open, nothing is sent")
-
-    def _resume(self) -> None:
-        if self._state is State.PAUSED:
-            self._state = State.RUNNING
-            self._course.resume()
-            self._mark("resume", "resumed")
-
-    def _skip(self) -> None:
-        if self._state in (State.RUNNING, State.PAUSED):
-            self._mark("operator", f"operator: {self._course.plan.stage.name} skipped")
-            self._course.leave_stage(skipped=True)
+    def _carry_out(self, command: RunCommand, by: Sender) -> None:
+        course = self._course
+        match command:
+            case RampTo(clients, over_s):
+                if by == "operator":
+                    change = f"{grouped(course.target_clients)} → {grouped(clients)}"
+                    self._mark("operator", f"operator: {change} clients over {over_s:g} s")
+                course.ramp_to(clients, over_s)
+            case SetInterval(every_s):
+                if by == "operator":
+                    self._mark("operator", f"operator: a message every {course.every_s:g} s → {every_s:g} s")
+                course.set_interval(every_s)
+            case PauseRun():
+                self._state = State.PAUSED
+                course.pause()
+                self._mark("pause", "paused: connections stay open, nothing is sent")
+            case ResumeRun():
+                self._state = State.RUNNING
+                course.resume()
+                self._mark("resume", "resumed")
+            case SkipStage():
+                self._mark("operator", f"operator: {course.plan.stage.name} skipped")
+                course.leave_stage(skipped=True)
+            case Redistribute():
+                self._losses.redistribute()
+            case CompletePlan():
+                self._end = self._end or self._last_drain()
+            case DrainRun():
+                self._stop(Drain(round(DRAIN_GRACE_S * NS)), "ended early by the operator", asked=True)
+            case AbortRun():
+                self._stop(Abort(), "aborted by the operator", asked=True)
 
     def _stop(self, command: Drain | Abort, why: str, *, asked: bool = False) -> None:
         if self._end is None:
@@ -319,10 +335,6 @@ class Run:
         if self._state not in (State.FINISHED, State.ABORTED) and (text := self._losses.tell(worker, reason)):
             self._recorder.mark(self._seconds.since_s(at_ns), "worker", text)
             self._wake.set()
-
-    def _redistribute(self) -> None:
-        if self._state in (State.RUNNING, State.PAUSED):
-            self._losses.redistribute()
 
     # -- the end -----------------------------------------------------------------------------------------------
 
@@ -397,3 +409,8 @@ class Run:
             note=self._ended_by or (startup_note(self.scenario) if self._state is State.STARTING else ""),
             result=self._result,
         )
+
+
+def _set(future: Future[Answer], answer: Answer) -> None:
+    with contextlib.suppress(InvalidStateError):  # its owner has cancelled it
+        future.set_result(answer)

@@ -1,6 +1,6 @@
 """What a run shows to whoever watches it: an immutable picture, published several times a second.
 
-A watcher (the terminal, the headless printer, the store) polls `Steerable.status`; it never blocks the run and the
+A watcher (the terminal, the headless printer, the store) polls `RunView.status`; it never blocks the run and the
 run never waits for it. `rows` and `marks` grow at their end only, so a watcher may remember how many it has seen.
 """
 
@@ -214,42 +214,10 @@ class Status:
         return f"waiting for {', '.join(parts)}" if self.state is State.DRAINING and parts else ""
 
 
-class Steerable(Protocol):
-    """What an operator can do with a run. Every method returns at once and may be called from any thread."""
+class RunView(Protocol):
+    """A run, or a suite of runs, that can be watched."""
 
     @property
     def status(self) -> Status:
         """The latest picture."""
-        ...
-
-    def ramp(self, to: int, over_s: float) -> None:
-        """Lead the number of clients to `to` within `over_s` seconds; the plan's clock goes on."""
-        ...
-
-    def pace(self, every_s: float) -> None:
-        """Let each client send every `every_s` seconds; 0 sends as soon as the reply is there."""
-        ...
-
-    def pause(self) -> None:
-        """Stop sends, ramp and the plan's clock; connections stay open."""
-        ...
-
-    def resume(self) -> None:
-        """Go on where `pause` stopped."""
-        ...
-
-    def redistribute(self) -> None:
-        """Let new workers take over the clients of those that were lost; never happens by itself."""
-        ...
-
-    def skip(self) -> None:
-        """End the current stage (or the cooldown of a suite) now."""
-        ...
-
-    def drain(self) -> None:
-        """End the run: wait for replies in flight, close every connection with 1000."""
-        ...
-
-    def abort(self) -> None:
-        """End the run at once: every connection is dropped."""
         ...

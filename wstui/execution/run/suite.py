@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import datetime
 
 from wstui.execution.preflight.host_checks import elsewhere
 from wstui.execution.preflight.probe import probe
+from wstui.execution.run.commands import AbortRun, Answer, DrainRun, RunCommand, answered, carried_out, refusal
 from wstui.execution.run.result import Result, SuiteResult, Verdict
 from wstui.execution.run.status import State, Status, SuiteStatus
 from wstui.execution.search.breakpoint_search import run_for
@@ -20,7 +23,7 @@ TICK_S = 0.2
 
 
 class SuiteRun:
-    """Runs scenarios in order. Steerable from any thread: commands go to the run that is going on."""
+    """Runs scenarios in order. `send` passes commands to the current run, from any thread."""
 
     def __init__(
         self,
@@ -32,22 +35,27 @@ class SuiteRun:
         on_result: Callable[[Result], None] | None = None,
         first: int = 0,
         earlier: Sequence[Result | None] = (),
+        target: AbstractAsyncContextManager[Sequence[Scenario]] | None = None,
     ) -> None:
         """`probe_first` tries one client before the load begins; `on_result` is called after each run.
+
+        `target` starts what the suite is run against; on entry it returns the scenarios with the real addresses.
 
         A suite that is resumed begins at scenario number `first` (from 0); `earlier` are the results of those before
         it, None where there is none: they are skipped.
         """
         if not 0 <= first < len(scenarios):
             raise ValueError(f"a suite of {len(scenarios)} scenarios has none to begin with at {first}")
-        self._scenarios = list(scenarios)
-        self._name = name or scenarios[0].name
-        self._cooldown_s = cooldown_s
+        self.scenarios: Sequence[Scenario] = tuple(scenarios)
+        self.name = name or scenarios[0].name
+        self.cooldown_s = cooldown_s
+        self._target = target
+        self._preparing = target is not None
         self._probe_first = probe_first
         self._on_result = on_result
         self._first = first
         self._earlier = [*earlier, *[None] * first][:first]
-        self._run = run_for(self._scenarios[first])
+        self._run = run_for(self.scenarios[first])
         self._index = first
         self._results: list[Result] = []
         self._cooling: Status | None = None
@@ -61,69 +69,29 @@ class SuiteRun:
     def status(self) -> Status:
         """The latest picture of the current run, and where the suite stands."""
         status = self._cooling or self._run.status
-        if len(self._scenarios) == 1:
+        if len(self.scenarios) == 1:
             return status
-        if status.state is State.FINISHED and self._index + 1 < len(self._scenarios) and not self._stopped:
+        if status.state is State.FINISHED and self._index + 1 < len(self.scenarios) and not self._stopped:
             # Between the end of a run and the cooldown after it: not the end of the suite.
-            status = replace(status, state=State.COOLDOWN, suite=self._suite_status(self._cooldown_s))
+            status = replace(status, state=State.COOLDOWN, suite=self._suite_status(self.cooldown_s))
         return status if status.suite is not None else replace(status, suite=self._suite_status(0.0))
 
-    def ramp(self, to: int, over_s: float) -> None:
-        """See Steerable."""
-        self._run.ramp(to, over_s)
-
-    def pace(self, every_s: float) -> None:
-        """See Steerable."""
-        self._run.pace(every_s)
-
-    def pause(self) -> None:
-        """See Steerable."""
-        self._run.pause()
-
-    def resume(self) -> None:
-        """See Steerable."""
-        self._run.resume()
-
-    def skip(self) -> None:
-        """See Steerable."""
-        if self._cooling is not None:
+    def send(self, command: RunCommand) -> Future[Answer]:
+        """Hand a command to the current run; the end of a run ends the suite too. From any thread."""
+        if isinstance(command, (DrainRun, AbortRun)):
+            self._stopped = True
+        status = self.status
+        if status.state is not State.COOLDOWN and not self._preparing:
+            return self._run.send(command)
+        why = refusal(command, status)
+        if not why:
             self._skipped = True
-        else:
-            self._run.skip()
-
-    def redistribute(self) -> None:
-        """See Steerable."""
-        self._run.redistribute()
-
-    def drain(self) -> None:
-        """See Steerable."""
-        self._stopped = True
-        self._run.drain()
-
-    def abort(self) -> None:
-        """See Steerable."""
-        self._stopped = True
-        self._run.abort()
-
-    @property
-    def scenarios(self) -> Sequence[Scenario]:
-        """What is run, in order."""
-        return tuple(self._scenarios)
-
-    @property
-    def name(self) -> str:
-        """Of the suite, or of its only scenario."""
-        return self._name
-
-    @property
-    def cooldown_s(self) -> float:
-        """Seconds between two runs."""
-        return self._cooldown_s
+        return answered(Answer(not why, why or carried_out(command, status)))
 
     @property
     def pauses_s(self) -> float:
         """Seconds of all cooldowns between the runs."""
-        return self._cooldown_s * (len(self._scenarios) - 1)
+        return self.cooldown_s * (len(self.scenarios) - 1)
 
     # -- the suite ---------------------------------------------------------------------------------------------
 
@@ -133,19 +101,32 @@ class SuiteRun:
 
     async def run(self) -> Result | SuiteResult:
         """Run all. Raises Unreachable when the first client finds no server, FleetError when no load can be made."""
+        try:
+            if self._target is None:
+                return await self._run_all()
+            async with self._target as scenarios:
+                self.scenarios = tuple(scenarios)
+                before, self._run = self._run, run_for(scenarios[self._first])
+                self._preparing = False
+                before.close()
+                return await self._run_all()
+        finally:
+            self._run.close()
+
+    async def _run_all(self) -> Result | SuiteResult:
         started = datetime.now().astimezone()
-        if self._probe_first and not elsewhere(self._scenarios[self._first]):
-            await probe(self._scenarios[self._first])  # other machines look for the target themselves
-        for index in range(self._first, len(self._scenarios)):
+        if self._probe_first and not elsewhere(self.scenarios[self._first]):
+            await probe(self.scenarios[self._first])  # other machines look for the target themselves
+        for index in range(self._first, len(self.scenarios)):
             if index > self._first:
                 await self._cool_down()
                 if self._stopped:
                     break
-                self._run = run_for(self._scenarios[index])
+                self._run = run_for(self.scenarios[index])
                 self._index = index
                 self._cooling = None
             if self._stopped:
-                self._run.drain()
+                self._run.send(DrainRun())
             try:
                 result = await self._run.execute()
             except FleetError as error:
@@ -158,11 +139,11 @@ class SuiteRun:
                 self._on_result(result)
             if result.verdict.aborted:
                 break
-        if len(self._scenarios) == 1:
+        if len(self.scenarios) == 1:
             return self._results[0]
-        names = [scenario.name for scenario in self._scenarios]
+        names = [scenario.name for scenario in self.scenarios]
         return SuiteResult(
-            name=self._name,
+            name=self.name,
             started=started.isoformat(timespec="milliseconds"),
             finished=datetime.now().astimezone().isoformat(timespec="milliseconds"),
             verdict=combine([*self._earlier, *self._results], names, first=self._first, fault=self._fault),
@@ -171,7 +152,7 @@ class SuiteRun:
         )
 
     async def _cool_down(self) -> None:
-        until = time.monotonic() + self._cooldown_s
+        until = time.monotonic() + self.cooldown_s
         self._skipped = False
         while not self._skipped and not self._stopped and (left := until - time.monotonic()) > 0:
             self._cooling = replace(self._run.status, state=State.COOLDOWN, suite=self._suite_status(left))
@@ -182,12 +163,12 @@ class SuiteRun:
     def _suite_status(self, left_s: float) -> SuiteStatus:
         passed = [None if result is None else result.passed for result in [*self._earlier, *self._results]]
         return SuiteStatus(
-            tuple(scenario.name for scenario in self._scenarios),
+            tuple(scenario.name for scenario in self.scenarios),
             self._index,
-            tuple(passed + [None] * (len(self._scenarios) - len(passed))),
-            self._cooldown_s,
+            tuple(passed + [None] * (len(self.scenarios) - len(passed))),
+            self.cooldown_s,
             left_s,
-            self._name,
+            self.name,
         )
 
 

@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import Future
 from dataclasses import replace
 
 import msgspec
 
+from wstui.execution.run.commands import (
+    AbortRun,
+    Answer,
+    CompletePlan,
+    RampTo,
+    RunCommand,
+    SetInterval,
+    SkipStage,
+    answered,
+    carried_out,
+    refusal,
+)
 from wstui.execution.run.result import BreakpointStep, BreakpointSummary, Result, Verdict
 from wstui.execution.run.run import Run
 from wstui.execution.run.status import BreakpointStatus, StageStatus, State, Status
@@ -27,8 +40,7 @@ TRIES = 3
 
 
 class BreakpointRun:
-    """A search for a limit. Steerable as a Run is, except that the load is the search's own business: `ramp` and
-    `pace` are refused, `skip` ends the search with what is known."""
+    """A search for a limit: a run whose load the search sets."""
 
     def __init__(self, scenario: Scenario, *, transport: Transport | None = None) -> None:
         """Raises ValueError when the scenario asks for no such search."""
@@ -79,38 +91,24 @@ class BreakpointRun:
             result=self._result,
         )
 
-    def ramp(self, to: int, over_s: float) -> None:
-        """The search sets the load: only noted."""
-        self._run.note("operator", f"operator: {to} clients not done, the search sets the load")
+    def send(self, command: RunCommand) -> Future[Answer]:
+        """Pass a command to the run; the search refuses to have its load set, and ends when its stage is skipped."""
+        status = self.status
+        why = refusal(command, status)
+        if why and isinstance(command, (RampTo, SetInterval)):
+            what = f"{command.clients} clients" if isinstance(command, RampTo) else f"every {command.every_s:g} s"
+            self._run.note("operator", f"operator: {what} not done: {why}")
+            return answered(Answer(False, why))
+        if not isinstance(command, SkipStage):
+            return self._run.send(command)
+        if not why:
+            self._ended = "ended by the operator before it was known more precisely"
+            self._steering.ended = True
+        return answered(Answer(not why, why or carried_out(command, status)))
 
-    def pace(self, every_s: float) -> None:
-        """The search sets the load: only noted."""
-        self._run.note("operator", f"operator: a message every {every_s:g} s not done, the search sets the load")
-
-    def pause(self) -> None:
-        """See Steerable."""
-        self._run.pause()
-
-    def resume(self) -> None:
-        """See Steerable."""
-        self._run.resume()
-
-    def skip(self) -> None:
-        """End the search with what is known."""
-        self._ended = "ended by the operator before it was known more precisely"
-        self._steering.ended = True
-
-    def redistribute(self) -> None:
-        """See Steerable."""
-        self._run.redistribute()
-
-    def drain(self) -> None:
-        """See Steerable."""
-        self._run.drain()
-
-    def abort(self) -> None:
-        """See Steerable."""
-        self._run.abort()
+    def close(self) -> None:
+        """Answer that the run has ended to whatever is sent from now on."""
+        self._run.close()
 
     # -- the search --------------------------------------------------------------------------------------------
 
@@ -121,9 +119,9 @@ class BreakpointRun:
         try:
             await asyncio.wait({running, searching}, return_when=asyncio.FIRST_COMPLETED)
             if searching.done() and searching.exception() is not None:
-                self._run.abort()
+                self._run.send(AbortRun())
             else:
-                self._run.complete()
+                self._run.send(CompletePlan())
             result = await running
         finally:
             searching.cancel()

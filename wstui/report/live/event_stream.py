@@ -24,7 +24,7 @@ from typing import Any, TextIO
 import msgspec
 
 from wstui.execution.run.result import Result, SuiteResult
-from wstui.execution.run.status import Status, Steerable
+from wstui.execution.run.status import RunView, Status
 from wstui.measure.append_log import new_since
 from wstui.report.live.observer import ExportError, Observer
 from wstui.report.model.labels import name_of, runs_of
@@ -40,7 +40,7 @@ class EventStream(Observer):
 
     def __init__(
         self,
-        run: Steerable,
+        run: RunView,
         target: str | Path | TextIO,
         *,
         every_s: float = 0.5,

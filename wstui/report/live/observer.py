@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from wstui.execution.run.result import Result, SuiteResult
-from wstui.execution.run.status import Steerable
+from wstui.execution.run.status import RunView
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ class Observer(ABC):
     """
 
     def __init__(
-        self, name: str, run: Steerable, *, every_s: float, on_problem: Callable[[str], None] | None = None
+        self, name: str, run: RunView, *, every_s: float, on_problem: Callable[[str], None] | None = None
     ) -> None:
         self.problem = ""
         self._name = name

@@ -29,7 +29,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from wstui.execution.run.result import Result, SuiteResult
-from wstui.execution.run.status import Status, Steerable
+from wstui.execution.run.status import RunView, Status
 from wstui.measure.histogram import Histogram
 from wstui.report.live.observer import ExportError, Observer
 from wstui.report.live.prometheus import BOUNDS_S, DURATIONS, RunCollector
@@ -43,7 +43,7 @@ class OtlpExport(Observer):
     """Sends the metrics of a run every few seconds, and once more at its end."""
 
     def __init__(
-        self, run: Steerable, url: str, *, every_s: float = 5.0, on_problem: Callable[[str], None] | None = None
+        self, run: RunView, url: str, *, every_s: float = 5.0, on_problem: Callable[[str], None] | None = None
     ) -> None:
         """`url` is the whole address, such as http://127.0.0.1:4318/v1/metrics."""
         super().__init__("OpenTelemetry export", run, every_s=every_s, on_problem=on_problem)
@@ -69,7 +69,7 @@ class OtlpExport(Observer):
         self._exporter.shutdown()
 
 
-def metrics_of(run: Steerable, status: Status) -> MetricsData:
+def metrics_of(run: RunView, status: Status) -> MetricsData:
     """The picture of a run as what an exporter sends: names and labels are those of the Prometheus endpoint."""
     began_ns = round(status.started.timestamp() * NS) if status.started is not None else 0
     now_ns = time.time_ns()
@@ -79,7 +79,7 @@ def metrics_of(run: Steerable, status: Status) -> MetricsData:
     return MetricsData([ResourceMetrics(resource, [scope], "")])
 
 
-def _numbers(run: Steerable, began_ns: int, now_ns: int) -> Iterator[Metric]:
+def _numbers(run: RunView, began_ns: int, now_ns: int) -> Iterator[Metric]:
     for family in RunCollector(run).collect():
         if family.type == "histogram":
             continue

@@ -15,7 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 
 from wstui.execution.run.host_status import MARKS as HOST_MARKS
-from wstui.execution.run.status import HostStatus, Status, Steerable
+from wstui.execution.run.status import HostStatus, RunView, Status
 from wstui.measure.histogram import Histogram, HistogramData
 from wstui.report.model.labels import shown
 
@@ -64,7 +64,7 @@ class CannotListen(Exception):
 class MetricsEndpoint:
     """Serves the metrics of a run over HTTP until it is closed."""
 
-    def __init__(self, run: Steerable, host: str = LOOPBACK, port: int = DEFAULT_PORT) -> None:
+    def __init__(self, run: RunView, host: str = LOOPBACK, port: int = DEFAULT_PORT) -> None:
         """Listen at once, on loopback unless told otherwise; port 0 takes any. Raises CannotListen."""
         registry = CollectorRegistry(auto_describe=False)
         registry.register(RunCollector(run))
@@ -134,7 +134,7 @@ def parse_address(text: str) -> tuple[str, int]:
 class RunCollector:
     """Turns the picture of a run into metrics each time that somebody asks. It never waits for the run."""
 
-    def __init__(self, run: Steerable) -> None:
+    def __init__(self, run: RunView) -> None:
         self._run = run
 
     def collect(self) -> Iterator[Metric]:

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from wstui.execution.run.result import Event, FailureSummary, Result, SuiteResult
-from wstui.execution.run.status import Status, Steerable
+from wstui.execution.run.status import RunView, Status
 from wstui.measure.append_log import new_since
 from wstui.measure.hdr import encode
 from wstui.measure.histogram import HistogramData
@@ -35,7 +35,7 @@ class StoreWriter(Observer):
 
     def __init__(
         self,
-        run: Steerable,
+        run: RunView,
         path: Path | None = None,
         *,
         every_s: float = 0.25,

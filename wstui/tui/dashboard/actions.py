@@ -7,6 +7,18 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
+from wstui.execution.run.commands import (
+    PauseRun,
+    RampTo,
+    Redistribute,
+    ResumeRun,
+    RunCommand,
+    SetInterval,
+    SkipStage,
+    is_last_stage,
+    refusal,
+    unsteered,
+)
 from wstui.execution.run.recorded_scenario import to_scenario, was_steered
 from wstui.execution.run.status import State, Status
 from wstui.tui.bindings import key
@@ -14,11 +26,11 @@ from wstui.tui.dashboard.errors_panel import Errors, matches
 from wstui.tui.dashboard.nudge import Steps
 from wstui.tui.dashboard.view_state import View
 from wstui.tui.dialogs.filter import FilterDialog
-from wstui.tui.dialogs.ramp_dialog import PaceDialog, RampDialog, SkipDialog, is_last, shortage, unsteered
+from wstui.tui.dialogs.ramp_dialog import PaceDialog, RampDialog, SkipDialog, shortage
 from wstui.tui.dialogs.samples import SamplesDialog
 from wstui.tui.dialogs.save import SaveDialog
 from wstui.tui.dialogs.stop import How, StopDialog
-from wstui.tui.kit.format import clean, clock, count, duration, tilde
+from wstui.tui.kit.format import tilde
 from wstui.tui.kit.run_summary import error_lines, summary, write_beside
 from wstui.tui.kit.table import ListTable
 from wstui.tui.run_thread import Runner
@@ -31,7 +43,12 @@ if TYPE_CHECKING:
 
 _PANELS = Binding.Group("Panels", compact=True)
 _STEERING = {"toggle_pause", "step", "ramp", "pace", "skip", "stop"}
-_SET_BY_A_SEARCH = {"step", "ramp", "pace"}
+_SENT_BY: dict[str, RunCommand] = {
+    "step": RampTo(0),
+    "ramp": RampTo(0),
+    "pace": SetInterval(0.0),
+    "skip": SkipStage(),
+}
 
 
 class Controls(Screen[None]):
@@ -114,14 +131,13 @@ class Controls(Screen[None]):
 
     def hides(self, action: str) -> bool:
         """Whether a key would be refused now: it is not offered, and says why when it is pressed all the same."""
-        name, status = action.split("(")[0], self._status
+        name = action.split("(")[0]
         if name == "app.open":
             return self.owner.busy
-        if name not in _STEERING or name == "stop":
-            return False
-        if status.breakpoint is not None and name in _SET_BY_A_SEARCH:
-            return True
-        return bool(unsteered(status)) and not (name == "skip" and status.state is State.COOLDOWN)
+        if name == "toggle_pause":
+            return bool(unsteered(self._status))
+        command = _SENT_BY.get(name)
+        return command is not None and bool(refusal(command, self._status))
 
     def label_of(self, action: str) -> str | None:
         """What a key does just now, where that changes."""
@@ -133,86 +149,58 @@ class Controls(Screen[None]):
 
     def action_toggle_pause(self) -> None:
         """Pause, or go on."""
-        status = self._status
-        if status.state is State.PAUSED:
-            self.session.resume()
-            self.owner.say("Resumed: messages are sent again, the clock of the plan goes on")
-        elif status.state is State.RUNNING:
-            self.session.pause()
-            self.owner.say(
-                f"Paused at {clock(status.elapsed_s)}: {count(status.counters.open)} connections stay open,"
-                " no messages are sent",
-                "warning",
-            )
-        else:
-            self._steers()
+        command = ResumeRun() if self._status.state is State.PAUSED else PauseRun()
+        if self._may(command):
+            self.owner.steer(command)
         self.refresh_bindings()
 
     def action_step(self, sign: int) -> None:
         """Ten percent more or fewer clients."""
-        if self._steers() and not self._searches():
-            self._lead(*self._steps.next(self._status, sign))
+        if self._may(_SENT_BY["step"]):
+            before, clients, over_s = self._steps.next(self._status, sign)
+            self._ramp_to(before, clients, over_s)
 
     def action_ramp(self) -> None:
         """Ask for a number of clients."""
-        if self._steers() and not self._searches():
+        if self._may(_SENT_BY["ramp"]):
             self.app.push_screen(RampDialog(self._status), self._ramp)
 
     def _ramp(self, answer: tuple[int, float] | None) -> None:
-        if answer is not None and self._steers():
+        if answer is not None and self._may(RampTo(*answer)):
             self._steps.forget()
-            self._lead(self._status.target_clients, *answer)
+            self._ramp_to(self._status.target_clients, *answer)
 
-    def _lead(self, before: int, clients: int, over_s: float) -> None:
-        status = self._status
-        self.session.ramp(clients, over_s)
-        later = ", once resumed" if status.state is State.PAUSED else ""
-        text = f"target {count(before)} → {count(clients)} clients over {duration(over_s)}{later}"
-        lacking = shortage(clients, status) if clients > before else ""
-        self.owner.say(f"{text}: {lacking}" if lacking else text, "warning" if lacking else "information")
+    def _ramp_to(self, before: int, clients: int, over_s: float) -> None:
+        lacking = shortage(clients, self._status) if clients > before else ""
+        self.owner.steer(RampTo(clients, over_s), warning=lacking)
 
     def action_pace(self) -> None:
         """Ask for an interval."""
-        if self._steers() and not self._searches():
+        if self._may(_SENT_BY["pace"]):
             self.app.push_screen(PaceDialog(self._status), self._pace)
 
     def _pace(self, every_s: float | None) -> None:
-        if every_s is None or not self._steers():
-            return
-        self.session.pace(every_s)
-        self.owner.say(
-            f"each client sends every {duration(every_s)}"
-            if every_s
-            else "each client sends as soon as its reply is there"
-        )
+        if every_s is not None and self._may(SetInterval(every_s)):
+            self.owner.steer(SetInterval(every_s))
 
     def action_redistribute(self) -> None:
-        """Let others make the load of those that were lost."""
-        own = self._status.generator
-        self.session.redistribute()
-        self.owner.say(f"{count(own.left_behind_clients)} clients of lost processes go to those left")
+        """Start new workers for the clients of lost ones."""
+        self.owner.steer(Redistribute())
 
     def action_skip(self) -> None:
-        """End the current stage or cooldown; ask where nothing comes after it."""
-        status = self._status
-        if status.state is not State.COOLDOWN and not self._steers():
+        """End the current stage or cooldown; ask first if nothing comes after it."""
+        status, command = self._status, SkipStage()
+        if not self._may(command):
             return
-        if status.state is State.COOLDOWN or not is_last(status):
-            self._skip()
+        if status.state is State.COOLDOWN or not is_last_stage(status):
+            self.owner.steer(command)
             return
-        self.app.push_screen(SkipDialog(status), lambda sure: self._skip() if sure and self._steers() else None)
 
-    def _skip(self) -> None:
-        status = self._status
-        stage = next((clean(s.name) for s in status.stages if s.current), "")
-        self.session.skip()
-        self.owner.say(
-            "cooldown skipped"
-            if status.state is State.COOLDOWN
-            else f"{stage or 'stage'} ended"
-            if is_last(status)
-            else f"{stage or 'stage'} ended, the next one begins"
-        )
+        def skip(sure: bool | None) -> None:
+            if sure and self._may(command):
+                self.owner.steer(command)
+
+        self.app.push_screen(SkipDialog(status), skip)
 
     def action_stop(self) -> None:
         """Ask how to end the run."""
@@ -222,19 +210,12 @@ class Controls(Screen[None]):
         if how is not None:
             self.owner.stop(how)
 
-    def _steers(self) -> bool:
-        """Whether the load can be led now; says so where it cannot."""
-        told = unsteered(self._status)
-        if told:
-            self.owner.say(told, "warning")
-        return not told
-
-    def _searches(self) -> bool:
-        """Whether the load is not the operator's to set; says so."""
-        if self._status.breakpoint is None:
-            return False
-        self.owner.say("a search sets the load by itself: pause it, end it with ], or stop the run", "warning")
-        return True
+    def _may(self, command: RunCommand) -> bool:
+        """Whether a command can be carried out now; says why not."""
+        why = refusal(command, self._status)
+        if why:
+            self.owner.say(why, "warning")
+        return not why
 
     # view
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from wstui.execution.run.status import State, Status
+from wstui.execution.run.commands import unsteered
+from wstui.execution.run.status import Status
 from wstui.scenario.units import format_duration, parse_duration
 from wstui.tui.dialogs.confirm import ConfirmDialog
 from wstui.tui.dialogs.dialog import DialogField, Form
@@ -71,27 +72,10 @@ def shortage(clients: int, status: Status) -> str:
     return ""
 
 
-_NOT_STEERED = {
-    State.STARTING: "Starting: the load can be steered once it runs",
-    State.DRAINING: "Draining: the run is coming to its end",
-    State.COOLDOWN: "Cooling down: ] starts the next run",
-}
-
-
-def unsteered(status: Status) -> str:
-    """Why the load can't be steered now; "" while it can."""
-    return "the run has ended" if status.state.ended else _NOT_STEERED.get(status.state, "")
-
-
 def _current(status: Status) -> tuple[int, str]:
     """Which stage of which run of a suite is going on."""
     name = next((stage.name for stage in status.stages if stage.current), "")
     return (status.suite.index if status.suite is not None else 0, name)
-
-
-def is_last(status: Status) -> bool:
-    """Whether nothing of the plan comes after the current stage."""
-    return status.breakpoint is not None or (bool(status.stages) and status.stages[-1].current)
 
 
 class SkipDialog(ConfirmDialog):

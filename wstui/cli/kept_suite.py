@@ -1,0 +1,69 @@
+"""A suite that the terminal runs: kept in the store while it goes on. The demo is one that starts its own target."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from wstui.cli.exporters import Exporters
+from wstui.cli.output_files import saved_elsewhere
+from wstui.execution.run.result import Result, SuiteResult
+from wstui.execution.run.suite import SuiteRun
+from wstui.scenario.model import Scenario
+from wstui.scenario.presets import open_preset
+
+DEMO_PRESET = "quick"
+
+
+class KeptSuite(SuiteRun):
+    """What the terminal watches and steers."""
+
+    def __init__(
+        self, options: dict[str, Any], problems: list[str], scenarios: Sequence[Scenario], **suite: Any
+    ) -> None:
+        """`problems` collects what goes wrong with the store, which no screen of a run has a place for."""
+        super().__init__(scenarios, **suite)
+        self.kept = ""
+        """Where the run is kept, once it is, in words for the terminal."""
+        self.result: Result | SuiteResult | None = None
+        self._options = options
+        self._problems = problems
+
+    async def _run_all(self) -> Result | SuiteResult:
+        exporters = Exporters(self, self._options, self._problems.append)
+        result = None
+        try:
+            result = await super()._run_all()
+        finally:
+            told = io.StringIO()
+            kept = await asyncio.to_thread(exporters.close, result, told)
+            self.kept, self.result = told.getvalue().rstrip(), result
+            if result is not None and kept is False:
+                self._problems.append(saved_elsewhere(result))
+        return result
+
+
+def demo_suite(options: dict[str, Any], problems: list[str]) -> KeptSuite:
+    """Return the demo preset with NATS, server and publisher that are started for it and end with it."""
+    unknown = demo_scenario("ws://127.0.0.1:1/ws", "none yet")
+    return KeptSuite(options, problems, [unknown], target=_demo_target())
+
+
+@asynccontextmanager
+async def _demo_target() -> AsyncIterator[Sequence[Scenario]]:
+    from wstui.odin.demo_system import DemoTarget  # imports a cryptography library: 70 ms before the first screen
+
+    async with DemoTarget() as target:
+        yield [demo_scenario(target.ws_url, target.token)]
+
+
+def demo_scenario(url: str, token: str) -> Scenario:
+    """Return the demo preset for a target."""
+    environ = {**os.environ, "WS_URL": url, "AUTH_TOKEN": token}
+    scenario = open_preset(DEMO_PRESET, environ, {"proxy": "off"}, shipped=True)
+    assert isinstance(scenario, Scenario)
+    return scenario

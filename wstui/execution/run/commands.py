@@ -1,0 +1,153 @@
+"""The commands that steer a run: the keys, the search, signals and programs all send these. Pure."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import msgspec
+
+from wstui.execution.run.status import RunView, State, Status
+from wstui.scenario.units import grouped
+
+Sender = Literal["operator", "search"]
+
+
+class RampTo(msgspec.Struct, frozen=True, tag="ramp"):
+    """Bring the number of clients to `clients` within `over_s` seconds; the plan's clock goes on."""
+
+    clients: int
+    over_s: float = 0.0
+
+
+class SetInterval(msgspec.Struct, frozen=True, tag="interval"):
+    """Make each client send every `every_s` seconds; 0 sends as soon as the reply is there."""
+
+    every_s: float
+
+
+class PauseRun(msgspec.Struct, frozen=True, tag="pause"):
+    """Stop sends, ramps and the plan's clock; connections stay open."""
+
+
+class ResumeRun(msgspec.Struct, frozen=True, tag="resume"):
+    """Continue after a pause."""
+
+
+class SkipStage(msgspec.Struct, frozen=True, tag="skip"):
+    """End the current stage now, or the cooldown of a suite, or a search with what it knows."""
+
+
+class Redistribute(msgspec.Struct, frozen=True, tag="redistribute"):
+    """Start new workers for the clients of those that were lost."""
+
+
+class CompletePlan(msgspec.Struct, frozen=True, tag="complete"):
+    """End the run as if its last stage were over: it counts as complete."""
+
+
+class DrainRun(msgspec.Struct, frozen=True, tag="drain"):
+    """End the run: wait for replies in flight, close every connection with 1000."""
+
+
+class AbortRun(msgspec.Struct, frozen=True, tag="abort"):
+    """End the run at once: drop every connection."""
+
+
+RunCommand = RampTo | SetInterval | PauseRun | ResumeRun | SkipStage | Redistribute | CompletePlan | DrainRun | AbortRun
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of a command: whether it was carried out, and the sentence that says so or why not."""
+
+    done: bool
+    text: str
+
+
+class RunControl(RunView, Protocol):
+    """A run, or a suite of runs, that can be watched and steered."""
+
+    def send(self, command: RunCommand) -> Future[Answer]:
+        """Hand over a command, from any thread; the future holds what became of it. Never blocks."""
+        ...
+
+
+ENDED = "the run has ended"
+_NOT_STEERED = {
+    State.STARTING: "starting: the load can be steered once it runs",
+    State.DRAINING: "draining: the run is coming to its end",
+    State.COOLDOWN: "cooling down: skip starts the next run",
+}
+
+
+def unsteered(status: Status) -> str:
+    """Return why the load cannot be steered now, or ""."""
+    return ENDED if status.state.ended else _NOT_STEERED.get(status.state, "")
+
+
+def refusal(command: RunCommand, status: Status) -> str:
+    """Return why a command cannot be carried out now, or ""."""
+    state = status.state
+    if isinstance(command, (DrainRun, AbortRun, CompletePlan)):
+        return ENDED if state.ended else ""
+    if state is State.COOLDOWN and isinstance(command, SkipStage):
+        return ""
+    if why := unsteered(status):
+        return why
+    if status.breakpoint is not None and isinstance(command, (RampTo, SetInterval)):
+        return "a search sets the load by itself: pause it, skip to end it, or stop the run"
+    if isinstance(command, PauseRun) and state is State.PAUSED:
+        return "the run is paused already"
+    if isinstance(command, ResumeRun) and state is not State.PAUSED:
+        return "the run is not paused"
+    if isinstance(command, Redistribute) and not status.generator.unreplaced_workers:
+        return "no lost worker is left to replace"
+    return ""
+
+
+def carried_out(command: RunCommand, status: Status) -> str:
+    """Return the sentence for a command that is carried out; `status` is the picture just before."""
+    match command:
+        case RampTo(clients, over_s):
+            later = ", once resumed" if status.state is State.PAUSED else ""
+            return f"target {grouped(status.target_clients)} → {grouped(clients)} clients over {over_s:g} s{later}"
+        case SetInterval(every_s):
+            every = f"every {every_s:g} s" if every_s else "as soon as its reply is there"
+            return f"each client sends {every}"
+        case PauseRun():
+            return f"paused: {grouped(status.counters.open)} connections stay open, no messages are sent"
+        case ResumeRun():
+            return "resumed: messages are sent again, the clock of the plan goes on"
+        case SkipStage():
+            return _skipped(status)
+        case Redistribute():
+            return f"{grouped(status.generator.left_behind_clients)} clients of lost workers go to those left"
+        case CompletePlan():
+            return "the plan is over: the run drains"
+        case DrainRun():
+            return "draining: replies in flight are awaited, then every connection is closed with 1000"
+        case AbortRun():
+            return "aborting: every connection is dropped"
+
+
+def is_last_stage(status: Status) -> bool:
+    """Return whether the run ends with the current stage."""
+    return status.breakpoint is not None or (bool(status.stages) and status.stages[-1].current)
+
+
+def _skipped(status: Status) -> str:
+    if status.state is State.COOLDOWN:
+        return "cooldown skipped"
+    if status.breakpoint is not None:
+        return "the search ends with what is known"
+    stage = next((stage.name for stage in status.stages if stage.current), "stage")
+    return f"{stage} ended" if is_last_stage(status) else f"{stage} ended, the next one begins"
+
+
+def answered(answer: Answer) -> Future[Answer]:
+    """Return a future that holds the answer already."""
+    future: Future[Answer] = Future()
+    future.set_result(answer)
+    return future
