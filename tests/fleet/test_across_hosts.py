@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.fleet.test_fleet import S, fleet_of, heard, receipt, snapshot
 from wstui.execution.run.compile import specs_of
-from wstui.execution.run.host_status import mark_of
+from wstui.execution.run.limits import host_mark
 from wstui.execution.run.result import FanOutSummary
 from wstui.fleet.hosts.placement import place
 from wstui.fleet.transport import HostState
@@ -124,4 +124,4 @@ async def test_a_snapshot_that_was_overtaken_turns_nothing_back_and_gaps_are_cou
 def test_a_host_is_marked_by_its_age_and_its_answers(
     alive: bool, age_s: float, round_trip_ms: float | None, lag_ms: float, mark: str
 ) -> None:
-    assert mark_of(alive, age_s, round_trip_ms, lag_ms) == mark
+    assert host_mark(alive, age_s, round_trip_ms, lag_ms) == mark

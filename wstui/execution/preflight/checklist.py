@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 from wstui.execution.calibrate.cost_model import ESTIMATE, Costs
+from wstui.execution.run.limits import OTHERS_BUSY, need_level
 from wstui.execution.run.status import TargetHealth
 from wstui.load.selfcheck import FILES_RESERVED
 from wstui.scenario.model import Scenario
@@ -25,8 +26,6 @@ SIGN_US = 100.0
 """CPU of a signed token."""
 CLIENT_BYTES, WORKER_BYTES = 16 * 1024, 96 << 20
 """Memory of a client, its socket in the kernel included, and of a worker."""
-NEAR = 0.8
-BUSY = 0.5
 
 
 class CheckMark(StrEnum):
@@ -35,6 +34,9 @@ class CheckMark(StrEnum):
     PASS = "pass"
     WARN = "warn"
     FAIL = "fail"
+
+
+_MARKS = {"ok": CheckMark.PASS, "near": CheckMark.WARN, "bad": CheckMark.FAIL}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +50,9 @@ class Check:
 
 
 def by_share(name: str, share: float, text: str, fix: str) -> Check:
-    """Something of which there is enough (share < 0.8), hardly enough, or too little (share > 1)."""
-    if share > 1:
-        return Check(name, CheckMark.FAIL, text, fix)
-    return Check(name, CheckMark.WARN, text, fix) if share > NEAR else Check(name, CheckMark.PASS, text)
+    """Return the check of something that is needed, as a share of what there is."""
+    mark = _MARKS[need_level(share)]
+    return Check(name, mark, text, "" if mark is CheckMark.PASS else fix)
 
 
 def token(claims: Mapping[str, Any] | None, now_s: float, planned_s: float) -> Check:
@@ -150,7 +151,7 @@ def processors(
 
     The host has `workers` of the `of` workers that there are in all; 0: it has all of them.
     """
-    if busy > BUSY:
+    if busy > OTHERS_BUSY:
         text = f"other programs use {busy:.0%} of this machine"
         return Check("processors", CheckMark.WARN, text, "end them, or the figures are theirs as well")
     if workers > cores:
@@ -162,7 +163,7 @@ def processors(
     whose = "a processor" if workers == 1 else f"each of {workers} processors"
     source = "by calibration" if costs.measured else "by estimate"
     text = f"{f'about {share:.0%}' if share >= 0.005 else 'less than 1%'} of {whose} {source}, without broadcasts"
-    if share <= NEAR:
+    if need_level(share) == "ok":
         return Check("processors", CheckMark.PASS, text)
     # Only a guess: the run itself tells when it is the limit.
     fix = "spread the load over more --workers or hosts, send less often (--every), or ramp more slowly (--ramp)"

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 import psutil
 
+from wstui.execution.run.limits import OTHERS_SHARE
 from wstui.measure.sanitize import visible
 
-SHARE = 0.2
-"""Other programs that take less than this share of the machine are not what limited it."""
 NAMED = 3
 _LOAD = "wstui.load"
 
@@ -50,7 +49,7 @@ class Contention:
         if seconds <= 0:
             return None
         others = ((now.busy - begun.busy) - (now.ours - begun.ours)) / seconds
-        if others < SHARE * cores:
+        if others < OTHERS_SHARE * cores:
             return None
         shares: dict[str, float] = {}
         for pid, (name, used) in now.others.items():

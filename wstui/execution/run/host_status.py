@@ -5,27 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from wstui.execution.run.limits import host_mark
 from wstui.execution.run.result import HostSummary
 from wstui.execution.run.status import HostStatus
 from wstui.fleet.fleet import Fleet
 
-STALE_S = 1.0
-LOST_S = 3.0
-"""Workers that hear nothing for this long drain by themselves: of a machine that is silent so long, no load is left."""
 MARKS = ("ok", "slow", "stale", "lost")
-SLOW_MS = 250.0
-SLOW_LAG_MS = 100.0
 _NS_PER_MS = 1e6
-
-
-def mark_of(alive: bool, age_s: float, round_trip_ms: float | None, lag_ms: float) -> str:
-    """ "lost" (gone, or silent for 3 s), "stale" (silent for 1 s), "slow" (answers or loops late), or "ok"."""
-    if not alive or age_s > LOST_S:
-        return "lost"
-    if age_s > STALE_S:
-        return "stale"
-    late = round_trip_ms is not None and round_trip_ms > SLOW_MS
-    return "slow" if late or lag_ms > SLOW_LAG_MS else "ok"
 
 
 def host_statuses(fleet: Fleet) -> tuple[HostStatus, ...]:
@@ -43,7 +29,7 @@ def host_statuses(fleet: Fleet) -> tuple[HostStatus, ...]:
         found.append(
             HostStatus(
                 host.name,
-                mark_of(host.alive and bool(there), max(ages), round_trip_ms, lag_ms),
+                host_mark(host.alive and bool(there), max(ages), round_trip_ms, lag_ms),
                 len(host.workers),
                 len(host.workers) - len(there),
                 sum(latest[worker].counters.open for worker in there if worker in latest),

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from wstui.execution.preflight.host_checks import elsewhere
 from wstui.execution.run.contention import Contention, Taken
-from wstui.execution.run.generator_limits import limiting_factors
+from wstui.execution.run.host_status import named
+from wstui.execution.run.limits import LOST_S, limiting_factors
 from wstui.execution.run.send_plan import SendPlan
 from wstui.execution.run.timeline_recorder import Recorder
 from wstui.execution.run.verdict import explain, judge, judged_by, undecided
@@ -16,8 +17,6 @@ from wstui.scenario.model import Scenario
 
 LOOKS = 30
 """Once in so many seconds, after a few at first, a generator at its limit looks at what other programs take from it."""
-SILENT_S = 3.0
-"""A worker that has said nothing for this long is marked."""
 
 
 class RunMonitor:
@@ -59,7 +58,14 @@ class RunMonitor:
         self.failures = tuple(self._fleet.failures())
         counters = self._recorder.latest.counters
         limited = (
-            *limiting_factors(self._recorder.rows, counters, self.failures, self._fleet),
+            *limiting_factors(
+                self._recorder.rows,
+                counters,
+                self.failures,
+                workers=self._fleet.size,
+                workers_lost=len(self._fleet.lost),
+                hosts_lost=named([host.name for host in self._fleet.hosts() if not host.alive]),
+            ),
             *self._sends.short(self._fleet),
         )
         if limited and not final and self._contention is not None:
@@ -74,12 +80,12 @@ class RunMonitor:
 
     def _look_at_workers(self) -> None:
         for worker in self._fleet.latest():
-            silent = self._fleet.alive(worker) and self._fleet.age_s(worker) > SILENT_S
+            silent = self._fleet.alive(worker) and self._fleet.age_s(worker) > LOST_S
             host = self._fleet.host_of(worker)
             where = f"worker {worker} on {host}" if host else f"worker {worker}"
             if silent and worker not in self._silent:
                 self._silent.add(worker)
-                self._mark("worker", f"{where} silent for {SILENT_S:g} s")
+                self._mark("worker", f"{where} silent for {LOST_S:g} s")
             elif not silent and worker in self._silent and self._fleet.alive(worker):
                 self._silent.discard(worker)
                 self._mark("worker", f"{where} speaks again")

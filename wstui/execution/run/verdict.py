@@ -17,8 +17,6 @@ from wstui.scenario.units import format_duration, grouped
 
 GROWING = frozenset(name for name, unit in FIGURES.items() if not unit)
 """Metrics that are counts since the beginning."""
-NEAR = 0.8
-"""Above this share of its limit a figure is near it."""
 
 
 def judged_by(scenario: Scenario) -> list[Threshold]:

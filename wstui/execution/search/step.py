@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from wstui.execution.run.generator_faults import LOAD, excuses
 from wstui.execution.run.metrics import Window
 from wstui.execution.run.result import BreakpointStep, Latency, LatencySet, ThresholdOutcome
 from wstui.execution.run.verdict import explain, outcome_of
+from wstui.execution.search.generator_faults import LOAD, excuses
 from wstui.fleet.interval import Sum
 from wstui.measure.failure import FailureGroup
 from wstui.measure.fanout import FanOut, TypeFanOut

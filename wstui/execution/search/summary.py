@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from wstui.execution.run.generator_faults import LOAD
 from wstui.execution.run.result import BreakpointStep, BreakpointSummary, ThresholdOutcome
 from wstui.execution.run.status import BreakpointStatus
 from wstui.execution.search.bisect import Bisection
+from wstui.execution.search.generator_faults import LOAD
 from wstui.scenario.breakpoint import Breakpoint
 from wstui.scenario.units import grouped
 

@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from wstui.execution.run.limits import need_level
 from wstui.execution.run.status import ReportedMetric, TargetHealth
 from wstui.measure.sanitize import visible
 from wstui.scenario.units import grouped
 
-NEAR = 0.8
 PHANTOM_SHARE = 0.05
 """A claimed count of connections this much above ours is flagged: the server counts what is no longer there."""
 PHANTOM_LEAST = 5
@@ -104,7 +104,9 @@ def _process(found: list[dict[str, Any]], resident: float | None) -> Iterable[Re
     cpu = _sum(found, "cpuPercent")
     if cpu is not None:
         share = cpu / 100 / max(1, len(found))
-        yield ReportedMetric("cpu", f"{cpu:.0f} %", min(max(share, 0.0), 1.0), "near" if share > NEAR else "ok")
+        yield ReportedMetric(
+            "cpu", f"{cpu:.0f} %", min(max(share, 0.0), 1.0), "ok" if need_level(share) == "ok" else "near"
+        )
     if resident is not None:
         yield ReportedMetric("memory", f"{resident / 2**20:.0f} MiB", sign="ok")
     yield _plain("files", _sum(found, "openFiles"))

@@ -19,6 +19,7 @@ from wstui.execution.run.commands import (
     refusal,
     unsteered,
 )
+from wstui.execution.run.limits import shortage
 from wstui.execution.run.recorded_scenario import to_scenario, was_steered
 from wstui.execution.run.status import State, Status
 from wstui.tui.bindings import key
@@ -26,7 +27,7 @@ from wstui.tui.dashboard.errors_panel import Errors, matches
 from wstui.tui.dashboard.nudge import Steps
 from wstui.tui.dashboard.view_state import View
 from wstui.tui.dialogs.filter import FilterDialog
-from wstui.tui.dialogs.ramp_dialog import PaceDialog, RampDialog, SkipDialog, shortage
+from wstui.tui.dialogs.ramp_dialog import PaceDialog, RampDialog, SkipDialog
 from wstui.tui.dialogs.samples import SamplesDialog
 from wstui.tui.dialogs.save import SaveDialog
 from wstui.tui.dialogs.stop import How, StopDialog
@@ -171,7 +172,7 @@ class Controls(Screen[None]):
             self._ramp_to(self._status.target_clients, *answer)
 
     def _ramp_to(self, before: int, clients: int, over_s: float) -> None:
-        lacking = shortage(clients, self._status) if clients > before else ""
+        lacking = shortage(clients, self._status.counters.open, self._status.generator) if clients > before else ""
         self.owner.steer(RampTo(clients, over_s), warning=lacking)
 
     def action_pace(self) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from wstui.execution.run.limits import worst_threshold
 from wstui.execution.run.status import Status
 from wstui.execution.run.verdict import kept_words
 from wstui.tui.dashboard import tile_models
 from wstui.tui.dashboard.status_line import badge
-from wstui.tui.dashboard.thresholds import SIGNS, worst
+from wstui.tui.dashboard.thresholds import SIGNS
 from wstui.tui.kit.format import clean, clock
 from wstui.tui.kit.row_widget import Line
 from wstui.tui.time_series import TimeSeries
@@ -27,5 +28,5 @@ def run_facts(status: Status, history: TimeSeries) -> list[Line]:
         lines.append(
             [(f"{face.title} ", "muted"), (face.figure, "strong"), (f" {unit} ", "muted"), (glyph.strip(), mark)]
         )
-    glyph, mark = SIGNS[worst(status.thresholds)]
+    glyph, mark = SIGNS[worst_threshold(status.thresholds)]
     return [*lines, [("limits ", "muted"), (f"{kept_words(status.thresholds)} ", "text"), (glyph.strip(), mark)]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 
+from wstui.execution.run.limits import generator_level, worst_threshold
 from wstui.execution.run.status import State, Status
 from wstui.execution.run.verdict import kept_words
 from wstui.tui.dashboard import tile_models
@@ -22,7 +23,7 @@ from wstui.tui.dashboard.latency_histogram import Spread
 from wstui.tui.dashboard.phase_bar import PhaseBar
 from wstui.tui.dashboard.status_line import StatusLine
 from wstui.tui.dashboard.target import TargetPanel, target_trouble
-from wstui.tui.dashboard.thresholds import SIGNS, ThresholdsPanel, limit_ms, worst
+from wstui.tui.dashboard.thresholds import SIGNS, ThresholdsPanel, limit_ms
 from wstui.tui.dashboard.throughput import Throughput
 from wstui.tui.dashboard.tile import Tile
 from wstui.tui.kit.breakpoint_chart import SearchCurve
@@ -158,12 +159,12 @@ class Dashboard(Controls):
     @staticmethod
     def _short_health(status: Status) -> Line:
         """What the side panels say, in a few words, where there is no room for them."""
-        verdict = worst(status.thresholds)
+        verdict = worst_threshold(status.thresholds)
         glyph, meaning = SIGNS[verdict]
         line: Line = [(f" limits {kept_words(status.thresholds)} ", "muted"), (glyph, meaning)]
         own = status.generator
         if own.workers:
-            mark = "bad" if own.limited_by else "near" if own.cpu >= 0.85 else "ok"
+            mark = generator_level(own)
             glyph, meaning = SIGNS[mark]
             line += [
                 (f"  generator {' '.join(tile_models.generator_cause(own)).strip()} ", "muted"),

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from wstui.execution.run.generator_limits import LATE_SHARE
+from wstui.execution.run.limits import lag_level, late_level, use_level
 from wstui.execution.run.status import GeneratorStatus
 from wstui.tui.dashboard.thresholds import BARS, SIGNS
 from wstui.tui.kit.bars import gauge
 from wstui.tui.kit.format import clip, count, ms, pad, percent, short
 from wstui.tui.kit.panel import Panel
 from wstui.tui.kit.row_widget import Line
-
-NEAR = 0.8
-FULL = 0.95
-LAG_NEAR_MS = 20.0
-LAG_BAD_MS = 100.0
 
 
 class Generator(Panel):
@@ -52,11 +47,11 @@ class Generator(Panel):
             return [[("starting", "muted")]]
         lines: list[Line] = []
         for name, share, text, verdict in (
-            ("cpu", g.cpu, f"{percent(g.cpu)} %", _sign(g.cpu)),
+            ("cpu", g.cpu, f"{percent(g.cpu)} %", use_level(g.cpu)),
             ("files", *_use(g.files, g.files_limit)),
             ("ports", *_use(g.ports, g.ports_limit)),
-            ("loop lag", None, f"{ms(g.loop_lag_ms)} ms", _level(g.loop_lag_ms, LAG_NEAR_MS, LAG_BAD_MS)),
-            ("late sends", None, f"{percent(g.late_share)} %", _level(g.late_share, LATE_SHARE / 2, LATE_SHARE)),
+            ("loop lag", None, f"{ms(g.loop_lag_ms)} ms", lag_level(g.loop_lag_ms)),
+            ("late sends", None, f"{percent(g.late_share)} %", late_level(g.late_sends, g.late_share)),
         ):
             wide = max(10, len(text) + 1)
             glyph, mark = SIGNS[verdict]
@@ -75,12 +70,4 @@ def _use(used: int, limit: int) -> tuple[float | None, str, str]:
     if limit <= 0:
         return None, count(used), ""
     share = used / limit
-    return share, clip(f"{count(used)} of {short(limit)}", 20), _sign(share)
-
-
-def _sign(share: float) -> str:
-    return _level(share, NEAR, FULL)
-
-
-def _level(value: float, near: float, bad: float) -> str:
-    return "bad" if value >= bad else "near" if value >= near else "ok"
+    return share, clip(f"{count(used)} of {short(limit)}", 20), use_level(share)

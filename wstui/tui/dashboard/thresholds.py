@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from wstui.execution.run.limits import threshold_level, worst_threshold
 from wstui.execution.run.result import ThresholdOutcome
-from wstui.execution.run.verdict import NEAR, kept_words
+from wstui.execution.run.verdict import kept_words
 from wstui.scenario.errors import BadValue
 from wstui.scenario.threshold import parse_limit
 from wstui.tui.kit.bars import gauge
@@ -31,21 +32,6 @@ _WORDS = {
     "fanout.duplicates": "duplicates",
     "generator.late_sends": "late sends",
 }
-
-
-def sign(outcome: ThresholdOutcome) -> str:
-    """The verdict on one threshold: "ok", "near", "bad", or "" while nothing can be said."""
-    if outcome.passed is None:
-        return ""
-    if not outcome.passed:
-        return "bad"
-    return "near" if outcome.used is not None and outcome.used >= NEAR else "ok"
-
-
-def worst(outcomes: Sequence[ThresholdOutcome], *metrics: str) -> str:
-    """The worst verdict on the thresholds whose metric starts with one of `metrics` (all when none is named)."""
-    signs = {sign(o) for o in outcomes if not metrics or o.metric.startswith(metrics)}
-    return next((s for s in ("bad", "near", "ok") if s in signs), "")
 
 
 def metric_words(metric: str) -> str:
@@ -105,7 +91,10 @@ class ThresholdsPanel(Panel):
         title: Line = [("limits", "text")]
         if self._outcomes:
             title.append(
-                (f"  {kept_words(self._outcomes)}", "strong-bad" if worst(self._outcomes) == "bad" else "text")
+                (
+                    f"  {kept_words(self._outcomes)}",
+                    "strong-bad" if worst_threshold(self._outcomes) == "bad" else "text",
+                )
             )
         return title
 
@@ -121,7 +110,7 @@ class ThresholdsPanel(Panel):
         column = min(max(width_of(name) for name in names), max(12, width - wide - 4))
         lines: list[Line] = []
         for name, text, outcome in zip(names, texts, outcomes, strict=True):
-            verdict = sign(outcome)
+            verdict = threshold_level(outcome)
             glyph, meaning = SIGNS[verdict]
             bar = width - column - 1 - wide - 3
             lines.append(

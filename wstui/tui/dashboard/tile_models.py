@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from wstui.execution.run.limits import generator_level, threshold_level, worst_threshold
 from wstui.execution.run.result import ThresholdOutcome
 from wstui.execution.run.status import GeneratorStatus, Status
-from wstui.tui.dashboard.thresholds import figure, limit_ms, limit_words, metric_words, sign, worst
+from wstui.tui.dashboard.thresholds import figure, limit_ms, limit_words, metric_words
 from wstui.tui.dashboard.tile import TileModel
 from wstui.tui.kit.format import NONE, clean, clip, count, fitting, ms, percent, rate, short, size
 from wstui.tui.time_series import TimeSeries
@@ -62,7 +63,7 @@ def connections(status: Status, history: TimeSeries) -> TileModel:
         fitting(counters.open, 9),
         f"/ {fitting(wanted, 9)}",
         (" · ".join(details), " · ".join(details[:2]), details[0]),
-        worst(status.thresholds, "connect."),
+        worst_threshold(status.thresholds, "connect."),
         history.highs("open"),
         float(wanted),
     )
@@ -82,7 +83,7 @@ def messages(status: Status, history: TimeSeries) -> TileModel:
         rate(total),
         "msg/s",
         (*_judged(status, "messages.", "subscribe."), ways + volume, ways, f"↑ {rate(sent)}"),
-        worst(status.thresholds, "messages.", "fanout.", "subscribe."),
+        worst_threshold(status.thresholds, "messages.", "fanout.", "subscribe."),
         [a + b for a, b in zip(history.highs("sent_per_s"), history.highs("received_per_s"), strict=True)],
     )
 
@@ -99,7 +100,7 @@ def reached(status: Status, history: TimeSeries) -> TileModel:
         percent(seen.completeness),
         "%" if seen.completeness is not None else "",
         (f"{short(seen.messages)} broadcasts · {twice} · {received}", f"{twice} · {received}", twice),
-        worst(status.thresholds, "fanout.completeness", "fanout.duplicates", "messages."),
+        worst_threshold(status.thresholds, "fanout.completeness", "fanout.duplicates", "messages."),
         history.highs("received_per_s"),
     )
 
@@ -109,10 +110,10 @@ def _judged(status: Status, *metrics: str) -> tuple[str, ...]:
 
     A tile's own figure is that of the last second.
     """
-    verdict = worst(status.thresholds, *metrics)
+    verdict = worst_threshold(status.thresholds, *metrics)
     if verdict not in ("bad", "near"):
         return ()
-    outcome = next(o for o in status.thresholds if o.metric.startswith(metrics) and sign(o) == verdict)
+    outcome = next(o for o in status.thresholds if o.metric.startswith(metrics) and threshold_level(o) == verdict)
     told = f"run {figure(outcome)} of {limit_of(outcome)}"
     return (f"{metric_words(outcome.metric)}: {told}", told)
 
@@ -155,7 +156,7 @@ def latency(status: Status, history: TimeSeries) -> TileModel:
         ms(history.latest(course.columns[about])),
         "ms now" if limit and not status.state.ended else "ms",
         shown,
-        worst(status.thresholds, course.metric, *(("roundtrip.",) if course is RESPONSE else ())),
+        worst_threshold(status.thresholds, course.metric, *(("roundtrip.",) if course is RESPONSE else ())),
         history.highs(course.columns[about]),
         judges_detail=limit is not None,
     )
@@ -168,7 +169,7 @@ def errors(status: Status, history: TimeSeries) -> TileModel:
     recent = sum(now) / len(now) if now else 0.0
     rising = bool(before) and recent > 1.5 * (sum(before) / len(before)) and recent > 0
     limit = next((o for o in status.thresholds if o.metric == "failures.rate"), None)
-    mark = worst(status.thresholds, "failures.", "messages.timed_out")
+    mark = worst_threshold(status.thresholds, "failures.", "messages.timed_out")
     if mark in ("", "ok") and recent > 0:
         mark = "near"
     word = (
@@ -207,11 +208,8 @@ def generator_cause(own: GeneratorStatus) -> tuple[str, str]:
 def generator(status: Status, history: TimeSeries) -> TileModel:
     """Whether this machine keeps up, and what limits it where it does not."""
     own = status.generator
-    mark = "bad" if own.limited_by else worst(status.thresholds, "generator.") or "ok"
-    if not own.workers:
-        mark = ""
-    elif mark == "ok" and own.cpu >= 0.85:
-        mark = "near"
+    levels = (generator_level(own), worst_threshold(status.thresholds, "generator."))
+    mark = next((level for level in ("bad", "near") if level in levels), "ok") if own.workers else ""
     cause, unit = generator_cause(own)
     late = f"{percent(own.late_share)} % sends late" if own.late_sends else "sends on time"
     cpu = f"cpu {percent(own.cpu)} % · " if unit != "% cpu" else ""

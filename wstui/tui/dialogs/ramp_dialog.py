@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from wstui.execution.run.commands import unsteered
+from wstui.execution.run.limits import shortage
 from wstui.execution.run.status import Status
 from wstui.scenario.units import format_duration, parse_duration
 from wstui.tui.dialogs.confirm import ConfirmDialog
@@ -35,7 +36,7 @@ class RampDialog(Form[tuple[int, float]]):
 
     def _clients_hint(self, clients: int) -> str:
         change = clients - self._status.counters.open
-        if change > 0 and (lacking := shortage(clients, self._status)):
+        if change > 0 and (lacking := shortage(clients, self._status.counters.open, self._status.generator)):
             return f"▲ {lacking}"
         if not change:
             return f"{count(clients)} are open now"
@@ -59,17 +60,6 @@ class RampDialog(Form[tuple[int, float]]):
     def answer(self, values: dict[str, int | float]) -> tuple[int, float]:
         """Clients and seconds."""
         return int(values["clients"]), float(values["over"])
-
-
-def shortage(clients: int, status: Status) -> str:
-    """What this machine lacks for so many clients, in words; "" where nothing is known to be lacking."""
-    own = status.generator
-    other_files = max(0, own.files - status.counters.open)
-    if 0 < own.ports_limit < clients:
-        return f"more than the {count(own.ports_limit)} local ports of this machine: the rest will fail here, not there"
-    if 0 < own.files_limit < clients + other_files:
-        return f"more than the {count(own.files_limit)} open files allowed here: raise the limit with ulimit -n"
-    return ""
 
 
 def _current(status: Status) -> tuple[int, str]:

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import platformdirs
 
+from wstui.execution.run.limits import threshold_level
 from wstui.execution.run.status import Status
 from wstui.measure.failure import FailureGroup
 from wstui.report.formats.atomic_write import write_new
 from wstui.tui.dashboard.status_line import badge
-from wstui.tui.dashboard.thresholds import figure, limit_words, metric_words, sign
+from wstui.tui.dashboard.thresholds import figure, limit_words, metric_words
 from wstui.tui.kit.format import clean, clock, count, ms, percent, rate
 
 _NS = 1e9
@@ -38,7 +39,8 @@ def summary(status: Status) -> str:
         f"errors       {count(status.failures_total)}  ({percent(status.failure_rate)} %)",
     ]
     lines += [
-        f"  {_MARKS[sign(o)]} {metric_words(o.metric)} {limit_words(o.limit)}: {figure(o)}" for o in status.thresholds
+        f"  {_MARKS[threshold_level(o)]} {metric_words(o.metric)} {limit_words(o.limit)}: {figure(o)}"
+        for o in status.thresholds
     ]
     lines += [f"  {count(g.count):>8}  {clean(g.kind)}: {clean(g.message)}" for g in status.failures[:10]]
     if status.generator.limited_by:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from wstui.execution.run.limits import threshold_level
 from wstui.execution.run.result import Result, SuiteResult, ThresholdOutcome
 from wstui.report.analysis.diagnosis import findings
 from wstui.report.model.labels import name_of, peak_clients, route_of, url_of
 from wstui.tui.dashboard.status_line import verdict_badge
-from wstui.tui.dashboard.thresholds import BARS, SIGNS, figure, limit_words, metric_words, sign
+from wstui.tui.dashboard.thresholds import BARS, SIGNS, figure, limit_words, metric_words
 from wstui.tui.kit.bars import gauge
 from wstui.tui.kit.compact_view import told
 from wstui.tui.kit.format import clean, clip, clock, count, ms, pad, width_of, wrap
@@ -88,7 +89,7 @@ def outcome_facts(outcome: Outcome, width: int) -> list[Line]:
     word, meaning = verdict_badge(result.verdict)
     lines: list[Line] = [[(f" {word} ", meaning)], *told(clean(result.verdict.reason), width)]
     for outcome_ in result.verdict.thresholds:
-        glyph, mark = SIGNS[sign(outcome_)]
+        glyph, mark = SIGNS[threshold_level(outcome_)]
         lines.append([(f"{glyph} ", mark), (f"{_name(outcome_)}: {figure(outcome_)} {outcome_.unit}", "text")])
     return lines
 
@@ -116,7 +117,7 @@ def threshold_rows(outcomes: Sequence[ThresholdOutcome], width: int) -> list[Lin
     names = [_name(outcome) for outcome in outcomes]
     column = min(max(len(name) for name in names), max(16, width - 20))
     for name, outcome in zip(names, outcomes, strict=True):
-        verdict = sign(outcome)
+        verdict = threshold_level(outcome)
         glyph, meaning = SIGNS[verdict]
         unit = f" {outcome.unit}" if outcome.value is not None else ""
         lines.append(

@@ -6,7 +6,7 @@ import collections
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from wstui.execution.run.generator_limits import BUSY_ROWS, overload_reasons
+from wstui.execution.run.limits import BUSY_ROWS, overload_reasons
 from wstui.measure.failure import FailureGroup
 from wstui.measure.snapshot import Counters
 from wstui.measure.timeline import TimelineRow
