@@ -68,7 +68,7 @@ async def test_load_that_was_lost_is_given_to_others_only_by_a_key() -> None:
         await until(lambda: "R Redistribute" in shown(app), pilot)
         assert session.commands == [], "never by itself"
         await pilot.press("R")
-        await until(lambda: "3 000 clients of lost processes go to those left" in shown(app), pilot)
+        await until(lambda: "3 000 clients of lost workers go to those left" in shown(app), pilot)
     assert session.commands == [("redistribute",)]
 
 

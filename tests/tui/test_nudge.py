@@ -55,9 +55,9 @@ def test_from_none_a_step_is_a_tenth_of_what_the_plan_reaches() -> None:
 @pytest.mark.parametrize(
     ("state", "said"),
     [
-        (State.STARTING, "Starting: the load can be steered once it runs"),
-        (State.DRAINING, "Draining: the run is coming to its end"),
-        (State.COOLDOWN, "Cooling down: ] starts the next run"),
+        (State.STARTING, "starting: the load can be steered once it runs"),
+        (State.DRAINING, "draining: the run is coming to its end"),
+        (State.COOLDOWN, "cooling down: skip starts the next run"),
     ],
 )
 async def test_a_load_that_cannot_be_led_now_says_so_and_sends_nothing(state: State, said: str) -> None:

@@ -65,7 +65,7 @@ async def test_a_question_about_a_stage_closes_with_a_word_when_the_stage_has_en
         await until(lambda: isinstance(app.screen, SkipDialog), pilot)
         session.picture = dataclasses.replace(last, state=State.COOLDOWN, stages=())
         await until(lambda: isinstance(app.screen, Dashboard), pilot)
-        await until(lambda: "closed: Cooling down: ] starts the next run" in shown(app), pilot)
+        await until(lambda: "closed: cooling down: skip starts the next run" in shown(app), pilot)
         await pilot.press("a")
         assert isinstance(app.screen, Dashboard), "what was typed was meant for the dialog"
         assert not session.commands

@@ -32,6 +32,10 @@ OTHERS_SHARE = 0.2
 """Other programs that take less than this share of the machine are not what limited it."""
 OTHERS_BUSY = 0.5
 """Other programs that take more than this share before a run begins are worth a warning."""
+SLOW_RAMP = 0.9
+"""Clients that came at less than this share of the planned rate came slowly."""
+COMPLETE = 0.9995
+"""From this share on, every client counts as having received every broadcast: clocks and closing take the rest."""
 STALE_S = 1.0
 LOST_S = 3.0
 """A worker that hears nothing for this long drains by itself: a machine that is silent so long has no load left."""

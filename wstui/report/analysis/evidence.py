@@ -1,0 +1,80 @@
+"""The figures a finding rests on, and how they are said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from statistics import fmean
+from typing import Any
+
+from wstui.execution.preflight.advice import for_failure
+from wstui.execution.run.result import FailureSummary, Result
+from wstui.report.analysis.finding import Finding, stages_between
+from wstui.report.model import format
+
+
+def counted_in(result: Result, outcome: str, or_else: Callable[[FailureSummary], bool]) -> list[FailureSummary]:
+    """The target's failures that make up a count; `or_else` picks them where a stored result does not know."""
+    known = any(failure.outcome for failure in result.failures)
+    return [f for f in result.failures if not f.local and (f.outcome == outcome if known else or_else(f))]
+
+
+def top_failure(failure: FailureSummary) -> str:
+    said = failure.message if failure.kind in failure.message.lower() else f"{failure.kind}, {failure.message}"
+    return f"{format.count(failure.count)} × {said}"
+
+
+def clients_hit(failures: Sequence[FailureSummary]) -> str:
+    """Some of the clients that were hit, by number."""
+    clients = sorted({sample.client for failure in failures for sample in failure.samples})
+    if not clients:
+        return ""
+    some = [clients[0], *clients[len(clients) // 2 : len(clients) // 2 + 1], clients[-1]]
+    return f"; among them client {', '.join(map(str, dict.fromkeys(some)))}"
+
+
+def most_frequent(
+    failures: Sequence[FailureSummary], wanted: Callable[[FailureSummary], bool]
+) -> FailureSummary | None:
+    return max((f for f in failures if wanted(f)), key=lambda failure: failure.count, default=None)
+
+
+def last_seen(failures: Sequence[FailureSummary]) -> float | None:
+    return max((failure.last_s for failure in failures), default=None)
+
+
+def column_at(result: Result, at_s: float, column: str) -> int:
+    row: dict[str, Any] = next((row for row in result.timeline if float(row.get("at_s") or 0) >= at_s), {})
+    return int(row.get(column) or 0)
+
+
+def mean_of(result: Result, column: str, since_s: float, until_s: float | None) -> float:
+    """The mean of a rate between two times."""
+    values = [
+        float(row.get(column) or 0)
+        for row in result.timeline
+        if float(row.get("at_s") or 0) >= since_s and (until_s is None or float(row.get("at_s") or 0) <= until_s + 1)
+    ]
+    return fmean(values) if values else 0.0
+
+
+def remedy(result: Result, failure: FailureSummary | None) -> str:
+    """What the first client would have been told to do about it, "" if nothing is known."""
+    if failure is None:
+        return ""
+    detail = failure.samples[0].detail if failure.samples else ""
+    fix = for_failure(failure.kind, failure.message, detail, result.scenario)
+    return fix[:1].upper() + fix[1:]
+
+
+def finding_of(result: Result, seen: Sequence[FailureSummary], cause: str, text: str, next_step: str) -> Finding:
+    """A finding that rests on failures, the most frequent in words."""
+    began = min(failure.first_s for failure in seen)
+    top = max(seen, key=lambda failure: failure.count)
+    return Finding(
+        cause,
+        text,
+        top_failure(top) + clients_hit(seen),
+        next_step,
+        began,
+        stages_between(result, began, last_seen(seen)),
+    )

@@ -1,0 +1,136 @@
+"""Findings about replies, broadcasts and what the server writes."""
+
+from __future__ import annotations
+
+from wstui.execution.run.limits import COMPLETE
+from wstui.execution.run.result import Result
+from wstui.report.analysis.connection_rules import BROKEN
+from wstui.report.analysis.evidence import clients_hit, counted_in, finding_of, last_seen
+from wstui.report.analysis.finding import Finding, stages_between
+from wstui.report.model import format
+
+
+def no_replies(result: Result) -> Finding | None:
+    seen = result.messages
+    if not seen.timed_out:
+        return None
+    unanswered = counted_in(result, "unanswered", lambda f: f.kind == "timeout")
+    began = min((failure.first_s for failure in unanswered), default=None)
+    share = format.percent(min(seen.timed_out / seen.sent, 1.0)) if seen.sent else "some"
+    late = f"; {format.count(seen.late)} replies came too late" if seen.late else ""
+    return Finding(
+        "no replies",
+        "Messages were not answered in time.",
+        f"{format.count(seen.timed_out)} of {format.count(seen.sent)} messages ({share}){late}"
+        + clients_hit(unanswered),
+        "Look at the server's queues: late replies mean it is behind, none that it lost them",
+        began,
+        stages_between(result, began, last_seen(unanswered)),
+    )
+
+
+def own_limit(result: Result) -> Finding | None:
+    seen = [failure for failure in result.failures if failure.kind == "too large"]
+    if not seen:
+        return None
+    return finding_of(
+        result,
+        seen,
+        "max size",
+        "Messages came that are larger than target.max_size.",
+        "Raise target.max_size: wstui ended these connections itself, with 1009",
+    )
+
+
+def broken_protocol(result: Result) -> Finding | None:
+    seen = [failure for failure in result.failures if failure.kind in BROKEN]
+    if not seen:
+        return None
+    closed = " wstui closed the connection with 1002" if any(f.kind == "protocol" for f in seen) else ""
+    return finding_of(
+        result,
+        seen,
+        "protocol",
+        "The server sent what WebSocket does not allow.",
+        "Look at what the server or its proxy writes." + closed,
+    )
+
+
+def odd_replies(result: Result) -> Finding | None:
+    seen = result.messages
+    extra = seen.duplicates + seen.unmatched
+    shared = _shared_key(result)
+    if shared and extra > 0.05 * max(1, seen.sent):
+        return Finding(
+            "replies",
+            "Replies to other clients were probably taken for a client's own: the latencies are too short.",
+            f"several clients send the same key {shared}; {format.count(extra)} replies came again or answer nothing",
+            "Leave messages.templates.key out, so that it names the client, and write {{key}} into the payload",
+        )
+    if seen.altered:
+        return Finding(
+            "replies",
+            "Replies were not what was sent.",
+            f"{format.count(seen.altered)} of {format.count(seen.received)} messages received were altered",
+            "Look at what the server or a proxy does with payloads",
+        )
+    if seen.duplicates:
+        return Finding(
+            "replies",
+            f"The server answered {format.count(seen.duplicates)} messages more than once.",
+            f"{format.count(seen.duplicates)} replies too many of {format.count(seen.received)} messages received",
+            "Look at retries, redelivery and handlers that are registered twice",
+        )
+    if seen.unmatched > 10 and 2 * seen.unmatched > seen.received:
+        return Finding(
+            "replies",
+            "Most of what arrived answers nothing.",
+            f"{format.count(seen.unmatched)} of {format.count(seen.received)} messages received",
+            'Is reply_field right? Messages of other clients are broadcasts: messages.fanout = "on"',
+        )
+    return None
+
+
+def _shared_key(result: Result) -> str:
+    """The key of a template that does not tell the clients apart; "" where all do."""
+    messages = result.scenario.get("messages") or {}
+    for template in messages.get("templates") or () if messages.get("exchange") == "template" else ():
+        key, payload = template.get("key") or "", template.get("payload") or ""
+        key = key or ("{{seq}}" if "{{seq}}" in payload and "{{key}}" not in payload else "{{id}}")
+        if template.get("reply") == "field" and not any(word in key for word in ("{{id", "{{client", "uuid", "hex")):
+            return str(key)
+    return ""
+
+
+def fan_out(result: Result) -> Finding | None:
+    seen = result.fanout
+    if seen is None and _asks_for_fan_out(result):
+        heard = result.messages
+        return Finding(
+            "fan-out",
+            "No broadcast was measured, though messages.fanout is on.",
+            f"{format.count(heard.received)} messages were received, {format.count(heard.unmatched)} of them matched "
+            "no reply",
+            "Look whether the server broadcasts at all while clients listen; replies are no broadcasts",
+        )
+    if seen is None or seen.completeness is None or (seen.completeness >= COMPLETE and not seen.duplicates):
+        return None
+    if seen.completeness >= COMPLETE:
+        return Finding(
+            "fan-out",
+            "Some clients received a broadcast more than once.",
+            f"{format.count(seen.duplicates)} duplicates of {format.count(seen.messages)} broadcasts",
+            "Look at subscriptions that are made twice, and at redelivery between the broker and the server",
+        )
+    return Finding(
+        "fan-out",
+        "Not every client received every broadcast.",
+        f"completeness {format.percent(seen.completeness)} over {format.count(seen.messages)} broadcasts",
+        "Look at the server's send buffers for slow readers, and at broker overflows",
+    )
+
+
+def _asks_for_fan_out(result: Result) -> bool:
+    """Return whether the scenario asks for broadcasts to be followed, rather than leaving that to the exchange."""
+    messages = result.scenario.get("messages")
+    return isinstance(messages, dict) and messages.get("fanout") == "on" and result.connections.ready > 0
