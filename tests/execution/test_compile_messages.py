@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from wstui.execution.run.compile_messages import script_of
 from wstui.load.render import Moment, Renderer
 from wstui.load.reply_matcher import MISSING, ReplyMatcher
-from wstui.scenario.message import Template
+from wstui.scenario.messages import Template
 from wstui.scenario.model import Messages, Scenario, Stage
 
 # Line ends are the CSV reader's own affair, and it cannot hold a NUL.

@@ -15,7 +15,7 @@ from tests.execution.running import finish
 from tests.load.leading import led
 from tests.servers.server import until
 from wstui.load.frames import plain_size
-from wstui.scenario.message import Template
+from wstui.scenario.messages import Template
 from wstui.scenario.model import Messages, Scenario, Stage, Target
 
 

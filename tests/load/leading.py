@@ -14,7 +14,7 @@ from wstui.load.worker import Worker
 from wstui.measure.failure import FailureGroup, merge_failures
 from wstui.measure.snapshot import Counters, Snapshot
 from wstui.scenario.checks import check
-from wstui.scenario.message import Template
+from wstui.scenario.messages import Template
 from wstui.scenario.model import Messages, Scenario, Stage, Target
 
 S = 1_000_000_000

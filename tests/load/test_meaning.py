@@ -14,7 +14,7 @@ from tests.load.leading import S, led, saying
 from tests.servers.server import BINARY, TEXT, Connection, Server, frame, until
 from wstui.load.protocol import BroadcastReport
 from wstui.measure.fanout import FanOut
-from wstui.scenario.message import Template
+from wstui.scenario.messages import Template
 from wstui.scenario.model import Messages, Scenario, Stage, Target
 
 INVALID = b'{"type":"price","n":"\xc3"}'

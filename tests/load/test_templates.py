@@ -22,7 +22,7 @@ from wstui.load.client_state import READY
 from wstui.load.message_script import Expected
 from wstui.load.reply_matcher import ReplyMatcher, broken
 from wstui.load.worker import Worker
-from wstui.scenario.message import Expectation, Template
+from wstui.scenario.messages import Expectation, Template
 
 
 class Noting(Server):

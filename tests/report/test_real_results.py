@@ -19,7 +19,7 @@ from wstui.execution.run.suite import SuiteRun
 from wstui.execution.search.breakpoint_search import BreakpointRun
 from wstui.report.formats import json_file, registry, schema
 from wstui.scenario.breakpoint import Breakpoint
-from wstui.scenario.message import Template
+from wstui.scenario.messages import Template
 from wstui.scenario.model import Fleet, Messages, Scenario, Stage, Target, Threshold
 
 PING = Template(

@@ -48,8 +48,8 @@ def test_a_share_needs_its_unit() -> None:
     for text, message in (
         ("0.1", 'breakpoint.precision: is a number without a unit: write "10%"'),
         ('"10"', 'breakpoint.precision: is no share: write "10%"'),
-        ('"0%"', "breakpoint.precision: must be from 1% to 50%"),
-        ('"60%"', "breakpoint.precision: must be from 1% to 50%"),
+        ('"0%"', "breakpoint.precision: must be at least 1%"),
+        ('"60%"', "breakpoint.precision: must be at most 50%"),
         ("true", 'breakpoint.precision: is no share: write "10%"'),
     ):
         assert refused(f"[breakpoint]\nprecision = {text}") == [message]
@@ -58,11 +58,11 @@ def test_a_share_needs_its_unit() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("factor = 1", "breakpoint.factor: must be from 1.1 to 10"),
-        ("factor = true", "breakpoint.factor: is no number"),
+        ("factor = 1", "breakpoint.factor: must be at least 1.1"),
+        ("factor = true", "breakpoint.factor: is not a number"),
         ("start = 0", "breakpoint.start: must be at least 1"),
         ("start = 20\nmost = 10", "breakpoint.start: is above breakpoint.most, 10"),
-        ('measure = "0s"', "breakpoint.measure: must be more than 0"),
+        ('measure = "0s"', "breakpoint.measure: must be more than 0s"),
         ('of = "users"', 'breakpoint.of: must be "clients" or "connects" or "messages"'),
         (
             'of = "messages"\nclients = 10',

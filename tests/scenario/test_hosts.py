@@ -86,7 +86,7 @@ def test_a_preset_names_hosts_and_flags_take_their_place(tmp_path: Path) -> None
 
 def test_every_mistake_in_the_fleet_is_told_by_key_and_value(tmp_path: Path) -> None:
     with pytest.raises(ScenarioError) as caught:
-        load(preset(tmp_path, 'host = ["host1"]\nhosts = ["host 2"]\nscheduler = "tcp://host:1"\nshards = -1'))
+        load(preset(tmp_path, 'host = ["host1"]\nhosts = ["host 2"]\nscheduler = "tcp://host:1"\nworkers = -1'))
     text = str(caught.value)
     for part in (
         'fleet.host: is no key; did you mean "hosts"?',

@@ -109,7 +109,7 @@ def test_what_is_new_stands_in_its_table_and_before_the_comments_of_the_next() -
     assert dumps(changed) == swapped(
         BY_HAND,
         ('timeout  =  "10s"\n', 'timeout  =  "10s"\narrivals = "poisson"\n'),
-        ("# [[thr", "\n[fleet]\nshards = 2\n# [[thr"),
+        ("# [[thr", "\n[fleet]\nworkers = 2\n# [[thr"),
     )
 
 

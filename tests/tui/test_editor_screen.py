@@ -21,7 +21,6 @@ from wstui.tui.dashboard.dashboard_screen import Dashboard
 from wstui.tui.dialogs.confirm import ConfirmDialog
 from wstui.tui.dialogs.save import SaveDialog
 from wstui.tui.editor.editor_screen import Editor
-from wstui.tui.editor.field_help import meaning
 from wstui.tui.editor.form import Folding, FormView
 from wstui.tui.editor.form_lines import AddRow, FormRow
 from wstui.tui.editor.preview import About
@@ -390,7 +389,7 @@ async def test_every_explanation_is_shown_whole(size: tuple[int, int], home: Pat
         for key in draft.texts:
             about.show(draft, key)
             text = " ".join("".join(part for part, _ in line).strip() for line in about._lines)
-            assert " ".join(meaning(draft.field(key)).split()) in " ".join(text.split()), key
+            assert " ".join(draft.field(key).description.split()) in " ".join(text.split()), key
         await pilot.pause()
 
 

@@ -13,14 +13,13 @@ from pydantic import BaseModel
 
 from tests.scenario.test_saving import scenarios
 from wstui.scenario.errors import Key
+from wstui.scenario.fields import Field, FieldKind, fields, row_fields
 from wstui.scenario.file import dumps, load, loads
 from wstui.scenario.model import Scenario, Suite
 from wstui.scenario.presets import shipped_folder
 from wstui.tui.editor.draft import Draft
 from wstui.tui.editor.draft_reader import read
-from wstui.tui.editor.field_help import meaning
 from wstui.tui.editor.field_text import join, split, text_of, value_of
-from wstui.tui.editor.fields import Field, FieldKind, fields, row_fields
 from wstui.tui.editor.hints import hints
 from wstui.tui.editor.host_capacity import HostCapacity
 from wstui.tui.editor.layout import dotted, groups, matters
@@ -65,7 +64,7 @@ def test_every_field_of_the_model_is_in_the_form_and_explained(model: type[Scena
 
 def _said(path: Key, model: type[Scenario] | type[Suite]) -> bool:
     known = {field.path: field for group in groups(model) for top in group.fields for field in _flat(top)}
-    return bool(meaning(known[path]))
+    return bool(known[path].description)
 
 
 def _flat(field: Field) -> Iterator[Field]:

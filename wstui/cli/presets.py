@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import shutil
 import sys
@@ -16,6 +17,7 @@ from wstui.scenario.errors import PresetExistsError, Problem, ScenarioError, des
 from wstui.scenario.file import dumps, load, loads, write
 from wstui.scenario.model import Scenario, Suite
 from wstui.scenario.presets import PresetEntry, available, find, is_path, members, own_folder
+from wstui.scenario.schema import json_schema
 from wstui.scenario.trust import untrusted, uses
 from wstui.scenario.units import format_duration
 
@@ -85,6 +87,12 @@ def validate(files: tuple[str, ...]) -> None:
             click.echo(_hanging("  note: ", printable(advice)))
     if problems:
         raise PresetRefused(ScenarioError(dict.fromkeys(problems)))
+
+
+@presets.command()
+def schema() -> None:
+    """Print the JSON Schema of a scenario file, for an editor that completes and checks TOML."""
+    click.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
 
 
 @presets.command()

@@ -3,32 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import Field
 
-from wstui.scenario.errors import BadValue
-from wstui.scenario.types import MOST_CLIENTS, Count, Duration, Share, TomlTable, Wait, Whole
+from wstui.scenario.types import MOST_CLIENTS, Count, Duration, Factor, Share, TomlTable, Wait, Whole
 
 Of = Literal["clients", "connects", "messages"]
 
 UNITS: dict[Of, str] = {"clients": "clients", "connects": "connects/s", "messages": "messages/s"}
 """The unit in which the load is counted."""
 _BOUNDS: dict[Of, tuple[int, int]] = {"clients": (100, 20_000), "connects": (20, 2_000), "messages": (200, 20_000)}
-
-
-def _factor(value: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise BadValue("is no number")
-    if not 1.1 <= value <= 10:
-        raise BadValue("must be from 1.1 to 10")
-    return float(value)
-
-
-def _precision(value: float) -> float:
-    if not 0.01 <= value <= 0.5:
-        raise BadValue("must be from 1% to 50%")
-    return value
 
 
 Load = Annotated[Whole, Field(ge=1, le=MOST_CLIENTS)]
@@ -41,16 +26,32 @@ class Breakpoint(TomlTable):
     `measure`, on top of `clients`.
     """
 
-    of: Of = "clients"  # clients | connects (new ones a second) | messages (sent a second)
-    start: Load | None = None  # the first load; None: 100 clients, 20 connects/s, 200 messages/s
-    most: Load | None = None  # none is larger; None: 20000 clients, 2000 connects/s, 20000 messages/s
-    factor: Annotated[float, BeforeValidator(_factor)] = 2.0  # from one load that holds to the next
-    precision: Annotated[Share, AfterValidator(_precision)] = 0.1  # how far apart what holds and what breaks may stay
-    clients: Count = 100  # connects, messages: how many stay connected
-    ramp: Duration = 10.0
-    settle: Duration = 5.0
-    measure: Wait = 15.0
-    recover: Duration = 60.0  # after a break: how long the target may take to get well at the last load that held
+    of: Of = Field(default="clients", title="looks for", description="clients, connects a second, or messages a second")
+    start: Load | None = Field(
+        default=None,
+        title="first load",
+        description="the first load; unset: 100 clients, 20 connects/s, 200 messages/s",
+    )
+    most: Load | None = Field(
+        default=None,
+        title="largest",
+        description="the largest load; unset: 20 000 clients, 2 000 connects/s, 20 000 messages/s",
+    )
+    factor: Annotated[Factor, Field(ge=1.1, le=10)] = Field(
+        default=2.0, description="each load that holds is multiplied by it: 1.1 to 10"
+    )
+    precision: Annotated[Share, Field(ge=0.01, le=0.5)] = Field(
+        default=0.1, description="end when the loads that hold and break are this close: 1% to 50%"
+    )
+    clients: Count = Field(
+        default=100, title="stay connected", description="connects, messages: clients that stay connected throughout"
+    )
+    ramp: Duration = Field(default=10.0, description="time to reach each load")
+    settle: Duration = Field(default=5.0, description="time after the ramp that is not judged")
+    measure: Wait = Field(default=15.0, description="time that is judged")
+    recover: Duration = Field(
+        default=60.0, description="after a break: how long the target may take to recover at the last load that held"
+    )
 
     @property
     def first(self) -> int:

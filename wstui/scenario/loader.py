@@ -23,11 +23,11 @@ from wstui.scenario.env_refs import (
     walk,
 )
 from wstui.scenario.errors import BadValue, Key, Problem, ScenarioError, dotted, printable
-from wstui.scenario.model import Scenario, Suite
+from wstui.scenario.model import Load, Scenario, Suite
 from wstui.scenario.problem import without_secrets
 from wstui.scenario.secret_fields import URLS, is_secret, keeps_secrets
 from wstui.scenario.secrets import masker
-from wstui.scenario.types import FROM_FILE, Count, Duration, TomlTable, without_ends
+from wstui.scenario.types import FROM_FILE, without_ends
 from wstui.scenario.validation_errors import diagnose, show
 
 # what a broken item of a list is taken for while the rest is checked, and which of its own keys may stay
@@ -38,15 +38,6 @@ _STAND_INS: dict[str, tuple[dict[str, Any], frozenset[str]]] = {
 
 _SENT_BARE: set[Key] = {("auth", "token"), *(("target", name) for name in ("headers", "origin", "subprotocols"))}
 """Where a variable stands for a part of the upgrade request, whose lines a line end would break."""
-
-
-class Load(TomlTable):
-    """The short form of the stages: a ramp, a hold and, where wanted, a way down to nobody."""
-
-    clients: Count
-    ramp: Duration
-    hold: Duration
-    cooldown: Duration | None = None
 
 
 _STAGE_OF_LOAD: dict[Key, Key] = {

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from wstui.scenario.errors import BadValue, Key, quote
-from wstui.scenario.message import MOST_BYTES, Expectation, Template
+from wstui.scenario.messages import MOST_BYTES, Expectation, Template
 from wstui.scenario.model import Messages, Scenario
 from wstui.scenario.payload import Feed, Part, feed_of, key_of, payload_of
 from wstui.scenario.placeholder import BadPlaceholder, Placeholder

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from wstui.scenario.errors import BadValue, nearest, quote
 from wstui.scenario.file_refs import located
-from wstui.scenario.message import MOST_BYTES, Template
+from wstui.scenario.messages import MOST_BYTES, Template
 from wstui.scenario.placeholder import BadPlaceholder, Placeholder, parse, variables
 from wstui.scenario.secrets import is_secret_header
 

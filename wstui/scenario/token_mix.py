@@ -17,11 +17,16 @@ Parts = Annotated[Whole, Field(ge=0, le=100)]
 class Mix(TomlTable):
     """How many parts of all clients bring which kind of token: 6 + 1 + 1 + 1 + 1 parts are six clients of every ten."""
 
-    good: Annotated[Whole, Field(ge=1, le=100)] = 6  # without one, a server that is shut would pass for one that checks
-    expired: Parts = 1  # well signed, and over for an hour
-    forged: Parts = 1  # signed with another secret
-    missing: Parts = 1  # no token at all
-    wrong_algorithm: Parts = 1  # unsigned: "alg": "none" (RFC 8725, 2.1)
+    # Without a good one, a server that is down would pass for one that checks tokens.
+    good: Annotated[Whole, Field(ge=1, le=100)] = Field(
+        default=6, description="parts of all clients with a valid token"
+    )
+    expired: Parts = Field(default=1, description="parts with a token that expired an hour ago")
+    forged: Parts = Field(default=1, description="parts with a token signed with another secret")
+    missing: Parts = Field(default=1, description="parts without a token")
+    wrong_algorithm: Parts = Field(
+        default=1, title="unsigned", description='parts with an unsigned token, "alg": "none" (RFC 8725, 2.1)'
+    )
 
     def pattern(self) -> list[TokenKind]:
         """The kinds of clients 0, 1, 2, … up to the sum of the parts; from there on they repeat.

@@ -17,6 +17,7 @@ from pydantic import (
     PlainSerializer,
     SecretStr,
     ValidationInfo,
+    WithJsonSchema,
 )
 
 from wstui.scenario.errors import BadValue
@@ -79,12 +80,6 @@ def _rate(value: Any, info: ValidationInfo) -> Any:
     return _float(value)
 
 
-def _some(value: float) -> float:
-    if not 0 < value <= MOST_A_SECOND:
-        raise BadValue(f"must be more than 0, and at most {MOST_A_SECOND}/s")
-    return value
-
-
 def _share(value: Any, info: ValidationInfo) -> Any:
     if isinstance(value, str):
         return parse_share(value)
@@ -101,6 +96,12 @@ def _whole(value: Any) -> Any:
         raise BadValue("is no number")
     if isinstance(value, str) and re.fullmatch(r"[+-]?\d{30,}", value.strip(), re.ASCII):
         return first_digits(value.strip())
+    return value
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise BadValue("is not a number")
     return value
 
 
@@ -173,11 +174,17 @@ def _ip_address(value: str) -> str:
         raise BadValue('is no IP address: write one of this machine, such as "127.0.0.2"') from None
 
 
+def _text(pattern: str, *examples: str, types: str | list[str] = "string") -> WithJsonSchema:
+    """Describe a quantity as the text that a file holds."""
+    return WithJsonSchema({"type": types, "pattern": f"^({pattern})$", "examples": list(examples)})
+
+
 Duration = Annotated[
     float,
     BeforeValidator(_duration),
     Field(ge=0, le=LONGEST_S, allow_inf_nan=False),
     PlainSerializer(format_duration, return_type=str, when_used="json"),
+    _text(r"(\d+(\.\d+)?(h|m|s|ms|us|µs))+", "250ms", "10s", "2m", "1h30m"),
 ]
 """Seconds."""
 Wait = Annotated[Duration, Field(gt=0)]
@@ -187,13 +194,15 @@ Size = Annotated[
     BeforeValidator(_size),
     Field(ge=0, le=1 << 40),
     PlainSerializer(format_size, return_type=str, when_used="json"),
+    _text(r"\d+(\.\d+)?(GiB|MiB|KiB|B)?", "64", "64KiB", "1MiB", types=["string", "integer"]),
 ]
 """Bytes."""
 Rate = Annotated[
     float,
     BeforeValidator(_rate),
-    AfterValidator(_some),
+    Field(gt=0, le=MOST_A_SECOND),
     PlainSerializer(format_rate, return_type=str, when_used="json"),
+    _text(r"\d+(\.\d+)?\s*/\s*(s|min|h)", "50/s", "90/min"),
 ]
 """So many a second."""
 Share = Annotated[
@@ -201,8 +210,11 @@ Share = Annotated[
     BeforeValidator(_share),
     Field(allow_inf_nan=False),
     PlainSerializer(format_share, return_type=str, when_used="json"),
+    _text(r"\d+(\.\d+)?\s*%", "10%"),
 ]
 """A part of the whole, 1 = 100 %."""
+Part = Annotated[Share, Field(ge=0, le=1)]
+Factor = Annotated[float, BeforeValidator(_number)]
 Whole = Annotated[int, BeforeValidator(_whole)]
 Count = Annotated[Whole, Field(ge=0, le=MOST_CLIENTS)]
 """Clients."""

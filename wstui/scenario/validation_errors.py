@@ -11,11 +11,11 @@ from pydantic_core import ErrorDetails
 
 from wstui.scenario.env_refs import hide_defaults
 from wstui.scenario.errors import BadValue, Key, Problem, dotted, nearest, quote
+from wstui.scenario.fields import format_bound, unwrapped
 from wstui.scenario.model import Scenario, Suite
 from wstui.scenario.secret_fields import PROXY, is_secret
 from wstui.scenario.secrets import MASK, mask_text
 from wstui.scenario.types import TomlTable
-from wstui.scenario.units import format_duration
 
 _SYNONYMS = {
     "connections": "clients",
@@ -105,10 +105,9 @@ def _explain(detail: ErrorDetails, path: Key, model: type[TomlTable]) -> tuple[s
         return f"must be {' or '.join(map(quote, options))}", nearest(str(detail["input"]), options)
     if kind in _BOUNDS:
         name, text = _BOUNDS[kind]
-        bound = context[name]
-        if name == "ge" and bound == 0:
+        if (bound := context[name]) == 0 and name == "ge":
             return "must not be negative", ""
-        return text.format(format_duration(bound) if isinstance(bound, float) else bound), ""
+        return text.format(_in_its_unit(bound, path, model)), ""
     if kind == "list_type" and path in (("stages",), ("thresholds",)):
         return f"must be written [[{path[0]}]], in double brackets", ""
     if kind.startswith("int_"):
@@ -116,6 +115,12 @@ def _explain(detail: ErrorDetails, path: Key, model: type[TomlTable]) -> tuple[s
     if kind.startswith("bool_"):
         return "must be true or false", ""
     return _PLAIN.get(kind, detail["msg"]), ""
+
+
+def _in_its_unit(bound: float, path: Key, model: type[TomlTable]) -> str:
+    names = [part for part in path if isinstance(part, str)]
+    info = _table_at(path[:-1], model).model_fields.get(names[-1] if names else "")
+    return format_bound(bound, unwrapped(info.annotation, list(info.metadata))[1] if info else [])
 
 
 def _unknown_key(path: Key, model: type[TomlTable]) -> tuple[str, str]:

@@ -9,7 +9,7 @@ import msgspec
 
 from wstui.load.message_script import Expected, MessageScript, Script, Slot
 from wstui.scenario.errors import BadValue, Problem, ScenarioError
-from wstui.scenario.message import Template
+from wstui.scenario.messages import Template
 from wstui.scenario.model import Scenario
 from wstui.scenario.payload import Feed, Part, feed_of, inside_quotes, key_of, payload_of
 from wstui.scenario.placeholder import Placeholder

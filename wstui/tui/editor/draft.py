@@ -9,10 +9,10 @@ from pydantic import SecretStr
 
 from wstui.scenario.env_refs import Reference, hide_defaults, value_at
 from wstui.scenario.errors import Key
+from wstui.scenario.fields import Field, FieldKind, fields, row_fields
 from wstui.scenario.model import Scenario, Suite
 from wstui.scenario.secrets import is_secret_header
 from wstui.tui.editor.field_text import text_of
-from wstui.tui.editor.fields import Field, FieldKind, fields, row_fields
 from wstui.tui.editor.layout import SEARCH
 
 STAGES, SEARCHES = "stages", "search"

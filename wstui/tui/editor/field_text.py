@@ -10,7 +10,7 @@ from typing import Any
 
 from wstui.scenario.env_refs import escape
 from wstui.scenario.errors import BadValue
-from wstui.tui.editor.fields import NO, YES, Field, FieldKind
+from wstui.scenario.fields import NO, YES, Field, FieldKind
 from wstui.tui.kit.amount import parse_clients, without_groups
 
 _PICTURES = {ord(char): 0x2400 + ord(char) for char in "\t\n\r"}

@@ -12,8 +12,8 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from wstui.scenario.errors import Key
+from wstui.scenario.fields import Field, FieldKind, row_fields
 from wstui.tui.editor.draft import Draft
-from wstui.tui.editor.fields import Field, FieldKind, row_fields
 from wstui.tui.editor.form_lines import AddRow, ColumnNames, Foldout, FormLine, FormRow, PressableLine
 from wstui.tui.editor.layout import Group, groups, label, matters
 from wstui.tui.kit.format import clean

@@ -14,9 +14,9 @@ from textual.reactive import Reactive
 from textual.widgets import Input
 
 from wstui.scenario.errors import Key
+from wstui.scenario.fields import Field, FieldKind, row_fields
 from wstui.tui.editor.draft import SEARCHES, STAGES, Draft
 from wstui.tui.editor.field_text import text_of
-from wstui.tui.editor.fields import Field, FieldKind, row_fields
 from wstui.tui.editor.layout import label
 from wstui.tui.kit.format import clean, clip, pad, wrap
 from wstui.tui.kit.option_row import OptionRow

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from wstui.scenario.errors import Key
+from wstui.scenario.errors import dotted
+from wstui.scenario.fields import Field, FieldKind, fields
 from wstui.scenario.model import Scenario, Suite
-from wstui.tui.editor.fields import Field, FieldKind, fields
 
 HostProbe = Callable[[str], str]
 """The text of a value by its dotted path."""
@@ -83,18 +83,6 @@ _WHEN: Mapping[str, Callable[[HostProbe], bool]] = {
     "messages.templates": lambda look: look("messages.exchange") == "template",
     "messages.jitter": lambda look: look("messages.arrivals") == "jitter",
 }
-_LABELS: Mapping[str, str] = {
-    SEARCH: "load is", "breakpoint.of": "looks for", "breakpoint.start": "first load", "breakpoint.most": "largest",
-    "breakpoint.clients": "stay connected", "messages.text": "text frames", "messages.size": "bytes each",
-    "auth.mix.wrong_algorithm": "unsigned", "target.health_gate": "health gate", "target.max_size": "largest frame",
-    "thresholds.abort_on_fail": "abort", "messages.subscribe_each": "tokens each", "auth.ttl": "valid for",
-    "messages.slow_readers": "slow readers", "target.reconnect": "come back", "target.reconnect_base": "first wait",
-    "target.reconnect_cap": "longest wait", "target.reconnect_attempts": "attempts", "suite": "presets",
-    "messages.fanout": "follow", "messages.fanout_window": "window", "fleet.local_addresses": "from",
-    "target.connect_to": "connect to", "target.spread_addresses": "all addresses", "target.ping_every": "ping every",
-    "target.ping_timeout": "pong within", "target.type_field": "kind is in",
-    "fleet.ssh_config": "ssh config", "fleet.on_loss": "on loss",
-}  # fmt: skip
 
 
 def groups(model: type[Scenario] | type[Suite]) -> list[Group]:
@@ -124,13 +112,8 @@ def matters(field: Field, look: HostProbe) -> bool:
 
 
 def label(field: Field) -> str:
-    """What it is called."""
-    return _LABELS.get(dotted(field.path), field.name.replace("_", " "))
-
-
-def dotted(path: Key) -> str:
-    """The path of a field as one text."""
-    return ".".join(str(part) for part in path)
+    """Its title; the choice between stages and a search is a question of the form's own."""
+    return "load is" if field.path == (SEARCH,) else field.title
 
 
 def _within(name: str, prefix: str) -> bool:

@@ -9,10 +9,8 @@ from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
 
 from wstui.execution.preflight.checklist import Check, CheckMark
-from wstui.scenario.errors import Key
+from wstui.scenario.errors import Key, dotted
 from wstui.tui.editor.draft import Draft
-from wstui.tui.editor.field_help import meaning
-from wstui.tui.editor.layout import dotted
 from wstui.tui.editor.toml_view import Toml
 from wstui.tui.kit import chart
 from wstui.tui.kit.format import clean, clip, clock, ms, pad, rate, width_of, wrap
@@ -173,9 +171,8 @@ class About(RowWidget):
         """Tell about a value; of nothing nothing."""
         self._name, self._text = "", ""
         if key is not None and key in draft.texts:
-            field = draft.field(key)
             self._name = dotted(tuple(part for part in key if not isinstance(part, int)))
-            self._text = meaning(field)
+            self._text = draft.field(key).description
         self.redraw()
 
     def paint(self, width: int, height: int) -> list[Line]:
