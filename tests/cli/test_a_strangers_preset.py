@@ -194,6 +194,14 @@ def test_an_empty_token_file_is_refused(folder: Path) -> None:
         assert status == 2 and "--token-file token is empty" in out
 
 
+@pytest.mark.parametrize("auth", ["", 'token = "${AUTH_TOKEN}"\n'])
+def test_a_bad_token_in_a_file_is_blamed_on_the_flag_that_named_the_file(folder: Path, auth: str) -> None:
+    (folder / "p.toml").write_text(STAGE + '[auth]\nkind = "token"\nsend_as = "header"\n' + auth)
+    (folder / "token").write_text("to\x01ken")
+    status, out = said("run", "p.toml", "--token-file", "token")
+    assert status == 2 and "--token-file: has a line break or another control character" in out
+
+
 REFERENCES = {
     '"${AUTH_TOKEN:-}"': 3,
     '"${OTHER:-}"': 3,

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from tests.execution.running import Finished, finish, scenario
 from tests.secrets import holds_token
-from tests.servers.server import Connection, Server
+from tests.servers.handshake import Silent
+from tests.servers.server import PATIENCE_S, Connection, Server, until
+from wstui.execution.run.commands import DrainRun
 from wstui.execution.run.metrics import figure
+from wstui.execution.run.run import Run
 from wstui.odin.server import OdinServer
 from wstui.odin.server_settings import ServerSettings
 from wstui.odin.token import Verifier
@@ -51,6 +55,18 @@ async def test_a_server_that_checks_tokens_lets_exactly_the_good_ones_in(send_as
     assert "✓  wrong algorithm  out" in summary(result)
     for text in (result.to_json(), summary(result)):
         assert SECRET not in text and not holds_token(text)
+
+
+async def test_attempts_that_our_own_end_cut_short_are_not_judged() -> None:
+    async with Silent() as server:
+        run = Run(mixed(server.url, clients=10, ramp=0.0, connect_timeout=60.0))
+        going = asyncio.create_task(run.execute())
+        await until(lambda: server.accepted == 10)
+        assert run.status.counters.auth_checked == 0
+        run.send(DrainRun())
+        finished = Finished(run, await asyncio.wait_for(going, PATIENCE_S))
+    assert finished.counters.drained == 10 and finished.counters.auth_checked == 0
+    assert table(finished) == {} and figure(finished.result, "auth.correct") is None
 
 
 class Lenient(Server):

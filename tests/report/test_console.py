@@ -85,7 +85,7 @@ def test_the_summary_of_a_suite_lists_its_runs_and_then_each() -> None:
 
 
 def test_the_limits_of_the_generator_are_named() -> None:
-    assert "▲ limited by CPU of worker 1 at 97 %" in summary(EVERY["limited"])
+    assert "▲ limited: CPU of worker 1 at 97 %" in summary(EVERY["limited"])
 
 
 def test_only_a_terminal_is_coloured_and_no_color_is_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:

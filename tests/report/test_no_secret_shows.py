@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import html
 import io
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote, quote_plus, urlencode
 
@@ -15,10 +17,12 @@ from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from tests.report.stand_in import StandIn
+from tests.tui.driving import shown, until
+from tests.tui.fake import NOW, FakeSession
 from wstui.cli.run_log import RunLog
 from wstui.execution.run.result import Result
 from wstui.execution.run.run import Run
-from wstui.execution.run.status import Status
+from wstui.execution.run.status import State, Status
 from wstui.measure.failure import FailureGroup, Sample
 from wstui.measure.sanitize import visible
 from wstui.measure.snapshot import Counters, Snapshot
@@ -31,7 +35,10 @@ from wstui.scenario.file import loads
 from wstui.scenario.model import Scenario
 from wstui.scenario.secret_fields import mask_of
 from wstui.scenario.secrets import mask_text
+from wstui.tui.app import WstuiApp
+from wstui.tui.dashboard.dashboard_screen import Dashboard
 from wstui.tui.kit.run_summary import summary
+from wstui.tui.result.result_screen import ResultScreen
 
 SHAPES = st.one_of(
     st.text("abcdefghijklmnopqrstuvwxyzABCXYZ0123456789-._~", min_size=6, max_size=60),
@@ -136,6 +143,10 @@ def outputs(status: Status, result: Result, folder: Path) -> Iterator[tuple[str,
     from wstui.report.live.prometheus import RunCollector
 
     yield "prometheus", generate_latest(RunCollector(StandIn(status))).decode()
+    pytest.importorskip("opentelemetry.sdk")
+    from wstui.report.live.otlp import metrics_of
+
+    yield "otlp", metrics_of(StandIn(status), replace(status, started=NOW)).to_json()
     recording = StoreWriter(StandIn(status), folder / "runs.db")
     recording.follow()
     recording.finish(result)
@@ -146,6 +157,29 @@ def outputs(status: Status, result: Result, folder: Path) -> Iterator[tuple[str,
     log.finish(result)
     log.release()
     yield "log", log.path.read_text()
+
+
+async def drawn(status: Status, result: Result, folder: Path) -> list[tuple[str, str]]:
+    """What the dashboard and the result show, wide enough that nothing is cut."""
+    session = FakeSession(replace(status, state=State.RUNNING, started=NOW), result)
+    app = WstuiApp(session, clock=lambda: NOW, presets=folder)
+    async with app.run_test(size=(300, 80)) as pilot:
+        await until(lambda: isinstance(app.screen, Dashboard) and status.scenario.name[:3] in shown(app), pilot)
+        dashboard = shown(app)
+        session.ended.set()
+        await until(lambda: isinstance(app.screen, ResultScreen) and "failures" in shown(app), pilot)
+        return [("dashboard", dashboard), ("result", shown(app))]
+
+
+def test_a_token_in_the_user_part_of_the_address_shows_nowhere(tmp_path: Path) -> None:
+    secret = "Zq7aTokenInTheUserPartx9J"
+    scenario = loads(f'[target]\nurl = "ws://{secret}@h/ws"\n' + STAGES)
+    assert isinstance(scenario, Scenario)
+    status, result = told(scenario, secret)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+        for name, text in [*outputs(status, result, tmp_path), *asyncio.run(drawn(status, result, tmp_path))]:
+            assert "Zq7" not in text and "x9J" not in text, name
 
 
 @settings(deadline=None, phases=[Phase.generate], max_examples=6, suppress_health_check=list(HealthCheck))
@@ -163,6 +197,7 @@ def test_no_output_of_a_run_shows_a_secret(tmp_path_factory: pytest.TempPathFact
             return
         assert isinstance(scenario, Scenario)
         status, result = told(scenario, secret)
-        for name, text in outputs(status, result, folder):
+        screens = asyncio.run(drawn(status, result, folder))
+        for name, text in [*outputs(status, result, folder), *screens]:
             assert "Zq7" not in text and "x9J" not in text, (name, way)
         assert "Zq7" not in mask_of(scenario)(f"Traceback: {secret!r}")

@@ -239,7 +239,8 @@ async def test_a_rate_that_is_broken_over_the_run_says_so_beside_the_rate_of_now
 async def test_the_generator_tells_what_limits_it_and_only_the_banner_says_it_again(
     limited_by: tuple[str, ...], told: str
 ) -> None:
-    own = replace(fake.status().generator, limited_by=limited_by, late_share=0.015)
+    late_share = 0.015 if limited_by else 0.0
+    own = replace(fake.status().generator, limited_by=limited_by, late_share=late_share)
     async with running(fake.status(generator=own)) as (app, pilot, _):
         assert f"generator {told}" in shown(app)
         if limited_by:

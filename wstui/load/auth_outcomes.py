@@ -21,15 +21,14 @@ class AuthOutcomes:
         self._mix = mix
         self._tally = tally
 
-    def began(self, number: int) -> None:
-        """Client `number` tries to connect."""
-        self._row(number).attempted += 1
-
     def ended(self, number: int, outcome: Outcome, cause: Cause | None = None) -> None:
-        """The attempt of client `number` has its outcome."""
+        """Count the outcome of an attempt of client `number`. One that our own end cut short proves nothing."""
+        if outcome is Outcome.DRAINED:
+            return
         row, good = self._row(number), self._kind(number) == "good"
         counters = self._tally.counters
         counters.auth_checked += 1
+        row.attempted += 1
         if outcome is Outcome.READY:
             row.ready += 1
             counters.auth_correct += good

@@ -197,8 +197,6 @@ class Worker:
         counters = self.counters
         counters.attempted += 1
         counters.opening += 1
-        if self._admission is not None:
-            self._admission.began(number)
         client = self._client(self, number, place, self._identity.address)
         client.stay_ns = stay_ns
         self._connector.start(client)

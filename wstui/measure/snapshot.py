@@ -86,12 +86,12 @@ class Counters(msgspec.Struct):
 
 
 class Admitted(msgspec.Struct):
-    """How the attempts with one kind of token fared: turned away is HTTP 401 or 403, or a close before ready."""
+    """How the attempts with one kind of token ended; those that our own end cut short are not counted."""
 
     attempted: int = 0
     ready: int = 0
     refused: int = 0  # turned away for the token
-    other: int = 0  # timed out, failed, drained, or refused for another reason
+    other: int = 0  # timed out, failed, or refused for another reason
 
 
 class Health(msgspec.Struct, frozen=True):

@@ -93,7 +93,7 @@ _SEARCH_KEYS = (("start", "start"), ("most", "most"), ("ramp", "ramp"), ("hold",
 _LISTS = ("local_addresses", "hosts")
 _REFERRING = ("url", "health", "proxy", "token")
 """Flags that take ${NAME}: what holds a secret would stand in the list of processes."""
-_OPTIONS = {"local_addresses": "--local-address", "thresholds": "--threshold"}
+_OPTIONS = {"local_addresses": "--local-address", "thresholds": "--threshold", "token": "--token-file"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ def apply(
             origin, references={**origin.references, **references}, secrets=tuple(dict.fromkeys(secrets))
         )
     if "token" in given and "auth" not in given:
-        wishes["auth"] = _Wish("token", COMMAND_LINE, "--token")
+        wishes["auth"] = _Wish("token", COMMAND_LINE, "--token-file")
     data = scenario.model_dump(exclude_unset=True)
     blame: dict[Key, _Wish] = {}
     for name, wish in wishes.items():

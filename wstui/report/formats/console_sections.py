@@ -284,6 +284,6 @@ def generator(run: Result, width: int, paint: Paint) -> list[str]:
     ]
     lines = flow(facts, width=width) + host_lines(run, width, paint)
     for reason in seen.limited_by:
-        told = wrap(f"limited by {shown(reason)}", width=width, indent="    ", first="  ▲ ")
+        told = wrap(f"limited: {shown(reason)}", width=width, indent="    ", first="  ▲ ")
         lines += [paint.tone(line, Tone.NEAR) for line in told]
     return lines

@@ -167,7 +167,7 @@ def _failures(run: Result) -> list[str]:
 
 def _generator(run: Result) -> list[str]:
     seen = run.generator
-    facts = [f"- ▲ limited by {plain(reason)}" for reason in seen.limited_by]
+    facts = [f"- ▲ limited: {plain(reason)}" for reason in seen.limited_by]
     if seen.workers:
         facts.append(
             f"- workers {seen.workers}, lost {seen.workers_lost}, CPU {format.percent(seen.cpu)} mean and "

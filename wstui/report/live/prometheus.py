@@ -188,6 +188,7 @@ def _messages(status: Status) -> Iterator[Metric]:
     for name, field in _REPLIES.items():
         replies.add_metric([name], getattr(seen, field))
     yield replies
+    yield _total("wstui_replies_altered", "Of the unmatched replies: not what was sent", seen.altered)
     types = CounterMetricFamily("wstui_messages_received_by_type", "Messages received by type", labels=["type"])
     commonest = sorted(status.types.items(), key=lambda item: -item[1])
     for kind, number in commonest[:MOST_LABELS]:

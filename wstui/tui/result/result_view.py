@@ -96,7 +96,7 @@ def _facts(result: Result) -> list[tuple[str, str]]:
         if t.memory_first_mib is not None and t.memory_last_mib is not None:
             told += f"; memory {short(t.memory_first_mib)} → {short(t.memory_last_mib)} MiB"
         facts += [("target", told), *(("", f"▲ {difference}") for difference in t.differences)]
-    limit = f"; limited by {', '.join(g.limited_by)}" if g.limited_by else "; was not the limit"
+    limit = f"; limited: {', '.join(g.limited_by)}" if g.limited_by else "; was not the limit"
     facts.append(
         (
             "generator",
