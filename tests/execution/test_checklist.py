@@ -134,7 +134,7 @@ def test_processors_are_judged_by_the_calibration_of_this_host_or_said_to_be_an_
     figures = [Figure(f"{cost_model.TRIP}, 200 clients", "µs", (8.0, 5.0, 4.0)),
                Figure(f"{cost_model.CONNECT}, 5000 clients", "/s", (20_000.0,)),
                Figure(f"{cost_model.CONNECT}, 10000 clients", "/s", (10_000.0,))]  # fmt: skip
-    cost_model.keep(json.dumps({"figures": [figure.to_plain() for figure in figures]}), file)
+    cost_model.save(json.dumps({"figures": [figure.to_plain() for figure in figures]}), file)
     found = cost_model.known(file)
     assert found == cost_model.Costs(10.0, 200.0, measured=True)
     judged = checklist.processors(load(1000, every=0.1), 1, 4, 0.0, costs=found)

@@ -271,7 +271,7 @@ async def test_a_sink_ends_with_the_process_that_started_it() -> None:
 async def test_a_broadcast_that_can_not_have_its_size_is_refused_in_words() -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-m", "wstui.execution.calibrate.sink.sink_main", "--broadcast", "1", "--broadcast-bytes", "10"),
+        *("-m", "wstui.execution.calibrate.sink", "--broadcast", "1", "--broadcast-bytes", "10"),
         stderr=asyncio.subprocess.PIPE,
     )
     _, errors = await asyncio.wait_for(process.communicate(), WAIT_S)

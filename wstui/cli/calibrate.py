@@ -1,4 +1,4 @@
-"""`wstui calibrate`: how much load this machine can make, measured against the built-in sink."""
+"""`wstui calibrate`: measure how much load this machine can make, against the built-in sink."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ SCHEMA = "wstui.calibration/1"
 
 @click.command()
 @click.option("--full", is_flag=True, help="Also 10 000 and 20 000 clients, and 60 000 messages a second.")
-@click.option("--repeat", type=Whole(1, 50), default=9, show_default=True, help="Looks at each figure.")
+@click.option("--repeat", type=Whole(1, 50), default=9, show_default=True, help="Windows for each figure.")
 @click.option("--json", "json_file", metavar="FILE", help="Write the figures as JSON; - is stdout.")
 def calibrate(full: bool, repeat: int, json_file: str | None) -> None:
-    """Measure how much load this machine can make: against a sink on loopback, in about a minute.
+    """Measure how much load this machine can make, against a sink on loopback, in about a minute.
 
-    A figure is the median of a few short looks, and what a message costs that of several starts, for they differ. Where
-    two cores are free, the worker has one and the sink the other; the sink's share is shown, so that it is seen
-    not to be the limit.
+    Each figure is the median of a few short windows; the cost of a message is the median of several starts, because
+    they differ. If two cores are free, the worker has one and the sink the other; the sink's use of its core is shown,
+    to prove that it is not the limit.
     """
     if json_file and json_file != STDOUT:
         try:
@@ -55,13 +55,13 @@ def calibrate(full: bool, repeat: int, json_file: str | None) -> None:
     try:
         asyncio.run(_collect(calibration, full, cores, figures))
     except KeyboardInterrupt:
-        click.echo("wstui: interrupted; what was measured so far:", err=True)
+        click.echo("wstui: interrupted; results so far:", err=True)
         status = ABORTED
     except (FleetError, ProcessFailed) as error:
         click.echo(f"wstui: {error}", err=True)
         status = BROKEN
     if figures and not status:
-        cost_model.keep(_document(figures))
+        cost_model.save(_document(figures))
     if json_file == STDOUT:
         write(STDOUT, _document(figures) + "\n")
     else:
@@ -73,14 +73,14 @@ def calibrate(full: bool, repeat: int, json_file: str | None) -> None:
 
 
 class Progress:
-    """A line on stderr before each measurement, with the time that is left."""
+    """Prints a line on stderr before each measurement, with the time left."""
 
     def __init__(self) -> None:
         self.planned_s = 0.0
         self._begun = time.monotonic()
 
     def say(self, what: str) -> None:
-        """Name what is done next."""
+        """Print the name of the next measurement."""
         passed = time.monotonic() - self._begun
         load = psutil.getloadavg()[0]
         left = max(1.0, self.planned_s - passed)
@@ -89,10 +89,10 @@ class Progress:
 
 async def _collect(calibration: Calibration, full: bool, cores: Cores, figures: list[Figure]) -> None:
     if cores.target is not None:
-        # This process hardly works, but where it does it must not be in the worker's way.
+        # This process needs little CPU, but must not take it from the worker.
         os.sched_setaffinity(0, {cores.target})
     async for figure in calibration.measure(full):
-        figures.append(figure)  # noqa: PERF401 - what was measured survives an interrupt
+        figures.append(figure)  # noqa: PERF401 - figures survive an interrupt
 
 
 @contextlib.asynccontextmanager
@@ -105,9 +105,7 @@ async def _sink(broadcasts: float, cores: Cores) -> AsyncIterator[BenchTarget]:
 def _print(figures: list[Figure], cores: Cores) -> None:
     here = environment()
     versions = ", ".join(f"{name} {number}" for name, number in here["versions"].items() if number)
-    where = (
-        "worker and sink on a core each" if cores.worker is not None else "worker and sink share what cores there are"
-    )
+    where = "worker and sink on a core each" if cores.worker is not None else "worker and sink share the cores"
     click.echo(f"{here['system']}, {here['processors']} processors, {here['python']}, {versions}")
     click.echo(f"{where}; load average {' '.join(f'{load:g}' for load in here['load_average'])}\n")
     rows = [("", "median", "least", "most", "unit", "goal", "")]

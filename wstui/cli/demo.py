@@ -1,4 +1,4 @@
-"""`wstui demo`: a real NATS server, the Odin server and its publisher on loopback, and a run against them."""
+"""`wstui demo`: run against a real NATS server, the Odin server and its publisher on loopback."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from wstui.servers.child_process import ProcessFailed
 
 @click.command()
 @click.argument("presets", nargs=-1, metavar="[PRESET...]")
-@click.option("--headless", is_flag=True, help="Without the terminal UI, as `wstui run`.")
+@click.option("--headless", is_flag=True, help="Run without the terminal UI, like `wstui run`.")
 @scenario_options
 @output_options
 def demo(presets: tuple[str, ...], headless: bool, **options: Any) -> None:
     """Start NATS, the Odin server and its publisher on free loopback ports, and load them with `quick`.
 
-    The target is started as the preset's table [demo] says. Everything that was started ends with it.
-    Takes the options and the exit statuses of `wstui run`.
+    The preset's table [demo] configures the target. Everything that was started ends with the command.
+    Takes the options and exit statuses of `wstui run`.
     """
     if not headless:
         require_terminal("wstui demo --headless")
     names = presets or ("quick",)
-    options["proxy"] = "off"  # what is started here is on this machine
-    # What is wrong with the request should show before servers start.
+    options["proxy"] = "off"  # the target is on this machine
+    # Report a wrong request before any server starts.
     unknown = {"WS_URL": "ws://127.0.0.1:1/ws", "AUTH_TOKEN": "none yet", "JWT_SECRET": "none yet"}
     wanted = _wanted(prepare(names, options, {**os.environ, **unknown}, shipped=True).scenarios)
     OutputFiles(options)
@@ -50,7 +50,7 @@ def demo(presets: tuple[str, ...], headless: bool, **options: Any) -> None:
             runner.run(target.stop())
             sys.exit(130)
         try:
-            # For the scenario alone: neither this process nor those that make the load have them in their environment.
+            # For the scenario only: they are in the environment neither of this process nor of the workers.
             known = {"WS_URL": target.ws_url, "AUTH_TOKEN": target.token, "JWT_SECRET": target.secret}
             suite = prepare(names, options, {**os.environ, **known}, shipped=True)
             status = run_headless(suite, options) if headless else run_in_terminal(suite, options)
@@ -60,7 +60,7 @@ def demo(presets: tuple[str, ...], headless: bool, **options: Any) -> None:
 
 
 def _wanted(scenarios: Sequence[Scenario]) -> Demo:
-    """How the target has to be started. Ends the process when the presets want it differently."""
+    """Return how to start the target. Ends the process if the presets disagree."""
     first = scenarios[0]
     for other in scenarios[1:]:
         if other.demo != first.demo:

@@ -1,4 +1,4 @@
-"""Workers on a bench: led by hand, and measured from outside by what the kernel says of their processes."""
+"""A test rig for workers: steered by hand, and measured from outside by the kernel's figures of their processes."""
 
 from __future__ import annotations
 
@@ -30,25 +30,25 @@ class BenchTarget(Protocol):
 
     @property
     def url(self) -> str:
-        """Where its WebSocket is."""
+        """Return the URL of its WebSocket."""
         ...
 
     @property
     def pid(self) -> int:
-        """Its process id."""
+        """Return its process id."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Cores:
-    """Who runs where; None: wherever the system likes."""
+    """The cores of worker and target; None: not pinned."""
 
     worker: int | None = None
     target: int | None = None
 
     @classmethod
     def apart(cls) -> Cores:
-        """Two different cores where this process may use two."""
+        """Return two different cores if this process may use two."""
         if hasattr(os, "sched_getaffinity"):
             usable = sorted(os.sched_getaffinity(0))
             if len(usable) > 1:
@@ -58,9 +58,9 @@ class Cores:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The state at one moment: what was counted, CPU time of workers and targets in ns, resident bytes of the workers.
+    """The state at one moment: totals, CPU time of workers and targets in ns, resident bytes of the workers.
 
-    `busy_ns` is the CPU time of everything that runs here but for this process.
+    `busy_ns` is the CPU time of every process here except this one.
     """
 
     at_ns: int
@@ -73,7 +73,7 @@ class Sample:
 
 @dataclass(slots=True)
 class Interval:
-    """What happened between two readings."""
+    """What happened between two samples."""
 
     begin: Sample
     end: Sample
@@ -84,40 +84,40 @@ class Interval:
 
     @property
     def seconds(self) -> float:
-        """How long it was."""
+        """Return its length."""
         return (self.end.at_ns - self.begin.at_ns) / 1e9
 
     @property
     def cpu_us(self) -> float:
-        """The workers' CPU time in µs."""
+        """Return the workers' CPU time in µs."""
         return (self.end.cpu_ns - self.begin.cpu_ns) / 1e3
 
     @property
     def cpu(self) -> float:
-        """The workers' share of a core, together."""
+        """Return the CPU use of all workers, as a share of one core."""
         return self.cpu_us / 1e6 / self.seconds
 
     @property
     def target_cpu(self) -> float:
-        """The targets' share of a core, together."""
+        """Return the CPU use of all targets, as a share of one core."""
         return self.target_cpu_us / 1e6 / self.seconds
 
     @property
     def target_cpu_us(self) -> float:
-        """The targets' CPU time in µs."""
+        """Return the targets' CPU time in µs."""
         return (self.end.target_cpu_ns - self.begin.target_cpu_ns) / 1e3
 
     @property
     def other_cpu(self) -> float:
-        """What other programs took, as a share of a core; the system counts it in hundredths of a second."""
+        """Return the CPU use of other programs, as a share of one core; the system counts in hundredths of a second."""
         busy_us = (self.end.busy_ns - self.begin.busy_ns) / 1e3
         return max(0.0, busy_us / 1e6 / self.seconds - self.cpu - self.target_cpu)
 
 
 class Bench:
-    """`async with Bench(scenario, cores, target) as bench`: a worker that has started and does nothing yet.
+    """`async with Bench(scenario, cores, target) as bench`: a worker that has started and is idle.
 
-    With several targets there is a worker for each, and they share the clients. A worker is the program `module`.
+    With several targets each gets a worker, and they share the clients. A worker is the program `module`.
     """
 
     def __init__(self, scenario: Scenario, cores: Cores, *targets: BenchTarget, module: str = "wstui.load") -> None:
@@ -137,7 +137,7 @@ class Bench:
             await self._fleet.close()
             raise
         if self._cores.worker is not None and self._cores.target is not None:
-            # Several are more than a core can carry: they take what there is.
+            # Several workers need more than one core.
             usable = [self._cores.worker] if len(self.pids) == 1 else [self._cores.worker, self._cores.target]
             for pid in self.pids:
                 psutil.Process(pid).cpu_affinity(usable)
@@ -150,20 +150,20 @@ class Bench:
 
     @property
     def pids(self) -> list[int]:
-        """The process ids of the workers."""
+        """Return the process ids of the workers."""
         return [self._transport.pid(worker) for worker in range(len(self._targets))]
 
     def resident(self) -> int:
-        """Resident bytes of the workers."""
+        """Return the resident bytes of the workers."""
         return sum(int(psutil.Process(pid).memory_info().rss) for pid in self.pids)
 
     def tell(self, *commands: Command) -> None:
-        """Give the worker commands."""
+        """Send commands to the workers."""
         for command in commands:
             self._fleet.send(command)
 
     async def open(self, clients: int) -> Sample:
-        """Open `clients` as fast as it goes; the reading at which all are ready. Raises FleetError."""
+        """Open `clients` as fast as possible; return the sample at which all are ready. Raises FleetError."""
         self.tell(Go(), Ramp(clients, 0))
         deadline = time.monotonic() + _OPEN_TIMEOUT_S
         while (reading := await self.read()).sum.counters.open < clients:
@@ -174,11 +174,11 @@ class Bench:
         return reading
 
     def latest(self) -> Snapshot:
-        """The first worker's last snapshot."""
+        """Return the first worker's last snapshot."""
         return self._fleet.latest()[0]
 
     async def read(self) -> Sample:
-        """The state at the first worker's next snapshot, and the CPU times at that moment. Raises FleetError."""
+        """Return a sample at the first worker's next snapshot. Raises FleetError."""
         before = self._fleet.latest().get(0)
         while (now := self._fleet.latest().get(0)) is None or now is before:
             if self._fleet.lost:
@@ -187,7 +187,7 @@ class Bench:
         return self.reading()
 
     def reading(self) -> Sample:
-        """The state now, with what the last snapshot had counted. Raises FleetError when a worker was lost."""
+        """Return a sample now, with the totals of the last snapshot. Raises FleetError if a worker was lost."""
         for worker, reason in self._fleet.lost.items():
             raise FleetError(f"worker {worker} was lost: {reason}")
         try:
@@ -199,15 +199,15 @@ class Bench:
 
 
 def busy_ns() -> int:
-    """CPU time of all processors so far, that of this process left out."""
+    """Return the CPU time of all processors so far, except that of this process."""
     times = psutil.cpu_times()
-    # A guest's time is among the user's already.
+    # A guest's time is part of the user's.
     idle = sum(getattr(times, name, 0.0) for name in ("idle", "iowait", "guest", "guest_nice"))
     return int((sum(times) - idle) * 1e9) - time.process_time_ns()
 
 
 def cpu_ns(pid: int) -> int:
-    """CPU time (user + system) of a process so far, to the nanosecond where the kernel tells that."""
+    """Return the CPU time (user + system) of a process so far, in nanoseconds if the kernel counts them."""
     with contextlib.suppress(OSError, ValueError):
         tasks = Path("/proc", str(pid), "task")
         return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks.iterdir())

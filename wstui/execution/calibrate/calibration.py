@@ -1,7 +1,7 @@
-"""How much load this machine can make: one worker against a target that costs next to nothing.
+"""Measures how much load this machine can make: one worker against a target that costs next to nothing.
 
-The worker's CPU time and memory are taken over the steady part only. Where there are two cores the worker has one and
-the target the other, so that what is measured is the worker; the target's share of its core stands beside.
+CPU time and memory of the worker are taken over the steady part only. If there are two cores the worker has one and the
+target the other, so that the worker is what is measured; the target's use of its core is shown beside it.
 """
 
 from __future__ import annotations
@@ -25,28 +25,28 @@ ROUND_TRIP_CLIENTS = 200
 BROADCAST_RATE = 250.0
 CONNECT_TURNS = 3
 STARTS = 5
-"""What a message costs differs from one start of the same program to the next: several of them tell by how much."""
+"""The cost of a message differs from one start of the same program to the next; several starts show by how much."""
 FLOOR_CLIENTS, FLOOR_EVERY_S = 10, 0.1
 OPEN_LOOP_RATE = 60_000
 FILES_KEPT = 300
-"""Files that stay free: at the limit not even /proc can be read."""
+"""Files to keep free: at the limit not even /proc can be read."""
 ADDRESSES = ("127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4")
-"""Source addresses where one would run short of ports."""
+"""Source addresses when one would run out of ports."""
 NOTABLE = 0.1
-"""What other programs take of a core is said from here on."""
+"""Show the CPU use of other programs from this share of a core on."""
 HELD = 20_000
 HELD_WORKERS = 2
 _HELD_S = 5.0
-_WINDOW_S = 0.5  # short: on a busy machine some are undisturbed
+_WINDOW_S = 0.5  # short, so that some are undisturbed on a busy machine
 _WARM_UP_S = 1.0
 
 OpenTarget = Callable[[float], AbstractAsyncContextManager[BenchTarget]]
-"""Starts a target that welcomes, answers pings, and sends so many broadcasts a second to every client."""
+"""Starts a target that sends so many broadcasts a second to every client."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """What was measured, once or several times. `goal` is the design's limit, None where there is none."""
+    """A measured figure, once or several times. `goal` is the design's limit or None."""
 
     name: str
     unit: str
@@ -57,23 +57,23 @@ class Figure:
 
     @property
     def median(self) -> float:
-        """The middle one of the values: this machine may be busy with other things."""
+        """Return the median of the values: the machine may be busy with other things."""
         return statistics.median(self.values)
 
     @property
     def reached(self) -> bool | None:
-        """Whether the goal is reached, None where there is none."""
+        """Whether the goal is reached, or None without one."""
         if self.goal is None:
             return None
         return self.median >= self.goal if self.at_least else self.median <= self.goal
 
     def to_plain(self) -> dict[str, object]:
-        """As values for JSON."""
+        """Return values for JSON."""
         return {**asdict(self), "median": self.median, "reached": self.reached}
 
 
 class Calibration:
-    """The measurements. `say` is called with what is being done next."""
+    """The measurements; `say` is called with the name of the next one."""
 
     def __init__(self, open_target: OpenTarget, cores: Cores, repeat: int, say: Callable[[str], None]) -> None:
         self._open_target = open_target
@@ -83,20 +83,20 @@ class Calibration:
         self._most = most_clients()
 
     def planned_s(self, full: bool) -> float:
-        """About how many seconds `measure` takes."""
-        start, look = _WARM_UP_S + 1.5, _WINDOW_S + 0.1
-        fresh, steady = STARTS * (start + self._looks * look), start + self._repeat * look
+        """Return about how many seconds `measure` takes."""
+        start, window = _WARM_UP_S + 1.5, _WINDOW_S + 0.1
+        fresh, steady = STARTS * (start + self._windows * window), start + self._repeat * window
         return 2 * fresh + steady + 5.0 * CONNECT_TURNS + (steady + 30.0 if full else 0.0)
 
     @property
-    def _looks(self) -> int:
-        """How many looks at each of several starts."""
+    def _windows(self) -> int:
+        """Return the number of windows for each of several starts."""
         return -(-self._repeat // STARTS)
 
     async def measure(self, full: bool) -> AsyncIterator[Figure]:
-        """Each figure as soon as it is known; `full` adds 10 000 and 20 000 clients, and 60 000 messages a second.
+        """Yield each figure as soon as it is known; `full` adds more clients and 60 000 messages a second.
 
-        Raises FleetError when the load can't be made.
+        Raises FleetError if the load can't be made.
         """
         for figure in await self.round_trip():
             yield figure
@@ -114,40 +114,40 @@ class Calibration:
                 yield figure
 
     async def round_trip(self) -> list[Figure]:
-        """CPU of a ping and its pong, every client sending as soon as it has its answer."""
+        """Measure the CPU of a ping and its pong; every client sends as soon as it has its answer."""
         kernel = [kernel_us() for _ in range(self._repeat)]
         self._say(f"round trips: {ROUND_TRIP_CLIENTS} clients, closed loop")
         starts = await self._fresh("odin", 0.0)
-        stretches = [stretch for start in starts for stretch in start]
-        rate = statistics.median(s.sum.counters.matched / s.seconds for s in stretches)
+        windows = [window for start in starts for window in start]
+        rate = statistics.median(s.sum.counters.matched / s.seconds for s in windows)
         trips = Figure(
             f"{TRIP}, {ROUND_TRIP_CLIENTS} clients",
             "µs",
             tuple(statistics.median(s.cpu_us / max(1, s.sum.counters.matched) for s in start) for start in starts),
             goal=8.5,
-            note=f"{STARTS} starts; {grouped(rate)}/s, {_shares(stretches)}; {_sinks_part(starts)}",
+            note=f"{STARTS} starts; {grouped(rate)}/s, {_shares(windows)}; {_sink_cost(starts)}",
         )
         kernel.append(kernel_us())
-        # The goal was measured where the kernel needs 3.5 µs: on another host the ratio says more.
+        # The goal was set on a machine where the kernel needs 3.5 µs; elsewhere the ratio says more.
         ratio = f"a round trip takes {min(trips.values) / min(kernel):.1f} times that, least against least"
         return [trips, Figure("the kernel's part of it: a send and a receive", "µs", tuple(kernel), note=ratio)]
 
     async def broadcast(self) -> Figure:
-        """CPU of a message of 200 bytes that arrives."""
+        """Measure the CPU of receiving a message of 200 bytes."""
         self._say(f"broadcasts: {BROADCAST_RATE:g} a second to {ROUND_TRIP_CLIENTS} clients")
         starts = await self._fresh("listen", 1.0, BROADCAST_RATE)
-        stretches = [stretch for start in starts for stretch in start]
-        rate = statistics.median(s.sum.counters.received / s.seconds for s in stretches)
+        windows = [window for start in starts for window in start]
+        rate = statistics.median(s.sum.counters.received / s.seconds for s in windows)
         return Figure(
             "CPU a broadcast received, 200 bytes",
             "µs",
             tuple(statistics.median(s.cpu_us / max(1, s.sum.counters.received) for s in start) for start in starts),
             goal=6.0,
-            note=f"{STARTS} starts; {grouped(rate)}/s, {_shares(stretches)}",
+            note=f"{STARTS} starts; {grouped(rate)}/s, {_shares(windows)}",
         )
 
     async def connects(self, clients: int, repeat: int) -> list[Figure]:
-        """Opening many clients at once: CPU of each, and the memory that it holds then."""
+        """Open many clients at once: measure the CPU and memory of each."""
         per_core, per_second, memory, loads = [], [], [], []
         for turn in range(repeat):
             self._say(f"connects and memory: {clients} clients at once ({turn + 1} of {repeat})")
@@ -156,12 +156,12 @@ class Calibration:
                 async with Bench(scenario, self._cores, target) as bench:
                     empty = bench.reading()
                     end = await bench.open(clients)
-                    stretch = Interval(empty, end)
+                    window = Interval(empty, end)
                     await asyncio.sleep(_WARM_UP_S)
                     memory.append((bench.resident() - empty.resident) / 1024 / clients)
-            per_core.append(clients / (stretch.cpu_us / 1e6))
-            per_second.append(clients / stretch.seconds)
-            loads.append(stretch)
+            per_core.append(clients / (window.cpu_us / 1e6))
+            per_second.append(clients / window.seconds)
+            loads.append(window)
         return [
             Figure(
                 f"{CONNECT}, {clients} clients",
@@ -175,23 +175,22 @@ class Calibration:
         ]
 
     async def floor(self) -> Figure:
-        """The round trip that remains where there is hardly any load."""
+        """Measure the round trip at hardly any load."""
         self._say(f"latency floor: {FLOOR_CLIENTS / FLOOR_EVERY_S:g} messages a second")
-        stretches = await self._steady(FLOOR_CLIENTS, "odin", FLOOR_EVERY_S)
-        medians = tuple((s.sum.round_trip.quantile(0.5) or 0) / 1e3 for s in stretches)
-        tail = statistics.median((s.sum.round_trip.quantile(0.99) or 0) / 1e3 for s in stretches)
+        windows = await self._steady(FLOOR_CLIENTS, "odin", FLOOR_EVERY_S)
+        medians = tuple((s.sum.round_trip.quantile(0.5) or 0) / 1e3 for s in windows)
+        tail = 1e3 * _quantile_ms(windows, "round_trip", 0.99)
         return Figure("latency floor, p50 of the round trip", "µs", medians, note=f"p99 {grouped(tail)} µs")
 
     async def open_loop(self, clients: int) -> list[Figure]:
-        """Many messages on a schedule: are they on time?"""
+        """Send many messages on a schedule, and measure how late they are."""
         self._say(f"open loop: {OPEN_LOOP_RATE} messages a second from {clients} clients")
-        stretches = await self._steady(clients, "odin", clients / OPEN_LOOP_RATE)
-        totals = [s.sum for s in stretches]
-        late = tuple(100 * t.counters.late_sends / max(1, t.counters.sent) for t in totals)
-        rate = statistics.median(s.sum.counters.sent / s.seconds for s in stretches)
-        delays = [[(t.send_delay.quantile(q) or 0) / 1e6 for q in (0.5, 0.99)] for t in totals]
-        p50, p99 = (statistics.median(delay[i] for delay in delays) for i in (0, 1))
-        trips = [[(t.round_trip.quantile(q) or 0) / 1e6 for q in (0.5, 0.99)] for t in totals]
+        windows = await self._steady(clients, "odin", clients / OPEN_LOOP_RATE)
+        counters = [s.sum.counters for s in windows]
+        late = tuple(100 * c.late_sends / max(1, c.sent) for c in counters)
+        rate = statistics.median(s.sum.counters.sent / s.seconds for s in windows)
+        p50, p99 = (_quantile_ms(windows, "send_delay", q) for q in (0.5, 0.99))
+        trip50, trip99 = (_quantile_ms(windows, "round_trip", q) for q in (0.5, 0.99))
         return [
             Figure(
                 f"sends more than 10 ms late at {grouped(OPEN_LOOP_RATE)}/s",
@@ -203,21 +202,20 @@ class Calibration:
             Figure(
                 f"CPU of the worker at {grouped(OPEN_LOOP_RATE)}/s",
                 "%",
-                tuple(100 * s.cpu for s in stretches),
-                note=f"{_shares(stretches)}, round trip p50 {statistics.median(t[0] for t in trips):.2f} ms, "
-                f"p99 {statistics.median(t[1] for t in trips):.2f} ms",
+                tuple(100 * s.cpu for s in windows),
+                note=f"{_shares(windows)}, round trip p50 {trip50:.2f} ms, p99 {trip99:.2f} ms",
             ),
         ]
 
     async def hold(self, clients: int) -> list[Figure]:
-        """Many clients that stay connected, from two workers; a sink for each, so that none runs out of files."""
+        """Hold many clients from two workers, each with its own sink so that neither runs out of files."""
         self._say(f"holding: {clients} clients by {HELD_WORKERS} workers")
         async with AsyncExitStack() as stack:
             targets = [await stack.enter_async_context(self._open_target(0.0)) for _ in range(HELD_WORKERS)]
             scenario = _scenario(targets[0], "listen", 1.0, clients)
             bench = await stack.enter_async_context(Bench(scenario, self._cores, *targets))
             empty = bench.reading()
-            stretch = Interval(empty, await bench.open(clients))
+            window = Interval(empty, await bench.open(clients))
             await asyncio.sleep(_HELD_S)
             end = await bench.read()
         return [
@@ -227,7 +225,7 @@ class Calibration:
                 (float(end.sum.counters.open),),
                 goal=HELD,
                 at_least=True,
-                note=f"opened in {stretch.seconds:.1f} s, {_HELD_S:g} s later none was lost"
+                note=f"opened in {window.seconds:.1f} s, {_HELD_S:g} s later none was lost"
                 if not end.sum.counters.dropped
                 else f"{end.sum.counters.dropped} lost within {_HELD_S:g} s",
             ),
@@ -240,41 +238,41 @@ class Calibration:
         ]
 
     async def _fresh(self, exchange: str, every_s: float, broadcasts: float = 0.0) -> list[list[Interval]]:
-        """Several starts of a worker and its target, and looks at the steady part of each."""
+        """Return the steady windows of several starts of a worker and its target."""
         return [
-            await self._steady(ROUND_TRIP_CLIENTS, exchange, every_s, broadcasts, looks=self._looks)
+            await self._steady(ROUND_TRIP_CLIENTS, exchange, every_s, broadcasts, count=self._windows)
             for _ in range(STARTS)
         ]
 
     async def _steady(
-        self, clients: int, exchange: str, every_s: float, broadcasts: float = 0.0, *, looks: int = 0
+        self, clients: int, exchange: str, every_s: float, broadcasts: float = 0.0, *, count: int = 0
     ) -> list[Interval]:
-        """Open, warm up, then look at the steady part several times."""
-        stretches = []
+        """Open, warm up, then measure several windows."""
+        windows = []
         async with self._open_target(broadcasts) as target:
             scenario = _scenario(target, exchange, every_s, clients)
             async with Bench(scenario, self._cores, target) as bench:
                 await bench.open(clients)
                 await asyncio.sleep(_WARM_UP_S)
                 begin: Sample = await bench.read()
-                for _ in range(looks or self._repeat):
+                for _ in range(count or self._repeat):
                     await asyncio.sleep(_WINDOW_S)
                     end = await bench.read()
-                    stretches.append(Interval(begin, end))
+                    windows.append(Interval(begin, end))
                     begin = end
-        return stretches
+        return windows
 
 
 def most_clients() -> int:
-    """How many clients a process may have before it runs out of files."""
+    """Return how many clients a process can have before it runs out of files."""
     limit = raise_files_limit()
     return limit - FILES_KEPT if limit else 1 << 30
 
 
 def kernel_us() -> float:
-    """CPU time in µs of one send and one receive over loopback TCP in one thread: what no program can do without.
+    """Return the CPU time in µs of one send and one receive over loopback TCP: the floor for any program.
 
-    The least of several short series, because whatever else this machine does can only add to it.
+    It is the least of several short series, because other programs can only add to it.
     """
     with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as ours:
         theirs, _ = server.accept()
@@ -291,7 +289,7 @@ def kernel_us() -> float:
 
 
 def _scenario(target: BenchTarget, exchange: str, every_s: float, clients: int) -> Scenario:
-    # Every address of 127.0.0.0/8 is there on Linux only.
+    # Only Linux has every address of 127.0.0.0/8.
     several = sys.platform == "linux" and clients > 8000
     return Scenario.model_validate(
         {
@@ -303,16 +301,20 @@ def _scenario(target: BenchTarget, exchange: str, every_s: float, clients: int) 
     )
 
 
-def _sinks_part(starts: list[list[Interval]]) -> str:
-    """What the sink spent on a round trip, from start to start: a machine that is slower for a while is so for both."""
+def _quantile_ms(windows: list[Interval], histogram: str, q: float) -> float:
+    return statistics.median((getattr(s.sum, histogram).quantile(q) or 0) / 1e6 for s in windows)
+
+
+def _sink_cost(starts: list[list[Interval]]) -> str:
+    """Return the sink's cost of a round trip by start: a machine that is slow for a while is slow for both."""
     costs = [statistics.median(s.target_cpu_us / max(1, s.sum.counters.matched) for s in start) for start in starts]
-    return f"the sink's own part {min(costs):.1f} to {max(costs):.1f} µs"
+    return f"the sink's own cost {min(costs):.1f} to {max(costs):.1f} µs"
 
 
-def _shares(stretches: list[Interval]) -> str:
-    """How busy both sides were, to see which of them was the limit, and what else was: it makes all dearer."""
-    own = statistics.median(s.cpu for s in stretches)
-    sink = statistics.median(s.target_cpu for s in stretches)
-    others = statistics.median(s.other_cpu for s in stretches)
+def _shares(windows: list[Interval]) -> str:
+    """Return the CPU use of worker, sink and others, to show which was the limit."""
+    own = statistics.median(s.cpu for s in windows)
+    sink = statistics.median(s.target_cpu for s in windows)
+    others = statistics.median(s.other_cpu for s in windows)
     beside = f", other programs {others:.0%}" if others >= NOTABLE else ""
     return f"worker {own:.0%}, sink {sink:.0%}{beside} of a core"

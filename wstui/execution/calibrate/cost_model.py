@@ -1,4 +1,4 @@
-"""What load costs this machine: what `wstui calibrate` found here last, or an estimate where it was never run."""
+"""CPU costs of load on this machine: as `wstui calibrate` last measured, or an estimate."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import Any
 import platformdirs
 
 TRIP, CONNECT = "CPU a round trip", "connects a second of CPU"
-"""How the figures begin that say it, whatever the number of clients."""
+"""First words of the figures that are used, for any number of clients."""
 _MARGIN = 2.0
-"""A run talks less densely than a calibration, and each message costs more then."""
+"""A run sends less densely than a calibration, so each message costs more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """CPU in µs of a message with its answer, and of a connection; whether this machine was measured."""
+    """CPU in µs of a message with its answer and of a connection; whether they were measured here."""
 
     message_us: float = 20.0
     connect_us: float = 150.0
@@ -29,15 +29,15 @@ class Costs:
 ESTIMATE = Costs()
 
 
-def place() -> Path:
-    """Where the figures of the last calibration lie."""
+def _file() -> Path:
+    """Return where the last calibration is stored."""
     return platformdirs.user_data_path("wstui", appauthor=False) / "calibration.json"
 
 
 def known(path: Path | None = None) -> Costs:
-    """What is known of this machine; the estimate where there is nothing that can be used."""
+    """Return the measured costs of this machine, else the estimate."""
     try:
-        figures = json.loads((path or place()).read_text("utf-8"))["figures"]
+        figures = json.loads((path or _file()).read_text("utf-8"))["figures"]
         trip, connects = _medians(figures, TRIP), _medians(figures, CONNECT)
         costs = Costs(_MARGIN * max(trip), _MARGIN * 1e6 / min(connects), measured=True)
     except (OSError, ValueError, TypeError, KeyError, AttributeError, ArithmeticError):
@@ -45,9 +45,9 @@ def known(path: Path | None = None) -> Costs:
     return costs if 0 < costs.message_us < 1e6 and 0 < costs.connect_us < 1e7 else ESTIMATE
 
 
-def keep(document: str, path: Path | None = None) -> None:
-    """Keep a calibration for later runs, where that is possible."""
-    file = path or place()
+def save(document: str, path: Path | None = None) -> None:
+    """Save a calibration for later runs, if possible."""
+    file = path or _file()
     with contextlib.suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
         beside = file.with_suffix(".new")

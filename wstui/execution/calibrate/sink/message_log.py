@@ -1,4 +1,4 @@
-"""What the sink saw, message by message, on the clock that all processes of a machine share: the truth."""
+"""What the sink received, message by message, on the clock that all processes of a machine share: the truth."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ NEVER = 0
 class SinkLog:
     """Columns of equal length, one row a message received; when connections opened; counts and events.
 
-    Times are nanoseconds of CLOCK_MONOTONIC (`time.monotonic_ns`); `key` is what the message calls itself (the
-    `timestamp` of a ping, the number of an echo), -1 when it does not; `client` is the number that it names, else
-    that of its connection in the order of opening.
+    Times are nanoseconds of CLOCK_MONOTONIC (`time.monotonic_ns`); `key` is the message's own id (the `timestamp` of a
+    ping, the number of an echo) or -1; `client` is the number in the message, else that of its connection in order of
+    opening.
     """
 
     client: array[int] = field(default_factory=lambda: array("q"))
@@ -37,7 +37,7 @@ class SinkLog:
     """Wall clock minus monotonic clock."""
 
     def add(self, client: int, connection: int, key: int, received_ns: int, sent_ns: int) -> int:
-        """Note a message; returns its row."""
+        """Add a message and return its row."""
         self.client.append(client)
         self.connection.append(connection)
         self.key.append(key)
@@ -46,14 +46,14 @@ class SinkLog:
         return len(self.key) - 1
 
     def encode(self) -> bytes:
-        """The log as bytes; `decode` reads them on a machine of the same byte order."""
+        """Return the log as bytes; `decode` reads them on a machine of the same byte order."""
         return msgspec.msgpack.encode(
             {name: value.tobytes() if isinstance(value, array) else value for name, value in self._fields()}
         )
 
     @classmethod
     def decode(cls, data: bytes) -> SinkLog:
-        """A log from the bytes of `encode`. Raises msgspec.DecodeError."""
+        """Return a log from the bytes of `encode`. Raises msgspec.DecodeError."""
         raw = msgspec.msgpack.decode(data)
         log = cls()
         for name, value in log._fields():

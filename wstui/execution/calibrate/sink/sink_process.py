@@ -1,4 +1,4 @@
-"""The sink as a child process: started, asked, ended."""
+"""The sink as a child process."""
 
 from __future__ import annotations
 
@@ -21,19 +21,18 @@ _PACKAGES = str(Path(__file__).resolve().parents[4])  # where the package wstui 
 
 
 class SinkProcess:
-    """`async with SinkProcess("--mode", "echo") as sink: … sink.url`.
+    """`async with SinkProcess("--mode", "echo") as sink: … sink.url`; the options are those of the program.
 
-    The options are those of `wstui.execution.calibrate.sink.sink_main`.
-    It ends with this object, or with the thread that entered the context. Raises ProcessFailed when it can't start.
+    It ends with this object, or with the thread that entered the context. Raises ProcessFailed if it can't start.
     """
 
     def __init__(self, *options: str, core: int | None = None) -> None:
-        """`core` is the number of the only processor that it may run on."""
+        """`core` is the only processor that it may run on."""
         pinned = () if core is None else ("--core", str(core))
         self.url = ""
         self._process = ChildProcess(
             "the sink",
-            [sys.executable, "-P", "-m", "wstui.execution.calibrate.sink.sink_main", "--port", "0", *options, *pinned],
+            [sys.executable, "-P", "-m", "wstui.execution.calibrate.sink", "--port", "0", *options, *pinned],
             ready=r"^ready (ws://\S+)",
             environment={
                 **os.environ,
@@ -43,17 +42,17 @@ class SinkProcess:
 
     @property
     def pid(self) -> int:
-        """Its process id."""
+        """Return its process id."""
         assert self._process.pid is not None
         return self._process.pid
 
     async def summary(self) -> dict[str, Any]:
-        """Its counts, clocks and CPU time so far."""
+        """Return its counts, clocks and CPU time so far."""
         summary: dict[str, Any] = msgspec.json.decode(await self._get("/log"))
         return summary
 
     async def messages(self) -> SinkLog:
-        """Its whole log so far."""
+        """Return its whole log so far."""
         return SinkLog.decode(await self._get("/messages"))
 
     async def _get(self, path: str) -> bytes:
