@@ -1,4 +1,4 @@
-"""The Python that a round trip runs through, without sockets: what the engine's own code costs, part by part."""
+"""The engine's own code in a round trip, part by part, without sockets."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from wstui.load.worker import Worker
 from wstui.measure.histogram import Histogram
 from wstui.scenario.model import Scenario
 from wstui.scenario.units import grouped
+from wstui.scenario.url import parse_address
 
 ROUNDS = 20_000
 REPEAT = 9
@@ -37,7 +38,7 @@ class Wire:
 
 
 def measure() -> None:
-    """Print what each part costs: CPU time in ns, the least of several series."""
+    """Print the cost of each part: CPU time in ns, the least of several series."""
     rows = [["part", "ns: least", "median"]]
     for name, run in asyncio.run(_parts()):
         series = [run() for _ in range(REPEAT)]
@@ -48,10 +49,11 @@ def measure() -> None:
 
 async def _parts() -> list[tuple[str, Callable[[], float]]]:
     scenario = Scenario.model_validate({"target": {"url": "ws://127.0.0.1:9/ws"}, "messages": {"every": 3600.0}})
-    worker = Worker(spec_of(scenario), lambda _snapshot: None)
+    spec = spec_of(scenario)
+    worker, address = Worker(spec, lambda _snapshot: None), parse_address(spec.url)
     clients = []
     for number in range(CLIENTS):
-        client = Client(worker, number, number, worker._identity.plain)
+        client = Client(worker, number, number, address)
         client.transport = Wire()  # type: ignore[assignment]
         client.step = READY
         clients.append(client)
@@ -72,14 +74,14 @@ async def _parts() -> list[tuple[str, Callable[[], float]]]:
         def message(self, first: int, payload: bytes) -> None:
             pass
 
-    deaf = Receiver(worker, 0, 0, worker._identity.plain)
+    deaf = Receiver(worker, 0, 0, address)
     deaf.transport, deaf.step = client.transport, READY
     parts: list[tuple[str, Callable[[], Any]]] = [
         ("send: compose, encode, count, record", send),
         ("  compose", lambda: worker.exchange.compose(client, 1)),
         ("  encode", lambda: encode(TEXT, payload, 1)),
         ("  record", lambda: histogram.record(123_456)),
-        ("receive a reply nobody waits for", lambda: client.data_received(stray)),
+        ("receive an unexpected reply", lambda: client.data_received(stray)),
         ("  frames only", lambda: deaf.data_received(pong)),
         ("nothing (the measurement itself)", lambda: None),
     ]
@@ -94,7 +96,7 @@ def _timed(run: Callable[[], Any]) -> float:
 
 
 def _round_trips(clients: list[Client]) -> float:
-    """Every client sends and gets the answer to what it sent; the answers' making is not counted."""
+    """Let every client send and receive its answer; making the answers is not counted."""
     spent = 0
     rounds = ROUNDS // len(clients)
     for _ in range(rounds):
