@@ -241,7 +241,7 @@ async def test_the_run_drains_when_its_target_stays_degraded() -> None:
         running = asyncio.create_task(finish(run))
         await until(lambda: run.status.target is not None and run.status.counters.open == 5)
         assert run.status.target is not None and run.status.target.state == "healthy"
-        await broker.stop(0)
+        await broker.stop()
         finished = await running
     result = finished.result
     assert not result.passed

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-import sys
 from collections.abc import Callable
-from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from wstui.odin.nats_server import NatsServer
 from wstui.odin.token import sign
-from wstui.servers.child_process import ChildProcess
+from wstui.servers.child_process import ChildProcess, python_child
+from wstui.servers.service import Service
 
 START_TIMEOUT_S = 60.0
 SERVER_GRACE_S = 7.0
 STOP_GRACE_S = 2.0
-_PACKAGES = str(Path(__file__).resolve().parents[2])  # where the package wstui lies
 
 
-class DemoTarget:
+class DemoTarget(Service):
     """NATS, server and publisher on free loopback ports: `async with DemoTarget() as target: … target.ws_url`.
 
     The secret is made for this target and passed by the environment. The processes end with this object, with this
@@ -52,33 +47,29 @@ class DemoTarget:
     async def start(self) -> None:
         """Start everything and wait until it is ready. Raises: ProcessFailed, after ending what had started."""
         self.secret = secrets.token_urlsafe(32)
-        environment = dict(os.environ)
-        # -P keeps the current directory out of sys.path, so name the checkout in case it isn't installed.
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (_PACKAGES, environment.get("PYTHONPATH"))))
         try:
             self._progress("starting NATS…")
             await self._nats.start()
             assert self._nats.process is not None
             self.processes["nats"] = self._nats.process
             self.nats_url = self._nats.url
-            environment["NATS_URL"] = self.nats_url
 
             self._progress("starting the Odin server…")
-            server = self.processes["server"] = ChildProcess(
+            server = self.processes["server"] = python_child(
                 "the Odin server",
-                # Last, so that a scenario's options can't move it.
-                _command("server", *self._server_options, "--host", "127.0.0.1", "--port", "0"),
+                # Host and port come last, so that a scenario's options can't move it.
+                *("-c", _command("server"), *self._server_options, "--host", "127.0.0.1", "--port", "0"),
                 ready=r"^ready (ws://\S+)",
-                environment={**environment, "JWT_SECRET": self.secret},
+                environment={"NATS_URL": self.nats_url, "JWT_SECRET": self.secret},
             )
             self.ws_url = (await server.start(START_TIMEOUT_S))[1]
 
             self._progress("starting its publisher…")
-            publisher = self.processes["publisher"] = ChildProcess(
+            publisher = self.processes["publisher"] = python_child(
                 "the publisher",
-                _command("publisher", *self._publisher_options),
+                *("-c", _command("publisher"), *self._publisher_options),
                 ready=r"^ready nats://",
-                environment=environment,
+                environment={"NATS_URL": self.nats_url},
             )
             await publisher.start(START_TIMEOUT_S)
         except BaseException:
@@ -92,18 +83,8 @@ class DemoTarget:
         for name in ("publisher", "server"):
             if name in self.processes:
                 await self.processes[name].stop(SERVER_GRACE_S if name == "server" else STOP_GRACE_S)
-        await self._nats.stop(STOP_GRACE_S)
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.stop()
+        await self._nats.stop()
 
 
-def _command(name: str, *options: str) -> list[str]:
-    """Return the command line for a command of `wstui.cli.odin`."""
-    return [sys.executable, "-P", "-c", f"from wstui.cli.odin import {name}; {name}()", *options]
+def _command(name: str) -> str:
+    return f"from wstui.cli.odin import {name}; {name}()"

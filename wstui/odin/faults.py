@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
+from typing import Any
 
 SPELLINGS = (
     "delay=50ms, freeze=3s@10s, drop=1%, duplicate=1%, stray=1%, refuse=90%, close=5%/min, storm=50%/10s, "
@@ -49,36 +50,30 @@ class Faults:
 
 def parse_faults(texts: list[str], seed: int = 0) -> Faults:
     """Return the faults that `texts` spell, one each (see `SPELLINGS`). Raises: FaultUnknown."""
-    faults = Faults(seed=seed)
+    found: dict[str, Any] = {}
     for text in texts:
         name, _, value = text.strip().partition("=")
         match name:
             case "delay":
-                faults = replace(faults, delay=_duration(text, value))
+                found["delay"] = _duration(text, value)
             case "freeze":
                 length, _, at = value.partition("@")
-                faults = replace(faults, freeze=_duration(text, length), freeze_at=_duration(text, at or "0s"))
-            case "drop":
-                faults = replace(faults, drop=_share(text, value))
-            case "duplicate":
-                faults = replace(faults, duplicate=_share(text, value))
-            case "stray":
-                faults = replace(faults, stray=_share(text, value))
+                found |= {"freeze": _duration(text, length), "freeze_at": _duration(text, at or "0s")}
+            case "drop" | "duplicate" | "stray" | "refuse":
+                found[name] = _share(text, value)
             case "leak":
-                faults = replace(faults, leak=_leak(text, value))
-            case "refuse":
-                faults = replace(faults, refuse=_share(text, value))
+                found["leak"] = _leak(text, value)
             case "close":
-                faults = replace(faults, close_per_minute=_share(text, value.removesuffix("/min")))
+                found["close_per_minute"] = _share(text, value.removesuffix("/min"))
             case "storm":
                 part, _, period = value.partition("/")
-                faults = replace(faults, storm=_share(text, part), storm_every=_duration(text, period))
+                found |= {"storm": _share(text, part), "storm_every": _duration(text, period)}
             case "lie" if not value:
-                faults = replace(faults, lie=True)
+                found["lie"] = True
             case _:
                 known, last = SPELLINGS.rsplit(", ", 1)
                 raise FaultUnknown(f"fault {text[:40]!r} is unknown; write {known} or {last}")
-    return faults
+    return Faults(seed=seed, **found)
 
 
 def _duration(text: str, value: str) -> float:

@@ -7,10 +7,9 @@ import shutil
 import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from wstui.servers.child_process import ChildProcess, ProcessFailed
+from wstui.servers.service import Service
 
 START_TIMEOUT_S = 60.0
 STOP_GRACE_S = 3.0
@@ -42,7 +41,7 @@ def find_nats_server(environment: Mapping[str, str] = os.environ) -> Path:
     return Path(found).resolve()
 
 
-class NatsServer:
+class NatsServer(Service):
     """A NATS server as a child process: `async with NatsServer() as nats: … nats.url`.
 
     It listens on 127.0.0.1 and ends with this object, or with the thread that started it.
@@ -68,16 +67,7 @@ class NatsServer:
             if listening:
                 self.port = int(port)
 
-    async def stop(self, grace: float = STOP_GRACE_S) -> None:
-        """End it within `grace` seconds."""
+    async def stop(self) -> None:
+        """End it."""
         if self.process is not None:
-            await self.process.stop(grace)
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.stop()
+            await self.process.stop(STOP_GRACE_S)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from types import TracebackType
-from typing import Self
 
 from websockets.frames import CloseCode
 
@@ -21,12 +19,13 @@ from wstui.odin.rate_limit import RateLimit
 from wstui.odin.server_settings import ServerSettings
 from wstui.odin.stats import ConnectionPhase, Stats
 from wstui.odin.token import Verifier
+from wstui.servers.service import Service
 
 BACKLOG = 4096
 _DRAIN_POLL_S = 0.02
 
 
-class OdinServer:
+class OdinServer(Service):
     """One server in one event loop: `async with OdinServer(settings, verifier) as server: … server.port`.
 
     It is one process. Several that share the port (SO_REUSEPORT) were given up: they cost 400 lines of shared limits
@@ -104,15 +103,6 @@ class OdinServer:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for connection in list(self._connections):
             connection.expire()
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.stop()
 
     def _refused_by_fault(self) -> bool:
         share = self.settings.faults.refuse

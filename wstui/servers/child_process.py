@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import re
 import subprocess
 import sys
@@ -11,10 +12,12 @@ import threading
 from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import Future, InvalidStateError
+from pathlib import Path
 
 from wstui.servers.parent_death import tethered
 
 LINES_KEPT = 40
+_PACKAGES = str(Path(__file__).resolve().parents[2])  # contains the package wstui
 _POLL_S = 0.01
 # A group of its own: Ctrl-C goes to the parent only, which then ends its children in order.
 _OWN_GROUP = None if sys.platform == "win32" else 0
@@ -37,12 +40,12 @@ class ChildProcess:
         ready: str,
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        """`ready` is a pattern that is searched in each line of the output."""
+        """`ready` is a pattern that is searched in each line of the output; `environment` is added to ours."""
         self.name = name
         self.lines: deque[str] = deque(maxlen=LINES_KEPT)
         self._argv = argv
         self._ready_pattern = re.compile(ready)
-        self._environment = environment
+        self._environment = environment or {}
         self._ready: Future[re.Match[str]] = Future()
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
@@ -69,7 +72,7 @@ class ChildProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                env=None if self._environment is None else dict(self._environment),
+                env={**os.environ, **self._environment},
                 process_group=_OWN_GROUP,
                 text=True,
                 errors="replace",
@@ -123,3 +126,10 @@ class ChildProcess:
     def _last_output(self) -> str:
         output = "\n  ".join(list(self.lines)[-5:])
         return f"; it said:\n  {output}" if output else " and said nothing"
+
+
+def python_child(name: str, *arguments: str, ready: str, environment: Mapping[str, str] | None = None) -> ChildProcess:
+    """Return a Python process that can import wstui; `arguments` are those of the interpreter."""
+    # -P keeps the current directory out of sys.path, so name the checkout in case it isn't installed.
+    path = os.pathsep.join(filter(None, (_PACKAGES, os.environ.get("PYTHONPATH"))))
+    return ChildProcess(name, [sys.executable, "-P", *arguments], ready, {"PYTHONPATH": path, **(environment or {})})

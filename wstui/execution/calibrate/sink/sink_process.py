@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
 from wstui.execution.calibrate.sink.message_log import SinkLog
-from wstui.servers.child_process import ChildProcess
+from wstui.servers.child_process import python_child
+from wstui.servers.service import Service
 
 START_TIMEOUT_S = 60.0
 STOP_GRACE_S = 2.0
-_PACKAGES = str(Path(__file__).resolve().parents[4])  # where the package wstui lies
 
 
-class SinkProcess:
+class SinkProcess(Service):
     """`async with SinkProcess("--mode", "echo") as sink: … sink.url`; the options are those of the program.
 
     It ends with this object, or with the thread that entered the context. Raises ProcessFailed if it can't start.
@@ -30,15 +26,8 @@ class SinkProcess:
         """`core` is the only processor that it may run on."""
         pinned = () if core is None else ("--core", str(core))
         self.url = ""
-        self._process = ChildProcess(
-            "the sink",
-            [sys.executable, "-P", "-m", "wstui.execution.calibrate.sink", "--port", "0", *options, *pinned],
-            ready=r"^ready (ws://\S+)",
-            environment={
-                **os.environ,
-                "PYTHONPATH": os.pathsep.join(filter(None, (_PACKAGES, os.environ.get("PYTHONPATH")))),
-            },
-        )
+        program = ("-m", "wstui.execution.calibrate.sink", "--port", "0", *options, *pinned)
+        self._process = python_child("the sink", *program, ready=r"^ready (ws://\S+)")
 
     @property
     def pid(self) -> int:
@@ -63,11 +52,10 @@ class SinkProcess:
         writer.close()
         return answer.partition(b"\r\n\r\n")[2]
 
-    async def __aenter__(self) -> Self:
+    async def start(self) -> None:
+        """Start it, and wait until it is ready."""
         self.url = (await self._process.start(START_TIMEOUT_S))[1]
-        return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def stop(self) -> None:
+        """End it."""
         await self._process.stop(STOP_GRACE_S)
