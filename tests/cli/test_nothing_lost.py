@@ -172,7 +172,7 @@ async def test_a_run_that_the_terminal_ui_began_tells_how_it_is_shown_again(tmp_
     begun: list[KeptSuite] = []
     async with Server() as server:
         made = launcher({"store_path": str(store)}, troubles, begun)
-        session = made.launch([scenario(server.url, hold=0.3)], "test", 0.0)
+        session = made.launch([scenario(server.url, hold=0.3)], "test", 0.0, True)
         result = await asyncio.to_thread(session.execute)
     (launched,) = begun
     assert launched.result is result and not troubles

@@ -18,8 +18,8 @@ from wstui.cli import wstui
 from wstui.odin.demo_system import DemoTarget
 from wstui.scenario.file import load
 from wstui.scenario.model import Scenario, Suite
-from wstui.tui.app_base import Shell
-from wstui.tui.palette import OWNERS, ids_of
+from wstui.tui.app import WstuiApp
+from wstui.tui.palette import ids_of, owners
 from wstui.tui.settings import read_settings
 
 STAGES = '[[stages]]\nname = "hold"\nover = "10s"\nclients = 5\n'
@@ -47,7 +47,7 @@ def test_the_scenario_examples_can_be_read(name: str, tmp_path: Path) -> None:
 
 def test_the_example_of_settings_is_taken_as_it_stands(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text(block("config"))
-    settings = read_settings(tmp_path / "config.toml", ids_of((*OWNERS, Shell)), {"wstui-light": None})
+    settings = read_settings(tmp_path / "config.toml", ids_of((*owners(), WstuiApp)), {"wstui-light": None})
     assert not settings.problems
     assert (settings.theme, settings.ask_above, settings.keys) == ("wstui-light", 1000, {"load.pause": "f9"})
 

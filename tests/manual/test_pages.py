@@ -13,8 +13,8 @@ from wstui.cli.manual import manual_pages
 from wstui.manual import pages
 from wstui.manual.pages import TOPICS, Manual, nearest_topic
 from wstui.scenario.threshold import DISTRIBUTIONS, FIGURES, MEANINGS
-from wstui.tui.app_base import Shell
-from wstui.tui.palette import OWNERS, ids_of
+from wstui.tui.app import WstuiApp
+from wstui.tui.palette import ids_of, owners
 
 OLD_NAMES = ("shard", "load process", "--boxes", "box-python", "one_way")
 """Names that only the changelog may still mention."""
@@ -43,7 +43,7 @@ def test_a_page_as_it_is_read_has_no_marks_and_no_pictures(manual: Manual, topic
 def test_the_reference_is_complete(manual: Manual) -> None:
     assert all(f"`{name}`" in manual.text("metrics") for name in FIGURES)
     assert set(MEANINGS) == {*FIGURES, *DISTRIBUTIONS}
-    assert all(f"`{name}`" in manual.text("keys") for name in ids_of((*OWNERS, Shell)))
+    assert all(f"`{name}`" in manual.text("keys") for name in ids_of((*owners(), WstuiApp)))
     assert all(f"**{status}**" in manual.text("exit-status") for status in STATUSES)
     assert all(f"## wstui {name}" in manual.text("flags") for name in ("open", "run", "runs compare", "manual"))
     assert all(option in manual.text("flags") for option in ("--breakpoint-of", "--junit", "--fault", "--fail-if"))

@@ -37,7 +37,7 @@ from wstui.scenario.secret_fields import mask_of
 from wstui.scenario.secrets import mask_text
 from wstui.tui.app import WstuiApp
 from wstui.tui.dashboard.dashboard_screen import Dashboard
-from wstui.tui.kit.run_summary import summary
+from wstui.tui.dashboard.run_summary import summary
 from wstui.tui.result.result_screen import ResultScreen
 
 SHAPES = st.one_of(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.tui import fake_store
-from wstui.tui.app_base import Shell
+from wstui.tui.app import WstuiApp
 from wstui.tui.kit import chart
 
 chart.kernel()  # so that pictures do not depend on which test draws the first chart
@@ -27,4 +27,4 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(autouse=True)
 def _quick_fingers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests press a key again sooner than a person who means it; those about that set it themselves."""
-    monkeypatch.setattr(Shell, "BOUNCE_S", 0.0)
+    monkeypatch.setattr(WstuiApp, "BOUNCE_S", 0.0)

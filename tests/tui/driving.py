@@ -77,5 +77,5 @@ async def started(
 
 async def go_to(app: WstuiApp, pilot: Pilot[Any], name: str) -> None:
     table = app.screen.query_one(PresetTable)
-    table.action_move([choice.name for choice in table.items].index(name) - table.items.index(table.chosen))  # type: ignore[arg-type]
+    table.action_move([choice.name for choice in table.items].index(name) - table.items.index(table.selected))  # type: ignore[arg-type]
     await pilot.pause()

@@ -126,6 +126,7 @@ class FakeLaunches:
 
     def __init__(self) -> None:
         self.launched: list[tuple[list[Scenario], str, float]] = []
+        self.probed: list[bool] = []
         self.sessions: list[fake.FakeSession] = []
         self.demos = 0
         self.checked: list[Scenario] = []
@@ -135,10 +136,13 @@ class FakeLaunches:
         self.gate = asyncio.Event()
         self.gate.set()
 
-    def launch(self, scenarios: Sequence[Scenario], name: str, cooldown_s: float) -> fake.FakeSession:
+    def launch(
+        self, scenarios: Sequence[Scenario], name: str, cooldown_s: float, probe_first: bool
+    ) -> fake.FakeSession:
         if self.fault:
             raise RuntimeError(self.fault)
         self.launched.append((list(scenarios), name, cooldown_s))
+        self.probed.append(probe_first)
         return self._session(scenarios[0])
 
     def demo(self) -> fake.FakeSession:

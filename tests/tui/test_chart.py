@@ -6,7 +6,7 @@ import sys
 from itertools import pairwise
 
 from tests.tui import fake
-from wstui.tui.dashboard.view_state import View
+from wstui.tui.dashboard.panel import View
 from wstui.tui.kit import chart
 from wstui.tui.kit.axis import linear_scale, log_scale
 from wstui.tui.kit.chart import Curve, Plot, draw

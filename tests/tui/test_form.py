@@ -121,11 +121,11 @@ def test_a_scenario_that_is_typed_anew_and_saved_loads_equal(scenario: Scenario)
         for item in scenario.model_dump(mode="json")[rows]:
             number = draft.add((rows,))
             for part in row_fields(draft.field((rows,))):
-                draft.put((rows, number, part.name), text_of(part, item[part.name]))
+                draft.set_text((rows, number, part.name), text_of(part, item[part.name]))
     for name, value in scenario.target.headers.items():
         number = draft.add(("target", "headers"))
-        draft.put(("target", "headers", number, "name"), name)
-        draft.put(("target", "headers", number, "value"), value.replace("${", "$${"))
+        draft.set_text(("target", "headers", number, "name"), name)
+        draft.set_text(("target", "headers", number, "value"), value.replace("${", "$${"))
     made = read(draft)
     assert made.content is not None, made.wrong
     # blanks around a text are not typed
@@ -148,14 +148,14 @@ def test_every_shipped_preset_is_a_form_with_hints(path: Path, monkeypatch: pyte
 def test_references_can_be_typed_and_are_written_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PACE", "250ms")
     draft = Draft(load(shipped_folder() / "quick.toml"))
-    draft.put(("messages", "every"), "${PACE}")
-    draft.put(("auth", "token"), "${MY_TOKEN:-}")
+    draft.set_text(("messages", "every"), "${PACE}")
+    draft.set_text(("auth", "token"), "${MY_TOKEN:-}")
     reading = read(draft)
     assert reading.scenario is not None and reading.scenario.messages.every == 0.25
     assert hints(draft, reading, HOST)["messages", "every"] == "is 250ms"
     text = dumps(reading.scenario)
     assert 'every = "${PACE}"' in text and 'token = "${MY_TOKEN:-}"' in text
-    draft.put(("target", "url"), "ws://localhost:3001/ws")
+    draft.set_text(("target", "url"), "ws://localhost:3001/ws")
     assert 'url = "ws://localhost:3001/ws"' in dumps(read(draft).content)  # type: ignore[arg-type]
 
 
@@ -174,11 +174,11 @@ def test_mistakes_are_told_at_their_field_also_behind_blank_rows() -> None:
     draft = Draft(load(shipped_folder() / "quick.toml"))
     draft.add(("stages",), after=draft.rows[("stages",)][0])
     last = draft.rows[("stages",)][-1]
-    draft.put(("stages", last, "over"), "30 sec")
+    draft.set_text(("stages", last, "over"), "30 sec")
     assert list(read(draft).wrong) == [("stages", last, "over")]
     number = draft.add(("target", "headers"))
-    draft.put(("target", "headers", number, "name"), "Upgrade")
-    draft.put(("stages", last, "over"), "30s")
+    draft.set_text(("target", "headers", number, "name"), "Upgrade")
+    draft.set_text(("stages", last, "over"), "30s")
     assert read(draft).wrong == {("target", "headers", number, "value"): "is a header that the handshake itself sets"}
 
 

@@ -15,9 +15,7 @@ from wstui.execution.run.status import State
 from wstui.measure.failure import FailureGroup
 from wstui.scenario.file import load
 from wstui.tui.app import WstuiApp
-from wstui.tui.app_base import Shell
 from wstui.tui.checklist.checklist_screen import ChecklistScreen
-from wstui.tui.dashboard.actions import Controls
 from wstui.tui.dashboard.dashboard_screen import Dashboard
 from wstui.tui.dashboard.errors_panel import Errors
 from wstui.tui.dialogs.confirm import ConfirmDialog
@@ -31,7 +29,7 @@ from wstui.tui.editor.editor_screen import Editor
 from wstui.tui.kit.amount import parse_clients
 from wstui.tui.kit.option_row import OptionRow
 from wstui.tui.kit.table import ListTable
-from wstui.tui.palette import OWNERS, Commands, bindings_of
+from wstui.tui.palette import Commands, bindings_of, owners
 from wstui.tui.result.result_screen import ResultScreen
 from wstui.tui.runs.run_table import RunTable
 from wstui.tui.runs.runs_screen import RunsScreen
@@ -209,8 +207,8 @@ async def test_the_cursor_moves_and_samples_open() -> None:
 async def test_a_click_chooses_a_group_and_a_double_click_opens_it() -> None:
     async with running() as (app, pilot, _):
         await pilot.click(Errors, offset=(10, 4))
-        assert app.screen.query_one(Errors).chosen is not None
-        assert app.screen.query_one(Errors).chosen.kind == "connect"  # type: ignore[union-attr]
+        assert app.screen.query_one(Errors).selected is not None
+        assert app.screen.query_one(Errors).selected.kind == "connect"  # type: ignore[union-attr]
         await pilot.click(Errors, offset=(10, 4), times=2)
         await pilot.pause()
         assert "connection reset by peer" in shown(app) and "esc closes" in shown(app)
@@ -223,7 +221,7 @@ async def test_the_cursor_stays_on_its_group_when_the_order_changes() -> None:
         more = FailureGroup("new", "most of all", 10_000, 0, 1)
         session.picture = fake.status(failures=(more, *fake.FAILURES))
         await until(lambda: "most of all" in shown(app), pilot)
-        assert table.chosen is not None and table.chosen.kind == "connect"
+        assert table.selected is not None and table.selected.kind == "connect"
 
 
 async def test_the_summary_is_copied_and_written_where_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -332,9 +330,9 @@ async def test_the_palette_offers_every_action_of_every_screen(tmp_path: Path) -
         await until(lambda: isinstance(app.screen, StartScreen), pilot)
         await pilot.press("m")
         await until(lambda: isinstance(app.screen, Dashboard), pilot)
-        found[Controls] = found[Errors] = await offered(app, pilot)
+        found[Dashboard] = found[Errors] = await offered(app, pilot)
         await pilot.press("1")
-        found[Controls] |= await offered(app, pilot)
+        found[Dashboard] |= await offered(app, pilot)
         await pilot.press("escape")
         await pilot.press("a")
         await until(lambda: isinstance(app.screen, StopDialog), pilot)
@@ -346,7 +344,7 @@ async def test_the_palette_offers_every_action_of_every_screen(tmp_path: Path) -
         found[ResultScreen] = await offered(app, pilot)
         await pilot.press("escape")
         await until(lambda: isinstance(app.screen, Dashboard), pilot)
-        found[Controls] |= await offered(app, pilot)
+        found[Dashboard] |= await offered(app, pilot)
         await pilot.press("h")
         await until(lambda: isinstance(app.screen, RunsScreen), pilot)
         found[RunsScreen] = found[RunTable] = await offered(app, pilot)
@@ -354,15 +352,14 @@ async def test_the_palette_offers_every_action_of_every_screen(tmp_path: Path) -
         await until(lambda: isinstance(app.screen, ConfirmDialog), pilot)
         found[ConfirmDialog] = await offered(app, pilot)
     found[SamplesDialog] = {"copy all samples"}  # opened where there are errors
-    assert set(found) == set(OWNERS)
+    assert set(found) == set(owners())
     # these need a preset of one's own, a wrong value, several machines, a suite, or have another name; moving is none
     elsewhere = {"preset.delete", "edit.accept", "preset.all", "load.redistribute", "list.open"}
     elsewhere |= {"result.next", "result.previous"}
     for owner, names in found.items():
         for binding in bindings_of([owner]):
-            known = {
-                other.tooltip.casefold() for other in bindings_of([*OWNERS, Shell]) if other.action == binding.action
-            }
+            others = bindings_of([*owners(), WstuiApp])
+            known = {other.tooltip.casefold() for other in others if other.action == binding.action}
             moves = binding.action.startswith(("move(", "scroll(", "line(", "section(", "app.focus_", "choose("))
             assert moves or known & names or binding.id in elsewhere, (owner, binding)
 
@@ -377,7 +374,7 @@ async def test_what_is_chosen_in_the_palette_is_done() -> None:
 
 async def test_a_click_on_a_key_presses_it() -> None:
     async with running() as (_, pilot, session):
-        await pilot.click("Keys", offset=(3, 0))
+        await pilot.click("KeyRow", offset=(3, 0))
         await until(lambda: session.commands == [("pause",)], pilot)
 
 

@@ -7,7 +7,7 @@ import pytest
 from tests.tui import fake, fake_search
 from tests.tui.driving import running, shown, until
 from wstui.execution.run.status import StageStatus, State
-from wstui.tui.app_base import Shell
+from wstui.tui.app import WstuiApp
 from wstui.tui.dashboard.dashboard_screen import Dashboard
 from wstui.tui.dialogs.ramp_dialog import RampDialog, SkipDialog
 from wstui.tui.dialogs.stop import StopDialog
@@ -31,7 +31,7 @@ async def test_a_key_pressed_twice_closes_one_dialog_only() -> None:
 async def test_the_key_that_closed_a_dialog_does_nothing_below_it_for_a_moment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(Shell, "BOUNCE_S", 60.0)
+    monkeypatch.setattr(WstuiApp, "BOUNCE_S", 60.0)
     async with running() as (app, pilot, session):
         await pilot.press("t")
         await until(lambda: isinstance(app.screen, RampDialog), pilot)

@@ -9,7 +9,7 @@ import pytest
 from tests.tui import fake
 from tests.tui.driving import running, shown, until
 from wstui.execution.run.status import RampEvent, State, Status
-from wstui.tui.dashboard.nudge import Steps
+from wstui.tui.dashboard.steering import Steps
 
 
 def led(*turns: tuple[float, int, float], target: int, plan_s: float = 100.0) -> Status:

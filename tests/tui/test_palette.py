@@ -11,7 +11,7 @@ from tests.tui import fake
 from tests.tui.driving import running, shown, started, until
 from wstui.execution.run.status import State
 from wstui.tui.app import WstuiApp
-from wstui.tui.dashboard.actions import Controls
+from wstui.tui.dashboard.dashboard_screen import Dashboard
 from wstui.tui.palette import Commands, bindings_of
 from wstui.tui.start.start_screen import StartScreen
 
@@ -47,7 +47,7 @@ async def test_each_word_of_the_footer_finds_its_key_first(tmp_path: Path) -> No
             if binding.id not in ("preset.delete", "preset.all", "preset.quit"):
                 assert (await best(app, binding.description)).startswith(f"{binding.description}:"), binding.id
     async with running(size=(120, 40)) as (app, _, _):
-        for binding in bindings_of([Controls]):
+        for binding in bindings_of([Dashboard]):
             active = app.screen.check_action(binding.action.split("(")[0], ())
             if active and binding.show and not binding.action.startswith(("app.", "maximise")):
                 assert (await best(app, binding.description)).startswith(f"{binding.description}:"), binding.id

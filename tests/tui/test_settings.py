@@ -9,7 +9,7 @@ import pytest
 from tests.tui import fake
 from tests.tui.driving import running, shown, until
 from wstui.tui.app import WstuiApp
-from wstui.tui.palette import OWNERS, bindings_of, ids_of
+from wstui.tui.palette import bindings_of, ids_of, owners
 from wstui.tui.settings import is_key, read_settings
 from wstui.tui.theme import DARK, LIGHT
 
@@ -80,7 +80,7 @@ async def test_keys_that_clash_are_said() -> None:
 
 def test_every_key_of_every_screen_has_an_id_of_its_own_a_name_and_a_tooltip() -> None:
     seen: dict[str, str] = {}
-    owned = [(owner, binding) for owner in (*OWNERS, WstuiApp.__mro__[1]) for binding in bindings_of([owner])]
+    owned = [(owner, binding) for owner in (*owners(), WstuiApp.__mro__[1]) for binding in bindings_of([owner])]
     assert len(owned) > 70
     for owner, binding in owned:
         assert binding.id and binding.tooltip and binding.description, (owner, binding)
@@ -96,12 +96,12 @@ def test_no_class_of_the_terminal_has_keys_that_cannot_be_remapped() -> None:
         return {cls}.union(*(all_under(sub) for sub in cls.__subclasses__()))
 
     ours = [cls for cls in all_under(DOMNode) if cls.__module__.startswith("wstui.") and "BINDINGS" in vars(cls)]
-    known = {*OWNERS, WstuiApp.__mro__[1]}
+    known = {*owners(), WstuiApp.__mro__[1]}
     assert {cls.__name__ for cls in ours if cls not in known} == set()
 
 
 async def test_every_binding_can_be_remapped() -> None:
-    keymap = {binding.id: "f19" for binding in bindings_of(OWNERS) if binding.id == "errors.filter"}
+    keymap = {binding.id: "f19" for binding in bindings_of(owners()) if binding.id == "errors.filter"}
     async with running(fake.status(), keymap=keymap) as (app, pilot, _):
         await pilot.press("slash")
         await pilot.pause()

@@ -8,12 +8,13 @@ from tests.tui import fake
 from tests.tui.driving import go_to, shown, started, until
 from wstui.scenario.file import load
 from wstui.scenario.model import Suite
+from wstui.scenario.presets import recent_files, remember_file
 from wstui.tui.dashboard.dashboard_screen import Dashboard
-from wstui.tui.dialogs.confirm import ConfirmDialog
-from wstui.tui.dialogs.remote_run import is_local
+from wstui.tui.dialogs.confirm import ConfirmDialog, is_local
 from wstui.tui.kit import chart
 from wstui.tui.kit.load_curve import shape_of
 from wstui.tui.result.result_screen import ResultScreen
+from wstui.tui.start.preset_list import PresetTable
 from wstui.tui.start.start_screen import StartScreen
 
 
@@ -190,3 +191,26 @@ async def test_the_first_picture_does_not_wait_for_the_charts(home: Path, monkey
     async with started(home) as (app, pilot, _, _):
         assert "clients over" in shown(app) and "┤" not in shown(app)
         await until(lambda: "┤" in shown(app), pilot)
+
+
+async def test_a_preset_that_was_opened_by_its_path_is_listed_under_recent(home: Path, tmp_path: Path) -> None:
+    file = tmp_path / "elsewhere" / "fail.toml"
+    file.parent.mkdir()
+    file.write_text(next(home.glob("checkout-soak.toml")).read_text().replace('"checkout-soak"', '"fail"'))
+    remember_file(file)
+    async with started(home) as (app, pilot, _, _):
+        await go_to(app, pilot, "fail")
+        table = app.screen.query_one(PresetTable)
+        assert table.selected is not None and (table.selected.group, table.selected.entry.path) == ("recent", file)
+        assert "d Duplicate" in shown(app) and "del Delete" not in shown(app)
+        file.unlink()
+        await pilot.press("n", "escape")
+        await until(lambda: "fail" not in [choice.name for choice in table.items], pilot)
+
+
+def test_only_files_outside_the_preset_folders_are_remembered_and_only_the_latest(home: Path, tmp_path: Path) -> None:
+    files = [tmp_path / f"{number}.toml" for number in range(7)]
+    for file in [*files, files[0], home / "checkout-soak.toml"]:
+        file.touch()
+        remember_file(file)
+    assert [entry.path for entry in recent_files()] == [files[number] for number in (0, 6, 5, 4, 3)]

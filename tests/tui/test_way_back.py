@@ -48,7 +48,7 @@ async def test_a_filter_puts_the_cursor_on_the_best_match_and_escape_shows_all(t
         await go_to(app, pilot, "progressive")
         await pilot.press("slash", *"quick")
         table = app.screen_stack[-2].query_one(PresetTable)
-        await until(lambda: table.chosen is not None and table.chosen.name == "quick", pilot)
+        await until(lambda: table.selected is not None and table.selected.name == "quick", pilot)
         await pilot.press("enter")
         await until(lambda: isinstance(app.screen, StartScreen) and "esc All" in shown(app), pilot)
         await pilot.press("escape")

@@ -9,7 +9,7 @@ from tests.tui import fake
 from tests.tui.driving import go_to, running, shown, started, until
 from wstui.execution.run.status import State
 from wstui.tui.dashboard.status_line import badge
-from wstui.tui.dialogs.rerun_dialog import RerunDialog
+from wstui.tui.dialogs.confirm import ConfirmDialog
 from wstui.tui.dialogs.stop import StopDialog
 from wstui.tui.kit.key_row import KeyRow
 from wstui.tui.result.result_screen import ResultScreen
@@ -21,7 +21,7 @@ LONG = "cannot be run again: auth.token: was not kept: set AUTH_TOKEN in the env
 async def test_a_notice_too_long_for_one_row_is_shown_in_full_and_gives_its_rows_back() -> None:
     async with running(size=(60, 24)) as (app, pilot, _):
         keys = app.screen.query_one(KeyRow)
-        app.say(LONG, "error")
+        app.notify(LONG, severity="error")
         await until(lambda: keys.size.height == 3, pilot)
         told = shown(app).splitlines()
         assert " ".join(" ".join(told[-3:-1]).split()) == f"✗ {LONG}" and "space Pause" in told[-1]
@@ -77,4 +77,4 @@ async def test_the_demo_is_not_said_to_go_to_the_server_that_has_ended(tmp_path:
         await until(lambda: isinstance(app.screen, ResultScreen), pilot)
         await pilot.press("r")
         await until(lambda: "Run the demo again?" in shown(app), pilot)
-        assert isinstance(app.screen, RerunDialog) and "to a server that is started for it" in app.screen._text
+        assert isinstance(app.screen, ConfirmDialog) and "to a server that is started for it" in app.screen._text

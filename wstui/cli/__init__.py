@@ -13,8 +13,6 @@ from typing import Any
 
 import click
 
-from wstui.measure.sanitize import visible
-
 _COMMANDS = {
     "open": ("wstui.cli.tui", "open_terminal", "Open the terminal UI, on a preset when one is named."),
     "run": ("wstui.cli.run", "run", "Run a preset without a terminal UI: summary, files, exit status."),
@@ -153,6 +151,7 @@ def _carried_out() -> int | None:
         if os.environ.get("LOG_LEVEL", "").lower() == "debug":
             raise
         from wstui.cli.exit_codes import INTERNAL, tell
+        from wstui.measure.sanitize import visible
 
         tell(f"internal error: {type(error).__name__}: {visible(str(error), 300)} (LOG_LEVEL=debug shows where)")
         return INTERNAL

@@ -91,15 +91,36 @@ def _tell(outcome: Outcome, kept_as: str, reports: OutputFiles, options: dict[st
     return status
 
 
+def _reject_typo(presets: tuple[str, ...]) -> None:
+    """Name the command that was probably meant: a word that is not a command is taken for a preset."""
+    from wstui.scenario.errors import ScenarioError, nearest, quote
+    from wstui.scenario.presets import find
+
+    context = click.get_current_context().parent
+    if len(presets) != 1 or context is None or not isinstance(context.command, click.Group):
+        return
+    near = nearest(presets[0], context.command.list_commands(context))
+    try:
+        find(presets[0])
+    except ScenarioError as error:
+        if near and nearest(presets[0], [near, error.problems[0].nearest]) == near:
+            fail(f"{quote(presets[0])} is not a command or a preset; did you mean `wstui {near}`?", USAGE)
+
+
 @click.command("open")
 @click.argument("presets", nargs=-1, metavar="[PRESET...]")
 @scenario_options
 @output_options
 def open_terminal(presets: tuple[str, ...], **options: Any) -> None:
     """Open the terminal UI on PRESET, a name (see `wstui presets list`) or a TOML file; alone it lists the presets."""
+    _reject_typo(presets)
     require_terminal("wstui run PRESET")
     if presets:
         from wstui.cli.prepare import prepare
+        from wstui.scenario.presets import is_path, remember_file
 
-        sys.exit(run_in_terminal(prepare(presets, options, may_ask=True), options))
+        suite = prepare(presets, options, may_ask=True)
+        for preset in filter(is_path, presets):
+            remember_file(preset)
+        sys.exit(run_in_terminal(suite, options))
     sys.exit(begin_in_terminal(options))

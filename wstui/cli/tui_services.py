@@ -100,12 +100,13 @@ def launcher(options: dict[str, Any], troubles: list[str], begun: list[KeptSuite
     keeping = {name: options.get(name) for name in ("store_path", "no_store", "log_level")}
     path = options.get("store_path")
 
-    def launch(scenarios: Sequence[Scenario], name: str, cooldown_s: float) -> KeptSuite:
+    def launch(scenarios: Sequence[Scenario], name: str, cooldown_s: float, probe_first: bool) -> KeptSuite:
         from wstui.cli.kept_suite import KeptSuite
 
         for scenario in scenarios:
             check(scenario)
-        begun.append(made := KeptSuite(keeping, troubles, scenarios, name=name, cooldown_s=cooldown_s))
+        made = KeptSuite(keeping, troubles, scenarios, name=name, cooldown_s=cooldown_s, probe_first=probe_first)
+        begun.append(made)
         return made
 
     def demo() -> KeptSuite:

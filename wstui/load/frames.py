@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import logging
 import os
+from typing import TYPE_CHECKING, Any, cast
 
 from websockets.client import ClientProtocol
 from websockets.frames import DATA_OPCODES, Frame, Opcode
 from websockets.protocol import OPEN
-from websockets.uri import WebSocketURI
 
 try:  # not documented API, but eight times as fast
     from websockets.speedups import apply_mask
 except ImportError:  # pragma: no cover - a build without the C extension
     from websockets.utils import apply_mask
+
+if TYPE_CHECKING:
+    from wstui.scenario.url import Address
 
 TEXT = 0x81
 BINARY = 0x82
@@ -59,7 +62,7 @@ class FrameReceiver:
 
     __slots__ = ("_fragments", "_inside", "_kept", "max_size", "protocol", "tail", "uri")
 
-    def __init__(self, uri: WebSocketURI, max_size: int) -> None:
+    def __init__(self, uri: Address, max_size: int) -> None:
         self.uri = uri
         self.max_size = max_size
         self.protocol: ClientProtocol | None = None
@@ -162,7 +165,7 @@ class FrameReceiver:
     def ensure_protocol(self) -> ClientProtocol:
         """The `ClientProtocol` of this open connection, made when there is none."""
         if self.protocol is None:
-            self.protocol = ClientProtocol(self.uri, state=OPEN, max_size=self.max_size, logger=quiet)
+            self.protocol = ClientProtocol(cast(Any, self.uri), state=OPEN, max_size=self.max_size, logger=quiet)
         return self.protocol
 
     def _room(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 from websockets.client import ClientProtocol
 from websockets.datastructures import Headers
@@ -60,7 +60,7 @@ class Upgrade:
         self._head = b""
         self._skipped = 0  # bytes of informational answers
         self._protocol = ClientProtocol(
-            uri,
+            cast(Any, uri),
             origin=origin,
             extensions=extensions,
             subprotocols=subprotocols or None,

@@ -15,9 +15,8 @@ from wstui.load.exchange import ALTERED
 from wstui.load.frames import PING, TEXT, FrameReceiver, encode, plain_size
 
 if TYPE_CHECKING:
-    from websockets.uri import WebSocketURI
-
     from wstui.load.worker import Worker
+    from wstui.scenario.url import Address
 
 EXPIRED_KEPT = 32
 INVALID_TEXT = b"(invalid UTF-8)"
@@ -45,7 +44,7 @@ class Messaging(FrameReceiver):
         "worker",
     )
 
-    def __init__(self, worker: Worker, number: int, slot: int, uri: WebSocketURI) -> None:
+    def __init__(self, worker: Worker, number: int, slot: int, uri: Address) -> None:
         super().__init__(uri, worker.spec.max_size)
         self.worker = worker
         self.number = number

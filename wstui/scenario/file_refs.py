@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.resources
 from pathlib import Path
 
 
@@ -29,7 +28,7 @@ def located(name: str, scenario_file: str) -> str:
 
 def shipped_folder() -> Path:
     """The presets that come with wstui: inside the installed package, or beside it in a checkout."""
-    package = Path(str(importlib.resources.files("wstui")))
+    package = Path(__file__).parents[1]
     packed = package / "presets"
     return packed if packed.is_dir() else package.parent / "presets"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from platformdirs import user_config_dir
+from platformdirs import user_config_dir, user_state_dir
 
 from wstui.scenario.errors import Problem, ScenarioError, nearest, printable, quote
 from wstui.scenario.file import load
@@ -18,7 +19,9 @@ from wstui.scenario.model import Scenario, Suite
 from wstui.scenario.overrides import Flags, apply, blamed, overriding
 from wstui.scenario.trust import untrusted
 
-Origin = Literal["here", "own", "shipped"]
+Origin = Literal["here", "own", "shipped", "file"]
+_RECENT = 5
+"""How many files that were opened by path are remembered."""
 _FIRST_SHIPPED = ("quick", "medium", "stress", "progressive")
 
 
@@ -89,6 +92,33 @@ def is_path(name: str) -> bool:
 def available(environ: Mapping[str, str] | None = None) -> list[PresetEntry]:
     """Every preset on the search path, by the name it is found under; a broken one carries its reason."""
     return [_entry(name, origin, path, environ) for name, origin, path in _files()]
+
+
+def _recent_list() -> Path:
+    return Path(user_state_dir("wstui", appauthor=False)) / "recent"
+
+
+def remember_file(path: str | Path) -> None:
+    """Remember a preset that was opened by its path, so that the start screen lists it; harmless if that fails."""
+    path = Path(path).absolute()
+    with contextlib.suppress(OSError):
+        if any(path.parent == folder.absolute() for _, folder in folders()):
+            return
+        kept = [path, *(known for known in _remembered() if known != path)][:_RECENT]
+        _recent_list().parent.mkdir(parents=True, exist_ok=True)
+        _recent_list().write_text("".join(f"{known}\n" for known in kept), encoding="utf-8")
+
+
+def _remembered() -> list[Path]:
+    try:
+        return [Path(line) for line in _recent_list().read_text(encoding="utf-8").splitlines() if line]
+    except (OSError, ValueError):
+        return []
+
+
+def recent_files(environ: Mapping[str, str] | None = None) -> list[PresetEntry]:
+    """Return the presets that were opened by their path and are still there, the latest first."""
+    return [_entry(path.stem, "file", path, environ) for path in _remembered() if path.is_file()]
 
 
 def open_preset(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import functools
-import html
 import json
 import re
 import unicodedata
@@ -150,6 +149,8 @@ def _escaped(text: str) -> Iterator[str]:
     yield json.dumps(text)[1:-1]
     yield json.dumps(text).replace("/", "\\/")[1:-1]
     yield json.dumps(text, ensure_ascii=False)[1:-1]
+    import html  # a large table, and few runs have a secret
+
     yield html.escape(text)
     yield html.escape(text, quote=False)
     for safe in ("", "/", "~!*'()", ":/?#[]@!$&'()*+,;=%"):

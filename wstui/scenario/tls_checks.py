@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import ssl
 from collections.abc import Iterator
 
 from wstui.scenario.errors import Key, quote
@@ -34,6 +33,8 @@ def tls_findings(scenario: Scenario) -> Iterator[Conflict]:
 def _authority_findings(path: str) -> Iterator[Conflict]:
     if not path:
         return
+    import ssl
+
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
     except (OSError, ssl.SSLError):
@@ -41,6 +42,8 @@ def _authority_findings(path: str) -> Iterator[Conflict]:
 
 
 def _identity_findings(certificate: str, key: str) -> Iterator[Conflict]:
+    import ssl  # takes long, and few scenarios name a file
+
     asked = False
 
     def password() -> str:

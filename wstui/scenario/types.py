@@ -235,4 +235,5 @@ class TomlTable(BaseModel):
         validate_assignment=False,
         frozen=True,
         hide_input_in_errors=True,  # it may be a secret
+        defer_build=True,
     )

@@ -7,8 +7,6 @@ import re
 from dataclasses import dataclass
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
-from websockets.uri import WebSocketURI
-
 from wstui.scenario.errors import BadValue, nearest
 from wstui.scenario.secrets import mask_url
 
@@ -20,10 +18,30 @@ _ALLOWED = "%:/?[]@!$&'()*+,;="  # beside letters, digits and -._~; RFC 3986 3.3
 
 
 @dataclass
-class Address(WebSocketURI):
-    """Where a WebSocket URL leads: `host` is what Host and SNI name, `node` what is connected to."""
+class Address:
+    """Where a WebSocket URL leads: `host` is what Host and SNI name, `node` what is connected to.
 
+    It has what WebSocketURI has, which is not used because websockets takes long to import.
+    """
+
+    secure: bool
+    host: str
+    port: int
+    path: str
+    query: str
+    username: str | None = None
+    password: str | None = None
     zone: str = ""  # of an IPv6 address: it means something on this machine only (RFC 6874 1)
+
+    @property
+    def resource_name(self) -> str:
+        """The path and query of the request."""
+        return (self.path or "/") + (f"?{self.query}" if self.query else "")
+
+    @property
+    def user_info(self) -> tuple[str, str] | None:
+        """User and password, if the URL has them."""
+        return None if self.username is None else (self.username, self.password or "")
 
     @property
     def node(self) -> str:

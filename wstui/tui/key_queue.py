@@ -54,8 +54,8 @@ class KeyQueue(App[Outcome]):
         """Let a key, or all of them, do nothing for a moment."""
         self._deaf = (pressed, time.monotonic() + seconds)
 
-    def closed(self) -> None:
-        """A dialog has closed: a second press of the key that closed it was not meant for what lies below."""
+    def dialog_closed(self) -> None:
+        """Ignore a second press of the key that closed a dialog: it was not meant for what lies below."""
         self.ignore_keys_for(self.BOUNCE_S, self._pressed)
 
     async def on_event(self, event: events.Event) -> None:

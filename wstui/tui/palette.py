@@ -11,28 +11,6 @@ from textual.binding import ActiveBinding, Binding
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.dom import DOMNode
 
-from wstui.tui.checklist.checklist_screen import ChecklistScreen
-from wstui.tui.dashboard.actions import Controls
-from wstui.tui.dashboard.errors_panel import Errors
-from wstui.tui.dialogs.confirm import ConfirmDialog
-from wstui.tui.dialogs.dialog import Dialog
-from wstui.tui.dialogs.samples import SamplesDialog
-from wstui.tui.dialogs.stop import StopDialog
-from wstui.tui.editor.editor_screen import Editor
-from wstui.tui.kit.option_row import OptionRow
-from wstui.tui.kit.table import ListTable
-from wstui.tui.result.result_screen import ResultScreen
-from wstui.tui.runs.run_table import RunTable
-from wstui.tui.runs.runs_screen import RunsScreen
-from wstui.tui.start.preset_list import PresetTable
-from wstui.tui.start.start_screen import StartScreen
-
-OWNERS: tuple[type[DOMNode], ...] = (
-    Controls, ListTable, Errors, Dialog, ConfirmDialog, SamplesDialog, StopDialog, ResultScreen, StartScreen,
-    PresetTable, Editor, OptionRow,
-    ChecklistScreen, RunsScreen, RunTable,
-)  # fmt: skip
-"""Every class that declares keys, but the application."""
 _KEY_NAMES = {"enter": "enter", "ctrl+q": "q", "ctrl+p": "ctrl+p"}
 _TWICE = ("help_f1", "interrupt", "command_palette")
 _MOVES = ("move", "scroll", "line(", "section(", "app.focus_", "choose(")
@@ -93,20 +71,45 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
 """Other words that an operator may look for, by the id of a key."""
 
 
-def bindings_of(owners: Iterable[type[DOMNode]]) -> Iterator[Binding]:
+def owners() -> tuple[type[DOMNode], ...]:
+    """Return every class that declares keys, but the application: all screens, which take long to import."""
+    from wstui.tui.checklist.checklist_screen import ChecklistScreen
+    from wstui.tui.dashboard.dashboard_screen import Dashboard
+    from wstui.tui.dashboard.errors_panel import Errors
+    from wstui.tui.dialogs.confirm import ConfirmDialog
+    from wstui.tui.dialogs.dialog import Dialog
+    from wstui.tui.dialogs.failed_start import FailedStartDialog
+    from wstui.tui.dialogs.samples import SamplesDialog
+    from wstui.tui.dialogs.stop import StopDialog
+    from wstui.tui.editor.editor_screen import Editor
+    from wstui.tui.kit.option_row import OptionRow
+    from wstui.tui.kit.table import ListTable
+    from wstui.tui.result.result_screen import ResultScreen
+    from wstui.tui.runs.run_table import RunTable
+    from wstui.tui.runs.runs_screen import RunsScreen
+    from wstui.tui.start.preset_list import PresetTable
+    from wstui.tui.start.start_screen import StartScreen
+
+    return (
+        Dashboard, ListTable, Errors, Dialog, ConfirmDialog, SamplesDialog, StopDialog, FailedStartDialog, ResultScreen,
+        StartScreen, PresetTable, Editor, OptionRow, ChecklistScreen, RunsScreen, RunTable,
+    )  # fmt: skip
+
+
+def bindings_of(classes: Iterable[type[DOMNode]]) -> Iterator[Binding]:
     """The keys that classes declare."""
-    for owner in owners:
+    for owner in classes:
         yield from (binding for binding in owner.BINDINGS if isinstance(binding, Binding))
 
 
-def ids_of(owners: Iterable[type[DOMNode]]) -> frozenset[str]:
+def ids_of(classes: Iterable[type[DOMNode]]) -> frozenset[str]:
     """The ids of keys that can be remapped."""
-    return frozenset(binding.id for binding in bindings_of(owners) if binding.id)
+    return frozenset(binding.id for binding in bindings_of(classes) if binding.id)
 
 
-def clashes(keys: Mapping[str, str], owners: Iterable[type[DOMNode]]) -> Iterator[str]:
+def clashes(keys: Mapping[str, str], classes: Iterable[type[DOMNode]]) -> Iterator[str]:
     """In words, each key of an operator's own that is taken by something else in the same place."""
-    for owner in owners:
+    for owner in classes:
         taken: dict[str, str] = {}
         for binding in bindings_of([owner]):
             for pressed in keys.get(binding.id or "", binding.key).split(","):

@@ -1,17 +1,88 @@
-"""Opens the terminal, and returns what was measured, come what may."""
+"""Opens the terminal UI, handles signals, waits for a run that still drains, and returns what was measured."""
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
+import time
 import traceback
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from wstui.execution.run.commands import DrainRun
+from wstui.execution.run.commands import AbortRun, DrainRun
 from wstui.scenario.presets import own_folder
-from wstui.tui.app import WstuiApp
+from wstui.tui.app import WstuiApp, reason
+from wstui.tui.run_thread import Runner
 from wstui.tui.services import Launcher, Outcome, Session
-from wstui.tui.shutdown import Signals, reason, say, wait_for
 from wstui.tui.theme import usual_theme
+
+PATIENCE_S = 5.0
+"""How long a run that was aborted may take to end."""
+_SAID_AFTER_S = 0.5
+_TICK_S = 0.05
+_STDERR = 2
+_HANGUP = getattr(signal, "SIGHUP", None)
+
+
+class Signals:
+    """SIGINT, SIGTERM and SIGHUP, from before the screen is up until the run has ended and is stored.
+
+    They are the process's own handlers, because those of the event loop are gone before the run has drained. A closed
+    terminal sends SIGHUP, and so do its shell and tmux: it drains however often it comes. A further SIGTERM aborts, and
+    so does any ctrl+c once the screen is gone.
+    """
+
+    def __init__(self, app: WstuiApp) -> None:
+        self.abort = False
+        self._app = app
+        self._stops = 0
+        self._hung_up = False
+
+    def _come(self, number: int, _: object) -> None:
+        self._hung_up |= number == _HANGUP
+        self._stops += number != _HANGUP
+        if not self._app.was_on_screen:
+            raise KeyboardInterrupt
+        self.abort |= self._stops > 1 or (number == signal.SIGINT and not self._app.on_screen)
+        self._app.signalled(number)
+
+    @contextlib.contextmanager
+    def handled(self) -> Iterator[None]:
+        """Handle them. For the main thread."""
+        numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+        waived = {number for number in numbers if signal.getsignal(number) is signal.SIG_IGN}
+        before = {number: signal.signal(number, self._come) for number in numbers if number not in waived}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            if self._hung_up and _HANGUP is not None:
+                signal.signal(_HANGUP, signal.SIG_IGN)  # the process ends by itself: reports are still to be written
+
+
+def _say(text: str) -> None:
+    """Tell on stderr, if the terminal is still there."""
+    with contextlib.suppress(OSError):
+        os.write(_STDERR, f"{text}\n".encode())
+
+
+def wait_for(runner: Runner, signals: Signals) -> None:
+    """Wait, on the normal screen, for a run that drains."""
+    begun = time.monotonic()
+    aborted = said = 0.0
+    while not runner.wait(_TICK_S):
+        now = time.monotonic()
+        if signals.abort and not aborted:
+            aborted = now
+            runner.session.send(AbortRun())
+        if not said and now - begun >= _SAID_AFTER_S:
+            said = now
+            _say("waiting for the run to close its connections; ctrl+c drops them")
+        if aborted and now - aborted >= PATIENCE_S:
+            return
 
 
 def operate(
@@ -34,7 +105,7 @@ def operate(
             pass  # the screen has gone already: the run is drained below
         except Exception:
             fault = reason()
-            say(traceback.format_exc().rstrip())
+            _say(traceback.format_exc().rstrip())
         fault = app.fault or fault
         runner = app.runner
         if runner is not None and runner.started and not runner.done.is_set():

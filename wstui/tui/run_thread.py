@@ -21,12 +21,10 @@ class Runner:
         self._thread = threading.Thread(target=self._carry_out, name="wstui-run", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
         self._thread.start()
 
     @property
     def started(self) -> bool:
-        """Whether `start` was called."""
         return self._thread.ident is not None
 
     def wait(self, timeout_s: float | None = None) -> bool:
@@ -37,7 +35,11 @@ class Runner:
         try:
             self.outcome = Outcome(result=self.session.execute())
         except Exception as error:
+            from wstui.execution.preflight.probe import Unreachable
+
+            refused = (error.what, error.fix) if isinstance(error, Unreachable) else None
             # what was measured before is worth keeping
-            self.outcome = Outcome(result=self.session.status.result, error=str(error) or type(error).__name__)
+            result = self.session.status.result
+            self.outcome = Outcome(result=result, error=str(error) or type(error).__name__, refused=refused)
         finally:
             self.done.set()

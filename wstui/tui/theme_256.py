@@ -145,7 +145,6 @@ class IndexedColours(LineFilter):
             self._known.clear()
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
-        """See LineFilter."""
         return [Segment(text, style and self._style(style), control) for text, style, control in segments]
 
     def _style(self, style: Style) -> Style:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from wstui.execution.run.limits import host_mark
 from wstui.execution.run.result import HostSummary
 from wstui.execution.run.status import HostStatus
-from wstui.fleet.fleet import Fleet
+
+if TYPE_CHECKING:
+    from wstui.fleet.fleet import Fleet  # which takes long to import, and screens do not need
 
 MARKS = ("ok", "slow", "stale", "lost")
 _NS_PER_MS = 1e6

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar
 
 from textual import work
 from textual.app import ComposeResult
@@ -13,15 +13,13 @@ from textual.screen import Screen
 from wstui.execution.preflight.checklist import Check, CheckMark
 from wstui.scenario.model import Scenario
 from wstui.scenario.secret_fields import shown_url
+from wstui.tui import messages
 from wstui.tui.bindings import key
 from wstui.tui.checklist.lines import Checks
-from wstui.tui.dialogs.remote_run import run_asking
 from wstui.tui.kit.compact_view import CompactView
 from wstui.tui.kit.key_row import KeyRow
 from wstui.tui.kit.title_bar import TitleBar
-
-if TYPE_CHECKING:
-    from wstui.tui.app import WstuiApp
+from wstui.tui.services import Services
 
 _TURN_S = 0.12
 
@@ -34,36 +32,31 @@ class ChecklistScreen(Screen[None]):
         key("enter,ctrl+r", "run", "Run", "check.run", "Go on to the run", shown=True),
         key("r,f5", "again", "Check again", "check.again", "Look at everything once more", shown=True),
         key("escape", "back", "Back", "check.back", "Back to where you came from", shown=True),
+        key("q", "app.leave", "Quit", "check.quit", "Quit", shown=True),
         key("up,k", "scroll(-1)", "Up", "check.up", "One row up"),
         key("down,j", "scroll(1)", "Down", "check.down", "One row down"),
         key("pageup", "scroll(-10)", "Page up", "check.page_up", "Ten rows up"),
         key("pagedown", "scroll(10)", "Page down", "check.page_down", "Ten rows down"),
     ]
 
-    def __init__(self, scenarios: list[Scenario], name: str, cooldown_s: float) -> None:
+    def __init__(self, services: Services, scenarios: list[Scenario], name: str, cooldown_s: float) -> None:
         super().__init__()
+        self.services = services
         self._scenarios, self._name_shown, self._cooldown_s = scenarios, name, cooldown_s
 
     @property
-    def owner(self) -> WstuiApp:
-        """The application, as what it is."""
-        return cast("WstuiApp", self.app)
-
-    @property
     def checks(self) -> Checks:
-        """The lines."""
         return self.query_one(Checks)
 
     def compose(self) -> ComposeResult:
         """What is checked, the lines, the keys."""
-        yield TitleBar(self.owner.clock, "checklist")
+        yield TitleBar(self.services.clock, "checklist")
         with VerticalScroll(id="checks", can_focus=False):
             yield Checks(self._name_shown, shown_url(self._scenarios[0]))
         yield KeyRow()
         yield CompactView(lambda width: self.checks.compact(width))
 
     def on_mount(self) -> None:
-        """Begin at once."""
         self.set_interval(_TURN_S, self.checks.turn)
         self.action_again()
 
@@ -73,7 +66,7 @@ class ChecklistScreen(Screen[None]):
 
     @work(exclusive=True, group="checklist")
     async def _look(self) -> None:
-        launcher, checks = self.owner.launcher, self.checks
+        launcher, checks = self.services.launcher, self.checks
         if launcher is None or launcher.preflight is None:
             return
         checks.begin()
@@ -89,12 +82,10 @@ class ChecklistScreen(Screen[None]):
     def action_run(self) -> None:
         """Go on to the run: what failed does not forbid it, it was said."""
         self.app.pop_screen()
-        run_asking(self.owner, self._scenarios, self._name_shown, self._cooldown_s)
+        self.app.post_message(messages.Launch(self._scenarios, self._name_shown, self._cooldown_s))
 
     def action_back(self) -> None:
-        """Leave it."""
         self.app.pop_screen()
 
     def action_scroll(self, rows: int) -> None:
-        """Move what does not fit."""
         self.query_one("#checks").scroll_relative(y=rows, animate=False)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from wstui.execution.preflight.checklist import Check, CheckMark
-from wstui.tui.editor.preview import SIGNS
-from wstui.tui.kit.compact_view import told
+from wstui.tui.kit.compact_view import as_rows
 from wstui.tui.kit.format import clean, clip, pad, wrap
 from wstui.tui.kit.row_widget import Line, RowWidget, rule
 
+SIGNS = {CheckMark.PASS: ("✓", "ok"), CheckMark.WARN: ("▲", "warn"), CheckMark.FAIL: ("✗", "bad")}
+"""Glyph and meaning of how a check ended."""
 _TURNING = "◐◓◑◒"
 _NEXT = {
     "": "the name of the target", "nats": "the name of the target", "resolve": "a connection", "connect": "the upgrade",
@@ -30,18 +31,15 @@ class Checks(RowWidget):
         self._turn = 0
 
     def begin(self) -> None:
-        """From the beginning."""
         self._checks = []
         self._busy = True
         self._changed()
 
     def add(self, check: Check) -> None:
-        """One more is known."""
         self._checks.append(check)
         self._changed()
 
     def end(self) -> None:
-        """That was all."""
         self._busy = False
         self._changed()
 
@@ -56,15 +54,12 @@ class Checks(RowWidget):
         self.redraw()
 
     def get_content_height(self, container: object, viewport: object, width: int) -> int:
-        """As many rows as there are."""
         return len(self.rows(width))
 
     def paint(self, width: int, height: int) -> list[Line]:
-        """All of them."""
         return self.rows(width)
 
     def rows(self, width: int) -> list[Line]:
-        """All rows for a width."""
         title: Line = [(clean(self._title), "strong"), (f"  {clip(clean(self._place), max(0, width - 24))}", "muted")]
         lines: list[Line] = [rule(title, width, meaning="accent"), []]
         names = max([11, *(len(check.name) for check in self._checks)])
@@ -91,7 +86,7 @@ class Checks(RowWidget):
         for check in self._checks:
             if check.mark is not CheckMark.PASS:
                 glyph, meaning = SIGNS[check.mark]
-                lines += told(f"{glyph} {clean(check.name)}: {clean(check.text)}", width, meaning)
+                lines += as_rows(f"{glyph} {clean(check.name)}: {clean(check.text)}", width, meaning)
         return lines
 
     def _verdict(self) -> Line:

@@ -2,36 +2,49 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import ClassVar
+
+from textual import on
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.screen import Screen
 
 from wstui.execution.run.limits import generator_level, worst_threshold
+from wstui.execution.run.recorded_scenario import to_scenario, was_steered
 from wstui.execution.run.status import State, Status
 from wstui.execution.run.verdict import kept_words
+from wstui.tui import messages
+from wstui.tui.bindings import key
 from wstui.tui.dashboard import tile_models
-from wstui.tui.dashboard.actions import Controls
-from wstui.tui.dashboard.banner import Banner
+from wstui.tui.dashboard.charts import LatencyPanel, SearchCurve, Throughput
 from wstui.tui.dashboard.compact_facts import run_facts
-from wstui.tui.dashboard.connections import ConnectionsPanel
-from wstui.tui.dashboard.errors_panel import Errors, odd_replies
-from wstui.tui.dashboard.events import Events
-from wstui.tui.dashboard.fanout_panel import FanOutPanel
+from wstui.tui.dashboard.errors_panel import Errors, matches, odd_replies
 from wstui.tui.dashboard.generator import Generator
 from wstui.tui.dashboard.hosts_panel import Hosts
-from wstui.tui.dashboard.latency import LatencyPanel
-from wstui.tui.dashboard.latency_histogram import Spread
+from wstui.tui.dashboard.panel import ChartPanel, Panel, View, accent_of
 from wstui.tui.dashboard.phase_bar import PhaseBar
-from wstui.tui.dashboard.status_line import StatusLine
+from wstui.tui.dashboard.run_summary import error_lines, summary, write_beside
+from wstui.tui.dashboard.side_panels import ConnectionsPanel, Events, FanOutPanel, Spread
+from wstui.tui.dashboard.status_line import Banner, StatusLine, outcome_badge
+from wstui.tui.dashboard.steering import Steering
 from wstui.tui.dashboard.target import TargetPanel, target_trouble
-from wstui.tui.dashboard.thresholds import SIGNS, ThresholdsPanel, limit_ms
-from wstui.tui.dashboard.throughput import Throughput
+from wstui.tui.dashboard.thresholds import SIGNS, ThresholdsPanel
 from wstui.tui.dashboard.tile import Tile
-from wstui.tui.kit.breakpoint_chart import SearchCurve
+from wstui.tui.dialogs.filter import FilterDialog
+from wstui.tui.dialogs.samples import SamplesDialog
+from wstui.tui.dialogs.save import SaveDialog
 from wstui.tui.kit.compact_view import CompactView
+from wstui.tui.kit.format import tilde
 from wstui.tui.kit.key_row import KeyRow
 from wstui.tui.kit.row_widget import Line
+from wstui.tui.kit.table import ListTable
 from wstui.tui.run_thread import Runner
+from wstui.tui.services import Services
+from wstui.tui.time_series import TimeSeries
 
+_PANELS = Binding.Group("Panels", compact=True)
 REDRAW_S = 0.25
 """How often the figures are drawn, in seconds; charts follow when a new second was measured."""
 
@@ -44,17 +57,60 @@ _TILES = {
 }
 
 
-class Dashboard(Controls):
+class Dashboard(Screen[None]):
     """Draws `Status` as it comes; holds no state of the run itself."""
 
     VERTICAL_BREAKPOINTS = [(0, "-flat"), (16, "-low"), (20, "-short"), (32, "-tall")]  # noqa: RUF012
     AUTO_FOCUS = "Errors"
 
-    def __init__(self, runner: Runner) -> None:
-        super().__init__(runner)
+    BINDINGS: ClassVar[list[BindingType]] = [
+        key("space", "load('pause')", "Pause", "load.pause", "Pause or resume sending", shown=True),
+        key(
+            "R", "load('redistribute')", "Redistribute", "load.redistribute", "Give lost load to those left", shown=True
+        ),
+        key("plus,equals_sign", "load('step', 1)", "More", "load.up", "10 % more clients", shown=True, display="+"),
+        key("minus", "load('step', -1)", "Fewer", "load.down", "10 % fewer clients", shown=True, display="-"),
+        key("t", "load('ramp')", "Ramp", "load.ramp", "Ramp to a number of clients", shown=True),
+        key("a", "load('stop')", "Stop", "load.stop", "Drain or abort", shown=True),
+        key("p", "load('pace')", "Pace", "load.pace", "Set the send interval of each client", shown=True),
+        key(
+            "right_square_bracket",
+            "load('skip')",
+            "Skip",
+            "load.skip",
+            "Next stage, or skip a cooldown",
+            display="]",
+            shown=True,
+        ),
+        key("escape", "back", "Back", "view.restore", "Clear the filter, restore the panels, or leave", shown=True),
+        key("q", "app.leave", "Quit", "view.quit", "Quit, asks during a run", shown=True),
+        key("slash", "filter", "Filter", "errors.filter", "Filter by kind or message", shown=True, display="/"),
+        key("s", "save", "Save", "scenario.save", "Save as a TOML preset, as it was driven", shown=True),
+        key("e", "edit", "Edit", "scenario.edit", "Edit the scenario", shown=True),
+        key("h", "app.runs", "Runs", "scenario.runs", "Run history", shown=True),
+        key("r", "result", "Result", "view.result", "The result, at the end", shown=True),
+        key("o", "app.open", "Open", "scenario.open", "Open a preset", shown=True),
+        key("f", "freeze", "Freeze", "view.freeze", "Freeze the view, the run goes on", shown=True),
+        key("g", "scale", "Log/linear", "view.scale", "Log or linear axis", shown=True),
+        key("w", "window", "Window", "view.window", "Window 1, 5, 15 min, all", shown=True),
+        key("1", "maximise(1)", "Latency", "view.latency", "Maximise the latency", shown=True, group=_PANELS),
+        key("2", "maximise(2)", "Messages", "view.messages", "Maximise the messages", shown=True, group=_PANELS),
+        key("3", "maximise(3)", "Errors", "view.errors", "Maximise the errors", shown=True, group=_PANELS),
+        key("4", "maximise(4)", "Limits", "view.limits", "Maximise limits and machines", shown=True, group=_PANELS),
+        key("tab", "app.focus_next", "Next panel", "view.next", "Next panel"),
+        key("y", "copy", "Copy", "view.copy", "Copy the summary", shown=True),
+        key("x", "export", "Export", "errors.export", "Export the errors as JSON lines", shown=True),
+    ]
+
+    def __init__(self, runner: Runner, services: Services) -> None:
+        super().__init__()
+        self.runner, self.session, self.services = runner, runner.session, services
+        self.view = View()
+        self.history = TimeSeries()
+        self.steering = Steering(self, runner.session)
         self._shown: Status | None = None
         self._drawn: State | None = None
-        self._offered: State | None = None
+        self._offered: tuple[State, bool] | None = None
 
     def compose(self) -> ComposeResult:
         """Top to bottom as an operator reads: state, plan, figures, courses, errors, keys."""
@@ -67,9 +123,9 @@ class Dashboard(Controls):
         yield Hosts(id="hosts")
         with Horizontal(id="body"):
             with Vertical(id="charts"):
-                yield LatencyPanel()
-                yield SearchCurve()
-                yield Throughput()
+                yield LatencyPanel(self.history, self.view)
+                yield SearchCurve(self.history, self.view)
+                yield Throughput(self.history, self.view)
             with VerticalScroll(id="side", can_focus=False):
                 yield ThresholdsPanel()
                 yield FanOutPanel()
@@ -80,80 +136,67 @@ class Dashboard(Controls):
         with Horizontal(id="lower"):
             yield Errors()
             yield Events()
-        yield CompactView(self._in_short)
+        yield CompactView(self._compact)
         yield KeyRow()
 
     def on_mount(self) -> None:
-        """Start to follow the run."""
         self.poll(charts=True)
         self.set_interval(REDRAW_S, self.poll)
 
     def on_screen_resume(self) -> None:
         """A result that came meanwhile is shown now."""
-        self.call_after_refresh(self.owner.show_result_once)
+        self.call_after_refresh(self.post_message, messages.DashboardShown())
 
     def on_resize(self) -> None:
-        """Another width has other panels."""
         self.call_after_refresh(self.redraw_charts)
 
     def poll(self, *, charts: bool = False) -> None:
-        """Draw the latest picture; charts only when there is something new in them."""
+        """Draw the latest picture; charts only if there is something new in them."""
         status = self.session.status
-        self.owner.close_moot(status)
-        if status.state is not self._offered:  # other keys work now
-            self._offered = status.state
+        if not self.is_active:  # perhaps a dialog is above it
+            self.post_message(messages.RunPolled(status))
+        offered = status.state, bool(status.generator.unreplaced_workers)
+        if offered != self._offered:  # other keys work now
+            self._offered = offered
             self.refresh_bindings()
-        self.query_one(StatusLine).show(
-            status, self.owner.clock(), frozen=self.view.frozen, verdict=self.owner.verdict_badge
-        )
+        verdict = outcome_badge(self.runner.outcome) if self.runner.done.is_set() else None
+        self.query_one(StatusLine).show(status, self.services.clock(), frozen=self.view.frozen, verdict=verdict)
         if self.view.frozen and self._shown is not None:
             return
         self._shown = status
         fresh = self.history.feed(status.rows, status.started)
-        paused = "warn" if status.state is State.PAUSED else "rule"
-        self.set_class(bool(status.generator.limited_by), "-limited")
-        self.query_one(Banner).show(status.generator.limited_by)
-        self.set_class(bool(status.generator.hosts), "-hosts")
-        if self.query_one(Hosts).show(status.generator, paused):
-            self.refresh_bindings()
+        for name, shown in (
+            ("-limited", bool(status.generator.limited_by)),
+            ("-hosts", bool(status.generator.hosts)),
+            ("-listens", status.scenario.messages.exchange == "listen"),
+            ("-broadcasts", status.fanout is not None),
+            ("-searches", status.breakpoint is not None),
+        ):
+            self.set_class(shown, name)
+        self.query_one(Banner).show(status)
         self.query_one(PhaseBar).show(status)
-        for name, face in _TILES.items():
-            self.query_one(f"#{name}", Tile).show(face(status, self.history))
-        limit = tile_models.latency_limit(status)
-        self.query_one(ThresholdsPanel).show(status.thresholds, paused)
-        self.query_one(ConnectionsPanel).show(status.counters, paused)
-        self.query_one(TargetPanel).show(status.target, status.url, paused)
-        self.query_one(Generator).show(status.generator, paused)
-        self.set_class(status.scenario.messages.exchange == "listen", "-listens")
-        self.set_class(status.fanout is not None, "-broadcasts")
-        self.set_class(status.breakpoint is not None, "-searches")
-        self.query_one(FanOutPanel).show(status.fanout, paused)
-        self.query_one(Spread).show(status.spread, limit_ms(limit[1]) if limit else None, paused)
-        self.query_one(Events).show(status.marks, paused)
-        self.query_one(Errors).show(
-            [*status.failures, *odd_replies(status.counters)],
-            status.elapsed_s,
-            self.view.pattern,
-            paused,
-        )
+        for name, model in _TILES.items():
+            self.query_one(f"#{name}", Tile).show(model(status, self.history))
+        for panel in self.query(Panel):
+            panel.show(status)
+        groups = [*status.failures, *odd_replies(status.counters)]
+        self.query_one(Errors).show(groups, status.elapsed_s, self.view.pattern, accent_of(status))
         self.query_one(CompactView).redraw()
         if fresh or charts or not status.rows or status.state is not self._drawn:
             self._drawn = status.state
             self.redraw_charts()
 
     def redraw_charts(self) -> None:
-        """Draw the charts again."""
         status = self._shown
         if status is None:
             return
-        paused = "warn" if status.state is State.PAUSED else "rule"
         side = self.query_one("#side")
-        right = None if side.display and not side.max_scroll_y else self._short_health(status)
-        self.query_one(LatencyPanel).show(status, self.history, self.view, paused)
-        self.query_one(SearchCurve).show(status, self.history, self.view, paused)
-        self.query_one(Throughput).show(status, self.history, self.view, paused, right)
+        hidden = not side.display or side.max_scroll_y
+        self.query_one(Throughput).aside = self._short_health(status) if hidden else []
+        for panel in self.query(ChartPanel):
+            panel.show(status)
 
-    def _in_short(self, width: int) -> list[Line]:
+    def _compact(self, width: int) -> list[Line]:
         return run_facts(self._shown, self.history) if self._shown is not None else []
 
     @staticmethod
@@ -164,10 +207,135 @@ class Dashboard(Controls):
         line: Line = [(f" limits {kept_words(status.thresholds)} ", "muted"), (glyph, meaning)]
         own = status.generator
         if own.workers:
-            mark = generator_level(own)
-            glyph, meaning = SIGNS[mark]
+            glyph, meaning = SIGNS[generator_level(own)]
             line += [
                 (f"  generator {' '.join(tile_models.generator_cause(own)).strip()} ", "muted"),
                 (f"{glyph} ", meaning),
             ]
         return [*line, *target_trouble(status.target)]
+
+    # keys
+
+    @property
+    def _status(self) -> Status:
+        return self.session.status
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer no key for what is not possible: nothing can be steered once the run has ended."""
+        if action == "load":
+            return self.steering.possible(str(parameters[0]))
+        if action == "result":
+            return self.runner.done.is_set()
+        if action == "back":
+            can_leave = self._status.state.ended and self.services.launcher is not None
+            return bool(self.view.pattern or self.view.maximised) or can_leave
+        return True
+
+    def hides(self, action: str) -> bool:
+        """Return whether a key would be refused now."""
+        if action == "app.open":
+            return not self.runner.done.is_set()
+        return action.startswith("load(") and self.steering.refused(action.split("'")[1])
+
+    def label_of(self, action: str) -> str | None:
+        """Return what a key does just now, if that changes."""
+        if action == "load('pause')":
+            return "Resume" if self._status.state is State.PAUSED else "Pause"
+        return None
+
+    def action_load(self, command: str, *arguments: int) -> None:
+        getattr(self.steering, command)(*arguments)
+
+    def action_freeze(self) -> None:
+        """Hold the picture, or let it follow the run again."""
+        self.view.frozen = not self.view.frozen
+        over = self._status.state.ended
+        held = "view frozen" if over else "view frozen: the run goes on"
+        self.notify(held if self.view.frozen else "view shows the end of the run" if over else "view follows the run")
+        self.poll(charts=True)
+
+    def action_scale(self) -> None:
+        self.view.log = not self.view.log
+        self.notify(f"latency on a {'logarithmic' if self.view.log else 'linear'} axis")
+        self.redraw_charts()
+
+    def action_window(self) -> None:
+        """The next span of time."""
+        self.notify(f"charts show the {self.view.next_window()}")
+        self.redraw_charts()
+
+    def action_maximise(self, panel: int) -> None:
+        """One panel alone, or all again."""
+        self.view.maximised = 0 if self.view.maximised == panel else panel
+        for number in (1, 2, 3, 4):
+            self.set_class(number == self.view.maximised, f"-max-{number}")
+        self.refresh_bindings()
+
+    def action_back(self) -> None:
+        """One step back: clear the filter, then restore the panels, then leave a run that has ended."""
+        if self.view.pattern:
+            self._filter("")
+            self.refresh_bindings()
+        elif self.view.maximised:
+            self.action_maximise(self.view.maximised)
+        elif self._status.state.ended:
+            self.app.post_message(messages.OpenPresets())
+
+    def action_copy(self) -> None:
+        """The summary into the clipboard and into a file: not every terminal passes a clipboard on."""
+        text = summary(self._status)
+        self.app.copy_to_clipboard(text)
+        self._write("summary", ".txt", text, "summary copied, and written to {}")
+
+    def action_result(self) -> None:
+        self.app.post_message(messages.ShowResult())
+
+    # errors, scenario
+
+    def action_filter(self) -> None:
+        self.app.push_screen(FilterDialog(self.view.pattern, self._filter))
+
+    def _filter(self, pattern: str) -> int:
+        self.view.pattern = pattern
+        self.poll()
+        self.refresh_bindings()
+        return sum(matches(group, pattern) for group in self._status.failures)
+
+    @on(ListTable.Chosen)
+    def _opened(self, event: ListTable.Chosen) -> None:
+        if isinstance(event.table, Errors) and event.table.selected is not None:
+            self.app.push_screen(SamplesDialog(event.table.selected))
+
+    def action_export(self) -> None:
+        """The errors as JSON lines."""
+        groups = [g for g in self._status.failures if matches(g, self.view.pattern)]
+        if not groups:
+            self.notify("no errors to export", severity="warning")
+            return
+        self._write("errors", ".jsonl", error_lines(groups), f"{len(groups)} groups written to {{}}")
+
+    def _write(self, what: str, suffix: str, text: str, done: str) -> None:
+        moment = self.services.clock().strftime("%Y%m%d-%H%M%S")
+        try:
+            path = write_beside(f"wstui-{what}-{moment}{suffix}", text)
+        except OSError as error:
+            self.notify(f"cannot be written: {error.strerror or error}", severity="error")
+            return
+        self.notify(done.format(tilde(path)))
+
+    def action_edit(self) -> None:
+        """Open the scenario in the editor; the run keeps what it began with."""
+        self.post_message(messages.OpenEditor(self._status.scenario))
+
+    def action_save(self) -> None:
+        """Ask where to save the scenario, with the load as it was driven."""
+        status = self._status
+        scenario = to_scenario(status)
+        stages = len(scenario.stages)
+        what = f": {stages} stages, the load as it was driven" if was_steered(status) else ""
+
+        def saved(path: Path | None) -> None:
+            if path is not None:
+                self.notify(f"saved to {tilde(path)}{what}")
+
+        self.app.push_screen(SaveDialog(scenario, self.services.presets), saved)

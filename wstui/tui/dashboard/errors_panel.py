@@ -65,7 +65,7 @@ class Errors(ListTable[FailureGroup]):
         shown = [group for group in self._groups if matches(group, self._pattern)]
         shown.sort(key=lambda g: -g.last_ns if self._latest else -g.count)
         self._hidden = len(self._groups) - len(shown)
-        self.fill(shown)
+        self.set_items(shown)
 
     def action_order(self) -> None:
         """Sort by the last time, or by the count again."""
@@ -106,17 +106,15 @@ class Errors(ListTable[FailureGroup]):
         """Nothing went wrong, or nothing that the filter lets through."""
         return "nothing matches the filter" if self._hidden else "none so far"
 
-    def same(self, item: FailureGroup) -> tuple[str, str, str]:
+    def key_of(self, item: FailureGroup) -> tuple[str, str, str]:
         """A group is its kind, message and outcome."""
         return item.key
 
     def names(self, width: int) -> Line:
-        """The names of the columns."""
         heads = ("count", "/s", "kind", "message", "first", "last", "latest sample")
         return _row(heads, width, self._longest(), "@surface", True)
 
     def row(self, item: FailureGroup, width: int, *, selected: bool) -> Line:
-        """One group."""
         speed = self._rates.get(item.key, 0.0)
         sample = item.samples[-1] if item.samples else None
         detail = " · ".join(part for part in (f"client {sample.client}", sample.detail) if part) if sample else ""
@@ -137,7 +135,7 @@ class Errors(ListTable[FailureGroup]):
         )
 
     def _longest(self) -> tuple[int, int]:
-        seen = self.seen
+        seen = self.visible_items
         details = [group.samples[-1].detail for group in seen if group.samples]
         return (
             max((width_of(clean(group.message)) for group in seen), default=0),

@@ -3,33 +3,22 @@
 from __future__ import annotations
 
 from wstui.execution.run.limits import lag_level, late_level, use_level
-from wstui.execution.run.status import GeneratorStatus
+from wstui.tui.dashboard.panel import Panel
 from wstui.tui.dashboard.thresholds import BARS, SIGNS
 from wstui.tui.kit.bars import gauge
 from wstui.tui.kit.format import clip, count, ms, pad, percent, short
-from wstui.tui.kit.panel import Panel
 from wstui.tui.kit.row_widget import Line
 
 
 class Generator(Panel):
     """The panel of this generator."""
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self._generator = GeneratorStatus()
-
-    def show(self, generator: GeneratorStatus, accent: str = "rule") -> None:
-        """Draw this state."""
-        self._generator = generator
-        self.draw(accent)
-
-    def high(self) -> int:
-        """Five figures."""
+    def row_count(self) -> int:
         return 5
 
     def head(self, width: int) -> Line:
         """What limits it, which processes are lost, or how many there are."""
-        g = self._generator
+        g = self.status.generator
         title: Line = [("this generator", "text")]
         lost = sum(not worker.alive for worker in g.workers)
         if g.limited_by:
@@ -42,7 +31,7 @@ class Generator(Panel):
 
     def rows(self, width: int, height: int) -> list[Line]:
         """CPU, files, ports, loop lag, late sends."""
-        g = self._generator
+        g = self.status.generator
         if not g.workers:
             return [[("starting", "muted")]]
         lines: list[Line] = []

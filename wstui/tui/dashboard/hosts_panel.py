@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from wstui.execution.run.status import GeneratorStatus, HostStatus
+from wstui.execution.run.status import HostStatus
+from wstui.tui.dashboard.panel import Panel
 from wstui.tui.dashboard.thresholds import SIGNS
 from wstui.tui.kit.format import clean, count, ms, pad, percent, short, width_of
-from wstui.tui.kit.panel import Panel
 from wstui.tui.kit.row_widget import Line
 
 _MARKS = {"ok": "ok", "slow": "near", "stale": "near", "lost": "bad"}
@@ -17,25 +17,14 @@ _WIDE = 90
 class Hosts(Panel):
     """One line a machine: mark, workers, clients, CPU, loop lag, age of its last word."""
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self._own = GeneratorStatus()
-
-    def show(self, own: GeneratorStatus, accent: str = "rule") -> bool:
-        """Draw this state; whether what can be redistributed has changed."""
-        changed = bool(own.unreplaced_workers) != bool(self._own.unreplaced_workers)
-        self._own = own
-        self.draw(accent)
-        return changed
-
-    def high(self) -> int:
+    def row_count(self) -> int:
         """One row a machine, as far as there is room."""
         height = self.app.size.height
-        return min(len(self._own.hosts), 2 if height < 20 else 3 if height < 32 else 8)
+        return min(len(self.status.generator.hosts), 2 if height < 20 else 3 if height < 32 else 8)
 
     def head(self, width: int) -> Line:
         """How many are well, and what waits for somebody to take it over."""
-        own = self._own
+        own = self.status.generator
         well = sum(host.mark == "ok" for host in own.hosts)
         title: Line = [("hosts", "text"), (f"  {well} of {len(own.hosts)} well", "muted")]
         if own.unreplaced_workers:
@@ -45,7 +34,7 @@ class Hosts(Panel):
 
     def rows(self, width: int, height: int) -> list[Line]:
         """Those in trouble first; the last row tells of those that have none of their own."""
-        hosts = sorted(self._own.hosts, key=lambda host: _WORST_FIRST.index(host.mark))
+        hosts = sorted(self.status.generator.hosts, key=lambda host: _WORST_FIRST.index(host.mark))
         most = _NAME_MOST if width >= _WIDE else _NAME_NARROW
         column = min(most, max((width_of(clean(host.name)) for host in hosts), default=0))
         shown = hosts if len(hosts) <= height else hosts[: max(0, height - 1)]

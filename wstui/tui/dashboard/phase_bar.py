@@ -20,12 +20,10 @@ class PhaseBar(RowWidget):
         self._status: Status | None = None
 
     def show(self, status: Status) -> None:
-        """Draw this picture."""
         self._status = status
         self.redraw()
 
     def paint(self, width: int, height: int) -> list[Line]:
-        """The names above, the progress below."""
         status = self._status
         if status is None:
             return []
@@ -68,7 +66,6 @@ def _summary(status: Status) -> Line:
 
 
 def _note(status: Status, room: int) -> Line:
-    """Why it ended."""
     return [(clip(clean(status.note), room), "muted")] if status.state.ended and status.note else []
 
 

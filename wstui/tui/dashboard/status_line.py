@@ -7,8 +7,9 @@ from datetime import datetime
 from wstui.execution.run.result import Verdict
 from wstui.execution.run.status import State, Status
 from wstui.report.model.labels import Tone, verdict_sign
-from wstui.tui.kit.format import clean, clip, width_of
+from wstui.tui.kit.format import clean, clip, pad, width_of
 from wstui.tui.kit.row_widget import Line, RowWidget, cells, spread
+from wstui.tui.services import Outcome
 
 BADGES = {
     State.STARTING: ("◌ STARTING", "badge-accent"),
@@ -36,6 +37,11 @@ def verdict_badge(verdict: Verdict) -> tuple[str, str]:
     return f"{told.glyph} {told.word}", "badge-warn" if verdict.aborted else _TONES[told.tone]
 
 
+def outcome_badge(outcome: Outcome) -> tuple[str, str]:
+    """Return the badge of a run that has ended; an error if nothing was measured."""
+    return ("✗ ERROR", "badge-bad") if outcome.result is None else verdict_badge(outcome.result.verdict)
+
+
 class StatusLine(RowWidget):
     """Badge, preset → URL, host, time of day (UTC)."""
 
@@ -56,7 +62,6 @@ class StatusLine(RowWidget):
         self.redraw()
 
     def paint(self, width: int, height: int) -> list[Line]:
-        """One row."""
         status, now = self._status, self._now
         if status is None or now is None:
             return []
@@ -79,3 +84,30 @@ class StatusLine(RowWidget):
         if cells(left) + cells(right) >= width and cells(right) > width // 3:
             right = []
         return [spread(left, right, width)]
+
+
+_MORE = (
+    ": these figures are not the server's limit",
+    ": this is not the server's limit",
+    ": not the server's limit",
+    ": not the server",
+)
+"""What follows from it, in as many words as there is room for."""
+
+
+class Banner(RowWidget):
+    """One row, shown only when there is something to warn of."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._text = ""
+
+    def show(self, status: Status) -> None:
+        """Say what limits the generator; show nothing if nothing does."""
+        what = ", ".join(clean(reason) for reason in status.generator.limited_by)
+        self._text = f" ▲ GENERATOR-LIMITED: {what}" if what else ""
+        self.redraw()
+
+    def paint(self, width: int, height: int) -> list[Line]:
+        said = (f"{self._text}{more}" for more in _MORE)
+        return [[(pad(next((text for text in said if width_of(text) <= width), self._text), width), "badge-warn")]]

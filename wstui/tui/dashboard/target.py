@@ -5,10 +5,10 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from wstui.execution.run.status import TargetHealth
+from wstui.tui.dashboard.panel import Panel
 from wstui.tui.dashboard.thresholds import BARS, SIGNS
 from wstui.tui.kit.bars import gauge
 from wstui.tui.kit.format import clean, clip, pad, width_of, wrap
-from wstui.tui.kit.panel import Panel
 from wstui.tui.kit.row_widget import Line
 
 _NOTE_ROWS = 2
@@ -36,34 +36,27 @@ def target_trouble(target: TargetHealth | None) -> Line:
 class TargetPanel(Panel):
     """The panel of the target's claims."""
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self._target: TargetHealth | None = None
-        self._host = ""
-
-    def show(self, target: TargetHealth | None, url: str, accent: str = "rule") -> None:
-        """Draw these claims."""
-        self._target = target
+    @property
+    def _host(self) -> str:
         try:
-            self._host = clean(urlsplit(url).hostname or "")
+            return clean(urlsplit(self.status.url).hostname or "")
         except ValueError:
-            self._host = ""
-        self.draw(accent)
+            return ""
 
-    def high(self) -> int:
+    def row_count(self) -> int:
         """A row for each claim and for the note."""
-        if self._target is None:
+        target = self.status.target
+        if target is None:
             return 1
-        note = len(self._note(self.size.width - 1)) if self._target.claims else 1
-        return max(1, len(self._target.claims) + note)
+        note = len(self._note(self.size.width - 1)) if target.claims else 1
+        return max(1, len(target.claims) + note)
 
     def _note(self, width: int) -> list[str]:
-        note = clean(self._target.note) if self._target is not None else ""
+        note = clean(self.status.target.note) if self.status.target is not None else ""
         return wrap(note, max(12, width))[:_NOTE_ROWS] if note else []
 
     def head(self, width: int) -> Line:
-        """Host and state."""
-        target = self._target
+        target = self.status.target
         if target is None:
             return [("target ", "text"), (clip(self._host, width - 9), "text")]
         word, meaning = _STATES.get(target.state, (clip(clean(target.state), 12), "muted"))
@@ -73,7 +66,7 @@ class TargetPanel(Panel):
 
     def rows(self, width: int, height: int) -> list[Line]:
         """Name, bar, figure and mark of each claim."""
-        target = self._target
+        target = self.status.target
         if target is None:
             return [[("not asked for its health", "muted")]]
         lines: list[Line] = []

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 from wstui.execution.run.limits import threshold_level, worst_threshold
 from wstui.execution.run.result import ThresholdOutcome
 from wstui.execution.run.verdict import kept_words
 from wstui.scenario.errors import BadValue
 from wstui.scenario.threshold import parse_limit
+from wstui.tui.dashboard.panel import Panel
 from wstui.tui.kit.bars import gauge
 from wstui.tui.kit.format import NONE, clean, clip, count, ms, pad, percent, rate, short, width_of
-from wstui.tui.kit.panel import Panel
 from wstui.tui.kit.row_widget import Line
 
 SIGNS = {"ok": ("✓", "strong-ok"), "near": ("▲", "strong-warn"), "bad": ("✗", "strong-bad"), "": (" ", "text")}
@@ -73,34 +72,17 @@ def limit_ms(outcome: ThresholdOutcome) -> float | None:
 class ThresholdsPanel(Panel):
     """The panel of thresholds."""
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self._outcomes: Sequence[ThresholdOutcome] = ()
-
-    def show(self, outcomes: Sequence[ThresholdOutcome], accent: str = "rule") -> None:
-        """Draw these thresholds."""
-        self._outcomes = outcomes
-        self.draw(accent)
-
-    def high(self) -> int:
-        """One row a threshold."""
-        return max(1, len(self._outcomes))
+    def row_count(self) -> int:
+        return max(1, len(self.status.thresholds))
 
     def head(self, width: int) -> Line:
-        """How many are kept."""
         title: Line = [("limits", "text")]
-        if self._outcomes:
-            title.append(
-                (
-                    f"  {kept_words(self._outcomes)}",
-                    "strong-bad" if worst_threshold(self._outcomes) == "bad" else "text",
-                )
-            )
+        if outcomes := self.status.thresholds:
+            title.append((f"  {kept_words(outcomes)}", "strong-bad" if worst_threshold(outcomes) == "bad" else "text"))
         return title
 
     def rows(self, width: int, height: int) -> list[Line]:
-        """Name, limit, margin, figure, mark."""
-        outcomes = self._outcomes
+        outcomes = self.status.thresholds
         if not outcomes:
             return [[(clip("none set: this run cannot fail", width), "muted")]]
         names = [_name(outcome) for outcome in outcomes]

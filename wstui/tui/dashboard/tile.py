@@ -46,12 +46,10 @@ class Tile(RowWidget):
         self._face: TileModel | None = None
 
     def show(self, face: TileModel) -> None:
-        """Draw this face."""
         self._face = face
         self.redraw()
 
     def paint(self, width: int, height: int) -> list[Line]:
-        """Title and mark, figure, detail, course."""
         face = self._face
         if face is None:
             return []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -16,13 +16,13 @@ from textual.widget import Widget
 from textual.widgets import Button, Input, Static
 
 from wstui.tui.bindings import key
-from wstui.tui.kit.compact_view import CompactView, told
+from wstui.tui.key_queue import KeyQueue
+from wstui.tui.kit.compact_view import CompactView, as_rows
 from wstui.tui.kit.format import clean
 from wstui.tui.kit.row_widget import Line
 
 if TYPE_CHECKING:
     from wstui.execution.run.status import Status
-    from wstui.tui.app import WstuiApp
 
 Answer = TypeVar("Answer")
 
@@ -55,7 +55,6 @@ class DialogField(Vertical):
         yield self._note
 
     def on_mount(self) -> None:
-        """Say the first hint."""
         self.check()
 
     @on(Input.Changed)
@@ -72,7 +71,6 @@ class DialogField(Vertical):
 
     @property
     def text(self) -> str:
-        """What is typed."""
         return self._input.value
 
     @text.setter
@@ -84,7 +82,7 @@ class DialogField(Vertical):
         """What is typed, as a value; ValueError (or a subclass) says what is wrong with it."""
         return self._parse(self._input.value.strip())
 
-    def say(self, text: str) -> None:
+    def show_error(self, text: str) -> None:
         """Show an error found later than while typing."""
         self._told = f"✗ {clean(text)}"
         self._note.update(Content(self._told))
@@ -95,7 +93,6 @@ class DialogField(Vertical):
         return self.text, self._told
 
     def focus_input(self) -> None:
-        """Put the cursor here."""
         self._input.focus()
 
 
@@ -121,11 +118,11 @@ class Dialog(ModalScreen[Answer], Generic[Answer]):
             return AwaitComplete()
         self._gone = True
         closed = super().dismiss(result)
-        cast("WstuiApp", self.app).closed()
+        if isinstance(self.app, KeyQueue):
+            self.app.dialog_closed()
         return closed
 
     def compose(self) -> ComposeResult:
-        """Title, body, buttons."""
         with VerticalScroll(id="host", can_focus=False) as host:
             yield Static(Content(self.title_text), classes="title")
             yield from self.body()
@@ -133,15 +130,15 @@ class Dialog(ModalScreen[Answer], Generic[Answer]):
                 yield Horizontal(*buttons, classes="buttons")
             host.border_subtitle = self.subtitle()
         if buttons:
-            yield CompactView(self._in_short, self._answers)
+            yield CompactView(self._compact, self._answers)
 
-    def _in_short(self, width: int) -> list[Line]:
+    def _compact(self, width: int) -> list[Line]:
         """What is asked, and what is typed."""
-        lines = told(self.question, width, "strong")
+        lines = as_rows(self.question, width, "strong")
         for field in self.query(DialogField):
             text, note = field.compact()
             lines.append([(f"{field.label} ", "muted"), (f"{clean(text)}▏", "text")])
-            lines += told(note, width, "bad" if note.startswith("✗") else "muted")
+            lines += as_rows(note, width, "bad" if note.startswith("✗") else "muted")
         return lines
 
     def _answers(self) -> list[Line]:
@@ -155,15 +152,12 @@ class Dialog(ModalScreen[Answer], Generic[Answer]):
         return self.title_text
 
     def body(self) -> Iterable[Widget]:
-        """What stands between title and buttons."""
         return ()
 
     def buttons(self) -> Iterable[Button]:
-        """The buttons, the safe one first."""
         return ()
 
     def subtitle(self) -> str:
-        """A word in the lower border."""
         return ""
 
     def moot(self, status: Status) -> str:
@@ -171,11 +165,9 @@ class Dialog(ModalScreen[Answer], Generic[Answer]):
         return ""
 
     def action_close(self) -> None:
-        """Close without an answer."""
         self.dismiss(None)
 
     def action_scroll(self, rows: int) -> None:
-        """Move what does not fit."""
         self.query_one("#host").scroll_relative(y=rows, animate=False)
 
     def on_click(self, event: events.Click) -> None:
@@ -197,15 +189,12 @@ class Form(Dialog[Answer], Generic[Answer]):
     SEND: ClassVar[str] = "OK"
 
     def fields(self) -> Iterable[DialogField]:
-        """The fields, top to bottom."""
         raise NotImplementedError
 
     def body(self) -> Iterable[Widget]:
-        """The fields."""
         return self.fields()
 
     def buttons(self) -> Iterable[Button]:
-        """Send and cancel."""
         return button(self.SEND, "enter", "send", classes="send"), button("Cancel", "esc", "cancel")
 
     def answer(self, values: dict[str, Any]) -> Answer | None:
@@ -215,7 +204,7 @@ class Form(Dialog[Answer], Generic[Answer]):
     def refuse(self, name: str, text: str) -> None:
         """Show an error beside a field and put the cursor there."""
         field = self.query_one(f"#field-{name}", DialogField)
-        field.say(text)
+        field.show_error(text)
         field.focus_input()
 
     @on(Input.Submitted)
@@ -236,5 +225,4 @@ class Form(Dialog[Answer], Generic[Answer]):
 
     @on(Button.Pressed, "#button-cancel")
     def cancel(self) -> None:
-        """The same as escape."""
         self.action_close()

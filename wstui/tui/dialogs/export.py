@@ -5,17 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from wstui.execution.run.result import Result, SuiteResult
 from wstui.report.formats import registry
 from wstui.report.formats.atomic_write import NotWritable
 from wstui.report.model.labels import name_of
 from wstui.tui.dialogs.dialog import DialogField, Form
-from wstui.tui.kit.format import tilde
-
-if TYPE_CHECKING:
-    from wstui.tui.app import WstuiApp
 
 
 def parse_report(text: str) -> Path:
@@ -36,14 +32,15 @@ class ExportDialog(Form[Path]):
     title_text = "Write this result as a report"
     SEND = "Write"
 
-    def __init__(self, result: Result | SuiteResult, stem: str) -> None:
+    def __init__(self, result: Result | SuiteResult, number: int | None = None) -> None:
+        """`number` is that of the stored run."""
         super().__init__()
         self._result = result
-        self._stem = stem
+        stem = re.sub(r"[^\w.-]+", "-", name_of(result))[:60]
+        self._stem = stem if number is None else f"{stem}-{number}"
         self._replace: Path | None = None
 
     def fields(self) -> Iterable[DialogField]:
-        """The file."""
         yield DialogField("file", "file", f"{self._stem}.html", parse_report, self._hint)
 
     def _hint(self, path: Path) -> str:
@@ -71,14 +68,3 @@ class ExportDialog(Form[Path]):
 def _others(path: Path) -> str:
     mine = registry.of_file(path).name
     return " ".join(form.endings[0] for form in registry.FORMATS.values() if form.name != mine)
-
-
-def ask_export(owner: WstuiApp, result: Result | SuiteResult, number: int | None) -> None:
-    """Ask for a file, write it, and say where."""
-    stem = re.sub(r"[^\w.-]+", "-", name_of(result))[:60]
-
-    def written(path: Path | None) -> None:
-        if path is not None:
-            owner.say(f"written to {tilde(path.absolute())}")
-
-    owner.push_screen(ExportDialog(result, stem if number is None else f"{stem}-{number}"), written)

@@ -27,7 +27,6 @@ class FilterDialog(Form[str]):
         self._apply = apply
 
     def fields(self) -> Iterable[DialogField]:
-        """The words."""
         yield DialogField("words", "words", self._before, str, self._hint, placeholder=self._example)
 
     def _hint(self, text: str) -> str:
@@ -35,10 +34,8 @@ class FilterDialog(Form[str]):
         return f"{shown} shown; an empty filter shows all" if text else f"all {shown}"
 
     def answer(self, values: dict[str, str]) -> str:
-        """The words."""
         return values["words"]
 
     def action_close(self) -> None:
-        """Go back to the filter before."""
         self._apply(self._before)
         self.dismiss(None)

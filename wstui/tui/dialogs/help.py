@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import zip_longest
 
 from textual.binding import ActiveBinding, Binding
-from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 
 from wstui.tui.dialogs.dialog import Dialog
 from wstui.tui.kit.format import wrap
-from wstui.tui.kit.row_widget import Line, RowWidget
+from wstui.tui.kit.row_widget import Line, Part, RowWidget, cells, cut
 
 Entry = tuple[str, str]
 
@@ -72,33 +72,48 @@ def areas(bindings: Iterable[ActiveBinding], shown: Callable[[Binding], str]) ->
     return found
 
 
-class Section(RowWidget):
-    """A heading, and keys with what they do."""
+Section = tuple[str, Sequence[Entry]]
 
-    DEFAULT_CSS = "Section { height: auto; margin-bottom: 1; background: $surface; }"
 
-    def __init__(self, name: str, entries: Sequence[Entry]) -> None:
+class HelpPage(RowWidget):
+    """Keys with what they do, in two columns; one widget, because many would take long to lay out."""
+
+    DEFAULT_CSS = "HelpPage { height: auto; background: $surface; }"
+
+    def __init__(self, left: Sequence[Section], right: Sequence[Section]) -> None:
         super().__init__()
-        self._name_shown = name
-        self._entries = entries
+        self._left, self._right = left, right
 
     def rows(self, width: int) -> list[Line]:
-        """All rows for a width."""
-        lines: list[Line] = [[(self._name_shown, "strong")]]
-        for keys, text in self._entries:
-            keys = keys.replace("1 2 3 4", "1–4")
-            text = text[:1].lower() + text[1:]
-            for index, part in enumerate(wrap(text, width - _KEYS - 2)):
-                lines.append([(f"{keys if index == 0 else '':>{_KEYS}}  ", "strong-accent"), (part, "text")])
-        return lines
+        """Return both columns, or one below the other on a tiny terminal."""
+        blank: list[Line] = [] if self.screen.has_class("-narrow") else [[]]
+        if self.screen.has_class("-tiny"):
+            return _column([*self._left, *self._right], width - 1, blank)
+        half = (width - 1) // 2
+        columns = _column(self._left, half - 1, blank), _column(self._right, width - half - 1, blank)
+        return [
+            [*left, (" " * (half - cells(left)), "text"), *right]
+            for left, right in zip_longest(*columns, fillvalue=list[Part]())
+        ]
 
     def get_content_height(self, container: object, viewport: object, width: int) -> int:
-        """As many rows as there are."""
         return len(self.rows(width))
 
     def paint(self, width: int, height: int) -> list[Line]:
-        """All of them."""
         return self.rows(width)
+
+
+def _column(sections: Sequence[Section], width: int, blank: list[Line]) -> list[Line]:
+    lines: list[Line] = []
+    for name, entries in sections:
+        lines.append([(name, "strong")])
+        for keys, text in entries:
+            keys = keys.replace("1 2 3 4", "1–4")
+            for index, part in enumerate(wrap(text[:1].lower() + text[1:], width - _KEYS - 2)):
+                line = [(f"{keys if index == 0 else '':>{_KEYS}}  ", "strong-accent"), (part, "text")]
+                lines.append(cut(line, width))
+        lines += blank
+    return lines
 
 
 class HelpDialog(Dialog[None]):
@@ -110,17 +125,15 @@ class HelpDialog(Dialog[None]):
         self.add_class("wide-dialog")
 
     def body(self) -> Iterable[Widget]:
-        """The areas in two columns, the signs last."""
-        sections = {area: Section(AREAS[area], self._areas[area]) for area in AREAS if area in self._areas}
+        """Show the areas in two columns, the signs last."""
+        sections = {area: (AREAS[area], self._areas[area]) for area in AREAS if area in self._areas}
         left = [section for area, section in sections.items() if area not in _RIGHT]
         right = [section for area, section in sections.items() if area in _RIGHT]
-        left.append(Section("Mouse and lists", _MOUSE))
-        yield Horizontal(Vertical(*left), Vertical(*right, Section("Signs", _SIGNS)), classes="columns")
+        yield HelpPage([*left, ("Mouse and lists", _MOUSE)], [*right, ("Signs", _SIGNS)])
 
     def on_mount(self) -> None:
         """The host is a panel with a name here."""
         self.query_one("#host").border_title = "keys"
 
     def subtitle(self) -> str:
-        """How to leave."""
         return "esc closes"

@@ -29,7 +29,6 @@ class RampDialog(Form[tuple[int, float]]):
         return unsteered(status)
 
     def fields(self) -> Iterable[DialogField]:
-        """How many, over how long."""
         status = self._status
         yield DialogField("clients", "clients", str(status.target_clients), parse_clients, self._clients_hint)
         yield DialogField("over", "over", "10s", parse_duration, self._over_hint)
@@ -58,7 +57,6 @@ class RampDialog(Form[tuple[int, float]]):
         self.query_one("#field-over", DialogField).check()
 
     def answer(self, values: dict[str, int | float]) -> tuple[int, float]:
-        """Clients and seconds."""
         return int(values["clients"]), float(values["over"])
 
 
@@ -83,7 +81,6 @@ class SkipDialog(ConfirmDialog):
         super().__init__(question, text, "End it")
 
     def moot(self, status: Status) -> str:
-        """The stage has ended by itself."""
         return unsteered(status) or ("" if _current(status) == self._asked else "the stage has ended by itself")
 
 
@@ -102,7 +99,6 @@ class PaceDialog(Form[float]):
         return unsteered(status)
 
     def fields(self) -> Iterable[DialogField]:
-        """The interval."""
         yield DialogField("every", "interval", format_duration(self._status.every_s), parse_duration, self._hint)
 
     def _hint(self, seconds: float) -> str:
@@ -113,5 +109,4 @@ class PaceDialog(Form[float]):
         return f"{rate(clients / seconds)} messages/s from {count(clients)} clients; now every {now}"
 
     def answer(self, values: dict[str, float]) -> float:
-        """Seconds."""
         return float(values["every"])

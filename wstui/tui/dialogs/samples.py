@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar
 
 from textual.binding import BindingType
 from textual.content import Content
@@ -14,9 +14,6 @@ from wstui.measure.failure import FailureGroup
 from wstui.tui.bindings import key
 from wstui.tui.dialogs.dialog import Dialog
 from wstui.tui.kit.format import clean, count, stamp
-
-if TYPE_CHECKING:
-    from wstui.tui.app import WstuiApp
 
 _NS = 1e9
 
@@ -53,7 +50,6 @@ class SamplesDialog(Dialog[None]):
             )
 
     def subtitle(self) -> str:
-        """What can be done."""
         return "y copies, esc closes"
 
     def action_copy(self) -> None:
@@ -62,4 +58,4 @@ class SamplesDialog(Dialog[None]):
         lines = [f"{group.kind}: {group.message}, {count(group.count)} times"]
         lines += [f"{stamp(s.at_ns / _NS)}  client {s.client}  {s.detail}".rstrip() for s in group.samples]
         self.app.copy_to_clipboard("\n".join(clean(line) for line in lines) + "\n")
-        cast("WstuiApp", self.app).say(f"{len(group.samples)} samples copied")
+        self.notify(f"{len(group.samples)} samples copied")

@@ -50,7 +50,6 @@ class SaveDialog(Form[Path]):
         self._replace: Path | None = None
 
     def fields(self) -> Iterable[DialogField]:
-        """Name or path."""
         name = slug(self._content.name)
         here = self._here
         if here is not None and here.stem == name and here.resolve().parent != self._folder.resolve():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from textual import on
 from textual.binding import BindingType
@@ -15,8 +15,7 @@ from wstui.execution.run.status import State, Status
 from wstui.tui.bindings import key
 from wstui.tui.dialogs.dialog import Dialog, button
 from wstui.tui.kit.format import clean, clock, count
-
-How = Literal["drain", "abort"]
+from wstui.tui.services import How
 
 
 class StopDialog(Dialog[How]):
@@ -35,12 +34,10 @@ class StopDialog(Dialog[How]):
         self._leaving = leaving
 
     def moot(self, status: Status) -> str:
-        """The run has ended by itself."""
         return "the run has ended by itself" if status.state.ended else ""
 
     @property
     def question(self) -> str:
-        """With how many it would end."""
         return f"{self.title_text} {count(self._status.counters.open)} connections are open."
 
     def body(self) -> Iterable[Widget]:
@@ -86,7 +83,6 @@ class StopDialog(Dialog[How]):
         yield Static(Content(text), classes="muted")
 
     def buttons(self) -> Iterable[Button]:
-        """The safe one first."""
         if self._status.state is State.DRAINING:
             return (
                 button("Wait", "esc", "keep", classes="send"),
@@ -108,5 +104,4 @@ class StopDialog(Dialog[How]):
             self.dismiss("drain" if event.button.id == "button-drain" else "abort")
 
     def action_stop(self, how: How) -> None:
-        """Close with this answer."""
         self.dismiss(how)

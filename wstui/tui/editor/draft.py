@@ -96,7 +96,7 @@ class Draft:
         """The field at a key."""
         return self._fields[key]
 
-    def look(self, name: str) -> str:
+    def text(self, name: str) -> str:
         """The text at a dotted path, "" where there is none."""
         return self.texts.get(tuple(name.split(".")), "")
 
@@ -142,8 +142,7 @@ class Draft:
 
     # what can be done with it
 
-    def put(self, key: Key, text: str) -> None:
-        """Another text."""
+    def set_text(self, key: Key, text: str) -> None:
         self.texts[key] = text
         stages: Key = (STAGES,)
         if key == _LOAD and text == STAGES and not self.rows[stages]:
@@ -162,7 +161,6 @@ class Draft:
         return number
 
     def remove(self, key: Key, number: int) -> None:
-        """Take a row out."""
         self.rows[key].remove(number)
         below = (*key, number)
         for kept in (self.texts, self.rows, self._fields, self.sources):

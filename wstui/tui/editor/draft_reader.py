@@ -56,7 +56,7 @@ class _Read:
     def reading(self) -> DraftReading:
         draft = self._draft
         data = draft.content.model_dump(exclude_unset=True)
-        searches = (SEARCH,) in draft.texts and draft.look(SEARCH) != STAGES
+        searches = (SEARCH,) in draft.texts and draft.text(SEARCH) != STAGES
         if (SEARCH,) in draft.texts:
             data[SEARCH] = (data.get(SEARCH) or {}) if searches else None
         for made_of in fields(type(draft.content)):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar, cast
+from pathlib import Path
+from typing import ClassVar
 
-from textual import events, on, work
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
@@ -16,40 +17,29 @@ from textual.timer import Timer
 from textual.widgets import Input
 
 from wstui.scenario.errors import Key, dotted
-from wstui.scenario.file import dumps
 from wstui.scenario.model import Scenario, Suite
 from wstui.scenario.presets import PresetEntry
 from wstui.scenario.secret_fields import shown_url
+from wstui.tui import messages
 from wstui.tui.bindings import key
-from wstui.tui.checklist.checklist_screen import ChecklistScreen
 from wstui.tui.dialogs.confirm import ConfirmDialog
-from wstui.tui.dialogs.remote_run import run_asking
 from wstui.tui.dialogs.save import SaveDialog
 from wstui.tui.editor.draft import Draft
 from wstui.tui.editor.draft_reader import DraftReading, read
-from wstui.tui.editor.form import FormView, place
+from wstui.tui.editor.form import FormView
 from wstui.tui.editor.form_lines import RowRequest, Value
 from wstui.tui.editor.hints import hints
-from wstui.tui.editor.host_capacity import messages_a_second, needs, steepest, this_host
-from wstui.tui.editor.preview import About, ConnectionPanel, FilePanel, HostPanel, ShapePanel
-from wstui.tui.kit.compact_view import CompactView, told
+from wstui.tui.editor.host_capacity import this_host
+from wstui.tui.editor.preview import About, Preview
+from wstui.tui.kit.compact_view import CompactView, as_rows
 from wstui.tui.kit.format import clean, tilde
 from wstui.tui.kit.key_row import KeyRow
-from wstui.tui.kit.load_curve import shape_of
 from wstui.tui.kit.row_widget import Line
 from wstui.tui.kit.title_bar import TitleBar
+from wstui.tui.services import Services
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from wstui.tui.app import WstuiApp
-
-_FILE_AFTER_S = 0.3
-"""How long nothing is typed before the file is written again: that takes longer than all the rest."""
-_LOOK_S = 0.1
 _READ_EVERY_S = 0.15
 """How often the form is read while keys come in a burst; the first key and the last are never left out."""
-_VIEWS = ("shape", "file", "connection")
 
 
 class Editor(Screen[None]):
@@ -74,44 +64,36 @@ class Editor(Screen[None]):
         key("pageup", "section(-1)", "Section before", "edit.section_previous", "The section before"),
     ]
 
-    def __init__(self, content: Scenario | Suite, preset: PresetEntry | None) -> None:
+    def __init__(self, services: Services, content: Scenario | Suite, preset: PresetEntry | None) -> None:
         super().__init__()
+        self.services = services
         self._draft = Draft(content)
         self._preset = preset
         self._reading = DraftReading(content)
         self._hints: Mapping[Key, str] = {}
         self._url = ""
-        self._written: Scenario | Suite | None = None  # what the file panel shows
-        self._view = "shape"
-        self._later: Timer | None = None
         self._soon: Timer | None = None  # reads what was typed since the form was read last
         self._read_at = 0.0
         self._seen = False
 
     @property
-    def owner(self) -> WstuiApp:
-        """The application, as what it is."""
-        return cast("WstuiApp", self.app)
+    def form(self) -> FormView:
+        return self.query_one(FormView)
 
     @property
-    def form(self) -> FormView:
-        """The form."""
-        return self.query_one(FormView)
+    def preview(self) -> Preview:
+        return self.query_one(Preview)
 
     def compose(self) -> ComposeResult:
         """The form; the load and the file beside it, or the load below it."""
-        yield TitleBar(self.owner.clock, "scenario editor")
+        yield TitleBar(self.services.clock, "scenario editor")
         with Horizontal(id="editor"):
             with Vertical(id="editing"):
                 yield FormView(self._draft, id="form")
                 yield About()
-            with Vertical(id="preview", classes="-view-shape"):
-                yield ShapePanel()
-                yield HostPanel()
-                yield FilePanel()
-                yield ConnectionPanel()
+            yield Preview(self.services.launcher)
         yield KeyRow()
-        yield CompactView(self._in_short)
+        yield CompactView(self._compact)
 
     def on_mount(self) -> None:
         """Say what the scenario means, and tell about the line that the cursor begins on."""
@@ -123,17 +105,13 @@ class Editor(Screen[None]):
         event.refresh_styles = self._seen
         self._seen = True
 
-    def on_resize(self) -> None:
-        """The file may have come into view."""
-        self.call_after_refresh(self._write_file)
-
     # what it means
 
     @on(Value)
     def changed(self, event: Value) -> None:
         """Something was typed or chosen."""
         if event.key in self._draft.texts and self._draft.texts[event.key] != event.text:
-            self._draft.put(event.key, event.text)
+            self._draft.set_text(event.key, event.text)
             wait = self._read_at + _READ_EVERY_S - time.monotonic()
             if wait <= 0.0:
                 self.read()
@@ -155,35 +133,16 @@ class Editor(Screen[None]):
         self.form.show(self._reading.wrong, self._hints)
         if self._reading.proposals != proposals:
             self.refresh_bindings()
-        scenarios = self._reading.scenarios
         if self._reading.content is not None:
-            self._url = clean(shown_url(scenarios[0]))
-            pause = getattr(self._reading.content, "cooldown", 0.0)
-            self.query_one(ShapePanel).show(shape_of(scenarios, pause))
-            hardest = max(scenarios, key=lambda scenario: scenario.peak_clients)
-            connects = max(steepest(scenario) for scenario in scenarios)
-            self.query_one(HostPanel).show(needs(scenarios, this_host()), connects, messages_a_second(hardest))
+            self._url = clean(shown_url(self._reading.scenarios[0]))
+        self.preview.show(self._reading)
         self._title()
-        if self._later is not None:
-            self._later.stop()
-        self._later = self.set_timer(_FILE_AFTER_S, self._write_file)
         self._read_at = time.monotonic()
 
-    def _write_file(self) -> None:
-        panel, content = self.query_one(FilePanel), self._reading.content
-        if content is not None and content is not self._written and panel.size:
-            self._written = content
-            panel.toml.show(dumps(content))
-
     def _title(self) -> None:
-        title: Line = [("file", "text")]
-        if self._preset is not None:
-            title = [(clean(self._preset.path.name), "text")]
-        if self._draft.changed:
-            title.append(("  unsaved", "warn"))
-        if self._reading.content is None:
-            title.append(("  as it was before the error", "bad"))
-        self.query_one(FilePanel).head.show(title)
+        self.preview.show_name(
+            clean(self._preset.path.name) if self._preset is not None else "file", self._draft.changed
+        )
         place: Line = [(clean(self._draft.texts["name",]) or "no name", "strong@panel")]
         if self._url:
             place.append((f" → {self._url}", "muted@panel"))
@@ -191,7 +150,7 @@ class Editor(Screen[None]):
             place.insert(1, ("  ● unsaved", "warn@panel"))
         self.query_one(TitleBar).place(place)
 
-    def _in_short(self, width: int) -> list[Line]:
+    def _compact(self, width: int) -> list[Line]:
         """The value under the cursor, and what is said of it."""
         name: Line = [("editor  ", "muted"), (clean(self._draft.texts["name",]) or "no name", "strong")]
         lines = [[*name, ("  ● unsaved", "warn")] if self._draft.changed else name]
@@ -200,9 +159,9 @@ class Editor(Screen[None]):
                 [(f"{dotted(at)} ", "muted"), (clean(self.form.typed().get(at, self._draft.texts[at])), "text")]
             )
             wrong = self._reading.wrong.get(at)
-            lines += told(f"✗ {wrong}" if wrong else self._hints.get(at, ""), width, "bad" if wrong else "muted")
+            lines += as_rows(f"✗ {wrong}" if wrong else self._hints.get(at, ""), width, "bad" if wrong else "muted")
         elif self._reading.wrong:
-            lines += told(f"✗ {len(self._reading.wrong)} to put right", width, "bad")
+            lines += as_rows(f"✗ {len(self._reading.wrong)} to put right", width, "bad")
         return lines
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
@@ -226,7 +185,7 @@ class Editor(Screen[None]):
                 found.focus()
                 break
         number = len(self._reading.wrong)
-        self.owner.say(f"Fix {number} error{'' if number == 1 else 's'} first", "error")
+        self.notify(f"Fix {number} error{'' if number == 1 else 's'} first", severity="error")
         return None
 
     # rows and lines
@@ -273,45 +232,29 @@ class Editor(Screen[None]):
             await self._add(here, None)
 
     async def action_remove(self) -> None:
-        """Take the row out."""
         if (row := self._row()) is not None:
             await self._remove(*row)
 
     async def action_move(self, by: int) -> None:
-        """Move the row."""
         here, row = self.form.key_of(self.focused), self._row()
         if row is not None and here is not None and self._draft.move(*row, by):
             await self.form.rebuild(row[0])
             self._again(here)
 
     def action_line(self, by: int) -> None:
-        """The nearest value in the next line, or the line before."""
-        here, form = self.focused, self.form
-        if here is None or self.form.key_of(here) is None:
-            return
-        x, y = place(here, form)
-        places = [(place(found, form), found) for found in form.controls()]
-        beyond = [row for (_, row), _ in places if (row - y) * by > 0]
-        if beyond:
-            row = min(beyond, key=lambda row: abs(row - y))
-            min((found for found in places if found[0][1] == row), key=lambda found: abs(found[0][0] - x))[1].focus()
+        """Go to the nearest value in the next line, or the line before."""
+        if self.focused is not None and self.form.key_of(self.focused) is not None:
+            self.form.go_line(self.focused, by)
 
     def action_section(self, by: int) -> None:
-        """The first value of the next section, or of the one before."""
-        form = self.form
-        here = place(self.focused, form)[1] if self.focused is not None else 0
-        tops = [place(name, form)[1] for name in self.query(".section-name")]
-        index = max([number for number, top in enumerate(tops) if top < here], default=0) + by
-        if 0 <= index < len(tops):
-            below = [found for found in form.controls() if place(found, form)[1] > tops[index]]
-            if below:
-                below[0].focus()
+        """Go to the first value of the next section, or of the one before."""
+        self.form.go_section(self.focused, by)
 
     # what can be done with it
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What is not offered has no key."""
-        launcher = self.owner.launcher
+        launcher = self.services.launcher
         if action == "connect":
             return launcher is not None and launcher.connect is not None
         if action == "checklist":
@@ -333,18 +276,17 @@ class Editor(Screen[None]):
             field.cursor_position = len(field.value)
 
     async def action_save(self) -> None:
-        """Ask where to save."""
         content = await self._right()
         if content is not None:
             here = self._preset.path if self._preset is not None and self._preset.origin != "shipped" else None
-            self.app.push_screen(SaveDialog(content, self.owner.presets, here), self._saved)
+            self.app.push_screen(SaveDialog(content, self.services.presets, here), self._saved)
 
     def _saved(self, path: Path | None) -> None:
         if path is not None:
             self._rename(path)
             self._draft.saved()
             self._title()
-            self.owner.say(f"saved to {tilde(path)}")
+            self.notify(f"saved to {tilde(path)}")
 
     def _rename(self, path: Path) -> None:
         """Follow the file: it is saved under its own name, and runs are kept under that."""
@@ -352,7 +294,7 @@ class Editor(Screen[None]):
             self._preset = replace(self._preset, name=path.stem, path=path, origin="own")
         if self._draft.texts["name",] == path.stem:
             return
-        self._draft.put(("name",), path.stem)
+        self._draft.set_text(("name",), path.stem)
         for field in self.form.query(Input):
             if self.form.key_of(field) == ("name",):
                 field.value = path.stem
@@ -363,50 +305,23 @@ class Editor(Screen[None]):
         content = await self._right()
         if content is not None:
             pause = getattr(content, "cooldown", 0.0)
-            run_asking(self.owner, list(self._reading.scenarios), content.name, pause)
+            self.post_message(messages.Launch(list(self._reading.scenarios), content.name, pause))
 
     async def action_checklist(self) -> None:
         """Look at everything that it needs."""
         content = await self._right()
         if content is not None:
             pause = getattr(content, "cooldown", 0.0)
-            self.app.push_screen(ChecklistScreen(list(self._reading.scenarios), content.name, pause))
+            self.post_message(messages.OpenChecklist(list(self._reading.scenarios), content.name, pause))
 
     def action_view(self) -> None:
         """The next of what can be beside the form."""
-        self._show_view(_VIEWS[(_VIEWS.index(self._view) + 1) % len(_VIEWS)])
-
-    def _show_view(self, view: str) -> None:
-        self._view = view
-        self.query_one("#preview").update_classes({f"-view-{name}": name == view for name in _VIEWS})
-        self.call_after_refresh(self._write_file)  # it has perhaps only now come into view
+        self.preview.next_view()
 
     async def action_connect(self) -> None:
         """Open one client, and tell how far it came."""
         if await self._right() is not None:
-            self._show_view("connection")
-            self._connect(self._reading.scenarios[0])
-
-    @work(exclusive=True, group="connect")
-    async def _connect(self, scenario: Scenario) -> None:
-        from wstui.execution.preflight.probe import Probe, Unreachable
-
-        launcher, seen = self.owner.launcher, Probe()
-        if launcher is None or launcher.connect is None:
-            return
-        panel, place = self.query_one(ConnectionPanel), shown_url(scenario)
-        panel.show(place, seen, "busy")
-        looking = self.set_interval(_LOOK_S, lambda: panel.show(place, seen, "busy"))
-        try:
-            await launcher.connect(scenario, seen)
-        except Unreachable as error:
-            panel.show(place, seen, "bad", error.what, error.fix)
-        except Exception as error:
-            panel.show(place, seen, "bad", str(error) or type(error).__name__, "")
-        else:
-            panel.show(place, seen, "near" if seen.warning else "good", seen.warning)
-        finally:
-            looking.stop()
+            self.preview.connect(self._reading.scenarios[0])
 
     def action_back(self) -> None:
         """Leave; ask where something is not saved."""

@@ -41,7 +41,6 @@ class RowsBox(Vertical):
         self._wrong = Static(classes="wrong", markup=False)
 
     def compose(self) -> ComposeResult:
-        """The items in order."""
         field = self._draft.field(self.key)
         numbers = self._draft.rows[self.key]
         if _is_card(field):
@@ -57,7 +56,7 @@ class RowsBox(Vertical):
         yield self._wrong
         yield AddRow(self.key, _ADDERS.get(field.name, f"a {label(field).removesuffix('s')}"))
 
-    def say(self, text: str) -> None:
+    def show_note(self, text: str) -> None:
         """What is wrong with the list as a whole."""
         text = f"✗ {clean(text)}" if text else ""
         if text != self.note:
@@ -82,7 +81,6 @@ class Folding(Vertical):
         return made
 
     def inside(self) -> list[Field]:
-        """The fields in it."""
         raise NotImplementedError
 
     def parts(self) -> Iterator[Widget]:
@@ -90,7 +88,6 @@ class Folding(Vertical):
         raise NotImplementedError
 
     def compose(self) -> ComposeResult:
-        """The title, and what it hides."""
         self.fold = self._fold()
         if self.title_shown:
             yield self.fold
@@ -106,7 +103,6 @@ class GroupBox(Folding):
         super().__init__(draft, (group.name,), group.title, opened, classes="group-host")
 
     def inside(self) -> list[Field]:
-        """Those of the group."""
         return list(self.group.fields)
 
     def parts(self) -> Iterator[Widget]:
@@ -125,7 +121,6 @@ class Card(Folding):
         super().__init__(draft, row, title, opened, classes="card")
 
     def inside(self) -> list[Field]:
-        """Those of the item."""
         return row_fields(self.draft.field(self.key[:-1]))
 
     def _fold(self) -> Foldout:
@@ -176,8 +171,8 @@ class FormView(VerticalScroll, can_focus=False, inherit_bindings=False):
         """Say beside each line what it means or what is wrong with it, and show the lines that matter."""
         draft = self._draft
         for line in self._all(FormLine):
-            _display(line, matters(draft.field(line.key), draft.look))
-            line.say(wrong.get(line.key) or hints.get(line.key, ""), wrong=line.key in wrong)
+            _display(line, matters(draft.field(line.key), draft.text))
+            line.show_note(wrong.get(line.key) or hints.get(line.key, ""), wrong=line.key in wrong)
         for row in self._all(FormRow):
             bad = [key for key in wrong if key[: len(row.key)] == row.key]
             for key, made in row.controls.items():
@@ -185,13 +180,13 @@ class FormView(VerticalScroll, can_focus=False, inherit_bindings=False):
                     made.set_class(key in wrong, "-wrong")
             row.mask()
             text = "; ".join(self._told(row.key, key, wrong[key]) for key in bad)
-            row.say(text or hints.get(row.key, ""), wrong=bool(bad))
+            row.show_note(text or hints.get(row.key, ""), wrong=bool(bad))
         for rows in self._all(RowsBox):
-            _display(rows, matters(draft.field(rows.key), draft.look))
-            rows.say(wrong.get(rows.key, ""))
+            _display(rows, matters(draft.field(rows.key), draft.text))
+            rows.show_note(wrong.get(rows.key, ""))
         for host in self._all(Folding):
             if isinstance(host, GroupBox) and host.title_shown:
-                _display(host, any(matters(field, draft.look) for field in host.group.fields))
+                _display(host, any(matters(field, draft.text) for field in host.group.fields))
             host.fold.number_set = sum(draft.is_set(key) for key in self._keys_in(host))
             host.fold.wrong = not host.fold.open and any(self._is_in(key, host) for key in wrong)
             host.fold.redraw()
@@ -281,6 +276,25 @@ class FormView(VerticalScroll, can_focus=False, inherit_bindings=False):
                 await self.fold(host.key, open=True)
                 await self.reveal(key)
                 return
+
+    def go_line(self, here: Widget, by: int) -> None:
+        """Focus the nearest control in the next line, or in the line before."""
+        x, y = place(here, self)
+        places = [(place(found, self), found) for found in self.controls()]
+        beyond = [row for (_, row), _ in places if (row - y) * by > 0]
+        if beyond:
+            row = min(beyond, key=lambda row: abs(row - y))
+            min((found for found in places if found[0][1] == row), key=lambda found: abs(found[0][0] - x))[1].focus()
+
+    def go_section(self, here: Widget | None, by: int) -> None:
+        """Focus the first control of the next section, or of the one before."""
+        row = place(here, self)[1] if here is not None else 0
+        tops = [place(name, self)[1] for name in self.query(".section-name")]
+        index = max([number for number, top in enumerate(tops) if top < row], default=0) + by
+        if 0 <= index < len(tops):
+            below = [found for found in self.controls() if place(found, self)[1] > tops[index]]
+            if below:
+                below[0].focus()
 
     def controls(self) -> list[Widget]:
         """Everything that the cursor can go to, in order."""

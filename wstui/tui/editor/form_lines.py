@@ -65,7 +65,7 @@ class NotedLine(RowWidget):
         self.note = ""
         self._wrong = False
 
-    def say(self, text: str, *, wrong: bool) -> None:
+    def show_note(self, text: str, *, wrong: bool) -> None:
         """Draw the note, or take it away where there is nothing to say."""
         text = f"✗ {clean(text)}" if wrong else clean(text)
         if (text, wrong) != (self.note, self._wrong):
@@ -83,11 +83,9 @@ class NotedLine(RowWidget):
         return wrap(self.note, max(8, width - self.INDENT)) if self.note else []
 
     def first_row(self, width: int) -> Line:
-        """The texts beside what is edited."""
         raise NotImplementedError
 
     def paint(self, width: int, height: int) -> list[Line]:
-        """The first row, and the note."""
         meaning = "bad" if self._wrong else "muted"
         rows: list[Line] = [[(" " * self.INDENT, "text"), (row, meaning)] for row in self._rows(width)]
         return [self.first_row(width), *rows]
@@ -141,13 +139,11 @@ class FormLine(NotedLine):
         yield self.control
 
     def first_row(self, width: int) -> Line:
-        """The label."""
         return [(pad(self._label, self.INDENT - 1), "muted")]
 
     @on(Input.Changed)
     @on(OptionRow.Changed)
     def changed(self, event: Input.Changed | OptionRow.Changed) -> None:
-        """Tell it."""
         event.stop()
         self.post_message(Value(self.key, self.control.value))
 
@@ -168,7 +164,6 @@ class FormRow(NotedLine):
         last.styles.margin = (0, _BEHIND, 0, 0)
 
     def compose(self) -> ComposeResult:
-        """What edits the values."""
         yield from self.controls.values()
 
     def first_row(self, width: int) -> Line:
@@ -176,7 +171,6 @@ class FormRow(NotedLine):
         return [("·", "muted"), (" " * max(0, width - 3), "text"), ("×", "muted")]
 
     def on_click(self, event: events.Click) -> None:
-        """The cross."""
         if event.widget is self and event.y == 0 and event.x >= self.size.width - 3:
             event.stop()
             self.post_message(RowRequest("remove", self.key))
@@ -184,7 +178,6 @@ class FormRow(NotedLine):
     @on(Input.Changed)
     @on(OptionRow.Changed)
     def changed(self, event: Input.Changed | OptionRow.Changed) -> None:
-        """Tell it."""
         event.stop()
         key = next(key for key, made in self.controls.items() if made is event.control)
         self.post_message(Value(key, event.control.value))
@@ -244,11 +237,9 @@ class PressableLine(RowWidget, can_focus=True):
         self.post_message(RowRequest(self.what, self.key))
 
     def on_click(self) -> None:
-        """The same as enter."""
         self._press()
 
     def on_key(self, event: events.Key) -> None:
-        """Enter and space press it."""
         if event.key in ("enter", "space"):
             event.stop()
             self._press()
@@ -258,7 +249,6 @@ class PressableLine(RowWidget, can_focus=True):
         raise NotImplementedError
 
     def paint(self, width: int, height: int) -> list[Line]:
-        """One row."""
         line = self.words(width)
         if not self.has_focus:
             return [line]
@@ -274,7 +264,6 @@ class AddRow(PressableLine):
         self._text = name
 
     def words(self, width: int) -> Line:
-        """What it adds."""
         return [("+ ", "accent"), (self._text, "muted")]
 
 

@@ -12,7 +12,7 @@ from wstui.scenario.errors import dotted
 from wstui.scenario.fields import Field, FieldKind, fields
 from wstui.scenario.model import Scenario, Suite
 
-HostProbe = Callable[[str], str]
+TextOf = Callable[[str], str]
 """The text of a value by its dotted path."""
 
 
@@ -64,7 +64,7 @@ _GROUPS: tuple[tuple[str, str, str], ...] = (
 
 SEARCH = "breakpoint"
 """The table whose presence is chosen like a value: stages, or a search for the limit."""
-_WHEN: Mapping[str, Callable[[HostProbe], bool]] = {
+_WHEN: Mapping[str, Callable[[TextOf], bool]] = {
     "target.welcome": lambda look: look("target.ready") == "welcome",
     "target.settle": lambda look: look("target.ready") == "open",
     "target.ping_timeout": lambda look: look("target.ping_every") != "",
@@ -105,7 +105,7 @@ def groups(model: type[Scenario] | type[Suite]) -> list[Group]:
     return [Group(section, title, tuple(found)) for section, title, found in made if found]
 
 
-def matters(field: Field, look: HostProbe) -> bool:
+def matters(field: Field, look: TextOf) -> bool:
     """Whether a value has any effect, as the others are."""
     name = dotted(field.path)
     return all(rule(look) for prefix, rule in _WHEN.items() if name == prefix or _within(name, prefix))

@@ -5,23 +5,33 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from textual import work
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
+from textual.timer import Timer
 
 from wstui.execution.preflight.checklist import Check, CheckMark
 from wstui.scenario.errors import Key, dotted
+from wstui.scenario.file import dumps
+from wstui.scenario.model import Scenario, Suite
+from wstui.scenario.secret_fields import shown_url
+from wstui.tui.checklist.lines import SIGNS
 from wstui.tui.editor.draft import Draft
+from wstui.tui.editor.draft_reader import DraftReading
+from wstui.tui.editor.host_capacity import messages_a_second, needs, steepest, this_host
 from wstui.tui.editor.toml_view import Toml
 from wstui.tui.kit import chart
 from wstui.tui.kit.format import clean, clip, clock, ms, pad, rate, width_of, wrap
-from wstui.tui.kit.load_curve import LoadCurve
+from wstui.tui.kit.load_curve import LoadCurve, shape_of
 from wstui.tui.kit.row_widget import Line, RowWidget, cells, rule
+from wstui.tui.services import Launcher
 
 if TYPE_CHECKING:
     from wstui.execution.preflight.probe import Probe
 
-SIGNS = {CheckMark.PASS: ("✓", "ok"), CheckMark.WARN: ("▲", "warn"), CheckMark.FAIL: ("✗", "bad")}
-"""Glyph and meaning of how a check ended."""
+_FILE_AFTER_S = 0.3
+"""How long nothing is typed before the file is written again: that takes longer than all the rest."""
+_LOOK_S = 0.1
 
 
 class ShapePanel(RowWidget):
@@ -32,13 +42,11 @@ class ShapePanel(RowWidget):
         self._shape: LoadCurve | None = None
 
     def show(self, shape: LoadCurve) -> None:
-        """Draw this load."""
         if shape != self._shape:
             self._shape = shape
             self.redraw()
 
     def paint(self, width: int, height: int) -> list[Line]:
-        """A head and the chart."""
         if self._shape is None:
             return [rule([("load shape", "text")], width)]
         title: Line = [("load shape", "text"), (f"  clients over {clock(self._shape.length_s)}", "muted")]
@@ -86,12 +94,10 @@ class Head(RowWidget):
         self._title = title
 
     def show(self, title: Line) -> None:
-        """Draw this title."""
         self._title = title
         self.redraw()
 
     def paint(self, width: int, height: int) -> list[Line]:
-        """One row."""
         return [rule(self._title, width)]
 
 
@@ -156,6 +162,89 @@ class ConnectionPanel(RowWidget):
         else:
             lines.append([(" ctrl+d", "strong-accent"), (clip("  opens one client all the way", width - 7), "muted")])
         return lines
+
+
+class Preview(Vertical):
+    """What is beside the form: the load and what it takes, the file, or one connection."""
+
+    VIEWS = ("shape", "file", "connection")
+
+    def __init__(self, launcher: Launcher | None) -> None:
+        super().__init__(id="preview", classes="-view-shape")
+        self._launcher = launcher
+        self._view = "shape"
+        self._content: Scenario | Suite | None = None
+        self._written: Scenario | Suite | None = None  # what the file panel shows
+        self._later: Timer | None = None
+
+    def compose(self) -> ComposeResult:
+        yield ShapePanel()
+        yield HostPanel()
+        yield FilePanel()
+        yield ConnectionPanel()
+
+    def show(self, reading: DraftReading) -> None:
+        """Draw what the form means; the file follows a moment later."""
+        self._content, scenarios = reading.content, reading.scenarios
+        if reading.content is not None:
+            self.query_one(ShapePanel).show(shape_of(scenarios, getattr(reading.content, "cooldown", 0.0)))
+            hardest = max(scenarios, key=lambda scenario: scenario.peak_clients)
+            connects = max(steepest(scenario) for scenario in scenarios)
+            self.query_one(HostPanel).show(needs(scenarios, this_host()), connects, messages_a_second(hardest))
+        if self._later is not None:
+            self._later.stop()
+        self._later = self.set_timer(_FILE_AFTER_S, self._write_file)
+
+    def show_name(self, name: str, changed: bool) -> None:
+        """Name the file, and say whether it is what the form says."""
+        title: Line = [(name, "text"), *([("  unsaved", "warn")] if changed else [])]
+        if self._content is None:
+            title.append(("  as it was before the error", "bad"))
+        self.query_one(FilePanel).head.show(title)
+
+    def _write_file(self) -> None:
+        panel = self.query_one(FilePanel)
+        if self._content is not None and self._content is not self._written and panel.size:
+            self._written = self._content
+            panel.toml.show(dumps(self._content))
+
+    def on_resize(self) -> None:
+        """Write the file, which may have come into view."""
+        self.call_after_refresh(self._write_file)
+
+    def next_view(self) -> None:
+        """Show the next of the views."""
+        self._show_view(self.VIEWS[(self.VIEWS.index(self._view) + 1) % len(self.VIEWS)])
+
+    def _show_view(self, view: str) -> None:
+        self._view = view
+        self.update_classes({f"-view-{name}": name == view for name in self.VIEWS})
+        self.call_after_refresh(self._write_file)
+
+    def connect(self, scenario: Scenario) -> None:
+        """Open one client, and show how far it came."""
+        self._show_view("connection")
+        self._connect(scenario)
+
+    @work(exclusive=True, group="connect")
+    async def _connect(self, scenario: Scenario) -> None:
+        from wstui.execution.preflight.probe import Probe, Unreachable
+
+        if self._launcher is None or self._launcher.connect is None:
+            return
+        panel, place, seen = self.query_one(ConnectionPanel), shown_url(scenario), Probe()
+        panel.show(place, seen, "busy")
+        looking = self.set_interval(_LOOK_S, lambda: panel.show(place, seen, "busy"))
+        try:
+            await self._launcher.connect(scenario, seen)
+        except Unreachable as error:
+            panel.show(place, seen, "bad", error.what, error.fix)
+        except Exception as error:
+            panel.show(place, seen, "bad", str(error) or type(error).__name__, "")
+        else:
+            panel.show(place, seen, "near" if seen.warning else "good", seen.warning)
+        finally:
+            looking.stop()
 
 
 class About(RowWidget):

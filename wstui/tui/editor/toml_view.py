@@ -20,7 +20,6 @@ class Toml(RowWidget):
         self._rows: list[str] = []
 
     def show(self, text: str) -> None:
-        """Draw this text."""
         rows = text.splitlines()
         longer = len(rows) != len(self._rows)
         self._rows = rows
@@ -29,11 +28,9 @@ class Toml(RowWidget):
         self.redraw()
 
     def get_content_height(self, *_: object) -> int:
-        """As many rows as there are."""
         return max(1, len(self._rows))
 
     def paint(self, width: int, height: int) -> list[Line]:
-        """All rows."""
         return [_coloured(clean(row)) for row in self._rows]
 
 

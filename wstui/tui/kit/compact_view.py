@@ -63,6 +63,6 @@ def _in_rows(parts: list[Line], width: int) -> list[Line]:
     return rows
 
 
-def told(text: str, width: int, meaning: str = "text") -> list[Line]:
+def as_rows(text: str, width: int, meaning: str = "text") -> list[Line]:
     """A cleaned text in as many rows as it takes; none for none."""
     return [[(part, meaning)] for part in wrap(text, width)] if text else []

@@ -31,16 +31,15 @@ class KeyRow(RowWidget):
         self._spots: list[tuple[int, int, str]] = []
 
     def on_mount(self) -> None:
-        """Follow the bindings."""
         self.screen.bindings_updated_signal.subscribe(self, lambda _: self.redraw())
 
-    def say(self, text: str, severity: str = "information", *, seconds: float = NOTICE_S) -> None:
+    def show_notice(self, text: str, severity: str = "information", *, seconds: float = NOTICE_S) -> None:
         """Show a notice above the keys for some seconds, the longer the more there is to read."""
         self._notice = notice = (clean(text), severity)
         self._fit()
-        self.set_timer(max(seconds, len(text) * _READ_S), lambda: self._unsay(notice))
+        self.set_timer(max(seconds, len(text) * _READ_S), lambda: self._hide_notice(notice))
 
-    def _unsay(self, notice: tuple[str, str]) -> None:
+    def _hide_notice(self, notice: tuple[str, str]) -> None:
         if self._notice is notice:
             self._notice = None
             self._fit()
@@ -57,7 +56,6 @@ class KeyRow(RowWidget):
         self.redraw()
 
     def paint(self, width: int, height: int) -> list[Line]:
-        """The notice, and the keys."""
         if self._notice is None or height < 2:
             return [self._keys(width)]
         text, severity = self._notice

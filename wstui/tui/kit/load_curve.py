@@ -20,7 +20,6 @@ class LoadCurve:
 
     @property
     def length_s(self) -> float:
-        """Its planned seconds."""
         return self.at_s[-1]
 
     @property

@@ -42,7 +42,6 @@ class OptionRow(RowWidget, can_focus=True):
 
     @property
     def value(self) -> str:
-        """The chosen word."""
         return self._value
 
     @value.setter
@@ -70,11 +69,9 @@ class OptionRow(RowWidget, can_focus=True):
             self.value = found
 
     def on_click(self, event: events.Click) -> None:
-        """Choose what was clicked."""
         self.value = next((word for start, end, word in self._spots if start <= event.x < end), self._value)
 
     def paint(self, width: int, height: int) -> list[Line]:
-        """The words."""
         chosen = "strong@cursor" if self.has_focus else "strong"
         ground = "@cursor" if self.has_focus else ""
         line = self._spread("  ", chosen, ground)

@@ -22,13 +22,11 @@ class Page(RowWidget):
         self._sections = list(sections)
 
     def show(self, sections: Sequence[Section]) -> None:
-        """Draw these."""
         self._sections = list(sections)
         self.refresh(layout=True)
         self.redraw()
 
     def rows(self, width: int) -> list[Line]:
-        """All rows for a width."""
         lines: list[Line] = []
         for section in self._sections:
             if rows := section(width):
@@ -43,11 +41,9 @@ class Page(RowWidget):
         return row
 
     def get_content_height(self, container: object, viewport: object, width: int) -> int:
-        """As many rows as there are."""
         return len(self.rows(width))
 
     def paint(self, width: int, height: int) -> list[Line]:
-        """All of them."""
         return self.rows(width)
 
 

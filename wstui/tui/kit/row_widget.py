@@ -97,7 +97,6 @@ class RowWidget(Widget):
         self.refresh(*(Region(0, y, width, 1) for y in changed))
 
     def on_mount(self) -> None:
-        """Follow a change of theme."""
         self.app.theme_changed_signal.subscribe(self, self._theme_changed)
 
     def watch_has_focus(self, has_focus: bool) -> None:

@@ -56,11 +56,9 @@ class ListTable(RowWidget, Generic[Item], can_focus=True):
         self._top = 0
 
     def head(self, width: int) -> Line:
-        """The title."""
         raise NotImplementedError
 
     def names(self, width: int) -> Line:
-        """The names of the columns."""
         raise NotImplementedError
 
     def row(self, item: Item, width: int, *, selected: bool) -> Line:
@@ -71,17 +69,17 @@ class ListTable(RowWidget, Generic[Item], can_focus=True):
         """What is said where there is nothing."""
         raise NotImplementedError
 
-    def same(self, item: Item) -> Hashable:
+    def key_of(self, item: Item) -> Hashable:
         """What tells an item from the others, and stays when it changes."""
         raise NotImplementedError
 
-    def fill(self, items: Sequence[Item]) -> None:
+    def set_items(self, items: Sequence[Item]) -> None:
         """Other items; the cursor stays where it was."""
-        before = self.chosen
+        before = self.selected
         self.items = list(items)
         if before is not None:
-            wanted = self.same(before)
-            self._cursor = next((i for i, item in enumerate(self.items) if self.same(item) == wanted), self._cursor)
+            wanted = self.key_of(before)
+            self._cursor = next((i for i, item in enumerate(self.items) if self.key_of(item) == wanted), self._cursor)
         self._cursor = max(0, min(self._cursor, len(self.items) - 1))
         self.redraw()
 
@@ -91,22 +89,21 @@ class ListTable(RowWidget, Generic[Item], can_focus=True):
             self._go(self.items.index(item))
 
     @property
-    def chosen(self) -> Item | None:
+    def selected(self) -> Item | None:
         """The item under the cursor."""
         return self.items[self._cursor] if self._cursor < len(self.items) else None
 
     @property
-    def seen(self) -> list[Item]:
+    def visible_items(self) -> list[Item]:
         """The items on the screen."""
         return self.items[self._top : self._top + max(1, self.size.height - _HEADS)]
 
     def action_move(self, by: int) -> None:
-        """Move the cursor."""
         self._go(self._cursor + by)
 
     def action_choose(self) -> None:
         """Open the item under the cursor."""
-        if self.chosen is not None:
+        if self.selected is not None:
             self.post_message(self.Chosen(self))
 
     def _go(self, row: int) -> None:
@@ -126,11 +123,9 @@ class ListTable(RowWidget, Generic[Item], can_focus=True):
                 self.action_choose()
 
     def on_mouse_scroll_down(self) -> None:
-        """One row down."""
         self.action_move(1)
 
     def on_mouse_scroll_up(self) -> None:
-        """One row up."""
         self.action_move(-1)
 
     def paint(self, width: int, height: int) -> list[Line]:

@@ -23,7 +23,6 @@ class TitleBar(RowWidget):
         self._now: datetime | None = None
 
     def place(self, place: Line) -> None:
-        """Name another place."""
         self._place = place
         self.redraw()
 
@@ -39,6 +38,5 @@ class TitleBar(RowWidget):
         self.set_timer(60.0 - now.second - now.microsecond / 1e6 + _LATE_S, self.tick)
 
     def paint(self, width: int, height: int) -> list[Line]:
-        """One row."""
         right: Line = [(self._now.strftime("%H:%MZ "), "muted")] if self._now else []
         return [spread([(" wstui ", "badge-accent"), (" ", "muted"), *self._place], right, width)]

@@ -8,9 +8,9 @@ from textual.binding import Binding
 from textual.keys import format_key
 
 from wstui.manual.reference import table
-from wstui.tui.app_base import Shell
+from wstui.tui.app import WstuiApp
 from wstui.tui.dialogs.help import AREAS
-from wstui.tui.palette import OWNERS, bindings_of
+from wstui.tui.palette import bindings_of, owners
 
 _OTHERS = {"dialog": "Dialogs", "list": "Lists"}
 
@@ -18,7 +18,7 @@ _OTHERS = {"dialog": "Dialogs", "list": "Lists"}
 def keys_section() -> str:
     """Return the keys by what they act on, each with the name that remaps it."""
     found: dict[str, dict[str, Binding]] = {}
-    for binding in bindings_of((*OWNERS, Shell)):
+    for binding in bindings_of((*owners(), WstuiApp)):
         if binding.id:
             found.setdefault(binding.id.partition(".")[0], {}).setdefault(binding.id, binding)
     areas = {area: name for area, name in (AREAS | _OTHERS).items() if area in found}

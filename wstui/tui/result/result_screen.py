@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -16,17 +16,17 @@ from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.run.status import Status
 from wstui.report.formats.console import summary
 from wstui.report.model.labels import name_of
+from wstui.tui import messages
 from wstui.tui.bindings import key
-from wstui.tui.dashboard.status_line import StatusLine
-from wstui.tui.dialogs.export import ask_export
+from wstui.tui.dashboard.breakpoint_chart import curve_plot, curve_rows, curve_title
+from wstui.tui.dashboard.run_summary import write_beside
+from wstui.tui.dashboard.status_line import StatusLine, outcome_badge
 from wstui.tui.kit import chart
-from wstui.tui.kit.breakpoint_chart import curve_plot, curve_rows, curve_title
 from wstui.tui.kit.compact_view import CompactView
 from wstui.tui.kit.format import clean, clip, pad, tilde, wrap
 from wstui.tui.kit.key_row import KeyRow
 from wstui.tui.kit.page import Page, Section, beside
 from wstui.tui.kit.row_widget import Line, rule
-from wstui.tui.kit.run_summary import write_beside
 from wstui.tui.kit.title_bar import TitleBar
 from wstui.tui.result.result_view import count_rows, failure_rows, latency_rows, stage_rows
 from wstui.tui.result.verdict_view import (
@@ -39,16 +39,19 @@ from wstui.tui.result.verdict_view import (
     verdict_rows,
 )
 from wstui.tui.runs.comparison import other_load
-from wstui.tui.services import Comparison, Outcome, Runs, StoredRun
+from wstui.tui.services import Outcome, Runs, Services
 from wstui.tui.start.preset_list import moment
 
 if TYPE_CHECKING:
-    from wstui.tui.app import WstuiApp
+    from wstui.report.analysis.compare import Comparison
+    from wstui.report.store.store import StoredRun
 
+_BADGE = ("RESULT", "badge-accent")
+"""In the first row: the verdict has a badge of its own below it."""
 _SEARCHED = 500
 _PATIENCE_S = 5.0
 _CURVE_ROWS = 14
-Since = tuple[StoredRun, Comparison, str]
+Since = tuple["StoredRun", "Comparison", str]
 """The run of the same preset before, what changed since, and in words that its load was another one ("": the same)."""
 
 
@@ -74,9 +77,17 @@ class ResultScreen(Screen[None]):
         key("pagedown", "scroll(10)", "Page down", "result.page_down", "Ten rows down"),
     ]
 
-    def __init__(self, outcome: Outcome, status: Status | None = None, *, stored: StoredRun | None = None) -> None:
-        """`status` is the last picture of a run that has just ended, `stored` says which kept one it is."""
+    def __init__(
+        self,
+        services: Services,
+        outcome: Outcome,
+        status: Status | None = None,
+        *,
+        stored: StoredRun | None = None,
+    ) -> None:
+        """`status` is the last picture of a run that has just ended, `stored` says which stored one it is."""
         super().__init__()
+        self.services = services
         self.outcome = outcome
         self._status = status
         self.stored = stored
@@ -85,21 +96,14 @@ class ResultScreen(Screen[None]):
         self._members: list[Section] = []  # where each run of a suite begins
         self._status_line = StatusLine(id="status")
 
-    @property
-    def owner(self) -> WstuiApp:
-        """The application, as what it is."""
-        return cast("WstuiApp", self.app)
-
     def compose(self) -> ComposeResult:
-        """Status line, report, keys."""
-        yield self._status_line if self._status is not None else TitleBar(self.owner.clock, _place(self.stored))
+        yield self._status_line if self._status is not None else TitleBar(self.services.clock, _place(self.stored))
         with VerticalScroll(id="result", can_focus=False):
             yield Page(self._sections())
         yield KeyRow()
         yield CompactView(lambda width: outcome_facts(self.outcome, width))
 
     def on_mount(self) -> None:
-        """The badge tells the verdict."""
         self.tick()
         self.set_interval(1.0, self.tick)
         if isinstance(self.outcome.result, Result) and self._runs is not None:
@@ -108,11 +112,12 @@ class ResultScreen(Screen[None]):
     def tick(self) -> None:
         """The time of day goes on; where no run has just ended the masthead sees to it."""
         if self._status is not None:
-            self._status_line.show(self._status, self.owner.clock(), verdict=self.owner.verdict_badge)
+            badge = _BADGE if self.outcome.result is not None else outcome_badge(self.outcome)
+            self._status_line.show(self._status, self.services.clock(), verdict=badge)
 
     @property
     def _runs(self) -> Runs | None:
-        return self.owner.launcher.runs if self.owner.launcher is not None else None
+        return self.services.runs
 
     # what was kept
 
@@ -190,7 +195,7 @@ class ResultScreen(Screen[None]):
 
     def _places(self, width: int) -> list[Line]:
         """Where it is kept, and where the reports lie."""
-        launcher = self.owner.launcher
+        launcher = self.services.launcher
         lines = [rule([("saved as", "text")], width)]
         if self.stored is not None and launcher is not None and launcher.runs is not None:
             again = launcher.runs.command(self.stored.id)
@@ -218,18 +223,17 @@ class ResultScreen(Screen[None]):
         if action == "compare":
             return self._since is not None
         if action == "again":
-            return self.owner.check_action("again", ()) if self._status is not None else self._runs is not None
+            return self.services.launcher is not None if self._status is not None else self._runs is not None
         return True
 
     def action_back(self) -> None:
         """To the dashboard, which stays as it was at the end, or to the list of runs; past what never began."""
-        if self.outcome.result is None and self.owner.launcher is not None and self.stored is None:
-            self.owner.action_open()
+        if self.outcome.result is None and self.services.launcher is not None and self.stored is None:
+            self.post_message(messages.OpenPresets())
         else:
             self.app.pop_screen()
 
     def action_scroll(self, rows: int) -> None:
-        """Move the report."""
         self._jumped = None
         self.query_one("#result").scroll_relative(y=rows, animate=False)
 
@@ -243,22 +247,21 @@ class ResultScreen(Screen[None]):
         self._jumped = to = max(0, min(here + by, len(starts) - 1))
         report.scroll_to(y=starts[to], animate=False)
 
-    def action_again(self) -> None:
-        """The same once more."""
+    async def action_again(self) -> None:
         if self._status is not None or self.stored is None:
-            self.owner.action_again()
+            await self.run_action("app.again")
         else:
-            rerun(self.owner, self.stored)
+            self.post_message(messages.RerunStored(self.stored))
 
     def action_compare(self) -> None:
         """With the run before, on the screen of the runs."""
         if self._since is not None and self.stored is not None:
-            self.owner.compare(self._since[0].id, self.stored.id)
+            self.post_message(messages.CompareRuns(self._since[0].id, self.stored.id))
 
     def action_export(self) -> None:
-        """Ask for a file."""
         if self.outcome.result is not None:
-            ask_export(self.owner, self.outcome.result, self.stored.id if self.stored is not None else None)
+            number = self.stored.id if self.stored is not None else None
+            self.post_message(messages.AskExport(self.outcome.result, number))
 
     def action_copy(self) -> None:
         """The summary into the clipboard and into a file: not every terminal passes a clipboard on."""
@@ -267,23 +270,11 @@ class ResultScreen(Screen[None]):
         text = summary(self.outcome.result, width=100) + "\n"
         self.app.copy_to_clipboard(text)
         try:
-            path = write_beside(f"wstui-summary-{self.owner.clock():%Y%m%d-%H%M%S}.txt", text)
+            path = write_beside(f"wstui-summary-{self.services.clock():%Y%m%d-%H%M%S}.txt", text)
         except OSError as error:
-            self.owner.say(f"cannot be written: {error.strerror or error}", "error")
+            self.notify(f"cannot be written: {error.strerror or error}", severity="error")
             return
-        self.owner.say(f"summary copied, and written to {tilde(path)}")
-
-
-def rerun(owner: WstuiApp, stored: StoredRun) -> None:
-    """Begin a run that was kept again, after asking; say so where that is not possible."""
-    if owner.launcher is None or owner.launcher.runs is None:
-        return
-    try:
-        scenario = owner.launcher.runs.scenario(stored.id)
-    except Exception as error:
-        owner.say(f"cannot be run again: {(str(error) or type(error).__name__).splitlines()[0]}", "error")
-        return
-    owner.ask_again([scenario], scenario.name)
+        self.notify(f"summary copied, and written to {tilde(path)}")
 
 
 def _compares(run: StoredRun, result: Result) -> bool:

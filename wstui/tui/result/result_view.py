@@ -36,7 +36,6 @@ def _quantiles(latency: Latency, wide: int) -> Line:
 
 
 def count_rows(result: Result, width: int) -> list[Line]:
-    """What happened, in numbers."""
     lines = [rule([("what happened", "text")], width)]
     for name, text in _facts(result):
         for index, part in enumerate(wrap(clean(text), width - 15)):
@@ -117,7 +116,6 @@ def _facts(result: Result) -> list[tuple[str, str]]:
 
 
 def stage_rows(result: Result, width: int) -> list[Line]:
-    """Each stage by itself."""
     if not result.stages:
         return []
     heads = ("from", "to", "ready", "sent/s", "recv/s", "p50", "p99", "timed out")

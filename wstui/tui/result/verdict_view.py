@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from wstui.execution.run.limits import threshold_level
 from wstui.execution.run.result import Result, SuiteResult, ThresholdOutcome
@@ -11,12 +12,15 @@ from wstui.report.model.labels import name_of, peak_clients, route_of, url_of
 from wstui.tui.dashboard.status_line import verdict_badge
 from wstui.tui.dashboard.thresholds import BARS, SIGNS, figure, limit_words, metric_words
 from wstui.tui.kit.bars import gauge
-from wstui.tui.kit.compact_view import told
+from wstui.tui.kit.compact_view import as_rows
 from wstui.tui.kit.format import clean, clip, clock, count, ms, pad, width_of, wrap
 from wstui.tui.kit.row_widget import Line, rule
 from wstui.tui.runs.comparison import change_rows, warning_rows
-from wstui.tui.services import Comparison, Outcome
+from wstui.tui.services import Outcome
 from wstui.tui.start.preset_list import moment, verdict_of
+
+if TYPE_CHECKING:
+    from wstui.report.analysis.compare import Comparison
 
 
 def error_rows(text: str, width: int) -> list[Line]:
@@ -85,9 +89,9 @@ def outcome_facts(outcome: Outcome, width: int) -> list[Line]:
     """The verdict, why, and each broken threshold, in plain rows."""
     result = outcome.result
     if result is None:
-        return [[("✗ the run could not be carried out", "strong-bad")], *told(clean(outcome.error), width)]
+        return [[("✗ the run could not be carried out", "strong-bad")], *as_rows(clean(outcome.error), width)]
     word, meaning = verdict_badge(result.verdict)
-    lines: list[Line] = [[(f" {word} ", meaning)], *told(clean(result.verdict.reason), width)]
+    lines: list[Line] = [[(f" {word} ", meaning)], *as_rows(clean(result.verdict.reason), width)]
     for outcome_ in result.verdict.thresholds:
         glyph, mark = SIGNS[threshold_level(outcome_)]
         lines.append([(f"{glyph} ", mark), (f"{_name(outcome_)}: {figure(outcome_)} {outcome_.unit}", "text")])

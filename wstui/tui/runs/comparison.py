@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wstui.execution.run.result import Result
 from wstui.report.model.labels import peak_clients
@@ -11,8 +11,10 @@ from wstui.tui.dashboard.thresholds import limit_ms, metric_words
 from wstui.tui.kit import chart
 from wstui.tui.kit.format import NONE, clean, count, ms, pad, percent, rate, short, wrap
 from wstui.tui.kit.row_widget import Line, RowWidget, rule
-from wstui.tui.services import Change, Comparison
 from wstui.tui.start.preset_list import moment
+
+if TYPE_CHECKING:
+    from wstui.report.analysis.compare import Change, Comparison
 
 SAME_LOAD = 0.02
 """Loads that differ by less than this share are the same."""
@@ -29,17 +31,14 @@ class Overlay(RowWidget):
         self._numbers = (0, 0)
 
     def show(self, before: Result, after: Result, numbers: tuple[int, int]) -> None:
-        """Draw these runs."""
         self._pair, self._numbers = (before, after), numbers
         self.redraw()
 
     def clear(self) -> None:
-        """Compare nothing."""
         self._pair = None
         self.redraw()
 
     def paint(self, width: int, height: int) -> list[Line]:
-        """A legend and the chart."""
         if self._pair is None:
             return [
                 rule([("p99 ms", "text")], width),
@@ -69,13 +68,11 @@ class ChangeTable(RowWidget):
         self._other_load = ""
 
     def show(self, comparison: Comparison, before: Result, after: Result) -> None:
-        """Draw the comparison of these runs."""
         self._comparison = comparison
         self._other_load = other_load(before, after)
         self.redraw()
 
     def clear(self) -> None:
-        """Compare nothing."""
         self._comparison = None
         self.redraw()
 

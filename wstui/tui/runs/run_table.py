@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
 from textual.binding import BindingType
@@ -16,8 +16,10 @@ from wstui.tui.bindings import key
 from wstui.tui.kit.format import clean, clip, clock, count, ms, pad, percent, rate, width_of
 from wstui.tui.kit.row_widget import Line, cells
 from wstui.tui.kit.table import ListTable
-from wstui.tui.services import StoredRun
 from wstui.tui.start.preset_list import moment, verdict_of
+
+if TYPE_CHECKING:
+    from wstui.report.store.store import StoredRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,19 +44,17 @@ class RunTable(ListTable[MarkedRun]):
     _longest = (0, 0)  # the widest name and the widest verdict
 
     def head(self, width: int) -> Line:
-        """The title."""
         title: Line = [("runs", "text")]
         if self.hidden:
             title.append((f"  filter “{clip(clean(self.pattern), 24)}” hides {self.hidden}", "warn"))
         return title
 
     def empty(self) -> str:
-        """Nothing was kept."""
         return "nothing matches the filter" if self.hidden else "no run was kept yet"
 
     def compact(self, width: int) -> list[Line]:
         """The run under the cursor, and which of how many it is."""
-        chosen = self.chosen
+        chosen = self.selected
         if chosen is None:
             return [[("runs  ", "strong-accent"), (self.empty(), "muted")]]
         result = chosen.run.summary
@@ -67,15 +67,13 @@ class RunTable(ListTable[MarkedRun]):
             [(f"{count(peak_clients(result))} clients · p99 {ms(result.latency_ms.response.p99)} ms", "text")],
         ]
 
-    def same(self, item: MarkedRun) -> int:
-        """A run is its number."""
+    def key_of(self, item: MarkedRun) -> int:
         return item.run.id
 
-    def fill(self, items: Sequence[MarkedRun]) -> None:
-        """Other runs."""
+    def set_items(self, items: Sequence[MarkedRun]) -> None:
         texts = [(width_of(clean(item.run.name)), width_of(verdict_told(item.run))) for item in items]
         self._longest = (max((name for name, _ in texts), default=0), max((told for _, told in texts), default=0))
-        super().fill(items)
+        super().set_items(items)
 
     def columns(self, width: int) -> list[Column]:
         """The columns that fit: the names take what the figures leave, and the verdict what is left then."""
@@ -92,7 +90,6 @@ class RunTable(ListTable[MarkedRun]):
         return self._line(["", *texts], width, ["muted@surface"] * (len(texts) + 1))
 
     def row(self, item: MarkedRun, width: int, *, selected: bool) -> Line:
-        """One run."""
         ground = "@cursor" if selected else ""
         meaning = verdict_words(item.run)[1]
         columns = self.columns(width)

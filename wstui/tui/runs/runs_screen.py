@@ -4,31 +4,32 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.screen import Screen
 
 from wstui.execution.run.result import Result
+from wstui.tui import messages
 from wstui.tui.bindings import key
 from wstui.tui.dialogs.confirm import ConfirmDialog
 from wstui.tui.dialogs.dialog import DialogField, Form
-from wstui.tui.dialogs.export import ask_export
 from wstui.tui.dialogs.filter import FilterDialog
 from wstui.tui.kit.compact_view import CompactView
 from wstui.tui.kit.key_row import KeyRow
 from wstui.tui.kit.table import ListTable
 from wstui.tui.kit.title_bar import TitleBar
-from wstui.tui.result.result_screen import rerun
 from wstui.tui.runs.comparison import ChangeTable, Overlay
 from wstui.tui.runs.run_table import SORTS, MarkedRun, RunTable, verdict_told
-from wstui.tui.services import Comparison, Runs, StoredRun
+from wstui.tui.services import Runs, Services
 from wstui.tui.start.preset_list import moment
 
 if TYPE_CHECKING:
-    from wstui.tui.app import WstuiApp
+    from wstui.report.analysis.compare import Comparison
+    from wstui.report.store.store import StoredRun
 
 SHOWN = 500
 """How many runs are listed, the newest."""
@@ -52,12 +53,14 @@ class RunsScreen(Screen[None]):
         key("s", "sort", "Sort", "runs.sort", "Sort by the next column", shown=True),
         key("S", "turn", "Reverse", "runs.turn", "Turn the order round"),
         key("t", "tag", "Tag", "runs.tag", "Tag this run: tagged runs are never pruned", shown=True),
+        key("q", "app.leave", "Quit", "runs.quit", "Quit", shown=True),
         key("delete", "delete", "Delete", "runs.delete", "Delete this run, or all that are marked with it", shown=True),
     ]
 
-    def __init__(self, runs: Runs, marked: tuple[int, int] | None = None) -> None:
+    def __init__(self, services: Services, runs: Runs, marked: tuple[int, int] | None = None) -> None:
         """`marked` are compared at once."""
         super().__init__()
+        self.services = services
         self._runs = runs
         self._marked_first = marked
         self._kept: list[StoredRun] = []
@@ -65,14 +68,8 @@ class RunsScreen(Screen[None]):
         self._brought: list[int] = []  # the marks that the screen was opened with
         self._pattern = ""
 
-    @property
-    def owner(self) -> WstuiApp:
-        """The application, as what it is."""
-        return cast("WstuiApp", self.app)
-
     def compose(self) -> ComposeResult:
-        """The list above, the comparison below."""
-        yield TitleBar(self.owner.clock, "run history")
+        yield TitleBar(self.services.clock, "run history")
         yield RunTable()
         with Horizontal(id="comparison"):
             yield Overlay()
@@ -81,14 +78,12 @@ class RunsScreen(Screen[None]):
         yield CompactView(lambda width: self.query_one(RunTable).compact(width))
 
     def on_mount(self) -> None:
-        """Read the store."""
         self.look()
         if self._marked_first is not None:
             self.compare(*self._marked_first)
         self.set_interval(LIVE_S, self._live)
 
     def look(self) -> None:
-        """Read the newest runs."""
         self._kept = list(self._attempt(lambda: self._runs.newest(SHOWN)) or [])
         self._list()
 
@@ -110,7 +105,7 @@ class RunsScreen(Screen[None]):
         try:
             return read()
         except Exception as error:
-            self.owner.say(str(error) or type(error).__name__, "error")
+            self.notify(str(error) or type(error).__name__, severity="error")
             return None
 
     def _list(self) -> None:
@@ -121,7 +116,9 @@ class RunsScreen(Screen[None]):
         by = SORTS[table.sort].by
         known = [run for run in shown if by(run) is not None]
         known.sort(key=by, reverse=not table.ascending)
-        table.fill([MarkedRun(run, letters.get(run.id, "")) for run in (*known, *(r for r in shown if by(r) is None))])
+        table.set_items(
+            [MarkedRun(run, letters.get(run.id, "")) for run in (*known, *(r for r in shown if by(r) is None))]
+        )
 
     def _matches(self, run: StoredRun) -> bool:
         text = f"{run.name} {run.state} {verdict_told(run)} {moment(run.started)}".casefold()
@@ -129,7 +126,7 @@ class RunsScreen(Screen[None]):
 
     @property
     def _chosen(self) -> StoredRun | None:
-        chosen = self.query_one(RunTable).chosen
+        chosen = self.query_one(RunTable).selected
         return chosen.run if chosen is not None else None
 
     def action_mark(self) -> None:
@@ -153,7 +150,6 @@ class RunsScreen(Screen[None]):
         self.sort(shown[(shown.index(self.query_one(RunTable).sort) + 1) % len(shown)])
 
     def action_turn(self) -> None:
-        """Turn the order round."""
         self.sort(self.query_one(RunTable).sort)
 
     def sort(self, title: str) -> None:
@@ -164,7 +160,6 @@ class RunsScreen(Screen[None]):
         self._list()
 
     def on_run_table_sorted(self, message: RunTable.Sorted) -> None:
-        """A head was clicked."""
         self.sort(message.title)
 
     def action_compare(self) -> None:
@@ -173,14 +168,14 @@ class RunsScreen(Screen[None]):
             self._compare(*sorted(self._marks))
             return
         if len(self._marks) > 2:
-            self.owner.say(f"{len(self._marks)} runs are marked: two can be compared", "warning")
+            self.notify(f"{len(self._marks)} runs are marked: two can be compared", severity="warning")
             return
         run = self._chosen
         if run is None:
             return
         before = next((r for r in self._kept if r.name == run.name and r.id < run.id), None)
         if before is None:
-            self.owner.say(f"there is no run of {run.name} before this one: mark two with space", "warning")
+            self.notify(f"there is no run of {run.name} before this one: mark two with space", severity="warning")
             return
         self.compare(before.id, run.id)
         self._brought = []
@@ -203,27 +198,27 @@ class RunsScreen(Screen[None]):
         self.query_one(Overlay).show(first, second, (before, after))
         self.query_one(ChangeTable).show(comparison, first, second)
 
-    def on_table_chosen(self, _: ListTable.Chosen) -> None:
+    @on(ListTable.Chosen)
+    def _opened(self) -> None:
         """The result of a run."""
         run = self._chosen
         if run is not None:
-            self._attempt(lambda: self.owner.show_kept(run.id))
+            self.post_message(messages.OpenStored(run))
 
     def action_rerun(self) -> None:
         """What a run was asked to do, once more."""
         run = self._chosen
         if run is not None:
-            rerun(self.owner, run)
+            self.post_message(messages.RerunStored(run))
 
     def action_export(self) -> None:
         """A run as a report."""
         run = self._chosen
         result = self._attempt(lambda: self._runs.result(run.id)) if run is not None else None
         if run is not None and result is not None:
-            ask_export(self.owner, result, run.id)
+            self.post_message(messages.AskExport(result, run.id))
 
     def action_filter(self) -> None:
-        """Ask for words."""
         self.app.push_screen(FilterDialog(self._pattern, self._filter, "runs", "quick, failed, 23 Nov …"))
 
     def _filter(self, pattern: str) -> int:
@@ -232,7 +227,6 @@ class RunsScreen(Screen[None]):
         return len(self.query_one(RunTable).items)
 
     def action_tag(self) -> None:
-        """Ask for tags."""
         run = self._chosen
         if run is not None:
             self.app.push_screen(TagDialog(run), lambda tags: self._tag(run, tags))
@@ -259,13 +253,13 @@ class RunsScreen(Screen[None]):
 
     def _delete(self, numbers: list[int]) -> None:
         told = f"run {numbers[0]}" if len(numbers) == 1 else f"{len(numbers)} runs"
-        self.owner.say(f"deleting {told} …")
+        self.notify(f"deleting {told} …")
 
         def delete() -> None:  # in a thread: another process may hold the store for seconds
             try:
                 self._runs.delete(numbers)
             except Exception as error:
-                self.app.call_from_thread(self.owner.say, str(error) or type(error).__name__, "error")
+                self.app.call_from_thread(self.notify, str(error) or type(error).__name__, severity="error")
             else:
                 self.app.call_from_thread(self._deleted, numbers, told)
 
@@ -276,7 +270,7 @@ class RunsScreen(Screen[None]):
         if len(self._marks) != 2:
             self._clear()
         self.look()
-        self.owner.say(f"{told} deleted")
+        self.notify(f"{told} deleted")
 
     def action_back(self) -> None:
         """One step back: clear the filter, then the marks with their comparison, then leave."""
@@ -290,7 +284,6 @@ class RunsScreen(Screen[None]):
             self.app.pop_screen()
 
     def _clear(self) -> None:
-        """Take the comparison away."""
         self.remove_class("-comparing")
         self.query_one(Overlay).clear()
         self.query_one(ChangeTable).clear()
@@ -307,12 +300,10 @@ class TagDialog(Form[list[str]]):
         self._run = run
 
     def fields(self) -> Iterable[DialogField]:
-        """All tags in a row."""
         yield DialogField("tags", "tags", " ".join(self._run.tags), str.split, self._hint, placeholder="baseline")
 
     def _hint(self, tags: list[str]) -> str:
         return f"wstui runs show {tags[0]}" if tags else "separated by spaces; tagged runs are never pruned"
 
     def answer(self, values: dict[str, Any]) -> list[str]:
-        """The tags."""
         return list(values["tags"])

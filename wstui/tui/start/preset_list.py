@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 from typing import ClassVar
 
 from textual.binding import BindingType
@@ -18,7 +19,7 @@ from wstui.scenario.secret_fields import shown_url
 from wstui.tui.bindings import key
 from wstui.tui.dashboard.thresholds import limit_words, metric_words
 from wstui.tui.kit import chart
-from wstui.tui.kit.compact_view import told
+from wstui.tui.kit.compact_view import as_rows
 from wstui.tui.kit.format import clean, clip, clock, count, duration, pad, short, tilde, wrap
 from wstui.tui.kit.load_curve import shape_of
 from wstui.tui.kit.row_widget import Line, RowWidget, cells, rule
@@ -53,7 +54,6 @@ class Choice:
 
     @property
     def words(self) -> str:
-        """What a filter looks into."""
         return " ".join((self.name, self.entry.description, GROUPS.get(self.group, self.group))).lower()
 
     def in_group(self, group: str) -> Choice:
@@ -74,30 +74,28 @@ class PresetTable(ListTable[Choice]):
         self.hidden = 0
         """How many the filter hides."""
         self.pattern = ""
-        self._leaders: set[str] = set()
+        self._leaders: set[Path] = set()
 
-    def fill(self, items: Sequence[Choice]) -> None:
+    def set_items(self, items: Sequence[Choice]) -> None:
         """Other presets; the first of each group is named after it."""
         before = ["", *(item.group for item in items)]
-        self._leaders = {item.name for item, group in zip(items, before, strict=False) if item.group != group}
-        super().fill(items)
+        self._leaders = {item.entry.path for item, group in zip(items, before, strict=False) if item.group != group}
+        super().set_items(items)
 
     def head(self, width: int) -> Line:
-        """The title."""
         title: Line = [("presets", "text")]
         if self.hidden:
             title.append((f"  filter “{clip(clean(self.pattern), 24)}” hides {self.hidden}", "warn"))
         return title
 
     def empty(self) -> str:
-        """Nothing to choose."""
         if self.hidden:
             return "nothing matches the filter: / and enter show all"
         return "no presets: n begins a scenario from nothing"
 
     def compact(self, width: int) -> list[Line]:
         """The preset under the cursor, and which of how many it is."""
-        chosen = self.chosen
+        chosen = self.selected
         if chosen is None:
             return [[("wstui  ", "strong-accent"), (self.empty(), "muted")]]
         what = clean(chosen.entry.problem if chosen.entry.broken else chosen.entry.description)
@@ -110,26 +108,24 @@ class PresetTable(ListTable[Choice]):
             [("› ", "strong-accent"), (clean(chosen.name), "strong")],
             [("✗ broken", "bad")] if chosen.entry.broken else size,
             *([[(clean(target), "text")]] if target else []),
-            *told(what, width, "muted"),
+            *as_rows(what, width, "muted"),
         ]
 
-    def same(self, item: Choice) -> str:
-        """A preset is its name."""
-        return item.name
+    def key_of(self, item: Choice) -> Path:
+        """A preset is its file: one that was opened by path may have the name of another."""
+        return item.entry.path
 
     def names(self, width: int) -> Line:
-        """The names of the columns."""
         texts = ("", "", "preset", "clients", "time", "last run", "load", "description")
         return _row(texts, width, "@surface", "muted", "muted")
 
     def row(self, item: Choice, width: int, *, selected: bool) -> Line:
-        """One preset."""
         shape = shape_of(item.scenarios, item.cooldown_s)
         word, meaning = verdict_of(item.last)
         broken = item.entry.broken
         return _row(
             (
-                GROUPS.get(item.group, item.group) if item.name in self._leaders else "",
+                GROUPS.get(item.group, item.group) if item.entry.path in self._leaders else "",
                 "›" if selected else " ",
                 clean(item.name),
                 "broken" if broken else count(shape.peak),
@@ -183,7 +179,6 @@ class PresetDetails(RowWidget):
         self._choice: Choice | None = None
 
     def show(self, choice: Choice | None) -> None:
-        """Draw this preset."""
         self._choice = choice
         self.redraw()
 
@@ -195,7 +190,6 @@ class PresetDetails(RowWidget):
         self.set_timer(_CHART_AFTER_S, draw)
 
     def paint(self, width: int, height: int) -> list[Line]:
-        """Name, shape, facts."""
         choice = self._choice
         if choice is None:
             return [rule([("nothing chosen", "muted")], width)]

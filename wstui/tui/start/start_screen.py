@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, cast
+from collections.abc import Collection, Mapping
+from typing import ClassVar
 
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
@@ -13,23 +14,20 @@ from textual.screen import Screen
 from wstui.execution.run.result import Result
 from wstui.scenario.errors import ScenarioError
 from wstui.scenario.model import Scenario, Suite
-from wstui.scenario.presets import PresetEntry, available, members
+from wstui.scenario.presets import PresetEntry, available, members, recent_files
+from wstui.tui import messages
 from wstui.tui.bindings import key
-from wstui.tui.checklist.checklist_screen import ChecklistScreen
 from wstui.tui.dialogs.confirm import ConfirmDialog
 from wstui.tui.dialogs.filter import FilterDialog
-from wstui.tui.dialogs.remote_run import run_asking
 from wstui.tui.dialogs.save import SaveDialog
 from wstui.tui.kit.compact_view import CompactView
 from wstui.tui.kit.format import tilde
 from wstui.tui.kit.key_row import KeyRow
 from wstui.tui.kit.table import ListTable
 from wstui.tui.kit.title_bar import TitleBar
+from wstui.tui.services import Services
 from wstui.tui.start.preset_list import Choice, PresetDetails, PresetTable
 from wstui.tui.start.welcome import Welcome
-
-if TYPE_CHECKING:
-    from wstui.tui.app import WstuiApp
 
 RECENT = 200
 """How many stored runs are looked through for the last one of each preset."""
@@ -52,19 +50,15 @@ class StartScreen(Screen[None]):
         key("q", "app.leave", "Quit", "preset.quit", "Quit", shown=True),
     ]
 
-    def __init__(self) -> None:
+    def __init__(self, services: Services) -> None:
         super().__init__()
+        self.services = services
         self._choices: list[Choice] = []
         self._pattern = ""
 
-    @property
-    def owner(self) -> WstuiApp:
-        """The application, as what it is."""
-        return cast("WstuiApp", self.app)
-
     def compose(self) -> ComposeResult:
         """What this is, the presets, the one under the cursor, the keys."""
-        yield TitleBar(self.owner.clock)
+        yield TitleBar(self.services.clock)
         with Horizontal(id="start"):
             with Vertical(id="choice"):
                 yield PresetTable()
@@ -80,7 +74,7 @@ class StartScreen(Screen[None]):
     def look(self) -> None:
         """Read the presets and how their last runs went; put the cursor on one that was not there before."""
         before = {choice.entry.path for choice in self._choices}
-        self._choices = choices(available(), self._last_results())
+        self._choices = choices([*available(), *recent_files()], self._last_results())
         self.set_class(not any(choice.last for choice in self._choices), "-fresh")
         self._filter(self._pattern)
         table = self.query_one(PresetTable)
@@ -93,47 +87,46 @@ class StartScreen(Screen[None]):
         shown = [choice for choice in self._choices if all(word in choice.words for word in words)]
         table = self.query_one(PresetTable)
         table.hidden, table.pattern = len(self._choices) - len(shown), pattern
-        table.fill(shown)
+        table.set_items(shown)
         if words:
             table.go_to(min(shown, key=lambda choice: _unlike(choice.name, pattern), default=None))
         self._describe()
         return len(shown)
 
     def action_back(self) -> None:
-        """Show all presets again."""
         self._filter("")
 
     def action_filter(self) -> None:
-        """Ask for words."""
         self.app.push_screen(FilterDialog(self._pattern, self._filter, "presets", "fanout, soak, yours …"))
 
     def _last_results(self) -> dict[str, tuple[str, Result]]:
-        runs = self.owner.launcher.runs if self.owner.launcher else None
-        if runs is None:
+        if (runs := self.services.runs) is None:
             return {}
         try:
             kept = runs.newest(RECENT)
         except Exception as error:
-            self.owner.say(f"kept runs cannot be read: {error}", "warning")
+            self.notify(f"kept runs cannot be read: {error}", severity="warning")
             return {}
         return {run.name: (run.started, run.summary) for run in reversed(kept) if run.state != "running"}
 
     def _describe(self) -> None:
-        chosen = self.query_one(PresetTable).chosen
+        chosen = self.query_one(PresetTable).selected
         self.query_one(PresetDetails).show(chosen)
         self.refresh_bindings()
 
-    def on_table_moved(self, _: ListTable.Moved) -> None:
+    @on(ListTable.Moved)
+    def _moved(self) -> None:
         """Describe the preset under the cursor."""
         self._describe()
 
-    def on_table_chosen(self, _: ListTable.Chosen) -> None:
+    @on(ListTable.Chosen)
+    def _opened(self) -> None:
         """A double click runs it."""
         self.action_run()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What is not offered has no key."""
-        launcher = self.owner.launcher
+        launcher = self.services.launcher
         if action == "back":
             return bool(self._pattern)
         if action == "demo":
@@ -148,14 +141,14 @@ class StartScreen(Screen[None]):
     @property
     def _chosen(self) -> Choice | None:
         tables = self.query(PresetTable)
-        return tables.first().chosen if tables else None
+        return tables.first().selected if tables else None
 
     def _runnable(self) -> Choice | None:
         """The preset under the cursor; None where it has a mistake, which is told, or there is none."""
         chosen = self._chosen
         if chosen is None or chosen.scenarios:
             return chosen
-        self.owner.say(f"cannot be run: {chosen.entry.problem}", "error")
+        self.notify(f"cannot be run: {chosen.entry.problem}", severity="error")
         return None
 
     # what can be done
@@ -163,16 +156,16 @@ class StartScreen(Screen[None]):
     def action_run(self) -> None:
         """Run the preset; ask before loading anything that is not this machine."""
         if (chosen := self._runnable()) is not None:
-            run_asking(self.owner, list(chosen.scenarios), chosen.entry.name, chosen.cooldown_s)
+            self.post_message(messages.Launch(list(chosen.scenarios), chosen.entry.name, chosen.cooldown_s))
 
     def action_checklist(self) -> None:
         """Look at everything that a run of the preset needs."""
         if (chosen := self._runnable()) is not None:
-            self.app.push_screen(ChecklistScreen(list(chosen.scenarios), chosen.entry.name, chosen.cooldown_s))
+            self.post_message(messages.OpenChecklist(list(chosen.scenarios), chosen.entry.name, chosen.cooldown_s))
 
     def action_demo(self) -> None:
         """Start a server here, and load it."""
-        self.owner.begin_demo()
+        self.post_message(messages.LaunchDemo())
 
     def action_edit(self) -> None:
         """Open the preset in the editor."""
@@ -180,13 +173,12 @@ class StartScreen(Screen[None]):
         if chosen is None:
             return
         if chosen.entry.content is None:
-            self.owner.say(f"cannot be read: {chosen.entry.problem}", "error")
+            self.notify(f"cannot be read: {chosen.entry.problem}", severity="error")
         else:
-            self.owner.edit(chosen.entry.content, chosen.entry)
+            self.post_message(messages.OpenEditor(chosen.entry.content, chosen.entry))
 
     def action_new(self) -> None:
-        """Open an empty scenario."""
-        self.owner.edit(FRESH, None)
+        self.post_message(messages.OpenEditor(FRESH))
 
     def action_duplicate(self) -> None:
         """Copy the preset under another name."""
@@ -197,12 +189,12 @@ class StartScreen(Screen[None]):
         name = next(
             n for i in range(1, 1000) if (n := f"{chosen.entry.name}-{i}") not in {c.name for c in self._choices}
         )
-        self.app.push_screen(SaveDialog(content.model_copy(update={"name": name}), self.owner.presets), self._saved)
+        self.app.push_screen(SaveDialog(content.model_copy(update={"name": name}), self.services.presets), self._saved)
 
     def _saved(self, path: object) -> None:
         if path is not None:
             self.look()
-            self.owner.say(f"saved to {path}")
+            self.notify(f"saved to {path}")
 
     def action_delete(self) -> None:
         """Delete one of the operator's own presets, after asking."""
@@ -219,10 +211,10 @@ class StartScreen(Screen[None]):
         try:
             chosen.entry.path.unlink(missing_ok=True)
         except OSError as error:
-            self.owner.say(f"{chosen.entry.path} cannot be deleted: {error.strerror}", "error")
+            self.notify(f"{chosen.entry.path} cannot be deleted: {error.strerror}", severity="error")
             return
         self.look()
-        self.owner.say(f"{chosen.name} deleted")
+        self.notify(f"{chosen.name} deleted")
 
 
 FRESH = Scenario.model_validate(
@@ -249,13 +241,22 @@ def _unlike(name: str, pattern: str) -> int:
 
 
 def choices(entries: list[PresetEntry], last: Mapping[str, tuple[str, Result]]) -> list[Choice]:
-    """The presets as they are offered: those that ran last first, then the operator's own, then the shipped ones."""
-    made = [_choice(entry, last.get(entry.name)) for entry in entries]
-    recent = sorted((c for c in made if c.last is not None), key=lambda c: c.last_at, reverse=True)[:3]
+    """Return the presets as they are offered: those that ran last or were opened by path, own ones, shipped ones."""
+    named = {entry.name for entry in entries if entry.origin != "file"}
+    made = [_choice(entry, last.get(_name_of(entry, named))) for entry in entries]
+    ran = sorted((c for c in made if c.last is not None), key=lambda c: c.last_at, reverse=True)
+    recent = ran[:3] + [choice for choice in made if choice.group == "file" and choice not in ran[:3]]
     return [
         *(choice.in_group("recent") for choice in recent),
         *sorted((c for c in made if c not in recent), key=lambda c: {"own": 0, "here": 1}.get(c.group, 2)),
     ]
+
+
+def _name_of(entry: PresetEntry, named: Collection[str]) -> str:
+    """Return the name that runs of a preset are kept under, if they can be told from those of another one."""
+    if entry.origin != "file" or entry.content is None:
+        return entry.name
+    return entry.content.name if entry.content.name not in named else ""
 
 
 def _choice(entry: PresetEntry, last: tuple[str, Result] | None) -> Choice:

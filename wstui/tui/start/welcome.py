@@ -18,6 +18,5 @@ class Welcome(RowWidget):
     DEFAULT_CSS = "Welcome { height: 5; }"
 
     def paint(self, width: int, height: int) -> list[Line]:
-        """A head and the steps."""
         steps: list[Line] = [[(f"{key:>7}  ", "strong-accent"), (text, "text")] for key, text in _STEPS]
         return [rule([("first steps", "text")], width), *steps]

@@ -7,16 +7,12 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from wstui.execution.run.result import BreakpointStep, Latency
-from wstui.execution.run.status import Status
 from wstui.scenario.breakpoint import UNITS
 from wstui.tui.dashboard.thresholds import limit_ms
-from wstui.tui.dashboard.view_state import View
 from wstui.tui.kit import chart
 from wstui.tui.kit.axis import LOAD
-from wstui.tui.kit.chart_panel import ChartPanel
 from wstui.tui.kit.format import clean, count, ms, pad, percent, rate, short
-from wstui.tui.kit.row_widget import Line, rule
-from wstui.tui.time_series import TimeSeries
+from wstui.tui.kit.row_widget import Line
 
 _CURVES = (("p50", "p50"), ("p95", "p95"), ("p99", "p99"))
 _SIGNS = {
@@ -30,9 +26,7 @@ class BreakpointChart(Protocol):
     """What is known of a search: while it goes on, or at its end."""
 
     @property
-    def of(self) -> str:
-        """clients, connects or messages."""
-        ...
+    def of(self) -> str: ...
 
     @property
     def low(self) -> int | None:
@@ -40,9 +34,7 @@ class BreakpointChart(Protocol):
         ...
 
     @property
-    def high(self) -> int | None:
-        """The smallest that broke."""
-        ...
+    def high(self) -> int | None: ...
 
     @property
     def steps(self) -> Sequence[BreakpointStep]:
@@ -136,20 +128,3 @@ def _limit(search: BreakpointChart) -> float | None:
 
 def _value(value: float | None) -> float:
     return math.nan if value is None else value
-
-
-class SearchCurve(ChartPanel):
-    """The panel of the curve while the search goes on."""
-
-    def show(self, status: Status, history: TimeSeries, view: View, accent: str = "rule") -> None:
-        """Draw what is known."""
-        self.see((status, history, view), accent)
-
-    def paint(self, width: int, height: int) -> list[Line]:
-        """A head and the chart."""
-        if self.picture is None or self.picture[0].breakpoint is None:
-            return []
-        search, log = self.picture[0].breakpoint, self.picture[2].log
-        scale: Line = [("log" if log else "linear", "muted")]
-        head = rule(curve_title(search), width, meaning=self.accent, right=scale)
-        return [head, *self.charted(curve_plot(search, log=log), width - 1, height - 1)]

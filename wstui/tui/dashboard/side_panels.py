@@ -1,0 +1,175 @@
+"""The side panels: connections by state, fan-out, the latency histogram, and the event log."""
+
+from __future__ import annotations
+
+import math
+
+from wstui.measure.snapshot import Counters
+from wstui.measure.timeline import MARKS
+from wstui.tui.dashboard.panel import Panel
+from wstui.tui.dashboard.thresholds import SIGNS, limit_ms
+from wstui.tui.dashboard.tile_models import latency_limit
+from wstui.tui.kit.bars import parts, solid
+from wstui.tui.kit.format import clean, clip, count, fitting, ms, pad, percent, short, stamp
+from wstui.tui.kit.row_widget import Line
+
+_MEANINGS = {
+    "warning": "warn",
+    "broken": "bad",
+    "kept": "ok",
+    "worker": "bad",
+    "generator": "warn",
+    "health": "warn",
+    "pause": "warn",
+    "operator": "accent",
+    "start": "ok",
+    "resume": "ok",
+}
+
+
+class ConnectionsPanel(Panel):
+    """The panel of connection states."""
+
+    def row_count(self) -> int:
+        return 6
+
+    def head(self, width: int) -> Line:
+        return [("connections", "text"), (f"  {fitting(self.status.counters.attempted, 12)} attempts", "muted")]
+
+    def rows(self, width: int, height: int) -> list[Line]:
+        c = self.status.counters
+        refused = c.refused + c.timed_out + c.failed
+        shares = [(c.open, "█", "ok"), (c.opening, "▒", "accent"), (c.closing, "░", "muted"), (refused, "▚", "bad")]
+        lines = [parts(shares, width - 1)]
+        for name, value, glyph in (
+            ("open", c.open, ""),
+            ("opening, closing" if c.closing else "opening", c.opening + c.closing, ""),
+            (_losses(c), refused, "▲" if refused else ""),
+            ("dropped by the server", c.dropped, "▲" if c.dropped else ""),
+            ("reconnected", c.reconnects, ""),
+        ):
+            text = fitting(value, 12)
+            lines.append(
+                [
+                    (pad(name, width - 3 - len(text)), "muted"),
+                    (text, "text" if value else "muted"),
+                    (f" {glyph or ' '} ", "strong-warn"),
+                ]
+            )
+        return lines
+
+
+def _losses(counters: Counters) -> str:
+    """Return what became of the attempts that failed, in the words of the result."""
+    counts = {"refused": counters.refused, "timed out": counters.timed_out, "failed": counters.failed}
+    return ", ".join(word for word, number in counts.items() if number) or "failed"
+
+
+class FanOutPanel(Panel):
+    """The panel of broadcasts."""
+
+    def row_count(self) -> int:
+        """Four figures, and the clocks where they are known."""
+        fanout = self.status.fanout
+        return 1 if fanout is None else 4 + (fanout.delivery_ms.offset_ms is not None)
+
+    def head(self, width: int) -> Line:
+        title: Line = [("fan-out", "text")]
+        if (fanout := self.status.fanout) is not None:
+            title.append((f"  {count(fanout.messages)} broadcasts", "muted"))
+        return title
+
+    def rows(self, width: int, height: int) -> list[Line]:
+        f = self.status.fanout
+        if f is None:
+            return [[("no broadcast seen yet", "muted")]]
+        whole = f.completeness is not None and f.completeness >= 1
+        sign = "" if f.completeness is None else "ok" if whole else "near"
+        spread, delivery = f.spread_ms, f.delivery_ms
+        apart = "spread on a host" if f.spread_within == "host" else "spread"
+        lines = [
+            _figure("reached", f"{percent(f.completeness)} %", width, sign),
+            _figure("twice or more", count(f.duplicates), width, "near" if f.duplicates else "ok"),
+            _figure(f"{apart} p50 · p99", f"{ms(spread.p50)} · {ms(spread.p99)} ms", width),
+            _figure("delivery p50 · p99", f"{ms(delivery.p50)} · {ms(delivery.p99)} ms", width),
+        ]
+        if delivery.offset_ms is not None:
+            offset = f"{short(delivery.offset_ms)} ± {short(delivery.uncertainty_ms)} ms"
+            lines.append(_figure("clocks apart by", offset, width))
+        return lines
+
+
+def _figure(name: str, text: str, width: int, sign: str = "") -> Line:
+    glyph, meaning = SIGNS[sign]
+    return [(pad(name, width - 3 - len(text)), "muted"), (text, "text"), (f" {glyph} ", meaning)]
+
+
+class Spread(Panel):
+    """The panel of the spread: a bar for each class of response time."""
+
+    @property
+    def _limit(self) -> float | None:
+        limit = latency_limit(self.status)
+        return limit_ms(limit[1]) if limit else None
+
+    def row_count(self) -> int:
+        return max(1, len(self.status.spread))
+
+    def head(self, width: int) -> Line:
+        title: Line = [("latency spread ms", "text"), ("  whole run", "muted")]
+        if (limit := self._limit) is not None:
+            title.append((f"  ▲ over {short(limit)}", "muted"))
+        return title
+
+    def rows(self, width: int, height: int) -> list[Line]:
+        """Bound, bar and share of each class."""
+        spread, limit = self.status.spread, self._limit
+        if not spread:
+            return [[("no replies yet", "muted")]]
+        lines: list[Line] = []
+        top = max(share for _, share in spread) or 1.0
+        below = 0.0
+        for bound, share in spread:
+            over = limit is not None and below >= limit
+            name = f"> {short(below)}" if math.isinf(bound) else f"≤ {short(bound)}"
+            room = max(0, width - 8 - 11)
+            bar = solid(share / top, room)
+            lines.append(
+                [
+                    (pad(name, 7, right=True) + " ", "muted"),
+                    (bar, "p99" if over else "fill"),
+                    (" " * (room - len(bar)), "text"),
+                    (f"{share * 100:>7.2f} %", "text" if share else "muted"),
+                    (" ▲" if over and share else "  ", "strong-warn"),
+                ]
+            )
+            if not math.isinf(bound):
+                below = bound
+        return lines
+
+
+class Events(Panel):
+    """The panel of marks; as high as its place."""
+
+    def row_count(self) -> int:
+        """As many rows as there is room for."""
+        return 1
+
+    def head(self, width: int) -> Line:
+        return [("events", "text")]
+
+    def rows(self, width: int, height: int) -> list[Line]:
+        """One row an event, the newest last."""
+        if not self.status.marks:
+            return [[("nothing yet", "muted")]]
+        lines: list[Line] = []
+        for mark in self.status.marks[-max(1, height) :]:
+            moment = f"{stamp(mark.at_s)} "
+            lines.append(
+                [
+                    (moment, "muted"),
+                    (f"{MARKS.get(mark.kind, '·')} ", _MEANINGS.get(mark.kind, "muted")),
+                    (clip(clean(mark.text), max(0, width - len(moment) - 3)), "text"),
+                ]
+            )
+        return lines

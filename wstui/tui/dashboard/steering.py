@@ -1,0 +1,159 @@
+"""Steers the load from the keys of the dashboard: each sends a command to the run, or says why it does not."""
+
+from __future__ import annotations
+
+from textual.screen import Screen
+
+from wstui.execution.run.commands import (
+    AbortRun,
+    DrainRun,
+    PauseRun,
+    RampTo,
+    Redistribute,
+    ResumeRun,
+    RunCommand,
+    SetInterval,
+    SkipStage,
+    is_last_stage,
+    refusal,
+    unsteered,
+)
+from wstui.execution.run.limits import shortage
+from wstui.execution.run.status import State, Status
+from wstui.tui.dialogs.ramp_dialog import PaceDialog, RampDialog, SkipDialog
+from wstui.tui.dialogs.stop import StopDialog
+from wstui.tui.messages import Steer
+from wstui.tui.services import How, Session
+
+STEP = 0.1
+"""What one press of + or - changes, as a share of the clients that the load was led to before the first press."""
+STEP_S = 2.0
+"""The seconds that such a change takes at least."""
+_SENT_BY: dict[str, RunCommand] = {
+    "step": RampTo(0), "ramp": RampTo(0), "pace": SetInterval(0.0), "skip": SkipStage(),
+}  # fmt: skip
+
+
+class Steps:
+    """What the next press leads to; remembers the presses before it."""
+
+    def __init__(self) -> None:
+        self._step = 0
+        self._asked = -1  # the clients that were asked for last
+        self._turns = 0  # how often the load had been led anywhere by then
+
+    def next(self, status: Status, sign: int) -> tuple[int, int, float]:
+        """The clients from which, and to which, the next press leads the load, and the seconds that this takes.
+
+        Where the load is still on its way, it arrives when it would have: a press early in a ramp is no rush.
+        """
+        unseen = self._asked >= 0 and len(status.turns) <= self._turns
+        before = self._asked if unseen else status.target_clients
+        if before != self._asked:
+            self._step = max(1, round((before or status.scenario.peak_clients) * STEP))
+        after = max(0, before + sign * self._step)
+        self._asked, self._turns = after, len(status.turns)
+        turn = status.turns[-1] if status.turns else None
+        left_s = turn.at_s + turn.over_s - status.plan_s if turn is not None else 0.0
+        return before, after, max(STEP_S, float(round(left_s)))
+
+    def forget(self) -> None:
+        """The load was led elsewhere."""
+        self._asked = -1
+
+
+class Steering:
+    """The commands that a key can send, by name."""
+
+    def __init__(self, screen: Screen[None], session: Session) -> None:
+        self._screen, self._session = screen, session
+        self._steps = Steps()
+
+    @property
+    def _status(self) -> Status:
+        return self._session.status
+
+    def possible(self, name: str) -> bool:
+        """Return whether a key for this command is there at all."""
+        ended = self._status.state.ended
+        return not ended and (name != "redistribute" or self._status.generator.unreplaced_workers > 0)
+
+    def refused(self, name: str) -> bool:
+        """Return whether a command would be refused now: it is not offered, and says why if it is pressed anyway."""
+        if name == "pause":
+            return bool(unsteered(self._status))
+        command = _SENT_BY.get(name)
+        return command is not None and bool(refusal(command, self._status))
+
+    def _send(self, command: RunCommand, warning: str = "") -> None:
+        self._screen.post_message(Steer(command, warning))
+
+    def pause(self) -> None:
+        """Pause, or go on."""
+        command = ResumeRun() if self._status.state is State.PAUSED else PauseRun()
+        if self._may(command):
+            self._send(command)
+        self._screen.refresh_bindings()
+
+    def step(self, sign: int) -> None:
+        """Ten percent more or fewer clients."""
+        if self._may(_SENT_BY["step"]):
+            before, clients, over_s = self._steps.next(self._status, sign)
+            self._send_ramp(before, clients, over_s)
+
+    def ramp(self) -> None:
+        """Ask for a number of clients."""
+        if self._may(_SENT_BY["ramp"]):
+            self._screen.app.push_screen(RampDialog(self._status), self._ramp_to)
+
+    def _ramp_to(self, answer: tuple[int, float] | None) -> None:
+        if answer is not None and self._may(RampTo(*answer)):
+            self._steps.forget()
+            self._send_ramp(self._status.target_clients, *answer)
+
+    def _send_ramp(self, before: int, clients: int, over_s: float) -> None:
+        lacking = shortage(clients, self._status.counters.open, self._status.generator) if clients > before else ""
+        self._send(RampTo(clients, over_s), lacking)
+
+    def pace(self) -> None:
+        """Ask for an interval."""
+        if self._may(_SENT_BY["pace"]):
+            self._screen.app.push_screen(PaceDialog(self._status), self._set_interval)
+
+    def _set_interval(self, every_s: float | None) -> None:
+        if every_s is not None and self._may(SetInterval(every_s)):
+            self._send(SetInterval(every_s))
+
+    def redistribute(self) -> None:
+        """Start new workers for the clients of lost ones."""
+        self._send(Redistribute())
+
+    def skip(self) -> None:
+        """End the current stage or cooldown; ask first if nothing comes after it."""
+        status, command = self._status, SkipStage()
+        if not self._may(command):
+            return
+        if status.state is State.COOLDOWN or not is_last_stage(status):
+            self._send(command)
+            return
+
+        def skip(sure: bool | None) -> None:
+            if sure and self._may(command):
+                self._send(command)
+
+        self._screen.app.push_screen(SkipDialog(status), skip)
+
+    def stop(self) -> None:
+        """Ask how to end the run."""
+        self._screen.app.push_screen(StopDialog(self._status), self._stop)
+
+    def _stop(self, how: How | None) -> None:
+        if how is not None:
+            self._send(DrainRun() if how == "drain" else AbortRun())
+
+    def _may(self, command: RunCommand) -> bool:
+        """Whether a command can be carried out now; says why not."""
+        why = refusal(command, self._status)
+        if why:
+            self._screen.notify(why, severity="warning")
+        return not why
