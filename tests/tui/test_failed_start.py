@@ -30,7 +30,7 @@ async def refused(home: Path) -> AsyncIterator[tuple[WstuiApp, Pilot[object], fa
         await until(lambda: isinstance(app.screen, Dashboard), pilot)
         launches.sessions[-1].outcome = Unreachable(WHAT, FIX)  # type: ignore[assignment]
         launches.end()
-        await until(lambda: isinstance(app.screen, FailedStartDialog), pilot)
+        await until(lambda: isinstance(app.screen, FailedStartDialog) and WHAT in shown(app), pilot)
         yield app, pilot, launches
 
 

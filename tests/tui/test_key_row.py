@@ -20,6 +20,7 @@ from wstui.tui.dashboard.dashboard_screen import Dashboard
 from wstui.tui.dashboard.errors_panel import Errors
 from wstui.tui.dialogs.confirm import ConfirmDialog
 from wstui.tui.dialogs.dialog import Dialog
+from wstui.tui.dialogs.failed_start import FailedStartDialog
 from wstui.tui.dialogs.help import HelpDialog
 from wstui.tui.dialogs.ramp_dialog import PaceDialog, RampDialog
 from wstui.tui.dialogs.samples import SamplesDialog
@@ -352,6 +353,7 @@ async def test_the_palette_offers_every_action_of_every_screen(tmp_path: Path) -
         await until(lambda: isinstance(app.screen, ConfirmDialog), pilot)
         found[ConfirmDialog] = await offered(app, pilot)
     found[SamplesDialog] = {"copy all samples"}  # opened where there are errors
+    found[FailedStartDialog] = {binding.tooltip.casefold() for binding in bindings_of([FailedStartDialog])}
     assert set(found) == set(owners())
     # these need a preset of one's own, a wrong value, several machines, a suite, or have another name; moving is none
     elsewhere = {"preset.delete", "edit.accept", "preset.all", "load.redistribute", "list.open"}

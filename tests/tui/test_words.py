@@ -28,7 +28,7 @@ async def test_a_notice_too_long_for_one_row_is_shown_in_full_and_gives_its_rows
         await pilot.resize_terminal(130, 40)
         await until(lambda: keys.size.height == 2 and LONG in shown(app), pilot)
         assert keys._notice is not None
-        keys._unsay(keys._notice)
+        keys._hide_notice(keys._notice)
         await until(lambda: keys.size.height == 1 and "Pause" in shown(app).splitlines()[-1], pilot)
 
 
