@@ -56,7 +56,6 @@ class FailedStartDialog(Dialog[NextStep]):
         yield button("Go on", "g", "anyway", classes="danger")
         if self._editable:
             yield button("Edit", "e", "edit")
-        yield button("Presets", "esc", "close")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer to edit what has one file only."""
