@@ -135,7 +135,7 @@ class Editor(Screen[None]):
             self.refresh_bindings()
         if self._reading.content is not None:
             self._url = clean(shown_url(self._reading.scenarios[0]))
-        self.preview.show(self._reading)
+        self.preview.show(self._reading, this_host())
         self._title()
         self._read_at = time.monotonic()
 

@@ -18,7 +18,7 @@ from wstui.scenario.secret_fields import shown_url
 from wstui.tui.checklist.lines import SIGNS
 from wstui.tui.editor.draft import Draft
 from wstui.tui.editor.draft_reader import DraftReading
-from wstui.tui.editor.host_capacity import messages_a_second, needs, steepest, this_host
+from wstui.tui.editor.host_capacity import HostCapacity, messages_a_second, needs, steepest
 from wstui.tui.editor.toml_view import Toml
 from wstui.tui.kit import chart
 from wstui.tui.kit.format import clean, clip, clock, ms, pad, rate, width_of, wrap
@@ -183,14 +183,14 @@ class Preview(Vertical):
         yield FilePanel()
         yield ConnectionPanel()
 
-    def show(self, reading: DraftReading) -> None:
+    def show(self, reading: DraftReading, host: HostCapacity) -> None:
         """Draw what the form means; the file follows a moment later."""
         self._content, scenarios = reading.content, reading.scenarios
         if reading.content is not None:
             self.query_one(ShapePanel).show(shape_of(scenarios, getattr(reading.content, "cooldown", 0.0)))
             hardest = max(scenarios, key=lambda scenario: scenario.peak_clients)
             connects = max(steepest(scenario) for scenario in scenarios)
-            self.query_one(HostPanel).show(needs(scenarios, this_host()), connects, messages_a_second(hardest))
+            self.query_one(HostPanel).show(needs(scenarios, host), connects, messages_a_second(hardest))
         if self._later is not None:
             self._later.stop()
         self._later = self.set_timer(_FILE_AFTER_S, self._write_file)
