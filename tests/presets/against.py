@@ -7,15 +7,22 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.request import urlopen
 
+from tests.report.stand_in import StandIn
 from wstui.execution.run.commands import CompletePlan
 from wstui.execution.run.result import Result
 from wstui.execution.run.run import Run
+from wstui.execution.run.status import Status
 from wstui.measure.snapshot import Counters
 from wstui.odin.demo_system import DemoTarget
+from wstui.report.store.store import INTERRUPTED, Store
+from wstui.report.store.writer import StoreWriter
 from wstui.scenario.checks import warnings
 from wstui.scenario.model import Scenario
 from wstui.scenario.presets import open_preset
@@ -49,14 +56,53 @@ async def against(
     known = {"WS_URL": target.ws_url, "AUTH_TOKEN": target.token, "JWT_SECRET": target.secret}
     scenario = opened(name, {**known, **(environ or {})}, {**flags, "workers": 1}, widened=widened)
     assert warnings(scenario) == []
-    run = Run(scenario)
+    run = WatchedRun(scenario)
     running = asyncio.create_task(run.execute())
     while enough is not None and not running.done():
         if enough(run.status.counters):
             run.send(CompletePlan())
             break
         await asyncio.sleep(0.05)
-    return await running
+    result = await running
+    assert_shown_before_as_it_ended(run, result)
+    return result
+
+
+class WatchedRun(Run):
+    """Keeps its last status before the end."""
+
+    before: Status
+
+    def _conclude(self) -> Result:
+        self._watch.conclude(self._course.active_s)
+        self._picture._computed = None
+        self._publish()
+        self.before = self.status
+        return super()._conclude()
+
+
+def assert_shown_before_as_it_ended(run: WatchedRun, result: Result) -> None:
+    """What is stored of a run that is killed one tick before its end agrees with what is stored of it at its end."""
+    assert run.before.result.verdict.running and not result.verdict.running
+    cut, whole = stored(run.before, None), stored(run.status, result)
+    assert whole == result and cut.verdict.reason == INTERRUPTED and not cut.passed
+    assert [o.value for o in cut.verdict.thresholds] == [o.value for o in result.verdict.thresholds]
+    for field in set(Result.__struct_fields__) - {"finished", "duration_s", "verdict"}:
+        assert getattr(cut, field) == getattr(whole, field), field
+
+
+def stored(status: Status, result: Result | None) -> Result:
+    """The result that a store gives back of a run with this last status, killed when `result` is None."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "runs.db"
+        writer = StoreWriter(StandIn(status), path, every_s=0.01)
+        writer.start()
+        while not writer.ids and not writer.problem:
+            time.sleep(0.01)
+        writer.close(result)
+        assert not writer.problem
+        with Store(path) as store:
+            return store.result(1)
 
 
 async def carried_out(

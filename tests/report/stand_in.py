@@ -5,8 +5,22 @@ from __future__ import annotations
 import itertools
 from datetime import UTC, datetime
 
+import msgspec
+
 from tests.report.made_up import histogram, scenario
-from wstui.execution.run.result import Latency, Result, ThresholdOutcome
+from wstui.execution.run.result import (
+    NOT_STARTED,
+    Connections,
+    FailureSummary,
+    GeneratorSummary,
+    Latency,
+    LatencySet,
+    Messages,
+    Result,
+    StageSummary,
+    ThresholdOutcome,
+    stamp,
+)
 from wstui.execution.run.status import (
     GeneratorStatus,
     StageStatus,
@@ -16,8 +30,11 @@ from wstui.execution.run.status import (
     WorkerStatus,
 )
 from wstui.measure.failure import FailureGroup, Sample
+from wstui.measure.histogram import Histogram
 from wstui.measure.snapshot import Counters
 from wstui.measure.timeline import Mark, TimelineRow
+from wstui.scenario.model import Scenario
+from wstui.scenario.secret_fields import mask_of, masked
 
 STARTED = datetime(2025, 3, 1, 12, tzinfo=UTC)
 
@@ -38,6 +55,7 @@ def status(
         auth = made.auth.model_copy(update={"kind": "token", "token": type(made.auth.token)(token)})
         made = made.model_copy(update={"auth": auth})
     response = histogram(1, 20 * seconds, 1.5)
+    refused = mask_of(made)(f"refused {token}")  # as the fleet does where texts of the target enter
     return Status(
         state=state,
         scenario=made,
@@ -53,8 +71,6 @@ def status(
         counters=Counters(
             wanted=100, open=90, attempted=100, ready=95, refused=5, sent=20 * seconds, received=20 * seconds
         ),
-        types={"pong": 20 * seconds},
-        latency=Latency.of(response),
         rows=[
             TimelineRow(
                 float(s),
@@ -72,16 +88,38 @@ def status(
             for s in range(1, seconds + 1)
         ],
         marks=[Mark(0.0, "start", "run started"), *([Mark(11.0, "stage", "hold")] if seconds > 10 else [])],
-        failures=(
-            FailureGroup("http 429", f"refused {token}", 5, 1, 2_000_000_000, False, [Sample(1, 3, f"token={token}")]),
-        ),
-        failures_total=5,
-        failure_rate=0.01,
-        thresholds=(ThresholdOutcome("connect.success", ">= 100%", 95.0, False, unit="%", used=1.05),),
+        failures=(FailureGroup("http 429", refused, 5, 1, 2_000_000_000, False, [Sample(1, 3, "token=***")]),),
         generator=GeneratorStatus((WorkerStatus(0, True, 90, 0.2, 0.3, 0.1),), 0.2, 0.3, 100, 1024, 90, 28_000),
         suite=suite,
-        result=result,
+        result=result or partial(made, seconds, started, response, [FailureSummary("http 429", refused, 5, 0.0, 2.0)]),
         histograms={"response": response.data(), "response@ramp": response.data(), "connect": response.data()},
+    )
+
+
+def partial(
+    made: Scenario, seconds: int, started: datetime | None, response: Histogram, failures: list[FailureSummary]
+) -> Result:
+    """The result of a run that goes on."""
+    outcome = ThresholdOutcome("connect.success", ">= 100%", 95.0, False, unit="%", used=1.05)
+    latency = LatencySet(Latency.of(response))
+    ramp_s = min(seconds, 10)
+    stages = [StageSummary("ramp", 0.0, float(ramp_s), Connections(100, 95, 5), Messages(20 * ramp_s), latency)]
+    if seconds > 10:
+        hold = Messages(20 * (seconds - 10))
+        stages.append(StageSummary("hold", 10.0, float(seconds), Connections(), hold, latency))
+    return msgspec.structs.replace(
+        NOT_STARTED,
+        scenario=masked(made),
+        started=stamp(started) if started else "",
+        finished=stamp(),
+        duration_s=float(seconds),
+        verdict=msgspec.structs.replace(NOT_STARTED.verdict, thresholds=[outcome]),
+        connections=Connections(100, 95, 5, success_rate=0.95),
+        messages=Messages(20 * seconds, 20 * seconds, by_type={"pong": 20 * seconds}),
+        latency_ms=latency,
+        failures=failures,
+        stages=stages,
+        generator=GeneratorSummary(1, cpu=0.2, cpu_max=0.2),
     )
 
 

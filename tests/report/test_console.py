@@ -4,10 +4,11 @@ import dataclasses
 import io
 import unicodedata
 
+import msgspec
 import pytest
 
 from tests.report.example import EVERY, good, hostile, suite
-from wstui.execution.run.result import Latency
+from wstui.execution.run.result import NOT_STARTED, Connections, Latency, LatencySet
 from wstui.execution.run.status import (
     GeneratorStatus,
     StageStatus,
@@ -123,9 +124,10 @@ def status(**changes: object) -> Status:
             StageStatus("hold", 30, 15, 100, current=True),
         ),
         "counters": Counters(wanted=100, open=98),
-        "latency": Latency(700, p99=9.0),
         "rows": [TimelineRow(25.0, "hold", sent_per_s=20.0, received_per_s=19.6, response_p99_ms=3.1)],
-        "failures_total": 2,
+        "result": msgspec.structs.replace(
+            NOT_STARTED, connections=Connections(refused=2), latency_ms=LatencySet(Latency(700, p99=9.0))
+        ),
         **changes,
     }
     return Status(**fields)  # type: ignore[arg-type]

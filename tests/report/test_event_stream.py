@@ -16,10 +16,9 @@ from tests.report.example import broken, good
 from tests.report.example import suite as suite_result
 from tests.report.stand_in import STARTED, StandIn, status
 from tests.report.test_store import until
-from wstui.execution.run.result import Result, SuiteResult, ThresholdOutcome
+from wstui.execution.run.result import Result, SuiteResult, ThresholdOutcome, stamp
 from wstui.execution.run.status import State, Status
 from wstui.report.live.event_stream import EventStream
-from wstui.report.store.partial import stamp
 
 
 def streamed(*pictures: Status, result: Result | SuiteResult | None = None) -> list[dict[str, Any]]:
@@ -50,9 +49,12 @@ def test_each_second_and_mark_is_written_once_and_in_order() -> None:
 
 def test_failures_and_thresholds_are_told_when_they_change() -> None:
     first = status(2)
-    group = first.failures[0]
-    more = dataclasses.replace(status(3), failures=(msgspec.structs.replace(group, count=9),))
-    kept = dataclasses.replace(more, thresholds=(ThresholdOutcome("connect.success", ">= 100%", 100.0, True),))
+    group = first.result.failures[0]
+    grown = msgspec.structs.replace(first.result, failures=[msgspec.structs.replace(group, count=9)])
+    more = dataclasses.replace(status(3), result=grown)
+    outcome = ThresholdOutcome("connect.success", ">= 100%", 100.0, True)
+    verdict = msgspec.structs.replace(grown.verdict, thresholds=[outcome])
+    kept = dataclasses.replace(more, result=msgspec.structs.replace(grown, verdict=verdict))
     events = streamed(first, first, more, kept, kept)
     assert [event["count"] for event in events if event["event"] == "failures"] == [5, 9]
     assert [event["passed"] for event in events if event["event"] == "threshold"] == [False, True]

@@ -6,6 +6,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 
 pytest.importorskip("prometheus_client", reason="the extra `prometheus` is not installed")
@@ -62,7 +63,12 @@ def test_latency_is_a_histogram_in_seconds(endpoint: MetricsEndpoint) -> None:
 
 def test_what_a_server_names_is_escaped_and_bounded() -> None:
     kinds = tuple(FailureGroup(f"{HOSTILE[:10]}{number}", HOSTILE, 1) for number in range(500))
-    hostile = dataclasses.replace(status(1), types={f"{number} {HOSTILE}": 1 for number in range(500)}, failures=kinds)
+    plain = status(1)
+    messages = msgspec.structs.replace(
+        plain.result.messages, by_type={f"{number} {HOSTILE}": 1 for number in range(500)}
+    )
+    result = msgspec.structs.replace(plain.result, messages=messages)
+    hostile = dataclasses.replace(plain, result=result, failures=kinds)
     endpoint = MetricsEndpoint(StandIn(hostile), port=0)
     try:
         seen = scrape(endpoint)

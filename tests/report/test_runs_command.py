@@ -13,9 +13,9 @@ from tests.report.made_up import timeline
 from tests.report.stand_in import STARTED, StandIn, status
 from tests.report.test_store import record
 from wstui.cli.runs import runs
+from wstui.execution.run.result import stamp
 from wstui.execution.run.status import SuiteStatus
 from wstui.report.model.labels import name_of
-from wstui.report.store.partial import stamp
 from wstui.report.store.store import Store
 from wstui.report.store.writer import StoreWriter
 

@@ -15,16 +15,16 @@ import pytest
 
 from tests.report.example import fan_out, good, searched, suite
 from tests.report.stand_in import STARTED, StandIn, status
-from wstui.execution.run.result import Result, SuiteResult
+from wstui.execution.run.result import Result, SuiteResult, stamp
 from wstui.execution.run.status import BreakpointStatus, State, SuiteStatus
+from wstui.execution.search.summary import so_far
 from wstui.report.formats.console import summary as summary_text
 from wstui.report.live.observer import ExportError
 from wstui.report.model.labels import name_of, verdict_sign
 from wstui.report.store import database
 from wstui.report.store.database import StoreBusy, StoreError, explained
 from wstui.report.store.owner import alive, this_writer
-from wstui.report.store.partial import INTERRUPTED, RowSums, partial_result, stamp
-from wstui.report.store.store import Store, UnknownRun, find
+from wstui.report.store.store import INTERRUPTED, Store, UnknownRun, find
 from wstui.report.store.writer import StoreWriter
 
 
@@ -75,7 +75,7 @@ def test_rows_are_written_while_the_run_goes_and_only_once(tmp_path: Path) -> No
         going = store.result(1)
         assert store.run(1).state == "running"
         assert going.verdict.running and verdict_sign(going.verdict).word == "RUNNING"
-        assert summary_text(going).startswith("▶ RUNNING  quick: it goes on: these are the figures so far")
+        assert summary_text(going).startswith("▶ RUNNING  quick: run in progress: partial results")
     recording.close(None)
     assert [row["at_s"] for row in going.timeline] == [float(second) for second in range(1, 13)]
     assert [event.kind for event in going.events] == ["start", "stage"]
@@ -432,7 +432,9 @@ def test_what_a_search_has_found_is_kept_while_it_goes(tmp_path: Path) -> None:
     assert found is not None
     search = BreakpointStatus(found.of, found.unit, 400, "ramp", found.low, found.high, "", tuple(found.steps))
     broadcast = fan_out().fanout
-    picture = dataclasses.replace(status(4), breakpoint=search, fanout=broadcast)
+    plain = status(4)
+    result = msgspec.structs.replace(plain.result, fanout=broadcast, breakpoint=so_far(search))
+    picture = dataclasses.replace(plain, breakpoint=search, result=result)
     recording = StoreWriter(StandIn(picture), path, every_s=0.01)
     recording.start()
     until(lambda: recording.ids)
@@ -443,15 +445,3 @@ def test_what_a_search_has_found_is_kept_while_it_goes(tmp_path: Path) -> None:
     assert result.breakpoint is not None and result.breakpoint.steps == found.steps
     assert result.breakpoint.sentence.startswith("holds 280 clients (280–400), breaks on response.p99 at 400")
     assert result.breakpoint.sentence.endswith("; it was cut short")
-
-
-def test_what_is_under_way_in_a_result_that_is_cut_short_is_in_its_books() -> None:
-    now = status(5)
-    counters = msgspec.structs.replace(
-        now.counters, attempted=100, ready=60, refused=1, timed_out=2, failed=3, drained=0, opening=34,
-        sent=146, no_reply_expected=0, matched=78, reply_timeouts=0, abandoned=0,
-    )  # fmt: skip
-    result = partial_result(dataclasses.replace(now, counters=counters), {}, RowSums())
-    seen, said = result.connections, result.messages
-    assert seen.attempted == seen.ready + seen.refused + seen.timed_out + seen.failed + seen.drained
-    assert (seen.drained, said.abandoned) == (34, 68)

@@ -11,6 +11,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
 from wstui.execution.run.commands import (
     AbortRun,
     Answer,
@@ -27,6 +29,7 @@ from wstui.execution.run.commands import (
     refusal,
 )
 from wstui.execution.run.result import (
+    NOT_STARTED,
     Connections,
     Delivery,
     FailureSample,
@@ -203,7 +206,16 @@ def broadcast_rows() -> tuple[TimelineRow, ...]:
 
 
 def status(**changes: Any) -> Status:
-    """The picture 4:12 into the run, with changes."""
+    """The picture 4:12 into the run, with changes, those of its result included."""
+    parts = {
+        "thresholds": OUTCOMES,
+        "latency": Latency(4_811_776, 16.2, 1.1, 12.0, 27.5, 41.0, 118.0, 240.0, 611.0),
+        "failures_total": 347,
+        "failure_rate": 0.0003,
+        "fanout": None,
+    }
+    parts |= {name: changes.pop(name) for name in parts if name in changes}
+    changes.setdefault("result", _partial(**parts))
     plain = Status(
         state=State.RUNNING,
         scenario=SCENARIO,
@@ -225,15 +237,10 @@ def status(**changes: Any) -> Status:
             dropped=118, reconnects=118, sent=4_812_204, received=4_811_990, bytes_sent=529_342_440,
             bytes_received=707_362_530, matched=4_811_776, reply_timeouts=214, late_sends=20,
         ),
-        types={"pong": 4_811_776, "update": 214},
-        latency=Latency(4_811_776, 16.2, 1.1, 12.0, 27.5, 41.0, 118.0, 240.0, 611.0),
         spread=SPREAD,
         rows=tuple(rows()),
         marks=MARKS,
         failures=FAILURES,
-        failures_total=347,
-        failure_rate=0.0003,
-        thresholds=OUTCOMES,
         generator=GeneratorStatus(
             (WorkerStatus(0, True, 5994, 0.61, 2.1, 0.1), WorkerStatus(1, True, 5993, 0.6, 2.0, 0.1)),
             0.61, 2.1, 12_041, 65_536, 11_986, 28_232, 20, 0.000004,
@@ -241,6 +248,23 @@ def status(**changes: Any) -> Status:
         target=HEALTH,
     )  # fmt: skip
     return replace(plain, **changes)
+
+
+def _partial(
+    thresholds: Sequence[ThresholdOutcome],
+    latency: Latency,
+    failures_total: int,
+    failure_rate: float | None,
+    fanout: FanOutSummary | None,
+) -> Result:
+    sent = round(failures_total / failure_rate) if failure_rate else 0
+    return msgspec.structs.replace(
+        NOT_STARTED,
+        verdict=msgspec.structs.replace(NOT_STARTED.verdict, thresholds=list(thresholds)),
+        messages=Messages(sent, timed_out=failures_total),
+        latency_ms=LatencySet(latency),
+        fanout=fanout,
+    )
 
 
 def first_second() -> Status:

@@ -10,12 +10,12 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.tui import fake
+from wstui.execution.run.metrics import failures
 
 # in a real terminal
 
@@ -115,4 +115,4 @@ def test_the_whole_way_with_keys() -> None:
 
 
 def test_fakes_agree_with_the_pictures() -> None:
-    assert replace(fake.status(), rows=()).failures_total == sum(group.count for group in fake.FAILURES)
+    assert failures(fake.status().result) == sum(group.count for group in fake.FAILURES)

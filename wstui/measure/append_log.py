@@ -61,6 +61,12 @@ class AppendLog(Sequence[T]):
         return old + new, max(position, state.first) + len(new)
 
     @property
+    def end(self) -> int:
+        """The position after the newest entry."""
+        state = self._state
+        return state.first + len(state.recent)
+
+    @property
     def folds(self) -> int:
         """How many entries have been folded: it changes when older entries do."""
         return self._state.first

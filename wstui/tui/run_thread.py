@@ -40,6 +40,7 @@ class Runner:
             refused = (error.what, error.fix) if isinstance(error, Unreachable) else None
             # what was measured before is worth keeping
             result = self.session.status.result
-            self.outcome = Outcome(result=result, error=str(error) or type(error).__name__, refused=refused)
+            kept = None if result.verdict.running else result
+            self.outcome = Outcome(result=kept, error=str(error) or type(error).__name__, refused=refused)
         finally:
             self.done.set()

@@ -88,11 +88,6 @@ def messages_of(c: Counters, active_s: float, types: dict[str, int]) -> Messages
     )
 
 
-def failure_rate(counters: Counters) -> float | None:
-    """Return failures as a share (0…1) of all that was tried: attempts and messages. None when nothing was."""
-    return _share(failures_of(counters), counters.attempted + counters.sent)
-
-
 def cut_short(c: Counters) -> Counters:
     """Return the counts as if everything under way were cut now: attempts drained, messages in flight abandoned."""
     return msgspec.structs.replace(
@@ -271,6 +266,11 @@ def counters_in(result: Result) -> Counters:
 def failures(result: Result) -> int:
     """Return how often a connection or a reply went wrong."""
     return failures_of(counters_in(result))
+
+
+def failure_rate(result: Result) -> float | None:
+    """Return failures as a share (0…1) of all attempts and messages; None before any."""
+    return _share(failures(result), result.connections.attempted + result.messages.sent)
 
 
 def distribution_in(result: Result, family: str) -> Histogram | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -18,6 +19,7 @@ from wstui.measure.histogram import Histogram
 
 SCHEMA = "wstui.result/1"
 NS_PER_MS = 1e6
+RUNNING = "run in progress: partial results"
 
 
 class Latency(msgspec.Struct, frozen=True):
@@ -387,6 +389,25 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         """The result as JSON text; a value that does not exist is null, never NaN or Infinity."""
         raw = msgspec.json.encode(self)
         return (msgspec.json.format(raw, indent=indent) if indent else raw).decode()
+
+
+NOT_STARTED = Result(
+    scenario={},
+    started="",
+    finished="",
+    duration_s=0.0,
+    verdict=Verdict(passed=False, reason=RUNNING, running=True),
+    connections=Connections(),
+    messages=Messages(),
+    latency_ms=LatencySet(),
+    generator=GeneratorSummary(),
+)
+"""The result of a run that has not started."""
+
+
+def stamp(moment: datetime | None = None) -> str:
+    """Return a moment (now by default) as ISO 8601 with offset and milliseconds."""
+    return (moment or datetime.now().astimezone()).isoformat(timespec="milliseconds")
 
 
 class SuiteResult(msgspec.Struct, frozen=True, kw_only=True):

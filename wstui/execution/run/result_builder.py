@@ -1,15 +1,16 @@
-"""The result of a run, at its end."""
+"""Builds the result of a run from what its recorder, fleet and monitor know."""
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
 import msgspec
 
 from wstui.execution.run.host_status import host_summaries
-from wstui.execution.run.metrics import Window
+from wstui.execution.run.metrics import Window, cut_short
 from wstui.execution.run.result import (
+    RUNNING,
     Event,
     FailureSample,
     FailureSummary,
@@ -18,6 +19,8 @@ from wstui.execution.run.result import (
     Latency,
     Result,
     StageSummary,
+    Verdict,
+    stamp,
 )
 from wstui.execution.run.result_sections import (
     AuthOutcome,
@@ -32,75 +35,140 @@ from wstui.execution.run.verdict import conclude, found_no_target, missing_load
 from wstui.fleet.fleet import Fleet
 from wstui.measure import hdr
 from wstui.measure.failure import FailureGroup
+from wstui.measure.histogram import HistogramData
+from wstui.measure.snapshot import Counters
 from wstui.scenario.model import Scenario
 from wstui.scenario.secret_fields import masked
 from wstui.scenario.token_mix import TOKEN_KINDS
 
 
-def summarize(
-    scenario: Scenario,
-    recorder: Recorder,
-    fleet: Fleet,
-    watch: RunMonitor,
-    target: TargetSummary | None,
-    *,
-    started: datetime | None,
-    duration_s: float,
-    active_s: float,
-    paused_s: float,
-    ended_by: str,
-    aborted: bool,
-    lost: bool,
-) -> Result:
-    """The result of a run that has ended."""
-    whole = Window(recorder.latest, active_s)
-    # What goes on in a cooldown is counted, but it is no part of a rate.
-    rates = recorder.whole(active_s).messages()
-    counters = recorder.latest.counters
-    verdict = conclude(
-        watch.outcomes,
-        limited_by=watch.limited_by,
-        ended_by=ended_by,
-        aborted=aborted,
-        unreachable=not ended_by and found_no_target(counters, watch.failures),
-        lost=lost,
-        missing=missing_load(scenario, counters, watch.failures, active_s),
-        unreached=0 if scenario.breakpoint else counters.unreached,  # a search ends in the middle of its load
-    )
-    watch.outcomes = verdict.thresholds
-    begun = started or datetime.now().astimezone()
-    return Result(
-        scenario=masked(scenario),
-        started=begun.isoformat(timespec="milliseconds"),
-        finished=datetime.now().astimezone().isoformat(timespec="milliseconds"),
-        duration_s=round(duration_s, 3),
-        paused_s=round(paused_s, 3),
-        verdict=verdict,
-        connections=msgspec.structs.replace(
-            whole.connections(), per_second=_connects_per_second(scenario, recorder, active_s)
-        ),
-        messages=msgspec.structs.replace(
-            whole.messages(fleet.types()),
-            sent_per_second=rates.sent_per_second,
-            received_per_second=rates.received_per_second,
-        ),
-        latency_ms=whole.latency(),
-        fanout=FanOutSummary.of(fleet.fanout, counters.late_broadcasts),
-        auth=_auth(fleet),
-        subscriptions=(
-            Subscriptions(counters.subscribes, counters.subscribe_acks, counters.filter_leaks)
-            if counters.subscribes
-            else None
-        ),
-        slow_readers=(
-            SlowReadersResult(counters.slow_readers, counters.slow_closed, fleet.slow_endings())
-            if counters.slow_readers
-            else None
-        ),
-        target=target,
-        route=RouteSummary.of(scenario, fleet.addresses()),
-        failures=[_failure(group) for group in watch.failures],
-        generator=GeneratorSummary(
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a run ended: `reason` says why before its plan did ("" when it did not), `lost`: no worker was left."""
+
+    reason: str
+    aborted: bool
+    lost: bool
+
+
+class ResultBuilder:
+    """Builds the result of a run: once a second while it goes, and at its end.
+
+    While it goes, what is under way counts as if it were cut now. Its timeline, events and distributions are then in
+    the status (`rows`, `marks`, `histograms`), which readers follow by position.
+    """
+
+    def __init__(self, scenario: Scenario, recorder: Recorder, fleet: Fleet, monitor: RunMonitor) -> None:
+        self._scenario = scenario
+        self._masked = masked(scenario)
+        self._recorder = recorder
+        self._fleet = fleet
+        self._monitor = monitor
+        self._past_stages: list[StageSummary] = []
+        self._past_distributions: dict[str, HistogramData] = {}
+
+    def build(
+        self,
+        *,
+        started: datetime | None,
+        duration_s: float,
+        active_s: float,
+        paused_s: float,
+        target: TargetSummary | None,
+        ending: Ending | None = None,
+    ) -> Result:
+        """Return the result up to now; with `ending`, that of a run that has ended."""
+        recorder, fleet, monitor = self._recorder, self._fleet, self._monitor
+        whole = Window(replace(recorder.latest, counters=cut_short(recorder.latest.counters)), active_s)
+        counters = whole.sum.counters
+        # What goes on in a cooldown is counted, but it is not part of a rate.
+        rates = recorder.whole(active_s).messages()
+        verdict = self._verdict(ending, counters, active_s)
+        return Result(
+            scenario=self._masked,
+            started=stamp(started),
+            finished=stamp(),
+            duration_s=round(duration_s, 3),
+            paused_s=round(paused_s, 3),
+            verdict=verdict,
+            connections=msgspec.structs.replace(
+                whole.connections(), per_second=_connects_per_second(self._scenario, recorder, active_s)
+            ),
+            messages=msgspec.structs.replace(
+                whole.messages(fleet.types()),
+                sent_per_second=rates.sent_per_second,
+                received_per_second=rates.received_per_second,
+            ),
+            latency_ms=whole.latency(),
+            fanout=FanOutSummary.of(fleet.fanout, counters.late_broadcasts),
+            auth=_auth(fleet),
+            subscriptions=(
+                Subscriptions(counters.subscribes, counters.subscribe_acks, counters.filter_leaks)
+                if counters.subscribes
+                else None
+            ),
+            slow_readers=(
+                SlowReadersResult(counters.slow_readers, counters.slow_closed, fleet.slow_endings())
+                if counters.slow_readers
+                else None
+            ),
+            target=target,
+            route=RouteSummary.of(self._scenario, fleet.addresses()),
+            failures=[_failure(group) for group in monitor.failures],
+            generator=self._generator(counters),
+            stages=self._stages(active_s),
+            events=[Event(mark.at_s, mark.kind, mark.text) for mark in recorder.marks] if ending else [],
+            timeline=[asdict(row) for row in recorder.rows] if ending else [],
+            histograms={name: hdr.encode(data) for name, data in self.distributions().items()} if ending else {},
+        )
+
+    def distributions(self) -> dict[str, HistogramData]:
+        """Return the distributions so far, by their names in a result; those without a value are left out."""
+        recorder = self._recorder
+        total = recorder.latest
+        found = {
+            "response": total.response.data(),
+            "round_trip": total.round_trip.data(),
+            "connect": total.connect.data(),
+            "reconnect": total.reconnect.data(),
+        }
+        for record in recorder.stages:
+            name = f"response@{record.name}"
+            data = self._past_distributions.get(name)
+            if data is None:
+                data = record.scope(total, 0.0).sum.response.data()
+                if record is not recorder.stages[-1]:
+                    self._past_distributions[name] = data
+            found[name] = data
+        if recorder.fanout.messages:
+            found |= {"fanout.spread": recorder.fanout.spread.data(), "delivery": recorder.fanout.delivery.data()}
+        return {name: data for name, data in found.items() if data.counts}
+
+    def _verdict(self, ending: Ending | None, counters: Counters, active_s: float) -> Verdict:
+        monitor = self._monitor
+        if ending is None:
+            return Verdict(
+                passed=False,
+                reason=RUNNING,
+                generator_limited=bool(monitor.limited_by),
+                thresholds=list(monitor.outcomes),
+                running=True,
+            )
+        return conclude(
+            monitor.outcomes,
+            limited_by=monitor.limited_by,
+            ended_by=ending.reason,
+            aborted=ending.aborted,
+            unreachable=not ending.reason and found_no_target(counters, monitor.failures),
+            lost=ending.lost,
+            missing=missing_load(self._scenario, counters, monitor.failures, active_s),
+            # a search ends in the middle of its load
+            unreached=0 if self._scenario.breakpoint else counters.unreached,
+        )
+
+    def _generator(self, counters: Counters) -> GeneratorSummary:
+        recorder, fleet, monitor = self._recorder, self._fleet, self._monitor
+        return GeneratorSummary(
             fleet.size,
             len(fleet.lost),
             recorder.cpu_mean,
@@ -109,16 +177,18 @@ def summarize(
             Latency.of(recorder.latest.send_delay),
             counters.late_sends,
             max((s.health.files for s in fleet.latest().values()), default=0),
-            list(watch.limited_by),
+            list(monitor.limited_by),
             host_summaries(fleet),
             fleet.missed,
-            None if watch.taken is None else round(watch.taken.processors, 2),
-        ),
-        stages=[_stage(record, recorder, active_s) for record in recorder.stages],
-        events=[Event(mark.at_s, mark.kind, mark.text) for mark in recorder.marks],
-        timeline=[dataclasses.asdict(row) for row in recorder.rows],
-        histograms=_histograms(recorder, active_s),
-    )
+            None if monitor.taken is None else round(monitor.taken.processors, 2),
+        )
+
+    def _stages(self, active_s: float) -> list[StageSummary]:
+        recorder = self._recorder
+        # The last one may still change: it goes on, or is amended at the end.
+        for record in recorder.stages[len(self._past_stages) : -1]:
+            self._past_stages.append(_stage(record, recorder, active_s))
+        return [*self._past_stages, *(_stage(record, recorder, active_s) for record in recorder.stages[-1:])]
 
 
 def _connects_per_second(scenario: Scenario, recorder: Recorder, active_s: float) -> float | None:
@@ -152,25 +222,10 @@ def _auth(fleet: Fleet) -> list[AuthOutcome]:
     ]
 
 
-def _histograms(recorder: Recorder, active_s: float) -> dict[str, str]:
-    found = {
-        "response": recorder.latest.response,
-        "round_trip": recorder.latest.round_trip,
-        "connect": recorder.latest.connect,
-        "reconnect": recorder.latest.reconnect,
-    }
-    for record in recorder.stages:
-        found[f"response@{record.name}"] = record.scope(recorder.latest, active_s).sum.response
-    if recorder.fanout.messages:
-        found |= {"fanout.spread": recorder.fanout.spread, "delivery": recorder.fanout.delivery}
-    return {name: hdr.encode(histogram) for name, histogram in found.items() if histogram.count}
-
-
 def _stage(record: StageRecord, recorder: Recorder, active_s: float) -> StageSummary:
     scope = record.scope(recorder.latest, active_s)
-    return StageSummary(
-        record.name, record.began_s, record.ended_s, scope.connections(), scope.messages(), scope.latency()
-    )
+    ended_s = record.ended_s if record.ended is not None else max(record.began_s, recorder.latest.at_ns / 1e9)
+    return StageSummary(record.name, record.began_s, ended_s, scope.connections(), scope.messages(), scope.latency())
 
 
 def _failure(group: FailureGroup) -> FailureSummary:

@@ -32,7 +32,7 @@ from wstui.execution.run.compile import specs_of
 from wstui.execution.run.failover import Failover
 from wstui.execution.run.load_controller import LoadController
 from wstui.execution.run.result import Result
-from wstui.execution.run.result_builder import summarize
+from wstui.execution.run.result_builder import Ending, ResultBuilder
 from wstui.execution.run.run_monitor import RunMonitor
 from wstui.execution.run.sampler import Sampler
 from wstui.execution.run.status import State, Status
@@ -78,7 +78,7 @@ class Run:
         self._ended_by = ""
         self._aborted = False  # by the operator
         self._watch = RunMonitor(scenario, self._recorder, self._fleet, self._mark)
-        self._paused_s = 0.0
+        self._paused_s: float | None = None  # when the load has ended
         self._target: TargetWatch | None = None
         self._watching: asyncio.Task[None] | None = None
         self._losses = Failover(
@@ -87,8 +87,10 @@ class Run:
             lambda: [Go(self._seconds.at_ns), *self._course.catch_up()],
             by_itself=scenario.fleet.on_loss == "redistribute",
         )
-        self._result: Result | None = None
-        self._picture = StatusBuilder(scenario, socket.gethostname())
+        self._results = ResultBuilder(scenario, self._recorder, self._fleet, self._watch)
+        self._picture = StatusBuilder(
+            scenario, socket.gethostname(), self._fleet, self._recorder, self._course, self._watch, self._results
+        )
         self._status = self._picture.first()
 
     # -- the operator (any thread) -----------------------------------------------------------------------------
@@ -369,22 +371,8 @@ class Run:
     def _conclude(self) -> Result:
         self._state = State.ABORTED if self._aborted else State.FINISHED
         self._watch.conclude(self._course.active_s)
-        self._result = summarize(
-            self.scenario,
-            self._recorder,
-            self._fleet,
-            self._watch,
-            self._target.summary() if self._target is not None else None,
-            started=self._started,
-            duration_s=self._seconds.at_s,
-            active_s=self._course.active_s,
-            paused_s=self._paused_s,
-            ended_by=self._ended_by,
-            aborted=self._aborted,
-            lost=self._all_lost,
-        )
-        self._publish()
-        return self._result
+        self._publish(Ending(self._ended_by, self._aborted, self._all_lost))
+        return self._status.result
 
     # -- timeline and picture ----------------------------------------------------------------------------------
 
@@ -396,18 +384,15 @@ class Run:
         if written and (why := self._watch.look(self._course.active_s, self._course.every_s)):
             self._stop(Drain(round(DRAIN_GRACE_S * NS)), why)
 
-    def _publish(self) -> None:
+    def _publish(self, ending: Ending | None = None) -> None:
         self._status = self._picture.of(
             state=self._state,
-            fleet=self._fleet,
-            recorder=self._recorder,
-            course=self._course,
-            elapsed_s=self._seconds.at_s,
             started=self._started,
-            watch=self._watch,
-            target=self._target.latest if self._target is not None else None,
+            elapsed_s=self._seconds.at_s,
+            paused_s=self._course.paused_s if self._paused_s is None else self._paused_s,
+            target=self._target,
             note=self._ended_by or (startup_note(self.scenario) if self._state is State.STARTING else ""),
-            result=self._result,
+            ending=ending,
         )
 
 

@@ -1,7 +1,7 @@
 """What a run shows to whoever watches it: an immutable picture, published several times a second.
 
 A watcher (the terminal, the headless printer, the store) polls `RunView.status`; it never blocks the run and the
-run never waits for it. `rows` and `marks` grow at their end only, so a watcher may remember how many it has seen.
+run never waits for it. Watchers follow `rows` and `marks` by position, with `new_since`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from wstui.execution.run.result import BreakpointStep, FanOutSummary, Latency, Result, ThresholdOutcome
+from wstui.execution.run.result import NOT_STARTED, BreakpointStep, Result, ThresholdOutcome
 from wstui.measure.failure import FailureGroup
 from wstui.measure.histogram import HistogramData
 from wstui.measure.snapshot import Counters
@@ -173,7 +173,11 @@ class BreakpointStatus:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """A picture of a run at one moment. Seconds are since its start; rates are those of the last second."""
+    """A run at one moment. Seconds are since its start.
+
+    `result` is built once a second; while `result.verdict.running`, its timeline, events and distributions are in
+    `rows`, `marks` and `histograms`. `counters` and `generator` are live.
+    """
 
     state: State
     scenario: Scenario
@@ -188,23 +192,22 @@ class Status:
     every_s: float = 0.0  # current interval between sends of a client; 0 = closed loop
     turns: tuple[RampEvent, ...] = ()  # how the load was led so far: by the plan, and by the operator
     counters: Counters = field(default_factory=Counters)
-    types: dict[str, int] = field(default_factory=dict)
-    latency: Latency = field(default_factory=Latency)  # response time, whole run
     spread: tuple[tuple[float, float], ...] = ()  # (upper bound in ms or inf, share of all responses)
     histograms: Mapping[str, HistogramData] = field(default_factory=dict)  # so far, named as in Result
     rows: Sequence[TimelineRow] = ()
     marks: Sequence[Mark] = ()
     failures: tuple[FailureGroup, ...] = ()
-    failures_total: int = 0
-    failure_rate: float | None = None  # failures ÷ (attempts + messages sent)
-    thresholds: tuple[ThresholdOutcome, ...] = ()
     generator: GeneratorStatus = field(default_factory=GeneratorStatus)
-    fanout: FanOutSummary | None = None  # None: nothing was broadcast
     target: TargetHealth | None = None
     suite: SuiteStatus | None = None
     breakpoint: BreakpointStatus | None = None  # None: the run follows its stages
     note: str = ""  # why it ended, or what it waits for
-    result: Result | None = None
+    result: Result = NOT_STARTED
+
+    @property
+    def thresholds(self) -> list[ThresholdOutcome]:
+        """The thresholds as they stand."""
+        return self.result.verdict.thresholds
 
     @property
     def awaited(self) -> str:

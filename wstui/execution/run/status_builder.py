@@ -6,20 +6,18 @@ import math
 from dataclasses import replace
 from datetime import datetime
 
+import msgspec
+
 from wstui.execution.run.host_status import host_statuses, ports_limit, unreplaced_workers
 from wstui.execution.run.load_controller import LoadController
-from wstui.execution.run.metrics import failure_rate, failures_of
 from wstui.execution.run.plan_clock import Plan
-from wstui.execution.run.result import (
-    NS_PER_MS,
-    FanOutSummary,
-    Latency,
-    Result,
-)
+from wstui.execution.run.result import NOT_STARTED, NS_PER_MS
+from wstui.execution.run.result_builder import Ending, ResultBuilder
 from wstui.execution.run.run_monitor import RunMonitor
 from wstui.execution.run.status import GeneratorStatus, StageStatus, State, Status, TargetHealth, WorkerStatus
 from wstui.execution.run.timeline_recorder import Recorder
 from wstui.execution.run.verdict import undecided
+from wstui.execution.target.monitor import TargetWatch
 from wstui.fleet.fleet import Fleet
 from wstui.measure.histogram import Histogram, HistogramData
 from wstui.scenario.model import Scenario
@@ -48,22 +46,35 @@ def spread_of(histogram: Histogram) -> tuple[tuple[float, float], ...]:
 class StatusBuilder:
     """Makes the status of a run. What changes once a second is computed once a second."""
 
-    def __init__(self, scenario: Scenario, host: str) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        host: str,
+        fleet: Fleet,
+        recorder: Recorder,
+        course: LoadController,
+        monitor: RunMonitor,
+        results: ResultBuilder,
+    ) -> None:
         self._scenario = scenario
         self._host = host
+        self._fleet = fleet
+        self._recorder = recorder
+        self._course = course
+        self._monitor = monitor
+        self._results = results
         self._mask = mask_of(scenario)
         self._url = self._mask(scenario.target.url)
-        self._rows_seen = -1
-        self._latency = Latency()
+        self._computed: tuple[State, int] | None = None  # state and rows for which the following was computed
+        self._result = NOT_STARTED
         self._spread: tuple[tuple[float, float], ...] = ()
-        self._fanout: FanOutSummary | None = None
         self._histograms: dict[str, HistogramData] = {}
-        self._past_stages: dict[str, HistogramData] = {}
 
     def first(self) -> Status:
-        """Before anything has happened."""
+        """Return the status before anything has happened."""
         stages = self._scenario.stages
         plan = Plan(stages)
+        verdict = msgspec.structs.replace(NOT_STARTED.verdict, thresholds=undecided(self._scenario))
         return Status(
             State.STARTING,
             self._scenario,
@@ -72,37 +83,37 @@ class StatusBuilder:
             plan_total_s=self._scenario.duration_s,
             stages=tuple(StageStatus(s.name, s.over, clients=plan.clients(i)) for i, s in enumerate(stages)),
             every_s=self._scenario.messages.every,
-            thresholds=tuple(undecided(self._scenario)),
+            result=msgspec.structs.replace(NOT_STARTED, verdict=verdict),
         )
 
     def of(
         self,
         *,
         state: State,
-        fleet: Fleet,
-        recorder: Recorder,
-        course: LoadController,
-        elapsed_s: float,
         started: datetime | None,
-        watch: RunMonitor,
-        target: TargetHealth | None,
+        elapsed_s: float,
+        paused_s: float,
+        target: TargetWatch | None,
         note: str,
-        result: Result | None,
+        ending: Ending | None,
     ) -> Status:
-        """The picture of this moment."""
-        counters = fleet.counters()
-        if len(recorder.rows) != self._rows_seen or state.ended:
-            self._rows_seen = len(recorder.rows)
-            self._latency = Latency.of(recorder.latest.response)
-            self._spread = spread_of(recorder.latest.response)
-            self._histograms = self._of_stages(recorder) | {
-                "response": recorder.latest.response.data(),
-                "round_trip": recorder.latest.round_trip.data(),
-                "connect": recorder.latest.connect.data(),
-                "reconnect": recorder.latest.reconnect.data(),
-            }
-            self._fanout = FanOutSummary.of(fleet.fanout, counters.late_broadcasts)
+        """Return the status of this moment; with `ending`, the last one."""
+        fleet, recorder, course = self._fleet, self._recorder, self._course
         plan, plan_ns = course.plan, course.plan_ns
+        rows = recorder.rows.end
+        if self._computed != (state, rows) or ending is not None:
+            self._computed = state, rows
+            self._spread = spread_of(recorder.latest.response)
+            self._histograms = self._results.distributions()
+            self._result = self._results.build(
+                started=started,
+                duration_s=elapsed_s,
+                active_s=course.active_s,
+                paused_s=paused_s,
+                target=target.summary() if target is not None else None,
+                ending=ending,
+            )
+        counters = fleet.counters()
         stages = tuple(
             StageStatus(
                 stage.name,
@@ -128,39 +139,20 @@ class StatusBuilder:
             course.every_s,
             course.turns,
             counters,
-            fleet.types(),
-            self._latency,
             self._spread,
             self._histograms,
             recorder.rows,
             recorder.marks,
-            watch.failures,
-            failures_of(counters),
-            failure_rate(counters),
-            tuple(watch.outcomes),
-            _generator(fleet, counters.sent, counters.late_sends, watch.limited_by),
-            fanout=self._fanout,
-            target=self._masked(target) if target is not None else None,
+            self._monitor.failures,
+            _generator(fleet, counters.sent, counters.late_sends, self._monitor.limited_by),
+            target=self._masked(target.latest) if target is not None and target.latest is not None else None,
             note=self._mask(note),
-            result=result,
+            result=self._result,
         )
 
     def _masked(self, target: TargetHealth) -> TargetHealth:
         claims = tuple(replace(claim, text=self._mask(claim.text)) for claim in target.claims)
         return replace(target, claims=claims, note=self._mask(target.note))
-
-    def _of_stages(self, recorder: Recorder) -> dict[str, HistogramData]:
-        """The response times of each stage, computed once for a stage that is over."""
-        found = dict(self._past_stages)
-        for record in recorder.stages:
-            name = f"response@{record.name}"
-            if name in self._past_stages:
-                continue
-            ended = record.ended or recorder.latest
-            found[name] = ended.response.since(record.began.response).data()
-            if record.ended is not None:
-                self._past_stages[name] = found[name]
-        return {name: data for name, data in found.items() if data.counts}
 
 
 def _generator(fleet: Fleet, sent: int, late: int, limited: tuple[str, ...]) -> GeneratorStatus:

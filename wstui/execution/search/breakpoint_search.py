@@ -20,14 +20,14 @@ from wstui.execution.run.commands import (
     carried_out,
     refusal,
 )
-from wstui.execution.run.result import BreakpointStep, BreakpointSummary, Result, Verdict
+from wstui.execution.run.result import NOT_STARTED, BreakpointStep, BreakpointSummary, Result, Verdict
 from wstui.execution.run.run import Run
 from wstui.execution.run.status import BreakpointStatus, StageStatus, State, Status
 from wstui.execution.run.verdict import undecided
 from wstui.execution.search.bisect import Bisection
 from wstui.execution.search.drivers import KINDS, Ended
 from wstui.execution.search.step import judge_step
-from wstui.execution.search.summary import answer, breaking, deciding
+from wstui.execution.search.summary import answer, breaking, deciding, so_far
 from wstui.fleet.transport import Transport
 from wstui.scenario.model import Scenario, Stage
 from wstui.scenario.secret_fields import masked
@@ -53,6 +53,7 @@ class BreakpointRun:
         self._steering = KINDS[asked.of](self._run, scenario, self._begin_phase)
         self._steps: list[BreakpointStep] = []
         self._outcomes = tuple(undecided(scenario))
+        self._masked = masked(scenario)
         self._load = 0
         self._phases: list[tuple[str, float, float]] = []  # name, planned seconds, when it began
         self._limited: list[str] = []
@@ -66,29 +67,42 @@ class BreakpointRun:
         """The latest picture."""
         status = self._run.status
         if status.state.ended and self._result is None:
-            status = replace(status, state=State.DRAINING, result=None)
+            status = replace(status, state=State.DRAINING)
         search = self._search
         stages = self._stages(status)
         left = sum(stage.planned_s - stage.elapsed_s for stage in stages) + search.left * self._asked.step_s
         broke = breaking(self._steps, search.high)
+        found = BreakpointStatus(
+            self._asked.of,
+            self._asked.unit,
+            self._load,
+            self._phases[-1][0] if self._phases else "",
+            search.low,
+            search.high,
+            broke.broken_on if broke is not None else "",
+            tuple(self._steps),
+        )
         return replace(
             status,
             scenario=self.scenario,
             plan_total_s=status.plan_s + (0.0 if status.state.ended else max(0.0, left)),
             stages=stages,
-            thresholds=self._outcomes,
-            breakpoint=BreakpointStatus(
-                self._asked.of,
-                self._asked.unit,
-                self._load,
-                self._phases[-1][0] if self._phases else "",
-                search.low,
-                search.high,
-                broke.broken_on if broke is not None else "",
-                tuple(self._steps),
-            ),
+            breakpoint=found,
             note=self._result.breakpoint.sentence if self._result and self._result.breakpoint else status.note,
-            result=self._result,
+            result=self._result or self._so_far(status.result, found),
+        )
+
+    def _so_far(self, result: Result, found: BreakpointStatus) -> Result:
+        """Return the result of a search that goes on."""
+        verdict = msgspec.structs.replace(NOT_STARTED.verdict, thresholds=list(self._outcomes))
+        return msgspec.structs.replace(
+            result,
+            scenario=self._masked,
+            verdict=verdict,
+            timeline=[],
+            events=[],
+            histograms={},
+            breakpoint=so_far(found),
         )
 
     def send(self, command: RunCommand) -> Future[Answer]:
@@ -216,7 +230,7 @@ class BreakpointRun:
         found = answer(self._asked, self._search, self._steps, self._limited, self._ended)
         return msgspec.structs.replace(
             result,
-            scenario=masked(self.scenario),
+            scenario=self._masked,
             verdict=self._verdict(result.verdict, found),
             generator=msgspec.structs.replace(
                 result.generator, limited_by=self._limited if result.verdict.passed else result.generator.limited_by

@@ -23,12 +23,11 @@ from typing import Any, TextIO
 
 import msgspec
 
-from wstui.execution.run.result import Result, SuiteResult
+from wstui.execution.run.result import Result, SuiteResult, stamp
 from wstui.execution.run.status import RunView, Status
 from wstui.measure.append_log import new_since
 from wstui.report.live.observer import ExportError, Observer
 from wstui.report.model.labels import name_of, runs_of
-from wstui.report.store.partial import failures_so_far, stamp
 from wstui.scenario.secret_fields import masked
 
 
@@ -86,8 +85,9 @@ class EventStream(Observer):
                 started=started,
             )
         self._changes(self._seen, status)
-        if status.result is not None and status.result.started == started and started not in self._ended:
-            self._end_of(status.result)
+        result = status.result
+        if not result.verdict.running and result.started == started and started not in self._ended:
+            self._end_of(result)
 
     def _changes(self, seen: _Seen, status: Status) -> None:
         at_s = round(status.elapsed_s, 3)
@@ -101,7 +101,7 @@ class EventStream(Observer):
             self._write("mark", mark.at_s, kind=mark.kind, text=mark.text)
         # Nothing follows the end but what is said of the whole.
         self._state(seen, status, at_s)
-        for failure in failures_so_far(status):
+        for failure in status.result.failures:
             key = (failure.kind, failure.message, failure.outcome)
             if failure.count != seen.failures.get(key):
                 seen.failures[key] = failure.count

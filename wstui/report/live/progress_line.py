@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from wstui.execution.run.metrics import failures
 from wstui.execution.run.status import State, Status
 from wstui.report.model import format
 from wstui.report.model.labels import shown
@@ -16,7 +17,7 @@ def live_line(status: Status) -> str:
     stage = next((s.name for s in status.stages if s.current), "")
     doing = shown(stage, 20) if status.state is State.RUNNING and stage else str(status.state)
     last = status.rows[-1] if status.rows else None
-    p99 = status.latency.p99
+    p99 = status.result.latency_ms.response.p99
     if last is not None and last.response_p99_ms is not None:
         p99 = last.response_p99_ms
     facts = [
@@ -24,7 +25,7 @@ def live_line(status: Status) -> str:
         f"{format.count(status.counters.open)}/{format.count(status.counters.wanted)} clients",
         f"out {format.rate(last.sent_per_s if last else 0)} in {format.rate(last.received_per_s if last else 0)}",
         f"p99 {format.milliseconds(p99)}",
-        f"{format.count(status.failures_total)} failed",
+        f"{format.count(failures(status.result))} failed",
     ]
     facts += _search(status)
     if status.awaited:

@@ -190,7 +190,7 @@ def _messages(status: Status) -> Iterator[Metric]:
     yield replies
     yield _total("wstui_replies_altered", "Of the unmatched replies: not what was sent", seen.altered)
     types = CounterMetricFamily("wstui_messages_received_by_type", "Messages received by type", labels=["type"])
-    commonest = sorted(status.types.items(), key=lambda item: -item[1])
+    commonest = sorted(status.result.messages.by_type.items(), key=lambda item: -item[1])
     for kind, number in commonest[:MOST_LABELS]:
         types.add_metric([shown(kind, 60)], number)
     yield types
@@ -200,7 +200,7 @@ def _latency(status: Status) -> Iterator[Metric]:
     quantiles = GaugeMetricFamily(
         "wstui_response_quantile_seconds", "Response time over the whole run", labels=["quantile"]
     )
-    latency = status.latency
+    latency = status.result.latency_ms.response
     for share, value_ms in (
         ("0.5", latency.p50),
         ("0.95", latency.p95),

@@ -29,7 +29,8 @@ from wstui.execution.run.result import (
 )
 from wstui.report.store.database import StoreError, changing, explained, opened
 from wstui.report.store.owner import alive
-from wstui.report.store.partial import RUNNING, stages_from
+
+INTERRUPTED = "interrupted: wstui ended before the run did"
 
 
 class UnknownRun(Exception):
@@ -156,16 +157,12 @@ class Store:
                 tuple(row)
                 for row in self._db.execute("SELECT name, histogram FROM histograms WHERE run = ?", (number,))
             )
-        stages = stored.summary.stages
-        if stored.state != "finished":
-            stages = stages_from(timeline, histograms)
         return msgspec.structs.replace(
             stored.summary,
             timeline=timeline,
             events=events,
             failures=failures,
             histograms=histograms,
-            stages=stages,
         )
 
     def suite(self, number: int) -> SuiteResult:
@@ -269,8 +266,8 @@ class Store:
         try:
             summary = msgspec.json.decode(row["summary"], type=Result)
             environment = json.loads(row["environment"])
-            if state == "running":
-                verdict = msgspec.structs.replace(summary.verdict, reason=RUNNING, running=True)
+            if state == "interrupted" and summary.verdict.running:
+                verdict = msgspec.structs.replace(summary.verdict, reason=INTERRUPTED, running=False, aborted=True)
                 summary = msgspec.structs.replace(summary, verdict=verdict)
         except (json.JSONDecodeError, msgspec.DecodeError) as error:
             # One run that went bad must not hide all others, and has to be deleted somehow.

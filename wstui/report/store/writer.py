@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from wstui.execution.run.result import Event, FailureSummary, Result, SuiteResult
+from wstui.execution.run.result import Event, FailureSummary, Result, SuiteResult, stamp
 from wstui.execution.run.status import RunView, Status
 from wstui.measure.append_log import new_since
 from wstui.measure.hdr import encode
@@ -22,7 +22,6 @@ from wstui.report.model.environment import environment
 from wstui.report.model.labels import name_of, runs_of, url_of
 from wstui.report.store.database import StoreBusy, StoreDamaged, StoreError, StoreStale
 from wstui.report.store.owner import this_writer
-from wstui.report.store.partial import RowSums, failures_so_far, partial_result, stamp
 from wstui.report.store.retention import apply_retention
 from wstui.report.store.store import Store
 
@@ -94,18 +93,17 @@ class StoreWriter(Observer):
             return
         if self._current is None or self._current.started != started:
             self._current = self._begin(store, status, started)
-        if status.result is not None and status.result.started == started:
-            self._conclude(store, self._current, status.result)
-        elif self._current.behind(status):
+        if self._current.behind(status):
             self._current.extend(store, status)
+        if not status.result.verdict.running and status.result.started == started:
+            self._conclude(store, self._current, status.result)
 
     def _begin(self, store: Store, status: Status, started: str) -> _Written:
-        summary = partial_result(status, {}, RowSums())
         suite = status.suite
         written = _Written(
             _insert(
                 store,
-                summary,
+                status.result,
                 host=status.host,
                 environment=self._environment,
                 writer=self._writer,
@@ -164,9 +162,8 @@ class _Written:
         self.id = number
         self.started = started
         self._rows = 0
-        self._sums = RowSums()
         self._events = 0
-        self._failures: tuple[object, ...] = ()
+        self._failures: list[FailureSummary] = []
         self._histograms: Mapping[str, HistogramData] = {}
 
     def behind(self, status: Status) -> bool:
@@ -179,40 +176,48 @@ class _Written:
 
     def extend(self, store: Store, status: Status) -> None:
         """Write what is new since the last time."""
-        histograms = status.histograms
+        result, histograms = status.result, status.histograms
         rows, rows_end = new_since(status.rows, self._rows)
         marks, marks_end = new_since(status.marks, self._events)
-        sums = dataclasses.replace(self._sums)
-        sums.add(rows)
-        events = [Event(mark.at_s, mark.kind, mark.text) for mark in marks]
-        failures = failures_so_far(status) if status.failures != self._failures else None
         self._write(
             store,
-            partial_result(status, histograms, sums),
+            result,
             "running",
             rows=[dataclasses.asdict(row) for row in rows],
-            events=events,
-            failures=failures,
+            events=[Event(mark.at_s, mark.kind, mark.text) for mark in marks],
+            failures=result.failures if result.failures != self._failures else None,
             histograms={name: encode(data) for name, data in histograms.items() if data != self._histograms.get(name)},
         )
         # Only after the commit: what could not be written is tried again.
-        self._rows = rows_end
-        self._sums = sums
-        self._histograms = histograms
-        self._events = marks_end
-        self._failures = status.failures
+        self._rows, self._events = rows_end, marks_end
+        self._histograms, self._failures = histograms, result.failures
 
     def conclude(self, store: Store, result: Result) -> None:
-        """Write the result in the place of what was written so far: the run is finished."""
-        self._rows = self._events = 0
+        """Write the result in the place of what was written so far: the run is finished.
+
+        Of a long run, which folds old seconds and marks, those that were written before are kept.
+        """
+        rows, events = result.timeline, result.events
+        replaced = ["histograms"]
+        if len(rows) < self._rows:
+            rows = []
+        else:
+            self._rows = 0
+            replaced.append("timeline")
+        if len(events) < self._events:
+            events = []
+        else:
+            self._events = 0
+            replaced.append("events")
         self._write(
             store,
             result,
             "finished",
-            rows=result.timeline,
-            events=result.events,
+            rows=rows,
+            events=events,
             failures=result.failures,
             histograms=result.histograms,
+            replaced=replaced,
         )
 
     def _write(
@@ -225,15 +230,15 @@ class _Written:
         events: list[Event],
         failures: list[FailureSummary] | None,
         histograms: Mapping[str, str],
+        replaced: Sequence[str] = (),
     ) -> None:
         with store.transaction() as db:
             db.execute(
                 "UPDATE runs SET state = ?, updated = ?, summary = ? WHERE id = ?",
                 (state, time.time(), _without_bulk(summary), self.id),
             )
-            if state == "finished":
-                for table in ("timeline", "events", "histograms"):
-                    db.execute(f"DELETE FROM {table} WHERE run = ?", (self.id,))
+            for table in replaced:
+                db.execute(f"DELETE FROM {table} WHERE run = ?", (self.id,))
             db.executemany(
                 "INSERT INTO timeline (run, number, row) VALUES (?, ?, ?)",
                 [(self.id, number, _json(row)) for number, row in enumerate(rows, self._rows)],

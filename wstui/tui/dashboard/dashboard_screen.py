@@ -169,7 +169,7 @@ class Dashboard(Screen[None]):
             ("-limited", bool(status.generator.limited_by)),
             ("-hosts", bool(status.generator.hosts)),
             ("-listens", status.scenario.messages.exchange == "listen"),
-            ("-broadcasts", status.fanout is not None),
+            ("-broadcasts", status.result.fanout is not None),
             ("-searches", status.breakpoint is not None),
         ):
             self.set_class(shown, name)

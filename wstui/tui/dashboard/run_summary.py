@@ -9,6 +9,7 @@ from pathlib import Path
 import platformdirs
 
 from wstui.execution.run.limits import threshold_level
+from wstui.execution.run.metrics import failure_rate, failures
 from wstui.execution.run.status import Status
 from wstui.measure.failure import FailureGroup
 from wstui.report.formats.atomic_write import write_new
@@ -24,6 +25,7 @@ def summary(status: Status) -> str:
     """State, load, latency, thresholds and errors; secrets are masked in the status already."""
     c = status.counters
     row = status.rows[-1] if status.rows else None
+    latency = status.result.latency_ms.response
     lines = [
         f"{badge(status)[0]}  {clean(status.scenario.name)} → {clean(status.url)}  from {clean(status.host)}",
         f"time         {clock(status.elapsed_s)}"
@@ -34,9 +36,9 @@ def summary(status: Status) -> str:
         f" {count(c.dropped)} dropped",
         f"messages     {count(c.sent)} sent, {count(c.received)} received"
         + (f"; now {rate(row.sent_per_s)}/s and {rate(row.received_per_s)}/s" if row else ""),
-        f"latency ms   p50 {ms(status.latency.p50)}  p95 {ms(status.latency.p95)}  p99 {ms(status.latency.p99)}"
-        f"  max {ms(status.latency.max)}  (response time, whole run)",
-        f"errors       {count(status.failures_total)}  ({percent(status.failure_rate)} %)",
+        f"latency ms   p50 {ms(latency.p50)}  p95 {ms(latency.p95)}  p99 {ms(latency.p99)}"
+        f"  max {ms(latency.max)}  (response time, whole run)",
+        f"errors       {count(failures(status.result))}  ({percent(failure_rate(status.result))} %)",
     ]
     lines += [
         f"  {_MARKS[threshold_level(o)]} {metric_words(o.metric)} {limit_words(o.limit)}: {figure(o)}"

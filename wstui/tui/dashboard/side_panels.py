@@ -70,17 +70,17 @@ class FanOutPanel(Panel):
 
     def row_count(self) -> int:
         """Four figures, and the clocks where they are known."""
-        fanout = self.status.fanout
+        fanout = self.status.result.fanout
         return 1 if fanout is None else 4 + (fanout.delivery_ms.offset_ms is not None)
 
     def head(self, width: int) -> Line:
         title: Line = [("fan-out", "text")]
-        if (fanout := self.status.fanout) is not None:
+        if (fanout := self.status.result.fanout) is not None:
             title.append((f"  {count(fanout.messages)} broadcasts", "muted"))
         return title
 
     def rows(self, width: int, height: int) -> list[Line]:
-        f = self.status.fanout
+        f = self.status.result.fanout
         if f is None:
             return [[("no broadcast seen yet", "muted")]]
         whole = f.completeness is not None and f.completeness >= 1

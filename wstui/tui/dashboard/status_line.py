@@ -26,7 +26,7 @@ _TONES = {Tone.GOOD: "badge-ok", Tone.NEAR: "badge-warn", Tone.BAD: "badge-bad",
 
 def badge(status: Status) -> tuple[str, str]:
     """The state as glyph, word and colour; once there is a verdict, that."""
-    if status.state.ended and status.result is not None:
+    if status.state.ended and not status.result.verdict.running:
         return verdict_badge(status.result.verdict)
     return BADGES[status.state]
 

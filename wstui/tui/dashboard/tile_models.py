@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from wstui.execution.run.limits import generator_level, threshold_level, worst_threshold
+from wstui.execution.run.metrics import failure_rate, failures
 from wstui.execution.run.result import ThresholdOutcome
 from wstui.execution.run.status import GeneratorStatus, Status
 from wstui.tui.dashboard.thresholds import figure, limit_ms, limit_words, metric_words
@@ -43,9 +44,9 @@ def course_of(status: Status) -> LoadCourse:
     """Return the durations to watch: where no client waits for a reply, those of the broadcasts, once there are any."""
     if not status.scenario.messages.is_one_way:
         return RESPONSE
-    if status.fanout is None:
+    if status.result.fanout is None:
         return CONNECT
-    return DELIVERY if status.fanout.delivery_ms.count else SPREAD
+    return DELIVERY if status.result.fanout.delivery_ms.count else SPREAD
 
 
 def connections(status: Status, history: TimeSeries) -> TileModel:
@@ -71,7 +72,7 @@ def connections(status: Status, history: TimeSeries) -> TileModel:
 
 def messages(status: Status, history: TimeSeries) -> TileModel:
     """Messages per second, both ways; of clients that only listen, whether every broadcast reached all of them."""
-    if status.scenario.messages.is_one_way and status.fanout is not None:
+    if status.scenario.messages.is_one_way and status.result.fanout is not None:
         return reached(status, history)
     sent, received = history.latest("sent_per_s"), history.latest("received_per_s")
     total = None if sent is None or received is None else sent + received
@@ -90,7 +91,7 @@ def messages(status: Status, history: TimeSeries) -> TileModel:
 
 def reached(status: Status, history: TimeSeries) -> TileModel:
     """How completely broadcasts arrive, over the whole run."""
-    seen = status.fanout
+    seen = status.result.fanout
     if seen is None:
         return TileModel("reached", NONE)
     twice = f"{short(seen.duplicates)} twice" if seen.duplicates else "none twice"
@@ -149,7 +150,7 @@ def latency(status: Status, history: TimeSeries) -> TileModel:
         run = f"run {'' if limit[0] == about else f'{limit[0]} '}{ms(limit[1].value)} of {limit_of(limit[1])}"
         shown = (f"{run} · {details}", run) if details else (run,)
     elif course is RESPONSE and about == "p99":
-        run = f"run {ms(status.latency.p99)}"
+        run = f"run {ms(status.result.latency_ms.response.p99)}"
         shown = (f"{run} · {details}", *shown)
     return TileModel(
         f"{course.name} {about}",
@@ -164,6 +165,7 @@ def latency(status: Status, history: TimeSeries) -> TileModel:
 
 def errors(status: Status, history: TimeSeries) -> TileModel:
     """How many failures, their share, and whether they grow."""
+    total = failures(status.result)
     column = history.column("failures_per_s")
     now, before = column[-5:], column[-15:-5]
     recent = sum(now) / len(now) if now else 0.0
@@ -172,20 +174,12 @@ def errors(status: Status, history: TimeSeries) -> TileModel:
     mark = worst_threshold(status.thresholds, "failures.", "messages.timed_out")
     if mark in ("", "ok") and recent > 0:
         mark = "near"
-    word = (
-        f"{rate(recent)}/s, rising"
-        if rising
-        else f"{rate(recent)}/s"
-        if recent
-        else "none now"
-        if status.failures_total
-        else "none"
-    )
+    word = f"{rate(recent)}/s, rising" if rising else f"{rate(recent)}/s" if recent else "none now" if total else "none"
     tail = f" · limit {limit_of(limit)}" if limit else ""
     return TileModel(
         "errors",
-        fitting(status.failures_total, 9),
-        f"{percent(status.failure_rate)} %" if status.failures_total else "",
+        fitting(total, 9),
+        f"{percent(failure_rate(status.result))} %" if total else "",
         (word + tail, word),
         mark,
         history.highs("failures_per_s"),
