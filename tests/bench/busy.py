@@ -74,7 +74,7 @@ async def _row(name: str, clients: int) -> tuple[list[str], float]:
         watching.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await watching
-    received = stretch.sum.counters.received
+    received = stretch.totals.counters.received
     return [
         name,
         grouped(clients),

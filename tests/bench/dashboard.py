@@ -149,7 +149,7 @@ async def _steady(
             begin = await bench.read()
             await asyncio.sleep(_WINDOW_S)
             stretch = Interval(begin, await bench.read())
-            cost = stretch.cpu_us / max(1, getattr(stretch.sum.counters, counted))
+            cost = stretch.cpu_us / max(1, getattr(stretch.totals.counters, counted))
             (costs.drawn if draws else costs.plain).append(cost)
     return costs
 

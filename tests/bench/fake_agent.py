@@ -13,7 +13,7 @@ from distributed import get_worker
 from wstui.load.protocol import Abort, Drain, Finished, Go, WorkerReady, decode_command, encode
 from wstui.load.worker import SNAPSHOT_NS
 from wstui.measure.histogram import Histogram
-from wstui.measure.snapshot import Counters, Health, Snapshot
+from wstui.measure.snapshot import Counters, Health, Snapshot, Totals
 
 MESSAGES_A_SECOND = 5000
 
@@ -31,13 +31,17 @@ def realistic(seed: int = 7) -> Snapshot:
     return Snapshot(
         0,
         0,
-        0,
-        Counters(wanted=2000, open=2000, attempted=2000, ready=2000, sent=500_000, received=500_000, matched=500_000),
+        Totals(
+            0,
+            Counters(
+                wanted=2000, open=2000, attempted=2000, ready=2000, sent=500_000, received=500_000, matched=500_000
+            ),
+            connect=distribution(3, 0.4, 2000).data(),
+            response=distribution(1.2, 0.6, 20_000).data(),
+            round_trip=distribution(1.1, 0.6, 20_000).data(),
+            send_delay=distribution(0.05, 0.9, 20_000).data(),
+        ),
         types={"pong": 490_000, "connection:established": 2000, "price:update": 8000},
-        connect=distribution(3, 0.4, 2000).data(),
-        response=distribution(1.2, 0.6, 20_000).data(),
-        round_trip=distribution(1.1, 0.6, 20_000).data(),
-        send_delay=distribution(0.05, 0.9, 20_000).data(),
         health=Health(0.7, 1_500_000, 2100, 65_536, 2000, 28_232, 120 << 20),
     )
 
@@ -86,11 +90,10 @@ class FakeAgent:
                 due_ns = self._began_ns + (sequence - 1) * SNAPSHOT_NS + index * SNAPSHOT_NS // len(self._workers)
                 if (left_ns := due_ns - time.monotonic_ns()) > 1_000_000:
                     await asyncio.sleep(left_ns / 1e9)
+                before = snapshot.totals
                 counters = msgspec.structs.replace(
-                    snapshot.counters, sent=snapshot.counters.sent + sequence * MESSAGES_A_SECOND // 5
+                    before.counters, sent=before.counters.sent + sequence * MESSAGES_A_SECOND // 5
                 )
-                at_ns = time.monotonic_ns() - self._began_ns
-                said = msgspec.structs.replace(
-                    snapshot, worker=worker, sequence=sequence, at_ns=at_ns, counters=counters
-                )
+                totals = msgspec.structs.replace(before, at_ns=time.monotonic_ns() - self._began_ns, counters=counters)
+                said = msgspec.structs.replace(snapshot, worker=worker, sequence=sequence, totals=totals)
                 self._say(worker, encode(said))

@@ -63,7 +63,7 @@ async def _row(clients: int, rate: float, seconds: float) -> list[str]:
         f"{statistics.mean(process['cpuPercent'] for process in claimed):.1f}%",
         f"{after['processes'][0]['rssBytes'] / 2**20:.0f}",
         f"{delivered / stretch.seconds:,.0f}",
-        f"{stretch.sum.counters.received / stretch.seconds:,.0f}",
+        f"{stretch.totals.counters.received / stretch.seconds:,.0f}",
     ]
 
 

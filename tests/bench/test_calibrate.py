@@ -17,8 +17,8 @@ from tests.cli.commands import gone
 from wstui.execution.calibrate.bench import Bench, Cores, Interval, Sample
 from wstui.execution.calibrate.calibration import Figure, kernel_us
 from wstui.execution.calibrate.sink.sink_process import SinkProcess
-from wstui.fleet.interval import Sum
 from wstui.fleet.transport import FleetError
+from wstui.measure.snapshot import Totals
 from wstui.scenario.model import Scenario
 
 WAIT_S = 90
@@ -33,7 +33,7 @@ async def test_a_stretch_counts_round_trips_and_what_they_cost() -> None:
         begin = await bench.open(5)
         end = await bench.read()
         stretch = Interval(begin, end)
-        assert 0 < stretch.sum.counters.matched <= (await sink.summary())["replied"]
+        assert 0 < stretch.totals.counters.matched <= (await sink.summary())["replied"]
         assert stretch.cpu_us > 0
         assert stretch.target_cpu > 0
         assert stretch.other_cpu >= 0
@@ -43,9 +43,9 @@ async def test_a_stretch_counts_round_trips_and_what_they_cost() -> None:
 
 
 def test_what_other_programs_take_is_what_neither_worker_nor_target_does() -> None:
-    begin = Sample(0, 0, 0, 0, Sum.nothing(), 0)
+    begin = Sample(0, 0, 0, 0, Totals(), 0)
     for busy_s, others in ((1.9, 0.4), (1.0, 0.0)):
-        stretch = Interval(begin, Sample(10**9, 800_000_000, 700_000_000, 0, Sum.nothing(), int(busy_s * 1e9)))
+        stretch = Interval(begin, Sample(10**9, 800_000_000, 700_000_000, 0, Totals(), int(busy_s * 1e9)))
         assert (stretch.cpu, stretch.target_cpu) == (0.8, 0.7)
         assert stretch.other_cpu == pytest.approx(others)
 
@@ -61,7 +61,7 @@ async def test_several_targets_have_a_worker_each() -> None:
     async with SinkProcess() as one, SinkProcess() as other, Bench(scenario(one.url), Cores(), one, other) as bench:
         reading = await bench.open(7)
         assert len(bench.pids) == 2
-        assert reading.sum.counters.open == 7
+        assert reading.totals.counters.open == 7
         assert [(await sink.summary())["open"] for sink in (one, other)] == [4, 3]
 
 

@@ -12,7 +12,7 @@ from wstui.execution.run.timeline_recorder import Recorder
 from wstui.fleet.fleet import Fleet
 from wstui.fleet.totals import Books
 from wstui.measure.fanout import FanOut
-from wstui.measure.snapshot import Counters, Snapshot
+from wstui.measure.snapshot import Counters, Snapshot, Totals
 from wstui.scenario.model import Stage
 
 
@@ -20,8 +20,8 @@ def seconds_with(*sent: tuple[float, int]) -> tuple[Sampler, Recorder, Books]:
     """The cutter of a run whose only worker has counted so many messages at these seconds."""
     books, recorder = Books(), Recorder(FanOut())
     for sequence, (at_s, count) in enumerate(sent):
-        books.take(0, Snapshot(0, sequence, round(at_s * NS), Counters(sent=count)))
-    fleet: Any = SimpleNamespace(sum=books.sum, sent_at_ns=books.sent_at_ns, reached=lambda _at_ns: True)
+        books.take(0, Snapshot(0, sequence, Totals(round(at_s * NS), Counters(sent=count))))
+    fleet: Any = SimpleNamespace(totals=books.totals, sent_at_ns=books.sent_at_ns, reached=lambda _at_ns: True)
     return Sampler(recorder, cast(Fleet, fleet)), recorder, books
 
 
@@ -39,8 +39,8 @@ def test_a_stage_is_rated_over_the_seconds_of_its_counts() -> None:
     for name in ("ramp", "hold"):
         seconds.enter(Stage(name=name, over=1.0, clients=1), float(len(recorder.stages)))
         seconds.cut_stages()
-    recorder.end_stage(3.0, books.sum(), 3.0)
+    recorder.end_stage(3.0, books.totals(), 3.0)
     first = recorder.stages[0].scope(recorder.latest, 3.0)
-    assert first.sum.counters.sent == 120
+    assert first.totals.counters.sent == 120
     # It was cut at 0 s of this run's clock with what had been counted until 1.2 s; the plan's clock stood at 1 s.
     assert first.active_s == pytest.approx(1.0 + 1.2)

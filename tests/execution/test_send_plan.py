@@ -14,7 +14,7 @@ from tests.report.example import limited
 from tests.servers.server import until
 from wstui.execution.run.contention import Contention, Taken
 from wstui.execution.run.send_plan import SendPlan
-from wstui.measure.snapshot import Counters, Snapshot
+from wstui.measure.snapshot import Counters, Snapshot, Totals
 from wstui.report.analysis.diagnosis import findings
 from wstui.scenario.model import Messages
 
@@ -28,7 +28,7 @@ class Hosts:
         self.counters = [Counters(wanted=45, open=45, ready=45), Counters(wanted=45, open=45, ready=45)]
 
     def latest(self) -> dict[int, Snapshot]:
-        return {worker: Snapshot(worker, 1, 0, counters) for worker, counters in enumerate(self.counters)}
+        return {worker: Snapshot(worker, 1, Totals(0, counters)) for worker, counters in enumerate(self.counters)}
 
     def alive(self, worker: int) -> bool:
         return True

@@ -5,17 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 from wstui.execution.search.step import Checkpoint, Measured, frozen, judge_step
-from wstui.fleet.interval import Sum
 from wstui.measure.failure import FailureGroup
 from wstui.measure.fanout import FanOut, TypeFanOut
 from wstui.measure.histogram import Histogram
-from wstui.measure.snapshot import Counters
+from wstui.measure.snapshot import Counters, Totals
 from wstui.measure.timeline import TimelineRow
 from wstui.scenario.model import Threshold
 
 MS = 1_000_000
 P99 = Threshold(metric="response.p99", limit="< 20ms")
-NOTHING = Checkpoint(Sum.nothing(), 0.0, 0.0, FanOut())
+NOTHING = Checkpoint(Totals(), 0.0, 0.0, FanOut())
 
 
 def cut(at_s: float, responses: tuple[tuple[int, int], ...] = (), **counters: int) -> Checkpoint:
@@ -26,9 +25,7 @@ def cut(at_s: float, responses: tuple[tuple[int, int], ...] = (), **counters: in
             histogram.record(ms * MS)
     matched = sum(count for count, _ in responses)
     counted = Counters(**{"matched": matched, "sent": matched, **counters})
-    return Checkpoint(
-        replace(Sum.nothing(), at_ns=int(at_s * 1e9), counters=counted, response=histogram), at_s, at_s, FanOut()
-    )
+    return Checkpoint(Totals(int(at_s * 1e9), counted, response=histogram.data()), at_s, at_s, FanOut())
 
 
 def measured(

@@ -12,7 +12,6 @@ import pytest
 
 from tests.servers.server import until
 from wstui.fleet.fleet import Fleet
-from wstui.fleet.interval import Sum
 from wstui.fleet.transport import FleetError, HostState, Lost, MessageReceived
 from wstui.load.protocol import (
     Abort,
@@ -27,7 +26,7 @@ from wstui.load.protocol import (
 )
 from wstui.measure.fanout import Receipts
 from wstui.measure.histogram import Histogram
-from wstui.measure.snapshot import Counters, Health, Snapshot
+from wstui.measure.snapshot import Counters, Health, Snapshot, Totals
 
 S = 1_000_000_000
 
@@ -90,9 +89,7 @@ def snapshot(worker: int, at_s: float, counters: Counters, response: list[int] =
     return Snapshot(
         worker,
         round(at_s * 5),
-        round(at_s * S),
-        counters,
-        response=histogram.data(),
+        Totals(round(at_s * S), counters, response=histogram.data()),
         health=Health(**health),  # type: ignore[arg-type]
     )
 
@@ -102,18 +99,18 @@ async def test_counters_and_distributions_of_all_workers_add_up() -> None:
         wire.say(0, snapshot(0, 1, Counters(sent=3, open=2), [1000, 2000]))
         wire.say(1, snapshot(1, 1.1, Counters(sent=4, open=1), [9000]))
         await heard(fleet, wire)
-        first = fleet.sum()
+        first = fleet.totals()
         assert (first.counters.sent, first.counters.open, first.at_ns) == (7, 3, round(1.1 * S))
         assert (first.response.count, first.response.low, first.response.high) == (3, 1000, 9000)
         assert fleet.reached(S) and not fleet.reached(round(1.05 * S))
         wire.say(0, snapshot(0, 2, Counters(sent=10, open=2), [1000, 2000, 5000]))
         await heard(fleet, wire)
-        change = fleet.sum().since(first)
+        change = fleet.totals() - first
         assert (change.counters.sent, change.response.count, change.response.total) == (7, 1, 5000)
-        again = first.plus(change)
-        assert again.response.counts == fleet.sum().response.counts
+        again = first + change
+        assert again.response.counts == fleet.totals().response.counts
         assert again.counters == fleet.counters()
-        assert Sum.nothing().plus(first).counters == first.counters
+        assert (Totals() + first).counters == first.counters
 
 
 async def test_a_snapshot_that_is_missing_heals_with_the_next() -> None:

@@ -73,7 +73,7 @@ async def test_in_a_room_where_all_hear_all_only_ones_own_message_is_the_reply(c
         c = await workers.drained()
         assert c.matched + c.reply_timeouts == c.sent
         assert c.duplicates == c.unmatched == 0
-        for trips in (worker.tally._with_prompt(worker.tally.round_trip) for worker in workers.all):
+        for trips in (worker.tally.round_trip.data() + worker.tally.prompt.data() for worker in workers.all):
             assert trips.low > Room.echo_s * 0.9 * S, "nobody else's message was taken for it"
         assert len(set(server.ids)) == len(server.ids) and max(server.ids) < 2**53
 

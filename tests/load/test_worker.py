@@ -312,7 +312,7 @@ async def test_the_last_snapshot_knows_what_was_in_flight_on_each_dropped_connec
         worker._do_tick(time.monotonic_ns())
         assert not worker.ended_event.is_set()
         await asyncio.wait_for(worker.ended_event.wait(), PATIENCE_S)
-        last = worker.said[-1].counters
+        last = worker.said[-1].totals.counters
         assert last.abandoned == last.sent > 10
         assert (last.open, last.closing) == (0, 0)
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from wstui.execution.run.timeline_recorder import Recorder
-from wstui.fleet.interval import Sum
 from wstui.measure.append_log import AppendLog, new_since
 from wstui.measure.fanout import FanOut
-from wstui.measure.snapshot import Health
+from wstui.measure.snapshot import Health, Totals
 from wstui.measure.timeline import Mark, TimelineRow, fold_marks, fold_rows
 
 
@@ -65,7 +64,7 @@ def test_limits_that_flap_become_one_mark_and_nothing_else_is_folded() -> None:
 
 
 def test_hours_of_a_run_take_no_more_memory_than_the_first() -> None:
-    recorder, nothing = Recorder(FanOut()), Sum.nothing()
+    recorder, nothing = Recorder(FanOut()), Totals()
     for second in range(1, 4 * 3600 + 1):
         recorder.row(float(second), nothing, nothing, "hold", False, [Health(cpu=second / 1e5)])
         recorder.mark(float(second), "broken" if second % 2 else "kept", f"response.p99 was {second} ms")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import random
 
-from wstui.measure.histogram import Histogram
+from wstui.measure.histogram import Distribution, Histogram
 from wstui.measure.timeline import TimelineRow
 from wstui.scenario.model import Messages as Exchange
 from wstui.scenario.model import Scenario, Stage, Target, Threshold
@@ -16,13 +16,13 @@ HOSTILE = (
 )
 
 
-def histogram(seed: int, count: int, median_ms: float, spread: float = 0.4) -> Histogram:
+def histogram(seed: int, count: int, median_ms: float, spread: float = 0.4) -> Distribution:
     """A log-normal distribution with the given median."""
     source = random.Random(seed)
     made = Histogram()
     for _ in range(count):
         made.record(int(median_ms * 1e6 * source.lognormvariate(0, spread)))
-    return made
+    return made.data()
 
 
 def scenario(name: str = "quick", clients: int = 100, ramp_s: float = 10, hold_s: float = 30) -> Scenario:

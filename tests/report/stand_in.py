@@ -30,7 +30,7 @@ from wstui.execution.run.status import (
     WorkerStatus,
 )
 from wstui.measure.failure import FailureGroup, Sample
-from wstui.measure.histogram import Histogram
+from wstui.measure.histogram import Distribution
 from wstui.measure.snapshot import Counters
 from wstui.measure.timeline import Mark, TimelineRow
 from wstui.scenario.model import Scenario
@@ -92,12 +92,12 @@ def status(
         generator=GeneratorStatus((WorkerStatus(0, True, 90, 0.2, 0.3, 0.1),), 0.2, 0.3, 100, 1024, 90, 28_000),
         suite=suite,
         result=result or partial(made, seconds, started, response, [FailureSummary("http 429", refused, 5, 0.0, 2.0)]),
-        histograms={"response": response.data(), "response@ramp": response.data(), "connect": response.data()},
+        histograms={"response": response, "response@ramp": response, "connect": response},
     )
 
 
 def partial(
-    made: Scenario, seconds: int, started: datetime | None, response: Histogram, failures: list[FailureSummary]
+    made: Scenario, seconds: int, started: datetime | None, response: Distribution, failures: list[FailureSummary]
 ) -> Result:
     """The result of a run that goes on."""
     outcome = ThresholdOutcome("connect.success", ">= 100%", 95.0, False, unit="%", used=1.05)

@@ -5,16 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wstui.measure.hdr import decode, encode
-from wstui.measure.histogram import RELATIVE_ERROR, RESOLUTION_NS, Histogram
+from wstui.measure.histogram import RELATIVE_ERROR, RESOLUTION_NS, Distribution, Histogram
 
 DURATIONS = st.lists(st.integers(0, (1 << 43) - 1), max_size=60)
 
 
-def recorded(durations: list[int]) -> Histogram:
+def recorded(durations: list[int]) -> Distribution:
     histogram = Histogram()
     for ns in durations:
         histogram.record(ns)
-    return histogram
+    return histogram.data()
 
 
 @given(DURATIONS)
@@ -22,7 +22,6 @@ def test_every_count_survives_the_encoding(durations: list[int]) -> None:
     before = recorded(durations)
     after = decode(encode(before))
     assert after.counts == before.counts and after.count == before.count
-    assert encode(before.data()) == encode(before)
     if durations:
         assert after.low <= before.low and after.high >= before.high
         error = max(before.total * RELATIVE_ERROR, RESOLUTION_NS * before.count)
@@ -40,7 +39,7 @@ def test_other_tools_read_the_same_percentiles() -> None:
         assert theirs.get_value_at_percentile(percentile) == pytest.approx(ours, rel=2 * RELATIVE_ERROR)
 
 
-@pytest.mark.parametrize("text", ["", "not base64 !", "SElTVA==", encode(Histogram())[:20]])
+@pytest.mark.parametrize("text", ["", "not base64 !", "SElTVA==", encode(Distribution())[:20]])
 def test_what_is_no_histogram_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="HdrHistogram"):
         decode(text)

@@ -25,7 +25,7 @@ from wstui.execution.run.run import Run
 from wstui.execution.run.status import State, Status
 from wstui.measure.failure import FailureGroup, Sample
 from wstui.measure.sanitize import visible
-from wstui.measure.snapshot import Counters, Snapshot
+from wstui.measure.snapshot import Counters, Snapshot, Totals
 from wstui.report.formats import registry
 from wstui.report.live.event_stream import EventStream
 from wstui.report.store.writer import StoreWriter
@@ -120,7 +120,9 @@ def told(scenario: Scenario, secret: str) -> tuple[Status, Result]:
     ]
     types = {visible(form(secret), 60): 3 for form in SAID.values()}
     counters = Counters(attempted=3, ready=3, sent=3, received=3, matched=3, slow_readers=1)
-    run._fleet.take(0, Snapshot(0, 1, 10, counters, types, failures=groups, slow_endings={f"close {secret}": 1}))
+    run._fleet.take(
+        0, Snapshot(0, 1, Totals(10, counters), types, failures=groups, slow_endings={f"close {secret}": 1})
+    )
     run._fleet.lost[1] = ""
     run._watch.look(1.0, 1.0)
     run._mark("start", "run started")

@@ -50,7 +50,7 @@ def kept_result(
     histogram = Histogram()
     for _ in range(2000):
         histogram.record(int(12e6 * scale * chance.lognormvariate(0, 0.9)))
-    response = Latency.of(histogram)
+    response = Latency.of(histogram.data())
     messages = msgspec.structs.replace(
         plain.messages, sent_per_second=24_050 * share, received_per_second=24_049 * share,
         timed_out=round(788 * share), sent=round(14_437_000 * share), received=round(14_436_212 * share),
@@ -64,7 +64,7 @@ def kept_result(
         messages=messages,
         latency_ms=msgspec.structs.replace(plain.latency_ms, response=response),
         timeline=rows,
-        histograms={"response": encode(histogram)},
+        histograms={"response": encode(histogram.data())},
         scenario={**plain.scenario, "stages": load},
     )
 

@@ -165,7 +165,7 @@ class Fleet(Books):
     def settle_broadcasts(self, *, at_once: bool = False) -> None:
         """Conclude the broadcasts of which every worker that could hear them has spoken."""
         there = [
-            worker for worker, snapshot in self._latest.items() if worker not in self._gone and snapshot.counters.open
+            worker for worker, seen in self._latest.items() if worker not in self._gone and seen.totals.counters.open
         ]
         self.fanout.settle(time.monotonic_ns(), there, self.open_since, at_once=at_once)
 
@@ -194,7 +194,7 @@ class Fleet(Books):
     def reached(self, at_ns: int) -> bool:
         """Whether every worker that is still there has reported on the run up to `at_ns`."""
         there = [member for member in self._members if member not in self._gone]
-        return all(member in self._latest and self._latest[member].at_ns >= at_ns for member in there)
+        return all(member in self._latest and self._latest[member].totals.at_ns >= at_ns for member in there)
 
     # -- taking over from those who are lost --------------------------------------------------------------------
 

@@ -9,11 +9,9 @@ from dataclasses import dataclass
 
 import msgspec
 
-from wstui.fleet.interval import Sum
 from wstui.measure.failure import FailureGroup, merge_failures
 from wstui.measure.fanout import FanOut
-from wstui.measure.histogram import Histogram
-from wstui.measure.snapshot import Admitted, Counters, Health, Snapshot
+from wstui.measure.snapshot import Admitted, Counters, Health, Snapshot, Totals
 
 OPENS_KEPT = 500
 
@@ -50,14 +48,14 @@ class Books:
         if before is not None and snapshot.sequence < before.sequence:
             return
         self.missed += max(0, snapshot.sequence - before.sequence - 1) if before is not None else 0
-        if snapshot.counters.sent > (0 if before is None else before.counters.sent):
-            self.sent_at_ns = max(self.sent_at_ns, snapshot.at_ns)
+        if snapshot.totals.counters.sent > (0 if before is None else before.totals.counters.sent):
+            self.sent_at_ns = max(self.sent_at_ns, snapshot.totals.at_ns)
         self._latest[worker] = snapshot
         opens = self._opens.setdefault(worker, deque(maxlen=OPENS_KEPT))
-        opens.append((time.monotonic_ns(), snapshot.counters.open))
+        opens.append((time.monotonic_ns(), snapshot.totals.counters.open))
         self._conditions.setdefault(worker, []).append(snapshot.health)
         peak, health = self.peaks.setdefault(worker, Peak()), snapshot.health
-        peak.clients = max(peak.clients, snapshot.counters.open)
+        peak.clients = max(peak.clients, snapshot.totals.counters.open)
         peak.cpu, peak.loop_lag_ns = max(peak.cpu, health.cpu), max(peak.loop_lag_ns, health.loop_lag_ns)
 
     def open_since(self, worker: int, since_ns: int) -> int:
@@ -97,7 +95,7 @@ class Books:
         """The counters of all workers added up."""
         total = Counters()
         for worker, snapshot in self._latest.items():
-            counters = snapshot.counters
+            counters = snapshot.totals.counters
             if worker in self.lost:
                 counters = _after_loss(counters, self.in_flight_lost(worker))
             total = total + counters
@@ -130,7 +128,7 @@ class Books:
         logs = [[_masked(self._mask, group) for group in snapshot.failures] for snapshot in self._latest.values()]
         for worker, reason in self.lost.items():
             snapshot = self._latest.get(worker)
-            at = snapshot.at_ns if snapshot else 0
+            at = snapshot.totals.at_ns if snapshot else 0
             in_flight = self.in_flight_lost(worker)
             text = f"worker {worker} {reason}; {self.clients_lost(worker)} clients gone"
             text += f", {in_flight} messages in flight" if in_flight else ""
@@ -140,29 +138,20 @@ class Books:
     def clients_lost(self, worker: int) -> int:
         """How many clients were connected, or about to be, when a worker was last heard."""
         snapshot = self._latest.get(worker)
-        return snapshot.counters.open + snapshot.counters.opening if snapshot else 0
+        return snapshot.totals.counters.open + snapshot.totals.counters.opening if snapshot else 0
 
     def in_flight_lost(self, worker: int) -> int:
         """How many messages still waited for their answer when a worker was last heard."""
         snapshot = self._latest.get(worker)
         if snapshot is None:
             return 0
-        c = snapshot.counters
+        c = snapshot.totals.counters
         return max(0, c.sent - c.no_reply_expected - c.matched - c.reply_timeouts - c.abandoned)
 
-    def sum(self) -> Sum:
-        """Counters and histograms of all workers added up."""
-        histograms = [Histogram() for _ in range(5)]
-        at = 0
-        for snapshot in self._latest.values():
-            at = max(at, snapshot.at_ns)
-            for histogram, data in zip(
-                histograms,
-                (snapshot.connect, snapshot.response, snapshot.round_trip, snapshot.send_delay, snapshot.reconnect),
-                strict=True,
-            ):
-                histogram.add(data)
-        return Sum(at, self.counters(), *histograms)
+    def totals(self) -> Totals:
+        """Return what all workers have counted."""
+        added = sum((snapshot.totals for snapshot in self._latest.values()), Totals())
+        return msgspec.structs.replace(added, counters=self.counters())
 
 
 def _added(mask: Callable[[str], str], *parts: dict[str, int]) -> dict[str, int]:

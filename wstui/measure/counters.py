@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from wstui.measure.failure import FailureLog
-from wstui.measure.histogram import Histogram, HistogramData
+from wstui.measure.histogram import Histogram
 from wstui.measure.sanitize import visible
-from wstui.measure.snapshot import Admitted, Counters, Health, Snapshot
+from wstui.measure.snapshot import Admitted, Counters, Health, Snapshot, Totals
 
 TYPES_KEPT = 64
 OTHER_TYPES = b"(other types)"
@@ -60,32 +60,28 @@ class Tally:
         else:
             types[OTHER_TYPES] = types.get(OTHER_TYPES, 0) + 1
 
-    def _with_prompt(self, latencies: Histogram) -> HistogramData:
-        if not self.prompt.count:
-            return latencies.data()
-        both = self.prompt.copy()
-        both.add(latencies)
-        return both.data()
-
     def snapshot(self, worker: int, sequence: int, at_ns: int, health: Health) -> Snapshot:
-        """The state at `at_ns` as a message. It shares nothing that goes on changing once encoded."""
+        """Return the state at `at_ns` as a message. It shares nothing that goes on changing once encoded."""
         types: dict[str, int] = {}
         for name, n in self.types.items():
             shown = visible(name, _SHOWN)
             types[shown] = types.get(shown, 0) + n
+        prompt = self.prompt.data()
         return Snapshot(
             worker,
             sequence,
-            at_ns,
-            self.counters,
+            Totals(
+                at_ns,
+                self.counters,
+                self.connect.data(),
+                self.response.data() + prompt,
+                self.round_trip.data() + prompt,
+                self.send_delay.data(),
+                self.reconnect.data(),
+            ),
             types,
-            self.connect.data(),
-            self._with_prompt(self.response),
-            self._with_prompt(self.round_trip),
-            self.send_delay.data(),
             self.failures.groups(),
             health,
-            self.reconnect.data(),
             self.admitted,
             self.slow_endings,
         )

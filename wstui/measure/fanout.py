@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from wstui.measure.histogram import UNIT_SHIFT, Histogram
+from wstui.measure.histogram import UNIT_SHIFT, Distribution, Histogram
 
 PATIENCE_NS = 2_000_000_000
 """How long a message waits for the word of slower workers after the first one's."""
@@ -50,7 +50,7 @@ class TypeFanOut:
     wanted: int = 0
     received: int = 0
     duplicates: int = 0
-    spread: Histogram = field(default_factory=Histogram)
+    spread: Distribution = field(default_factory=Distribution)
 
     @property
     def completeness(self) -> float | None:
@@ -107,8 +107,8 @@ class FanOut:
 
     def __init__(self) -> None:
         self.types: dict[str, TypeFanOut] = {}
-        self.spread = Histogram()
-        self.delivery = Histogram()
+        self.spread = Distribution()
+        self.delivery = Distribution()
         self.hosts: dict[int, str] = {}
         self._clocks: dict[str, ClockOffset] = {}
         self._open: dict[bytes, _Open] = {}
@@ -179,13 +179,16 @@ class FanOut:
             spread = Histogram()
             for units in distances:
                 spread.record((units << UNIT_SHIFT) + shift)
-            kind.spread.add(spread)
-            self.spread.add(spread)
+            distribution = spread.data()
+            kind.spread += distribution
+            self.spread += distribution
             if part.stamp_ms is not None:
                 offset = self.clock_of(worker).offset_ns or 0.0
                 base = int(part.first_ns + part.epoch_ns + offset - part.stamp_ms * 1e6)
+                delivery = Histogram()
                 for units in distances:
-                    self.delivery.record(base + (units << UNIT_SHIFT))
+                    delivery.record(base + (units << UNIT_SHIFT))
+                self.delivery += delivery.data()
 
     @property
     def messages(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from operator import add
+from operator import add, sub
 
 import msgspec
 
@@ -41,8 +41,8 @@ def bucket_bounds(index: int) -> tuple[int, int]:
     return (mantissa << exponent) << UNIT_SHIFT, ((mantissa + 1) << exponent) << UNIT_SHIFT
 
 
-class HistogramData(msgspec.Struct, array_like=True, frozen=True):
-    """A histogram on the wire: the counts between the first and the last bucket in use.
+class Distribution(msgspec.Struct, array_like=True, frozen=True):
+    """An immutable histogram, as it travels: the counts between the first and the last bucket in use.
 
     `total` is the exact sum, `low` and `high` the exact smallest and largest value, all in nanoseconds. A sum
     beyond 2⁶³ (ten days without an answer to 1000 messages a second, with a timeout of 10 s) travels as a float.
@@ -53,10 +53,77 @@ class HistogramData(msgspec.Struct, array_like=True, frozen=True):
     total: int | float = 0
     low: int = 0
     high: int = 0
+    count: int = 0
+
+    def __add__(self, other: Distribution) -> Distribution:
+        if not other.count or not self.count:
+            return self if self.count else other
+        first = min(self.first, other.first)
+        counts = [0] * (max(self.first + len(self.counts), other.first + len(other.counts)) - first)
+        at = self.first - first
+        counts[at : at + len(self.counts)] = self.counts
+        at = other.first - first
+        part = slice(at, at + len(other.counts))
+        counts[part] = map(add, counts[part], other.counts)
+        low, high = min(self.low, other.low), max(self.high, other.high)
+        return Distribution(first, counts, self.total + other.total, low, high, self.count + other.count)
+
+    def __sub__(self, earlier: Distribution) -> Distribution:
+        """Return what was counted after `earlier`, an older state of the same histogram.
+
+        The extremes of an interval are not known exactly: they are taken from the bounds of its outer buckets,
+        within the overall extremes.
+        """
+        count = self.count - earlier.count
+        if count <= 0 or not earlier.count:
+            return self if count > 0 else Distribution()
+        counts = self.counts.copy()
+        at = earlier.first - self.first
+        part = slice(at, at + len(earlier.counts))
+        counts[part] = map(sub, counts[part], earlier.counts)
+        used = next(i for i, n in enumerate(counts) if n)
+        end = next(i for i in range(len(counts), 0, -1) if counts[i - 1])
+        first, last = self.first + used, self.first + end - 1
+        low, high = max(bucket_bounds(first)[0], self.low), min(bucket_bounds(last)[1] - 1, self.high)
+        return Distribution(first, counts[used:end], self.total - earlier.total, low, high, count)
+
+    def mean(self) -> float | None:
+        """Return the exact mean in nanoseconds, or None when nothing was counted."""
+        if not self.count:
+            return None
+        return min(max(self.total / self.count, self.low), self.high)
+
+    def quantile(self, q: float) -> int | None:
+        """Return the duration in nanoseconds that a share `q` (0…1) of the values does not exceed, or None when empty.
+
+        It is the middle of the bucket that holds the value of rank ceil(q·count), kept within the exact extremes.
+        """
+        return self.quantiles((q,))[0]
+
+    def quantiles(self, shares: Iterable[float]) -> list[int | None]:
+        """`quantile` for several shares in ascending order, in one pass over the buckets."""
+        wanted = list(shares)
+        if not self.count:
+            return [None] * len(wanted)
+        found: list[int | None] = []
+        seen, index, counts = 0, -1, self.counts
+        for share in wanted:
+            # 0.07 · 100 is a little more than 7 in binary, and still means the seventh.
+            rank = min(max(math.ceil(share * self.count * (1 - 1e-15)), 1), self.count)
+            while seen < rank:
+                index += 1
+                seen += counts[index]
+            low, high = bucket_bounds(self.first + index)
+            found.append(min(max((low + high) >> 1, self.low), self.high))
+        return found
+
+    def above(self, ns: int) -> int:
+        """Return how many values lie above `ns`, to the precision of a bucket."""
+        return sum(self.counts[max(0, bucket_of(ns) + 1 - self.first) :])
 
 
 class Histogram:
-    """Counts of durations in nanoseconds, from 0 to 2.4 hours (2⁴³ ns); longer ones land in the last bucket."""
+    """Records durations in nanoseconds, from 0 to 2.4 hours (2⁴³ ns); longer ones land in the last bucket."""
 
     __slots__ = ("count", "counts", "high", "low", "total")
 
@@ -85,95 +152,11 @@ class Histogram:
         if ns > self.high:
             self.high = ns
 
-    def add(self, other: Histogram | HistogramData) -> None:
-        """Add all that `other` has counted."""
-        if isinstance(other, HistogramData):
-            if not other.counts:
-                return
-            part = slice(other.first, other.first + len(other.counts))
-            self.counts[part] = map(add, self.counts[part], other.counts)
-            self.count += sum(other.counts)
-        else:
-            if not other.count:
-                return
-            self.counts = [a + b for a, b in zip(self.counts, other.counts, strict=True)]
-            self.count += other.count
-        self.total += int(other.total)
-        self.low = min(self.low, other.low)
-        self.high = max(self.high, other.high)
-
-    def since(self, earlier: Histogram) -> Histogram:
-        """What was counted after `earlier`, an older state of this same histogram.
-
-        The extremes of an interval are not known exactly: they are taken from the bounds of its outer buckets,
-        within the overall extremes.
-        """
-        interval = Histogram()
-        interval.count = self.count - earlier.count
-        if interval.count <= 0:
-            return Histogram()
-        interval.counts = [a - b for a, b in zip(self.counts, earlier.counts, strict=True)]
-        interval.total = self.total - earlier.total
-        first = next(i for i, n in enumerate(interval.counts) if n)
-        last = next(i for i in range(_LAST, -1, -1) if interval.counts[i])
-        interval.low = max(bucket_bounds(first)[0], self.low)
-        interval.high = min(bucket_bounds(last)[1] - 1, self.high)
-        return interval
-
-    def copy(self) -> Histogram:
-        """An independent histogram with the same content."""
-        twin = Histogram()
-        twin.counts = self.counts.copy()
-        twin.count, twin.total, twin.low, twin.high = self.count, self.total, self.low, self.high
-        return twin
-
-    def mean(self) -> float | None:
-        """The exact mean in nanoseconds, or None when nothing was counted."""
+    def data(self) -> Distribution:
+        """Return the distribution so far: cheap to make, because only the buckets in use are copied."""
         if not self.count:
-            return None
-        return min(max(self.total / self.count, self.low), self.high)
-
-    def quantile(self, q: float) -> int | None:
-        """The duration in nanoseconds that a share `q` (0…1) of the values does not exceed, or None when empty.
-
-        It is the middle of the bucket that holds the value of rank ceil(q·count), kept within the exact extremes.
-        """
-        return self.quantiles((q,))[0]
-
-    def quantiles(self, shares: Iterable[float]) -> list[int | None]:
-        """`quantile` for several shares in ascending order, in one pass over the buckets."""
-        wanted = list(shares)
-        if not self.count:
-            return [None] * len(wanted)
-        found: list[int | None] = []
-        seen = 0
-        index = -1
-        counts = self.counts
-        for share in wanted:
-            # 0.07 · 100 is a little more than 7 in binary, and still means the seventh.
-            rank = min(max(math.ceil(share * self.count * (1 - 1e-15)), 1), self.count)
-            while seen < rank:
-                index += 1
-                seen += counts[index]
-            low, high = bucket_bounds(index)
-            found.append(min(max((low + high) >> 1, self.low), self.high))
-        return found
-
-    def above(self, ns: int) -> int:
-        """How many values lie above `ns`, to the precision of a bucket."""
-        return sum(self.counts[bucket_of(ns) + 1 :])
-
-    def data(self) -> HistogramData:
-        """The histogram as it travels: cheap to make, because only the buckets in use are copied."""
-        if not self.count:
-            return HistogramData()
+            return Distribution()
         first = bucket_of(self.low)
         total = self.total if self.total < _WIRE_LIMIT else float(self.total)
-        return HistogramData(first, self.counts[first : bucket_of(self.high) + 1], total, self.low, self.high)
-
-    @classmethod
-    def from_data(cls, data: HistogramData) -> Histogram:
-        """A histogram with the content of `data`."""
-        histogram = cls()
-        histogram.add(data)
-        return histogram
+        counts = self.counts[first : bucket_of(self.high) + 1]
+        return Distribution(first, counts, total, self.low, self.high, self.count)

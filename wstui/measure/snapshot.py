@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from wstui.measure.failure import FailureGroup
-from wstui.measure.histogram import HistogramData
+from wstui.measure.histogram import Distribution
 
 
 class Counters(msgspec.Struct):
@@ -111,21 +113,39 @@ class Health(msgspec.Struct, frozen=True):
     resident: int = 0
 
 
+class Totals(msgspec.Struct, frozen=True):
+    """What a worker, or all of them together, had counted at `at_ns` (ns since the start of the run, pauses included).
+
+    Durations are in nanoseconds. The difference of two totals is what was counted between them.
+    """
+
+    at_ns: int = 0
+    counters: Counters = msgspec.field(default_factory=Counters)
+    connect: Distribution = Distribution()
+    response: Distribution = Distribution()
+    round_trip: Distribution = Distribution()
+    send_delay: Distribution = Distribution()
+    reconnect: Distribution = Distribution()  # from a drop until ready again
+
+    def __add__(self, other: Totals) -> Totals:
+        return Totals(max(self.at_ns, other.at_ns), *(mine + theirs for mine, theirs in self._with(other)))
+
+    def __sub__(self, earlier: Totals) -> Totals:
+        return Totals(self.at_ns, *(mine - theirs for mine, theirs in self._with(earlier)))
+
+    def _with(self, other: Totals) -> list[tuple[Any, Any]]:
+        return [(getattr(self, name), getattr(other, name)) for name in self.__struct_fields__[1:]]
+
+
 class Snapshot(msgspec.Struct, tag="snapshot"):
-    """The state of one worker at `at_ns` (ns since the start of the run, paused time included)."""
+    """What one worker has counted, and how it fares."""
 
     worker: int
     sequence: int
-    at_ns: int
-    counters: Counters
+    totals: Totals
     types: dict[str, int] = {}
-    connect: HistogramData = HistogramData()
-    response: HistogramData = HistogramData()
-    round_trip: HistogramData = HistogramData()
-    send_delay: HistogramData = HistogramData()
     failures: list[FailureGroup] = []
     health: Health = Health()
-    reconnect: HistogramData = HistogramData()  # from a drop until ready again
     admitted: dict[str, Admitted] = {}  # by kind of token, where a scenario mixes them
     slow_endings: dict[str, int] = {}  # how the other side ended clients that did not read
     addresses: dict[str, int] = {}  # connections by address of the target, where they are spread

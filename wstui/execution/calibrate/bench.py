@@ -15,11 +15,10 @@ import psutil
 
 from wstui.execution.run.compile import spec_of
 from wstui.fleet.fleet import Fleet
-from wstui.fleet.interval import Sum
 from wstui.fleet.local import LocalTransport
 from wstui.fleet.transport import FleetError
 from wstui.load.protocol import Abort, Command, Go, Ramp
-from wstui.measure.snapshot import Snapshot
+from wstui.measure.snapshot import Snapshot, Totals
 from wstui.scenario.model import Scenario
 
 _OPEN_TIMEOUT_S = 60.0
@@ -67,7 +66,7 @@ class Sample:
     cpu_ns: int
     target_cpu_ns: int
     resident: int
-    sum: Sum
+    totals: Totals
     busy_ns: int
 
 
@@ -77,10 +76,10 @@ class Interval:
 
     begin: Sample
     end: Sample
-    sum: Sum = field(init=False)
+    totals: Totals = field(init=False)
 
     def __post_init__(self) -> None:
-        self.sum = self.end.sum.since(self.begin.sum)
+        self.totals = self.end.totals - self.begin.totals
 
     @property
     def seconds(self) -> float:
@@ -166,8 +165,8 @@ class Bench:
         """Open `clients` as fast as possible; return the sample at which all are ready. Raises FleetError."""
         self.tell(Go(), Ramp(clients, 0))
         deadline = time.monotonic() + _OPEN_TIMEOUT_S
-        while (reading := await self.read()).sum.counters.open < clients:
-            counters = reading.sum.counters
+        while (reading := await self.read()).totals.counters.open < clients:
+            counters = reading.totals.counters
             if counters.refused + counters.failed + counters.timed_out or time.monotonic() > deadline:
                 causes = "; ".join(f"{group.message} ({group.count} times)" for group in self._fleet.failures())
                 raise FleetError(f"{counters.open} of {clients} clients opened: {causes or 'it took too long'}")
@@ -193,7 +192,7 @@ class Bench:
         try:
             cpu, at_ns = sum(map(cpu_ns, self.pids)), time.monotonic_ns()
             target_cpu = sum(cpu_ns(target.pid) for target in self._targets)
-            return Sample(at_ns, cpu, target_cpu, self.resident(), self._fleet.sum(), busy_ns())
+            return Sample(at_ns, cpu, target_cpu, self.resident(), self._fleet.totals(), busy_ns())
         except psutil.NoSuchProcess as error:
             raise FleetError(f"process {error.pid} has ended in the middle of a measurement") from error
 

@@ -119,11 +119,11 @@ class Calibration:
         self._say(f"round trips: {ROUND_TRIP_CLIENTS} clients, closed loop")
         starts = await self._fresh("odin", 0.0)
         windows = [window for start in starts for window in start]
-        rate = statistics.median(s.sum.counters.matched / s.seconds for s in windows)
+        rate = statistics.median(s.totals.counters.matched / s.seconds for s in windows)
         trips = Figure(
             f"{TRIP}, {ROUND_TRIP_CLIENTS} clients",
             "µs",
-            tuple(statistics.median(s.cpu_us / max(1, s.sum.counters.matched) for s in start) for start in starts),
+            tuple(statistics.median(s.cpu_us / max(1, s.totals.counters.matched) for s in start) for start in starts),
             goal=8.5,
             note=f"{STARTS} starts; {grouped(rate)}/s, {_shares(windows)}; {_sink_cost(starts)}",
         )
@@ -137,11 +137,11 @@ class Calibration:
         self._say(f"broadcasts: {BROADCAST_RATE:g} a second to {ROUND_TRIP_CLIENTS} clients")
         starts = await self._fresh("listen", 1.0, BROADCAST_RATE)
         windows = [window for start in starts for window in start]
-        rate = statistics.median(s.sum.counters.received / s.seconds for s in windows)
+        rate = statistics.median(s.totals.counters.received / s.seconds for s in windows)
         return Figure(
             "CPU a broadcast received, 200 bytes",
             "µs",
-            tuple(statistics.median(s.cpu_us / max(1, s.sum.counters.received) for s in start) for start in starts),
+            tuple(statistics.median(s.cpu_us / max(1, s.totals.counters.received) for s in start) for start in starts),
             goal=6.0,
             note=f"{STARTS} starts; {grouped(rate)}/s, {_shares(windows)}",
         )
@@ -178,7 +178,7 @@ class Calibration:
         """Measure the round trip at hardly any load."""
         self._say(f"latency floor: {FLOOR_CLIENTS / FLOOR_EVERY_S:g} messages a second")
         windows = await self._steady(FLOOR_CLIENTS, "odin", FLOOR_EVERY_S)
-        medians = tuple((s.sum.round_trip.quantile(0.5) or 0) / 1e3 for s in windows)
+        medians = tuple((s.totals.round_trip.quantile(0.5) or 0) / 1e3 for s in windows)
         tail = 1e3 * _quantile_ms(windows, "round_trip", 0.99)
         return Figure("latency floor, p50 of the round trip", "µs", medians, note=f"p99 {grouped(tail)} µs")
 
@@ -186,9 +186,9 @@ class Calibration:
         """Send many messages on a schedule, and measure how late they are."""
         self._say(f"open loop: {OPEN_LOOP_RATE} messages a second from {clients} clients")
         windows = await self._steady(clients, "odin", clients / OPEN_LOOP_RATE)
-        counters = [s.sum.counters for s in windows]
+        counters = [s.totals.counters for s in windows]
         late = tuple(100 * c.late_sends / max(1, c.sent) for c in counters)
-        rate = statistics.median(s.sum.counters.sent / s.seconds for s in windows)
+        rate = statistics.median(s.totals.counters.sent / s.seconds for s in windows)
         p50, p99 = (_quantile_ms(windows, "send_delay", q) for q in (0.5, 0.99))
         trip50, trip99 = (_quantile_ms(windows, "round_trip", q) for q in (0.5, 0.99))
         return [
@@ -222,12 +222,12 @@ class Calibration:
             Figure(
                 f"clients held by {HELD_WORKERS} workers",
                 "",
-                (float(end.sum.counters.open),),
+                (float(end.totals.counters.open),),
                 goal=HELD,
                 at_least=True,
                 note=f"opened in {window.seconds:.1f} s, {_HELD_S:g} s later none was lost"
-                if not end.sum.counters.dropped
-                else f"{end.sum.counters.dropped} lost within {_HELD_S:g} s",
+                if not end.totals.counters.dropped
+                else f"{end.totals.counters.dropped} lost within {_HELD_S:g} s",
             ),
             Figure(
                 f"resident memory a client, {clients} clients",
@@ -302,12 +302,12 @@ def _scenario(target: BenchTarget, exchange: str, every_s: float, clients: int) 
 
 
 def _quantile_ms(windows: list[Interval], histogram: str, q: float) -> float:
-    return statistics.median((getattr(s.sum, histogram).quantile(q) or 0) / 1e6 for s in windows)
+    return statistics.median((getattr(s.totals, histogram).quantile(q) or 0) / 1e6 for s in windows)
 
 
 def _sink_cost(starts: list[list[Interval]]) -> str:
     """Return the sink's cost of a round trip by start: a machine that is slow for a while is slow for both."""
-    costs = [statistics.median(s.target_cpu_us / max(1, s.sum.counters.matched) for s in start) for start in starts]
+    costs = [statistics.median(s.target_cpu_us / max(1, s.totals.counters.matched) for s in start) for start in starts]
     return f"the sink's own cost {min(costs):.1f} to {max(costs):.1f} µs"
 
 

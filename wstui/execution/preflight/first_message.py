@@ -45,7 +45,7 @@ async def one_reply(scenario: Scenario) -> Reply:
     worker.handle(Drain(0))
     await asyncio.wait_for(worker.ended_event.wait(), scenario.target.close_timeout + 5.0)
     if counters.matched:
-        trip, clock = worker.tally.round_trip.quantile(0.5), worker.clock
+        trip, clock = worker.tally.round_trip.data().quantile(0.5), worker.clock
         return Reply(
             None if trip is None else trip / 1e6,
             None if clock.offset_ns is None else clock.offset_ns / 1e6,

@@ -57,7 +57,7 @@ class Failover:
     def _what_is_left(self, lost: Sequence[int]) -> str:
         gone = sum(self._fleet.clients_lost(worker) for worker in lost)
         left = sum(
-            snapshot.counters.open
+            snapshot.totals.counters.open
             for worker, snapshot in self._fleet.latest().items()
             if self._fleet.alive(worker) and worker not in lost
         )

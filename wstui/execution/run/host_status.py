@@ -35,7 +35,7 @@ def host_statuses(fleet: Fleet) -> tuple[HostStatus, ...]:
                 host_mark(host.alive and bool(there), max(ages), round_trip_ms, lag_ms),
                 len(host.workers),
                 len(host.workers) - len(there),
-                sum(latest[worker].counters.open for worker in there if worker in latest),
+                sum(latest[worker].totals.counters.open for worker in there if worker in latest),
                 max((h.cpu for h in health), default=0.0),
                 lag_ms,
                 max(ages),
@@ -51,7 +51,7 @@ def host_summaries(fleet: Fleet) -> list[HostSummary]:
     latest = fleet.latest()
     found = []
     for host in fleet.hosts():
-        counted = [latest[worker].counters for worker in host.workers if worker in latest]
+        counted = [latest[worker].totals.counters for worker in host.workers if worker in latest]
         peaks = [fleet.peaks[worker] for worker in host.workers if worker in fleet.peaks]
         found.append(
             HostSummary(

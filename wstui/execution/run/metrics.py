@@ -9,11 +9,10 @@ from functools import lru_cache
 import msgspec
 
 from wstui.execution.run.result import NS_PER_MS, Connections, Latency, LatencySet, Messages, Result
-from wstui.fleet.interval import Sum
 from wstui.measure.fanout import FanOut
 from wstui.measure.hdr import decode
-from wstui.measure.histogram import Histogram
-from wstui.measure.snapshot import Counters
+from wstui.measure.histogram import Distribution
+from wstui.measure.snapshot import Counters, Totals
 from wstui.scenario.threshold import Metric, parse_metric
 
 FAMILIES = {
@@ -106,7 +105,7 @@ class Figures:
     sent_per_second: float | None
     received_per_second: float | None
     latency: Callable[[str], Latency | None]
-    distribution: Callable[[str], Histogram | None]
+    distribution: Callable[[str], Distribution | None]
     completeness: float | None = None
     duplicates: int | None = None
     memory_growth: float | None = None
@@ -179,24 +178,24 @@ class Window:
     stretch of it.
     """
 
-    sum: Sum
+    totals: Totals
     active_s: float
     fanout: FanOut | None = None
     memory_growth: float | None = None
 
     def connections(self) -> Connections:
-        return connections_of(self.sum.counters, self.active_s)
+        return connections_of(self.totals.counters, self.active_s)
 
     def messages(self, types: dict[str, int] | None = None) -> Messages:
-        return messages_of(self.sum.counters, self.active_s, types or {})
+        return messages_of(self.totals.counters, self.active_s, types or {})
 
     def latency(self) -> LatencySet:
-        total = self.sum
+        total = self.totals
         return LatencySet(*map(Latency.of, (total.response, total.round_trip, total.connect, total.reconnect)))
 
     def figure(self, metric: Metric) -> float | None:
         """Return the figure of a metric in its unit; None when it was not measured."""
-        c, fanout = self.sum.counters, self.fanout
+        c, fanout = self.totals.counters, self.fanout
         return Figures(
             c,
             _rate(c.sent, self.active_s),
@@ -208,11 +207,11 @@ class Window:
             self.memory_growth,
         ).figure(metric)
 
-    def _distribution(self, family: str) -> Histogram | None:
+    def _distribution(self, family: str) -> Distribution | None:
         if family in ("fanout.spread", "delivery"):
             fanout = self.fanout
             return None if fanout is None else fanout.spread if family == "fanout.spread" else fanout.delivery
-        found: Histogram = getattr(self.sum, FAMILIES[family])
+        found: Distribution = getattr(self.totals, FAMILIES[family])
         return found
 
 
@@ -273,7 +272,7 @@ def failure_rate(result: Result) -> float | None:
     return _share(failures(result), result.connections.attempted + result.messages.sent)
 
 
-def distribution_in(result: Result, family: str) -> Histogram | None:
+def distribution_in(result: Result, family: str) -> Distribution | None:
     """Return the whole distribution of a family; None when the result does not hold it."""
     text = result.histograms.get(FAMILIES[family])
     try:
@@ -283,7 +282,7 @@ def distribution_in(result: Result, family: str) -> Histogram | None:
 
 
 @lru_cache(maxsize=16)
-def _decoded(text: str) -> Histogram:
+def _decoded(text: str) -> Distribution:
     return decode(text)
 
 

@@ -15,7 +15,7 @@ from wstui.execution.run.result_sections import (
     TargetSummary,
 )
 from wstui.measure.fanout import ClockOffset, FanOut
-from wstui.measure.histogram import Histogram
+from wstui.measure.histogram import Distribution
 
 SCHEMA = "wstui.result/1"
 NS_PER_MS = 1e6
@@ -36,8 +36,8 @@ class Latency(msgspec.Struct, frozen=True):
     max: float | None = None
 
     @classmethod
-    def of(cls, histogram: Histogram) -> Latency:
-        """The summary of a histogram of nanoseconds."""
+    def of(cls, histogram: Distribution) -> Latency:
+        """Summarize a distribution of nanoseconds."""
         mean = histogram.mean()
         if mean is None:
             return cls()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 import msgspec
@@ -35,7 +35,7 @@ from wstui.execution.run.verdict import conclude, found_no_target, missing_load
 from wstui.fleet.fleet import Fleet
 from wstui.measure import hdr
 from wstui.measure.failure import FailureGroup
-from wstui.measure.histogram import HistogramData
+from wstui.measure.histogram import Distribution
 from wstui.measure.snapshot import Counters
 from wstui.scenario.model import Scenario
 from wstui.scenario.secret_fields import masked
@@ -65,7 +65,7 @@ class ResultBuilder:
         self._fleet = fleet
         self._monitor = monitor
         self._past_stages: list[StageSummary] = []
-        self._past_distributions: dict[str, HistogramData] = {}
+        self._past_distributions: dict[str, Distribution] = {}
 
     def build(
         self,
@@ -79,8 +79,9 @@ class ResultBuilder:
     ) -> Result:
         """Return the result up to now; with `ending`, that of a run that has ended."""
         recorder, fleet, monitor = self._recorder, self._fleet, self._monitor
-        whole = Window(replace(recorder.latest, counters=cut_short(recorder.latest.counters)), active_s)
-        counters = whole.sum.counters
+        latest = recorder.latest
+        whole = Window(msgspec.structs.replace(latest, counters=cut_short(latest.counters)), active_s)
+        counters = whole.totals.counters
         # What goes on in a cooldown is counted, but it is not part of a rate.
         rates = recorder.whole(active_s).messages()
         verdict = self._verdict(ending, counters, active_s)
@@ -122,26 +123,26 @@ class ResultBuilder:
             histograms={name: hdr.encode(data) for name, data in self.distributions().items()} if ending else {},
         )
 
-    def distributions(self) -> dict[str, HistogramData]:
+    def distributions(self) -> dict[str, Distribution]:
         """Return the distributions so far, by their names in a result; those without a value are left out."""
         recorder = self._recorder
         total = recorder.latest
         found = {
-            "response": total.response.data(),
-            "round_trip": total.round_trip.data(),
-            "connect": total.connect.data(),
-            "reconnect": total.reconnect.data(),
+            "response": total.response,
+            "round_trip": total.round_trip,
+            "connect": total.connect,
+            "reconnect": total.reconnect,
         }
         for record in recorder.stages:
             name = f"response@{record.name}"
             data = self._past_distributions.get(name)
             if data is None:
-                data = record.scope(total, 0.0).sum.response.data()
+                data = record.scope(total, 0.0).totals.response
                 if record is not recorder.stages[-1]:
                     self._past_distributions[name] = data
             found[name] = data
         if recorder.fanout.messages:
-            found |= {"fanout.spread": recorder.fanout.spread.data(), "delivery": recorder.fanout.delivery.data()}
+            found |= {"fanout.spread": recorder.fanout.spread, "delivery": recorder.fanout.delivery}
         return {name: data for name, data in found.items() if data.counts}
 
     def _verdict(self, ending: Ending | None, counters: Counters, active_s: float) -> Verdict:
@@ -173,7 +174,7 @@ class ResultBuilder:
             len(fleet.lost),
             recorder.cpu_mean,
             recorder.cpu_max if recorder.rows else None,
-            Latency.of(recorder.lag),
+            Latency.of(recorder.lag.data()),
             Latency.of(recorder.latest.send_delay),
             counters.late_sends,
             max((s.health.files for s in fleet.latest().values()), default=0),
@@ -197,7 +198,7 @@ def _connects_per_second(scenario: Scenario, recorder: Recorder, active_s: float
     for stage, record in zip(scenario.stages, recorder.stages, strict=False):
         if stage.arrive or (stage.clients or 0) > before:
             scope = record.scope(recorder.latest, active_s)
-            ready += scope.sum.counters.ready
+            ready += scope.totals.counters.ready
             seconds += scope.active_s
         before = before if stage.clients is None else stage.clients
     if seconds > 0:

@@ -41,10 +41,10 @@ from wstui.execution.run.timeline_recorder import Recorder
 from wstui.execution.target.endpoint_poller import EndpointPoller
 from wstui.execution.target.monitor import PERSONAL, ClientView, TargetWatch
 from wstui.fleet.fleet import Fleet
-from wstui.fleet.interval import Sum
 from wstui.fleet.transport import Transport
 from wstui.fleet.transport_factory import transport_of
 from wstui.load.protocol import Abort, Command, Drain, Go
+from wstui.measure.snapshot import Totals
 from wstui.scenario.handshake_checks import goes_without_token
 from wstui.scenario.model import Scenario
 from wstui.scenario.secret_fields import mask_of
@@ -147,7 +147,7 @@ class Run:
         self._notes.append((kind, text))
         self._wake_up()
 
-    async def counted(self) -> tuple[Sum, float]:
+    async def counted(self) -> tuple[Totals, float]:
         """What every worker has counted up to now, and the plan's clock in seconds at that count."""
         counted, since_s = await self._seconds.counted()
         return counted, max(0.0, self._course.active_s - (0.0 if self._course.paused else since_s))
@@ -186,7 +186,7 @@ class Run:
                 self._watching.cancel()
             await self._losses.close()
             await self._fleet.close()
-        self._recorder.amend(self._fleet.sum())
+        self._recorder.amend(self._fleet.totals())
         if self._all_lost:
             self._ended_by = self._ended_by or ALL_LOST
         return self._conclude()
@@ -366,7 +366,7 @@ class Run:
         self._fleet.settle_broadcasts(at_once=True)
         # What was sent before the end was obeyed is rated over the time that it took.
         self._course.overrun_s = overrun_s = self._seconds.overrun_s(ended_s)
-        self._recorder.end_stage(ended_s + overrun_s, self._fleet.sum(), active_s + overrun_s)
+        self._recorder.end_stage(ended_s + overrun_s, self._fleet.totals(), active_s + overrun_s)
 
     def _conclude(self) -> Result:
         self._state = State.ABORTED if self._aborted else State.FINISHED

@@ -8,7 +8,7 @@ from collections import deque
 
 from wstui.execution.run.timeline_recorder import Recorder
 from wstui.fleet.fleet import Fleet
-from wstui.fleet.interval import Sum
+from wstui.measure.snapshot import Totals
 from wstui.scenario.model import Stage
 
 NS = 1_000_000_000
@@ -25,7 +25,7 @@ class Sampler:
         self._recorder = recorder
         self._fleet = fleet
         self._begun_ns = 0
-        self._row_sum = Sum.nothing()
+        self._row_totals = Totals()
         self._rows_due = 1
         self._began: list[tuple[float, str]] = []  # when each stage began, by name; the drain too
         self._boundaries: deque[tuple[Stage, float, float]] = deque()
@@ -66,9 +66,9 @@ class Sampler:
                 return
             self._boundaries.popleft()
             # The first stage begins with the run: nothing was counted before it.
-            now = Sum.nothing()
+            now = Totals()
             if self._recorder.stages:
-                now = self._fleet.sum()
+                now = self._fleet.totals()
                 active_s += now.at_ns / NS - at_s
             self._recorder.begin_stage(stage.name, stage.is_cooldown, at_s, now, active_s)
 
@@ -78,13 +78,13 @@ class Sampler:
         elapsed = self.at_ns
         if elapsed < due_ns or not (self._fleet.reached(due_ns) or elapsed > due_ns + PATIENCE_NS):
             return False
-        now = self._fleet.sum()
+        now = self._fleet.totals()
         at_s = float(self._rows_due)
         # The row belongs to the stage in which its interval lay, not to the one that has begun since.
         stage = next((name for began_s, name in reversed(self._began) if began_s < at_s - _MARGIN_S), "")
-        self._recorder.row(at_s, self._row_sum, now, stage, paused, self._fleet.take_health())
+        self._recorder.row(at_s, self._row_totals, now, stage, paused, self._fleet.take_health())
         self._recorder.latest = now
-        self._row_sum = now
+        self._row_totals = now
         self._rows_due = max(self._rows_due + 1, elapsed // NS)
         return True
 
@@ -101,12 +101,12 @@ class Sampler:
                 return
             await asyncio.sleep(_COUNT_TICK_S)
 
-    async def counted(self) -> tuple[Sum, float]:
+    async def counted(self) -> tuple[Totals, float]:
         """What every worker has counted up to now, and how many seconds ago that was counted."""
         until_ns = self.at_ns
         while not self._fleet.reached(until_ns):
             await asyncio.sleep(_COUNT_TICK_S)
             if self.at_ns - until_ns > PATIENCE_NS:
                 break
-        counted = self._fleet.sum()
+        counted = self._fleet.totals()
         return counted, (self.at_ns - counted.at_ns) / NS

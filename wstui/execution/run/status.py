@@ -14,7 +14,7 @@ from typing import Protocol
 
 from wstui.execution.run.result import NOT_STARTED, BreakpointStep, Result, ThresholdOutcome
 from wstui.measure.failure import FailureGroup
-from wstui.measure.histogram import HistogramData
+from wstui.measure.histogram import Distribution
 from wstui.measure.snapshot import Counters
 from wstui.measure.timeline import Mark, TimelineRow
 from wstui.scenario.model import Scenario
@@ -193,7 +193,7 @@ class Status:
     turns: tuple[RampEvent, ...] = ()  # how the load was led so far: by the plan, and by the operator
     counters: Counters = field(default_factory=Counters)
     spread: tuple[tuple[float, float], ...] = ()  # (upper bound in ms or inf, share of all responses)
-    histograms: Mapping[str, HistogramData] = field(default_factory=dict)  # so far, named as in Result
+    histograms: Mapping[str, Distribution] = field(default_factory=dict)  # so far, named as in Result
     rows: Sequence[TimelineRow] = ()
     marks: Sequence[Mark] = ()
     failures: tuple[FailureGroup, ...] = ()

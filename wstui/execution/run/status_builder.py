@@ -19,7 +19,7 @@ from wstui.execution.run.timeline_recorder import Recorder
 from wstui.execution.run.verdict import undecided
 from wstui.execution.target.monitor import TargetWatch
 from wstui.fleet.fleet import Fleet
-from wstui.measure.histogram import Histogram, HistogramData
+from wstui.measure.histogram import Distribution
 from wstui.scenario.model import Scenario
 from wstui.scenario.secret_fields import mask_of
 
@@ -27,7 +27,7 @@ _LADDER = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 
 _STEPS_SHOWN = 8
 
 
-def spread_of(histogram: Histogram) -> tuple[tuple[float, float], ...]:
+def spread_of(histogram: Distribution) -> tuple[tuple[float, float], ...]:
     """The distribution as at most eight (upper bound in ms, share) steps of 1-2-5, the last one open-ended."""
     if not histogram.count:
         return ()
@@ -68,7 +68,7 @@ class StatusBuilder:
         self._computed: tuple[State, int] | None = None  # state and rows for which the following was computed
         self._result = NOT_STARTED
         self._spread: tuple[tuple[float, float], ...] = ()
-        self._histograms: dict[str, HistogramData] = {}
+        self._histograms: dict[str, Distribution] = {}
 
     def first(self) -> Status:
         """Return the status before anything has happened."""
@@ -161,7 +161,7 @@ def _generator(fleet: Fleet, sent: int, late: int, limited: tuple[str, ...]) -> 
     for number, snapshot in sorted(fleet.latest().items()):
         health = snapshot.health
         alive = fleet.alive(number)
-        clients = snapshot.counters.open if alive else 0
+        clients = snapshot.totals.counters.open if alive else 0
         workers.append(
             WorkerStatus(
                 number,

@@ -6,11 +6,10 @@ from dataclasses import dataclass, replace
 
 from wstui.execution.run.metrics import Window, failures_of
 from wstui.execution.run.result import NS_PER_MS
-from wstui.fleet.interval import Sum
 from wstui.measure.append_log import AppendLog
 from wstui.measure.fanout import FanOut
-from wstui.measure.histogram import Histogram
-from wstui.measure.snapshot import Health
+from wstui.measure.histogram import Distribution, Histogram
+from wstui.measure.snapshot import Health, Totals
 from wstui.measure.timeline import MARKS_KEPT, ROWS_KEPT, Mark, TimelineRow, fold_marks, fold_rows
 
 
@@ -24,17 +23,17 @@ class StageRecord:
     name: str
     is_cooldown: bool
     began_s: float
-    began: Sum
+    began: Totals
     began_active_s: float
     ended_s: float = 0.0
-    ended: Sum | None = None
+    ended: Totals | None = None
     ended_active_s: float = 0.0
 
-    def scope(self, now: Sum, active_s: float) -> Window:
+    def scope(self, now: Totals, active_s: float) -> Window:
         """What was counted in the stage, up to now if it has not ended."""
         if self.ended is not None:
             now, active_s = self.ended, self.ended_active_s
-        return Window(now.since(self.began), max(0.0, active_s - self.began_active_s))
+        return Window(now - self.began, max(0.0, active_s - self.began_active_s))
 
 
 class Recorder:
@@ -46,31 +45,31 @@ class Recorder:
         self.rows = AppendLog[TimelineRow](keep=ROWS_KEPT, fold=fold_rows)
         self.marks = AppendLog[Mark](keep=MARKS_KEPT, fold=fold_marks)
         self.stages: list[StageRecord] = []
-        self.latest = Sum.nothing()
+        self.latest = Totals()
         self.cpu_max = 0.0
         self.lag = Histogram()
         self._cpu_total = 0.0
         self._written = 0
-        self._delivery, self._spread = Histogram(), Histogram()  # of the broadcasts before the current second
+        self._delivery, self._spread = Distribution(), Distribution()  # of the broadcasts before the current second
 
     def mark(self, at_s: float, kind: str, text: str) -> None:
         """Note that something happened: now, or a little while ago."""
         # Watchers remember how many marks they have seen: what is told late is noted late, but not out of order.
         self.marks.append(Mark(max(at_s, self.marks[-1].at_s) if self.marks else at_s, kind, text))
 
-    def begin_stage(self, name: str, is_cooldown: bool, at_s: float, now: Sum, active_s: float) -> None:
+    def begin_stage(self, name: str, is_cooldown: bool, at_s: float, now: Totals, active_s: float) -> None:
         """A stage begins; the one before it ends."""
         self.end_stage(at_s, now, active_s)
         self.stages.append(StageRecord(name, is_cooldown, at_s, now, active_s))
 
-    def end_stage(self, at_s: float, now: Sum, active_s: float) -> None:
+    def end_stage(self, at_s: float, now: Totals, active_s: float) -> None:
         """The current stage ends, if one is open."""
         self.latest = now
         if self.stages and self.stages[-1].ended is None:
             last = self.stages[-1]
             last.ended_s, last.ended, last.ended_active_s = at_s, now, active_s
 
-    def amend(self, now: Sum) -> None:
+    def amend(self, now: Totals) -> None:
         """Take in what became known after the end, as of a worker that hung and was lost only when it was ended."""
         self.latest = now
         if self.stages:
@@ -81,15 +80,17 @@ class Recorder:
         """The mean over all rows of the busiest worker's CPU share."""
         return self._cpu_total / self._written if self._written else None
 
-    def row(self, at_s: float, previous: Sum, now: Sum, stage: str, paused: bool, health: list[Health]) -> TimelineRow:
+    def row(
+        self, at_s: float, previous: Totals, now: Totals, stage: str, paused: bool, health: list[Health]
+    ) -> TimelineRow:
         """Add the row for the interval from `previous` to `now`."""
         seconds = (now.at_ns - previous.at_ns) / 1e9
         per = 1 / seconds if seconds > 0 else 0.0
         change = now.counters - previous.counters
-        response = now.response.since(previous.response)
+        response = now.response - previous.response
         p50, p95, p99 = response.quantiles((0.5, 0.95, 0.99))
-        trip50, trip99 = now.round_trip.since(previous.round_trip).quantiles((0.5, 0.99))
-        connect95 = now.connect.since(previous.connect).quantile(0.95)
+        trip50, trip99 = (now.round_trip - previous.round_trip).quantiles((0.5, 0.99))
+        connect95 = (now.connect - previous.connect).quantile(0.95)
         delivery50, delivery99, spread99 = self._broadcasts()
         cpu = max((h.cpu for h in health), default=0.0)
         lag_ns = max((h.loop_lag_ns for h in health), default=0)
@@ -125,7 +126,7 @@ class Recorder:
             late_sends=change.late_sends,
             away=now.counters.away,
             reconnects_per_s=change.reconnects * per,
-            reconnect_p95_ms=_ms(now.reconnect.since(previous.reconnect).quantile(0.95)),
+            reconnect_p95_ms=_ms((now.reconnect - previous.reconnect).quantile(0.95)),
             delivery_p50_ms=_ms(delivery50),
             delivery_p99_ms=_ms(delivery99),
             spread_p99_ms=_ms(spread99),
@@ -138,9 +139,9 @@ class Recorder:
         delivery, spread = self.fanout.delivery, self.fanout.spread
         if spread.count == self._spread.count:
             return None, None, None
-        p50, p99 = delivery.since(self._delivery).quantiles((0.5, 0.99))
-        spread99 = spread.since(self._spread).quantile(0.99)
-        self._delivery, self._spread = delivery.copy(), spread.copy()
+        p50, p99 = (delivery - self._delivery).quantiles((0.5, 0.99))
+        spread99 = (spread - self._spread).quantile(0.99)
+        self._delivery, self._spread = delivery, spread
         return p50, p99, spread99
 
     def whole(self, active_s: float) -> Window:
@@ -148,9 +149,9 @@ class Recorder:
         if not any(stage.is_cooldown for stage in self.stages):
             return Window(self.latest, active_s, self.fanout, self.memory_growth)
         parts = [s.scope(self.latest, active_s) for s in self.stages if not s.is_cooldown]
-        total = Sum.nothing()
+        total = Totals()
         for part in parts:
-            total = total.plus(part.sum)
+            total = total + part.totals
         return Window(total, sum(part.active_s for part in parts), self.fanout, self.memory_growth)
 
     def named(self, name: str, active_s: float) -> Window | None:

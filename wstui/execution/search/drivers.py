@@ -128,7 +128,7 @@ class Clients(Steering):
         self._doing("measure", search.measure)
         await self.wait(search.measure)
         ended = await self.cut()
-        return self.measured(load, ended.sum.counters.open, began, opened, ended)
+        return self.measured(load, ended.totals.counters.open, began, opened, ended)
 
     async def back_off(self, load: int) -> None:
         """Whoever was dropped does not come back by itself: where too many are missing, all begin anew."""
@@ -161,7 +161,7 @@ class MessageDriver(Steering):
         self._doing("measure", search.measure)
         await self.wait(search.measure)
         ended = await self.cut()
-        before, after = opened.sum.counters, ended.sum.counters
+        before, after = opened.totals.counters, ended.totals.counters
         # Where no reply is wanted, that it was sent has to do.
         done = after.matched + after.no_reply_expected - before.matched - before.no_reply_expected
         seconds = ended.active_s - opened.active_s
@@ -203,7 +203,7 @@ class Connects(Steering):
         self._doing("rest", search.ramp + search.settle)
         await self.back_off(load)
         await self.wait(search.settle)
-        ready = there.sum.counters.ready - began.sum.counters.ready
+        ready = there.totals.counters.ready - began.totals.counters.ready
         return self.measured(load, min(float(load), ready / over_s), began, began, ended)
 
     async def back_off(self, load: int) -> None:

@@ -6,14 +6,16 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import msgspec
+
 from wstui.execution.run.metrics import Window
 from wstui.execution.run.result import BreakpointStep, Latency, LatencySet, ThresholdOutcome
 from wstui.execution.run.verdict import explain, outcome_of
 from wstui.execution.search.generator_faults import LOAD, excuses
-from wstui.fleet.interval import Sum
 from wstui.measure.failure import FailureGroup
 from wstui.measure.fanout import FanOut, TypeFanOut
-from wstui.measure.histogram import Histogram
+from wstui.measure.histogram import Distribution, Histogram
+from wstui.measure.snapshot import Totals
 from wstui.measure.timeline import TimelineRow
 from wstui.scenario.breakpoint import UNITS, Of
 from wstui.scenario.model import Threshold
@@ -28,7 +30,7 @@ OVER_ALL = ("connect", "connections", "failures")
 class Checkpoint:
     """All that had been counted at a moment; `active_s` is the plan's clock then."""
 
-    sum: Sum
+    totals: Totals
     active_s: float
     at_s: float
     fanout: FanOut
@@ -67,9 +69,9 @@ def judge_step(measured: Measured, thresholds: Sequence[Threshold], precision: f
         broken[LOAD] = f"only {grouped(measured.reached)} of {grouped(measured.load)} {UNITS[measured.of]} were reached"
     found = excuses(
         measured.of,
-        step.sum.counters,
+        step.totals.counters,
         rows=measured.rows,
-        sends=window.sum.counters,
+        sends=window.totals.counters,
         seconds=window.active_s,
         stood_still_s=measured.stood_still_s,
         before=measured.began.failures,
@@ -77,7 +79,7 @@ def judge_step(measured: Measured, thresholds: Sequence[Threshold], precision: f
     )
     guilty = [metric for metric in broken if not found.reasons_for(metric)]
     limits = [] if guilty else list(dict.fromkeys(why for metric in broken for why in found.reasons_for(metric)))
-    counters = measured.ended.sum.counters
+    counters = measured.ended.totals.counters
     return BreakpointStep(
         load=measured.load,
         held=None if limits else not broken,
@@ -90,18 +92,20 @@ def judge_step(measured: Measured, thresholds: Sequence[Threshold], precision: f
         connections=step.connections(),
         messages=window.messages(),
         latency_ms=LatencySet(
-            Latency.of(window.sum.response), Latency.of(window.sum.round_trip), Latency.of(step.sum.connect)
+            Latency.of(window.totals.response), Latency.of(window.totals.round_trip), Latency.of(step.totals.connect)
         ),
         unanswered=counters.in_flight,
         cpu=max((row.cpu for row in measured.rows), default=None),
-        late_sends=window.sum.counters.late_sends,
+        late_sends=window.totals.counters.late_sends,
         thresholds=outcomes,
     )
 
 
 def _between(earlier: Checkpoint, later: Checkpoint) -> Window:
     return Window(
-        later.sum.since(earlier.sum), max(0.0, later.active_s - earlier.active_s), _fanout(earlier.fanout, later.fanout)
+        later.totals - earlier.totals,
+        max(0.0, later.active_s - earlier.active_s),
+        _fanout(earlier.fanout, later.fanout),
     )
 
 
@@ -117,16 +121,16 @@ def _fanout(earlier: FanOut, later: FanOut) -> FanOut:
             kind.received - before.received,
             kind.duplicates - before.duplicates,
         )
-    between.spread = later.spread.since(earlier.spread)
-    between.delivery = later.delivery.since(earlier.delivery)
+    between.spread = later.spread - earlier.spread
+    between.delivery = later.delivery - earlier.delivery
     return between
 
 
 def frozen(fanout: FanOut) -> FanOut:
     """What is known of the broadcasts now, apart from what will still be added."""
     twin = FanOut()
-    twin.types = {name: replace(kind, spread=Histogram()) for name, kind in fanout.types.items()}
-    twin.spread, twin.delivery = fanout.spread.copy(), fanout.delivery.copy()
+    twin.types = {name: replace(kind, spread=Distribution()) for name, kind in fanout.types.items()}
+    twin.spread, twin.delivery = fanout.spread, fanout.delivery
     return twin
 
 
@@ -148,17 +152,18 @@ def _with_overdue(threshold: Threshold, window: Window, measured: Measured) -> W
     limit = parse_limit(threshold.limit, threshold.metric)
     if limit.op not in ("<", "<=") or window.active_s <= 0:
         return window
-    counters = window.sum.counters
+    counters = window.totals.counters
     in_time = (counters.sent - counters.no_reply_expected) / window.active_s * limit.value / 1000
-    overdue = math.floor(measured.ended.sum.counters.in_flight - in_time - 3 * math.sqrt(in_time) - 1)
+    overdue = math.floor(measured.ended.totals.counters.in_flight - in_time - 3 * math.sqrt(in_time) - 1)
     if overdue <= 0:
         return window
     late = Histogram()
     for _ in range(overdue):
         late.record(round(limit.value * 1e6 * 1.05) + 1)
-    total = window.sum
-    both = [Histogram(), Histogram()]
-    for histogram, answered in zip(both, (total.response, total.round_trip), strict=True):
-        histogram.add(answered)
-        histogram.add(late)
-    return replace(window, sum=replace(total, response=both[0], round_trip=both[1]))
+    total, overdue_ones = window.totals, late.data()
+    return replace(
+        window,
+        totals=msgspec.structs.replace(
+            total, response=total.response + overdue_ones, round_trip=total.round_trip + overdue_ones
+        ),
+    )

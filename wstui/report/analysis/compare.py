@@ -206,9 +206,7 @@ def _quantile_test(metric: Metric, before: Result, after: Result) -> float | Non
     first, second = (distribution_in(result, metric.family) for result in (before, after))
     if first is None or second is None or metric.quantile is None:
         return None
-    both = first.copy()
-    both.add(second)
-    common = both.quantile(metric.quantile)
+    common = (first + second).quantile(metric.quantile)
     if common is None:
         return None
     counted = []

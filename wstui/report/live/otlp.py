@@ -30,7 +30,6 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.run.status import RunView, Status
-from wstui.measure.histogram import Histogram
 from wstui.report.live.observer import ExportError, Observer
 from wstui.report.live.prometheus import BOUNDS_S, DURATIONS, RunCollector
 
@@ -91,10 +90,9 @@ def _numbers(run: RunView, began_ns: int, now_ns: int) -> Iterator[Metric]:
 
 def _distributions(status: Status, began_ns: int, now_ns: int) -> Iterator[Metric]:
     for name, told in DURATIONS.items():
-        data = status.histograms.get(name)
-        if data is None or not data.counts:
+        histogram = status.histograms.get(name)
+        if histogram is None or not histogram.count:
             continue
-        histogram = Histogram.from_data(data)
         above = [histogram.count, *(histogram.above(round(bound * NS)) for bound in BOUNDS_S), 0]
         point = HistogramDataPoint(
             {},

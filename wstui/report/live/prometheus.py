@@ -16,7 +16,7 @@ from prometheus_client.metrics_core import Metric
 
 from wstui.execution.run.host_status import MARKS as HOST_MARKS
 from wstui.execution.run.status import HostStatus, RunView, Status
-from wstui.measure.histogram import Histogram, HistogramData
+from wstui.measure.histogram import Distribution
 from wstui.report.model.labels import shown
 
 if TYPE_CHECKING:
@@ -216,8 +216,7 @@ def _latency(status: Status) -> Iterator[Metric]:
             yield _histogram(f"wstui_{name}_seconds", told, data)
 
 
-def _histogram(name: str, told: str, data: HistogramData) -> Metric:
-    histogram = Histogram.from_data(data)
+def _histogram(name: str, told: str, histogram: Distribution) -> Metric:
     family = HistogramMetricFamily(name, told)
     buckets = [(f"{bound:g}", histogram.count - histogram.above(round(bound * _NS))) for bound in BOUNDS_S]
     family.add_metric([], buckets=[*buckets, ("+Inf", histogram.count)], sum_value=histogram.total / _NS)

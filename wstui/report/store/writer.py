@@ -16,7 +16,7 @@ from wstui.execution.run.result import Event, FailureSummary, Result, SuiteResul
 from wstui.execution.run.status import RunView, Status
 from wstui.measure.append_log import new_since
 from wstui.measure.hdr import encode
-from wstui.measure.histogram import HistogramData
+from wstui.measure.histogram import Distribution
 from wstui.report.live.observer import ExportError, Observer
 from wstui.report.model.environment import environment
 from wstui.report.model.labels import name_of, runs_of, url_of
@@ -164,7 +164,7 @@ class _Written:
         self._rows = 0
         self._events = 0
         self._failures: list[FailureSummary] = []
-        self._histograms: Mapping[str, HistogramData] = {}
+        self._histograms: Mapping[str, Distribution] = {}
 
     def behind(self, status: Status) -> bool:
         """Whether there is something new to write: a second, or a mark."""
