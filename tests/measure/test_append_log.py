@@ -51,6 +51,8 @@ def test_a_minute_has_mean_rates_and_the_worst_tail() -> None:
     assert (ramp_count, ramp.stage, ramp.at_s, ramp.open, ramp.sent_per_s) == (30, "ramp", 30.0, 30, 15.5)
     assert (hold_count, hold.at_s, hold.replies, hold.response_p50_ms, hold.response_p99_ms) == (30, 60, 60, 2.0, 100.0)
     assert hold.cpu == 0.6 and hold.delivery_p50_ms is None
+    folded = list(fold_rows(rows, whole=lambda row: row.at_s in (10, 20)))
+    assert [count for count, _ in folded] == [9, 1, 9, 1, 10, 30] and folded[1][1] is rows[9]
 
 
 def test_limits_that_flap_become_one_mark_and_nothing_else_is_folded() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from wstui.execution.run.limits import LAG_MS
 from wstui.execution.run.metrics import Window, failures_of
 from wstui.execution.run.result import NS_PER_MS
 from wstui.measure.append_log import AppendLog
@@ -42,7 +43,10 @@ class Recorder:
     def __init__(self, fanout: FanOut) -> None:
         self.fanout = fanout
         self.memory_growth: float | None = None  # of the target, MiB an hour
-        self.rows = AppendLog[TimelineRow](keep=ROWS_KEPT, fold=fold_rows)
+        # The seconds of a late loop are counted: they tell whether the generator was the limit.
+        self.rows = AppendLog[TimelineRow](
+            keep=ROWS_KEPT, fold=lambda rows: fold_rows(rows, whole=lambda row: row.loop_lag_ms >= LAG_MS)
+        )
         self.marks = AppendLog[Mark](keep=MARKS_KEPT, fold=fold_marks)
         self.stages: list[StageRecord] = []
         self.latest = Totals()
