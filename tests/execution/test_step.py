@@ -85,7 +85,7 @@ def test_the_generator_is_only_to_blame_where_something_broke() -> None:
     late = cut(20, ((1000, 2),), late_sends=100)
     assert judge_step(measured(cut(10), late), [P99], 0.1).held
     slow = judge_step(measured(cut(10), cut(20, ((1000, 50),), late_sends=100)), [P99], 0.1)
-    assert (slow.held, slow.why, slow.broken_on) == (None, "10.0% of the sends were late", "")
+    assert (slow.held, slow.why, slow.broken_on) == (None, "10.0 % of the sends were late", "")
     busy = tuple(TimelineRow(at_s=11.0 + i, stage="search", cpu=0.99, loop_lag_ms=80.0) for i in range(4))
     slow = judge_step(measured(cut(10), cut(20, ((1000, 50),)), rows=busy), [P99], 0.1)
     assert (slow.held, slow.why, slow.cpu) == (None, "CPU at its limit for 4 s", 0.99)
