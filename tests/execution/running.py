@@ -10,7 +10,8 @@ from typing import Any
 
 from tests.servers.server import PATIENCE_S, until
 from wstui.execution.run.commands import CompletePlan
-from wstui.execution.run.result import Latency, Result
+from wstui.execution.run.result import Result
+from wstui.execution.run.result_sections import Latency
 from wstui.execution.run.run import Run
 from wstui.measure.snapshot import Counters
 from wstui.scenario.model import Auth, Fleet, Messages, Scenario, Stage, Target, Threshold

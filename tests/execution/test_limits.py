@@ -12,7 +12,7 @@ from tests.tui import fake
 from wstui.execution.preflight.checklist import CheckMark, by_share
 from wstui.execution.run import limits
 from wstui.execution.run.limits import FULL, LAG_MS, LATE_LEAST, LOST_S, NEAR, STALE_S, STALL_MS
-from wstui.execution.run.result import ThresholdOutcome
+from wstui.execution.run.result_sections import ThresholdOutcome
 from wstui.execution.run.status import GeneratorStatus, WorkerStatus
 from wstui.execution.target.reported_metrics import Answer, read_claims
 from wstui.measure.snapshot import Counters

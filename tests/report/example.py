@@ -8,25 +8,30 @@ from tests.report.made_up import HOSTILE, histogram, scenario, timeline
 from wstui.execution.run.result import (
     BreakpointStep,
     BreakpointSummary,
-    Connections,
     Delivery,
+    FanOutSummary,
+    FanOutType,
+    Result,
+    SuiteResult,
+)
+from wstui.execution.run.result_sections import (
+    AuthOutcome,
+    Connections,
     Event,
     FailureSample,
     FailureSummary,
-    FanOutSummary,
-    FanOutType,
     GeneratorSummary,
     HostSummary,
     Latency,
     LatencySet,
     Messages,
-    Result,
+    SlowReadersResult,
     StageSummary,
-    SuiteResult,
+    Subscriptions,
+    TargetSummary,
     ThresholdOutcome,
     Verdict,
 )
-from wstui.execution.run.result_sections import AuthOutcome, SlowReadersResult, Subscriptions, TargetSummary
 from wstui.measure.hdr import encode
 
 

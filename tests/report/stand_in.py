@@ -8,18 +8,16 @@ from datetime import UTC, datetime
 import msgspec
 
 from tests.report.made_up import histogram, scenario
-from wstui.execution.run.result import (
-    NOT_STARTED,
+from wstui.execution.run.result import NOT_STARTED, Result, stamp
+from wstui.execution.run.result_sections import (
     Connections,
     FailureSummary,
     GeneratorSummary,
     Latency,
     LatencySet,
     Messages,
-    Result,
     StageSummary,
     ThresholdOutcome,
-    stamp,
 )
 from wstui.execution.run.status import (
     GeneratorStatus,

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from tests.report.example import EVERY, good, hostile, suite
-from wstui.execution.run.result import NOT_STARTED, Connections, Latency, LatencySet
+from wstui.execution.run.result import NOT_STARTED
+from wstui.execution.run.result_sections import Connections, Latency, LatencySet
 from wstui.execution.run.status import (
     GeneratorStatus,
     StageStatus,

@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from tests.report.example import EVERY, aborted, broken, empty, fan_out, good, limited
-from wstui.execution.run.result import Connections, FailureSummary, Messages, Result, ThresholdOutcome, Verdict
+from wstui.execution.run.result import Result
+from wstui.execution.run.result_sections import Connections, FailureSummary, Messages, ThresholdOutcome, Verdict
 from wstui.measure.timeline import TimelineRow
 from wstui.report.analysis.diagnosis import findings
 from wstui.report.formats import registry

@@ -11,14 +11,14 @@ import pytest
 
 from tests.report.example import good
 from tests.report.made_up import scenario
-from wstui.execution.run.result import (
+from wstui.execution.run.result import Result
+from wstui.execution.run.result_sections import (
     Connections,
     Event,
     FailureSample,
     FailureSummary,
     GeneratorSummary,
     Messages,
-    Result,
     StageSummary,
     ThresholdOutcome,
     Verdict,

@@ -28,20 +28,16 @@ from wstui.execution.run.commands import (
     carried_out,
     refusal,
 )
-from wstui.execution.run.result import (
-    NOT_STARTED,
+from wstui.execution.run.result import NOT_STARTED, Delivery, FanOutSummary, Result, SuiteResult
+from wstui.execution.run.result_sections import (
     Connections,
-    Delivery,
     FailureSample,
     FailureSummary,
-    FanOutSummary,
     GeneratorSummary,
     Latency,
     LatencySet,
     Messages,
-    Result,
     StageSummary,
-    SuiteResult,
     ThresholdOutcome,
     Verdict,
 )

@@ -5,17 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from tests.tui import fake
-from wstui.execution.run.result import (
-    BreakpointStep,
-    BreakpointSummary,
-    Connections,
-    Latency,
-    LatencySet,
-    Messages,
-    Result,
-    ThresholdOutcome,
-    Verdict,
-)
+from wstui.execution.run.result import BreakpointStep, BreakpointSummary, Result
+from wstui.execution.run.result_sections import Connections, Latency, LatencySet, Messages, ThresholdOutcome, Verdict
 from wstui.execution.run.status import BreakpointStatus, StageStatus, Status
 from wstui.measure.timeline import Mark
 from wstui.scenario.breakpoint import Breakpoint

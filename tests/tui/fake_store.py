@@ -13,7 +13,8 @@ import msgspec
 from tests.tui import fake
 from wstui.execution.preflight.checklist import Check, CheckMark
 from wstui.execution.preflight.probe import Probe, Step, Unreachable
-from wstui.execution.run.result import Latency, Result
+from wstui.execution.run.result import Result
+from wstui.execution.run.result_sections import Latency
 from wstui.measure.hdr import encode
 from wstui.measure.histogram import Histogram
 from wstui.report.analysis.compare import Comparison, compare

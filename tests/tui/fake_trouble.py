@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 from tests.tui import fake
-from wstui.execution.run.result import Latency, ThresholdOutcome
+from wstui.execution.run.result_sections import Latency, ThresholdOutcome
 from wstui.execution.run.status import ReportedMetric, StageStatus, Status, TargetHealth
 from wstui.measure.snapshot import Counters
 

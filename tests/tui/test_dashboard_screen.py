@@ -8,7 +8,8 @@ import pytest
 
 from tests.tui import fake
 from tests.tui.driving import resized, running, shown, until
-from wstui.execution.run.result import Delivery, Latency, ThresholdOutcome
+from wstui.execution.run.result import Delivery
+from wstui.execution.run.result_sections import Latency, ThresholdOutcome
 from wstui.execution.run.status import GeneratorStatus, State, Status, SuiteStatus, TargetHealth, WorkerStatus
 from wstui.measure.failure import FailureGroup, Sample
 from wstui.measure.snapshot import Counters

@@ -16,7 +16,8 @@ from textual.widgets import Input
 
 from tests.tui import fake, fake_search, fake_store
 from tests.tui.driving import running, shown, until
-from wstui.execution.run.result import Connections, GeneratorSummary, LatencySet, Messages, Result, SuiteResult, Verdict
+from wstui.execution.run.result import Result, SuiteResult
+from wstui.execution.run.result_sections import Connections, GeneratorSummary, LatencySet, Messages, Verdict
 from wstui.tui.app import WstuiApp
 from wstui.tui.dashboard.dashboard_screen import Dashboard
 from wstui.tui.dialogs.export import ExportDialog

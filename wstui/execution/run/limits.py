@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from wstui.execution.run.result import ThresholdOutcome
+from wstui.execution.run.result_sections import ThresholdOutcome
 from wstui.execution.run.status import GeneratorStatus
 from wstui.measure.failure import FailureGroup
 from wstui.measure.snapshot import Counters

@@ -8,7 +8,8 @@ from functools import lru_cache
 
 import msgspec
 
-from wstui.execution.run.result import NS_PER_MS, Connections, Latency, LatencySet, Messages, Result
+from wstui.execution.run.result import Result
+from wstui.execution.run.result_sections import NS_PER_MS, Connections, Latency, LatencySet, Messages
 from wstui.measure.fanout import FanOut
 from wstui.measure.hdr import decode
 from wstui.measure.histogram import Distribution

@@ -9,25 +9,20 @@ import msgspec
 
 from wstui.execution.run.host_status import host_summaries
 from wstui.execution.run.metrics import Window, cut_short
-from wstui.execution.run.result import (
-    RUNNING,
+from wstui.execution.run.result import RUNNING, FanOutSummary, Result, stamp
+from wstui.execution.run.result_sections import (
+    AuthOutcome,
     Event,
     FailureSample,
     FailureSummary,
-    FanOutSummary,
     GeneratorSummary,
     Latency,
-    Result,
-    StageSummary,
-    Verdict,
-    stamp,
-)
-from wstui.execution.run.result_sections import (
-    AuthOutcome,
     RouteSummary,
     SlowReadersResult,
+    StageSummary,
     Subscriptions,
     TargetSummary,
+    Verdict,
 )
 from wstui.execution.run.run_monitor import RunMonitor
 from wstui.execution.run.timeline_recorder import Recorder, StageRecord

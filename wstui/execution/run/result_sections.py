@@ -1,13 +1,233 @@
-"""What a result holds of runs that ask for more: tokens of several kinds, subscriptions, slow readers, the target's
-own account."""
+"""The sections of a result: each is a frozen struct whose field names are those of the JSON."""
 
 from __future__ import annotations
 
 import msgspec
 
+from wstui.measure.histogram import Distribution
 from wstui.scenario.errors import BadValue
 from wstui.scenario.model import Scenario
 from wstui.scenario.route import route_of
+
+NS_PER_MS = 1e6
+
+
+class Latency(msgspec.Struct, frozen=True):
+    """A distribution of durations in milliseconds; every figure but `count` is None when nothing was measured."""
+
+    count: int = 0
+    mean: float | None = None
+    min: float | None = None
+    p50: float | None = None
+    p90: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+    p999: float | None = None
+    max: float | None = None
+
+    @classmethod
+    def of(cls, histogram: Distribution) -> Latency:
+        """Summarize a distribution of nanoseconds."""
+        mean = histogram.mean()
+        if mean is None:
+            return cls()
+        quantiles = histogram.quantiles((0.5, 0.9, 0.95, 0.99, 0.999))
+        p50, p90, p95, p99, p999 = (None if q is None else q / NS_PER_MS for q in quantiles)
+        low, high = histogram.low / NS_PER_MS, histogram.high / NS_PER_MS
+        return cls(histogram.count, mean / NS_PER_MS, low, p50, p90, p95, p99, p999, high)
+
+
+class LatencySet(msgspec.Struct, frozen=True):
+    """Response time counts from the intended send, round trip from the actual write, connect until ready.
+
+    Reconnect is from the drop of a ready client until it is ready again, delays and failed attempts included.
+    """
+
+    response: Latency = Latency()
+    round_trip: Latency = Latency()
+    connect: Latency = Latency()
+    reconnect: Latency = Latency()
+
+
+class Connections(msgspec.Struct, frozen=True):
+    """attempted = ready + refused + timed_out + failed + drained; dropped are ready ones ended by the other side.
+
+    `per_second` is how many became ready a second, over the stages that add clients.
+    """
+
+    attempted: int = 0
+    ready: int = 0
+    refused: int = 0
+    timed_out: int = 0
+    failed: int = 0
+    drained: int = 0
+    dropped: int = 0
+    success_rate: float | None = None
+    per_second: float | None = None
+    rate_limited: int = 0  # refused with HTTP 429
+    reconnects: int = 0  # dropped clients that became ready again; their attempts are among all above
+    reconnect_attempts: int = 0
+    reconnects_given_up: int = 0  # clients that tried as often as they may, in vain
+    reconnects_missing: int = 0  # clients that were still away when the load ended, after an attempt in vain
+    unreached: int = 0  # planned clients that had not begun to connect, or were still at it, when the load ended
+    pings: int = 0  # keepalive pings, target.ping_every; no messages, and in no latency
+    pongs: int = 0  # what answered them
+
+
+class Messages(msgspec.Struct, frozen=True):
+    """Counts over the run; rates per second of active (not paused) time, without cooldowns.
+
+    sent = one_way + answered in time (the count of the round trips) + timed_out + abandoned. Abandoned is what was in
+    flight when its connection ended: dropped by the other side, or by us in an abort or a drain that had waited long
+    enough, or lost with its worker (as far as that had told).
+    """
+
+    sent: int = 0
+    received: int = 0
+    sent_per_second: float | None = None
+    received_per_second: float | None = None
+    timed_out: int = 0
+    unmatched: int = 0
+    late: int = 0
+    duplicates: int = 0
+    bytes_sent: int = 0
+    bytes_received: int = 0
+    by_type: dict[str, int] = {}
+    broken_expectations: int = 0  # replies that came and were not as they should be
+    bytes_sent_inflated: int = 0  # what bytes_sent and bytes_received would have been without compression
+    bytes_received_inflated: int = 0
+    abandoned: int = 0
+    no_reply_expected: int = 0  # sent, and no reply was wanted
+    altered: int = 0  # of the unmatched: replies that were not what was sent
+    invalid_texts: int = 0  # text messages that were not UTF-8
+
+
+class FailureSample(msgspec.Struct, frozen=True):
+    """One occurrence of a failure."""
+
+    at_s: float
+    client: int
+    detail: str
+
+
+class FailureSummary(msgspec.Struct, frozen=True):
+    """All failures of one kind, message and outcome; `local` ones are this generator's own.
+
+    `outcome` is the count that they are in: "refused", "timed_out", "failed", "dropped", "unanswered" or "unexpected";
+    "" where none is known.
+    """
+
+    kind: str
+    message: str
+    count: int
+    first_s: float
+    last_s: float
+    local: bool = False
+    samples: list[FailureSample] = []
+    outcome: str = ""
+
+
+class HostSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """One of several machines that made the load, and what its workers did.
+
+    `clients_max`, `cpu_max` (share of a core) and `loop_lag_max_ms` are those of its workers at their worst moment, the
+    clients added up. `round_trip_ms` is that of the last command, `clock_offset_ms` ± `clock_uncertainty_ms` how far
+    its monotonic clock was ahead of the operator's: no figure rests on that. `lost` says why it was lost, "" when not.
+    """
+
+    name: str
+    workers: int
+    workers_lost: int = 0
+    ready: int = 0
+    sent: int = 0
+    received: int = 0
+    clients_max: int = 0
+    cpu_max: float | None = None
+    loop_lag_max_ms: float | None = None
+    round_trip_ms: float | None = None
+    clock_offset_ms: float | None = None
+    clock_uncertainty_ms: float | None = None
+    python: str = ""
+    lost: str = ""
+
+
+class GeneratorSummary(msgspec.Struct, frozen=True):
+    """How the generator fared; `cpu` is the mean of the busiest worker (share of a core).
+
+    `hosts` are the machines that made the load, none where it was the operator's; `snapshots_missed` the reports of
+    workers that never came, for which the next ones made up. `other_programs` is how many processors of this machine
+    other programs took meanwhile, None where the generator was not the limit or they took little.
+    """
+
+    workers: int = 0
+    workers_lost: int = 0
+    cpu: float | None = None
+    cpu_max: float | None = None
+    loop_lag_ms: Latency = Latency()
+    send_delay_ms: Latency = Latency()
+    late_sends: int = 0
+    open_files: int = 0
+    limited_by: list[str] = []
+    hosts: list[HostSummary] = []
+    snapshots_missed: int = 0
+    other_programs: float | None = None
+
+
+class StageSummary(msgspec.Struct, frozen=True):
+    """One stage by itself."""
+
+    name: str
+    started_s: float
+    ended_s: float
+    connections: Connections
+    messages: Messages
+    latency_ms: LatencySet
+
+
+class Event(msgspec.Struct, frozen=True):
+    """A mark on the timeline."""
+
+    at_s: float
+    kind: str
+    text: str
+
+
+class ThresholdOutcome(msgspec.Struct, frozen=True):
+    """A threshold against its figure.
+
+    `value` is in the unit of the limit (ms, %, /s or a plain number), None when nothing was measured.
+    `passed` is None while nothing can be said yet, and where no load was made. `used` (≥ 0) is how much of the limit
+    is used up: 1 at the limit. `default`: the scenario has no thresholds, and this is one of those that apply then.
+    """
+
+    metric: str
+    limit: str
+    value: float | None
+    passed: bool | None
+    stage: str = ""
+    unit: str = ""
+    used: float | None = None
+    default: bool = False
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """Whether every threshold was kept, and in words why or why not.
+
+    `generator_lost`: every worker was lost, so that the run did not come to its end. It is not passed, whatever
+    its thresholds say of the part that was. `unreachable`: no client became ready, because the target refused, failed
+    or did not answer. `no_load`: no client was started or could become ready for another reason, or none sent what it
+    should have sent: nothing is said of the target.
+    """
+
+    passed: bool
+    reason: str
+    generator_limited: bool = False
+    aborted: bool = False
+    unreachable: bool = False
+    thresholds: list[ThresholdOutcome] = []
+    running: bool = False  # the run goes on: there is no verdict yet
+    generator_lost: bool = False
+    no_load: bool = False
 
 
 class TargetSummary(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,7 +12,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from wstui.execution.run.result import NOT_STARTED, BreakpointStep, Result, ThresholdOutcome
+from wstui.execution.run.result import NOT_STARTED, BreakpointStep, Result
+from wstui.execution.run.result_sections import ThresholdOutcome
 from wstui.measure.failure import FailureGroup
 from wstui.measure.histogram import Distribution
 from wstui.measure.snapshot import Counters

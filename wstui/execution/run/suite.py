@@ -13,7 +13,8 @@ from datetime import datetime
 from wstui.execution.preflight.host_checks import elsewhere
 from wstui.execution.preflight.probe import probe
 from wstui.execution.run.commands import AbortRun, Answer, DrainRun, RunCommand, answered, carried_out, refusal
-from wstui.execution.run.result import Result, SuiteResult, Verdict
+from wstui.execution.run.result import Result, SuiteResult
+from wstui.execution.run.result_sections import Verdict
 from wstui.execution.run.status import State, Status, SuiteStatus
 from wstui.execution.search.breakpoint_search import run_for
 from wstui.fleet.transport import FleetError

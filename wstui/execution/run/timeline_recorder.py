@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from wstui.execution.run.limits import LAG_MS
 from wstui.execution.run.metrics import Window, failures_of
-from wstui.execution.run.result import NS_PER_MS
+from wstui.execution.run.result_sections import NS_PER_MS
 from wstui.measure.append_log import AppendLog
 from wstui.measure.fanout import FanOut
 from wstui.measure.histogram import Distribution, Histogram

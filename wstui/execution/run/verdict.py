@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from wstui.execution.run.metrics import Window
-from wstui.execution.run.result import ThresholdOutcome, Verdict
+from wstui.execution.run.result_sections import ThresholdOutcome, Verdict
 from wstui.execution.run.timeline_recorder import Recorder
 from wstui.measure.failure import FailureGroup
 from wstui.measure.snapshot import Counters

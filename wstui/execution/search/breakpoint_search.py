@@ -20,7 +20,8 @@ from wstui.execution.run.commands import (
     carried_out,
     refusal,
 )
-from wstui.execution.run.result import NOT_STARTED, BreakpointStep, BreakpointSummary, Result, Verdict
+from wstui.execution.run.result import NOT_STARTED, BreakpointStep, BreakpointSummary, Result
+from wstui.execution.run.result_sections import Verdict
 from wstui.execution.run.run import Run
 from wstui.execution.run.status import BreakpointStatus, StageStatus, State, Status
 from wstui.execution.run.verdict import undecided

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from wstui.execution.run.metrics import Window
-from wstui.execution.run.result import BreakpointStep, Latency, LatencySet, ThresholdOutcome
+from wstui.execution.run.result import BreakpointStep
+from wstui.execution.run.result_sections import Latency, LatencySet, ThresholdOutcome
 from wstui.execution.run.verdict import explain, outcome_of
 from wstui.execution.search.generator_faults import LOAD, excuses
 from wstui.measure.failure import FailureGroup

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from wstui.execution.run.result import BreakpointStep, BreakpointSummary, ThresholdOutcome
+from wstui.execution.run.result import BreakpointStep, BreakpointSummary
+from wstui.execution.run.result_sections import ThresholdOutcome
 from wstui.execution.run.status import BreakpointStatus
 from wstui.execution.search.bisect import Bisection
 from wstui.execution.search.generator_faults import LOAD

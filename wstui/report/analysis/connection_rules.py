@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from wstui.execution.run.result import FailureSummary, Result
+from wstui.execution.run.result import Result
+from wstui.execution.run.result_sections import FailureSummary
 from wstui.report.analysis.evidence import (
     clients_hit,
     column_at,

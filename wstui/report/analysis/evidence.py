@@ -7,7 +7,8 @@ from statistics import fmean
 from typing import Any
 
 from wstui.execution.preflight.advice import for_failure
-from wstui.execution.run.result import FailureSummary, Result
+from wstui.execution.run.result import Result
+from wstui.execution.run.result_sections import FailureSummary
 from wstui.report.analysis.finding import Finding, stages_between
 from wstui.report.model import format
 

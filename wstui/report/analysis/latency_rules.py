@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
-from wstui.execution.run.result import Result, ThresholdOutcome
+from wstui.execution.run.result import Result
+from wstui.execution.run.result_sections import ThresholdOutcome
 from wstui.report.analysis.finding import Finding, stages_since
 from wstui.report.model import format
 from wstui.report.model.timeline_query import active_rows

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from wstui.execution.run.result import FailureSummary, Latency, Result
+from wstui.execution.run.result import Result
+from wstui.execution.run.result_sections import FailureSummary, Latency
 from wstui.report.analysis.diagnosis import findings as findings_of
 from wstui.report.model import breakpoint_table, format
 from wstui.report.model.host_table import host_lines, offset_name, spread_name

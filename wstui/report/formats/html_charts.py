@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from wstui.execution.run.metrics import distribution_in
-from wstui.execution.run.result import NS_PER_MS, Result
+from wstui.execution.run.result import Result
+from wstui.execution.run.result_sections import NS_PER_MS
 from wstui.measure.timeline import MARKS
 from wstui.report.model.breakpoint_table import latency_of, points, step_sign
 from wstui.report.model.labels import shown

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
-from wstui.execution.run.result import BreakpointSummary, FailureSummary, Result, SuiteResult, ThresholdOutcome
+from wstui.execution.run.result import BreakpointSummary, Result, SuiteResult
+from wstui.execution.run.result_sections import FailureSummary, ThresholdOutcome
 from wstui.report.analysis.diagnosis import findings
 from wstui.report.model import format
 from wstui.report.model.labels import limit_of, name_of, peak_clients, route_of, runs_of, shown, url_of

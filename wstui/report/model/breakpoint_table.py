@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from wstui.execution.run.result import BreakpointStep, BreakpointSummary, Latency
+from wstui.execution.run.result import BreakpointStep, BreakpointSummary
+from wstui.execution.run.result_sections import Latency
 from wstui.report.model import format
 from wstui.report.model.labels import Sign, Tone
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from wstui.execution.run.result import Result, SuiteResult, ThresholdOutcome, Verdict
+from wstui.execution.run.result import Result, SuiteResult
+from wstui.execution.run.result_sections import ThresholdOutcome, Verdict
 from wstui.measure.sanitize import visible
 from wstui.scenario.errors import BadValue, ScenarioError
 from wstui.scenario.load_profile import peak

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wstui.execution.run.result import StageSummary
+from wstui.execution.run.result_sections import StageSummary
 from wstui.report.model import format
 
 STAGE_HEAD = ("stage", "time", "became ready", "sent", "received", "p50", "p99", "timed out")

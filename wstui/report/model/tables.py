@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from wstui.execution.run.result import FanOutSummary, Latency, Result
-from wstui.execution.run.result_sections import SlowReadersResult, TargetSummary
+from wstui.execution.run.result import FanOutSummary, Result
+from wstui.execution.run.result_sections import Latency, SlowReadersResult, TargetSummary
 from wstui.report.model import breakpoint_table, format
 from wstui.report.model.host_table import HEAD, first_receipt, host_rows, lost_hosts
 from wstui.report.model.labels import Tone, ramp_rates

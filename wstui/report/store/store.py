@@ -16,15 +16,14 @@ from typing import Any
 import msgspec
 import platformdirs
 
-from wstui.execution.run.result import (
+from wstui.execution.run.result import Result, SuiteResult
+from wstui.execution.run.result_sections import (
     Connections,
     Event,
     FailureSummary,
     GeneratorSummary,
     LatencySet,
     Messages,
-    Result,
-    SuiteResult,
     Verdict,
 )
 from wstui.report.store.database import StoreError, changing, explained, opened

@@ -12,7 +12,8 @@ from typing import Any
 
 import msgspec
 
-from wstui.execution.run.result import Event, FailureSummary, Result, SuiteResult, stamp
+from wstui.execution.run.result import Result, SuiteResult, stamp
+from wstui.execution.run.result_sections import Event, FailureSummary
 from wstui.execution.run.status import RunView, Status
 from wstui.measure.append_log import new_since
 from wstui.measure.hdr import encode

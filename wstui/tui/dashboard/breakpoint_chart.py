@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Protocol
 
-from wstui.execution.run.result import BreakpointStep, Latency
+from wstui.execution.run.result import BreakpointStep
+from wstui.execution.run.result_sections import Latency
 from wstui.scenario.breakpoint import UNITS
 from wstui.tui.dashboard.thresholds import limit_ms
 from wstui.tui.kit import chart

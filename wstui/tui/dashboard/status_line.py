@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from wstui.execution.run.result import Verdict
+from wstui.execution.run.result_sections import Verdict
 from wstui.execution.run.status import State, Status
 from wstui.report.model.labels import Tone, verdict_sign
 from wstui.tui.kit.format import clean, clip, pad, width_of

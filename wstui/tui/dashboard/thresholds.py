@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from wstui.execution.run.limits import threshold_level, worst_threshold
-from wstui.execution.run.result import ThresholdOutcome
+from wstui.execution.run.result_sections import ThresholdOutcome
 from wstui.execution.run.verdict import kept_words
 from wstui.scenario.errors import BadValue
 from wstui.scenario.threshold import parse_limit

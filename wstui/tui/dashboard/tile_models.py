@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from wstui.execution.run.limits import generator_level, threshold_level, worst_threshold
 from wstui.execution.run.metrics import failure_rate, failures
-from wstui.execution.run.result import ThresholdOutcome
+from wstui.execution.run.result_sections import ThresholdOutcome
 from wstui.execution.run.status import GeneratorStatus, Status
 from wstui.tui.dashboard.thresholds import figure, limit_ms, limit_words, metric_words
 from wstui.tui.dashboard.tile import TileModel

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from wstui.execution.run.result import Latency, Result
+from wstui.execution.run.result import Result
+from wstui.execution.run.result_sections import Latency
 from wstui.tui.kit.format import clean, count, ms, pad, percent, rate, short, size, stamp, wrap
 from wstui.tui.kit.row_widget import Line, rule
 

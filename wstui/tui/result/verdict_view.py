@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from wstui.execution.run.limits import threshold_level
-from wstui.execution.run.result import Result, SuiteResult, ThresholdOutcome
+from wstui.execution.run.result import Result, SuiteResult
+from wstui.execution.run.result_sections import ThresholdOutcome
 from wstui.report.analysis.diagnosis import findings
 from wstui.report.model.labels import name_of, peak_clients, route_of, url_of
 from wstui.tui.dashboard.status_line import verdict_badge

@@ -10,7 +10,8 @@ from textual import events
 from textual.binding import BindingType
 from textual.message import Message
 
-from wstui.execution.run.result import Latency, Result
+from wstui.execution.run.result import Result
+from wstui.execution.run.result_sections import Latency
 from wstui.report.model.labels import peak_clients
 from wstui.tui.bindings import key
 from wstui.tui.kit.format import clean, clip, clock, count, ms, pad, percent, rate, width_of
