@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 import threading
+from concurrent.futures import Future
 from pathlib import Path
 
 from tests.tui import fake
 from tests.tui.cost import LiveSession
+from wstui.execution.run.commands import Answer, DrainRun, RunCommand
 from wstui.execution.run.result import Result, SuiteResult
 from wstui.tui.dashboard.dashboard_screen import Dashboard
 from wstui.tui.run_app import operate
@@ -45,8 +47,15 @@ def main() -> None:
 
         Dashboard.poll = broken  # type: ignore[method-assign]
     if mode == "slow":
-        drain = session.drain
-        session.drain = lambda: threading.Timer(1.0, drain).start()  # type: ignore[method-assign]
+        send = session.send
+
+        def slow(command: RunCommand) -> Future[Answer]:
+            if isinstance(command, DrainRun):
+                threading.Timer(1.0, lambda: send(command)).start()
+                return Future()
+            return send(command)
+
+        session.send = slow  # type: ignore[method-assign]
     if mode == "beating":
         session = Beating(Path(sys.argv[2]))
     outcome = operate(session)

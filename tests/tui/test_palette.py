@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.actions import parse
 
 from tests.tui import fake
 from tests.tui.driving import running, shown, started, until
@@ -48,7 +49,8 @@ async def test_each_word_of_the_footer_finds_its_key_first(tmp_path: Path) -> No
                 assert (await best(app, binding.description)).startswith(f"{binding.description}:"), binding.id
     async with running(size=(120, 40)) as (app, _, _):
         for binding in bindings_of([Dashboard]):
-            active = app.screen.check_action(binding.action.split("(")[0], ())
+            _, action, parameters = parse(binding.action)
+            active = app.screen.check_action(action, parameters)
             if active and binding.show and not binding.action.startswith(("app.", "maximise")):
                 assert (await best(app, binding.description)).startswith(f"{binding.description}:"), binding.id
 

@@ -77,7 +77,7 @@ async def test_a_ramp_that_is_being_typed_is_not_sent_to_a_run_that_drains() -> 
         await until(lambda: isinstance(app.screen, RampDialog), pilot)
         session.picture = fake.status(state=State.DRAINING)
         await until(lambda: isinstance(app.screen, Dashboard), pilot)
-        await until(lambda: "closed: Draining" in shown(app), pilot)
+        await until(lambda: "closed: draining" in shown(app), pilot)
         assert not session.commands
 
 
