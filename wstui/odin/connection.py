@@ -9,8 +9,8 @@ once for all receivers. Measured beside two alternatives on two busy cores, CPU 
 | this                     |     41 |         12 |       458 |          6.1 |
 | websockets.asyncio       |     84 |         20 |       718 |         12.6 |
 
-The first took 300 lines more, for a rate of pings that no preset asks of the demo. The last has no limit for half-open
-handshakes, no backlog for slow readers, and buffers pongs without bound for a client that pings and never reads.
+The first took 300 lines more and saved 8 of 48 s of CPU in `wstui demo stress`; latencies and verdict are the same. The
+last limits no half-open handshakes, keeps no backlog, and buffers pongs without bound for a client that never reads.
 """
 
 from __future__ import annotations
