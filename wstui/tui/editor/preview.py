@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,6 @@ from wstui.tui.checklist.lines import SIGNS
 from wstui.tui.editor.draft import Draft
 from wstui.tui.editor.draft_reader import DraftReading
 from wstui.tui.editor.host_capacity import HostCapacity, messages_a_second, needs, steepest
-from wstui.tui.editor.toml_view import Toml
 from wstui.tui.kit import chart
 from wstui.tui.kit.format import clean, clip, clock, ms, pad, rate, width_of, wrap
 from wstui.tui.kit.load_curve import LoadCurve, shape_of
@@ -99,6 +99,45 @@ class Head(RowWidget):
 
     def paint(self, width: int, height: int) -> list[Line]:
         return [rule(self._title, width)]
+
+
+_PAIR = re.compile(r"(\s*)([\w.\"-]+)( = )(.*)")
+
+
+class Toml(RowWidget):
+    """A TOML text with its keys, strings and numbers told apart; as long as it needs."""
+
+    DEFAULT_CSS = "Toml { height: auto; }"
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._rows: list[str] = []
+
+    def show(self, text: str) -> None:
+        rows = text.splitlines()
+        longer = len(rows) != len(self._rows)
+        self._rows = rows
+        if longer:
+            self.refresh(layout=True)
+        self.redraw()
+
+    def get_content_height(self, *_: object) -> int:
+        return max(1, len(self._rows))
+
+    def paint(self, width: int, height: int) -> list[Line]:
+        return [_coloured(clean(row)) for row in self._rows]
+
+
+def _coloured(row: str) -> Line:
+    if row.startswith("["):
+        return [(row, "strong-accent")]
+    if row.startswith("#"):
+        return [(row, "muted")]
+    match = _PAIR.fullmatch(row)
+    if match is None:
+        return [(row, "received")]
+    blank, name, equals, value = match.groups()
+    return [(blank, "text"), (name, "accent"), (equals, "muted"), (value, "p95" if value[:1].isdigit() else "received")]
 
 
 class FilePanel(Vertical):

@@ -213,6 +213,24 @@ class PresetDetails(RowWidget):
         return [*lines, *facts]
 
 
+_STEPS = (
+    ("m", "no server at hand? one is started here, and loaded with quick"),
+    ("enter", "runs the preset under the cursor against its target"),
+    ("e", "opens it: every value explained, the load drawn"),
+    ("n", "begins a scenario of your own"),
+)
+
+
+class Welcome(RowWidget):
+    """Four first steps."""
+
+    DEFAULT_CSS = "Welcome { height: 5; }"
+
+    def paint(self, width: int, height: int) -> list[Line]:
+        steps: list[Line] = [[(f"{key:>7}  ", "strong-accent"), (text, "text")] for key, text in _STEPS]
+        return [rule([("first steps", "text")], width), *steps]
+
+
 def _facts(choice: Choice, width: int, *, brief: bool) -> list[Line]:
     """What there is to know, or where space is short what matters most."""
     first = choice.scenarios[0]

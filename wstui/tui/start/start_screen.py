@@ -26,8 +26,7 @@ from wstui.tui.kit.key_row import KeyRow
 from wstui.tui.kit.table import ListTable
 from wstui.tui.kit.title_bar import TitleBar
 from wstui.tui.services import Services
-from wstui.tui.start.preset_list import Choice, PresetDetails, PresetTable
-from wstui.tui.start.welcome import Welcome
+from wstui.tui.start.preset_list import Choice, PresetDetails, PresetTable, Welcome
 
 RECENT = 200
 """How many stored runs are looked through for the last one of each preset."""

@@ -1,0 +1,27 @@
+"""A word that is neither a command nor a preset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import pytest
+
+from wstui.cli import wstui
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("rnu", "run"), ("precets", "presets"), ("chekc", "check")])
+def test_the_nearest_command_is_named(typed: str, meant: str, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        wstui.main(args=[typed], prog_name="wstui", standalone_mode=False)
+    assert ended.value.code == 2
+    assert f'"{typed}" is not a command or a preset; did you mean `wstui {meant}`?' in capfd.readouterr().err
+
+
+def test_a_misspelt_preset_and_a_file_are_left_to_the_search_for_presets(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for typed in ("quikc", str(tmp_path / "run.toml")):
+        with pytest.raises((SystemExit, click.ClickException)):
+            wstui.main(args=[typed], prog_name="wstui", standalone_mode=False)
+        assert "did you mean `wstui" not in capfd.readouterr().err
