@@ -3,36 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import socket
 import time
-from collections import deque
-from concurrent.futures import Future, InvalidStateError
+from concurrent.futures import Future
 from datetime import datetime
 
 from wstui.execution.preflight.host_checks import elsewhere, host_warnings, startup_note
-from wstui.execution.run.commands import (
-    ENDED,
-    AbortRun,
-    Answer,
-    CompletePlan,
-    DrainRun,
-    PauseRun,
-    RampTo,
-    Redistribute,
-    ResumeRun,
-    RunCommand,
-    Sender,
-    SetInterval,
-    SkipStage,
-    carried_out,
-    refusal,
-)
+from wstui.execution.run import commands
+from wstui.execution.run.command_queue import CommandQueue, set_answer
+from wstui.execution.run.commands import Answer, RunCommand, Sender, carried_out, refusal
 from wstui.execution.run.compile import specs_of
 from wstui.execution.run.failover import Failover
 from wstui.execution.run.load_controller import LoadController
 from wstui.execution.run.result import Result
-from wstui.execution.run.result_builder import Ending, ResultBuilder
+from wstui.execution.run.result_builder import Ending
 from wstui.execution.run.run_monitor import RunMonitor
 from wstui.execution.run.sampler import Sampler
 from wstui.execution.run.status import State, Status
@@ -68,11 +51,7 @@ class Run:
             scenario, self._fleet, self._mark, lambda stage: self._seconds.enter(stage, self._course.active_s)
         )
         self._state = State.STARTING
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._wake = asyncio.Event()
-        self._queue: deque[tuple[RunCommand, Sender, Future[Answer]]] = deque()
-        self._notes: deque[tuple[str, str]] = deque()
-        self._over = False
+        self._queue = CommandQueue()
         self._started: datetime | None = None
         self._end: Command | None = None
         self._ended_by = ""
@@ -87,10 +66,7 @@ class Run:
             lambda: [Go(self._seconds.at_ns), *self._course.catch_up()],
             by_itself=scenario.fleet.on_loss == "redistribute",
         )
-        self._results = ResultBuilder(scenario, self._recorder, self._fleet, self._watch)
-        self._picture = StatusBuilder(
-            scenario, socket.gethostname(), self._fleet, self._recorder, self._course, self._watch, self._results
-        )
+        self._picture = StatusBuilder(scenario, self._fleet, self._recorder, self._course, self._watch)
         self._status = self._picture.first()
 
     # -- the operator (any thread) -----------------------------------------------------------------------------
@@ -105,30 +81,14 @@ class Run:
 
         The search sends from the run's own loop, and its commands take effect at once.
         """
-        future: Future[Answer] = Future()
-        self._queue.append((command, by, future))
-        if self._over:
-            self._refuse_rest()
-        elif by == "search":
+        future = self._queue.put(command, by)
+        if by == "search":
             self._act()
-        else:
-            self._wake_up()
         return future
 
     def close(self) -> None:
         """Answer that the run has ended, now and to whatever is sent from now on."""
-        self._over = True
-        self._refuse_rest()
-
-    def _refuse_rest(self) -> None:
-        with contextlib.suppress(IndexError):  # two threads may empty it
-            while True:
-                _set(self._queue.popleft()[2], Answer(False, ENDED))
-
-    def _wake_up(self) -> None:
-        if self._loop is not None:
-            with contextlib.suppress(RuntimeError):  # the loop has ended: so has the run
-                self._loop.call_soon_threadsafe(self._wake.set)
+        self._queue.close()
 
     # -- who steers it from the run's own loop, in the place of stages -------------------------------------------
 
@@ -144,8 +104,7 @@ class Run:
 
     def note(self, kind: str, text: str) -> None:
         """Mark the timeline. From any thread."""
-        self._notes.append((kind, text))
-        self._wake_up()
+        self._queue.note(kind, text)
 
     async def counted(self) -> tuple[Totals, float]:
         """What every worker has counted up to now, and the plan's clock in seconds at that count."""
@@ -162,7 +121,7 @@ class Run:
             self.close()
 
     async def _execute(self) -> Result:
-        self._loop = asyncio.get_running_loop()
+        self._queue.open()
         self._started = datetime.now().astimezone()
         try:
             self._publish()
@@ -243,12 +202,7 @@ class Run:
         return ClientView(self._seconds.at_s, counters.wanted, counters.open, counters.received, personal)
 
     async def _sleep(self) -> None:
-        self._wake.clear()
-        if self._queue or self._notes:
-            return
-        timeout = TICK_S if self._course.paused else min(TICK_S, self._course.left_s)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), timeout)
+        await self._queue.wait(TICK_S if self._course.paused else min(TICK_S, self._course.left_s))
 
     def _advance(self) -> None:
         if self._all_lost:
@@ -274,51 +228,50 @@ class Run:
     # -- commands, on the run's loop ---------------------------------------------------------------------------
 
     def _act(self) -> None:
-        while self._notes:
-            self._mark(*self._notes.popleft())
-        while self._queue:
-            command, by, future = self._queue.popleft()
+        for kind, note in self._queue.notes():
+            self._mark(kind, note)
+        for command, by, future in self._queue.commands():
             if by == "search":
                 self._carry_out(command, by)
-                _set(future, Answer(True, ""))
+                set_answer(future, Answer(True, ""))
                 continue
             self._publish()  # the answer tells the figures of this moment
             why = refusal(command, self._status)
             text = why or carried_out(command, self._status)
             if not why:
                 self._carry_out(command, by)
-            _set(future, Answer(not why, text))
+            set_answer(future, Answer(not why, text))
 
     def _carry_out(self, command: RunCommand, by: Sender) -> None:
         course = self._course
         match command:
-            case RampTo(clients, over_s):
+            case commands.RampTo(clients, over_s):
                 if by == "operator":
                     change = f"{grouped(course.target_clients)} → {grouped(clients)}"
                     self._mark("operator", f"operator: {change} clients over {over_s:g} s")
                 course.ramp_to(clients, over_s)
-            case SetInterval(every_s):
+            case commands.SetInterval(every_s):
                 if by == "operator":
                     self._mark("operator", f"operator: a message every {course.every_s:g} s → {every_s:g} s")
                 course.set_interval(every_s)
-            case PauseRun():
+            case commands.PauseRun():
                 self._state = State.PAUSED
                 course.pause()
                 self._mark("pause", "paused: connections stay open, nothing is sent")
-            case ResumeRun():
+            case commands.ResumeRun():
                 self._state = State.RUNNING
                 course.resume()
                 self._mark("resume", "resumed")
-            case SkipStage():
+            case commands.SkipStage():
                 self._mark("operator", f"operator: {course.plan.stage.name} skipped")
                 course.leave_stage(skipped=True)
-            case Redistribute():
+            case commands.Redistribute():
                 self._losses.redistribute()
-            case CompletePlan():
+            case commands.CompletePlan():
                 self._end = self._end or self._last_drain()
-            case DrainRun():
+            case commands.DrainRun():
                 self._stop(Drain(round(DRAIN_GRACE_S * NS)), "ended early by the operator", asked=True)
-            case AbortRun():
+            case commands.AbortRun():
                 self._stop(Abort(), "aborted by the operator", asked=True)
 
     def _stop(self, command: Drain | Abort, why: str, *, asked: bool = False) -> None:
@@ -336,7 +289,7 @@ class Run:
     def _worker_lost(self, worker: int, reason: str, at_ns: int) -> None:
         if self._state not in (State.FINISHED, State.ABORTED) and (text := self._losses.tell(worker, reason)):
             self._recorder.mark(self._seconds.since_s(at_ns), "worker", text)
-            self._wake.set()
+            self._queue.wake()
 
     # -- the end -----------------------------------------------------------------------------------------------
 
@@ -394,8 +347,3 @@ class Run:
             note=self._ended_by or (startup_note(self.scenario) if self._state is State.STARTING else ""),
             ending=ending,
         )
-
-
-def _set(future: Future[Answer], answer: Answer) -> None:
-    with contextlib.suppress(InvalidStateError):  # its owner has cancelled it
-        future.set_result(answer)

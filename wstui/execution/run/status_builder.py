@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import socket
 from dataclasses import replace
 from datetime import datetime
 
@@ -50,20 +51,18 @@ class StatusBuilder:
     def __init__(
         self,
         scenario: Scenario,
-        host: str,
         fleet: Fleet,
         recorder: Recorder,
         course: LoadController,
         monitor: RunMonitor,
-        results: ResultBuilder,
     ) -> None:
         self._scenario = scenario
-        self._host = host
+        self._host = socket.gethostname()
         self._fleet = fleet
         self._recorder = recorder
         self._course = course
         self._monitor = monitor
-        self._results = results
+        self._results = ResultBuilder(scenario, recorder, fleet, monitor)
         self._mask = mask_of(scenario)
         self._url = self._mask(scenario.target.url)
         self._computed: tuple[State, int] | None = None  # state and rows for which the following was computed
