@@ -25,8 +25,8 @@ from websockets.asyncio.client import connect
 from tests.bench.table import headline, markdown
 from tests.load.leading import led
 from tests.servers.server import until
+from wstui.load.context import MessageClient
 from wstui.load.exchange import EXCHANGES, Exchange
-from wstui.load.messaging import Messaging
 from wstui.scenario.model import Messages, Scenario, Stage, Target
 
 SUITE = ("autobahntestsuite==0.8.2", "autobahn==0.10.9")
@@ -40,11 +40,11 @@ class Mirror(Exchange):
 
     last: tuple[int, bytes] = (0, b"")
 
-    def receive(self, client: Messaging, first: int, payload: bytes) -> None:
+    def receive(self, client: MessageClient, first: int, payload: bytes) -> None:
         self.last = first, payload
         client.send()
 
-    def compose(self, client: Messaging, now_ns: int) -> tuple[int, bytes, int]:
+    def compose(self, client: MessageClient, now_ns: int) -> tuple[int, bytes, int]:
         return *self.last, 0
 
 

@@ -12,13 +12,12 @@ from tests.bench.table import headline, markdown
 from wstui.execution.calibrate.sink.sink_connection import pong_to
 from wstui.execution.run.compile import spec_of
 from wstui.load.client import Client
-from wstui.load.client_state import READY
+from wstui.load.context import READY
 from wstui.load.frames import TEXT, encode
 from wstui.load.worker import Worker
 from wstui.measure.histogram import Histogram
 from wstui.scenario.model import Scenario
 from wstui.scenario.units import grouped
-from wstui.scenario.url import parse_address
 
 ROUNDS = 20_000
 REPEAT = 9
@@ -49,11 +48,10 @@ def measure() -> None:
 
 async def _parts() -> list[tuple[str, Callable[[], float]]]:
     scenario = Scenario.model_validate({"target": {"url": "ws://127.0.0.1:9/ws"}, "messages": {"every": 3600.0}})
-    spec = spec_of(scenario)
-    worker, address = Worker(spec, lambda _snapshot: None), parse_address(spec.url)
+    worker = Worker(spec_of(scenario), lambda _snapshot: None)
     clients = []
     for number in range(CLIENTS):
-        client = Client(worker, number, number, address)
+        client = Client(worker.context, worker, number, number)
         client.transport = Wire()  # type: ignore[assignment]
         client.step = READY
         clients.append(client)
@@ -74,11 +72,11 @@ async def _parts() -> list[tuple[str, Callable[[], float]]]:
         def message(self, first: int, payload: bytes) -> None:
             pass
 
-    deaf = Receiver(worker, 0, 0, address)
+    deaf = Receiver(worker.context, worker, 0, 0)
     deaf.transport, deaf.step = client.transport, READY
     parts: list[tuple[str, Callable[[], Any]]] = [
         ("send: compose, encode, count, record", send),
-        ("  compose", lambda: worker.exchange.compose(client, 1)),
+        ("  compose", lambda: worker.context.exchange.compose(client, 1)),
         ("  encode", lambda: encode(TEXT, payload, 1)),
         ("  record", lambda: histogram.record(123_456)),
         ("receive an unexpected reply", lambda: client.data_received(stray)),

@@ -19,10 +19,10 @@ from tests.bench.fake_agent import FakeAgent, realistic
 from tests.bench.table import headline, markdown
 from wstui.execution.run.commands import AbortRun
 from wstui.execution.run.run import Run
+from wstui.fleet.host_facts import HostQuery, gather
 from wstui.fleet.hosts import ssh_hosts
 from wstui.fleet.hosts.cluster import ClusterTransport
 from wstui.fleet.hosts.dask_client import worker_environment
-from wstui.fleet.hosts.host_facts import HostQuery, gather
 from wstui.fleet.hosts.host_probe import HostProbe
 from wstui.fleet.hosts.remote_main import Work
 from wstui.fleet.hosts.ssh import HostError, SshConnection

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.execution.running import finish, scenario
+from tests.load.leading import spec
 from tests.servers.handshake import Mumbling, Refusing, WrongKey
 from tests.servers.server import Connection, Server, switching
 from wstui.execution.preflight.first_message import one_reply
@@ -15,7 +16,6 @@ from wstui.execution.preflight.probe import Unreachable, probe
 from wstui.load.connect_outcome import Outcome
 from wstui.load.credentials import Credentials
 from wstui.load.handshake import Accepted, Upgrade
-from wstui.load.protocol import Spec
 from wstui.load.refusal import Refusal
 from wstui.scenario.model import Auth, Scenario
 from wstui.scenario.url import parse_address
@@ -237,7 +237,8 @@ async def test_what_came_in_place_of_the_welcome_is_quoted() -> None:
 
 
 def request_of(url: str, **settings: Any) -> list[str]:
-    upgrade = Credentials(Spec(url=url, **settings)).upgrade(0)
+    made = spec(url, **settings)
+    upgrade = Credentials(made.connect, made.auth).upgrade(0)
     return upgrade.request().decode("latin-1").split("\r\n")
 
 
@@ -270,7 +271,7 @@ def test_a_url_goes_over_the_wire_as_it_is_meant(url: str, request_line: str, ho
 
 
 def test_a_token_in_the_query_is_encoded_once() -> None:
-    line = request_of("ws://h/r%C3%A4um/ä?x=%2F", auth="token", token="a b/%41ü", send_as="query")[0]
+    line = request_of("ws://h/r%C3%A4um/ä?x=%2F", kind="token", token="a b/%41ü", send_as="query")[0]
     assert line == "GET /r%C3%A4um/%C3%A4?x=%2F&token=a+b%2F%2541%C3%BC HTTP/1.1"
 
 

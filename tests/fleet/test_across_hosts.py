@@ -68,8 +68,10 @@ def test_no_client_token_or_row_is_there_twice(tmp_path: Path) -> None:
     specs = specs_of(scenario, 7)
     numbers = [spec.worker + place * spec.workers for spec in specs for place in range(share(30, spec.worker, 7))]
     assert sorted(numbers) == list(range(30))
-    assert len({Credentials(specs[number % 7]).token(number) for number in numbers}) == 30
-    rows = [row for spec in specs for row in spec.script.rows]
+    assert (
+        len({Credentials(specs[number % 7].connect, specs[number % 7].auth).token(number) for number in numbers}) == 30
+    )
+    rows = [row for spec in specs for row in spec.conversation.script.rows]
     assert len(rows) == 30 and len({cell for row in rows for cell in row}) == 30
 
 

@@ -30,7 +30,7 @@ from wstui.execution.preflight.preflight import preflight
 from wstui.execution.run.commands import AbortRun, DrainRun, PauseRun, RampTo, Redistribute, ResumeRun
 from wstui.execution.run.result import Result
 from wstui.execution.run.run import Run
-from wstui.fleet.hosts.host_facts import HostQuery, cramped, gather
+from wstui.fleet.host_facts import HostQuery, cramped, gather
 from wstui.fleet.transport import FleetError
 from wstui.odin.demo_system import DemoTarget
 from wstui.scenario.model import Auth, Messages, Scenario
@@ -285,7 +285,7 @@ async def test_hosts_leave_by_themselves_when_nothing_is_heard_of_the_operator()
     ],
 )
 async def test_a_host_that_cannot_be_used_is_named_with_what_was_found_and_wanted(host: str, words: str) -> None:
-    from wstui.fleet.hosts.host_facts import installed
+    from wstui.fleet.host_facts import installed
 
     async with Server() as server:
         with pytest.raises(FleetError) as caught:

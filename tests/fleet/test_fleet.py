@@ -16,6 +16,7 @@ from wstui.fleet.transport import FleetError, HostState, Lost, MessageReceived
 from wstui.load.protocol import (
     Abort,
     BroadcastReport,
+    ConnectSpec,
     Finished,
     Go,
     Heartbeat,
@@ -70,7 +71,9 @@ class Wire:
 async def fleet_of(workers: int) -> AsyncIterator[tuple[Fleet, Wire]]:
     wire = Wire()
     fleet = Fleet(wire, lambda *_: None)
-    await fleet.start([Spec(url="ws://127.0.0.1:1/", worker=n, workers=workers) for n in range(workers)])
+    await fleet.start(
+        [Spec(connect=ConnectSpec(url="ws://127.0.0.1:1/"), worker=n, workers=workers) for n in range(workers)]
+    )
     try:
         yield fleet, wire
     finally:

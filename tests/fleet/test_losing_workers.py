@@ -17,7 +17,7 @@ from wstui.execution.run.run import Run
 from wstui.fleet.fleet import Fleet
 from wstui.fleet.local import LocalTransport
 from wstui.fleet.transport import FleetError
-from wstui.load.protocol import Spec
+from wstui.load.protocol import ConnectSpec, Spec
 from wstui.report.model.labels import verdict_sign
 
 
@@ -186,7 +186,7 @@ async def test_a_worker_that_cannot_start_is_an_error_with_its_last_words(monkey
         monkeypatch.setattr("sys.executable", executable)
         fleet = Fleet(LocalTransport(), lambda *_: None)
         with pytest.raises(FleetError, match=words):
-            await fleet.start([Spec(url="ws://127.0.0.1:1/")])
+            await fleet.start([Spec(connect=ConnectSpec(url="ws://127.0.0.1:1/"))])
         await fleet.close()
 
 

@@ -7,7 +7,7 @@ import itertools
 import msgspec
 import pytest
 
-from wstui.fleet.hosts.host_facts import Facts
+from wstui.fleet.host_facts import Facts
 from wstui.fleet.hosts.remote_main import MARK, read_facts
 from wstui.fleet.hosts.ssh import command, explain, remote_command
 

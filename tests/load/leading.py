@@ -9,7 +9,19 @@ from typing import Any
 
 from tests.servers.server import PATIENCE_S
 from wstui.execution.run.compile import spec_of
-from wstui.load.protocol import Abort, BroadcastReport, Command, Drain, Go, Ramp
+from wstui.load.protocol import (
+    Abort,
+    AuthSpec,
+    BroadcastReport,
+    Command,
+    ConnectSpec,
+    ConversationSpec,
+    Drain,
+    Go,
+    Ramp,
+    SendSpec,
+    Spec,
+)
 from wstui.load.worker import Worker
 from wstui.measure.failure import FailureGroup, merge_failures
 from wstui.measure.snapshot import Counters, Snapshot
@@ -19,6 +31,18 @@ from wstui.scenario.model import Messages, Scenario, Stage, Target
 
 S = 1_000_000_000
 MS = 1_000_000
+
+
+_PARTS = {"connect": ConnectSpec, "auth": AuthSpec, "send": SendSpec, "conversation": ConversationSpec}
+
+
+def spec(url: str, **settings: Any) -> Spec:
+    """A specification with these settings, each in the part that has it."""
+    given = {"url": url, **settings}
+    parts = {}
+    for part, made in _PARTS.items():
+        parts[part] = made(**{name: given.pop(name) for name in made.__struct_fields__ if name in given})
+    return Spec(**parts, **given)
 
 
 class Workers:

@@ -90,7 +90,7 @@ async def test_a_drain_in_the_middle_of_the_upgrade_waits_for_the_answer_and_cou
 
 
 async def test_upgrades_without_an_answer_have_timed_out_at_the_end() -> None:
-    async with HalfDeaf() as server, worker_at(server.url, connect_timeout_ns=S) as worker:
+    async with HalfDeaf() as server, worker_at(server.url, timeout_ns=S) as worker:
         worker.handle(Ramp(10, 0))
         await until(lambda: worker.c.ready == 5)
         c = await worker.drained(grace_ns=30 * S)
@@ -99,7 +99,7 @@ async def test_upgrades_without_an_answer_have_timed_out_at_the_end() -> None:
 
 
 async def test_an_abort_cuts_a_drain_that_waits_for_connects() -> None:
-    async with Silent() as server, worker_at(server.url, connect_timeout_ns=600 * S) as worker:
+    async with Silent() as server, worker_at(server.url, timeout_ns=600 * S) as worker:
         worker.handle(Ramp(3, 0))
         await until(lambda: server.accepted == 3)
         worker.handle(Drain(600 * S))
@@ -109,7 +109,7 @@ async def test_an_abort_cuts_a_drain_that_waits_for_connects() -> None:
 
 
 async def test_planned_clients_that_never_had_room_to_connect_are_counted() -> None:
-    async with Silent() as server, worker_at(server.url, in_flight=4, connect_timeout_ns=500 * MS) as worker:
+    async with Silent() as server, worker_at(server.url, in_flight=4, timeout_ns=500 * MS) as worker:
         worker.handle(Ramp(20, 0))
         worker.handle(Arrive(0, 1000 * S, 3 * MS, 60 * S))
         await until(lambda: server.accepted == 4)

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from wstui.load.broadcasts import NEWCOMER_NS, Broadcasts
 from wstui.load.client import Client
-from wstui.load.exchange import ALTERED, EXCHANGES, Exchange, quick_type, read_typed
+from wstui.load.context import ALTERED
+from wstui.load.exchange import EXCHANGES, Exchange, quick_type, read_typed
 from wstui.load.frames import BINARY, PING, TEXT
-from wstui.load.protocol import Spec
+from wstui.load.protocol import ConversationSpec
 from wstui.measure.counters import Tally
 from wstui.measure.fanout import FanOut
 
@@ -27,7 +28,7 @@ class Listener:
         self.number = number
         self.slot = number
         tally = Tally()
-        self.worker = SimpleNamespace(
+        self.context = SimpleNamespace(
             tally=tally, counters=tally.counters, epoch_ns=0, now=0, broadcasts=Broadcasts(10**9, tally.types)
         )
         self.waiting = True
@@ -48,11 +49,11 @@ class Listener:
 
     @property
     def types(self) -> dict[str, int]:
-        return {name.decode("utf-8", "replace"): n for name, n in self.worker.tally.types.items()}
+        return {name.decode("utf-8", "replace"): n for name, n in self.context.tally.types.items()}
 
 
 def exchange(kind: str = "odin", **settings: Any) -> Exchange:
-    return EXCHANGES[kind](Spec(url="ws://127.0.0.1/", exchange=kind, **settings))
+    return EXCHANGES[kind](ConversationSpec(exchange=kind, **settings))
 
 
 def heard(payload: bytes, *, first: int = TEXT, kind: str = "odin", **settings: Any) -> Listener:
@@ -155,15 +156,15 @@ def test_a_pong_that_names_no_ping_is_passed_on_as_it_is(value: bytes) -> None:
 ])  # fmt: skip
 @pytest.mark.parametrize("kind", ["odin", "listen", "echo", "ping"])
 def test_the_welcome_is_the_message_of_that_type_or_any(
-    kind: str, welcome: str, payload: bytes, on_welcome: bool
+    kind: str, welcome: str, payload: bytes, welcomed: bool
 ) -> None:
-    assert heard(payload, kind=kind, welcome=welcome).waiting is not on_welcome
+    assert heard(payload, kind=kind, welcome=welcome).waiting is not welcomed
 
 
 def test_a_message_that_others_had_before_may_be_the_welcome_of_a_client() -> None:
     listen = exchange("listen", welcome="")
     early, late = Listener(1), Listener(2)
-    early.waiting, late.worker = False, early.worker
+    early.waiting, late.context = False, early.context
     for listener in (early, late):
         listen.receive(cast(Client, listener), TEXT, b'{"type":"price","price":1}')
     assert not late.waiting
@@ -190,7 +191,7 @@ def test_the_timestamps_of_a_fast_closed_loop_keep_to_the_clock() -> None:
 
 def test_a_server_that_answers_twice_never_gets_two_pings_with_one_key() -> None:
     odin, listener = exchange(), Listener()
-    listener.worker.tally.counters.duplicates = 1
+    listener.context.tally.counters.duplicates = 1
     keys = {odin.compose(cast(Client, listener), NOW_MS * 1_000_000)[2] for _ in range(10)}
     assert len(keys) == 10
 
@@ -257,9 +258,9 @@ def test_an_echo_that_was_altered_is_known_as_such(change: Callable[[bytes], byt
 def test_broadcasts_that_share_a_frame_are_followed_each_for_itself() -> None:
     listen = exchange("listen")
     clients = [Listener(n) for n in range(3)]
-    worker = clients[0].worker
+    worker = clients[0].context
     for listener in clients:
-        listener.worker, listener.waiting = worker, False
+        listener.context, listener.waiting = worker, False
         worker.broadcasts.opened(listener.slot, -NEWCOMER_NS)
     one, two = b'{"type":"price","price":1}', b'{"type":"price","price":2}'
     for listener in clients[:2]:
@@ -274,9 +275,9 @@ def test_broadcasts_that_share_a_frame_are_followed_each_for_itself() -> None:
 def test_broadcasts_of_a_type_without_end_are_followed_and_counted(types: int) -> None:
     listen = exchange("listen")
     clients = [Listener(n) for n in range(3)]
-    worker = clients[0].worker
+    worker = clients[0].context
     for listener in clients:
-        listener.worker, listener.waiting = worker, False
+        listener.context, listener.waiting = worker, False
         worker.broadcasts.opened(listener.slot, -NEWCOMER_NS)
     for n in range(types):
         for listener in clients:
@@ -300,10 +301,10 @@ def test_the_same_words_again_are_a_duplicate_only_where_they_name_themselves(
 ) -> None:
     listen = exchange("listen")
     clients = [Listener(n) for n in range(3)]
-    worker = clients[0].worker
+    worker = clients[0].context
     fanout = FanOut()
     for listener in clients:
-        listener.worker, listener.waiting = worker, False
+        listener.context, listener.waiting = worker, False
         worker.broadcasts.opened(listener.slot, -NEWCOMER_NS)
     for _ in range(2):
         for listener in clients:

@@ -54,7 +54,7 @@ async def test_pings_go_beside_any_exchange_and_into_no_figure(exchange: str) ->
         assert not workers.failures
         assert sum(workers.types.values()) == c.received
         (tally,) = [worker.tally for worker in workers.all]
-        assert tally.round_trip.count + tally.prompt.count == c.matched == (c.sent if exchange != "listen" else 0)
+        assert tally.round_trip.count + tally.on_time.count == c.matched == (c.sent if exchange != "listen" else 0)
         pings = [payload for all_ in server.pinged.values() for payload in all_ if payload == b"keepalive"]
         assert len(pings) == c.pings and len(server.pinged) == 5
         assert (c.unmatched, c.duplicates, c.dropped) == (0, 0, 0)
@@ -63,7 +63,7 @@ async def test_pings_go_beside_any_exchange_and_into_no_figure(exchange: str) ->
 async def test_pings_are_spread_over_the_clients() -> None:
     async with Pinged() as server, led(scenario(server.url, clients=40, ping_every=30.0)) as workers:
         await until(lambda: workers.c.open == 40)
-        due = [tick for worker in workers.all if worker.keepalive for tick in worker.keepalive._wheel._ticks]
+        due = [tick for worker in workers.all if worker._keepalive for tick in worker._keepalive._wheel._ticks]
         assert len(due) > 30, "hardly two of them at the same time"
 
 

@@ -73,7 +73,7 @@ async def test_in_a_room_where_all_hear_all_only_ones_own_message_is_the_reply(c
         c = await workers.drained()
         assert c.matched + c.reply_timeouts == c.sent
         assert c.duplicates == c.unmatched == 0
-        for trips in (worker.tally.round_trip.data() + worker.tally.prompt.data() for worker in workers.all):
+        for trips in (worker.tally.round_trip.data() + worker.tally.on_time.data() for worker in workers.all):
             assert trips.low > Room.echo_s * 0.9 * S, "nobody else's message was taken for it"
         assert len(set(server.ids)) == len(server.ids) and max(server.ids) < 2**53
 
@@ -86,7 +86,7 @@ async def test_what_is_no_reply_to_a_client_is_a_broadcast_and_reaches_its_sende
         scenario = saying(server.url, SAYING, clients=3, every=0.3, fanout="on", fanout_window=1.5)
         async with led(scenario, count) as workers:
             for worker in workers.all:
-                worker._say = _noting(worker._say, heard)
+                worker._emit = _noting(worker._emit, heard)
             await until(lambda: heard.settle(time.monotonic_ns(), range(count), lambda *_: 1) or heard.messages >= 5)
             c = await workers.drained()
             assert c.unmatched == c.duplicates == 0

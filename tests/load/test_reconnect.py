@@ -78,7 +78,7 @@ async def test_whoever_is_dropped_is_back_with_the_same_number(how: str, reset: 
             server.throw_out()
         await until(lambda: running.c.reconnects == 9)
         c = running.c
-        assert (c.attempted, c.ready, c.dropped, c.away, c.reconnect_attempts) == (18, 18, 9, 0, 9)
+        assert (c.attempted, c.ready, c.dropped, c.reconnecting, c.reconnect_attempts) == (18, 18, 9, 0, 9)
         assert worker_numbers(running) == before
         away = [worker.tally.reconnect for worker in running.all]
         assert sum(histogram.count for histogram in away) == 9
@@ -94,7 +94,7 @@ async def test_without_a_policy_nobody_comes_back() -> None:
         server.throw_out()
         await until(lambda: running.c.dropped == 3)
         c = await running.drained()
-        assert (c.attempted, c.reconnects, c.reconnect_attempts, c.away) == (3, 0, 0, 0)
+        assert (c.attempted, c.reconnects, c.reconnect_attempts, c.reconnecting) == (3, 0, 0, 0)
 
 
 async def test_attempts_end_in_exactly_one_outcome_each_and_end_when_there_were_enough() -> None:
@@ -105,7 +105,7 @@ async def test_attempts_end_in_exactly_one_outcome_each_and_end_when_there_were_
         await until(lambda: running.c.reconnects_given_up == 4)
         c = running.c
         assert (c.attempted, c.ready, c.refused, c.reconnect_attempts) == (4 + 12, 4, 12, 12)
-        assert (c.away, c.reconnects) == (0, 0)
+        assert (c.reconnecting, c.reconnects) == (0, 0)
         server.shut = False
         await asyncio.sleep(0.1)
         assert running.c.attempted == 16
@@ -119,7 +119,7 @@ async def test_a_server_that_is_gone_for_a_while_gets_its_clients_back() -> None
         server.shut = True
         server.throw_out()
         await until(lambda: running.c.refused >= 10)
-        assert running.c.away == 5
+        assert running.c.reconnecting == 5
         server.shut = False
         await until(lambda: running.c.reconnects == 5)
         c = running.c
@@ -135,7 +135,7 @@ async def test_whoever_tried_in_vain_and_is_away_at_the_end_is_missing() -> None
         server.throw_out()
         await until(lambda: running.c.refused >= 10)
         c = await running.drained()
-        assert (c.away, c.reconnects, c.reconnects_given_up, c.reconnects_missing) == (0, 0, 0, 5)
+        assert (c.reconnecting, c.reconnects, c.reconnects_given_up, c.reconnects_missing) == (0, 0, 0, 5)
 
 
 async def test_whoever_has_not_tried_yet_is_not_missed() -> None:
@@ -143,9 +143,9 @@ async def test_whoever_has_not_tried_yet_is_not_missed() -> None:
     async with Throwing() as server, led(returning(server.url, "exponential", **far), clients=5) as running:
         await until(lambda: running.c.open == 5)
         server.throw_out()
-        await until(lambda: running.c.away == 5)
+        await until(lambda: running.c.reconnecting == 5)
         c = await running.drained()
-        assert (c.away, c.reconnects, c.reconnects_missing) == (0, 0, 0)
+        assert (c.reconnecting, c.reconnects, c.reconnects_missing) == (0, 0, 0)
 
 
 async def test_messages_go_on_counting_where_they_were() -> None:
@@ -177,9 +177,9 @@ async def test_who_is_to_leave_does_not_come_back() -> None:
         await until(lambda: running.c.open == 6)
         server.shut = True
         server.throw_out()
-        await until(lambda: running.c.away == 6)
+        await until(lambda: running.c.reconnecting == 6)
         running.handle(Ramp(2, 0))
-        await until(lambda: running.c.away == 2)
+        await until(lambda: running.c.reconnecting == 2)
         server.shut = False
         await until(lambda: running.c.open == 2)
         running.handle(Ramp(5, 0))
@@ -196,7 +196,7 @@ async def test_a_pause_holds_those_who_are_away() -> None:
         server.throw_out()
         await until(lambda: running.c.dropped == 3 and running.c.closing == 0)
         await asyncio.sleep(0.1)
-        assert (running.c.attempted, running.c.away) == (3, 3)
+        assert (running.c.attempted, running.c.reconnecting) == (3, 3)
         running.handle(Resume())
         await until(lambda: running.c.open == 3)
         await running.drained()
@@ -209,7 +209,7 @@ async def test_draining_leaves_nobody_away() -> None:
         server.throw_out()
         await until(lambda: running.c.refused >= 3)
         c = await running.drained()
-        assert (c.away, c.opening, c.open) == (0, 0, 0)
+        assert (c.reconnecting, c.opening, c.open) == (0, 0, 0)
         assert c.attempted == c.ready + c.refused + c.drained
 
 
@@ -220,8 +220,8 @@ async def test_a_visitor_whose_time_is_up_while_it_is_away_stays_away() -> None:
         server.shut = True
         server.throw_out()
         await until(lambda: running.c.dropped == 4)
-        await until(lambda: running.c.away == 0)
-        assert not running.all[0]._population._places._leaving
+        await until(lambda: running.c.reconnecting == 0)
+        assert not running.all[0]._pool._slots._leaving
         await running.drained()
 
 

@@ -98,7 +98,7 @@ async def test_an_http_proxy_is_asked_with_connect_and_its_credentials_alone() -
         (b"\x05\x00", False, "does not answer with HTTP"),
         (b"HTTP/1.1 abc\r\n\r\n", False, "without a status"),
         (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000, False, "header larger than 64 KiB"),
-        (b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 101 Switching\r\n\r\n", False, "sent bytes of its own"),
+        (b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 101 Switching\r\n\r\n", False, "sent unexpected bytes"),
     ],
 )
 async def test_what_a_proxy_does_wrong_is_its_own_failure(answer: bytes, cut: bool, words: str) -> None:

@@ -18,8 +18,8 @@ from tests.load.leading import S, led, saying
 from tests.servers.server import BINARY, TEXT, Connection, Server, until
 from wstui.execution.run.compile import spec_of
 from wstui.load.client import Client
-from wstui.load.client_state import READY
-from wstui.load.message_script import Expected
+from wstui.load.context import READY
+from wstui.load.protocol import Expected
 from wstui.load.reply_matcher import ReplyMatcher, broken
 from wstui.load.worker import Worker
 from wstui.scenario.messages import Expectation, Template
@@ -386,10 +386,10 @@ def test_what_is_expected_is_of_the_same_kind(equals: Any, found: bytes, holds: 
 async def test_what_is_never_answered_is_forgotten_in_the_end() -> None:
     template = Template(name="do", payload="do", reply="order")
     worker = Worker(spec_of(saying("ws://127.0.0.1:9/", template)), lambda _: None)
-    client = Client(worker, 3, 3, worker._identity.address)
+    client = Client(worker.context, worker, 3, 3)
     client.transport, client.step = Mute(), READY
     for _ in range(2000):
-        client.send(worker.now)
+        client.send(worker.context.now)
         client.expire(time.monotonic_ns() + 10 * S)
     assert worker.tally.counters.reply_timeouts == 2000
     assert client.queues is not None and len(client.queues[-1]) < 200
@@ -426,12 +426,12 @@ def test_whatever_a_server_answers_is_counted_and_breaks_nothing(said: list[tupl
 
     async def talk() -> None:
         worker = Worker(spec_of(saying("ws://127.0.0.1:9/", *templates, every=1.0)), lambda _: None)
-        client = Client(worker, 3, 3, worker._identity.address)
+        client = Client(worker.context, worker, 3, 3)
         client.transport = Mute()
         client.step = READY
         for first, payload, sends in said:
             if sends:
-                client.send(worker.now)
+                client.send(worker.context.now)
             client.message(first, payload)
         c = worker.tally.counters
         assert sum(worker.tally.types.values()) >= c.received == len(said)

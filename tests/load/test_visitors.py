@@ -16,7 +16,7 @@ from tests.servers.talk import ClosingEarly
 from wstui.execution.run.commands import SkipStage
 from wstui.execution.run.plan_clock import Plan
 from wstui.execution.run.run import Run
-from wstui.load.arrivals import VISITORS_FROM
+from wstui.load.arrivals import ARRIVALS_FROM
 from wstui.load.protocol import Arrive, Pause, Ramp, Resume
 from wstui.load.ramp import ArrivalLine, share
 from wstui.scenario.load_profile import arrivals, clients_at, peak
@@ -92,8 +92,8 @@ async def test_visitors_have_numbers_of_their_own_over_all_stages_and_workers() 
         await running.drained()
     assert seen == {
         *range(4),
-        *range(VISITORS_FROM, VISITORS_FROM + 10),
-        *range(VISITORS_FROM + 11, VISITORS_FROM + 21),
+        *range(ARRIVALS_FROM, ARRIVALS_FROM + 10),
+        *range(ARRIVALS_FROM + 11, ARRIVALS_FROM + 21),
     }
 
 
@@ -101,7 +101,7 @@ async def test_the_places_of_those_who_left_are_taken_again() -> None:
     async with Server() as server, led(saying(server.url), clients=0) as running:
         running.handle(Arrive(0, 100 * S, 1 * S, 50 * MS))
         await until(lambda: running.c.attempted == 100 and running.c.open == 0)
-        assert running.all[0]._population._places._made < 60
+        assert running.all[0]._pool._slots._made < 60
         await running.drained()
 
 
@@ -138,7 +138,7 @@ async def test_visitors_who_are_turned_away_are_attempts_like_any_other() -> Non
     async with Refusing() as server, led(saying(server.url), clients=0) as running:
         running.handle(Arrive(0, 100 * S, 200 * MS, 100 * MS))
         await until(lambda: running.c.refused == 20)
-        assert running.c.attempted == 20 and not running.all[0]._population._places._leaving
+        assert running.c.attempted == 20 and not running.all[0]._pool._slots._leaving
         await running.drained()
 
 
@@ -207,5 +207,5 @@ async def test_visitors_who_are_dropped_come_back_for_the_rest_of_their_stay() -
             await until(lambda: running.c.reconnects == 5)
             await until(lambda: running.c.closed == 5)
             c = running.c
-            assert (c.attempted, c.ready, c.dropped, c.away) == (10, 10, 5, 0)
+            assert (c.attempted, c.ready, c.dropped, c.reconnecting) == (10, 10, 5, 0)
             await running.drained()

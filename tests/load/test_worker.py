@@ -10,34 +10,32 @@ from typing import Any
 
 import pytest
 
+from tests.load.leading import spec as spec_with
 from tests.servers.handshake import Gatekeeper, Rationing, Refusing, Silent
 from tests.servers.server import PATIENCE_S, Server, until
 from tests.servers.talk import Deaf, Late, Losing, Mute, Stubborn
 from wstui.load.client import BufferedClient, Client
+from wstui.load.client_pool import CONNECTS_A_PASS, CONNECTS_BEHIND
 from wstui.load.connect_outcome import Cause, cause_of
-from wstui.load.connector import Connector
+from wstui.load.pacer import Pacer
 from wstui.load.protocol import Abort, BroadcastReport, Drain, Go, Pace, Pause, Ramp, Resume, Spec
 from wstui.load.schedule import phase
 from wstui.load.worker import Worker
 from wstui.measure.snapshot import Counters, Snapshot
-from wstui.scenario.url import parse_address
 
 MS = 1_000_000
 S = 1_000 * MS
 
 
 def spec(url: str, **settings: Any) -> Spec:
-    return Spec(
-        url=url,
-        **{
-            "every_ns": 50 * MS,
-            "timeout_ns": 5 * S,
-            "connect_timeout_ns": 10 * S,
-            "close_timeout_ns": 2 * S,
-            "settle_ns": 100 * MS,
-            **settings,
-        },
-    )
+    defaults = {
+        "every_ns": 50 * MS,
+        "reply_timeout_ns": 5 * S,
+        "timeout_ns": 10 * S,
+        "close_timeout_ns": 2 * S,
+        "settle_ns": 100 * MS,
+    }
+    return spec_with(url, **{**defaults, **settings})
 
 
 class Watched(Worker):
@@ -119,7 +117,7 @@ async def test_a_number_that_is_taken_again_before_its_first_client_is_gone_lose
 
 
 async def test_clients_that_retire_before_their_upgrade_is_answered_time_out_as_all_others_do() -> None:
-    async with Silent() as server, worker_at(server.url, connect_timeout_ns=1 * S) as worker:
+    async with Silent() as server, worker_at(server.url, timeout_ns=1 * S) as worker:
         worker.handle(Ramp(6, 0))
         await until(lambda: server.accepted == 6)
         worker.handle(Ramp(2, 0))
@@ -240,7 +238,7 @@ async def test_the_first_message_of_a_closed_loop_is_due_when_its_client_is_read
 
 
 async def test_a_drain_gives_every_message_its_time_and_counts_it() -> None:
-    async with Losing(every=1) as server, worker_at(server.url, timeout_ns=600 * MS) as worker:
+    async with Losing(every=1) as server, worker_at(server.url, reply_timeout_ns=600 * MS) as worker:
         worker.handle(Ramp(5, 0))
         await until(lambda: worker.c.sent > 20)
         c = await worker.drained(600 * MS)
@@ -249,7 +247,10 @@ async def test_a_drain_gives_every_message_its_time_and_counts_it() -> None:
 
 async def test_a_reply_that_comes_at_the_timeout_is_late_whether_or_not_anybody_looked() -> None:
     timeout = 120 * MS
-    async with Late(delay_s=0.15) as server, worker_at(server.url, timeout_ns=timeout, every_ns=30 * MS) as worker:
+    async with (
+        Late(delay_s=0.15) as server,
+        worker_at(server.url, reply_timeout_ns=timeout, every_ns=30 * MS) as worker,
+    ):
         worker.handle(Ramp(30, 0))
         await until(lambda: worker.c.late > 100)
         c = await worker.drained()
@@ -260,7 +261,7 @@ async def test_a_reply_that_comes_at_the_timeout_is_late_whether_or_not_anybody_
 
 
 async def test_a_closed_loop_goes_on_after_a_timeout() -> None:
-    async with Losing(every=3) as server, worker_at(server.url, timeout_ns=100 * MS, every_ns=0) as worker:
+    async with Losing(every=3) as server, worker_at(server.url, reply_timeout_ns=100 * MS, every_ns=0) as worker:
         worker.handle(Ramp(2, 0))
         await until(lambda: worker.c.reply_timeouts >= 6)
         c = await worker.drained()
@@ -275,7 +276,7 @@ async def test_a_late_pong_that_names_no_number_breaks_nothing() -> None:
             client.send(b'{"type":"pong","originalTimestamp":[1]}')
             super().pong(client, timestamp)
 
-    async with Rude(delay_s=0.25) as server, worker_at(server.url, timeout_ns=100 * MS) as worker:
+    async with Rude(delay_s=0.25) as server, worker_at(server.url, reply_timeout_ns=100 * MS) as worker:
         worker.handle(Ramp(2, 0))
         await until(lambda: worker.c.late > 4)
         assert worker.c.dropped == 0
@@ -284,7 +285,7 @@ async def test_a_late_pong_that_names_no_number_breaks_nothing() -> None:
 
 
 async def test_a_connection_that_settles_longer_than_the_connect_timeout_still_becomes_ready() -> None:
-    settings = {"ready": "open", "settle_ns": 400 * MS, "connect_timeout_ns": 200 * MS, "exchange": "listen"}
+    settings = {"ready": "open", "settle_ns": 400 * MS, "timeout_ns": 200 * MS, "exchange": "listen"}
     async with Server(welcome=False) as server, worker_at(server.url, **settings) as worker:
         worker.handle(Ramp(3, 0))
         await until(lambda: worker.c.ready == 3)
@@ -304,7 +305,7 @@ async def test_an_abort_closes_nothing_properly_and_counts_what_it_cut_off() -> 
 
 @pytest.mark.parametrize("way", [Abort(), Drain(0)])
 async def test_the_last_snapshot_knows_what_was_in_flight_on_each_dropped_connection(way: Abort | Drain) -> None:
-    async with Mute() as server, worker_at(server.url, close_timeout_ns=0, timeout_ns=60 * S) as worker:
+    async with Mute() as server, worker_at(server.url, close_timeout_ns=0, reply_timeout_ns=60 * S) as worker:
         worker.handle(Ramp(5, 0))
         await until(lambda: worker.c.open == 5 and worker.c.sent > 10)
         worker.handle(way)
@@ -379,12 +380,12 @@ async def test_localhost_finds_the_family_on_which_the_server_listens() -> None:
 
 
 async def test_the_token_travels_as_told_and_each_client_has_its_own() -> None:
-    jwt = {"auth": "jwt", "secret": "s" * 32}
+    jwt = {"kind": "jwt", "secret": "s" * 32}
     for settings in (
         {**jwt, "send_as": "query"},
         {**jwt, "send_as": "header"},
-        {"auth": "token", "token": "a b&c", "send_as": "query"},
-        {"auth": "token", "token": "abc", "send_as": "subprotocol", "subprotocols": ["odin.v1"]},
+        {"kind": "token", "token": "a b&c", "send_as": "query"},
+        {"kind": "token", "token": "abc", "send_as": "subprotocol", "subprotocols": ["odin.v1"]},
     ):
         heads: list[Any] = []
 
@@ -401,7 +402,7 @@ async def test_the_token_travels_as_told_and_each_client_has_its_own() -> None:
             await worker.drained()
         paths = {client.path for client in heads}
         headers = [client.headers for client in heads]
-        if settings["send_as"] == "query" and settings["auth"] == "jwt":
+        if settings["send_as"] == "query" and settings["kind"] == "jwt":
             assert len(paths) == 3 and all(b"?token=ey" in path for path in paths)
         elif settings["send_as"] == "header":
             assert len({h[b"authorization"] for h in headers}) == 3 and paths == {b"/ws"}
@@ -424,10 +425,6 @@ def test_what_this_machine_lacks_is_never_the_servers_failure() -> None:
 
 
 async def test_a_host_that_cannot_be_resolved_fails_every_attempt_in_the_same_words() -> None:
-    connector = Connector(
-        spec("ws://nowhere.invalid/"), asyncio.get_running_loop(), parse_address("ws://nowhere.invalid/")
-    )
-    await connector.resolve()
     async with worker_at("ws://nowhere.invalid/") as worker:
         worker.handle(Ramp(3, 0))
         await until(lambda: worker.c.failed == 3)
@@ -457,7 +454,7 @@ async def test_a_generator_that_stands_still_counts_its_own_delay_and_catches_up
 
 async def test_a_peer_that_does_not_read_leaves_little_in_our_memory() -> None:
     async with Deaf() as server:
-        settings = {"exchange": "echo", "size": 256 * 1024, "every_ns": 5 * MS, "timeout_ns": 300 * MS}
+        settings = {"exchange": "echo", "size": 256 * 1024, "every_ns": 5 * MS, "reply_timeout_ns": 300 * MS}
         async with worker_at(server.url, **settings) as worker:
             worker.handle(Ramp(2, 0))
             await until(lambda: worker.c.sent > 200)
@@ -495,7 +492,33 @@ async def test_attempts_that_fail_make_room_for_the_next() -> None:
         worker.handle(Ramp(20, 0))
         await until(lambda: worker.c.refused == 20)
         assert worker._connector.in_flight == 0
-    async with Silent() as server, worker_at(server.url, in_flight=3, connect_timeout_ns=50 * MS) as worker:
+    async with Silent() as server, worker_at(server.url, in_flight=3, timeout_ns=50 * MS) as worker:
         worker.handle(Ramp(12, 0))
         await until(lambda: worker.c.timed_out == 12)
         assert worker._connector.in_flight == 0
+
+
+async def test_attempts_start_a_few_in_a_pass_and_one_by_one_while_sends_are_late(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with Server() as server, worker_at(server.url) as worker:
+        worker.handle(Ramp(50, 0))
+        assert worker.c.attempted == CONNECTS_A_PASS, "sends and replies get their turn in between"
+        await until(lambda: worker.c.open == 50)
+        monkeypatch.setattr(Pacer, "is_behind", True)
+        worker.handle(Ramp(90, 0))
+        assert worker.c.attempted == 50 + CONNECTS_BEHIND
+        await until(lambda: worker.c.open == 90)
+
+
+async def test_a_burst_that_the_loop_could_not_send_is_late() -> None:
+    async with Server() as server, worker_at(server.url, every_ns=200 * MS) as worker:
+        worker.handle(Ramp(3, 0))
+        await until(lambda: worker.c.open == 3)
+        pacer = worker._pacer
+        pacer._bucket, pacer._index, pacer._due_ns = [*worker._live.values()], 1, pacer.clock()
+        assert not pacer.is_behind
+        time.sleep(0.005)  # noqa: ASYNC251 - the loop stands still in the middle of a burst
+        assert pacer.is_behind
+        pacer._index = 3
+        assert not pacer.is_behind, "all of it is sent"

@@ -19,7 +19,7 @@ def everybody_was_answered(seen: Counters) -> bool:
 
 
 def everybody_is_back(seen: Counters) -> bool:
-    return seen.reconnects > CROWD // 3 and seen.away == 0
+    return seen.reconnects > CROWD // 3 and seen.reconnecting == 0
 
 
 def balanced(result: Result) -> Result:

@@ -83,7 +83,7 @@ async def test_reconnect_brings_back_everybody_whom_the_server_dropped() -> None
     hurry = ("--fault", "storm=50%/1500ms")  # the last one counts
 
     def everybody_is_back(seen: Counters) -> bool:
-        return seen.reconnects >= 8 and seen.away == 0
+        return seen.reconnects >= 8 and seen.reconnecting == 0
 
     flags = {"clients": 20, "ramp": "300ms", "hold": "60s", "every": "300ms"}
     result = kept(await carried_out("reconnect", server=hurry, enough=everybody_is_back, **flags))

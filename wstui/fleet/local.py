@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 
-from wstui.fleet.hosts.host_facts import spare_cores
+from wstui.fleet.host_facts import spare_cores
 from wstui.fleet.process_exit import ended_how
 from wstui.fleet.transport import FleetError, HostState, Lost, MessageReceived
 from wstui.load.pipe_link import LENGTH, LinkLost, read_message

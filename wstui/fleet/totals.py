@@ -177,7 +177,7 @@ def _after_loss(counters: Counters, in_flight: int) -> Counters:
         open=0,
         opening=0,
         closing=0,
-        away=0,
+        reconnecting=0,
         failed=counters.failed + counters.opening,
         closed=counters.closed + counters.open,
         abandoned=counters.abandoned + in_flight,

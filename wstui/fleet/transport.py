@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from wstui.fleet.hosts.host_facts import Facts
+from wstui.fleet.host_facts import Facts
 from wstui.load.protocol import Spec
 
 

@@ -1,4 +1,4 @@
-"""A worker as a process: `python -m wstui.load`, steered over stdin and stdout by the fleet that started it."""
+"""A worker as a process: `python -m wstui.load`, controlled over stdin and stdout by the fleet that started it."""
 
 from __future__ import annotations
 
@@ -28,29 +28,21 @@ ORPHAN_GRACE_NS = 500_000_000
 
 
 async def serve(link: PipeLink) -> str:
-    """Obey the operator until the run has ended, the link is lost, or nothing was heard for the lease.
+    """Obey the operator until the run has ended, the link is lost, or the lease has passed without a command.
 
-    Returns why the worker left by itself, "" when it was told to.
+    Return why the worker ended by itself, "" if it was told to.
     """
     spec = decode_command(await link.receive())
     if not isinstance(spec, Spec):
-        raise LinkLost("the first message was no specification")
-    worker = Worker(spec, lambda said: link.send(encode(said), last=worker.ended_event.is_set()))
+        raise LinkLost("the first message was not a specification")
+    worker = Worker(spec, lambda message: link.send(encode(message), last=worker.ended_event.is_set()))
     await worker.prepare()
     loop = asyncio.get_running_loop()
     name = "uvloop" if type(loop).__module__.startswith("uvloop") else "asyncio"
-    link.send(
-        encode(
-            WorkerReady(
-                spec.worker,
-                os.getpid(),
-                platform.python_version(),
-                version("wstui"),
-                name,
-                raise_files_limit(),
-            )
-        )
+    ready = WorkerReady(
+        spec.worker, os.getpid(), platform.python_version(), version("wstui"), name, raise_files_limit()
     )
+    link.send(encode(ready))
     listener = asyncio.create_task(_listen(link, worker))
     ended = asyncio.create_task(worker.ended_event.wait())
     await asyncio.wait({listener, ended}, return_when=asyncio.FIRST_COMPLETED)
@@ -68,22 +60,22 @@ async def serve(link: PipeLink) -> str:
 
 
 async def _listen(link: PipeLink, worker: Worker) -> str:
-    """Pass commands on; returns why no more will come."""
+    """Pass commands on. Return why no more will come."""
     patience_s = 60.0
     while True:
         try:
             try:
                 message = await asyncio.wait_for(link.receive(), patience_s)
             except TimeoutError:
-                # Perhaps it was we who stood still: what came meanwhile has not been read yet.
+                # This process may have been stopped: read what arrived meanwhile.
                 message = await asyncio.wait_for(link.receive(), 0.2)
             command = decode_command(message)
         except LinkLost:
             return "the operator is gone"
         except TimeoutError:
-            return f"nothing was heard of the operator for {patience_s:g} s"
+            return f"no message from the operator for {patience_s:g} s"
         except msgspec.DecodeError as error:
-            return f"a command made no sense: {error}"
+            return f"a command could not be decoded: {error}"
         if isinstance(command, Go):
             patience_s = LEASE_S
         worker.handle(command)
@@ -99,15 +91,14 @@ async def _main(commands: int, snapshots: int) -> str:
 
 
 def main() -> None:
-    """Entry point of the process."""
-    # The operator's terminal sends these to the whole group; the operator decides and says what to do.
+    # The operator's terminal sends these signals to the whole group; the operator decides what to do.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    # What the imports left behind stays: later collections need only look at clients.
+    # What the imports made stays: later collections need only look at clients.
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 100)
-    # Keep the pipes for ourselves: a stray print must not break the stream.
+    # Keep the pipes private: a stray print must not break the stream.
     commands, snapshots = os.dup(0), os.dup(1)
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
@@ -120,7 +111,7 @@ def main() -> None:
     else:
         why = asyncio.run(_main(commands, snapshots))
     if why:
-        # An operator that has stood still may have left the other pipe full.
+        # The pipe may be full if the operator has stopped reading.
         with contextlib.suppress(OSError):
             print(why, file=sys.stderr, flush=True)
         sys.exit(1)

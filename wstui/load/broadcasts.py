@@ -1,4 +1,4 @@
-"""Who received which broadcast, and when: a window of messages that are still arriving."""
+"""Records which client received which broadcast, and when, over a window of messages that are still arriving."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from wstui.measure.histogram import UNIT_SHIFT
 from wstui.measure.sanitize import visible
 
 KEY_LIMIT = 4096
-"""A longer message is kept as a digest."""
+"""Longer messages are kept as a digest."""
 MESSAGES_LIMIT = 20_000
 YOUNG_NS = 1_000_000_000
 NEWCOMER_NS = 250_000_000
-"""A message that was sent before the target let a client in may reach the others only after that client's welcome:
-for this long nothing is missed by it."""
+"""For this long a new client cannot miss a message: one that was sent before it was let in may still be arriving at
+the others."""
 MAX_UNITS = (1 << 32) - 1
 
 
@@ -42,7 +42,7 @@ _decode_singular = msgspec.json.Decoder(_Singular).decode
 
 
 class Broadcast:
-    """One message on its way to all: who was there when it first came, who has it, and when each got it."""
+    """One message that is arriving: the clients open at its first receipt, those that have it, and when each got it."""
 
     __slots__ = ("count", "distances", "duplicates", "first_ns", "key", "name", "seen", "there")
 
@@ -66,16 +66,15 @@ class Broadcasts:
         self._open = bytearray()
         self._newcomers: dict[int, int] = {}  # slots and since when, in the order of arrival
         self._current: dict[bytes, Broadcast] = {}
-        self._recent: dict[bytes, bool] = {}  # windows that have closed, and whether the message was the only such
+        self._recent: dict[bytes, bool] = {}  # messages whose window has closed, and whether they are singular
         self.late = 0
         self._order: deque[tuple[Broadcast, bytes]] = deque()
 
     def opened(self, slot: int, now_ns: int) -> None:
-        """A client is ready."""
         self._newcomers[slot] = now_ns
 
     def _admit(self, now_ns: int) -> None:
-        """From now on messages are held against the target for those who have been ready for a while."""
+        """Expect broadcasts at the clients that have been ready long enough."""
         newcomers = self._newcomers
         while newcomers:
             slot = next(iter(newcomers))
@@ -87,7 +86,7 @@ class Broadcasts:
             self._open[slot] = 1
 
     def closed(self, slot: int) -> None:
-        """A client is no longer there: no message that is on its way can be held against the target."""
+        """Stop expecting broadcasts at a client that has gone, also those that are still arriving."""
         if self._newcomers.pop(slot, None) is not None or slot >= len(self._open):
             return
         self._open[slot] = 0
@@ -96,7 +95,7 @@ class Broadcasts:
                 message.there[slot] = 0
 
     def known(self, slot: int, payload: bytes, now_ns: int) -> bool:
-        """Count a receipt if the message is in the window; the hot path of a broadcast."""
+        """Count a receipt if the message is in the window. This is the hot path of a broadcast."""
         if len(payload) > KEY_LIMIT:
             payload = hashlib.blake2b(payload, digest_size=16).digest()
         message = self._current.get(payload)
@@ -107,11 +106,11 @@ class Broadcasts:
         return True
 
     def first(self, slot: int, name: bytes, payload: bytes, now_ns: int) -> None:
-        """A message that is not in the window: it begins one. Its type has been counted already."""
+        """Begin the window of a message that has none. Its type has been counted already."""
         digest = hashlib.blake2b(payload, digest_size=16).digest()
         key = digest if len(payload) > KEY_LIMIT else payload
         known = self._current.get(key)
-        if known is not None:  # one of several documents in a frame: the frame as a whole was not known
+        if known is not None:  # one of several documents in a frame that is new as a whole
             self._receive(known, slot, now_ns)
             return
         if self._recent.get(digest):
@@ -120,13 +119,13 @@ class Broadcasts:
         self._admit(now_ns)
         message = Broadcast(digest, counted_under(self._types, name), now_ns, bytearray(self._open))
         self._current[key] = message
-        # Its bytes are needed once more: for the server's timestamp, when the window closes.
+        # Its bytes are needed when the window closes, for the server's timestamp.
         self._order.append((message, payload))
         self._receive(message, slot, now_ns)
 
     def _receive(self, message: Broadcast, slot: int, now_ns: int) -> None:
         seen = message.seen
-        if slot >= len(seen):  # a client that came later; it is not counted on
+        if slot >= len(seen):  # a client that became ready later: it is not expected
             seen.extend(bytes(slot + 256 - len(seen)))
         if seen[slot]:
             message.duplicates += 1
@@ -137,10 +136,10 @@ class Broadcasts:
         message.distances.append(units if units < MAX_UNITS else MAX_UNITS)
 
     def expired(self, now_ns: int, epoch_ns: int, *, last: bool = False) -> list[Receipts]:
-        """What was seen of the messages whose window has closed.
+        """Return the receipts of the messages whose window has closed.
 
-        The `last` time windows close early: what is younger than `YOUNG_NS` is left out, complete or not, because
-        nobody can tell who would still have got it.
+        The `last` time windows close early. Messages younger than `YOUNG_NS` are left out, complete or not: they might
+        still have arrived.
         """
         found = []
         order = self._order
@@ -150,7 +149,7 @@ class Broadcasts:
             del self._current[message.key if len(payload) > KEY_LIMIT else payload]
             singular = is_singular(payload)
             if message.duplicates and not singular:
-                # A server that says the same words again and again: which copy is which nobody can tell.
+                # The server repeats the same bytes: its copies cannot be told apart.
                 found.append(Receipts(message.key, "", message.first_ns, 0, 0, 0, 0, b"", None, epoch_ns))
             else:
                 found.append(self._receipts(message, payload, epoch_ns))
@@ -160,7 +159,7 @@ class Broadcasts:
         return found
 
     def _receipts(self, message: Broadcast, payload: bytes, epoch_ns: int) -> Receipts:
-        # Bytes of 0 and 1, so that the bits of the whole as one number are the clients.
+        # The bytes are 0 or 1, so the bits of the whole as one number are the clients.
         there = int.from_bytes(message.there, "little")
         received = int.from_bytes(message.seen, "little") & there
         return Receipts(
@@ -178,7 +177,7 @@ class Broadcasts:
 
 
 def is_singular(payload: bytes) -> bool:
-    """Whether a JSON message says when or as which of many it was sent, so that the same bytes are the same message."""
+    """Whether a JSON message has a time or a number, so that the same bytes are the same message."""
     try:
         return _decode_singular(payload) != _Singular()
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
@@ -186,7 +185,7 @@ def is_singular(payload: bytes) -> bool:
 
 
 def stamp_of(payload: bytes) -> float | None:
-    """The server's `timestamp` in a JSON message, epoch milliseconds; None when there is no plausible one."""
+    """Return the server's `timestamp` in a JSON message, epoch milliseconds; None without a plausible one."""
     try:
         stamp = _decode(payload).timestamp
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):

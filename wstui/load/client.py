@@ -1,65 +1,90 @@
-"""One virtual client: opens, becomes ready, talks, closes; and says how each of it went."""
+"""One virtual client: opens, becomes ready, exchanges messages, closes, and reports each of these."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, cast
+from typing import Protocol, cast
 
 from websockets.exceptions import PayloadTooBig
 from websockets.frames import CloseCode
 
-from wstui.load.client_state import CLOSING, CONNECTING, ENDED, HANDSHAKE, READY, RETIRING, WAITING
 from wstui.load.connect_outcome import WANTS_CERTIFICATE, Cause, Outcome, cause_of, is_end_of_tls
+from wstui.load.context import (
+    CLOSING,
+    CONNECTING,
+    ENDED,
+    HANDSHAKE,
+    READY,
+    RETIRING,
+    WAITING,
+    MessageEvents,
+    WorkerContext,
+)
 from wstui.load.handshake import Upgrade
 from wstui.load.messaging import Messaging
 from wstui.load.refusal import MOST_REDIRECTS, Refusal
 from wstui.measure.sanitize import visible
 from wstui.scenario.units import format_size
-
-if TYPE_CHECKING:
-    from wstui.load.worker import Worker
-    from wstui.scenario.url import Address
+from wstui.scenario.url import Address
 
 _now = time.monotonic_ns
+
+
+class ClientEvents(MessageEvents, Protocol):
+    """What a client reports."""
+
+    def redirected(self, client: Client) -> None:
+        """It continues at another address of the same server."""
+
+    def opened(self, client: Client) -> None:
+        """The upgrade succeeded."""
+
+    def became_ready(self, client: Client, at_ns: int) -> None:
+        """The ready condition is met."""
+
+    def attempt_ended(self, client: Client, outcome: Outcome, cause: Cause | None, detail: str) -> None:
+        """The attempt ended without becoming ready."""
+
+    def began_closing(self, client: Client) -> None:
+        """We close a ready connection."""
+
+    def closed_unready(self, client: Client) -> None:
+        """We close an open connection that is not ready yet."""
+
+    def dropped(self, client: Client, cause: Cause) -> None:
+        """The other side ended a ready connection."""
+
+    def ended(self, client: Client) -> None:
+        """A connection that was ready, or that we closed, is gone."""
 
 
 class Client(Messaging, asyncio.Protocol):
     """A connection of the load. Its number is its identity: token, phase of its sends, lines in the error log."""
 
     __slots__ = (
-        "born_ns",
-        "closing_ns",
-        "leaves_ns",
-        "leaving",
-        "next_ns",
-        "opened_ns",
-        "redirected",
-        "redirects",
-        "said",
-        "stay_ns",
-        "task",
-        "turn",
-        "upgrade",
-    )
+        "born_ns", "closing_ns", "events", "first_message", "leaves_ns", "leaving", "next_ns", "opened_ns",
+        "redirected", "redirects", "stay_ns", "task", "turn", "upgrade",
+    )  # fmt: skip
 
     uri: Address
 
-    def __init__(self, worker: Worker, number: int, slot: int, uri: Address) -> None:
-        super().__init__(worker, number, slot, uri)
-        self.stay_ns = 0  # how long it stays once it is ready; 0: until it is told to go
+    def __init__(self, context: WorkerContext, events: ClientEvents, number: int, slot: int, stay_ns: int = 0) -> None:
+        super().__init__(context, number, slot, context.credentials.address)
+        self.events = events
+        self.stay_ns = stay_ns  # how long it stays once it is ready; 0: until it is told to leave
         self.leaves_ns = 0
-        self.leaving = False  # told to go while its attempt is under way: closes once it is open
+        self.leaving = False  # told to leave while its attempt is under way: closes once it is open
         self.task: asyncio.Task[None] | None = None
         self.upgrade: Upgrade | None = None
         self.redirected: Address | None = None
         self.redirects = 0
-        self.said = b""  # the first message that came in place of the welcome
+        self.first_message = b""  # that came instead of the welcome
         self.born_ns = _now()
         self.opened_ns = 0
         self.closing_ns = 0
         self.next_ns = 0
-        self.turn = 0  # of its own schedule, where that is drawn at random
+        self.turn = 0  # of its own schedule, if that is random
 
     # -- opening -----------------------------------------------------------------------------------------------
 
@@ -72,18 +97,18 @@ class Client(Messaging, asyncio.Protocol):
             return
         self.step = HANDSHAKE
         try:
-            self.upgrade = self.worker.upgrade(self)
+            self.upgrade = self.context.credentials.upgrade(self.number, self.redirected)
             request = self.upgrade.request()
-        except Exception as error:  # of ours, or of its token: nothing that the server can help
+        except Exception as error:  # our mistake, or its token's: never the server's
             self._give_up(Outcome.FAILED, cause_of(error)._replace(local=True))
             return
         self.write(request)
 
     def data_received(self, data: bytes) -> None:
-        """Bytes from the network; the clock is read once for all that they hold."""
-        worker = self.worker
-        worker.now = _now()
-        worker.counters.bytes_received += len(data)
+        """Take bytes from the network. The clock is read once for all of them."""
+        context = self.context
+        context.now = _now()
+        context.counters.bytes_received += len(data)
         if self.upgrade is not None:
             self._respond(self.upgrade, data)
         elif self.step < CLOSING:
@@ -92,12 +117,11 @@ class Client(Messaging, asyncio.Protocol):
             self.feed_closing(data)
 
     def _respond(self, upgrade: Upgrade, data: bytes) -> None:
-        """Read the answer to the upgrade."""
         answer = upgrade.read(data)
         if answer is None:
             return
         if isinstance(answer, Refusal):
-            if (location := answer.location) is not None and self.worker.spec.follow_redirects:
+            if (location := answer.location) is not None and self.context.connect.follow_redirects:
                 if location.origin == self.uri.origin and self.redirects < MOST_REDIRECTS:
                     self._follow(location)
                     return
@@ -108,62 +132,61 @@ class Client(Messaging, asyncio.Protocol):
         self.upgrade = None
         self.adopt(answer.protocol)
         self.plain = not self.compressed
-        self.opened_ns = self.worker.now
+        self.opened_ns = self.context.now
         self.step = WAITING
-        self.waiting = self.worker.exchange.waits
-        self.worker.opened(self)
+        self.waiting = self.context.exchange.waits
+        self.events.opened(self)
         if self.leaving:
             self.close()
         if answer.rest:
             self.feed_closing(answer.rest) if self.leaving else self.feed(answer.rest)
 
     def _follow(self, location: Address) -> None:
-        """Go on where a redirect leads, within the same attempt."""
+        """Follow a redirect within the same attempt."""
         transport, self.transport = self.transport, None
         if transport is not None:
-            transport.set_protocol(asyncio.Protocol())  # its end is not the client's
+            transport.set_protocol(asyncio.Protocol())  # its end is not the end of the client
             transport.abort()
         self.upgrade = None
         self.step = CONNECTING
         self.redirected = location
         self.redirects += 1
-        self.worker.redirected(self)
+        self.events.redirected(self)
 
     def on_welcome(self) -> None:
-        """The ready condition is met by a message."""
         self.waiting = False
-        self.become_ready(self.worker.now)
+        self.become_ready(self.context.now)
 
     def not_the_welcome(self, document: bytes) -> None:
-        """Keep the first for people to see, if it is all that comes."""
-        self.said = self.said or document[:500]
+        """Keep the first, to be shown if no welcome comes."""
+        self.first_message = self.first_message or document[:500]
 
     def become_ready(self, at_ns: int) -> None:
-        """The attempt succeeded, `at_ns` on the monotonic clock."""
+        """End the attempt with success at `at_ns` (monotonic)."""
         if self.step is WAITING:
             self.step = READY
-            self.worker.became_ready(self, at_ns)
+            self.events.became_ready(self, at_ns)
 
     def connect_failed(self, error: BaseException) -> None:
         """TCP or TLS did not come up."""
         self._give_up(Outcome.FAILED, self._certificate_wanted(error) or cause_of(error))
 
     def _certificate_wanted(self, error: BaseException | None) -> Cause | None:
-        """What it means that TLS ended, if the server had asked for a certificate that clients do not have."""
-        return WANTS_CERTIFICATE if self.worker.wants_certificate and is_end_of_tls(error) else None
+        """The cause if TLS ended because clients lack a certificate that the server asked for."""
+        return WANTS_CERTIFICATE if self.context.wants_certificate and is_end_of_tls(error) else None
 
     def time_out(self, asking: str = "") -> None:
-        """The attempt took too long: say which part; `asking` is what a proxy owes it, "" for nothing."""
-        timeout = self.worker.spec.connect_timeout_ns / 1e9
+        """Give up an attempt that took too long, naming the part; `asking` is what a proxy has not answered, or ""."""
+        timeout = self.context.connect.timeout_ns / 1e9
         if self.step is WAITING and not self.waiting:
-            return  # it is connected, and only has to stay so for a while
+            return  # it is connected and only has to settle
         detail = ""
         if self.step is WAITING:
             cause = Cause("connect timeout", f"no welcome within {timeout:g} s")
-            if self.said:
-                wanted = visible(self.worker.spec.welcome, 60)
+            if self.first_message:
+                wanted = visible(self.context.welcome, 60)
                 cause = cause._replace(message=f"{cause.message}: no message had {wanted!r} as its type")
-                detail = f"the first was {visible(self.said, 120)}"
+                detail = f"the first was {visible(self.first_message, 120)}"
         elif asking:
             cause = Cause("proxy", f"no {asking} from the proxy within {timeout:g} s")
         elif self.step is HANDSHAKE:
@@ -173,16 +196,15 @@ class Client(Messaging, asyncio.Protocol):
         self._give_up(Outcome.TIMED_OUT, cause, detail)
 
     def _give_up(self, outcome: Outcome, cause: Cause | None, detail: str = "") -> None:
-        """The attempt ended without success."""
         if self.step >= READY:
             return
         if self.upgrade is not None and (refusal := self.upgrade.refusal) is not None:
-            # It was refused already; the rest of the answer did not come.
+            # It was already refused; only the rest of the answer is missing.
             outcome, cause, detail = refusal.outcome, refusal.cause, refusal.detail
         self.step = ENDED
         self.upgrade = None
         self.tail = b""
-        self.worker.attempt_ended(self, outcome, cause, detail)
+        self.events.attempt_ended(self, outcome, cause, detail)
         if self.task is not None:
             self.task.cancel()
         if self.transport is not None:
@@ -191,7 +213,7 @@ class Client(Messaging, asyncio.Protocol):
     # -- ending ------------------------------------------------------------------------------------------------
 
     def close_when_idle(self) -> None:
-        """Send no more, and close when the replies in flight are there, or the upgrade is answered."""
+        """Stop sending, and close when the replies in flight have arrived, or the upgrade is answered."""
         if self.step is READY:
             self.step = RETIRING
             if not self.pending:
@@ -199,33 +221,32 @@ class Client(Messaging, asyncio.Protocol):
         elif self.step is WAITING:
             self.close()
         elif self.step < WAITING:
-            self.leaving = True  # the target still owes an answer, and has until the connect timeout to give it
+            self.leaving = True  # the target has until the connect timeout to answer
 
     def close(self) -> None:
-        """Begin the closing handshake of an open connection with 1000; before it is ready the attempt is drained."""
+        """Begin the closing handshake with 1000. If the client is not ready yet, its attempt counts as drained."""
         if self.step not in (WAITING, READY, RETIRING):
             return
         was_ready = self.step is not WAITING
         self.step = CLOSING
         self.closing_ns = _now()
         if was_ready:
-            self.worker.began_closing(self)
+            self.events.began_closing(self)
         else:
             self.waiting = False
-            self.worker.closed_unready(self)
+            self.events.closed_unready(self)
         protocol = self.ensure_protocol()
         protocol.send_close(CloseCode.NORMAL_CLOSURE)
         for data in protocol.data_to_send():
             self.write(data)
 
     def abort(self) -> None:
-        """Drop the connection."""
         if self.step < READY:
             self._give_up(Outcome.DRAINED, None)
         elif self.transport is not None:
             if self.step is not CLOSING:
                 self.step = CLOSING
-                self.worker.began_closing(self)
+                self.events.began_closing(self)
             self.transport.abort()
 
     def closing(self) -> None:
@@ -245,7 +266,7 @@ class Client(Messaging, asyncio.Protocol):
         self._ended(Outcome.REFUSED if received is not None else Outcome.FAILED, cause)
 
     def _broken_by(self, error: Exception) -> Cause:
-        """Why this side had to end the connection: a limit of our own, or what the server sent."""
+        """Why we had to end the connection: our own limit, or what the server sent."""
         if isinstance(error, PayloadTooBig):
             limit = format_size(self.max_size)
             return Cause("too large", f"messages larger than target.max_size ({limit}) came: raise it", True)
@@ -263,7 +284,7 @@ class Client(Messaging, asyncio.Protocol):
             self._ended(Outcome.FAILED, cause)
 
     def _ended(self, outcome: Outcome, cause: Cause) -> None:
-        """The connection ends and we did not ask for it."""
+        """Report a connection that ends without our request."""
         if self.step >= READY:
             self._dropped(cause)
             return
@@ -271,21 +292,19 @@ class Client(Messaging, asyncio.Protocol):
         self._give_up(outcome, cause)
         self.transport = transport
         if transport is not None:
-            transport.close()  # only now: our close frame is to get out
+            transport.close()  # not abort(): our close frame must get out
 
     def _dropped(self, cause: Cause) -> None:
-        """A ready connection ends and we did not ask for it."""
         self.step = CLOSING
         self.closing_ns = _now()
         self.abandon_pending()
-        self.worker.dropped(self, cause)
+        self.events.dropped(self, cause)
 
     def eof_received(self) -> bool:
-        """The other side has no more to say; the transport closes itself."""
+        """Let the transport close itself."""
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """TCP has ended."""
         if self.step < READY:
             if self.step is HANDSHAKE and (wanted := self._certificate_wanted(exc)) is not None:
                 cause = wanted
@@ -302,25 +321,24 @@ class Client(Messaging, asyncio.Protocol):
         self.protocol = None
         if self.step is not ENDED:
             self.step = ENDED
-            self.worker.tally.counters.abandoned += len(self.pending)
+            self.context.counters.abandoned += len(self.pending)
             self.pending = {}
-            self.worker.ended(self)
+            self.events.ended(self)
 
 
 _BUFFER = memoryview(bytearray(256 * 1024))
 
 
 class BufferedClient(Client, asyncio.BufferedProtocol):
-    """The same for asyncio's own loop, which would allocate 256 KiB for each receive; one buffer serves all."""
+    """A client for asyncio's own loop, which would allocate 256 KiB for each receive; one buffer serves all."""
 
     __slots__ = ()
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """The shared buffer: it is emptied before the loop reads again."""
+        """Return the shared buffer, which is emptied before the loop reads again."""
         return _BUFFER
 
     def buffer_updated(self, nbytes: int) -> None:
-        """The loop has read `nbytes` into it."""
         self.data_received(bytes(_BUFFER[:nbytes]))
 
 

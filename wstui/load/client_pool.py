@@ -1,135 +1,204 @@
-"""Who should be there: clients of the ramp, visitors, those that come back; begins attempts, sends clients home."""
+"""Decides which clients should exist now: those of the ramp, arrivals, reconnects. Starts and retires them."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from heapq import heappop, heappush
 
 from wstui.load.arrivals import Arrivals
+from wstui.load.client import Client
+from wstui.load.connector import Connector
+from wstui.load.context import WorkerContext
+from wstui.load.pacer import Pacer
+from wstui.load.protocol import Arrive, Ramp, Spec
 from wstui.load.ramp import RampLine, share
 from wstui.load.reconnect import Reconnects
-from wstui.load.slots import Slots
-
-if TYPE_CHECKING:
-    from wstui.load.client import Client
-    from wstui.load.connector import Connector
-    from wstui.load.protocol import Arrive, Spec
-    from wstui.measure.counters import Tally
 
 CLOSES_A_TICK = 100
+CONNECTS_A_PASS, CONNECTS_BEHIND = 8, 1
+"""So many attempts start in one pass of the loop; the second while sends are late: each takes as long as 20 sends."""
+
+
+class Slots:
+    """Small numbers for the clients, so that the receivers of a message fit into a row of bytes.
+
+    The lowest free one is taken first, and none is taken again while its client still exists.
+    """
+
+    def __init__(self) -> None:
+        self._made = 0
+        self._free: list[int] = []
+        self._leaving: set[int] = set()
+
+    def take(self) -> int:
+        """Return a slot for a new client."""
+        if self._free:
+            return heappop(self._free)
+        self._made += 1
+        return self._made - 1
+
+    def leave(self, slot: int) -> None:
+        """Free the slot as soon as its client has gone."""
+        self._leaving.add(slot)
+
+    def is_left(self, slot: int) -> bool:
+        """Whether the slot becomes free when its client has gone."""
+        return slot in self._leaving
+
+    def vacate(self, slot: int) -> None:
+        """Free the slot if it was left: its client has gone."""
+        if slot in self._leaving:
+            self.give_back(slot)
+
+    def give_back(self, slot: int) -> None:
+        """Free a slot without a client."""
+        self._leaving.discard(slot)
+        heappush(self._free, slot)
 
 
 class ClientPool:
-    """The plan of one worker's clients. Times are those of the schedule's clock, which pauses stop.
+    """The plan of one worker's clients, between `start` and `stop`. Times are those of the pacer's clock.
 
-    `begin(number, place, stay_ns)` starts an attempt; `find(number)` knows the client that has this number now.
+    `begin(number, slot, stay_ns)` starts an attempt; `find(number)` returns the client that has this number now.
     """
 
     def __init__(
         self,
         spec: Spec,
-        tally: Tally,
+        context: WorkerContext,
         connector: Connector,
+        pacer: Pacer,
         begin: Callable[[int, int, int], Client],
         find: Callable[[int], Client | None],
     ) -> None:
         self._worker, self._workers = spec.worker, spec.workers
-        self._counters = tally.counters
+        self._context = context
+        self._counters = context.counters
         self._connector = connector
+        self._pacer = pacer
+        self._running = False
+        self._continuing = False
         self._begin = begin
         self._find = find
         self._line = RampLine(0, 0, 0, 0)
-        self._places = Slots()
-        self._ramped: list[int] = []  # places of the clients that the ramp has asked for, the newest last
-        self._visitors = Arrivals(spec)
-        self._comebacks = Reconnects(spec, tally)
+        self._slots = Slots()
+        self._ramped: list[int] = []  # slots of the clients that the ramp has started, the newest last
+        self._arrivals = Arrivals(spec.worker, spec.workers)
+        self._reconnects = Reconnects(spec.connect, spec.seed, context.tally)
 
     # -- the plan ----------------------------------------------------------------------------------------------
 
-    def ramp(self, to: int, over_ns: int, clock: int) -> None:
-        """From as many as are wanted now, go to `to` clients of the whole fleet in a straight line."""
-        self._line = RampLine(clock, self._line.wanted(clock), to, over_ns)
+    def start(self) -> None:
+        self._running = True
 
-    def arrive(self, command: Arrive, clock: int) -> None:
-        """Let visitors arrive."""
-        self._visitors.arrive(command, clock)
+    def stop(self) -> None:
+        """Start no more clients, for good, also no reconnects."""
+        self._running = False
+        self._reconnects.cancel_all()
 
-    def is_settled(self, clock: int) -> bool:
-        """Whether nobody is on the way in or out: all who are here stay."""
-        return not self._connector.opening and not self._visitors.expected and self._line.done(clock)
+    def change(self, command: Ramp | Arrive) -> None:
+        """Change the plan: go from the clients wanted now to others in a straight line, or let clients arrive."""
+        clock = self._pacer.clock()
+        if isinstance(command, Arrive):
+            self._arrivals.arrive(command, clock)
+        else:
+            self._line = RampLine(clock, self._line.wanted(clock), command.to, command.over_ns)
+        self.reconcile()
 
-    def behind(self, clock: int) -> int:
-        """How many clients that are wanted have not begun to connect: too many attempts were under way."""
+    def is_settled(self) -> bool:
+        """Whether no client is about to come or go."""
+        return not self._connector.opening and not self._arrivals.expected and self._line.done(self._pacer.clock())
+
+    def behind(self) -> int:
+        """How many wanted clients have not begun to connect, because too many attempts were under way."""
+        clock = self._pacer.clock()
         wanted = share(self._line.wanted(clock), self._worker, self._workers)
-        return max(0, wanted - len(self._ramped)) + self._visitors.behind(clock)
+        return max(0, wanted - len(self._ramped)) + self._arrivals.behind(clock)
 
-    def approach(self, clock: int, *, held: bool) -> None:
-        """Let clients come and go until as many are there as are wanted now; who comes back waits while `held`."""
-        connector = self._connector
+    def reconcile(self) -> None:
+        """Start and retire clients until there are as many as the plan wants now; do not reconnect in a pause.
+
+        Start a few in each pass of the loop, so that sends and replies get their turn.
+        """
+        if not self._running:
+            return
+        connector, clock = self._connector, self._pacer.clock()
+        most = CONNECTS_BEHIND if self._pacer.is_behind else CONNECTS_A_PASS
+        until = connector.in_flight + min(most, connector.capacity)
         wanted = share(self._line.wanted(clock), self._worker, self._workers)
-        self._counters.wanted = wanted + self._visitors.wanted(clock)
-        while connector.room > 0 and not held and (absent := self._comebacks.due(clock)) is not None:
-            if absent.stay_ns and absent.leaves_ns <= clock:
-                self._comebacks.forget(absent.number)
-                self._places.vacate(absent.slot)
+        self._counters.wanted = wanted + self._arrivals.wanted(clock)
+        while (
+            connector.in_flight < until
+            and not self._context.paused
+            and (state := self._reconnects.pop_due(clock)) is not None
+        ):
+            if state.stay_ns and state.leaves_ns <= clock:
+                self._reconnects.cancel(state.number)
+                self._slots.vacate(state.slot)
                 continue
-            client = self._begin(absent.number, absent.slot, absent.stay_ns)
-            client.leaves_ns, client.sequence, client.turn = absent.leaves_ns, absent.sequence, absent.turn
-        while connector.room > 0 and len(self._ramped) < wanted:
-            place = self._places.take()
-            self._ramped.append(place)
-            self._begin(self._number(place), place, 0)
-        while connector.room > 0 and (visitor := self._visitors.next(clock)) is not None:
-            number, stay_ns = visitor
-            place = self._places.take()
-            self._places.leave(place)
-            self._begin(number, place, stay_ns)
+            client = self._begin(state.number, state.slot, state.stay_ns)
+            client.leaves_ns, client.sequence, client.turn = state.leaves_ns, state.sequence, state.turn
+        while connector.in_flight < until and len(self._ramped) < wanted:
+            slot = self._slots.take()
+            self._ramped.append(slot)
+            self._begin(self._number(slot), slot, 0)
+        while connector.in_flight < until and (arrival := self._arrivals.pop_due(clock)) is not None:
+            number, stay_ns = arrival
+            slot = self._slots.take()
+            self._slots.leave(slot)
+            self._begin(number, slot, stay_ns)
         if len(self._ramped) > wanted:
             self._retire(len(self._ramped) - wanted)
-        for client in self._visitors.leaving(clock):
+        for client in self._arrivals.pop_leaving(clock):
             client.close_when_idle()
+        if connector.in_flight == until and connector.capacity > 0 and not self._continuing:
+            self._continuing = True
+            asyncio.get_running_loop().call_soon(self._continue)
 
-    def _number(self, place: int) -> int:
-        return self._worker + place * self._workers
+    def _continue(self) -> None:
+        self._continuing = False
+        self.reconcile()
+
+    def _number(self, slot: int) -> int:
+        return self._worker + slot * self._workers
 
     def _retire(self, count: int) -> None:
-        """Let the newest clients go. Numbers whose attempt failed, or that are away, go without a sound."""
+        """Retire the newest clients. Numbers without a client (its attempt failed, or it was dropped) just go."""
         for _ in range(min(count, CLOSES_A_TICK)):
-            place = self._ramped.pop()
-            number = self._number(place)
-            self._comebacks.forget(number)
+            slot = self._ramped.pop()
+            number = self._number(slot)
+            self._reconnects.cancel(number)
             client = self._find(number)
             if client is None:
-                self._places.give_back(place)
+                self._slots.give_back(slot)
             else:
-                self._places.leave(place)
+                self._slots.leave(slot)
                 client.close_when_idle()
 
-    # -- what became of a client -------------------------------------------------------------------------------
+    # -- what happened to a client -----------------------------------------------------------------------------
 
-    def ready(self, client: Client, clock: int) -> None:
+    def ready(self, client: Client) -> None:
         """A client is ready: for the first time, or again."""
-        if self._comebacks.knows(client.number):
-            self._comebacks.returned(client.number, clock)
+        clock = self._pacer.clock()
+        if self._reconnects.is_waiting(client.number):
+            self._reconnects.succeeded(client.number, clock)
         if client.stay_ns:
-            self._visitors.stays(client, clock)
+            self._arrivals.schedule_leave(client, clock)
 
-    def dropped(self, client: Client, clock: int) -> None:
-        """The other side ended a ready connection: its client may come back, if it is still wanted."""
-        if not self._comebacks.enabled:
+    def dropped(self, client: Client) -> None:
+        """The other side ended a ready connection: let its client reconnect, if it is still wanted."""
+        if not self._running or not self._reconnects.enabled:
             return
-        wanted = client.leaves_ns > clock if client.stay_ns else not self._places.is_left(client.slot)
+        clock = self._pacer.clock()
+        wanted = client.leaves_ns > clock if client.stay_ns else not self._slots.is_left(client.slot)
         if wanted:
-            self._comebacks.dropped(client, clock)
+            self._reconnects.dropped(client, clock)
 
-    def gone(self, client: Client, clock: int, *, returns: bool) -> None:
-        """The client has no connection any more: it will try again, or its place is free."""
-        if self._comebacks.knows(client.number):
-            if returns and self._comebacks.plan(client.number, clock):
+    def gone(self, client: Client, *, reconnects: bool) -> None:
+        """The client has no connection any more: plan its next attempt, or free its slot."""
+        if self._reconnects.is_waiting(client.number):
+            if reconnects and self._reconnects.plan(client.number, self._pacer.clock()):
                 return
-            self._comebacks.forget(client.number)
-        self._places.vacate(client.slot)
-
-    def stop_reconnecting(self) -> None:
-        """Nobody comes back any more."""
-        self._comebacks.forget_all()
+            self._reconnects.cancel(client.number)
+        self._slots.vacate(client.slot)

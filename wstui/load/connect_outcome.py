@@ -1,4 +1,4 @@
-"""How an attempt to connect can end, and what a failure is called."""
+"""How an attempt to connect can end, and the names of failures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wstui.measure.sanitize import visible
 
 
 class Outcome(Enum):
-    """Each attempt ends in exactly one; the value is the counter's name."""
+    """Each attempt has exactly one; the value is the name of its counter."""
 
     READY = "ready"
     REFUSED = "refused"
@@ -23,7 +23,7 @@ class Outcome(Enum):
 
 
 class Cause(NamedTuple):
-    """A class of failure and its words; `local` ones are this generator's own and never the server's."""
+    """A class of failure and its text; `local` ones are this generator's and never the server's."""
 
     kind: str
     message: str
@@ -51,15 +51,15 @@ _NETWORK = {
 
 
 class ProxyError(OSError):
-    """A proxy gave no tunnel to the target; the text names the proxy and says why."""
+    """A proxy did not open a tunnel to the target; the text names the proxy and the reason."""
 
 
 class LocalAddressError(OSError):
-    """A source address can't be used; the text says which and why."""
+    """A source address can't be used; the text names it and the reason."""
 
 
 class UnsendableError(ValueError):
-    """The upgrade request can't be written; the text says which header, and never its value."""
+    """The upgrade request can't be written; the text names the header, never its value."""
 
 
 _EXPIRED, _NOT_YET_VALID, _OTHER_NAME, _OTHER_ADDRESS = 10, 9, 62, 64  # X509_verify_cert_error_string(3)
@@ -67,7 +67,7 @@ WANTS_CERTIFICATE = Cause("tls", "the server wants a client certificate: target.
 
 
 def is_end_of_tls(error: BaseException | None) -> bool:
-    """Whether a connection that asked us for a certificate ended as it does without one."""
+    """Whether a connection ended as it does if the server wants a certificate and gets none."""
     ended = error is None or isinstance(error, EOFError | ssl.SSLError | ConnectionError)
     return ended and not isinstance(error, ssl.SSLCertVerificationError)
 
@@ -96,7 +96,7 @@ def _tls_cause(reason: str) -> Cause:
 
 
 def cause_of(error: BaseException) -> Cause:
-    """The class of an exception that came from the network, from TLS or from this machine's own limits."""
+    """Classify an exception from the network, from TLS or from this machine's own limits."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return _verification_cause(error)
     if isinstance(error, ssl.SSLError):
@@ -120,5 +120,5 @@ def cause_of(error: BaseException) -> Cause:
         return Cause("reset", "connection reset by peer")
     if isinstance(error, OSError):
         return Cause("network", visible(str(error), 160))
-    # Nothing that a network does: a mistake of this program, which must not be laid at the server's door.
+    # A mistake of this program, which must not be counted against the server.
     return Cause("internal", f"{type(error).__name__}: {visible(str(error), 160)}", True)

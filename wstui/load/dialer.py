@@ -1,4 +1,4 @@
-"""Opens the connections of a route: from a source address, to one of the target's, over a Unix socket or a proxy."""
+"""Opens connections: from a source address to one of the target's, over a Unix socket or through a proxy."""
 
 from __future__ import annotations
 
@@ -11,17 +11,15 @@ import socket
 import ssl
 import sys
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from wstui.load.connect_outcome import LocalAddressError, ProxyError, cause_of
+from wstui.load.protocol import ConnectSpec
+from wstui.load.sockets import Sockets
 from wstui.load.tunnel import ask_connect, ask_socks, bridge, open_tls
 from wstui.scenario.proxy import parse_proxy
 from wstui.scenario.route import parse_endpoint
 from wstui.scenario.url import Address
-
-if TYPE_CHECKING:
-    from wstui.load.protocol import Spec
-    from wstui.load.sockets import Sockets
 
 _BIND_ADDRESS_NO_PORT = 24  # Linux, ip(7): choose the port at connect, so that it is shared between destinations
 _BACKLOG_WAIT_S = 0.005
@@ -31,8 +29,8 @@ Endpoint = tuple[int, tuple[Any, ...]]
 """Family and socket address."""
 
 
-def tls_context(spec: Spec) -> ssl.SSLContext:
-    """The TLS settings of a target. Raises OSError or ssl.SSLError when a file can't be used."""
+def tls_context(spec: ConnectSpec) -> ssl.SSLContext:
+    """Return the TLS settings of a target. Raises OSError or ssl.SSLError when a file can't be used."""
     context = ssl.create_default_context(cafile=spec.ca_file or None)
     if spec.insecure:
         context.check_hostname = False
@@ -43,10 +41,15 @@ def tls_context(spec: Spec) -> ssl.SSLContext:
 
 
 class Dialer:
-    """Connects to one target. `uri` has its name in TLS; the spec says what is connected to in its place."""
+    """Connects to one target. `uri` has its name in TLS; the spec may give another address to connect to."""
 
     def __init__(
-        self, spec: Spec, loop: asyncio.AbstractEventLoop, uri: Address, sockets: Sockets | None = None
+        self,
+        spec: ConnectSpec,
+        loop: asyncio.AbstractEventLoop,
+        uri: Address,
+        sockets: Sockets | None = None,
+        first_address: int = 0,
     ) -> None:
         """`sockets` serves the connections of `connect`; without it the loop does."""
         self._loop = loop
@@ -62,15 +65,15 @@ class Dialer:
         self._target = parse_endpoint(spec.connect_to) if spec.connect_to else (uri.node, uri.port)
         self._spread = spec.spread_addresses
         self._local = spec.local_addresses
-        self._turn = itertools.count(spec.worker)
-        self.addresses: list[Endpoint] = []  # of the target; none where a proxy looks its name up
+        self._turn = itertools.count(first_address)
+        self.addresses: list[Endpoint] = []  # of the target; empty if a proxy looks its name up
         self._proxy_address: Endpoint | None = None
         self.failure: OSError | None = None
-        self.asking: dict[int, str] = {}  # the clients that wait for a proxy, and for what
-        self.opened: dict[str, int] = {}  # connections by address, where they are spread
+        self.asking: dict[int, str] = {}  # client → what it waits for from a proxy
+        self.opened: dict[str, int] = {}  # connections by address, if they are spread
 
     async def resolve(self) -> None:
-        """Look names up once; when that fails every attempt fails with the same error."""
+        """Look names up once; if that fails, every attempt fails with the same error."""
         self.failure = None
         try:
             if (proxy := self._proxy) is not None:
@@ -91,7 +94,7 @@ class Dialer:
         found: list[Endpoint] = list(dict.fromkeys((entry[0], tuple(entry[4])) for entry in entries))
         if spread:
             return [address for address in found if _has_route(address)] or found
-        # A name with both families mostly means "localhost": the first that accepts decides for all.
+        # A name with both families is usually "localhost": use the first address that accepts.
         for address in found if len(found) > 1 and self._proxy is None else []:
             if await self._accepts(address):
                 return [address]
@@ -109,7 +112,7 @@ class Dialer:
     async def connect(
         self, factory: Callable[[], asyncio.Protocol], context: ssl.SSLContext | None, number: int = 0
     ) -> Any:
-        """Open a connection for client `number` and give it the protocol that `factory` makes; returns that."""
+        """Open a connection for client `number` with the protocol that `factory` makes; return the protocol."""
         name = self._name if context is not None else None
         if self.failure is not None:
             raise self.failure
@@ -129,14 +132,14 @@ class Dialer:
         return (await _handed(connecting, sock))[1]
 
     async def open_socket(self, number: int = 0) -> socket.socket:
-        """A connected socket to the target, at the end of a tunnel where a proxy is in between."""
+        """Return a connected socket to the target, through the proxy's tunnel if there is a proxy."""
         if self.failure is not None:
             raise self.failure
         if self._unix:
             return await self._unix_socket()
         proxy = self._proxy
         if self._proxy_tls is not None:
-            # As a socket, which costs a hop in this process: TLS within TLS ends in errors of asyncio's own on 3.11.
+            # Bridge to a socket, at the cost of a hop in this process: TLS within TLS fails inside asyncio on 3.11.
             return await bridge(self._loop, await self._tls_tunnel(number))
         if proxy is None:
             address = self._next()
@@ -187,7 +190,7 @@ class Dialer:
             self.asking.pop(number, None)
 
     def _blamed(self, error: BaseException, what: str) -> BaseException:
-        """The error of a proxy as such; what this machine lacks stays what it is."""
+        """Turn an error into the proxy's, unless it is local to this machine."""
         assert self._proxy is not None
         if not isinstance(error, OSError) or isinstance(error, ProxyError) or (cause := cause_of(error)).local:
             return error
@@ -221,7 +224,7 @@ class Dialer:
         return sock
 
     async def _reach(self, sock: socket.socket, address: tuple[Any, ...]) -> None:
-        """Connect to an address of numbers. The loop's own way looks it up again, in a thread, each time."""
+        """Connect to a numeric address. `loop.sock_connect` would look it up again, in a thread, each time."""
         error = sock.connect_ex(address)
         if error in (errno.EINPROGRESS, errno.EWOULDBLOCK):
             writable = self._loop.create_future()
@@ -238,7 +241,7 @@ class Dialer:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             sock.setblocking(False)
-            # A full backlog is told at once (EAGAIN): a client that blocks would wait.
+            # A full backlog fails at once with EAGAIN (a blocking socket would wait).
             while (error := sock.connect_ex(self._unix)) == errno.EAGAIN:
                 await asyncio.sleep(_BACKLOG_WAIT_S)
             if error:
@@ -250,7 +253,7 @@ class Dialer:
 
 
 async def _handed(connecting: Awaitable[Handed], sock: socket.socket) -> Handed:
-    """Hand a socket over to the loop; one that it does not take is closed."""
+    """Hand a socket over to the loop; close it if that fails."""
     try:
         return await connecting
     except BaseException:
@@ -259,7 +262,7 @@ async def _handed(connecting: Awaitable[Handed], sock: socket.socket) -> Handed:
 
 
 def _has_route(address: Endpoint) -> bool:
-    """Whether this machine knows a way to an address; nothing is sent."""
+    """Whether this machine has a route to an address; nothing is sent."""
     with socket.socket(address[0], socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(address[1])

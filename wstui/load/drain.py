@@ -1,38 +1,31 @@
-"""The end of a worker's load: wait for replies and connects under way, close every connection, cut what is left."""
+"""Drains a worker: wait for replies and connects under way, close every connection, drop what is left."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
 from enum import IntEnum
-from typing import TYPE_CHECKING
 
+from wstui.load.client import Client
 from wstui.load.client_pool import CLOSES_A_TICK
-from wstui.load.client_state import CLOSING, READY, RETIRING, WAITING
-from wstui.load.slow_readers import READ_UP_NS
-
-if TYPE_CHECKING:
-    from wstui.load.client import Client
-    from wstui.load.slow_readers import SlowReaders
+from wstui.load.context import CLOSING, READY, RETIRING, WAITING
+from wstui.load.slow_readers import READ_UP_NS, SlowReaders
 
 CUT_NS = 1_000_000_000
-"""How long a dropped connection's transport has to say that it is gone. It takes one pass of the loop."""
+"""How long a dropped connection's transport may take to report its end. It takes one pass of the loop."""
 
 
 class Phase(IntEnum):
-    """How far it has got."""
-
     DRAINING = 0  # waiting for replies in flight
     CLOSING = 1  # closing handshakes
-    CUT = 2  # dropped; the transports have yet to say so, and only then is known what was in flight
+    CUT = 2  # dropped; what was in flight is known once the transports have reported it
 
 
 class DrainController:
-    """Drain all clients. `live` are those that have a connection, `opening` those whose attempt is under way, as the
-    worker keeps them.
+    """Drains all clients. `live` are those with a connection, `opening` those whose attempt is under way.
 
-    With a grace, replies in flight are awaited that long, and attempts until they are ready or have failed (no longer
-    than their connect timeout); each close gets `close_timeout_ns`. Without one (None) drop every connection at once.
+    With a grace, wait that long for replies in flight, and for attempts until they are ready or have failed (at most
+    their connect timeout); give each close `close_timeout_ns`. Without one (None), drop every connection at once.
     """
 
     def __init__(
@@ -85,7 +78,7 @@ class DrainController:
             client.abort()
 
     def _is_waiting(self, now: int) -> bool:
-        """Whether replies may still come, or slow readers have yet to see how they were ended."""
+        """Whether replies may still come, or slow readers still have to see how they were ended."""
         if self._slow is not None and self._slow.open and now - self._begun_ns < READ_UP_NS:
             return True
         return any(c.pending for c in self._live.values() if c.step < CLOSING)

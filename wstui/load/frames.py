@@ -1,4 +1,4 @@
-"""The fast path for frames: what is plain is taken straight from the bytes, all else goes through websockets."""
+"""The fast path for frames: plain ones are taken straight from the bytes, all others go through websockets."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ TEXT = 0x81
 BINARY = 0x82
 PING = 0x89
 PONG = 0x8A
-_RESERVED = 0xF8F8  # a bit for each opcode that means nothing: 3…7 and 11…15
+_RESERVED = 0xF8F8  # a bit for each reserved opcode: 3…7 and 11…15
 
-# RFC 6455 5.3 wants masks that the application's data cannot predict; a pool drawn at random once serves a load
-# generator, which has no interest in fooling proxies, at a tenth of the cost of one os.urandom() call a frame.
+# RFC 6455 5.3 wants unpredictable masks, to protect proxies from hostile scripts. For a load generator a random pool
+# is enough, at a tenth of the cost of one os.urandom() call per frame.
 _MASKS = [os.urandom(4) for _ in range(256)]
 
 quiet = logging.getLogger("wstui.frames")
@@ -35,7 +35,7 @@ quiet.setLevel(logging.CRITICAL)
 
 
 def encode(first: int, payload: bytes, seed: int) -> bytes:
-    """One masked frame of a client, FIN set. `first` is its first byte (TEXT, BINARY, PING); `seed` picks the mask."""
+    """Return a masked frame with FIN. `first` is its first byte (TEXT, BINARY, PING); `seed` picks the mask."""
     mask = _MASKS[seed & 255]
     size = len(payload)
     if size < 126:
@@ -46,7 +46,7 @@ def encode(first: int, payload: bytes, seed: int) -> bytes:
 
 
 def plain_size(payload: int, mask: int = 0) -> int:
-    """The bytes of a frame that is not compressed; `mask` is 4 for a client's."""
+    """Return the size of an uncompressed frame; `mask` is 4 for a client's."""
     return payload + mask + (2 if payload < 126 else 4 if payload < 65536 else 10)
 
 
@@ -54,10 +54,10 @@ class FrameReceiver:
     """Cuts the bytes of an open connection into messages.
 
     Plain data frames (FIN, no RSV bit, unmasked, whole, outside a fragmented message, within `max_size`) and
-    pongs are taken from the bytes. Every other frame is handed whole to a `ClientProtocol`, which is made when
-    the first such frame comes and dropped when it is no longer needed: it costs 3 KiB a client.
+    pongs are taken from the bytes. Every other frame is handed whole to a `ClientProtocol`, which is made for the
+    first such frame and dropped when it is no longer needed: it costs 3 KiB a client.
 
-    A subclass says what to do with what comes out (`message`, `pong`, `closing`) and how to write.
+    Subclasses implement `message`, `pong`, `closing` and `write`.
     """
 
     __slots__ = ("_fragments", "_inside", "_kept", "max_size", "protocol", "tail", "uri")
@@ -68,30 +68,28 @@ class FrameReceiver:
         self.protocol: ClientProtocol | None = None
         self.tail = b""
         self._kept = False  # an extension keeps its state in the protocol object
-        self._inside = 0  # inside a fragmented message: its kind, TEXT or BINARY
+        self._inside = 0  # TEXT or BINARY inside a fragmented message, else 0
         self._fragments: bytearray | None = None
 
     def message(self, first: int, payload: bytes) -> None:
-        """A whole message: `first` is TEXT or BINARY."""
+        """Take a whole message; `first` is TEXT or BINARY."""
         raise NotImplementedError
 
     def pong(self, payload: bytes) -> None:
-        """A pong frame."""
         raise NotImplementedError
 
     def closing(self) -> None:
-        """The connection is being closed: see the close codes and the parser's error in `protocol`."""
+        """The connection is being closed; `protocol` has the close codes and the parser's error."""
         raise NotImplementedError
 
     def write(self, data: bytes) -> None:
-        """Bytes for the network."""
         raise NotImplementedError
 
     def inflated(self, saved: int) -> None:
-        """A frame of a compressed connection arrived; plain it would have been `saved` bytes longer (or shorter)."""
+        """Note that a compressed frame arrived, which saved so many bytes (or wasted them, if negative)."""
 
     def adopt(self, protocol: ClientProtocol) -> None:
-        """Begin after the handshake that `protocol` has done; it is kept only if it negotiated an extension."""
+        """Begin after the handshake of `protocol`, which is kept only if it negotiated an extension."""
         if protocol.extensions:
             self.protocol = protocol
             self._kept = True
@@ -104,14 +102,14 @@ class FrameReceiver:
         return self._kept
 
     def feed(self, data: bytes) -> None:
-        """Bytes from the network, cut anywhere."""
+        """Take bytes from the network, cut anywhere."""
         size = len(data)
         if self.tail:
             data = self.tail + data
             size = len(data)
             self.tail = b""
         elif size > 3 and data[0] == TEXT and not self._inside:
-            # By far the most reads hold one message, whole.
+            # By far most reads hold exactly one message.
             length = data[1]
             if length == size - 2 < 126 and length <= self.max_size:
                 self.message(TEXT, data[2:])
@@ -126,7 +124,7 @@ class FrameReceiver:
             if length < 126:
                 start = pos + 2
             elif length > 127 or _RESERVED >> (first & 15) & 1:
-                # Masked by a server, or of an unknown kind: an error, for websockets to name.
+                # Masked by a server, or reserved: an error that websockets names.
                 self._surrender(data[pos:])
                 return
             elif length == 126:
@@ -148,7 +146,7 @@ class FrameReceiver:
                 if end > size:
                     break
                 self.pong(data[start:end])
-            elif length > self._room() or _RESERVED >> (first & 15) & 1:
+            elif length > self._capacity() or _RESERVED >> (first & 15) & 1:
                 self._surrender(data[pos:])
                 return
             else:
@@ -163,17 +161,15 @@ class FrameReceiver:
             self.tail = data[pos:]
 
     def ensure_protocol(self) -> ClientProtocol:
-        """The `ClientProtocol` of this open connection, made when there is none."""
+        """Return the `ClientProtocol` of this open connection; make it if there is none."""
         if self.protocol is None:
             self.protocol = ClientProtocol(cast(Any, self.uri), state=OPEN, max_size=self.max_size, logger=quiet)
         return self.protocol
 
-    def _room(self) -> int:
-        """How many bytes the next frame may have."""
+    def _capacity(self) -> int:
         return self.max_size if self._fragments is None else self.max_size - len(self._fragments)
 
     def _rare(self, frame: bytes) -> None:
-        """One whole frame through websockets."""
         protocol = self.ensure_protocol()
         protocol.receive_data(frame)
         self._events(protocol, len(frame) if self._kept else 0)
@@ -181,18 +177,18 @@ class FrameReceiver:
             self.protocol = None
 
     def _surrender(self, data: bytes) -> None:
-        """Leave the rest of the stream to websockets: it is broken or being closed."""
+        """Hand the rest of a stream that is broken or being closed to websockets."""
         protocol = self.ensure_protocol()
         if data:
             protocol.receive_data(data)
         self._events(protocol)
 
     def surrendered(self) -> bool:
-        """Whether the stream is broken or being closed, so that bytes go to `feed_closing`."""
+        """Whether the stream is broken or being closed: bytes go to `feed_closing`."""
         return self.protocol is not None and self.protocol.state is not OPEN
 
     def feed_closing(self, data: bytes) -> None:
-        """Bytes from the network once `surrendered`."""
+        """Take bytes from the network once `surrendered`."""
         protocol = self.ensure_protocol()
         if self.tail:
             data, self.tail = self.tail + data, b""
@@ -200,7 +196,7 @@ class FrameReceiver:
         self._events(protocol)
 
     def _events(self, protocol: ClientProtocol, wire: int = 0) -> None:
-        """`wire`: what the frame had on the wire, where it may have been compressed."""
+        """Handle what websockets made of a frame; `wire` is its size on the wire if it may be compressed."""
         for event in protocol.events_received():
             if isinstance(event, Frame):
                 if wire and event.opcode in DATA_OPCODES:

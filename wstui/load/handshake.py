@@ -1,4 +1,4 @@
-"""The upgrade of one connection: the request, and the answer up to the blank line after which frames begin."""
+"""The upgrade of one connection: the request, and the answer up to the blank line before the frames."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ _LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t\x20-\x7e\x80-\xff
 
 
 class Accepted(NamedTuple):
-    """The connection is open; `rest` came behind the answer and is frames."""
+    """The connection is open; `rest` are frames that followed the answer."""
 
     protocol: ClientProtocol
     rest: bytes
 
 
 class Upgrade:
-    """RFC 6455 4.1, without I/O. `hidden` of the subprotocols offered is a token, which no message may hold."""
+    """RFC 6455 4.1, without I/O. `hidden`: the subprotocol that is a token, which no message may contain."""
 
     __slots__ = ("_head", "_headers", "_hidden", "_offered", "_protocol", "_skipped", "_uri", "refusal")
 
@@ -52,7 +52,7 @@ class Upgrade:
         hidden: str = "",
         max_size: int,
     ) -> None:
-        self.refusal: Refusal | None = None  # so far: more of its body may come
+        self.refusal: Refusal | None = None  # so far: more of its body may follow
         self._uri = uri
         self._headers = headers
         self._offered = subprotocols
@@ -64,13 +64,13 @@ class Upgrade:
             origin=origin,
             extensions=extensions,
             subprotocols=subprotocols or None,
-            state=OPEN,  # the answer is read here; what follows it goes through this object
+            state=OPEN,  # the answer is read here; frames go through this object
             max_size=max_size,
             logger=quiet,
         )
 
     def request(self) -> bytes:
-        """The bytes that ask for it; headers of one's own replace ours. Raises UnsendableError."""
+        """Return the request; the scenario's headers replace ours. Raises UnsendableError."""
         if not all(map(is_http_token, self._offered)):
             raise UnsendableError("a subprotocol has a character that HTTP can't carry there")
         request = self._protocol.connect()
@@ -83,7 +83,7 @@ class Upgrade:
         return f"GET {request.path} HTTP/1.1\r\n{text}\r\n".encode("latin-1")
 
     def read(self, data: bytes) -> Accepted | Refusal | None:
-        """More bytes of the answer; None as long as its end is not there."""
+        """Take more bytes of the answer. Return None until it is complete."""
         data = self._head + data
         while True:
             if not data.startswith(_HTTP[: len(data)]):
@@ -103,7 +103,7 @@ class Upgrade:
                 return failed("the answer has no status", visible(line, 80))
             if not code.startswith(b"1") or code == b"101":
                 break
-            data = data[end + len(_END) :]  # informational: the answer itself is still to come (RFC 9110 15.2)
+            data = data[end + len(_END) :]  # informational: the answer itself follows (RFC 9110 15.2)
             self._skipped += end + len(_END)
         fields = [match.groups() if (match := _LINE.fullmatch(each)) else (b"", each) for each in block.split(b"\r\n")]
         headers: list[Header] = [(name.lower(), value.rstrip(b" \t")) for name, value in fields if name or value]
@@ -117,11 +117,11 @@ class Upgrade:
         return self._switched(headers) or Accepted(self._protocol, body)
 
     def _switched(self, fields: list[Header]) -> Refusal | None:
-        """Why an answer of 101 is none to this request; None: the connection is open."""
+        """Return why a 101 does not answer this request; None if the connection is open."""
         headers = Headers()
         for name, value in fields:
             if not name:
-                return failed("invalid upgrade: the answer has a line that is no header", visible(value, 80))
+                return failed("invalid upgrade: the answer has a line that is not a header", visible(value, 80))
             headers.set_insecure(name.decode(), value.decode("latin-1"))
         offered = [name for name in self._offered if name != self._hidden]
         granted = headers.get_all("Sec-WebSocket-Protocol")
@@ -135,7 +135,7 @@ class Upgrade:
         try:
             self._protocol.process_response(Response(101, "", headers))
         except InvalidHeaderValue as error:
-            # Its value differs with each client, and says nothing.
+            # Its value differs for each client and tells nothing.
             return failed(f"invalid upgrade: {visible(error.name, 60)} of the answer is wrong")
         except InvalidHandshake as error:
             return failed(visible(f"invalid upgrade: {error}", 120))

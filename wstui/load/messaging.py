@@ -1,22 +1,17 @@
-"""What a client and its server say to each other: sends at their time, replies matched, silence counted."""
+"""The messages of one client: sends at their time, replies matched, missing replies counted."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections import deque
-from typing import TYPE_CHECKING
 
 from websockets.frames import CloseCode
 
-from wstui.load.client_state import CONNECTING, READY, RETIRING, ClientState
 from wstui.load.connect_outcome import Cause
-from wstui.load.exchange import ALTERED
+from wstui.load.context import ALTERED, CONNECTING, KEEPALIVE, LATE_NS, READY, RETIRING, ClientState, WorkerContext
 from wstui.load.frames import PING, TEXT, FrameReceiver, encode, plain_size
-
-if TYPE_CHECKING:
-    from wstui.load.worker import Worker
-    from wstui.scenario.url import Address
+from wstui.scenario.url import Address
 
 EXPIRED_KEPT = 32
 INVALID_TEXT = b"(invalid UTF-8)"
@@ -25,44 +20,31 @@ _now = time.monotonic_ns
 
 
 class Messaging(FrameReceiver):
-    """The messages of one connection. Who inherits opens it and says how it ends (`on_welcome`, `close`, `closing`)."""
+    """The messages of one connection. Subclasses open it and implement `on_welcome`, `close`, `closing` and `fail`."""
 
     __slots__ = (
-        "answered",
-        "blocked",
-        "expired",
-        "forgot",
-        "number",
-        "pending",
-        "plain",
-        "queues",
-        "sequence",
-        "slot",
-        "step",
-        "transport",
-        "waiting",
-        "worker",
-    )
+        "answered", "blocked", "context", "expired", "forgot", "number", "pending", "plain", "queues", "sequence",
+        "slot", "step", "transport", "waiting",
+    )  # fmt: skip
 
-    def __init__(self, worker: Worker, number: int, slot: int, uri: Address) -> None:
-        super().__init__(uri, worker.spec.max_size)
-        self.worker = worker
+    def __init__(self, context: WorkerContext, number: int, slot: int, uri: Address) -> None:
+        super().__init__(uri, context.connect.max_size)
+        self.context = context
         self.number = number
         self.slot = slot
         self.waiting = False  # for the welcome
         self.transport: asyncio.Transport | None = None
         self.step: ClientState = CONNECTING
         self.blocked = False  # the other side does not read
-        self.plain = True  # messages may be written, and as they are
+        self.plain = True  # messages may be written, and uncompressed
         self.sequence = 0
         self.answered: int | None = None  # the key that was answered last
         self.pending: dict[int, tuple[int, int]] = {}  # key → intended, sent
         self.expired: dict[int, None] | None = None  # keys whose reply came too late to count
-        self.forgot = False  # more of them than `expired` holds
+        self.forgot = False  # there were more of them than `expired` holds
         self.queues: dict[int, deque[int]] | None = None  # an exchange's own: keys that are answered in order
 
     def on_welcome(self) -> None:
-        """The ready condition is met by a message."""
         raise NotImplementedError
 
     def not_the_welcome(self, document: bytes) -> None:
@@ -80,16 +62,16 @@ class Messaging(FrameReceiver):
     # -- sending -----------------------------------------------------------------------------------------------
 
     def send(self, intended_ns: int = 0) -> None:
-        """Send the next message, which was due at `intended_ns` (monotonic); 0 in a closed loop: as soon as it may."""
-        worker = self.worker
-        counters = worker.counters
+        """Send the next message, due at `intended_ns` (monotonic); 0 in a closed loop, where it is due now."""
+        context = self.context
+        counters = context.counters
         now = _now()
-        first, payload, key = worker.exchange.compose(self, now)
+        first, payload, key = context.exchange.compose(self, now)
         counters.sent += 1
         if intended_ns:
             delay = now - intended_ns
-            worker.tally.send_delay.record(delay)
-            if delay > worker.late_ns:
+            context.tally.send_delay.record(delay)
+            if delay > LATE_NS:
                 counters.late_sends += 1
         else:
             intended_ns = now
@@ -106,7 +88,6 @@ class Messaging(FrameReceiver):
             self._send_deflated(first, payload)
 
     def _send_deflated(self, first: int, payload: bytes) -> None:
-        """A message on a connection that has negotiated compression."""
         protocol = self.ensure_protocol()
         if first == PING:
             protocol.send_ping(payload)
@@ -115,71 +96,71 @@ class Messaging(FrameReceiver):
         else:
             protocol.send_binary(payload)
         data = b"".join(protocol.data_to_send())
-        self.worker.counters.compression_saved_sent += plain_size(len(payload), mask=4) - len(data)
+        self.context.counters.compression_saved_sent += plain_size(len(payload), mask=4) - len(data)
         self.write(data)
 
     # -- receiving ---------------------------------------------------------------------------------------------
 
     def inflated(self, saved: int) -> None:
-        """A compressed message arrived."""
-        self.worker.counters.compression_saved_received += saved
+        self.context.counters.compression_saved_received += saved
 
     def message(self, first: int, payload: bytes) -> None:
-        """A whole message arrived."""
-        worker = self.worker
-        worker.counters.received += 1
-        # Most text is ASCII: to look costs 0.05 of the 15 µs of a round trip.
+        context = self.context
+        context.counters.received += 1
+        # Most text is ASCII: this check costs 0.05 of the 15 µs of a round trip.
         if first == TEXT and not payload.isascii() and not is_text(payload):
             self._invalid_text(payload)
             return
-        worker.exchange.receive(self, first, payload)
+        context.exchange.receive(self, first, payload)
 
     def _invalid_text(self, payload: bytes) -> None:
-        """A browser would end the connection here, so this counts neither as a reply nor as the welcome."""
-        worker = self.worker
-        worker.tally.count_type(INVALID_TEXT)
-        worker.invalid_text(self, payload)
-        if worker.spec.strict:
+        """Count it neither as a reply nor as the welcome: a browser would end the connection here."""
+        context = self.context
+        context.tally.count_type(INVALID_TEXT)
+        context.events.invalid_text(self.number, payload)
+        if context.strict:
             self.fail(CloseCode.INVALID_DATA, Cause("invalid text", "wstui closed the connection with 1007"))
 
     def pong(self, payload: bytes) -> None:
-        """A pong frame arrived."""
-        worker = self.worker
-        if worker.keepalive is None or not worker.keepalive.took(self, payload):  # type: ignore[arg-type]
-            worker.counters.received += 1
-            worker.exchange.pong(self, payload)
+        context = self.context
+        if payload == KEEPALIVE and context.unanswered_pings is not None:
+            context.counters.pongs += 1
+            context.unanswered_pings.pop(self, None)
+        else:
+            context.counters.received += 1
+            context.exchange.pong(self, payload)
 
     def replied(self, key: object) -> int:
-        """A reply names the message `key` that it answers; returns when that was sent, 0 when it is none of ours."""
+        """Take the reply to the message `key`. Return when that was sent, 0 if it was not waiting for a reply."""
         # A server may put anything there, also what can't be a key.
         entry = self.pending.pop(key, None) if type(key) is int else None
         if entry is None:
             self._unmatched(key)
             return 0
-        worker = self.worker
-        tally = worker.tally
+        context = self.context
+        tally = context.tally
         intended, sent = entry
-        now = worker.now
+        now = context.now
         round_trip = now - sent
-        if round_trip >= worker.timeout_ns:  # nobody has looked since it was due
+        if round_trip >= context.timeout_ns:  # it was due before this, but not checked since
             self._miss(intended, sent)
-            worker.counters.late += 1
+            context.counters.late += 1
             self._on_idle()
             return 0
         self.answered = key  # type: ignore[assignment]  # an int: it was pending
-        worker.counters.matched += 1
+        context.counters.matched += 1
         if intended == sent:
-            tally.prompt.record(round_trip)
+            tally.on_time.record(round_trip)
         else:
             tally.round_trip.record(round_trip)
             tally.response.record(now - intended)
-        if self.step is RETIRING or worker.closed_loop:
+        if self.step is RETIRING or context.closed_loop:
             self._on_idle()
         return sent
 
     def _unmatched(self, key: object) -> None:
-        """A reply to nothing that is waited for: which kind is it?"""
-        counters = self.worker.counters
+        """Classify a reply that nothing was waiting for."""
+        counters = self.context.counters
         if type(key) is not int:
             counters.unmatched += 1
         elif key == ALTERED:
@@ -188,36 +169,36 @@ class Messaging(FrameReceiver):
         elif self.expired is not None and key in self.expired:
             del self.expired[key]
             counters.late += 1
-        elif key == self.answered or (not self.forgot and self.worker.exchange.has_sent(self, key)):
+        elif key == self.answered or (not self.forgot and self.context.exchange.has_sent(self, key)):
             counters.duplicates += 1
         else:
             counters.unmatched += 1
 
     def _on_idle(self) -> None:
-        """What follows when nothing is in flight any more: a closed loop sends again, who retires closes."""
+        """If nothing is in flight, send again in a closed loop, or close if retiring."""
         if self.pending:
             return
         step = self.step
         if step is READY:
-            if self.worker.closed_loop and not self.worker.held:
+            if self.context.closed_loop and not self.context.paused:
                 self.send()
         elif step is RETIRING:
             self.close()
 
     def _miss(self, intended_ns: int, sent_ns: int, message: str = "") -> None:
-        """No reply counts any more."""
-        timeout = self.worker.spec.timeout_ns
+        context = self.context
+        timeout = context.timeout_ns
         cause = Cause("timeout", message or f"no reply within {timeout / 1e9:g} s")
-        self.worker.reply_timed_out(self, sent_ns + timeout - intended_ns, cause)
+        context.events.reply_timed_out(self.number, sent_ns + timeout - intended_ns, cause)
 
     def is_pending(self, key: int) -> bool:
         """Whether the reply to this message is still to come, in time or late."""
         return key in self.pending or (self.expired is not None and key in self.expired)
 
     def expire(self, now_ns: int) -> None:
-        """Count what has waited too long for its reply; called several times a second."""
+        """Time out the messages that have waited too long for their reply; called several times a second."""
         pending = self.pending
-        timeout = self.worker.spec.timeout_ns
+        timeout = self.context.timeout_ns
         expired = False
         while pending:
             key, (intended, sent) = next(iter(pending.items()))
@@ -236,7 +217,7 @@ class Messaging(FrameReceiver):
             self._on_idle()
 
     def abandon_pending(self) -> None:
-        """No reply can come any more: each message in flight counts as timed out, at the timeout's value."""
+        """Count every message in flight as timed out, at the timeout's value: no reply can come any more."""
         for intended, sent in self.pending.values():
             self._miss(intended, sent, "connection ended before the reply")
         self.pending = {}
@@ -244,9 +225,9 @@ class Messaging(FrameReceiver):
     # -- writing -----------------------------------------------------------------------------------------------
 
     def write(self, data: bytes) -> None:
-        """Bytes for the network that are not messages."""
+        """Write bytes that are not messages."""
         if self.transport is not None:
-            self.worker.counters.bytes_sent += len(data)
+            self.context.counters.bytes_sent += len(data)
             self.transport.write(data)
 
     def pause_writing(self) -> None:

@@ -1,49 +1,94 @@
-"""Lets each client send at its time: an absolute schedule, a few sends a pass, so that the loop stays responsive."""
+"""Lets each client send at its time: an absolute schedule, a few sends per pass of the loop."""
 
 from __future__ import annotations
 
 import asyncio
+import ctypes
+import os
+import struct
+import sys
 import time
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
 
-from wstui.load.client_state import READY
-from wstui.load.precise_timer import PreciseTimer
+from wstui.load.client import Client
+from wstui.load.context import READY
+from wstui.load.protocol import SendSpec
 from wstui.load.schedule import first_send, jittered, poisson_gap
 from wstui.load.timer_wheel import TimerWheel
 
-if TYPE_CHECKING:
-    from wstui.load.client import Client
-
 SENDS_A_PASS = 4
-"""A burst is the largest error that a generator makes itself: after this many sends the loop looks at its sockets."""
+"""After this many sends the loop reads its sockets: bursts are the largest error that a generator makes itself."""
 BEHIND_NS = 1_000_000
 SENDS_BEHIND = 16
-"""Whoever is this far behind the schedule makes a larger error by being late: looking less often saves a tenth."""
+"""This far behind the schedule, lateness is the larger error: reading less often saves a tenth of the CPU."""
 
 _now = time.monotonic_ns
 
+_TFD_NONBLOCK = 0o4000
+_TFD_CLOEXEC = 0o2000000
+_TFD_TIMER_ABSTIME = 1
+_SPEC = struct.Struct("qqqq")
+
+
+class PreciseTimer:
+    """Calls `callback` at an exact time: by a timerfd on Linux, by the loop's timer elsewhere.
+
+    The loops' own timers count in milliseconds, which is longer than a reply takes.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:
+        self._loop = loop
+        self._callback = callback
+        self._fd = -1
+        self._handle: asyncio.TimerHandle | None = None
+        if sys.platform == "linux":
+            libc = ctypes.CDLL(None, use_errno=True)
+            fd = libc.timerfd_create(time.CLOCK_MONOTONIC, _TFD_NONBLOCK | _TFD_CLOEXEC)
+            if fd >= 0:
+                self._fd = fd
+                self._settime = libc.timerfd_settime
+                loop.add_reader(fd, self._expired)
+
+    def at(self, ns: int) -> None:
+        """Call back at `ns` on time.monotonic_ns(), at once if that is past; this replaces an earlier time."""
+        if self._fd >= 0:
+            # A zero time would disarm the timer.
+            when = _SPEC.pack(0, 0, *divmod(ns if ns > 0 else 1, 1_000_000_000))
+            self._settime(self._fd, _TFD_TIMER_ABSTIME, when, None)
+            return
+        if self._handle is not None:
+            self._handle.cancel()
+        delay = (ns - time.monotonic_ns()) / 1e9
+        self._handle = self._loop.call_later(delay if delay > 0 else 0, self._callback)
+
+    def _expired(self) -> None:
+        try:
+            os.read(self._fd, 8)
+        except BlockingIOError:
+            return
+        self._callback()
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            self._loop.remove_reader(self._fd)
+            os.close(self._fd)
+            self._fd = -1
+        if self._handle is not None:
+            self._handle.cancel()
+
 
 class Pacer:
-    """The schedule of one worker. Its clock stands still while paused: a pause shifts the schedule as a whole."""
+    """The schedule of one worker. A pause stops its clock and so shifts the schedule as a whole."""
 
-    def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        every_ns: int,
-        arrivals: str = "fixed",
-        jitter: float = 0.0,
-        seed: int = 0,
-    ) -> None:
-        """`arrivals`: "fixed", "jitter" (by up to a share of `jitter` of the interval) or "poisson"."""
-        self.every_ns = every_ns
-        self._fixed = arrivals == "fixed"
-        self._poisson = arrivals == "poisson"
-        self._jitter = jitter
+    def __init__(self, loop: asyncio.AbstractEventLoop, spec: SendSpec, seed: int) -> None:
+        self.every_ns = spec.every_ns
+        self._fixed = spec.arrivals == "fixed"
+        self._poisson = spec.arrivals == "poisson"
+        self._jitter = spec.jitter
         self._seed = seed
         self._loop = loop
         self._wheel: TimerWheel[Client] = TimerWheel()
-        self._alarm = PreciseTimer(loop, self._fire)
+        self._timer = PreciseTimer(loop, self._fire)
         self._armed_ns = 0
         self._bucket: list[Client] = []
         self._index = 0
@@ -54,11 +99,16 @@ class Pacer:
         self._stopped = False
 
     def clock(self) -> int:
-        """The schedule's clock, in nanoseconds: monotonic time less all pauses."""
+        """Return the schedule's time in nanoseconds: monotonic time less all pauses."""
         return (_now() if self._paused_ns is None else self._paused_ns) - self._offset_ns
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether sends are late."""
+        return self._index < len(self._bucket) and self.clock() - self._due_ns > BEHIND_NS
+
     def add(self, client: Client) -> None:
-        """Let `client` send from now on, beginning at its own phase of the interval."""
+        """Let `client` send from now on, first at its own phase of the interval."""
         if self._stopped:
             return
         if self._poisson:
@@ -70,18 +120,18 @@ class Pacer:
         self._arm()
 
     def _drawn(self, client: Client) -> int:
-        """A Poisson process has no memory: from any time on the next gap is as long as any other."""
+        """Return the next send of a Poisson process, which has no memory: it may begin at any time."""
         client.turn += 1
         client.next_ns += poisson_gap(client.number, client.turn, self.every_ns, self._seed)
         return client.next_ns
 
     def _moved(self, client: Client) -> int:
-        """Where the jitter puts the send that the grid has at `client.next_ns`."""
+        """Return the time that jitter gives the send that is at `client.next_ns` on the grid."""
         client.turn += 1
         return jittered(client.next_ns, client.number, client.turn, self.every_ns, self._jitter, self._seed)
 
     def pace(self, every_ns: int, clients: Iterable[Client]) -> None:
-        """Change the interval: every client gets its place in the new one."""
+        """Change the interval and give every client its phase in the new one."""
         self.every_ns = every_ns
         self._wheel.clear()
         self._bucket, self._index = [], 0
@@ -90,32 +140,29 @@ class Pacer:
                 self.add(client)
 
     def pause(self) -> None:
-        """Stop the clock."""
         if self._paused_ns is None:
             self._paused_ns = _now()
 
     def resume(self) -> None:
-        """Let the clock go on from where it stopped."""
         if self._paused_ns is not None:
             self._offset_ns += _now() - self._paused_ns
             self._paused_ns = None
             self._armed_ns = 0
             if self._index < len(self._bucket) and not self._busy:
-                # The pause came in the middle of a burst: its rest is due now.
+                # The pause interrupted a burst: its rest is due now.
                 self._busy = True
                 self._loop.call_soon(self._fire)
             self._arm()
 
     def stop(self) -> None:
-        """No more sends, for good."""
+        """Send no more, for good."""
         self._stopped = True
         self._wheel.clear()
         self._bucket, self._index = [], 0
 
     def close(self) -> None:
-        """Give the timer back."""
         self.stop()
-        self._alarm.close()
+        self._timer.close()
 
     def _arm(self) -> None:
         due = self._wheel.next_ns()
@@ -124,7 +171,7 @@ class Pacer:
         due += self._offset_ns
         if due != self._armed_ns:
             self._armed_ns = due
-            self._alarm.at(due)
+            self._timer.at(due)
 
     def _fire(self) -> None:
         self._busy = False
@@ -134,8 +181,7 @@ class Pacer:
         every = self.every_ns
         fixed = self._fixed
         wheel = self._wheel
-        behind = self._index < len(self._bucket) and self.clock() - self._due_ns > BEHIND_NS
-        for _ in range(SENDS_BEHIND if behind else SENDS_A_PASS):
+        for _ in range(SENDS_BEHIND if self.is_behind else SENDS_A_PASS):
             if self._index >= len(self._bucket):
                 taken = wheel.take(_now() - self._offset_ns)
                 if taken is None:

@@ -1,33 +1,20 @@
-"""The worker's side of the wire to its operator: whole messages, each after its length in four bytes."""
+"""The worker's link to its operator: whole messages, each preceded by its length in four bytes."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import struct
-from typing import Protocol
 
 LENGTH = struct.Struct(">I")
 MESSAGE_LIMIT = 64 * 1024 * 1024
 BACKLOG_LIMIT = 1024 * 1024
 FLUSH_S = 3.0
-"""How long an operator that is busy may take to read the last words."""
+"""How long a busy operator may take to read the last messages."""
 
 
 class LinkLost(Exception):
     """The operator is gone."""
-
-
-class Link(Protocol):
-    """Two ways to talk, whatever is in between."""
-
-    def send(self, message: bytes, *, last: bool = False) -> None:
-        """Hand a message over. Never blocks; when the other side is far behind it is dropped, unless it is the last."""
-        ...
-
-    async def receive(self) -> bytes:
-        """The next message. Raises LinkLost when no more will come."""
-        ...
 
 
 class PipeLink:
@@ -40,7 +27,6 @@ class PipeLink:
 
     @classmethod
     async def open(cls, read_from: object, write_to: object) -> PipeLink:
-        """A link over two open binary files that are pipes."""
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader(limit=MESSAGE_LIMIT)
         await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), read_from)
@@ -49,23 +35,26 @@ class PipeLink:
         return cls(reader, writer, end.reached)
 
     def send(self, message: bytes, *, last: bool = False) -> None:
-        """See Link. Snapshots are cumulative, so one that is dropped heals with the next: if there is one."""
+        """Send a message without blocking.
+
+        If the other side is far behind, drop it unless it is the `last`: snapshots are cumulative, the next one heals.
+        """
         if last or self._writer.get_write_buffer_size() < BACKLOG_LIMIT:
             self._writer.write(LENGTH.pack(len(message)) + message)
 
     async def receive(self) -> bytes:
-        """See Link."""
+        """Return the next message. Raises LinkLost if no more will come."""
         return await read_message(self._reader)
 
     async def close(self) -> None:
-        """No more messages. Waits until what is buffered has gone out: it would end with this process."""
+        """Close the link when everything buffered is sent: it would be lost with this process."""
         self._writer.close()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._closed.wait(), FLUSH_S)
 
 
 class _End(asyncio.Protocol):
-    """Notices that a pipe is closed, by us and with nothing left in it, or by the other side."""
+    """Notices that a pipe is closed: by us and empty, or by the other side."""
 
     def __init__(self) -> None:
         self.reached = asyncio.Event()
@@ -75,7 +64,7 @@ class _End(asyncio.Protocol):
 
 
 async def read_message(reader: asyncio.StreamReader) -> bytes:
-    """One message off a stream. Raises LinkLost at its end or when the length makes no sense."""
+    """Read a message from a stream. Raises LinkLost at its end or if the length is impossible."""
     try:
         (size,) = LENGTH.unpack(await reader.readexactly(LENGTH.size))
         if size > MESSAGE_LIMIT:

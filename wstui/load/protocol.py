@@ -4,94 +4,171 @@ from __future__ import annotations
 
 import msgspec
 
-from wstui.load.message_script import Script
 from wstui.measure.fanout import Receipts
 from wstui.measure.snapshot import Snapshot
 from wstui.scenario.token_mix import TokenKind
 
+# -- the scenario as a worker gets it: files read, environment and feed resolved, nothing left to parse --------------
 
-class Spec(msgspec.Struct, tag="spec", frozen=True, kw_only=True):
-    """Everything that a worker needs to know to make its share of the load. Carries secrets: never log it.
 
-    Of a fleet of `workers` processes this is number `worker`; it owns the clients whose number modulo `workers`
-    is `worker`.
+class Slot(msgspec.Struct, frozen=True, array_like=True):
+    """A place in a payload that differs from message to message.
+
+    `kind` is "client", "seq", "id", "key", "pad", "feed", "timestamp ms" (s, us, ns, iso) or "random int" (float, hex,
+    text, choice, uuid). `low` and `high` bound a random number, `low` is the length of a random text or the column
+    of a feed; `choices` are the values of a choice.
     """
 
-    worker: int = 0
-    workers: int = 1
-    # target
+    kind: str
+    low: int | float = 0
+    high: int | float = 0
+    choices: list[bytes] = []
+
+
+class Expected(msgspec.Struct, frozen=True, array_like=True):
+    """What a reply must hold: `contains` unless empty; else a value at `path`, equal to `equals` unless None."""
+
+    contains: bytes = b""
+    path: list[str] = []
+    equals: str | int | float | bool | None = None
+
+
+class MessageScript(msgspec.Struct, frozen=True):
+    """One kind of message: `parts` make its payload, `key` identifies its reply.
+
+    `reply` is "echo", "field", "order" or "none"; `path` leads to the reply's key, or marks replies in order.
+    Payloads shorter than `size` are filled with `padding`, a single byte.
+    """
+
+    name: str
+    weight: float
+    parts: list[bytes | Slot]
+    key: list[bytes | Slot]
+    binary: bool = False
+    size: int = 0
+    padding: bytes = b" "
+    reply: str = "echo"
+    path: list[str] = []
+    expected: list[Expected] = []
+
+
+class Script(msgspec.Struct, frozen=True):
+    """All kinds of messages. `rows` are those of the feed, with only the columns in use.
+
+    `each` is "client" (client n has row n, from the first again after the last) or "message" (every message takes
+    the worker's next row).
+    """
+
+    phrases: list[MessageScript] = []
+    rows: list[list[bytes]] = []
+    each: str = "client"
+
+
+class ConnectSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """Where and how clients connect, and when they reconnect."""
+
     url: str
     headers: list[tuple[str, str]] = []
     subprotocols: list[str] = []
     origin: str = ""
     follow_redirects: bool = False
     compression: bool = False
+    max_size: int = 1 << 20
     ca_file: str = ""
     cert_file: str = ""
     key_file: str = ""
     insecure: bool = False
     local_addresses: list[str] = []
-    connect_timeout_ns: int = 10_000_000_000
+    unix: str = ""  # the path of a socket to connect to instead of the URL's host and port
+    proxy: str = ""  # the URL of a proxy, with its credentials
+    connect_to: str = ""  # host:port instead of the URL's
+    spread_addresses: bool = False  # use all addresses of the name in turn
+    in_flight: int = 64
+    timeout_ns: int = 10_000_000_000
     close_timeout_ns: int = 3_000_000_000
     settle_ns: int = 1_000_000_000
-    ready: str = "welcome"
-    welcome: str = "connection:established"
-    max_size: int = 1 << 20
-    strict: bool = False
-    in_flight: int = 64
-    unix: str = ""  # the path of a socket that is connected to in place of the URL's host and port
-    proxy: str = ""  # the URL of a proxy, with its credentials
-    connect_to: str = ""  # host:port in place of the URL's
-    spread_addresses: bool = False  # take all addresses of the name in turn
-    ping_every_ns: int = 0  # 0: no keepalive pings
-    ping_timeout_ns: int = 0  # 0: a missing pong is not judged
-    type_field: str = "type"  # the dotted path to the name of a message's kind
     reconnect: str = "none"  # none | at once | exponential
     reconnect_base_ns: int = 1_000_000_000
     reconnect_cap_ns: int = 30_000_000_000
     reconnect_attempts: int = 10
-    # who a client is
-    auth: str = "none"  # none | token | jwt | mix
+
+
+class AuthSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """The token of each client."""
+
+    kind: str = "none"  # none | token | jwt | mix
     token: str = ""
     secret: str = ""
     send_as: str = "query"  # query | header | subprotocol
     ttl_s: int = 86400
     mix: list[TokenKind] = []  # the kinds of token of clients 0, 1, 2, …; then they repeat
-    # what it says
+
+
+class SendSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """When clients send messages and keepalive pings."""
+
+    every_ns: int = 5_000_000_000  # 0: a closed loop
+    arrivals: str = "fixed"  # fixed | jitter | poisson
+    jitter: float = 0.5  # the share of the interval that a send may be moved by
+    ping_every_ns: int = 0  # 0: no keepalive pings
+    ping_timeout_ns: int = 0  # 0: a missing pong has no consequence
+
+
+class ConversationSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """What clients send, and how they read what arrives."""
+
     exchange: str = "odin"
-    every_ns: int = 5_000_000_000
-    timeout_ns: int = 10_000_000_000
+    ready: str = "welcome"
+    welcome: str = "connection:established"
+    type_field: str = "type"  # the dotted path to the type of a message
+    strict: bool = False
+    reply_timeout_ns: int = 10_000_000_000
     size: int = 64
     text: bool = True
     script: Script = Script()
-    arrivals: str = "fixed"  # fixed | jitter | poisson
-    jitter: float = 0.5
-    seed: int = 0
-    subscribe: list[str] = []  # the names that clients share out among themselves; none: they stay with "all"
-    subscribe_each: int = 0  # 0: each takes all of them
-    slow_readers: float = 0.0  # the share of the clients that stop reading when they are ready
+    subscribe: list[str] = []  # names that are spread over the clients; empty: clients stay with "all"
+    subscribe_each: int = 0  # 0: every client takes all of them
+    slow_readers: float = 0.0  # the share of the clients that stop reading once they are ready
     fanout: bool = True
     fanout_window_ns: int = 5_000_000_000
 
 
+class Spec(msgspec.Struct, tag="spec", frozen=True, kw_only=True):
+    """Everything a worker needs to make its share of the load. Carries secrets: never log it.
+
+    Worker number `worker` of `workers` owns the clients whose number modulo `workers` is `worker`.
+    """
+
+    worker: int = 0
+    workers: int = 1
+    seed: int = 0
+    connect: ConnectSpec
+    auth: AuthSpec = AuthSpec()
+    send: SendSpec = SendSpec()
+    conversation: ConversationSpec = ConversationSpec()
+
+
+# -- commands ------------------------------------------------------------------------------------------------------
+
+
 class Go(msgspec.Struct, tag="go", frozen=True):
-    """Start the clock of the run: it stands at `at_ns` when this arrives."""
+    """Start the clock of the run: it reads `at_ns` when this arrives."""
 
     at_ns: int = 0
 
 
 class Ramp(msgspec.Struct, tag="ramp", frozen=True):
-    """Lead the whole fleet from the clients wanted now to `to` in a straight line over `over_ns`."""
+    """Change the clients of the whole fleet from the number wanted now to `to`, in a straight line over `over_ns`."""
 
     to: int
     over_ns: int
 
 
 class Arrive(msgspec.Struct, tag="arrive", frozen=True):
-    """Let clients arrive at the whole fleet for `over_ns`, `per_second` in billionths, and stay for `stay_ns` each.
+    """Let clients arrive for `over_ns`, `per_second` in billionths for the whole fleet; each stays for `stay_ns`.
 
-    They count from `first` on, over the run. They come on top of the ramp's. `cut` ends the arrivals of an earlier
-    command now; otherwise these go on to the end that they have.
+    They are numbered from `first` on, over the run, and come on top of the ramp's. `cut` ends the arrivals of an
+    earlier command now; otherwise those go on to their own end.
     """
 
     first: int
@@ -131,9 +208,11 @@ class Heartbeat(msgspec.Struct, tag="heartbeat", frozen=True):
 
 Command = Spec | Go | Ramp | Arrive | Pace | Pause | Resume | Drain | Abort | Heartbeat
 
+# -- replies -------------------------------------------------------------------------------------------------------
+
 
 class WorkerReady(msgspec.Struct, tag="joined", frozen=True):
-    """A worker is up and has understood its specification."""
+    """A worker has started and understood its specification."""
 
     worker: int
     pid: int
@@ -144,14 +223,14 @@ class WorkerReady(msgspec.Struct, tag="joined", frozen=True):
 
 
 class Finished(msgspec.Struct, tag="finished", frozen=True):
-    """A worker has said its last snapshot and is about to exit; `error` is empty when all went well."""
+    """A worker has sent its last snapshot and is about to exit; `error` is empty when all went well."""
 
     worker: int
     error: str = ""
 
 
 class BroadcastReport(msgspec.Struct, tag="heard", frozen=True):
-    """Broadcasts whose window has closed in a worker, and where the target's clock lies by its replies.
+    """Broadcasts whose window has closed in a worker, and the target's clock as its replies show it.
 
     `clock` bounds the target's clock minus this host's, in nanoseconds; None before any reply had a timestamp.
     `at_ns` is on the monotonic clock of the host.

@@ -1,4 +1,4 @@
-"""An upgrade that came to nothing: the reason, and what the server said about it, fit to be shown."""
+"""A refused upgrade: the reason, and what the server said about it, fit to be shown."""
 
 from __future__ import annotations
 
@@ -34,22 +34,22 @@ class Refusal(NamedTuple):
     status: int = 0  # of an HTTP answer other than 101
     said: str = ""  # its body in words
     challenge: str = ""  # the scheme that WWW-Authenticate asks for, in lower case
-    location: Address | None = None  # where it redirects to
+    location: Address | None = None  # of a redirect
     http_1_0: bool = False
 
     def not_followed(self, same_server: bool) -> Refusal:
-        """A redirect that was to be followed, with why it is not."""
+        """Return this redirect with the reason why it is not followed."""
         why = f"after {MOST_REDIRECTS} redirects" if same_server else "another server: no token or cookie is sent there"
         return self._replace(detail=" · ".join(filter(None, (why, self.detail))))
 
 
 def failed(message: str, detail: str = "") -> Refusal:
-    """An answer that is not one to an upgrade request."""
+    """Return the failure of an answer that does not belong to an upgrade request."""
     return Refusal(Outcome.FAILED, Cause("handshake", message), detail)
 
 
 def refusal_of(uri: Address, line: bytes, fields: Sequence[Header], body: bytes) -> Refusal:
-    """An answer other than 101: its first line, its headers, and as much of its body as came."""
+    """Read an answer other than 101: its first line, its headers, and as much of its body as arrived."""
     version, _, rest = line.partition(b" ")
     number, _, reason = rest.partition(b" ")
     values, code = dict(fields), int(number)
@@ -66,7 +66,7 @@ def refusal_of(uri: Address, line: bytes, fields: Sequence[Header], body: bytes)
         url, location = _location(uri, written)
         shown = visible(url, 160)
         message = f"HTTP {code} to {shown}" + (
-            ": set target.url to it" if location else ", which is no WebSocket server"
+            ": set target.url to it" if location else ", which is not a WebSocket server"
         )
     return Refusal(
         Outcome.REFUSED,
@@ -81,7 +81,7 @@ def refusal_of(uri: Address, line: bytes, fields: Sequence[Header], body: bytes)
 
 
 def is_whole(fields: Sequence[Header], body: bytes) -> bool:
-    """Whether enough of a body is here to say what it says; one of unknown length is taken as it comes."""
+    """Whether enough of a body has arrived to quote it; one of unknown length is taken as it is."""
     values = dict(fields)
     if len(body) >= BODY_LIMIT:
         return True
@@ -92,7 +92,7 @@ def is_whole(fields: Sequence[Header], body: bytes) -> bool:
 
 
 def _location(uri: Address, written: bytes) -> tuple[str, Address | None]:
-    """Where a redirect leads, as a WebSocket URL where it can be one."""
+    """Return the target of a redirect, as a WebSocket URL if it can be one."""
     try:
         text = written.decode()
     except UnicodeDecodeError:
@@ -124,7 +124,7 @@ def _said(values: dict[bytes, bytes], body: bytes) -> str:
 
 
 def _joined(body: bytes) -> bytes:
-    """The chunks of a body, as far as they came (RFC 9112 7.1)."""
+    """Join the chunks of a body that have arrived (RFC 9112 7.1)."""
     whole = b""
     while body:
         size, _, rest = body.partition(b"\r\n")

@@ -1,4 +1,4 @@
-"""Makes payloads from parts: compiled once into a format and the functions that fill it."""
+"""Makes payloads from parts, which are compiled once into a format and functions that fill it."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeGuard
 
-from wstui.load.message_script import MessageScript, Slot
+from wstui.load.protocol import MessageScript, Slot
 from wstui.load.rng import below, draw, fraction
 
 _LETTERS = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _LETTERS_A_DRAW = 10  # 62 ** 10 < 2 ** 64
 IDS_A_CLIENT = 10**9
-"""An {{id}} is the client's number, from 1, times this, and the number of its message: below 2^53, exact in any JSON,
-for nine million clients, and its owner can be read from it."""
+"""An {{id}} is the client's number (from 1) times this, plus the number of its message. So it shows its owner, and is
+below 2^53, exact in any JSON, for nine million clients."""
 _UNITS = {"timestamp s": 1_000_000_000, "timestamp ms": 1_000_000, "timestamp us": 1_000, "timestamp ns": 1}
 
 
 class Moment(NamedTuple):
-    """What a message is made from: the client, the number of its message, epoch ns, its row, its key."""
+    """What a message is made from: client, number of its message, epoch ns, feed row, key."""
 
     client: int
     seq: int
@@ -33,12 +33,12 @@ Fill = Callable[[Moment], object]
 
 
 class FieldFormat:
-    """Parts as one bytes format; `%` fills all places at once."""
+    """Parts as one bytes format, which `%` fills at once."""
 
     __slots__ = ("_fills", "_format", "is_unique", "names_client")
 
     def __init__(self, parts: Sequence[bytes | Slot], seed: int, lane: int = 0) -> None:
-        """`lane` keeps the random draws of one format apart from those of another."""
+        """`lane` separates the random draws of one format from those of another."""
         slots = [part for part in parts if isinstance(part, Slot)]
         self._format = b"".join(
             b"%b" if isinstance(part, Slot) else part.replace(b"%", b"%%") if slots else part for part in parts
@@ -48,7 +48,6 @@ class FieldFormat:
         self.names_client = any(slot.kind in ("id", "client") or _is_random(slot) for slot in slots)
 
     def render(self, moment: Moment) -> bytes:
-        """The bytes of this moment."""
         fills = self._fills
         if not fills:
             return self._format
@@ -58,7 +57,7 @@ class FieldFormat:
 
 
 class Renderer:
-    """The payload of a phrase, with its padding."""
+    """Makes the payloads of one kind of message, with padding."""
 
     __slots__ = (
         "_after", "_before", "_key", "_padding", "_size", "_uses_key", "is_unique", "key_step_ns", "names_client",
@@ -74,14 +73,14 @@ class Renderer:
         self._padding = phrase.padding * phrase.size
         self._uses_key = "key" in kinds
         steps = [_UNITS.get(part.kind, _UNITS["timestamp ms"]) for part in phrase.key if _is_time(part)]
-        # A key that only the time tells apart must move on by so much from message to message; 0: need not.
+        # A key that only the time distinguishes must advance by this much from message to message; 0: need not.
         self.key_step_ns = 0 if self._key.is_unique else max(steps, default=0)
         self.is_unique = (
             self._before.is_unique
             or (self._after is not None and self._after.is_unique)
             or (self._uses_key and self._key.is_unique)
         )
-        # No two clients are answered by the same bytes: the reply holds the key, or is the payload.
+        # Whether no two clients get the same bytes as a reply, which holds the key or is the payload.
         if phrase.reply == "field":
             self.names_client = self._key.is_unique and self._key.names_client
         else:
@@ -89,11 +88,11 @@ class Renderer:
             self.names_client = phrase.reply == "echo" and self.is_unique and any(part.names_client for part in said)
 
     def key(self, moment: Moment) -> bytes:
-        """What the reply to this message will carry."""
+        """Return what the reply to this message will carry."""
         return self._key.render(moment)
 
     def payload(self, moment: Moment) -> bytes:
-        """The payload. `moment.key` must be set where the phrase is answered by a field, and may be elsewhere."""
+        """Return the payload. `moment.key` must be set if the reply is matched by a field."""
         if self._uses_key and not moment.key:
             moment = moment._replace(key=self._key.render(moment))
         payload = self._before.render(moment)
@@ -166,7 +165,6 @@ def _random(slot: Slot, seed: int, lane: int) -> Fill:
 
 
 def _letters(bits: int) -> bytes:
-    """Ten letters and digits."""
     found = bytearray(_LETTERS_A_DRAW)
     for index in range(_LETTERS_A_DRAW):
         bits *= 62
@@ -176,7 +174,7 @@ def _letters(bits: int) -> bytes:
 
 
 def _fresh_uuid() -> Fill:
-    """A UUID (version 4) that no other run draws again; seeded by the system once, for its own source is slow."""
+    """Fill in random UUIDs (version 4), seeded once by the system, whose own source is slow."""
     bits = random.Random(random.SystemRandom().getrandbits(256)).getrandbits
 
     def fill(moment: Moment) -> bytes:

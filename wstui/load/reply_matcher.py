@@ -1,4 +1,4 @@
-"""Reads what matters of a JSON reply, and holds replies against what is expected of them."""
+"""Reads the relevant parts of a JSON reply, and checks replies against what is expected of them."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from typing import Any
 
 import msgspec
 
-from wstui.load.message_script import Expected
+from wstui.load.protocol import Expected
 from wstui.measure.sanitize import visible
 
 MISSING = msgspec.UNSET
 
 
 class ReplyMatcher:
-    """Decodes only those parts of a document under which something is asked for."""
+    """Decodes only those parts of a document that are asked for."""
 
     def __init__(self, paths: Iterable[Sequence[str]]) -> None:
-        """`paths` are what will be asked for; the document's `type` always is."""
+        """`paths` will be asked for; the document's `type` always is."""
         names = {"type", *(path[0] for path in paths if path)}
-        # An array may be asked for its items, and msgspec takes no names that JSON has to escape.
+        # Arrays may be asked for items, and msgspec takes no names that JSON has to escape.
         if any(is_index(name) or not name.isprintable() or {'"', "\\"} & {*name} for name in names):
             self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(Any).decode
             self._names: dict[str, str] | None = None
@@ -34,14 +34,14 @@ class ReplyMatcher:
         self._decode = msgspec.json.Decoder(document).decode
 
     def read(self, payload: bytes) -> Any:
-        """The document, for `value`; None when it is no JSON, or a value in which nothing can be named."""
+        """Return the document, for `value`; None if it is not JSON, or a value without names."""
         try:
             return self._decode(payload)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return None
 
     def value(self, document: Any, path: Sequence[str]) -> Any:
-        """What is at a path of a document; MISSING where there is nothing."""
+        """Return the value at a path of a document, or MISSING."""
         if document is None:
             return MISSING
         rest = iter(path)
@@ -58,12 +58,12 @@ class ReplyMatcher:
 
 
 def is_index(part: str) -> bool:
-    """Whether a part of a path may count the items of a list, from 0."""
+    """Whether a part of a path may be the index of a list."""
     return part.isascii() and part.isdigit() and len(part) < 10
 
 
 def broken(expected: Expected, payload: bytes, reader: ReplyMatcher, document: Any) -> str:
-    """What a reply lacks, in words; "" when it is as expected."""
+    """Return in words how a reply differs from what is expected, or ""."""
     if expected.contains:
         if expected.contains in payload:
             return ""

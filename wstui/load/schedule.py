@@ -1,6 +1,6 @@
 """When a client sends: absolute, spread evenly, and never in step with the others. Pure functions of time.
 
-What is drawn at random depends on the seed, the client and the turn alone, so that a run can be repeated.
+Random draws depend on the seed, the client and the turn alone, so that a run can be repeated.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ _JITTER, _GAP = 1 << 40, 1 << 41  # lanes of their own among all that is drawn
 
 
 def phase(number: int, every_ns: int) -> int:
-    """The place of a client's sends within the interval, 0 ≤ phase < every_ns."""
+    """Return the offset of a client's sends within the interval, 0 ≤ phase < every_ns."""
     return ((number * _GOLDEN & _MASK) * every_ns) >> 64
 
 
 def first_send(ready_ns: int, number: int, every_ns: int) -> int:
-    """The first intended send at or after `ready_ns`, at most one interval later.
+    """Return the first intended send at or after `ready_ns`, at most one interval later.
 
     Sends of client `number` lie at phase(number) + k·every_ns on the worker's clock, so a herd that became
     ready together does not send together.
@@ -34,23 +34,23 @@ def first_send(ready_ns: int, number: int, every_ns: int) -> int:
 
 
 def next_send(intended_ns: int, every_ns: int) -> int:
-    """The intended send after `intended_ns`. It ignores when the last one really went out: lateness never adds up."""
+    """Return the intended send after `intended_ns`, whenever that one really went out: lateness never adds up."""
     return intended_ns + every_ns
 
 
 def jittered(grid_ns: int, number: int, turn: int, every_ns: int, share: float, seed: int) -> int:
-    """The intended send of a client's `turn` that would be due at `grid_ns`, moved by up to `share` of the interval.
+    """Return the intended send that is at `grid_ns` on the grid, delayed by up to `share` of the interval.
 
-    It is moved to the later, evenly distributed. The grid itself stays: with 0 ≤ share ≤ 1 the order is kept, and
-    the mean interval is `every_ns`.
+    The delay is evenly distributed. The grid itself stays: with 0 ≤ share ≤ 1 the order is kept, and the mean interval
+    is `every_ns`.
     """
     return grid_ns + int(fraction(draw(seed, number, turn, _JITTER)) * share * every_ns)
 
 
 def poisson_gap(number: int, turn: int, every_ns: int, seed: int) -> int:
-    """Nanoseconds from one intended send to the next where sends are a Poisson process of one each `every_ns`.
+    """Return the nanoseconds from one intended send to the next in a Poisson process of one per `every_ns`.
 
-    Exponentially distributed, so that the clients together are a Poisson process as well: how independent people
-    arrive. Counted from the intended send before it, never from the real one.
+    They are exponentially distributed, so that all clients together are a Poisson process too, like independent people.
+    Count them from the intended send before, never from the real one.
     """
     return int(-math.log(1.0 - fraction(draw(seed, number, turn, _GAP))) * every_ns)

@@ -1,4 +1,4 @@
-"""What a worker knows of its own condition: CPU, loop lag, open files, local ports, memory."""
+"""Measures a worker's own condition: CPU, loop lag, open files, local ports, memory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import BinaryIO
 
 import psutil
 
-from wstui.load.protocol import Spec
 from wstui.measure.snapshot import Health
 
 if sys.platform != "win32":
@@ -22,7 +21,7 @@ _PORT_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
 def raise_files_limit() -> int:
-    """Raise the soft limit of open files to the hard one; returns it (0 = no limit known)."""
+    """Raise the soft limit of open files to the hard one. Return it (0 = unknown)."""
     if sys.platform == "win32":
         return 0
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -31,12 +30,12 @@ def raise_files_limit() -> int:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
             soft = hard
         except (ValueError, OSError):
-            pass  # macOS has a lower limit in the kernel; stay with what we have
+            pass  # macOS has a lower limit in the kernel
     return 0 if soft == resource.RLIM_INFINITY else soft
 
 
 def local_ports() -> int:
-    """How many local ports one source address offers to one destination."""
+    """Return how many local ports one source address has for one destination."""
     try:
         low, high = _PORT_RANGE.read_text().split()
     except OSError:
@@ -53,7 +52,7 @@ class _Resident:
             self._file = Path("/proc/self/statm").open("rb", buffering=0)  # noqa: SIM115
 
     def bytes(self) -> int:
-        """Bytes in use, 0 when the system does not tell."""
+        """Return the bytes in use, 0 if unknown."""
         with contextlib.suppress(OSError, ValueError, IndexError, psutil.Error):
             if self._file is None:
                 return int(psutil.Process().memory_info().rss)
@@ -63,28 +62,28 @@ class _Resident:
 
 
 class SelfCheck:
-    """Collects between two snapshots."""
+    """Collects the worst between two snapshots."""
 
-    def __init__(self, spec: Spec) -> None:
+    def __init__(self, source_addresses: int) -> None:
         self._files_limit = raise_files_limit()
-        self._ports_limit = local_ports() * max(1, len(spec.local_addresses))
+        self._ports_limit = local_ports() * max(1, source_addresses)
         self._cpu_ns = time.process_time_ns()
         self._at_ns = time.monotonic_ns()
         self._lag_s = 0.0
         self._resident = _Resident()
 
     def lag(self, seconds: float) -> None:
-        """How late the loop's tick was."""
+        """Note how late the loop's tick was."""
         if seconds > self._lag_s:
             self._lag_s = seconds
 
     def take(self, sockets: int) -> Health:
-        """The condition since the last call; `sockets` are the connections in use now."""
+        """Return the condition since the last call; `sockets` are the connections in use now."""
         cpu, at = time.process_time_ns(), time.monotonic_ns()
         share = (cpu - self._cpu_ns) / max(1, at - self._at_ns)
         self._cpu_ns, self._at_ns = cpu, at
         lag, self._lag_s = self._lag_s, 0.0
-        # Counting /proc/self/fd costs a millisecond at 5000 clients: what is not a client is a handful of files.
+        # Counting /proc/self/fd costs a millisecond at 5000 clients; files other than sockets are a handful.
         return Health(
             share,
             int(lag * 1e9),

@@ -1,7 +1,7 @@
-"""Sockets in an epoll set of our own, which the loop watches like one socket, so that a turn of it stays short.
+"""Serves sockets from an epoll set of our own, which the loop watches like one socket, so that its passes stay short.
 
-uvloop polls again, up to 48 times, while a poll returns 1024 events, before timers, callbacks and pipes have their
-turn: with 1200 busy clients that is more than a second. asyncio's own loop reads every socket that is ready at once.
+uvloop polls again, up to 48 times, while a poll returns 1024 events, before timers, callbacks and pipes get their
+turn: with 1200 busy clients that takes over a second. asyncio's own loop reads every ready socket in one pass.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from ssl import SSLContext, SSLEOFError, SSLSocket, SSLWantReadError, SSLWantWri
 from typing import Protocol, TypeVar
 
 READ_BYTES = 65536
-"""Read at most this much of a socket per turn. A TLS record is smaller, so that OpenSSL keeps nothing back."""
+"""Read at most this much of a socket per turn. A TLS record is smaller, so OpenSSL keeps nothing back."""
 EVENTS_A_TURN = 64
 TURN_NS = 5_000_000
 """Serve fewer sockets per turn if that many take longer."""
 HIGH_WATER, LOW_WATER = 65536, 16384
-"""What may wait to be written, as in asyncio, before and after the protocol is told to pause."""
+"""Bytes that wait to be written when the protocol is told to pause, and to resume, as in asyncio."""
 
 _WOULD_BLOCK = (BlockingIOError, InterruptedError, SSLWantReadError, SSLWantWriteError)
 _P = TypeVar("_P", bound=asyncio.Protocol)
@@ -35,7 +35,7 @@ class _Entry(Protocol):
 
 
 class Sockets:
-    """Opens connections as the loop's `create_connection` does, and serves them. Linux only."""
+    """Opens connections like the loop's `create_connection`, and serves them. Linux only."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, clock: Callable[[], int] = time.monotonic_ns) -> None:
         self.loop = loop
@@ -46,23 +46,22 @@ class Sockets:
         loop.add_reader(self.epoll.fileno(), self.turn)
 
     def close(self) -> None:
-        """Serve no more."""
         self.loop.remove_reader(self.epoll.fileno())
 
     def enter(self, fd: int, entry: _Entry) -> None:
-        """Let `entry` have what is reported of a socket."""
+        """Pass the events of a socket to `entry`."""
         if fd >= len(self.entries):
             self.entries.extend([None] * (fd + 64 - len(self.entries)))
         self.entries[fd] = entry
 
     def turn(self) -> None:
-        """Serve some of the sockets that are ready. The kernel puts them behind those that have waited longer."""
+        """Serve some of the ready sockets. The kernel then queues them behind those that have waited longer."""
         begun = self._clock()
         most = self.events_a_turn
         events = self.epoll.poll(0, most)
         entries = self.entries
         for fd, event in events:
-            # A socket is closed in a later pass of the loop, so that its number can't mean another one here.
+            # Sockets are closed in a later pass of the loop, so the number cannot mean another socket here.
             if (entry := entries[fd]) is not None:
                 entry.ready(event)
         took = self._clock() - begun
@@ -81,7 +80,7 @@ class Sockets:
         ssl: SSLContext | None = None,
         server_hostname: str | None = None,
     ) -> tuple[asyncio.Transport, _P]:
-        """Connect to an address of numbers, or take a connected socket; then hand it to a protocol."""
+        """Connect to a numeric address, or take a connected socket; then hand it to a protocol."""
         if sock is None:
             sock = socket.socket(socket.AF_INET6 if ":" in str(host) else socket.AF_INET, socket.SOCK_STREAM)
         try:
@@ -148,25 +147,25 @@ class _Waiter:
 
 
 class SocketTransport(asyncio.Transport):
-    """One connection. Writes at once what the kernel takes; keeps no socket object, which would take 100 bytes."""
+    """One connection. Writes at once what the kernel takes; keeps no socket object, which takes 100 bytes."""
 
     __slots__ = ("_blocked", "_buffer", "_closing", "_error", "_fd", "_mask", "_protocol", "_sockets")
 
     def __init__(self, sockets: Sockets, fd: int, protocol: asyncio.Protocol) -> None:
-        # Not the base's, which makes a dictionary.
+        # Do not call the base's, which makes a dictionary.
         self._sockets = sockets
         self._fd = fd
         self._protocol = protocol
         self._buffer: bytearray | None = None  # what the kernel has not taken yet
         self._blocked = False  # the protocol was told to pause
         self._closing = False
-        self._error: OSError | None = None  # nothing can be written any more
+        self._error: OSError | None = None  # why nothing can be written any more
         self._mask = 0
         sockets.enter(fd, self)
         self._watch(_IN)
 
     def _watch(self, mask: int) -> None:
-        # A socket with an empty mask would still be reported when it is reset, again and again.
+        # A socket with an empty mask would be reported again and again once it is reset.
         if mask != self._mask:
             epoll, fd = self._sockets.epoll, self._fd
             if not mask:
@@ -189,7 +188,7 @@ class SocketTransport(asyncio.Transport):
     # -- reading -----------------------------------------------------------------------------------------------
 
     def ready(self, events: int) -> None:
-        """Read and write what can be, after epoll reported `events`."""
+        """Read and write after epoll has reported `events`."""
         if self._buffer is not None and events & ~_IN:
             self._flush()
         if self._mask & _IN and events & ~_OUT:
@@ -215,22 +214,18 @@ class SocketTransport(asyncio.Transport):
                 self._lose(error)
 
     def pause_reading(self) -> None:
-        """Leave what arrives in the kernel."""
         self._watch(self._mask & ~_IN)
 
     def resume_reading(self) -> None:
-        """Read again."""
         if not self._closing:
             self._watch(self._mask | _IN)
 
     def is_reading(self) -> bool:
-        """Whether what arrives is read."""
         return bool(self._mask & _IN)
 
     # -- writing -----------------------------------------------------------------------------------------------
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Send at once, or when the kernel has room."""
         if not data or self._closing or self._error is not None:
             return
         if self._buffer is None:
@@ -272,7 +267,7 @@ class SocketTransport(asyncio.Transport):
             self._protocol.resume_writing()
 
     def _break(self, error: OSError) -> None:
-        """Nothing can be sent any more. What has arrived is still read: it may say why."""
+        """Send no more, but still read what has arrived: it may say why."""
         self._buffer = None
         if self._mask & _IN:
             self._error = error
@@ -281,17 +276,15 @@ class SocketTransport(asyncio.Transport):
             self._lose(error)
 
     def get_write_buffer_size(self) -> int:
-        """The bytes that the kernel has not taken yet."""
         return 0 if self._buffer is None else len(self._buffer)
 
     # -- ending ------------------------------------------------------------------------------------------------
 
     def is_closing(self) -> bool:
-        """Whether it is closed or about to be."""
         return self._closing
 
     def close(self) -> None:
-        """Read no more, and end when all is written."""
+        """Stop reading, and end when everything is written."""
         if not self._closing:
             self._closing = True
             if self._buffer is None:
@@ -303,7 +296,6 @@ class SocketTransport(asyncio.Transport):
         self._lose(None)
 
     def abort(self) -> None:
-        """End now; what is not written is lost."""
         self._lose(None)
 
     def _lose(self, error: Exception | None) -> None:
@@ -321,12 +313,10 @@ class SocketTransport(asyncio.Transport):
             self._close()
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        """Give what comes from now on to another protocol."""
         assert isinstance(protocol, asyncio.Protocol)
         self._protocol = protocol
 
     def get_protocol(self) -> asyncio.BaseProtocol:
-        """The protocol."""
         return self._protocol
 
 
@@ -347,7 +337,7 @@ class TlsTransport(SocketTransport):
 
     def _finish(self) -> None:
         with contextlib.suppress(OSError, ValueError):
-            self._sock.unwrap()  # says so, and does not wait for the other side's answer
+            self._sock.unwrap()  # sends close_notify and does not wait for the answer
         super()._finish()
 
     def _close(self) -> None:

@@ -1,23 +1,21 @@
-"""Clients that want some tokens only: they say so when they are ready, and what else comes then is a leak."""
+"""Clients that subscribe to some tokens only: messages about other tokens are leaks."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from wstui.load.connect_outcome import Cause
+from wstui.load.context import MessageClient
 from wstui.load.exchange import Exchange, quick_type
 from wstui.load.frames import TEXT, encode
+from wstui.load.protocol import ConversationSpec
 from wstui.measure.sanitize import visible
-
-if TYPE_CHECKING:
-    from wstui.load.messaging import Messaging
-    from wstui.load.protocol import Spec
 
 ACK = b"subscription:ack"
 KNOWN_MOST = 512
-"""Messages whose tokens are remembered: a broadcast is read once, not once for each client."""
+"""So many messages are remembered with their tokens: a broadcast is read once, not once per client."""
 UNSUBSCRIBE_ALL = b'{"type":"unsubscribe","tokens":["all"]}'
 
 
@@ -39,7 +37,7 @@ _decode = msgspec.json.Decoder(_Message).decode
 
 
 def tokens_of(document: bytes) -> frozenset[str]:
-    """The tokens that a message is about; none where it names none, or can't be read."""
+    """Return the tokens that a message names; none if it can't be read."""
     try:
         message = _decode(document)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -49,13 +47,13 @@ def tokens_of(document: bytes) -> frozenset[str]:
 
 
 class Subscribing(Exchange):
-    """Another exchange, whose clients have left "all" and subscribed to their own tokens (the Odin protocol).
+    """Wraps an exchange: its clients leave "all" and subscribe to their own tokens (the Odin protocol).
 
-    A leak is a message about none of a client's tokens that comes after the acknowledgement: what was on its way
-    before may still come. A message that names no token is none.
+    A leak is a message that names only tokens of others and comes after the acknowledgement: before it, messages may
+    still be on their way.
     """
 
-    def __init__(self, inner: Exchange, spec: Spec) -> None:
+    def __init__(self, inner: Exchange, spec: ConversationSpec) -> None:
         super().__init__(spec)
         self._inner = inner
         self.sends = inner.sends
@@ -66,33 +64,30 @@ class Subscribing(Exchange):
         self._known: dict[bytes, frozenset[str]] = {}
 
     def tokens(self, number: int) -> frozenset[str]:
-        """What client `number` subscribes to: the next `each` of all names, from its own place on."""
+        """Return the tokens of client `number`: `each` of all names, from its own place on."""
         names = self._names
         return frozenset(names[(number + i) % len(names)] for i in range(self._each))
 
-    def begin(self, client: Messaging) -> None:
-        """A client is ready: it leaves "all" and names its tokens."""
-        counters = client.worker.tally.counters
+    def begin(self, client: MessageClient) -> None:
+        """Let a ready client leave "all" and subscribe to its tokens."""
+        counters = client.context.counters
         counters.subscribes += 1
         self._acknowledged.discard(client.number)
         document = {"type": "subscribe", "tokens": sorted(self.tokens(client.number))}
         client.write(encode(TEXT, UNSUBSCRIBE_ALL, client.number))
         client.write(encode(TEXT, msgspec.json.encode(document), client.number))
 
-    def compose(self, client: Messaging, now_ns: int) -> tuple[int, bytes, int]:
-        """The inner exchange's message."""
+    def compose(self, client: MessageClient, now_ns: int) -> tuple[int, bytes, int]:
         return self._inner.compose(client, now_ns)
 
-    def has_sent(self, client: Messaging, key: int) -> bool:
-        """Whether the inner exchange has sent this."""
+    def has_sent(self, client: MessageClient, key: int) -> bool:
         return self._inner.has_sent(client, key)
 
-    def pong(self, client: Messaging, payload: bytes) -> None:
-        """The inner exchange's pong."""
+    def pong(self, client: MessageClient, payload: bytes) -> None:
         self._inner.pong(client, payload)
 
-    def receive(self, client: Messaging, first: int, payload: bytes) -> None:
-        """The inner exchange takes it; here it is held against what the client has subscribed to."""
+    def receive(self, client: MessageClient, first: int, payload: bytes) -> None:
+        """Pass a message on, and check it against the client's subscriptions."""
         self._inner.receive(client, first, payload)
         if first != TEXT:
             return
@@ -102,7 +97,7 @@ class Subscribing(Exchange):
             elif client.number in self._acknowledged:
                 self._look(client, document)
 
-    def _take_ack(self, client: Messaging, document: bytes) -> None:
+    def _take_ack(self, client: MessageClient, document: bytes) -> None:
         if client.number in self._acknowledged:
             return
         try:
@@ -111,12 +106,12 @@ class Subscribing(Exchange):
             named = frozenset()
         if named == self.tokens(client.number):
             self._acknowledged.add(client.number)
-            client.worker.tally.counters.subscribe_acks += 1
+            client.context.counters.subscribe_acks += 1
         else:
             cause = Cause("subscription", "the acknowledgement names other tokens than were asked for")
-            client.worker.expectation_failed(client, cause, visible(document, 120))
+            client.context.events.expectation_failed(client.number, cause, visible(document, 120))
 
-    def _look(self, client: Messaging, document: bytes) -> None:
+    def _look(self, client: MessageClient, document: bytes) -> None:
         tokens = self._known.get(document)
         if tokens is None:
             tokens = tokens_of(document)
@@ -124,6 +119,6 @@ class Subscribing(Exchange):
                 del self._known[next(iter(self._known))]
             self._known[document] = tokens
         if tokens and tokens.isdisjoint(self.tokens(client.number)):
-            client.worker.tally.counters.filter_leaks += 1
+            client.context.counters.filter_leaks += 1
             cause = Cause("leak", "a message about tokens that the client had not subscribed to")
-            client.worker.expectation_failed(client, cause, visible(document, 120))
+            client.context.events.expectation_failed(client.number, cause, visible(document, 120))

@@ -1,50 +1,47 @@
-"""The exchange of one's own messages: several kinds in proportion, replies told by what they answer."""
+"""The exchange of the user's own messages: several kinds in proportion, each reply matched to its message."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections import deque
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from wstui.load.connect_outcome import Cause
+from wstui.load.context import MessageClient
 from wstui.load.exchange import BINARY_TYPE, ECHO_TYPE, EMPTY, NO_TYPE, NOT_JSON, Exchange, read_typed
 from wstui.load.frames import BINARY, TEXT
-from wstui.load.message_script import Slot
+from wstui.load.protocol import ConversationSpec, Slot
 from wstui.load.render import IDS_A_CLIENT, Moment, Renderer
 from wstui.load.reply_matcher import MISSING, ReplyMatcher, broken
 from wstui.load.rng import spread
 from wstui.measure.sanitize import visible
 
-if TYPE_CHECKING:
-    from wstui.load.messaging import Messaging
-    from wstui.load.protocol import Spec
-
 _ORDER = -1
 _QUEUE_SLACK = 64
-"""A queue of unanswered messages this much longer than what is in flight is rid of what was given up."""
+"""A queue of unanswered messages is purged of expired ones when it is this much longer than what is in flight."""
 _MOST = 10**18
 _OWNERS = 2**53 // IDS_A_CLIENT
 
 
 class TemplateExchange(Exchange):
-    """Says what a script holds. The key of a message in flight tells its phrase too: key % number of phrases."""
+    """Sends the messages of a script. The key of a message in flight names its kind: key % number of kinds."""
 
     sends = True
 
-    def __init__(self, spec: Spec) -> None:
+    def __init__(self, spec: ConversationSpec, seed: int) -> None:
         super().__init__(spec)
         script = spec.script
         self._phrases = script.phrases
         self._count = len(script.phrases)
-        self._renderers = [Renderer(phrase, spec.seed, index << 16) for index, phrase in enumerate(script.phrases)]
+        self._renderers = [Renderer(phrase, seed, index << 16) for index, phrase in enumerate(script.phrases)]
         self._steps = [
             renderer.key_step_ns if phrase.reply == "field" else 0
             for phrase, renderer in zip(script.phrases, self._renderers, strict=True)
         ]
-        # Phrases whose key is {{id}}, which says of any reply whether it is for this client.
+        # Phrases with the key {{id}}, which shows whether a reply is for this client.
         self._by_id = frozenset(i for i, phrase in enumerate(script.phrases) if phrase.key == [Slot("id")])
-        self._stamped: dict[int, int] = {}  # by client: what the last message with a time for a key was stamped with
+        self._stamped: dict[int, int] = {}  # client → the last stamp that was used as a key
         self._bounds = _bounds([phrase.weight for phrase in script.phrases])
         self._rows = script.rows
         self._dealt = 0 if script.each == "message" else -1
@@ -64,17 +61,16 @@ class TemplateExchange(Exchange):
 
     # -- what is sent ------------------------------------------------------------------------------------------
 
-    def compose(self, client: Messaging, now_ns: int) -> tuple[int, bytes, int]:
-        """The client's next message; its key is 0 when no reply is waited for."""
+    def compose(self, client: MessageClient, now_ns: int) -> tuple[int, bytes, int]:
         client.sequence = seq = client.sequence + 1
         number = client.number
         index = bisect_right(self._bounds, spread(number, seq)) if self._bounds else 0
         phrase, renderer = self._phrases[index], self._renderers[index]
-        moment = Moment(number, seq, now_ns + client.worker.epoch_ns, self._row(number))
+        moment = Moment(number, seq, now_ns + client.context.epoch_ns, self._row(number))
         key = 0
         if phrase.reply == "field":
             if step := self._steps[index]:
-                # Two messages within one tick of the clock: the later one is stamped with the next.
+                # Of two messages within one tick of the clock the later is stamped with the next tick.
                 stamp = max(moment.epoch_ns // step, self._stamped.get(number, 0) + 1)
                 self._stamped[number] = stamp
                 moment = moment._replace(epoch_ns=stamp * step)
@@ -88,8 +84,8 @@ class TemplateExchange(Exchange):
             self._remember(client, _ORDER if phrase.reply == "order" else _digest(payload), key)
         return BINARY if phrase.binary else TEXT, payload, key
 
-    def has_sent(self, client: Messaging, key: int) -> bool:
-        """Whether the key is one that counts the client's own messages, and this one has been reached."""
+    def has_sent(self, client: MessageClient, key: int) -> bool:
+        """Whether the key numbers the client's own messages, and this number was reached."""
         value, index = divmod(key, self._count)
         phrase = self._phrases[index]
         if index in self._by_id and phrase.reply == "field":
@@ -107,7 +103,7 @@ class TemplateExchange(Exchange):
         self._dealt += 1
         return row
 
-    def _remember(self, client: Messaging, queue: int, key: int) -> None:
+    def _remember(self, client: MessageClient, queue: int, key: int) -> None:
         """Put a message behind those that the same kind of reply answers."""
         if client.queues is None:
             client.queues = {}
@@ -124,8 +120,7 @@ class TemplateExchange(Exchange):
 
     # -- what arrives ------------------------------------------------------------------------------------------
 
-    def receive(self, client: Messaging, first: int, payload: bytes) -> None:
-        """A reply to one of ours, or something else."""
+    def receive(self, client: MessageClient, first: int, payload: bytes) -> None:
         if client.waiting:
             super().receive(client, first, payload)
             return
@@ -139,30 +134,30 @@ class TemplateExchange(Exchange):
                 return
         self._one(client, first, payload, document)
 
-    def _one(self, client: Messaging, first: int, payload: bytes, document: Any) -> None:
+    def _one(self, client: MessageClient, first: int, payload: bytes, document: Any) -> None:
         key = self._key(client, payload, document)
         if key is None:
             super().receive(client, first, payload)
             return
         phrase = self._phrases[key % self._count]
         name = ECHO_TYPE if phrase.reply == "echo" else self._type(first, payload, document)
-        client.worker.tally.count_type(name)
-        if client.worker.broadcasts is not None and self._renderers[key % self._count].names_client:
-            # Its sender is one of those that a message to all reaches.
+        client.context.tally.count_type(name)
+        if client.context.broadcasts is not None and self._renderers[key % self._count].names_client:
+            # A broadcast reaches its sender as well.
             self._maybe_broadcast(client, name, payload)
         if client.replied(key):
             for expected in phrase.expected:
                 lack = broken(expected, payload, self._reader, document)
                 if lack:
                     cause = Cause("expectation", f"reply to {visible(phrase.name, 60)} {lack}")
-                    client.worker.expectation_failed(client, cause, visible(payload, 120))
+                    client.context.events.expectation_failed(client.number, cause, visible(payload, 120))
                     break
 
-    def _key(self, client: Messaging, payload: bytes, document: Any) -> int | None:
-        """The key of the message that this answers; None when it is no reply at all."""
+    def _key(self, client: MessageClient, payload: bytes, document: Any) -> int | None:
+        """Return the key of the message that this answers; None if it is not a reply."""
         known: int | None = None
         names_one = False
-        follows = client.worker.broadcasts is not None
+        follows = client.context.broadcasts is not None
         for path, indices in self._paths.items():
             value = _value_of(self._reader.value(document, path))
             if value is None:
@@ -175,7 +170,7 @@ class TemplateExchange(Exchange):
                 if client.is_pending(key) or key == client.answered:
                     known = key
                 elif known is None and not (index in self._by_id and _is_others(value, client.number)):
-                    # Where broadcasts are followed, what is no reply to this client is one of them.
+                    # If broadcasts are followed, a message that does not answer this client is one.
                     known = key if not follows or self.has_sent(client, key) else None
         if self._echoes:
             digest = _digest(payload)
@@ -190,11 +185,10 @@ class TemplateExchange(Exchange):
         return known
 
     def _counts(self, document: Any) -> bool:
-        """Whether a message may be a reply in order."""
         return self._any_order or any(self._reader.value(document, path) is not MISSING for path in self._order_paths)
 
-    def _oldest(self, client: Messaging, queue: int) -> int | None:
-        """The message that has waited longest in a queue, also when it has been given up: its reply is late then."""
+    def _oldest(self, client: MessageClient, queue: int) -> int | None:
+        """Take the message that has waited longest in a queue, even if it has expired: its reply is late then."""
         assert client.queues is not None
         waiting = client.queues.get(queue)
         while waiting:
@@ -222,29 +216,29 @@ class TemplateExchange(Exchange):
 
 
 def _bounds(weights: list[float]) -> list[int]:
-    """Where the shares of all but the last phrase end within 64 bits."""
+    """Return where the shares of all but the last phrase end within 64 bits."""
     total = sum(weights)
     return [round(end / total * 2**64) for end in accumulate(weights)][:-1]
 
 
 def _digest(payload: bytes) -> int:
-    """A number that stands for these bytes in this process, apart from all that count messages or milliseconds."""
+    """Return a number for these bytes, valid in this process and distinct from counts and timestamps."""
     return (hash(payload) & (1 << 62) - 1) | 1 << 62
 
 
 def _is_others(value: int, number: int) -> bool:
-    """Whether an id is that of a message that another client has sent."""
+    """Whether an id belongs to a message of another client."""
     owner, seq = divmod(value, IDS_A_CLIENT)
     return 0 < owner < _OWNERS and owner != number + 1 and seq > 0
 
 
 def _number_of(key: bytes) -> int:
-    """The number that stands for a key: whole numbers for themselves."""
+    """Return the number for a key; whole numbers stand for themselves."""
     return int(key) if key.isdigit() and len(key) < 19 else _digest(key)
 
 
 def _value_of(value: Any) -> int | None:
-    """The same for the key in a reply; None when it can be none."""
+    """Return the number for the key in a reply; None if it can't be a key."""
     if isinstance(value, str):
         return _number_of(value.encode("utf-8", "backslashreplace"))
     if isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""A calendar of sends: buckets of about half a millisecond, so that adding and taking cost the same for any number."""
+"""A timer wheel: buckets of half a millisecond, so that adding and taking cost the same for any number of entries."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Generic, TypeVar
 
 TICK_BITS = 19
 TICK_NS = 1 << TICK_BITS
-"""The width of a bucket, 524 µs. The intended time of a send is the end of its bucket: the schedule is laid on a
-grid, so the grid never counts as lateness."""
+"""The width of a bucket, 524 µs. The end of its bucket is the intended time of a send, so the grid never counts as
+lateness."""
 
 T = TypeVar("T")
 
@@ -23,7 +23,7 @@ class TimerWheel(Generic[T]):
         self._ticks: list[int] = []
 
     def add(self, at_ns: int, entry: T) -> None:
-        """Let `entry` be due at the first tick that is not before `at_ns`."""
+        """Make `entry` due at the first tick that is not before `at_ns`."""
         tick = -(-at_ns >> TICK_BITS)
         bucket = self._buckets.get(tick)
         if bucket is None:
@@ -33,11 +33,11 @@ class TimerWheel(Generic[T]):
             bucket.append(entry)
 
     def next_ns(self) -> int | None:
-        """When the earliest bucket is due, or None when nothing is."""
+        """Return when the earliest bucket is due, or None."""
         return self._ticks[0] << TICK_BITS if self._ticks else None
 
     def take(self, now_ns: int) -> tuple[int, list[T]] | None:
-        """The earliest bucket if it is due by `now_ns`: its intended time and its entries. It is removed."""
+        """Remove and return the earliest bucket if it is due by `now_ns`: its intended time and its entries."""
         ticks = self._ticks
         if not ticks or ticks[0] << TICK_BITS > now_ns:
             return None
@@ -45,6 +45,5 @@ class TimerWheel(Generic[T]):
         return tick << TICK_BITS, self._buckets.pop(tick)
 
     def clear(self) -> None:
-        """Forget all entries."""
         self._buckets.clear()
         self._ticks.clear()

@@ -1,4 +1,4 @@
-"""Asks a proxy for a tunnel: HTTP CONNECT (RFC 9110 9.3.6), or SOCKS 5 (RFC 1928) by python-socks."""
+"""Opens a tunnel through a proxy: HTTP CONNECT (RFC 9110 9.3.6), or SOCKS 5 (RFC 1928) with python-socks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})(?: ([^\r\n]*))?\r?\n")
 _END = re.compile(rb"\r?\n\r?\n")
 _SCHEME = re.compile(rb"\nproxy-authenticate:[ \t]*([\w-]+)", re.IGNORECASE)
 _UNREACHED = (502, 503, 504)
-_NEVER_S = 1e6  # whoever asks has a timeout of its own
+_NEVER_S = 1e6  # callers have a timeout of their own
 
 
 async def ask_connect(
@@ -28,7 +28,7 @@ async def ask_connect(
     send: Callable[[bytes], Awaitable[None]],
     receive: Callable[[], Awaitable[bytes]],
 ) -> None:
-    """Ask an HTTP proxy for a tunnel over an open connection. Raises ProxyError when none comes of it."""
+    """Ask an HTTP proxy for a tunnel over an open connection. Raises ProxyError if it is refused."""
     place = join_address(*target)
     lines = [f"CONNECT {place} HTTP/1.1", f"Host: {place}"]
     if proxy.user is not None:
@@ -59,28 +59,28 @@ async def ask_connect(
 def _check_answer(proxy: Proxy, status: int, reason: bytes, head: bytes, rest: bytes) -> None:
     if 200 <= status < 300:
         if rest:
-            raise ProxyError(f"the proxy {proxy.place} sent bytes of its own behind its answer: {visible(rest, 80)}")
+            raise ProxyError(f"the proxy {proxy.place} sent unexpected bytes after its answer: {visible(rest, 80)}")
         return
     text = f"the proxy {proxy.place} answered CONNECT with HTTP {status} {visible(reason, 60)}".rstrip()
     if status == 407:
         scheme = _SCHEME.search(head)
         if scheme is not None and scheme[1].lower() != b"basic" and not re.search(rb"(?i)\n[^\n]*\bbasic\b", head):
-            text += f": it wants {visible(scheme[1], 20)} credentials, and wstui has Basic ones only"
+            text += f": it wants {visible(scheme[1], 20)} credentials; wstui supports Basic only"
         else:
-            text += ": it wants a user and a password" if proxy.user is None else ": it does not take these credentials"
+            text += ": it wants a user and a password" if proxy.user is None else ": it rejects these credentials"
     elif status in _UNREACHED:
         text += ": it could not reach the target"
     raise ProxyError(text)
 
 
 async def ask_socks(proxy: Proxy, target: tuple[str, int], sock: socket.socket) -> None:
-    """Ask a SOCKS 5 proxy for a tunnel over an open connection. Raises ProxyError when none comes of it."""
+    """Ask a SOCKS 5 proxy for a tunnel over an open connection. Raises ProxyError if it is refused."""
     from python_socks import ProxyError as SocksError  # 15 ms that most runs do not need
     from python_socks import ProxyType
     from python_socks.async_.asyncio import Proxy as SocksProxy
 
     class Connected:
-        """What python-socks takes for a proxy in front of this one: the connection that is there already."""
+        """Plays the proxy in front of this one for python-socks: returns the connection that exists already."""
 
         async def connect(self, **_: object) -> socket.socket:
             return sock
@@ -101,7 +101,7 @@ def _plain(text: str) -> str:
 
 
 class _End(asyncio.Protocol):
-    """One end of a bridge: what arrives here leaves there."""
+    """One end of a bridge: bytes that arrive here leave at the other."""
 
     def __init__(self) -> None:
         self.here: asyncio.Transport | None = None
@@ -115,7 +115,7 @@ class _End(asyncio.Protocol):
         self.there.write(data)
 
     def pause_writing(self) -> None:
-        """Leave to the sender what the receiver does not take, as without a bridge."""
+        """Stop reading the sender while the receiver is blocked, as without a bridge."""
         if self.there is not None:
             self.there.pause_reading()
 
@@ -129,12 +129,12 @@ class _End(asyncio.Protocol):
 
 
 async def bridge(loop: asyncio.AbstractEventLoop, transport: asyncio.Transport) -> socket.socket:
-    """A socket in place of a transport that has none of its own, for those who need one."""
+    """Return a socket that stands for a transport without one."""
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     theirs.setblocking(False)
     near, far = _End(), _End()
-    transport.pause_reading()  # until there is somewhere to put it
+    transport.pause_reading()  # until the other end exists
     transport.set_protocol(far)
     far.here = near.there = transport
     await loop.create_unix_connection(lambda: near, sock=ours)
@@ -146,7 +146,7 @@ async def bridge(loop: asyncio.AbstractEventLoop, transport: asyncio.Transport) 
 async def open_tls(
     loop: asyncio.AbstractEventLoop, proxy: Proxy, target: tuple[str, int], sock: socket.socket, context: ssl.SSLContext
 ) -> asyncio.Transport:
-    """A tunnel through an https:// proxy. It can't be handed over as a socket: what goes through it is in TLS."""
+    """Open a tunnel through an https:// proxy. It has no usable socket: its bytes are in TLS."""
     reader = asyncio.StreamReader(limit=_HEAD_LIMIT, loop=loop)
     protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
     transport, _ = await loop.create_connection(lambda: protocol, sock=sock, ssl=context, server_hostname=proxy.host)

@@ -26,7 +26,7 @@ class Tally:
         "connect",
         "counters",
         "failures",
-        "prompt",
+        "on_time",
         "reconnect",
         "response",
         "round_trip",
@@ -41,7 +41,7 @@ class Tally:
         self.connect = Histogram()
         self.response = Histogram()
         self.round_trip = Histogram()
-        self.prompt = Histogram()  # both at once: the latencies of messages that were written when they were meant to
+        self.on_time = Histogram()  # both latencies of messages that were sent when they were due
         self.send_delay = Histogram()
         self.reconnect = Histogram()
         self.failures = FailureLog()
@@ -66,7 +66,7 @@ class Tally:
         for name, n in self.types.items():
             shown = visible(name, _SHOWN)
             types[shown] = types.get(shown, 0) + n
-        prompt = self.prompt.data()
+        on_time = self.on_time.data()
         return Snapshot(
             worker,
             sequence,
@@ -74,8 +74,8 @@ class Tally:
                 at_ns,
                 self.counters,
                 self.connect.data(),
-                self.response.data() + prompt,
-                self.round_trip.data() + prompt,
+                self.response.data() + on_time,
+                self.round_trip.data() + on_time,
                 self.send_delay.data(),
                 self.reconnect.data(),
             ),

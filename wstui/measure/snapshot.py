@@ -11,7 +11,7 @@ from wstui.measure.histogram import Distribution
 
 
 class Counters(msgspec.Struct):
-    """Everything that is counted. Whole numbers since the start of the run, except the five states (`away` is one).
+    """Everything that is counted. Whole numbers since the start of the run, but for five states and `reconnecting`.
 
     attempted = ready + refused + timed_out + failed + drained + opening, at every moment.
     """
@@ -31,12 +31,12 @@ class Counters(msgspec.Struct):
     # ready clients that ended: by the other side, or by us
     dropped: int = 0
     closed: int = 0
-    # dropped clients that try to come back: away now, ready again, attempts, and those that tried too often
-    away: int = 0
+    # dropped clients: reconnecting now, ready again, attempts, and those that tried too often
+    reconnecting: int = 0
     reconnects: int = 0
     reconnect_attempts: int = 0
     reconnects_given_up: int = 0
-    reconnects_missing: int = 0  # still away when the load ended, although they had tried
+    reconnects_missing: int = 0  # still disconnected when the load ended, although they had tried
     # messages
     sent: int = 0
     received: int = 0

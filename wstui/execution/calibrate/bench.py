@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, Self
 
-import msgspec
 import psutil
+from msgspec.structs import replace
 
 from wstui.execution.run.compile import spec_of
 from wstui.fleet.fleet import Fleet
@@ -123,9 +123,10 @@ class Bench:
         self._targets = targets
         self._cores = cores
         self._transport = LocalTransport(module)
+        specs = [spec_of(scenario, worker, len(targets)) for worker in range(len(targets))]
         self._specs = [
-            msgspec.structs.replace(spec_of(scenario, worker, len(targets)), url=target.url)
-            for worker, target in enumerate(targets)
+            replace(spec, connect=replace(spec.connect, url=target.url))
+            for spec, target in zip(specs, targets, strict=True)
         ]
         self._fleet = Fleet(self._transport, lambda _worker, _reason, _at_ns: None)
 

@@ -6,7 +6,7 @@ import asyncio
 import time
 from dataclasses import dataclass
 
-import msgspec
+from msgspec.structs import replace
 
 from wstui.execution.run.compile import spec_of
 from wstui.load.protocol import Drain, Go, Ramp
@@ -33,7 +33,9 @@ class Reply:
 
 async def one_reply(scenario: Scenario) -> Reply:
     """Let one client of the scenario say something, in this process, and wait for what comes back."""
-    spec = msgspec.structs.replace(spec_of(scenario), every_ns=_EVERY_NS, fanout=False)
+    spec = spec_of(scenario)
+    send, conversation = replace(spec.send, every_ns=_EVERY_NS), replace(spec.conversation, fanout=False)
+    spec = replace(spec, send=send, conversation=conversation)
     worker = Worker(spec, lambda _: None)
     counters = worker.tally.counters
     await worker.prepare()
@@ -45,7 +47,7 @@ async def one_reply(scenario: Scenario) -> Reply:
     worker.handle(Drain(0))
     await asyncio.wait_for(worker.ended_event.wait(), scenario.target.close_timeout + 5.0)
     if counters.matched:
-        trip, clock = worker.tally.round_trip.data().quantile(0.5), worker.clock
+        trip, clock = worker.tally.round_trip.data().quantile(0.5), worker.context.clock
         return Reply(
             None if trip is None else trip / 1e6,
             None if clock.offset_ns is None else clock.offset_ns / 1e6,

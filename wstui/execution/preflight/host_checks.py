@@ -8,7 +8,7 @@ from dataclasses import replace
 from wstui.execution.preflight import checklist
 from wstui.execution.preflight.checklist import Check, CheckMark
 from wstui.fleet.fleet import Fleet
-from wstui.fleet.hosts.host_facts import Facts
+from wstui.fleet.host_facts import Facts
 from wstui.fleet.hosts.host_probe import HostProbe, hosts_of
 from wstui.scenario.model import Scenario
 

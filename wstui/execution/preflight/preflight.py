@@ -21,7 +21,7 @@ from wstui.execution.preflight.first_message import Reply, one_reply
 from wstui.execution.preflight.host_checks import elsewhere, of_host
 from wstui.execution.preflight.probe import Probe, Unreachable, probe
 from wstui.execution.target.endpoint_poller import EndpointPoller
-from wstui.fleet.hosts.host_facts import cores, spare_cores, unusable
+from wstui.fleet.host_facts import cores, spare_cores, unusable
 from wstui.fleet.hosts.host_probe import workers_on
 from wstui.fleet.transport import FleetError
 from wstui.fleet.transport_factory import look_at_hosts

@@ -16,7 +16,7 @@ from websockets.asyncio.connection import Connection
 from websockets.exceptions import ConnectionClosed
 
 from wstui.execution.preflight.advice import of_refusal
-from wstui.execution.run.compile import spec_of
+from wstui.execution.run.compile import auth_of, connect_of
 from wstui.load.connect_outcome import (
     WANTS_CERTIFICATE,
     Cause,
@@ -92,9 +92,9 @@ async def probe(scenario: Scenario, seen: Probe | None = None) -> Probe:
 
 async def _probe(scenario: Scenario, seen: Probe) -> None:
     target = scenario.target
-    spec = spec_of(scenario)
-    identity = Credentials(spec)
-    uri = identity.address
+    spec = connect_of(scenario)
+    credentials = Credentials(spec, auth_of(scenario))
+    uri = credentials.address
     place = f"[{uri.host}]:{uri.port}" if ":" in uri.host else f"{uri.host}:{uri.port}"
     at = time.monotonic_ns()
     route = route_of(scenario)
@@ -126,7 +126,7 @@ async def _probe(scenario: Scenario, seen: Probe) -> None:
         first = _FirstAnswer(context, has_certificate=bool(target.cert_file))
         try:
             async with asyncio.timeout(target.connect_timeout):
-                answer = await first.ask(identity.upgrade(0, redirect), sock, uri.host, seen)
+                answer = await first.ask(credentials.upgrade(0, redirect), sock, uri.host, seen)
         except Exception as error:
             first.hang_up(sock)
             answer = first.ended_by(error)

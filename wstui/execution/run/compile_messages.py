@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from wstui.load.message_script import Expected, MessageScript, Script, Slot
+from wstui.load.protocol import Expected, MessageScript, Script, Slot
 from wstui.scenario.errors import BadValue, Problem, ScenarioError
 from wstui.scenario.messages import Template
 from wstui.scenario.model import Scenario

@@ -128,7 +128,7 @@ class Recorder:
             cpu=cpu,
             loop_lag_ms=lag_ns / NS_PER_MS,
             late_sends=change.late_sends,
-            away=now.counters.away,
+            away=now.counters.reconnecting,
             reconnects_per_s=change.reconnects * per,
             reconnect_p95_ms=_ms((now.reconnect - previous.reconnect).quantile(0.95)),
             delivery_p50_ms=_ms(delivery50),

@@ -20,10 +20,9 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec.structs import replace as replace_fields
 
-from wstui.execution.run.compile import spec_of
+from wstui.execution.run.compile import connect_of
 from wstui.execution.run.status import TargetHealth
 from wstui.execution.target.reported_metrics import Answer, Claims, read_claims
-from wstui.load.credentials import Credentials
 from wstui.load.dialer import Dialer, tls_context
 from wstui.measure.sanitize import visible
 from wstui.scenario.model import Scenario
@@ -74,7 +73,7 @@ class EndpointPoller:
         context = None
         if base.startswith("https:"):
             with contextlib.suppress(OSError):  # every client will fail with it, and say so
-                context = tls_context(spec_of(scenario))
+                context = tls_context(connect_of(scenario))
         return cls(base, context, _Dial(scenario))
 
     async def ask(self, ours: int) -> Claims:
@@ -133,8 +132,8 @@ class _Dial:
     def __init__(self, scenario: Scenario) -> None:
         self._wanted = scenario.target.proxy
         # Its own addresses and those of others are for the load.
-        self._spec = replace_fields(spec_of(scenario), local_addresses=[], spread_addresses=False)
-        self._target = Credentials(self._spec).address
+        self._spec = replace_fields(connect_of(scenario), local_addresses=[], spread_addresses=False)
+        self._target = parse_address(self._spec.url)
         self._dialers: dict[tuple[str, int, bool], Dialer] = {}
 
     async def __call__(self, host: str, port: int, secure: bool) -> socket.socket:

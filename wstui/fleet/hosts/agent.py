@@ -12,9 +12,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import msgspec
 import psutil
 from distributed import Worker, WorkerPlugin, get_worker
+from msgspec.structs import replace
 
 from wstui.fleet.hosts.dask_client import close_http
 from wstui.fleet.hosts.remote_main import FOLDER
@@ -79,8 +79,9 @@ class Agent:
         for worker, raw in specs:
             spec = decode_command(raw)
             assert isinstance(spec, Spec)
-            changes = {name: written.get(getattr(spec, name), "") for name in _FILES if getattr(spec, name)}
-            members[worker] = msgspec.structs.replace(spec, **changes)
+            connect = spec.connect
+            changes = {name: written.get(path, "") for name in _FILES if (path := getattr(connect, name))}
+            members[worker] = replace(spec, connect=replace(connect, **changes))
         self._starting.update(members)
         try:
             await self._local.start(members)

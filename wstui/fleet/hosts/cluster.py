@@ -9,8 +9,8 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from wstui.fleet.host_facts import HostQuery
 from wstui.fleet.hosts.dask_hosts import DaskHosts
-from wstui.fleet.hosts.host_facts import HostQuery
 from wstui.fleet.hosts.host_link import HostLink
 from wstui.fleet.hosts.host_probe import HostProbe, SshOptions, hosts_of, question_of, workers_on
 from wstui.fleet.hosts.placement import place

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 from distributed import Client, Security
 
+from wstui.fleet.host_facts import Facts, HostQuery, gather
 from wstui.fleet.hosts.agent import Agent
 from wstui.fleet.hosts.dask_client import open_client
-from wstui.fleet.hosts.host_facts import Facts, HostQuery, gather
 from wstui.fleet.hosts.host_probe import HostProbe, differing
 from wstui.fleet.hosts.ssh import HostError
 from wstui.fleet.transport import FleetError

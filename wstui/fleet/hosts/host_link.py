@@ -43,7 +43,8 @@ class HostLink:
 
     async def begin(self, specs: Mapping[int, Spec]) -> None:
         """Start workers. Raises FleetError."""
-        paths = {path for spec in specs.values() for path in (spec.ca_file, spec.cert_file, spec.key_file) if path}
+        parts = [spec.connect for spec in specs.values()]
+        paths = {path for part in parts for path in (part.ca_file, part.cert_file, part.key_file) if path}
         try:
             files = {path: Path(path).read_bytes() for path in paths}  # noqa: ASYNC240 - a few KB
         except OSError as error:

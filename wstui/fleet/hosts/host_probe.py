@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from wstui.fleet.hosts import host_facts as here
-from wstui.fleet.hosts.host_facts import Facts, HostQuery
+from wstui.fleet import host_facts as here
+from wstui.fleet.host_facts import Facts, HostQuery
 from wstui.fleet.hosts.remote_main import read_facts
 from wstui.fleet.hosts.ssh import CONNECT_S, HostError, SshConnection, command, remote_command
 from wstui.fleet.transport import FleetError

@@ -15,7 +15,7 @@ import tempfile
 
 import msgspec
 
-from wstui.fleet.hosts.host_facts import Facts, HostQuery, gather
+from wstui.fleet.host_facts import Facts, HostQuery, gather
 
 MARK = b"wstui-host "
 """Begins the answer: what a shell says at its start may come before."""

@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 from distributed import Client, Scheduler, Security
 
+from wstui.fleet.host_facts import HostQuery, free_ports
 from wstui.fleet.hosts.agent import Agent
 from wstui.fleet.hosts.dask_client import open_client, open_scheduler, worker_environment
-from wstui.fleet.hosts.host_facts import HostQuery, free_ports
 from wstui.fleet.hosts.host_probe import HostProbe, SshOptions, look_at, look_at_all
 from wstui.fleet.hosts.remote_main import Work
 from wstui.fleet.hosts.ssh import HostError, SshConnection, command, may_be_taken, remote_command

@@ -13,7 +13,7 @@ import psutil
 from wstui.execution.calibrate.cost_model import ESTIMATE, Costs, known
 from wstui.execution.preflight import checklist
 from wstui.execution.preflight.checklist import Check
-from wstui.fleet.hosts.host_facts import spare_cores
+from wstui.fleet.host_facts import spare_cores
 from wstui.load.selfcheck import local_ports, raise_files_limit
 from wstui.scenario.model import Scenario
 
