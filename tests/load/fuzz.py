@@ -13,11 +13,10 @@ import sys
 import time
 from itertools import pairwise
 
-from websockets.client import ClientProtocol
 from websockets.protocol import OPEN
 
 from tests.load.test_frames import MAX_SIZE, URI, Receiver, frame, judged_by_websockets
-from wstui.load.frames import quiet
+from wstui.load.frames import FrameProtocol, quiet
 
 FIRST = (0x81, 0x82, 0x01, 0x02, 0x00, 0x80, 0x88, 0x89, 0x8A, 0xC1, 0x83)
 SIZES = (0, 1, 2, 10, 124, 125, 126, 127, 200, MAX_SIZE - 1, MAX_SIZE, MAX_SIZE + 1)
@@ -58,7 +57,7 @@ def agree(seed: int) -> bool:
         receiver.receive(chunk)
         if len(receiver.tail) > MAX_SIZE + 14:
             return False
-    judge = ClientProtocol(URI, state=OPEN, max_size=MAX_SIZE, logger=quiet)
+    judge = FrameProtocol(URI, state=OPEN, max_size=MAX_SIZE, logger=quiet)
     return receiver.outcome() == judged_by_websockets(chunks, judge)
 
 

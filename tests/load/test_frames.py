@@ -16,7 +16,7 @@ from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 from websockets.uri import parse_uri
 
-from wstui.load.frames import BINARY, PING, TEXT, FrameReceiver, encode, quiet
+from wstui.load.frames import BINARY, PING, TEXT, FrameProtocol, FrameReceiver, encode, quiet
 
 URI = parse_uri("ws://127.0.0.1:1/")
 MAX_SIZE = 300
@@ -187,7 +187,7 @@ def compare(chunks: list[bytes]) -> None:
     receiver = Receiver()
     for chunk in chunks:
         receiver.receive(chunk)
-    reference = ClientProtocol(URI, state=OPEN, max_size=MAX_SIZE, logger=quiet)
+    reference = FrameProtocol(URI, state=OPEN, max_size=MAX_SIZE, logger=quiet)
     seen = receiver.outcome()
     assert seen == judged_by_websockets(chunks, reference)
     assert seen.open == (receiver.closings == 0), "its owner is told of the end, and of nothing else"
@@ -203,6 +203,18 @@ def compare(chunks: list[bytes]) -> None:
 @example([frame(0x8A, b"x" * 126, width=2)])
 def test_any_stream_means_the_same_as_to_websockets(chunks: list[bytes]) -> None:
     compare(chunks)
+
+
+@pytest.mark.parametrize("extensions", [[], [PerMessageDeflate(False, False, 15, 15)]])
+def test_a_close_between_the_fragments_of_a_message_is_answered(extensions: list[PerMessageDeflate]) -> None:
+    receiver = Receiver()
+    handshake = FrameProtocol(URI, state=OPEN, max_size=MAX_SIZE, logger=quiet)
+    handshake.extensions = extensions  # type: ignore[assignment]
+    receiver.adopt(handshake)
+    receiver.receive(frame(0x01, b"x") + frame(0x88, b"\x03\xe8") + frame(0x80, b"y"))
+    seen = receiver.outcome()
+    assert (seen.received_close, seen.error, seen.messages) == ((1000, ""), "", [])
+    assert seen.written == [(0x88, b"\x03\xe8")]
 
 
 @given(cut(mutated()))
@@ -234,12 +246,12 @@ def compressed(draw: st.DrawFn) -> bytes:
 @given(cut(compressed()))
 def test_a_compressed_stream_means_the_same_as_to_websockets(chunks: list[bytes]) -> None:
     receiver = Receiver()
-    handshake = ClientProtocol(URI, state=OPEN, max_size=MAX_SIZE, logger=quiet)
+    handshake = FrameProtocol(URI, state=OPEN, max_size=MAX_SIZE, logger=quiet)
     handshake.extensions = [deflate()]
     receiver.adopt(handshake)
     for chunk in chunks:
         receiver.receive(chunk)
-    reference = ClientProtocol(URI, state=OPEN, max_size=MAX_SIZE, logger=quiet)
+    reference = FrameProtocol(URI, state=OPEN, max_size=MAX_SIZE, logger=quiet)
     reference.extensions = [deflate()]
     assert receiver.outcome() == judged_by_websockets(chunks, reference)
 
@@ -247,7 +259,7 @@ def test_a_compressed_stream_means_the_same_as_to_websockets(chunks: list[bytes]
 @given(cut(WELL_FORMED), cut(WELL_FORMED))
 def test_a_close_of_ours_in_the_middle_of_a_stream_loses_nothing(before: list[bytes], after: list[bytes]) -> None:
     receiver = Receiver()
-    reference = ClientProtocol(URI, state=OPEN, max_size=MAX_SIZE, logger=quiet)
+    reference = FrameProtocol(URI, state=OPEN, max_size=MAX_SIZE, logger=quiet)
     expected = judged_by_websockets(before, reference)
     for chunk in before:
         receiver.receive(chunk)

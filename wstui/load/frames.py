@@ -34,6 +34,15 @@ quiet.propagate = False
 quiet.setLevel(logging.CRITICAL)
 
 
+class FrameProtocol(ClientProtocol):
+    """Accepts a close frame between the fragments of a message, which websockets calls an error (RFC 6455 5.4)."""
+
+    def recv_frame(self, frame: Frame) -> None:
+        if frame.opcode is Opcode.CLOSE:
+            self.current_size = None
+        super().recv_frame(frame)
+
+
 def encode(first: int, payload: bytes, seed: int) -> bytes:
     """Return a masked frame with FIN. `first` is its first byte (TEXT, BINARY, PING); `seed` picks the mask."""
     mask = _MASKS[seed & 255]
@@ -163,7 +172,7 @@ class FrameReceiver:
     def ensure_protocol(self) -> ClientProtocol:
         """Return the `ClientProtocol` of this open connection; make it if there is none."""
         if self.protocol is None:
-            self.protocol = ClientProtocol(cast(Any, self.uri), state=OPEN, max_size=self.max_size, logger=quiet)
+            self.protocol = FrameProtocol(cast(Any, self.uri), state=OPEN, max_size=self.max_size, logger=quiet)
         return self.protocol
 
     def _capacity(self) -> int:

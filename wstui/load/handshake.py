@@ -15,7 +15,7 @@ from websockets.protocol import OPEN
 from websockets.typing import Origin, Subprotocol
 
 from wstui.load.connect_outcome import UnsendableError
-from wstui.load.frames import quiet
+from wstui.load.frames import FrameProtocol, quiet
 from wstui.load.refusal import Header, Refusal, failed, is_whole, refusal_of
 from wstui.measure.sanitize import visible
 from wstui.scenario.types import is_http_token
@@ -59,7 +59,7 @@ class Upgrade:
         self._hidden = hidden
         self._head = b""
         self._skipped = 0  # bytes of informational answers
-        self._protocol = ClientProtocol(
+        self._protocol = FrameProtocol(
             cast(Any, uri),
             origin=origin,
             extensions=extensions,
