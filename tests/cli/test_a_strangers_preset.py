@@ -22,6 +22,7 @@ from wstui.fleet.hosts.host_probe import SshOptions
 from wstui.fleet.transport import FleetError
 from wstui.scenario.file import load, loads
 from wstui.scenario.model import DEMO_OPTIONS, Scenario
+from wstui.scenario.overrides import Overrides
 from wstui.scenario.presets import available, open_preset
 from wstui.scenario.trust import uses
 
@@ -64,7 +65,7 @@ def test_the_same_file_is_used_where_a_person_names_it(folder: Path) -> None:
     assert isinstance(preset, Scenario)
     with pytest.raises(FleetError, match="may run commands of its own"):
         SshOptions.of(preset)
-    named = open_preset("p.toml", {}, {"ssh_config": "ssh_evil"})
+    named = open_preset("p.toml", {}, Overrides(ssh_config="ssh_evil"))
     assert isinstance(named, Scenario) and SshOptions.of(named).config == "ssh_evil"
     own = folder.parent / "config" / "wstui"
     own.mkdir(parents=True)

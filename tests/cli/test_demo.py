@@ -50,7 +50,7 @@ def test_the_demo_measures_its_own_target(tmp_path: Path) -> None:
 
 def test_no_secret_is_told_anywhere(tmp_path: Path) -> None:
     report = tmp_path / "result.json"
-    process = start("demo", "--headless", *SHORT, "--hold", "60s", "--every-line", "0.5", "--json", str(report))
+    process = start("demo", "--headless", *SHORT, "--hold", "60s", "--progress-every", "0.5", "--json", str(report))
     lines = [" ".join(child.cmdline()) for child in everything_runs(process)]
     assert process.stdout is not None
     process.stdout.readline()  # a live line: the run is on its way
@@ -101,7 +101,7 @@ def test_presets_that_want_the_target_started_differently_are_no_suite(tmp_path:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_drains_and_keeps_what_was_measured(tmp_path: Path, number: signal.Signals) -> None:
     report = tmp_path / "result.json"
-    process = start("demo", "--headless", *SHORT, "--hold", "60s", "--every-line", "0.5", "--json", str(report))
+    process = start("demo", "--headless", *SHORT, "--hold", "60s", "--progress-every", "0.5", "--json", str(report))
     children = everything_runs(process)
     assert process.stdout is not None
     assert process.stdout.readline()  # a live line: the run is on its way
@@ -116,7 +116,7 @@ def test_a_signal_drains_and_keeps_what_was_measured(tmp_path: Path, number: sig
 
 
 def test_nothing_is_left_when_the_demo_is_killed() -> None:
-    process = start("demo", "--headless", *SHORT, "--hold", "60s", "--every-line", "0.5")
+    process = start("demo", "--headless", *SHORT, "--hold", "60s", "--progress-every", "0.5")
     children = everything_runs(process)
     assert process.stdout is not None
     assert process.stdout.readline()

@@ -59,7 +59,7 @@ def test_what_is_larger_than_any_number_is_too_much_for_every_option(value: str)
         (("token", "--ttl", "0"), "'--ttl': 0 is too little: 1 at least"),
         (("server", "--heartbeat", "1e300"), "'--heartbeat': 1e300 is too much: 86400 at most"),
         (("publisher", "--rate", "-1"), "'--rate': -1 is too little: 0 at least"),
-        (("run", "quick", "--every-line", "0"), "'--every-line': 0 is too little: 0.25 at least"),
+        (("run", "quick", "--progress-every", "0"), "'--progress-every': 0 is too little: 0.25 at least"),
         (("run", "quick", "--clients", "2.5"), "'--clients': '2.5' is no whole number"),
         (("runs", "list", "--limit", "0"), "'--limit': 0 is too little: 1 at least"),
     ],

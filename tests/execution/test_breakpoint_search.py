@@ -251,7 +251,7 @@ async def test_a_generator_at_its_limit_ends_the_search_and_says_so(tmp_path: Pa
     preset.write_text(PRESET)
     async with Server() as server:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", LIMIT_FILES, "run", str(preset), "--no-store", "--every-line", "0.5"),
+            *(sys.executable, "-c", LIMIT_FILES, "run", str(preset), "--no-store", "--progress-every", "0.5"),
             *("--json", str(report), "--markdown", str(table)),
             env={**os.environ, "WS_URL": server.url},
             stdout=subprocess.PIPE,

@@ -26,7 +26,7 @@ from wstui.fleet.transport import FleetError
 from wstui.report.store.store import Store
 from wstui.scenario.file import load
 from wstui.scenario.model import Scenario, Stage, Threshold
-from wstui.scenario.overrides import apply
+from wstui.scenario.overrides import Overrides, apply
 
 
 def member(server: Server, name: str, limit: str = ">= 100%", *, hold: float = 0.8) -> Scenario:
@@ -233,7 +233,7 @@ async def test_a_suite_is_resumed_with_what_the_store_knows(tmp_path: Path) -> N
         assert [found and found.started for found in earlier_results([same], store_path)] == [
             result["runs"][0]["started"]
         ]
-        other = apply(known, {"WS_URL": server.url}, {"clients": 2})
+        other = apply(known, {"WS_URL": server.url}, Overrides(clients=2))
         assert earlier_results([other], store_path) == [None], "it was asked for something else"
         assert earlier_results([same], str(tmp_path / "none.db")) == [None]
 

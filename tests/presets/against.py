@@ -25,6 +25,7 @@ from wstui.report.store.store import INTERRUPTED, Store
 from wstui.report.store.writer import StoreWriter
 from wstui.scenario.checks import warnings
 from wstui.scenario.model import Scenario
+from wstui.scenario.overrides import Overrides
 from wstui.scenario.presets import open_preset
 
 PLACEHOLDERS = {"WS_URL": "ws://127.0.0.1:1/ws", "AUTH_TOKEN": "-", "JWT_SECRET": "-"}
@@ -33,7 +34,7 @@ WIDE = ("response", "roundtrip", "delivery", "fanout.spread", "connect.p", "conn
 
 def opened(name: str, environ: dict[str, str], flags: dict[str, Any], *, widened: bool = True) -> Scenario:
     """A preset with these variables and flags."""
-    scenario = open_preset(name, environ, flags)
+    scenario = open_preset(name, environ, Overrides(**flags))
     assert isinstance(scenario, Scenario)
     wide = [
         threshold.model_copy(update={"limit": "< 30s"}) if widened and threshold.metric.startswith(WIDE) else threshold

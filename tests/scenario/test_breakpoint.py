@@ -13,7 +13,7 @@ from wstui.scenario.checks import warnings
 from wstui.scenario.errors import ScenarioError
 from wstui.scenario.file import dumps, loads
 from wstui.scenario.model import Scenario, Stage, Threshold
-from wstui.scenario.overrides import apply
+from wstui.scenario.overrides import Overrides, apply
 from wstui.scenario.presets import find, open_preset
 
 LIMIT = '\n[[thresholds]]\nmetric = "response.p99"\nlimit = "< 20ms"\n'
@@ -106,7 +106,7 @@ def test_the_shipped_search_is_short_enough_to_wait_for() -> None:
 
 
 def changed(preset: str = "breakpoint", environ: dict[str, str] | None = None, **flags: Any) -> Breakpoint:
-    scenario = open_preset(preset, environ or {}, flags)
+    scenario = open_preset(preset, environ or {}, Overrides(**flags))
     assert isinstance(scenario, Scenario)
     return search_of(scenario)
 
@@ -129,15 +129,15 @@ def test_any_preset_can_be_searched_for_its_limit() -> None:
         stages=[Stage(name="hold", over=1, clients=1)],
         thresholds=[Threshold(metric="response.p99", limit="< 1s", stage="hold")],
     )
-    made = apply(staged, {}, {"breakpoint_of": "connects"})
+    made = apply(staged, {}, Overrides(breakpoint_of="connects"))
     assert search_of(made).of == "connects" and made.thresholds[0].stage == ""
 
 
 def test_bounds_of_another_kind_of_load_are_forgotten() -> None:
     preset = loads('[breakpoint]\nof = "clients"\nstart = 5000\nmost = 9000' + LIMIT, "", {})
     assert isinstance(preset, Scenario)
-    assert search_of(apply(preset, {}, {"breakpoint_of": "clients"})).first == 5000
-    assert search_of(apply(preset, {}, {"breakpoint_of": "connects"})).first == 20
+    assert search_of(apply(preset, {}, Overrides(breakpoint_of="clients"))).first == 5000
+    assert search_of(apply(preset, {}, Overrides(breakpoint_of="connects"))).first == 20
 
 
 def test_a_wrong_flag_is_named() -> None:
@@ -149,10 +149,10 @@ def test_a_wrong_flag_is_named() -> None:
         ({"hold": "0s"}, "--hold"),
     ):
         with pytest.raises(ScenarioError) as caught:
-            open_preset("breakpoint", {}, flags)
+            open_preset("breakpoint", {}, Overrides(**flags))
         assert [found.key for found in caught.value.problems] == [problem]
     with pytest.raises(ScenarioError) as caught:
-        open_preset("quick", {}, {"most": 5})
+        open_preset("quick", {}, Overrides(most=5))
     assert "add --breakpoint-of" in caught.value.problems[0].message
 
 

@@ -11,7 +11,7 @@ from wstui.scenario.errors import BadValue, ScenarioError
 from wstui.scenario.file import dumps, load
 from wstui.scenario.hosts import HostSpec, check_scheduler, parse_host
 from wstui.scenario.model import Fleet, Scenario, Stage, Target
-from wstui.scenario.overrides import apply
+from wstui.scenario.overrides import Overrides, apply
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_a_preset_names_hosts_and_flags_take_their_place(tmp_path: Path) -> None
     scenario = load(preset(tmp_path, 'hosts = ["host1", "host2:4"]'))
     assert isinstance(scenario, Scenario) and scenario.fleet.hosts == ["host1", "host2:4"]
     assert 'hosts = [\n    "host1",\n    "host2:4",\n]' in dumps(scenario)
-    asked = apply(scenario, {}, {"hosts": ["user@host3"], "host_python": "/opt/py/bin/python"})
+    asked = apply(scenario, {}, Overrides(hosts=["user@host3"], host_python="/opt/py/bin/python"))
     assert (asked.fleet.hosts, asked.fleet.python) == (["user@host3"], "/opt/py/bin/python")
 
 
@@ -106,7 +106,7 @@ def test_every_mistake_in_the_fleet_is_told_by_key_and_value(tmp_path: Path) -> 
 def test_a_wrong_host_on_the_command_line_is_blamed_on_it() -> None:
     scenario = Scenario(target=Target(url="ws://10.0.0.1/"), stages=[Stage(name="a", over=1, clients=1)])
     with pytest.raises(ScenarioError, match=r'command line: --hosts = "ssh://host1": is no host.*"host1"'):
-        apply(scenario, {}, {"hosts": ["ssh://host1"]})
+        apply(scenario, {}, Overrides(hosts=["ssh://host1"]))
 
 
 def test_a_target_on_loopback_is_doubted_when_others_make_the_load() -> None:

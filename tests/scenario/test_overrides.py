@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from tests.scenario.revising import revised
 from wstui.scenario.errors import Problem, ScenarioError
 from wstui.scenario.file import dumps, loads
 from wstui.scenario.model import Scenario
-from wstui.scenario.overrides import Flags, apply, revised
+from wstui.scenario.overrides import Overrides, apply
 
 TEXT = """
 name = "mine"
@@ -52,27 +53,27 @@ def preset(text: str = TEXT, **environ: str) -> Scenario:
 
 def problems(environ: dict[str, str], flags: dict[str, Any], text: str = TEXT) -> list[Problem]:
     with pytest.raises(ScenarioError) as caught:
-        apply(preset(text), environ, flags)
+        apply(preset(text), environ, Overrides(**flags))
     return list(caught.value.problems)
 
 
 def test_nothing_asked_for_changes_nothing() -> None:
-    empty: Flags = {"url": None, "clients": None, "thresholds": (), "insecure": False, "no_thresholds": False}
+    empty = Overrides(url=None, clients=None, thresholds=(), insecure=False, no_thresholds=False)
     assert apply(preset(), {"WS_URL": "", "MAX_CONNECTIONS": " "}, empty) == preset()
 
 
 def test_each_source_goes_before_the_next() -> None:
     environ = {"WS_URL": "ws://environment", "MESSAGE_FREQUENCY": "250", "TEST_DURATION": "90000"}
-    assert apply(preset(), {}, {}).target.url == "ws://preset"
-    asked = apply(preset(), environ, {})
+    assert apply(preset(), {}).target.url == "ws://preset"
+    asked = apply(preset(), environ)
     assert (asked.target.url, asked.messages.every, asked.stages[1].over) == ("ws://environment", 0.25, 90.0)
-    asked = apply(preset(), environ, {"url": "ws://flag", "every": "1s", "hold": "2m"})
+    asked = apply(preset(), environ, Overrides(url="ws://flag", every="1s", hold="2m"))
     assert (asked.target.url, asked.messages.every, asked.stages[1].over) == ("ws://flag", 1.0, 120.0)
 
 
 def test_clients_set_the_peak_and_the_other_stages_keep_their_proportion() -> None:
     def clients(environ: dict[str, str], flags: dict[str, Any]) -> list[int | None]:
-        return [stage.clients for stage in apply(preset(), environ, flags).stages]
+        return [stage.clients for stage in apply(preset(), environ, Overrides(**flags)).stages]
 
     assert clients({}, {"clients": 1000}) == [400, None, 1000, 0]
     assert clients({"MAX_CONNECTIONS": "500"}, {}) == [200, None, 500, 0]
@@ -86,17 +87,17 @@ def test_every_flag_finds_its_place() -> None:
     asked = apply(
         preset(),
         {},
-        {
-            "ramp": 1.5,
-            "timeout": "3s",
-            "exchange": "echo",
-            "ready": "open",
-            "health": "off",
-            "workers": 0,
-            "local_addresses": ("127.0.0.1", "127.0.0.2"),
-            "insecure": True,
-            "every": "0s",
-        },
+        Overrides(
+            ramp=1.5,
+            timeout="3s",
+            exchange="echo",
+            ready="open",
+            health="off",
+            workers=0,
+            local_addresses=("127.0.0.1", "127.0.0.2"),
+            insecure=True,
+            every="0s",
+        ),
     )
     assert asked.stages[0].over == 1.5
     assert (asked.messages.timeout, asked.messages.exchange, asked.messages.every) == (3.0, "echo", 0.0)
@@ -106,14 +107,14 @@ def test_every_flag_finds_its_place() -> None:
 
 def test_a_token_on_the_command_line_is_used_as_one() -> None:
     text = TEXT.replace('kind = "token"', 'kind = "none"')
-    assert apply(preset(text), {"AUTH_TOKEN": "ambient"}, {}).auth.token.get_secret_value() == ""
-    asked = apply(preset(text), {}, {"token": "given"}).auth
+    assert apply(preset(text), {"AUTH_TOKEN": "ambient"}).auth.token.get_secret_value() == ""
+    asked = apply(preset(text), {}, Overrides(token="given")).auth
     assert (asked.kind, asked.token.get_secret_value()) == ("token", "given")
-    assert apply(preset(), {"AUTH_TOKEN": "ambient"}, {}).auth.token.get_secret_value() == "ambient"
+    assert apply(preset(), {"AUTH_TOKEN": "ambient"}).auth.token.get_secret_value() == "ambient"
 
 
 def test_signing_takes_its_secret_from_the_environment_where_the_preset_has_none() -> None:
-    asked = apply(preset(), {"JWT_SECRET": "s"}, {"auth": "jwt"}).auth
+    asked = apply(preset(), {"JWT_SECRET": "s"}, Overrides(auth="jwt")).auth
     assert (asked.kind, asked.secret.get_secret_value()) == ("jwt", "s")
     (problem,) = problems({}, {"auth": "jwt"})
     assert problem.key == "auth.secret" and "JWT_SECRET" in problem.message
@@ -121,12 +122,12 @@ def test_signing_takes_its_secret_from_the_environment_where_the_preset_has_none
 
 def test_a_conflict_in_the_preset_may_be_healed_by_a_flag() -> None:
     text = TEXT.replace('kind = "token"', 'kind = "jwt"')
-    assert apply(preset(text), {}, {"auth": "none"}).auth.kind == "none"
+    assert apply(preset(text), {}, Overrides(auth="none")).auth.kind == "none"
 
 
 def test_thresholds_on_the_same_metric_are_replaced_and_others_added() -> None:
     def limits(flags: dict[str, Any]) -> list[tuple[str, str]]:
-        return [(threshold.metric, threshold.limit) for threshold in apply(preset(), {}, flags).thresholds]
+        return [(threshold.metric, threshold.limit) for threshold in apply(preset(), {}, Overrides(**flags)).thresholds]
 
     assert limits({"thresholds": ["response.mean < 9ms", "response.p99 < 20ms"]}) == [
         ("connect.success", ">= 100%"),
@@ -178,11 +179,11 @@ def test_a_length_for_a_stage_that_is_not_there_names_the_stages() -> None:
 
 def test_an_unknown_flag_is_a_programming_error() -> None:
     with pytest.raises(TypeError, match="user"):
-        apply(preset(), {}, {"users": 5})
+        Overrides(users=5)  # type: ignore[call-arg]
 
 
 def test_references_survive_and_what_flags_changed_is_written() -> None:
-    asked = apply(preset(), {"AUTH_TOKEN": "hidden"}, {"clients": 500})
+    asked = apply(preset(), {"AUTH_TOKEN": "hidden"}, Overrides(clients=500))
     text = dumps(asked)
     assert 'url = "${WS_URL:-ws://preset}"' in text and "clients = 500" in text
     assert 'token = "${AUTH_TOKEN:-}"' in text and "hidden" not in text

@@ -10,6 +10,7 @@ from wstui.scenario import presets
 from wstui.scenario.errors import ScenarioError
 from wstui.scenario.file import dumps, load, loads
 from wstui.scenario.model import Scenario, Suite
+from wstui.scenario.overrides import Overrides
 from wstui.scenario.presets import available, find, members, open_preset
 
 MINE = '[[stages]]\nname = "hold"\nover = "1s"\nclients = 1\n'
@@ -140,7 +141,7 @@ def test_a_broken_preset_is_listed_with_its_reason_and_hides_nobody(home: Path) 
 
 def test_opening_applies_flags_and_environment_even_where_the_file_lacks_a_variable(home: Path) -> None:
     (home / "presets" / "mine.toml").write_text('[target]\nurl = "${NOT_SET}"\n' + MINE)
-    opened = open_preset("mine", {"MAX_CONNECTIONS": "7"}, {"url": "ws://given"})
+    opened = open_preset("mine", {"MAX_CONNECTIONS": "7"}, Overrides(url="ws://given"))
     assert isinstance(opened, Scenario)
     assert (opened.target.url, opened.peak_clients, opened.name) == ("ws://given", 7, "mine")
     with pytest.raises(ScenarioError, match="NOT_SET is not set"):
@@ -159,7 +160,7 @@ def test_members_are_found_beside_the_suite_first(home: Path) -> None:
 def test_flags_reach_every_member() -> None:
     suite = open_preset("progressive", {})
     assert isinstance(suite, Suite)
-    assert [run.peak_clients for run in members(suite, {}, {"scale": 0.01})] == [1, 10, 50]
+    assert [run.peak_clients for run in members(suite, {}, Overrides(scale=0.01))] == [1, 10, 50]
 
 
 def test_a_suite_in_a_suite_and_every_other_problem_is_told_at_once(home: Path) -> None:

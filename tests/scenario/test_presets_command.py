@@ -64,7 +64,7 @@ def test_validate_tells_the_good_and_every_problem_of_the_bad(home: Path) -> Non
     result = wstui("validate", "quick", "bad.toml", "progressive", "nowhere", status=2)
     assert "ok, 100 clients, 40s, 3 thresholds" in result.stdout
     assert "ok, a suite of quick, medium, stress" in result.stdout
-    assert "bad.toml: 2 problems" in result.stderr and '"nowhere" is no preset' in result.stderr
+    assert "bad.toml: 2 problems" in result.stderr and '"nowhere" is not a preset' in result.stderr
     assert max(map(len, result.stderr.splitlines())) <= 80
     assert "Traceback" not in result.output
 

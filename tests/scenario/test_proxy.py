@@ -8,7 +8,7 @@ from wstui.execution.target.endpoint_poller import base_of
 from wstui.scenario.checks import check, warnings
 from wstui.scenario.errors import BadValue, ScenarioError
 from wstui.scenario.model import Scenario, Stage, Target
-from wstui.scenario.overrides import apply
+from wstui.scenario.overrides import Overrides, apply
 from wstui.scenario.proxy import check_proxy, exempt_by, parse_proxy
 from wstui.scenario.route import check_connect_to, check_target_url, route_of, split_unix
 from wstui.scenario.secret_fields import keeps_secrets, masked, saved, secrets_of
@@ -97,7 +97,7 @@ def test_what_names_no_proxy_is_said_without_its_secret(text: str, words: str) -
         check_proxy(text)
     assert "secret" not in str(error.value)
     with pytest.raises(ScenarioError) as problem:
-        apply(scenario(), {}, {"proxy": text} if text else {"proxy": " "})
+        apply(scenario(), {}, Overrides(proxy=text or " "))
     assert "--proxy" in str(problem.value) and "secret" not in str(problem.value)
 
 
@@ -179,7 +179,7 @@ def test_what_has_no_effect_is_said() -> None:
 
 
 def test_flags_say_the_same() -> None:
-    flags = {"proxy": Q, "connect_to": "h:1", "spread_addresses": True, "ping_every": "20s", "type_field": "event"}
+    flags = Overrides(proxy=Q, connect_to="h:1", spread_addresses=True, ping_every="20s", type_field="event")
     target = apply(scenario(), {}, flags).target
     assert (target.proxy, target.connect_to, target.spread_addresses) == (Q, "h:1", True)
     assert (target.ping_every, target.type_field) == (20.0, "event")
@@ -187,15 +187,15 @@ def test_flags_say_the_same() -> None:
 
 def test_a_flag_takes_its_password_from_the_environment() -> None:
     environ = {"PROXY_PASSWORD": "hunter2pass", "WS_TOKEN": "t0psecrettoken"}
-    flags = {"proxy": "http://me:${PROXY_PASSWORD}@h:3128", "url": "ws://h/ws?token=${WS_TOKEN}"}
+    flags = Overrides(proxy="http://me:${PROXY_PASSWORD}@h:3128", url="ws://h/ws?token=${WS_TOKEN}")
     made = apply(scenario(), environ, flags)
     assert made.target.proxy == "http://me:hunter2pass@h:3128" and made.target.url == "ws://h/ws?token=t0psecrettoken"
     assert not [secret for secret in environ.values() if secret in str(masked(made))]
-    assert made.origin.references["target", "proxy"].raw == flags["proxy"]  # what is saved
+    assert made.origin.references["target", "proxy"].raw == flags.proxy  # what is saved
     with pytest.raises(ScenarioError, match="--proxy: PROXY_PASSWORD is not set"):
-        apply(scenario(), {}, {"proxy": flags["proxy"]})
+        apply(scenario(), {}, Overrides(proxy=flags.proxy))
     with pytest.raises(ScenarioError) as error:
-        apply(scenario(), environ, {"proxy": "htp://me:${PROXY_PASSWORD}@h:3128"})
+        apply(scenario(), environ, Overrides(proxy="htp://me:${PROXY_PASSWORD}@h:3128"))
     assert "command line: --proxy" in str(error.value) and "hunter2pass" not in str(error.value)
 
 

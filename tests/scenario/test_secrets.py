@@ -8,7 +8,7 @@ import pytest
 
 from wstui.scenario.file import loads
 from wstui.scenario.model import Auth, Scenario, Target
-from wstui.scenario.overrides import apply
+from wstui.scenario.overrides import Overrides, apply
 from wstui.scenario.secret_fields import masked, secrets_of
 from wstui.scenario.secrets import is_secret_header, mask_text, mask_url, secrets_in_url
 
@@ -99,7 +99,7 @@ def test_the_value_of_a_variable_that_sounds_secret_is_masked_wherever_it_was_wr
     assert secrets_of(scenario) == ["hidden-7"]
     told = str(masked(scenario))
     assert "hidden-7" not in told and "lobby" in told
-    assert "hidden-7" not in str(masked(apply(scenario, {}, {"clients": 3})))
+    assert "hidden-7" not in str(masked(apply(scenario, {}, Overrides(clients=3))))
 
 
 def test_words_that_wstui_knows_stay_whatever_a_secret_is() -> None:

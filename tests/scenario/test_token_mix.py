@@ -64,10 +64,10 @@ def test_a_file_may_leave_the_secret_to_the_environment_and_a_run_may_not() -> N
     assert any("JWT_SECRET" in line for line in warnings(scenario))
     for refuse in (
         lambda: check(scenario),
-        lambda: apply(scenario, {}, {}),
+        lambda: apply(scenario, {}),
         lambda: loads(STAGE + '[auth]\nkind="mix"\n'),
     ):
         with pytest.raises(ScenarioError, match=r"auth.secret.*JWT_SECRET"):
             refuse()
-    asked = apply(scenario, {"JWT_SECRET": "from outside"}, {})
+    asked = apply(scenario, {"JWT_SECRET": "from outside"})
     assert asked.auth.secret.get_secret_value() == "from outside"

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from tests.scenario.revising import revised
 from tests.scenario.test_saving import scenarios
 from wstui.scenario.file import dumps, load, loads, save
 from wstui.scenario.model import Scenario, Stage, Suite
-from wstui.scenario.overrides import revised
 from wstui.scenario.presets import shipped_folder
 from wstui.scenario.toml_edit import kept
 

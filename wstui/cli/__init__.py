@@ -1,4 +1,4 @@
-"""The commands. Each file parses the flags of one group and wires the rooms below; the work is done there."""
+"""The commands: each file parses the options of one group and connects the packages that do the work."""
 
 from __future__ import annotations
 
@@ -29,9 +29,26 @@ _COMMANDS = {
 _HIDDEN = {"_host": ("wstui.cli.remote", "host", "")}
 
 
+def _mistyped(word: str) -> str:
+    """Return the command that a word is nearest to, or "" if it is a preset or is nearer to one."""
+    from wstui.scenario.errors import nearest
+    from wstui.scenario.presets import is_path, names
+
+    if word.startswith("-") or is_path(word) or word in (known := names()):
+        return ""
+    near = nearest(word, [*known, *_COMMANDS])
+    return near if near in _COMMANDS else ""
+
+
+def renamed_to(option: str) -> str:
+    from wstui.scenario.renamed import FLAGS
+
+    return FLAGS.get(option, "")
+
+
 @contextlib.contextmanager
-def _readers_may_go() -> Iterator[None]:
-    """`… | head`: who read has had enough. 1, which click makes of it, would mean that a threshold was broken."""
+def _pipes_may_close() -> Iterator[None]:
+    """`… | head`: on a broken pipe click would exit 1, the status of a broken threshold."""
     try:
         yield
     except BrokenPipeError:
@@ -52,7 +69,7 @@ def _silence() -> None:
 
 
 class _Lazy(click.Group):
-    """Loads a command's module when it is asked for: `wstui token` need not wait for the screens."""
+    """Loads the module of a command only when it is used: `wstui token` need not wait for the screens."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -70,16 +87,20 @@ class _Lazy(click.Group):
             formatter.write_dl([(name, text) for name, (_, _, text) in _COMMANDS.items()])
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
-        with _readers_may_go():  # the help is printed in here
+        with _pipes_may_close():  # the help is printed in here
             return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> object:
-        with _readers_may_go():
+        with _pipes_may_close():
             return super().invoke(ctx)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        # `wstui PRESET` opens the terminal UI on a preset: what is no command is its name, or an option of it.
+        # `wstui PRESET` opens the terminal UI on a preset: anything but a command is its name, or an option of it.
         if args and args[0] not in {*_COMMANDS, *_HIDDEN, *self.get_help_option_names(ctx), "--version"}:
+            if meant := _mistyped(args[0]):
+                raise click.UsageError(
+                    f"No such command or preset: {visible(args[0], 40)!r}. Did you mean {meant!r}?", ctx
+                )
             args = ["open", *args]
         return super().parse_args(ctx, args)
 
@@ -102,21 +123,20 @@ def wstui(ctx: click.Context) -> None:
 
 
 def main() -> None:
-    """Entry point of the command `wstui`. What nobody foresaw is told in a line; LOG_LEVEL=debug shows where."""
+    """Run the command `wstui`. Unexpected errors are printed as one line; LOG_LEVEL=debug shows the traceback."""
     _open_what_was_closed()
     for name in ("stdout", "stderr"):
         if isinstance(stream := getattr(sys, name), io.TextIOWrapper):
-            # ASCII is what a system says that was told nothing: UTF-8 is meant. Where there really is no ✓, a "?".
+            # An ASCII locale usually means that no locale is set: use UTF-8, and "?" for what can't be encoded.
             plain = codecs.lookup(stream.encoding).name == "ascii"
             stream.reconfigure(encoding="utf-8" if plain else stream.encoding, errors="replace")
-    sys.exit(_carried_out())
+    sys.exit(_execute())
 
 
 def _open_what_was_closed() -> None:
-    """Give the standard streams that were closed their numbers back, which sockets would get otherwise.
+    """Reopen closed standard streams, whose numbers sockets would get otherwise.
 
-    Nothing can be read from stdin, what is written to stderr goes nowhere, and a write to stdout fails: what a command
-    prints there is what it was called for.
+    stdin is empty, stderr is discarded, and a write to stdout fails: its output is what the command was called for.
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
@@ -127,8 +147,8 @@ def _open_what_was_closed() -> None:
             setattr(sys, name, open(number, "w" if number else "r", closefd=False))  # noqa: SIM115
 
 
-def _carried_out() -> int | None:
-    """Carry out what the command line asks for; the exit status."""
+def _execute() -> int | None:
+    """Execute the command line and return the exit status."""
     try:
         status: int | None = wstui.main(prog_name="wstui", standalone_mode=False)
         sys.stdout.flush()
@@ -136,6 +156,8 @@ def _carried_out() -> int | None:
     except BrokenPipeError:
         return _without_reader()
     except click.ClickException as error:
+        if isinstance(error, click.NoSuchOption) and (new := renamed_to(error.option_name)):
+            error = click.UsageError(f"No such option: {error.option_name} is called {new} now.", error.ctx)
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
@@ -146,7 +168,7 @@ def _carried_out() -> int | None:
 
         if isinstance(error, OSError) and is_of_output(error):
             click.echo(f"wstui: the output can't be written: {reason(error)}", err=True)
-            _silence()  # what its buffer holds would be tried once more at the very end
+            _silence()  # or its buffer would be flushed again at exit
             return 2
         if os.environ.get("LOG_LEVEL", "").lower() == "debug":
             raise

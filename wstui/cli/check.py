@@ -7,12 +7,11 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from typing import Any
 
 import click
 
 from wstui.cli.exit_codes import ABORTED, BROKEN, KEPT
-from wstui.cli.options import scenario_options
+from wstui.cli.options import Options, scenario_options
 from wstui.cli.prepare import prepare
 from wstui.execution.preflight.checklist import Check, CheckMark
 from wstui.execution.preflight.preflight import preflight
@@ -34,7 +33,7 @@ _NAME_WIDTH = 11
 @click.argument("presets", nargs=-1, required=True, metavar="PRESET...")
 @scenario_options
 @click.option("--json", "as_json", is_flag=True, help="The checks as JSON on stdout.")
-def check(presets: tuple[str, ...], as_json: bool, **options: Any) -> None:
+def check(presets: tuple[str, ...], as_json: bool, options: Options) -> None:
     """Look at everything that a run of PRESET needs, each with the fix when it is missing.
 
     NATS (where NATS_URL is set), the target, one client all the way, one message and its answer, the health endpoints,

@@ -6,13 +6,12 @@ import asyncio
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 import click
 
 from wstui.cli.exit_codes import USAGE, fail
 from wstui.cli.headless import run_headless
-from wstui.cli.options import output_options, scenario_options
+from wstui.cli.options import Options, run_options
 from wstui.cli.output_files import OutputFiles
 from wstui.cli.prepare import prepare
 from wstui.cli.tui import require_terminal, run_in_terminal
@@ -24,9 +23,8 @@ from wstui.servers.child_process import ProcessFailed
 @click.command()
 @click.argument("presets", nargs=-1, metavar="[PRESET...]")
 @click.option("--headless", is_flag=True, help="Run without the terminal UI, like `wstui run`.")
-@scenario_options
-@output_options
-def demo(presets: tuple[str, ...], headless: bool, **options: Any) -> None:
+@run_options
+def demo(presets: tuple[str, ...], headless: bool, options: Options) -> None:
     """Start NATS, the Odin server and its publisher on free loopback ports, and load them with `quick`.
 
     The preset's table [demo] configures the target. Everything that was started ends with the command.
@@ -35,7 +33,7 @@ def demo(presets: tuple[str, ...], headless: bool, **options: Any) -> None:
     if not headless:
         require_terminal("wstui demo --headless")
     names = presets or ("quick",)
-    options["proxy"] = "off"  # the target is on this machine
+    options = options.with_overrides(proxy="off")  # the target is on this machine
     # Report a wrong request before any server starts.
     unknown = {"WS_URL": "ws://127.0.0.1:1/ws", "AUTH_TOKEN": "none yet", "JWT_SECRET": "none yet"}
     wanted = _wanted(prepare(names, options, {**os.environ, **unknown}, shipped=True).scenarios)

@@ -6,12 +6,13 @@ import re
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 import click
 
 from wstui.cli.exit_codes import READER_GONE, USAGE, fail, tell
 from wstui.cli.log_level import wanted_level
+from wstui.cli.options import Options
 from wstui.cli.run_log import RunLog
 from wstui.cli.run_refs import shown_by
 from wstui.cli.stdio import silence
@@ -28,7 +29,7 @@ STDOUT = "-"
 class Exporters:
     """They poll the run's picture from threads of their own; whatever goes wrong there never stops the run."""
 
-    def __init__(self, run: RunView, options: dict[str, Any], on_problem: Callable[[str], None] | None = None) -> None:
+    def __init__(self, run: RunView, options: Options, on_problem: Callable[[str], None] | None = None) -> None:
         """Start those that were asked for; ends the process when an address can't be listened on.
 
         `on_problem` hears at once what goes wrong later; without it `close` says so at the end.
@@ -40,20 +41,20 @@ class Exporters:
         self._to: str | TextIO = ""  # where they go
         self._log: Path | None = None
         self._endpoint = ExitStack()
-        if options.get("prometheus"):
-            self._serve(run, options["prometheus"])
-        self._store_path = options.get("store_path")
-        if not options.get("no_store"):
+        if options.prometheus:
+            self._serve(run, options.prometheus)
+        self._store_path = options.store_path
+        if not options.no_store:
             path = Path(self._store_path) if self._store_path else None
             self._recording = StoreWriter(run, path, on_problem=on_problem)
             self._watchers.append(self._recording)
-        if options.get("otlp"):
-            self._export(run, options["otlp"], on_problem)
-        if options.get("events"):
-            self._to = standard_output() if options["events"] == STDOUT else options["events"]
+        if options.otlp:
+            self._export(run, options.otlp, on_problem)
+        if options.events:
+            self._to = standard_output() if options.events == STDOUT else options.events
             self._events = EventStream(run, self._to, on_problem=on_problem)
             self._watchers.append(self._events)
-        if level := wanted_level(options.get("log_level"), on_problem or warn):
+        if level := wanted_level(options.log_level, on_problem or warn):
             self._write_log(run, level, on_problem)
         for watcher in self._watchers:
             watcher.start()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import Any
 
 import click
 
 from wstui.cli.exit_codes import KEPT, UNREACHABLE, USAGE, fail, tell
 from wstui.cli.exporters import Exporters, warn
+from wstui.cli.options import Options
 from wstui.cli.output_files import OutputFiles
 from wstui.cli.signals import draining, writing
 from wstui.cli.stdio import Output
@@ -22,21 +22,21 @@ from wstui.scenario.errors import printable
 from wstui.scenario.handshake_checks import goes_without_token
 
 
-def run_headless(suite: SuiteRun, options: dict[str, Any]) -> int:
+def run_headless(suite: SuiteRun, options: Options) -> int:
     """Run to the end and return the exit status. SIGINT, SIGTERM and SIGHUP drain; a second of the first two aborts."""
     reports = OutputFiles(options)
     for scenario in suite.scenarios:
         if goes_without_token(scenario):
             tell(f"{printable(scenario.name)}: auth.token is empty: clients bring none")
     output = Output(sys.stderr if reports.to_stdout else sys.stdout)
-    every_s = 0.0 if options["quiet"] else options["every_line"]
+    every_s = 0.0 if options.quiet else options.progress_every
     followers = Exporters(suite, options, warn)
     result, kept, status = None, None, KEPT
     with draining(suite):
         try:
             result = asyncio.run(_carry_out(suite, output, every_s))
             with writing():
-                status = reports.publish(result, output, allow_limited=options["allow_limited"])
+                status = reports.publish(result, output, allow_limited=options.allow_limited)
         except (Unreachable, TargetUnreachable) as error:
             fail(str(error), UNREACHABLE)
         except FleetError as error:

@@ -10,10 +10,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from wstui.cli.exporters import Exporters
+from wstui.cli.options import Options
 from wstui.cli.output_files import saved_elsewhere
 from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.run.suite import SuiteRun
 from wstui.scenario.model import Scenario
+from wstui.scenario.overrides import Overrides
 from wstui.scenario.presets import open_preset
 
 DEMO_PRESET = "quick"
@@ -22,9 +24,7 @@ DEMO_PRESET = "quick"
 class KeptSuite(SuiteRun):
     """What the terminal watches and steers."""
 
-    def __init__(
-        self, options: dict[str, Any], problems: list[str], scenarios: Sequence[Scenario], **suite: Any
-    ) -> None:
+    def __init__(self, options: Options, problems: list[str], scenarios: Sequence[Scenario], **suite: Any) -> None:
         """`problems` collects what goes wrong with the store, which no screen of a run has a place for."""
         super().__init__(scenarios, **suite)
         self.kept = ""
@@ -47,7 +47,7 @@ class KeptSuite(SuiteRun):
         return result
 
 
-def demo_suite(options: dict[str, Any], problems: list[str]) -> KeptSuite:
+def demo_suite(options: Options, problems: list[str]) -> KeptSuite:
     """Return the demo preset with NATS, server and publisher that are started for it and end with it."""
     unknown = demo_scenario("ws://127.0.0.1:1/ws", "none yet")
     return KeptSuite(options, problems, [unknown], target=_demo_target())
@@ -64,6 +64,6 @@ async def _demo_target() -> AsyncIterator[Sequence[Scenario]]:
 def demo_scenario(url: str, token: str) -> Scenario:
     """Return the demo preset for a target."""
     environ = {**os.environ, "WS_URL": url, "AUTH_TOKEN": token}
-    scenario = open_preset(DEMO_PRESET, environ, {"proxy": "off"}, shipped=True)
+    scenario = open_preset(DEMO_PRESET, environ, Overrides(proxy="off"), shipped=True)
     assert isinstance(scenario, Scenario)
     return scenario

@@ -1,68 +1,125 @@
-"""The options that commands share: what changes a scenario, and where results go."""
+"""The options that commands share, and the one object that they are parsed into."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from wstui.cli.exit_codes import USAGE, fail
 from wstui.cli.log_level import LEVELS
 from wstui.cli.param_types import Finite, Whole
+from wstui.scenario.errors import dotted
+from wstui.scenario.fields import described, sentence
 from wstui.scenario.hosts import split_hosts
-from wstui.scenario.overrides import Flags
+from wstui.scenario.model import Scenario
+from wstui.scenario.overrides import KEYS, Overrides, option_of
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+Command = Callable[..., Any]
+Decorator = Callable[[Command], Command]
+REPORTS = ("json", "csv", "markdown", "junit", "html")
+"""The reports that a command can write, each to the file of the option of its name."""
 
-_SCENARIO: list[Callable[[Command], Command]] = [
-    click.option(
-        "--url",
-        metavar="URL",
-        help="Target: ws://, wss:// or ws+unix:/run/app.sock:/ws. Also WS_URL. "
-        "Write a password or a token as '${NAME}', in single quotes: else it stands in the list of processes.",
-    ),
-    click.option(
-        "--proxy",
-        metavar="URL",
-        help="Proxy: http://, https://, socks5:// or socks5h://; off; or env (the default): HTTPS_PROXY for wss://, "
-        "HTTP_PROXY for ws://, ALL_PROXY, NO_PROXY. Write a password as '${NAME}', as for --url.",
-    ),
-    click.option("--connect-to", metavar="HOST:PORT", help="Connect there; Host and TLS keep the name in the URL."),
-    click.option("--spread-addresses", is_flag=True, help="Take all addresses of the target's name in turn."),
-    click.option("--ping-every", metavar="TIME", help="Send keepalive pings beside the exchange."),
-    click.option("--ping-timeout", metavar="TIME", help="Drop a client whose pong takes longer."),
-    click.option("--type-field", metavar="PATH", help="Key of a message that names its kind (default: type)."),
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The options of a command that runs presets, parsed."""
+
+    overrides: Overrides = field(default_factory=Overrides)
+    token_file: str | None = None
+    cooldown: str | None = None
+    from_member: str | None = None
+    allow_files: bool = False
+    no_probe: bool = False
+    reports: Mapping[str, str] = field(default_factory=dict)  # file by report
+    prometheus: str | None = None
+    otlp: str | None = None
+    events: str | None = None
+    store_path: str | None = None
+    no_store: bool = False
+    log_level: str | None = None
+    quiet: bool = False
+    progress_every: float = 5.0
+    allow_limited: bool = False
+
+    @classmethod
+    def parsed(cls, given: Mapping[str, Any]) -> Options:
+        """Return the options as click gives them, with the token read; end the process when one is unusable."""
+        changes = {name: given[name] for name in _OVERRIDES & given.keys()}
+        hosts = _hosts(given["hosts"])
+        token = _read_token(given["token_file"]) if given["token_file"] else None
+        return cls(
+            **{name: given[name] for name in _OWN & given.keys()},
+            reports={name: file for name in REPORTS if (file := given.get(f"{name}_file"))},
+            overrides=Overrides(**changes | {"hosts": hosts, "token": token}),
+        )
+
+    def with_overrides(self, **changes: Any) -> Options:
+        """Return these options with further changes to the scenario."""
+        return replace(self, overrides=replace(self.overrides, **changes))
+
+    @property
+    def kept(self) -> Options:
+        """Only the options that say how a run is kept, for the runs that begin in the terminal UI."""
+        return Options(store_path=self.store_path, no_store=self.no_store, log_level=self.log_level)
+
+
+_OVERRIDES = {option.name for option in fields(Overrides)} - {"token"}
+_OWN = {option.name for option in fields(Options)} - {"overrides", "reports"}
+_MEANINGS = described(Scenario)
+
+
+def _flag(name: str, metavar: str = "", more: str = "", **settings: Any) -> Decorator:
+    """Make the option of a field of the scenario, whose meaning the model knows."""
+    known = _MEANINGS[dotted(KEYS[name])]
+    text = " ".join(part for part in (sentence(known.description), more) if part)
+    if known.options and not settings:
+        metavar = "|".join(known.options)
+    return click.option(option_of(name), name, metavar=metavar or None, help=text, **settings)
+
+
+_SCENARIO: list[Decorator] = [
+    _flag("url", "URL", "Also WS_URL. Write a password or a token as '${NAME}', in single quotes."),
+    _flag("proxy", "URL", "Write a password as '${NAME}', as for --url."),
+    _flag("connect_to", "HOST:PORT"),
+    _flag("spread_addresses", is_flag=True),
+    _flag("ping_every", "TIME"),
+    _flag("ping_timeout", "TIME"),
+    _flag("type_field", "PATH"),
     click.option("--clients", type=Whole(), metavar="N", help="Peak number of clients. Also MAX_CONNECTIONS."),
     click.option("--scale", type=Finite(), metavar="F", help="Multiply the clients of every stage by F."),
-    click.option("--ramp", metavar="TIME", help="Length of the stage `ramp`: 500ms, 10s, 2m."),
-    click.option("--hold", metavar="TIME", help="Length of the stage `hold`. Also TEST_DURATION, in ms."),
-    click.option("--every", metavar="TIME", help="Time between sends of a client. Also MESSAGE_FREQUENCY, in ms."),
-    click.option("--timeout", metavar="TIME", help="How long a client waits for a reply."),
-    click.option("--exchange", metavar="NAME", help="What clients say: odin, echo, ping, listen."),
-    click.option("--auth", metavar="KIND", help="Who clients are: none, token, jwt, mix."),
+    click.option("--ramp", metavar="TIME", help="Duration of the stage `ramp`: 500ms, 10s, 2m."),
+    click.option("--hold", metavar="TIME", help="Duration of the stage `hold`. Also TEST_DURATION, in ms."),
+    _flag("every", "TIME", "Also MESSAGE_FREQUENCY, in ms."),
+    _flag("timeout", "TIME"),
+    _flag("exchange"),
+    _flag("auth"),
     click.option("--token-file", type=click.Path(dir_okay=False), help="File that holds the token. Also AUTH_TOKEN."),
-    click.option("--ready", metavar="HOW", help="What makes a client connected: welcome or open."),
-    click.option("--health", metavar="URL", help="Base of /health, /metrics, /stats; auto or off."),
-    click.option("--workers", type=Whole(), metavar="N", help="Processes that make the load (default: spare cores)."),
-    click.option("--hosts", metavar="LIST", help="Machines that make the load, by ssh: host1,host2:4,user@host3."),
-    click.option("--ssh-config", metavar="FILE", help="Configuration for ssh in place of your own."),
+    _flag("ready"),
+    _flag("health", "URL"),
+    _flag("workers", "N", type=Whole()),
+    _flag("hosts", "LIST"),
+    _flag("ssh_config", "FILE"),
+    _flag("host_python", "PATH"),
+    _flag("scheduler", "ADDRESS"),
+    _flag("on_loss"),
+    _flag("local_addresses", "IP", "Repeatable.", multiple=True),
+    _flag("ca_file", "FILE"),
+    _flag("insecure", is_flag=True),
     click.option(
-        "--host-python", metavar="PATH", help="The Python with wstui on the hosts (default: that of `wstui`)."
+        "--threshold", "thresholds", multiple=True, metavar="LIMIT", help='Such as "response.p99 < 20ms". Repeatable.'
     ),
-    click.option("--scheduler", metavar="ADDRESS", help="Use the workers of this Dask cluster: tls://HOST:PORT."),
-    click.option("--on-loss", metavar="WHAT", help="Load of lost processes: keep (it stays lost) or redistribute."),
-    click.option("--local-address", multiple=True, metavar="IP", help="Source address; repeat for more ports."),
-    click.option("--ca-file", metavar="FILE", help="Certificate authority of the target."),
-    click.option("--insecure", is_flag=True, help="Accept any certificate."),
-    click.option("--threshold", multiple=True, metavar="LIMIT", help='Such as "response.p99 < 20ms"; repeatable.'),
     click.option("--no-thresholds", is_flag=True, help="Leave the preset's thresholds out."),
     click.option(
         "--breakpoint-of",
-        metavar="KIND",
-        help="Look for the limit instead of running the stages: clients, connects or messages (a second). "
-        "--ramp is then the way to each load, --hold its measurement, --clients the most, or how many there are.",
+        metavar="clients|connects|messages",
+        help="Search for the limit instead of running the stages: of clients, connects or messages a second. "
+        "--ramp is then the time to reach each load, --hold the time that is judged, "
+        "--clients the upper bound (clients) or the fixed number (connects, messages).",
     ),
     click.option("--start", type=Whole(), metavar="N", help="First load of such a search."),
     click.option("--most", type=Whole(), metavar="N", help="Largest load of such a search."),
@@ -71,14 +128,12 @@ _SCENARIO: list[Callable[[Command], Command]] = [
         "--from",
         "from_member",
         metavar="NAME",
-        help="Resume a suite at this member; those before it are taken from the run store, or skipped.",
+        help="Resume a suite at this member; results of those before it come from the run store, if it has them.",
     ),
     click.option("--allow-files", is_flag=True, help="Let a preset send files from outside its own folder."),
-    click.option("--no-probe", is_flag=True, help="Begin the load without trying one client first."),
+    click.option("--no-probe", is_flag=True, help="Start the load without trying one client first."),
 ]
-
-_ROUTE = ("proxy", "connect_to", "spread_addresses", "ping_every", "ping_timeout", "type_field")
-_OUTPUT: list[Callable[[Command], Command]] = [
+_OUTPUT: list[Decorator] = [
     click.option("--json", "json_file", metavar="FILE", help="Write the result as JSON (- for stdout)."),
     click.option("--csv", "csv_file", metavar="FILE", help="Write the timeline as CSV, a row a second."),
     click.option("--markdown", "markdown_file", metavar="FILE", help="Write tables for a merge request."),
@@ -94,7 +149,7 @@ _OUTPUT: list[Callable[[Command], Command]] = [
     ),
     click.option("--quiet", "-q", is_flag=True, help="No live lines; only the summary."),
     click.option(
-        "--every-line",
+        "--progress-every",
         type=Finite(0.25, 3600),
         default=5.0,
         metavar="S",
@@ -106,59 +161,33 @@ _OUTPUT: list[Callable[[Command], Command]] = [
 
 
 def scenario_options(command: Command) -> Command:
-    """Add the options that change a scenario."""
-    for option in reversed(_SCENARIO):
-        command = option(command)
-    return command
+    """Add the options that change a scenario; the command gets them as `options`."""
+    return _taking(_SCENARIO, command)
 
 
-def output_options(command: Command) -> Command:
-    """Add the options that say where results go."""
-    for option in reversed(_OUTPUT):
-        command = option(command)
-    return command
+def run_options(command: Command) -> Command:
+    """Add the options that change a scenario and say where results go; the command gets them as `options`."""
+    return _taking([*_SCENARIO, *_OUTPUT], command)
 
 
-def flags_of(options: dict[str, Any]) -> Flags:
-    """The scenario's part of a command's options."""
-    flags: Flags = {
-        **{name: options[name] for name in _ROUTE},  # type: ignore[typeddict-item]
-        "url": options["url"],
-        "clients": options["clients"],
-        "scale": options["scale"],
-        "ramp": options["ramp"],
-        "hold": options["hold"],
-        "every": options["every"],
-        "timeout": options["timeout"],
-        "exchange": options["exchange"],
-        "auth": options["auth"],
-        "ready": options["ready"],
-        "health": options["health"],
-        "workers": options["workers"],
-        "local_addresses": options["local_address"],
-        "hosts": _hosts(options["hosts"]),
-        "ssh_config": options["ssh_config"],
-        "host_python": options["host_python"],
-        "scheduler": options["scheduler"],
-        "on_loss": options["on_loss"],
-        "ca_file": options["ca_file"],
-        "insecure": options["insecure"],
-        "thresholds": options["threshold"],
-        "no_thresholds": options["no_thresholds"],
-        "breakpoint_of": options["breakpoint_of"],
-        "start": options["start"],
-        "most": options["most"],
-    }
-    if options["token_file"]:
-        flags["token"] = _read_token(options["token_file"])
-    return flags
+def _taking(decorators: list[Decorator], command: Command) -> Command:
+    @functools.wraps(command)
+    def taking(**given: Any) -> Any:
+        names = _OVERRIDES | _OWN | {f"{name}_file" for name in REPORTS}
+        options = Options.parsed({name: value for name, value in given.items() if name in names})
+        return command(**{name: value for name, value in given.items() if name not in names}, options=options)
+
+    made: Command = taking
+    for decorate in reversed(decorators):
+        made = decorate(made)
+    return made
 
 
 def _hosts(given: str | None) -> list[str]:
-    """Machines, parted by commas. An empty variable in a script must not make this one bear the load."""
+    """Split the list of hosts; an empty variable in a script must not make this machine bear the load."""
     hosts: list[str] = split_hosts(given or "")
     if given is not None and not hosts:
-        fail('--hosts names no machine: write "host1", "host2:4" for four workers, or "user@host3"', USAGE)
+        fail('--hosts names no host: write "host1", "host2:4" for four workers, or "user@host3"', USAGE)
     return hosts
 
 

@@ -9,12 +9,12 @@ import sys
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import click
 
 from wstui.cli.exit_codes import READER_GONE, USAGE, fail, status_of
 from wstui.cli.exporters import STDOUT, warn
+from wstui.cli.options import Options
 from wstui.cli.stdio import Output, silence
 from wstui.execution.run.result import Result, SuiteResult
 from wstui.report.formats import registry
@@ -26,27 +26,16 @@ from wstui.scenario.file_rebase import files_of
 from wstui.scenario.file_refs import is_same
 from wstui.scenario.model import Scenario
 
-FLAGS = {
-    "json": "json_file",
-    "csv": "csv_file",
-    "markdown": "markdown_file",
-    "junit": "junit_file",
-    "html": "html_file",
-}
-"""The option of each report that can be asked for."""
-INPUTS = ("token_file", "ca_file", "ssh_config")
-"""The options that name a file which is read."""
-
 
 class OutputFiles:
     """The reports that were asked for: proved to be writable before the run, and written after it."""
 
-    def __init__(self, options: dict[str, Any]) -> None:
+    def __init__(self, options: Options) -> None:
         """Ends the process when one could not be written, or two would go to the same place."""
-        self._files: dict[str, str] = {name: options[key] for name, key in FLAGS.items() if options.get(key)}
+        self._files: dict[str, str] = dict(options.reports)
         self._lost: list[str] = []
-        _keep_apart({**self._files, "events": options.get("events"), "store": _store(options)})
-        self.to_stdout = STDOUT in (*self._files.values(), options.get("events"))
+        _keep_apart({**self._files, "events": options.events, "store": _store(options)})
+        self.to_stdout = STDOUT in (*self._files.values(), options.events)
         for name, path in self._files.items():
             try:
                 if path != STDOUT:
@@ -101,20 +90,25 @@ def saved_elsewhere(result: Result | SuiteResult) -> str:
     return "the result could not be saved anywhere: what is printed is all that is left of it"
 
 
-def _store(options: dict[str, Any]) -> str | None:
+def _store(options: Options) -> str | None:
     """The file of the run store, None where the run is not kept."""
-    return None if options.get("no_store") else str(options.get("store_path") or default_path())
+    return None if options.no_store else str(options.store_path or default_path())
 
 
-def spare_inputs(options: dict[str, Any], presets: Iterable[Path], scenarios: Iterable[Scenario]) -> None:
+def spare_inputs(options: Options, presets: Iterable[Path], scenarios: Iterable[Scenario]) -> None:
     """End the process when an output would overwrite a file that the run reads."""
     inputs: list[tuple[str, str | Path]] = [("the preset", path) for path in presets]
-    inputs += [(f"--{name.replace('_', '-')}", options[name]) for name in INPUTS if options.get(name)]
+    read = {
+        "token-file": options.token_file,
+        "ca-file": options.overrides.ca_file,
+        "ssh-config": options.overrides.ssh_config,
+    }
+    inputs += [(f"--{name}", path) for name, path in read.items() if path]
     inputs += [found for scenario in scenarios for found in files_of(scenario)]
     if store := _store(options):
         inputs += [("the log of the store", store + ending) for ending in ("-wal", "-shm")]
-    outputs = {**{name: options.get(key) for name, key in FLAGS.items()}, "events": options.get("events")}
-    for name, given in {**outputs, "store": options.get("store_path")}.items():
+    outputs = {**options.reports, "events": options.events, "store": options.store_path}
+    for name, given in outputs.items():
         for what, path in inputs:
             if given and given != STDOUT and is_same(given, path):
                 fail(f"--{name} {given} would overwrite {what} of this run ({path}): name another file", USAGE)

@@ -7,12 +7,11 @@ import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import click
 
 from wstui.cli.exit_codes import USAGE, fail, hide, tell
-from wstui.cli.options import flags_of
+from wstui.cli.options import Options
 from wstui.cli.output_files import spare_inputs
 from wstui.cli.resume import earlier_results, first_of
 from wstui.execution.run.suite import SuiteRun
@@ -28,7 +27,7 @@ from wstui.scenario.units import format_duration, parse_duration
 
 def prepare(
     names: tuple[str, ...],
-    options: dict[str, Any],
+    options: Options,
     environ: Mapping[str, str] | None = None,
     *,
     shipped: bool = False,
@@ -39,7 +38,6 @@ def prepare(
     `may_ask`: somebody at a terminal is asked whether a preset's own ssh configuration is used.
     """
     environ = os.environ if environ is None else environ
-    flags = flags_of(options)
     scenarios = []
     files: list[Path] = []
     cooldown_s = 30.0
@@ -47,32 +45,32 @@ def prepare(
     try:
         for preset in names:
             files.append(find(preset, shipped=shipped))
-            opened = open_preset(preset, environ, flags, shipped=shipped)
+            opened = open_preset(preset, environ, options.overrides, shipped=shipped)
             if isinstance(opened, Suite):
-                scenarios.extend(members(opened, environ, flags))
+                scenarios.extend(members(opened, environ, options.overrides))
                 cooldown_s = opened.cooldown
                 name = opened.name if len(names) == 1 else name
             else:
                 scenarios.append(opened)
-        if options["cooldown"] is not None:
-            cooldown_s = parse_duration(options["cooldown"])
+        if options.cooldown is not None:
+            cooldown_s = parse_duration(options.cooldown)
             if cooldown_s > LONGEST_S:
                 raise BadValue(f"is too long: {format_duration(LONGEST_S)} at most")
     except ScenarioError as error:
         fail(describe(error.problems, shutil.get_terminal_size().columns), USAGE)
     except BadValue as error:
-        fail(f"--cooldown {options['cooldown']}: {error}", USAGE)
+        fail(f"--cooldown {options.cooldown}: {error}", USAGE)
     hide(scenarios)
     for told in dict.fromkeys(shadowed(path) for path in [*files, *(Path(s.origin.file) for s in scenarios)]):
         if told:
             tell(told)
     if may_ask and sys.stdin.isatty() and sys.stderr.isatty():
         _ask(scenarios)
-    if problems := [p for s in scenarios for p in untrusted(s, allow_files=options["allow_files"])]:
+    if problems := [p for s in scenarios for p in untrusted(s, allow_files=options.allow_files)]:
         fail(describe(problems, shutil.get_terminal_size().columns), USAGE)
     spare_inputs(options, files, scenarios)
-    first = first_of(scenarios, options["from_member"])
-    earlier = earlier_results(scenarios[:first], options.get("store_path")) if first else []
+    first = first_of(scenarios, options.from_member)
+    earlier = earlier_results(scenarios[:first], options.store_path) if first else []
     for scenario in scenarios[first:]:
         for warning in warnings(scenario):
             tell(warning)
@@ -81,7 +79,7 @@ def prepare(
             scenarios,
             name=name if len(scenarios) > 1 else scenarios[0].name,
             cooldown_s=cooldown_s,
-            probe_first=not options["no_probe"],
+            probe_first=not options.no_probe,
             first=first,
             earlier=earlier,
         )

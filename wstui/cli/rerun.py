@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from wstui.execution.run.result import Result
+from wstui.scenario.changes import remade
 from wstui.scenario.errors import Key, Problem, ScenarioError
 from wstui.scenario.handshake_checks import VARIABLES
 from wstui.scenario.model import Scenario
-from wstui.scenario.overrides import remade
 from wstui.scenario.presets import open_preset
 from wstui.scenario.secret_fields import masked
 from wstui.scenario.secrets import MASK

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 import click
 
 from wstui.cli.headless import run_headless
-from wstui.cli.options import output_options, scenario_options
+from wstui.cli.options import Options, run_options
 from wstui.cli.prepare import prepare
 
 
 @click.command()
 @click.argument("presets", nargs=-1, required=True, metavar="PRESET...")
-@scenario_options
-@output_options
-def run(presets: tuple[str, ...], **options: Any) -> None:
+@run_options
+def run(presets: tuple[str, ...], options: Options) -> None:
     """Run a preset without a terminal UI: a line now and then, the summary, files.
 
     PRESET is a name (see `wstui presets list`) or a TOML file; several run one after the other with one verdict.

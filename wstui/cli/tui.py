@@ -6,13 +6,13 @@ import gc
 import io
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from wstui.cli.exit_codes import BROKEN, UNREACHABLE, USAGE, fail, tell
 from wstui.cli.exporters import STDOUT, Exporters, warn
-from wstui.cli.options import output_options, scenario_options
+from wstui.cli.options import Options, run_options
 from wstui.cli.output_files import OutputFiles
 from wstui.cli.signals import writing
 from wstui.cli.stdio import Output
@@ -29,9 +29,9 @@ def require_terminal(instead: str) -> None:
         fail(f"the terminal UI needs a terminal on stdin and stdout; without one use: {instead}", USAGE)
 
 
-def run_in_terminal(suite: SuiteRun, options: dict[str, Any]) -> int:
+def run_in_terminal(suite: SuiteRun, options: Options) -> int:
     """Show a suite while it runs; afterwards print the summary on the normal screen and return the exit status."""
-    if options["events"] == STDOUT:
+    if options.events == STDOUT:
         fail("--events - needs stdout for itself; in the terminal UI give it a file", USAGE)
     reports = OutputFiles(options)
     followers = Exporters(suite, options)
@@ -46,7 +46,7 @@ def run_in_terminal(suite: SuiteRun, options: dict[str, Any]) -> int:
         return status
 
 
-def begin_in_terminal(options: dict[str, Any]) -> int:
+def begin_in_terminal(options: Options) -> int:
     """Let the operator choose what to run; afterwards print the summary of the last run."""
     reports = OutputFiles(options)
     outcome, kept_as = _operate(None, options)
@@ -54,7 +54,7 @@ def begin_in_terminal(options: dict[str, Any]) -> int:
         return _tell(outcome, kept_as, reports, options)
 
 
-def _operate(suite: SuiteRun | None, options: dict[str, Any]) -> tuple[Outcome, str]:
+def _operate(suite: SuiteRun | None, options: Options) -> tuple[Outcome, str]:
     """How it ended, and where the run is kept that it ended with, "" when the operator did not begin that one there."""
     gc.disable()  # nothing that is imported is garbage: not to look for it saves a tenth of the start
     from wstui.cli.tui_services import launcher
@@ -77,12 +77,12 @@ def _operate(suite: SuiteRun | None, options: dict[str, Any]) -> tuple[Outcome, 
             warn(trouble)
 
 
-def _tell(outcome: Outcome, kept_as: str, reports: OutputFiles, options: dict[str, Any]) -> int:
+def _tell(outcome: Outcome, kept_as: str, reports: OutputFiles, options: Options) -> int:
     if outcome.fault:
         tell(f"the terminal UI failed: {outcome.fault}")
     status = BROKEN if outcome.fault else 0
     if outcome.result is not None:
-        status = reports.publish(outcome.result, Output(sys.stdout), allow_limited=options["allow_limited"]) or status
+        status = reports.publish(outcome.result, Output(sys.stdout), allow_limited=options.allow_limited) or status
         if kept_as:
             click.echo(kept_as)
     if outcome.error:
@@ -109,9 +109,8 @@ def _reject_typo(presets: tuple[str, ...]) -> None:
 
 @click.command("open")
 @click.argument("presets", nargs=-1, metavar="[PRESET...]")
-@scenario_options
-@output_options
-def open_terminal(presets: tuple[str, ...], **options: Any) -> None:
+@run_options
+def open_terminal(presets: tuple[str, ...], options: Options) -> None:
     """Open the terminal UI on PRESET, a name (see `wstui presets list`) or a TOML file; alone it lists the presets."""
     _reject_typo(presets)
     require_terminal("wstui run PRESET")

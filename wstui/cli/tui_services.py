@@ -6,9 +6,9 @@ import os
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from wstui.cli.output_files import FLAGS
+from wstui.cli.options import Options
 from wstui.cli.rerun import scenario_of
 from wstui.cli.run_refs import shown_by
 from wstui.execution.run.result import Result
@@ -92,13 +92,12 @@ class StoredRuns:
         return tilde(self._path or default_path())
 
 
-def launcher(options: dict[str, Any], troubles: list[str], begun: list[KeptSuite]) -> Launcher:
+def launcher(options: Options, troubles: list[str], begun: list[KeptSuite]) -> Launcher:
     """All of it, with the options of the command where they say how runs are kept.
 
     `troubles` hears what is to be said when the terminal is given back; `begun` is filled with what was set going.
     """
-    keeping = {name: options.get(name) for name in ("store_path", "no_store", "log_level")}
-    path = options.get("store_path")
+    keeping, path = options.kept, options.store_path
 
     def launch(scenarios: Sequence[Scenario], name: str, cooldown_s: float, probe_first: bool) -> KeptSuite:
         from wstui.cli.kept_suite import KeptSuite
@@ -130,6 +129,6 @@ def launcher(options: dict[str, Any], troubles: list[str], begun: list[KeptSuite
         demo=demo,
         connect=connect,
         preflight=checks,
-        runs=None if options.get("no_store") else StoredRuns(Path(path) if path else None),
-        reports={form: str(file) for form, flag in FLAGS.items() if (file := options.get(flag))},
+        runs=None if options.no_store else StoredRuns(Path(path) if path else None),
+        reports=dict(options.reports),
     )

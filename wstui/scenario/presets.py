@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from platformdirs import user_config_dir, user_state_dir
 
@@ -16,7 +16,7 @@ from wstui.scenario.errors import Problem, ScenarioError, nearest, printable, qu
 from wstui.scenario.file import load
 from wstui.scenario.file_refs import shipped_folder
 from wstui.scenario.model import Scenario, Suite
-from wstui.scenario.overrides import Flags, apply, blamed, overriding
+from wstui.scenario.overrides import Overrides, apply, blamed
 from wstui.scenario.trust import untrusted
 
 Origin = Literal["here", "own", "shipped", "file"]
@@ -76,17 +76,22 @@ def find(name: str, *, shipped: bool = False) -> Path:
         path = folder / f"{name}.toml"
         if path.is_file():
             return path
-    names = [entry_name for entry_name, _, _ in _files()]
-    near = nearest(name, names)
-    message = "is no preset" if near else f"is no preset: there are {', '.join(names) or 'none'}"
-    if near and len(names) > 1:
-        message = f"is no preset (there are {', '.join(names)})"
+    known = names()
+    near = nearest(name, known)
+    message = f"is not a preset: there are {', '.join(known) or 'none'}"
+    if near:
+        message = f"is not a preset (there are {', '.join(known)})" if len(known) > 1 else "is not a preset"
     raise ScenarioError(Problem("", "", f"{quote(name)} {message}", nearest=near))
 
 
 def is_path(name: str) -> bool:
     """Whether a preset is named by its file."""
     return "/" in name or "\\" in name or name.endswith(".toml")
+
+
+def names() -> list[str]:
+    """Return the names of all presets on the search path."""
+    return [name for name, _, _ in _files()]
 
 
 def available(environ: Mapping[str, str] | None = None) -> list[PresetEntry]:
@@ -124,20 +129,20 @@ def recent_files(environ: Mapping[str, str] | None = None) -> list[PresetEntry]:
 def open_preset(
     name: str,
     environ: Mapping[str, str] | None = None,
-    flags: Flags | Mapping[str, Any] | None = None,
+    overrides: Overrides | None = None,
     *,
     shipped: bool = False,
 ) -> Scenario | Suite:
-    """The preset of this name or path, with the environment's and the flags' wishes in it.
+    """The preset of this name or path, with the overrides of the environment and the command line applied.
 
     `shipped`: a name is one of those that come with wstui, whatever lies in ./presets.
-    The wishes enter a suite's presets when `members` opens them. Raises ScenarioError.
+    Those of a suite's presets are applied when `members` opens them. Raises ScenarioError.
     """
-    return _open(find(name, shipped=shipped), environ, flags)
+    return _open(find(name, shipped=shipped), environ, overrides)
 
 
 def members(
-    suite: Suite, environ: Mapping[str, str] | None = None, flags: Flags | Mapping[str, Any] | None = None
+    suite: Suite, environ: Mapping[str, str] | None = None, overrides: Overrides | None = None
 ) -> list[Scenario]:
     """The scenarios of a suite in order, found beside the suite's file first, then as `find` does.
 
@@ -150,7 +155,7 @@ def members(
     for index, name in enumerate(suite.suite):
         key = f"suite[{index}]"
         try:
-            member = _open(_member(file, name), environ, flags)
+            member = _open(_member(file, name), environ, overrides)
         except ScenarioError as error:
             for problem in error.problems:
                 problems[problem if problem.file else Problem(file, key, problem.message, "", problem.nearest)] = None
@@ -172,13 +177,13 @@ def _member(file: str, name: str) -> Path:
     return find(name)
 
 
-def _open(path: Path, environ: Mapping[str, str] | None, flags: Flags | Mapping[str, Any] | None) -> Scenario | Suite:
+def _open(path: Path, environ: Mapping[str, str] | None, overrides: Overrides | None) -> Scenario | Suite:
     try:
-        loaded = load(path, environ, overriding(flags), complete=False)
+        loaded = load(path, environ, overrides.replacing() if overrides else None, complete=False)
     except ScenarioError as error:
         told = os.environ if environ is None else environ
-        raise ScenarioError(blamed(problem, flags, told) for problem in error.problems) from None
-    return loaded if isinstance(loaded, Suite) else apply(loaded, environ, flags)
+        raise ScenarioError(blamed(problem, overrides, told) for problem in error.problems) from None
+    return loaded if isinstance(loaded, Suite) else apply(loaded, environ, overrides)
 
 
 def _files() -> Iterator[tuple[str, Origin, Path]]:

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from wstui.scenario import renamed
 from wstui.scenario.env_refs import hide_defaults
 from wstui.scenario.errors import BadValue, Key, Problem, dotted, nearest, quote
 from wstui.scenario.fields import format_bound, unwrapped
@@ -125,6 +126,8 @@ def _in_its_unit(bound: float, path: Key, model: type[TomlTable]) -> str:
 
 def _unknown_key(path: Key, model: type[TomlTable]) -> tuple[str, str]:
     key = str(path[-1])
+    if new := renamed.KEYS.get(dotted(path)):
+        return f"is called {new} now", ""
     if model is Suite and key in Scenario.model_fields:
         return "has no place in a suite: write it into the presets that the suite names", ""
     own = list(_table_at(path[:-1], model).model_fields)

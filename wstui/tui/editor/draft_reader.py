@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from wstui.scenario.changes import remade
 from wstui.scenario.env_refs import expand, has_reference, value_at
 from wstui.scenario.errors import BadValue, Key, ScenarioError, dotted
 from wstui.scenario.fields import Field, FieldKind, fields, row_fields
 from wstui.scenario.model import Scenario, Suite
-from wstui.scenario.overrides import remade
 from wstui.scenario.presets import members
 from wstui.tui.editor.draft import STAGES, Draft
 from wstui.tui.editor.field_text import value_of
