@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from wstui.tui.app_base import Shell
 
 import wstui
 from wstui.cli import exit_codes
@@ -19,7 +20,6 @@ from wstui.cli import wstui as command_line
 from wstui.report.formats.schema import text as result_schema
 from wstui.scenario.fields import described
 from wstui.scenario.model import Load, Scenario, Suite
-from wstui.tui.app_base import Shell
 from wstui.tui.palette import OWNERS, ids_of
 
 FILE = Path(__file__).with_name("public_names.json")

@@ -132,7 +132,7 @@ def at_a_terminal(folder: Path, *arguments: str, says: str) -> tuple[int, str]:
     os.close(slave)
     os.write(master, f"{says}\n".encode())
     seen = b""
-    with contextlib.suppress(OSError):  # EIO: nobody has the other end any more
+    with contextlib.suppress(OSError):  # EIO: the other end is closed
         while part := os.read(master, 4096):
             seen += part
     os.close(master)
@@ -180,7 +180,7 @@ def test_certificates_from_elsewhere_are_listed_as_read(folder: Path) -> None:
 def test_a_host_cannot_be_an_option_of_ssh(folder: Path, host: str) -> None:
     (folder / "p.toml").write_text(STAGE + f"[fleet]\nhosts = ['{host}']\n")
     status, out = said("check", "p.toml")
-    assert status == 2 and "is no host" in out
+    assert status == 2 and "is not a host" in out
 
 
 def test_a_whole_process_says_so_as_well(folder: Path) -> None:

@@ -12,7 +12,8 @@ from click.testing import CliRunner
 
 from tests.report.example import good
 from wstui.cli import wstui
-from wstui.cli.output_files import FLAGS, saved_elsewhere
+from wstui.cli.options import REPORTS
+from wstui.cli.output_files import saved_elsewhere
 from wstui.report.formats.atomic_write import write_new
 
 PRESET = """
@@ -65,7 +66,7 @@ def test_a_report_never_overwrites_what_the_run_reads(folder: Path, name: str) -
     os.link(folder / name, folder / "hard")
     for spelling in (name, f"./{name}", f"../{folder.name}/{name}", str(folder / name), "link", "hard"):
         assert "would overwrite" in refused("--csv", spelling)
-    for flag in [*FLAGS, "events"]:
+    for flag in [*REPORTS, "events"]:
         assert "would overwrite" in refused(f"--{flag}", name)
     assert (folder / name).read_text() == before
 

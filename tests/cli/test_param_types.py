@@ -47,7 +47,10 @@ def test_what_is_larger_than_any_number_is_too_much_for_every_option(value: str)
         try:
             number = kind.convert(value, None, None)
         except click.BadParameter as error:
-            assert re.search("is too much: .* at most|is more than any|is no whole number", error.message), (path, flag)
+            assert re.search("is too much: .* at most|is more than any|is not a whole number", error.message), (
+                path,
+                flag,
+            )
         else:
             assert number > 1e29 and flag in ("--clients", "--workers", "--start", "--most"), (path, flag)
 
@@ -60,7 +63,7 @@ def test_what_is_larger_than_any_number_is_too_much_for_every_option(value: str)
         (("server", "--heartbeat", "1e300"), "'--heartbeat': 1e300 is too much: 86400 at most"),
         (("publisher", "--rate", "-1"), "'--rate': -1 is too little: 0 at least"),
         (("run", "quick", "--progress-every", "0"), "'--progress-every': 0 is too little: 0.25 at least"),
-        (("run", "quick", "--clients", "2.5"), "'--clients': '2.5' is no whole number"),
+        (("run", "quick", "--clients", "2.5"), "'--clients': '2.5' is not a whole number"),
         (("runs", "list", "--limit", "0"), "'--limit': 0 is too little: 1 at least"),
     ],
 )

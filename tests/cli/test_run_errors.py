@@ -75,7 +75,7 @@ def said(err: str) -> str:
         (["quick", "--url", "ws://127.0.0.1:1/ws"], 3, ["nothing listens on 127.0.0.1:1", "--url"]),
         (["quick", "--url", "ws://[::1]:1/ws"], 3, ["[::1]:1"]),
         (["quick", "--progress-every", "0"], 2, ["--progress-every"]),
-        (["quick", "--scale", "inf"], 2, ["--scale", "'inf' is no number"]),
+        (["quick", "--scale", "inf"], 2, ["--scale", "'inf' is not a number"]),
         (["quick", "--url", "ws://no-such-host.invalid/ws"], 3, ["no-such-host.invalid", "not known"]),
     ],
 )

@@ -243,4 +243,4 @@ def test_a_member_that_there_is_not_is_named(capsys: pytest.CaptureFixture[str])
     assert (first_of(members, "bad"), first_of(members, None)) == (1, 0)
     with pytest.raises(SystemExit):
         first_of(members, "god")
-    assert capsys.readouterr().err == 'wstui: --from "god" is no member of the suite: did you mean "good"?\n'
+    assert capsys.readouterr().err == 'wstui: --from "god" is not a member of the suite: did you mean "good"?\n'

@@ -312,7 +312,7 @@ async def test_compression_and_encryption_go_together(authority: Authority, serv
         ({"cert_file": "client.pem", "key_file": "locked.key"}, "target.key_file = .* is locked with a password"),
         ({"cert_file": "client.key", "key_file": "client.key"}, "target.cert_file = .* they take PEM"),
         ({"key_file": "client.key"}, "target.key_file = .* needs cert_file beside it"),
-        ({"ca_file": "nowhere.pem"}, "target.ca_file = .* is no file"),
+        ({"ca_file": "nowhere.pem"}, "target.ca_file = .* is not a file"),
     ],
 )
 def test_files_that_cannot_be_used_are_named_before_the_run(

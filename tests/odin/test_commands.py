@@ -117,4 +117,4 @@ def test_a_log_level_of_other_programs_making_stops_no_server_and_is_told(
     monkeypatch.setenv("LOG_LEVEL", environment)
     commands._begin(given, False, False)
     assert logging.getLevelName(logging.getLogger("wstui.odin").level) == level.upper()
-    assert ("LOG_LEVEL=verbose is no level" in capsys.readouterr().err) is (environment == "verbose")
+    assert ("LOG_LEVEL=verbose is not a level" in capsys.readouterr().err) is (environment == "verbose")

@@ -47,10 +47,10 @@ def test_a_share_needs_its_unit() -> None:
     assert search_of(read('[breakpoint]\nprecision = "2.5%"')).precision == 0.025
     for text, message in (
         ("0.1", 'breakpoint.precision: is a number without a unit: write "10%"'),
-        ('"10"', 'breakpoint.precision: is no share: write "10%"'),
+        ('"10"', 'breakpoint.precision: is not a share: write "10%"'),
         ('"0%"', "breakpoint.precision: must be at least 1%"),
         ('"60%"', "breakpoint.precision: must be at most 50%"),
-        ("true", 'breakpoint.precision: is no share: write "10%"'),
+        ("true", 'breakpoint.precision: is not a share: write "10%"'),
     ):
         assert refused(f"[breakpoint]\nprecision = {text}") == [message]
 
@@ -87,7 +87,7 @@ def test_what_is_probably_not_meant_is_said() -> None:
     assert (
         "messages.every has no effect" in warnings(read('[messages]\nevery = "1s"\n[breakpoint]\nof = "messages"'))[0]
     )
-    assert "there is no threshold" in warnings(Scenario(breakpoint=Breakpoint()))[0]
+    assert "there is not a threshold" in warnings(Scenario(breakpoint=Breakpoint()))[0]
     odd = Scenario(
         breakpoint=Breakpoint(settle=1),
         thresholds=[

@@ -32,10 +32,10 @@ def test_a_host_has_a_destination_for_ssh_and_perhaps_a_number_of_workers(text: 
     ("text", "words", "near"),
     [
         ("", "is empty", ""),
-        ("-oProxyCommand=sh", "is no host", ""),
-        ("ssh://host1", "is no host", "host1"),
-        ("ssh host1", "is no host", "host1"),
-        ("fe80::1", "is no host", "[fe80::1]"),
+        ("-oProxyCommand=sh", "is not a host", ""),
+        ("ssh://host1", "is not a host", "host1"),
+        ("ssh host1", "is not a host", "host1"),
+        ("fe80::1", "is not a host", "[fe80::1]"),
         ("host1:four", "no number of workers", "host1"),
         ("host1:2222", "asks for 2222 workers", ""),
         ("host1:0", "asks for 0 workers", ""),
@@ -89,8 +89,8 @@ def test_every_mistake_in_the_fleet_is_told_by_key_and_value(tmp_path: Path) -> 
         load(preset(tmp_path, 'host = ["host1"]\nhosts = ["host 2"]\nscheduler = "tcp://host:1"\nworkers = -1'))
     text = str(caught.value)
     for part in (
-        'fleet.host: is no key; did you mean "hosts"?',
-        'fleet.hosts[0] = "host 2": is no host',
+        'fleet.host: is not a key; did you mean "hosts"?',
+        'fleet.hosts[0] = "host 2": is not a host',
         'fleet.scheduler = "tcp://host:1": is not encrypted',
         "fleet.workers = -1",
     ):
@@ -99,13 +99,13 @@ def test_every_mistake_in_the_fleet_is_told_by_key_and_value(tmp_path: Path) -> 
         load(
             preset(tmp_path, 'hosts = ["host1", "me@host1:2"]\nscheduler = "tls://host:1"\nssh_config = "none.conf"'),
         )
-    for part in ('name host1 twice: write "host1:2"', "cannot be joined beside fleet.hosts", "is no file"):
+    for part in ('name host1 twice: write "host1:2"', "cannot be joined beside fleet.hosts", "is not a file"):
         assert part in str(caught.value)
 
 
 def test_a_wrong_host_on_the_command_line_is_blamed_on_it() -> None:
     scenario = Scenario(target=Target(url="ws://10.0.0.1/"), stages=[Stage(name="a", over=1, clients=1)])
-    with pytest.raises(ScenarioError, match=r'command line: --hosts = "ssh://host1": is no host.*"host1"'):
+    with pytest.raises(ScenarioError, match=r'command line: --hosts = "ssh://host1": is not a host.*"host1"'):
         apply(scenario, {}, Overrides(hosts=["ssh://host1"]))
 
 

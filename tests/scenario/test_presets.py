@@ -102,7 +102,7 @@ def test_a_path_is_taken_as_it_is(home: Path) -> None:
     (home / "mine.toml").write_text(MINE)
     assert find("mine.toml") == Path("mine.toml")
     assert find("./mine.toml") == Path("mine.toml")
-    with pytest.raises(ScenarioError, match="is no file"):
+    with pytest.raises(ScenarioError, match="is not a file"):
         find("other.toml")
 
 

@@ -78,7 +78,7 @@ def test_no_proxy_exempts_names_addresses_and_networks(url: str, listed: str, ex
     ("text", "words"),
     [
         ("", "is empty"),
-        ("ftp://h:1", "is no proxy that wstui speaks to"),
+        ("ftp://h:1", "is not a proxy that wstui speaks to"),
         ("socks4://h:1", "socks5"),
         ("htp://h:1", 'did you mean "http"'),
         ("envv", 'did you mean "env"'),

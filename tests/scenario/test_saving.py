@@ -196,7 +196,7 @@ def test_a_token_in_the_url_that_is_another_one_has_a_name_of_its_own() -> None:
     assert data["target"]["url"] == "ws://user:${WS_PASSWORD:-}@h/ws?token=${WS_TOKEN:-}&room=1"
 
 
-def test_a_scenario_made_anew_from_plain_data_still_writes_no_secret() -> None:
+def test_a_scenario_rebuilt_from_plain_data_still_writes_no_secret() -> None:
     assert "hidden" not in dumps(Scenario.model_validate(opened(SECRETS).model_dump()))
 
 

@@ -69,8 +69,8 @@ def test_any_text_is_cut_or_refused_with_what_is_wrong(text: str) -> None:
 @pytest.mark.parametrize(
     ("written", "advice"),
     [
-        ("{{clinet}}", 'is no placeholder; did you mean "{{client}}"?'),
-        ("{{uuid}}", 'is no placeholder; did you mean "{{random uuid}}"?'),
+        ("{{clinet}}", 'is not a placeholder; did you mean "{{client}}"?'),
+        ("{{uuid}}", 'is not a placeholder; did you mean "{{random uuid}}"?'),
         ("{{timestamp sec}}", "has no such unit: there are ms, s, us, ns, iso"),
         ("{{random integer 1 2}}", 'did you mean "{{random int 1 2}}"?'),
         ("{{random int 2 1}}", "has its ends the wrong way round"),
@@ -112,19 +112,19 @@ def test_everything_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
         ("[1].payload", "is empty"),
         ("[2].payload", "and file are both given"),
         ("[3].encoding", "set binary = true"),
-        ("[4].payload", "is no hex between its placeholders"),
+        ("[4].payload", "is not hex between its placeholders"),
         ("[5].reply_field", "is missing"),
         ("[5].payload", "does not say {{key}}"),
-        ("[6].reply_field", "is no path"),
+        ("[6].reply_field", "is not a path"),
         ("[6].key", "is the same for several messages"),
         ("[6].payload", "does not say {{client}}"),
         ("[7].expect", "can never be met"),
         ("[8].expect[1]", "needs contains or field"),
-        ("[8].expect[2].field", "is no path"),
+        ("[8].expect[2].field", "is not a path"),
         ("[9].payload", "is there twice"),
         ("[9].size", "is missing"),
         ("[10].reply_field", 'has no effect with reply = "echo"'),
-        ("[11].file", "is no file, seen from"),
+        ("[11].file", "is not a file, seen from"),
     ]
     for place, advice in expected:
         assert any(f"messages.templates{place}" in line and advice in line for line in found), (place, advice, found)

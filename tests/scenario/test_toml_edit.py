@@ -75,7 +75,7 @@ def test_what_did_not_change_is_written_as_it_was() -> None:
         assert dumps(load(path)) == path.read_text("utf-8"), path
 
 
-def test_only_what_changed_is_written_anew() -> None:
+def test_only_changes_are_rewritten() -> None:
     changed = revised(
         opened(),
         {
@@ -154,7 +154,7 @@ def test_saving_under_another_name_keeps_the_comments_of_where_it_came_from(tmp_
     assert path.read_text() == BY_HAND.replace('name="checkout"', 'name="other"')
 
 
-def test_text_that_cannot_be_kept_is_written_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_text_that_cannot_be_kept_is_rewritten(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: Any) -> str:
         raise ValueError("no such layout")
 

@@ -98,9 +98,7 @@ class _Lazy(click.Group):
         # `wstui PRESET` opens the terminal UI on a preset: anything but a command is its name, or an option of it.
         if args and args[0] not in {*_COMMANDS, *_HIDDEN, *self.get_help_option_names(ctx), "--version"}:
             if meant := _mistyped(args[0]):
-                raise click.UsageError(
-                    f"No such command or preset: {visible(args[0], 40)!r}. Did you mean {meant!r}?", ctx
-                )
+                raise click.UsageError(f"No such command or preset: {args[0][:40]!r}. Did you mean {meant!r}?", ctx)
             args = ["open", *args]
         return super().parse_args(ctx, args)
 

@@ -42,7 +42,7 @@ def status_of(result: Result | SuiteResult, *, allow_limited: bool = False) -> i
     if verdict.aborted:
         return ABORTED
     if verdict.generator_lost or verdict.no_load:
-        return USAGE  # the generator made no load, or lost all its workers: there is no verdict on the target
+        return USAGE  # without load there can be no verdict on the target
     if not verdict.passed:
         return BROKEN
     if verdict.generator_limited and not allow_limited:

@@ -20,5 +20,5 @@ def wanted_level(given: str | None, warn: Callable[[str], None]) -> str:
     level = _ALSO.get(text.lower(), text.lower())
     if not level or level in LEVELS:
         return level
-    warn(f"LOG_LEVEL={visible(text, 40)} is no level, so it is passed over: write {', '.join(LEVELS[:-1])} or error")
+    warn(f"LOG_LEVEL={visible(text, 40)} is not a level, so it is passed over: write {', '.join(LEVELS[:-1])} or error")
     return ""

@@ -30,7 +30,7 @@ class _Bounded(click.ParamType, Generic[Number]):  # type: ignore[type-arg]
         """The number; a usage error when it is none, or out of bounds."""
         text = str(value).strip()
         if not self._written.fullmatch(text):
-            self.fail(f"{str(value)[:40]!r} is no {self.name}.", param, ctx)
+            self.fail(f"{str(value)[:40]!r} is not a {self.name}.", param, ctx)
         if not math.isfinite(number := self.read(text)):
             self.fail(f"{text[:40]} is more than any number here can be.", param, ctx)
         if self._least is not None and number < self._least:

@@ -125,7 +125,7 @@ def _destination(source: Path, dest: str | None) -> Path:
 
 
 def _public_text(path: Path) -> str:
-    """The file with its comments; written anew where it holds a secret in plain text."""
+    """Return the file with its comments; one that holds a secret in plain text is rewritten without it."""
     content = load(path, complete=False)
     return dumps(content) if content.origin.warnings else path.read_text("utf-8-sig")
 

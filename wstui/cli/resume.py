@@ -25,7 +25,7 @@ def first_of(scenarios: Sequence[Scenario], wanted: str | None) -> int:
         return names.index(wanted)
     near = nearest(wanted, names)
     advice = f"did you mean {quote(near)}?" if near else f"there are {', '.join(names)}"
-    return fail(f"--from {quote(wanted)} is no member of the suite: {advice}", USAGE)
+    return fail(f"--from {quote(wanted)} is not a member of the suite: {advice}", USAGE)
 
 
 def earlier_results(scenarios: Sequence[Scenario], store: str | None) -> list[Result | None]:

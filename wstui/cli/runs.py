@@ -267,7 +267,7 @@ def _confirm(question: str, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        fail("nobody is there to ask: say --yes", USAGE)
+        fail("can't ask without a terminal: add --yes", USAGE)
     click.confirm(question, abort=True)
 
 

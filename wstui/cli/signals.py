@@ -73,7 +73,7 @@ def _handled(act: Callable[[int], None]) -> Iterator[None]:
 
 
 def _waived(number: int) -> bool:
-    """Whether whoever started us, as `nohup` does, wants us to go on when the terminal is closed."""
+    """Whether SIGHUP is ignored, as under nohup."""
     return number == _HANGUP and signal.getsignal(number) is signal.SIG_IGN
 
 

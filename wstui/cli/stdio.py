@@ -34,7 +34,7 @@ class Output:
             silence(self.stream)
 
     def lost(self, error: OSError) -> None:
-        """Take in that something could not be written, and say so; of a reader that has gone nobody wants to hear."""
+        """Record that a write failed, and report it; a closed pipe is not reported."""
         if isinstance(error, BrokenPipeError):
             self.status = self.status or READER_GONE
         elif not self.status:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def require_terminal(instead: str) -> None:
-    """End with a hint where there is no terminal to draw on."""
+    """End with a hint if stdin or stdout is not a terminal."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         fail(f"the terminal UI needs a terminal on stdin and stdout; without one use: {instead}", USAGE)
 

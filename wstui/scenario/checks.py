@@ -107,7 +107,7 @@ def _search_warnings(scenario: Scenario) -> Iterator[str]:
     if search is None:
         return
     if not scenario.thresholds:
-        yield "there is no threshold: a load holds when it is reached, however slow the answers are."
+        yield "there is not a threshold: a load holds when it is reached, however slow the answers are."
     if search.of == "messages" and "every" in messages.model_fields_set:
         yield 'messages.every has no effect: breakpoint.of = "messages" sets how often clients send.'
     for threshold in scenario.thresholds:
@@ -149,7 +149,7 @@ def _stage_findings(scenario: Scenario) -> Iterator[Conflict]:
         yield Conflict(("stages",), "is missing: write [[stages]] with name, over and clients", rests_on=(("load",),))
         return
     if stages[0].clients is None and stages[0].arrive is None:
-        yield Conflict(("stages", 0, "clients"), "is missing: nobody is connected before the first stage")
+        yield Conflict(("stages", 0, "clients"), "is missing: no client is connected before the first stage")
     elif not scenario.peak_clients:
         yield Conflict(("stages",), "ask for no client at all: give at least one stage clients above 0")
     for index, stage in enumerate(stages):
@@ -174,6 +174,8 @@ def _threshold_findings(scenario: Scenario) -> Iterator[Conflict]:
     for index, threshold in enumerate(scenario.thresholds):
         if threshold.stage and threshold.stage not in names:
             near = nearest(threshold.stage, names)
-            message = "is no stage" if near else f"is no stage: there are {', '.join(map(quote, names)) or 'none'}"
+            message = (
+                "is not a stage" if near else f"is not a stage: there are {', '.join(map(quote, names)) or 'none'}"
+            )
             key = ("thresholds", index, "stage")
             yield Conflict(key, message, quote(threshold.stage), near, rests_on)

@@ -108,7 +108,7 @@ def walk(data: Any, path: Key = ()) -> Iterator[tuple[Key, str]]:
 
 
 def value_at(data: Any, key: Key) -> Any:
-    """The value at a place in a tree of tables and lists, None where there is none."""
+    """Return the value at a place in a tree of tables and lists, or None."""
     for part in key:
         if isinstance(part, int):
             data = data[part] if isinstance(data, list) and part < len(data) else None
@@ -133,7 +133,9 @@ def _replace(raw: str, value: Callable[[str, str | None], str]) -> str:
         if match[0] == "$${":
             return "${"
         if match["name"] is None:
-            raise BadValue('has a "${" that is no reference: write "${NAME}", "${NAME:-default}", or "$${" for itself')
+            raise BadValue(
+                'has a "${" that is not a reference: write "${NAME}", "${NAME:-default}", or "$${" for itself'
+            )
         return value(match["name"], match["default"] if match["fallback"] else None)
 
     return _REFERENCE.sub(one, raw)

@@ -95,7 +95,7 @@ def _wrapped(text: str, indent: str, width: int | None) -> list[str]:
 
 
 def dotted(path: Key) -> str:
-    """("stages", 1, "over") as "stages[1].over"; a key that is no bare TOML key is quoted."""
+    """("stages", 1, "over") as "stages[1].over"; a key that is not a bare TOML key is quoted."""
     text = ""
     for part in path:
         if isinstance(part, int):

@@ -84,7 +84,7 @@ def dumps(scenario: Scenario | Suite) -> str:
         return plain
     from wstui.scenario.toml_edit import kept  # tomlkit takes 25 ms to load
 
-    # Text that is edited in place is only used when it says the same as one that is written anew.
+    # Text that was edited in place is only used if it says the same as text written from scratch.
     with contextlib.suppress(Exception):
         text = kept(scenario)
         if loads(text, complete=False) == loads(plain, complete=False):
@@ -153,7 +153,7 @@ def _read(path: Path) -> str:
         return raw.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
-        raise ScenarioError(Problem(printable(str(path)), "", f"is no UTF-8 text (line {line})")) from None
+        raise ScenarioError(Problem(printable(str(path)), "", f"is not UTF-8 text (line {line})")) from None
 
 
 def _why(error: OSError | ValueError) -> str:
@@ -170,4 +170,4 @@ def _broken_toml(error: tomllib.TOMLDecodeError, text: str, file: str) -> Proble
     # only up to the fault's key: the rest of the line may be a secret
     key = re.match(r"\s*([\w.\-\[\]]+)", lines[line - 1]) if line <= len(lines) else None
     near = f", near {quote(key[1])}" if key else ""
-    return Problem(file, "", f"is no valid TOML: {reason} at line {line}, column {column}{near}")
+    return Problem(file, "", f"is not valid TOML: {reason} at line {line}, column {column}{near}")

@@ -23,7 +23,7 @@ def fleet_findings(scenario: Scenario) -> Iterator[Conflict]:
         yield Conflict(("fleet", "scheduler"), message, quote(fleet.scheduler), rests_on=(("fleet", "hosts"),))
     path = located(fleet.ssh_config, scenario.origin.file)
     if path and not os.path.isfile(path):  # noqa: PTH113 - NUL is False
-        yield Conflict(("fleet", "ssh_config"), "is no file", quote(path))
+        yield Conflict(("fleet", "ssh_config"), "is not a file", quote(path))
 
 
 def fleet_warnings(scenario: Scenario) -> Iterator[str]:
@@ -35,4 +35,4 @@ def fleet_warnings(scenario: Scenario) -> Iterator[str]:
     if not fleet.hosts:
         for name in ("ssh_config", "python"):
             if getattr(fleet, name):
-                yield f"fleet.{name} has no effect: there are no fleet.hosts."
+                yield f"fleet.{name} has no effect without fleet.hosts."

@@ -36,7 +36,7 @@ def parse_host(text: str) -> HostSpec:
     match = _HOST.match(text)
     rest = text[match.end() :] if match else text
     if match is None or (rest and not rest.startswith(":")) or rest.startswith("://") or rest.count(":") > 1:
-        raise BadValue(f"is no host: {_EXAMPLE}", _guess(text))
+        raise BadValue(f"is not a host: {_EXAMPLE}", _guess(text))
     destination = match.group().replace("[", "").replace("]", "")
     if not rest:
         return HostSpec(destination)
@@ -84,28 +84,28 @@ def twice(hosts: list[str]) -> str:
 def check_scheduler(address: str) -> str:
     """The address of a Dask scheduler that may be joined; "" for none.
 
-    Off loopback it must be encrypted: whoever reaches a plain scheduler can run any code on its workers.
+    Off loopback it must be encrypted: everyone who reaches a plain scheduler can run any code on its workers.
     """
     if not address:
         return address
     scheme, separator, _ = address.partition("://")
     if not separator:
         guess = f"tls://{address}" if re.fullmatch(r"[\w.\[\]:-]+:\d+", address) else ""
-        raise BadValue("is no address of a Dask scheduler: it does not begin with tls://", guess)
+        raise BadValue("is not an address of a Dask scheduler: it does not begin with tls://", guess)
     try:
         parts = urlsplit(address)
         host, port = parts.hostname or "", parts.port
     except ValueError:
         host, port = "", None
     if not host or not port or parts.path not in ("", "/"):
-        raise BadValue('is no address of a Dask scheduler: write "tls://HOST:PORT"')
+        raise BadValue('is not an address of a Dask scheduler: write "tls://HOST:PORT"')
     if scheme == "tls":
         return address
     if scheme != "tcp":
-        raise BadValue("is no address of a Dask scheduler: it does not begin with tls://", f"tls://{host}:{port}")
+        raise BadValue("is not an address of a Dask scheduler: it does not begin with tls://", f"tls://{host}:{port}")
     if not is_loopback(host):
         raise BadValue(
-            f"is not encrypted: whoever can reach {quote(host)} could run any code there, so plain tcp:// is only "
+            f"is not encrypted: everyone who reaches {quote(host)} could run any code there, so plain tcp:// is only "
             "taken on loopback. Give the cluster certificates",
             f"tls://{host}:{port}",
         )

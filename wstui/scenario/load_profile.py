@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def clients_at(stages: Sequence[Stage], at_s: float) -> int:
-    """The clients wanted `at_s` seconds after the plan began; after its end those of the end, less who has left."""
+    """Return the clients planned at `at_s` seconds; after the end, the final count less departed arrivals."""
     found = begin = 0.0
     before = 0
     for stage in stages:

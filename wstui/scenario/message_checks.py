@@ -183,7 +183,7 @@ def _is_path(path: str, *, empty: bool = False) -> bool:
 
 def _no_path(key: Key, path: str) -> Conflict:
     if path:
-        return Conflict(key, 'is no path: write names with dots between them, such as "data.id"', quote(path))
+        return Conflict(key, 'is not a path: write names with dots between them, such as "data.id"', quote(path))
     return Conflict(key, 'is missing: write where the reply has the key, such as "data.id"')
 
 

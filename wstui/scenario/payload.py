@@ -36,7 +36,7 @@ class Feed:
         if name in self.columns:
             return self.columns.index(name)
         near = nearest(name, self.columns)
-        message = "is no column" if near else f"is no column: there are {', '.join(map(quote, self.columns))}"
+        message = "is not a column" if near else f"is not a column: there are {', '.join(map(quote, self.columns))}"
         raise BadPlaceholder(f"{{{{feed.{name}}}}}", message, f"{{{{feed.{near}}}}}" if near else "")
 
 
@@ -50,7 +50,7 @@ def payload_of(template: Template, scenario_file: str) -> list[Part]:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise BadValue("is no UTF-8 text: set binary = true to send it as it is") from None
+        raise BadValue("is not UTF-8 text: set binary = true to send it as it is") from None
     return _encoded(text, template.encoding)
 
 
@@ -68,7 +68,7 @@ def feed_of(name: str, scenario_file: str) -> Feed:
     try:
         text = _content(name, scenario_file, MOST_FEED_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise BadValue("is no UTF-8 text") from None
+        raise BadValue("is not UTF-8 text") from None
     reader = csv.reader(text.splitlines(keepends=True), strict=True)
     rows: list[tuple[str, ...]] = []
     try:
@@ -169,7 +169,7 @@ def _bytes(text: str, encoding: str) -> bytes:
     except (ValueError, binascii.Error):
         example = '"00ff7f"' if encoding == "hex" else '"AP9/"'
         shown = quote(compact, 40)
-        raise BadValue(f"is no {encoding} between its placeholders ({shown}): write such as {example}") from None
+        raise BadValue(f"is not {encoding} between its placeholders ({shown}): write such as {example}") from None
 
 
 def _content(name: str, scenario_file: str, most: int) -> bytes:
@@ -179,7 +179,7 @@ def _content(name: str, scenario_file: str, most: int) -> bytes:
             content = file.read(most + 1)
     except FileNotFoundError:
         place = "" if os.path.isabs(name) else f", seen from {os.getcwd()}"  # noqa: PTH109, PTH117
-        raise BadValue(f"is no file{place}") from None
+        raise BadValue(f"is not a file{place}") from None
     except (OSError, ValueError) as error:
         raise BadValue(f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
     if len(content) > most:

@@ -15,7 +15,7 @@
     {{env NAME}}            a variable of the operator's environment; {{env NAME:-default}}
     {{feed.column}}         a column of `feed`, a CSV file with a header
     {{key}}                 what the reply is recognized by, see `key`
-    {{pad}}                 where the padding up to `size` goes; at the end where there is none
+    {{pad}}                 where the padding up to `size` goes; without it, at the end
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def _placeholder(inside: str, written: str) -> Placeholder:
     word, _, rest = inside.partition(" ")
     read = _READ.get(word)
     if read is None:
-        raise BadPlaceholder(written, "is no placeholder", _guess(word, rest.strip()))
+        raise BadPlaceholder(written, "is not a placeholder", _guess(word, rest.strip()))
     return read(rest.strip(), written)
 
 

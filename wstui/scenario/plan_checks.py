@@ -34,7 +34,7 @@ def plan_warnings(scenario: Scenario) -> Iterator[str]:
             f"{format_duration(messages.every)}, after it is ready."
         )
     if all(stage.is_cooldown for stage in scenario.stages):
-        yield "nothing is judged: thresholds leave out stages whose name begins with cooldown, and there is no other."
+        yield "nothing is judged: thresholds leave out stages whose name begins with cooldown, and all do."
 
 
 def _arrivals(scenario: Scenario) -> Iterator[str]:

@@ -70,7 +70,7 @@ def find(name: str, *, shipped: bool = False) -> Path:
     if is_path(name):
         path = Path(name)
         if not path.is_file():
-            raise ScenarioError(Problem(printable(name), "", "is no file"))
+            raise ScenarioError(Problem(printable(name), "", "is not a file"))
         return path
     for folder in [shipped_folder()] if shipped else [folder for _, folder in folders()]:
         path = folder / f"{name}.toml"

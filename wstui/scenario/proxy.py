@@ -84,12 +84,12 @@ def parse_proxy(text: str) -> Proxy:
     scheme = _SAME_AS.get(scheme.lower(), scheme.lower()) if separator else "http"
     if scheme not in DEFAULT_PORTS:
         near = nearest(scheme, tuple(DEFAULT_PORTS))
-        raise BadValue("is no proxy that wstui speaks to: write http://, https://, socks5:// or socks5h://", near)
+        raise BadValue("is not a proxy that wstui speaks to: write http://, https://, socks5:// or socks5h://", near)
     try:
         parts = urlsplit(text if separator else f"http://{text}")
         host, port = parts.hostname, parts.port
     except ValueError as error:
-        raise BadValue(f"is no valid URL: {str(error).partition(' as ')[0]}") from None
+        raise BadValue(f"is not a valid URL: {str(error).partition(' as ')[0]}") from None
     if not host or (not separator and ":" not in text and "." not in text):
         near = nearest(text, ("env", "off", "none")) if not separator else ""
         raise BadValue('names no host: write "env", "off", or a URL such as "http://127.0.0.1:3128"', near)
@@ -129,7 +129,7 @@ def proxy_variable(secure: bool, environ: Mapping[str, str]) -> tuple[str, str]:
     for name in ("wss_proxy", "https_proxy", "all_proxy") if secure else ("ws_proxy", "http_proxy", "all_proxy"):
         variable = name if name in environ else name.upper()
         if variable == "HTTP_PROXY" and "REQUEST_METHOD" in environ:
-            continue  # under CGI it is a header of whoever asks (httpoxy)
+            continue  # under CGI it is a header of the request (httpoxy)
         if value := environ.get(variable, "").strip():
             return value, variable
     return "", ""

@@ -126,7 +126,7 @@ def parse_endpoint(text: str) -> tuple[str, int]:
     except ValueError:
         host, port = "", None
     if not host or not port or "@" in text or parts.path or parts.query or parts.fragment:
-        raise BadValue('is no address: write "host:port", an IPv6 address in brackets: "[::1]:8443"')
+        raise BadValue('is not an address: write "host:port", an IPv6 address in brackets: "[::1]:8443"')
     return node_of(host), port
 
 

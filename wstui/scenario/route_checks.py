@@ -41,7 +41,7 @@ def route_warnings(scenario: Scenario) -> Iterator[str]:
         yield "fleet.local_addresses has no effect: a Unix socket has no addresses."
     if target.spread_addresses:
         if route.unix or is_address(route.host):
-            yield "target.spread_addresses has no effect: the target is no name with several addresses."
+            yield "target.spread_addresses has no effect: the target is not a name with several addresses."
         elif route.proxy is not None and route.proxy.looks_up:
             yield "target.spread_addresses has no effect: the proxy looks the name up (socks5:// leaves that to wstui)."
     if not (fleet.hosts or fleet.scheduler):

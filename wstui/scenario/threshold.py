@@ -151,7 +151,7 @@ def parse_metric(name: str) -> Metric:
         if statistic != name and (statistic in STATISTICS or _PERCENTILE.fullmatch(statistic)):
             quantile = float(Decimal(statistic[1:]) / 100) if statistic.startswith("p") else None
             return Metric(name, family, statistic, quantile, "ms")
-    raise BadValue("is no metric", _nearest_metric(name))
+    raise BadValue("is not a metric", _nearest_metric(name))
 
 
 def parse_limit(text: str, metric: str = "") -> Limit:
@@ -161,7 +161,7 @@ def parse_limit(text: str, metric: str = "") -> Limit:
     if match is None:
         examples = [_TAKES[parse_metric(metric).unit][1]] if metric else ["< 20ms", ">= 99%", ">= 1000/s"]
         example = " or ".join(f'"{text}"' for text in examples)
-        raise BadValue(f"is no limit: write {example}", _nearest_limit(written))
+        raise BadValue(f"is not a limit: write {example}", _nearest_limit(written))
     op, number, suffix = cast(Op, match[1]), match[2], match[3]
     unit = cast(Unit, "ms" if suffix in _TO_MS else suffix)
     value = float(Decimal(number) * _TO_MS.get(suffix, Decimal(1)))
@@ -186,7 +186,7 @@ def parse_condition(text: str) -> tuple[str, str]:
     """Metric and limit of a condition on one line: "response.p99 < 20ms"; `BadValue` when either is not valid."""
     match = re.fullmatch(r"\s*([^\s<>=]+)\s*([<>=].*)", text)
     if match is None:
-        raise BadValue('is no threshold: write "response.p99 < 20ms"')
+        raise BadValue('is not a threshold: write "response.p99 < 20ms"')
     metric, limit = match[1], match[2].strip()
     parse_metric(metric)
     parse_limit(limit, metric)

@@ -20,7 +20,7 @@ def tls_findings(scenario: Scenario) -> Iterator[Conflict]:
     missing = [name for name, path in paths.items() if path and not os.path.isfile(path)]  # noqa: PTH113 - NUL is False
     for name in missing:
         place = "" if os.path.isabs(paths[name]) else f", seen from {os.getcwd()}"  # noqa: PTH109, PTH117
-        yield _finding(name, paths[name], f"is no file{place}")
+        yield _finding(name, paths[name], f"is not a file{place}")
     if target.key_file and not target.cert_file:
         yield _finding("key_file", target.key_file, "needs cert_file beside it")
     if missing or not target.url.lower().startswith("wss:"):

@@ -1,6 +1,6 @@
 """Writes a scenario as TOML: what differs from the defaults, what matters anyway, and references for secrets.
 
-With tomli-w where there is no text yet; a text that somebody wrote is changed by `keeping`.
+tomli-w writes new text; `toml_edit` changes text that exists.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _ALWAYS: dict[type[BaseModel], tuple[str, ...]] = {
 
 
 def written(scenario: Scenario | Suite) -> str:
-    """The TOML text of a scenario, made anew."""
+    """Return a scenario as new TOML text."""
     tables = Writing(scenario).table(scenario, ())
     plain = {name: value for name, value in tables.items() if not _is_section(value)}
     parts = [tomli_w.dumps(plain)]

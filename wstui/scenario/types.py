@@ -57,7 +57,7 @@ def _duration(value: Any, info: ValidationInfo) -> Any:
     if isinstance(value, str):
         return parse_duration(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise BadValue('is no duration: write "250ms", "30s", "2m" or "1h"')
+        raise BadValue('is not a duration: write "250ms", "30s", "2m" or "1h"')
     if info.context == FROM_FILE and not value < 0:
         number = plain_number(shortest_decimal(value)) if value == value and abs(value) < LONGEST_S else "5"
         raise BadValue(f'is a number without a unit: write "{number}s" or "{number}ms"')
@@ -72,7 +72,7 @@ def _rate(value: Any, info: ValidationInfo) -> Any:
     if isinstance(value, str):
         return parse_rate(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise BadValue('is no rate: write "50/s" or "90/min"')
+        raise BadValue('is not a rate: write "50/s" or "90/min"')
     if info.context == FROM_FILE:
         raise BadValue(
             'is a number without a unit: write "50/s" or "90/min"', f"{value:g}/s" if 0 < value <= MOST_A_SECOND else ""
@@ -84,7 +84,7 @@ def _share(value: Any, info: ValidationInfo) -> Any:
     if isinstance(value, str):
         return parse_share(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise BadValue('is no share: write "10%"')
+        raise BadValue('is not a share: write "10%"')
     if info.context == FROM_FILE:
         near = format_share(value) if 0 < value < 1 else f"{value:g}%" if 1 <= value <= 100 else ""
         raise BadValue('is a number without a unit: write "10%"', near)
@@ -93,7 +93,7 @@ def _share(value: Any, info: ValidationInfo) -> Any:
 
 def _whole(value: Any) -> Any:
     if isinstance(value, bool):
-        raise BadValue("is no number")
+        raise BadValue("is not a number")
     if isinstance(value, str) and re.fullmatch(r"[+-]?\d{30,}", value.strip(), re.ASCII):
         return first_digits(value.strip())
     return value

@@ -144,7 +144,7 @@ def parse_rate(text: str) -> float:
         plain = with_points(text.strip().lower())
         loose = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:/|per)?\s*([a-z]*)", plain, re.ASCII)
         unit = next((unit for unit in _A_SECOND if loose and (loose[2] or "s").startswith(unit[0])), "")
-        raise BadValue('is no rate: write "50/s" or "90/min"', f"{loose[1]}/{unit}" if loose and unit else "")
+        raise BadValue('is not a rate: write "50/s" or "90/min"', f"{loose[1]}/{unit}" if loose and unit else "")
     rate = float(Decimal(match[1]) / _A_SECOND[match[2]])
     if not math.isfinite(rate):
         raise BadValue("is more than anything can do")
@@ -161,7 +161,7 @@ def parse_share(text: str) -> float:
     match = _SHARE.fullmatch(text.strip())
     if match is None:
         number = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%?", with_points(text.strip()), re.ASCII)
-        raise BadValue('is no share: write "10%"', f"{number[1]}%" if number else "")
+        raise BadValue('is not a share: write "10%"', f"{number[1]}%" if number else "")
     return float(Decimal(match[1]) / 100)
 
 

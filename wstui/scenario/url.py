@@ -108,7 +108,7 @@ def check_health(health: str) -> str:
         raise BadValue('is not "auto", "off" or an http:// URL', nearest(health, ("auto", "off")))
     if scheme.lower() not in _WEB:
         guess = {"ws": "http", "wss": "https"}.get(scheme.lower())
-        raise BadValue("is no http:// or https:// URL", mask_url(f"{guess}://{rest}") if guess else "")
+        raise BadValue("is not an http:// or https:// URL", mask_url(f"{guess}://{rest}") if guess else "")
     node_of(_split(health).hostname or "")
     return health
 
@@ -149,7 +149,7 @@ def _idna(name: str) -> str:
         labels = idna.uts46_remap(name, std3_rules=False, transitional=False).split(".")
         return ".".join(label if label.isascii() else idna.alabel(label).decode() for label in labels)
     except idna.IDNAError as error:
-        raise BadValue(f"names a host that is no domain name: {error}") from None
+        raise BadValue(f"names a host that is not a domain name: {error}") from None
 
 
 def _split(url: str) -> SplitResult:
@@ -160,7 +160,7 @@ def _split(url: str) -> SplitResult:
         port = parts.port
         host = parts.hostname
     except ValueError as error:
-        raise BadValue(f"is no valid URL: {str(error).partition(' as ')[0]}") from None
+        raise BadValue(f"is not a valid URL: {str(error).partition(' as ')[0]}") from None
     if not host:
         raise BadValue("names no host")
     if port == 0:

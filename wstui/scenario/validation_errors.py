@@ -85,7 +85,7 @@ def show(path: Key, value: Any) -> str:
 
 
 def show_number(value: Any) -> str:
-    """A value that is no text; of a whole number with very many digits only how large it is."""
+    """Return a value other than text; of a whole number with very many digits only how large it is."""
     if isinstance(value, int) and value.bit_length() > 3400:
         return "a number of thousands of digits"
     if isinstance(value, int) and value.bit_length() > 200:
@@ -138,7 +138,7 @@ def _unknown_key(path: Key, model: type[TomlTable]) -> tuple[str, str]:
         near = _SYNONYMS[key]
     if not near:
         near = _elsewhere(_SYNONYMS.get(key, key)) or _elsewhere(key)
-    return "is no key" if near else f"is no key here: there are {', '.join(own)}", near
+    return "is not a key" if near else f"is not a key here: there are {', '.join(own)}", near
 
 
 def _elsewhere(key: str) -> str:

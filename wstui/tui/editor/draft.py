@@ -97,7 +97,7 @@ class Draft:
         return self._fields[key]
 
     def text(self, name: str) -> str:
-        """The text at a dotted path, "" where there is none."""
+        """Return the text at a dotted path, or ""."""
         return self.texts.get(tuple(name.split(".")), "")
 
     def is_secret(self, key: Key) -> bool:
@@ -177,7 +177,7 @@ class Draft:
         return True
 
     def is_blank(self, row: Key) -> bool:
-        """Whether nobody has written anything into a row."""
+        """Whether a row is still empty."""
         return row not in self.sources and all(
             text.strip() in ("", text_of(self._fields[key], self._fields[key].default))
             for key, text in self.texts.items()

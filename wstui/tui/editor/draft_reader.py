@@ -159,7 +159,7 @@ class _Read:
         return found
 
     def _blamed(self, name: str) -> Key:
-        """The field that a problem belongs to, or the nearest one around it; () where there is none."""
+        """The field that a problem belongs to, or the nearest one around it, or ()."""
         known = {dotted(place): key for place, key in self._places.items()}
         known |= {dotted(key): key for key in self._draft.rows if not any(isinstance(part, int) for part in key)}
         if name in known:

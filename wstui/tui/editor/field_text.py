@@ -34,7 +34,7 @@ def text_of(field: Field, value: Any) -> str:
 
 
 def value_of(field: Field, text: str) -> Any:
-    """The value that a text stands for, as the model takes it; a quantity stays a text. BadValue where there is none.
+    """The value that a text stands for, as the model takes it; a quantity stays a text. Raises BadValue.
 
     References have been resolved before. An empty text is the default, where it says nothing by itself.
     """
@@ -89,7 +89,7 @@ def _number(text: str) -> int | float:
     try:
         return float(plain)
     except ValueError:
-        raise BadValue("is no number") from None
+        raise BadValue("is not a number") from None
 
 
 def _value(text: str) -> Any:

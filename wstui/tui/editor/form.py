@@ -248,7 +248,7 @@ class FormView(VerticalScroll, can_focus=False, inherit_bindings=False):
         return None
 
     async def rebuild(self, rows: Key) -> None:
-        """Draw a list anew: its rows are others, or in another order."""
+        """Redraw a list whose rows or their order changed."""
         for host in self._all(RowsBox):
             if host.key == rows:
                 await self._recompose(host)
