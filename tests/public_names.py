@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from wstui.tui.app_base import Shell
+from wstui.tui.app import WstuiApp
 
 import wstui
 from wstui.cli import exit_codes
@@ -20,7 +20,7 @@ from wstui.cli import wstui as command_line
 from wstui.report.formats.schema import text as result_schema
 from wstui.scenario.fields import described
 from wstui.scenario.model import Load, Scenario, Suite
-from wstui.tui.palette import OWNERS, ids_of
+from wstui.tui.palette import ids_of, owners
 
 FILE = Path(__file__).with_name("public_names.json")
 
@@ -34,7 +34,7 @@ def public_names() -> dict[str, Any]:
         "suite file": sorted(described(Suite)),
         "result": {name: sorted(definitions[name]["properties"]) for name in sorted(definitions)},
         "exit statuses": {name: value for name, value in vars(exit_codes).items() if name.isupper()},
-        "actions": sorted(ids_of((*OWNERS, Shell))),
+        "actions": sorted(ids_of((*owners(), WstuiApp))),
         "python": sorted(wstui.__all__),
     }
 

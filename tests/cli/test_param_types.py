@@ -36,7 +36,7 @@ def options() -> Iterator[tuple[tuple[str, ...], str, click.ParamType]]:
 def test_what_is_no_number_is_a_usage_error_of_every_option(value: str) -> None:
     for path, flag, kind in options():
         assert isinstance(kind, (Finite, Whole)), (path, flag)
-        with pytest.raises(click.BadParameter, match=r"is no (whole )?number"):
+        with pytest.raises(click.BadParameter, match=r"is not a (whole )?number"):
             kind.convert(value, None, None)
 
 

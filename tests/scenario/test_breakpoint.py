@@ -87,7 +87,7 @@ def test_what_is_probably_not_meant_is_said() -> None:
     assert (
         "messages.every has no effect" in warnings(read('[messages]\nevery = "1s"\n[breakpoint]\nof = "messages"'))[0]
     )
-    assert "there is not a threshold" in warnings(Scenario(breakpoint=Breakpoint()))[0]
+    assert "without a threshold" in warnings(Scenario(breakpoint=Breakpoint()))[0]
     odd = Scenario(
         breakpoint=Breakpoint(settle=1),
         thresholds=[

@@ -67,7 +67,7 @@ def test_a_variable_with_a_bad_value_is_shown_with_its_reference() -> None:
 
 @pytest.mark.parametrize("raw", ["${", "${}", "${1X}", "${NAME", "${NAME-default}"])
 def test_half_a_reference_is_an_error(raw: str) -> None:
-    assert "no reference" in problems(f"description = '{raw}'\n" + STAGES)["description"].message
+    assert "not a reference" in problems(f"description = '{raw}'\n" + STAGES)["description"].message
 
 
 def test_the_short_form_makes_stages() -> None:

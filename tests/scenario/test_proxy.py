@@ -83,7 +83,7 @@ def test_no_proxy_exempts_names_addresses_and_networks(url: str, listed: str, ex
         ("htp://h:1", 'did you mean "http"'),
         ("envv", 'did you mean "env"'),
         ("http://h:0", "port 0"),
-        ("http://h:99999", "no valid URL"),
+        ("http://h:99999", "not a valid URL"),
         ("http://h:1/path", "a path"),
         ("http://h 1", "a blank"),
         ("http://a%3Ab:secret@h:1", "a colon"),

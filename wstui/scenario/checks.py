@@ -107,7 +107,7 @@ def _search_warnings(scenario: Scenario) -> Iterator[str]:
     if search is None:
         return
     if not scenario.thresholds:
-        yield "there is not a threshold: a load holds when it is reached, however slow the answers are."
+        yield "without a threshold, a load holds once it is reached, however slow the replies are."
     if search.of == "messages" and "every" in messages.model_fields_set:
         yield 'messages.every has no effect: breakpoint.of = "messages" sets how often clients send.'
     for threshold in scenario.thresholds:
