@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from wstui.tui.app import WstuiApp
 
 import wstui
 from wstui.cli import exit_codes
@@ -20,6 +19,7 @@ from wstui.cli import wstui as command_line
 from wstui.report.formats.schema import text as result_schema
 from wstui.scenario.fields import described
 from wstui.scenario.model import Load, Scenario, Suite
+from wstui.tui.app import WstuiApp
 from wstui.tui.palette import ids_of, owners
 
 FILE = Path(__file__).with_name("public_names.json")
