@@ -28,7 +28,7 @@ SIGN_OF = {glyph: level for level, (glyph, _) in SIGNS.items()}
 def panel(own: GeneratorStatus, name: str) -> str:
     """The level that the panel of the generator shows for a figure."""
     shown = Generator()
-    shown._generator = own
+    shown.status = fake.status(generator=own)
     line = next(line for line in shown.rows(60, 5) if line[0][0].strip() == name)
     return SIGN_OF[line[-1][0].strip()]
 
