@@ -12,6 +12,8 @@ from wstui.cli.exit_codes import MEANINGS as STATUSES
 from wstui.cli.manual import manual_pages
 from wstui.manual import pages
 from wstui.manual.pages import TOPICS, Manual, nearest_topic
+from wstui.scenario.fields import FieldKind, described
+from wstui.scenario.model import Scenario
 from wstui.scenario.threshold import DISTRIBUTIONS, FIGURES, MEANINGS
 from wstui.tui.app import WstuiApp
 from wstui.tui.palette import ids_of, owners
@@ -42,6 +44,9 @@ def test_a_page_as_it_is_read_has_no_marks_and_no_pictures(manual: Manual, topic
 
 def test_the_reference_is_complete(manual: Manual) -> None:
     assert all(f"`{name}`" in manual.text("metrics") for name in FIGURES)
+    for path, field in described(Scenario).items():
+        written = f"`[[{path}]]`" if field.kind is FieldKind.ROWS else f"| `{field.name}` |"
+        assert written in manual.text("fields") or field.kind is FieldKind.TABLE, path
     assert set(MEANINGS) == {*FIGURES, *DISTRIBUTIONS}
     assert all(f"`{name}`" in manual.text("keys") for name in ids_of((*owners(), WstuiApp)))
     assert all(f"**{status}**" in manual.text("exit-status") for status in STATUSES)

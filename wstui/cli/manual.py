@@ -71,7 +71,7 @@ def manual_pages() -> Manual:
 
 
 def _keys_section() -> str:
-    from wstui.tui.manual.keys import keys_section
+    from wstui.tui.key_reference import keys_section
 
     return keys_section()
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from wstui.cli.kept_suite import KeptSuite  # loaded with the first run: it takes a fifth of the start
     from wstui.execution.preflight.checklist import Check
     from wstui.execution.preflight.probe import Probe
+    from wstui.manual.pages import Manual
     from wstui.report.analysis.compare import Comparison
 
 
@@ -131,4 +132,11 @@ def launcher(options: Options, troubles: list[str], begun: list[KeptSuite]) -> L
         preflight=checks,
         runs=None if options.no_store else StoredRuns(Path(path) if path else None),
         reports=dict(options.reports),
+        manual=_manual,
     )
+
+
+def _manual() -> Manual:
+    from wstui.cli.manual import manual_pages
+
+    return manual_pages()

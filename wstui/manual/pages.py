@@ -17,10 +17,11 @@ Sections = Mapping[str, Callable[[], str]]
 TOPICS = (
     "start", "dashboard", "presets", "scenario", "messages", "arrivals", "network", "breakpoint", "suites", "hosts",
     "runs", "ci", "python", "odin", "numbers", "accuracy",
-    "keys", "flags", "metrics", "result", "exit-status", "house", "changelog",
+    "keys", "flags", "fields", "metrics", "result", "exit-status", "house", "changelog",
 )  # fmt: skip
 """In the order of the list: guides first, then reference."""
 SECTIONS: Sections = {
+    "fields": reference.fields,
     "metrics": reference.metrics,
     "result": reference.result,
     "house": house.diagram,

@@ -1,4 +1,4 @@
-"""Reference sections made from the code: metrics, and the result as JSON."""
+"""Reference sections made from the code: fields of the scenario file, metrics, and the result as JSON."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from wstui.scenario.fields import FieldKind, described, sentence
+from wstui.scenario.model import Scenario
 from wstui.scenario.threshold import DISTRIBUTIONS, FIGURES, MEANINGS, STATISTICS
 
 
@@ -14,6 +16,24 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     cells = [heads, ["---"] * len(heads), *rows]
     lines = (" | ".join(" ".join(cell.replace("|", "\\|").split()) for cell in row) for row in cells)
     return "\n".join(f"| {line} |" for line in lines)
+
+
+def fields() -> str:
+    """Return the tables of a scenario file with their keys, from the model that reads it."""
+    tables: dict[str, list[tuple[str, ...]]] = {}
+    for path, field in described(Scenario).items():
+        if field.kind not in (FieldKind.TABLE, FieldKind.ROWS):
+            parts = path.rpartition(".")
+            kind = " or ".join(f"`{option}`" for option in field.options) or field.unit or field.kind.value
+            values = f"{kind}, {field.bounds}" if field.bounds else kind
+            default = "" if field.default in (None, "", [], {}) else f"`{field.default}`"
+            tables.setdefault(parts[0], []).append((f"`{parts[2]}`", values, default, sentence(field.description)))
+    heads = ("key", "value", "default", "meaning")
+    rows = {path for path, field in described(Scenario).items() if field.kind is FieldKind.ROWS}
+    return "\n\n".join(
+        f"## {f'`[[{name}]]`' if name in rows else f'`[{name}]`' if name else 'Top level'}\n\n{table(heads, keys)}"
+        for name, keys in tables.items()
+    )
 
 
 def metrics() -> str:

@@ -179,7 +179,8 @@ class WstuiApp(KeyQueue):
 
         if not isinstance(self.screen, HelpDialog):
             bindings = list(self.screen.active_bindings.values())
-            self.push_screen(HelpDialog(bindings, lambda binding: key_shown(self, binding)))
+            dialog = HelpDialog(bindings, lambda binding: key_shown(self, binding))
+            self.push_screen(dialog, lambda manual: self.action_manual() if manual else None)
 
     # runs
 
@@ -303,6 +304,18 @@ class WstuiApp(KeyQueue):
             self.push_screen(ResultScreen(self.services, runner.outcome, runner.session.status))
 
     # from screen to screen
+
+    def action_manual(self) -> None:
+        """Open the manual at the topic of this screen."""
+        from wstui.manual.pages import Manual  # neither is needed for a start
+        from wstui.tui.manual.manual_screen import ManualScreen
+
+        if any(isinstance(screen, ManualScreen) for screen in self.screen_stack):
+            return
+        launcher = self.services.launcher
+        manual = launcher.manual() if launcher is not None and launcher.manual is not None else Manual()
+        topics = (getattr(screen, "manual_topic", "") for screen in reversed(self.screen_stack))
+        self.push_screen(ManualScreen(manual, self.services.clock, next(filter(None, topics), "start")))
 
     @on(messages.OpenPresets)
     def action_open(self) -> None:

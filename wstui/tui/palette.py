@@ -79,11 +79,13 @@ def owners() -> tuple[type[DOMNode], ...]:
     from wstui.tui.dialogs.confirm import ConfirmDialog
     from wstui.tui.dialogs.dialog import Dialog
     from wstui.tui.dialogs.failed_start import FailedStartDialog
+    from wstui.tui.dialogs.help import HelpDialog
     from wstui.tui.dialogs.samples import SamplesDialog
     from wstui.tui.dialogs.stop import StopDialog
     from wstui.tui.editor.editor_screen import Editor
     from wstui.tui.kit.option_row import OptionRow
     from wstui.tui.kit.table import ListTable
+    from wstui.tui.manual.manual_screen import ManualScreen
     from wstui.tui.result.result_screen import ResultScreen
     from wstui.tui.runs.run_table import RunTable
     from wstui.tui.runs.runs_screen import RunsScreen
@@ -93,6 +95,7 @@ def owners() -> tuple[type[DOMNode], ...]:
     return (
         Dashboard, ListTable, Errors, Dialog, ConfirmDialog, SamplesDialog, StopDialog, FailedStartDialog, ResultScreen,
         StartScreen, PresetTable, Editor, OptionRow, ChecklistScreen, RunsScreen, RunTable,
+        HelpDialog, ManualScreen,
     )  # fmt: skip
 
 
@@ -149,6 +152,8 @@ class Commands(Provider):
             also = " ".join((id, id.replace(".", " "), *SYNONYMS.get(id, ())))
             run: Callable[[], object] = partial(app.call_later, app.run_action, binding.action, node)
             rows.append((title, f"{key_shown(app, binding)}   {id}", also, run))
+        manual: Callable[[], object] = partial(app.call_later, app.run_action, "app.manual")
+        rows.append(("Manual: read about this screen", "? m", "manual documentation docs", manual))
         return [*rows, ("Theme: choose other colours", "", "theme colours dark light", app.action_change_theme)]
 
     async def discover(self) -> Hits:

@@ -16,6 +16,7 @@ from wstui.scenario.presets import own_folder
 if TYPE_CHECKING:
     from wstui.execution.preflight.checklist import Check
     from wstui.execution.preflight.probe import Probe
+    from wstui.manual.pages import Manual
     from wstui.report.analysis.compare import Comparison
     from wstui.report.store.store import StoredRun
 
@@ -100,7 +101,8 @@ class Launcher:
     whether one client is tried first; nothing is started before its `execute`. `demo` makes one that brings its own
     server. `connect` opens one client all the way and fills in what it sees, step by step, or raises Unreachable.
     `preflight` yields each check before a run of scenarios, with the seconds of pauses between them, as soon as it is
-    known. `reports` are the files that are written when wstui ends, by their format.
+    known. `reports` are the files that are written when wstui ends, by their format. `manual` makes the
+    pages of the manual.
     """
 
     launch: Callable[[Sequence[Scenario], str, float, bool], Session]
@@ -109,6 +111,7 @@ class Launcher:
     preflight: Callable[[Sequence[Scenario], float], AsyncIterator[Check]] | None = None
     runs: Runs | None = None
     reports: Mapping[str, str] = field(default_factory=dict)
+    manual: Callable[[], Manual] | None = None
 
 
 def utc_now() -> datetime:

@@ -27,6 +27,7 @@ _TURN_S = 0.12
 class ChecklistScreen(Screen[None]):
     """Looks at everything that a run needs, and goes on to the run."""
 
+    manual_topic = "start"
     AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = [
         key("enter,ctrl+r", "run", "Run", "check.run", "Go on to the run", shown=True),

@@ -60,6 +60,7 @@ _TILES = {
 class Dashboard(Screen[None]):
     """Draws `Status` as it comes; holds no state of the run itself."""
 
+    manual_topic = "dashboard"
     VERTICAL_BREAKPOINTS = [(0, "-flat"), (16, "-low"), (20, "-short"), (32, "-tall")]  # noqa: RUF012
     AUTO_FOCUS = "Errors"
 

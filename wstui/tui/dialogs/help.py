@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import zip_longest
+from typing import ClassVar
 
-from textual.binding import ActiveBinding, Binding
+from textual.binding import ActiveBinding, Binding, BindingType
 from textual.widget import Widget
 
+from wstui.tui.bindings import key
 from wstui.tui.dialogs.dialog import Dialog
 from wstui.tui.kit.format import wrap
 from wstui.tui.kit.row_widget import Line, Part, RowWidget, cells, cut
@@ -116,8 +118,12 @@ def _column(sections: Sequence[Section], width: int, blank: list[Line]) -> list[
     return lines
 
 
-class HelpDialog(Dialog[None]):
-    """Two columns of keys and signs."""
+class HelpDialog(Dialog[bool]):
+    """Two columns of keys and signs. Answers True for the manual."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        key("m", "manual", "Manual", "dialog.manual", "Read the manual about this screen", shown=True)
+    ]
 
     def __init__(self, bindings: Sequence[ActiveBinding], shown: Callable[[Binding], str]) -> None:
         super().__init__()
@@ -136,4 +142,8 @@ class HelpDialog(Dialog[None]):
         self.query_one("#host").border_title = "keys"
 
     def subtitle(self) -> str:
-        return "esc closes"
+        return "m manual · esc closes"
+
+    def action_manual(self) -> None:
+        """Go on to the manual."""
+        self.dismiss(True)

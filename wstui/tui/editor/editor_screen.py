@@ -45,6 +45,7 @@ _READ_EVERY_S = 0.15
 class Editor(Screen[None]):
     """Edits one scenario or suite; nothing is written before it is saved."""
 
+    manual_topic = "scenario"
     AUTO_FOCUS = "Input"
     BINDINGS: ClassVar[list[BindingType]] = [
         key("ctrl+s", "save", "Save", "edit.save", "Save as a TOML preset", shown=True),

@@ -58,6 +58,7 @@ Since = tuple["StoredRun", "Comparison", str]
 class ResultScreen(Screen[None]):
     """What came out of a run or a suite: one that has just ended, or one that was kept."""
 
+    manual_topic = "numbers"
     BINDINGS: ClassVar[list[BindingType]] = [
         key("escape", "back", "Back", "result.back", "Back to where you came from", shown=True),
         key("x", "export", "Export", "result.export", "Write it as a report: HTML, JSON, CSV …", shown=True),

@@ -42,6 +42,7 @@ _Kept = TypeVar("_Kept")
 class RunsScreen(Screen[None]):
     """The list, and two of the runs compared."""
 
+    manual_topic = "runs"
     AUTO_FOCUS = "RunTable"
     BINDINGS: ClassVar[list[BindingType]] = [
         key("escape", "back", "Back", "runs.back", "Clear the filter, then the marks, then leave", shown=True),

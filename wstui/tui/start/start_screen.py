@@ -35,6 +35,7 @@ RECENT = 200
 class StartScreen(Screen[None]):
     """Choose a preset; run it, edit it, copy it, or begin with a demo."""
 
+    manual_topic = "presets"
     AUTO_FOCUS = "PresetTable"
     BINDINGS: ClassVar[list[BindingType]] = [
         key("e", "edit", "Edit", "preset.edit", "Look into it, change it, save it", shown=True),
