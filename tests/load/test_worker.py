@@ -336,7 +336,7 @@ async def test_snapshots_are_numbered_cumulative_and_come_five_times_a_second() 
         assert time.monotonic() - begun < 30
         await worker.drained()
         assert [s.sequence for s in worker.said] == sorted(s.sequence for s in worker.said)
-        at = [s.at_ns for s in worker.said]
+        at = [s.totals.at_ns for s in worker.said]
         assert at == sorted(at)
 
 
