@@ -138,7 +138,7 @@ def test_processors_are_judged_by_the_calibration_of_this_host_or_said_to_be_an_
     found = cost_model.known(file)
     assert found == cost_model.Costs(10.0, 200.0, measured=True)
     judged = checklist.processors(load(1000, every=0.1), 1, 4, 0.0, costs=found)
-    assert judged.text.startswith("about 10% of a processor by calibration")
+    assert judged.text.startswith("about 10 % of a processor by calibration")
     for broken in ("", "{}", '{"figures": [{"name": "CPU a round trip", "median": 0}]}', '{"figures": 3}', "[1]"):
         file.write_text(broken)
         assert cost_model.known(file) == cost_model.ESTIMATE

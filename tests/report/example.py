@@ -298,7 +298,7 @@ def searched(of: str = "clients") -> Result:
                 reached=load if held else load * 0.98,
                 started_s=10.0 * number,
                 ended_s=10.0 * number + 9,
-                why="" if held else "31.0% of the sends were late" if held is None else "response.p99 was 230ms",
+                why="" if held else "31.0 % of the sends were late" if held is None else "response.p99 was 230ms",
                 broken_on="response.p99" if held is False else "",
                 clients=load,
                 connections=Connections(attempted=load, ready=load, success_rate=1.0),

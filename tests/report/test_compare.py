@@ -15,7 +15,7 @@ from wstui.report.analysis import regression
 from wstui.report.analysis.compare import compare, steady
 from wstui.report.analysis.significance import ALPHA, batch_means, holm, rank_test, share_test
 from wstui.report.formats import compare_text
-from wstui.report.model.text_table import cells
+from wstui.report.model.text import width_of
 from wstui.scenario.errors import BadValue
 
 
@@ -166,7 +166,7 @@ def test_limits_are_told_apart_by_their_ranges() -> None:
 @pytest.mark.parametrize("width", [80, 120])
 def test_the_change_table_fits_and_says_better_and_worse(width: int) -> None:
     text = compare_text.render(compare(good(), broken(), names=("1 quick", "2 stress")), width=width)
-    assert max(cells(line) for line in text.splitlines()) <= width
+    assert max(width_of(line) for line in text.splitlines()) <= width
     row = next(line for line in text.splitlines() if "response.p99 " in line)
     assert row.split()[0] == "✗" and row.endswith("worse") and "2.89 ms" in row and "116 ms" in row
 

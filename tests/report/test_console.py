@@ -17,12 +17,12 @@ from wstui.execution.run.status import (
     Status,
     SuiteStatus,
 )
+from wstui.measure.sanitize import visible
 from wstui.measure.snapshot import Counters
 from wstui.measure.timeline import TimelineRow
 from wstui.report.formats.console import print_summary, summary
 from wstui.report.live.progress_line import live_line
-from wstui.report.model.labels import shown
-from wstui.report.model.text_table import cells, fit, table
+from wstui.report.model.text import clip, table, width_of
 from wstui.scenario.model import Scenario
 
 WORDS = {
@@ -52,7 +52,7 @@ class Terminal(io.StringIO):
 def test_every_summary_starts_with_its_verdict_and_keeps_within_its_width(name: str, width: int) -> None:
     lines = summary(EVERY[name], width=width).splitlines()
     assert lines[0].startswith(WORDS[name])
-    assert max(cells(line) for line in lines) <= width
+    assert max(width_of(line) for line in lines) <= width
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -164,17 +164,17 @@ def test_the_live_line_of_a_cooldown_counts_down_to_the_next_run() -> None:
 
 def test_escaping_twice_changes_nothing_more() -> None:
     text = "a\x1b[31m\u202e\ud800\u2028 ✓ 日本 é\n"
-    once = shown(text)
+    once = visible(text)
     assert once == "a\\x1b[31m\\u202e\\ud800\\u2028 ✓ 日本 é\\n"
-    assert shown(once) == once
+    assert visible(once) == once
     once.encode()
 
 
 def test_a_wide_character_counts_as_two_cells() -> None:
-    assert cells("日本") == 4 and cells("e\u0301") == 1
-    assert fit("日本語", 5) == "日本…"
+    assert width_of("日本") == 4 and width_of("e\u0301") == 1
+    assert clip("日本語", 5) == "日本…"
     lines = table([["日本", "1"], ["abcde", "22"]])
-    assert {cells(line) for line in lines} == {cells(lines[0])}
+    assert {width_of(line) for line in lines} == {width_of(lines[0])}
 
 
 def test_dataclasses_of_the_timeline_are_what_the_example_uses() -> None:

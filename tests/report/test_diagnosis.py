@@ -9,10 +9,10 @@ import pytest
 from tests.report.example import EVERY, aborted, broken, empty, fan_out, good, limited
 from wstui.execution.run.result import Result
 from wstui.execution.run.result_sections import Connections, FailureSummary, Messages, ThresholdOutcome, Verdict
+from wstui.measure.sanitize import visible
 from wstui.measure.timeline import TimelineRow
 from wstui.report.analysis.diagnosis import findings
 from wstui.report.formats import registry
-from wstui.report.model.labels import shown
 
 
 def causes(result: Result) -> list[str]:
@@ -100,7 +100,7 @@ def test_refusals_are_told_apart_by_what_the_server_said(kind: str, message: str
     )
     (finding,) = findings(result)
     assert finding.cause == cause and words in finding.next_step
-    assert "10 of 100 attempts (10%)" in finding.evidence and message in finding.evidence
+    assert "10 of 100 attempts (10 %)" in finding.evidence and message in finding.evidence
     assert finding.when == "from 0:06 on, in ramp"
 
 
@@ -113,7 +113,7 @@ def test_a_run_with_several_causes_names_each_with_its_stages() -> None:
 
 def test_broadcasts_that_did_not_reach_everybody_are_a_finding() -> None:
     (finding,) = findings(fan_out())
-    assert finding.cause == "fan-out" and "99.71%" in finding.evidence
+    assert finding.cause == "fan-out" and "99.71 %" in finding.evidence
 
 
 def test_a_ramp_that_fell_behind_its_plan_is_a_finding() -> None:
@@ -133,12 +133,12 @@ def test_every_report_tells_the_findings(name: str) -> None:
             assert finding.text.split(".")[0] in " ".join(report.split()), form
         if not findings(result):
             assert "Findings" not in report
-    assert all(shown(finding.text) == finding.text for finding in findings(result))
+    assert all(visible(finding.text) == finding.text for finding in findings(result))
 
 
 def test_some_of_the_clients_that_were_hit_are_named() -> None:
     evidence = {finding.cause: finding.evidence for finding in findings(broken())}
-    assert evidence["rate limit"].startswith("180 of 5 000 attempts (3.6%): 180 × http 429, Too Many Requests")
+    assert evidence["rate limit"].startswith("180 of 5 000 attempts (3.6 %): 180 × http 429, Too Many Requests")
     assert "; among them client 17, 4811" in evidence["rate limit"]
     assert evidence["drops"].endswith("; among them client 5")
 

@@ -79,9 +79,9 @@ def test_a_sound_run_has_no_findings(found: dict[str, list[Finding]]) -> None:
 @pytest.mark.parametrize(
     ("name", "cause", "evidence"),
     [
-        ("full", "refusals", "12 of 20 attempts (60%): 12 × HTTP 503 Service Unavailable; "),
-        ("rationed", "rate limit", "10 of 20 attempts (50%): 10 × HTTP 429 Too Many Requests"),
-        ("unauthorized", "refusals", "10 of 20 attempts (50%): 10 × HTTP 401 Unauthorized"),
+        ("full", "refusals", "12 of 20 attempts (60 %): 12 × HTTP 503 Service Unavailable; "),
+        ("rationed", "rate limit", "10 of 20 attempts (50 %): 10 × HTTP 429 Too Many Requests"),
+        ("unauthorized", "refusals", "10 of 20 attempts (50 %): 10 × HTTP 401 Unauthorized"),
         ("closing", "drops", "20 of 20 ready clients: 20 × close 1011, out of memory"),
         ("silent", "slow accept", "10 of 20 attempts timed out"),
         ("hanging up", "network", "10 times: 10 × "),

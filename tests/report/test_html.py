@@ -63,9 +63,9 @@ def test_the_verdict_comes_first_with_glyph_and_word() -> None:
 
 def test_every_figure_of_the_tables_is_there_without_the_charts() -> None:
     text = Page(render(broken())).text
-    for figure in ("116 ms", "4 700", "close 1011", "retry-after: 1", "94%", "83.3/s of 83.3/s", "resumed"):
+    for figure in ("116 ms", "4 700", "close 1011", "retry-after: 1", "94 %", "83.3/s of 83.3/s", "resumed"):
         assert figure in text
-    assert "completeness 99.71%" in Page(render(fan_out())).text
+    assert "completeness 99.71 %" in Page(render(fan_out())).text
     nothing = Page(render(empty())).text
     assert "n/a" in nothing and "None" not in nothing and "nan" not in nothing
 
@@ -88,7 +88,7 @@ def test_charts_show_limits_events_and_gaps() -> None:
     assert len(by_name["latency"].lines[0]["x"]) == 120
     assert charts(empty()) == []
     connect = next(line for line in by_name["distribution"].lines if line["name"] == "connect")
-    assert connect["text"][-1] == "99%", "100 values tell nothing of a percentile beyond 99.5"
+    assert connect["text"][-1] == "99 %", "100 values tell nothing of a percentile beyond 99.5"
 
 
 def test_a_long_timeline_is_thinned_without_losing_its_peaks() -> None:

@@ -231,7 +231,7 @@ async def test_a_rate_that_is_broken_over_the_run_says_so_beside_the_rate_of_now
 @pytest.mark.parametrize(
     ("limited_by", "told"),
     [
-        (("1.5% of the sends were late", "other programs took 1.9 of 2 processors"), "1.5 % late ✗"),
+        (("1.5 % of the sends were late", "other programs took 1.9 of 2 processors"), "1.5 % late ✗"),
         (("CPU at its limit for 4 s",), "61 % cpu ✗"),
         (("12 × too many open files",), "12 × too many open files ✗"),
         ((), "61 % cpu ✓"),

@@ -23,7 +23,7 @@ from wstui.execution.calibrate.sink.sink_process import SinkProcess
 from wstui.fleet.transport import FleetError
 from wstui.report.formats.atomic_write import STDOUT, NotWritable, prove_writable, write
 from wstui.report.model.environment import environment
-from wstui.report.model.text_table import table
+from wstui.report.model.text import table
 from wstui.scenario.units import grouped
 from wstui.servers.child_process import ProcessFailed
 

@@ -16,10 +16,11 @@ from wstui.cli.prepare import prepare
 from wstui.execution.preflight.checklist import Check, CheckMark
 from wstui.execution.preflight.preflight import preflight
 from wstui.execution.run.suite import SuiteRun
+from wstui.measure.sanitize import visible
 from wstui.report.formats.atomic_write import STDOUT, write
-from wstui.report.model.labels import Tone, shown
+from wstui.report.model.labels import Tone
 from wstui.report.model.terminal import Paint, terminal_width, wants_colour
-from wstui.report.model.text_table import wrap
+from wstui.report.model.text import paragraph
 from wstui.scenario.file_refs import is_shipped
 from wstui.scenario.hosts import parse_host
 from wstui.scenario.trust import sends_away, uses
@@ -79,9 +80,11 @@ async def _collect(suite: SuiteRun, say: Callable[[Check], None]) -> list[Check]
 def _lines(found: Check, paint: Paint, width: int, column: int) -> list[str]:
     glyph, tone = _SIGNS[found.mark]
     indent = " " * (column + 3)
-    lines = wrap(shown(found.text), width=width, indent=indent, first=f"{glyph} {shown(found.name):<{column}} ")
+    lines = paragraph(
+        visible(found.text), width=width, indent=indent, first=f"{glyph} {visible(found.name):<{column}} "
+    )
     if found.fix:
-        lines += wrap(found.fix, width=width, indent=indent + "  ", first=indent + "→ ")
+        lines += paragraph(found.fix, width=width, indent=indent + "  ", first=indent + "→ ")
     return [paint.tone(line, tone) if found.mark is not CheckMark.PASS else line for line in lines]
 
 

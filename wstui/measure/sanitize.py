@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterator
 
 # Bidirectional overrides and isolates turn the text around them (CVE-2021-42574); zero-width ones hide.
 _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
-def visible(text: str | bytes, limit: int = 200) -> str:
-    """`text` with control, format and unassigned characters written as escapes, cut to `limit` characters."""
+_MARKS = {"Mn", "Me", "Mc"}
+_MARKS_IN_A_ROW = 2
+"""More accents on one letter are a tower that covers the rows above."""
+
+
+def visible(text: str | bytes, limit: int = 2000) -> str:
+    """Return `text` safe for one row: control, format and unassigned characters as escapes, cut to `limit`."""
     if isinstance(text, bytes):
         text = text[: limit * 4].decode("utf-8", "backslashreplace")
     cut = text[:limit]
-    if not cut.isprintable():
-        cut = "".join(
-            c if c == " " or unicodedata.category(c) not in _HIDDEN else c.encode("unicode_escape").decode()
-            for c in cut
-        )
+    if not (cut.isascii() and cut.isprintable()):
+        cut = "".join(_escaped(cut))
     return cut if len(text) <= limit and len(cut) <= limit else cut[: limit - 1] + "…"
+
+
+def _escaped(text: str) -> Iterator[str]:
+    marks = 0
+    for character in text:
+        category = unicodedata.category(character)
+        marks = marks + 1 if category in _MARKS else 0
+        if marks <= _MARKS_IN_A_ROW:
+            yield character.encode("unicode_escape").decode() if category in _HIDDEN else character

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import sys
 import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+from wstui.measure.sanitize import visible
 
 Key = tuple[str | int, ...]
 """Where a value stands in a file: ("stages", 1, "over")."""
@@ -113,10 +116,8 @@ def quote(text: str, longest: int = 120) -> str:
 
 
 def printable(text: str) -> str:
-    """The text with control and other unprintable characters written as escapes."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+    """Return the whole text with what a terminal could obey escaped."""
+    return visible(text, sys.maxsize)
 
 
 def nearest(word: str, options: Iterable[str]) -> str:

@@ -316,5 +316,5 @@ def _shares(windows: list[Interval]) -> str:
     own = statistics.median(s.cpu for s in windows)
     sink = statistics.median(s.target_cpu for s in windows)
     others = statistics.median(s.other_cpu for s in windows)
-    beside = f", other programs {others:.0%}" if others >= NOTABLE else ""
-    return f"worker {own:.0%}, sink {sink:.0%}{beside} of a core"
+    beside = f", other programs {others * 100:.0f} %" if others >= NOTABLE else ""
+    return f"worker {own * 100:.0f} %, sink {sink * 100:.0f} %{beside} of a core"

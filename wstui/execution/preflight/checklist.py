@@ -152,7 +152,7 @@ def processors(
     The host has `workers` of the `of` workers that there are in all; 0: it has all of them.
     """
     if busy > OTHERS_BUSY:
-        text = f"other programs use {busy:.0%} of this machine"
+        text = f"other programs use {busy * 100:.0f} % of this machine"
         return Check("processors", CheckMark.WARN, text, "end them, or the figures are theirs as well")
     if workers > cores:
         text = f"{workers} workers on {cores} processor{'' if cores == 1 else 's'}"
@@ -162,7 +162,9 @@ def processors(
     share = _busiest(scenario, costs) / (of or workers)
     whose = "a processor" if workers == 1 else f"each of {workers} processors"
     source = "by calibration" if costs.measured else "by estimate"
-    text = f"{f'about {share:.0%}' if share >= 0.005 else 'less than 1%'} of {whose} {source}, without broadcasts"
+    text = (
+        f"{f'about {share * 100:.0f} %' if share >= 0.005 else 'less than 1 %'} of {whose} {source}, without broadcasts"
+    )
     if need_level(share) == "ok":
         return Check("processors", CheckMark.PASS, text)
     # Only a guess: the run itself tells when it is the limit.

@@ -28,7 +28,7 @@ def refusals(result: Result) -> Finding | None:
         return None
     began = min(failure.first_s for failure in refusing)
     top = max(refusing, key=lambda failure: failure.count)
-    share = format.percent(seen.refused / seen.attempted)
+    share = format.percentage(seen.refused / seen.attempted)
     hit = f"{format.count(seen.refused)} of {format.count(seen.attempted)} attempts ({share})"
     evidence = f"{hit}: {top_failure(top)}{clients_hit(refusing)}"
     open_then = column_at(result, began, "open")
@@ -37,7 +37,7 @@ def refusals(result: Result) -> Finding | None:
         asked, admitted = (
             mean_of(result, rate, began, last_seen(refusing)) for rate in ("attempted_per_s", "ready_per_s")
         )
-        rates = f"; {format.rate(admitted)} of {format.rate(asked)} were admitted meanwhile"
+        rates = f"; {format.per_second(admitted)} of {format.per_second(asked)} were admitted meanwhile"
         return Finding(
             "rate limit",
             "The server limits how fast clients may connect.",

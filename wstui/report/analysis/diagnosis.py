@@ -85,7 +85,7 @@ def _slow_ramp(result: Result) -> Finding | None:
     return Finding(
         "slow ramp",
         "Clients came more slowly than planned.",
-        f"{format.rate(worst.achieved)} of {format.rate(worst.planned)} planned in {worst.stage}",
+        f"{format.per_second(worst.achieved)} of {format.per_second(worst.planned)} planned in {worst.stage}",
         "Look at this generator's loop lag and at how long a connection takes",
         stages=tuple(ramp.stage for ramp in slow),
     )

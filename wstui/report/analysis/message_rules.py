@@ -16,7 +16,7 @@ def no_replies(result: Result) -> Finding | None:
         return None
     unanswered = counted_in(result, "unanswered", lambda f: f.kind == "timeout")
     began = min((failure.first_s for failure in unanswered), default=None)
-    share = format.percent(min(seen.timed_out / seen.sent, 1.0)) if seen.sent else "some"
+    share = format.percentage(min(seen.timed_out / seen.sent, 1.0)) if seen.sent else "some"
     late = f"; {format.count(seen.late)} replies came too late" if seen.late else ""
     return Finding(
         "no replies",
@@ -125,7 +125,7 @@ def fan_out(result: Result) -> Finding | None:
     return Finding(
         "fan-out",
         "Not every client received every broadcast.",
-        f"completeness {format.percent(seen.completeness)} over {format.count(seen.messages)} broadcasts",
+        f"completeness {format.percentage(seen.completeness)} over {format.count(seen.messages)} broadcasts",
         "Look at the server's send buffers for slow readers, and at broker overflows",
     )
 

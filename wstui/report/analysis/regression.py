@@ -68,4 +68,4 @@ def percentage(change: Change) -> str:
     """The relative change in brackets, or "" where there is none or the metric is a share itself."""
     if change.ratio is None or change.unit == "%":
         return ""
-    return f" ({change.ratio * 100:+.1f}%)"
+    return f" ({change.ratio * 100:+.1f} %)"

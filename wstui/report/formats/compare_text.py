@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from wstui.measure.sanitize import visible
 from wstui.report.analysis.compare import Change, Comparison
 from wstui.report.analysis.significance import ALPHA, FEWEST_SECONDS
 from wstui.report.model import format
-from wstui.report.model.labels import Tone, shown
+from wstui.report.model.labels import Tone
 from wstui.report.model.terminal import Paint
-from wstui.report.model.text_table import cells, table, wrap
+from wstui.report.model.text import paragraph, table, width_of
 
 
 def render(comparison: Comparison, *, width: int = 80, colour: bool = False) -> str:
@@ -17,7 +18,7 @@ def render(comparison: Comparison, *, width: int = 80, colour: bool = False) -> 
     paint = Paint(colour)
     lines = _remarks(comparison, width, paint)
     seen = [change for change in comparison.changes if change.before is not None or change.after is not None]
-    rows = [["", "metric", shown(comparison.before, 16), shown(comparison.after, 16), "change", ""]]
+    rows = [["", "metric", visible(comparison.before, 16), visible(comparison.after, 16), "change", ""]]
     rows += [
         [
             glyph(change),
@@ -38,7 +39,7 @@ def render(comparison: Comparison, *, width: int = 80, colour: bool = False) -> 
 def render_all(comparisons: Sequence[Comparison], *, width: int = 80, colour: bool = False) -> str:
     """Several runs against the same first one: side by side where there is room, else one below the other."""
     lines = side_by_side(comparisons)
-    if len(comparisons) == 1 or max(map(cells, lines)) > width:
+    if len(comparisons) == 1 or max(map(width_of, lines)) > width:
         parts = [render(comparison, width=width, colour=colour) for comparison in comparisons]
         return f"\n\n{'─' * width}\n\n".join(parts)
     paint = Paint(colour)
@@ -53,10 +54,10 @@ def _remarks(comparison: Comparison, width: int, paint: Paint, *, named: bool = 
     lines = [
         paint.tone(line, Tone.NEAR)
         for warning in comparison.warnings
-        for line in wrap(shown(f"▲ {who}{warning}"), width=width, indent="")
+        for line in paragraph(visible(f"▲ {who}{warning}"), width=width, indent="")
     ]
     if comparison.limits:
-        lines += wrap(shown(who + comparison.limits), width=width, indent="")
+        lines += paragraph(visible(who + comparison.limits), width=width, indent="")
     return [*lines, ""] if lines else []
 
 
@@ -68,13 +69,15 @@ def _note(changes: Sequence[Change], width: int, paint: Paint) -> list[str]:
     )
     if any(judgement(change) == "not tested" for change in changes):
         note += f" Not tested: fewer than {FEWEST_SECONDS} s of steady load, or too few values, in one of them."
-    return paint.dim(wrap(note, width=width, indent=""))
+    return paint.dim(paragraph(note, width=width, indent=""))
 
 
 def side_by_side(comparisons: Sequence[Comparison]) -> list[str]:
     """A row a metric: the first run, then each other one with its change; a glyph where it is proven."""
     first = comparisons[0]
-    rows = [["metric", shown(first.before, 14), *(c for of in comparisons for c in (shown(of.after, 14), "change"))]]
+    rows = [
+        ["metric", visible(first.before, 14), *(c for of in comparisons for c in (visible(of.after, 14), "change"))]
+    ]
     for number, change in enumerate(first.changes):
         others = [comparison.changes[number] for comparison in comparisons]
         if all(other.before is None and other.after is None for other in others):
@@ -122,4 +125,4 @@ def difference(change: Change) -> str:
         return f"{change.after - change.before:+.2f} pt"
     if change.ratio is None:
         return f"+{format.limit_figure(change.after, change.unit)}" if change.after else ""
-    return f"{change.ratio * 100:+.1f}%"
+    return f"{change.ratio * 100:+.1f} %"

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TextIO
 
 from wstui.execution.run.result import Result, SuiteResult
+from wstui.measure.sanitize import visible
 from wstui.report.formats import console_sections as sections
 from wstui.report.model import format
-from wstui.report.model.labels import name_of, peak_clients, route_of, shown, url_of, verdict_sign
+from wstui.report.model.labels import name_of, peak_clients, route_of, url_of, verdict_sign
 from wstui.report.model.terminal import Paint, terminal_width, wants_colour
-from wstui.report.model.text_table import cells, flow, table, wrap
+from wstui.report.model.text import flow, paragraph, table, width_of
 
 
 def print_summary(result: Result | SuiteResult, stream: TextIO) -> None:
@@ -37,9 +38,9 @@ def _suite(suite: SuiteResult, width: int, paint: Paint) -> list[str]:
         rows.append(
             [
                 mark.glyph,
-                f"{shown(name_of(run))} {mark.word.lower()}",
+                f"{visible(name_of(run))} {mark.word.lower()}",
                 format.count(peak_clients(run)),
-                format.percent(run.connections.success_rate),
+                format.percentage(run.connections.success_rate),
                 format.milliseconds(run.latency_ms.response.p50),
                 format.milliseconds(run.latency_ms.response.p99),
                 format.count(sum(failure.count for failure in run.failures)),
@@ -55,12 +56,12 @@ def _suite(suite: SuiteResult, width: int, paint: Paint) -> list[str]:
 def _head(result: Result | SuiteResult, width: int, paint: Paint) -> list[str]:
     """The verdict and its reason, whole: on one line where there is room."""
     sign = verdict_sign(result.verdict)
-    reason = f"{shown(name_of(result), 60)}: {shown(result.verdict.reason)}"
+    reason = f"{visible(name_of(result), 60)}: {visible(result.verdict.reason)}"
     head = [paint.tone(f"{sign.glyph} {sign.word}", sign.tone, bold=True)]
-    if cells(f"{sign.glyph} {sign.word}  {reason}") <= width:
+    if width_of(f"{sign.glyph} {sign.word}  {reason}") <= width:
         head[0] += "  " + reason
     else:
-        head += wrap(reason, width=width)
+        head += paragraph(reason, width=width)
     return head
 
 
@@ -94,11 +95,11 @@ def _run(run: Result, width: int, paint: Paint) -> list[str]:
 
 def _verdict(run: Result, width: int, paint: Paint) -> list[str]:
     head = _head(run, width, paint)
-    facts = [shown(fact) for fact in (url_of(run), route_of(run)) if fact]
+    facts = [visible(fact) for fact in (url_of(run), route_of(run)) if fact]
     if peak_clients(run):
         facts.append(f"{format.count(peak_clients(run))} clients")
     facts.append(format.duration(run.duration_s))
     if run.paused_s:
         facts.append(f"paused {format.duration(run.paused_s)}")
-    facts.append(shown(run.started))
+    facts.append(visible(run.started))
     return head + paint.dim(flow(facts, width=width))

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 from wstui.execution.run.result import Result
 from wstui.execution.run.result_sections import FailureSummary, Latency
+from wstui.measure.sanitize import visible
 from wstui.report.analysis.diagnosis import findings as findings_of
 from wstui.report.model import breakpoint_table, format
 from wstui.report.model.host_table import host_lines, offset_name, spread_name
-from wstui.report.model.labels import Tone, limit_of, ramp_rates, shown, threshold_sign
+from wstui.report.model.labels import Tone, limit_of, ramp_rates, threshold_sign
 from wstui.report.model.terminal import Paint
-from wstui.report.model.text_table import cells, fit, flow, table, wrap
+from wstui.report.model.text import clip, flow, paragraph, table, width_of
 
 FAILURES_SHOWN = 10
 SAMPLES_SHOWN = 2
@@ -22,10 +23,10 @@ def findings(run: Result, width: int, paint: Paint) -> list[str]:
     """What limited the run, with its evidence and what to look at next."""
     lines = []
     for finding in findings_of(run):
-        headline = wrap(shown(finding.headline), width=width, indent="    ", first="  ▲ ")
+        headline = paragraph(visible(finding.headline), width=width, indent="    ", first="  ▲ ")
         lines += [paint.tone(line, Tone.NEAR) for line in headline]
-        lines += wrap(shown(finding.evidence), width=width, indent="    ")
-        lines += paint.dim(wrap(finding.next_step, width=width, indent="      ", first="    → "))
+        lines += paragraph(visible(finding.evidence), width=width, indent="    ")
+        lines += paint.dim(paragraph(finding.next_step, width=width, indent="      ", first="    → "))
     return lines
 
 
@@ -38,14 +39,14 @@ def breakpoint(run: Result, width: int, paint: Paint) -> list[str]:
     rows = [breakpoint_table.head(found), *(breakpoint_table.row(found, step) for step in steps)]
     lines = table(rows, left=1, width=width)
     most = max((breakpoint_table.latency_of(found, step).p99 or 0.0 for step in steps), default=0.0)
-    room = width - max(map(cells, lines)) - 2
+    room = width - max(map(width_of, lines)) - 2
     for index, step in enumerate(steps, 1):
         drawn = (
             breakpoint_table.bar(breakpoint_table.latency_of(found, step).p99, most, min(room, 40)) if room >= 4 else ""
         )
         lines[index] = paint.tone(f"{lines[index]}  {drawn}".rstrip(), breakpoint_table.step_sign(step).tone)
     told = found.sentence != run.verdict.reason
-    return (wrap(shown(found.sentence), width=width, indent="  ", first="  ") if told else []) + lines
+    return (paragraph(visible(found.sentence), width=width, indent="  ", first="  ") if told else []) + lines
 
 
 def thresholds(run: Result, width: int, paint: Paint) -> list[str]:
@@ -54,11 +55,11 @@ def thresholds(run: Result, width: int, paint: Paint) -> list[str]:
     rows = [
         [
             threshold_sign(outcome).glyph,
-            shown(outcome.metric),
-            shown(limit_of(outcome)),
+            visible(outcome.metric),
+            visible(limit_of(outcome)),
             format.limit_figure(outcome.value, outcome.unit),
             threshold_sign(outcome).word,
-            f"in {shown(outcome.stage)}" if outcome.stage else "",
+            f"in {visible(outcome.stage)}" if outcome.stage else "",
         ]
         for outcome in outcomes
     ]
@@ -83,15 +84,15 @@ def connections(run: Result, width: int) -> list[str]:
     facts = [
         f"attempted {format.count(seen.attempted)}",
         f"ready {format.count(seen.ready)}",
-        f"success {format.percent(seen.success_rate)}",
+        f"success {format.percentage(seen.success_rate)}",
         *(f"{word} {format.count(number)}" for word, number in outcomes if number),
     ]
     ramps = [
-        f"{shown(ramp.stage)}: {format.rate(ramp.achieved)} of {format.rate(ramp.planned)} planned"
+        f"{visible(ramp.stage)}: {format.per_second(ramp.achieved)} of {format.per_second(ramp.planned)} planned"
         for ramp in ramp_rates(run)
     ]
     if not ramps:
-        ramps = [f"rate {format.rate(seen.per_second)}"]
+        ramps = [f"rate {format.per_second(seen.per_second)}"]
     return flow(facts, width=width) + flow(ramps, width=width)
 
 
@@ -103,7 +104,7 @@ def tokens(run: Result, width: int, paint: Paint) -> list[str]:
         right = row.correct == row.attempted
         tones.append(Tone.GOOD if right else Tone.BAD)
         numbers = [format.count(number) for number in (row.attempted, row.ready, row.refused, row.other)]
-        rows.append(["✓" if right else "✗", shown(row.kind.replace("_", " ")), row.expected, *numbers])
+        rows.append(["✓" if right else "✗", visible(row.kind.replace("_", " ")), row.expected, *numbers])
     lines = table(rows, left=3, width=width) if run.auth else []
     return lines[:1] + [paint.tone(line, tone) for line, tone in zip(lines[1:], tones, strict=True)]
 
@@ -122,7 +123,7 @@ def slow_readers(run: Result, width: int) -> list[str]:
     seen = run.slow_readers
     if seen is None:
         return []
-    endings = [f"{format.count(number)} × {shown(name, 60)}" for name, number in seen.endings.items()]
+    endings = [f"{format.count(number)} × {visible(name, 60)}" for name, number in seen.endings.items()]
     facts = [f"{format.count(seen.clients)} clients", f"ended by the server {format.count(seen.closed)}", *endings]
     return flow(facts, width=width)
 
@@ -141,8 +142,8 @@ def messages(run: Result, width: int) -> list[str]:
         ("in flight" if run.verdict.running else "abandoned", seen.abandoned),
     ]
     facts = [
-        f"sent {format.count(seen.sent)} ({format.rate(seen.sent_per_second)})",
-        f"received {format.count(seen.received)} ({format.rate(seen.received_per_second)})",
+        f"sent {format.count(seen.sent)} ({format.per_second(seen.sent_per_second)})",
+        f"received {format.count(seen.received)} ({format.per_second(seen.received_per_second)})",
         *([f"wanting no reply {format.count(seen.no_reply_expected)}"] if seen.no_reply_expected else []),
         *(f"{word} {format.count(number)}" for word, number in problems if number),
     ]
@@ -152,7 +153,7 @@ def messages(run: Result, width: int) -> list[str]:
     if (out or back) and (out, back) != (seen.bytes_sent, seen.bytes_received):
         facts.append(f"without compression {format.size(out)} out, {format.size(back)} in")
     kinds = sorted(seen.by_type.items(), key=lambda item: -item[1])
-    types = [f"{shown(kind, 40)} {format.count(number)}" for kind, number in kinds[:8]]
+    types = [f"{visible(kind, 40)} {format.count(number)}" for kind, number in kinds[:8]]
     if len(kinds) > 8:
         types.append(f"{len(kinds) - 8} further types")
     return flow(facts, width=width) + flow(types, width=width)
@@ -194,7 +195,7 @@ def fan_out(run: Result, width: int) -> list[str]:
     )
     facts = [
         f"{format.count(seen.messages)} broadcasts",
-        f"completeness {format.percent(seen.completeness)}",
+        f"completeness {format.percentage(seen.completeness)}",
         f"duplicates {format.count(seen.duplicates)}",
         f"{spread_name(seen)} p50 {format.milliseconds(seen.spread_ms.p50)}, "
         f"p99 {format.milliseconds(seen.spread_ms.p99)}",
@@ -210,7 +211,7 @@ def stages(run: Result, width: int) -> list[str]:
     head = ["stage", "from", "to", "became ready", "out/s", "in/s", "p50 ms", "p99 ms", "timed out"]
     rows = [
         [
-            shown(stage.name),
+            visible(stage.name),
             format.clock(stage.started_s),
             format.clock(stage.ended_s),
             format.count(stage.connections.ready),
@@ -231,12 +232,12 @@ def failures(failures: Sequence[FailureSummary], width: int, paint: Paint) -> li
     for failure in failures[:FAILURES_SHOWN]:
         whose = " (this generator's own)" if failure.local else ""
         times = f"{format.clock(failure.first_s)}–{format.clock(failure.last_s)}"
-        head = f"  {format.count(failure.count)} × {shown(failure.kind)}: {shown(failure.message)}"
-        lines.append(paint.tone(fit(head, width - len(times) - len(whose) - 2) + f"  {times}{whose}", Tone.BAD))
+        head = f"  {format.count(failure.count)} × {visible(failure.kind)}: {visible(failure.message)}"
+        lines.append(paint.tone(clip(head, width - len(times) - len(whose) - 2) + f"  {times}{whose}", Tone.BAD))
         for sample in failure.samples[-SAMPLES_SHOWN:]:
-            detail = f": {shown(sample.detail)}" if sample.detail else ""
+            detail = f": {visible(sample.detail)}" if sample.detail else ""
             text = f"      client {sample.client} at {format.clock(sample.at_s)}{detail}"
-            lines += paint.dim([fit(text, width)])
+            lines += paint.dim([clip(text, width)])
     if len(failures) > FAILURES_SHOWN:
         lines.append(f"  … and {len(failures) - FAILURES_SHOWN} further kinds")
     return lines
@@ -247,7 +248,7 @@ def target(run: Result, width: int, paint: Paint) -> list[str]:
     seen = run.target
     if seen is None:
         return []
-    facts = [f"{shown(seen.state)} at last" if seen.troubled else shown(seen.state)]
+    facts = [f"{visible(seen.state)} at last" if seen.troubled else visible(seen.state)]
     if seen.troubled:
         facts.append(f"in trouble in {format.count(seen.troubled)} of {format.count(seen.polls)} polls")
     if seen.memory_first_mib is not None and seen.memory_last_mib is not None:
@@ -264,7 +265,7 @@ def target(run: Result, width: int, paint: Paint) -> list[str]:
         facts.append(f"{claimed} deliveries claimed, {received} received")
     lines = flow(facts, width=width)
     for difference in seen.differences:
-        told = wrap(shown(difference), width=width, indent="    ", first="  ▲ ")
+        told = paragraph(visible(difference), width=width, indent="    ", first="  ▲ ")
         lines += [paint.tone(line, Tone.NEAR) for line in told]
     return lines
 
@@ -277,7 +278,7 @@ def generator(run: Result, width: int, paint: Paint) -> list[str]:
     facts = [
         f"{seen.workers} worker{'' if seen.workers == 1 else 's'}"
         + (f", {seen.workers_lost} lost" if seen.workers_lost else ""),
-        f"CPU {format.percent(seen.cpu)} mean, {format.percent(seen.cpu_max)} max",
+        f"CPU {format.percentage(seen.cpu)} mean, {format.percentage(seen.cpu_max)} max",
         f"loop lag p99 {format.milliseconds(seen.loop_lag_ms.p99)}",
         f"send delay p99 {format.milliseconds(seen.send_delay_ms.p99)}",
         f"late sends {format.count(seen.late_sends)}",
@@ -285,6 +286,6 @@ def generator(run: Result, width: int, paint: Paint) -> list[str]:
     ]
     lines = flow(facts, width=width) + host_lines(run, width, paint)
     for reason in seen.limited_by:
-        told = wrap(f"limited: {shown(reason)}", width=width, indent="    ", first="  ▲ ")
+        told = paragraph(f"limited: {visible(reason)}", width=width, indent="    ", first="  ▲ ")
         lines += [paint.tone(line, Tone.NEAR) for line in told]
     return lines

@@ -10,6 +10,7 @@ from typing import Any
 import jinja2
 
 from wstui.execution.run.result import Result, SuiteResult
+from wstui.measure.sanitize import visible
 from wstui.measure.timeline import MARKS
 from wstui.report.analysis.diagnosis import findings
 from wstui.report.formats.html_charts import QUIET, charts
@@ -21,7 +22,6 @@ from wstui.report.model.labels import (
     ramp_rates,
     route_of,
     runs_of,
-    shown,
     threshold_sign,
     url_of,
     verdict_sign,
@@ -41,10 +41,10 @@ def render(result: Result | SuiteResult) -> str:
         keep_trailing_newline=True,
     )
     environment.filters |= {
-        "shown": shown,
+        "shown": visible,
         "count": format.count,
-        "percent": format.percent,
-        "rate": format.rate,
+        "percent": format.percentage,
+        "rate": format.per_second,
         "ms": format.milliseconds,
         "signed_ms": format.signed_ms,
         "clock": format.clock,
@@ -53,7 +53,7 @@ def render(result: Result | SuiteResult) -> str:
     }
     runs = [_run(run, number) for number, run in enumerate(runs_of(result))]
     return environment.get_template("report.html.j2").render(
-        title=shown(name_of(result)),
+        title=visible(name_of(result)),
         suite=isinstance(result, SuiteResult),
         skipped=result.skipped if isinstance(result, SuiteResult) else [],
         sign=verdict_sign(result.verdict),
@@ -110,7 +110,7 @@ def _marks(run: Result) -> list[tuple[str, str]]:
 
 def _pretty(scenario: dict[str, Any]) -> str:
     lines = json.dumps(scenario, indent=2, ensure_ascii=False).split("\n")
-    return "\n".join(shown(line) for line in lines)
+    return "\n".join(visible(line) for line in lines)
 
 
 def _json(value: object) -> str:

@@ -10,9 +10,9 @@ from typing import Any
 from wstui.execution.run.metrics import distribution_in
 from wstui.execution.run.result import Result
 from wstui.execution.run.result_sections import NS_PER_MS
+from wstui.measure.sanitize import visible
 from wstui.measure.timeline import MARKS
 from wstui.report.model.breakpoint_table import latency_of, points, step_sign
-from wstui.report.model.labels import shown
 from wstui.scenario.errors import BadValue
 from wstui.scenario.threshold import parse_limit
 
@@ -193,7 +193,7 @@ def _nines(share: float) -> float:
 
 
 def _percentile(share: float) -> str:
-    return f"{share * 100:.6g}%"
+    return f"{share * 100:.6g} %"
 
 
 def _throughput(rows: Sequence[Row]) -> Chart | None:
@@ -285,7 +285,7 @@ def _marks(run: Result) -> tuple[tuple[float, str, str, bool], ...]:
 
 
 def _text(text: str) -> str:
-    return shown(text, 120)
+    return visible(text, 120)
 
 
 def _number(value: object) -> float | None:

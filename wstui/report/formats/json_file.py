@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 
 from wstui.execution.run.result import SCHEMA, Result, SuiteResult
+from wstui.measure.sanitize import visible
 from wstui.report.analysis.diagnosis import findings
-from wstui.report.model.labels import name_of, runs_of, shown
+from wstui.report.model.labels import name_of, runs_of
 
 
 class NotAResult(Exception):
@@ -46,12 +47,12 @@ def read_any(path: str | Path) -> Result | SuiteResult:
             return msgspec.json.decode(content, type=SuiteResult)
     except msgspec.DecodeError as error:
         raise NotAResult(f"{path} is no result of wstui: {error}") from None
-    raise NotAResult(f"{path} is no result of wstui: its schema is {shown(repr(kind))}, not {SCHEMA!r}")
+    raise NotAResult(f"{path} is no result of wstui: its schema is {visible(repr(kind))}, not {SCHEMA!r}")
 
 
 def _one_of(suite: SuiteResult, path: str | Path, name: str) -> Result:
     for run in suite.runs:
         if name_of(run) == name:
             return run
-    names = ", ".join(shown(name_of(run)) for run in suite.runs)
+    names = ", ".join(visible(name_of(run)) for run in suite.runs)
     raise NotAResult(f"{path} holds several runs ({names}): name one of them, as in {path}#{name_of(suite.runs[0])}")

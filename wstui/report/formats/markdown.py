@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from wstui.execution.run.result import Result, SuiteResult
+from wstui.measure.sanitize import visible
 from wstui.report.analysis.diagnosis import findings
 from wstui.report.model import format
 from wstui.report.model.labels import (
@@ -14,7 +15,6 @@ from wstui.report.model.labels import (
     peak_clients,
     route_of,
     runs_of,
-    shown,
     threshold_sign,
     url_of,
     verdict_sign,
@@ -36,7 +36,7 @@ def render(result: Result | SuiteResult) -> str:
 
 def code(text: str) -> str:
     """`text` as a code span that nothing in it can end."""
-    inner = shown(text)
+    inner = visible(text)
     if not inner.strip():
         return ""
     fence = "`" * (max((len(run) for run in re.findall("`+", inner)), default=0) + 1)
@@ -46,7 +46,7 @@ def code(text: str) -> str:
 
 def plain(text: str) -> str:
     """`text` as running text in which Markdown and HTML mean nothing."""
-    escaped = re.sub(r"[\\`*_{}\[\]<>#|~&$]|:(?=//)", lambda found: f"&#{ord(found[0])};", shown(text))
+    escaped = re.sub(r"[\\`*_{}\[\]<>#|~&$]|:(?=//)", lambda found: f"&#{ord(found[0])};", visible(text))
     # A word joiner keeps "@name" from calling somebody, and "www." from becoming a link.
     return re.sub(r"@|\bwww(?=\.)", lambda found: f"{found[0]}&#8288;", escaped)
 
@@ -72,7 +72,7 @@ def _overview(suite: SuiteResult) -> list[str]:
             code(name_of(run)),
             f"{verdict_sign(run.verdict).glyph} {verdict_sign(run.verdict).word.lower()}",
             format.count(peak_clients(run)),
-            format.percent(run.connections.success_rate),
+            format.percentage(run.connections.success_rate),
             format.milliseconds(run.latency_ms.response.p50),
             format.milliseconds(run.latency_ms.response.p99),
             format.count(sum(failure.count for failure in run.failures)),
@@ -170,8 +170,8 @@ def _generator(run: Result) -> list[str]:
     facts = [f"- ▲ limited: {plain(reason)}" for reason in seen.limited_by]
     if seen.workers:
         facts.append(
-            f"- workers {seen.workers}, lost {seen.workers_lost}, CPU {format.percent(seen.cpu)} mean and "
-            f"{format.percent(seen.cpu_max)} max, loop lag p99 {format.milliseconds(seen.loop_lag_ms.p99)}, "
+            f"- workers {seen.workers}, lost {seen.workers_lost}, CPU {format.percentage(seen.cpu)} mean and "
+            f"{format.percentage(seen.cpu_max)} max, loop lag p99 {format.milliseconds(seen.loop_lag_ms.p99)}, "
             f"{format.count(seen.late_sends)} late sends"
         )
     return facts

@@ -43,7 +43,7 @@ def row(found: BreakpointSummary, step: BreakpointStep) -> list[str]:
         *(format.significant(value, 3) for value in (latency.p50, latency.p95, latency.p99)),
         format.significant(step.messages.sent_per_second, 3),
         format.significant(step.messages.received_per_second, 3),
-        format.percent(step.cpu) if step.cpu is None else f"{step.cpu:.0%}",
+        format.NONE if step.cpu is None else f"{step.cpu * 100:.0f} %",
     ]
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from wstui.execution.run.result import FanOutSummary, Result
+from wstui.measure.sanitize import visible
 from wstui.report.model import format
-from wstui.report.model.labels import Tone, shown
+from wstui.report.model.labels import Tone
 from wstui.report.model.terminal import Paint
-from wstui.report.model.text_table import table, wrap
+from wstui.report.model.text import paragraph, table
 
 HEAD = ("host", "workers", "ready", "sent", "clients", "CPU max", "loop lag max", "away")
 
@@ -15,12 +16,12 @@ def host_rows(run: Result) -> list[list[str]]:
     """A row a machine; none where the load was made by the operator's."""
     return [
         [
-            f"✗ {shown(host.name, 40)}" if host.lost else shown(host.name, 40),
+            f"✗ {visible(host.name, 40)}" if host.lost else visible(host.name, 40),
             f"{host.workers}" + (f", {host.workers_lost} lost" if host.workers_lost else ""),
             format.count(host.ready),
             format.count(host.sent),
             format.count(host.clients_max),
-            format.percent(host.cpu_max),
+            format.percentage(host.cpu_max),
             format.milliseconds(host.loop_lag_max_ms),
             format.milliseconds(host.round_trip_ms),
         ]
@@ -30,7 +31,9 @@ def host_rows(run: Result) -> list[list[str]]:
 
 def lost_hosts(run: Result) -> list[str]:
     """Why machines were lost, a sentence each."""
-    return [f"{shown(host.name, 40)} was lost: {shown(host.lost, 200)}" for host in run.generator.hosts if host.lost]
+    return [
+        f"{visible(host.name, 40)} was lost: {visible(host.lost, 200)}" for host in run.generator.hosts if host.lost
+    ]
 
 
 def host_lines(run: Result, width: int, paint: Paint) -> list[str]:
@@ -40,7 +43,7 @@ def host_lines(run: Result, width: int, paint: Paint) -> list[str]:
         return []
     lines = table([HEAD, *rows], width=width)
     for sentence in lost_hosts(run):
-        told = wrap(sentence, width=width, indent="    ", first="  ▲ ")
+        told = paragraph(sentence, width=width, indent="    ", first="  ▲ ")
         lines += [paint.tone(line, Tone.BAD) for line in told]
     return lines
 

@@ -8,7 +8,6 @@ from enum import StrEnum
 
 from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.run.result_sections import ThresholdOutcome, Verdict
-from wstui.measure.sanitize import visible
 from wstui.scenario.errors import BadValue, ScenarioError
 from wstui.scenario.load_profile import peak
 from wstui.scenario.model import Stage
@@ -31,11 +30,6 @@ class Sign:
     glyph: str
     word: str
     tone: Tone
-
-
-def shown(text: str, limit: int = 1000) -> str:
-    """Text that may come from a server, on one line and unable to steer what shows it."""
-    return visible(text, limit)
 
 
 def verdict_sign(verdict: Verdict) -> Sign:

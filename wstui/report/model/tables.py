@@ -87,9 +87,10 @@ def _connections(run: Result) -> Table:
     if seen.unreached:
         numbers.append(("never connected", seen.unreached))
     ramps = tuple(
-        f"{ramp.stage}: {format.rate(ramp.achieved)} of {format.rate(ramp.planned)} planned" for ramp in ramp_rates(run)
+        f"{ramp.stage}: {format.per_second(ramp.achieved)} of {format.per_second(ramp.planned)} planned"
+        for ramp in ramp_rates(run)
     )
-    cells = [*(format.count(number) for _, number in numbers), format.percent(seen.success_rate)]
+    cells = [*(format.count(number) for _, number in numbers), format.percentage(seen.success_rate)]
     return Table("Connections", [*(word for word, _ in numbers), "success"], [Line(cells)], 0, ramps)
 
 
@@ -171,7 +172,7 @@ def _fan_out(seen: FanOutSummary | None) -> Table | None:
             [
                 name,
                 format.count(messages),
-                format.percent(completeness),
+                format.percentage(completeness),
                 format.count(duplicates),
                 format.milliseconds(spread.p50),
                 format.milliseconds(spread.p99),
@@ -200,8 +201,8 @@ def _messages(run: Result) -> Table:
     cells = [
         format.count(seen.sent),
         format.count(seen.received),
-        format.rate(seen.sent_per_second),
-        format.rate(seen.received_per_second),
+        format.per_second(seen.sent_per_second),
+        format.per_second(seen.received_per_second),
         *(format.count(number) for number in numbers),
         format.size(seen.bytes_sent),
         format.size(seen.bytes_received),

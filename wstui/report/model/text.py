@@ -1,45 +1,53 @@
-"""Plain text in columns: aligned tables and facts in a row, measured in terminal cells."""
+"""Text in the cells of a terminal, for reports and screens: widths, cutting, tables, facts in a row, paragraphs."""
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Sequence
+
+from rich.cells import cell_len, chop_cells
 
 from wstui.scenario.units import words
 
 GAP = "  "
 
 
-def cells(text: str) -> int:
-    """How many terminal cells `text` takes: two for a wide character, none for a combining one."""
-    if text.isascii():
-        return len(text)
-    width = 0
-    for character in text:
-        if unicodedata.combining(character) or unicodedata.category(character) in ("Me", "Cf"):
-            continue
-        width += 2 if unicodedata.east_asian_width(character) in "WF" else 1
-    return width
+def width_of(text: str) -> int:
+    """The cells that a sanitised text takes on a terminal."""
+    return len(text) if text.isascii() else cell_len(text)
 
 
-def fit(text: str, width: int) -> str:
-    """`text` cut to `width` cells, ending in "…" where something was cut."""
-    if cells(text) <= width:
+def clip(text: str, width: int) -> str:
+    """The text cut to at most `width` cells, with "…" where something was cut off."""
+    if width_of(text) <= width:
         return text
-    kept = ""
-    used = 0
-    for character in text:
-        used += cells(character)
-        if used > width - 1:
-            break
-        kept += character
-    return kept + "…" if width > 0 else ""
+    if width <= 0:
+        return ""
+    if text.isascii():
+        return text[: width - 1] + "…"
+    head = chop_cells(text, width - 1)[0] if width > 1 else ""
+    return head + "…"
 
 
 def pad(text: str, width: int, *, right: bool = False) -> str:
-    """`text` filled up with spaces to `width` cells; `right` aligns it to the right."""
-    space = " " * max(width - cells(text), 0)
-    return space + text if right else text + space
+    """The text in exactly `width` cells, aligned left or right."""
+    text = clip(text, width)
+    blank = " " * (width - width_of(text))
+    return blank + text if right else text + blank
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """A sanitised text in rows of at most `width` cells; words are kept whole where they fit."""
+    rows: list[str] = []
+    row = ""
+    for word in words(text):
+        joined = f"{row} {word}" if row else word
+        if row and width_of(joined) > width:
+            rows.append(row)
+            row = word
+        else:
+            row = joined
+    rows.append(row)
+    return [clip(row, max(1, width)) for row in rows]
 
 
 def table(rows: Sequence[Sequence[str]], *, left: int = 1, width: int = 80, indent: str = "  ") -> list[str]:
@@ -49,7 +57,7 @@ def table(rows: Sequence[Sequence[str]], *, left: int = 1, width: int = 80, inde
     """
     if not rows:
         return []
-    widths = [max(cells(row[column]) for row in rows) for column in range(len(rows[0]))]
+    widths = [max(width_of(row[column]) for row in rows) for column in range(len(rows[0]))]
     excess = len(indent) + sum(widths) + len(GAP) * (len(widths) - 1) - width
     while excess > 0:
         widest = max(range(left), key=lambda column: widths[column])
@@ -61,7 +69,7 @@ def table(rows: Sequence[Sequence[str]], *, left: int = 1, width: int = 80, inde
     return [
         indent
         + GAP.join(
-            pad(fit(text, widths[column]), widths[column], right=column >= left) for column, text in enumerate(row)
+            pad(clip(text, widths[column]), widths[column], right=column >= left) for column, text in enumerate(row)
         ).rstrip()
         for row in rows
     ]
@@ -77,9 +85,9 @@ def flow(
     lines: list[str] = []
     line = ""
     for fact in facts:
-        fact = fit(fact, width - cells(indent))
+        fact = clip(fact, width - width_of(indent))
         longer = fact if not line else line + between + fact
-        if line and cells(indent + longer) > width:
+        if line and width_of(indent + longer) > width:
             lines.append(indent + line)
             line = fact
         else:
@@ -91,6 +99,6 @@ def flow(
     return lines
 
 
-def wrap(text: str, *, width: int = 80, indent: str = "  ", first: str | None = None) -> list[str]:
+def paragraph(text: str, *, width: int = 80, indent: str = "  ", first: str | None = None) -> list[str]:
     """A sentence over as many lines as it needs; `first` is the indent of the first line, as wide as the others'."""
     return flow(words(" ".join(text.split())), width=width, indent=indent, between=" ", first=first)
