@@ -116,8 +116,8 @@ async def test_hostile_texts_stay_texts() -> None:
         async for _ in resized(pilot, (200, 50), (80, 24)):
             text = shown(app)
             assert "\x1b" not in text and "\u202e" not in text and "\r" not in text
-            assert "␛[2J␛]0;owned␇[bold red]markup[/]" in text
-            assert "[b]name[/b]␛[0m" in text
+            assert "\\x1b[2J\\x1b]0;owned\\x07[bold red]markup[/]" in text
+            assert "[b]name[/b]\\x1b[0m" in text
             await pilot.press("enter")
             await pilot.pause()
             assert "[bold red]markup[/]" in shown(app) and "\x1b" not in shown(app)

@@ -48,7 +48,7 @@ async def test_those_in_trouble_come_first_with_a_mark_and_the_reason() -> None:
         rows = [row for row in text.split("\n") if any(f" {host.name} " in row for host in TROUBLED)]
     assert "hosts  1 of 4 well  ✗ 3 000 clients lost  R gives them to those left" in text
     assert ["lost" in rows[0], "stale" in rows[1], "slow" in rows[2], "ok" in rows[3]] == [True] * 4
-    assert "ssh ended with status 255: ␛[31mno answer" in rows[0] and "\x1b" not in text
+    assert "ssh ended with status 255: \\x1b[31mno answer" in rows[0] and "\x1b" not in text
     assert "3/4 proc" in rows[1] and "1.6 s ago" in rows[1] and "410 ms away" in rows[2]
 
 

@@ -5,17 +5,13 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator
 
-# Bidirectional overrides and isolates turn the text around them (CVE-2021-42574); zero-width ones hide.
-_HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-
-
 _MARKS = {"Mn", "Me", "Mc"}
 _MARKS_IN_A_ROW = 2
 """More accents on one letter are a tower that covers the rows above."""
 
 
 def visible(text: str | bytes, limit: int = 2000) -> str:
-    """Return `text` safe for one row: control, format and unassigned characters as escapes, cut to `limit`."""
+    """Return `text` safe for one row: what does not print as escapes, cut to `limit`."""
     if isinstance(text, bytes):
         text = text[: limit * 4].decode("utf-8", "backslashreplace")
     cut = text[:limit]
@@ -27,7 +23,7 @@ def visible(text: str | bytes, limit: int = 2000) -> str:
 def _escaped(text: str) -> Iterator[str]:
     marks = 0
     for character in text:
-        category = unicodedata.category(character)
-        marks = marks + 1 if category in _MARKS else 0
+        marks = marks + 1 if unicodedata.category(character) in _MARKS else 0
         if marks <= _MARKS_IN_A_ROW:
-            yield character.encode("unicode_escape").decode() if category in _HIDDEN else character
+            # Bidirectional overrides turn the text around them (CVE-2021-42574); zero-width characters hide.
+            yield character if character.isprintable() else character.encode("unicode_escape").decode()
