@@ -53,9 +53,11 @@ def test_the_example_of_settings_is_taken_as_it_stands(tmp_path: Path) -> None:
 
 
 def _command_lines() -> list[str]:
-    """Every `wstui …` in shell blocks and in code spans of README and manual."""
+    """Every `wstui …` in shell blocks and in code spans; the changelog names what is gone."""
     found = []
     for file in FILES:
+        if file.stem == "changelog":
+            continue
         text = file.read_text()
         for fenced in re.findall(r"```(?:sh|yaml)\n(.*?)```", text, re.DOTALL):
             found += re.findall(r"(?:^|bin/|\$\(|&& |\s)(wstui [^&|#\n)]*)", fenced)
