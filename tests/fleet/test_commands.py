@@ -111,7 +111,7 @@ async def test_the_load_of_a_lost_process_is_redistributed_where_that_was_asked_
     [
         ("nobody", 2, "wstui: nobody refuses connections: no ssh server listens there"),
         ("host 1", 2, '--hosts = "host 1": is not a host'),
-        (",", 2, "wstui: --hosts names no machine"),
+        (",", 2, "wstui: --hosts names no host"),
         ("host1", 3, "wstui: host1 can't reach the target at 127.0.0.1:1: connection refused"),
     ],
 )
