@@ -122,6 +122,8 @@ def wstui(ctx: click.Context) -> None:
 
 def main() -> None:
     """Run the command `wstui`. Unexpected errors are printed as one line; LOG_LEVEL=debug shows the traceback."""
+    # pydantic looks through every installed package for plugins: 10 ms, and a plugin would see the secrets.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     _open_what_was_closed()
     for name in ("stdout", "stderr"):
         if isinstance(stream := getattr(sys, name), io.TextIOWrapper):

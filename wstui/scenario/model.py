@@ -176,15 +176,18 @@ class Demo(TomlTable):
 class Scenario(TomlTable):
     """A whole scenario file. Two scenarios are equal when they ask for the same, wherever they came from."""
 
+    # The defaults use model_construct: to validate an empty table, pydantic would first build a validator for it alone.
     name: Line = Field(default="scenario", description="name in lists and reports; saving names it after its file")
     description: str = Field(default="", description="a sentence for the list of presets")
-    target: Target = Field(default=Target(), description="the server under load")
-    auth: Auth = Field(default=Auth(), description="how clients authenticate")
+    target: Target = Field(default=Target.model_construct(), description="the server under load")
+    auth: Auth = Field(default=Auth.model_construct(), description="how clients authenticate")
     stages: list[Stage] = Field(default_factory=list, description="the load over time, one stage after the other")
-    messages: Messages = Field(default=Messages(), description="what clients send, how often, and what answers it")
+    messages: Messages = Field(
+        default=Messages.model_construct(), description="what clients send, how often, and what answers it"
+    )
     thresholds: list[Threshold] = Field(default_factory=list, description="limits that decide the verdict")
-    fleet: Fleet = Field(default=Fleet(), description="where the load is made")
-    demo: Demo = Field(default=Demo(), description="options of the target that wstui demo starts")
+    fleet: Fleet = Field(default=Fleet.model_construct(), description="where the load is made")
+    demo: Demo = Field(default=Demo.model_construct(), description="options of the target that wstui demo starts")
     breakpoint: Breakpoint | None = Field(
         default=None, description="search for the largest load that keeps the thresholds, instead of stages"
     )

@@ -12,7 +12,7 @@ from wstui.scenario.breakpoint import UNITS, Breakpoint
 from wstui.scenario.changes import Request, checked
 from wstui.scenario.env_refs import Reference, expand, has_reference, secret_values
 from wstui.scenario.errors import BadValue, Key, Problem, dotted, quote
-from wstui.scenario.model import Scenario, Stage
+from wstui.scenario.model import Scenario
 from wstui.scenario.secrets import mask_url
 from wstui.scenario.threshold import parse_condition
 from wstui.scenario.types import MOST_CLIENTS, without_ends
@@ -139,7 +139,7 @@ def apply(scenario: Scenario, environ: Mapping[str, str] | None = None, override
         for name in wishes.keys() & {"start", "most"}:
             message = "belongs to a search for the limit: add --breakpoint-of clients, connects or messages"
             problems.append(Problem(wishes[name].source, wishes[name].name, message))
-        data["stages"] = _stages(scenario.stages, wishes, blame, problems)
+        data["stages"] = _stages(scenario, wishes, blame, problems)
     made = checked(scenario, data, blame, problems)
     made._origin = replace(made._origin, given=frozenset(dotted(KEYS[name]) for name in given if name in KEYS))
     return made
@@ -185,9 +185,10 @@ def _environment(
 
 
 def _stages(
-    stages: Sequence[Stage], wishes: Mapping[str, Request], blame: dict[Key, Request], problems: list[Problem]
+    scenario: Scenario, wishes: Mapping[str, Request], blame: dict[Key, Request], problems: list[Problem]
 ) -> list[dict[str, Any]]:
-    data = [stage.model_dump() for stage in stages]
+    stages = scenario.stages
+    data: list[dict[str, Any]] = scenario.model_dump(include={"stages"})["stages"]
     for name in ("ramp", "hold"):
         if wish := wishes.get(name):
             index = next((i for i, stage in enumerate(stages) if stage.name == name), None)
@@ -269,7 +270,7 @@ def _factor(name: str, wish: Request, peak: int, factor: float, problems: list[P
 
 
 def _thresholds(scenario: Scenario, wishes: Mapping[str, Request], problems: list[Problem]) -> list[dict[str, Any]]:
-    kept = [] if "no_thresholds" in wishes else [threshold.model_dump() for threshold in scenario.thresholds]
+    kept = [] if "no_thresholds" in wishes else scenario.model_dump(include={"thresholds"})["thresholds"]
     added: list[dict[str, Any]] = []
     if wish := wishes.get("thresholds"):
         for text in wish.value:

@@ -167,4 +167,4 @@ class Auth(TomlTable):
     ttl: Duration = Field(
         default=86400.0, title="valid for", description="lifetime of a signed token; make it longer than the run"
     )
-    mix: Mix = Field(default=Mix(), description="parts of all clients by the kind of token they send")
+    mix: Mix = Field(default=Mix.model_construct(), description="parts of all clients by the kind of token they send")
