@@ -107,6 +107,7 @@ def test_a_terminal_without_our_signs_gets_a_question_mark_and_programs_get_all(
         env={**os.environ, **latin},
         capture_output=True,
         timeout=60,
+        check=False,
     )
     assert json.loads(process.stdout.decode("utf-8"))["presets"] == ["übung"]
 
@@ -114,7 +115,9 @@ def test_a_terminal_without_our_signs_gets_a_question_mark_and_programs_get_all(
 def closed(*arguments: str, streams: str = ">&-") -> tuple[int, str]:
     """Exit status and stderr of a command whose shell closed its stdout."""
     command = ["sh", "-c", f'exec "$@" {streams}', "sh", sys.executable, "-m", "wstui", *arguments]
-    ended = subprocess.run(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=WAIT_S)
+    ended = subprocess.run(
+        command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=WAIT_S, check=False
+    )
     return ended.returncode, ended.stderr
 
 

@@ -45,7 +45,8 @@ def searching(
 
 async def found(server: Server, *limits: tuple[str, str], capacity: float = 0.0, **asked: Any) -> Result:
     """The result of a search. It is repeated if this machine was too busy, and if it missed a known
-    `capacity`: this process, which is the server, may have been without a processor for a moment."""
+    `capacity`: this process, which is the server, may have been without a processor for a moment.
+    """
     async with server:
         for _ in range(4):
             result = await searching(server, *limits, **asked).execute()

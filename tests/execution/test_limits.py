@@ -84,7 +84,7 @@ def test_a_silent_host_is_stale_then_lost(age_s: float, mark: str) -> None:
 
 def test_no_other_module_sets_a_limit_of_its_own() -> None:
     pattern = re.compile(
-        r"^_?(NEAR|FULL|BUSY|LATE\w*|\w*LAG\w*_MS|STALE_S|LOST_S|SILENT_S|SLOW_\w*MS)\b.*= *[\d.]+", re.M
+        r"^_?(NEAR|FULL|BUSY|LATE\w*|\w*LAG\w*_MS|STALE_S|LOST_S|SILENT_S|SLOW_\w*MS)\b.*= *[\d.]+", re.MULTILINE
     )
     root = Path(wstui.__file__).parent
     rooms = [root / name for name in ("execution", "report", "tui")]

@@ -1,5 +1,6 @@
 """Hosts with networks of their own: network namespaces with OpenSSH's server in each, keys and configuration in a
-temporary folder. Nothing of the person's own ssh is read or changed."""
+temporary folder. Nothing of the person's own ssh is read or changed.
+"""
 
 from __future__ import annotations
 
@@ -141,7 +142,7 @@ def hosts(folder: Path, count: int = 2) -> Iterator[tuple[list[Namespace], Path]
             server = folder / f"sshd_{number}"
             server.write_text(_SERVER.format(port=PORT, address=host.address, folder=folder))
             command = ["ip", "netns", "exec", host.netns, sshd(), "-D", "-e", "-f", str(server)]
-            servers.append(subprocess.Popen(command, stderr=subprocess.DEVNULL, preexec_fn=_die_with_parent))
+            servers.append(subprocess.Popen(command, stderr=subprocess.DEVNULL, preexec_fn=_die_with_parent))  # noqa: PLW1509
             config += _CLIENT.format(name=host.name, address=host.address, port=PORT, folder=folder)
             _await(host.address)
         key = (folder / "host_key.pub").read_text().strip()

@@ -47,7 +47,7 @@ def test_arrivals_that_are_cut_stay_at_what_they_were(rate: int, over: int, at: 
     assert line.cut(at).arrived(10**15) == line.arrived(at)
 
 
-def stage(name: str = "all", **keys: float | int) -> Stage:
+def stage(name: str = "all", **keys: float) -> Stage:
     return Stage(name=name, **{"over": 10.0, **keys})  # type: ignore[arg-type]
 
 

@@ -56,7 +56,7 @@ def ping(timestamp: int) -> str:
 
 async def upgraded(url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """A bare connection behind its upgrade."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", int(url.split(":")[2].split("/")[0]))
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(url.split(":")[2].split("/", maxsplit=1)[0]))
     writer.write(b"GET /ws HTTP/1.1\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
     head = await reader.readuntil(b"\r\n\r\n")
     assert b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" in head  # the example of RFC 6455 1.3

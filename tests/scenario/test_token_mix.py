@@ -54,7 +54,7 @@ def test_parts_are_whole_and_some_are_good(text: str) -> None:
     with pytest.raises(ScenarioError) as caught:
         loads(f'{STAGE}[auth]\nkind = "mix"\nsecret = "${{S}}"\n[auth.mix]\n{text}\n', "x.toml", {"S": "s"})
     (problem,) = caught.value.problems
-    assert problem.key == f"auth.mix.{text.split()[0]}"
+    assert problem.key == f"auth.mix.{text.split(maxsplit=1)[0]}"
 
 
 def test_a_file_may_leave_the_secret_to_the_environment_and_a_run_may_not() -> None:

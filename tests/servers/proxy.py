@@ -115,7 +115,7 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 def available(kind: str) -> str:
     """Why a real proxy can't be had here, "" when it can."""
-    name = kind.split()[0]
+    name = kind.split(maxsplit=1)[0]
     if name == "pproxy":
         try:
             import pproxy  # noqa: F401

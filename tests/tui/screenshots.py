@@ -228,8 +228,8 @@ def to_png(svgs: Sequence[Path], folder: Path, browser: str) -> None:
         page.append((svg, width, height))
     for page in pages:
         width, height = max((wide for _, wide, _ in page), default=1), sum(high for _, _, high in page)
-        with tempfile.TemporaryDirectory() as folder:
-            html, sheet = Path(folder) / "page.html", Path(folder) / "page.png"
+        with tempfile.TemporaryDirectory() as scratch:
+            html, sheet = Path(scratch) / "page.html", Path(scratch) / "page.png"
             images = (f'<img src="{svg.resolve().as_uri()}" width={wide} height={high}>' for svg, wide, high in page)
             html.write_text(
                 f"<style>img {{ display: block }}</style><body style='margin:0;background:#222'>{''.join(images)}"

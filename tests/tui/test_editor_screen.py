@@ -217,7 +217,7 @@ async def test_what_is_edited_is_saved_with_its_references_and_comments_and_leav
         await pilot.press("enter")
         await until(lambda: isinstance(app.screen, Editor), pilot)
         await pilot.press("ctrl+s", "enter")
-        await until(lambda: (home / "mine.toml").exists(), pilot)
+        await until((home / "mine.toml").exists, pilot)
         await until(lambda: isinstance(app.screen, Editor), pilot)
         text = (home / "mine.toml").read_text()
         assert '"${WS_URL:-ws://localhost:3001/ws}"' in text and 'every = "2s"' in text and "${AUTH_TOKEN:-}" in text
@@ -290,7 +290,7 @@ async def test_a_sequence_is_edited_as_well(home: Path) -> None:
         await type_into(app, pilot, "suite", "quick, medium")
         await type_into(app, pilot, "name", "short")
         await pilot.press("ctrl+s", "enter")
-        await until(lambda: (home / "short.toml").exists(), pilot)
+        await until((home / "short.toml").exists, pilot)
         saved = load(home / "short.toml")
         assert isinstance(saved, Suite) and saved.suite == ["quick", "medium"]
 

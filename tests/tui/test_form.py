@@ -54,7 +54,7 @@ def in_form(field: Field) -> Iterator[Key]:
 
 
 @pytest.mark.parametrize("model", [Scenario, Suite])
-def test_every_field_of_the_model_is_in_the_form_and_explained(model: type[Scenario] | type[Suite]) -> None:
+def test_every_field_of_the_model_is_in_the_form_and_explained(model: type[Scenario | Suite]) -> None:
     offered = {path: field for group in groups(model) for field in group.fields for path in in_form(field)}
     missing = {dotted(path) for path in leaves(model)} - {dotted(path) for path in offered}
     assert not missing
@@ -62,7 +62,7 @@ def test_every_field_of_the_model_is_in_the_form_and_explained(model: type[Scena
     assert not silent
 
 
-def _said(path: Key, model: type[Scenario] | type[Suite]) -> bool:
+def _said(path: Key, model: type[Scenario | Suite]) -> bool:
     known = {field.path: field for group in groups(model) for top in group.fields for field in _flat(top)}
     return bool(known[path].description)
 

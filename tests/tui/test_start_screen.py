@@ -111,11 +111,11 @@ async def test_own_presets_can_be_copied_and_deleted_and_shipped_ones_only_copie
         await go_to(app, pilot, "quick")
         assert "delete" not in app.screen.active_bindings or not app.screen.active_bindings["delete"].enabled
         await pilot.press("d", "enter")
-        await until(lambda: (home / "quick-1.toml").exists(), pilot)
+        await until((home / "quick-1.toml").exists, pilot)
         await until(lambda: isinstance(app.screen, StartScreen), pilot)
         await go_to(app, pilot, "progressive")
         await pilot.press("d", "enter")
-        await until(lambda: (home / "progressive-1.toml").exists(), pilot)
+        await until((home / "progressive-1.toml").exists, pilot)
         await until(lambda: isinstance(app.screen, StartScreen), pilot)
         assert isinstance(load(home / "progressive-1.toml"), Suite)
         await go_to(app, pilot, "quick-1")

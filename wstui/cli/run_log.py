@@ -50,7 +50,7 @@ class RunLog(Observer):
     ) -> None:
         """Makes the file at once. `level` is a name, such as "info". Raises Trouble when it can't be written."""
         super().__init__("log file", run, every_s=every_s, on_problem=on_problem)
-        self.path = folder() / f"wstui-{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}.log"
+        self.path = folder() / f"wstui-{datetime.now().astimezone():%Y%m%d-%H%M%S}-{os.getpid()}.log"
         self._secrets = dict.fromkeys(secrets_of(run.status.scenario))
         self._root = logging.getLogger("wstui")
         try:
@@ -155,7 +155,7 @@ class _LogFile(RotatingFileHandler):
         if not self.fault:
             super().emit(record)
 
-    def handleError(self, record: logging.LogRecord) -> None:
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name that logging calls
         """Keep why, instead of a traceback on the terminal for every line."""
         error = sys.exception()
         self.fault = (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__

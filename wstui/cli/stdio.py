@@ -25,7 +25,8 @@ class Output:
     @contextlib.contextmanager
     def written(self) -> Iterator[TextIO]:
         """Write to the stream in here. A reader that has gone, or a full disk behind it, ends nothing; from then on
-        what is written goes nowhere."""
+        what is written goes nowhere.
+        """
         try:
             yield self.stream
             self.stream.flush()

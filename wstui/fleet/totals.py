@@ -27,7 +27,8 @@ class Peak:
 
 class Books:
     """The last word of every worker that there ever was. One that is lost keeps what it had counted; its clients are
-    gone."""
+    gone.
+    """
 
     def __init__(self, mask: Callable[[str], str] = str) -> None:
         """`mask` hides secrets in what comes from the target: here is where its words enter."""
@@ -170,7 +171,8 @@ def _masked(mask: Callable[[str], str], group: FailureGroup) -> FailureGroup:
 
 def _after_loss(counters: Counters, in_flight: int) -> Counters:
     """What a lost worker had counted, its open connections now closed by our side, its attempts failed, and what was in
-    flight abandoned."""
+    flight abandoned.
+    """
     return msgspec.structs.replace(
         counters,
         wanted=0,

@@ -161,7 +161,7 @@ def _why(error: OSError | ValueError) -> str:
 
 
 def _broken_toml(error: tomllib.TOMLDecodeError, text: str, file: str) -> Problem:
-    """tomllib says where in its message: "… (at line 3, column 7)" or "(at end of document)"."""
+    """Tomllib says where in its message: "… (at line 3, column 7)" or "(at end of document)"."""
     message, _, _ = str(error).rpartition(" (at ")
     found = re.search(r"\(at line (\d+), column (\d+)\)$", str(error))
     lines = text.splitlines() or [""]

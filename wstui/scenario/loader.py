@@ -55,7 +55,7 @@ class Loaded:
         self, file: str, data: dict[str, Any], environ: Mapping[str, str], overrides: Mapping[str, Any]
     ) -> None:
         self._file = file
-        self._model: type[Scenario] | type[Suite] = Suite if "suite" in data else Scenario
+        self._model: type[Scenario | Suite] = Suite if "suite" in data else Scenario
         self._problems: dict[Key, Problem] = {}  # the first at each place
         self._written: dict[Key, str] = {}  # texts with references, as the file has them
         self._warnings: list[str] = []

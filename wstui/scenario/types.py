@@ -59,7 +59,7 @@ def _duration(value: Any, info: ValidationInfo) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise BadValue('is not a duration: write "250ms", "30s", "2m" or "1h"')
     if info.context == FROM_FILE and not value < 0:
-        number = plain_number(shortest_decimal(value)) if value == value and abs(value) < LONGEST_S else "5"
+        number = plain_number(shortest_decimal(value)) if abs(value) < LONGEST_S else "5"
         raise BadValue(f'is a number without a unit: write "{number}s" or "{number}ms"')
     return _float(value)
 

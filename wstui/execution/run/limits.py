@@ -146,7 +146,8 @@ def limiting_factors(
 
 def overload_reasons(rows: Sequence[TimelineRow], counters: Counters, *, least_rows: int = BUSY_ROWS) -> list[str]:
     """Return whether an interval of a run was late or out of breath: its rows, what was counted in it, and how many
-    busy rows it takes."""
+    busy rows it takes.
+    """
     reasons = []
     share = counters.late_sends / counters.sent if counters.sent else 0.0
     if late_level(counters.late_sends, share) == "bad":

@@ -311,7 +311,8 @@ class AuthOutcome(msgspec.Struct, frozen=True):
 
 class Subscriptions(msgspec.Struct, frozen=True):
     """Clients that asked for some tokens only: how many asked, how many were acknowledged, and how many messages came
-    after that about none of a client's tokens."""
+    after that about none of a client's tokens.
+    """
 
     asked: int
     acknowledged: int
@@ -320,7 +321,8 @@ class Subscriptions(msgspec.Struct, frozen=True):
 
 class SlowReadersResult(msgspec.Struct, frozen=True):
     """Clients that stopped reading when they were ready: how many, how many of them the other side ended, and how
-    ("close 1013: reads too slowly"). They are among the ready ones of `connections`, and never among the dropped."""
+    ("close 1013: reads too slowly"). They are among the ready ones of `connections`, and never among the dropped.
+    """
 
     clients: int
     closed: int

@@ -41,7 +41,8 @@ class RunMonitor:
 
     def look(self, active_s: float, every_s: float) -> str:
         """Look once more; returns why the run must end now, "" when it need not. `every_s` is the current interval
-        between the sends of a client."""
+        between the sends of a client.
+        """
         if self._contention is None and not elsewhere(self._scenario):
             self._contention = Contention()
         self._sends.add(self._fleet, active_s, every_s)

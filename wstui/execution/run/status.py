@@ -54,7 +54,8 @@ class StageStatus:
 @dataclass(frozen=True, slots=True)
 class RampEvent:
     """From `at_s` of the plan's clock on, in stage number `stage`, the load goes straight from `origin` to `to` clients
-    within `over_s` seconds. `every_s` is the interval between the sends of a client then; None: as before."""
+    within `over_s` seconds. `every_s` is the interval between the sends of a client then; None: as before.
+    """
 
     at_s: float
     stage: int
@@ -134,7 +135,8 @@ class ReportedMetric:
 @dataclass(frozen=True, slots=True)
 class TargetHealth:
     """What the target's own endpoints claim: state is "healthy", "degraded", "unhealthy", "unknown" (`note` quotes
-    the word) or "not offered"."""
+    the word) or "not offered".
+    """
 
     state: str
     claims: tuple[ReportedMetric, ...] = ()
@@ -144,7 +146,8 @@ class TargetHealth:
 @dataclass(frozen=True, slots=True)
 class SuiteStatus:
     """Where a sequence of runs stands: the names in order, the index of the current one, verdicts so far, and what all
-    of it is called."""
+    of it is called.
+    """
 
     names: tuple[str, ...]
     index: int

@@ -21,7 +21,8 @@ GROWING = frozenset(name for name, unit in FIGURES.items() if not unit)
 
 def judged_by(scenario: Scenario) -> list[Threshold]:
     """Return the thresholds of a scenario, or the obvious ones where it has none: everybody gets in and stays, and
-    everything is answered, as it should be. A search judges its steps by its own thresholds only."""
+    everything is answered, as it should be. A search judges its steps by its own thresholds only.
+    """
     if scenario.thresholds or scenario.breakpoint is not None:
         return list(scenario.thresholds)
     messages = scenario.messages
@@ -127,7 +128,8 @@ def conclude(
 ) -> Verdict:
     """The verdict of a run. `ended_by` says why it ended before its plan did ("" when it did not), `aborted`
     whether that was the operator's wish, `lost` whether no worker was left, `missing` why there was no load.
-    A run is never passed in which `unreached` planned clients did not connect."""
+    A run is never passed in which `unreached` planned clients did not connect.
+    """
     no_load = missing.startswith("no load") and not (unreachable or aborted or lost)
     if no_load:  # a limit that nothing could break was not kept
         outcomes = [msgspec.structs.replace(outcome, passed=None) for outcome in outcomes]

@@ -23,7 +23,8 @@ _OPENING = ("connect.success", "failures.rate")
 @dataclass(frozen=True, slots=True)
 class GeneratorFaults:
     """What the generator lacked in a step: `late` time to keep its schedule, `local` files, ports or processes,
-    `bursts` evenness of its connects. `counted` is the step as a whole."""
+    `bursts` evenness of its connects. `counted` is the step as a whole.
+    """
 
     of: Of
     counted: Counters
@@ -55,7 +56,8 @@ def excuses(
     after: Sequence[FailureGroup],
 ) -> GeneratorFaults:
     """What the generator lacked: `rows` and `sends` are those of the measured stretch of `seconds`, `before` and
-    `after` the failures known when the step began and when it ended."""
+    `after` the failures known when the step began and when it ended.
+    """
     known = {group.key: group.count for group in before}
     more: collections.Counter[str] = collections.Counter()
     for group in after:

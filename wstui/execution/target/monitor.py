@@ -35,7 +35,8 @@ _MIB = 2**20
 @dataclass(frozen=True, slots=True)
 class ClientView:
     """What the clients have seen at one moment: `at_s` of the run, connections wanted and open, messages received in
-    all, and those among them that were meant for one client (welcomes, replies)."""
+    all, and those among them that were meant for one client (welcomes, replies).
+    """
 
     at_s: float
     wanted: int

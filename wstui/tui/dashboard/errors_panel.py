@@ -147,7 +147,8 @@ def _row(
     texts: tuple[str, str, str, str, str, str, str], width: int, longest: tuple[int, int], ground: str, head: bool
 ) -> Line:
     """The columns that fit: where space is short the sample goes, then the rate. `longest` are the widest message
-    and sample."""
+    and sample.
+    """
     longest_message, sampled = longest
     number, speed, kind, message, first, last, sample = texts
     plain = f"muted{ground}" if head else f"text{ground}"

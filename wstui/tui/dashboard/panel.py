@@ -20,7 +20,8 @@ _MOST_MARKS = 24
 @dataclass(slots=True)
 class View:
     """`log` scales latency logarithmically, `window_s` is one of WINDOWS, `frozen` holds the picture while the run
-    goes on, `maximised` is the number of the panel that fills the screen (0: none), `pattern` filters errors."""
+    goes on, `maximised` is the number of the panel that fills the screen (0: none), `pattern` filters errors.
+    """
 
     log: bool = True
     window_s: float = 0.0

@@ -85,7 +85,7 @@ _WHEN: Mapping[str, Callable[[TextOf], bool]] = {
 }
 
 
-def groups(model: type[Scenario] | type[Suite]) -> list[Group]:
+def groups(model: type[Scenario | Suite]) -> list[Group]:
     """The groups of the form, top to bottom; every field of the model is in one of them."""
     known = {
         dotted(field.path): field for field in fields(model) if field.kind is not FieldKind.TABLE or field.optional

@@ -51,7 +51,7 @@ def columns(samples: Sequence[float], width: int, *, top: float = 0.0) -> str:
     while math.ceil(len(samples) / step) > width:
         step += max(1, step // 2)  # 1, 2, 3, 4, 6, 9, 13 …: the row stays at least two thirds full
     highs = [max(samples[i : i + step]) for i in range(0, len(samples), step)]
-    top = max(top, max(highs))
+    top = max(top, *highs)
     if not math.isfinite(top) or top <= 0:
         return " " * len(highs)
     out = []

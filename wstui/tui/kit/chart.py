@@ -146,7 +146,8 @@ def _draw(plot: Plot, width: int, height: int) -> list[Line]:
 
 def _name_marks(plot: Plot, grid: list[list[tuple[str, str]]], column: Any) -> None:
     """The text of each mark beside it, in the highest row that has room: to its right, else with an arrow to its left,
-    else cut."""
+    else cut.
+    """
     columns = len(grid[0])
     places = sorted((int(column(x)), text) for x, text in plot.marks if math.isfinite(x) and 0 <= column(x) < columns)
     ends = [at for at, _ in places[1:]] + [columns]

@@ -270,5 +270,5 @@ def _choice(entry: PresetEntry, last: tuple[str, Result] | None) -> Choice:
             scenarios = ()
     elif entry.content is not None:
         scenarios = (entry.content,)
-    at, result = last if last else ("", None)
+    at, result = last or ("", None)
     return Choice(entry, entry.origin, scenarios, cooldown_s, at, result)
