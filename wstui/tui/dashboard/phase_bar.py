@@ -62,7 +62,7 @@ def _summary(status: Status) -> Line:
         return [(f"{clock(status.elapsed_s)} so far", "strong")]
     share = min(1.0, max(0.0, status.plan_s / status.plan_total_s))
     tail = "clock held" if status.state is State.PAUSED else f"ETA {clock(status.plan_total_s - status.plan_s)}"
-    return [(f"{int(share * 100):>3} %  {tail}", "strong")]
+    return [(f"{int(share * 100):>2} %  {tail}", "strong")]
 
 
 def _note(status: Status, room: int) -> Line:
