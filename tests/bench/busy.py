@@ -94,7 +94,7 @@ async def _obeyed(bench: Bench, clients: int) -> float:
     begin = time.monotonic()
     bench.tell(Ramp(clients, 0))
     while (waited := time.monotonic() - begin) < PATIENCE_S:
-        if bench.latest().counters.wanted == clients:
+        if bench.latest().totals.counters.wanted == clients:
             return waited
         await asyncio.sleep(0.001)
     raise TimeoutError(f"no command was obeyed for {PATIENCE_S:g} s")

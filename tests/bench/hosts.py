@@ -81,9 +81,9 @@ async def _measure(made: tuple[list[namespaces.Namespace], Path] | None) -> None
             worker.kill()
             await until(lambda: run.fleet.lost, 10)
             rows.append(["a killed worker is known after", f"{(time.monotonic() - began) * 1e3:.0f} ms"])
-            worker = family()["worker"]
+            left = family()["worker"]
             began = time.monotonic()
-            for process in worker:
+            for process in left:
                 process.kill()
             await until(lambda: len(run.fleet.lost) == 2, 10)
             rows.append(["a killed agent is known after", f"{(time.monotonic() - began) * 1e3:.0f} ms"])

@@ -8,7 +8,7 @@ import gc
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,8 +87,8 @@ class Cost:
 
 async def cost_of(workers: int) -> Cost:
     """A run of so many workers that only talk."""
-    hosts = min(HOSTS, workers)
-    hosts = [f"fake{number}:{workers // hosts + (number < workers % hosts)}" for number in range(hosts)]
+    count = min(HOSTS, workers)
+    hosts = [f"fake{number}:{workers // count + (number < workers % count)}" for number in range(count)]
     scenario = Scenario(
         target=Target(url="ws://127.0.0.1:9/", health="off"),
         stages=[Stage(name="hold", over=3600.0, clients=2000 * workers)],
@@ -96,7 +96,7 @@ async def cost_of(workers: int) -> Cost:
         fleet=Fleet(hosts=hosts),
     )
     transport = ClusterTransport(scenario)
-    transport._source = Direct([parse_host(host) for host in hosts], ssh_hosts.SshOptions())
+    transport._source = Direct([parse_host(host) for host in hosts], SshOptions())
     run = Run(scenario, transport=transport)
     running = asyncio.create_task(run.execute())
     try:
@@ -106,12 +106,12 @@ async def cost_of(workers: int) -> Cost:
                 running.result()
         taken = _count(run)
         lag = asyncio.create_task(_longest_lag())
-        workers = psutil.Process().children(recursive=True)
-        began, cpu, hosts_cpu = time.monotonic(), time.process_time(), _used(workers)
+        processes = psutil.Process().children(recursive=True)
+        began, cpu, hosts_cpu = time.monotonic(), time.process_time(), _used(processes)
         before = taken()
         await asyncio.sleep(MEASURE_S)
         seconds = time.monotonic() - began
-        cpu_share, hosts_share = (time.process_time() - cpu) / seconds, (_used(workers) - hosts_cpu) / seconds
+        cpu_share, hosts_share = (time.process_time() - cpu) / seconds, (_used(processes) - hosts_cpu) / seconds
         snapshots = (taken() - before) / seconds
         lag.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -139,14 +139,14 @@ async def _longest_lag() -> None:
         _LAG[0] = max(_LAG[0], time.monotonic() - due)
 
 
-def _count(run: Run):  # type: ignore[no-untyped-def]
+def _count(run: Run) -> Callable[[], int]:
     """How many snapshots have come, by their numbers."""
     return lambda: sum(snapshot.sequence for snapshot in run.fleet.latest().values()) - run.fleet.missed
 
 
 def measure(counts: Sequence[int]) -> None:
     """Print the cost of each number of workers, and where the operator's process would stop."""
-    ssh_hosts.Agent = FakeAgent  # type: ignore[assignment, misc]
+    ssh_hosts.Agent = FakeAgent  # type: ignore[assignment]
     os.environ["PYTHONPATH"] = str(HOME)
     size = len(encode(realistic()))
     rows = [

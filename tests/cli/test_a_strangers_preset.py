@@ -290,7 +290,8 @@ def test_a_preset_may_not_lead_its_demo_to_files_or_machines(folder: Path, optio
 
 @pytest.mark.parametrize("command", ["server", "publisher"])
 def test_what_a_preset_may_tell_its_demo_is_there(command: str) -> None:
-    found = wstui.get_command(click.Context(wstui), command)  # type: ignore[attr-defined]
+    found = wstui.get_command(click.Context(wstui), command)
+    assert found is not None
     assert set(DEMO_OPTIONS[command]) <= {option for parameter in found.params for option in parameter.opts}
 
 

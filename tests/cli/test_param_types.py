@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import click
 import pytest
@@ -13,10 +14,12 @@ from wstui.cli import wstui as commands
 from wstui.cli.param_types import Finite, Whole
 
 
-def options() -> Iterator[tuple[tuple[str, ...], str, click.ParamType]]:
+def options() -> Iterator[tuple[tuple[str, ...], str, click.ParamType[Any]]]:
     """Command, flag and type of each option that takes a number."""
 
-    def of(path: tuple[str, ...], command: click.Command) -> Iterator[tuple[tuple[str, ...], str, click.ParamType]]:
+    def of(
+        path: tuple[str, ...], command: click.Command
+    ) -> Iterator[tuple[tuple[str, ...], str, click.ParamType[Any]]]:
         if isinstance(command, click.Group):
             context = click.Context(command)
             for name in command.list_commands(context):

@@ -74,7 +74,7 @@ def carried_out(folder: Path, *options: str) -> subprocess.CompletedProcess[str]
         timeout=300,
         check=False,
     )
-    listening = {c.laddr.port for c in psutil.net_connections("tcp") if c.status == psutil.CONN_LISTEN}
+    listening = {c.laddr.port for c in psutil.net_connections("tcp") if c.laddr and c.status == psutil.CONN_LISTEN}
     assert not listening & set(map(int, ports.values())), "everything that was started has ended"
     return done
 

@@ -165,7 +165,7 @@ async def test_the_operator_ends_a_search_with_what_is_known() -> None:
     async with Server() as server:
         run = searching(server, ALL_GET_IN, start=5, most=1000)
         going = asyncio.create_task(run.execute())
-        await until(lambda: (run.status.breakpoint or 0) and run.status.breakpoint.low)  # type: ignore[union-attr]
+        await until(lambda: run.status.breakpoint and run.status.breakpoint.low)
         run.send(RampTo(500, 1.0))
         run.send(PauseRun())
         await until(lambda: run.status.state is State.PAUSED)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 from pathlib import Path
+from typing import Any
 
 from tests.execution.running import Finished, finish, scenario, together
 from tests.servers.handshake import (
@@ -163,7 +164,7 @@ async def test_a_welcome_may_share_a_segment_with_the_answer_or_come_byte_by_byt
 
 async def test_a_certificate_that_nobody_signed_is_a_failure_and_one_that_is_known_is_none(tmp_path: Path) -> None:
     async with Secured(tmp_path) as server:
-        settings = {"clients": CLIENTS, "hold": 0.5}
+        settings: dict[str, Any] = {"clients": CLIENTS, "hold": 0.5}
         untrusted, known, insecure, plain = await together(
             finish(scenario(server.url, **settings)),
             finish(scenario(server.url, ca_file=str(server.certificate), **settings)),

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 
 import pytest
+from pydantic import SecretStr
 
 import wstui
 from wstui.execution.run.result import FanOutSummary, Result
 from wstui.odin.demo_system import DemoTarget
+from wstui.scenario.model import Fleet
 
 CLIENTS = 60
 RATE = 60
@@ -22,7 +24,7 @@ async def listen(fault: tuple[str, ...], workers: int) -> Result:
         return await wstui.run(
             wstui.Scenario(
                 target=wstui.Target(url=target.ws_url),
-                auth=wstui.Auth(kind="token", token=target.token),
+                auth=wstui.Auth(kind="token", token=SecretStr(target.token)),
                 stages=[wstui.Stage(name="ramp", over=0.3, clients=CLIENTS), wstui.Stage(name="hold", over=4.0)],
                 messages=wstui.Messages(exchange="listen", fanout_window=3.0),
                 thresholds=[
@@ -30,7 +32,7 @@ async def listen(fault: tuple[str, ...], workers: int) -> Result:
                     wstui.Threshold(metric="fanout.spread.p99", limit="< 10s"),
                     wstui.Threshold(metric="delivery.p99", limit="< 10s"),
                 ],
-                fleet={"workers": workers},
+                fleet=Fleet(workers=workers),
             )
         )
 
@@ -75,7 +77,7 @@ async def test_delivery_is_told_with_the_uncertainty_of_the_clocks() -> None:
         result = await wstui.run(
             wstui.Scenario(
                 target=wstui.Target(url=target.ws_url),
-                auth=wstui.Auth(kind="token", token=target.token),
+                auth=wstui.Auth(kind="token", token=SecretStr(target.token)),
                 stages=[wstui.Stage(name="hold", over=3.0, clients=20)],
                 messages=wstui.Messages(exchange="odin", every=0.2, fanout_window=3.0),
             )

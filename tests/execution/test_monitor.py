@@ -57,7 +57,8 @@ def test_memory_growth_is_told_of_a_steady_load_only() -> None:
     told = Told()
     for clients in range(0, 100, 10):
         told.poll(clients=clients, mib=50 + clients)
-    assert told.watch.growth is None
+    growth = told.watch.growth
+    assert growth is None
     for step in range(13):  # a minute, 0.1 MiB every 5 s
         told.poll(mib=150 + 0.1 * step + (30 if step == 5 else 0))
         assert (told.watch.growth is not None) == (step == 12), "a minute at least"
@@ -90,7 +91,7 @@ def test_a_day_of_polls_fills_no_memory_and_tells_the_growth_all_the_same(monkey
         assert len(told.watch._polls) <= 50
     seen = told.watch.summary()
     assert seen is not None and seen.polls == 500
-    assert (seen.memory_first_mib, seen.memory_last_mib) == (50, pytest.approx(99.9))
+    assert (seen.memory_first_mib, seen.memory_last_mib) == pytest.approx((50, 99.9))
     assert seen.memory_growth_mib_per_hour == pytest.approx(72, rel=0.05)
 
 

@@ -268,7 +268,7 @@ async def test_replies_in_order_answer_the_oldest_message() -> None:
         await until(lambda: workers.c.matched >= 30)
         c = await workers.drained()
         assert c.matched == c.sent == c.received
-    async with Marking() as server, led(saying(server.url, marked, clients=3)) as workers:
+    async with Marking() as marking, led(saying(marking.url, marked, clients=3)) as workers:
         await until(lambda: workers.c.matched >= 30)
         c = await workers.drained()
         assert (c.matched, c.received, c.unmatched) == (c.sent, 3 * c.sent, 0)

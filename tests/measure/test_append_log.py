@@ -16,7 +16,8 @@ def tens(entries: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def test_a_reader_that_keeps_up_gets_each_entry_once_across_folds() -> None:
-    log, read, position = AppendLog[int](keep=20, chunk=30, fold=tens), [], 0
+    log, position = AppendLog[int](keep=20, chunk=30, fold=tens), 0
+    read: list[int] = []
     for number in range(500):
         log.append(number)
         if number % 7 == 0:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import unicodedata
+from typing import Final
 
 import pytest
 from hypothesis import given
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from wstui.measure.sanitize import visible
 
-DANGEROUS = ["Cc", "Cf", "Cs", "Co", "Zl", "Zp"]
+DANGEROUS: Final = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
 
 
 @given(st.text() | st.text(st.characters(categories=DANGEROUS)), st.integers(1, 300))

@@ -47,7 +47,8 @@ async def client(server: OdinServer, token: str | None = None, **options: Any) -
 
 
 async def receive(ws: ClientConnection) -> dict[str, Any]:
-    return json.loads(await asyncio.wait_for(ws.recv(), WAIT_S))
+    message: dict[str, Any] = json.loads(await asyncio.wait_for(ws.recv(), WAIT_S))
+    return message
 
 
 async def pinged(ws: ClientConnection, timestamp: Any = 1) -> list[dict[str, Any]]:
@@ -87,4 +88,5 @@ async def get(
 
 
 async def get_json(server: OdinServer, path: str) -> dict[str, Any]:
-    return json.loads((await get(server, path))[1])
+    document: dict[str, Any] = json.loads((await get(server, path))[1])
+    return document

@@ -115,5 +115,5 @@ async def test_an_idle_connection_keeps_no_message_and_no_backlog() -> None:
         await asyncio.wait_for(await ws.ping(), WAIT_S)
         (connection,) = server.hub.connections
         assert isinstance(connection, Connection)
-        assert (connection._fragments, connection.backlog, connection._request) == (None, None, b"")
+        assert connection._fragments is None and connection.backlog is None and not connection._request
         assert server.stats.phases[ConnectionPhase.OPEN] == 1

@@ -103,7 +103,7 @@ async def test_hostile_clients_of_all_kinds_at_once_hurt_nobody_and_fill_no_memo
 
             async def alone() -> bool:
                 seen = (await asyncio.to_thread(ask, url, "/stats"))["connections"]
-                return (seen["open"], seen["closing"]) == (1, 0)  # type: ignore[index]
+                return (seen["open"], seen["closing"]) == (1, 0)
 
             await until(alone)
             assert psutil.Process(process.pid).memory_info().rss - before < MEMORY_MAX

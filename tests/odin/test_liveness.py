@@ -90,7 +90,7 @@ async def test_a_slow_reader_that_reads_again_gets_the_latest_messages(token: st
             server.hub.relay(json.dumps({"number": sent, "padding": "x" * 100_000}).encode(), 0.0)
             await asyncio.sleep(0)
         ws.transport.resume_reading()
-        numbers = []
+        numbers: list[int] = []
         while not numbers or numbers[-1] < sent:
             numbers.append((await receive(ws)).get("number", 0))
         assert numbers[-5:] == list(range(sent - 4, sent + 1))

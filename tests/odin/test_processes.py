@@ -64,9 +64,10 @@ async def client(url: str, secret: str = SECRET) -> AsyncIterator[ClientConnecti
         yield ws
 
 
-def ask(url: str, path: str) -> dict[str, object]:
+def ask(url: str, path: str) -> dict[str, Any]:
     with urlopen(url.replace("ws://", "http://").removesuffix("/ws") + path, timeout=WAIT_S) as response:
-        return json.load(response)
+        document: dict[str, Any] = json.load(response)
+        return document
 
 
 def gone(pid: int) -> bool:
@@ -127,9 +128,9 @@ async def test_limits_hold_for_all_clients_together() -> None:
         assert answers[101] == 30 and answers[503] >= 10 and set(answers) <= {101, 503, 429}
 
         async def all_told() -> bool:
-            stats: dict[str, Any] = await asyncio.to_thread(ask, url, "/stats")
+            stats = await asyncio.to_thread(ask, url, "/stats")
             metrics = await asyncio.to_thread(ask, url, "/metrics")
-            return (
+            return bool(
                 stats["refused"].get("connection limit") == answers[503]
                 and stats["refused"].get("connection rate limit", 0) == answers[429]
                 and stats["connections"]["open"] == metrics["connectionCount"] == 30
@@ -276,7 +277,10 @@ async def test_a_rate_that_is_out_of_reach_keeps_no_publisher_from_ending(nats: 
 
 
 async def test_a_public_key_admits_what_its_private_key_has_signed_and_nothing_else(tmp_path: Path) -> None:
-    keys = {"RS256": rsa.generate_private_key(65537, 2048), "ES256": ec.generate_private_key(ec.SECP256R1())}
+    keys: dict[str, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey] = {
+        "RS256": rsa.generate_private_key(65537, 2048),
+        "ES256": ec.generate_private_key(ec.SECP256R1()),
+    }
     claims = {"userId": "ann", "exp": 1 << 40}
     for algorithm, key in keys.items():
         spki = serialization.PublicFormat.SubjectPublicKeyInfo
@@ -284,13 +288,13 @@ async def test_a_public_key_admits_what_its_private_key_has_signed_and_nothing_e
         (tmp_path / algorithm).write_bytes(pem)
         options = ("--port", "0", "--public-key", str(tmp_path / algorithm))
         with running("server", *options, NATS_URL="") as (_, url):
-            good = jwt.encode(claims, key, algorithm=algorithm)  # type: ignore[arg-type]
+            good = jwt.encode(claims, key, algorithm=algorithm)
             async with connect(f"{url}?token={good}", compression=None) as ws:
                 assert (await receive(ws))["type"] == "connection:established"
             other = "ES256" if algorithm == "RS256" else "RS256"
             for bad in (
-                jwt.encode(claims, keys[other], algorithm=other),  # type: ignore[arg-type]
-                jwt.encode(claims | {"nbf": 1 << 39}, key, algorithm=algorithm),  # type: ignore[arg-type]
+                jwt.encode(claims, keys[other], algorithm=other),
+                jwt.encode(claims | {"nbf": 1 << 39}, key, algorithm=algorithm),
                 forged({"alg": "HS256"}, pem),
                 forged({"alg": "none"}, b""),
                 sign("ann", SECRET),

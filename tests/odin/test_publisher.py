@@ -68,7 +68,8 @@ async def publishing(url: str, plan: PublishPlan) -> AsyncIterator[Publisher]:
 
 
 def content(message: Msg) -> dict[str, Any]:
-    return json.loads(message.data)
+    document: dict[str, Any] = json.loads(message.data)
+    return document
 
 
 async def test_every_type_comes_on_its_subject_with_its_fields_and_numbers(nats: str) -> None:

@@ -15,6 +15,7 @@ from websockets.asyncio.client import ClientConnection
 from tests.odin.target import WAIT_S, client, get, get_json, pinged, receive, serving, until
 from wstui.odin.nats_server import NatsServer
 from wstui.odin.server import OdinServer
+from wstui.odin.server_settings import ServerSettings
 
 
 @asynccontextmanager
@@ -148,8 +149,7 @@ async def test_a_server_waits_for_a_nats_that_comes_later() -> None:
         async with serving() as reference:  # tells nothing of NATS, and is not degraded by that
             assert (await get_json(reference, "/health"))["nats"] == "disconnected"
             assert (await get_json(reference, "/health"))["status"] == "healthy"
-        settings = {"nats_url": broker.url}
-        server = OdinServer(reference.settings.__class__(port=0, **settings), None)
+        server = OdinServer(ServerSettings(port=0, nats_url=broker.url), None)
         await server.start()
         try:
             assert (await get(server, "/health"))[0].status == 503

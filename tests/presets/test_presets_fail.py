@@ -91,10 +91,10 @@ async def test_reconnect_fails_where_who_was_dropped_cannot_come_back() -> None:
                 os.kill(target.pids["server"], signal.SIGKILL)
             return seen.failed >= 20
 
-        flags = {"clients": 20, "ramp": "300ms", "hold": "40s", "every": "300ms"}
+        flags: dict[str, Any] = {"clients": 20, "ramp": "300ms", "hold": "40s", "every": "300ms"}
         result = await against(target, "reconnect", enough=gone_for_good, **flags)
     outcomes = {outcome.metric: (outcome.value, outcome.passed) for outcome in result.verdict.thresholds}
-    assert outcomes["reconnect.success"] == (0, False), result.verdict.reason
+    assert outcomes["reconnect.success"] == (0.0, False), result.verdict.reason
     assert result.connections.dropped == 20 and result.connections.reconnects_missing > 0
 
 

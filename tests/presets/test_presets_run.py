@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -66,7 +67,7 @@ async def test_listen_keeps_quiet_clients_served(usual: DemoTarget) -> None:
 
 
 async def test_slow_readers_are_given_up_and_the_others_are_well() -> None:
-    flags = {"clients": 10, "ramp": "300ms", "hold": "60s"}
+    flags: dict[str, Any] = {"clients": 10, "ramp": "300ms", "hold": "60s"}
     demo = opened("slow-reader", PLACEHOLDERS, flags).demo
     async with DemoTarget(None, tuple(demo.server), (*demo.publisher, "--rate", "100")) as target:
 
@@ -85,7 +86,7 @@ async def test_reconnect_brings_back_everybody_whom_the_server_dropped() -> None
     def everybody_is_back(seen: Counters) -> bool:
         return seen.reconnects >= 8 and seen.reconnecting == 0
 
-    flags = {"clients": 20, "ramp": "300ms", "hold": "60s", "every": "300ms"}
+    flags: dict[str, Any] = {"clients": 20, "ramp": "300ms", "hold": "60s", "every": "300ms"}
     result = kept(await carried_out("reconnect", server=hurry, enough=everybody_is_back, **flags))
     seen = result.connections
     assert seen.dropped >= 8

@@ -391,7 +391,7 @@ def suite() -> SuiteResult:
     )
 
 
-EVERY = {
+EVERY: dict[str, Result | SuiteResult] = {
     "good": good(),
     "broken": broken(),
     "limited": limited(),

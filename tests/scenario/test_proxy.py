@@ -164,7 +164,7 @@ def test_what_contradicts_itself_is_named() -> None:
         ({"type_field": "a..b"}, "target.type_field"),
     ):
         with pytest.raises((ScenarioError, ValueError)) as error:
-            check(scenario(**settings))  # type: ignore[arg-type]
+            check(scenario(**settings))
         assert key in str(error.value) or "type_field" in str(error.value)
 
 

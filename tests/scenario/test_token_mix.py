@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -62,11 +63,12 @@ def test_a_file_may_leave_the_secret_to_the_environment_and_a_run_may_not() -> N
     scenario = loads(text, "x.toml", {})
     assert isinstance(scenario, Scenario)
     assert any("JWT_SECRET" in line for line in warnings(scenario))
-    for refuse in (
+    refusing: list[Callable[[], object]] = [
         lambda: check(scenario),
         lambda: apply(scenario, {}),
         lambda: loads(STAGE + '[auth]\nkind="mix"\n'),
-    ):
+    ]
+    for refuse in refusing:
         with pytest.raises(ScenarioError, match=r"auth.secret.*JWT_SECRET"):
             refuse()
     asked = apply(scenario, {"JWT_SECRET": "from outside"})

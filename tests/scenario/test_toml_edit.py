@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from tests.scenario.revising import revised
 from tests.scenario.test_saving import scenarios
 from wstui.scenario.file import dumps, load, loads, save
+from wstui.scenario.file_refs import shipped_folder
 from wstui.scenario.model import Scenario, Stage, Suite
-from wstui.scenario.presets import shipped_folder
 from wstui.scenario.toml_edit import kept
 
 BY_HAND = """\
@@ -179,7 +179,7 @@ def commented(text: str) -> str:
 def test_whatever_changes_is_saved_and_loaded_again_equal(before: Scenario, after: Scenario, comments: bool) -> None:
     text = dumps(before)
     assume("token" not in (before.auth.kind, after.auth.kind))  # saved as a reference: test_saving holds it
-    environment = {"AUTH_TOKEN": after.auth.token} if after.auth.token else {}
+    environment = {"AUTH_TOKEN": after.auth.token.get_secret_value()} if after.auth.token else {}
     read = loads(commented(text) if comments else text, "", {})
     assert kept(read) == (commented(text) if comments else text)
     after._origin = read.origin

@@ -14,7 +14,7 @@ HEAD = f"  {'fault':50} {'verdict':11} st {'failures':34} {'finding':12} ours = 
 
 
 async def _of(group: str, word: str) -> list[Row]:
-    rows = []
+    rows: list[Row] = []
     async for row in of_group(group, word):
         if not rows:
             print(f"\n{group}\n{HEAD}", flush=True)
@@ -25,7 +25,7 @@ async def _of(group: str, word: str) -> list[Row]:
 
 def _table(word: str) -> int:
     """Print it, and return the exit status."""
-    rows = []
+    rows: list[Row] = []
     for group in GROUPS:
         wanted = "" if word == group else word
         rows += asyncio.run(_of(group, wanted))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -71,7 +71,7 @@ class Case:
     target: Mapping[str, Any] = field(default_factory=dict)
     messages: Mapping[str, Any] = field(default_factory=dict)
     scenario: Mapping[str, Any] = field(default_factory=dict)
-    meanwhile: Callable[[Target, Any], Awaitable[None]] | None = None
+    meanwhile: Callable[[Target, Any], Coroutine[Any, Any, None]] | None = None
 
 
 @dataclass(frozen=True)

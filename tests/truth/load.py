@@ -37,7 +37,7 @@ async def aborts(server: Target, run: Any) -> None:
     run.send(AbortRun())
 
 
-LONG = {"hold": 30.0}
+LONG: dict[str, Any] = {"hold": 30.0}
 CASES = [
     Case(
         "a run shorter than clients settle",

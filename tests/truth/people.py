@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.truth.case import Mistake
 
 BASE = """
@@ -29,13 +31,13 @@ def toml(**parts: str) -> str:
     return BASE.format(**{**DEFAULTS, **parts})
 
 
-def scenario(name: str, *says: str, status: int = 2, command: str = RUN, **more: object) -> Mistake:
+def scenario(name: str, *says: str, status: int = 2, command: str = RUN, **more: Any) -> Mistake:
     """A mistake in a scenario file: `target`, `stage`, `messages` and `tables` are lines that are added to the base."""
     parts = {key: str(more.pop(key)) for key in DEFAULTS if key in more}
-    return Mistake(name, command, status, says, toml(**parts), **more)  # type: ignore[arg-type]
+    return Mistake(name, command, status, says, toml(**parts), **more)
 
 
-def typed(name: str, options: str, *says: str, **more: object) -> Mistake:
+def typed(name: str, options: str, *says: str, **more: Any) -> Mistake:
     """A mistake on the command line."""
     return scenario(name, *says, command=f"{RUN} {options}", **more)
 
@@ -43,7 +45,7 @@ def typed(name: str, options: str, *says: str, **more: object) -> Mistake:
 TOKEN = '[auth]\nkind = "token"\nsend_as = "{}"\ntoken = "${{AUTH_TOKEN}}"'
 
 
-def token(name: str, value: str, send_as: str, *says: str, **more: object) -> Mistake:
+def token(name: str, value: str, send_as: str, *says: str, **more: Any) -> Mistake:
     return scenario(
         name,
         *(says or ("AUTH_TOKEN",)),

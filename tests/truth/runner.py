@@ -104,7 +104,7 @@ def _judge(row: Row, case: Case, finished: Finished, server: Target) -> Row:
     _compare(row, case, finished, server)
     told = [result.verdict.reason, *(f"{f.text} {f.evidence} {f.next_step}" for f in causes)]
     told += [
-        f"{group.message} {sample.detail}" for group in result.failures for sample in group.samples or [_NO_SAMPLE]
+        f"{group.message} {detail}" for group in result.failures for detail in [s.detail for s in group.samples] or [""]
     ]
     row.wrong += [f"nowhere is said {words!r}: {told[:3]}" for words in case.says if not any(words in t for t in told)]
     everything = result.to_json() + summary(result) + "".join(told)
@@ -113,13 +113,6 @@ def _judge(row: Row, case: Case, finished: Finished, server: Target) -> Row:
     row.wrong += [f"{name} is 0" for name in case.more if not getattr(counters, name)]
     row.wrong += [f"{name} is {getattr(counters, name)}" for name in case.zero if getattr(counters, name)]
     return row
-
-
-class _NoSample:
-    detail = ""
-
-
-_NO_SAMPLE = _NoSample()
 
 
 def _listed(value: Any) -> str:

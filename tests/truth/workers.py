@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import signal
 import socket
@@ -60,7 +61,7 @@ class _Asyncio(types.ModuleType):
             os.close(write)
             readers.append(reader := asyncio.StreamReader())
             await asyncio.get_running_loop().connect_read_pipe(
-                lambda reader=reader: asyncio.StreamReaderProtocol(reader), os.fdopen(read, "rb", 0)
+                functools.partial(asyncio.StreamReaderProtocol, reader), os.fdopen(read, "rb", 0)
             )
         pid = int.from_bytes(await readers[2].readexactly(_SIZE), "big")
         _, writer = await asyncio.open_connection(sock=near)
@@ -71,7 +72,7 @@ class _Asyncio(types.ModuleType):
 def forked() -> Iterator[None]:
     """Every worker that is started here is a fork, and runs the same `wstui.load` main as ever."""
     near, far = socket.socketpair()
-    with near, subprocess.Popen([sys.executable, "-m", "tests.truth.workers"], stdin=far, cwd=ROOT) as zygote:
+    with near, subprocess.Popen([sys.executable, "-m", "tests.truth.workers"], stdin=far.fileno(), cwd=ROOT) as zygote:
         far.close()
         with mock.patch("wstui.fleet.local.asyncio", _Asyncio(near)):
             yield

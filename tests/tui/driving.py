@@ -27,6 +27,11 @@ def shown(app: WstuiApp) -> str:
     return "\n".join("".join(segment.text for segment in strip) for strip in strips)
 
 
+def shows(app: WstuiApp, text: str) -> bool:
+    """Whether the screen shows a text."""
+    return text in shown(app)
+
+
 async def until(condition: Callable[[], bool], pilot: Pilot[Any]) -> None:
     """Wait until something is so."""
     deadline = time.monotonic() + PATIENCE_S

@@ -38,8 +38,14 @@ def control(app: WstuiApp, name: str) -> Input | OptionRow:
     return made
 
 
+def noted(app: WstuiApp, text: str) -> bool:
+    """Whether a note below a value holds a text."""
+    return text in notes(app)
+
+
 def notes(app: WstuiApp) -> str:
     """What stands below the values."""
     form = app.screen.query_one(FormView)
-    said = [line.note for kind in (FormLine, FormRow, RowsBox) for line in form.query(kind) if line.display]
+    lines = [line for kind in (FormLine, FormRow, RowsBox) for line in form.query(kind) if line.display]
+    said = [line.note for line in lines if isinstance(line, NotedLine | RowsBox)]
     return " ".join([*said, form.note])

@@ -196,14 +196,14 @@ def rows(seconds: int = ELAPSED_S, *, seed: int = 7) -> list[TimelineRow]:
 
 def broadcast_rows() -> tuple[TimelineRow, ...]:
     """The same seconds of clients that only listen."""
-    row = {"response_p50_ms": None, "response_p95_ms": None, "response_p99_ms": None, "sent_per_s": 0.0}
-    heard = {"delivery_p50_ms": 3.6, "delivery_p99_ms": 22.8, "spread_p99_ms": 19.4}
+    row: dict[str, Any] = {"response_p50_ms": None, "response_p95_ms": None, "response_p99_ms": None, "sent_per_s": 0.0}
+    heard: dict[str, Any] = {"delivery_p50_ms": 3.6, "delivery_p99_ms": 22.8, "spread_p99_ms": 19.4}
     return tuple(replace(second, **row, **heard) for second in rows())
 
 
 def status(**changes: Any) -> Status:
     """The picture 4:12 into the run, with changes, those of its result included."""
-    parts = {
+    parts: dict[str, Any] = {
         "thresholds": OUTCOMES,
         "latency": Latency(4_811_776, 16.2, 1.1, 12.0, 27.5, 41.0, 118.0, 240.0, 611.0),
         "failures_total": 347,

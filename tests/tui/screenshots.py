@@ -16,12 +16,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from textual.widgets import Input
 
 from tests.tui import editing, fake, fake_search, fake_store, fake_trouble, test_hosts_panel
+from wstui.execution.run.status import Status
 from wstui.tui.app import WstuiApp
 from wstui.tui.kit import chart
 from wstui.tui.result.result_screen import ResultScreen
@@ -38,7 +39,7 @@ class Scene:
     """What is on a screen, and the keys that lead to it."""
 
     keys: tuple[str, ...] = ()
-    picture: fake.Status | None = None
+    picture: Status | None = None
     outcome: Any = None
     ends: bool = False
     start: bool = False
@@ -243,9 +244,10 @@ def to_png(svgs: Sequence[Path], folder: Path, browser: str) -> None:
             drawn, top = Image.open(sheet).convert("RGB"), 0
             for svg, wide, high in page:
                 one = drawn.crop((0, top, wide, top + high))
-                often = sorted(one.getcolors(wide * high) or [], reverse=True)[:256]
+                counts = cast("list[tuple[int, tuple[int, ...]]]", one.getcolors(wide * high) or [])
+                often = sorted(counts, reverse=True)[:256]
                 palette = Image.new("P", (1, 1))
-                palette.putpalette([part for _, colour in often for part in colour])  # type: ignore[union-attr]
+                palette.putpalette([part for _, colour in often for part in colour])
                 one.quantize(palette=palette, dither=Image.Dither.NONE).save(folder / f"{svg.stem}.png", optimize=True)
                 top += high
 

@@ -21,25 +21,25 @@ SCREENS = {
 }
 
 
-async def looked_at(pilot: Pilot[Any], fact: str, press: str, large: str) -> None:
-    focus = pilot.app.focused
-    assert large in shown(pilot.app) and "too small" not in shown(pilot.app)
+async def looked_at(app: WstuiApp, pilot: Pilot[Any], fact: str, press: str, large: str) -> None:
+    focus = app.focused
+    assert large in shown(app) and "too small" not in shown(app)
     async for size in resized(pilot, *SMALL):
-        text = shown(pilot.app)
+        text = shown(app)
         if size[0] >= 40 and size[1] >= 10:
             assert fact in text and press in text and "60×16" in text, (size, text)
     async for _ in resized(pilot, (80, 24)):
-        assert large in shown(pilot.app) and "too small" not in shown(pilot.app)
-    assert pilot.app.focused is focus
+        assert large in shown(app) and "too small" not in shown(app)
+    assert app.focused is focus
 
 
 @pytest.mark.parametrize("screen", SCREENS)
 async def test_every_screen_tells_in_a_plain_block_what_it_is_and_what_to_press(screen: str, home: Path) -> None:
     keys, *said = SCREENS[screen]
-    async with started(home, (80, 24)) as (_, pilot, _, _):
+    async with started(home, (80, 24)) as (app, pilot, _, _):
         await pilot.press(*keys)
         await pilot.pause()
-        await looked_at(pilot, *said)
+        await looked_at(app, pilot, *said)
 
 
 @pytest.mark.parametrize(
@@ -52,10 +52,10 @@ async def test_every_screen_tells_in_a_plain_block_what_it_is_and_what_to_press(
     ids=["dashboard", "stop", "ramp"],
 )
 async def test_a_run_and_its_dialogs_do(keys: tuple[str, ...], said: tuple[str, str, str]) -> None:
-    async with running() as (_, pilot, _):
+    async with running() as (app, pilot, _):
         await pilot.press(*keys)
         await pilot.pause()
-        await looked_at(pilot, *said)
+        await looked_at(app, pilot, *said)
 
 
 async def test_what_is_typed_into_a_small_terminal_counts() -> None:

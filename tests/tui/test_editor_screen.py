@@ -87,7 +87,7 @@ async def test_errors_stand_beside_their_field_with_the_nearest_value_and_block_
             field = control(app, name)
             before = field.value
             field.value = wrong
-            await until(lambda said=said: said in notes(app), pilot)
+            await until(partial(noted, app, said), pilot)
             app.screen.query_one(FormView).control_at(("name",)).focus()  # type: ignore[union-attr]
             await pilot.press("ctrl+r")
             await until(lambda: "Fix 1 error first" in shown(app), pilot)
@@ -373,6 +373,7 @@ async def test_the_first_picture_of_the_editor_is_the_one_that_stays(home: Path)
 async def test_only_the_line_with_the_cursor_looks_focused(home: Path) -> None:
     async with editing(home, size=(80, 40)) as (app, pilot, _):
         choice = control(app, "target.ready")
+        assert isinstance(choice, OptionRow)
         choice.focus()
         await pilot.press("right", "tab")
         await pilot.pause()

@@ -9,14 +9,14 @@ from tests.tui.driving import go_to, shown, until
 from wstui.cli.options import Options
 from wstui.cli.tui_services import launcher
 from wstui.odin.server import OdinServer
-from wstui.odin.server_settings import ServerSettings
+from wstui.odin.server_settings import AuthMode, ServerSettings
 from wstui.tui.app import WstuiApp
 from wstui.tui.checklist.checklist_screen import ChecklistScreen
 from wstui.tui.editor.editor_screen import Editor
 
 
 async def test_a_real_server_is_looked_at_from_the_screens(home: Path) -> None:
-    async with OdinServer(ServerSettings(port=0, auth="off"), None) as server:
+    async with OdinServer(ServerSettings(port=0, auth=AuthMode.OFF), None) as server:
         url = f"ws://127.0.0.1:{server.port}/ws"
         load = '[load]\nclients = 5\nramp = "1s"\nhold = "1s"\n'
         (home / "mine.toml").write_text(f'[target]\nurl = "{url}"\nhealth = "off"\n{load}')

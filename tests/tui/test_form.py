@@ -15,8 +15,8 @@ from tests.scenario.test_saving import scenarios
 from wstui.scenario.errors import Key
 from wstui.scenario.fields import Field, FieldKind, fields, row_fields
 from wstui.scenario.file import dumps, load, loads
+from wstui.scenario.file_refs import shipped_folder
 from wstui.scenario.model import Scenario, Suite
-from wstui.scenario.presets import shipped_folder
 from wstui.tui.editor.draft import Draft
 from wstui.tui.editor.draft_reader import read
 from wstui.tui.editor.field_text import join, split, text_of, value_of
@@ -90,7 +90,7 @@ def test_whatever_matters_only_sometimes_can_be_made_to_matter() -> None:
 
 
 def test_a_field_that_is_new_in_the_model_has_its_place_in_the_form() -> None:
-    class Target(Scenario.model_fields["target"].annotation):  # type: ignore[misc, name-defined]
+    class Target(Scenario.model_fields["target"].annotation):  # type: ignore[misc]
         sni: str = ""
 
     class Newer(Scenario):
@@ -116,7 +116,7 @@ def test_a_scenario_that_is_typed_anew_and_saved_loads_equal(scenario: Scenario)
     draft = Draft(Scenario())
     draft.texts |= texts
     if scenario.auth.token:
-        draft.texts[("auth", "token")] = scenario.auth.token  # a secret, which no draft shows
+        draft.texts[("auth", "token")] = scenario.auth.token.get_secret_value()  # a secret, which no draft shows
     for rows in ("stages", "thresholds"):
         for item in scenario.model_dump(mode="json")[rows]:
             number = draft.add((rows,))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ TROUBLED = (
 )
 
 
-def picture(hosts: tuple[HostStatus, ...], **changes: int) -> Status:
+def picture(hosts: tuple[HostStatus, ...], **changes: Any) -> Status:
     status = fake.status()
     return replace(status, generator=replace(status.generator, hosts=hosts, **changes))
 

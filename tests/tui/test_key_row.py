@@ -289,7 +289,7 @@ async def test_a_place_that_cannot_be_saved_to_is_said_beside_the_field(tmp_path
                            (f"{tmp_path}/file/x", "✗")):  # fmt: skip
             field.value = text
             await pilot.press("enter")
-            await until(lambda said=said: said in shown(app), pilot)
+            await until(partial(shows, app, said), pilot)
             assert isinstance(app.screen, SaveDialog)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from textual.pilot import Pilot
@@ -129,7 +129,7 @@ async def test_marked_runs_are_deleted_together_and_it_is_said_while_the_store_i
         busy = threading.Event()
         delete = kept.delete
 
-        def slowly(numbers: list[int]) -> None:
+        def slowly(numbers: Sequence[int]) -> None:
             busy.wait()
             delete(numbers)
 
@@ -200,7 +200,7 @@ async def test_a_kept_run_is_exported(tmp_path: Path, monkeypatch: pytest.Monkey
 async def test_a_store_that_cannot_be_read_is_said_and_ends_nothing(tmp_path: Path) -> None:
     async with listed(tmp_path) as (app, pilot, _, kept):
 
-        def broken(limit: int) -> list[object]:
+        def broken(limit: int) -> NoReturn:
             raise OSError("the store is damaged: move it away")
 
         kept.newest = broken  # type: ignore[method-assign]

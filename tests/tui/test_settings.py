@@ -80,7 +80,8 @@ async def test_keys_that_clash_are_said() -> None:
 
 def test_every_key_of_every_screen_has_an_id_of_its_own_a_name_and_a_tooltip() -> None:
     seen: dict[str, str] = {}
-    owned = [(owner, binding) for owner in (*owners(), WstuiApp) for binding in bindings_of([owner])]
+    everyone: list[type[DOMNode]] = [*owners(), WstuiApp]
+    owned = [(owner, binding) for owner in everyone for binding in bindings_of([owner])]
     assert len(owned) > 70
     for owner, binding in owned:
         assert binding.id and binding.tooltip and binding.description, (owner, binding)
@@ -90,10 +91,8 @@ def test_every_key_of_every_screen_has_an_id_of_its_own_a_name_and_a_tooltip() -
 
 
 def test_no_class_of_the_terminal_has_keys_that_cannot_be_remapped() -> None:
-    from textual.dom import DOMNode
-
-    def all_under(cls: type) -> set[type]:
-        return {cls}.union(*(all_under(sub) for sub in cls.__subclasses__()))
+    def all_under(cls: type[DOMNode]) -> set[type[DOMNode]]:
+        return {cls}.union(*map(all_under, cls.__subclasses__()))
 
     ours = [cls for cls in all_under(DOMNode) if cls.__module__.startswith("wstui.") and "BINDINGS" in vars(cls)]
     known = {*owners(), WstuiApp}

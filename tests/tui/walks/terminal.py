@@ -25,7 +25,7 @@ class Terminal:
 
     def __init__(self, home: Path, size: tuple[int, int], colours: Mapping[str, str]) -> None:
         self._socket = f"wstui-walk-{uuid.uuid4().hex[:8]}"
-        words = [f"{name}={value}" for name, value in ({"HOME": str(home), "LANG": "C.UTF-8"} | colours).items()]
+        words = [f"{name}={value}" for name, value in {"HOME": str(home), "LANG": "C.UTF-8", **colours}.items()]
         # The shell's own variables come from the test's environment, which conftest.py has cleaned.
         command = shlex.join(["env", *words, sys.executable, "-m", "wstui"])
         width, height = map(str, size)
