@@ -18,13 +18,14 @@ import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from websockets.asyncio.client import connect
 
 from tests.bench.table import headline, markdown
 from tests.load.leading import led
 from tests.servers.server import until
+from wstui.load.client import Client
 from wstui.load.context import MessageClient
 from wstui.load.exchange import EXCHANGES, Exchange
 from wstui.scenario.model import Messages, Scenario, Stage, Target
@@ -42,7 +43,7 @@ class Mirror(Exchange):
 
     def receive(self, client: MessageClient, first: int, payload: bytes) -> None:
         self.last = first, payload
-        client.send()
+        cast(Client, client).send()
 
     def compose(self, client: MessageClient, now_ns: int) -> tuple[int, bytes, int]:
         return *self.last, 0

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 import msgspec
 import psutil
@@ -23,7 +24,7 @@ from wstui.fleet.host_facts import HostQuery, gather
 from wstui.fleet.hosts import ssh_hosts
 from wstui.fleet.hosts.cluster import ClusterTransport
 from wstui.fleet.hosts.dask_client import worker_environment
-from wstui.fleet.hosts.host_probe import HostProbe
+from wstui.fleet.hosts.host_probe import HostProbe, SshOptions
 from wstui.fleet.hosts.remote_main import Work
 from wstui.fleet.hosts.ssh import HostError, SshConnection
 from wstui.load.protocol import encode
@@ -146,7 +147,7 @@ def _count(run: Run) -> Callable[[], int]:
 
 def measure(counts: Sequence[int]) -> None:
     """Print the cost of each number of workers, and where the operator's process would stop."""
-    ssh_hosts.Agent = FakeAgent  # type: ignore[assignment]
+    mock.patch.object(ssh_hosts, "Agent", FakeAgent).start()
     os.environ["PYTHONPATH"] = str(HOME)
     size = len(encode(realistic()))
     rows = [

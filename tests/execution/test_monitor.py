@@ -63,7 +63,7 @@ def test_memory_growth_is_told_of_a_steady_load_only() -> None:
         told.poll(mib=150 + 0.1 * step + (30 if step == 5 else 0))
         assert (told.watch.growth is not None) == (step == 12), "a minute at least"
     assert told.watch.growth is not None
-    assert (told.watch.growth.per_hour, told.watch.growth.steady_s) == (pytest.approx(72), 60)
+    assert (told.watch.growth.per_hour, told.watch.growth.steady_s) == pytest.approx((72, 60))
     assert 0 < told.watch.growth.uncertainty < 100, "one sample of thirteen is far off"
     told.poll(clients=0, mib=60)  # everybody has left
     seen = told.watch.summary()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -18,20 +19,14 @@ from wstui.execution.run.result_sections import Latency
 from wstui.measure.hdr import encode
 from wstui.measure.histogram import Histogram
 from wstui.report.analysis.compare import Comparison, compare
+from wstui.report.store.store import StoredRun
 from wstui.scenario.model import Scenario
 from wstui.tui.services import Launcher
 
 
-@dataclass(frozen=True)
-class Kept:
-    """A stored run."""
-
-    id: int
-    name: str
-    started: str
-    state: str
-    summary: Result
-    tags: tuple[str, ...] = ()
+def stored(number: int, name: str, state: str, summary: Result) -> StoredRun:
+    """A run as a store gives it."""
+    return StoredRun(number, name, fake.status().url, "load-07", summary.started, state, "", 0, (), summary, {})
 
 
 def kept_result(
@@ -86,10 +81,10 @@ class FakeRuns:
         self.deleted: list[int] = []
 
     @staticmethod
-    def _kept(number: int, name: str, started: str, **wishes: object) -> Kept:
-        return Kept(number, name, started, "finished", kept_result(name, started, **wishes))  # type: ignore[arg-type]
+    def _kept(number: int, name: str, started: str, **wishes: Any) -> StoredRun:
+        return stored(number, name, "finished", kept_result(name, started, **wishes))
 
-    def newest(self, limit: int) -> Sequence[Kept]:
+    def newest(self, limit: int) -> Sequence[StoredRun]:
         return self.kept if limit < 0 else self.kept[:limit]
 
     def result(self, number: int) -> Result:

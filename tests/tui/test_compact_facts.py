@@ -9,6 +9,7 @@ import pytest
 from textual.pilot import Pilot
 
 from tests.tui.driving import resized, running, shown, started, until
+from wstui.tui.app import WstuiApp
 
 SMALL = ((59, 15), (40, 10), (20, 5), (1, 1), (200, 15))
 SCREENS = {

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from textual.widgets import Input
 
 from tests.tui import fake, fake_store
 from tests.tui.driving import go_to, shown, started, until
-from tests.tui.editing import control, key_of, notes
+from tests.tui.editing import control, key_of, noted, notes
 from wstui.scenario.file import load
 from wstui.scenario.model import Scenario, Suite
 from wstui.tui.app import WstuiApp
@@ -25,6 +26,7 @@ from wstui.tui.editor.editor_screen import Editor
 from wstui.tui.editor.form import Folding, FormView
 from wstui.tui.editor.form_lines import AddRow, FormRow
 from wstui.tui.editor.preview import About
+from wstui.tui.kit.option_row import OptionRow
 from wstui.tui.start.start_screen import StartScreen
 
 

@@ -28,7 +28,7 @@ async def refused(home: Path) -> AsyncIterator[tuple[WstuiApp, Pilot[object], fa
         await go_to(app, pilot, "quick")
         await pilot.press("enter")
         await until(lambda: isinstance(app.screen, Dashboard), pilot)
-        launches.sessions[-1].outcome = Unreachable(WHAT, FIX)  # type: ignore[assignment]
+        launches.sessions[-1].outcome = Unreachable(WHAT, FIX)
         launches.end()
         await until(lambda: isinstance(app.screen, FailedStartDialog) and WHAT in shown(app), pilot)
         yield app, pilot, launches

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from pydantic import BaseModel
 
 from tests.scenario.test_saving import scenarios
-from wstui.scenario.errors import Key
+from wstui.scenario.errors import Key, dotted
 from wstui.scenario.fields import Field, FieldKind, fields, row_fields
 from wstui.scenario.file import dumps, load, loads
 from wstui.scenario.file_refs import shipped_folder
@@ -22,7 +22,7 @@ from wstui.tui.editor.draft_reader import read
 from wstui.tui.editor.field_text import join, split, text_of, value_of
 from wstui.tui.editor.hints import hints
 from wstui.tui.editor.host_capacity import HostCapacity
-from wstui.tui.editor.layout import dotted, groups, matters
+from wstui.tui.editor.layout import groups, matters
 
 HOST = HostCapacity(ports=28_232, files=20_000, spare=1, cores=2, memory=4 << 30)
 

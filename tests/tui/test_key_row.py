@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from tests.tui import fake, fake_store
-from tests.tui.driving import running, shown, until
+from tests.tui.driving import running, shown, shows, until
 from tests.tui.editing import control
 from wstui.execution.run.status import State
 from wstui.measure.failure import FailureGroup

@@ -102,7 +102,7 @@ async def test_a_suite_shows_every_run_under_the_combined_verdict() -> None:
         name="progressive", started="", finished="", runs=runs,
         verdict=Verdict(False, "1 of 2 runs failed: medium"),
     )  # fmt: skip
-    async with running(outcome=suite, size=(120, 80)) as (app, pilot, session):  # type: ignore[arg-type]
+    async with running(outcome=suite, size=(120, 80)) as (app, pilot, session):
         session.ended.set()
         await until(lambda: "1 of 2 runs failed: medium" in shown(app), pilot)
         text = shown(app)
@@ -249,7 +249,7 @@ async def test_a_search_shows_latency_against_load_and_each_step() -> None:
         for part in ("latency ms against clients", "limit 250", "holds 3 250 clients, breaks on response.p99 at 3 500",
                      "✓ holds        3 250", "✗ breaks       4 000"):  # fmt: skip
             assert part in text, part
-        spots = [char for line in app.screen.query_one(Page).rows(118) for char, meaning in line  # type: ignore[attr-defined]
+        spots = [char for line in app.screen.query_one(Page).rows(118) for char, meaning in line
                  if meaning in ("strong-ok", "strong-bad") and char in "✓✗"]  # fmt: skip
         assert spots.count("✓") >= 5 and spots.count("✗") >= 2
         await pilot.press("escape")
@@ -305,7 +305,7 @@ async def test_hostile_and_huge_results_stay_text_in_their_place(size: tuple[int
 async def test_a_suite_begins_with_a_table_of_its_runs_and_a_key_goes_from_one_to_the_next() -> None:
     runs = [fake.result(name="quick"), fake.result(passed=False, name="medium"), fake.result(name="stress")]
     suite = SuiteResult(name="progressive", started="", finished="", verdict=runs[1].verdict, runs=runs)
-    async with running(outcome=suite, size=(120, 40)) as (app, pilot, session):  # type: ignore[arg-type]
+    async with running(outcome=suite, size=(120, 40)) as (app, pilot, session):
         session.ended.set()
         await until(lambda: isinstance(app.screen, ResultScreen) and "p99 ms" in shown(app), pilot)
         table = [row.split() for row in shown(app).split("\n") if row.strip().startswith(("✓ quick", "✗ medium"))]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from textual.dom import DOMNode
 
 from tests.tui import fake
 from tests.tui.driving import running, shown, until

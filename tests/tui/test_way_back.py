@@ -18,7 +18,7 @@ from wstui.tui.start.start_screen import StartScreen
 async def test_escape_clears_the_filter_then_restores_the_panels() -> None:
     async with running(size=(120, 40)) as (app, pilot, _):
         await pilot.press("slash", *"1013", "enter", "3")
-        await until(lambda: app.screen.has_class("-max-3") and "1013" in shown(app), pilot)  # type: ignore[attr-defined]
+        await until(lambda: app.screen.has_class("-max-3") and "1013" in shown(app), pilot)
         assert "esc Back" in shown(app)
         await pilot.press("escape")
         await until(lambda: app.screen.view.pattern == "", pilot)  # type: ignore[attr-defined]
