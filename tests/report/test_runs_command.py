@@ -202,7 +202,7 @@ def test_tags_find_their_run_and_move(path: Path) -> None:
 
 
 def test_delete_asks_unless_told_not_to(path: Path) -> None:
-    assert "say --yes" in call(path, "delete", "1", status=2).output
+    assert "add --yes" in call(path, "delete", "1", status=2).output
     call(path, "delete", "1", "quick", "--yes")
     with Store(path) as store:
         assert [run.id for run in store.runs()] == [3]
