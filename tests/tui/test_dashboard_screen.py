@@ -14,6 +14,7 @@ from wstui.execution.run.status import GeneratorStatus, State, Status, SuiteStat
 from wstui.measure.failure import FailureGroup, Sample
 from wstui.measure.snapshot import Counters
 from wstui.scenario.model import Scenario, Target
+from wstui.tui.dashboard.charts import Throughput
 
 SIZES = [(80, 24), (120, 40), (200, 50)]
 
@@ -321,3 +322,13 @@ async def test_figures_that_do_not_exist_are_not_drawn_as_zero() -> None:
 def test_the_spread_ends_in_what_lies_beyond() -> None:
     assert math.isinf(fake.SPREAD[-1][0])
     assert abs(sum(share for _, share in fake.SPREAD) - 1) < 1e-9
+
+
+async def test_the_chart_stands_in_for_the_side_panels_once_these_do_not_fit() -> None:
+    async with running(size=(200, 50)) as (app, pilot, _):
+        side, head = app.screen.query_one("#side"), app.screen.query_one(Throughput)
+        await until(lambda: not side.max_scroll_y and not head.aside, pilot)
+        side.styles.max_height = 5
+        await until(lambda: "limits" in "".join(text for text, _ in head.aside), pilot)
+        side.styles.max_height = None
+        await until(lambda: not head.aside, pilot)

@@ -119,7 +119,7 @@ async def test_the_end_closes_a_dialog_that_steers_but_not_one_that_is_read() ->
         await pilot.press("enter")
         await pilot.pause()
         session.ended.set()
-        await until(lambda: not app.busy, pilot)
+        await until(lambda: not app.lifecycle.busy, pilot)
         assert "esc closes" in shown(app)
         await pilot.press("escape")
         await until(lambda: isinstance(app.screen, ResultScreen), pilot)
@@ -150,7 +150,7 @@ async def test_the_page_says_what_limited_the_run_and_which_figures_show_it() ->
     async with ended() as (app, _, _):
         text = rows(app)
         for part in ("what limited it", "▲ Messages were not answered in time (from 2:41 on, in hold)",
-                     "788 of 14 437 000 messages (0.01%)", "→ Look at the server's queues"):  # fmt: skip
+                     "788 of 14 437 000 messages (0.01 %)", "→ Look at the server's queues"):  # fmt: skip
             assert part in text, part
     async with ended(outcome=fake_store.kept_result("x", "2025-11-23T14:27:55+00:00", clients=9, scale=1)) as (app, *_):
         assert "stages" in rows(app)
@@ -258,8 +258,8 @@ async def test_a_search_shows_latency_against_load_and_each_step() -> None:
 
 async def test_a_run_that_ends_while_the_screens_are_taken_down_has_nobody_to_tell() -> None:
     async with running() as (app, _, _):
-        assert app.runner is not None
-    app._ended(app.runner)
+        assert app.lifecycle.runner is not None
+    app.lifecycle.ended(app.lifecycle.runner)
 
 
 async def test_a_run_is_begun_again_only_after_a_yes() -> None:

@@ -157,7 +157,7 @@ async def test_a_run_compares_itself_with_the_one_before_of_its_name(tmp_path: P
     async with listed(tmp_path, (80, 24)) as (app, pilot, _, _):
         await pilot.press("end", "c")
         await pilot.pause()
-        assert "there is no run of medium before this one" in shown(app)
+        assert "this is the first run of medium" in shown(app)
         await pilot.press("home", "down", "c")
         await until(lambda: "✗ A" in shown(app) and "-63 %" in shown(app), pilot)
 

@@ -47,7 +47,7 @@ async def test_a_preset_for_this_machine_runs_at_once_and_can_run_again(home: Pa
         assert [name for _, name, _ in launches.launched] == ["quick"]
         await pilot.press("o")
         await pilot.pause()
-        assert "a run is going on" in shown(app)
+        assert "a run is in progress" in shown(app)
         launches.end()
         await until(lambda: isinstance(app.screen, ResultScreen), pilot)
         await pilot.press("r", "right", "enter")

@@ -55,7 +55,7 @@ class KeyQueue(App[Outcome]):
         self._deaf = (pressed, time.monotonic() + seconds)
 
     def dialog_closed(self) -> None:
-        """Ignore a second press of the key that closed a dialog: it was not meant for what lies below."""
+        """Ignore a second press of the key that closed a dialog: it was not meant for the screen below."""
         self.ignore_keys_for(self.BOUNCE_S, self._pressed)
 
     async def on_event(self, event: events.Event) -> None:

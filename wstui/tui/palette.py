@@ -14,7 +14,7 @@ from textual.dom import DOMNode
 _KEY_NAMES = {"enter": "enter", "ctrl+q": "q", "ctrl+p": "ctrl+p"}
 _TWICE = ("help_f1", "interrupt", "command_palette")
 _MOVES = ("move", "scroll", "line(", "section(", "app.focus_", "choose(")
-"""Actions that only move the cursor: nobody looks for them by name."""
+"""Actions that only move the cursor: not worth finding by name."""
 SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "load.pause": ("resume", "hold", "continue", "freeze"),
     "load.up": ("ramp", "more", "increase", "scale", "clients", "target"),

@@ -107,9 +107,9 @@ def operate(
             fault = reason()
             _say(traceback.format_exc().rstrip())
         fault = app.fault or fault
-        runner = app.runner
+        runner = app.lifecycle.runner
         if runner is not None and runner.started and not runner.done.is_set():
             runner.session.send(DrainRun())
             wait_for(runner, signals)
-    opened = app.opened.outcome.result if app.opened is not None else None
-    return replace(app.outcome, fault=fault, opened=opened)
+    first = app.lifecycle.opened
+    return replace(app.lifecycle.outcome, fault=fault, opened=first.outcome.result if first is not None else None)

@@ -34,7 +34,7 @@ class Settings:
 
 
 def read_settings(path: Path, ids: Collection[str], themes: Collection[str]) -> Settings:
-    """What a file such as this says, and what in it cannot be used; nothing when there is no file.
+    """Read the settings, and what in them cannot be used; empty if there is no file.
 
     theme = "wstui-light"
     ask_above = 5000
@@ -51,7 +51,7 @@ def read_settings(path: Path, ids: Collection[str], themes: Collection[str]) -> 
     theme = data.pop("theme", "")
     if theme and theme not in themes:
         near = nearest(str(theme), themes)
-        problems.append(Problem(str(path), "theme", "is no theme", value=quote(str(theme)), nearest=near))
+        problems.append(Problem(str(path), "theme", "is not a theme", value=quote(str(theme)), nearest=near))
         theme = ""
     ask_above = data.pop("ask_above", ASK_ABOVE)
     if isinstance(ask_above, bool) or not isinstance(ask_above, int) or ask_above < 0:
@@ -60,7 +60,7 @@ def read_settings(path: Path, ids: Collection[str], themes: Collection[str]) -> 
         ask_above = ASK_ABOVE
     named = data.pop("keys", {})
     known = ("theme", "keys", "ask_above")
-    problems += [Problem(str(path), name, "is no setting", nearest=nearest(name, known)) for name in data]
+    problems += [Problem(str(path), name, "is not a setting", nearest=nearest(name, known)) for name in data]
     keys = _keys(named, path, ids, problems)
     return Settings(theme, ask_above, keys, tuple(problems))
 

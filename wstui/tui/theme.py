@@ -1,6 +1,6 @@
 """Colours: one dark and one light theme, and the palette of meanings that every widget paints with.
 
-Hues follow Okabe and Ito, so that they stay apart for colour-blind eyes; nothing is told by colour alone.
+Hues follow Okabe and Ito, so that they stay apart for colour-blind eyes; nothing is shown by colour alone.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def usual_theme(console: Console | None = None) -> str:
     return "ansi-dark" if few else DARK.name
 
 
-# Meaning → (variables to try, least contrast against the background). Fills and rules are no text.
+# Meaning → (variables to try, least contrast against the background). Fills and rules are not text.
 _FOREGROUNDS: dict[str, tuple[tuple[str, ...], float]] = {
     "text": (("foreground",), CONTRAST),
     "muted": (("wstui-muted", "text-muted"), CONTRAST),
@@ -215,7 +215,7 @@ class Palette:
 
     def _ansi_style(self, meaning: str) -> Style:
         name, _, ground = meaning.partition("@")
-        if ground == "cursor":  # one ground for the whole row, whatever is told in it
+        if ground == "cursor":  # one ground for the whole row, whatever it shows
             return Style(bold=name in _BOLD, reverse=True)
         colours = _ANSI if self._dark else _ANSI_ON_LIGHT
         if name in _BADGES:

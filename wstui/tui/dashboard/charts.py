@@ -57,7 +57,7 @@ class LatencyPanel(ChartPanel):
 
 
 class Throughput(ChartPanel):
-    """Sent and received per second; `aside` is said at the end of the head."""
+    """Sent and received per second; `aside` is shown at the end of the head."""
 
     aside: Line = ()  # type: ignore[assignment]
 

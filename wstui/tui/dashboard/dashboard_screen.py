@@ -141,6 +141,8 @@ class Dashboard(Screen[None]):
         yield KeyRow()
 
     def on_mount(self) -> None:
+        # The head of a chart stands in for the side panels if they do not fit, which only their layout tells.
+        self.watch(self.query_one("#side"), "show_vertical_scrollbar", self.on_resize, init=False)
         self.poll(charts=True)
         self.set_interval(REDRAW_S, self.poll)
 
@@ -202,7 +204,7 @@ class Dashboard(Screen[None]):
 
     @staticmethod
     def _short_health(status: Status) -> Line:
-        """What the side panels say, in a few words, where there is no room for them."""
+        """Return what the side panels show, in a few words, for terminals without room for them."""
         verdict = worst_threshold(status.thresholds)
         glyph, meaning = SIGNS[verdict]
         line: Line = [(f" limits {kept_words(status.thresholds)} ", "muted"), (glyph, meaning)]

@@ -25,11 +25,11 @@ def matches(group: FailureGroup, pattern: str) -> bool:
 
 
 def odd_replies(seen: Counters) -> list[FailureGroup]:
-    """Replies that no message waited for: each failed nobody, and together they say that something is wrong."""
+    """Return replies that no message was waiting for: none fails a client, but together they show a fault."""
     rows = (
         ("duplicate", "messages that were answered more than once", seen.duplicates),
-        ("unmatched", "replies that answer nothing", seen.unmatched - seen.altered),
-        ("altered", "replies that were not what was sent", seen.altered),
+        ("unmatched", "replies that match no message", seen.unmatched - seen.altered),
+        ("altered", "echoes that differ from what was sent", seen.altered),
         ("late", "replies that came after the timeout", seen.late),
     )
     return [FailureGroup(kind, message, number) for kind, message, number in rows if number]

@@ -39,13 +39,13 @@ class Steps:
 
     def __init__(self) -> None:
         self._step = 0
-        self._asked = -1  # the clients that were asked for last
-        self._turns = 0  # how often the load had been led anywhere by then
+        self._asked = -1  # the clients last asked for
+        self._turns = 0  # how many ramps there had been by then
 
     def next(self, status: Status, sign: int) -> tuple[int, int, float]:
-        """The clients from which, and to which, the next press leads the load, and the seconds that this takes.
+        """Return the clients from and to which the next press ramps, and the seconds that this takes.
 
-        Where the load is still on its way, it arrives when it would have: a press early in a ramp is no rush.
+        A ramp in progress keeps its end: a press early in it does not speed the load up.
         """
         unseen = self._asked >= 0 and len(status.turns) <= self._turns
         before = self._asked if unseen else status.target_clients

@@ -37,7 +37,7 @@ def _title(text: str, glyph: Part, width: int) -> Line:
 
 
 class Tile(RowWidget):
-    """Three rows; four with the course where there is room."""
+    """Three rows; a fourth with the course if there is room."""
 
     DEFAULT_CSS = "Tile { width: 1fr; height: 100%; }"
 

@@ -89,7 +89,7 @@ class DialogField(Vertical):
         self._note.add_class("wrong")
 
     def compact(self) -> tuple[str, str]:
-        """What is typed, and what is said of it."""
+        """The input, and the note below it."""
         return self.text, self._told
 
     def focus_input(self) -> None:
@@ -113,7 +113,7 @@ class Dialog(ModalScreen[Answer], Generic[Answer]):
     _gone = False
 
     def dismiss(self, result: Answer | None = None) -> AwaitComplete:
-        """Close, once: keys that were pressed before the dialog has gone would close what lies below it."""
+        """Close only once: keys pressed before the dialog has gone would close the screen below it."""
         if self._gone or not self.is_current:
             return AwaitComplete()
         self._gone = True

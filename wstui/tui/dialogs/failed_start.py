@@ -32,7 +32,7 @@ class FailedStartDialog(Dialog[NextStep]):
     def __init__(self, what: str, fix: str, *, editable: bool) -> None:
         super().__init__()
         self._what, self._editable = what, editable
-        self._fix = "" if "--" in fix else fix  # flags are no help here: the answers below are
+        self._fix = "" if "--" in fix else fix  # a flag does not help inside the UI: the answers below do
 
     @property
     def question(self) -> str:
@@ -58,7 +58,7 @@ class FailedStartDialog(Dialog[NextStep]):
             yield button("Edit", "e", "edit")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Offer to edit what has one file only."""
+        """Offer to edit only a single scenario."""
         return self._editable or parameters != ("edit",)
 
     @on(Button.Pressed)

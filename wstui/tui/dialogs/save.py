@@ -42,7 +42,7 @@ class SaveDialog(Form[Path]):
     SEND = "Save"
 
     def __init__(self, content: Scenario | Suite, folder: Path, here: Path | None = None) -> None:
-        """`folder` is where a name is saved to; `here` the file that is offered, where it has one that can change."""
+        """`folder` is where names are saved; `here` is the file that is offered, if the scenario has a writable one."""
         super().__init__()
         self._content = content
         self._folder = folder
@@ -64,7 +64,7 @@ class SaveDialog(Form[Path]):
         return f"{tilde(path)}  {self._there(path)}"
 
     def _there(self, path: Path) -> str:
-        """What is said of a file that is there: its text may be another than the one that was opened."""
+        """The question about a file that exists: its text may differ from the one that was opened."""
         origin = self._content.origin
         if origin.text and origin.file and Path(origin.file).resolve() == path.resolve():
             try:

@@ -119,7 +119,7 @@ class Draft:
         return "is set; type to replace it" if held else "not set"
 
     def is_set(self, key: Key) -> bool:
-        """Whether a value is another than the one that stands for it where nothing is said."""
+        """Return whether the value differs from its default."""
         if key in self.rows:
             return bool(self.rows[key])
         made_of = self._fields[key]

@@ -152,7 +152,7 @@ class Editor(Screen[None]):
         self.query_one(TitleBar).place(place)
 
     def _compact(self, width: int) -> list[Line]:
-        """The value under the cursor, and what is said of it."""
+        """The value under the cursor, and the notes on it."""
         name: Line = [("editor  ", "muted"), (clean(self._draft.texts["name",]) or "no name", "strong")]
         lines = [[*name, ("  ● unsaved", "warn")] if self._draft.changed else name]
         if (at := self.form.key_of(self.focused)) is not None and at in self._draft.texts:
@@ -162,7 +162,7 @@ class Editor(Screen[None]):
             wrong = self._reading.wrong.get(at)
             lines += as_rows(f"✗ {wrong}" if wrong else self._hints.get(at, ""), width, "bad" if wrong else "muted")
         elif self._reading.wrong:
-            lines += as_rows(f"✗ {len(self._reading.wrong)} to put right", width, "bad")
+            lines += as_rows(f"✗ {len(self._reading.wrong)} to fix", width, "bad")
         return lines
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:

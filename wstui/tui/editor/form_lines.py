@@ -66,7 +66,7 @@ class NotedLine(RowWidget):
         self._wrong = False
 
     def show_note(self, text: str, *, wrong: bool) -> None:
-        """Draw the note, or take it away where there is nothing to say."""
+        """Draw the note, or remove it if it is empty."""
         text = f"✗ {clean(text)}" if wrong else clean(text)
         if (text, wrong) != (self.note, self._wrong):
             before = len(self._rows(self.size.width))

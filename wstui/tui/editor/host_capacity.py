@@ -69,7 +69,7 @@ def steepest(scenario: Scenario) -> float:
 
 
 def messages_a_second(scenario: Scenario) -> float | None:
-    """What all clients send together at the peak; None where nobody knows before, as in a closed loop."""
+    """Return what all clients send together at the peak; None if unknown beforehand, as in a closed loop."""
     if scenario.messages.exchange == "listen":
         return 0.0
     if scenario.breakpoint is not None and scenario.breakpoint.of == "messages":

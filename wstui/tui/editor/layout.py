@@ -39,7 +39,7 @@ _ORDER = ("scenario", "target", "auth", "load", "messages", "limits", "sequence"
 _GROUPS: tuple[tuple[str, str, str], ...] = (
     ("scenario", "", "name description"),
     ("target", "", "target.url target.ready target.welcome target.settle target.health target.health_gate"),
-    ("target", "road", "target.proxy target.connect_to target.spread_addresses"),
+    ("target", "route", "target.proxy target.connect_to target.spread_addresses"),
     ("target", "headers", "target.headers target.subprotocols target.origin"),
     ("target", "TLS", "target.ca_file target.cert_file target.key_file target.insecure"),
     ("target", "reconnect", "target.reconnect target.reconnect_base target.reconnect_cap target.reconnect_attempts"),

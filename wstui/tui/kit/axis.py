@@ -85,7 +85,7 @@ def linear_scale(values: list[float], limit: float | None, rows: int, least_top:
 
 
 def _steps(span: float, ticks: float) -> list[float]:
-    """Round distances of two ticks where so many of them are to span a range."""
+    """Return round distances between ticks for a number of them across a range."""
     power = 10.0 ** math.floor(math.log10(span / ticks))
     return [digit * power * more for more in (1, 10) for digit in (1, 2, 2.5, 5)]
 
@@ -157,12 +157,12 @@ def _nice(step: float) -> float:
 
 
 def time_steps(span: float, room: int) -> float:
-    """The seconds between two ticks of a ruler of time that has room for so many."""
+    """Return the seconds between two ticks of a time axis with room for a number of them."""
     return next((s for s in _TIME_STEPS if span / s <= room), 10.0 ** math.ceil(math.log10(span / room)))
 
 
 def load_steps(span: float, room: int) -> float:
-    """The distance of two ticks of a ruler of loads that has room for so many."""
+    """Return the distance between two ticks of a load axis with room for a number of them."""
     return max(1.0, _nice(span / room))
 
 

@@ -24,7 +24,7 @@ def meter(share: float | None, width: int, meaning: str = "ok") -> Line:
 
 
 def gauge(share: float | None, width: int, meaning: str = "ok") -> Line:
-    """A `meter` where there is a share and room for it, blank cells otherwise."""
+    """Return a `meter` if there is a share and room for it, else blank cells."""
     if share is None or width < 4:
         return [(" " * max(0, width), "text")]
     return meter(share, width, meaning)
@@ -62,7 +62,7 @@ def columns(samples: Sequence[float], width: int, *, top: float = 0.0) -> str:
 
 
 def parts(shares: Sequence[tuple[float, str, str]], width: int) -> Line:
-    """The parts of a whole as one bar: (amount, character, meaning) each; what is there at all gets a cell."""
+    """Return the parts of a whole as one bar, each (amount, character, meaning); a part above zero gets a cell."""
     total = sum(max(0.0, amount) for amount, _, _ in shares)
     if width <= 0:
         return []

@@ -56,8 +56,8 @@ class Plot:
     """What a chart shows, from left to right over time in seconds, or over what `across` says.
 
     The ruler starts at zero, or at the smallest value when `log`. `limit` is a horizontal line, `marks` are vertical
-    ones with a short text each (may be empty), `spots` single points with a character of their own, `note` is said when
-    there is nothing to draw.
+    ones with a short text each (may be empty), `spots` single points with a character of their own, `note` is shown
+    when there is nothing to draw.
     """
 
     curves: Sequence[Curve]
@@ -234,7 +234,7 @@ def _runs(curve: Curve, scale: Scale, column: Any, columns: int, rows: int) -> l
 
 
 def _merged(cells: list[tuple[str, str]]) -> Line:
-    """Neighbours of one meaning as one part."""
+    """Merge neighbours with the same meaning."""
     line: Line = []
     for text, meaning in cells:
         if line and line[-1][1] == meaning:

@@ -1,6 +1,6 @@
 """A screen in a few plain rows, laid over all the rest where the terminal is too small for it.
 
-What lies below keeps its focus and its place, so every key works, and all is as it was when there is room again.
+The widgets below keep their focus and position, so every key works, and all is as before when there is room again.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class CompactView(RowWidget):
         self._keys = keys or self._live_keys
 
     def on_mount(self) -> None:
-        """Follow what is told, while it is told."""
+        """Redraw while it is visible."""
         self.screen.bindings_updated_signal.subscribe(self, lambda _: self.redraw())
         self.set_interval(_REDRAW_S, self.redraw)
 

@@ -15,7 +15,7 @@ __all__ = [
 
 
 def tilde(path: Path) -> str:
-    """A path as people write it: what lies at home begins with "~"."""
+    """Return a path with "~" for the home folder."""
     try:
         return f"~/{path.relative_to(Path.home())}"
     except (ValueError, RuntimeError):

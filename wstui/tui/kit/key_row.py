@@ -130,5 +130,5 @@ def _leads_out(key: tuple[str, str, str]) -> bool:
 
 
 def _types(key: str) -> bool:
-    """Whether a key types a character where there is an input."""
+    """Return whether a key types a character into an input."""
     return len(key) == 1 or key in ("space", "slash", "question_mark", "plus", "minus", "equals_sign", "delete")

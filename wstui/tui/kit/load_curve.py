@@ -43,7 +43,7 @@ class LoadCurve:
         )
 
     def sketch(self, width: int) -> str:
-        """The curve as so many columns of one row, which they do not fill: others stand above and below."""
+        """Return the curve as columns of one row, lower than the row: there are others above and below."""
         if not self.length_s:
             return ""
         heights = [self.clients_at((i + 0.5) * self.length_s / width) for i in range(width)]
@@ -60,7 +60,7 @@ class LoadCurve:
 
 
 def shape_of(scenarios: Sequence[Scenario], cooldown_s: float = 0.0) -> LoadCurve:
-    """The curve of scenarios one after the other, with a pause between them."""
+    """Return the curve of scenarios run in order, with a pause between them."""
     shape = LoadCurve()
     for index, scenario in enumerate(scenarios):
         if index:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from wstui.tui.kit.row_widget import Line, RowWidget, cells, cut
 
 Section = Callable[[int], list[Line]]
-"""The rows of a section for a width; none where there is nothing to say."""
+"""Returns the rows of a section for a width, or none."""
 _SIDE_BY_SIDE = 110
 _GAP = 2
 
@@ -48,7 +48,7 @@ class Page(RowWidget):
 
 
 def beside(left: Section, right: Section) -> Section:
-    """Two sections side by side where there is room, else one below the other."""
+    """Two sections side by side if there is room, else one below the other."""
 
     def section(width: int) -> list[Line]:
         if width < _SIDE_BY_SIDE:

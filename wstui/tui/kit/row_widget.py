@@ -100,7 +100,7 @@ class RowWidget(Widget):
         self.app.theme_changed_signal.subscribe(self, self._theme_changed)
 
     def watch_has_focus(self, has_focus: bool) -> None:
-        """Paint with the focus, or without it: only now it is told by `has_focus`."""
+        """Paint with or without the focus: `has_focus` changes only now."""
         super().watch_has_focus(has_focus)
         self.redraw()
 

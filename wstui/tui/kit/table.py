@@ -66,7 +66,7 @@ class ListTable(RowWidget, Generic[Item], can_focus=True):
         raise NotImplementedError
 
     def empty(self) -> str:
-        """What is said where there is nothing."""
+        """The text of an empty table."""
         raise NotImplementedError
 
     def key_of(self, item: Item) -> Hashable:

@@ -195,7 +195,7 @@ class ResultScreen(Screen[None]):
         return parts
 
     def _places(self, width: int) -> list[Line]:
-        """Where it is kept, and where the reports lie."""
+        """Where the run is stored, and where its reports are."""
         launcher = self.services.launcher
         lines = [rule([("saved as", "text")], width)]
         if self.stored is not None and launcher is not None and launcher.runs is not None:

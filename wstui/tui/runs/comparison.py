@@ -87,7 +87,7 @@ class ChangeTable(RowWidget):
 
 
 def warning_rows(warning: str, width: int) -> list[Line]:
-    """Why two runs may not be comparable; nothing where there is no such reason."""
+    """Yield why two runs may not be comparable."""
     parts = wrap(clean(warning), width - 5) if warning else []
     return [[(" ▲ " if i == 0 else "   ", "strong-warn"), (part, "warn")] for i, part in enumerate(parts)]
 
@@ -134,7 +134,7 @@ def change_rows(comparison: Comparison, width: int, *, brief: bool = False) -> l
 
 
 def _judged(change: Change) -> tuple[str, str, str]:
-    """The change in a word, its glyph and meaning; noise is no change."""
+    """Return the change in a word, its glyph and meaning; noise does not count as a change."""
     if change.before is None or change.after is None:
         return NONE, " ", "muted"
     by = change.after - change.before

@@ -176,7 +176,9 @@ class RunsScreen(Screen[None]):
             return
         before = next((r for r in self._kept if r.name == run.name and r.id < run.id), None)
         if before is None:
-            self.notify(f"there is no run of {run.name} before this one: mark two with space", severity="warning")
+            self.notify(
+                f"this is the first run of {run.name}: mark two runs with space to compare them", severity="warning"
+            )
             return
         self.compare(before.id, run.id)
         self._brought = []

@@ -38,7 +38,7 @@ def verdict_of(result: Result | None) -> tuple[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One preset that can be chosen: what it runs, and its last run (ISO 8601 and result) where there was one."""
+    """One preset that can be chosen: what it runs, and its last run (ISO 8601 and result), if any."""
 
     entry: PresetEntry
     group: str
@@ -201,7 +201,7 @@ class PresetDetails(RowWidget):
         if choice.entry.broken:
             lines += [[(f" {part}", "bad")] for part in wrap(f"✗ {clean(choice.entry.problem)}", width - 2)]
             place = clean(tilde(choice.entry.path))
-            text = f"→ mend it in {place} : it is read again when you come back to this screen"
+            text = f"→ fix it in {place} : it is read again when you come back to this screen"
             return [*lines, [], *([(f" {part}", "text")] for part in wrap(text, width - 2))]
         facts = _facts(choice, width, brief=height < 18)
         room = min(14, height - len(facts) - 2)
@@ -268,7 +268,7 @@ def _facts(choice: Choice, width: int, *, brief: bool) -> list[Line]:
 
 
 def _each(scenarios: Sequence[Scenario], tell: Callable[[Scenario], str]) -> str:
-    """What is told of all of them, or where they differ of one after the other."""
+    """Return what all of them have in common, or where they differ each one's in order."""
     told = [tell(scenario) for scenario in scenarios]
     if len(set(told)) == 1:
         return told[0]
