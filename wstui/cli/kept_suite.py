@@ -49,7 +49,7 @@ class KeptSuite(SuiteRun):
 
 def demo_suite(options: Options, problems: list[str]) -> KeptSuite:
     """Return the demo preset with NATS, server and publisher that are started for it and end with it."""
-    unknown = demo_scenario("ws://127.0.0.1:1/ws", "none yet")
+    unknown = demo_scenario("ws://127.0.0.1/ws", "none yet")
     return KeptSuite(options, problems, [unknown], target=_demo_target())
 
 

@@ -21,6 +21,7 @@ class FilterDialog(Form[str]):
     ) -> None:
         """`apply` filters and returns how many are left; `what` they are called, `example` words to look for."""
         super().__init__()
+        self._what = what
         self.title_text = f"Show {what} that contain"
         self._example = example
         self._before = pattern
@@ -31,7 +32,9 @@ class FilterDialog(Form[str]):
 
     def _hint(self, text: str) -> str:
         shown = self._apply(text)
-        return f"{shown} shown; an empty filter shows all" if text else f"all {shown}"
+        if text:
+            return f"{shown} shown; an empty filter shows all"
+        return f"all {shown}" if shown else f"no {self._what} yet"
 
     def answer(self, values: dict[str, str]) -> str:
         return values["words"]
