@@ -9,11 +9,12 @@ from pathlib import Path
 import jsonschema
 import pytest
 from click.testing import CliRunner
+from pydantic import BaseModel
 
 from wstui.cli import wstui
-from wstui.scenario.fields import FieldKind, described, sentence
+from wstui.scenario.fields import FieldKind, described, fields, sentence
 from wstui.scenario.file_refs import shipped_folder
-from wstui.scenario.model import Load, Scenario, Suite
+from wstui.scenario.model import Load, Scenario, Stage, Suite, Threshold
 
 PRESETS = sorted(shipped_folder().glob("*.toml"))
 
@@ -83,3 +84,10 @@ def test_the_schema_refuses_what_the_loader_refuses(text: str, schema: jsonschem
 )
 def test_the_schema_accepts_the_short_form_and_references(text: str, schema: jsonschema.Draft202012Validator) -> None:
     assert not list(schema.iter_errors(tomllib.loads(text)))
+
+
+@pytest.mark.parametrize("model", [Scenario, Suite, Stage, Threshold])
+def test_a_default_has_the_form_that_the_model_writes_as_json(model: type[BaseModel]) -> None:
+    written = model.model_construct().model_dump(mode="json", warnings=False)
+    known = {field.name: field.default for field in fields(model) if len(field.path) == 1}
+    assert known == {name: written.get(name) for name in model.model_fields}
