@@ -96,7 +96,6 @@ class Loaded:
 
     def _resolve(self, data: dict[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
         resolved: dict[Key, str] = {}
-        bare = {name: without_ends(value) for name, value in environ.items()}
         for key, raw in walk(data):
             if not keeps_secrets(key, raw):
                 self._warnings.append(f"{dotted(key)} holds a secret in plain text; saving writes a reference instead.")
@@ -105,7 +104,7 @@ class Loaded:
             if secrets := secret_values(raw, environ):
                 self._secrets += secrets
             try:
-                text, missing = expand(raw, bare if key[:2] in _SENT_BARE else environ)
+                text, missing = expand(raw, _without_ends(environ) if key[:2] in _SENT_BARE else environ)
             except BadValue as error:
                 self._add(key, error.message, show(key, raw))
                 continue
@@ -180,6 +179,10 @@ class Loaded:
 
     def _add(self, key: Key, message: str, value: str = "") -> None:
         self._problems[key] = Problem(self._file, dotted(key), message, value)
+
+
+def _without_ends(environ: Mapping[str, str]) -> dict[str, str]:
+    return {name: without_ends(value) for name, value in environ.items()}
 
 
 def _is_label(key: Key) -> bool:
