@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import shutil
 import sys
@@ -17,7 +16,6 @@ from wstui.scenario.errors import PresetExistsError, Problem, ScenarioError, des
 from wstui.scenario.file import dumps, load, loads, write
 from wstui.scenario.model import Scenario, Suite
 from wstui.scenario.presets import PresetEntry, available, find, is_path, members, own_folder
-from wstui.scenario.schema import json_schema
 from wstui.scenario.trust import untrusted, uses
 from wstui.scenario.units import format_duration
 
@@ -92,6 +90,10 @@ def validate(files: tuple[str, ...]) -> None:
 @presets.command()
 def schema() -> None:
     """Print the JSON Schema of a scenario file, for an editor that completes and checks TOML."""
+    import json  # only this command needs them
+
+    from wstui.scenario.schema import json_schema
+
     click.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
 
 
