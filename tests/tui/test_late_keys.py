@@ -46,7 +46,7 @@ async def test_the_key_that_closed_a_dialog_does_nothing_below_it_for_a_moment(
 
 
 async def test_what_is_typed_when_the_run_ends_under_a_dialog_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wstui.tui.app._DEAF_S", 60.0)
+    monkeypatch.setattr("wstui.tui.run_lifecycle._DEAF_S", 60.0)
     async with running() as (app, pilot, session):
         await pilot.press("t")
         await until(lambda: isinstance(app.screen, RampDialog), pilot)
