@@ -1,10 +1,12 @@
-"""Workers forked off one that has imported everything: a hundred would else mostly import modules."""
+"""Fork workers off a process that has imported everything: a started one spends most of its time importing."""
 
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import functools
+import json
 import os
 import signal
 import socket
@@ -16,8 +18,10 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 _SIZE = 4
+_MOST = 1 << 17
+"""Bytes of an environment, at most."""
 
 
 class Forked:
@@ -49,12 +53,14 @@ class _Asyncio(types.ModuleType):
     def __getattr__(self, name: str) -> Any:
         return getattr(asyncio, name)
 
-    async def create_subprocess_exec(self, *command: str, **settings: Any) -> Forked:
-        assert command[1:] == ("-m", "wstui.load"), command
+    async def create_subprocess_exec(self, *command: str, **settings: Any) -> Any:
+        if command[1:] != ("-m", "wstui.load"):
+            return await asyncio.create_subprocess_exec(*command, **settings)
         near, far = socket.socketpair()
         pipes = [os.pipe() for _ in range(3)]
         given = [far.fileno(), *(write for _, write in pipes)]
-        socket.send_fds(self._zygote, [b"f"], given)
+        surroundings = json.dumps([dict(settings["env"]), str(Path.cwd())])
+        socket.send_fds(self._zygote, [surroundings.encode()], given)
         far.close()
         readers = []
         for read, write in pipes:
@@ -68,16 +74,26 @@ class _Asyncio(types.ModuleType):
         return Forked(pid, writer, *readers)
 
 
-@contextlib.contextmanager
-def forked() -> Iterator[None]:
-    """Every worker that is started here is a fork, and runs the same `wstui.load` main as ever."""
-    near, far = socket.socketpair()
-    with near, subprocess.Popen([sys.executable, "-m", "tests.truth.workers"], stdin=far.fileno(), cwd=ROOT) as zygote:
-        far.close()
-        with mock.patch("wstui.fleet.local.asyncio", _Asyncio(near)):
-            yield
+@functools.cache
+def _zygote() -> socket.socket:
+    """Start the process that forks, once, and return the line to it; it ends when the line is closed."""
+    near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    zygote = subprocess.Popen([sys.executable, "-m", "tests.forked_workers"], stdin=far.fileno(), cwd=ROOT)
+    far.close()
+
+    def end() -> None:
         near.close()
         zygote.wait(10)
+
+    atexit.register(end)
+    return near
+
+
+@contextlib.contextmanager
+def forked() -> Iterator[None]:
+    """Fork every worker that is started on this machine; it runs the `main` of `wstui.load` as ever."""
+    with mock.patch("wstui.fleet.local.asyncio", _Asyncio(_zygote())):
+        yield
 
 
 def _serve() -> None:
@@ -87,17 +103,28 @@ def _serve() -> None:
     from wstui.load.__main__ import main
 
     line = socket.socket(fileno=os.dup(0))
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody here waits for the watchers
+    signal.signal(signal.SIGCHLD, _reap)
     while True:
-        message, descriptors, _, _ = socket.recv_fds(line, 1, 4)
+        message, descriptors, _, _ = socket.recv_fds(line, _MOST, 4)
         if not message:
             return
         if os.fork() == 0:
             line.close()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            environ, folder = json.loads(message)
+            os.environ.clear()
+            os.environ.update(environ)
+            os.chdir(folder)
             _watch(main, descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
+
+
+def _reap(*_: object) -> None:
+    """Wait for the watchers that have ended: the time they took counts as that of their parent."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 def _watch(main: Any, descriptors: list[int]) -> None:
