@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
@@ -35,11 +36,12 @@ def shows(app: WstuiApp, text: str) -> bool:
 async def until(condition: Callable[[], bool], pilot: Pilot[Any]) -> None:
     """Wait until something is so."""
     deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
+    crashed: asyncio.Event = pilot.app._exception_event
+    while time.monotonic() < deadline and not crashed.is_set():
         with contextlib.suppress(NoMatches):  # a screen that is still on its way
             if condition():
                 return
-        await pilot.pause(0.03)
+        await asyncio.sleep(0.03)  # `pilot.pause` would ask every widget whether it is idle, each time
     raise AssertionError("the condition never came true:\n" + shown(pilot.app))  # type: ignore[arg-type]
 
 

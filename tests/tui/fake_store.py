@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ def stored(number: int, name: str, state: str, summary: Result) -> StoredRun:
     return StoredRun(number, name, fake.status().url, "load-07", summary.started, state, "", 0, (), summary, {})
 
 
+@cache  # a histogram of each takes long, and every test of the start screen has seven
 def kept_result(
     name: str, started: str, *, clients: int, scale: float, passed: bool = True, aborted: bool = False
 ) -> Result:
