@@ -30,6 +30,7 @@ class Terminal:
     def __init__(self, process: subprocess.Popen[bytes], master: int) -> None:
         self.process = process
         self.seen = b""
+        self.ends = False
         self._master = master
         self.thaw()
 
@@ -37,6 +38,7 @@ class Terminal:
         try:
             self.seen += os.read(self._master, 1 << 16)
         except OSError:  # the other end has gone
+            self.ends = True
             self.freeze()
 
     def freeze(self) -> None:
@@ -65,8 +67,8 @@ class Terminal:
     async def ended(self) -> tuple[int, str]:
         """Wait for the end: the exit status, and what was written after the alternate screen was left."""
         await until(lambda: self.process.poll() is not None)
-        await until(lambda: re.search(LEFT, self.seen) is not None)
-        await asyncio.sleep(0.05)  # what is still in the terminal's buffer
+        await until(lambda: self.ends)  # what was still in the terminal's buffer has been read
+        assert re.search(LEFT, self.seen)
         after = re.split(LEFT, self.seen)[-1].decode("utf-8", "replace")
         return self.process.returncode, re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", after)
 

@@ -38,7 +38,8 @@ async def drained(server: Server, at: Terminal, folder: Path, children: list[psu
     """What holds after every end but a kill."""
     status, after = await at.ended()
     await until(lambda: server.ends["close 1000"] == CLIENTS)
-    assert not server.ends["lost"] and gone(children)
+    await until(lambda: gone(children))
+    assert not server.ends["lost"]
     assert "Latency, ms" in after and "kept as run 1" in after
     assert kept(folder).state == "finished" and kept(folder).summary.messages.received > 0
     return status, after
@@ -72,7 +73,8 @@ async def test_a_worker_that_dies_is_told_and_the_others_go_on(tmp_path: Path) -
         await at.shows(rb"Keep running")
         at.press("d")
         status, after = await at.ended()
-        assert server.ends["close 1000"] == CLIENTS // 2 and gone(children)
+        await until(lambda: gone(children))
+        assert server.ends["close 1000"] == CLIENTS // 2
         assert status == 130 and "1 of 2 workers lost" in after
         assert kept(tmp_path).summary.generator.workers_lost == 1
 
@@ -85,7 +87,8 @@ async def test_the_death_of_every_worker_ends_the_run_and_the_result_is_shown(tm
         await at.shows(rb"every worker was lost")
         at.press("q")
         _, after = await at.ended()
-        assert "every worker was lost" in after and gone(children)
+        await until(lambda: gone(children))
+        assert "every worker was lost" in after
         assert kept(tmp_path).state == "finished"
 
 
@@ -122,8 +125,8 @@ async def test_a_terminal_that_is_closed_says_so_more_than_once_and_the_run_stil
                 at.process.send_signal(signal.SIGHUP)
             await asyncio.sleep(0.05)
         await until(lambda: at.process.poll() is not None)
-        await until(lambda: not server.live)
-        assert server.ends == {"close 1000": CLIENTS} and gone(children)
+        await until(lambda: not server.live and gone(children))
+        assert server.ends == {"close 1000": CLIENTS}
     seen = kept(tmp_path)
     assert seen.state == "finished" and seen.summary.messages.timed_out > 0
 
