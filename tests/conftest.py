@@ -1,4 +1,4 @@
-"""What all tests share: how hypothesis searches, and a surrounding that is the same everywhere."""
+"""What all tests share: a surrounding that is the same everywhere."""
 
 from __future__ import annotations
 
@@ -13,17 +13,8 @@ from collections.abc import Generator
 from types import FrameType
 
 import pytest
-from hypothesis import HealthCheck, settings
 
-# The machines that run this are shared: an example may be slow without anything being wrong. The examples are the same
-# each time, so that a change fails because of what it changes; `thorough` looks for new ones.
-settings.register_profile(
-    "quick", deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow], derandomize=True
-)
-settings.register_profile(
-    "thorough", parent=settings.get_profile("quick"), max_examples=3000, derandomize=False, print_blob=True
-)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+import tests.search  # noqa: F401 - loads the profile
 
 _TELLING = re.compile(
     # What this product, its libraries or a terminal would take from the surrounding.

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from tests.report.stand_in import StandIn
+from tests.search import FEW, MOST
 from tests.tui.driving import shown, until
 from tests.tui.fake import NOW, FakeSession
 from wstui.cli.run_log import RunLog
@@ -73,7 +74,7 @@ SAID: dict[str, Callable[[str], str]] = {
 }
 
 
-@settings(deadline=None, phases=[Phase.generate], max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(FEW, phases=[Phase.generate])
 @given(SHAPES)
 def test_a_secret_is_masked_in_every_form_that_it_takes(secret: str) -> None:
     for name, form in SAID.items():
@@ -82,7 +83,7 @@ def test_a_secret_is_masked_in_every_form_that_it_takes(secret: str) -> None:
         assert said.strip("\"'") not in shown and "Zq7" not in shown and "x9J" not in shown, name
 
 
-@settings(deadline=None, phases=[Phase.generate], max_examples=60)
+@settings(FEW, phases=[Phase.generate])
 @given(SHAPES, st.integers(4, 30))
 def test_the_beginning_of_a_secret_is_masked_where_a_text_was_cut(secret: str, kept: int) -> None:
     assume(kept < len(secret) and secret[:kept].isprintable())
@@ -184,7 +185,7 @@ def test_a_token_in_the_user_part_of_the_address_shows_nowhere(tmp_path: Path) -
             assert "Zq7" not in text and "x9J" not in text, name
 
 
-@settings(deadline=None, phases=[Phase.generate], max_examples=6, suppress_health_check=list(HealthCheck))
+@settings(phases=[Phase.generate], max_examples=MOST * 6 // 100, suppress_health_check=list(HealthCheck))
 @given(SHAPES, st.sampled_from(sorted(WAYS)))
 def test_no_output_of_a_run_shows_a_secret(tmp_path_factory: pytest.TempPathFactory, secret: str, way: str) -> None:
     with pytest.MonkeyPatch.context() as environment:

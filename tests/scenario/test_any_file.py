@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import tomli_w
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.search import FEW
 from wstui.scenario.breakpoint import Breakpoint
 from wstui.scenario.errors import ScenarioError
 from wstui.scenario.file import dumps, loads
@@ -48,13 +49,13 @@ def test_a_password_where_a_path_belongs_is_not_shown() -> None:
     read('[target]\nkey_file = "http://u:hidden@h"\n[messages]\nfeed = "http://u:hidden@h"\n')
 
 
-@settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow])
+@FEW
 @given(files)
 def test_any_tables_are_read_or_refused(data: dict[str, object]) -> None:
     read(tomli_w.dumps(data))
 
 
-@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
+@FEW
 @given(
     st.fixed_dictionaries(
         {},

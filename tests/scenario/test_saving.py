@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.search import FEW
 from wstui.scenario.errors import PresetExistsError, ScenarioError
 from wstui.scenario.file import dumps, load, loads, save
 from wstui.scenario.model import Auth, Fleet, Messages, Scenario, Stage, Suite, Target, Threshold
@@ -89,7 +90,7 @@ scenarios = st.builds(
 )
 
 
-@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
+@FEW
 @given(scenarios)
 def test_any_scenario_loads_equal_from_its_text(scenario: Scenario) -> None:
     assert loads(dumps(scenario), "", {"AUTH_TOKEN": "a.token"}) == scenario

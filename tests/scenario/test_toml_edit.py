@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.scenario.revising import revised
 from tests.scenario.test_saving import scenarios
+from tests.search import FEW
 from wstui.scenario.file import dumps, load, loads, save
 from wstui.scenario.file_refs import shipped_folder
 from wstui.scenario.model import Scenario, Stage, Suite
@@ -174,7 +175,7 @@ def commented(text: str) -> str:
     return "\n".join(lines)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@FEW
 @given(scenarios, scenarios, st.booleans())
 def test_whatever_changes_is_saved_and_loaded_again_equal(before: Scenario, after: Scenario, comments: bool) -> None:
     text = dumps(before)

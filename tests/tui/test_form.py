@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given
 from pydantic import BaseModel
 
 from tests.scenario.test_saving import scenarios
+from tests.search import FEW
 from wstui.scenario.errors import Key, dotted
 from wstui.scenario.fields import Field, FieldKind, fields, row_fields
 from wstui.scenario.file import dumps, load, loads
@@ -101,14 +102,14 @@ def test_a_field_that_is_new_in_the_model_has_its_place_in_the_form() -> None:
     assert found["target.sni"].startswith("target/") and found["further"].startswith("scenario/")
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@FEW
 @given(scenarios)
 def test_a_scenario_that_is_opened_and_not_touched_is_the_same(scenario: Scenario) -> None:
     draft = Draft(scenario)
     assert read(draft).content == scenario and not draft.changed
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@FEW
 @given(scenarios)
 def test_a_scenario_that_is_typed_anew_and_saved_loads_equal(scenario: Scenario) -> None:
     assume(scenario.auth.kind != "token")  # saved as a reference: test_saving holds it
