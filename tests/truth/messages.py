@@ -16,6 +16,7 @@ from tests.truth.server import (
     some,
     switched,
     then,
+    to_every_other,
     to_others,
     told,
     writes,
@@ -84,6 +85,14 @@ CASES = [
         Right("PASSED", frozenset(), "replies"),
         message=to_others(0.2),
         messages=field('{"type":"say","id":{{key}}}', key="{{seq}}"),
+    ),
+    Case(
+        "a chat room that loses broadcasts",
+        Right("FAILED", frozenset(), "fan-out"),
+        message=to_every_other(0.2),
+        messages={**field('{"type":"say","id":{{key}}}'), "fanout": "on", "fanout_window": 0.5},
+        scenario={"thresholds": [{"metric": "fanout.completeness", "limit": ">= 99%"}]},
+        says=("fanout.completeness",),
     ),
     Case(
         "replies with another key",

@@ -23,6 +23,7 @@ every = "{every}"
 {messages}
 {tables}
 """
+FULL = "/dev/full"
 RUN = "run t.toml --no-probe --no-store -q"
 DEFAULTS = {"target": "", "over": "1s", "clients": "2", "stage": "", "every": "200ms", "messages": "", "tables": ""}
 
@@ -172,4 +173,12 @@ CASES = [
         env={"JWT_SECRET": "x"},
     ),
     scenario("a run, and nobody listens", "nothing listens", status=3, command="run t.toml --no-store -q"),
+    scenario("a report on a full disk", "No space left on device", status=3, command=f"{RUN} --json {FULL}"),
+    scenario(
+        "a store on a full disk",
+        "the disk is full",
+        "the result is saved as",
+        status=3,
+        command=f"run t.toml --no-probe -q --store {FULL}",
+    ),
 ]

@@ -34,9 +34,11 @@ def scenario_of(case: Case, port: int) -> Scenario:
     slow_but_sure = {"connect_timeout": 20.0, "close_timeout": 2.0, "settle": 0.05, "ready": "open", "health": "off"}
     path = re.sub(r"\W+", "-", case.name.lower()).strip("-")
     own = trusting() if case.trusts else {}
+    if "proxy" in case.target:
+        own["proxy"] = case.target["proxy"].format(port=port)
     given: dict[str, Any] = {
         "name": case.name,
-        "target": {"url": case.url.format(port=port, path=path), **slow_but_sure, **own, **case.target},
+        "target": {"url": case.url.format(port=port, path=path), **slow_but_sure, **case.target, **own},
         "stages": [{"name": "ramp", "over": 0.1, "clients": case.clients}, {"name": "hold", "over": case.hold}],
         "messages": {"exchange": "echo", "every": 0.1, "timeout": 20.0, **case.messages},
         "fleet": {"workers": 1},

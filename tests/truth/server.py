@@ -250,6 +250,18 @@ def to_others(own_delay_s: float) -> Act:
     return act
 
 
+def to_every_other(own_delay_s: float) -> Act:
+    """A chat room that loses what it owes to every other of its members."""
+
+    async def act(server: Target, client: Connection, first: int, payload: bytes) -> None:
+        for other in list(server.live.values()):
+            if other is not client and other.number % 2:
+                server.send(other, payload, first)
+        await later(own_delay_s)(server, client, first, payload)
+
+    return act
+
+
 def pieces(payload: bytes, *sizes: int, first: int = TEXT) -> bytes:
     """A message in fragments."""
     raw, place = b"", 0

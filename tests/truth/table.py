@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from tests.truth import connection, ending, handshake, load, messages, mistakes, network, people, secrets
+from tests.truth import connection, ending, handshake, load, messages, mistakes, network, people, routes, secrets
 from tests.truth.case import Case, Mistake, Row
 from tests.truth.runner import rows
 
@@ -15,6 +15,7 @@ GROUPS: dict[str, list[Case] | list[Mistake]] = {
     "ending": ending.CASES,
     "load": load.CASES,
     "network": network.CASES,
+    "routes": routes.CASES,
     "secrets": secrets.CASES,
     "people": people.CASES,
 }
