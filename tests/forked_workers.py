@@ -24,18 +24,34 @@ _MOST = 1 << 17
 """Bytes of an environment, at most."""
 
 
+class _Pipe(asyncio.StreamReaderProtocol):
+    """Reads a pipe; `closed` is done once its other end is closed, and its own with it."""
+
+    def __init__(self) -> None:
+        self.reader = asyncio.StreamReader()
+        self.closed = asyncio.get_running_loop().create_future()
+        super().__init__(self.reader)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if not self.closed.done():
+            self.closed.set_result(None)
+
+
 class Forked:
     """What `asyncio.create_subprocess_exec` returns, as far as a transport uses it."""
 
-    def __init__(self, pid: int, stdin: asyncio.StreamWriter, *readers: asyncio.StreamReader) -> None:
+    def __init__(self, pid: int, stdin: asyncio.StreamWriter, pipes: list[_Pipe]) -> None:
         self.pid, self.stdin = pid, stdin
-        self.stdout, self.stderr, self._status = readers
+        self.stdout, self.stderr, self._status = (pipe.reader for pipe in pipes)
         self.returncode: int | None = None
+        self._closed = [pipe.closed for pipe in pipes]
 
     async def wait(self) -> int:
         """Return the exit status, or minus the signal that ended it."""
         with contextlib.suppress(asyncio.IncompleteReadError):
             self.returncode = int.from_bytes(await self._status.readexactly(_SIZE), "big", signed=True)
+        await asyncio.wait(self._closed)
         return self.returncode or 0
 
     def kill(self) -> None:
@@ -62,16 +78,14 @@ class _Asyncio(types.ModuleType):
         surroundings = json.dumps([dict(settings["env"]), str(Path.cwd())])
         socket.send_fds(self._zygote, [surroundings.encode()], given)
         far.close()
-        readers = []
+        loop, opened = asyncio.get_running_loop(), []
         for read, write in pipes:
             os.close(write)
-            readers.append(reader := asyncio.StreamReader())
-            await asyncio.get_running_loop().connect_read_pipe(
-                functools.partial(asyncio.StreamReaderProtocol, reader), os.fdopen(read, "rb", 0)
-            )
-        pid = int.from_bytes(await readers[2].readexactly(_SIZE), "big")
+            _, pipe = await loop.connect_read_pipe(_Pipe, os.fdopen(read, "rb", 0))
+            opened.append(pipe)
+        pid = int.from_bytes(await opened[2].reader.readexactly(_SIZE), "big")
         _, writer = await asyncio.open_connection(sock=near)
-        return Forked(pid, writer, *readers)
+        return Forked(pid, writer, opened)
 
 
 @functools.cache
