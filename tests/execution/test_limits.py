@@ -14,7 +14,7 @@ from wstui.execution.run import limits
 from wstui.execution.run.limits import FULL, LAG_MS, LATE_LEAST, LOST_S, NEAR, STALE_S, STALL_MS
 from wstui.execution.run.result_sections import ThresholdOutcome
 from wstui.execution.run.status import GeneratorStatus, WorkerStatus
-from wstui.execution.target.reported_metrics import Answer, read_claims
+from wstui.execution.run.target.reported_metrics import Answer, read_claims
 from wstui.measure.snapshot import Counters
 from wstui.measure.timeline import TimelineRow
 from wstui.tui.dashboard.generator import Generator

@@ -13,10 +13,10 @@ from tests.execution.running import finish, scenario
 from tests.servers.server import Server, until
 from wstui.execution.run.run import Run
 from wstui.execution.run.status import TargetHealth
-from wstui.execution.target import endpoint_poller, monitor
-from wstui.execution.target.endpoint_poller import EndpointPoller
-from wstui.execution.target.monitor import ClientView, Poll, TargetWatch
-from wstui.execution.target.reported_metrics import Answer, Claims, read_claims
+from wstui.execution.run.target import endpoint_poller, monitor
+from wstui.execution.run.target.endpoint_poller import EndpointPoller
+from wstui.execution.run.target.monitor import ClientView, Poll, TargetWatch
+from wstui.execution.run.target.reported_metrics import Answer, Claims, read_claims
 from wstui.odin.faults import parse_faults
 from wstui.odin.nats_server import NatsServer
 from wstui.odin.server import OdinServer

@@ -21,7 +21,7 @@ from wstui.execution.run.commands import AbortRun, DrainRun, SkipStage
 from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.run.run import Run
 from wstui.execution.run.status import State
-from wstui.execution.run.suite import SuiteRun
+from wstui.execution.suite import SuiteRun
 from wstui.fleet.transport import FleetError
 from wstui.report.store.store import Store
 from wstui.scenario.file import load
@@ -127,7 +127,7 @@ async def test_what_was_measured_is_kept_when_no_further_load_can_be_made(monkey
                 raise FleetError("no more processes")
             return await super().execute()
 
-    monkeypatch.setattr("wstui.execution.run.suite.run_for", Exhausted)
+    monkeypatch.setattr("wstui.execution.suite.run_for", Exhausted)
     async with Server() as server:
         result = await finished(SuiteRun([member(server, name) for name in ("one", "two", "three")]))
     assert [run.scenario["name"] for run in result.runs] == ["one"]

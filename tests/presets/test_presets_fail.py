@@ -57,7 +57,7 @@ def broken(result: Result) -> set[str]:
 
 @pytest.fixture(autouse=True)
 def _sooner(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wstui.execution.target.monitor.STEADY_LEAST_S", 1.0)
+    monkeypatch.setattr("wstui.execution.run.target.monitor.STEADY_LEAST_S", 1.0)
 
 
 @pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: f"{defect.preset}: {defect.what}")

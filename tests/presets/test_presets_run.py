@@ -95,7 +95,7 @@ async def test_reconnect_brings_back_everybody_whom_the_server_dropped() -> None
 
 
 async def test_soak_follows_the_memory_of_the_target(usual: DemoTarget, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wstui.execution.target.monitor.STEADY_LEAST_S", 1.0)
+    monkeypatch.setattr("wstui.execution.run.target.monitor.STEADY_LEAST_S", 1.0)
     scenario_result = await against(usual, "soak", clients=10, ramp="500ms", hold="2500ms", every="500ms")
     outcomes = {outcome.metric: outcome for outcome in scenario_result.verdict.thresholds}
     # A few seconds say nothing of an hour, but they are measured.

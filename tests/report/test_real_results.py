@@ -15,8 +15,8 @@ from junitparser import JUnitXml
 from tests.servers.server import Server
 from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.run.run import Run
-from wstui.execution.run.suite import SuiteRun
 from wstui.execution.search.breakpoint_search import BreakpointRun
+from wstui.execution.suite import SuiteRun
 from wstui.report.formats import json_file, registry, schema
 from wstui.scenario.breakpoint import Breakpoint
 from wstui.scenario.messages import Template

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from wstui.execution.target.endpoint_poller import base_of
+from wstui.execution.run.target.endpoint_poller import base_of
 from wstui.scenario.checks import check, warnings
 from wstui.scenario.errors import BadValue, ScenarioError
 from wstui.scenario.model import Scenario, Stage, Target
 from wstui.scenario.overrides import Overrides, apply
 from wstui.scenario.proxy import check_proxy, exempt_by, parse_proxy
-from wstui.scenario.route import check_connect_to, check_target_url, route_of, split_unix
+from wstui.scenario.route import route_of
 from wstui.scenario.secret_fields import keeps_secrets, masked, saved, secrets_of
+from wstui.scenario.url import check_connect_to, check_target_url, split_unix
 
 P, Q = "http://127.0.0.1:3128", "socks5h://127.0.0.1:1080"
 

@@ -15,7 +15,7 @@ from wstui.cli.options import Options, scenario_options
 from wstui.cli.prepare import prepare
 from wstui.execution.preflight.checklist import Check, CheckMark
 from wstui.execution.preflight.preflight import preflight
-from wstui.execution.run.suite import SuiteRun
+from wstui.execution.suite import SuiteRun
 from wstui.measure.sanitize import visible
 from wstui.report.formats.atomic_write import STDOUT, write
 from wstui.report.model.labels import Tone

@@ -15,7 +15,7 @@ from wstui.cli.signals import draining, writing
 from wstui.cli.stdio import Output
 from wstui.execution.preflight.probe import Unreachable
 from wstui.execution.run.result import Result, SuiteResult
-from wstui.execution.run.suite import SuiteRun
+from wstui.execution.suite import SuiteRun
 from wstui.fleet.transport import FleetError, TargetUnreachable
 from wstui.report.live.progress_line import live_line
 from wstui.scenario.errors import printable

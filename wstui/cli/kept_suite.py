@@ -13,7 +13,7 @@ from wstui.cli.exporters import Exporters
 from wstui.cli.options import Options
 from wstui.cli.output_files import saved_elsewhere
 from wstui.execution.run.result import Result, SuiteResult
-from wstui.execution.run.suite import SuiteRun
+from wstui.execution.suite import SuiteRun
 from wstui.scenario.model import Scenario
 from wstui.scenario.overrides import Overrides
 from wstui.scenario.presets import open_preset

@@ -14,7 +14,7 @@ from wstui.cli.exit_codes import USAGE, fail, hide, tell
 from wstui.cli.options import Options
 from wstui.cli.output_files import spare_inputs
 from wstui.cli.resume import earlier_results, first_of
-from wstui.execution.run.suite import SuiteRun
+from wstui.execution.suite import SuiteRun
 from wstui.fleet.transport import FleetError
 from wstui.scenario.checks import warnings
 from wstui.scenario.errors import BadValue, ScenarioError, describe, printable

@@ -19,7 +19,7 @@ from wstui.cli.stdio import Output
 
 if TYPE_CHECKING:
     from wstui.cli.kept_suite import KeptSuite
-    from wstui.execution.run.suite import SuiteRun
+    from wstui.execution.suite import SuiteRun
     from wstui.tui.services import Outcome
 
 

@@ -27,7 +27,7 @@ async def look_at_hosts(scenario: Scenario) -> Sequence[HostProbe]:
 
 def transport_of(scenario: Scenario) -> Transport:
     """The transport that a scenario asks for. Raises FleetError when what it takes is not installed."""
-    if not (scenario.fleet.hosts or scenario.fleet.scheduler):
+    if not scenario.fleet.is_remote:
         return LocalTransport()
     try:
         # Only here: a run on this machine has no use for Dask.

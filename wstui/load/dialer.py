@@ -18,8 +18,7 @@ from wstui.load.protocol import ConnectSpec
 from wstui.load.sockets import Sockets
 from wstui.load.tunnel import ask_connect, ask_socks, bridge, open_tls
 from wstui.scenario.proxy import parse_proxy
-from wstui.scenario.route import parse_endpoint
-from wstui.scenario.url import Address
+from wstui.scenario.url import Address, parse_endpoint
 
 _BIND_ADDRESS_NO_PORT = 24  # Linux, ip(7): choose the port at connect, so that it is shared between destinations
 _BACKLOG_WAIT_S = 0.005

@@ -30,7 +30,7 @@ def fleet_warnings(scenario: Scenario) -> Iterator[str]:
     """What probably is not meant."""
     fleet = scenario.fleet
     host = urlsplit(scenario.target.url).hostname or ""
-    if (fleet.hosts or fleet.scheduler) and is_loopback(host):
+    if fleet.is_remote and is_loopback(host):
         yield f"target.url names {host}: each machine that makes load will look for the server on itself."
     if not fleet.hosts:
         for name in ("ssh_config", "python"):

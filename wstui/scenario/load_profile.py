@@ -1,12 +1,41 @@
-"""How many clients a plan wants at a time: those of its ramps, and those who arrive and leave. Pure."""
+"""The stages of a plan, and how many clients they want at a time: those of ramps, and those that arrive and leave."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Annotated
 
-if TYPE_CHECKING:
-    from wstui.scenario.model import Stage
+from pydantic import Field
+
+from wstui.scenario.types import Count, Duration, Line, Rate, TomlTable, Wait
+
+
+class Stage(TomlTable):
+    """A part of the load: `clients` are reached in a straight line over `over`.
+
+    With `arrive`, further clients arrive on top of them at this rate (the open model), stay for `stay` once they are
+    ready, and close. They arrive however slow the target is, as independent users do.
+    """
+
+    name: Annotated[Line, Field(min_length=1)] = Field(
+        description="ramp, hold, …; thresholds leave out stages whose name begins with cooldown"
+    )
+    over: Duration = Field(description="duration of the stage: 30s, 2m, 1h")
+    clients: Count | None = Field(
+        default=None, description="reached in a straight line at the end of the stage; unset: as many as before"
+    )
+    arrive: Rate | None = Field(
+        default=None, description="clients that arrive on top, however slow the target is: 50/s, 90/min; unset: none"
+    )
+    stay: Wait | None = Field(default=None, description="how long each arriving client stays once it is ready")
+    every: Duration | None = Field(
+        default=None, description="interval between two messages of a client from here on; unset: as before"
+    )
+
+    @property
+    def is_cooldown(self) -> bool:
+        """Whether thresholds leave this stage out unless they name it."""
+        return self.name.startswith("cooldown")
 
 
 def clients_at(stages: Sequence[Stage], at_s: float) -> int:
@@ -25,7 +54,7 @@ def clients_at(stages: Sequence[Stage], at_s: float) -> int:
 
 
 def visitors_at(stages: Sequence[Stage], at_s: float) -> int:
-    """How many have arrived by then and are still to stay."""
+    """Return the arrivals that are still connected at `at_s`."""
     found = 0
     begin = 0.0
     for stage in stages:
@@ -36,12 +65,12 @@ def visitors_at(stages: Sequence[Stage], at_s: float) -> int:
 
 
 def arrivals(stage: Stage) -> int:
-    """How many clients arrive in a stage."""
+    """Return how many clients arrive in a stage."""
     return _arrived(stage, stage.over)
 
 
 def peak(stages: Sequence[Stage]) -> int:
-    """The largest number of clients that are ever wanted at once, to within one visitor."""
+    """Return the largest number of clients that are wanted at once, to within one arrival."""
     moments = []
     begin = 0.0
     for stage in stages:

@@ -14,11 +14,11 @@ from wstui.scenario.breakpoint import Breakpoint
 from wstui.scenario.env_refs import Origin
 from wstui.scenario.errors import BadValue, quote
 from wstui.scenario.hosts import MOST_WORKERS, check_host, check_scheduler, split_hosts
-from wstui.scenario.load_profile import peak
+from wstui.scenario.load_profile import Stage, peak
 from wstui.scenario.messages import Expectation, Messages, Template
 from wstui.scenario.target import Auth, Target
 from wstui.scenario.threshold import Limit, parse_limit, parse_metric
-from wstui.scenario.types import Address, Count, Duration, Line, Rate, TomlTable, Wait, Whole
+from wstui.scenario.types import Address, Count, Duration, Line, TomlTable, Whole
 
 __all__ = [
     "Auth",
@@ -39,34 +39,6 @@ __all__ = [
 
 def _metric(value: str) -> str:
     return parse_metric(value.strip()).name
-
-
-class Stage(TomlTable):
-    """A part of the load: `clients` are reached in a straight line over `over`.
-
-    With `arrive`, further clients arrive on top of them at this rate (the open model), stay for `stay` once they are
-    ready, and close. They arrive however slow the target is, as independent users do.
-    """
-
-    name: Annotated[Line, Field(min_length=1)] = Field(
-        description="ramp, hold, …; thresholds leave out stages whose name begins with cooldown"
-    )
-    over: Duration = Field(description="duration of the stage: 30s, 2m, 1h")
-    clients: Count | None = Field(
-        default=None, description="reached in a straight line at the end of the stage; unset: as many as before"
-    )
-    arrive: Rate | None = Field(
-        default=None, description="clients that arrive on top, however slow the target is: 50/s, 90/min; unset: none"
-    )
-    stay: Wait | None = Field(default=None, description="how long each arriving client stays once it is ready")
-    every: Duration | None = Field(
-        default=None, description="interval between two messages of a client from here on; unset: as before"
-    )
-
-    @property
-    def is_cooldown(self) -> bool:
-        """Whether thresholds leave this stage out unless they name it."""
-        return self.name.startswith("cooldown")
 
 
 class Load(TomlTable):
@@ -127,6 +99,11 @@ class Fleet(TomlTable):
     on_loss: Literal["keep", "redistribute"] = Field(
         default="keep", description="load of lost workers: keep (it stays lost) or redistribute (to those left)"
     )
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether other machines than this one make the load."""
+        return bool(self.hosts or self.scheduler)
 
 
 DEMO_OPTIONS: dict[str, list[str]] = {

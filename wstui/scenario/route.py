@@ -5,18 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from wstui.scenario.errors import BadValue
+from wstui.scenario.model import Scenario
 from wstui.scenario.proxy import Proxy, exempt_by, join_address, parse_proxy, proxy_variable
-from wstui.scenario.url import check_websocket_url, node_of, parse_address
-
-if TYPE_CHECKING:
-    from wstui.scenario.model import Scenario
-
-_UNIX = "ws+unix:"
-_UNIX_LIMIT = 107  # bytes of a path; sockaddr_un has room for no more
+from wstui.scenario.url import is_unix, parse_address, parse_endpoint, split_unix
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,58 +76,3 @@ def proxy_for(
         return parse_proxy(text), variable, ""
     except BadValue as error:
         raise BadValue(f"takes {variable} from the environment, which {error.message}") from None
-
-
-def is_unix(url: str) -> bool:
-    """Whether a URL names a Unix socket."""
-    return url[: len(_UNIX)].lower() == _UNIX
-
-
-def split_unix(url: str) -> tuple[str, str]:
-    """The path of the socket and the request's path of ws+unix:/run/app.sock:/ws?x=1."""
-    path, _, request = url[len(_UNIX) :].partition(":")
-    if path.startswith("///"):
-        path = path[2:]
-    return path, request if request.startswith("/") else f"/{request}"
-
-
-def check_target_url(url: str) -> str:
-    """The URL of a WebSocket server, also behind a Unix socket; `BadValue` says what to write."""
-    scheme = url.partition(":")[0].lower()
-    if scheme == "wss+unix":
-        raise BadValue("is encrypted, which a Unix socket here is not", f"ws{url[3:]}")
-    if not is_unix(url):
-        return check_websocket_url(url)
-    if "#" in url:
-        raise BadValue("has a fragment, which WebSocket URLs may not have", url.partition("#")[0])
-    path, request = split_unix(url)
-    if not path.startswith("/") or path.startswith("//"):
-        raise BadValue("names no absolute path of a socket: write ws+unix:/run/app.sock:/ws")
-    if len(os.fsencode(path)) > _UNIX_LIMIT:
-        raise BadValue(f"has a path of more than {_UNIX_LIMIT} bytes, the most that a Unix socket may have")
-    check_websocket_url(f"ws://localhost{request}")
-    if not path.isprintable():
-        raise BadValue("has a control character in it")
-    return url
-
-
-def parse_endpoint(text: str) -> tuple[str, int]:
-    """The host and the port of "host:port"."""
-    try:
-        parts = urlsplit(f"//{text}")
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        host, port = "", None
-    if not host or not port or "@" in text or parts.path or parts.query or parts.fragment:
-        raise BadValue('is not an address: write "host:port", an IPv6 address in brackets: "[::1]:8443"')
-    return node_of(host), port
-
-
-def check_connect_to(text: str) -> str:
-    """ "", or an address to connect to."""
-    text = text.strip()
-    if text:
-        if any(c.isspace() or not c.isprintable() for c in text):
-            raise BadValue("has a blank or a control character in it")
-        parse_endpoint(text)
-    return text

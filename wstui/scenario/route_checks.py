@@ -9,8 +9,9 @@ from wstui.scenario.hosts import is_loopback
 from wstui.scenario.model import Scenario
 from wstui.scenario.problem import Conflict
 from wstui.scenario.proxy import is_address
-from wstui.scenario.route import is_unix, route_of
+from wstui.scenario.route import route_of
 from wstui.scenario.secrets import mask_url
+from wstui.scenario.url import is_unix
 
 
 def route_findings(scenario: Scenario) -> Iterator[Conflict]:
@@ -44,7 +45,7 @@ def route_warnings(scenario: Scenario) -> Iterator[str]:
             yield "target.spread_addresses has no effect: the target is not a name with several addresses."
         elif route.proxy is not None and route.proxy.looks_up:
             yield "target.spread_addresses has no effect: the proxy looks the name up (socks5:// leaves that to wstui)."
-    if not (fleet.hosts or fleet.scheduler):
+    if not fleet.is_remote:
         return
     if route.unix:
         yield "target.url names a Unix socket: each machine that makes load will look for it on itself."

@@ -9,7 +9,6 @@ from pydantic import AfterValidator, Field, SecretStr, field_validator
 
 from wstui.scenario.errors import BadValue
 from wstui.scenario.proxy import check_proxy
-from wstui.scenario.route import check_connect_to, check_target_url
 from wstui.scenario.secrets import MASK, is_secret_header, mask_url
 from wstui.scenario.token_mix import Mix
 from wstui.scenario.types import (
@@ -25,7 +24,7 @@ from wstui.scenario.types import (
     Whole,
     twice_in,
 )
-from wstui.scenario.url import check_health
+from wstui.scenario.url import check_connect_to, check_health, check_target_url
 
 
 def check_path(value: str) -> str:

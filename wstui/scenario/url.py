@@ -1,8 +1,9 @@
-"""Which texts name a WebSocket server, or the HTTP address of its health endpoints."""
+"""Addresses in text: WebSocket URLs, Unix sockets, host:port, and the HTTP address of health endpoints."""
 
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 from dataclasses import dataclass
 from urllib.parse import SplitResult, quote, unquote, urlsplit
@@ -15,6 +16,8 @@ _PLACEHOLDER = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _NOT_IN_A_NAME = re.compile(r"[\x00-\x20\x7f\"#%/:<>?@\[\\\]^`{|}]")
 _ALLOWED = "%:/?[]@!$&'()*+,;="  # beside letters, digits and -._~; RFC 3986 3.3 and 3.4
+_UNIX = "ws+unix:"
+_UNIX_LIMIT = 107  # bytes of a path; sockaddr_un has room for no more
 
 
 @dataclass
@@ -166,3 +169,58 @@ def _split(url: str) -> SplitResult:
     if port == 0:
         raise BadValue("has port 0: ports are 1 to 65535")
     return parts
+
+
+def is_unix(url: str) -> bool:
+    """Whether a URL names a Unix socket."""
+    return url[: len(_UNIX)].lower() == _UNIX
+
+
+def split_unix(url: str) -> tuple[str, str]:
+    """The path of the socket and the request's path of ws+unix:/run/app.sock:/ws?x=1."""
+    path, _, request = url[len(_UNIX) :].partition(":")
+    if path.startswith("///"):
+        path = path[2:]
+    return path, request if request.startswith("/") else f"/{request}"
+
+
+def check_target_url(url: str) -> str:
+    """The URL of a WebSocket server, also behind a Unix socket; `BadValue` says what to write."""
+    scheme = url.partition(":")[0].lower()
+    if scheme == "wss+unix":
+        raise BadValue("is encrypted, which a Unix socket here is not", f"ws{url[3:]}")
+    if not is_unix(url):
+        return check_websocket_url(url)
+    if "#" in url:
+        raise BadValue("has a fragment, which WebSocket URLs may not have", url.partition("#")[0])
+    path, request = split_unix(url)
+    if not path.startswith("/") or path.startswith("//"):
+        raise BadValue("names no absolute path of a socket: write ws+unix:/run/app.sock:/ws")
+    if len(os.fsencode(path)) > _UNIX_LIMIT:
+        raise BadValue(f"has a path of more than {_UNIX_LIMIT} bytes, the most that a Unix socket may have")
+    check_websocket_url(f"ws://localhost{request}")
+    if not path.isprintable():
+        raise BadValue("has a control character in it")
+    return url
+
+
+def parse_endpoint(text: str) -> tuple[str, int]:
+    """The host and the port of "host:port"."""
+    try:
+        parts = urlsplit(f"//{text}")
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        host, port = "", None
+    if not host or not port or "@" in text or parts.path or parts.query or parts.fragment:
+        raise BadValue('is not an address: write "host:port", an IPv6 address in brackets: "[::1]:8443"')
+    return node_of(host), port
+
+
+def check_connect_to(text: str) -> str:
+    """ "", or an address to connect to."""
+    text = text.strip()
+    if text:
+        if any(c.isspace() or not c.isprintable() for c in text):
+            raise BadValue("has a blank or a control character in it")
+        parse_endpoint(text)
+    return text

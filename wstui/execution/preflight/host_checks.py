@@ -9,23 +9,10 @@ from wstui.execution.preflight import checklist
 from wstui.execution.preflight.checklist import Check, CheckMark
 from wstui.fleet.fleet import Fleet
 from wstui.fleet.host_facts import Facts
-from wstui.fleet.hosts.host_probe import HostProbe, hosts_of
+from wstui.fleet.hosts.host_probe import HostProbe
 from wstui.scenario.model import Scenario
 
 _STEPS = ("ssh", "wstui", "python", "dask", "disk")
-
-
-def elsewhere(scenario: Scenario) -> bool:
-    """Whether other machines than this one make the load."""
-    return bool(scenario.fleet.hosts or scenario.fleet.scheduler)
-
-
-def startup_note(scenario: Scenario) -> str:
-    """What a run waits for before it begins, "" where that is hardly worth a word."""
-    if scenario.fleet.scheduler:
-        return "joining the Dask cluster"
-    names = [host.name for host in hosts_of(scenario)]
-    return f"connecting to {', '.join(names)}" if names else ""
 
 
 def of_host(look: HostProbe, scenario: Scenario, workers: int, of: int) -> list[Check]:

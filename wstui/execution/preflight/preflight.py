@@ -18,9 +18,9 @@ from wstui.execution.calibrate import cost_model
 from wstui.execution.preflight import checklist
 from wstui.execution.preflight.checklist import Check, CheckMark
 from wstui.execution.preflight.first_message import Reply, one_reply
-from wstui.execution.preflight.host_checks import elsewhere, of_host
+from wstui.execution.preflight.host_checks import of_host
 from wstui.execution.preflight.probe import Probe, Unreachable, probe
-from wstui.execution.target.endpoint_poller import EndpointPoller
+from wstui.execution.run.target.endpoint_poller import EndpointPoller
 from wstui.fleet.host_facts import cores, spare_cores, unusable
 from wstui.fleet.hosts.host_probe import workers_on
 from wstui.fleet.transport import FleetError
@@ -58,13 +58,13 @@ async def _preflight(scenarios: Sequence[Scenario], pauses_s: float = 0.0, nats_
     several = len(different := _different(scenarios)) > 1
     for scenario in different:
         async for check in _target(scenario, planned_s):
-            if elsewhere(scenario) and check.mark is CheckMark.FAIL and check.name in ("client", "reply"):
+            if scenario.fleet.is_remote and check.mark is CheckMark.FAIL and check.name in ("client", "reply"):
                 # The load comes from other machines: what can't be done from here may be possible from there.
                 check = replace(check, mark=CheckMark.WARN, text=f"from this machine: {check.text}")
             name = f"{scenario.name} {check.name}" if several else check.name
             yield replace(check, name=name)
     hardest = max(scenarios, key=lambda scenario: scenario.peak_clients)
-    if elsewhere(hardest):
+    if hardest.fleet.is_remote:
         async for check in _hosts(hardest):
             yield check
     else:

@@ -6,7 +6,8 @@ from wstui.execution.run.compile_messages import script_of
 from wstui.load.protocol import AuthSpec, ConnectSpec, ConversationSpec, Script, SendSpec, Spec
 from wstui.scenario.file_refs import located
 from wstui.scenario.model import Messages, Scenario
-from wstui.scenario.route import route_of, split_unix
+from wstui.scenario.route import route_of
+from wstui.scenario.url import split_unix
 
 NS = 1_000_000_000
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from datetime import datetime
 
-from wstui.execution.preflight.host_checks import elsewhere, host_warnings, startup_note
 from wstui.execution.run import commands
 from wstui.execution.run.command_queue import CommandQueue, set_answer
 from wstui.execution.run.commands import Answer, RunCommand, Sender, carried_out, refusal
@@ -20,10 +20,11 @@ from wstui.execution.run.run_monitor import RunMonitor
 from wstui.execution.run.sampler import Sampler
 from wstui.execution.run.status import State, Status
 from wstui.execution.run.status_builder import StatusBuilder
+from wstui.execution.run.target.endpoint_poller import EndpointPoller
+from wstui.execution.run.target.monitor import PERSONAL, ClientView, TargetWatch
 from wstui.execution.run.timeline_recorder import Recorder
-from wstui.execution.target.endpoint_poller import EndpointPoller
-from wstui.execution.target.monitor import PERSONAL, ClientView, TargetWatch
 from wstui.fleet.fleet import Fleet
+from wstui.fleet.hosts.host_probe import hosts_of
 from wstui.fleet.transport import Transport
 from wstui.fleet.transport_factory import transport_of
 from wstui.load.protocol import Abort, Command, Drain, Go
@@ -42,8 +43,16 @@ ALL_LOST = "every worker was lost, so that the run did not come to its end"
 class Run:
     """A scenario on a fleet. `execute` runs it to its end; `send` steers it from any thread."""
 
-    def __init__(self, scenario: Scenario, *, transport: Transport | None = None) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        *,
+        transport: Transport | None = None,
+        host_warnings: Callable[[Fleet, Scenario], Iterable[str]] = lambda fleet, scenario: (),
+    ) -> None:
+        """`host_warnings` says what the started hosts may lack, for the timeline."""
         self.scenario = scenario
+        self._host_warnings = host_warnings
         self._fleet = Fleet(transport or transport_of(scenario), self._worker_lost, mask_of(scenario))
         self._recorder = Recorder(self._fleet.fanout)
         self._seconds = Sampler(self._recorder, self._fleet)
@@ -155,8 +164,8 @@ class Run:
         starting = asyncio.create_task(self._start_fleet())
         try:
             while not starting.done() and self._end is None:
-                await asyncio.wait({starting}, timeout=TICK_S if elsewhere(self.scenario) else None)
-                if elsewhere(self.scenario):
+                await asyncio.wait({starting}, timeout=TICK_S if self.scenario.fleet.is_remote else None)
+                if self.scenario.fleet.is_remote:
                     self._act()
         finally:
             if not starting.done():
@@ -176,7 +185,7 @@ class Run:
         self._state = State.RUNNING
         self._fleet.send(Go())
         self._mark("start", "run started")
-        for text in host_warnings(self._fleet, self.scenario):
+        for text in self._host_warnings(self._fleet, self.scenario):
             self._mark("warning", text)
         if goes_without_token(self.scenario):
             self._mark("warning", "auth.token is empty: clients bring none")
@@ -344,6 +353,13 @@ class Run:
             elapsed_s=self._seconds.at_s,
             paused_s=self._course.paused_s if self._paused_s is None else self._paused_s,
             target=self._target,
-            note=self._ended_by or (startup_note(self.scenario) if self._state is State.STARTING else ""),
+            note=self._ended_by or (self._startup_note() if self._state is State.STARTING else ""),
             ending=ending,
         )
+
+    def _startup_note(self) -> str:
+        """Return what the run waits for before it begins, or "" if startup is quick."""
+        if self.scenario.fleet.scheduler:
+            return "joining the Dask cluster"
+        names = ", ".join(host.name for host in hosts_of(self.scenario))
+        return f"connecting to {names}" if names else ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from wstui.execution.preflight.host_checks import elsewhere
 from wstui.execution.run.contention import Contention, Taken
 from wstui.execution.run.host_status import named
 from wstui.execution.run.limits import LOST_S, limiting_factors
@@ -41,9 +40,8 @@ class RunMonitor:
 
     def look(self, active_s: float, every_s: float) -> str:
         """Look once more; returns why the run must end now, "" when it need not. `every_s` is the current interval
-        between the sends of a client.
-        """
-        if self._contention is None and not elsewhere(self._scenario):
+        between the sends of a client."""
+        if self._contention is None and not self._scenario.fleet.is_remote:
             self._contention = Contention()
         self._sends.add(self._fleet, active_s, every_s)
         self._look_at_generator()

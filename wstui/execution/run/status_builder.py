@@ -17,9 +17,9 @@ from wstui.execution.run.result_builder import Ending, ResultBuilder
 from wstui.execution.run.result_sections import NS_PER_MS
 from wstui.execution.run.run_monitor import RunMonitor
 from wstui.execution.run.status import GeneratorStatus, StageStatus, State, Status, TargetHealth, WorkerStatus
+from wstui.execution.run.target.monitor import TargetWatch
 from wstui.execution.run.timeline_recorder import Recorder
 from wstui.execution.run.verdict import undecided
-from wstui.execution.target.monitor import TargetWatch
 from wstui.fleet.fleet import Fleet
 from wstui.measure.histogram import Distribution
 from wstui.scenario.model import Scenario

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import msgspec
 
+from wstui.execution.preflight.host_checks import host_warnings
 from wstui.execution.run.commands import (
     AbortRun,
     Answer,
@@ -49,7 +50,7 @@ class BreakpointRun:
             raise ValueError("the scenario has no [breakpoint]")
         self.scenario = scenario
         asked = self._asked = scenario.breakpoint
-        self._run = Run(_host_scenario(scenario), transport=transport)
+        self._run = Run(_host_scenario(scenario), transport=transport, host_warnings=host_warnings)
         self._search = Bisection(asked.first, asked.largest, asked.factor, asked.precision)
         self._steering = KINDS[asked.of](self._run, scenario, self._begin_phase)
         self._steps: list[BreakpointStep] = []
@@ -257,7 +258,7 @@ def run_for(scenario: Scenario, *, transport: Transport | None = None) -> Run | 
     """What carries a scenario out: a run through its stages, or a search for the limit."""
     if scenario.breakpoint is not None:
         return BreakpointRun(scenario, transport=transport)
-    return Run(scenario, transport=transport)
+    return Run(scenario, transport=transport, host_warnings=host_warnings)
 
 
 def _host_scenario(scenario: Scenario) -> Scenario:

@@ -166,7 +166,7 @@ class Store:
 
     def suite(self, number: int) -> SuiteResult:
         """The whole of the suite that a run is part of, as far as it is here. Raises UnknownRun when it is of none."""
-        from wstui.execution.run.suite import combine  # brings along what carries out a run
+        from wstui.execution.suite import combine  # brings along what carries out a run
 
         members = self._members(self.run(number))
         results = [self.result(member.id) for member in members]

@@ -14,9 +14,9 @@ from textual.widget import Widget
 from textual.widgets import Button, Static
 
 from wstui.scenario.model import Scenario
-from wstui.scenario.route import is_unix
 from wstui.scenario.secret_fields import shown_url
 from wstui.scenario.secrets import mask_url
+from wstui.scenario.url import is_unix
 from wstui.tui.bindings import key
 from wstui.tui.dialogs.dialog import Dialog, button
 from wstui.tui.kit.format import clean, clock, count

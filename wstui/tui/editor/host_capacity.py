@@ -48,7 +48,7 @@ def needs(scenarios: Sequence[Scenario], host: HostCapacity) -> list[Check]:
     if not scenarios:
         return []
     hardest = max(scenarios, key=lambda scenario: scenario.peak_clients)
-    if hardest.fleet.hosts or hardest.fleet.scheduler:
+    if hardest.fleet.is_remote:
         return []
     peak, sources = hardest.peak_clients, max(1, len(hardest.fleet.local_addresses))
     workers = hardest.fleet.workers or host.spare

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from wstui.execution.run.result_sections import TargetSummary
 from wstui.execution.run.status import TargetHealth
-from wstui.execution.target.endpoint_poller import EndpointPoller
-from wstui.execution.target.reported_metrics import Claims, counts_stale_connections
+from wstui.execution.run.target.endpoint_poller import EndpointPoller
+from wstui.execution.run.target.reported_metrics import Claims, counts_stale_connections
 from wstui.measure.theil_sen import theil_sen
 from wstui.scenario.units import grouped
 

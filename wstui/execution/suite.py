@@ -10,7 +10,6 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import datetime
 
-from wstui.execution.preflight.host_checks import elsewhere
 from wstui.execution.preflight.probe import probe
 from wstui.execution.run.commands import AbortRun, Answer, DrainRun, RunCommand, answered, carried_out, refusal
 from wstui.execution.run.result import Result, SuiteResult
@@ -116,7 +115,7 @@ class SuiteRun:
 
     async def _run_all(self) -> Result | SuiteResult:
         started = datetime.now().astimezone()
-        if self._probe_first and not elsewhere(self.scenarios[self._first]):
+        if self._probe_first and not self.scenarios[self._first].fleet.is_remote:
             await probe(self.scenarios[self._first])  # other machines look for the target themselves
         for index in range(self._first, len(self.scenarios)):
             if index > self._first:

@@ -22,13 +22,13 @@ from msgspec.structs import replace as replace_fields
 
 from wstui.execution.run.compile import connect_of
 from wstui.execution.run.status import TargetHealth
-from wstui.execution.target.reported_metrics import Answer, Claims, read_claims
+from wstui.execution.run.target.reported_metrics import Answer, Claims, read_claims
 from wstui.load.dialer import Dialer, tls_context
 from wstui.measure.sanitize import visible
 from wstui.scenario.model import Scenario
 from wstui.scenario.proxy import join_address
-from wstui.scenario.route import is_unix, proxy_for
-from wstui.scenario.url import Address, node_of, parse_address
+from wstui.scenario.route import proxy_for
+from wstui.scenario.url import Address, is_unix, node_of, parse_address
 
 Dial = Callable[[str, int, bool], Coroutine[Any, Any, socket.socket]]
 Connected = Callable[[str, int, bool], socket.socket]
