@@ -58,7 +58,7 @@ async def _measure(made: tuple[list[namespaces.Namespace], Path] | None) -> None
         began = time.monotonic()
         running = asyncio.create_task(run.execute())
         try:
-            await until(lambda: running.done() or len(run.fleet.latest()) == 2, 60)
+            await until(lambda: running.done() or len(run.fleet.totals.latest()) == 2, 60)
             assert not running.done(), running.result()
             rows.append(["until both stream", f"{time.monotonic() - began:.2f} s"])
             await until(lambda: run.status.counters.open == CLIENTS, 30)
@@ -74,18 +74,18 @@ async def _measure(made: tuple[list[namespaces.Namespace], Path] | None) -> None
                 [f"a command until its acknowledgement, p50 of {COMMANDS}", f"{statistics.median(took):.2f} ms"]
             )
             rows.append(["the same, p99", f"{took[int(len(took) * 0.99)]:.2f} ms"])
-            heard = sum(snapshot.sequence for snapshot in run.fleet.latest().values())
-            rows.append(["snapshots that never came", f"{run.fleet.missed} of {heard}"])
+            heard = sum(snapshot.sequence for snapshot in run.fleet.totals.latest().values())
+            rows.append(["snapshots that never came", f"{run.fleet.totals.missed} of {heard}"])
             worker = family()["worker"][0]
             began = time.monotonic()
             worker.kill()
-            await until(lambda: run.fleet.lost, 10)
+            await until(lambda: run.fleet.totals.lost, 10)
             rows.append(["a killed worker is known after", f"{(time.monotonic() - began) * 1e3:.0f} ms"])
             left = family()["worker"]
             began = time.monotonic()
             for process in left:
                 process.kill()
-            await until(lambda: len(run.fleet.lost) == 2, 10)
+            await until(lambda: len(run.fleet.totals.lost) == 2, 10)
             rows.append(["a killed agent is known after", f"{(time.monotonic() - began) * 1e3:.0f} ms"])
             await until(lambda: gone(family()["worker"]), 10)
             rows.append(["and its load is gone after", f"{time.monotonic() - began:.2f} s"])

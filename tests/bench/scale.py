@@ -117,7 +117,7 @@ async def cost_of(workers: int) -> Cost:
         lag.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await lag
-        age_s = max(run.fleet.age_s(worker) for worker in run.fleet.latest())
+        age_s = max(run.fleet.totals.age_s(worker) for worker in run.fleet.totals.latest())
         return Cost(workers, snapshots, cpu_share, hosts_share, _LAG[0] * 1e3, age_s)
     finally:
         run.send(AbortRun())
@@ -142,7 +142,7 @@ async def _longest_lag() -> None:
 
 def _count(run: Run) -> Callable[[], int]:
     """How many snapshots have come, by their numbers."""
-    return lambda: sum(snapshot.sequence for snapshot in run.fleet.latest().values()) - run.fleet.missed
+    return lambda: sum(snapshot.sequence for snapshot in run.fleet.totals.latest().values()) - run.fleet.totals.missed
 
 
 def measure(counts: Sequence[int]) -> None:

@@ -16,7 +16,7 @@ async def test_a_closed_loop_of_2000_clients_gets_through_its_stages_and_drains(
         replied = (await sink.summary())["replied"]
     result, c = finished.result, finished.counters
     fleet = finished.run.fleet
-    assert fleet.missed < fleet.latest()[0].sequence / 4, "its snapshots come in time"
+    assert fleet.totals.missed < fleet.totals.latest()[0].sequence / 4, "its snapshots come in time"
     assert not [text for kind, text in finished.marks if kind == "worker"], "lost or silent"
     assert (c.ready, c.closed, c.dropped) == (CLIENTS, CLIENTS, 0)
     assert c.sent == c.matched == replied > CLIENTS

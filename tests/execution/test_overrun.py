@@ -10,19 +10,19 @@ import pytest
 from wstui.execution.run.sampler import NS, Sampler
 from wstui.execution.run.timeline_recorder import Recorder
 from wstui.fleet.fleet import Fleet
-from wstui.fleet.totals import Books
+from wstui.fleet.totals import FleetTotals
 from wstui.measure.fanout import FanOut
 from wstui.measure.snapshot import Counters, Snapshot, Totals
 from wstui.scenario.model import Stage
 
 
-def seconds_with(*sent: tuple[float, int]) -> tuple[Sampler, Recorder, Books]:
-    """The cutter of a run whose only worker has counted so many messages at these seconds."""
-    books, recorder = Books(), Recorder(FanOut())
+def seconds_with(*sent: tuple[float, int]) -> tuple[Sampler, Recorder, FleetTotals]:
+    """The sampler of a run whose only worker has counted so many messages at these seconds."""
+    totals, recorder = FleetTotals(), Recorder(FanOut())
     for sequence, (at_s, count) in enumerate(sent):
-        books.take(0, Snapshot(0, sequence, Totals(round(at_s * NS), Counters(sent=count))))
-    fleet: Any = SimpleNamespace(totals=books.totals, sent_at_ns=books.sent_at_ns, reached=lambda _at_ns: True)
-    return Sampler(recorder, cast(Fleet, fleet)), recorder, books
+        totals.take(0, Snapshot(0, sequence, Totals(round(at_s * NS), Counters(sent=count))))
+    fleet: Any = SimpleNamespace(totals=totals, reached=lambda _at_ns: True)
+    return Sampler(recorder, cast(Fleet, fleet)), recorder, totals
 
 
 @pytest.mark.parametrize(
@@ -35,11 +35,11 @@ def test_sends_after_the_end_lengthen_the_last_stage(sent: list[tuple[float, int
 
 
 def test_a_stage_is_rated_over_the_seconds_of_its_counts() -> None:
-    seconds, recorder, books = seconds_with((1.2, 120))
+    seconds, recorder, totals = seconds_with((1.2, 120))
     for name in ("ramp", "hold"):
         seconds.enter(Stage(name=name, over=1.0, clients=1), float(len(recorder.stages)))
         seconds.cut_stages()
-    recorder.end_stage(3.0, books.totals(), 3.0)
+    recorder.end_stage(3.0, totals.sum(), 3.0)
     first = recorder.stages[0].scope(recorder.latest, 3.0)
     assert first.totals.counters.sent == 120
     # It was cut at 0 s of this run's clock with what had been counted until 1.2 s; the plan's clock stood at 1 s.

@@ -89,17 +89,17 @@ async def test_broadcasts_are_complete_across_hosts_and_apart_only_on_each(monke
             wire.say(worker, BroadcastReport(worker, at, [receipt(at - S + late, 10)], (5 * S - ahead, 5 * S - ahead)))
         await heard(fleet, wire)
         fleet.settle_broadcasts()
-        assert fleet.fanout.completeness == 1.0 and fleet.fanout.types["price"].wanted == 30
-        spread = fleet.fanout.spread
+        assert fleet.totals.fanout.completeness == 1.0 and fleet.totals.fanout.types["price"].wanted == 30
+        spread = fleet.totals.fanout.spread
         assert spread.count == 30 and spread.high == pytest.approx(3_000_000, rel=0.01)
-        summary = FanOutSummary.of(fleet.fanout, 0)
+        summary = FanOutSummary.of(fleet.totals.fanout, 0)
         assert summary is not None and summary.spread_within == "host"
         # One that the second host never saw: its clients were there when it came, by the clock of this side.
         wire.say(0, BroadcastReport(0, now, [receipt(now - S // 2, 10)]))
         wire.say(1, BroadcastReport(1, now, [receipt(now - S // 2, 10)]))
         await heard(fleet, wire)
         fleet.settle_broadcasts(at_once=True)
-        kind = fleet.fanout.types["price"]
+        kind = fleet.totals.fanout.types["price"]
         assert (kind.messages, kind.received, kind.wanted) == (2, 50, 50), "snapshots don't reach back that far"
 
 
@@ -108,7 +108,7 @@ async def test_a_snapshot_that_was_overtaken_turns_nothing_back_and_gaps_are_cou
         for at, sent in ((0.2, 2), (1.0, 10), (0.6, 6), (1.2, 12)):
             wire.say(0, snapshot(0, at, Counters(sent=sent)))
         await heard(fleet, wire)
-        assert fleet.counters().sent == 12 and fleet.missed == 3
+        assert fleet.totals.counters().sent == 12 and fleet.totals.missed == 3
 
 
 @pytest.mark.parametrize(

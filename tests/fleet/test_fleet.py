@@ -40,7 +40,7 @@ class Wire:
         self.sent: list[tuple[int, bytes]] = []
         self.on: list[HostState] = []
 
-    async def room(self, workers: int) -> int:
+    async def capacity(self, workers: int) -> int:
         return workers
 
     def hosts(self) -> list[HostState]:
@@ -102,17 +102,17 @@ async def test_counters_and_distributions_of_all_workers_add_up() -> None:
         wire.say(0, snapshot(0, 1, Counters(sent=3, open=2), [1000, 2000]))
         wire.say(1, snapshot(1, 1.1, Counters(sent=4, open=1), [9000]))
         await heard(fleet, wire)
-        first = fleet.totals()
+        first = fleet.totals.sum()
         assert (first.counters.sent, first.counters.open, first.at_ns) == (7, 3, round(1.1 * S))
         assert (first.response.count, first.response.low, first.response.high) == (3, 1000, 9000)
         assert fleet.reached(S) and not fleet.reached(round(1.05 * S))
         wire.say(0, snapshot(0, 2, Counters(sent=10, open=2), [1000, 2000, 5000]))
         await heard(fleet, wire)
-        change = fleet.totals() - first
+        change = fleet.totals.sum() - first
         assert (change.counters.sent, change.response.count, change.response.total) == (7, 1, 5000)
         again = first + change
-        assert again.response.counts == fleet.totals().response.counts
-        assert again.counters == fleet.counters()
+        assert again.response.counts == fleet.totals.sum().response.counts
+        assert again.counters == fleet.totals.counters()
         assert (Totals() + first).counters == first.counters
 
 
@@ -121,7 +121,7 @@ async def test_a_snapshot_that_is_missing_heals_with_the_next() -> None:
         wire.say(0, snapshot(0, 1, Counters(sent=3)))
         wire.say(0, snapshot(0, 3, Counters(sent=9)))
         await heard(fleet, wire)
-        assert fleet.counters().sent == 9
+        assert fleet.totals.counters().sent == 9
 
 
 async def test_a_lost_worker_keeps_what_it_counted_and_its_clients_leave_the_counts() -> None:
@@ -131,11 +131,11 @@ async def test_a_lost_worker_keeps_what_it_counted_and_its_clients_leave_the_cou
             wire.say(worker, snapshot(worker, 1, counters))
         wire.lose(1, "killed by SIGKILL")
         await heard(fleet, wire)
-        c = fleet.counters()
+        c = fleet.totals.counters()
         assert (c.sent, c.open, c.opening, c.wanted) == (100, 5, 4, 10)
         assert c.attempted == c.ready + c.refused + c.timed_out + c.failed + c.drained + c.opening
         assert c.ready == c.open + c.dropped + c.closed
-        (group,) = fleet.failures()
+        (group,) = fleet.totals.failures()
         assert group.kind == "worker lost" and group.local and "9 clients" in group.message
         assert fleet.reached(S), "nobody waits for who is gone"
 
@@ -146,7 +146,7 @@ async def test_a_worker_that_said_its_last_word_is_not_lost() -> None:
         wire.lose(0, "")
         assert await fleet.ended(5)
         await heard(fleet, wire)
-        assert fleet.lost == {}
+        assert fleet.totals.lost == {}
 
 
 async def test_who_was_to_take_over_and_could_not_is_neither_lost_nor_counted() -> None:
@@ -169,8 +169,8 @@ async def test_who_was_to_take_over_and_could_not_is_neither_lost_nor_counted() 
         wire.say(2, snapshot(2, 1, Counters(sent=1000)))
         wire.lose(2, "killed by SIGKILL")
         await heard(fleet, wire)
-        assert fleet.orphans() == [1] and set(fleet.lost) == {1} and fleet.size == 2
-        assert fleet.counters().sent == 100 and [host.workers for host in fleet.hosts()] == [(0, 1)]
+        assert fleet.orphans() == [1] and set(fleet.totals.lost) == {1} and fleet.size == 2
+        assert fleet.totals.counters().sent == 100 and [host.workers for host in fleet.hosts()] == [(0, 1)]
 
 
 async def test_no_moment_of_a_workers_condition_is_overlooked() -> None:
@@ -179,13 +179,13 @@ async def test_no_moment_of_a_workers_condition_is_overlooked() -> None:
             wire.say(0, snapshot(0, at, Counters(), loop_lag_ns=lag, cpu=cpu))
         wire.say(1, snapshot(1, 1.0, Counters(), loop_lag_ns=20, cpu=0.5))
         await heard(fleet, wire)
-        first = fleet.take_health()
+        first = fleet.totals.take_health()
         assert [health.loop_lag_ns for health in first] == [900, 20]
         assert [round(health.cpu, 3) for health in first] == [0.3, 0.5]
         wire.say(0, snapshot(0, 1.2, Counters(), loop_lag_ns=4, cpu=0.2))
         wire.lose(1, "killed by SIGKILL")
         await heard(fleet, wire)
-        assert [health.loop_lag_ns for health in fleet.take_health()] == [4]
+        assert [health.loop_lag_ns for health in fleet.totals.take_health()] == [4]
 
 
 def receipt(first_ns: int, clients: int) -> Receipts:
@@ -210,4 +210,7 @@ async def test_a_broadcast_is_missed_only_by_clients_that_were_there_when_it_cam
             await heard(fleet, wire)
             fleet.settle_broadcasts(at_once=True)
         # The second worker had nobody when the first message came, and 25 who stayed when the second one did.
-        assert (fleet.fanout.types["price"].wanted, fleet.fanout.types["price"].received) == (30 + 30 + 25, 60)
+        assert (fleet.totals.fanout.types["price"].wanted, fleet.totals.fanout.types["price"].received) == (
+            30 + 30 + 25,
+            60,
+        )

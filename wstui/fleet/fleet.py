@@ -1,4 +1,4 @@
-"""All workers as one: commands go to each, what they say is added up."""
+"""All workers as one: starts them, sends each command to all, adds up their snapshots, and replaces lost ones."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from wstui.fleet.totals import Books
+from wstui.fleet.totals import FleetTotals
 from wstui.fleet.transport import FleetError, HostState, Lost, MessageReceived, Transport
 from wstui.load.protocol import (
     Abort,
@@ -27,11 +27,11 @@ from wstui.measure.snapshot import Snapshot
 HEARTBEAT_S = 0.5
 START_TIMEOUT_S = 60.0
 SURELY_GONE_S = 8.0
-"""A worker of which nothing was heard for this long has left: its lease of 3 s has run out, and its drain too."""
+"""A worker that was silent for this long has ended: its lease of 3 s and its drain are over."""
 
 
-class Fleet(Books):
-    """Workers on a transport. `on_lost` is called with a worker, the reason, and when it was (ns, monotonic clock)."""
+class Fleet:
+    """Workers on a transport. `on_lost` gets a lost worker, the reason, and the time (ns, monotonic clock)."""
 
     def __init__(
         self,
@@ -39,12 +39,12 @@ class Fleet(Books):
         on_lost: Callable[[int, str, int], None],
         mask: Callable[[str], str] = str,
     ) -> None:
-        super().__init__(mask)
+        self.totals = FleetTotals(mask)
         self._transport = transport
         self._on_lost = on_lost
         self._specs: dict[int, Spec] = {}
         self._numbers = 0  # given so far
-        self._members: list[int] = []  # who hears commands
+        self._members: list[int] = []  # get commands
         self._joined: dict[int, WorkerReady] = {}
         self._finished: set[int] = set()
         self._gone: set[int] = set()
@@ -52,12 +52,12 @@ class Fleet(Books):
         self._changed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def room(self, workers: int) -> int:
-        """How many workers there should be, when `workers` are wanted on each machine. Raises FleetError."""
-        return await self._transport.room(workers)
+    async def capacity(self, workers: int) -> int:
+        """Return how many workers to start, given the wanted number on each host. Raises FleetError."""
+        return await self._transport.capacity(workers)
 
     async def start(self, specs: Sequence[Spec]) -> None:
-        """Start every worker and wait until each has understood its specification. Raises FleetError."""
+        """Start a worker for each spec and wait until all are ready. Raises FleetError."""
         members = {spec.worker: spec for spec in specs}
         self._specs |= members
         self._numbers = len(members)
@@ -72,14 +72,14 @@ class Fleet(Books):
         deadline = time.monotonic() + START_TIMEOUT_S
         while not all(member in self._joined for member in members):
             if gone := [member for member in members if member in self._gone]:
-                raise FleetError(f"a worker did not start: {self.lost.get(gone[0], 'ended at once')}")
+                raise FleetError(f"a worker did not start: {self.totals.lost.get(gone[0], 'ended at once')}")
             left = deadline - time.monotonic()
             if left <= 0:
                 raise FleetError(f"the workers did not start within {START_TIMEOUT_S:g} s")
             await self._wait(left)
 
     def _place(self) -> None:
-        self.fanout.hosts = {worker: host.name for host in self._transport.hosts() for worker in host.workers}
+        self.totals.fanout.hosts = {worker: host.name for host in self._transport.hosts() for worker in host.workers}
 
     async def _wait(self, timeout_s: float) -> None:
         self._changed.clear()
@@ -87,7 +87,7 @@ class Fleet(Books):
             await asyncio.wait_for(self._changed.wait(), timeout_s)
 
     def send(self, command: Command) -> None:
-        """Give a command to every worker."""
+        """Send a command to every worker."""
         self._send(command, self._members)
 
     def _send(self, command: Command, members: Sequence[int]) -> None:
@@ -97,7 +97,7 @@ class Fleet(Books):
                 self._transport.send(member, message)
 
     async def ended(self, timeout_s: float) -> bool:
-        """Wait until every worker has said its last word or is gone."""
+        """Wait until every worker has finished or is gone; False on timeout."""
         deadline = time.monotonic() + timeout_s
         while not all(member in self._finished or member in self._gone for member in self._members):
             left = deadline - time.monotonic()
@@ -107,7 +107,7 @@ class Fleet(Books):
         return True
 
     async def close(self) -> None:
-        """End every worker that is still there, and this side's tasks."""
+        """End the remaining workers and this side's tasks."""
         await self._transport.close(2.0)
         for task in self._tasks:
             task.cancel()
@@ -118,7 +118,7 @@ class Fleet(Books):
             self._send(Heartbeat(), list(self._specs))
             await asyncio.sleep(HEARTBEAT_S)
 
-    # -- what they say -----------------------------------------------------------------------------------------
+    # -- messages of workers -----------------------------------------------------------------------------------
 
     async def _listen(self) -> None:
         async for event in self._transport.events():
@@ -133,20 +133,20 @@ class Fleet(Books):
             return
         self._gone.add(event.worker)
         if event.worker not in self._finished:
-            self.lost[event.worker] = self._mask(event.reason or "ended before it was told to")
+            reason = self.totals.lose(event.worker, event.reason or "ended before it was told to")
             if event.worker in self._members:
-                self._on_lost(event.worker, self.lost[event.worker], event.at_ns or time.monotonic_ns())
+                self._on_lost(event.worker, reason, event.at_ns or time.monotonic_ns())
 
     def _hear(self, event: MessageReceived) -> None:
         worker = event.worker
-        if worker not in self._specs:  # it was to take over, and was given up
+        if worker not in self._specs:  # a replacement that was given up
             return
-        self._heard[worker] = time.monotonic()
+        self.totals.heard(worker)
         match decode_message(event.message):
             case WorkerReady() as joined:
                 self._joined[worker] = joined
             case Snapshot() as snapshot:
-                self.take(worker, snapshot)
+                self.totals.take(worker, snapshot)
             case BroadcastReport() as heard:
                 self._hear_broadcasts(worker, heard)
             case Finished():
@@ -155,84 +155,85 @@ class Fleet(Books):
     def _hear_broadcasts(self, worker: int, heard: BroadcastReport) -> None:
         now_ns = time.monotonic_ns()
         if heard.clock is not None:
-            self.fanout.clock_of(worker).sample(*heard.clock)
-        far = worker in self.fanout.hosts
+            self.totals.fanout.clock_of(worker).sample(*heard.clock)
+        far = worker in self.totals.fanout.hosts
         for receipts in heard.broadcasts:
             # How long ago it was is the same on every clock.
             first_ns = now_ns - (heard.at_ns - receipts.first_ns) if far else None
-            self.fanout.add(worker, receipts, now_ns, first_ns)
+            self.totals.fanout.add(worker, receipts, now_ns, first_ns)
 
     def settle_broadcasts(self, *, at_once: bool = False) -> None:
-        """Conclude the broadcasts of which every worker that could hear them has spoken."""
+        """Conclude the broadcasts that every worker with open clients has reported."""
         there = [
-            worker for worker, seen in self._latest.items() if worker not in self._gone and seen.totals.counters.open
+            worker
+            for worker, seen in self.totals.latest().items()
+            if worker not in self._gone and seen.totals.counters.open
         ]
-        self.fanout.settle(time.monotonic_ns(), there, self.open_since, at_once=at_once)
+        self.totals.fanout.settle(time.monotonic_ns(), there, self.totals.open_since, at_once=at_once)
 
-    # -- who there is ------------------------------------------------------------------------------------------
+    # -- workers and hosts -------------------------------------------------------------------------------------
 
     @property
     def size(self) -> int:
-        """How many workers there have been in all."""
+        """Return how many workers have been started in all."""
         return len(self._specs)
 
     def members(self) -> Sequence[int]:
-        """Every worker that was ever given commands."""
+        """Return every worker that ever got commands."""
         return tuple(self._members)
 
     def hosts(self) -> Sequence[HostState]:
-        """The machines that make load; none where it is this one."""
+        """Return the hosts that make load; empty if it is this one."""
         return [
             replace(host, workers=tuple(worker for worker in host.workers if worker in self._specs))
             for host in self._transport.hosts()
         ]
 
     def host_of(self, worker: int) -> str:
-        """The name of the machine that a worker is on, "" for this one."""
-        return self.fanout.hosts.get(worker, "")
+        """Return the host of a worker, "" for this one."""
+        return self.totals.fanout.hosts.get(worker, "")
 
     def reached(self, at_ns: int) -> bool:
-        """Whether every worker that is still there has reported on the run up to `at_ns`."""
-        there = [member for member in self._members if member not in self._gone]
-        return all(member in self._latest and self._latest[member].totals.at_ns >= at_ns for member in there)
+        """Whether every remaining worker has reported up to `at_ns` of the run's clock."""
+        return all(self.totals.reached(member, at_ns) for member in self._members if member not in self._gone)
 
-    # -- taking over from those who are lost --------------------------------------------------------------------
+    # -- replacing lost workers ---------------------------------------------------------------------------------
 
     def orphans(self) -> list[int]:
-        """The lost workers whose clients nobody has taken over."""
-        return sorted(worker for worker in self.lost if worker in self._specs and worker not in self._replaced)
+        """Return the lost workers that were not replaced."""
+        return sorted(worker for worker in self.totals.lost if worker in self._specs and worker not in self._replaced)
 
     async def replace(self, lost: Sequence[int], catch_up: Callable[[], list[Command]]) -> list[int]:
-        """Start a worker in the place of each lost one, with the same clients; which these are. Raises FleetError.
+        """Start a replacement with the same clients for each lost worker; return the new ones. Raises FleetError.
 
-        Waits until the lost ones are surely gone, so that no client is there twice. `catch_up` gives the commands
-        that lead a worker that has just begun to where the others are, Go first.
+        Waits until the lost ones have surely ended, so that no client exists twice. `catch_up` returns the commands
+        that bring a new worker to where the others are, Go first.
         """
         self._replaced.update(lost)
-        # A number is never given twice: whoever had it may yet be heard.
-        heirs = {self._numbers + index: self._specs[worker] for index, worker in enumerate(lost)}
-        self._numbers += len(heirs)
-        self._specs |= heirs
+        # A number is never reused: a message of the lost worker may still arrive.
+        replacements = {self._numbers + index: self._specs[worker] for index, worker in enumerate(lost)}
+        self._numbers += len(replacements)
+        self._specs |= replacements
         try:
-            await asyncio.sleep(max(self._left_s(worker) for worker in lost))
-            await self._transport.start(heirs)
+            await asyncio.sleep(max(self._ends_in_s(worker) for worker in lost))
+            await self._transport.start(replacements)
             self._place()
-            await self._join(list(heirs))
+            await self._join(list(replacements))
         except BaseException:
             self._replaced.difference_update(lost)
-            self._send(Go(), list(heirs))  # those that are there know no end before they have begun
-            self._send(Abort(), list(heirs))
-            for heir in heirs:
-                del self._specs[heir]
-                self.lost.pop(heir, None)
+            self._send(Go(), list(replacements))  # a worker can only be ended after it has begun
+            self._send(Abort(), list(replacements))
+            for new in replacements:
+                del self._specs[new]
+                self.totals.lost.pop(new, None)
             raise
-        members = list(heirs)
+        members = list(replacements)
         self._members.extend(members)
         for command in catch_up():
             self._send(command, members)
         return members
 
-    def _left_s(self, worker: int) -> float:
-        """Seconds until a lost worker is surely gone: at once where its machine is there to tell."""
+    def _ends_in_s(self, worker: int) -> float:
+        """Return the seconds until a lost worker has surely ended: 0 if its host is there to tell."""
         away = any(not host.alive and worker in host.workers for host in self._transport.hosts())
-        return max(0.0, SURELY_GONE_S - self.age_s(worker)) if away else 0.0
+        return max(0.0, SURELY_GONE_S - self.totals.age_s(worker)) if away else 0.0

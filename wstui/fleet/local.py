@@ -29,7 +29,7 @@ class LocalTransport:
         self._readers: list[asyncio.Task[None]] = []
         self._errors: dict[int, deque[str]] = {}
 
-    async def room(self, workers: int) -> int:
+    async def capacity(self, workers: int) -> int:
         """See Transport."""
         return workers or spare_cores()
 

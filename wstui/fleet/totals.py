@@ -1,4 +1,4 @@
-"""What the workers have said, kept and added up."""
+"""The latest snapshots of all workers, and their sums."""
 
 from __future__ import annotations
 
@@ -18,33 +18,31 @@ OPENS_KEPT = 500
 
 @dataclass(slots=True)
 class Peak:
-    """The most that a worker ever had: clients open, share of a core, delay of its loop."""
+    """The highest values of a worker: open clients, share of a core, loop delay."""
 
     clients: int = 0
     cpu: float = 0.0
     loop_lag_ns: int = 0
 
 
-class Books:
-    """The last word of every worker that there ever was. One that is lost keeps what it had counted; its clients are
-    gone.
-    """
+class FleetTotals:
+    """Keeps the latest snapshot of every worker. A lost worker keeps its counts; its clients are gone."""
 
     def __init__(self, mask: Callable[[str], str] = str) -> None:
-        """`mask` hides secrets in what comes from the target: here is where its words enter."""
+        """`mask` hides secrets in text of the target, which enters here."""
         self._mask = mask
-        self.lost: dict[int, str] = {}  # why
+        self.lost: dict[int, str] = {}  # and why
         self.fanout = FanOut()
-        self.sent_at_ns = 0  # the run's clock at the last snapshot that counted messages sent since the one before
-        self.missed = 0  # snapshots that never came: the next ones made up for them
+        self.sent_at_ns = 0  # the run's clock at the last snapshot with new sends
+        self.missed = 0  # lost snapshots; the next ones made up for them
         self.peaks: dict[int, Peak] = {}
         self._latest: dict[int, Snapshot] = {}
         self._heard: dict[int, float] = {}
-        self._opens: dict[int, deque[tuple[int, int]]] = {}  # when it said how many clients it has
-        self._conditions: dict[int, list[Health]] = {}  # since they were last looked at
+        self._opens: dict[int, deque[tuple[int, int]]] = {}  # local time and open clients of each snapshot
+        self._health: dict[int, list[Health]] = {}  # since `take_health`
 
     def take(self, worker: int, snapshot: Snapshot) -> None:
-        """Take in a snapshot. It holds all that was counted before it, so one that was overtaken is of no use."""
+        """Take a snapshot. Snapshots are cumulative, so an overtaken one is dropped."""
         before = self._latest.get(worker)
         if before is not None and snapshot.sequence < before.sequence:
             return
@@ -54,13 +52,13 @@ class Books:
         self._latest[worker] = snapshot
         opens = self._opens.setdefault(worker, deque(maxlen=OPENS_KEPT))
         opens.append((time.monotonic_ns(), snapshot.totals.counters.open))
-        self._conditions.setdefault(worker, []).append(snapshot.health)
+        self._health.setdefault(worker, []).append(snapshot.health)
         peak, health = self.peaks.setdefault(worker, Peak()), snapshot.health
         peak.clients = max(peak.clients, snapshot.totals.counters.open)
         peak.cpu, peak.loop_lag_ns = max(peak.cpu, health.cpu), max(peak.loop_lag_ns, health.loop_lag_ns)
 
     def open_since(self, worker: int, since_ns: int) -> int:
-        """How many clients of a worker have been open ever since; 0 when its word does not reach back that far."""
+        """Return how many clients of a worker have been open since then, or 0 if its snapshots are too recent."""
         least = 0
         for at_ns, count in reversed(self._opens[worker]):
             least = min(least or count, count)
@@ -69,31 +67,43 @@ class Books:
         return 0
 
     def alive(self, worker: int) -> bool:
-        """Whether a worker is still there."""
         return worker not in self.lost
 
     def latest(self) -> dict[int, Snapshot]:
-        """The last snapshot of each worker, those that are gone included."""
+        """Return the last snapshot of each worker, including lost ones."""
         return self._latest
 
     def take_health(self) -> list[Health]:
-        """How each worker that is there fared since the last call: mean CPU, longest lag, all else as it is now."""
+        """Return the health of each worker since the last call: mean CPU, longest lag, all else as of now."""
         found = []
-        for worker, seen in self._conditions.items():
+        for worker, seen in self._health.items():
             if seen and self.alive(worker):
                 cpu, lag_ns = sum(h.cpu for h in seen) / len(seen), max(h.loop_lag_ns for h in seen)
                 found.append(msgspec.structs.replace(seen[-1], cpu=cpu, loop_lag_ns=lag_ns))
             seen.clear()
         return found
 
+    def lose(self, worker: int, reason: str) -> str:
+        """Note that a worker is lost; return the reason without secrets."""
+        self.lost[worker] = self._mask(reason)
+        return self.lost[worker]
+
+    def heard(self, worker: int) -> None:
+        """Note that a worker sent a message."""
+        self._heard[worker] = time.monotonic()
+
+    def reached(self, worker: int, at_ns: int) -> bool:
+        """Whether a worker has reported up to `at_ns` of the run's clock."""
+        return worker in self._latest and self._latest[worker].totals.at_ns >= at_ns
+
     def age_s(self, worker: int) -> float:
-        """Seconds since a worker was last heard."""
+        """Return the seconds since the last message of a worker."""
         return time.monotonic() - self._heard[worker] if worker in self._heard else 0.0
 
     # -- added up ----------------------------------------------------------------------------------------------
 
     def counters(self) -> Counters:
-        """The counters of all workers added up."""
+        """Return the sum of all workers' counters."""
         total = Counters()
         for worker, snapshot in self._latest.items():
             counters = snapshot.totals.counters
@@ -103,19 +113,19 @@ class Books:
         return total
 
     def types(self) -> dict[str, int]:
-        """Messages received by type, most frequent first."""
+        """Return received messages by type, most frequent first."""
         return _added(self._mask, *(snapshot.types for snapshot in self._latest.values()))
 
     def slow_endings(self) -> dict[str, int]:
-        """How the other side ended clients that did not read, most frequent first."""
+        """Return how the target closed slow readers, most frequent first."""
         return _added(self._mask, *(snapshot.slow_endings for snapshot in self._latest.values()))
 
     def addresses(self) -> dict[str, int]:
-        """Connections by address of the target, where a scenario spreads them."""
+        """Return connections by target address, if the scenario spreads them."""
         return _added(str, *(snapshot.addresses for snapshot in self._latest.values()))
 
     def admitted(self) -> dict[str, Admitted]:
-        """How the attempts with each kind of token fared; empty where a scenario does not mix kinds."""
+        """Return the outcome of attempts by kind of token; empty unless the scenario mixes kinds."""
         total: dict[str, Admitted] = {}
         for snapshot in self._latest.values():
             for kind, seen in snapshot.admitted.items():
@@ -125,7 +135,7 @@ class Books:
         return total
 
     def failures(self) -> list[FailureGroup]:
-        """The failures of all workers, and one for each worker that was lost."""
+        """Return the failures of all workers, and one for each lost worker."""
         logs = [[_masked(self._mask, group) for group in snapshot.failures] for snapshot in self._latest.values()]
         for worker, reason in self.lost.items():
             snapshot = self._latest.get(worker)
@@ -137,20 +147,17 @@ class Books:
         return merge_failures(logs)
 
     def clients_lost(self, worker: int) -> int:
-        """How many clients were connected, or about to be, when a worker was last heard."""
+        """Return how many clients were open or opening in the last snapshot of a worker."""
         snapshot = self._latest.get(worker)
         return snapshot.totals.counters.open + snapshot.totals.counters.opening if snapshot else 0
 
     def in_flight_lost(self, worker: int) -> int:
-        """How many messages still waited for their answer when a worker was last heard."""
+        """Return how many messages awaited their reply in the last snapshot of a worker."""
         snapshot = self._latest.get(worker)
-        if snapshot is None:
-            return 0
-        c = snapshot.totals.counters
-        return max(0, c.sent - c.no_reply_expected - c.matched - c.reply_timeouts - c.abandoned)
+        return max(0, snapshot.totals.counters.in_flight) if snapshot else 0
 
-    def totals(self) -> Totals:
-        """Return what all workers have counted."""
+    def sum(self) -> Totals:
+        """Return the totals of all workers."""
         added = sum((snapshot.totals for snapshot in self._latest.values()), Totals())
         return msgspec.structs.replace(added, counters=self.counters())
 
@@ -170,9 +177,7 @@ def _masked(mask: Callable[[str], str], group: FailureGroup) -> FailureGroup:
 
 
 def _after_loss(counters: Counters, in_flight: int) -> Counters:
-    """What a lost worker had counted, its open connections now closed by our side, its attempts failed, and what was in
-    flight abandoned.
-    """
+    """Return the counters of a lost worker: open connections closed by us, attempts failed, messages abandoned."""
     return msgspec.structs.replace(
         counters,
         wanted=0,

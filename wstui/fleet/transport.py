@@ -62,7 +62,7 @@ class HostState:
 class Transport(Protocol):
     """Starts workers, carries messages, notices when one is gone. Workers have keys that are given with their start."""
 
-    async def room(self, workers: int) -> int:
+    async def capacity(self, workers: int) -> int:
         """Make ready, and say how many workers there should be.
 
         `workers` are wanted on each machine that makes load, 0: as many as it has spare cores. Raises FleetError.

@@ -169,31 +169,31 @@ class Bench:
         while (reading := await self.read()).totals.counters.open < clients:
             counters = reading.totals.counters
             if counters.refused + counters.failed + counters.timed_out or time.monotonic() > deadline:
-                causes = "; ".join(f"{group.message} ({group.count} times)" for group in self._fleet.failures())
+                causes = "; ".join(f"{group.message} ({group.count} times)" for group in self._fleet.totals.failures())
                 raise FleetError(f"{counters.open} of {clients} clients opened: {causes or 'it took too long'}")
         return reading
 
     def latest(self) -> Snapshot:
         """Return the first worker's last snapshot."""
-        return self._fleet.latest()[0]
+        return self._fleet.totals.latest()[0]
 
     async def read(self) -> Sample:
         """Return a sample at the first worker's next snapshot. Raises FleetError."""
-        before = self._fleet.latest().get(0)
-        while (now := self._fleet.latest().get(0)) is None or now is before:
-            if self._fleet.lost:
+        before = self._fleet.totals.latest().get(0)
+        while (now := self._fleet.totals.latest().get(0)) is None or now is before:
+            if self._fleet.totals.lost:
                 break
             await asyncio.sleep(0.002)
         return self.reading()
 
     def reading(self) -> Sample:
         """Return a sample now, with the totals of the last snapshot. Raises FleetError if a worker was lost."""
-        for worker, reason in self._fleet.lost.items():
+        for worker, reason in self._fleet.totals.lost.items():
             raise FleetError(f"worker {worker} was lost: {reason}")
         try:
             cpu, at_ns = sum(map(cpu_ns, self.pids)), time.monotonic_ns()
             target_cpu = sum(cpu_ns(target.pid) for target in self._targets)
-            return Sample(at_ns, cpu, target_cpu, self.resident(), self._fleet.totals(), busy_ns())
+            return Sample(at_ns, cpu, target_cpu, self.resident(), self._fleet.totals.sum(), busy_ns())
         except psutil.NoSuchProcess as error:
             raise FleetError(f"process {error.pid} has ended in the middle of a measurement") from error
 

@@ -55,11 +55,11 @@ class Failover:
         )
 
     def _what_is_left(self, lost: Sequence[int]) -> str:
-        gone = sum(self._fleet.clients_lost(worker) for worker in lost)
+        gone = sum(self._fleet.totals.clients_lost(worker) for worker in lost)
         left = sum(
             snapshot.totals.counters.open
-            for worker, snapshot in self._fleet.latest().items()
-            if self._fleet.alive(worker) and worker not in lost
+            for worker, snapshot in self._fleet.totals.latest().items()
+            if self._fleet.totals.alive(worker) and worker not in lost
         )
         return f"{grouped(gone)} clients gone, {grouped(left)} left"
 

@@ -20,13 +20,13 @@ _NS_PER_MS = 1e6
 def host_statuses(fleet: Fleet) -> tuple[HostStatus, ...]:
     """Each machine; none where the load is made on this one."""
     now_ns = time.monotonic_ns()
-    latest = fleet.latest()
+    latest = fleet.totals.latest()
     found = []
     for host in fleet.hosts():
-        there = [worker for worker in host.workers if fleet.alive(worker)]
+        there = [worker for worker in host.workers if fleet.totals.alive(worker)]
         health = [latest[worker].health for worker in there if worker in latest]
         # A machine that answers may still have a worker that does not.
-        ages = [fleet.age_s(worker) for worker in there if worker in latest] or [(now_ns - host.heard_ns) / 1e9]
+        ages = [fleet.totals.age_s(worker) for worker in there if worker in latest] or [(now_ns - host.heard_ns) / 1e9]
         lag_ms = max((h.loop_lag_ns for h in health), default=0) / _NS_PER_MS
         round_trip_ms = _ms(host.round_trip_ns)
         found.append(
@@ -48,16 +48,16 @@ def host_statuses(fleet: Fleet) -> tuple[HostStatus, ...]:
 
 def host_summaries(fleet: Fleet) -> list[HostSummary]:
     """What each machine did, at the end."""
-    latest = fleet.latest()
+    latest = fleet.totals.latest()
     found = []
     for host in fleet.hosts():
         counted = [latest[worker].totals.counters for worker in host.workers if worker in latest]
-        peaks = [fleet.peaks[worker] for worker in host.workers if worker in fleet.peaks]
+        peaks = [fleet.totals.peaks[worker] for worker in host.workers if worker in fleet.totals.peaks]
         found.append(
             HostSummary(
                 name=host.name,
                 workers=len(host.workers),
-                workers_lost=sum(not fleet.alive(worker) for worker in host.workers),
+                workers_lost=sum(not fleet.totals.alive(worker) for worker in host.workers),
                 ready=sum(counters.ready for counters in counted),
                 sent=sum(counters.sent for counters in counted),
                 received=sum(counters.received for counters in counted),
@@ -81,8 +81,8 @@ def _ms(ns: float | None) -> float | None:
 def ports_limit(fleet: Fleet) -> int:
     """The local ports of all machines together: the processes of each share one pool."""
     pools: dict[str, int] = {}
-    for worker, snapshot in fleet.latest().items():
-        if fleet.alive(worker):
+    for worker, snapshot in fleet.totals.latest().items():
+        if fleet.totals.alive(worker):
             pools[fleet.host_of(worker)] = snapshot.health.ports_limit
     return sum(pools.values())
 
@@ -90,7 +90,7 @@ def ports_limit(fleet: Fleet) -> int:
 def unreplaced_workers(fleet: Fleet) -> tuple[int, int]:
     """How many lost workers nobody has taken over, and the clients that went with them."""
     orphans = fleet.orphans()
-    return len(orphans), sum(fleet.clients_lost(worker) for worker in orphans)
+    return len(orphans), sum(fleet.totals.clients_lost(worker) for worker in orphans)
 
 
 def named(names: Sequence[str]) -> str:

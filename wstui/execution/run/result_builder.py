@@ -91,12 +91,12 @@ class ResultBuilder:
                 whole.connections(), per_second=_connects_per_second(self._scenario, recorder, active_s)
             ),
             messages=msgspec.structs.replace(
-                whole.messages(fleet.types()),
+                whole.messages(fleet.totals.types()),
                 sent_per_second=rates.sent_per_second,
                 received_per_second=rates.received_per_second,
             ),
             latency_ms=whole.latency(),
-            fanout=FanOutSummary.of(fleet.fanout, counters.late_broadcasts),
+            fanout=FanOutSummary.of(fleet.totals.fanout, counters.late_broadcasts),
             auth=_auth(fleet),
             subscriptions=(
                 Subscriptions(counters.subscribes, counters.subscribe_acks, counters.filter_leaks)
@@ -104,12 +104,12 @@ class ResultBuilder:
                 else None
             ),
             slow_readers=(
-                SlowReadersResult(counters.slow_readers, counters.slow_closed, fleet.slow_endings())
+                SlowReadersResult(counters.slow_readers, counters.slow_closed, fleet.totals.slow_endings())
                 if counters.slow_readers
                 else None
             ),
             target=target,
-            route=RouteSummary.of(self._scenario, fleet.addresses()),
+            route=RouteSummary.of(self._scenario, fleet.totals.addresses()),
             failures=[_failure(group) for group in monitor.failures],
             generator=self._generator(counters),
             stages=self._stages(active_s),
@@ -166,16 +166,16 @@ class ResultBuilder:
         recorder, fleet, monitor = self._recorder, self._fleet, self._monitor
         return GeneratorSummary(
             fleet.size,
-            len(fleet.lost),
+            len(fleet.totals.lost),
             recorder.cpu_mean,
             recorder.cpu_max if recorder.rows else None,
             Latency.of(recorder.lag.data()),
             Latency.of(recorder.latest.send_delay),
             counters.late_sends,
-            max((s.health.files for s in fleet.latest().values()), default=0),
+            max((s.health.files for s in fleet.totals.latest().values()), default=0),
             list(monitor.limited_by),
             host_summaries(fleet),
-            fleet.missed,
+            fleet.totals.missed,
             None if monitor.taken is None else round(monitor.taken.processors, 2),
         )
 
@@ -202,7 +202,7 @@ def _connects_per_second(scenario: Scenario, recorder: Recorder, active_s: float
 
 
 def _auth(fleet: Fleet) -> list[AuthOutcome]:
-    admitted = fleet.admitted()
+    admitted = fleet.totals.admitted()
     return [
         AuthOutcome(
             kind,

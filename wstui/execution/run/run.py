@@ -54,7 +54,7 @@ class Run:
         self.scenario = scenario
         self._host_warnings = host_warnings
         self._fleet = Fleet(transport or transport_of(scenario), self._worker_lost, mask_of(scenario))
-        self._recorder = Recorder(self._fleet.fanout)
+        self._recorder = Recorder(self._fleet.totals.fanout)
         self._seconds = Sampler(self._recorder, self._fleet)
         self._course = LoadController(
             scenario, self._fleet, self._mark, lambda stage: self._seconds.enter(stage, self._course.active_s)
@@ -154,7 +154,7 @@ class Run:
                 self._watching.cancel()
             await self._losses.close()
             await self._fleet.close()
-        self._recorder.amend(self._fleet.totals())
+        self._recorder.amend(self._fleet.totals.sum())
         if self._all_lost:
             self._ended_by = self._ended_by or ALL_LOST
         return self._conclude()
@@ -177,7 +177,7 @@ class Run:
         return True
 
     async def _start_fleet(self) -> None:
-        await self._fleet.start(specs_of(self.scenario, await self._fleet.room(self.scenario.fleet.workers)))
+        await self._fleet.start(specs_of(self.scenario, await self._fleet.capacity(self.scenario.fleet.workers)))
 
     def _begin(self) -> None:
         now_ns = time.monotonic_ns()
@@ -206,7 +206,7 @@ class Run:
         self._watching = asyncio.create_task(self._target.watch())
 
     def _seen(self) -> ClientView:
-        counters, types = self._fleet.counters(), self._fleet.types()
+        counters, types = self._fleet.totals.counters(), self._fleet.totals.types()
         personal = sum(types.get(name, 0) for name in {*PERSONAL, self.scenario.target.welcome})
         return ClientView(self._seconds.at_s, counters.wanted, counters.open, counters.received, personal)
 
@@ -227,7 +227,7 @@ class Run:
 
     @property
     def _all_lost(self) -> bool:
-        return bool(self._fleet.lost) and len(self._fleet.lost) == self._fleet.size
+        return bool(self._fleet.totals.lost) and len(self._fleet.totals.lost) == self._fleet.size
 
     def _last_drain(self) -> Drain:
         """Wait for replies and connects under way as long as each of them may take."""
@@ -328,7 +328,7 @@ class Run:
         self._fleet.settle_broadcasts(at_once=True)
         # What was sent before the end was obeyed is rated over the time that it took.
         self._course.overrun_s = overrun_s = self._seconds.overrun_s(ended_s)
-        self._recorder.end_stage(ended_s + overrun_s, self._fleet.totals(), active_s + overrun_s)
+        self._recorder.end_stage(ended_s + overrun_s, self._fleet.totals.sum(), active_s + overrun_s)
 
     def _conclude(self) -> Result:
         self._state = State.ABORTED if self._aborted else State.FINISHED

@@ -54,7 +54,7 @@ class RunMonitor:
         self.outcomes = judge(self._scenario, self._recorder, active_s, final=True)
 
     def _look_at_generator(self, *, final: bool = False) -> None:
-        self.failures = tuple(self._fleet.failures())
+        self.failures = tuple(self._fleet.totals.failures())
         counters = self._recorder.latest.counters
         limited = (
             *limiting_factors(
@@ -62,7 +62,7 @@ class RunMonitor:
                 counters,
                 self.failures,
                 workers=self._fleet.size,
-                workers_lost=len(self._fleet.lost),
+                workers_lost=len(self._fleet.totals.lost),
                 hosts_lost=named([host.name for host in self._fleet.hosts() if not host.alive]),
             ),
             *self._sends.short(self._fleet),
@@ -78,14 +78,14 @@ class RunMonitor:
         self.limited_by = limited
 
     def _look_at_workers(self) -> None:
-        for worker in self._fleet.latest():
-            silent = self._fleet.alive(worker) and self._fleet.age_s(worker) > LOST_S
+        for worker in self._fleet.totals.latest():
+            silent = self._fleet.totals.alive(worker) and self._fleet.totals.age_s(worker) > LOST_S
             host = self._fleet.host_of(worker)
             where = f"worker {worker} on {host}" if host else f"worker {worker}"
             if silent and worker not in self._silent:
                 self._silent.add(worker)
                 self._mark("worker", f"{where} silent for {LOST_S:g} s")
-            elif not silent and worker in self._silent and self._fleet.alive(worker):
+            elif not silent and worker in self._silent and self._fleet.totals.alive(worker):
                 self._silent.discard(worker)
                 self._mark("worker", f"{where} speaks again")
 

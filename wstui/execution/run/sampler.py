@@ -68,7 +68,7 @@ class Sampler:
             # The first stage begins with the run: nothing was counted before it.
             now = Totals()
             if self._recorder.stages:
-                now = self._fleet.totals()
+                now = self._fleet.totals.sum()
                 active_s += now.at_ns / NS - at_s
             self._recorder.begin_stage(stage.name, stage.is_cooldown, at_s, now, active_s)
 
@@ -78,11 +78,11 @@ class Sampler:
         elapsed = self.at_ns
         if elapsed < due_ns or not (self._fleet.reached(due_ns) or elapsed > due_ns + PATIENCE_NS):
             return False
-        now = self._fleet.totals()
+        now = self._fleet.totals.sum()
         at_s = float(self._rows_due)
         # The row belongs to the stage in which its interval lay, not to the one that has begun since.
         stage = next((name for began_s, name in reversed(self._began) if began_s < at_s - _MARGIN_S), "")
-        self._recorder.row(at_s, self._row_totals, now, stage, paused, self._fleet.take_health())
+        self._recorder.row(at_s, self._row_totals, now, stage, paused, self._fleet.totals.take_health())
         self._recorder.latest = now
         self._row_totals = now
         self._rows_due = max(self._rows_due + 1, elapsed // NS)
@@ -90,7 +90,7 @@ class Sampler:
 
     def overrun_s(self, ended_s: float) -> float:
         """Seconds for which messages were sent after the end that was asked for; 0 where that was obeyed."""
-        late_ns = self._fleet.sent_at_ns - round(ended_s * NS)
+        late_ns = self._fleet.totals.sent_at_ns - round(ended_s * NS)
         return late_ns / NS if late_ns > PATIENCE_NS else 0.0
 
     async def whole(self) -> None:
@@ -108,5 +108,5 @@ class Sampler:
             await asyncio.sleep(_COUNT_TICK_S)
             if self.at_ns - until_ns > PATIENCE_NS:
                 break
-        counted = self._fleet.totals()
+        counted = self._fleet.totals.sum()
         return counted, (self.at_ns - counted.at_ns) / NS

@@ -33,13 +33,13 @@ class SendPlan:
     def add(self, fleet: Fleet, active_s: float, every_s: float) -> None:
         """Count what was due since the last look; `active_s` is the plan's clock."""
         slower_s, self._every_s = max(every_s, self._every_s), every_s
-        for worker, snapshot in fleet.latest().items():
+        for worker, snapshot in fleet.totals.latest().items():
             counters = snapshot.totals.counters
             before_s, before = self._seen.get(worker, (0.0, 0))
-            heard_s = max(before_s, active_s - fleet.age_s(worker))
+            heard_s = max(before_s, active_s - fleet.totals.age_s(worker))
             # Clients that are leaving, or that stop reading, do not send.
             ready = max(0, min(counters.open, counters.wanted) - counters.slow_readers)
-            if self._sends and every_s > 0 and fleet.alive(worker):
+            if self._sends and every_s > 0 and fleet.totals.alive(worker):
                 self._due[worker] += min(before, ready) * (heard_s - before_s) / slower_s
             self._seen[worker] = heard_s, ready
 
@@ -50,7 +50,7 @@ class SendPlan:
         spare: defaultdict[str, float] = defaultdict(float)
         for worker, planned in self._due.items():
             where = fleet.host_of(worker) or (f"worker {worker}" if fleet.size > 1 else "this machine")
-            counters = fleet.latest()[worker].totals.counters
+            counters = fleet.totals.latest()[worker].totals.counters
             due[where] += planned
             sent[where] += counters.sent
             spare[where] += self._jitter * counters.ready  # a send that was moved beyond the end

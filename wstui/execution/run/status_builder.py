@@ -113,7 +113,7 @@ class StatusBuilder:
                 target=target.summary() if target is not None else None,
                 ending=ending,
             )
-        counters = fleet.counters()
+        counters = fleet.totals.counters()
         stages = tuple(
             StageStatus(
                 stage.name,
@@ -158,9 +158,9 @@ class StatusBuilder:
 def _generator(fleet: Fleet, sent: int, late: int, limited: tuple[str, ...]) -> GeneratorStatus:
     workers = []
     files = files_limit = ports = 0
-    for number, snapshot in sorted(fleet.latest().items()):
+    for number, snapshot in sorted(fleet.totals.latest().items()):
         health = snapshot.health
-        alive = fleet.alive(number)
+        alive = fleet.totals.alive(number)
         clients = snapshot.totals.counters.open if alive else 0
         workers.append(
             WorkerStatus(
@@ -169,7 +169,7 @@ def _generator(fleet: Fleet, sent: int, late: int, limited: tuple[str, ...]) -> 
                 clients,
                 health.cpu if alive else 0.0,
                 health.loop_lag_ns / NS_PER_MS if alive else 0.0,
-                fleet.age_s(number),
+                fleet.totals.age_s(number),
             )
         )
         if alive:

@@ -80,14 +80,16 @@ class Steering(ABC):
     @property
     def counters(self) -> Counters:
         """The latest counts."""
-        return self.run.fleet.counters()
+        return self.run.fleet.totals.counters()
 
     async def cut(self) -> Checkpoint:
         """All that was counted up to now."""
         self._check()
         counted, active_s = await self.run.counted()
         fleet = self.run.fleet
-        return Checkpoint(counted, active_s, counted.at_ns / 1e9, frozen(fleet.fanout), tuple(fleet.failures()))
+        return Checkpoint(
+            counted, active_s, counted.at_ns / 1e9, frozen(fleet.totals.fanout), tuple(fleet.totals.failures())
+        )
 
     async def wait(self, seconds: float) -> None:
         """Wait on the plan's clock, which stands still in a pause."""
@@ -107,7 +109,7 @@ class Steering(ABC):
         return Measured(self.search.of, load, reached, began, opened, ended, rows, self._lag_ns / 1e9)
 
     def _check(self) -> None:
-        for snapshot in self.run.fleet.latest().values():
+        for snapshot in self.run.fleet.totals.latest().values():
             self._lag_ns = max(self._lag_ns, snapshot.health.loop_lag_ns)
         if self.ended or self.run.status.state in (State.DRAINING, State.FINISHED, State.ABORTED):
             raise Ended

@@ -68,7 +68,7 @@ class ClusterTransport:
         self._watching: asyncio.Task[None] | None = None
         self._closing = False
 
-    async def room(self, workers: int) -> int:
+    async def capacity(self, workers: int) -> int:
         """See Transport."""
         self._looks = await self._source.look(self._question)
         if problems := [f"{look.name} {look.trouble}" for look in self._looks if look.trouble is not None]:
@@ -92,11 +92,11 @@ class ClusterTransport:
             names = [self._looks[index].name for index in chosen]
         else:
             links = list(self._links.values())
-            room = [link.room if link.alive else 0 for link in links]
-            if not any(room):
+            capacity = [link.capacity if link.alive else 0 for link in links]
+            if not any(capacity):
                 raise FleetError("no machine is left that could make load")
             taken = [sum(worker not in self._left for worker in link.workers) for link in links]
-            names = [links[index].name for index in place(len(specs), room, taken)]
+            names = [links[index].name for index in place(len(specs), capacity, taken)]
         shares: dict[str, dict[int, Spec]] = {}
         for (key, spec), name in zip(specs.items(), names, strict=True):
             shares.setdefault(name, {})[key] = spec

@@ -24,9 +24,9 @@ class HostLink:
     `failed` is called with the name and the reason when a batch can't be delivered.
     """
 
-    def __init__(self, look: HostProbe, room: int, agent: Any, failed: Callable[[str, str], None]) -> None:
+    def __init__(self, look: HostProbe, capacity: int, agent: Any, failed: Callable[[str, str], None]) -> None:
         self.name = look.name
-        self.room = room
+        self.capacity = capacity
         self.workers: list[int] = []
         self.alive = True
         self.reason = ""
