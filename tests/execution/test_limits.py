@@ -15,8 +15,9 @@ from wstui.execution.run.limits import FULL, LAG_MS, LATE_LEAST, LOST_S, NEAR, S
 from wstui.execution.run.result_sections import ThresholdOutcome
 from wstui.execution.run.status import GeneratorStatus, WorkerStatus
 from wstui.execution.run.target.reported_metrics import Answer, read_claims
-from wstui.measure.snapshot import Counters
-from wstui.measure.timeline import TimelineRow
+from wstui.execution.run.timeline_recorder import Recorder
+from wstui.measure.fanout import FanOut
+from wstui.measure.snapshot import Counters, Health, Totals
 from wstui.tui.dashboard.generator import Generator
 from wstui.tui.dashboard.thresholds import SIGNS
 from wstui.tui.dashboard.tile_models import generator
@@ -43,13 +44,13 @@ def test_late_sends_are_judged_alike_by_the_verdict_and_the_panel(late: int, lev
     counters = Counters(sent=sent, late_sends=late)
     own = of(late_sends=late, late_share=late / sent)
     assert limits.late_level(late, late / sent) == panel(own, "late sends") == level
-    assert bool(limits.overload_reasons([], counters)) == (level == "bad")
+    assert bool(limits.overload_reasons(0, 0, counters)) == (level == "bad")
 
 
 def test_a_few_late_sends_are_chance_everywhere() -> None:
     late = LATE_LEAST - 1
     assert panel(of(late_sends=late, late_share=1.0), "late sends") == "ok"
-    assert not limits.overload_reasons([], Counters(sent=late, late_sends=late))
+    assert not limits.overload_reasons(0, 0, Counters(sent=late, late_sends=late))
 
 
 @pytest.mark.parametrize(("share", "level"), [(0.79, "ok"), (NEAR, "near"), (0.94, "near"), (FULL, "bad")])
@@ -64,8 +65,10 @@ def test_the_use_of_a_processor_is_near_at_one_share(share: float, level: str) -
 def test_a_late_loop_is_judged_alike_by_the_verdict_the_panel_and_the_hosts(lag_ms: float, level: str) -> None:
     assert limits.lag_level(lag_ms) == panel(of(loop_lag_ms=lag_ms), "loop lag") == level
     assert limits.host_mark(True, 0.0, None, lag_ms) == ("ok" if level == "ok" else "slow")
-    rows = [TimelineRow(float(at), "hold", cpu=0.1, loop_lag_ms=lag_ms) for at in range(limits.BUSY_ROWS)]
-    assert bool(limits.overload_reasons(rows, Counters())) == (level == "bad")
+    recorder, nothing = Recorder(FanOut()), Totals()
+    for at in range(limits.LEAST_BUSY_S):
+        recorder.row(float(at), nothing, nothing, "hold", False, [Health(cpu=0.1, loop_lag_ns=round(lag_ms * 1e6))])
+    assert bool(limits.overload_reasons(recorder.busy_s, recorder.stalled_s, Counters())) == (level == "bad")
 
 
 @pytest.mark.parametrize(("used", "level"), [(0.79, "ok"), (NEAR, "near"), (1.0, "near")])

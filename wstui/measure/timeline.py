@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from itertools import groupby
 from typing import Any
@@ -54,16 +54,9 @@ _LATEST = frozenset({"at_s", "stage", "paused", "wanted", "open", "opening", "aw
 _SUMMED = frozenset({"replies", "late_sends"})
 
 
-def fold_rows(
-    rows: Sequence[TimelineRow], whole: Callable[[TimelineRow], bool] = lambda _row: False
-) -> Iterator[tuple[int, TimelineRow]]:
-    """Fold seconds into minutes: rates and middles become means, tails and peaks stay the highest.
-
-    Seconds that are `whole` stay as they are.
-    """
-    for _, group in groupby(
-        rows, lambda row: (row.at_s if whole(row) else int(row.at_s - 1) // 60, row.stage, row.paused)
-    ):
+def fold_rows(rows: Sequence[TimelineRow]) -> Iterator[tuple[int, TimelineRow]]:
+    """Fold seconds into minutes: means of rates and medians, sums of counts, maxima of tails and peaks."""
+    for _, group in groupby(rows, lambda row: (int(row.at_s - 1) // 60, row.stage, row.paused)):
         minute = list(group)
         if len(minute) == 1:
             yield 1, minute[0]

@@ -9,7 +9,6 @@ from wstui.execution.run.result_sections import ThresholdOutcome
 from wstui.execution.run.status import GeneratorStatus
 from wstui.measure.failure import FailureGroup
 from wstui.measure.snapshot import Counters
-from wstui.measure.timeline import TimelineRow
 from wstui.scenario.units import grouped
 
 Level = Literal["ok", "near", "bad"]
@@ -26,8 +25,8 @@ LAG_MS = 50.0
 """A loop this late on a full processor measures itself."""
 STALL_MS = 4 * LAG_MS
 """A loop this late stood still, whatever its processor did."""
-BUSY_ROWS = 3
-"""A generator that is at its limit for fewer seconds than these had a hiccup."""
+LEAST_BUSY_S = 3
+"""A generator that is at its limit for fewer seconds had a hiccup."""
 OTHERS_SHARE = 0.2
 """Other programs that take less than this share of the machine are not what limited it."""
 OTHERS_BUSY = 0.5
@@ -124,7 +123,8 @@ def shortage(clients: int, open_clients: int, own: GeneratorStatus) -> str:
 
 
 def limiting_factors(
-    rows: Sequence[TimelineRow],
+    busy_s: int,
+    stalled_s: int,
     counters: Counters,
     failures: Sequence[FailureGroup],
     *,
@@ -132,8 +132,8 @@ def limiting_factors(
     workers_lost: int = 0,
     hosts_lost: str = "",
 ) -> list[str]:
-    """Return what of this generator limited the run, in words; empty if nothing did."""
-    reasons = overload_reasons(rows, counters)
+    """Return how this generator limited the run, in words; empty if it did not."""
+    reasons = overload_reasons(busy_s, stalled_s, counters)
     local = [group for group in failures if group.local and group.kind != "worker lost"]
     reasons.extend(f"{grouped(group.count)} × {group.message}" for group in local)
     if workers_lost:
@@ -144,18 +144,25 @@ def limiting_factors(
     return reasons
 
 
-def overload_reasons(rows: Sequence[TimelineRow], counters: Counters, *, least_rows: int = BUSY_ROWS) -> list[str]:
-    """Return whether an interval of a run was late or out of breath: its rows, what was counted in it, and how many
-    busy rows it takes.
-    """
+def is_busy(cpu: float, loop_lag_ms: float) -> bool:
+    """Whether a generator was at its limit in a second: a late loop on a full processor."""
+    return cpu >= FULL and loop_lag_ms >= LAG_MS
+
+
+def is_stalled(loop_lag_ms: float) -> bool:
+    """Whether the loop stood still in a second."""
+    return loop_lag_ms >= STALL_MS
+
+
+def overload_reasons(busy_s: int, stalled_s: int, counters: Counters, *, least_s: int = LEAST_BUSY_S) -> list[str]:
+    """Return why an interval of a run was overloaded: its busy and stalled seconds, of which `least_s` count, and its
+    late sends."""
     reasons = []
     share = counters.late_sends / counters.sent if counters.sent else 0.0
     if late_level(counters.late_sends, share) == "bad":
         reasons.append(f"{share * 100:.1f} % of the sends were late")
-    busy = sum(1 for row in rows if row.cpu >= FULL and row.loop_lag_ms >= LAG_MS)
-    if busy >= least_rows:
-        reasons.append(f"CPU at its limit for {busy} s")
-    lagging = sum(1 for row in rows if row.loop_lag_ms >= STALL_MS)
-    if lagging >= least_rows and busy < least_rows:
-        reasons.append(f"the loop stood still for more than {STALL_MS:g} ms in {lagging} s of the run")
+    if busy_s >= least_s:
+        reasons.append(f"CPU at its limit for {busy_s} s")
+    elif stalled_s >= least_s:
+        reasons.append(f"the loop stood still for more than {STALL_MS:g} ms in {stalled_s} s of the run")
     return reasons

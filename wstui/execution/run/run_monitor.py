@@ -58,7 +58,8 @@ class RunMonitor:
         counters = self._recorder.latest.counters
         limited = (
             *limiting_factors(
-                self._recorder.rows,
+                self._recorder.busy_s,
+                self._recorder.stalled_s,
                 counters,
                 self.failures,
                 workers=self._fleet.size,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from wstui.execution.run.limits import LAG_MS
+from wstui.execution.run.limits import is_busy, is_stalled
 from wstui.execution.run.metrics import Window, failures_of
 from wstui.execution.run.result_sections import NS_PER_MS
 from wstui.measure.append_log import AppendLog
@@ -43,14 +43,12 @@ class Recorder:
     def __init__(self, fanout: FanOut) -> None:
         self.fanout = fanout
         self.memory_growth: float | None = None  # of the target, MiB an hour
-        # The seconds of a late loop are counted: they tell whether the generator was the limit.
-        self.rows = AppendLog[TimelineRow](
-            keep=ROWS_KEPT, fold=lambda rows: fold_rows(rows, whole=lambda row: row.loop_lag_ms >= LAG_MS)
-        )
+        self.rows = AppendLog[TimelineRow](keep=ROWS_KEPT, fold=fold_rows)
         self.marks = AppendLog[Mark](keep=MARKS_KEPT, fold=fold_marks)
         self.stages: list[StageRecord] = []
         self.latest = Totals()
         self.cpu_max = 0.0
+        self.busy_s = self.stalled_s = 0  # counted here because old rows are folded
         self.lag = Histogram()
         self._cpu_total = 0.0
         self._written = 0
@@ -102,6 +100,8 @@ class Recorder:
         self._cpu_total += cpu
         self._written += 1
         self.lag.record(lag_ns)
+        self.busy_s += is_busy(cpu, lag_ns / NS_PER_MS)
+        self.stalled_s += is_stalled(lag_ns / NS_PER_MS)
         row = TimelineRow(
             at_s=at_s,
             stage=stage,

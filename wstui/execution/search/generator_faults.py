@@ -6,7 +6,7 @@ import collections
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from wstui.execution.run.limits import BUSY_ROWS, overload_reasons
+from wstui.execution.run.limits import LEAST_BUSY_S, is_busy, is_stalled, overload_reasons
 from wstui.measure.failure import FailureGroup
 from wstui.measure.snapshot import Counters
 from wstui.measure.timeline import TimelineRow
@@ -67,7 +67,14 @@ def excuses(
     return GeneratorFaults(
         of,
         counted,
-        tuple(overload_reasons(rows, sends, least_rows=max(1, min(BUSY_ROWS, int(seconds))))),
+        tuple(
+            overload_reasons(
+                sum(is_busy(row.cpu, row.loop_lag_ms) for row in rows),
+                sum(is_stalled(row.loop_lag_ms) for row in rows),
+                sends,
+                least_s=max(1, min(LEAST_BUSY_S, int(seconds))),
+            )
+        ),
         tuple(f"{grouped(count)} × {message}" for message, count in more.items() if count > 0),
         (f"connects came in bursts: the loop stood still for {stood_still_s * 1000:.0f} ms",) if bursts else (),
     )
