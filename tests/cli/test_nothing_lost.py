@@ -18,6 +18,7 @@ import pytest
 
 from tests.cli.commands import call, start
 from tests.execution.running import scenario
+from tests.odin.target import SECRET, serving, url
 from tests.report.disk import small_disk
 from tests.servers.server import Server, until
 from wstui.cli.kept_suite import KeptSuite
@@ -182,3 +183,81 @@ async def test_a_run_that_the_terminal_ui_began_tells_how_it_is_shown_again(tmp_
     assert made.runs is not None and made.runs.command(1) == command
     status, out, _ = await asyncio.to_thread(call, *shlex.split(command)[1:])
     assert status == 0 and "Run 1" in out
+
+
+FLOOD = """
+name = "flood"
+thresholds = [{metric = "connections.rate_limited", limit = ">= 1"}]
+
+[target]
+url = "${WS_URL}"
+ready = "welcome"
+health = "auto"
+health_every = "1s"
+
+[auth]
+kind = "mix"
+secret = "${JWT_SECRET}"
+mix = {good = 3, expired = 1, forged = 0, missing = 0, wrong_algorithm = 0}
+
+[messages]
+exchange = "odin"
+every = "200ms"
+timeout = "5s"
+subscribe = ["BTC", "ETH"]
+slow_readers = "50%"
+
+[[stages]]
+name = "ramp"
+over = "1s"
+clients = 40
+
+[[stages]]
+name = "hold"
+over = "120s"
+"""
+
+
+def has_every_section(seen: Result) -> bool:
+    return bool(
+        seen.connections.rate_limited
+        and seen.auth
+        and seen.subscriptions
+        and seen.subscriptions.acknowledged
+        and seen.slow_readers
+        and seen.target
+        and seen.generator.cpu
+        and seen.stages[-1].name == "hold"
+    )
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs process groups")
+async def test_a_flood_after_kill_nine_keeps_every_section_of_its_result(tmp_path: Path) -> None:
+    path, preset = tmp_path / "runs.db", tmp_path / "flood.toml"
+    preset.write_text(FLOOD)
+    async with serving(connect_rate=10.0) as server:
+        given = ("run", str(preset), "--store", str(path), "--no-probe", "-q")
+        process = start(*given, environ={"WS_URL": url(server), "JWT_SECRET": SECRET}, new_session=True)
+        try:
+            await until(path.exists)
+            with Store(path) as store:
+                await until(lambda: store.runs() and has_every_section(store.result(1)))
+                before = store.result(1)
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            _, said = await asyncio.to_thread(process.communicate)
+    status, out, _ = await asyncio.to_thread(call, "runs", "--store", str(path), "show", "last", "--json")
+    after = msgspec.json.decode(out, type=Result)
+    assert status == 0 and has_every_section(after), said
+    assert after.connections.rate_limited >= before.connections.rate_limited
+    seen = after.connections
+    decided = seen.ready + seen.refused + seen.timed_out + seen.failed
+    assert seen.success_rate == pytest.approx(seen.ready / decided), (
+        "what was under way has neither succeeded nor failed"
+    )
+    assert {row.kind: row.attempted >= row.ready + row.refused for row in after.auth} == {"good": True, "expired": True}
+    assert [failure.kind for failure in after.failures if "429" in failure.kind]
+    status, out, _ = await asyncio.to_thread(call, "runs", "--store", str(path), "show", "last")
+    assert status == 0 and "interrupted: wstui ended before the run did" in out
+    for words in ("429", "acknowledged", "Slow readers", "expired", "Target, by its own account", "Generator"):
+        assert words in out, words
