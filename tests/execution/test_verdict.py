@@ -16,7 +16,7 @@ from tests.servers.talk import ClosingEarly, Late, Losing
 from wstui.execution.run.commands import CompletePlan
 from wstui.execution.run.run import Run
 from wstui.execution.run.status import State
-from wstui.execution.run.verdict import written
+from wstui.execution.run.verdict import format_figure
 from wstui.scenario.model import Stage, Threshold
 
 
@@ -76,7 +76,7 @@ async def test_limits_are_judged_by_what_was_measured() -> None:
     ("value", "bound", "text"), [(99.998, 100, "99.998"), (10_002.3, 5, "10002"), (5.0004, 5, "5.0004"), (3, 0, "3")]
 )
 def test_a_figure_that_breaks_its_limit_never_looks_like_it(value: float, bound: float, text: str) -> None:
-    assert written(value, bound) == text
+    assert format_figure(value, bound) == text
 
 
 async def test_limits_are_known_before_anything_is_measured() -> None:

@@ -76,8 +76,8 @@ class WatchedRun(Run):
     before: Status
 
     def _conclude(self) -> Result:
-        self._watch.conclude(self._course.active_s)
-        self._picture._computed = None
+        self._monitor.conclude(self._controller.active_s)
+        self._status_builder._computed = None
         self._publish()
         self.before = self.status
         return super()._conclude()

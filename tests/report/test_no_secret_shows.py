@@ -121,11 +121,11 @@ def told(scenario: Scenario, secret: str) -> tuple[Status, Result]:
     ]
     types = {visible(form(secret), 60): 3 for form in SAID.values()}
     counters = Counters(attempted=3, ready=3, sent=3, received=3, matched=3, slow_readers=1)
-    run._fleet.take(
+    run._fleet.totals.take(
         0, Snapshot(0, 1, Totals(10, counters), types, failures=groups, slow_endings={f"close {secret}": 1})
     )
-    run._fleet.lost[1] = ""
-    run._watch.look(1.0, 1.0)
+    run._fleet.totals.lost[1] = ""
+    run._monitor.look(1.0, 1.0)
     run._mark("start", "run started")
     result = run._conclude()
     return run.status, result

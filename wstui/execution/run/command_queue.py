@@ -1,4 +1,4 @@
-"""Commands and notes on their way to a run: handed over from any thread, taken on the run's own loop."""
+"""Queues commands and notes from any thread for the run's own loop."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Queued = tuple[RunCommand, Sender, Future[Answer]]
 
 
 class CommandQueue:
-    """Every command gets an answer: from the run, or, once the queue is closed, that the run has ended."""
+    """Every command is answered: by the run or, once the queue is closed, that the run has ended."""
 
     def __init__(self) -> None:
         self._commands: deque[Queued] = deque()
@@ -28,7 +28,7 @@ class CommandQueue:
         self._loop = asyncio.get_running_loop()
 
     def put(self, command: RunCommand, by: Sender) -> Future[Answer]:
-        """Hand over a command; the future holds what became of it."""
+        """Add a command; the future holds the answer."""
         future: Future[Answer] = Future()
         self._commands.append((command, by, future))
         if self._over:
@@ -38,12 +38,12 @@ class CommandQueue:
         return future
 
     def note(self, kind: str, text: str) -> None:
-        """Hand over a mark for the timeline."""
+        """Add a mark for the timeline."""
         self._notes.append((kind, text))
         self._wake_loop()
 
     def close(self) -> None:
-        """Answer that the run has ended, now and to whatever is sent from now on."""
+        """Answer every command, from now on too, that the run has ended."""
         self._over = True
         self._refuse_rest()
 
@@ -60,17 +60,15 @@ class CommandQueue:
     # -- on the run's loop -------------------------------------------------------------------------------------
 
     def notes(self) -> Iterator[tuple[str, str]]:
-        """Take the notes."""
         while self._notes:
             yield self._notes.popleft()
 
     def commands(self) -> Iterator[Queued]:
-        """Take the commands, those included that arrive meanwhile."""
+        """Take the commands, including those that arrive meanwhile."""
         while self._commands:
             yield self._commands.popleft()
 
     def wake(self) -> None:
-        """End the wait."""
         self._event.set()
 
     async def wait(self, timeout_s: float) -> None:
@@ -82,6 +80,6 @@ class CommandQueue:
 
 
 def set_answer(future: Future[Answer], answer: Answer) -> None:
-    """Answer a command whose sender may have given up waiting."""
+    """Answer a command; its sender may have stopped waiting."""
     with contextlib.suppress(InvalidStateError):
         future.set_result(answer)

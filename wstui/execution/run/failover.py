@@ -1,25 +1,25 @@
-"""Lost workers and machines: what is told of them, and who takes over their load."""
+"""Reports lost workers and hosts, and redistributes tnew load."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
 
-from wstui.execution.run.host_status import named
+from wstui.execution.run.host_status import join_names
 from wstui.fleet.fleet import Fleet
 from wstui.fleet.transport import FleetError, HostState
 from wstui.load.protocol import Command
 from wstui.scenario.units import grouped
 
-MOST_TURNS = 3
-"""A load that is lost this often is not given to another process by itself: what ended those may be the load."""
+MOST_LOSSES = 3
+"""A load that was lost this often is not redistributed automatically: the load itself may kill workers."""
 
 
 class Failover:
-    """What is lost stays lost until the operator asks, or has asked beforehand (`by_itself`).
+    """Redistributes lost load when the operator asks for it, or automatically.
 
-    `mark` notes a kind and a text on the timeline; `catch_up` gives the commands that lead a worker that has just
-    begun to where the others are.
+    `mark` adds a kind and a text to the timeline; `catch_up` returns the commands that bring a new worker to where
+    the others are.
     """
 
     def __init__(
@@ -28,33 +28,31 @@ class Failover:
         mark: Callable[[str, str], None],
         catch_up: Callable[[], list[Command]],
         *,
-        by_itself: bool = False,
+        automatic: bool = False,
     ) -> None:
         self._fleet = fleet
         self._mark = mark
         self._catch_up = catch_up
-        self._by_itself = by_itself
+        self._automatic = automatic
         self._told: set[str] = set()
-        self._turns: dict[int, int] = {}  # how often the load of a worker was lost before
-        self._tried: set[int] = set()  # by itself
-        self._taking_over: set[asyncio.Task[None]] = set()
+        self._losses: dict[int, int] = {}  # how often the load of a worker was lost before
+        self._tried: set[int] = set()  # automatically
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def tell(self, worker: int, reason: str) -> str:
-        """What to mark on the timeline, "" when it was told already: a machine is lost once, with all it had."""
+        """Return the mark of a loss, or "" if the loss of its host was told already."""
         host = next((host for host in self._fleet.hosts() if worker in host.workers), None)
         if host is None:
-            return f"worker {worker} lost: {reason}; {self._what_is_left([worker])}"
+            return f"worker {worker} lost: {reason}; {self._left_text([worker])}"
         if host.alive:
-            return f"worker {worker} on {host.name} lost: {reason}; {self._what_is_left([worker])}"
+            return f"worker {worker} on {host.name} lost: {reason}; {self._left_text([worker])}"
         if host.name in self._told:
             return ""
         self._told.add(host.name)
         processes = "worker" if len(host.workers) == 1 else "workers"
-        return (
-            f"{host.name} lost: {host.reason}; {len(host.workers)} {processes} and {self._what_is_left(host.workers)}"
-        )
+        return f"{host.name} lost: {host.reason}; {len(host.workers)} {processes} and {self._left_text(host.workers)}"
 
-    def _what_is_left(self, lost: Sequence[int]) -> str:
+    def _left_text(self, lost: Sequence[int]) -> str:
         gone = sum(self._fleet.totals.clients_lost(worker) for worker in lost)
         left = sum(
             snapshot.totals.counters.open
@@ -63,50 +61,52 @@ class Failover:
         )
         return f"{grouped(gone)} clients gone, {grouped(left)} left"
 
-    # -- who takes over ----------------------------------------------------------------------------------------
+    # -- redistribution ----------------------------------------------------------------------------------------
 
     def redistribute(self) -> None:
-        """The operator asks for it."""
+        """Redistribute lost load at the operator's request."""
         if orphans := self._fleet.orphans():
             self._mark("operator", f"operator: redistribute the load of {_processes(len(orphans), 'lost ')}")
             self._begin(orphans)
         else:
-            self._mark("operator", "operator: redistribute not done, no worker is lost")
+            self._mark("operator", "operator: nothing to redistribute: no worker is lost")
 
     def advance(self) -> None:
-        """Do what was asked for beforehand."""
-        if not self._by_itself:
+        """Redistribute lost load if automatic."""
+        if not self._automatic:
             return
         new = [worker for worker in self._fleet.orphans() if worker not in self._tried]
         self._tried.update(new)
-        if hopeless := [worker for worker in new if self._turns.get(worker, 0) >= MOST_TURNS]:
-            self._mark("worker", f"{_processes(len(hopeless))} lost {MOST_TURNS + 1} times: not redistributed again")
+        if hopeless := [worker for worker in new if self._losses.get(worker, 0) >= MOST_LOSSES]:
+            self._mark("worker", f"{_processes(len(hopeless))} lost {MOST_LOSSES + 1} times: not redistributed again")
         if orphans := [worker for worker in new if worker not in hopeless]:
             self._mark("worker", f"redistributing the load of {_processes(len(orphans), 'lost ')}")
             self._begin(orphans)
 
     def _begin(self, orphans: list[int]) -> None:
-        task = asyncio.create_task(self._take_over(orphans))
-        self._taking_over.add(task)
-        task.add_done_callback(self._taking_over.discard)
+        task = asyncio.create_task(self._replace(orphans))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
-    async def _take_over(self, orphans: list[int]) -> None:
+    async def _replace(self, orphans: list[int]) -> None:
         try:
-            heirs = await self._fleet.replace(orphans, self._catch_up)
+            replacements = await self._fleet.replace(orphans, self._catch_up)
         except FleetError as error:
             self._mark("worker", f"the load can't be redistributed: {error}")
             return
-        for heir, worker in zip(heirs, orphans, strict=True):
-            self._turns[heir] = self._turns.get(worker, 0) + 1
-        hosts: list[HostState] = [host for host in self._fleet.hosts() if any(heir in host.workers for heir in heirs)]
-        where = f" on {named([host.name for host in hosts])}" if hosts else ""
-        self._mark("worker", f"{_processes(len(heirs), 'new ')}{where} took over")
+        for new, worker in zip(replacements, orphans, strict=True):
+            self._losses[new] = self._losses.get(worker, 0) + 1
+        hosts: list[HostState] = [
+            host for host in self._fleet.hosts() if any(new in host.workers for new in replacements)
+        ]
+        where = f" on {join_names([host.name for host in hosts])}" if hosts else ""
+        self._mark("worker", f"{_processes(len(replacements), 'new ')}{where} took over")
 
     async def close(self) -> None:
-        """Nobody takes over any more: the run is about to end."""
-        for task in self._taking_over:
+        """Cancel redistributions: the run is about to end."""
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._taking_over, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
 def _processes(count: int, which: str = "") -> str:

@@ -1,4 +1,4 @@
-"""How the machines that make load are doing, each in one line."""
+"""Status and summary of each host."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from wstui.execution.run.result_sections import HostSummary
 from wstui.execution.run.status import HostStatus
 
 if TYPE_CHECKING:
-    from wstui.fleet.fleet import Fleet  # which takes long to import, and screens do not need
+    from wstui.fleet.fleet import Fleet  # slow to import, and not needed by screens
 
 MARKS = ("ok", "slow", "stale", "lost")
 _NS_PER_MS = 1e6
 
 
 def host_statuses(fleet: Fleet) -> tuple[HostStatus, ...]:
-    """Each machine; none where the load is made on this one."""
+    """Return the status of each host; empty if this machine makes the load."""
     now_ns = time.monotonic_ns()
     latest = fleet.totals.latest()
     found = []
     for host in fleet.hosts():
         there = [worker for worker in host.workers if fleet.totals.alive(worker)]
         health = [latest[worker].health for worker in there if worker in latest]
-        # A machine that answers may still have a worker that does not.
+        # A host that answers may still have a silent worker.
         ages = [fleet.totals.age_s(worker) for worker in there if worker in latest] or [(now_ns - host.heard_ns) / 1e9]
         lag_ms = max((h.loop_lag_ns for h in health), default=0) / _NS_PER_MS
         round_trip_ms = _ms(host.round_trip_ns)
@@ -47,7 +47,7 @@ def host_statuses(fleet: Fleet) -> tuple[HostStatus, ...]:
 
 
 def host_summaries(fleet: Fleet) -> list[HostSummary]:
-    """What each machine did, at the end."""
+    """Return the summary of each host."""
     latest = fleet.totals.latest()
     found = []
     for host in fleet.hosts():
@@ -79,7 +79,7 @@ def _ms(ns: float | None) -> float | None:
 
 
 def ports_limit(fleet: Fleet) -> int:
-    """The local ports of all machines together: the processes of each share one pool."""
+    """Return the local ports of all hosts: the workers of a host share one pool."""
     pools: dict[str, int] = {}
     for worker, snapshot in fleet.totals.latest().items():
         if fleet.totals.alive(worker):
@@ -88,11 +88,11 @@ def ports_limit(fleet: Fleet) -> int:
 
 
 def unreplaced_workers(fleet: Fleet) -> tuple[int, int]:
-    """How many lost workers nobody has taken over, and the clients that went with them."""
+    """Return the number of lost workers that were not replaced, and of their clients."""
     orphans = fleet.orphans()
     return len(orphans), sum(fleet.totals.clients_lost(worker) for worker in orphans)
 
 
-def named(names: Sequence[str]) -> str:
-    """Names as people say them: "host1, host2 and host3"."""
+def join_names(names: Sequence[str]) -> str:
+    """Join as "host1, host2 and host3"."""
     return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))

@@ -1,4 +1,4 @@
-"""One run: the state machine and the operator's commands. Does not know who is watching."""
+"""One run: the state machine, and the operator's commands. Does not know its observers."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from wstui.scenario.units import grouped
 NS = 1_000_000_000
 TICK_S = 0.1
 DRAIN_GRACE_S = 5.0
-ALL_LOST = "every worker was lost, so that the run did not come to its end"
+ALL_LOST = "all workers were lost; the run was cut short"
 
 
 class Run:
@@ -55,9 +55,9 @@ class Run:
         self._host_warnings = host_warnings
         self._fleet = Fleet(transport or transport_of(scenario), self._worker_lost, mask_of(scenario))
         self._recorder = Recorder(self._fleet.totals.fanout)
-        self._seconds = Sampler(self._recorder, self._fleet)
-        self._course = LoadController(
-            scenario, self._fleet, self._mark, lambda stage: self._seconds.enter(stage, self._course.active_s)
+        self._sampler = Sampler(self._recorder, self._fleet)
+        self._controller = LoadController(
+            scenario, self._fleet, self._mark, lambda stage: self._sampler.enter(stage, self._controller.active_s)
         )
         self._state = State.STARTING
         self._queue = CommandQueue()
@@ -65,65 +65,64 @@ class Run:
         self._end: Command | None = None
         self._ended_by = ""
         self._aborted = False  # by the operator
-        self._watch = RunMonitor(scenario, self._recorder, self._fleet, self._mark)
-        self._paused_s: float | None = None  # when the load has ended
+        self._monitor = RunMonitor(scenario, self._recorder, self._fleet, self._mark)
+        self._paused_s: float | None = None  # set when the load has ended
         self._target: TargetWatch | None = None
-        self._watching: asyncio.Task[None] | None = None
-        self._losses = Failover(
+        self._target_task: asyncio.Task[None] | None = None
+        self._failover = Failover(
             self._fleet,
             self._mark,
-            lambda: [Go(self._seconds.at_ns), *self._course.catch_up()],
-            by_itself=scenario.fleet.on_loss == "redistribute",
+            lambda: [Go(self._sampler.at_ns), *self._controller.catch_up()],
+            automatic=scenario.fleet.on_loss == "redistribute",
         )
-        self._picture = StatusBuilder(scenario, self._fleet, self._recorder, self._course, self._watch)
-        self._status = self._picture.first()
+        self._status_builder = StatusBuilder(scenario, self._fleet, self._recorder, self._controller, self._monitor)
+        self._status = self._status_builder.first()
 
     # -- the operator (any thread) -----------------------------------------------------------------------------
 
     @property
     def status(self) -> Status:
-        """The latest picture."""
+        """Return the latest status."""
         return self._status
 
     def send(self, command: RunCommand, *, by: Sender = "operator") -> Future[Answer]:
-        """Hand over a command, from any thread; the future holds what became of it.
+        """Send a command from any thread; the future holds the answer.
 
         The search sends from the run's own loop, and its commands take effect at once.
         """
         future = self._queue.put(command, by)
         if by == "search":
-            self._act()
+            self._handle_commands()
         return future
 
     def close(self) -> None:
-        """Answer that the run has ended, now and to whatever is sent from now on."""
+        """Answer every command, from now on too, that the run has ended."""
         self._queue.close()
 
-    # -- who steers it from the run's own loop, in the place of stages -------------------------------------------
+    # -- the search, on the run's own loop ---------------------------------------------------------------------
 
     @property
     def active_s(self) -> float:
-        """Seconds on the plan's clock, which stands still in a pause."""
-        return self._course.active_s
+        """Return seconds on the plan's clock, which stops in a pause."""
+        return self._controller.active_s
 
     @property
     def fleet(self) -> Fleet:
-        """What makes the load."""
         return self._fleet
 
     def note(self, kind: str, text: str) -> None:
-        """Mark the timeline. From any thread."""
+        """Mark the timeline, from any thread."""
         self._queue.note(kind, text)
 
     async def counted(self) -> tuple[Totals, float]:
-        """What every worker has counted up to now, and the plan's clock in seconds at that count."""
-        counted, since_s = await self._seconds.counted()
-        return counted, max(0.0, self._course.active_s - (0.0 if self._course.paused else since_s))
+        """Return the totals up to now, and the plan's clock in seconds at that count."""
+        counted, since_s = await self._sampler.counted()
+        return counted, max(0.0, self._controller.active_s - (0.0 if self._controller.paused else since_s))
 
     # -- the run -----------------------------------------------------------------------------------------------
 
     async def execute(self) -> Result:
-        """Run to the end of the plan, or until drained or aborted. Raises FleetError when no load can be made."""
+        """Run to the end of the plan, or until drained or aborted. Raises FleetError if no load can be made."""
         try:
             return await self._execute()
         finally:
@@ -137,22 +136,22 @@ class Run:
             if not await self._start():
                 return self._conclude()
             self._begin()
-            self._watch_target()
+            self._start_target()
             while self._end is None:
                 await self._sleep()
-                self._act()
+                self._handle_commands()
                 self._advance()
-                self._seconds.cut_stages()
+                self._sampler.cut_stages()
                 self._fleet.settle_broadcasts()
                 self._write_row()
                 self._publish()
-            await self._seconds.whole()
+            await self._sampler.wait_for_row()
             self._write_row()
             await self._finish(self._end)
         finally:
-            if self._watching is not None:
-                self._watching.cancel()
-            await self._losses.close()
+            if self._target_task is not None:
+                self._target_task.cancel()
+            await self._failover.close()
             await self._fleet.close()
         self._recorder.amend(self._fleet.totals.sum())
         if self._all_lost:
@@ -160,13 +159,13 @@ class Run:
         return self._conclude()
 
     async def _start(self) -> bool:
-        """Start the fleet; whether it was, rather than ended by the operator while other machines kept one waiting."""
+        """Start the fleet; False if the operator ended the run while remote hosts were starting."""
         starting = asyncio.create_task(self._start_fleet())
         try:
             while not starting.done() and self._end is None:
                 await asyncio.wait({starting}, timeout=TICK_S if self.scenario.fleet.is_remote else None)
                 if self.scenario.fleet.is_remote:
-                    self._act()
+                    self._handle_commands()
         finally:
             if not starting.done():
                 starting.cancel()
@@ -181,7 +180,7 @@ class Run:
 
     def _begin(self) -> None:
         now_ns = time.monotonic_ns()
-        self._seconds.start(now_ns)
+        self._sampler.start(now_ns)
         self._state = State.RUNNING
         self._fleet.send(Go())
         self._mark("start", "run started")
@@ -189,40 +188,40 @@ class Run:
             self._mark("warning", text)
         if goes_without_token(self.scenario):
             self._mark("warning", "auth.token is empty: clients bring none")
-        self._course.start(now_ns)
+        self._controller.start(now_ns)
 
-    def _watch_target(self) -> None:
+    def _start_target(self) -> None:
         endpoints = EndpointPoller.of(self.scenario)
         if endpoints is None:
             return
         told = self.scenario.target
         self._target = TargetWatch(
             endpoints,
-            self._seen,
+            self._client_view,
             lambda text: self._mark("health", text),
             gate=told.health_gate,
             every_s=told.health_every,
         )
-        self._watching = asyncio.create_task(self._target.watch())
+        self._target_task = asyncio.create_task(self._target.watch())
 
-    def _seen(self) -> ClientView:
+    def _client_view(self) -> ClientView:
         counters, types = self._fleet.totals.counters(), self._fleet.totals.types()
         personal = sum(types.get(name, 0) for name in {*PERSONAL, self.scenario.target.welcome})
-        return ClientView(self._seconds.at_s, counters.wanted, counters.open, counters.received, personal)
+        return ClientView(self._sampler.at_s, counters.wanted, counters.open, counters.received, personal)
 
     async def _sleep(self) -> None:
-        await self._queue.wait(TICK_S if self._course.paused else min(TICK_S, self._course.left_s))
+        await self._queue.wait(TICK_S if self._controller.paused else min(TICK_S, self._controller.left_s))
 
     def _advance(self) -> None:
         if self._all_lost:
             self._stop(Abort(), ALL_LOST)
         elif self._end is None:
-            self._losses.advance()
+            self._failover.advance()
         if self._target is not None:
             self._recorder.memory_growth = self._target.growth.per_hour if self._target.growth else None
             if why := self._target.stop_reason():
                 self._stop(Drain(round(DRAIN_GRACE_S * NS)), why)
-        if self._end is None and not self._course.advance():
+        if self._end is None and not self._controller.advance():
             self._end = self._last_drain()
 
     @property
@@ -230,13 +229,13 @@ class Run:
         return bool(self._fleet.totals.lost) and len(self._fleet.totals.lost) == self._fleet.size
 
     def _last_drain(self) -> Drain:
-        """Wait for replies and connects under way as long as each of them may take."""
+        """Drain for as long as a pending reply or connect may take."""
         longest = max(DRAIN_GRACE_S, self.scenario.messages.timeout, self.scenario.target.connect_timeout)
         return Drain(round(longest * NS))
 
     # -- commands, on the run's loop ---------------------------------------------------------------------------
 
-    def _act(self) -> None:
+    def _handle_commands(self) -> None:
         for kind, note in self._queue.notes():
             self._mark(kind, note)
         for command, by, future in self._queue.commands():
@@ -244,7 +243,7 @@ class Run:
                 self._carry_out(command, by)
                 set_answer(future, Answer(True, ""))
                 continue
-            self._publish()  # the answer tells the figures of this moment
+            self._publish()  # the answer contains current figures
             why = refusal(command, self._status)
             text = why or carried_out(command, self._status)
             if not why:
@@ -252,30 +251,30 @@ class Run:
             set_answer(future, Answer(not why, text))
 
     def _carry_out(self, command: RunCommand, by: Sender) -> None:
-        course = self._course
+        controller = self._controller
         match command:
             case commands.RampTo(clients, over_s):
                 if by == "operator":
-                    change = f"{grouped(course.target_clients)} → {grouped(clients)}"
+                    change = f"{grouped(controller.target_clients)} → {grouped(clients)}"
                     self._mark("operator", f"operator: {change} clients over {over_s:g} s")
-                course.ramp_to(clients, over_s)
+                controller.ramp_to(clients, over_s)
             case commands.SetInterval(every_s):
                 if by == "operator":
-                    self._mark("operator", f"operator: a message every {course.every_s:g} s → {every_s:g} s")
-                course.set_interval(every_s)
+                    self._mark("operator", f"operator: a message every {controller.every_s:g} s → {every_s:g} s")
+                controller.set_interval(every_s)
             case commands.PauseRun():
                 self._state = State.PAUSED
-                course.pause()
+                controller.pause()
                 self._mark("pause", "paused: connections stay open, nothing is sent")
             case commands.ResumeRun():
                 self._state = State.RUNNING
-                course.resume()
+                controller.resume()
                 self._mark("resume", "resumed")
             case commands.SkipStage():
-                self._mark("operator", f"operator: {course.plan.stage.name} skipped")
-                course.leave_stage(skipped=True)
+                self._mark("operator", f"operator: {controller.plan.stage.name} skipped")
+                controller.leave_stage(skipped=True)
             case commands.Redistribute():
-                self._losses.redistribute()
+                self._failover.redistribute()
             case commands.CompletePlan():
                 self._end = self._end or self._last_drain()
             case commands.DrainRun():
@@ -293,65 +292,65 @@ class Run:
             if self._state is State.DRAINING:
                 self._fleet.send(command)
             else:
-                self._end = command  # the drain that was asked for a moment ago has not begun
+                self._end = command  # the drain requested a moment ago has not begun
 
     def _worker_lost(self, worker: int, reason: str, at_ns: int) -> None:
-        if self._state not in (State.FINISHED, State.ABORTED) and (text := self._losses.tell(worker, reason)):
-            self._recorder.mark(self._seconds.since_s(at_ns), "worker", text)
+        if self._state not in (State.FINISHED, State.ABORTED) and (text := self._failover.tell(worker, reason)):
+            self._recorder.mark(self._sampler.since_s(at_ns), "worker", text)
             self._queue.wake()
 
     # -- the end -----------------------------------------------------------------------------------------------
 
     async def _finish(self, command: Command) -> None:
-        """Bring the fleet to its end, and go on showing what happens."""
-        ended_s, active_s = self._seconds.at_s, self._course.active_s
-        self._paused_s = self._course.paused_s
+        """End the fleet, and go on publishing meanwhile."""
+        ended_s, active_s = self._sampler.at_s, self._controller.active_s
+        self._paused_s = self._controller.paused_s
         self._state = State.DRAINING
-        self._seconds.name("drain")
-        self._course.stop()
-        await self._losses.close()
+        self._sampler.name("drain")
+        self._controller.stop()
+        await self._failover.close()
         self._mark("end", "draining" if isinstance(command, Drain) else "every connection dropped")
         self._fleet.send(command)
         grace = command.grace_ns / 1e9 if isinstance(command, Drain) else 0.0
         ending = asyncio.create_task(self._fleet.ended(grace + self.scenario.target.close_timeout + 5.0))
         while not ending.done():
-            self._act()
+            self._handle_commands()
             self._write_row()
             self._publish()
             await asyncio.wait({ending}, timeout=TICK_S)
-        if self._watching is not None and self._target is not None:
-            self._watching.cancel()
-            if not isinstance(command, Abort):  # what was on its way to dropped clients is nobody's false claim
+        if self._target_task is not None and self._target is not None:
+            self._target_task.cancel()
+            if not isinstance(command, Abort):  # after an abort, deliveries under way would look like false claims
                 await self._target.poll_last()
-        # What was counted while the run was brought to its end belongs to its last stage.
-        self._seconds.cut_stages(at_once=True)
+        # Counts of the drain belong to the last stage.
+        self._sampler.cut_stages(at_once=True)
         self._fleet.settle_broadcasts(at_once=True)
-        # What was sent before the end was obeyed is rated over the time that it took.
-        self._course.overrun_s = overrun_s = self._seconds.overrun_s(ended_s)
+        # Messages sent before the workers obeyed the end are rated over that time too.
+        self._controller.overrun_s = overrun_s = self._sampler.overrun_s(ended_s)
         self._recorder.end_stage(ended_s + overrun_s, self._fleet.totals.sum(), active_s + overrun_s)
 
     def _conclude(self) -> Result:
         self._state = State.ABORTED if self._aborted else State.FINISHED
-        self._watch.conclude(self._course.active_s)
+        self._monitor.conclude(self._controller.active_s)
         self._publish(Ending(self._ended_by, self._aborted, self._all_lost))
         return self._status.result
 
-    # -- timeline and picture ----------------------------------------------------------------------------------
+    # -- timeline and status -----------------------------------------------------------------------------------
 
     def _mark(self, kind: str, text: str) -> None:
-        self._recorder.mark(self._seconds.at_s, kind, text)
+        self._recorder.mark(self._sampler.at_s, kind, text)
 
     def _write_row(self) -> None:
-        written = self._seconds.write_row(paused=self._state is State.PAUSED)
-        if written and (why := self._watch.look(self._course.active_s, self._course.every_s)):
+        written = self._sampler.write_row(paused=self._state is State.PAUSED)
+        if written and (why := self._monitor.look(self._controller.active_s, self._controller.every_s)):
             self._stop(Drain(round(DRAIN_GRACE_S * NS)), why)
 
     def _publish(self, ending: Ending | None = None) -> None:
-        self._status = self._picture.of(
+        self._status = self._status_builder.of(
             state=self._state,
             started=self._started,
-            elapsed_s=self._seconds.at_s,
-            paused_s=self._course.paused_s if self._paused_s is None else self._paused_s,
+            elapsed_s=self._sampler.at_s,
+            paused_s=self._controller.paused_s if self._paused_s is None else self._paused_s,
             target=self._target,
             note=self._ended_by or (self._startup_note() if self._state is State.STARTING else ""),
             ending=ending,

@@ -1,11 +1,11 @@
-"""Looks at a run once a second and marks what its operator should know: limits crossed, a generator at its end."""
+"""Checks a run once a second and marks broken thresholds, an overloaded generator and silent workers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from wstui.execution.run.contention import Contention, Taken
-from wstui.execution.run.host_status import named
+from wstui.execution.run.host_status import join_names
 from wstui.execution.run.limits import LOST_S, limiting_factors
 from wstui.execution.run.send_plan import SendPlan
 from wstui.execution.run.timeline_recorder import Recorder
@@ -15,11 +15,11 @@ from wstui.measure.failure import FailureGroup
 from wstui.scenario.model import Scenario
 
 LOOKS = 30
-"""Once in so many seconds, after a few at first, a generator at its limit looks at what other programs take from it."""
+"""After the first few, only each so many seconds an overloaded generator measures other programs."""
 
 
 class RunMonitor:
-    """What is known of the run beyond its counts: thresholds so far, what limits the generator, silent workers."""
+    """Knows the thresholds so far, what limits the generator, and silent workers."""
 
     def __init__(self, scenario: Scenario, recorder: Recorder, fleet: Fleet, mark: Callable[[str, str], None]) -> None:
         """`mark` takes the kind and the text of a mark."""
@@ -39,8 +39,7 @@ class RunMonitor:
         self._silent: set[int] = set()
 
     def look(self, active_s: float, every_s: float) -> str:
-        """Look once more; returns why the run must end now, "" when it need not. `every_s` is the current interval
-        between the sends of a client."""
+        """Check once more; return why the run must stop now, or "". `every_s` is the current send interval."""
         if self._contention is None and not self._scenario.fleet.is_remote:
             self._contention = Contention()
         self._sends.add(self._fleet, active_s, every_s)
@@ -49,8 +48,8 @@ class RunMonitor:
         return self._look_at_thresholds(active_s)
 
     def conclude(self, active_s: float) -> None:
-        """Look a last time: what was never measured is not kept."""
-        self._look_at_generator(final=True)  # workers have ended: their CPU times are gone
+        """Check a last time: a threshold that was never measured is broken."""
+        self._look_at_generator(final=True)  # CPU times of ended workers are gone
         self.outcomes = judge(self._scenario, self._recorder, active_s, final=True)
 
     def _look_at_generator(self, *, final: bool = False) -> None:
@@ -64,7 +63,7 @@ class RunMonitor:
                 self.failures,
                 workers=self._fleet.size,
                 workers_lost=len(self._fleet.totals.lost),
-                hosts_lost=named([host.name for host in self._fleet.hosts() if not host.alive]),
+                hosts_lost=join_names([host.name for host in self._fleet.hosts() if not host.alive]),
             ),
             *self._sends.short(self._fleet),
         )
@@ -88,7 +87,7 @@ class RunMonitor:
                 self._mark("worker", f"{where} silent for {LOST_S:g} s")
             elif not silent and worker in self._silent and self._fleet.totals.alive(worker):
                 self._silent.discard(worker)
-                self._mark("worker", f"{where} speaks again")
+                self._mark("worker", f"{where} is heard again")
 
     def _look_at_thresholds(self, active_s: float) -> str:
         self.outcomes = judge(self._scenario, self._recorder, active_s, final=False)

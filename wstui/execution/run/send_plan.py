@@ -1,4 +1,4 @@
-"""Were the planned messages sent? A worker whose clients are ready and say nothing must not pass unnoticed."""
+"""Compares planned and actual sends, so that a worker with silent clients is noticed."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ from wstui.scenario.model import Scenario
 from wstui.scenario.units import grouped
 
 SHORT = 0.1
-"""A shortfall of more than this share of the planned sends is the generator's, beyond what chance explains."""
+"""A shortfall above this share of planned sends, beyond chance, is blamed on the generator."""
 LEAST = 10
-"""Fewer planned sends than these prove nothing."""
+"""Fewer planned sends prove nothing."""
 
 
 class SendPlan:
     """Planned sends of each worker: its ready clients × their rate × the time, without pauses.
 
-    A closed loop has no plan: its replies set the pace. Times are those of this side's clock, at which a process was
-    last heard, whatever its own clock says.
+    A closed loop has no plan: replies set its pace. Times are those of our clock when a worker was last heard.
     """
 
     def __init__(self, scenario: Scenario) -> None:
@@ -31,20 +30,20 @@ class SendPlan:
         self._seen: dict[int, tuple[float, int]] = {}  # active seconds and ready clients when last heard
 
     def add(self, fleet: Fleet, active_s: float, every_s: float) -> None:
-        """Count what was due since the last look; `active_s` is the plan's clock."""
+        """Count the sends due since the last call; `active_s` is the plan's clock."""
         slower_s, self._every_s = max(every_s, self._every_s), every_s
         for worker, snapshot in fleet.totals.latest().items():
             counters = snapshot.totals.counters
             before_s, before = self._seen.get(worker, (0.0, 0))
             heard_s = max(before_s, active_s - fleet.totals.age_s(worker))
-            # Clients that are leaving, or that stop reading, do not send.
+            # Draining clients and slow readers do not send.
             ready = max(0, min(counters.open, counters.wanted) - counters.slow_readers)
             if self._sends and every_s > 0 and fleet.totals.alive(worker):
                 self._due[worker] += min(before, ready) * (heard_s - before_s) / slower_s
             self._seen[worker] = heard_s, ready
 
     def short(self, fleet: Fleet) -> list[str]:
-        """Return for each host, or each worker of this machine, that sent far less than planned what it sent."""
+        """Return a text for each host, or worker of this machine, that sent far less than planned."""
         due: defaultdict[str, float] = defaultdict(float)
         sent: defaultdict[str, int] = defaultdict(int)
         spare: defaultdict[str, float] = defaultdict(float)

@@ -1,7 +1,7 @@
-"""What a run shows to whoever watches it: an immutable picture, published several times a second.
+"""The status of a run: an immutable snapshot for observers, published several times a second.
 
-A watcher (the terminal, the headless printer, the store) polls `RunView.status`; it never blocks the run and the
-run never waits for it. Watchers follow `rows` and `marks` by position, with `new_since`.
+Observers (screens, headless output, the store) poll `RunView.status`; neither side waits for the other. They follow
+`rows` and `marks` by position, with `new_since`.
 """
 
 from __future__ import annotations
@@ -23,8 +23,6 @@ from wstui.scenario.units import grouped
 
 
 class State(StrEnum):
-    """Where a run stands."""
-
     STARTING = "starting"
     RUNNING = "running"
     PAUSED = "paused"
@@ -35,13 +33,13 @@ class State(StrEnum):
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more will happen."""
+        """Whether the run is over."""
         return self in (State.FINISHED, State.ABORTED)
 
 
 @dataclass(frozen=True, slots=True)
 class StageStatus:
-    """One stage of the plan: planned and elapsed seconds of the plan's clock (which stands still in a pause)."""
+    """A stage of the plan: planned and elapsed seconds of the plan's clock, which stops in a pause."""
 
     name: str
     planned_s: float
@@ -53,8 +51,9 @@ class StageStatus:
 
 @dataclass(frozen=True, slots=True)
 class RampEvent:
-    """From `at_s` of the plan's clock on, in stage number `stage`, the load goes straight from `origin` to `to` clients
-    within `over_s` seconds. `every_s` is the interval between the sends of a client then; None: as before.
+    """A linear ramp from `origin` to `to` clients over `over_s` s, from `at_s` of the plan's clock in stage `stage`.
+
+    `every_s` is the send interval of a client from then on; None: unchanged.
     """
 
     at_s: float
@@ -68,7 +67,7 @@ class RampEvent:
 
 @dataclass(frozen=True, slots=True)
 class WorkerStatus:
-    """One process that makes load: its own CPU (share of a core), loop lag, clients, and age of its last word."""
+    """A worker: CPU (share of a core), loop lag, clients, and the age of its last message."""
 
     number: int
     alive: bool
@@ -80,11 +79,11 @@ class WorkerStatus:
 
 @dataclass(frozen=True, slots=True)
 class HostStatus:
-    """One of several machines that make load.
+    """One of several hosts that make load.
 
-    `mark` is "ok", "slow" (it answers or loops late), "stale" (silent for 1 s) or "lost" (gone, or silent for 3 s,
-    after which its load drains by itself), and `why` says why it is gone. `cpu` is its busiest worker's share of a
-    core, `age_s` the age of the oldest last word of its workers, `round_trip_ms` that of the last command.
+    `mark` is "ok", "slow" (answers or loops late), "stale" (silent for 1 s) or "lost" (gone, or silent for 3 s, after
+    which its load drains by itself); `why` gives the reason of a loss. `cpu` is its busiest worker's share of a core,
+    `age_s` the age of its quietest worker's last message, `round_trip_ms` that of the last command.
     """
 
     name: str
@@ -101,10 +100,10 @@ class HostStatus:
 
 @dataclass(frozen=True, slots=True)
 class GeneratorStatus:
-    """This load generator: `cpu` is the busiest worker's share of a core; limits are 0 where none is known.
+    """The load generator: `cpu` is the busiest worker's share of a core; an unknown limit is 0.
 
-    `hosts` are the machines that make the load, none where it is this one. `unreplaced_workers` is the number of lost
-    workers that no other has taken over, `left_behind_clients` how many clients went with them.
+    `hosts` is empty if this machine makes the load. `unreplaced_workers` counts lost workers without a replacement,
+    `left_behind_clients` their clients.
     """
 
     workers: tuple[WorkerStatus, ...] = ()
@@ -124,7 +123,7 @@ class GeneratorStatus:
 
 @dataclass(frozen=True, slots=True)
 class ReportedMetric:
-    """One figure that the target says of itself: `share` (0…1) draws a bar, `sign` is "", "ok", "near" or "bad"."""
+    """A figure reported by the target: `share` (0…1) draws a bar, `sign` is "", "ok", "near" or "bad"."""
 
     name: str
     text: str
@@ -134,9 +133,8 @@ class ReportedMetric:
 
 @dataclass(frozen=True, slots=True)
 class TargetHealth:
-    """What the target's own endpoints claim: state is "healthy", "degraded", "unhealthy", "unknown" (`note` quotes
-    the word) or "not offered".
-    """
+    """What the target's endpoints report: state is "healthy", "degraded", "unhealthy", "unknown" (`note` quotes it)
+    or "not offered"."""
 
     state: str
     claims: tuple[ReportedMetric, ...] = ()
@@ -145,9 +143,7 @@ class TargetHealth:
 
 @dataclass(frozen=True, slots=True)
 class SuiteStatus:
-    """Where a sequence of runs stands: the names in order, the index of the current one, verdicts so far, and what all
-    of it is called.
-    """
+    """A suite's progress: names in order, index of the current run, verdicts so far, and the suite's name."""
 
     names: tuple[str, ...]
     index: int
@@ -159,7 +155,7 @@ class SuiteStatus:
 
 @dataclass(frozen=True, slots=True)
 class BreakpointStatus:
-    """Where the search for a limit stands: the load that is tried now, what has held, and what broke so far.
+    """A search's progress: the current load, the largest that held, and the smallest that broke.
 
     `doing` is "connect", "ramp", "settle", "measure", "rest" or "recover"; `low` and `high` are as in
     BreakpointSummary; `broken_on` is the metric that broke at `high`.
@@ -192,12 +188,12 @@ class Status:
     plan_s: float = 0.0
     plan_total_s: float = 0.0
     stages: tuple[StageStatus, ...] = ()
-    target_clients: int = 0  # what the current ramp leads to
+    target_clients: int = 0  # of the current ramp
     every_s: float = 0.0  # current interval between sends of a client; 0 = closed loop
-    turns: tuple[RampEvent, ...] = ()  # how the load was led so far: by the plan, and by the operator
+    turns: tuple[RampEvent, ...] = ()  # ramps so far, of the plan and the operator
     counters: Counters = field(default_factory=Counters)
     spread: tuple[tuple[float, float], ...] = ()  # (upper bound in ms or inf, share of all responses)
-    histograms: Mapping[str, Distribution] = field(default_factory=dict)  # so far, named as in Result
+    histograms: Mapping[str, Distribution] = field(default_factory=dict)  # named as in Result
     rows: Sequence[TimelineRow] = ()
     marks: Sequence[Mark] = ()
     failures: tuple[FailureGroup, ...] = ()
@@ -205,24 +201,24 @@ class Status:
     target: TargetHealth | None = None
     suite: SuiteStatus | None = None
     breakpoint: BreakpointStatus | None = None  # None: the run follows its stages
-    note: str = ""  # why it ended, or what it waits for
+    note: str = ""  # why it ended, or what it is waiting for
     result: Result = NOT_STARTED
 
     @property
     def thresholds(self) -> list[ThresholdOutcome]:
-        """The thresholds as they stand."""
+        """Return the thresholds as of now."""
         return self.result.verdict.thresholds
 
     @property
     def awaited(self) -> str:
-        """What a drain still waits for, as "waiting for 3 connects, 12 replies"; "" when nothing is under way."""
+        """Return what a drain still waits for, as "waiting for 3 connects, 12 replies", or ""."""
         under_way = ((self.counters.opening, "connect", "connects"), (self.counters.in_flight, "reply", "replies"))
         parts = [f"{grouped(n)} {one if n == 1 else many}" for n, one, many in under_way if n > 0]
         return f"waiting for {', '.join(parts)}" if self.state is State.DRAINING and parts else ""
 
 
 class RunView(Protocol):
-    """A run, or a suite of runs, that can be watched."""
+    """A run or a suite that can be observed."""
 
     @property
     def status(self) -> Status:

@@ -1,4 +1,4 @@
-"""What a run looks like from outside while it goes."""
+"""Builds the status of a run."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _STEPS_SHOWN = 8
 
 
 def spread_of(histogram: Distribution) -> tuple[tuple[float, float], ...]:
-    """The distribution as at most eight (upper bound in ms, share) steps of 1-2-5, the last one open-ended."""
+    """Return at most eight (upper bound in ms, share) steps of 1-2-5, the last one open-ended."""
     if not histogram.count:
         return ()
     above = [histogram.above(round(bound * NS_PER_MS)) for bound in _LADDER]
@@ -46,21 +46,21 @@ def spread_of(histogram: Distribution) -> tuple[tuple[float, float], ...]:
 
 
 class StatusBuilder:
-    """Makes the status of a run. What changes once a second is computed once a second."""
+    """Computes once a second what changes once a second."""
 
     def __init__(
         self,
         scenario: Scenario,
         fleet: Fleet,
         recorder: Recorder,
-        course: LoadController,
+        controller: LoadController,
         monitor: RunMonitor,
     ) -> None:
         self._scenario = scenario
         self._host = socket.gethostname()
         self._fleet = fleet
         self._recorder = recorder
-        self._course = course
+        self._controller = controller
         self._monitor = monitor
         self._results = ResultBuilder(scenario, recorder, fleet, monitor)
         self._mask = mask_of(scenario)
@@ -71,7 +71,7 @@ class StatusBuilder:
         self._histograms: dict[str, Distribution] = {}
 
     def first(self) -> Status:
-        """Return the status before anything has happened."""
+        """Return the status before the start."""
         stages = self._scenario.stages
         plan = Plan(stages)
         verdict = msgspec.structs.replace(NOT_STARTED.verdict, thresholds=undecided(self._scenario))
@@ -97,9 +97,9 @@ class StatusBuilder:
         note: str,
         ending: Ending | None,
     ) -> Status:
-        """Return the status of this moment; with `ending`, the last one."""
-        fleet, recorder, course = self._fleet, self._recorder, self._course
-        plan, plan_ns = course.plan, course.plan_ns
+        """Return the current status; with `ending`, the final one."""
+        fleet, recorder, controller = self._fleet, self._recorder, self._controller
+        plan, plan_ns = controller.plan, controller.plan_ns
         rows = recorder.rows.end
         if self._computed != (state, rows) or ending is not None:
             self._computed = state, rows
@@ -108,7 +108,7 @@ class StatusBuilder:
             self._result = self._results.build(
                 started=started,
                 duration_s=elapsed_s,
-                active_s=course.active_s,
+                active_s=controller.active_s,
                 paused_s=paused_s,
                 target=target.summary() if target is not None else None,
                 ending=ending,
@@ -135,9 +135,9 @@ class StatusBuilder:
             plan_ns / 1e9,
             plan_ns / 1e9 + plan.left_s(plan_ns),
             stages,
-            course.target_clients,
-            course.every_s,
-            course.turns,
+            controller.target_clients,
+            controller.every_s,
+            controller.turns,
             counters,
             self._spread,
             self._histograms,

@@ -1,4 +1,4 @@
-"""Writes the timeline of a run: a row a second, the marks, and where each stage began."""
+"""Records the timeline of a run: a row per second, marks, and the totals at the borders of stages."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from wstui.measure.timeline import MARKS_KEPT, ROWS_KEPT, Mark, TimelineRow, fol
 
 @dataclass(slots=True)
 class StageRecord:
-    """A stage as it was: times in seconds of the run, paused time included; active seconds leave pauses out.
+    """A stage: times in seconds of the run including pauses; active seconds exclude pauses.
 
-    The active seconds are those of its counts, which begin and end with a snapshot.
+    Active seconds are those of its counts, which begin and end with a snapshot.
     """
 
     name: str
@@ -31,14 +31,14 @@ class StageRecord:
     ended_active_s: float = 0.0
 
     def scope(self, now: Totals, active_s: float) -> Window:
-        """What was counted in the stage, up to now if it has not ended."""
+        """Return the counts of the stage, up to now if it has not ended."""
         if self.ended is not None:
             now, active_s = self.ended, self.ended_active_s
         return Window(now - self.began, max(0.0, active_s - self.began_active_s))
 
 
 class Recorder:
-    """The timeline as it grows. Readers follow `rows` and `marks` by position (see AppendLog)."""
+    """The growing timeline. Readers follow `rows` and `marks` by position (see AppendLog)."""
 
     def __init__(self, fanout: FanOut) -> None:
         self.fanout = fanout
@@ -55,31 +55,31 @@ class Recorder:
         self._delivery, self._spread = Distribution(), Distribution()  # of the broadcasts before the current second
 
     def mark(self, at_s: float, kind: str, text: str) -> None:
-        """Note that something happened: now, or a little while ago."""
-        # Watchers remember how many marks they have seen: what is told late is noted late, but not out of order.
+        """Add a mark, which may lie a moment back."""
+        # Readers remember a position, so a late mark is moved forward rather than inserted.
         self.marks.append(Mark(max(at_s, self.marks[-1].at_s) if self.marks else at_s, kind, text))
 
     def begin_stage(self, name: str, is_cooldown: bool, at_s: float, now: Totals, active_s: float) -> None:
-        """A stage begins; the one before it ends."""
+        """Begin a stage, and end the one before it."""
         self.end_stage(at_s, now, active_s)
         self.stages.append(StageRecord(name, is_cooldown, at_s, now, active_s))
 
     def end_stage(self, at_s: float, now: Totals, active_s: float) -> None:
-        """The current stage ends, if one is open."""
+        """End the current stage, if any."""
         self.latest = now
         if self.stages and self.stages[-1].ended is None:
             last = self.stages[-1]
             last.ended_s, last.ended, last.ended_active_s = at_s, now, active_s
 
     def amend(self, now: Totals) -> None:
-        """Take in what became known after the end, as of a worker that hung and was lost only when it was ended."""
+        """Replace the final totals, such as after a hung worker was lost at the very end."""
         self.latest = now
         if self.stages:
             self.stages[-1].ended = now
 
     @property
     def cpu_mean(self) -> float | None:
-        """The mean over all rows of the busiest worker's CPU share."""
+        """Return the mean over all rows of the busiest worker's CPU share."""
         return self._cpu_total / self._written if self._written else None
 
     def row(
@@ -149,7 +149,7 @@ class Recorder:
         return p50, p99, spread99
 
     def whole(self, active_s: float) -> Window:
-        """What thresholds look at unless they name a stage: all of the run but its cooldowns."""
+        """Return the window of thresholds without a stage: the run without cooldowns."""
         if not any(stage.is_cooldown for stage in self.stages):
             return Window(self.latest, active_s, self.fanout, self.memory_growth)
         parts = [s.scope(self.latest, active_s) for s in self.stages if not s.is_cooldown]
@@ -159,7 +159,7 @@ class Recorder:
         return Window(total, sum(part.active_s for part in parts), self.fanout, self.memory_growth)
 
     def named(self, name: str, active_s: float) -> Window | None:
-        """The stage of that name, or None while it has not begun."""
+        """Return the window of a stage, or None before it begins."""
         for stage in self.stages:
             if stage.name == name:
                 scope = stage.scope(self.latest, active_s)

@@ -1,4 +1,4 @@
-"""Judges thresholds, while the run goes and at its end."""
+"""Judges thresholds during the run and at its end."""
 
 from __future__ import annotations
 
@@ -20,9 +20,8 @@ GROWING = frozenset(name for name, unit in FIGURES.items() if not unit)
 
 
 def judged_by(scenario: Scenario) -> list[Threshold]:
-    """Return the thresholds of a scenario, or the obvious ones where it has none: everybody gets in and stays, and
-    everything is answered, as it should be. A search judges its steps by its own thresholds only.
-    """
+    """Return a scenario's thresholds, or the default ones: every client connects and stays, every message is answered
+    as expected. A search uses its own thresholds only."""
     if scenario.thresholds or scenario.breakpoint is not None:
         return list(scenario.thresholds)
     messages = scenario.messages
@@ -39,7 +38,7 @@ def judged_by(scenario: Scenario) -> list[Threshold]:
 
 
 def judge(scenario: Scenario, recorder: Recorder, active_s: float, *, final: bool) -> list[ThresholdOutcome]:
-    """Each threshold against its figure. What was never measured is undecided, and at the end it is not kept."""
+    """Judge each threshold. Without a figure it is undecided, and at the end broken."""
     outcomes = []
     whole: Window | None = None
     default = not scenario.thresholds
@@ -53,19 +52,19 @@ def judge(scenario: Scenario, recorder: Recorder, active_s: float, *, final: boo
 
 
 def undecided(scenario: Scenario) -> list[ThresholdOutcome]:
-    """The thresholds before anything was measured."""
+    """Return the thresholds before the start."""
     default = not scenario.thresholds
     return [outcome_of(threshold, None, final=False, default=default) for threshold in judged_by(scenario)]
 
 
 def outcome_of(threshold: Threshold, scope: Window | None, *, final: bool, default: bool = False) -> ThresholdOutcome:
-    """One threshold against its figure in a stretch of the run."""
+    """Judge a threshold in a window of the run."""
     metric = parse_metric(threshold.metric)
     limit = parse_limit(threshold.limit, threshold.metric)
     value = scope.figure(metric) if scope is not None else None
     passed: bool | None = limit.holds(value) if value is not None else False
     if not passed and not final and (value is None or (metric.name in GROWING and limit.op in (">", ">="))):
-        passed = None  # what only grows may still reach it
+        passed = None  # a growing count may still reach it
     return ThresholdOutcome(
         threshold.metric,
         threshold.limit,
@@ -126,12 +125,13 @@ def conclude(
     missing: str = "",
     unreached: int = 0,
 ) -> Verdict:
-    """The verdict of a run. `ended_by` says why it ended before its plan did ("" when it did not), `aborted`
-    whether that was the operator's wish, `lost` whether no worker was left, `missing` why there was no load.
-    A run is never passed in which `unreached` planned clients did not connect.
+    """Return the verdict of a run.
+
+    `ended_by` says why it ended early, or "", `aborted` whether the operator did it, `lost` whether all workers were
+    lost, `missing` why no load was made. A run with `unreached` planned clients never passes.
     """
     no_load = missing.startswith("no load") and not (unreachable or aborted or lost)
-    if no_load:  # a limit that nothing could break was not kept
+    if no_load:  # limits that nothing could break were not kept
         outcomes = [msgspec.structs.replace(outcome, passed=None) for outcome in outcomes]
     broken = [o for o in outcomes if not o.passed]
     default = "default " if any(o.default for o in outcomes) else ""
@@ -165,7 +165,7 @@ def conclude(
 
 
 def kept_words(outcomes: Sequence[ThresholdOutcome]) -> str:
-    """Return how many thresholds are kept. One without a figure yet is neither kept nor broken."""
+    """Return how many thresholds are kept; one without a figure is neither kept nor broken."""
     if not outcomes:
         return "none set"
     states = [outcome.passed for outcome in outcomes]
@@ -178,18 +178,18 @@ def kept_words(outcomes: Sequence[ThresholdOutcome]) -> str:
 
 
 def explain(outcome: ThresholdOutcome) -> str:
-    """One broken threshold in words."""
+    """Return a broken threshold in words."""
     where = f" in {outcome.stage}" if outcome.stage else ""
     limit = f"{outcome.limit}, default" if outcome.default else outcome.limit
     if outcome.value is None:
         why = ": that takes a minute of steady load" if outcome.metric == "target.memory_growth" else ""
         return f"{outcome.metric}{where} was never measured{why} (limit {limit})"
-    figure = written(outcome.value, parse_limit(outcome.limit).value)
+    figure = format_figure(outcome.value, parse_limit(outcome.limit).value)
     return f"{outcome.metric}{where} was {figure}{outcome.unit} (limit {limit})"
 
 
-def written(value: float, bound: float) -> str:
-    """A figure in four digits, and in more where it would look like its bound: 99.998 is not 100."""
+def format_figure(value: float, bound: float) -> str:
+    """Format with four digits, or more if it would look like its bound: 99.998 is not 100."""
     texts = [f"{value:.{digits}g}" for digits in (4, 6, 9, 17)]
     text = next((text for text in texts if float(text) != bound), texts[0])
     return f"{value:.0f}" if "e+" in text else text
