@@ -13,7 +13,7 @@ from tests.fleet.test_fleet import S, fleet_of, heard, receipt, snapshot
 from wstui.execution.run.compile import specs_of
 from wstui.execution.run.limits import host_mark
 from wstui.execution.run.result import FanOutSummary
-from wstui.fleet.hosts.placement import place
+from wstui.fleet.hosts.cluster import place
 from wstui.fleet.transport import HostState
 from wstui.load.credentials import Credentials
 from wstui.load.protocol import BroadcastReport

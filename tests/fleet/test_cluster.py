@@ -224,7 +224,7 @@ async def test_a_host_that_freezes_goes_on_after_a_moment_and_makes_no_load_when
         await until(lambda: server.messages["ping"] > pings + 100)
         assert it.run.status.counters.open == 20 and not gone(of_host) and "lost" not in it.marks
         freeze(of_host)
-        await until(lambda: "host2 lost: said nothing for 3.5 s" in it.marks)
+        await until(lambda: "host2 lost: was silent for 3.5 s" in it.marks)
         thaw(of_host)
         await until(lambda: gone(of_host))
         await until(lambda: len(server.live) == 10)
@@ -281,7 +281,7 @@ async def test_hosts_leave_by_themselves_when_nothing_is_heard_of_the_operator()
     ("host", "words"),
     [
         ("nobody", "nobody refuses connections: no ssh server listens there; start sshd there, or name its Port"),
-        ("old1", "old1 has wstui 0.0.1, wanted is {version}; pip install 'wstui[cluster]=={version}'"),
+        ("old1", "old1 has wstui 0.0.1, needs {version}; pip install 'wstui[cluster]=={version}'"),
     ],
 )
 async def test_a_host_that_cannot_be_used_is_named_with_what_was_found_and_wanted(host: str, words: str) -> None:
@@ -339,7 +339,7 @@ async def test_the_look_before_a_run_covers_every_host() -> None:
     assert "3 workers" in found["host1 processors"].text or "other programs" in found["host1 processors"].text
     assert found["nobody ssh"].mark is CheckMark.FAIL and "start sshd there" in found["nobody ssh"].fix
     assert found["old1 ssh"].mark is CheckMark.PASS and found["old1 wstui"].mark is CheckMark.FAIL
-    assert "has wstui 0.0.1, wanted is" in found["old1 wstui"].text
+    assert "has wstui 0.0.1, needs" in found["old1 wstui"].text
     assert "files" not in found, "this machine makes no load"
 
 

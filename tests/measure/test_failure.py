@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wstui.measure.failure import GROUPS_KEPT, SAMPLES_KEPT, FailureLog, merge_failures
-from wstui.measure.wording import fold
+from wstui.measure.failure import GROUPS_KEPT, SAMPLES_KEPT, FailureLog, fold, merge_failures
 
 EVENTS = st.lists(st.tuples(st.sampled_from(["timeout", "reset"]), st.sampled_from("abc")), max_size=60)
 

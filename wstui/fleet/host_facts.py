@@ -1,4 +1,4 @@
-"""What a machine that is to make load says of itself before it does."""
+"""Gathers facts about a host before it makes load."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ REACH_S = 5.0
 
 
 class HostQuery(msgspec.Struct, frozen=True):
-    """What to look at: the target's host and port, and source addresses to connect from."""
+    """What to check: the target's host and port, and source addresses."""
 
     host: str = ""
     port: int = 0
@@ -31,11 +31,11 @@ class HostQuery(msgspec.Struct, frozen=True):
 
 
 class Facts(msgspec.Struct, frozen=True):
-    """A machine: its versions, processors (`busy`: share that others use, 0…1), limits, free memory in bytes.
+    """A host: versions, processors (`busy`: share used by others, 0…1), limits, free memory in bytes.
 
-    `unreachable` says why the target can't be reached from there, "" where it can, after `reach_ms`; `unusable` are
-    the source addresses that no socket can be bound to. `free` are ports on its loopback that nobody uses. `cramped`
-    says why there is no place for a temporary file, "" where there is.
+    `unreachable` says why the target can't be reached, or ""; `reach_ms` is the time to connect. `unusable` are source
+    addresses that can't be bound, `free` unused ports on loopback. `cramped` says why no temporary file can be
+    written, or "".
     """
 
     version: str
@@ -55,7 +55,7 @@ class Facts(msgspec.Struct, frozen=True):
 
 
 async def gather(question: HostQuery) -> Facts:
-    """Look around on this machine."""
+    """Gather the facts about this machine."""
     reached = asyncio.create_task(_reach(question))
     busy = await asyncio.to_thread(psutil.cpu_percent, BUSY_LOOK_S)
     unreachable, reach_ms = await reached
@@ -78,7 +78,7 @@ async def gather(question: HostQuery) -> Facts:
 
 
 def installed(package: str) -> str:
-    """The version of a package, "" when it is not there."""
+    """Return the version of a package, or "" if not installed."""
     try:
         return version(package)
     except PackageNotFoundError:
@@ -86,19 +86,19 @@ def installed(package: str) -> str:
 
 
 def cores() -> int:
-    """The processors that this process may use."""
+    """Return the number of processors that this process may use."""
     with contextlib.suppress(AttributeError, NotImplementedError):
         return len(psutil.Process().cpu_affinity() or []) or psutil.cpu_count() or 1
     return psutil.cpu_count() or 1
 
 
 def spare_cores() -> int:
-    """How many workers this machine should run: one core is left to the operator's side and the rest, at least one."""
+    """Return the workers for this machine: all cores but one for everything else, at least one."""
     return max(1, cores() - 1)
 
 
 def unusable(addresses: Sequence[str]) -> list[str]:
-    """The source addresses that no socket can be bound to, with the reason."""
+    """Return the source addresses that can't be bound, with the reason."""
     found = []
     for address in addresses:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -106,13 +106,13 @@ def unusable(addresses: Sequence[str]) -> list[str]:
             try:
                 sock.bind((address, 0))
             except OSError as error:
-                reason = "no address of this machine" if error.errno == errno.EADDRNOTAVAIL else error.strerror
+                reason = "not an address of this machine" if error.errno == errno.EADDRNOTAVAIL else error.strerror
                 found.append(f"{address} ({reason})")
     return found
 
 
 def cramped() -> str:
-    """Why no temporary file can be written here, "" when one can."""
+    """Return why no temporary file can be written, or ""."""
     try:
         with tempfile.TemporaryFile() as file:
             file.write(bytes(4096))
@@ -122,7 +122,7 @@ def cramped() -> str:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports on loopback that nobody listens on."""
+    """Return unused ports on loopback."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for sock in sockets:

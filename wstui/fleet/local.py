@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import sys
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 
 from wstui.fleet.host_facts import spare_cores
-from wstui.fleet.process_exit import ended_how
 from wstui.fleet.transport import FleetError, HostState, Lost, MessageReceived
 from wstui.load.pipe_link import LENGTH, LinkLost, read_message
 from wstui.load.protocol import Spec, encode
@@ -20,7 +20,7 @@ STDERR_LINES = 20
 
 
 class LocalTransport:
-    """One process per worker, `python -m MODULE`. Its stdin closes with this process, however that ends."""
+    """One process `python -m MODULE` per worker. Its stdin closes when this process ends for any reason."""
 
     def __init__(self, module: str = "wstui.load") -> None:
         self._module = module
@@ -30,14 +30,12 @@ class LocalTransport:
         self._errors: dict[int, deque[str]] = {}
 
     async def capacity(self, workers: int) -> int:
-        """See Transport."""
         return workers or spare_cores()
 
     async def start(self, specs: Mapping[int, Spec]) -> None:
-        """See Transport."""
         for worker, spec in specs.items():
             try:
-                # All three streams are named: inside a Textual app sys.stderr has no file descriptor to inherit.
+                # Name all three streams: in a Textual app sys.stderr has no file descriptor to inherit.
                 process = await asyncio.create_subprocess_exec(
                     sys.executable,
                     "-m",
@@ -45,7 +43,7 @@ class LocalTransport:
                     stdin=asyncio.subprocess.PIPE,
                     stdout=asyncio.subprocess.PIPE,
                     stderr=asyncio.subprocess.PIPE,
-                    # The settings of a Dask worker hold its private key, which a worker has no use for.
+                    # Do not pass on a Dask worker's settings, which name its private key.
                     env={name: value for name, value in os.environ.items() if not name.startswith("DASK_")},
                 )
             except OSError as error:
@@ -56,11 +54,9 @@ class LocalTransport:
             self.send(worker, encode(spec))
 
     def pid(self, worker: int) -> int:
-        """The process id of a worker."""
         return self._processes[worker].pid
 
     def send(self, worker: int, message: bytes) -> None:
-        """See Transport."""
         process = self._processes.get(worker)
         if process is None or process.returncode is not None or process.stdin is None:
             return
@@ -69,12 +65,10 @@ class LocalTransport:
                 process.stdin.write(LENGTH.pack(len(message)) + message)
 
     async def events(self) -> AsyncIterator[MessageReceived | Lost]:
-        """See Transport."""
         while True:
             yield await self._queue.get()
 
     def hosts(self) -> Sequence[HostState]:
-        """See Transport: all are on this machine."""
         return ()
 
     async def _read(self, worker: int, process: asyncio.subprocess.Process) -> None:
@@ -103,7 +97,6 @@ class LocalTransport:
         return f"{how}: {last}" if last else how
 
     async def close(self, grace_s: float) -> None:
-        """See Transport."""
         for process in self._processes.values():
             if process.stdin is not None:
                 with contextlib.suppress(ConnectionError, OSError):
@@ -118,3 +111,13 @@ class LocalTransport:
             _, stuck = await asyncio.wait(self._readers, timeout=2)
             for task in stuck:
                 task.cancel()
+
+
+def ended_how(code: int) -> str:
+    """Return "ended with status 1", or "killed by SIGKILL" for a negative code."""
+    if code >= 0:
+        return f"ended with status {code}"
+    try:
+        return f"killed by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"killed by signal {-code}"

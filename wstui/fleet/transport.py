@@ -1,4 +1,4 @@
-"""The operator's side of the wire: a seam small enough to have several answers (child processes, a cluster)."""
+"""The interface to workers: child processes here, or workers on other hosts."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from wstui.load.protocol import Spec
 
 
 class FleetError(Exception):
-    """No load can be made; the text says why and what to do."""
+    """No load can be made; the text says why and how to fix it."""
 
 
 class TargetUnreachable(FleetError):
-    """The machines that are to make load are there, and find no target."""
+    """The hosts are up, but cannot reach the target."""
 
 
 @dataclass(frozen=True, slots=True)
 class MessageReceived:
-    """A worker has sent a message."""
+    """A message from a worker."""
 
     worker: int
     message: bytes
@@ -28,9 +28,9 @@ class MessageReceived:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A worker is gone; `reason` says what is known of it, and is empty when it ended as it should.
+    """A worker has ended; `reason` is empty if it ended as it should.
 
-    `at_ns` is when that was, on the monotonic clock of this side; 0 where only now is known.
+    `at_ns` is the time on our monotonic clock; 0: unknown, take now.
     """
 
     worker: int
@@ -40,12 +40,11 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class HostState:
-    """Another machine that makes load, and the way to it.
+    """A remote host that makes load.
 
-    `workers` are its workers, those it has lost too; `reason` says why it is not `alive`. `heard_ns` is when it
-    was last heard, on the monotonic clock of this side. `round_trip_ns` is that of the last command, from its sending
-    to its acknowledgement. The monotonic clock there is `offset_ns` ± `uncertainty_ns` ahead of the one here, by these
-    round trips. Figures are None before the first acknowledgement. `facts` are what it said of itself.
+    `workers` includes lost ones; `reason` says why it is not `alive`. `heard_ns` is the time of its last message on
+    our monotonic clock. `round_trip_ns` is that of the last command until its acknowledgement. Its monotonic clock is
+    `offset_ns` ± `uncertainty_ns` ahead of ours. Figures are None before the first acknowledgement.
     """
 
     name: str
@@ -60,34 +59,31 @@ class HostState:
 
 
 class Transport(Protocol):
-    """Starts workers, carries messages, notices when one is gone. Workers have keys that are given with their start."""
+    """Starts workers under given numbers, carries messages, and notices losses."""
 
     async def capacity(self, workers: int) -> int:
-        """Make ready, and say how many workers there should be.
+        """Prepare, and return how many workers to start. Raises FleetError.
 
-        `workers` are wanted on each machine that makes load, 0: as many as it has spare cores. Raises FleetError.
+        `workers` is the number wanted on each host, 0: one per spare core.
         """
         ...
 
     async def start(self, specs: Mapping[int, Spec]) -> None:
-        """Start a worker for each key and hand it its specification. Raises FleetError.
-
-        May be called again, for workers that take over from lost ones.
-        """
+        """Start a worker for each spec; called again to replace lost ones. Raises FleetError."""
         ...
 
     def send(self, worker: int, message: bytes) -> None:
-        """Hand a message to a worker. Never blocks; a worker that is gone gets nothing."""
+        """Send a message to a worker without blocking; ignored if it has ended."""
         ...
 
     def events(self) -> AsyncIterator[MessageReceived | Lost]:
-        """What the workers say and which are gone, as long as somebody listens."""
+        """Yield messages and losses."""
         ...
 
     def hosts(self) -> Sequence[HostState]:
-        """The machines that make load, in the order of their names; none where it is this one."""
+        """Return the remote hosts by name; empty if this machine makes the load."""
         ...
 
     async def close(self, grace_s: float) -> None:
-        """End what is still there: give it `grace_s` seconds, then kill it."""
+        """End the remaining workers: give them `grace_s` seconds, then kill them."""
         ...

@@ -1,4 +1,4 @@
-"""Where the load of a scenario is made: here, or on other machines."""
+"""Chooses the transport of a scenario: this machine, or remote hosts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from wstui.scenario.model import Scenario
 
 
 async def look_at_hosts(scenario: Scenario) -> Sequence[HostProbe]:
-    """What the machines that are to make the load say of themselves. Raises FleetError when nobody can be asked."""
+    """Probe the hosts of a scenario. Raises FleetError if none can be asked."""
     if scenario.fleet.hosts:
         return await look_at_all(hosts_of(scenario), SshOptions.of(scenario), question_of(scenario))
     try:
@@ -26,11 +26,11 @@ async def look_at_hosts(scenario: Scenario) -> Sequence[HostProbe]:
 
 
 def transport_of(scenario: Scenario) -> Transport:
-    """The transport that a scenario asks for. Raises FleetError when what it takes is not installed."""
+    """Return the transport of a scenario. Raises FleetError if a package is missing."""
     if not scenario.fleet.is_remote:
         return LocalTransport()
     try:
-        # Only here: a run on this machine has no use for Dask.
+        # Imported here because a local run does not need Dask.
         from wstui.fleet.hosts.cluster import ClusterTransport
     except ModuleNotFoundError as error:
         raise _missing(error) from None
@@ -38,4 +38,4 @@ def transport_of(scenario: Scenario) -> Transport:
 
 
 def _missing(error: ModuleNotFoundError) -> FleetError:
-    return FleetError(f"load on other machines needs {error.name}; install it with: pip install 'wstui[cluster]'")
+    return FleetError(f"load on other hosts needs {error.name}; install it with: pip install 'wstui[cluster]'")

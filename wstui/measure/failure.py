@@ -1,13 +1,25 @@
-"""What went wrong, grouped: one entry per kind and message, with a count, first and last time, and a few samples."""
+"""Failures grouped by kind and message, with count, first and last time, and a few samples.
+
+The words of a server are grouped without what is random in them.
+"""
 
 from __future__ import annotations
 
-import msgspec
+import re
 
-from wstui.measure.wording import fold, is_servers_word, joined
+import msgspec
 
 SAMPLES_KEPT = 8
 GROUPS_KEPT = 100
+WORDINGS_KEPT = 3
+BETWEEN = " · "
+MORE = "…"
+_TOKEN = re.compile(r"""[^\s"'(),;<>\[\]{}=:·…]+""")
+_PLAIN = re.compile(r"(HTTP(?: \d{3}|/1\.\d)\b|\b64 KiB\b|\b1xx\b|\bwss?://[^\s/]+/?|\basked for \([^)]*\))")
+"""Numbers that are not random: a status, a version, a limit of ours, the host of a redirect, a subprotocol."""
+_HEX = re.compile(r"[0-9a-fA-F]{8,}")
+_ESCAPE = re.compile(r"\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})")
+_RUN = re.compile(r"…(?:[\s=/+:.…-]*…)*=*")
 
 
 class Sample(msgspec.Struct, frozen=True):
@@ -23,9 +35,9 @@ class FailureGroup(msgspec.Struct):
 
     `kind` is a short class of failure ("timeout", "close 1008", "http 401", "refused", "reset", "tls", "dns",
     "local files", …); `message` says it in words. Times are nanoseconds since the start of the run.
-    `local` marks failures of this generator, which are never the server's. `outcome` is the count that they are in:
-    "refused", "timed_out" or "failed" (attempts), "dropped" (ready clients), "unanswered" or "unexpected" (messages);
-    "" where none is known. The same close code may refuse one client and drop another: those are two groups.
+    `local` marks failures of this generator, never the server's. `outcome` names the counter they are in: "refused",
+    "timed_out" or "failed" (attempts), "dropped" (ready clients), "unanswered" or "unexpected" (messages), or "".
+    The same close code may refuse one client and drop another: those are two groups.
     """
 
     kind: str
@@ -39,12 +51,11 @@ class FailureGroup(msgspec.Struct):
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """What makes it a group of its own."""
         return _key(self.kind, self.message, self.outcome)
 
 
 def _key(kind: str, message: str, outcome: str) -> tuple[str, str, str]:
-    """A close code is a group, whatever the server says beside it: its words are samples."""
+    """Return the key of a group. A close code is one group; the server's words are samples."""
     return (kind, "" if kind.startswith("close ") else message, outcome)
 
 
@@ -65,7 +76,7 @@ class FailureLog:
         local: bool = False,
         outcome: str = "",
     ) -> None:
-        """Count one failure; its detail is kept as a sample among the first and the latest ones."""
+        """Count a failure, and keep its detail among the first and the latest samples."""
         if is_servers_word(kind):
             detail = detail or message
             message = fold(message)
@@ -89,12 +100,12 @@ class FailureLog:
         group.samples.append(Sample(at_ns, client, detail))
 
     def groups(self) -> list[FailureGroup]:
-        """The groups, in the order of their first occurrence."""
+        """Return the groups in order of their first occurrence."""
         return list(self._groups.values())
 
 
 def merge_failures(logs: list[list[FailureGroup]]) -> list[FailureGroup]:
-    """The groups of several workers as one list, most frequent first."""
+    """Merge the groups of several workers, most frequent first."""
     merged: dict[tuple[str, str, str], FailureGroup] = {}
     for groups in logs:
         for group in groups:
@@ -118,3 +129,36 @@ def merge_failures(logs: list[list[FailureGroup]]) -> list[FailureGroup]:
             known.last_ns = max(known.last_ns, group.last_ns)
             known.samples = sorted([*known.samples, *group.samples], key=lambda s: s.at_ns)[-SAMPLES_KEPT:]
     return sorted(merged.values(), key=lambda g: (-g.count, g.first_ns))
+
+
+def is_servers_word(kind: str) -> bool:
+    """Whether the message of such a failure quotes the server."""
+    return kind.startswith(("close ", "http ")) or kind == "handshake"
+
+
+def fold(text: str) -> str:
+    """Replace numbers, ids, tokens and keys by "…", so that the same reason always reads the same."""
+    parts = _PLAIN.split(text)
+    parts[::2] = [_RUN.sub(MORE, _TOKEN.sub(lambda match: _folded(match[0]), part)) for part in parts[::2]]
+    return "".join(parts)
+
+
+def joined(one: str, other: str) -> str:
+    """Join the wordings of two groups: each once, at most `WORDINGS_KEPT`."""
+    known = dict.fromkeys([*one.split(BETWEEN), *other.split(BETWEEN)])
+    words = [word for word in known if word != MORE]
+    more = [MORE] if MORE in known or len(words) > WORDINGS_KEPT else []
+    return BETWEEN.join([*words[:WORDINGS_KEPT], *more])
+
+
+def _folded(token: str) -> str:
+    word = token.rstrip(".!?")
+    return MORE + token[len(word) :] if _is_random(word) else token
+
+
+def _is_random(word: str) -> bool:
+    word = _ESCAPE.sub("", word)
+    if any(character.isdigit() for character in word) or _HEX.fullmatch(word):
+        return True
+    turns = len(re.findall(r"[a-z][A-Z]", word))
+    return turns > 1 or (len(word) >= 8 and turns > 0 and ("+" in word or "/" in word))

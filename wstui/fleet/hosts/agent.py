@@ -1,4 +1,4 @@
-"""Run workers on another machine: an actor on a Dask worker, with the same pipes as on this machine."""
+"""Runs workers on a remote host: an actor on a Dask worker, with the same pipes as local workers."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from wstui.load.protocol import Spec, decode_command
 
 LEASE_S = 3.0
 FIRST_S = 60.0
-"""How long the operator may take to speak for the first time: until then other machines are still starting."""
+"""Time for the operator's first message: other hosts may still be starting."""
 DRAIN_S = 5.0
 LAST_WORDS_S = 0.5
 _FILES = ("ca_file", "cert_file", "key_file")
 
 
 def hang_up() -> None:
-    """End the ssh session that started this process: where the network is cut, sshd would listen on for hours."""
+    """End the ssh session that started this process: if the network is cut, sshd would stay for hours."""
     with contextlib.suppress(psutil.Error):
         parent = psutil.Process().parent()
         if parent is not None and re.fullmatch(r"sshd(-session)?: \S+@\S+", " ".join(parent.cmdline()).strip()):
@@ -39,20 +39,19 @@ def hang_up() -> None:
 
 
 class DrainOnTeardown(WorkerPlugin):  # type: ignore[misc]
-    """Let the workers drain when their Dask worker ends, whatever ended it."""
+    """Drains the workers when their Dask worker ends for any reason."""
 
     def __init__(self, local: LocalTransport) -> None:
         self._local = local
 
     async def teardown(self, worker: Worker) -> None:
-        """The Dask worker is about to end."""
         await self._local.close(DRAIN_S)
 
 
 class Agent:
-    """Made with `topic`, under which it says what its workers say, and whether the Dask worker is the run's own.
+    """Publishes its workers' messages under `topic`; `own`: the Dask worker belongs to the run.
 
-    It holds a lease as each of its workers does: when nothing is heard for 3 s it ends them, and its own Dask worker.
+    It holds a lease as its workers do: after 3 s of silence it ends them, and its own Dask worker.
     """
 
     def __init__(self, topic: str, own: bool) -> None:
@@ -61,16 +60,16 @@ class Agent:
         self._own = own
         self._local = LocalTransport()
         self._heard = asyncio.Event()
-        self._folder = ""  # of the certificates
+        self._folder = ""  # with certificates
         self._starting: set[int] = set()
         self._tasks: list[asyncio.Task[None]] = []
         if own:
-            # Nothing is left behind, also when this process is killed.
+            # Leave no folder behind, even if this process is killed.
             shutil.rmtree(os.environ.get(FOLDER, self._dask_worker.local_directory), ignore_errors=True)
             close_http(self._dask_worker)
 
     async def begin(self, specs: list[tuple[int, bytes]], files: dict[str, bytes]) -> str:
-        """Start workers; returns why they could not be, "" when all is well. `files` are those that they name."""
+        """Start workers; return why they could not start, or "". `files` are those named in their specs."""
         if not self._tasks:
             self._tasks = [asyncio.create_task(self._pass_on()), asyncio.create_task(self._hold_lease())]
             await self._dask_worker.plugin_add(DrainOnTeardown(self._local), self._topic)
@@ -90,20 +89,20 @@ class Agent:
         return ""
 
     async def tell(self, messages: Sequence[tuple[int, bytes]]) -> int:
-        """Pass messages on to workers; returns this machine's monotonic clock in ns."""
+        """Pass messages to workers; return this host's monotonic clock in ns."""
         self._heard.set()
         for worker, message in messages:
             self._local.send(worker, message)
         return time.monotonic_ns()
 
     async def leave(self, grace_s: float) -> None:
-        """End the workers within `grace_s` seconds, and the Dask worker where it is the run's own."""
+        """End the workers within `grace_s` seconds, and the run's own Dask worker."""
         await self._end(grace_s)
 
     async def _pass_on(self) -> None:
         async for event in self._local.events():
             if event.worker in self._starting:
-                # A worker that speaks has read what it was given.
+                # A worker that sends has read its files.
                 self._starting.discard(event.worker)
                 self._forget()
             if isinstance(event, MessageReceived):
@@ -119,7 +118,7 @@ class Agent:
                 try:
                     await asyncio.wait_for(self._heard.wait(), patience_s)
                 except TimeoutError:
-                    # Perhaps it was this machine that stood still: what came meanwhile has not been read yet.
+                    # Perhaps this host stood still, and messages are waiting to be read.
                     await asyncio.wait_for(self._heard.wait(), 0.2)
             except TimeoutError:
                 break
@@ -136,16 +135,16 @@ class Agent:
                 await asyncio.sleep(LAST_WORDS_S)
                 hang_up()
             loop.call_later(0.05, lambda: asyncio.ensure_future(self._dask_worker.close(nanny=False)))
-            loop.call_later(3.0, os._exit, 1)  # whatever holds it up
+            loop.call_later(3.0, os._exit, 1)  # even if something blocks the close
 
     def _forget(self) -> None:
-        """Take certificates and keys away, as soon as nobody needs them."""
+        """Delete certificates and keys once every worker has read them."""
         if self._folder and not self._starting:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = ""
 
     def _write(self, files: dict[str, bytes]) -> dict[str, str]:
-        """Certificates and keys for the workers, readable by nobody else; where each one is."""
+        """Write certificates and keys for the workers, readable by this user only; return their paths."""
         if not files:
             return {}
         self._folder = self._folder or tempfile.mkdtemp(prefix="wstui-")

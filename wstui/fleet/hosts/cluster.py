@@ -1,4 +1,4 @@
-"""Workers on several machines, by Dask: an agent on each starts them over pipes, as local mode does."""
+"""Workers on several hosts through Dask: an agent on each starts them over pipes, as on this machine."""
 
 from __future__ import annotations
 
@@ -13,44 +13,43 @@ from wstui.fleet.host_facts import HostQuery
 from wstui.fleet.hosts.dask_hosts import DaskHosts
 from wstui.fleet.hosts.host_link import HostLink
 from wstui.fleet.hosts.host_probe import HostProbe, SshOptions, hosts_of, question_of, workers_on
-from wstui.fleet.hosts.placement import place
 from wstui.fleet.hosts.ssh_hosts import SshHosts
 from wstui.fleet.transport import FleetError, HostState, Lost, MessageReceived, TargetUnreachable
 from wstui.load.protocol import Spec
 from wstui.scenario.model import Scenario
 
 GIVEN_UP_S = 10.0
-"""A machine of which nothing was heard for this long is given up: its leases have run out, its load has left."""
+"""A host that is silent for this long is given up: its leases are over and its load has drained."""
 _WATCH_S = 0.5
 
 
 class HostProvider(Protocol):
-    """Where Dask workers come from."""
+    """Provides Dask workers."""
 
     async def look(self, question: HostQuery) -> list[HostProbe]:
-        """What each machine says of itself. Raises FleetError when there is no way to ask."""
+        """Probe each host. Raises FleetError if none can be asked."""
         ...
 
     async def open(
         self, looks: Sequence[HostProbe], topic: str, hear: Callable[[Any], None], gone: Callable[[str, str], None]
     ) -> dict[str, Any]:
-        """An agent on each of these machines, by name; raises FleetError.
+        """Start an agent on each host; return them by name. Raises FleetError.
 
-        `hear` gets what they say under `topic`, `gone` the name of a machine that is lost, and why.
+        `hear` gets their messages under `topic`, `gone` the name of a lost host and the reason.
         """
         ...
 
     async def abandon(self, name: str) -> None:
-        """Cut the way to a machine that was given up."""
+        """Disconnect a host that was given up."""
         ...
 
     async def close(self, grace_s: float) -> None:
-        """End what is still there."""
+        """End the remaining processes."""
         ...
 
 
 class ClusterTransport:
-    """See Transport. One object serves one run."""
+    """A transport over several hosts, for one run."""
 
     def __init__(self, scenario: Scenario) -> None:
         fleet = scenario.fleet
@@ -69,7 +68,6 @@ class ClusterTransport:
         self._closing = False
 
     async def capacity(self, workers: int) -> int:
-        """See Transport."""
         self._looks = await self._source.look(self._question)
         if problems := [f"{look.name} {look.trouble}" for look in self._looks if look.trouble is not None]:
             raise FleetError("\n".join(problems))
@@ -84,7 +82,6 @@ class ClusterTransport:
         return sum(self._room)
 
     async def start(self, specs: Mapping[int, Spec]) -> None:
-        """See Transport."""
         first = not self._links
         if first:
             chosen = place(len(specs), self._room, [0] * len(self._room))
@@ -94,7 +91,7 @@ class ClusterTransport:
             links = list(self._links.values())
             capacity = [link.capacity if link.alive else 0 for link in links]
             if not any(capacity):
-                raise FleetError("no machine is left that could make load")
+                raise FleetError("no host is left to make load")
             taken = [sum(worker not in self._left for worker in link.workers) for link in links]
             names = [links[index].name for index in place(len(specs), capacity, taken)]
         shares: dict[str, dict[int, Spec]] = {}
@@ -111,20 +108,17 @@ class ClusterTransport:
         self._watching = asyncio.create_task(self._watch())
 
     def send(self, worker: int, message: bytes) -> None:
-        """See Transport."""
         if worker not in self._left and (link := self._where.get(worker)) is not None:
             link.send(worker, message)
 
     async def events(self) -> AsyncIterator[MessageReceived | Lost]:
-        """See Transport."""
         while True:
             yield await self._queue.get()
 
     def hosts(self) -> Sequence[HostState]:
-        """See Transport."""
         return [link.host for link in self._links.values()]
 
-    # -- what happens there ------------------------------------------------------------------------------------
+    # -- messages of hosts -------------------------------------------------------------------------------------
 
     def _hear(self, said: Any) -> None:
         worker = said[0]
@@ -134,7 +128,7 @@ class ClusterTransport:
         if link.alive:
             link.heard_ns = time.monotonic_ns()
         if len(said) == 2:
-            # Also when it is gone: what was on its way was counted there.
+            # Also from a lost host: these messages were counted there.
             self._queue.put_nowait(MessageReceived(worker, said[1]))
         elif worker not in self._left:
             self._left.add(worker)
@@ -149,21 +143,36 @@ class ClusterTransport:
         for worker in link.workers:
             if worker not in self._left:
                 self._left.add(worker)
-                self._queue.put_nowait(Lost(worker, f"gone with its machine: {reason}", now_ns))
+                self._queue.put_nowait(Lost(worker, f"lost with its host: {reason}", now_ns))
 
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(_WATCH_S)
             for link in self._links.values():
                 if link.alive and time.monotonic_ns() - link.heard_ns > GIVEN_UP_S * 1e9:
-                    self._lose(link.name, f"said nothing for {GIVEN_UP_S:g} s")
+                    self._lose(link.name, f"was silent for {GIVEN_UP_S:g} s")
                     await self._source.abandon(link.name)
 
     async def close(self, grace_s: float) -> None:
-        """See Transport."""
         self._closing = True
         if self._watching is not None:
             self._watching.cancel()
         await asyncio.gather(*(link.leave(grace_s) for link in self._links.values()))
         with contextlib.suppress(OSError):
             await self._source.close(3.0)
+
+
+def place(count: int, capacity: Sequence[int], taken: Sequence[int]) -> list[int]:
+    """Return a host index for each of `count` more workers, so that hosts fill up in proportion.
+
+    `capacity` is how many workers each host should have, `taken` how many it has; a host with capacity 0 gets none.
+    """
+    there = list(taken)
+    chosen = []
+    for _ in range(count):
+        best = min(
+            (index for index, size in enumerate(capacity) if size > 0), key=lambda i: ((there[i] + 1) / capacity[i], i)
+        )
+        there[best] += 1
+        chosen.append(best)
+    return chosen

@@ -1,4 +1,4 @@
-"""This side of Dask: a scheduler in our own process, a client, and silence."""
+"""Dask on our side: a scheduler in this process, a client, and no log output."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import dask
 from distributed import Client, Scheduler, Security, Worker
 
 _SETTINGS = {
-    "distributed.admin.low-level-log-length": 20,  # what was said once is not kept
+    "distributed.admin.low-level-log-length": 20,  # do not keep messages
     "distributed.scheduler.work-stealing": False,
     "distributed.scheduler.active-memory-manager.start": False,
     "distributed.scheduler.http.routes": [],
@@ -24,7 +24,7 @@ WORKER_SETTINGS = {
 
 
 def be_quiet() -> None:
-    """Dask reports on stderr, which may be a screen: what matters of it is told by the host that it happened to."""
+    """Silence Dask's logs on stderr, which may be a screen: hosts report what matters."""
     for name in list(logging.root.manager.loggerDict):
         if name.partition(".")[0] in ("distributed", "tornado", "bokeh"):
             logger = logging.getLogger(name)
@@ -34,9 +34,9 @@ def be_quiet() -> None:
 
 
 async def open_scheduler(security: Security) -> Scheduler:
-    """A scheduler that only this machine can reach, and only with the keys in `security`. Raises OSError."""
+    """Start a scheduler on loopback that requires the keys in `security`. Raises OSError."""
     be_quiet()
-    # It makes a folder, in which nothing is ever kept.
+    # Dask insists on a folder, but keeps nothing in it.
     with (
         tempfile.TemporaryDirectory(prefix="wstui-", ignore_cleanup_errors=True) as folder,
         dask.config.set({**_SETTINGS, "temporary-directory": folder}),
@@ -57,12 +57,12 @@ async def open_scheduler(security: Security) -> Scheduler:
 
 
 def close_http(node: Scheduler | Worker) -> None:
-    """Close the port on which it would tell anybody on its machine how it is."""
+    """Close the status port, which every user of the host could read."""
     node.http_server.stop()
 
 
 async def open_client(address: str, security: Security | None, *, direct: bool) -> Client:
-    """A client of a scheduler; `direct`: it can reach the Dask workers by itself. Raises OSError."""
+    """Connect to a scheduler; `direct`: the client can reach the Dask workers itself. Raises OSError."""
     be_quiet()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -83,7 +83,7 @@ async def open_client(address: str, security: Security | None, *, direct: bool) 
 
 
 def worker_environment(security: Security) -> dict[str, str]:
-    """Return the environment through which a Dask worker finds its keys: everybody can see a command line."""
+    """Return the environment with a Dask worker's keys: every user can see a command line."""
     return {
         **WORKER_SETTINGS,
         "DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION": "True",

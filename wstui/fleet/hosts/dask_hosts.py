@@ -1,4 +1,4 @@
-"""The workers of a Dask cluster that is there already: one agent on each of its machines."""
+"""Uses an existing Dask cluster: an agent on each of its hosts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CERTIFICATES = "distributed.comm.tls.ca-file, .client.cert and .client.key (DASK
 
 
 class DaskHosts:
-    """Nothing of it is ours: agents and workers end with the run, the Dask workers stay."""
+    """Hosts of an existing cluster: agents and workers end with the run, the Dask workers stay."""
 
     def __init__(self, address: str) -> None:
         self._address = address
@@ -31,7 +31,6 @@ class DaskHosts:
         self._agents: list[Any] = []
 
     async def look(self, question: HostQuery) -> list[HostProbe]:
-        """See Source."""
         secure = self._address.startswith("tls:")
         try:
             security = Security(require_encryption=True) if secure else None
@@ -57,7 +56,6 @@ class DaskHosts:
     async def open(
         self, looks: Sequence[HostProbe], topic: str, hear: Callable[[Any], None], gone: Callable[[str, str], None]
     ) -> dict[str, Any]:
-        """See Source."""
         assert self._client is not None
         client = self._client
         names = {self._dask_workers[look.name]: look.name for look in looks}
@@ -82,10 +80,9 @@ class DaskHosts:
         return {look.name: agent for look, agent in zip(looks, self._agents, strict=True)}
 
     async def abandon(self, name: str) -> None:
-        """See Source: its lease ends what is there."""
+        """Do nothing: the lease of the agent ends the load."""
 
     async def close(self, grace_s: float) -> None:
-        """See Source."""
         self._agents.clear()
         if self._client is not None:
             with contextlib.suppress(TimeoutError, OSError):

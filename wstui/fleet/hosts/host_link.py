@@ -1,4 +1,4 @@
-"""One machine that makes load, from this side: what is sent to it, and how far away it is."""
+"""Our end of the link to a host: sends messages, and measures round trip and clock offset."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ GRACE_S = 1.0
 
 
 class HostLink:
-    """Sends in order, one batch after the other, in a task of its own: a machine that hangs delays none of the others.
+    """Sends batches in order in a task of its own, so that a hanging host does not delay others.
 
-    `failed` is called with the name and the reason when a batch can't be delivered.
+    `failed` gets the name and the reason if a batch can't be delivered.
     """
 
     def __init__(self, look: HostProbe, capacity: int, agent: Any, failed: Callable[[str, str], None]) -> None:
@@ -37,7 +37,7 @@ class HostLink:
         self._round_trip_ns: int | None = None
         self._clock = ClockOffset()
         self._outbox: list[tuple[int, bytes]] = []
-        self._beating: set[int] = set()  # whose heartbeat waits to be sent
+        self._beating: set[int] = set()  # workers with an unsent heartbeat
         self._wake = asyncio.Event()
         self._delivering = asyncio.create_task(self._deliver())
 
@@ -59,7 +59,7 @@ class HostLink:
             raise FleetError(f"{self.name}: {problem}")
 
     def send(self, worker: int, message: bytes) -> None:
-        """Hand a message over. Of heartbeats that wait, one is enough."""
+        """Queue a message; one waiting heartbeat is enough."""
         if not self.alive:
             return
         if message == _HEARTBEAT:
@@ -72,7 +72,7 @@ class HostLink:
     async def _deliver(self) -> None:
         while True:
             await self._wake.wait()
-            # All that is sent now goes together.
+            # Batch everything that is sent in this turn of the loop.
             await asyncio.sleep(0)
             self._wake.clear()
             batch, self._outbox = self._outbox, []
@@ -83,38 +83,36 @@ class HostLink:
             try:
                 there_ns = await self._agent.tell(batch)
             except Exception:
-                # Whoever knows more of it, as ssh does, is about to say so.
+                # The provider, such as ssh, may be about to report a better reason.
                 await asyncio.sleep(GRACE_S)
-                self._failed(self.name, "its Dask worker can't be reached any more")
+                self._failed(self.name, "its Dask worker can't be reached")
                 return
             now_ns = self.heard_ns = time.monotonic_ns()
             self._round_trip_ns = now_ns - began_ns
             self._clock.sample(there_ns - now_ns, there_ns - began_ns)
 
     def here_ns(self, there_ns: int) -> int:
-        """A moment on its monotonic clock as one on this side's, as near as the round trips tell; only for marks."""
+        """Convert from its monotonic clock to ours, as exactly as round trips allow; only for marks."""
         offset = self._clock.offset_ns
         return time.monotonic_ns() if offset is None else round(there_ns - offset)
 
     async def leave(self, grace_s: float) -> None:
-        """Ask it to end, as far as it still listens."""
+        """Ask the host to end, if it still listens."""
         self._delivering.cancel()
         if self.alive:
             try:
                 async with asyncio.timeout(grace_s + 1.0):
                     await self._agent.leave(grace_s)
             except Exception:
-                self.reason = self.reason or "did not take leave"
+                self.reason = self.reason or "did not confirm its end"
 
     def lose(self, reason: str) -> None:
-        """It is gone."""
         self.alive = False
         self.reason = reason
         self._delivering.cancel()
 
     @property
     def host(self) -> HostState:
-        """What is known of it."""
         return HostState(
             self.name,
             tuple(self.workers),

@@ -1,4 +1,4 @@
-"""Looks at the machines that are to make load, before anything is started there."""
+"""Probes hosts over ssh before the load is started there."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LOOK_S = CONNECT_S + 10.0
 
 @dataclass(frozen=True, slots=True)
 class HostProbe:
-    """A machine: what it says of itself, or why that could not be found out."""
+    """A host's facts, or why they could not be gathered."""
 
     host: HostSpec
     facts: Facts | None = None
@@ -33,43 +33,42 @@ class HostProbe:
 
     @property
     def name(self) -> str:
-        """What it is called."""
         return self.host.name
 
 
 @dataclass(frozen=True, slots=True)
 class SshOptions:
-    """How machines are reached: a configuration for ssh, and the Python there; "" where nothing was said."""
+    """How hosts are reached: ssh configuration and remote Python; "" for the default."""
 
     config: str = ""
     python: str = ""
 
     @classmethod
     def of(cls, scenario: Scenario) -> SshOptions:
-        """As a scenario says. Raises FleetError for a configuration that nobody but a preset has named."""
+        """Return the options of a scenario. Raises FleetError for a configuration that only a preset names."""
         if problem := ssh_problem(scenario):
             raise FleetError(str(problem))
         return cls(located(scenario.fleet.ssh_config, scenario.origin.file), scenario.fleet.python)
 
 
 def question_of(scenario: Scenario) -> HostQuery:
-    """What each machine is asked about."""
+    """Return what to ask each host."""
     host, port = route_of(scenario).first_hop
     return HostQuery(host, port, list(scenario.fleet.local_addresses))
 
 
 def hosts_of(scenario: Scenario) -> list[HostSpec]:
-    """The machines that a scenario names."""
+    """Return the hosts of a scenario."""
     return [parse_host(text) for text in scenario.fleet.hosts]
 
 
 async def look_at_all(hosts: Sequence[HostSpec], way: SshOptions, question: HostQuery) -> list[HostProbe]:
-    """All at once: one that hangs holds up none of the others."""
+    """Probe all hosts at once, so that a hanging one does not delay the others."""
     return list(await asyncio.gather(*(look_at(host, way, question) for host in hosts)))
 
 
 async def look_at(host: HostSpec, way: SshOptions, question: HostQuery) -> HostProbe:
-    """One machine. Raises FleetError only where this one has no ssh."""
+    """Probe one host. Raises FleetError only if this machine has no ssh."""
     line = command(host.destination, remote_command(way.python, "look"), config=way.config)
     connection = await SshConnection.open(line, host.destination, way.python)
     process = connection.process
@@ -80,7 +79,7 @@ async def look_at(host: HostSpec, way: SshOptions, question: HostQuery) -> HostP
                 return HostProbe(host, facts, differing(facts) or _lacking(facts))
             return HostProbe(host, trouble=await connection.ended())
     except TimeoutError:
-        return HostProbe(host, trouble=HostError("ssh", f"did not answer within {LOOK_S:g} s", "look at that machine"))
+        return HostProbe(host, trouble=HostError("ssh", f"did not answer within {LOOK_S:g} s", "check that host"))
     finally:
         await connection.close(0.0)
 
@@ -96,7 +95,7 @@ async def _converse(process: asyncio.subprocess.Process, question: bytes) -> byt
 
 
 def differing(facts: Facts) -> HostError | None:
-    """What there must be the same as here, and is not."""
+    """Return the version that differs from ours, if any."""
     for step, found, wanted, fix in (
         ("wstui", facts.version, here.installed("wstui"), "pip install 'wstui[cluster]=={}'"),
         ("python", _minor(facts.python), _minor(platform.python_version()), "use Python {} on both"),
@@ -104,12 +103,12 @@ def differing(facts: Facts) -> HostError | None:
     ):
         if found != wanted:
             name = {"wstui": "wstui", "python": "Python", "dask": "Dask (distributed)"}[step]
-            return HostError(step, f"has {name} {found or 'not installed'}, wanted is {wanted}", fix.format(wanted))
+            return HostError(step, f"has {name} {found or 'not installed'}, needs {wanted}", fix.format(wanted))
     return None
 
 
 def _lacking(facts: Facts) -> HostError | None:
-    """What a Dask worker of our own needs there."""
+    """Return what our own Dask worker lacks there."""
     if not facts.cramped:
         return None
     return HostError("disk", f"has no place for temporary files: {facts.cramped}", "make room in /tmp, or set TMPDIR")
@@ -120,6 +119,6 @@ def _minor(version: str) -> str:
 
 
 def workers_on(look: HostProbe, each: int) -> int:
-    """How many workers a machine gets; `each` is what the scenario wants of all, 0: one per spare core."""
+    """Return a host's number of workers; `each` is the scenario's number, 0: one per spare core."""
     spare = look.facts.spare if look.facts is not None else 1
     return look.host.workers or each or spare

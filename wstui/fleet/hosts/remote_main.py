@@ -1,6 +1,6 @@
-"""What is run on another machine, by ssh: `look` tells what it is, `work` is a Dask worker.
+"""The program on a remote host, started by ssh: `look` gathers facts, `work` is a Dask worker.
 
-Both are told on stdin what to do, so that nothing of it is seen in a list of processes.
+Both read their input from stdin, so that a process list shows none of it.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ import msgspec
 from wstui.fleet.host_facts import Facts, HostQuery, gather
 
 MARK = b"wstui-host "
-"""Begins the answer: what a shell says at its start may come before."""
+"""Begins the answer: a login shell may print before it."""
 
 FOLDER = "WSTUI_FOLDER"
-"""Name of the Dask worker's own folder: its agent removes it, since nothing is kept there."""
+"""Variable with the Dask worker's folder, which its agent removes."""
 
 
 class Work(msgspec.Struct, frozen=True):
-    """How to start the Dask worker: what its environment gets, and its arguments."""
+    """Environment and arguments of the Dask worker."""
 
     environment: dict[str, str]
     arguments: list[str]
 
 
 def look() -> None:
-    """Answer a Question with Facts."""
+    """Answer a HostQuery with Facts."""
     question = msgspec.json.decode(sys.stdin.buffer.readline(), type=HostQuery)
     facts = asyncio.run(gather(question))
     sys.stdout.buffer.write(MARK + msgspec.json.encode(facts) + b"\n")
@@ -40,7 +40,7 @@ def look() -> None:
 
 
 def work() -> None:
-    """Be a stock Dask worker."""
+    """Run a stock Dask worker."""
     order = msgspec.json.decode(sys.stdin.buffer.readline(), type=Work)
     folder = tempfile.mkdtemp(prefix="wstui-")
     atexit.register(shutil.rmtree, folder, True)
@@ -50,7 +50,7 @@ def work() -> None:
 
 
 def read_facts(said: bytes) -> Facts | None:
-    """The facts in what `look` said, None when there are none."""
+    """Return the facts in the output of `look`, or None."""
     for line in reversed(said.splitlines()):
         if line.startswith(MARK):
             try:

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from wstui.fleet.process_exit import ended_how
+from wstui.fleet.local import ended_how
 from wstui.fleet.transport import FleetError
 from wstui.measure.sanitize import visible
 

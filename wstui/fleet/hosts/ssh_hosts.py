@@ -1,4 +1,4 @@
-"""Machines reached by ssh, each with a Dask worker of the run's own. No port is opened in any network."""
+"""Hosts reached by ssh, each with a Dask worker of the run. No port is opened in any network."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TICK_S = 0.01
 
 
 class SshHosts:
-    """The scheduler is part of this process, so that nothing is left in charge when it ends."""
+    """The scheduler runs in this process, so that it ends with it."""
 
     def __init__(self, hosts: Sequence[HostSpec], way: SshOptions) -> None:
         self._hosts = hosts
@@ -38,16 +38,14 @@ class SshHosts:
         self._ports: list[int] = []
 
     async def look(self, question: HostQuery) -> list[HostProbe]:
-        """See Source."""
         self._question = question
         return await look_at_all(self._hosts, self._way, question)
 
     async def open(
         self, looks: Sequence[HostProbe], topic: str, hear: Callable[[Any], None], gone: Callable[[str, str], None]
     ) -> dict[str, Any]:
-        """See Source."""
         security = self._security = Security.temporary()
-        # All at once: a port that is given back is free for the next one.
+        # All at once, since a closed port could be chosen again.
         self._ports = free_ports(TRIES * len(looks))
         self._scheduler = await open_scheduler(security)
         self._client = await open_client(self._scheduler.address, security, direct=True)
@@ -67,7 +65,7 @@ class SshHosts:
             if trouble is None:
                 break
             if left and may_be_taken(trouble):
-                # Somebody else took a port that was free a moment ago.
+                # Another program took a port that was free a moment ago.
                 look = await look_at(look.host, self._way, self._question)
                 if look.trouble is None:
                     continue
@@ -76,7 +74,7 @@ class SshHosts:
         return await self._settle(look.name, topic)
 
     async def _settle(self, name: str, topic: str) -> Any:
-        """An agent on the worker that is there. Raises FleetError, also when that has ended meanwhile."""
+        """Start an agent on a Dask worker. Raises FleetError, also if the worker has ended meanwhile."""
         assert self._client is not None and self._scheduler is not None
         where = self._scheduler.aliases.get(_dask_name(name), "")
         with self._client.as_current():
@@ -97,7 +95,7 @@ class SshHosts:
         raise FleetError(f"{name} {trouble}")
 
     async def _connect(self, look: HostProbe) -> HostError | None:
-        """Start the Dask worker and wait until it is there; why it is not."""
+        """Start the Dask worker and wait until it has registered; return why it did not."""
         assert self._scheduler is not None and self._security is not None and look.facts is not None
         here = self._ports.pop()
         for_scheduler, for_dask = look.facts.free
@@ -129,7 +127,7 @@ class SshHosts:
                         return ended.result()
         except TimeoutError:
             await connection.close(0.0)
-            return HostError("dask", f"started no Dask worker within {WORKER_S:g} s", "look at that machine")
+            return HostError("dask", f"started no Dask worker within {WORKER_S:g} s", "check that host")
         finally:
             ended.cancel()
         return None
@@ -138,11 +136,9 @@ class SshHosts:
         gone(name, (await self._connections[name].ended()).text)
 
     async def abandon(self, name: str) -> None:
-        """See Source."""
         await self._connections[name].close(0.0)
 
     async def close(self, grace_s: float) -> None:
-        """See Source."""
         for watch in self._watches:
             watch.cancel()
         await asyncio.gather(*(connection.close(grace_s) for connection in self._connections.values()))
@@ -155,5 +151,5 @@ class SshHosts:
 
 
 def _dask_name(name: str) -> str:
-    """What Dask calls the worker of a machine: it would take a name such as 12 for a number."""
+    """Return Dask's name of a host's worker: it would read a name such as 12 as a number."""
     return f"host {name}"
