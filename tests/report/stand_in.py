@@ -11,6 +11,7 @@ from tests.report.made_up import histogram, scenario
 from wstui.execution.run.result import NOT_STARTED, Result, stamp
 from wstui.execution.run.result_sections import (
     Connections,
+    FailureSample,
     FailureSummary,
     GeneratorSummary,
     Latency,
@@ -27,7 +28,6 @@ from wstui.execution.run.status import (
     SuiteStatus,
     WorkerStatus,
 )
-from wstui.measure.failure import FailureGroup, Sample
 from wstui.measure.histogram import Distribution
 from wstui.measure.snapshot import Counters
 from wstui.measure.timeline import Mark, TimelineRow
@@ -86,10 +86,23 @@ def status(
             for s in range(1, seconds + 1)
         ],
         marks=[Mark(0.0, "start", "run started"), *([Mark(11.0, "stage", "hold")] if seconds > 10 else [])],
-        failures=(FailureGroup("http 429", refused, 5, 1, 2_000_000_000, False, [Sample(1, 3, "token=***")]),),
         generator=GeneratorStatus((WorkerStatus(0, True, 90, 0.2, 0.3, 0.1),), 0.2, 0.3, 100, 1024, 90, 28_000),
         suite=suite,
-        result=result or partial(made, seconds, started, response, [FailureSummary("http 429", refused, 5, 0.0, 2.0)]),
+        result=result
+        or partial(
+            made,
+            seconds,
+            started,
+            response,
+            result=result
+            or partial(
+                made,
+                seconds,
+                started,
+                response,
+                [FailureSummary("http 429", refused, 5, 0.0, 2.0, False, [FailureSample(0.0, 3, "token=***")])],
+            ),
+        ),
         histograms={"response": response, "response@ramp": response, "connect": response},
     )
 

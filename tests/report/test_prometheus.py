@@ -15,8 +15,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.report.made_up import HOSTILE
 from tests.report.stand_in import StandIn, status
+from wstui.execution.run.result_sections import FailureSummary
 from wstui.execution.run.status import HostStatus, State, Status
-from wstui.measure.failure import FailureGroup
 from wstui.report.live.prometheus import CannotListen, MetricsEndpoint, parse_address
 from wstui.scenario.model import Scenario
 
@@ -62,13 +62,13 @@ def test_latency_is_a_histogram_in_seconds(endpoint: MetricsEndpoint) -> None:
 
 
 def test_what_a_server_names_is_escaped_and_bounded() -> None:
-    kinds = tuple(FailureGroup(f"{HOSTILE[:10]}{number}", HOSTILE, 1) for number in range(500))
+    kinds = [FailureSummary(f"{HOSTILE[:10]}{number}", HOSTILE, 1, 0.0, 0.0) for number in range(500)]
     plain = status(1)
     messages = msgspec.structs.replace(
         plain.result.messages, by_type={f"{number} {HOSTILE}": 1 for number in range(500)}
     )
-    result = msgspec.structs.replace(plain.result, messages=messages)
-    hostile = dataclasses.replace(plain, result=result, failures=kinds)
+    result = msgspec.structs.replace(plain.result, messages=messages, failures=kinds)
+    hostile = dataclasses.replace(plain, result=result)
     endpoint = MetricsEndpoint(StandIn(hostile), port=0)
     try:
         seen = scrape(endpoint)

@@ -50,7 +50,6 @@ class LiveSession(fake.FakeSession):
             stages=(plain.stages[0], StageStatus("hold", 600.0, elapsed - 120, current=True), plain.stages[2]),
             rows=self._rows[: int(elapsed)],
             counters=msgspec.structs.replace(plain.counters, open=11_987 - jitter, opening=jitter),
-            failures=tuple(fake.FAILURES),
             generator=replace(
                 plain.generator, cpu=0.5 + jitter / 100, loop_lag_ms=1 + jitter / 10, files=12_000 + jitter
             ),

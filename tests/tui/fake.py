@@ -50,7 +50,6 @@ from wstui.execution.run.status import (
     TargetHealth,
     WorkerStatus,
 )
-from wstui.measure.failure import FailureGroup, Sample
 from wstui.measure.snapshot import Counters
 from wstui.measure.timeline import Mark, TimelineRow
 from wstui.scenario.model import Messages as Saying
@@ -89,12 +88,10 @@ OUTCOMES = (
     ThresholdOutcome("generator.late_sends", "<= 100", 20.0, True, used=0.2),
 )
 
-_S = 1_000_000_000
 
-
-def _group(kind: str, message: str, count: int, first: int, last: int, client: int, detail: str) -> FailureGroup:
-    samples = [Sample(first * _S, client - 11, detail), Sample(last * _S, client, detail)]
-    return FailureGroup(kind, message, count, first * _S, last * _S, samples=samples)
+def _group(kind: str, message: str, count: int, first: int, last: int, client: int, detail: str) -> FailureSummary:
+    samples = [FailureSample(float(first), client - 11, detail), FailureSample(float(last), client, detail)]
+    return FailureSummary(kind, message, count, float(first), float(last), samples=samples)
 
 
 FAILURES = (
@@ -209,6 +206,7 @@ def status(**changes: Any) -> Status:
         "failures_total": 347,
         "failure_rate": 0.0003,
         "fanout": None,
+        "failures": FAILURES,
     }
     parts |= {name: changes.pop(name) for name in parts if name in changes}
     changes.setdefault("result", _partial(**parts))
@@ -236,7 +234,6 @@ def status(**changes: Any) -> Status:
         spread=SPREAD,
         rows=tuple(rows()),
         marks=MARKS,
-        failures=FAILURES,
         generator=GeneratorStatus(
             (WorkerStatus(0, True, 5994, 0.61, 2.1, 0.1), WorkerStatus(1, True, 5993, 0.6, 2.0, 0.1)),
             0.61, 2.1, 12_041, 65_536, 11_986, 28_232, 20, 0.000004,
@@ -252,6 +249,7 @@ def _partial(
     failures_total: int,
     failure_rate: float | None,
     fanout: FanOutSummary | None,
+    failures: Sequence[FailureSummary],
 ) -> Result:
     sent = round(failures_total / failure_rate) if failure_rate else 0
     return msgspec.structs.replace(
@@ -260,6 +258,7 @@ def _partial(
         messages=Messages(sent, timed_out=failures_total),
         latency_ms=LatencySet(latency),
         fanout=fanout,
+        failures=list(failures),
     )
 
 
@@ -304,11 +303,7 @@ def result(*, passed: bool = True, aborted: bool = False, limited: bool = False,
             StageSummary("cooldown", 720.0, 780.0, Connections(), Messages(sent_per_second=11_980.0,
                          received_per_second=11_979.0), LatencySet(response)),
         ],
-        failures=[
-            FailureSummary(g.kind, g.message, g.count, g.first_ns / _S, g.last_ns / _S, g.local,
-                           [FailureSample(s.at_ns / _S, s.client, s.detail) for s in g.samples])
-            for g in FAILURES
-        ],
+        failures=list(FAILURES),
         generator=GeneratorSummary(2, 0, 0.58, 0.71, late_sends=20, open_files=12_041,
                                    limited_by=["cpu"] if limited else []),
     )  # fmt: skip

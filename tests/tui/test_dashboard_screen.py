@@ -9,9 +9,8 @@ import pytest
 from tests.tui import fake
 from tests.tui.driving import resized, running, shown, until
 from wstui.execution.run.result import Delivery
-from wstui.execution.run.result_sections import Latency, ThresholdOutcome
+from wstui.execution.run.result_sections import FailureSample, FailureSummary, Latency, ThresholdOutcome
 from wstui.execution.run.status import GeneratorStatus, State, Status, SuiteStatus, TargetHealth, WorkerStatus
-from wstui.measure.failure import FailureGroup, Sample
 from wstui.measure.snapshot import Counters
 from wstui.scenario.model import Scenario, Target
 from wstui.tui.dashboard.charts import Throughput
@@ -88,7 +87,7 @@ async def test_ten_million_of_everything_fits() -> None:
                    for row in fake.rows(60)),
         failures_total=n,
         failure_rate=1.0,
-        failures=(FailureGroup("timeout", "x", n * 100, 0, 10**15, samples=[Sample(0, n, "y")]),),
+        failures=(FailureSummary("timeout", "x", n * 100, 0.0, 1e6, samples=[FailureSample(0.0, n, "y")]),),
         generator=GeneratorStatus((WorkerStatus(0, True, n, 40.0, 1e6, 0.1),) * 64, 64.0, 1e6, n, n, n, n, n, 1.0),
     )  # fmt: skip
     async with running(many) as (app, pilot, _):
@@ -106,8 +105,8 @@ async def test_hostile_texts_stay_texts() -> None:
         url="wss://" + "very-long-host." * 30 + "example/ws?[/]",
         scenario=fake.SCENARIO.model_copy(update={"name": "[b]name[/b]\x1b[0m"}),
         failures=(
-            FailureGroup("close 4000", nasty, 3, 0, 10**9, samples=[Sample(0, 1, nasty * 5)]),
-            FailureGroup(nasty, "漢" * 300, 2, 0, 10**9, samples=[]),
+            FailureSummary("close 4000", nasty, 3, 0.0, 1.0, samples=[FailureSample(0.0, 1, nasty * 5)]),
+            FailureSummary(nasty, "漢" * 300, 2, 0.0, 1.0),
         ),
         target=TargetHealth(nasty, (), nasty),
         note=nasty,
@@ -254,7 +253,7 @@ async def test_the_generator_tells_what_limits_it_and_only_the_banner_says_it_ag
 
 
 async def test_errors_are_sorted_by_when_they_were_last_seen_and_counted_as_their_rows() -> None:
-    late = msgspec.structs.replace(fake.FAILURES[4], last_ns=252 * 1_000_000_000)
+    late = msgspec.structs.replace(fake.FAILURES[4], last_s=252.0)
     async with running(fake.status(failures=(*fake.FAILURES[:4], late), failures_total=431), size=(120, 40)) as (
         app, pilot, _,
     ):  # fmt: skip
@@ -270,7 +269,7 @@ async def test_errors_are_sorted_by_when_they_were_last_seen_and_counted_as_thei
 
 async def test_samples_are_shown_and_copied_whole() -> None:
     reason = "\\x1b[31m" * 60 + "end of the reason"
-    group = msgspec.structs.replace(fake.FAILURES[1], count=500, samples=[Sample(198_000_000_000, 17, reason)])
+    group = msgspec.structs.replace(fake.FAILURES[1], count=500, samples=[FailureSample(198.0, 17, reason)])
     async with running(fake.status(failures=(group,)), size=(80, 24)) as (app, pilot, _):
         await pilot.press("enter")
         await until(lambda: "y copies" in shown(app), pilot)

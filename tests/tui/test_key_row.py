@@ -12,8 +12,8 @@ from textual.widgets import Input
 from tests.tui import fake, fake_store
 from tests.tui.driving import running, shown, shows, until
 from tests.tui.editing import control
+from wstui.execution.run.result_sections import FailureSummary
 from wstui.execution.run.status import State
-from wstui.measure.failure import FailureGroup
 from wstui.scenario.file import load
 from wstui.tui.app import WstuiApp
 from wstui.tui.checklist.checklist_screen import ChecklistScreen
@@ -220,7 +220,7 @@ async def test_the_cursor_stays_on_its_group_when_the_order_changes() -> None:
     async with running(size=(120, 40)) as (app, pilot, session):
         await pilot.press("down", "down")
         table = app.screen.query_one(Errors)
-        more = FailureGroup("new", "most of all", 10_000, 0, 1)
+        more = FailureSummary("new", "most of all", 10_000, 0.0, 1e-9)
         session.picture = fake.status(failures=(more, *fake.FAILURES))
         await until(lambda: "most of all" in shown(app), pilot)
         assert table.selected is not None and table.selected.kind == "connect"

@@ -19,9 +19,9 @@ from pathlib import Path
 from platformdirs import user_log_dir
 
 from wstui.execution.run.result import Result, SuiteResult
+from wstui.execution.run.result_sections import FailureSummary
 from wstui.execution.run.status import RunView, Status
 from wstui.measure.append_log import new_since
-from wstui.measure.failure import FailureGroup
 from wstui.measure.sanitize import visible
 from wstui.report.live.observer import ExportError, Observer
 from wstui.report.model.labels import runs_of
@@ -128,21 +128,19 @@ class RunLog(Observer):
                 row.cpu * 100,
                 row.loop_lag_ms,
             )
-        self._failures(status.failures)
+        self._failures(status.result.failures)
 
-    def _failures(self, groups: Iterable[FailureGroup]) -> None:
+    def _failures(self, groups: Iterable[FailureSummary]) -> None:
         """What has failed since the last look: how often, and the clients of the samples that are new."""
         for group in groups:
-            count, last_ns = self._seen.failures.get(group.key, (0, -1))
+            count, last_s = self._seen.failures.get(group.key, (0, -1.0))
             if group.count == count:
                 continue
-            _log.debug("%.1f s: %d × %s: %s", group.last_ns / 1e9, group.count - count, group.kind, group.message)
+            _log.debug("%.1f s: %d × %s: %s", group.last_s, group.count - count, group.kind, group.message)
             for sample in group.samples:
-                if sample.at_ns > last_ns:
-                    _log.debug(
-                        "%.1f s: client %d: %s: %s", sample.at_ns / 1e9, sample.client, group.kind, sample.detail
-                    )
-            self._seen.failures[group.key] = (group.count, group.last_ns)
+                if sample.at_s > last_s:
+                    _log.debug("%.1f s: client %d: %s: %s", sample.at_s, sample.client, group.kind, sample.detail)
+            self._seen.failures[group.key] = (group.count, group.last_s)
 
 
 class _LogFile(RotatingFileHandler):
@@ -169,7 +167,7 @@ class _Seen:
         self.state: object = None
         self.marks = 0
         self.rows = 0
-        self.failures: dict[tuple[str, str, str], tuple[int, int]] = {}
+        self.failures: dict[tuple[str, str, str], tuple[int, float]] = {}
 
 
 class _Lines(logging.Formatter):

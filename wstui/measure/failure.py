@@ -51,10 +51,10 @@ class FailureGroup(msgspec.Struct):
 
     @property
     def key(self) -> tuple[str, str, str]:
-        return _key(self.kind, self.message, self.outcome)
+        return group_key(self.kind, self.message, self.outcome)
 
 
-def _key(kind: str, message: str, outcome: str) -> tuple[str, str, str]:
+def group_key(kind: str, message: str, outcome: str) -> tuple[str, str, str]:
     """Return the key of a group. A close code is one group; the server's words are samples."""
     return (kind, "" if kind.startswith("close ") else message, outcome)
 
@@ -80,7 +80,7 @@ class FailureLog:
         if is_servers_word(kind):
             detail = detail or message
             message = fold(message)
-        key = _key(kind, message, outcome)
+        key = group_key(kind, message, outcome)
         group = self._groups.get(key)
         if group is None:
             if len(self._groups) >= GROUPS_KEPT:

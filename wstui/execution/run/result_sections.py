@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from wstui.measure.failure import group_key
 from wstui.measure.histogram import Distribution
 from wstui.scenario.errors import BadValue
 from wstui.scenario.model import Scenario
@@ -125,6 +126,11 @@ class FailureSummary(msgspec.Struct, frozen=True):
     local: bool = False
     samples: list[FailureSample] = []
     outcome: str = ""
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Return what identifies the group while it grows."""
+        return group_key(self.kind, self.message, self.outcome)
 
 
 class HostSummary(msgspec.Struct, frozen=True, kw_only=True):

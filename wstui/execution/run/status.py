@@ -14,7 +14,6 @@ from typing import Protocol
 
 from wstui.execution.run.result import NOT_STARTED, BreakpointStep, Result
 from wstui.execution.run.result_sections import ThresholdOutcome
-from wstui.measure.failure import FailureGroup
 from wstui.measure.histogram import Distribution
 from wstui.measure.snapshot import Counters
 from wstui.measure.timeline import Mark, TimelineRow
@@ -196,7 +195,6 @@ class Status:
     histograms: Mapping[str, Distribution] = field(default_factory=dict)  # named as in Result
     rows: Sequence[TimelineRow] = ()
     marks: Sequence[Mark] = ()
-    failures: tuple[FailureGroup, ...] = ()
     generator: GeneratorStatus = field(default_factory=GeneratorStatus)
     target: TargetHealth | None = None
     suite: SuiteStatus | None = None

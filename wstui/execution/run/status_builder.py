@@ -143,7 +143,6 @@ class StatusBuilder:
             self._histograms,
             recorder.rows,
             recorder.marks,
-            self._monitor.failures,
             _generator(fleet, counters.sent, counters.late_sends, self._monitor.limited_by),
             target=self._masked(target.latest) if target is not None and target.latest is not None else None,
             note=self._mask(note),

@@ -170,7 +170,7 @@ def _connections(status: Status) -> Iterator[Metric]:
     yield _total("wstui_connections_dropped", "Ready clients that the other side ended", seen.dropped)
     failures = CounterMetricFamily("wstui_failures", "Failures by kind", labels=["kind", "local"])
     counts: dict[tuple[str, str], int] = {}
-    for group in status.failures[:MOST_LABELS]:
+    for group in status.result.failures[:MOST_LABELS]:
         key = (visible(group.kind, 60), "true" if group.local else "false")
         counts[key] = counts.get(key, 0) + group.count
     for key, number in counts.items():

@@ -182,7 +182,7 @@ class Dashboard(Screen[None]):
             self.query_one(f"#{name}", Tile).show(model(status, self.history))
         for panel in self.query(Panel):
             panel.show(status)
-        groups = [*status.failures, *odd_replies(status.counters)]
+        groups = [*status.result.failures, *odd_replies(status.counters)]
         self.query_one(Errors).show(groups, status.elapsed_s, self.view.pattern, accent_of(status))
         self.query_one(CompactView).redraw()
         if fresh or charts or not status.rows or status.state is not self._drawn:
@@ -302,7 +302,7 @@ class Dashboard(Screen[None]):
         self.view.pattern = pattern
         self.poll()
         self.refresh_bindings()
-        return sum(matches(group, pattern) for group in self._status.failures)
+        return sum(matches(group, pattern) for group in self._status.result.failures)
 
     @on(ListTable.Chosen)
     def _opened(self, event: ListTable.Chosen) -> None:
@@ -311,7 +311,7 @@ class Dashboard(Screen[None]):
 
     def action_export(self) -> None:
         """The errors as JSON lines."""
-        groups = [g for g in self._status.failures if matches(g, self.view.pattern)]
+        groups = [g for g in self._status.result.failures if matches(g, self.view.pattern)]
         if not groups:
             self.notify("no errors to export", severity="warning")
             return

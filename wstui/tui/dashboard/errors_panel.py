@@ -7,24 +7,23 @@ from typing import ClassVar
 
 from textual.binding import BindingType
 
-from wstui.measure.failure import FailureGroup
+from wstui.execution.run.result_sections import FailureSummary
 from wstui.measure.snapshot import Counters
 from wstui.tui.bindings import key
 from wstui.tui.kit.format import clean, clip, count, fitting, pad, rate, stamp, width_of
 from wstui.tui.kit.row_widget import Line, cells
 from wstui.tui.kit.table import ListTable
 
-_NS = 1e9
 _KIND = 12
 
 
-def matches(group: FailureGroup, pattern: str) -> bool:
+def matches(group: FailureSummary, pattern: str) -> bool:
     """Whether a group shows under a filter: every word occurs in its kind, message or samples."""
     text = " ".join([group.kind, group.message, *(sample.detail for sample in group.samples)]).casefold()
     return all(word in text for word in pattern.casefold().split())
 
 
-def odd_replies(seen: Counters) -> list[FailureGroup]:
+def odd_replies(seen: Counters) -> list[FailureSummary]:
     """Return replies that no message was waiting for: none fails a client, but together they show a fault."""
     rows = (
         ("duplicate", "messages that were answered more than once", seen.duplicates),
@@ -32,10 +31,10 @@ def odd_replies(seen: Counters) -> list[FailureGroup]:
         ("altered", "echoes that differ from what was sent", seen.altered),
         ("late", "replies that came after the timeout", seen.late),
     )
-    return [FailureGroup(kind, message, number) for kind, message, number in rows if number]
+    return [FailureSummary(kind, message, number, 0.0, 0.0) for kind, message, number in rows if number]
 
 
-class Errors(ListTable[FailureGroup]):
+class Errors(ListTable[FailureSummary]):
     """The table of errors."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -46,14 +45,14 @@ class Errors(ListTable[FailureGroup]):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._total = 0
-        self._groups: Sequence[FailureGroup] = ()
+        self._groups: Sequence[FailureSummary] = ()
         self._latest = False
         self._hidden = 0
         self._rates: dict[tuple[str, str, str], float] = {}
         self._before: dict[tuple[str, str, str], tuple[float, int]] = {}
         self._pattern = ""
 
-    def show(self, groups: Sequence[FailureGroup], at_s: float, pattern: str, accent: str = "rule") -> None:
+    def show(self, groups: Sequence[FailureSummary], at_s: float, pattern: str, accent: str = "rule") -> None:
         """Draw these groups at this moment of the run."""
         self._measure(groups, at_s)
         self._groups = groups
@@ -63,7 +62,7 @@ class Errors(ListTable[FailureGroup]):
 
     def _list(self) -> None:
         shown = [group for group in self._groups if matches(group, self._pattern)]
-        shown.sort(key=lambda g: -g.last_ns if self._latest else -g.count)
+        shown.sort(key=lambda g: -g.last_s if self._latest else -g.count)
         self._hidden = len(self._groups) - len(shown)
         self.set_items(shown)
 
@@ -72,13 +71,13 @@ class Errors(ListTable[FailureGroup]):
         self._latest = not self._latest
         self._list()
 
-    def _measure(self, groups: Sequence[FailureGroup], at_s: float) -> None:
+    def _measure(self, groups: Sequence[FailureSummary], at_s: float) -> None:
         """Rates over the last two seconds or so: the groups carry only totals."""
         for group in groups:
             name = group.key
-            then, number = self._before.setdefault(name, (group.first_ns / _NS, 0))
+            then, number = self._before.setdefault(name, (group.first_s, 0))
             if group.count < number or at_s < then:  # the next run of a suite
-                then, number = self._before[name] = (group.first_ns / _NS, 0)
+                then, number = self._before[name] = (group.first_s, 0)
             if at_s - then >= 2.0:
                 self._rates[name] = (group.count - number) / (at_s - then)
                 self._before[name] = (at_s, group.count)
@@ -106,7 +105,7 @@ class Errors(ListTable[FailureGroup]):
         """Nothing went wrong, or nothing that the filter lets through."""
         return "nothing matches the filter" if self._hidden else "none so far"
 
-    def key_of(self, item: FailureGroup) -> tuple[str, str, str]:
+    def key_of(self, item: FailureSummary) -> tuple[str, str, str]:
         """A group is its kind, message and outcome."""
         return item.key
 
@@ -114,7 +113,7 @@ class Errors(ListTable[FailureGroup]):
         heads = ("count", "/s", "kind", "message", "first", "last", "latest sample")
         return _row(heads, width, self._longest(), "@surface", True)
 
-    def row(self, item: FailureGroup, width: int, *, selected: bool) -> Line:
+    def row(self, item: FailureSummary, width: int, *, selected: bool) -> Line:
         speed = self._rates.get(item.key, 0.0)
         sample = item.samples[-1] if item.samples else None
         detail = " · ".join(part for part in (f"client {sample.client}", sample.detail) if part) if sample else ""
@@ -124,8 +123,8 @@ class Errors(ListTable[FailureGroup]):
                 rate(speed) if speed >= 0.05 else "·",
                 clean(item.kind) + (" (own)" if item.local else ""),
                 clean(item.message),
-                stamp(item.first_ns / _NS) if item.last_ns else "",
-                stamp(item.last_ns / _NS) if item.last_ns else "",
+                stamp(item.first_s) if item.last_s else "",
+                stamp(item.last_s) if item.last_s else "",
                 clean(detail),
             ),
             width,

@@ -10,14 +10,13 @@ import platformdirs
 
 from wstui.execution.run.limits import threshold_level
 from wstui.execution.run.metrics import failure_rate, failures
+from wstui.execution.run.result_sections import FailureSummary
 from wstui.execution.run.status import Status
-from wstui.measure.failure import FailureGroup
 from wstui.report.formats.atomic_write import write_new
 from wstui.tui.dashboard.status_line import badge
 from wstui.tui.dashboard.thresholds import figure, limit_words, metric_words
 from wstui.tui.kit.format import clean, clock, count, ms, percent, rate
 
-_NS = 1e9
 _MARKS = {"ok": "✓", "near": "▲", "bad": "✗", "": "·"}
 
 
@@ -44,7 +43,7 @@ def summary(status: Status) -> str:
         f"  {_MARKS[threshold_level(o)]} {metric_words(o.metric)} {limit_words(o.limit)}: {figure(o)}"
         for o in status.thresholds
     ]
-    lines += [f"  {count(g.count):>8}  {clean(g.kind)}: {clean(g.message)}" for g in status.failures[:10]]
+    lines += [f"  {count(g.count):>8}  {clean(g.kind)}: {clean(g.message)}" for g in status.result.failures[:10]]
     if status.generator.limited_by:
         lines.append(f"generator    was the limit: {', '.join(status.generator.limited_by)}")
     if status.note:
@@ -52,7 +51,7 @@ def summary(status: Status) -> str:
     return "\n".join(lines) + "\n"
 
 
-def error_lines(groups: Sequence[FailureGroup]) -> str:
+def error_lines(groups: Sequence[FailureSummary]) -> str:
     """The groups as JSON lines, one group a line, times in seconds since the start."""
     return "".join(
         json.dumps(
@@ -60,13 +59,11 @@ def error_lines(groups: Sequence[FailureGroup]) -> str:
                 "kind": group.kind,
                 "message": group.message,
                 "count": group.count,
-                "first_s": round(group.first_ns / _NS, 3),
-                "last_s": round(group.last_ns / _NS, 3),
+                "first_s": round(group.first_s, 3),
+                "last_s": round(group.last_s, 3),
                 "local": group.local,
                 "outcome": group.outcome,
-                "samples": [
-                    {"at_s": round(s.at_ns / _NS, 3), "client": s.client, "detail": s.detail} for s in group.samples
-                ],
+                "samples": [{"at_s": round(s.at_s, 3), "client": s.client, "detail": s.detail} for s in group.samples],
             },
             ensure_ascii=False,
         )

@@ -10,12 +10,10 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
-from wstui.measure.failure import FailureGroup
+from wstui.execution.run.result_sections import FailureSummary
 from wstui.tui.bindings import key
 from wstui.tui.dialogs.dialog import Dialog
 from wstui.tui.kit.format import clean, count, stamp
-
-_NS = 1e9
 
 
 class SamplesDialog(Dialog[None]):
@@ -23,7 +21,7 @@ class SamplesDialog(Dialog[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [key("y", "copy", "Copy", "samples.copy", "Copy all samples")]
 
-    def __init__(self, group: FailureGroup) -> None:
+    def __init__(self, group: FailureSummary) -> None:
         super().__init__()
         self._group = group
         self.add_class("wide-dialog")
@@ -36,8 +34,7 @@ class SamplesDialog(Dialog[None]):
             Content.assemble(
                 (clean(group.kind), "bold $error"),
                 f"  {clean(group.message)}\n",
-                f"{count(group.count)} times, first at {stamp(group.first_ns / _NS)}, "
-                f"last at {stamp(group.last_ns / _NS)}{owner}\n",
+                f"{count(group.count)} times, first at {stamp(group.first_s)}, last at {stamp(group.last_s)}{owner}\n",
             )
         )
         if not group.samples:
@@ -45,7 +42,7 @@ class SamplesDialog(Dialog[None]):
         for sample in group.samples:
             yield Static(
                 Content.assemble(
-                    (f"{stamp(sample.at_ns / _NS)}  client {sample.client}  ", "$text-muted"), clean(sample.detail)
+                    (f"{stamp(sample.at_s)}  client {sample.client}  ", "$text-muted"), clean(sample.detail)
                 )
             )
 
@@ -56,6 +53,6 @@ class SamplesDialog(Dialog[None]):
         """The group and its samples into the clipboard."""
         group = self._group
         lines = [f"{group.kind}: {group.message}, {count(group.count)} times"]
-        lines += [f"{stamp(s.at_ns / _NS)}  client {s.client}  {s.detail}".rstrip() for s in group.samples]
+        lines += [f"{stamp(s.at_s)}  client {s.client}  {s.detail}".rstrip() for s in group.samples]
         self.app.copy_to_clipboard("\n".join(clean(line) for line in lines) + "\n")
         self.notify(f"{len(group.samples)} samples copied")
