@@ -77,7 +77,7 @@ async def test_a_run_that_the_terminal_ui_began_is_saved_elsewhere_too(
         result = await asyncio.to_thread(suite.execute)
     (saved,) = tmp_path.glob("wstui-test-*.json")
     assert msgspec.json.decode(saved.read_bytes(), type=Result) == result
-    assert len(troubles) == 2 and "is no run store" in troubles[0] and str(saved) in troubles[1]
+    assert len(troubles) == 2 and "is not a run store" in troubles[0] and str(saved) in troubles[1]
 
 
 async def test_two_outputs_with_one_name_are_refused_before_the_run(tmp_path: Path) -> None:

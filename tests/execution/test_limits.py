@@ -14,7 +14,7 @@ from wstui.execution.run import limits
 from wstui.execution.run.limits import FULL, LAG_MS, LATE_LEAST, LOST_S, NEAR, STALE_S, STALL_MS
 from wstui.execution.run.result_sections import ThresholdOutcome
 from wstui.execution.run.status import GeneratorStatus, WorkerStatus
-from wstui.execution.run.target.reported_metrics import Answer, read_claims
+from wstui.execution.run.target.reported_metrics import EndpointAnswer, read_claims
 from wstui.execution.run.timeline_recorder import Recorder
 from wstui.measure.fanout import FanOut
 from wstui.measure.snapshot import Counters, Health, Totals
@@ -75,8 +75,8 @@ def test_a_late_loop_is_judged_alike_by_the_verdict_the_panel_and_the_hosts(lag_
 def test_near_is_one_share_for_thresholds_checks_and_the_target(used: float, level: str) -> None:
     assert limits.threshold_level(ThresholdOutcome("response.p99", "< 1s", 1.0, True, used=used)) == level
     assert by_share("files", used, "", "").mark is {"ok": CheckMark.PASS, "near": CheckMark.WARN}[level]
-    stats = Answer(200, {"processes": [{"cpuPercent": used * 100}]})
-    cpu = next(c for c in read_claims(Answer(), Answer(), stats, 0).shown.claims if c.name == "cpu")
+    stats = EndpointAnswer(200, {"processes": [{"cpuPercent": used * 100}]})
+    cpu = next(c for c in read_claims(EndpointAnswer(), EndpointAnswer(), stats, 0).shown.claims if c.name == "cpu")
     assert cpu.sign == level
 
 

@@ -16,7 +16,7 @@ from wstui.execution.run.status import TargetHealth
 from wstui.execution.run.target import endpoint_poller, monitor
 from wstui.execution.run.target.endpoint_poller import EndpointPoller
 from wstui.execution.run.target.monitor import ClientView, Poll, TargetWatch
-from wstui.execution.run.target.reported_metrics import Answer, Claims, read_claims
+from wstui.execution.run.target.reported_metrics import Claims, EndpointAnswer, read_claims
 from wstui.odin.faults import parse_faults
 from wstui.odin.nats_server import NatsServer
 from wstui.odin.server import OdinServer
@@ -166,7 +166,7 @@ def test_a_target_that_counts_replies_as_deliveries_agrees_too() -> None:
 
 
 def test_claims_in_any_shape_are_read_or_left_out() -> None:
-    odd = Answer(
+    odd = EndpointAnswer(
         200,
         {"status": 7, "websocket": [], "processes": "none", "nats": {}, "rssBytes": "12.5", "connectionCount": "NaN"}
         | {"messagesDelivered": 10**400},
@@ -174,13 +174,19 @@ def test_claims_in_any_shape_are_read_or_left_out() -> None:
     claims = read_claims(odd, odd, odd, 5)
     assert claims.shown.state == "healthy"
     assert (claims.connections, claims.delivered, claims.resident) == (None, None, 12.5)
-    assert read_claims(Answer(200, {"status": "DOWN"}), Answer(404), Answer(404), 0).down
-    strange = read_claims(Answer(200, {"status": "Wobbly\x1b"}), Answer(404), Answer(404), 0)
+    assert read_claims(EndpointAnswer(200, {"status": "DOWN"}), EndpointAnswer(404), EndpointAnswer(404), 0).down
+    strange = read_claims(EndpointAnswer(200, {"status": "Wobbly\x1b"}), EndpointAnswer(404), EndpointAnswer(404), 0)
     assert strange.shown.state == "unknown" and strange.shown.note.startswith("'wobbly") and not strange.down
     assert "\x1b" not in strange.shown.note
-    assert read_claims(Answer(200, {"status": "UP"}), Answer(404), Answer(404), 0).shown.state == "healthy"
-    assert read_claims(Answer(404), Answer(404), Answer(404), 0).shown.state == "not offered"
-    assert read_claims(Answer(fault="timed out"), Answer(), Answer(), 0).shown.state == "unhealthy"
+    assert (
+        read_claims(EndpointAnswer(200, {"status": "UP"}), EndpointAnswer(404), EndpointAnswer(404), 0).shown.state
+        == "healthy"
+    )
+    missing = EndpointAnswer(404)
+    assert read_claims(missing, missing, missing, 0).shown.state == "not offered"
+    assert (
+        read_claims(EndpointAnswer(fault="timed out"), EndpointAnswer(), EndpointAnswer(), 0).shown.state == "unhealthy"
+    )
 
 
 @pytest.mark.parametrize("begun", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\n\r\n{"], ids=["head", "body"])

@@ -24,12 +24,12 @@ from wstui.execution.run.result_sections import (
     HostSummary,
     Latency,
     LatencySet,
-    Messages,
     SlowReadersResult,
     StageSummary,
     Subscriptions,
     TargetSummary,
     ThresholdOutcome,
+    Traffic,
     Verdict,
 )
 from wstui.measure.hdr import encode
@@ -46,7 +46,7 @@ def good(name: str = "quick", *, median_ms: float = 1.2, seed: int = 1) -> Resul
     response = Latency.of(measured["response"])
     latency = LatencySet(response, Latency.of(measured["round_trip"]), Latency.of(measured["connect"]))
     connections = Connections(attempted=100, ready=100, success_rate=1.0, per_second=10.0)
-    messages = Messages(
+    messages = Traffic(
         sent=700,
         received=800,
         sent_per_second=17.5,
@@ -85,10 +85,10 @@ def good(name: str = "quick", *, median_ms: float = 1.2, seed: int = 1) -> Resul
                 0.0,
                 10.0,
                 connections,
-                Messages(100, 150, 10.0, 15.0),
+                Traffic(100, 150, 10.0, 15.0),
                 LatencySet(Latency.of(histogram(seed + 3, 100, median_ms)), latency.round_trip, latency.connect),
             ),
-            StageSummary("hold", 10.0, 40.0, Connections(), Messages(600, 650, 20.0, 21.7), LatencySet(response)),
+            StageSummary("hold", 10.0, 40.0, Connections(), Traffic(600, 650, 20.0, 21.7), LatencySet(response)),
         ],
         events=[
             Event(0.0, "start", "started"),
@@ -145,7 +145,7 @@ def broken(name: str = "stress") -> Result:
             ],
         ),
         connections=connections,
-        messages=Messages(
+        messages=Traffic(
             sent=41_000,
             received=40_100,
             sent_per_second=341.7,
@@ -156,13 +156,13 @@ def broken(name: str = "stress") -> Result:
         ),
         failures=failures,
         stages=[
-            StageSummary("ramp", 0.0, 60.0, connections, Messages(12_000, 11_900, 200.0, 198.3, 100), base.latency_ms),
+            StageSummary("ramp", 0.0, 60.0, connections, Traffic(12_000, 11_900, 200.0, 198.3, 100), base.latency_ms),
             StageSummary(
                 "hold",
                 60.0,
                 120.0,
                 Connections(),
-                Messages(29_000, 28_200, 483.3, 470.0, 312),
+                Traffic(29_000, 28_200, 483.3, 470.0, 312),
                 base.latency_ms,
             ),
         ],
@@ -235,7 +235,7 @@ def empty() -> Result:
             thresholds=[ThresholdOutcome("connect.success", ">= 100%", None, None, unit="%")],
         ),
         connections=Connections(),
-        messages=Messages(),
+        messages=Traffic(),
         latency_ms=LatencySet(),
         generator=GeneratorSummary(),
     )
@@ -265,7 +265,7 @@ def hostile() -> Result:
         base,
         scenario={**base.scenario, "name": "=cmd|' /C calc'!A0" + HOSTILE},
         verdict=Verdict(passed=False, reason=HOSTILE, thresholds=base.verdict.thresholds),
-        messages=Messages(sent=1, received=2, by_type={HOSTILE: 1, "@SUM(1+1)": 1}),
+        messages=Traffic(sent=1, received=2, by_type={HOSTILE: 1, "@SUM(1+1)": 1}),
         failures=[FailureSummary(HOSTILE, HOSTILE, 3, 1.0, 2.0, False, [FailureSample(1.0, 1, HOSTILE)])],
         stages=[
             StageSummary(HOSTILE, 0.0, 1.0, base.connections, base.messages, base.latency_ms),
@@ -302,7 +302,7 @@ def searched(of: str = "clients") -> Result:
                 broken_on="response.p99" if held is False else "",
                 clients=load,
                 connections=Connections(attempted=load, ready=load, success_rate=1.0),
-                messages=Messages(load * 5, load * 6, load / 2, load / 1.5),
+                messages=Traffic(load * 5, load * 6, load / 2, load / 1.5),
                 latency_ms=LatencySet(measured, measured, Latency.of(histogram(number, 50, 3.0))),
                 cpu=0.04 * (number + 1),
             )

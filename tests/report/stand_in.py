@@ -16,9 +16,9 @@ from wstui.execution.run.result_sections import (
     GeneratorSummary,
     Latency,
     LatencySet,
-    Messages,
     StageSummary,
     ThresholdOutcome,
+    Traffic,
 )
 from wstui.execution.run.status import (
     GeneratorStatus,
@@ -114,9 +114,9 @@ def partial(
     outcome = ThresholdOutcome("connect.success", ">= 100%", 95.0, False, unit="%", used=1.05)
     latency = LatencySet(Latency.of(response))
     ramp_s = min(seconds, 10)
-    stages = [StageSummary("ramp", 0.0, float(ramp_s), Connections(100, 95, 5), Messages(20 * ramp_s), latency)]
+    stages = [StageSummary("ramp", 0.0, float(ramp_s), Connections(100, 95, 5), Traffic(20 * ramp_s), latency)]
     if seconds > 10:
-        hold = Messages(20 * (seconds - 10))
+        hold = Traffic(20 * (seconds - 10))
         stages.append(StageSummary("hold", 10.0, float(seconds), Connections(), hold, latency))
     return msgspec.structs.replace(
         NOT_STARTED,
@@ -126,7 +126,7 @@ def partial(
         duration_s=float(seconds),
         verdict=msgspec.structs.replace(NOT_STARTED.verdict, thresholds=[outcome]),
         connections=Connections(100, 95, 5, success_rate=0.95),
-        messages=Messages(20 * seconds, 20 * seconds, by_type={"pong": 20 * seconds}),
+        messages=Traffic(20 * seconds, 20 * seconds, by_type={"pong": 20 * seconds}),
         latency_ms=latency,
         failures=failures,
         stages=stages,

@@ -8,7 +8,7 @@ import pytest
 
 from tests.report.example import EVERY, aborted, broken, empty, fan_out, good, limited
 from wstui.execution.run.result import Result
-from wstui.execution.run.result_sections import Connections, FailureSummary, Messages, ThresholdOutcome, Verdict
+from wstui.execution.run.result_sections import Connections, FailureSummary, ThresholdOutcome, Traffic, Verdict
 from wstui.measure.sanitize import visible
 from wstui.measure.timeline import TimelineRow
 from wstui.report.analysis.diagnosis import findings
@@ -70,7 +70,7 @@ def test_a_generator_at_its_limit_comes_first_and_the_server_is_not_blamed_for_i
     result = msgspec.structs.replace(
         slow,
         generator=limited().generator,
-        messages=Messages(sent=100, timed_out=5),
+        messages=Traffic(sent=100, timed_out=5),
         connections=Connections(attempted=100, ready=95, dropped=5),
     )
     assert causes(result) == ["generator", "drops"]
@@ -170,7 +170,7 @@ def test_replies_that_nobody_waits_for_are_a_finding(
     base = good()
     result = msgspec.structs.replace(
         base,
-        messages=Messages(sent=1000, received=1000, **counts),  # type: ignore[arg-type]
+        messages=Traffic(sent=1000, received=1000, **counts),  # type: ignore[arg-type]
         scenario=base.scenario | {"messages": messages},
     )
     assert [finding.text for finding in findings(result)] == [words]

@@ -18,9 +18,9 @@ from wstui.execution.run.result_sections import (
     FailureSample,
     FailureSummary,
     GeneratorSummary,
-    Messages,
     StageSummary,
     ThresholdOutcome,
+    Traffic,
     Verdict,
 )
 from wstui.report.analysis.diagnosis import findings
@@ -56,8 +56,8 @@ def sound(source: random.Random) -> Result:
     base = good()
     in_ramp = Connections(attempted=clients, ready=clients, success_rate=1.0)
     stages = [
-        StageSummary("ramp", 0.0, float(ramp_s), in_ramp, Messages(), base.latency_ms),
-        StageSummary("hold", float(ramp_s), float(ramp_s + hold_s), Connections(), Messages(), base.latency_ms),
+        StageSummary("ramp", 0.0, float(ramp_s), in_ramp, Traffic(), base.latency_ms),
+        StageSummary("hold", float(ramp_s), float(ramp_s + hold_s), Connections(), Traffic(), base.latency_ms),
     ]
     outcome = ThresholdOutcome("response.p99", f"< {limit_ms:g}ms", median_ms * 4, True, unit="ms", used=0.1)
     return msgspec.structs.replace(
@@ -66,7 +66,7 @@ def sound(source: random.Random) -> Result:
         duration_s=float(ramp_s + hold_s),
         verdict=Verdict(passed=True, reason="the threshold was kept", thresholds=[outcome]),
         connections=in_ramp,
-        messages=Messages(sent=clients * hold_s, received=clients * hold_s),
+        messages=Traffic(sent=clients * hold_s, received=clients * hold_s),
         stages=stages,
         timeline=rows,
     )

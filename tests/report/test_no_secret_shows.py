@@ -24,7 +24,7 @@ from wstui.cli.run_log import RunLog
 from wstui.execution.run.result import Result
 from wstui.execution.run.run import Run
 from wstui.execution.run.status import State, Status
-from wstui.measure.failure import FailureGroup, Sample
+from wstui.measure.failure import FailureGroup, Occurrence
 from wstui.measure.sanitize import visible
 from wstui.measure.snapshot import Counters, Snapshot, Totals
 from wstui.report.formats import registry
@@ -116,7 +116,7 @@ def told(scenario: Scenario, secret: str) -> tuple[Status, Result]:
     """A run whose server repeats the secret wherever it can."""
     run = Run(scenario)
     groups = [
-        FailureGroup(f"close {number}", f"{name}: {form(secret)}", 1, 1, 2, False, [Sample(1, 0, form(secret))])
+        FailureGroup(f"close {number}", f"{name}: {form(secret)}", 1, 1, 2, False, [Occurrence(1, 0, form(secret))])
         for number, (name, form) in enumerate(SAID.items())
     ]
     types = {visible(form(secret), 60): 3 for form in SAID.values()}

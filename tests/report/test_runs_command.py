@@ -132,7 +132,7 @@ def test_a_suite_is_reported_as_a_whole_later_too(path: Path, tmp_path: Path) ->
         assert whole["verdict"]["reason"] == "stress: 2 of 2 thresholds broken"
     call(path, "export", "5", str(tmp_path / "suite.html"), "--suite")
     assert "✗ FAILED" in (tmp_path / "suite.html").read_text()
-    assert "run 1 is no part of a suite" in call(path, "show", "1", "--suite", status=2).output
+    assert "run 1 is not part of a suite" in call(path, "show", "1", "--suite", status=2).output
 
 
 def test_a_result_in_a_file_is_shown_and_made_into_any_report(path: Path, tmp_path: Path) -> None:
@@ -228,4 +228,4 @@ def test_a_store_that_is_none_is_one_sentence(tmp_path: Path) -> None:
     broken_file = tmp_path / "runs.db"
     broken_file.write_bytes(b"no database at all, just text" * 100)
     output = call(broken_file, "list", status=2).output
-    assert output.startswith(f"wstui: {broken_file} is no run store") and len(output.splitlines()) == 1
+    assert output.startswith(f"wstui: {broken_file} is not a run store") and len(output.splitlines()) == 1

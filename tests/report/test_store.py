@@ -287,7 +287,7 @@ def test_a_damaged_store_is_reported_once_and_the_run_goes_on(tmp_path: Path) ->
 def test_a_file_that_is_no_store_is_left_alone_and_nobody_is_told_to_move_it(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "passwd"
     path.write_bytes(content)
-    with pytest.raises(StoreError, match="is no run store of wstui; name another file with --store") as raised:
+    with pytest.raises(StoreError, match="is not a run store of wstui; name another file with --store") as raised:
         Store(path)
     assert "mv " not in str(raised.value) and "damaged" not in str(raised.value)
     assert _problems_of_a_run(path) == [str(raised.value)]

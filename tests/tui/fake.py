@@ -36,9 +36,9 @@ from wstui.execution.run.result_sections import (
     GeneratorSummary,
     Latency,
     LatencySet,
-    Messages,
     StageSummary,
     ThresholdOutcome,
+    Traffic,
     Verdict,
 )
 from wstui.execution.run.status import (
@@ -52,8 +52,8 @@ from wstui.execution.run.status import (
 )
 from wstui.measure.snapshot import Counters
 from wstui.measure.timeline import Mark, TimelineRow
-from wstui.scenario.model import Messages as Saying
 from wstui.scenario.model import Scenario, Stage, Target, Threshold
+from wstui.scenario.model import Traffic as Saying
 from wstui.scenario.secret_fields import masked
 
 NOW = datetime(2025, 11, 23, 14, 32, 7, tzinfo=UTC)
@@ -255,7 +255,7 @@ def _partial(
     return msgspec.structs.replace(
         NOT_STARTED,
         verdict=msgspec.structs.replace(NOT_STARTED.verdict, thresholds=list(thresholds)),
-        messages=Messages(sent, timed_out=failures_total),
+        messages=Traffic(sent, timed_out=failures_total),
         latency_ms=LatencySet(latency),
         fanout=fanout,
         failures=list(failures),
@@ -289,18 +289,18 @@ def result(*, passed: bool = True, aborted: bool = False, limited: bool = False,
         paused_s=0.0,
         verdict=Verdict(passed and not aborted, reason, limited, aborted, False, outcomes),
         connections=Connections(12_126, 12_105, 3, 0, 4, 14, 118, 0.9994, 100.0),
-        messages=Messages(14_437_000, 14_436_212, 24_050.0, 24_049.0, 788, 0, 12, 0, 1_588_070_000, 2_122_123_164),
+        messages=Traffic(14_437_000, 14_436_212, 24_050.0, 24_049.0, 788, 0, 12, 0, 1_588_070_000, 2_122_123_164),
         latency_ms=LatencySet(
             response,
             Latency(4_811_776, 15.8, 1.0, 11.8, 27.0, 40.2, 112.0, 236.0, 604.0),
             Latency(12_105, 31.0, 4.2, 22.0, 61.0, 84.0, 190.0, 402.0, 512.0),
         ),
         stages=[
-            StageSummary("ramp", 0.0, 120.0, Connections(12_012, 12_012), Messages(sent_per_second=12_050.0,
+            StageSummary("ramp", 0.0, 120.0, Connections(12_012, 12_012), Traffic(sent_per_second=12_050.0,
                          received_per_second=12_049.0), LatencySet(response)),
-            StageSummary("hold", 120.0, 720.0, Connections(ready=93), Messages(timed_out=788, sent_per_second=24_098.0,
+            StageSummary("hold", 120.0, 720.0, Connections(ready=93), Traffic(timed_out=788, sent_per_second=24_098.0,
                          received_per_second=24_090.0), LatencySet(response)),
-            StageSummary("cooldown", 720.0, 780.0, Connections(), Messages(sent_per_second=11_980.0,
+            StageSummary("cooldown", 720.0, 780.0, Connections(), Traffic(sent_per_second=11_980.0,
                          received_per_second=11_979.0), LatencySet(response)),
         ],
         failures=list(FAILURES),

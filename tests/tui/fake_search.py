@@ -6,12 +6,12 @@ import msgspec
 
 from tests.tui import fake
 from wstui.execution.run.result import BreakpointStep, BreakpointSummary, Result
-from wstui.execution.run.result_sections import Connections, Latency, LatencySet, Messages, ThresholdOutcome, Verdict
+from wstui.execution.run.result_sections import Connections, Latency, LatencySet, ThresholdOutcome, Traffic, Verdict
 from wstui.execution.run.status import BreakpointStatus, StageStatus, Status
 from wstui.measure.timeline import Mark
 from wstui.scenario.breakpoint import Breakpoint
-from wstui.scenario.model import Messages as Saying
 from wstui.scenario.model import Scenario, Target, Threshold
+from wstui.scenario.model import Traffic as Saying
 
 
 def _step(load: int, held: bool | None, p50: float, p95: float, p99: float, at_s: float) -> BreakpointStep:
@@ -20,7 +20,7 @@ def _step(load: int, held: bool | None, p50: float, p95: float, p99: float, at_s
         load=load, held=held, reached=load - 0.4, started_s=at_s, ended_s=at_s + 30, clients=load,
         why=f"response.p99 was {p99:.0f} ms, the limit is < 250ms" if broken else "", broken_on="response.p99" * broken,
         connections=Connections(load, load, success_rate=1.0, per_second=100.0),
-        messages=Messages(load * 20, load * 20, load / 5, load / 5),
+        messages=Traffic(load * 20, load * 20, load / 5, load / 5),
         latency_ms=LatencySet(Latency(load * 20, p50 * 1.2, 0.4, p50, p95 * 0.8, p95, p99, p99 * 1.4, p99 * 2)),
         cpu=0.2 + load / 12_000,
         thresholds=[ThresholdOutcome("response.p99", "< 250ms", p99, not broken, unit="ms", used=p99 / 250)],

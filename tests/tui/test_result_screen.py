@@ -17,7 +17,7 @@ from textual.widgets import Input
 from tests.tui import fake, fake_search, fake_store
 from tests.tui.driving import running, shown, until
 from wstui.execution.run.result import Result, SuiteResult
-from wstui.execution.run.result_sections import Connections, GeneratorSummary, LatencySet, Messages, Verdict
+from wstui.execution.run.result_sections import Connections, GeneratorSummary, LatencySet, Traffic, Verdict
 from wstui.tui.app import WstuiApp
 from wstui.tui.dashboard.dashboard_screen import Dashboard
 from wstui.tui.dialogs.export import ExportDialog
@@ -138,7 +138,7 @@ async def test_a_result_scrolls_on_a_small_terminal() -> None:
 async def test_an_empty_result_has_no_invented_figures() -> None:
     empty = Result(
         scenario={"name": "x"}, started="", finished="", duration_s=0.0, verdict=Verdict(False, "nothing was measured"),
-        connections=Connections(), messages=Messages(), latency_ms=LatencySet(), generator=GeneratorSummary(),
+        connections=Connections(), messages=Traffic(), latency_ms=LatencySet(), generator=GeneratorSummary(),
     )  # fmt: skip
     async with running(outcome=empty) as (app, pilot, session):
         session.ended.set()

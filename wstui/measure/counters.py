@@ -1,4 +1,4 @@
-"""What one worker has counted so far. The hot path writes here; a snapshot is a copy of it."""
+"""The counts of one worker. The hot path writes here; a snapshot is a copy."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from wstui.measure.snapshot import Admitted, Counters, Health, Snapshot, Totals
 TYPES_KEPT = 64
 OTHER_TYPES = b"(other types)"
 _SHOWN = 60  # characters of a type's name
-_KEPT = 4 * _SHOWN  # bytes of it: a name may be as long as a message
+_KEPT = 4 * _SHOWN  # bytes: a name may be as long as a message
 
 
 def counted_under(types: dict[bytes, int], name: bytes) -> bytes:
-    """The name under which a type that has been counted is found in `types`."""
+    """Return the key of a counted type in `types`."""
     return next((kept for kept in (name, name[:_KEPT]) if kept in types), OTHER_TYPES)
 
 
@@ -41,7 +41,7 @@ class Tally:
         self.connect = Histogram()
         self.response = Histogram()
         self.round_trip = Histogram()
-        self.on_time = Histogram()  # both latencies of messages that were sent when they were due
+        self.on_time = Histogram()  # both latencies of messages sent when due
         self.send_delay = Histogram()
         self.reconnect = Histogram()
         self.failures = FailureLog()
@@ -49,7 +49,7 @@ class Tally:
         self.slow_endings: dict[str, int] = {}
 
     def count_type(self, name: bytes) -> None:
-        """Count a message under its type. Bounded: a server that invents types fills "(other types)"."""
+        """Count a message under its type. Bounded: further types count as "(other types)"."""
         types = self.types
         if name not in types:
             name = name[:_KEPT]
@@ -61,7 +61,7 @@ class Tally:
             types[OTHER_TYPES] = types.get(OTHER_TYPES, 0) + 1
 
     def snapshot(self, worker: int, sequence: int, at_ns: int, health: Health) -> Snapshot:
-        """Return the state at `at_ns` as a message. It shares nothing that goes on changing once encoded."""
+        """Return the state at `at_ns`; encode it before counting on."""
         types: dict[str, int] = {}
         for name, n in self.types.items():
             shown = visible(name, _SHOWN)

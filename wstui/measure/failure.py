@@ -22,7 +22,7 @@ _ESCAPE = re.compile(r"\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})")
 _RUN = re.compile(r"…(?:[\s=/+:.…-]*…)*=*")
 
 
-class Sample(msgspec.Struct, frozen=True):
+class Occurrence(msgspec.Struct, frozen=True):
     """One occurrence: when (ns since the start of the run), which client, and what was seen, already escaped."""
 
     at_ns: int
@@ -46,7 +46,7 @@ class FailureGroup(msgspec.Struct):
     first_ns: int = 0
     last_ns: int = 0
     local: bool = False
-    samples: list[Sample] = []
+    samples: list[Occurrence] = []
     outcome: str = ""
 
     @property
@@ -97,7 +97,7 @@ class FailureLog:
         group.last_ns = at_ns
         if len(group.samples) >= SAMPLES_KEPT:
             del group.samples[SAMPLES_KEPT // 2]
-        group.samples.append(Sample(at_ns, client, detail))
+        group.samples.append(Occurrence(at_ns, client, detail))
 
     def groups(self) -> list[FailureGroup]:
         """Return the groups in order of their first occurrence."""

@@ -1,8 +1,8 @@
 """Fan-out without trusting clocks: how completely, how often and how far apart broadcasts reach the clients.
 
-A broadcast arrives as the same bytes at every subscriber. A worker notes each receipt; when the window of a message
-closes it says what it saw (`Receipts`), and the operator's side adds the workers up (`FanOut`), since the first
-receipt of all may have been in another worker.
+A broadcast arrives as the same bytes at every subscriber. A worker notes each receipt and reports them when the
+message's window closes (`Receipts`); the operator's side adds up the workers (`FanOut`), since the first receipt may
+have been in another one.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ import msgspec
 from wstui.measure.histogram import UNIT_SHIFT, Distribution, Histogram
 
 PATIENCE_NS = 2_000_000_000
-"""How long a message waits for the word of slower workers after the first one's."""
+"""How long a message waits for slower workers after the first report."""
 
 
 class Receipts(msgspec.Struct, frozen=True, array_like=True):
-    """What one worker saw of one message.
+    """The receipts of one message in one worker.
 
     `key` is a digest of its bytes; `first_ns` the first receipt on the monotonic clock of the host; `eligible` the
     clients that were open from then until the window closed, `receivers` those of them that got it,
     `receipts` all that did, `duplicates` further copies to the same client. `distances` are the distances of the
     receipts from `first_ns` in units of 64 ns, as 32-bit integers. `stamp_ms` is the server's own timestamp
     (epoch milliseconds), None without one; `epoch_ns` what to add to the monotonic clock for wall time.
-    No receipts at all: the worker has heard it and can't say anything of it.
+    Without any receipts, the worker saw the message but cannot judge it.
     """
 
     key: bytes
@@ -54,7 +54,7 @@ class TypeFanOut:
 
     @property
     def completeness(self) -> float | None:
-        """Receivers ÷ clients open throughout (0…1), None before anything was broadcast."""
+        """Return receivers ÷ clients open throughout (0…1), None before any broadcast."""
         return self.received / self.wanted if self.wanted else None
 
 
@@ -74,7 +74,7 @@ class ClockOffset:
         self.high: float | None = None
 
     def sample(self, low_ns: int, high_ns: int) -> None:
-        """One interval in which the offset lies, in nanoseconds. One that contradicts the others begins anew."""
+        """Add an interval that contains the offset, in ns. A contradicting one replaces the others."""
         if self.low is None or self.high is None or low_ns > self.high or high_ns < self.low:
             self.low, self.high = low_ns, high_ns
         else:
@@ -82,27 +82,27 @@ class ClockOffset:
 
     @property
     def offset_ns(self) -> float | None:
-        """The middle of what is possible, None before any sample."""
+        """Return the middle of the possible offsets, None without a sample."""
         return None if self.low is None or self.high is None else (self.low + self.high) / 2
 
     @property
     def uncertainty_ns(self) -> float | None:
-        """Half the width of what is possible."""
+        """Return half the width of the possible offsets."""
         return None if self.low is None or self.high is None else (self.high - self.low) / 2
 
 
 @dataclass(slots=True)
 class _Open:
     since_ns: int
-    first_ns: int  # on the clock of the operator's side
+    first_ns: int  # on the operator's clock
     parts: dict[int, Receipts]
 
 
 class FanOut:
     """All broadcasts of a run, added up over the workers of one host or of several.
 
-    Clocks of different hosts are never compared: whether a message was received counts everywhere, how far apart
-    its receipts were only among the workers of one host. `hosts` names the host of each worker that is not on this one.
+    Clocks of different hosts are never compared: receipts count everywhere, but distances only within a host.
+    `hosts` names the host of each remote worker.
     """
 
     def __init__(self) -> None:
@@ -115,20 +115,20 @@ class FanOut:
 
     @property
     def clocks(self) -> list[ClockOffset]:
-        """Where the target's clock lies, by each host that could tell."""
+        """Return the target's clock offsets by host."""
         return list(self._clocks.values())
 
     @property
     def several_hosts(self) -> bool:
-        """Whether distances are those within each host."""
+        """Whether distances are measured within each host."""
         return len(set(self.hosts.values())) > 1
 
     def clock_of(self, worker: int) -> ClockOffset:
-        """Where the target's clock lies by the host of a worker."""
+        """Return the target's clock offset on the host of a worker."""
         return self._clocks.setdefault(self.hosts.get(worker, ""), ClockOffset())
 
     def add(self, worker: int, receipts: Receipts, now_ns: int, first_ns: int | None = None) -> None:
-        """Add what a worker saw. `first_ns` is its first receipt by this side's clock, if that is another one."""
+        """Add the report of a worker. `first_ns`: its first receipt on our clock, if that differs."""
         first_ns = receipts.first_ns if first_ns is None else first_ns
         entry = self._open.get(receipts.key)
         if entry is None:
@@ -139,10 +139,10 @@ class FanOut:
     def settle(
         self, now_ns: int, workers: Collection[int], open_since: Callable[[int, int], int], *, at_once: bool = False
     ) -> None:
-        """Conclude the messages of which every one of `workers` has spoken, or which have waited long enough.
+        """Conclude the messages that every one of `workers` has reported, or that have waited long enough.
 
-        A worker that never saw a message has missed it: `open_since` tells how many of its clients have been open
-        since a time on this side's monotonic clock.
+        A worker without a report missed the message: `open_since` returns how many of its clients have been open
+        since a time on our monotonic clock.
         """
         there = set(workers)
         done = [
@@ -160,7 +160,7 @@ class FanOut:
         receipts = sum(part.receipts for part in parts)
         wanted = sum(part.eligible for part in parts) + missed
         if not receipts:
-            return  # nothing can be said of it
+            return  # cannot be judged
         if receipts - sum(part.duplicates for part in parts) < 2 and wanted > 1:
             return  # meant for one client
         kind = self.types.setdefault(parts[0].type, TypeFanOut())
@@ -192,22 +192,22 @@ class FanOut:
 
     @property
     def messages(self) -> int:
-        """How many distinct broadcasts were seen."""
+        """Return the number of distinct broadcasts."""
         return sum(kind.messages for kind in self.types.values())
 
     @property
     def duplicates(self) -> int:
-        """Copies beyond one per client."""
+        """Return the copies beyond one per client."""
         return sum(kind.duplicates for kind in self.types.values())
 
     @property
     def completeness(self) -> float | None:
-        """Receivers ÷ clients open throughout, over all messages; None without any."""
+        """Return receivers ÷ clients open throughout over all messages, None without any."""
         return share(self.types.values())
 
 
 def share(types: Iterable[TypeFanOut]) -> float | None:
-    """The completeness of several types together."""
+    """Return the completeness of several types together."""
     wanted = received = 0
     for kind in types:
         wanted += kind.wanted

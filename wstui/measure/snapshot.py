@@ -1,4 +1,4 @@
-"""What one worker says about itself, five times a second: cumulative and numbered, so that a lost one heals."""
+"""The report of a worker, five times a second: cumulative and numbered, so that the next makes up for a lost one."""
 
 from __future__ import annotations
 
@@ -42,42 +42,42 @@ class Counters(msgspec.Struct):
     received: int = 0
     bytes_sent: int = 0
     bytes_received: int = 0
-    # what compression saved: without it so many more bytes would have been on the wire
+    # bytes that compression saved
     compression_saved_sent: int = 0
     compression_saved_received: int = 0
-    no_reply_expected: int = 0  # sent, and no reply is waited for
+    no_reply_expected: int = 0  # sent without awaiting a reply
     matched: int = 0
     reply_timeouts: int = 0
     abandoned: int = 0  # we ended the connection before the reply was due
     late: int = 0
     duplicates: int = 0
     unmatched: int = 0
-    altered: int = 0  # of the unmatched: replies that were not what was sent
+    altered: int = 0  # unmatched replies that differ from what was sent
     invalid_texts: int = 0  # text messages that are not UTF-8
     broken_expectations: int = 0
     late_sends: int = 0
     late_broadcasts: int = 0
-    # attempts with tokens of several kinds: those that have ended, and those that ended as they should
+    # ended attempts with tokens of several kinds, and those that ended as expected
     auth_checked: int = 0
     auth_correct: int = 0
     # attempts that were refused with HTTP 429
     rate_limited: int = 0
-    # planned clients that had not begun to connect, or were still at it, when the load was ended
+    # planned clients not connected, or still connecting, at the end of the load
     unreached: int = 0
-    # clients that asked for some tokens only, those that were acknowledged, and messages that were not for them
+    # subscriptions to tokens, their acknowledgements, and messages about other tokens
     subscribes: int = 0
     subscribe_acks: int = 0
     filter_leaks: int = 0
-    # ready clients that stopped reading, and those of them that the other side ended (they count as closed)
+    # ready clients that stopped reading, and those that the server closed (they count as closed)
     slow_readers: int = 0
     slow_closed: int = 0
-    # keepalive pings beside the exchange, and their pongs; neither is among the messages
+    # keepalive pings and their pongs, which are not messages
     pings: int = 0
     pongs: int = 0
 
     @property
     def in_flight(self) -> int:
-        """Messages whose reply had neither come nor timed out."""
+        """Return messages that still await their reply."""
         return self.sent - self.no_reply_expected - self.matched - self.reply_timeouts - self.abandoned
 
     def __add__(self, other: Counters) -> Counters:
@@ -88,7 +88,7 @@ class Counters(msgspec.Struct):
 
 
 class Admitted(msgspec.Struct):
-    """How the attempts with one kind of token ended; those that our own end cut short are not counted."""
+    """Attempts with one kind of token, except those that we cut short."""
 
     attempted: int = 0
     ready: int = 0
@@ -97,7 +97,7 @@ class Admitted(msgspec.Struct):
 
 
 class Health(msgspec.Struct, frozen=True):
-    """The generator's own condition in one worker.
+    """The health of one worker.
 
     `cpu` is the share of one core used since the last snapshot (0…1, may pass 1 with threads);
     `loop_lag_ns` the longest delay of the loop's own timer since then; files and ports are in use against
@@ -114,7 +114,7 @@ class Health(msgspec.Struct, frozen=True):
 
 
 class Totals(msgspec.Struct, frozen=True):
-    """What a worker, or all of them together, had counted at `at_ns` (ns since the start of the run, pauses included).
+    """The counts of a worker, or of all, at `at_ns` (ns since the start of the run, including pauses).
 
     Durations are in nanoseconds. The difference of two totals is what was counted between them.
     """
@@ -138,7 +138,7 @@ class Totals(msgspec.Struct, frozen=True):
 
 
 class Snapshot(msgspec.Struct, tag="snapshot"):
-    """What one worker has counted, and how it fares."""
+    """The totals and the health of one worker."""
 
     worker: int
     sequence: int
@@ -146,6 +146,6 @@ class Snapshot(msgspec.Struct, tag="snapshot"):
     types: dict[str, int] = {}
     failures: list[FailureGroup] = []
     health: Health = Health()
-    admitted: dict[str, Admitted] = {}  # by kind of token, where a scenario mixes them
-    slow_endings: dict[str, int] = {}  # how the other side ended clients that did not read
-    addresses: dict[str, int] = {}  # connections by address of the target, where they are spread
+    admitted: dict[str, Admitted] = {}  # by kind of token, if a scenario mixes them
+    slow_endings: dict[str, int] = {}  # how the server closed slow readers
+    addresses: dict[str, int] = {}  # connections by target address, if they are spread

@@ -1,4 +1,4 @@
-"""How fast a noisy figure grows: the slope that a few wild samples do not change."""
+"""Theil–Sen: the slope of a noisy figure, robust against outliers."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from statistics import median
 
 _Z95 = 1.96
 POINTS_MOST = 100
-"""More points are taken together: 100 make 4 950 pairs, some milliseconds of work."""
+"""More points are grouped: 100 make 4 950 pairs, some milliseconds of work."""
 
 
 @dataclass(frozen=True, slots=True)
 class Slope:
-    """How fast y grows with x, and between which bounds that lies with 95 % confidence."""
+    """The slope of y over x, and its 95 % confidence bounds."""
 
     value: float
     low: float
@@ -23,16 +23,15 @@ class Slope:
 
     @property
     def uncertainty(self) -> float:
-        """The farther of the bounds: the slope is known to ± this."""
+        """Return the distance of the farther bound."""
         return max(self.value - self.low, self.high - self.value)
 
 
 def theil_sen(points: Sequence[tuple[float, float]]) -> Slope | None:
-    """The median of the slopes of all pairs of points (x, y); None where no two points differ in x.
+    """Return the median slope of all pairs of points (x, y); None if no two points differ in x.
 
-    Up to 29 % of the points may be arbitrarily wrong (Theil 1950; Sen 1968), which least squares does not bear: a
-    garbage collection at the end of a run would turn its line around. The bounds are Sen's, from the ranks of the
-    slopes.
+    Up to 29 % of the points may be arbitrarily wrong (Theil 1950; Sen 1968). Least squares does not tolerate that: a
+    garbage collection at the end of a run would reverse its line. The bounds are Sen's, from the ranks of slopes.
     """
     points = _together(points)
     slopes = sorted((y2 - y1) / (x2 - x1) for (x1, y1), (x2, y2) in combinations(points, 2) if x2 != x1)

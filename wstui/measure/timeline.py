@@ -1,4 +1,4 @@
-"""The run as a table: one row a second, and the marks between them. All that is drawn or reported derives from it."""
+"""The run as a table for charts and reports: one row per second, and the marks between them."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ class TimelineRow:
     cpu: float = 0.0
     loop_lag_ms: float = 0.0
     late_sends: int = 0
-    away: int = 0  # dropped clients that are still to come back
+    away: int = 0  # dropped clients that will reconnect
     reconnects_per_s: float = 0.0
     reconnect_p95_ms: float | None = None  # from a drop until ready again
-    delivery_p50_ms: float | None = None  # of the broadcasts whose window closed in this second
+    delivery_p50_ms: float | None = None  # of broadcasts whose window closed in this second
     delivery_p99_ms: float | None = None
     spread_p99_ms: float | None = None
 
@@ -77,7 +77,7 @@ def _folded(name: str, rows: Sequence[TimelineRow]) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Something that happened: `kind` is one of MARKS, `text` says it in a few words."""
+    """An event: `kind` is one of MARKS, `text` describes it briefly."""
 
     at_s: float
     kind: str
@@ -89,7 +89,7 @@ _TOGGLES = frozenset({"broken", "kept", "health"})
 
 
 def fold_marks(marks: Sequence[Mark]) -> Iterator[tuple[int, Mark]]:
-    """Fold limits that break and recover again and again into one mark for each run of them."""
+    """Fold each run of limits that break and recover into one mark."""
     for toggles, group in groupby(marks, key=lambda mark: mark.kind in _TOGGLES):
         same = list(group)
         if not toggles or len(same) == 1:

@@ -9,7 +9,7 @@ from functools import lru_cache
 import msgspec
 
 from wstui.execution.run.result import Result
-from wstui.execution.run.result_sections import NS_PER_MS, Connections, Latency, LatencySet, Messages
+from wstui.execution.run.result_sections import NS_PER_MS, Connections, Latency, LatencySet, Traffic
 from wstui.measure.fanout import FanOut
 from wstui.measure.hdr import decode
 from wstui.measure.histogram import Distribution
@@ -64,9 +64,9 @@ def connections_of(c: Counters, active_s: float) -> Connections:
     )
 
 
-def messages_of(c: Counters, active_s: float, types: dict[str, int]) -> Messages:
+def messages_of(c: Counters, active_s: float, types: dict[str, int]) -> Traffic:
     """Return what was sent and received."""
-    return Messages(
+    return Traffic(
         c.sent,
         c.received,
         _rate(c.sent, active_s),
@@ -187,7 +187,7 @@ class Window:
     def connections(self) -> Connections:
         return connections_of(self.totals.counters, self.active_s)
 
-    def messages(self, types: dict[str, int] | None = None) -> Messages:
+    def messages(self, types: dict[str, int] | None = None) -> Traffic:
         return messages_of(self.totals.counters, self.active_s, types or {})
 
     def latency(self) -> LatencySet:

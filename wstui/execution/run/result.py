@@ -1,4 +1,4 @@
-"""The result of a run: what `--json` writes, reports read and the Python API returns. Names do not change."""
+"""The result of a run: written by `--json`, read by reports, returned by the Python API. Names are stable."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from wstui.execution.run.result_sections import (
     GeneratorSummary,
     Latency,
     LatencySet,
-    Messages,
     RouteSummary,
     SlowReadersResult,
     StageSummary,
     Subscriptions,
     TargetSummary,
     ThresholdOutcome,
+    Traffic,
     Verdict,
 )
 from wstui.measure.fanout import ClockOffset, FanOut
@@ -34,9 +34,8 @@ RUNNING = "run in progress: partial results"
 class Delivery(Latency, frozen=True):
     """Time from the server's timestamp to our receipt, corrected by the clock offset (target minus ours).
 
-    The true offset lies within ± `uncertainty_ms` of `offset_ms`; both are None where no reply had a timestamp, and
-    then the clocks are taken as equal. Where several machines made the load each corrects by its own offset, and
-    these are those of the least certain one.
+    The true offset lies within ± `uncertainty_ms` of `offset_ms`; both are None if no reply had a timestamp, and the
+    clocks count as equal. Several hosts each use their own offset; these are those of the least certain one.
     """
 
     offset_ms: float | None = None
@@ -53,11 +52,11 @@ class FanOutType(msgspec.Struct, frozen=True):
 
 
 class FanOutSummary(msgspec.Struct, frozen=True):
-    """Broadcasts: how completely (receivers ÷ clients open throughout, 0…1), how often twice, how far apart.
+    """Broadcasts: completeness (receivers ÷ clients open throughout, 0…1), duplicates, and spread.
 
-    `spread_ms` is the distance of each receipt from the first one: anywhere where `spread_within` is "run", on the
-    same machine where it is "host", since several machines made the load and their clocks are not compared. `late` are
-    receipts that came after the window in which a message is followed.
+    `spread_ms` is the distance of each receipt from the first one: of the run if `spread_within` is "run", on the same
+    host if it is "host", since clocks of several hosts are not compared. `late` counts receipts after the window in
+    which a message is followed.
     """
 
     messages: int = 0
@@ -71,7 +70,7 @@ class FanOutSummary(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, fanout: FanOut, late: int) -> FanOutSummary | None:
-        """The summary of what was seen; None when nothing was broadcast."""
+        """Return the summary, or None without broadcasts."""
         if not fanout.messages:
             return None
         known = [clock for clock in fanout.clocks if clock.uncertainty_ns is not None]
@@ -97,10 +96,10 @@ class FanOutSummary(msgspec.Struct, frozen=True):
 
 
 class BreakpointStep(msgspec.Struct, frozen=True, kw_only=True):
-    """One step of the search for a limit: connections over all of it, latency and rates while it was measured.
+    """A step of the search: connections of the whole step, latency and rates of its measured part.
 
-    `load` was asked for, `reached` was there, in the unit of the search. `held` is None where the generator was the
-    limit, so that nothing can be said of the target. `why` says in words what broke, or what the generator lacked.
+    `load` was requested and `reached` achieved, in the unit of the search. `held` is None if the generator was the
+    limit, which proves nothing about the target. `why` says what broke, or what the generator lacked.
     """
 
     load: int
@@ -112,7 +111,7 @@ class BreakpointStep(msgspec.Struct, frozen=True, kw_only=True):
     broken_on: str = ""
     clients: int = 0
     connections: Connections
-    messages: Messages
+    messages: Traffic
     latency_ms: LatencySet
     unanswered: int = 0
     cpu: float | None = None
@@ -121,12 +120,11 @@ class BreakpointStep(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BreakpointSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """How much the target carries: `low` is the largest load that held, `high` the smallest that broke.
+    """The limit of the target: `low` is the largest load that held, `high` the smallest that broke; each may be None.
 
-    Each may be None. `confirmed_low` is the largest that held and at or below which nothing ever broke, so
-    that the limit lies between it and `high`. `broken_on` is the metric that broke at `high`, or "load" when it was not
-    reached. `limited_by` says what of this generator ended the search. `steps` are in the order in which they were
-    tried; put in the order of their loads they are the curve of latency against load.
+    `confirmed_low` is the largest load that held without a break at or below it: the limit lies between it and `high`.
+    `broken_on` is the metric that broke at `high`, or "load" if that was not reached. `limited_by` says how this
+    generator ended the search. `steps` are in the order tried; sorted by load they give latency against load.
     """
 
     of: str
@@ -141,10 +139,10 @@ class BreakpointSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that is kept of a run.
+    """Everything that is stored about a run.
 
-    `histograms` are whole distributions in HdrHistogram's encoding (`wstui.measure.hdr`), without which two runs
-    could not be compared fairly: "response", "round_trip", "connect", and of one stage "response@hold".
+    `histograms` are whole distributions in HdrHistogram's encoding (`wstui.measure.hdr`), for fair comparisons:
+    "response", "round_trip", "connect", and per stage such as "response@hold".
     """
 
     schema: str = SCHEMA
@@ -155,7 +153,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     paused_s: float = 0.0
     verdict: Verdict
     connections: Connections
-    messages: Messages
+    messages: Traffic
     latency_ms: LatencySet
     fanout: FanOutSummary | None = None
     breakpoint: BreakpointSummary | None = None
@@ -173,11 +171,11 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def passed(self) -> bool:
-        """Whether the verdict is good."""
+        """Whether every threshold was kept."""
         return self.verdict.passed
 
     def to_json(self, *, indent: int = 2) -> str:
-        """The result as JSON text; a value that does not exist is null, never NaN or Infinity."""
+        """Return the result as JSON; a missing value is null, never NaN or Infinity."""
         raw = msgspec.json.encode(self)
         return (msgspec.json.format(raw, indent=indent) if indent else raw).decode()
 
@@ -189,7 +187,7 @@ NOT_STARTED = Result(
     duration_s=0.0,
     verdict=Verdict(passed=False, reason=RUNNING, running=True),
     connections=Connections(),
-    messages=Messages(),
+    messages=Traffic(),
     latency_ms=LatencySet(),
     generator=GeneratorSummary(),
 )
@@ -202,10 +200,9 @@ def stamp(moment: datetime | None = None) -> str:
 
 
 class SuiteResult(msgspec.Struct, frozen=True, kw_only=True):
-    """The results of several runs in sequence; passed when each of them is.
+    """The results of several runs in sequence; passed if each of them passed.
 
-    Of a suite that was resumed, `runs` holds the results of an earlier time first, and `skipped` names the members
-    that have none: nothing is said of them.
+    After a resume, `runs` starts with the earlier results, and `skipped` names the members without a result.
     """
 
     schema: str = "wstui.suite/1"
@@ -222,6 +219,6 @@ class SuiteResult(msgspec.Struct, frozen=True, kw_only=True):
         return self.verdict.passed
 
     def to_json(self, *, indent: int = 2) -> str:
-        """The combined result as JSON text."""
+        """Return the combined result as JSON."""
         raw = msgspec.json.encode(self)
         return (msgspec.json.format(raw, indent=indent) if indent else raw).decode()

@@ -1,4 +1,4 @@
-"""Builds the result of a run from what its recorder, fleet and monitor know."""
+"""Builds the result of a run from its recorder, fleet and monitor."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from wstui.scenario.token_mix import TOKEN_KINDS
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a run ended: `reason` says why before its plan did ("" when it did not), `lost`: no worker was left."""
+    """How a run ended: `reason` says why it ended early, or ""; `lost`: all workers were lost."""
 
     reason: str
     aborted: bool
@@ -47,10 +47,10 @@ class Ending:
 
 
 class ResultBuilder:
-    """Builds the result of a run: once a second while it goes, and at its end.
+    """Builds the result once a second during the run, and at its end.
 
-    While it goes, what is under way counts as if it were cut now. Its timeline, events and distributions are then in
-    the status (`rows`, `marks`, `histograms`), which readers follow by position.
+    Until then, attempts and messages under way count as if the run were cut now, and timeline, events and
+    distributions are in the status (`rows`, `marks`, `histograms`), where readers follow them by position.
     """
 
     def __init__(self, scenario: Scenario, recorder: Recorder, fleet: Fleet, monitor: RunMonitor) -> None:
@@ -77,7 +77,7 @@ class ResultBuilder:
         latest = recorder.latest
         whole = Window(msgspec.structs.replace(latest, counters=cut_short(latest.counters)), active_s)
         counters = whole.totals.counters
-        # What goes on in a cooldown is counted, but it is not part of a rate.
+        # A cooldown is counted, but not part of a rate.
         rates = recorder.whole(active_s).messages()
         verdict = self._verdict(ending, counters, active_s)
         return Result(
@@ -119,7 +119,7 @@ class ResultBuilder:
         )
 
     def distributions(self) -> dict[str, Distribution]:
-        """Return the distributions so far, by their names in a result; those without a value are left out."""
+        """Return the non-empty distributions by their names in a result."""
         recorder = self._recorder
         total = recorder.latest
         found = {
@@ -181,14 +181,14 @@ class ResultBuilder:
 
     def _stages(self, active_s: float) -> list[StageSummary]:
         recorder = self._recorder
-        # The last one may still change: it goes on, or is amended at the end.
+        # The last stage may still change: it continues, or is amended at the end.
         for record in recorder.stages[len(self._past_stages) : -1]:
             self._past_stages.append(_stage(record, recorder, active_s))
         return [*self._past_stages, *(_stage(record, recorder, active_s) for record in recorder.stages[-1:])]
 
 
 def _connects_per_second(scenario: Scenario, recorder: Recorder, active_s: float) -> float | None:
-    """Clients that became ready a second, over the stages that add clients; over all where the plan has none."""
+    """Return ready clients per second over the stages that add clients, or over all if none does."""
     ready, seconds, before = 0, 0.0, 0
     for stage, record in zip(scenario.stages, recorder.stages, strict=False):
         if stage.arrive or (stage.clients or 0) > before:

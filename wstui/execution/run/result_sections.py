@@ -53,7 +53,7 @@ class LatencySet(msgspec.Struct, frozen=True):
 class Connections(msgspec.Struct, frozen=True):
     """attempted = ready + refused + timed_out + failed + drained; dropped are ready ones ended by the other side.
 
-    `per_second` is how many became ready a second, over the stages that add clients.
+    `per_second` is the rate of clients that became ready, over the stages that add clients.
     """
 
     attempted: int = 0
@@ -66,21 +66,21 @@ class Connections(msgspec.Struct, frozen=True):
     success_rate: float | None = None
     per_second: float | None = None
     rate_limited: int = 0  # refused with HTTP 429
-    reconnects: int = 0  # dropped clients that became ready again; their attempts are among all above
+    reconnects: int = 0  # dropped clients that became ready again; their attempts count above
     reconnect_attempts: int = 0
-    reconnects_given_up: int = 0  # clients that tried as often as they may, in vain
-    reconnects_missing: int = 0  # clients that were still away when the load ended, after an attempt in vain
-    unreached: int = 0  # planned clients that had not begun to connect, or were still at it, when the load ended
-    pings: int = 0  # keepalive pings, target.ping_every; no messages, and in no latency
-    pongs: int = 0  # what answered them
+    reconnects_given_up: int = 0  # clients that used up their attempts
+    reconnects_missing: int = 0  # clients still disconnected at the end of the load, after a failed attempt
+    unreached: int = 0  # planned clients not connected, or still connecting, at the end of the load
+    pings: int = 0  # keepalive pings (target.ping_every); neither messages nor in a latency
+    pongs: int = 0  # their answers
 
 
-class Messages(msgspec.Struct, frozen=True):
+class Traffic(msgspec.Struct, frozen=True):
     """Counts over the run; rates per second of active (not paused) time, without cooldowns.
 
-    sent = one_way + answered in time (the count of the round trips) + timed_out + abandoned. Abandoned is what was in
-    flight when its connection ended: dropped by the other side, or by us in an abort or a drain that had waited long
-    enough, or lost with its worker (as far as that had told).
+    sent = no_reply_expected + answered in time (the count of the round trips) + timed_out + abandoned. Abandoned
+    messages were in flight when their connection ended: dropped by the other side, closed by us in an abort or at the
+    end of a drain, or lost with their worker (as far as it had reported).
     """
 
     sent: int = 0
@@ -94,12 +94,12 @@ class Messages(msgspec.Struct, frozen=True):
     bytes_sent: int = 0
     bytes_received: int = 0
     by_type: dict[str, int] = {}
-    broken_expectations: int = 0  # replies that came and were not as they should be
-    bytes_sent_inflated: int = 0  # what bytes_sent and bytes_received would have been without compression
+    broken_expectations: int = 0  # replies that failed an expectation
+    bytes_sent_inflated: int = 0  # the same without compression
     bytes_received_inflated: int = 0
     abandoned: int = 0
-    no_reply_expected: int = 0  # sent, and no reply was wanted
-    altered: int = 0  # of the unmatched: replies that were not what was sent
+    no_reply_expected: int = 0  # sent without awaiting a reply
+    altered: int = 0  # unmatched replies that differ from what was sent
     invalid_texts: int = 0  # text messages that were not UTF-8
 
 
@@ -114,8 +114,7 @@ class FailureSample(msgspec.Struct, frozen=True):
 class FailureSummary(msgspec.Struct, frozen=True):
     """All failures of one kind, message and outcome; `local` ones are this generator's own.
 
-    `outcome` is the count that they are in: "refused", "timed_out", "failed", "dropped", "unanswered" or "unexpected";
-    "" where none is known.
+    `outcome` names their counter: "refused", "timed_out", "failed", "dropped", "unanswered", "unexpected", or "".
     """
 
     kind: str
@@ -134,11 +133,11 @@ class FailureSummary(msgspec.Struct, frozen=True):
 
 
 class HostSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """One of several machines that made the load, and what its workers did.
+    """One of several hosts that made the load, and what its workers did.
 
-    `clients_max`, `cpu_max` (share of a core) and `loop_lag_max_ms` are those of its workers at their worst moment, the
-    clients added up. `round_trip_ms` is that of the last command, `clock_offset_ms` ± `clock_uncertainty_ms` how far
-    its monotonic clock was ahead of the operator's: no figure rests on that. `lost` says why it was lost, "" when not.
+    `cpu_max` (share of a core) and `loop_lag_max_ms` are the maxima of its workers, `clients_max` the sum of their
+    maxima. `round_trip_ms` is that of the last command, `clock_offset_ms` ± `clock_uncertainty_ms` the lead of its
+    monotonic clock, on which no figure depends. `lost` says why it was lost, or "".
     """
 
     name: str
@@ -158,11 +157,11 @@ class HostSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GeneratorSummary(msgspec.Struct, frozen=True):
-    """How the generator fared; `cpu` is the mean of the busiest worker (share of a core).
+    """The load generator; `cpu` is the mean of the busiest worker (share of a core).
 
-    `hosts` are the machines that made the load, none where it was the operator's; `snapshots_missed` the reports of
-    workers that never came, for which the next ones made up. `other_programs` is how many processors of this machine
-    other programs took meanwhile, None where the generator was not the limit or they took little.
+    `hosts` is empty if the operator's machine made the load. `snapshots_missed` counts lost reports of workers; the
+    next ones made up for them. `other_programs` is how many processors other programs used, None if the generator was
+    not the limit or they used little.
     """
 
     workers: int = 0
@@ -186,7 +185,7 @@ class StageSummary(msgspec.Struct, frozen=True):
     started_s: float
     ended_s: float
     connections: Connections
-    messages: Messages
+    messages: Traffic
     latency_ms: LatencySet
 
 
@@ -199,11 +198,11 @@ class Event(msgspec.Struct, frozen=True):
 
 
 class ThresholdOutcome(msgspec.Struct, frozen=True):
-    """A threshold against its figure.
+    """A threshold and its figure.
 
-    `value` is in the unit of the limit (ms, %, /s or a plain number), None when nothing was measured.
-    `passed` is None while nothing can be said yet, and where no load was made. `used` (≥ 0) is how much of the limit
-    is used up: 1 at the limit. `default`: the scenario has no thresholds, and this is one of those that apply then.
+    `value` is in the unit of the limit (ms, %, /s or a plain number), None if nothing was measured. `passed` is None
+    while undecided, and if no load was made. `used` (≥ 0) is the used share of the limit: 1 at the limit.
+    `default`: the scenario has no thresholds, so this default applies.
     """
 
     metric: str
@@ -217,12 +216,11 @@ class ThresholdOutcome(msgspec.Struct, frozen=True):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """Whether every threshold was kept, and in words why or why not.
+    """Whether every threshold was kept, and why or why not.
 
-    `generator_lost`: every worker was lost, so that the run did not come to its end. It is not passed, whatever
-    its thresholds say of the part that was. `unreachable`: no client became ready, because the target refused, failed
-    or did not answer. `no_load`: no client was started or could become ready for another reason, or none sent what it
-    should have sent: nothing is said of the target.
+    `generator_lost`: all workers were lost and the run was cut short; it never passes. `unreachable`: no client became
+    ready because the target refused, failed or did not answer. `no_load`: no client was started, became ready for
+    another reason, or sent a planned message: the run proves nothing about the target.
     """
 
     passed: bool
@@ -231,20 +229,18 @@ class Verdict(msgspec.Struct, frozen=True):
     aborted: bool = False
     unreachable: bool = False
     thresholds: list[ThresholdOutcome] = []
-    running: bool = False  # the run goes on: there is no verdict yet
+    running: bool = False  # in progress, without a verdict yet
     generator_lost: bool = False
     no_load: bool = False
 
 
 class TargetSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """What the target said of itself at /health, /metrics and /stats: its claims, next to what clients saw.
+    """What the target reported at /health, /metrics and /stats, next to what clients saw.
 
-    `state` is the last one, `troubled` counts the polls that found it degraded, unhealthy or silent. The connections
-    are those of the poll, among those under a steady load, in which claim and clients were farthest apart; the
-    deliveries (broadcasts to clients) are counted from the first poll to the last. The memory grew by so many MiB an
-    hour ± the uncertainty (95 %), told from the longest stretch of a steady load, `memory_steady_s` long: a minute at
-    least, else it is None. `differences` says in words where
-    the claims are not what the clients saw.
+    `state` is the last one; `troubled` counts polls that found it degraded, unhealthy or silent. The connections are
+    from the poll under steady load with the largest difference; deliveries (broadcasts to clients) are counted from
+    the first poll to the last. Memory growth is in MiB/h ± uncertainty (95 %) over the longest interval of steady
+    load, `memory_steady_s` long; None below a minute. `differences` says where report and clients disagree.
     """
 
     state: str
@@ -263,10 +259,10 @@ class TargetSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RouteSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """The way to the target where it is not straight: by `proxy` (credentials masked), which `proxy_from` names
-    (target.proxy or a variable), to `connect_to` in place of the URL's host, or over a `unix` socket.
+    """An indirect route to the target: through `proxy` (credentials masked), named by `proxy_from` (target.proxy or a
+    variable), to `connect_to` instead of the URL's host, or over a `unix` socket.
 
-    `addresses` counts connections by address of the target, where they are spread over all. `text` says it in words.
+    `addresses` counts connections by target address, if they are spread. `text` describes the route.
     """
 
     text: str
@@ -278,7 +274,7 @@ class RouteSummary(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, scenario: Scenario, addresses: dict[str, int] | None = None) -> RouteSummary | None:
-        """That of a scenario, None where it is straight."""
+        """Return the route of a scenario, or None if it is direct."""
         try:
             route = route_of(scenario)
         except BadValue:
@@ -300,10 +296,10 @@ class RouteSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AuthOutcome(msgspec.Struct, frozen=True):
-    """How the clients with one kind of token fared. `expected` is "in" for good tokens, "out" for all others.
+    """Attempts with one kind of token. `expected` is "in" for good tokens, "out" for all others.
 
-    attempted = ready + refused + other; `refused` were turned away for their token (HTTP 401 or 403, or a close
-    frame before ready), `other` ended otherwise, which proves nothing. `correct` went as expected.
+    attempted = ready + refused + other; `refused` were rejected for their token (HTTP 401 or 403, or a close frame
+    before ready), `other` ended otherwise and prove nothing. `correct` ended as expected.
     """
 
     kind: str
@@ -316,9 +312,8 @@ class AuthOutcome(msgspec.Struct, frozen=True):
 
 
 class Subscriptions(msgspec.Struct, frozen=True):
-    """Clients that asked for some tokens only: how many asked, how many were acknowledged, and how many messages came
-    after that about none of a client's tokens.
-    """
+    """Clients that subscribed to tokens: how many asked, how many were acknowledged, and how many later messages were
+    about none of a client's tokens."""
 
     asked: int
     acknowledged: int
@@ -326,9 +321,8 @@ class Subscriptions(msgspec.Struct, frozen=True):
 
 
 class SlowReadersResult(msgspec.Struct, frozen=True):
-    """Clients that stopped reading when they were ready: how many, how many of them the other side ended, and how
-    ("close 1013: reads too slowly"). They are among the ready ones of `connections`, and never among the dropped.
-    """
+    """Clients that stopped reading once ready: how many, how many the server closed, and how ("close 1013: reads too
+    slowly"). They count as ready in `connections`, never as dropped."""
 
     clients: int
     closed: int

@@ -1,6 +1,6 @@
-"""The SQLite file under the run store: made when missing, brought up to date when old, read where it can't be written.
+"""The SQLite file of the run store: created, migrated, and read even if it can't be written.
 
-What is wrong with it is said in words that name the file and the fix.
+Errors name the file and the fix.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class StoreError(Exception):
 
 
 class StoreBusy(StoreError):
-    """Another process holds the store for longer than we wait; the next attempt may succeed."""
+    """Another process holds the store too long; the next attempt may succeed."""
 
 
 class StoreStale(StoreBusy):
-    """This connection reads nonsense from a file that is sound: a new connection may succeed."""
+    """This connection cannot read a sound file; a new connection may succeed."""
 
 
 class StoreDamaged(StoreError):
@@ -42,11 +42,11 @@ class StoreDamaged(StoreError):
 
 
 class StoreFull(StoreBusy):
-    """The disk has no room; the next attempt may succeed when somebody has made some."""
+    """The disk is full; the next attempt may succeed after some space was freed."""
 
 
 def opened(path: Path) -> sqlite3.Connection:
-    """The database at `path`, ready for use. To be called within `explained`; raises StoreError for what it is not."""
+    """Open the database at `path`. Call within `explained`; raises StoreError if it is not usable."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if path.is_file() and 0 < path.stat().st_size < _SMALLEST:
         raise StoreError(_not_ours(path))  # SQLite takes a file of one byte for an empty one
@@ -71,12 +71,12 @@ def _writable(path: Path) -> bool:
 
 
 def _as_it_lies_there(path: Path) -> sqlite3.Connection:
-    """The database where SQLite may not make its files beside it, so that a log beside it is out of reach."""
+    """Open a read-only database, for which SQLite cannot create or read a log beside it."""
     log = path.with_name(path.name + "-wal")
     if log.exists() and log.stat().st_size:
         raise StoreError(
             f"the run store {path} is read-only, and its last changes are in {log.name}: "
-            f"copy both to a folder that you may write, and name the copy with --store"
+            f"copy both to a writable folder, and name the copy with --store"
         )
     address = f"{path.resolve().as_uri()}?mode=ro&immutable=1"
     return sqlite3.connect(address, uri=True, timeout=BUSY_S, isolation_level=None)
@@ -103,7 +103,7 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
     db.execute("PRAGMA foreign_keys = ON")
     if version < len(known):
         with changing(db):
-            # Another process may have done it while we waited for the lock.
+            # Another process may have migrated it while we waited for the lock.
             for number, script in enumerate(known[_version(db) :], _version(db) + 1):
                 for statement in _statements(script):
                     db.execute(statement)
@@ -112,13 +112,13 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
 
 
 def _full(path: Path, error: str) -> bool:
-    """Whether the disk has no room left: SQLite calls it an I/O error where not even its index of the log fits."""
+    """Whether the disk is full: SQLite reports an I/O error if not even its log index fits."""
     return "full" in error or ("disk I/O" in error and shutil.disk_usage(path.parent).free < _NO_ROOM)
 
 
 @contextlib.contextmanager
 def changing(db: sqlite3.Connection) -> Iterator[None]:
-    """Several changes as one, or none of them."""
+    """Make several changes in one transaction."""
     db.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -131,7 +131,7 @@ def changing(db: sqlite3.Connection) -> Iterator[None]:
 
 @contextlib.contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Raises StoreError or StoreBusy in the place of what SQLite and the system have to say."""
+    """Raise StoreError or StoreBusy instead of errors of SQLite and the system."""
     try:
         yield
     except (json.JSONDecodeError, msgspec.DecodeError) as error:
@@ -151,10 +151,10 @@ def explained(path: Path) -> Iterator[None]:
 
 
 def _judged(path: Path, error: str) -> StoreError:
-    """What a failed read means, judged by a connection of its own: nobody is told to move a sound or foreign file.
+    """Return what a failed read means, checked by a new connection: only suggest moving the file if it is ours.
 
-    The file is never opened beside SQLite, not even to read its head: closing it would drop the locks of every
-    connection of this process, and another one would delete the log under us (sqlite.org/howtocorrupt.html, 2.2).
+    Never open the file without SQLite, not even to read its header: closing it would drop the locks of every
+    connection of this process, and another one would delete the log (sqlite.org/howtocorrupt.html, 2.2).
     """
     address = f"{path.resolve().as_uri()}?mode=ro"
     found = error
@@ -174,12 +174,12 @@ def _judged(path: Path, error: str) -> StoreError:
         return StoreError(f"the run store {path} cannot be read ({error}), and it is read-only; {_ELSEWHERE}")
     aside = f"mv {shlex.quote(str(path))} {shlex.quote(f'{path}.damaged')}"
     return StoreDamaged(
-        f"the run store {path} is damaged ({error}): move it away, and the next run begins a new one: {aside}"
+        f"the run store {path} is damaged ({error}): move it away, and the next run creates a new one: {aside}"
     )
 
 
 def _not_ours(path: Path) -> str:
-    return f"{path} is no run store of wstui; {_ELSEWHERE}"
+    return f"{path} is not a run store of wstui; {_ELSEWHERE}"
 
 
 def _in_words(path: Path, error: str) -> str:
@@ -191,7 +191,7 @@ def _in_words(path: Path, error: str) -> str:
 
 
 def migrations() -> list[str]:
-    """The SQL scripts that bring a store from version n to n + 1, in order."""
+    """Return the SQL scripts that migrate a store from version n to n + 1, in order."""
     folder = resources.files("wstui.report.store").joinpath("migrations")
     files = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
     return [file.read_text(encoding="utf-8") for file in files]

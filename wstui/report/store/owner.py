@@ -1,4 +1,4 @@
-"""Who writes a run in the store, and whether that process still lives: how an interrupted run is told."""
+"""The process that writes a run, and whether it is alive: how interrupted runs are found."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ import time
 import psutil
 
 SILENCE_S = 15.0
-"""A writer on another host that has not written for so long is taken for dead."""
+"""A silent writer on another host counts as dead after this."""
 
 
 def this_writer() -> str:
-    """This process: host, process id and start, so that a process id used again is not mistaken for it."""
+    """Return this process as host, process id and start, since process ids are reused."""
     return json.dumps([socket.gethostname(), os.getpid(), psutil.Process().create_time()])
 
 
 def alive(writer: str, updated: float) -> bool:
-    """Whether the process `writer` lives. `updated` is the Unix time of its last word."""
+    """Whether the process `writer` is alive. `updated` is the Unix time of its last write."""
     host, pid, created = json.loads(writer)
     spoke_lately = time.time() - updated < SILENCE_S
     if host != socket.gethostname():
         return spoke_lately
     try:
         process = psutil.Process(pid)
-        # The clock may have been set since, which moves the start that the system tells.
+        # Setting the clock moves the start time that the system reports.
         same = abs(process.create_time() - created) < 1 or spoke_lately
         return same and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

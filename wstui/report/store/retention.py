@@ -1,4 +1,4 @@
-"""How long runs are kept: a setting that lies in the store and is applied after each run."""
+"""How long runs are kept: a setting in the store, applied after each run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Retention:
 
 
 def retention(store: Store) -> Retention:
-    """The retention set in the store."""
+    """Read the setting."""
     keep, age = store.setting(_KEEP), store.setting(_AGE)
     return Retention(
         DEFAULT_KEEP if not keep else None if keep == "all" else int(keep),
@@ -28,13 +28,13 @@ def retention(store: Store) -> Retention:
 
 
 def set_retention(store: Store, wanted: Retention) -> None:
-    """Remember how long runs are to be kept."""
+    """Store the setting."""
     store.set(_KEEP, "all" if wanted.keep is None else str(wanted.keep))
     store.set(_AGE, "all" if wanted.older_than_s is None else str(wanted.older_than_s))
 
 
 def apply_retention(store: Store) -> list[int]:
-    """Delete what is to be kept no longer; the ids that are gone. Tagged and running ones stay."""
+    """Delete expired runs, except tagged and running ones; return their ids."""
     wanted = retention(store)
     doomed = store.prunable(keep=wanted.keep, older_than_s=wanted.older_than_s)
     if doomed:

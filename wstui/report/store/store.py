@@ -1,4 +1,4 @@
-"""The run store: a SQLite database with every run, written while it goes, readable from anywhere at any time."""
+"""The run store: a SQLite database with every run, written while it runs, readable at any time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from wstui.execution.run.result_sections import (
     FailureSummary,
     GeneratorSummary,
     LatencySet,
-    Messages,
+    Traffic,
     Verdict,
 )
 from wstui.report.store.database import StoreError, changing, explained, opened
@@ -40,9 +40,8 @@ class UnknownRun(Exception):
 class StoredRun:
     """A run in the store. `summary` is its result without timeline, events, failures, histograms (see `Store.result`).
 
-    One of a suite has the names of all the suite's presets in `suite`, and in `suite_name` what they are called.
-    `state` is "running", "finished", "interrupted" (its process ended before it did) or "unreadable" (what is stored
-    of it is damaged; it can only be deleted).
+    `suite` has the names of the presets of its suite, `suite_name` the suite's own name. `state` is "running",
+    "finished", "interrupted" (its process ended first) or "unreadable" (damaged; it can only be deleted).
     """
 
     id: int
@@ -60,7 +59,7 @@ class StoredRun:
 
 
 def find(reference: str, names: Mapping[int, str], tags: Mapping[str, int]) -> int:
-    """See `Store.find`: `names` are the scenarios of all runs by id, the newest first; `tags` the ids by tag."""
+    """See `Store.find`: `names` maps ids to scenarios, newest first, `tags` maps tags to ids."""
     if not names:
         raise UnknownRun(f"no run {reference!r}: no run has been recorded yet")
     if reference in tags:
@@ -84,18 +83,18 @@ def find(reference: str, names: Mapping[int, str], tags: Mapping[str, int]) -> i
 
 
 def default_path() -> Path:
-    """Where the store lies unless somebody says otherwise."""
+    """Return the default file of the store."""
     return platformdirs.user_data_path("wstui", appauthor=False) / "runs.db"
 
 
 class Store:
-    """An open store. Made when missing, brought up to date when old. Not to be shared between threads."""
+    """An open store, created and migrated as needed. Do not share it between threads."""
 
     def __init__(self, path: Path | None = None, *, create: bool = True) -> None:
-        """Open the store at `path`. Raises StoreError when it is damaged, newer than this program, or not ours."""
+        """Open the store at `path`. Raises StoreError if it is damaged, newer than this program, or not ours."""
         self.path = path or default_path()
         if not create and not self.path.exists():
-            raise StoreError(f"there is no run store at {self.path}: no run has been recorded yet")
+            raise StoreError(f"no run store at {self.path}: no run has been recorded yet")
         with explained(self.path):
             self._db = opened(self.path)
 
@@ -106,13 +105,12 @@ class Store:
         self.close()
 
     def close(self) -> None:
-        """Close the store."""
         self._db.close()
 
     # -- reading -----------------------------------------------------------------------------------------------
 
     def runs(self, *, name: str = "", limit: int = -1) -> list[StoredRun]:
-        """The newest runs first, those of the scenario `name` only if it is given."""
+        """Return the newest runs first; with `name`, those of that scenario only."""
         with explained(self.path):
             found = self._db.execute(
                 "SELECT * FROM runs WHERE ? IN ('', name) ORDER BY id DESC LIMIT ?", (name, limit)
@@ -123,7 +121,7 @@ class Store:
         return [self._stored(row, tuple(tags.get(row["id"], ()))) for row in found]
 
     def run(self, number: int) -> StoredRun:
-        """One run by its id. Raises UnknownRun."""
+        """Return a run by its id. Raises UnknownRun."""
         with explained(self.path):
             row = self._db.execute("SELECT * FROM runs WHERE id = ?", (number,)).fetchone()
             tags = self._db.execute("SELECT name FROM tags WHERE run = ? ORDER BY name", (number,)).fetchall()
@@ -132,7 +130,7 @@ class Store:
         return self._stored(row, tuple(tag["name"] for tag in tags))
 
     def find(self, reference: str) -> int:
-        """The id that a person means: "12", a tag, "last", a scenario's name (its last run), or "…~1" (one before).
+        """Return the id for "12", a tag, "last", a scenario's name (its last run), or "…~1" (one before).
 
         Raises UnknownRun, which names the nearest.
         """
@@ -142,7 +140,7 @@ class Store:
         return find(reference, names, tags)
 
     def result(self, number: int) -> Result:
-        """The whole result of a run; of one that was cut short, all that had been written. Raises UnknownRun."""
+        """Return the whole result of a run, or what was written of an interrupted one. Raises UnknownRun."""
         stored = self.run(number)
         if stored.state == "unreadable":
             raise StoreError(f"run {number} in {self.path} {stored.summary.verdict.reason}")
@@ -165,8 +163,8 @@ class Store:
         )
 
     def suite(self, number: int) -> SuiteResult:
-        """The whole of the suite that a run is part of, as far as it is here. Raises UnknownRun when it is of none."""
-        from wstui.execution.suite import combine  # brings along what carries out a run
+        """Return the stored suite of a run. Raises UnknownRun if it has none."""
+        from wstui.execution.suite import combine  # imports the engine
 
         members = self._members(self.run(number))
         results = [self.result(member.id) for member in members]
@@ -182,9 +180,9 @@ class Store:
         )
 
     def _members(self, run: StoredRun) -> list[StoredRun]:
-        """The runs that were carried out in one go with this one, in order."""
+        """Return the runs of the same execution of its suite, in order."""
         if not run.suite:
-            raise UnknownRun(f"run {run.id} is no part of a suite: leave --suite out")
+            raise UnknownRun(f"run {run.id} is not part of a suite: omit --suite")
         with explained(self.path):
             rows = self._db.execute(
                 "SELECT * FROM runs WHERE suite = ? AND writer = (SELECT writer FROM runs WHERE id = ?) ORDER BY id",
@@ -192,7 +190,7 @@ class Store:
             ).fetchall()
         group: list[StoredRun] = []
         for member in (self._stored(row, ()) for row in rows):
-            # One process may have carried the suite out several times: each time the places begin anew.
+            # A process may run a suite several times; positions then restart.
             if group and member.position <= group[-1].position:
                 if group[-1].id >= run.id:
                     break
@@ -204,12 +202,12 @@ class Store:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Several changes as one. Raises StoreBusy when another process holds the store too long."""
+        """Make several changes in one transaction. Raises StoreBusy if another process holds the store."""
         with explained(self.path), changing(self._db):
             yield self._db
 
     def tag(self, number: int, name: str) -> None:
-        """Give a run a name; a run that had the name before loses it. Tagged runs are never pruned."""
+        """Name a run, and take the name from another one. Tagged runs are never pruned."""
         if not re.fullmatch(r"[A-Za-z][\w.\-]*", name) or re.fullmatch(r"last(~.*)?", name):
             raise StoreError(f'{name!r} cannot be a tag: use letters, digits, "-", "." and begin with a letter')
         self.run(number)
@@ -217,19 +215,19 @@ class Store:
             db.execute("INSERT OR REPLACE INTO tags (name, run) VALUES (?, ?)", (name, number))
 
     def untag(self, name: str) -> bool:
-        """Take a tag away; False when there was none."""
+        """Remove a tag; return whether it existed."""
         with self.transaction() as db:
             return db.execute("DELETE FROM tags WHERE name = ?", (name,)).rowcount > 0
 
     def delete(self, numbers: Sequence[int]) -> None:
-        """Delete runs and give their room back."""
+        """Delete runs and free their space."""
         with self.transaction() as db:
             db.executemany("DELETE FROM runs WHERE id = ?", [(number,) for number in numbers])
         with explained(self.path):
             self._db.executescript("PRAGMA incremental_vacuum")  # execute() would free a single page
 
     def prunable(self, *, keep: int | None = None, older_than_s: float | None = None) -> list[int]:
-        """The ids that pruning would delete: beyond the newest `keep`, or older; never tagged or running ones."""
+        """Return the ids to prune: beyond the newest `keep`, or older; never tagged or running ones."""
         candidates = [run for run in self.runs() if not run.tags and run.state != "running"]
         doomed = set() if keep is None else {run.id for run in candidates[keep:]}
         if older_than_s is not None:
@@ -240,13 +238,12 @@ class Store:
         return sorted(doomed)
 
     def setting(self, name: str) -> str:
-        """A setting that lies in the store itself, "" when it was never set."""
+        """Return a setting of the store, or ""."""
         with explained(self.path):
             row = self._db.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()
         return str(row["value"]) if row else ""
 
     def set(self, name: str, value: str) -> None:
-        """Set a setting."""
         with self.transaction() as db:
             db.execute("INSERT OR REPLACE INTO settings (name, value) VALUES (?, ?)", (name, value))
 
@@ -269,7 +266,7 @@ class Store:
                 verdict = msgspec.structs.replace(summary.verdict, reason=INTERRUPTED, running=False, aborted=True)
                 summary = msgspec.structs.replace(summary, verdict=verdict)
         except (json.JSONDecodeError, msgspec.DecodeError) as error:
-            # One run that went bad must not hide all others, and has to be deleted somehow.
+            # A damaged run must not hide the others, and must be deletable.
             state, summary, environment = "unreadable", _unreadable(row, str(error)), {}
         return StoredRun(
             row["id"],
@@ -296,7 +293,7 @@ def _unreadable(row: sqlite3.Row, error: str) -> Result:
         duration_s=0.0,
         verdict=Verdict(passed=False, reason=reason, aborted=True),
         connections=Connections(),
-        messages=Messages(),
+        messages=Traffic(),
         latency_ms=LatencySet(),
         generator=GeneratorSummary(),
     )

@@ -1,4 +1,4 @@
-"""Writes a run into the store while it goes, from a thread of its own. Whatever happens here, the run goes on."""
+"""Writes a run into the store while it runs, from a thread of its own, without disturbing the run."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from wstui.report.store.store import Store
 
 
 class StoreWriter(Observer):
-    """Writes what is new of a run into the store, each second as soon as it is over.
+    """Writes each second of a run into the store as soon as it is over.
 
-    `ids` are the runs written so far: one, or those of a suite.
+    `ids` are the runs written so far.
     """
 
     def __init__(
@@ -51,16 +51,15 @@ class StoreWriter(Observer):
         self._writer = ""
 
     def pause_s(self) -> float:
-        """Shorter until the run is in the store: its first second counts too."""
+        """Return a shorter pause until the run is in the store, so that its first second is kept."""
         return self._every_s if self.ids else min(self._every_s, 0.1)
 
     def follow(self) -> None:
-        """Write what is new."""
         with self._opened() as store:
             self._follow(store)
 
     def finish(self, result: Result | SuiteResult | None) -> None:
-        """Write the result, or that there is none."""
+        """Write the result, or mark the run as interrupted."""
         with self._opened() as store:
             self._follow(store)
             self._finish(store, result)
@@ -150,14 +149,14 @@ class StoreWriter(Observer):
 
 
 def _is_before(result: Result, whole: Result | SuiteResult | None) -> bool:
-    """Whether a result was there before its suite was resumed: it is in the store, or was taken out on purpose."""
+    """Whether a result is older than its resumed suite: it is in the store, or was deleted on purpose."""
     if not isinstance(whole, SuiteResult) or not whole.started:
         return False
     return datetime.fromisoformat(result.started) < datetime.fromisoformat(whole.started)
 
 
 class _Written:
-    """A run in the store and how much of it is there already."""
+    """A run in the store, and how much of it is written."""
 
     def __init__(self, number: int, started: str) -> None:
         self.id = number
@@ -168,7 +167,7 @@ class _Written:
         self._histograms: Mapping[str, Distribution] = {}
 
     def behind(self, status: Status) -> bool:
-        """Whether there is something new to write: a second, or a mark."""
+        """Whether there is a new second or mark to write."""
         return (
             not self._rows
             or bool(new_since(status.rows, self._rows)[0])
@@ -176,7 +175,7 @@ class _Written:
         )
 
     def extend(self, store: Store, status: Status) -> None:
-        """Write what is new since the last time."""
+        """Write what is new since the last call."""
         result, histograms = status.result, status.histograms
         rows, rows_end = new_since(status.rows, self._rows)
         marks, marks_end = new_since(status.marks, self._events)
@@ -189,14 +188,14 @@ class _Written:
             failures=result.failures if result.failures != self._failures else None,
             histograms={name: encode(data) for name, data in histograms.items() if data != self._histograms.get(name)},
         )
-        # Only after the commit: what could not be written is tried again.
+        # Only after the commit, so that a failed write is repeated.
         self._rows, self._events = rows_end, marks_end
         self._histograms, self._failures = histograms, result.failures
 
     def conclude(self, store: Store, result: Result) -> None:
-        """Write the result in the place of what was written so far: the run is finished.
+        """Replace what was written by the final result.
 
-        Of a long run, which folds old seconds and marks, those that were written before are kept.
+        A long run has folded its old seconds and marks; those written before are kept.
         """
         rows, events = result.timeline, result.events
         replaced = ["histograms"]

@@ -22,7 +22,7 @@ from msgspec.structs import replace as replace_fields
 
 from wstui.execution.run.compile import connect_of
 from wstui.execution.run.status import TargetHealth
-from wstui.execution.run.target.reported_metrics import Answer, Claims, read_claims
+from wstui.execution.run.target.reported_metrics import Claims, EndpointAnswer, read_claims
 from wstui.load.dialer import Dialer, tls_context
 from wstui.measure.sanitize import visible
 from wstui.scenario.model import Scenario
@@ -96,22 +96,22 @@ class EndpointPoller:
         sock.settimeout(TIMEOUT_S)
         return sock
 
-    def _fetch(self, url: str) -> Answer:
+    def _fetch(self, url: str) -> EndpointAnswer:
         request = urllib.request.Request(url, headers={"Accept": "application/json"})
         begun = time.monotonic()
         try:
             with self._opener.open(request, timeout=TIMEOUT_S) as response:
                 answer = _answer(response.status, response.read(ANSWER_LIMIT))
             # One that was cut short has come to no end of its own.
-            return answer if time.monotonic() - begun < TIMEOUT_S else Answer(fault="timed out")
+            return answer if time.monotonic() - begun < TIMEOUT_S else EndpointAnswer(fault="timed out")
         except urllib.error.HTTPError as error:
             with error, contextlib.suppress(OSError, http.client.HTTPException):
                 return _answer(error.code, error.read(ANSWER_LIMIT))
-            return Answer(error.code)
+            return EndpointAnswer(error.code)
         except (OSError, http.client.HTTPException, ValueError) as error:
             reason = getattr(error, "reason", error)
             late = isinstance(reason, TimeoutError) or time.monotonic() - begun >= TIMEOUT_S
-            return Answer(fault="timed out" if late else visible(str(reason), 60))
+            return EndpointAnswer(fault="timed out" if late else visible(str(reason), 60))
 
 
 def _end_in_time(connection: http.client.HTTPConnection) -> None:
@@ -192,10 +192,10 @@ class _Https(urllib.request.HTTPSHandler):
         return self.do_open(partial(_HttpsConnection, connected=self._connected, context=self._tls), request)
 
 
-def _answer(status: int, body: bytes) -> Answer:
+def _answer(status: int, body: bytes) -> EndpointAnswer:
     try:
         # NaN and Infinity are no JSON, but servers write them.
         document = msgspec.json.decode(body.replace(b"NaN", b"null").replace(b"Infinity", b"null"))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return Answer(status, fault="not JSON")
-    return Answer(status, document if isinstance(document, dict) else None)
+        return EndpointAnswer(status, fault="not JSON")
+    return EndpointAnswer(status, document if isinstance(document, dict) else None)

@@ -21,7 +21,7 @@ _UP = ("", "healthy", "ok", "okay", "up", "pass", "passing", "alive", "live", "r
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class EndpointAnswer:
     """What an endpoint answered: its HTTP status (0: none came), the JSON in it (None: no object), and a fault."""
 
     status: int = 0
@@ -43,7 +43,7 @@ class Claims:
     resident: float | None = None
 
 
-def read_claims(health: Answer, metrics: Answer, stats: Answer, ours: int) -> Claims:
+def read_claims(health: EndpointAnswer, metrics: EndpointAnswer, stats: EndpointAnswer, ours: int) -> Claims:
     """The endpoints' answers as a state and a few figures, next to the connections that we hold."""
     offered = [a for a in (health, metrics, stats) if a.document is not None and a.status not in (404, 405)]
     if not offered:
@@ -79,7 +79,7 @@ def read_claims(health: Answer, metrics: Answer, stats: Answer, ours: int) -> Cl
     return Claims(shown, told in _DOWN, connections, delivered, resident)
 
 
-def _nothing_offered(health: Answer) -> TargetHealth:
+def _nothing_offered(health: EndpointAnswer) -> TargetHealth:
     if health.status in (0, 404, 405) and not health.fault:
         return TargetHealth("not offered")
     if health.status == 0:
