@@ -156,7 +156,8 @@ def is_stalled(loop_lag_ms: float) -> bool:
 
 def overload_reasons(busy_s: int, stalled_s: int, counters: Counters, *, least_s: int = LEAST_BUSY_S) -> list[str]:
     """Return why an interval of a run was overloaded: its busy and stalled seconds, of which `least_s` count, and its
-    late sends."""
+    late sends.
+    """
     reasons = []
     share = counters.late_sends / counters.sent if counters.sent else 0.0
     if late_level(counters.late_sends, share) == "bad":

@@ -313,7 +313,8 @@ class AuthOutcome(msgspec.Struct, frozen=True):
 
 class Subscriptions(msgspec.Struct, frozen=True):
     """Clients that subscribed to tokens: how many asked, how many were acknowledged, and how many later messages were
-    about none of a client's tokens."""
+    about none of a client's tokens.
+    """
 
     asked: int
     acknowledged: int
@@ -322,7 +323,8 @@ class Subscriptions(msgspec.Struct, frozen=True):
 
 class SlowReadersResult(msgspec.Struct, frozen=True):
     """Clients that stopped reading once ready: how many, how many the server closed, and how ("close 1013: reads too
-    slowly"). They count as ready in `connections`, never as dropped."""
+    slowly"). They count as ready in `connections`, never as dropped.
+    """
 
     clients: int
     closed: int

@@ -133,7 +133,8 @@ class ReportedMetric:
 @dataclass(frozen=True, slots=True)
 class TargetHealth:
     """What the target's endpoints report: state is "healthy", "degraded", "unhealthy", "unknown" (`note` quotes it)
-    or "not offered"."""
+    or "not offered".
+    """
 
     state: str
     claims: tuple[ReportedMetric, ...] = ()

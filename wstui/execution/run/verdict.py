@@ -21,7 +21,8 @@ GROWING = frozenset(name for name, unit in FIGURES.items() if not unit)
 
 def judged_by(scenario: Scenario) -> list[Threshold]:
     """Return a scenario's thresholds, or the default ones: every client connects and stays, every message is answered
-    as expected. A search uses its own thresholds only."""
+    as expected. A search uses its own thresholds only.
+    """
     if scenario.thresholds or scenario.breakpoint is not None:
         return list(scenario.thresholds)
     messages = scenario.messages
