@@ -1,4 +1,4 @@
-"""The way to another machine: the person's own ssh, with their own configuration, which may ask nothing."""
+"""Runs commands on hosts with the user's own ssh and configuration, without prompts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wstui.fleet.transport import FleetError
 from wstui.measure.sanitize import visible
 
 BINARY = "WSTUI_SSH"
-"""Environment variable that names another ssh, such as one beside PATH."""
+"""Environment variable that names another ssh."""
 CONNECT_S = 10
 ALIVE_S, ALIVE_COUNT = 2, 2
 LINES_KEPT = 20
@@ -27,7 +27,7 @@ _OPTIONS = (
     f"ServerAliveInterval={ALIVE_S}",
     f"ServerAliveCountMax={ALIVE_COUNT}",
     "ExitOnForwardFailure=yes",
-    # A connection of its own: one that is shared would outlive the run, and its forwards with it.
+    # Do not share a connection: it would outlive the run, with its forwards.
     "ControlMaster=no",
     "ControlPath=none",
     "ForwardAgent=no",
@@ -37,7 +37,7 @@ _OPTIONS = (
 )
 _FORWARDED = r"remote port forwarding failed|Could not request local forwarding|Address already in use"
 _TROUBLE = (
-    # What ssh says; what it means, with {line}, and what to do, with {host}. The first that is found is meant.
+    # Output of ssh, its meaning with {line}, and the fix with {host}. The first match counts.
     (r"REMOTE HOST IDENTIFICATION HAS CHANGED", "has another host key than before", "find out why before going on"),
     (r"Host key verification failed", "has a host key that is not known here", "run `ssh {host}` once and compare it"),
     (
@@ -75,12 +75,12 @@ _TROUBLE = (
     (r"closed by|reset by", "closed the connection ({line})", "look at what its ssh server has logged"),
 )
 _REFUSED_CHANNEL = re.compile(r"channel \d+: open failed")
-"""What ssh says when a port that it forwards leads nowhere; where it is a machine in between, that is the end of it."""
+"""Printed when a forwarded port leads nowhere, which is not the cause of an end."""
 
 
 @dataclass(frozen=True, slots=True)
 class HostError:
-    """Why a machine can't be used: what failed ("ssh", "wstui", …), in words, and what to do."""
+    """Why a host can't be used: the failed step ("ssh", "wstui", …), a text, and the fix."""
 
     step: str
     text: str
@@ -93,14 +93,14 @@ class HostError:
 def command(
     destination: str, remote: str, *, config: str = "", here: Sequence[str] = (), there: Sequence[str] = ()
 ) -> list[str]:
-    """The command that runs `remote` on a machine. `here` are forwards from ports here, `there` from ports there."""
+    """Return the command that runs `remote` on a host; `here` and `there` are forwards of local and remote ports."""
     line = [os.environ.get(BINARY) or "ssh", "-T"]
     if config:
         line += ["-F", config]
     for option in _OPTIONS:
         line += ["-o", option]
     if not (here or there):
-        line += ["-o", "ClearAllForwardings=yes"]  # those of the person's configuration: they may be in use
+        line += ["-o", "ClearAllForwardings=yes"]  # the user's own forwards may be in use
     for forward in here:
         line += ["-L", forward]
     for forward in there:
@@ -111,17 +111,17 @@ def command(
 def remote_command(python: str, *arguments: str) -> str:
     """Return the command that starts `remote_main` there, with the named Python or that of the command `wstui`.
 
-    ssh gives no login shell, so that what pip installs for one person is looked for as well.
+    ssh starts no login shell, so also search where `pip install --user` puts programs.
     """
     words = shlex.join(arguments)
     if python:
         return f"exec {shlex.quote(python)} -m wstui.fleet.hosts.remote_main {words}"
-    # Whatever shell a person has there.
+    # Works with any login shell.
     return f"exec sh -c 'PATH=$PATH:$HOME/.local/bin; exec wstui _host {words}'"
 
 
 def explain(host: str, status: int | None, lines: Sequence[str], python: str = "") -> HostError:
-    """What the end of an ssh means, from its exit status and the last lines that it said."""
+    """Explain the end of an ssh from its exit status and last lines."""
     said = [line.strip() for line in lines if line.strip() and not _REFUSED_CHANNEL.match(line)]
     text = "\n".join(said)
     for pattern, what, fix in _TROUBLE:
@@ -141,12 +141,12 @@ def explain(host: str, status: int | None, lines: Sequence[str], python: str = "
 
 
 def may_be_taken(trouble: HostError) -> bool:
-    """Whether another port may do: somebody took one that was free a moment ago."""
+    """Whether another port may work, because this one was taken a moment ago."""
     return re.search(_FORWARDED, trouble.text) is not None
 
 
 class SshConnection:
-    """One ssh, and the command that it runs. What is said on stderr is kept for `trouble`."""
+    """An ssh process and its command; keeps stderr to explain its end."""
 
     def __init__(self, process: asyncio.subprocess.Process, host: str, python: str) -> None:
         self.process = process
@@ -157,7 +157,7 @@ class SshConnection:
 
     @classmethod
     async def open(cls, line: Sequence[str], host: str, python: str = "") -> SshConnection:
-        """Start it. Raises FleetError when there is no ssh here."""
+        """Start ssh. Raises FleetError if it is not installed."""
         try:
             process = await asyncio.create_subprocess_exec(
                 *line,
@@ -165,9 +165,9 @@ class SshConnection:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
                 limit=1 << 20,
-                # ctrl+c is for the operator's side alone, which ends the run in order.
+                # Keep ctrl+c for our own process, which ends the run in order.
                 start_new_session=True,
-                # Nor does the ssh to a machine in between, which is told nothing of BatchMode.
+                # The ssh to a jump host does not get BatchMode, and must not prompt either.
                 env={**os.environ, "SSH_ASKPASS_REQUIRE": "never"},
             )
         except OSError as error:
@@ -181,13 +181,13 @@ class SshConnection:
                 self._said.append(line.decode("utf-8", "replace").rstrip())
 
     async def ended(self) -> HostError:
-        """Wait until it ends, and say why it did."""
+        """Wait for the end and explain it."""
         status = await self.process.wait()
         await asyncio.wait({self._listening}, timeout=1)
         return explain(self._host, status, self._said, self._python)
 
     async def close(self, grace_s: float) -> None:
-        """Give it `grace_s` seconds to end by itself, then end it."""
+        """Wait `grace_s` seconds for the end, then terminate it."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.process.wait(), grace_s)
         for end in (self.process.terminate, self.process.kill):

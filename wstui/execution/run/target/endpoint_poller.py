@@ -84,7 +84,7 @@ class EndpointPoller:
         claims = read_claims(health, metrics, stats, ours)
         self._known = self._known or any(answer.status for answer in (health, metrics, stats))
         if not self._known:
-            # Who has never answered any of them has said nothing of itself, and that is no sickness.
+            # A target that never answered has reported nothing, which is not a fault.
             claims = replace(claims, shown=TargetHealth("not offered", note=claims.shown.note))
         return claims
 
@@ -115,7 +115,7 @@ class EndpointPoller:
 
 
 def _end_in_time(connection: http.client.HTTPConnection) -> None:
-    """A socket's own timeout begins anew with each byte: one that sends them one by one would never be done."""
+    """Limit the whole answer: a socket's own timeout restarts with each byte."""
 
     def end(sock: socket.socket) -> None:
         with contextlib.suppress(OSError):  # done long ago

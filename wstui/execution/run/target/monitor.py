@@ -77,7 +77,7 @@ class TargetWatch:
         self._phantoms = 0  # polls in a row
         self._differences: dict[str, str] = {}
         self._worst: Poll | None = None
-        self._steady: Poll | None = None  # the last one, where nobody came or left since the one before
+        self._steady: Poll | None = None  # the last poll without a change of clients since the one before
         self.growth: Growth | None = None
         """How fast the target's memory grows under a steady load, None while that is not known."""
 

@@ -14,7 +14,7 @@ from wstui.measure.sanitize import visible
 from wstui.scenario.units import grouped
 
 PHANTOM_SHARE = 0.05
-"""A claimed count of connections this much above ours is flagged: the server counts what is no longer there."""
+"""A claimed count this much above ours is flagged: the server counts stale connections."""
 PHANTOM_LEAST = 5
 _DOWN = ("unhealthy", "down", "error")
 _UP = ("", "healthy", "ok", "okay", "up", "pass", "passing", "alive", "live", "ready", "available", "running", "green")
