@@ -75,7 +75,7 @@ _TROUBLE = (
     (r"closed by|reset by", "closed the connection ({line})", "look at what its ssh server has logged"),
 )
 _REFUSED_CHANNEL = re.compile(r"channel \d+: open failed")
-"""Printed when a forwarded port leads nowhere, which is not the cause of an end."""
+"""Printed when a forwarded port leads nowhere; not an error of ssh itself."""
 
 
 @dataclass(frozen=True, slots=True)
