@@ -76,9 +76,7 @@ class Transport(Protocol):
         """Send a message to a worker without blocking; ignored if it has ended."""
         ...
 
-    def events(self) -> AsyncIterator[MessageReceived | Lost]:
-        """Yield messages and losses."""
-        ...
+    def events(self) -> AsyncIterator[MessageReceived | Lost]: ...
 
     def hosts(self) -> Sequence[HostState]:
         """Return the remote hosts by name; empty if this machine makes the load."""

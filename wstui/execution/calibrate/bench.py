@@ -33,9 +33,7 @@ class BenchTarget(Protocol):
         ...
 
     @property
-    def pid(self) -> int:
-        """Return its process id."""
-        ...
+    def pid(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +81,6 @@ class Interval:
 
     @property
     def seconds(self) -> float:
-        """Return its length."""
         return (self.end.at_ns - self.begin.at_ns) / 1e9
 
     @property

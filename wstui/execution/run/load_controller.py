@@ -56,7 +56,6 @@ class LoadController:
 
     @property
     def active_s(self) -> float:
-        """The same in seconds."""
         return self.plan_ns / NS + self.overrun_s
 
     @property
@@ -80,7 +79,6 @@ class LoadController:
         self._fleet.send(Pause())
 
     def resume(self) -> None:
-        """Go on."""
         self._clock.resume(time.monotonic_ns())
         self._fleet.send(Resume())
 

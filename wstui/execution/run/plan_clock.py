@@ -17,7 +17,6 @@ class PlanClock:
         self._paused_at: int | None = None
 
     def start(self, now_ns: int) -> None:
-        """Begin at zero."""
         self._begun_ns, self._held_ns, self._paused_at = now_ns, 0, None
 
     def pause(self, now_ns: int) -> None:
@@ -26,14 +25,12 @@ class PlanClock:
             self._paused_at = now_ns
 
     def resume(self, now_ns: int) -> None:
-        """Go on."""
         if self._paused_at is not None:
             self._held_ns += now_ns - self._paused_at
             self._paused_at = None
 
     @property
     def paused(self) -> bool:
-        """Whether it stands still."""
         return self._paused_at is not None
 
     def held_ns(self, now_ns: int) -> int:

@@ -215,7 +215,6 @@ class SuiteResult(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def passed(self) -> bool:
-        """Whether every run passed."""
         return self.verdict.passed
 
     def to_json(self, *, indent: int = 2) -> str:

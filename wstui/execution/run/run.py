@@ -82,7 +82,6 @@ class Run:
 
     @property
     def status(self) -> Status:
-        """Return the latest status."""
         return self._status
 
     def send(self, command: RunCommand, *, by: Sender = "operator") -> Future[Answer]:

@@ -220,6 +220,4 @@ class RunView(Protocol):
     """A run or a suite that can be observed."""
 
     @property
-    def status(self) -> Status:
-        """The latest picture."""
-        ...
+    def status(self) -> Status: ...

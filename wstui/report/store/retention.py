@@ -19,7 +19,6 @@ class Retention:
 
 
 def retention(store: Store) -> Retention:
-    """Read the setting."""
     keep, age = store.setting(_KEEP), store.setting(_AGE)
     return Retention(
         DEFAULT_KEEP if not keep else None if keep == "all" else int(keep),
@@ -28,7 +27,6 @@ def retention(store: Store) -> Retention:
 
 
 def set_retention(store: Store, wanted: Retention) -> None:
-    """Store the setting."""
     store.set(_KEEP, "all" if wanted.keep is None else str(wanted.keep))
     store.set(_AGE, "all" if wanted.older_than_s is None else str(wanted.older_than_s))
 

@@ -65,7 +65,6 @@ class StoreWriter(Observer):
             self._finish(store, result)
 
     def release(self) -> None:
-        """Close the store."""
         if self._store is not None:
             self._store.close()
 

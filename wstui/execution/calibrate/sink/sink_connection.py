@@ -81,11 +81,9 @@ class SinkConnection(asyncio.Protocol):
     # Called by the event loop.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport."""
         self.transport = cast(asyncio.Transport, transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Report the end."""
         self.sink.closed(self)
 
     def pause_writing(self) -> None:

@@ -31,7 +31,6 @@ class SinkProcess(Service):
 
     @property
     def pid(self) -> int:
-        """Return its process id."""
         assert self._process.pid is not None
         return self._process.pid
 
@@ -57,5 +56,4 @@ class SinkProcess(Service):
         self.url = (await self._process.start(START_TIMEOUT_S))[1]
 
     async def stop(self) -> None:
-        """End it."""
         await self._process.stop(STOP_GRACE_S)

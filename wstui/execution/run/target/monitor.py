@@ -83,7 +83,6 @@ class TargetWatch:
 
     @property
     def latest(self) -> TargetHealth | None:
-        """What it said last."""
         return self._polls[-1].claims.shown if self._polls else None
 
     async def watch(self) -> None:
