@@ -273,7 +273,7 @@ async def test_hosts_leave_by_themselves_when_nothing_is_heard_of_the_operator()
         os.kill(process.pid, signal.SIGCONT)
         assert process.stdout is not None
         said = await asyncio.wait_for(process.stdout.read(), PATIENCE_S)
-        assert b"every worker was lost" in said
+        assert b"all workers were lost" in said
         await until(lambda: gone(it.all))
 
 

@@ -73,7 +73,7 @@ async def test_the_load_of_a_lost_worker_is_taken_over_when_the_operator_asks_al
 async def test_what_was_asked_for_beforehand_is_done_at_each_loss_but_not_without_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("wstui.execution.run.failover.MOST_TURNS", 1)
+    monkeypatch.setattr("wstui.execution.run.failover.MOST_LOSSES", 1)
     transport = LocalTransport()
     async with Server() as server:
         made = scenario(server.url, clients=20, hold=60, workers=2, every=0.05)
@@ -110,7 +110,7 @@ async def test_a_run_ends_when_its_last_worker_is_lost() -> None:
     balance(finished, complete=False)
     verdict = finished.result.verdict
     assert not verdict.passed and verdict.generator_lost and not verdict.aborted
-    assert "every worker was lost" in verdict.reason
+    assert "all workers were lost" in verdict.reason
     assert status_of(finished.result) == status_of(finished.result, allow_limited=True) == USAGE
     assert (verdict_sign(verdict).word, finished.result.to_json().count('"generator_lost": true')) == ("LOST", 1)
 

@@ -84,11 +84,11 @@ async def test_the_death_of_every_worker_ends_the_run_and_the_result_is_shown(tm
         children = at.children()
         for child in children:
             child.kill()
-        await at.shows(rb"every worker was lost")
+        await at.shows(rb"all workers were lost")
         at.press("q")
         _, after = await at.ended()
         await until(lambda: gone(children))
-        assert "every worker was lost" in after
+        assert "all workers were lost" in after
         assert kept(tmp_path).state == "finished"
 
 
