@@ -94,14 +94,7 @@ def status(
             seconds,
             started,
             response,
-            result=result
-            or partial(
-                made,
-                seconds,
-                started,
-                response,
-                [FailureSummary("http 429", refused, 5, 0.0, 2.0, False, [FailureSample(0.0, 3, "token=***")])],
-            ),
+            [FailureSummary("http 429", refused, 5, 0.0, 2.0, False, [FailureSample(0.0, 3, "token=***")])],
         ),
         histograms={"response": response, "response@ramp": response, "connect": response},
     )

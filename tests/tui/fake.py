@@ -52,8 +52,8 @@ from wstui.execution.run.status import (
 )
 from wstui.measure.snapshot import Counters
 from wstui.measure.timeline import Mark, TimelineRow
+from wstui.scenario.model import Messages as Saying
 from wstui.scenario.model import Scenario, Stage, Target, Threshold
-from wstui.scenario.model import Traffic as Saying
 from wstui.scenario.secret_fields import masked
 
 NOW = datetime(2025, 11, 23, 14, 32, 7, tzinfo=UTC)

@@ -10,8 +10,8 @@ from wstui.execution.run.result_sections import Connections, Latency, LatencySet
 from wstui.execution.run.status import BreakpointStatus, StageStatus, Status
 from wstui.measure.timeline import Mark
 from wstui.scenario.breakpoint import Breakpoint
+from wstui.scenario.model import Messages as Saying
 from wstui.scenario.model import Scenario, Target, Threshold
-from wstui.scenario.model import Traffic as Saying
 
 
 def _step(load: int, held: bool | None, p50: float, p95: float, p99: float, at_s: float) -> BreakpointStep:
