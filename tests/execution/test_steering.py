@@ -159,7 +159,7 @@ async def test_a_skip_ends_a_stage_and_moves_the_later_ones_forward() -> None:
     stages = [
         Stage(name="ramp", over=60, clients=600),
         Stage(name="hold", over=0.5),
-        Stage(name="more", over=0.2, clients=30),
+        Stage(name="more", over=3, clients=30),
         Stage(name="cooldown", over=600, clients=0),
     ]
     async with Server() as server, steered(server.url, stages=stages) as run:
