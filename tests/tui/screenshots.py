@@ -111,7 +111,6 @@ SHOWN = (
     "compare_120x40_dark",
     "connection_120x40_dark",
     "dashboard_80x24_dark",
-    "dashboard_120x40_dark",
     "dashboard_120x40_dark256",
     "dashboard_120x40_light",
     "dashboard_200x50_dark",
@@ -146,11 +145,19 @@ HELD = [
 async def shoot(shot: Shot, folder: Path) -> Path:
     """Write one picture as SVG."""
     async with staged(shot) as app:
-        svg = app.export_screenshot(title="wstui", simplify=True)
-    path = folder / f"{shot.name}.svg"
-    # the fonts of this machine rather than a download
+        return save_svg(app, folder / f"{shot.name}.svg")
+
+
+def save_svg(app: WstuiApp, path: Path) -> Path:
+    """Write the screen as SVG, which is drawn with the fonts of this machine rather than a download."""
+    svg = app.export_screenshot(title="wstui", simplify=True)
     path.write_text(re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL), encoding="utf-8")
     return path
+
+
+def browser() -> str | None:
+    """Return the browser that draws SVGs, if there is one."""
+    return next((path for name in _BROWSERS if (path := shutil.which(name))), None)
 
 
 @asynccontextmanager
@@ -209,7 +216,7 @@ async def _staged(shot: Shot, presets: Path) -> AsyncIterator[WstuiApp]:
         launches.end()
 
 
-def to_png(svgs: Sequence[Path], folder: Path, browser: str) -> None:
+def to_png(svgs: Sequence[Path], folder: Path, drawn_by: str) -> None:
     """Draw SVGs with a headless browser: other converters lose the braille of the charts.
 
     A palette of the most frequent colours makes the files a third as large and keeps every shade.
@@ -236,7 +243,7 @@ def to_png(svgs: Sequence[Path], folder: Path, browser: str) -> None:
                 f"<style>img {{ display: block }}</style><body style='margin:0;background:#222'>{''.join(images)}"
             )
             subprocess.run(
-                [browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+                [drawn_by, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
                  "--allow-file-access-from-files",
                  f"--window-size={width},{height}", f"--screenshot={sheet}", html.as_uri()],
                 check=True, capture_output=True, timeout=180,
@@ -257,7 +264,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("words", nargs="*", help="only pictures whose name contains one of these")
     words = parser.parse_args().words
-    browser = next((path for name in _BROWSERS if (path := shutil.which(name))), None)
+    drawn_by = browser()
     with tempfile.TemporaryDirectory() as beside:
         shown = []
         for shot in SHOTS:
@@ -266,10 +273,10 @@ def main() -> None:
                 svg = asyncio.run(shoot(shot, PICTURES if shot in HELD else Path(beside)))
                 print(shot.name, flush=True)
                 shown += [svg] * (shot.name in SHOWN)
-        if browser is None:
+        if drawn_by is None:
             print("no PNG: install chromium to have them drawn")
         elif shown:
-            to_png(shown, SCREENSHOTS, browser)
+            to_png(shown, SCREENSHOTS, drawn_by)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
@@ -219,6 +220,7 @@ class RunLifecycle:
     def steer(self, wanted: messages.Steer) -> None:
         """Send a command to the run and show what became of it, with a warning if there is one."""
         loop = asyncio.get_running_loop()
+        context = contextvars.copy_context()  # the run answers in its own thread, where Textual's timers know no app
         warns = bool(wanted.warning) or isinstance(wanted.command, (PauseRun, DrainRun, AbortRun))
 
         def show(answered: Future[Answer]) -> None:
@@ -226,7 +228,7 @@ class RunLifecycle:
             text = f"{answer.text}: {wanted.warning}" if wanted.warning and answer.done else answer.text
             severity: SeverityLevel = "warning" if warns or not answer.done else "information"
             with contextlib.suppress(RuntimeError):  # the screen is gone
-                loop.call_soon_threadsafe(lambda: self._app.notify(clean(text), severity=severity))
+                loop.call_soon_threadsafe(lambda: self._app.notify(clean(text), severity=severity), context=context)
 
         if self.runner is not None:
             self.runner.session.send(wanted.command).add_done_callback(show)
