@@ -10,7 +10,8 @@ from typing import Any
 
 import tomlkit
 from pydantic import BaseModel
-from tomlkit.items import AoT, Array, Comment, Null, Table, Whitespace
+from tomlkit.container import Container
+from tomlkit.items import AoT, Array, Comment, Item, Null, Table, Whitespace
 
 from wstui.scenario.env_refs import has_reference, value_at, walk
 from wstui.scenario.errors import Key
@@ -24,8 +25,7 @@ _SHORT = {"ramp": (0, "over"), "clients": (0, "clients"), "hold": (1, "over"), "
 
 def kept(scenario: Scenario | Suite) -> str:
     """The text that the scenario was read from with what has changed since, and nothing else."""
-    document = tomlkit.parse(scenario.origin.text)
-    footer = _hoist(document)
+    document, footer = _hoisted(tomlkit.parse(scenario.origin.text))
     _Keeping(scenario, document.unwrap()).table(document, scenario, (), ())
     return f"{document.as_string()}{footer}"
 
@@ -179,37 +179,39 @@ def _item(value: Any) -> Any:
     return value
 
 
-def _hoist(document: tomlkit.TOMLDocument) -> str:
-    """Make comments before a header a part of it rather than of the table above it; what is left at the end.
+def _hoisted(document: tomlkit.TOMLDocument) -> tuple[tomlkit.TOMLDocument, str]:
+    """Rebuild a document so that comments before a header belong to it, not to the table above; and what ends it.
 
     The text stays the same, but a header that moves or goes takes its comments along, and new keys come before them.
     """
-    pending: list[tuple[list[Any], int]] = []
+    pending: list[Item] = []
 
     def take() -> str:
-        text = ""
-        for body, index in pending:
-            text += body[index][1].as_string()
-            body[index] = (None, Null())
+        text = "".join(item.as_string() for item in pending)
         pending.clear()
         return text
 
-    def visit(body: list[Any]) -> None:
-        for index, (key, item) in enumerate(list(body)):
+    def fill(made: Any, source: Container) -> Any:
+        for key, item in source.body:
             if key is None and isinstance(item, Whitespace | Comment):
-                pending.append((body, index))
+                pending.append(item)
             elif isinstance(item, AoT):
-                for table in item.body:
-                    head(table)
+                made.append(key, AoT([headed(table) for table in item.body], item.name, parsed=True))
             elif isinstance(item, Table) and not (key is not None and key.is_dotted()):
-                head(item)
+                made.append(key, headed(item))
             elif not isinstance(item, Null):
+                for blank in pending:
+                    made.append(None, blank)
                 pending.clear()
+                made.append(key, item)
+        made.parsing(False)
+        return made
 
-    def head(table: Table) -> None:
-        if not table.is_super_table():
+    def headed(table: Table) -> Table:
+        above = table.is_super_table()  # implied by a longer header, and written nowhere
+        if not above:
             table.trivia.indent = take() + table.trivia.indent
-        visit(table.value.body)
+        content = fill(Container(parsed=True), table.value)
+        return Table(content, table.trivia, table.is_aot_element(), above, table.name, table.display_name)
 
-    visit(document.body)
-    return take()
+    return fill(tomlkit.TOMLDocument(parsed=True), document), take()
