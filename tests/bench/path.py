@@ -8,11 +8,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from websockets.utils import apply_mask
+
 from tests.bench.table import headline, markdown
 from wstui.execution.calibrate.sink.sink_connection import pong_to
 from wstui.execution.run.compile import spec_of
 from wstui.load.client import Client
-from wstui.load.context import READY
+from wstui.load.context import READY, WAITING
 from wstui.load.frames import TEXT, encode
 from wstui.load.worker import Worker
 from wstui.measure.histogram import Histogram
@@ -22,6 +24,40 @@ from wstui.scenario.units import grouped
 ROUNDS = 20_000
 REPEAT = 9
 CLIENTS = 200
+
+
+CLOSED_LOOPS: dict[str, dict[str, Any]] = {
+    "odin": {},
+    "template, reply by a field": {
+        "messages": {
+            "exchange": "template",
+            "templates": [
+                {
+                    "name": "ping",
+                    "payload": '{"type":"ping","timestamp":{{key}}}',
+                    "key": "{{id}}",
+                    "reply": "field",
+                    "reply_field": "originalTimestamp",
+                }
+            ],
+        }
+    },
+    "role, send and expect": {
+        "roles": [
+            {
+                "name": "member",
+                "loop": [
+                    {
+                        "name": "ping",
+                        "json": {"type": "ping", "timestamp": "{{id}}"},
+                        "expect": {"type": "pong", "originalTimestamp": "{{id}}"},
+                    }
+                ],
+            }
+        ]
+    },
+}
+"""The same round trip by a built-in exchange, by a template and by a role."""
 
 
 class Wire:
@@ -83,7 +119,49 @@ async def _parts() -> list[tuple[str, Callable[[], float]]]:
         ("  frames only", lambda: deaf.data_received(pong)),
         ("nothing (the measurement itself)", lambda: None),
     ]
-    return [("a whole round trip", lambda: _round_trips(clients)), *((n, lambda r=r: _timed(r)) for n, r in parts)]
+    loops = [(name, _closed_loop(messages)) for name, messages in CLOSED_LOOPS.items()]
+    return [
+        ("a whole round trip", lambda: _round_trips(clients)),
+        *((f"a round of a closed loop: {name}", lambda loop=loop: _turns(loop)) for name, loop in loops),
+        *((n, lambda r=r: _timed(r)) for n, r in parts),
+    ]
+
+
+def _closed_loop(parts: dict[str, Any]) -> list[Client]:
+    """Clients that send again with each reply."""
+    messages = {"every": 0.0} | parts.get("messages", {})
+    stages = [{"name": "hold", "over": 60.0, "clients": CLIENTS}]
+    target = {"url": "ws://127.0.0.1:9/ws", "ready": "open"}
+    made = {
+        "target": target,
+        "stages": stages,
+        "messages": messages,
+        **{k: v for k, v in parts.items() if k == "roles"},
+    }
+    worker = Worker(spec_of(Scenario.model_validate(made)), lambda _snapshot: None)
+    clients = []
+    for number in range(CLIENTS):
+        client = Client(worker.context, worker, number, number)
+        client.transport = Wire()  # type: ignore[assignment]
+        client.step = WAITING
+        worker._connector.in_flight += 1
+        worker.opened(client)
+        client.become_ready(time.monotonic_ns())
+        clients.append(client)
+    return clients
+
+
+def _turns(clients: list[Client]) -> float:
+    """Let every client receive its answer, and send the next message; making the answers is not counted."""
+    spent = 0
+    rounds = ROUNDS // len(clients)
+    for _ in range(rounds):
+        answers = [(client, _answer_to(client)) for client in clients]
+        began = time.thread_time_ns()
+        for client, answer in answers:
+            client.data_received(answer)
+        spent += time.thread_time_ns() - began
+    return spent / (rounds * len(clients))
 
 
 def _timed(run: Callable[[], Any]) -> float:
@@ -108,6 +186,12 @@ def _round_trips(clients: list[Client]) -> float:
             client.data_received(pong)
         spent += time.thread_time_ns() - began
     return spent / (rounds * len(clients))
+
+
+def _answer_to(client: Client) -> bytes:
+    """The answer to the message that a client has written, a short one."""
+    written: bytes = client.transport.written  # type: ignore[union-attr]
+    return pong_to(apply_mask(written[6:], written[2:6])) or b""
 
 
 def _answer(client: Client) -> bytes:

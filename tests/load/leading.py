@@ -25,6 +25,7 @@ from wstui.load.protocol import (
 from wstui.load.worker import Worker
 from wstui.measure.failure import FailureGroup, merge_failures
 from wstui.measure.snapshot import Counters, Snapshot
+from wstui.measure.steps import RoleCounts, StepData, Steps
 from wstui.scenario.checks import check
 from wstui.scenario.messages import Template
 from wstui.scenario.model import Messages, Scenario, Stage, Target
@@ -69,6 +70,20 @@ class Workers:
         return sum((worker.tally.counters for worker in self.all), Counters())
 
     @property
+    def _steps(self) -> Steps:
+        return sum((worker._roles.steps() for worker in self.all if worker._roles is not None), Steps())
+
+    @property
+    def steps(self) -> list[StepData]:
+        """What has been counted of the steps of roles, by all."""
+        return self._steps.rows
+
+    @property
+    def roles(self) -> dict[str, RoleCounts]:
+        """The rounds of each role."""
+        return self._steps.roles
+
+    @property
     def failures(self) -> list[FailureGroup]:
         """The failures of all."""
         return merge_failures([worker.tally.failures.groups() for worker in self.all])
@@ -109,6 +124,8 @@ async def led(scenario: Scenario, workers: int = 1, clients: int | None = None) 
             await asyncio.wait_for(led._ended(), PATIENCE_S)
         c = led.c
         assert c.attempted == c.ready + c.refused + c.timed_out + c.failed + c.drained
+        for worker in led.all:
+            assert not worker.failure, worker.failure
         assert (c.open, c.opening, c.closing) == (0, 0, 0)
         assert c.ready == c.dropped + c.closed
 

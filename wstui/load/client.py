@@ -138,6 +138,8 @@ class Client(Messaging, asyncio.Protocol):
         self.events.opened(self)
         if self.leaving:
             self.close()
+        elif self.conversation is not None and self.waiting:
+            self.conversation.start()
         if answer.rest:
             self.feed_closing(answer.rest) if self.leaving else self.feed(answer.rest)
 
@@ -167,6 +169,10 @@ class Client(Messaging, asyncio.Protocol):
             self.step = READY
             self.events.became_ready(self, at_ns)
 
+    def end_attempt(self, outcome: Outcome, cause: Cause, detail: str) -> None:
+        """A step before the client was ready failed."""
+        self._give_up(outcome, cause, detail)
+
     def connect_failed(self, error: BaseException) -> None:
         """TCP or TLS did not come up."""
         self._give_up(Outcome.FAILED, self._certificate_wanted(error) or cause_of(error))
@@ -178,8 +184,8 @@ class Client(Messaging, asyncio.Protocol):
     def time_out(self, asking: str = "") -> None:
         """Give up an attempt that took too long, naming the part; `asking` is what a proxy has not answered, or ""."""
         timeout = self.context.connect.timeout_ns / 1e9
-        if self.step is WAITING and not self.waiting:
-            return  # it is connected and only has to settle
+        if self.step is WAITING and (not self.waiting or self.conversation is not None):
+            return  # it is connected and only has to settle, or its steps have limits of their own
         detail = ""
         if self.step is WAITING:
             cause = Cause("connect timeout", f"no welcome within {timeout:g} s")
@@ -204,6 +210,8 @@ class Client(Messaging, asyncio.Protocol):
         self.step = ENDED
         self.upgrade = None
         self.tail = b""
+        if self.conversation is not None:
+            self.conversation.ended(dropped=outcome is not Outcome.DRAINED)
         self.events.attempt_ended(self, outcome, cause, detail)
         if self.task is not None:
             self.task.cancel()
@@ -216,7 +224,9 @@ class Client(Messaging, asyncio.Protocol):
         """Stop sending, and close when the replies in flight have arrived, or the upgrade is answered."""
         if self.step is READY:
             self.step = RETIRING
-            if not self.pending:
+            if self.conversation is not None:
+                self.conversation.close_when_idle()
+            elif not self.pending:
                 self.close()
         elif self.step is WAITING:
             self.close()
@@ -228,8 +238,14 @@ class Client(Messaging, asyncio.Protocol):
         if self.step not in (WAITING, READY, RETIRING):
             return
         was_ready = self.step is not WAITING
+        if was_ready and self.conversation is not None:
+            self.step = RETIRING
+            if not self.conversation.may_close() or self.step is not RETIRING:
+                return  # it still has to say goodbye, or has closed by now
         self.step = CLOSING
         self.closing_ns = _now()
+        if self.conversation is not None:
+            self.conversation.ended()
         if was_ready:
             self.events.began_closing(self)
         else:
@@ -246,6 +262,8 @@ class Client(Messaging, asyncio.Protocol):
         elif self.transport is not None:
             if self.step is not CLOSING:
                 self.step = CLOSING
+                if self.conversation is not None:
+                    self.conversation.ended()
                 self.events.began_closing(self)
             self.transport.abort()
 

@@ -47,6 +47,7 @@ class Connector:
         self._limit = spec.in_flight
         self._timeout_ns = spec.timeout_ns
         self.opening: dict[int, Client] = {}  # all clients that are not ready yet, by number, oldest first
+        self._timed: dict[int, Client] = {}  # those of them that the connect timeout is for
         self.in_flight = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -62,7 +63,7 @@ class Connector:
     def start(self, client: Client) -> None:
         """Begin an attempt."""
         self.in_flight += 1
-        self.opening[client.number] = client
+        self.opening[client.number] = self._timed[client.number] = client
         self.connect(client)
 
     def connect(self, client: Client) -> None:
@@ -78,11 +79,16 @@ class Connector:
     def discard(self, client: Client) -> None:
         """Forget a client that is ready, or whose attempt has ended."""
         self.opening.pop(client.number, None)
+        self._timed.pop(client.number, None)
+
+    def has_own_limits(self, client: Client) -> None:
+        """Leave an open connection that is not ready yet to the time limits of its role's steps."""
+        self._timed.pop(client.number, None)
 
     def expire(self, now_ns: int) -> None:
         """Time out the attempts that have taken too long."""
         late = []
-        for client in self.opening.values():
+        for client in self._timed.values():
             if now_ns - client.born_ns < self._timeout_ns:
                 break
             late.append(client)

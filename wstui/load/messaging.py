@@ -9,7 +9,17 @@ from collections import deque
 from websockets.frames import CloseCode
 
 from wstui.load.connect_outcome import Cause
-from wstui.load.context import ALTERED, CONNECTING, KEEPALIVE, LATE_NS, READY, RETIRING, ClientState, WorkerContext
+from wstui.load.context import (
+    ALTERED,
+    CONNECTING,
+    KEEPALIVE,
+    LATE_NS,
+    READY,
+    RETIRING,
+    ClientConversation,
+    ClientState,
+    WorkerContext,
+)
 from wstui.load.frames import PING, TEXT, FrameReceiver, encode, plain_size
 from wstui.scenario.url import Address
 
@@ -23,8 +33,8 @@ class Messaging(FrameReceiver):
     """The messages of one connection. Subclasses open it and implement `on_welcome`, `close`, `closing` and `fail`."""
 
     __slots__ = (
-        "answered", "blocked", "context", "expired", "forgot", "number", "pending", "plain", "queues", "sequence",
-        "slot", "step", "transport", "waiting",
+        "answered", "blocked", "context", "conversation", "expired", "forgot", "number", "pending", "plain", "queues",
+        "sequence", "slot", "step", "transport", "waiting",
     )  # fmt: skip
 
     def __init__(self, context: WorkerContext, number: int, slot: int, uri: Address) -> None:
@@ -43,6 +53,7 @@ class Messaging(FrameReceiver):
         self.expired: dict[int, None] | None = None  # keys whose reply came too late to count
         self.forgot = False  # there were more of them than `expired` holds
         self.queues: dict[int, deque[int]] | None = None  # an exchange's own: keys that are answered in order
+        self.conversation: ClientConversation | None = None  # the steps of its role, if clients have roles
 
     def on_welcome(self) -> None:
         raise NotImplementedError
@@ -85,6 +96,16 @@ class Messaging(FrameReceiver):
             counters.bytes_sent += len(data)
             self.transport.write(data)  # type: ignore[union-attr]
         elif not self.blocked:
+            self._send_deflated(first, payload)
+
+    def say(self, first: int, payload: bytes) -> None:
+        """Send a message that a role has composed."""
+        if self.plain:
+            counters = self.context.counters
+            data = encode(first, payload, counters.bytes_sent)
+            counters.bytes_sent += len(data)
+            self.transport.write(data)  # type: ignore[union-attr]
+        elif not self.blocked and self.transport is not None:
             self._send_deflated(first, payload)
 
     def _send_deflated(self, first: int, payload: bytes) -> None:
@@ -197,6 +218,9 @@ class Messaging(FrameReceiver):
 
     def expire(self, now_ns: int) -> None:
         """Time out the messages that have waited too long for their reply; called several times a second."""
+        if self.conversation is not None:
+            self.conversation.expire(now_ns)
+            return
         pending = self.pending
         timeout = self.context.timeout_ns
         expired = False
@@ -218,6 +242,8 @@ class Messaging(FrameReceiver):
 
     def abandon_pending(self) -> None:
         """Count every message in flight as timed out, at the timeout's value: no reply can come any more."""
+        if self.conversation is not None:
+            self.conversation.ended(dropped=True)
         for intended, sent in self.pending.values():
             self._miss(intended, sent, "connection ended before the reply")
         self.pending = {}

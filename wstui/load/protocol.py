@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from wstui.load.role_spec import RolesSpec
 from wstui.measure.fanout import Receipts
 from wstui.measure.snapshot import Snapshot
 from wstui.scenario.token_mix import TokenKind
@@ -126,6 +127,7 @@ class ConversationSpec(msgspec.Struct, frozen=True, kw_only=True):
     size: int = 64
     text: bool = True
     script: Script = Script()
+    roles: RolesSpec = RolesSpec()
     subscribe: list[str] = []  # names that are spread over the clients; empty: clients stay with "all"
     subscribe_each: int = 0  # 0: every client takes all of them
     slow_readers: float = 0.0  # the share of the clients that stop reading once they are ready

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -52,9 +53,37 @@ class ReplyMatcher:
                 document = document.get(part, MISSING)
             elif isinstance(document, list) and is_index(part) and int(part) < len(document):
                 document = document[int(part)]
+            elif isinstance(document, str) and (inner := _inside(document)) is not MISSING:
+                document = _step_into(inner, part)
             else:
                 return MISSING
         return document
+
+    def getter(self, paths: Sequence[Sequence[str]]) -> Callable[[Any], Any] | None:
+        """Return what reads the values at several keys of a document at once, if all are top-level keys of an object.
+
+        Of one path it returns the value itself, of several a tuple.
+        """
+        if self._names is None or any(len(path) != 1 for path in paths):
+            return None
+        return attrgetter(*[self._names[path[0]] for path in paths])
+
+
+def _inside(text: str) -> Any:
+    """The JSON object or array that a JSON string holds, as some servers send it; MISSING when it holds none."""
+    if text[:1] in ("{", "["):
+        try:
+            return msgspec.json.decode(text)
+        except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError):
+            return MISSING
+    return MISSING
+
+
+def _step_into(document: Any, part: str) -> Any:
+    if isinstance(document, dict):
+        return document.get(part, MISSING)
+    index = int(part) if is_index(part) else -1
+    return document[index] if 0 <= index < len(document) else MISSING
 
 
 def is_index(part: str) -> bool:

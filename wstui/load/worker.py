@@ -15,6 +15,7 @@ from wstui.load.client_pool import ClientPool
 from wstui.load.connect_outcome import Cause, Outcome
 from wstui.load.connector import Connector
 from wstui.load.context import READY, WorkerContext
+from wstui.load.conversation.roles import Roles
 from wstui.load.credentials import AuthOutcomes
 from wstui.load.drain import DrainController
 from wstui.load.exchange import EXCHANGES, Exchange
@@ -27,6 +28,7 @@ from wstui.load.subscription import Subscribing
 from wstui.load.templates import TemplateExchange
 from wstui.measure.sanitize import visible
 from wstui.measure.snapshot import Snapshot
+from wstui.measure.steps import RoleCounts, Steps
 
 TICK_S = 0.01
 SNAPSHOT_NS = 200_000_000
@@ -46,12 +48,17 @@ class Worker:
         self._emit = emit
         conversation = spec.conversation
         exchange: Exchange
-        if conversation.script.phrases:
+        self._roles: Roles | None = None
+        if conversation.roles.roles:
+            exchange = self._roles = Roles(spec, loop)
+        elif conversation.script.phrases:
             exchange = TemplateExchange(conversation, spec.seed)
         else:
             exchange = EXCHANGES[conversation.exchange](conversation)
         self._subscriptions = Subscribing(exchange, conversation) if conversation.subscribe else None
         self.context = context = WorkerContext(spec, self._subscriptions or exchange, self)
+        if self._roles is not None:
+            self._roles.context = context
         self.tally = context.tally
         self.counters = context.counters
         self.ended_event = asyncio.Event()
@@ -95,15 +102,23 @@ class Worker:
                 self._frozen = False
             case Pace(every_ns):
                 self.context.closed_loop = self.context.exchange.sends and every_ns == 0
+                if self._roles is not None:
+                    self._roles.pace(every_ns)
+                    return
                 self._pacer.pace(every_ns, self._senders())
                 self._restart_loops()
             case Pause():
                 self.context.paused = True
                 self._pacer.pause()
+                if self._roles is not None:
+                    self._roles.pause()
             case Resume():
                 self.context.paused = False
                 self._pacer.resume()
-                self._restart_loops()
+                if self._roles is not None:
+                    self._roles.resume()
+                else:
+                    self._restart_loops()
             case Drain(grace_ns):
                 self._begin_drain(grace_ns)
             case Abort():
@@ -129,6 +144,8 @@ class Worker:
         self.context.broadcasts = None
         self.context.paused = True
         self._pacer.stop()
+        if self._roles is not None:
+            self._roles.stop()
         if self._drain is None:
             self.counters.unreached = self._pool.behind()
         self._pool.stop()
@@ -136,6 +153,10 @@ class Worker:
             self._slow_readers.resume_all()
         opening, close_timeout_ns = self._connector.opening, self._spec.connect.close_timeout_ns
         self._drain = DrainController(self._live, opening, self._slow_readers, close_timeout_ns, grace_ns)
+
+    def role_counts(self) -> dict[str, RoleCounts]:
+        """Return the rounds of each role; empty without roles."""
+        return {role.name: role.counts for role in self._roles.roles} if self._roles is not None else {}
 
     # -- the tick ----------------------------------------------------------------------------------------------
 
@@ -162,10 +183,14 @@ class Worker:
             settling.popleft().become_ready(now)
         self._expire_replies(now)
         self._expire_closing(now)
+        if self._roles is not None:
+            self._roles.tick(now)
         if self._keepalive is not None:
             self._keepalive.tick(now)
         if self._drain is not None and self._drain.advance(now):
             self._pacer.close()
+            if self._roles is not None:
+                self._roles.close()
             self._connector.close()
             self.ended_event.set()
             self._publish_snapshot(now)
@@ -210,7 +235,8 @@ class Worker:
         self._sequence = at // SNAPSHOT_NS
         counters = self.counters
         health = self._self_check.take(counters.open + counters.opening + counters.closing)
-        snapshot = self.tally.snapshot(self._spec.worker, self._sequence, at, health)
+        steps = self._roles.steps() if self._roles is not None else Steps()
+        snapshot = self.tally.snapshot(self._spec.worker, self._sequence, at, health, steps)
         snapshot.addresses = self._connector.dialer.opened
         self._emit(snapshot)
 
@@ -231,6 +257,10 @@ class Worker:
 
     def opened(self, client: Client) -> None:
         self._connector.upgrade_done()
+        if self._roles is not None:
+            self._roles.begin(client)
+            if client.waiting:
+                self._connector.has_own_limits(client)
         if not client.waiting:
             self._settling.append(client)
         self._pool.reconcile()
@@ -242,7 +272,8 @@ class Worker:
         counters.opening -= 1
         counters.ready += 1
         counters.open += 1
-        self.tally.connect.record((at_ns if context.exchange.waits else client.opened_ns) - client.born_ns)
+        waited = context.exchange.waits or (self._roles is not None and self._roles.has_opening(client))
+        self.tally.connect.record((at_ns if waited else client.opened_ns) - client.born_ns)
         self._live[client.number] = client
         self._pool.ready(client)
         if self._auth_outcomes is not None:
@@ -255,7 +286,9 @@ class Worker:
             self._subscriptions.begin(client)
         if context.broadcasts is not None:
             context.broadcasts.opened(client.slot, at_ns)
-        if context.exchange.sends and not context.closed_loop:
+        if self._roles is not None:
+            self._roles.became_ready(client)
+        elif context.exchange.sends and not context.closed_loop:
             self._pacer.add(client)
         elif context.closed_loop and not context.paused:
             client.send()
@@ -284,6 +317,10 @@ class Worker:
     def expectation_failed(self, number: int, cause: Cause, detail: str) -> None:
         self.counters.broken_expectations += 1
         self._record_failure(number, cause, detail, "unexpected")
+
+    def step_failed(self, number: int, cause: Cause, detail: str) -> None:
+        """A step failed that is not among the messages of the load."""
+        self._record_failure(number, cause, detail, "unanswered")
 
     def invalid_text(self, number: int, payload: bytes) -> None:
         self.counters.invalid_texts += 1

@@ -15,8 +15,8 @@ Sections = Mapping[str, Callable[[], str]]
 """Makes the Markdown of a generated section, by the name in its mark: `<!-- generated: NAME -->`."""
 
 TOPICS = (
-    "start", "dashboard", "presets", "scenario", "messages", "arrivals", "network", "breakpoint", "suites", "hosts",
-    "runs", "ci", "python", "odin", "numbers", "accuracy",
+    "start", "dashboard", "presets", "scenario", "messages", "roles", "arrivals", "network", "breakpoint", "suites",
+    "hosts", "runs", "ci", "python", "odin", "numbers", "accuracy",
     "keys", "flags", "fields", "metrics", "result", "exit-status", "house", "changelog",
 )  # fmt: skip
 """In the order of the list: guides first, then reference."""

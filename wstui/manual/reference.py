@@ -30,8 +30,11 @@ def fields() -> str:
             tables.setdefault(parts[0], []).append((f"`{parts[2]}`", values, default, sentence(field.description)))
     heads = ("key", "value", "default", "meaning")
     rows = {path for path, field in described(Scenario).items() if field.kind is FieldKind.ROWS}
+    for path in sorted(rows - tables.keys()):
+        tables[path] = []  # steps inside steps
     return "\n\n".join(
-        f"## {f'`[[{name}]]`' if name in rows else f'`[{name}]`' if name else 'Top level'}\n\n{table(heads, keys)}"
+        f"## {f'`[[{name}]]`' if name in rows else f'`[{name}]`' if name else 'Top level'}\n\n"
+        f"{table(heads, keys) if keys else 'Steps again, with the same keys.'}"
         for name, keys in tables.items()
     )
 

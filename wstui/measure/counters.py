@@ -6,7 +6,9 @@ from wstui.measure.failure import FailureLog
 from wstui.measure.histogram import Histogram
 from wstui.measure.sanitize import visible
 from wstui.measure.snapshot import Admitted, Counters, Health, Snapshot, Totals
+from wstui.measure.steps import Steps
 
+_NO_STEPS = Steps()
 TYPES_KEPT = 64
 OTHER_TYPES = b"(other types)"
 _SHOWN = 60  # characters of a type's name
@@ -60,7 +62,7 @@ class Tally:
         else:
             types[OTHER_TYPES] = types.get(OTHER_TYPES, 0) + 1
 
-    def snapshot(self, worker: int, sequence: int, at_ns: int, health: Health) -> Snapshot:
+    def snapshot(self, worker: int, sequence: int, at_ns: int, health: Health, steps: Steps = _NO_STEPS) -> Snapshot:
         """Return the state at `at_ns`; encode it before counting on."""
         types: dict[str, int] = {}
         for name, n in self.types.items():
@@ -78,6 +80,7 @@ class Tally:
                 self.round_trip.data() + on_time,
                 self.send_delay.data(),
                 self.reconnect.data(),
+                steps,
             ),
             types,
             self.failures.groups(),

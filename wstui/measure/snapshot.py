@@ -8,6 +8,7 @@ import msgspec
 
 from wstui.measure.failure import FailureGroup
 from wstui.measure.histogram import Distribution
+from wstui.measure.steps import Steps
 
 
 class Counters(msgspec.Struct):
@@ -74,6 +75,11 @@ class Counters(msgspec.Struct):
     # keepalive pings and their pongs, which are not messages
     pings: int = 0
     pongs: int = 0
+    # numbered messages that roles follow
+    sequence_received: int = 0
+    sequence_gaps: int = 0
+    sequence_repeats: int = 0
+    sequence_disorder: int = 0
 
     @property
     def in_flight(self) -> int:
@@ -126,6 +132,7 @@ class Totals(msgspec.Struct, frozen=True):
     round_trip: Distribution = Distribution()
     send_delay: Distribution = Distribution()
     reconnect: Distribution = Distribution()  # from a drop until ready again
+    steps: Steps = Steps()  # of roles
 
     def __add__(self, other: Totals) -> Totals:
         return Totals(max(self.at_ns, other.at_ns), *(mine + theirs for mine, theirs in self._with(other)))

@@ -11,6 +11,7 @@ from wstui.scenario.message_checks import template_findings, template_warnings
 from wstui.scenario.model import Scenario
 from wstui.scenario.plan_checks import plan_warnings
 from wstui.scenario.problem import Conflict
+from wstui.scenario.role_checks import role_findings, role_warnings
 from wstui.scenario.route_checks import route_findings, route_warnings
 from wstui.scenario.tls_checks import tls_findings
 from wstui.scenario.units import format_duration
@@ -44,6 +45,7 @@ def findings(scenario: Scenario) -> Iterator[Conflict]:
     yield from _stage_findings(scenario) if scenario.breakpoint is None else _search_findings(scenario)
     yield from _threshold_findings(scenario)
     yield from template_findings(scenario)
+    yield from role_findings(scenario)
     if scenario.messages.subscribe_each > len(scenario.messages.subscribe):
         message = f"is more than messages.subscribe names, which is {len(scenario.messages.subscribe)}"
         each = str(scenario.messages.subscribe_each)
@@ -71,6 +73,7 @@ def warnings(scenario: Scenario) -> list[str]:
     advice += plan_warnings(scenario)
     advice += _search_warnings(scenario)
     advice += template_warnings(messages)
+    advice += role_warnings(scenario)
     advice += route_warnings(scenario)
     advice += fleet_warnings(scenario)
     advice += handshake_warnings(scenario)

@@ -74,15 +74,23 @@ def fields(model: type[BaseModel], under: Key = ()) -> tuple[Field, ...]:
     return tuple(_fields(model, under))
 
 
+def editable(model: type[BaseModel]) -> list[Field]:
+    """The fields that a form can edit; roles, whose steps hold steps, are kept as the file has them."""
+    return [field for field in fields(model) if field.path != ("roles",)]
+
+
 @cache
 def described(model: type[BaseModel]) -> dict[str, Field]:
-    """The fields of a model by their dotted path, those of the items of its lists too."""
+    """The fields of a model by their dotted path, those of the items of its lists too.
+
+    A model inside itself, as the steps of a step, is described once.
+    """
     found: dict[str, Field] = {}
-    pending = list(fields(model))
-    for field in pending:
+    pending: list[tuple[Field, tuple[type[BaseModel], ...]]] = [(field, (model,)) for field in fields(model)]
+    for field, around in pending:
         found[dotted(field.path)] = field
-        if field.kind is FieldKind.ROWS:
-            pending += row_fields(field)
+        if field.kind is FieldKind.ROWS and field.model is not None and field.model not in around:
+            pending += [(inner, (*around, field.model)) for inner in row_fields(field)]
     return found
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, TypeVar
 
+from wstui.scenario.errors import dotted
 from wstui.scenario.file_refs import located
 from wstui.scenario.model import Scenario, Suite
+from wstui.scenario.role_inputs import files_in_roles, with_files
 from wstui.scenario.types import TomlTable
 
 Content = TypeVar("Content", Scenario, Suite, Scenario | Suite)
@@ -36,6 +38,8 @@ def moved(content: Content, path: Path) -> Content:
         messages = changed.get("messages") or content.messages
         made = [t.model_copy(update={"file": _whole(t.file, file) or t.file}) for t in templates]
         changed["messages"] = messages.model_copy(update={"templates": made})
+    if any(_whole(name, file) for _, name in files_in_roles(content.roles)):
+        changed["roles"] = [with_files(role, lambda name: _whole(name, file)) for role in content.roles]
     return content.model_copy(update=changed) if changed else content
 
 
@@ -44,6 +48,7 @@ def files_of(scenario: Scenario) -> list[tuple[str, str]]:
     file = scenario.origin.file
     named = [(f"{table}.{name}", getattr(getattr(scenario, table), name)) for table, name in FILES]
     named += [(f"messages.templates.{t.name}", t.file) for t in scenario.messages.templates]
+    named += [(dotted(key), name) for key, name in files_in_roles(scenario.roles)]
     return [("the preset", file)] * bool(file) + [(what, located(name, file)) for what, name in named if name]
 
 

@@ -65,9 +65,9 @@ class Template(TomlTable):
 class Messages(TomlTable):
     """What each client sends, how often, and how long it waits for the reply."""
 
-    exchange: Literal["odin", "echo", "ping", "listen", "template"] = Field(
+    exchange: Literal["odin", "echo", "ping", "listen", "template", "roles"] = Field(
         default="odin",
-        description="what clients send: odin, echo, ping (WebSocket pings), listen (nothing), or own templates",
+        description="what clients send: odin, echo, ping (WebSocket pings), listen (nothing), own templates, or roles",
     )
     every: Duration = Field(
         default=5.0, description="interval between two messages of a client; 0s: the next as soon as the reply is there"

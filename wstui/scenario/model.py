@@ -6,11 +6,20 @@ int, "64" or "1MiB" in TOML. Python code may give either form; files must write 
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PrivateAttr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from wstui.scenario.breakpoint import Breakpoint
+from wstui.scenario.conversation.role import Role
 from wstui.scenario.env_refs import Origin
 from wstui.scenario.errors import BadValue, quote
 from wstui.scenario.hosts import MOST_WORKERS, check_host, check_scheduler, split_hosts
@@ -150,6 +159,13 @@ class Demo(TomlTable):
     )
 
 
+def _with_default(table: Any, key: str, value: str) -> Any:
+    """A table, given as data or as a model, with a default of its own for one key."""
+    if isinstance(table, TomlTable):
+        return table if key in table.model_fields_set else table.model_copy(update={key: value})
+    return {key: value, **table} if isinstance(table, dict) else {key: value} if table is None else table
+
+
 class Scenario(TomlTable):
     """A whole scenario file. Two scenarios are equal when they ask for the same, wherever they came from."""
 
@@ -162,6 +178,7 @@ class Scenario(TomlTable):
     messages: Messages = Field(
         default=Messages.model_construct(), description="what clients send, how often, and what answers it"
     )
+    roles: list[Role] = Field(default_factory=list, description="kinds of client with steps of their own")
     thresholds: list[Threshold] = Field(default_factory=list, description="limits that decide the verdict")
     fleet: Fleet = Field(default=Fleet.model_construct(), description="where the load is made")
     demo: Demo = Field(default=Demo.model_construct(), description="options of the target that wstui demo starts")
@@ -171,8 +188,25 @@ class Scenario(TomlTable):
 
     _origin: Origin = PrivateAttr(default_factory=Origin)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _roles_take_the_place_of_an_exchange(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or not data.get("roles"):
+            return data
+        return data | {
+            name: _with_default(data.get(name), key, value)
+            for name, key, value in (("messages", "exchange", "roles"), ("target", "ready", "open"))
+        }
+
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and other.__dict__ == self.__dict__
+
+    @property
+    def listens(self) -> bool:
+        """Whether clients send nothing once they are ready."""
+        if self.roles:
+            return not any(role.loop for role in self.roles)
+        return self.messages.exchange == "listen"
 
     @property
     def duration_s(self) -> float:

@@ -44,7 +44,7 @@ def payload_of(template: Template, scenario_file: str) -> list[Part]:
     """The payload as bytes and placeholders; `BadValue` says what is wrong with it or with its file."""
     if not template.file:
         return _encoded(template.payload, template.encoding)
-    content = _content(template.file, scenario_file, MOST_BYTES)
+    content = content_of(template.file, scenario_file, MOST_BYTES)
     if template.binary and template.encoding == "plain":
         return [content] if content else []
     try:
@@ -66,7 +66,7 @@ def key_of(template: Template, payload: Sequence[Part]) -> list[Part]:
 def feed_of(name: str, scenario_file: str) -> Feed:
     """The CSV file of that name; `BadValue` says what is wrong with it."""
     try:
-        text = _content(name, scenario_file, MOST_FEED_BYTES).decode("utf-8-sig")
+        text = content_of(name, scenario_file, MOST_FEED_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise BadValue("is not UTF-8 text") from None
     reader = csv.reader(text.splitlines(keepends=True), strict=True)
@@ -96,7 +96,7 @@ def variables_in_templates(templates: Iterable[Template], scenario_file: str) ->
     for template in templates:
         names.update(variables(template.payload), variables(template.key))
         if template.file:
-            names.update(_variables_in(located(template.file, scenario_file)))
+            names.update(variables_in(located(template.file, scenario_file)))
     return sorted(names)
 
 
@@ -128,7 +128,8 @@ def _columns_of(path: str, _changed_ns: int, _size: int) -> tuple[str, ...]:
 
 
 @functools.lru_cache(maxsize=64)
-def _variables_in(path: str) -> tuple[str, ...]:
+def variables_in(path: str) -> tuple[str, ...]:
+    """The variables of {{env …}} placeholders in a file."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - as below
             return tuple(variables(file.read(MOST_BYTES)))
@@ -172,7 +173,8 @@ def _bytes(text: str, encoding: str) -> bytes:
         raise BadValue(f"is not {encoding} between its placeholders ({shown}): write such as {example}") from None
 
 
-def _content(name: str, scenario_file: str, most: int) -> bytes:
+def content_of(name: str, scenario_file: str, most: int) -> bytes:
+    """The bytes of a file; `BadValue` says why it cannot be read."""
     path = located(name, scenario_file)
     try:
         with open(path, "rb") as file:  # noqa: PTH123 - a name with a NUL is a ValueError here

@@ -16,13 +16,20 @@
     {{feed.column}}         a column of `feed`, a CSV file with a header
     {{key}}                 what the reply is recognized by, see `key`
     {{pad}}                 where the padding up to `size` goes; without it, at the end
+
+In the steps of a role there are also
+
+    {{NAME}}                a variable that a step before has captured
+    {{stamp}}               the monotonic clock of this host in ns: exact from client to client on one host
+    {{message.path}}        in an answer: a value of the message that is answered
+    {{seq text}}            a number as a text: in JSON a string that is one placeholder takes the type of its value
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 
 from wstui.scenario.errors import BadValue, nearest
 
@@ -53,6 +60,7 @@ class Placeholder:
 
     name: str
     arguments: tuple[str, ...] = ()
+    as_text: bool = False  # a string in JSON, whatever the type of the value
 
     @property
     def is_unique(self) -> bool:
@@ -62,8 +70,11 @@ class Placeholder:
         return self.name == "random" and self.arguments[0] in ("hex", "text") and int(self.arguments[1]) >= 12
 
 
-def parse(text: str) -> list[str | Placeholder]:
-    """The text cut into what stands there and placeholders; `BadPlaceholder` names the first that is none."""
+def parse(text: str, variables: Collection[str] | None = None) -> list[str | Placeholder]:
+    """Cut the text into what stands there and placeholders; `BadPlaceholder` names the first that is none.
+
+    In a step of a role, `variables` are the names that a client may have captured.
+    """
     parts: list[str | Placeholder] = []
     literal, end = "", 0
     for match in _WRITTEN.finditer(text):
@@ -78,7 +89,7 @@ def parse(text: str) -> list[str | Placeholder]:
             if literal:
                 parts.append(literal)
             literal = ""
-            parts.append(_placeholder(match["inside"].strip(), match[0]))
+            parts.append(_placeholder(match["inside"].strip(), match[0], variables))
     literal += text[end:]
     return [*parts, literal] if literal else parts
 
@@ -88,7 +99,9 @@ def variables(text: str) -> list[str]:
     return [match[1] for match in re.finditer(r"\{\{\s*env\s+([A-Za-z_][A-Za-z0-9_]*)", text)]
 
 
-def _placeholder(inside: str, written: str) -> Placeholder:
+def _placeholder(inside: str, written: str, variables: Collection[str] | None = None) -> Placeholder:
+    if variables is not None and (found := _of_a_step(inside, written, variables)) is not None:
+        return found
     if inside.startswith("feed."):
         if not inside[5:].strip():
             raise BadPlaceholder(written, 'names no column: write "{{feed.column}}"')
@@ -98,6 +111,22 @@ def _placeholder(inside: str, written: str) -> Placeholder:
     if read is None:
         raise BadPlaceholder(written, "is not a placeholder", _guess(word, rest.strip()))
     return read(rest.strip(), written)
+
+
+def _of_a_step(inside: str, written: str, variables: Collection[str]) -> Placeholder | None:
+    """The placeholders that only the steps of roles have."""
+    if inside.endswith(" text") and not inside.startswith("random "):
+        return replace(_placeholder(inside.removesuffix(" text").strip(), written, variables), as_text=True)
+    if inside in variables:
+        return Placeholder("variable", (inside,))
+    if inside == "stamp":
+        return Placeholder("stamp")
+    if inside.startswith("message."):
+        path = inside.removeprefix("message.")
+        if not all(path.split(".")):
+            raise BadPlaceholder(written, 'names no path: write such as "{{message.id}}"')
+        return Placeholder("message", (path,))
+    return None
 
 
 def _guess(word: str, rest: str) -> str:
@@ -175,6 +204,8 @@ _RANDOM_PROBLEM: dict[str, Callable[[list[str]], str]] = {
     "choice": lambda arguments: "" if arguments else 'takes words: write "{{random choice red green}}"',
     "uuid": lambda arguments: "takes no argument" if arguments else "",
 }
+RESERVED = frozenset(("seq", "pad", "timestamp", "random", "env", "stamp", "feed", "message"))
+"""Words that a variable cannot be called; one called "id" or "client" takes the place of that placeholder."""
 _READ: dict[str, Callable[[str, str], Placeholder]] = {
     "client": _alone("client"),
     "seq": _alone("seq"),

@@ -28,7 +28,7 @@ def plan_warnings(scenario: Scenario) -> Iterator[str]:
         yield f"no client may be ready: {lasts}, which has to do for connecting, the upgrade{settle}."
     if messages.slow_readers >= 1:
         yield "no message is sent: messages.slow_readers is 100%, and clients that stop reading do not send."
-    elif messages.exchange != "listen" and left_s > ready_s and messages.every >= left_s - ready_s:
+    elif not scenario.listens and left_s > ready_s and messages.every >= left_s - ready_s:
         yield (
             f"a client may send nothing: {lasts}, and one sends its first message within messages.every, "
             f"{format_duration(messages.every)}, after it is ready."

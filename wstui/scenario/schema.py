@@ -26,7 +26,8 @@ def json_schema() -> dict[str, Any]:
     tables: dict[str, Any] = {}
     for model in models:
         table = model.model_json_schema()
-        table.pop("$defs", None)
+        inner = table.pop("$defs", {})
+        table = inner.get(model.__name__, table)  # a model inside itself is only referred to
         defaults = model.model_construct().model_dump(mode="json", warnings=False)
         table["properties"] = {name: _field(value, defaults.get(name)) for name, value in table["properties"].items()}
         tables[model.__name__] = table
@@ -50,7 +51,7 @@ def _field(schema: dict[str, Any], default: Any) -> dict[str, Any]:
         for option in options
         if option.get("type") != "null"
     ]
-    if any("$ref" in option or option["type"] in ("array", "object") for option in options):
+    if any("$ref" in option or option.get("type") in ("array", "object") for option in options):
         return {**made, **options[0]}
     if default not in (None, ""):
         made["default"] = default

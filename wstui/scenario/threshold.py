@@ -39,6 +39,9 @@ FIGURES: dict[str, Unit] = {
     "fanout.completeness": "%",
     "fanout.duplicates": "",
     "generator.late_sends": "",
+    "sequence.gaps": "",
+    "sequence.repeats": "",
+    "sequence.disorder": "",
     "target.memory_growth": "MiB/h",
 }
 """Metrics that are one figure, with its unit."""
@@ -53,6 +56,9 @@ MEANINGS = {
     "slow_readers.closed": "slow readers that the server disconnected, of all slow readers",
     "subscribe.acks": "subscriptions that the server acknowledged, of all",
     "subscribe.leaks": "messages received outside the client's subscription",
+    "sequence.gaps": "numbers missing in numbered messages, by client",
+    "sequence.repeats": "numbers that came twice",
+    "sequence.disorder": "numbers that came after a later one",
     "messages.timed_out": "messages without a reply in time",
     "messages.broken_expectations": "replies that failed an expectation",
     "messages.invalid_texts": "text messages received that are not UTF-8",
@@ -76,6 +82,11 @@ STATISTICS = ("mean", "min", "p50", "p90", "p95", "p99", "p99.9", "max")
 METRICS = (*FIGURES, *(f"{family}.{stat}" for family in DISTRIBUTIONS for stat in STATISTICS))
 """The metrics worth offering; any other percentile is valid too."""
 
+STEP_COUNTS: dict[str, Unit] = {
+    "count": "", "lost": "", "late": "", "failed": "", "duplicates": "", "rate": "/s", "success": "%",
+}  # fmt: skip
+"""What a step of a role counts, beside the statistics of its response times: step.NAME.lost."""
+_STEP = re.compile(r"step\.([^.]+)\.(\S+)")
 _PERCENTILE = re.compile(r"p(100|\d{1,2}(?:\.\d+)?)", re.ASCII)
 _LIMIT = re.compile(r"(<=|>=|==|<|>)\s*(\d+(?:\.\d+)?)\s*(us|ms|s|%|/s|MiB/h|)", re.ASCII)
 _TO_MS = {"us": Decimal("0.001"), "ms": Decimal(1), "s": Decimal(1000)}
@@ -146,12 +157,29 @@ def parse_metric(name: str) -> Metric:
     """The metric of this name; `BadValue` names the nearest one."""
     if name in FIGURES:
         return Metric(name, name, "", None, FIGURES[name])
+    if name.startswith("step."):
+        return _step_metric(name)
     for family in DISTRIBUTIONS:
         statistic = name.removeprefix(f"{family}.")
         if statistic != name and (statistic in STATISTICS or _PERCENTILE.fullmatch(statistic)):
             quantile = float(Decimal(statistic[1:]) / 100) if statistic.startswith("p") else None
             return Metric(name, family, statistic, quantile, "ms")
     raise BadValue("is not a metric", _nearest_metric(name))
+
+
+def _step_metric(name: str) -> Metric:
+    """A metric of a step of a role: step.NAME.p99, or one of its counts: step.NAME.lost."""
+    step, statistic = match.groups() if (match := _STEP.fullmatch(name)) else ("", "")
+    if not step:
+        example = f"{name.rstrip('.')}.p99"
+        raise BadValue("is not a metric", example if _STEP.fullmatch(example) else "step.NAME.p99")
+    if statistic in STEP_COUNTS:
+        return Metric(name, f"step.{step}", statistic, None, STEP_COUNTS[statistic])
+    if statistic in STATISTICS or _PERCENTILE.fullmatch(statistic):
+        quantile = float(Decimal(statistic[1:]) / 100) if statistic.startswith("p") else None
+        return Metric(name, f"step.{step}", statistic, quantile, "ms")
+    near = nearest(statistic, (*STATISTICS, *STEP_COUNTS))
+    raise BadValue("is not a metric", f"step.{step}.{near or 'p99'}")
 
 
 def parse_limit(text: str, metric: str = "") -> Limit:

@@ -5,6 +5,7 @@ tomli-w writes new text; `toml_edit` changes text that exists.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import tomli_w
@@ -16,6 +17,7 @@ from wstui.scenario.errors import Key
 from wstui.scenario.model import Messages, Scenario, Stage, Suite, Target, Threshold
 from wstui.scenario.secret_fields import keeps_secrets, saved
 
+_HEADER = re.compile(r"^(\[\[?)", re.MULTILINE)
 _ALWAYS: dict[type[BaseModel], tuple[str, ...]] = {
     Scenario: ("name",),
     Suite: ("name", "suite", "cooldown"),
@@ -36,7 +38,8 @@ def written(scenario: Scenario | Suite) -> str:
         if isinstance(value, dict):
             parts.append(tomli_w.dumps({name: value}))
         elif _is_section(value):
-            parts.extend(f"[[{name}]]\n{tomli_w.dumps(item)}" for item in value)
+            inner = rf"\g<1>{name}."
+            parts.extend(f"[[{name}]]\n{_HEADER.sub(inner, tomli_w.dumps(item))}" for item in value)
     return "\n".join(parts)
 
 

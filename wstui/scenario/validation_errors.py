@@ -52,8 +52,8 @@ def diagnose(error: ValidationError, file: str, model: type[TomlTable], under: K
     found: dict[Key, Problem] = {}
     for detail in error.errors(include_url=False):
         path: Key = detail["loc"]
-        if path[:2] == ("target", "headers") and path[3:] == ("[key]",):
-            path = path[:3]  # the name of the header itself
+        if path[-1:] == ("[key]",):
+            path = path[:-1]  # the name itself: of a header, of a variable
         if detail["type"] == "extra_forbidden":
             message, near, value = *_unknown_key(path, model), ""
         else:

@@ -157,7 +157,7 @@ def processors(
     if workers > cores:
         text = f"{workers} workers on {cores} processor{'' if cores == 1 else 's'}"
         return Check("processors", CheckMark.WARN, text, f"use at most {cores} --workers")
-    if scenario.shortest_every == 0 and scenario.messages.exchange != "listen":
+    if scenario.shortest_every == 0 and not scenario.listens:
         return Check("processors", CheckMark.PASS, f"a closed loop takes all that {workers} of {cores} processors give")
     share = _busiest(scenario, costs) / (of or workers)
     whose = "a processor" if workers == 1 else f"each of {workers} processors"
@@ -190,7 +190,7 @@ def of_a_search(check: Check) -> Check:
 
 def _busiest(scenario: Scenario, costs: Costs) -> float:
     """CPU seconds a second at the peak, and in the steepest ramp."""
-    talking = scenario.peak_clients / scenario.shortest_every if scenario.messages.exchange != "listen" else 0.0
+    talking = scenario.peak_clients / scenario.shortest_every if not scenario.listens else 0.0
     sizes = [0, *(stage.clients for stage in scenario.stages if stage.clients is not None)]
     overs = [stage.over for stage in scenario.stages if stage.clients is not None]
     arriving = max((stage.arrive or 0.0 for stage in scenario.stages), default=0.0)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from wstui.execution.run.compile import spec_of
+from wstui.load.conversation.matcher import all_steps
 from wstui.load.protocol import Drain, Go, Ramp
 from wstui.load.worker import Worker
 from wstui.scenario.model import Scenario
@@ -16,6 +17,8 @@ from wstui.scenario.secret_fields import mask_of
 
 _EVERY_NS = 20_000_000
 _LOOK_S = 0.005
+LONGEST_ROUND_S = 15.0
+"""A round that thinks for longer is not waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,12 @@ class Reply:
 
 
 async def one_reply(scenario: Scenario) -> Reply:
-    """Let one client of the scenario say something, in this process, and wait for what comes back."""
+    """Let one client of the scenario say something, in this process, and wait for what comes back.
+
+    Of each role one client goes through `open` and one round.
+    """
+    if scenario.roles:
+        return await _one_round(scenario)
     spec = spec_of(scenario)
     send, conversation = replace(spec.send, every_ns=_EVERY_NS), replace(spec.conversation, fanout=False)
     spec = replace(spec, send=send, conversation=conversation)
@@ -58,3 +66,37 @@ async def one_reply(scenario: Scenario) -> Reply:
     if counters.unmatched:
         why += f"; {counters.unmatched} messages came that answer nothing"
     return Reply(missing=mask_of(scenario)(why))
+
+
+async def _one_round(scenario: Scenario) -> Reply:
+    """Let one client of each role, those that meet others left out, go through `open` and one round."""
+    spec = spec_of(scenario)
+    alone = [role for role in spec.conversation.roles.roles if not any(step.meet for step in all_steps(role))]
+    if not alone:
+        return Reply()
+    roles = [replace(role, clients=1, weight=0.0) for role in alone]
+    conversation = replace(spec.conversation, fanout=False, roles=replace(spec.conversation.roles, roles=roles))
+    worker = Worker(replace(spec, send=replace(spec.send, every_ns=_EVERY_NS), conversation=conversation), _ignore)
+    failures = worker.tally.failures
+    await worker.prepare()
+    worker.handle(Go())
+    worker.handle(Ramp(len(roles), 0))
+    deadline = time.monotonic() + scenario.target.connect_timeout + scenario.target.settle + 2 * LONGEST_ROUND_S
+    while not failures.groups() and not worker.failure and time.monotonic() < deadline:
+        counts = worker.role_counts()
+        if all(counts[role.name].completed or (counts[role.name].ready and not role.loop) for role in roles):
+            break
+        await asyncio.sleep(_LOOK_S)
+    worker.handle(Drain(0))
+    await asyncio.wait_for(worker.ended_event.wait(), scenario.target.close_timeout + scenario.messages.timeout + 5.0)
+    if groups := failures.groups():
+        why = "; ".join(f"{group.message} ({sample.detail})" if (sample := group.samples[-1]).detail else group.message
+                        for group in groups)  # fmt: skip
+        return Reply(missing=mask_of(scenario)(why))
+    trip = worker.tally.on_time.data() + worker.tally.round_trip.data()
+    median = trip.quantile(0.5)
+    return Reply(None if median is None else median / 1e6)
+
+
+def _ignore(_: object) -> None:
+    pass

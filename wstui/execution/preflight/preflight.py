@@ -161,6 +161,11 @@ async def _target(scenario: Scenario, planned_s: float) -> AsyncIterator[Check]:
 
 
 def _replied(scenario: Scenario, reply: Reply) -> Check:
+    if scenario.roles:
+        if reply.missing:
+            return Check("roles", CheckMark.FAIL, reply.missing, "correct the step it names, or the server")
+        took = "" if reply.round_trip_ms is None else f", {reply.round_trip_ms:.1f} ms a round trip"
+        return Check("roles", CheckMark.PASS, f"one client of each: open, and a round{took}")
     if reply.missing:
         exchange = scenario.messages.exchange
         fix = f'is messages.exchange = "{exchange}" what the server answers? Others: echo, ping, listen, template'

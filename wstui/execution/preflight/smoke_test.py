@@ -19,6 +19,8 @@ async def first_client(scenario: Scenario, seen: Probe) -> None:
     reply = await one_reply(scenario)
     if reply.missing:
         exchange = scenario.messages.exchange
+        if scenario.roles:
+            raise Unreachable(f"one round of each role did not succeed ({reply.missing})", "correct the step it names")
         raise Unreachable(
             f"the first message got no answer ({reply.missing})",
             f'is messages.exchange = "{exchange}" what the server answers?',

@@ -14,6 +14,7 @@ from wstui.measure.fanout import FanOut
 from wstui.measure.hdr import decode
 from wstui.measure.histogram import Distribution
 from wstui.measure.snapshot import Counters, Totals
+from wstui.measure.steps import StepCounts
 from wstui.scenario.threshold import Metric, parse_metric
 
 FAMILIES = {
@@ -96,6 +97,38 @@ def cut_short(c: Counters) -> Counters:
 
 
 @dataclass(frozen=True, slots=True)
+class StepFigures:
+    """What metrics of a step are computed from, all roles together."""
+
+    counts: StepCounts
+    per_second: float | None
+    latency: Latency
+    distribution: Callable[[], Distribution | None]
+
+    def figure(self, metric: Metric) -> float | None:
+        """Return the figure of a metric of this step."""
+        counts = self.counts
+        match metric.statistic:
+            case "count":
+                return float(counts.done)
+            case "lost" | "late" | "failed" | "duplicates":
+                return float(getattr(counts, metric.statistic))
+            case "rate":
+                return self.per_second
+            case "success":
+                share = _share(counts.done - counts.failed, counts.done + counts.lost)
+                return None if share is None else share * 100
+        if not self.latency.count:
+            return None
+        if (name := _STATISTICS.get(metric.statistic)) is not None:
+            value: float | None = getattr(self.latency, name)
+            return value
+        distribution = self.distribution()
+        value_ns = distribution.quantile(metric.quantile) if distribution and metric.quantile is not None else None
+        return None if value_ns is None else value_ns / NS_PER_MS
+
+
+@dataclass(frozen=True, slots=True)
 class Figures:
     """What metrics are computed from: of a window of a running fleet, or of a result.
 
@@ -110,9 +143,13 @@ class Figures:
     completeness: float | None = None
     duplicates: int | None = None
     memory_growth: float | None = None
+    step: Callable[[str], StepFigures | None] = lambda _name: None
 
     def figure(self, metric: Metric) -> float | None:
         """Return the figure of a metric in its unit (ms, %, /s or a number); None when it was not measured."""
+        if metric.family.startswith("step."):
+            step = self.step(metric.family.removeprefix("step."))
+            return None if step is None else step.figure(metric)
         if (compute := METRICS.get(metric.name)) is not None:
             return compute(self)
         latency = self.latency(metric.family) if metric.family in FAMILIES else None
@@ -164,6 +201,9 @@ METRICS: dict[str, Callable[[Figures], float | None]] = {
     "messages.received_per_second": lambda f: f.received_per_second,
     "failures.rate": _percent(failures_of, lambda c: c.attempted + c.sent),
     "generator.late_sends": _count("late_sends"),
+    "sequence.gaps": lambda f: float(f.counters.sequence_gaps) if f.counters.sequence_received else None,
+    "sequence.repeats": lambda f: float(f.counters.sequence_repeats) if f.counters.sequence_received else None,
+    "sequence.disorder": lambda f: float(f.counters.sequence_disorder) if f.counters.sequence_received else None,
     "target.memory_growth": lambda f: f.memory_growth,
     "fanout.completeness": lambda f: None if f.completeness is None else f.completeness * 100,
     "fanout.duplicates": lambda f: None if f.duplicates is None else float(f.duplicates),
@@ -206,7 +246,17 @@ class Window:
             fanout.completeness if fanout else None,
             fanout.duplicates if fanout and fanout.messages else None,
             self.memory_growth,
+            self._step,
         ).figure(metric)
+
+    def _step(self, name: str) -> StepFigures | None:
+        """Return a step, added up over the roles that have one of this name."""
+        rows = [row for row in self.totals.steps.rows if row.name == name]
+        if not rows:
+            return None
+        counts = sum((row.counts for row in rows), StepCounts())
+        response = sum((row.response for row in rows), Distribution())
+        return StepFigures(counts, _rate(counts.done, self.active_s), Latency.of(response), lambda: response)
 
     def _distribution(self, family: str) -> Distribution | None:
         if family in ("fanout.spread", "delivery"):
@@ -229,12 +279,23 @@ def figure(result: Result, name: str) -> float | None:
         fanout.completeness if fanout else None,
         fanout.duplicates if fanout else None,
         target.memory_growth_mib_per_hour if target else None,
+        lambda step: _step_in(result, step),
     ).figure(metric)
+
+
+def _step_in(result: Result, name: str) -> StepFigures | None:
+    """Return a step as a result holds it; that of the first role, if several roles have one of this name."""
+    step = next((step for step in result.steps if step.name == name), None)
+    if step is None:
+        return None
+    counts = StepCounts(step.begun, step.done, step.lost, step.abandoned, step.failed, step.late, step.duplicates)
+    return StepFigures(counts, step.per_second, step.response_ms, lambda: None)
 
 
 def counters_in(result: Result) -> Counters:
     """Return the counts that a result holds, as far as metrics need them."""
     seen, sent, asked, slow = result.connections, result.messages, result.subscriptions, result.slow_readers
+    numbers = result.sequence
     return Counters(
         attempted=seen.attempted,
         ready=seen.ready,
@@ -260,6 +321,10 @@ def counters_in(result: Result) -> Counters:
         filter_leaks=asked.filter_leaks if asked else 0,
         slow_readers=slow.clients if slow else 0,
         slow_closed=slow.closed if slow else 0,
+        sequence_received=numbers.received if numbers else 0,
+        sequence_gaps=numbers.gaps if numbers else 0,
+        sequence_repeats=numbers.repeats if numbers else 0,
+        sequence_disorder=numbers.disorder if numbers else 0,
     )
 
 

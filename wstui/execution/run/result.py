@@ -16,9 +16,12 @@ from wstui.execution.run.result_sections import (
     GeneratorSummary,
     Latency,
     LatencySet,
+    RoleSummary,
     RouteSummary,
+    SequenceSummary,
     SlowReadersResult,
     StageSummary,
+    StepSummary,
     Subscriptions,
     TargetSummary,
     ThresholdOutcome,
@@ -160,6 +163,9 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     auth: list[AuthOutcome] = []
     subscriptions: Subscriptions | None = None
     slow_readers: SlowReadersResult | None = None
+    steps: list[StepSummary] = []
+    roles: list[RoleSummary] = []
+    sequence: SequenceSummary | None = None
     target: TargetSummary | None = None
     route: RouteSummary | None = None
     failures: list[FailureSummary] = []

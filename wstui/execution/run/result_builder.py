@@ -17,9 +17,12 @@ from wstui.execution.run.result_sections import (
     FailureSummary,
     GeneratorSummary,
     Latency,
+    RoleSummary,
     RouteSummary,
+    SequenceSummary,
     SlowReadersResult,
     StageSummary,
+    StepSummary,
     Subscriptions,
     TargetSummary,
     Verdict,
@@ -106,6 +109,21 @@ class ResultBuilder:
             slow_readers=(
                 SlowReadersResult(counters.slow_readers, counters.slow_closed, fleet.totals.slow_endings())
                 if counters.slow_readers
+                else None
+            ),
+            steps=[StepSummary.of(row, active_s) for row in whole.totals.steps.rows],
+            roles=[
+                RoleSummary(name, n.ready, n.begun, n.completed, n.failed, n.cut)
+                for name, n in whole.totals.steps.roles.items()
+            ],
+            sequence=(
+                SequenceSummary(
+                    counters.sequence_received,
+                    counters.sequence_gaps,
+                    counters.sequence_repeats,
+                    counters.sequence_disorder,
+                )
+                if counters.sequence_received
                 else None
             ),
             target=target,

@@ -23,7 +23,7 @@ class SendPlan:
 
     def __init__(self, scenario: Scenario) -> None:
         messages = scenario.messages
-        self._sends = messages.exchange != "listen"
+        self._sends = not scenario.listens and not scenario.roles  # a round may send anything, or nothing
         self._jitter = messages.jitter if messages.arrivals == "jitter" else 0.0
         self._every_s = messages.every
         self._due: defaultdict[int, float] = defaultdict(float)

@@ -112,7 +112,7 @@ def missing_load(scenario: Scenario, counters: Counters, failures: Sequence[Fail
 def sends(scenario: Scenario) -> bool:
     """Return whether clients should send messages. A search may ask for connections alone."""
     messages = scenario.messages
-    return messages.exchange != "listen" and messages.slow_readers < 1 and scenario.breakpoint is None
+    return not scenario.listens and messages.slow_readers < 1 and scenario.breakpoint is None
 
 
 def conclude(

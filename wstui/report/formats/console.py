@@ -75,6 +75,7 @@ def _run(run: Result, width: int, paint: Paint) -> list[str]:
         ("Tokens", sections.tokens(run, width, paint)),
         ("Subscriptions", sections.subscriptions(run, width)),
         ("Slow readers", sections.slow_readers(run, width)),
+        ("Steps, ms", sections.steps(run, width, paint)),
         ("Messages", sections.messages(run, width)),
         ("Latency, ms", sections.latency(run, width)),
         ("Fan-out", sections.fan_out(run, width)),

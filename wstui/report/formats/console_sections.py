@@ -11,6 +11,7 @@ from wstui.report.analysis.diagnosis import findings as findings_of
 from wstui.report.model import breakpoint_table, format
 from wstui.report.model.host_table import host_lines, offset_name, spread_name
 from wstui.report.model.labels import Tone, limit_of, ramp_rates, threshold_sign
+from wstui.report.model.tables import STEP_HEAD, step_cells
 from wstui.report.model.terminal import Paint
 from wstui.report.model.text import clip, flow, paragraph, table, width_of
 
@@ -126,6 +127,33 @@ def slow_readers(run: Result, width: int) -> list[str]:
     endings = [f"{format.count(number)} × {visible(name, 60)}" for name, number in seen.endings.items()]
     facts = [f"{format.count(seen.clients)} clients", f"ended by the server {format.count(seen.closed)}", *endings]
     return flow(facts, width=width)
+
+
+def steps(run: Result, width: int, paint: Paint) -> list[str]:
+    """The named steps of roles, the rounds of each role, and gaps in numbered messages."""
+    if not run.steps and not run.roles:
+        return []
+    head, rows = list(STEP_HEAD), [[visible(cell, 60) for cell in step_cells(step)] for step in run.steps]
+    if width < 100:  # the round trip is what is left out first
+        head, rows = head[:-2], [row[:-2] for row in rows]
+    lines = table([head, *rows], left=2, width=width) if rows else []
+    lines[1:] = [
+        paint.tone(line, Tone.NEAR) if step.lost or step.failed else line
+        for line, step in zip(lines[1:], run.steps, strict=True)
+    ]
+    facts = []
+    for role in run.roles:
+        ends = [("failed", role.failed), ("cut short", role.cut)]
+        rounds = [f"{format.count(role.completed)} rounds"] if role.rounds else []
+        rounds += [f"{format.count(number)} {word}" for word, number in ends if number]
+        facts.append(f"{visible(role.name, 60)}: {', '.join([f'{format.count(role.ready)} clients', *rounds])}")
+    if run.sequence is not None:
+        seen = run.sequence
+        facts.append(
+            f"numbered messages {format.count(seen.received)}: {format.count(seen.gaps)} missing, "
+            f"{format.count(seen.repeats)} repeated, {format.count(seen.disorder)} out of order"
+        )
+    return lines + flow(facts, width=width)
 
 
 def messages(run: Result, width: int) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from wstui.execution.run.result import FanOutSummary, Result
-from wstui.execution.run.result_sections import Latency, SlowReadersResult, TargetSummary
+from wstui.execution.run.result_sections import Latency, SlowReadersResult, StepSummary, TargetSummary
 from wstui.report.model import breakpoint_table, format
 from wstui.report.model.host_table import HEAD, first_receipt, host_rows, lost_hosts
 from wstui.report.model.labels import Tone, ramp_rates
@@ -48,6 +48,9 @@ def tables(run: Result) -> list[Table]:
         _slow_readers(run.slow_readers),
         _latency(run),
         _fan_out(run.fanout),
+        _steps(run),
+        _roles(run),
+        _sequence(run),
         _messages(run),
         _types(run),
         _stages(run),
@@ -132,6 +135,45 @@ def _slow_readers(seen: SlowReadersResult | None) -> Table | None:
     clients = f"{format.count(seen.clients)} client{'' if seen.clients == 1 else 's'}"
     note = f"{clients} stopped reading; the server ended {format.count(seen.closed)}."
     return Table("Slow readers", ["how they ended", "clients"], lines, notes=(note,))
+
+
+STEP_HEAD = ("step", "role", "count", "lost", "failed", "late", "p50", "p95", "p99", "max", "round trip p50", "p99 ")
+
+
+def step_cells(step: StepSummary) -> list[str]:
+    """A named step as a row under `STEP_HEAD`."""
+    response, round_trip = step.response_ms, step.round_trip_ms
+    latencies = (response.p50, response.p95, response.p99, response.max, round_trip.p50, round_trip.p99)
+    name = step.name if step.kind == "step" else f"{step.name} ({step.kind})"
+    counts = (step.done, step.lost, step.failed, step.late)
+    return [name, step.role, *map(format.count, counts), *(format.significant(value, 3) for value in latencies)]
+
+
+def _steps(run: Result) -> Table | None:
+    """The named steps of roles."""
+    if not run.steps:
+        return None
+    lines = [Line(step_cells(step), Tone.NEAR if step.lost or step.failed else Tone.PLAIN) for step in run.steps]
+    return Table("Steps, ms", list(STEP_HEAD), lines, 2)
+
+
+def _roles(run: Result) -> Table | None:
+    if not run.roles:
+        return None
+    lines = [
+        Line([role.name, *map(format.count, (role.ready, role.rounds, role.completed, role.failed, role.cut))])
+        for role in run.roles
+    ]
+    return Table("Roles", ["role", "became ready", "rounds", "completed", "failed", "cut short"], lines)
+
+
+def _sequence(run: Result) -> Table | None:
+    seen = run.sequence
+    if seen is None:
+        return None
+    cells = [format.count(number) for number in (seen.received, seen.gaps, seen.repeats, seen.disorder)]
+    tone = Tone.BAD if seen.gaps or seen.repeats or seen.disorder else Tone.GOOD
+    return Table("Numbered messages", ["received", "missing", "repeated", "out of order"], [Line(cells, tone)], 0)
 
 
 def _latency(run: Result) -> Table:

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from wstui.scenario.env_refs import Reference, hide_defaults, value_at
 from wstui.scenario.errors import Key
-from wstui.scenario.fields import Field, FieldKind, fields, row_fields
+from wstui.scenario.fields import Field, FieldKind, editable, row_fields
 from wstui.scenario.model import Scenario, Suite
 from wstui.scenario.secrets import is_secret_header
 from wstui.tui.editor.field_text import text_of
@@ -37,7 +37,7 @@ class Draft:
         self._fields: dict[Key, Field] = {}
         self._plain = content.model_dump(mode="json")
         self._numbers = itertools.count()
-        for made_of in fields(type(content)):
+        for made_of in editable(type(content)):
             self._enter(made_of, made_of.path, made_of.path)
         self.first = dict(self.texts)
         self._saved = self._state

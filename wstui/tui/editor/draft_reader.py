@@ -10,7 +10,7 @@ from typing import Any
 from wstui.scenario.changes import remade
 from wstui.scenario.env_refs import expand, has_reference, value_at
 from wstui.scenario.errors import BadValue, Key, ScenarioError, dotted
-from wstui.scenario.fields import Field, FieldKind, fields, row_fields
+from wstui.scenario.fields import Field, FieldKind, editable, row_fields
 from wstui.scenario.model import Scenario, Suite
 from wstui.scenario.presets import members
 from wstui.tui.editor.draft import STAGES, Draft
@@ -59,7 +59,7 @@ class _Read:
         searches = (SEARCH,) in draft.texts and draft.text(SEARCH) != STAGES
         if (SEARCH,) in draft.texts:
             data[SEARCH] = (data.get(SEARCH) or {}) if searches else None
-        for made_of in fields(type(draft.content)):
+        for made_of in editable(type(draft.content)):
             key = made_of.path
             if (
                 made_of.kind is FieldKind.TABLE

@@ -1,0 +1,192 @@
+"""Broken roles: each message names the place and the fix; sound ones survive saving, and keep their secrets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.conversations.chat import scenario
+from wstui.execution.run.compile import spec_of
+from wstui.load.protocol import decode_command, encode
+from wstui.scenario.checks import warnings
+from wstui.scenario.errors import ScenarioError
+from wstui.scenario.file import dumps, loads
+from wstui.scenario.secret_fields import mask_of, masked
+from wstui.scenario.trust import sends_away
+
+URL = "ws://127.0.0.1:9/ws"
+ROLE = '[[roles]]\nname = "a"\n'
+SAY = 'loop = [{ json = { type = "say", seq = "{{seq}}" }, expect = { type = "said", seq = "{{seq}}" } }]\n'
+
+BROKEN = [
+    # roles and clients
+    (ROLE + SAY + ROLE + SAY, "roles[1].name", "names two roles"),
+    (ROLE + "weight = 0\n" + SAY, "roles", "weight 0 everywhere"),
+    (ROLE + "weight = -1\n" + SAY, "roles[0].weight", "from 0 to"),
+    (ROLE + 'weight = "x"\n' + SAY, "roles[0].weight", "is not a number"),
+    (ROLE + "clients = 0\n" + SAY, "roles[0].clients", "leave the role out"),
+    (ROLE + "clients = 1\nweight = 2\n" + SAY, "roles[0].weight", "keep one"),
+    (ROLE + "clients = 1\n" + SAY, "roles", "give one of them a weight"),
+    (ROLE + "clients = 900\n" + SAY, "roles", "the load never has more than 5"),
+    (ROLE + "lop = []\n", "roles[0].lop", 'did you mean "loop"'),
+    ('[[roles]]\nname = "a b.c"\n' + SAY, "roles[0].name", "takes letters"),
+    ("[[roles]]\n" + SAY, "roles[0].name", "is missing"),
+    # steps
+    (ROLE + "loop = [{}]", "roles[0].loop[0]", "does nothing"),
+    (ROLE + 'loop = [{ think = "-1s" }]', "roles[0].loop[0].think", "is negative"),
+    (ROLE + 'loop = [{ think = "4s..1s" }]', "roles[0].loop[0].think", 'did you mean "1s..4s"'),
+    (ROLE + "loop = [{ think = 3 }]", "roles[0].loop[0].think", "without a unit"),
+    (ROLE + 'loop = [{ think = "soon" }]', "roles[0].loop[0].think", "is not a delay"),
+    (ROLE + 'loop = [{ think = "exponential 0s" }]', "roles[0].loop[0].think", "mean"),
+    (ROLE + 'loop = [{ think = "1s", send = "x" }]', "roles[0].loop[0]", "think and a message at once"),
+    (ROLE + 'loop = [{ send = "x", hex = "00" }]', "roles[0].loop[0].hex", "and send are both given"),
+    (ROLE + 'loop = [{ hex = "0g" }]', "roles[0].loop[0].hex", "is not hex"),
+    (ROLE + 'loop = [{ base64 = "=" }]', "roles[0].loop[0].base64", "is not base64"),
+    (ROLE + 'loop = [{ file = "/no/such/file" }]', "roles[0].loop[0].file", "is no"),
+    (ROLE + "loop = [{ json = { a = inf } }]", "roles[0].loop[0].json", "JSON can't"),
+    (ROLE + "loop = [{ json = { a = 2024-01-01 } }]", "roles[0].loop[0].json", "write it as a text"),
+    (ROLE + 'loop = [{ send = "x", within = "1s" }]', "roles[0].loop[0].within", "belongs to expect"),
+    (ROLE + 'loop = [{ send = "x", refuse = { a = 1 } }]', "roles[0].loop[0].refuse", "belongs to expect"),
+    (ROLE + 'loop = [{ send = "x", capture = { a = "b" } }]', "roles[0].loop[0].capture", "belongs to expect"),
+    (ROLE + 'loop = [{ send = "x", expect = { a = 1 }, within = "0s" }]', "roles[0].loop[0].within", "more than"),
+    (ROLE + "loop = [{ repeat = 3 }]", "roles[0].loop[0].repeat", "nothing to repeat"),
+    (ROLE + 'loop = [{ repeat = 0, steps = [{ send = "x" }] }]', "roles[0].loop[0].repeat", "at least 1"),
+    (ROLE + 'loop = [{ send = "x", steps = [{ send = "y" }] }]', "roles[0].loop[0].steps", "belong to repeat"),
+    (ROLE + "loop = [{ choose = [{ weight = 0 }] }]", "roles[0].loop[0].choose", "weight 0 everywhere"),
+    (
+        ROLE + 'loop = [{ name = "x", send = "x" }, { name = "x", send = "x" }]',
+        "roles[0].loop[1].name",
+        "names roles[0]",
+    ),
+    (ROLE + 'loop = [{ name = "x.y", send = "x" }]', "roles[0].loop[0].name", "takes letters"),
+    (ROLE + 'loop = [{ send = "{{pad}}" }]', "roles[0].loop[0].size", "is missing"),
+    (ROLE + "loop = [{ binary = true, expect = { a = 1 } }]", "roles[0].loop[0].binary", "there is none"),
+    (ROLE + "loop = [" + "{ repeat = 2, steps = [" * 9 + '{ send = "x" }' + "] }" * 9 + "]", "roles[0]", "nested"),
+    # matchers
+    (ROLE + "loop = [{ expect = {} }]", "roles[0].loop[0].expect", "would match any message"),
+    (ROLE + "loop = [{ expect = [] }]", "roles[0].loop[0].expect", "no message matches"),
+    (ROLE + 'loop = [{ expect = "ok" }]', "roles[0].loop[0].expect", "takes a table"),
+    (ROLE + 'loop = [{ expect = { "a..b" = 1 } }]', "roles[0].loop[0].expect", "is not a path"),
+    (ROLE + 'loop = [{ expect = { regex = "(" } }]', "roles[0].loop[0].expect", "cannot be read"),
+    (ROLE + 'loop = [{ expect = { hex = "0" } }]', "roles[0].loop[0].expect", "not hexadecimal"),
+    (ROLE + "loop = [{ expect = { contains = 1 } }]", "roles[0].loop[0].expect", 'write "$.contains"'),
+    (ROLE + 'loop = [{ expect = { equals = "a", contains = "b" } }]', "roles[0].loop[0].expect", "can never match"),
+    (ROLE + 'loop = [{ expect = { "$.a" = 1, a = 2 } }]', "roles[0].loop[0].expect", "can never match"),
+    (ROLE + 'loop = [{ expect = { a = 1, "a.b" = 2 } }]', "roles[0].loop[0].expect", "can never match"),
+    # placeholders and variables
+    (ROLE + 'loop = [{ json = { a = "{{tokn}}" } }]', "roles[0].loop[0].json", '"{{tokn}}"'),
+    (ROLE + 'loop = [{ send = "{{sqe}}" }]', "roles[0].loop[0].send", 'did you mean "{{seq}}"'),
+    (ROLE + 'loop = [{ send = "{{message.id}}" }]', "roles[0].loop[0].send", "only there in an answer"),
+    (ROLE + 'loop = [{ send = "{{feed.user}}" }]', "roles[0].loop[0].send", "has no feed"),
+    (ROLE + 'loop = [{ send = "{{env NO_SUCH_VARIABLE}}" }]', "roles[0].loop[0].send", "is not set"),
+    (ROLE + 'loop = [{ send = "{{key}}" }]', "roles[0].loop[0].send", "belongs to no step"),
+    (
+        ROLE + 'loop = [{ send = "{{id2}}" }, { expect = { a = 1 }, capture = { id2 = "a" } }]',
+        "roles[0].loop[0].send",
+        "captured later",
+    ),
+    (
+        ROLE
+        + 'loop = [{ choose = [{ steps = [{ expect = { a = 1 }, capture = { v = "a" } }] }, {}] }, { send = "{{v}}" }]',
+        "roles[0].loop[1].send",
+        "not on every way",
+    ),
+    (
+        ROLE + 'leave = [{ send = "{{v}}" }]\nloop = [{ expect = { a = 1 }, capture = { v = "a" } }]',
+        "roles[0].leave[0].send",
+        "captured later",
+    ),
+    (ROLE + 'loop = [{ expect = { a = 1 }, capture = { seq = "a" } }]', "roles[0].loop[0].capture.seq", "my_seq"),
+    (
+        ROLE + 'loop = [{ expect = { a = 1 }, capture = { "a-b" = "a" } }]',
+        "roles[0].loop[0].capture.a-b",
+        "takes letters",
+    ),
+    (ROLE + 'loop = [{ expect = { a = 1 }, capture = { a = "regex:x" } }]', "roles[0].loop[0].capture.a", "no group"),
+    # rules
+    (ROLE + 'heartbeats = [{ every = "0s", send = "x" }]', "roles[0].heartbeats[0].every", "more than 0"),
+    (ROLE + 'heartbeats = [{ every = "1s" }]', "roles[0].heartbeats[0]", "sends nothing"),
+    (ROLE + "answer = [{ on = { a = 1 } }]", "roles[0].answer[0]", "answers nothing"),
+    (ROLE + 'delivery = { of = { a = 1 }, stamp = "b", unit = "min" }', "roles[0].delivery[0].unit", '"us"'),
+    (ROLE + 'sequence = { of = { a = 1 }, number = "" }', "roles[0].sequence[0].number", "is not a path"),
+    (ROLE + SAY + '[[thresholds]]\nmetric = "step.say.p9x"\nlimit = "< 1s"', "thresholds[0].metric", "is not a metric"),
+]
+
+
+@pytest.mark.parametrize("case", range(len(BROKEN)))
+def test_what_is_broken_is_named_with_its_place_and_fix(case: int) -> None:
+    roles, place, advice = BROKEN[case]
+    with pytest.raises(ScenarioError) as caught:
+        scenario(URL, roles, clients=5)
+    found = [(problem.key, str(problem)) for problem in caught.value.problems]
+    assert any(key.startswith(place) and advice in text for key, text in found), found
+
+
+def test_what_has_no_place_beside_roles_is_told() -> None:
+    for head, place in (('exchange = "echo"', "messages.exchange"), ('subscribe = ["A"]', "messages.subscribe")):
+        with pytest.raises(ScenarioError, match=place):
+            scenario(URL, ROLE + SAY, head=head)
+    with pytest.raises(ScenarioError, match=r"target\.ready"):
+        scenario(URL, ROLE + SAY, more='ready = "welcome"')
+    with pytest.raises(ScenarioError, match="waits for nothing"):
+        scenario(URL, ROLE + 'loop = [{ send = "x" }]', every="0s")
+
+
+WHOLE = """
+[[roles]]
+name = "member"
+weight = 99
+answer = [{ on = { type = "ping" }, json = { type = "pong", id = "{{message.id}}" } }]
+leave = [{ json = { type = "leave" } }]
+[[roles.open]]
+name = "auth"
+json = { type = "auth", token = "hunter2hunter2" }
+expect = [{ type = "auth_ok" }, { type = "welcome", "data.items.0" = "*" }]
+capture = { id = "user.id" }
+[[roles.loop]]
+repeat = 2
+steps = [{ choose = [{ weight = 2, steps = [{ send = "{{env WSTUI_TEST_TOKEN}} {{id}}" }] }, { steps = [] }] }]
+[[roles.heartbeats]]
+every = "20s..30s"
+json = { type = "heartbeat" }
+[roles.delivery]
+of = { type = "message" }
+stamp = "data.sent_at"
+[[roles]]
+name = "announcer"
+clients = 1
+loop = [{ meet = "all ready" }, { file = "hello.txt" }]
+"""
+
+
+def test_a_scenario_with_roles_is_written_and_travels_as_it_was_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WSTUI_TEST_TOKEN", "s3cret-s3cret")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "hello.txt").write_text("hello {{env WSTUI_TEST_COLOUR:-red}}")
+    made = scenario(URL, WHOLE, clients=100)
+    assert loads(dumps(made), "", {}) == made
+    spec = spec_of(made)
+    assert decode_command(encode(spec)) == spec
+    assert [role.clients for role in spec.conversation.roles.roles] == [0, 1]
+    assert mask_of(made)("hunter2hunter2 and s3cret-s3cret").count("hunter2") == 0
+    assert "hunter2" not in str(masked(made)) and "s3cret" not in mask_of(made)("s3cret-s3cret")
+    assert "hello.txt" in sends_away(made) and "WSTUI_TEST_TOKEN" in sends_away(made)
+    assert "WSTUI_TEST_COLOUR" in sends_away(made)
+
+
+def test_what_is_probably_not_meant_is_told() -> None:
+    roles = ROLE + (
+        'loop = [{ send = "x", expect = { type = "said" } }, { think = "3s..4s" }]\n'
+        'delivery = { of = { a = 1 }, stamp = "b", unit = "stamp" }'
+    )
+    found = "\n".join(warnings(scenario(URL, roles, every="1s")))
+    assert "is the same in each round" in found and "thinks for at least 3s" in found and "{{stamp}}" in found
+
+
+def test_roles_survive_a_result_and_a_change_of_the_scenario() -> None:
+    made = scenario(URL, ROLE + SAY, clients=5)
+    assert type(made).model_validate(made.model_dump()) == made
+    assert type(made).model_validate(made.model_dump(mode="json")) == made

@@ -1,0 +1,248 @@
+"""Tells which messages a client waits for: matchers compiled once, bound to a client's values when it sends."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from wstui.load.conversation.text import compile_parts, compile_value, text_of
+from wstui.load.reply_matcher import MISSING, ReplyMatcher
+from wstui.load.role_spec import CaptureSpec, ConditionSpec, MatcherSpec, RoleSpec, Slot, StepSpec
+
+ANY = "*"
+Bound = Any
+"""What a matcher compares with, for one message of one client."""
+Match = Callable[[Any, bytes, Bound], bool]
+"""Whether a message, as a document and as bytes, is meant."""
+
+
+class Matcher:
+    """`bind` takes the values of a speaker at the moment of its message; `matches` compares any number of messages."""
+
+    __slots__ = ("bind", "is_keyed", "matches", "words")
+
+    def __init__(self, spec: MatcherSpec, reader: ReplyMatcher, seed: int) -> None:
+        self.words = spec.words
+        self.is_keyed = any(_is_keyed(condition) for conditions in spec.alternatives for condition in conditions)
+        self.bind: Callable[[Any], Bound]
+        self.matches: Match
+        made = [_alternative(conditions, reader, seed) for conditions in spec.alternatives]
+        if len(made) == 1:
+            self.bind, self.matches = made[0]
+            return
+        binds, matches = [bind for bind, _ in made], [match for _, match in made]
+        self.bind = lambda speaker: [bind(speaker) for bind in binds]
+        self.matches = lambda document, payload, bound: any(
+            match(document, payload, own) for match, own in zip(matches, bound, strict=True)
+        )
+
+
+def reader_of(role: RoleSpec) -> ReplyMatcher:
+    """What reads the parts of messages that any matcher, capture or rule of a role asks for."""
+    return ReplyMatcher(list(_paths(role)))
+
+
+def _paths(role: RoleSpec) -> Iterator[Sequence[str]]:
+    for step in all_steps(role):
+        for matcher in (step.expect, step.refuse):
+            yield from _paths_of(matcher)
+        yield from (capture.path for capture in step.capture if capture.path)
+    for beat in role.heartbeats:
+        yield from _paths_of(beat.expect)
+    for answer in role.answers:
+        yield from _paths_of(answer.on)
+        yield from (part.path for part in answer.say.parts if isinstance(part, Slot) and part.path)
+    for rule in (*role.delivery, *role.sequence):
+        yield from _paths_of(rule.of)  # type: ignore[attr-defined]  # mypy joins the two to Struct
+        yield rule.path  # type: ignore[attr-defined]
+    yield from (rule.per for rule in role.sequence if rule.per)
+
+
+def all_steps(role: RoleSpec) -> Iterator[StepSpec]:
+    """All steps of a role."""
+    return steps_of([*role.open, *role.loop, *role.leave])
+
+
+def steps_of(steps: Iterable[StepSpec]) -> Iterator[StepSpec]:
+    """All steps, also those inside others."""
+    for step in steps:
+        yield step
+        yield from steps_of(step.steps)
+        for choice in step.choose:
+            yield from steps_of(choice.steps)
+
+
+def _paths_of(matcher: MatcherSpec | None) -> Iterator[Sequence[str]]:
+    for conditions in matcher.alternatives if matcher is not None else ():
+        yield from (condition.path for condition in conditions if condition.path)
+
+
+def _is_keyed(condition: ConditionSpec) -> bool:
+    """Whether the condition differs from message to message of one client."""
+    return any(isinstance(part, Slot) and part.kind not in ("client", "feed") for part in condition.text)
+
+
+def _alternative(
+    conditions: list[ConditionSpec], reader: ReplyMatcher, seed: int
+) -> tuple[Callable[[Any], Bound], Match]:
+    plain = all(c.kind == "path" and (c.text or (c.value != ANY and isinstance(c.value, str))) for c in conditions)
+    getter = reader.getter([c.path for c in conditions]) if plain else None
+    if getter is not None:
+        return _top_level(conditions, getter, seed)
+    checks = [_check(condition, reader) for condition in conditions]
+    values = [_wanted(condition, seed) for condition in conditions]
+    if not any(condition.text for condition in conditions):
+        constants = [value(None) for value in values]
+        return lambda _speaker: constants, _all(checks)
+    return lambda speaker: [value(speaker) for value in values], _all(checks)
+
+
+def _all(checks: list[Match]) -> Match:
+    def matches(document: Any, payload: bytes, bound: Bound) -> bool:
+        for check, own in zip(checks, bound, strict=True):  # noqa: SIM110 - a generator costs more
+            if not check(document, payload, own):
+                return False
+        return True
+
+    return matches
+
+
+def _top_level(
+    conditions: list[ConditionSpec], getter: Callable[[Any], Any], seed: int
+) -> tuple[Callable[[Any], Bound], Match]:
+    """The usual case, texts and placeholders at keys of the object itself: all are compared at once."""
+    values = [_wanted(condition, seed) for condition in conditions]
+    lenient = [bool(condition.text) for condition in conditions]
+    bind: Callable[[Any], Bound]
+    if len(conditions) == 1:
+        (value,) = values
+        constant = None if lenient[0] else value(None)
+        bind = (lambda _speaker: constant) if constant is not None else value
+
+        def matches_one(document: Any, _payload: bytes, bound: Bound) -> bool:
+            if document is None:
+                return False
+            found = getter(document)
+            return bool(found == bound and found is not True) or (lenient[0] and _same(found, bound))
+
+        return bind, matches_one
+    if any(lenient):
+        fixed = [None if own else value(None) for own, value in zip(lenient, values, strict=True)]
+        moving = [(index, value) for index, value in enumerate(values) if lenient[index]]
+        if len(moving) == 1:
+            ((place, only),) = moving
+            before, after = tuple(fixed[:place]), tuple(fixed[place + 1 :])
+            bind = lambda speaker: (*before, only(speaker), *after)  # noqa: E731
+        else:
+            bind = lambda speaker: tuple([value(speaker) for value in values])  # noqa: E731
+    else:
+        constants = tuple(value(None) for value in values)
+        bind = lambda _speaker: constants  # noqa: E731
+
+    def matches(document: Any, _payload: bytes, bound: Bound) -> bool:
+        if document is None:
+            return False
+        found = getter(document)
+        if found == bound:
+            return True not in found or all(map(_same, found, bound))
+        for one, wanted, own in zip(found, bound, lenient, strict=True):
+            if one != wanted and not (own and _same(one, wanted)):
+                return False
+        return True
+
+    return bind, matches
+
+
+def _wanted(condition: ConditionSpec, seed: int) -> Callable[[Any], Any]:
+    """What returns the value of a condition for a speaker, in the type that is compared."""
+    kind, text, value = condition.kind, condition.text, condition.value
+    if not text:
+        constant: Any = value
+        if kind == "regex":
+            constant = re.compile(str(value).encode())
+        elif kind == "hex":
+            constant = bytes.fromhex(str(value))
+        elif kind != "path":
+            constant = str(value).encode()
+        return lambda _speaker: constant
+    if kind == "path" and len(text) == 1 and isinstance(text[0], Slot):
+        return compile_value(text[0], seed)
+    render = compile_parts(text, seed)
+    match kind:
+        case "path":
+            return lambda speaker: render(speaker).decode()
+        case "regex":
+            return lambda speaker: _regex(render(speaker))
+        case "hex":
+            return lambda speaker: _from_hex(render(speaker))
+    return render
+
+
+def _check(condition: ConditionSpec, reader: ReplyMatcher) -> Match:
+    match condition.kind:
+        case "contains":
+            return lambda _document, payload, bound: bound in payload
+        case "equals":
+            return lambda _document, payload, bound: payload == bound
+        case "prefix" | "hex":
+            return lambda _document, payload, bound: payload.startswith(bound)
+        case "regex":
+            return lambda _document, payload, bound: bound.search(payload) is not None
+    path, lenient = condition.path, bool(condition.text)
+    if not lenient and condition.value == ANY:
+        return lambda document, _payload, _bound: reader.value(document, path) is not MISSING
+
+    def check(document: Any, _payload: bytes, bound: Bound) -> bool:
+        found = reader.value(document, path)
+        if found == bound:
+            return isinstance(found, bool) == isinstance(bound, bool)
+        return lenient and _same(found, bound)
+
+    return check
+
+
+def _same(found: Any, wanted: Any) -> bool:
+    """Whether a value is the wanted one, or its text: some servers repeat numbers as strings, and the reverse."""
+    if found == wanted:
+        return isinstance(found, bool) == isinstance(wanted, bool)
+    if isinstance(found, str) != isinstance(wanted, str) and found is not MISSING:
+        return text_of(found) == text_of(wanted)
+    return False
+
+
+def _regex(pattern: bytes) -> re.Pattern[bytes]:
+    try:
+        return re.compile(pattern)
+    except re.error:
+        return re.compile(re.escape(pattern))  # a captured value that is not meant as a pattern
+
+
+def _from_hex(text: bytes) -> bytes:
+    try:
+        return bytes.fromhex(text.decode())
+    except ValueError:
+        return text
+
+
+class Captures:
+    """Takes variables out of the expected message."""
+
+    __slots__ = ("_reader", "_specs")
+
+    def __init__(self, specs: Sequence[CaptureSpec], reader: ReplyMatcher) -> None:
+        self._reader = reader
+        self._specs = [(s, re.compile(s.regex.encode()) if s.regex else None) for s in specs]
+
+    def take(self, document: Any, payload: bytes, values: list[Any]) -> str:
+        """Set the variables; return what was not there, "" when all was."""
+        for spec, pattern in self._specs:
+            if pattern is None:
+                found = self._reader.value(document, spec.path)
+            else:
+                match = pattern.search(payload)
+                found = MISSING if match is None else (match[1] or b"").decode("utf-8", "backslashreplace")
+            if found is MISSING:
+                return spec.words
+            values[spec.variable] = found
+        return ""

@@ -1,0 +1,237 @@
+"""A role compiled for its worker: its steps as a flat list of operations, its rules as functions."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any
+
+from wstui.load.conversation.matcher import Captures, Matcher, reader_of
+from wstui.load.conversation.text import Render, compile_parts, compile_text
+from wstui.load.frames import BINARY, TEXT
+from wstui.load.rng import draw, fraction
+from wstui.load.role_spec import DelaySpec, RoleSpec, StepSpec
+from wstui.measure.counters import TYPES_KEPT
+from wstui.measure.steps import RoleCounts, StepTally
+
+MESSAGE, THINK, REPEAT, AGAIN, CHOOSE, JUMP, MEET, CLOSE, READY, ROUND, REST, LEFT = range(12)
+_DELAY, _CHOICE, _BEAT = 1 << 43, 1 << 44, 1 << 45  # lanes of their own among all that is drawn
+
+
+class Delay:
+    """Draws how long something takes."""
+
+    __slots__ = ("_lane", "_seed", "_spec", "fixed")
+
+    def __init__(self, spec: DelaySpec, seed: int, lane: int) -> None:
+        self._spec = spec
+        self._seed = seed
+        self._lane = lane
+        self.fixed = spec.low if spec.low == spec.high and not spec.mean else -1
+
+    def draw(self, number: int, turn: int) -> int:
+        """Nanoseconds for client `number` at its `turn`."""
+        if self.fixed >= 0:
+            return self.fixed
+        share = fraction(draw(self._seed, number, turn, self._lane))
+        if self._spec.mean:
+            return int(-math.log(1.0 - share) * self._spec.mean)
+        return self._spec.low + int(share * (self._spec.high - self._spec.low))
+
+
+class Operation:
+    """One operation; which of its fields mean something depends on its kind."""
+
+    __slots__ = (
+        "captures", "clients", "delay", "expect", "first", "kind", "label", "name", "number", "place", "places",
+        "refuse", "render", "tally", "target", "targets", "within_ns",
+    )  # fmt: skip
+
+    def __init__(self, kind: int, target: int = 0) -> None:
+        self.kind = kind
+        self.target = target  # where to go on; of REPEAT how often
+        self.label = ""  # how messages name it
+        self.number = 0
+        self.place = 0  # which counter a repetition has
+        self.first = TEXT
+        self.render: Render | None = None
+        self.expect: Matcher | None = None
+        self.refuse: Matcher | None = None
+        self.within_ns = 0
+        self.captures: Captures | None = None
+        self.tally: StepTally | None = None
+        self.delay: Delay | None = None
+        self.places: list[int] = []  # CHOOSE: where the shares of the ways end within 64 bits
+        self.targets: list[int] = []
+        self.name: Render | None = None  # MEET
+        self.clients = 0
+
+    def choose(self, seed: int, number: int, turn: int) -> int:
+        """Where to go on, drawn by weight."""
+        return self.targets[bisect_right(self.places, draw(seed, number, turn, _CHOICE + self.number))]
+
+
+@dataclass(slots=True)
+class Beat:
+    """A heartbeat of a role."""
+
+    index: int
+    delay: Delay
+    render: Render
+    first: int
+    expect: Matcher | None
+    within_ns: int
+    tally: StepTally
+
+
+class Role:
+    """A role of one worker, with what it has counted."""
+
+    def __init__(self, spec: RoleSpec, seed: int) -> None:
+        self.spec = spec
+        self.name = spec.name
+        self.counts = RoleCounts()
+        self.seed = seed
+        self.reader = reader_of(spec)
+        self.tallies: list[StepTally] = []
+        self.repeats = 0
+        self.opening = _Flattener(self, "open").flat(spec.open, Operation(READY))
+        self.start_of_loop = len(self.opening)
+        if spec.loop:
+            loop = _Flattener(self, "loop", self.start_of_loop + 1)
+            self.opening += [Operation(ROUND), *loop.flat(spec.loop, Operation(JUMP, self.start_of_loop))]
+        else:
+            self.opening.append(Operation(REST))
+        self.leaving = _Flattener(self, "leave").flat(spec.leave, Operation(LEFT)) if spec.leave else []
+        self.beats = [self._beat(index) for index in range(len(spec.heartbeats))]
+        self.answers = [
+            (
+                Matcher(answer.on, self.reader, seed),
+                compile_text(answer.say, seed),
+                BINARY if answer.say.binary else TEXT,
+            )
+            for answer in spec.answers
+        ]
+        self.deliveries = [
+            (Matcher(rule.of, self.reader, seed), rule.path, rule.unit, self.tally(rule.name, "delivery"))
+            for rule in spec.delivery
+        ]
+        self.sequences = [(Matcher(rule.of, self.reader, seed), rule.path, rule.per) for rule in spec.sequence]
+        self._read_type = self.reader.getter([("type",)])
+        self._type_names: dict[str, bytes] = {}
+        self.acts = bool(self.answers or self.deliveries or self.sequences)
+
+    def tally(self, name: str, kind: str = "step") -> StepTally:
+        """Make the counts of a step; only named ones are told."""
+        tally = StepTally(self.name, name, kind)
+        if name:
+            self.tallies.append(tally)
+        return tally
+
+    def type_name(self, document: Any) -> bytes | None:
+        """Return the kind of a message that says it as its `type`; None when it needs a careful look."""
+        if self._read_type is None or document is None:
+            return None
+        kind = self._read_type(document)
+        if not isinstance(kind, str):
+            return None
+        name = self._type_names.get(kind)
+        if name is None:
+            name = kind.encode("utf-8", "backslashreplace")
+            if len(self._type_names) < TYPES_KEPT:
+                self._type_names[kind] = name
+        return name
+
+    def _beat(self, index: int) -> Beat:
+        spec, seed = self.spec.heartbeats[index], self.seed
+        return Beat(
+            index,
+            Delay(spec.every, seed, _BEAT + spec.number),
+            compile_text(spec.say, seed),
+            BINARY if spec.say.binary else TEXT,
+            None if spec.expect is None else Matcher(spec.expect, self.reader, seed),
+            spec.within_ns,
+            self.tally(spec.name, "heartbeat"),
+        )
+
+
+class _Flattener:
+    """Lays the steps of a phase out one after the other; `base` is where they will stand."""
+
+    def __init__(self, role: Role, phase: str, base: int = 0) -> None:
+        self._role = role
+        self._phase = phase
+        self._base = base
+        self._made: list[Operation] = []
+
+    def flat(self, steps: Sequence[StepSpec], last: Operation) -> list[Operation]:
+        """The operations of the steps, and the `last` one."""
+        self._add_all(steps, self._phase)
+        self._made.append(last)
+        return self._made
+
+    def _here(self) -> int:
+        return self._base + len(self._made)
+
+    def _add_all(self, steps: Sequence[StepSpec], place: str, depth: int = 0) -> None:
+        for index, step in enumerate(steps):
+            self._add(step, f"{place}[{index}]", depth)
+
+    def _add(self, step: StepSpec, place: str, depth: int) -> None:
+        if step.think is not None:
+            operation = self._operation(THINK, step, place)
+            operation.delay = Delay(step.think, self._role.seed, _DELAY + step.number)
+        elif step.repeat:
+            operation = self._operation(REPEAT, step, place)
+            operation.target, operation.place = step.repeat, depth
+            self._role.repeats = max(self._role.repeats, depth + 1)
+            begin = self._here()
+            self._add_all(step.steps, f"{place}.steps", depth + 1)
+            again = Operation(AGAIN, begin)
+            again.place = depth
+            self._made.append(again)
+        elif step.choose:
+            self._choose(step, place, depth)
+        elif step.meet is not None:
+            operation = self._operation(MEET, step, place)
+            operation.name = compile_parts(step.meet.name, self._role.seed)
+            operation.clients, operation.within_ns = step.meet.clients, step.meet.within_ns
+        elif step.close:
+            self._operation(CLOSE, step, place)
+        else:
+            self._message(step, self._operation(MESSAGE, step, place))
+
+    def _operation(self, kind: int, step: StepSpec, place: str) -> Operation:
+        operation = Operation(kind)
+        operation.label = step.name or place
+        operation.number = step.number
+        operation.tally = self._role.tally(step.name) if kind in (MESSAGE, MEET) else None
+        self._made.append(operation)
+        return operation
+
+    def _message(self, step: StepSpec, operation: Operation) -> None:
+        role = self._role
+        if step.say is not None:
+            operation.render = compile_text(step.say, role.seed)
+            operation.first = BINARY if step.say.binary else TEXT
+        operation.within_ns = step.within_ns
+        operation.expect = None if step.expect is None else Matcher(step.expect, role.reader, role.seed)
+        operation.refuse = None if step.refuse is None else Matcher(step.refuse, role.reader, role.seed)
+        operation.captures = Captures(step.capture, role.reader) if step.capture else None
+
+    def _choose(self, step: StepSpec, place: str, depth: int) -> None:
+        operation = self._operation(CHOOSE, step, place)
+        ways = [(index, choice) for index, choice in enumerate(step.choose) if choice.weight]
+        total = sum(choice.weight for _, choice in ways)
+        operation.places = [round(end / total * 2**64) for end in accumulate(choice.weight for _, choice in ways)][:-1]
+        ends = []
+        for index, choice in ways:
+            operation.targets.append(self._here())
+            self._add_all(choice.steps, f"{place}.choose[{index}].steps", depth)
+            ends.append(Operation(JUMP))
+            self._made.append(ends[-1])
+        for end in ends:
+            end.target = self._here()

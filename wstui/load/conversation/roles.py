@@ -1,0 +1,323 @@
+"""All conversations of a worker: which client has which role, what arrives, and when it goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Any
+
+from wstui.load.client import Client
+from wstui.load.context import MessageClient, WorkerContext
+from wstui.load.conversation.conversation import LOOP, Conversation
+from wstui.load.conversation.program import Beat, Operation, Role
+from wstui.load.conversation.rules import follow_delivery, follow_sequence
+from wstui.load.conversation.timers import Timers
+from wstui.load.conversation.walk import walk
+from wstui.load.exchange import BINARY_TYPE, EMPTY, Exchange
+from wstui.load.frames import BINARY, TEXT
+from wstui.load.protocol import Spec
+from wstui.load.rng import spread
+from wstui.load.schedule import first_send, jittered, poisson_gap
+from wstui.measure.steps import Steps
+
+SWEEP_TICKS = 25
+ALL_READY = b"all ready"
+
+
+class Roles(Exchange):
+    """Takes the place of an exchange: each client follows the steps of its role."""
+
+    sends = True
+    context: WorkerContext
+    walk = staticmethod(walk)
+
+    def __init__(self, spec: Spec, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(spec.conversation)
+        self._seed = spec.seed
+        self._send = spec.send
+        self._each = spec.conversation.roles.each
+        self.every_ns = spec.send.every_ns
+        self.schedule = Timers(loop)  # rounds and thinking: a pause stops it
+        self.live = Timers(loop)  # heartbeats, short time limits, and what clients do on their way in and out
+        self.roles = [Role(role, spec.seed) for role in spec.conversation.roles.roles]
+        self._fixed = list(accumulate(role.spec.clients for role in self.roles))
+        weights = [role.spec.weight for role in self.roles]
+        total = sum(weights)
+        self._bounds = [round(end / total * 2**64) for end in accumulate(weights)] if total else []
+        self._rows = spec.conversation.roles.rows
+        self._dealt = 0
+        self.deals_rows = bool(self._rows) and self._each != "client"
+        self.conversations: dict[Client, Conversation] = {}
+        self.parked: dict[Conversation, None] = {}  # until a pause ends
+        self._meetings: dict[bytes, dict[Conversation, Operation]] = {}
+        self._sweep: list[Conversation] = []
+        self._by_type = spec.conversation.type_field == "type"
+        self._stopped = False
+        self.mistake: Exception | None = None
+        self.tallies = [tally for role in self.roles for tally in role.tallies]
+
+    # -- clients -----------------------------------------------------------------------------------------------
+
+    def role_of(self, number: int) -> Role:
+        """Return the role of a client: the first ones have the roles with a fixed number, the rest is by weight."""
+        fixed = self._fixed[-1]
+        if number < fixed or not self._bounds:
+            return self.roles[bisect_right(self._fixed, number % fixed)]
+        return self.roles[min(bisect_right(self._bounds, spread(number, 0)), len(self.roles) - 1)]
+
+    def begin(self, client: Client) -> None:
+        """The connection is open. A role without `open` is ready once it has been open for a while."""
+        role = self.role_of(client.number)
+        client.conversation = conversation = Conversation(self, role, client, self._row(client.number))
+        if role.spec.open:
+            client.waiting = True
+            self.conversations[client] = conversation
+
+    def became_ready(self, client: Client) -> None:
+        """The client is ready; without `open` its conversation only begins now."""
+        client.waiting = False
+        conversation = client.conversation
+        if conversation is not None and conversation.coroutine is None:
+            conversation.start()
+
+    def has_opening(self, client: Client) -> bool:
+        """Whether a client has steps before it is ready."""
+        return bool(self.role_of(client.number).spec.open)
+
+    def forget(self, conversation: Conversation) -> None:
+        """The conversation has ended."""
+        self.conversations.pop(conversation.client, None)
+        self.parked.pop(conversation, None)
+        for name, waiting in list(self._meetings.items()):
+            if waiting.pop(conversation, None) is not None and not waiting:
+                del self._meetings[name]
+
+    def _row(self, number: int) -> Sequence[str]:
+        rows = self._rows
+        if not rows:
+            return ()
+        if self._each == "client":
+            return rows[number % len(rows)]
+        self._dealt += 1
+        return rows[(self._dealt - 1) % len(rows)]
+
+    def deal_row(self, conversation: Conversation) -> None:
+        """Give a round the next row."""
+        conversation.row = self._row(conversation.number)
+
+    # -- time --------------------------------------------------------------------------------------------------
+
+    def first_round(self, conversation: Conversation) -> int:
+        """Return when the first round of a client is due, at its own phase of the interval."""
+        clock = self.schedule.clock()
+        if self._send.arrivals == "poisson":
+            return clock
+        return first_send(clock, conversation.number, self.every_ns)
+
+    def next_round(self, conversation: Conversation) -> bool:
+        """Plan the next round. Return whether it has to be waited for."""
+        conversation.awaits_round = True
+        if self._stopped:
+            return True
+        if not self.every_ns:
+            if self.context.paused:
+                conversation.park()
+                return True
+            conversation.intended_ns = 0
+            return False
+        self.plan_round(conversation)
+        return True
+
+    def plan_round(self, conversation: Conversation) -> None:
+        """Put the next round on the schedule. It ignores when the last one ended: lateness never adds up."""
+        spec, every, number = self._send, self.every_ns, conversation.number
+        turn = conversation.turns()
+        if spec.arrivals == "poisson":
+            conversation.next_ns += poisson_gap(number, turn, every, self._seed)
+            due = conversation.next_ns
+        else:
+            due = conversation.next_ns
+            if spec.arrivals == "jitter":
+                due = jittered(due, number, turn, every, spec.jitter, self._seed)
+            conversation.next_ns += every
+        conversation.behind_ns = 0
+        conversation.wake_ns = self.schedule.add(due, conversation)
+
+    def pace(self, every_ns: int) -> None:
+        """Change the interval: every client gets its place in the new one."""
+        self.every_ns = every_ns
+        for conversation in list(self.conversations.values()):
+            if conversation.phase is not LOOP:
+                continue
+            conversation.next_ns = self.first_round(conversation)
+            if conversation.awaits_round and conversation not in self.parked:
+                if every_ns:
+                    self.plan_round(conversation)
+                else:
+                    conversation.wake_ns = self.schedule.add(self.schedule.clock(), conversation)
+
+    def pause(self) -> None:
+        """Stop the schedule."""
+        self.schedule.pause()
+
+    def resume(self) -> None:
+        """Let the schedule go on, and everybody whom the pause held up."""
+        self.schedule.resume()
+        parked, self.parked = list(self.parked), {}
+        for conversation in parked:
+            if conversation.awaits_round and self.every_ns:
+                self.plan_round(conversation)
+            else:
+                conversation.wake_ns = self.schedule.add(self.schedule.clock(), conversation)
+
+    def stop(self) -> None:
+        """Begin no more rounds."""
+        self._stopped = True
+        self.schedule.clear()
+
+    def close(self) -> None:
+        """Give the timers back."""
+        self.schedule.close()
+        self.live.close()
+
+    def tick(self, now_ns: int) -> None:
+        """Give up what has been waited for too long, and let clients meet. A few clients at each tick."""
+        if self.mistake is not None:
+            raise self.mistake
+        if not self._sweep:
+            self._sweep = list(self.conversations.values())
+        count = len(self._sweep) // SWEEP_TICKS + 1
+        for conversation in self._sweep[-count:]:
+            if conversation.operation is not None:
+                conversation.expire(now_ns)
+            if conversation.beats is not None:
+                for beat in conversation.role.beats:
+                    conversation.look_for_missed(beat)
+        del self._sweep[-count:]
+        if ALL_READY in self._meetings:
+            self._meet_all_ready()
+
+    def first_beat(self, conversation: Conversation, beat: Beat) -> None:
+        """Plan the first heartbeat of a client, at its own phase."""
+        every = beat.delay.draw(conversation.number, conversation.turns())
+        self.live.add(first_send(self.live.clock() + 1, conversation.number, every), _Beating(conversation, beat))
+
+    # -- meetings ----------------------------------------------------------------------------------------------
+
+    def meet(self, conversation: Conversation, operation: Operation) -> None:
+        """Let a client wait for others."""
+        assert operation.name is not None and operation.tally is not None
+        name = operation.name(conversation)
+        waiting = self._meetings.setdefault(name, {})
+        waiting[conversation] = operation
+        conversation.wait_for_others(operation)
+        if operation.clients and len(waiting) >= operation.clients:
+            self._release(name)
+
+    def leave_meeting(self, conversation: Conversation) -> None:
+        """A client has waited too long."""
+        for name, waiting in list(self._meetings.items()):
+            if waiting.pop(conversation, None) is not None and not waiting:
+                del self._meetings[name]
+
+    def _meet_all_ready(self) -> None:
+        operation = next(iter(self._meetings[ALL_READY].values()))
+        if self.context.counters.open >= operation.clients:
+            self._release(ALL_READY)
+
+    def _release(self, name: bytes) -> None:
+        for conversation in self._meetings.pop(name):
+            conversation.met()
+
+    # -- what arrives ------------------------------------------------------------------------------------------
+
+    def receive(self, client: MessageClient, first: int, payload: bytes) -> None:
+        """A whole message arrived, at `context.now`."""
+        conversation = client.conversation
+        if conversation is None:
+            return
+        document = conversation.role.reader.read(payload)
+        if document is None and b"\n" in payload and first == TEXT:
+            lines = [line for line in payload.split(b"\n") if line.strip()]
+            documents = [conversation.role.reader.read(line) for line in lines]
+            if documents and None not in documents:
+                for line, document in zip(lines, documents, strict=True):
+                    self._one(client, conversation, first, line, document)
+                return
+        self._one(client, conversation, first, payload, document)
+
+    def _one(self, client: MessageClient, conversation: Conversation, first: int, payload: bytes, found: Any) -> None:
+        context, role = self.context, conversation.role
+        name = role.type_name(found) if self._by_type else None
+        if name is None:
+            name = self._name(first, payload)
+        types = context.tally.types
+        if name in types:
+            types[name] += 1
+        else:
+            context.tally.count_type(name)
+        if role.acts:
+            self._act(client, conversation, role, payload, found)
+        if not conversation.take(found, payload) and context.broadcasts is not None:
+            self._broadcast(client, name, payload)
+
+    def _broadcast(self, client: MessageClient, name: bytes, payload: bytes) -> None:
+        context = self.context
+        assert context.broadcasts is not None
+        types = context.tally.types
+        before = types.get(name, 0)
+        if context.broadcasts.known(client.slot, payload, context.now):
+            if types.get(name, 0) != before:
+                types[name] = before  # it has been counted by its type already
+        elif not client.waiting:
+            context.broadcasts.first(client.slot, name, payload, context.now)
+
+    def _act(
+        self, client: MessageClient, conversation: Conversation, role: Role, payload: bytes, document: Any
+    ) -> None:
+        """Follow the rules that act by themselves."""
+        for matcher, render, first in role.answers:
+            if matcher.matches(document, payload, matcher.bind(conversation)):
+                conversation.message = document
+                client.say(first, render(conversation))
+                conversation.message = None
+        for matcher, path, unit, tally in role.deliveries:
+            if matcher.matches(document, payload, matcher.bind(conversation)):
+                found = role.reader.value(document, path)
+                follow_delivery(found, unit, tally, self.context.now, self.context.epoch_ns)
+        for matcher, path, per in role.sequences:
+            if matcher.matches(document, payload, matcher.bind(conversation)):
+                follow_sequence(conversation, document, path, per, self.context.counters)
+
+    def _name(self, first: int, payload: bytes) -> bytes:
+        """Read the kind of a message the careful way."""
+        if first == BINARY:
+            return BINARY_TYPE
+        return (self._quick(payload) or self._read(payload)[0]) if payload else EMPTY
+
+    def pong(self, client: MessageClient, payload: bytes) -> None:
+        """A pong frame that nobody asked for."""
+        self.context.tally.count_type(b"(pong frame)")
+
+    def steps(self) -> Steps:
+        """Return what has been counted of each named step and each role."""
+        return Steps([tally.data() for tally in self.tallies], {role.name: role.counts for role in self.roles})
+
+
+class _Beating:
+    """Sends the heartbeats of a client, one after the other."""
+
+    __slots__ = ("beat", "conversation")
+
+    def __init__(self, conversation: Conversation, beat: Beat) -> None:
+        self.conversation = conversation
+        self.beat = beat
+
+    def wake(self, due_ns: int, monotonic_ns: int) -> None:
+        """It is time for one."""
+        conversation = self.conversation
+        if conversation.beat(self.beat):
+            every = self.beat.delay.draw(conversation.number, conversation.turns())
+            conversation.roles.live.add(due_ns + every, self)

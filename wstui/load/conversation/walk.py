@@ -1,0 +1,87 @@
+"""The coroutine of a role that a scenario file describes: it walks the compiled steps."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Generator
+from typing import Any
+
+from wstui.load.conversation.conversation import WAIT, Conversation
+from wstui.load.conversation.program import (
+    AGAIN,
+    CHOOSE,
+    CLOSE,
+    JUMP,
+    LEFT,
+    MEET,
+    MESSAGE,
+    READY,
+    REPEAT,
+    REST,
+    ROUND,
+    THINK,
+    Operation,
+)
+
+
+@types.coroutine
+def walk(conversation: Conversation, operations: list[Operation]) -> Generator[Any, bool, None]:
+    """Carry out operations one after the other. A step that fails ends its round; in `open` it ends all."""
+    role, roles, context = conversation.role, conversation.roles, conversation.context
+    counters = [0] * role.repeats
+    at = 0
+    while True:
+        operation = operations[at]
+        at += 1
+        kind = operation.kind
+        held = True
+        if kind == MESSAGE:
+            if context.paused and operation.render is not None and conversation.is_held:
+                conversation.park()
+                yield WAIT
+            if operation.expect is None:
+                conversation.say(operation)
+                continue
+            conversation.ask(operation)
+            held = yield WAIT
+        elif kind == ROUND:
+            if conversation.in_round:
+                role.counts.completed += 1
+                conversation.in_round = False
+            if roles.next_round(conversation):
+                yield WAIT
+            conversation.in_round = True
+            conversation.awaits_round = False
+            role.counts.begun += 1
+            if roles.deals_rows:
+                roles.deal_row(conversation)
+        elif kind == JUMP:
+            at = operation.target
+        elif kind == THINK:
+            assert operation.delay is not None
+            conversation.think(operation.delay.draw(conversation.number, conversation.turns()))
+            yield WAIT
+        elif kind == REPEAT:
+            counters[operation.place] = operation.target
+        elif kind == AGAIN:
+            counters[operation.place] -= 1
+            if counters[operation.place]:
+                at = operation.target
+        elif kind == CHOOSE:
+            at = operation.choose(role.seed, conversation.number, conversation.turns())
+        elif kind == MEET:
+            roles.meet(conversation, operation)
+            held = yield WAIT
+        elif kind == READY:
+            conversation.ready()
+        elif kind == REST:
+            yield WAIT
+        else:
+            assert kind in (CLOSE, LEFT)
+            conversation.finish_round()
+            conversation.client.close()
+            return
+        if not held:
+            if not conversation.fail_round():
+                return
+            at = role.start_of_loop

@@ -1,0 +1,171 @@
+"""The roles as a worker gets them: files read, environment and feed resolved, nothing left to parse."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+class Slot(msgspec.Struct, frozen=True, array_like=True):
+    """A place in a message that differs from client to client, or from time to time.
+
+    `kind` is "client", "seq", "id", "pad", "feed", "stamp", "variable", "message", "timestamp ms" (s, us, ns, iso) or
+    "random int" (float, hex, text, choice, uuid). `low` and `high` bound a random number; `low` is the length of a
+    random text, the column of a feed or the number of a variable. `form` is "raw", "quoted" (inside a JSON string) or
+    "json" (a JSON value by itself). Draws of the same `lane` for the same message are the same.
+    """
+
+    kind: str
+    low: int | float = 0
+    high: int | float = 0
+    choices: list[str] = []
+    path: list[str] = []
+    form: str = "raw"
+    lane: int = 0
+
+
+class Text(msgspec.Struct, frozen=True, array_like=True):
+    """A text of parts; shorter ones are filled up to `size` with `padding`, at the pad or at the end."""
+
+    parts: list[bytes | Slot]
+    size: int = 0
+    padding: bytes = b" "
+    binary: bool = False
+
+
+class ConditionSpec(msgspec.Struct, frozen=True, array_like=True):
+    """One condition of a matcher: "path", "contains", "equals", "prefix", "regex" or "hex".
+
+    `value` is compared unless `text` makes it anew for each message; "*" at a path is any value.
+    """
+
+    kind: str
+    path: list[str] = []
+    value: str | int | float | bool = ""
+    text: list[bytes | Slot] = []
+
+
+class MatcherSpec(msgspec.Struct, frozen=True, array_like=True):
+    """Any of several lists of conditions; `words` name it in messages."""
+
+    alternatives: list[list[ConditionSpec]]
+    words: str = ""
+
+
+class DelaySpec(msgspec.Struct, frozen=True, array_like=True):
+    """Nanoseconds from `low` to `high`, evenly drawn; with `mean` exponentially drawn around it."""
+
+    low: int = 0
+    high: int = 0
+    mean: int = 0
+
+
+class CaptureSpec(msgspec.Struct, frozen=True, array_like=True):
+    """A variable from the expected message: by path, or the first group of a regular expression."""
+
+    variable: int
+    path: list[str] = []
+    regex: str = ""
+    words: str = ""
+
+
+class ChoiceSpec(msgspec.Struct, frozen=True):
+    """One way that may be taken."""
+
+    weight: float
+    steps: list[StepSpec]
+
+
+class MeetSpec(msgspec.Struct, frozen=True):
+    """A rendezvous of `clients`; 0: of all that are planned."""
+
+    name: list[bytes | Slot]
+    clients: int
+    within_ns: int
+
+
+class StepSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One step: a message (`say`, `expect`, or both), `think`, `steps` to repeat, `choose`, `meet` or `close`.
+
+    `number` tells it from all other steps of the scenario.
+    """
+
+    number: int = 0
+    name: str = ""
+    say: Text | None = None
+    expect: MatcherSpec | None = None
+    refuse: MatcherSpec | None = None
+    within_ns: int = 0
+    capture: list[CaptureSpec] = []
+    think: DelaySpec | None = None
+    repeat: int = 0
+    steps: list[StepSpec] = []
+    choose: list[ChoiceSpec] = []
+    meet: MeetSpec | None = None
+    close: bool = False
+
+
+class HeartbeatSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that a ready client sends by itself. A reply within `within_ns` is expected if `expect` is given."""
+
+    number: int
+    name: str = ""
+    every: DelaySpec
+    say: Text
+    expect: MatcherSpec | None = None
+    within_ns: int = 0
+
+
+class AnswerSpec(msgspec.Struct, frozen=True):
+    """Messages that a client answers at once."""
+
+    on: MatcherSpec
+    say: Text
+
+
+class DeliverySpec(msgspec.Struct, frozen=True):
+    """Messages that carry a stamp: "auto", s, ms, us, ns since 1970, "iso", or "stamp", this host's monotonic clock."""
+
+    number: int
+    name: str
+    of: MatcherSpec
+    path: list[str]
+    unit: str
+
+
+class SequenceSpec(msgspec.Struct, frozen=True):
+    """Numbered messages; what is at `per` has numbers of its own."""
+
+    of: MatcherSpec
+    path: list[str]
+    per: list[str]
+
+
+class RoleSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A kind of client. Exactly `clients` of them if that is not 0, else a share by `weight`."""
+
+    name: str
+    weight: float = 1.0
+    clients: int = 0
+    variables: list[str] = []
+    open: list[StepSpec] = []
+    loop: list[StepSpec] = []
+    leave: list[StepSpec] = []
+    heartbeats: list[HeartbeatSpec] = []
+    answers: list[AnswerSpec] = []
+    delivery: list[DeliverySpec] = []
+    sequence: list[SequenceSpec] = []
+    closes_on_failure: bool = False
+
+
+class RolesSpec(msgspec.Struct, frozen=True):
+    """All roles, and the rows of the feed with only the columns in use."""
+
+    roles: list[RoleSpec] = []
+    rows: list[list[str]] = []
+    each: str = "client"
+
+
+Value = Any
+"""What a variable holds: whatever JSON can."""

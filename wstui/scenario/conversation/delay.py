@@ -1,0 +1,75 @@
+"""How long a client thinks, or how often it repeats: fixed, drawn from a range, or drawn from a distribution."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, ValidationInfo
+
+from wstui.scenario.errors import BadValue
+from wstui.scenario.types import FROM_FILE, LONGEST_S
+from wstui.scenario.units import format_duration, parse_duration
+
+_EXAMPLES = 'write "2s", "1s..4s" or "exponential 3s"'
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """Seconds from `low` to `high`, evenly drawn; with `mean` exponentially drawn around it instead."""
+
+    low: float
+    high: float
+    mean: float = 0.0
+
+
+def parse_delay(text: str) -> Delay:
+    """The delay that a text describes; `BadValue` says what to write."""
+    written = text.strip()
+    if match := re.fullmatch(r"(?:exponential|exp)\s+(\S+)", written):
+        mean = _seconds(match[1])
+        if not mean:
+            raise BadValue("has a mean of 0: write the mean delay, such as 3s", "exponential 3s")
+        return Delay(0.0, 0.0, mean)
+    low, dots, high = written.partition("..")
+    if not dots:
+        return Delay(*[_seconds(written)] * 2)
+    delay = Delay(_seconds(low), _seconds(high))
+    if delay.low > delay.high:
+        raise BadValue("has its ends the wrong way round", f"{high.strip()}..{low.strip()}")
+    return delay
+
+
+def _seconds(text: str) -> float:
+    text = text.strip()
+    if text.startswith("-"):
+        raise BadValue(f"is negative: {_EXAMPLES}")
+    try:
+        seconds = parse_duration(text)
+    except BadValue as error:
+        raise BadValue(f"is not a delay: {_EXAMPLES}", error.nearest) from None
+    if seconds > LONGEST_S:
+        raise BadValue("is longer than a year")
+    return seconds
+
+
+def _from_number(value: Any, info: ValidationInfo) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise BadValue(f"is not a delay: {_EXAMPLES}")
+    if isinstance(value, str):
+        return value
+    if value < 0:
+        raise BadValue(f"is negative: {_EXAMPLES}")
+    if info.context == FROM_FILE or not value <= LONGEST_S:
+        raise BadValue(f"is a number without a unit: {_EXAMPLES}")
+    return format_duration(float(value))
+
+
+def _checked(text: str) -> str:
+    parse_delay(text)
+    return text.strip()
+
+
+DelayText = Annotated[str, BeforeValidator(_from_number), AfterValidator(_checked)]
+"""A delay as a text: "2s", "1s..4s", "exponential 3s"."""

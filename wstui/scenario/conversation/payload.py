@@ -1,0 +1,139 @@
+"""What a step sends, as bytes and the places that differ from client to client and time to time."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, Literal, NamedTuple
+
+from wstui.scenario.conversation.role import MOST_BYTES, Message
+from wstui.scenario.errors import BadValue, quote
+from wstui.scenario.payload import content_of, inside_quotes
+from wstui.scenario.placeholder import Placeholder, parse
+
+Form = Literal["raw", "quoted", "json"]
+NUMBERS = ("client", "seq", "id", "stamp")
+_TYPED = ("variable", "message")
+
+
+class Place(NamedTuple):
+    """A placeholder in a payload: written as it is, inside a JSON string, or as a JSON value of its own type."""
+
+    placeholder: Placeholder
+    form: Form
+
+
+Part = bytes | Place
+
+
+def payload_of(message: Message, scenario_file: str, variables: Collection[str]) -> list[Part]:
+    """What a step sends; `BadValue` says what is wrong with it or with its file. Empty when it sends nothing."""
+    match message.sources:
+        case ["json"]:
+            return _joined(_json_parts(message.json, variables))
+        case ["send"]:
+            return _text_parts(message.send, variables)
+        case ["hex" | "base64" as encoding]:
+            return _encoded(getattr(message, encoding), encoding, variables)
+        case ["file"]:
+            content = content_of(message.file, scenario_file, MOST_BYTES)
+            if message.binary:
+                return [content] if content else []
+            try:
+                return _text_parts(content.decode("utf-8-sig"), variables)
+            except UnicodeDecodeError:
+                raise BadValue("is not UTF-8 text: set binary = true to send it as it is") from None
+    return []
+
+
+def is_binary(message: Message) -> bool:
+    """Whether it goes out as a binary frame."""
+    return message.binary or bool(message.hex or message.base64)
+
+
+def is_number(placeholder: Placeholder) -> bool:
+    """Whether its value is always a number."""
+    name, arguments = placeholder.name, placeholder.arguments
+    if name == "timestamp":
+        return arguments != ("iso",)
+    return name in NUMBERS or (name == "random" and arguments[0] in ("int", "float"))
+
+
+def text_places(text: str, variables: Collection[str]) -> list[str | Placeholder]:
+    """The placeholders of a text that is compared, not sent."""
+    return parse(text, variables)
+
+
+def _text_parts(text: str, variables: Collection[str]) -> list[Part]:
+    parts = [part.encode() if isinstance(part, str) else part for part in parse(text, variables)]
+    is_json = text.lstrip()[:1] in ("{", "[")
+    quoted = inside_quotes(parts)
+    return [
+        part if isinstance(part, bytes) else Place(part, "quoted" if inside else "json" if is_json else "raw")
+        for part, inside in zip(parts, quoted, strict=True)
+    ]
+
+
+def _json_parts(value: Any, variables: Collection[str]) -> Iterator[Part]:
+    if isinstance(value, dict):
+        yield b"{"
+        for index, (key, inner) in enumerate(value.items()):
+            yield b"," * (index > 0)
+            yield from _string_parts(parse(str(key), variables))
+            yield b":"
+            yield from _json_parts(inner, variables)
+        yield b"}"
+    elif isinstance(value, list):
+        yield b"["
+        for index, inner in enumerate(value):
+            yield b"," * (index > 0)
+            yield from _json_parts(inner, variables)
+        yield b"]"
+    elif isinstance(value, str):
+        parts = parse(value, variables)
+        alone = parts[0] if len(parts) == 1 and isinstance(parts[0], Placeholder) else None
+        if alone is not None and not alone.as_text and (is_number(alone) or alone.name in _TYPED):
+            yield Place(alone, "json")
+        else:
+            yield from _string_parts(parts)
+    else:
+        yield json.dumps(value).encode()
+
+
+def _string_parts(parts: Sequence[str | Placeholder]) -> Iterator[Part]:
+    yield b'"'
+    for part in parts:
+        yield (
+            Place(part, "quoted")
+            if isinstance(part, Placeholder)
+            else json.dumps(part, ensure_ascii=False)[1:-1].encode()
+        )
+    yield b'"'
+
+
+def _joined(parts: Iterator[Part]) -> list[Part]:
+    joined: list[Part] = []
+    for part in parts:
+        if isinstance(part, bytes) and joined and isinstance(joined[-1], bytes):
+            joined[-1] += part
+        else:
+            joined.append(part)
+    return joined
+
+
+def _encoded(text: str, encoding: str, variables: Collection[str]) -> list[Part]:
+    return [
+        Place(part, "raw") if isinstance(part, Placeholder) else _bytes(part, encoding)
+        for part in parse(text, variables)
+    ]
+
+
+def _bytes(text: str, encoding: str) -> bytes:
+    compact = "".join(text.split())
+    try:
+        return bytes.fromhex(compact) if encoding == "hex" else base64.b64decode(compact, validate=True)
+    except (ValueError, binascii.Error):
+        example = '"00ff7f"' if encoding == "hex" else '"AP9/"'
+        raise BadValue(f"is not {encoding} ({quote(compact, 40)}): write such as {example}") from None

@@ -1,0 +1,201 @@
+"""Roles: the kinds of client of a scenario, each with its steps and rules."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from wstui.scenario.conversation.delay import DelayText
+from wstui.scenario.conversation.matcher import Matcher, OptionalMatcher, parse_path
+from wstui.scenario.errors import BadValue, quote
+from wstui.scenario.placeholder import RESERVED
+from wstui.scenario.types import Count, Line, Size, TomlTable, Wait, Whole
+
+MOST_BYTES = 1 << 20
+MOST_REPEATS = 1_000_000
+
+
+def _name(value: str) -> str:
+    if value and not value.replace("-", "").replace("_", "").isalnum():
+        raise BadValue("takes letters, digits, - and _: thresholds name it, such as step.say.p99")
+    return value
+
+
+def _weight(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise BadValue("is not a number")
+    if not 0 <= value <= 1_000_000:
+        raise BadValue("must be from 0 to 1000000")
+    return float(value)
+
+
+def _variable(value: str) -> str:
+    if not value.isidentifier():
+        raise BadValue("takes letters, digits and _, such as user_id")
+    if value in RESERVED:
+        raise BadValue(f"is a placeholder already: give the variable another name, such as my_{value}")
+    return value
+
+
+def _json(value: Any) -> Any:
+    """Refuse what TOML can hold and JSON can't."""
+    if isinstance(value, dict):
+        for inner in value.values():
+            _json(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            _json(inner)
+    elif isinstance(value, float) and not abs(value) < 1e308:
+        raise BadValue("holds a number that JSON can't: inf or nan")
+    elif value is not None and not isinstance(value, str | int | float):
+        raise BadValue(f"holds {quote(str(value), 40)}, which JSON can't: write it as a text")
+    return value
+
+
+def _path(value: str) -> str:
+    parse_path(value)
+    return value
+
+
+Name = Annotated[Line, AfterValidator(_name)]
+Path = Annotated[Line, AfterValidator(_path)]
+Weight = Annotated[float, BeforeValidator(_weight)]
+Variable = Annotated[Line, AfterValidator(_variable)]
+
+
+class Meet(TomlTable):
+    """A rendezvous: clients wait for each other."""
+
+    name: Line = Field(min_length=1, description="clients that name the same wait for each other; may hold {{…}}")
+    clients: Annotated[Whole, Field(ge=0)] = Field(
+        default=0, description="so many go on together; 0: all that are planned at this moment"
+    )
+    within: Wait | None = Field(default=None, description="how long a client waits; unset: messages.timeout")
+
+
+def _listed(value: Any) -> Any:
+    """One table stands for a list of one."""
+    return [value] if isinstance(value, dict | TomlTable) else value
+
+
+def _meet(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", UserWarning)  # `json` is a deprecated method of pydantic's models
+
+    class Message(TomlTable):
+        """What is sent: one of these, or nothing."""
+
+        send: str = Field(default="", description="a text frame; may hold placeholders")
+        json: Annotated[Any, BeforeValidator(_json)] = Field(
+            default=None, description="a text frame with this as JSON; a string that is one placeholder keeps its type"
+        )
+        hex: str = Field(default="", description="a binary frame, in hexadecimal: 00ff7f")
+        base64: str = Field(default="", description="a binary frame, in base64")
+        file: str = Field(default="", description="the content of a file, relative to the preset")
+        binary: bool = Field(default=False, description="send, json, file: a binary frame; a file is sent as it is")
+        size: Annotated[Size, Field(le=MOST_BYTES)] = Field(
+            default=0, title="bytes", description="pad to this size, at {{pad}} or at the end"
+        )
+
+        @property
+        def sources(self) -> list[str]:
+            """The keys that say what is sent: one, unless the scenario is wrong."""
+            named = [name for name in ("send", "hex", "base64", "file") if getattr(self, name)]
+            return named + ["json"] * ("json" in self.model_fields_set and self.json is not None)
+
+
+class Choice(TomlTable):
+    """One of the ways that `choose` may take."""
+
+    weight: Weight = Field(default=1.0, description="its share among the choices; 0: never")
+    steps: list[Step] = Field(default_factory=list, description="the steps of this way; none: nothing happens")
+
+
+class Step(Message):
+    """One step of a client: it sends and waits, thinks, repeats, chooses, meets others, or closes."""
+
+    name: Annotated[Name, Field(max_length=60)] = Field(
+        default="", description="its row in the figures, and its name in thresholds: step.NAME.p99"
+    )
+    expect: OptionalMatcher = Field(default=None, description='wait for a message: { type = "said", seq = "{{seq}}" }')
+    refuse: OptionalMatcher = Field(
+        default=None, description="a message that means no; in open it ends the attempt as refused"
+    )
+    within: Wait | None = Field(default=None, description="how long to wait for it; unset: messages.timeout")
+    capture: dict[Variable, Line] = Field(
+        default_factory=dict, description='variables from the expected message: { id = "user.id" }, or "regex:…"'
+    )
+    think: DelayText | None = Field(default=None, description="wait: 2s, 1s..4s, or exponential 3s")
+    repeat: Annotated[Whole, Field(ge=1, le=MOST_REPEATS)] | None = Field(
+        default=None, description="do the steps so many times"
+    )
+    steps: list[Step] = Field(default_factory=list, description="the steps that repeat")
+    choose: list[Choice] = Field(default_factory=list, description="take one of these ways, drawn by weight")
+    meet: Annotated[Meet | None, BeforeValidator(_meet)] = Field(
+        default=None, description='wait for other clients: "all ready", or { name = …, clients = … }'
+    )
+    close: bool = Field(default=False, description="close the connection, for good")
+
+
+class Heartbeat(Message):
+    """A message that a ready client sends by itself. It is not in the figures of the load; missed replies count."""
+
+    name: Annotated[Name, Field(max_length=60)] = Field(default="", description="its row in the figures")
+    every: DelayText = Field(description="interval: 25s, 20s..30s")
+    expect: OptionalMatcher = Field(default=None, description="its reply; unset: none is expected")
+    within: Wait | None = Field(default=None, description="a reply that takes longer is missed; unset: `every`")
+
+
+class Answer(Message):
+    """What a client answers by itself, at any time."""
+
+    on: Matcher = Field(description='messages to answer: { type = "ping" }')
+
+
+class Delivery(TomlTable):
+    """Measures the time from a stamp inside a message to its receipt."""
+
+    name: Name = Field(default="delivery", description="its row in the figures")
+    of: Matcher = Field(description='messages that carry a stamp: { type = "message" }')
+    stamp: Path = Field(description="path to the stamp: data.sent_at")
+    unit: Literal["auto", "s", "ms", "us", "ns", "iso", "stamp"] = Field(
+        default="auto",
+        description="unit of the stamp since 1970, iso, or stamp for our own {{stamp}}; auto: by its size",
+    )
+
+
+class Sequence(TomlTable):
+    """Counts gaps, repeats and disorder in numbered messages, by client."""
+
+    of: Matcher = Field(description="messages that are numbered")
+    number: Path = Field(description="path to the number: data.seq")
+    per: Path | Literal[""] = Field(default="", description="path to what has numbers of its own: data.room")
+
+
+class Role(TomlTable):
+    """A kind of client. It is ready when the last step of `open` is done, and then begins a round of `loop` each
+    `messages.every`.
+    """
+
+    name: Annotated[Name, Field(min_length=1, max_length=60)] = Field(description="its name in the figures")
+    weight: Weight | None = Field(default=None, description="its share of the clients; unset: 1, unless clients is set")
+    clients: Count | None = Field(default=None, description="exactly so many clients, the first ones")
+    open: list[Step] = Field(default_factory=list, description="steps until the client is ready")
+    loop: list[Step] = Field(default_factory=list, description="steps of each round; none: it only listens")
+    leave: list[Step] = Field(default_factory=list, description="steps before it closes")
+    heartbeats: list[Heartbeat] = Field(default_factory=list, description="messages sent at an interval")
+    answer: list[Answer] = Field(default_factory=list, description="messages answered at once")
+    delivery: Annotated[list[Delivery], BeforeValidator(_listed)] = Field(
+        default_factory=list, description="stamps inside messages"
+    )
+    sequence: Annotated[list[Sequence], BeforeValidator(_listed)] = Field(
+        default_factory=list, description="numbers inside messages"
+    )
+    on_failure: Literal["continue", "close"] = Field(
+        default="continue", description="after a step of the loop fails: go on with the next round, or close"
+    )

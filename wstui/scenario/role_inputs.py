@@ -1,0 +1,95 @@
+"""What the messages of roles take from this machine: files, variables of the environment, and secrets."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
+
+from wstui.scenario.conversation.role import Message, Role, Step
+from wstui.scenario.errors import Key
+from wstui.scenario.file_refs import located
+from wstui.scenario.payload import variables_in
+from wstui.scenario.placeholder import variables
+from wstui.scenario.secrets import is_secret_header
+
+PHASES = ("open", "loop", "leave")
+M = TypeVar("M", bound=Message)
+
+
+def steps_of(role: Role) -> Iterator[tuple[Key, Step]]:
+    """Every step of a role with its place, those inside others too."""
+    for phase in PHASES:
+        yield from _inner(getattr(role, phase), (phase,))
+
+
+def _inner(steps: Sequence[Step], place: Key) -> Iterator[tuple[Key, Step]]:
+    for index, step in enumerate(steps):
+        yield (*place, index), step
+        yield from _inner(step.steps, (*place, index, "steps"))
+        for number, choice in enumerate(step.choose):
+            yield from _inner(choice.steps, (*place, index, "choose", number, "steps"))
+
+
+def messages_of(role: Role) -> Iterator[tuple[Key, Message]]:
+    """Everything that a role may send, with its place."""
+    yield from steps_of(role)
+    yield from ((("heartbeats", index), beat) for index, beat in enumerate(role.heartbeats))
+    yield from ((("answer", index), answer) for index, answer in enumerate(role.answer))
+
+
+def files_in_roles(roles: Iterable[Role]) -> Iterator[tuple[Key, str]]:
+    """The files that roles send, with their places."""
+    for index, role in enumerate(roles):
+        yield from (
+            (("roles", index, *key, "file"), message.file) for key, message in messages_of(role) if message.file
+        )
+
+
+def variables_in_roles(roles: Iterable[Role], scenario_file: str) -> list[str]:
+    """The variables of {{env …}} placeholders, in what is sent and in what is expected."""
+    names: set[str] = set()
+    for role in roles:
+        names.update(variables(json.dumps(role.model_dump(mode="json", exclude_unset=True))))
+        for _, message in messages_of(role):
+            if message.file:
+                names.update(variables_in(located(message.file, scenario_file)))
+    return sorted(names)
+
+
+def secrets_in_roles(roles: Sequence[Role], scenario_file: str) -> list[str]:
+    """The values of {{env …}} placeholders, and of keys in JSON, whose names sound like secrets."""
+    names = variables_in_roles(roles, scenario_file)
+    found = [os.environ[name] for name in names if is_secret_header(name) and os.environ.get(name)]
+    for role in roles:
+        for _, message in messages_of(role):
+            found += _secret_values(message.json)
+    return found
+
+
+def _secret_values(value: Any, name: str = "") -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _secret_values(inner, str(key))
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _secret_values(inner, name)
+    elif isinstance(value, str) and value and "{{" not in value and is_secret_header(name):
+        yield value
+
+
+def with_files(role: Role, whole: Callable[[str], str]) -> Role:
+    """The role with the names of its files changed; `whole` returns "" for one that stays."""
+
+    def message(given: M) -> M:
+        return given.model_copy(update={"file": whole(given.file) or given.file}) if given.file else given
+
+    def step(given: Step) -> Step:
+        choose = [choice.model_copy(update={"steps": [*map(step, choice.steps)]}) for choice in given.choose]
+        inner = {"steps": [*map(step, given.steps)], "choose": choose}
+        return message(given.model_copy(update={name: value for name, value in inner.items() if value}))
+
+    changed: dict[str, Any] = {phase: [*map(step, getattr(role, phase))] for phase in PHASES}
+    changed |= {name: [*map(message, getattr(role, name))] for name in ("heartbeats", "answer")}
+    return role.model_copy(update={name: value for name, value in changed.items() if value})
