@@ -27,6 +27,9 @@ class Peer(asyncio.Protocol):
         self.blocked = False
         self.lost: list[Exception | None] = []
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+
     def data_received(self, data: bytes) -> None:
         self.got += data
         self.reads += 1
@@ -58,13 +61,23 @@ def serving(clock: Clock | None = None) -> Iterator[Sockets]:
     sockets.close()
 
 
+async def connected(sockets: Sockets, address: tuple[str, int]) -> Peer:
+    """Connect; raise what failed."""
+    peer, opened = Peer(), asyncio.get_running_loop().create_future()
+    sock = socket.SocketType(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    sockets.open(sock, address, peer, opened.set_result)
+    if (error := await opened) is not None:
+        raise error
+    return peer
+
+
 async def pair(sockets: Sockets) -> tuple[SocketTransport, Peer, socket.socket]:
     """A connection, its protocol, and the other end."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        transport, peer = await sockets.create_connection(Peer, *server.getsockname())
+        peer = await connected(sockets, server.getsockname())
         other, _ = server.accept()
-    assert isinstance(transport, SocketTransport)
-    return transport, peer, other
+    assert isinstance(peer.transport, SocketTransport)
+    return peer.transport, peer, other
 
 
 class Slow:
@@ -186,5 +199,18 @@ async def test_an_attempt_that_is_refused_leaves_nothing() -> None:
         with socket.create_server(("127.0.0.1", 0)) as server:
             address = server.getsockname()
         with pytest.raises(ConnectionRefusedError):
-            await sockets.create_connection(Peer, *address)
+            await connected(sockets, address)
+        await asyncio.sleep(0)
         assert not any(sockets.entries)
+
+
+async def test_a_cancelled_attempt_closes_its_socket_and_says_nothing() -> None:
+    with serving() as sockets, socket.create_server(("127.0.0.1", 0), backlog=1) as server:
+        peer, ends = Peer(), []
+        sock = socket.SocketType(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        attempt = sockets.open(sock, server.getsockname(), peer, ends.append)
+        attempt.cancel()
+        attempt.cancel()
+        await until(lambda: sock.fileno() == -1)
+        assert not any(sockets.entries)
+        assert ends == [] and not hasattr(peer, "transport")

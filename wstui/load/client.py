@@ -24,6 +24,7 @@ from wstui.load.context import (
 from wstui.load.handshake import Upgrade
 from wstui.load.messaging import Messaging
 from wstui.load.refusal import MOST_REDIRECTS, Refusal
+from wstui.load.sockets import Attempt
 from wstui.measure.sanitize import visible
 from wstui.scenario.units import format_size
 from wstui.scenario.url import Address
@@ -63,8 +64,8 @@ class Client(Messaging, asyncio.Protocol):
     """A connection of the load. Its number is its identity: token, phase of its sends, lines in the error log."""
 
     __slots__ = (
-        "born_ns", "closing_ns", "events", "first_message", "leaves_ns", "leaving", "next_ns", "opened_ns",
-        "redirected", "redirects", "stay_ns", "task", "turn", "upgrade",
+        "attempt", "born_ns", "closing_ns", "events", "first_message", "leaves_ns", "leaving", "next_ns", "opened_ns",
+        "redirected", "redirects", "stay_ns", "turn", "upgrade",
     )  # fmt: skip
 
     uri: Address
@@ -75,7 +76,7 @@ class Client(Messaging, asyncio.Protocol):
         self.stay_ns = stay_ns  # how long it stays once it is ready; 0: until it is told to leave
         self.leaves_ns = 0
         self.leaving = False  # told to leave while its attempt is under way: closes once it is open
-        self.task: asyncio.Task[None] | None = None
+        self.attempt: Attempt | asyncio.Task[None] | None = None  # opens the connection
         self.upgrade: Upgrade | None = None
         self.redirected: Address | None = None
         self.redirects = 0
@@ -213,8 +214,8 @@ class Client(Messaging, asyncio.Protocol):
         if self.conversation is not None:
             self.conversation.ended(dropped=outcome is not Outcome.DRAINED)
         self.events.attempt_ended(self, outcome, cause, detail)
-        if self.task is not None:
-            self.task.cancel()
+        if self.attempt is not None:
+            self.attempt.cancel()
         if self.transport is not None:
             self.transport.abort()
 

@@ -6,11 +6,12 @@ import asyncio
 import select
 import ssl
 from collections.abc import Callable
+from functools import partial
 
 from wstui.load.client import Client
 from wstui.load.context import ENDED, WorkerContext
 from wstui.load.dialer import Dialer, tls_context
-from wstui.load.sockets import Sockets
+from wstui.load.sockets import Attempt, Done, Sockets
 
 _HANDSHAKE, _CERTIFICATE_REQUEST = 22, 13  # RFC 8446, B.1 and B.3
 
@@ -68,9 +69,17 @@ class Connector:
 
     def connect(self, client: Client) -> None:
         """Connect a client, at first or where it was redirected to."""
-        client.task = task = self._loop.create_task(self._connect(client))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        context, self._first_ssl = self._first_ssl or self._ssl, None
+        done = partial(self._opened, client)
+        try:
+            client.attempt = self.dialer.open(client, context, client.number, done)
+        except OSError as error:
+            self._loop.call_soon(done, error)
+            return
+        if client.attempt is None:
+            client.attempt = task = self._loop.create_task(self._connect(client, context, done))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     def upgrade_done(self) -> None:
         """Count the attempt as in flight no more: the upgrade was answered."""
@@ -95,18 +104,23 @@ class Connector:
         for client in late:
             client.time_out(self.dialer.asking.get(client.number, ""))
 
-    async def _connect(self, client: Client) -> None:
-        context, self._first_ssl = self._first_ssl or self._ssl, None
+    async def _connect(self, client: Client, context: ssl.SSLContext | None, done: Done) -> None:
+        attempt: Attempt | None = None
         try:
-            await self.dialer.connect(lambda: client, context, client.number)
+            attempt = await self.dialer.connect(client, context, client.number, done)
         except asyncio.CancelledError:
             if client.step is not ENDED:
                 raise
         except (OSError, ssl.SSLError) as error:
-            client.task = None
+            done(error)
+        if client.attempt is asyncio.current_task():  # else it was redirected meanwhile
+            client.attempt = attempt
+
+    @staticmethod
+    def _opened(client: Client, error: Exception | None) -> None:
+        client.attempt = None
+        if error is not None:
             client.connect_failed(error)
-        if client.task is asyncio.current_task():  # else it was redirected meanwhile
-            client.task = None
 
     def _certificate_requested(self) -> None:
         self._context.wants_certificate = not self._context.connect.cert_file

@@ -10,18 +10,20 @@ import os
 import socket
 import ssl
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
+from functools import partial
 from typing import Any, TypeVar
 
 from wstui.load.connect_outcome import LocalAddressError, ProxyError, cause_of
 from wstui.load.protocol import ConnectSpec
-from wstui.load.sockets import Sockets
+from wstui.load.sockets import Attempt, Done, Sockets
 from wstui.load.tunnel import ask_connect, ask_socks, bridge, open_tls
 from wstui.scenario.proxy import parse_proxy
 from wstui.scenario.url import Address, parse_endpoint
 
 _BIND_ADDRESS_NO_PORT = 24  # Linux, ip(7): choose the port at connect, so that it is shared between destinations
 _BACKLOG_WAIT_S = 0.005
+_STREAM = int(socket.SOCK_STREAM | getattr(socket, "SOCK_NONBLOCK", 0))
 
 Handed = TypeVar("Handed")
 Endpoint = tuple[int, tuple[Any, ...]]
@@ -108,27 +110,50 @@ class Dialer:
                 return False
         return True
 
-    async def connect(
-        self, factory: Callable[[], asyncio.Protocol], context: ssl.SSLContext | None, number: int = 0
-    ) -> Any:
-        """Open a connection for client `number` with the protocol that `factory` makes; return the protocol."""
-        name = self._name if context is not None else None
-        if self.failure is not None:
-            raise self.failure
-        if self._unix:
-            sock = await self._unix_socket()
-            unix = self._loop.create_unix_connection if self._sockets is None else self._sockets.create_connection
-            return (await _handed(unix(factory, sock=sock), sock))[1]
-        network = self._sockets or self._loop
-        if self._proxy is None and not self._local:
-            _, (host, port, *_) = self._next()
-            connecting = network.create_connection(factory, host, port, ssl=context, server_hostname=name)
-            protocol = (await connecting)[1]
+    def open(
+        self, protocol: asyncio.Protocol, context: ssl.SSLContext | None, number: int, done: Done
+    ) -> Attempt | None:
+        """Begin to connect straight to the target, without a task; None if that takes `connect`."""
+        if self._sockets is None or self._unix or self._proxy is not None or self.failure is not None:
+            return None
+        family, address = self._next()
+        # A plain connection needs no more than the socket type of C.
+        kind = socket.SocketType if context is None else socket.socket
+        sock = kind(family, _STREAM)
+        try:
+            if self._local:
+                _bind(sock, self._local[number % len(self._local)])
+        except OSError:
+            sock.close()
+            raise
+        if self._spread:
+            done = partial(self._counted, str(address[0]), done)
+        return self._sockets.open(sock, address, protocol, done, None if context is None else (context, self._name))
+
+    def _counted(self, host: str, done: Done, error: Exception | None) -> None:
+        if error is None:
             self._count(host)
-            return protocol
+        done(error)
+
+    async def connect(
+        self, protocol: asyncio.Protocol, context: ssl.SSLContext | None, number: int, done: Done
+    ) -> Attempt | None:
+        """Open a connection for client `number` by any road; None if the loop has already done so."""
+        name = self._name if context is not None else None
+        if self._sockets is None and not (self._unix or self._proxy or self._local or self.failure):
+            _, (host, port, *_) = self._next()
+            await self._loop.create_connection(lambda: protocol, host, port, ssl=context, server_hostname=name)
+            self._count(host)
+            return None
         sock = await self.open_socket(number)
-        connecting = network.create_connection(factory, sock=sock, ssl=context, server_hostname=name)
-        return (await _handed(connecting, sock))[1]
+        if self._sockets is not None:
+            return self._sockets.open(sock, None, protocol, done, None if context is None else (context, name))
+        if self._unix:
+            await _handed(self._loop.create_unix_connection(lambda: protocol, sock=sock), sock)
+        else:
+            connecting = self._loop.create_connection(lambda: protocol, sock=sock, ssl=context, server_hostname=name)
+            await _handed(connecting, sock)
+        return None
 
     async def open_socket(self, number: int = 0) -> socket.socket:
         """Return a connected socket to the target, through the proxy's tunnel if there is a proxy."""
@@ -270,7 +295,7 @@ def _has_route(address: Endpoint) -> bool:
     return True
 
 
-def _bind(sock: socket.socket, address: str) -> None:
+def _bind(sock: socket.SocketType, address: str) -> None:
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
             sock.setsockopt(socket.IPPROTO_IP, _BIND_ADDRESS_NO_PORT, 1)
