@@ -34,9 +34,9 @@ class Credentials:
         self._connect = connect
         self._auth = auth
         self._origin = Origin(connect.origin) if connect.origin else None
-        self._extensions: list[ClientExtensionFactory] | None = (
+        self._extensions: tuple[ClientExtensionFactory, ...] | None = (
             # Like websockets' own clients: a memLevel of 5 saves memory and costs next to nothing.
-            [ClientPerMessageDeflateFactory(compress_settings={"memLevel": 5})] if connect.compression else None
+            (ClientPerMessageDeflateFactory(compress_settings={"memLevel": 5}),) if connect.compression else None
         )
         self._forger = secrets.token_hex(32)
         self.address = parse_address(connect.url)

@@ -69,13 +69,14 @@ class FrameReceiver:
     Subclasses implement `message`, `pong`, `closing` and `write`.
     """
 
-    __slots__ = ("_fragments", "_inside", "_kept", "max_size", "protocol", "tail", "uri")
+    __slots__ = ("_awaited", "_fragments", "_inside", "_kept", "max_size", "protocol", "tail", "uri")
 
     def __init__(self, uri: Address, max_size: int) -> None:
         self.uri = uri
         self.max_size = max_size
         self.protocol: ClientProtocol | None = None
-        self.tail = b""
+        self.tail: bytes | bytearray = b""  # the beginning of a frame
+        self._awaited = 0  # bytes of it that are needed to go on
         self._kept = False  # an extension keeps its state in the protocol object
         self._inside = 0  # TEXT or BINARY inside a fragmented message, else 0
         self._fragments: bytearray | None = None
@@ -114,8 +115,15 @@ class FrameReceiver:
         """Take bytes from the network, cut anywhere."""
         size = len(data)
         if self.tail:
-            data = self.tail + data
-            size = len(data)
+            # Append to a buffer until the frame is whole: joining bytes at every read takes the square of its size.
+            tail = self.tail
+            if not isinstance(tail, bytearray):
+                tail = self.tail = bytearray(tail)
+            tail += data
+            size = len(tail)
+            if size < self._awaited:
+                return
+            data = bytes(tail)
             self.tail = b""
         elif size > 3 and data[0] == TEXT and not self._inside:
             # By far most reads hold exactly one message.
@@ -126,7 +134,7 @@ class FrameReceiver:
             if length == 126 and (data[2] << 8) | data[3] == size - 4 <= self.max_size:
                 self.message(TEXT, data[4:])
                 return
-        pos = 0
+        pos = end = 0
         while size - pos >= 2:
             first = data[pos]
             length = data[pos + 1]
@@ -168,6 +176,7 @@ class FrameReceiver:
                 return
         if pos < size:
             self.tail = data[pos:]
+            self._awaited = end - pos
 
     def ensure_protocol(self) -> ClientProtocol:
         """Return the `ClientProtocol` of this open connection; make it if there is none."""
@@ -200,7 +209,7 @@ class FrameReceiver:
         """Take bytes from the network once `surrendered`."""
         protocol = self.ensure_protocol()
         if self.tail:
-            data, self.tail = self.tail + data, b""
+            data, self.tail = bytes(self.tail) + data, b""
         protocol.receive_data(data)
         self._events(protocol)
 

@@ -20,7 +20,7 @@ _UNIX = "ws+unix:"
 _UNIX_LIMIT = 107  # bytes of a path; sockaddr_un has room for no more
 
 
-@dataclass
+@dataclass(frozen=True)
 class Address:
     """Where a WebSocket URL leads: `host` is what Host and SNI name, `node` what is connected to.
 
