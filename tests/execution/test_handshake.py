@@ -303,6 +303,14 @@ def upgrade(**settings: Any) -> Upgrade:
     return Upgrade(parse_address("ws://h/"), **given)
 
 
+def test_requests_of_clients_alike_differ_in_the_key_alone() -> None:
+    first, second = (upgrade().request().split(b"\r\n") for _ in range(2))
+    assert {a.partition(b":")[0] for a, b in zip(first, second, strict=True) if a != b} == {b"Sec-WebSocket-Key"}
+    own = upgrade(headers=[("Sec-WebSocket-Key", "mine")]).request()
+    assert own.count(b"Sec-WebSocket-Key: ") == 1 and b"Sec-WebSocket-Key: mine\r\n" in own
+    assert b"mine" not in upgrade().request()
+
+
 @pytest.mark.parametrize("size", [1, 7, 4096])
 def test_an_answer_may_be_cut_anywhere(size: int) -> None:
     asking = upgrade()

@@ -301,6 +301,20 @@ def test_a_message_of_endless_fragments_does_not_fill_the_memory(part: bytes) ->
         assert held(receiver) <= 3 * MAX_SIZE + 14
 
 
+def test_the_parts_of_a_long_frame_are_appended_to_one_buffer() -> None:
+    size, part = 1 << 20, 65536
+    receiver = Receiver(size)
+    data = frame(BINARY, bytes(range(256)) * (size // 256), width=8)
+    receiver.receive(data[:part])
+    receiver.receive(data[part : 2 * part])
+    buffer = receiver.tail
+    for pos in range(2 * part, size, part):
+        receiver.receive(data[pos : pos + part])
+        assert receiver.tail is buffer, "a join at every read takes the square of the size"
+    receiver.receive(data[size:])
+    assert receiver.seen.messages == [(BINARY, bytes(range(256)) * (size // 256))] and receiver.tail == b""
+
+
 def held(receiver: Receiver) -> int:
     """Bytes that a receiver keeps."""
     buffered = len(receiver.protocol.reader.buffer) if receiver.protocol else 0
