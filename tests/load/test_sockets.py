@@ -206,7 +206,8 @@ async def test_an_attempt_that_is_refused_leaves_nothing() -> None:
 
 async def test_a_cancelled_attempt_closes_its_socket_and_says_nothing() -> None:
     with serving() as sockets, socket.create_server(("127.0.0.1", 0), backlog=1) as server:
-        peer, ends = Peer(), []
+        peer = Peer()
+        ends: list[Exception | None] = []
         sock = socket.SocketType(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         attempt = sockets.open(sock, server.getsockname(), peer, ends.append)
         attempt.cancel()
