@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from tests.tui import fake
-from wstui.cli.rerun import scenario_of
+from wstui.cli.tui_services import scenario_of
 from wstui.execution.run.result import Result
 from wstui.scenario.errors import ScenarioError
 from wstui.scenario.model import Auth, Scenario, Stage, Target

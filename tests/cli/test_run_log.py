@@ -13,7 +13,7 @@ from tests.cli.commands import call
 from tests.report.stand_in import StandIn, status
 from tests.secrets import holds_token
 from tests.servers.server import Connection, Server
-from wstui.cli.log_level import wanted_level
+from wstui.cli.param_types import wanted_level
 from wstui.cli.run_log import FILES_KEPT, FILES_OF_A_RUN, RunLog
 from wstui.odin.token import sign
 from wstui.report.live.observer import ExportError

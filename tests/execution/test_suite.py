@@ -16,7 +16,7 @@ import pytest
 
 from tests.execution.running import scenario
 from tests.servers.server import PATIENCE_S, Server, until
-from wstui.cli.resume import earlier_results, first_of
+from wstui.cli.prepare import earlier_results, first_of
 from wstui.execution.run.commands import AbortRun, DrainRun, SkipStage
 from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.run.run import Run

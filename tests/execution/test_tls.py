@@ -306,7 +306,7 @@ async def test_compression_and_encryption_go_together(authority: Authority, serv
 @pytest.mark.parametrize(
     ("target", "advice"),
     [
-        ({"ca_file": "client.key"}, "target.ca_file = .* holds no certificate"),
+        ({"ca_file": "client.key"}, "target.ca_file = .* contains no certificate"),
         ({"cert_file": "client.pem"}, "target.cert_file = .* cannot be used"),
         ({"cert_file": "client.pem", "key_file": "server.key"}, "target.key_file = .* is not the key of cert_file"),
         ({"cert_file": "client.pem", "key_file": "locked.key"}, "target.key_file = .* is locked with a password"),

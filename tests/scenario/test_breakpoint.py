@@ -74,7 +74,7 @@ def test_a_share_needs_its_unit() -> None:
         ),
         (
             '[[stages]]\nname = "hold"\nover = "1s"\nclients = 1',
-            "stages: have no place beside [breakpoint], which sets the load itself: keep one of them",
+            "stages: cannot be combined with [breakpoint], which sets the load itself: keep one of them",
         ),
     ],
 )

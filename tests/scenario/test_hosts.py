@@ -36,7 +36,7 @@ def test_a_host_has_a_destination_for_ssh_and_perhaps_a_number_of_workers(text: 
         ("ssh://host1", "is not a host", "host1"),
         ("ssh host1", "is not a host", "host1"),
         ("fe80::1", "is not a host", "[fe80::1]"),
-        ("host1:four", "no number of workers", "host1"),
+        ("host1:four", "needs a number of workers", "host1"),
         ("host1:2222", "asks for 2222 workers", ""),
         ("host1:0", "asks for 0 workers", ""),
     ],

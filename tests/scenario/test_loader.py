@@ -299,8 +299,8 @@ after = "30s"
     assert [line.split()[0] for line in advice] == [
         "messages.every",
         "response.mean",
-        "connect.success",
         "target.insecure",
+        "connect.success",
     ]
 
 

@@ -157,7 +157,7 @@ def test_a_variable_that_is_not_set_is_named(monkeypatch: pytest.MonkeyPatch) ->
         ("a,b\n", "has no rows"),
         ("a,a\n1,2\n", 'names the column "a" twice'),
         ("a,b\n1,2\n1\n", "has 1 fields in line 3, and 2 columns"),
-        ('a,b\n"1,2\n', "is no CSV file"),
+        ('a,b\n"1,2\n', "is not a CSV file"),
     ],
 )
 def test_a_feed_that_cannot_be_used_says_why(tmp_path: Path, content: str, advice: str) -> None:

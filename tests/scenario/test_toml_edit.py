@@ -15,7 +15,7 @@ from tests.search import FEW
 from wstui.scenario.file import dumps, load, loads, save
 from wstui.scenario.file_refs import shipped_folder
 from wstui.scenario.model import Scenario, Stage, Suite
-from wstui.scenario.toml_edit import kept
+from wstui.scenario.toml_edit import edited
 
 BY_HAND = """\
 # The checkout, as it is on a Saturday.
@@ -159,9 +159,9 @@ def test_text_that_cannot_be_kept_is_rewritten(monkeypatch: pytest.MonkeyPatch) 
     def broken(*_: Any) -> str:
         raise ValueError("no such layout")
 
-    monkeypatch.setattr("wstui.scenario.toml_edit.kept", broken)
+    monkeypatch.setattr("wstui.scenario.toml_edit.edited", broken)
     assert loads(dumps(opened()), "", {}) == opened() and "#" not in dumps(opened())
-    monkeypatch.setattr("wstui.scenario.toml_edit.kept", lambda scenario: 'name = "something else"')
+    monkeypatch.setattr("wstui.scenario.toml_edit.edited", lambda scenario: 'name = "something else"')
     assert loads(dumps(opened()), "", {}) == opened()
 
 
@@ -182,10 +182,10 @@ def test_whatever_changes_is_saved_and_loaded_again_equal(before: Scenario, afte
     assume("token" not in (before.auth.kind, after.auth.kind))  # saved as a reference: test_saving holds it
     environment = {"AUTH_TOKEN": after.auth.token.get_secret_value()} if after.auth.token else {}
     read = loads(commented(text) if comments else text, "", {})
-    assert kept(read) == (commented(text) if comments else text)
+    assert edited(read) == (commented(text) if comments else text)
     after._origin = read.origin
-    assert loads(kept(after), "", environment) == after
-    assert dumps(after) == kept(after)
+    assert loads(edited(after), "", environment) == after
+    assert dumps(after) == edited(after)
 
 
 def test_files_beside_a_preset_are_named_whole_when_it_is_saved_elsewhere(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def renamed_to(option: str) -> str:
 
 @contextlib.contextmanager
 def _pipes_may_close() -> Iterator[None]:
-    """`… | head`: on a broken pipe click would exit 1, the status of a broken threshold."""
+    """Exit quietly on a broken pipe (`… | head`): click would exit 1, the status of a broken threshold."""
     try:
         yield
     except BrokenPipeError:

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 import click
 
 from wstui.cli.exit_codes import USAGE, fail
-from wstui.cli.headless import run_headless
 from wstui.cli.options import Options, run_options
 from wstui.cli.output_files import OutputFiles
 from wstui.cli.prepare import prepare
+from wstui.cli.run import run_headless
 from wstui.cli.tui import require_terminal, run_in_terminal
 from wstui.odin.demo_system import DemoTarget
 from wstui.scenario.model import Demo, Scenario

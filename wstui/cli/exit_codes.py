@@ -1,4 +1,4 @@
-"""Exit statuses, and errors as one clear message instead of a traceback."""
+"""Exit statuses, and errors as one message instead of a traceback."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LIMITED = 4
 INTERNAL = 70
 ABORTED = 130
 READER_GONE = 141
-"""What a shell makes of SIGPIPE."""
+"""The shell's status for SIGPIPE."""
 MEANINGS = {
     KEPT: "thresholds kept; the command did what it was asked for",
     BROKEN: "a threshold is broken; of `runs compare`, a regression; of `check`, a check failed",
@@ -35,7 +35,7 @@ MEANINGS = {
 
 
 def status_of(result: Result | SuiteResult, *, allow_limited: bool = False) -> int:
-    """The exit status that a result stands for."""
+    """Return the exit status of a result."""
     verdict = result.verdict
     if verdict.unreachable:
         return UNREACHABLE
@@ -54,16 +54,16 @@ _secrets: set[str] = set()
 
 
 def hide(scenarios: Iterable[Scenario]) -> None:
-    """Keep the secrets of these scenarios out of everything that is said on stderr from now on."""
+    """Mask the secrets of these scenarios in every later message on stderr."""
     _secrets.update(secret for scenario in scenarios for secret in secrets_of(scenario))
 
 
 def tell(message: str) -> None:
-    """Say something on stderr, without secrets."""
+    """Print a message on stderr, without secrets."""
     click.echo(f"wstui: {mask_text(message, sorted(_secrets))}", err=True)
 
 
 def fail(message: str, status: int) -> NoReturn:
-    """Say what went wrong on stderr and end with `status`."""
+    """Print an error on stderr and exit with `status`."""
     tell(message)
     sys.exit(status)

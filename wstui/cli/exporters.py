@@ -1,4 +1,4 @@
-"""Who else watches a run that a command carries out: the store, Prometheus, a stream of events, a log file."""
+"""Export a run while it goes on: to the store, Prometheus, an event stream, a log file."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import TextIO
 import click
 
 from wstui.cli.exit_codes import READER_GONE, USAGE, fail, tell
-from wstui.cli.log_level import wanted_level
 from wstui.cli.options import Options
+from wstui.cli.param_types import wanted_level
 from wstui.cli.run_log import RunLog
 from wstui.cli.run_refs import shown_by
 from wstui.cli.stdio import silence
@@ -27,7 +27,7 @@ STDOUT = "-"
 
 
 class Exporters:
-    """They poll the run's picture from threads of their own; whatever goes wrong there never stops the run."""
+    """Poll the run's status from their own threads; their errors never stop the run."""
 
     def __init__(self, run: RunView, options: Options, on_problem: Callable[[str], None] | None = None) -> None:
         """Start those that were asked for; ends the process when an address can't be listened on.
@@ -93,7 +93,7 @@ class Exporters:
 
     @property
     def status(self) -> int:
-        """What the fate of the events means for the exit status: 0 while all of them could be written."""
+        """Exit status of the event stream: 0 as long as every event was written."""
         if self._events is None or not self._events.problem:
             return 0
         return READER_GONE if self._events.reader_gone else USAGE

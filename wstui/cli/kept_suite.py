@@ -1,4 +1,4 @@
-"""A suite that the terminal runs: kept in the store while it goes on. The demo is one that starts its own target."""
+"""A suite run from the terminal UI and recorded in the store; the demo starts its own target."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ DEMO_PRESET = "quick"
 
 
 class KeptSuite(SuiteRun):
-    """What the terminal watches and steers."""
+    """A suite that the terminal UI watches and steers."""
 
     def __init__(self, options: Options, problems: list[str], scenarios: Sequence[Scenario], **suite: Any) -> None:
-        """`problems` collects what goes wrong with the store, which no screen of a run has a place for."""
+        """`problems` collects errors of the store, which no screen of a run shows."""
         super().__init__(scenarios, **suite)
         self.kept = ""
-        """Where the run is kept, once it is, in words for the terminal."""
+        """Where the run was stored, in words for the terminal."""
         self.result: Result | SuiteResult | None = None
         self._options = options
         self._problems = problems

@@ -111,7 +111,7 @@ def _options(options: list[tuple[str, str]]) -> str:
 
 
 def _commands(group: click.Group, above: click.Context) -> Iterator[tuple[str, tuple[str, list[tuple[str, str]]]]]:
-    """Each command by its path: its usage and help, and its options as their help shows them."""
+    """Yield each command's path with its usage and help, and its options as their help shows them."""
     for name in group.list_commands(above):
         command = group.get_command(above, name)
         assert command is not None

@@ -10,8 +10,7 @@ from typing import Any
 
 import click
 
-from wstui.cli.log_level import LEVELS, wanted_level
-from wstui.cli.param_types import Finite, Whole
+from wstui.cli.param_types import LEVELS, Finite, Whole, wanted_level
 from wstui.odin.faults import SPELLINGS, FaultUnknown, parse_faults
 from wstui.odin.price_simulator import TOKENS
 from wstui.odin.server_settings import AuthMode, Limits, ServerSettings, SlowConsumer, Timing, is_loopback

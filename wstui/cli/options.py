@@ -11,8 +11,7 @@ from typing import Any
 import click
 
 from wstui.cli.exit_codes import USAGE, fail
-from wstui.cli.log_level import LEVELS
-from wstui.cli.param_types import Finite, Whole
+from wstui.cli.param_types import LEVELS, Finite, Whole
 from wstui.scenario.errors import dotted
 from wstui.scenario.fields import described, sentence
 from wstui.scenario.hosts import split_hosts

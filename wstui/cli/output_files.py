@@ -1,4 +1,4 @@
-"""The files and the summary that a command leaves behind, and the last resort when nothing would hold the result."""
+"""Write reports and the summary of a command, and rescue a result that nothing else would hold."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from wstui.scenario.model import Scenario
 
 
 class OutputFiles:
-    """The reports that were asked for: proved to be writable before the run, and written after it."""
+    """The requested reports: checked to be writable before the run, written after it."""
 
     def __init__(self, options: Options) -> None:
-        """Ends the process when one could not be written, or two would go to the same place."""
+        """End the process if a report cannot be written or two share a file."""
         self._files: dict[str, str] = dict(options.reports)
         self._lost: list[str] = []
         _keep_apart({**self._files, "events": options.events, "store": _store(options)})
@@ -91,7 +91,7 @@ def saved_elsewhere(result: Result | SuiteResult) -> str:
 
 
 def _store(options: Options) -> str | None:
-    """The file of the run store, None where the run is not kept."""
+    """Return the file of the run store, or None if the run is not stored."""
     return None if options.no_store else str(options.store_path or default_path())
 
 

@@ -1,20 +1,23 @@
-"""Numbers on the command line: of ASCII digits, finite, within bounds."""
+"""Types of options: numbers of ASCII digits within bounds, and the log level."""
 
 from __future__ import annotations
 
 import math
+import os
 import re
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 import click
 
+from wstui.measure.sanitize import visible
 from wstui.scenario.units import first_digits
 
 Number = TypeVar("Number", int, float)
 
 
 class _Bounded(click.ParamType, Generic[Number]):  # type: ignore[type-arg]
-    """A number from `least` to `most`. A range of click's own would print every bound in the help."""
+    """A number from `least` to `most`. click's own ranges print every bound in the help."""
 
     _written: re.Pattern[str]
 
@@ -23,11 +26,11 @@ class _Bounded(click.ParamType, Generic[Number]):  # type: ignore[type-arg]
         self._most: Number | None = most
 
     def read(self, text: str) -> Number:
-        """The number in a text that looks like one."""
+        """Return the number in a text that looks like one."""
         raise NotImplementedError
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Number:
-        """The number; a usage error when it is none, or out of bounds."""
+        """Return the number, or raise a usage error."""
         text = str(value).strip()
         if not self._written.fullmatch(text):
             self.fail(f"{str(value)[:40]!r} is not a {self.name}.", param, ctx)
@@ -47,16 +50,29 @@ class Finite(_Bounded[float]):
     _written = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
     def read(self, text: str) -> float:
-        """The number."""
         return float(text)
 
 
 class Whole(_Bounded[int]):
-    """A whole number."""
-
     name = "whole number"
     _written = re.compile(r"[+-]?\d+", re.ASCII)
 
     def read(self, text: str) -> int:
-        """The number."""
         return first_digits(text)
+
+
+LEVELS = ("debug", "info", "warning", "error")
+_ALSO = {"warn": "warning"}
+
+
+def wanted_level(given: str | None, warn: Callable[[str], None]) -> str:
+    """Return one of LEVELS, or "" if none is set.
+
+    An unknown LOG_LEVEL may be meant for another program: call `warn` and ignore it.
+    """
+    text = given or os.environ.get("LOG_LEVEL", "").strip()
+    level = _ALSO.get(text.lower(), text.lower())
+    if not level or level in LEVELS:
+        return level
+    warn(f"LOG_LEVEL={visible(text, 40)} is not a level and is ignored: write {', '.join(LEVELS[:-1])} or error")
+    return ""

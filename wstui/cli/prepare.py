@@ -1,11 +1,11 @@
-"""From a preset's name and a command's options to a suite that is ready to run."""
+"""Turn preset names and the options of a command into a suite that is ready to run."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -13,13 +13,16 @@ import click
 from wstui.cli.exit_codes import USAGE, fail, hide, tell
 from wstui.cli.options import Options
 from wstui.cli.output_files import spare_inputs
-from wstui.cli.resume import earlier_results, first_of
+from wstui.execution.run.result import Result
 from wstui.execution.suite import SuiteRun
 from wstui.fleet.transport import FleetError
+from wstui.report.store.database import StoreError
+from wstui.report.store.store import Store
 from wstui.scenario.checks import warnings
-from wstui.scenario.errors import BadValue, ScenarioError, describe, printable
+from wstui.scenario.errors import BadValue, ScenarioError, describe, nearest, printable, quote
 from wstui.scenario.model import Scenario, Suite
 from wstui.scenario.presets import find, members, open_preset, shadowed
+from wstui.scenario.secret_fields import masked
 from wstui.scenario.trust import allow_ssh, ssh_problem, untrusted
 from wstui.scenario.types import LONGEST_S
 from wstui.scenario.units import format_duration, parse_duration
@@ -33,9 +36,9 @@ def prepare(
     shipped: bool = False,
     may_ask: bool = False,
 ) -> SuiteRun:
-    """The suite that was asked for; ends the process with a clear message when something about it is wrong.
+    """Return the requested suite, or end the process with a clear message.
 
-    `may_ask`: somebody at a terminal is asked whether a preset's own ssh configuration is used.
+    `may_ask`: ask at a terminal whether to use a preset's own ssh configuration.
     """
     environ = os.environ if environ is None else environ
     scenarios = []
@@ -99,3 +102,35 @@ def _ask(scenarios: list[Scenario]) -> None:
                 allow_ssh(scenario)
             except OSError as error:
                 tell(f"the answer can't be kept: {error.strerror or error}")
+
+
+def first_of(scenarios: Sequence[Scenario], wanted: str | None) -> int:
+    """Return the index of the member that `--from` names, or end the process."""
+    if not wanted:
+        return 0
+    names = [scenario.name for scenario in scenarios]
+    if wanted in names:
+        return names.index(wanted)
+    near = nearest(wanted, names)
+    advice = f"did you mean {quote(near)}?" if near else f"there are {', '.join(names)}"
+    return fail(f"--from {quote(wanted)} is not a member of the suite: {advice}", USAGE)
+
+
+def earlier_results(scenarios: Sequence[Scenario], store: str | None) -> list[Result | None]:
+    """Return each scenario's latest complete result in the store, or None."""
+    try:
+        with Store(Path(store) if store else None, create=False) as opened:
+            return [_latest(opened, scenario) for scenario in scenarios]
+    except StoreError as error:
+        click.echo(f"wstui: {error}", err=True)
+        return [None] * len(scenarios)
+
+
+def _latest(store: Store, scenario: Scenario) -> Result | None:
+    asked = masked(scenario)
+    for run in store.runs(name=scenario.name):
+        verdict = run.summary.verdict
+        cut_short = verdict.aborted or verdict.unreachable or verdict.generator_lost or verdict.no_load
+        if run.summary.scenario == asked and run.state == "finished" and not cut_short:
+            return store.result(run.id)
+    return None

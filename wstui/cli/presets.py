@@ -31,7 +31,7 @@ class PresetRefused(click.ClickException):
         super().__init__(describe(error.problems, _width()))
 
     def show(self, file: object = None) -> None:
-        """The problems as they are: they name their files."""
+        """Print the problems unprefixed: they name their files."""
         click.echo(self.message, err=True)
 
 
@@ -133,7 +133,7 @@ def _public_text(path: Path) -> str:
 
 
 def _renamed(text: str, name: str) -> str:
-    """The text with the preset's name changed to that of its file."""
+    """Return the text with the preset's name changed to that of its file."""
     renamed = re.sub(r'^name\s*=\s*"[^"\n]*"', lambda _: f'name = "{name}"', text, count=1, flags=re.MULTILINE)
     return renamed if re.fullmatch(r"[\w .-]+", name) and loads(renamed, complete=False).name == name else text
 
@@ -170,7 +170,7 @@ def _width() -> int:
 
 
 def _hanging(head: str, text: str) -> str:
-    """The text after its head, wrapped to the terminal under itself; on one line where nobody looks at it."""
+    """Return head and text with a hanging indent at a terminal, else on one line."""
     if not sys.stdout.isatty():
         return (head + text).rstrip()
     indent = " " * len(head) if len(head) < _width() - 30 else "    "

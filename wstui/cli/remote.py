@@ -1,4 +1,4 @@
-"""`wstui _host`: not for people. What `wstui run --hosts` starts on the machines that make load."""
+"""`wstui _host`, started by `wstui run --hosts` on the machines that make load."""
 
 from __future__ import annotations
 

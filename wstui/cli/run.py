@@ -1,14 +1,26 @@
-"""`wstui run`: a preset without a terminal UI."""
+"""`wstui run`: run presets without a terminal UI."""
 
 from __future__ import annotations
 
+import asyncio
 import sys
 
 import click
 
-from wstui.cli.headless import run_headless
+from wstui.cli.exit_codes import KEPT, UNREACHABLE, USAGE, fail, tell
+from wstui.cli.exporters import Exporters, warn
 from wstui.cli.options import Options, run_options
+from wstui.cli.output_files import OutputFiles
 from wstui.cli.prepare import prepare
+from wstui.cli.signals import draining, writing
+from wstui.cli.stdio import Output
+from wstui.execution.preflight.probe import Unreachable
+from wstui.execution.run.result import Result, SuiteResult
+from wstui.execution.suite import SuiteRun
+from wstui.fleet.transport import FleetError, TargetUnreachable
+from wstui.report.live.progress_line import live_line
+from wstui.scenario.errors import printable
+from wstui.scenario.target_checks import goes_without_token
 
 
 @click.command()
@@ -23,3 +35,46 @@ def run(presets: tuple[str, ...], options: Options) -> None:
     4 kept but the generator was the limit, 130 ended by the operator.
     """
     sys.exit(run_headless(prepare(presets, options, may_ask=True), options))
+
+
+def run_headless(suite: SuiteRun, options: Options) -> int:
+    """Run to the end and return the exit status. SIGINT, SIGTERM and SIGHUP drain; a second of the first two aborts."""
+    reports = OutputFiles(options)
+    for scenario in suite.scenarios:
+        if goes_without_token(scenario):
+            tell(f"{printable(scenario.name)}: auth.token is empty: clients bring none")
+    output = Output(sys.stderr if reports.to_stdout else sys.stdout)
+    every_s = 0.0 if options.quiet else options.progress_every
+    followers = Exporters(suite, options, warn)
+    result, kept, status = None, None, KEPT
+    with draining(suite):
+        try:
+            result = asyncio.run(_carry_out(suite, output, every_s))
+            with writing():
+                status = reports.publish(result, output, allow_limited=options.allow_limited)
+        except (Unreachable, TargetUnreachable) as error:
+            fail(str(error), UNREACHABLE)
+        except FleetError as error:
+            fail(str(error), USAGE)  # nothing was measured, so no threshold was broken
+        finally:
+            with writing():
+                with output.written() as stream:
+                    kept = followers.close(result, stream)
+                if result is not None:
+                    reports.rescue(result, kept)
+    return status or output.status or followers.status
+
+
+async def _carry_out(suite: SuiteRun, output: Output, every_s: float) -> Result | SuiteResult:
+    running = asyncio.create_task(suite.run())
+    printed = -1.0
+    while not running.done():
+        await asyncio.wait({running}, timeout=0.25)
+        status = suite.status
+        if every_s > 0 and not running.done() and status.rows and status.elapsed_s - max(printed, 0.0) >= every_s:
+            printed = status.elapsed_s
+            with output.written() as stream:
+                click.echo(live_line(status), file=stream)
+        elif status.elapsed_s < printed:  # the next run of a suite
+            printed = -1.0
+    return await running

@@ -38,17 +38,17 @@ _log = logging.getLogger("wstui.run")
 
 
 def folder() -> Path:
-    """Where log files lie."""
+    """Return the folder of log files."""
     return Path(user_log_dir("wstui", appauthor=False))
 
 
 class RunLog(Observer):
-    """Writes what happens in a run to a file of its own. `path` names it."""
+    """Log the events of a run to the file at `path`."""
 
     def __init__(
         self, run: RunView, level: str, *, every_s: float = 0.5, on_problem: Callable[[str], None] | None = None
     ) -> None:
-        """Makes the file at once. `level` is a name, such as "info". Raises Trouble when it can't be written."""
+        """Create the file at once. `level` is a name, such as "info". Raises ExportError if it can't be written."""
         super().__init__("log file", run, every_s=every_s, on_problem=on_problem)
         self.path = folder() / f"wstui-{datetime.now().astimezone():%Y%m%d-%H%M%S}-{os.getpid()}.log"
         self._secrets = dict.fromkeys(secrets_of(run.status.scenario))
@@ -92,7 +92,6 @@ class RunLog(Observer):
         self._check()
 
     def release(self) -> None:
-        """Close the file."""
         self._root.removeHandler(self._handler)
         self._root.setLevel(self._level_before)
         with contextlib.suppress(OSError):  # what its buffer holds finds no room
@@ -131,7 +130,7 @@ class RunLog(Observer):
         self._failures(status.result.failures)
 
     def _failures(self, groups: Iterable[FailureSummary]) -> None:
-        """What has failed since the last look: how often, and the clients of the samples that are new."""
+        """Log new failures: how often, and the clients of the new samples."""
         for group in groups:
             count, last_s = self._seen.failures.get(group.key, (0, -1.0))
             if group.count == count:
@@ -144,7 +143,7 @@ class RunLog(Observer):
 
 
 class _LogFile(RotatingFileHandler):
-    """A file that takes no more lines after one could not be written; `fault` says why."""
+    """A log file that stops after a failed write; `fault` says why."""
 
     fault = ""
 
@@ -160,7 +159,7 @@ class _LogFile(RotatingFileHandler):
 
 
 class _Seen:
-    """How much of a run has been written."""
+    """What was already written of a run."""
 
     def __init__(self, started: datetime | None = None) -> None:
         self.started = started
@@ -171,7 +170,7 @@ class _Seen:
 
 
 class _Lines(logging.Formatter):
-    """Time, level, text: on one line, without secrets, and with nothing that a terminal would obey."""
+    """Format time, level and text on one line, without secrets and control characters."""
 
     converter = time.gmtime  # type: ignore[assignment]
 
@@ -180,7 +179,7 @@ class _Lines(logging.Formatter):
         self._secrets = secrets
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line, and below it the traceback of a mistake of ours."""
+        """Return the line, followed by the traceback of an internal error."""
         return "\n".join(
             visible(mask_text(line, self._secrets), LONGEST) for line in super().format(record).split("\n")
         )

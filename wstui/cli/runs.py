@@ -257,7 +257,6 @@ def _environment(seen: dict[str, Any]) -> str:
 
 
 def _kept(wanted: Retention) -> str:
-    """The setting in words."""
     parts = ["all runs" if wanted.keep is None else f"the newest {wanted.keep} runs"]
     if wanted.older_than_s is not None:
         parts.append(f"none older than {wanted.older_than_s / 86_400:.4g} days")

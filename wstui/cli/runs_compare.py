@@ -84,7 +84,7 @@ def _condition(text: str) -> regression.Regression:
 
 
 def _held(condition: regression.Regression, comparison: Comparison, proven: bool) -> str:
-    """The condition in words when it holds, or cannot be judged; else ""."""
+    """Return the condition in words if it holds or cannot be judged, else ""."""
     change = comparison.change(condition.metric)
     if change is None:
         return ""

@@ -1,4 +1,4 @@
-"""What SIGINT, SIGTERM and SIGHUP do to a command that has something to lose: load that goes on, results to write."""
+"""Handle SIGINT, SIGTERM and SIGHUP while load is running or results are being written."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _STDERR = 2
 
 @contextlib.contextmanager
 def draining(run: RunControl) -> Iterator[None]:
-    """The first signal drains the run, each further SIGINT or SIGTERM aborts it. For the main thread.
+    """Drain the run on the first signal, abort it on a further SIGINT or SIGTERM. For the main thread.
 
-    A closed terminal sends SIGHUP, and so do its shell and tmux: it drains however often it comes.
+    A closed terminal, its shell and tmux each send SIGHUP, so it only ever drains.
     """
     signals = 0
 
@@ -40,9 +40,9 @@ def draining(run: RunControl) -> Iterator[None]:
 
 @contextlib.contextmanager
 def writing() -> Iterator[None]:
-    """The first signal does not stop the results from being written; the next one raises KeyboardInterrupt.
+    """Let results be written despite a first signal; the next one raises KeyboardInterrupt.
 
-    Whoever presses ctrl+c twice to end a run soon wants to see what it has measured.
+    An operator who presses ctrl+c twice to end a run soon still wants its results.
     """
     signals = 0
 
@@ -73,7 +73,7 @@ def _handled(act: Callable[[int], None]) -> Iterator[None]:
 
 
 def _waived(number: int) -> bool:
-    """Whether SIGHUP is ignored, as under nohup."""
+    """Return whether SIGHUP is ignored, as under nohup."""
     return number == _HANGUP and signal.getsignal(number) is signal.SIG_IGN
 
 

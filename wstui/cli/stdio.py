@@ -1,4 +1,4 @@
-"""Where a command tells people of a run: what goes wrong there costs no run, and shows in the exit status."""
+"""Print to people during a run: a failed write never ends the run, but sets the exit status."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NOT_WRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF
 
 
 class Output:
-    """A stream for people. `status` is what its fate means for the exit status: 0 while all could be written."""
+    """A stream for people. `status` is the exit status: 0 as long as every write succeeded."""
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
@@ -45,17 +45,17 @@ class Output:
 
 
 def is_of_output(error: OSError) -> bool:
-    """Whether this comes of writing to a stdout that is full, gone or closed."""
+    """Return whether the error comes from a full, vanished or closed stdout."""
     return error.filename is None and error.errno in _NOT_WRITABLE
 
 
 def reason(error: OSError) -> str:
-    """Why a stream could not be written to."""
+    """Return why a write to a stream failed."""
     return "stdout is closed" if error.errno == errno.EBADF else error.strerror or str(error)
 
 
 def silence(stream: TextIO) -> None:
-    """Let what is written to a stream from now on, and what its buffer still holds, go nowhere."""
+    """Discard the stream's buffer and everything written to it from now on."""
     null = os.open(os.devnull, os.O_WRONLY)
     with contextlib.suppress(OSError):
         os.dup2(null, stream.fileno())

@@ -55,7 +55,7 @@ def begin_in_terminal(options: Options) -> int:
 
 
 def _operate(suite: SuiteRun | None, options: Options) -> tuple[Outcome, str]:
-    """How it ended, and where the run is kept that it ended with, "" when the operator did not begin that one there."""
+    """Run the app. Return how it ended, and where its last run is stored ("" unless begun there)."""
     gc.disable()  # nothing that is imported is garbage: not to look for it saves a tenth of the start
     from wstui.cli.tui_services import launcher
     from wstui.tui.run_app import operate

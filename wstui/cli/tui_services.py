@@ -1,20 +1,23 @@
-"""What the terminal can set going by itself: a preset, the demo with a server of its own, one connection, kept runs."""
+"""Services for the terminal UI: start a preset, the demo or one connection; read stored runs."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wstui.cli.options import Options
-from wstui.cli.rerun import scenario_of
 from wstui.cli.run_refs import shown_by
 from wstui.execution.run.result import Result
 from wstui.report.store.store import Store, StoredRun, default_path
+from wstui.scenario.changes import remade
 from wstui.scenario.checks import check
+from wstui.scenario.errors import Key, Problem, ScenarioError
 from wstui.scenario.model import Scenario
+from wstui.scenario.presets import open_preset
+from wstui.scenario.secret_fields import VARIABLES, masked
+from wstui.scenario.secrets import MASK
 from wstui.tui.kit.format import tilde
 from wstui.tui.services import Launcher
 
@@ -32,46 +35,35 @@ class StoredRuns:
     def __init__(self, path: Path | None) -> None:
         self._path = path
 
-    @contextmanager
-    def _store(self) -> Iterator[Store]:
-        store = Store(self._path)
-        try:
-            yield store
-        finally:
-            store.close()
-
     def newest(self, limit: int) -> Sequence[StoredRun]:
-        """The newest first."""
-        with self._store() as store:
+        with Store(self._path) as store:
             return store.runs(limit=limit)
 
     def result(self, number: int) -> Result:
-        """All of a run."""
-        with self._store() as store:
+        with Store(self._path) as store:
             return store.result(number)
 
     def compare(self, before: int, after: int) -> Comparison:
-        """Two runs, metric by metric."""
+        """Compare two runs, metric by metric."""
         from wstui.report.analysis.compare import compare
 
-        with self._store() as store:
+        with Store(self._path) as store:
             runs = [store.run(number) for number in (before, after)]
             results = [store.result(number) for number in (before, after)]
         return compare(
             results[0],
             results[1],
-            names=(f"{before}", f"{after}"),
+            names=(str(before), str(after)),
             environments=(runs[0].environment, runs[1].environment),
         )
 
     def delete(self, numbers: Sequence[int]) -> None:
-        """Delete runs."""
-        with self._store() as store:
+        with Store(self._path) as store:
             store.delete(numbers)
 
     def tag(self, number: int, tags: Sequence[str]) -> None:
-        """Give a run these tags, and no others."""
-        with self._store() as store:
+        """Give a run exactly these tags."""
+        with Store(self._path) as store:
             for tag in tags:
                 store.tag(number, tag)
             for tag in store.run(number).tags:
@@ -79,24 +71,24 @@ class StoredRuns:
                     store.untag(tag)
 
     def scenario(self, number: int) -> Scenario:
-        """What a run was asked to do. Raises ScenarioError where a secret that it needs was not kept."""
-        with self._store() as store:
+        """Return the scenario of a run. Raises ScenarioError if a secret that it needs was not stored."""
+        with Store(self._path) as store:
             return scenario_of(store.run(number).summary)
 
     def command(self, number: int) -> str:
-        """What shows a run in a shell."""
+        """Return the shell command that shows a run."""
         return shown_by(number, self._path)
 
     @property
     def place(self) -> str:
-        """The file of the store."""
+        """Return the file of the store."""
         return tilde(self._path or default_path())
 
 
 def launcher(options: Options, troubles: list[str], begun: list[KeptSuite]) -> Launcher:
-    """All of it, with the options of the command where they say how runs are kept.
+    """Return the services, with the command's options on how runs are stored.
 
-    `troubles` hears what is to be said when the terminal is given back; `begun` is filled with what was set going.
+    `troubles` collects what to print when the terminal is restored, `begun` the runs that were started.
     """
     keeping, path = options.kept, options.store_path
 
@@ -140,3 +132,38 @@ def _manual() -> Manual:
     from wstui.cli.manual import manual_pages
 
     return manual_pages()
+
+
+def scenario_of(result: Result, environ: Mapping[str, str] | None = None) -> Scenario:
+    """Return the preset of that name if it is unchanged, else the scenario as it was run.
+
+    Secrets come from the preset, or from AUTH_TOKEN and JWT_SECRET. Raises ScenarioError if one is missing.
+    """
+    environ = os.environ if environ is None else environ
+    asked = result.scenario
+    try:
+        preset = open_preset(str(asked.get("name", "")), environ)
+    except ScenarioError:
+        preset = None
+    if isinstance(preset, Scenario) and masked(preset) == asked:
+        return preset
+    empty: dict[Key, str] = {("auth", "token"): "${AUTH_TOKEN:-}"}  # a run that was made without one
+    made = remade(Scenario(), _unmasked(asked, environ), {} if (asked.get("auth") or {}).get("token") else empty)
+    assert isinstance(made, Scenario)
+    return made
+
+
+def _unmasked(asked: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
+    """Return the scenario as plain data, with the masked secrets filled in."""
+    data = dict(asked)
+    auth = dict(data.get("auth") or {})
+    for name, variable in VARIABLES.items():
+        if auth.get(name) == MASK:
+            if not environ.get(variable):
+                raise ScenarioError(Problem("", f"auth.{name}", f"was not kept: set {variable}, or run the preset"))
+            auth[name] = environ[variable]
+    data["auth"] = auth
+    for name in data.keys() - {"name", "description", "auth"}:
+        if MASK in str(data.get(name)):
+            raise ScenarioError(Problem("", name, "held a secret, which was not kept: run the preset"))
+    return data

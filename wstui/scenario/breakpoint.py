@@ -20,7 +20,7 @@ Load = Annotated[Whole, Field(ge=1, le=MOST_CLIENTS)]
 
 
 class Breakpoint(TomlTable):
-    """Steps up until a threshold breaks, then narrows down how much the target carries. Stands in the place of stages.
+    """Step up until a threshold breaks, then narrow down what the target carries. Replaces the stages.
 
     Each step goes to its load within `ramp`, waits for `settle`, and measures for `measure`; connects/s are made for
     `measure`, on top of `clients`.
@@ -55,7 +55,6 @@ class Breakpoint(TomlTable):
 
     @property
     def first(self) -> int:
-        """The first load."""
         return min(_BOUNDS[self.of][0] if self.start is None else self.start, self.largest)
 
     @property
@@ -67,7 +66,7 @@ class Breakpoint(TomlTable):
 
     @property
     def unit(self) -> str:
-        """What the load is counted in."""
+        """The unit of the load."""
         return UNITS[self.of]
 
     @property
@@ -77,7 +76,7 @@ class Breakpoint(TomlTable):
 
     @property
     def longest_s(self) -> float:
-        """Seconds that the search takes at most, as long as the target gets well after each break."""
+        """The most seconds the search takes if the target recovers after each break."""
         up = math.ceil(math.log(self.largest / self.first, self.factor)) + 1
         down = math.ceil(math.log2(max(self.first, 2)))
         between = math.ceil(math.log2(max((self.factor - 1) / self.precision, 2))) + 2
@@ -86,7 +85,7 @@ class Breakpoint(TomlTable):
 
     @property
     def peak_clients(self) -> int:
-        """The largest number of connections that it may ask for at once."""
+        """The largest number of connections that the search may hold at once."""
         match self.of:
             case "clients":
                 return self.largest

@@ -11,19 +11,22 @@ from pydantic import ValidationError
 
 from wstui.scenario.checks import findings
 from wstui.scenario.env_refs import Reference, secret_values, value_at
-from wstui.scenario.errors import Key, Problem, ScenarioError
+from wstui.scenario.errors import Key, Problem, ScenarioError, without_secrets
 from wstui.scenario.model import Scenario, Suite
-from wstui.scenario.problem import without_secrets
 from wstui.scenario.validation_errors import diagnose
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A value that something other than the file asks for."""
+    """A value set by something other than the file."""
 
     value: Any = field(repr=False)
     source: str  # command line or environment
     name: str  # --clients, MAX_CONNECTIONS
+
+    def problem(self, message: str, value: str = "", nearest: str = "") -> Problem:
+        """Return a problem that names what asked for the value."""
+        return Problem(self.source, self.name, message, value, nearest)
 
 
 def remade(content: Scenario | Suite, data: dict[str, Any], references: Mapping[Key, str]) -> Scenario | Suite:
@@ -74,6 +77,6 @@ def checked(
 
 def _attributed(key: Key, problem: Problem, blame: Mapping[Key, Request]) -> Problem:
     for length in range(len(key), 0, -1):
-        if wish := blame.get(key[:length]):
-            return Problem(wish.source, wish.name, problem.message, problem.value, problem.nearest)
+        if request := blame.get(key[:length]):
+            return request.problem(problem.message, problem.value, problem.nearest)
     return problem

@@ -1,19 +1,19 @@
-"""What must hold between the fields of a scenario, beyond each field by itself."""
+"""Check what must hold between the fields of a scenario, beyond each field by itself."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
 
-from wstui.scenario.errors import Key, ScenarioError, nearest, quote
-from wstui.scenario.fleet_checks import fleet_findings, fleet_warnings
-from wstui.scenario.handshake_checks import handshake_findings, handshake_warnings
+from wstui.scenario.errors import Conflict, Key, ScenarioError, nearest, quote
+from wstui.scenario.file_refs import located
+from wstui.scenario.hosts import duplicate_host, is_loopback
+from wstui.scenario.load_profile import arrivals
 from wstui.scenario.message_checks import template_findings, template_warnings
 from wstui.scenario.model import Scenario
-from wstui.scenario.plan_checks import plan_warnings
-from wstui.scenario.problem import Conflict
 from wstui.scenario.role_checks import role_findings, role_warnings
-from wstui.scenario.route_checks import route_findings, route_warnings
-from wstui.scenario.tls_checks import tls_findings
+from wstui.scenario.target_checks import target_findings, target_warnings
 from wstui.scenario.units import format_duration
 
 MOST_A_CLIENT = 500
@@ -33,7 +33,7 @@ _NEEDS: tuple[tuple[str, str, Callable[[Scenario], bool]], ...] = (
 
 
 def check(scenario: Scenario) -> Scenario:
-    """The scenario, when it can be run; `ScenarioError` names every conflict. A run begins with this."""
+    """Return the scenario if it can be run, else raise `ScenarioError` with every conflict."""
     found = [finding.problem(scenario.origin.file) for finding in findings(scenario)]
     if found:
         raise ScenarioError(found)
@@ -41,7 +41,7 @@ def check(scenario: Scenario) -> Scenario:
 
 
 def findings(scenario: Scenario) -> Iterator[Conflict]:
-    """Every conflict between the fields of a scenario, and with the files of this machine."""
+    """Yield every conflict between fields, and with the files of this machine."""
     yield from _stage_findings(scenario) if scenario.breakpoint is None else _search_findings(scenario)
     yield from _threshold_findings(scenario)
     yield from template_findings(scenario)
@@ -50,14 +50,12 @@ def findings(scenario: Scenario) -> Iterator[Conflict]:
         message = f"is more than messages.subscribe names, which is {len(scenario.messages.subscribe)}"
         each = str(scenario.messages.subscribe_each)
         yield Conflict(("messages", "subscribe_each"), message, each, rests_on=(("messages", "subscribe"),))
-    yield from handshake_findings(scenario)
-    yield from route_findings(scenario)
-    yield from tls_findings(scenario)
+    yield from target_findings(scenario)
     yield from fleet_findings(scenario)
 
 
 def warnings(scenario: Scenario) -> list[str]:
-    """What probably is not meant, in sentences; the scenario runs all the same."""
+    """Return sentences about settings that are probably a mistake; the scenario still runs."""
     advice = list(scenario.origin.warnings)
     messages = scenario.messages
     if messages.exchange == "listen":
@@ -74,9 +72,8 @@ def warnings(scenario: Scenario) -> list[str]:
     advice += _search_warnings(scenario)
     advice += template_warnings(messages)
     advice += role_warnings(scenario)
-    advice += route_warnings(scenario)
+    advice += target_warnings(scenario)
     advice += fleet_warnings(scenario)
-    advice += handshake_warnings(scenario)
     if messages.arrivals != "jitter" and "jitter" in messages.model_fields_set:
         advice.append(f'messages.jitter has no effect: messages.arrivals is "{messages.arrivals}".')
     if messages.arrivals != "fixed" and messages.every == 0:
@@ -87,21 +84,13 @@ def warnings(scenario: Scenario) -> list[str]:
         for family, what, is_there in _NEEDS
         if threshold.metric.startswith(family) and not is_there(scenario)
     ]
-    for threshold in scenario.thresholds:
-        if scenario.breakpoint is not None:
-            break
+    for threshold in scenario.thresholds if scenario.breakpoint is None else []:
         span = sum(s.over for s in scenario.stages if s.name == threshold.stage or not threshold.stage)
         if threshold.after and threshold.after >= span:
             advice.append(
                 f"{threshold.metric} {threshold.limit} is never judged: it waits {format_duration(threshold.after)}"
                 f" of {format_duration(span)}."
             )
-    if not scenario.target.url.lower().startswith("wss:"):
-        advice += [
-            f"target.{name} has no effect: {scenario.target.url.partition(':')[0]}: is not encrypted."
-            for name in ("ca_file", "cert_file", "insecure")
-            if getattr(scenario.target, name)
-        ]
     return advice
 
 
@@ -127,7 +116,9 @@ def _search_findings(scenario: Scenario) -> Iterator[Conflict]:
     search = scenario.breakpoint
     assert search is not None
     if scenario.stages:
-        yield Conflict(("stages",), "have no place beside [breakpoint], which sets the load itself: keep one of them")
+        yield Conflict(
+            ("stages",), "cannot be combined with [breakpoint], which sets the load itself: keep one of them"
+        )
     if search.start is not None and search.start > search.largest:
         yield Conflict(("breakpoint", "start"), f"is above breakpoint.most, {search.most}", str(search.start))
     if search.of == "messages" and scenario.messages.exchange == "listen":
@@ -182,3 +173,87 @@ def _threshold_findings(scenario: Scenario) -> Iterator[Conflict]:
             )
             key = ("thresholds", index, "stage")
             yield Conflict(key, message, quote(threshold.stage), near, rests_on)
+
+
+SHORTEST_S = 0.5
+"""A client may need this long just to connect."""
+
+
+def plan_warnings(scenario: Scenario) -> Iterator[str]:
+    """Yield warnings where the plan cannot make the load it seems to ask for."""
+    if scenario.breakpoint is not None or not scenario.peak_clients:
+        return
+    yield from _arrivals(scenario)
+    messages, target = scenario.messages, scenario.target
+    left_s = _longest_s(scenario)
+    lasts = f"clients are there for {format_duration(round(left_s, 3))} at most"
+    ready_s = target.settle if target.ready == "open" else 0.0
+    if left_s <= ready_s:
+        yield f"no client can be ready: {lasts}, and target.settle is {format_duration(ready_s)}."
+    elif left_s - ready_s < SHORTEST_S:
+        settle = f" and to stay open for target.settle, {format_duration(ready_s)}" if ready_s else ""
+        yield f"no client may be ready: {lasts}, which has to do for connecting, the upgrade{settle}."
+    if messages.slow_readers >= 1:
+        yield "no message is sent: messages.slow_readers is 100%, and clients that stop reading do not send."
+    elif not scenario.listens and left_s > ready_s and messages.every >= left_s - ready_s:
+        yield (
+            f"a client may send nothing: {lasts}, and one sends its first message within messages.every, "
+            f"{format_duration(messages.every)}, after it is ready."
+        )
+    if all(stage.is_cooldown for stage in scenario.stages):
+        yield "nothing is judged: thresholds leave out stages whose name begins with cooldown, and all do."
+
+
+def _arrivals(scenario: Scenario) -> Iterator[str]:
+    for stage in scenario.stages:
+        if stage.arrive and not arrivals(stage):
+            yield (
+                f"no client arrives in {stage.name}: it lasts {format_duration(stage.over)}, "
+                f"and the first comes after {format_duration(round(1 / stage.arrive, 3))}."
+            )
+
+
+def _longest_s(scenario: Scenario) -> float:
+    """Return the longest time that one client is connected, its settling included."""
+    settle_s = scenario.target.settle if scenario.target.ready == "open" else 0.0
+    longest = begin = 0.0
+    since: float | None = None  # when the first client of the ramps began
+    before = 0
+    for stage in scenario.stages:
+        clients = before if stage.clients is None else stage.clients
+        if clients and since is None:
+            since = begin
+        if stage.arrive and stage.stay and arrivals(stage):  # a stay begins when the client is ready
+            longest = max(longest, min(stage.stay + settle_s, scenario.duration_s - begin - 1 / stage.arrive))
+        begin += stage.over
+        if since is not None:
+            longest = max(longest, begin - since)
+        if not clients:
+            since = None
+        before = clients
+    return longest
+
+
+def fleet_findings(scenario: Scenario) -> Iterator[Conflict]:
+    """Yield conflicts of the hosts and their settings."""
+    fleet = scenario.fleet
+    if name := duplicate_host(fleet.hosts):
+        yield Conflict(("fleet", "hosts"), f'name {name} twice: write "{name}:2" for two workers')
+    if fleet.hosts and fleet.scheduler:
+        message = "cannot be joined beside fleet.hosts: the load is made by these, or by the workers of that cluster"
+        yield Conflict(("fleet", "scheduler"), message, quote(fleet.scheduler), rests_on=(("fleet", "hosts"),))
+    path = located(fleet.ssh_config, scenario.origin.file)
+    if path and not os.path.isfile(path):  # noqa: PTH113 - NUL is False
+        yield Conflict(("fleet", "ssh_config"), "is not a file", quote(path))
+
+
+def fleet_warnings(scenario: Scenario) -> Iterator[str]:
+    """Yield warnings about the hosts."""
+    fleet = scenario.fleet
+    host = urlsplit(scenario.target.url).hostname or ""
+    if fleet.is_remote and is_loopback(host):
+        yield f"target.url names {host}: each machine that makes load will look for the server on itself."
+    if not fleet.hosts:
+        for name in ("ssh_config", "python"):
+            if getattr(fleet, name):
+                yield f"fleet.{name} has no effect without fleet.hosts."

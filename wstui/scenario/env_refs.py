@@ -20,7 +20,7 @@ _REFERENCE = re.compile(r"\$\$\{|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<fallbac
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """What a file says at one place (`raw`) and the value that the scenario got from it."""
+    """The text in the file (`raw`) and the value it resolved to."""
 
     raw: str
     value: Any = field(repr=False)
@@ -45,7 +45,7 @@ class Origin:
 
 
 def expand(raw: str, environ: Mapping[str, str]) -> tuple[str, list[str]]:
-    """The text with its references resolved, and the names that are neither set nor have a default.
+    """Return the text with its references resolved, and the names that are neither set nor have a default.
 
     `BadValue` when a reference is not written as one.
     """
@@ -61,42 +61,42 @@ def expand(raw: str, environ: Mapping[str, str]) -> tuple[str, list[str]]:
 
 
 def names_in(raw: str) -> list[str]:
-    """The variables that a text refers to."""
+    """Return the variables that a text refers to."""
     return sorted({match["name"] for match in _REFERENCE.finditer(raw) if match["name"]})
 
 
 def may_be_empty(raw: str) -> bool:
-    """Whether a text says itself that it may come to nothing: all of it is references with an empty default."""
+    """Return whether a text consists only of references with an empty default."""
     return bool(raw) and not _REFERENCE.sub(lambda match: "" if match["default"] == "" else "x", raw)
 
 
 def secret_values(raw: str, environ: Mapping[str, str]) -> list[str]:
-    """The values of the variables that a text refers to and that sound like secrets."""
+    """Return the values of the variables that a text refers to and that sound like secrets."""
     return [environ[name] for name in names_in(raw) if is_secret_header(name) and environ.get(name)]
 
 
 def has_reference(raw: str) -> bool:
-    """Whether the text refers to the environment or escapes a reference."""
+    """Return whether the text refers to the environment or escapes a reference."""
     return _REFERENCE.search(raw) is not None
 
 
 def escape(text: str) -> str:
-    """The text so that reading it back gives it unchanged."""
+    """Escape a text so that it reads back unchanged."""
     return text.replace("${", "$${")
 
 
 def written_out(raw: str) -> str:
-    """What the file itself says: references gone, their defaults in place."""
+    """Return the text with each reference replaced by its default."""
     return _replace(raw, lambda name, default: default or "")
 
 
 def hide_defaults(raw: str) -> str:
-    """The text with the defaults of its references left out, for places that hold secrets."""
+    """Return the text with the defaults of its references left out, for places that hold secrets."""
     return _REFERENCE.sub(lambda match: f"${{{match['name']}:-…}}" if match["default"] else match[0], raw)
 
 
 def walk(data: Any, path: Key = ()) -> Iterator[tuple[Key, str]]:
-    """Every text in a tree of tables and lists, with its path."""
+    """Yield every text in a tree of tables and lists, with its path."""
     if isinstance(data, str):
         yield path, data
     elif isinstance(data, Mapping):
@@ -118,7 +118,7 @@ def value_at(data: Any, key: Key) -> Any:
 
 
 def replaced(data: Any, texts: Mapping[Key, Any], path: Key = ()) -> Any:
-    """A copy of the tree with the values at some paths replaced."""
+    """Return a copy of the tree with the values at some paths replaced."""
     if path in texts:
         return texts[path]
     if isinstance(data, Mapping):

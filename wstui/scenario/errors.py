@@ -1,4 +1,4 @@
-"""What is wrong with a scenario: every problem of a file at once, each with its key, value and remedy."""
+"""Problems of a scenario: all of a file at once, each with its key, value and fix."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import difflib
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from wstui.measure.sanitize import visible
+from wstui.scenario.secrets import mask_text, masker
 
 Key = tuple[str | int, ...]
 """Where a value stands in a file: ("stages", 1, "over")."""
@@ -53,8 +54,30 @@ class Problem:
         return ": ".join(part for part in (self.file, self.subject, self.advice) if part)
 
 
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A conflict at `key`; it cannot be judged while a value at `path` or under `rests_on` is itself broken."""
+
+    key: Key
+    message: str
+    value: str = ""
+    nearest: str = ""
+    rests_on: tuple[Key, ...] = ()
+    unset: bool = False  # a file that refers to the environment here is sound; only a run needs the value
+
+    def problem(self, file: str) -> Problem:
+        """Return the conflict as a problem, with secrets masked."""
+        return Problem(file, dotted(self.key), mask_text(self.message), mask_text(self.value), self.nearest)
+
+
+def without_secrets(problem: Problem, secrets: Iterable[str]) -> Problem:
+    """Return the problem with these secrets masked."""
+    mask = masker(tuple(secrets))
+    return replace(problem, message=mask(problem.message), value=mask(problem.value), nearest=mask(problem.nearest))
+
+
 class ScenarioError(Exception):
-    """A scenario that cannot be run; `problems` holds everything that is wrong with it."""
+    """A scenario that cannot be run, with all its `problems`."""
 
     def __init__(self, problems: Problem | Iterable[Problem]) -> None:
         self.problems: tuple[Problem, ...] = (problems,) if isinstance(problems, Problem) else tuple(problems)
@@ -65,11 +88,11 @@ class ScenarioError(Exception):
 
 
 class PresetExistsError(ScenarioError):
-    """The file is there already and was not to be overwritten."""
+    """The file exists and must not be overwritten."""
 
 
 def describe(problems: Sequence[Problem], width: int | None = None) -> str:
-    """A text of several lines, one paragraph a problem, under the name of each file; wrapped where a width is given."""
+    """Return a paragraph for each problem under the name of its file, wrapped if `width` is given."""
     lines: list[str] = []
     for file in dict.fromkeys(problem.file for problem in problems):
         own = [problem for problem in problems if problem.file == file]
@@ -98,7 +121,7 @@ def _wrapped(text: str, indent: str, width: int | None) -> list[str]:
 
 
 def dotted(path: Key) -> str:
-    """("stages", 1, "over") as "stages[1].over"; a key that is not a bare TOML key is quoted."""
+    """Return ("stages", 1, "over") as "stages[1].over"; keys that are not bare in TOML are quoted."""
     text = ""
     for part in path:
         if isinstance(part, int):
@@ -110,18 +133,18 @@ def dotted(path: Key) -> str:
 
 
 def quote(text: str, longest: int = 120) -> str:
-    """A text in quotes, cut when it is very long, with what a terminal could obey escaped."""
+    """Return a text in quotes, shortened if very long, with control characters escaped."""
     shown = text if len(text) <= longest else text[: longest - 1] + "…"
     return '"' + printable(shown.replace("\\", "\\\\").replace('"', '\\"')) + '"'
 
 
 def printable(text: str) -> str:
-    """Return the whole text with what a terminal could obey escaped."""
+    """Return the whole text with control characters escaped."""
     return visible(text, sys.maxsize)
 
 
 def nearest(word: str, options: Iterable[str]) -> str:
-    """The option spelt most like `word`, or "" when none is near."""
+    """Return the option spelt most like `word`, or "" if none is close."""
     by_lower = {option.lower(): option for option in options}
     found = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
     return by_lower[found[0]] if found else ""

@@ -70,7 +70,7 @@ class Field:
 
 @cache
 def fields(model: type[BaseModel], under: Key = ()) -> tuple[Field, ...]:
-    """The fields of a table, each followed by those of the table in it; items of lists: see `row_fields`."""
+    """Return the fields of a table, each followed by those of the table in it; items of lists: see `row_fields`."""
     return tuple(_fields(model, under))
 
 
@@ -81,7 +81,7 @@ def editable(model: type[BaseModel]) -> list[Field]:
 
 @cache
 def described(model: type[BaseModel]) -> dict[str, Field]:
-    """The fields of a model by their dotted path, those of the items of its lists too.
+    """Return the fields of a model by their dotted path, those of the items of its lists too.
 
     A model inside itself, as the steps of a step, is described once.
     """
@@ -95,7 +95,7 @@ def described(model: type[BaseModel]) -> dict[str, Field]:
 
 
 def row_fields(field: Field) -> list[Field]:
-    """The fields of one item of ROWS or PAIRS."""
+    """Return the fields of one item of ROWS or PAIRS."""
     if field.kind is FieldKind.PAIRS:
         names = ("name", "value")
         return [Field((*field.path, name), FieldKind.TEXT, title=name, description=field.description) for name in names]
@@ -104,14 +104,14 @@ def row_fields(field: Field) -> list[Field]:
 
 
 def sentence(text: str) -> str:
-    """A meaning as a sentence: a capital unless it begins with a name or a value, and a full stop."""
+    """Return a meaning as a sentence: a capital unless it begins with a name or a value, and a full stop."""
     first = text.partition(" ")[0]
     plain = first.strip(",").isalpha() and first.islower()
     return f"{text[:1].upper() if plain else text[:1]}{text[1:]}." if text else ""
 
 
 def format_bound(bound: float, metadata: list[Any]) -> str:
-    """A bound in the unit of the type with this metadata."""
+    """Return a bound in the unit of the type with this metadata."""
     serializer = next((part for part in metadata if isinstance(part, PlainSerializer)), None)
     if serializer is not None:
         return str(serializer.func(bound))  # type: ignore[call-arg]
@@ -119,7 +119,7 @@ def format_bound(bound: float, metadata: list[Any]) -> str:
 
 
 def unwrapped(annotation: Any, metadata: list[Any]) -> tuple[Any, list[Any], bool]:
-    """The type itself, its metadata, and whether it may be None."""
+    """Return the type itself, its metadata, and whether it may be None."""
     optional = False
     while True:
         if typing.get_origin(annotation) is Annotated:
@@ -190,7 +190,7 @@ def _default(info: FieldInfo, metadata: list[Any]) -> Any:
 
 
 def _bounds(metadata: list[Any]) -> str:
-    """The bounds of a number in words; a type's own are replaced by those that the field narrows it to."""
+    """Return the bounds of a number in words; the field's replace those of its type."""
     found: dict[str, Any] = {}
     for part in metadata:
         found |= {name: getattr(part, name) for name in ("ge", "gt", "le", "lt") if hasattr(part, name)}

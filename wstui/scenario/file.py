@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from wstui.scenario.errors import PresetExistsError, Problem, ScenarioError, printable, quote
-from wstui.scenario.file_rebase import moved
+from wstui.scenario.file_rebase import rebased
 from wstui.scenario.loader import Loaded
 from wstui.scenario.model import Scenario, Suite
 from wstui.scenario.toml_dump import written
@@ -31,7 +31,7 @@ def load(
     *,
     complete: bool = True,
 ) -> Scenario | Suite:
-    """The scenario or suite in a file.
+    """Return the scenario or suite in a file.
 
     Args:
         source: path of a TOML file.
@@ -54,7 +54,7 @@ def loads(
     *,
     complete: bool = True,
 ) -> Scenario | Suite:
-    """The same from a text; `file` is the name that problems show."""
+    """Return the scenario or suite in a text; `file` is the name that problems show."""
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -75,33 +75,33 @@ def loads(
 
 
 def dumps(scenario: Scenario | Suite) -> str:
-    """The TOML text of a scenario. It loads equal wherever the environment says the same; secrets never enter it.
+    """Return the TOML text of a scenario, without secrets. It loads equal in the same environment.
 
     What was read from a text keeps its comments, its layout and its references where only values changed.
     """
     plain = written(scenario)
     if not scenario.origin.text:
         return plain
-    from wstui.scenario.toml_edit import kept  # tomlkit takes 25 ms to load
+    from wstui.scenario.toml_edit import edited  # tomlkit takes 25 ms to load
 
     # Text that was edited in place is only used if it says the same as text written from scratch.
     with contextlib.suppress(Exception):
-        text = kept(scenario)
+        text = edited(scenario)
         if loads(text, complete=False) == loads(plain, complete=False):
             return text
     return plain
 
 
 def save(scenario: Scenario | Suite, path: str | os.PathLike[str], overwrite: bool = False) -> Path:
-    """Writes the scenario's text to a file and returns its path; see `write`.
+    """Write the scenario to a file and return its path; see `write`.
 
     Files that lie beside the preset it came from are named by their whole path where it is saved somewhere else.
     """
-    return write(Path(path), dumps(moved(scenario, Path(path))), overwrite)
+    return write(Path(path), dumps(rebased(scenario, Path(path))), overwrite)
 
 
 def write(path: Path, text: str, overwrite: bool = False) -> Path:
-    """Writes a file whole or not at all, with the folders it needs; a file that is replaced keeps its mode.
+    """Write a file atomically, with its folders; a replaced file keeps its mode.
 
     Raises:
         PresetExistsError: the file is there and `overwrite` is False.
@@ -148,7 +148,7 @@ def _read(path: Path) -> str:
         reason = "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be read: {_why(error)}"
         raise ScenarioError(Problem(printable(str(path)), "", reason)) from None
     if len(raw) > LARGEST_FILE:
-        raise ScenarioError(Problem(printable(str(path)), "", "is larger than 1 MiB: no scenario file"))
+        raise ScenarioError(Problem(printable(str(path)), "", "is larger than 1 MiB, so it is not a scenario file"))
     try:
         return raw.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
@@ -161,7 +161,7 @@ def _why(error: OSError | ValueError) -> str:
 
 
 def _broken_toml(error: tomllib.TOMLDecodeError, text: str, file: str) -> Problem:
-    """Tomllib says where in its message: "… (at line 3, column 7)" or "(at end of document)"."""
+    """Take the place from the end of the message: "(at line 3, column 7)", or nothing at the end of the document."""
     message, _, _ = str(error).rpartition(" (at ")
     found = re.search(r"\(at line (\d+), column (\d+)\)$", str(error))
     lines = text.splitlines() or [""]

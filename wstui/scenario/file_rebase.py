@@ -1,4 +1,4 @@
-"""A scenario that is saved in another folder than the one it was read from still finds its files."""
+"""Rebase the files that a scenario names when it is saved to another folder."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ FILES: tuple[tuple[str, str], ...] = (
 """The places that name a file, beside those in templates."""
 
 
-def moved(content: Content, path: Path) -> Content:
-    """The scenario as it has to read at `path`: names of files beside its old place become whole paths."""
+def rebased(content: Content, path: Path) -> Content:
+    """Return the scenario for `path`: names of files beside its old place become absolute."""
     file = content.origin.file
     if not isinstance(content, Scenario) or not file or Path(file).resolve().parent == path.resolve().parent:
         return content
@@ -44,7 +44,7 @@ def moved(content: Content, path: Path) -> Content:
 
 
 def files_of(scenario: Scenario) -> list[tuple[str, str]]:
-    """Every file that a scenario reads: what it is to the scenario, and its path."""
+    """Return the role and path of every file that a scenario reads."""
     file = scenario.origin.file
     named = [(f"{table}.{name}", getattr(getattr(scenario, table), name)) for table, name in FILES]
     named += [(f"messages.templates.{t.name}", t.file) for t in scenario.messages.templates]
@@ -53,6 +53,6 @@ def files_of(scenario: Scenario) -> list[tuple[str, str]]:
 
 
 def _whole(name: str, file: str) -> str:
-    """The whole path of a file that is found beside the preset, "" where it is found anywhere else or is whole."""
+    """Return the absolute path of a file found beside the preset, else ""."""
     place = located(name, file)
     return str(Path(place).resolve()) if name and place != name else ""

@@ -1,4 +1,4 @@
-"""Where the files are that a scenario names."""
+"""Resolve the files that a scenario names."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def is_same(one: str | Path, other: str | Path) -> bool:
-    """Whether two names mean one file: by another spelling, a link or a hard link; also one that is still to come."""
+    """Return whether two names mean one file, through links too and before it exists."""
     try:
         one, other = Path(one).expanduser(), Path(other).expanduser()
         return one.resolve() == other.resolve() or one.samefile(other)
@@ -15,7 +15,7 @@ def is_same(one: str | Path, other: str | Path) -> bool:
 
 
 def located(name: str, scenario_file: str) -> str:
-    """The path of a file that a scenario names: beside the scenario's own file where it is there, else as written."""
+    """Return the path of a named file: beside the scenario's file if it exists there, else as written."""
     if name and scenario_file and not Path(name).is_absolute():
         beside = Path(scenario_file).parent / name
         try:
@@ -27,12 +27,12 @@ def located(name: str, scenario_file: str) -> str:
 
 
 def shipped_folder() -> Path:
-    """The presets that come with wstui: inside the installed package, or beside it in a checkout."""
+    """Return the presets that come with wstui: inside the installed package, or beside it in a checkout."""
     package = Path(__file__).parents[1]
     packed = package / "presets"
     return packed if packed.is_dir() else package.parent / "presets"
 
 
 def is_shipped(file: str) -> bool:
-    """Whether a preset's file is one that comes with wstui."""
+    """Return whether a preset's file is one that comes with wstui."""
     return bool(file) and Path(file).resolve().parent == shipped_folder().resolve()

@@ -1,4 +1,4 @@
-"""The machines that make the load: how they are written, and what cannot be one."""
+"""Parse and check the machines that make the load."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class HostSpec:
 
     @property
     def name(self) -> str:
-        """What it is called on screens and in reports: the machine without its user."""
+        """The machine without its user, as screens and reports show it."""
         return self.destination.rpartition("@")[2]
 
 
 def parse_host(text: str) -> HostSpec:
-    """A host as an operator writes it: `host1`, `host2:4`, `user@host3`, `[fe80::1]:2`. Raises BadValue."""
+    """Return a host as an operator writes it: `host1`, `host2:4`, `user@host3`, `[fe80::1]:2`. Raises BadValue."""
     text = text.strip()
     if not text:
         raise BadValue(f"is empty: {_EXAMPLE}")
@@ -42,14 +42,14 @@ def parse_host(text: str) -> HostSpec:
         return HostSpec(destination)
     number = rest[1:]
     if not number.isascii() or not number.isdigit():
-        raise BadValue("ends in no number of workers: after the colon, write one such as 4", match.group())
+        raise BadValue("needs a number of workers after the colon, such as 4", match.group())
     if not 1 <= int(number[:9]) <= MOST_WORKERS:
         raise BadValue(f"asks for {number} workers: 1 to {MOST_WORKERS}. Ports belong in the ssh configuration")
     return HostSpec(destination, int(number))
 
 
 def _guess(text: str) -> str:
-    """What was probably meant: an address in brackets, or the last word without what stands before it."""
+    """Return the probable host: an address in brackets, or the last word alone."""
     try:
         return f"[{ipaddress.IPv6Address(text)}]"
     except ValueError:
@@ -58,20 +58,20 @@ def _guess(text: str) -> str:
 
 
 def check_host(text: str) -> str:
-    """The text of one host, when it is one."""
+    """Return the text if it is a valid host. Raises BadValue."""
     parse_host(text)
     return text.strip()
 
 
 def split_hosts(value: Any) -> Any:
-    """Hosts in one text, parted by commas, as a list; anything else as it is."""
+    """Split comma-separated hosts into a list; return anything else unchanged."""
     if isinstance(value, str):
         return [part.strip() for part in value.split(",") if part.strip()]
     return value
 
 
-def twice(hosts: list[str]) -> str:
-    """The first machine that is named more than once, "" when none is."""
+def duplicate_host(hosts: list[str]) -> str:
+    """Return the first machine named more than once, or ""."""
     seen: set[str] = set()
     for host in hosts:
         name = parse_host(host).name.lower()
@@ -82,7 +82,7 @@ def twice(hosts: list[str]) -> str:
 
 
 def check_scheduler(address: str) -> str:
-    """The address of a Dask scheduler that may be joined; "" for none.
+    """Return the address of a Dask scheduler that may be joined; "" for none.
 
     Off loopback it must be encrypted: everyone who reaches a plain scheduler can run any code on its workers.
     """
@@ -113,7 +113,7 @@ def check_scheduler(address: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a name or an address means the machine itself."""
+    """Return whether a name or an address means the machine itself."""
     if host.lower().rstrip(".") == "localhost":
         return True
     try:

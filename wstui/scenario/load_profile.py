@@ -83,5 +83,5 @@ def peak(stages: Sequence[Stage]) -> int:
 
 def _arrived(stage: Stage, after_s: float) -> int:
     rate = stage.arrive or 0.0
-    # A nanosecond's grace: 0.1 s at 30/s are three, in binary too.
+    # A nanosecond of tolerance: 0.1 s at 30/s is 3, in binary too.
     return int(rate * min(max(after_s, 0.0), stage.over) + 1e-9 * max(rate, 1.0))

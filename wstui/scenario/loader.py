@@ -1,4 +1,4 @@
-"""A parsed file on its way into a model: references resolved, fields validated, every problem collected."""
+"""Turn a parsed file into a model: resolve references, validate fields, collect every problem."""
 
 from __future__ import annotations
 
@@ -22,9 +22,8 @@ from wstui.scenario.env_refs import (
     value_at,
     walk,
 )
-from wstui.scenario.errors import BadValue, Key, Problem, ScenarioError, dotted, printable
+from wstui.scenario.errors import BadValue, Key, Problem, ScenarioError, dotted, printable, without_secrets
 from wstui.scenario.model import Load, Scenario, Suite
-from wstui.scenario.problem import without_secrets
 from wstui.scenario.secret_fields import URLS, is_secret, keeps_secrets
 from wstui.scenario.secrets import masker
 from wstui.scenario.types import FROM_FILE, without_ends
@@ -70,7 +69,7 @@ class Loaded:
             _put(self._data, tuple(key.split(".")), value)
 
     def result(self, complete: bool = True) -> Scenario | Suite:
-        """The model; `ScenarioError` with everything that is wrong. `complete`: also between the fields."""
+        """Return the model, or raise `ScenarioError` with every problem; `complete`: of field combinations too."""
         if self._model is Scenario:
             self._expand_load()
         if self._file:
@@ -90,7 +89,7 @@ class Loaded:
         return made
 
     def _place(self, problem: Problem) -> int:
-        """Problems are told in the order of the file's sections."""
+        """Return a sort key: problems appear in the order of the file's sections."""
         section = re.split(r"[.\[]", problem.key)[0]
         return self._order.index(section) if section in self._order else len(self._order)
 
@@ -145,7 +144,7 @@ class Loaded:
             return None
 
     def _with_stand_ins(self) -> dict[str, Any]:
-        """The data with what is broken left out or stood in for, so that the rest can be checked as well."""
+        """Return the data with broken parts dropped or replaced, so that the rest is checked too."""
         data = cast(dict[str, Any], replaced(self._data, {}))
         for key in self._problems:
             _remove(data, key[:3] if key[0] in _STAND_INS else key[:2])
@@ -186,7 +185,7 @@ def _without_ends(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _is_label(key: Key) -> bool:
-    """Whether a text is only ever shown: no secret belongs into it."""
+    """Return whether a text is only displayed, so that it must not hold a secret."""
     names = [part for part in key if isinstance(part, str)]
     return names in (["name"], ["description"], ["stages", "name"], ["thresholds", "stage"]) or (
         names[-2:] == ["templates", "name"]

@@ -1,4 +1,4 @@
-"""What must hold of the templates of a scenario, their files and their feed."""
+"""Check templates, their files and their feed."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 
-from wstui.scenario.errors import BadValue, Key, quote
+from wstui.scenario.errors import BadValue, Conflict, Key, quote
 from wstui.scenario.messages import MOST_BYTES, Expectation, Template
 from wstui.scenario.model import Messages, Scenario
 from wstui.scenario.payload import Feed, Part, feed_of, key_of, payload_of
 from wstui.scenario.placeholder import BadPlaceholder, Placeholder
-from wstui.scenario.problem import Conflict
 from wstui.scenario.secrets import mask_text
 
 _PLACE: Key = ("messages", "templates")
@@ -21,7 +20,7 @@ _IN_KEYS = ("client", "seq", "id", "timestamp", "random")
 
 
 def template_findings(scenario: Scenario) -> Iterator[Conflict]:
-    """Every conflict in and between the templates; nothing where the exchange is another."""
+    """Yield every conflict in and between templates; none for other exchanges."""
     messages = scenario.messages
     if messages.exchange != "template":
         return
@@ -50,7 +49,7 @@ def template_findings(scenario: Scenario) -> Iterator[Conflict]:
 
 
 def _weight(template: Template, scenario: Scenario) -> int:
-    """Bytes of a payload as it goes to the workers; 0 when it cannot be read, which is told elsewhere."""
+    """Return the bytes of a payload as sent to workers; 0 if unreadable, which is reported elsewhere."""
     try:
         return sum(len(part) for part in payload_of(template, scenario.origin.file) if isinstance(part, bytes))
     except BadValue:
@@ -58,7 +57,7 @@ def _weight(template: Template, scenario: Scenario) -> int:
 
 
 def template_warnings(messages: Messages) -> Iterator[str]:
-    """What of the templates probably is not meant."""
+    """Yield warnings about templates and their feed."""
     if messages.exchange != "template":
         for name in ("templates", "feed"):
             if getattr(messages, name):
@@ -172,7 +171,7 @@ def _expectation_findings(expectation: Expectation, place: Key) -> Iterator[Conf
         message = "names both contains and field: make two of it" if expectation.field else "needs contains or field"
         yield Conflict(place, message)
     elif expectation.contains and expectation.equals is not None:
-        yield Conflict((*place, "equals"), "belongs to field, and there is none")
+        yield Conflict((*place, "equals"), "needs field")
     elif not _is_path(expectation.field, empty=True):
         yield _no_path((*place, "field"), expectation.field)
 

@@ -1,4 +1,4 @@
-"""The table [messages]: what clients send, how often, and what the replies must hold."""
+"""The table [messages]: what clients send, how often, and what replies must contain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is asked for on top of a preset: flags first, then the environment, then the preset, then the defaults."""
+"""Apply flags and environment to a preset. Flags win over the environment, it over the preset."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ _LISTS = ("local_addresses", "hosts")
 _REFERRING = ("url", "health", "proxy", "token")
 """Options that take ${NAME}: a secret itself would stand in the list of processes."""
 _OPTIONS = {"local_addresses": "--local-address", "thresholds": "--threshold", "token": "--token-file"}
-"""Options of the command line that are not called like their name here."""
+"""Options of the command line with another name."""
 
 
 def option_of(name: str) -> str:
@@ -108,65 +108,65 @@ def apply(scenario: Scenario, environ: Mapping[str, str] | None = None, override
     problems: list[Problem] = []
     kind = str(given.get("auth") or ("token" if "token" in given else scenario.auth.kind))
     environ = os.environ if environ is None else environ
-    wishes = _environment(scenario, kind, environ, problems)
+    requests = _environment(scenario, kind, environ, problems)
     references: dict[Key, Reference] = {}
     secrets = [*scenario.origin.secrets]
     for name, value in given.items():
-        wish = Request(value, COMMAND_LINE, option_of(name))
+        request = Request(value, COMMAND_LINE, option_of(name))
         if name in _REFERRING and has_reference(str(value)):
-            wish = replace(wish, value=_expanded(wish, environ, problems))
-            references[_KEYS[name]] = Reference(str(value), wish.value)
+            request = replace(request, value=_expanded(request, environ, problems))
+            references[_KEYS[name]] = Reference(str(value), request.value)
             secrets += secret_values(str(value), environ)
-        wishes[name] = wish
+        requests[name] = request
     if references:  # problems are told without these secrets, too
         scenario, origin = scenario.model_copy(), scenario.origin
         scenario._origin = replace(
             origin, references={**origin.references, **references}, secrets=tuple(dict.fromkeys(secrets))
         )
     if "token" in given and "auth" not in given:
-        wishes["auth"] = Request("token", COMMAND_LINE, "--token-file")
+        requests["auth"] = Request("token", COMMAND_LINE, "--token-file")
     data = scenario.model_dump(exclude_unset=True)
     blame: dict[Key, Request] = {}
-    for name, wish in wishes.items():
+    for name, request in requests.items():
         if key := _KEYS.get(name):
             section, option = map(str, key)
-            data.setdefault(section, {})[option] = list(wish.value) if name in _LISTS else wish.value
-            blame[key] = wish
-    data["thresholds"] = _thresholds(scenario, wishes, problems)
-    if scenario.breakpoint is not None or "breakpoint_of" in wishes:
-        _search(scenario, data, wishes, blame, problems)
+            data.setdefault(section, {})[option] = list(request.value) if name in _LISTS else request.value
+            blame[key] = request
+    data["thresholds"] = _thresholds(scenario, requests, problems)
+    if scenario.breakpoint is not None or "breakpoint_of" in requests:
+        _search(scenario, data, requests, blame, problems)
     else:
-        for name in wishes.keys() & {"start", "most"}:
+        for name in requests.keys() & {"start", "most"}:
             message = "belongs to a search for the limit: add --breakpoint-of clients, connects or messages"
-            problems.append(Problem(wishes[name].source, wishes[name].name, message))
-        data["stages"] = _stages(scenario, wishes, blame, problems)
+            problems.append(requests[name].problem(message))
+        data["stages"] = _stages(scenario, requests, blame, problems)
     made = checked(scenario, data, blame, problems)
     made._origin = replace(made._origin, given=frozenset(dotted(KEYS[name]) for name in given if name in KEYS))
     return made
 
 
-def _expanded(wish: Request, environ: Mapping[str, str], problems: list[Problem]) -> str:
+def _expanded(request: Request, environ: Mapping[str, str], problems: list[Problem]) -> str:
     """Return the text of a flag with its references to the environment resolved."""
     try:
-        text, missing = expand(str(wish.value), environ)
+        text, missing = expand(str(request.value), environ)
     except BadValue as error:
-        problems.append(Problem(wish.source, wish.name, error.message))
-        return str(wish.value)
+        problems.append(request.problem(error.message))
+        return str(request.value)
     if missing:
         are = "is" if len(missing) == 1 else "are"
-        problems.append(Problem(wish.source, wish.name, f"{' and '.join(missing)} {are} not set"))
+        problems.append(request.problem(f"{' and '.join(missing)} {are} not set"))
     return text
 
 
 def _environment(
     scenario: Scenario, kind: str, environ: Mapping[str, str], problems: list[Problem]
 ) -> dict[str, Request]:
-    wishes: dict[str, Request] = {}
+    requests: dict[str, Request] = {}
 
     def whole(variable: str, name: str, unit: str, divisor: int, least: int) -> None:
         if text := environ.get(variable, "").strip():
             if text.isascii() and text.isdigit() and (number := first_digits(text)) >= least:
-                wishes[name] = Request(number / divisor if divisor > 1 else number, ENVIRONMENT, variable)
+                requests[name] = Request(number / divisor if divisor > 1 else number, ENVIRONMENT, variable)
             else:
                 problems.append(Problem(ENVIRONMENT, variable, f"must be a whole number of {unit}", quote(text[:40])))
 
@@ -177,36 +177,36 @@ def _environment(
         texts.append(("JWT_SECRET", "secret"))
     for variable, name in texts:
         if (text := environ.get(variable)) and without_ends(text):
-            wishes[name] = Request(text, ENVIRONMENT, variable)
+            requests[name] = Request(text, ENVIRONMENT, variable)
     whole("MAX_CONNECTIONS", "clients", "clients, at least 1", 1, 1)
     whole("TEST_DURATION", "hold", "milliseconds", 1000, 0)
     whole("MESSAGE_FREQUENCY", "every", "milliseconds", 1000, 0)
-    return wishes
+    return requests
 
 
 def _stages(
-    scenario: Scenario, wishes: Mapping[str, Request], blame: dict[Key, Request], problems: list[Problem]
+    scenario: Scenario, requests: Mapping[str, Request], blame: dict[Key, Request], problems: list[Problem]
 ) -> list[dict[str, Any]]:
     stages = scenario.stages
     data: list[dict[str, Any]] = scenario.model_dump(include={"stages"})["stages"]
     for name in ("ramp", "hold"):
-        if wish := wishes.get(name):
+        if request := requests.get(name):
             index = next((i for i, stage in enumerate(stages) if stage.name == name), None)
             if index is None:
                 names = ", ".join(quote(stage.name) for stage in stages) or "none"
-                message = f"sets the stage {quote(name)}, and there is none: the stages are {names}"
-                problems.append(Problem(wish.source, wish.name, message))
+                message = f"sets the stage {quote(name)}, which does not exist: the stages are {names}"
+                problems.append(request.problem(message))
             else:
-                data[index]["over"] = wish.value
-                blame["stages", index, "over"] = wish
+                data[index]["over"] = request.value
+                blame["stages", index, "over"] = request
     peak = max((stage.clients or 0 for stage in stages), default=0)
     factor = 1.0
     for name in ("clients", "scale"):
-        if wish := wishes.get(name):
+        if request := requests.get(name):
             # Without a ramp there are still arrivals to scale.
             of = peak or (name == "scale" and any(stage.arrive for stage in stages))
-            factor *= _factor(name, wish, of, factor, problems)
-    scale = wishes.get("scale")
+            factor *= _factor(name, request, of, factor, problems)
+    scale = requests.get("scale")
     for stage in data:
         if stage["clients"]:
             stage["clients"] = max(1, round(stage["clients"] * factor))
@@ -218,32 +218,32 @@ def _stages(
 def _search(
     scenario: Scenario,
     data: dict[str, Any],
-    wishes: Mapping[str, Request],
+    requests: Mapping[str, Request],
     blame: dict[Key, Request],
     problems: list[Problem],
 ) -> None:
-    """Put the wishes into the search for the limit; a scenario that has none becomes one."""
+    """Apply the requests to the search for the limit; turn a scenario without one into a search."""
     data["stages"] = [] if scenario.breakpoint is None else data.get("stages", [])
     table = data["breakpoint"] = dict(data.get("breakpoint") or {})
     if scenario.breakpoint is None:
         for threshold in data["thresholds"]:
             threshold["stage"] = ""
     before = table.get("of", "clients")
-    if (wish := wishes.get("breakpoint_of")) and wish.value != before:
+    if (request := requests.get("breakpoint_of")) and request.value != before:
         # Bounds are counted in what is looked for.
         table.pop("start", None)
         table.pop("most", None)
-    of = wish.value if wish else before
+    of = request.value if request else before
     peak = "most" if of == "clients" else "clients"
     keys = (("breakpoint_of", "of"), ("clients", peak), *_SEARCH_KEYS)
     for name, key in keys:
-        if wish := wishes.get(name):
-            table[key] = wish.value
-            blame["breakpoint", key] = wish
-    if wish := wishes.get("scale"):
-        number = float(wish.value)
+        if request := requests.get(name):
+            table[key] = request.value
+            blame["breakpoint", key] = request
+    if request := requests.get("scale"):
+        number = float(request.value)
         if not (math.isfinite(number) and number > 0):
-            problems.append(Problem(wish.source, wish.name, "must be a number more than 0", str(wish.value)))
+            problems.append(request.problem("must be a number more than 0", str(request.value)))
             return
         search = Breakpoint.model_validate({"of": of}) if of in UNITS else Breakpoint()
         for key in ("start", "most") if of == "clients" else ("clients",):
@@ -251,12 +251,12 @@ def _search(
             value = table.get(key)
             known = value if isinstance(value, int) else known
             table[key] = max(1, round(known * number))
-            blame["breakpoint", key] = wish
+            blame["breakpoint", key] = request
 
 
-def _factor(name: str, wish: Request, peak: int, factor: float, problems: list[Problem]) -> float:
-    """What the clients of every stage are multiplied by."""
-    number = float(wish.value)
+def _factor(name: str, request: Request, peak: int, factor: float, problems: list[Problem]) -> float:
+    """Return the factor for the clients of every stage."""
+    number = float(request.value)
     if not peak:
         message = "cannot be applied: no stage of the scenario has clients"
     elif not (math.isfinite(number) and number > 0) or (name == "clients" and number < 1):
@@ -265,19 +265,19 @@ def _factor(name: str, wish: Request, peak: int, factor: float, problems: list[P
         message = f"is too much: {MOST_CLIENTS} clients at most"
     else:
         return number / peak if name == "clients" else number
-    problems.append(Problem(wish.source, wish.name, message, str(wish.value)))
+    problems.append(request.problem(message, str(request.value)))
     return 1.0
 
 
-def _thresholds(scenario: Scenario, wishes: Mapping[str, Request], problems: list[Problem]) -> list[dict[str, Any]]:
-    kept = [] if "no_thresholds" in wishes else scenario.model_dump(include={"thresholds"})["thresholds"]
+def _thresholds(scenario: Scenario, requests: Mapping[str, Request], problems: list[Problem]) -> list[dict[str, Any]]:
+    kept = [] if "no_thresholds" in requests else scenario.model_dump(include={"thresholds"})["thresholds"]
     added: list[dict[str, Any]] = []
-    if wish := wishes.get("thresholds"):
-        for text in wish.value:
+    if request := requests.get("thresholds"):
+        for text in request.value:
             try:
                 metric, limit = parse_condition(text)
             except BadValue as error:
-                problems.append(Problem(wish.source, wish.name, error.message, quote(text), error.nearest))
+                problems.append(request.problem(error.message, quote(text), error.nearest))
             else:
                 added.append({"metric": metric, "limit": limit})
     named = {threshold["metric"] for threshold in added}

@@ -1,4 +1,4 @@
-"""Payloads and feeds of templates as bytes: files read, encodings undone, everything that is wrong said."""
+"""Read payloads and feeds of templates as bytes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Feed:
     rows: tuple[tuple[str, ...], ...]
 
     def index(self, placeholder: Placeholder) -> int:
-        """The column of a {{feed.…}} placeholder; `BadPlaceholder` when there is none of that name."""
+        """Return the column of a {{feed.…}} placeholder. Raises BadPlaceholder."""
         (name,) = placeholder.arguments
         if name in self.columns:
             return self.columns.index(name)
@@ -41,7 +41,7 @@ class Feed:
 
 
 def payload_of(template: Template, scenario_file: str) -> list[Part]:
-    """The payload as bytes and placeholders; `BadValue` says what is wrong with it or with its file."""
+    """Return the payload as bytes and placeholders. Raises BadValue."""
     if not template.file:
         return _encoded(template.payload, template.encoding)
     content = content_of(template.file, scenario_file, MOST_BYTES)
@@ -55,7 +55,7 @@ def payload_of(template: Template, scenario_file: str) -> list[Part]:
 
 
 def key_of(template: Template, payload: Sequence[Part]) -> list[Part]:
-    """The key as bytes and placeholders: unless it is given, one that names the client as well as the message."""
+    """Return the key as bytes and placeholders; by default it identifies client and message."""
     if template.key:
         return _encoded(template.key, "plain")
     # A payload that counts its messages itself is taken at its word.
@@ -64,7 +64,7 @@ def key_of(template: Template, payload: Sequence[Part]) -> list[Part]:
 
 
 def feed_of(name: str, scenario_file: str) -> Feed:
-    """The CSV file of that name; `BadValue` says what is wrong with it."""
+    """Return the CSV file of that name. Raises BadValue."""
     try:
         text = content_of(name, scenario_file, MOST_FEED_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -84,14 +84,14 @@ def feed_of(name: str, scenario_file: str) -> Feed:
             if row:
                 rows.append(tuple(row))
     except csv.Error as error:
-        raise BadValue(f"is no CSV file: {error} in line {reader.line_num}") from None
+        raise BadValue(f"is not a CSV file: {error} in line {reader.line_num}") from None
     if not rows:
         raise BadValue("has no rows below its header")
     return Feed(columns, tuple(rows))
 
 
 def variables_in_templates(templates: Iterable[Template], scenario_file: str) -> list[str]:
-    """The variables of {{env …}} placeholders."""
+    """Return the variables of {{env …}} placeholders."""
     names: set[str] = set()
     for template in templates:
         names.update(variables(template.payload), variables(template.key))
@@ -101,7 +101,7 @@ def variables_in_templates(templates: Iterable[Template], scenario_file: str) ->
 
 
 def secrets_in_templates(templates: Iterable[Template], feed: str, scenario_file: str) -> list[str]:
-    """The values of {{env …}} placeholders and columns of the feed that sound like secrets."""
+    """Return the values of {{env …}} placeholders and columns of the feed that sound like secrets."""
     names = variables_in_templates(templates, scenario_file)
     found = [os.environ[name] for name in names if is_secret_header(name) and os.environ.get(name)]
     return found + _secrets_in_feed(feed, scenario_file) if feed else found
@@ -118,7 +118,7 @@ def _secrets_in_feed(name: str, scenario_file: str) -> list[str]:
 
 @functools.lru_cache(maxsize=8)
 def _columns_of(path: str, _changed_ns: int, _size: int) -> tuple[str, ...]:
-    """The values of the columns that sound like secrets."""
+    """Return the values of the columns that sound like secrets."""
     try:
         feed = feed_of(path, "")
     except BadValue:
@@ -138,7 +138,7 @@ def variables_in(path: str) -> tuple[str, ...]:
 
 
 def inside_quotes(parts: Sequence[Part]) -> list[bool]:
-    """For each part whether it begins inside a JSON string; False throughout where the payload is no JSON."""
+    """Return for each part whether it begins inside a JSON string; all False unless the payload is JSON."""
     found: list[bool] = []
     first = parts[0] if parts else b""
     is_json = isinstance(first, bytes) and first.lstrip()[:1] in (b"{", b"[")

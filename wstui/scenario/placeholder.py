@@ -71,7 +71,7 @@ class Placeholder:
 
 
 def parse(text: str, variables: Collection[str] | None = None) -> list[str | Placeholder]:
-    """Cut the text into what stands there and placeholders; `BadPlaceholder` names the first that is none.
+    """Split a text into literals and placeholders. Raises BadPlaceholder for the first invalid one.
 
     In a step of a role, `variables` are the names that a client may have captured.
     """
@@ -95,7 +95,7 @@ def parse(text: str, variables: Collection[str] | None = None) -> list[str | Pla
 
 
 def variables(text: str) -> list[str]:
-    """The environment variables that a text asks for with {{env NAME}}."""
+    """Return the environment variables in a text's {{env NAME}}."""
     return [match[1] for match in re.finditer(r"\{\{\s*env\s+([A-Za-z_][A-Za-z0-9_]*)", text)]
 
 

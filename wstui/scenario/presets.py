@@ -1,4 +1,4 @@
-"""Where presets are found: a path, ./presets, the user's own folder, and those that come with wstui."""
+"""Find presets: by path, in ./presets, in the user's folder, and those shipped with wstui."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _FIRST_SHIPPED = ("quick", "medium", "stress", "progressive")
 
 @dataclass(frozen=True, slots=True)
 class PresetEntry:
-    """One preset of the list. `content` is None where `problem` says why the file cannot be used."""
+    """One preset of the list. `content` is None if the file cannot be used; `problem` says why."""
 
     name: str
     path: Path
@@ -43,17 +43,17 @@ class PresetEntry:
 
 
 def own_folder() -> Path:
-    """Where a user's own presets lie; it need not exist yet."""
+    """Return the folder of the user's own presets; it may not exist yet."""
     return Path(user_config_dir("wstui", appauthor=False)) / "presets"
 
 
 def folders() -> list[tuple[Origin, Path]]:
-    """The folders that are searched, the first one first."""
+    """Return the folders to search, in order."""
     return [("here", Path("presets")), ("own", own_folder()), ("shipped", shipped_folder())]
 
 
 def shadowed(path: str | Path) -> str:
-    """What to say of a preset in ./presets that is found in the place of a shipped one, "" for another."""
+    """Return a note if a preset in ./presets shadows a shipped one, else ""."""
     path = Path(path)
     here, shipped = Path("presets").resolve(), shipped_folder().resolve()
     if path.resolve().parent != here or here == shipped or not (shipped / path.name).is_file():
@@ -62,7 +62,7 @@ def shadowed(path: str | Path) -> str:
 
 
 def find(name: str, *, shipped: bool = False) -> Path:
-    """The file of a preset: a path when it has a slash or ends in .toml, else a name on the search path.
+    """Return the file of a preset: a path when it has a slash or ends in .toml, else a name on the search path.
 
     Raises:
         ScenarioError: there is none; it names the nearest and lists what there is.
@@ -85,7 +85,7 @@ def find(name: str, *, shipped: bool = False) -> Path:
 
 
 def is_path(name: str) -> bool:
-    """Whether a preset is named by its file."""
+    """Return whether a preset is named by its file."""
     return "/" in name or "\\" in name or name.endswith(".toml")
 
 
@@ -95,7 +95,7 @@ def names() -> list[str]:
 
 
 def available(environ: Mapping[str, str] | None = None) -> list[PresetEntry]:
-    """Every preset on the search path, by the name it is found under; a broken one carries its reason."""
+    """Return every preset on the search path, by the name it is found under; a broken one carries its reason."""
     return [_entry(name, origin, path, environ) for name, origin, path in _files()]
 
 
@@ -133,7 +133,7 @@ def open_preset(
     *,
     shipped: bool = False,
 ) -> Scenario | Suite:
-    """The preset of this name or path, with the overrides of the environment and the command line applied.
+    """Return the preset of this name or path, with the overrides of the environment and the command line applied.
 
     `shipped`: a name is one of those that come with wstui, whatever lies in ./presets.
     Those of a suite's presets are applied when `members` opens them. Raises ScenarioError.
@@ -144,7 +144,7 @@ def open_preset(
 def members(
     suite: Suite, environ: Mapping[str, str] | None = None, overrides: Overrides | None = None
 ) -> list[Scenario]:
-    """The scenarios of a suite in order, found beside the suite's file first, then as `find` does.
+    """Return the scenarios of a suite in order, found beside the suite's file first, then as `find` does.
 
     Raises:
         ScenarioError: with every problem of every member; a suite in a suite is one.
@@ -187,7 +187,7 @@ def _open(path: Path, environ: Mapping[str, str] | None, overrides: Overrides | 
 
 
 def _files() -> Iterator[tuple[str, Origin, Path]]:
-    """Name, origin and file of what is on the search path; the first of a name hides the others."""
+    """Yield name, origin and file of what is on the search path; the first of a name hides the others."""
     seen: set[str] = set()
     shipped = shipped_folder().resolve()
     for origin, folder in folders():
@@ -224,7 +224,7 @@ def _entry(name: str, origin: Origin, path: Path, environ: Mapping[str, str] | N
 
 
 def _description(path: Path) -> str:
-    """What a broken file says of itself, where it can still be read."""
+    """Return the description of a broken file, if it can be read."""
     try:
         return str(tomllib.loads(path.read_text("utf-8")).get("description", ""))
     except (OSError, ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Proxies: which texts name one, and which one the environment names for a target."""
+"""Parse proxies, and find the one that the environment names for a target."""
 
 from __future__ import annotations
 
@@ -31,23 +31,22 @@ class Proxy:
 
     @property
     def place(self) -> str:
-        """Its host and port."""
         return join_address(self.host, self.port)
 
     @property
     def shown(self) -> str:
-        """Its URL; credentials are masked."""
+        """The URL with credentials masked."""
         return f"{self.scheme}://{'***@' if self.user is not None else ''}{self.place}"
 
     @property
     def url(self) -> str:
-        """Its URL with its credentials."""
+        """The URL with credentials."""
         user = "" if self.user is None else f"{quote(self.user, safe='')}:{quote(self.password, safe='')}@"
         return f"{self.scheme}://{user}{self.place}"
 
     @property
     def secrets(self) -> list[str]:
-        """What must not be shown of it: the password as such, as in its URL, and as it travels."""
+        """Its secrets: the password as such, as in the URL, and as sent."""
         if not self.password:
             return [self.user] if self.user else []
         basic = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
@@ -60,12 +59,12 @@ class Proxy:
 
 
 def join_address(host: str, port: int) -> str:
-    """ "host:port", an IPv6 address in brackets."""
+    """Return "host:port", with an IPv6 address in brackets."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def check_proxy(text: str) -> str:
-    """ "env", "off", or the URL of a proxy, always with a scheme."""
+    """Return "env", "off", or the URL of a proxy, always with a scheme."""
     text = text.strip()
     if known := _OFF.get(text.lower()):
         return known
@@ -74,7 +73,7 @@ def check_proxy(text: str) -> str:
 
 
 def parse_proxy(text: str) -> Proxy:
-    """The proxy that a URL names; without a scheme it is an HTTP one, as for curl. No value of it is in a BadValue."""
+    """Return the proxy of a URL; without a scheme it is HTTP, as for curl. A BadValue contains no part of it."""
     text = text.strip()
     if not text:
         raise BadValue('is empty: write "env", "off", or a URL such as "http://127.0.0.1:3128"')
@@ -121,7 +120,7 @@ def _check_credentials(scheme: str, user: str, password: str) -> None:
 
 
 def proxy_variable(secure: bool, environ: Mapping[str, str]) -> tuple[str, str]:
-    """What the environment names for ws:// or wss://: the value and its variable, "" where it names nothing.
+    """Return the proxy that the environment sets for ws:// or wss://, and its variable; "" if unset.
 
     As curl: wss_proxy, https_proxy and all_proxy, or ws_proxy, http_proxy and all_proxy; a name in lower case counts
     before the same in upper case.
@@ -136,7 +135,7 @@ def proxy_variable(secure: bool, environ: Mapping[str, str]) -> tuple[str, str]:
 
 
 def exempt_by(host: str, port: int, environ: Mapping[str, str]) -> str:
-    """The entry of NO_PROXY that exempts a target from the environment's proxy, "" when none does.
+    """Return the entry of NO_PROXY that exempts a target from the environment's proxy, or "".
 
     Names match themselves and everything below them, addresses themselves or a network (10.0.0.0/8), both with a
     port or without; * matches all. Names are not looked up for this.
@@ -176,7 +175,7 @@ def _split_port(entry: str) -> tuple[str, str]:
 
 
 def is_address(host: str) -> bool:
-    """Whether a host is an IP address, not a name."""
+    """Return whether a host is an IP address, not a name."""
     return _address(host) is not None
 
 

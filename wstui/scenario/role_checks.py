@@ -11,11 +11,10 @@ from wstui.scenario.conversation.delay import parse_delay
 from wstui.scenario.conversation.matcher import alternatives_of, parse_path
 from wstui.scenario.conversation.payload import Part, Place, payload_of, text_places
 from wstui.scenario.conversation.role import MOST_BYTES, Heartbeat, Message, Role, Step
-from wstui.scenario.errors import BadValue, Key, dotted, nearest, quote
+from wstui.scenario.errors import BadValue, Conflict, Key, dotted, nearest, quote
 from wstui.scenario.model import Scenario
 from wstui.scenario.payload import Feed, feed_of
 from wstui.scenario.placeholder import BadPlaceholder, Placeholder
-from wstui.scenario.problem import Conflict
 from wstui.scenario.role_inputs import PHASES, messages_of, steps_of
 from wstui.scenario.secrets import mask_text
 from wstui.scenario.units import format_duration

@@ -1,4 +1,4 @@
-"""The way from a worker to the target: straight, to another address, over a Unix socket, or through a proxy."""
+"""The route from a worker to the target: direct, to another address, over a Unix socket, or by proxy."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class Route:
 
     @property
     def first_hop(self) -> tuple[str, int]:
-        """What this machine itself connects to; no host for a Unix socket."""
+        """What this machine connects to; the host is "" for a Unix socket."""
         if self.unix:
             return "", 0
         return (self.proxy.host, self.proxy.port) if self.proxy is not None else (self.host, self.port)
 
     @property
     def shown(self) -> str:
-        """The way in words, "" when there is nothing to say. Holds no secret."""
+        """The route in words, without secrets; "" for a direct one."""
         parts = []
         if self.unix:
             parts.append(f"over the Unix socket {self.unix}")
@@ -47,7 +47,7 @@ class Route:
 
 
 def route_of(scenario: Scenario, environ: Mapping[str, str] | None = None) -> Route:
-    """The way to the target of a scenario. Raises BadValue when a variable of the environment names no proxy."""
+    """Return the route to a scenario's target. Raises BadValue if an environment variable is not a proxy."""
     target = scenario.target
     if is_unix(target.url):
         return Route("localhost", 80, unix=split_unix(target.url)[0])
@@ -61,7 +61,7 @@ def route_of(scenario: Scenario, environ: Mapping[str, str] | None = None) -> Ro
 def proxy_for(
     wanted: str, secure: bool, host: str, port: int, environ: Mapping[str, str] | None = None
 ) -> tuple[Proxy | None, str, str]:
-    """The proxy that `target.proxy` means for a server, what names it, and what exempts the server from it."""
+    """Return the proxy for a server, what sets it, and what exempts the server from it."""
     if wanted == "off":
         return None, "", ""
     if wanted != "env":

@@ -12,7 +12,7 @@ from wstui.scenario.model import Load, Scenario, Suite
 _REFERENCE = {"type": "string", "pattern": r"\$\{[A-Za-z_]\w*(:-.*)?\}"}
 """A value may come from the environment, whatever its type."""
 _BOUNDS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
-"""How pydantic spells the bounds of types that it does not know, and JSON Schema."""
+"""Bounds as pydantic and as JSON Schema spell them."""
 
 
 def json_schema() -> dict[str, Any]:

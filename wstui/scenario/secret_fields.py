@@ -1,4 +1,4 @@
-"""Which places of a scenario hold secrets, and what is shown and saved in their stead."""
+"""Which fields of a scenario hold secrets, and what is shown and saved instead."""
 
 from __future__ import annotations
 
@@ -25,21 +25,23 @@ from wstui.scenario.secrets import (
     secrets_in_url,
 )
 
-_VARIABLES: dict[Key, str] = {("auth", "token"): "AUTH_TOKEN", ("auth", "secret"): "JWT_SECRET"}
+VARIABLES = {"token": "AUTH_TOKEN", "secret": "JWT_SECRET"}
+"""Where secrets of [auth] come from unless a preset refers to another variable."""
+_VARIABLES: dict[Key, str] = {("auth", name): variable for name, variable in VARIABLES.items()}
 PROXY: Key = ("target", "proxy")
 URLS: tuple[Key, ...] = (("target", "url"), ("target", "health"), PROXY)
 """Where a secret may be a part of the value."""
 
 
 def is_secret(key: Key) -> bool:
-    """Whether the value at this place is a secret as a whole."""
+    """Return whether the value at this place is a secret as a whole."""
     if key[:2] == ("target", "headers") and len(key) > 2:
         return is_secret_header(str(key[2]))
     return key in _VARIABLES
 
 
 def keeps_secrets(key: Key, raw: str) -> bool:
-    """Whether a file may say this at this place: a secret is only ever referred to, also in a default."""
+    """Return whether a file may contain this text here: secrets are only referenced, in defaults too."""
     try:
         said = written_out(raw)
     except BadValue:
@@ -52,7 +54,7 @@ def keeps_secrets(key: Key, raw: str) -> bool:
 
 
 def saved(key: Key, text: str, token: str = "") -> str:
-    """What a file says in place of a text: references for secrets, the text itself elsewhere.
+    """Return what a file says for a text: references for secrets, else the text itself.
 
     `token` is what AUTH_TOKEN stands for already, "" where it is free: another one in a URL has a name of its own.
     """
@@ -68,7 +70,7 @@ def saved(key: Key, text: str, token: str = "") -> str:
 
 
 def secrets_of(scenario: Scenario) -> list[str]:
-    """Every secret that a scenario holds, for `masking.mask_text`."""
+    """Return every secret that a scenario holds, for `masking.mask_text`."""
     target, auth = scenario.target, scenario.auth
     found = [auth.token.get_secret_value(), auth.secret.get_secret_value(), *scenario.origin.secrets]
     for secret in [*secrets_in_url(target.url), *secrets_in_url(target.health)]:
@@ -83,17 +85,17 @@ def secrets_of(scenario: Scenario) -> list[str]:
 
 
 def mask_of(scenario: Scenario) -> Masker:
-    """What hides this scenario's secrets in a text."""
+    """Return a masker of this scenario's secrets."""
     return masker(tuple(secrets_of(scenario)))
 
 
 def shown_url(scenario: Scenario) -> str:
-    """The target's URL without secrets."""
+    """Return the target's URL without secrets."""
     return mask_of(scenario)(scenario.target.url)
 
 
 def proxy_secrets(wanted: str) -> list[str]:
-    """The credentials in `target.proxy`; of "env" those of every proxy in the environment."""
+    """Return the credentials in `target.proxy`; of "env" those of every proxy in the environment."""
     variables = [proxy_variable(secure, os.environ)[0] for secure in (False, True)]
     found = []
     for text in filter(None, {"env": variables, "off": []}.get(wanted, [wanted])):
@@ -103,7 +105,7 @@ def proxy_secrets(wanted: str) -> list[str]:
 
 
 def masked(scenario: Scenario) -> dict[str, Any]:
-    """The scenario as plain data for results and reports: units as in a file, secrets masked."""
+    """Return the scenario as plain data for results and reports: units as in a file, secrets masked."""
     data = scenario.model_dump(mode="json")
     mask = mask_of(scenario)
     headers = data["target"]["headers"]
@@ -114,7 +116,7 @@ def masked(scenario: Scenario) -> dict[str, Any]:
 
 
 def _is_free(model: Any, key: Key) -> bool:
-    """Whether a text is the author's own: words that wstui knows stay, whatever a secret is."""
+    """Return whether a text is the author's own: words that wstui knows stay, whatever a secret is."""
     table = model
     for part in key:
         if isinstance(part, str) and hasattr(table, "model_fields"):

@@ -1,4 +1,4 @@
-"""Hides secrets wherever a URL, a header, an error or a scenario is shown, logged or stored."""
+"""Hide secrets wherever a URL, header, error or scenario is shown, logged or stored."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _SECRET_HEADER = re.compile(
 
 
 def mask_url(url: str) -> str:
-    """The URL without its user, password, and token-like query values."""
+    """Return the URL without its user, password, and token-like query values."""
     text = _USERINFO.sub(rf"\g<scheme>{MASK}@", url)
     text = _QUERY_VALUE.sub(lambda match: match["name"] + (MASK if match["value"] else ""), text)
     return _JWT.sub(MASK, text)
@@ -72,7 +72,7 @@ class Masker:
         return _SCHEME.sub(lambda match: f"{match['name']} {MASK}", mask_url(text))
 
     def _found(self, text: str, at: int) -> int:
-        """How many characters from here on are a secret, or the beginning of one that was cut off."""
+        """Return how many characters from here belong to a secret or to a truncated one."""
         for length in self._lengths:
             for form in self._by_head.get(text[at : at + length], ()):
                 if text.startswith(form, at):
@@ -95,7 +95,7 @@ _ESCAPE = re.compile("%[0-9a-fA-F]{2}")
 _HEAD = 4
 """Characters that tell the beginning of a secret in a text that was cut."""
 _SHORT = 3
-"""Secrets of fewer characters are only masked where they stand alone: a letter is in every text."""
+"""Shorter secrets are only masked as whole words: a letter occurs in every text."""
 _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 """What `measure.visible` escapes."""
 _MANY = 500
@@ -103,7 +103,7 @@ _MANY = 500
 
 
 def _upper(text: str) -> str:
-    """The text with its percent escapes in upper case: they mean the same in either."""
+    """Return the text with its percent escapes in upper case."""
     return _ESCAPE.sub(lambda match: match[0].upper(), text) if "%" in text else text
 
 
@@ -119,7 +119,7 @@ def _common(text: str, at: int, form: str) -> int:
 
 
 def _forms(secret: str, *, few: bool) -> set[str]:
-    """Every way in which a secret may stand in a text: escaped once or twice, percent-encoded, as base64 or hex."""
+    """Yield every form of a secret in a text: escaped once or twice, percent-encoded, base64 or hex."""
     bare = secret.strip().strip("\ufeff").strip()
     # What no escape changes: a character that cannot be shown cuts the text around it.
     pieces = {piece for piece in "".join(c if c.isprintable() else "\n" for c in secret).split("\n") if len(piece) > 3}
@@ -159,24 +159,24 @@ def _escaped(text: str) -> Iterator[str]:
 
 
 def _base64(raw: bytes) -> Iterator[str]:
-    """The secret inside a longer text in base64: what of it does not depend on its neighbours."""
+    """Yield the parts of a secret in base64 that do not depend on the text around it."""
     for shift, start in enumerate((0, 2, 3)):
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
             yield encode(b"\0" * shift + raw).decode()[start : (shift + len(raw)) * 8 // 6]
 
 
 def is_secret_header(name: str) -> bool:
-    """Whether a header of this name carries a secret: Authorization, Cookie, X-Api-Key and their kind."""
+    """Return whether a header of this name carries a secret: Authorization, Cookie, X-Api-Key and their kind."""
     return _SECRET_HEADER.search(name) is not None
 
 
 def is_credential_free(header_value: str) -> bool:
-    """Whether a secret header's value says nothing secret: "", "Bearer ", "session="."""
+    """Return whether a secret header's value is harmless: "", "Bearer ", "session="."""
     return _CREDENTIAL_FREE.fullmatch(header_value) is not None
 
 
 def secrets_in_url(url: str) -> list[str]:
-    """The passwords and token-like values in a URL, as they are written in it."""
+    """Return the passwords and token-like values in a URL, as they are written in it."""
     found = [match["value"] for match in _QUERY_VALUE.finditer(url)]
     for match in _USERINFO.finditer(url):
         user, colon, password = match["value"].partition(":")
@@ -185,7 +185,7 @@ def secrets_in_url(url: str) -> list[str]:
 
 
 def secrets_in_header(value: str) -> list[str]:
-    """The parts of a secret header's value that are secrets by themselves: credentials, values of cookies."""
+    """Return the parts of a secret header's value that are secrets by themselves: credentials, values of cookies."""
     scheme, _, rest = value.strip().partition(" ")
     found = [rest.strip()] if _CREDENTIAL_FREE.fullmatch(scheme) else []
     if scheme.lower() == "basic":
@@ -195,7 +195,7 @@ def secrets_in_header(value: str) -> list[str]:
 
 
 def replace_secrets(url: str, token: str, password: str) -> str:
-    """The URL with other texts where its tokens and its password stand; a user name stays."""
+    """Return the URL with its tokens and password replaced; a user name stays."""
 
     def userinfo(match: re.Match[str]) -> str:
         user, colon, _ = match["value"].partition(":")

@@ -1,4 +1,4 @@
-"""What a threshold can name and how it is judged: metrics, their units, and limits such as "< 20ms".
+"""Parse and judge thresholds: metrics, their units, and limits such as "< 20ms".
 
 Everything here is pure: a limit and a figure go in, a judgement comes out.
 """
@@ -124,7 +124,7 @@ class Limit:
         return f"{self.op} {plain_number(shortest_decimal(self.value))}{self.unit}"
 
     def holds(self, value: float) -> bool:
-        """Whether the figure keeps the limit. A quotient that misses it by its last bits counts as equal."""
+        """Return whether the figure keeps the limit. A quotient that misses it by its last bits counts as equal."""
         same = math.isclose(value, self.value, rel_tol=1e-12)
         if self.op == "==":
             return same
@@ -133,7 +133,7 @@ class Limit:
         return value < self.value if self.op in ("<", "<=") else value > self.value
 
     def used(self, value: float) -> float:
-        """How much of the limit is used up: 0 at best, 1 at the limit, more beyond, `MOST_USED` at most.
+        """Return how much of the limit is used: 0 at best, 1 at the limit, more beyond, `MOST_USED` at most.
 
         A lower bound on a share uses up the allowed shortfall: 99.5 % of ">= 99%" is 0.5. Where nothing is
         allowed (">= 100%", "== 0") it is 0 when kept and above 1 when not.
@@ -154,7 +154,7 @@ class Limit:
 
 
 def parse_metric(name: str) -> Metric:
-    """The metric of this name; `BadValue` names the nearest one."""
+    """Return the metric of this name. Raises BadValue with the nearest one."""
     if name in FIGURES:
         return Metric(name, name, "", None, FIGURES[name])
     if name.startswith("step."):
@@ -183,7 +183,7 @@ def _step_metric(name: str) -> Metric:
 
 
 def parse_limit(text: str, metric: str = "") -> Limit:
-    """The limit in "< 20ms", checked against the metric when one is named; `BadValue` says what to write."""
+    """Return the limit in "< 20ms", checked against the metric when one is named; `BadValue` says what to write."""
     written = text.strip()
     match = _LIMIT.fullmatch(written)
     if match is None:
@@ -211,7 +211,7 @@ def parse_limit(text: str, metric: str = "") -> Limit:
 
 
 def parse_condition(text: str) -> tuple[str, str]:
-    """Metric and limit of a condition on one line: "response.p99 < 20ms"; `BadValue` when either is not valid."""
+    """Return metric and limit of a condition such as "response.p99 < 20ms". Raises BadValue."""
     match = re.fullmatch(r"\s*([^\s<>=]+)\s*([<>=].*)", text)
     if match is None:
         raise BadValue('is not a threshold: write "response.p99 < 20ms"')

@@ -29,11 +29,11 @@ class Mix(TomlTable):
     )
 
     def pattern(self) -> list[TokenKind]:
-        """The kinds of clients 0, 1, 2, … up to the sum of the parts; from there on they repeat.
+        """Return the kinds of clients 0, 1, 2, … up to the sum of the parts; from there on they repeat.
 
         The kinds take turns, so that a part of the clients has about the same mix. Client 0 has a good token.
         """
-        # Smooth weighted round robin, as nginx chooses its upstreams: everybody gains its parts, the richest pays.
+        # Smooth weighted round robin, as in nginx: each kind gains its weight, the richest is chosen and pays.
         parts: dict[TokenKind, int] = {kind: getattr(self, kind) for kind in TOKEN_KINDS if getattr(self, kind)}
         credit = dict.fromkeys(parts, 0)
         total = sum(parts.values())

@@ -1,4 +1,4 @@
-"""Writes a scenario as TOML: what differs from the defaults, what matters anyway, and references for secrets.
+"""Write a scenario as TOML: what differs from the defaults, what matters anyway, and references for secrets.
 
 tomli-w writes new text; `toml_edit` changes text that exists.
 """
@@ -57,10 +57,10 @@ class Writing:
         self._token = scenario.auth.token.get_secret_value() if isinstance(scenario, Scenario) else ""
 
     def table(self, model: BaseModel, key: Key) -> dict[str, Any]:
-        """The keys of a table that are worth writing, in the order of the model."""
+        """Return the keys of a table that are worth writing, in the order of the model."""
         always = _ALWAYS.get(type(model), ())
         if isinstance(model, Messages) and model.exchange == "listen":
-            always = ("exchange",)  # who only listens sends nothing, so nothing has a pace
+            always = ("exchange",)  # listeners send nothing, so no pace is written
         written: dict[str, Any] = {}
         for name, field in type(model).model_fields.items():
             value, place = getattr(model, name), (*key, name)
@@ -74,7 +74,7 @@ class Writing:
         return written
 
     def value(self, value: Any, key: Key) -> Any:
-        """What the file says at a place."""
+        """Return the value of a field as the file says it."""
         if isinstance(value, BaseModel):
             return self.table(value, key)
         if isinstance(value, list):
@@ -89,6 +89,6 @@ class Writing:
         return saved(key, text, self._token) if isinstance(text, str) else text
 
     def _is_referred(self, key: Key) -> bool:
-        """Whether the file it came from had a reference here, whose value is still the same."""
+        """Return whether the source file had a reference here whose value is unchanged."""
         known = self._references.get(key)
         return known is not None and known.value == value_at(self._values, key) and keeps_secrets(key, known.raw)

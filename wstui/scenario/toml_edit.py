@@ -1,7 +1,4 @@
-"""Changes the values in a preset that somebody wrote by hand, and leaves its comments and its layout as they are.
-
-With tomlkit, because tomli-w only writes what it is given: it has never seen the comments.
-"""
+"""Change values in a hand-written preset and keep its comments and layout."""
 
 from __future__ import annotations
 
@@ -23,14 +20,14 @@ _NAMED = ("name", "metric", "field")
 _SHORT = {"ramp": (0, "over"), "clients": (0, "clients"), "hold": (1, "over"), "cooldown": (2, "over")}
 
 
-def kept(scenario: Scenario | Suite) -> str:
-    """The text that the scenario was read from with what has changed since, and nothing else."""
+def edited(scenario: Scenario | Suite) -> str:
+    """Return the text that the scenario was read from, with only the changed values rewritten."""
     document, footer = _hoisted(tomlkit.parse(scenario.origin.text))
-    _Keeping(scenario, document.unwrap()).table(document, scenario, (), ())
+    _Editor(scenario, document.unwrap()).table(document, scenario, (), ())
     return f"{document.as_string()}{footer}"
 
 
-class _Keeping:
+class _Editor:
     def __init__(self, scenario: Scenario | Suite, written: Mapping[str, Any]) -> None:
         self._before = scenario.origin.values
         self._after = scenario.model_dump()
@@ -69,7 +66,7 @@ class _Keeping:
                 table[name] = _item(self._writing.value(value, new))
 
     def _same(self, was: Key, now: Key) -> bool:
-        """Whether what is written may stay: the same value by the same reference, and no secret in plain text."""
+        """Return whether the text may stay: same value, same reference, and no secret in plain text."""
         if any(key[: len(was)] == was for key in self._exposed):
             return False
         for key, raw in self._texts.items():
@@ -87,7 +84,7 @@ class _Keeping:
                 table[name] = self._writing.value(item, (*now, name))
 
     def _load(self, table: MutableMapping[str, Any], stages: Sequence[Stage]) -> None:
-        """The short form of the stages, as long as it can say what they are."""
+        """Update [load], or replace it with [[stages]] if it cannot express them."""
         short = table["load"]
         said = ("ramp", "hold", "cooldown") if "cooldown" in short else ("ramp", "hold")
         plain = [(stage.name, stage.clients is None, stage.arrive, stage.stay) for stage in stages]
@@ -103,7 +100,7 @@ class _Keeping:
                 short[name] = self._writing.value(getattr(stages[place[0]], str(place[1])), key)
 
     def _tables(self, table: MutableMapping[str, Any], name: str, models: list[BaseModel], was: Key, now: Key) -> None:
-        """A list of tables: each goes on from the one it was."""
+        """Update a list of tables, each from its former self."""
         before, written = value_at(self._before, was) or [], table[name]
         if not models or not isinstance(written, AoT | Array):
             table[name] = _item(self._writing.value(models, now))
@@ -132,7 +129,7 @@ class _Keeping:
 
 
 def _pairs(before: Sequence[Any], after: Sequence[Any]) -> list[int | None]:
-    """For each item of a list the place it had before: the equal one, else the one of its name, else of its place."""
+    """Return each item's former index: of the equal item, else of its name, else its own index."""
     free = set(range(len(before)))
     found: list[int | None] = [None] * len(after)
 
@@ -164,7 +161,7 @@ def _entry(value: Mapping[str, Any], among: AoT | Array) -> Any:
 
 
 def _item(value: Any) -> Any:
-    """A value as tomlkit wants it, tables with a blank line before them."""
+    """Return a value as tomlkit wants it, tables with a blank line before them."""
     if isinstance(value, list) and value and isinstance(value[0], dict):
         tables = tomlkit.aot()
         for item in value:

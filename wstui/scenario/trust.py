@@ -1,4 +1,4 @@
-"""What a preset may not do by itself, since it may be a stranger's: bring an ssh configuration, send any file away."""
+"""What an untrusted preset may not do by itself: bring an ssh configuration, send files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from wstui.scenario.role_inputs import files_in_roles, variables_in_roles
 
 
 def untrusted(scenario: Scenario, *, allow_files: bool = False) -> list[Problem]:
-    """What a run needs somebody's word for, each with the flag that gives it."""
+    """Return what a run needs permission for, each with the flag that grants it."""
     found = [ssh_problem(scenario)] if ssh_problem(scenario) else []
     if not allow_files and not _is_own(scenario.origin.file):
         for key, name in _files(scenario):
@@ -33,7 +33,7 @@ def untrusted(scenario: Scenario, *, allow_files: bool = False) -> list[Problem]
 
 
 def ssh_problem(scenario: Scenario) -> Problem | None:
-    """Why the ssh configuration that a preset names is not used: ssh runs the commands in it."""
+    """Return why the preset's ssh configuration is not used: ssh runs the commands in it."""
     name = scenario.fleet.ssh_config
     if not name or not _is_written(scenario, "fleet", "ssh_config", name):
         return None
@@ -65,7 +65,7 @@ _allowed: dict[str, str] = {}
 
 
 def _is_allowed(path: str) -> bool:
-    """Whether somebody gave their word for this file as it is now."""
+    """Return whether this content of the file was allowed."""
     try:
         path = str(Path(path).resolve())
         known = {_allowed.get(path), _remembered().get(path)} - {None}
@@ -75,7 +75,7 @@ def _is_allowed(path: str) -> bool:
 
 
 def _remembered() -> dict[str, str]:
-    """What was allowed for good: the sha256 of each file by its path."""
+    """Return the permanently allowed files: path to sha256."""
     try:
         found = json.loads((_config() / _REMEMBERED).read_text("utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -84,7 +84,7 @@ def _remembered() -> dict[str, str]:
 
 
 def uses(scenario: Scenario) -> list[str]:
-    """What of this machine a preset sends to its target, and what it only reads, in words."""
+    """Return in words what a preset sends to its target from this machine, and what it only reads."""
     found = [f"sends to its target: {sent}"] if (sent := sends_away(scenario)) else []
     names = ("ca_file", "cert_file", "key_file")
     read = [(name, str(getattr(scenario.target, name))) for name in names]
@@ -98,7 +98,7 @@ def uses(scenario: Scenario) -> list[str]:
 
 
 def sends_away(scenario: Scenario) -> str:
-    """What of this machine a preset sends to its target, in words; "" for nothing."""
+    """Return in words what a preset sends to its target from this machine, or ""."""
     written = [ref.raw for key, ref in scenario.origin.references.items() if dotted(key) not in scenario.origin.given]
     names = {name for raw in written for name in names_in(raw)}
     names |= set(variables_in_templates(scenario.messages.templates, scenario.origin.file))
@@ -121,7 +121,7 @@ def _files(scenario: Scenario) -> Iterator[tuple[str, str]]:
 
 
 def _is_written(scenario: Scenario, table: str, name: str, value: str) -> bool:
-    """Whether a value is the preset's, and not somebody's at the command line or in the editor."""
+    """Return whether a value comes from the preset, not from the command line or the editor."""
     return f"{table}.{name}" not in scenario.origin.given and _table(scenario, table).get(name) == value
 
 

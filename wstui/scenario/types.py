@@ -46,7 +46,7 @@ _ENDS = re.compile(r"\A[\s\ufeff]+|[\s\ufeff]+\Z")
 
 
 def _float(number: float) -> float:
-    """A number as a float; infinite where it is too large for one."""
+    """Return a number as a float, infinite if too large."""
     try:
         return float(number)
     except OverflowError:
@@ -106,7 +106,7 @@ def _number(value: Any) -> Any:
 
 
 def is_http_token(value: str) -> bool:
-    """Whether HTTP takes this for a token (RFC 9110 5.6.2), as names of headers and subprotocols must be."""
+    """Return whether this is an HTTP token (RFC 9110 5.6.2), as header names and subprotocols must be."""
     return re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", value) is not None
 
 
@@ -123,7 +123,7 @@ def _one_line(value: str) -> str:
 
 
 def twice_in(names: Sequence[str]) -> str:
-    """The first name that is there twice, "" when each is there once."""
+    """Return the first duplicate name, or ""."""
     return next((name for place, name in enumerate(names) if name in names[:place]), "")
 
 
@@ -136,12 +136,12 @@ def _header_name(value: str) -> str:
 
 
 def without_ends(value: str) -> str:
-    """A text without the blanks, line ends and byte order mark around it, which files and variables have there."""
+    """Return a text without surrounding blanks, line ends and byte order mark."""
     return _ENDS.sub("", value)
 
 
 def header_fault(value: str) -> str:
-    """Why HTTP can't carry this in a header, "" when it can. The value itself is never said: it may be a secret.
+    """Return why a header can't carry the value, or "". The value is not included: it may be a secret.
 
     Letters of Latin-1 go out as ISO-8859-1, as http.client, requests and websockets send them.
     """
@@ -152,7 +152,6 @@ def header_fault(value: str) -> str:
 
 
 def ordinal(number: int) -> str:
-    """1 as "1st"."""
     ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
     return f"{number}{ending}"
 
@@ -171,7 +170,7 @@ def _ip_address(value: str) -> str:
     try:
         return str(ipaddress.ip_address(value))
     except ValueError:
-        raise BadValue('is no IP address: write one of this machine, such as "127.0.0.2"') from None
+        raise BadValue('is not an IP address: write one of this machine, such as "127.0.0.2"') from None
 
 
 def _text(pattern: str, *examples: str, types: str | list[str] = "string") -> WithJsonSchema:

@@ -38,18 +38,18 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)(GiB|MiB|KiB|B|)", re.ASCII)
 
 
 def grouped(number: float) -> str:
-    """A number for people, rounded to a whole one, its thousands set apart by a space: "12 126", "-3 250", "940"."""
+    """Return a number rounded to a whole one with spaces between thousands: "12 126", "-3 250", "940"."""
     return f"{number:,.0f}".replace(",", " ")
 
 
 def first_digits(digits: str) -> int:
-    """The whole number that these digits say, without those after the 30th: int() reads 4300 at most."""
+    """Return the number of the first 30 digits: int() reads 4300 at most."""
     bare = digits.lstrip("+-")
     return int(bare.lstrip("0")[:30] or "0") * (-1 if digits.startswith("-") else 1)
 
 
 def with_points(text: str) -> str:
-    """The text with its decimal commas as points ("1,5s") and without commas between thousands ("12,000,000").
+    """Return the text with its decimal commas as points ("1,5s") and without commas between thousands ("12,000,000").
 
     "1,500" may be either and stays as it is.
     """
@@ -65,22 +65,22 @@ def _pointed(match: re.Match[str]) -> str:
 
 
 def words(text: str) -> list[str]:
-    """The words of a text, between which a line may end: a grouped number is one word."""
+    """Return the words of a text, between which a line may end: a grouped number is one word."""
     return _BETWEEN_WORDS.split(text)
 
 
 def plain_number(number: Decimal) -> str:
-    """A decimal without exponent and without trailing zeros: "0.5", "1000"."""
+    """Return a decimal without exponent and without trailing zeros: "0.5", "1000"."""
     return f"{number.normalize():f}"
 
 
 def shortest_decimal(number: float) -> Decimal:
-    """The shortest decimal that reads back as the same float."""
+    """Return the shortest decimal that reads back as the same float."""
     return Decimal(repr(float(number)))
 
 
 def parse_duration(text: str) -> float:
-    """Seconds of "250ms", "30s", "2m", "1h" or a sum such as "1h30m"; `BadValue` says what to write."""
+    """Return seconds of "250ms", "30s", "2m", "1h" or a sum such as "1h30m"; `BadValue` says what to write."""
     written = text.strip()
     match = _DURATION.fullmatch(_lengthen(written))
     if not written or match is None:
@@ -96,7 +96,7 @@ def parse_duration(text: str) -> float:
 
 
 def format_duration(seconds: float) -> str:
-    """The text of a duration, as short as it reads well: "0s", "250ms", "90.5s" is "1m30.5s"."""
+    """Return the text of a duration, as short as it reads well: "0s", "250ms", "90.5s" is "1m30.5s"."""
     if not math.isfinite(seconds) or seconds < 0:
         raise ValueError(f"a duration is a finite number of seconds from 0 on, not {seconds!r}")
     exact = shortest_decimal(seconds)
@@ -106,7 +106,7 @@ def format_duration(seconds: float) -> str:
         unit = "ms" if exact >= _SECONDS["ms"] else "us"
         return plain_number(exact / _SECONDS[unit]) + unit
     parts = []
-    if exact < 10**12:  # beyond, minutes no longer help anybody
+    if exact < 10**12:  # beyond that, minutes no longer help
         for unit in ("h", "m"):
             whole, exact = divmod(exact, _SECONDS[unit])
             if whole:
@@ -117,7 +117,7 @@ def format_duration(seconds: float) -> str:
 
 
 def parse_size(text: str) -> int:
-    """Bytes of "64", "64B", "1KiB", "1.5MiB" or "1GiB"; `BadValue` says what to write."""
+    """Return bytes of "64", "64B", "1KiB", "1.5MiB" or "1GiB"; `BadValue` says what to write."""
     written = text.strip()
     match = _SIZE.fullmatch(written)
     if match is None:
@@ -129,7 +129,7 @@ def parse_size(text: str) -> int:
 
 
 def format_size(size: int) -> str:
-    """The text of a size in the largest unit that divides it: "64", "1KiB", "1MiB"."""
+    """Return the text of a size in the largest unit that divides it: "64", "1KiB", "1MiB"."""
     if size:
         for unit in ("GiB", "MiB", "KiB"):
             if size % _BYTES[unit] == 0:
@@ -138,7 +138,7 @@ def format_size(size: int) -> str:
 
 
 def parse_rate(text: str) -> float:
-    """So many a second of "50/s", "90/min" or "10/h"; `BadValue` says what to write."""
+    """Return the rate per second of "50/s", "90/min" or "10/h"; `BadValue` says what to write."""
     match = _RATE.fullmatch(text.strip())
     if match is None:
         plain = with_points(text.strip().lower())
@@ -152,12 +152,12 @@ def parse_rate(text: str) -> float:
 
 
 def format_rate(rate: float) -> str:
-    """The text of a rate: "50/s"."""
+    """Return the text of a rate: "50/s"."""
     return f"{plain_number(shortest_decimal(rate))}/s"
 
 
 def parse_share(text: str) -> float:
-    """The part of a whole that "10%" says, 1 = 100 %; `BadValue` says what to write."""
+    """Return the fraction of "10%" (1 = 100 %); `BadValue` says what to write."""
     match = _SHARE.fullmatch(text.strip())
     if match is None:
         number = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%?", with_points(text.strip()), re.ASCII)
@@ -166,7 +166,7 @@ def parse_share(text: str) -> float:
 
 
 def format_share(share: float) -> str:
-    """The text of a share: "10%"."""
+    """Return the text of a share: "10%"."""
     return f"{plain_number(shortest_decimal(share) * 100)}%"
 
 

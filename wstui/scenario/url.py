@@ -58,7 +58,7 @@ class Address:
 
 
 def parse_address(url: str) -> Address:
-    """The parts of a WebSocket URL as they go over the wire. Raises BadValue when a client can't connect to it.
+    """Return the parts of a WebSocket URL as they go over the wire. Raises BadValue if a client can't connect to it.
 
     Escapes stay as they are; only what a URI may not hold is encoded (RFC 3987 3.1).
     """
@@ -75,26 +75,26 @@ def parse_address(url: str) -> Address:
 
 
 def check_no_placeholder(value: str) -> str:
-    """The value, unless it holds a placeholder, which only payloads may."""
+    """Return the value. Raises BadValue for a placeholder, which only payloads may contain."""
     if _PLACEHOLDER.search(value):
         raise BadValue("may hold no placeholders yet: {{…}} is filled in in payloads only")
     return value
 
 
 def check_websocket_url(url: str) -> str:
-    """The URL, when a client can connect to it; `BadValue` says why not and what to write."""
+    """Return the URL if a client can connect to it. Raises BadValue with what to write instead."""
     scheme, separator, rest = url.partition("://")
     if not url.strip():
         raise BadValue('is empty: write the server\'s address, such as "ws://localhost:3001/ws"')
     if not separator:
         guess = f"ws://{url}" if re.fullmatch(r"[\w.\-\[\]:]+(/\S*)?", url) else ""
-        raise BadValue("is no WebSocket URL: it does not begin with ws:// or wss://", guess)
+        raise BadValue("is not a WebSocket URL: it does not begin with ws:// or wss://", guess)
     if scheme.lower() in _WEB:
         raise BadValue("is a web address, not a WebSocket URL", mask_url(f"{_WEB[scheme.lower()]}://{rest}"))
     if scheme.lower() not in ("ws", "wss"):
         near = nearest(scheme, ("ws", "wss"))
         guess = mask_url(f"{near}://{rest}") if near else ""
-        raise BadValue("is no WebSocket URL: it does not begin with ws:// or wss://", guess)
+        raise BadValue("is not a WebSocket URL: it does not begin with ws:// or wss://", guess)
     check_no_placeholder(url)
     parse_address(url)
     if "#" in url:
@@ -103,7 +103,7 @@ def check_websocket_url(url: str) -> str:
 
 
 def check_health(health: str) -> str:
-    """ "auto", "off", or the base URL of the health endpoints."""
+    """Return "auto", "off", or the base URL of the health endpoints."""
     if health in ("auto", "off"):
         return health
     scheme, separator, rest = health.partition("://")
@@ -117,7 +117,7 @@ def check_health(health: str) -> str:
 
 
 def node_of(host: str) -> str:
-    """A host as it is looked up and connected to: a name in ASCII, an IPv6 address with its zone."""
+    """Return a host as it is looked up and connected to: a name in ASCII, an IPv6 address with its zone."""
     name, zone = _host(host)
     return f"{name}%{zone}" if zone else name
 
@@ -127,7 +127,7 @@ def _encoded(text: str) -> str:
 
 
 def _host(host: str) -> tuple[str, str]:
-    """A host as Host, SNI and DNS name it, and the zone of an IPv6 address, "" without one."""
+    """Return a host as Host, SNI and DNS name it, and the zone of an IPv6 address, "" without one."""
     if ":" in host:
         address, percent, zone = host.partition("%")
         zone = zone.removeprefix("25") or zone
@@ -140,12 +140,12 @@ def _host(host: str) -> tuple[str, str]:
         name = _idna(name)
     labels = name.removesuffix(".").split(".")
     if _NOT_IN_A_NAME.search(name) or len(name) > 254 or not all(0 < len(label) < 64 for label in labels):
-        raise BadValue(f"names no host that can exist: {host!r}")
+        raise BadValue(f"is not a valid host: {host!r}")
     return name.lower(), ""
 
 
 def _idna(name: str) -> str:
-    """A name with letters beyond ASCII as DNS has it: IDNA 2008, after the mapping that browsers do (UTS 46)."""
+    """Return a name with letters beyond ASCII as DNS has it: IDNA 2008, after the mapping that browsers do (UTS 46)."""
     import idna  # its tables take 10 ms, and hardly any URL needs them
 
     try:
@@ -195,7 +195,7 @@ def check_target_url(url: str) -> str:
         raise BadValue("has a fragment, which WebSocket URLs may not have", url.partition("#")[0])
     path, request = split_unix(url)
     if not path.startswith("/") or path.startswith("//"):
-        raise BadValue("names no absolute path of a socket: write ws+unix:/run/app.sock:/ws")
+        raise BadValue("has no absolute path to a socket: write ws+unix:/run/app.sock:/ws")
     if len(os.fsencode(path)) > _UNIX_LIMIT:
         raise BadValue(f"has a path of more than {_UNIX_LIMIT} bytes, the most that a Unix socket may have")
     check_websocket_url(f"ws://localhost{request}")
@@ -217,7 +217,7 @@ def parse_endpoint(text: str) -> tuple[str, int]:
 
 
 def check_connect_to(text: str) -> str:
-    """ "", or an address to connect to."""
+    """Return "", or an address to connect to."""
     text = text.strip()
     if text:
         if any(c.isspace() or not c.isprintable() for c in text):

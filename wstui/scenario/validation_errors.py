@@ -1,4 +1,4 @@
-"""Turns what pydantic says of a file into problems in the words of the file."""
+"""Turn pydantic's errors into problems in the words of the file."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _PLAIN = {
 
 
 def diagnose(error: ValidationError, file: str, model: type[TomlTable], under: Key = ()) -> dict[Key, Problem]:
-    """A problem for each thing that `model` refused, by its place in the file; `under` is where the model stands."""
+    """Return the problems that `model` reports, by key in the file; `under` is the key of the model."""
     found: dict[Key, Problem] = {}
     for detail in error.errors(include_url=False):
         path: Key = detail["loc"]
@@ -64,7 +64,7 @@ def diagnose(error: ValidationError, file: str, model: type[TomlTable], under: K
 
 
 def show(path: Key, value: Any) -> str:
-    """A value of a file for people: secrets masked, long ones cut, tables only named."""
+    """Return a value as problems show it: secrets masked, long ones cut, tables only named."""
     if path == ("auth",):
         return MASK
     if isinstance(value, bool):
@@ -150,7 +150,7 @@ def _elsewhere(key: str) -> str:
 
 
 def _table_at(path: Key, model: type[BaseModel]) -> type[BaseModel]:
-    """The model of the table at a path; of the table around it where the path leads to no table."""
+    """Return the model of the table at a path, or of the table around it."""
     for part in path:
         field = model.model_fields.get(part) if isinstance(part, str) else None
         annotation = field.annotation if field else None

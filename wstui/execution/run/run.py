@@ -29,9 +29,9 @@ from wstui.fleet.transport import Transport
 from wstui.fleet.transport_factory import transport_of
 from wstui.load.protocol import Abort, Command, Drain, Go
 from wstui.measure.snapshot import Totals
-from wstui.scenario.handshake_checks import goes_without_token
 from wstui.scenario.model import Scenario
 from wstui.scenario.secret_fields import mask_of
+from wstui.scenario.target_checks import goes_without_token
 from wstui.scenario.units import grouped
 
 NS = 1_000_000_000

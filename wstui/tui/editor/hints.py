@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 
+from wstui.scenario.checks import plan_warnings
 from wstui.scenario.env_refs import has_reference, value_at
 from wstui.scenario.errors import Key
 from wstui.scenario.load_profile import arrivals
 from wstui.scenario.model import Scenario, Stage
-from wstui.scenario.plan_checks import plan_warnings
 from wstui.scenario.secrets import masker
 from wstui.tui.dashboard.thresholds import metric_words
 from wstui.tui.editor.draft import Draft
