@@ -11,11 +11,10 @@ from wstui.cli import wstui
 
 
 @pytest.mark.parametrize(("typed", "meant"), [("rnu", "run"), ("precets", "presets"), ("chekc", "check")])
-def test_the_nearest_command_is_named(typed: str, meant: str, capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
+def test_the_nearest_command_is_named(typed: str, meant: str) -> None:
+    with pytest.raises(click.UsageError, match=f"preset: '{typed}'. Did you mean '{meant}'") as ended:
         wstui.main(args=[typed], prog_name="wstui", standalone_mode=False)
-    assert ended.value.code == 2
-    assert f'"{typed}" is not a command or a preset; did you mean `wstui {meant}`?' in capfd.readouterr().err
+    assert ended.value.exit_code == 2
 
 
 def test_a_misspelt_preset_and_a_file_are_left_to_the_search_for_presets(
@@ -24,4 +23,4 @@ def test_a_misspelt_preset_and_a_file_are_left_to_the_search_for_presets(
     for typed in ("quikc", str(tmp_path / "run.toml")):
         with pytest.raises((SystemExit, click.ClickException)):
             wstui.main(args=[typed], prog_name="wstui", standalone_mode=False)
-        assert "did you mean `wstui" not in capfd.readouterr().err
+        assert "Did you mean" not in capfd.readouterr().err

@@ -27,6 +27,10 @@ class Hosts:
     def __init__(self) -> None:
         self.counters = [Counters(wanted=45, open=45, ready=45), Counters(wanted=45, open=45, ready=45)]
 
+    @property
+    def totals(self) -> Hosts:
+        return self
+
     def latest(self) -> dict[int, Snapshot]:
         return {worker: Snapshot(worker, 1, Totals(0, counters)) for worker, counters in enumerate(self.counters)}
 
