@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Auth", "Messages", "Result", "Scenario", "Stage", "Target", "Threshold", "run", "run_sync"]
 
-# Where nobody has asked for a log, none goes to the terminal on its own.
+# Without a handler that somebody asked for, no log goes to the terminal.
 logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 _HOMES = {

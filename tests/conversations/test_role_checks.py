@@ -75,7 +75,7 @@ BROKEN = [
     (ROLE + 'loop = [{ expect = { "$.a" = 1, a = 2 } }]', "roles[0].loop[0].expect", "can never match"),
     (ROLE + 'loop = [{ expect = { a = 1, "a.b" = 2 } }]', "roles[0].loop[0].expect", "can never match"),
     # placeholders and variables
-    (ROLE + 'loop = [{ json = { a = "{{tokn}}" } }]', "roles[0].loop[0].json", '"{{tokn}}"'),
+    (ROLE + 'loop = [{ json = { a = "{{tokn}}" } }]', "roles[0].loop[0].json", "neither a placeholder nor a"),
     (ROLE + 'loop = [{ send = "{{sqe}}" }]', "roles[0].loop[0].send", 'did you mean "{{seq}}"'),
     (ROLE + 'loop = [{ send = "{{message.id}}" }]', "roles[0].loop[0].send", "only there in an answer"),
     (ROLE + 'loop = [{ send = "{{feed.user}}" }]', "roles[0].loop[0].send", "has no feed"),

@@ -215,11 +215,11 @@ def test_a_condition_without_figures_cannot_be_judged_and_says_so() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("response.p99", "is no condition"),
+        ("response.p99", "is not a condition"),
         ("respnse.p99 > +10%", r"response\.p99"),
         ("response.p99 > +10/s", "does not change by"),
         ("messages.timed_out > +5ms", "or a plain"),
-        ("response.p99 >= +10%", "is no condition"),
+        ("response.p99 >= +10%", "is not a condition"),
     ],
 )
 def test_a_condition_that_is_none_says_what_to_write(text: str, words: str) -> None:

@@ -175,7 +175,7 @@ def test_compare_reads_results_from_files_too(path: Path, tmp_path: Path) -> Non
     call(path, "compare", f"{several}#quick", "2")
     assert "#quick" in call(path, "compare", str(several), "1", status=2).output
     (tmp_path / "other.json").write_text('{"a": 1}')
-    assert "is no result of wstui" in call(path, "compare", str(tmp_path / "other.json"), "1", status=2).output
+    assert "is not a result of wstui" in call(path, "compare", str(tmp_path / "other.json"), "1", status=2).output
     assert "can't be read" in call(path, "compare", str(tmp_path / "none.json"), "1", status=2).output
 
 

@@ -14,7 +14,7 @@ async def run(scenario: Scenario) -> Result:
     """Run a scenario to its end and return its result.
 
     The load is made by child processes. Cancelling drops every connection. Raises ScenarioError when the scenario
-    makes no sense, FleetError when no worker can be started. A target that can't be reached is no error:
+    makes no sense, FleetError when no worker can be started. A target that can't be reached is not an error:
     the result says so.
     """
     return await run_for(check(scenario)).execute()

@@ -42,7 +42,7 @@ class SuiteRun:
         `target` starts what the suite is run against; on entry it returns the scenarios with the real addresses.
 
         A suite that is resumed begins at scenario number `first` (from 0); `earlier` are the results of those before
-        it, None where there is none: they are skipped.
+        it, or None: they are skipped.
         """
         if not 0 <= first < len(scenarios):
             raise ValueError(f"a suite of {len(scenarios)} scenarios has none to begin with at {first}")

@@ -37,7 +37,7 @@ class Text(msgspec.Struct, frozen=True, array_like=True):
 class ConditionSpec(msgspec.Struct, frozen=True, array_like=True):
     """One condition of a matcher: "path", "contains", "equals", "prefix", "regex" or "hex".
 
-    `value` is compared unless `text` makes it anew for each message; "*" at a path is any value.
+    `value` is compared unless `text` makes a new one for each message; "*" at a path is any value.
     """
 
     kind: str

@@ -50,6 +50,9 @@ class BadPlaceholder(BadValue):
         self.written = written
 
 
+UNKNOWN = "is not a placeholder"
+
+
 @dataclass(frozen=True, slots=True)
 class Placeholder:
     """One placeholder: `name` is "client", "timestamp", "random", "env", "feed", …
@@ -109,7 +112,7 @@ def _placeholder(inside: str, written: str, variables: Collection[str] | None = 
     word, _, rest = inside.partition(" ")
     read = _READ.get(word)
     if read is None:
-        raise BadPlaceholder(written, "is not a placeholder", _guess(word, rest.strip()))
+        raise BadPlaceholder(written, UNKNOWN, _guess(word, rest.strip()))
     return read(rest.strip(), written)
 
 

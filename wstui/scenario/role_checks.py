@@ -14,7 +14,7 @@ from wstui.scenario.conversation.role import MOST_BYTES, Heartbeat, Message, Rol
 from wstui.scenario.errors import BadValue, Conflict, Key, dotted, nearest, quote
 from wstui.scenario.model import Scenario
 from wstui.scenario.payload import Feed, feed_of
-from wstui.scenario.placeholder import BadPlaceholder, Placeholder
+from wstui.scenario.placeholder import UNKNOWN, BadPlaceholder, Placeholder
 from wstui.scenario.role_inputs import PHASES, messages_of, steps_of
 from wstui.scenario.secrets import mask_text
 from wstui.scenario.units import format_duration
@@ -143,7 +143,7 @@ def _share_findings(scenario: Scenario) -> Iterator[Conflict]:
         if role.clients is not None and role.weight is not None:
             yield Conflict(("roles", index, "weight"), "and clients are both given: keep one")
         if role.clients == 0:
-            yield Conflict(("roles", index, "clients"), "is 0, so nobody has this role: leave the role out", "0")
+            yield Conflict(("roles", index, "clients"), "is 0, so no client has this role: leave the role out", "0")
     if weights and not sum(weights):
         yield Conflict(("roles",), "have weight 0 everywhere: give at least one of them a weight above 0")
     elif not weights and fixed and peak > fixed:
@@ -357,7 +357,7 @@ class _RoleReader:
 
     def _bad(self, place: Key, error: BadPlaceholder, known: Collection[str]) -> Conflict:
         message = error.message
-        if not error.nearest and message == "is no placeholder":
+        if not error.nearest and message == UNKNOWN:
             message = "is neither a placeholder nor a variable that a step captures"
             inside = error.written.strip("{} ")
             near = nearest(inside, known)

@@ -34,7 +34,7 @@ class Settings:
 
 
 def read_settings(path: Path, ids: Collection[str], themes: Collection[str]) -> Settings:
-    """Read the settings, and what in them cannot be used; empty if there is no file.
+    """Read the settings, and what in them cannot be used; empty without a file.
 
     theme = "wstui-light"
     ask_above = 5000

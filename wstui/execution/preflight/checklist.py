@@ -182,7 +182,7 @@ def memory(available: int, peak: int, workers: int) -> Check:
 
 
 def of_a_search(check: Check) -> Check:
-    """A search for the limit may never get as far as its largest load: what that lacks is no reason not to begin."""
+    """A search may never reach its largest load, so lacking capacity for that must not stop it from starting."""
     if check.mark is not CheckMark.FAIL:
         return check
     return replace(check, mark=CheckMark.WARN, text=f"{check.text}, for the largest load that a search may try")

@@ -25,7 +25,7 @@ LONGEST_ROUND_S = 15.0
 class Reply:
     """How long the answer took, and the target's clock minus ours, in milliseconds, where its replies carry a time.
 
-    `missing` says why there is no answer, "" when there is one.
+    `missing` says why no answer came, or "".
     """
 
     round_trip_ms: float | None = None

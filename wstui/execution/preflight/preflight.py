@@ -105,7 +105,7 @@ async def nats(url: str) -> Check:
     try:
         host, port = parts.hostname or "", parts.port or NATS_PORT
     except ValueError:
-        return Check("nats", CheckMark.FAIL, "NATS_URL is no address", "write nats://HOST:PORT")
+        return Check("nats", CheckMark.FAIL, "NATS_URL is not an address", "write nats://HOST:PORT")
     place = visible(f"{host}:{port}", 80)
     try:
         async with asyncio.timeout(NATS_TIMEOUT_S):

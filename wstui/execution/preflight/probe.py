@@ -245,7 +245,7 @@ async def _open(dialer: Dialer, timeout_s: float) -> socket.socket:
 
 
 def _unreached(error: OSError, place: str, route: Route, timeout_s: float) -> Unreachable:
-    """Why there is no connection, with what to do."""
+    """Say why the connection failed, and what to do."""
     if isinstance(error, ProxyError):
         return Unreachable(f"{error} ({route.shown})", _PROXY_ADVICE)
     if isinstance(error, LocalAddressError):

@@ -12,7 +12,7 @@ class Bisection:
     """Steps up from `start` by `factor` until a load breaks, then halves the gap until it is as small as `precision`.
 
     Loads are whole numbers from 1 to `most`. `precision` is the largest gap between the largest load that held and
-    the smallest that broke, as a share of the former. A load that held is never doubted again: whoever measures makes
+    the smallest that broke, as a share of the former. A load that held is never doubted again: the measurement makes
     sure of it.
     """
 

@@ -133,7 +133,7 @@ class Clients(Steering):
         return self.measured(load, ended.totals.counters.open, began, opened, ended)
 
     async def back_off(self, load: int) -> None:
-        """Whoever was dropped does not come back by itself: where too many are missing, all begin anew."""
+        """Start again with all clients if too many are missing: dropped ones do not come back by themselves."""
         await self.connect(load, self.search.ramp)
         if self.counters.open < (1 - self.search.precision) * load:
             await self.connect(0, self.search.ramp)

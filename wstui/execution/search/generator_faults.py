@@ -38,7 +38,7 @@ class GeneratorFaults:
             return ()
         if metric in _OPENING or (metric == LOAD and self.of != "messages"):
             c = self.counted
-            # Whoever is late may let others wait too long; but a refusal, or a connection that was ended, is no wait.
+            # A late generator explains long waits, but not a refusal or a closed connection.
             waited = c.timed_out + c.reply_timeouts > c.refused + c.dropped
             return (*self.local, *self.bursts, *(self.late if waited else ()))
         return (*self.late, *self.local, *self.bursts)

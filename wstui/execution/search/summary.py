@@ -59,7 +59,7 @@ def _summary(
 
 
 def confirmed_low(steps: Sequence[BreakpointStep], low: int | None) -> int | None:
-    """The largest load that held and at or below which nothing ever broke; `low` where there is none such.
+    """The largest load that held and at or below which nothing ever broke; else `low`.
 
     A load that broke once and held when it was tried again may be just at the limit, so that the limit lies between
     this and the smallest load that broke for good.

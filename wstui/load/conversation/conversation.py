@@ -1,6 +1,6 @@
 """One client's conversation: a coroutine that its worker resumes when a message matches or a time has come.
 
-There is no task, future or queue per client. What the coroutine awaits registers itself here and yields `WAIT`;
+No client has a task, future or queue of its own. What the coroutine awaits registers itself here and yields `WAIT`;
 `resume` goes on with True when it has happened, or False when it failed.
 """
 
@@ -384,7 +384,7 @@ class Conversation:
         round_trip = now - began
         tally = operation.tally
         assert tally is not None
-        if round_trip >= operation.within_ns:  # nobody has looked since it was due
+        if round_trip >= operation.within_ns:  # not checked since it was due
             tally.counts.late += 1
             context.counters.late += 1
             self._lose(operation, keep=False)

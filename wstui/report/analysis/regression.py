@@ -51,7 +51,7 @@ def parse(text: str) -> Regression:
     """The condition in "response.p99 > +10%". Raises BadValue, which says what to write."""
     match = _CONDITION.fullmatch(text)
     if match is None:
-        raise BadValue('is no condition: write "response.p99 > +10%" or "connect.success < -1%"')
+        raise BadValue('is not a condition: write "response.p99 > +10%" or "connect.success < -1%"')
     name, operator, sign, number, unit = match.groups()
     metric = parse_metric(name)
     amount = float(number) * (-1 if sign == "-" else 1)
@@ -65,7 +65,7 @@ def parse(text: str) -> Regression:
 
 
 def percentage(change: Change) -> str:
-    """The relative change in brackets, or "" where there is none or the metric is a share itself."""
+    """The relative change in brackets, or "" if there is none or the metric is a share itself."""
     if change.ratio is None or change.unit == "%":
         return ""
     return f" ({change.ratio * 100:+.1f} %)"

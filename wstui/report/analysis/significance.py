@@ -74,7 +74,7 @@ def _ranks(values: Sequence[float]) -> tuple[list[float], int]:
 def _inflation(*series: Sequence[float]) -> float:
     """By how much neighbours that resemble each other widen the variance of a mean: (1 + ρ) ÷ (1 − ρ).
 
-    ρ is the lag-1 autocorrelation over both runs, each about its own straight line (a trend is no noise), corrected
+    ρ is the lag-1 autocorrelation over both runs, each about its own straight line (a trend is not noise), corrected
     for the bias of short series (Kendall, Biometrika 41, 1954). Simulated for series of 30 to 300 seconds with an
     autocorrelation of up to 0.9, noise then passes for a change in 0 to 5 % of the cases at p < 0.01, mostly near 1 %.
     """

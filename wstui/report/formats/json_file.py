@@ -46,8 +46,8 @@ def read_any(path: str | Path) -> Result | SuiteResult:
         if kind == "wstui.suite/1":
             return msgspec.json.decode(content, type=SuiteResult)
     except msgspec.DecodeError as error:
-        raise NotAResult(f"{path} is no result of wstui: {error}") from None
-    raise NotAResult(f"{path} is no result of wstui: its schema is {visible(repr(kind))}, not {SCHEMA!r}")
+        raise NotAResult(f"{path} is not a result of wstui: {error}") from None
+    raise NotAResult(f"{path} is not a result of wstui: its schema is {visible(repr(kind))}, not {SCHEMA!r}")
 
 
 def _one_of(suite: SuiteResult, path: str | Path, name: str) -> Result:

@@ -45,7 +45,7 @@ class EventStream(Observer):
         every_s: float = 0.5,
         on_problem: Callable[[str], None] | None = None,
     ) -> None:
-        """`target` is a path, which is opened anew at the first event, or a stream, which stays open at the end."""
+        """`target` is a path, which is opened again at the first event, or a stream, which stays open at the end."""
         super().__init__("event stream", run, every_s=every_s, on_problem=on_problem)
         self.reader_gone = False
         self._target = target

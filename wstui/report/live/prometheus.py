@@ -127,7 +127,7 @@ def parse_address(text: str) -> tuple[str, int]:
     """Host and port of "9464", "0.0.0.0:9464" or "[::1]:9464". Raises CannotListen."""
     match = re.fullmatch(r"(?:(?P<host>[^:\[\]]+|\[[0-9a-fA-F:]+\]):)?(?P<port>\d{1,5})", text.strip())
     if match is None or int(match["port"]) > 65535:
-        raise CannotListen(f"{text!r} is no address: write a port, such as 9464, or HOST:PORT")
+        raise CannotListen(f"{text!r} is not an address: write a port, such as 9464, or HOST:PORT")
     return (match["host"] or LOOPBACK).strip("[]"), int(match["port"])
 
 

@@ -120,7 +120,7 @@ def _stage(stage: StageStatus, columns: int, meaning: str) -> tuple[Line, Line]:
 
 
 def _gathered(stages: tuple[StageStatus, ...]) -> tuple[StageStatus, ...]:
-    """Merge the stages that are over, and those to come, around the current one, if there is no room for each."""
+    """Merge the stages that are over, and those to come, around the current one, if they do not all fit."""
     over = [stage for stage in stages if stage.done]
     now = [stage for stage in stages if stage.current and not stage.done]
     later = [stage for stage in stages if not stage.done and not stage.current]
