@@ -86,6 +86,11 @@ def uses_meet(scenario: Scenario) -> bool:
     return any(step.meet is not None for role in scenario.roles for _, step in steps_of(role))
 
 
+def workers_of(scenario: Scenario) -> int:
+    """Return the number of workers a scenario asks for, 0 for one per spare core. Clients that meet share one."""
+    return 1 if uses_meet(scenario) else scenario.fleet.workers
+
+
 def _all_messages(scenario: Scenario) -> list[Message]:
     return [message for role in scenario.roles for _, message in messages_of(role)]
 

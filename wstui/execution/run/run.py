@@ -30,6 +30,7 @@ from wstui.fleet.transport_factory import transport_of
 from wstui.load.protocol import Abort, Command, Drain, Go
 from wstui.measure.snapshot import Totals
 from wstui.scenario.model import Scenario
+from wstui.scenario.role_checks import workers_of
 from wstui.scenario.secret_fields import mask_of
 from wstui.scenario.target_checks import goes_without_token
 from wstui.scenario.units import grouped
@@ -175,7 +176,7 @@ class Run:
         return True
 
     async def _start_fleet(self) -> None:
-        await self._fleet.start(specs_of(self.scenario, await self._fleet.capacity(self.scenario.fleet.workers)))
+        await self._fleet.start(specs_of(self.scenario, await self._fleet.capacity(workers_of(self.scenario))))
 
     def _begin(self) -> None:
         now_ns = time.monotonic_ns()
