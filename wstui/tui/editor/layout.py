@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from wstui.scenario.errors import dotted
-from wstui.scenario.fields import Field, FieldKind, fields
+from wstui.scenario.fields import Field, FieldKind, editable
 from wstui.scenario.model import Scenario, Suite
 
 TextOf = Callable[[str], str]
@@ -88,7 +88,7 @@ _WHEN: Mapping[str, Callable[[TextOf], bool]] = {
 def groups(model: type[Scenario | Suite]) -> list[Group]:
     """The groups of the form, top to bottom; every field of the model is in one of them."""
     known = {
-        dotted(field.path): field for field in fields(model) if field.kind is not FieldKind.TABLE or field.optional
+        dotted(field.path): field for field in editable(model) if field.kind is not FieldKind.TABLE or field.optional
     }
     made: list[tuple[str, str, list[Field]]] = []
     for section, title, names in _GROUPS:
