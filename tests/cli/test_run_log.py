@@ -85,7 +85,7 @@ async def test_nobody_asked_nothing_written(tmp_path: Path) -> None:
         assert "log:" not in err and "LOG_LEVEL" not in err
         status, _, err = await run(tmp_path, server.url, LOG_LEVEL="loud")
     assert status in (0, 4) and "log:" not in err
-    assert err.count("LOG_LEVEL=loud is not a level, so it is passed over: write debug, info, warning or error") == 1
+    assert err.count("LOG_LEVEL=loud is not a level and is ignored: write debug, info, warning or error") == 1
     assert logs(tmp_path) == []
 
 

@@ -58,7 +58,7 @@ CASES = [
     refused("503 Service Unavailable"),
     refused("504 Gateway Timeout", "server behind it"),
     refused("302 Found", "set target.url to it", "to ws://127.0.0.1", headers=(b"Location: /other",)),
-    refused("301 Moved Permanently", "no WebSocket server", headers=(b"Location: mailto:a@b",)),
+    refused("301 Moved Permanently", "not a WebSocket server", headers=(b"Location: mailto:a@b",)),
     refused("200 OK", "WebSocket endpoint", body=b"hello"),
     Case(
         "HTTP 503 to every other client",

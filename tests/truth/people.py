@@ -58,7 +58,7 @@ def token(name: str, value: str, send_as: str, *says: str, **more: Any) -> Mista
 
 
 CASES = [
-    Mistake("a command that is none", "rnu t.toml", 2, ("wstui run",)),
+    Mistake("a command that is none", "rnu t.toml", 2, ("Did you mean 'run'",)),
     Mistake("an option that is none", "run quick --cleints 5", 2, ("--cleints", "--clients")),
     Mistake("a preset that is none", "run quik", 2, ("quik", 'did you mean "quick"')),
     Mistake("a file that is not there", "run ./nowhere.toml", 2, ("nowhere.toml",)),
