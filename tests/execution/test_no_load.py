@@ -99,7 +99,10 @@ def test_the_default_thresholds_follow_what_a_scenario_does() -> None:
         ({"ready": "open", "settle": 5.0}, "no client can be ready"),
         ({"ready": "open", "settle": 1.0}, "no client may be ready"),
         ({"every": 10.0}, "may send nothing"),
-        ({"stages": [Stage(name="a", over=2.0, arrive=0.1, stay=1.0), Stage(name="b", over=9.0, clients=1)]}, "no client arrives"),
+        (
+            {"stages": [Stage(name="a", over=2.0, arrive=0.1, stay=1.0), Stage(name="b", over=9.0, clients=1)]},
+            "no client arrives",
+        ),
         ({"stages": [Stage(name="cooldown", over=9.0, clients=1)]}, "nothing is judged"),
     ],
 )

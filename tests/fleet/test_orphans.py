@@ -78,7 +78,7 @@ async def test_workers_leave_by_themselves_when_nothing_is_heard_of_the_operator
         assert result["generator"]["workers_lost"] == 2
         marks = [event["text"] for event in result["events"] if event["kind"] == "worker"]
         for worker in (0, 1):
-            words = "ended with status 1: nothing was heard of the operator for 3 s"
+            words = "ended with status 1: no message from the operator for 3 s"
             assert any(mark.startswith(f"worker {worker} lost: {words}; ") for mark in marks)
         connections = result["connections"]
         assert connections["ready"] == connections["attempted"] == 20

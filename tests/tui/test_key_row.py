@@ -31,6 +31,7 @@ from wstui.tui.editor.editor_screen import Editor
 from wstui.tui.kit.amount import parse_clients
 from wstui.tui.kit.option_row import OptionRow
 from wstui.tui.kit.table import ListTable
+from wstui.tui.manual.manual_screen import ManualScreen
 from wstui.tui.palette import Commands, bindings_of, owners
 from wstui.tui.result.result_screen import ResultScreen
 from wstui.tui.runs.run_table import RunTable
@@ -354,7 +355,8 @@ async def test_the_palette_offers_every_action_of_every_screen(tmp_path: Path) -
         await until(lambda: isinstance(app.screen, ConfirmDialog), pilot)
         found[ConfirmDialog] = await offered(app, pilot)
     found[SamplesDialog] = {"copy all samples"}  # opened where there are errors
-    found[FailedStartDialog] = {binding.tooltip.casefold() for binding in bindings_of([FailedStartDialog])}
+    for screen in (FailedStartDialog, HelpDialog, ManualScreen):  # tests of their own open them
+        found[screen] = {binding.tooltip.casefold() for binding in bindings_of([screen])}
     assert set(found) == set(owners())
     # these need a preset of one's own, a wrong value, several machines, a suite, or have another name; moving is none
     elsewhere = {"preset.delete", "edit.accept", "preset.all", "load.redistribute", "list.open"}
