@@ -143,7 +143,7 @@ async def test_rows_come_and_go_by_the_mouse_as_well(home: Path) -> None:
 
 
 async def test_a_choice_is_made_with_arrows_letters_and_clicks_and_shows_what_it_needs(home: Path) -> None:
-    async with editing(home, size=(120, 60)) as (app, pilot, _):
+    async with editing(home, size=(200, 60)) as (app, pilot, _):
         choice = control(app, "messages.exchange")
         choice.focus()
         await pilot.press("e")
@@ -401,6 +401,7 @@ async def test_the_clock_of_a_screen_goes_on(home: Path) -> None:
     async with started(home) as (app, pilot, _, _):
         now = [fake.NOW.replace(second=59, microsecond=900_000)]
         app.services = replace(app.services, clock=lambda: now[0])
+        app.navigation._services = app.services
         await pilot.press("h")
         await until(lambda: "14:32Z" in shown(app), pilot)
         now[0] += timedelta(seconds=30)
