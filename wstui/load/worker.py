@@ -111,12 +111,12 @@ class Worker:
                 self.context.paused = True
                 self._pacer.pause()
                 if self._roles is not None:
-                    self._roles.pause()
+                    self._roles.rounds.pause()
             case Resume():
                 self.context.paused = False
                 self._pacer.resume()
                 if self._roles is not None:
-                    self._roles.resume()
+                    self._roles.rounds.resume()
                 else:
                     self._restart_loops()
             case Drain(grace_ns):
@@ -145,7 +145,7 @@ class Worker:
         self.context.paused = True
         self._pacer.stop()
         if self._roles is not None:
-            self._roles.stop()
+            self._roles.rounds.stop()
         if self._drain is None:
             self.counters.unreached = self._pool.behind()
         self._pool.stop()

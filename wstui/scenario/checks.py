@@ -12,7 +12,8 @@ from wstui.scenario.hosts import duplicate_host, is_loopback
 from wstui.scenario.load_profile import arrivals
 from wstui.scenario.message_checks import template_findings, template_warnings
 from wstui.scenario.model import Scenario
-from wstui.scenario.role_checks import role_findings, role_warnings
+from wstui.scenario.role_checks import role_findings
+from wstui.scenario.role_warnings import role_warnings
 from wstui.scenario.target_checks import target_findings, target_warnings
 from wstui.scenario.units import format_duration
 

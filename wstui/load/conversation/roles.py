@@ -10,8 +10,10 @@ from typing import Any
 
 from wstui.load.client import Client
 from wstui.load.context import MessageClient, WorkerContext
-from wstui.load.conversation.conversation import LOOP, Conversation
-from wstui.load.conversation.program import Beat, Operation, Role
+from wstui.load.conversation.conversation import Conversation
+from wstui.load.conversation.meetings import Meetings
+from wstui.load.conversation.program import Role
+from wstui.load.conversation.rounds import Rounds
 from wstui.load.conversation.rules import follow_delivery, follow_sequence
 from wstui.load.conversation.timers import Timers
 from wstui.load.conversation.walk import walk
@@ -19,11 +21,9 @@ from wstui.load.exchange import BINARY_TYPE, EMPTY, Exchange
 from wstui.load.frames import BINARY, TEXT
 from wstui.load.protocol import Spec
 from wstui.load.rng import spread
-from wstui.load.schedule import first_send, jittered, poisson_gap
 from wstui.measure.steps import Steps
 
 SWEEP_TICKS = 25
-ALL_READY = b"all ready"
 
 
 class Roles(Exchange):
@@ -36,10 +36,9 @@ class Roles(Exchange):
     def __init__(self, spec: Spec, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(spec.conversation)
         self._seed = spec.seed
-        self._send = spec.send
         self._each = spec.conversation.roles.each
-        self.every_ns = spec.send.every_ns
-        self.schedule = Timers(loop)  # rounds and thinking: a pause stops it
+        self.rounds = Rounds(spec.send, spec.seed, loop)
+        self.meetings = Meetings()
         self.live = Timers(loop)  # heartbeats, short time limits, and what clients do on their way in and out
         self.roles = [Role(role, spec.seed) for role in spec.conversation.roles.roles]
         self._fixed = list(accumulate(role.spec.clients for role in self.roles))
@@ -50,11 +49,8 @@ class Roles(Exchange):
         self._dealt = 0
         self.deals_rows = bool(self._rows) and self._each != "client"
         self.conversations: dict[Client, Conversation] = {}
-        self.parked: dict[Conversation, None] = {}  # until a pause ends
-        self._meetings: dict[bytes, dict[Conversation, Operation]] = {}
         self._sweep: list[Conversation] = []
         self._by_type = spec.conversation.type_field == "type"
-        self._stopped = False
         self.mistake: Exception | None = None
         self.tallies = [tally for role in self.roles for tally in role.tallies]
 
@@ -86,14 +82,6 @@ class Roles(Exchange):
         """Whether a client has steps before it is ready."""
         return bool(self.role_of(client.number).spec.open)
 
-    def forget(self, conversation: Conversation) -> None:
-        """The conversation has ended."""
-        self.conversations.pop(conversation.client, None)
-        self.parked.pop(conversation, None)
-        for name, waiting in list(self._meetings.items()):
-            if waiting.pop(conversation, None) is not None and not waiting:
-                del self._meetings[name]
-
     def _row(self, number: int) -> Sequence[str]:
         rows = self._rows
         if not rows:
@@ -109,77 +97,13 @@ class Roles(Exchange):
 
     # -- time --------------------------------------------------------------------------------------------------
 
-    def first_round(self, conversation: Conversation) -> int:
-        """Return when the first round of a client is due, at its own phase of the interval."""
-        clock = self.schedule.clock()
-        if self._send.arrivals == "poisson":
-            return clock
-        return first_send(clock, conversation.number, self.every_ns)
-
-    def next_round(self, conversation: Conversation) -> bool:
-        """Plan the next round. Return whether it has to be waited for."""
-        conversation.awaits_round = True
-        if self._stopped:
-            return True
-        if not self.every_ns:
-            if self.context.paused:
-                conversation.park()
-                return True
-            conversation.intended_ns = 0
-            return False
-        self.plan_round(conversation)
-        return True
-
-    def plan_round(self, conversation: Conversation) -> None:
-        """Put the next round on the schedule. It ignores when the last one ended: lateness never adds up."""
-        spec, every, number = self._send, self.every_ns, conversation.number
-        turn = conversation.turns()
-        if spec.arrivals == "poisson":
-            conversation.next_ns += poisson_gap(number, turn, every, self._seed)
-            due = conversation.next_ns
-        else:
-            due = conversation.next_ns
-            if spec.arrivals == "jitter":
-                due = jittered(due, number, turn, every, spec.jitter, self._seed)
-            conversation.next_ns += every
-        conversation.behind_ns = 0
-        conversation.wake_ns = self.schedule.add(due, conversation)
-
     def pace(self, every_ns: int) -> None:
-        """Change the interval: every client gets its place in the new one."""
-        self.every_ns = every_ns
-        for conversation in list(self.conversations.values()):
-            if conversation.phase is not LOOP:
-                continue
-            conversation.next_ns = self.first_round(conversation)
-            if conversation.awaits_round and conversation not in self.parked:
-                if every_ns:
-                    self.plan_round(conversation)
-                else:
-                    conversation.wake_ns = self.schedule.add(self.schedule.clock(), conversation)
-
-    def pause(self) -> None:
-        """Stop the schedule."""
-        self.schedule.pause()
-
-    def resume(self) -> None:
-        """Let the schedule go on, and everybody whom the pause held up."""
-        self.schedule.resume()
-        parked, self.parked = list(self.parked), {}
-        for conversation in parked:
-            if conversation.awaits_round and self.every_ns:
-                self.plan_round(conversation)
-            else:
-                conversation.wake_ns = self.schedule.add(self.schedule.clock(), conversation)
-
-    def stop(self) -> None:
-        """Begin no more rounds."""
-        self._stopped = True
-        self.schedule.clear()
+        """Change the interval of the rounds."""
+        self.rounds.pace(every_ns, list(self.conversations.values()))
 
     def close(self) -> None:
         """Give the timers back."""
-        self.schedule.close()
+        self.rounds.schedule.close()
         self.live.close()
 
     def tick(self, now_ns: int) -> None:
@@ -190,51 +114,14 @@ class Roles(Exchange):
             self._sweep = list(self.conversations.values())
         count = len(self._sweep) // SWEEP_TICKS + 1
         for conversation in self._sweep[-count:]:
-            if conversation.operation is not None:
-                conversation.expire(now_ns)
-            if conversation.beats is not None:
-                for beat in conversation.role.beats:
-                    conversation.look_for_missed(beat)
+            conversation.expire(now_ns)
         del self._sweep[-count:]
-        if ALL_READY in self._meetings:
-            self._meet_all_ready()
-
-    def first_beat(self, conversation: Conversation, beat: Beat) -> None:
-        """Plan the first heartbeat of a client, at its own phase."""
-        every = beat.delay.draw(conversation.number, conversation.turns())
-        self.live.add(first_send(self.live.clock() + 1, conversation.number, every), _Beating(conversation, beat))
-
-    # -- meetings ----------------------------------------------------------------------------------------------
-
-    def meet(self, conversation: Conversation, operation: Operation) -> None:
-        """Let a client wait for others."""
-        assert operation.name is not None and operation.tally is not None
-        name = operation.name(conversation)
-        waiting = self._meetings.setdefault(name, {})
-        waiting[conversation] = operation
-        conversation.wait_for_others(operation)
-        if operation.clients and len(waiting) >= operation.clients:
-            self._release(name)
-
-    def leave_meeting(self, conversation: Conversation) -> None:
-        """A client has waited too long."""
-        for name, waiting in list(self._meetings.items()):
-            if waiting.pop(conversation, None) is not None and not waiting:
-                del self._meetings[name]
-
-    def _meet_all_ready(self) -> None:
-        operation = next(iter(self._meetings[ALL_READY].values()))
-        if self.context.counters.open >= operation.clients:
-            self._release(ALL_READY)
-
-    def _release(self, name: bytes) -> None:
-        for conversation in self._meetings.pop(name):
-            conversation.met()
+        self.meetings.look(self.context)
 
     # -- what arrives ------------------------------------------------------------------------------------------
 
     def receive(self, client: MessageClient, first: int, payload: bytes) -> None:
-        """A whole message arrived, at `context.now`."""
+        """Turn a whole frame, which arrived at `context.now`, into messages: one, or one for each line."""
         conversation = client.conversation
         if conversation is None:
             return
@@ -260,7 +147,8 @@ class Roles(Exchange):
             context.tally.count_type(name)
         if role.acts:
             self._act(client, conversation, role, payload, found)
-        if not conversation.take(found, payload) and context.broadcasts is not None:
+        replied = conversation.replies.take(found, payload) or conversation.take_other(found, payload)
+        if not replied and context.broadcasts is not None:
             self._broadcast(client, name, payload)
 
     def _broadcast(self, client: MessageClient, name: bytes, payload: bytes) -> None:
@@ -281,7 +169,7 @@ class Roles(Exchange):
         for matcher, render, first in role.answers:
             if matcher.matches(document, payload, matcher.bind(conversation)):
                 conversation.message = document
-                client.say(first, render(conversation))
+                conversation.transmit(first, render(conversation))
                 conversation.message = None
         for matcher, path, unit, tally in role.deliveries:
             if matcher.matches(document, payload, matcher.bind(conversation)):
@@ -304,20 +192,3 @@ class Roles(Exchange):
     def steps(self) -> Steps:
         """Return what has been counted of each named step and each role."""
         return Steps([tally.data() for tally in self.tallies], {role.name: role.counts for role in self.roles})
-
-
-class _Beating:
-    """Sends the heartbeats of a client, one after the other."""
-
-    __slots__ = ("beat", "conversation")
-
-    def __init__(self, conversation: Conversation, beat: Beat) -> None:
-        self.conversation = conversation
-        self.beat = beat
-
-    def wake(self, due_ns: int, monotonic_ns: int) -> None:
-        """It is time for one."""
-        conversation = self.conversation
-        if conversation.beat(self.beat):
-            every = self.beat.delay.draw(conversation.number, conversation.turns())
-            conversation.roles.live.add(due_ns + every, self)

@@ -6,7 +6,7 @@ import types
 from collections.abc import Generator
 from typing import Any
 
-from wstui.load.conversation.conversation import WAIT, Conversation
+from wstui.load.conversation.conversation import Conversation
 from wstui.load.conversation.program import (
     AGAIN,
     CHOOSE,
@@ -22,12 +22,14 @@ from wstui.load.conversation.program import (
     THINK,
     Operation,
 )
+from wstui.load.conversation.state import WAIT
 
 
 @types.coroutine
 def walk(conversation: Conversation, operations: list[Operation]) -> Generator[Any, bool, None]:
     """Carry out operations one after the other. A step that fails ends its round; in `open` it ends all."""
-    role, roles, context = conversation.role, conversation.roles, conversation.context
+    role, host, context = conversation.role, conversation.host, conversation.context
+    replies = conversation.replies
     counters = [0] * role.repeats
     at = 0
     while True:
@@ -37,24 +39,24 @@ def walk(conversation: Conversation, operations: list[Operation]) -> Generator[A
         held = True
         if kind == MESSAGE:
             if context.paused and operation.render is not None and conversation.is_held:
-                conversation.park()
+                host.rounds.park(conversation)
                 yield WAIT
             if operation.expect is None:
-                conversation.say(operation)
+                replies.say(operation)
                 continue
-            conversation.ask(operation)
+            replies.ask(operation)
             held = yield WAIT
         elif kind == ROUND:
             if conversation.in_round:
                 role.counts.completed += 1
                 conversation.in_round = False
-            if roles.next_round(conversation):
+            if host.rounds.next(conversation):
                 yield WAIT
             conversation.in_round = True
             conversation.awaits_round = False
             role.counts.begun += 1
-            if roles.deals_rows:
-                roles.deal_row(conversation)
+            if host.deals_rows:
+                host.deal_row(conversation)
         elif kind == JUMP:
             at = operation.target
         elif kind == THINK:
@@ -70,7 +72,8 @@ def walk(conversation: Conversation, operations: list[Operation]) -> Generator[A
         elif kind == CHOOSE:
             at = operation.choose(role.seed, conversation.number, conversation.turns())
         elif kind == MEET:
-            roles.meet(conversation, operation)
+            assert operation.name is not None
+            host.meetings.join(operation.name(conversation), replies, operation)
             held = yield WAIT
         elif kind == READY:
             conversation.ready()

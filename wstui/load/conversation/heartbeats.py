@@ -1,0 +1,99 @@
+"""The heartbeats of a client: sent by the wheel, whatever its steps do, each with its reply."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from wstui.load.connect_outcome import Cause
+from wstui.load.conversation.program import Beat
+from wstui.load.conversation.state import Talk
+from wstui.load.schedule import first_send
+from wstui.scenario.units import format_duration
+
+_now = time.monotonic_ns
+
+
+class Heartbeats:
+    """All heartbeats of one ready client, and those that wait for their reply."""
+
+    __slots__ = ("_ended", "_talk", "_waiting")
+
+    def __init__(self, talk: Talk) -> None:
+        """Plan the first of each kind, at the client's own phase."""
+        self._talk = talk
+        self._ended = False
+        self._waiting: list[tuple[Any, int] | None] = [None] * len(talk.role.beats)  # bound, sent
+        live = talk.live
+        for beat in talk.role.beats:
+            every = beat.delay.draw(talk.number, talk.turns())
+            live.add(first_send(live.clock() + 1, talk.number, every), _Due(self, beat, talk))
+
+    def take(self, document: Any, payload: bytes) -> bool:
+        """Return whether a message is the reply to a heartbeat."""
+        for beat in self._talk.role.beats:
+            waits = self._waiting[beat.index]
+            if waits is not None and beat.expect is not None and beat.expect.matches(document, payload, waits[0]):
+                self._waiting[beat.index] = None
+                context = self._talk.context
+                context.counters.pongs += 1
+                beat.tally.counts.done += 1
+                beat.tally.on_time.record(context.now - waits[1])
+                return True
+        return False
+
+    def expire(self, now_ns: int) -> None:
+        """Count the heartbeats whose reply has not come in time."""
+        for beat in self._talk.role.beats:
+            waits = self._waiting[beat.index]
+            if waits is not None and now_ns - waits[1] >= beat.within_ns:
+                self._miss(beat)
+
+    def end(self) -> None:
+        """The connection is gone: send no more."""
+        self._ended = True
+        for beat, waits in zip(self._talk.role.beats, self._waiting, strict=True):
+            beat.tally.counts.abandoned += waits is not None
+
+    def send(self, beat: Beat) -> bool:
+        """Send a heartbeat that is due. Return whether there will be more."""
+        if self._ended:
+            return False
+        talk = self._talk
+        if self._waiting[beat.index] is not None:
+            self._miss(beat)
+        talk.sent_ns = now = _now()
+        talk.seq = talk.client.sequence = talk.client.sequence + 1
+        talk.transmit(beat.first, beat.render(talk))
+        talk.context.counters.pings += 1
+        beat.tally.counts.begun += 1
+        if beat.expect is None:
+            beat.tally.counts.done += 1
+        else:
+            self._waiting[beat.index] = (beat.expect.bind(talk), now)
+        return True
+
+    def _miss(self, beat: Beat) -> None:
+        self._waiting[beat.index] = None
+        beat.tally.counts.lost += 1
+        talk = self._talk
+        within = format_duration(beat.within_ns / 1e9)
+        words = f"{talk.role.name}, {beat.tally.name or 'heartbeat'}: no reply within {within}"
+        talk.context.events.step_failed(talk.number, Cause("heartbeat", words), "")
+
+
+class _Due:
+    """A kind of heartbeat of a client, on the wheel."""
+
+    __slots__ = ("_beat", "_heartbeats", "_talk")
+
+    def __init__(self, heartbeats: Heartbeats, beat: Beat, talk: Talk) -> None:
+        self._heartbeats = heartbeats
+        self._beat = beat
+        self._talk = talk
+
+    def wake(self, due_ns: int, late_from_ns: int) -> None:
+        """Send it, and plan the next."""
+        if self._heartbeats.send(self._beat):
+            talk = self._talk
+            talk.live.add(due_ns + self._beat.delay.draw(talk.number, talk.turns()), self)

@@ -1,0 +1,261 @@
+"""What a client waits for: the answer to its message, in time, too late, or never."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from wstui.load.connect_outcome import Cause, Outcome
+from wstui.load.context import LATE_NS
+from wstui.load.conversation.program import Operation
+from wstui.load.conversation.state import LOOP, OPEN, Talk
+from wstui.measure.sanitize import visible
+from wstui.scenario.units import format_duration
+
+EXPIRED_KEPT = 32
+SHORT_NS = 1_000_000_000
+"""A wait that is shorter ends by a timer of its own; longer ones are looked at four times a second."""
+_IN_FLIGHT = 1  # the key of the one message that a client may have in flight
+
+_now = time.monotonic_ns
+
+
+class Replies:
+    """The step of one client that waits, and earlier ones whose answers may still come."""
+
+    __slots__ = (
+        "_answered", "_answered_bound", "_bound", "_expired", "_refusal", "_talk", "asked", "began_ns", "operation",
+    )  # fmt: skip
+
+    def __init__(self, talk: Talk) -> None:
+        self._talk = talk
+        self.operation: Operation | None = None  # waits
+        self.asked = False  # it waits for the answer to a message of its own
+        self.began_ns = 0
+        self._bound: Any = None
+        self._refusal: Any = None
+        self._answered: Operation | None = None  # the one before, for duplicates
+        self._answered_bound: Any = None
+        self._expired: list[tuple[Operation, Any]] | None = None  # those whose answer did not come in time
+
+    # -- what steps do -----------------------------------------------------------------------------------------
+
+    def say(self, operation: Operation) -> None:
+        """Send the message of a step that waits for nothing."""
+        tally = operation.tally
+        assert tally is not None
+        tally.counts.begun += 1
+        tally.counts.done += 1
+        self._send(operation, _now())
+        if self._talk.phase is LOOP:
+            self._talk.context.counters.no_reply_expected += 1
+
+    def ask(self, operation: Operation) -> None:
+        """Send the message of a step, if it has one, and wait for what it expects."""
+        talk = self._talk
+        now = _now()
+        if not talk.intended_ns:
+            talk.intended_ns = now
+        self.asked = operation.render is not None
+        if self.asked:
+            self._send(operation, now)
+            if talk.phase is LOOP:
+                talk.client.pending[_IN_FLIGHT] = (talk.intended_ns, now)
+        self.operation = operation
+        self.began_ns = now
+        self._bound = operation.expect.bind(talk)  # type: ignore[union-attr]
+        if operation.refuse is not None:
+            self._refusal = operation.refuse.bind(talk)
+        operation.tally.counts.begun += 1  # type: ignore[union-attr]
+        if operation.within_ns < SHORT_NS:
+            talk.wake_ns = talk.live.add(now + operation.within_ns, talk)
+
+    def _send(self, operation: Operation, now: int) -> None:
+        talk = self._talk
+        client = talk.client
+        talk.sent_ns = now
+        talk.seq = client.sequence = client.sequence + 1
+        payload = operation.render(talk)  # type: ignore[misc]
+        if talk.phase is LOOP:
+            context = talk.context
+            context.counters.sent += 1
+            if talk.intended_ns and talk.intended_ns != now:
+                delay = now - talk.intended_ns
+                context.tally.send_delay.record(delay)
+                if delay > LATE_NS:
+                    context.counters.late_sends += 1
+        talk.transmit(operation.first, payload)
+
+    def meet(self, operation: Operation) -> None:
+        """Wait until other clients are there as well."""
+        now = _now()
+        self.operation = operation
+        self.asked = False
+        self.began_ns = now
+        self._talk.intended_ns = self._talk.intended_ns or now
+        operation.tally.counts.begun += 1  # type: ignore[union-attr]
+
+    def met(self) -> None:
+        """The other clients are there."""
+        talk = self._talk
+        operation, self.operation = self.operation, None
+        assert operation is not None and operation.tally is not None
+        now = _now()
+        operation.tally.counts.done += 1
+        operation.tally.round_trip.record(now - self.began_ns)
+        operation.tally.response.record(now - talk.intended_ns)
+        talk.behind_ns = 0
+        talk.wake_ns = talk.live.add(talk.live.clock(), talk)
+
+    # -- what arrives ------------------------------------------------------------------------------------------
+
+    def take(self, document: Any, payload: bytes) -> bool:
+        """Return whether the step that waits expects or refuses this message."""
+        operation = self.operation
+        if operation is None or operation.expect is None:
+            return False
+        if operation.expect.matches(document, payload, self._bound):
+            self._replied(operation, document, payload)
+            return True
+        if operation.refuse is not None and operation.refuse.matches(document, payload, self._refusal):
+            self._refused(operation, payload)
+            return True
+        return False
+
+    def take_stale(self, document: Any, payload: bytes) -> bool:
+        """Return whether this is a late answer, or the last one again."""
+        if self._expired:
+            for entry in self._expired:
+                if entry[0].expect.matches(document, payload, entry[1]):  # type: ignore[union-attr]
+                    self._expired.remove(entry)
+                    entry[0].tally.counts.late += 1  # type: ignore[union-attr]
+                    self._talk.context.counters.late += 1
+                    return True
+        answered = self._answered
+        if answered is not None and answered.expect.matches(document, payload, self._answered_bound):  # type: ignore[union-attr]
+            answered.tally.counts.duplicates += 1  # type: ignore[union-attr]
+            self._talk.context.counters.duplicates += 1
+            return True
+        return False
+
+    def _replied(self, operation: Operation, document: Any, payload: bytes) -> None:
+        talk = self._talk
+        context = talk.context
+        now = context.now
+        began, intended = self.began_ns, talk.intended_ns
+        round_trip = now - began
+        tally = operation.tally
+        assert tally is not None
+        if round_trip >= operation.within_ns:  # not checked since it was due
+            tally.counts.late += 1
+            context.counters.late += 1
+            self._lose(operation, keep=False)
+            return
+        self.operation = None
+        tally.counts.done += 1
+        if self.asked and talk.phase is LOOP:
+            talk.client.pending.clear()
+            context.counters.matched += 1
+            if intended == began:
+                context.tally.on_time.record(round_trip)
+            else:
+                context.tally.round_trip.record(round_trip)
+                context.tally.response.record(now - intended)
+        if intended == began:
+            tally.on_time.record(round_trip)
+        else:
+            tally.round_trip.record(round_trip)
+            tally.response.record(now - intended)
+        talk.intended_ns = 0
+        talk.wake_ns = -1
+        if operation.expect.is_keyed:  # type: ignore[union-attr]
+            self._answered, self._answered_bound = operation, self._bound
+        if operation.captures is not None and (lack := operation.captures.take(document, payload, talk.values)):
+            self._fail(operation, Cause("capture", f"{self._words(operation)}: nothing to capture for {lack}"), payload)
+            return
+        talk.resume(True)
+
+    def _refused(self, operation: Operation, payload: bytes) -> None:
+        """The answer is no."""
+        talk = self._talk
+        context = talk.context
+        tally = operation.tally
+        assert tally is not None and operation.refuse is not None
+        now = context.now
+        round_trip, response = now - self.began_ns, now - talk.intended_ns
+        tally.counts.done += 1
+        tally.round_trip.record(round_trip)
+        tally.response.record(response)
+        if self.asked and talk.phase is LOOP:
+            talk.client.pending.clear()
+            context.counters.matched += 1
+            context.tally.round_trip.record(round_trip)
+            context.tally.response.record(response)
+        self.operation = None
+        talk.wake_ns = -1
+        self._fail(operation, Cause("refused", f"{self._words(operation)}: {operation.refuse.words}"), payload)
+
+    def _fail(self, operation: Operation, cause: Cause, payload: bytes) -> None:
+        talk = self._talk
+        operation.tally.counts.failed += 1  # type: ignore[union-attr]
+        detail = visible(payload, 120)
+        if talk.phase is OPEN:
+            outcome = Outcome.REFUSED if cause.kind == "refused" else Outcome.FAILED
+            talk.client.end_attempt(outcome, cause, detail)
+            return
+        talk.context.events.expectation_failed(talk.number, cause, detail)
+        talk.resume(False)
+
+    # -- what does not -----------------------------------------------------------------------------------------
+
+    def expire(self, now_ns: int) -> None:
+        """Give up what has been waited for too long."""
+        operation = self.operation
+        if operation is not None and now_ns - self.began_ns >= operation.within_ns:
+            self._lose(operation, keep=True)
+
+    def cut(self, *, dropped: bool) -> None:
+        """Stop waiting: we end the wait, or the other side has `dropped` the connection."""
+        operation, self.operation = self.operation, None
+        if operation is not None and operation.tally is not None:
+            if dropped:
+                self._count_lost(operation, "connection ended before the reply")
+            else:
+                operation.tally.counts.abandoned += 1
+
+    def _lose(self, operation: Operation, keep: bool) -> None:
+        talk = self._talk
+        self.operation = None
+        talk.wake_ns = -1
+        if operation.expect is None:
+            talk.leave_meeting()
+        elif keep and operation.expect.is_keyed:
+            if self._expired is None:
+                self._expired = []
+            self._expired.append((operation, self._bound))
+            del self._expired[:-EXPIRED_KEPT]
+        within = format_duration(operation.within_ns / 1e9)
+        cause = self._count_lost(operation, f"no reply within {within}" if operation.render else f"waited {within}")
+        if talk.phase is OPEN:
+            talk.client.end_attempt(Outcome.TIMED_OUT, cause, "")
+            return
+        talk.resume(False)
+
+    def _count_lost(self, operation: Operation, why: str) -> Cause:
+        """Count a step whose answer does not come; it enters the response times with all of its time limit."""
+        talk = self._talk
+        waited = operation.within_ns + (self.began_ns - talk.intended_ns if talk.intended_ns else 0)
+        tally = operation.tally
+        assert tally is not None
+        tally.counts.lost += 1
+        tally.response.record(waited)
+        cause = Cause("timeout", f"{self._words(operation)}: {why}")
+        if self.asked and talk.phase is LOOP:
+            talk.client.pending.clear()
+            talk.context.events.reply_timed_out(talk.number, waited, cause)
+        elif talk.phase is not OPEN:
+            talk.context.events.step_failed(talk.number, cause, "")
+        return cause
+
+    def _words(self, operation: Operation) -> str:
+        return f"{self._talk.role.name}, {operation.label}"

@@ -1,0 +1,56 @@
+"""What the parts of a client's conversation know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Any, Protocol
+
+from wstui.load.client import Client
+from wstui.load.context import WorkerContext
+from wstui.load.conversation.program import Role
+from wstui.load.conversation.timers import Timers
+
+
+class Phase(IntEnum):
+    """What a conversation is at."""
+
+    OPEN = 0
+    LOOP = 1
+    LEAVE = 2
+    ENDED = 3
+
+
+OPEN, LOOP, LEAVE, ENDED = Phase
+
+
+class _Wait:
+    """What our own awaitables yield."""
+
+
+WAIT = _Wait()
+
+
+class Talk(Protocol):
+    """A conversation as its replies, heartbeats, rounds and meetings see it."""
+
+    client: Client
+    context: WorkerContext
+    role: Role
+    number: int
+    phase: Phase
+    values: list[Any]
+    live: Timers
+    transmit: Callable[[int, bytes], None]  # turns a payload into frames
+    seq: int
+    sent_ns: int
+    intended_ns: int  # when the next message is due; 0: as soon as it may
+    behind_ns: int
+    next_ns: int
+    wake_ns: int
+    awaits_round: bool
+
+    def resume(self, value: bool | None) -> None: ...
+    def wake(self, due_ns: int, late_from_ns: int) -> None: ...
+    def turns(self) -> int: ...
+    def leave_meeting(self) -> None: ...

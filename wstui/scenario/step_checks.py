@@ -1,0 +1,145 @@
+"""What must hold of the steps of a role: one kind each, names, nesting, and variables that are set before their use."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from wstui.scenario.conversation.delay import parse_delay
+from wstui.scenario.conversation.matcher import parse_path
+from wstui.scenario.conversation.role import Heartbeat, Role, Step
+from wstui.scenario.errors import BadValue, Conflict, Key, dotted, quote
+from wstui.scenario.payload_checks import PayloadChecks
+from wstui.scenario.role_inputs import PHASES, steps_of
+
+MOST_DEPTH = 8
+MOST_STEPS = 1000
+_KINDS = ("think", "repeat", "choose", "meet", "close")
+_EXAMPLE = 'json = { type = "hello" } and expect = { type = "welcome" }'
+
+
+class StepChecks:
+    """Checks the steps and rules of one role, in the order in which a client comes to them."""
+
+    def __init__(self, role: Role, place: Key, payloads: PayloadChecks) -> None:
+        self._role = role
+        self._place = place
+        self._payloads = payloads
+        self._names: dict[str, Key] = {}
+
+    def findings(self) -> Iterator[Conflict]:
+        role, place = self._role, self._place
+        if sum(1 for _ in steps_of(role)) > MOST_STEPS:
+            yield Conflict(place, f"has more than {MOST_STEPS} steps")
+            return
+        opened: set[str] = set()
+        for phase in PHASES:
+            known = set(opened)
+            yield from self._walk(getattr(role, phase), (*place, phase), known, 1)
+            if phase == "open":
+                opened = known
+        for index, beat in enumerate(role.heartbeats):
+            yield from self._heartbeat(beat, (*place, "heartbeats", index), opened)
+        for index, answer in enumerate(role.answer):
+            inner = (*place, "answer", index)
+            yield from self._payloads.matcher(answer.on, (*inner, "on"), opened)
+            if not answer.sources:
+                yield Conflict(inner, 'answers nothing: write send or json = { type = "pong" }')
+            yield from self._payloads.message(answer, inner, opened, in_answer=True)
+        for name in ("delivery", "sequence"):
+            for index, rule in enumerate(getattr(role, name)):
+                yield from self._payloads.matcher(rule.of, (*place, name, index, "of"), opened)
+
+    # -- steps -------------------------------------------------------------------------------------------------
+
+    def _walk(self, steps: Sequence[Step], place: Key, known: set[str], depth: int) -> Iterator[Conflict]:
+        """Check steps in order; `known` grows by what they capture."""
+        if depth > MOST_DEPTH:
+            yield Conflict(place, f"is nested more than {MOST_DEPTH} deep")
+            return
+        for index, step in enumerate(steps):
+            yield from self._step(step, (*place, index), known, depth)
+
+    def _step(self, step: Step, place: Key, known: set[str], depth: int) -> Iterator[Conflict]:
+        kinds = [name for name in _KINDS if getattr(step, name)]
+        is_message = bool(step.sources) or step.expect is not None
+        if len(kinds) + is_message != 1:
+            said = [*kinds, *(["a message"] if is_message else [])]
+            both = f"is {' and '.join(said)} at once: make a step of each"
+            yield Conflict(
+                place, both if said else f"does nothing: write {_EXAMPLE}, or think, repeat, choose, meet, close"
+            )
+            return
+        if step.steps and not step.repeat:
+            yield Conflict((*place, "steps"), "belong to repeat, and there is none: write repeat = 3")
+        if step.repeat and not step.steps:
+            yield Conflict((*place, "repeat"), 'has nothing to repeat: write steps = [{ json = { type = "hello" } }]')
+        yield from self._name(step, place)
+        if step.expect is None:
+            for name in ("refuse", "within", "capture"):
+                if getattr(step, name):
+                    yield Conflict(
+                        (*place, name), 'belongs to expect, and there is none: write expect = { type = "ok" }'
+                    )
+        if is_message:
+            yield from self._payloads.message(step, place, known)
+            yield from self._payloads.matcher(step.expect, (*place, "expect"), known)
+            yield from self._payloads.matcher(step.refuse, (*place, "refuse"), known)
+            yield from self._captures(step, place)
+            known.update(step.capture)
+        if step.meet is not None:
+            yield from self._payloads.text(step.meet.name, (*place, "meet"), known)
+        yield from self._walk(step.steps, (*place, "steps"), known, depth + 1)
+        if step.choose:
+            yield from self._choose(step, place, known, depth)
+
+    def _choose(self, step: Step, place: Key, known: set[str], depth: int) -> Iterator[Conflict]:
+        if not sum(choice.weight for choice in step.choose):
+            yield Conflict((*place, "choose"), "has weight 0 everywhere: give at least one choice a weight above 0")
+        ways = []
+        for number, choice in enumerate(step.choose):
+            way = set(known)
+            yield from self._walk(choice.steps, (*place, "choose", number, "steps"), way, depth + 1)
+            if choice.weight:
+                ways.append(way)
+        if ways:
+            known.update(set.intersection(*ways))
+
+    def _name(self, message: Step | Heartbeat, place: Key) -> Iterator[Conflict]:
+        if not message.name:
+            return
+        if message.name in self._names:
+            yield Conflict((*place, "name"), f"names {dotted(self._names[message.name])} as well", quote(message.name))
+        self._names.setdefault(message.name, place)
+
+    def _heartbeat(self, beat: Heartbeat, place: Key, known: set[str]) -> Iterator[Conflict]:
+        yield from self._name(beat, place)
+        delay = parse_delay(beat.every)
+        if not delay.low and not delay.mean:
+            yield Conflict((*place, "every"), "must be more than 0", quote(beat.every))
+        if not beat.sources:
+            yield Conflict(place, 'sends nothing: write json = { type = "heartbeat" }')
+        if beat.within is not None and beat.expect is None:
+            yield Conflict((*place, "within"), "belongs to expect, and there is none")
+        yield from self._payloads.message(beat, place, known)
+        yield from self._payloads.matcher(beat.expect, (*place, "expect"), known)
+
+    def _captures(self, step: Step, place: Key) -> Iterator[Conflict]:
+        for name, source in step.capture.items():
+            try:
+                check_capture(source)
+            except BadValue as error:
+                yield Conflict((*place, "capture", name), error.message, quote(source, 60))
+
+
+def check_capture(source: str) -> None:
+    """Raise `BadValue` unless a variable can be captured from this: a path, or "regex:…" with one group."""
+    if not source.startswith("regex:"):
+        parse_path(source)
+        return
+    try:
+        groups = re.compile(source.removeprefix("regex:")).groups
+    except re.error as error:
+        raise BadValue(f"is a regex that cannot be read: {error}") from None
+    if not groups:
+        raise BadValue('has no group to capture: write such as "regex:id=(\\\\d+)"')
