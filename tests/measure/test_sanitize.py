@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wstui.measure.sanitize import visible
+from wstui.measure.sanitize import sanitize
 
 DANGEROUS: Final = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
 
 
 @given(st.text() | st.text(st.characters(categories=DANGEROUS)), st.integers(1, 300))
 def test_nothing_that_moves_a_cursor_or_turns_text_around_is_left(text: str, limit: int) -> None:
-    shown = visible(text, limit)
+    shown = sanitize(text, limit)
     assert len(shown) <= limit
     assert all(unicodedata.category(c) not in (*DANGEROUS, "Cn") for c in shown)
     shown.encode()
@@ -22,15 +22,15 @@ def test_nothing_that_moves_a_cursor_or_turns_text_around_is_left(text: str, lim
 
 @given(st.binary(), st.integers(1, 300))
 def test_bytes_that_are_no_text_are_shown_as_escapes(data: bytes, limit: int) -> None:
-    shown = visible(data, limit)
+    shown = sanitize(data, limit)
     assert len(shown) <= limit
     assert all(unicodedata.category(c) not in (*DANGEROUS, "Cn") for c in shown)
 
 
 @given(st.text(st.characters(categories=["L", "N", "P", "S"], include_characters=" "), max_size=100))
 def test_harmless_text_is_left_as_it_is(text: str) -> None:
-    assert visible(text, 100) == text
-    assert visible(text.encode(), 100) == text
+    assert sanitize(text, 100) == text
+    assert sanitize(text.encode(), 100) == text
 
 
 @pytest.mark.parametrize(
@@ -48,10 +48,10 @@ def test_harmless_text_is_left_as_it_is(text: str) -> None:
     ],
 )
 def test_text_made_to_fool_a_reader_is_shown_for_what_it_is(text: str | bytes, shown: str) -> None:
-    assert visible(text) == shown
+    assert sanitize(text) == shown
 
 
 def test_what_is_cut_says_so() -> None:
-    assert visible("x" * 300, 10) == "x" * 9 + "…"
-    assert visible(b"x" * 3000, 10) == "x" * 9 + "…"
-    assert visible("\x00" * 8, 10)[-1] == "…"
+    assert sanitize("x" * 300, 10) == "x" * 9 + "…"
+    assert sanitize(b"x" * 3000, 10) == "x" * 9 + "…"
+    assert sanitize("\x00" * 8, 10)[-1] == "…"

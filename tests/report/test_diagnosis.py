@@ -9,7 +9,7 @@ import pytest
 from tests.report.example import EVERY, aborted, broken, empty, fan_out, good, limited
 from wstui.execution.run.result import Result
 from wstui.execution.run.result_sections import Connections, FailureSummary, ThresholdOutcome, Traffic, Verdict
-from wstui.measure.sanitize import visible
+from wstui.measure.sanitize import sanitize
 from wstui.measure.timeline import TimelineRow
 from wstui.report.analysis.diagnosis import findings
 from wstui.report.formats import registry
@@ -133,7 +133,7 @@ def test_every_report_tells_the_findings(name: str) -> None:
             assert finding.text.split(".")[0] in " ".join(report.split()), form
         if not findings(result):
             assert "Findings" not in report
-    assert all(visible(finding.text) == finding.text for finding in findings(result))
+    assert all(sanitize(finding.text) == finding.text for finding in findings(result))
 
 
 def test_some_of_the_clients_that_were_hit_are_named() -> None:

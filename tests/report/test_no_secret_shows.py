@@ -25,7 +25,7 @@ from wstui.execution.run.result import Result
 from wstui.execution.run.run import Run
 from wstui.execution.run.status import State, Status
 from wstui.measure.failure import FailureGroup, Occurrence
-from wstui.measure.sanitize import visible
+from wstui.measure.sanitize import sanitize
 from wstui.measure.snapshot import Counters, Snapshot, Totals
 from wstui.report.formats import registry
 from wstui.report.live.event_stream import EventStream
@@ -51,14 +51,14 @@ SAID: dict[str, Callable[[str], str]] = {
     "as it is": str,
     "repr": repr,
     "bytes": lambda s: repr(s.encode()),
-    "shown": lambda s: visible(s, 10_000),
+    "shown": lambda s: sanitize(s, 10_000),
     "printable": printable,
     "quoted": lambda s: quoted(s, 10_000),
     "json": json.dumps,
     "json as utf-8": lambda s: json.dumps(s, ensure_ascii=False),
     "json in json": lambda s: json.dumps(json.dumps({"token": s})),
-    "repr shown": lambda s: visible(repr(s), 10_000),
-    "bytes shown": lambda s: visible(s.encode(), 10_000),
+    "repr shown": lambda s: sanitize(repr(s), 10_000),
+    "bytes shown": lambda s: sanitize(s.encode(), 10_000),
     "percent": lambda s: quote(s, safe=""),
     "percent in lower case": lambda s: quote(s, safe="").replace("%2F", "%2f").replace("%0A", "%0a"),
     "path": quote,
@@ -119,7 +119,7 @@ def told(scenario: Scenario, secret: str) -> tuple[Status, Result]:
         FailureGroup(f"close {number}", f"{name}: {form(secret)}", 1, 1, 2, False, [Occurrence(1, 0, form(secret))])
         for number, (name, form) in enumerate(SAID.items())
     ]
-    types = {visible(form(secret), 60): 3 for form in SAID.values()}
+    types = {sanitize(form(secret), 60): 3 for form in SAID.values()}
     counters = Counters(attempted=3, ready=3, sent=3, received=3, matched=3, slow_readers=1)
     run._fleet.totals.take(
         0, Snapshot(0, 1, Totals(10, counters), types, failures=groups, slow_endings={f"close {secret}": 1})

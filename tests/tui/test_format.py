@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from wstui.tui.kit import format
+from wstui.measure.sanitize import sanitize
+from wstui.report.model import format
+from wstui.report.model.text import clip, pad, wrap
 from wstui.tui.kit.bars import columns, meter, parts, solid
 from wstui.tui.kit.row_widget import cells
 
@@ -70,23 +72,23 @@ def test_times() -> None:
 
 @given(st.text(max_size=60))
 def test_cleaned_text_has_no_control_and_no_direction(text: str) -> None:
-    clean = format.clean(text)
-    assert not any(ord(c) < 32 or 127 <= ord(c) < 160 for c in clean)
+    safe = sanitize(text)
+    assert not any(ord(c) < 32 or 127 <= ord(c) < 160 for c in safe)
     assert not any(
-        c in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200b\u200e\u200f\ufeff\u2028\u2029" for c in clean
+        c in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200b\u200e\u200f\ufeff\u2028\u2029" for c in safe
     )
 
 
 def test_an_escape_from_a_server_shows_as_one() -> None:
-    assert format.clean("\x1b[31mred\r\n") == "\\x1b[31mred\\r\\n"
-    assert format.clean("a" + "\u0301" * 50) == "a\u0301\u0301"
+    assert sanitize("\x1b[31mred\r\n") == "\\x1b[31mred\\r\\n"
+    assert sanitize("a" + "\u0301" * 50) == "a\u0301\u0301"
 
 
 @given(st.text(max_size=60), st.integers(0, 40))
 def test_a_clipped_text_fits_its_cells(text: str, width: int) -> None:
-    clean = format.clean(text)
-    assert cell_len(format.clip(clean, width)) <= width
-    assert cell_len(format.pad(clean, width)) == width
+    safe = sanitize(text)
+    assert cell_len(clip(safe, width)) <= width
+    assert cell_len(pad(safe, width)) == width
 
 
 @given(st.lists(st.floats(-1e6, 1e6), max_size=400), st.integers(0, 60))
@@ -120,6 +122,6 @@ def test_a_small_part_of_a_whole_is_still_seen() -> None:
 
 
 def test_wrapped_text_keeps_words_and_width() -> None:
-    rows = format.wrap("the quick brown fox jumps over a-very-long-word-indeed", 12)
+    rows = wrap("the quick brown fox jumps over a-very-long-word-indeed", 12)
     assert all(len(row) <= 12 for row in rows)
     assert rows[0] == "the quick"

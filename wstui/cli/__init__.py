@@ -173,7 +173,7 @@ def _execute() -> int | None:
         if os.environ.get("LOG_LEVEL", "").lower() == "debug":
             raise
         from wstui.cli.exit_codes import INTERNAL, tell
-        from wstui.measure.sanitize import visible
+        from wstui.measure.sanitize import sanitize
 
-        tell(f"internal error: {type(error).__name__}: {visible(str(error), 300)} (LOG_LEVEL=debug shows where)")
+        tell(f"internal error: {type(error).__name__}: {sanitize(str(error), 300)} (LOG_LEVEL=debug shows where)")
         return INTERNAL

@@ -16,7 +16,7 @@ from wstui.cli.prepare import prepare
 from wstui.execution.preflight.checklist import Check, CheckMark
 from wstui.execution.preflight.preflight import preflight
 from wstui.execution.suite import SuiteRun
-from wstui.measure.sanitize import visible
+from wstui.measure.sanitize import sanitize
 from wstui.report.formats.atomic_write import STDOUT, write
 from wstui.report.model.labels import Tone
 from wstui.report.model.terminal import Paint, terminal_width, wants_colour
@@ -81,7 +81,7 @@ def _lines(found: Check, paint: Paint, width: int, column: int) -> list[str]:
     glyph, tone = _SIGNS[found.mark]
     indent = " " * (column + 3)
     lines = paragraph(
-        visible(found.text), width=width, indent=indent, first=f"{glyph} {visible(found.name):<{column}} "
+        sanitize(found.text), width=width, indent=indent, first=f"{glyph} {sanitize(found.name):<{column}} "
     )
     if found.fix:
         lines += paragraph(found.fix, width=width, indent=indent + "  ", first=indent + "→ ")

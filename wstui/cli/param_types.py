@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 
 import click
 
-from wstui.measure.sanitize import visible
+from wstui.measure.sanitize import sanitize
 from wstui.scenario.units import first_digits
 
 Number = TypeVar("Number", int, float)
@@ -74,5 +74,5 @@ def wanted_level(given: str | None, warn: Callable[[str], None]) -> str:
     level = _ALSO.get(text.lower(), text.lower())
     if not level or level in LEVELS:
         return level
-    warn(f"LOG_LEVEL={visible(text, 40)} is not a level and is ignored: write {', '.join(LEVELS[:-1])} or error")
+    warn(f"LOG_LEVEL={sanitize(text, 40)} is not a level and is ignored: write {', '.join(LEVELS[:-1])} or error")
     return ""

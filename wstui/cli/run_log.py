@@ -22,7 +22,7 @@ from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.run.result_sections import FailureSummary
 from wstui.execution.run.status import RunView, Status
 from wstui.measure.append_log import new_since
-from wstui.measure.sanitize import visible
+from wstui.measure.sanitize import sanitize
 from wstui.report.live.observer import ExportError, Observer
 from wstui.report.model.labels import runs_of
 from wstui.scenario.model import Scenario
@@ -181,7 +181,7 @@ class _Lines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, followed by the traceback of an internal error."""
         return "\n".join(
-            visible(mask_text(line, self._secrets), LONGEST) for line in super().format(record).split("\n")
+            sanitize(mask_text(line, self._secrets), LONGEST) for line in super().format(record).split("\n")
         )
 
 

@@ -15,7 +15,7 @@ from wstui.cli.exit_codes import USAGE, fail
 from wstui.cli.param_types import Whole
 from wstui.cli.run_refs import is_file, opened, whole
 from wstui.cli.runs_compare import compare_
-from wstui.measure.sanitize import visible
+from wstui.measure.sanitize import sanitize
 from wstui.report.analysis.compare import is_empty
 from wstui.report.formats import json_file, registry
 from wstui.report.formats.atomic_write import STDOUT, NotWritable, write
@@ -98,7 +98,7 @@ def show(path: Path | None, reference: str, as_json: bool, suite: bool) -> None:
             result = store.result(stored.id)
         click.echo(f"Run {stored.id}{_suffix(stored)}\n")
         print_summary(result, sys.stdout)
-        click.echo(f"\nRecorded on {visible(stored.host)}: {_environment(stored.environment)}")
+        click.echo(f"\nRecorded on {sanitize(stored.host)}: {_environment(stored.environment)}")
 
 
 @runs.command()
@@ -119,7 +119,7 @@ def export(path: Path | None, reference: str, file: str, form: str, suite: bool)
         registry.prove(chosen.name, file)
         result = whole(path, reference, suite=suite)
         if all(is_empty(run) for run in runs_of(result)):
-            fail(f"run {reference} has no data to report ({visible(result.verdict.reason)})", USAGE)
+            fail(f"run {reference} has no data to report ({sanitize(result.verdict.reason)})", USAGE)
         registry.write(result, chosen.name, file)
     except (registry.UnknownFormat, registry.MissingExtra, NotWritable) as error:
         fail(str(error), USAGE)
@@ -137,7 +137,7 @@ def delete(path: Path | None, references: tuple[str, ...], yes: bool) -> None:
         if going:
             fail(f"run {going[0]} is still going: end it first", USAGE)
         for run in chosen:
-            click.echo(f"{run.id}  {visible(run.name)}  {_local(run.started)}{_suffix(run)}")
+            click.echo(f"{run.id}  {sanitize(run.name)}  {_local(run.started)}{_suffix(run)}")
         _confirm(f"Delete {len(chosen)} run{'s' if len(chosen) > 1 else ''}?", yes)
         store.delete([run.id for run in chosen])
 
@@ -194,7 +194,7 @@ def _row(run: StoredRun) -> list[str]:
     return [
         glyph,
         str(run.id),
-        visible(run.name, 24) + (f" [{', '.join(run.tags)}]" if run.tags else ""),
+        sanitize(run.name, 24) + (f" [{', '.join(run.tags)}]" if run.tags else ""),
         _local(run.started),
         format.count(peak_clients(summary)),
         format.percentage(summary.connections.success_rate),
@@ -235,14 +235,14 @@ def _described(run: StoredRun) -> dict[str, Any]:
 
 def _suffix(run: StoredRun) -> str:
     tags = f" [{', '.join(run.tags)}]" if run.tags else ""
-    return tags + (f", {run.position + 1} of {visible(run.suite_name or run.suite)}" if run.suite else "")
+    return tags + (f", {run.position + 1} of {sanitize(run.suite_name or run.suite)}" if run.suite else "")
 
 
 def _local(started: str) -> str:
     try:
         return datetime.fromisoformat(started).astimezone().strftime("%Y-%m-%d %H:%M")
     except ValueError:
-        return visible(started, 16)
+        return sanitize(started, 16)
 
 
 def _environment(seen: dict[str, Any]) -> str:
@@ -253,7 +253,7 @@ def _environment(seen: dict[str, Any]) -> str:
         str(seen.get("python", "")),
         *(f"{name} {version}" for name, version in versions.items() if version),
     ]
-    return ", ".join(visible(fact) for fact in facts if fact) or "nothing is known of it"
+    return ", ".join(sanitize(fact) for fact in facts if fact) or "nothing is known of it"
 
 
 def _kept(wanted: Retention) -> str:
@@ -276,7 +276,7 @@ def _age(text: str) -> float:
     try:
         return float(days[1]) * 86_400 if days else parse_duration(text)
     except BadValue as error:
-        fail(f'--older-than "{visible(text)}" {error}, or "30d"', USAGE)
+        fail(f'--older-than "{sanitize(text)}" {error}, or "30d"', USAGE)
 
 
 runs.add_command(compare_)

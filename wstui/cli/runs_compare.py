@@ -11,7 +11,7 @@ import msgspec
 
 from wstui.cli.exit_codes import BROKEN, USAGE, fail
 from wstui.cli.run_refs import one
-from wstui.measure.sanitize import visible
+from wstui.measure.sanitize import sanitize
 from wstui.report.analysis import regression
 from wstui.report.analysis.compare import Comparison, compare, incomparable
 from wstui.report.formats import compare_text
@@ -47,7 +47,7 @@ def compare_(
         second = one(path, reference)
         why = incomparable(first[1], second[1]) or ("they are the same run" if first[1] == second[1] else "")
         if why:
-            fail(f"{visible(before)} and {visible(reference)} cannot be compared: {why}", USAGE)
+            fail(f"{sanitize(before)} and {sanitize(reference)} cannot be compared: {why}", USAGE)
         comparisons.append(
             compare(
                 first[1],
@@ -71,7 +71,7 @@ def compare_(
         width, colour = terminal_width(sys.stdout), wants_colour(sys.stdout)
         click.echo(compare_text.render_all(comparisons, width=width, colour=colour))
     for comparison, text in broken:
-        click.echo(f"wstui: ✗ {f'{visible(comparison.after)}: ' if len(after) > 1 else ''}{text}", err=True)
+        click.echo(f"wstui: ✗ {f'{sanitize(comparison.after)}: ' if len(after) > 1 else ''}{text}", err=True)
     if broken:
         sys.exit(BROKEN)
 
@@ -80,7 +80,7 @@ def _condition(text: str) -> regression.Regression:
     try:
         return regression.parse(text)
     except BadValue as error:
-        fail(f'--fail-if "{visible(text)}": {error}', USAGE)
+        fail(f'--fail-if "{sanitize(text)}": {error}', USAGE)
 
 
 def _held(condition: regression.Regression, comparison: Comparison, proven: bool) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from wstui.cli.options import Options
 from wstui.cli.run_refs import shown_by
 from wstui.execution.run.result import Result
+from wstui.report.model.text import tilde
 from wstui.report.store.store import Store, StoredRun, default_path
 from wstui.scenario.changes import remade
 from wstui.scenario.checks import check
@@ -18,7 +19,6 @@ from wstui.scenario.model import Scenario
 from wstui.scenario.presets import open_preset
 from wstui.scenario.secret_fields import VARIABLES, masked
 from wstui.scenario.secrets import MASK
-from wstui.tui.kit.format import tilde
 from wstui.tui.services import Launcher
 
 if TYPE_CHECKING:

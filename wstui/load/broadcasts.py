@@ -12,7 +12,7 @@ import msgspec
 from wstui.measure.counters import counted_under
 from wstui.measure.fanout import Receipts
 from wstui.measure.histogram import UNIT_SHIFT
-from wstui.measure.sanitize import visible
+from wstui.measure.sanitize import sanitize
 
 KEY_LIMIT = 4096
 """Longer messages are kept as a digest."""
@@ -164,7 +164,7 @@ class Broadcasts:
         received = int.from_bytes(message.seen, "little") & there
         return Receipts(
             message.key,
-            visible(message.name, 60),
+            sanitize(message.name, 60),
             message.first_ns,
             there.bit_count(),
             received.bit_count(),

@@ -25,7 +25,7 @@ from wstui.load.handshake import Upgrade
 from wstui.load.messaging import Messaging
 from wstui.load.refusal import MOST_REDIRECTS, Refusal
 from wstui.load.sockets import Attempt
-from wstui.measure.sanitize import visible
+from wstui.measure.sanitize import sanitize
 from wstui.scenario.units import format_size
 from wstui.scenario.url import Address
 
@@ -191,9 +191,9 @@ class Client(Messaging, asyncio.Protocol):
         if self.step is WAITING:
             cause = Cause("connect timeout", f"no welcome within {timeout:g} s")
             if self.first_message:
-                wanted = visible(self.context.welcome, 60)
+                wanted = sanitize(self.context.welcome, 60)
                 cause = cause._replace(message=f"{cause.message}: no message had {wanted!r} as its type")
-                detail = f"the first was {visible(self.first_message, 120)}"
+                detail = f"the first was {sanitize(self.first_message, 120)}"
         elif asking:
             cause = Cause("proxy", f"no {asking} from the proxy within {timeout:g} s")
         elif self.step is HANDSHAKE:
@@ -276,7 +276,7 @@ class Client(Messaging, asyncio.Protocol):
         assert protocol is not None
         received = protocol.close_rcvd
         if received is not None:
-            detail = visible(received.reason, 1230)  # 123 bytes at most, each of which may become an escape
+            detail = sanitize(received.reason, 1230)  # 123 bytes at most, each of which may become an escape
             cause = Cause(f"close {int(received.code)}", detail or _close_name(received.code))
         elif protocol.parser_exc is not None:
             cause = self._broken_by(protocol.parser_exc)
@@ -291,7 +291,7 @@ class Client(Messaging, asyncio.Protocol):
             return Cause("too large", f"messages larger than target.max_size ({limit}) came: raise it", True)
         if isinstance(error, UnicodeDecodeError):
             return Cause("invalid text", "the reason of a close frame is not UTF-8")
-        return Cause("protocol", visible(str(error), 120))
+        return Cause("protocol", sanitize(str(error), 120))
 
     def fail(self, code: CloseCode, cause: Cause) -> None:
         """End the connection with this code: the other side broke the protocol."""

@@ -9,7 +9,7 @@ import ssl
 from enum import Enum
 from typing import NamedTuple
 
-from wstui.measure.sanitize import visible
+from wstui.measure.sanitize import sanitize
 
 
 class Outcome(Enum):
@@ -82,7 +82,7 @@ def _verification_cause(error: ssl.SSLCertVerificationError) -> Cause:
     if error.verify_code == _NOT_YET_VALID:
         return Cause("tls", "the server's certificate is not valid yet, by this machine's clock")
     if error.verify_code in (_OTHER_NAME, _OTHER_ADDRESS):
-        return Cause("tls", f"the server's certificate is for another name: {visible(error.verify_message, 120)}")
+        return Cause("tls", f"the server's certificate is for another name: {sanitize(error.verify_message, 120)}")
     return Cause("tls", f"certificate not trusted: {error.verify_message}")
 
 
@@ -119,6 +119,6 @@ def cause_of(error: BaseException) -> Cause:
     if isinstance(error, ConnectionError):
         return Cause("reset", "connection reset by peer")
     if isinstance(error, OSError):
-        return Cause("network", visible(str(error), 160))
+        return Cause("network", sanitize(str(error), 160))
     # A mistake of this program, which must not be counted against the server.
-    return Cause("internal", f"{type(error).__name__}: {visible(str(error), 160)}", True)
+    return Cause("internal", f"{type(error).__name__}: {sanitize(str(error), 160)}", True)

@@ -18,7 +18,7 @@ from websockets.typing import Origin, Subprotocol
 from wstui.load.connect_outcome import UnsendableError
 from wstui.load.frames import FrameProtocol, quiet
 from wstui.load.refusal import Header, Refusal, failed, is_whole, refusal_of
-from wstui.measure.sanitize import visible
+from wstui.measure.sanitize import sanitize
 from wstui.scenario.types import is_http_token
 from wstui.scenario.url import Address
 
@@ -97,7 +97,7 @@ class Upgrade:
             if not data.startswith(_HTTP[: len(data)]):
                 if data.startswith(_TLS_ALERT):
                     return failed("the answer is TLS: set target.url to wss://")
-                return failed("the answer is not HTTP", visible(data, 80))
+                return failed("the answer is not HTTP", sanitize(data, 80))
             end = data.find(_END)
             if self._skipped + (len(data) if end < 0 else end) > _HEAD_LIMIT:
                 return self._too_large(data)
@@ -108,7 +108,7 @@ class Upgrade:
             version, _, rest = line.partition(b" ")
             code = rest.partition(b" ")[0]
             if not (len(code) == 3 and code.isdigit()):
-                return failed("the answer has no status", visible(line, 80))
+                return failed("the answer has no status", sanitize(line, 80))
             if not code.startswith(b"1") or code == b"101":
                 break
             data = data[end + len(_END) :]  # informational: the answer itself follows (RFC 9110 15.2)
@@ -121,7 +121,7 @@ class Upgrade:
             self.refusal = refusal_of(self._uri, line, headers, body)
             return self.refusal if is_whole(headers, body) else None
         if version != b"HTTP/1.1":
-            return failed(f"the answer is {visible(version, 20)}, and an upgrade takes HTTP/1.1")
+            return failed(f"the answer is {sanitize(version, 20)}, and an upgrade takes HTTP/1.1")
         return self._switched(headers) or Accepted(self._protocol, body)
 
     def _switched(self, fields: list[Header]) -> Refusal | None:
@@ -129,7 +129,7 @@ class Upgrade:
         headers = Headers()
         for name, value in fields:
             if not name:
-                return failed("invalid upgrade: the answer has a line that is not a header", visible(value, 80))
+                return failed("invalid upgrade: the answer has a line that is not a header", sanitize(value, 80))
             headers.set_insecure(name.decode(), value.decode("latin-1"))
         offered = [name for name in self._offered if name != self._hidden]
         granted = headers.get_all("Sec-WebSocket-Protocol")
@@ -138,22 +138,22 @@ class Upgrade:
             return failed(f"invalid upgrade: no subprotocol was granted, of those asked for ({which})")
         if granted and not set(granted) <= set(self._offered):
             return failed(
-                f"invalid upgrade: a subprotocol was granted that was not asked for ({visible(granted[0], 80)})"
+                f"invalid upgrade: a subprotocol was granted that was not asked for ({sanitize(granted[0], 80)})"
             )
         try:
             self._protocol.process_response(Response(101, "", headers))
         except InvalidHeaderValue as error:
             # Its value differs for each client and tells nothing.
-            return failed(f"invalid upgrade: {visible(error.name, 60)} of the answer is wrong")
+            return failed(f"invalid upgrade: {sanitize(error.name, 60)} of the answer is wrong")
         except InvalidHandshake as error:
-            return failed(visible(f"invalid upgrade: {error}", 120))
+            return failed(sanitize(f"invalid upgrade: {error}", 120))
         return None
 
     def _too_large(self, data: bytes) -> Refusal:
         if self._skipped > len(data):
             return failed("response header larger than 64 KiB: informational answers (1xx) without end")
         longest = max(data[: data.find(_END)].split(b"\r\n"), key=len)
-        name = visible(longest.partition(b":")[0], 40)
+        name = sanitize(longest.partition(b":")[0], 40)
         return failed(
             f"response header larger than 64 KiB; its longest line is {name}", f"{len(longest)} bytes of {name} so far"
         )

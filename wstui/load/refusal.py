@@ -10,7 +10,7 @@ from typing import NamedTuple
 from urllib.parse import urldefrag, urljoin
 
 from wstui.load.connect_outcome import Cause, Outcome
-from wstui.measure.sanitize import visible
+from wstui.measure.sanitize import sanitize
 from wstui.scenario.errors import BadValue
 from wstui.scenario.url import Address, parse_address
 
@@ -53,18 +53,18 @@ def refusal_of(uri: Address, line: bytes, fields: Sequence[Header], body: bytes)
     version, _, rest = line.partition(b" ")
     number, _, reason = rest.partition(b" ")
     values, code = dict(fields), int(number)
-    message = f"HTTP {code} {visible(reason, 60)}".strip()
+    message = f"HTTP {code} {sanitize(reason, 60)}".strip()
     said = _said(values, body)
     parts = [said] if said else []
-    challenge = visible(values.get(b"www-authenticate", b""), 60)
+    challenge = sanitize(values.get(b"www-authenticate", b""), 60)
     if challenge:
         parts.insert(0, f"www-authenticate {challenge.split(',')[0]}")
     if retry := values.get(b"retry-after"):
-        parts.insert(0, f"retry-after {visible(retry, 60)}")
+        parts.insert(0, f"retry-after {sanitize(retry, 60)}")
     location = None
     if code in REDIRECTS and (written := values.get(b"location")):
         url, location = _location(uri, written)
-        shown = visible(url, 160)
+        shown = sanitize(url, 160)
         message = f"HTTP {code} to {shown}" + (
             ": set target.url to it" if location else ", which is not a WebSocket server"
         )
@@ -120,7 +120,7 @@ def _said(values: dict[bytes, bytes], body: bytes) -> str:
         titled = _TITLE.search(text)
         text = html.unescape(_TAG.sub(" ", titled[2] if titled else text))
         text = " ".join(text.split())
-    return visible(text, _SAID_LIMIT)
+    return sanitize(text, _SAID_LIMIT)
 
 
 def _joined(body: bytes) -> bytes:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from wstui.load.protocol import Expected
-from wstui.measure.sanitize import visible
+from wstui.measure.sanitize import sanitize
 
 MISSING = msgspec.UNSET
 
@@ -96,12 +96,12 @@ def broken(expected: Expected, payload: bytes, reader: ReplyMatcher, document: A
     if expected.contains:
         if expected.contains in payload:
             return ""
-        return f'does not contain "{visible(expected.contains, 60)}"'
-    place = visible(".".join(expected.path), 60)
+        return f'does not contain "{sanitize(expected.contains, 60)}"'
+    place = sanitize(".".join(expected.path), 60)
     found = reader.value(document, expected.path)
     if found is MISSING:
         return f"has no {place}"
     wanted = expected.equals
     if wanted is None or (found == wanted and isinstance(found, bool) == isinstance(wanted, bool)):
         return ""
-    return f"{place} is not {visible(msgspec.json.encode(wanted), 60)}"
+    return f"{place} is not {sanitize(msgspec.json.encode(wanted), 60)}"

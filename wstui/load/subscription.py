@@ -11,7 +11,7 @@ from wstui.load.context import MessageClient
 from wstui.load.exchange import Exchange, quick_type
 from wstui.load.frames import TEXT, encode
 from wstui.load.protocol import ConversationSpec
-from wstui.measure.sanitize import visible
+from wstui.measure.sanitize import sanitize
 
 ACK = b"subscription:ack"
 KNOWN_MOST = 512
@@ -109,7 +109,7 @@ class Subscribing(Exchange):
             client.context.counters.subscribe_acks += 1
         else:
             cause = Cause("subscription", "the acknowledgement names other tokens than were asked for")
-            client.context.events.expectation_failed(client.number, cause, visible(document, 120))
+            client.context.events.expectation_failed(client.number, cause, sanitize(document, 120))
 
     def _look(self, client: MessageClient, document: bytes) -> None:
         tokens = self._known.get(document)
@@ -121,4 +121,4 @@ class Subscribing(Exchange):
         if tokens and tokens.isdisjoint(self.tokens(client.number)):
             client.context.counters.filter_leaks += 1
             cause = Cause("leak", "a message about tokens that the client had not subscribed to")
-            client.context.events.expectation_failed(client.number, cause, visible(document, 120))
+            client.context.events.expectation_failed(client.number, cause, sanitize(document, 120))

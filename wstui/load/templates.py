@@ -15,7 +15,7 @@ from wstui.load.protocol import ConversationSpec, Slot
 from wstui.load.render import IDS_A_CLIENT, Moment, Renderer
 from wstui.load.reply_matcher import MISSING, ReplyMatcher, broken
 from wstui.load.rng import spread
-from wstui.measure.sanitize import visible
+from wstui.measure.sanitize import sanitize
 
 _ORDER = -1
 _QUEUE_SLACK = 64
@@ -149,8 +149,8 @@ class TemplateExchange(Exchange):
             for expected in phrase.expected:
                 lack = broken(expected, payload, self._reader, document)
                 if lack:
-                    cause = Cause("expectation", f"reply to {visible(phrase.name, 60)} {lack}")
-                    client.context.events.expectation_failed(client.number, cause, visible(payload, 120))
+                    cause = Cause("expectation", f"reply to {sanitize(phrase.name, 60)} {lack}")
+                    client.context.events.expectation_failed(client.number, cause, sanitize(payload, 120))
                     break
 
     def _key(self, client: MessageClient, payload: bytes, document: Any) -> int | None:

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import cast
 
 from wstui.load.connect_outcome import ProxyError
-from wstui.measure.sanitize import visible
+from wstui.measure.sanitize import sanitize
 from wstui.scenario.proxy import Proxy, join_address
 
 _HEAD_LIMIT = 64 * 1024
@@ -39,15 +39,15 @@ async def ask_connect(
     while True:
         data = await receive()
         if not data:
-            said = f" after {visible(head, 80)}" if head else ""
+            said = f" after {sanitize(head, 80)}" if head else ""
             raise ProxyError(f"the proxy {proxy.place} closed the connection before it answered CONNECT{said}")
         head += data
         if not head.startswith(b"HTTP/1."[: len(head)]):
-            raise ProxyError(f"the proxy {proxy.place} does not answer with HTTP: {visible(head, 80)}")
+            raise ProxyError(f"the proxy {proxy.place} does not answer with HTTP: {sanitize(head, 80)}")
         while end := _END.search(head):
             status = _STATUS.match(head)
             if status is None:
-                raise ProxyError(f"the proxy {proxy.place} answers CONNECT without a status: {visible(head, 80)}")
+                raise ProxyError(f"the proxy {proxy.place} answers CONNECT without a status: {sanitize(head, 80)}")
             if status[1][:1] != b"1":
                 _check_answer(proxy, int(status[1]), status[2] or b"", head[: end.end()], head[end.end() :])
                 return
@@ -59,13 +59,13 @@ async def ask_connect(
 def _check_answer(proxy: Proxy, status: int, reason: bytes, head: bytes, rest: bytes) -> None:
     if 200 <= status < 300:
         if rest:
-            raise ProxyError(f"the proxy {proxy.place} sent unexpected bytes after its answer: {visible(rest, 80)}")
+            raise ProxyError(f"the proxy {proxy.place} sent unexpected bytes after its answer: {sanitize(rest, 80)}")
         return
-    text = f"the proxy {proxy.place} answered CONNECT with HTTP {status} {visible(reason, 60)}".rstrip()
+    text = f"the proxy {proxy.place} answered CONNECT with HTTP {status} {sanitize(reason, 60)}".rstrip()
     if status == 407:
         scheme = _SCHEME.search(head)
         if scheme is not None and scheme[1].lower() != b"basic" and not re.search(rb"(?i)\n[^\n]*\bbasic\b", head):
-            text += f": it wants {visible(scheme[1], 20)} credentials; wstui supports Basic only"
+            text += f": it wants {sanitize(scheme[1], 20)} credentials; wstui supports Basic only"
         else:
             text += ": it wants a user and a password" if proxy.user is None else ": it rejects these credentials"
     elif status in _UNREACHED:
@@ -91,9 +91,9 @@ async def ask_socks(proxy: Proxy, target: tuple[str, int], sock: socket.socket) 
     try:
         await socks.connect(*target, timeout=_NEVER_S)
     except SocksError as error:
-        raise ProxyError(f"the proxy {proxy.place}, asked by SOCKS 5: {visible(_plain(str(error)), 120)}") from None
+        raise ProxyError(f"the proxy {proxy.place}, asked by SOCKS 5: {sanitize(_plain(str(error)), 120)}") from None
     except (ValueError, RuntimeError, IndexError) as error:
-        raise ProxyError(f"the proxy {proxy.place} does not answer with SOCKS 5: {visible(str(error), 80)}") from None
+        raise ProxyError(f"the proxy {proxy.place} does not answer with SOCKS 5: {sanitize(str(error), 80)}") from None
 
 
 def _plain(text: str) -> str:

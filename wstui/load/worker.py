@@ -26,7 +26,7 @@ from wstui.load.selfcheck import SelfCheck
 from wstui.load.slow_readers import SlowReaders
 from wstui.load.subscription import Subscribing
 from wstui.load.templates import TemplateExchange
-from wstui.measure.sanitize import visible
+from wstui.measure.sanitize import sanitize
 from wstui.measure.snapshot import Snapshot
 from wstui.measure.steps import RoleCounts, Steps
 
@@ -325,7 +325,7 @@ class Worker:
     def invalid_text(self, number: int, payload: bytes) -> None:
         self.counters.invalid_texts += 1
         cause = Cause("invalid text", "a text message is not UTF-8")
-        self._record_failure(number, cause, visible(payload, 120), "unexpected")
+        self._record_failure(number, cause, sanitize(payload, 120), "unexpected")
 
     def began_closing(self, client: Client) -> None:
         self._leave_open(client)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wstui.measure.failure import FailureLog
 from wstui.measure.histogram import Histogram
-from wstui.measure.sanitize import visible
+from wstui.measure.sanitize import sanitize
 from wstui.measure.snapshot import Admitted, Counters, Health, Snapshot, Totals
 from wstui.measure.steps import Steps
 
@@ -66,7 +66,7 @@ class Tally:
         """Return the state at `at_ns`; encode it before counting on."""
         types: dict[str, int] = {}
         for name, n in self.types.items():
-            shown = visible(name, _SHOWN)
+            shown = sanitize(name, _SHOWN)
             types[shown] = types.get(shown, 0) + n
         on_time = self.on_time.data()
         return Snapshot(

@@ -10,7 +10,7 @@ _MARKS_IN_A_ROW = 2
 """More accents on one letter are a tower that covers the rows above."""
 
 
-def visible(text: str | bytes, limit: int = 2000) -> str:
+def sanitize(text: str | bytes, limit: int = 2000) -> str:
     """Return `text` safe for one row: what does not print as escapes, cut to `limit`."""
     if isinstance(text, bytes):
         text = text[: limit * 4].decode("utf-8", "backslashreplace")

@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from wstui.measure.sanitize import visible
+from wstui.measure.sanitize import sanitize
 from wstui.scenario.secrets import mask_text, masker
 
 Key = tuple[str | int, ...]
@@ -140,7 +140,7 @@ def quote(text: str, longest: int = 120) -> str:
 
 def printable(text: str) -> str:
     """Return the whole text with control characters escaped."""
-    return visible(text, sys.maxsize)
+    return sanitize(text, sys.maxsize)
 
 
 def nearest(word: str, options: Iterable[str]) -> str:

@@ -17,10 +17,10 @@ from textual.filter import LineFilter
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
+from wstui.report.model.text import tilde
 from wstui.tui import messages
 from wstui.tui.bindings import key
 from wstui.tui.key_queue import KeyQueue
-from wstui.tui.kit.format import tilde
 from wstui.tui.kit.key_row import KeyRow
 from wstui.tui.navigation import Navigation
 from wstui.tui.palette import Commands, clashes, ids_of, owners

@@ -8,9 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wstui.report.model.text import tilde
 from wstui.tui import messages
 from wstui.tui.key_queue import KeyQueue
-from wstui.tui.kit.format import tilde
 from wstui.tui.palette import key_shown
 from wstui.tui.services import Outcome, Services
 from wstui.tui.start.start_screen import StartScreen

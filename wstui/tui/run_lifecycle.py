@@ -13,12 +13,12 @@ from textual.notifications import SeverityLevel
 
 from wstui.execution.run.commands import AbortRun, Answer, DrainRun, PauseRun
 from wstui.execution.run.status import Status
+from wstui.measure.sanitize import sanitize
 from wstui.scenario.model import Scenario
 from wstui.tui import messages
 from wstui.tui.dialogs.confirm import ConfirmDialog, launch_dialog, rerun_dialog
 from wstui.tui.dialogs.dialog import Dialog
 from wstui.tui.key_queue import KeyQueue
-from wstui.tui.kit.format import clean
 from wstui.tui.navigation import Navigation
 from wstui.tui.run_thread import Runner
 from wstui.tui.services import How, Outcome, Services, Session
@@ -228,7 +228,7 @@ class RunLifecycle:
             text = f"{answer.text}: {wanted.warning}" if wanted.warning and answer.done else answer.text
             severity: SeverityLevel = "warning" if warns or not answer.done else "information"
             with contextlib.suppress(RuntimeError):  # the screen is gone
-                loop.call_soon_threadsafe(lambda: self._app.notify(clean(text), severity=severity), context=context)
+                loop.call_soon_threadsafe(lambda: self._app.notify(sanitize(text), severity=severity), context=context)
 
         if self.runner is not None:
             self.runner.session.send(wanted.command).add_done_callback(show)

@@ -27,7 +27,7 @@ from wstui.fleet.transport import FleetError
 from wstui.fleet.transport_factory import look_at_hosts
 from wstui.load.connect_outcome import cause_of
 from wstui.load.selfcheck import local_ports, raise_files_limit
-from wstui.measure.sanitize import visible
+from wstui.measure.sanitize import sanitize
 from wstui.scenario.model import Scenario
 from wstui.scenario.role_checks import workers_of
 from wstui.scenario.route import route_of
@@ -107,7 +107,7 @@ async def nats(url: str) -> Check:
         host, port = parts.hostname or "", parts.port or NATS_PORT
     except ValueError:
         return Check("nats", CheckMark.FAIL, "NATS_URL is not an address", "write nats://HOST:PORT")
-    place = visible(f"{host}:{port}", 80)
+    place = sanitize(f"{host}:{port}", 80)
     try:
         async with asyncio.timeout(NATS_TIMEOUT_S):
             reader, writer = await asyncio.open_connection(host, port)
@@ -120,13 +120,15 @@ async def nats(url: str) -> Check:
     with contextlib.suppress(ValueError):
         told = json.loads(line.removeprefix(b"INFO ")) if line.startswith(b"INFO ") else None
         if isinstance(told, dict):
-            return Check("nats", CheckMark.PASS, f"{place} is nats-server {visible(str(told.get('version', '?')), 20)}")
+            return Check(
+                "nats", CheckMark.PASS, f"{place} is nats-server {sanitize(str(told.get('version', '?')), 20)}"
+            )
     return Check("nats", CheckMark.FAIL, f"{place} answers, but it is no NATS server", "correct NATS_URL")
 
 
 async def _target(scenario: Scenario, planned_s: float) -> AsyncIterator[Check]:
     if route := route_of(scenario).shown:
-        yield Check("route", CheckMark.PASS, visible(route, 200))
+        yield Check("route", CheckMark.PASS, sanitize(route, 200))
     seen = Probe()
     failed = None
     try:
@@ -135,7 +137,7 @@ async def _target(scenario: Scenario, planned_s: float) -> AsyncIterator[Check]:
         failed = Check("client", CheckMark.FAIL, error.what, error.fix)
     for step in seen.steps:
         yield Check(
-            step.name, CheckMark.PASS, f"{step.took_ms:.1f} ms{f', {visible(step.note, 80)}' if step.note else ''}"
+            step.name, CheckMark.PASS, f"{step.took_ms:.1f} ms{f', {sanitize(step.note, 80)}' if step.note else ''}"
         )
     if failed is not None:
         yield failed

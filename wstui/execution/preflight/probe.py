@@ -32,7 +32,7 @@ from wstui.load.dialer import Dialer, tls_context
 from wstui.load.exchange import Kind
 from wstui.load.handshake import Accepted, Upgrade
 from wstui.load.refusal import MOST_REDIRECTS, Refusal
-from wstui.measure.sanitize import visible
+from wstui.measure.sanitize import sanitize
 from wstui.scenario.model import Scenario, Target
 from wstui.scenario.proxy import join_address
 from wstui.scenario.route import Route, route_of
@@ -286,7 +286,7 @@ async def _ready(connection: Connection, scenario: Scenario, seen: Probe, at: in
         if first is not None:
             text = first.decode("utf-8", "backslashreplace") if isinstance(first, bytes) else first
             # Masked before it is cut: half of a secret would no longer be known for one.
-            came = f"; the first that came is {visible(mask_of(scenario)(text[:4096]), 160)}"
+            came = f"; the first that came is {sanitize(mask_of(scenario)(text[:4096]), 160)}"
         raise Unreachable(
             f"{mask_url(target.url)} opens, but {wanted} came within {timeout:g} s{came}",
             f'set target.ready = "open", or target.welcome to the `{target.type_field}` of what the server says first '
@@ -294,7 +294,7 @@ async def _ready(connection: Connection, scenario: Scenario, seen: Probe, at: in
         ) from None
     except ConnectionClosed:
         code, reason = connection.protocol.close_code, connection.protocol.close_reason
-    seen.warning = f"the first client was let in and turned away: close {code} {visible(reason or '')}".strip()
+    seen.warning = f"the first client was let in and turned away: close {code} {sanitize(reason or '')}".strip()
 
 
 def _is_welcome(message: str | bytes, target: Target) -> bool:

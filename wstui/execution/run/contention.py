@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import psutil
 
 from wstui.execution.run.limits import OTHERS_SHARE
-from wstui.measure.sanitize import visible
+from wstui.measure.sanitize import sanitize
 
 NAMED = 3
 _LOAD = "wstui.load"
@@ -73,7 +73,7 @@ def _read() -> _Reading:
         if process.pid == me or (info["ppid"] == me and _makes_load(process)):
             ours += used
         else:
-            others[process.pid] = (visible(info["name"] or "?", 20), used)
+            others[process.pid] = (sanitize(info["name"] or "?", 20), used)
     return _Reading(total, total - idle, ours, others)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from wstui.fleet.local import ended_how
 from wstui.fleet.transport import FleetError
-from wstui.measure.sanitize import visible
+from wstui.measure.sanitize import sanitize
 
 BINARY = "WSTUI_SSH"
 """Environment variable that names another ssh."""
@@ -126,9 +126,9 @@ def explain(host: str, status: int | None, lines: Sequence[str], python: str = "
     text = "\n".join(said)
     for pattern, what, fix in _TROUBLE:
         if status in (255, None) and (found := re.search(f".*(?:{pattern}).*", text)):
-            line = visible(found.group().strip(), LINE_MOST)
+            line = sanitize(found.group().strip(), LINE_MOST)
             return HostError("ssh", what.format(line=line), fix.format(host=shlex.quote(host)))
-    last = visible(said[-1], LINE_MOST) if said else ""
+    last = sanitize(said[-1], LINE_MOST) if said else ""
     if status == 127 or "No module named" in text or "No such command" in text:
         place = f"under {python} " if python else ""
         fix = "install it there: pip install 'wstui[cluster]', or name its Python (fleet.python, --host-python)"

@@ -9,7 +9,7 @@ from wstui.load.connect_outcome import Cause, Outcome
 from wstui.load.context import LATE_NS
 from wstui.load.conversation.program import Operation
 from wstui.load.conversation.state import LOOP, OPEN, Talk
-from wstui.measure.sanitize import visible
+from wstui.measure.sanitize import sanitize
 from wstui.scenario.units import format_duration
 
 EXPIRED_KEPT = 32
@@ -198,7 +198,7 @@ class Replies:
     def _fail(self, operation: Operation, cause: Cause, payload: bytes) -> None:
         talk = self._talk
         operation.tally.counts.failed += 1  # type: ignore[union-attr]
-        detail = visible(payload, 120)
+        detail = sanitize(payload, 120)
         if talk.phase is OPEN:
             outcome = Outcome.REFUSED if cause.kind == "refused" else Outcome.FAILED
             talk.client.end_attempt(outcome, cause, detail)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from wstui.measure.sanitize import visible
+from wstui.measure.sanitize import sanitize
 from wstui.report.analysis.compare import Change, Comparison
 from wstui.report.analysis.significance import ALPHA, FEWEST_SECONDS
 from wstui.report.model import format
@@ -18,7 +18,7 @@ def render(comparison: Comparison, *, width: int = 80, colour: bool = False) -> 
     paint = Paint(colour)
     lines = _remarks(comparison, width, paint)
     seen = [change for change in comparison.changes if change.before is not None or change.after is not None]
-    rows = [["", "metric", visible(comparison.before, 16), visible(comparison.after, 16), "change", ""]]
+    rows = [["", "metric", sanitize(comparison.before, 16), sanitize(comparison.after, 16), "change", ""]]
     rows += [
         [
             glyph(change),
@@ -54,10 +54,10 @@ def _remarks(comparison: Comparison, width: int, paint: Paint, *, named: bool = 
     lines = [
         paint.tone(line, Tone.NEAR)
         for warning in comparison.warnings
-        for line in paragraph(visible(f"▲ {who}{warning}"), width=width, indent="")
+        for line in paragraph(sanitize(f"▲ {who}{warning}"), width=width, indent="")
     ]
     if comparison.limits:
-        lines += paragraph(visible(who + comparison.limits), width=width, indent="")
+        lines += paragraph(sanitize(who + comparison.limits), width=width, indent="")
     return [*lines, ""] if lines else []
 
 
@@ -76,7 +76,7 @@ def side_by_side(comparisons: Sequence[Comparison]) -> list[str]:
     """A row a metric: the first run, then each other one with its change; a glyph where it is proven."""
     first = comparisons[0]
     rows = [
-        ["metric", visible(first.before, 14), *(c for of in comparisons for c in (visible(of.after, 14), "change"))]
+        ["metric", sanitize(first.before, 14), *(c for of in comparisons for c in (sanitize(of.after, 14), "change"))]
     ]
     for number, change in enumerate(first.changes):
         others = [comparison.changes[number] for comparison in comparisons]

@@ -5,12 +5,19 @@ from __future__ import annotations
 from typing import TextIO
 
 from wstui.execution.run.result import Result, SuiteResult
-from wstui.measure.sanitize import visible
-from wstui.report.formats import console_sections as sections
-from wstui.report.model import format
-from wstui.report.model.labels import name_of, peak_clients, route_of, url_of, verdict_sign
+from wstui.measure.sanitize import sanitize
+from wstui.report.analysis.diagnosis import findings
+from wstui.report.model.breakpoint_table import bar
+from wstui.report.model.labels import Tone, facts_of, name_of, verdict_sign
+from wstui.report.model.table import Style, Table, fitted
+from wstui.report.model.tables import judged, measured, overview
 from wstui.report.model.terminal import Paint, terminal_width, wants_colour
-from wstui.report.model.text import flow, paragraph, table, width_of
+from wstui.report.model.text import GAP, clip, flow, paragraph, width_of
+
+_INDENT = "  "
+_DETAILS = 2
+_BAR = range(4, 41)
+"""How many cells a bar may have."""
 
 
 def print_summary(result: Result | SuiteResult, stream: TextIO) -> None:
@@ -25,38 +32,48 @@ def print_summary(result: Result | SuiteResult, stream: TextIO) -> None:
 def summary(result: Result | SuiteResult, *, width: int = 80, colour: bool = False) -> str:
     """The final summary as plain text of at most `width` columns, without a newline at its end."""
     paint = Paint(colour)
-    if isinstance(result, SuiteResult):
-        return "\n".join(_suite(result, width, paint))
-    return "\n".join(_run(result, width, paint))
-
-
-def _suite(suite: SuiteResult, width: int, paint: Paint) -> list[str]:
-    lines = _head(suite, width, paint)
-    rows = [["", "run", "clients", "success", "p50", "p99", "failures", "took"]]
-    for run in suite.runs:
-        mark = verdict_sign(run.verdict)
-        rows.append(
-            [
-                mark.glyph,
-                f"{visible(name_of(run))} {mark.word.lower()}",
-                format.count(peak_clients(run)),
-                format.percentage(run.connections.success_rate),
-                format.milliseconds(run.latency_ms.response.p50),
-                format.milliseconds(run.latency_ms.response.p99),
-                format.count(sum(failure.count for failure in run.failures)),
-                format.duration(run.duration_s),
-            ]
-        )
-    lines += table(rows, left=2, width=width)
-    for run in suite.runs:
+    if isinstance(result, Result):
+        return "\n".join(_run(result, width, paint))
+    lines = _head(result, width, paint) + table_lines(overview(result), width, paint)
+    for run in result.runs:
         lines += ["", "─" * width, *_run(run, width, paint)]
+    return "\n".join(lines)
+
+
+def table_lines(table: Table, width: int, paint: Paint) -> list[str]:
+    """A table in lines of at most `width` cells, without its title."""
+    lines: list[str] = []
+    left_out = 0
+    if table.style is Style.GRID:
+        found = fitted(table, width - len(_INDENT))
+        room = width - len(_INDENT) - found.width - len(GAP)
+        lines.append((_INDENT + GAP.join(found.head)).rstrip())
+        for row, cells in list(zip(table.rows, found.rows, strict=True))[: table.shown]:
+            line = _INDENT + GAP.join(cells)
+            if row.share is not None and room in range(_BAR.start, width):
+                line += GAP + bar(row.share, 1.0, min(room, _BAR.stop - 1))
+            lines.append(paint.tone(line.rstrip(), row.tone))
+            lines += paint.dim([clip(f"      {sanitize(detail)}", width) for detail in row.details[-_DETAILS:]])
+        left_out = len(table.rows) - table.shown
+    else:
+        phrases = list(table.phrases())
+        left_out = len(phrases) - table.shown
+        tone = table.rows[0].tone if table.style is Style.FACTS else Tone.PLAIN
+        lines += [paint.tone(line, tone) for line in flow(phrases[: table.shown], width=width)]
+    if left_out > 0:
+        lines.append(f"{_INDENT}… and {left_out} further")
+    for warning in table.warnings:
+        told = paragraph(sanitize(warning), width=width, indent="    ", first="  ▲ ")
+        lines += [paint.tone(line, Tone.NEAR) for line in told]
+    for note in table.notes:
+        lines += paint.dim(paragraph(sanitize(note), width=width))
     return lines
 
 
 def _head(result: Result | SuiteResult, width: int, paint: Paint) -> list[str]:
     """The verdict and its reason, whole: on one line where there is room."""
     sign = verdict_sign(result.verdict)
-    reason = f"{visible(name_of(result), 60)}: {visible(result.verdict.reason)}"
+    reason = f"{sanitize(name_of(result), 60)}: {sanitize(result.verdict.reason)}"
     head = [paint.tone(f"{sign.glyph} {sign.word}", sign.tone, bold=True)]
     if width_of(f"{sign.glyph} {sign.word}  {reason}") <= width:
         head[0] += "  " + reason
@@ -66,41 +83,21 @@ def _head(result: Result | SuiteResult, width: int, paint: Paint) -> list[str]:
 
 
 def _run(run: Result, width: int, paint: Paint) -> list[str]:
-    bodies = [
-        ("", _verdict(run, width, paint)),
-        ("Findings", sections.findings(run, width, paint)),
-        ("Breakpoint", sections.breakpoint(run, width, paint)),
-        ("Thresholds", sections.thresholds(run, width, paint)),
-        ("Connections", sections.connections(run, width)),
-        ("Tokens", sections.tokens(run, width, paint)),
-        ("Subscriptions", sections.subscriptions(run, width)),
-        ("Slow readers", sections.slow_readers(run, width)),
-        ("Steps, ms", sections.steps(run, width, paint)),
-        ("Messages", sections.messages(run, width)),
-        ("Latency, ms", sections.latency(run, width)),
-        ("Fan-out", sections.fan_out(run, width)),
-        ("Stages", sections.stages(run, width)),
-        ("Failures", sections.failures(run.failures, width, paint)),
-        ("Target, by its own account", sections.target(run, width, paint)),
-        ("Generator", sections.generator(run, width, paint)),
-    ]
-    lines: list[str] = []
-    for heading, body in bodies:
-        if not body:
-            continue
-        if heading:
-            lines += ["", paint.heading(heading)]
-        lines += body
+    lines = _head(run, width, paint) + paint.dim(flow(map(sanitize, facts_of(run)), width=width))
+    bodies = [("Findings", _findings(run, width, paint))]
+    bodies += [(table.title, table_lines(table, width, paint)) for table in (*judged(run), *measured(run))]
+    for title, body in bodies:
+        if body:
+            lines += ["", paint.heading(title), *body]
     return lines
 
 
-def _verdict(run: Result, width: int, paint: Paint) -> list[str]:
-    head = _head(run, width, paint)
-    facts = [visible(fact) for fact in (url_of(run), route_of(run)) if fact]
-    if peak_clients(run):
-        facts.append(f"{format.count(peak_clients(run))} clients")
-    facts.append(format.duration(run.duration_s))
-    if run.paused_s:
-        facts.append(f"paused {format.duration(run.paused_s)}")
-    facts.append(visible(run.started))
-    return head + paint.dim(flow(facts, width=width))
+def _findings(run: Result, width: int, paint: Paint) -> list[str]:
+    """What limited the run, with its evidence and what to look at next."""
+    lines = []
+    for finding in findings(run):
+        headline = paragraph(sanitize(finding.headline), width=width, indent="    ", first="  ▲ ")
+        lines += [paint.tone(line, Tone.NEAR) for line in headline]
+        lines += paragraph(sanitize(finding.evidence), width=width, indent="    ")
+        lines += paint.dim(paragraph(finding.next_step, width=width, indent="      ", first="    → "))
+    return lines

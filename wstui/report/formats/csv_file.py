@@ -8,7 +8,7 @@ import io
 from typing import Any
 
 from wstui.execution.run.result import Result, SuiteResult
-from wstui.measure.sanitize import visible
+from wstui.measure.sanitize import sanitize
 from wstui.measure.timeline import TimelineRow
 from wstui.report.model.labels import name_of, runs_of
 
@@ -37,6 +37,6 @@ def _cell(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, int | float):
         return str(round(value, 6))
-    text = visible(str(value))
+    text = sanitize(str(value))
     # A spreadsheet takes such a cell for a formula and runs it.
     return "'" + text if text[:1] in ("=", "+", "-", "@") else text

@@ -10,29 +10,27 @@ from typing import Any
 import jinja2
 
 from wstui.execution.run.result import Result, SuiteResult
-from wstui.measure.sanitize import visible
+from wstui.measure.sanitize import sanitize
 from wstui.measure.timeline import MARKS
 from wstui.report.analysis.diagnosis import findings
 from wstui.report.formats.html_charts import QUIET, charts
 from wstui.report.model import format
 from wstui.report.model.labels import (
-    limit_of,
+    facts_of,
     name_of,
-    peak_clients,
     ramp_rates,
-    route_of,
     runs_of,
-    threshold_sign,
     url_of,
     verdict_sign,
 )
-from wstui.report.model.tables import search, tables
+from wstui.report.model.table import MOST_ROWS
+from wstui.report.model.tables import judged, measured, overview
 
 MOST_EVENTS = 500
 
 
 def render(result: Result | SuiteResult) -> str:
-    """The result as HTML. Jinja escapes every value; what could steer a reader's eye is made visible before."""
+    """The result as HTML. Jinja escapes every value; what could steer a reader's eye is escaped before."""
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(_template),
         autoescape=True,
@@ -41,21 +39,18 @@ def render(result: Result | SuiteResult) -> str:
         keep_trailing_newline=True,
     )
     environment.filters |= {
-        "shown": visible,
+        "shown": sanitize,
         "count": format.count,
         "percent": format.percentage,
         "rate": format.per_second,
         "ms": format.milliseconds,
-        "signed_ms": format.signed_ms,
         "clock": format.clock,
-        "duration": format.duration,
-        "size": format.size,
     }
     runs = [_run(run, number) for number, run in enumerate(runs_of(result))]
     return environment.get_template("report.html.j2").render(
-        title=visible(name_of(result)),
-        suite=isinstance(result, SuiteResult),
-        skipped=result.skipped if isinstance(result, SuiteResult) else [],
+        title=sanitize(name_of(result)),
+        suite=overview(result) if isinstance(result, SuiteResult) else None,
+        most_rows=MOST_ROWS,
         sign=verdict_sign(result.verdict),
         verdict=result.verdict,
         runs=runs,
@@ -75,23 +70,12 @@ def _run(run: Result, number: int) -> dict[str, Any]:
         "result": run,
         "name": name_of(run),
         "url": url_of(run),
-        "route": route_of(run),
-        "clients": peak_clients(run),
         "sign": verdict_sign(run.verdict),
         "findings": findings(run),
-        "thresholds": [
-            {
-                "outcome": outcome,
-                "sign": threshold_sign(outcome),
-                "limit": limit_of(outcome),
-                "figure": format.limit_figure(outcome.value, outcome.unit),
-                "used": None if outcome.used is None else round(min(outcome.used, 1.0), 3),
-            }
-            for outcome in run.verdict.thresholds
-        ],
-        "search": search(run),
+        "facts": [fact for fact in facts_of(run) if fact != url_of(run)],
+        "judged": judged(run),
         "ramps": ramp_rates(run),
-        "tables": tables(run),
+        "measured": measured(run),
         "marks": _marks(run),
         "events": [(MARKS.get(event.kind, "·"), event) for event in run.events[:MOST_EVENTS]],
         "failures_total": sum(failure.count for failure in run.failures),
@@ -110,7 +94,7 @@ def _marks(run: Result) -> list[tuple[str, str]]:
 
 def _pretty(scenario: dict[str, Any]) -> str:
     lines = json.dumps(scenario, indent=2, ensure_ascii=False).split("\n")
-    return "\n".join(visible(line) for line in lines)
+    return "\n".join(sanitize(line) for line in lines)
 
 
 def _json(value: object) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from wstui.execution.run.metrics import distribution_in
 from wstui.execution.run.result import Result
 from wstui.execution.run.result_sections import NS_PER_MS
-from wstui.measure.sanitize import visible
+from wstui.measure.sanitize import sanitize
 from wstui.measure.timeline import MARKS
 from wstui.report.model.breakpoint_table import latency_of, points, step_sign
 from wstui.scenario.errors import BadValue
@@ -285,7 +285,7 @@ def _marks(run: Result) -> tuple[tuple[float, str, str, bool], ...]:
 
 
 def _text(text: str) -> str:
-    return visible(text, 120)
+    return sanitize(text, 120)
 
 
 def _number(value: object) -> float | None:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from wstui.execution.run.result import SCHEMA, Result, SuiteResult
-from wstui.measure.sanitize import visible
+from wstui.measure.sanitize import sanitize
 from wstui.report.analysis.diagnosis import findings
 from wstui.report.model.labels import name_of, runs_of
 
@@ -47,12 +47,12 @@ def read_any(path: str | Path) -> Result | SuiteResult:
             return msgspec.json.decode(content, type=SuiteResult)
     except msgspec.DecodeError as error:
         raise NotAResult(f"{path} is not a result of wstui: {error}") from None
-    raise NotAResult(f"{path} is not a result of wstui: its schema is {visible(repr(kind))}, not {SCHEMA!r}")
+    raise NotAResult(f"{path} is not a result of wstui: its schema is {sanitize(repr(kind))}, not {SCHEMA!r}")
 
 
 def _one_of(suite: SuiteResult, path: str | Path, name: str) -> Result:
     for run in suite.runs:
         if name_of(run) == name:
             return run
-    names = ", ".join(visible(name_of(run)) for run in suite.runs)
+    names = ", ".join(sanitize(name_of(run)) for run in suite.runs)
     raise NotAResult(f"{path} holds several runs ({names}): name one of them, as in {path}#{name_of(suite.runs[0])}")

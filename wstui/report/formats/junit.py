@@ -6,7 +6,7 @@ from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
 from wstui.execution.run.result import BreakpointSummary, Result, SuiteResult
 from wstui.execution.run.result_sections import FailureSummary, ThresholdOutcome
-from wstui.measure.sanitize import visible
+from wstui.measure.sanitize import sanitize
 from wstui.report.analysis.diagnosis import findings
 from wstui.report.model import format
 from wstui.report.model.labels import limit_of, name_of, peak_clients, route_of, runs_of, url_of
@@ -19,7 +19,7 @@ def render(result: Result | SuiteResult) -> str:
     that was aborted or found no target is an error. The case `generator` is skipped when the generator was the
     limit: the server could then not be judged.
     """
-    report = JUnitXml(visible(name_of(result)))
+    report = JUnitXml(sanitize(name_of(result)))
     for name in result.skipped if isinstance(result, SuiteResult) else ():
         report.add_testsuite(_skipped(name))
     for run in runs_of(result):
@@ -30,17 +30,17 @@ def render(result: Result | SuiteResult) -> str:
 
 
 def _skipped(name: str) -> TestSuite:
-    suite = TestSuite(visible(name))
-    case = TestCase("verdict", f"{visible(name)}.run", 0.0)
+    suite = TestSuite(sanitize(name))
+    case = TestCase("verdict", f"{sanitize(name)}.run", 0.0)
     case.result = [Skipped("the suite was resumed after it")]
     suite.add_testcase(case)
     return suite
 
 
 def _suite(run: Result) -> TestSuite:
-    name = visible(name_of(run))
+    name = sanitize(name_of(run))
     suite = TestSuite(name)
-    suite.timestamp = visible(run.started)
+    suite.timestamp = sanitize(run.started)
     for key, value in (
         ("target", url_of(run)),
         *([("route", route_of(run))] if route_of(run) else []),
@@ -49,7 +49,7 @@ def _suite(run: Result) -> TestSuite:
         ("response.p50", format.milliseconds(run.latency_ms.response.p50)),
         ("response.p99", format.milliseconds(run.latency_ms.response.p99)),
     ):
-        suite.add_property(key, visible(value))
+        suite.add_property(key, sanitize(value))
     suite.add_testcase(_verdict(run, name))
     if run.breakpoint is not None:
         suite.add_testcase(_breakpoint(run.breakpoint, name))
@@ -63,7 +63,7 @@ def _verdict(run: Result, name: str) -> TestCase:
     # The times of a suite's cases add up to its own.
     in_stages = sum(stage.ended_s - stage.started_s for stage in run.stages)
     case = TestCase("verdict", f"{name}.run", round(max(run.duration_s - in_stages, 0.0), 3))
-    reason = visible(run.verdict.reason)
+    reason = sanitize(run.verdict.reason)
     if run.verdict.running:
         case.result = [Skipped(reason)]
     elif run.verdict.unreachable:
@@ -77,7 +77,7 @@ def _verdict(run: Result, name: str) -> TestCase:
     elif not run.verdict.passed and not any(outcome.passed is False for outcome in run.verdict.thresholds):
         # Broken thresholds are failures of their own.
         case.result = [Failure(reason, "failed")]
-    said = [visible(f"{found.headline}: {found.evidence}. {found.next_step}") for found in findings(run)]
+    said = [sanitize(f"{found.headline}: {found.evidence}. {found.next_step}") for found in findings(run)]
     said += [_failure(failure) for failure in run.failures]
     if said:
         case.system_out = "\n".join(said)
@@ -86,35 +86,35 @@ def _verdict(run: Result, name: str) -> TestCase:
 
 def _breakpoint(found: BreakpointSummary, name: str) -> TestCase:
     case = TestCase("breakpoint", f"{name}.run")
-    case.system_out = visible(found.sentence)
+    case.system_out = sanitize(found.sentence)
     if found.low is None:
-        case.result = [Failure(visible(found.sentence), "no load held")]
+        case.result = [Failure(sanitize(found.sentence), "no load held")]
     return case
 
 
 def _failure(failure: FailureSummary) -> str:
-    sample = f" ({visible(failure.samples[-1].detail)})" if failure.samples and failure.samples[-1].detail else ""
-    return f"{format.count(failure.count)} × {visible(failure.kind)}: {visible(failure.message)}{sample}"
+    sample = f" ({sanitize(failure.samples[-1].detail)})" if failure.samples and failure.samples[-1].detail else ""
+    return f"{format.count(failure.count)} × {sanitize(failure.kind)}: {sanitize(failure.message)}{sample}"
 
 
 def _threshold(outcome: ThresholdOutcome, name: str) -> TestCase:
     stage = f" in {outcome.stage}" if outcome.stage else ""
-    case = TestCase(visible(f"{outcome.metric} {limit_of(outcome)}{stage}"), f"{name}.thresholds")
+    case = TestCase(sanitize(f"{outcome.metric} {limit_of(outcome)}{stage}"), f"{name}.thresholds")
     figure = format.limit_figure(outcome.value, outcome.unit)
     if outcome.passed is None:
         case.result = [Skipped("nothing was measured")]
     elif not outcome.passed:
         told = "was never measured" if outcome.value is None else f"was {figure}"
-        case.result = [Failure(visible(f"{outcome.metric} {told}, limit {limit_of(outcome)}"), "threshold")]
+        case.result = [Failure(sanitize(f"{outcome.metric} {told}, limit {limit_of(outcome)}"), "threshold")]
     else:
-        case.system_out = visible(f"{outcome.metric} was {figure}")
+        case.system_out = sanitize(f"{outcome.metric} was {figure}")
     return case
 
 
 def _stages(run: Result, name: str) -> list[TestCase]:
     cases = []
     for stage in run.stages:
-        case = TestCase(visible(f"stage {stage.name}"), f"{name}.stages", round(stage.ended_s - stage.started_s, 3))
+        case = TestCase(sanitize(f"stage {stage.name}"), f"{name}.stages", round(stage.ended_s - stage.started_s, 3))
         case.system_out = (
             f"{stage.connections.ready} connected, {stage.messages.sent} sent, {stage.messages.received} received, "
             f"p99 {format.milliseconds(stage.latency_ms.response.p99)}"
@@ -123,7 +123,7 @@ def _stages(run: Result, name: str) -> list[TestCase]:
     planned = run.scenario.get("stages")
     for unreached in planned[len(run.stages) :] if isinstance(planned, list) else []:
         stage_name = str(unreached.get("name", "")) if isinstance(unreached, dict) else ""
-        case = TestCase(visible(f"stage {stage_name}"), f"{name}.stages")
+        case = TestCase(sanitize(f"stage {stage_name}"), f"{name}.stages")
         case.result = [Skipped("not reached")]
         cases.append(case)
     return cases
@@ -133,5 +133,5 @@ def _generator(run: Result, name: str) -> TestCase:
     case = TestCase("generator", f"{name}.run")
     if run.verdict.generator_limited or run.generator.limited_by:
         why = "; ".join(run.generator.limited_by) or "no reason recorded"
-        case.result = [Skipped(visible(f"the generator was the limit, not the server: {why}"))]
+        case.result = [Skipped(sanitize(f"the generator was the limit, not the server: {why}"))]
     return case

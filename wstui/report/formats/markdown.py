@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 from wstui.execution.run.result import Result, SuiteResult
-from wstui.measure.sanitize import visible
+from wstui.measure.sanitize import sanitize
 from wstui.report.analysis.diagnosis import findings
-from wstui.report.model import format
-from wstui.report.model.labels import (
-    limit_of,
-    name_of,
-    peak_clients,
-    route_of,
-    runs_of,
-    threshold_sign,
-    url_of,
-    verdict_sign,
-)
-from wstui.report.model.tables import Table, search, tables
-
-FAILURES_SHOWN = 20
+from wstui.report.model.labels import facts_of, name_of, runs_of, url_of, verdict_sign
+from wstui.report.model.table import MOST_ROWS, Row, Table
+from wstui.report.model.tables import judged, measured, overview
 
 
 def render(result: Result | SuiteResult) -> str:
-    """The result as GitHub-flavoured Markdown; text from a server stands in code spans and stays text."""
+    """The result as GitHub-flavoured Markdown; text from a server stays text."""
     lines: list[str] = []
     if isinstance(result, SuiteResult):
-        lines += [*_title(result), "", *_overview(result), ""]
+        lines += [*_title(result), "", *grid(overview(result)), ""]
     for run in runs_of(result):
         lines += [*_run(run), ""]
     return "\n".join(lines).rstrip() + "\n"
@@ -36,7 +24,7 @@ def render(result: Result | SuiteResult) -> str:
 
 def code(text: str) -> str:
     """`text` as a code span that nothing in it can end."""
-    inner = visible(text)
+    inner = sanitize(text)
     if not inner.strip():
         return ""
     fence = "`" * (max((len(run) for run in re.findall("`+", inner)), default=0) + 1)
@@ -46,19 +34,35 @@ def code(text: str) -> str:
 
 def plain(text: str) -> str:
     """`text` as running text in which Markdown and HTML mean nothing."""
-    escaped = re.sub(r"[\\`*_{}\[\]<>#|~&$]|:(?=//)", lambda found: f"&#{ord(found[0])};", visible(text))
+    escaped = re.sub(r"[\\`*_{}\[\]<>#|~&$]|:(?=//)", lambda found: f"&#{ord(found[0])};", sanitize(text))
     # A word joiner keeps "@name" from calling somebody, and "www." from becoming a link.
     return re.sub(r"@|\bwww(?=\.)", lambda found: f"{found[0]}&#8288;", escaped)
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> list[str]:
-    """A table whose first `left` columns are aligned to the left, all others to the right."""
-    rule = [":--" if column < left else "--:" for column in range(len(head))]
+def grid(table: Table) -> list[str]:
+    """A table, and what is to be said below it."""
+    head = [plain(column.title) for column in table.columns]
+    rule = ["--:" if column.number else ":--" for column in table.columns]
+    lines = [f"| {' | '.join(row)} |" for row in (head, rule, *(_cells(table, row) for row in table.rows[:MOST_ROWS]))]
+    if table.warnings:
+        lines += ["", *(f"- ▲ {plain(text)}" for text in table.warnings)]
+    notes = list(table.notes)
+    if len(table.rows) > MOST_ROWS:
+        notes.insert(0, f"… and {len(table.rows) - MOST_ROWS} further")
+    for note in notes:
+        lines += ["", plain(note)]
+    return lines
+
+
+def _cells(table: Table, row: Row) -> list[str]:
     # A bar ends a cell even inside a code span.
-    return [
-        "| " + " | ".join(cell if row is rule else cell.replace("|", "\\|") for cell in row) + " |"
-        for row in (head, rule, *rows)
+    cells = [
+        (code(cell) if column.code else plain(cell)).replace("|", "\\|")
+        for column, cell in zip(table.columns, row.cells, strict=True)
     ]
+    if row.details:
+        cells[table.last_words] += ": " + code(row.details[-1]).replace("|", "\\|")
+    return cells
 
 
 def _title(result: Result | SuiteResult, level: str = "#") -> list[str]:
@@ -66,50 +70,15 @@ def _title(result: Result | SuiteResult, level: str = "#") -> list[str]:
     return [f"{level} {sign.glyph} {sign.word} {code(name_of(result))}", "", plain(result.verdict.reason)]
 
 
-def _overview(suite: SuiteResult) -> list[str]:
-    rows = [
-        [
-            code(name_of(run)),
-            f"{verdict_sign(run.verdict).glyph} {verdict_sign(run.verdict).word.lower()}",
-            format.count(peak_clients(run)),
-            format.percentage(run.connections.success_rate),
-            format.milliseconds(run.latency_ms.response.p50),
-            format.milliseconds(run.latency_ms.response.p99),
-            format.count(sum(failure.count for failure in run.failures)),
-            format.duration(run.duration_s),
-        ]
-        for run in suite.runs
-    ]
-    head = ["run", "verdict", "clients", "success", "p50", "p99", "failures", "took"]
-    return table(head, rows, left=2)
-
-
 def _run(run: Result) -> list[str]:
-    lines = [*_title(run, "##"), "", _facts(run)]
-    curve = search(run)
-    for heading, body in (
-        ("Findings", _findings(run)),
-        *([(curve.title, _grid(curve))] if curve else []),
-        ("Thresholds", _thresholds(run)),
-        *((grid.title, _grid(grid)) for grid in tables(run)),
-        ("Failures", _failures(run)),
-        ("Generator", _generator(run)),
-    ):
+    url = url_of(run)
+    facts = [code(fact) if fact == url else plain(fact) for fact in facts_of(run)]
+    lines = [*_title(run, "##"), "", " · ".join(facts)]
+    bodies = [("Findings", _findings(run))] + [(table.title, grid(table)) for table in (*judged(run), *measured(run))]
+    for heading, body in bodies:
         if body:
             lines += ["", f"### {heading}", "", *body]
     return lines
-
-
-def _facts(run: Result) -> str:
-    facts = [
-        code(url_of(run)),
-        code(route_of(run)) if route_of(run) else "",
-        f"{format.count(peak_clients(run))} clients",
-        format.duration(run.duration_s),
-    ]
-    if run.paused_s:
-        facts.append(f"paused {format.duration(run.paused_s)}")
-    return " · ".join(fact for fact in [*facts, plain(run.started)] if fact)
 
 
 def _findings(run: Result) -> list[str]:
@@ -121,57 +90,3 @@ def _findings(run: Result) -> list[str]:
             f"  - {plain(finding.next_step)}",
         ]
     return lines
-
-
-def _thresholds(run: Result) -> list[str]:
-    rows = [
-        [
-            f"{threshold_sign(outcome).glyph} {threshold_sign(outcome).word}",
-            code(outcome.metric),
-            code(limit_of(outcome)),
-            plain(outcome.stage),
-            format.limit_figure(outcome.value, outcome.unit),
-        ]
-        for outcome in run.verdict.thresholds
-    ]
-    return table(["", "metric", "limit", "stage", "measured"], rows, left=4) if rows else []
-
-
-def _grid(grid: Table) -> list[str]:
-    """A table of the run, and what is to be said below it."""
-    lines = table(grid.head, [[plain(cell) for cell in line.cells] for line in grid.lines], left=grid.left)
-    if grid.warnings:
-        lines += ["", *(f"- ▲ {plain(text)}" for text in grid.warnings)]
-    for note in grid.notes:
-        lines += ["", plain(note)]
-    return lines
-
-
-def _failures(run: Result) -> list[str]:
-    rows = [
-        [
-            code(failure.kind),
-            code(failure.message) + (" (this generator's own)" if failure.local else ""),
-            code(failure.samples[-1].detail) if failure.samples else "",
-            format.count(failure.count),
-            format.clock(failure.first_s),
-            format.clock(failure.last_s),
-        ]
-        for failure in run.failures[:FAILURES_SHOWN]
-    ]
-    lines = table(["kind", "message", "latest sample", "count", "first", "last"], rows, left=3) if rows else []
-    if len(run.failures) > FAILURES_SHOWN:
-        lines += ["", f"… and {len(run.failures) - FAILURES_SHOWN} further kinds"]
-    return lines
-
-
-def _generator(run: Result) -> list[str]:
-    seen = run.generator
-    facts = [f"- ▲ limited: {plain(reason)}" for reason in seen.limited_by]
-    if seen.workers:
-        facts.append(
-            f"- workers {seen.workers}, lost {seen.workers_lost}, CPU {format.percentage(seen.cpu)} mean and "
-            f"{format.percentage(seen.cpu_max)} max, loop lag p99 {format.milliseconds(seen.loop_lag_ms.p99)}, "
-            f"{format.count(seen.late_sends)} late sends"
-        )
-    return facts

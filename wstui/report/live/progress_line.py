@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wstui.execution.run.metrics import failures
 from wstui.execution.run.status import State, Status
-from wstui.measure.sanitize import visible
+from wstui.measure.sanitize import sanitize
 from wstui.report.model import format
 
 
@@ -13,9 +13,9 @@ def live_line(status: Status) -> str:
     if status.state is State.COOLDOWN and status.suite:
         following = status.suite.names[min(status.suite.index + 1, len(status.suite.names) - 1)]
         left = format.clock(status.suite.cooldown_left_s)
-        return f"{_position(status)}cooldown · {visible(following, 40)} starts in {left}"
+        return f"{_position(status)}cooldown · {sanitize(following, 40)} starts in {left}"
     stage = next((s.name for s in status.stages if s.current), "")
-    doing = visible(stage, 20) if status.state is State.RUNNING and stage else str(status.state)
+    doing = sanitize(stage, 20) if status.state is State.RUNNING and stage else str(status.state)
     last = status.rows[-1] if status.rows else None
     p99 = status.result.latency_ms.response.p99
     if last is not None and last.response_p99_ms is not None:
@@ -34,10 +34,10 @@ def live_line(status: Status) -> str:
     if not status.state.ended:
         facts.append(f"ETA {format.clock(status.plan_total_s - status.plan_s)}")
     facts += [
-        f"✗ {visible(host.name, 30)} {host.mark}" for host in status.generator.hosts if host.mark in ("stale", "lost")
+        f"✗ {sanitize(host.name, 30)} {host.mark}" for host in status.generator.hosts if host.mark in ("stale", "lost")
     ]
     if status.generator.limited_by:
-        facts.append(f"▲ generator: {visible(status.generator.limited_by[0], 60)}")
+        facts.append(f"▲ generator: {sanitize(status.generator.limited_by[0], 60)}")
     return _position(status) + " · ".join(facts)
 
 
@@ -58,4 +58,4 @@ def _position(status: Status) -> str:
     suite = status.suite
     if not suite:
         return ""
-    return f"[{suite.index + 1}/{len(suite.names)} {visible(suite.names[suite.index], 30)}] "
+    return f"[{suite.index + 1}/{len(suite.names)} {sanitize(suite.names[suite.index], 30)}] "

@@ -17,7 +17,7 @@ from prometheus_client.metrics_core import Metric
 from wstui.execution.run.host_status import MARKS as HOST_MARKS
 from wstui.execution.run.status import HostStatus, RunView, Status
 from wstui.measure.histogram import Distribution
-from wstui.measure.sanitize import visible
+from wstui.measure.sanitize import sanitize
 
 if TYPE_CHECKING:
     from wsgiref.simple_server import WSGIServer
@@ -152,7 +152,7 @@ class RunCollector:
 def _state(status: Status) -> Iterator[Metric]:
     stage = next((stage.name for stage in status.stages if stage.current), "")
     info = GaugeMetricFamily("wstui_run_info", "The run that goes on", labels=["scenario", "url", "state", "stage"])
-    info.add_metric([visible(status.scenario.name), visible(status.url), str(status.state), visible(stage)], 1)
+    info.add_metric([sanitize(status.scenario.name), sanitize(status.url), str(status.state), sanitize(stage)], 1)
     yield info
     yield GaugeMetricFamily("wstui_run_elapsed_seconds", "Time since the start", value=status.elapsed_s)
     yield GaugeMetricFamily("wstui_run_plan_seconds", "The plan's clock", value=status.plan_s)
@@ -171,7 +171,7 @@ def _connections(status: Status) -> Iterator[Metric]:
     failures = CounterMetricFamily("wstui_failures", "Failures by kind", labels=["kind", "local"])
     counts: dict[tuple[str, str], int] = {}
     for group in status.result.failures[:MOST_LABELS]:
-        key = (visible(group.kind, 60), "true" if group.local else "false")
+        key = (sanitize(group.kind, 60), "true" if group.local else "false")
         counts[key] = counts.get(key, 0) + group.count
     for key, number in counts.items():
         failures.add_metric(list(key), number)
@@ -192,7 +192,7 @@ def _messages(status: Status) -> Iterator[Metric]:
     types = CounterMetricFamily("wstui_messages_received_by_type", "Messages received by type", labels=["type"])
     commonest = sorted(status.result.messages.by_type.items(), key=lambda item: -item[1])
     for kind, number in commonest[:MOST_LABELS]:
-        types.add_metric([visible(kind, 60)], number)
+        types.add_metric([sanitize(kind, 60)], number)
     yield types
 
 
@@ -229,7 +229,7 @@ def _thresholds(status: Status) -> Iterator[Metric]:
     )
     for outcome in status.thresholds:
         if outcome.passed is not None:
-            kept.add_metric([outcome.metric, outcome.limit, visible(outcome.stage)], float(outcome.passed))
+            kept.add_metric([outcome.metric, outcome.limit, sanitize(outcome.stage)], float(outcome.passed))
     yield kept
 
 
@@ -253,7 +253,7 @@ def _hosts(status: Status) -> Iterator[Metric]:
     state = GaugeMetricFamily("wstui_host_state", "1 for how a host is", labels=["host", "state"])
     processes = GaugeMetricFamily("wstui_host_workers", "Workers of a host", labels=["host", "state"])
     for host in hosts:
-        name = visible(host.name)
+        name = sanitize(host.name)
         for mark in HOST_MARKS:
             state.add_metric([name, mark], float(host.mark == mark))
         processes.add_metric([name, "there"], host.workers - host.workers_lost)
@@ -264,7 +264,7 @@ def _hosts(status: Status) -> Iterator[Metric]:
         family = GaugeMetricFamily(metric, told, labels=["host"])
         for host in hosts:
             if (figure := value(host)) is not None:
-                family.add_metric([visible(host.name)], figure)
+                family.add_metric([sanitize(host.name)], figure)
         yield family
 
 

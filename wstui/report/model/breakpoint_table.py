@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from wstui.execution.run.result import BreakpointStep, BreakpointSummary
+from wstui.execution.run.result import BreakpointStep, BreakpointSummary, Result
 from wstui.execution.run.result_sections import Latency
 from wstui.report.model import format
 from wstui.report.model.labels import Sign, Tone
+from wstui.report.model.table import Column, Row, Table
 
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 
@@ -27,24 +28,29 @@ def step_sign(step: BreakpointStep) -> Sign:
     return Sign("✓", "holds", Tone.GOOD) if step.held else Sign("✗", "breaks", Tone.BAD)
 
 
-def head(found: BreakpointSummary) -> list[str]:
-    """The names of the columns of `row`."""
-    what = "connect p50" if found.of == "connects" else "p50 ms"
-    return ["", found.unit, "reached", what, "p95 ms", "p99 ms", "out/s", "in/s", "CPU"]
-
-
-def row(found: BreakpointSummary, step: BreakpointStep) -> list[str]:
-    """One step as cells: verdict, load, what was reached of it, latency, rates, and this generator's CPU."""
-    sign, latency = step_sign(step), latency_of(found, step)
-    return [
-        f"{sign.glyph} {sign.word}",
-        format.count(step.load),
-        format.count(step.reached),
-        *(format.significant(value, 3) for value in (latency.p50, latency.p95, latency.p99)),
-        format.significant(step.messages.sent_per_second, 3),
-        format.significant(step.messages.received_per_second, 3),
-        format.NONE if step.cpu is None else f"{step.cpu * 100:.0f} %",
-    ]
+def search(run: Result) -> Table | None:
+    """The curve as a table, if the run looked for a limit."""
+    found = run.breakpoint
+    if found is None:
+        return None
+    steps = points(found)
+    most = max((latency_of(found, step).p99 or 0.0 for step in steps), default=0.0)
+    names = ("reached", "connect p50" if found.of == "connects" else "p50 ms", "p95 ms", "p99 ms", "out/s", "in/s")
+    columns = [Column("", number=False), *map(Column, (found.unit, *names, "CPU"))]
+    rows = []
+    for step in steps:
+        sign, latency = step_sign(step), latency_of(found, step)
+        sent, received = step.messages.sent_per_second, step.messages.received_per_second
+        cells = [
+            f"{sign.glyph} {sign.word}",
+            format.count(step.load),
+            format.count(step.reached),
+            *(format.significant(value, 3) for value in (latency.p50, latency.p95, latency.p99, sent, received)),
+            format.NONE if step.cpu is None else f"{step.cpu * 100:.0f} %",
+        ]
+        rows.append(Row(cells, sign.tone, (latency.p99 or 0.0) / most if most else None))
+    notes = (found.sentence,) if found.sentence != run.verdict.reason else ()
+    return Table("Breakpoint", columns, rows, notes=notes, bar="p99")
 
 
 def bar(value: float | None, most: float, width: int) -> str:

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.run.result_sections import ThresholdOutcome, Verdict
+from wstui.report.model import format
 from wstui.scenario.errors import BadValue, ScenarioError
 from wstui.scenario.load_profile import peak
 from wstui.scenario.model import Stage
@@ -82,6 +83,20 @@ def url_of(result: Result) -> str:
 def route_of(result: Result) -> str:
     """How the target was reached, "" when there is nothing to say."""
     return result.route.text if result.route is not None else ""
+
+
+def facts_of(result: Result) -> list[str]:
+    """What was loaded, how, by how many clients, for how long and when."""
+    clients = peak_clients(result)
+    facts = [
+        url_of(result),
+        route_of(result),
+        f"{format.count(clients)} clients" if clients else "",
+        format.duration(result.duration_s),
+        f"paused {format.duration(result.paused_s)}" if result.paused_s else "",
+        result.started,
+    ]
+    return [fact for fact in facts if fact]
 
 
 def peak_clients(result: Result) -> int:

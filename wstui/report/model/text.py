@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from rich.cells import cell_len, chop_cells
 
@@ -102,3 +103,11 @@ def flow(
 def paragraph(text: str, *, width: int = 80, indent: str = "  ", first: str | None = None) -> list[str]:
     """A sentence over as many lines as it needs; `first` is the indent of the first line, as wide as the others'."""
     return flow(words(" ".join(text.split())), width=width, indent=indent, between=" ", first=first)
+
+
+def tilde(path: Path) -> str:
+    """Return a path with "~" for the home folder."""
+    try:
+        return f"~/{path.relative_to(Path.home())}"
+    except (ValueError, RuntimeError):
+        return str(path)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from wstui.execution.preflight.checklist import Check, CheckMark
+from wstui.measure.sanitize import sanitize
+from wstui.report.model.text import clip, pad, wrap
 from wstui.tui.kit.compact_view import as_rows
-from wstui.tui.kit.format import clean, clip, pad, wrap
 from wstui.tui.kit.row_widget import Line, RowWidget, rule
 
 SIGNS = {CheckMark.PASS: ("✓", "ok"), CheckMark.WARN: ("▲", "warn"), CheckMark.FAIL: ("✗", "bad")}
@@ -60,33 +61,36 @@ class Checks(RowWidget):
         return self.rows(width)
 
     def rows(self, width: int) -> list[Line]:
-        title: Line = [(clean(self._title), "strong"), (f"  {clip(clean(self._place), max(0, width - 24))}", "muted")]
+        title: Line = [
+            (sanitize(self._title), "strong"),
+            (f"  {clip(sanitize(self._place), max(0, width - 24))}", "muted"),
+        ]
         lines: list[Line] = [rule(title, width, meaning="accent"), []]
         names = max([11, *(len(check.name) for check in self._checks)])
         names = min(names, max(11, width // 3))
         for check in self._checks:
             glyph, meaning = SIGNS[check.mark]
             quiet = check.mark is CheckMark.PASS
-            for index, part in enumerate(wrap(clean(check.text), width - names - 6)):
+            for index, part in enumerate(wrap(sanitize(check.text), width - names - 6)):
                 head: Line = [("   ", "text"), (pad("", names + 1), "text")]
                 if not index:
                     head = [
                         (f" {glyph} ", meaning),
-                        (pad(clean(check.name), names + 1), "text" if meaning == "ok" else meaning),
+                        (pad(sanitize(check.name), names + 1), "text" if meaning == "ok" else meaning),
                     ]
                 lines.append([*head, (part, "muted" if quiet else "text")])
-            for index, part in enumerate(wrap(clean(check.fix), width - names - 8) if check.fix else ()):
+            for index, part in enumerate(wrap(sanitize(check.fix), width - names - 8) if check.fix else ()):
                 lines.append([(" " * (names + 4), "text"), ("→ " if not index else "  ", meaning), (part, "text")])
         lines += [[], self._verdict()]
         return lines
 
     def compact(self, width: int) -> list[Line]:
         """What came of them, and those that did not pass."""
-        lines: list[Line] = [[("checklist  ", "muted"), (clean(self._title), "strong")], self._verdict()]
+        lines: list[Line] = [[("checklist  ", "muted"), (sanitize(self._title), "strong")], self._verdict()]
         for check in self._checks:
             if check.mark is not CheckMark.PASS:
                 glyph, meaning = SIGNS[check.mark]
-                lines += as_rows(f"{glyph} {clean(check.name)}: {clean(check.text)}", width, meaning)
+                lines += as_rows(f"{glyph} {sanitize(check.name)}: {sanitize(check.text)}", width, meaning)
         return lines
 
     def _verdict(self) -> Line:

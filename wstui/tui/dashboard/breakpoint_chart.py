@@ -8,11 +8,13 @@ from typing import Protocol
 
 from wstui.execution.run.result import BreakpointStep
 from wstui.execution.run.result_sections import Latency
+from wstui.measure.sanitize import sanitize
+from wstui.report.model.format import count, ms, percent, rate, short
+from wstui.report.model.text import pad
 from wstui.scenario.breakpoint import UNITS
 from wstui.tui.dashboard.thresholds import limit_ms
 from wstui.tui.kit import chart
 from wstui.tui.kit.axis import LOAD
-from wstui.tui.kit.format import clean, count, ms, pad, percent, rate, short
 from wstui.tui.kit.row_widget import Line
 
 _CURVES = (("p50", "p50"), ("p95", "p95"), ("p99", "p99"))
@@ -109,7 +111,7 @@ def curve_rows(search: BreakpointChart, width: int) -> list[Line]:
         line: Line = [(f" {glyph} {pad(word, 7)}", meaning)]
         line += [(pad(text, wide, right=True), "strong" if i == 0 else "text") for i, text in enumerate(figures)]
         if step.why and width > 110:
-            line.append((f"  {clean(step.why).partition(', the limit is')[0]}", "muted"))
+            line.append((f"  {sanitize(step.why).partition(', the limit is')[0]}", "muted"))
         lines.append(line)
     lines.append([(f" {latency} time in ms", "muted")])
     return lines

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from wstui.report.model.format import ms, rate, short, size
+from wstui.report.model.text import pad
 from wstui.tui.dashboard import tile_models
 from wstui.tui.dashboard.breakpoint_chart import curve_plot, curve_title
 from wstui.tui.dashboard.panel import ChartPanel, marks
 from wstui.tui.dashboard.thresholds import limit_ms
 from wstui.tui.kit import chart
 from wstui.tui.kit.bars import columns
-from wstui.tui.kit.format import ms, pad, rate, short, size
 from wstui.tui.kit.row_widget import Line
 
 _DRAWN = ("p50", "p95", "p99")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from wstui.execution.run.limits import worst_threshold
 from wstui.execution.run.status import Status
 from wstui.execution.run.verdict import kept_words
+from wstui.measure.sanitize import sanitize
+from wstui.report.model.format import clock
 from wstui.tui.dashboard import tile_models
 from wstui.tui.dashboard.status_line import badge
 from wstui.tui.dashboard.thresholds import SIGNS
-from wstui.tui.kit.format import clean, clock
 from wstui.tui.kit.row_widget import Line
 from wstui.tui.time_series import TimeSeries
 
@@ -20,7 +21,7 @@ def run_facts(status: Status, history: TimeSeries) -> list[Line]:
     time = clock(status.elapsed_s) + (
         f" · {clock(left)} left" if status.plan_total_s > 0 and not status.state.ended else ""
     )
-    lines: list[Line] = [[(f" {word} ", meaning), (f" {clean(status.scenario.name)}", "strong")], [(time, "text")]]
+    lines: list[Line] = [[(f" {word} ", meaning), (f" {sanitize(status.scenario.name)}", "strong")], [(time, "text")]]
     for read in (tile_models.connections, tile_models.messages, tile_models.latency, tile_models.errors):
         face = read(status, history)
         glyph, mark = SIGNS[face.sign]

@@ -15,6 +15,7 @@ from wstui.execution.run.limits import generator_level, worst_threshold
 from wstui.execution.run.recorded_scenario import to_scenario, was_steered
 from wstui.execution.run.status import State, Status
 from wstui.execution.run.verdict import kept_words
+from wstui.report.model.text import tilde
 from wstui.tui import messages
 from wstui.tui.bindings import key
 from wstui.tui.dashboard import tile_models
@@ -36,7 +37,6 @@ from wstui.tui.dialogs.filter import FilterDialog
 from wstui.tui.dialogs.samples import SamplesDialog
 from wstui.tui.dialogs.save import SaveDialog
 from wstui.tui.kit.compact_view import CompactView
-from wstui.tui.kit.format import tilde
 from wstui.tui.kit.key_row import KeyRow
 from wstui.tui.kit.row_widget import Line
 from wstui.tui.kit.table import ListTable

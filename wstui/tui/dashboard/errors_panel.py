@@ -8,9 +8,11 @@ from typing import ClassVar
 from textual.binding import BindingType
 
 from wstui.execution.run.result_sections import FailureSummary
+from wstui.measure.sanitize import sanitize
 from wstui.measure.snapshot import Counters
+from wstui.report.model.format import count, fitting, rate, stamp
+from wstui.report.model.text import clip, pad, width_of
 from wstui.tui.bindings import key
-from wstui.tui.kit.format import clean, clip, count, fitting, pad, rate, stamp, width_of
 from wstui.tui.kit.row_widget import Line, cells
 from wstui.tui.kit.table import ListTable
 
@@ -96,7 +98,7 @@ class Errors(ListTable[FailureSummary]):
         if self._latest and number:
             title.append(("  latest first", "text"))
         if self._pattern:
-            title.append((f"  filter “{clip(clean(self._pattern), 24)}”", "warn"))
+            title.append((f"  filter “{clip(sanitize(self._pattern), 24)}”", "warn"))
         elif number and self.has_focus:
             title.append(("  enter shows samples", "muted"))
         return title
@@ -121,11 +123,11 @@ class Errors(ListTable[FailureSummary]):
             (
                 ("›" if selected else " ") + pad(fitting(item.count, 6), 6, right=True),
                 rate(speed) if speed >= 0.05 else "·",
-                clean(item.kind) + (" (own)" if item.local else ""),
-                clean(item.message),
+                sanitize(item.kind) + (" (own)" if item.local else ""),
+                sanitize(item.message),
                 stamp(item.first_s) if item.last_s else "",
                 stamp(item.last_s) if item.last_s else "",
-                clean(detail),
+                sanitize(detail),
             ),
             width,
             self._longest(),
@@ -137,8 +139,8 @@ class Errors(ListTable[FailureSummary]):
         seen = self.visible_items
         details = [group.samples[-1].detail for group in seen if group.samples]
         return (
-            max((width_of(clean(group.message)) for group in seen), default=0),
-            max((width_of(clean(detail)) + 14 for detail in details if detail), default=0),
+            max((width_of(sanitize(group.message)) for group in seen), default=0),
+            max((width_of(sanitize(detail)) + 14 for detail in details if detail), default=0),
         )
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from wstui.execution.run.limits import lag_level, late_level, use_level
+from wstui.report.model.format import count, ms, percent, short
+from wstui.report.model.text import clip, pad
 from wstui.tui.dashboard.panel import Panel
 from wstui.tui.dashboard.thresholds import BARS, SIGNS
 from wstui.tui.kit.bars import gauge
-from wstui.tui.kit.format import clip, count, ms, pad, percent, short
 from wstui.tui.kit.row_widget import Line
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from wstui.execution.run.status import HostStatus
+from wstui.measure.sanitize import sanitize
+from wstui.report.model.format import count, ms, percent, short
+from wstui.report.model.text import pad, width_of
 from wstui.tui.dashboard.panel import Panel
 from wstui.tui.dashboard.thresholds import SIGNS
-from wstui.tui.kit.format import clean, count, ms, pad, percent, short, width_of
 from wstui.tui.kit.row_widget import Line
 
 _MARKS = {"ok": "ok", "slow": "near", "stale": "near", "lost": "bad"}
@@ -36,7 +38,7 @@ class Hosts(Panel):
         """Those in trouble first; the last row tells of those that have none of their own."""
         hosts = sorted(self.status.generator.hosts, key=lambda host: _WORST_FIRST.index(host.mark))
         most = _NAME_MOST if width >= _WIDE else _NAME_NARROW
-        column = min(most, max((width_of(clean(host.name)) for host in hosts), default=0))
+        column = min(most, max((width_of(sanitize(host.name)) for host in hosts), default=0))
         shown = hosts if len(hosts) <= height else hosts[: max(0, height - 1)]
         lines = [_line(host, column, width) for host in shown]
         if rest := hosts[len(shown) :]:
@@ -48,9 +50,9 @@ class Hosts(Panel):
 
 def _line(host: HostStatus, column: int, width: int) -> Line:
     glyph, meaning = SIGNS[_MARKS[host.mark]]
-    line: Line = [(f"{glyph} ", meaning), (pad(clean(host.name), column), "text"), (f" {host.mark:<5} ", meaning)]
+    line: Line = [(f"{glyph} ", meaning), (pad(sanitize(host.name), column), "text"), (f" {host.mark:<5} ", meaning)]
     if host.mark == "lost" and host.why:
-        return [*line, (f" {clean(host.why)}", "muted")]
+        return [*line, (f" {sanitize(host.why)}", "muted")]
     there = host.workers - host.workers_lost
     processes = f"{there}/{host.workers}" if host.workers_lost else f"{there}"
     wide = width >= _WIDE

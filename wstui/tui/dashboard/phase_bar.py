@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from wstui.execution.run.status import StageStatus, State, Status
-from wstui.tui.kit.format import clean, clip, clock, count, width_of
+from wstui.measure.sanitize import sanitize
+from wstui.report.model.format import clock, count
+from wstui.report.model.text import clip, width_of
 from wstui.tui.kit.row_widget import Line, RowWidget, cells, spread
 
 _LEAST = 6
@@ -50,7 +52,7 @@ class PhaseBar(RowWidget):
 
 def _summary(status: Status) -> Line:
     if status.state is State.STARTING:
-        return [(clip(clean(status.note) or "starting", 40), "muted")]
+        return [(clip(sanitize(status.note) or "starting", 40), "muted")]
     if status.state.ended:
         return [(f"ended after {clock(status.elapsed_s)}", "strong")]
     if status.state is State.DRAINING:
@@ -66,7 +68,7 @@ def _summary(status: Status) -> Line:
 
 
 def _note(status: Status, room: int) -> Line:
-    return [(clip(clean(status.note), room), "muted")] if status.state.ended and status.note else []
+    return [(clip(sanitize(status.note), room), "muted")] if status.state.ended and status.note else []
 
 
 def _search(status: Status) -> Line:
@@ -91,7 +93,7 @@ def _suite(status: Status) -> Line:
         glyph, meaning = {True: ("✓", "ok"), False: ("✗", "bad")}.get(passed, ("·", "muted"))  # type: ignore[arg-type]
         if passed is None and index == suite.index:
             glyph, meaning = ("▶", "accent")
-        line += [(f" {clip(clean(name), 14)} ", "text" if index == suite.index else "muted"), (glyph, meaning)]
+        line += [(f" {clip(sanitize(name), 14)} ", "text" if index == suite.index else "muted"), (glyph, meaning)]
     return line
 
 
@@ -100,14 +102,14 @@ def _stage(stage: StageStatus, columns: int, meaning: str) -> tuple[Line, Line]:
     columns = max(1, columns)
     if stage.current:
         times = f" {clock(stage.elapsed_s)} / {clock(stage.planned_s)}"
-        text = clean(stage.name).upper()
+        text = sanitize(stage.name).upper()
         if width_of(text) + len(times) <= columns:
             text += times
         elif width_of(text) + len(clock(stage.elapsed_s)) < columns:
             text += f" {clock(stage.elapsed_s)}"
         style = f"strong-{meaning}"
     else:
-        text, style = clean(stage.name), "muted"
+        text, style = sanitize(stage.name), "muted"
         if stage.done:
             text = f"{clip(text, columns - 2)} ✓" if columns > 3 else "✓"
     text = clip(text, columns)
@@ -139,7 +141,7 @@ def _gathered(stages: tuple[StageStatus, ...]) -> tuple[StageStatus, ...]:
 
 def _wanted(stage: StageStatus) -> int:
     """The columns that tell a stage: its name, and of the current one its times."""
-    wide = width_of(clean(stage.name))
+    wide = width_of(sanitize(stage.name))
     return max(22, min(36, wide + 15)) if stage.current else min(12, wide + 3)
 
 

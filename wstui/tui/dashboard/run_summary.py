@@ -12,10 +12,11 @@ from wstui.execution.run.limits import threshold_level
 from wstui.execution.run.metrics import failure_rate, failures
 from wstui.execution.run.result_sections import FailureSummary
 from wstui.execution.run.status import Status
+from wstui.measure.sanitize import sanitize
 from wstui.report.formats.atomic_write import write_new
+from wstui.report.model.format import clock, count, ms, percent, rate
 from wstui.tui.dashboard.status_line import badge
 from wstui.tui.dashboard.thresholds import figure, limit_words, metric_words
-from wstui.tui.kit.format import clean, clock, count, ms, percent, rate
 
 _MARKS = {"ok": "✓", "near": "▲", "bad": "✗", "": "·"}
 
@@ -26,7 +27,7 @@ def summary(status: Status) -> str:
     row = status.rows[-1] if status.rows else None
     latency = status.result.latency_ms.response
     lines = [
-        f"{badge(status)[0]}  {clean(status.scenario.name)} → {clean(status.url)}  from {clean(status.host)}",
+        f"{badge(status)[0]}  {sanitize(status.scenario.name)} → {sanitize(status.url)}  from {sanitize(status.host)}",
         f"time         {clock(status.elapsed_s)}"
         + (f" of {clock(status.plan_total_s)}" if status.plan_total_s else "")
         + (f", started {status.started.isoformat(timespec='seconds')}" if status.started else ""),
@@ -43,11 +44,11 @@ def summary(status: Status) -> str:
         f"  {_MARKS[threshold_level(o)]} {metric_words(o.metric)} {limit_words(o.limit)}: {figure(o)}"
         for o in status.thresholds
     ]
-    lines += [f"  {count(g.count):>8}  {clean(g.kind)}: {clean(g.message)}" for g in status.result.failures[:10]]
+    lines += [f"  {count(g.count):>8}  {sanitize(g.kind)}: {sanitize(g.message)}" for g in status.result.failures[:10]]
     if status.generator.limited_by:
         lines.append(f"generator    was the limit: {', '.join(status.generator.limited_by)}")
     if status.note:
-        lines.append(f"note         {clean(status.note)}")
+        lines.append(f"note         {sanitize(status.note)}")
     return "\n".join(lines) + "\n"
 
 

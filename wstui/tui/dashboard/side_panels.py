@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 
+from wstui.measure.sanitize import sanitize
 from wstui.measure.snapshot import Counters
 from wstui.measure.timeline import MARKS
+from wstui.report.model.format import count, fitting, ms, percent, short, stamp
+from wstui.report.model.text import clip, pad
 from wstui.tui.dashboard.panel import Panel
 from wstui.tui.dashboard.thresholds import SIGNS, limit_ms
 from wstui.tui.dashboard.tile_models import latency_limit
 from wstui.tui.kit.bars import parts, solid
-from wstui.tui.kit.format import clean, clip, count, fitting, ms, pad, percent, short, stamp
 from wstui.tui.kit.row_widget import Line
 
 _MEANINGS = {
@@ -169,7 +171,7 @@ class Events(Panel):
                 [
                     (moment, "muted"),
                     (f"{MARKS.get(mark.kind, '·')} ", _MEANINGS.get(mark.kind, "muted")),
-                    (clip(clean(mark.text), max(0, width - len(moment) - 3)), "text"),
+                    (clip(sanitize(mark.text), max(0, width - len(moment) - 3)), "text"),
                 ]
             )
         return lines

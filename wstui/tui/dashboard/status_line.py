@@ -6,8 +6,9 @@ from datetime import datetime
 
 from wstui.execution.run.result_sections import Verdict
 from wstui.execution.run.status import State, Status
+from wstui.measure.sanitize import sanitize
 from wstui.report.model.labels import Tone, verdict_sign
-from wstui.tui.kit.format import clean, clip, pad, width_of
+from wstui.report.model.text import clip, pad, width_of
 from wstui.tui.kit.row_widget import Line, RowWidget, cells, spread
 from wstui.tui.services import Outcome
 
@@ -73,13 +74,13 @@ class StatusLine(RowWidget):
         name = status.scenario.name
         if status.suite is not None:
             left.append((f" run {status.suite.index + 1} of {len(status.suite.names)}", "muted"))
-        name, url = clean(name), clean(status.url)
+        name, url = sanitize(name), sanitize(status.url)
         if width_of(name) + width_of(url) > width - cells(left) - 24:
             name = clip(name, max(20, width // 4))
         left += [(f" {name}", "strong"), (" → ", "muted"), (url, "text")]
         right: Line = []
         if wide:
-            right.append((f"{clean(status.host)}  ", "muted"))
+            right.append((f"{sanitize(status.host)}  ", "muted"))
         right.append((now.strftime("%H:%M:%SZ " if wide else "%H:%MZ "), "muted"))
         if cells(left) + cells(right) >= width and cells(right) > width // 3:
             right = []
@@ -104,7 +105,7 @@ class Banner(RowWidget):
 
     def show(self, status: Status) -> None:
         """Say what limits the generator; show nothing if nothing does."""
-        what = ", ".join(clean(reason) for reason in status.generator.limited_by)
+        what = ", ".join(sanitize(reason) for reason in status.generator.limited_by)
         self._text = f" ▲ GENERATOR-LIMITED: {what}" if what else ""
         self.redraw()
 

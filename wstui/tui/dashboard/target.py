@@ -5,10 +5,11 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from wstui.execution.run.status import TargetHealth
+from wstui.measure.sanitize import sanitize
+from wstui.report.model.text import clip, pad, width_of, wrap
 from wstui.tui.dashboard.panel import Panel
 from wstui.tui.dashboard.thresholds import BARS, SIGNS
 from wstui.tui.kit.bars import gauge
-from wstui.tui.kit.format import clean, clip, pad, width_of, wrap
 from wstui.tui.kit.row_widget import Line
 
 _NOTE_ROWS = 2
@@ -39,7 +40,7 @@ class TargetPanel(Panel):
     @property
     def _host(self) -> str:
         try:
-            return clean(urlsplit(self.status.url).hostname or "")
+            return sanitize(urlsplit(self.status.url).hostname or "")
         except ValueError:
             return ""
 
@@ -52,14 +53,14 @@ class TargetPanel(Panel):
         return max(1, len(target.claims) + note)
 
     def _note(self, width: int) -> list[str]:
-        note = clean(self.status.target.note) if self.status.target is not None else ""
+        note = sanitize(self.status.target.note) if self.status.target is not None else ""
         return wrap(note, max(12, width))[:_NOTE_ROWS] if note else []
 
     def head(self, width: int) -> Line:
         target = self.status.target
         if target is None:
             return [("target ", "text"), (clip(self._host, width - 9), "text")]
-        word, meaning = _STATES.get(target.state, (clip(clean(target.state), 12), "muted"))
+        word, meaning = _STATES.get(target.state, (clip(sanitize(target.state), 12), "muted"))
         room = width - width_of(word) - 11
         host = self._host if width_of(self._host) <= room else self._host.partition(".")[0]
         return [("target ", "text"), (clip(host, room), "text"), (f"  {word}", meaning)]
@@ -70,14 +71,14 @@ class TargetPanel(Panel):
         if target is None:
             return [[("not asked for its health", "muted")]]
         lines: list[Line] = []
-        column = min(12, max((width_of(clean(c.name)) for c in target.claims), default=0)) + 1
+        column = min(12, max((width_of(sanitize(c.name)) for c in target.claims), default=0)) + 1
         for claim in target.claims:
-            text = clip(clean(claim.text), width - column - 5)
+            text = clip(sanitize(claim.text), width - column - 5)
             wide = max(10, width_of(text) + 1)
             glyph, mark = SIGNS.get(claim.sign, SIGNS[""])
             lines.append(
                 [
-                    (pad(clean(claim.name), column), "muted"),
+                    (pad(sanitize(claim.name), column), "muted"),
                     *gauge(claim.share, width - column - wide - 3, BARS.get(claim.sign, "ok")),
                     (pad(text, wide, right=True), "text"),
                     (f" {glyph} ", mark),

@@ -7,11 +7,13 @@ import re
 from wstui.execution.run.limits import threshold_level, worst_threshold
 from wstui.execution.run.result_sections import ThresholdOutcome
 from wstui.execution.run.verdict import kept_words
+from wstui.measure.sanitize import sanitize
+from wstui.report.model.format import NONE, count, ms, percent, rate, short
+from wstui.report.model.text import clip, pad, width_of
 from wstui.scenario.errors import BadValue
 from wstui.scenario.threshold import parse_limit
 from wstui.tui.dashboard.panel import Panel
 from wstui.tui.kit.bars import gauge
-from wstui.tui.kit.format import NONE, clean, clip, count, ms, pad, percent, rate, short, width_of
 from wstui.tui.kit.row_widget import Line
 
 SIGNS = {"ok": ("✓", "strong-ok"), "near": ("▲", "strong-warn"), "bad": ("✗", "strong-bad"), "": (" ", "text")}
@@ -39,12 +41,12 @@ def metric_words(metric: str) -> str:
         return _WORDS[metric]
     if metric.startswith("response."):
         return metric.removeprefix("response.")
-    return clean(re.sub(r"\.(?!\d)", " ", metric.replace("roundtrip", "round trip")).replace("_", " "))
+    return sanitize(re.sub(r"\.(?!\d)", " ", metric.replace("roundtrip", "round trip")).replace("_", " "))
 
 
 def limit_words(limit: str) -> str:
     """A limit as people write it: "< 250 ms", "≤ 100"."""
-    signs = clean(limit).replace("<=", "≤").replace(">=", "≥")
+    signs = sanitize(limit).replace("<=", "≤").replace(">=", "≥")
     grouped = re.sub(r"(?<![\d.])\d{5,}", lambda match: count(int(match[0])), signs)
     return re.sub(r"(?<=\d)(?=[A-Za-zµ%/])", " ", grouped)
 
@@ -107,6 +109,6 @@ class ThresholdsPanel(Panel):
 
 
 def _name(outcome: ThresholdOutcome) -> str:
-    stage = f" {clean(outcome.stage)}" if outcome.stage else ""
+    stage = f" {sanitize(outcome.stage)}" if outcome.stage else ""
     default = " (default)" if outcome.default else ""
     return f"{metric_words(outcome.metric)} {limit_words(outcome.limit)}{stage}{default}"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from wstui.report.model.text import clip, width_of
 from wstui.tui.kit.bars import columns
-from wstui.tui.kit.format import clip, width_of
 from wstui.tui.kit.row_widget import Line, Part, RowWidget, cells
 
 _EDGES = {"ok": "ok", "near": "warn", "bad": "bad", "": "track"}

@@ -9,9 +9,11 @@ from wstui.execution.run.limits import generator_level, threshold_level, worst_t
 from wstui.execution.run.metrics import failure_rate, failures
 from wstui.execution.run.result_sections import ThresholdOutcome
 from wstui.execution.run.status import GeneratorStatus, Status
+from wstui.measure.sanitize import sanitize
+from wstui.report.model.format import NONE, count, fitting, ms, percent, rate, short, size
+from wstui.report.model.text import clip
 from wstui.tui.dashboard.thresholds import figure, limit_ms, limit_words, metric_words
 from wstui.tui.dashboard.tile import TileModel
-from wstui.tui.kit.format import NONE, clean, clip, count, fitting, ms, percent, rate, short, size
 from wstui.tui.time_series import TimeSeries
 
 
@@ -195,7 +197,7 @@ def generator_cause(own: GeneratorStatus) -> tuple[str, str]:
     if "loop" in cause:
         return ms(own.loop_lag_ms), "ms loop lag"
     if cause and "cpu" not in cause.casefold():
-        return clean(cause), ""
+        return sanitize(cause), ""
     return percent(own.cpu) if own.workers else NONE, "% cpu"
 
 

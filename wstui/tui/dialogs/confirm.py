@@ -13,13 +13,14 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Button, Static
 
+from wstui.measure.sanitize import sanitize
+from wstui.report.model.format import clock, count
 from wstui.scenario.model import Scenario
 from wstui.scenario.secret_fields import shown_url
 from wstui.scenario.secrets import mask_url
 from wstui.scenario.url import is_unix
 from wstui.tui.bindings import key
 from wstui.tui.dialogs.dialog import Dialog, button
-from wstui.tui.kit.format import clean, clock, count
 
 
 class ConfirmDialog(Dialog[bool]):
@@ -37,12 +38,12 @@ class ConfirmDialog(Dialog[bool]):
 
     @property
     def question(self) -> str:
-        return clean(f"{self._question} {self._text}")
+        return sanitize(f"{self._question} {self._text}")
 
     def body(self) -> Iterable[Widget]:
         """The question and what follows from a yes."""
-        yield Static(Content.styled(clean(self._question), "bold"))
-        yield Static(Content(f"\n{clean(self._text)}"))
+        yield Static(Content.styled(sanitize(self._question), "bold"))
+        yield Static(Content(f"\n{sanitize(self._text)}"))
 
     def buttons(self) -> Iterable[Button]:
         return button("Cancel", "n", "no", classes="send"), button(self._yes, "y", "yes", classes="danger")

@@ -15,10 +15,10 @@ from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Button, Input, Static
 
+from wstui.measure.sanitize import sanitize
 from wstui.tui.bindings import key
 from wstui.tui.key_queue import KeyQueue
 from wstui.tui.kit.compact_view import CompactView, as_rows
-from wstui.tui.kit.format import clean
 from wstui.tui.kit.row_widget import Line
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class DialogField(Vertical):
             text, wrong = self._hint(self.value), False
         except ValueError as error:
             text, wrong = f"✗ {error}", True
-        self._told = clean(text)
+        self._told = sanitize(text)
         self._note.update(Content(self._told))
         self._note.set_class(wrong, "wrong")
         self._note.set_class(text.startswith("▲"), "near")
@@ -84,7 +84,7 @@ class DialogField(Vertical):
 
     def show_error(self, text: str) -> None:
         """Show an error found later than while typing."""
-        self._told = f"✗ {clean(text)}"
+        self._told = f"✗ {sanitize(text)}"
         self._note.update(Content(self._told))
         self._note.add_class("wrong")
 
@@ -137,13 +137,13 @@ class Dialog(ModalScreen[Answer], Generic[Answer]):
         lines = as_rows(self.question, width, "strong")
         for field in self.query(DialogField):
             text, note = field.compact()
-            lines.append([(f"{field.label} ", "muted"), (f"{clean(text)}▏", "text")])
+            lines.append([(f"{field.label} ", "muted"), (f"{sanitize(text)}▏", "text")])
             lines += as_rows(note, width, "bad" if note.startswith("✗") else "muted")
         return lines
 
     def _answers(self) -> list[Line]:
         """The buttons; the one that enter presses stands behind an arrow."""
-        found = ((widget, clean(str(widget.label))) for widget in self.query(Button))
+        found = ((widget, sanitize(str(widget.label))) for widget in self.query(Button))
         return [[(f"› {text}", "strong")] if widget.has_focus else [(text, "text")] for widget, text in found]
 
     @property

@@ -11,9 +11,9 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Button, Static
 
+from wstui.measure.sanitize import sanitize
 from wstui.tui.bindings import key
 from wstui.tui.dialogs.dialog import Dialog, button
-from wstui.tui.kit.format import clean
 
 NextStep = Literal["again", "anyway", "edit"]
 
@@ -36,11 +36,11 @@ class FailedStartDialog(Dialog[NextStep]):
 
     @property
     def question(self) -> str:
-        return clean(f"{self.title_text}: {self._what}")
+        return sanitize(f"{self.title_text}: {self._what}")
 
     def body(self) -> Iterable[Widget]:
         """Show what happened, and what each answer does."""
-        yield Static(Content(clean(f"{self._what}{f': {self._fix}' if self._fix else ''}") + "\n"))
+        yield Static(Content(sanitize(f"{self._what}{f': {self._fix}' if self._fix else ''}") + "\n"))
         answers: list[str | tuple[str, str]] = [
             ("Try again", "bold"), " after you start the server.\n",
             ("Go on", "bold"), " begins the load all the same: the server may refuse only some.\n",

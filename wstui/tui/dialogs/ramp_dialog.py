@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from wstui.execution.run.commands import unsteered
 from wstui.execution.run.limits import shortage
 from wstui.execution.run.status import Status
+from wstui.report.model.format import count, duration, rate
 from wstui.scenario.units import format_duration, parse_duration
 from wstui.tui.dialogs.confirm import ConfirmDialog
 from wstui.tui.dialogs.dialog import DialogField, Form
 from wstui.tui.kit.amount import parse_clients
-from wstui.tui.kit.format import count, duration, rate
 
 
 class RampDialog(Form[tuple[int, float]]):

@@ -11,9 +11,10 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from wstui.execution.run.result_sections import FailureSummary
+from wstui.measure.sanitize import sanitize
+from wstui.report.model.format import count, stamp
 from wstui.tui.bindings import key
 from wstui.tui.dialogs.dialog import Dialog
-from wstui.tui.kit.format import clean, count, stamp
 
 
 class SamplesDialog(Dialog[None]):
@@ -32,8 +33,8 @@ class SamplesDialog(Dialog[None]):
         owner = "  of this generator, not the server's" if group.local else ""
         yield Static(
             Content.assemble(
-                (clean(group.kind), "bold $error"),
-                f"  {clean(group.message)}\n",
+                (sanitize(group.kind), "bold $error"),
+                f"  {sanitize(group.message)}\n",
                 f"{count(group.count)} times, first at {stamp(group.first_s)}, last at {stamp(group.last_s)}{owner}\n",
             )
         )
@@ -42,7 +43,7 @@ class SamplesDialog(Dialog[None]):
         for sample in group.samples:
             yield Static(
                 Content.assemble(
-                    (f"{stamp(sample.at_s)}  client {sample.client}  ", "$text-muted"), clean(sample.detail)
+                    (f"{stamp(sample.at_s)}  client {sample.client}  ", "$text-muted"), sanitize(sample.detail)
                 )
             )
 
@@ -54,5 +55,5 @@ class SamplesDialog(Dialog[None]):
         group = self._group
         lines = [f"{group.kind}: {group.message}, {count(group.count)} times"]
         lines += [f"{stamp(s.at_s)}  client {s.client}  {s.detail}".rstrip() for s in group.samples]
-        self.app.copy_to_clipboard("\n".join(clean(line) for line in lines) + "\n")
+        self.app.copy_to_clipboard("\n".join(sanitize(line) for line in lines) + "\n")
         self.notify(f"{len(group.samples)} samples copied")

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from wstui.report.model.text import tilde
 from wstui.scenario.errors import PresetExistsError, ScenarioError
 from wstui.scenario.file import save
 from wstui.scenario.model import Scenario, Suite
 from wstui.tui.dialogs.dialog import DialogField, Form
-from wstui.tui.kit.format import tilde
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,63}", re.ASCII)
 

@@ -12,9 +12,10 @@ from textual.widget import Widget
 from textual.widgets import Button, Static
 
 from wstui.execution.run.status import State, Status
+from wstui.measure.sanitize import sanitize
+from wstui.report.model.format import clock, count
 from wstui.tui.bindings import key
 from wstui.tui.dialogs.dialog import Dialog, button
-from wstui.tui.kit.format import clean, clock, count
 from wstui.tui.services import How
 
 
@@ -48,7 +49,7 @@ class StopDialog(Dialog[How]):
             return
         stage = next((s for s in status.stages if s.current), None)
         where = (
-            f" is in {clean(stage.name)}, {clock(stage.elapsed_s)} of {clock(stage.planned_s)}."
+            f" is in {sanitize(stage.name)}, {clock(stage.elapsed_s)} of {clock(stage.planned_s)}."
             if stage
             else " is over; the next run has not begun."
             if status.state is State.COOLDOWN
@@ -56,7 +57,7 @@ class StopDialog(Dialog[How]):
         )
         yield Static(
             Content.assemble(
-                (clean(status.scenario.name), "bold"),
+                (sanitize(status.scenario.name), "bold"),
                 f"{where}\n{count(status.counters.open)} connections are open.\n\n",
                 ("Drain", "bold"),
                 " finishes in-flight messages, then closes each socket with 1000.\n",
@@ -73,7 +74,7 @@ class StopDialog(Dialog[How]):
         """It ends already: what is left is not to wait for it."""
         yield Static(
             Content.assemble(
-                (clean(self._status.scenario.name), "bold"),
+                (sanitize(self._status.scenario.name), "bold"),
                 f" ends already: {count(self._status.counters.open)} connections are still open.\n\n",
                 ("Abort", "bold"),
                 " drops them at once. The target sees 1006.\n",

@@ -16,6 +16,8 @@ from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Input
 
+from wstui.measure.sanitize import sanitize
+from wstui.report.model.text import tilde
 from wstui.scenario.errors import Key, dotted
 from wstui.scenario.model import Scenario, Suite
 from wstui.scenario.presets import PresetEntry
@@ -32,7 +34,6 @@ from wstui.tui.editor.hints import hints
 from wstui.tui.editor.host_capacity import this_host
 from wstui.tui.editor.preview import About, Preview
 from wstui.tui.kit.compact_view import CompactView, as_rows
-from wstui.tui.kit.format import clean, tilde
 from wstui.tui.kit.key_row import KeyRow
 from wstui.tui.kit.row_widget import Line
 from wstui.tui.kit.title_bar import TitleBar
@@ -135,16 +136,16 @@ class Editor(Screen[None]):
         if self._reading.proposals != proposals:
             self.refresh_bindings()
         if self._reading.content is not None:
-            self._url = clean(shown_url(self._reading.scenarios[0]))
+            self._url = sanitize(shown_url(self._reading.scenarios[0]))
         self.preview.show(self._reading, this_host())
         self._title()
         self._read_at = time.monotonic()
 
     def _title(self) -> None:
         self.preview.show_name(
-            clean(self._preset.path.name) if self._preset is not None else "file", self._draft.changed
+            sanitize(self._preset.path.name) if self._preset is not None else "file", self._draft.changed
         )
-        place: Line = [(clean(self._draft.texts["name",]) or "no name", "strong@panel")]
+        place: Line = [(sanitize(self._draft.texts["name",]) or "no name", "strong@panel")]
         if self._url:
             place.append((f" → {self._url}", "muted@panel"))
         if self._draft.changed:
@@ -153,11 +154,11 @@ class Editor(Screen[None]):
 
     def _compact(self, width: int) -> list[Line]:
         """The value under the cursor, and the notes on it."""
-        name: Line = [("editor  ", "muted"), (clean(self._draft.texts["name",]) or "no name", "strong")]
+        name: Line = [("editor  ", "muted"), (sanitize(self._draft.texts["name",]) or "no name", "strong")]
         lines = [[*name, ("  ● unsaved", "warn")] if self._draft.changed else name]
         if (at := self.form.key_of(self.focused)) is not None and at in self._draft.texts:
             lines.append(
-                [(f"{dotted(at)} ", "muted"), (clean(self.form.typed().get(at, self._draft.texts[at])), "text")]
+                [(f"{dotted(at)} ", "muted"), (sanitize(self.form.typed().get(at, self._draft.texts[at])), "text")]
             )
             wrong = self._reading.wrong.get(at)
             lines += as_rows(f"✗ {wrong}" if wrong else self._hints.get(at, ""), width, "bad" if wrong else "muted")

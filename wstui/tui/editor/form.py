@@ -11,12 +11,12 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
+from wstui.measure.sanitize import sanitize
 from wstui.scenario.errors import Key
 from wstui.scenario.fields import Field, FieldKind, row_fields
 from wstui.tui.editor.draft import Draft
 from wstui.tui.editor.form_lines import AddRow, ColumnNames, Foldout, FormLine, FormRow, PressableLine
 from wstui.tui.editor.layout import Group, groups, label, matters
-from wstui.tui.kit.format import clean
 from wstui.tui.kit.option_row import OptionRow
 from wstui.tui.kit.row_widget import RowWidget
 
@@ -58,7 +58,7 @@ class RowsBox(Vertical):
 
     def show_note(self, text: str) -> None:
         """What is wrong with the list as a whole."""
-        text = f"✗ {clean(text)}" if text else ""
+        text = f"✗ {sanitize(text)}" if text else ""
         if text != self.note:
             self.note = text
             self._wrong.update(Content(text))
@@ -190,7 +190,7 @@ class FormView(VerticalScroll, can_focus=False, inherit_bindings=False):
             host.fold.number_set = sum(draft.is_set(key) for key in self._keys_in(host))
             host.fold.wrong = not host.fold.open and any(self._is_in(key, host) for key in wrong)
             host.fold.redraw()
-        said = f"✗ {clean(wrong[()])}" if () in wrong else ""
+        said = f"✗ {sanitize(wrong[()])}" if () in wrong else ""
         if said != self.note:
             self.note = said
             self.query_one("#form-wrong", Static).update(Content(said))

@@ -13,12 +13,13 @@ from textual.message import Message
 from textual.reactive import Reactive
 from textual.widgets import Input
 
+from wstui.measure.sanitize import sanitize
+from wstui.report.model.text import clip, pad, wrap
 from wstui.scenario.errors import Key
 from wstui.scenario.fields import Field, FieldKind, row_fields
 from wstui.tui.editor.draft import SEARCHES, STAGES, Draft
 from wstui.tui.editor.field_text import text_of
 from wstui.tui.editor.layout import label
-from wstui.tui.kit.format import clean, clip, pad, wrap
 from wstui.tui.kit.option_row import OptionRow
 from wstui.tui.kit.row_widget import Line, RowWidget, cells
 
@@ -67,7 +68,7 @@ class NotedLine(RowWidget):
 
     def show_note(self, text: str, *, wrong: bool) -> None:
         """Draw the note, or remove it if it is empty."""
-        text = f"✗ {clean(text)}" if wrong else clean(text)
+        text = f"✗ {sanitize(text)}" if wrong else sanitize(text)
         if (text, wrong) != (self.note, self._wrong):
             before = len(self._rows(self.size.width))
             self.note, self._wrong = text, wrong
@@ -279,7 +280,7 @@ class Foldout(PressableLine):
 
     def words(self, width: int) -> Line:
         """The title and what is in it."""
-        line: Line = [("▾ " if self.open else "▸ ", "accent"), (clean(self._title), "text")]
+        line: Line = [("▾ " if self.open else "▸ ", "accent"), (sanitize(self._title), "text")]
         if self.wrong:
             line.append(("  ✗ something is wrong in here", "bad"))
         elif not self.open:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from wstui.report.model.format import clock, count, duration, percent, rate, size
 from wstui.scenario.checks import plan_warnings
 from wstui.scenario.env_refs import has_reference, value_at
 from wstui.scenario.errors import Key
@@ -14,7 +15,6 @@ from wstui.tui.dashboard.thresholds import metric_words
 from wstui.tui.editor.draft import Draft
 from wstui.tui.editor.draft_reader import DraftReading
 from wstui.tui.editor.host_capacity import HostCapacity, messages_a_second
-from wstui.tui.kit.format import clock, count, duration, percent, rate, size
 
 _VARIABLES = {"token": "AUTH_TOKEN", "secret": "JWT_SECRET"}
 

@@ -12,6 +12,9 @@ from textual.containers import Vertical, VerticalScroll
 from textual.timer import Timer
 
 from wstui.execution.preflight.checklist import Check, CheckMark
+from wstui.measure.sanitize import sanitize
+from wstui.report.model.format import clock, ms, rate
+from wstui.report.model.text import clip, pad, width_of, wrap
 from wstui.scenario.errors import Key, dotted
 from wstui.scenario.file import dumps
 from wstui.scenario.model import Scenario, Suite
@@ -21,7 +24,6 @@ from wstui.tui.editor.draft import Draft
 from wstui.tui.editor.draft_reader import DraftReading
 from wstui.tui.editor.host_capacity import HostCapacity, messages_a_second, needs, steepest
 from wstui.tui.kit import chart
-from wstui.tui.kit.format import clean, clip, clock, ms, pad, rate, width_of, wrap
 from wstui.tui.kit.load_curve import LoadCurve, shape_of
 from wstui.tui.kit.row_widget import Line, RowWidget, cells, rule
 from wstui.tui.services import Launcher
@@ -125,7 +127,7 @@ class Toml(RowWidget):
         return max(1, len(self._rows))
 
     def paint(self, width: int, height: int) -> list[Line]:
-        return [_coloured(clean(row)) for row in self._rows]
+        return [_coloured(sanitize(row)) for row in self._rows]
 
 
 def _coloured(row: str) -> Line:
@@ -190,14 +192,14 @@ class ConnectionPanel(RowWidget):
             at += step.took_ms
             line: Line = [(f" {pad(step.name, 9)}", "muted"), (pad(ms(step.took_ms), 7, right=True), "text")]
             line += [(" ms  ", "muted"), (pad(" " * before + bar, bars), "accent"), ("  ", "text")]
-            lines.append([*line, (clip(clean(step.note), max(0, width - cells(line))), "muted")])
+            lines.append([*line, (clip(sanitize(step.note), max(0, width - cells(line))), "muted")])
         if self._state == "bad":
-            lines += [[(f" {part}", "bad")] for part in wrap(f"✗ {clean(self._text)}", width - 2)]
-            lines += [[(f" {part}", "text")] for part in wrap(f"→ {clean(self._fix)}", width - 2) if self._fix]
+            lines += [[(f" {part}", "bad")] for part in wrap(f"✗ {sanitize(self._text)}", width - 2)]
+            lines += [[(f" {part}", "text")] for part in wrap(f"→ {sanitize(self._fix)}", width - 2) if self._fix]
         elif self._state == "near":
-            lines += [[(f" {part}", "warn")] for part in wrap(f"▲ {clean(self._text)}", width - 2)]
+            lines += [[(f" {part}", "warn")] for part in wrap(f"▲ {sanitize(self._text)}", width - 2)]
         elif self._state == "busy":
-            lines.append([(f" ◌ {clip(clean(self._place), width - 4)}", "muted")])
+            lines.append([(f" ◌ {clip(sanitize(self._place), width - 4)}", "muted")])
         else:
             lines.append([(" ctrl+d", "strong-accent"), (clip("  opens one client all the way", width - 7), "muted")])
         return lines

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from wstui.tui.kit.format import count
+from wstui.report.model.format import count
 
 MOST_CLIENTS = 10_000_000
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
+from wstui.report.model.text import clip, pad, width_of
 from wstui.tui.kit.axis import LARGEST, TIME, Across, Scale, along, label, linear_scale, log_scale, tamed
-from wstui.tui.kit.format import clip, pad, width_of
 from wstui.tui.kit.row_widget import Line
 
 

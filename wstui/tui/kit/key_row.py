@@ -9,7 +9,8 @@ from textual.binding import Binding
 from textual.screen import Screen
 from textual.widgets import Input
 
-from wstui.tui.kit.format import clean, clip, wrap
+from wstui.measure.sanitize import sanitize
+from wstui.report.model.text import clip, wrap
 from wstui.tui.kit.row_widget import Line, RowWidget, cells, cut
 
 NOTICE_S = 5.0
@@ -35,7 +36,7 @@ class KeyRow(RowWidget):
 
     def show_notice(self, text: str, severity: str = "information", *, seconds: float = NOTICE_S) -> None:
         """Show a notice above the keys for some seconds, the longer the more there is to read."""
-        self._notice = notice = (clean(text), severity)
+        self._notice = notice = (sanitize(text), severity)
         self._fit()
         self.set_timer(max(seconds, len(text) * _READ_S), lambda: self._hide_notice(notice))
 

@@ -10,7 +10,7 @@ from textual.strip import Strip
 from textual.theme import Theme
 from textual.widget import Widget
 
-from wstui.tui.kit.format import clip, width_of
+from wstui.report.model.text import clip, width_of
 from wstui.tui.theme import Palette
 
 Part = tuple[str, str]
@@ -61,7 +61,7 @@ class RowWidget(Widget):
     """Base of all painted widgets: subclasses say in `paint` what each row reads.
 
     `redraw` paints and compares, so calling it four times a second costs the terminal nothing while nothing
-    changes. Texts in rows must have been through `figures.clean` when they come from outside.
+    changes. Texts in rows must have been through `sanitize` when they come from outside.
     """
 
     DEFAULT_CSS = "RowWidget { height: auto; }"

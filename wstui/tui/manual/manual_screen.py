@@ -15,9 +15,9 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from wstui.manual.pages import TOPICS, Manual, Place
+from wstui.report.model.text import clip
 from wstui.tui.bindings import key
 from wstui.tui.kit.compact_view import CompactView
-from wstui.tui.kit.format import clip
 from wstui.tui.kit.key_row import KeyRow
 from wstui.tui.kit.page import Page
 from wstui.tui.kit.row_widget import Line, spread

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
@@ -14,8 +15,11 @@ from textual.worker import get_current_worker
 
 from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.run.status import Status
+from wstui.measure.sanitize import sanitize
 from wstui.report.formats.console import summary
 from wstui.report.model.labels import name_of
+from wstui.report.model.tables import measured, overview
+from wstui.report.model.text import clip, pad, tilde, wrap
 from wstui.tui import messages
 from wstui.tui.bindings import key
 from wstui.tui.dashboard.breakpoint_chart import curve_plot, curve_rows, curve_title
@@ -23,16 +27,14 @@ from wstui.tui.dashboard.run_summary import write_beside
 from wstui.tui.dashboard.status_line import StatusLine, outcome_badge
 from wstui.tui.kit import chart
 from wstui.tui.kit.compact_view import CompactView
-from wstui.tui.kit.format import clean, clip, pad, tilde, wrap
 from wstui.tui.kit.key_row import KeyRow
 from wstui.tui.kit.page import Page, Section, beside
 from wstui.tui.kit.row_widget import Line, rule
+from wstui.tui.kit.table_rows import table_rows
 from wstui.tui.kit.title_bar import TitleBar
-from wstui.tui.result.result_view import count_rows, failure_rows, latency_rows, stage_rows
 from wstui.tui.result.verdict_view import (
     error_rows,
     finding_rows,
-    member_rows,
     outcome_facts,
     since_rows,
     threshold_rows,
@@ -165,7 +167,7 @@ class ResultScreen(Screen[None]):
         if isinstance(result, SuiteResult):
             parts += [
                 lambda width: verdict_rows(result, result.name, width),
-                lambda width: member_rows(result, width),
+                partial(table_rows, overview(result)),
             ]
             self._members = []
             for run in result.runs:
@@ -186,12 +188,8 @@ class ResultScreen(Screen[None]):
                 lambda width: since_rows(since[0].id, since[0].started, *since[1:], width) if since else [],
             ),
             lambda width: finding_rows(result, width),
-            lambda width: latency_rows(result, width),
-            lambda width: failure_rows(result, width),
-            lambda width: count_rows(result, width),
         ]
-        if result.breakpoint is None:
-            parts.append(lambda width: stage_rows(result, width))
+        parts += [partial(table_rows, table) for table in measured(result)]
         return parts
 
     def _places(self, width: int) -> list[Line]:
@@ -201,14 +199,14 @@ class ResultScreen(Screen[None]):
         if self.stored is not None and launcher is not None and launcher.runs is not None:
             again = launcher.runs.command(self.stored.id)
             kept = f"run {self.stored.id} in {launcher.runs.place}: {again}"
-            rows = wrap(clean(kept), width - 15)
+            rows = wrap(sanitize(kept), width - 15)
             names = [" kept", *[""] * (len(rows) - 1)]
             lines += [[(pad(name, 14), "muted"), (row, "text")] for name, row in zip(names, rows, strict=True)]
         elif self._runs is None:
             lines.append([(pad(" kept", 14), "muted"), ("nowhere: the store is switched off", "text")])
         if self._status is not None and launcher is not None:
             for form, path in launcher.reports.items():
-                text = clip(f"{clean(path)}, written when you quit", width - 15)
+                text = clip(f"{sanitize(path)}, written when you quit", width - 15)
                 lines.append([(pad(f" {form}", 14), "muted"), (text, "text")])
         lines.append([(pad(" reports", 14), "muted"), ("x writes HTML, JSON, CSV, Markdown, JUnit or text", "text")])
         return lines
@@ -285,7 +283,7 @@ def _compares(run: StoredRun, result: Result) -> bool:
 
 
 def _place(stored: StoredRun | None) -> str:
-    return f"run {stored.id}: {clean(stored.name)}, {moment(stored.started)}" if stored is not None else "result"
+    return f"run {stored.id}: {sanitize(stored.name)}, {moment(stored.started)}" if stored is not None else "result"
 
 
 def _curve(result: Result, width: int) -> list[Line]:

@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING
 from wstui.execution.run.limits import threshold_level
 from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.run.result_sections import ThresholdOutcome
+from wstui.measure.sanitize import sanitize
 from wstui.report.analysis.diagnosis import findings
-from wstui.report.model.labels import name_of, peak_clients, route_of, url_of
+from wstui.report.model.labels import facts_of
+from wstui.report.model.text import clip, flow, pad, wrap
 from wstui.tui.dashboard.status_line import verdict_badge
 from wstui.tui.dashboard.thresholds import BARS, SIGNS, figure, limit_words, metric_words
 from wstui.tui.kit.bars import gauge
 from wstui.tui.kit.compact_view import as_rows
-from wstui.tui.kit.format import clean, clip, clock, count, ms, pad, width_of, wrap
 from wstui.tui.kit.row_widget import Line, rule
 from wstui.tui.runs.comparison import change_rows, warning_rows
 from wstui.tui.services import Outcome
-from wstui.tui.start.preset_list import moment, verdict_of
+from wstui.tui.start.preset_list import moment
 
 if TYPE_CHECKING:
     from wstui.report.analysis.compare import Comparison
@@ -28,7 +29,7 @@ def error_rows(text: str, width: int) -> list[Line]:
     """Why a run could not be carried out."""
     lines: list[Line] = [[(" ✗ THE RUN COULD NOT BE CARRIED OUT ", "badge-bad")], []]
     for paragraph in text.splitlines():
-        lines += [[(" " + part, "text")] for part in wrap(clean(paragraph), width - 2)]
+        lines += [[(" " + part, "text")] for part in wrap(sanitize(paragraph), width - 2)]
     return lines
 
 
@@ -38,61 +39,28 @@ def verdict_rows(result: Result | SuiteResult, name: str, width: int) -> list[Li
     word, meaning = verdict_badge(verdict)
     head: Line = [(f" {word} ", meaning), ("  ", "text")]
     if name:
-        head.append((f"{clean(name)}  ", "strong"))
+        head.append((f"{sanitize(name)}  ", "strong"))
     set_in = len(word) + 4
     lines: list[Line] = []
-    for index, part in enumerate(wrap(clean(verdict.reason), max(20, width - set_in - len(name) - 2))):
+    for index, part in enumerate(wrap(sanitize(verdict.reason), max(20, width - set_in - len(name) - 2))):
         lines.append([*head, (part, "text")] if index == 0 else [(" " * set_in + part, "text")])
     lines = lines or [head]
     if isinstance(result, Result):
-        facts = [clean(url_of(result)), f"{count(peak_clients(result))} clients", clock(result.duration_s)]
-        if result.paused_s:
-            facts.append(f"paused {clock(result.paused_s)}")
-        facts.append(moment(result.started))
-        facts.append(clean(route_of(result)))
-        told_ = " · ".join(fact for fact in facts[1:] if fact)
-        if width_of(facts[0]) + len(told_) + 3 + set_in <= width:
-            lines.append([(" " * set_in + " · ".join(fact for fact in (facts[0], told_) if fact), "muted")])
-        else:
-            lines += [[(" " * set_in + clip(fact, width - set_in), "muted")] for fact in (facts[0], told_) if fact]
+        facts = flow(map(sanitize, facts_of(result)), width=width, indent=" " * set_in)
+        lines += [[(row, "muted")] for row in facts]
     if verdict.generator_limited and "generator was the limit" not in verdict.reason:
         warning = "generator-limited: these figures are not the server's limit"
         lines.append([(" ▲ ", "strong-warn"), (clip(warning, width - 3), "warn")])
     return lines
 
 
-def member_rows(suite: SuiteResult, width: int) -> list[Line]:
-    """The runs of a suite, one a row: verdict, clients, time, p99, errors, and what was broken."""
-    figures = (("clients", 9), ("time", 8), ("p99 ms", 9), ("errors", 9))
-    column = max(6, min(max((width_of(name_of(run)) for run in suite.runs), default=6), width - 62))
-    head: Line = [(" " * (column + 18), "muted"), *((pad(name, wide, right=True), "muted") for name, wide in figures)]
-    lines = [rule([("runs", "text")], width), head]
-    for run in suite.runs:
-        word, meaning = verdict_of(run)
-        texts = (
-            count(peak_clients(run)), clock(run.duration_s), ms(run.latency_ms.response.p99),
-            count(sum(failure.count for failure in run.failures)),
-        )  # fmt: skip
-        broken = [metric_words(o.metric) for o in run.verdict.thresholds if o.passed is False]
-        lines.append(
-            [
-                (f" {word[:1]} ", meaning),
-                (pad(clean(name_of(run)), column), "strong"),
-                (f"  {pad(word[2:], 13)}", meaning),
-                *((pad(text, wide, right=True), "text") for text, (_, wide) in zip(texts, figures, strict=True)),
-                (clip(f"  {', '.join(broken)}", max(0, width - column - 18 - 35)), "bad"),
-            ]
-        )
-    return [*lines, *([(" · ", "muted"), (f"{clean(name)}: not run", "muted")] for name in suite.skipped)]
-
-
 def outcome_facts(outcome: Outcome, width: int) -> list[Line]:
     """The verdict, why, and each broken threshold, in plain rows."""
     result = outcome.result
     if result is None:
-        return [[("✗ the run could not be carried out", "strong-bad")], *as_rows(clean(outcome.error), width)]
+        return [[("✗ the run could not be carried out", "strong-bad")], *as_rows(sanitize(outcome.error), width)]
     word, meaning = verdict_badge(result.verdict)
-    lines: list[Line] = [[(f" {word} ", meaning)], *as_rows(clean(result.verdict.reason), width)]
+    lines: list[Line] = [[(f" {word} ", meaning)], *as_rows(sanitize(result.verdict.reason), width)]
     for outcome_ in result.verdict.thresholds:
         glyph, mark = SIGNS[threshold_level(outcome_)]
         lines.append([(f"{glyph} ", mark), (f"{_name(outcome_)}: {figure(outcome_)} {outcome_.unit}", "text")])
@@ -106,10 +74,10 @@ def finding_rows(result: Result, width: int) -> list[Line]:
     if not found:
         return [*lines, [(" ✓ ", "strong-ok"), ("nothing that the figures show", "text")]]
     for finding in found:
-        for index, part in enumerate(wrap(clean(finding.headline), width - 4)):
+        for index, part in enumerate(wrap(sanitize(finding.headline), width - 4)):
             lines.append([(" ▲ " if index == 0 else "   ", "strong-warn"), (part, "warn")])
-        lines += [[("   " + part, "text")] for part in wrap(clean(finding.evidence), width - 4)]
-        for index, part in enumerate(wrap(clean(finding.next_step), width - 6)):
+        lines += [[("   " + part, "text")] for part in wrap(sanitize(finding.evidence), width - 4)]
+        for index, part in enumerate(wrap(sanitize(finding.next_step), width - 6)):
             lines.append([("   → " if index == 0 else "     ", "accent"), (part, "muted")])
     return lines
 
@@ -138,7 +106,7 @@ def threshold_rows(outcomes: Sequence[ThresholdOutcome], width: int) -> list[Lin
 
 
 def _name(outcome: ThresholdOutcome) -> str:
-    stage = f" in {clean(outcome.stage)}" if outcome.stage else ""
+    stage = f" in {sanitize(outcome.stage)}" if outcome.stage else ""
     default = " (default)" if outcome.default else ""
     return f"{metric_words(outcome.metric)} {limit_words(outcome.limit)}{stage}{default}"
 

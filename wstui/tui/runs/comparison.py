@@ -6,10 +6,12 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from wstui.execution.run.result import Result
+from wstui.measure.sanitize import sanitize
+from wstui.report.model.format import NONE, count, ms, percent, rate, short
 from wstui.report.model.labels import peak_clients
+from wstui.report.model.text import pad, wrap
 from wstui.tui.dashboard.thresholds import limit_ms, metric_words
 from wstui.tui.kit import chart
-from wstui.tui.kit.format import NONE, clean, count, ms, pad, percent, rate, short, wrap
 from wstui.tui.kit.row_widget import Line, RowWidget, rule
 from wstui.tui.start.preset_list import moment
 
@@ -88,7 +90,7 @@ class ChangeTable(RowWidget):
 
 def warning_rows(warning: str, width: int) -> list[Line]:
     """Yield why two runs may not be comparable."""
-    parts = wrap(clean(warning), width - 5) if warning else []
+    parts = wrap(sanitize(warning), width - 5) if warning else []
     return [[(" ▲ " if i == 0 else "   ", "strong-warn"), (part, "warn")] for i, part in enumerate(parts)]
 
 

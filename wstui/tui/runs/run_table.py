@@ -12,9 +12,11 @@ from textual.message import Message
 
 from wstui.execution.run.result import Result
 from wstui.execution.run.result_sections import Latency
+from wstui.measure.sanitize import sanitize
+from wstui.report.model.format import clock, count, ms, percent, rate
 from wstui.report.model.labels import peak_clients
+from wstui.report.model.text import clip, pad, width_of
 from wstui.tui.bindings import key
-from wstui.tui.kit.format import clean, clip, clock, count, ms, pad, percent, rate, width_of
 from wstui.tui.kit.row_widget import Line, cells
 from wstui.tui.kit.table import ListTable
 from wstui.tui.start.preset_list import moment, verdict_of
@@ -47,7 +49,7 @@ class RunTable(ListTable[MarkedRun]):
     def head(self, width: int) -> Line:
         title: Line = [("runs", "text")]
         if self.hidden:
-            title.append((f"  filter “{clip(clean(self.pattern), 24)}” hides {self.hidden}", "warn"))
+            title.append((f"  filter “{clip(sanitize(self.pattern), 24)}” hides {self.hidden}", "warn"))
         return title
 
     def empty(self) -> str:
@@ -63,7 +65,11 @@ class RunTable(ListTable[MarkedRun]):
         mark = f"  marked {chosen.letter}" if chosen.letter else ""
         return [
             [("runs  ", "strong-accent"), (f"{self.items.index(chosen) + 1} of {len(self.items)}{mark}", "muted")],
-            [("› ", "strong-accent"), (clean(chosen.run.name), "strong"), (f"  {moment(chosen.run.started)}", "text")],
+            [
+                ("› ", "strong-accent"),
+                (sanitize(chosen.run.name), "strong"),
+                (f"  {moment(chosen.run.started)}", "text"),
+            ],
             [(f"{word}{_broken(result)}", meaning)],
             [(f"{count(peak_clients(result))} clients · p99 {ms(result.latency_ms.response.p99)} ms", "text")],
         ]
@@ -72,7 +78,7 @@ class RunTable(ListTable[MarkedRun]):
         return item.run.id
 
     def set_items(self, items: Sequence[MarkedRun]) -> None:
-        texts = [(width_of(clean(item.run.name)), width_of(verdict_told(item.run))) for item in items]
+        texts = [(width_of(sanitize(item.run.name)), width_of(verdict_told(item.run))) for item in items]
         self._longest = (max((name for name, _ in texts), default=0), max((told for _, told in texts), default=0))
         super().set_items(items)
 
@@ -153,14 +159,14 @@ def verdict_words(run: StoredRun) -> tuple[str, str]:
 
 
 def verdict_told(run: StoredRun) -> str:
-    tags = "".join(f"  #{clean(tag)}" for tag in run.tags)
+    tags = "".join(f"  #{sanitize(tag)}" for tag in run.tags)
     return f"{verdict_words(run)[0][2:]}{_broken(run.summary)}{tags}"
 
 
 _COLUMNS = (
     Column("run", 4, lambda run: str(run.id), lambda run: run.id, meaning="muted"),
     Column("when", 14, lambda run: moment(run.started), lambda run: run.id, left=True),
-    Column("preset", 0, lambda run: clean(run.name), lambda run: run.name.casefold(), left=True),
+    Column("preset", 0, lambda run: sanitize(run.name), lambda run: run.name.casefold(), left=True),
     Column("clients", 9, lambda run: count(peak_clients(run.summary)), lambda run: peak_clients(run.summary)),
     Column("time", 8, lambda run: clock(run.summary.duration_s), lambda run: run.summary.duration_s, from_width=90),
     Column("msg/s", 8, lambda run: rate(_messages(run)), _messages, from_width=100),
@@ -184,7 +190,7 @@ def _sum(*values: float | None) -> float | None:
 
 def _broken(result: Result) -> str:
     names = [o.metric.removeprefix("response.") for o in result.verdict.thresholds if o.passed is False]
-    return ": " + ", ".join(clean(name) for name in names) if names and not result.verdict.aborted else ""
+    return ": " + ", ".join(sanitize(name) for name in names) if names and not result.verdict.aborted else ""
 
 
 def failure_share(result: Result) -> float | None:

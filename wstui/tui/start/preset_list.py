@@ -12,7 +12,10 @@ from textual.binding import BindingType
 
 from wstui.execution.run.result import Result
 from wstui.execution.run.verdict import judged_by
+from wstui.measure.sanitize import sanitize
+from wstui.report.model.format import clock, count, duration, short
 from wstui.report.model.labels import Tone, verdict_sign
+from wstui.report.model.text import clip, pad, tilde, wrap
 from wstui.scenario.model import Scenario
 from wstui.scenario.presets import PresetEntry
 from wstui.scenario.secret_fields import shown_url
@@ -20,7 +23,6 @@ from wstui.tui.bindings import key
 from wstui.tui.dashboard.thresholds import limit_words, metric_words
 from wstui.tui.kit import chart
 from wstui.tui.kit.compact_view import as_rows
-from wstui.tui.kit.format import clean, clip, clock, count, duration, pad, short, tilde, wrap
 from wstui.tui.kit.load_curve import shape_of
 from wstui.tui.kit.row_widget import Line, RowWidget, cells, rule
 from wstui.tui.kit.table import ListTable
@@ -85,7 +87,7 @@ class PresetTable(ListTable[Choice]):
     def head(self, width: int) -> Line:
         title: Line = [("presets", "text")]
         if self.hidden:
-            title.append((f"  filter “{clip(clean(self.pattern), 24)}” hides {self.hidden}", "warn"))
+            title.append((f"  filter “{clip(sanitize(self.pattern), 24)}” hides {self.hidden}", "warn"))
         return title
 
     def empty(self) -> str:
@@ -98,16 +100,16 @@ class PresetTable(ListTable[Choice]):
         chosen = self.selected
         if chosen is None:
             return [[("wstui  ", "strong-accent"), (self.empty(), "muted")]]
-        what = clean(chosen.entry.problem if chosen.entry.broken else chosen.entry.description)
+        what = sanitize(chosen.entry.problem if chosen.entry.broken else chosen.entry.description)
         shape = shape_of(chosen.scenarios, chosen.cooldown_s)
         word, meaning = verdict_of(chosen.last)
         size: Line = [(f"{count(shape.peak)} clients · {clock(shape.length_s)}  ", "text"), (word, meaning)]
         target = shown_url(chosen.scenarios[0]) if chosen.scenarios else ""
         return [
             [("wstui  ", "strong-accent"), (f"preset {self.items.index(chosen) + 1} of {len(self.items)}", "muted")],
-            [("› ", "strong-accent"), (clean(chosen.name), "strong")],
+            [("› ", "strong-accent"), (sanitize(chosen.name), "strong")],
             [("✗ broken", "bad")] if chosen.entry.broken else size,
-            *([[(clean(target), "text")]] if target else []),
+            *([[(sanitize(target), "text")]] if target else []),
             *as_rows(what, width, "muted"),
         ]
 
@@ -127,12 +129,12 @@ class PresetTable(ListTable[Choice]):
             (
                 GROUPS.get(item.group, item.group) if item.entry.path in self._leaders else "",
                 "›" if selected else " ",
-                clean(item.name),
+                sanitize(item.name),
                 "broken" if broken else count(shape.peak),
                 "" if broken else clock(shape.length_s),
                 word.replace("unreachable", "failed"),
                 "" if broken else shape.sketch(_SKETCH),
-                clean(item.entry.description or item.entry.problem),
+                sanitize(item.entry.description or item.entry.problem),
             ),
             width,
             "@cursor" if selected else "",
@@ -194,13 +196,13 @@ class PresetDetails(RowWidget):
         if choice is None:
             return [rule([("nothing chosen", "muted")], width)]
         shape = shape_of(choice.scenarios, choice.cooldown_s)
-        title: Line = [(clean(choice.name), "strong")]
+        title: Line = [(sanitize(choice.name), "strong")]
         if choice.scenarios:
             title.append((f"  {count(shape.peak)} clients over {clock(shape.length_s)}", "muted"))
         lines = [rule(title, width)]
         if choice.entry.broken:
-            lines += [[(f" {part}", "bad")] for part in wrap(f"✗ {clean(choice.entry.problem)}", width - 2)]
-            place = clean(tilde(choice.entry.path))
+            lines += [[(f" {part}", "bad")] for part in wrap(f"✗ {sanitize(choice.entry.problem)}", width - 2)]
+            place = sanitize(tilde(choice.entry.path))
             text = f"→ fix it in {place} : it is read again when you come back to this screen"
             return [*lines, [], *([(f" {part}", "text")] for part in wrap(text, width - 2))]
         facts = _facts(choice, width, brief=height < 18)
@@ -262,7 +264,7 @@ def _facts(choice: Choice, width: int, *, brief: bool) -> list[Line]:
         facts = [fact for fact in facts if fact[0] in ("runs", "target", "messages", "limits", "looks for")]
     lines: list[Line] = []
     for name, text in facts:
-        for index, part in enumerate(wrap(clean(text), width - 12)):
+        for index, part in enumerate(wrap(sanitize(text), width - 12)):
             lines.append([(f" {pad(name if index == 0 else '', 10)}", "muted"), (part, "text")])
     return lines
 

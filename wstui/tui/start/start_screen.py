@@ -12,6 +12,7 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 
 from wstui.execution.run.result import Result
+from wstui.report.model.text import tilde
 from wstui.scenario.errors import ScenarioError
 from wstui.scenario.model import Scenario, Suite
 from wstui.scenario.presets import PresetEntry, available, members, recent_files
@@ -21,7 +22,6 @@ from wstui.tui.dialogs.confirm import ConfirmDialog
 from wstui.tui.dialogs.filter import FilterDialog
 from wstui.tui.dialogs.save import SaveDialog
 from wstui.tui.kit.compact_view import CompactView
-from wstui.tui.kit.format import tilde
 from wstui.tui.kit.key_row import KeyRow
 from wstui.tui.kit.table import ListTable
 from wstui.tui.kit.title_bar import TitleBar

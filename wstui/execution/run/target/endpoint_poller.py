@@ -24,7 +24,7 @@ from wstui.execution.run.compile import connect_of
 from wstui.execution.run.status import TargetHealth
 from wstui.execution.run.target.reported_metrics import Claims, EndpointAnswer, read_claims
 from wstui.load.dialer import Dialer, tls_context
-from wstui.measure.sanitize import visible
+from wstui.measure.sanitize import sanitize
 from wstui.scenario.model import Scenario
 from wstui.scenario.proxy import join_address
 from wstui.scenario.route import proxy_for
@@ -111,7 +111,7 @@ class EndpointPoller:
         except (OSError, http.client.HTTPException, ValueError) as error:
             reason = getattr(error, "reason", error)
             late = isinstance(reason, TimeoutError) or time.monotonic() - begun >= TIMEOUT_S
-            return EndpointAnswer(fault="timed out" if late else visible(str(reason), 60))
+            return EndpointAnswer(fault="timed out" if late else sanitize(str(reason), 60))
 
 
 def _end_in_time(connection: http.client.HTTPConnection) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from wstui.execution.run.limits import need_level
 from wstui.execution.run.status import ReportedMetric, TargetHealth
-from wstui.measure.sanitize import visible
+from wstui.measure.sanitize import sanitize
 from wstui.scenario.units import grouped
 
 PHANTOM_SHARE = 0.05
@@ -56,7 +56,7 @@ def read_claims(health: EndpointAnswer, metrics: EndpointAnswer, stats: Endpoint
     elif told in _UP:
         state, note = "healthy", ""
     else:
-        state, note = "unknown", f"'{visible(told, 30)}'"
+        state, note = "unknown", f"'{sanitize(told, 30)}'"
     told_at_once = (_dig(health.document, "websocket", "currentConnections"), _dig(metrics.document, "connectionCount"))
     counts = [count for count in map(_number, told_at_once) if count is not None]
     # Where they do not agree, one of them is wrong: the one that is farther from what we hold is shown.
@@ -74,7 +74,7 @@ def read_claims(health: EndpointAnswer, metrics: EndpointAnswer, stats: Endpoint
     ]
     nats = _dig(health.document, "nats")
     if isinstance(nats, str):
-        claims.insert(0, ReportedMetric("nats", visible(nats, 20), sign="ok" if nats == "connected" else "bad"))
+        claims.insert(0, ReportedMetric("nats", sanitize(nats, 20), sign="ok" if nats == "connected" else "bad"))
     shown = TargetHealth(state, tuple(claim for claim in claims if claim is not None), note)
     return Claims(shown, told in _DOWN, connections, delivered, resident)
 

@@ -1,0 +1,71 @@
+"""The tables of roles: their named steps, their rounds, and the numbered messages they follow."""
+
+from __future__ import annotations
+
+from wstui.execution.run.result import Result
+from wstui.execution.run.result_sections import StepSummary
+from wstui.report.model import format
+from wstui.report.model.labels import Tone
+from wstui.report.model.table import Column, Row, Style, Table
+
+STEP_COLUMNS = (
+    Column("step", number=False),
+    Column("role", number=False),
+    Column("count"),
+    Column("per second", rank=4),
+    Column("p50", strong=True),
+    Column("p95", rank=2),
+    Column("p99", strong=True),
+    Column("max"),
+    Column("round trip p50", rank=7),
+    Column("round trip p99", rank=6),
+    Column("lost"),
+    Column("late", rank=1),
+    Column("failed"),
+    Column("abandoned", rank=5),
+    Column("duplicates", rank=8),
+)
+
+
+def step_row(step: StepSummary) -> Row:
+    """A named step under `STEP_COLUMNS`; latencies are in milliseconds."""
+    response, trip = step.response_ms, step.round_trip_ms
+    latencies = [response.p50, response.p95, response.p99, response.max, trip.p50, trip.p99]
+    name = step.name if step.kind == "step" else f"{step.name} ({step.kind})"
+    cells = [
+        name,
+        step.role,
+        format.count(step.done),
+        format.per_second(step.per_second),
+        *(format.significant(value, 3) for value in latencies),
+        *map(format.count, (step.lost, step.late, step.failed, step.abandoned, step.duplicates)),
+    ]
+    return Row(cells, Tone.NEAR if step.lost or step.failed else Tone.PLAIN)
+
+
+def steps(run: Result) -> Table | None:
+    """The named steps, by role."""
+    note = "Lost: no answer in time, at the time limit in the latencies; late: answers to lost ones."
+    rows = [step_row(step) for step in run.steps]
+    return Table("Steps, ms", STEP_COLUMNS, rows, notes=(note,)) if rows else None
+
+
+def roles(run: Result) -> Table | None:
+    """How many clients of each role became ready, and what became of their rounds."""
+    rows = [
+        Row([role.name, *map(format.count, (role.ready, role.rounds, role.completed, role.failed, role.cut))])
+        for role in run.roles
+    ]
+    names = ("became ready", "rounds", "completed", "failed", "cut short")
+    return Table("Roles", [Column("role", number=False), *map(Column, names)], rows) if rows else None
+
+
+def sequence(run: Result) -> Table | None:
+    """Gaps in the messages that are numbered."""
+    seen = run.sequence
+    if seen is None:
+        return None
+    tone = Tone.BAD if seen.gaps or seen.repeats or seen.disorder else Tone.GOOD
+    cells = [format.count(number) for number in (seen.received, seen.gaps, seen.repeats, seen.disorder)]
+    columns = [Column(name, strong=True) for name in ("received", "missing", "repeated", "out of order")]
+    return Table("Numbered messages", columns, [Row(cells, tone)], Style.FACTS)
