@@ -28,20 +28,6 @@ CLIENTS = 200
 
 CLOSED_LOOPS: dict[str, dict[str, Any]] = {
     "odin": {},
-    "template, reply by a field": {
-        "messages": {
-            "exchange": "template",
-            "templates": [
-                {
-                    "name": "ping",
-                    "payload": '{"type":"ping","timestamp":{{key}}}',
-                    "key": "{{id}}",
-                    "reply": "field",
-                    "reply_field": "originalTimestamp",
-                }
-            ],
-        }
-    },
     "role, send and expect": {
         "roles": [
             {
@@ -57,7 +43,7 @@ CLOSED_LOOPS: dict[str, dict[str, Any]] = {
         ]
     },
 }
-"""The same round trip by a built-in exchange, by a template and by a role."""
+"""The same round trip by a built-in exchange and by a role."""
 
 
 class Wire:

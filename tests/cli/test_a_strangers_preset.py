@@ -27,7 +27,7 @@ from wstui.scenario.presets import available, open_preset
 from wstui.scenario.trust import uses
 
 STAGE = '[target]\nready = "open"\nhealth = "off"\n[[stages]]\nname = "hold"\nover = "1s"\nclients = 1\n'
-TEMPLATE = '[messages]\nexchange = "template"\n[[messages.templates]]\nname = "a"\nreply = "none"\n'
+ROLE = '[[roles]]\nname = "a"\n[[roles.loop]]\n'
 
 
 @pytest.fixture
@@ -91,9 +91,8 @@ def test_files_from_outside_the_preset_s_folder_need_a_flag(folder: Path, way: s
     (folder.parent / "feed.csv").write_text("user\nann\n")
     name = {"absolute": str(private), "parent": "../private.txt", "link": "link.txt", "feed": "inside.txt"}[way]
     (folder / "inside.txt").write_text("{{feed.user}}" if way == "feed" else "hello")
-    feed = 'feed = "../feed.csv"\n[[messages.templates]]\n' if way == "feed" else "[[messages.templates]]\n"
-    text = TEMPLATE.replace("[[messages.templates]]\n", feed)
-    (folder / "sends.toml").write_text(STAGE + text + f'file = "{name}"\n')
+    feed = '[messages]\nfeed = "../feed.csv"\n' if way == "feed" else ""
+    (folder / "sends.toml").write_text(STAGE + feed + ROLE + f'file = "{name}"\n')
     status, out = said("run", "sends.toml", "--url", "ws://127.0.0.1:9/ws")
     assert status == 2 and "outside the preset's folder" in out and "--allow-files" in out
     status, out = said("run", "sends.toml", "--url", "ws://127.0.0.1:9/ws", "--allow-files", "--no-store")
@@ -111,7 +110,7 @@ def test_files_beside_a_preset_and_variables_are_listed_by_check_and_validate(
 ) -> None:
     (folder / "hello.json").write_text('{"k": "{{env AWS_SECRET_ACCESS_KEY:-x}}"}')
     (folder / "s.toml").write_text(
-        STAGE.replace("[target]\n", '[target]\nheaders.X-A = "${HOME}"\n') + TEMPLATE + 'file = "hello.json"\n'
+        STAGE.replace("[target]\n", '[target]\nheaders.X-A = "${HOME}"\n') + ROLE + 'file = "hello.json"\n'
     )
     listed = "sends to its target: the file hello.json, the variables AWS_SECRET_ACCESS_KEY, HOME"
     status, out = said("presets", "validate", "s.toml")

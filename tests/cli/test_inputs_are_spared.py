@@ -25,12 +25,10 @@ key_file = "key.pem"
 [fleet]
 hosts = ["host1"]
 [messages]
-exchange = "template"
 feed = "users.csv"
-[[messages.templates]]
-name = "hello"
-file = "hello.json"
-reply = "none"
+[[roles]]
+name = "one"
+loop = [{ file = "hello.json" }]
 [[stages]]
 name = "hold"
 over = "1s"

@@ -82,7 +82,7 @@ BROKEN = [
     (ROLE + 'loop = [{ send = "{{message.id}}" }]', "roles[0].loop[0].send", "only there in an answer"),
     (ROLE + 'loop = [{ send = "{{feed.user}}" }]', "roles[0].loop[0].send", "has no feed"),
     (ROLE + 'loop = [{ send = "{{env NO_SUCH_VARIABLE}}" }]', "roles[0].loop[0].send", "is not set"),
-    (ROLE + 'loop = [{ send = "{{key}}" }]', "roles[0].loop[0].send", "belongs to no step"),
+    (ROLE + 'loop = [{ send = "{{key}}" }]', "roles[0].loop[0].send", "neither a placeholder nor a variable"),
     (
         ROLE + 'loop = [{ send = "{{id2}}" }, { expect = { a = 1 }, capture = { id2 = "a" } }]',
         "roles[0].loop[0].send",

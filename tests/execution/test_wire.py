@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
@@ -15,7 +15,7 @@ from tests.execution.running import finish
 from tests.load.leading import led
 from tests.servers.server import until
 from wstui.load.frames import plain_size
-from wstui.scenario.messages import Template
+from wstui.scenario.conversation.role import Role
 from wstui.scenario.model import Messages, Scenario, Stage, Target
 
 
@@ -43,13 +43,16 @@ async def echoing(**settings: Any) -> AsyncIterator[tuple[Echo, str]]:
         yield echo, f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}/"
 
 
-def talking(url: str, *, size: int = 1000, messages: dict[str, Any] | None = None, **target: Any) -> Scenario:
+def talking(
+    url: str, *, size: int = 1000, exchange: str = "echo", roles: Sequence[Role] = (), **target: Any
+) -> Scenario:
     return Scenario(
         target=Target(
             url=url, ready="open", settle=0.05, health="off", connect_timeout=10.0, close_timeout=3.0, **target
         ),
         stages=[Stage(name="ramp", over=0.1, clients=3), Stage(name="hold", over=0.7)],
-        messages=Messages(**{"exchange": "echo", "every": 0.02, "timeout": 10.0, "size": size, **(messages or {})}),
+        messages=Messages(exchange=exchange, every=0.02, timeout=10.0, size=size),  # type: ignore[arg-type]
+        roles=list(roles),
     )
 
 
@@ -72,10 +75,9 @@ async def test_compressed_bytes_are_counted_as_on_the_wire_and_as_inflated(fragm
 
 async def test_what_cannot_be_compressed_costs_a_little() -> None:
     noise = os.urandom(1500).hex()
-    template = Template(name="noise", payload=noise, encoding="hex", binary=True)
+    role = Role.model_validate({"name": "one", "loop": [{"hex": noise, "expect": {"hex": noise[:100]}}]})
     async with echoing(compression="deflate") as (_, url):
-        messages = {"exchange": "template", "templates": [template]}
-        async with led(talking(url, compression=True, messages=messages), clients=1) as running:
+        async with led(talking(url, compression=True, exchange="roles", roles=[role]), clients=1) as running:
             await until(lambda: running.c.matched >= 1)
             assert -100 < running.c.compression_saved_sent < 1500 * running.c.sent
             c = await running.drained()
@@ -114,7 +116,7 @@ async def test_a_message_that_inflates_beyond_the_limit_ends_the_connection() ->
 
 async def test_ping_frames_are_not_compressed() -> None:
     async with echoing(compression="deflate") as (_, url):
-        async with led(talking(url, compression=True, messages={"exchange": "ping"}), clients=2) as running:
+        async with led(talking(url, compression=True, exchange="ping"), clients=2) as running:
             await until(lambda: running.c.matched >= 20)
             c = await running.drained()
         assert c.matched == c.sent and (c.compression_saved_sent, c.compression_saved_received) == (0, 0)

@@ -19,6 +19,7 @@ from wstui.load.credentials import Credentials
 from wstui.load.protocol import BroadcastReport
 from wstui.load.ramp import RampLine, share
 from wstui.measure.snapshot import Counters
+from wstui.scenario.conversation.role import Role
 from wstui.scenario.model import Auth, Fleet, Messages, Scenario, Stage, Target
 
 ROOMS = st.lists(st.integers(1, 64), min_size=1, max_size=12)
@@ -57,12 +58,13 @@ def test_a_host_that_is_gone_gets_nothing() -> None:
 def test_no_client_token_or_row_is_there_twice(tmp_path: Path) -> None:
     feed = tmp_path / "users.csv"
     feed.write_text("name\n" + "".join(f"user{n}\n" for n in range(30)))
-    template = {"name": "a", "payload": "{{feed.name}}", "reply": "none"}
+    role = Role.model_validate({"name": "a", "loop": [{"send": "{{feed.name}}"}]})
     scenario = Scenario(
         target=Target(url="ws://127.0.0.1:9/"),
         auth=Auth(kind="jwt", secret="s" * 32),  # type: ignore[arg-type]
         stages=[Stage(name="hold", over=1.0, clients=30)],
-        messages=Messages(exchange="template", feed=str(feed), feed_per="message", templates=[template]),  # type: ignore[list-item]
+        messages=Messages(exchange="roles", feed=str(feed), feed_per="message"),
+        roles=[role],
         fleet=Fleet(hosts=["host1:3", "host2:4"]),
     )
     specs = specs_of(scenario, 7)
@@ -71,7 +73,7 @@ def test_no_client_token_or_row_is_there_twice(tmp_path: Path) -> None:
     assert (
         len({Credentials(specs[number % 7].connect, specs[number % 7].auth).token(number) for number in numbers}) == 30
     )
-    rows = [row for spec in specs for row in spec.conversation.script.rows]
+    rows = [row for spec in specs for row in spec.conversation.roles.rows]
     assert len(rows) == 30 and len({cell for row in rows for cell in row}) == 30
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from tests.servers.server import PATIENCE_S
@@ -27,8 +27,7 @@ from wstui.measure.failure import FailureGroup, merge_failures
 from wstui.measure.snapshot import Counters, Snapshot
 from wstui.measure.steps import RoleCounts, StepData, Steps
 from wstui.scenario.checks import check
-from wstui.scenario.messages import Template
-from wstui.scenario.model import Messages, Scenario, Stage, Target
+from wstui.scenario.model import Scenario
 
 S = 1_000_000_000
 MS = 1_000_000
@@ -130,18 +129,14 @@ async def led(scenario: Scenario, workers: int = 1, clients: int | None = None) 
         assert c.ready == c.dropped + c.closed
 
 
-def saying(url: str, *templates: Template, clients: int = 1, every: float = 0.02, **messages: Any) -> Scenario:
-    """A scenario that says these templates, or pings where there are none."""
-    return Scenario(
-        target=Target(url=url, ready="open", settle=0.05, connect_timeout=10.0, close_timeout=2.0),
-        stages=[Stage(name="all", over=60.0, clients=clients)],
-        messages=Messages(
-            **{
-                "exchange": "template" if templates else "odin",
-                "templates": list(templates),
-                "every": every,
-                "timeout": 1.5,
-                **messages,
-            }
-        ),
+def saying(url: str, *steps: Mapping[str, Any], clients: int = 1, every: float = 0.02, **messages: Any) -> Scenario:
+    """Return a scenario whose clients go through these steps in each round; without steps they send pings."""
+    roles = {"roles": [{"name": "one", "loop": [dict(step) for step in steps]}]} if steps else {}
+    return Scenario.model_validate(
+        {
+            "target": {"url": url, "ready": "open", "settle": 0.05, "connect_timeout": 10.0, "close_timeout": 2.0},
+            "stages": [{"name": "all", "over": 60.0, "clients": clients}],
+            "messages": {"every": every, "timeout": 1.5, **messages},
+            **roles,
+        }
     )

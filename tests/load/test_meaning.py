@@ -14,11 +14,10 @@ from tests.load.leading import S, led, saying
 from tests.servers.server import BINARY, TEXT, Connection, Server, frame, until
 from wstui.load.protocol import BroadcastReport
 from wstui.measure.fanout import FanOut
-from wstui.scenario.messages import Template
 from wstui.scenario.model import Messages, Scenario, Stage, Target
 
 INVALID = b'{"type":"price","n":"\xc3"}'
-SAYING = Template(name="say", payload='{"type":"say","id":{{key}}}', reply="field", reply_field="id")
+SAYING = {"send": '{"type":"say","id":{{id}}}', "expect": {"id": "{{id}}"}}
 
 
 class Room(Server):
@@ -115,9 +114,9 @@ async def test_replies_that_came_once_too_often_are_known_however_late_the_copy_
             client.send(payload, first)
             asyncio.get_running_loop().call_later(0.3, client.send, payload, first)
 
-    for templates in ((), (SAYING,)):
+    for steps in ((), (SAYING,)):
         async with Again() as server:
-            plan = saying(server.url, *templates, every=0.05, exchange="template" if templates else "echo")
+            plan = saying(server.url, *steps, every=0.05, exchange="roles" if steps else "echo")
             async with led(plan) as workers:
                 await until(lambda workers=workers: workers.c.duplicates >= 5)
                 c = await workers.drained()

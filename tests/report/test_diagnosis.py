@@ -143,35 +143,41 @@ def test_some_of_the_clients_that_were_hit_are_named() -> None:
     assert evidence["drops"].endswith("; among them client 5")
 
 
-TEMPLATE = {"name": "say", "reply": "field", "reply_field": "id", "payload": '{"id":{{key}}}'}
+def asking(key: str) -> list[dict[str, Any]]:
+    """A role whose replies are told by this key."""
+    step = {"send": f'{{"id":"{key}"}}', "expect": {"id": key}}
+    return [{"name": "one", "open": [{"capture": {"user": "id"}}], "loop": [{"choose": [{"steps": [step]}]}]}]
 
 
 @pytest.mark.parametrize(
-    ("counts", "messages", "words"),
+    ("counts", "roles", "words"),
     [
-        ({"duplicates": 401}, {}, "The server answered 401 messages more than once."),
-        ({"unmatched": 20, "altered": 20}, {}, "Replies were not what was sent."),
-        ({"unmatched": 600}, {}, "Most of what arrived answers nothing."),
+        ({"duplicates": 401}, [], "The server answered 401 messages more than once."),
+        ({"unmatched": 20, "altered": 20}, [], "Replies were not what was sent."),
+        ({"unmatched": 600}, [], "Most of what arrived answers nothing."),
         (
             {"duplicates": 200, "unmatched": 50},
-            {"exchange": "template", "templates": [TEMPLATE | {"key": "{{seq}}"}]},
+            asking("{{seq}}"),
             "Replies to other clients were probably taken for a client's own: the latencies are too short.",
         ),
-        (
-            {"duplicates": 200, "unmatched": 50},
-            {"exchange": "template", "templates": [TEMPLATE | {"key": ""}]},
-            "The server answered 200 messages more than once.",
+        *(
+            (
+                {"duplicates": 200, "unmatched": 50},
+                asking(key),
+                "The server answered 200 messages more than once.",
+            )
+            for key in ("{{id}}", "{{client}}-{{seq}}", "{{random uuid}}", "{{user}}-{{seq}}", "{{feed.name}}")
         ),
     ],
 )
 def test_replies_that_nobody_waits_for_are_a_finding(
-    counts: dict[str, int], messages: dict[str, Any], words: str
+    counts: dict[str, int], roles: list[dict[str, Any]], words: str
 ) -> None:
     base = good()
     result = msgspec.structs.replace(
         base,
         messages=Traffic(sent=1000, received=1000, **counts),  # type: ignore[arg-type]
-        scenario=base.scenario | {"messages": messages},
+        scenario=base.scenario | {"roles": roles},
     )
     assert [finding.text for finding in findings(result)] == [words]
 

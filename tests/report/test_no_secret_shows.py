@@ -105,8 +105,7 @@ WAYS = {
     "neutral header": '[target]\nheaders.X-Leak = "v1 ${SECRET_API_KEY}"\n',
     "cookie": '[target]\nheaders.Cookie = "theme=dark; sid=${PLAIN}"\n',
     "labels": 'name = "run ${SECRET_API_KEY}"\ndescription = "with ${SECRET_API_KEY}"\n',
-    "payload": '[messages]\nexchange = "template"\n[[messages.templates]]\nname = "a"\nreply = "none"\n'
-    'payload = "x {{env SECRET_API_KEY}} {{seq}}"\n',
+    "payload": '[[roles]]\nname = "a"\nloop = [{ send = "x {{env SECRET_API_KEY}} {{seq}}" }]\n',
     "subscription": '[messages]\nsubscribe = ["${SECRET_API_KEY}"]\n',
 }
 STAGES = '[[stages]]\nname = "hold"\nover = "2s"\nclients = 2\n'

@@ -19,23 +19,15 @@ from wstui.execution.search.breakpoint_search import BreakpointRun
 from wstui.execution.suite import SuiteRun
 from wstui.report.formats import json_file, registry, schema
 from wstui.scenario.breakpoint import Breakpoint
-from wstui.scenario.messages import Template
-from wstui.scenario.model import Fleet, Messages, Scenario, Stage, Target, Threshold
+from wstui.scenario.model import Fleet, Scenario, Stage, Target, Threshold
 
-PING = Template(
-    name="ping",
-    payload='{"type":"ping","timestamp":{{key}}}',
-    reply="field",
-    reply_field="originalTimestamp",
-    key="{{timestamp}}",
-)
-EXCHANGES: dict[str, dict[str, Any]] = {
-    "odin": {},
-    "echo": {},
-    "ping": {},
-    "listen": {},
-    "template": {"templates": [PING]},
+PING = {
+    "name": "ping",
+    "json": {"type": "ping", "timestamp": "{{timestamp}}"},
+    "expect": {"originalTimestamp": "{{timestamp}}"},
 }
+ROLE = {"name": "one", "open": [{"expect": {"type": "connection:established"}}], "loop": [PING]}
+EXCHANGES = ("odin", "echo", "ping", "listen", "roles")
 
 
 def scenario(url: str, exchange: str, **further: Any) -> Scenario:
@@ -44,13 +36,18 @@ def scenario(url: str, exchange: str, **further: Any) -> Scenario:
         Stage(name="hold", over=2.0),
         Stage(name="cooldown", over=0.2, clients=0),
     ]
-    return Scenario(
-        name=exchange,
-        target=Target(url=url, health="off", ready="welcome"),
-        messages=Messages(exchange=exchange, every=0.1, timeout=10.0, **EXCHANGES[exchange]),  # type: ignore[arg-type]
-        thresholds=[Threshold(metric="connect.success", limit=">= 100%")],
-        fleet=Fleet(workers=1),
-        **({"stages": stages} | further),
+    roles = exchange == "roles"
+    return Scenario.model_validate(
+        {
+            "name": exchange,
+            "target": Target(url=url, health="off", **({} if roles else {"ready": "welcome"})),  # type: ignore[arg-type]
+            "messages": {"exchange": exchange, "every": 0.1, "timeout": 10.0},
+            "roles": [ROLE] if roles else [],
+            "thresholds": [Threshold(metric="connect.success", limit=">= 100%")],
+            "fleet": Fleet(workers=1),
+            "stages": stages,
+            **further,
+        }
     )
 
 
@@ -88,7 +85,7 @@ def test_a_real_result_is_what_the_schema_says_and_every_report_takes_it(
         assert result.verdict.reason.split(",")[0].split(" (")[0] in text
 
 
-@pytest.mark.parametrize("name", ["odin", "echo", "ping", "template"])
+@pytest.mark.parametrize("name", ["odin", "echo", "ping", "roles"])
 def test_the_classic_figures_are_in_order(results: dict[str, Result | SuiteResult], name: str) -> None:
     result = results[name]
     assert isinstance(result, Result)

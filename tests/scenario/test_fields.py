@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from pydantic import BaseModel
 
 from wstui.cli import wstui
-from wstui.scenario.fields import FieldKind, described, fields, sentence
+from wstui.scenario.fields import described, fields, sentence
 from wstui.scenario.file_refs import shipped_folder
 from wstui.scenario.model import Load, Scenario, Stage, Suite, Threshold
 
@@ -42,7 +42,7 @@ def test_fields_know_their_unit_and_bounds() -> None:
     assert (known["messages.jitter"].unit, known["messages.jitter"].bounds) == ("share", "0% to 100%")
     assert (known["stages.arrive"].unit, known["stages.arrive"].bounds) == ("rate", "more than 0/s to 100000/s")
     assert (known["messages.size"].unit, known["messages.size"].default) == ("size", "64")
-    assert known["messages.templates.expect.equals"].kind is FieldKind.VALUE
+    assert known["messages.exchange"].options == ("odin", "echo", "ping", "listen")
 
 
 def test_a_meaning_becomes_a_sentence_unless_it_begins_with_a_value() -> None:

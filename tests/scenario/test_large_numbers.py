@@ -46,8 +46,7 @@ PLACES = {
     "breakpoint.factor": "[breakpoint]\nfactor = {}\n",
     "breakpoint.precision": "[breakpoint]\nprecision = {}\n",
     "thresholds[0].after": STAGES + '[[thresholds]]\nmetric = "response.p99"\nlimit = "< 1s"\nafter = {}\n',
-    "messages.templates[0].weight": '[messages]\nexchange = "template"\n[[messages.templates]]\nname = "a"\n'
-    'reply = "none"\npayload = "x"\nweight = {}\n' + STAGES,
+    "roles[0].weight": '[[roles]]\nname = "a"\nweight = {}\n' + STAGES,
     "load.clients": '[load]\nramp = "1s"\nhold = "1s"\nclients = {}\n',
     "load.hold": '[load]\nramp = "1s"\nclients = 1\nhold = {}\n',
 }
@@ -72,17 +71,13 @@ def test_the_bound_is_named() -> None:
 
 
 def test_a_number_that_has_no_bound_is_refused_all_the_same() -> None:
-    text = STAGES + (
-        '[messages]\nexchange = "template"\n[[messages.templates]]\nname = "a"\npayload = "x"\n'
-        f'expect = [{{ field = "a", equals = {NINES} }}]\n'
-    )
+    text = STAGES + (f'[[roles]]\nname = "a"\nloop = [{{ send = "x", expect = {{ a = {NINES} }} }}]\n')
     with pytest.raises(ScenarioError, match=r"has a number that is too long at line .*: 4300 digits at most"):
         loads(text, "x.toml")
 
 
 def test_long_digits_in_a_text_are_no_number() -> None:
-    text = STAGES + '[messages]\nexchange = "template"\n[[messages.templates]]\nname = "a"\nreply = "none"\n'
-    made = loads(text + f'payload = "{NINES}"\n')
+    made = loads(STAGES + f'[[roles]]\nname = "a"\nloop = [{{ send = "{NINES}" }}]\n')
     assert NINES in str(made)
 
 

@@ -110,7 +110,5 @@ def test_words_that_wstui_knows_stay_whatever_a_secret_is() -> None:
 
 def test_the_columns_of_a_feed_that_sound_secret_are_masked(tmp_path: Path) -> None:
     (tmp_path / "users.csv").write_text("user,password\nann,pw-hidden-1\nbob,pw-hidden-2\n")
-    scenario = Scenario.model_validate(
-        {"messages": {"exchange": "template", "feed": str(tmp_path / "users.csv"), "templates": [{"name": "a"}]}}
-    )
+    scenario = Scenario.model_validate({"messages": {"feed": str(tmp_path / "users.csv")}})
     assert secrets_of(scenario) == ["pw-hidden-1", "pw-hidden-2"]

@@ -191,9 +191,7 @@ def test_whatever_changes_is_saved_and_loaded_again_equal(before: Scenario, afte
 def test_files_beside_a_preset_are_named_whole_when_it_is_saved_elsewhere(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "users.csv").write_text("name\nann\n")
-    text = BY_HAND.replace("[messages]\n", '[messages]\nexchange = "template"\nfeed = "users.csv"\n') + (
-        '[[messages.templates]]\nname = "hi"\npayload = "{{seq}} {{feed.name}}"\n'
-    )
+    text = BY_HAND.replace("[messages]\n", '[messages]\nfeed = "users.csv"\n')
     (tmp_path / "a" / "mine.toml").write_text(text)
     scenario = load(tmp_path / "a" / "mine.toml", {})
     beside = load(save(scenario, tmp_path / "a" / "other.toml"), {})

@@ -28,9 +28,10 @@ LISTEN = {"exchange": "listen"}
 DEFLATE = switched(b"Sec-WebSocket-Extensions: permessage-deflate")
 
 
-def field(payload: str, **template: object) -> dict[str, object]:
-    made = {"name": "say", "payload": payload, "reply": "field", "reply_field": "id", **template}
-    return {"exchange": "template", "templates": [made]}
+def asking(key: str, **step: object) -> dict[str, object]:
+    """Clients that say a key and wait for it."""
+    said = {"send": f'{{"type":"say","id":{key}}}', "expect": {"id": key}, **step}
+    return {"roles": [{"name": "one", "loop": [said]}]}
 
 
 def heard(name: str, right: Right, *acts: object, **more: object) -> Case:
@@ -77,40 +78,35 @@ CASES = [
         "a chat room, and keys that name the client",
         passed(),
         message=to_others(0.2),
-        messages=field('{"type":"say","id":{{key}}}'),
+        scenario=asking("{{id}}"),
         zero=("duplicates",),
     ),
     Case(
         "a chat room, and keys that many clients use",
         Right("PASSED", frozenset(), "replies"),
         message=to_others(0.2),
-        messages=field('{"type":"say","id":{{key}}}', key="{{seq}}"),
+        scenario=asking("{{seq}}"),
     ),
     Case(
         "a chat room that loses broadcasts",
         Right("FAILED", frozenset(), "fan-out"),
         message=to_every_other(0.2),
-        messages={**field('{"type":"say","id":{{key}}}'), "fanout": "on", "fanout_window": 0.5},
-        scenario={"thresholds": [{"metric": "fanout.completeness", "limit": ">= 99%"}]},
+        messages={"fanout": "on", "fanout_window": 0.5},
+        scenario=asking("{{id}}") | {"thresholds": [{"metric": "fanout.completeness", "limit": ">= 99%"}]},
         says=("fanout.completeness",),
     ),
     Case(
         "replies with another key",
         UNANSWERED,
         message=sends(b'{"id":"nobody"}'),
-        messages={**field('{"id":{{key}}}'), **IMPATIENT},
-        more=("unmatched",),
+        messages=IMPATIENT,
+        scenario=asking("{{id}}"),
     ),
     Case(
         "replies that are not as expected",
-        failed("expectation unexpected", finding=""),
+        failed("refused unexpected", finding=""),
         message=sends(b'{"ok":false}'),
-        messages={
-            "exchange": "template",
-            "templates": [
-                {"name": "ask", "payload": "x", "reply": "order", "expect": [{"field": "ok", "equals": True}]}
-            ],
-        },
+        scenario=asking("1", expect={"ok": True}, refuse={"ok": "*"}),
         more=("broken_expectations",),
     ),
     Case(

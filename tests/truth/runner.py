@@ -40,7 +40,8 @@ def scenario_of(case: Case, port: int) -> Scenario:
         "name": case.name,
         "target": {"url": case.url.format(port=port, path=path), **slow_but_sure, **case.target, **own},
         "stages": [{"name": "ramp", "over": 0.1, "clients": case.clients}, {"name": "hold", "over": case.hold}],
-        "messages": {"exchange": "echo", "every": 0.1, "timeout": 20.0, **case.messages},
+        "messages": ({} if "roles" in case.scenario else {"exchange": "echo"})
+        | {"every": 0.1, "timeout": 20.0, **case.messages},
         "fleet": {"workers": 1},
         **case.scenario,
     }

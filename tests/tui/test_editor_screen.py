@@ -14,7 +14,7 @@ from textual.widgets import Input
 
 from tests.tui import fake, fake_store
 from tests.tui.driving import go_to, shown, started, until
-from tests.tui.editing import control, key_of, noted, notes
+from tests.tui.editing import control, noted, notes
 from wstui.scenario.file import load
 from wstui.scenario.model import Scenario, Suite
 from wstui.tui.app import WstuiApp
@@ -24,7 +24,7 @@ from wstui.tui.dialogs.confirm import ConfirmDialog
 from wstui.tui.dialogs.save import SaveDialog
 from wstui.tui.editor.editor_screen import Editor
 from wstui.tui.editor.form import Folding, FormView
-from wstui.tui.editor.form_lines import AddRow, FormRow
+from wstui.tui.editor.form_lines import AddRow, FormLine, FormRow
 from wstui.tui.editor.preview import About
 from wstui.tui.kit.option_row import OptionRow
 from wstui.tui.start.start_screen import StartScreen
@@ -170,7 +170,7 @@ async def test_stages_become_a_search_for_the_limit_and_stages_again(home: Path)
         await until(lambda: made(app).breakpoint is None and len(made(app).stages) == 2, pilot)
 
 
-async def test_headers_templates_and_what_a_reply_must_hold_can_be_written(home: Path) -> None:
+async def test_headers_can_be_written_and_secret_ones_are_not_shown(home: Path) -> None:
     async with editing(home, size=(120, 60)) as (app, pilot, _):
         await unfold(app, pilot, "headers")
         next(adder for adder in app.screen.query(AddRow) if adder.key == ("target", "headers")).focus()
@@ -180,22 +180,22 @@ async def test_headers_templates_and_what_a_reply_must_hold_can_be_written(home:
         await until(lambda: made(app).target.headers == {"Authorization": "Bearer hush"}, pilot)
         await until(lambda: "AUTHORIZATION" in shown(app), pilot)
         assert "hush" not in shown(app)
-        control(app, "messages.exchange").focus()
-        await pilot.press("t")
-        await until(lambda: "template: has none" in notes(app) or "✗" in notes(app), pilot)
-        next(adder for adder in app.screen.query(AddRow) if adder.key == ("messages", "templates")).focus()
-        await pilot.press("enter")
+
+
+async def test_what_clients_send_is_chosen_in_one_line_of_80_columns_unless_they_have_roles(home: Path) -> None:
+    async with editing(home, size=(80, 60)) as (app, pilot, _):
+        choice = control(app, "messages.exchange")
+        choice.focus()
         await pilot.pause()
-        await type_into(app, pilot, "messages.templates[0].name", "order")
-        await type_into(app, pilot, "messages.templates[0].payload", '{"op":"{{key}}"}')
-        expect = key_of(app, "messages.templates[0].expect")
-        next(adder for adder in app.screen.query(AddRow) if adder.key == expect).focus()
-        await pilot.press("enter")
-        await pilot.pause()
-        await type_into(app, pilot, "messages.templates[0].expect[0].field", "ok")
-        await type_into(app, pilot, "messages.templates[0].expect[0].equals", "true")
-        await until(lambda: made(app).messages.templates[0].expect[0].equals is True, pilot)  # read in bursts
-        assert made(app).messages.templates[0].name == "order"
+        assert "● odin" in shown(app) and "○ echo" in shown(app) and "○ listen" in shown(app)
+        assert isinstance(choice, OptionRow) and "roles" not in choice.options
+    stages = '[[stages]]\nname = "all"\nover = "9s"\nclients = 3\n'
+    (home / "talk.toml").write_text(stages + '[[roles]]\nname = "one"\nloop = [{ json = { type = "say" } }]\n')
+    async with editing(home, "talk", size=(80, 60)) as (app, pilot, _):
+        lines = {line.key: line.display for line in app.screen.query(FormLine)}
+        assert not lines["messages", "exchange"] and lines["messages", "every"]
+        await type_into(app, pilot, "messages.every", "2s")
+        await until(lambda: made(app).messages.every == 2.0 and len(made(app).roles) == 1, pilot)
 
 
 async def test_a_mistake_in_a_folded_group_is_told_there_and_opened(home: Path) -> None:

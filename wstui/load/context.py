@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from enum import IntEnum
 from typing import Any, Protocol
 
@@ -67,13 +66,11 @@ class MessageClient(Protocol):
     answered: int | None  # the key that was answered last
     pending: dict[int, tuple[int, int]]  # key → intended, sent
     expired: dict[int, None] | None  # keys whose reply came too late to count
-    queues: dict[int, deque[int]] | None  # an exchange's own: keys that are answered in order
     conversation: Any  # ClientConversation, if clients have roles
 
     def write(self, data: bytes) -> None: ...
     def say(self, first: int, payload: bytes) -> None: ...
     def replied(self, key: object) -> int: ...
-    def is_pending(self, key: int) -> bool: ...
     def on_welcome(self) -> None: ...
     def not_the_welcome(self, document: bytes) -> None: ...
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 
 from websockets.frames import CloseCode
 
@@ -33,7 +32,7 @@ class Messaging(FrameReceiver):
     """The messages of one connection. Subclasses open it and implement `on_welcome`, `close`, `closing` and `fail`."""
 
     __slots__ = (
-        "answered", "blocked", "context", "conversation", "expired", "forgot", "number", "pending", "plain", "queues",
+        "answered", "blocked", "context", "conversation", "expired", "forgot", "number", "pending", "plain",
         "sequence", "slot", "step", "transport", "waiting",
     )  # fmt: skip
 
@@ -52,7 +51,6 @@ class Messaging(FrameReceiver):
         self.pending: dict[int, tuple[int, int]] = {}  # key → intended, sent
         self.expired: dict[int, None] | None = None  # keys whose reply came too late to count
         self.forgot = False  # there were more of them than `expired` holds
-        self.queues: dict[int, deque[int]] | None = None  # an exchange's own: keys that are answered in order
         self.conversation: ClientConversation | None = None  # the steps of its role, if clients have roles
 
     def on_welcome(self) -> None:
@@ -211,10 +209,6 @@ class Messaging(FrameReceiver):
         timeout = context.timeout_ns
         cause = Cause("timeout", message or f"no reply within {timeout / 1e9:g} s")
         context.events.reply_timed_out(self.number, sent_ns + timeout - intended_ns, cause)
-
-    def is_pending(self, key: int) -> bool:
-        """Whether the reply to this message is still to come, in time or late."""
-        return key in self.pending or (self.expired is not None and key in self.expired)
 
     def expire(self, now_ns: int) -> None:
         """Time out the messages that have waited too long for their reply; called several times a second."""

@@ -12,59 +12,6 @@ from wstui.scenario.token_mix import TokenKind
 # -- the scenario as a worker gets it: files read, environment and feed resolved, nothing left to parse --------------
 
 
-class Slot(msgspec.Struct, frozen=True, array_like=True):
-    """A place in a payload that differs from message to message.
-
-    `kind` is "client", "seq", "id", "key", "pad", "feed", "timestamp ms" (s, us, ns, iso) or "random int" (float, hex,
-    text, choice, uuid). `low` and `high` bound a random number, `low` is the length of a random text or the column
-    of a feed; `choices` are the values of a choice.
-    """
-
-    kind: str
-    low: int | float = 0
-    high: int | float = 0
-    choices: list[bytes] = []
-
-
-class Expected(msgspec.Struct, frozen=True, array_like=True):
-    """What a reply must hold: `contains` unless empty; else a value at `path`, equal to `equals` unless None."""
-
-    contains: bytes = b""
-    path: list[str] = []
-    equals: str | int | float | bool | None = None
-
-
-class MessageScript(msgspec.Struct, frozen=True):
-    """One kind of message: `parts` make its payload, `key` identifies its reply.
-
-    `reply` is "echo", "field", "order" or "none"; `path` leads to the reply's key, or marks replies in order.
-    Payloads shorter than `size` are filled with `padding`, a single byte.
-    """
-
-    name: str
-    weight: float
-    parts: list[bytes | Slot]
-    key: list[bytes | Slot]
-    binary: bool = False
-    size: int = 0
-    padding: bytes = b" "
-    reply: str = "echo"
-    path: list[str] = []
-    expected: list[Expected] = []
-
-
-class Script(msgspec.Struct, frozen=True):
-    """All kinds of messages. `rows` are those of the feed, with only the columns in use.
-
-    `each` is "client" (client n has row n, from the first again after the last) or "message" (every message takes
-    the worker's next row).
-    """
-
-    phrases: list[MessageScript] = []
-    rows: list[list[bytes]] = []
-    each: str = "client"
-
-
 class ConnectSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Where and how clients connect, and when they reconnect."""
 
@@ -126,7 +73,6 @@ class ConversationSpec(msgspec.Struct, frozen=True, kw_only=True):
     reply_timeout_ns: int = 10_000_000_000
     size: int = 64
     text: bool = True
-    script: Script = Script()
     roles: RolesSpec = RolesSpec()
     subscribe: list[str] = []  # names that are spread over the clients; empty: clients stay with "all"
     subscribe_each: int = 0  # 0: every client takes all of them

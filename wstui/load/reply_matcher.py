@@ -1,4 +1,4 @@
-"""Reads the relevant parts of a JSON reply, and checks replies against what is expected of them."""
+"""Reads the relevant parts of JSON messages."""
 
 from __future__ import annotations
 
@@ -7,9 +7,6 @@ from operator import attrgetter
 from typing import Any
 
 import msgspec
-
-from wstui.load.protocol import Expected
-from wstui.measure.sanitize import sanitize
 
 MISSING = msgspec.UNSET
 
@@ -89,19 +86,3 @@ def _step_into(document: Any, part: str) -> Any:
 def is_index(part: str) -> bool:
     """Whether a part of a path may be the index of a list."""
     return part.isascii() and part.isdigit() and len(part) < 10
-
-
-def broken(expected: Expected, payload: bytes, reader: ReplyMatcher, document: Any) -> str:
-    """Return in words how a reply differs from what is expected, or ""."""
-    if expected.contains:
-        if expected.contains in payload:
-            return ""
-        return f'does not contain "{sanitize(expected.contains, 60)}"'
-    place = sanitize(".".join(expected.path), 60)
-    found = reader.value(document, expected.path)
-    if found is MISSING:
-        return f"has no {place}"
-    wanted = expected.equals
-    if wanted is None or (found == wanted and isinstance(found, bool) == isinstance(wanted, bool)):
-        return ""
-    return f"{place} is not {sanitize(msgspec.json.encode(wanted), 60)}"

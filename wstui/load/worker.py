@@ -25,7 +25,6 @@ from wstui.load.protocol import Abort, Arrive, BroadcastReport, Command, Drain, 
 from wstui.load.selfcheck import SelfCheck
 from wstui.load.slow_readers import SlowReaders
 from wstui.load.subscription import Subscribing
-from wstui.load.templates import TemplateExchange
 from wstui.measure.sanitize import sanitize
 from wstui.measure.snapshot import Snapshot
 from wstui.measure.steps import RoleCounts, Steps
@@ -51,8 +50,6 @@ class Worker:
         self._roles: Roles | None = None
         if conversation.roles.roles:
             exchange = self._roles = Roles(spec, loop)
-        elif conversation.script.phrases:
-            exchange = TemplateExchange(conversation, spec.seed)
         else:
             exchange = EXCHANGES[conversation.exchange](conversation)
         self._subscriptions = Subscribing(exchange, conversation) if conversation.subscribe else None

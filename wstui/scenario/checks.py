@@ -10,7 +10,6 @@ from wstui.scenario.errors import Conflict, Key, ScenarioError, nearest, quote
 from wstui.scenario.file_refs import located
 from wstui.scenario.hosts import duplicate_host, is_loopback
 from wstui.scenario.load_profile import arrivals
-from wstui.scenario.message_checks import template_findings, template_warnings
 from wstui.scenario.model import Scenario
 from wstui.scenario.role_checks import role_findings
 from wstui.scenario.role_warnings import role_warnings
@@ -27,7 +26,7 @@ _NEEDS: tuple[tuple[str, str, Callable[[Scenario], bool]], ...] = (
     ("subscribe.", "messages.subscribe", lambda scenario: bool(scenario.messages.subscribe)),
     ("slow_readers.", "messages.slow_readers", lambda scenario: scenario.messages.slow_readers > 0),
     ("reconnect.", 'target.reconnect other than "none"', lambda scenario: scenario.target.reconnect != "none"),
-    ("messages.broken", "expect in a template", lambda scenario: any(t.expect for t in scenario.messages.templates)),
+    ("messages.broken", "[[roles]]", lambda scenario: bool(scenario.roles)),
     ("target.", 'target.health other than "off"', lambda scenario: scenario.target.health != "off"),
 )
 """Families of metrics, what a scenario needs to measure them, and whether it has it."""
@@ -45,7 +44,6 @@ def findings(scenario: Scenario) -> Iterator[Conflict]:
     """Yield every conflict between fields, and with the files of this machine."""
     yield from _stage_findings(scenario) if scenario.breakpoint is None else _search_findings(scenario)
     yield from _threshold_findings(scenario)
-    yield from template_findings(scenario)
     yield from role_findings(scenario)
     if scenario.messages.subscribe_each > len(scenario.messages.subscribe):
         message = f"is more than messages.subscribe names, which is {len(scenario.messages.subscribe)}"
@@ -71,7 +69,6 @@ def warnings(scenario: Scenario) -> list[str]:
         ]
     advice += plan_warnings(scenario)
     advice += _search_warnings(scenario)
-    advice += template_warnings(messages)
     advice += role_warnings(scenario)
     advice += target_warnings(scenario)
     advice += fleet_warnings(scenario)
@@ -152,9 +149,6 @@ def _stage_findings(scenario: Scenario) -> Iterator[Conflict]:
             missing, given = ("stay", "arrive") if stage.stay is None else ("arrive", "stay")
             example = 'stay = "20s"' if missing == "stay" else 'arrive = "50/s"'
             yield Conflict(("stages", index, missing), f"is missing beside {given}: write {example}")
-        if stage.every == 0 and any(template.reply == "none" for template in scenario.messages.templates):
-            message = 'cannot be "0s" beside a template with reply = "none": there the reply brings on the next message'
-            yield Conflict(("stages", index, "every"), message)
     if not scenario.duration_s:
         yield Conflict(("stages",), "last 0s in all")
     names = [stage.name for stage in stages]

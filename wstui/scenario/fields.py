@@ -103,6 +103,11 @@ def row_fields(field: Field) -> list[Field]:
     return list(fields(field.model, field.path))
 
 
+def choices(name: str, annotation: Any) -> list[str]:
+    """Return the words that may be written for a field. That clients have roles follows from [[roles]] alone."""
+    return [str(word) for word in typing.get_args(annotation) if (name, word) != ("exchange", "roles")]
+
+
 def sentence(text: str) -> str:
     """Return a meaning as a sentence: a capital unless it begins with a name or a value, and a full stop."""
     first = text.partition(" ")[0]
@@ -154,7 +159,7 @@ def _field(path: Key, info: FieldInfo) -> Field:
     model: type[BaseModel] | None = None
     unit = next((_UNITS.get(part.func, "") for part in metadata if isinstance(part, PlainSerializer)), "")
     if origin is typing.Literal:
-        kind, options = FieldKind.CHOICE, tuple(map(str, arguments))
+        kind, options = FieldKind.CHOICE, tuple(choices(str(path[-1]), bare))
     elif origin is list:
         item, _, _ = unwrapped(arguments[0], [])
         kind, model = (FieldKind.ROWS, item) if _is_model(item) else (FieldKind.LIST, None)

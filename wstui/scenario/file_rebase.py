@@ -20,7 +20,7 @@ FILES: tuple[tuple[str, str], ...] = (
     ("messages", "feed"),
     ("fleet", "ssh_config"),
 )
-"""The places that name a file, beside those in templates."""
+"""The places that name a file, beside those in roles."""
 
 
 def rebased(content: Content, path: Path) -> Content:
@@ -33,11 +33,6 @@ def rebased(content: Content, path: Path) -> Content:
         part: TomlTable = changed.get(table) or getattr(content, table)
         if whole := _whole(getattr(part, name), file):
             changed[table] = part.model_copy(update={name: whole})
-    templates = content.messages.templates
-    if any(_whole(template.file, file) for template in templates):
-        messages = changed.get("messages") or content.messages
-        made = [t.model_copy(update={"file": _whole(t.file, file) or t.file}) for t in templates]
-        changed["messages"] = messages.model_copy(update={"templates": made})
     if any(_whole(name, file) for _, name in files_in_roles(content.roles)):
         changed["roles"] = [with_files(role, lambda name: _whole(name, file)) for role in content.roles]
     return content.model_copy(update=changed) if changed else content
@@ -47,7 +42,6 @@ def files_of(scenario: Scenario) -> list[tuple[str, str]]:
     """Return the role and path of every file that a scenario reads."""
     file = scenario.origin.file
     named = [(f"{table}.{name}", getattr(getattr(scenario, table), name)) for table, name in FILES]
-    named += [(f"messages.templates.{t.name}", t.file) for t in scenario.messages.templates]
     named += [(dotted(key), name) for key, name in files_in_roles(scenario.roles)]
     return [("the preset", file)] * bool(file) + [(what, located(name, file)) for what, name in named if name]
 

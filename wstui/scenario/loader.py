@@ -187,9 +187,7 @@ def _without_ends(environ: Mapping[str, str]) -> dict[str, str]:
 def _is_label(key: Key) -> bool:
     """Return whether a text is only displayed, so that it must not hold a secret."""
     names = [part for part in key if isinstance(part, str)]
-    return names in (["name"], ["description"], ["stages", "name"], ["thresholds", "stage"]) or (
-        names[-2:] == ["templates", "name"]
-    )
+    return names in (["name"], ["description"], ["stages", "name"], ["thresholds", "stage"])
 
 
 def _overlap(one: Key, other: Key) -> bool:

@@ -24,7 +24,7 @@ from wstui.scenario.env_refs import Origin
 from wstui.scenario.errors import BadValue, quote
 from wstui.scenario.hosts import MOST_WORKERS, check_host, check_scheduler, split_hosts
 from wstui.scenario.load_profile import Stage, peak
-from wstui.scenario.messages import Expectation, Messages, Template
+from wstui.scenario.messages import Messages
 from wstui.scenario.target import Auth, Target
 from wstui.scenario.threshold import Limit, parse_limit, parse_metric
 from wstui.scenario.types import Address, Count, Duration, Line, TomlTable, Whole
@@ -33,7 +33,6 @@ __all__ = [
     "Auth",
     "Breakpoint",
     "Demo",
-    "Expectation",
     "Fleet",
     "Load",
     "Messages",
@@ -41,7 +40,6 @@ __all__ = [
     "Stage",
     "Suite",
     "Target",
-    "Template",
     "Threshold",
 ]
 

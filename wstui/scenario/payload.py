@@ -1,26 +1,22 @@
-"""Read payloads and feeds of templates as bytes."""
+"""Read feeds and the files of messages."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import csv
 import functools
 import os
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from wstui.scenario.errors import BadValue, nearest, quote
 from wstui.scenario.file_refs import located
-from wstui.scenario.messages import MOST_BYTES, Template
-from wstui.scenario.placeholder import BadPlaceholder, Placeholder, parse, variables
+from wstui.scenario.placeholder import BadPlaceholder, Placeholder, variables
 from wstui.scenario.secrets import is_secret_header
 
+MOST_BYTES = 1 << 20
+"""Of one message."""
 MOST_FEED_BYTES = 16 << 20
 csv.field_size_limit(MOST_FEED_BYTES)  # 128 KiB otherwise, which one message may well have
-
-Part = bytes | Placeholder
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,29 +34,6 @@ class Feed:
         near = nearest(name, self.columns)
         message = "is not a column" if near else f"is not a column: there are {', '.join(map(quote, self.columns))}"
         raise BadPlaceholder(f"{{{{feed.{name}}}}}", message, f"{{{{feed.{near}}}}}" if near else "")
-
-
-def payload_of(template: Template, scenario_file: str) -> list[Part]:
-    """Return the payload as bytes and placeholders. Raises BadValue."""
-    if not template.file:
-        return _encoded(template.payload, template.encoding)
-    content = content_of(template.file, scenario_file, MOST_BYTES)
-    if template.binary and template.encoding == "plain":
-        return [content] if content else []
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise BadValue("is not UTF-8 text: set binary = true to send it as it is") from None
-    return _encoded(text, template.encoding)
-
-
-def key_of(template: Template, payload: Sequence[Part]) -> list[Part]:
-    """Return the key as bytes and placeholders; by default it identifies client and message."""
-    if template.key:
-        return _encoded(template.key, "plain")
-    # A payload that counts its messages itself is taken at its word.
-    counts = Placeholder("seq") in payload and Placeholder("key") not in payload and Placeholder("id") not in payload
-    return [Placeholder("seq" if counts else "id")]
 
 
 def feed_of(name: str, scenario_file: str) -> Feed:
@@ -90,24 +63,10 @@ def feed_of(name: str, scenario_file: str) -> Feed:
     return Feed(columns, tuple(rows))
 
 
-def variables_in_templates(templates: Iterable[Template], scenario_file: str) -> list[str]:
-    """Return the variables of {{env …}} placeholders."""
-    names: set[str] = set()
-    for template in templates:
-        names.update(variables(template.payload), variables(template.key))
-        if template.file:
-            names.update(variables_in(located(template.file, scenario_file)))
-    return sorted(names)
-
-
-def secrets_in_templates(templates: Iterable[Template], feed: str, scenario_file: str) -> list[str]:
-    """Return the values of {{env …}} placeholders and columns of the feed that sound like secrets."""
-    names = variables_in_templates(templates, scenario_file)
-    found = [os.environ[name] for name in names if is_secret_header(name) and os.environ.get(name)]
-    return found + _secrets_in_feed(feed, scenario_file) if feed else found
-
-
-def _secrets_in_feed(name: str, scenario_file: str) -> list[str]:
+def secrets_in_feed(name: str, scenario_file: str) -> list[str]:
+    """Return the values in columns of the feed whose names sound like secrets."""
+    if not name:
+        return []
     path = Path(located(name, scenario_file))
     try:
         status = path.stat()
@@ -135,42 +94,6 @@ def variables_in(path: str) -> tuple[str, ...]:
             return tuple(variables(file.read(MOST_BYTES)))
     except (OSError, ValueError):
         return ()
-
-
-def inside_quotes(parts: Sequence[Part]) -> list[bool]:
-    """Return for each part whether it begins inside a JSON string; all False unless the payload is JSON."""
-    found: list[bool] = []
-    first = parts[0] if parts else b""
-    is_json = isinstance(first, bytes) and first.lstrip()[:1] in (b"{", b"[")
-    inside = escaped = False
-    for part in parts:
-        found.append(inside)
-        if not is_json or not isinstance(part, bytes):
-            continue
-        for byte in part:
-            if escaped:
-                escaped = False
-            elif byte == 0x5C:
-                escaped = inside
-            elif byte == 0x22:
-                inside = not inside
-    return found
-
-
-def _encoded(text: str, encoding: str) -> list[Part]:
-    return [part if isinstance(part, Placeholder) else _bytes(part, encoding) for part in parse(text)]
-
-
-def _bytes(text: str, encoding: str) -> bytes:
-    if encoding == "plain":
-        return text.encode()
-    compact = "".join(text.split())
-    try:
-        return bytes.fromhex(compact) if encoding == "hex" else base64.b64decode(compact, validate=True)
-    except (ValueError, binascii.Error):
-        example = '"00ff7f"' if encoding == "hex" else '"AP9/"'
-        shown = quote(compact, 40)
-        raise BadValue(f"is not {encoding} between its placeholders ({shown}): write such as {example}") from None
 
 
 def content_of(name: str, scenario_file: str, most: int) -> bytes:

@@ -8,9 +8,9 @@ from typing import Any
 
 from wstui.scenario.conversation.matcher import alternatives_of
 from wstui.scenario.conversation.payload import Part, Place, payload_of, text_places
-from wstui.scenario.conversation.role import MOST_BYTES, Message
+from wstui.scenario.conversation.role import Message
 from wstui.scenario.errors import BadValue, Conflict, Key, nearest, quote
-from wstui.scenario.payload import Feed
+from wstui.scenario.payload import MOST_BYTES, Feed
 from wstui.scenario.placeholder import UNKNOWN, BadPlaceholder, Placeholder
 from wstui.scenario.secrets import mask_text
 
@@ -73,8 +73,6 @@ class PayloadChecks:
             if name == "variable" and arguments[0] not in known:
                 written, message = f"{{{{{arguments[0]}}}}}", "is captured later, or not on every way to this step"
                 yield Conflict(place, message, quote(written))
-            elif name == "key":
-                yield Conflict(place, "belongs to no step: write {{seq}} or {{id}}, and expect it", quote("{{key}}"))
             elif name == "message" and not in_answer:
                 message = "is only there in an answer: capture what a later step needs"
                 yield Conflict(place, message, quote(f"{{{{message.{arguments[0]}}}}}"))

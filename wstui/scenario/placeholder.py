@@ -1,10 +1,10 @@
-"""The placeholders of message templates: `{{client}}`, `{{random int 1 100}}`, `{{feed.name}}` and their kind.
+"""The placeholders of messages: `{{client}}`, `{{random int 1 100}}`, `{{feed.name}}` and their kind.
 
 `{{{{` writes a literal `{{`. A placeholder is a word and, after blanks, its arguments:
 
     {{client}}              the client's number, from 0
     {{seq}}                 the number of this message of this client, from 1; goes on after a reconnection
-    {{id}}                  a whole number that no other client and no other message has: the default key
+    {{id}}                  a whole number that no other client and no other message has
     {{timestamp}}           now: ms since the epoch; also s, us, ns, or iso (2024-05-01T12:00:00.000Z)
     {{random}}              a whole number from 0 to 2147483647
     {{random int 1 100}}    a whole number, both ends included
@@ -14,7 +14,6 @@
     {{random uuid}}         a UUID, never the same twice; all others repeat with the same `seed`
     {{env NAME}}            a variable of the operator's environment; {{env NAME:-default}}
     {{feed.column}}         a column of `feed`, a CSV file with a header
-    {{key}}                 what the reply is recognized by, see `key`
     {{pad}}                 where the padding up to `size` goes; without it, at the end
 
 In the steps of a role there are also
@@ -64,13 +63,6 @@ class Placeholder:
     name: str
     arguments: tuple[str, ...] = ()
     as_text: bool = False  # a string in JSON, whatever the type of the value
-
-    @property
-    def is_unique(self) -> bool:
-        """Whether no two messages of a client get the same value."""
-        if self.name in ("seq", "id") or self.arguments == ("uuid",):
-            return True
-        return self.name == "random" and self.arguments[0] in ("hex", "text") and int(self.arguments[1]) >= 12
 
 
 def parse(text: str, variables: Collection[str] | None = None) -> list[str | Placeholder]:
@@ -213,7 +205,6 @@ _READ: dict[str, Callable[[str, str], Placeholder]] = {
     "client": _alone("client"),
     "seq": _alone("seq"),
     "id": _alone("id"),
-    "key": _alone("key"),
     "pad": _alone("pad"),
     "timestamp": _timestamp,
     "random": _random,

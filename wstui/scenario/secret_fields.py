@@ -11,7 +11,7 @@ from urllib.parse import unquote, unquote_plus
 from wstui.scenario.env_refs import escape, replaced, walk, written_out
 from wstui.scenario.errors import BadValue, Key
 from wstui.scenario.model import Scenario
-from wstui.scenario.payload import secrets_in_templates
+from wstui.scenario.payload import secrets_in_feed
 from wstui.scenario.proxy import parse_proxy, proxy_variable
 from wstui.scenario.role_inputs import secrets_in_roles
 from wstui.scenario.secrets import (
@@ -76,7 +76,7 @@ def secrets_of(scenario: Scenario) -> list[str]:
     for secret in [*secrets_in_url(target.url), *secrets_in_url(target.health)]:
         found += [secret, unquote(secret), unquote_plus(secret)]
     found += proxy_secrets(target.proxy)
-    found += secrets_in_templates(scenario.messages.templates, scenario.messages.feed, scenario.origin.file)
+    found += secrets_in_feed(scenario.messages.feed, scenario.origin.file)
     found += secrets_in_roles(scenario.roles, scenario.origin.file)
     for name, value in target.headers.items():
         if is_secret_header(name) and not is_credential_free(value):

@@ -17,7 +17,6 @@ from wstui.scenario.env_refs import names_in
 from wstui.scenario.errors import Problem, dotted, printable, quote
 from wstui.scenario.file_refs import is_same, located
 from wstui.scenario.model import Scenario
-from wstui.scenario.payload import variables_in_templates
 from wstui.scenario.role_inputs import files_in_roles, variables_in_roles
 
 
@@ -101,7 +100,6 @@ def sends_away(scenario: Scenario) -> str:
     """Return in words what a preset sends to its target from this machine, or ""."""
     written = [ref.raw for key, ref in scenario.origin.references.items() if dotted(key) not in scenario.origin.given]
     names = {name for raw in written for name in names_in(raw)}
-    names |= set(variables_in_templates(scenario.messages.templates, scenario.origin.file))
     names |= set(variables_in_roles(scenario.roles, scenario.origin.file))
     files = [f"the file {printable(located(name, scenario.origin.file))}" for _, name in _files(scenario)]
     variables = [f"the variable{'s' * (len(names) > 1)} {', '.join(sorted(names))}"] if names else []
@@ -112,10 +110,6 @@ def _files(scenario: Scenario) -> Iterator[tuple[str, str]]:
     messages = scenario.messages
     if messages.feed and _is_written(scenario, "messages", "feed", messages.feed):
         yield "messages.feed", messages.feed
-    written = [table.get("file") for table in _table(scenario, "messages").get("templates") or []]
-    for index, template in enumerate(messages.templates):
-        if template.file and template.file in written:
-            yield f"messages.templates[{index}].file", template.file
     for key, name in files_in_roles(scenario.roles):  # the command line names none
         yield dotted(key), name
 

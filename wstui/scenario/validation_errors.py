@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 from wstui.scenario import renamed
 from wstui.scenario.env_refs import hide_defaults
 from wstui.scenario.errors import BadValue, Key, Problem, dotted, nearest, quote
-from wstui.scenario.fields import format_bound, unwrapped
+from wstui.scenario.fields import choices, format_bound, unwrapped
 from wstui.scenario.model import Scenario, Suite
 from wstui.scenario.secret_fields import PROXY, is_secret
 from wstui.scenario.secrets import MASK, mask_text
@@ -101,8 +101,10 @@ def _explain(detail: ErrorDetails, path: Key, model: type[TomlTable]) -> tuple[s
     if kind == "missing":
         return "is missing", ""
     if kind == "literal_error":
+        if gone := renamed.GONE_VALUES.get((dotted(path), str(detail["input"]))):
+            return gone, ""
         table = _table_at(path[:-1], model)
-        options = [str(option) for option in typing.get_args(table.model_fields[str(path[-1])].annotation)]
+        options = choices(str(path[-1]), table.model_fields[str(path[-1])].annotation)
         return f"must be {' or '.join(map(quote, options))}", nearest(str(detail["input"]), options)
     if kind in _BOUNDS:
         name, text = _BOUNDS[kind]
@@ -128,6 +130,8 @@ def _unknown_key(path: Key, model: type[TomlTable]) -> tuple[str, str]:
     key = str(path[-1])
     if new := renamed.KEYS.get(dotted(path)):
         return f"is called {new} now", ""
+    if gone := renamed.GONE.get(dotted(path)):
+        return gone, ""
     if model is Suite and key in Scenario.model_fields:
         return "has no place in a suite: write it into the presets that the suite names", ""
     own = list(_table_at(path[:-1], model).model_fields)

@@ -171,7 +171,7 @@ def _replied(scenario: Scenario, reply: Reply) -> Check:
         return Check("roles", CheckMark.PASS, f"one client of each: open, and a round{took}")
     if reply.missing:
         exchange = scenario.messages.exchange
-        fix = f'is messages.exchange = "{exchange}" what the server answers? Others: echo, ping, listen, template'
+        fix = f'is messages.exchange = "{exchange}" what the server answers? Others: echo, ping, listen, or [[roles]]'
         return Check("reply", CheckMark.FAIL, reply.missing, fix)
     return Check("reply", CheckMark.PASS, f"{reply.round_trip_ms:.1f} ms, {scenario.messages.exchange}")
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from wstui.execution.run.compile_messages import script_of
 from wstui.execution.run.compile_roles import roles_of
-from wstui.load.protocol import AuthSpec, ConnectSpec, ConversationSpec, Script, SendSpec, Spec
+from wstui.load.protocol import AuthSpec, ConnectSpec, ConversationSpec, SendSpec, Spec
 from wstui.load.role_spec import RolesSpec
 from wstui.scenario.file_refs import located
 from wstui.scenario.model import Messages, Scenario
@@ -37,7 +36,7 @@ def spec_of(scenario: Scenario, worker: int = 0, workers: int = 1) -> Spec:
             ping_every_ns=round((scenario.target.ping_every or 0) * NS),
             ping_timeout_ns=round((scenario.target.ping_timeout or 0) * NS),
         ),
-        conversation=_conversation(scenario, script_of(scenario, worker, workers), roles_of(scenario, worker, workers)),
+        conversation=_conversation(scenario, roles_of(scenario, worker, workers)),
     )
 
 
@@ -85,7 +84,7 @@ def auth_of(scenario: Scenario) -> AuthSpec:
     )
 
 
-def _conversation(scenario: Scenario, script: Script, roles: RolesSpec) -> ConversationSpec:
+def _conversation(scenario: Scenario, roles: RolesSpec) -> ConversationSpec:
     target, messages = scenario.target, scenario.messages
     return ConversationSpec(
         exchange=messages.exchange,
@@ -96,7 +95,6 @@ def _conversation(scenario: Scenario, script: Script, roles: RolesSpec) -> Conve
         reply_timeout_ns=round(messages.timeout * NS),
         size=messages.size,
         text=messages.text,
-        script=script,
         roles=roles,
         subscribe=list(messages.subscribe),
         subscribe_each=messages.subscribe_each,

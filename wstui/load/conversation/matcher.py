@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from wstui.load.conversation.text import compile_parts, compile_value, text_of
+from wstui.load.conversation.text import IDS_A_CLIENT, compile_parts, compile_value, text_of
 from wstui.load.reply_matcher import MISSING, ReplyMatcher
 from wstui.load.role_spec import CaptureSpec, ConditionSpec, MatcherSpec, RoleSpec, Slot, StepSpec
 
@@ -20,11 +20,15 @@ Match = Callable[[Any, bytes, Bound], bool]
 class Matcher:
     """`bind` takes the values of a speaker at the moment of its message; `matches` compares any number of messages."""
 
-    __slots__ = ("bind", "is_keyed", "matches", "words")
+    __slots__ = ("bind", "is_earlier", "is_keyed", "matches", "names_client", "words")
 
     def __init__(self, spec: MatcherSpec, reader: ReplyMatcher, seed: int) -> None:
         self.words = spec.words
         self.is_keyed = any(_is_keyed(condition) for conditions in spec.alternatives for condition in conditions)
+        # Whether no other client's message matches: then a broadcast may be a reply to its sender.
+        self.names_client = all(any(map(_is_own, conditions)) for conditions in spec.alternatives)
+        # Whether a message answers an earlier one of the client, if its number alone tells them apart.
+        self.is_earlier = _earlier(spec.alternatives[0], reader, seed) if len(spec.alternatives) == 1 else None
         self.bind: Callable[[Any], Bound]
         self.matches: Match
         made = [_alternative(conditions, reader, seed) for conditions in spec.alternatives]
@@ -81,6 +85,36 @@ def _paths_of(matcher: MatcherSpec | None) -> Iterator[Sequence[str]]:
 def _is_keyed(condition: ConditionSpec) -> bool:
     """Whether the condition differs from message to message of one client."""
     return any(isinstance(part, Slot) and part.kind not in ("client", "feed") for part in condition.text)
+
+
+def _is_own(condition: ConditionSpec) -> bool:
+    slots = (part for part in condition.text if isinstance(part, Slot))
+    return any(slot.kind in ("id", "client", "random uuid", "random hex", "random text") for slot in slots)
+
+
+def _earlier(
+    conditions: list[ConditionSpec], reader: ReplyMatcher, seed: int
+) -> Callable[[Any, bytes, Any], bool] | None:
+    keyed = [condition for condition in conditions if _is_keyed(condition)]
+    slot = keyed[0].text[0] if len(keyed) == 1 and len(keyed[0].text) == 1 else None
+    if not isinstance(slot, Slot) or slot.kind not in ("id", "seq") or keyed[0].kind != "path":
+        return None
+    others = [condition for condition in conditions if condition is not keyed[0]]
+    bind, matches = _alternative(others, reader, seed) if others else (None, None)
+    path, of_client = keyed[0].path, slot.kind == "id"
+
+    def is_earlier(document: Any, payload: bytes, speaker: Any) -> bool:
+        found = reader.value(document, path)
+        if isinstance(found, str) and found.isdecimal() and len(found) < 19:
+            found = int(found)
+        if type(found) is not int:
+            return False
+        owner, seq = divmod(found, IDS_A_CLIENT) if of_client else (speaker.number + 1, found)
+        if owner != speaker.number + 1 or not 0 < seq <= speaker.seq:
+            return False
+        return bind is None or matches is None or matches(document, payload, bind(speaker))
+
+    return is_earlier
 
 
 def _alternative(

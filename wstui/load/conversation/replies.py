@@ -122,6 +122,11 @@ class Replies:
             return True
         return False
 
+    def is_own(self, document: Any, payload: bytes) -> bool:
+        """Return whether the step that waits expects this message, and no other client's step does."""
+        expect = self.operation.expect if self.operation is not None else None
+        return expect is not None and expect.names_client and expect.matches(document, payload, self._bound)
+
     def take_stale(self, document: Any, payload: bytes) -> bool:
         """Return whether this is a late answer, or the last one again."""
         if self._expired:
@@ -132,7 +137,12 @@ class Replies:
                     self._talk.context.counters.late += 1
                     return True
         answered = self._answered
-        if answered is not None and answered.expect.matches(document, payload, self._answered_bound):  # type: ignore[union-attr]
+        if answered is None or answered.expect is None:
+            return False
+        expect = answered.expect
+        if expect.matches(document, payload, self._answered_bound) or (
+            expect.is_earlier is not None and expect.is_earlier(document, payload, self._talk)
+        ):
             answered.tally.counts.duplicates += 1  # type: ignore[union-attr]
             self._talk.context.counters.duplicates += 1
             return True

@@ -147,8 +147,10 @@ class Roles(Exchange):
             context.tally.count_type(name)
         if role.acts:
             self._act(client, conversation, role, payload, found)
+        # A broadcast reaches its sender as well, and answers it.
+        spreads = context.broadcasts is not None and conversation.replies.is_own(found, payload)
         replied = conversation.replies.take(found, payload) or conversation.take_other(found, payload)
-        if not replied and context.broadcasts is not None:
+        if context.broadcasts is not None and (spreads or not replied):
             self._broadcast(client, name, payload)
 
     def _broadcast(self, client: MessageClient, name: bytes, payload: bytes) -> None:

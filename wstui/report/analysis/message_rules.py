@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
 from wstui.execution.run.limits import COMPLETE
 from wstui.execution.run.result import Result
 from wstui.report.analysis.connection_rules import BROKEN
@@ -65,7 +69,7 @@ def odd_replies(result: Result) -> Finding | None:
             "replies",
             "Replies to other clients were probably taken for a client's own: the latencies are too short.",
             f"several clients send the same key {shared}; {format.count(extra)} replies came again or answer nothing",
-            "Leave messages.templates.key out, so that it names the client, and write {{key}} into the payload",
+            "Put {{id}} or {{client}} into the messages of this step and into what it expects",
         )
     if seen.altered:
         return Finding(
@@ -86,20 +90,33 @@ def odd_replies(result: Result) -> Finding | None:
             "replies",
             "Most of what arrived answers nothing.",
             f"{format.count(seen.unmatched)} of {format.count(seen.received)} messages received",
-            'Is reply_field right? Messages of other clients are broadcasts: messages.fanout = "on"',
+            'Is messages.exchange right? Messages of other clients are broadcasts: messages.fanout = "on"',
         )
     return None
 
 
 def _shared_key(result: Result) -> str:
-    """The key of a template that does not tell the clients apart; "" where all do."""
-    messages = result.scenario.get("messages") or {}
-    for template in messages.get("templates") or () if messages.get("exchange") == "template" else ():
-        key, payload = template.get("key") or "", template.get("payload") or ""
-        key = key or ("{{seq}}" if "{{seq}}" in payload and "{{key}}" not in payload else "{{id}}")
-        if template.get("reply") == "field" and not any(word in key for word in ("{{id", "{{client", "uuid", "hex")):
-            return str(key)
+    """Return what a step expects in its reply if it differs from message to message, but not from client to client."""
+    for role in result.scenario.get("roles") or ():
+        rounds = [*_steps(role.get("loop"))]
+        known = _OWN.union(*(step.get("capture") or () for step in (*_steps(role.get("open")), *rounds)))
+        for step in rounds:
+            names = _PLACEHOLDER.findall(str(step.get("expect")))
+            if names and any(step.get(name) for name in ("send", "json", "file")) and not known & {*names}:
+                return f"{{{{{names[0]}}}}}"
     return ""
+
+
+_PLACEHOLDER = re.compile(r"\{\{\s*(random (?:uuid|hex|text)|feed|[\w ]+)")
+_OWN = {"id", "client", "feed", "random uuid", "random hex", "random text"}
+
+
+def _steps(steps: Iterable[dict[str, Any]] | None) -> Iterator[dict[str, Any]]:
+    for step in steps or ():
+        yield step
+        yield from _steps(step.get("steps"))
+        for choice in step.get("choose") or ():
+            yield from _steps(choice.get("steps"))
 
 
 def fan_out(result: Result) -> Finding | None:

@@ -8,9 +8,9 @@ import json
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
-from wstui.scenario.conversation.role import MOST_BYTES, Message
+from wstui.scenario.conversation.role import Message
 from wstui.scenario.errors import BadValue, quote
-from wstui.scenario.payload import content_of, inside_quotes
+from wstui.scenario.payload import MOST_BYTES, content_of
 from wstui.scenario.placeholder import Placeholder, parse
 
 Form = Literal["raw", "quoted", "json"]
@@ -69,11 +69,28 @@ def text_places(text: str, variables: Collection[str]) -> list[str | Placeholder
 def _text_parts(text: str, variables: Collection[str]) -> list[Part]:
     parts = [part.encode() if isinstance(part, str) else part for part in parse(text, variables)]
     is_json = text.lstrip()[:1] in ("{", "[")
-    quoted = inside_quotes(parts)
     return [
         part if isinstance(part, bytes) else Place(part, "quoted" if inside else "json" if is_json else "raw")
-        for part, inside in zip(parts, quoted, strict=True)
+        for part, inside in zip(parts, _inside_quotes(parts), strict=True)
     ]
+
+
+def _inside_quotes(parts: Sequence[bytes | Placeholder]) -> Iterator[bool]:
+    """Yield for each part whether it begins inside a JSON string; all False unless the message is JSON."""
+    first = parts[0] if parts else b""
+    is_json = isinstance(first, bytes) and first.lstrip()[:1] in (b"{", b"[")
+    inside = escaped = False
+    for part in parts:
+        yield inside
+        if not is_json or not isinstance(part, bytes):
+            continue
+        for byte in part:
+            if escaped:
+                escaped = False
+            elif byte == 0x5C:
+                escaped = inside
+            elif byte == 0x22:
+                inside = not inside
 
 
 def _json_parts(value: Any, variables: Collection[str]) -> Iterator[Part]:

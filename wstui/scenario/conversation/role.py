@@ -10,10 +10,10 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from wstui.scenario.conversation.delay import DelayText
 from wstui.scenario.conversation.matcher import Matcher, OptionalMatcher, parse_path
 from wstui.scenario.errors import BadValue, quote
+from wstui.scenario.payload import MOST_BYTES
 from wstui.scenario.placeholder import RESERVED
 from wstui.scenario.types import Count, Line, Size, TomlTable, Wait, Whole
 
-MOST_BYTES = 1 << 20
 MOST_REPEATS = 1_000_000
 
 

@@ -51,8 +51,7 @@ _GROUPS: tuple[tuple[str, str, str], ...] = (
                  "breakpoint.measure"),
     ("load", "search", "breakpoint.factor breakpoint.precision breakpoint.clients breakpoint.settle "
                        "breakpoint.recover"),
-    ("messages", "", "messages.exchange messages.every messages.timeout messages.size messages.text "
-                     "messages.templates"),
+    ("messages", "", "messages.exchange messages.every messages.timeout messages.size messages.text"),
     ("messages", "feed and chance", "messages.feed messages.feed_per messages.arrivals messages.jitter messages.seed"),
     ("messages", "subscriptions, slow readers", "messages.subscribe messages.subscribe_each messages.slow_readers"),
     ("messages", "broadcasts", "messages.fanout messages.fanout_window"),
@@ -80,7 +79,7 @@ _WHEN: Mapping[str, Callable[[TextOf], bool]] = {
     "breakpoint.": lambda look: look(SEARCH) == "search",
     "messages.size": lambda look: look("messages.exchange") == "echo",
     "messages.text": lambda look: look("messages.exchange") == "echo",
-    "messages.templates": lambda look: look("messages.exchange") == "template",
+    "messages.exchange": lambda look: look("messages.exchange") != "roles",
     "messages.jitter": lambda look: look("messages.arrivals") == "jitter",
 }
 

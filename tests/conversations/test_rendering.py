@@ -1,41 +1,54 @@
-"""What workers get of templates: whatever the feed holds, payloads stay what they were meant to be."""
+"""What workers get of messages: whatever the feed holds, messages stay what they were meant to be."""
 
 from __future__ import annotations
 
 import csv
 import json
 import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wstui.execution.run.compile_messages import script_of
-from wstui.load.render import Moment, Renderer
+from wstui.execution.run.compile_roles import roles_of
+from wstui.load.conversation.text import compile_text
 from wstui.load.reply_matcher import MISSING, ReplyMatcher
-from wstui.scenario.messages import Template
-from wstui.scenario.model import Messages, Scenario, Stage
+from wstui.scenario.model import Scenario
 
 # Line ends are the CSV reader's own affair, and it cannot hold a NUL.
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\r\n\x00\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"))
 
 
-def scenario(payload: str, feed: str = "", **template: object) -> Scenario:
-    return Scenario(
-        stages=[Stage(name="all", over=1.0, clients=1)],
-        messages=Messages(
-            exchange="template",
-            feed=feed,
-            templates=[Template(name="one", payload=payload, **template)],  # type: ignore[arg-type]
-        ),
+@dataclass
+class Speaker:
+    number: int = 0
+    seq: int = 1
+    sent_ns: int = 0
+    epoch_offset_ns: int = 0
+    row: Sequence[str] = ()
+    values: list[Any] = field(default_factory=list)
+
+
+def scenario(send: str, feed: str = "", **keys: Any) -> Scenario:
+    return Scenario.model_validate(
+        {
+            "stages": [{"name": "all", "over": 1.0, "clients": 1}],
+            "messages": {"feed": feed},
+            "roles": [{"name": "one", "loop": [{"send": send, **keys}]}],
+        }
     )
 
 
 def rendered(what: Scenario, client: int = 0, seq: int = 1) -> bytes:
-    script = script_of(what)
-    row = script.rows[client % len(script.rows)] if script.rows else []
-    return Renderer(script.phrases[0], what.messages.seed, 0).payload(Moment(client, seq, 0, row))
+    roles = roles_of(what)
+    row = roles.rows[client % len(roles.rows)] if roles.rows else []
+    said = roles.roles[0].loop[0].say
+    assert said is not None
+    return compile_text(said, what.messages.seed)(Speaker(client, seq, row=row))
 
 
 @given(TEXTS, TEXTS)
@@ -44,8 +57,8 @@ def test_whatever_a_feed_holds_stands_in_json_strings_unchanged(value: str, othe
         path = Path(folder, "rows.csv")
         with path.open("w", newline="", encoding="utf-8") as file:
             csv.writer(file, quoting=csv.QUOTE_ALL).writerows([["a", "b"], [value, other]])
-        payload = r'{"x":"{{feed.a}}","y":["\"\\{{feed.b}}\\\"",{"{{feed.a}}":{{seq}}}]}'
-        document = json.loads(rendered(scenario(payload, str(path))))
+        send = r'{"x":"{{feed.a}}","y":["\"\\{{feed.b}}\\\"",{"{{feed.a}}":{{seq}}}]}'
+        document = json.loads(rendered(scenario(send, str(path))))
     assert document["x"] == value
     assert document["y"] == ['"\\' + other + '\\"', {value: 1}]
 
