@@ -19,8 +19,8 @@ from tests.servers.server import BINARY, TEXT, Connection, Server, until
 from wstui.execution.run.compile import spec_of
 from wstui.load.client import Client
 from wstui.load.context import WAITING
-from wstui.load.conversation.conversation import EXPIRED_KEPT
 from wstui.load.conversation.program import Role
+from wstui.load.conversation.replies import EXPIRED_KEPT
 from wstui.load.worker import Worker
 
 
@@ -382,7 +382,7 @@ async def test_what_is_never_answered_is_forgotten_in_the_end() -> None:
     for _ in range(2000):
         client.expire(time.monotonic_ns() + 10 * S)
     assert worker.tally.counters.reply_timeouts == 2000
-    assert len(client.conversation.expired) == EXPIRED_KEPT  # type: ignore[union-attr]
+    assert len(client.conversation.replies._expired) == EXPIRED_KEPT  # type: ignore[union-attr]
 
 
 DOCUMENT = st.recursive(
