@@ -13,16 +13,18 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from wstui.control.api import attach
     from wstui.execution.api import run, run_sync
     from wstui.execution.run.result import Result
     from wstui.scenario.model import Auth, Messages, Scenario, Stage, Target, Threshold
 
-__all__ = ["Auth", "Messages", "Result", "Scenario", "Stage", "Target", "Threshold", "run", "run_sync"]
+__all__ = ["Auth", "Messages", "Result", "Scenario", "Stage", "Target", "Threshold", "attach", "run", "run_sync"]
 
 # Without a handler that somebody asked for, no log goes to the terminal.
 logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 _HOMES = {
+    "attach": "wstui.control.api",
     "run": "wstui.execution.api",
     "run_sync": "wstui.execution.api",
     "Result": "wstui.execution.run.result",

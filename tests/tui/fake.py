@@ -118,7 +118,7 @@ SPREAD = (
     (100.0, 0.037),
     (200.0, 0.009),
     (500.0, 0.0028),
-    (math.inf, 0.0002),
+    (None, 0.0002),
 )
 
 FANOUT = FanOutSummary(
@@ -335,7 +335,7 @@ class FakeSession:
         self.picture = replace(self.picture, state=state, result=final)
         return self.outcome
 
-    def send(self, command: RunCommand) -> Future[Answer]:
+    def send(self, command: RunCommand, *, by: str = "operator") -> Future[Answer]:
         if why := refusal(command, self.picture):
             return answered(Answer(False, why))
         text = carried_out(command, self.picture)

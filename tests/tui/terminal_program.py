@@ -49,7 +49,7 @@ def main() -> None:
     if mode == "slow":
         send = session.send
 
-        def slow(command: RunCommand) -> Future[Answer]:
+        def slow(command: RunCommand, *, by: str = "operator") -> Future[Answer]:
             if isinstance(command, DrainRun):
                 threading.Timer(1.0, lambda: send(command)).start()
                 return Future()

@@ -17,7 +17,7 @@ from wstui.tui.kit.key_row import KeyRow
 class ThreadedSession(fake.FakeSession):
     """Answers in a thread of its own, a moment after the key."""
 
-    def send(self, command: RunCommand) -> Future[Answer]:
+    def send(self, command: RunCommand, *, by: str = "operator") -> Future[Answer]:
         answer = super().send(command).result()
         answered: Future[Answer] = Future()
         threading.Timer(0.05, answered.set_result, (answer,)).start()

@@ -14,20 +14,24 @@ from wstui.scenario.secret_fields import secrets_of
 from wstui.scenario.secrets import mask_text
 
 KEPT = 0
-BROKEN = 1
+BROKEN = REFUSED = 1
 USAGE = 2
 UNREACHABLE = 3
 LIMITED = 4
 INTERNAL = 70
+TIMED_OUT = 124
+"""As of `timeout`."""
 ABORTED = 130
 READER_GONE = 141
 """The shell's status for SIGPIPE."""
 MEANINGS = {
     KEPT: "thresholds kept; the command did what it was asked for",
-    BROKEN: "a threshold is broken; of `runs compare`, a regression; of `check`, a check failed",
+    BROKEN: "a threshold is broken; of `runs compare`, a regression; of `check`, a check failed; "
+    "of `ctl`, the command was refused",
     USAGE: "wrong usage or scenario, or no load can be made here (at all, or any more: every worker was lost)",
-    UNREACHABLE: "the target is unreachable",
+    UNREACHABLE: "the target is unreachable; of `ctl` and `attach`, the connection to the run is lost",
     LIMITED: "thresholds kept, but the generator was the limit; `--allow-limited` makes it 0",
+    TIMED_OUT: "of `ctl wait`, the time was up",
     INTERNAL: "an internal error; `LOG_LEVEL=debug` shows where",
     ABORTED: "ended by the operator",
     READER_GONE: "the reader of stdout has gone",

@@ -16,6 +16,8 @@ from wstui.cli.param_types import wanted_level
 from wstui.cli.run_log import RunLog
 from wstui.cli.run_refs import shown_by
 from wstui.cli.stdio import silence
+from wstui.control.server import ControlServer
+from wstui.execution.run.commands import RunControl
 from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.run.status import RunView
 from wstui.report.formats.atomic_write import standard_output
@@ -29,7 +31,7 @@ STDOUT = "-"
 class Exporters:
     """Poll the run's status from their own threads; their errors never stop the run."""
 
-    def __init__(self, run: RunView, options: Options, on_problem: Callable[[str], None] | None = None) -> None:
+    def __init__(self, run: RunControl, options: Options, on_problem: Callable[[str], None] | None = None) -> None:
         """Start those that were asked for; ends the process when an address can't be listened on.
 
         `on_problem` hears at once what goes wrong later; without it `close` says so at the end.
@@ -58,6 +60,16 @@ class Exporters:
             self._write_log(run, level, on_problem)
         for watcher in self._watchers:
             watcher.start()
+        self._control = None if options.no_control else self._serve_control(run, on_problem)
+
+    def _serve_control(self, run: RunControl, on_problem: Callable[[str], None] | None) -> ControlServer:
+        recording = self._recording
+        store = str(Path(self._store_path).resolve()) if self._store_path else ""
+        control = ControlServer(run, store=store, numbers=lambda: recording.ids if recording is not None else ())
+        control.start()
+        if control.problem:
+            (on_problem or warn)(control.problem)
+        return control
 
     def _write_log(self, run: RunView, level: str, on_problem: Callable[[str], None] | None) -> None:
         try:
@@ -107,6 +119,8 @@ class Exporters:
             watcher.close(result)
             if watcher.problem and not self._heard:
                 warn(watcher.problem)
+        if self._control is not None:
+            self._control.close(result)
         self._endpoint.close()
         if self.status and not isinstance(self._to, str):
             silence(self._to)  # what its buffer holds of the events has nowhere to go

@@ -40,6 +40,7 @@ class Options:
     events: str | None = None
     store_path: str | None = None
     no_store: bool = False
+    no_control: bool = False
     log_level: str | None = None
     quiet: bool = False
     progress_every: float = 5.0
@@ -64,7 +65,9 @@ class Options:
     @property
     def kept(self) -> Options:
         """Only the options that say how a run is kept, for the runs that begin in the terminal UI."""
-        return Options(store_path=self.store_path, no_store=self.no_store, log_level=self.log_level)
+        return Options(
+            store_path=self.store_path, no_store=self.no_store, no_control=self.no_control, log_level=self.log_level
+        )
 
 
 _OVERRIDES = {option.name for option in fields(Overrides)} - {"token"}
@@ -143,6 +146,7 @@ _OUTPUT: list[Decorator] = [
     click.option("--events", metavar="FILE", help="Write what happens as JSON lines while it does (- for stdout)."),
     click.option("--store", "store_path", envvar="WSTUI_STORE", metavar="FILE", help="Where runs are kept."),
     click.option("--no-store", is_flag=True, help="Do not keep this run in the store."),
+    click.option("--no-control", is_flag=True, help="Serve no socket for `wstui attach` and `wstui ctl`."),
     click.option(
         "--log-level", type=click.Choice(LEVELS, case_sensitive=False), help="Write a log file. Also LOG_LEVEL."
     ),

@@ -15,6 +15,7 @@ from wstui.cli.exit_codes import USAGE, fail
 from wstui.cli.param_types import Whole
 from wstui.cli.run_refs import is_file, opened, whole
 from wstui.cli.runs_compare import compare_
+from wstui.control.registry import Entry, entries
 from wstui.measure.sanitize import sanitize
 from wstui.report.analysis.compare import is_empty
 from wstui.report.formats import json_file, registry
@@ -66,8 +67,10 @@ def list_(path: Path | None, name: str, limit: int, as_json: bool) -> None:
         return
     with opened(path, create=as_json) as store:
         found = store.runs(name=name, limit=limit)
+    control = _control(path, found)
     if as_json:
-        write(STDOUT, msgspec.json.format(msgspec.json.encode([_described(run) for run in found])).decode() + "\n")
+        described = [_described(run, control.get(run.id)) for run in found]
+        write(STDOUT, msgspec.json.format(msgspec.json.encode(described)).decode() + "\n")
         return
     if not found:
         click.echo(f"No run of {name!r} has been recorded." if name else "No run has been recorded yet.")
@@ -75,6 +78,8 @@ def list_(path: Path | None, name: str, limit: int, as_json: bool) -> None:
     paint = Paint(wants_colour(sys.stdout))
     head = ["", "id", "preset", "started", "clients", "success", "p99", "took"]
     rows = [head, *(_row(run) for run in found)]
+    if control:
+        rows = [[*row, *more] for row, more in zip(rows, _control_column(found, control), strict=True)]
     lines = table(rows, left=3, width=terminal_width(sys.stdout), indent="")
     click.echo(paint.heading(lines[0]))
     for run, line in zip(found, lines[1:], strict=True):
@@ -212,7 +217,19 @@ def _sign(run: StoredRun) -> tuple[str, str, Tone]:
     return sign.glyph, sign.word.lower(), sign.tone
 
 
-def _described(run: StoredRun) -> dict[str, Any]:
+def _control(path: Path | None, found: list[StoredRun]) -> dict[int, Entry]:
+    """Return the control sockets of those runs that are going on, by their numbers."""
+    if not any(run.state == "running" for run in found):
+        return {}
+    store = str(path.resolve()) if path else ""
+    return {number: entry for entry in entries() if entry.store == store for number in entry.runs[-1:]}
+
+
+def _control_column(found: list[StoredRun], control: dict[int, Entry]) -> list[list[str]]:
+    return [["attach to"], *([control[run.id].id if run.id in control else ""] for run in found)]
+
+
+def _described(run: StoredRun, control: Entry | None) -> dict[str, Any]:
     summary = run.summary
     return {
         "id": run.id,
@@ -225,6 +242,7 @@ def _described(run: StoredRun) -> dict[str, Any]:
         "started": run.started,
         "duration_s": summary.duration_s,
         "state": run.state,
+        "control": None if control is None else {"id": control.id, "socket": control.socket},
         "passed": summary.verdict.passed if run.state == "finished" else None,
         "reason": summary.verdict.reason,
         "clients": peak_clients(summary),

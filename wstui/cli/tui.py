@@ -19,6 +19,7 @@ from wstui.cli.stdio import Output
 
 if TYPE_CHECKING:
     from wstui.cli.kept_suite import KeptSuite
+    from wstui.control.client import RemoteRun
     from wstui.execution.suite import SuiteRun
     from wstui.tui.services import Outcome
 
@@ -54,7 +55,16 @@ def begin_in_terminal(options: Options) -> int:
         return _tell(outcome, kept_as, reports, options)
 
 
-def _operate(suite: SuiteRun | None, options: Options) -> tuple[Outcome, str]:
+def watch_in_terminal(run: RemoteRun) -> int:
+    """Show a run that goes on elsewhere; once it has ended print its summary and return its exit status."""
+    outcome, _ = _operate(run, Options())
+    with writing():
+        if outcome.error and not run.lost:
+            return 0  # detached: the run goes on
+        return _tell(outcome, "", OutputFiles(Options()), Options())
+
+
+def _operate(suite: SuiteRun | RemoteRun | None, options: Options) -> tuple[Outcome, str]:
     """Run the app. Return how it ended, and where its last run is stored ("" unless begun there)."""
     gc.disable()  # nothing that is imported is garbage: not to look for it saves a tenth of the start
     from wstui.cli.tui_services import launcher

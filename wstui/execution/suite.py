@@ -11,7 +11,16 @@ from dataclasses import replace
 from datetime import datetime
 
 from wstui.execution.preflight.probe import probe
-from wstui.execution.run.commands import AbortRun, Answer, DrainRun, RunCommand, answered, carried_out, refusal
+from wstui.execution.run.commands import (
+    OPERATOR,
+    AbortRun,
+    Answer,
+    DrainRun,
+    RunCommand,
+    answered,
+    carried_out,
+    refusal,
+)
 from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.run.result_sections import Verdict
 from wstui.execution.run.status import State, Status, SuiteStatus
@@ -76,13 +85,13 @@ class SuiteRun:
             status = replace(status, state=State.COOLDOWN, suite=self._suite_status(self.cooldown_s))
         return status if status.suite is not None else replace(status, suite=self._suite_status(0.0))
 
-    def send(self, command: RunCommand) -> Future[Answer]:
+    def send(self, command: RunCommand, *, by: str = OPERATOR) -> Future[Answer]:
         """Hand a command to the current run; the end of a run ends the suite too. From any thread."""
         if isinstance(command, (DrainRun, AbortRun)):
             self._stopped = True
         status = self.status
         if status.state is not State.COOLDOWN and not self._preparing:
-            return self._run.send(command)
+            return self._run.send(command, by=by)
         why = refusal(command, status)
         if not why:
             self._skipped = True

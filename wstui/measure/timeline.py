@@ -111,6 +111,7 @@ MARKS = {
     "worker": "✗",
     "generator": "▲",
     "health": "▲",
+    "note": "¶",
     "end": "■",
 }
 """The kinds of mark and the glyph of each."""

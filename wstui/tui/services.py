@@ -29,8 +29,6 @@ class Session(RunControl, Protocol):
 
     scenarios: Sequence[Scenario]
     """What is run, in order."""
-    name: str
-    """Of all of it."""
     cooldown_s: float
     """Seconds between two runs."""
 

@@ -8,9 +8,9 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, InvalidStateError
 
-from wstui.execution.run.commands import ENDED, Answer, RunCommand, Sender
+from wstui.execution.run.commands import ENDED, Answer, RunCommand
 
-Queued = tuple[RunCommand, Sender, Future[Answer]]
+Queued = tuple[RunCommand, str, Future[Answer]]
 
 
 class CommandQueue:
@@ -27,7 +27,7 @@ class CommandQueue:
         """Wake the running loop from now on."""
         self._loop = asyncio.get_running_loop()
 
-    def put(self, command: RunCommand, by: Sender) -> Future[Answer]:
+    def put(self, command: RunCommand, by: str) -> Future[Answer]:
         """Add a command; the future holds the answer."""
         future: Future[Answer] = Future()
         self._commands.append((command, by, future))

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import msgspec
 
 from wstui.execution.run.status import RunView, State, Status
+from wstui.measure.sanitize import sanitize
 from wstui.scenario.units import grouped
 
-Sender = Literal["operator", "search"]
+OPERATOR = "operator"
+SEARCH = "search"
+"""Who sends a command: the keys, the search, or the name of whoever is attached."""
 
 
 class RampTo(msgspec.Struct, frozen=True, tag="ramp"):
@@ -55,7 +58,24 @@ class AbortRun(msgspec.Struct, frozen=True, tag="abort"):
     """End the run at once: drop every connection."""
 
 
-RunCommand = RampTo | SetInterval | PauseRun | ResumeRun | SkipStage | Redistribute | CompletePlan | DrainRun | AbortRun
+class AddNote(msgspec.Struct, frozen=True, tag="note"):
+    """Put a text on the timeline."""
+
+    text: str
+
+
+RunCommand = (
+    RampTo
+    | SetInterval
+    | PauseRun
+    | ResumeRun
+    | SkipStage
+    | Redistribute
+    | CompletePlan
+    | DrainRun
+    | AbortRun
+    | AddNote
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +89,19 @@ class Answer:
 class RunControl(RunView, Protocol):
     """A run, or a suite of runs, that can be watched and steered."""
 
-    def send(self, command: RunCommand) -> Future[Answer]:
-        """Hand over a command, from any thread; the future holds what became of it. Never blocks."""
+    name: str
+    """Of all of it."""
+
+    def send(self, command: RunCommand, *, by: str = OPERATOR) -> Future[Answer]:
+        """Hand over a command, from any thread; the future holds what became of it. Never blocks.
+
+        `by` is who sends it, for the timeline.
+        """
         ...
 
 
 ENDED = "the run has ended"
+NOTE_LENGTH = 200
 _NOT_STEERED = {
     State.STARTING: "starting: the load can be steered once it runs",
     State.DRAINING: "draining: the run is coming to its end",
@@ -93,6 +120,10 @@ def refusal(command: RunCommand, status: Status) -> str:
     if isinstance(command, (DrainRun, AbortRun, CompletePlan)):
         return ENDED if state.ended else ""
     if state is State.COOLDOWN and isinstance(command, SkipStage):
+        return ""
+    if isinstance(command, AddNote) and not command.text.strip():
+        return "a note needs a text"
+    if isinstance(command, AddNote) and state is State.DRAINING:
         return ""
     if why := unsteered(status):
         return why
@@ -128,6 +159,8 @@ def carried_out(command: RunCommand, status: Status) -> str:
             return "the plan is over: the run drains"
         case DrainRun():
             return "draining: replies in flight are awaited, then every connection is closed with 1000"
+        case AddNote(text):
+            return f"noted: {sanitize(text, NOTE_LENGTH)}"
         case AbortRun():
             return "aborting: every connection is dropped"
 

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from wstui.execution.run import commands
 from wstui.execution.run.command_queue import CommandQueue, set_answer
-from wstui.execution.run.commands import Answer, RunCommand, Sender, carried_out, refusal
+from wstui.execution.run.commands import NOTE_LENGTH, OPERATOR, SEARCH, Answer, RunCommand, carried_out, refusal
 from wstui.execution.run.compile import specs_of
 from wstui.execution.run.failover import Failover
 from wstui.execution.run.load_controller import LoadController
@@ -28,6 +28,7 @@ from wstui.fleet.hosts.host_probe import hosts_of
 from wstui.fleet.transport import Transport
 from wstui.fleet.transport_factory import transport_of
 from wstui.load.protocol import Abort, Command, Drain, Go
+from wstui.measure.sanitize import sanitize
 from wstui.measure.snapshot import Totals
 from wstui.scenario.model import Scenario
 from wstui.scenario.role_checks import workers_of
@@ -85,13 +86,13 @@ class Run:
     def status(self) -> Status:
         return self._status
 
-    def send(self, command: RunCommand, *, by: Sender = "operator") -> Future[Answer]:
+    def send(self, command: RunCommand, *, by: str = OPERATOR) -> Future[Answer]:
         """Send a command from any thread; the future holds the answer.
 
         The search sends from the run's own loop, and its commands take effect at once.
         """
         future = self._queue.put(command, by)
-        if by == "search":
+        if by == SEARCH:
             self._handle_commands()
         return future
 
@@ -239,7 +240,7 @@ class Run:
         for kind, note in self._queue.notes():
             self._mark(kind, note)
         for command, by, future in self._queue.commands():
-            if by == "search":
+            if by == SEARCH:
                 self._carry_out(command, by)
                 set_answer(future, Answer(True, ""))
                 continue
@@ -250,37 +251,42 @@ class Run:
                 self._carry_out(command, by)
             set_answer(future, Answer(not why, text))
 
-    def _carry_out(self, command: RunCommand, by: Sender) -> None:
+    def _carry_out(self, command: RunCommand, by: str) -> None:
         controller = self._controller
+        too = "" if by == OPERATOR else f" by {by}"
         match command:
             case commands.RampTo(clients, over_s):
-                if by == "operator":
+                if by != SEARCH:
                     change = f"{grouped(controller.target_clients)} → {grouped(clients)}"
-                    self._mark("operator", f"operator: {change} clients over {over_s:g} s")
+                    self._mark("operator", f"{by}: {change} clients over {over_s:g} s")
                 controller.ramp_to(clients, over_s)
             case commands.SetInterval(every_s):
-                if by == "operator":
-                    self._mark("operator", f"operator: a message every {controller.every_s:g} s → {every_s:g} s")
+                if by != SEARCH:
+                    self._mark("operator", f"{by}: a message every {controller.every_s:g} s → {every_s:g} s")
                 controller.set_interval(every_s)
             case commands.PauseRun():
                 self._state = State.PAUSED
                 controller.pause()
-                self._mark("pause", "paused: connections stay open, nothing is sent")
+                self._mark("pause", f"paused{too}: connections stay open, nothing is sent")
             case commands.ResumeRun():
                 self._state = State.RUNNING
                 controller.resume()
-                self._mark("resume", "resumed")
+                self._mark("resume", f"resumed{too}")
             case commands.SkipStage():
-                self._mark("operator", f"operator: {controller.plan.stage.name} skipped")
+                self._mark("operator", f"{by}: {controller.plan.stage.name} skipped")
                 controller.leave_stage(skipped=True)
             case commands.Redistribute():
+                if too:
+                    self._mark("operator", f"redistributed{too}")
                 self._failover.redistribute()
+            case commands.AddNote(text):
+                self._mark("note", f"{sanitize(text, NOTE_LENGTH)}{too and f' ({by})'}")
             case commands.CompletePlan():
                 self._end = self._end or self._last_drain()
             case commands.DrainRun():
-                self._stop(Drain(round(DRAIN_GRACE_S * NS)), "ended early by the operator", asked=True)
+                self._stop(Drain(round(DRAIN_GRACE_S * NS)), f"ended early{too or ' by the operator'}", asked=True)
             case commands.AbortRun():
-                self._stop(Abort(), "aborted by the operator", asked=True)
+                self._stop(Abort(), f"aborted{too or ' by the operator'}", asked=True)
 
     def _stop(self, command: Drain | Abort, why: str, *, asked: bool = False) -> None:
         if self._end is None:

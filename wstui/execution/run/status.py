@@ -192,7 +192,7 @@ class Status:
     every_s: float = 0.0  # current interval between sends of a client; 0 = closed loop
     turns: tuple[RampEvent, ...] = ()  # ramps so far, of the plan and the operator
     counters: Counters = field(default_factory=Counters)
-    spread: tuple[tuple[float, float], ...] = ()  # (upper bound in ms or inf, share of all responses)
+    spread: tuple[tuple[float | None, float], ...] = ()  # (upper bound in ms, None: open, share of all responses)
     histograms: Mapping[str, Distribution] = field(default_factory=dict)  # named as in Result
     rows: Sequence[TimelineRow] = ()
     marks: Sequence[Mark] = ()

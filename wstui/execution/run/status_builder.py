@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import socket
 from dataclasses import replace
 from datetime import datetime
@@ -29,19 +28,19 @@ _LADDER = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 
 _STEPS_SHOWN = 8
 
 
-def spread_of(histogram: Distribution) -> tuple[tuple[float, float], ...]:
+def spread_of(histogram: Distribution) -> tuple[tuple[float | None, float], ...]:
     """Return at most eight (upper bound in ms, share) steps of 1-2-5, the last one open-ended."""
     if not histogram.count:
         return ()
     above = [histogram.above(round(bound * NS_PER_MS)) for bound in _LADDER]
     first = next((i for i, n in enumerate(above) if n < histogram.count), len(_LADDER) - 1)
     first = max(0, min(first, len(_LADDER) - _STEPS_SHOWN + 1))
-    steps = []
+    steps: list[tuple[float | None, float]] = []
     before = histogram.count
     for bound, n in list(zip(_LADDER, above, strict=True))[first : first + _STEPS_SHOWN - 1]:
         steps.append((float(bound), (before - n) / histogram.count))
         before = n
-    steps.append((math.inf, before / histogram.count))
+    steps.append((None, before / histogram.count))
     return tuple(steps)
 
 
@@ -67,7 +66,7 @@ class StatusBuilder:
         self._url = self._mask(scenario.target.url)
         self._computed: tuple[State, int] | None = None  # state and rows for which the following was computed
         self._result = NOT_STARTED
-        self._spread: tuple[tuple[float, float], ...] = ()
+        self._spread: tuple[tuple[float | None, float], ...] = ()
         self._histograms: dict[str, Distribution] = {}
 
     def first(self) -> Status:

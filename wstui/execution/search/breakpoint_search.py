@@ -10,6 +10,7 @@ import msgspec
 
 from wstui.execution.preflight.host_checks import host_warnings
 from wstui.execution.run.commands import (
+    OPERATOR,
     AbortRun,
     Answer,
     CompletePlan,
@@ -107,19 +108,21 @@ class BreakpointRun:
             breakpoint=so_far(found),
         )
 
-    def send(self, command: RunCommand) -> Future[Answer]:
+    def send(self, command: RunCommand, *, by: str = OPERATOR) -> Future[Answer]:
         """Pass a command to the run; the search refuses to have its load set, and ends when its stage is skipped."""
         status = self.status
         why = refusal(command, status)
         if why and isinstance(command, (RampTo, SetInterval)):
             what = f"{command.clients} clients" if isinstance(command, RampTo) else f"every {command.every_s:g} s"
-            self._run.note("operator", f"operator: {what} not done: {why}")
+            self._run.note("operator", f"{by}: {what} not done: {why}")
             return answered(Answer(False, why))
         if not isinstance(command, SkipStage):
-            return self._run.send(command)
+            return self._run.send(command, by=by)
         if not why:
             self._ended = "ended by the operator before it was known more precisely"
             self._steering.ended = True
+            if by != OPERATOR:
+                self._run.note("operator", f"{by}: search ended")
         return answered(Answer(not why, why or carried_out(command, status)))
 
     def close(self) -> None:

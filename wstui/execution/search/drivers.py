@@ -7,7 +7,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
-from wstui.execution.run.commands import RampTo, SetInterval
+from wstui.execution.run.commands import SEARCH, RampTo, SetInterval
 from wstui.execution.run.run import Run
 from wstui.execution.run.status import State
 from wstui.execution.search.step import Checkpoint, Measured, frozen
@@ -56,18 +56,18 @@ class Steering(ABC):
         """After a break: let the target answer what it was asked, then go back to `load`. Raises Ended."""
         timeout_s = self.scenario.messages.timeout
         self._doing("rest", timeout_s)
-        self.run.send(SetInterval(NO_SENDS_S), by="search")
+        self.run.send(SetInterval(NO_SENDS_S), by=SEARCH)
         # Late replies count as in flight until the next report of the clients.
         await self.cut()
         await self.until(lambda: not self.counters.in_flight, timeout_s + 1)
         await self.back_off(load)
-        self.run.send(SetInterval(self.pace_s(max(load, 1))), by="search")
+        self.run.send(SetInterval(self.pace_s(max(load, 1))), by=SEARCH)
 
     # -- what the kinds of load share -----------------------------------------------------------------------------
 
     async def connect(self, clients: int, over_s: float) -> None:
         """Lead to so many clients, and wait until every attempt has its outcome."""
-        self.run.send(RampTo(clients, over_s), by="search")
+        self.run.send(RampTo(clients, over_s), by=SEARCH)
         await self.wait(over_s)
         target = self.scenario.target
 
@@ -156,7 +156,7 @@ class MessageDriver(Steering):
         """See Steering."""
         search = self.search
         began = await self.cut()
-        self.run.send(SetInterval(self.pace_s(load)), by="search")
+        self.run.send(SetInterval(self.pace_s(load)), by=SEARCH)
         self._doing("settle", search.settle)
         await self.wait(search.settle)
         opened = await self.cut()
@@ -197,7 +197,7 @@ class Connects(Steering):
         began = await self.cut()
         self._lag_ns = 0
         self._doing("measure", over_s)
-        self.run.send(RampTo(search.clients + count, over_s), by="search")
+        self.run.send(RampTo(search.clients + count, over_s), by=SEARCH)
         await self.wait(over_s)
         there = await self.cut()
         await self.connect(search.clients + count, 0.0)

@@ -31,6 +31,111 @@ from wstui.report.model.labels import name_of, runs_of
 from wstui.scenario.secret_fields import masked
 
 
+class RunEvents:
+    """What happens in a run, each event once."""
+
+    def __init__(self) -> None:
+        self._seen: _Seen | None = None
+        self._ended: set[str] = set()
+        self._made: list[dict[str, Any]] = []
+
+    def new(self, status: Status) -> list[dict[str, Any]]:
+        """Return what has happened since the last call."""
+        if status.started is None:
+            return []
+        started = stamp(status.started)
+        if self._seen is None or self._seen.started != started:
+            self._seen = _Seen(started, status.scenario.name)
+            self._add(
+                "start",
+                0.0,
+                scenario=masked(status.scenario),
+                url=status.url,
+                host=status.host,
+                started=started,
+            )
+        self._changes(self._seen, status)
+        result = status.result
+        if not result.verdict.running and result.started == started and started not in self._ended:
+            self._end_of(result)
+        return self._taken()
+
+    def ends(self, result: Result | SuiteResult | None) -> list[dict[str, Any]]:
+        """Return the verdicts that were not seen on the way."""
+        for run in runs_of(result) if result else []:
+            if run.started not in self._ended:
+                self._end_of(run)
+        return self._taken()
+
+    def _taken(self) -> list[dict[str, Any]]:
+        made, self._made = self._made, []
+        return made
+
+    def _changes(self, seen: _Seen, status: Status) -> None:
+        at_s = round(status.elapsed_s, 3)
+        if not status.state.ended:
+            self._state(seen, status, at_s)
+        rows, seen.rows = new_since(status.rows, seen.rows)
+        for row in rows:
+            self._add("row", row.at_s, **{k: v for k, v in dataclasses.asdict(row).items() if k != "at_s"})
+        marks, seen.marks = new_since(status.marks, seen.marks)
+        for mark in marks:
+            self._add("mark", mark.at_s, kind=mark.kind, text=mark.text)
+        # Nothing follows the end but what is said of the whole.
+        self._state(seen, status, at_s)
+        for failure in status.result.failures:
+            key = (failure.kind, failure.message, failure.outcome)
+            if failure.count != seen.failures.get(key):
+                seen.failures[key] = failure.count
+                self._add(
+                    "failures",
+                    failure.last_s,
+                    kind=failure.kind,
+                    message=failure.message,
+                    count=failure.count,
+                    local=failure.local,
+                    outcome=failure.outcome,
+                )
+        for outcome in status.thresholds:
+            place = (outcome.metric, outcome.limit, outcome.stage)
+            if outcome.passed is not None and outcome.passed is not seen.thresholds.get(place):
+                seen.thresholds[place] = outcome.passed
+                self._add(
+                    "threshold",
+                    at_s,
+                    metric=outcome.metric,
+                    limit=outcome.limit,
+                    stage=outcome.stage,
+                    value=outcome.value,
+                    passed=outcome.passed,
+                    default=outcome.default,
+                )
+
+    def _state(self, seen: _Seen, status: Status, at_s: float) -> None:
+        if status.state is not seen.state:
+            seen.state = status.state
+            self._add("state", at_s, state=str(status.state))
+
+    def _end_of(self, result: Result) -> None:
+        if self._seen is None or self._seen.started != result.started:
+            self._seen = _Seen(result.started, name_of(result))
+        self._ended.add(result.started)
+        self._add(
+            "end",
+            result.duration_s,
+            passed=result.verdict.passed,
+            reason=result.verdict.reason,
+            connections=result.connections,
+            messages=result.messages,
+            latency_ms=result.latency_ms,
+            thresholds=result.verdict.thresholds,
+        )
+
+    def _add(self, event: str, at_s: float, **content: Any) -> None:
+        run = self._seen.name if self._seen else ""
+        self._made.append({"event": event, "run": run, "at_s": at_s, **content})
+
+
 class EventStream(Observer):
     """Writes the events of a run to a file, a pipe or an open stream, as JSON lines, flushed every time.
 
@@ -50,19 +155,16 @@ class EventStream(Observer):
         self.reader_gone = False
         self._target = target
         self._stream: TextIO | None = None
-        self._seen: _Seen | None = None
-        self._ended: set[str] = set()
+        self._events = RunEvents()
 
     def follow(self) -> None:
         """Write what is new."""
-        self._follow(self._run.status)
+        self._write(self._events.new(self._run.status))
 
     def finish(self, result: Result | SuiteResult | None) -> None:
         """Write what is new, and the verdicts that were not seen on the way."""
-        self._follow(self._run.status)
-        for run in runs_of(result) if result else []:
-            if run.started not in self._ended:
-                self._end_of(run)
+        self.follow()
+        self._write(self._events.ends(result))
 
     def release(self) -> None:
         """Close the file that was opened here."""
@@ -70,92 +172,12 @@ class EventStream(Observer):
             with suppress(OSError):  # what is left in its buffer has nowhere to go
                 self._stream.close()
 
-    def _follow(self, status: Status) -> None:
-        if status.started is None:
-            return
-        started = stamp(status.started)
-        if self._seen is None or self._seen.started != started:
-            self._seen = _Seen(started, status.scenario.name)
-            self._write(
-                "start",
-                0.0,
-                scenario=masked(status.scenario),
-                url=status.url,
-                host=status.host,
-                started=started,
-            )
-        self._changes(self._seen, status)
-        result = status.result
-        if not result.verdict.running and result.started == started and started not in self._ended:
-            self._end_of(result)
-
-    def _changes(self, seen: _Seen, status: Status) -> None:
-        at_s = round(status.elapsed_s, 3)
-        if not status.state.ended:
-            self._state(seen, status, at_s)
-        rows, seen.rows = new_since(status.rows, seen.rows)
-        for row in rows:
-            self._write("row", row.at_s, **{k: v for k, v in dataclasses.asdict(row).items() if k != "at_s"})
-        marks, seen.marks = new_since(status.marks, seen.marks)
-        for mark in marks:
-            self._write("mark", mark.at_s, kind=mark.kind, text=mark.text)
-        # Nothing follows the end but what is said of the whole.
-        self._state(seen, status, at_s)
-        for failure in status.result.failures:
-            key = (failure.kind, failure.message, failure.outcome)
-            if failure.count != seen.failures.get(key):
-                seen.failures[key] = failure.count
-                self._write(
-                    "failures",
-                    failure.last_s,
-                    kind=failure.kind,
-                    message=failure.message,
-                    count=failure.count,
-                    local=failure.local,
-                    outcome=failure.outcome,
-                )
-        for outcome in status.thresholds:
-            place = (outcome.metric, outcome.limit, outcome.stage)
-            if outcome.passed is not None and outcome.passed is not seen.thresholds.get(place):
-                seen.thresholds[place] = outcome.passed
-                self._write(
-                    "threshold",
-                    at_s,
-                    metric=outcome.metric,
-                    limit=outcome.limit,
-                    stage=outcome.stage,
-                    value=outcome.value,
-                    passed=outcome.passed,
-                    default=outcome.default,
-                )
-
-    def _state(self, seen: _Seen, status: Status, at_s: float) -> None:
-        if status.state is not seen.state:
-            seen.state = status.state
-            self._write("state", at_s, state=str(status.state))
-
-    def _end_of(self, result: Result) -> None:
-        if self._seen is None or self._seen.started != result.started:
-            self._seen = _Seen(result.started, name_of(result))
-        self._ended.add(result.started)
-        self._write(
-            "end",
-            result.duration_s,
-            passed=result.verdict.passed,
-            reason=result.verdict.reason,
-            connections=result.connections,
-            messages=result.messages,
-            latency_ms=result.latency_ms,
-            thresholds=result.verdict.thresholds,
-        )
-
-    def _write(self, event: str, at_s: float, **content: Any) -> None:
-        run = self._seen.name if self._seen else ""
-        line = msgspec.json.encode({"event": event, "run": run, "at_s": at_s, **content}).decode()
+    def _write(self, events: list[dict[str, Any]]) -> None:
         try:
-            stream = self._open()
-            stream.write(line + "\n")
-            stream.flush()
+            for event in events:
+                stream = self._open()
+                stream.write(msgspec.json.encode(event).decode() + "\n")
+                stream.flush()
         except (OSError, ValueError) as error:
             # ValueError: somebody closed the stream.
             self.reader_gone = isinstance(error, BrokenPipeError)

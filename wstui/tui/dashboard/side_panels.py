@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from wstui.measure.sanitize import sanitize
 from wstui.measure.snapshot import Counters
 from wstui.measure.timeline import MARKS
@@ -133,7 +131,7 @@ class Spread(Panel):
         below = 0.0
         for bound, share in spread:
             over = limit is not None and below >= limit
-            name = f"> {short(below)}" if math.isinf(bound) else f"≤ {short(bound)}"
+            name = f"> {short(below)}" if bound is None else f"≤ {short(bound)}"
             room = max(0, width - 8 - 11)
             bar = solid(share / top, room)
             lines.append(
@@ -145,7 +143,7 @@ class Spread(Panel):
                     (" ▲" if over and share else "  ", "strong-warn"),
                 ]
             )
-            if not math.isinf(bound):
+            if bound is not None:
                 below = bound
         return lines
 
