@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import getpass
+import errno
 import itertools
+import os
 import shlex
 import socket
 import subprocess
@@ -38,6 +39,7 @@ from wstui.execution.run.status import Status
 from wstui.measure.sanitize import sanitize
 from wstui.scenario.model import Scenario
 
+CONNECT_S = 10.0
 GREETING_S = 60.0
 """ssh may ask for a password first."""
 _LONGEST = 256 << 20
@@ -59,13 +61,14 @@ class Link:
 def local(entry: registry.Entry) -> Link:
     """Connect to a run of this machine. Raises ConnectionLost."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        connection.settimeout(GREETING_S)
-        connection.connect(entry.socket)
-        connection.settimeout(None)
-    except OSError as error:
+    connection.setblocking(False)
+    until = time.monotonic() + CONNECT_S
+    while (error := connection.connect_ex(entry.socket)) == errno.EAGAIN and time.monotonic() < until:
+        time.sleep(0.05)  # many connect at once
+    if error:
         connection.close()
-        raise ConnectionLost(f"run {entry.id} can't be reached: {error.strerror or error}") from None
+        raise ConnectionLost(f"run {entry.id} can't be reached: {os.strerror(error)}")
+    connection.setblocking(True)
 
     def close() -> str:
         with contextlib.suppress(OSError):
@@ -127,8 +130,9 @@ class RemoteRun:
         late.start()
         try:
             self.hello = self._greeting()
-            self._write(Hello(wstui=version("wstui"), name=name, user=getpass.getuser()))
-            self._write(Watch())
+            with contextlib.suppress(OSError):  # a server that refuses has closed, and its reason is still to be read
+                self._write(Hello(wstui=version("wstui"), name=name))
+                self._write(Watch())
             while self._status.status is None:
                 self._take(self._read())
         except (ConnectionLost, OSError, ValueError) as error:
