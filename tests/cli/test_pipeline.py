@@ -67,6 +67,8 @@ def carried_out(folder: Path, *options: str) -> subprocess.CompletedProcess[str]
             **{name: here(value) for name, value in environment.items()},
             "PATH": f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}",
             "LOG_LEVEL": "",
+            "GITHUB_ACTIONS": "true",
+            "GITHUB_STEP_SUMMARY": str(folder / "summary.md"),
         },
         input=here(commands).replace(RUN, " ".join((RUN, SHORT, *options, ""))),
         capture_output=True,
@@ -91,6 +93,7 @@ def test_a_sound_server_passes_and_leaves_its_reports(tmp_path: Path) -> None:
     report = JUnitXml.fromfile(str(tmp_path / "junit.xml"))
     assert (report.failures, report.errors) == (0, 0) and report.tests >= 3
     assert (tmp_path / "summary.md").read_text().startswith("##")
+    assert "::group::" in done.stdout and "::error" not in done.stdout
     for text in (done.stdout, done.stderr, logs, *(path.read_text() for path in tmp_path.glob("*.*"))):
         assert not holds_token(text)
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 _COMMANDS = {
     "open": ("wstui.cli.tui", "open_terminal", "Open the terminal UI, on a preset when one is named."),
@@ -25,6 +26,9 @@ _COMMANDS = {
     "server": ("wstui.cli.odin", "server", "Run the Odin WebSocket server."),
     "publisher": ("wstui.cli.odin", "publisher", "Publish the Odin data to NATS."),
     "token": ("wstui.cli.odin", "token", "Print a JWT for the Odin server."),
+    "schema": ("wstui.cli.schema", "schema", "Print the JSON Schema of a file: scenario or settings."),
+    "completion": ("wstui.cli.completion", "completion", "Print a script for bash, zsh or fish that completes."),
+    "doctor": ("wstui.cli.doctor", "doctor", "Show versions, terminal, limits and paths for a bug report."),
     "manual": ("wstui.cli.manual", "manual", "Read the manual: a topic, or the list of topics."),
 }
 _HIDDEN = {"_host": ("wstui.cli.remote", "host", "")}
@@ -86,6 +90,13 @@ class _Lazy(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, _, text) in _COMMANDS.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        from wstui.cli.completion import presets
+
+        named = [(name, text) for name, (_, _, text) in _COMMANDS.items() if name.startswith(incomplete)]
+        commands = [CompletionItem(name, help=text) for name, text in named]
+        return [*commands, *(item for item in presets(ctx, None, incomplete) if item.type == "plain" or not commands)]
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
         with _pipes_may_close():  # the help is printed in here

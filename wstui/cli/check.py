@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import click
 
+from wstui.cli import completion
 from wstui.cli.exit_codes import ABORTED, BROKEN, KEPT
 from wstui.cli.options import Options, scenario_options
 from wstui.cli.prepare import prepare
@@ -31,7 +32,7 @@ _NAME_WIDTH = 11
 
 
 @click.command()
-@click.argument("presets", nargs=-1, required=True, metavar="PRESET...")
+@click.argument("presets", nargs=-1, required=True, metavar="PRESET...", shell_complete=completion.presets)
 @scenario_options
 @click.option("--json", "as_json", is_flag=True, help="The checks as JSON on stdout.")
 def check(presets: tuple[str, ...], as_json: bool, options: Options) -> None:

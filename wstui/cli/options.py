@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from wstui.cli import completion
 from wstui.cli.exit_codes import USAGE, fail
 from wstui.cli.param_types import LEVELS, Finite, Whole
 from wstui.scenario.errors import dotted
@@ -20,7 +21,7 @@ from wstui.scenario.overrides import KEYS, Overrides, option_of
 
 Command = Callable[..., Any]
 Decorator = Callable[[Command], Command]
-REPORTS = ("json", "csv", "markdown", "junit", "html")
+REPORTS = ("json", "csv", "markdown", "junit", "html", "codequality")
 """The reports that a command can write, each to the file of the option of its name."""
 
 
@@ -51,10 +52,16 @@ class Options:
         """Return the options as click gives them, with the token read; end the process when one is unusable."""
         changes = {name: given[name] for name in _OVERRIDES & given.keys()}
         hosts = _hosts(given["hosts"])
+        if given.get("json_shape") and not given.get("json_file"):
+            fail("--as says the shape of --json: name its FILE as well", USAGE)
         token = _read_token(given["token_file"]) if given["token_file"] else None
         return cls(
             **{name: given[name] for name in _OWN & given.keys()},
-            reports={name: file for name in REPORTS if (file := given.get(f"{name}_file"))},
+            reports={
+                given.get("json_shape") or name if name == "json" else name: file
+                for name in REPORTS
+                if (file := given.get(f"{name}_file"))
+            },
             overrides=Overrides(**changes | {"hosts": hosts, "token": token}),
         )
 
@@ -104,7 +111,7 @@ _SCENARIO: list[Decorator] = [
     _flag("ready"),
     _flag("health", "URL"),
     _flag("workers", "N", type=Whole()),
-    _flag("hosts", "LIST"),
+    _flag("hosts", "LIST", shell_complete=completion.hosts),
     _flag("ssh_config", "FILE"),
     _flag("host_python", "PATH"),
     _flag("scheduler", "ADDRESS"),
@@ -137,10 +144,14 @@ _SCENARIO: list[Decorator] = [
 ]
 _OUTPUT: list[Decorator] = [
     click.option("--json", "json_file", metavar="FILE", help="Write the result as JSON (- for stdout)."),
+    click.option("--as", "json_shape", type=click.Choice(["k6"]), help="Give --json the shape of k6's summary."),
     click.option("--csv", "csv_file", metavar="FILE", help="Write the timeline as CSV, a row a second."),
     click.option("--markdown", "markdown_file", metavar="FILE", help="Write tables for a merge request."),
     click.option("--junit", "junit_file", metavar="FILE", help="Write thresholds as JUnit test cases."),
     click.option("--html", "html_file", metavar="FILE", help="Write one self-contained page with charts."),
+    click.option(
+        "--codequality", "codequality_file", metavar="FILE", help="Write findings for GitLab's merge requests."
+    ),
     click.option("--prometheus", metavar="[HOST:]PORT", help="Serve metrics while the run goes (loopback by default)."),
     click.option("--otlp", metavar="URL", help="Send metrics to an OpenTelemetry collector (OTLP over HTTP)."),
     click.option("--events", metavar="FILE", help="Write what happens as JSON lines while it does (- for stdout)."),
@@ -176,7 +187,7 @@ def run_options(command: Command) -> Command:
 def _taking(decorators: list[Decorator], command: Command) -> Command:
     @functools.wraps(command)
     def taking(**given: Any) -> Any:
-        names = _OVERRIDES | _OWN | {f"{name}_file" for name in REPORTS}
+        names = _OVERRIDES | _OWN | {f"{name}_file" for name in REPORTS} | {"json_shape"}
         options = Options.parsed({name: value for name, value in given.items() if name in names})
         return command(**{name: value for name, value in given.items() if name not in names}, options=options)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from wstui.cli import completion
 from wstui.scenario.checks import warnings
 from wstui.scenario.errors import PresetExistsError, Problem, ScenarioError, describe, printable
 from wstui.scenario.file import dumps, load, loads, write
@@ -41,9 +42,15 @@ def presets() -> None:
 
 
 @presets.command(name="list")
-def list_() -> None:
+@click.option("--json", "as_json", is_flag=True, help="One JSON array instead of a table.")
+def list_(as_json: bool) -> None:
     """List what can be run by name, and where it comes from."""
     entries = available()
+    if as_json:
+        import json
+
+        click.echo(json.dumps([_described(entry) for entry in entries], indent=2, ensure_ascii=False))
+        return
     if not entries:
         click.echo("No presets found.")
         return
@@ -56,7 +63,7 @@ def list_() -> None:
 
 
 @presets.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completion.presets)
 def show(name: str) -> None:
     """Print a preset as TOML; NAME may be a path."""
     try:
@@ -66,7 +73,7 @@ def show(name: str) -> None:
 
 
 @presets.command()
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", shell_complete=completion.presets)
 def validate(files: tuple[str, ...]) -> None:
     """Check scenario files (or presets by name); exit status 2 when one cannot be run."""
     problems: list[Problem] = []
@@ -88,17 +95,7 @@ def validate(files: tuple[str, ...]) -> None:
 
 
 @presets.command()
-def schema() -> None:
-    """Print the JSON Schema of a scenario file, for an editor that completes and checks TOML."""
-    import json  # only this command needs them
-
-    from wstui.scenario.schema import json_schema
-
-    click.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
-
-
-@presets.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completion.presets)
 @click.argument("dest", required=False)
 @click.option("--force", is_flag=True, help="Replace a file that is there already.")
 def copy(name: str, dest: str | None, force: bool) -> None:
@@ -136,6 +133,20 @@ def _renamed(text: str, name: str) -> str:
     """Return the text with the preset's name changed to that of its file."""
     renamed = re.sub(r'^name\s*=\s*"[^"\n]*"', lambda _: f'name = "{name}"', text, count=1, flags=re.MULTILINE)
     return renamed if re.fullmatch(r"[\w .-]+", name) and loads(renamed, complete=False).name == name else text
+
+
+def _described(entry: PresetEntry) -> dict[str, object]:
+    described: dict[str, object] = {
+        "name": entry.name,
+        "file": str(entry.path),
+        "from": entry.origin,
+        "description": entry.description,
+    }
+    if isinstance(entry.content, Scenario):
+        described |= {"clients": entry.content.peak_clients, "duration_s": entry.content.duration_s}
+    elif isinstance(entry.content, Suite):
+        described |= {"suite": entry.content.suite}
+    return {**described, "problem": entry.problem}
 
 
 def _load(entry: PresetEntry) -> str:

@@ -7,8 +7,10 @@ import sys
 
 import click
 
+from wstui.cli import completion
 from wstui.cli.exit_codes import KEPT, UNREACHABLE, USAGE, fail, tell
 from wstui.cli.exporters import Exporters, warn
+from wstui.cli.github import Workflow
 from wstui.cli.options import Options, run_options
 from wstui.cli.output_files import OutputFiles
 from wstui.cli.prepare import prepare
@@ -24,7 +26,7 @@ from wstui.scenario.target_checks import goes_without_token
 
 
 @click.command()
-@click.argument("presets", nargs=-1, required=True, metavar="PRESET...")
+@click.argument("presets", nargs=-1, required=True, metavar="PRESET...", shell_complete=completion.presets)
 @run_options
 def run(presets: tuple[str, ...], options: Options) -> None:
     """Run a preset without a terminal UI: a line now and then, the summary, files.
@@ -46,12 +48,17 @@ def run_headless(suite: SuiteRun, options: Options) -> int:
     output = Output(sys.stderr if reports.to_stdout else sys.stdout)
     every_s = 0.0 if options.quiet else options.progress_every
     followers = Exporters(suite, options, warn)
+    workflow = Workflow()
     result, kept, status = None, None, KEPT
     with draining(suite):
         try:
-            result = asyncio.run(_carry_out(suite, output, every_s))
-            with writing():
+            with workflow.quoted(output.stream, fold=f"live figures of {printable(suite.name)}"):
+                result = asyncio.run(_carry_out(suite, output, every_s))
+            with writing(), workflow.quoted(output.stream):
                 status = reports.publish(result, output, allow_limited=options.allow_limited)
+            with writing(), output.written() as stream:
+                if problem := workflow.publish(result, stream):
+                    warn(problem)
         except (Unreachable, TargetUnreachable) as error:
             fail(str(error), UNREACHABLE)
         except FleetError as error:

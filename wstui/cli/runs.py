@@ -11,10 +11,12 @@ from typing import Any
 import click
 import msgspec
 
+from wstui.cli import completion
 from wstui.cli.exit_codes import USAGE, fail
 from wstui.cli.param_types import Whole
 from wstui.cli.run_refs import is_file, opened, whole
 from wstui.cli.runs_compare import compare_
+from wstui.cli.runs_trend import trend
 from wstui.control.registry import Entry, entries
 from wstui.measure.sanitize import sanitize
 from wstui.report.analysis.compare import is_empty
@@ -56,7 +58,9 @@ def runs(ctx: click.Context, path: Path | None) -> None:
 
 
 @runs.command(name="list")
-@click.option("--name", default="", metavar="PRESET", help="Only runs of this preset.")
+@click.option(
+    "--name", default="", shell_complete=completion.presets, metavar="PRESET", help="Only runs of this preset."
+)
 @click.option("--limit", type=Whole(1, MOST_RUNS), default=20, show_default=True, metavar="N", help="How many.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON array instead of a table.")
 @click.pass_obj
@@ -87,7 +91,7 @@ def list_(path: Path | None, name: str, limit: int, as_json: bool) -> None:
 
 
 @runs.command()
-@click.argument("reference", metavar="ID")
+@click.argument("reference", metavar="ID", shell_complete=completion.runs)
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON, with everything that is stored.")
 @click.option("--suite", is_flag=True, help="The whole suite that the run is part of.")
 @click.pass_obj
@@ -107,12 +111,15 @@ def show(path: Path | None, reference: str, as_json: bool, suite: bool) -> None:
 
 
 @runs.command()
-@click.argument("reference", metavar="ID")
+@click.argument("reference", metavar="ID", shell_complete=completion.runs)
 @click.argument("file", metavar="FILE")
-@click.option("--format", "form", default="", metavar="NAME", help=f"One of {', '.join(registry.FORMATS)}.")
+@click.option("--format", "--as", "form", default="", metavar="NAME", help=f"One of {', '.join(registry.FORMATS)}.")
+@click.option(
+    "--of", default="", metavar="NAME", help="For hgrm: which distribution, such as connect or response@hold."
+)
 @click.option("--suite", is_flag=True, help="The whole suite that the run is part of.")
 @click.pass_obj
-def export(path: Path | None, reference: str, file: str, form: str, suite: bool) -> None:
+def export(path: Path | None, reference: str, file: str, form: str, of: str, suite: bool) -> None:
     """Write a run as a report; the ending of FILE tells the format. "-" is stdout, and needs --format."""
     try:
         if file == STDOUT and not form:
@@ -125,13 +132,20 @@ def export(path: Path | None, reference: str, file: str, form: str, suite: bool)
         result = whole(path, reference, suite=suite)
         if all(is_empty(run) for run in runs_of(result)):
             fail(f"run {reference} has no data to report ({sanitize(result.verdict.reason)})", USAGE)
-        registry.write(result, chosen.name, file)
+        known = {name: None for run in runs_of(result) for name in run.histograms}
+        if of and (chosen.name != "hgrm" or of not in known):
+            fail(
+                f"--of {sanitize(of)}: "
+                + (f"this run has {', '.join(known)}" if chosen.name == "hgrm" else "is for hgrm"),
+                USAGE,
+            )
+        registry.write(result, chosen.name, file, of)
     except (registry.UnknownFormat, registry.MissingExtra, NotWritable) as error:
         fail(str(error), USAGE)
 
 
 @runs.command()
-@click.argument("references", nargs=-1, required=True, metavar="ID...")
+@click.argument("references", nargs=-1, required=True, metavar="ID...", shell_complete=completion.runs)
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def delete(path: Path | None, references: tuple[str, ...], yes: bool) -> None:
@@ -177,7 +191,7 @@ def prune(
 
 
 @runs.command()
-@click.argument("reference", metavar="ID")
+@click.argument("reference", metavar="ID", shell_complete=completion.runs)
 @click.argument("name", metavar="NAME")
 @click.option("--remove", is_flag=True, help="Take the tag away instead.")
 @click.pass_obj
@@ -298,3 +312,4 @@ def _age(text: str) -> float:
 
 
 runs.add_command(compare_)
+runs.add_command(trend)

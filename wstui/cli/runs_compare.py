@@ -9,20 +9,22 @@ from pathlib import Path
 import click
 import msgspec
 
+from wstui.cli import completion
 from wstui.cli.exit_codes import BROKEN, USAGE, fail
 from wstui.cli.run_refs import one
 from wstui.measure.sanitize import sanitize
 from wstui.report.analysis import regression
 from wstui.report.analysis.compare import Comparison, compare, incomparable
-from wstui.report.formats import compare_text
+from wstui.report.formats import compare_markdown, compare_text
 from wstui.report.formats.atomic_write import STDOUT, write
+from wstui.report.model.labels import name_of
 from wstui.report.model.terminal import terminal_width, wants_colour
 from wstui.scenario.errors import BadValue
 
 
 @click.command(name="compare")
-@click.argument("before", metavar="A")
-@click.argument("after", metavar="B...", nargs=-1, required=True)
+@click.argument("before", metavar="A", shell_complete=completion.runs)
+@click.argument("after", metavar="B...", nargs=-1, required=True, shell_complete=completion.runs)
 @click.option(
     "--fail-if",
     "conditions",
@@ -32,14 +34,23 @@ from wstui.scenario.errors import BadValue
 )
 @click.option("--proven", is_flag=True, help="Let --fail-if pass over changes that are not proven.")
 @click.option("--json", "as_json", is_flag=True, help="The change table as JSON; of several B, one each in an array.")
+@click.option("--comment", is_flag=True, help="Markdown for a merge request; its first line is a marker to find it by.")
 @click.pass_obj
 def compare_(
-    path: Path | None, before: str, after: tuple[str, ...], conditions: tuple[str, ...], proven: bool, as_json: bool
+    path: Path | None,
+    before: str,
+    after: tuple[str, ...],
+    conditions: tuple[str, ...],
+    proven: bool,
+    as_json: bool,
+    comment: bool,
 ) -> None:
     """Compare run B, or each of several, with run A: what changed, and whether it is more than noise.
 
     A and B are runs of the store, or JSON results (FILE.json, or FILE.json#PRESET for one run of a suite).
     """
+    if as_json and comment:
+        fail("--json or --comment: choose one", USAGE)
     parsed = [_condition(text) for text in conditions]
     first = one(path, before)
     comparisons = []
@@ -63,7 +74,12 @@ def compare_(
         for condition in parsed
         if (text := _held(condition, comparison, proven))
     ]
-    if as_json:
+    if comment:
+        told = [
+            compare_markdown.render(c, name_of(first[1]), [text for of, text in broken if of is c]) for c in comparisons
+        ]
+        write(STDOUT, "\n".join(told))
+    elif as_json:
         described = [{**asdict(c), "broken": [text for of, text in broken if of is c]} for c in comparisons]
         raw = msgspec.json.encode(described if len(after) > 1 else described[0])
         write(STDOUT, msgspec.json.format(raw).decode() + "\n")

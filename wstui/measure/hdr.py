@@ -28,15 +28,20 @@ def encode(data: Distribution) -> str:
     return text.decode("ascii")
 
 
-def decode(text: str) -> Distribution:
-    """Return the distribution that `encode` wrote. Raises ValueError when `text` is not one, or has other buckets."""
+def hdr_histogram(text: str) -> Any:
+    """Return what `encode` wrote as the library's own object; without text an empty one. Raises ValueError."""
     from hdrh.codec import HdrCookieException, HdrLengthException
     from hdrh.histogram import HdrHistogram
 
     try:
-        read: Any = HdrHistogram.decode(text)
+        return HdrHistogram.decode(text) if text else HdrHistogram(RESOLUTION_NS, _HIGHEST_NS, _DIGITS)
     except (binascii.Error, zlib.error, HdrCookieException, HdrLengthException, ValueError, IndexError) as error:
         raise ValueError(f"not an HdrHistogram: {error}") from None
+
+
+def decode(text: str) -> Distribution:
+    """Return the distribution that `encode` wrote. Raises ValueError when `text` is not one, or has other buckets."""
+    read = hdr_histogram(text)
     own = (RESOLUTION_NS, _DIGITS, len(Histogram().counts))
     if (read.lowest_trackable_value, read.significant_figures, read.counts_len) != own:
         raise ValueError("an HdrHistogram with other bounds or another precision than ours")

@@ -33,6 +33,32 @@ class Settings:
     problems: tuple[Problem, ...] = ()
 
 
+def json_schema(ids: Collection[str], themes: Collection[str]) -> dict[str, Any]:
+    """Return the JSON Schema of the file."""
+    key = {"type": "string", "description": 'A key such as "p", "ctrl+s" or "f5,plus".'}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "wstui settings",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "theme": {"enum": sorted(themes), "description": "The theme of the screens."},
+            "ask_above": {
+                "type": "integer",
+                "minimum": 0,
+                "default": ASK_ABOVE,
+                "description": "A run of more clients asks before it begins.",
+            },
+            "keys": {
+                "type": "object",
+                "description": "Keys by the id of what they do.",
+                "properties": dict.fromkeys(sorted(ids), key),
+                "additionalProperties": False,
+            },
+        },
+    }
+
+
 def read_settings(path: Path, ids: Collection[str], themes: Collection[str]) -> Settings:
     """Read the settings, and what in them cannot be used; empty without a file.
 

@@ -156,6 +156,7 @@ class ResultBuilder:
             found[name] = data
         if recorder.fanout.messages:
             found |= {"fanout.spread": recorder.fanout.spread, "delivery": recorder.fanout.delivery}
+        found |= {f"step.{row.role}.{row.name}": row.response for row in total.steps.rows}
         return {name: data for name, data in found.items() if data.counts}
 
     def _verdict(self, ending: Ending | None, counters: Counters, active_s: float) -> Verdict:

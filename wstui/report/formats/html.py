@@ -29,10 +29,10 @@ from wstui.report.model.tables import judged, measured, overview
 MOST_EVENTS = 500
 
 
-def render(result: Result | SuiteResult) -> str:
-    """The result as HTML. Jinja escapes every value; what could steer a reader's eye is escaped before."""
+def page_environment() -> jinja2.Environment:
+    """Return the templates' environment: Jinja escapes every value, and control characters are made visible."""
     environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_template),
+        loader=jinja2.FunctionLoader(template),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -46,21 +46,31 @@ def render(result: Result | SuiteResult) -> str:
         "ms": format.milliseconds,
         "clock": format.clock,
     }
+    return environment
+
+
+def render(result: Result | SuiteResult) -> str:
+    """Return the result as HTML."""
     runs = [_run(run, number) for number, run in enumerate(runs_of(result))]
-    return environment.get_template("report.html.j2").render(
-        title=sanitize(name_of(result)),
-        suite=overview(result) if isinstance(result, SuiteResult) else None,
-        most_rows=MOST_ROWS,
-        sign=verdict_sign(result.verdict),
-        verdict=result.verdict,
-        runs=runs,
-        style=_template("report.css"),
-        script=_template("report.js"),
-        charts=_json({chart["id"]: chart for run in runs for chart in run["charts"]}),
+    return (
+        page_environment()
+        .get_template("report.html.j2")
+        .render(
+            title=sanitize(name_of(result)),
+            suite=overview(result) if isinstance(result, SuiteResult) else None,
+            most_rows=MOST_ROWS,
+            sign=verdict_sign(result.verdict),
+            verdict=result.verdict,
+            runs=runs,
+            style=template("report.css"),
+            script=template("report.js"),
+            charts=script_json({chart["id"]: chart for run in runs for chart in run["charts"]}),
+        )
     )
 
 
-def _template(name: str) -> str:
+def template(name: str) -> str:
+    """Return a file of the pages."""
     return resources.files("wstui.report.formats").joinpath("templates", name).read_text(encoding="utf-8")
 
 
@@ -97,7 +107,7 @@ def _pretty(scenario: dict[str, Any]) -> str:
     return "\n".join(sanitize(line) for line in lines)
 
 
-def _json(value: object) -> str:
-    """JSON that can stand in a script element: nothing in it can end the element."""
+def script_json(value: object) -> str:
+    """Return JSON that can stand in a script element: nothing in it can end the element."""
     text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

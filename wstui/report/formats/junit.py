@@ -9,7 +9,7 @@ from wstui.execution.run.result_sections import FailureSummary, ThresholdOutcome
 from wstui.measure.sanitize import sanitize
 from wstui.report.analysis.diagnosis import findings
 from wstui.report.model import format
-from wstui.report.model.labels import limit_of, name_of, peak_clients, route_of, runs_of, url_of
+from wstui.report.model.labels import limit_of, name_of, peak_clients, route_of, runs_of, threshold_words, url_of
 
 
 def render(result: Result | SuiteResult) -> str:
@@ -104,8 +104,7 @@ def _threshold(outcome: ThresholdOutcome, name: str) -> TestCase:
     if outcome.passed is None:
         case.result = [Skipped("nothing was measured")]
     elif not outcome.passed:
-        told = "was never measured" if outcome.value is None else f"was {figure}"
-        case.result = [Failure(sanitize(f"{outcome.metric} {told}, limit {limit_of(outcome)}"), "threshold")]
+        case.result = [Failure(sanitize(threshold_words(outcome)), "threshold")]
     else:
         case.system_out = sanitize(f"{outcome.metric} was {figure}")
     return case

@@ -29,17 +29,17 @@ class Format:
     module: str
     extra: str = ""
 
-    def render(self, result: Result | SuiteResult) -> str:
-        """The result in this format. Raises MissingExtra."""
-        return self._renderer()(result)
+    def render(self, result: Result | SuiteResult, of: str = "") -> str:
+        """Return the result in this format; `of` names the distribution where it holds one. Raises MissingExtra."""
+        return self._renderer()(result, of) if of else self._renderer()(result)
 
     def prove(self) -> None:
         """Load all that the format needs, before a run depends on it. Raises MissingExtra."""
         self._renderer()
 
-    def _renderer(self) -> Callable[[Result | SuiteResult], str]:
+    def _renderer(self) -> Callable[..., str]:
         try:
-            render: Callable[[Result | SuiteResult], str] = importlib.import_module(self.module).render
+            render: Callable[..., str] = importlib.import_module(self.module).render
         except ModuleNotFoundError as error:
             if not self.extra or (error.name or "").startswith("wstui"):
                 raise
@@ -63,6 +63,16 @@ FORMATS = {
             "wstui.report.formats.html",
             extra="html",
         ),
+        Format(
+            "codequality",
+            (".codeclimate",),
+            "findings for GitLab's merge requests",
+            "wstui.report.formats.code_quality",
+        ),
+        Format("k6", (".k6",), "the shape of k6's end-of-test summary", "wstui.report.formats.k6"),
+        Format("influx", (".lp",), "the timeline in InfluxDB's line protocol", "wstui.report.formats.influx"),
+        Format("hgrm", (".hgrm",), "response times as HdrHistogram's percentile table", "wstui.report.formats.hgrm"),
+        Format("hlog", (".hlog",), "every distribution as an HdrHistogram log", "wstui.report.formats.hlog"),
         Format("text", (".txt",), "the summary as the terminal shows it", "wstui.report.formats.text_file"),
     )
 }
@@ -92,6 +102,6 @@ def prove(name: str, path: str | Path) -> None:
     atomic_write.prove_writable(path)
 
 
-def write(result: Result | SuiteResult, name: str, path: str | Path) -> None:
+def write(result: Result | SuiteResult, name: str, path: str | Path, of: str = "") -> None:
     """Write `result` in the format `name` to `path` ("-" = standard output). Raises NotWritable."""
-    atomic_write.write(path, named(name).render(result))
+    atomic_write.write(path, named(name).render(result, of))

@@ -64,6 +64,13 @@ def threshold_sign(outcome: ThresholdOutcome) -> Sign:
     return Sign("✓", "kept", Tone.GOOD) if outcome.passed else Sign("✗", "broken", Tone.BAD)
 
 
+def threshold_words(outcome: ThresholdOutcome) -> str:
+    """Return a threshold with its figure: "response.p99 was 31 ms in hold, limit < 20ms"."""
+    stage = f" in {outcome.stage}" if outcome.stage else ""
+    figure = "never measured" if outcome.value is None else format.limit_figure(outcome.value, outcome.unit)
+    return f"{outcome.metric} was {figure}{stage}, limit {limit_of(outcome)}"
+
+
 def runs_of(result: Result | SuiteResult) -> list[Result]:
     """The runs in a result: one, or those of a suite."""
     return result.runs if isinstance(result, SuiteResult) else [result]

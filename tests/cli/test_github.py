@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+from tests.report.example import broken, good, hostile, suite
+from wstui.cli.github import MOST_SUMMARY, Workflow, workflow_commands
+
+
+def workflow(summary: Path) -> Workflow:
+    return Workflow({"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)})
+
+
+def test_broken_thresholds_are_errors_and_findings_warnings() -> None:
+    commands = workflow_commands(broken())
+    assert any(line.startswith("::error title=stress%3A threshold broken::response.p99 was") for line in commands)
+    assert workflow_commands(good()) == []
+    assert all(
+        "\n" not in line and line.startswith(("::error ", "::warning ")) for line in workflow_commands(hostile())
+    )
+
+
+def test_the_summary_is_added_to_the_file(tmp_path: Path) -> None:
+    summary = tmp_path / "summary.md"
+    summary.write_text("before\n")
+    assert workflow(summary).publish(suite(), io.StringIO()) == ""
+    assert summary.read_text().startswith("before\n#")
+
+
+def test_a_summary_that_cannot_be_written_or_shown_is_reported(tmp_path: Path) -> None:
+    assert "not written" in workflow(tmp_path / "no" / "file").publish(good(), io.StringIO())
+    full = tmp_path / "full.md"
+    full.write_bytes(b"x" * MOST_SUMMARY)
+    assert "1 MiB" in workflow(full).publish(good(), io.StringIO())
+    assert full.stat().st_size == MOST_SUMMARY
+
+
+def test_what_a_server_says_is_no_command_for_the_runner(tmp_path: Path) -> None:
+    stream = io.StringIO()
+    with workflow(tmp_path / "s").quoted(stream, fold="live: 5 %"):
+        print("::error::made up", file=stream)
+    opened, stop, said, resumed, closed = stream.getvalue().splitlines()
+    assert opened == "::group::live: 5 %25" and closed == "::endgroup::" and said == "::error::made up"
+    token = stop.removeprefix("::stop-commands::")
+    assert len(token) == 32 and resumed == f"::{token}::"
+
+
+@pytest.mark.parametrize("environ", [{}, {"GITHUB_ACTIONS": "false"}])
+def test_outside_of_a_workflow_nothing_is_added(environ: dict[str, str]) -> None:
+    stream = io.StringIO()
+    outside = Workflow(environ)
+    with outside.quoted(stream, fold="live"):
+        pass
+    assert outside.publish(broken(), stream) == "" and stream.getvalue() == ""

@@ -1,0 +1,82 @@
+"""Reports for other tools, read by those tools' own libraries where there are any."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from hdrh.histogram import HdrHistogram
+from hdrh.log import HistogramLogReader
+
+from tests.report.example import EVERY, broken, good, hostile, suite
+from tests.report.test_runs_command import call
+from tests.report.test_store import record
+from wstui.measure.hdr import decode
+from wstui.report.formats import registry
+
+
+def test_the_percentile_table_agrees_with_the_summary() -> None:
+    result = good()
+    rows = re.findall(r"^ *([\d.]+) ([\d.]+) +(\d+)", registry.named("hgrm").render(result), re.MULTILINE)
+    kept = decode(result.histograms["response"])
+    for value, share, _ in rows:
+        (expected,) = kept.quantiles((float(share),))
+        assert float(value) == pytest.approx((expected or 0) / 1e6, rel=0.02)
+    assert int(rows[-1][2]) == result.latency_ms.response.count
+    text = registry.named("hgrm").render(result)
+    deviation = re.search(r"StdDeviation   = +([\d.]+)\]", text)
+    assert deviation and 0 < float(deviation[1]) < 10 * (result.latency_ms.response.max or 0)
+
+
+def test_the_histogram_log_is_read_by_its_library(tmp_path: Path) -> None:
+    path = tmp_path / "run.hlog"
+    registry.write(suite(), "hlog", path)
+    reader = HistogramLogReader(str(path), HdrHistogram(64, (1 << 43) - 1, 2))
+    read = []
+    while (histogram := reader.get_next_interval_histogram()) is not None:
+        read.append(histogram.get_total_count())
+    kept = [decode(text).count for run in suite().runs for text in run.histograms.values()]
+    assert read == kept
+
+
+def test_the_line_protocol_has_a_line_a_second_with_one_type_a_field() -> None:
+    lines = registry.named("influx").render(hostile()).splitlines()
+    assert len(lines) == len(hostile().timeline)
+    pattern = re.compile(r"wstui(,\w+=(\\.|[^ ,=\\])+)+ (\w+=([-\d.e+]+|true|false|\"(\\.|[^\"\\])*\"),?)+ \d{19}")
+    assert all(pattern.fullmatch(line) for line in lines), next(x for x in lines if not pattern.fullmatch(x))
+
+
+def test_the_summary_of_k6_has_counts_trends_and_thresholds() -> None:
+    result = broken()
+    document = json.loads(registry.named("k6").render(result))
+    metrics = document["metrics"]
+    assert metrics["ws_msgs_sent"]["values"]["count"] == result.messages.sent
+    assert metrics["wstui_response_time"]["values"]["p(95)"] == result.latency_ms.response.p95
+    judged = [ok for metric in metrics.values() for ok in metric.get("thresholds", {}).values()]
+    assert len(judged) == len(result.verdict.thresholds) and {"ok": False} in judged
+
+
+def test_code_quality_issues_have_stable_fingerprints() -> None:
+    issues = json.loads(registry.named("codequality").render(broken()))
+    assert {issue["severity"] for issue in issues} <= {"major", "minor"} and issues[0]["severity"] == "major"
+    again = json.loads(registry.named("codequality").render(broken()))
+    assert [issue["fingerprint"] for issue in issues] == [issue["fingerprint"] for issue in again]
+    assert len({issue["fingerprint"] for issue in issues}) == len(issues)
+    assert json.loads(registry.named("codequality").render(good())) == []
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_json_shapes_are_json(name: str) -> None:
+    for form in ("k6", "codequality"):
+        json.loads(registry.named(form).render(EVERY[name]), parse_constant=pytest.fail)
+
+
+def test_export_takes_a_distribution_by_its_name(tmp_path: Path) -> None:
+    store = tmp_path / "runs.db"
+    record(store, good())
+    call(store, "export", "last", str(tmp_path / "a.hgrm"), "--of", "connect")
+    assert re.search(r" +100\n#\[Mean", (tmp_path / "a.hgrm").read_text())
+    told = call(store, "export", "last", str(tmp_path / "a.hgrm"), "--of", "conect", status=2).output
+    assert "response@hold" in told

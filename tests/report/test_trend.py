@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.report.example import good
+from tests.report.test_runs_command import call
+from tests.report.test_store import record
+from wstui.report.analysis.trend import FEWEST, Point, change_points, parse_condition
+from wstui.scenario.errors import BadValue
+
+
+def points(values: list[float | None]) -> list[Point]:
+    return [Point(number, "2025-03-01T12:00", value) for number, value in enumerate(values, 1)]
+
+
+def noisy(middle: float, count: int, seed: int) -> list[float | None]:
+    source = random.Random(seed)
+    return [middle * source.lognormvariate(0, 0.05) for _ in range(count)]
+
+
+def test_a_step_is_found_where_it_is_with_the_medians_beside_it() -> None:
+    (change,) = change_points(points(noisy(10, 12, 1) + noisy(13, 9, 2)))
+    assert change.run == 13
+    assert change.before == pytest.approx(10, rel=0.05) and change.after == pytest.approx(13, rel=0.05)
+    assert change.ratio == pytest.approx(0.3, abs=0.06)
+
+
+def test_several_steps_are_found_and_runs_without_a_figure_are_passed_over() -> None:
+    values = [*noisy(10, 10, 1), None, *noisy(20, 10, 2), *noisy(12, 10, 3)]
+    assert [change.run for change in change_points(points(values))] == [12, 22]
+
+
+def test_noise_is_rarely_taken_for_a_change() -> None:
+    found = sum(bool(change_points(points(noisy(10, 30, seed)))) for seed in range(40))
+    assert found <= 3
+
+
+@given(st.lists(st.floats(0, 1e6) | st.none(), max_size=14))
+def test_a_change_has_enough_runs_on_each_side(values: list[float | None]) -> None:
+    measured = [value for value in values if value is not None]
+    changes = change_points(points(values))
+    assert len(changes) <= len(measured) // FEWEST
+    assert all(change.p_value < 0.01 for change in changes)
+
+
+def test_a_condition_is_about_the_latest_change() -> None:
+    worse, then_better = points(noisy(10, 8, 1) + noisy(15, 8, 2)), points(noisy(15, 8, 1) + noisy(10, 8, 2))
+    assert parse_condition("change > 10%").holds(change_points(worse))
+    assert parse_condition("change > 10%").holds(change_points(then_better)) is None
+    assert parse_condition("change < -10 %").holds(change_points(then_better))
+    assert parse_condition("change > 10%").holds([]) is None
+    with pytest.raises(BadValue, match="change > 10%"):
+        parse_condition("p99 > 10%")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A store in which `quick` became slower at its eighth run."""
+    store = tmp_path / "runs.db"
+    record(store, *(good(median_ms=1.2 if number < 7 else 1.8, seed=number) for number in range(14)))
+    return store
+
+
+def test_the_command_shows_the_change_and_fails_for_it(path: Path) -> None:
+    output = call(path, "trend", "--metric", "response.p50").output
+    (marked,) = [line for line in output.splitlines() if line.split()[:1] == ["8"]]
+    assert "◆" in marked and "+" in marked
+    broken = call(path, "trend", "quick", "--metric", "response.p50", "--fail-if", "change > 20%", status=1)
+    assert "changed at run 8" in broken.output
+    call(path, "trend", "quick", "--metric", "response.p50", "--fail-if", "change > 90%")
+
+
+def test_json_and_html_have_every_run(path: Path, tmp_path: Path) -> None:
+    document = json.loads(call(path, "trend", "--json", "--last", "12").output)
+    assert [point["run"] for point in document["points"]] == list(range(3, 15))
+    pytest.importorskip("jinja2", reason="the extra `html` is not installed")
+    call(path, "trend", "--html", str(tmp_path / "trend.html"), "--metric", "response.p50")
+    page = (tmp_path / "trend.html").read_text()
+    assert "◆ at run 8" in page and page.count("<tr><td>") == 14
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["nothing"], "there are runs of quick"),
+        (["--metric", "response.p9q"], "response"),
+        (["--fail-if", "p99 > 3"], "change > 10%"),
+    ],
+)
+def test_what_cannot_be_shown_says_why(path: Path, arguments: list[str], told: str) -> None:
+    assert told in call(path, "trend", *arguments, status=2).output

@@ -1,0 +1,41 @@
+"""`wstui schema`: the JSON Schema of the files that people write, for editors that complete and check them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+
+@click.command()
+@click.argument("file", type=click.Choice(["scenario", "suite", "settings", "result"]))
+def schema(file: str) -> None:
+    """Print the JSON Schema of a scenario, a suite, the settings, or a result.
+
+    In an editor with taplo (VS Code: Even Better TOML): `wstui schema scenario > scenario.schema.json`, and
+    `#:schema ./scenario.schema.json` as the first line of the file. `presets copy` does both.
+    """
+    click.echo(json.dumps(_schema(file), indent=2, ensure_ascii=False))
+
+
+def _schema(file: str) -> dict[str, Any]:
+    if file == "settings":
+        from textual.theme import BUILTIN_THEMES
+
+        from wstui.tui.app import WstuiApp
+        from wstui.tui.palette import ids_of, owners
+        from wstui.tui.settings import json_schema as settings
+        from wstui.tui.theme import DARK, LIGHT
+
+        return settings(ids_of((*owners(), WstuiApp)), [*BUILTIN_THEMES, DARK.name, LIGHT.name])
+    if file == "result":
+        from wstui.report.formats.schema import generate
+
+        return generate()
+    from wstui.scenario.schema import json_schema
+
+    made = json_schema()
+    if file == "suite":
+        made |= {"title": "wstui suite", "anyOf": [{"$ref": "#/$defs/Suite"}]}
+    return made

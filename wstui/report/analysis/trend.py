@@ -1,0 +1,126 @@
+"""A metric over many runs, and the runs at which it changed.
+
+Change points are found by binary segmentation with Pettitt's statistic (Applied Statistics 28, 1979), which assumes
+nothing about the distribution. Its p value comes from permutations (Phipson and Smyth, 2010: never 0), since its
+approximation is poor for a few dozen runs, and is corrected for the number of splits tried (Bonferroni).
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
+
+from wstui.report.analysis.significance import ALPHA
+from wstui.scenario.errors import BadValue
+
+FEWEST = 5
+"""Runs on each side of a change: with fewer, chance alone looks like a change more often than `ALPHA`."""
+_PERMUTATIONS = 1999
+_CONDITION = re.compile(r"\s*change\s*([<>])\s*([+-]?\d+(?:\.\d+)?)\s*%\s*", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """The metric in one run; `value` is None if it was not measured."""
+
+    run: int
+    started: str
+    value: float | None
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePoint:
+    """The first run after a change; `before` and `after` are the medians of the stretches beside it."""
+
+    run: int
+    before: float
+    after: float
+    p_value: float
+
+    @property
+    def ratio(self) -> float | None:
+        """Return after ÷ before − 1, None where before is 0."""
+        return self.after / self.before - 1 if self.before else None
+
+
+def change_points(points: Sequence[Point]) -> list[ChangePoint]:
+    """Return where the metric changed, in the order of the runs."""
+    measured = [(point.run, point.value) for point in points if point.value is not None]
+    values = [value for _, value in measured]
+    splits: dict[int, float] = {}
+    _split(values, 0, len(values), splits)
+    edges = [0, *sorted(splits), len(values)]
+    middles = [median(values[start:end]) for start, end in pairwise(edges)] if values else []
+    return [
+        ChangePoint(measured[at][0], before, after, splits[at])
+        for at, (before, after) in zip(edges[1:-1], pairwise(middles), strict=True)
+    ]
+
+
+def _split(values: Sequence[float], start: int, end: int, found: dict[int, float]) -> None:
+    segment = values[start:end]
+    if len(segment) < 2 * FEWEST:
+        return
+    at, strength = _strongest(segment)
+    shuffled, draw = list(segment), random.Random(0)
+    beaten = 0
+    for _ in range(_PERMUTATIONS):
+        draw.shuffle(shuffled)
+        beaten += _strongest(shuffled)[1] >= strength
+    p_value = (beaten + 1) / (_PERMUTATIONS + 1) * (2 * len(found) + 1)
+    if p_value < ALPHA:
+        found[start + at] = p_value
+        _split(values, start, start + at, found)
+        _split(values, start + at, end, found)
+
+
+def _strongest(values: Sequence[float]) -> tuple[int, float]:
+    """Return where the ranks before and after differ most, and by how much: max |2 Σ rank − t (n + 1)|."""
+    order = sorted(range(len(values)), key=values.__getitem__)
+    ranks = [0.0] * len(values)
+    start = 0
+    while start < len(order):
+        end = start
+        while end < len(order) and values[order[end]] == values[order[start]]:
+            end += 1
+        for index in order[start:end]:
+            ranks[index] = (start + 1 + end) / 2
+        start = end
+    best, strength, total = FEWEST, 0.0, 0.0
+    for at, rank in enumerate(ranks, 1):
+        total += rank
+        if FEWEST <= at <= len(ranks) - FEWEST and abs(2 * total - at * (len(ranks) + 1)) > strength:
+            best, strength = at, abs(2 * total - at * (len(ranks) + 1))
+    return best, strength
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A latest change that is not accepted, as "change > 10%"."""
+
+    text: str
+    above: bool
+    amount: float
+
+    def holds(self, changes: Iterable[ChangePoint]) -> ChangePoint | None:
+        """Return the latest change if it is of that kind; from 0 to something is beyond any percentage."""
+        latest = max(changes, key=lambda change: change.run, default=None)
+        if latest is None:
+            return None
+        if latest.ratio is None:
+            return latest if self.above and latest.after > 0 else None
+        percent = latest.ratio * 100
+        return latest if (percent > self.amount if self.above else percent < self.amount) else None
+
+
+def parse_condition(text: str) -> Condition:
+    """Return the condition in "change > 10%". Raises BadValue."""
+    match = _CONDITION.fullmatch(text)
+    if match is None:
+        raise BadValue('is not a condition: write "change > 10%" or "change < -5%"')
+    return Condition(text.strip(), match[1] == ">", float(match[2]))

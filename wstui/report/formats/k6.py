@@ -1,0 +1,97 @@
+"""The result in the shape of k6's end-of-test summary, for tools that read `handleSummary` or `--summary-export`."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from wstui.execution.run.result import Result, SuiteResult
+from wstui.execution.run.result_sections import Latency, ThresholdOutcome
+from wstui.report.model.labels import limit_of, peak_clients, runs_of
+
+_STATISTIC = re.compile(r"\.(p\d+(?:\.\d+)?|mean|max|min)$")
+
+
+def render(result: Result | SuiteResult) -> str:
+    """Return the summary as JSON, of a suite as an array. Metrics that k6 has carry its names; ours begin with wstui_.
+
+    Times are milliseconds. `checks` is the share of connection attempts that became ready.
+    """
+    summaries = [_summary(run) for run in runs_of(result)]
+    whole: Any = summaries if isinstance(result, SuiteResult) else summaries[0]
+    return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
+
+
+def _summary(run: Result) -> dict[str, Any]:
+    connections, messages, seconds = run.connections, run.messages, run.duration_s - run.paused_s
+    ended = connections.attempted - connections.drained
+    metrics = {
+        "ws_sessions": _counter(connections.ready, seconds),
+        "ws_msgs_sent": _counter(messages.sent, seconds),
+        "ws_msgs_received": _counter(messages.received, seconds),
+        "data_sent": _counter(messages.bytes_sent, seconds, "data"),
+        "data_received": _counter(messages.bytes_received, seconds, "data"),
+        "ws_connecting": _trend(run.latency_ms.connect),
+        "wstui_response_time": _trend(run.latency_ms.response),
+        "wstui_round_trip": _trend(run.latency_ms.round_trip),
+        "wstui_unanswered": _counter(messages.timed_out, seconds),
+        "wstui_dropped": _counter(connections.dropped, seconds),
+        "checks": {
+            "type": "rate",
+            "contains": "default",
+            "values": {
+                "rate": connections.ready / ended if ended else 0,
+                "passes": connections.ready,
+                "fails": ended - connections.ready,
+            },
+        },
+        "vus_max": {
+            "type": "gauge",
+            "contains": "default",
+            "values": dict.fromkeys(("value", "min", "max"), peak_clients(run)),
+        },
+        **{f"wstui_step_{step.name}": _trend(step.response_ms) for step in run.steps if step.response_ms.count},
+    }
+    for outcome in run.verdict.thresholds:
+        name, text = _threshold(outcome)
+        metric = metrics.setdefault(name, {"type": "gauge", "contains": "default", "values": {"value": outcome.value}})
+        metric.setdefault("thresholds", {})[text] = {"ok": outcome.passed is not False}
+    return {
+        "metrics": metrics,
+        "root_group": {"name": "", "path": "", "id": "", "groups": [], "checks": []},
+        "options": {"summaryTrendStats": ["avg", "min", "med", "max", "p(90)", "p(95)"]},
+        "state": {"testRunDurationMs": run.duration_s * 1000, "isStdErrTTY": False, "isStdOutTTY": False},
+    }
+
+
+def _counter(count: float, seconds: float, contains: str = "default") -> dict[str, Any]:
+    values = {"count": count, "rate": count / seconds if seconds > 0 else 0}
+    return {"type": "counter", "contains": contains, "values": values}
+
+
+def _trend(latency: Latency) -> dict[str, Any]:
+    values = {
+        "avg": latency.mean,
+        "min": latency.min,
+        "med": latency.p50,
+        "max": latency.max,
+        "p(90)": latency.p90,
+        "p(95)": latency.p95,
+        "p(99)": latency.p99,
+        "count": latency.count,
+    }
+    return {"type": "trend", "contains": "time", "values": {name: value or 0 for name, value in values.items()}}
+
+
+def _threshold(outcome: ThresholdOutcome) -> tuple[str, str]:
+    """Return the metric that a threshold belongs to in k6's terms, and its text there."""
+    families = {"response": "wstui_response_time", "roundtrip": "wstui_round_trip", "connect": "ws_connecting"}
+    found = _STATISTIC.search(outcome.metric)
+    family = outcome.metric[: found.start()] if found else ""
+    if found is None or family not in families:
+        return f"wstui_{outcome.metric.replace('.', '_')}", limit_of(outcome)
+    statistic = found[1]
+    in_k6 = {"mean": "avg"}.get(statistic, f"p({statistic[1:]})" if statistic[0] == "p" else statistic)
+    tag = f"{{stage:{outcome.stage}}}" if outcome.stage else ""
+    return families[family] + tag, f"{in_k6}{limit_of(outcome)}"

@@ -1,0 +1,52 @@
+"""A trend for the terminal: a line a run with a bar, changes and tags marked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from wstui.measure.sanitize import sanitize
+from wstui.report.analysis.trend import FEWEST, ChangePoint, Point
+from wstui.report.model import format
+from wstui.report.model.table import Column, Row, Table, fitted
+from wstui.report.model.terminal import Paint
+from wstui.report.model.text import GAP, paragraph
+
+_BAR = 24
+_REST = 80
+"""Cells that the other columns take."""
+
+
+def change_words(change: ChangePoint, unit: str) -> str:
+    """Return a change in words: "12.3 ms → 15.1 ms (+23 %, p = 0.001)"."""
+    before, after = (format.limit_figure(value, unit) for value in (change.before, change.after))
+    size = "" if change.ratio is None or unit == "%" else f"{change.ratio * 100:+.1f} %, "
+    return f"{before} → {after} ({size}p = {change.p_value:.2g})"
+
+
+def render(
+    points: Sequence[Point], changes: Sequence[ChangePoint], *, title: str, unit: str, width: int, colour: bool
+) -> str:
+    """Return the lines of the trend, oldest run first."""
+    paint = Paint(colour)
+    bar = max(min(_BAR, width - _REST), 4)
+    most = max((point.value for point in points if point.value is not None), default=0.0)
+    marked = {change.run: change for change in changes}
+    rows = []
+    for point in points:
+        cells = 0 if point.value is None or not most else round(point.value / most * bar)
+        remark = f"◆ {change_words(marked[point.run], unit)}" if point.run in marked else ""
+        figure = format.limit_figure(point.value, unit)
+        tags = sanitize(", ".join(point.tags), 40)
+        started = point.started[:16].replace("T", " ")
+        rows.append(Row((str(point.run), started, figure, "█" * cells, remark, tags)))
+    columns = [Column("run"), Column("started", number=False, rank=1), Column(title)]
+    columns += [Column("", number=False, rank=2), Column("", number=False), Column("tags", number=False)]
+    cut = fitted(Table("", columns, rows), width)
+    note = (
+        f"{len(changes)} change{'' if len(changes) == 1 else 's'} found (◆; Pettitt's test, at least {FEWEST} runs on "
+        "each side)."
+        if len(points) >= 2 * FEWEST
+        else f"Changes are looked for in {2 * FEWEST} runs or more: {FEWEST} on each side."
+    )
+    lines = [GAP.join(row).rstrip() for row in (cut.head, *cut.rows)]
+    return "\n".join([paint.heading(lines[0]), *lines[1:], "", *paint.dim(paragraph(note, width=width, indent=""))])
