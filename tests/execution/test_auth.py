@@ -12,7 +12,7 @@ from tests.secrets import holds_token
 from tests.servers.handshake import Silent
 from tests.servers.server import PATIENCE_S, Connection, Server, until
 from wstui.execution.run.commands import DrainRun
-from wstui.execution.run.metrics import figure
+from wstui.execution.run.result_figures import figure
 from wstui.execution.run.run import Run
 from wstui.odin.server import OdinServer
 from wstui.odin.server_settings import ServerSettings

@@ -229,7 +229,7 @@ async def test_a_server_whose_counters_lie_is_caught_and_an_honest_one_is_not() 
     honest, lying = found[()], found[("lie",)]
     assert honest.target is not None and honest.target.differences == []
     assert honest.target.delivered_claimed == pytest.approx(honest.target.delivered_received, rel=0.25, abs=50)
-    assert "20 connections claimed, 20 held" in summary(honest) and "deliveries claimed, " in summary(honest)
+    assert "connections claimed / open 20 / 20" in summary(honest) and "deliveries claimed" in summary(honest)
     assert lying.target is not None
     assert any("deliveries" in text for text in lying.target.differences), lying.target
     assert "the target claims -1 connections, clients hold 20" in lying.target.differences

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.execution.running import finish, scenario
 from tests.servers.server import Server
-from wstui.execution.run.metrics import figure
+from wstui.execution.run.result_figures import figure
 from wstui.load.slow_readers import is_slow
 from wstui.odin.server import OdinServer
 from wstui.odin.server_settings import AuthMode, Limits, ServerSettings, SlowConsumer
@@ -71,7 +71,7 @@ async def test_a_server_that_gives_them_up_keeps_the_others_well() -> None:
     assert result.connections.ready == 8 and result.connections.dropped == 0
     assert result.passed, result.verdict.reason
     assert figure(result, "slow_readers.closed") == 100
-    assert "ended by the server 2" in summary(result)
+    assert "the server ended 2" in summary(result)
     assert finished.failures == {}, "what was expected is no failure"
 
 

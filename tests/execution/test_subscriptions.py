@@ -12,7 +12,7 @@ import pytest
 
 from tests.execution.running import Finished, finish, scenario
 from tests.servers.server import Connection, Server
-from wstui.execution.run.metrics import figure
+from wstui.execution.run.result_figures import figure
 from wstui.load.subscription import tokens_of
 from wstui.odin.server import OdinServer
 from wstui.odin.server_settings import AuthMode, ServerSettings

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from tests.report.made_up import HOSTILE, histogram, scenario, timeline
+from wstui.execution.run.machine_sections import GeneratorSummary, HostSummary, TargetSummary
 from wstui.execution.run.result import (
     BreakpointStep,
     BreakpointSummary,
@@ -20,14 +21,11 @@ from wstui.execution.run.result_sections import (
     Event,
     FailureSample,
     FailureSummary,
-    GeneratorSummary,
-    HostSummary,
     Latency,
     LatencySet,
     SlowReadersResult,
     StageSummary,
     Subscriptions,
-    TargetSummary,
     ThresholdOutcome,
     Traffic,
     Verdict,

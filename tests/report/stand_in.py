@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 import msgspec
 
 from tests.report.made_up import histogram, scenario
+from wstui.execution.run.machine_sections import GeneratorSummary
 from wstui.execution.run.result import NOT_STARTED, Result, stamp
 from wstui.execution.run.result_sections import (
     Connections,
     FailureSample,
     FailureSummary,
-    GeneratorSummary,
     Latency,
     LatencySet,
     StageSummary,

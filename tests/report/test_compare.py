@@ -7,8 +7,8 @@ import pytest
 
 from tests.report.example import aborted, broken, empty, fan_out, good, limited, searched
 from tests.report.made_up import histogram, timeline
-from wstui.execution.run.metrics import figure
 from wstui.execution.run.result import Delivery, Result
+from wstui.execution.run.result_figures import figure
 from wstui.execution.run.result_sections import Connections, Latency
 from wstui.measure.hdr import encode
 from wstui.report.analysis import regression

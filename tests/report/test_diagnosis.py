@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import msgspec
@@ -26,7 +25,7 @@ def with_p99(series: list[float], *, clients: list[int] | None = None, passed: b
     for index, p99 in enumerate(series):
         wanted = clients[index] if clients else 100
         row = TimelineRow(index + 1.0, "ramp" if clients else "hold", wanted=wanted, open=wanted, response_p99_ms=p99)
-        rows.append(dataclasses.asdict(row))
+        rows.append(row.values())
     outcome = ThresholdOutcome("response.p99", "< 20ms", max(series), passed, unit="ms")
     return msgspec.structs.replace(base, timeline=rows, verdict=Verdict(passed=passed, reason="", thresholds=[outcome]))
 

@@ -11,13 +11,13 @@ import pytest
 
 from tests.report.example import good
 from tests.report.made_up import scenario
+from wstui.execution.run.machine_sections import GeneratorSummary
 from wstui.execution.run.result import Result
 from wstui.execution.run.result_sections import (
     Connections,
     Event,
     FailureSample,
     FailureSummary,
-    GeneratorSummary,
     StageSummary,
     ThresholdOutcome,
     Traffic,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from tests.report.example import good
-from wstui.execution.run.result_sections import AuthOutcome, SlowReadersResult, Subscriptions, TargetSummary
+from wstui.execution.run.machine_sections import TargetSummary
+from wstui.execution.run.result_sections import AuthOutcome, SlowReadersResult, Subscriptions
 from wstui.report.formats import markdown
 from wstui.report.formats.console import summary
 

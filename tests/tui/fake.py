@@ -28,12 +28,12 @@ from wstui.execution.run.commands import (
     carried_out,
     refusal,
 )
+from wstui.execution.run.machine_sections import GeneratorSummary
 from wstui.execution.run.result import NOT_STARTED, Delivery, FanOutSummary, Result, SuiteResult
 from wstui.execution.run.result_sections import (
     Connections,
     FailureSample,
     FailureSummary,
-    GeneratorSummary,
     Latency,
     LatencySet,
     StageSummary,

@@ -16,8 +16,9 @@ from textual.widgets import Input
 
 from tests.tui import fake, fake_search, fake_store
 from tests.tui.driving import running, shown, until
+from wstui.execution.run.machine_sections import GeneratorSummary
 from wstui.execution.run.result import Result, SuiteResult
-from wstui.execution.run.result_sections import Connections, GeneratorSummary, LatencySet, Traffic, Verdict
+from wstui.execution.run.result_sections import Connections, LatencySet, Traffic, Verdict
 from wstui.tui.app import WstuiApp
 from wstui.tui.dashboard.dashboard_screen import Dashboard
 from wstui.tui.dialogs.export import ExportDialog

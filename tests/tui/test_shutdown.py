@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.tui import fake
-from wstui.execution.run.metrics import failures
+from wstui.execution.run.result_figures import failures
 
 # in a real terminal
 

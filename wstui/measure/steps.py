@@ -22,6 +22,11 @@ class StepCounts(msgspec.Struct):
     late: int = 0  # answers to lost ones
     duplicates: int = 0
 
+    @property
+    def waiting(self) -> int:
+        """How many wait for their answer now."""
+        return self.begun - self.done - self.lost - self.abandoned
+
     def __add__(self, other: StepCounts) -> StepCounts:
         return StepCounts(*(getattr(self, name) + getattr(other, name) for name in self.__struct_fields__))
 

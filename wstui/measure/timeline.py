@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from functools import cache
 from itertools import groupby
 from typing import Any
 
@@ -46,6 +47,23 @@ class TimelineRow:
     delivery_p50_ms: float | None = None  # of broadcasts whose window closed in this second
     delivery_p99_ms: float | None = None
     spread_p99_ms: float | None = None
+    steps: Mapping[str, float | None] = field(default_factory=dict)  # "step.ROLE.NAME.p99_ms"; see STEPS_FOLLOWED
+
+    def values(self) -> dict[str, Any]:
+        """Return the row as a result holds it: a flat table."""
+        return {name: getattr(self, name) for name in _NAMES} | dict(self.steps)
+
+
+_NAMES = tuple(field.name for field in fields(TimelineRow) if field.name != "steps")
+STEPS_FOLLOWED = 20
+"""How many steps are followed second by second; the totals have all of them."""
+
+
+@cache
+def step_columns(role: str, name: str) -> tuple[str, str, str, str]:
+    """Return the names of a step's columns: done per second, lost, and the quantiles of its response time in ms."""
+    step = f"step.{role}.{name}"
+    return f"{step}.per_s", f"{step}.lost", f"{step}.p50_ms", f"{step}.p99_ms"
 
 
 ROWS_KEPT = 3600
@@ -61,16 +79,21 @@ def fold_rows(rows: Sequence[TimelineRow]) -> Iterator[tuple[int, TimelineRow]]:
         if len(minute) == 1:
             yield 1, minute[0]
             continue
-        yield len(minute), TimelineRow(**{f.name: _folded(f.name, minute) for f in fields(TimelineRow)})
+        yield len(minute), TimelineRow(**_folded_all([row.values() for row in minute]))
 
 
-def _folded(name: str, rows: Sequence[TimelineRow]) -> Any:
-    values = [value for row in rows if (value := getattr(row, name)) is not None]
+def _folded_all(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    values = {name: _folded(name, rows) for name in rows[-1]}
+    return {name: values[name] for name in _NAMES} | {"steps": {n: v for n, v in values.items() if n not in _NAMES}}
+
+
+def _folded(name: str, rows: Sequence[Mapping[str, Any]]) -> Any:
+    values = [value for row in rows if (value := row.get(name)) is not None]
     if name in _LATEST or not values:
-        return getattr(rows[-1], name)
-    if name in _SUMMED:
+        return rows[-1][name]
+    if name in _SUMMED or name.endswith(".lost"):
         return sum(values)
-    if name.endswith("_per_s") or "_p50_" in name or "_mean_" in name:
+    if name.endswith("per_s") or "p50_" in name or "_mean_" in name:
         return sum(values) / len(values)
     return max(values)
 

@@ -12,8 +12,10 @@ from wstui.scenario.hosts import duplicate_host, is_loopback
 from wstui.scenario.load_profile import arrivals
 from wstui.scenario.model import Scenario
 from wstui.scenario.role_checks import role_findings
+from wstui.scenario.role_inputs import figures_of
 from wstui.scenario.role_warnings import role_warnings
 from wstui.scenario.target_checks import target_findings, target_warnings
+from wstui.scenario.threshold import step_of
 from wstui.scenario.units import format_duration
 
 MOST_A_CLIENT = 500
@@ -27,6 +29,7 @@ _NEEDS: tuple[tuple[str, str, Callable[[Scenario], bool]], ...] = (
     ("slow_readers.", "messages.slow_readers", lambda scenario: scenario.messages.slow_readers > 0),
     ("reconnect.", 'target.reconnect other than "none"', lambda scenario: scenario.target.reconnect != "none"),
     ("messages.broken", "[[roles]]", lambda scenario: bool(scenario.roles)),
+    ("sequence.", "sequence in a role", lambda scenario: any(role.sequence for role in scenario.roles)),
     ("target.", 'target.health other than "off"', lambda scenario: scenario.target.health != "off"),
 )
 """Families of metrics, what a scenario needs to measure them, and whether it has it."""
@@ -168,6 +171,19 @@ def _threshold_findings(scenario: Scenario) -> Iterator[Conflict]:
             )
             key = ("thresholds", index, "stage")
             yield Conflict(key, message, quote(threshold.stage), near, rests_on)
+        if step := step_of(threshold.metric):
+            yield from _step_findings(scenario, ("thresholds", index, "metric"), threshold.metric, step)
+
+
+def _step_findings(scenario: Scenario, key: Key, metric: str, step: str) -> Iterator[Conflict]:
+    kind = metric.partition(".")[0]
+    names = [name for found, name in figures_of(scenario.roles) if kind in ("step", found)]
+    if step in names:
+        return
+    near = nearest(step, names)
+    there = "" if near else f": there are {', '.join(map(quote, names[:10]))}" if names else ": give a step a name"
+    proposal = metric.replace(f".{step}.", f".{near}.", 1) if near else ""
+    yield Conflict(key, f"names no {kind} of a role{there}", quote(metric), proposal, rests_on=(("roles",),))
 
 
 SHORTEST_S = 0.5

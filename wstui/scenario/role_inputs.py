@@ -32,6 +32,16 @@ def _inner(steps: Sequence[Step], place: Key) -> Iterator[tuple[Key, Step]]:
             yield from _inner(choice.steps, (*place, index, "choose", number, "steps"))
 
 
+def figures_of(roles: Iterable[Role]) -> list[tuple[str, str]]:
+    """Kind and name of each row of figures that roles have: "step", "heartbeat" or "delivery"."""
+    found: list[tuple[str, str]] = []
+    for role in roles:
+        found += [("step", step.name) for _, step in steps_of(role)]
+        found += [("heartbeat", beat.name) for beat in role.heartbeats]
+        found += [("delivery", delivery.name) for delivery in role.delivery]
+    return [pair for pair in dict.fromkeys(found) if pair[1]]
+
+
 def messages_of(role: Role) -> Iterator[tuple[Key, Message]]:
     """Everything that a role may send, with its place."""
     yield from steps_of(role)

@@ -85,8 +85,8 @@ METRICS = (*FIGURES, *(f"{family}.{stat}" for family in DISTRIBUTIONS for stat i
 STEP_COUNTS: dict[str, Unit] = {
     "count": "", "lost": "", "late": "", "failed": "", "duplicates": "", "rate": "/s", "success": "%",
 }  # fmt: skip
-"""What a step of a role counts, beside the statistics of its response times: step.NAME.lost."""
-_STEP = re.compile(r"step\.([^.]+)\.(\S+)")
+"""What a step of a role, or a delivery, counts beside the statistics of its response times: step.NAME.lost."""
+_STEP = re.compile(r"(step|delivery)\.([^.]+)\.(\S+)")
 _PERCENTILE = re.compile(r"p(100|\d{1,2}(?:\.\d+)?)", re.ASCII)
 _LIMIT = re.compile(r"(<=|>=|==|<|>)\s*(\d+(?:\.\d+)?)\s*(us|ms|s|%|/s|MiB/h|)", re.ASCII)
 _TO_MS = {"us": Decimal("0.001"), "ms": Decimal(1), "s": Decimal(1000)}
@@ -162,24 +162,34 @@ def parse_metric(name: str) -> Metric:
     for family in DISTRIBUTIONS:
         statistic = name.removeprefix(f"{family}.")
         if statistic != name and (statistic in STATISTICS or _PERCENTILE.fullmatch(statistic)):
-            quantile = float(Decimal(statistic[1:]) / 100) if statistic.startswith("p") else None
-            return Metric(name, family, statistic, quantile, "ms")
+            return Metric(name, family, statistic, _quantile(statistic), "ms")
+    if name.startswith("delivery.") and _STEP.fullmatch(name):
+        return _step_metric(name)
     raise BadValue("is not a metric", _nearest_metric(name))
+
+
+def _quantile(statistic: str) -> float | None:
+    return float(Decimal(statistic[1:]) / 100) if statistic.startswith("p") else None
+
+
+def step_of(metric: str) -> str:
+    """Return the step or the delivery that a metric names, or ""."""
+    match = _STEP.fullmatch(metric)
+    return match[2] if match is not None and parse_metric(metric).family not in DISTRIBUTIONS else ""
 
 
 def _step_metric(name: str) -> Metric:
     """A metric of a step of a role: step.NAME.p99, or one of its counts: step.NAME.lost."""
-    step, statistic = match.groups() if (match := _STEP.fullmatch(name)) else ("", "")
+    kind, step, statistic = match.groups() if (match := _STEP.fullmatch(name)) else ("step", "", "")
     if not step:
         example = f"{name.rstrip('.')}.p99"
         raise BadValue("is not a metric", example if _STEP.fullmatch(example) else "step.NAME.p99")
     if statistic in STEP_COUNTS:
-        return Metric(name, f"step.{step}", statistic, None, STEP_COUNTS[statistic])
+        return Metric(name, f"{kind}.{step}", statistic, None, STEP_COUNTS[statistic])
     if statistic in STATISTICS or _PERCENTILE.fullmatch(statistic):
-        quantile = float(Decimal(statistic[1:]) / 100) if statistic.startswith("p") else None
-        return Metric(name, f"step.{step}", statistic, quantile, "ms")
+        return Metric(name, f"{kind}.{step}", statistic, _quantile(statistic), "ms")
     near = nearest(statistic, (*STATISTICS, *STEP_COUNTS))
-    raise BadValue("is not a metric", f"step.{step}.{near or 'p99'}")
+    raise BadValue("is not a metric", f"{kind}.{step}.{near or 'p99'}")
 
 
 def parse_limit(text: str, metric: str = "") -> Limit:

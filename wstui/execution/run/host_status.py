@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from wstui.execution.run.limits import host_mark
-from wstui.execution.run.result_sections import HostSummary
+from wstui.execution.run.machine_sections import HostSummary
 from wstui.execution.run.status import HostStatus
 
 if TYPE_CHECKING:

@@ -7,27 +7,23 @@ from typing import Any
 
 import msgspec
 
+from wstui.execution.run.machine_sections import GeneratorSummary, RouteSummary, TargetSummary
 from wstui.execution.run.result_sections import (
     NS_PER_MS,
     AuthOutcome,
     Connections,
     Event,
     FailureSummary,
-    GeneratorSummary,
     Latency,
     LatencySet,
-    RoleSummary,
-    RouteSummary,
-    SequenceSummary,
     SlowReadersResult,
     StageSummary,
-    StepSummary,
     Subscriptions,
-    TargetSummary,
     ThresholdOutcome,
     Traffic,
     Verdict,
 )
+from wstui.execution.run.role_sections import RoleSummary, SequenceSummary, StepSummary
 from wstui.measure.fanout import ClockOffset, FanOut
 
 SCHEMA = "wstui.result/1"

@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
 
 from wstui.execution.run.host_status import host_summaries
-from wstui.execution.run.metrics import Window, cut_short
+from wstui.execution.run.machine_sections import GeneratorSummary, RouteSummary, TargetSummary
 from wstui.execution.run.result import RUNNING, FanOutSummary, Result, stamp
 from wstui.execution.run.result_sections import (
     AuthOutcome,
     Event,
     FailureSample,
     FailureSummary,
-    GeneratorSummary,
     Latency,
-    RoleSummary,
-    RouteSummary,
-    SequenceSummary,
     SlowReadersResult,
     StageSummary,
-    StepSummary,
     Subscriptions,
-    TargetSummary,
     Verdict,
 )
+from wstui.execution.run.role_sections import RoleSummary, SequenceSummary, StepSummary
 from wstui.execution.run.run_monitor import RunMonitor
 from wstui.execution.run.timeline_recorder import Recorder, StageRecord
 from wstui.execution.run.verdict import conclude, found_no_target, missing_load
+from wstui.execution.run.window import Window, cut_short
 from wstui.fleet.fleet import Fleet
 from wstui.measure import hdr
 from wstui.measure.failure import FailureGroup
@@ -132,7 +128,7 @@ class ResultBuilder:
             generator=self._generator(counters),
             stages=self._stages(active_s),
             events=[Event(mark.at_s, mark.kind, mark.text) for mark in recorder.marks] if ending else [],
-            timeline=[asdict(row) for row in recorder.rows] if ending else [],
+            timeline=[row.values() for row in recorder.rows] if ending else [],
             histograms={name: hdr.encode(data) for name, data in self.distributions().items()} if ending else {},
         )
 
@@ -156,7 +152,7 @@ class ResultBuilder:
             found[name] = data
         if recorder.fanout.messages:
             found |= {"fanout.spread": recorder.fanout.spread, "delivery": recorder.fanout.delivery}
-        found |= {f"step.{row.role}.{row.name}": row.response for row in total.steps.rows}
+        found |= {f"{row.kind}.{row.role}.{row.name}": row.response for row in total.steps.rows}
         return {name: data for name, data in found.items() if data.counts}
 
     def _verdict(self, ending: Ending | None, counters: Counters, active_s: float) -> Verdict:

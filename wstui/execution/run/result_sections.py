@@ -6,10 +6,6 @@ import msgspec
 
 from wstui.measure.failure import group_key
 from wstui.measure.histogram import Distribution
-from wstui.measure.steps import StepData
-from wstui.scenario.errors import BadValue
-from wstui.scenario.model import Scenario
-from wstui.scenario.route import route_of
 
 NS_PER_MS = 1e6
 
@@ -133,52 +129,6 @@ class FailureSummary(msgspec.Struct, frozen=True):
         return group_key(self.kind, self.message, self.outcome)
 
 
-class HostSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """One of several hosts that made the load, and what its workers did.
-
-    `cpu_max` (share of a core) and `loop_lag_max_ms` are the maxima of its workers, `clients_max` the sum of their
-    maxima. `round_trip_ms` is that of the last command, `clock_offset_ms` ± `clock_uncertainty_ms` the lead of its
-    monotonic clock, on which no figure depends. `lost` says why it was lost, or "".
-    """
-
-    name: str
-    workers: int
-    workers_lost: int = 0
-    ready: int = 0
-    sent: int = 0
-    received: int = 0
-    clients_max: int = 0
-    cpu_max: float | None = None
-    loop_lag_max_ms: float | None = None
-    round_trip_ms: float | None = None
-    clock_offset_ms: float | None = None
-    clock_uncertainty_ms: float | None = None
-    python: str = ""
-    lost: str = ""
-
-
-class GeneratorSummary(msgspec.Struct, frozen=True):
-    """The load generator; `cpu` is the mean of the busiest worker (share of a core).
-
-    `hosts` is empty if the operator's machine made the load. `snapshots_missed` counts lost reports of workers; the
-    next ones made up for them. `other_programs` is how many processors other programs used, None if the generator was
-    not the limit or they used little.
-    """
-
-    workers: int = 0
-    workers_lost: int = 0
-    cpu: float | None = None
-    cpu_max: float | None = None
-    loop_lag_ms: Latency = Latency()
-    send_delay_ms: Latency = Latency()
-    late_sends: int = 0
-    open_files: int = 0
-    limited_by: list[str] = []
-    hosts: list[HostSummary] = []
-    snapshots_missed: int = 0
-    other_programs: float | None = None
-
-
 class StageSummary(msgspec.Struct, frozen=True):
     """One stage by itself."""
 
@@ -235,67 +185,6 @@ class Verdict(msgspec.Struct, frozen=True):
     no_load: bool = False
 
 
-class TargetSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """What the target reported at /health, /metrics and /stats, next to what clients saw.
-
-    `state` is the last one; `troubled` counts polls that found it degraded, unhealthy or silent. The connections are
-    from the poll under steady load with the largest difference; deliveries (broadcasts to clients) are counted from
-    the first poll to the last. Memory growth is in MiB/h ± uncertainty (95 %) over the longest interval of steady
-    load, `memory_steady_s` long; None below a minute. `differences` says where report and clients disagree.
-    """
-
-    state: str
-    polls: int
-    troubled: int = 0
-    connections_claimed: float | None = None
-    connections_open: int | None = None
-    delivered_claimed: float | None = None
-    delivered_received: int | None = None
-    memory_first_mib: float | None = None
-    memory_last_mib: float | None = None
-    memory_growth_mib_per_hour: float | None = None
-    differences: list[str] = []
-    memory_growth_uncertainty: float | None = None
-    memory_steady_s: float | None = None
-
-
-class RouteSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """An indirect route to the target: through `proxy` (credentials masked), named by `proxy_from` (target.proxy or a
-    variable), to `connect_to` instead of the URL's host, or over a `unix` socket.
-
-    `addresses` counts connections by target address, if they are spread. `text` describes the route.
-    """
-
-    text: str
-    proxy: str = ""
-    proxy_from: str = ""
-    connect_to: str = ""
-    unix: str = ""
-    addresses: dict[str, int] = {}
-
-    @classmethod
-    def of(cls, scenario: Scenario, addresses: dict[str, int] | None = None) -> RouteSummary | None:
-        """Return the route of a scenario, or None if it is direct."""
-        try:
-            route = route_of(scenario)
-        except BadValue:
-            return None
-        addresses = dict(sorted((addresses or {}).items()))
-        spread = ", ".join(f"{address} × {count}" for address, count in addresses.items())
-        text = ", ".join(filter(None, (route.shown, f"spread over {spread}" if spread else "")))
-        if not text:
-            return None
-        proxy = route.proxy.shown if route.proxy is not None else ""
-        return cls(
-            text=text,
-            proxy=proxy,
-            proxy_from=route.source,
-            connect_to=scenario.target.connect_to,
-            unix=route.unix,
-            addresses=addresses,
-        )
-
-
 class AuthOutcome(msgspec.Struct, frozen=True):
     """Attempts with one kind of token. `expected` is "in" for good tokens, "out" for all others.
 
@@ -320,68 +209,6 @@ class Subscriptions(msgspec.Struct, frozen=True):
     asked: int
     acknowledged: int
     filter_leaks: int
-
-
-class StepSummary(msgspec.Struct, frozen=True):
-    """A named step of a role. `kind` is "step", "heartbeat" (not among the messages) or "delivery" (stamps received).
-
-    begun = done + lost + abandoned + those under way. `failed` are among the done, `late` are answers to lost ones.
-    `response_ms` counts from when the step was due, with lost ones at their time limit; `round_trip_ms` from the write.
-    """
-
-    role: str
-    name: str
-    kind: str = "step"
-    begun: int = 0
-    done: int = 0
-    lost: int = 0
-    abandoned: int = 0
-    failed: int = 0
-    late: int = 0
-    duplicates: int = 0
-    per_second: float | None = None
-    response_ms: Latency = Latency()
-    round_trip_ms: Latency = Latency()
-
-    @classmethod
-    def of(cls, row: StepData, active_s: float) -> StepSummary:
-        """The summary of what was counted in `active_s` seconds."""
-        n = row.counts
-        return cls(
-            row.role,
-            row.name,
-            row.kind,
-            n.begun,
-            n.done,
-            n.lost,
-            n.abandoned,
-            n.failed,
-            n.late,
-            n.duplicates,
-            n.done / active_s if active_s > 0 else None,
-            Latency.of(row.response),
-            Latency.of(row.round_trip),
-        )
-
-
-class RoleSummary(msgspec.Struct, frozen=True):
-    """The clients of a role that became ready, and its rounds: begun = completed + failed + cut + those under way."""
-
-    name: str
-    ready: int = 0
-    rounds: int = 0
-    completed: int = 0
-    failed: int = 0
-    cut: int = 0  # the connection ended in the middle, or the client was to leave
-
-
-class SequenceSummary(msgspec.Struct, frozen=True):
-    """Numbered messages, followed by client: numbers missing, repeated, and after a later one."""
-
-    received: int = 0
-    gaps: int = 0
-    repeats: int = 0
-    disorder: int = 0
 
 
 class SlowReadersResult(msgspec.Struct, frozen=True):

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from wstui.execution.run.limits import is_busy, is_stalled
-from wstui.execution.run.metrics import Window, failures_of
+from wstui.execution.run.metrics import failures_of
 from wstui.execution.run.result_sections import NS_PER_MS
+from wstui.execution.run.window import Window
 from wstui.measure.append_log import AppendLog
 from wstui.measure.fanout import FanOut
 from wstui.measure.histogram import Distribution, Histogram
 from wstui.measure.snapshot import Health, Totals
-from wstui.measure.timeline import MARKS_KEPT, ROWS_KEPT, Mark, TimelineRow, fold_marks, fold_rows
+from wstui.measure.steps import Steps
+from wstui.measure.timeline import (
+    MARKS_KEPT,
+    ROWS_KEPT,
+    STEPS_FOLLOWED,
+    Mark,
+    TimelineRow,
+    fold_marks,
+    fold_rows,
+    step_columns,
+)
 
 
 @dataclass(slots=True)
@@ -134,6 +146,7 @@ class Recorder:
             delivery_p50_ms=_ms(delivery50),
             delivery_p99_ms=_ms(delivery99),
             spread_p99_ms=_ms(spread99),
+            steps=dict(_steps(now.steps - previous.steps, per)),
         )
         self.rows.append(row)
         return row
@@ -165,6 +178,14 @@ class Recorder:
                 scope = stage.scope(self.latest, active_s)
                 return replace(scope, fanout=self.fanout, memory_growth=self.memory_growth)
         return None
+
+
+def _steps(change: Steps, per: float) -> Iterator[tuple[str, float | None]]:
+    """Yield what a second had of each step: its rate, those lost, and its latency."""
+    for row in change.rows[:STEPS_FOLLOWED]:
+        names = step_columns(row.role, row.name)
+        p50, p99 = row.response.quantiles((0.5, 0.99))
+        yield from zip(names, (row.counts.done * per, row.counts.lost, _ms(p50), _ms(p99)), strict=True)
 
 
 def _ms(ns: float | None) -> float | None:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from wstui.execution.run.metrics import Window
 from wstui.execution.run.result_sections import ThresholdOutcome, Verdict
 from wstui.execution.run.timeline_recorder import Recorder
+from wstui.execution.run.window import Window
 from wstui.measure.failure import FailureGroup
 from wstui.measure.snapshot import Counters
 from wstui.scenario.model import Scenario, Threshold

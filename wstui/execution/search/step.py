@@ -8,19 +8,20 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from wstui.execution.run.metrics import Window
 from wstui.execution.run.result import BreakpointStep
 from wstui.execution.run.result_sections import Latency, LatencySet, ThresholdOutcome
 from wstui.execution.run.verdict import explain, outcome_of
+from wstui.execution.run.window import Window
 from wstui.execution.search.generator_faults import LOAD, excuses
 from wstui.measure.failure import FailureGroup
 from wstui.measure.fanout import FanOut, TypeFanOut
 from wstui.measure.histogram import Distribution, Histogram
 from wstui.measure.snapshot import Totals
+from wstui.measure.steps import Steps
 from wstui.measure.timeline import TimelineRow
 from wstui.scenario.breakpoint import UNITS, Of
 from wstui.scenario.model import Threshold
-from wstui.scenario.threshold import parse_limit, parse_metric
+from wstui.scenario.threshold import parse_limit, parse_metric, step_of
 from wstui.scenario.units import grouped
 
 OVER_ALL = ("connect", "connections", "failures")
@@ -139,7 +140,7 @@ def _outcome(threshold: Threshold, step: Window, window: Window, measured: Measu
     family = parse_metric(threshold.metric).family.partition(".")[0]
     if family in OVER_ALL:
         return outcome_of(threshold, step, final=False)
-    if family in ("response", "roundtrip"):
+    if family in ("response", "roundtrip", "step"):
         window = _with_overdue(threshold, window, measured)
     return outcome_of(threshold, window, final=False)
 
@@ -151,20 +152,27 @@ def _with_overdue(threshold: Threshold, window: Window, measured: Measured) -> W
     margin for chance, have waited longer. They enter as a little more than the limit, the least that is certain.
     """
     limit = parse_limit(threshold.limit, threshold.metric)
-    if limit.op not in ("<", "<=") or window.active_s <= 0:
+    if limit.op not in ("<", "<=") or limit.unit != "ms" or window.active_s <= 0:
         return window
-    counters = window.totals.counters
-    in_time = (counters.sent - counters.no_reply_expected) / window.active_s * limit.value / 1000
-    overdue = math.floor(measured.ended.totals.counters.in_flight - in_time - 3 * math.sqrt(in_time) - 1)
-    if overdue <= 0:
-        return window
-    late = Histogram()
-    for _ in range(overdue):
-        late.record(round(limit.value * 1e6 * 1.05) + 1)
-    total, overdue_ones = window.totals, late.data()
-    return replace(
-        window,
-        totals=msgspec.structs.replace(
-            total, response=total.response + overdue_ones, round_trip=total.round_trip + overdue_ones
-        ),
-    )
+    total = window.totals
+
+    def late(sent: int, in_flight: int) -> Distribution:
+        in_time = sent / window.active_s * limit.value / 1000
+        overdue = Histogram()
+        for _ in range(math.floor(in_flight - in_time - 3 * math.sqrt(in_time) - 1)):
+            overdue.record(round(limit.value * 1e6 * 1.05) + 1)
+        return overdue.data()
+
+    if step := step_of(threshold.metric):
+        ended = {row.key: row.counts.waiting for row in measured.ended.totals.steps.rows}
+        rows = [
+            msgspec.structs.replace(row, response=row.response + late(row.counts.begun, ended[row.key]))
+            if row.name == step
+            else row
+            for row in total.steps.rows
+        ]
+        return replace(window, totals=msgspec.structs.replace(total, steps=Steps(rows, total.steps.roles)))
+    sent = total.counters.sent - total.counters.no_reply_expected
+    overdue = late(sent, measured.ended.totals.counters.in_flight)
+    changed = msgspec.structs.replace(total, response=total.response + overdue, round_trip=total.round_trip + overdue)
+    return replace(window, totals=changed)

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from wstui.execution.run.metrics import FAMILIES, distribution_in, failures, figure
+from wstui.execution.run.metrics import FAMILIES
 from wstui.execution.run.result import BreakpointSummary, Result
+from wstui.execution.run.result_figures import distribution_in, failures, figure
 from wstui.measure.histogram import RELATIVE_ERROR
 from wstui.report.analysis.significance import ALPHA, batch_means, holm, rank_test, share_test
 from wstui.report.model import format
 from wstui.report.model.labels import name_of, url_of
 from wstui.report.model.timeline_query import active_rows, column
-from wstui.scenario.threshold import Metric, parse_metric
+from wstui.scenario.threshold import Metric, parse_metric, step_of
 
 SMALLEST_CHANGE = 0.02
 """A relative change below this is not worth a word, however certain it is."""
@@ -117,7 +118,8 @@ def compare(
     further: Sequence[str] = (),
 ) -> Comparison:
     """Compare two results metric by metric; `further` are metrics beyond the usual ones. Raises BadValue for those."""
-    metrics = [*_METRICS, *(metric for metric in dict.fromkeys(further) if metric not in _METRICS)]
+    metrics = [*_METRICS, *_step_metrics(before, after)]
+    metrics += [metric for metric in dict.fromkeys(further) if metric not in metrics]
     p_values = holm([_p_value(metric, before, after) for metric in metrics])
     changes = []
     for metric, p_value in zip(metrics, p_values, strict=True):
@@ -128,6 +130,12 @@ def compare(
     if why := incomparable(before, after):
         warnings.insert(0, f"these runs cannot be compared: {why}")
     return Comparison(names[0], names[1], changes, warnings, _limits(before, after))
+
+
+def _step_metrics(before: Result, after: Result) -> list[str]:
+    """The metrics of the steps that either run has."""
+    names = dict.fromkeys(step.name for result in (before, after) for step in result.steps)
+    return [f"step.{name}.{statistic}" for name in names for statistic in ("p50", "p99", "lost")]
 
 
 def is_empty(result: Result) -> bool:
@@ -189,6 +197,8 @@ def _p_value(metric: str, before: Result, after: Result) -> float | None:
     if counted is not None:
         return share_test(*counted(before), *counted(after))
     parsed = parse_metric(metric)
+    if step := step_of(metric):
+        return _step_p_value(step, parsed.statistic, before, after)
     if parsed.quantile is None or parsed.family not in FAMILIES:
         return None
     p_value = _quantile_test(parsed, before, after)
@@ -199,6 +209,21 @@ def _p_value(metric: str, before: Result, after: Result) -> float | None:
     neighbour = f"{parsed.family}.p99" if parsed.quantile > 0.95 else f"{parsed.family}.p50"
     neighbouring = _p_value(neighbour, before, after)
     return None if neighbouring is None else max(p_value, neighbouring)
+
+
+def _step_p_value(step: str, statistic: str, before: Result, after: Result) -> float | None:
+    found = [[row for row in result.steps if row.name == step] for result in (before, after)]
+    if not all(found):
+        return None
+    if statistic == "lost":
+        (lost, of), (lost_after, of_after) = (
+            (sum(row.lost for row in rows), sum(row.done + row.lost for row in rows)) for rows in found
+        )
+        return share_test(lost, of, lost_after, of_after)
+    if any(len(rows) > 1 for rows in found):
+        return None  # the seconds of several roles cannot be put together
+    names = [f"step.{rows[0].role}.{step}.{statistic}_ms" for rows in found]
+    return rank_test(*(batch_means(steady(r, name)) for r, name in zip((before, after), names, strict=True)))
 
 
 def _quantile_test(metric: Metric, before: Result, after: Result) -> float | None:
@@ -248,7 +273,9 @@ def _warnings(before: Result, after: Result, environments: tuple[dict[str, Any],
     versions = first.get("versions", {}).get("wstui"), second.get("versions", {}).get("wstui")
     if None not in versions and versions[0] != versions[1]:
         warnings.append(f"the versions of wstui differ: {versions[0]} and {versions[1]}")
-    for letter, result in (("first", before), ("second", after)):
+    for letter, result, other in (("first", before, after), ("second", after, before)):
+        if alone := [s.name for s in result.steps if s.name not in {step.name for step in other.steps}]:
+            warnings.append(f"only the {letter} run has the step{'s' * (len(alone) > 1)} {', '.join(alone)}")
         if result.verdict.generator_limited or result.generator.limited_by:
             warnings.append(f"the {letter} run was limited by its generator: it says little about the server")
         if result.verdict.aborted:

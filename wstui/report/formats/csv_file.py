@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import io
 from typing import Any
 
@@ -16,7 +15,7 @@ from wstui.report.model.labels import name_of, runs_of
 def render(result: Result | SuiteResult) -> str:
     """The timeline with a header; an empty cell is a value that was not measured. A suite has a column `run`."""
     runs = runs_of(result)
-    columns = [field.name for field in dataclasses.fields(TimelineRow)]
+    columns = list(TimelineRow(0.0, "").values())
     further = {key: None for run in runs for row in run.timeline for key in row if key not in columns}
     columns += further
     suite = isinstance(result, SuiteResult)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from wstui.execution.run.metrics import distribution_in
 from wstui.execution.run.result import Result
+from wstui.execution.run.result_figures import distribution_in
 from wstui.execution.run.result_sections import NS_PER_MS
 from wstui.measure.sanitize import sanitize
 from wstui.measure.timeline import MARKS
@@ -53,7 +53,14 @@ def charts(run: Result) -> list[Chart]:
     rows = thin(run.timeline)
     marks = _marks(run)
     thinned = f" Each point stands for {len(run.timeline) / len(rows):.0f} s." if len(rows) < len(run.timeline) else ""
-    along_time = [_latency(run, rows), _throughput(rows), _connections(rows), _failures(rows), _generator(rows)]
+    along_time = [
+        _latency(run, rows),
+        *_steps(run, rows),
+        _throughput(rows),
+        _connections(rows),
+        _failures(rows),
+        _generator(rows),
+    ]
     made = [replace(chart, note=chart.note + thinned, marks=marks) for chart in along_time if chart is not None]
     beside = [_curve(run), *made[:1], _distribution(run), _fan_out(run)]
     return [*(chart for chart in beside if chart is not None), *made[1:]]
@@ -86,6 +93,21 @@ def _latency(run: Result, rows: Sequence[Row]) -> Chart | None:
     note = "Per second, from the intended send; logarithmic."
     chart = _chart("latency", "Response time", note, lines, "ms", log=True)
     return None if chart is None else _with_limits(chart, run)
+
+
+def _steps(run: Result, rows: Sequence[Row]) -> list[Chart | None]:
+    """The p99 of the steps of each role, second by second."""
+    looks = [(role, dash) for dash in ("solid", "dash", "dot") for role in ("first", "second", "third", "fourth")]
+    made = []
+    for number, role in enumerate(run.roles):
+        named = [step for step in run.steps if step.role == role.name]
+        lines = [
+            _line(rows, f"step.{step.role}.{step.name}.p99_ms", _text(step.name), *look, "ms")
+            for step, look in zip(named, looks, strict=False)
+        ]
+        note = "p99 per second, from when a step was due; logarithmic."
+        made.append(_chart(f"steps-{number}", f"Steps of {_text(role.name)}", note, lines, "ms", log=True))
+    return made
 
 
 def _with_limits(chart: Chart, run: Result) -> Chart:

@@ -48,6 +48,8 @@ def _suite(run: Result) -> TestSuite:
         ("success", format.percentage(run.connections.success_rate)),
         ("response.p50", format.milliseconds(run.latency_ms.response.p50)),
         ("response.p99", format.milliseconds(run.latency_ms.response.p99)),
+        *((f"step.{step.name}.p99 ({step.role})", format.milliseconds(step.response_ms.p99)) for step in run.steps),
+        *((f"step.{step.name}.lost ({step.role})", str(step.lost)) for step in run.steps),
     ):
         suite.add_property(key, sanitize(value))
     suite.add_testcase(_verdict(run, name))

@@ -29,6 +29,8 @@ def generate() -> dict[str, Any]:
     definitions["SuiteResult"]["properties"]["schema"] = {"const": "wstui.suite/1"}
     definitions["Result"]["properties"]["findings"] = {"type": "array", "items": finding}
     definitions["Result"]["properties"]["timeline"] = {"type": "array", "items": row}
+    steps = definitions["TimelineRow"]["properties"].pop("steps")
+    definitions["TimelineRow"]["patternProperties"] = {r"^step\.": steps["additionalProperties"]}
     for name in ("Result", "SuiteResult"):
         definitions[name]["required"].append("schema")
     for described in definitions.values():

@@ -10,7 +10,7 @@ Every line has `event`, `run` (the scenario's name) and `at_s` (seconds since th
 | `mark` | `kind`, `text` | a stage, a command of the operator, a broken limit |
 | `failures` | `kind`, `message`, `count`, `local` | the count of a kind of failure has grown |
 | `threshold` | `metric`, `limit`, `stage`, `value`, `passed` | a threshold is broken or kept, or so again |
-| `end` | `passed`, `reason`, `connections`, `messages`, `latency_ms`, `thresholds` | the run has its verdict |
+| `end` | `passed`, `reason`, and of the result `connections`, `latency_ms`, `steps`, … | the run has its verdict |
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class RunEvents:
             self._state(seen, status, at_s)
         rows, seen.rows = new_since(status.rows, seen.rows)
         for row in rows:
-            self._add("row", row.at_s, **{k: v for k, v in dataclasses.asdict(row).items() if k != "at_s"})
+            self._add("row", row.at_s, **{k: v for k, v in row.values().items() if k != "at_s"})
         marks, seen.marks = new_since(status.marks, seen.marks)
         for mark in marks:
             self._add("mark", mark.at_s, kind=mark.kind, text=mark.text)
@@ -128,6 +128,8 @@ class RunEvents:
             connections=result.connections,
             messages=result.messages,
             latency_ms=result.latency_ms,
+            steps=result.steps,
+            roles=result.roles,
             thresholds=result.verdict.thresholds,
         )
 

@@ -30,8 +30,9 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.run.status import RunView, Status
+from wstui.measure.histogram import Distribution as Histogram
 from wstui.report.live.observer import ExportError, Observer
-from wstui.report.live.prometheus import BOUNDS_S, DURATIONS, RunCollector
+from wstui.report.live.prometheus import BOUNDS_S, DURATIONS, MOST_LABELS, STEP_RESPONSE, RunCollector, step_labels
 
 NS = 1e9
 TIMEOUT_S = 5.0
@@ -89,20 +90,31 @@ def _numbers(run: RunView, began_ns: int, now_ns: int) -> Iterator[Metric]:
 
 
 def _distributions(status: Status, began_ns: int, now_ns: int) -> Iterator[Metric]:
+    def metric(name: str, told: str, found: list[tuple[dict[str, str], Histogram | None]]) -> Iterator[Metric]:
+        points = [_point(labels, data, began_ns, now_ns) for labels, data in found if data is not None and data.count]
+        if points:
+            yield Metric(name, told, "s", Distribution(points, _CUMULATIVE))
+
+    histograms = status.histograms
     for name, told in DURATIONS.items():
-        histogram = status.histograms.get(name)
-        if histogram is None or not histogram.count:
-            continue
-        above = [histogram.count, *(histogram.above(round(bound * NS)) for bound in BOUNDS_S), 0]
-        point = HistogramDataPoint(
-            {},
-            began_ns,
-            now_ns,
-            histogram.count,
-            histogram.total / NS,
-            [more - fewer for more, fewer in pairwise(above)],
-            list(BOUNDS_S),
-            histogram.low / NS,
-            histogram.high / NS,
-        )
-        yield Metric(f"wstui_{name}", told, "s", Distribution([point], _CUMULATIVE))
+        yield from metric(f"wstui_{name}", told, [({}, histograms.get(name))])
+    steps = [
+        (dict(zip(("role", "step", "kind"), step_labels(step), strict=True)), histograms.get(step.histogram))
+        for step in status.result.steps[:MOST_LABELS]
+    ]
+    yield from metric("wstui_step_response", STEP_RESPONSE, steps)
+
+
+def _point(labels: dict[str, str], histogram: Histogram, began_ns: int, now_ns: int) -> HistogramDataPoint:
+    above = [histogram.count, *(histogram.above(round(bound * NS)) for bound in BOUNDS_S), 0]
+    return HistogramDataPoint(
+        labels,
+        began_ns,
+        now_ns,
+        histogram.count,
+        histogram.total / NS,
+        [more - fewer for more, fewer in pairwise(above)],
+        list(BOUNDS_S),
+        histogram.low / NS,
+        histogram.high / NS,
+    )

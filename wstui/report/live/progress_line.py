@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wstui.execution.run.metrics import failures
+from wstui.execution.run.result_figures import failures
 from wstui.execution.run.status import State, Status
 from wstui.measure.sanitize import sanitize
 from wstui.report.model import format

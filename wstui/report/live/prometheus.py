@@ -15,6 +15,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 
 from wstui.execution.run.host_status import MARKS as HOST_MARKS
+from wstui.execution.run.result_sections import Latency
+from wstui.execution.run.role_sections import StepSummary
 from wstui.execution.run.status import HostStatus, RunView, Status
 from wstui.measure.histogram import Distribution
 from wstui.measure.sanitize import sanitize
@@ -36,6 +38,7 @@ DURATIONS = {
     "connect": "From the first attempt until ready",
 }
 """The distributions that are exported, by their names in a picture."""
+STEP_RESPONSE = "From when a step was due to its answer"
 _HOST_GAUGES: tuple[tuple[str, str, Callable[[HostStatus], float | None]], ...] = (
     ("wstui_host_clients", "Open clients of a host", lambda host: host.clients),
     ("wstui_host_cpu_ratio", "Share of a core, busiest worker of a host", lambda host: host.cpu),
@@ -144,6 +147,7 @@ class RunCollector:
         yield from _connections(status)
         yield from _messages(status)
         yield from _latency(status)
+        yield from _steps(status)
         yield from _thresholds(status)
         yield from _generator(status)
         yield from _hosts(status)
@@ -200,15 +204,8 @@ def _latency(status: Status) -> Iterator[Metric]:
     quantiles = GaugeMetricFamily(
         "wstui_response_quantile_seconds", "Response time over the whole run", labels=["quantile"]
     )
-    latency = status.result.latency_ms.response
-    for share, value_ms in (
-        ("0.5", latency.p50),
-        ("0.95", latency.p95),
-        ("0.99", latency.p99),
-        ("0.999", latency.p999),
-    ):
-        if value_ms is not None:
-            quantiles.add_metric([share], value_ms / 1000)
+    for share, value_ms in _quantiles(status.result.latency_ms.response):
+        quantiles.add_metric([share], value_ms / 1000)
     yield quantiles
     for name, told in DURATIONS.items():
         data = status.histograms.get(name)
@@ -218,9 +215,48 @@ def _latency(status: Status) -> Iterator[Metric]:
 
 def _histogram(name: str, told: str, histogram: Distribution) -> Metric:
     family = HistogramMetricFamily(name, told)
-    buckets = [(f"{bound:g}", histogram.count - histogram.above(round(bound * _NS))) for bound in BOUNDS_S]
-    family.add_metric([], buckets=[*buckets, ("+Inf", histogram.count)], sum_value=histogram.total / _NS)
+    _fill(family, [], histogram)
     return family
+
+
+def _fill(family: HistogramMetricFamily, labels: list[str], histogram: Distribution) -> None:
+    buckets = [(f"{bound:g}", histogram.count - histogram.above(round(bound * _NS))) for bound in BOUNDS_S]
+    family.add_metric(labels, buckets=[*buckets, ("+Inf", histogram.count)], sum_value=histogram.total / _NS)
+
+
+def _steps(status: Status) -> Iterator[Metric]:
+    """Yield the figures of the steps of roles, and the rounds of each role."""
+    result = status.result
+    if not result.roles:
+        return
+    rounds = CounterMetricFamily("wstui_rounds", "Rounds of a role by outcome", labels=["role", "outcome"])
+    for role in result.roles[:MOST_LABELS]:
+        for outcome in ("completed", "failed", "cut"):
+            rounds.add_metric([sanitize(role.name), outcome], getattr(role, outcome))
+    yield rounds
+    labels = ["role", "step", "kind"]
+    outcomes = CounterMetricFamily("wstui_steps", "Steps of roles by outcome", labels=[*labels, "outcome"])
+    quantiles = GaugeMetricFamily("wstui_step_response_quantile_seconds", STEP_RESPONSE, labels=[*labels, "quantile"])
+    responses = HistogramMetricFamily("wstui_step_response_seconds", STEP_RESPONSE, labels=labels)
+    for step in result.steps[:MOST_LABELS]:
+        values = step_labels(step)
+        for outcome in ("done", "lost", "late", "failed", "abandoned", "duplicates"):
+            outcomes.add_metric([*values, outcome], getattr(step, outcome))
+        for share, value_ms in _quantiles(step.response_ms):
+            quantiles.add_metric([*values, share], value_ms / 1000)
+        if (data := status.histograms.get(step.histogram)) is not None:
+            _fill(responses, values, data)
+    yield from (outcomes, quantiles, responses)
+
+
+def step_labels(step: StepSummary) -> list[str]:
+    """Return the labels of a step: role, step, kind."""
+    return [sanitize(step.role), sanitize(step.name), step.kind]
+
+
+def _quantiles(latency: Latency) -> Iterator[tuple[str, float]]:
+    named = (("0.5", latency.p50), ("0.95", latency.p95), ("0.99", latency.p99), ("0.999", latency.p999))
+    return ((share, value) for share, value in named if value is not None)
 
 
 def _thresholds(status: Status) -> Iterator[Metric]:

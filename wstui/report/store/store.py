@@ -16,16 +16,9 @@ from typing import Any
 import msgspec
 import platformdirs
 
+from wstui.execution.run.machine_sections import GeneratorSummary
 from wstui.execution.run.result import Result, SuiteResult
-from wstui.execution.run.result_sections import (
-    Connections,
-    Event,
-    FailureSummary,
-    GeneratorSummary,
-    LatencySet,
-    Traffic,
-    Verdict,
-)
+from wstui.execution.run.result_sections import Connections, Event, FailureSummary, LatencySet, Traffic, Verdict
 from wstui.report.store.database import StoreError, changing, explained, opened
 from wstui.report.store.owner import alive
 

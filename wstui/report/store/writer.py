@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -182,7 +181,7 @@ class _Written:
             store,
             result,
             "running",
-            rows=[dataclasses.asdict(row) for row in rows],
+            rows=[row.values() for row in rows],
             events=[Event(mark.at_s, mark.kind, mark.text) for mark in marks],
             failures=result.failures if result.failures != self._failures else None,
             histograms={name: encode(data) for name, data in histograms.items() if data != self._histograms.get(name)},

@@ -9,7 +9,7 @@ from pathlib import Path
 import platformdirs
 
 from wstui.execution.run.limits import threshold_level
-from wstui.execution.run.metrics import failure_rate, failures
+from wstui.execution.run.result_figures import failure_rate, failures
 from wstui.execution.run.result_sections import FailureSummary
 from wstui.execution.run.status import Status
 from wstui.measure.sanitize import sanitize

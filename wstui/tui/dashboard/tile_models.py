@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from wstui.execution.run.limits import generator_level, threshold_level, worst_threshold
-from wstui.execution.run.metrics import failure_rate, failures
+from wstui.execution.run.result_figures import failure_rate, failures
 from wstui.execution.run.result_sections import ThresholdOutcome
 from wstui.execution.run.status import GeneratorStatus, Status
 from wstui.measure.sanitize import sanitize

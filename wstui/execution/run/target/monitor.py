@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from wstui.execution.run.result_sections import TargetSummary
+from wstui.execution.run.machine_sections import TargetSummary
 from wstui.execution.run.status import TargetHealth
 from wstui.execution.run.target.endpoint_poller import EndpointPoller
 from wstui.execution.run.target.reported_metrics import Claims, counts_stale_connections
