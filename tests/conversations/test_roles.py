@@ -67,6 +67,16 @@ async def test_a_client_logs_in_talks_and_leaves_and_both_sides_count_the_same()
         balance(workers)
 
 
+async def test_a_round_that_waits_for_a_slow_server_is_not_sent_late_by_this_generator() -> None:
+    slow = dict.fromkeys(range(1, 200), 0.06)
+    async with Chat(delay_s=slow) as server, led(scenario(server.url, MEMBER, every="20ms")) as workers:
+        await until(lambda: workers.c.matched >= 10)
+        c = await workers.drained()
+        assert c.late_sends < 5, "rounds are due before the reply of the one before"
+        response = next(step.response for step in workers.steps if step.name == "say")
+        assert (response.quantile(0.5) or 0) > 150 * MS, "the time they waited is in their response time"
+
+
 async def test_a_refused_login_is_a_refused_attempt_with_its_reason() -> None:
     async with Chat(token="other") as server, led(scenario(server.url, MEMBER, clients=3)) as workers:
         await until(lambda: workers.c.refused == 3)

@@ -41,8 +41,8 @@ class Conversation:
     """The state of one client between two resumptions."""
 
     __slots__ = (
-        "awaits_round", "behind_ns", "client", "context", "coroutine", "heartbeats", "host", "in_round", "intended_ns",
-        "leave_begun_ns", "leaving", "live", "message", "next_ns", "number", "phase", "replies", "role", "row",
+        "awaits_round", "behind_ns", "client", "context", "coroutine", "free_ns", "heartbeats", "host", "in_round",
+        "intended_ns", "leave_begun_ns", "leaving", "live", "message", "next_ns", "number", "phase", "replies", "role", "row",
         "running", "sent_ns", "seq", "sequences", "transmit", "turn", "values", "wake_ns",
     )  # fmt: skip
 
@@ -70,6 +70,7 @@ class Conversation:
         self.intended_ns = 0  # when the next message is due; 0: as soon as it may
         self.wake_ns = -1
         self.behind_ns = 0
+        self.free_ns = 0
         self.next_ns = 0
         self.awaits_round = False
         self.in_round = False
@@ -215,6 +216,7 @@ class Conversation:
             self.replies.expire(_now())
             return
         self.intended_ns = late_from_ns - self.behind_ns
+        self.free_ns = max(self.free_ns, late_from_ns)
         self.behind_ns = 0
         self.resume(True)
 

@@ -80,7 +80,8 @@ class Replies:
             context = talk.context
             context.counters.sent += 1
             if talk.intended_ns and talk.intended_ns != now:
-                delay = now - talk.intended_ns
+                # Not the time that the server kept the client from this round: that is not our delay.
+                delay = now - max(talk.intended_ns, talk.free_ns)
                 context.tally.send_delay.record(delay)
                 if delay > LATE_NS:
                     context.counters.late_sends += 1

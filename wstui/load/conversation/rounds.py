@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable
 
 from wstui.load.conversation.state import LOOP, Talk
@@ -56,6 +57,7 @@ class Rounds:
                 due = jittered(due, number, turn, every, spec.jitter, self._seed)
             talk.next_ns += every
         talk.behind_ns = 0
+        talk.free_ns = time.monotonic_ns()
         talk.wake_ns = self.schedule.add(due, talk)
 
     def pace(self, every_ns: int, talks: Iterable[Talk]) -> None:

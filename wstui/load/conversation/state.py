@@ -46,6 +46,7 @@ class Talk(Protocol):
     sent_ns: int
     intended_ns: int  # when the next message is due; 0: as soon as it may
     behind_ns: int
+    free_ns: int  # since when nothing but the schedule keeps the client from sending
     next_ns: int
     wake_ns: int
     awaits_round: bool
