@@ -13,7 +13,7 @@ from wstui.cli import completion
 from wstui.cli.exit_codes import BROKEN, USAGE, fail
 from wstui.cli.param_types import Whole
 from wstui.cli.run_refs import opened
-from wstui.execution.run.metrics import figure
+from wstui.execution.run.result_figures import figure
 from wstui.measure.sanitize import sanitize
 from wstui.report.analysis.trend import Condition, Point, change_points, parse_condition
 from wstui.report.formats import trend_text

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 
-from wstui.execution.run.metrics import Window, figure
+from wstui.execution.run.result_figures import figure
 from wstui.execution.run.status import Status
+from wstui.execution.run.window import Window
 from wstui.measure.histogram import Distribution
 from wstui.measure.snapshot import Totals
 from wstui.scenario.threshold import parse_condition, parse_limit, parse_metric

@@ -42,8 +42,8 @@ class Conversation:
 
     __slots__ = (
         "awaits_round", "behind_ns", "client", "context", "coroutine", "free_ns", "heartbeats", "host", "in_round",
-        "intended_ns", "leave_begun_ns", "leaving", "live", "message", "next_ns", "number", "phase", "replies", "role", "row",
-        "running", "sent_ns", "seq", "sequences", "transmit", "turn", "values", "wake_ns",
+        "intended_ns", "leave_begun_ns", "leaving", "live", "message", "next_ns", "number", "phase", "replies",
+        "role", "row", "running", "sent_ns", "seq", "sequences", "transmit", "turn", "values", "wake_ns",
     )  # fmt: skip
 
     def __init__(self, host: ConversationHost, role: Role, client: Client, row: Sequence[str]) -> None:

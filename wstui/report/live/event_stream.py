@@ -15,7 +15,6 @@ Every line has `event`, `run` (the scenario's name) and `at_s` (seconds since th
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
