@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import random
 
 from wstui.measure.histogram import Distribution, Histogram
@@ -51,30 +50,28 @@ def timeline(
         p50 = p50_ms * source.uniform(0.9, 1.1) * slower
         is_open = clients * second // ramp_s if ramping else clients
         rows.append(
-            dataclasses.asdict(
-                TimelineRow(
-                    at_s=float(second),
-                    stage="ramp" if ramping else "hold",
-                    wanted=is_open,
-                    open=is_open,
-                    attempted_per_s=clients / ramp_s if ramping else 0.0,
-                    ready_per_s=clients / ramp_s if ramping else 0.0,
-                    sent_per_s=is_open / 5,
-                    received_per_s=is_open / 5,
-                    bytes_sent_per_s=is_open * 14.0,
-                    bytes_received_per_s=is_open * 20.0,
-                    replies=is_open // 5,
-                    response_p50_ms=p50,
-                    response_p95_ms=p50 * 2,
-                    response_p99_ms=p50 * 3,
-                    response_max_ms=p50 * 4,
-                    response_mean_ms=p50 * 1.1,
-                    round_trip_p50_ms=p50 * 0.98,
-                    round_trip_p99_ms=p50 * 2.9,
-                    connect_p95_ms=4.0 if ramping else None,
-                    cpu=cpu,
-                    loop_lag_ms=0.4,
-                )
-            )
+            TimelineRow(
+                at_s=float(second),
+                stage="ramp" if ramping else "hold",
+                wanted=is_open,
+                open=is_open,
+                attempted_per_s=clients / ramp_s if ramping else 0.0,
+                ready_per_s=clients / ramp_s if ramping else 0.0,
+                sent_per_s=is_open / 5,
+                received_per_s=is_open / 5,
+                bytes_sent_per_s=is_open * 14.0,
+                bytes_received_per_s=is_open * 20.0,
+                replies=is_open // 5,
+                response_p50_ms=p50,
+                response_p95_ms=p50 * 2,
+                response_p99_ms=p50 * 3,
+                response_max_ms=p50 * 4,
+                response_mean_ms=p50 * 1.1,
+                round_trip_p50_ms=p50 * 0.98,
+                round_trip_p99_ms=p50 * 2.9,
+                connect_p95_ms=4.0 if ramping else None,
+                cpu=cpu,
+                loop_lag_ms=0.4,
+            ).values()
         )
     return rows
