@@ -9,12 +9,15 @@ import pytest
 
 pytest.importorskip("opentelemetry.exporter.otlp.proto.http", reason="the extra `otlp` is not installed")
 
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 from tests.cli.commands import call
+from tests.report.example import broken
 from tests.report.stand_in import StandIn, status
 from tests.report.test_store import until
 from wstui.report.live.otlp import OtlpExport
+from wstui.report.live.otlp_logs import OtlpLogs
 
 
 class Collector:
@@ -94,3 +97,38 @@ def test_a_collector_that_refuses_is_a_problem_told_once_and_not_an_end_of_the_r
 def test_an_address_that_is_none_is_refused_before_the_run() -> None:
     status_, _, err = call("run", "quick", "--url", "ws://127.0.0.1:1/ws", "--no-store", "--otlp", "127.0.0.1:4318")
     assert status_ == 2 and '--otlp 127.0.0.1:4318: give the whole address, such as "http://127.0.0.1:4318/' in err
+
+
+def test_events_arrive_as_log_records_each_once() -> None:
+    posted: list[Any] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            posted.append(ExportLogsServiceRequest.FromString(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, format: str, *arguments: Any) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        export = OtlpLogs(
+            StandIn(status(3), status(12)), f"http://127.0.0.1:{server.server_port}/v1/logs", every_s=0.01
+        )
+        export.start()
+        until(lambda: len(posted) >= 1)
+        export.close(broken())
+        server.shutdown()
+        thread.join()
+    assert export.problem == ""
+    records = [
+        record
+        for request in posted
+        for resource in request.resource_logs
+        for record in resource.scope_logs[0].log_records
+    ]
+    names = [record.event_name for record in records]
+    assert names.count("wstui.start") == 1 and "wstui.row" not in names and "wstui.failures" in names
+    end = next(record for record in records if record.event_name == "wstui.end")
+    assert end.severity_text == "ERROR" and end.body.string_value == broken().verdict.reason

@@ -27,6 +27,7 @@ _COMMANDS = {
     "publisher": ("wstui.cli.odin", "publisher", "Publish the Odin data to NATS."),
     "token": ("wstui.cli.odin", "token", "Print a JWT for the Odin server."),
     "schema": ("wstui.cli.schema", "schema", "Print the JSON Schema of a file: scenario or settings."),
+    "grafana": ("wstui.cli.grafana", "grafana", "Print a Grafana dashboard for the metrics of a run."),
     "completion": ("wstui.cli.completion", "completion", "Print a script for bash, zsh or fish that completes."),
     "doctor": ("wstui.cli.doctor", "doctor", "Show versions, terminal, limits and paths for a bug report."),
     "manual": ("wstui.cli.manual", "manual", "Read the manual: a topic, or the list of topics."),

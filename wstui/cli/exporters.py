@@ -50,8 +50,9 @@ class Exporters:
             path = Path(self._store_path) if self._store_path else None
             self._recording = StoreWriter(run, path, on_problem=on_problem)
             self._watchers.append(self._recording)
-        if options.otlp:
-            self._export(run, options.otlp, on_problem)
+        for option, url in (("--otlp", options.otlp), ("--otlp-logs", options.otlp_logs)):
+            if url:
+                self._export(run, option, url, on_problem)
         if options.events:
             self._to = standard_output() if options.events == STDOUT else options.events
             self._events = EventStream(run, self._to, on_problem=on_problem)
@@ -82,14 +83,16 @@ class Exporters:
         if on_problem is warn:
             click.echo(f"log: {log.path}", err=True)
 
-    def _export(self, run: RunView, url: str, on_problem: Callable[[str], None] | None) -> None:
+    def _export(self, run: RunView, option: str, url: str, on_problem: Callable[[str], None] | None) -> None:
         try:
             from wstui.report.live.otlp import OtlpExport
+            from wstui.report.live.otlp_logs import OtlpLogs
         except ModuleNotFoundError as error:
-            fail(f"--otlp needs {error.name}; install it with: pip install 'wstui[otlp]'", USAGE)
+            fail(f"{option} needs {error.name}; install it with: pip install 'wstui[otlp]'", USAGE)
+        kind, export = ("logs", OtlpLogs) if option == "--otlp-logs" else ("metrics", OtlpExport)
         if not re.match(r"https?://[^/\s]+", url):
-            fail(f'--otlp {url}: give the whole address, such as "http://127.0.0.1:4318/v1/metrics"', USAGE)
-        self._watchers.append(OtlpExport(run, url, on_problem=on_problem))
+            fail(f'{option} {url}: give the whole address, such as "http://127.0.0.1:4318/v1/{kind}"', USAGE)
+        self._watchers.append(export(run, url, on_problem=on_problem))
 
     def _serve(self, run: RunView, address: str) -> None:
         try:

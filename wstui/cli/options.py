@@ -38,6 +38,7 @@ class Options:
     reports: Mapping[str, str] = field(default_factory=dict)  # file by report
     prometheus: str | None = None
     otlp: str | None = None
+    otlp_logs: str | None = None
     events: str | None = None
     store_path: str | None = None
     no_store: bool = False
@@ -154,6 +155,7 @@ _OUTPUT: list[Decorator] = [
     ),
     click.option("--prometheus", metavar="[HOST:]PORT", help="Serve metrics while the run goes (loopback by default)."),
     click.option("--otlp", metavar="URL", help="Send metrics to an OpenTelemetry collector (OTLP over HTTP)."),
+    click.option("--otlp-logs", metavar="URL", help="Send events to an OpenTelemetry collector as log records."),
     click.option("--events", metavar="FILE", help="Write what happens as JSON lines while it does (- for stdout)."),
     click.option("--store", "store_path", envvar="WSTUI_STORE", metavar="FILE", help="Where runs are kept."),
     click.option("--no-store", is_flag=True, help="Do not keep this run in the store."),
