@@ -1,0 +1,71 @@
+"""What is installed: built from the checkout as pip builds it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+KINDS = {".py", ".md", ".toml", ".j2", ".css", ".js", ".json", ".sql", ".tcss", ".typed"}
+MOST_BYTES = 3 << 20
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, as a file."""
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(folder), str(ROOT)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    if done.returncode and "No matching distribution found for hatchling" in done.stderr:
+        pytest.skip("the build backend cannot be fetched here")
+    assert done.returncode == 0, done.stderr
+    (made,) = folder.glob("*.whl")
+    return made
+
+
+def test_the_wheel_has_the_code_the_presets_and_the_manual_and_nothing_else(wheel: Path) -> None:
+    names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    assert {name.partition("/")[0] for name in names} == {"wstui"}
+    tracked = subprocess.run(
+        ["git", "ls-files", "wstui", "presets"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    expected = {f"wstui/{name}" if name.startswith("presets/") else name for name in tracked.stdout.split()}
+    assert names - expected == set() and expected - names == set()
+    assert {Path(name).suffix for name in names} <= KINDS
+    assert wheel.stat().st_size < MOST_BYTES
+
+
+def test_the_installed_command_finds_its_presets_and_its_manual(wheel: Path, tmp_path: Path) -> None:
+    zipfile.ZipFile(wheel).extractall(tmp_path)
+    for arguments, told in ((["presets", "show", "quick"], "[target]"), (["manual", "start", "--plain"], "# ")):
+        command = [sys.executable, "-m", "wstui", *arguments]
+        environ = {"PYTHONPATH": str(tmp_path), "HOME": str(tmp_path), "PATH": ""}
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 0 and told in done.stdout, done.stderr
+
+
+LOADED = {
+    "--help": ("pydantic", "textual", "asyncio", "websockets", "msgspec"),
+    "presets list": ("textual", "asyncio", "websockets", "psutil", "uvloop"),
+    "completion bash": ("pydantic", "textual", "asyncio", "websockets", "msgspec"),
+    "manual start --plain": ("textual", "websockets", "uvloop"),
+    "token --help": ("pydantic", "textual", "websockets"),
+}
+"""What a command that is called from scripts must not wait for."""
+
+
+@pytest.mark.parametrize("command", LOADED)
+def test_a_command_loads_no_more_than_it_needs(command: str) -> None:
+    code = (
+        "import sys\nfrom wstui.cli import wstui\n"
+        f"wstui.main({command.split()!r}, prog_name='wstui', standalone_mode=False)\n"
+        f"print([name for name in {LOADED[command]!r} if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.stderr.splitlines()[-1:] == ["[]"], done.stderr
