@@ -76,7 +76,7 @@ async def test_a_run_is_steered_by_scripts_and_tells_who_did_it(tmp_path: Path) 
         assert (await ctl("pause"))[0] == 2
     events = [(event["kind"], event["text"]) for event in json.loads((tmp_path / "r.json").read_text())["events"]]
     told = "\n".join(text for _, text in events)
-    assert "(wstui ctl, pid " in told and "(ci, pid " in told
+    assert "(ctl, pid " in told and "(ci, pid " in told
     assert any(
         kind == "note" and text.startswith("3 → 6 \\x1b[31mpods (") and "(deploy, pid" in text for kind, text in events
     )

@@ -318,6 +318,7 @@ class FakeSession:
         self.scenarios: Sequence[Scenario] = [self.picture.scenario]
         self.name = self.picture.scenario.name
         self.cooldown_s = 0.0
+        self.is_remote = self.read_only = False
         self.commands: list[tuple[Any, ...]] = []
         self.ended = threading.Event()
         self.on_end: Callable[[], None] = lambda: None

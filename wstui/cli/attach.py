@@ -13,7 +13,7 @@ from wstui.cli.tui import require_terminal, watch_in_terminal
 @click.command("attach")
 @click.argument("reference", metavar="[RUN]", default="")
 @click.option("--read-only", is_flag=True, help="Only watch: every key that steers is refused.")
-@click.option("--name", default="wstui attach", metavar="NAME", help="Who steers, for the timeline.")
+@click.option("--name", default="attach", metavar="NAME", help="Who steers, for the timeline.")
 def attach_(reference: str, read_only: bool, name: str) -> None:
     """Open the dashboard of a run that goes on elsewhere; closing it ends nothing.
 

@@ -37,7 +37,7 @@ from wstui.scenario.errors import BadValue
 from wstui.scenario.units import parse_duration
 
 _MOST_CLIENTS = 10_000_000
-_BY = "wstui ctl"
+_BY = "ctl"
 
 
 class Duration(click.ParamType):  # type: ignore[type-arg]

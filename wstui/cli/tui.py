@@ -58,9 +58,10 @@ def begin_in_terminal(options: Options) -> int:
 def watch_in_terminal(run: RemoteRun) -> int:
     """Show a run that goes on elsewhere; once it has ended print its summary and return its exit status."""
     outcome, _ = _operate(run, Options())
+    if not run.ended:
+        click.echo(f"detached: the run goes on; wstui attach {run.hello.run}")
+        return BROKEN if outcome.fault else 0
     with writing():
-        if outcome.error and not run.lost:
-            return 0  # detached: the run goes on
         return _tell(outcome, "", OutputFiles(Options()), Options())
 
 

@@ -69,7 +69,7 @@ class ControlServer:
         self.clients: set[asyncio.Task[None]] = set()
         self._picture = asyncio.Event()
         self._closing = asyncio.Event()
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self.loop: asyncio.AbstractEventLoop
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._work, name="wstui-control", daemon=True)
 
@@ -81,9 +81,9 @@ class ControlServer:
     def close(self, result: Result | SuiteResult | None) -> None:
         """Send the result to all who watch, and end."""
         self._result = result
-        if self._loop is not None:
+        if hasattr(self, "loop"):
             with contextlib.suppress(RuntimeError):  # it has ended
-                self._loop.call_soon_threadsafe(self._closing.set)
+                self.loop.call_soon_threadsafe(self._closing.set)
         self._thread.join(END_S * 2)
 
     def _work(self) -> None:
@@ -98,7 +98,7 @@ class ControlServer:
             self._ready.set()
 
     async def _serve(self) -> None:
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         entry = self.entry
         entry.id = registry.new_id()
         path = registry.socket_path(entry.id)

@@ -34,6 +34,9 @@ TICK_S = 0.2
 class SuiteRun:
     """Runs scenarios in order. `send` passes commands to the current run, from any thread."""
 
+    is_remote = False
+    read_only = False
+
     def __init__(
         self,
         scenarios: Sequence[Scenario],

@@ -108,7 +108,7 @@ def operate(
             _say(traceback.format_exc().rstrip())
         fault = app.fault or fault
         runner = app.lifecycle.runner
-        if runner is not None and runner.started and not runner.done.is_set():
+        if runner is not None and runner.started and not runner.done.is_set() and not runner.session.is_remote:
             runner.session.send(DrainRun())
             wait_for(runner, signals)
     first = app.lifecycle.opened

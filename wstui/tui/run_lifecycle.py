@@ -67,7 +67,13 @@ class RunLifecycle:
 
     @property
     def can_run_again(self) -> bool:
-        return self._services.launcher is not None and self.runner is not None and not self.busy
+        runner = self.runner
+        return self._services.launcher is not None and runner is not None and not self.busy and not self.is_remote
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the run goes on in another process: what closes the terminal does not end it."""
+        return self.runner is not None and self.runner.session.is_remote
 
     # launching
 
@@ -237,7 +243,7 @@ class RunLifecycle:
         """Quit; ask first while the run is in progress."""
         from wstui.tui.dialogs.stop import StopDialog
 
-        if self.runner is None or not self.busy:
+        if self.runner is None or not self.busy or self.is_remote:
             self._app.exit(self.outcome)
         elif not isinstance(self._app.screen, StopDialog):
             self._app.push_screen(StopDialog(self.runner.session.status, leaving=True), self._leave)
@@ -249,6 +255,6 @@ class RunLifecycle:
 
     def drain_and_exit(self) -> None:
         """Drain the run and give the terminal back at once."""
-        if self.runner is not None and self.busy:
+        if self.runner is not None and self.busy and not self.is_remote:
             self.runner.session.send(DrainRun())
         self._app.exit(self.outcome)

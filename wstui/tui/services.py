@@ -31,6 +31,10 @@ class Session(RunControl, Protocol):
     """What is run, in order."""
     cooldown_s: float
     """Seconds between two runs."""
+    is_remote: bool
+    """Whether it goes on in another process, which closing this terminal does not end."""
+    read_only: bool
+    """Whether it can only be watched."""
 
     def execute(self) -> Result | SuiteResult:
         """Carry it out, block until it has ended and return what was measured.

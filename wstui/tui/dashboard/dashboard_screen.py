@@ -163,7 +163,7 @@ class Dashboard(Screen[None]):
             self._offered = offered
             self.refresh_bindings()
         verdict = outcome_badge(self.runner.outcome) if self.runner.done.is_set() else None
-        self.query_one(StatusLine).show(status, self.services.clock(), frozen=self.view.frozen, verdict=verdict)
+        self.query_one(StatusLine).show(status, self.services.clock(), mode=self._mode, verdict=verdict)
         if self.view.frozen and self._shown is not None:
             return
         self._shown = status
@@ -222,6 +222,14 @@ class Dashboard(Screen[None]):
     @property
     def _status(self) -> Status:
         return self.session.status
+
+    @property
+    def _mode(self) -> str:
+        if self.view.frozen:
+            return "❄ VIEW FROZEN"
+        if not self.session.is_remote or self.runner.done.is_set():
+            return ""
+        return "⇄ READ-ONLY" if self.session.read_only else "⇄ ATTACHED"
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer no key for what is not possible: nothing can be steered once the run has ended."""

@@ -52,14 +52,12 @@ class StatusLine(RowWidget):
         super().__init__(id=id)
         self._status: Status | None = None
         self._now: datetime | None = None
-        self._frozen = False
+        self._mode = ""
         self._verdict: tuple[str, str] | None = None
 
-    def show(
-        self, status: Status, now: datetime, *, frozen: bool = False, verdict: tuple[str, str] | None = None
-    ) -> None:
-        """Draw this picture; `verdict` replaces the badge."""
-        self._status, self._now, self._frozen, self._verdict = status, now, frozen, verdict
+    def show(self, status: Status, now: datetime, *, mode: str = "", verdict: tuple[str, str] | None = None) -> None:
+        """Draw this picture; `mode` says how it is looked at, `verdict` replaces the badge."""
+        self._status, self._now, self._mode, self._verdict = status, now, mode, verdict
         self.redraw()
 
     def paint(self, width: int, height: int) -> list[Line]:
@@ -69,8 +67,8 @@ class StatusLine(RowWidget):
         word, meaning = self._verdict or badge(status)
         wide = width >= 100
         left: Line = [(f" {word} ", meaning)]
-        if self._frozen:
-            left.append((" ❄ VIEW FROZEN ", "badge-accent"))
+        if self._mode:
+            left.append((f" {self._mode} ", "badge-accent"))
         name = status.scenario.name
         if status.suite is not None:
             left.append((f" run {status.suite.index + 1} of {len(status.suite.names)}", "muted"))

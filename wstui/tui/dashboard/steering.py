@@ -75,8 +75,8 @@ class Steering:
 
     def possible(self, name: str) -> bool:
         """Return whether a key for this command is there at all."""
-        ended = self._status.state.ended
-        return not ended and (name != "redistribute" or self._status.generator.unreplaced_workers > 0)
+        over = self._status.state.ended or self._session.read_only
+        return not over and (name != "redistribute" or self._status.generator.unreplaced_workers > 0)
 
     def refused(self, name: str) -> bool:
         """Return whether a command would be refused now: it is not offered, and says why if it is pressed anyway."""
