@@ -16,7 +16,7 @@ Sections = Mapping[str, Callable[[], str]]
 
 TOPICS = (
     "start", "dashboard", "presets", "scenario", "messages", "roles", "arrivals", "network", "breakpoint", "suites",
-    "hosts", "runs", "control", "ci", "python", "odin", "numbers", "accuracy",
+    "hosts", "runs", "control", "ci", "container", "python", "odin", "numbers", "accuracy",
     "keys", "flags", "fields", "metrics", "result", "exit-status", "house", "changelog",
 )  # fmt: skip
 """In the order of the list: guides first, then reference."""
