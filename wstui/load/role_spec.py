@@ -13,7 +13,8 @@ class Slot(msgspec.Struct, frozen=True, array_like=True):
     `kind` is "client", "seq", "id", "pad", "feed", "stamp", "variable", "message", "timestamp ms" (s, us, ns, iso) or
     "random int" (float, hex, text, choice, uuid). `low` and `high` bound a random number; `low` is the length of a
     random text, the column of a feed or the number of a variable. `form` is "raw", "quoted" (inside a JSON string) or
-    "json" (a JSON value by itself). Draws of the same `lane` for the same message are the same.
+    "json" (a JSON value by itself). "packed" packs the bytes of `parts` as `form` says: "text", "utf16", "varint",
+    "number16" or "msgpack", see a dialect's `Wrap`. Draws of the same `lane` for the same message are the same.
     """
 
     kind: str
@@ -23,19 +24,24 @@ class Slot(msgspec.Struct, frozen=True, array_like=True):
     path: list[str] = []
     form: str = "raw"
     lane: int = 0
+    parts: list[bytes | Slot] = []
 
 
 class Text(msgspec.Struct, frozen=True, array_like=True):
-    """A text of parts; shorter ones are filled up to `size` with `padding`, at the pad or at the end."""
+    """A text of parts; shorter ones are filled up to `size` with `padding`, at the pad or at the end.
+
+    `more` are the frames that follow it.
+    """
 
     parts: list[bytes | Slot]
     size: int = 0
     padding: bytes = b" "
     binary: bool = False
+    more: list[Text] = []
 
 
 class ConditionSpec(msgspec.Struct, frozen=True, array_like=True):
-    """One condition of a matcher: "path", "contains", "equals", "prefix", "regex" or "hex".
+    """One condition of a matcher: "path", "contains", "equals", "prefix", "regex", "hex" or "absent".
 
     `value` is compared unless `text` makes a new one for each message; "*" at a path is any value.
     """
@@ -96,6 +102,7 @@ class StepSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     say: Text | None = None
     expect: MatcherSpec | None = None
     refuse: MatcherSpec | None = None
+    reason: list[str] = []
     within_ns: int = 0
     capture: list[CaptureSpec] = []
     think: DelaySpec | None = None
@@ -142,6 +149,22 @@ class SequenceSpec(msgspec.Struct, frozen=True):
     per: list[str]
 
 
+class WatchdogSpec(msgspec.Struct, frozen=True):
+    """Messages that a server sends again and again, within `within_ns`, or the milliseconds in a variable."""
+
+    on: MatcherSpec | None
+    within_ns: int = 0
+    variable: int = -1
+
+
+class ErrorSpec(msgspec.Struct, frozen=True):
+    """Messages by which a server reports an error, or says goodbye."""
+
+    on: MatcherSpec
+    reason: list[str] = []
+    closes: bool = False
+
+
 class RoleSpec(msgspec.Struct, frozen=True, kw_only=True):
     """A kind of client. Exactly `clients` of them if that is not 0, else a share by `weight`."""
 
@@ -156,7 +179,11 @@ class RoleSpec(msgspec.Struct, frozen=True, kw_only=True):
     answers: list[AnswerSpec] = []
     delivery: list[DeliverySpec] = []
     sequence: list[SequenceSpec] = []
+    watchdogs: list[WatchdogSpec] = []
+    errors: list[ErrorSpec] = []
     closes_on_failure: bool = False
+    protocol: str = "json"
+    options: dict[str, Any] = {}
 
 
 class RolesSpec(msgspec.Struct, frozen=True):

@@ -75,8 +75,8 @@ def fields(model: type[BaseModel], under: Key = ()) -> tuple[Field, ...]:
 
 
 def editable(model: type[BaseModel]) -> list[Field]:
-    """The fields that a form can edit; roles, whose steps hold steps, are kept as the file has them."""
-    return [field for field in fields(model) if field.path != ("roles",)]
+    """The fields that a form can edit; roles, whose steps hold steps, and options are kept as the file has them."""
+    return [field for field in fields(model) if field.path not in (("roles",), ("target", "options"))]
 
 
 @cache

@@ -21,6 +21,7 @@ In the steps of a role there are also
     {{NAME}}                a variable that a step before has captured
     {{stamp}}               the monotonic clock of this host in ns: exact from client to client on one host
     {{message.path}}        in an answer: a value of the message that is answered
+    {{seq16}}               {{seq}} from 1 to 65535, then from 1 again: what packets of MQTT are numbered by
     {{seq text}}            a number as a text: in JSON a string that is one placeholder takes the type of its value
 """
 
@@ -114,8 +115,8 @@ def _of_a_step(inside: str, written: str, variables: Collection[str]) -> Placeho
         return replace(_placeholder(inside.removesuffix(" text").strip(), written, variables), as_text=True)
     if inside in variables:
         return Placeholder("variable", (inside,))
-    if inside == "stamp":
-        return Placeholder("stamp")
+    if inside in ("stamp", "seq16"):
+        return Placeholder(inside)
     if inside.startswith("message."):
         path = inside.removeprefix("message.")
         if not all(path.split(".")):
@@ -199,7 +200,7 @@ _RANDOM_PROBLEM: dict[str, Callable[[list[str]], str]] = {
     "choice": lambda arguments: "" if arguments else 'takes words: write "{{random choice red green}}"',
     "uuid": lambda arguments: "takes no argument" if arguments else "",
 }
-RESERVED = frozenset(("seq", "pad", "timestamp", "random", "env", "stamp", "feed", "message"))
+RESERVED = frozenset(("seq", "seq16", "pad", "timestamp", "random", "env", "stamp", "feed", "message"))
 """Words that a variable cannot be called; one called "id" or "client" takes the place of that placeholder."""
 _READ: dict[str, Callable[[str, str], Placeholder]] = {
     "client": _alone("client"),

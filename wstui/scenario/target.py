@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, SecretStr, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator
 
+from wstui.scenario.conversation.dialect import DIALECTS, check_json
 from wstui.scenario.errors import BadValue
 from wstui.scenario.proxy import check_proxy
 from wstui.scenario.secrets import MASK, is_secret_header, mask_url
@@ -25,6 +26,11 @@ from wstui.scenario.types import (
     twice_in,
 )
 from wstui.scenario.url import check_connect_to, check_health, check_target_url
+
+if TYPE_CHECKING:
+    Protocol = str
+else:
+    Protocol = Literal[tuple(DIALECTS)]
 
 
 def check_path(value: str) -> str:
@@ -53,6 +59,12 @@ class Target(TomlTable):
         default=False,
         title="all addresses",
         description="use all addresses of the target's name in turn instead of the first that accepts",
+    )
+    protocol: Protocol = Field(
+        default="json", description="what the server speaks on top of WebSocket; steps of roles are written in its terms"
+    )
+    options: Annotated[dict[str, Any], BeforeValidator(check_json)] = Field(
+        default_factory=dict, description="options of the protocol, see its page of the manual"
     )
     ready: Literal["welcome", "open"] = Field(
         default="welcome",

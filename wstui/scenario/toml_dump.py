@@ -71,6 +71,7 @@ class Writing:
                 name in always or value != field.get_default(call_default_factory=True) or self._is_referred(place)
             ):
                 written[name] = self.value(value, place)
+        written.update((name, self.value(value, (*key, name))) for name, value in (model.model_extra or {}).items())
         return written
 
     def value(self, value: Any, key: Key) -> Any:

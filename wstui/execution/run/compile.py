@@ -6,6 +6,7 @@ from wstui.execution.run.compile_roles import roles_of
 from wstui.load.protocol import AuthSpec, ConnectSpec, ConversationSpec, SendSpec, Spec
 from wstui.load.role_spec import RolesSpec
 from wstui.scenario.file_refs import located
+from wstui.scenario.lowering import spoken
 from wstui.scenario.model import Messages, Scenario
 from wstui.scenario.route import route_of
 from wstui.scenario.url import split_unix
@@ -42,7 +43,7 @@ def spec_of(scenario: Scenario, worker: int = 0, workers: int = 1) -> Spec:
 
 def connect_of(scenario: Scenario) -> ConnectSpec:
     """Return where and how the clients of a scenario connect."""
-    target, file = scenario.target, scenario.origin.file
+    target, file = spoken(scenario.target), scenario.origin.file
     route = route_of(scenario)
     return ConnectSpec(
         url=f"ws://localhost{split_unix(target.url)[1]}" if route.unix else target.url,

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from wstui.load.conversation.pack import pack
 from wstui.load.role_spec import (
     AnswerSpec,
     CaptureSpec,
@@ -15,6 +16,7 @@ from wstui.load.role_spec import (
     ConditionSpec,
     DelaySpec,
     DeliverySpec,
+    ErrorSpec,
     HeartbeatSpec,
     MatcherSpec,
     MeetSpec,
@@ -24,12 +26,24 @@ from wstui.load.role_spec import (
     Slot,
     StepSpec,
     Text,
+    WatchdogSpec,
 )
 from wstui.scenario.conversation.delay import parse_delay
 from wstui.scenario.conversation.matcher import Condition, alternatives_of, parse_path
-from wstui.scenario.conversation.payload import Form, Place, is_binary, is_number, payload_of, text_places
-from wstui.scenario.conversation.role import Answer, Heartbeat, Message, Role, Step
+from wstui.scenario.conversation.payload import (
+    Form,
+    Packed,
+    Part,
+    Place,
+    frame_parts,
+    is_binary,
+    is_number,
+    payload_of,
+    text_places,
+)
+from wstui.scenario.conversation.role import Answer, Heartbeat, Message, Role, Step, Watchdog
 from wstui.scenario.errors import BadValue, Problem, ScenarioError
+from wstui.scenario.lowering import Lowered
 from wstui.scenario.model import Scenario
 from wstui.scenario.payload import Feed, feed_of
 from wstui.scenario.placeholder import Placeholder
@@ -46,7 +60,10 @@ def roles_of(scenario: Scenario, worker: int = 0, workers: int = 1) -> RolesSpec
     try:
         columns = _Columns(feed_of(messages.feed, file) if messages.feed else None)
         compiler = _Compiler(scenario, columns)
-        roles = [compiler.role(role) for role in scenario.roles]
+        lowered = Lowered(scenario)
+        if lowered.conflicts:
+            raise ScenarioError(conflict.problem(file) for conflict in lowered.conflicts)
+        roles = [compiler.role(role) for role in lowered.roles]
     except BadValue as error:  # it was sound when it was checked
         raise ScenarioError(Problem(file, "roles", error.message, nearest=error.nearest)) from None
     rows = columns.rows()
@@ -79,6 +96,7 @@ class _Columns:
 class _Compiler:
     def __init__(self, scenario: Scenario, columns: _Columns) -> None:
         self._file = scenario.origin.file
+        self._target = scenario.target
         self._timeout_ns = round(scenario.messages.timeout * NS)
         self._columns = columns
         self._variables: list[str] = []
@@ -108,7 +126,14 @@ class _Compiler:
                 SequenceSpec(self._matcher(s.of), [*parse_path(s.number)], [*parse_path(s.per)] if s.per else [])
                 for s in role.sequence
             ],
+            watchdogs=[self._watchdog(watchdog) for watchdog in role.watchdogs],
+            errors=[
+                ErrorSpec(self._matcher(e.on), [*parse_path(e.reason)] if e.reason else [], e.closes)
+                for e in role.errors
+            ],
             closes_on_failure=role.on_failure == "close",
+            protocol=self._target.protocol,
+            options=self._target.options,
             variables=list(self._variables),
         )
 
@@ -137,6 +162,7 @@ class _Compiler:
             say=self._said(step) if step.sources else None,
             expect=None if step.expect is None else self._matcher(step.expect),
             refuse=None if step.refuse is None else self._matcher(step.refuse),
+            reason=[*parse_path(step.reason)] if step.reason else [],
             within_ns=self._within(step.within),
             capture=[self._capture(name, source) for name, source in step.capture.items()],
             think=None if step.think is None else _delay(step.think),
@@ -163,6 +189,11 @@ class _Compiler:
             within_ns=(every.mean or every.low) if beat.within is None else round(beat.within * NS),
         )
 
+    def _watchdog(self, watchdog: Watchdog) -> WatchdogSpec:
+        on = None if watchdog.on is None else self._matcher(watchdog.on)
+        variable = self._variables.index(watchdog.variable) if watchdog.variable else -1
+        return WatchdogSpec(on, round((watchdog.within or 0) * NS), variable)
+
     def _capture(self, name: str, source: str) -> CaptureSpec:
         variable = self._variables.index(name)
         if source.startswith("regex:"):
@@ -172,13 +203,32 @@ class _Compiler:
     # -- texts -------------------------------------------------------------------------------------------------
 
     def _said(self, message: Message) -> Text:
+        if message._frames:
+            self._drawn = {}
+            made = [Text(self._packed(frame_parts(f, self._variables)), binary=f.binary) for f in message._frames]
+            self._drawn = {}
+            return msgspec.structs.replace(made[0], more=made[1:])
         parts = payload_of(message, self._file, self._variables)
         quoted = any(isinstance(p, Place) and p.placeholder.name == "pad" and p.form == "quoted" for p in parts)
         binary = is_binary(message)
         self._drawn = {}
-        made = [self._slot(p.placeholder, p.form) if isinstance(p, Place) else p for p in parts]
+        made = self._packed(parts)
         self._drawn = {}
-        return Text(_joined(made), message.size, b"\0" if binary else b"x" if quoted else b" ", binary)
+        return Text(made, message.size, b"\0" if binary else b"x" if quoted else b" ", binary)
+
+    def _packed(self, parts: Sequence[Part]) -> list[bytes | Slot]:
+        made: list[bytes | Slot] = []
+        for part in parts:
+            match part:
+                case Packed(how, inner):
+                    slot = Slot("packed", form=how, parts=self._packed(inner))
+                    constant = all(isinstance(each, bytes) for each in slot.parts)
+                    made.append(pack(how, b"".join(slot.parts)) if constant else slot)  # type: ignore[arg-type]
+                case Place(placeholder, form):
+                    made.append(self._slot(placeholder, form))
+                case _:
+                    made.append(part)
+        return _joined(made)
 
     def _text(self, text: str) -> list[bytes | Slot]:
         parts = text_places(text, self._variables)

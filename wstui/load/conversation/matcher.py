@@ -224,6 +224,8 @@ def _check(condition: ConditionSpec, reader: ReplyMatcher) -> Match:
         case "regex":
             return lambda _document, payload, bound: bound.search(payload) is not None
     path, lenient = condition.path, bool(condition.text)
+    if condition.kind == "absent":
+        return lambda document, _payload, _bound: reader.value(document, path) in (MISSING, None)
     if not lenient and condition.value == ANY:
         return lambda document, _payload, _bound: reader.value(document, path) is not MISSING
 

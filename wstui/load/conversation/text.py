@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from wstui.load.conversation.pack import PACKERS
 from wstui.load.rng import below, draw, fraction
 from wstui.load.role_spec import Slot, Text
 
@@ -90,9 +91,12 @@ def _padded(before: Render, after: Render | None, text: Text) -> Render:
 
 def _place(slot: Slot, seed: int) -> tuple[bytes, Fill]:
     """The conversion of a place in the format, and what fills it."""
-    value = compile_value(slot, seed)
     kind, form = slot.kind, slot.form
-    if kind in ("client", "seq", "id", "stamp", "random int") or kind in _UNITS:
+    if kind == "packed":
+        inner, packer = compile_parts(slot.parts, seed), PACKERS[form]
+        return b"%b", lambda speaker: packer(inner(speaker))
+    value = compile_value(slot, seed)
+    if kind in ("client", "seq", "seq16", "id", "stamp", "random int") or kind in _UNITS:
         return b"%d", value
     if kind == "random float":
         return b"%.6f", value
@@ -119,6 +123,8 @@ def compile_value(slot: Slot, seed: int) -> Fill:
             return attrgetter("number")
         case "seq":
             return attrgetter("seq")
+        case "seq16":
+            return lambda speaker: (speaker.seq - 1) % 65535 + 1
         case "id":
             return lambda speaker: (speaker.number + 1) * IDS_A_CLIENT + speaker.seq
         case "stamp":

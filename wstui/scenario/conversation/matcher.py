@@ -11,10 +11,10 @@ from pydantic import BeforeValidator, WithJsonSchema
 
 from wstui.scenario.errors import BadValue, quote
 
-Kind = Literal["path", "contains", "equals", "prefix", "regex", "hex"]
+Kind = Literal["path", "contains", "equals", "prefix", "regex", "hex", "absent"]
 Scalar = str | int | float | bool
 ANY = "*"
-_TEXT_KINDS: tuple[Kind, ...] = ("contains", "equals", "prefix", "regex", "hex")
+_TEXT_KINDS: tuple[Kind, ...] = ("contains", "equals", "prefix", "regex", "hex", "absent")
 _MOST_DEPTH = 32
 
 
@@ -22,7 +22,7 @@ _MOST_DEPTH = 32
 class Condition:
     """One thing that a message must hold: a value at a path of its JSON, or what its text is like.
 
-    `value` of a path is ANY for any value.
+    `value` of a path is ANY for any value; "absent" is a path where nothing may be.
     """
 
     kind: Kind
@@ -74,6 +74,8 @@ def _text_condition(word: Kind, value: Any) -> Condition:
             re.compile(value)
         except re.error as error:
             raise BadValue(f"has a regex that cannot be read ({error}): {quote(value, 60)}") from None
+    if word == "absent":
+        return Condition(word, parse_path(value), value)
     if word == "hex":
         try:
             bytes.fromhex(value)

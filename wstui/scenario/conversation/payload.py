@@ -5,16 +5,17 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
+from wstui.scenario.conversation.dialect import Frame, Json, Piece, Wrap
 from wstui.scenario.conversation.role import Message
 from wstui.scenario.errors import BadValue, quote
 from wstui.scenario.payload import MOST_BYTES, content_of
 from wstui.scenario.placeholder import Placeholder, parse
 
 Form = Literal["raw", "quoted", "json"]
-NUMBERS = ("client", "seq", "id", "stamp")
+NUMBERS = ("client", "seq", "seq16", "id", "stamp")
 _TYPED = ("variable", "message")
 
 
@@ -25,7 +26,14 @@ class Place(NamedTuple):
     form: Form
 
 
-Part = bytes | Place
+class Packed(NamedTuple):
+    """Parts whose bytes are packed when they are sent; `how` as in a dialect's `Wrap`."""
+
+    how: str
+    parts: list[Part]
+
+
+Part = bytes | Place | Packed
 
 
 def payload_of(message: Message, scenario_file: str, variables: Collection[str]) -> list[Part]:
@@ -46,6 +54,38 @@ def payload_of(message: Message, scenario_file: str, variables: Collection[str])
             except UnicodeDecodeError:
                 raise BadValue("is not UTF-8 text: set binary = true to send it as it is") from None
     return []
+
+
+def frame_parts(frame: Frame, variables: Collection[str]) -> list[Part]:
+    """The parts of a protocol's frame; `BadValue` says what is wrong with a placeholder in it."""
+    return _joined(_pieces(frame.pieces, variables))
+
+
+def _pieces(pieces: Sequence[Piece], variables: Collection[str]) -> Iterator[Part]:
+    for piece in pieces:
+        match piece:
+            case bytes():
+                yield piece
+            case str():
+                yield from (p.encode() if isinstance(p, str) else Place(p, "raw") for p in parse(piece, variables))
+            case Json(value):
+                yield from _json_parts(value, variables)
+            case Wrap(how, inner):
+                yield Packed(how, _joined(_pieces(inner, variables)))
+
+
+def places(parts: Sequence[Part]) -> Iterator[Place]:
+    """All placeholders of a payload, those that are packed too."""
+    for part in parts:
+        if isinstance(part, Place):
+            yield part
+        elif isinstance(part, Packed):
+            yield from places(part.parts)
+
+
+def weight(parts: Sequence[Part]) -> int:
+    """The bytes of a payload that are always the same."""
+    return sum(len(p) if isinstance(p, bytes) else weight(p.parts) if isinstance(p, Packed) else 0 for p in parts)
 
 
 def is_binary(message: Message) -> bool:
@@ -93,7 +133,7 @@ def _inside_quotes(parts: Sequence[bytes | Placeholder]) -> Iterator[bool]:
                 inside = not inside
 
 
-def _json_parts(value: Any, variables: Collection[str]) -> Iterator[Part]:
+def _json_parts(value: Any, variables: Collection[str]) -> Iterator[bytes | Place]:
     if isinstance(value, dict):
         yield b"{"
         for index, (key, inner) in enumerate(value.items()):
@@ -119,7 +159,7 @@ def _json_parts(value: Any, variables: Collection[str]) -> Iterator[Part]:
         yield json.dumps(value).encode()
 
 
-def _string_parts(parts: Sequence[str | Placeholder]) -> Iterator[Part]:
+def _string_parts(parts: Sequence[str | Placeholder]) -> Iterator[bytes | Place]:
     yield b'"'
     for part in parts:
         yield (
@@ -130,7 +170,7 @@ def _string_parts(parts: Sequence[str | Placeholder]) -> Iterator[Part]:
     yield b'"'
 
 
-def _joined(parts: Iterator[Part]) -> list[Part]:
+def _joined(parts: Iterable[Part]) -> list[Part]:
     joined: list[Part] = []
     for part in parts:
         if isinstance(part, bytes) and joined and isinstance(joined[-1], bytes):

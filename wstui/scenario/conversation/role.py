@@ -5,11 +5,12 @@ from __future__ import annotations
 import warnings
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PrivateAttr
 
 from wstui.scenario.conversation.delay import DelayText
+from wstui.scenario.conversation.dialect import Frame, check_json
 from wstui.scenario.conversation.matcher import Matcher, OptionalMatcher, parse_path
-from wstui.scenario.errors import BadValue, quote
+from wstui.scenario.errors import BadValue
 from wstui.scenario.payload import MOST_BYTES
 from wstui.scenario.placeholder import RESERVED
 from wstui.scenario.types import Count, Line, Size, TomlTable, Wait, Whole
@@ -36,21 +37,6 @@ def _variable(value: str) -> str:
         raise BadValue("takes letters, digits and _, such as user_id")
     if value in RESERVED:
         raise BadValue(f"is a placeholder already: give the variable another name, such as my_{value}")
-    return value
-
-
-def _json(value: Any) -> Any:
-    """Refuse what TOML can hold and JSON can't."""
-    if isinstance(value, dict):
-        for inner in value.values():
-            _json(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            _json(inner)
-    elif isinstance(value, float) and not abs(value) < 1e308:
-        raise BadValue("holds a number that JSON can't: inf or nan")
-    elif value is not None and not isinstance(value, str | int | float):
-        raise BadValue(f"holds {quote(str(value), 40)}, which JSON can't: write it as a text")
     return value
 
 
@@ -88,10 +74,12 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", UserWarning)  # `json` is a deprecated method of pydantic's models
 
     class Message(TomlTable):
-        """What is sent: one of these, or nothing."""
+        """What is sent: one of these, or nothing. Other keys are those of the target's protocol."""
+
+        model_config = ConfigDict(extra="allow")
 
         send: str = Field(default="", description="a text frame; may hold placeholders")
-        json: Annotated[Any, BeforeValidator(_json)] = Field(
+        json: Annotated[Any, BeforeValidator(check_json)] = Field(
             default=None, description="a text frame with this as JSON; a string that is one placeholder keeps its type"
         )
         hex: str = Field(default="", description="a binary frame, in hexadecimal: 00ff7f")
@@ -102,10 +90,13 @@ with warnings.catch_warnings():
             default=0, title="bytes", description="pad to this size, at {{pad}} or at the end"
         )
 
+        _frames: list[Frame] = PrivateAttr(default_factory=list)  # of a protocol
+
         @property
         def sources(self) -> list[str]:
             """The keys that say what is sent: one, unless the scenario is wrong."""
-            named = [name for name in ("send", "hex", "base64", "file") if getattr(self, name)]
+            named = ["frames"] if self._frames else []
+            named += [name for name in ("send", "hex", "base64", "file") if getattr(self, name)]
             return named + ["json"] * ("json" in self.model_fields_set and self.json is not None)
 
 
@@ -126,6 +117,7 @@ class Step(Message):
     refuse: OptionalMatcher = Field(
         default=None, description="a message that means no; in open it ends the attempt as refused"
     )
+    reason: Path | Literal[""] = Field(default="", description="path in a refusal to the server's reason: error.message")
     within: Wait | None = Field(default=None, description="how long to wait for it; unset: messages.timeout")
     capture: dict[Variable, Line] = Field(
         default_factory=dict, description='variables from the expected message: { id = "user.id" }, or "regex:…"'
@@ -177,6 +169,22 @@ class Sequence(TomlTable):
     per: Path | Literal[""] = Field(default="", description="path to what has numbers of its own: data.room")
 
 
+class Watchdog(TomlTable):
+    """A message that the server sends again and again. When it stays away, the connection counts as dropped."""
+
+    on: OptionalMatcher = Field(default=None, description="the message: { type = \"ping\" }; unset: any")
+    within: Wait | None = Field(default=None, description="longest time between two of them: 45s")
+    variable: Line = Field(default="", description="captured variable with that time in ms, instead of within")
+
+
+class ErrorRule(TomlTable):
+    """Messages by which the server reports an error at any time; each counts as a failure."""
+
+    on: Matcher = Field(description='messages that report an error: { type = "error" }')
+    reason: Path | Literal[""] = Field(default="", description="path to the server's reason: error.message")
+    closes: bool = Field(default=False, description="it is the server's goodbye: the connection counts as dropped")
+
+
 class Role(TomlTable):
     """A kind of client. It is ready when the last step of `open` is done, and then begins a round of `loop` each
     `messages.every`.
@@ -196,6 +204,8 @@ class Role(TomlTable):
     sequence: Annotated[list[Sequence], BeforeValidator(_listed)] = Field(
         default_factory=list, description="numbers inside messages"
     )
+    watchdogs: list[Watchdog] = Field(default_factory=list, description="messages that the server has to send")
+    errors: list[ErrorRule] = Field(default_factory=list, description="messages that report an error")
     on_failure: Literal["continue", "close"] = Field(
         default="continue", description="after a step of the loop fails: go on with the next round, or close"
     )

@@ -1,0 +1,123 @@
+"""Turns roles that are written in the terms of a protocol into plain ones: what is checked, compiled and run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from wstui.scenario.conversation.dialect import BadKey, Dialect, Table, dialect, read
+from wstui.scenario.conversation.role import Message, Role, Step
+from wstui.scenario.errors import BadValue, Conflict, Key, quote
+from wstui.scenario.model import Scenario
+from wstui.scenario.target import Target
+
+M = TypeVar("M", bound=Message)
+_NOT_SENT = ("steps", "choose", "think", "repeat", "meet", "close")
+
+
+def dialect_of(target: Target) -> Dialect:
+    """Return what a target speaks. Raises BadKey."""
+    return dialect(target.protocol, target.options)
+
+
+def spoken(target: Target) -> Target:
+    """Return the target as its protocol's clients connect to it."""
+    speaks = dialect_of(target)
+    offered = target.subprotocols or speaks.subprotocols()
+    return target.model_copy(update={"url": speaks.address(target.url), "subprotocols": list(offered)})
+
+
+class Lowered:
+    """The plain roles of a scenario; `conflicts` say what can't be lowered."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.roles: list[Role] = []
+        self.conflicts: list[Conflict] = []
+        self.added = 0
+        """How many steps of the protocol stand before those of each role's `open`."""
+        try:
+            self._dialect = dialect_of(scenario.target)
+            opening = self._dialect.opening() if scenario.roles else []
+        except BadKey as error:
+            self._conflict(("target", "options"), scenario.target.options, error)
+            return
+        self.added = len(opening)
+        self._first = [self._made(Step, table) for table in opening]
+        self._last = [self._made(Step, table) for table in self._dialect.leaving()]
+        self.roles = [self._role(role, ("roles", index)) for index, role in enumerate(scenario.roles)]
+
+    def _role(self, role: Role, place: Key) -> Role:
+        rules: dict[str, list[Any]] = {
+            "answer": [self._message(each, (*place, "answer", n)) for n, each in enumerate(role.answer)],
+            "heartbeats": [self._message(each, (*place, "heartbeats", n)) for n, each in enumerate(role.heartbeats)],
+        }
+        for name, tables in self._dialect.rules().items():
+            model = _item(Role, name)
+            rules[name] = rules.get(name, getattr(role, name)) + [self._made(model, table) for table in tables]
+        return role.model_copy(
+            update=rules
+            | {
+                "open": self._first + self._steps(role.open, (*place, "open")),
+                "loop": self._steps(role.loop, (*place, "loop")),
+                "leave": self._steps(role.leave, (*place, "leave")) + self._last,
+            }
+        )
+
+    def _steps(self, steps: Sequence[Step], place: Key) -> list[Step]:
+        return [self._step(step, (*place, index)) for index, step in enumerate(steps)]
+
+    def _step(self, step: Step, place: Key) -> Step:
+        if not step.steps and not step.choose:
+            return self._message(step, place)
+        choose = [
+            choice.model_copy(update={"steps": self._steps(choice.steps, (*place, "choose", index, "steps"))})
+            for index, choice in enumerate(step.choose)
+        ]
+        inner = step.model_copy(update={"steps": self._steps(step.steps, (*place, "steps")), "choose": choose})
+        return self._message(inner, place)
+
+    def _message(self, message: M, place: Key) -> M:
+        """Return a step, an answer or a heartbeat without keys of the protocol."""
+        words = message.model_extra
+        if not words:
+            return message
+        try:
+            keys = read(self._dialect.Keys, words)
+            own = [name for name in _NOT_SENT if getattr(message, name, None)] + message.sources
+            if own:
+                raise BadKey((next(iter(words)),), f"and {own[0]} are both given: keep one")
+            given = {name: getattr(message, name) for name in message.model_fields_set - words.keys()}
+            return self._made(type(message), self._dialect.step(keys, given))
+        except BadKey as error:
+            self._conflict(place, words, error)
+        except BadValue as error:
+            self.conflicts.append(Conflict(place, error.message, nearest=error.nearest))
+        return message.model_copy(update={"send": "?"})  # judge the rest of it
+
+    def _made(self, model: type[M], table: Table) -> M:
+        frames = table.get("frames", [])
+        try:
+            made = model.model_validate({name: value for name, value in table.items() if name != "frames"})
+        except ValidationError as error:
+            raise BadValue(str(error.errors()[0]["msg"])) from None
+        if frames:
+            made._frames = frames
+        return made
+
+    def _conflict(self, place: Key, table: Mapping[str, Any], error: BadKey) -> None:
+        value: Any = table
+        for part in error.key:
+            value = value.get(part) if isinstance(value, Mapping) else None
+        shown = quote(value) if isinstance(value, str) else str(value) if isinstance(value, int | float) else ""
+        self.conflicts.append(Conflict((*place, *error.key), error.message, shown, error.nearest))
+
+
+def _item(model: Any, name: str) -> Any:
+    """The model of the items of a list."""
+    return next(each for each in _arguments(model.model_fields[name].annotation) if isinstance(each, type))
+
+
+def _arguments(annotation: Any) -> Iterator[Any]:
+    yield from getattr(annotation, "__args__", ())
