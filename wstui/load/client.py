@@ -277,7 +277,9 @@ class Client(Messaging, asyncio.Protocol):
         received = protocol.close_rcvd
         if received is not None:
             detail = sanitize(received.reason, 1230)  # 123 bytes at most, each of which may become an escape
-            cause = Cause(f"close {int(received.code)}", detail or _close_name(received.code))
+            meaning = self.conversation.role.closes.get(int(received.code), "") if self.conversation is not None else ""
+            words = f"{detail} ({meaning})" if detail and meaning else detail or meaning or _close_name(received.code)
+            cause = Cause(f"close {int(received.code)}", words)
         elif protocol.parser_exc is not None:
             cause = self._broken_by(protocol.parser_exc)
         else:

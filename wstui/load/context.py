@@ -46,6 +46,7 @@ ENDED = ClientState.ENDED
 class ClientConversation(Protocol):
     """The steps of a client's role, as the client sees them."""
 
+    role: Any  # whose protocol gives meaning to close codes
     coroutine: Any  # None before it has begun, and after its end
 
     def start(self) -> None: ...

@@ -14,11 +14,11 @@ MISSING = msgspec.UNSET
 class ReplyMatcher:
     """Decodes only those parts of a document that are asked for."""
 
-    def __init__(self, paths: Iterable[Sequence[str]]) -> None:
-        """`paths` will be asked for; the document's `type` always is."""
+    def __init__(self, paths: Iterable[Sequence[str]], plain: bool = False) -> None:
+        """`paths` will be asked for; the document's `type` always is. `plain` documents are read by a protocol."""
         names = {"type", *(path[0] for path in paths if path)}
         # Arrays may be asked for items, and msgspec takes no names that JSON has to escape.
-        if any(is_index(name) or not name.isprintable() or {'"', "\\"} & {*name} for name in names):
+        if plain or any(is_index(name) or not name.isprintable() or {'"', "\\"} & {*name} for name in names):
             self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(Any).decode
             self._names: dict[str, str] | None = None
             return

@@ -60,11 +60,15 @@ class MatcherSpec(msgspec.Struct, frozen=True, array_like=True):
 
 
 class DelaySpec(msgspec.Struct, frozen=True, array_like=True):
-    """Nanoseconds from `low` to `high`, evenly drawn; with `mean` exponentially drawn around it."""
+    """Nanoseconds from `low` to `high`, evenly drawn; with `mean` exponentially drawn around it.
+
+    With the number of a `variable` it is its value, in units of `low` nanoseconds.
+    """
 
     low: int = 0
     high: int = 0
     mean: int = 0
+    variable: int = -1
 
 
 class CaptureSpec(msgspec.Struct, frozen=True, array_like=True):

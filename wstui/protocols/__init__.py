@@ -1,1 +1,1 @@
-"""The protocols that servers speak on top of WebSocket: one file each, Sans-I/O, see `scenario.conversation.dialect`."""
+"""The protocols that servers speak on top of WebSocket, a file each; `scenario.conversation.dialect` says how."""

@@ -61,7 +61,7 @@ class SocketIO(Dialect):
     """Socket.IO, see the page of the manual."""
 
     title = "Socket.IO: events, acknowledgements, namespaces"
-    Options, Keys = Options, Keys
+    option_keys, step_keys = Options, Keys
     kinds = ("event", "type")
     options: Options
 
@@ -70,11 +70,11 @@ class SocketIO(Dialect):
 
     def opening(self) -> list[Table]:
         namespace = self.options.namespace
-        deadline = {"name": "open", "expect": {"type": "open"}, "capture": {"_beat": "pingInterval", "_dead": "deadline"}}
+        times = {"_beat": "pingInterval", "_dead": "deadline"}
         connect = self._connect(namespace, self.options.auth) | {"name": "connect"}
         if self.options.version == 3 and namespace == "/":
             del connect["frames"]  # such a server connects to it by itself
-        return [deadline, connect]
+        return [{"name": "open", "expect": {"type": "open"}, "capture": times}, connect]
 
     def _connect(self, namespace: str, auth: Any) -> Table:
         return {
@@ -181,7 +181,7 @@ def _engine(payload: bytes) -> dict[str, Any]:
         found = opened | found
         times = opened.get("pingInterval"), opened.get("pingTimeout")
         if all(isinstance(time, int) for time in times):
-            found["deadline"] = sum(times)  # type: ignore[arg-type]
+            found["deadline"] = sum(times)
     elif kind == "close":
         found["reason"] = "the server closed the session (1)"
     return found

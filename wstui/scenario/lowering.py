@@ -84,7 +84,7 @@ class Lowered:
         if not words:
             return message
         try:
-            keys = read(self._dialect.Keys, words)
+            keys = read(self._dialect.step_keys, words)
             own = [name for name in _NOT_SENT if getattr(message, name, None)] + message.sources
             if own:
                 raise BadKey((next(iter(words)),), f"and {own[0]} are both given: keep one")

@@ -7,7 +7,15 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from wstui.scenario.conversation.matcher import alternatives_of
-from wstui.scenario.conversation.payload import Part, Place, payload_of, text_places
+from wstui.scenario.conversation.payload import (
+    Part,
+    Place,
+    frame_parts,
+    payload_of,
+    places,
+    text_places,
+    weight,
+)
 from wstui.scenario.conversation.role import Message
 from wstui.scenario.errors import BadValue, Conflict, Key, nearest, quote
 from wstui.scenario.payload import MOST_BYTES, Feed
@@ -39,22 +47,25 @@ class PayloadChecks:
                     yield Conflict((*place, name), "belongs to a message that is sent, and there is none")
             return
         source = sources[0]
-        shown = "" if source == "json" else quote(mask_text(str(getattr(message, source))), 60)
+        frames = message._frames
+        shown = "" if source in ("json", "frames") else quote(mask_text(str(getattr(message, source))), 60)
         try:
-            parts = payload_of(message, self._file, self._captured)
+            if frames:
+                parts = [part for frame in frames for part in frame_parts(frame, self._captured)]
+                place, source = place[:-1], str(place[-1])
+            else:
+                parts = payload_of(message, self._file, self._captured)
         except BadPlaceholder as error:
             yield self._bad((*place, source), error, known)
             return
         except BadValue as error:
             yield Conflict((*place, source), error.message, shown, error.nearest)
             return
-        size = sum(len(part) for part in parts if isinstance(part, bytes))
+        size = weight(parts)
         self.bytes += size
         if size > MOST_BYTES:
             yield Conflict((*place, source), f"is larger than {MOST_BYTES >> 20} MiB")
-        yield from self._places(
-            [p.placeholder for p in parts if isinstance(p, Place)], (*place, source), known, in_answer
-        )
+        yield from self._places([p.placeholder for p in places(parts)], (*place, source), known, in_answer)
         yield from self._padding(message, parts, place, source)
 
     def _padding(self, message: Message, parts: Sequence[Part], place: Key, source: str) -> Iterator[Conflict]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from wstui.scenario.conversation.delay import parse_delay
 from wstui.scenario.conversation.role import Step
 from wstui.scenario.errors import BadValue, Conflict, quote
+from wstui.scenario.lowering import Lowered
 from wstui.scenario.model import Scenario
 from wstui.scenario.payload import Feed, feed_of
 from wstui.scenario.payload_checks import PayloadChecks
@@ -32,12 +33,14 @@ def role_findings(scenario: Scenario) -> Iterator[Conflict]:
         except BadValue as error:
             yield Conflict(("messages", "feed"), error.message, quote(scenario.messages.feed))
     total = 0
-    for index, role in enumerate(scenario.roles):
+    lowered = Lowered(scenario)
+    yield from lowered.conflicts
+    for index, role in enumerate(lowered.roles):
         if role.name in [other.name for other in scenario.roles[:index]]:
             yield Conflict(("roles", index, "name"), "names two roles", quote(role.name))
         captured = list(dict.fromkeys(name for _, step in steps_of(role) for name in step.capture))
         payloads = PayloadChecks(scenario.origin.file, captured, feed, feed_is_known)
-        yield from StepChecks(role, ("roles", index), payloads).findings()
+        yield from StepChecks(role, ("roles", index), payloads, lowered.added).findings()
         total += payloads.bytes
     if total > MOST_BYTES_OF_ALL:
         yield Conflict(("roles",), f"send more than {MOST_BYTES_OF_ALL >> 20} MiB together: a worker keeps all of it")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from wstui.scenario.conversation.delay import parse_delay
 from wstui.scenario.conversation.matcher import parse_path
-from wstui.scenario.conversation.role import Heartbeat, Role, Step
+from wstui.scenario.conversation.role import Heartbeat, Role, Step, Watchdog
 from wstui.scenario.errors import BadValue, Conflict, Key, dotted, quote
 from wstui.scenario.payload_checks import PayloadChecks
 from wstui.scenario.role_inputs import PHASES, steps_of
@@ -21,8 +21,10 @@ _EXAMPLE = 'json = { type = "hello" } and expect = { type = "welcome" }'
 class StepChecks:
     """Checks the steps and rules of one role, in the order in which a client comes to them."""
 
-    def __init__(self, role: Role, place: Key, payloads: PayloadChecks) -> None:
+    def __init__(self, role: Role, place: Key, payloads: PayloadChecks, added: int = 0) -> None:
+        """The first `added` steps of `open` are those of the target's protocol."""
         self._role = role
+        self._added = added
         self._place = place
         self._payloads = payloads
         self._names: dict[str, Key] = {}
@@ -35,7 +37,10 @@ class StepChecks:
         opened: set[str] = set()
         for phase in PHASES:
             known = set(opened)
-            yield from self._walk(getattr(role, phase), (*place, phase), known, 1)
+            steps, own = getattr(role, phase), self._added if phase == "open" else 0
+            for step in steps[:own]:
+                yield from self._step(step, ("target", "options"), known, 1)
+            yield from self._walk(steps[own:], (*place, phase), known, 1)
             if phase == "open":
                 opened = known
         for index, beat in enumerate(role.heartbeats):
@@ -49,6 +54,10 @@ class StepChecks:
         for name in ("delivery", "sequence"):
             for index, rule in enumerate(getattr(role, name)):
                 yield from self._payloads.matcher(rule.of, (*place, name, index, "of"), opened)
+        for index, error in enumerate(role.errors):
+            yield from self._payloads.matcher(error.on, (*place, "errors", index, "on"), opened)
+        for index, watchdog in enumerate(role.watchdogs):
+            yield from self._watchdog(watchdog, (*place, "watchdogs", index), opened)
 
     # -- steps -------------------------------------------------------------------------------------------------
 
@@ -76,7 +85,7 @@ class StepChecks:
             yield Conflict((*place, "repeat"), 'has nothing to repeat: write steps = [{ json = { type = "hello" } }]')
         yield from self._name(step, place)
         if step.expect is None:
-            for name in ("refuse", "within", "capture"):
+            for name in ("refuse", "reason", "within", "capture"):
                 if getattr(step, name):
                     yield Conflict(
                         (*place, name), 'belongs to expect, and there is none: write expect = { type = "ok" }'
@@ -115,6 +124,8 @@ class StepChecks:
     def _heartbeat(self, beat: Heartbeat, place: Key, known: set[str]) -> Iterator[Conflict]:
         yield from self._name(beat, place)
         delay = parse_delay(beat.every)
+        if delay.variable:
+            yield from self._payloads.text(beat.every, (*place, "every"), known)
         if not delay.low and not delay.mean:
             yield Conflict((*place, "every"), "must be more than 0", quote(beat.every))
         if not beat.sources:
@@ -123,6 +134,13 @@ class StepChecks:
             yield Conflict((*place, "within"), "belongs to expect, and there is none")
         yield from self._payloads.message(beat, place, known)
         yield from self._payloads.matcher(beat.expect, (*place, "expect"), known)
+
+    def _watchdog(self, watchdog: Watchdog, place: Key, known: set[str]) -> Iterator[Conflict]:
+        yield from self._payloads.matcher(watchdog.on, (*place, "on"), known)
+        if (watchdog.within is None) == (not watchdog.variable):
+            yield Conflict((*place, "within"), 'and variable exclude each other: write within = "45s", or variable')
+        elif watchdog.variable:
+            yield from self._payloads.text(f"{{{{{watchdog.variable}}}}}", (*place, "variable"), known)
 
     def _captures(self, step: Step, place: Key) -> Iterator[Conflict]:
         for name, source in step.capture.items():

@@ -61,7 +61,8 @@ class Target(TomlTable):
         description="use all addresses of the target's name in turn instead of the first that accepts",
     )
     protocol: Protocol = Field(
-        default="json", description="what the server speaks on top of WebSocket; steps of roles are written in its terms"
+        default="json",
+        description="what the server speaks on top of WebSocket; roles are written in its terms",
     )
     options: Annotated[dict[str, Any], BeforeValidator(check_json)] = Field(
         default_factory=dict, description="options of the protocol, see its page of the manual"

@@ -165,7 +165,7 @@ class _Compiler:
             reason=[*parse_path(step.reason)] if step.reason else [],
             within_ns=self._within(step.within),
             capture=[self._capture(name, source) for name, source in step.capture.items()],
-            think=None if step.think is None else _delay(step.think),
+            think=None if step.think is None else self._delay(step.think),
             repeat=step.repeat or 0,
             meet=None
             if step.meet is None
@@ -179,20 +179,25 @@ class _Compiler:
         return self._timeout_ns if within is None else round(within * NS)
 
     def _heartbeat(self, beat: Heartbeat) -> HeartbeatSpec:
-        number, every = self._next(), _delay(beat.every)
+        number, every = self._next(), self._delay(beat.every)
         return HeartbeatSpec(
             number=number,
             name=beat.name,
             every=every,
             say=self._said(beat),
             expect=None if beat.expect is None else self._matcher(beat.expect),
-            within_ns=(every.mean or every.low) if beat.within is None else round(beat.within * NS),
+            within_ns=self._within(beat.within) if beat.within or every.variable >= 0 else every.mean or every.low,
         )
 
     def _watchdog(self, watchdog: Watchdog) -> WatchdogSpec:
         on = None if watchdog.on is None else self._matcher(watchdog.on)
         variable = self._variables.index(watchdog.variable) if watchdog.variable else -1
         return WatchdogSpec(on, round((watchdog.within or 0) * NS), variable)
+
+    def _delay(self, text: str) -> DelaySpec:
+        delay = parse_delay(text)
+        variable = self._variables.index(delay.variable) if delay.variable else -1
+        return DelaySpec(round(delay.low * NS), round(delay.high * NS), round(delay.mean * NS), variable)
 
     def _capture(self, name: str, source: str) -> CaptureSpec:
         variable = self._variables.index(name)
@@ -205,9 +210,12 @@ class _Compiler:
     def _said(self, message: Message) -> Text:
         if message._frames:
             self._drawn = {}
-            made = [Text(self._packed(frame_parts(f, self._variables)), binary=f.binary) for f in message._frames]
+            first, *more = [
+                Text(self._packed(frame_parts(frame, self._variables)), binary=frame.binary)
+                for frame in message._frames
+            ]
             self._drawn = {}
-            return msgspec.structs.replace(made[0], more=made[1:])
+            return msgspec.structs.replace(first, more=more)
         parts = payload_of(message, self._file, self._variables)
         quoted = any(isinstance(p, Place) and p.placeholder.name == "pad" and p.form == "quoted" for p in parts)
         binary = is_binary(message)
@@ -282,11 +290,6 @@ class _Compiler:
             case ["random", kind, *length]:
                 return Slot(f"random {kind}", int(length[0]) if length else 0, form=form, lane=lane)
         return Slot(name, form=form)
-
-
-def _delay(text: str) -> DelaySpec:
-    delay = parse_delay(text)
-    return DelaySpec(round(delay.low * NS), round(delay.high * NS), round(delay.mean * NS))
 
 
 def _in_place(text: str, form: Form) -> bytes:

@@ -18,6 +18,7 @@ from wstui.load.conversation.replies import Replies
 from wstui.load.conversation.rounds import Rounds
 from wstui.load.conversation.state import ENDED, LEAVE, LOOP, OPEN, Phase
 from wstui.load.conversation.timers import Timers
+from wstui.load.conversation.watch import look_for_silence
 from wstui.load.reply_matcher import MISSING
 
 _now = time.monotonic_ns
@@ -42,8 +43,8 @@ class Conversation:
 
     __slots__ = (
         "awaits_round", "behind_ns", "client", "context", "coroutine", "free_ns", "heartbeats", "host", "in_round",
-        "intended_ns", "leave_begun_ns", "leaving", "live", "message", "next_ns", "number", "phase", "replies",
-        "role", "row", "running", "sent_ns", "seq", "sequences", "transmit", "turn", "values", "wake_ns",
+        "intended_ns", "kept", "leave_begun_ns", "leaving", "live", "message", "next_ns", "number", "phase", "replies",
+        "role", "row", "running", "sent_ns", "seq", "sequences", "transmit", "turn", "values", "wake_ns", "watched",
     )  # fmt: skip
 
     def __init__(self, host: ConversationHost, role: Role, client: Client, row: Sequence[str]) -> None:
@@ -76,6 +77,8 @@ class Conversation:
         self.in_round = False
         # rules
         self.sequences: dict[Any, tuple[int, set[int]]] | None = None  # last number and missing ones
+        self.kept: Any = None  # what the protocol keeps of earlier frames
+        self.watched: list[int] | None = None  # when each watchdog saw its message last
         self.message: Any = None  # the document that is being answered
 
     # -- the coroutine -----------------------------------------------------------------------------------------
@@ -116,6 +119,8 @@ class Conversation:
         self.client.become_ready(_now())
         if self.role.beats:
             self.heartbeats = Heartbeats(self)
+        if self.role.watchdogs:
+            self.watched = [_now()] * len(self.role.watchdogs)
         self.next_ns = self.host.rounds.first(self)
 
     def begin_leave(self) -> None:
@@ -225,6 +230,8 @@ class Conversation:
         self.replies.expire(now_ns)
         if self.heartbeats is not None:
             self.heartbeats.expire(now_ns)
+        if self.watched is not None and self.phase is LOOP:
+            look_for_silence(self, now_ns)
 
     def take_other(self, document: Any, payload: bytes) -> bool:
         """Return whether a message that no step waits for is the reply to a heartbeat, a late reply or a duplicate."""

@@ -26,7 +26,9 @@ class Heartbeats:
         self._waiting: list[tuple[Any, int] | None] = [None] * len(talk.role.beats)  # bound, sent
         live = talk.live
         for beat in talk.role.beats:
-            every = beat.delay.draw(talk.number, talk.turns())
+            every = beat.delay.draw(talk)
+            if not every:
+                continue  # the server wants none
             live.add(first_send(live.clock() + 1, talk.number, every), _Due(self, beat, talk))
 
     def take(self, document: Any, payload: bytes) -> bool:
@@ -96,4 +98,4 @@ class _Due:
         """Send it, and plan the next."""
         if self._heartbeats.send(self._beat):
             talk = self._talk
-            talk.live.add(due_ns + self._beat.delay.draw(talk.number, talk.turns()), self)
+            talk.live.add(due_ns + self._beat.delay.draw(talk), self)

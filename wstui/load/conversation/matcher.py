@@ -42,21 +42,26 @@ class Matcher:
         )
 
 
-def reader_of(role: RoleSpec) -> ReplyMatcher:
+def reader_of(role: RoleSpec, kinds: Sequence[str], plain: bool) -> ReplyMatcher:
     """What reads the parts of messages that any matcher, capture or rule of a role asks for."""
-    return ReplyMatcher(list(_paths(role)))
+    return ReplyMatcher([*((kind,) for kind in kinds), *_paths(role)], plain)
 
 
 def _paths(role: RoleSpec) -> Iterator[Sequence[str]]:
     for step in all_steps(role):
         for matcher in (step.expect, step.refuse):
             yield from _paths_of(matcher)
-        yield from (capture.path for capture in step.capture if capture.path)
+        yield from (path for path in (step.reason, *(capture.path for capture in step.capture)) if path)
     for beat in role.heartbeats:
         yield from _paths_of(beat.expect)
     for answer in role.answers:
         yield from _paths_of(answer.on)
-        yield from (part.path for part in answer.say.parts if isinstance(part, Slot) and part.path)
+        yield from _paths_said(answer.say.parts)
+    for watchdog in role.watchdogs:
+        yield from _paths_of(watchdog.on)
+    for error in role.errors:
+        yield from _paths_of(error.on)
+        yield from ([error.reason] if error.reason else [])
     for rule in (*role.delivery, *role.sequence):
         yield from _paths_of(rule.of)  # type: ignore[attr-defined]  # mypy joins the two to Struct
         yield rule.path  # type: ignore[attr-defined]
@@ -80,6 +85,13 @@ def steps_of(steps: Iterable[StepSpec]) -> Iterator[StepSpec]:
 def _paths_of(matcher: MatcherSpec | None) -> Iterator[Sequence[str]]:
     for conditions in matcher.alternatives if matcher is not None else ():
         yield from (condition.path for condition in conditions if condition.path)
+
+
+def _paths_said(parts: Sequence[bytes | Slot]) -> Iterator[Sequence[str]]:
+    for part in parts:
+        if isinstance(part, Slot):
+            yield from [part.path] if part.path else []
+            yield from _paths_said(part.parts)
 
 
 def _is_keyed(condition: ConditionSpec) -> bool:

@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any
+from typing import Any, Protocol
 
 from wstui.load.conversation.matcher import Captures, Matcher, reader_of
 from wstui.load.conversation.text import Render, compile_parts, compile_text
@@ -16,9 +16,28 @@ from wstui.load.rng import draw, fraction
 from wstui.load.role_spec import DelaySpec, RoleSpec, StepSpec
 from wstui.measure.counters import TYPES_KEPT
 from wstui.measure.steps import RoleCounts, StepTally
+from wstui.scenario.conversation.dialect import dialect
 
 MESSAGE, THINK, REPEAT, AGAIN, CHOOSE, JUMP, MEET, CLOSE, READY, ROUND, REST, LEFT = range(12)
+_A_DAY_NS = 86_400_000_000_000
 _DELAY, _CHOICE, _BEAT = 1 << 43, 1 << 44, 1 << 45  # lanes of their own among all that is drawn
+
+
+class Drawer(Protocol):
+    """A client that draws how long something takes."""
+
+    number: int
+    values: list[Any]
+
+    def turns(self) -> int: ...
+
+
+def nanoseconds(value: Any, unit_ns: int) -> int:
+    """Return a time that a server has told, up to a day; 0 when it is not one."""
+    try:
+        return min(max(0, int(float(value) * unit_ns)), _A_DAY_NS)
+    except (TypeError, ValueError, OverflowError):
+        return 0
 
 
 class Delay:
@@ -30,13 +49,16 @@ class Delay:
         self._spec = spec
         self._seed = seed
         self._lane = lane
-        self.fixed = spec.low if spec.low == spec.high and not spec.mean else -1
+        self.fixed = spec.low if spec.low == spec.high and not spec.mean and spec.variable < 0 else -1
 
-    def draw(self, number: int, turn: int) -> int:
-        """Nanoseconds for client `number` at its `turn`."""
+    def draw(self, drawer: Drawer) -> int:
+        """Return nanoseconds for a client at its next turn; 0 when its variable holds no time."""
+        turn = drawer.turns()
         if self.fixed >= 0:
             return self.fixed
-        share = fraction(draw(self._seed, number, turn, self._lane))
+        if self._spec.variable >= 0:
+            return nanoseconds(drawer.values[self._spec.variable], self._spec.low)
+        share = fraction(draw(self._seed, drawer.number, turn, self._lane))
         if self._spec.mean:
             return int(-math.log(1.0 - share) * self._spec.mean)
         return self._spec.low + int(share * (self._spec.high - self._spec.low))
@@ -46,8 +68,8 @@ class Operation:
     """One operation; which of its fields mean something depends on its kind."""
 
     __slots__ = (
-        "captures", "clients", "delay", "expect", "first", "kind", "label", "name", "number", "place", "places",
-        "refuse", "render", "tally", "target", "targets", "within_ns",
+        "captures", "clients", "delay", "expect", "first", "kind", "label", "more", "name", "number", "place",
+        "places", "reason", "refuse", "render", "tally", "target", "targets", "within_ns",
     )  # fmt: skip
 
     def __init__(self, kind: int, target: int = 0) -> None:
@@ -58,8 +80,10 @@ class Operation:
         self.place = 0  # which counter a repetition has
         self.first = TEXT
         self.render: Render | None = None
+        self.more: list[tuple[int, Render]] = []  # further frames
         self.expect: Matcher | None = None
         self.refuse: Matcher | None = None
+        self.reason: list[str] = []
         self.within_ns = 0
         self.captures: Captures | None = None
         self.tally: StepTally | None = None
@@ -72,6 +96,15 @@ class Operation:
     def choose(self, seed: int, number: int, turn: int) -> int:
         """Where to go on, drawn by weight."""
         return self.targets[bisect_right(self.places, draw(seed, number, turn, _CHOICE + self.number))]
+
+
+@dataclass(frozen=True, slots=True)
+class Watchdog:
+    """What the server has to send again and again."""
+
+    on: Matcher | None
+    within_ns: int
+    variable: int
 
 
 @dataclass(slots=True)
@@ -95,7 +128,10 @@ class Role:
         self.name = spec.name
         self.counts = RoleCounts()
         self.seed = seed
-        self.reader = reader_of(spec)
+        speaks = dialect(spec.protocol, spec.options)
+        self.decode = speaks.decoder()
+        self.closes = speaks.closes
+        self.reader = reader_of(spec, speaks.kinds, plain=self.decode is not None)
         self.tallies: list[StepTally] = []
         self.repeats = 0
         self.opening = _Flattener(self, "open").flat(spec.open, Operation(READY))
@@ -120,9 +156,14 @@ class Role:
             for rule in spec.delivery
         ]
         self.sequences = [(Matcher(rule.of, self.reader, seed), rule.path, rule.per) for rule in spec.sequence]
-        self._read_type = self.reader.getter([("type",)])
+        self.watchdogs = [
+            Watchdog(None if w.on is None else Matcher(w.on, self.reader, seed), w.within_ns, w.variable)
+            for w in spec.watchdogs
+        ]
+        self.errors = [(Matcher(rule.on, self.reader, seed), rule.reason, rule.closes) for rule in spec.errors]
+        self._kinds = [(kind,) for kind in speaks.kinds]
         self._type_names: dict[str, bytes] = {}
-        self.acts = bool(self.answers or self.deliveries or self.sequences)
+        self.acts = bool(self.answers or self.deliveries or self.sequences or self.watchdogs)
 
     def tally(self, name: str, kind: str = "step") -> StepTally:
         """Make the counts of a step; only named ones are told."""
@@ -133,10 +174,13 @@ class Role:
 
     def type_name(self, document: Any) -> bytes | None:
         """Return the kind of a message that says it as its `type`; None when it needs a careful look."""
-        if self._read_type is None or document is None:
+        if document is None:
             return None
-        kind = self._read_type(document)
-        if not isinstance(kind, str):
+        for path in self._kinds:
+            kind = self.reader.value(document, path)
+            if isinstance(kind, str):
+                break
+        else:
             return None
         name = self._type_names.get(kind)
         if name is None:
@@ -217,6 +261,8 @@ class _Flattener:
         if step.say is not None:
             operation.render = compile_text(step.say, role.seed)
             operation.first = BINARY if step.say.binary else TEXT
+            operation.more = [(BINARY if t.binary else TEXT, compile_text(t, role.seed)) for t in step.say.more]
+        operation.reason = step.reason
         operation.within_ns = step.within_ns
         operation.expect = None if step.expect is None else Matcher(step.expect, role.reader, role.seed)
         operation.refuse = None if step.refuse is None else Matcher(step.refuse, role.reader, role.seed)

@@ -9,6 +9,7 @@ from wstui.load.connect_outcome import Cause, Outcome
 from wstui.load.context import LATE_NS
 from wstui.load.conversation.program import Operation
 from wstui.load.conversation.state import LOOP, OPEN, Talk
+from wstui.load.conversation.watch import reason_of
 from wstui.measure.sanitize import sanitize
 from wstui.scenario.units import format_duration
 
@@ -86,6 +87,8 @@ class Replies:
                 if delay > LATE_NS:
                     context.counters.late_sends += 1
         talk.transmit(operation.first, payload)
+        for first, render in operation.more:
+            talk.transmit(first, render(talk))
 
     def meet(self, operation: Operation) -> None:
         """Wait until other clients are there as well."""
@@ -119,7 +122,7 @@ class Replies:
             self._replied(operation, document, payload)
             return True
         if operation.refuse is not None and operation.refuse.matches(document, payload, self._refusal):
-            self._refused(operation, payload)
+            self._refused(operation, document, payload)
             return True
         return False
 
@@ -186,7 +189,7 @@ class Replies:
             return
         talk.resume(True)
 
-    def _refused(self, operation: Operation, payload: bytes) -> None:
+    def _refused(self, operation: Operation, document: Any, payload: bytes) -> None:
         """The answer is no."""
         talk = self._talk
         context = talk.context
@@ -204,7 +207,8 @@ class Replies:
             context.tally.response.record(response)
         self.operation = None
         talk.wake_ns = -1
-        self._fail(operation, Cause("refused", f"{self._words(operation)}: {operation.refuse.words}"), payload)
+        why = reason_of(talk.role, document, operation.reason) or operation.refuse.words
+        self._fail(operation, Cause("refused", f"{self._words(operation)}: {why}"), payload)
 
     def _fail(self, operation: Operation, cause: Cause, payload: bytes) -> None:
         talk = self._talk

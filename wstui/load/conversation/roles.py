@@ -8,20 +8,26 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
 
+from websockets.frames import CloseCode
+
 from wstui.load.client import Client
+from wstui.load.connect_outcome import Cause
 from wstui.load.context import MessageClient, WorkerContext
 from wstui.load.conversation.conversation import Conversation
 from wstui.load.conversation.meetings import Meetings
 from wstui.load.conversation.program import Role
 from wstui.load.conversation.rounds import Rounds
 from wstui.load.conversation.rules import follow_delivery, follow_sequence
+from wstui.load.conversation.state import ENDED
 from wstui.load.conversation.timers import Timers
 from wstui.load.conversation.walk import walk
+from wstui.load.conversation.watch import reported, watch
 from wstui.load.exchange import BINARY_TYPE, EMPTY, Exchange
 from wstui.load.frames import BINARY, TEXT
 from wstui.load.protocol import Spec
 from wstui.load.rng import spread
 from wstui.measure.steps import Steps
+from wstui.scenario.conversation.dialect import Malformed
 
 SWEEP_TICKS = 25
 
@@ -125,6 +131,9 @@ class Roles(Exchange):
         conversation = client.conversation
         if conversation is None:
             return
+        if conversation.role.decode is not None:
+            self._decoded(client, conversation, first, payload)
+            return
         document = conversation.role.reader.read(payload)
         if document is None and b"\n" in payload and first == TEXT:
             lines = [line for line in payload.split(b"\n") if line.strip()]
@@ -134,6 +143,20 @@ class Roles(Exchange):
                     self._one(client, conversation, first, line, document)
                 return
         self._one(client, conversation, first, payload, document)
+
+    def _decoded(self, client: MessageClient, conversation: Conversation, first: int, payload: bytes) -> None:
+        """Let the target's protocol read a frame."""
+        role = conversation.role
+        try:
+            messages, conversation.kept = role.decode(conversation.kept, first == BINARY, payload)  # type: ignore[misc]
+        except Malformed as error:
+            cause = Cause("protocol", f"{role.spec.protocol}: {error}")
+            conversation.client.fail(CloseCode.PROTOCOL_ERROR, cause)
+            return
+        for document, part in messages:
+            if conversation.phase is ENDED:
+                return
+            self._one(client, conversation, first, part, document)
 
     def _one(self, client: MessageClient, conversation: Conversation, first: int, payload: bytes, found: Any) -> None:
         context, role = self.context, conversation.role
@@ -150,6 +173,8 @@ class Roles(Exchange):
         # A broadcast reaches its sender as well, and answers it.
         spreads = context.broadcasts is not None and conversation.replies.is_own(found, payload)
         replied = conversation.replies.take(found, payload) or conversation.take_other(found, payload)
+        if not replied and role.errors and reported(conversation, found, payload):
+            return
         if context.broadcasts is not None and (spreads or not replied):
             self._broadcast(client, name, payload)
 
@@ -173,6 +198,8 @@ class Roles(Exchange):
                 conversation.message = document
                 conversation.transmit(first, render(conversation))
                 conversation.message = None
+        if conversation.watched is not None:
+            watch(conversation, document, payload)
         for matcher, path, unit, tally in role.deliveries:
             if matcher.matches(document, payload, matcher.bind(conversation)):
                 found = role.reader.value(document, path)

@@ -61,7 +61,7 @@ def walk(conversation: Conversation, operations: list[Operation]) -> Generator[A
             at = operation.target
         elif kind == THINK:
             assert operation.delay is not None
-            conversation.think(operation.delay.draw(conversation.number, conversation.turns()))
+            conversation.think(operation.delay.draw(conversation))
             yield WAIT
         elif kind == REPEAT:
             counters[operation.place] = operation.target

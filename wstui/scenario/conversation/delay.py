@@ -17,16 +17,23 @@ _EXAMPLES = 'write "2s", "1s..4s" or "exponential 3s"'
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """Seconds from `low` to `high`, evenly drawn; with `mean` exponentially drawn around it instead."""
+    """Seconds from `low` to `high`, evenly drawn; with `mean` exponentially drawn around it instead.
+
+    With a `variable` it is what a client has captured, in units of `low` seconds.
+    """
 
     low: float
     high: float
     mean: float = 0.0
+    variable: str = ""
 
 
 def parse_delay(text: str) -> Delay:
     """The delay that a text describes; `BadValue` says what to write."""
     written = text.strip()
+    if match := re.fullmatch(r"\{\{\s*(\w+)\s*\}\}\s*(ms|s)?", written):
+        unit = 1.0 if match[2] == "s" else 0.001
+        return Delay(unit, unit, variable=match[1])
     if match := re.fullmatch(r"(?:exponential|exp)\s+(\S+)", written):
         mean = _seconds(match[1])
         if not mean:
@@ -34,7 +41,7 @@ def parse_delay(text: str) -> Delay:
         return Delay(0.0, 0.0, mean)
     low, dots, high = written.partition("..")
     if not dots:
-        return Delay(*[_seconds(written)] * 2)
+        return Delay(fixed := _seconds(written), fixed)
     delay = Delay(_seconds(low), _seconds(high))
     if delay.low > delay.high:
         raise BadValue("has its ends the wrong way round", f"{high.strip()}..{low.strip()}")

@@ -5,7 +5,7 @@ scenario file could hold as well. Only a protocol whose frames are not one JSON 
 `decoder`. To write one more, add a file to `wstui/protocols` with a subclass of `Dialect`, a line to `DIALECTS`,
 a preset and a page of the manual:
 
-    Options, Keys   msgspec structs: the keys of [target.options] and of a step, each with its meaning
+    option_keys, step_keys   msgspec structs: the keys of [target.options] and of a step, each with its meaning
     address         the URL that clients use, subprotocols what they offer, unless the scenario says so itself
     opening         steps before those of the role's `open`; `refuse` with `reason` names the server's own word
     step            the table that stands for a step (answer, heartbeat) with keys of the dialect
@@ -118,8 +118,8 @@ class Dialect:
 
     name: ClassVar[str] = ""
     title: ClassVar[str] = ""
-    Options: ClassVar[type[msgspec.Struct]] = Nothing
-    Keys: ClassVar[type[msgspec.Struct]] = Nothing
+    option_keys: ClassVar[type[msgspec.Struct]] = Nothing
+    step_keys: ClassVar[type[msgspec.Struct]] = Nothing
     kinds: ClassVar[Sequence[str]] = ("type",)  # which keys of a message tell its kind, the first that it has
     closes: ClassVar[Mapping[int, str]] = {}
 
@@ -160,7 +160,7 @@ class BadKey(BadValue):
 def dialect(protocol: str, options: Mapping[str, Any]) -> Dialect:
     """Return a dialect with its options. Raises BadKey."""
     kind = kind_of(protocol)
-    return kind(read(kind.Options, options))
+    return kind(read(kind.option_keys, options))
 
 
 def kind_of(protocol: str) -> type[Dialect]:
@@ -212,15 +212,15 @@ def read(kind: type[msgspec.Struct], table: Mapping[str, Any]) -> Any:
         if isinstance(error.__cause__, BadKey):
             raise error.__cause__ from None
         message, _, place = str(error).partition(" - at `$.")
-        key: Key = tuple(int(p) if p.isdigit() else p for p in re.split(r"\.|\[|\]\.?", place.rstrip("`")) if p)
+        path: Key = tuple(int(p) if p.isdigit() else p for p in re.split(r"\.|\[|\]\.?", place.rstrip("`")) if p)
         if isinstance(error.__cause__, BadValue):
-            raise BadKey(key, error.__cause__.message, error.__cause__.nearest) from None
+            raise BadKey(path, error.__cause__.message, error.__cause__.nearest) from None
         if missing := re.search(r"missing required field `(\w+)`", message):
             raise BadKey((missing[1],), "is missing") from None
         if match := _EXPECTED.match(message):
             kinds = " or ".join(_WORDS.get(part.strip(), part.strip()) for part in match[1].split("|"))
-            raise BadKey(key, f"takes {kinds}{match[2]}") from None
-        raise BadKey(key, f"takes {_choices(kind, key)}" if "enum" in message else message) from None
+            raise BadKey(path, f"takes {kinds}{match[2]}") from None
+        raise BadKey(path, f"takes {_choices(kind, path)}" if "enum" in message else message) from None
 
 
 def _convert(kind: type, value: Any) -> Any:
@@ -242,9 +242,7 @@ def described(kind: type[msgspec.Struct]) -> list[tuple[str, str, str]]:
     hints = typing.get_type_hints(kind, include_extras=True)
     rows = []
     for field in msgspec.structs.fields(kind):
-        meanings = [
-            part.description for part in typing.get_args(hints[field.name]) if isinstance(part, msgspec.Meta)
-        ]
+        meanings = [part.description for part in typing.get_args(hints[field.name]) if isinstance(part, msgspec.Meta)]
         default = "" if field.default in (msgspec.NODEFAULT, None, "", False) else field.default
         shown = format_duration(default) if isinstance(default, Seconds) else str(default)
         rows.append((field.name, shown, meanings[0] if meanings and meanings[0] else ""))

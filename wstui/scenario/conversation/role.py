@@ -117,7 +117,9 @@ class Step(Message):
     refuse: OptionalMatcher = Field(
         default=None, description="a message that means no; in open it ends the attempt as refused"
     )
-    reason: Path | Literal[""] = Field(default="", description="path in a refusal to the server's reason: error.message")
+    reason: Path | Literal[""] = Field(
+        default="", description="path in a refusal to the server's reason: error.message"
+    )
     within: Wait | None = Field(default=None, description="how long to wait for it; unset: messages.timeout")
     capture: dict[Variable, Line] = Field(
         default_factory=dict, description='variables from the expected message: { id = "user.id" }, or "regex:…"'
@@ -172,7 +174,7 @@ class Sequence(TomlTable):
 class Watchdog(TomlTable):
     """A message that the server sends again and again. When it stays away, the connection counts as dropped."""
 
-    on: OptionalMatcher = Field(default=None, description="the message: { type = \"ping\" }; unset: any")
+    on: OptionalMatcher = Field(default=None, description='the message: { type = "ping" }; unset: any')
     within: Wait | None = Field(default=None, description="longest time between two of them: 45s")
     variable: Line = Field(default="", description="captured variable with that time in ms, instead of within")
 

@@ -1,0 +1,68 @@
+"""Rules about the server: what it has to send again and again, and what it reports as an error or its goodbye."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from websockets.frames import CloseCode
+
+from wstui.load.client import Client
+from wstui.load.connect_outcome import Cause
+from wstui.load.context import WorkerContext
+from wstui.load.conversation.program import Role, nanoseconds
+from wstui.load.conversation.text import text_of
+from wstui.load.reply_matcher import MISSING
+from wstui.measure.sanitize import sanitize
+from wstui.scenario.units import format_duration
+
+
+class Watching(Protocol):
+    """A conversation as its rules see it."""
+
+    role: Role
+    client: Client
+    context: WorkerContext
+    number: int
+    values: list[Any]
+    watched: list[int] | None
+
+
+def watch(talk: Watching, document: Any, payload: bytes) -> None:
+    """Note when each watchdog has seen its message."""
+    assert talk.watched is not None
+    for index, watchdog in enumerate(talk.role.watchdogs):
+        if watchdog.on is None or watchdog.on.matches(document, payload, watchdog.on.bind(talk)):
+            talk.watched[index] = talk.context.now
+
+
+def look_for_silence(talk: Watching, now_ns: int) -> None:
+    """End a connection whose server has not sent what it has to, as the clients of the protocol do."""
+    assert talk.watched is not None
+    for watchdog, seen_ns in zip(talk.role.watchdogs, talk.watched, strict=True):
+        within = watchdog.within_ns or nanoseconds(talk.values[watchdog.variable], 1_000_000)
+        if within and now_ns - seen_ns >= within:
+            what = "nothing" if watchdog.on is None else f"no {watchdog.on.words}"
+            words = f"{talk.role.name}: {what} from the server within {format_duration(within / 1e9)}"
+            talk.client.fail(CloseCode.GOING_AWAY, Cause("heartbeat", words))
+            return
+
+
+def reported(talk: Watching, document: Any, payload: bytes) -> bool:
+    """Count an error that the server reports; its goodbye ends the connection. Return whether it is one."""
+    role = talk.role
+    for matcher, path, closes in role.errors:
+        if matcher.matches(document, payload, matcher.bind(talk)):
+            words = f"{role.name}: {reason_of(role, document, path) or matcher.words}"
+            if closes:
+                talk.client.fail(CloseCode.NORMAL_CLOSURE, Cause("goodbye", words))
+            else:
+                talk.context.events.step_failed(talk.number, Cause("server error", words), sanitize(payload, 120))
+            return True
+    return False
+
+
+def reason_of(role: Role, document: Any, path: Sequence[str]) -> str:
+    """Return the server's own word at a path of a message, or ""."""
+    found = role.reader.value(document, path) if path else MISSING
+    return sanitize(text_of(found), 120) if found not in (MISSING, None, "") else ""
