@@ -123,18 +123,20 @@ async def test_events_acks_and_attachments_are_counted_as_the_server_counts_them
 
 async def test_the_ping_of_the_server_is_answered() -> None:
     listener = '[[roles]]\nname = "listener"'
-    async with serving(ping_interval=0.1, ping_timeout=0.2) as log:
-        async with led(scenario(log.url, listener, clients=5, more=target())) as workers:
-            await until(lambda: workers.types.get("ping", 0) >= 50)
-            assert workers.c.ready == 5 and not log.gone
-            await workers.drained()
+    async with (
+        serving(ping_interval=0.1, ping_timeout=0.2) as log,
+        led(scenario(log.url, listener, clients=5, more=target())) as workers,
+    ):
+        await until(lambda: workers.types.get("ping", 0) >= 50)
+        assert workers.c.ready == 5 and not log.gone
+        await workers.drained()
 
 
 async def test_a_refused_namespace_is_a_refused_attempt_under_the_servers_word() -> None:
-    async with serving(token="good") as log:
-        async with led(scenario(log.url, TALK, clients=3, more=target(auth='{ token = "bad" }'))) as workers:
-            await until(lambda: workers.c.refused == 3)
-            assert failure(workers) == ("refused", "member, connect: not allowed")
+    more = target(auth='{ token = "bad" }')
+    async with serving(token="good") as log, led(scenario(log.url, TALK, clients=3, more=more)) as workers:
+        await until(lambda: workers.c.refused == 3)
+        assert failure(workers) == ("refused", "member, connect: not allowed")
 
 
 async def test_a_disconnect_by_the_server_is_its_goodbye() -> None:

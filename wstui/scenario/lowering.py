@@ -15,6 +15,7 @@ from wstui.scenario.target import Target
 
 M = TypeVar("M", bound=Message)
 _NOT_SENT = ("steps", "choose", "think", "repeat", "meet", "close")
+_STAND_IN = {"send": "?", "json": None, "hex": "", "base64": "", "file": ""}
 
 
 def dialect_of(target: Target) -> Dialect:
@@ -84,7 +85,7 @@ class Lowered:
         if not words:
             return message
         try:
-            keys = read(self._dialect.step_keys, words)
+            keys = read(self._dialect.step_keys, words, type(message).model_fields)
             own = [name for name in _NOT_SENT if getattr(message, name, None)] + message.sources
             if own:
                 raise BadKey((next(iter(words)),), f"and {own[0]} are both given: keep one")
@@ -94,7 +95,7 @@ class Lowered:
             self._conflict(place, words, error)
         except BadValue as error:
             self.conflicts.append(Conflict(place, error.message, nearest=error.nearest))
-        return message.model_copy(update={"send": "?"})  # judge the rest of it
+        return message.model_copy(update=_STAND_IN)  # judge the rest of it
 
     def _made(self, model: type[M], table: Table) -> M:
         frames = table.get("frames", [])

@@ -47,25 +47,24 @@ class PayloadChecks:
                     yield Conflict((*place, name), "belongs to a message that is sent, and there is none")
             return
         source = sources[0]
-        frames = message._frames
+        at = place if source == "frames" else (*place, source)
         shown = "" if source in ("json", "frames") else quote(mask_text(str(getattr(message, source))), 60)
         try:
-            if frames:
+            if frames := message._frames:
                 parts = [part for frame in frames for part in frame_parts(frame, self._captured)]
-                place, source = place[:-1], str(place[-1])
             else:
                 parts = payload_of(message, self._file, self._captured)
         except BadPlaceholder as error:
-            yield self._bad((*place, source), error, known)
+            yield self._bad(at, error, known)
             return
         except BadValue as error:
-            yield Conflict((*place, source), error.message, shown, error.nearest)
+            yield Conflict(at, error.message, shown, error.nearest)
             return
         size = weight(parts)
         self.bytes += size
         if size > MOST_BYTES:
-            yield Conflict((*place, source), f"is larger than {MOST_BYTES >> 20} MiB")
-        yield from self._places([p.placeholder for p in places(parts)], (*place, source), known, in_answer)
+            yield Conflict(at, f"is larger than {MOST_BYTES >> 20} MiB")
+        yield from self._places([p.placeholder for p in places(parts)], at, known, in_answer)
         yield from self._padding(message, parts, place, source)
 
     def _padding(self, message: Message, parts: Sequence[Part], place: Key, source: str) -> Iterator[Conflict]:

@@ -22,7 +22,7 @@ from __future__ import annotations
 import importlib
 import re
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -199,13 +199,13 @@ _WORDS = {
 _EXPECTED = re.compile(r"Expected `([^`]+)`(?:, got `[^`]+`)?(.*)")
 
 
-def read(kind: type[msgspec.Struct], table: Mapping[str, Any]) -> Any:
-    """Return a table as this struct. Raises BadKey, whose message follows "key = value"."""
+def read(kind: type[msgspec.Struct], table: Mapping[str, Any], others: Iterable[str] = ()) -> Any:
+    """Return a table as this struct, which may stand beside other keys. Raises BadKey."""
     for key in table:
         if key not in kind.__struct_fields__:
-            near = nearest(key, kind.__struct_fields__)
-            known = ", ".join(kind.__struct_fields__)
-            raise BadKey((key,), f"is not a key here: there are {known}" if known else "is not a key here", near)
+            known = [*kind.__struct_fields__, *others]
+            there = f": there are {', '.join(known)}" if known else ": this protocol has no options"
+            raise BadKey((key,), f"is not a key here{there}", nearest(key, known))
     try:
         return msgspec.convert(dict(table), kind, dec_hook=_convert)
     except msgspec.ValidationError as error:
