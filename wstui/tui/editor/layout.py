@@ -38,14 +38,14 @@ _SECTIONS: Mapping[str, str] = {
 _ORDER = ("scenario", "target", "auth", "load", "messages", "limits", "sequence", "generator", "demo server")
 _GROUPS: tuple[tuple[str, str, str], ...] = (
     ("scenario", "", "name description"),
-    ("target", "", "target.url target.protocol target.ready target.welcome target.settle target.health "
-                   "target.health_gate"),
+    ("target", "", "target.url target.ready target.welcome target.settle target.health target.health_gate"),
     ("target", "route", "target.proxy target.connect_to target.spread_addresses"),
     ("target", "headers", "target.headers target.subprotocols target.origin"),
     ("target", "TLS", "target.ca_file target.cert_file target.key_file target.insecure"),
     ("target", "reconnect", "target.reconnect target.reconnect_base target.reconnect_cap target.reconnect_attempts"),
     ("target", "connection", "target.connect_timeout target.close_timeout target.max_size target.strict "
-                             "target.compression target.ping_every target.ping_timeout target.type_field"),
+                             "target.compression target.ping_every target.ping_timeout target.protocol "
+                             "target.type_field"),
     ("auth", "", "auth.kind auth.token auth.secret auth.send_as auth.ttl auth.mix.good auth.mix.expired "
                  "auth.mix.forged auth.mix.missing auth.mix.wrong_algorithm"),
     ("load", "", "breakpoint stages breakpoint.of breakpoint.start breakpoint.most breakpoint.ramp "
@@ -66,7 +66,6 @@ SEARCH = "breakpoint"
 """The table whose presence is chosen like a value: stages, or a search for the limit."""
 _WHEN: Mapping[str, Callable[[TextOf], bool]] = {
     "target.welcome": lambda look: look("target.ready") == "welcome",
-    "target.protocol": lambda look: look("messages.exchange") == "roles",
     "target.settle": lambda look: look("target.ready") == "open",
     "target.ping_timeout": lambda look: look("target.ping_every") != "",
     "target.reconnect_base": lambda look: look("target.reconnect") == "exponential",
