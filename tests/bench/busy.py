@@ -16,8 +16,8 @@ from wstui.execution.calibrate.bench import Bench, Cores, Interval
 from wstui.execution.calibrate.sink.sink_process import SinkProcess
 from wstui.fleet.transport import FleetError
 from wstui.load.protocol import Pace, Ramp
+from wstui.measure.format import grouped
 from wstui.scenario.model import Scenario
-from wstui.scenario.units import grouped
 
 COMMANDS = 40
 APART_S = 0.1

@@ -22,8 +22,8 @@ from wstui.execution.calibrate.bench import Bench, Cores, cpu_ns
 from wstui.execution.calibrate.calibration import kernel_us
 from wstui.execution.calibrate.sink.sink_process import SinkProcess
 from wstui.load.protocol import Pace
+from wstui.measure.format import grouped
 from wstui.scenario.model import Scenario
-from wstui.scenario.units import grouped
 
 CLOSED_LOOP_CLIENTS = 200
 IDLE_CLIENTS = 2000

@@ -17,9 +17,9 @@ from wstui.load.client import Client
 from wstui.load.context import READY, WAITING
 from wstui.load.frames import TEXT, encode
 from wstui.load.worker import Worker
+from wstui.measure.format import grouped
 from wstui.measure.histogram import Histogram
 from wstui.scenario.model import Scenario
-from wstui.scenario.units import grouped
 
 ROUNDS = 20_000
 REPEAT = 9

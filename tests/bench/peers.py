@@ -25,7 +25,7 @@ from wstui.execution.calibrate.bench import Cores
 from wstui.execution.calibrate.calibration import kernel_us
 from wstui.execution.calibrate.sink.message_log import SinkLog
 from wstui.execution.calibrate.sink.sink_process import SinkProcess
-from wstui.scenario.units import grouped
+from wstui.measure.format import grouped
 
 SAMPLE_S = 0.4
 PATIENCE_S = 45.0

@@ -105,7 +105,7 @@ async def test_a_server_that_does_not_check_is_caught_by_kind() -> None:
     async with Lenient() as server:
         finished = await finish(mixed(server.url))
     assert not finished.result.passed
-    assert finished.result.verdict.reason.startswith("auth.correct was 70%")
+    assert finished.result.verdict.reason.startswith("auth.correct was 70 %")
     assert table(finished)["forged"] == (4, 4, 0, 0)
     assert table(finished)["missing"] == (4, 0, 4, 0)
     assert "✗  forged" in summary(finished.result)

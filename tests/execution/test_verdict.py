@@ -14,10 +14,12 @@ from tests.servers.handshake import Rationing
 from tests.servers.server import Connection, Server, until
 from tests.servers.talk import ClosingEarly, Late, Losing
 from wstui.execution.run.commands import CompletePlan
+from wstui.execution.run.result_sections import ThresholdOutcome
 from wstui.execution.run.run import Run
 from wstui.execution.run.status import State
-from wstui.execution.run.verdict import format_figure
+from wstui.execution.run.verdict import explain, figure_of
 from wstui.scenario.model import Stage, Threshold
+from wstui.scenario.threshold import parse_limit
 
 
 def limits(*texts: str, **more: object) -> list[Threshold]:
@@ -61,7 +63,7 @@ async def test_limits_are_judged_by_what_was_measured() -> None:
 
     assert [o.passed for o in picky.result.verdict.thresholds] == [True, False]
     assert not picky.result.passed
-    assert re.match(r"response.p50 was \d{3}(\.\d)?ms \(limit < 1ms\)", picky.result.verdict.reason)
+    assert re.match(r"response.p50 was \d{3} ms \(limit < 1ms\)", picky.result.verdict.reason)
 
     assert [o.value for o in half.result.verdict.thresholds] == [50, 50]
     assert [o.passed for o in half.result.verdict.thresholds] == [False, True]
@@ -73,10 +75,24 @@ async def test_limits_are_judged_by_what_was_measured() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "bound", "text"), [(99.998, 100, "99.998"), (10_002.3, 5, "10002"), (5.0004, 5, "5.0004"), (3, 0, "3")]
+    ("value", "limit", "text"),
+    [
+        (66.0714, ">= 100%", "66.07 %"),
+        (99.998, ">= 100%", "99.99 %"),
+        (99.8999, ">= 99.9%", "99.8999 %"),
+        (10_002.3, "<= 5", "10 002"),
+        (5.0004, "<= 5ms", "5.0004 ms"),
+        (230.2, "< 50ms", "230 ms"),
+        (411.4, ">= 500/s", "411/s"),
+        (3.0, "<= 0", "3"),
+    ],
 )
-def test_a_figure_that_breaks_its_limit_never_looks_like_it(value: float, bound: float, text: str) -> None:
-    assert format_figure(value, bound) == text
+def test_a_broken_limit_is_told_in_the_numbers_of_every_report_and_never_looks_kept(
+    value: float, limit: str, text: str
+) -> None:
+    outcome = ThresholdOutcome("some.metric", limit, value, False, unit=parse_limit(limit).unit)
+    assert figure_of(outcome) == text
+    assert explain(outcome) == f"some.metric was {text} (limit {limit})"
 
 
 async def test_limits_are_known_before_anything_is_measured() -> None:

@@ -296,7 +296,7 @@ def searched(of: str = "clients") -> Result:
                 reached=load if held else load * 0.98,
                 started_s=10.0 * number,
                 ended_s=10.0 * number + 9,
-                why="" if held else "31.0 % of the sends were late" if held is None else "response.p99 was 230ms",
+                why="" if held else "31.0 % of the sends were late" if held is None else "response.p99 was 230 ms",
                 broken_on="response.p99" if held is False else "",
                 clients=load,
                 connections=Connections(attempted=load, ready=load, success_rate=1.0),
@@ -305,7 +305,7 @@ def searched(of: str = "clients") -> Result:
                 cpu=0.04 * (number + 1),
             )
         )
-    sentence = f"holds 280 {unit} (280–400), breaks on response.p99 at 400 (230ms, limit < 20ms)"
+    sentence = f"holds 280 {unit} (280–400), breaks on response.p99 at 400 (230 ms, limit < 20ms)"
     base = good("breakpoint")
     return msgspec.structs.replace(
         base,

@@ -23,8 +23,8 @@ from wstui.execution.run.result_sections import (
     Traffic,
     Verdict,
 )
+from wstui.measure import format
 from wstui.report.analysis.diagnosis import findings
-from wstui.report.model import format
 
 SEEDS = range(40)
 

@@ -64,7 +64,7 @@ CASES = [
         "HTTP 503 to every other client",
         failed("http 503 refused", finding="refusals"),
         answer=every_other(http("503 Service Unavailable")),
-        says=("connect.success was 50%",),
+        says=("connect.success was 50 %",),
     ),
     Case(
         "HTTP 429 to every other client",

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from wstui.measure import format
 from wstui.measure.sanitize import sanitize
-from wstui.report.model import format
 from wstui.report.model.text import clip, pad, wrap
 from wstui.tui.kit.bars import columns, meter, parts, solid
 from wstui.tui.kit.row_widget import cells

@@ -30,9 +30,9 @@ from wstui.execution.run.commands import (
     SetInterval,
     SkipStage,
 )
+from wstui.measure.format import significant
 from wstui.report.formats.atomic_write import STDOUT, write
 from wstui.report.live.progress_line import live_line
-from wstui.report.model.format import significant
 from wstui.scenario.errors import BadValue
 from wstui.scenario.units import parse_duration
 

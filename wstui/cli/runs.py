@@ -18,12 +18,12 @@ from wstui.cli.run_refs import is_file, opened, whole
 from wstui.cli.runs_compare import compare_
 from wstui.cli.runs_trend import trend
 from wstui.control.registry import Entry, entries
+from wstui.measure import format
 from wstui.measure.sanitize import sanitize
 from wstui.report.analysis.compare import is_empty
 from wstui.report.formats import json_file, registry
 from wstui.report.formats.atomic_write import STDOUT, NotWritable, write
 from wstui.report.formats.console import print_summary
-from wstui.report.model import format
 from wstui.report.model.labels import Tone, peak_clients, runs_of, verdict_sign
 from wstui.report.model.terminal import Paint, terminal_width, wants_colour
 from wstui.report.model.text import table

@@ -37,11 +37,6 @@ _BYTES = {"GiB": 1 << 30, "MiB": 1 << 20, "KiB": 1 << 10, "B": 1, "": 1}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)(GiB|MiB|KiB|B|)", re.ASCII)
 
 
-def grouped(number: float) -> str:
-    """Return a number rounded to a whole one with spaces between thousands: "12 126", "-3 250", "940"."""
-    return f"{number:,.0f}".replace(",", " ")
-
-
 def first_digits(digits: str) -> int:
     """Return the number of the first 30 digits: int() reads 4300 at most."""
     bare = digits.lstrip("+-")

@@ -18,8 +18,8 @@ from dataclasses import asdict, dataclass
 from wstui.execution.calibrate.bench import Bench, BenchTarget, Cores, Interval, Sample
 from wstui.execution.calibrate.cost_model import CONNECT, TRIP
 from wstui.load.selfcheck import raise_files_limit
+from wstui.measure.format import grouped
 from wstui.scenario.model import Scenario
-from wstui.scenario.units import grouped
 
 ROUND_TRIP_CLIENTS = 200
 BROADCAST_RATE = 250.0

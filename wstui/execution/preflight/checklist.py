@@ -14,8 +14,9 @@ from wstui.execution.calibrate.cost_model import ESTIMATE, Costs
 from wstui.execution.run.limits import OTHERS_BUSY, need_level
 from wstui.execution.run.status import TargetHealth
 from wstui.load.selfcheck import FILES_RESERVED
+from wstui.measure.format import grouped
 from wstui.scenario.model import Scenario
-from wstui.scenario.units import format_duration, grouped
+from wstui.scenario.units import format_duration
 
 SECRET_BYTES = 32
 """HS256 wants a secret as long as its hash (RFC 7518, 3.2)."""

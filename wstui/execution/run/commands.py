@@ -9,8 +9,8 @@ from typing import Protocol
 import msgspec
 
 from wstui.execution.run.status import RunView, State, Status
+from wstui.measure.format import grouped
 from wstui.measure.sanitize import sanitize
-from wstui.scenario.units import grouped
 
 OPERATOR = "operator"
 SEARCH = "search"

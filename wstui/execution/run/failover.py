@@ -9,7 +9,7 @@ from wstui.execution.run.host_status import join_names
 from wstui.fleet.fleet import Fleet
 from wstui.fleet.transport import FleetError, HostState
 from wstui.load.protocol import Command
-from wstui.scenario.units import grouped
+from wstui.measure.format import grouped
 
 MOST_LOSSES = 3
 """A load that was lost this often is not redistributed automatically: the load itself may kill workers."""

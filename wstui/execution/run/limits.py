@@ -8,8 +8,8 @@ from typing import Literal
 from wstui.execution.run.result_sections import ThresholdOutcome
 from wstui.execution.run.status import GeneratorStatus
 from wstui.measure.failure import FailureGroup
+from wstui.measure.format import grouped
 from wstui.measure.snapshot import Counters
-from wstui.scenario.units import grouped
 
 Level = Literal["ok", "near", "bad"]
 

@@ -10,9 +10,9 @@ from wstui.execution.run.status import RampEvent
 from wstui.fleet.fleet import Fleet
 from wstui.load.protocol import Arrive, Command, Pace, Pause, Ramp, Resume
 from wstui.load.ramp import RampLine
+from wstui.measure.format import grouped
 from wstui.scenario.load_profile import arrivals
 from wstui.scenario.model import Scenario, Stage
-from wstui.scenario.units import grouped
 
 NS = 1_000_000_000
 CATCH_UP_NS = 3 * NS

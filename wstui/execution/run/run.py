@@ -28,13 +28,13 @@ from wstui.fleet.hosts.host_probe import hosts_of
 from wstui.fleet.transport import Transport
 from wstui.fleet.transport_factory import transport_of
 from wstui.load.protocol import Abort, Command, Drain, Go
+from wstui.measure.format import grouped
 from wstui.measure.sanitize import sanitize
 from wstui.measure.snapshot import Totals
 from wstui.scenario.model import Scenario
 from wstui.scenario.role_checks import workers_of
 from wstui.scenario.secret_fields import mask_of
 from wstui.scenario.target_checks import goes_without_token
-from wstui.scenario.units import grouped
 
 NS = 1_000_000_000
 TICK_S = 0.1

@@ -6,8 +6,8 @@ from collections import defaultdict
 from math import sqrt
 
 from wstui.fleet.fleet import Fleet
+from wstui.measure.format import grouped
 from wstui.scenario.model import Scenario
-from wstui.scenario.units import grouped
 
 SHORT = 0.1
 """A shortfall above this share of planned sends, beyond chance, is blamed on the generator."""

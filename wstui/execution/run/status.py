@@ -14,11 +14,11 @@ from typing import Protocol
 
 from wstui.execution.run.result import NOT_STARTED, BreakpointStep, Result
 from wstui.execution.run.result_sections import ThresholdOutcome
+from wstui.measure.format import grouped
 from wstui.measure.histogram import Distribution
 from wstui.measure.snapshot import Counters
 from wstui.measure.timeline import Mark, TimelineRow
 from wstui.scenario.model import Scenario
-from wstui.scenario.units import grouped
 
 
 class State(StrEnum):

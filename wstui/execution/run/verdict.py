@@ -10,10 +10,12 @@ from wstui.execution.run.result_sections import ThresholdOutcome, Verdict
 from wstui.execution.run.timeline_recorder import Recorder
 from wstui.execution.run.window import Window
 from wstui.measure.failure import FailureGroup
+from wstui.measure.format import grouped, limit_figure
 from wstui.measure.snapshot import Counters
+from wstui.scenario.errors import BadValue
 from wstui.scenario.model import Scenario, Threshold
 from wstui.scenario.threshold import FIGURES, parse_limit, parse_metric
-from wstui.scenario.units import format_duration, grouped
+from wstui.scenario.units import format_duration
 
 GROWING = frozenset(name for name, unit in FIGURES.items() if not unit)
 """Metrics that are counts since the beginning."""
@@ -185,12 +187,13 @@ def explain(outcome: ThresholdOutcome) -> str:
     if outcome.value is None:
         why = ": that takes a minute of steady load" if outcome.metric == "target.memory_growth" else ""
         return f"{outcome.metric}{where} was never measured{why} (limit {limit})"
-    figure = format_figure(outcome.value, parse_limit(outcome.limit).value)
-    return f"{outcome.metric}{where} was {figure}{outcome.unit} (limit {limit})"
+    return f"{outcome.metric}{where} was {figure_of(outcome)} (limit {limit})"
 
 
-def format_figure(value: float, bound: float) -> str:
-    """Format with four digits, or more if it would look like its bound: 99.998 is not 100."""
-    texts = [f"{value:.{digits}g}" for digits in (4, 6, 9, 17)]
-    text = next((text for text in texts if float(text) != bound), texts[0])
-    return f"{value:.0f}" if "e+" in text else text
+def figure_of(outcome: ThresholdOutcome) -> str:
+    """Return the figure of a threshold with its unit, in enough digits to tell it from the limit."""
+    try:
+        bound = parse_limit(outcome.limit).value
+    except BadValue:  # stored by another version
+        bound = None
+    return limit_figure(outcome.value, outcome.unit, bound)

@@ -32,9 +32,9 @@ from wstui.execution.search.drivers import KINDS, Ended
 from wstui.execution.search.step import judge_step
 from wstui.execution.search.summary import answer, breaking, deciding, so_far
 from wstui.fleet.transport import Transport
+from wstui.measure.format import grouped
 from wstui.scenario.model import Scenario, Stage
 from wstui.scenario.secret_fields import masked
-from wstui.scenario.units import grouped
 
 STAGE = "search"
 SPARE_S = 60.0

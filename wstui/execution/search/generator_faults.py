@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from wstui.execution.run.limits import LEAST_BUSY_S, is_busy, is_stalled, overload_reasons
 from wstui.measure.failure import FailureGroup
+from wstui.measure.format import grouped
 from wstui.measure.snapshot import Counters
 from wstui.measure.timeline import TimelineRow
 from wstui.scenario.breakpoint import Of
-from wstui.scenario.units import grouped
 
 LOAD = "load"
 """What broke when the load that was asked for was not there."""

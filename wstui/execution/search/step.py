@@ -15,6 +15,7 @@ from wstui.execution.run.window import Window
 from wstui.execution.search.generator_faults import LOAD, excuses
 from wstui.measure.failure import FailureGroup
 from wstui.measure.fanout import FanOut, TypeFanOut
+from wstui.measure.format import grouped
 from wstui.measure.histogram import Distribution, Histogram
 from wstui.measure.snapshot import Totals
 from wstui.measure.steps import Steps
@@ -22,7 +23,6 @@ from wstui.measure.timeline import TimelineRow
 from wstui.scenario.breakpoint import UNITS, Of
 from wstui.scenario.model import Threshold
 from wstui.scenario.threshold import parse_limit, parse_metric, step_of
-from wstui.scenario.units import grouped
 
 OVER_ALL = ("connect", "connections", "failures")
 """Families of metrics that are judged over a step from the start of its ramp; all others where it was measured."""

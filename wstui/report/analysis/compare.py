@@ -10,9 +10,9 @@ from typing import Any
 from wstui.execution.run.metrics import FAMILIES
 from wstui.execution.run.result import BreakpointSummary, Result
 from wstui.execution.run.result_figures import distribution_in, failures, figure
+from wstui.measure import format
 from wstui.measure.histogram import RELATIVE_ERROR
 from wstui.report.analysis.significance import ALPHA, batch_means, holm, rank_test, share_test
-from wstui.report.model import format
 from wstui.report.model.labels import name_of, url_of
 from wstui.report.model.timeline_query import active_rows, column
 from wstui.scenario.threshold import Metric, parse_metric, step_of

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from wstui.execution.run.result import Result
 from wstui.execution.run.result_sections import FailureSummary
+from wstui.measure import format
 from wstui.report.analysis.evidence import (
     clients_hit,
     column_at,
@@ -15,7 +16,6 @@ from wstui.report.analysis.evidence import (
     top_failure,
 )
 from wstui.report.analysis.finding import Finding, stages_between
-from wstui.report.model import format
 
 BROKEN = ("protocol", "invalid text")
 """Failures after which wstui itself ends the connection."""

@@ -10,12 +10,12 @@ from collections.abc import Callable
 
 from wstui.execution.run.limits import SLOW_RAMP
 from wstui.execution.run.result import Result
+from wstui.measure import format
 from wstui.report.analysis.connection_rules import drops, network, proxy, refusals, slow_accept, unreached
 from wstui.report.analysis.evidence import most_frequent, remedy, top_failure
 from wstui.report.analysis.finding import Finding, stages_since
 from wstui.report.analysis.latency_rules import slow_responses
 from wstui.report.analysis.message_rules import broken_protocol, fan_out, no_replies, odd_replies, own_limit
-from wstui.report.model import format
 from wstui.report.model.labels import ramp_rates
 
 MOST = 5

@@ -9,8 +9,8 @@ from typing import Any
 from wstui.execution.preflight.advice import for_failure
 from wstui.execution.run.result import Result
 from wstui.execution.run.result_sections import FailureSummary
+from wstui.measure import format
 from wstui.report.analysis.finding import Finding, stages_between
-from wstui.report.model import format
 
 
 def counted_in(result: Result, outcome: str, or_else: Callable[[FailureSummary], bool]) -> list[FailureSummary]:

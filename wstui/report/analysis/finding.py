@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from wstui.execution.run.result import Result
-from wstui.report.model import format
+from wstui.measure import format
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ from typing import Any
 
 from wstui.execution.run.limits import COMPLETE
 from wstui.execution.run.result import Result
+from wstui.measure import format
 from wstui.report.analysis.connection_rules import BROKEN
 from wstui.report.analysis.evidence import clients_hit, counted_in, finding_of, last_seen
 from wstui.report.analysis.finding import Finding, stages_between
-from wstui.report.model import format
 
 
 def no_replies(result: Result) -> Finding | None:

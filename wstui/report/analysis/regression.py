@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from wstui.measure import format
 from wstui.report.analysis.compare import Change
-from wstui.report.model import format
 from wstui.scenario.errors import BadValue
 from wstui.scenario.threshold import parse_metric
 

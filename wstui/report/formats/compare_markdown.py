@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from wstui.measure import format
 from wstui.measure.sanitize import sanitize
 from wstui.report.analysis.compare import Change, Comparison
 from wstui.report.analysis.significance import ALPHA
 from wstui.report.formats.compare_text import difference, judgement
 from wstui.report.formats.markdown import code, grid, plain
-from wstui.report.model import format
 from wstui.report.model.table import Column, Row, Table
 
 _COLUMNS = (

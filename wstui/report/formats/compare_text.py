@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from wstui.measure import format
 from wstui.measure.sanitize import sanitize
 from wstui.report.analysis.compare import Change, Comparison
 from wstui.report.analysis.significance import ALPHA, FEWEST_SECONDS
-from wstui.report.model import format
 from wstui.report.model.labels import Tone
 from wstui.report.model.terminal import Paint
 from wstui.report.model.text import paragraph, table, width_of

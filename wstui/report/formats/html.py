@@ -10,11 +10,11 @@ from typing import Any
 import jinja2
 
 from wstui.execution.run.result import Result, SuiteResult
+from wstui.measure import format
 from wstui.measure.sanitize import sanitize
 from wstui.measure.timeline import MARKS
 from wstui.report.analysis.diagnosis import findings
 from wstui.report.formats.html_charts import QUIET, charts
-from wstui.report.model import format
 from wstui.report.model.labels import (
     facts_of,
     name_of,

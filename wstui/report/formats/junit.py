@@ -6,9 +6,10 @@ from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
 from wstui.execution.run.result import BreakpointSummary, Result, SuiteResult
 from wstui.execution.run.result_sections import FailureSummary, ThresholdOutcome
+from wstui.execution.run.verdict import figure_of
+from wstui.measure import format
 from wstui.measure.sanitize import sanitize
 from wstui.report.analysis.diagnosis import findings
-from wstui.report.model import format
 from wstui.report.model.labels import limit_of, name_of, peak_clients, route_of, runs_of, threshold_words, url_of
 
 
@@ -102,7 +103,7 @@ def _failure(failure: FailureSummary) -> str:
 def _threshold(outcome: ThresholdOutcome, name: str) -> TestCase:
     stage = f" in {outcome.stage}" if outcome.stage else ""
     case = TestCase(sanitize(f"{outcome.metric} {limit_of(outcome)}{stage}"), f"{name}.thresholds")
-    figure = format.limit_figure(outcome.value, outcome.unit)
+    figure = figure_of(outcome)
     if outcome.passed is None:
         case.result = [Skipped("nothing was measured")]
     elif not outcome.passed:

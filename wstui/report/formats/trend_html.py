@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from wstui.measure import format
 from wstui.measure.sanitize import sanitize
 from wstui.report.analysis.trend import ChangePoint, Point
 from wstui.report.formats.html import page_environment, script_json, template
 from wstui.report.formats.trend_text import change_words
-from wstui.report.model import format
 
 
 def render(points: Sequence[Point], changes: Sequence[ChangePoint], *, title: str, metric: str, unit: str) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from wstui.measure import format
 from wstui.measure.sanitize import sanitize
 from wstui.report.analysis.trend import FEWEST, ChangePoint, Point
-from wstui.report.model import format
 from wstui.report.model.table import Column, Row, Table, fitted
 from wstui.report.model.terminal import Paint
 from wstui.report.model.text import GAP, paragraph

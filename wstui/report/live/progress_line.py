@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from wstui.execution.run.result_figures import failures
 from wstui.execution.run.status import State, Status
+from wstui.measure import format
 from wstui.measure.sanitize import sanitize
-from wstui.report.model import format
 
 
 def live_line(status: Status) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wstui.execution.run.result import BreakpointStep, BreakpointSummary, Result
 from wstui.execution.run.result_sections import Latency
-from wstui.report.model import format
+from wstui.measure import format
 from wstui.report.model.labels import Sign, Tone
 from wstui.report.model.table import Column, Row, Table
 

@@ -8,7 +8,8 @@ from enum import StrEnum
 
 from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.run.result_sections import ThresholdOutcome, Verdict
-from wstui.report.model import format
+from wstui.execution.run.verdict import figure_of
+from wstui.measure import format
 from wstui.scenario.errors import BadValue, ScenarioError
 from wstui.scenario.load_profile import peak
 from wstui.scenario.model import Stage
@@ -67,7 +68,7 @@ def threshold_sign(outcome: ThresholdOutcome) -> Sign:
 def threshold_words(outcome: ThresholdOutcome) -> str:
     """Return a threshold with its figure: "response.p99 was 31 ms in hold, limit < 20ms"."""
     stage = f" in {outcome.stage}" if outcome.stage else ""
-    figure = "never measured" if outcome.value is None else format.limit_figure(outcome.value, outcome.unit)
+    figure = "never measured" if outcome.value is None else figure_of(outcome)
     return f"{outcome.metric} was {figure}{stage}, limit {limit_of(outcome)}"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from wstui.execution.run.machine_sections import TargetSummary
 from wstui.execution.run.result import Result
-from wstui.report.model import format
+from wstui.measure import format
 from wstui.report.model.labels import Tone
 from wstui.report.model.table import Column, Row, Style, Table
 

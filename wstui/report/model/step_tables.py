@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wstui.execution.run.result import Result
 from wstui.execution.run.role_sections import StepSummary
-from wstui.report.model import format
+from wstui.measure import format
 from wstui.report.model.labels import Tone
 from wstui.report.model.table import Column, Row, Style, Table
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from wstui.execution.run.result import FanOutSummary, Result, SuiteResult
 from wstui.execution.run.result_sections import Latency, SlowReadersResult
-from wstui.report.model import breakpoint_table, format, machine_tables, step_tables
+from wstui.execution.run.verdict import figure_of
+from wstui.measure import format
+from wstui.report.model import breakpoint_table, machine_tables, step_tables
 from wstui.report.model.labels import Tone, limit_of, name_of, peak_clients, ramp_rates, threshold_sign, verdict_sign
 from wstui.report.model.table import Column, Row, Style, Table
 
@@ -77,7 +79,7 @@ def _thresholds(run: Result) -> Table | None:
     for outcome in run.verdict.thresholds:
         sign = threshold_sign(outcome)
         where = f"in {outcome.stage}" if outcome.stage else ""
-        figure = format.limit_figure(outcome.value, outcome.unit)
+        figure = figure_of(outcome)
         share = None if outcome.used is None else min(outcome.used, 1.0)
         rows.append(Row([sign.glyph, outcome.metric, limit_of(outcome), figure, sign.word, where], sign.tone, share))
     columns = [

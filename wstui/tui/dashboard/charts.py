@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wstui.report.model.format import ms, rate, short, size
+from wstui.measure.format import ms, rate, short, size
 from wstui.report.model.text import pad
 from wstui.tui.dashboard import tile_models
 from wstui.tui.dashboard.breakpoint_chart import curve_plot, curve_title

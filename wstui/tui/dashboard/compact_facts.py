@@ -5,8 +5,8 @@ from __future__ import annotations
 from wstui.execution.run.limits import worst_threshold
 from wstui.execution.run.status import Status
 from wstui.execution.run.verdict import kept_words
+from wstui.measure.format import clock
 from wstui.measure.sanitize import sanitize
-from wstui.report.model.format import clock
 from wstui.tui.dashboard import tile_models
 from wstui.tui.dashboard.status_line import badge
 from wstui.tui.dashboard.thresholds import SIGNS

@@ -8,9 +8,9 @@ from typing import ClassVar
 from textual.binding import BindingType
 
 from wstui.execution.run.result_sections import FailureSummary
+from wstui.measure.format import count, fitting, rate, stamp
 from wstui.measure.sanitize import sanitize
 from wstui.measure.snapshot import Counters
-from wstui.report.model.format import count, fitting, rate, stamp
 from wstui.report.model.text import clip, pad, width_of
 from wstui.tui.bindings import key
 from wstui.tui.kit.row_widget import Line, cells

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wstui.execution.run.limits import lag_level, late_level, use_level
-from wstui.report.model.format import count, ms, percent, short
+from wstui.measure.format import count, ms, percent, short
 from wstui.report.model.text import clip, pad
 from wstui.tui.dashboard.panel import Panel
 from wstui.tui.dashboard.thresholds import BARS, SIGNS

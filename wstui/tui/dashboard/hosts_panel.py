@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from wstui.execution.run.status import HostStatus
+from wstui.measure.format import count, ms, percent, short
 from wstui.measure.sanitize import sanitize
-from wstui.report.model.format import count, ms, percent, short
 from wstui.report.model.text import pad, width_of
 from wstui.tui.dashboard.panel import Panel
 from wstui.tui.dashboard.thresholds import SIGNS

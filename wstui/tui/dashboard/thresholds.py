@@ -7,8 +7,8 @@ import re
 from wstui.execution.run.limits import threshold_level, worst_threshold
 from wstui.execution.run.result_sections import ThresholdOutcome
 from wstui.execution.run.verdict import kept_words
+from wstui.measure.format import NONE, count, ms, percent, rate, short
 from wstui.measure.sanitize import sanitize
-from wstui.report.model.format import NONE, count, ms, percent, rate, short
 from wstui.report.model.text import clip, pad, width_of
 from wstui.scenario.errors import BadValue
 from wstui.scenario.threshold import parse_limit

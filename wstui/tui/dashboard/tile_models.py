@@ -9,8 +9,8 @@ from wstui.execution.run.limits import generator_level, threshold_level, worst_t
 from wstui.execution.run.result_figures import failure_rate, failures
 from wstui.execution.run.result_sections import ThresholdOutcome
 from wstui.execution.run.status import GeneratorStatus, Status
+from wstui.measure.format import NONE, count, fitting, ms, percent, rate, short, size
 from wstui.measure.sanitize import sanitize
-from wstui.report.model.format import NONE, count, fitting, ms, percent, rate, short, size
 from wstui.report.model.text import clip
 from wstui.tui.dashboard.thresholds import figure, limit_ms, limit_words, metric_words
 from wstui.tui.dashboard.tile import TileModel

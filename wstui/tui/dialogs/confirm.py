@@ -13,8 +13,8 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Button, Static
 
+from wstui.measure.format import clock, count
 from wstui.measure.sanitize import sanitize
-from wstui.report.model.format import clock, count
 from wstui.scenario.model import Scenario
 from wstui.scenario.secret_fields import shown_url
 from wstui.scenario.secrets import mask_url

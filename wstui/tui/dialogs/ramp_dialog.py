@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from wstui.execution.run.commands import unsteered
 from wstui.execution.run.limits import shortage
 from wstui.execution.run.status import Status
-from wstui.report.model.format import count, duration, rate
+from wstui.measure.format import count, duration, rate
 from wstui.scenario.units import format_duration, parse_duration
 from wstui.tui.dialogs.confirm import ConfirmDialog
 from wstui.tui.dialogs.dialog import DialogField, Form

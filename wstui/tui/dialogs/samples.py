@@ -11,8 +11,8 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from wstui.execution.run.result_sections import FailureSummary
+from wstui.measure.format import count, stamp
 from wstui.measure.sanitize import sanitize
-from wstui.report.model.format import count, stamp
 from wstui.tui.bindings import key
 from wstui.tui.dialogs.dialog import Dialog
 

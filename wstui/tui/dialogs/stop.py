@@ -12,8 +12,8 @@ from textual.widget import Widget
 from textual.widgets import Button, Static
 
 from wstui.execution.run.status import State, Status
+from wstui.measure.format import clock, count
 from wstui.measure.sanitize import sanitize
-from wstui.report.model.format import clock, count
 from wstui.tui.bindings import key
 from wstui.tui.dialogs.dialog import Dialog, button
 from wstui.tui.services import How

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from wstui.report.model.format import clock, count, duration, percent, rate, size
+from wstui.measure.format import clock, count, duration, percent, rate, size
 from wstui.scenario.checks import plan_warnings
 from wstui.scenario.env_refs import has_reference, value_at
 from wstui.scenario.errors import Key

@@ -12,8 +12,8 @@ from textual.containers import Vertical, VerticalScroll
 from textual.timer import Timer
 
 from wstui.execution.preflight.checklist import Check, CheckMark
+from wstui.measure.format import clock, ms, rate
 from wstui.measure.sanitize import sanitize
-from wstui.report.model.format import clock, ms, rate
 from wstui.report.model.text import clip, pad, width_of, wrap
 from wstui.scenario.errors import Key, dotted
 from wstui.scenario.file import dumps

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from wstui.report.model.format import count
+from wstui.measure.format import count
 
 MOST_CLIENTS = 10_000_000
 

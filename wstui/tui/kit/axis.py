@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
-from wstui.report.model.format import clock, short
+from wstui.measure.format import clock, short
 from wstui.tui.kit.row_widget import Line
 
 LARGEST = 1e15

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from wstui.measure.format import NONE
 from wstui.measure.sanitize import sanitize
-from wstui.report.model.format import NONE
 from wstui.report.model.labels import Tone
 from wstui.report.model.table import Style, Table, fitted
 from wstui.report.model.text import GAP, clip, flow, wrap

@@ -12,8 +12,8 @@ from textual.message import Message
 
 from wstui.execution.run.result import Result
 from wstui.execution.run.result_sections import Latency
+from wstui.measure.format import clock, count, ms, percent, rate
 from wstui.measure.sanitize import sanitize
-from wstui.report.model.format import clock, count, ms, percent, rate
 from wstui.report.model.labels import peak_clients
 from wstui.report.model.text import clip, pad, width_of
 from wstui.tui.bindings import key

@@ -12,8 +12,8 @@ from textual.binding import BindingType
 
 from wstui.execution.run.result import Result
 from wstui.execution.run.verdict import judged_by
+from wstui.measure.format import clock, count, duration, short
 from wstui.measure.sanitize import sanitize
-from wstui.report.model.format import clock, count, duration, short
 from wstui.report.model.labels import Tone, verdict_sign
 from wstui.report.model.text import clip, pad, tilde, wrap
 from wstui.scenario.model import Scenario

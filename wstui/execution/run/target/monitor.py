@@ -11,8 +11,8 @@ from wstui.execution.run.machine_sections import TargetSummary
 from wstui.execution.run.status import TargetHealth
 from wstui.execution.run.target.endpoint_poller import EndpointPoller
 from wstui.execution.run.target.reported_metrics import Claims, counts_stale_connections
+from wstui.measure.format import grouped
 from wstui.measure.theil_sen import theil_sen
-from wstui.scenario.units import grouped
 
 POLLS_MOST = 1000
 """So many polls are kept; of older ones every other goes."""

@@ -10,8 +10,8 @@ from typing import Any
 
 from wstui.execution.run.limits import need_level
 from wstui.execution.run.status import ReportedMetric, TargetHealth
+from wstui.measure.format import grouped
 from wstui.measure.sanitize import sanitize
-from wstui.scenario.units import grouped
 
 PHANTOM_SHARE = 0.05
 """A claimed count this much above ours is flagged: the server counts stale connections."""

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import math
 
-from wstui.scenario.units import grouped
-
 NONE = "n/a"
 _SUFFIXES = ("", "k", "M", "G", "T", "P", "E")
+
+
+def grouped(number: float) -> str:
+    """Return a number rounded to a whole one with spaces between thousands: "12 126", "-3 250", "940"."""
+    return f"{number:,.0f}".replace(",", " ")
 
 
 def count(value: float | None) -> str:
@@ -187,8 +190,19 @@ def growth(per_hour: float | None, uncertainty: float | None, steady_s: float | 
     return f"{significant(per_hour, 3)}{margin} MiB/h{seen}"
 
 
-def limit_figure(value: float | None, unit: str) -> str:
-    """A threshold's figure in the unit of its limit ("ms", "%", "/s", "MiB/h" or none)."""
+def limit_figure(value: float | None, unit: str, bound: float | None = None) -> str:
+    """A threshold's figure in the unit of its limit ("ms", "%", "/s", "MiB/h" or none).
+
+    It has more digits where it would look like the `bound` that it is not equal to.
+    """
+    text = _in_unit(value, unit)
+    if value is None or bound is None or value == bound or text != _in_unit(bound, unit):
+        return text
+    exact = next(text for text in (f"{value:.{digits}g}" for digits in (4, 6, 9, 17)) if float(text) != bound)
+    return exact + (unit if unit == "/s" else f" {unit}" if unit else "")
+
+
+def _in_unit(value: float | None, unit: str) -> str:
     if unit == "ms":
         return milliseconds(value)
     if unit == "%":
