@@ -9,7 +9,6 @@ assert result.passed
 from __future__ import annotations
 
 import importlib
-import logging
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,9 +18,6 @@ if TYPE_CHECKING:
     from wstui.scenario.model import Auth, Messages, Scenario, Stage, Target, Threshold
 
 __all__ = ["Auth", "Messages", "Result", "Scenario", "Stage", "Target", "Threshold", "attach", "run", "run_sync"]
-
-# Without a handler that somebody asked for, no log goes to the terminal.
-logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 _HOMES = {
     "attach": "wstui.control.api",

@@ -37,8 +37,8 @@ def test_list_shows_what_can_be_run_and_why_something_cannot(home: Path) -> None
     assert lines[0].split() == ["NAME", "FROM", "LOAD", "DESCRIPTION"]
     rows = {line.split()[0]: line for line in lines[1:]}
     assert list(rows)[:6] == ["bad", "escape", "quick", "medium", "stress", "progressive"]
-    assert "100 clients, 40s" in rows["quick"] and "shipped" in rows["quick"]
-    assert "3 runs, up to 5000 clients, 25m10s" in rows["progressive"]
+    assert "100 clients, 0:40" in rows["quick"] and "shipped" in rows["quick"]
+    assert "3 runs, up to 5 000 clients, 25:10" in rows["progressive"]
     assert "broken" in rows["bad"] and "foo" in rows["bad"]
     assert all(line.isprintable() for line in lines)
 
@@ -62,7 +62,7 @@ def test_show_of_an_unknown_preset_names_the_nearest() -> None:
 def test_validate_tells_the_good_and_every_problem_of_the_bad(home: Path) -> None:
     (home / "bad.toml").write_text(BAD)
     result = wstui("validate", "quick", "bad.toml", "progressive", "nowhere", status=2)
-    assert "ok, 100 clients, 40s, 3 thresholds" in result.stdout
+    assert "ok, 100 clients, 0:40, 3 thresholds" in result.stdout
     assert "ok, a suite of quick, medium, stress" in result.stdout
     assert "bad.toml: 2 problems" in result.stderr and '"nowhere" is not a preset' in result.stderr
     assert max(map(len, result.stderr.splitlines())) <= 80

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import gc
 import importlib
 import io
 import os
@@ -136,6 +137,7 @@ def wstui(ctx: click.Context) -> None:
 
 def main() -> None:
     """Run the command `wstui`. Unexpected errors are printed as one line; LOG_LEVEL=debug shows the traceback."""
+    gc.set_threshold(20_000, 20, 20)  # imports leave little garbage, and looking for it takes a tenth of the start
     # pydantic looks through every installed package for plugins: 10 ms, and a plugin would see the secrets.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     _open_what_was_closed()

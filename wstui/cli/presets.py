@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import shutil
 import sys
@@ -12,13 +11,13 @@ from pathlib import Path
 import click
 
 from wstui.cli import completion
+from wstui.measure.format import clock, grouped
 from wstui.scenario.checks import warnings
 from wstui.scenario.errors import PresetExistsError, Problem, ScenarioError, describe, printable
 from wstui.scenario.file import dumps, load, loads, write
 from wstui.scenario.model import Scenario, Suite
 from wstui.scenario.presets import PresetEntry, available, find, is_path, members, own_folder
 from wstui.scenario.trust import untrusted, uses
-from wstui.scenario.units import format_duration
 
 _WIDEST = 100
 
@@ -150,30 +149,28 @@ def _described(entry: PresetEntry) -> dict[str, object]:
 
 
 def _load(entry: PresetEntry) -> str:
+    if entry.content is None:
+        return "broken"
     if isinstance(entry.content, Scenario):
-        return f"{_size(entry.content)}, {format_duration(entry.content.duration_s)}"
-    if isinstance(entry.content, Suite):
-        with contextlib.suppress(ScenarioError):  # of a member: `validate` tells
-            return _load_of_all(entry.content, members(entry.content))
-    return "broken" if entry.broken else "suite"
-
-
-def _load_of_all(suite: Suite, runs: list[Scenario]) -> str:
-    length = sum(run.duration_s for run in runs) + suite.cooldown * (len(runs) - 1)
-    return f"{len(runs)} runs, up to {max(run.peak_clients for run in runs)} clients, {format_duration(length)}"
+        return f"{_size(entry.content)}, {_length(entry.content)}"
+    peak = max(run.peak_clients for run in entry.runs)
+    return f"{len(entry.runs)} runs, up to {grouped(peak)} clients, {clock(entry.duration_s)}"
 
 
 def _summary(content: Scenario | Suite) -> str:
     if isinstance(content, Suite):
         return f"a suite of {', '.join(map(printable, content.suite))}"
-    length = format_duration(content.duration_s)
-    return f"{_size(content)}, {length}, {len(content.thresholds) or 'default'} thresholds"
+    return f"{_size(content)}, {_length(content)}, {len(content.thresholds) or 'default'} thresholds"
 
 
 def _size(scenario: Scenario) -> str:
     if scenario.breakpoint is not None:
-        return f"up to {scenario.breakpoint.largest} {scenario.breakpoint.unit}"
-    return f"{scenario.peak_clients} clients"
+        return f"up to {grouped(scenario.breakpoint.largest)} {scenario.breakpoint.unit}"
+    return f"{grouped(scenario.peak_clients)} clients"
+
+
+def _length(scenario: Scenario) -> str:
+    return f"{clock(scenario.duration_s)}{' at most' if scenario.breakpoint is not None else ''}"
 
 
 def _width() -> int:

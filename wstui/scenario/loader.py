@@ -17,6 +17,7 @@ from wstui.scenario.env_refs import (
     expand,
     has_reference,
     hide_defaults,
+    names_in,
     replaced,
     secret_values,
     value_at,
@@ -103,7 +104,7 @@ class Loaded:
             if secrets := secret_values(raw, environ):
                 self._secrets += secrets
             try:
-                text, missing = expand(raw, _without_ends(environ) if key[:2] in _SENT_BARE else environ)
+                text, missing = expand(raw, _without_ends(raw, environ) if key[:2] in _SENT_BARE else environ)
             except BadValue as error:
                 self._add(key, error.message, show(key, raw))
                 continue
@@ -180,8 +181,8 @@ class Loaded:
         self._problems[key] = Problem(self._file, dotted(key), message, value)
 
 
-def _without_ends(environ: Mapping[str, str]) -> dict[str, str]:
-    return {name: without_ends(value) for name, value in environ.items()}
+def _without_ends(raw: str, environ: Mapping[str, str]) -> dict[str, str]:
+    return {name: without_ends(environ[name]) for name in names_in(raw) if name in environ}
 
 
 def _is_label(key: Key) -> bool:

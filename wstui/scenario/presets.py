@@ -27,7 +27,10 @@ _FIRST_SHIPPED = ("quick", "medium", "stress", "progressive")
 
 @dataclass(frozen=True, slots=True)
 class PresetEntry:
-    """One preset of the list. `content` is None if the file cannot be used; `problem` says why."""
+    """One preset of the list. `content` is None if the file cannot be used; `problem` says why.
+
+    `runs` are the scenarios that it runs: itself, or the members of a suite.
+    """
 
     name: str
     path: Path
@@ -35,11 +38,18 @@ class PresetEntry:
     description: str
     content: Scenario | Suite | None = None
     problem: str = ""
+    runs: tuple[Scenario, ...] = ()
 
     @property
     def broken(self) -> bool:
         """Whether it cannot be used as it is."""
         return bool(self.problem)
+
+    @property
+    def duration_s(self) -> float:
+        """Planned seconds of all runs, with the pauses between them."""
+        pauses = self.content.cooldown * (len(self.runs) - 1) if isinstance(self.content, Suite) else 0.0
+        return sum(run.duration_s for run in self.runs) + pauses
 
 
 def own_folder() -> Path:
@@ -220,7 +230,7 @@ def _entry(name: str, origin: Origin, path: Path, environ: Mapping[str, str] | N
         return PresetEntry(
             name, path, origin, _description(path), None, reason + (f" (and {more} more)" if more else "")
         )
-    return PresetEntry(name, path, origin, content.description, content)
+    return PresetEntry(name, path, origin, content.description, content, runs=tuple(found))
 
 
 def _description(path: Path) -> str:

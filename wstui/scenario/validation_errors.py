@@ -12,7 +12,6 @@ from pydantic_core import ErrorDetails
 from wstui.scenario import renamed
 from wstui.scenario.env_refs import hide_defaults
 from wstui.scenario.errors import BadValue, Key, Problem, dotted, nearest, quote
-from wstui.scenario.fields import choices, format_bound, unwrapped
 from wstui.scenario.model import Scenario, Suite
 from wstui.scenario.secret_fields import PROXY, is_secret
 from wstui.scenario.secrets import MASK, mask_text
@@ -103,6 +102,8 @@ def _explain(detail: ErrorDetails, path: Key, model: type[TomlTable]) -> tuple[s
     if kind == "literal_error":
         if gone := renamed.GONE_VALUES.get((dotted(path), str(detail["input"]))):
             return gone, ""
+        from wstui.scenario.fields import choices  # only a wrong file needs it
+
         table = _table_at(path[:-1], model)
         options = choices(str(path[-1]), table.model_fields[str(path[-1])].annotation)
         return f"must be {' or '.join(map(quote, options))}", nearest(str(detail["input"]), options)
@@ -123,6 +124,8 @@ def _explain(detail: ErrorDetails, path: Key, model: type[TomlTable]) -> tuple[s
 def _in_its_unit(bound: float, path: Key, model: type[TomlTable]) -> str:
     names = [part for part in path if isinstance(part, str)]
     info = _table_at(path[:-1], model).model_fields.get(names[-1] if names else "")
+    from wstui.scenario.fields import format_bound, unwrapped
+
     return format_bound(bound, unwrapped(info.annotation, list(info.metadata))[1] if info else [])
 
 

@@ -11,6 +11,7 @@ from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.run.status import RunView
 
 log = logging.getLogger(__name__)
+log.addHandler(logging.NullHandler())  # without one, logging would print to the terminal
 
 
 class ExportError(Exception):

@@ -79,16 +79,20 @@ def shape_of(scenarios: Sequence[Scenario], cooldown_s: float = 0.0) -> LoadCurv
 
 
 def _climb(shape: LoadCurve, scenario: Scenario) -> None:
-    """A search for the limit, as it goes while every load holds."""
+    """A search for the limit: up while every load holds, and as long as it takes at most to narrow down what breaks."""
     search = scenario.breakpoint
     assert search is not None
+    end_s = shape.length_s + search.longest_s
     load = float(search.first)
     while True:
         _to(shape, search.ramp, load if search.of == "clients" else float(search.clients))
         _to(shape, search.settle + search.measure, shape.clients[-1])
         if load >= search.largest:
-            return
+            break
         load = min(load * search.factor, float(search.largest))
+    if shape.length_s < end_s:
+        shape.marks.append((shape.length_s, "narrows down"))
+        _to(shape, end_s - shape.length_s, shape.clients[-1])
 
 
 def _to(shape: LoadCurve, over_s: float, clients: float) -> None:

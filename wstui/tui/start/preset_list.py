@@ -198,7 +198,8 @@ class PresetDetails(RowWidget):
         shape = shape_of(choice.scenarios, choice.cooldown_s)
         title: Line = [(sanitize(choice.name), "strong")]
         if choice.scenarios:
-            title.append((f"  {count(shape.peak)} clients over {clock(shape.length_s)}", "muted"))
+            most = "at most " if any(scenario.breakpoint for scenario in choice.scenarios) else ""
+            title.append((f"  {count(shape.peak)} clients over {most}{clock(shape.length_s)}", "muted"))
         lines = [rule(title, width)]
         if choice.entry.broken:
             lines += [[(f" {part}", "bad")] for part in wrap(f"✗ {sanitize(choice.entry.problem)}", width - 2)]

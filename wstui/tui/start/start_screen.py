@@ -13,9 +13,8 @@ from textual.screen import Screen
 
 from wstui.execution.run.result import Result
 from wstui.report.model.text import tilde
-from wstui.scenario.errors import ScenarioError
 from wstui.scenario.model import Scenario, Suite
-from wstui.scenario.presets import PresetEntry, available, members, recent_files
+from wstui.scenario.presets import PresetEntry, available, recent_files
 from wstui.tui import messages
 from wstui.tui.bindings import key
 from wstui.tui.dialogs.confirm import ConfirmDialog
@@ -260,15 +259,6 @@ def _name_of(entry: PresetEntry, named: Collection[str]) -> str:
 
 
 def _choice(entry: PresetEntry, last: tuple[str, Result] | None) -> Choice:
-    scenarios: tuple[Scenario, ...] = ()
-    cooldown_s = 0.0
-    if isinstance(entry.content, Suite):
-        cooldown_s = entry.content.cooldown
-        try:
-            scenarios = tuple(members(entry.content))
-        except ScenarioError:
-            scenarios = ()
-    elif entry.content is not None:
-        scenarios = (entry.content,)
+    cooldown_s = entry.content.cooldown if isinstance(entry.content, Suite) else 0.0
     at, result = last or ("", None)
-    return Choice(entry, entry.origin, scenarios, cooldown_s, at, result)
+    return Choice(entry, entry.origin, entry.runs, cooldown_s, at, result)
