@@ -102,12 +102,12 @@ def test_the_main_path_in_a_true_terminal(terminal: Callable[[int, int, str], Te
     at.press("a")
     at.shows("Keep running")
     at.press("d")
-    at.shows("ABORTED")
+    at.shows("DRAINED")
     at.shows("response time")
 
     at.press("q")
     at.shows(r"status 130")
-    assert "ABORTED  quick: ended early by the operator" in at.history()
+    assert "DRAINED  quick: ended early by the operator" in at.history()
     until(lambda: gone(processes), "every process of the demo is gone")
 
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
+import pytest
 
 from tests.execution.running import Finished, balance, scenario
 from tests.servers.handshake import Silent
@@ -29,6 +30,7 @@ from wstui.execution.run.commands import (
 from wstui.execution.run.run import Run
 from wstui.execution.run.status import State
 from wstui.report.formats.console import summary
+from wstui.report.model.labels import ramp_rates, verdict_sign
 from wstui.scenario.model import Scenario, Stage
 
 
@@ -105,6 +107,24 @@ async def test_a_pause_stops_sends_and_the_plan_and_keeps_the_connections() -> N
     # Nothing was due in the pause: else there would be messages that are as late as it was long, 200 a second.
     assert result.latency_ms.response.max is not None and result.latency_ms.response.max < result.paused_s * 1000
     assert result.generator.late_sends < result.paused_s * 100
+
+
+async def test_a_pause_in_a_ramp_does_not_count_as_a_slow_one() -> None:
+    stages = [Stage(name="ramp", over=2.0, clients=40), Stage(name="hold", over=60.0)]
+    async with Server() as server, steered(server.url, stages=stages) as run:
+        await until(lambda: run.open >= 4)
+        run.run.send(PauseRun())
+        await until(lambda: run.run.status.state is State.PAUSED)
+        rows = len(run.run.status.rows)
+        await until(lambda: len(run.run.status.rows) >= rows + 3)
+        run.run.send(ResumeRun())
+        await until(lambda: run.open == 40)
+        run.run.send(CompletePlan())
+        result = (await run.end()).result
+    ramp = result.stages[0]
+    (rate,) = ramp_rates(result)
+    assert ramp.active_s is not None and ramp.ended_s - ramp.started_s > ramp.active_s + 2
+    assert rate.planned == 20.0 and rate.achieved == pytest.approx(40 / ramp.active_s)
 
 
 async def test_a_ramp_of_the_operator_ends_at_the_exact_number_up_and_down() -> None:
@@ -202,8 +222,10 @@ async def test_a_drain_closes_every_connection_in_order() -> None:
         assert server.ends == {"close 1000": 10}
     assert finished.counters.sent == finished.counters.matched, "the replies in flight were waited for"
     assert finished.failures == {}
-    assert not finished.result.passed and finished.result.verdict.reason == "ended early by the operator"
-    assert finished.run.status.state is State.ABORTED
+    verdict = finished.result.verdict
+    assert not verdict.passed and verdict.reason == "ended early by the operator"
+    assert verdict.drained and verdict_sign(verdict).word == "DRAINED"
+    assert finished.run.status.state is State.FINISHED
 
 
 async def test_an_abort_drops_every_connection_at_once() -> None:
@@ -220,6 +242,7 @@ async def test_an_abort_drops_every_connection_at_once() -> None:
     assert finished.failures == {}, "what we cut off is nobody's failure"
     assert finished.result.verdict.aborted
     assert finished.result.verdict.reason == "aborted by the operator"
+    assert verdict_sign(finished.result.verdict).word == "ABORTED"
 
 
 async def test_an_abort_cuts_a_drain_short() -> None:
@@ -228,8 +251,9 @@ async def test_an_abort_cuts_a_drain_short() -> None:
         run.run.send(DrainRun())
         await until(lambda: run.run.status.state is State.DRAINING)
         run.run.send(AbortRun())
-        await run.end(complete=False)
+        verdict = (await run.end(complete=False)).result.verdict
     assert run.run.status.state is State.ABORTED
+    assert verdict.reason == "ended early by the operator, then aborted" and not verdict.drained
 
 
 async def test_an_abort_is_obeyed_that_comes_in_the_same_moment_as_a_drain() -> None:

@@ -97,7 +97,7 @@ async def test_a_drain_in_a_cooldown_ends_the_suite() -> None:
         result = await asyncio.wait_for(going, PATIENCE_S)
         assert server.upgraded == 1 + 3
     assert result.verdict.aborted and not result.passed
-    assert result.verdict.reason == "not run: two"
+    assert result.verdict.reason == "not run: two" and result.verdict.drained
     assert len(result.runs) == 1 and result.runs[0].passed
     assert suite.status.state.ended
 
@@ -110,7 +110,7 @@ async def test_an_abort_stops_the_run_and_all_that_would_follow() -> None:
         suite.send(AbortRun())
         result = await asyncio.wait_for(going, PATIENCE_S)
     assert result.verdict.aborted and not result.passed
-    assert result.verdict.reason == "one: aborted by the operator; not run: two"
+    assert result.verdict.reason == "one: aborted by the operator; not run: two" and not result.verdict.drained
 
 
 async def test_one_scenario_is_no_suite() -> None:

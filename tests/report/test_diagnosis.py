@@ -7,11 +7,12 @@ import pytest
 
 from tests.report.example import EVERY, aborted, broken, empty, fan_out, good, limited
 from wstui.execution.run.result import Result
-from wstui.execution.run.result_sections import Connections, FailureSummary, ThresholdOutcome, Traffic, Verdict
+from wstui.execution.run.result_sections import Connections, Event, FailureSummary, ThresholdOutcome, Traffic, Verdict
 from wstui.measure.sanitize import sanitize
 from wstui.measure.timeline import TimelineRow
 from wstui.report.analysis.diagnosis import findings
 from wstui.report.formats import registry
+from wstui.report.model.labels import ramp_rates
 
 
 def causes(result: Result) -> list[str]:
@@ -120,6 +121,59 @@ def test_a_ramp_that_fell_behind_its_plan_is_a_finding() -> None:
     ramp = msgspec.structs.replace(base.stages[0], connections=Connections(attempted=60, ready=60))
     (finding,) = findings(msgspec.structs.replace(base, stages=[ramp, base.stages[1]]))
     assert finding.cause == "slow ramp" and "6.00/s of 10.0/s planned in ramp" in finding.evidence
+
+
+def ramped(*stages: dict[str, str | int], steered_at: float | None = None, **ramp: Any) -> Result:
+    """A result whose stages are these, and whose first one went like this."""
+    base = good()
+    events = [] if steered_at is None else [Event(steered_at, "operator", "operator: 50 → 70 clients over 5 s")]
+    return msgspec.structs.replace(
+        base,
+        scenario={**base.scenario, "stages": [*stages]} if stages else base.scenario,
+        stages=[msgspec.structs.replace(base.stages[0], **ramp), base.stages[1]],
+        events=[*base.events[:2], *events],
+    )
+
+
+def rates(result: Result) -> list[tuple[str, float, float]]:
+    return [(ramp.stage, ramp.planned, ramp.achieved) for ramp in ramp_rates(result)]
+
+
+def test_a_pause_is_no_part_of_a_ramp() -> None:
+    result = ramped(ended_s=70.0, active_s=10.0, connections=Connections(attempted=100, ready=100))
+    assert rates(result) == [("ramp", 10.0, 10.0)]
+    assert findings(result) == []
+
+
+def test_clients_that_come_back_do_not_hide_a_slow_ramp() -> None:
+    result = ramped(connections=Connections(attempted=100, ready=100, reconnects=40, reconnect_attempts=40))
+    assert rates(result) == [("ramp", 10.0, 6.0)]
+
+
+def test_arrivals_are_part_of_the_plan() -> None:
+    came = Connections(attempted=206, ready=206)
+    stage: dict[str, str | int] = {"name": "ramp", "over": "10s", "arrive": "20/s", "stay": "1s"}
+    assert rates(ramped(stage, {"name": "hold", "over": "30s"}, connections=came)) == [("ramp", 20.0, 20.6)]
+    both = ramped({**stage, "clients": 10}, {"name": "hold", "over": "30s"}, connections=came)
+    assert rates(both) == [("ramp", 21.0, 20.6)]
+
+
+def test_where_the_operator_ramped_there_is_no_plan_to_compare_with() -> None:
+    stages: tuple[dict[str, str | int], ...] = (
+        {"name": "ramp", "over": "10s", "clients": 100},
+        {"name": "hold", "over": "30s", "clients": 200},
+    )
+    assert [name for name, *_ in rates(ramped(*stages))] == ["ramp", "hold"]
+    assert rates(ramped(*stages, steered_at=5.0)) == []
+    assert [name for name, *_ in rates(ramped(*stages, steered_at=12.0))] == ["ramp"]
+
+
+def test_a_fan_out_that_was_asked_for_and_not_seen_is_a_finding() -> None:
+    base = good()
+    asked = {**base.scenario, "messages": {"exchange": "template", "fanout": "on"}}
+    (finding,) = findings(msgspec.structs.replace(base, scenario=asked, fanout=None))
+    assert finding.cause == "fan-out" and "No broadcast was measured" in finding.text
+    assert findings(msgspec.structs.replace(base, fanout=None)) == []
 
 
 @pytest.mark.parametrize("name", sorted(set(EVERY) - {"suite"}))

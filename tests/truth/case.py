@@ -10,7 +10,16 @@ if TYPE_CHECKING:
     from tests.execution.running import Finished
     from tests.truth.server import Act, Answer, Target
 
-STATUS = {"PASSED": 0, "FAILED": 1, "NO LOAD": 2, "LOST": 2, "UNREACHABLE": 3, "LIMITED": 4, "ABORTED": 130}
+STATUS = {
+    "PASSED": 0,
+    "FAILED": 1,
+    "NO LOAD": 2,
+    "LOST": 2,
+    "UNREACHABLE": 3,
+    "LIMITED": 4,
+    "DRAINED": 130,
+    "ABORTED": 130,
+}
 
 
 @dataclass(frozen=True)

@@ -156,6 +156,6 @@ CASES = [
         unbalanced=True,
         hold=3.0,
     ),
-    Case("the operator ends the run", Right("ABORTED"), meanwhile=drains, says=("ended early",), **LONG),
+    Case("the operator ends the run", Right("DRAINED"), meanwhile=drains, says=("ended early",), **LONG),
     Case("the operator aborts the run", Right("ABORTED"), meanwhile=aborts, says=("aborted",), lossy=True, **LONG),
 ]

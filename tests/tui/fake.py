@@ -268,7 +268,7 @@ def first_second() -> Status:
         state=State.STARTING, elapsed_s=0.0, plan_s=0.0, rows=(), marks=(), failures=(), failures_total=0,
         failure_rate=None, counters=Counters(), latency=Latency(), spread=(), generator=GeneratorStatus(), target=None,
         thresholds=tuple(ThresholdOutcome(o.metric, o.limit, None, None, unit=o.unit) for o in OUTCOMES),
-        stages=tuple(StageStatus(s.name, s.over) for s in SCENARIO.stages), note="starting 2 processes",
+        stages=tuple(StageStatus(s.name, s.over) for s in SCENARIO.stages), note="starting 2 workers",
     )  # fmt: skip
 
 

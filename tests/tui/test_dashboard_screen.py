@@ -72,7 +72,7 @@ async def test_the_first_second_has_empty_charts_and_no_invented_zero() -> None:
             text = shown(app)
             assert "STARTING" in text and "n/a" in text
             if size[0] > 60:
-                assert "nothing to show yet" in text and "none so far" in text and "4 set" in text
+                assert "waiting for the workers to start" in text and "none so far" in text and "4 set" in text
             assert "nan" not in text.lower().replace("n/a", "") and "inf" not in text
 
 

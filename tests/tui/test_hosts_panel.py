@@ -36,7 +36,7 @@ async def test_each_machine_has_a_line_with_its_figures(size: tuple[int, int]) -
         rows = shown(app).split("\n")
     assert any("hosts  2 of 2 well" in row for row in rows)
     (row,) = (row for row in rows if " host1 " in row)
-    for part in ("✓", "ok", "2 proc", "clients", "61 %", "2.10 ms lag", "0.1 s ago"):
+    for part in ("✓", "ok", "2 w", "clients", "61 %", "2.10 ms lag", "0.1 s ago"):
         assert part in row, part
     assert all(len(row) <= size[0] for row in rows)
 
@@ -50,7 +50,7 @@ async def test_those_in_trouble_come_first_with_a_mark_and_the_reason() -> None:
     assert "hosts  1 of 4 well  ✗ 3 000 clients lost  R gives them to those left" in text
     assert ["lost" in rows[0], "stale" in rows[1], "slow" in rows[2], "ok" in rows[3]] == [True] * 4
     assert "ssh ended with status 255: \\x1b[31mno answer" in rows[0] and "\x1b" not in text
-    assert "3/4 proc" in rows[1] and "1.6 s ago" in rows[1] and "410 ms away" in rows[2]
+    assert "3/4 workers" in rows[1] and "1.6 s ago" in rows[1] and "410 ms away" in rows[2]
 
 
 async def test_many_machines_leave_room_for_the_rest() -> None:

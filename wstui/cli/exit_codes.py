@@ -28,7 +28,7 @@ MEANINGS = {
     KEPT: "thresholds kept; the command did what it was asked for",
     BROKEN: "a threshold is broken; of `runs compare`, a regression; of `check`, a check failed; "
     "of `ctl`, the command was refused",
-    USAGE: "wrong usage or scenario, or no load can be made here (at all, or any more: every worker was lost)",
+    USAGE: "wrong usage or scenario, or no load can be made here (at all, or no longer: all workers were lost)",
     UNREACHABLE: "the target is unreachable; of `ctl` and `attach`, the connection to the run is lost",
     LIMITED: "thresholds kept, but the generator was the limit; `--allow-limited` makes it 0",
     TIMED_OUT: "of `ctl wait`, the time was up",

@@ -203,11 +203,13 @@ def combine(results: Sequence[Result | None], names: Sequence[str], *, first: in
     if skipped := [name for name, result in before if result is None]:
         told.append(f"skipped: {', '.join(skipped)}")
     found = [result for _, result in judged]
+    ended = (bool(missing) and not fault) or any(result.verdict.aborted for result in found)
     return Verdict(
         passed=passed,
         reason="; ".join(told),
         generator_limited=any(result.verdict.generator_limited for result in found),
-        aborted=(bool(missing) and not fault) or any(result.verdict.aborted for result in found),
+        aborted=ended,
+        drained=ended and all(result.verdict.drained for result in found if result.verdict.aborted),
         unreachable=any(result.verdict.unreachable for result in found),
         thresholds=[outcome for result in found for outcome in result.verdict.thresholds],
         generator_lost=any(result.verdict.generator_lost for result in found),

@@ -38,10 +38,13 @@ from wstui.scenario.token_mix import TOKEN_KINDS
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a run ended: `reason` says why it ended early, or ""; `lost`: all workers were lost."""
+    """How a run ended: `reason` says why it ended early, or ""; `aborted`: the operator did it, `drained`: by a drain;
+    `lost`: all workers were lost.
+    """
 
     reason: str
     aborted: bool
+    drained: bool
     lost: bool
 
 
@@ -170,6 +173,7 @@ class ResultBuilder:
             limited_by=monitor.limited_by,
             ended_by=ending.reason,
             aborted=ending.aborted,
+            drained=ending.drained,
             unreachable=not ending.reason and found_no_target(counters, monitor.failures),
             lost=ending.lost,
             missing=missing_load(self._scenario, counters, monitor.failures, active_s),
@@ -236,7 +240,15 @@ def _auth(fleet: Fleet) -> list[AuthOutcome]:
 def _stage(record: StageRecord, recorder: Recorder, active_s: float) -> StageSummary:
     scope = record.scope(recorder.latest, active_s)
     ended_s = record.ended_s if record.ended is not None else max(record.began_s, recorder.latest.at_ns / 1e9)
-    return StageSummary(record.name, record.began_s, ended_s, scope.connections(), scope.messages(), scope.latency())
+    return StageSummary(
+        record.name,
+        record.began_s,
+        ended_s,
+        scope.connections(),
+        scope.messages(),
+        scope.latency(),
+        round(scope.active_s, 3),
+    )
 
 
 def _failure(group: FailureGroup) -> FailureSummary:

@@ -130,7 +130,11 @@ class FailureSummary(msgspec.Struct, frozen=True):
 
 
 class StageSummary(msgspec.Struct, frozen=True):
-    """One stage by itself."""
+    """One stage by itself.
+
+    `active_s` is how long it lasted without pauses, between the reports of the workers that its counts begin and end
+    with; None in a result of an earlier version.
+    """
 
     name: str
     started_s: float
@@ -138,6 +142,7 @@ class StageSummary(msgspec.Struct, frozen=True):
     connections: Connections
     messages: Traffic
     latency_ms: LatencySet
+    active_s: float | None = None
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -169,6 +174,7 @@ class ThresholdOutcome(msgspec.Struct, frozen=True):
 class Verdict(msgspec.Struct, frozen=True):
     """Whether every threshold was kept, and why or why not.
 
+    `aborted`: the operator ended the run early; `drained`: by a drain, which closes all connections in order.
     `generator_lost`: all workers were lost and the run was cut short; it never passes. `unreachable`: no client became
     ready because the target refused, failed or did not answer. `no_load`: no client was started, became ready for
     another reason, or sent a planned message: the run proves nothing about the target.
@@ -183,6 +189,7 @@ class Verdict(msgspec.Struct, frozen=True):
     running: bool = False  # in progress, without a verdict yet
     generator_lost: bool = False
     no_load: bool = False
+    drained: bool = False
 
 
 class AuthOutcome(msgspec.Struct, frozen=True):

@@ -67,6 +67,7 @@ class Run:
         self._end: Command | None = None
         self._ended_by = ""
         self._aborted = False  # by the operator
+        self._drained = False  # and by a drain
         self._monitor = RunMonitor(scenario, self._recorder, self._fleet, self._mark)
         self._paused_s: float | None = None  # set when the load has ended
         self._target: TargetWatch | None = None
@@ -290,18 +291,19 @@ class Run:
 
     def _stop(self, command: Drain | Abort, why: str, *, asked: bool = False) -> None:
         if self._end is None:
-            self._ended_by, self._aborted = why, asked
+            self._ended_by, self._aborted, self._drained = why, asked, asked and isinstance(command, Drain)
             self._end = command
             self._mark("operator" if asked else "broken", why)
         elif isinstance(command, Abort) and not self._state.ended:
-            self._ended_by, self._aborted = self._ended_by or why, self._aborted or asked
+            self._ended_by = f"{self._ended_by}, then aborted" if self._drained and asked else self._ended_by or why
+            self._aborted, self._drained = self._aborted or asked, False
             if self._state is State.DRAINING:
                 self._fleet.send(command)
             else:
                 self._end = command  # the drain requested a moment ago has not begun
 
     def _worker_lost(self, worker: int, reason: str, at_ns: int) -> None:
-        if self._state not in (State.FINISHED, State.ABORTED) and (text := self._failover.tell(worker, reason)):
+        if not self._state.ended and (text := self._failover.tell(worker, reason)):
             self._recorder.mark(self._sampler.since_s(at_ns), "worker", text)
             self._queue.wake()
 
@@ -336,9 +338,9 @@ class Run:
         self._recorder.end_stage(ended_s + overrun_s, self._fleet.totals.sum(), active_s + overrun_s)
 
     def _conclude(self) -> Result:
-        self._state = State.ABORTED if self._aborted else State.FINISHED
+        self._state = State.ABORTED if self._aborted and not self._drained else State.FINISHED
         self._monitor.conclude(self._controller.active_s)
-        self._publish(Ending(self._ended_by, self._aborted, self._all_lost))
+        self._publish(Ending(self._ended_by, self._aborted, self._drained, self._all_lost))
         return self._status.result
 
     # -- timeline and status -----------------------------------------------------------------------------------

@@ -123,6 +123,7 @@ def conclude(
     limited_by: Sequence[str],
     ended_by: str,
     aborted: bool,
+    drained: bool = False,
     unreachable: bool = False,
     lost: bool = False,
     missing: str = "",
@@ -130,8 +131,9 @@ def conclude(
 ) -> Verdict:
     """Return the verdict of a run.
 
-    `ended_by` says why it ended early, or "", `aborted` whether the operator did it, `lost` whether all workers were
-    lost, `missing` why no load was made. A run with `unreached` planned clients never passes.
+    `ended_by` says why it ended early, or "", `aborted` whether the operator did it, `drained` whether by a drain,
+    `lost` whether all workers were lost, `missing` why no load was made. A run with `unreached` planned clients never
+    passes.
     """
     no_load = missing.startswith("no load") and not (unreachable or aborted or lost)
     if no_load:  # limits that nothing could break were not kept
@@ -164,6 +166,7 @@ def conclude(
         thresholds=list(outcomes),
         generator_lost=lost,
         no_load=no_load,
+        drained=drained,
     )
 
 

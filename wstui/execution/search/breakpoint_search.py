@@ -250,6 +250,7 @@ class BreakpointRun:
             reason=found.sentence if run.passed else f"{run.reason}; {found.sentence}",
             generator_limited=bool(self._limited),
             aborted=run.aborted,
+            drained=run.drained,
             unreachable=run.unreachable,
             generator_lost=run.generator_lost,
             no_load=run.no_load,

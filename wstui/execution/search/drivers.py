@@ -111,7 +111,8 @@ class Steering(ABC):
     def _check(self) -> None:
         for snapshot in self.run.fleet.totals.latest().values():
             self._lag_ns = max(self._lag_ns, snapshot.health.loop_lag_ns)
-        if self.ended or self.run.status.state in (State.DRAINING, State.FINISHED, State.ABORTED):
+        state = self.run.status.state
+        if self.ended or state is State.DRAINING or state.ended:
             raise Ended
 
 

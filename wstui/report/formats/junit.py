@@ -76,7 +76,7 @@ def _verdict(run: Result, name: str) -> TestCase:
     elif run.verdict.no_load:
         case.result = [Error(reason, "no load")]
     elif run.verdict.aborted:
-        case.result = [Error(reason, "aborted")]
+        case.result = [Error(reason, "drained" if run.verdict.drained else "aborted")]
     elif not run.verdict.passed and not any(outcome.passed is False for outcome in run.verdict.thresholds):
         # Broken thresholds are failures of their own.
         case.result = [Failure(reason, "failed")]

@@ -41,7 +41,7 @@ def verdict_sign(verdict: Verdict) -> Sign:
     if verdict.unreachable:
         return Sign("✗", "UNREACHABLE", Tone.BAD)
     if verdict.aborted:
-        return Sign("■", "ABORTED", Tone.BAD)
+        return Sign("■", "DRAINED" if verdict.drained else "ABORTED", Tone.BAD)
     if verdict.generator_lost:
         return Sign("✗", "LOST", Tone.BAD)
     if verdict.no_load:
@@ -133,15 +133,24 @@ class RampRate:
 
 
 def ramp_rates(result: Result) -> list[RampRate]:
-    """Planned against achieved connects per second of each stage that adds clients, by its ramp or as arrivals."""
+    """Planned against achieved connects per second of each stage that adds clients, by its ramp or as arrivals.
+
+    Neither pauses nor clients that come back are part of the plan, and stages that the operator ramped have none.
+    """
     rates = []
-    before = 0
+    before: int | None = 0  # unknown once the operator has ramped
+    steered = [event.at_s for event in result.events if event.kind == "operator" and " clients over " in event.text]
     for (name, clients, over, arrive), stage in zip(_planned_stages(result), result.stages, strict=False):
         clients = before if clients is None else clients
-        seconds = stage.ended_s - stage.started_s
-        if (clients > before or arrive) and over and seconds > 0 and name == stage.name:
-            planned = max(clients - before, 0) / over + arrive
-            rates.append(RampRate(name, planned, stage.connections.attempted / seconds))
+        seconds = stage.ended_s - stage.started_s if stage.active_s is None else stage.active_s
+        if any(stage.started_s <= at_s < stage.ended_s for at_s in steered):
+            before = None
+            continue
+        if before is not None and clients is not None:
+            planned = max(clients - before, 0) / over + arrive if over else 0.0
+            came = stage.connections.attempted - stage.connections.reconnect_attempts
+            if planned and seconds > 0 and name == stage.name:
+                rates.append(RampRate(name, planned, came / seconds))
         before = clients
     return rates
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from wstui.execution.run.status import State, Status
 from wstui.measure.format import ms, rate, short, size
 from wstui.report.model.text import pad
 from wstui.tui.dashboard import tile_models
@@ -17,6 +18,15 @@ _NOTHING = dict.fromkeys(("delivery", "spread"), "no broadcast in this time") | 
 _CHART_ROWS = 6
 _ARROWS = {"sent": "↑", "received": "↓"}
 _RATES = (("sent", "sent_per_s", "sent"), ("received", "received_per_s", "received"))
+
+
+def _awaited(status: Status) -> str:
+    """What is waited for before there is anything to draw."""
+    if status.state is State.STARTING:
+        return "waiting for the workers to start"
+    if not status.counters.ready:
+        return "waiting for the first client to be ready"
+    return "waiting for the first second to be over"
 
 
 class LatencyPanel(ChartPanel):
@@ -50,9 +60,7 @@ class LatencyPanel(ChartPanel):
             view.log,
             limit_at,
             marks(status),
-            "nothing to show yet: the first second"
-            if status.elapsed_s < 2
-            else _NOTHING.get(course.name, "no replies in this time"),
+            _awaited(status) if status.elapsed_s < 2 else _NOTHING.get(course.name, "no replies in this time"),
         )
         return [self.head(title, width, scale), *self.charted(plot, width - 1, height - 1)]
 
@@ -101,7 +109,7 @@ class Throughput(ChartPanel):
             start,
             end,
             marks=marks(status),
-            note="nothing to show yet",
+            note=_awaited(status),
             least_top=1.0,
             spots=[spot for curve, arrow in zip(curves, "↑↓", strict=True) for spot in chart.end_of(curve, arrow)],
         )

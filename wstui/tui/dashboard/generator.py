@@ -18,7 +18,7 @@ class Generator(Panel):
         return 5
 
     def head(self, width: int) -> Line:
-        """What limits it, which processes are lost, or how many there are."""
+        """What limits it, which workers are lost, or how many there are."""
         g = self.status.generator
         title: Line = [("this generator", "text")]
         lost = sum(not worker.alive for worker in g.workers)
@@ -27,7 +27,7 @@ class Generator(Panel):
         elif lost:
             title.append((f"  ✗ {lost} of {len(g.workers)} lost", "strong-bad"))
         elif g.workers:
-            title.append((f"  {len(g.workers)} {'process' if len(g.workers) == 1 else 'processes'}", "muted"))
+            title.append((f"  {len(g.workers)} worker{'' if len(g.workers) == 1 else 's'}", "muted"))
         return title
 
     def rows(self, width: int, height: int) -> list[Line]:

@@ -54,10 +54,10 @@ def _line(host: HostStatus, column: int, width: int) -> Line:
     if host.mark == "lost" and host.why:
         return [*line, (f" {sanitize(host.why)}", "muted")]
     there = host.workers - host.workers_lost
-    processes = f"{there}/{host.workers}" if host.workers_lost else f"{there}"
+    workers = f"{there}/{host.workers}" if host.workers_lost else f"{there}"
     wide = width >= _WIDE
     figures = [
-        (processes, 4, "proc", "bad" if host.workers_lost else "text"),
+        (workers, 4, "workers" if wide else "wrk", "bad" if host.workers_lost else "text"),
         (count(host.clients) if wide else short(host.clients), 10 if wide else 6, "clients", "text"),
         (percent(host.cpu), 4, "% cpu" if wide else "%", "text"),
         (ms(host.loop_lag_ms), 5, "ms lag", "text"),

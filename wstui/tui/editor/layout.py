@@ -58,7 +58,7 @@ _GROUPS: tuple[tuple[str, str, str], ...] = (
     ("messages", "broadcasts", "messages.fanout messages.fanout_window"),
     ("limits", "", "thresholds"),
     ("sequence", "", "suite cooldown"),
-    ("generator", "processes and machines", ""),
+    ("generator", "workers and hosts", ""),
     ("demo server", "its options", ""),
 )  # fmt: skip
 
