@@ -7,10 +7,12 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 
 import click
 
 from wstui.cli.exit_codes import MEANINGS, USAGE, fail
+from wstui.cli.man_page import man_page
 from wstui.manual.pages import TOPICS, Manual, nearest_topic
 from wstui.manual.reference import table
 
@@ -20,9 +22,13 @@ _WIDEST = 100
 @click.command()
 @click.argument("topic", required=False)
 @click.option("--plain", is_flag=True, help="Print the Markdown as it is, without a pager.")
+@click.option("--man", "as_man", is_flag=True, help="Print the man page: wstui manual --man > wstui.1")
 @click.option("--find", "words", metavar="WORDS", help="List the lines that have these words, in TOPIC or all pages.")
-def manual(topic: str | None, plain: bool, words: str | None) -> None:
+def manual(topic: str | None, plain: bool, as_man: bool, words: str | None) -> None:
     """Read the manual: TOPIC, or the list of topics without one."""
+    if as_man:
+        click.echo(man_page(described_commands(), MEANINGS, version("wstui")), nl=False)
+        return
     if topic is not None and (topic := topic.casefold()) not in TOPICS:
         near = nearest_topic(topic)
         meant = f'did you mean "{near}"?' if near else "the topics are " + ", ".join(TOPICS)
@@ -83,10 +89,7 @@ def exit_status_section() -> str:
 
 def flags_section() -> str:
     """Return every command that is not hidden; options that several commands share stand once, before them."""
-    from wstui.cli import wstui
-
-    with click.Context(wstui, info_name="wstui") as root:
-        commands = dict(_commands(wstui, root))
+    commands = described_commands()
     owners: dict[tuple[str, str], list[str]] = {}
     for name, (_, options) in commands.items():
         for option in options:
@@ -104,6 +107,14 @@ def flags_section() -> str:
         rest = "And the options above that name it." if len(own) < len(options) else ""
         parts.append("\n\n".join(filter(None, (f"## {name}", about, _options(own), rest))))
     return "\n\n".join(parts)
+
+
+def described_commands() -> dict[str, tuple[str, list[tuple[str, str]]]]:
+    """Return the usage and help of each command that is not hidden, and its options, by its path."""
+    from wstui.cli import wstui
+
+    with click.Context(wstui, info_name="wstui") as root:
+        return dict(_commands(wstui, root))
 
 
 def _options(options: list[tuple[str, str]]) -> str:
