@@ -11,11 +11,12 @@ import pytest
 
 from tests.conversations.chat import scenario
 from tests.conversations.test_roles import balance, counts
-from tests.load.leading import Workers, led
+from tests.load.leading import led
+from tests.protocols.serving import failure, served, web
+from tests.protocols.serving import target as protocol
 from tests.servers.server import Connection, Server, until
 
 socketio = pytest.importorskip("socketio", reason="python-socketio is not installed")
-web = pytest.importorskip("aiohttp.web", reason="aiohttp is not installed")
 
 TALK = """
 [[roles]]
@@ -84,26 +85,13 @@ async def serving(namespace: str = "/", token: str = "", **settings: Any) -> Asy
         sio.on(handler.__name__, handler, namespace=namespace)
     app = web.Application()
     sio.attach(app)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    log.url = f"ws://127.0.0.1:{runner.addresses[0][1]}"
-    try:
+    async with served(app) as log.url:
         yield log
-    finally:
         await sio.shutdown()
-        await runner.cleanup()
 
 
 def target(**options: str) -> str:
-    lines = "".join(f"{name} = {value}\n" for name, value in options.items())
-    return f'protocol = "socketio"\n[target.options]\n{lines}'
-
-
-def failure(workers: Workers) -> tuple[str, str]:
-    group = max(workers.failures, key=lambda group: group.count)
-    return group.kind, group.message
+    return protocol("socketio", **options)
 
 
 @pytest.mark.parametrize("namespace", ["/", "/chat"])

@@ -106,7 +106,7 @@ class StepSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     say: Text | None = None
     expect: MatcherSpec | None = None
     refuse: MatcherSpec | None = None
-    reason: list[str] = []
+    reason: list[list[str]] = []
     within_ns: int = 0
     capture: list[CaptureSpec] = []
     think: DelaySpec | None = None
@@ -165,7 +165,7 @@ class ErrorSpec(msgspec.Struct, frozen=True):
     """Messages by which a server reports an error, or says goodbye."""
 
     on: MatcherSpec
-    reason: list[str] = []
+    reason: list[list[str]] = []
     closes: bool = False
 
 

@@ -128,7 +128,7 @@ class _Compiler:
             ],
             watchdogs=[self._watchdog(watchdog) for watchdog in role.watchdogs],
             errors=[
-                ErrorSpec(self._matcher(e.on), [*parse_path(e.reason)] if e.reason else [], e.closes)
+                ErrorSpec(self._matcher(e.on), [[*parse_path(path)] for path in e.reason], e.closes)
                 for e in role.errors
             ],
             closes_on_failure=role.on_failure == "close",
@@ -162,7 +162,7 @@ class _Compiler:
             say=self._said(step) if step.sources else None,
             expect=None if step.expect is None else self._matcher(step.expect),
             refuse=None if step.refuse is None else self._matcher(step.refuse),
-            reason=[*parse_path(step.reason)] if step.reason else [],
+            reason=[[*parse_path(path)] for path in step.reason],
             within_ns=self._within(step.within),
             capture=[self._capture(name, source) for name, source in step.capture.items()],
             think=None if step.think is None else self._delay(step.think),

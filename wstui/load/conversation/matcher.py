@@ -51,7 +51,7 @@ def _paths(role: RoleSpec) -> Iterator[Sequence[str]]:
     for step in all_steps(role):
         for matcher in (step.expect, step.refuse):
             yield from _paths_of(matcher)
-        yield from (path for path in (step.reason, *(capture.path for capture in step.capture)) if path)
+        yield from (path for path in (*step.reason, *(capture.path for capture in step.capture)) if path)
     for beat in role.heartbeats:
         yield from _paths_of(beat.expect)
     for answer in role.answers:
@@ -61,7 +61,7 @@ def _paths(role: RoleSpec) -> Iterator[Sequence[str]]:
         yield from _paths_of(watchdog.on)
     for error in role.errors:
         yield from _paths_of(error.on)
-        yield from ([error.reason] if error.reason else [])
+        yield from error.reason
     for rule in (*role.delivery, *role.sequence):
         yield from _paths_of(rule.of)  # type: ignore[attr-defined]  # mypy joins the two to Struct
         yield rule.path  # type: ignore[attr-defined]

@@ -83,7 +83,7 @@ class Operation:
         self.more: list[tuple[int, Render]] = []  # further frames
         self.expect: Matcher | None = None
         self.refuse: Matcher | None = None
-        self.reason: list[str] = []
+        self.reason: list[list[str]] = []
         self.within_ns = 0
         self.captures: Captures | None = None
         self.tally: StepTally | None = None

@@ -51,9 +51,9 @@ def look_for_silence(talk: Watching, now_ns: int) -> None:
 def reported(talk: Watching, document: Any, payload: bytes) -> bool:
     """Count an error that the server reports; its goodbye ends the connection. Return whether it is one."""
     role = talk.role
-    for matcher, path, closes in role.errors:
+    for matcher, paths, closes in role.errors:
         if matcher.matches(document, payload, matcher.bind(talk)):
-            words = f"{role.name}: {reason_of(role, document, path) or matcher.words}"
+            words = f"{role.name}: {reason_of(role, document, paths) or matcher.words}"
             if closes:
                 talk.client.fail(CloseCode.NORMAL_CLOSURE, Cause("goodbye", words))
             else:
@@ -62,7 +62,9 @@ def reported(talk: Watching, document: Any, payload: bytes) -> bool:
     return False
 
 
-def reason_of(role: Role, document: Any, path: Sequence[str]) -> str:
-    """Return the server's own word at a path of a message, or ""."""
-    found = role.reader.value(document, path) if path else MISSING
-    return sanitize(text_of(found), 120) if found not in (MISSING, None, "") else ""
+def reason_of(role: Role, document: Any, paths: Sequence[Sequence[str]]) -> str:
+    """Return the server's own word at the first path of a message that has one, or ""."""
+    for path in paths:
+        if (found := role.reader.value(document, path)) not in (MISSING, None, ""):
+            return sanitize(text_of(found), 120)
+    return ""

@@ -42,6 +42,7 @@ DIALECTS = {
     "raw": "frames",
     "lines": "frames",
     "socketio": "socketio",
+    "graphql": "graphql",
 }
 """Each protocol with its module in `wstui/protocols`."""
 MOST_KEPT = 16 << 20
@@ -268,11 +269,11 @@ def under(path: str, matcher: Table) -> Table:
     }
 
 
-def reply(given: Table, to: Table, at: str, *errors: Table, reason: str = "") -> Table:
+def reply(given: Table, to: Table, at: str, *errors: Table, reason: Sequence[str] = ()) -> Table:
     """Return a step's table with a reply of its own: messages that match `to`, with their content at path `at`.
 
     What the step expects, refuses and captures is looked for in that content. An answer that is one of the `errors`
-    or not as expected fails the step, and `reason` is the path to the server's word.
+    or not as expected fails the step, and `reason` are the paths to the server's word.
     """
     table = dict(given)
     wanted = [to | under(at, one) for one in alternatives(given.get("expect"))]
@@ -283,5 +284,5 @@ def reply(given: Table, to: Table, at: str, *errors: Table, reason: str = "") ->
         name: path if path.startswith("regex:") else f"{at}.{path}" for name, path in given.get("capture", {}).items()
     }
     if reason:
-        table["reason"] = reason
+        table["reason"] = list(reason)
     return table

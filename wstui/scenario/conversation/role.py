@@ -47,6 +47,7 @@ def _path(value: str) -> str:
 
 Name = Annotated[Line, AfterValidator(_name)]
 Path = Annotated[Line, AfterValidator(_path)]
+Paths = Annotated[list[Path], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
 Weight = Annotated[float, BeforeValidator(_weight)]
 Variable = Annotated[Line, AfterValidator(_variable)]
 
@@ -117,9 +118,7 @@ class Step(Message):
     refuse: OptionalMatcher = Field(
         default=None, description="a message that means no; in open it ends the attempt as refused"
     )
-    reason: Path | Literal[""] = Field(
-        default="", description="path in a refusal to the server's reason: error.message"
-    )
+    reason: Paths = Field(default_factory=list, description="paths in a refusal to the server's reason: error.message")
     within: Wait | None = Field(default=None, description="how long to wait for it; unset: messages.timeout")
     capture: dict[Variable, Line] = Field(
         default_factory=dict, description='variables from the expected message: { id = "user.id" }, or "regex:…"'
@@ -183,7 +182,7 @@ class ErrorRule(TomlTable):
     """Messages by which the server reports an error at any time; each counts as a failure."""
 
     on: Matcher = Field(description='messages that report an error: { type = "error" }')
-    reason: Path | Literal[""] = Field(default="", description="path to the server's reason: error.message")
+    reason: Paths = Field(default_factory=list, description="paths to the server's reason: error.message")
     closes: bool = Field(default=False, description="it is the server's goodbye: the connection counts as dropped")
 
 

@@ -1,0 +1,105 @@
+"""GraphQL over WebSocket: graphql-transport-ws, and the older graphql-ws of subscriptions-transport-ws.
+
+Nothing runs in a worker: each frame is one JSON object, so steps and rules say all of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
+
+import msgspec
+from msgspec import Meta
+
+from wstui.scenario.conversation.dialect import BadKey, Dialect, Seconds, Table, reply
+
+
+class Options(msgspec.Struct, kw_only=True):
+    """The keys of [target.options]."""
+
+    payload: Annotated[
+        Any, Meta(description='what connection_init carries: { Authorization = "Bearer {{token}}" }')
+    ] = None
+    legacy: Annotated[bool, Meta(description="speak graphql-ws, the protocol of subscriptions-transport-ws")] = False
+    ping: Annotated[Seconds | None, Meta(description="send a ping so often and expect its pong: 30s")] = None
+
+
+class Keys(msgspec.Struct, kw_only=True):
+    """The keys of a step."""
+
+    query: Annotated[str, Meta(description="an operation; expect and capture read its result: data.user.id")] = ""
+    mutation: Annotated[str, Meta(description="the same")] = ""
+    subscribe: Annotated[str, Meta(description="a subscription; with expect it waits for the first event")] = ""
+    complete: Annotated[str, Meta(description="the id of a subscription to end")] = ""
+    variables: Annotated[dict[str, Any], Meta(description="variables of the operation")] = {}
+    operation: Annotated[str, Meta(description="operationName")] = ""
+    id: Annotated[str, Meta(description="id of the operation; unset: a number of its own")] = "{{seq text}}"
+
+
+class GraphQL(Dialect):
+    """GraphQL, see the page of the manual."""
+
+    title = "GraphQL subscriptions, queries and mutations"
+    option_keys, step_keys = Options, Keys
+    options: Options
+    closes: ClassVar[Mapping[int, str]] = {
+        4400: "a message that the server does not understand",
+        4401: "an operation before the connection was acknowledged",
+        4403: "connection_init was refused",
+        4406: "the server speaks another subprotocol",
+        4408: "connection_init came too late",
+        4409: "an operation with this id is still running",
+        4429: "more than one connection_init",
+        4500: "the server failed",
+    }
+
+    def subprotocols(self) -> list[str]:
+        return ["graphql-ws" if self.options.legacy else "graphql-transport-ws"]
+
+    def opening(self) -> list[Table]:
+        init = {"type": "connection_init"}
+        if self.options.payload is not None:
+            init["payload"] = self.options.payload
+        return [
+            {
+                "name": "connect",
+                "json": init,
+                "expect": {"type": "connection_ack"},
+                "refuse": {"type": "connection_error"},
+                "reason": ["payload.message", "payload"],
+            }
+        ]
+
+    def step(self, keys: Keys, given: Table) -> Table:
+        legacy = self.options.legacy
+        said = [name for name in ("query", "mutation", "subscribe", "complete") if getattr(keys, name)]
+        if len(said) != 1:
+            many = f"and {said[1]} are both given: keep one" if said else "needs query, mutation, subscribe or complete"
+            raise BadKey(tuple(said[:1]), many)
+        if keys.complete:
+            return given | {"json": {"type": "stop" if legacy else "complete", "id": keys.complete}}
+        payload: Table = {"query": getattr(keys, said[0])}
+        payload |= {"variables": keys.variables} if keys.variables else {}
+        payload |= {"operationName": keys.operation} if keys.operation else {}
+        table = given | {"json": {"type": "start" if legacy else "subscribe", "id": keys.id, "payload": payload}}
+        if keys.subscribe and given.get("expect") is None:
+            return table
+        result = {"type": "data" if legacy else "next", "id": keys.id}
+        failed = [{"type": "error", "id": keys.id}, result | {"payload.errors": "*"}]
+        reasons = ["payload.errors.0.message", "payload.0.message", "payload.message", "payload"]
+        return reply(table, result | {"absent": "payload.errors"}, "payload", *failed, reason=reasons)
+
+    def rules(self) -> dict[str, list[Table]]:
+        if self.options.legacy:
+            return {}
+        rules: dict[str, list[Table]] = {"answer": [{"on": {"type": "ping"}, "json": {"type": "pong"}}]}
+        if self.options.ping:
+            beat = {"every": f"{self.options.ping}s", "json": {"type": "ping"}, "expect": {"type": "pong"}}
+            rules["heartbeats"] = [beat]
+        return rules
+
+    def leaving(self) -> list[Table]:
+        return [{"json": {"type": "connection_terminate"}}] if self.options.legacy else []
+
+
+KINDS = {"graphql": GraphQL}
