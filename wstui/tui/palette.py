@@ -23,6 +23,7 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "load.pace": ("interval", "rate", "every", "send", "frequency"),
     "load.skip": ("next", "stage", "phase", "cooldown"),
     "load.stop": ("drain", "abort", "kill", "end", "cancel", "quit"),
+    "load.detach": ("leave", "background", "terminal", "nohup", "screen"),
     "load.redistribute": ("lost", "worker", "host", "failover", "rebalance"),
     "view.freeze": ("hold", "pause", "screen"),
     "view.scale": ("log", "linear", "axis", "logarithmic"),

@@ -72,6 +72,7 @@ class Dashboard(Screen[None]):
         key("plus,equals_sign", "load('step', 1)", "More", "load.up", "10 % more clients", shown=True, display="+"),
         key("minus", "load('step', -1)", "Fewer", "load.down", "10 % fewer clients", shown=True, display="-"),
         key("t", "load('ramp')", "Ramp", "load.ramp", "Ramp to a number of clients", shown=True),
+        key("ctrl+d", "app.detach", "Detach", "load.detach", "Leave the terminal, the run goes on", shown=True),
         key("a", "load('stop')", "Stop", "load.stop", "Drain or abort", shown=True),
         key("p", "load('pace')", "Pace", "load.pace", "Set the send interval of each client", shown=True),
         key(
