@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from wstui.scenario.conversation.conditions import alternatives_of
 from wstui.scenario.conversation.delay import parse_delay
-from wstui.scenario.conversation.matcher import alternatives_of
 from wstui.scenario.conversation.role import Step
 from wstui.scenario.errors import dotted
 from wstui.scenario.model import Scenario

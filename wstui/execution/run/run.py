@@ -215,7 +215,9 @@ class Run:
         await self._queue.wait(TICK_S if self._controller.paused else min(TICK_S, self._controller.left_s))
 
     def _advance(self) -> None:
-        if self._all_lost:
+        if self._fleet.mistake:
+            self._stop(Abort(), f"the script is wrong: {self._fleet.mistake}")
+        elif self._all_lost:
             self._stop(Abort(), ALL_LOST)
         elif self._end is None:
             self._failover.advance()
@@ -340,7 +342,8 @@ class Run:
     def _conclude(self) -> Result:
         self._state = State.ABORTED if self._aborted and not self._drained else State.FINISHED
         self._monitor.conclude(self._controller.active_s)
-        self._publish(Ending(self._ended_by, self._aborted, self._drained, self._all_lost))
+        script_failed = bool(self._fleet.mistake)
+        self._publish(Ending(self._ended_by, self._aborted, self._drained, self._all_lost, script_failed))
         return self._status.result
 
     # -- timeline and status -----------------------------------------------------------------------------------
