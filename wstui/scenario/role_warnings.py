@@ -38,7 +38,7 @@ def role_warnings(scenario: Scenario) -> Iterator[str]:
     if (
         scenario.roles
         and "every" in scenario.messages.model_fields_set
-        and not any(role.loop for role in scenario.roles)
+        and not any(role.loop or role.script for role in scenario.roles)
     ):
         yield "messages.every has no effect: no role has a loop."
 

@@ -11,12 +11,15 @@ from msgspec.structs import replace
 from wstui.execution.run.compile import spec_of
 from wstui.load.conversation.matcher import all_steps
 from wstui.load.protocol import Drain, Go, Ramp
+from wstui.load.role_spec import RoleSpec
 from wstui.load.worker import Worker
+from wstui.measure.steps import RoleCounts
 from wstui.scenario.model import Scenario
 from wstui.scenario.secret_fields import mask_of
 
 _EVERY_NS = 20_000_000
 _LOOK_S = 0.005
+LISTENS_S = 1.0
 LONGEST_ROUND_S = 15.0
 """A round that thinks for longer is not waited for."""
 
@@ -81,14 +84,17 @@ async def _one_round(scenario: Scenario) -> Reply:
     await worker.prepare()
     worker.handle(Go())
     worker.handle(Ramp(len(roles), 0))
-    deadline = time.monotonic() + scenario.target.connect_timeout + scenario.target.settle + 2 * LONGEST_ROUND_S
+    begun = time.monotonic()
+    deadline = begun + scenario.target.connect_timeout + scenario.target.settle + 2 * LONGEST_ROUND_S
     while not failures.groups() and not worker.failure and time.monotonic() < deadline:
         counts = worker.role_counts()
-        if all(counts[role.name].completed or (counts[role.name].ready and not role.loop) for role in roles):
+        if worker.mistake or all(_is_through(role, counts[role.name], time.monotonic() - begun) for role in roles):
             break
         await asyncio.sleep(_LOOK_S)
     worker.handle(Drain(0))
     await asyncio.wait_for(worker.ended_event.wait(), scenario.target.close_timeout + scenario.messages.timeout + 5.0)
+    if worker.mistake:
+        return Reply(missing=mask_of(scenario)(worker.mistake))
     if groups := failures.groups():
         why = "; ".join(f"{group.message} ({sample.detail})" if (sample := group.samples[-1]).detail else group.message
                         for group in groups)  # fmt: skip
@@ -96,6 +102,13 @@ async def _one_round(scenario: Scenario) -> Reply:
     trip = worker.tally.on_time.data() + worker.tally.round_trip.data()
     median = trip.quantile(0.5)
     return Reply(None if median is None else median / 1e6)
+
+
+def _is_through(role: RoleSpec, counts: RoleCounts, after_s: float) -> bool:
+    """Whether a client has been through a round, or has none. A script has none if it doesn't begin one soon."""
+    if counts.completed:
+        return True
+    return bool(counts.ready) and not role.loop and (not role.script or (not counts.begun and after_s > LISTENS_S))
 
 
 def _ignore(_: object) -> None:

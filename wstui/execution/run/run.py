@@ -39,6 +39,7 @@ from wstui.scenario.target_checks import goes_without_token
 NS = 1_000_000_000
 TICK_S = 0.1
 DRAIN_GRACE_S = 5.0
+SCRIPT = "the script is wrong"
 ALL_LOST = "all workers were lost; the run was cut short"
 
 
@@ -156,6 +157,7 @@ class Run:
             await self._failover.close()
             await self._fleet.close()
         self._recorder.amend(self._fleet.totals.sum())
+        self._script_is_wrong()
         if self._all_lost:
             self._ended_by = self._ended_by or ALL_LOST
         return self._conclude()
@@ -215,9 +217,9 @@ class Run:
         await self._queue.wait(TICK_S if self._controller.paused else min(TICK_S, self._controller.left_s))
 
     def _advance(self) -> None:
-        if self._fleet.mistake:
-            self._stop(Abort(), f"the script is wrong: {self._fleet.mistake}")
-        elif self._all_lost:
+        if self._script_is_wrong():
+            return
+        if self._all_lost:
             self._stop(Abort(), ALL_LOST)
         elif self._end is None:
             self._failover.advance()
@@ -227,6 +229,13 @@ class Run:
                 self._stop(Drain(round(DRAIN_GRACE_S * NS)), why)
         if self._end is None and not self._controller.advance():
             self._end = self._last_drain()
+
+    def _script_is_wrong(self) -> bool:
+        """Abort when a worker says that a script is wrong. Return whether one is."""
+        if self._fleet.mistake and SCRIPT not in self._ended_by:
+            self._ended_by = ""
+            self._stop(Abort(), f"{SCRIPT}: {self._fleet.mistake}")
+        return bool(self._fleet.mistake)
 
     @property
     def _all_lost(self) -> bool:
@@ -325,6 +334,7 @@ class Run:
         ending = asyncio.create_task(self._fleet.ended(grace + self.scenario.target.close_timeout + 5.0))
         while not ending.done():
             self._handle_commands()
+            self._script_is_wrong()
             self._write_row()
             self._publish()
             await asyncio.wait({ending}, timeout=TICK_S)
