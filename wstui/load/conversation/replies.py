@@ -49,14 +49,9 @@ class Replies:
         assert tally is not None
         tally.counts.begun += 1
         tally.counts.done += 1
-        talk = self._talk
-        talk.sent_ns = now = _now()
-        talk.seq = talk.client.sequence = talk.client.sequence + 1
-        self.send(operation.first, operation.render(talk), now)  # type: ignore[misc]
-        for first, render in operation.more:
-            talk.transmit(first, render(talk))
-        if talk.phase is LOOP:
-            talk.context.counters.no_reply_expected += 1
+        self._send(operation, _now())
+        if self._talk.phase is LOOP:
+            self._talk.context.counters.no_reply_expected += 1
 
     def ask(self, operation: Operation) -> None:
         """Send the message of a step, if it has one, and wait for what it expects."""
@@ -66,11 +61,7 @@ class Replies:
             talk.intended_ns = now
         self.asked = operation.render is not None
         if self.asked:
-            talk.sent_ns = now
-            talk.seq = talk.client.sequence = talk.client.sequence + 1
-            self.send(operation.first, operation.render(talk), now)  # type: ignore[misc]
-            for first, render in operation.more:
-                talk.transmit(first, render(talk))
+            self._send(operation, now)
             if talk.phase is LOOP:
                 talk.client.pending[_IN_FLIGHT] = (talk.intended_ns, now)
         self.operation = operation
@@ -81,6 +72,14 @@ class Replies:
         operation.tally.counts.begun += 1  # type: ignore[union-attr]
         if operation.within_ns < SHORT_NS:
             talk.wake_ns = talk.live.add(now + operation.within_ns, talk)
+
+    def _send(self, operation: Operation, now: int) -> None:
+        talk = self._talk
+        talk.sent_ns = now
+        talk.seq = talk.client.sequence = talk.client.sequence + 1
+        self.send(operation.first, operation.render(talk), now)  # type: ignore[misc]
+        for first, render in operation.more:
+            talk.transmit(first, render(talk))
 
     def expect(self, operation: Operation, sent: tuple[int, int] | None) -> None:
         """Wait on behalf of a script. `sent` is when the message that is answered was due, and when it was sent."""
