@@ -31,6 +31,8 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "view.latency": ("zoom", "maximise", "maximize", "chart"),
     "view.messages": ("zoom", "maximise", "maximize", "throughput"),
     "view.errors": ("zoom", "maximise", "maximize", "failures"),
+    "view.steps": ("zoom", "maximise", "maximize", "roles", "conversation"),
+    "view.step": ("chart", "role", "conversation", "latency"),
     "view.limits": ("zoom", "maximise", "maximize", "thresholds", "generator"),
     "view.restore": ("zoom", "back", "unzoom"),
     "view.copy": ("clipboard", "yank", "summary"),
