@@ -11,8 +11,8 @@ from textual.binding import BindingType
 from wstui.execution.run.limits import worst_threshold
 from wstui.execution.run.role_sections import RoleSummary, StepSummary
 from wstui.execution.run.status import Status
+from wstui.measure.format import NONE, count, rate
 from wstui.measure.sanitize import sanitize
-from wstui.report.model.format import NONE, count, rate
 from wstui.report.model.labels import Tone
 from wstui.report.model.step_tables import STEP_COLUMNS, step_row
 from wstui.report.model.table import Fitted, Row, Table, fitted
