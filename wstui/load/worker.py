@@ -21,25 +21,12 @@ from wstui.load.drain import DrainController
 from wstui.load.exchange import EXCHANGES, Exchange
 from wstui.load.keepalive import Keepalive
 from wstui.load.pacer import Pacer
-from wstui.load.protocol import (
-    Abort,
-    Arrive,
-    BroadcastReport,
-    Command,
-    Drain,
-    Go,
-    Message,
-    Pace,
-    Pause,
-    Ramp,
-    Resume,
-    ScriptMistake,
-    Spec,
-)
+from wstui.load.protocol import Abort, Arrive, BroadcastReport, Command, Drain, Go, Pace, Pause, Ramp, Resume, Spec
 from wstui.load.selfcheck import SelfCheck
 from wstui.load.slow_readers import SlowReaders
 from wstui.load.subscription import Subscribing
 from wstui.measure.sanitize import sanitize
+from wstui.measure.snapshot import Snapshot
 from wstui.measure.steps import RoleCounts, Steps
 
 TICK_S = 0.01
@@ -54,7 +41,7 @@ class Worker:
     Calls `emit` with a snapshot every 200 ms, and with the broadcasts whose windows have closed.
     """
 
-    def __init__(self, spec: Spec, emit: Callable[[Message], None]) -> None:
+    def __init__(self, spec: Spec, emit: Callable[[Snapshot | BroadcastReport], None]) -> None:
         self._loop = loop = asyncio.get_running_loop()
         self._spec = spec
         self._emit = emit
@@ -73,7 +60,6 @@ class Worker:
         self.counters = context.counters
         self.ended_event = asyncio.Event()
         self.failure = ""  # the traceback of a mistake of our own
-        self.mistake = ""  # of a script
         self._connector = Connector(context, loop, spec.worker)
         self._pacer = Pacer(loop, spec.send, spec.seed)
         self._pool = ClientPool(spec, context, self._connector, self._pacer, self._attempt, self._find)
@@ -169,6 +155,10 @@ class Worker:
         """Return the rounds of each role; empty without roles."""
         return {role.name: role.counts for role in self._roles.roles} if self._roles is not None else {}
 
+    def steps(self) -> Steps:
+        """Return what was counted of the steps of roles; empty without roles."""
+        return self._roles.steps() if self._roles is not None else Steps()
+
     # -- the tick ----------------------------------------------------------------------------------------------
 
     def _tick(self) -> None:
@@ -196,9 +186,6 @@ class Worker:
         self._expire_closing(now)
         if self._roles is not None:
             self._roles.tick(now)
-            if self._roles.mistake is not None and not self.mistake:
-                self.mistake = str(self._roles.mistake)
-                self._emit(ScriptMistake(self._spec.worker, self.mistake))
         if self._keepalive is not None:
             self._keepalive.tick(now)
         if self._drain is not None and self._drain.advance(now):
@@ -249,7 +236,7 @@ class Worker:
         self._sequence = at // SNAPSHOT_NS
         counters = self.counters
         health = self._self_check.take(counters.open + counters.opening + counters.closing)
-        steps = self._roles.steps() if self._roles is not None else Steps()
+        steps = self.steps()
         snapshot = self.tally.snapshot(self._spec.worker, self._sequence, at, health, steps)
         snapshot.addresses = self._connector.dialer.opened
         self._emit(snapshot)

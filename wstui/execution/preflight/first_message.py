@@ -11,15 +11,13 @@ from msgspec.structs import replace
 from wstui.execution.run.compile import spec_of
 from wstui.load.conversation.matcher import all_steps
 from wstui.load.protocol import Drain, Go, Ramp
-from wstui.load.role_spec import RoleSpec
 from wstui.load.worker import Worker
-from wstui.measure.steps import RoleCounts
+from wstui.measure.steps import StepCounts
 from wstui.scenario.model import Scenario
 from wstui.scenario.secret_fields import mask_of
 
 _EVERY_NS = 20_000_000
 _LOOK_S = 0.005
-LISTENS_S = 1.0
 LONGEST_ROUND_S = 15.0
 """A round that thinks for longer is not waited for."""
 
@@ -72,43 +70,57 @@ async def one_reply(scenario: Scenario) -> Reply:
 
 
 async def _one_round(scenario: Scenario) -> Reply:
-    """Let one client of each role, those that meet others left out, go through `open` and one round."""
+    """Let one client of each role go through `open` and one round."""
+    seen = await rehearse(scenario)
+    if seen.failures:
+        return Reply(missing="; ".join(seen.failures))
+    return Reply(seen.round_trip_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What a few clients of each role met: counts by role and step, and failures in words, masked."""
+
+    steps: dict[tuple[str, str], StepCounts]
+    failures: list[str]
+    ready: int
+    round_trip_ms: float | None
+
+
+async def rehearse(scenario: Scenario, clients: int = 1, rounds: int = 1, *, to_the_end: bool = False) -> Rehearsal:
+    """Let clients of each role, those that meet others left out, go through `open` and some rounds, in this process.
+
+    It ends with the first failure, unless it is to go on `to_the_end`.
+    """
     spec = spec_of(scenario)
     alone = [role for role in spec.conversation.roles.roles if not any(step.meet for step in all_steps(role))]
     if not alone:
-        return Reply()
-    roles = [replace(role, clients=1, weight=0.0) for role in alone]
+        return Rehearsal({}, [], 0, None)
+    roles = [replace(role, clients=clients, weight=0.0) for role in alone]
     conversation = replace(spec.conversation, fanout=False, roles=replace(spec.conversation.roles, roles=roles))
     worker = Worker(replace(spec, send=replace(spec.send, every_ns=_EVERY_NS), conversation=conversation), _ignore)
     failures = worker.tally.failures
     await worker.prepare()
     worker.handle(Go())
-    worker.handle(Ramp(len(roles), 0))
-    begun = time.monotonic()
-    deadline = begun + scenario.target.connect_timeout + scenario.target.settle + 2 * LONGEST_ROUND_S
-    while not failures.groups() and not worker.failure and time.monotonic() < deadline:
-        counts = worker.role_counts()
-        if worker.mistake or all(_is_through(role, counts[role.name], time.monotonic() - begun) for role in roles):
+    worker.handle(Ramp(clients * len(roles), 0))
+    deadline = time.monotonic() + scenario.target.connect_timeout + scenario.target.settle + 2 * LONGEST_ROUND_S
+    while not worker.failure and time.monotonic() < deadline and (to_the_end or not failures.groups()):
+        counts, ended = worker.role_counts(), worker.tally.counters
+        done = [counts[r.name].completed + counts[r.name].failed >= rounds * clients or not r.loop for r in roles]
+        through = sum(counts[role.name].ready for role in roles) + ended.refused + ended.timed_out + ended.failed
+        if through >= clients * len(roles) and (all(done) or not ended.open):
             break
         await asyncio.sleep(_LOOK_S)
     worker.handle(Drain(0))
     await asyncio.wait_for(worker.ended_event.wait(), scenario.target.close_timeout + scenario.messages.timeout + 5.0)
-    if worker.mistake:
-        return Reply(missing=mask_of(scenario)(worker.mistake))
-    if groups := failures.groups():
-        why = "; ".join(f"{group.message} ({sample.detail})" if (sample := group.samples[-1]).detail else group.message
-                        for group in groups)  # fmt: skip
-        return Reply(missing=mask_of(scenario)(why))
+    mask = mask_of(scenario)
+    why = [f"{group.message} ({sample.detail})" if (sample := group.samples[-1]).detail else group.message
+           for group in failures.groups()]  # fmt: skip
     trip = worker.tally.on_time.data() + worker.tally.round_trip.data()
     median = trip.quantile(0.5)
-    return Reply(None if median is None else median / 1e6)
-
-
-def _is_through(role: RoleSpec, counts: RoleCounts, after_s: float) -> bool:
-    """Whether a client has been through a round, or has none. A script has none if it doesn't begin one soon."""
-    if counts.completed:
-        return True
-    return bool(counts.ready) and not role.loop and (not role.script or (not counts.begun and after_s > LISTENS_S))
+    steps = {(step.role, step.name): step.counts for step in worker.steps().rows}
+    ready = sum(role.ready for role in worker.role_counts().values())
+    return Rehearsal(steps, [mask(text) for text in why], ready, None if median is None else median / 1e6)
 
 
 def _ignore(_: object) -> None:

@@ -47,10 +47,16 @@ def walk(conversation: Conversation, operations: list[Operation]) -> Generator[A
             replies.ask(operation)
             held = yield WAIT
         elif kind == ROUND:
-            conversation.finish_round()
+            if conversation.in_round:
+                role.counts.completed += 1
+                conversation.in_round = False
             if host.rounds.next(conversation):
                 yield WAIT
-            conversation.begin_round()
+            conversation.in_round = True
+            conversation.awaits_round = False
+            role.counts.begun += 1
+            if host.deals_rows:
+                host.deal_row(conversation)
         elif kind == JUMP:
             at = operation.target
         elif kind == THINK:

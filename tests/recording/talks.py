@@ -1,0 +1,45 @@
+"""Recorded sessions made from lists of messages."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.recording.hars import START
+from wstui.recording.inference.draft import Draft
+from wstui.recording.inference.infer import infer
+from wstui.recording.session import Connection, Frame, Session
+from wstui.scenario.file import loads
+from wstui.scenario.model import Scenario
+
+
+class Talk:
+    """One connection; each message comes a while after the one before."""
+
+    def __init__(self, url: str = "ws://127.0.0.1:9/ws", number: int = 1, gap: float = 0.01, **headers: str) -> None:
+        self.connection = Connection(number, url, START, list(headers.items()))
+        self.at = START
+        self.gap = gap
+
+    def sent(self, data: Any, after: float | None = None) -> Talk:
+        return self._add(True, data, after)
+
+    def came(self, data: Any, after: float | None = None) -> Talk:
+        return self._add(False, data, after)
+
+    def _add(self, sent: bool, data: Any, after: float | None) -> Talk:
+        self.at += self.gap if after is None else after
+        text = data if isinstance(data, str | bytes) else json.dumps(data)
+        self.connection.frames.append(Frame(self.at, sent, text))
+        return self
+
+
+def guessed(*talks: Talk) -> tuple[Draft, Scenario]:
+    """What is guessed from these connections: the draft, and the scenario that its text is."""
+    connections = [talk.connection for talk in talks]
+    draft = infer(Session("HAR", connections), connections, "guessed")
+    if draft.columns:
+        draft.tables["messages"]["feed"] = __file__  # any file: the feed is not read
+    made = loads(draft.text(), "", draft.secrets, complete=not draft.columns)
+    assert isinstance(made, Scenario)
+    return draft, made

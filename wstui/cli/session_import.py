@@ -1,0 +1,168 @@
+"""`wstui import`: a scenario from a recorded session."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import os
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import click
+
+from wstui.cli.exit_codes import ABORTED, BROKEN, KEPT, UNREACHABLE, USAGE, fail
+from wstui.measure.sanitize import sanitize
+from wstui.recording.har import entries_of
+from wstui.recording.inference.draft import Draft
+from wstui.recording.inference.infer import infer
+from wstui.recording.proof import Proof, prove
+from wstui.recording.session import Connection, ImportFailed, Session
+from wstui.recording.sources import read_session
+from wstui.scenario.errors import PresetExistsError, ScenarioError, printable
+from wstui.scenario.file import loads, write
+from wstui.scenario.presets import is_path, own_folder
+from wstui.scenario.secrets import mask_text, mask_url
+
+_SHOWN_EVERY_S = 0.5
+
+
+@click.command(name="import")
+@click.argument("file", type=click.Path(dir_okay=False))
+@click.option("--entry", type=int, metavar="N", help="Take this WebSocket connection; without it they are listed.")
+@click.option("--out", metavar="PRESET", help="Where to save: a path, or the name of a preset of yours.")
+@click.option("--force", is_flag=True, help="Replace a file that is there already.")
+@click.option("--no-prove", is_flag=True, help="Do not try the scenario with one client and with five.")
+def import_session(file: str, entry: int | None, out: str | None, force: bool, no_prove: bool) -> None:
+    """Make a scenario from a recorded session: a HAR with WebSocket messages, or a recording of `wstui record`.
+
+    What opens, repeats and leaves, which reply belongs to what, what is captured and what is a secret is guessed from
+    the messages; each guess is a comment beside its line. Then one client tries the scenario, and five, against the
+    recorded target; what does not hold is loosened or marked.
+
+    Exit status: 0 all held, 1 a guess did not hold and is marked, 2 the file can't be used, 3 no target.
+    """
+    path = Path(file)
+    try:
+        session = read_session(path, _Progress(path))
+        chosen = choose(session, entry)
+    except ImportFailed as error:
+        fail(sanitize(str(error), 600), USAGE)
+    if chosen is None:
+        click.echo(f"{printable(file)} has WebSocket connections to several endpoints: choose one with --entry")
+        click.echo("ENTRY  MESSAGES  URL")
+        for line in entries_of(session):
+            click.echo(sanitize(line, 200))
+        sys.exit(USAGE)
+    target = _destination(path, out)
+    draft = infer(session, chosen, target.stem)
+    for note, count in session.notes.items():
+        click.echo(f"note: {count} × {note}")
+    try:
+        save(draft, target, overwrite=force)
+    except PresetExistsError:
+        fail(f"{printable(str(target))} is there already: --force replaces it, --out saves elsewhere", USAGE)
+    except ScenarioError as error:
+        fail("; ".join(map(str, error.problems)), USAGE)
+    _report(draft, target)
+    if no_prove:
+        sys.exit(KEPT)
+    sys.exit(_prove(draft, target, chosen[0].url))
+
+
+def choose(session: Session, entry: int | None) -> list[Connection] | None:
+    """Return the connections of one endpoint, or of one entry; None if there are several endpoints."""
+    if not session.connections:
+        more = f"; it has {len(session.requests)} HTTP requests" if session.requests else ""
+        raise ImportFailed(
+            f"it has no WebSocket connection{more}: keep the page's messages, and save the HAR with content"
+        )
+    if entry is not None:
+        found = [connection for connection in session.connections if connection.number == entry]
+        if not found:
+            numbers = ", ".join(str(connection.number) for connection in session.connections[:20])
+            raise ImportFailed(f"entry {entry} is no WebSocket connection: there are {numbers}")
+        return found
+    endpoints = {connection.endpoint for connection in session.connections}
+    return session.connections if len(endpoints) == 1 else None
+
+
+def save(draft: Draft, path: Path, *, overwrite: bool) -> None:
+    """Write the scenario, and its feed beside it for its owner alone. Raises ScenarioError."""
+    if draft.columns:
+        feed = path.with_suffix(".csv")
+        draft.tables["messages"]["feed"] = feed.name
+        if feed.exists() and not overwrite:
+            raise PresetExistsError([])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        feed.unlink(missing_ok=True)
+        with os.fdopen(os.open(feed, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write(_rows(draft))
+    text = draft.text()
+    write(path, text, overwrite)
+    loads(text, str(path), {**os.environ, **draft.secrets})
+
+
+def _rows(draft: Draft) -> str:
+    """The feed as CSV: a row for each recorded client that has a value in each column."""
+    columns = draft.columns
+    clients = sorted({client for column in columns.values() for client in column})
+    whole = [client for client in clients if all(client in column for column in columns.values())]
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(columns)
+    for client in whole or clients[:1]:
+        writer.writerow([column.get(client, next(iter(column.values()))) for column in columns.values()])
+    return out.getvalue()
+
+
+class _Progress:
+    """Tells at a terminal how much of a large file was read."""
+
+    def __init__(self, path: Path) -> None:
+        self._size = path.stat().st_size if path.is_file() else 0
+        self._next = time.monotonic() + _SHOWN_EVERY_S
+
+    def __call__(self, read_bytes: int) -> None:
+        now = time.monotonic()
+        if now >= self._next and sys.stderr.isatty():
+            self._next = now + _SHOWN_EVERY_S
+            click.echo(f"\r{read_bytes >> 20} of {self._size >> 20} MiB read", nl=False, err=True)
+
+
+def _destination(source: Path, out: str | None) -> Path:
+    if out is None:
+        return Path(f"{source.stem}.toml")
+    return Path(out) if is_path(out) else own_folder() / f"{out}.toml"
+
+
+def _report(draft: Draft, path: Path) -> None:
+    sure = Counter(guess.sure for guess in draft.guesses.values())
+    counts = ", ".join(f"{sure[word]} {word}" for word in ("sure", "likely", "unsure") if sure[word])
+    click.echo(f"{printable(str(path))}: {len(draft.tables['roles'])} role(s), {len(draft.guesses)} guesses ({counts})")
+    if draft.columns:
+        click.echo(f"feed: {printable(str(path.with_suffix('.csv')))}, with {', '.join(draft.columns)}: a row a client")
+    if draft.secrets:
+        click.echo(f"set before a run: {', '.join(draft.secrets)} (secrets of the recording, not saved)")
+
+
+def _prove(draft: Draft, path: Path, url: str) -> int:
+    click.echo(f"proving against {sanitize(mask_url(url), 200)}:")
+    secrets = sorted(draft.secrets.values())
+    try:
+        proof: Proof = asyncio.run(
+            prove(draft, str(path), lambda line: click.echo(sanitize(mask_text(line, secrets), 300)))
+        )
+    except KeyboardInterrupt:
+        return ABORTED
+    save(draft, path, overwrite=True)
+    if proof.unreachable:
+        click.echo(f"not proven: {sanitize(mask_text(proof.unreachable, secrets), 300)}", err=True)
+        return UNREACHABLE
+    if proof.failed:
+        click.echo(f"not all of it held: look for NOT PROVEN in {printable(str(path))}")
+        return BROKEN
+    click.echo(f"all of it held; next: wstui run {printable(str(path))}")
+    return KEPT

@@ -1,0 +1,122 @@
+"""A scenario that was guessed: its tables, and beside each guess what it was guessed from and how sure it is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import tomli_w
+
+from wstui.measure.sanitize import sanitize
+from wstui.scenario.errors import Key
+
+Sure = Literal["sure", "likely", "unsure"]
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+_WIDEST = 118
+_SECTIONS = ("roles", "stages", "login", "open", "loop", "leave", "heartbeats", "answer", "delivery", "sequence")
+
+
+@dataclass(slots=True)
+class Guess:
+    """Why a value stands where it does. `held` is what the proof found: None before it."""
+
+    why: str
+    sure: Sure = "likely"
+    held: bool | None = None
+    instead: Any = None
+    """What was recorded at this place, to undo the guess; None removes the key."""
+
+    def __str__(self) -> str:
+        proven = {None: "", True: ", held", False: ", NOT PROVEN"}[self.held]
+        return sanitize(f"{self.sure}{proven}: {self.why}", 200)
+
+
+@dataclass(slots=True)
+class Draft:
+    """A scenario as tables, its guesses by place, the rows of its feed, and the secrets that it refers to."""
+
+    tables: dict[str, Any] = field(default_factory=dict)
+    guesses: dict[Key, Guess] = field(default_factory=dict)
+    columns: dict[str, dict[int, str]] = field(default_factory=dict)
+    """Columns of the feed: name, then value by recorded client."""
+    secrets: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def at(self, key: Key) -> Any:
+        """Return the value at a place."""
+        found: Any = self.tables
+        for part in key:
+            found = found[part]
+        return found
+
+    def undo(self, key: Key) -> None:
+        """Take one guess back: what was recorded stands there again, or nothing."""
+        guess = self.guesses.pop(key)
+        holder = self.at(key[:-1])
+        if guess.instead is None:
+            del holder[key[-1]]
+        else:
+            holder[key[-1]] = guess.instead
+
+    def text(self) -> str:
+        """Return the scenario as TOML with a comment beside each guess."""
+        lines = [f"# {note}" for note in self.notes]
+        lines += self._table(self.tables, (), "")
+        return "\n".join(lines).strip() + "\n"
+
+    def _table(self, table: dict[str, Any], place: Key, prefix: str) -> Iterator[str]:
+        later = [(name, value) for name, value in table.items() if _is_section(name, value, place)]
+        for name, value in table.items():
+            if (name, value) not in later:
+                yield from self._line(name, value, (*place, name))
+        for name, value in later:
+            header = f"{prefix}{_key(name)}"
+            if isinstance(value, dict):
+                yield from ("", f"[{header}]{self._comment((*place, name))}")
+                yield from self._table(value, (*place, name), f"{header}.")
+            for index, item in enumerate(value if isinstance(value, list) else ()):
+                yield from ("", f"[[{header}]]{self._comment((*place, name, index))}")
+                yield from self._table(item, (*place, name, index), f"{header}.")
+
+    def _line(self, name: str, value: Any, place: Key) -> Iterator[str]:
+        line = f"{_key(name)} = {inline(value)}"
+        inner = [guess for key, guess in self.guesses.items() if key[: len(place)] == place and key != place]
+        comments = [str(guess) for guess in (self.guesses.get(place), *inner) if guess is not None]
+        if len(comments) == 1 and len(line) + len(comments[0]) + 4 <= _WIDEST:
+            yield f"{line}  # {comments[0]}"
+        else:
+            yield from (f"# {comment}" for comment in comments)
+            yield line
+
+    def _comment(self, place: Key) -> str:
+        guess = self.guesses.get(place)
+        return f"  # {guess}" if guess is not None else ""
+
+
+def _is_section(name: str, value: Any, place: Key) -> bool:
+    if isinstance(value, dict):
+        return not place
+    return name in _SECTIONS and isinstance(value, list) and bool(value) and len(place) in (0, 2)
+
+
+def _key(name: str) -> str:
+    return name if _BARE.fullmatch(name) else _text(name)
+
+
+def _text(value: str) -> str:
+    return tomli_w.dumps({"x": value})[4:-1]
+
+
+def inline(value: Any) -> str:
+    """Return a value as TOML on one line."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{_key(key)} = {inline(inner)}" for key, inner in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(inline, value)) + "]"
+    return repr(value)

@@ -1,0 +1,153 @@
+"""From the connections of one endpoint to a scenario: target, roles, load, with every guess beside its line."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from wstui.recording.inference.draft import Draft, Guess
+from wstui.recording.inference.message import read_messages
+from wstui.recording.inference.pushes import broadcasts, deliveries, sequences
+from wstui.recording.inference.role import RoleBuilder
+from wstui.recording.inference.traffic import Traffic, sort_traffic
+from wstui.recording.inference.values import Values, escaped, reference
+from wstui.recording.session import Connection, Session, value_of
+from wstui.scenario.secrets import is_secret_header, secrets_in_header, secrets_in_url
+
+_USUAL = frozenset(
+    ("host", "connection", "upgrade", "user-agent", "accept", "accept-encoding", "accept-language", "cache-control",
+     "pragma", "dnt", "origin", "content-length", "via", "x-forwarded-for", "x-forwarded-proto")
+)  # fmt: skip
+MOST_CLIENTS = 200
+
+
+def infer(session: Session, connections: Sequence[Connection], name: str) -> Draft:
+    """Return the scenario that these connections of one endpoint suggest."""
+    draft = Draft()
+    connections = [c for c in connections if c.frames or c.status == 101][:MOST_CLIENTS] or list(connections[:1])
+    traffic = sort_traffic(read_messages(connections))
+    first = max(connections, key=lambda connection: len(connection.frames))
+    counts = f"{len(connections)} connection{'s' * (len(connections) > 1)}"
+    draft.notes = [f"Guessed from {counts} of a {session.source}. Each guess says what it was made from."]
+    target = _target(draft, first)
+    draft.tables = {"name": name, "target": target, "stages": _stages(), "messages": {}, "roles": []}
+    groups = _groups(traffic)
+    everys: list[tuple[str, Guess | None]] = []
+    for number, members in enumerate(groups):
+        role = RoleBuilder(traffic, members, Values(draft, traffic.clients), _role_name(number, len(groups)))
+        role.build()
+        if len(groups) > 1:
+            role.table = {"name": role.table.pop("name"), "weight": len(members), **role.table}
+            why = f"{len(members)} of {len(connections)} recorded clients did this"
+            role.guesses["weight",] = Guess(why, "likely")
+        _measure(traffic, role)
+        for key, guess in role.guesses.items():
+            draft.guesses["roles", number, *key] = guess
+        draft.tables["roles"].append(_ordered(role.table))
+        everys += [role.every] if role.every else []
+    _messages(draft, traffic, everys)
+    return draft
+
+
+def _stages() -> list[dict[str, Any]]:
+    return [{"name": "ramp", "over": "10s", "clients": 10}, {"name": "hold", "over": "30s", "clients": 10}]
+
+
+def _role_name(number: int, total: int) -> str:
+    return "client" if total == 1 else f"client-{number + 1}"
+
+
+def _ordered(table: dict[str, Any]) -> dict[str, Any]:
+    order = ("name", "weight", "open", "loop", "leave", "heartbeats", "answer", "delivery", "sequence")
+    return {name: table[name] for name in order if name in table}
+
+
+def _groups(traffic: Traffic) -> list[list[int]]:
+    """Clients by what they send: those of one role send the same kinds, or some of them."""
+    kinds = [frozenset(message.kind for message in traffic.steps(n)) for n in range(len(traffic.clients))]
+    groups: list[tuple[frozenset[str], list[int]]] = []
+    for client in sorted(range(len(kinds)), key=lambda n: -len(kinds[n])):
+        mine = kinds[client]
+        home = next((g for g in groups if mine == g[0] or (mine and mine <= g[0] and 2 * len(mine) >= len(g[0]))), None)
+        if home is None:
+            groups.append((mine, [client]))
+        else:
+            home[1].append(client)
+    talking = [sorted(members) for mine, members in groups if mine]
+    return talking + [sorted(members) for mine, members in groups if not mine] if groups else [[0]]
+
+
+def _measure(traffic: Traffic, role: RoleBuilder) -> None:
+    mine = set(role.members)
+    own = Traffic([client if n in mine else [] for n, client in enumerate(traffic.clients)])
+    own.answers, own.replies, own.reply_of = traffic.answers, traffic.replies, traffic.reply_of
+    for kind, messages in traffic.received.items():
+        if kept := [message for message in messages if message.client in mine]:
+            own.received[kind] = kept
+    for name, rules in (("delivery", list(deliveries(own))), ("sequence", list(sequences(own)))):
+        taken: Counter[str] = Counter()
+        for index, (rule, guess) in enumerate(rules):
+            if name == "delivery":
+                taken[rule["name"]] += 1
+                rule["name"] += "-at" if taken[rule["name"]] == 1 else f"-at-{taken[rule['name']]}"
+            role.table.setdefault(name, []).append(rule)
+            role.guesses[name, index] = guess
+
+
+def _messages(draft: Draft, traffic: Traffic, everys: Sequence[tuple[str, Guess | None]]) -> None:
+    table: dict[str, Any] = draft.tables["messages"]
+    if everys:
+        every, guess = everys[0]
+        table["every"] = every
+        if guess is not None:
+            draft.guesses["messages", "every"] = guess
+    table["timeout"] = "5s"
+    if (shared := broadcasts(traffic)) is not None:
+        table["fanout"] = "on"
+        draft.guesses["messages", "fanout"] = shared
+
+
+# -- the target --------------------------------------------------------------------------------------------------
+
+
+def _target(draft: Draft, connection: Connection) -> dict[str, Any]:
+    table: dict[str, Any] = {"url": _url(draft, connection.url)}
+    if offered := value_of(connection.request, "sec-websocket-protocol"):
+        table["subprotocols"] = [text for part in offered.split(",") if (text := part.strip())]
+        draft.guesses["target", "subprotocols"] = Guess("offered by the client", "sure")
+    if origin := value_of(connection.request, "origin"):
+        table["origin"] = escaped(origin)
+        draft.guesses["target", "origin"] = Guess("sent by the client; some servers check it", "sure")
+    headers = {}
+    for key, value in connection.request:
+        if key.lower() in _USUAL or key.lower().startswith("sec-"):
+            continue
+        headers[key] = _header(draft, key, value)
+        draft.guesses["target", "headers", key] = Guess(f"{key} was sent by the client", "likely")
+    if headers:
+        table["headers"] = headers
+    if "permessage-deflate" in value_of(connection.answer, "sec-websocket-extensions"):
+        table["compression"] = True
+        draft.guesses["target", "compression"] = Guess("the server agreed to compress", "sure")
+    return table
+
+
+def _url(draft: Draft, url: str) -> str:
+    """The URL with references for its secrets."""
+    text = escaped(url)
+    names = {value: key for key, value in parse_qsl(urlsplit(url).query)}
+    for secret in dict.fromkeys(secrets_in_url(url)):
+        variable = reference(draft, names.get(secret, "token"), secret)
+        text = text.replace(escaped(secret), f"${{{variable}}}")
+        draft.guesses["target", "url"] = Guess(f"it holds a secret: set {variable} before a run", "sure")
+    return text
+
+
+def _header(draft: Draft, name: str, value: str) -> str:
+    if not is_secret_header(name) or not value:
+        return escaped(value)
+    parts = [part for part in secrets_in_header(value) if part and name.lower() != "cookie"] or [value]
+    secret = parts[0]
+    return escaped(value).replace(escaped(secret), f"${{{reference(draft, name, secret)}}}")

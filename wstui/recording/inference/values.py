@@ -1,0 +1,338 @@
+"""What stands for a value that was sent: a placeholder, a captured variable, a column of the feed, a reference."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from statistics import median
+from typing import get_args
+
+from wstui.recording.inference.draft import Draft, Guess, Sure
+from wstui.recording.inference.message import Message, Path, Scalar
+from wstui.scenario.conversation.matcher import Kind
+from wstui.scenario.placeholder import RESERVED
+from wstui.scenario.secrets import is_secret_header
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_HEX = re.compile(r"(?=.*\d)[0-9a-f]{8,}")
+_LETTERS = re.compile(r"[A-Za-z0-9]{6,}")
+_ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d.*")
+_TOKEN_LIKE = re.compile(r"eyJ[\w-]{4,}\.[\w-]+\..*|(?:Bearer|Basic)\s+\S{4,}")
+_IDENTITY = re.compile(
+    r"(user_?(name|id)?|e-?mail|login|nick(_?name)?|player(_?(name|id))?|device(_?id)?|account(_?id)?|phone|charge_?point(_?id)?)",
+    re.IGNORECASE,
+)
+_UNITS = {"ns": 1e9, "us": 1e6, "ms": 1e3, "s": 1.0}
+_NEAR_S = 120.0
+IDS = 10**9
+"""How {{id}} counts: a client's number times this, and the number of its message."""
+
+
+@dataclass(slots=True)
+class Capture:
+    """A variable, and the kind of received message and the path that it comes from."""
+
+    name: str
+    kind: str
+    path: Path
+    source: Message
+
+
+@dataclass(slots=True)
+class Value:
+    """What stands for a value. A stable one is the same in the message and in its reply."""
+
+    text: str
+    guess: Guess
+    stable: bool = False
+    capture: Capture | None = None
+
+
+def escaped(text: str) -> str:
+    """Return a text as a scenario says it: no placeholder, no reference."""
+    return text.replace("{{", "{{{{").replace("${", "$${")
+
+
+def dotted_path(path: Path) -> str:
+    """Return a path as matchers write it, "" if they can't."""
+    if not path or not all(path) or any("." in key for key in path):
+        return ""
+    return f"{'$.' if path[0] in get_args(Kind) else ''}{'.'.join(path)}"
+
+
+@dataclass(slots=True)
+class Values:
+    """Guesses what stands for each value that the clients of a role have sent."""
+
+    draft: Draft
+    clients: Sequence[Sequence[Message]]
+    captures: dict[tuple[str, Path], Capture] = field(default_factory=dict)
+    _seen: dict[int, dict[str, tuple[Message, Path]]] = field(default_factory=dict)
+    _all: dict[int, dict[str, list[tuple[Message, Path]]]] = field(default_factory=dict)
+
+    def of(self, messages: Sequence[Message], path: Path, *, keyed: bool = False, setup: bool = False) -> Value | None:
+        """Return what stands for the value at a path of these messages, None if it stays as it is.
+
+        `keyed`: it comes back in the reply. `setup`: the message is one of the opening.
+        """
+        found = [(message, message.fields[path]) for message in messages if path in message.fields]
+        if not found or any(value is None or isinstance(value, bool) for _, value in found):
+            return None
+        if (captured := self._captured(found, path)) is not None:
+            return captured
+        key = next((part for part in reversed(path) if not part.isdigit()), "")
+        by_client: dict[int, list[Scalar]] = {}
+        for message, value in found:
+            by_client.setdefault(message.client, []).append(value)
+        if self._is_secret(key, found):
+            return self._secret(key, by_client)
+        if all(len(set(map(str, values))) == 1 for values in by_client.values()):
+            times = _time(found) if len(found) == len(by_client) else None
+            return times or self._constant(key, found, by_client, setup=setup)
+        return _varying(found, list(by_client.values()), keyed=keyed)
+
+    # -- captured ------------------------------------------------------------------------------------------------
+
+    def _captured(self, found: Sequence[tuple[Message, Scalar]], path: Path) -> Value | None:
+        """A value that a client received before it sent it, always at the same place."""
+        sources: Counter[tuple[str, Path]] = Counter()
+        examples: dict[tuple[str, Path], Message] = {}
+        for message, value in found:
+            if not _is_specific(value):
+                return None
+            first = self._first(message.client).get(str(value))
+            if first is None or first[0].sent or first[0].at > message.at:
+                return None
+            came: set[tuple[str, Path]] = set()
+            for source, place in self._all[message.client][str(value)]:
+                if source.at <= message.at and dotted_path(place):
+                    examples.setdefault((source.kind, place), source)
+                    came.add((source.kind, place))
+            sources.update(came)
+        if not sources:
+            return None
+        origin = max(examples, key=lambda place: (sources[place], -examples[place].at))
+        if sources[origin] < 0.9 * len(found):
+            return None
+        distinct = {(message.client, str(value)) for message, value in found}
+        capture = self.captures.get(origin)
+        if capture is None:
+            capture = Capture(self._variable(origin[1]), *origin, examples[origin])
+            self.captures[origin] = capture
+        why = f"was received before, in {examples[origin].label} at {'.'.join(origin[1])}"
+        sure: Sure = "sure" if len(distinct) > 1 else "likely"
+        return Value(f"{{{{{capture.name}}}}}", Guess(why, sure), stable=True, capture=capture)
+
+    def _first(self, client: int) -> dict[str, tuple[Message, Path]]:
+        """Where each value was first seen by a client, in either direction."""
+        if client not in self._seen:
+            seen: dict[str, tuple[Message, Path]] = {}
+            received: dict[str, list[tuple[Message, Path]]] = {}
+            for message in self.clients[client]:
+                for path, value in message.fields.items():
+                    if _is_specific(value):
+                        seen.setdefault(str(value), (message, path))
+                        if not message.sent and message.form == "json" and len(received.get(str(value), ())) < 20:
+                            received.setdefault(str(value), []).append((message, path))
+            self._seen[client], self._all[client] = seen, received
+        return self._seen[client]
+
+    def _variable(self, path: Path) -> str:
+        names = [part for part in path if not part.isdigit()][-2:]
+        name = "_".join(names[-1:] if len(names) > 1 and len(names[-1]) > 3 else names)
+        name = re.sub(r"\W", "_", name).strip("_").lower() or "value"
+        name = f"v_{name}" if name[0].isdigit() or name in RESERVED or not name.isidentifier() else name
+        taken = {capture.name for capture in self.captures.values()}
+        return name if name not in taken else next(f"{name}_{n}" for n in range(2, 99) if f"{name}_{n}" not in taken)
+
+    # -- secrets, columns ----------------------------------------------------------------------------------------
+
+    def _is_secret(self, key: str, found: Sequence[tuple[Message, Scalar]]) -> bool:
+        values = [value for _, value in found if isinstance(value, str)]
+        return bool(values) and (is_secret_header(key) or bool(_TOKEN_LIKE.fullmatch(values[0])))
+
+    def _secret(self, key: str, by_client: dict[int, list[Scalar]]) -> Value:
+        firsts = {client: str(values[0]) for client, values in by_client.items()}
+        if len(set(firsts.values())) > 1:
+            return self.column(key or "token", firsts, "is a secret, and each recorded client has its own", "sure")
+        name = reference(self.draft, key, next(iter(firsts.values())))
+        return Value(f"${{{name}}}", Guess(f"is a secret: set {name} before a run", "sure"))
+
+    def column(self, key: str, values: dict[int, str], why: str, sure: Sure) -> Value:
+        """Return a column of the feed with these values by client."""
+        columns = self.draft.columns
+        name = re.sub(r"\W", "_", key).strip("_").lower() or "value"
+        while any(columns[name].get(client, value) != value for client, value in values.items() if name in columns):
+            name += "_2"
+        columns.setdefault(name, {}).update(values)
+        return Value(f"{{{{feed.{name}}}}}", Guess(why, sure), stable=True)
+
+    def _constant(
+        self,
+        key: str,
+        found: Sequence[tuple[Message, Scalar]],
+        by_client: dict[int, list[Scalar]],
+        *,
+        setup: bool,
+    ) -> Value | None:
+        """A value that one client repeats: its own if clients differ."""
+        firsts = [values[0] for values in by_client.values()]
+        texts = {client: str(values[0]) for client, values in by_client.items()}
+        distinct = set(texts.values())
+        if len(distinct) > 1:
+            if len(distinct) == len(firsts) and (numbered := _numbered(list(texts.values()))):
+                text = numbered if isinstance(firsts[0], int) or numbered != "{{client}}" else "{{client text}}"
+                return Value(text, Guess("counts the recorded clients", "likely"), stable=True)
+            if all(_UUID.fullmatch(str(value)) for value in firsts) and len(found) == len(by_client):
+                return Value("{{random uuid}}", Guess("is a new UUID for each client", "likely"), stable=True)
+            return self.column(key, texts, f"differs between {len(firsts)} recorded clients", "sure")
+        value = firsts[0]
+        if isinstance(value, str) and len(found) == 1 and _UUID.fullmatch(value):
+            return Value("{{random uuid}}", Guess("is a UUID that the client made up", "likely"), stable=True)
+        if isinstance(value, str) and value and setup and _IDENTITY.fullmatch(key):
+            why = "names the client: add a row to the feed for each further one"
+            return self.column(key, texts, why, "likely")
+        return None
+
+
+def reference(draft: Draft, key: str, value: str) -> str:
+    """Return the name of the variable that stands for a secret."""
+    name = re.sub(r"\W", "_", key).strip("_").upper() or "TOKEN"
+    name = {"TOKEN": "AUTH_TOKEN", "ACCESS_TOKEN": "AUTH_TOKEN", "AUTHORIZATION": "AUTH_TOKEN"}.get(name, name)
+    name = f"WS_{name}" if name[0].isdigit() or name in ("PATH", "HOME", "USER", "SHELL") else name
+    names = [name, *(f"{name}_{n}" for n in range(2, 1000))]
+    chosen = next(n for n in names if draft.secrets.get(n, value) == value)
+    draft.secrets[chosen] = value
+    return chosen
+
+
+def _is_specific(value: Scalar) -> bool:
+    """Whether a value is hardly the same by chance: an id, a token, no word and no small number."""
+    if isinstance(value, bool) or value is None or isinstance(value, float):
+        return False
+    if isinstance(value, int):
+        return abs(value) >= 100
+    return len(value) >= 4 and (any(c.isdigit() for c in value) or len(value) >= 20) and len(value) <= 8192
+
+
+# -- what varies from message to message -------------------------------------------------------------------------
+
+
+def _varying(
+    found: Sequence[tuple[Message, Scalar]], by_client: Sequence[Sequence[Scalar]], *, keyed: bool
+) -> Value | None:
+    values = [value for _, value in found]
+    total = f"in {len(values)} messages"
+    if (time := _time(found)) is not None:
+        return time
+    numbers = all(type(value) is int for value in values)
+    texts = [str(value) for value in values]
+    decimal = all(text.isascii() and text.isdigit() and len(text) < 19 for text in texts)
+    if numbers or decimal:
+        counted = [[int(str(value)) for value in own] for own in by_client]
+        if all(b > a for own in counted for a, b in itertools.pairwise(own)):
+            ones = sum(b - a == 1 for own in counted for a, b in itertools.pairwise(own))
+            steps = sum(len(own) - 1 for own in counted)
+            is_id = all(number >= IDS and number % IDS < 10**6 for own in counted for number in own)
+            name = "id" if is_id or (keyed and ones < 0.5 * steps) else "seq"
+            if ones >= 0.5 * steps or keyed or is_id:
+                text = f"{{{{{name}}}}}" if numbers else f"{{{{{name} text}}}}"
+                return Value(text, Guess(f"counts up {total}", "sure" if ones == steps else "likely"), stable=True)
+        low, high = min(map(min, counted)), max(map(max, counted))
+        if keyed:
+            text = "{{id}}" if numbers else "{{id text}}"
+            return Value(text, Guess(f"differs {total} and comes back", "likely"), stable=True)
+        if abs(low) < 10**18 and abs(high) < 10**18 and numbers:
+            return Value(f"{{{{random int {low} {high}}}}}", Guess(f"from {low} to {high} {total}", "likely"))
+    if all(isinstance(value, int | float) for value in values):
+        least, most = min(float(str(v)) for v in values), max(float(str(v)) for v in values)
+        if max(abs(least), abs(most)) < 1e12:
+            why = f"from {least:g} to {most:g} {total}"
+            return Value(f"{{{{random float {least:.6f} {most:.6f}}}}}", Guess(why, "likely"))
+        return None
+    return _text(texts, total) if all(isinstance(value, str) for value in values) else None
+
+
+def _text(texts: Sequence[str], total: str) -> Value | None:
+    lengths = {len(text) for text in texts}
+    (length,) = lengths if len(lengths) == 1 else (int(median(map(len, texts))),)
+    distinct = list(dict.fromkeys(texts))
+    forms: list[tuple[Callable[[str], object], str, Sure]] = [
+        (_UUID.fullmatch, "{{random uuid}}", "sure"),
+        (lambda text: len(lengths) == 1 and _HEX.fullmatch(text), f"{{{{random hex {min(length, 4096)}}}}}", "sure"),
+    ]
+    for fits, placeholder, sure in forms:
+        if all(fits(text) for text in texts):
+            return Value(placeholder, Guess(f"differs {total}", sure), stable=True)
+    if len(distinct) <= min(8, len(texts) // 2) and all(re.fullmatch(r"[\w.:/-]+", text) for text in distinct):
+        return Value(f"{{{{random choice {' '.join(distinct)}}}}}", Guess(f"{len(distinct)} values {total}", "likely"),
+                     stable=True)  # fmt: skip
+    if prefix := _numbered_in_time(texts):
+        return Value(prefix, Guess(f"counts up {total}", "likely"), stable=True)
+    is_made_up = len(lengths) == 1 and all(_LETTERS.fullmatch(text) for text in texts)
+    why = f"differs {total}, {length} characters each" if is_made_up else f"free text {total}, {length} characters"
+    return Value(f"{{{{random text {max(1, min(length, 4096))}}}}}", Guess(why, "likely" if is_made_up else "unsure"),
+                 stable=True)  # fmt: skip
+
+
+def _numbered_in_time(texts: Sequence[str]) -> str:
+    """A text with one number that counts up: "message {{seq}}"."""
+    parts = [re.fullmatch(r"(\D*)(\d{1,15})(\D*)", text) for text in texts]
+    if not all(parts) or len({(m[1], m[3]) for m in parts if m}) != 1:
+        return ""
+    numbers = [int(m[2]) for m in parts if m]
+    rising = sum(b - a == 1 for a, b in itertools.pairwise(numbers))
+    first = parts[0]
+    return f"{escaped(first[1])}{{{{seq}}}}{escaped(first[3])}" if first and rising >= 0.5 * len(numbers) else ""
+
+
+def _numbered(texts: Sequence[str]) -> str:
+    """Constants of clients that only differ by a number of their own: "player-{{client}}"."""
+    parts = [re.fullmatch(r"(.*?)(\d{1,6})(\D*)", text, re.DOTALL) for text in texts]
+    if len(texts) < 2 or not all(parts) or len({(m[1], m[3]) for m in parts if m}) != 1:
+        return ""
+    numbers = sorted(int(m[2]) for m in parts if m)
+    first = parts[0]
+    dense = numbers[0] <= 1 and numbers[-1] - numbers[0] == len(numbers) - 1
+    return f"{escaped(first[1])}{{{{client}}}}{escaped(first[3])}" if first and dense else ""
+
+
+def _time(found: Sequence[tuple[Message, Scalar]]) -> Value | None:
+    """A value that is the time of its message, on the wall clock or on a clock of the sender's own."""
+    values = [value for _, value in found]
+    if (unit := stamp_unit([(message.at, value) for message, value in found])) is not None:
+        return Value(f"{{{{timestamp {unit}}}}}", Guess("is the time of the message", "sure"), stable=False)
+    if len(found) > 2 and all(type(value) is int and value > 10**9 for value in values):
+        pairs = [(m, int(str(v))) for m, v in found]
+        same_clock = all(
+            abs((b - a) / 1e9 - (n.at - m.at)) < 0.02 + 0.02 * abs(n.at - m.at)
+            for (m, a), (n, b) in itertools.pairwise(pairs)
+        )
+        if same_clock and pairs[-1][1] != pairs[0][1]:
+            return Value("{{stamp}}", Guess("counts nanoseconds of a monotonic clock", "likely"))
+    return None
+
+
+def stamp_unit(found: Sequence[tuple[float, Scalar]]) -> str | None:
+    """Return the unit of stamps near their times of receipt: s, ms, us, ns or iso; None if they are none."""
+    values = [value for _, value in found]
+    if all(isinstance(value, str) and _ISO.fullmatch(value) for value in values):
+        try:
+            return "iso" if all(abs(_iso(str(value)) - at) < _NEAR_S for at, value in found) else None
+        except (ValueError, OverflowError):
+            return None
+    if any(isinstance(value, bool) or not isinstance(value, int | float) for value in values):
+        return None
+    for unit, factor in _UNITS.items():
+        if all(abs(float(str(value)) / factor - at) < _NEAR_S for at, value in found):
+            return unit
+    return None
+
+
+def _iso(text: str) -> float:
+    at = datetime.fromisoformat(text)
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
