@@ -361,6 +361,10 @@ async def test_the_palette_offers_every_action_of_every_screen(tmp_path: Path) -
     # these need a preset of one's own, a wrong value, several machines, a suite, or have another name; moving is none
     elsewhere = {"preset.delete", "edit.accept", "preset.all", "load.redistribute", "list.open"}
     elsewhere |= {"result.next", "result.previous"}
+    # these need a preset of one's own, a wrong value, several machines, a terminal to leave or a suite, or have another
+    # name; moving is none
+    elsewhere = {"preset.delete", "edit.accept", "preset.all", "load.redistribute", "load.detach", "list.open"}
+    elsewhere |= {"result.next", "result.previous", "view.steps", "view.step"}
     for owner, names in found.items():
         for binding in bindings_of([owner]):
             others = bindings_of([*owners(), WstuiApp])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 from typing import Any
 
@@ -14,6 +15,7 @@ from wstui.scenario.model import Scenario, Suite
 from wstui.scenario.secrets import is_secret_header
 from wstui.tui.editor.field_text import text_of
 from wstui.tui.editor.layout import SEARCH
+from wstui.tui.editor.roles.outline import roles_in
 
 STAGES, SEARCHES = "stages", "search"
 """The two kinds of load."""
@@ -39,6 +41,7 @@ class Draft:
         self._numbers = itertools.count()
         for made_of in editable(type(content)):
             self._enter(made_of, made_of.path, made_of.path)
+        self.roles: list[dict[str, Any]] = roles_in(content) if isinstance(content, Scenario) else []
         self.first = dict(self.texts)
         self._saved = self._state
 
@@ -129,7 +132,7 @@ class Draft:
 
     @property
     def _state(self) -> tuple[Any, ...]:
-        return dict(self.texts), {key: list(rows) for key, rows in self.rows.items()}
+        return dict(self.texts), {key: list(rows) for key, rows in self.rows.items()}, copy.deepcopy(self.roles)
 
     @property
     def changed(self) -> bool:

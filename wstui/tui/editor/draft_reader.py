@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,7 @@ from wstui.scenario.presets import members
 from wstui.tui.editor.draft import STAGES, Draft
 from wstui.tui.editor.field_text import value_of
 from wstui.tui.editor.layout import SEARCH
+from wstui.tui.editor.roles.outline import Unset, resolved
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,11 @@ class _Read:
                 _put(data, key, value)
         if searches:
             data[STAGES] = []
+        if draft.roles or "roles" in data:
+            try:
+                data["roles"] = resolved(draft.roles, self._references)
+            except Unset as error:
+                self._wrong[error.place] = str(error)
         if self._wrong:
             return self._refused()
         try:
@@ -160,6 +167,9 @@ class _Read:
 
     def _blamed(self, name: str) -> Key:
         """The field that a problem belongs to, or the nearest one around it, or ()."""
+        if name.startswith("roles"):
+            parts = re.findall(r'"((?:[^"\\]|\\.)*)"|([^.\[\]"]+)', name)
+            return tuple(int(bare) if bare.isdigit() else bare or quoted for quoted, bare in parts)
         known = {dotted(place): key for place, key in self._places.items()}
         known |= {dotted(key): key for key in self._draft.rows if not any(isinstance(part, int) for part in key)}
         if name in known:

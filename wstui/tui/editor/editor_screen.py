@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -18,6 +19,7 @@ from textual.widgets import Input
 
 from wstui.measure.sanitize import sanitize
 from wstui.report.model.text import tilde
+from wstui.scenario.env_refs import value_at
 from wstui.scenario.errors import Key, dotted
 from wstui.scenario.model import Scenario, Suite
 from wstui.scenario.presets import PresetEntry
@@ -33,8 +35,12 @@ from wstui.tui.editor.form_lines import RowRequest, Value
 from wstui.tui.editor.hints import hints
 from wstui.tui.editor.host_capacity import this_host
 from wstui.tui.editor.preview import About, Preview
+from wstui.tui.editor.roles import outline
+from wstui.tui.editor.roles.dialogs import AddDialog, ItemForm
+from wstui.tui.editor.roles.role_tree import RoleTree, put
 from wstui.tui.kit.compact_view import CompactView, as_rows
 from wstui.tui.kit.key_row import KeyRow
+from wstui.tui.kit.option_row import OptionRow
 from wstui.tui.kit.row_widget import Line
 from wstui.tui.kit.title_bar import TitleBar
 from wstui.tui.services import Services
@@ -225,8 +231,64 @@ class Editor(Screen[None]):
     def _row(self) -> tuple[Key, int] | None:
         return self.form.row_of(self.form.key_of(self.focused))
 
+    # roles
+
+    @property
+    def _tree(self) -> RoleTree | None:
+        """The roles, while the cursor is in them."""
+        return self.focused if isinstance(self.focused, RoleTree) else None
+
+    @on(RoleTree.Changed)
+    def roles_changed(self) -> None:
+        """A scenario has roles or an exchange: the choice follows."""
+        exchange = ("messages", "exchange")
+        wanted = "roles" if self._draft.roles else self._draft.texts[exchange].replace("roles", "odin")
+        if self._draft.texts[exchange] != wanted and isinstance(row := self.form.control_at(exchange), OptionRow):
+            self._draft.set_text(exchange, wanted)
+            row.value = wanted
+        self.read()
+        self.refresh_bindings()
+
+    @on(RoleTree.Adding)
+    def action_add_to_roles(self) -> None:
+        """Ask what to add where the cursor is."""
+        tree = self.form.roles
+        if tree is not None:
+            self.app.push_screen(AddDialog(outline.kinds_at(tree.roles, tree.place)), self._add_to_roles)
+
+    def _add_to_roles(self, kind: str | None) -> None:
+        if kind is not None and (tree := self.form.roles) is not None:
+            tree.change(outline.add(tree.roles, tree.place, kind))
+
+    @on(RoleTree.Opened)
+    def edit_item(self, event: RoleTree.Opened) -> None:
+        """Edit a role, a step or a rule."""
+        tree, entry = self.form.roles, event.entry
+        if tree is None:
+            return
+        item = value_at(tree.roles, entry.place)
+
+        def problems(values: Mapping[str, Any]) -> dict[str, str]:
+            trial = copy.copy(self._draft)
+            trial.roles = copy.deepcopy(tree.roles)
+            put(trial.roles, entry.place, values)
+            size = len(entry.place) + 1
+            wrong = {key: text for key, text in read(trial).wrong.items() if key[1:size] == entry.place}
+            return {str(key[size]) if len(key) > size else "": text for key, text in wrong.items()
+                    if key not in self._reading.wrong}  # fmt: skip
+
+        def keep(values: dict[str, Any] | None) -> None:
+            if values is not None:
+                put(tree.roles, entry.place, values)
+                tree.change(entry.place)
+
+        self.app.push_screen(ItemForm(entry, item, self.preview.messages, problems), keep)
+
     async def action_add(self) -> None:
         """A row after this one, or at the end of the list."""
+        if self._tree is not None:
+            self.action_add_to_roles()
+            return
         here = self.form.key_of(self.focused)
         if (row := self._row()) is not None:
             await self._add(*row)
@@ -234,18 +296,22 @@ class Editor(Screen[None]):
             await self._add(here, None)
 
     async def action_remove(self) -> None:
+        if self._tree is not None:
+            self._tree.take_out()
         if (row := self._row()) is not None:
             await self._remove(*row)
 
     async def action_move(self, by: int) -> None:
         here, row = self.form.key_of(self.focused), self._row()
-        if row is not None and here is not None and self._draft.move(*row, by):
+        if self._tree is not None:
+            self._tree.move_item(by)
+        elif row is not None and here is not None and self._draft.move(*row, by):
             await self.form.rebuild(row[0])
             self._again(here)
 
     def action_line(self, by: int) -> None:
         """Go to the nearest value in the next line, or the line before."""
-        if self.focused is not None and self.form.key_of(self.focused) is not None:
+        if self.focused is not None and (self._tree or self.form.key_of(self.focused) is not None):
             self.form.go_line(self.focused, by)
 
     def action_section(self, by: int) -> None:
@@ -263,6 +329,8 @@ class Editor(Screen[None]):
             return launcher is not None and launcher.preflight is not None
         if action == "accept":
             return self.is_mounted and self.form.key_of(self.focused) in self._reading.proposals
+        if action in ("add", "remove", "move") and self.is_mounted and self._tree is not None:
+            return True
         if action in ("remove", "move"):
             return self.is_mounted and self._row() is not None
         if action == "add":

@@ -14,9 +14,11 @@ from textual.widgets import Input, Static
 from wstui.measure.sanitize import sanitize
 from wstui.scenario.errors import Key
 from wstui.scenario.fields import Field, FieldKind, row_fields
+from wstui.scenario.model import Scenario
 from wstui.tui.editor.draft import Draft
 from wstui.tui.editor.form_lines import AddRow, ColumnNames, Foldout, FormLine, FormRow, PressableLine
 from wstui.tui.editor.layout import Group, groups, label, matters
+from wstui.tui.editor.roles.role_tree import RoleTree
 from wstui.tui.kit.option_row import OptionRow
 from wstui.tui.kit.row_widget import RowWidget
 
@@ -146,6 +148,7 @@ class FormView(VerticalScroll, can_focus=False, inherit_bindings=False):
         self._groups = groups(type(draft.content))
         self._parts: dict[type[Widget], list[Widget]] = {}
         self.opened: set[Key] = set()
+        self.roles = RoleTree(draft.roles) if isinstance(draft.content, Scenario) else None
         self.note = ""
 
     def compose(self) -> ComposeResult:
@@ -154,6 +157,8 @@ class FormView(VerticalScroll, can_focus=False, inherit_bindings=False):
         for group in self._groups:
             if group.section != section:
                 section = group.section
+                if section == "limits" and self.roles is not None:
+                    yield self.roles
                 yield Static(section, classes="section-name", markup=False)
             yield GroupBox(self._draft, group, self.opened)
         yield Static(id="form-wrong", classes="wrong", markup=False)
@@ -190,6 +195,8 @@ class FormView(VerticalScroll, can_focus=False, inherit_bindings=False):
             host.fold.number_set = sum(draft.is_set(key) for key in self._keys_in(host))
             host.fold.wrong = not host.fold.open and any(self._is_in(key, host) for key in wrong)
             host.fold.redraw()
+        if self.roles is not None:
+            self.roles.show(wrong)
         said = f"✗ {sanitize(wrong[()])}" if () in wrong else ""
         if said != self.note:
             self.note = said
@@ -217,6 +224,9 @@ class FormView(VerticalScroll, can_focus=False, inherit_bindings=False):
 
     def control_at(self, key: Key) -> Widget | None:
         """What edits the value at a key, of a row its first value, of a list or a fold the line itself."""
+        if key[:1] == ("roles",) and self.roles is not None:
+            self.roles.go_to(key[1:])
+            return self.roles
         for line in self._all(FormLine):
             if line.key == key:
                 return line.control
@@ -298,7 +308,9 @@ class FormView(VerticalScroll, can_focus=False, inherit_bindings=False):
 
     def controls(self) -> list[Widget]:
         """Everything that the cursor can go to, in order."""
-        return [w for w in self.query("*") if isinstance(w, Input | OptionRow | PressableLine) and _is_shown(w)]
+        return [
+            w for w in self.query("*") if isinstance(w, Input | OptionRow | PressableLine | RoleTree) and _is_shown(w)
+        ]
 
 
 def _display(widget: Widget, shown: bool) -> None:

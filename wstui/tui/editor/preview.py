@@ -217,6 +217,7 @@ class Preview(Vertical):
         self._content: Scenario | Suite | None = None
         self._written: Scenario | Suite | None = None  # what the file panel shows
         self._later: Timer | None = None
+        self.messages: list[str] = []  # the last ones that a client received
 
     def compose(self) -> ComposeResult:
         yield ShapePanel()

@@ -1,0 +1,1 @@
+"""The part of the editor that writes roles and their steps."""

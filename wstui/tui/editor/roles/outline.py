@@ -1,0 +1,363 @@
+"""The roles of a scenario while they are edited: plain tables, as rows that fold, move, come and go."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from wstui.scenario.conversation.role import Role, Step
+from wstui.scenario.env_refs import escape, expand, has_reference, value_at, walk
+from wstui.scenario.errors import BadValue, Key
+from wstui.scenario.fields import Field, FieldKind, fields
+from wstui.scenario.model import Scenario
+
+Item = dict[str, Any]
+PHASES = ("open", "loop", "leave")
+RULES: Mapping[str, Field] = {f.name: f for f in fields(Role) if f.kind is FieldKind.ROWS and f.name not in PHASES}
+"""The lists of rules that act by themselves."""
+_KINDS = ("think", "repeat", "choose", "meet", "close")
+_MESSAGE = ("send", "json", "hex", "base64", "file", "binary", "size")
+STEPS: Mapping[str, tuple[str, Item]] = {
+    "ask": ("send a message and wait for its answer", {"json": {"type": "hello"}, "expect": {"type": "welcome"}}),
+    "send": ("send a message, wait for nothing", {"json": {"type": "hello"}}),
+    "wait": ("wait for a message", {"expect": {"type": "welcome"}}),
+    "think": ("let time pass", {"think": "1s..4s"}),
+    "repeat": ("do steps several times", {"repeat": 3, "steps": [{"think": "1s"}]}),
+    "choose": ("take one of several ways", {"choose": [{"weight": 1.0, "steps": [{"think": "1s"}]}, {"weight": 1.0}]}),
+    "meet": ("wait for other clients", {"meet": "all ready"}),
+    "close": ("close the connection", {"close": True}),
+}
+"""What a step can be: what it does, and how it begins."""
+NEW_RULES: Mapping[str, Item] = {
+    "heartbeats": {"every": "25s", "json": {"type": "ping"}},
+    "answer": {"on": {"type": "ping"}, "json": {"type": "pong"}},
+    "delivery": {"of": {"type": "message"}, "stamp": "sent_at"},
+    "sequence": {"of": {"type": "message"}, "number": "seq"},
+}
+CONVERSATION: Item = {
+    "name": "member",
+    "open": [
+        {
+            "name": "login",
+            "json": {"type": "auth", "token": "{{env TOKEN:-}}"},
+            "expect": {"type": "auth_ok"},
+            "refuse": {"type": "auth_error"},
+            "within": "5s",
+        }
+    ],
+    "loop": [
+        {
+            "name": "say",
+            "json": {"type": "say", "seq": "{{seq}}", "text": "{{random text 40}}"},
+            "expect": {"type": "said", "seq": "{{seq}}"},
+        },
+        {"think": "1s..4s"},
+    ],
+}
+"""How a conversation with a login begins."""
+_OPTIONAL = {"name", "send", "json", "expect", "refuse", "within", "capture"}
+
+
+def roles_in(content: Scenario) -> list[Item]:
+    """Return the roles as tables that can be changed; references to the environment stand as they were written."""
+    roles: list[Item] = content.model_dump(mode="json", exclude_unset=True).get("roles", [])
+    raw = {key[1:]: known.raw for key, known in content.origin.references.items() if key[0] == "roles"}
+    for key, text in list(walk(roles)):
+        if key in raw or "${" in text:
+            value_at(roles, key[:-1])[key[-1]] = raw.get(key) or escape(text)
+    return roles
+
+
+def resolved(roles: Sequence[Item], references: dict[Key, str]) -> list[Item]:
+    """Return the roles with references resolved; `references` takes them by place. Raises BadValue with the place."""
+    made = copy.deepcopy(list(roles))
+    for key, text in list(walk(made)):
+        if has_reference(text) or "$${" in text:
+            value, missing = expand(text, os.environ)
+            if missing:
+                raise Unset(("roles", *key), f'{missing[0]} is not set: set it, or write "${{{missing[0]}:-default}}"')
+            if has_reference(text):
+                references["roles", *key] = text
+            value_at(made, key[:-1])[key[-1]] = value
+    return made
+
+
+_BARE = re.compile(r"[\w-]+", re.ASCII)
+
+
+class Unset(BadValue):
+    """A variable that is not set, at a place."""
+
+    def __init__(self, place: Key, message: str) -> None:
+        super().__init__(message)
+        self.place = place
+
+
+# -- as rows -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row: `kind` is "role", "phase", "choice", a kind of step, or the name of a list of rules."""
+
+    place: Key
+    depth: int
+    kind: str
+    name: str
+    text: str
+    inside: int = 0  # how many rows can be folded into it
+
+
+def step_kind(step: Mapping[str, Any]) -> str:
+    """What a step is."""
+    for kind in _KINDS:
+        if step.get(kind):
+            return kind
+    if step.get("expect") is None:
+        return "send"
+    return (
+        "ask" if any(key not in ("name", "expect", "refuse", "within", "capture", "reason") for key in step) else "wait"
+    )
+
+
+def outline(roles: Sequence[Item], folded: set[Key]) -> list[Entry]:
+    """The rows of all roles."""
+    return [entry for index, role in enumerate(roles) for entry in _role((index,), role, folded)]
+
+
+def _role(place: Key, role: Item, folded: set[Key]) -> Iterator[Entry]:
+    share = f"{role['clients']} clients" if role.get("clients") is not None else f"weight {role.get('weight') or 1:g}"
+    size = sum(len(role.get(name) or ()) for name in (*PHASES, *RULES))
+    yield Entry(place, 0, "role", str(role.get("name", "")), share, size)
+    if place in folded:
+        return
+    for phase in PHASES:
+        steps = role.get(phase) or []
+        told = {"open": "until it is ready", "loop": "each round", "leave": "before it closes"}[phase]
+        yield Entry((*place, phase), 1, "phase", phase, told if steps else f"{told}: nothing", len(steps))
+        if (*place, phase) not in folded:
+            yield from _steps((*place, phase), steps, 2, folded)
+    for name in RULES:
+        for index, rule in enumerate(role.get(name) or []):
+            yield Entry((*place, name, index), 1, name, str(rule.get("name", "")), _said(rule))
+
+
+def _steps(place: Key, steps: Sequence[Item], depth: int, folded: set[Key]) -> Iterator[Entry]:
+    for index, step in enumerate(steps):
+        here, kind = (*place, index), step_kind(step)
+        ways = step.get("choose") or []
+        inside = len(step.get("steps") or []) + len(ways)
+        yield Entry(here, depth, kind, str(step.get("name", "")), _said(step), inside)
+        if here in folded:
+            continue
+        yield from _steps((*here, "steps"), step.get("steps") or [], depth + 1, folded)
+        for number, way in enumerate(ways):
+            at = (*here, "choose", number)
+            yield Entry(at, depth + 1, "choice", "", f"weight {way.get('weight', 1):g}", len(way.get("steps") or []))
+            if at not in folded:
+                yield from _steps((*at, "steps"), way.get("steps") or [], depth + 2, folded)
+
+
+def _said(item: Mapping[str, Any]) -> str:
+    """What an item does, in a row."""
+    parts = []
+    if "every" in item:
+        parts.append(f"every {item['every']}")
+    if item.get("think"):
+        parts.append(str(item["think"]))
+    if item.get("repeat"):
+        parts.append(f"{item['repeat']} times")
+    if item.get("meet"):
+        parts.append(inline(item["meet"]))
+    parts += [f"← {inline(item[key])}" for key in ("on", "of") if item.get(key) is not None]
+    parts += [f"{key} {item[key]}" for key in ("stamp", "number") if item.get(key)]
+    sent = [key for key in item if key not in Step.model_fields and key not in _SAID] + [
+        key for key in ("send", "json", "hex", "base64", "file") if item.get(key) not in (None, "")
+    ]
+    parts += [f"→ {inline(item[key]) if key != 'file' else item[key]}" for key in sent]
+    if item.get("expect") is not None:
+        parts.append(f"← {inline(item['expect'])}")
+    return "  ".join(parts)
+
+
+_SAID = {"every", "on", "of", "stamp", "number", "unit", "per", "variable", "closes", "weight"}
+
+
+# -- as texts ----------------------------------------------------------------------------------------------------
+
+
+def inline(value: Any) -> str:
+    """A value as TOML in one line."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict):
+        pairs = (f"{key if _BARE.fullmatch(key) else json.dumps(key)} = {inline(v)}" for key, v in value.items())
+        return f"{{ {', '.join(pairs)} }}" if value else "{}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(inline, value))}]"
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else f"{value:g}"
+
+
+def text_of(value: Any) -> str:
+    """What is typed for a value: a text without its quotes, anything else as TOML."""
+    return "" if value is None else value if isinstance(value, str) else inline(value)
+
+
+def value_of(text: str, *, table: bool) -> Any:
+    """The value of a text; a `table` is one without its braces as well. Raises BadValue, None when it is empty."""
+    text = text.strip()
+    if not text:
+        return None
+    for written in (text, f"{{ {text} }}") if table else (text,):
+        try:
+            value = tomllib.loads(f"v = {written}")["v"]
+        except (tomllib.TOMLDecodeError, RecursionError):
+            continue
+        if table or not isinstance(value, str):
+            return value
+    if table:
+        raise BadValue('is not TOML in one line: write { type = "ok" }')
+    return text
+
+
+def editable_fields(kind: str, item: Mapping[str, Any]) -> list[Field]:
+    """The fields of the form for an item."""
+    if kind in RULES:
+        model = RULES[kind].model
+        assert model is not None
+        found = list(fields(model))
+    elif kind == "role":
+        found = [f for f in fields(Role) if f.name not in (*PHASES, *RULES)]
+    elif kind == "choice":
+        return [Field(("weight",), FieldKind.NUMBER, title="weight", description="its share among the ways; 0: never")]
+    else:
+        shown = {"ask": _OPTIONAL, "send": {"name", "send", "json"}, "wait": _OPTIONAL - {"send", "json"}}
+        names = shown.get(kind, {kind, *(("name",) if kind == "meet" else ())})
+        found = [f for f in fields(Step) if len(f.path) == 1 and (f.name in names or f.name in item)]
+        found = [f for f in found if f.name not in ("steps", "choose")]
+    found = [
+        f
+        for f in found
+        if len(f.path) == 1 and (f.name not in _MESSAGE or f.name in ("send", "json") or f.name in item)
+    ]
+    known = {f.name for f in found}
+    further = (key for key in item if key not in known and key not in ("steps", "choose", *PHASES, *RULES))
+    return found + [Field((key,), FieldKind.VALUE, title=key, description="a key of the protocol") for key in further]
+
+
+# -- what can be done --------------------------------------------------------------------------------------------
+
+
+def add(roles: list[Item], place: Key, kind: str) -> Key:
+    """Add a role, a step, a way or a rule where the cursor is; return its place."""
+    if kind == "conversation":
+        roles.append(copy.deepcopy(CONVERSATION))
+        return (len(roles) - 1, "open", 0)
+    if kind == "role":
+        index = int(place[0]) + 1 if place else len(roles)
+        name = _free("role", [str(role.get("name")) for role in roles])
+        roles.insert(index, {"name": name, "loop": [copy.deepcopy(STEPS["ask"][1])]})
+        return (index,)
+    if kind in RULES:
+        rules = roles[int(place[0])].setdefault(kind, [])
+        rules.append(copy.deepcopy(NEW_RULES.get(kind, {})))
+        return (place[0], kind, len(rules) - 1)
+    made: Item = {"weight": 1.0} if kind == "choice" else copy.deepcopy(STEPS[kind][1])
+    at, index = _insertion(roles, place, kind)
+    value_at(roles, at[:-1]).setdefault(at[-1], []).insert(index, made)
+    return (*at, index)
+
+
+def _insertion(roles: list[Item], place: Key, kind: str) -> tuple[Key, int]:
+    """The list, and where in it, that something new goes to."""
+    item = value_at(roles, place)
+    if kind == "choice":
+        while place and not (isinstance(value_at(roles, place), dict) and value_at(roles, place).get("choose")):
+            place = place[:-1]
+        return (*place, "choose"), len(value_at(roles, place)["choose"])
+    if len(place) == 1 or place[1] in RULES:
+        return (place[0], "loop"), len(roles[int(place[0])].get("loop") or [])
+    if isinstance(place[-1], str):  # a phase
+        return place, len(item or [])
+    if place[-2] == "choose" or item.get("repeat"):
+        return (*place, "steps"), len(item.get("steps") or [])
+    return place[:-1], int(place[-1]) + 1
+
+
+def kinds_at(roles: list[Item], place: Key) -> list[tuple[str, str]]:
+    """What can be added there: kinds, and what each is."""
+    if not place:
+        return [
+            ("conversation", "login, then messages with answers"),
+            ("role", "a kind of client that sends and waits"),
+        ]
+    found = [(kind, told) for kind, (told, _) in STEPS.items()]
+    if any("choose" in str(part) for part in place) or (len(place) > 2 and value_at(roles, place).get("choose")):
+        found.append(("choice", "another way to choose from"))
+    found += [(name, field.description) for name, field in RULES.items()]
+    return [*found, ("role", "another kind of client")]
+
+
+def is_item(place: Key) -> bool:
+    """Whether something stands there that can be moved or removed: not a phase."""
+    return bool(place) and isinstance(place[-1], int)
+
+
+def duplicate(roles: list[Item], place: Key) -> Key:
+    """Put a copy after an item, under a name of its own."""
+    items, index = value_at(roles, place[:-1]), int(place[-1])
+    made = copy.deepcopy(items[index])
+    if made.get("name"):
+        made["name"] = _free(
+            re.sub(r"-\d+$", "", made["name"]), _names(roles if len(place) == 1 else [roles[int(place[0])]])
+        )
+    items.insert(index + 1, made)
+    return (*place[:-1], index + 1)
+
+
+def remove(roles: list[Item], place: Key) -> Key:
+    """Remove an item; return where the cursor goes."""
+    items, index = value_at(roles, place[:-1]), int(place[-1])
+    del items[index]
+    if items:
+        return (*place[:-1], min(index, len(items) - 1))
+    above = place[:-1]
+    if above and above[-1] in ("steps", "choose", *RULES):
+        if above[-1] != "steps":
+            value_at(roles, above[:-1]).pop(above[-1])
+        above = above[:-1]
+    return above
+
+
+def move(roles: list[Item], place: Key, by: int) -> Key:
+    """Move an item within its list; past the end of a phase a step goes on to the next one."""
+    items, index = value_at(roles, place[:-1]), int(place[-1])
+    if 0 <= index + by < len(items):
+        items.insert(index + by, items.pop(index))
+        return (*place[:-1], index + by)
+    if len(place) == 3 and place[1] in PHASES:
+        phase = PHASES.index(place[1]) + by
+        if 0 <= phase < len(PHASES):
+            other = roles[int(place[0])].setdefault(PHASES[phase], [])
+            other.insert(0 if by > 0 else len(other), items.pop(index))
+            return (place[0], PHASES[phase], 0 if by > 0 else len(other) - 1)
+    return place
+
+
+def _names(items: Any) -> list[str]:
+    if isinstance(items, dict):
+        own = [str(items["name"])] if items.get("name") else []
+        return own + [name for value in items.values() if isinstance(value, dict | list) for name in _names(value)]
+    return [name for item in items if isinstance(item, dict | list) for name in _names(item)]
+
+
+def _free(name: str, taken: Sequence[str]) -> str:
+    if name not in taken:
+        return name
+    return next(found for n in range(2, 10_000) if (found := f"{name}-{n}") not in taken)
