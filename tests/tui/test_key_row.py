@@ -358,9 +358,6 @@ async def test_the_palette_offers_every_action_of_every_screen(tmp_path: Path) -
     for screen in (FailedStartDialog, HelpDialog, ManualScreen):  # tests of their own open them
         found[screen] = {binding.tooltip.casefold() for binding in bindings_of([screen])}
     assert set(found) == set(owners())
-    # these need a preset of one's own, a wrong value, several machines, a suite, or have another name; moving is none
-    elsewhere = {"preset.delete", "edit.accept", "preset.all", "load.redistribute", "list.open"}
-    elsewhere |= {"result.next", "result.previous"}
     # these need a preset of one's own, a wrong value, several machines, a terminal to leave or a suite, or have another
     # name; moving is none
     elsewhere = {"preset.delete", "edit.accept", "preset.all", "load.redistribute", "load.detach", "list.open"}
