@@ -120,6 +120,7 @@ class Server:
         self.paths: list[bytes] = []
         self.heads: list[bytes] = []
         self._server: asyncio.Server | None = None
+        self.beside: list[asyncio.Server] = []  # where it listens as well
         self._tasks: set[asyncio.Task[None]] = set()
         self.port = 0
         self.tls: ssl.SSLContext | None = None
@@ -133,7 +134,8 @@ class Server:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._server is not None
-        self._server.close()
+        for server in (self._server, *self.beside):
+            server.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

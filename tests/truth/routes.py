@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.servers.server import Connection, Server
 from tests.truth.case import Case, Right, failed, passed, unreachable
-from tests.truth.server import Act, Target, after, cut, reset, some, wait
+from tests.truth.server import Act, Target, after, cut, reset, silent, some, wait
 
 REFUSED = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"
 SOCKS_REFUSED = b"\x05\x02\x00\x01" + bytes(6)
@@ -51,6 +51,7 @@ def socks(answer: bytes = SOCKS_DONE, *, after_s: float = 0.0) -> Act:
 
 DROPPED = failed("reset dropped", "timeout unanswered", finding="drops")
 SHORT = {"connect_timeout": 0.6}
+UNIX = "ws+unix:{socket}:/{path}"
 CASES = [
     proxied("an HTTP proxy refuses", unreachable("proxy failed"), connect(REFUSED), says=("HTTP 403",), uncounted=True),
     proxied("an HTTP proxy refuses some", failed("proxy failed", finding="proxy"), some(connect(REFUSED), connect()),
@@ -64,6 +65,10 @@ CASES = [
             uncounted=True),
     proxied("a SOCKS proxy takes half a second", passed(), socks(after_s=0.5), "socks5"),
     proxied("a SOCKS proxy drops its tunnels", DROPPED, socks(), "socks5", message=after(2, cut), lossy=True),
+    Case("a Unix socket whose server does as it should", passed(), url=UNIX),
+    Case("a Unix socket whose server drops its clients", DROPPED, url=UNIX, message=after(2, cut), lossy=True),
+    Case("a Unix socket whose server never answers", unreachable("connect timeout timed_out"), url=UNIX, answer=silent,
+         target=SHORT),
     Case(
         "no Unix socket is there",
         unreachable("connect failed"),

@@ -29,16 +29,21 @@ NOISE = ("generator", "latency", "slow ramp")
 """What a busy machine may add to any run: no case of a server's is judged by it."""
 
 
-def scenario_of(case: Case, port: int) -> Scenario:
+def scenario_of(case: Case, server: Target) -> Scenario:
     """The base that every case is a change of."""
     slow_but_sure = {"connect_timeout": 20.0, "close_timeout": 2.0, "settle": 0.05, "ready": "open", "health": "off"}
     path = re.sub(r"\W+", "-", case.name.lower()).strip("-")
     own = trusting() if case.trusts else {}
     if "proxy" in case.target:
-        own["proxy"] = case.target["proxy"].format(port=port)
+        own["proxy"] = case.target["proxy"].format(port=server.port)
     given: dict[str, Any] = {
         "name": case.name,
-        "target": {"url": case.url.format(port=port, path=path), **slow_but_sure, **case.target, **own},
+        "target": {
+            "url": case.url.format(port=server.port, socket=server.socket, path=path),
+            **slow_but_sure,
+            **case.target,
+            **own,
+        },
         "stages": [{"name": "ramp", "over": 0.1, "clients": case.clients}, {"name": "hold", "over": case.hold}],
         "messages": ({} if "roles" in case.scenario else {"exchange": "echo"})
         | {"every": 0.1, "timeout": 20.0, **case.messages},
@@ -72,7 +77,7 @@ async def row_of(group: str, case: Case) -> Row:
     row = Row(case.name, group)
     try:
         async with Target(case) as server:
-            asked = scenario_of(case, server.port)
+            asked = scenario_of(case, server)
             if case.meanwhile is not None:
                 run = Run(asked)
                 beside = asyncio.create_task(case.meanwhile(server, run))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import tempfile
 from collections.abc import Awaitable, Callable
 
 from tests.servers.server import TEXT, Connection, Server, frame, switching
@@ -25,10 +26,14 @@ class Target(Server):
         self.case = case
         self.said = 0  # messages that were sent
         self.heard: dict[int, int] = {}  # messages by client
+        self._folder = tempfile.TemporaryDirectory(prefix="wstui-truth-")
+        self.socket = f"{self._folder.name}/socket"  # a Unix socket, beside the port
 
     async def __aenter__(self) -> Target:
         self.tls = self.case.tls() if self.case.tls else None
         await super().__aenter__()
+        if "{socket}" in self.case.url:
+            self.beside.append(await asyncio.start_unix_server(self._connected, self.socket))
         return self
 
     async def _serve(self, client: Connection) -> None:
