@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from rich.console import RenderableType
+from textual._compositor import Compositor
 
 from tests.tui import fake_store
 from wstui.tui.app import WstuiApp
@@ -22,6 +25,30 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
     return fake_store.own_presets(tmp_path / ".config" / "wstui" / "presets")
+
+
+@pytest.fixture
+def every_frame() -> None:
+    """Draw a screen after each change, as at a terminal."""
+
+
+@pytest.fixture(autouse=True)
+def _drawn_when_looked_at(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a terminal nothing is displayed, so a screen is drawn when a test looks at it, and not after each change.
+
+    That was two fifths of the time of these tests.
+    """
+    if "every_frame" in request.fixturenames:
+        return
+    draw = Compositor.render_update
+
+    def render_update(compositor: Compositor, full: bool = False, **options: Any) -> RenderableType | None:
+        if full:
+            return draw(compositor, full, **options)
+        compositor._dirty_regions.clear()
+        return None
+
+    monkeypatch.setattr(Compositor, "render_update", render_update)
 
 
 @pytest.fixture(autouse=True)

@@ -351,6 +351,7 @@ async def test_a_key_takes_the_value_that_was_probably_meant(home: Path) -> None
         assert "^y" not in shown(app)
 
 
+@pytest.mark.usefixtures("every_frame")
 async def test_the_first_picture_of_the_editor_is_the_one_that_stays(home: Path) -> None:
     async with started(home, (80, 24)) as (app, pilot, _, _):
         await go_to(app, pilot, "quick")

@@ -9,6 +9,7 @@ import importlib
 import io
 import os
 import sys
+import types
 from collections.abc import Iterator
 from typing import Any
 
@@ -138,9 +139,8 @@ def wstui(ctx: click.Context) -> None:
 
 def main() -> None:
     """Run the command `wstui`. Unexpected errors are printed as one line; LOG_LEVEL=debug shows the traceback."""
-    gc.set_threshold(20_000, 20, 20)  # imports leave little garbage, and looking for it takes a tenth of the start
-    # pydantic looks through every installed package for plugins: 10 ms, and a plugin would see the secrets.
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    gc.set_threshold(50_000, 20, 20)  # imports leave little garbage, and looking for it takes a tenth of the start
+    _without_plugins()
     _open_what_was_closed()
     for name in ("stdout", "stderr"):
         if isinstance(stream := getattr(sys, name), io.TextIOWrapper):
@@ -148,6 +148,15 @@ def main() -> None:
             plain = codecs.lookup(stream.encoding).name == "ascii"
             stream.reconfigure(encoding="utf-8" if plain else stream.encoding, errors="replace")
     sys.exit(_execute())
+
+
+def _without_plugins() -> None:
+    """Keep pydantic from looking for plugins in every installed package: 40 ms, and a plugin would see the secrets."""
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    # The module that would look imports a great deal before it reads the variable.
+    loader = types.ModuleType("pydantic.plugin._loader")
+    loader.get_plugins = tuple  # type: ignore[attr-defined]
+    sys.modules.setdefault(loader.__name__, loader)
 
 
 def _open_what_was_closed() -> None:

@@ -22,12 +22,11 @@ from wstui.scenario.role_inputs import files_in_roles, variables_in_roles
 
 def untrusted(scenario: Scenario, *, allow_files: bool = False) -> list[Problem]:
     """Return what a run needs permission for, each with the flag that grants it."""
-    found = [ssh_problem(scenario)] if ssh_problem(scenario) else []
-    if not allow_files and not _is_own(scenario.origin.file):
-        for key, name in _files(scenario):
-            if not _is_inside(located(name, scenario.origin.file), scenario.origin.file):
-                message = "lies outside the preset's folder and would be sent: --allow-files permits it"
-                found.append(Problem(scenario.origin.file, key, message, quote(name)))
+    found, file = [ssh_problem(scenario)], scenario.origin.file
+    for key, name in () if allow_files else _files(scenario):
+        if not _is_inside(located(name, file), file) and not _is_own(file):
+            message = "lies outside the preset's folder and would be sent: --allow-files permits it"
+            found.append(Problem(file, key, message, quote(name)))
     return [problem for problem in found if problem is not None]
 
 
