@@ -189,6 +189,7 @@ async def test_the_side_can_be_seen_on_a_small_terminal() -> None:
         assert all(part in shown(app) for part in ("12 126 attempts", "12 041 of 65.5k", "connect p95 < 500 ms"))
 
 
+@pytest.mark.usefixtures("every_frame")
 async def test_errors_are_filtered_while_typing_and_escape_undoes_it() -> None:
     async with running() as (app, pilot, _):
         await pilot.press("slash", *"1013")
