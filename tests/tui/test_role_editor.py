@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from tests.conversations.chat import Chat
 from tests.tui import editing, fake, fake_store
 from tests.tui.driving import shown, until
+from wstui.execution.preflight.smoke_test import first_client
 from wstui.scenario.file import dumps, loads
 from wstui.scenario.model import Scenario
 from wstui.tui import messages
@@ -67,11 +70,12 @@ def scenario(text: str = FILE) -> Scenario:
 
 @asynccontextmanager
 async def editor(
-    content: Scenario, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int] = (120, 60)
+    content: Scenario, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int] = (120, 60), connect: Any = None
 ) -> AsyncIterator[tuple[WstuiApp, Pilot[Any], Editor, RoleTree]]:
     monkeypatch.setattr("wstui.tui.editor.editor_screen.this_host", lambda: editing.HOST)
     launches = fake_store.FakeLaunches()
-    app = WstuiApp(launcher=launches.launcher(fake_store.FakeRuns()), clock=lambda: fake.NOW)
+    launcher = launches.launcher(fake_store.FakeRuns())
+    app = WstuiApp(launcher=replace(launcher, connect=connect) if connect else launcher, clock=lambda: fake.NOW)
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
         app.post_message(messages.OpenEditor(content))
@@ -178,6 +182,29 @@ async def test_a_new_scenario_begins_a_conversation_with_a_login(monkeypatch: py
         assert written["roles"][0]["open"][0]["name"] == "login" and written["roles"][0]["loop"][1] == {
             "think": "1s..4s"
         }
+
+
+async def test_one_client_is_shown_message_by_message_and_matchers_are_tried_on_what_came(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with Chat() as server:
+        text = FILE.replace("ws://127.0.0.1:9/chat", server.url).replace('every = "5s"', 'every = "100ms"')
+        text = text.replace(
+            '"auth_ok" }\n', '"auth_ok" }\ncapture = { user_id = "user.id", user_token = "user.name" }\n'
+        )
+        content = scenario(text.replace('[[roles.loop]]\nthink = "1s..2s"\n', ""))
+        async with editor(content, monkeypatch, connect=first_client) as (app, pilot, _, tree):
+            await pilot.press("ctrl+d")
+            await until(lambda: "✓ all the way" in shown(app) and "✓ say: " in shown(app), pilot)
+            told = shown(app)
+            assert '→ auth  {"type":"auth","token":"***"}' in told and '→ say  {"type":"say","seq":2}' in told
+            assert '✓ auth: type = "auth_ok"' in told and "user_id = 100" in told
+            assert '← {"type":"said"' in told and "✓ say: " in told
+            assert "user 100" not in told and "user_token = ***" in told, "what sounds like a secret is not shown"
+            tree.focus()
+            tree.go_to((0, "loop", 0))
+            await pilot.press("enter")
+            await until(lambda: "✓ matches 1 of the last 2 messages" in shown(app), pilot)
 
 
 def test_comments_of_the_file_stay_where_they_are() -> None:

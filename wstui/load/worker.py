@@ -41,7 +41,12 @@ class Worker:
     Calls `emit` with a snapshot every 200 ms, and with the broadcasts whose windows have closed.
     """
 
-    def __init__(self, spec: Spec, emit: Callable[[Snapshot | BroadcastReport], None]) -> None:
+    def __init__(
+        self,
+        spec: Spec,
+        emit: Callable[[Snapshot | BroadcastReport], None],
+        roles: Callable[[Spec, asyncio.AbstractEventLoop], Roles] = Roles,
+    ) -> None:
         self._loop = loop = asyncio.get_running_loop()
         self._spec = spec
         self._emit = emit
@@ -49,7 +54,7 @@ class Worker:
         exchange: Exchange
         self._roles: Roles | None = None
         if conversation.roles.roles:
-            exchange = self._roles = Roles(spec, loop)
+            exchange = self._roles = roles(spec, loop)
         else:
             exchange = EXCHANGES[conversation.exchange](conversation)
         self._subscriptions = Subscribing(exchange, conversation) if conversation.subscribe else None

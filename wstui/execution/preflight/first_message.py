@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from msgspec.structs import replace
 
 from wstui.execution.run.compile import spec_of
 from wstui.load.conversation.matcher import all_steps
+from wstui.load.conversation.roles import Roles
+from wstui.load.conversation.trace import TracedRoles, TraceLine
 from wstui.load.protocol import Drain, Go, Ramp
 from wstui.load.worker import Worker
 from wstui.measure.steps import StepCounts
 from wstui.scenario.model import Scenario
 from wstui.scenario.secret_fields import mask_of
 
+Note = Callable[[TraceLine], None]
+"""Takes each message of a conversation that is looked at."""
 _EVERY_NS = 20_000_000
 _LOOK_S = 0.005
 LONGEST_ROUND_S = 15.0
@@ -35,13 +41,13 @@ class Reply:
     missing: str = ""
 
 
-async def one_reply(scenario: Scenario) -> Reply:
+async def one_reply(scenario: Scenario, note: Note | None = None) -> Reply:
     """Let one client of the scenario say something, in this process, and wait for what comes back.
 
-    Of each role one client goes through `open` and one round.
+    Of each role one client goes through `open` and one round; `note` gets each message of theirs.
     """
     if scenario.roles:
-        return await _one_round(scenario)
+        return await _one_round(scenario, note)
     spec = spec_of(scenario)
     send, conversation = replace(spec.send, every_ns=_EVERY_NS), replace(spec.conversation, fanout=False)
     spec = replace(spec, send=send, conversation=conversation)
@@ -69,9 +75,9 @@ async def one_reply(scenario: Scenario) -> Reply:
     return Reply(missing=mask_of(scenario)(why))
 
 
-async def _one_round(scenario: Scenario) -> Reply:
+async def _one_round(scenario: Scenario, note: Note | None) -> Reply:
     """Let one client of each role go through `open` and one round."""
-    seen = await rehearse(scenario)
+    seen = await rehearse(scenario, note=note)
     if seen.failures:
         return Reply(missing="; ".join(seen.failures))
     return Reply(seen.round_trip_ms)
@@ -87,7 +93,9 @@ class Rehearsal:
     round_trip_ms: float | None
 
 
-async def rehearse(scenario: Scenario, clients: int = 1, rounds: int = 1, *, to_the_end: bool = False) -> Rehearsal:
+async def rehearse(
+    scenario: Scenario, clients: int = 1, rounds: int = 1, *, to_the_end: bool = False, note: Note | None = None
+) -> Rehearsal:
     """Let clients of each role, those that meet others left out, go through `open` and some rounds, in this process.
 
     It ends with the first failure, unless it is to go on `to_the_end`.
@@ -98,7 +106,8 @@ async def rehearse(scenario: Scenario, clients: int = 1, rounds: int = 1, *, to_
         return Rehearsal({}, [], 0, None)
     roles = [replace(role, clients=clients, weight=0.0) for role in alone]
     conversation = replace(spec.conversation, fanout=False, roles=replace(spec.conversation.roles, roles=roles))
-    worker = Worker(replace(spec, send=replace(spec.send, every_ns=_EVERY_NS), conversation=conversation), _ignore)
+    spec = replace(spec, send=replace(spec.send, every_ns=_EVERY_NS), conversation=conversation)
+    worker = Worker(spec, _ignore, Roles if note is None else partial(TracedRoles, note=note))
     failures = worker.tally.failures
     await worker.prepare()
     worker.handle(Go())

@@ -27,6 +27,7 @@ from wstui.load.connect_outcome import (
     is_end_of_tls,
 )
 from wstui.load.connector import on_certificate_request
+from wstui.load.conversation.trace import TraceLine
 from wstui.load.credentials import Credentials
 from wstui.load.dialer import Dialer, tls_context
 from wstui.load.exchange import Kind
@@ -39,6 +40,9 @@ from wstui.scenario.route import Route, route_of
 from wstui.scenario.secret_fields import mask_of, masked
 from wstui.scenario.secrets import mask_url
 from wstui.scenario.url import Address
+
+MOST_TALK = 500
+"""No more messages are kept of a look at a conversation."""
 
 
 class Unreachable(Exception):
@@ -66,6 +70,13 @@ class Probe:
     steps: list[Step] = field(default_factory=list)
     warning: str = ""
     mask: Callable[[str], str] = str
+    talk: list[TraceLine] = field(default_factory=list)  # what clients of roles said and received
+
+    def note(self, line: TraceLine) -> None:
+        """Take a message of a conversation."""
+        line.text = self.mask(line.text)
+        if len(self.talk) < MOST_TALK:
+            self.talk.append(line)
 
     def add(self, name: str, since_ns: int, note: str = "") -> int:
         """Note a step that began at `since_ns`; returns the time now."""

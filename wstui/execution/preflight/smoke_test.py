@@ -14,9 +14,9 @@ async def first_client(scenario: Scenario, seen: Probe) -> None:
     Raises Unreachable.
     """
     await probe(scenario, seen)
-    if seen.warning or scenario.messages.is_one_way:
+    if seen.warning or (scenario.messages.is_one_way and not scenario.roles):
         return
-    reply = await one_reply(scenario)
+    reply = await one_reply(scenario, seen.note)
     if reply.missing:
         exchange = scenario.messages.exchange
         if scenario.roles:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from textual import work
@@ -19,6 +19,7 @@ from wstui.scenario.errors import Key, dotted
 from wstui.scenario.file import dumps
 from wstui.scenario.model import Scenario, Suite
 from wstui.scenario.secret_fields import shown_url
+from wstui.scenario.secrets import is_secret_header, masker
 from wstui.tui.checklist.lines import SIGNS
 from wstui.tui.editor.draft import Draft
 from wstui.tui.editor.draft_reader import DraftReading
@@ -30,10 +31,13 @@ from wstui.tui.services import Launcher
 
 if TYPE_CHECKING:
     from wstui.execution.preflight.probe import Probe
+    from wstui.load.conversation.trace import TraceLine
 
 _FILE_AFTER_S = 0.3
 """How long nothing is typed before the file is written again: that takes longer than all the rest."""
 _LOOK_S = 0.1
+_LAST = 50
+"""How many received messages matchers are tried on."""
 
 
 class ShapePanel(RowWidget):
@@ -158,7 +162,9 @@ class FilePanel(Vertical):
 
 
 class ConnectionPanel(RowWidget):
-    """One client, step by step: when each began, how long it took, what came of it."""
+    """One client, step by step: when each began, how long it took, what came of it; then what roles say and hear."""
+
+    DEFAULT_CSS = "ConnectionPanel { height: auto; }"
 
     def __init__(self) -> None:
         super().__init__()
@@ -170,10 +176,17 @@ class ConnectionPanel(RowWidget):
         """Draw what was seen so far; `state` is "busy", "good", "near" or "bad"."""
         self._place, self._seen = place, seen
         self._state, self._text, self._fix = state, text, fix
+        self.refresh(layout=True)
         self.redraw()
 
+    def get_content_height(self, container: object, viewport: object, width: int) -> int:
+        return len(self._rows(width))
+
     def paint(self, width: int, height: int) -> list[Line]:
-        """A head, a row for each step, the verdict."""
+        return self._rows(width)
+
+    def _rows(self, width: int) -> list[Line]:
+        """A head, a row for each step, the verdict, the conversation."""
         steps = list(self._seen.steps) if self._seen is not None else []
         total = sum(step.took_ms for step in steps)
         verdict: Line = {
@@ -202,7 +215,36 @@ class ConnectionPanel(RowWidget):
             lines.append([(f" ◌ {clip(sanitize(self._place), width - 4)}", "muted")])
         else:
             lines.append([(" ctrl+d", "strong-accent"), (clip("  opens one client all the way", width - 7), "muted")])
+        if self._seen is not None and self._seen.talk:
+            lines.append(
+                rule([("conversation", "text"), ("  ms, messages of one client of each role", "muted")], width)
+            )
+            hide = masker(tuple(_secrets(self._seen.talk)))
+            for line_ in self._seen.talk:
+                lines += _said(line_, width, hide)
         return lines
+
+
+def _secrets(talk: Sequence[TraceLine]) -> Iterator[str]:
+    """What clients captured under names that sound like secrets."""
+    for line in talk:
+        yield from (value for name, value in line.captured.items() if isinstance(value, str) and is_secret_header(name))
+
+
+def _said(line: TraceLine, width: int, hide: Callable[[str], str]) -> list[Line]:
+    """A message, and what it matched and captured."""
+    arrow, meaning = ("←", "received") if line.received else ("→", "sent")
+    head: Line = [(pad(ms(line.at_ms), 7, right=True), "muted"), (f" {arrow} ", meaning)]
+    if not line.received:
+        head.append((f"{sanitize(line.step, 30)}  ", "strong"))
+    text = clip(sanitize(hide(line.text), 1000), max(0, width - cells(head)))
+    rows: list[Line] = [[*head, (text, "text")]]
+    if line.received and line.step:
+        told = f"✓ {sanitize(line.step, 30)}" + (f": {sanitize(line.expected, 200)}" if line.expected else "")
+        rows += [[(" " * 10 + part, "ok")] for part in wrap(told, max(10, width - 11))]
+    for name, value in line.captured.items():
+        rows.append([(" " * 10 + clip(f"{name} = {sanitize(hide(str(value)), 200)}", max(0, width - 10)), "accent")])
+    return rows
 
 
 class Preview(Vertical):
@@ -223,7 +265,8 @@ class Preview(Vertical):
         yield ShapePanel()
         yield HostPanel()
         yield FilePanel()
-        yield ConnectionPanel()
+        with VerticalScroll(id="connection"):
+            yield ConnectionPanel()
 
     def show(self, reading: DraftReading, host: HostCapacity) -> None:
         """Draw what the form means; the file follows a moment later."""
@@ -287,6 +330,7 @@ class Preview(Vertical):
             panel.show(place, seen, "near" if seen.warning else "good", seen.warning)
         finally:
             looking.stop()
+            self.messages = [line.text for line in seen.talk if line.received][-_LAST:] or self.messages
 
 
 class About(RowWidget):
