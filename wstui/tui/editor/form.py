@@ -241,6 +241,8 @@ class FormView(VerticalScroll, can_focus=False, inherit_bindings=False):
         """The key of the value that a widget edits, or of the fold or list that it opens or adds to."""
         if isinstance(widget, PressableLine):
             return widget.key
+        if isinstance(widget, RoleTree):
+            return ("roles",)
         for around in widget.ancestors if widget is not None else ():
             if isinstance(around, FormLine):
                 return around.key

@@ -345,7 +345,13 @@ class About(RowWidget):
     def show(self, draft: Draft, key: Key | None) -> None:
         """Tell about a value; of nothing nothing."""
         self._name, self._text = "", ""
-        if key is not None and key in draft.texts:
+        if key == ("roles",):
+            self._name = "roles"
+            self._text = (
+                "enter edits what the cursor is on, ctrl+n adds below it, d duplicates it, ctrl+t takes it out, "
+            )
+            self._text += "ctrl+up and ctrl+down move it, left folds"
+        elif key is not None and key in draft.texts:
             self._name = dotted(tuple(part for part in key if not isinstance(part, int)))
             self._text = draft.field(key).description
         self.redraw()

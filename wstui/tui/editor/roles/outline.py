@@ -132,7 +132,7 @@ def outline(roles: Sequence[Item], folded: set[Key]) -> list[Entry]:
 
 
 def _role(place: Key, role: Item, folded: set[Key]) -> Iterator[Entry]:
-    share = f"{role['clients']} clients" if role.get("clients") is not None else f"weight {role.get('weight') or 1:g}"
+    share = _clients(role["clients"]) if role.get("clients") is not None else f"weight {role.get('weight') or 1:g}"
     size = sum(len(role.get(name) or ()) for name in (*PHASES, *RULES))
     yield Entry(place, 0, "role", str(role.get("name", "")), share, size)
     if place in folded:
@@ -146,6 +146,10 @@ def _role(place: Key, role: Item, folded: set[Key]) -> Iterator[Entry]:
     for name in RULES:
         for index, rule in enumerate(role.get(name) or []):
             yield Entry((*place, name, index), 1, name, str(rule.get("name", "")), _said(rule))
+
+
+def _clients(number: Any) -> str:
+    return f"{number} client{'' if number == 1 else 's'}"
 
 
 def _steps(place: Key, steps: Sequence[Item], depth: int, folded: set[Key]) -> Iterator[Entry]:
@@ -174,7 +178,8 @@ def _said(item: Mapping[str, Any]) -> str:
     if item.get("repeat"):
         parts.append(f"{item['repeat']} times")
     if item.get("meet"):
-        parts.append(inline(item["meet"]))
+        meet = item["meet"] if isinstance(item["meet"], dict) else {"name": item["meet"]}
+        parts.append(f'"{meet.get("name", "")}"' + (f", {_clients(meet['clients'])}" if meet.get("clients") else ""))
     parts += [f"← {inline(item[key])}" for key in ("on", "of") if item.get(key) is not None]
     parts += [f"{key} {item[key]}" for key in ("stamp", "number") if item.get(key)]
     sent = [key for key in item if key not in Step.model_fields and key not in _SAID] + [
@@ -246,6 +251,7 @@ def editable_fields(kind: str, item: Mapping[str, Any]) -> list[Field]:
         for f in found
         if len(f.path) == 1 and (f.name not in _MESSAGE or f.name in ("send", "json") or f.name in item)
     ]
+    found.sort(key=lambda field: field.name != "name")
     known = {f.name for f in found}
     further = (key for key in item if key not in known and key not in ("steps", "choose", *PHASES, *RULES))
     return found + [Field((key,), FieldKind.VALUE, title=key, description="a key of the protocol") for key in further]

@@ -19,7 +19,7 @@ from wstui.tui.editor.roles import outline
 from wstui.tui.editor.roles.outline import Entry, Item
 from wstui.tui.kit.row_widget import Line, RowWidget, cells, cut
 
-_SIGNS = {"ask": "⇄", "send": "→", "wait": "←", "think": "…", "repeat": "↻", "choose": "⑂", "meet": "⇥", "close": "■"}
+_SIGNS = {"ask": "⇄", "send": "→", "wait": "←", "think": "…", "repeat": "↻", "choose": "◇", "meet": "⇥", "close": "■"}
 _EMPTY = "+ roles, instead of an exchange: steps and rules of each kind of client"
 
 
