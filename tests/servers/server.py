@@ -107,6 +107,7 @@ class Server:
 
     welcome = True
     host = "127.0.0.1"
+    tls: ssl.SSLContext | None = None
 
     def __init__(self, **settings: Any) -> None:
         for name, value in settings.items():
@@ -123,7 +124,6 @@ class Server:
         self.beside: list[asyncio.Server] = []  # where it listens as well
         self._tasks: set[asyncio.Task[None]] = set()
         self.port = 0
-        self.tls: ssl.SSLContext | None = None
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._connected, self.host, 0, ssl=self.tls, backlog=512)
