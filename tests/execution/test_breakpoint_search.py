@@ -48,7 +48,7 @@ async def found(server: Server, *limits: tuple[str, str], capacity: float = 0.0,
     `capacity`: this process, which is the server, may have been without a processor for a moment.
     """
     async with server:
-        for _ in range(4):
+        for _ in range(8):
             result = await searching(server, *limits, **asked).execute()
             if not of(result).limited_by and (not capacity or _is_near(of(result), capacity)):
                 break

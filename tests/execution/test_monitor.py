@@ -11,6 +11,7 @@ import pytest
 
 from tests.execution.running import finish, scenario
 from tests.servers.server import Server, until
+from wstui.execution.run.commands import CompletePlan
 from wstui.execution.run.run import Run
 from wstui.execution.run.status import TargetHealth
 from wstui.execution.run.target import endpoint_poller, monitor
@@ -210,6 +211,18 @@ async def test_an_answer_that_comes_byte_by_byte_and_never_ends_is_given_up(
         server.close()
 
 
+async def polled(run: Run, times: int) -> None:
+    """Wait until the target was compared with all 20 clients, and was asked so often since."""
+
+    def polls() -> int:
+        target = run.status.result.target
+        return target.polls if target is not None and target.connections_open == 20 else 0
+
+    await until(lambda: polls() > 0)
+    first = polls()
+    await until(lambda: polls() >= first + times)
+
+
 async def test_a_server_whose_counters_lie_is_caught_and_an_honest_one_is_not() -> None:
     found = {}
     for faults in ((), ("lie",)):
@@ -223,8 +236,11 @@ async def test_a_server_whose_counters_lie_is_caught_and_an_honest_one_is_not() 
 
             talking = asyncio.create_task(talk())
             url = f"ws://127.0.0.1:{server.port}/ws"
-            asked = scenario(url, clients=20, hold=1.5, every=0.5, health="auto", health_every=0.2)
-            found[faults] = (await finish(asked)).result
+            run = Run(scenario(url, clients=20, hold=60, every=0.5, health="auto", health_every=0.1))
+            running = asyncio.create_task(finish(run))
+            await polled(run, 12)
+            run.send(CompletePlan())
+            found[faults] = (await running).result
             talking.cancel()
     honest, lying = found[()], found[("lie",)]
     assert honest.target is not None and honest.target.differences == []

@@ -30,7 +30,8 @@ from wstui.scenario.presets import open_preset
 
 PLACEHOLDERS = {"WS_URL": "ws://127.0.0.1:1/ws", "AUTH_TOKEN": "-", "JWT_SECRET": "-"}
 ATTEMPTS = 3
-WIDE = ("response", "roundtrip", "delivery", "fanout.spread", "connect.p", "connect.m")
+WIDE = ("response", "roundtrip", "delivery", "fanout.spread", "connect.p", "connect.m", "reconnect.p")
+PATIENT = {"connect_timeout": 60.0, "close_timeout": 30.0}
 
 
 def opened(name: str, environ: dict[str, str], flags: dict[str, Any], *, widened: bool = True) -> Scenario:
@@ -41,7 +42,7 @@ def opened(name: str, environ: dict[str, str], flags: dict[str, Any], *, widened
         threshold.model_copy(update={"limit": "< 30s"}) if widened and threshold.metric.startswith(WIDE) else threshold
         for threshold in scenario.thresholds
     ]
-    often = scenario.target.model_copy(update={"health_every": 0.3})  # the runs are short
+    often = scenario.target.model_copy(update={"health_every": 0.3, **PATIENT})  # the runs are short
     return scenario.model_copy(update={"thresholds": wide, "target": often})
 
 

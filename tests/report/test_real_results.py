@@ -51,13 +51,22 @@ def scenario(url: str, exchange: str, **further: Any) -> Scenario:
     )
 
 
+async def searched(asked: Scenario) -> Result:
+    """Search again if this machine was so busy that the search could say nothing of the server."""
+    for _ in range(6):
+        result = await BreakpointRun(asked).execute()
+        if result.breakpoint is not None and not result.breakpoint.limited_by:
+            break
+    return result
+
+
 @pytest.fixture(scope="module")
 def results() -> dict[str, Result | SuiteResult]:
     async def all_of_them() -> dict[str, Result | SuiteResult]:
         async with Server() as server:
             search = Breakpoint(of="clients", start=2, most=4, factor=2.0, ramp=0.1, settle=0.1, measure=0.3)
             runs: dict[str, Any] = {name: Run(scenario(server.url, name)).execute() for name in EXCHANGES}
-            runs["search"] = BreakpointRun(scenario(server.url, "odin", stages=[], breakpoint=search)).execute()
+            runs["search"] = searched(scenario(server.url, "odin", stages=[], breakpoint=search))
             runs["suite"] = SuiteRun([scenario(server.url, "odin"), scenario(server.url, "listen")], name="both").run()
             return dict(zip(runs, await asyncio.gather(*runs.values()), strict=True))
 
