@@ -8,7 +8,7 @@ from typing import Any
 
 from wstui.scenario.fields import FieldKind, described, sentence
 from wstui.scenario.model import Scenario
-from wstui.scenario.threshold import DISTRIBUTIONS, FIGURES, MEANINGS, STATISTICS
+from wstui.scenario.threshold import DISTRIBUTIONS, FIGURES, MEANINGS, STATISTICS, STEP_COUNTS
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -44,8 +44,13 @@ def metrics() -> str:
     figures = [(f"`{name}`", unit or "a number", MEANINGS[name]) for name, unit in FIGURES.items()]
     families = [(f"`{name}.*`", "ms", MEANINGS[name]) for name in DISTRIBUTIONS]
     statistics = ", ".join(f"`{name}`" for name in STATISTICS)
-    about = f"`*` is {statistics}, or any other percentile."
-    return f"{table(('metric', 'unit', 'meaning'), [*figures, *families])}\n\n{about}"
+    counts = ", ".join(f"`{name}`" for name in STEP_COUNTS)
+    steps = [
+        ("`step.NAME.*`", "ms", "time from when a step of a role was due to its answer, over all roles with that step"),
+        ("`delivery.NAME.*`", "ms", "time from a stamp inside a message to its receipt, for one `delivery` of a role"),
+    ]
+    about = f"`*` is {statistics}, or any other percentile; of steps and deliveries also {counts}."
+    return f"{table(('metric', 'unit', 'meaning'), [*figures, *families, *steps])}\n\n{about}"
 
 
 def result() -> str:
