@@ -103,7 +103,7 @@ def installed(where: Path, python: str) -> str:
         done = subprocess.run(step, env=environ, capture_output=True, text=True, check=False)
         if done.returncode:
             return (done.stderr.strip() or done.stdout.strip() or "no reason given").splitlines()[-1]
-    if subprocess.run([*steps[-1][:4], SPEEDUP], capture_output=True, check=False).returncode:
+    if subprocess.run([*steps[-1][:3], SPEEDUP], capture_output=True, check=False).returncode:
         print(f"{SPEEDUP} can't be installed: sections 9, 12 and 13 take long", file=sys.stderr)
     return ""
 
