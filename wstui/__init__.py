@@ -15,15 +15,20 @@ if TYPE_CHECKING:
     from wstui.control.api import attach
     from wstui.execution.api import run, run_sync
     from wstui.execution.run.result import Result
+    from wstui.load.conversation.script import Client, StepFailed, role
     from wstui.scenario.model import Auth, Messages, Scenario, Stage, Target, Threshold
 
-__all__ = ["Auth", "Messages", "Result", "Scenario", "Stage", "Target", "Threshold", "attach", "run", "run_sync"]
+__all__ = [
+    "Auth", "Client", "Messages", "Result", "Scenario", "Stage", "StepFailed", "Target", "Threshold", "attach", "role",
+    "run", "run_sync",
+]  # fmt: skip
 
 _HOMES = {
     "attach": "wstui.control.api",
     "run": "wstui.execution.api",
     "run_sync": "wstui.execution.api",
     "Result": "wstui.execution.run.result",
+    **dict.fromkeys(("Client", "StepFailed", "role"), "wstui.load.conversation.script"),
     **dict.fromkeys(("Auth", "Messages", "Scenario", "Stage", "Target", "Threshold"), "wstui.scenario.model"),
 }
 

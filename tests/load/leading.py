@@ -12,12 +12,12 @@ from wstui.execution.run.compile import spec_of
 from wstui.load.protocol import (
     Abort,
     AuthSpec,
-    BroadcastReport,
     Command,
     ConnectSpec,
     ConversationSpec,
     Drain,
     Go,
+    Message,
     Ramp,
     SendSpec,
     Spec,
@@ -54,7 +54,7 @@ class Workers:
         for number in range(count):
             self.all.append(Worker(spec_of(scenario, number, count), self._note))
 
-    def _note(self, message: Snapshot | BroadcastReport) -> None:
+    def _note(self, message: Message) -> None:
         if isinstance(message, Snapshot):
             self.said[message.worker].append(message)
 

@@ -18,7 +18,7 @@ from wstui.load.client import BufferedClient, Client
 from wstui.load.client_pool import CONNECTS_A_PASS, CONNECTS_BEHIND
 from wstui.load.connect_outcome import Cause, cause_of
 from wstui.load.pacer import Pacer
-from wstui.load.protocol import Abort, BroadcastReport, Drain, Go, Pace, Pause, Ramp, Resume, Spec
+from wstui.load.protocol import Abort, Drain, Go, Message, Pace, Pause, Ramp, Resume, Spec
 from wstui.load.schedule import phase
 from wstui.load.worker import Worker
 from wstui.measure.snapshot import Counters, Snapshot
@@ -45,7 +45,7 @@ class Watched(Worker):
         self.said: list[Snapshot] = []
         super().__init__(what, self._note)
 
-    def _note(self, message: Snapshot | BroadcastReport) -> None:
+    def _note(self, message: Message) -> None:
         if isinstance(message, Snapshot):
             self.said.append(message)
 

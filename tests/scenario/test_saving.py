@@ -17,7 +17,7 @@ from wstui.scenario.file import dumps, load, loads, save
 from wstui.scenario.model import Auth, Fleet, Messages, Scenario, Stage, Suite, Target, Threshold
 from wstui.scenario.threshold import METRICS, Limit, parse_metric
 from wstui.scenario.toml_dump import written
-from wstui.scenario.types import LONGEST_S
+from wstui.scenario.units import LONGEST_S
 
 durations = st.floats(min_value=0, max_value=LONGEST_S)
 waits = st.floats(min_value=0, max_value=LONGEST_S, exclude_min=True)

@@ -7,8 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wstui.scenario.errors import BadValue
-from wstui.scenario.types import LONGEST_S
-from wstui.scenario.units import format_duration, format_size, parse_duration, parse_rate, parse_share, parse_size
+from wstui.scenario.units import (
+    LONGEST_S,
+    format_duration,
+    format_size,
+    parse_duration,
+    parse_rate,
+    parse_share,
+    parse_size,
+)
 
 
 @pytest.mark.parametrize(

@@ -73,8 +73,9 @@ class Terminal:
         return self.process.returncode, re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", after)
 
     def children(self) -> list[psutil.Process]:
-        """Every process that it has started."""
-        return psutil.Process(self.process.pid).children(recursive=True)
+        """Every process that the one with the screen has started; what the shell waits for is its parent."""
+        (screen,) = psutil.Process(self.process.pid).children()
+        return screen.children(recursive=True)
 
 
 @contextlib.asynccontextmanager
@@ -98,7 +99,7 @@ async def real_run(server: Server, folder: Path, *options: str, program: str = "
     finally:
         terminal.freeze()
         if process.poll() is None:
-            for child in terminal.children():
+            for child in psutil.Process(process.pid).children(recursive=True):
                 with contextlib.suppress(psutil.NoSuchProcess):
                     child.kill()
             process.kill()

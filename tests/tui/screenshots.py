@@ -21,7 +21,7 @@ from typing import Any, cast
 import pytest
 from textual.widgets import Input
 
-from tests.tui import editing, fake, fake_search, fake_store, fake_trouble, test_hosts_panel
+from tests.tui import editing, fake, fake_roles, fake_search, fake_store, fake_trouble, test_hosts_panel
 from wstui.execution.run.status import Status
 from wstui.tui.app import WstuiApp
 from wstui.tui.kit import chart
@@ -78,6 +78,9 @@ SCENES = {
     "listen": Scene(picture=LISTENS),
     "search": Scene(picture=fake_search.searching()),
     "hosts": Scene(picture=HOSTS),
+    "roles": Scene(("v", "v", "v"), picture=fake_roles.status()),
+    "steps": Scene(("5",), picture=fake_roles.status()),
+    "conversed": Scene(ends=True, picture=fake_roles.status(), outcome=fake_roles.result()),
     "extreme": Scene(picture=fake_trouble.extreme()),
     "limits": Scene(("4",)),
     "ramp": Scene(("t",)),
@@ -205,7 +208,7 @@ async def _staged(shot: Shot, presets: Path) -> AsyncIterator[WstuiApp]:
                 while not isinstance(app.screen, ResultScreen):
                     await pilot.pause(0.02)
                 # it looks for itself among those that were kept
-                while app.screen.stored is None and shot.scene != "found":
+                while app.screen.stored is None and shot.scene not in ("found", "conversed"):
                     await pilot.pause(0.02)
             for field in app.screen.query(Input):
                 field.cursor_blink = False

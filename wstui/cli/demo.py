@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import click
 
+from wstui.cli.detach import detachable
 from wstui.cli.exit_codes import USAGE, fail
 from wstui.cli.options import Options, run_options
 from wstui.cli.output_files import OutputFiles
@@ -32,6 +33,7 @@ def demo(presets: tuple[str, ...], headless: bool, options: Options) -> None:
     """
     if not headless:
         require_terminal("wstui demo --headless")
+    terminal = None if headless else detachable()
     names = presets or ("quick",)
     options = options.with_overrides(proxy="off")  # the target is on this machine
     # Report a wrong request before any server starts.
@@ -51,7 +53,7 @@ def demo(presets: tuple[str, ...], headless: bool, options: Options) -> None:
             # For the scenario only: they are in the environment neither of this process nor of the workers.
             known = {"WS_URL": target.ws_url, "AUTH_TOKEN": target.token, "JWT_SECRET": target.secret}
             suite = prepare(names, options, {**os.environ, **known}, shipped=True)
-            status = run_headless(suite, options) if headless else run_in_terminal(suite, options)
+            status = run_headless(suite, options) if headless else run_in_terminal(suite, options, terminal)
         finally:
             runner.run(target.stop())
     sys.exit(status)

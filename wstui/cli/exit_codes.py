@@ -45,7 +45,7 @@ def status_of(result: Result | SuiteResult, *, allow_limited: bool = False) -> i
         return UNREACHABLE
     if verdict.aborted:
         return ABORTED
-    if verdict.generator_lost or verdict.no_load:
+    if verdict.generator_lost or verdict.no_load or verdict.script_failed:
         return USAGE  # without load there can be no verdict on the target
     if not verdict.passed:
         return BROKEN

@@ -34,6 +34,7 @@ class Options:
     cooldown: str | None = None
     from_member: str | None = None
     allow_files: bool = False
+    allow_scripts: bool = False
     no_probe: bool = False
     reports: Mapping[str, str] = field(default_factory=dict)  # file by report
     prometheus: str | None = None
@@ -141,6 +142,7 @@ _SCENARIO: list[Decorator] = [
         help="Resume a suite at this member; results of those before it come from the run store, if it has them.",
     ),
     click.option("--allow-files", is_flag=True, help="Let a preset send files from outside its own folder."),
+    click.option("--allow-scripts", is_flag=True, help="Let the Python files of a preset's roles run."),
     click.option("--no-probe", is_flag=True, help="Start the load without trying one client first."),
 ]
 _OUTPUT: list[Decorator] = [

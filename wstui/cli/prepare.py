@@ -22,10 +22,10 @@ from wstui.scenario.checks import warnings
 from wstui.scenario.errors import BadValue, ScenarioError, describe, nearest, printable, quote
 from wstui.scenario.model import Scenario, Suite
 from wstui.scenario.presets import find, members, open_preset, shadowed
+from wstui.scenario.script import is_script
 from wstui.scenario.secret_fields import masked
-from wstui.scenario.trust import allow_ssh, ssh_problem, untrusted
-from wstui.scenario.types import LONGEST_S
-from wstui.scenario.units import format_duration, parse_duration
+from wstui.scenario.trust import SCRIPT, allow_scripts, allow_ssh, script_problems, ssh_problem, untrusted
+from wstui.scenario.units import LONGEST_S, format_duration, parse_duration
 
 
 def prepare(
@@ -35,13 +35,16 @@ def prepare(
     *,
     shipped: bool = False,
     may_ask: bool = False,
+    runs: bool = True,
 ) -> SuiteRun:
     """Return the requested suite, or end the process with a clear message.
 
-    `may_ask`: ask at a terminal whether to use a preset's own ssh configuration.
+    `may_ask`: ask at a terminal whether to use a preset's own ssh configuration. `runs`: a script that is named on the
+    command line may run.
     """
     environ = os.environ if environ is None else environ
-    scenarios = []
+    scenarios: list[Scenario] = []
+    named: list[str] = []  # how the command line names each; "" for a member of a suite
     files: list[Path] = []
     cooldown_s = 30.0
     name = "+".join(names)
@@ -50,11 +53,13 @@ def prepare(
             files.append(find(preset, shipped=shipped))
             opened = open_preset(preset, environ, options.overrides, shipped=shipped)
             if isinstance(opened, Suite):
-                scenarios.extend(members(opened, environ, options.overrides))
+                scenarios.extend(found := members(opened, environ, options.overrides))
+                named += [""] * len(found)
                 cooldown_s = opened.cooldown
                 name = opened.name if len(names) == 1 else name
             else:
                 scenarios.append(opened)
+                named.append(preset)
         if options.cooldown is not None:
             cooldown_s = parse_duration(options.cooldown)
             if cooldown_s > LONGEST_S:
@@ -69,7 +74,14 @@ def prepare(
             tell(told)
     if may_ask and sys.stdin.isatty() and sys.stderr.isatty():
         _ask(scenarios)
-    if problems := [p for s in scenarios for p in untrusted(s, allow_files=options.allow_files)]:
+    for scenario, file in zip(scenarios, named, strict=True):
+        if options.allow_scripts or (runs and is_script(file)):
+            for script in allow_scripts(scenario):
+                tell(f"{printable(script)} is a Python program: its workers run it, with your rights")
+    problems = [p for s in scenarios for p in untrusted(s, allow_files=options.allow_files)]
+    if not runs:  # a check says itself what it leaves out
+        problems = [p for p in problems if p.key != SCRIPT]
+    if problems:
         fail(describe(problems, shutil.get_terminal_size().columns), USAGE)
     spare_inputs(options, files, scenarios)
     first = first_of(scenarios, options.from_member)
@@ -91,11 +103,15 @@ def prepare(
 
 
 def _ask(scenarios: list[Scenario]) -> None:
-    """Ask once per file and content whether ssh may use it: what it says may run programs."""
+    """Ask once per file and content whether ssh may use it, and whether a script may run: both can do anything."""
     for scenario in scenarios:
+        preset = printable(scenario.origin.file)
+        if script_problems(scenario) and click.confirm(
+            f"{preset} names a Python program that runs with your rights: let it run?", default=False, err=True
+        ):
+            allow_scripts(scenario)
         if ssh_problem(scenario) is None:
             continue
-        preset = printable(scenario.origin.file)
         question = f"{preset} names its own ssh configuration, which can run programs: use it?"
         if click.confirm(question, default=False, err=True):
             try:
@@ -130,7 +146,9 @@ def _latest(store: Store, scenario: Scenario) -> Result | None:
     asked = masked(scenario)
     for run in store.runs(name=scenario.name):
         verdict = run.summary.verdict
-        cut_short = verdict.aborted or verdict.unreachable or verdict.generator_lost or verdict.no_load
+        cut_short = (
+            verdict.aborted or verdict.unreachable or verdict.generator_lost or verdict.no_load or verdict.script_failed
+        )
         if run.summary.scenario == asked and run.state == "finished" and not cut_short:
             return store.result(run.id)
     return None

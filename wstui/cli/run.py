@@ -27,8 +27,9 @@ from wstui.scenario.target_checks import goes_without_token
 
 @click.command()
 @click.argument("presets", nargs=-1, required=True, metavar="PRESET...", shell_complete=completion.presets)
+@click.option("--detach", is_flag=True, help="Return once the run has begun; it goes on without a terminal.")
 @run_options
-def run(presets: tuple[str, ...], options: Options) -> None:
+def run(presets: tuple[str, ...], detach: bool, options: Options) -> None:
     """Run a preset without a terminal UI: a line now and then, the summary, files.
 
     PRESET is a name (see `wstui presets list`) or a TOML file; several run one after the other with one verdict.
@@ -36,7 +37,12 @@ def run(presets: tuple[str, ...], options: Options) -> None:
     Exit status: 0 thresholds kept, 1 one broken, 2 usage or scenario error, 3 target unreachable,
     4 kept but the generator was the limit, 130 ended by the operator.
     """
-    sys.exit(run_headless(prepare(presets, options, may_ask=True), options))
+    suite = prepare(presets, options, may_ask=True)
+    if detach:
+        from wstui.cli.detach import run_detached
+
+        sys.exit(run_detached(lambda: run_headless(suite, options), has_control=not options.no_control))
+    sys.exit(run_headless(suite, options))
 
 
 def run_headless(suite: SuiteRun, options: Options) -> int:

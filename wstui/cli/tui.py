@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from wstui.cli.detach import detachable
 from wstui.cli.exit_codes import BROKEN, UNREACHABLE, USAGE, fail, tell
 from wstui.cli.exporters import STDOUT, Exporters, warn
 from wstui.cli.options import Options, run_options
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from wstui.cli.kept_suite import KeptSuite
     from wstui.control.client import RemoteRun
     from wstui.execution.suite import SuiteRun
-    from wstui.tui.services import Outcome
+    from wstui.tui.services import Detachable, Outcome
 
 
 def require_terminal(instead: str) -> None:
@@ -30,13 +31,13 @@ def require_terminal(instead: str) -> None:
         fail(f"the terminal UI needs a terminal on stdin and stdout; without one use: {instead}", USAGE)
 
 
-def run_in_terminal(suite: SuiteRun, options: Options) -> int:
+def run_in_terminal(suite: SuiteRun, options: Options, terminal: Detachable | None = None) -> int:
     """Show a suite while it runs; afterwards print the summary on the normal screen and return the exit status."""
     if options.events == STDOUT:
         fail("--events - needs stdout for itself; in the terminal UI give it a file", USAGE)
     reports = OutputFiles(options)
     followers = Exporters(suite, options)
-    outcome, kept_as = _operate(suite, options)
+    outcome, kept_as = _operate(suite, options, terminal)
     with writing():
         status = _tell(outcome, kept_as, reports, options)
         # Runs that the operator began after it have followers of their own.
@@ -47,10 +48,10 @@ def run_in_terminal(suite: SuiteRun, options: Options) -> int:
         return status
 
 
-def begin_in_terminal(options: Options) -> int:
+def begin_in_terminal(options: Options, terminal: Detachable | None) -> int:
     """Let the operator choose what to run; afterwards print the summary of the last run."""
     reports = OutputFiles(options)
-    outcome, kept_as = _operate(None, options)
+    outcome, kept_as = _operate(None, options, terminal)
     with writing():
         return _tell(outcome, kept_as, reports, options)
 
@@ -65,7 +66,9 @@ def watch_in_terminal(run: RemoteRun) -> int:
         return _tell(outcome, "", OutputFiles(Options()), Options())
 
 
-def _operate(suite: SuiteRun | RemoteRun | None, options: Options) -> tuple[Outcome, str]:
+def _operate(
+    suite: SuiteRun | RemoteRun | None, options: Options, terminal: Detachable | None = None
+) -> tuple[Outcome, str]:
     """Run the app. Return how it ended, and where its last run is stored ("" unless begun there)."""
     gc.disable()  # nothing that is imported is garbage: not to look for it saves a tenth of the start
     from wstui.cli.tui_services import launcher
@@ -80,7 +83,7 @@ def _operate(suite: SuiteRun | RemoteRun | None, options: Options) -> tuple[Outc
     troubles: list[str] = []
     begun: list[KeptSuite] = []
     try:
-        outcome = operate(suite, launcher=launcher(options, troubles, begun))
+        outcome = operate(suite, launcher=launcher(options, troubles, begun), terminal=terminal)
         shown = outcome.result
         return outcome, next((s.kept for s in begun if shown is not None and s.result is shown), "")
     finally:
@@ -125,6 +128,7 @@ def open_terminal(presets: tuple[str, ...], options: Options) -> None:
     """Open the terminal UI on PRESET, a name (see `wstui presets list`) or a TOML file; alone it lists the presets."""
     _reject_typo(presets)
     require_terminal("wstui run PRESET")
+    terminal = detachable()
     if presets:
         from wstui.cli.prepare import prepare
         from wstui.scenario.presets import is_path, remember_file
@@ -132,5 +136,5 @@ def open_terminal(presets: tuple[str, ...], options: Options) -> None:
         suite = prepare(presets, options, may_ask=True)
         for preset in filter(is_path, presets):
             remember_file(preset)
-        sys.exit(run_in_terminal(suite, options))
-    sys.exit(begin_in_terminal(options))
+        sys.exit(run_in_terminal(suite, options, terminal))
+    sys.exit(begin_in_terminal(options, terminal))

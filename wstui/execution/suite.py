@@ -214,4 +214,5 @@ def combine(results: Sequence[Result | None], names: Sequence[str], *, first: in
         thresholds=[outcome for result in found for outcome in result.verdict.thresholds],
         generator_lost=any(result.verdict.generator_lost for result in found),
         no_load=any(result.verdict.no_load for result in found),
+        script_failed=any(result.verdict.script_failed for result in found),
     )

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from wstui.fleet.totals import FleetTotals
 from wstui.fleet.transport import FleetError, HostState, Lost, MessageReceived, Transport
+from wstui.load.conversation.script_runner import BLOCKS
 from wstui.load.protocol import (
     Abort,
     BroadcastReport,
@@ -17,6 +18,7 @@ from wstui.load.protocol import (
     Finished,
     Go,
     Heartbeat,
+    ScriptMistake,
     Spec,
     WorkerReady,
     decode_message,
@@ -49,6 +51,7 @@ class Fleet:
         self._finished: set[int] = set()
         self._gone: set[int] = set()
         self._replaced: set[int] = set()
+        self.mistake = ""  # of a script, which ends the run
         self._changed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -71,6 +74,8 @@ class Fleet:
     async def _join(self, members: Sequence[int]) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S
         while not all(member in self._joined for member in members):
+            if self.mistake:
+                raise FleetError(self.mistake)
             if gone := [member for member in members if member in self._gone]:
                 raise FleetError(f"a worker did not start: {self.totals.lost.get(gone[0], 'ended at once')}")
             left = deadline - time.monotonic()
@@ -132,6 +137,8 @@ class Fleet:
         if event.worker in self._gone or event.worker not in self._specs:
             return
         self._gone.add(event.worker)
+        if BLOCKS in event.reason:
+            self.mistake = self.mistake or self.totals.mask(event.reason.partition(": ")[2])
         if event.worker not in self._finished:
             reason = self.totals.lose(event.worker, event.reason or "ended before it was told to")
             if event.worker in self._members:
@@ -151,6 +158,8 @@ class Fleet:
                 self._hear_broadcasts(worker, heard)
             case Finished():
                 self._finished.add(worker)
+            case ScriptMistake(_, text):
+                self.mistake = self.mistake or self.totals.mask(text)
 
     def _hear_broadcasts(self, worker: int, heard: BroadcastReport) -> None:
         now_ns = time.monotonic_ns()

@@ -30,7 +30,7 @@ class FleetTotals:
 
     def __init__(self, mask: Callable[[str], str] = str) -> None:
         """`mask` hides secrets in text of the target, which enters here."""
-        self._mask = mask
+        self.mask = mask
         self.lost: dict[int, str] = {}  # and why
         self.fanout = FanOut()
         self.sent_at_ns = 0  # the run's clock at the last snapshot with new sends
@@ -85,7 +85,7 @@ class FleetTotals:
 
     def lose(self, worker: int, reason: str) -> str:
         """Note that a worker is lost; return the reason without secrets."""
-        self.lost[worker] = self._mask(reason)
+        self.lost[worker] = self.mask(reason)
         return self.lost[worker]
 
     def heard(self, worker: int) -> None:
@@ -114,11 +114,11 @@ class FleetTotals:
 
     def types(self) -> dict[str, int]:
         """Return received messages by type, most frequent first."""
-        return _added(self._mask, *(snapshot.types for snapshot in self._latest.values()))
+        return _added(self.mask, *(snapshot.types for snapshot in self._latest.values()))
 
     def slow_endings(self) -> dict[str, int]:
         """Return how the target closed slow readers, most frequent first."""
-        return _added(self._mask, *(snapshot.slow_endings for snapshot in self._latest.values()))
+        return _added(self.mask, *(snapshot.slow_endings for snapshot in self._latest.values()))
 
     def addresses(self) -> dict[str, int]:
         """Return connections by target address, if the scenario spreads them."""
@@ -136,7 +136,7 @@ class FleetTotals:
 
     def failures(self) -> list[FailureGroup]:
         """Return the failures of all workers, and one for each lost worker."""
-        logs = [[_masked(self._mask, group) for group in snapshot.failures] for snapshot in self._latest.values()]
+        logs = [[_masked(self.mask, group) for group in snapshot.failures] for snapshot in self._latest.values()]
         for worker, reason in self.lost.items():
             snapshot = self._latest.get(worker)
             at = snapshot.totals.at_ns if snapshot else 0

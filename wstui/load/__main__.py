@@ -13,8 +13,9 @@ from importlib.metadata import version
 
 import msgspec
 
+from wstui.load.conversation.script_runner import ScriptError
 from wstui.load.pipe_link import LinkLost, PipeLink
-from wstui.load.protocol import Drain, Finished, Go, Spec, WorkerReady, decode_command, encode
+from wstui.load.protocol import Drain, Finished, Go, ScriptMistake, Spec, WorkerReady, decode_command, encode
 from wstui.load.selfcheck import raise_files_limit
 from wstui.load.worker import Worker
 
@@ -35,7 +36,11 @@ async def serve(link: PipeLink) -> str:
     spec = decode_command(await link.receive())
     if not isinstance(spec, Spec):
         raise LinkLost("the first message was not a specification")
-    worker = Worker(spec, lambda message: link.send(encode(message), last=worker.ended_event.is_set()))
+    try:
+        worker = Worker(spec, lambda message: link.send(encode(message), last=worker.ended_event.is_set()))
+    except ScriptError as error:
+        link.send(encode(ScriptMistake(spec.worker, str(error))), last=True)
+        return ""
     await worker.prepare()
     loop = asyncio.get_running_loop()
     name = "uvloop" if type(loop).__module__.startswith("uvloop") else "asyncio"

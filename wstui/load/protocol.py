@@ -190,7 +190,14 @@ class BroadcastReport(msgspec.Struct, tag="heard", frozen=True):
     clock: tuple[int, int] | None = None
 
 
-Message = WorkerReady | Snapshot | BroadcastReport | Finished
+class ScriptMistake(msgspec.Struct, tag="mistake", frozen=True):
+    """A script of the scenario is wrong: the run cannot go on."""
+
+    worker: int
+    text: str
+
+
+Message = WorkerReady | Snapshot | BroadcastReport | Finished | ScriptMistake
 
 encode = msgspec.msgpack.Encoder().encode
 decode_command = msgspec.msgpack.Decoder(Command).decode

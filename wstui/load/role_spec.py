@@ -188,14 +188,18 @@ class RoleSpec(msgspec.Struct, frozen=True, kw_only=True):
     closes_on_failure: bool = False
     protocol: str = "json"
     options: dict[str, Any] = {}
+    script: str = ""  # the name of the script whose function of the role's name is the conversation
+    steps: list[str] = []  # those that the script names
 
 
 class RolesSpec(msgspec.Struct, frozen=True):
-    """All roles, and the rows of the feed with only the columns in use."""
+    """All roles, the rows of the feed with only the columns in use, and the text of each script by its name."""
 
     roles: list[RoleSpec] = []
     rows: list[list[str]] = []
     each: str = "client"
+    columns: list[str] = []  # their names
+    scripts: dict[str, str] = {}
 
 
 Value = Any

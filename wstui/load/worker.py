@@ -21,12 +21,25 @@ from wstui.load.drain import DrainController
 from wstui.load.exchange import EXCHANGES, Exchange
 from wstui.load.keepalive import Keepalive
 from wstui.load.pacer import Pacer
-from wstui.load.protocol import Abort, Arrive, BroadcastReport, Command, Drain, Go, Pace, Pause, Ramp, Resume, Spec
+from wstui.load.protocol import (
+    Abort,
+    Arrive,
+    BroadcastReport,
+    Command,
+    Drain,
+    Go,
+    Message,
+    Pace,
+    Pause,
+    Ramp,
+    Resume,
+    ScriptMistake,
+    Spec,
+)
 from wstui.load.selfcheck import SelfCheck
 from wstui.load.slow_readers import SlowReaders
 from wstui.load.subscription import Subscribing
 from wstui.measure.sanitize import sanitize
-from wstui.measure.snapshot import Snapshot
 from wstui.measure.steps import RoleCounts, Steps
 
 TICK_S = 0.01
@@ -44,7 +57,7 @@ class Worker:
     def __init__(
         self,
         spec: Spec,
-        emit: Callable[[Snapshot | BroadcastReport], None],
+        emit: Callable[[Message], None],
         roles: Callable[[Spec, asyncio.AbstractEventLoop], Roles] = Roles,
     ) -> None:
         self._loop = loop = asyncio.get_running_loop()
@@ -65,6 +78,7 @@ class Worker:
         self.counters = context.counters
         self.ended_event = asyncio.Event()
         self.failure = ""  # the traceback of a mistake of our own
+        self.mistake = ""  # of a script
         self._connector = Connector(context, loop, spec.worker)
         self._pacer = Pacer(loop, spec.send, spec.seed)
         self._pool = ClientPool(spec, context, self._connector, self._pacer, self._attempt, self._find)
@@ -191,6 +205,9 @@ class Worker:
         self._expire_closing(now)
         if self._roles is not None:
             self._roles.tick(now)
+            if self._roles.mistake is not None and not self.mistake:
+                self.mistake = str(self._roles.mistake)
+                self._emit(ScriptMistake(self._spec.worker, self.mistake))
         if self._keepalive is not None:
             self._keepalive.tick(now)
         if self._drain is not None and self._drain.advance(now):

@@ -14,8 +14,10 @@ from typing import Any
 
 from wstui.scenario.errors import PresetExistsError, Problem, ScenarioError, printable, quote
 from wstui.scenario.file_rebase import rebased
+from wstui.scenario.file_refs import located
 from wstui.scenario.loader import Loaded
 from wstui.scenario.model import Scenario, Suite
+from wstui.scenario.script import is_script, read_script, tables_of
 from wstui.scenario.toml_dump import written
 
 LARGEST_FILE = 1 << 20
@@ -34,7 +36,7 @@ def load(
     """Return the scenario or suite in a file.
 
     Args:
-        source: path of a TOML file.
+        source: path of a TOML file, or of a script.
         environ: resolves references; the process's own environment by default.
         overrides: values by dotted key ("target.url") that stand in for the file's, whatever it says there.
         complete: also check what must hold between fields; False leaves that to `override.apply`.
@@ -43,7 +45,31 @@ def load(
         ScenarioError: with every problem of the file.
     """
     path = Path(source)
-    return loads(_read(path), str(path), environ, overrides, complete=complete)
+    text = _read(path)
+    if is_script(path.name):
+        return _of_script(path, text, os.environ if environ is None else environ, overrides or {}, complete)
+    return loads(text, str(path), environ, overrides, complete=complete)
+
+
+def _of_script(
+    path: Path, text: str, environ: Mapping[str, str], overrides: Mapping[str, Any], complete: bool
+) -> Scenario | Suite:
+    """Return the scenario that a script names, with the script's roles. Nothing of the script is run."""
+    script = read_script(text, str(path))
+    file, base = str(path), ""
+    match script.scenario:
+        case None:
+            message = 'names no scenario: write scenario = "chat.toml", or a dict with its tables'
+            raise ScenarioError(Problem(printable(file), "", message))
+        case str(name):
+            file = located(name, file)
+            base = _read(Path(file))
+            tables, called = _parsed(base, file), os.path.relpath(path.resolve(), Path(file).resolve().parent)
+        case tables:
+            called = path.name
+    made = Loaded(file, tables_of(script, str(path), called, tables), environ, overrides).result(complete)
+    made._origin = replace(made._origin, text=base)
+    return made
 
 
 def loads(
@@ -55,8 +81,16 @@ def loads(
     complete: bool = True,
 ) -> Scenario | Suite:
     """Return the scenario or suite in a text; `file` is the name that problems show."""
+    made = Loaded(file, _parsed(text, file), os.environ if environ is None else environ, overrides or {}).result(
+        complete
+    )
+    made._origin = replace(made._origin, text=text)
+    return made
+
+
+def _parsed(text: str, file: str) -> dict[str, Any]:
     try:
-        data = tomllib.loads(text)
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ScenarioError(_broken_toml(error, text, file)) from None
     except RecursionError:
@@ -65,13 +99,10 @@ def loads(
         found = _LONG_NUMBER.search(text)
         if found is not None:  # without its last digits it names the field and its bound
             cut = _LONG_NUMBER.sub(lambda match: match[0][:MOST_DIGITS], text)
-            loads(cut, file, environ, overrides, complete=complete)
+            loads(cut, file)
         line = text.count("\n", 0, found.start()) + 1 if found is not None else 0
         message = f"has a number that is too long at line {line}: {MOST_DIGITS} digits at most"
         raise ScenarioError(Problem(file, "", message)) from None
-    made = Loaded(file, data, os.environ if environ is None else environ, overrides or {}).result(complete)
-    made._origin = replace(made._origin, text=text)
-    return made
 
 
 def dumps(scenario: Scenario | Suite) -> str:

@@ -203,7 +203,7 @@ class Scenario(TomlTable):
     def listens(self) -> bool:
         """Whether clients send nothing once they are ready."""
         if self.roles:
-            return not any(role.loop for role in self.roles)
+            return not any(role.loop or role.script for role in self.roles)
         return self.messages.exchange == "listen"
 
     @property

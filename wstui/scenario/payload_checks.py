@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from wstui.scenario.conversation.matcher import alternatives_of
+from wstui.scenario.conversation.conditions import alternatives_of
 from wstui.scenario.conversation.payload import (
     Part,
     Place,

@@ -72,7 +72,7 @@ def shadowed(path: str | Path) -> str:
 
 
 def find(name: str, *, shipped: bool = False) -> Path:
-    """Return the file of a preset: a path when it has a slash or ends in .toml, else a name on the search path.
+    """Return the file of a preset: a path when it has a slash or ends in .toml or .py, else a name on the search path.
 
     Raises:
         ScenarioError: there is none; it names the nearest and lists what there is.
@@ -83,9 +83,9 @@ def find(name: str, *, shipped: bool = False) -> Path:
             raise ScenarioError(Problem(printable(name), "", "is not a file"))
         return path
     for folder in [shipped_folder()] if shipped else [folder for _, folder in folders()]:
-        path = folder / f"{name}.toml"
-        if path.is_file():
-            return path
+        for path in (folder / f"{name}.toml", folder / f"{name}.py"):
+            if path.is_file():
+                return path
     known = names()
     near = nearest(name, known)
     message = f"is not a preset: there are {', '.join(known) or 'none'}"
@@ -96,7 +96,7 @@ def find(name: str, *, shipped: bool = False) -> Path:
 
 def is_path(name: str) -> bool:
     """Return whether a preset is named by its file."""
-    return "/" in name or "\\" in name or name.endswith(".toml")
+    return "/" in name or "\\" in name or name.endswith((".toml", ".py"))
 
 
 def names() -> list[str]:
@@ -204,7 +204,7 @@ def _files() -> Iterator[tuple[str, Origin, Path]]:
         if origin == "here" and folder.resolve() == shipped:
             continue  # a checkout of wstui itself
         try:
-            files = [path for path in folder.iterdir() if path.suffix == ".toml" and path.is_file()]
+            files = [path for path in folder.iterdir() if path.suffix in (".toml", ".py") and path.is_file()]
         except OSError:
             continue
         for path in sorted(files, key=_rank if origin == "shipped" else lambda path: path.stem):

@@ -11,7 +11,8 @@ from wstui.scenario.lowering import Lowered
 from wstui.scenario.model import Scenario
 from wstui.scenario.payload import Feed, feed_of
 from wstui.scenario.payload_checks import PayloadChecks
-from wstui.scenario.role_inputs import steps_of
+from wstui.scenario.role_inputs import script_of, steps_of
+from wstui.scenario.script import lacking
 from wstui.scenario.step_checks import StepChecks
 
 MOST_BYTES_OF_ALL = 16 << 20
@@ -40,6 +41,13 @@ def role_findings(scenario: Scenario) -> Iterator[Conflict]:
             yield Conflict(("roles", index, "name"), "names two roles", quote(role.name))
         captured = list(dict.fromkeys(name for _, step in steps_of(role) for name in step.capture))
         payloads = PayloadChecks(scenario.origin.file, captured, feed, feed_is_known)
+        if role.script:
+            try:
+                message = lacking(script_of(role, scenario.origin.file), role.script, role.name)
+            except BadValue as error:
+                message = error.message
+            if message:
+                yield Conflict(("roles", index, "script"), message, quote(role.script))
         yield from StepChecks(role, ("roles", index), payloads, lowered.added).findings()
         total += payloads.bytes
     if total > MOST_BYTES_OF_ALL:

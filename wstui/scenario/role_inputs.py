@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from wstui.scenario.conversation.role import Message, Role, Step
-from wstui.scenario.errors import Key
+from wstui.scenario.errors import BadValue, Key
 from wstui.scenario.file_refs import located
-from wstui.scenario.payload import variables_in
+from wstui.scenario.payload import content_of, variables_in
 from wstui.scenario.placeholder import variables
 from wstui.scenario.secrets import is_secret_header
 
+LARGEST_SCRIPT = 1 << 20
 PHASES = ("open", "loop", "leave")
 M = TypeVar("M", bound=Message)
 
@@ -50,11 +51,21 @@ def messages_of(role: Role) -> Iterator[tuple[Key, Message]]:
 
 
 def files_in_roles(roles: Iterable[Role]) -> Iterator[tuple[Key, str]]:
-    """The files that roles send, with their places."""
+    """The files that roles send, and their scripts, with their places."""
     for index, role in enumerate(roles):
         yield from (
             (("roles", index, *key, "file"), message.file) for key, message in messages_of(role) if message.file
         )
+        if role.script:
+            yield ("roles", index, "script"), role.script
+
+
+def script_of(role: Role, scenario_file: str) -> str:
+    """The text of a role's script. Raises BadValue."""
+    try:
+        return content_of(role.script, scenario_file, LARGEST_SCRIPT).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise BadValue("is not UTF-8 text") from None
 
 
 def variables_in_roles(roles: Iterable[Role], scenario_file: str) -> list[str]:
@@ -102,4 +113,5 @@ def with_files(role: Role, whole: Callable[[str], str]) -> Role:
 
     changed: dict[str, Any] = {phase: [*map(step, getattr(role, phase))] for phase in PHASES}
     changed |= {name: [*map(message, getattr(role, name))] for name in ("heartbeats", "answer")}
+    changed["script"] = whole(role.script) or role.script
     return role.model_copy(update={name: value for name, value in changed.items() if value})

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from wstui.scenario.conversation.conditions import alternatives_of
 from wstui.scenario.conversation.delay import parse_delay
-from wstui.scenario.conversation.matcher import alternatives_of
 from wstui.scenario.conversation.role import Step
 from wstui.scenario.errors import dotted
 from wstui.scenario.model import Scenario
@@ -38,7 +38,7 @@ def role_warnings(scenario: Scenario) -> Iterator[str]:
     if (
         scenario.roles
         and "every" in scenario.messages.model_fields_set
-        and not any(role.loop for role in scenario.roles)
+        and not any(role.loop or role.script for role in scenario.roles)
     ):
         yield "messages.every has no effect: no role has a loop."
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from wstui.scenario.conversation.conditions import parse_path
 from wstui.scenario.conversation.delay import parse_delay
-from wstui.scenario.conversation.matcher import parse_path
 from wstui.scenario.conversation.role import Heartbeat, Role, Step, Watchdog
 from wstui.scenario.errors import BadValue, Conflict, Key, dotted, quote
 from wstui.scenario.payload_checks import PayloadChecks
@@ -31,6 +31,10 @@ class StepChecks:
 
     def findings(self) -> Iterator[Conflict]:
         role, place = self._role, self._place
+        if role.script and any(getattr(role, phase) for phase in PHASES):
+            yield Conflict(
+                (*place, "script"), "says what clients do: leave open, loop and leave out", quote(role.script)
+            )
         if sum(1 for _ in steps_of(role)) > MOST_STEPS:
             yield Conflict(place, f"has more than {MOST_STEPS} steps")
             return

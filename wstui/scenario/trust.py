@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -22,7 +23,7 @@ from wstui.scenario.role_inputs import files_in_roles, variables_in_roles
 
 def untrusted(scenario: Scenario, *, allow_files: bool = False) -> list[Problem]:
     """Return what a run needs permission for, each with the flag that grants it."""
-    found, file = [ssh_problem(scenario)], scenario.origin.file
+    found, file = [ssh_problem(scenario), *script_problems(scenario)], scenario.origin.file
     for key, name in () if allow_files else _files(scenario):
         if not _is_inside(located(name, file), file) and not _is_own(file):
             message = "lies outside the preset's folder and would be sent: --allow-files permits it"
@@ -42,6 +43,30 @@ def ssh_problem(scenario: Scenario) -> Problem | None:
     return Problem(scenario.origin.file, "fleet.ssh_config", message, quote(name))
 
 
+def script_problems(scenario: Scenario) -> list[Problem]:
+    """Return which scripts of a scenario may not run: they are programs, and nobody has said yes to them."""
+    scripts = dict.fromkeys(role.script for role in scenario.roles if role.script)
+    message = "is a Python program that runs with your rights: read it, then allow it with --allow-scripts"
+    return [
+        Problem(scenario.origin.file, SCRIPT, message, quote(script))
+        for script in scripts
+        if not _is_under(path := located(script, scenario.origin.file), _config()) and not _is_allowed(path)
+    ]
+
+
+def allow_scripts(scenario: Scenario) -> list[str]:
+    """Let the scripts of a scenario run, in this process and as long as their content stays the same.
+
+    Return those that were not allowed before.
+    """
+    new = [json.loads(problem.value) for problem in script_problems(scenario)]
+    for script in new:
+        path = str(Path(located(script, scenario.origin.file)).resolve())
+        with contextlib.suppress(OSError):
+            _allowed[path] = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    return new
+
+
 def allow_ssh(scenario: Scenario) -> None:
     """Take a person's word for the ssh configuration that a preset names, as long as its content stays the same."""
     path = str(Path(located(scenario.fleet.ssh_config, scenario.origin.file)).resolve())
@@ -57,6 +82,7 @@ def allow_ssh(scenario: Scenario) -> None:
     Path(name).replace(place)
 
 
+SCRIPT = "roles.script"
 _REMEMBERED = "allowed_ssh.json"
 _INCLUDE = re.compile(rb"^\s*include\b", re.IGNORECASE | re.MULTILINE)
 _allowed: dict[str, str] = {}
@@ -110,7 +136,8 @@ def _files(scenario: Scenario) -> Iterator[tuple[str, str]]:
     if messages.feed and _is_written(scenario, "messages", "feed", messages.feed):
         yield "messages.feed", messages.feed
     for key, name in files_in_roles(scenario.roles):  # the command line names none
-        yield dotted(key), name
+        if key[-1] != "script":
+            yield dotted(key), name
 
 
 def _is_written(scenario: Scenario, table: str, name: str, value: str) -> bool:

@@ -22,6 +22,7 @@ from pydantic import (
 
 from wstui.scenario.errors import BadValue
 from wstui.scenario.units import (
+    LONGEST_S,
     first_digits,
     format_duration,
     format_rate,
@@ -39,7 +40,6 @@ from wstui.scenario.url import check_no_placeholder
 FROM_FILE: Final = {"units": "required"}
 """Validation context of a file: a duration without a unit is an error there, seconds in Python."""
 
-LONGEST_S = 366 * 86400.0
 MOST_CLIENTS = 10_000_000
 MOST_A_SECOND = 100_000
 _ENDS = re.compile(r"\A[\s\ufeff]+|[\s\ufeff]+\Z")

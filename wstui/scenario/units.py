@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from wstui.scenario.errors import BadValue
 
+LONGEST_S = 366 * 86400.0
 _SECONDS = {
     "h": Decimal(3600),
     "m": Decimal(60),

@@ -18,6 +18,7 @@ from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
 from wstui.report.model.text import tilde
+from wstui.scenario.presets import own_folder
 from wstui.tui import messages
 from wstui.tui.bindings import key
 from wstui.tui.key_queue import KeyQueue
@@ -25,7 +26,7 @@ from wstui.tui.kit.key_row import KeyRow
 from wstui.tui.navigation import Navigation
 from wstui.tui.palette import Commands, clashes, ids_of, owners
 from wstui.tui.run_lifecycle import RunLifecycle
-from wstui.tui.services import Launcher, Services, Session, utc_now
+from wstui.tui.services import Detachable, Launcher, Services, Session, utc_now
 from wstui.tui.settings import ASK_ABOVE, read_settings
 from wstui.tui.theme import DARK, LIGHT
 from wstui.tui.theme_256 import ALL, DARK_256, LIGHT_256, IndexedColours, IndexedTheme, Shades
@@ -42,6 +43,7 @@ class WstuiApp(KeyQueue):
         keymap: keys by binding id; they override the defaults and those in the file.
         clock: the time of day; tests freeze it.
         theme: the theme unless the settings name one.
+        terminal: the terminal, if a run can outlive it.
     """
 
     CSS_PATH = "wstui.tcss"
@@ -68,9 +70,10 @@ class WstuiApp(KeyQueue):
         keymap: Mapping[str, str] | None = None,
         clock: Callable[[], datetime] = utc_now,
         theme: str = DARK.name,
+        terminal: Detachable | None = None,
     ) -> None:
         super().__init__()
-        self.services = Services(launcher, clock, presets) if presets else Services(launcher, clock)
+        self.services = Services(launcher, clock, presets or own_folder(), terminal)
         self.fault = ""
         self._event_loop: asyncio.AbstractEventLoop | None = None
         self._notice = ""  # what is wrong with the settings
@@ -224,6 +227,9 @@ class WstuiApp(KeyQueue):
     def action_again(self) -> None:
         self.lifecycle.run_again()
 
+    def action_detach(self) -> None:
+        self.lifecycle.detach()
+
     def action_leave(self) -> None:
         self.lifecycle.leave()
 
@@ -240,6 +246,8 @@ class WstuiApp(KeyQueue):
             return self.services.launcher is not None
         if action == "again":
             return self.lifecycle.can_run_again
+        if action == "detach":
+            return self.lifecycle.can_detach
         return self.services.runs is not None if action == "runs" else True
 
     # the terminal

@@ -15,13 +15,14 @@ from wstui.execution.run.commands import AbortRun, DrainRun
 from wstui.scenario.presets import own_folder
 from wstui.tui.app import WstuiApp, reason
 from wstui.tui.run_thread import Runner
-from wstui.tui.services import Launcher, Outcome, Session
+from wstui.tui.services import Detachable, Launcher, Outcome, Session
 from wstui.tui.theme import usual_theme
 
 PATIENCE_S = 5.0
 """How long a run that was aborted may take to end."""
 _SAID_AFTER_S = 0.5
 _TICK_S = 0.05
+_DETACHED_TICK_S = 0.5
 _STDERR = 2
 _HANGUP = getattr(signal, "SIGHUP", None)
 
@@ -37,15 +38,15 @@ class Signals:
     def __init__(self, app: WstuiApp) -> None:
         self.abort = False
         self._app = app
-        self._stops = 0
+        self.stops = 0
         self._hung_up = False
 
     def _come(self, number: int, _: object) -> None:
         self._hung_up |= number == _HANGUP
-        self._stops += number != _HANGUP
+        self.stops += number != _HANGUP
         if not self._app.was_on_screen:
             raise KeyboardInterrupt
-        self.abort |= self._stops > 1 or (number == signal.SIGINT and not self._app.on_screen)
+        self.abort |= self.stops > 1 or (number == signal.SIGINT and not self._app.on_screen)
         self._app.signalled(number)
 
     @contextlib.contextmanager
@@ -86,14 +87,22 @@ def wait_for(runner: Runner, signals: Signals) -> None:
 
 
 def operate(
-    session: Session | None = None, *, launcher: Launcher | None = None, presets: Path | None = None, theme: str = ""
+    session: Session | None = None,
+    *,
+    launcher: Launcher | None = None,
+    presets: Path | None = None,
+    theme: str = "",
+    terminal: Detachable | None = None,
 ) -> Outcome:
     """Open the terminal, on a session or on the start screen, and return what was measured last.
 
-    The terminal is restored before this waits for a run that is still draining; ctrl+c then aborts it.
+    The terminal is restored before this waits for a run that is still draining; ctrl+c then aborts it. The end
+    of a run that was detached from is awaited without a terminal.
     """
     settings = own_folder().with_name("config.toml")
-    app = WstuiApp(session, launcher=launcher, presets=presets, settings=settings, theme=usual_theme())
+    app = WstuiApp(
+        session, launcher=launcher, presets=presets, settings=settings, theme=usual_theme(), terminal=terminal
+    )
     if theme:
         app.theme = theme
     fault = ""
@@ -108,6 +117,10 @@ def operate(
             _say(traceback.format_exc().rstrip())
         fault = app.fault or fault
         runner = app.lifecycle.runner
+        if runner is not None and app.lifecycle.detached and terminal is not None:
+            terminal.leave()
+            while not signals.stops and not runner.wait(_DETACHED_TICK_S):
+                pass
         if runner is not None and runner.started and not runner.done.is_set() and not runner.session.is_remote:
             runner.session.send(DrainRun())
             wait_for(runner, signals)

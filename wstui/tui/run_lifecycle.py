@@ -51,6 +51,8 @@ class RunLifecycle:
         self.runner = Runner(session) if session is not None else None
         self.opened = self.runner
         """The first run, if the terminal was opened with one."""
+        self.detached = False
+        """Whether the terminal was left to the shell while the run goes on."""
         self._leaving = False
         self._result_shown: Runner | None = None
         self._demo: Runner | None = None  # the one that brought its own server
@@ -238,6 +240,19 @@ class RunLifecycle:
 
         if self.runner is not None:
             self.runner.session.send(wanted.command).add_done_callback(show)
+
+    @property
+    def can_detach(self) -> bool:
+        return self.busy and (self.is_remote or self._services.terminal is not None)
+
+    def detach(self) -> None:
+        """Give the terminal back; the run goes on."""
+        terminal = self._services.terminal
+        if why := terminal.refusal() if terminal is not None and not self.is_remote else "":
+            self._app.notify(why, severity="warning")
+            return
+        self.detached = not self.is_remote
+        self._app.exit(self.outcome)
 
     def leave(self) -> None:
         """Quit; ask first while the run is in progress."""

@@ -62,6 +62,18 @@ class Outcome:
     opened: Result | SuiteResult | None = None
 
 
+class Detachable(Protocol):
+    """A terminal that a run can outlive."""
+
+    def refusal(self) -> str:
+        """Return why the run can't be left alone, or ""."""
+        ...
+
+    def leave(self) -> None:
+        """Give the terminal back to the shell, and go on without one."""
+        ...
+
+
 class Runs(Protocol):
     """The run store. Every method may raise an exception whose text an operator can act on."""
 
@@ -129,6 +141,7 @@ class Services:
     clock: Callable[[], datetime] = utc_now
     presets: Path = field(default_factory=own_folder)
     """The folder that presets are saved to."""
+    terminal: Detachable | None = None
 
     @property
     def runs(self) -> Runs | None:

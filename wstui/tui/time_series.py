@@ -27,6 +27,7 @@ FIELDS = (
 )
 """The fields of a row that are drawn."""
 
+_FIXED = frozenset(FIELDS)
 _BUCKETS = 1024
 _Extremes = list[tuple[float, float]]
 
@@ -58,19 +59,22 @@ class TimeSeries:
         fresh, self._position = new_since(rows, self._position)
         if not fresh:
             return False
-        for name, column in self._columns.items():
-            for row in fresh:
-                value = getattr(row, name)
-                column.append(math.nan if value is None else float(value))
+        past = len(self)
+        for name in FIELDS:
+            self._columns[name] += [_number(getattr(row, name)) for row in fresh]
+        for name in dict.fromkeys([*self._columns, *(name for row in fresh for name in row.steps)]):
+            if name not in _FIXED:  # of a step
+                column = self._columns.setdefault(name, [math.nan] * past)
+                column += [_number(row.steps.get(name)) for row in fresh]
         return True
 
     def column(self, name: str) -> list[float]:
-        """One field of every row. Not to be changed."""
-        return self._columns[name]
+        """One field of every row, or a column of a step. Not to be changed."""
+        return self._columns.get(name) or [math.nan] * len(self)
 
     def latest(self, name: str) -> float | None:
         """The newest value of a field, or None when there is none."""
-        column = self._columns[name]
+        column = self.column(name)
         return column[-1] if column and math.isfinite(column[-1]) else None
 
     def highs(self, name: str) -> list[float]:
@@ -84,7 +88,7 @@ class TimeSeries:
 
         So neither a spike nor a dip is ever averaged away; stretches start at sample 0 and do not move.
         """
-        times, values = self._columns["at_s"], self._columns[name]
+        times, values = self._columns["at_s"], self.column(name)
         first = _first_after(times, since_s)
         step = _step(len(values) - first, max(1, points))
         if step == 1:
@@ -103,7 +107,7 @@ class TimeSeries:
         return xs, ys
 
     def _fold(self, name: str, step: int) -> _Extremes:
-        column = self._columns[name]
+        column = self.column(name)
         folded = self._folded.setdefault((name, step), [])
         if folded:
             folded.pop()  # the last stretch may have been incomplete
@@ -111,6 +115,10 @@ class TimeSeries:
             stretch = [value for value in column[start : start + step] if math.isfinite(value)]
             folded.append((min(stretch), max(stretch)) if stretch else (math.nan, math.nan))
         return folded
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else float(value)
 
 
 def _step(count: int, buckets: int) -> int:

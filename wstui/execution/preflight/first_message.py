@@ -15,8 +15,9 @@ from wstui.load.conversation.matcher import all_steps
 from wstui.load.conversation.roles import Roles
 from wstui.load.conversation.trace import TracedRoles, TraceLine
 from wstui.load.protocol import Drain, Go, Ramp
+from wstui.load.role_spec import RoleSpec
 from wstui.load.worker import Worker
-from wstui.measure.steps import StepCounts
+from wstui.measure.steps import RoleCounts, StepCounts
 from wstui.scenario.model import Scenario
 from wstui.scenario.secret_fields import mask_of
 
@@ -24,6 +25,8 @@ Note = Callable[[TraceLine], None]
 """Takes each message of a conversation that is looked at."""
 _EVERY_NS = 20_000_000
 _LOOK_S = 0.005
+LISTENS_S = 1.0
+"""A script that begins no round for so long is taken for one that only listens."""
 LONGEST_ROUND_S = 15.0
 """A round that thinks for longer is not waited for."""
 
@@ -112,10 +115,16 @@ async def rehearse(
     await worker.prepare()
     worker.handle(Go())
     worker.handle(Ramp(clients * len(roles), 0))
-    deadline = time.monotonic() + scenario.target.connect_timeout + scenario.target.settle + 2 * LONGEST_ROUND_S
-    while not worker.failure and time.monotonic() < deadline and (to_the_end or not failures.groups()):
+    begun = time.monotonic()
+    deadline = begun + scenario.target.connect_timeout + scenario.target.settle + 2 * LONGEST_ROUND_S
+    while (
+        not worker.failure
+        and not worker.mistake
+        and time.monotonic() < deadline
+        and (to_the_end or not failures.groups())
+    ):
         counts, ended = worker.role_counts(), worker.tally.counters
-        done = [counts[r.name].completed + counts[r.name].failed >= rounds * clients or not r.loop for r in roles]
+        done = [_is_through(role, counts[role.name], rounds * clients, time.monotonic() - begun) for role in roles]
         through = sum(counts[role.name].ready for role in roles) + ended.refused + ended.timed_out + ended.failed
         if through >= clients * len(roles) and (all(done) or not ended.open):
             break
@@ -125,11 +134,20 @@ async def rehearse(
     mask = mask_of(scenario)
     why = [f"{group.message} ({sample.detail})" if (sample := group.samples[-1]).detail else group.message
            for group in failures.groups()]  # fmt: skip
+    if worker.mistake:
+        why = [worker.mistake]
     trip = worker.tally.on_time.data() + worker.tally.round_trip.data()
     median = trip.quantile(0.5)
     steps = {(step.role, step.name): step.counts for step in worker.steps().rows}
     ready = sum(role.ready for role in worker.role_counts().values())
     return Rehearsal(steps, [mask(text) for text in why], ready, None if median is None else median / 1e6)
+
+
+def _is_through(role: RoleSpec, counts: RoleCounts, rounds: int, after_s: float) -> bool:
+    """Whether clients have been through so many rounds, or have none. A script has none if it begins none soon."""
+    if counts.completed + counts.failed >= rounds:
+        return True
+    return not role.loop and (not role.script or (not counts.begun and after_s > LISTENS_S))
 
 
 def _ignore(_: object) -> None:

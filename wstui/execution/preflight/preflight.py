@@ -33,6 +33,7 @@ from wstui.scenario.role_checks import workers_of
 from wstui.scenario.route import route_of
 from wstui.scenario.secret_fields import secrets_of
 from wstui.scenario.secrets import masker, secrets_in_url
+from wstui.scenario.trust import script_problems
 
 NATS_PORT = 4222
 NATS_TIMEOUT_S = 3.0
@@ -151,6 +152,8 @@ async def _target(scenario: Scenario, planned_s: float) -> AsyncIterator[Check]:
             yield Check("reply", CheckMark.PASS, "clients only listen")
         elif scenario.messages.is_one_way:
             yield Check("reply", CheckMark.PASS, "clients wait for no reply")
+        elif problems := script_problems(scenario):
+            yield Check("roles", CheckMark.WARN, f"not tried: {problems[0].value} was not run", problems[0].message)
         else:
             reply = await one_reply(scenario)
             yield _replied(scenario, reply)

@@ -28,8 +28,8 @@ from wstui.load.role_spec import (
     Text,
     WatchdogSpec,
 )
+from wstui.scenario.conversation.conditions import Condition, alternatives_of, parse_path
 from wstui.scenario.conversation.delay import parse_delay
-from wstui.scenario.conversation.matcher import Condition, alternatives_of, parse_path
 from wstui.scenario.conversation.payload import (
     Form,
     Packed,
@@ -47,6 +47,9 @@ from wstui.scenario.lowering import Lowered
 from wstui.scenario.model import Scenario
 from wstui.scenario.payload import Feed, feed_of
 from wstui.scenario.placeholder import Placeholder
+from wstui.scenario.role_inputs import script_of
+from wstui.scenario.script import read_script
+from wstui.scenario.trust import script_problems
 
 NS = 1_000_000_000
 _WORDS = 80
@@ -59,6 +62,11 @@ def roles_of(scenario: Scenario, worker: int = 0, workers: int = 1) -> RolesSpec
     messages, file = scenario.messages, scenario.origin.file
     try:
         columns = _Columns(feed_of(messages.feed, file) if messages.feed else None)
+        if problems := script_problems(scenario):
+            raise ScenarioError(problems)
+        scripts = {role.script: script_of(role, file) for role in scenario.roles if role.script}
+        if scripts:
+            columns.use_all()
         compiler = _Compiler(scenario, columns)
         lowered = Lowered(scenario)
         if lowered.conflicts:
@@ -70,7 +78,7 @@ def roles_of(scenario: Scenario, worker: int = 0, workers: int = 1) -> RolesSpec
     if messages.feed_per == "message" and len(rows) >= workers:
         # Each worker has rows of its own: none is used twice before a worker has been through all of its rows.
         rows = rows[worker::workers]
-    return RolesSpec(roles, rows, messages.feed_per)
+    return RolesSpec(roles, rows, messages.feed_per, columns.names if scripts else [], scripts)
 
 
 class _Columns:
@@ -85,6 +93,16 @@ class _Columns:
         if self._feed is None:
             raise BadValue("is missing: a step has {{feed.column}}")
         return self._used.setdefault(self._feed.index(placeholder), len(self._used))
+
+    def use_all(self) -> None:
+        """Use every column: a script may ask for any."""
+        for number in range(len(self.names)):
+            self._used.setdefault(number, number)
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all columns."""
+        return [] if self._feed is None else list(self._feed.columns)
 
     def rows(self) -> list[list[str]]:
         """The rows with these columns only."""
@@ -135,7 +153,15 @@ class _Compiler:
             protocol=self._target.protocol,
             options=self._target.options,
             variables=list(self._variables),
+            script=role.script,
+            steps=self._steps_of(role),
         )
+
+    def _steps_of(self, role: Role) -> list[str]:
+        if not role.script:
+            return []
+        found = read_script(script_of(role, self._file), role.script).role(role.name)
+        return list(found.steps) if found is not None else []
 
     def _collect(self, steps: Sequence[Step]) -> None:
         for step in steps:

@@ -39,13 +39,14 @@ from wstui.scenario.token_mix import TOKEN_KINDS
 @dataclass(frozen=True, slots=True)
 class Ending:
     """How a run ended: `reason` says why it ended early, or ""; `aborted`: the operator did it, `drained`: by a drain;
-    `lost`: all workers were lost.
+    `lost`: all workers were lost; `script_failed`: a script is wrong.
     """
 
     reason: str
     aborted: bool
     drained: bool
     lost: bool
+    script_failed: bool = False
 
 
 class ResultBuilder:
@@ -176,6 +177,7 @@ class ResultBuilder:
             drained=ending.drained,
             unreachable=not ending.reason and found_no_target(counters, monitor.failures),
             lost=ending.lost,
+            script_failed=ending.script_failed,
             missing=missing_load(self._scenario, counters, monitor.failures, active_s),
             # a search ends in the middle of its load
             unreached=0 if self._scenario.breakpoint else counters.unreached,

@@ -177,7 +177,8 @@ class Verdict(msgspec.Struct, frozen=True):
     `aborted`: the operator ended the run early; `drained`: by a drain, which closes all connections in order.
     `generator_lost`: all workers were lost and the run was cut short; it never passes. `unreachable`: no client became
     ready because the target refused, failed or did not answer. `no_load`: no client was started, became ready for
-    another reason, or sent a planned message: the run proves nothing about the target.
+    another reason, or sent a planned message: the run proves nothing about the target. `script_failed`: a script of the
+    scenario is wrong, and `reason` says where.
     """
 
     passed: bool
@@ -190,6 +191,7 @@ class Verdict(msgspec.Struct, frozen=True):
     generator_lost: bool = False
     no_load: bool = False
     drained: bool = False
+    script_failed: bool = False
 
 
 class AuthOutcome(msgspec.Struct, frozen=True):

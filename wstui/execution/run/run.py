@@ -39,6 +39,7 @@ from wstui.scenario.target_checks import goes_without_token
 NS = 1_000_000_000
 TICK_S = 0.1
 DRAIN_GRACE_S = 5.0
+SCRIPT = "the script is wrong"
 ALL_LOST = "all workers were lost; the run was cut short"
 
 
@@ -156,6 +157,7 @@ class Run:
             await self._failover.close()
             await self._fleet.close()
         self._recorder.amend(self._fleet.totals.sum())
+        self._script_is_wrong()
         if self._all_lost:
             self._ended_by = self._ended_by or ALL_LOST
         return self._conclude()
@@ -215,6 +217,8 @@ class Run:
         await self._queue.wait(TICK_S if self._controller.paused else min(TICK_S, self._controller.left_s))
 
     def _advance(self) -> None:
+        if self._script_is_wrong():
+            return
         if self._all_lost:
             self._stop(Abort(), ALL_LOST)
         elif self._end is None:
@@ -225,6 +229,13 @@ class Run:
                 self._stop(Drain(round(DRAIN_GRACE_S * NS)), why)
         if self._end is None and not self._controller.advance():
             self._end = self._last_drain()
+
+    def _script_is_wrong(self) -> bool:
+        """Abort when a worker says that a script is wrong. Return whether one is."""
+        if self._fleet.mistake and SCRIPT not in self._ended_by:
+            self._ended_by = ""
+            self._stop(Abort(), f"{SCRIPT}: {self._fleet.mistake}")
+        return bool(self._fleet.mistake)
 
     @property
     def _all_lost(self) -> bool:
@@ -323,6 +334,7 @@ class Run:
         ending = asyncio.create_task(self._fleet.ended(grace + self.scenario.target.close_timeout + 5.0))
         while not ending.done():
             self._handle_commands()
+            self._script_is_wrong()
             self._write_row()
             self._publish()
             await asyncio.wait({ending}, timeout=TICK_S)
@@ -340,7 +352,8 @@ class Run:
     def _conclude(self) -> Result:
         self._state = State.ABORTED if self._aborted and not self._drained else State.FINISHED
         self._monitor.conclude(self._controller.active_s)
-        self._publish(Ending(self._ended_by, self._aborted, self._drained, self._all_lost))
+        script_failed = bool(self._fleet.mistake)
+        self._publish(Ending(self._ended_by, self._aborted, self._drained, self._all_lost, script_failed))
         return self._status.result
 
     # -- timeline and status -----------------------------------------------------------------------------------

@@ -126,21 +126,22 @@ def conclude(
     drained: bool = False,
     unreachable: bool = False,
     lost: bool = False,
+    script_failed: bool = False,
     missing: str = "",
     unreached: int = 0,
 ) -> Verdict:
     """Return the verdict of a run.
 
     `ended_by` says why it ended early, or "", `aborted` whether the operator did it, `drained` whether by a drain,
-    `lost` whether all workers were lost, `missing` why no load was made. A run with `unreached` planned clients never
-    passes.
+    `lost` whether all workers were lost, `script_failed` whether a script is wrong, `missing` why no load was made. A
+    run with `unreached` planned clients never passes.
     """
-    no_load = missing.startswith("no load") and not (unreachable or aborted or lost)
+    no_load = missing.startswith("no load") and not (unreachable or aborted or lost or script_failed)
     if no_load:  # limits that nothing could break were not kept
         outcomes = [msgspec.structs.replace(outcome, passed=None) for outcome in outcomes]
     broken = [o for o in outcomes if not o.passed]
     default = "default " if any(o.default for o in outcomes) else ""
-    if unreachable:
+    if unreachable and not script_failed:
         reason = "no client became ready: the target could not be loaded"
     elif ended_by:
         reason = ended_by
@@ -167,6 +168,7 @@ def conclude(
         generator_lost=lost,
         no_load=no_load,
         drained=drained,
+        script_failed=script_failed,
     )
 
 

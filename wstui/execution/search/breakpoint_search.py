@@ -254,6 +254,7 @@ class BreakpointRun:
             unreachable=run.unreachable,
             generator_lost=run.generator_lost,
             no_load=run.no_load,
+            script_failed=run.script_failed,
             thresholds=deciding(self._steps, found.low),
         )
 

@@ -16,7 +16,7 @@ from wstui.load.conversation.meetings import Meetings
 from wstui.load.conversation.program import Operation, Role
 from wstui.load.conversation.replies import Replies
 from wstui.load.conversation.rounds import Rounds
-from wstui.load.conversation.state import ENDED, LEAVE, LOOP, OPEN, Phase
+from wstui.load.conversation.state import ENDED, LEAVE, LOOP, OPEN, WAIT, Phase
 from wstui.load.conversation.timers import Timers
 from wstui.load.conversation.watch import look_for_silence
 from wstui.load.reply_matcher import MISSING
@@ -32,9 +32,12 @@ class ConversationHost(Protocol):
     meetings: Meetings
     conversations: dict[Client, Conversation]
     deals_rows: bool
-    mistake: Exception | None  # of a conversation, which ends the worker
+    columns: list[str]  # of the feed
+    mistake: Exception | None  # ends the run: nobody goes on
 
+    def begin_talk(self, conversation: Conversation) -> Coroutine[Any, bool, None] | Generator[Any, bool, None]: ...
     def walk(self, conversation: Conversation, operations: list[Operation]) -> Generator[Any, bool, None]: ...
+    def mistaken(self, conversation: Conversation, error: Exception | None) -> None: ...
     def deal_row(self, conversation: Conversation) -> None: ...
 
 
@@ -86,19 +89,20 @@ class Conversation:
     def resume(self, value: bool | None) -> None:
         """Go on until the next wait."""
         coroutine = self.coroutine
-        if coroutine is None:
+        if coroutine is None or self.host.mistake is not None:
             return
         if self.leaving and self.phase is LOOP:
             self.begin_leave()
             return
         self.running = True
         try:
-            coroutine.send(value)  # type: ignore[arg-type]  # None begins it
+            if coroutine.send(value) is not WAIT:  # type: ignore[arg-type]  # None begins it
+                self.host.mistaken(self, None)
         except StopIteration:
             self.coroutine = None
         except Exception as error:
             self.coroutine = None
-            self.host.mistake = self.host.mistake or error
+            self.host.mistaken(self, error)
         finally:
             self.running = False
         if self.phase is ENDED and self.coroutine is not None:
@@ -108,7 +112,7 @@ class Conversation:
     def start(self) -> None:
         """Begin with the first step."""
         self.host.conversations[self.client] = self
-        self.coroutine = self.host.walk(self, self.role.opening)
+        self.coroutine = self.host.begin_talk(self)
         self.resume(None)
 
     def ready(self) -> None:
@@ -130,6 +134,11 @@ class Conversation:
         self.leaving = False
         self.leave_begun_ns = _now()
         self.intended_ns = 0
+        if self.role.spec.script:  # it goes on to its end
+            self.awaits_round = False
+            self.wake_ns = -1
+            self.resume(False)
+            return
         if self.coroutine is not None and not self.running:
             self.coroutine.close()
             self.coroutine = None
@@ -150,7 +159,7 @@ class Conversation:
 
     def may_close(self) -> bool:
         """Whether nothing is left to say before the connection closes; begins to take leave otherwise."""
-        if self.phase is LOOP and self.role.leaving and not self.running:
+        if self.phase is LOOP and (self.role.leaving or self.role.spec.script) and not self.running:
             self.begin_leave()
         if self.phase is not LEAVE or self.coroutine is None:
             return True
@@ -183,6 +192,14 @@ class Conversation:
             self.role.counts.cut += 1
 
     # -- rounds ------------------------------------------------------------------------------------------------
+
+    def begin_round(self) -> None:
+        """A round begins."""
+        self.in_round = True
+        self.awaits_round = False
+        self.role.counts.begun += 1
+        if self.host.deals_rows:
+            self.host.deal_row(self)
 
     def finish_round(self) -> None:
         """A round is done."""

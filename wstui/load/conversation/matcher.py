@@ -43,8 +43,8 @@ class Matcher:
 
 
 def reader_of(role: RoleSpec, kinds: Sequence[str], plain: bool) -> ReplyMatcher:
-    """What reads the parts of messages that any matcher, capture or rule of a role asks for."""
-    return ReplyMatcher([*((kind,) for kind in kinds), *_paths(role)], plain)
+    """What reads the parts of messages that a role asks for: all of them, if it is a script."""
+    return ReplyMatcher([*((kind,) for kind in kinds), *_paths(role)], plain or bool(role.script))
 
 
 def _paths(role: RoleSpec) -> Iterator[Sequence[str]]:
@@ -136,7 +136,7 @@ def _alternative(
     getter = reader.getter([c.path for c in conditions]) if plain else None
     if getter is not None:
         return _top_level(conditions, getter, seed)
-    checks = [_check(condition, reader) for condition in conditions]
+    checks = [check_of(condition, reader) for condition in conditions]
     values = [_wanted(condition, seed) for condition in conditions]
     if not any(condition.text for condition in conditions):
         constants = [value(None) for value in values]
@@ -225,7 +225,7 @@ def _wanted(condition: ConditionSpec, seed: int) -> Callable[[Any], Any]:
     return render
 
 
-def _check(condition: ConditionSpec, reader: ReplyMatcher) -> Match:
+def check_of(condition: ConditionSpec, reader: ReplyMatcher) -> Match:
     match condition.kind:
         case "contains":
             return lambda _document, payload, bound: bound in payload

@@ -18,6 +18,7 @@ from wstui.measure.counters import TYPES_KEPT
 from wstui.measure.steps import RoleCounts, StepTally
 from wstui.scenario.conversation.dialect import dialect
 
+STEPS_KEPT = 200
 MESSAGE, THINK, REPEAT, AGAIN, CHOOSE, JUMP, MEET, CLOSE, READY, ROUND, REST, LEFT = range(12)
 _A_DAY_NS = 86_400_000_000_000
 _DELAY, _CHOICE, _BEAT = 1 << 43, 1 << 44, 1 << 45  # lanes of their own among all that is drawn
@@ -64,6 +65,12 @@ class Delay:
         return self._spec.low + int(share * (self._spec.high - self._spec.low))
 
 
+class Captured(Protocol):
+    """Takes values out of the expected message; returns what was not there, or ""."""
+
+    def take(self, document: Any, payload: bytes, values: list[Any]) -> str: ...
+
+
 class Operation:
     """One operation; which of its fields mean something depends on its kind."""
 
@@ -81,11 +88,11 @@ class Operation:
         self.first = TEXT
         self.render: Render | None = None
         self.more: list[tuple[int, Render]] = []  # further frames
-        self.expect: Matcher | None = None
-        self.refuse: Matcher | None = None
+        self.expect: Any = None  # a Matcher, or the ScriptMatcher of a script
+        self.refuse: Any = None
         self.reason: list[list[str]] = []
         self.within_ns = 0
-        self.captures: Captures | None = None
+        self.captures: Captured | None = None
         self.tally: StepTally | None = None
         self.delay: Delay | None = None
         self.places: list[int] = []  # CHOOSE: where the shares of the ways end within 64 bits
@@ -133,6 +140,10 @@ class Role:
         self.closes = speaks.closes
         self.reader = reader_of(spec, speaks.kinds, plain=self.decode is not None)
         self.tallies: list[StepTally] = []
+        self.unnamed = StepTally(spec.name, "")  # of the waits of scripts, whose steps have tallies of their own
+        self._steps: dict[str, StepTally] = {}
+        for name in spec.steps:
+            self.step(name)
         self.repeats = 0
         self.opening = _Flattener(self, "open").flat(spec.open, Operation(READY))
         self.start_of_loop = len(self.opening)
@@ -161,6 +172,7 @@ class Role:
             for w in spec.watchdogs
         ]
         self.errors = [(Matcher(rule.on, self.reader, seed), rule.reason, rule.closes) for rule in spec.errors]
+        self.has_opening = bool(spec.open or spec.script)
         self._kinds = [(kind,) for kind in speaks.kinds]
         self._type_names: dict[str, bytes] = {}
         self.acts = bool(self.answers or self.deliveries or self.sequences or self.watchdogs)
@@ -171,6 +183,15 @@ class Role:
         if name:
             self.tallies.append(tally)
         return tally
+
+    def step(self, name: str) -> StepTally:
+        """Return the counts of a step that a script names."""
+        found = self._steps.get(name)
+        if found is None:
+            if len(self._steps) >= STEPS_KEPT:
+                raise ValueError(f"has steps of more than {STEPS_KEPT} names: name steps by what they do, not by data")
+            found = self._steps[name] = self.tally(name)
+        return found
 
     def type_name(self, document: Any) -> bytes | None:
         """Return the kind of a message that says it as its `type`; None when it needs a careful look."""

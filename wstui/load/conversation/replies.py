@@ -25,13 +25,15 @@ class Replies:
     """The step of one client that waits, and earlier ones whose answers may still come."""
 
     __slots__ = (
-        "_answered", "_answered_bound", "_bound", "_expired", "_refusal", "_talk", "asked", "began_ns", "operation",
+        "_answered", "_answered_bound", "_bound", "_expired", "_refusal", "_talk", "asked", "began_ns", "failure",
+        "operation",
     )  # fmt: skip
 
     def __init__(self, talk: Talk) -> None:
         self._talk = talk
         self.operation: Operation | None = None  # waits
         self.asked = False  # it waits for the answer to a message of its own
+        self.failure = ""  # why the last wait of a script failed
         self.began_ns = 0
         self._bound: Any = None
         self._refusal: Any = None
@@ -64,7 +66,7 @@ class Replies:
                 talk.client.pending[_IN_FLIGHT] = (talk.intended_ns, now)
         self.operation = operation
         self.began_ns = now
-        self._bound = operation.expect.bind(talk)  # type: ignore[union-attr]
+        self._bound = operation.expect.bind(talk)
         if operation.refuse is not None:
             self._refusal = operation.refuse.bind(talk)
         operation.tally.counts.begun += 1  # type: ignore[union-attr]
@@ -73,10 +75,29 @@ class Replies:
 
     def _send(self, operation: Operation, now: int) -> None:
         talk = self._talk
-        client = talk.client
         talk.sent_ns = now
-        talk.seq = client.sequence = client.sequence + 1
-        payload = operation.render(talk)  # type: ignore[misc]
+        talk.seq = talk.client.sequence = talk.client.sequence + 1
+        self.send(operation.first, operation.render(talk), now)  # type: ignore[misc]
+        for first, render in operation.more:
+            talk.transmit(first, render(talk))
+
+    def expect(self, operation: Operation, sent: tuple[int, int] | None) -> None:
+        """Wait on behalf of a script. `sent` is when the message that is answered was due, and when it was sent."""
+        talk = self._talk
+        now = _now()
+        self.asked = sent is not None
+        self.failure = ""
+        talk.intended_ns, self.began_ns = sent or (talk.intended_ns or now, now)
+        if sent is not None and talk.phase is LOOP:
+            talk.client.pending[_IN_FLIGHT] = sent
+        self.operation = operation
+        operation.tally.counts.begun += 1  # type: ignore[union-attr]
+        if operation.within_ns < SHORT_NS:
+            talk.wake_ns = talk.live.add(self.began_ns + operation.within_ns, talk)
+
+    def send(self, first: int, payload: bytes, now: int) -> None:
+        """Send a payload, and count it if it belongs to the load."""
+        talk = self._talk
         if talk.phase is LOOP:
             context = talk.context
             context.counters.sent += 1
@@ -86,9 +107,7 @@ class Replies:
                 context.tally.send_delay.record(delay)
                 if delay > LATE_NS:
                     context.counters.late_sends += 1
-        talk.transmit(operation.first, payload)
-        for first, render in operation.more:
-            talk.transmit(first, render(talk))
+        talk.transmit(first, payload)
 
     def meet(self, operation: Operation) -> None:
         """Wait until other clients are there as well."""
@@ -135,7 +154,7 @@ class Replies:
         """Return whether this is a late answer, or the last one again."""
         if self._expired:
             for entry in self._expired:
-                if entry[0].expect.matches(document, payload, entry[1]):  # type: ignore[union-attr]
+                if entry[0].expect.matches(document, payload, entry[1]):
                     self._expired.remove(entry)
                     entry[0].tally.counts.late += 1  # type: ignore[union-attr]
                     self._talk.context.counters.late += 1
@@ -182,7 +201,7 @@ class Replies:
             tally.response.record(now - intended)
         talk.intended_ns = 0
         talk.wake_ns = -1
-        if operation.expect.is_keyed:  # type: ignore[union-attr]
+        if operation.expect.is_keyed:
             self._answered, self._answered_bound = operation, self._bound
         if operation.captures is not None and (lack := operation.captures.take(document, payload, talk.values)):
             self._fail(operation, Cause("capture", f"{self._words(operation)}: nothing to capture for {lack}"), payload)
@@ -213,6 +232,7 @@ class Replies:
     def _fail(self, operation: Operation, cause: Cause, payload: bytes) -> None:
         talk = self._talk
         operation.tally.counts.failed += 1  # type: ignore[union-attr]
+        self.failure = "refused"
         detail = sanitize(payload, 120)
         if talk.phase is OPEN:
             outcome = Outcome.REFUSED if cause.kind == "refused" else Outcome.FAILED
@@ -233,6 +253,7 @@ class Replies:
         """Stop waiting: we end the wait, or the other side has `dropped` the connection."""
         operation, self.operation = self.operation, None
         if operation is not None and operation.tally is not None:
+            self.failure = "dropped" if dropped else "leaving"
             if dropped:
                 self._count_lost(operation, "connection ended before the reply")
             else:
@@ -241,6 +262,7 @@ class Replies:
     def _lose(self, operation: Operation, keep: bool) -> None:
         talk = self._talk
         self.operation = None
+        self.failure = "timeout"
         talk.wake_ns = -1
         if operation.expect is None:
             talk.leave_meeting()
@@ -250,7 +272,7 @@ class Replies:
             self._expired.append((operation, self._bound))
             del self._expired[:-EXPIRED_KEPT]
         within = format_duration(operation.within_ns / 1e9)
-        cause = self._count_lost(operation, f"no reply within {within}" if operation.render else f"waited {within}")
+        cause = self._count_lost(operation, f"no reply within {within}" if self.asked else f"waited {within}")
         if talk.phase is OPEN:
             talk.client.end_attempt(Outcome.TIMED_OUT, cause, "")
             return

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Coroutine, Generator, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -18,6 +19,8 @@ from wstui.load.conversation.meetings import Meetings
 from wstui.load.conversation.program import Role
 from wstui.load.conversation.rounds import Rounds
 from wstui.load.conversation.rules import follow_delivery, follow_sequence
+from wstui.load.conversation.script import converse
+from wstui.load.conversation.script_runner import BlockWatch, ScriptError, Scripts, awaits_other, mistake_of
 from wstui.load.conversation.state import ENDED
 from wstui.load.conversation.timers import Timers
 from wstui.load.conversation.walk import walk
@@ -58,7 +61,17 @@ class Roles(Exchange):
         self._sweep: list[Conversation] = []
         self._by_type = spec.conversation.type_field == "type"
         self.mistake: Exception | None = None
-        self.tallies = [tally for role in self.roles for tally in role.tallies]
+        self.columns = spec.conversation.roles.columns
+        scripts = Scripts(spec.conversation.roles.scripts)
+        self._functions = {
+            role.name: scripts.function(role.spec.script, role.name) for role in self.roles if role.spec.script
+        }
+        self._ticks = 0
+        self._watch = (
+            BlockWatch(spec.conversation.roles.scripts, lambda: self._ticks, self._blocked)
+            if spec.conversation.roles.scripts
+            else None
+        )
 
     # -- clients -----------------------------------------------------------------------------------------------
 
@@ -73,7 +86,7 @@ class Roles(Exchange):
         """The connection is open. A role without `open` is ready once it has been open for a while."""
         role = self.role_of(client.number)
         client.conversation = conversation = Conversation(self, role, client, self._row(client.number))
-        if role.spec.open:
+        if role.has_opening:
             client.waiting = True
             self.conversations[client] = conversation
 
@@ -86,7 +99,29 @@ class Roles(Exchange):
 
     def has_opening(self, client: Client) -> bool:
         """Whether a client has steps before it is ready."""
-        return bool(self.role_of(client.number).spec.open)
+        return self.role_of(client.number).has_opening
+
+    def begin_talk(self, conversation: Conversation) -> Coroutine[Any, bool, None] | Generator[Any, bool, None]:
+        """Return the coroutine of a conversation, from its first step on."""
+        function = self._functions.get(conversation.role.name)
+        if function is None:
+            return walk(conversation, conversation.role.opening)
+        return converse(conversation, function)
+
+    def mistaken(self, conversation: Conversation, error: Exception | None) -> None:
+        """A conversation raised an error, or, without one, awaits something that is not ours: end the run."""
+        script, coroutine = conversation.role.spec.script, conversation.coroutine
+        if script:
+            what = awaits_other(coroutine, script) if error is None else mistake_of(error, script)
+            error = ScriptError(what)
+        self.mistake = self.mistake or error
+        conversation.coroutine = None
+        if coroutine is not None:
+            with contextlib.suppress(RuntimeError):  # it awaits something again
+                coroutine.close()
+
+    def _blocked(self, what: str) -> None:
+        self.mistake = self.mistake or ScriptError(what)
 
     def _row(self, number: int) -> Sequence[str]:
         rows = self._rows
@@ -109,12 +144,15 @@ class Roles(Exchange):
 
     def close(self) -> None:
         """Give the timers back."""
+        if self._watch is not None:
+            self._watch.close()
         self.rounds.schedule.close()
         self.live.close()
 
     def tick(self, now_ns: int) -> None:
         """Give up what has been waited for too long, and let clients meet. A few clients at each tick."""
-        if self.mistake is not None:
+        self._ticks += 1
+        if self.mistake is not None and not isinstance(self.mistake, ScriptError):
             raise self.mistake
         if not self._sweep:
             self._sweep = list(self.conversations.values())
@@ -220,4 +258,7 @@ class Roles(Exchange):
 
     def steps(self) -> Steps:
         """Return what has been counted of each named step and each role."""
-        return Steps([tally.data() for tally in self.tallies], {role.name: role.counts for role in self.roles})
+        return Steps(
+            [tally.data() for role in self.roles for tally in role.tallies],
+            {role.name: role.counts for role in self.roles},
+        )

@@ -47,16 +47,10 @@ def walk(conversation: Conversation, operations: list[Operation]) -> Generator[A
             replies.ask(operation)
             held = yield WAIT
         elif kind == ROUND:
-            if conversation.in_round:
-                role.counts.completed += 1
-                conversation.in_round = False
+            conversation.finish_round()
             if host.rounds.next(conversation):
                 yield WAIT
-            conversation.in_round = True
-            conversation.awaits_round = False
-            role.counts.begun += 1
-            if host.deals_rows:
-                host.deal_row(conversation)
+            conversation.begin_round()
         elif kind == JUMP:
             at = operation.target
         elif kind == THINK:

@@ -10,7 +10,7 @@ from wstui.recording.inference.draft import Guess
 from wstui.recording.inference.message import Message, Path, Scalar, words_of
 from wstui.recording.inference.traffic import STATUS, Reply, Traffic
 from wstui.recording.inference.values import Value, Values, dotted_path, escaped
-from wstui.scenario.conversation.matcher import ANY
+from wstui.scenario.conversation.conditions import ANY
 
 Guesses = dict[tuple[str | int, ...], Guess]
 MOST_TEXT = 32 << 10

@@ -13,7 +13,7 @@ from typing import get_args
 
 from wstui.recording.inference.draft import Draft, Guess, Sure
 from wstui.recording.inference.message import Message, Path, Scalar
-from wstui.scenario.conversation.matcher import Kind
+from wstui.scenario.conversation.conditions import Kind
 from wstui.scenario.placeholder import RESERVED
 from wstui.scenario.secrets import is_secret_header
 

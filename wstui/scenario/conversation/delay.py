@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Annotated, Any
-
-from pydantic import AfterValidator, BeforeValidator, ValidationInfo
 
 from wstui.scenario.errors import BadValue
-from wstui.scenario.types import FROM_FILE, LONGEST_S
-from wstui.scenario.units import format_duration, parse_duration
+from wstui.scenario.units import LONGEST_S, parse_duration
 
-_EXAMPLES = 'write "2s", "1s..4s" or "exponential 3s"'
+EXAMPLES = 'write "2s", "1s..4s" or "exponential 3s"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,32 +47,11 @@ def parse_delay(text: str) -> Delay:
 def _seconds(text: str) -> float:
     text = text.strip()
     if text.startswith("-"):
-        raise BadValue(f"is negative: {_EXAMPLES}")
+        raise BadValue(f"is negative: {EXAMPLES}")
     try:
         seconds = parse_duration(text)
     except BadValue as error:
-        raise BadValue(f"is not a delay: {_EXAMPLES}", error.nearest) from None
+        raise BadValue(f"is not a delay: {EXAMPLES}", error.nearest) from None
     if seconds > LONGEST_S:
         raise BadValue("is longer than a year")
     return seconds
-
-
-def _from_number(value: Any, info: ValidationInfo) -> Any:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise BadValue(f"is not a delay: {_EXAMPLES}")
-    if isinstance(value, str):
-        return value
-    if value < 0:
-        raise BadValue(f"is negative: {_EXAMPLES}")
-    if info.context == FROM_FILE or not value <= LONGEST_S:
-        raise BadValue(f"is a number without a unit: {_EXAMPLES}")
-    return format_duration(float(value))
-
-
-def _checked(text: str) -> str:
-    parse_delay(text)
-    return text.strip()
-
-
-DelayText = Annotated[str, BeforeValidator(_from_number), AfterValidator(_checked)]
-"""A delay as a text: "2s", "1s..4s", "exponential 3s"."""

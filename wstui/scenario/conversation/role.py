@@ -5,15 +5,17 @@ from __future__ import annotations
 import warnings
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PrivateAttr
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationInfo
 
-from wstui.scenario.conversation.delay import DelayText
+from wstui.scenario.conversation.conditions import parse_path
+from wstui.scenario.conversation.delay import EXAMPLES, parse_delay
 from wstui.scenario.conversation.dialect import Frame, check_json
-from wstui.scenario.conversation.matcher import Matcher, OptionalMatcher, parse_path
+from wstui.scenario.conversation.matcher import Matcher, OptionalMatcher
 from wstui.scenario.errors import BadValue
 from wstui.scenario.payload import MOST_BYTES
 from wstui.scenario.placeholder import RESERVED
-from wstui.scenario.types import Count, Line, Size, TomlTable, Wait, Whole
+from wstui.scenario.types import FROM_FILE, Count, Line, Size, TomlTable, Wait, Whole
+from wstui.scenario.units import LONGEST_S, format_duration
 
 MOST_REPEATS = 1_000_000
 
@@ -43,6 +45,27 @@ def _variable(value: str) -> str:
 def _path(value: str) -> str:
     parse_path(value)
     return value
+
+
+def _delay_from_number(value: Any, info: ValidationInfo) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise BadValue(f"is not a delay: {EXAMPLES}")
+    if isinstance(value, str):
+        return value
+    if value < 0:
+        raise BadValue(f"is negative: {EXAMPLES}")
+    if info.context == FROM_FILE or not value <= LONGEST_S:
+        raise BadValue(f"is a number without a unit: {EXAMPLES}")
+    return format_duration(float(value))
+
+
+def _checked_delay(text: str) -> str:
+    parse_delay(text)
+    return text.strip()
+
+
+DelayText = Annotated[str, BeforeValidator(_delay_from_number), AfterValidator(_checked_delay)]
+"""A delay as a text: "2s", "1s..4s", "exponential 3s"."""
 
 
 Name = Annotated[Line, AfterValidator(_name)]
@@ -207,6 +230,9 @@ class Role(TomlTable):
     )
     watchdogs: list[Watchdog] = Field(default_factory=list, description="messages that the server has to send")
     errors: list[ErrorRule] = Field(default_factory=list, description="messages that report an error")
+    script: str = Field(
+        default="", description="a Python file whose function of this name takes the place of open, loop and leave"
+    )
     on_failure: Literal["continue", "close"] = Field(
         default="continue", description="after a step of the loop fails: go on with the next round, or close"
     )

@@ -37,11 +37,11 @@ class LatencyPanel(ChartPanel):
         if (status := self.status) is None:
             return []
         history, view = self.history, self.view
-        course = tile_models.course_of(status)
+        course = tile_models.course_of(status) if view.step is None else tile_models.step_course(*view.step)
         curves = [(name, course.columns[name], name) for name in _DRAWN if name in course.columns]
         if course is tile_models.DELIVERY:
             curves.append(("spread p99", "spread_p99_ms", "p95"))
-        limit = tile_models.latency_limit(status)
+        limit = tile_models.latency_limit(status, course)
         limit_at = limit_ms(limit[1]) if limit else None
         title: Line = [(f"{course.name} ms", "text")]
         for name, column, meaning in curves:

@@ -30,6 +30,7 @@ from wstui.tui.dashboard.run_summary import error_lines, summary, write_beside
 from wstui.tui.dashboard.side_panels import ConnectionsPanel, Events, FanOutPanel, Spread
 from wstui.tui.dashboard.status_line import Banner, StatusLine, outcome_badge
 from wstui.tui.dashboard.steering import Steering
+from wstui.tui.dashboard.steps_panel import StepKey, Steps
 from wstui.tui.dashboard.target import TargetPanel, target_trouble
 from wstui.tui.dashboard.thresholds import SIGNS, ThresholdsPanel
 from wstui.tui.dashboard.tile import Tile
@@ -72,6 +73,7 @@ class Dashboard(Screen[None]):
         key("plus,equals_sign", "load('step', 1)", "More", "load.up", "10 % more clients", shown=True, display="+"),
         key("minus", "load('step', -1)", "Fewer", "load.down", "10 % fewer clients", shown=True, display="-"),
         key("t", "load('ramp')", "Ramp", "load.ramp", "Ramp to a number of clients", shown=True),
+        key("ctrl+d", "app.detach", "Detach", "load.detach", "Leave the terminal, the run goes on", shown=True),
         key("a", "load('stop')", "Stop", "load.stop", "Drain or abort", shown=True),
         key("p", "load('pace')", "Pace", "load.pace", "Set the send interval of each client", shown=True),
         key(
@@ -98,6 +100,8 @@ class Dashboard(Screen[None]):
         key("2", "maximise(2)", "Messages", "view.messages", "Maximise the messages", shown=True, group=_PANELS),
         key("3", "maximise(3)", "Errors", "view.errors", "Maximise the errors", shown=True, group=_PANELS),
         key("4", "maximise(4)", "Limits", "view.limits", "Maximise limits and machines", shown=True, group=_PANELS),
+        key("5", "maximise(5)", "Steps", "view.steps", "Maximise the steps of roles", shown=True, group=_PANELS),
+        key("v", "step", "Step", "view.step", "Draw the latency of the next step, or of all messages", shown=True),
         key("tab", "app.focus_next", "Next panel", "view.next", "Next panel"),
         key("y", "copy", "Copy", "view.copy", "Copy the summary", shown=True),
         key("x", "export", "Export", "errors.export", "Export the errors as JSON lines", shown=True),
@@ -125,6 +129,7 @@ class Dashboard(Screen[None]):
         with Horizontal(id="body"):
             with Vertical(id="charts"):
                 yield LatencyPanel(self.history, self.view)
+                yield Steps(self.history)
                 yield SearchCurve(self.history, self.view)
                 yield Throughput(self.history, self.view)
             with VerticalScroll(id="side", can_focus=False):
@@ -174,6 +179,7 @@ class Dashboard(Screen[None]):
             ("-listens", status.scenario.messages.exchange == "listen"),
             ("-broadcasts", status.result.fanout is not None),
             ("-searches", status.breakpoint is not None),
+            ("-roles", bool(status.scenario.roles)),
         ):
             self.set_class(shown, name)
         self.query_one(Banner).show(status)
@@ -184,6 +190,7 @@ class Dashboard(Screen[None]):
             panel.show(status)
         groups = [*status.result.failures, *odd_replies(status.counters)]
         self.query_one(Errors).show(groups, status.elapsed_s, self.view.pattern, accent_of(status))
+        self.query_one(Steps).show(status, self.view.step, accent_of(status))
         self.query_one(CompactView).redraw()
         if fresh or charts or not status.rows or status.state is not self._drawn:
             self._drawn = status.state
@@ -237,6 +244,8 @@ class Dashboard(Screen[None]):
             return self.steering.possible(str(parameters[0]))
         if action == "result":
             return self.runner.done.is_set()
+        if action == "step" or (action == "maximise" and parameters[0] == 5):
+            return bool(self._status.scenario.roles)
         if action == "back":
             can_leave = self._status.state.ended and self.services.launcher is not None
             return bool(self.view.pattern or self.view.maximised) or can_leave
@@ -278,7 +287,7 @@ class Dashboard(Screen[None]):
     def action_maximise(self, panel: int) -> None:
         """One panel alone, or all again."""
         self.view.maximised = 0 if self.view.maximised == panel else panel
-        for number in (1, 2, 3, 4):
+        for number in (1, 2, 3, 4, 5):
             self.set_class(number == self.view.maximised, f"-max-{number}")
         self.refresh_bindings()
 
@@ -312,8 +321,25 @@ class Dashboard(Screen[None]):
         self.refresh_bindings()
         return sum(matches(group, pattern) for group in self._status.result.failures)
 
+    def action_step(self) -> None:
+        """Draw the next step, and after the last one all messages again."""
+        known = [None, *self.query_one(Steps).steps()]
+        here = known.index(self.view.step) if self.view.step in known else 0
+        self._draw_step(known[(here + 1) % len(known)])
+
+    def _draw_step(self, step: StepKey | None) -> None:
+        self.view.step = step
+        if self._shown is not None:
+            self.query_one(Steps).show(self._shown, step, accent_of(self._shown))
+        self.redraw_charts()
+
     @on(ListTable.Chosen)
     def _opened(self, event: ListTable.Chosen) -> None:
+        if isinstance(event.table, Steps) and (line := event.table.selected) is not None:
+            if line.step is None:
+                event.table.action_fold()
+            else:
+                self._draw_step(None if self.view.step == line.key else line.key)
         if isinstance(event.table, Errors) and event.table.selected is not None:
             self.app.push_screen(SamplesDialog(event.table.selected))
 

@@ -20,7 +20,8 @@ _MOST_MARKS = 24
 @dataclass(slots=True)
 class View:
     """`log` scales latency logarithmically, `window_s` is one of WINDOWS, `frozen` holds the picture while the run
-    goes on, `maximised` is the number of the panel that fills the screen (0: none), `pattern` filters errors.
+    goes on, `maximised` is the number of the panel that fills the screen (0: none), `pattern` filters errors,
+    `step` is role and name of the step that the chart shows (None: all messages).
     """
 
     log: bool = True
@@ -28,6 +29,7 @@ class View:
     frozen: bool = False
     maximised: int = 0
     pattern: str = ""
+    step: tuple[str, str] | None = None
 
     def next_window(self) -> str:
         """Go to the next span and name it."""

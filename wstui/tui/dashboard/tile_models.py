@@ -11,6 +11,7 @@ from wstui.execution.run.result_sections import ThresholdOutcome
 from wstui.execution.run.status import GeneratorStatus, Status
 from wstui.measure.format import NONE, count, fitting, ms, percent, rate, short, size
 from wstui.measure.sanitize import sanitize
+from wstui.measure.timeline import step_columns
 from wstui.report.model.text import clip
 from wstui.tui.dashboard.thresholds import figure, limit_ms, limit_words, metric_words
 from wstui.tui.dashboard.tile import TileModel
@@ -121,9 +122,15 @@ def _judged(status: Status, *metrics: str) -> tuple[str, ...]:
     return (f"{metric_words(outcome.metric)}: {told}", told)
 
 
-def latency_limit(status: Status) -> tuple[str, ThresholdOutcome] | None:
+def step_course(role: str, name: str) -> LoadCourse:
+    """The durations of a step."""
+    _, _, p50, p99 = step_columns(role, name)
+    return LoadCourse(f"{clip(sanitize(name), 20)}", f"step.{name}.", {"p50": p50, "p99": p99})
+
+
+def latency_limit(status: Status, course: LoadCourse | None = None) -> tuple[str, ThresholdOutcome] | None:
     """The limit on the durations to watch that is most used up, and the figure it is about ("p99", "mean", …)."""
-    metric = course_of(status).metric
+    metric = (course or course_of(status)).metric
     limits = [
         (o.metric.removeprefix(metric), o)
         for o in status.thresholds

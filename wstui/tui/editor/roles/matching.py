@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from wstui.measure.sanitize import sanitize
-from wstui.scenario.conversation.matcher import ANY, Condition, alternatives_of
+from wstui.scenario.conversation.conditions import ANY, Condition, alternatives_of
 
 
 def tried(matcher: Any, messages: Sequence[str]) -> str:

@@ -1,0 +1,172 @@
+"""Roles written in Python, over real sockets: the same runtime, figures and endings as those of a file."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from tests.conversations.chat import Chat
+from tests.conversations.test_roles import balance, counts
+from tests.load.leading import MS, led
+from tests.servers.server import until
+from wstui.load.protocol import Pause, Resume
+from wstui.scenario.file import load
+from wstui.scenario.model import Scenario
+from wstui.scenario.trust import allow_scripts
+
+MEMBER = """
+@wstui.role(weight=1)
+async def member(client: wstui.Client) -> None:
+    async with client.step("auth"):
+        await client.send_json({"type": "auth", "token": "good"})
+        found = await client.expect(type="auth_ok", refuse={"type": "auth_error"}, within="5s")
+    client["id"] = found["user"]["id"]
+    client.ready()
+    async for _ in client.rounds():
+        async with client.step("say") as step:
+            await client.send_json({"type": "say", "seq": client.sequence, "from": client["id"]})
+            await client.expect({"type": "said", "from": client["id"]}, seq=client.sequence)
+    await client.send_json({"type": "leave", "id": client["id"]})
+"""
+
+
+def script(folder: Path, url: str, roles: str, clients: int = 1, every: str = "20ms", head: str = "") -> Scenario:
+    """A script with these roles, whose scenario is a dict."""
+    path = folder / "chat.py"
+    tables = {
+        "target": {"url": url, "settle": "50ms", "close_timeout": "2s"},
+        "stages": [{"name": "all", "over": "60s", "clients": clients}],
+        "messages": {"every": every, "timeout": "1500ms"},
+    }
+    path.write_text(f"import wstui\n{head}\nscenario = {tables!r}\n{textwrap.dedent(roles)}")
+    made = load(path, {})
+    assert isinstance(made, Scenario)
+    assert allow_scripts(made) == ["chat.py"]
+    return made
+
+
+async def test_a_script_logs_in_talks_and_leaves_and_both_sides_count_the_same(tmp_path: Path) -> None:
+    async with Chat() as server, led(script(tmp_path, server.url, MEMBER, clients=5)) as workers:
+        await until(lambda: workers.c.matched >= 100)
+        c = await workers.drained()
+        kinds = server.kinds()
+        assert c.matched == c.sent == kinds["say"] == counts(workers, "say").done and c.ready == 5
+        assert counts(workers, "auth").done == kinds["auth"] == 5
+        assert c.unmatched == c.duplicates == c.late == c.reply_timeouts == 0
+        leavers = [document["id"] for _, document in server.log if document["type"] == "leave"]
+        assert sorted(leavers) == [1000 + number for number in range(5)]
+        assert server.ends == {"close 1000": 5}
+        assert workers.roles["member"].completed == kinds["say"]
+        says = [(number, document["seq"]) for number, document in server.log if document["type"] == "say"]
+        assert len(set(says)) == len(says)
+        balance(workers)
+
+
+async def test_lost_late_and_doubled_answers_are_told_apart(tmp_path: Path) -> None:
+    lose, twice, delay = frozenset({3, 8}), frozenset({5, 6, 11}), {7: 0.45}
+    roles = MEMBER.replace("seq=client.sequence)", "seq=client.sequence, within=0.3)")
+    server = Chat(lose=lose, twice=twice, delay_s=delay)
+    async with server, led(script(tmp_path, server.url, roles)) as workers:
+        await until(lambda: server.says >= 30)
+        c = await workers.drained()
+        say = counts(workers, "say")
+        assert (say.lost, say.failed) == (3, 0)
+        assert (c.reply_timeouts, c.late, c.duplicates, c.unmatched) == (3, 1, 3, 0)
+        response = next(step.response for step in workers.steps if step.name == "say")
+        assert response.high >= 300 * MS and sum(response.counts) == say.done + say.lost
+        assert workers.roles["member"].failed == 3
+        balance(workers)
+
+
+async def test_a_refused_login_is_a_refused_attempt(tmp_path: Path) -> None:
+    async with Chat(token="other") as server, led(script(tmp_path, server.url, MEMBER, clients=3)) as workers:
+        await until(lambda: workers.c.refused == 3)
+        (failure,) = workers.failures
+        assert (failure.kind, failure.message) == ("refused", 'member, auth: type = "auth_error"')
+        assert counts(workers, "auth").failed == 3 and workers.c.ready == workers.c.sent == 0
+
+
+async def test_several_messages_may_be_in_flight_and_a_pause_holds_them_up(tmp_path: Path) -> None:
+    roles = """
+    @wstui.role
+    async def pairs(client):
+        async for number in client.rounds():
+            for index in (0, 1):
+                await client.send_json({"type": "say", "seq": 2 * number + index, "from": client.number})
+            for index in (0, 1):
+                await client.expect(type="said", seq=2 * number + index)
+            await client.think("1ms..3ms")
+            await client.send("note".join(['{"type":"', '"}']))
+    """
+    async with Chat() as server, led(script(tmp_path, server.url, roles, clients=3)) as workers:
+        await until(lambda: workers.c.matched >= 60)
+        workers.handle(Pause())
+        await until(lambda: workers.c.in_flight == 0)
+        said = server.says
+        workers.handle(Resume())
+        await until(lambda: server.says > said + 10)
+        c = await workers.drained()
+        kinds = server.kinds()
+        assert c.matched == kinds["say"]
+        # A client that is to leave goes on with its round: what it sends then is not of the load.
+        assert 0 <= kinds["note"] - c.no_reply_expected <= 3
+        balance(workers)
+
+
+async def test_clients_reconnect_meet_and_listen(tmp_path: Path) -> None:
+    roles = """
+    @wstui.role
+    async def pair(client):
+        client.ready()
+        async for _ in client.rounds():
+            await client.meet("round", clients=2, within="5s")
+            await client.send_json({"type": "go", "at": client.stamp, "dice": client.random.randrange(6)})
+
+    @wstui.role(clients=1, delivery={"of": {"type": "none"}, "stamp": "at"})
+    async def listener(client):
+        await client.listen()
+        await client.send_json({"type": "leave"})
+    """
+    made = script(tmp_path, "ws://127.0.0.1:1", roles, clients=3)
+    async with Chat() as server:
+        target = made.target.model_copy(update={"url": server.url, "reconnect": "at once"})
+        async with led(made.model_copy(update={"target": target})) as workers:
+            await until(lambda: server.kinds()["go"] >= 8)
+            for client in list(server.live.values()):
+                client.reset()
+            await until(lambda: workers.c.reconnects == 3 and server.kinds()["go"] >= 16)
+            await workers.drained()
+            assert server.kinds()["leave"] == 1 and server.kinds()["go"] % 2 == 0
+            balance(workers)
+
+
+MISTAKES = {
+    "asyncio.sleep": ("await asyncio.sleep(1)", "line 8, in member: awaits asyncio.sleep, which is not wstui's"),
+    "gather": ("await asyncio.gather(asyncio.sleep(1))", "line 8, in member: awaits"),
+    "raises": ("{}['x']", "line 8, in member: {}['x']\nKeyError: 'x'"),
+    "no variable": ("client['token']", "is neither a variable of this client nor a column of the feed"),
+    "blocks": ("time.sleep(2.5)", "line 8, in member: blocks its worker"),
+    "bad matcher": ("await client.expect({'a..b': 1})", "is not a path"),
+    "nested steps": ("async with client.step('a'):\n            async with client.step('b'): pass", "inside step 'a'"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+async def test_a_mistake_of_a_script_is_told_with_its_line(mistake: str, tmp_path: Path) -> None:
+    line, told = MISTAKES[mistake]
+    roles = f"""
+    @wstui.role
+    async def member(client):
+        client.ready()
+        {line}
+    """
+    async with Chat() as server:
+        made = script(tmp_path, server.url, roles, clients=1, head="import asyncio, time")
+        async with led(made) as workers:
+            await until(lambda: any(worker.mistake for worker in workers.all))
+            (mistake_text,) = (worker.mistake for worker in workers.all)
+            assert mistake_text.startswith("chat.py, line ") and told in mistake_text
+            assert "wstui/load" not in mistake_text
+            assert not workers.failures

@@ -1,0 +1,375 @@
+"""What a script sees: `@wstui.role`, the client with its awaitables, and a step that failed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from random import Random
+from typing import Any, TypeVar, overload
+
+import msgspec
+
+from wstui.load.conversation.conversation import Conversation
+from wstui.load.conversation.program import MEET, MESSAGE, Delay, Operation
+from wstui.load.conversation.script_matcher import matcher_of
+from wstui.load.conversation.state import ENDED, LOOP, OPEN, WAIT
+from wstui.load.frames import BINARY, TEXT
+from wstui.load.role_spec import DelaySpec
+from wstui.scenario.conversation.delay import Delay as Seconds
+from wstui.scenario.conversation.delay import parse_delay
+from wstui.scenario.units import parse_duration
+
+Table = Mapping[str, Any]
+Function = TypeVar("Function", bound=Callable[..., Awaitable[None]])
+_THINKING = 1 << 42  # a lane of its own among all that is drawn
+_to_json = msgspec.json.Encoder().encode
+_now = time.monotonic_ns
+
+
+@overload
+def role(function: Function, /) -> Function: ...
+@overload
+def role(**settings: Any) -> Callable[[Function], Function]: ...
+def role(function: Any = None, /, **settings: Any) -> Any:
+    """Mark an `async def` as a role: each of its clients is one call of the function.
+
+    `settings` are those of `[[roles]]`, as plain values: weight, clients, on_failure, heartbeats, answer, delivery,
+    sequence. They are read without running the script.
+    """
+    return (lambda marked: marked) if function is None else function
+
+
+class StepFailed(Exception):
+    """An awaited message did not come. `reason` is "timeout", "refused", "leaving" or "ended".
+
+    A step ends with it: the script goes on after its block. Outside of a step it ends the script of this client.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class _Wait:
+    def __await__(self) -> Generator[Any, bool, bool]:
+        return (yield WAIT)
+
+
+_WAIT = _Wait()
+
+
+class Client:
+    """One connection of the load, as its script sees it.
+
+    `number` tells it from the others; `sequence` counts its rounds and steps, so that a reply can name it.
+    `client["name"]` is a column of the feed, or a variable that the script has set.
+    """
+
+    __slots__ = ("_random", "_sends", "_step", "_talk", "_variables", "number", "sequence")
+
+    def __init__(self, talk: Conversation) -> None:
+        talk.values.append(None)  # where the last expected message is put
+        self._talk = talk
+        self._sends: list[tuple[int, int]] = []  # messages without an answer so far: when due, when sent
+        self._step: Step | None = None
+        self._variables: dict[str, Any] = {}
+        self._random: Random | None = None
+        self.number = talk.number
+        self.sequence = talk.client.sequence + 1
+
+    # -- variables ---------------------------------------------------------------------------------------------
+
+    def __getitem__(self, name: str) -> Any:
+        if name in self._variables:
+            return self._variables[name]
+        known = self._talk.role.spec.variables
+        if name in known:
+            return self._talk.values[known.index(name)]
+        column = name.removeprefix("feed.")
+        columns = self._talk.host.columns
+        if column in columns and self._talk.row:
+            return self._talk.row[columns.index(column)]
+        there = ", ".join([*self._variables, *known, *columns]) or "none"
+        raise KeyError(f"{name!r} is neither a variable of this client nor a column of the feed (there are: {there})")
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self._variables[name] = value
+
+    @property
+    def stamp(self) -> int:
+        """The time now for a message that another client receives: nanoseconds of the clock of `{{stamp}}`."""
+        return _now()
+
+    @property
+    def random(self) -> Random:
+        """Random numbers of this client, the same in each run with the same `messages.seed`."""
+        if self._random is None:
+            self._random = Random(self._talk.role.seed << 32 ^ self.number)
+        return self._random
+
+    # -- messages ----------------------------------------------------------------------------------------------
+
+    async def send(self, text: str) -> None:
+        """Send a text frame. During a pause of the run this waits until it goes on."""
+        await self._send(TEXT, text.encode())
+
+    async def send_json(self, value: Any) -> None:
+        """Send a value as JSON in a text frame."""
+        await self._send(TEXT, _to_json(value))
+
+    async def send_bytes(self, data: bytes) -> None:
+        """Send a binary frame."""
+        await self._send(BINARY, bytes(data))
+
+    async def _send(self, first: int, payload: bytes) -> None:
+        talk = self._talk
+        if talk.is_held:
+            talk.host.rounds.park(talk)
+            await _WAIT
+        if talk.phase is ENDED:
+            return
+        now = _now()
+        talk.sent_ns = now
+        talk.seq = talk.client.sequence = talk.client.sequence + 1
+        if talk.phase is LOOP:
+            self._sends.append((talk.intended_ns or now, now))
+        if self._step is not None:
+            self._step.begin(now)
+        talk.replies.send(first, payload, now)
+
+    async def expect(
+        self,
+        *alternatives: Table,
+        refuse: Table | Sequence[Table] | None = None,
+        within: float | str | None = None,
+        **values: Any,
+    ) -> Any:
+        """Wait for a message that matches, and return it: what its JSON holds, or its text or bytes.
+
+        A matcher is a table of paths and values, as in a scenario file: `expect(type="said", seq=7)`,
+        `expect({"data.status": "ok"})`, `expect(contains="ok")`; several tables mean any of them, and what is given by
+        name holds for each. Without a matcher any message will do.
+        A message that matches `refuse` means no. Raises StepFailed then, and when nothing comes `within` seconds
+        (`messages.timeout`).
+        """
+        talk = self._talk
+        if talk.phase is ENDED:
+            raise StepFailed("ended")
+        wanted = matcher_of([{**table, **values} for table in alternatives or ({},)])
+        unwanted = None if refuse is None else matcher_of([refuse] if isinstance(refuse, Mapping) else refuse)
+        operation = self._operation(MESSAGE, within)
+        operation.expect, operation.refuse = wanted, unwanted
+        operation.captures = self
+        sent = self._sends.pop(0) if self._sends else None
+        if self._step is not None:
+            self._step.begin(sent[1] if sent is not None else _now())
+        talk.replies.expect(operation, sent)
+        await self._held()
+        return talk.values[-1]
+
+    def take(self, document: Any, payload: bytes, values: list[Any]) -> str:
+        """Keep the message that came."""
+        if document is None:
+            try:
+                document = payload.decode()
+            except UnicodeDecodeError:
+                document = payload
+        values[-1] = document
+        if self._step is not None:
+            self._step.answered_ns = self._talk.context.now
+        return ""
+
+    async def meet(self, name: str, clients: int = 0, within: float | str | None = None) -> None:
+        """Wait until so many clients meet under this name, on all workers and hosts; "all ready": all that are planned.
+
+        Raises StepFailed when they do not come `within` seconds (`messages.timeout`).
+        """
+        self._settle()
+        talk = self._talk
+        if talk.phase is ENDED:
+            raise StepFailed("ended")
+        operation = self._operation(MEET, within)
+        operation.clients = clients
+        talk.host.meetings.join(name.encode(), talk.replies, operation)
+        await self._held()
+
+    def _operation(self, kind: int, within: float | str | None) -> Operation:
+        role = self._talk.role
+        operation = Operation(kind)
+        operation.label = self._step.name if self._step is not None else "expect" if kind == MESSAGE else "meet"
+        operation.tally = role.unnamed
+        seconds = parse_duration(within) if isinstance(within, str) else within
+        operation.within_ns = self._talk.context.timeout_ns if seconds is None else round(seconds * 1e9)
+        return operation
+
+    async def _held(self) -> None:
+        if not await _WAIT:
+            raise StepFailed(self._talk.replies.failure)
+
+    # -- what clients do ---------------------------------------------------------------------------------------
+
+    def ready(self) -> None:
+        """Say that the client is ready: its attempt to connect has succeeded, and the load begins."""
+        if self._talk.phase is OPEN:
+            self._talk.ready()
+
+    def rounds(self) -> Rounds:
+        """Return the rounds of this client, for `async for`: one each `messages.every`, on the plan's schedule.
+
+        They end when the client is to leave: say goodbye after the loop.
+        """
+        return Rounds(self)
+
+    async def listen(self) -> None:
+        """Wait until the client is to leave. What arrives meanwhile is counted, and answered by the role's rules."""
+        self._settle()
+        self.ready()
+        if self._talk.phase is LOOP:
+            await _WAIT
+
+    def step(self, name: str) -> Step:
+        """Return a step, for `async with`: a row in the figures, and its name in thresholds."""
+        return Step(self, name)
+
+    async def think(self, delay: float | str, most: float | None = None) -> None:
+        """Wait: `think(2)`, `think(1, 4)` for a random time between, or a text as in a scenario file."""
+        self._settle()
+        talk = self._talk
+        if talk.phase not in (OPEN, LOOP):
+            return
+        wait = _delay(delay, most, talk.role.seed)
+        began = _now()
+        talk.think(wait.draw(talk))
+        await _WAIT
+        if self._step is not None:
+            self._step.thought_ns += _now() - began
+
+    async def close(self) -> None:
+        """Close the connection, for good."""
+        self._settle()
+        self._talk.finish_round()
+        self._talk.client.close()
+        if self._talk.phase is not ENDED:
+            await _WAIT
+
+    def count(self) -> None:
+        """Begin a round or a step: `sequence` grows, and goes on after a reconnect."""
+        connection = self._talk.client
+        self.sequence = connection.sequence = max(self.sequence, connection.sequence) + 1
+
+    def _settle(self) -> None:
+        """Messages that nothing has been awaited for since expect no reply."""
+        if self._sends:
+            self._talk.context.counters.no_reply_expected += len(self._sends)
+            self._sends.clear()
+
+
+def _delay(delay: float | str, most: float | None, seed: int) -> Delay:
+    low = parse_delay(delay) if isinstance(delay, str) else Seconds(delay, delay if most is None else most)
+    if low.low < 0 or low.high < low.low:
+        raise ValueError(f"think({delay}, {most}): a delay is not negative, and its ends are in order")
+    return Delay(DelaySpec(*(round(part * 1e9) for part in (low.low, low.high, low.mean))), seed, _THINKING)
+
+
+class Rounds:
+    """The rounds of a client: an asynchronous iterator over their numbers, from 0."""
+
+    __slots__ = ("_client", "_count")
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._count = -1
+
+    def __aiter__(self) -> Rounds:
+        return self
+
+    async def __anext__(self) -> int:
+        client = self._client
+        talk = client._talk
+        client._settle()
+        client.ready()
+        talk.finish_round()
+        if talk.phase is not LOOP:
+            raise StopAsyncIteration
+        if talk.host.rounds.next(talk):
+            await _WAIT
+            if talk.phase is not LOOP:
+                raise StopAsyncIteration
+        talk.begin_round()
+        client.count()
+        self._count += 1
+        return self._count
+
+
+class Step:
+    """A named part of a round, or of the way to it. `failed` says why it failed, "" if it did not.
+
+    Its response time is from when it was due to the last message that it expected, without what it thought.
+    """
+
+    __slots__ = ("_began_ns", "_client", "_intended_ns", "answered_ns", "failed", "name", "thought_ns")
+
+    def __init__(self, client: Client, name: str) -> None:
+        self._client = client
+        self._began_ns = self._intended_ns = 0
+        self.answered_ns = 0
+        self.thought_ns = 0
+        self.name = name
+        self.failed = ""
+
+    def begin(self, now_ns: int) -> None:
+        """Note the first message."""
+        if not self._began_ns:
+            self._began_ns = now_ns
+            self._intended_ns = self._client._talk.intended_ns or now_ns
+
+    async def __aenter__(self) -> Step:
+        client = self._client
+        client._settle()
+        if client._step is not None:
+            raise RuntimeError(f"step {self.name!r} begins inside step {client._step.name!r}: end that one first")
+        client._step = self
+        client._talk.replies.failure = ""
+        client.count()
+        client._talk.role.step(self.name).counts.begun += 1
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> bool:
+        client, talk = self._client, self._client._talk
+        client._step = None
+        client._settle()
+        tally = talk.role.step(self.name)
+        counts = tally.counts
+        # A connection that has ended closes the script with GeneratorExit.
+        reason = "" if kind is None else error.reason if isinstance(error, StepFailed) else talk.replies.failure
+        if reason in ("timeout", "dropped"):
+            counts.lost += 1
+            tally.response.record(max(0, _now() - self._intended_ns - self.thought_ns))
+        elif kind is None or reason == "refused":
+            counts.done += 1
+            counts.failed += kind is not None
+            if ended := self.answered_ns or (talk.context.now if reason else 0):
+                tally.round_trip.record(max(0, ended - self._began_ns - self.thought_ns))
+                tally.response.record(max(0, ended - self._intended_ns - self.thought_ns))
+        else:
+            counts.abandoned += 1
+        if not isinstance(error, StepFailed):
+            return False
+        self.failed = error.reason
+        talk.fail_round()
+        return True
+
+
+async def converse(talk: Conversation, function: Callable[[Client], Awaitable[None]]) -> None:
+    """Run the script of one client to its end, and close the connection."""
+    client = Client(talk)
+    try:
+        await function(client)
+    except StepFailed:
+        talk.fail_round()
+    finally:
+        client._settle()
+    if talk.phase is OPEN:
+        talk.ready()
+    talk.finish_round()
+    talk.client.close()

@@ -1,0 +1,118 @@
+"""Runs the scripts of a worker: loads them, says where they are wrong, and watches that none blocks the worker."""
+
+from __future__ import annotations
+
+import linecache
+import os
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from types import FrameType, ModuleType
+from typing import Any
+
+LOOK_S = 0.1
+BLOCKED_LOOKS = 10
+"""A script that is found in the same place so often, while the worker's tick stands still, blocks it."""
+GIVEN_UP_LOOKS = 40
+BLOCKS = "blocks its worker"
+
+
+class ScriptError(Exception):
+    """A mistake of a script, with its lines: never the server's."""
+
+
+class Scripts:
+    """The scripts of a worker's roles, by name."""
+
+    def __init__(self, texts: Mapping[str, str]) -> None:
+        """Load them. Raises ScriptError."""
+        self._modules: dict[str, ModuleType] = {}
+        for name, text in texts.items():
+            linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
+            module = ModuleType("wstui_script")
+            module.__file__ = name
+            try:
+                exec(compile(text, name, "exec"), module.__dict__)
+            except Exception as error:
+                raise ScriptError(mistake_of(error, name)) from None
+            self._modules[name] = module
+
+    def function(self, script: str, role: str) -> Callable[..., Any]:
+        """Return the function of a role. Raises ScriptError."""
+        found = getattr(self._modules[script], role, None)
+        if not callable(found):
+            raise ScriptError(f"{script} has no function {role}: write @wstui.role above `async def {role}(client)`")
+        return found  # type: ignore[no-any-return]
+
+
+def mistake_of(error: Exception, script: str) -> str:
+    """Return an error with those lines of its traceback that are the script's."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == script]
+    what = "".join(traceback.format_exception_only(error)).strip()
+    lines = [f"{frame.filename}, line {frame.lineno}, in {frame.name}: {frame.line}" for frame in frames]
+    return "\n".join([*lines, what])
+
+
+def awaits_other(coroutine: Any, script: str) -> str:
+    """Return what a coroutine awaits that is not ours, and at which line of the script."""
+    place, what = script, "something"
+    while coroutine is not None:
+        frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)
+        if frame is not None and frame.f_code.co_filename == script:
+            place = f"{script}, line {frame.f_lineno}, in {frame.f_code.co_name}"
+            what = "something"
+        elif what == "something":
+            what = getattr(coroutine, "__qualname__", type(coroutine).__name__)
+        coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "gi_yieldfrom", None)
+    what = "asyncio.sleep" if what == "sleep" else what
+    return f"{place}: awaits {what}, which is not wstui's: await only the client's methods, such as client.think(1)"
+
+
+class BlockWatch:
+    """A thread that finds out when a script blocks its worker, as time.sleep does.
+
+    `beat` returns a number that grows while the worker works; `found` gets the mistake.
+    """
+
+    def __init__(self, scripts: Mapping[str, str], beat: Callable[[], int], found: Callable[[str], None]) -> None:
+        """`scripts` holds the names of the scripts."""
+        self._scripts = scripts
+        self._beat = beat
+        self._found = found
+        self._main = threading.get_ident()
+        self._ended = threading.Event()
+        threading.Thread(target=self._watch, name="script watch", daemon=True).start()
+
+    def close(self) -> None:
+        """End the thread."""
+        self._ended.set()
+
+    def _watch(self) -> None:
+        looks, last = 0, -1
+        text = ""
+        while not self._ended.wait(LOOK_S):
+            beat = self._beat()
+            frame = next(self._frames(), None)
+            looks = looks + 1 if frame is not None and beat == last else 0
+            last = beat
+            if frame is not None and looks == BLOCKED_LOOKS:
+                code = frame.f_code
+                text = (
+                    f"{code.co_filename}, line {frame.f_lineno}, in {code.co_name}: {BLOCKS}, so that no client of it "
+                    "goes on: await client.think(…) instead of time.sleep, and do long work before the run"
+                )
+                self._found(text)
+            if looks >= GIVEN_UP_LOOKS:
+                print(text, file=sys.stderr, flush=True)
+                time.sleep(LOOK_S)
+                os._exit(1)
+
+    def _frames(self) -> Iterator[FrameType]:
+        """Yield what the script is doing now, the innermost first."""
+        frame = sys._current_frames().get(self._main)
+        while frame is not None:
+            if frame.f_code.co_filename in self._scripts:
+                yield frame
+            frame = frame.f_back
