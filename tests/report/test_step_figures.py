@@ -8,6 +8,7 @@ import io
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -32,8 +33,10 @@ from wstui.report.live.event_stream import EventStream
 from wstui.report.live.prometheus import RunCollector
 from wstui.scenario.checks import check, warnings
 from wstui.scenario.errors import ScenarioError
-from wstui.scenario.file import loads
+from wstui.scenario.file import load, loads
 from wstui.scenario.model import Scenario
+from wstui.tui.editor.draft import Draft
+from wstui.tui.editor.draft_reader import read
 
 LOST_SAY = 3
 FILE = """
@@ -301,3 +304,23 @@ def test_a_threshold_on_an_unknown_step_proposes_one(metric: str, words: str) ->
 def test_a_threshold_on_numbers_that_no_role_follows_is_warned_about() -> None:
     found = made("ws://127.0.0.1:1/", '[[thresholds]]\nmetric = "sequence.gaps"\nlimit = "== 0"')
     assert "sequence.gaps is never measured: it takes sequence in a role." in warnings(found)
+
+
+def test_a_threshold_may_name_a_step_of_a_script(tmp_path: Path) -> None:
+    script = tmp_path / "chat.py"
+    text = """import wstui
+scenario = {"target": {"url": "ws://127.0.0.1:1/"}, "load": {"clients": 1, "ramp": "1s", "hold": "1s"},
+            "thresholds": [{"metric": "step.say.p99", "limit": "< 1s"}]}
+@wstui.role()
+async def member(client):
+    client.ready()
+    async for _ in client.rounds():
+        async with client.step("say"):
+            await client.send_json({"type": "say"})
+"""
+    script.write_text(text)
+    found = load(script)
+    assert isinstance(found, Scenario) and read(Draft(found)).content == found
+    script.write_text(text.replace("step.say", "step.sya"))
+    with pytest.raises(ScenarioError, match="did you mean"):
+        load(script)

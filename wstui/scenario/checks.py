@@ -177,10 +177,12 @@ def _threshold_findings(scenario: Scenario) -> Iterator[Conflict]:
 
 def _step_findings(scenario: Scenario, key: Key, metric: str, step: str) -> Iterator[Conflict]:
     kind = metric.partition(".")[0]
-    names = [name for found, name in figures_of(scenario.roles) if kind in ("step", found)]
+    names = [name for found, name in figures_of(scenario.roles, scenario.origin.file) if kind in ("step", found)]
     if step in names:
         return
     near = nearest(step, names)
+    if not near and any(role.script for role in scenario.roles):
+        return  # a script may name its steps while it runs
     there = "" if near else f": there are {', '.join(map(quote, names[:10]))}" if names else ": give a step a name"
     proposal = metric.replace(f".{step}.", f".{near}.", 1) if near else ""
     yield Conflict(key, f"names no {kind} of a role{there}", quote(metric), proposal, rests_on=(("roles",),))

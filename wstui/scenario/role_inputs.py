@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from wstui.scenario.conversation.role import Message, Role, Step
-from wstui.scenario.errors import BadValue, Key
+from wstui.scenario.errors import BadValue, Key, ScenarioError
 from wstui.scenario.file_refs import located
 from wstui.scenario.payload import content_of, variables_in
 from wstui.scenario.placeholder import variables
+from wstui.scenario.script import read_script
 from wstui.scenario.secrets import is_secret_header
 
 LARGEST_SCRIPT = 1 << 20
@@ -33,14 +34,25 @@ def _inner(steps: Sequence[Step], place: Key) -> Iterator[tuple[Key, Step]]:
             yield from _inner(choice.steps, (*place, index, "choose", number, "steps"))
 
 
-def figures_of(roles: Iterable[Role]) -> list[tuple[str, str]]:
+def figures_of(roles: Iterable[Role], scenario_file: str) -> list[tuple[str, str]]:
     """Kind and name of each row of figures that roles have: "step", "heartbeat" or "delivery"."""
     found: list[tuple[str, str]] = []
     for role in roles:
         found += [("step", step.name) for _, step in steps_of(role)]
         found += [("heartbeat", beat.name) for beat in role.heartbeats]
         found += [("delivery", delivery.name) for delivery in role.delivery]
+        if role.script:
+            found += [("step", name) for name in _steps_of_script(role, scenario_file)]
     return [pair for pair in dict.fromkeys(found) if pair[1]]
+
+
+def _steps_of_script(role: Role, scenario_file: str) -> tuple[str, ...]:
+    """The steps that a script names; none if it cannot be read, which is told elsewhere."""
+    try:
+        found = read_script(script_of(role, scenario_file), role.script).role(role.name)
+    except (BadValue, ScenarioError):
+        return ()
+    return found.steps if found is not None else ()
 
 
 def messages_of(role: Role) -> Iterator[tuple[Key, Message]]:

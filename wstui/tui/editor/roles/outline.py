@@ -133,11 +133,13 @@ def outline(roles: Sequence[Item], folded: set[Key]) -> list[Entry]:
 
 def _role(place: Key, role: Item, folded: set[Key]) -> Iterator[Entry]:
     share = _clients(role["clients"]) if role.get("clients") is not None else f"weight {role.get('weight') or 1:g}"
+    if role.get("script"):
+        share += f"  by {role['script']}"
     size = sum(len(role.get(name) or ()) for name in (*PHASES, *RULES))
     yield Entry(place, 0, "role", str(role.get("name", "")), share, size)
     if place in folded:
         return
-    for phase in PHASES:
+    for phase in () if role.get("script") else PHASES:
         steps = role.get(phase) or []
         told = {"open": "until it is ready", "loop": "each round", "leave": "before it closes"}[phase]
         yield Entry((*place, phase), 1, "phase", phase, told if steps else f"{told}: nothing", len(steps))
