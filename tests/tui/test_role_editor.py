@@ -24,7 +24,7 @@ from wstui.tui.app import WstuiApp
 from wstui.tui.editor.draft import Draft
 from wstui.tui.editor.draft_reader import read
 from wstui.tui.editor.editor_screen import Editor
-from wstui.tui.editor.roles import outline
+from wstui.tui.editor.roles import edits, outline
 from wstui.tui.editor.roles.dialogs import AddDialog, ItemForm
 from wstui.tui.editor.roles.matching import tried
 from wstui.tui.editor.roles.role_tree import RoleTree
@@ -210,8 +210,8 @@ async def test_one_client_is_shown_message_by_message_and_matchers_are_tried_on_
 def test_comments_of_the_file_stay_where_they_are() -> None:
     draft = Draft(scenario())
     draft.roles[0]["open"][0]["within"] = "3s"
-    outline.move(draft.roles, (0, "loop", 1), -1)
-    outline.add(draft.roles, (0, "loop", 0), "close")
+    edits.move(draft.roles, (0, "loop", 1), -1)
+    edits.add(draft.roles, (0, "loop", 0), "close")
     made = read(draft)
     assert made.content is not None, made.wrong
     text = dumps(made.content)
@@ -239,7 +239,7 @@ def test_a_reference_in_a_step_moves_with_it(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("WORD", "hello")
     draft = Draft(scenario(FILE.replace('think = "1s..2s"', 'json = { type = "${WORD}" }')))
     assert draft.roles[0]["loop"][1]["json"] == {"type": "${WORD}"}
-    outline.move(draft.roles, (0, "loop", 1), -1)
+    edits.move(draft.roles, (0, "loop", 1), -1)
     made = read(draft)
     assert made.scenario is not None and made.scenario.roles[0].loop[0].json == {"type": "hello"}
     assert '"${WORD}"' in dumps(made.scenario) and '"hello"' not in dumps(made.scenario)
@@ -248,7 +248,7 @@ def test_a_reference_in_a_step_moves_with_it(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize("kind", [*outline.STEPS, *outline.NEW_RULES, "role", "conversation"])
 def test_whatever_is_added_can_be_run_as_it_is(kind: str) -> None:
     draft = Draft(scenario())
-    place = outline.add(draft.roles, (0, "loop", 0), kind)
+    place = edits.add(draft.roles, (0, "loop", 0), kind)
     assert any(entry.place == place for entry in outline.outline(draft.roles, set()))
     wrong = {key: text for key, text in read(draft).wrong.items() if "names" not in text}
     assert not wrong, wrong

@@ -35,7 +35,7 @@ from wstui.tui.editor.form_lines import RowRequest, Value
 from wstui.tui.editor.hints import hints
 from wstui.tui.editor.host_capacity import this_host
 from wstui.tui.editor.preview import About, Preview
-from wstui.tui.editor.roles import outline
+from wstui.tui.editor.roles import edits
 from wstui.tui.editor.roles.dialogs import AddDialog, ItemForm
 from wstui.tui.editor.roles.role_tree import RoleTree, put
 from wstui.tui.kit.compact_view import CompactView, as_rows
@@ -254,11 +254,11 @@ class Editor(Screen[None]):
         """Ask what to add where the cursor is."""
         tree = self.form.roles
         if tree is not None:
-            self.app.push_screen(AddDialog(outline.kinds_at(tree.roles, tree.place)), self._add_to_roles)
+            self.app.push_screen(AddDialog(edits.kinds_at(tree.roles, tree.place)), self._add_to_roles)
 
     def _add_to_roles(self, kind: str | None) -> None:
         if kind is not None and (tree := self.form.roles) is not None:
-            tree.change(outline.add(tree.roles, tree.place, kind))
+            tree.change(edits.add(tree.roles, tree.place, kind))
 
     @on(RoleTree.Opened)
     def edit_item(self, event: RoleTree.Opened) -> None:

@@ -15,7 +15,7 @@ from wstui.report.model.text import clip, pad
 from wstui.scenario.env_refs import value_at
 from wstui.scenario.errors import Key
 from wstui.tui.bindings import key
-from wstui.tui.editor.roles import outline
+from wstui.tui.editor.roles import edits, outline
 from wstui.tui.editor.roles.outline import Entry, Item
 from wstui.tui.kit.row_widget import Line, RowWidget, cells, cut
 
@@ -130,18 +130,18 @@ class RoleTree(RowWidget, can_focus=True):
             self._list()
 
     def action_duplicate(self) -> None:
-        if outline.is_item(self.place):
-            self.change(outline.duplicate(self.roles, self.place))
+        if edits.is_item(self.place):
+            self.change(edits.duplicate(self.roles, self.place))
 
     def take_out(self) -> None:
         """Take out the item under the cursor."""
-        if outline.is_item(self.place):
-            self.change(outline.remove(self.roles, self.place))
+        if edits.is_item(self.place):
+            self.change(edits.remove(self.roles, self.place))
 
     def move_item(self, by: int) -> None:
         """Move the item under the cursor."""
-        if outline.is_item(self.place):
-            self.change(outline.move(self.roles, self.place, by))
+        if edits.is_item(self.place):
+            self.change(edits.move(self.roles, self.place, by))
 
     def on_click(self, event: events.Click) -> None:
         """Go to a row; the second click edits it."""
