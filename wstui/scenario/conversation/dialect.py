@@ -43,6 +43,11 @@ DIALECTS = {
     "lines": "frames",
     "socketio": "socketio",
     "graphql": "graphql",
+    "actioncable": "actioncable",
+    "centrifugo": "centrifugo",
+    "jsonrpc": "jsonrpc",
+    "ocpp": "ocpp",
+    "wamp": "wamp",
 }
 """Each protocol with its module in `wstui/protocols`."""
 MOST_KEPT = 16 << 20
@@ -262,7 +267,9 @@ def alternatives(matcher: Any) -> list[Table]:
 
 
 def under(path: str, matcher: Table) -> Table:
-    """Return one alternative of a matcher for what is found at `path` of a message."""
+    """Return one alternative of a matcher for what is found at `path` of a message; "" is the message itself."""
+    if not path:
+        return matcher
     return {
         key if key in OF_TEXT else f"{path}.{key.removeprefix('$.')}": f"{path}.{value}" if key == "absent" else value
         for key, value in matcher.items()
@@ -281,7 +288,8 @@ def reply(given: Table, to: Table, at: str, *errors: Table, reason: Sequence[str
     table["expect"] = wanted or [to]
     table["refuse"] = [*errors, *refused, *([to] if wanted else [])] or None
     table["capture"] = {
-        name: path if path.startswith("regex:") else f"{at}.{path}" for name, path in given.get("capture", {}).items()
+        name: path if path.startswith("regex:") or not at else f"{at}.{path}"
+        for name, path in given.get("capture", {}).items()
     }
     if reason:
         table["reason"] = list(reason)

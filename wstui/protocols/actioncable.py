@@ -1,0 +1,119 @@
+"""Action Cable of Rails, and AnyCable: channels over JSON. Written by hand: a frame is one JSON document."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from wstui.protocols.frames import document
+from wstui.scenario.conversation.dialect import (
+    BadKey,
+    Decode,
+    Dialect,
+    Json,
+    Malformed,
+    Piece,
+    Seconds,
+    Table,
+    Wrap,
+    alternatives,
+    text,
+    with_path,
+)
+
+Identifier = str | dict[str, Any] | None
+
+
+class Options(msgspec.Struct, kw_only=True):
+    """The keys of [target.options]."""
+
+    silence: Annotated[Seconds, Meta(description="drop a server that sends no ping for so long")] = Seconds(6)
+
+
+class Keys(msgspec.Struct, kw_only=True):
+    """The keys of a step."""
+
+    subscribe: Annotated[Identifier, Meta(description='a channel: "ChatChannel" or { channel = …, room = 1 }')] = None
+    unsubscribe: Annotated[Identifier, Meta(description="the channel to leave")] = None
+    perform: Annotated[str, Meta(description="the action to call on a channel")] = ""
+    channel: Annotated[Identifier, Meta(description="the channel that performs it")] = None
+    data: Annotated[dict[str, Any], Meta(description="the arguments of the action")] = {}
+
+
+class ActionCable(Dialect):
+    """Action Cable, see the page of the manual."""
+
+    title = "Action Cable of Rails, and AnyCable: channels and actions"
+    option_keys, step_keys = Options, Keys
+    options: Options
+
+    def address(self, url: str) -> str:
+        return with_path(url, "/cable")
+
+    def subprotocols(self) -> list[str]:
+        return ["actioncable-v1-json", "actioncable-unsupported"]
+
+    def opening(self) -> list[Table]:
+        return [
+            {"name": "welcome", "expect": {"type": "welcome"}, "refuse": {"type": "disconnect"}, "reason": ["reason"]}
+        ]
+
+    def step(self, keys: Keys, given: Table) -> Table:
+        given_keys = [name for name in ("subscribe", "unsubscribe", "perform") if getattr(keys, name)]
+        if len(given_keys) != 1:
+            raise BadKey((), 'says one of subscribe, unsubscribe and perform: write subscribe = "ChatChannel"')
+        if keys.subscribe:
+            identifier = _identifier(keys.subscribe, "subscribe")
+            same = {f"identifier.{name}": value for name, value in identifier.items()}
+            refused = {"type": "reject_subscription"} | same
+            expect = given.get("expect") or {"type": "confirm_subscription"} | same
+            told = {"refuse": [refused, *alternatives(given.get("refuse"))], "reason": ["type"]}
+            return given | {"frames": _command("subscribe", identifier), "expect": expect} | told
+        if keys.unsubscribe:
+            return given | {"frames": _command("unsubscribe", _identifier(keys.unsubscribe, "unsubscribe"))}
+        if not keys.channel:
+            raise BadKey(("channel",), 'is missing: write channel = "ChatChannel"')
+        data = {"action": keys.perform} | keys.data
+        return given | {"frames": _command("message", _identifier(keys.channel, "channel"), data)}
+
+    def rules(self) -> dict[str, list[Table]]:
+        return {
+            "watchdogs": [{"on": {"type": "ping"}, "within": f"{self.options.silence:g}s"}],
+            "errors": [{"on": {"type": "disconnect"}, "reason": ["reason"], "closes": True}],
+        }
+
+    def decoder(self) -> Decode:
+        return decode
+
+
+def _command(command: str, identifier: Table, data: Table | None = None) -> list[Any]:
+    pieces: list[Piece] = [f'{{"command":"{command}","identifier":"', Wrap("text", [Json(identifier)])]
+    if data is not None:
+        pieces += ['","data":"', Wrap("text", [Json(data)])]
+    return text(*pieces, '"}')
+
+
+def _identifier(given: Identifier, key: str) -> Table:
+    if isinstance(given, str):
+        return {"channel": given}
+    if not given or "channel" not in given:
+        raise BadKey((key,), 'names no channel: write { channel = "ChatChannel", … }')
+    return given
+
+
+def decode(_kept: Any, _binary: bool, payload: bytes) -> tuple[Sequence[tuple[Any, bytes]], None]:
+    """Return the document; what a channel sends gets the `type` that its message has, or "message"."""
+    found = document(payload)
+    if not isinstance(found, dict):
+        raise Malformed("no JSON object")
+    if "type" not in found:
+        message = found.get("message")
+        kind = message.get("type") or message.get("action") if isinstance(message, dict) else None
+        found["type"] = kind if isinstance(kind, str) else "message"
+    return [(found, payload)], None
+
+
+KINDS = {"actioncable": ActionCable}

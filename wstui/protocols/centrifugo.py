@@ -1,0 +1,146 @@
+"""Centrifugo and Centrifuge servers, by their JSON protocol.
+
+Written by hand: a frame is one JSON document a line, and an empty one is the server's ping.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from wstui.protocols.frames import lines
+from wstui.scenario.conversation.dialect import BadKey, Decode, Dialect, Json, Table, reply, text, with_path
+
+_ERROR = "error.message"
+_SLACK_MS = 10_000
+"""How much later than announced a ping may come, as the official clients have it."""
+_NEVER_MS = 86_400_000
+
+
+class Options(msgspec.Struct, kw_only=True):
+    """The keys of [target.options]."""
+
+    token: Annotated[str, Meta(description="the connection's JWT: {{token}} or a column of the feed")] = ""
+    data: Annotated[Any, Meta(description="what the backend gets when clients connect")] = None
+
+
+class Keys(msgspec.Struct, kw_only=True):
+    """The keys of a step."""
+
+    subscribe: Annotated[str, Meta(description="the channel to subscribe to")] = ""
+    token: Annotated[str, Meta(description="the subscription's JWT, for private channels")] = ""
+    publish: Annotated[str, Meta(description="the channel to publish to")] = ""
+    rpc: Annotated[str, Meta(description="the method to call")] = ""
+    presence: Annotated[str, Meta(description="the channel whose clients are asked for")] = ""
+    history: Annotated[str, Meta(description="the channel whose publications are asked for")] = ""
+    unsubscribe: Annotated[str, Meta(description="the channel to leave")] = ""
+    data: Annotated[Any, Meta(description="what is published, or the argument of the call")] = None
+
+
+_COMMANDS = ("subscribe", "publish", "rpc", "presence", "history", "unsubscribe")
+
+
+class Centrifugo(Dialect):
+    """Centrifugo, see the page of the manual."""
+
+    title = "Centrifugo: channels, publications, calls"
+    option_keys, step_keys = Options, Keys
+    kinds = ("type",)
+    options: Options
+    closes = {  # noqa: RUF012 - a constant of the class
+        3000: "connection closed",
+        3001: "server shuts down",
+        3003: "bad request",
+        3004: "internal server error",
+        3005: "connection expired",
+        3006: "subscription expired",
+        3008: "slow client: its queue was full",
+        3009: "write error",
+        3010: "insufficient state",
+        3011: "forced to reconnect",
+        3012: "no pong in time",
+        3013: "too many requests",
+        3500: "invalid token",
+        3501: "bad request",
+        3502: "stale: it did not connect in time",
+        3503: "forced to disconnect",
+        3504: "too many connections of this user",
+        3505: "too many connections",
+        3506: "too many errors",
+        3507: "permission denied",
+    }
+
+    def address(self, url: str) -> str:
+        return with_path(url, "/connection/websocket")
+
+    def opening(self) -> list[Table]:
+        options = self.options
+        connect = ({"token": options.token} if options.token else {}) | ({"data": options.data} if options.data else {})
+        return [
+            {
+                "name": "connect",
+                "frames": text(Json({"id": "{{seq}}", "connect": connect})),
+                "expect": {"id": "{{seq}}", "type": "connect"},
+                "refuse": {"id": "{{seq}}", "type": "error"},
+                "reason": [_ERROR],
+                "capture": {"_dead": "deadline"},
+            }
+        ]
+
+    def step(self, keys: Keys, given: Table) -> Table:
+        named = [name for name in _COMMANDS if getattr(keys, name)]
+        if len(named) != 1:
+            raise BadKey((), f'says one of {", ".join(_COMMANDS)}: write subscribe = "channel"')
+        command = named[0]
+        asked: Table = {"method" if command == "rpc" else "channel": getattr(keys, command)}
+        if command in ("publish", "rpc") or (keys.data is not None and command == "subscribe"):
+            asked["data"] = keys.data
+        if keys.token:
+            asked["token"] = keys.token
+        table = given | {"frames": text(Json({"id": "{{seq}}", command: asked}))}
+        failed = {"id": "{{seq}}", "type": "error"}
+        return reply(table, {"id": "{{seq}}", "type": command}, command, failed, reason=[_ERROR])
+
+    def rules(self) -> dict[str, list[Table]]:
+        return {
+            "answer": [{"on": {"type": "ping"}, "frames": text("{}")}],
+            "watchdogs": [{"on": {"type": "ping"}, "variable": "_dead"}],
+            "errors": [{"on": {"type": "disconnect"}, "reason": ["push.disconnect.reason"], "closes": True}],
+        }
+
+    def decoder(self) -> Decode:
+        return decode
+
+
+_REPLIES = ("connect", *_COMMANDS)
+_PUSHES = ("pub", "join", "leave", "unsubscribe", "message", "subscribe", "connect", "disconnect", "refresh")
+
+
+def decode(kept: Any, binary: bool, payload: bytes) -> tuple[Sequence[tuple[Any, bytes]], None]:
+    """Return each document with a `type`: of a reply its command, of a push what it brings, "ping", or "error"."""
+    found, _ = lines(kept, binary, payload)
+    for document, _ in found:
+        if isinstance(document, dict):
+            document["type"] = _type(document)
+    return found, None
+
+
+def _type(document: dict[str, Any]) -> str:
+    if not document:
+        return "ping"
+    if "id" in document:
+        if "error" in document:
+            return "error"
+        kind = next((name for name in _REPLIES if name in document), "reply")
+        if kind == "connect" and isinstance(document["connect"], dict):
+            ping = document["connect"].get("ping")
+            document["deadline"] = ping * 1000 + _SLACK_MS if isinstance(ping, int) and ping > 0 else _NEVER_MS
+        return kind
+    push = document.get("push")
+    return next((name for name in _PUSHES if name in push), "push") if isinstance(push, dict) else "push"
+
+
+KINDS = {"centrifugo": Centrifugo}

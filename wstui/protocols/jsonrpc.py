@@ -1,0 +1,52 @@
+"""JSON-RPC 2.0 with subscriptions, as Ethereum nodes and many exchanges have them.
+
+Written by hand: a frame is one JSON document.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from wstui.scenario.conversation.dialect import BadKey, Dialect, Json, Table, reply, text
+
+
+class Options(msgspec.Struct, kw_only=True):
+    """The keys of [target.options]."""
+
+    version: Annotated[str, Meta(description='the version in each call; "" leaves it out, as exchanges often do')] = (
+        "2.0"
+    )
+
+
+class Keys(msgspec.Struct, kw_only=True):
+    """The keys of a step."""
+
+    call: Annotated[str, Meta(description="the method; expect and capture read its result")] = ""
+    notify: Annotated[str, Meta(description="a method that is not answered")] = ""
+    params: Annotated[Any, Meta(description="its parameters: a list or a table")] = None
+
+
+class JsonRpc(Dialect):
+    """JSON-RPC, see the page of the manual."""
+
+    title = "JSON-RPC 2.0: calls, notifications, subscriptions"
+    option_keys, step_keys = Options, Keys
+    kinds = ("method", "params.channel", "channel", "e")
+    options: Options
+
+    def step(self, keys: Keys, given: Table) -> Table:
+        if bool(keys.call) == bool(keys.notify):
+            raise BadKey((), 'says either call or notify: write call = "method"')
+        head: Table = {"jsonrpc": self.options.version} if self.options.version else {}
+        head |= {"method": keys.call or keys.notify} | ({} if keys.params is None else {"params": keys.params})
+        if keys.notify:
+            return given | {"frames": text(Json(head))}
+        own = {"id": "{{seq}}"}
+        table = given | {"frames": text(Json(head | own))}
+        return reply(table, own, "result", own | {"error": "*"}, reason=["error.message"])
+
+
+KINDS = {"jsonrpc": JsonRpc}

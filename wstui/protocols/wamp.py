@@ -1,0 +1,140 @@
+"""WAMP 2 over JSON: publish, subscribe, call, register.
+
+Written by hand: a frame is one JSON array; autobahn brings futures for each call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from wstui.protocols.frames import document
+from wstui.scenario.conversation.dialect import BadKey, Decode, Dialect, Json, Malformed, Table, reply, text, with_path
+
+_ROLES: Table = {"publisher": {}, "subscriber": {}, "caller": {}, "callee": {}}
+_SHAPES = {
+    2: ("WELCOME", "session", "details"),
+    3: ("ABORT", "details", "reason"),
+    4: ("CHALLENGE", "method", "extra"),
+    6: ("GOODBYE", "details", "reason"),
+    8: ("ERROR", "of", "request", "details", "reason", "args", "kwargs"),
+    17: ("PUBLISHED", "request", "publication"),
+    33: ("SUBSCRIBED", "request", "subscription"),
+    35: ("UNSUBSCRIBED", "request"),
+    36: ("EVENT", "subscription", "publication", "details", "args", "kwargs"),
+    50: ("RESULT", "request", "details", "args", "kwargs"),
+    65: ("REGISTERED", "request", "registration"),
+    67: ("UNREGISTERED", "request"),
+    68: ("INVOCATION", "request", "registration", "details", "args", "kwargs"),
+}
+"""What a server sends: its name and its parts, of which those at the end may be missing."""
+_OPTIONAL = ("args", "kwargs")
+
+
+class Options(msgspec.Struct, kw_only=True):
+    """The keys of [target.options]."""
+
+    realm: Annotated[str, Meta(description="the realm that clients join")] = "realm1"
+    ticket: Annotated[str, Meta(description="authenticate by this ticket, as `user`: {{token}}")] = ""
+    user: Annotated[str, Meta(description="the authid, with a ticket: user-{{client}}")] = ""
+    result: Annotated[list[Any], Meta(description="what clients return when a procedure of theirs is called")] = []
+
+
+class Keys(msgspec.Struct, kw_only=True):
+    """The keys of a step."""
+
+    subscribe: Annotated[str, Meta(description="the topic to subscribe to")] = ""
+    publish: Annotated[str, Meta(description="the topic to publish to")] = ""
+    call: Annotated[str, Meta(description="the procedure to call; expect and capture read args and kwargs")] = ""
+    register: Annotated[str, Meta(description="the procedure that others may call")] = ""
+    args: Annotated[list[Any], Meta(description="arguments")] = []
+    kwargs: Annotated[dict[str, Any], Meta(description="arguments by name")] = {}
+    acknowledge: Annotated[bool, Meta(description="wait until the router has taken a publication")] = True
+
+
+_COMMANDS = ("subscribe", "publish", "call", "register")
+_DONE = {
+    "subscribe": (32, "SUBSCRIBED"),
+    "publish": (16, "PUBLISHED"),
+    "call": (48, "RESULT"),
+    "register": (64, "REGISTERED"),
+}
+
+
+class Wamp(Dialect):
+    """WAMP, see the page of the manual."""
+
+    title = "WAMP: topics and procedures"
+    option_keys, step_keys = Options, Keys
+    options: Options
+
+    def address(self, url: str) -> str:
+        return with_path(url, "/ws")
+
+    def subprotocols(self) -> list[str]:
+        return ["wamp.2.json"]
+
+    def opening(self) -> list[Table]:
+        options = self.options
+        details: Table = {"roles": _ROLES}
+        if options.ticket:
+            details |= {"authmethods": ["ticket"], "authid": options.user}
+        refused = {"refuse": {"type": "ABORT"}, "reason": ["reason"]}
+        hello = {"name": "hello", "frames": text(Json([1, options.realm, details]))}
+        if not options.ticket:
+            return [hello | refused | {"expect": {"type": "WELCOME"}}]
+        answer = {"name": "ticket", "frames": text(Json([5, options.ticket, {}])), "expect": {"type": "WELCOME"}}
+        return [hello | refused | {"expect": {"type": "CHALLENGE"}}, answer | refused]
+
+    def step(self, keys: Keys, given: Table) -> Table:
+        named = [name for name in _COMMANDS if getattr(keys, name)]
+        if len(named) != 1:
+            raise BadKey((), f'says one of {", ".join(_COMMANDS)}: write subscribe = "topic"')
+        command = named[0]
+        number, done = _DONE[command]
+        options = {"acknowledge": True} if command == "publish" and keys.acknowledge else {}
+        request: list[Any] = [number, "{{seq}}", options, getattr(keys, command)]
+        if command in ("publish", "call"):
+            request += [keys.args, keys.kwargs] if keys.kwargs else [keys.args] if keys.args else []
+        elif keys.args or keys.kwargs:
+            raise BadKey(("args",), f"does not belong to {command}")
+        table = given | {"frames": text(Json(request))}
+        if command == "publish" and not keys.acknowledge:
+            return table
+        own = {"request": "{{seq}}"}
+        failed = {"type": "ERROR", "of": number} | own
+        return reply(table, {"type": done} | own, "", failed, reason=["reason"])
+
+    def rules(self) -> dict[str, list[Table]]:
+        yielded = text(Json([70, "{{message.request}}", {}, self.options.result]))
+        return {
+            "answer": [
+                {"on": {"type": "INVOCATION"}, "frames": yielded},
+                {"on": {"type": "GOODBYE"}, "frames": text(Json([6, {}, "wamp.close.goodbye_and_out"]))},
+            ],
+            "errors": [{"on": [{"type": "GOODBYE"}, {"type": "ABORT"}], "reason": ["reason"], "closes": True}],
+        }
+
+    def leaving(self) -> list[Table]:
+        goodbye = text(Json([6, {}, "wamp.close.close_realm"]))
+        return [{"frames": goodbye}]
+
+    def decoder(self) -> Decode:
+        return decode
+
+
+def decode(_kept: Any, _binary: bool, payload: bytes) -> tuple[Sequence[tuple[Any, bytes]], None]:
+    """Return a message with its parts by their names, and its `type`."""
+    found = document(payload)
+    if not isinstance(found, list) or not found or found[0] not in _SHAPES:
+        raise Malformed("no message that a router sends")
+    name, *parts = _SHAPES[found[0]]
+    if len(found) <= sum(part not in _OPTIONAL for part in parts):
+        raise Malformed(f"{name} lacks a part")
+    return [({"type": name} | dict(zip(parts, found[1:], strict=False)), payload)], None
+
+
+KINDS = {"wamp": Wamp}
