@@ -32,6 +32,7 @@ from ocpp.v16 import call_result as result16
 from ocpp.v201 import ChargePoint as ChargePoint201
 from ocpp.v201 import call_result as result201
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
 
 DAY = """
 [[roles]]
@@ -77,14 +78,14 @@ async def serving(version: str = "1.6", boot: str = "Accepted", interval: int = 
             return result16.Heartbeat(now())
 
         @on("StartTransaction")
-        async def start(self, **_: Any) -> Any:
+        async def begin(self, **_: Any) -> Any:
             log.calls["StartTransaction"] += 1
             number = log.calls["StartTransaction"]
             log.open_transactions.add(number)
             return result16.StartTransaction(number, {"status": "Accepted"})
 
         @on("StopTransaction")
-        def stop(self, transaction_id: int, **_: Any) -> Any:
+        def end(self, transaction_id: int, **_: Any) -> Any:
             log.calls["StopTransaction"] += 1
             log.open_transactions.remove(transaction_id)
             return result16.StopTransaction()
@@ -109,7 +110,7 @@ async def serving(version: str = "1.6", boot: str = "Accepted", interval: int = 
             for status in ("Hard", "Soft"):
                 answer = await central.call(call16.Reset(status))
                 log.answers[answer.status] += 1
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(ConnectionClosed):
             await listening
 
     async with serve(accept, "127.0.0.1", 0, subprotocols=[f"ocpp{version}"]) as server:  # type: ignore[list-item]
@@ -150,7 +151,7 @@ async def test_an_error_of_the_central_system_fails_the_step_under_its_code() ->
     async with serving() as log, led(scenario(log.url, unknown, clients=1, more=target("ocpp"))) as workers:
         await until(lambda: counts(workers, "odd").failed >= 2)
         kind, words = failure(workers)
-        assert kind == "refused" and words.startswith("cp, odd: NotImplemented")
+        assert kind == "refused" and words.startswith("cp, odd: NotSupported")
 
 
 def test_frames_are_read_as_the_library_makes_them() -> None:

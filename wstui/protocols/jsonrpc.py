@@ -46,7 +46,7 @@ class JsonRpc(Dialect):
             return given | {"frames": text(Json(head))}
         own = {"id": "{{seq}}"}
         table = given | {"frames": text(Json(head | own))}
-        return reply(table, own, "result", own | {"error": "*"}, reason=["error.message"])
+        return reply(table, own | {"absent": "error"}, "result", own | {"error": "*"}, reason=["error.message"])
 
 
 KINDS = {"jsonrpc": JsonRpc}

@@ -129,7 +129,7 @@ class Wamp(Dialect):
 def decode(_kept: Any, _binary: bool, payload: bytes) -> tuple[Sequence[tuple[Any, bytes]], None]:
     """Return a message with its parts by their names, and its `type`."""
     found = document(payload)
-    if not isinstance(found, list) or not found or found[0] not in _SHAPES:
+    if not isinstance(found, list) or not found or not isinstance(found[0], int) or found[0] not in _SHAPES:
         raise Malformed("no message that a router sends")
     name, *parts = _SHAPES[found[0]]
     if len(found) <= sum(part not in _OPTIONAL for part in parts):

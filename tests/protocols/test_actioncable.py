@@ -1,0 +1,124 @@
+"""Action Cable against Rails' own server, where Debian's ruby-actioncable and puma are installed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import socket
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.conversations.chat import scenario
+from tests.conversations.test_roles import balance, counts
+from tests.load.leading import led
+from tests.protocols.serving import failure, target
+from tests.servers.server import Connection, Server, until
+from wstui.protocols.actioncable import decode
+from wstui.scenario.conversation.dialect import Malformed
+
+CHAT = """
+[[roles]]
+name = "member"
+[[roles.open]]
+name = "join"
+subscribe = { channel = "ChatChannel", room = "r{{client}}" }
+[[roles.loop]]
+name = "speak"
+perform = "speak"
+channel = { channel = "ChatChannel", room = "r{{client}}" }
+data = { text = "\\"quoted\\" {{random text 8}}", from = "{{client}}", n = "{{seq}}" }
+expect = { type = "said", "message.from" = "{{client}}", "message.n" = "{{seq}}" }
+"""
+
+
+def _has_rails() -> bool:
+    asked = ["ruby", "-e", 'require "action_cable"; require "puma"']
+    return shutil.which("puma") is not None and subprocess.run(asked, capture_output=True, check=False).returncode == 0
+
+
+@pytest.fixture(scope="module")
+def rails() -> Iterator[str]:
+    """The address of a server of Action Cable."""
+    if not _has_rails():
+        pytest.skip("ruby-actioncable and puma are not installed")
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        address = f"127.0.0.1:{held.getsockname()[1]}"
+    command = ["puma", "-q", "-b", f"tcp://{address}", str(Path(__file__).with_name("cable.ru"))]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield address
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def log(address: str) -> dict[str, int]:
+    with contextlib.suppress(OSError), urllib.request.urlopen(f"http://{address}/log", timeout=10) as answer:
+        found: dict[str, int] = json.load(answer)
+        return found
+    return {}
+
+
+async def test_actions_are_counted_as_rails_counts_them(rails: str) -> None:
+    await until(lambda: urllib_answers(rails))
+    before = log(rails)
+    async with led(scenario(f"ws://{rails}", CHAT, clients=10, more=target("actioncable"))) as workers:
+        await until(lambda: counts(workers, "speak").done >= 100 and workers.types.get("ping", 0) >= 10)
+        c = await workers.drained()
+        assert c.ready == 10 and not workers.failures
+        seen = {name: number - before.get(name, 0) for name, number in log(rails).items()}
+        assert seen["subscribed"] == 10 and seen["speak"] == counts(workers, "speak").begun
+        assert workers.types["welcome"] == 10
+        balance(workers)
+
+
+def urllib_answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://{address}/log", timeout=10):
+            return True
+    except OSError:
+        return False
+
+
+async def test_rejections_are_refused_under_the_servers_word(rails: str) -> None:
+    await until(lambda: urllib_answers(rails))
+    closed = CHAT.replace("r{{client}}", "closed")
+    async with led(scenario(f"ws://{rails}", closed, clients=2, more=target("actioncable"))) as workers:
+        await until(lambda: workers.c.refused == 2)
+        assert failure(workers) == ("refused", "member, join: reject_subscription")
+    async with led(scenario(f"ws://{rails}/cable?token=bad", CHAT, clients=2, more=target("actioncable"))) as workers:
+        await until(lambda: workers.c.refused == 2)
+        assert failure(workers) == ("refused", "member, welcome: unauthorized")
+
+
+class Silent(Server):
+    """Welcomes, and never pings."""
+
+    welcome = False
+
+    async def opened(self, client: Connection) -> None:
+        client.say(type="welcome")
+
+
+async def test_a_server_that_stops_its_pings_is_left() -> None:
+    idle = '[[roles]]\nname = "idle"'
+    async with (
+        Silent() as server,
+        led(scenario(server.url, idle, clients=2, more=target("actioncable", silence='"300ms"'))) as workers,
+    ):
+        await until(lambda: workers.c.dropped == 2)
+        assert failure(workers)[0] == "heartbeat"
+
+
+@given(st.binary(max_size=200))
+def test_whatever_comes_is_read_or_named(payload: bytes) -> None:
+    with contextlib.suppress(Malformed):
+        (((found, _),), _) = decode(None, False, payload)
+        assert isinstance(found["type"], object)
