@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wstui.execution.run.compile_roles import roles_of
-from wstui.load.conversation.text import compile_text
+from wstui.execution.run.compile import spec_of
 from wstui.load.reply_matcher import MISSING, ReplyMatcher
+from wstui.load.text import compile_text
 from wstui.scenario.model import Scenario
 
 # Line ends are the CSV reader's own affair, and it cannot hold a NUL.
@@ -44,7 +44,7 @@ def scenario(send: str, feed: str = "", **keys: Any) -> Scenario:
 
 
 def rendered(what: Scenario, client: int = 0, seq: int = 1) -> bytes:
-    roles = roles_of(what)
+    roles = spec_of(what).conversation.roles
     row = roles.rows[client % len(roles.rows)] if roles.rows else []
     said = roles.roles[0].loop[0].say
     assert said is not None

@@ -16,6 +16,7 @@ from wstui.execution.preflight.probe import Unreachable, probe
 from wstui.load.connect_outcome import Outcome
 from wstui.load.credentials import Credentials
 from wstui.load.handshake import Accepted, Upgrade
+from wstui.load.identity import Identity
 from wstui.load.refusal import Refusal
 from wstui.scenario.model import Auth, Scenario
 from wstui.scenario.url import parse_address
@@ -238,7 +239,7 @@ async def test_what_came_in_place_of_the_welcome_is_quoted() -> None:
 
 def request_of(url: str, **settings: Any) -> list[str]:
     made = spec(url, **settings)
-    upgrade = Credentials(made.connect, made.auth).upgrade(0)
+    upgrade = Credentials(made.connect, made.auth).upgrade(Identity(0))
     return upgrade.request().decode("latin-1").split("\r\n")
 
 

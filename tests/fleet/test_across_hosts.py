@@ -16,6 +16,7 @@ from wstui.execution.run.result import FanOutSummary
 from wstui.fleet.hosts.cluster import place
 from wstui.fleet.transport import HostState
 from wstui.load.credentials import Credentials
+from wstui.load.identity import Identity
 from wstui.load.protocol import BroadcastReport
 from wstui.load.ramp import RampLine, share
 from wstui.measure.snapshot import Counters
@@ -70,9 +71,7 @@ def test_no_client_token_or_row_is_there_twice(tmp_path: Path) -> None:
     specs = specs_of(scenario, 7)
     numbers = [spec.worker + place * spec.workers for spec in specs for place in range(share(30, spec.worker, 7))]
     assert sorted(numbers) == list(range(30))
-    assert (
-        len({Credentials(specs[number % 7].connect, specs[number % 7].auth).token(number) for number in numbers}) == 30
-    )
+    assert len({Credentials(specs[n % 7].connect, specs[n % 7].auth).token(Identity(n)) for n in numbers}) == 30
     rows = [row for spec in specs for row in spec.conversation.roles.rows]
     assert len(rows) == 30 and len({cell for row in rows for cell in row}) == 30
 

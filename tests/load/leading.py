@@ -70,7 +70,7 @@ class Workers:
 
     @property
     def _steps(self) -> Steps:
-        return sum((worker._roles.steps() for worker in self.all if worker._roles is not None), Steps())
+        return sum((worker.steps() for worker in self.all), Steps())
 
     @property
     def steps(self) -> list[StepData]:

@@ -21,7 +21,7 @@ PRESETS = sorted(shipped_folder().glob("*.toml"))
 
 @pytest.fixture(scope="module")
 def schema() -> jsonschema.Draft202012Validator:
-    printed = CliRunner().invoke(wstui, ["presets", "schema"])
+    printed = CliRunner().invoke(wstui, ["schema", "scenario"])
     assert printed.exit_code == 0
     made = json.loads(printed.output)
     jsonschema.Draft202012Validator.check_schema(made)

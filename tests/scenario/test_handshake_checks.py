@@ -32,7 +32,6 @@ def read(text: str, **environ: str) -> Scenario:
         ('[target]\nsubprotocols = ["${V}"]', "a b", "target.subprotocols[0]"),
         ('[auth]\nkind = "token"\ntoken = "${V}"', "{{feed.token}}", "auth.token"),
         ('[target]\nheaders.Cookie = "${V}"', "id={{feed.user}}", "target.headers.Cookie"),
-        ('[target]\nurl = "ws://h/?user={{client}}"', "", "target.url"),
     ],
 )
 def test_what_no_header_can_hold_is_named_and_not_shown(text: str, value: str, key: str) -> None:

@@ -31,7 +31,7 @@ HOST = HostCapacity(ports=28_232, files=20_000, spare=1, cores=2, memory=4 << 30
 def leaves(model: type[BaseModel], under: Key = ()) -> Iterator[Key]:
     """Every value of the model that is no table, found without the form's own reading of it."""
     for name, info in model.model_fields.items():
-        if (*under, name) in (("roles",), ("target", "options")):
+        if (*under, name) in (("roles",), ("login",), ("target", "options")):
             continue  # the form leaves them as the file has them
         inner = next((part for part in models_in(info.annotation)), None)
         if inner is None:

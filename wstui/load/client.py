@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from typing import Protocol, cast
 
 from websockets.exceptions import PayloadTooBig
@@ -23,7 +24,7 @@ from wstui.load.context import (
 )
 from wstui.load.handshake import Upgrade
 from wstui.load.messaging import Messaging
-from wstui.load.refusal import MOST_REDIRECTS, Refusal
+from wstui.load.refusal import MOST_REDIRECTS, Header, Refusal
 from wstui.load.sockets import Attempt
 from wstui.measure.sanitize import sanitize
 from wstui.scenario.units import format_size
@@ -64,14 +65,14 @@ class Client(Messaging, asyncio.Protocol):
     """A connection of the load. Its number is its identity: token, phase of its sends, lines in the error log."""
 
     __slots__ = (
-        "attempt", "born_ns", "closing_ns", "events", "first_message", "leaves_ns", "leaving", "next_ns", "opened_ns",
-        "redirected", "redirects", "stay_ns", "turn", "upgrade",
+        "attempt", "born_ns", "closing_ns", "events", "first_message", "head", "leaves_ns", "leaving", "next_ns",
+        "opened_ns", "redirected", "redirects", "stay_ns", "turn", "upgrade",
     )  # fmt: skip
 
     uri: Address
 
     def __init__(self, context: WorkerContext, events: ClientEvents, number: int, slot: int, stay_ns: int = 0) -> None:
-        super().__init__(context, number, slot, context.credentials.address)
+        super().__init__(context, number, slot, context.identities.credentials_of(number).address)
         self.events = events
         self.stay_ns = stay_ns  # how long it stays once it is ready; 0: until it is told to leave
         self.leaves_ns = 0
@@ -80,6 +81,7 @@ class Client(Messaging, asyncio.Protocol):
         self.upgrade: Upgrade | None = None
         self.redirected: Address | None = None
         self.redirects = 0
+        self.head: Sequence[Header] = ()  # of the answer to the upgrade, while the client is told of it
         self.first_message = b""  # that came instead of the welcome
         self.born_ns = _now()
         self.opened_ns = 0
@@ -98,7 +100,9 @@ class Client(Messaging, asyncio.Protocol):
             return
         self.step = HANDSHAKE
         try:
-            self.upgrade = self.context.credentials.upgrade(self.number, self.redirected)
+            identities = self.context.identities
+            credentials = identities.credentials_of(self.number)
+            self.upgrade = credentials.upgrade(identities.of(self.number), self.redirected)
             request = self.upgrade.request()
         except Exception as error:  # our mistake, or its token's: never the server's
             self._give_up(Outcome.FAILED, cause_of(error)._replace(local=True))
@@ -133,16 +137,26 @@ class Client(Messaging, asyncio.Protocol):
         self.upgrade = None
         self.adopt(answer.protocol)
         self.plain = not self.compressed
-        self.opened_ns = self.context.now
+        self.head = answer.head
+        self._opened(self.context.now)
+        if answer.rest:
+            self.feed_closing(answer.rest) if self.leaving else self.feed(answer.rest)
+
+    def go_without_connection(self) -> None:
+        """Go on as if the connection were open: the client only makes HTTP requests."""
+        if self.step is CONNECTING:
+            self._opened(_now())
+
+    def _opened(self, at_ns: int) -> None:
+        self.opened_ns = at_ns
         self.step = WAITING
         self.waiting = self.context.exchange.waits
         self.events.opened(self)
+        self.head = ()
         if self.leaving:
             self.close()
         elif self.conversation is not None and self.waiting:
             self.conversation.start()
-        if answer.rest:
-            self.feed_closing(answer.rest) if self.leaving else self.feed(answer.rest)
 
     def _follow(self, location: Address) -> None:
         """Follow a redirect within the same attempt."""
@@ -256,17 +270,22 @@ class Client(Messaging, asyncio.Protocol):
         protocol.send_close(CloseCode.NORMAL_CLOSURE)
         for data in protocol.data_to_send():
             self.write(data)
+        if self.transport is None:
+            asyncio.get_running_loop().call_soon(self.connection_lost, None)
 
     def abort(self) -> None:
         if self.step < READY:
             self._give_up(Outcome.DRAINED, None)
-        elif self.transport is not None:
+        elif self.step is not ENDED:
             if self.step is not CLOSING:
                 self.step = CLOSING
                 if self.conversation is not None:
                     self.conversation.ended()
                 self.events.began_closing(self)
-            self.transport.abort()
+            if self.transport is not None:
+                self.transport.abort()
+            else:
+                self.connection_lost(None)
 
     def closing(self) -> None:
         """The other side closes, or its frames are broken."""

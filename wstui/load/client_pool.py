@@ -195,10 +195,11 @@ class ClientPool:
         if wanted:
             self._reconnects.dropped(client, clock)
 
-    def gone(self, client: Client, *, reconnects: bool) -> None:
-        """The client has no connection any more: plan its next attempt, or free its slot."""
+    def gone(self, client: Client, *, reconnects: bool) -> bool:
+        """The client has no connection any more: plan its next attempt, or free its slot. Return whether it has one."""
         if self._reconnects.is_waiting(client.number):
             if reconnects and self._reconnects.plan(client.number, self._pacer.clock()):
-                return
+                return True
             self._reconnects.cancel(client.number)
         self._slots.vacate(client.slot)
+        return False

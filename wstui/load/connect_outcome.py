@@ -58,6 +58,10 @@ class LocalAddressError(OSError):
     """A source address can't be used; the text names it and the reason."""
 
 
+class CertificateError(OSError):
+    """A client's certificate can't be used; the text names its file and the reason."""
+
+
 class UnsendableError(ValueError):
     """The upgrade request can't be written; the text names the header, never its value."""
 
@@ -103,6 +107,8 @@ def cause_of(error: BaseException) -> Cause:
         return _tls_cause(error.reason or "TLS failure")
     if isinstance(error, UnsendableError):
         return Cause("internal", str(error), True)
+    if isinstance(error, CertificateError):
+        return Cause("certificate", sanitize(str(error), 160), True)
     if isinstance(error, LocalAddressError):
         return Cause("local address", str(error), True)
     if isinstance(error, ProxyError):

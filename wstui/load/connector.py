@@ -5,13 +5,22 @@ from __future__ import annotations
 import asyncio
 import select
 import ssl
+import time
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from wstui.load.client import Client
 from wstui.load.context import ENDED, WorkerContext
-from wstui.load.dialer import Dialer, tls_context
+from wstui.load.credentials import Credentials
+from wstui.load.dialer import Dialer, TlsContexts, tls_context
+from wstui.load.matcher import all_steps
+from wstui.load.protocol import Spec
 from wstui.load.sockets import Attempt, Done, Sockets
+
+if TYPE_CHECKING:
+    from wstui.load.http_client import HttpClient
+    from wstui.load.login import Login
 
 _HANDSHAKE, _CERTIFICATE_REQUEST = 22, 13  # RFC 8446, B.1 and B.3
 
@@ -33,24 +42,38 @@ def on_certificate_request(context: ssl.SSLContext, callback: Callable[[], None]
 class Connector:
     """Starts attempts, at most `in_flight` between the first SYN and the answer to the upgrade."""
 
-    def __init__(self, context: WorkerContext, loop: asyncio.AbstractEventLoop, first_address: int) -> None:
-        """`first_address`: which of the target's addresses comes first, if they are used in turn."""
-        spec, address = context.connect, context.credentials.address
+    def __init__(self, context: WorkerContext, loop: asyncio.AbstractEventLoop, spec: Spec) -> None:
+        connect = context.connect
         self._context = context
         self._loop = loop
-        self._sockets = Sockets(loop) if hasattr(select, "epoll") else None
-        self.dialer = Dialer(spec, loop, address, self._sockets, first_address)
-        self._ssl = tls_context(spec) if address.secure else None
-        # The callback costs too much for more than one client.
-        self._first_ssl = tls_context(spec) if address.secure else None
-        if self._first_ssl is not None:
-            on_certificate_request(self._first_ssl, self._certificate_requested)
-        self._limit = spec.in_flight
-        self._timeout_ns = spec.timeout_ns
+        self._sockets = sockets = Sockets(loop) if hasattr(select, "epoll") else None
+        # Workers begin with different addresses of the target, if they are used in turn.
+        self._dialers = {
+            credentials: Dialer(credentials.connect, loop, credentials.address, sockets, spec.worker)
+            for credentials in context.identities.all_credentials
+        }
+        self.dialer = next(iter(self._dialers.values()))  # of the target; roles may have others
+        self._tls = TlsContexts(connect)
+        self._looks = True  # for a request for certificates; the callback costs too much for more than one client
+        self._limit = connect.in_flight
+        self._timeout_ns = connect.timeout_ns
         self.opening: dict[int, Client] = {}  # all clients that are not ready yet, by number, oldest first
         self._timed: dict[int, Client] = {}  # those of them that the connect timeout is for
         self.in_flight = 0
         self._tasks: set[asyncio.Task[None]] = set()
+        self.http: HttpClient | None = None
+        self.login: Login | None = None
+        if spec.login or any(step.http for role in spec.conversation.roles.roles for step in all_steps(role)):
+            from wstui.load.http_client import HttpClient  # brings an HTTP library along
+            from wstui.load.login import Login
+
+            self.http = HttpClient(connect, loop, sockets, spec.http_limit, self._tls)
+            self.login = Login(spec, self.http, loop) if spec.login else None
+
+    async def resolve(self) -> None:
+        """Look up the names of the servers."""
+        for dialer in self._dialers.values():
+            await dialer.resolve()
 
     def close(self) -> None:
         if self._sockets is not None:
@@ -59,27 +82,56 @@ class Connector:
     @property
     def capacity(self) -> int:
         """How many more attempts may start now."""
-        return self._limit - self.in_flight
+        free = self._limit - self.in_flight
+        return free if self.login is None else min(free, self.login.capacity)
 
     def start(self, client: Client) -> None:
-        """Begin an attempt."""
+        """Begin an attempt: a client logs in first, unless it has."""
         self.in_flight += 1
-        self.opening[client.number] = self._timed[client.number] = client
+        self.opening[client.number] = client
+        if self.login is not None and not self._context.identities.of(client.number).logged_in:
+            client.attempt = self.login.start(client, self._logged_in)
+        else:
+            self._begin(client)
+
+    def _logged_in(self, client: Client) -> None:
+        if client.leaving:
+            client.abort()
+            return
+        client.born_ns = time.monotonic_ns()  # the time to connect is without the login
+        self._begin(client)
+
+    def _begin(self, client: Client) -> None:
+        if not self._context.identities.connects(client.number):
+            self._loop.call_soon(client.go_without_connection)
+            return
+        self._timed[client.number] = client
         self.connect(client)
 
     def connect(self, client: Client) -> None:
         """Connect a client, at first or where it was redirected to."""
-        context, self._first_ssl = self._first_ssl or self._ssl, None
         done = partial(self._opened, client)
+        credentials = self._context.identities.credentials_of(client.number)
+        dialer = self._dialers[credentials]
         try:
-            client.attempt = self.dialer.open(client, context, client.number, done)
+            context = self._tls_of(client, credentials) if credentials.address.secure else None
+            client.attempt = dialer.open(client, context, client.number, done)
         except OSError as error:
             self._loop.call_soon(done, error)
             return
         if client.attempt is None:
-            client.attempt = task = self._loop.create_task(self._connect(client, context, done))
+            client.attempt = task = self._loop.create_task(self._connect(client, dialer, context, done))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+
+    def _tls_of(self, client: Client, credentials: Credentials) -> ssl.SSLContext:
+        certificate = credentials.certificate(self._context.identities.of(client.number))
+        if not self._looks:
+            return self._tls.of(certificate)
+        self._looks = False
+        context = tls_context(self._context.connect, certificate)
+        on_certificate_request(context, partial(self._certificate_requested, certificate))
+        return context
 
     def upgrade_done(self) -> None:
         """Count the attempt as in flight no more: the upgrade was answered."""
@@ -102,12 +154,13 @@ class Connector:
                 break
             late.append(client)
         for client in late:
-            client.time_out(self.dialer.asking.get(client.number, ""))
+            dialer = self._dialers[self._context.identities.credentials_of(client.number)]
+            client.time_out(dialer.asking.get(client.number, ""))
 
-    async def _connect(self, client: Client, context: ssl.SSLContext | None, done: Done) -> None:
+    async def _connect(self, client: Client, dialer: Dialer, context: ssl.SSLContext | None, done: Done) -> None:
         attempt: Attempt | None = None
         try:
-            attempt = await self.dialer.connect(client, context, client.number, done)
+            attempt = await dialer.connect(client, context, client.number, done)
         except asyncio.CancelledError:
             if client.step is not ENDED:
                 raise
@@ -122,5 +175,5 @@ class Connector:
         if error is not None:
             client.connect_failed(error)
 
-    def _certificate_requested(self) -> None:
-        self._context.wants_certificate = not self._context.connect.cert_file
+    def _certificate_requested(self, certificate: tuple[str, str]) -> None:
+        self._context.wants_certificate = not certificate[0]

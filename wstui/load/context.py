@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from enum import IntEnum
 from typing import Any, Protocol
 
 from wstui.load.broadcasts import Broadcasts
 from wstui.load.connect_outcome import Cause
-from wstui.load.credentials import Credentials
+from wstui.load.identity import Identities
 from wstui.load.protocol import Spec
 from wstui.measure.counters import Tally
 from wstui.measure.fanout import ClockOffset
@@ -48,6 +49,7 @@ class ClientConversation(Protocol):
 
     role: Any  # whose protocol gives meaning to close codes
     coroutine: Any  # None before it has begun, and after its end
+    request: Any  # an HTTP request that is under way
 
     def start(self) -> None: ...
     def expire(self, now_ns: int) -> None: ...
@@ -101,14 +103,20 @@ class WorkerContext:
     """The state of a worker that its clients read and count in. It has slots because the hot path reads it."""
 
     __slots__ = (
-        "broadcasts", "clock", "closed_loop", "connect", "counters", "credentials", "epoch_ns", "events", "exchange",
+        "broadcasts", "clock", "closed_loop", "connect", "counters", "epoch_ns", "events", "exchange", "identities",
         "now", "paused", "strict", "tally", "timeout_ns", "unanswered_pings", "wants_certificate", "welcome",
     )  # fmt: skip
 
-    def __init__(self, spec: Spec, exchange: MessageExchange, events: MessageEvents) -> None:
+    def __init__(
+        self,
+        spec: Spec,
+        exchange: MessageExchange,
+        events: MessageEvents,
+        role_of: Callable[[int], str] | None = None,
+    ) -> None:
+        """`role_of` names the role of a client."""
         conversation = spec.conversation
         self.connect = spec.connect
-        self.credentials = Credentials(spec.connect, spec.auth)
         self.exchange = exchange
         self.events = events
         self.tally = Tally()
@@ -119,6 +127,7 @@ class WorkerContext:
         self.unanswered_pings: dict[Any, int] | None = {} if spec.send.ping_every_ns else None  # client → when, ns
         self.clock = ClockOffset()
         self.epoch_ns = time.time_ns() - time.monotonic_ns()
+        self.identities = Identities(spec, role_of, self.epoch_ns)
         self.now = time.monotonic_ns()  # when the bytes that are being read arrived
         self.timeout_ns = conversation.reply_timeout_ns
         self.strict = conversation.strict

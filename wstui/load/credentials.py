@@ -7,7 +7,7 @@ import secrets
 import time
 import warnings
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlencode
 
 from websockets.extensions.base import ClientExtensionFactory
@@ -15,8 +15,10 @@ from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFact
 from websockets.typing import Origin, Subprotocol
 
 from wstui.load.connect_outcome import Cause, Outcome
+from wstui.load.cookies import Cookies
 from wstui.load.handshake import Upgrade
-from wstui.load.protocol import AuthSpec, ConnectSpec
+from wstui.load.protocol import AuthSpec, ConnectSpec, Parts
+from wstui.load.text import compile_parts
 from wstui.measure.counters import Tally
 from wstui.measure.snapshot import Admitted
 from wstui.scenario.token_mix import TokenKind
@@ -27,11 +29,31 @@ EXPIRED_FOR_S = 3600
 _TURNED_AWAY = ("http 401", "http 403", "close ")
 
 
-class Credentials:
-    """Gives each client number its token and puts it where the target expects it."""
+class Speaker(Protocol):
+    """A client as its credentials see it."""
 
-    def __init__(self, connect: ConnectSpec, auth: AuthSpec) -> None:
-        self._connect = connect
+    number: int
+    cookies: Cookies | None
+
+
+class _Text:
+    """A text of the upgrade: the same for all clients, or rendered for each."""
+
+    __slots__ = ("_render", "constant")
+
+    def __init__(self, text: str | Parts, seed: int) -> None:
+        self.constant = text if isinstance(text, str) else None
+        self._render = None if isinstance(text, str) else compile_parts(text, seed)
+
+    def of(self, speaker: Speaker) -> str:
+        return self.constant if self._render is None else self._render(speaker).decode("utf-8", "surrogateescape")  # type: ignore[return-value]
+
+
+class Credentials:
+    """Gives each client its URL, headers, cookies and token, and puts them where the target expects them."""
+
+    def __init__(self, connect: ConnectSpec, auth: AuthSpec, seed: int = 0) -> None:
+        self.connect = connect
         self._auth = auth
         self._origin = Origin(connect.origin) if connect.origin else None
         self._extensions: tuple[ClientExtensionFactory, ...] | None = (
@@ -40,21 +62,38 @@ class Credentials:
         )
         self._forger = secrets.token_hex(32)
         self.address = parse_address(connect.url)
-        """The target's URL, without a token that is added for a client."""
+        """The target's URL, without what is added for a client."""
+        self._resource = compile_parts(connect.resource, seed) if connect.resource else None
+        self._headers = [(name, _Text(text, seed)) for name, text in connect.headers]
+        self._cookies = [(name, _Text(text, seed)) for name, text in connect.cookies]
+        self._subprotocols = [_Text(text, seed) for text in connect.subprotocols]
+        self._certificate = _Text(connect.cert_file, seed), _Text(connect.key_file, seed)
+        self._token, self._user = _Text(auth.token, seed), _Text(auth.user, seed)
+        self._password = _Text(auth.password, seed)
 
-    def upgrade(self, number: int, to: Address | None = None) -> Upgrade:
-        """Return the upgrade of client `number`; `to` is the address that it was redirected to."""
-        connect, send_as = self._connect, self._auth.send_as
-        token = self.token(number)
-        headers, subprotocols = connect.headers, [Subprotocol(name) for name in connect.subprotocols]
+    def upgrade(self, speaker: Speaker, to: Address | None = None) -> Upgrade:
+        """Return the upgrade of a client; `to` is the address that it was redirected to."""
+        connect, send_as = self.connect, self._auth.send_as
+        token = self.token(speaker)
+        headers = [(name, text.of(speaker)) for name, text in self._headers]
+        subprotocols = [Subprotocol(text.of(speaker)) for text in self._subprotocols]
         uri = to or self.address
+        if self._resource is not None and to is None:
+            path, _, query = self._resource(speaker).decode().partition("?")
+            uri = replace(uri, path=path, query=query)
+        if self._auth.kind == "basic":
+            uri = replace(uri, username=self._user.of(speaker), password=self._password.of(speaker))
         if token and send_as == "header":
-            headers = [*headers, ("Authorization", f"Bearer {token}")]
+            headers.append(("Authorization", f"Bearer {token}"))
         elif token and send_as == "subprotocol":
             subprotocols.append(Subprotocol(token))
         elif token and to is None:
             query = "&".join(filter(None, (uri.query, urlencode({"token": token}))))
             uri = replace(uri, query=query)
+        if cookies := self._all_cookies(speaker, uri):
+            own = next((value for name, value in headers if name.lower() == "cookie"), "")
+            headers = [(name, value) for name, value in headers if name.lower() != "cookie"]
+            headers.append(("Cookie", "; ".join(filter(None, (own, *cookies)))))
         return Upgrade(
             uri,
             headers=headers,
@@ -65,12 +104,23 @@ class Credentials:
             max_size=connect.max_size,
         )
 
-    def token(self, number: int) -> str:
-        """Return the token of client `number`, "" for none."""
+    def _all_cookies(self, speaker: Speaker, uri: Address) -> list[str]:
+        found = {name: text.of(speaker) for name, text in self._cookies}
+        if speaker.cookies is not None:
+            found = dict(speaker.cookies.pairs(uri.host, uri.path or "/", uri.secure)) | found
+        return [f"{name}={value}" for name, value in found.items()]
+
+    def certificate(self, speaker: Speaker) -> tuple[str, str]:
+        """Return the files of a client's certificate and its key, "" for none."""
+        certificate, key = self._certificate
+        return certificate.of(speaker), key.of(speaker)
+
+    def token(self, speaker: Speaker) -> str:
+        """Return the token of a client, "" for none."""
         auth = self._auth
         if auth.kind not in ("jwt", "mix"):
-            return auth.token if auth.kind == "token" else ""
-        return self._sign(number, auth.mix[number % len(auth.mix)] if auth.mix else "good")
+            return self._token.of(speaker) if auth.kind == "token" else ""
+        return self._sign(speaker.number, auth.mix[speaker.number % len(auth.mix)] if auth.mix else "good")
 
     def _sign(self, number: int, kind: TokenKind) -> str:
         """Sign a token for client `number`; bad ones have the claims of a good one."""

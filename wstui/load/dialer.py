@@ -14,7 +14,7 @@ from collections.abc import Awaitable
 from functools import partial
 from typing import Any, TypeVar
 
-from wstui.load.connect_outcome import LocalAddressError, ProxyError, cause_of
+from wstui.load.connect_outcome import CertificateError, LocalAddressError, ProxyError, cause_of
 from wstui.load.protocol import ConnectSpec
 from wstui.load.sockets import Attempt, Done, Sockets
 from wstui.load.tunnel import ask_connect, ask_socks, bridge, open_tls
@@ -30,15 +30,40 @@ Endpoint = tuple[int, tuple[Any, ...]]
 """Family and socket address."""
 
 
-def tls_context(spec: ConnectSpec) -> ssl.SSLContext:
-    """Return the TLS settings of a target. Raises OSError or ssl.SSLError when a file can't be used."""
+def tls_context(spec: ConnectSpec, certificate: tuple[str, str] = ("", "")) -> ssl.SSLContext:
+    """Return the TLS settings of a target, with a certificate and its key. Raises OSError if a file can't be used."""
     context = ssl.create_default_context(cafile=spec.ca_file or None)
     if spec.insecure:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    if spec.cert_file:
-        context.load_cert_chain(spec.cert_file, spec.key_file or None, lambda: "")  # never ask on a terminal
+    cert_file, key_file = certificate
+    if cert_file:
+        try:
+            context.load_cert_chain(cert_file, key_file or None, lambda: "")  # never ask on a terminal
+        except (OSError, ssl.SSLError) as error:
+            reason = "no such file" if isinstance(error, FileNotFoundError) else error.strerror or str(error)
+            raise CertificateError(f"the certificate {cert_file} can't be used: {reason}") from None
     return context
+
+
+class TlsContexts:
+    """The TLS settings of one target, by the certificate that a client presents. Each file is read once."""
+
+    MOST = 1000
+
+    def __init__(self, spec: ConnectSpec) -> None:
+        self._spec = spec
+        self._made: dict[tuple[str, str], ssl.SSLContext] = {}
+
+    def of(self, certificate: tuple[str, str]) -> ssl.SSLContext:
+        """Return those for a certificate and its key, or for none. Raises OSError if a file can't be used."""
+        found = self._made.get(certificate)
+        if found is None:
+            found = tls_context(self._spec, certificate)
+            if len(self._made) >= self.MOST:
+                del self._made[next(iter(self._made))]
+            self._made[certificate] = found
+        return found
 
 
 class Dialer:

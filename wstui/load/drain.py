@@ -81,4 +81,8 @@ class DrainController:
         """Whether replies may still come, or slow readers still have to see how they were ended."""
         if self._slow is not None and self._slow.open and now - self._begun_ns < READ_UP_NS:
             return True
-        return any(c.pending for c in self._live.values() if c.step < CLOSING)
+        return any(
+            c.pending or (c.conversation is not None and c.conversation.request is not None)
+            for c in self._live.values()
+            if c.step < CLOSING
+        )

@@ -31,10 +31,11 @@ _LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t\x20-\x7e\x80-\xff
 
 
 class Accepted(NamedTuple):
-    """The connection is open; `rest` are frames that followed the answer."""
+    """The connection is open; `rest` are frames that followed the answer, `head` its headers."""
 
     protocol: ClientProtocol
     rest: bytes
+    head: Sequence[Header] = ()
 
 
 class Upgrade:
@@ -122,7 +123,7 @@ class Upgrade:
             return self.refusal if is_whole(headers, body) else None
         if version != b"HTTP/1.1":
             return failed(f"the answer is {sanitize(version, 20)}, and an upgrade takes HTTP/1.1")
-        return self._switched(headers) or Accepted(self._protocol, body)
+        return self._switched(headers) or Accepted(self._protocol, body, headers)
 
     def _switched(self, fields: list[Header]) -> Refusal | None:
         """Return why a 101 does not answer this request; None if the connection is open."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from wstui.load.role_spec import RolesSpec
+from wstui.load.role_spec import HttpSpec, RolesSpec, Slot
 from wstui.measure.fanout import Receipts
 from wstui.measure.snapshot import Snapshot
 from wstui.scenario.token_mix import TokenKind
@@ -12,19 +12,25 @@ from wstui.scenario.token_mix import TokenKind
 # -- the scenario as a worker gets it: files read, environment and feed resolved, nothing left to parse --------------
 
 
+Parts = list[bytes | Slot]
+"""A text with the places that differ from client to client."""
+
+
 class ConnectSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Where and how clients connect, and when they reconnect."""
 
-    url: str
-    headers: list[tuple[str, str]] = []
-    subprotocols: list[str] = []
+    url: str  # with zeros for what differs from client to client
+    resource: Parts = []  # path and query if they differ from client to client
+    headers: list[tuple[str, str | Parts]] = []
+    cookies: list[tuple[str, str | Parts]] = []
+    subprotocols: list[str | Parts] = []
     origin: str = ""
     follow_redirects: bool = False
     compression: bool = False
     max_size: int = 1 << 20
     ca_file: str = ""
-    cert_file: str = ""
-    key_file: str = ""
+    cert_file: str | Parts = ""
+    key_file: str | Parts = ""
     insecure: bool = False
     local_addresses: list[str] = []
     unix: str = ""  # the path of a socket to connect to instead of the URL's host and port
@@ -44,8 +50,10 @@ class ConnectSpec(msgspec.Struct, frozen=True, kw_only=True):
 class AuthSpec(msgspec.Struct, frozen=True, kw_only=True):
     """The token of each client."""
 
-    kind: str = "none"  # none | token | jwt | mix
-    token: str = ""
+    kind: str = "none"  # none | token | jwt | mix | basic
+    token: str | Parts = ""
+    user: str | Parts = ""
+    password: str | Parts = ""
     secret: str = ""
     send_as: str = "query"  # query | header | subprotocol
     ttl_s: int = 86400
@@ -91,7 +99,10 @@ class Spec(msgspec.Struct, tag="spec", frozen=True, kw_only=True):
     workers: int = 1
     seed: int = 0
     connect: ConnectSpec
+    role_connects: dict[str, ConnectSpec] = {}  # of roles with a URL, headers or a certificate of their own
     auth: AuthSpec = AuthSpec()
+    login: list[HttpSpec] = []
+    http_limit: int = 64  # requests of this worker under way at once
     send: SendSpec = SendSpec()
     conversation: ConversationSpec = ConversationSpec()
 

@@ -10,11 +10,12 @@ import msgspec
 class Slot(msgspec.Struct, frozen=True, array_like=True):
     """A place in a message that differs from client to client, or from time to time.
 
-    `kind` is "client", "seq", "id", "pad", "feed", "stamp", "variable", "message", "timestamp ms" (s, us, ns, iso) or
-    "random int" (float, hex, text, choice, uuid). `low` and `high` bound a random number; `low` is the length of a
-    random text, the column of a feed or the number of a variable. `form` is "raw", "quoted" (inside a JSON string) or
-    "json" (a JSON value by itself). "packed" packs the bytes of `parts` as `form` says: "text", "utf16", "varint",
-    "number16" or "msgpack", see a dialect's `Wrap`. Draws of the same `lane` for the same message are the same.
+    `kind` is "client", "seq", "id", "pad", "feed", "stamp", "variable", "message", "timestamp ms" (s, us, ns, iso),
+    "random int" (float, hex, text, choice, uuid), "base64" or "hmac sha256" (of `parts`, with the key in `choices`).
+    `low` and `high` bound a random number; `low` is the length of a random text, the column of a feed or the number of
+    a variable. `form` is "raw", "quoted" (inside a JSON string), "json" (a JSON value by itself) or "url" (escaped).
+    "packed" packs the bytes of `parts` as `form` says: "text", "utf16", "varint", "number16" or "msgpack", see a
+    dialect's `Wrap`. Draws of the same `lane` for the same message are the same.
     """
 
     kind: str
@@ -72,12 +73,16 @@ class DelaySpec(msgspec.Struct, frozen=True, array_like=True):
 
 
 class CaptureSpec(msgspec.Struct, frozen=True, array_like=True):
-    """A variable from the expected message: by path, or the first group of a regular expression."""
+    """A variable from a message or an HTTP answer: by path, the first group of a regular expression, or the value of a
+    header or a cookie.
+    """
 
     variable: int
     path: list[str] = []
     regex: str = ""
     words: str = ""
+    header: str = ""
+    cookie: str = ""
 
 
 class ChoiceSpec(msgspec.Struct, frozen=True):
@@ -95,6 +100,33 @@ class MeetSpec(msgspec.Struct, frozen=True):
     within_ns: int
 
 
+class UrlSpec(msgspec.Struct, frozen=True, array_like=True):
+    """Where a request goes: `address` is a ws:// or wss:// URL up to its path; `resource` its path and query, escaped,
+    with the places that differ from client to client.
+    """
+
+    address: str
+    resource: list[bytes | Slot]
+    proxy: str = ""
+    connect_to: str = ""
+
+
+class HttpSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """An HTTP request. Without `statuses` any below 400 is right; `label` names it in messages, without its query."""
+
+    number: int
+    name: str = ""
+    label: str = ""
+    method: str
+    url: UrlSpec
+    headers: list[tuple[str, list[bytes | Slot]]] = []
+    body: list[bytes | Slot] = []
+    within_ns: int
+    statuses: list[int] = []
+    expect: MatcherSpec | None = None
+    capture: list[CaptureSpec] = []
+
+
 class StepSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One step: a message (`say`, `expect`, or both), `think`, `steps` to repeat, `choose`, `meet` or `close`.
 
@@ -109,6 +141,7 @@ class StepSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: list[list[str]] = []
     within_ns: int = 0
     capture: list[CaptureSpec] = []
+    http: HttpSpec | None = None
     think: DelaySpec | None = None
     repeat: int = 0
     steps: list[StepSpec] = []
@@ -190,6 +223,7 @@ class RoleSpec(msgspec.Struct, frozen=True, kw_only=True):
     options: dict[str, Any] = {}
     script: str = ""  # the name of the script whose function of the role's name is the conversation
     steps: list[str] = []  # those that the script names
+    connects: bool = True
 
 
 class RolesSpec(msgspec.Struct, frozen=True):

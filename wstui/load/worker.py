@@ -71,7 +71,12 @@ class Worker:
         else:
             exchange = EXCHANGES[conversation.exchange](conversation)
         self._subscriptions = Subscribing(exchange, conversation) if conversation.subscribe else None
-        self.context = context = WorkerContext(spec, self._subscriptions or exchange, self)
+        self.context = context = WorkerContext(
+            spec,
+            self._subscriptions or exchange,
+            self,
+            self._roles.role_name if self._roles is not None else None,
+        )
         if self._roles is not None:
             self._roles.context = context
         self.tally = context.tally
@@ -79,7 +84,9 @@ class Worker:
         self.ended_event = asyncio.Event()
         self.failure = ""  # the traceback of a mistake of our own
         self.mistake = ""  # of a script
-        self._connector = Connector(context, loop, spec.worker)
+        self._connector = Connector(context, loop, spec)
+        if self._roles is not None and self._connector.http is not None:
+            self._roles.use_http(self._connector.http, loop)
         self._pacer = Pacer(loop, spec.send, spec.seed)
         self._pool = ClientPool(spec, context, self._connector, self._pacer, self._attempt, self._find)
         self._auth_outcomes = AuthOutcomes(spec.auth.mix, self.tally) if spec.auth.mix else None
@@ -101,7 +108,7 @@ class Worker:
 
     async def prepare(self) -> None:
         """Resolve names, which may take time, before the clock of the run starts."""
-        await self._connector.dialer.resolve()
+        await self._connector.resolve()
 
     # -- commands ----------------------------------------------------------------------------------------------
 
@@ -170,13 +177,16 @@ class Worker:
         opening, close_timeout_ns = self._connector.opening, self._spec.connect.close_timeout_ns
         self._drain = DrainController(self._live, opening, self._slow_readers, close_timeout_ns, grace_ns)
 
+    def steps(self) -> Steps:
+        """Return what has been counted of logins, steps and roles."""
+        login = self._connector.login
+        logins = [tally.data() for tally in login.tallies] if login is not None else []
+        steps = self._roles.steps() if self._roles is not None else Steps()
+        return Steps([*logins, *steps.rows], steps.roles)
+
     def role_counts(self) -> dict[str, RoleCounts]:
         """Return the rounds of each role; empty without roles."""
         return {role.name: role.counts for role in self._roles.roles} if self._roles is not None else {}
-
-    def steps(self) -> Steps:
-        """Return what was counted of the steps of roles; empty without roles."""
-        return self._roles.steps() if self._roles is not None else Steps()
 
     # -- the tick ----------------------------------------------------------------------------------------------
 
@@ -285,7 +295,10 @@ class Worker:
             if client.waiting:
                 self._connector.has_own_limits(client)
         if not client.waiting:
-            self._settling.append(client)
+            if client.transport is None:
+                client.become_ready(client.opened_ns)
+            else:
+                self._settling.append(client)
         self._pool.reconcile()
 
     def became_ready(self, client: Client, at_ns: int) -> None:
@@ -301,6 +314,10 @@ class Worker:
         self._pool.ready(client)
         if self._auth_outcomes is not None:
             self._auth_outcomes.ended(client.number, Outcome.READY)
+        if client.transport is None:  # it only makes HTTP requests
+            if self._drain is None and self._roles is not None:
+                self._roles.became_ready(client)
+            return
         if self._drain is not None or (self._slow_readers is not None and self._slow_readers.take(client)):
             return
         if self._keepalive is not None:
@@ -324,7 +341,9 @@ class Worker:
         counters.opening -= 1
         setattr(counters, outcome.value, getattr(counters, outcome.value) + 1)
         counters.unreached += outcome is Outcome.DRAINED and not client.leaving
-        self._pool.gone(client, reconnects=outcome is not Outcome.DRAINED)
+        comes_back = self._pool.gone(client, reconnects=outcome is not Outcome.DRAINED)
+        if not comes_back or (cause is not None and cause.kind in ("http 401", "http 403")):
+            self.context.identities.forget(client.number)
         if self._auth_outcomes is not None:
             self._auth_outcomes.ended(client.number, outcome, cause)
         if cause is not None:
@@ -391,7 +410,8 @@ class Worker:
         if self._live.get(client.number) is client:
             del self._live[client.number]
             self.counters.closing -= 1
-            self._pool.gone(client, reconnects=True)
+            if not self._pool.gone(client, reconnects=True):
+                self.context.identities.forget(client.number)
 
     def _record_failure(self, number: int, cause: Cause, detail: str, outcome: str) -> None:
         at = time.monotonic_ns() - self._zero_ns

@@ -35,7 +35,7 @@ class StepCounts(msgspec.Struct):
 
 
 class StepData(msgspec.Struct, array_like=True, frozen=True):
-    """What was counted of a step of a role. `kind` is "step", "heartbeat" or "delivery"."""
+    """What was counted of a step of a role. `kind` is "step", "heartbeat", "delivery" or "login"."""
 
     role: str
     name: str
@@ -81,7 +81,7 @@ class Steps(msgspec.Struct, array_like=True, frozen=True):
     roles: dict[str, RoleCounts] = {}
 
     def __add__(self, other: Steps) -> Steps:
-        if not other.roles:
+        if not other.rows and not other.roles:
             return self
         rows = {row.key: row for row in self.rows}
         for row in other.rows:
@@ -93,7 +93,7 @@ class Steps(msgspec.Struct, array_like=True, frozen=True):
         return Steps(list(rows.values()), roles)
 
     def __sub__(self, earlier: Steps) -> Steps:
-        if not earlier.roles:
+        if not earlier.rows and not earlier.roles:
             return self
         before = {row.key: row for row in earlier.rows}
         rows = [row - before[row.key] if row.key in before else row for row in self.rows]

@@ -109,7 +109,7 @@ class SocketIO(Dialect):
     def rules(self) -> dict[str, list[Table]]:
         goodbye = {"on": [{"type": "disconnect"}, {"type": "close"}], "reason": "reason", "closes": True}
         if self.options.version == 3:
-            beat = {"every": "{{_beat}}", "frames": text("2"), "expect": {"type": "pong"}}
+            beat = {"every": "{{_beat}}ms", "frames": text("2"), "expect": {"type": "pong"}}
             return {"heartbeats": [beat], "errors": [goodbye]}
         return {
             "answer": [{"on": {"type": "ping"}, "frames": text("3")}],

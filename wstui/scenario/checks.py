@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from wstui.scenario.errors import Conflict, Key, ScenarioError, nearest, quote
 from wstui.scenario.file_refs import located
 from wstui.scenario.hosts import duplicate_host, is_loopback
+from wstui.scenario.identity_checks import identity_findings, identity_warnings
 from wstui.scenario.load_profile import arrivals
 from wstui.scenario.model import Scenario
 from wstui.scenario.role_checks import role_findings
@@ -30,6 +31,7 @@ _NEEDS: tuple[tuple[str, str, Callable[[Scenario], bool]], ...] = (
     ("reconnect.", 'target.reconnect other than "none"', lambda scenario: scenario.target.reconnect != "none"),
     ("messages.broken", "[[roles]]", lambda scenario: bool(scenario.roles)),
     ("sequence.", "sequence in a role", lambda scenario: any(role.sequence for role in scenario.roles)),
+    ("login.", "[[login]]", lambda scenario: bool(scenario.login)),
     ("target.", 'target.health other than "off"', lambda scenario: scenario.target.health != "off"),
 )
 """Families of metrics, what a scenario needs to measure them, and whether it has it."""
@@ -47,6 +49,7 @@ def findings(scenario: Scenario) -> Iterator[Conflict]:
     """Yield every conflict between fields, and with the files of this machine."""
     yield from _stage_findings(scenario) if scenario.breakpoint is None else _search_findings(scenario)
     yield from _threshold_findings(scenario)
+    yield from identity_findings(scenario)
     yield from role_findings(scenario)
     if scenario.messages.subscribe_each > len(scenario.messages.subscribe):
         message = f"is more than messages.subscribe names, which is {len(scenario.messages.subscribe)}"
@@ -72,6 +75,7 @@ def warnings(scenario: Scenario) -> list[str]:
         ]
     advice += plan_warnings(scenario)
     advice += _search_warnings(scenario)
+    advice += identity_warnings(scenario)
     advice += role_warnings(scenario)
     advice += target_warnings(scenario)
     advice += fleet_warnings(scenario)

@@ -75,8 +75,9 @@ def fields(model: type[BaseModel], under: Key = ()) -> tuple[Field, ...]:
 
 
 def editable(model: type[BaseModel]) -> list[Field]:
-    """The fields that a form can edit; roles, whose steps hold steps, and options are kept as the file has them."""
-    return [field for field in fields(model) if field.path not in (("roles",), ("target", "options"))]
+    """The fields that a form can edit; roles, logins and options, which hold JSON, are kept as the file has them."""
+    hidden = ("roles",), ("login",), ("target", "options")
+    return [field for field in fields(model) if field.path[:1] not in hidden and field.path not in hidden]
 
 
 @cache

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from wstui.scenario.errors import dotted
 from wstui.scenario.file_refs import located
 from wstui.scenario.model import Scenario, Suite
-from wstui.scenario.role_inputs import files_in_roles, with_files
+from wstui.scenario.role_inputs import certificates_in_roles, files_in_roles, with_files
 from wstui.scenario.types import TomlTable
 
 Content = TypeVar("Content", Scenario, Suite, Scenario | Suite)
@@ -33,7 +33,8 @@ def rebased(content: Content, path: Path) -> Content:
         part: TomlTable = changed.get(table) or getattr(content, table)
         if whole := _whole(getattr(part, name), file):
             changed[table] = part.model_copy(update={name: whole})
-    if any(_whole(name, file) for _, name in files_in_roles(content.roles)):
+    in_roles = [*files_in_roles(content.roles), *certificates_in_roles(content.roles)]
+    if any(_whole(name, file) for _, name in in_roles):
         changed["roles"] = [with_files(role, lambda name: _whole(name, file)) for role in content.roles]
     return content.model_copy(update=changed) if changed else content
 
@@ -42,7 +43,8 @@ def files_of(scenario: Scenario) -> list[tuple[str, str]]:
     """Return the role and path of every file that a scenario reads."""
     file = scenario.origin.file
     named = [(f"{table}.{name}", getattr(getattr(scenario, table), name)) for table, name in FILES]
-    named += [(dotted(key), name) for key, name in files_in_roles(scenario.roles)]
+    in_roles = [*files_in_roles(scenario.roles), *certificates_in_roles(scenario.roles)]
+    named += [(dotted(key), name) for key, name in in_roles]
     return [("the preset", file)] * bool(file) + [(what, located(name, file)) for what, name in named if name]
 
 

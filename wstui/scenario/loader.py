@@ -25,7 +25,7 @@ from wstui.scenario.env_refs import (
 )
 from wstui.scenario.errors import BadValue, Key, Problem, ScenarioError, dotted, printable, without_secrets
 from wstui.scenario.model import Load, Scenario, Suite
-from wstui.scenario.secret_fields import URLS, is_secret, keeps_secrets
+from wstui.scenario.secret_fields import holds_url, is_secret, keeps_secrets
 from wstui.scenario.secrets import masker
 from wstui.scenario.types import FROM_FILE, without_ends
 from wstui.scenario.validation_errors import diagnose, show
@@ -173,7 +173,7 @@ class Loaded:
             if any(key[: len(known)] == known for known in self._problems):
                 continue
             raw = self._written.get(key)
-            if raw is not None and not is_secret(key) and key not in URLS:
+            if raw is not None and not is_secret(key) and not holds_url(key):
                 problem = replace(problem, value=f"{problem.value} (from {printable(raw)})")
             self._problems[key] = problem
 

@@ -54,15 +54,15 @@ class Lowered:
             "answer": [self._message(each, (*place, "answer", n)) for n, each in enumerate(role.answer)],
             "heartbeats": [self._message(each, (*place, "heartbeats", n)) for n, each in enumerate(role.heartbeats)],
         }
-        for name, tables in self._dialect.rules().items():
+        for name, tables in self._dialect.rules().items() if role.connect else ():
             model = _item(Role, name)
             rules[name] = rules.get(name, getattr(role, name)) + [self._made(model, table) for table in tables]
         return role.model_copy(
             update=rules
             | {
-                "open": self._first + self._steps(role.open, (*place, "open")),
+                "open": self._first * role.connect + self._steps(role.open, (*place, "open")),
                 "loop": self._steps(role.loop, (*place, "loop")),
-                "leave": self._steps(role.leave, (*place, "leave")) + self._last,
+                "leave": self._steps(role.leave, (*place, "leave")) + self._last * role.connect,
             }
         )
 

@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from wstui.scenario.breakpoint import Breakpoint
+from wstui.scenario.conversation.http import HttpLimits, Login
 from wstui.scenario.conversation.role import Role
 from wstui.scenario.env_refs import Origin
 from wstui.scenario.errors import BadValue, quote
@@ -172,6 +173,8 @@ class Scenario(TomlTable):
     description: str = Field(default="", description="a sentence for the list of presets")
     target: Target = Field(default=Target.model_construct(), description="the server under load")
     auth: Auth = Field(default=Auth.model_construct(), description="how clients authenticate")
+    login: list[Login] = Field(default_factory=list, description="HTTP requests of each client before it connects")
+    http: HttpLimits = Field(default=HttpLimits.model_construct(), description="limits of HTTP requests")
     stages: list[Stage] = Field(default_factory=list, description="the load over time, one stage after the other")
     messages: Messages = Field(
         default=Messages.model_construct(), description="what clients send, how often, and what answers it"

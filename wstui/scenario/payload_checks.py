@@ -6,7 +6,9 @@ import os
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
+from wstui.scenario.conversation.captures import capture_findings
 from wstui.scenario.conversation.conditions import alternatives_of
+from wstui.scenario.conversation.http import METHODS, HttpRequest, without_status
 from wstui.scenario.conversation.payload import (
     Part,
     Place,
@@ -19,8 +21,9 @@ from wstui.scenario.conversation.payload import (
 from wstui.scenario.conversation.role import Message
 from wstui.scenario.errors import BadValue, Conflict, Key, nearest, quote
 from wstui.scenario.payload import MOST_BYTES, Feed
-from wstui.scenario.placeholder import UNKNOWN, BadPlaceholder, Placeholder
+from wstui.scenario.placeholder import UNKNOWN, BadPlaceholder, Placeholder, walk
 from wstui.scenario.secrets import mask_text
+from wstui.scenario.types import header_fault
 
 
 class PayloadChecks:
@@ -78,7 +81,7 @@ class PayloadChecks:
         self, placeholders: Sequence[Placeholder], place: Key, known: set[str], in_answer: bool = False
     ) -> Iterator[Conflict]:
         """Check that each placeholder has a value when its turn comes."""
-        for placeholder in placeholders:
+        for placeholder in walk(placeholders):
             name, arguments = placeholder.name, placeholder.arguments
             if name == "variable" and arguments[0] not in known:
                 written, message = f"{{{{{arguments[0]}}}}}", "is captured later, or not on every way to this step"
@@ -86,6 +89,9 @@ class PayloadChecks:
             elif name == "message" and not in_answer:
                 message = "is only there in an answer: capture what a later step needs"
                 yield Conflict(place, message, quote(f"{{{{message.{arguments[0]}}}}}"))
+            elif name == "hmac" and not os.environ.get(arguments[1]):
+                message = "names a variable of the environment that is not set: its value is the key"
+                yield Conflict(place, message, quote("{{hmac …}}"))
             elif name == "env" and len(arguments) == 1 and arguments[0] not in os.environ:
                 message = f'is not set: set it, or write "{{{{env {arguments[0]}:-default}}}}"'
                 yield Conflict(place, message, quote(f"{{{{env {arguments[0]}}}}}"))
@@ -109,6 +115,56 @@ class PayloadChecks:
         if any(part.name == "pad" for part in places):
             yield Conflict(place, "only fills what is sent", quote("{{pad}}"))
         yield from self._places(places, place, known)
+
+    def http(self, request: HttpRequest, place: Key, known: set[str]) -> Iterator[Conflict]:
+        """Check a request: one method, one body, and the places in all of its texts."""
+        methods = [name for name in METHODS if getattr(request, name)]
+        if len(methods) != 1:
+            message = f"has {' and '.join(methods)}: keep one" if methods else 'has no URL: write post = "https://…"'
+            yield Conflict(place, message)
+            return
+        bodies = request.bodies
+        if len(bodies) > 1:
+            yield Conflict((*place, bodies[1]), f"and {bodies[0]} are both given: keep one")
+        if bodies and methods[0] == "get":
+            yield Conflict((*place, bodies[0]), "belongs to no GET: put it into the query, or use post")
+        yield from self.before_connect(request.url, (*place, methods[0]), known)
+        for name, value in request.headers.items():
+            yield from self.header(value, (*place, "headers", name), known)
+        for name, value in request.form.items():
+            yield from self.text(value, (*place, "form", name), known)
+        yield from self.text(request.body, (*place, "body"), known)
+        yield from self._json(request.json, (*place, "json"), known)
+        yield from self.matcher(without_status(request.expect) or None, (*place, "expect"), known)
+        yield from capture_findings(request.capture, place)
+
+    def _json(self, value: Any, place: Key, known: set[str]) -> Iterator[Conflict]:
+        if isinstance(value, dict | list):
+            for inner in value.values() if isinstance(value, dict) else value:
+                yield from self._json(inner, place, known)
+        elif isinstance(value, str):
+            yield from self.text(value, place, known)
+
+    def before_connect(self, text: str, place: Key, known: set[str], *, header: bool = False) -> Iterator[Conflict]:
+        """Check a text of the way in: nothing has been sent yet, and `header` values have one line."""
+        if "{{" not in text:
+            return
+        found = [*self.text(text, place, known)]
+        yield from found
+        for placeholder in [] if found else walk(text_places(text, self._captured)):
+            if placeholder.name in ("seq", "message"):
+                message = "counts messages, and is for steps: write {{client}} or {{random uuid}}"
+                yield Conflict(place, message, quote(f"{{{{{placeholder.name}}}}}"))
+            if header and placeholder.name == "feed" and self._feed is not None:
+                column = self._feed.index(placeholder)
+                for number, row in enumerate(self._feed.rows, 1):
+                    if fault := header_fault(row[column]):
+                        written = quote(f"{{{{feed.{placeholder.arguments[0]}}}}}")
+                        yield Conflict(place, f"{fault}, in row {number} of messages.feed", written)
+                        break
+
+    def header(self, text: str, place: Key, known: set[str]) -> Iterator[Conflict]:
+        yield from self.before_connect(text, place, known, header=True)
 
     def matcher(self, matcher: Any, place: Key, known: set[str]) -> Iterator[Conflict]:
         if matcher is None:

@@ -14,6 +14,8 @@
     {{random uuid}}         a UUID, never the same twice; all others repeat with the same `seed`
     {{env NAME}}            a variable of the operator's environment; {{env NAME:-default}}
     {{feed.column}}         a column of `feed`, a CSV file with a header
+    {{base64 text}}         a text in base64; it may hold placeholders
+    {{hmac sha256 NAME text}}   the HMAC of a text in hexadecimal; its key is the variable NAME of the environment
     {{pad}}                 where the padding up to `size` goes; without it, at the end
 
 In the steps of a role there are also
@@ -28,14 +30,16 @@ In the steps of a role there are also
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from wstui.scenario.errors import BadValue, nearest
 
 MOST_RANDOM = 4096
 """Characters of one random text; `size` pads to more."""
-_WRITTEN = re.compile(r"\{\{\{\{|\{\{(?P<inside>.*?)\}\}|\{\{", re.DOTALL)
+_BRACES = re.compile(r"\{\{|\}\}")
+_OF_ENVIRONMENT = re.compile(r"\{\{\s*(?:env|(?P<signs>hmac)\s+\w+)\s+(?P<name>[A-Za-z_][A-Za-z0-9_]*)")
+DIGESTS = ("sha256", "sha1", "sha512", "md5")
 _VARIABLE = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<fallback>:-(?P<default>.*))?", re.DOTALL)
 _TIMESTAMPS = ("ms", "s", "us", "ns", "iso")
 _RANDOMS = ("int", "float", "hex", "text", "choice", "uuid")
@@ -58,11 +62,13 @@ class Placeholder:
     """One placeholder: `name` is "client", "timestamp", "random", "env", "feed", …
 
     `arguments` are complete: ("ms",) for a plain {{timestamp}}, ("int", "0", "2147483647") for a plain {{random}},
-    (column,) for a feed, (NAME,) or (NAME, default) for env.
+    (column,) for a feed, (NAME,) or (NAME, default) for env, (digest, NAME) for hmac. `inner` is the text of base64
+    and hmac.
     """
 
     name: str
     arguments: tuple[str, ...] = ()
+    inner: tuple[str | Placeholder, ...] = ()
     as_text: bool = False  # a string in JSON, whatever the type of the value
 
 
@@ -72,27 +78,59 @@ def parse(text: str, variables: Collection[str] | None = None) -> list[str | Pla
     In a step of a role, `variables` are the names that a client may have captured.
     """
     parts: list[str | Placeholder] = []
-    literal, end = "", 0
-    for match in _WRITTEN.finditer(text):
-        literal += text[end : match.start()]
-        end = match.end()
-        if match[0] == "{{{{":
-            literal += "{{"
-        elif match["inside"] is None:
-            written = text[match.start() : match.start() + 20]
-            raise BadPlaceholder(written, 'has a "{{" without "}}": close it, or write "{{{{" for itself')
-        else:
-            if literal:
-                parts.append(literal)
-            literal = ""
-            parts.append(_placeholder(match["inside"].strip(), match[0], variables))
-    literal += text[end:]
+    literal, at = "", 0
+    while (begin := text.find("{{", at)) >= 0:
+        literal += text[at:begin]
+        if text.startswith("{{{{", begin):
+            literal, at = literal + "{{", begin + 4
+            continue
+        at = _end_of(text, begin)
+        if literal:
+            parts.append(literal)
+        literal, written = "", text[begin:at]
+        parts.append(_placeholder(written[2:-2].strip(), written, variables))
+    literal += text[at:]
     return [*parts, literal] if literal else parts
 
 
+def _end_of(text: str, begin: int) -> int:
+    """Return where the placeholder ends that begins here; others may stand inside it."""
+    depth = 0
+    for braces in _BRACES.finditer(text, begin):
+        depth += 1 if braces[0] == "{{" else -1
+        if not depth:
+            return braces.end()
+    raise BadPlaceholder(text[begin : begin + 20], 'has a "{{" without "}}": close it, or write "{{{{" for itself')
+
+
+def without_placeholders(text: str, instead: str = "") -> str:
+    """Return the text with another in place of each placeholder, also of wrong ones that are closed."""
+    found, at = "", 0
+    while (begin := text.find("{{", at)) >= 0:
+        try:
+            end = _end_of(text, begin)
+        except BadPlaceholder:
+            break
+        found, at = found + text[at:begin] + instead, end
+    return found + text[at:]
+
+
+def walk(parts: Iterable[str | Placeholder]) -> Iterator[Placeholder]:
+    """Yield the placeholders of a text, those inside others too."""
+    for part in parts:
+        if isinstance(part, Placeholder):
+            yield part
+            yield from walk(part.inner)
+
+
 def variables(text: str) -> list[str]:
-    """Return the environment variables in a text's {{env NAME}}."""
-    return [match[1] for match in re.finditer(r"\{\{\s*env\s+([A-Za-z_][A-Za-z0-9_]*)", text)]
+    """Return the environment variables in a text's {{env NAME}} and {{hmac … NAME …}}."""
+    return [match["name"] for match in _OF_ENVIRONMENT.finditer(text)]
+
+
+def signing_variables(text: str) -> list[str]:
+    """Return the environment variables that hold the keys of {{hmac … NAME …}}."""
+    return [match["name"] for match in _OF_ENVIRONMENT.finditer(text) if match["signs"]]
 
 
 def _placeholder(inside: str, written: str, variables: Collection[str] | None = None) -> Placeholder:
@@ -103,6 +141,8 @@ def _placeholder(inside: str, written: str, variables: Collection[str] | None = 
             raise BadPlaceholder(written, 'names no column: write "{{feed.column}}"')
         return Placeholder("feed", (inside[5:].strip(),))
     word, _, rest = inside.partition(" ")
+    if word in ("base64", "hmac"):
+        return _coded(word, rest.strip(), written, variables)
     read = _READ.get(word)
     if read is None:
         raise BadPlaceholder(written, UNKNOWN, _guess(word, rest.strip()))
@@ -123,6 +163,20 @@ def _of_a_step(inside: str, written: str, variables: Collection[str]) -> Placeho
             raise BadPlaceholder(written, 'names no path: write such as "{{message.id}}"')
         return Placeholder("message", (path,))
     return None
+
+
+def _coded(word: str, rest: str, written: str, variables: Collection[str] | None) -> Placeholder:
+    arguments: tuple[str, ...] = ()
+    if word == "hmac":
+        # The message names no argument: in place of the variable's name there may be the secret itself.
+        digest, name, rest = (*rest.split(" ", 2), "", "", "")[:3]
+        if digest not in DIGESTS or not _VARIABLE.fullmatch(name) or ":-" in name:
+            message = 'takes a digest, a variable and a text: write such as "{{hmac sha256 SECRET_NAME {{id}}:text}}"'
+            raise BadPlaceholder("{{hmac …}}", f"{message}; digests are {', '.join(DIGESTS)}")
+        arguments = (digest, name)
+    if not rest:
+        raise BadPlaceholder("{{hmac …}}" if arguments else written, "has no text to encode")
+    return Placeholder(word, arguments, tuple(parse(rest, variables)))
 
 
 def _guess(word: str, rest: str) -> str:

@@ -11,7 +11,7 @@ from wstui.scenario.lowering import Lowered
 from wstui.scenario.model import Scenario
 from wstui.scenario.payload import Feed, feed_of
 from wstui.scenario.payload_checks import PayloadChecks
-from wstui.scenario.role_inputs import script_of, steps_of
+from wstui.scenario.role_inputs import captured_at_login, captured_in, script_of, steps_of
 from wstui.scenario.script import lacking
 from wstui.scenario.step_checks import StepChecks
 
@@ -39,8 +39,8 @@ def role_findings(scenario: Scenario) -> Iterator[Conflict]:
     for index, role in enumerate(lowered.roles):
         if role.name in [other.name for other in scenario.roles[:index]]:
             yield Conflict(("roles", index, "name"), "names two roles", quote(role.name))
-        captured = list(dict.fromkeys(name for _, step in steps_of(role) for name in step.capture))
-        payloads = PayloadChecks(scenario.origin.file, captured, feed, feed_is_known)
+        at_login = captured_at_login(scenario.login)
+        payloads = PayloadChecks(scenario.origin.file, captured_in(role, at_login), feed, feed_is_known)
         if role.script:
             try:
                 message = lacking(script_of(role, scenario.origin.file), role.script, role.name)
@@ -48,7 +48,8 @@ def role_findings(scenario: Scenario) -> Iterator[Conflict]:
                 message = error.message
             if message:
                 yield Conflict(("roles", index, "script"), message, quote(role.script))
-        yield from StepChecks(role, ("roles", index), payloads, lowered.added).findings()
+        added = lowered.added if role.connect else 0
+        yield from StepChecks(role, ("roles", index), payloads, added, at_login).findings()
         total += payloads.bytes
     if total > MOST_BYTES_OF_ALL:
         yield Conflict(("roles",), f"send more than {MOST_BYTES_OF_ALL >> 20} MiB together: a worker keeps all of it")
@@ -110,5 +111,11 @@ def _waits(step: Step) -> bool:
         return all(any(map(_waits, choice.steps)) for choice in step.choose)
     if step.think is not None:
         delay = parse_delay(step.think)
-        return delay.low > 0 or delay.mean > 0
-    return step.expect is not None or step.meet is not None or step.close or any(map(_waits, step.steps))
+        return delay.low > 0 or delay.mean > 0 or bool(delay.variable)
+    return (
+        step.http is not None
+        or step.expect is not None
+        or step.meet is not None
+        or step.close
+        or any(map(_waits, step.steps))
+    )

@@ -7,11 +7,12 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
+from wstui.scenario.conversation.http import Login
 from wstui.scenario.conversation.role import Message, Role, Step
 from wstui.scenario.errors import BadValue, Key, ScenarioError
 from wstui.scenario.file_refs import located
 from wstui.scenario.payload import content_of, variables_in
-from wstui.scenario.placeholder import variables
+from wstui.scenario.placeholder import signing_variables, variables
 from wstui.scenario.script import read_script
 from wstui.scenario.secrets import is_secret_header
 
@@ -55,6 +56,19 @@ def _steps_of_script(role: Role, scenario_file: str) -> tuple[str, ...]:
     return found.steps if found is not None else ()
 
 
+def captured_at_login(logins: Iterable[Login]) -> list[str]:
+    """Return the variables that every client has from its login, in their order."""
+    return list(dict.fromkeys(name for login in logins for name in login.capture))
+
+
+def captured_in(role: Role, at_login: Iterable[str]) -> list[str]:
+    """Return the variables of a role's clients: those of the login first, then those of its steps."""
+    found = dict.fromkeys(at_login)
+    for _, step in steps_of(role):
+        found |= dict.fromkeys([*step.capture, *(step.http.capture if step.http is not None else ())])
+    return list(found)
+
+
 def messages_of(role: Role) -> Iterator[tuple[Key, Message]]:
     """Everything that a role may send, with its place."""
     yield from steps_of(role)
@@ -80,6 +94,12 @@ def script_of(role: Role, scenario_file: str) -> str:
         raise BadValue("is not UTF-8 text") from None
 
 
+def certificates_in_roles(roles: Iterable[Role]) -> Iterator[tuple[Key, str]]:
+    """The certificates and keys that roles present, with their places."""
+    for index, role in enumerate(roles):
+        yield from ((("roles", index, n), getattr(role, n)) for n in ("cert_file", "key_file") if getattr(role, n))
+
+
 def variables_in_roles(roles: Iterable[Role], scenario_file: str) -> list[str]:
     """The variables of {{env …}} placeholders, in what is sent and in what is expected."""
     names: set[str] = set()
@@ -93,21 +113,22 @@ def variables_in_roles(roles: Iterable[Role], scenario_file: str) -> list[str]:
 
 def secrets_in_roles(roles: Sequence[Role], scenario_file: str) -> list[str]:
     """The values of {{env …}} placeholders, and of keys in JSON, whose names sound like secrets."""
-    names = variables_in_roles(roles, scenario_file)
-    found = [os.environ[name] for name in names if is_secret_header(name) and os.environ.get(name)]
+    names = [name for name in variables_in_roles(roles, scenario_file) if is_secret_header(name)]
+    names += signing_variables(json.dumps([role.model_dump(mode="json", exclude_unset=True) for role in roles]))
+    found = [os.environ[name] for name in names if os.environ.get(name)]
     for role in roles:
         for _, message in messages_of(role):
-            found += _secret_values(message.json)
+            found += secret_values(message.json)
     return found
 
 
-def _secret_values(value: Any, name: str = "") -> Iterator[str]:
+def secret_values(value: Any, name: str = "") -> Iterator[str]:
     if isinstance(value, dict):
         for key, inner in value.items():
-            yield from _secret_values(inner, str(key))
+            yield from secret_values(inner, str(key))
     elif isinstance(value, list):
         for inner in value:
-            yield from _secret_values(inner, name)
+            yield from secret_values(inner, name)
     elif isinstance(value, str) and value and "{{" not in value and is_secret_header(name):
         yield value
 
@@ -126,4 +147,5 @@ def with_files(role: Role, whole: Callable[[str], str]) -> Role:
     changed: dict[str, Any] = {phase: [*map(step, getattr(role, phase))] for phase in PHASES}
     changed |= {name: [*map(message, getattr(role, name))] for name in ("heartbeats", "answer")}
     changed["script"] = whole(role.script) or role.script
+    changed |= {name: whole(given) for name in ("cert_file", "key_file") if (given := getattr(role, name))}
     return role.model_copy(update={name: value for name, value in changed.items() if value})

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from wstui.scenario.errors import BadValue
 from wstui.scenario.model import Scenario
 from wstui.scenario.proxy import Proxy, exempt_by, join_address, parse_proxy, proxy_variable
-from wstui.scenario.url import is_unix, parse_address, parse_endpoint, split_unix
+from wstui.scenario.url import is_unix, parse_address, parse_endpoint, split_unix, static_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def route_of(scenario: Scenario, environ: Mapping[str, str] | None = None) -> Ro
     target = scenario.target
     if is_unix(target.url):
         return Route("localhost", 80, unix=split_unix(target.url)[0])
-    address = parse_address(target.url)
+    address = parse_address(static_url(target.url))
     host, port = address.node, address.port
     connect = parse_endpoint(target.connect_to) if target.connect_to else (host, port)
     proxy, source, exempt = proxy_for(target.proxy, address.secure, host, port, environ)

@@ -5,15 +5,19 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+from collections.abc import Iterator
 from typing import Any, Literal, cast, get_args, get_origin
 from urllib.parse import unquote, unquote_plus
 
+from wstui.scenario.conversation.http import METHODS
 from wstui.scenario.env_refs import escape, replaced, walk, written_out
 from wstui.scenario.errors import BadValue, Key
+from wstui.scenario.identity_checks import requested_urls, requests_of, written_texts
 from wstui.scenario.model import Scenario
 from wstui.scenario.payload import secrets_in_feed
+from wstui.scenario.placeholder import signing_variables, variables, without_placeholders
 from wstui.scenario.proxy import parse_proxy, proxy_variable
-from wstui.scenario.role_inputs import secrets_in_roles
+from wstui.scenario.role_inputs import secret_values, secrets_in_roles
 from wstui.scenario.secrets import (
     MASK,
     Masker,
@@ -25,7 +29,7 @@ from wstui.scenario.secrets import (
     secrets_in_url,
 )
 
-VARIABLES = {"token": "AUTH_TOKEN", "secret": "JWT_SECRET"}
+VARIABLES = {"token": "AUTH_TOKEN", "secret": "JWT_SECRET", "password": "AUTH_PASSWORD"}
 """Where secrets of [auth] come from unless a preset refers to another variable."""
 _VARIABLES: dict[Key, str] = {("auth", name): variable for name, variable in VARIABLES.items()}
 PROXY: Key = ("target", "proxy")
@@ -35,9 +39,16 @@ URLS: tuple[Key, ...] = (("target", "url"), ("target", "health"), PROXY)
 
 def is_secret(key: Key) -> bool:
     """Return whether the value at this place is a secret as a whole."""
-    if key[:2] == ("target", "headers") and len(key) > 2:
-        return is_secret_header(str(key[2]))
-    return key in _VARIABLES
+    if len(key) > 2 and key[-2] == "headers":
+        return is_secret_header(str(key[-1]))
+    if (key[0] == "login" or "http" in key) and ("json" in key or "form" in key):
+        return is_secret_header(str(key[-1]))
+    return key in _VARIABLES or key[:2] == ("target", "cookies")
+
+
+def holds_url(key: Key) -> bool:
+    """Return whether the value at this place is a URL, of which a part may be a secret."""
+    return key in URLS or (key[0] in ("roles", "login") and key[-1] in ("url", *METHODS))
 
 
 def keeps_secrets(key: Key, raw: str) -> bool:
@@ -46,10 +57,10 @@ def keeps_secrets(key: Key, raw: str) -> bool:
         said = written_out(raw)
     except BadValue:
         said = raw
-    if key in URLS:
+    if holds_url(key):
         return not secrets_in_url(said if "://" in said or key != PROXY else f"http://{said}")
-    if key in _VARIABLES:
-        return not said
+    if key in _VARIABLES or key[:2] == ("target", "cookies"):
+        return not without_placeholders(said)
     return not is_secret(key) or is_credential_free(said)
 
 
@@ -60,10 +71,10 @@ def saved(key: Key, text: str, token: str = "") -> str:
     """
     if key == PROXY:
         return replace_secrets(escape(text), "${PROXY_PASSWORD:-}", "${PROXY_PASSWORD:-}")
-    if key in URLS:
+    if holds_url(key):
         other = token and any(secret != token for secret in secrets_in_url(text.rpartition("@")[2]))
         return replace_secrets(escape(text), f"${{{'WS_TOKEN' if other else 'AUTH_TOKEN'}:-}}", "${WS_PASSWORD:-}")
-    if not is_secret(key) or not text:
+    if not is_secret(key) or is_credential_free(text):
         return escape(text)
     variable = _VARIABLES.get(key) or re.sub(r"\W", "_", str(key[-1])).upper()
     return f"${{{variable}:-}}"
@@ -72,16 +83,34 @@ def saved(key: Key, text: str, token: str = "") -> str:
 def secrets_of(scenario: Scenario) -> list[str]:
     """Return every secret that a scenario holds, for `masking.mask_text`."""
     target, auth = scenario.target, scenario.auth
-    found = [auth.token.get_secret_value(), auth.secret.get_secret_value(), *scenario.origin.secrets]
-    for secret in [*secrets_in_url(target.url), *secrets_in_url(target.health)]:
+    own = [secret.get_secret_value() for secret in (auth.token, auth.secret, auth.password)]
+    found = [
+        *(text for text in own if without_placeholders(text)),
+        *scenario.origin.secrets,
+        *_secrets_in_requests(scenario),
+    ]
+    urls = [target.url, target.health, *(role.url for role in scenario.roles), *requested_urls(scenario)]
+    for secret in (secret for url in urls for secret in secrets_in_url(url)):
         found += [secret, unquote(secret), unquote_plus(secret)]
     found += proxy_secrets(target.proxy)
     found += secrets_in_feed(scenario.messages.feed, scenario.origin.file)
     found += secrets_in_roles(scenario.roles, scenario.origin.file)
-    for name, value in target.headers.items():
+    headers = [*target.headers.items(), *(item for role in scenario.roles for item in role.headers.items())]
+    headers += [("cookie", f"{name}={value}") for name, value in target.cookies.items()]
+    headers += [item for _, request in requests_of(scenario) for item in request.headers.items()]
+    for name, value in headers:
         if is_secret_header(name) and not is_credential_free(value):
             found += [value, *secrets_in_header(value)]
     return [secret for secret in dict.fromkeys(found) if secret]
+
+
+def _secrets_in_requests(scenario: Scenario) -> Iterator[str]:
+    texts = written_texts(scenario)
+    names = [name for name in variables(texts) if is_secret_header(name)] + signing_variables(texts)
+    yield from (os.environ[name] for name in names if os.environ.get(name))
+    for _, request in requests_of(scenario):
+        yield from secret_values(request.json)
+        yield from secret_values(request.form)
 
 
 def mask_of(scenario: Scenario) -> Masker:
@@ -108,9 +137,7 @@ def masked(scenario: Scenario) -> dict[str, Any]:
     """Return the scenario as plain data for results and reports: units as in a file, secrets masked."""
     data = scenario.model_dump(mode="json")
     mask = mask_of(scenario)
-    headers = data["target"]["headers"]
-    hidden: dict[Key, str] = {("target", "headers", name): MASK for name in headers if is_secret_header(name)}
-    hidden |= {("auth", name): MASK for name in ("token", "secret") if data["auth"][name]}
+    hidden: dict[Key, str] = {key: MASK for key, text in walk(data) if text and is_secret(key)}
     texts = {key: mask(text) for key, text in walk(data) if _is_free(Scenario, key)}
     return cast(dict[str, Any], replaced(data, texts | hidden))
 

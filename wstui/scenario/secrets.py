@@ -17,7 +17,10 @@ _SECRET_WORD = (
     r"(?:[\w.\-\[\]%]*(?:token|secret|passw(?:or)?d|passphrase|credential|signature|apikey|api[_-]key|access[_-]key"
     r"|session|authorization|bearer)[\w.\-\[\]%]*|auth|jwt|key|pass|pwd|sid|sig|ticket|otp)"
 )
-_QUERY_VALUE = re.compile(rf"(?P<name>(?<=[?&;]){_SECRET_WORD}=)(?P<value>[^&;#\s\"'<>]*)", re.IGNORECASE)
+_PLACES = r"(?:\{\{[^{}]*\}\})+"  # no secret by themselves
+_QUERY_VALUE = re.compile(
+    rf"(?P<name>(?<=[?&;]){_SECRET_WORD}=)(?!{_PLACES}(?:[&;#\s\"'<>]|$))(?P<value>[^&;#\s\"'<>]*)", re.IGNORECASE
+)
 # everything up to the last @ before the path: a password may hold an @ of its own
 _USERINFO = re.compile(r"(?P<scheme>(?<![\w+.\-])[a-z][a-z0-9+.\-]*://)(?P<value>[^/?#\s\"'<>]*)@", re.IGNORECASE)
 _JWT = re.compile(r"\beyJ[\w-]{4,}\.[\w-]+(?:\.[\w-]*)?")
@@ -172,7 +175,7 @@ def is_secret_header(name: str) -> bool:
 
 def is_credential_free(header_value: str) -> bool:
     """Return whether a secret header's value is harmless: "", "Bearer ", "session="."""
-    return _CREDENTIAL_FREE.fullmatch(header_value) is not None
+    return _CREDENTIAL_FREE.fullmatch(re.sub(_PLACES, "", header_value)) is not None
 
 
 def secrets_in_url(url: str) -> list[str]:

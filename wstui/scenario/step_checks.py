@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
-from wstui.scenario.conversation.conditions import parse_path
+from wstui.scenario.conversation.captures import OF_ANSWER, capture_findings
 from wstui.scenario.conversation.delay import parse_delay
 from wstui.scenario.conversation.role import Heartbeat, Role, Step, Watchdog
-from wstui.scenario.errors import BadValue, Conflict, Key, dotted, quote
+from wstui.scenario.errors import Conflict, Key, dotted, quote
 from wstui.scenario.payload_checks import PayloadChecks
 from wstui.scenario.role_inputs import PHASES, steps_of
 
 MOST_DEPTH = 8
 MOST_STEPS = 1000
-_KINDS = ("think", "repeat", "choose", "meet", "close")
+_KINDS = ("http", "think", "repeat", "choose", "meet", "close")
 _EXAMPLE = 'json = { type = "hello" } and expect = { type = "welcome" }'
 
 
 class StepChecks:
     """Checks the steps and rules of one role, in the order in which a client comes to them."""
 
-    def __init__(self, role: Role, place: Key, payloads: PayloadChecks, added: int = 0) -> None:
-        """The first `added` steps of `open` are those of the target's protocol."""
+    def __init__(
+        self, role: Role, place: Key, payloads: PayloadChecks, added: int = 0, before: Collection[str] = ()
+    ) -> None:
+        """The first `added` steps of `open` are those of the target's protocol; `before` are variables of a login."""
+        self._before = before
         self._role = role
         self._added = added
         self._place = place
@@ -38,7 +40,7 @@ class StepChecks:
         if sum(1 for _ in steps_of(role)) > MOST_STEPS:
             yield Conflict(place, f"has more than {MOST_STEPS} steps")
             return
-        opened: set[str] = set()
+        opened = set(self._before)
         for phase in PHASES:
             known = set(opened)
             steps, own = getattr(role, phase), self._added if phase == "open" else 0
@@ -47,6 +49,10 @@ class StepChecks:
             yield from self._walk(steps[own:], (*place, phase), known, 1)
             if phase == "open":
                 opened = known
+        if not role.connect:
+            for name in ("heartbeats", "answer", "delivery", "sequence", "leave", "url", "subprotocols", "cert_file"):
+                if getattr(role, name):
+                    yield Conflict((*place, name), "needs a connection, and this role has connect = false")
         for index, beat in enumerate(role.heartbeats):
             yield from self._heartbeat(beat, (*place, "heartbeats", index), opened)
         for index, answer in enumerate(role.answer):
@@ -80,7 +86,7 @@ class StepChecks:
             said = [*kinds, *(["a message"] if is_message else [])]
             both = f"is {' and '.join(said)} at once: make a step of each"
             yield Conflict(
-                place, both if said else f"does nothing: write {_EXAMPLE}, or think, repeat, choose, meet, close"
+                place, both if said else f"does nothing: write {_EXAMPLE}, or http, think, repeat, choose, meet, close"
             )
             return
         if step.steps and not step.repeat:
@@ -90,6 +96,8 @@ class StepChecks:
         yield from self._name(step, place)
         if step.expect is None:
             for name in ("refuse", "reason", "within", "capture"):
+                if name == "capture" and is_message and _is_of_upgrade(step):
+                    continue
                 if getattr(step, name):
                     yield Conflict(
                         (*place, name), 'belongs to expect, and there is none: write expect = { type = "ok" }'
@@ -100,6 +108,14 @@ class StepChecks:
             yield from self._payloads.matcher(step.refuse, (*place, "refuse"), known)
             yield from self._captures(step, place)
             known.update(step.capture)
+        if step.http is not None:
+            yield from self._payloads.http(step.http, (*place, "http"), known)
+            known.update(step.http.capture)
+        elif not self._role.connect and (is_message or step.close):
+            message = "needs a connection, and this role has connect = false: write http, think, repeat, choose or meet"
+            yield Conflict(place, message)
+        if step.think is not None:
+            yield from self._delay(step.think, (*place, "think"), known)
         if step.meet is not None:
             yield from self._payloads.text(step.meet.name, (*place, "meet"), known)
         yield from self._walk(step.steps, (*place, "steps"), known, depth + 1)
@@ -128,8 +144,7 @@ class StepChecks:
     def _heartbeat(self, beat: Heartbeat, place: Key, known: set[str]) -> Iterator[Conflict]:
         yield from self._name(beat, place)
         delay = parse_delay(beat.every)
-        if delay.variable:
-            yield from self._payloads.text(beat.every, (*place, "every"), known)
+        yield from self._delay(beat.every, (*place, "every"), known)
         if not delay.low and not delay.mean:
             yield Conflict((*place, "every"), "must be more than 0", quote(beat.every))
         if not beat.sources:
@@ -146,22 +161,13 @@ class StepChecks:
         elif watchdog.variable:
             yield from self._payloads.text(f"{{{{{watchdog.variable}}}}}", (*place, "variable"), known)
 
+    def _delay(self, text: str, place: Key, known: set[str]) -> Iterator[Conflict]:
+        if variable := parse_delay(text).variable:
+            yield from self._payloads.text(f"{{{{{variable}}}}}", place, known)
+
     def _captures(self, step: Step, place: Key) -> Iterator[Conflict]:
-        for name, source in step.capture.items():
-            try:
-                check_capture(source)
-            except BadValue as error:
-                yield Conflict((*place, "capture", name), error.message, quote(source, 60))
+        yield from capture_findings(step.capture, place)
 
 
-def check_capture(source: str) -> None:
-    """Raise `BadValue` unless a variable can be captured from this: a path, or "regex:…" with one group."""
-    if not source.startswith("regex:"):
-        parse_path(source)
-        return
-    try:
-        groups = re.compile(source.removeprefix("regex:")).groups
-    except re.error as error:
-        raise BadValue(f"is a regex that cannot be read: {error}") from None
-    if not groups:
-        raise BadValue('has no group to capture: write such as "regex:id=(\\\\d+)"')
+def _is_of_upgrade(step: Step) -> bool:
+    return all(source.startswith(OF_ANSWER) for source in step.capture.values())

@@ -16,9 +16,11 @@ from wstui.scenario.types import (
     BareToken,
     Duration,
     HeaderName,
+    HeaderText,
     HeaderValue,
     Line,
     Size,
+    Subprotocol,
     Token,
     TomlTable,
     Wait,
@@ -114,11 +116,14 @@ class Target(TomlTable):
         default=False,
         description="end a connection on text that is not UTF-8, as browsers do; it counts as a failure anyway",
     )
-    headers: dict[HeaderName, HeaderValue] = Field(
+    headers: dict[HeaderName, HeaderText] = Field(
         default_factory=dict,
         description="sent with the upgrade request; Host and Origin replace the usual ones; secrets by ${NAME} only",
     )
-    subprotocols: list[Token] = Field(
+    cookies: dict[Token, HeaderText] = Field(
+        default_factory=dict, description="sent with the upgrade request, beside those that a login set"
+    )
+    subprotocols: list[Subprotocol] = Field(
         default_factory=list, description="offered in this order, separated by commas; the server must pick one"
     )
     origin: HeaderValue = Field(default="", description="the Origin header; empty: none (browsers always send one)")
@@ -131,7 +136,10 @@ class Target(TomlTable):
     ca_file: str = Field(
         default="", description="wss: authorities to trust instead of the system's (PEM file, relative to the preset)"
     )
-    cert_file: str = Field(default="", description="wss: certificate that clients present (PEM file)")
+    cert_file: str = Field(
+        default="",
+        description="wss: certificate that clients present (PEM file); may hold {{client}} or {{feed.column}}",
+    )
     key_file: str = Field(default="", description="wss: key of the certificate, if it is not in the same file")
     insecure: bool = Field(default=False, description="wss: accept any certificate; for test hosts only")
 
@@ -154,6 +162,8 @@ class Target(TomlTable):
         for name, value in super().__repr_args__():
             if name in ("url", "health", "proxy"):
                 yield name, mask_url(value)
+            elif name == "cookies":
+                yield name, dict.fromkeys(value, MASK)
             elif name == "headers":
                 yield name, {key: MASK if is_secret_header(key) else text for key, text in value.items()}
             else:
@@ -163,8 +173,15 @@ class Target(TomlTable):
 class Auth(TomlTable):
     """How clients authenticate."""
 
-    kind: Literal["none", "token", "jwt", "mix"] = Field(
-        default="none", description="none; token: one for all; jwt: a signed one each; mix: valid and invalid tokens"
+    kind: Literal["none", "token", "jwt", "mix", "basic"] = Field(
+        default="none",
+        description="none; token: one for all, or {{variable}}; jwt: a signed one each; mix: valid and invalid tokens; "
+        "basic: user and password",
+    )
+    user: str = Field(default="", description="basic: the user, such as user-{{client}} or {{feed.user}}")
+    password: SecretStr = Field(
+        default=SecretStr(""),
+        description="basic: type ${NAME} or {{feed.password}}; the secret itself is never saved",
     )
     token: BareToken = Field(
         default=SecretStr(""), description="type ${NAME} to name a variable; the secret itself is never saved"

@@ -12,6 +12,7 @@ from wstui.scenario.errors import BadValue, Conflict, Key, dotted, quote
 from wstui.scenario.file_refs import is_shipped, located
 from wstui.scenario.hosts import is_loopback
 from wstui.scenario.model import Scenario
+from wstui.scenario.placeholder import without_placeholders
 from wstui.scenario.proxy import is_address
 from wstui.scenario.route import route_of
 from wstui.scenario.secret_fields import VARIABLES
@@ -68,6 +69,8 @@ def credentials(scenario: Scenario) -> list[tuple[str, Key]]:
         if name.lower() == "authorization":
             key: Key = ("target", "headers", name)
             places.append((dotted(key), key))
+    if scenario.auth.kind == "basic":
+        places.append(("the user of [auth]", ("auth", "user")))
     if _sends(scenario, "header"):
         places.append(("the token of [auth]", ("auth", "send_as")))
     return places
@@ -114,7 +117,7 @@ def _token_findings(scenario: Scenario) -> Iterator[Conflict]:
     if auth.send_as == "header":
         fault = header_fault(token)
     elif auth.send_as == "subprotocol":
-        fault = "" if is_http_token(token) else _NO_TOKEN
+        fault = "" if is_http_token(without_placeholders(token, "0")) else _NO_TOKEN
     else:
         fault = "" if _is_text(token) else "is not valid UTF-8"
     if fault:

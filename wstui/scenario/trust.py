@@ -17,8 +17,11 @@ from platformdirs import user_config_path
 from wstui.scenario.env_refs import names_in
 from wstui.scenario.errors import Problem, dotted, printable, quote
 from wstui.scenario.file_refs import is_same, located
+from wstui.scenario.identity_checks import requested_urls, written_texts
 from wstui.scenario.model import Scenario
+from wstui.scenario.placeholder import variables as variables_in
 from wstui.scenario.role_inputs import files_in_roles, variables_in_roles
+from wstui.scenario.url import split_resource
 
 
 def untrusted(scenario: Scenario, *, allow_files: bool = False) -> list[Problem]:
@@ -110,22 +113,25 @@ def _remembered() -> dict[str, str]:
 def uses(scenario: Scenario) -> list[str]:
     """Return in words what a preset sends to its target from this machine, and what it only reads."""
     found = [f"sends to its target: {sent}"] if (sent := sends_away(scenario)) else []
-    names = ("ca_file", "cert_file", "key_file")
-    read = [(name, str(getattr(scenario.target, name))) for name in names]
+    read = [(("target",), name, str(getattr(scenario.target, name))) for name in ("ca_file", "cert_file", "key_file")]
+    read += [(("roles",), name, getattr(role, name)) for role in scenario.roles for name in ("cert_file", "key_file")]
     outside = [
         printable(path)
-        for name, given in read
-        if given and _is_written(scenario, "target", name, given)
+        for key, name, given in read
+        if given and (key[0] == "roles" or _is_written(scenario, "target", name, given))
         if not _is_inside(path := located(given, scenario.origin.file), scenario.origin.file)
     ]
-    return found + ([f"reads, and doesn't send: {', '.join(outside)}"] if outside else [])
+    servers = dict.fromkeys(split_resource(url)[0].rpartition("@")[2] for url in requested_urls(scenario))
+    shown = ", ".join(printable(server.partition("://")[2] or server) for server in servers)
+    requests = [f"makes HTTP requests to: {shown}"] if servers else []
+    return found + requests + ([f"reads, and doesn't send: {', '.join(outside)}"] if outside else [])
 
 
 def sends_away(scenario: Scenario) -> str:
     """Return in words what a preset sends to its target from this machine, or ""."""
     written = [ref.raw for key, ref in scenario.origin.references.items() if dotted(key) not in scenario.origin.given]
     names = {name for raw in written for name in names_in(raw)}
-    names |= set(variables_in_roles(scenario.roles, scenario.origin.file))
+    names |= set(variables_in_roles(scenario.roles, scenario.origin.file)) | set(variables_in(written_texts(scenario)))
     files = [f"the file {printable(located(name, scenario.origin.file))}" for _, name in _files(scenario)]
     variables = [f"the variable{'s' * (len(names) > 1)} {', '.join(sorted(names))}"] if names else []
     return ", ".join([*dict.fromkeys(files), *variables])

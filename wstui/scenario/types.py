@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from wstui.scenario.errors import BadValue
+from wstui.scenario.placeholder import without_placeholders
 from wstui.scenario.units import (
     LONGEST_S,
     first_digits,
@@ -157,13 +158,22 @@ def ordinal(number: int) -> str:
 
 
 def _header_value(value: str) -> str:
+    return check_no_placeholder(_header_text(value))
+
+
+def _header_text(value: str) -> str:
     if fault := header_fault(value):
         raise BadValue(fault)
-    return check_no_placeholder(value)
+    return value
+
+
+def _subprotocol(value: str) -> str:
+    _http_token(without_placeholders(value, "0"))
+    return value
 
 
 def _bare_token(value: SecretStr) -> SecretStr:
-    return SecretStr(check_no_placeholder(without_ends(value.get_secret_value())))
+    return SecretStr(without_ends(value.get_secret_value()))
 
 
 def _ip_address(value: str) -> str:
@@ -222,6 +232,9 @@ Line = Annotated[str, AfterValidator(_one_line)]
 Address = Annotated[str, AfterValidator(_ip_address)]
 HeaderName = Annotated[str, AfterValidator(_header_name)]
 HeaderValue = Annotated[str, AfterValidator(_header_value)]
+HeaderText = Annotated[str, AfterValidator(_header_text)]
+"""It may hold placeholders."""
+Subprotocol = Annotated[str, AfterValidator(_subprotocol)]
 BareToken = Annotated[SecretStr, AfterValidator(_bare_token)]
 """A secret as it is sent, without what surrounds it in a file."""
 

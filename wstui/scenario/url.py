@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from wstui.scenario.errors import BadValue, nearest
+from wstui.scenario.placeholder import without_placeholders
 from wstui.scenario.secrets import mask_url
 
 _WEB = {"http": "ws", "https": "wss"}
-_PLACEHOLDER = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _NOT_IN_A_NAME = re.compile(r"[\x00-\x20\x7f\"#%/:<>?@\[\\\]^`{|}]")
 _ALLOWED = "%:/?[]@!$&'()*+,;="  # beside letters, digits and -._~; RFC 3986 3.3 and 3.4
@@ -71,14 +71,29 @@ def parse_address(url: str) -> Address:
         if ":" in username:
             raise BadValue("has a colon in its user name, which Basic authentication can't carry")
     port = parts.port or (443 if secure else 80)
-    return Address(secure, host, port, _encoded(parts.path), _encoded(parts.query), username, password, zone)
+    return Address(secure, host, port, encoded(parts.path), encoded(parts.query), username, password, zone)
 
 
 def check_no_placeholder(value: str) -> str:
-    """Return the value. Raises BadValue for a placeholder, which only payloads may contain."""
-    if _PLACEHOLDER.search(value):
-        raise BadValue("may hold no placeholders yet: {{…}} is filled in in payloads only")
+    """Return the value. Raises BadValue for a placeholder."""
+    if without_placeholders(value) != value:
+        raise BadValue("may hold no placeholders: they belong to URLs, headers, subprotocols, cookies and messages")
     return value
+
+
+def split_resource(url: str) -> tuple[str, str]:
+    """Return a URL up to its path, and the path and query, which may hold placeholders."""
+    scheme, separator, rest = url.partition("://")
+    end = next((place for place, char in enumerate(rest) if char in "/?#"), len(rest))
+    return f"{scheme}{separator}{rest[:end]}", rest[end:]
+
+
+def static_url(url: str) -> str:
+    """Return a URL with zeros for its placeholders. Raises BadValue if one stands before the path."""
+    start, resource = split_resource(url)
+    if without_placeholders(start) != start:
+        raise BadValue("has a placeholder before its path: only path and query may differ from client to client")
+    return start + without_placeholders(resource, "0")
 
 
 def check_websocket_url(url: str) -> str:
@@ -95,11 +110,41 @@ def check_websocket_url(url: str) -> str:
         near = nearest(scheme, ("ws", "wss"))
         guess = mask_url(f"{near}://{rest}") if near else ""
         raise BadValue("is not a WebSocket URL: it does not begin with ws:// or wss://", guess)
-    check_no_placeholder(url)
-    parse_address(url)
-    if "#" in url:
+    static = static_url(url)
+    parse_address(static)
+    if "#" in static:
         raise BadValue("has a fragment, which WebSocket URLs may not have", mask_url(url.partition("#")[0]))
     return url
+
+
+def check_role_url(url: str) -> str:
+    """Return "", or the URL of a role's own."""
+    return check_websocket_url(url) if url else url
+
+
+def check_http_url(url: str) -> str:
+    """Return "", or the URL of a request. Raises BadValue with what to write instead."""
+    if not url:
+        return url
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme.lower() not in _WEB:
+        guess = {"ws": "http", "wss": "https"}.get(scheme.lower())
+        raise BadValue("is not an http:// or https:// URL", mask_url(f"{guess}://{rest}") if guess else "")
+    http_address(url)
+    if "#" in static_url(url):
+        raise BadValue("has a fragment, which is never sent", mask_url(url.partition("#")[0]))
+    return url
+
+
+def http_address(url: str) -> Address:
+    """Return where a request goes; its path and query have zeros for placeholders."""
+    scheme, _, rest = static_url(url).partition("://")
+    return parse_address(f"{websocket_scheme(scheme)}://{rest}")
+
+
+def websocket_scheme(scheme: str) -> str:
+    """Return "wss" for "https", else "ws"."""
+    return _WEB[scheme.lower()]
 
 
 def check_health(health: str) -> str:
@@ -122,8 +167,14 @@ def node_of(host: str) -> str:
     return f"{name}%{zone}" if zone else name
 
 
-def _encoded(text: str) -> str:
+def encoded(text: str) -> str:
+    """Return a path or query as a URL may hold it; escapes and delimiters stay."""
     return quote(_STRAY_PERCENT.sub("%25", text), safe=_ALLOWED)
+
+
+def quote_all(text: str) -> str:
+    """Return a text with all but letters, digits and -._~ escaped."""
+    return quote(text, safe="")
 
 
 def _host(host: str) -> tuple[str, str]:
@@ -191,7 +242,7 @@ def check_target_url(url: str) -> str:
         raise BadValue("is encrypted, which a Unix socket here is not", f"ws{url[3:]}")
     if not is_unix(url):
         return check_websocket_url(url)
-    if "#" in url:
+    if "#" in without_placeholders(url):
         raise BadValue("has a fragment, which WebSocket URLs may not have", url.partition("#")[0])
     path, request = split_unix(url)
     if not path.startswith("/") or path.startswith("//"):

@@ -72,7 +72,7 @@ def show(path: Key, value: Any) -> str:
         return "a table"
     if isinstance(value, list):
         return "a list"
-    if path[:2] == ("target", "headers") and len(path) > 2:
+    if len(path) > 2 and path[-2] in ("headers", "cookies"):
         return MASK  # whatever its name: what HTTP can't carry may be a secret all the same
     if path == PROXY and isinstance(value, str) and "://" not in value and "@" in value:
         return quote(f"{MASK}@{value.rpartition('@')[2]}")

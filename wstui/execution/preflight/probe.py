@@ -16,7 +16,7 @@ from websockets.asyncio.connection import Connection
 from websockets.exceptions import ConnectionClosed
 
 from wstui.execution.preflight.advice import of_refusal
-from wstui.execution.run.compile import auth_of, connect_of
+from wstui.execution.run.compile import spec_of
 from wstui.load.connect_outcome import (
     WANTS_CERTIFICATE,
     Cause,
@@ -28,10 +28,11 @@ from wstui.load.connect_outcome import (
 )
 from wstui.load.connector import on_certificate_request
 from wstui.load.conversation.trace import TraceLine
-from wstui.load.credentials import Credentials
-from wstui.load.dialer import Dialer, tls_context
+from wstui.load.dialer import Dialer, TlsContexts, tls_context
 from wstui.load.exchange import Kind
 from wstui.load.handshake import Accepted, Upgrade
+from wstui.load.identity import Identities
+from wstui.load.protocol import Spec
 from wstui.load.refusal import MOST_REDIRECTS, Refusal
 from wstui.measure.sanitize import sanitize
 from wstui.scenario.model import Scenario, Target
@@ -39,6 +40,7 @@ from wstui.scenario.proxy import join_address
 from wstui.scenario.route import Route, route_of
 from wstui.scenario.secret_fields import mask_of, masked
 from wstui.scenario.secrets import mask_url
+from wstui.scenario.trust import script_problems
 from wstui.scenario.url import Address
 
 MOST_TALK = 500
@@ -103,12 +105,18 @@ async def probe(scenario: Scenario, seen: Probe | None = None) -> Probe:
 
 async def _probe(scenario: Scenario, seen: Probe) -> None:
     target = scenario.target
-    spec = connect_of(scenario)
-    credentials = Credentials(spec, auth_of(scenario))
-    uri = credentials.address
+    # A script that may not run yet plays no part in how a client connects.
+    whole = spec_of(scenario.model_copy(update={"roles": []}) if script_problems(scenario) else scenario)
+    client = _FirstClient(whole)
+    credentials, identity = client.credentials, client.identity
+    spec, uri = credentials.connect, credentials.address
     place = f"[{uri.host}]:{uri.port}" if ":" in uri.host else f"{uri.host}:{uri.port}"
     at = time.monotonic_ns()
     route = route_of(scenario)
+    if whole.login:
+        at = await client.log_in(whole, seen, at)
+    if client.apart:
+        return
     if route.unix:
         place = route.unix
     elif route.moved:
@@ -124,7 +132,7 @@ async def _probe(scenario: Scenario, seen: Probe) -> None:
     except OSError as error:
         raise _unreached(error, place, route, target.connect_timeout) from None
     try:
-        context = tls_context(spec) if uri.secure else None
+        context = tls_context(spec, credentials.certificate(identity)) if uri.secure else None
     except (OSError, ssl.SSLError) as error:
         raise Unreachable(f"the TLS files can't be used ({error})", "check ca_file, cert_file and key_file") from None
     redirect: Address | None = None
@@ -134,10 +142,10 @@ async def _probe(scenario: Scenario, seen: Probe) -> None:
         except (OSError, ssl.SSLError) as error:  # TimeoutError is one
             raise _unreached(error, place, route, target.connect_timeout) from None
         at = seen.add("connect", at, route.shown or place)
-        first = _FirstAnswer(context, has_certificate=bool(target.cert_file))
+        first = _FirstAnswer(context, has_certificate=bool(spec.cert_file))
         try:
             async with asyncio.timeout(target.connect_timeout):
-                answer = await first.ask(credentials.upgrade(0, redirect), sock, uri.host, seen)
+                answer = await first.ask(credentials.upgrade(identity, redirect), sock, uri.host, seen)
         except Exception as error:
             first.hang_up(sock)
             answer = first.ended_by(error)
@@ -153,12 +161,44 @@ async def _probe(scenario: Scenario, seen: Probe) -> None:
     assert isinstance(answer, Connection)
     at = first.asked_ns
     granted = answer.protocol.subprotocol
-    at = seen.add("upgrade", at, granted if granted in target.subprotocols else "HTTP 101")
+    at = seen.add("upgrade", at, granted if granted in spec.subprotocols else "HTTP 101")
     try:
         await _ready(answer, scenario, seen, at)
     finally:
         with contextlib.suppress(Exception):
             await answer.close()
+
+
+class _FirstClient:
+    """Who the first client is that connects: client 0, or that of the first role that has a connection."""
+
+    def __init__(self, spec: Spec) -> None:
+        roles = spec.conversation.roles.roles
+        role = next((role for role in roles if role.connects), None)
+        self.apart = bool(roles) and role is None
+        self._identities = Identities(spec, (lambda _number: role.name) if role is not None else None, _epoch_ns())
+        self.credentials = self._identities.credentials_of(0)
+        self.identity = self._identities.of(0)
+
+    async def log_in(self, spec: Spec, seen: Probe, at: int) -> int:
+        """Make the requests of the login. Raises Unreachable."""
+        from wstui.load.http_client import HttpClient
+        from wstui.load.http_request import HttpFailed
+        from wstui.load.login import Login
+
+        loop = asyncio.get_running_loop()
+        login = Login(spec, HttpClient(spec.connect, loop, None, 1, TlsContexts(spec.connect)), loop)
+        try:
+            await login.log_in(self.identity, self.credentials.certificate(self.identity))
+        except HttpFailed as error:
+            detail = f" ({error.detail})" if error.detail else ""
+            fix = "check the requests of [[login]], their data and http.timeout"
+            raise Unreachable(f"{error.cause.message}{detail}", fix) from None
+        return seen.add("login", at, f"{len(spec.login)} request{'s' * (len(spec.login) > 1)}")
+
+
+def _epoch_ns() -> int:
+    return time.time_ns() - time.monotonic_ns()
 
 
 class _FirstAnswer(asyncio.Protocol):

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from wstui.execution.run.compile_roles import roles_of
+from wstui.execution.run.compile_requests import RequestCompiler, of_role, varying, with_identity
+from wstui.execution.run.compile_roles import RoleCompiler
+from wstui.execution.run.compile_texts import NS, Columns, TextCompiler
 from wstui.load.protocol import AuthSpec, ConnectSpec, ConversationSpec, SendSpec, Spec
 from wstui.load.role_spec import RolesSpec
+from wstui.scenario.errors import BadValue, Problem, ScenarioError
 from wstui.scenario.file_refs import located
-from wstui.scenario.lowering import spoken
+from wstui.scenario.lowering import Lowered, spoken
 from wstui.scenario.model import Messages, Scenario
+from wstui.scenario.payload import feed_of
+from wstui.scenario.role_inputs import captured_at_login, script_of
 from wstui.scenario.route import route_of
-from wstui.scenario.url import split_unix
-
-NS = 1_000_000_000
+from wstui.scenario.trust import script_problems
+from wstui.scenario.url import split_unix, static_url
 
 
 def specs_of(scenario: Scenario, workers: int) -> list[Spec]:
@@ -23,39 +27,65 @@ def specs_of(scenario: Scenario, workers: int) -> list[Spec]:
 
 
 def spec_of(scenario: Scenario, worker: int = 0, workers: int = 1) -> Spec:
-    """Return the specification of worker number `worker` of `workers`."""
+    """Return the specification of worker number `worker` of `workers`. Raises ScenarioError if a file can't be used."""
+    messages, file = scenario.messages, scenario.origin.file
+    try:
+        if problems := script_problems(scenario):
+            raise ScenarioError(problems)
+        columns = Columns(feed_of(messages.feed, file) if messages.feed else None)
+        scripts = {role.script: script_of(role, file) for role in scenario.roles if role.script}
+        if scripts:
+            columns.use_all()
+        texts = TextCompiler(scenario, columns, captured_at_login(scenario.login))
+        requests = RequestCompiler(scenario, texts)
+        login = [requests.request(request, request.name) for request in scenario.login]
+        connect = with_identity(connect_of(scenario), scenario, texts)
+        auth = _auth_of(scenario, texts)
+        own = {role.name: of_role(connect, role, scenario, texts) for role in scenario.roles}
+        compiler = RoleCompiler(scenario, texts)
+        lowered = Lowered(scenario)
+        if lowered.conflicts:
+            raise ScenarioError(conflict.problem(file) for conflict in lowered.conflicts)
+        roles = [compiler.role(role) for role in lowered.roles]
+    except BadValue as error:  # it was sound when it was checked
+        raise ScenarioError(Problem(file, "roles", error.message, nearest=error.nearest)) from None
+    rows, names = columns.rows(), columns.names if scripts else []
+    if messages.feed_per == "message" and len(rows) >= workers:
+        # Each worker has rows of its own: none is used twice before a worker has been through all of its rows.
+        rows = rows[worker::workers]
     return Spec(
         worker=worker,
         workers=workers,
-        seed=scenario.messages.seed,
-        connect=connect_of(scenario),
-        auth=auth_of(scenario),
+        seed=messages.seed,
+        connect=connect,
+        role_connects={name: spec for name, spec in own.items() if spec is not None},
+        auth=auth,
+        login=login,
+        http_limit=max(1, (scenario.http.concurrency + workers - 1 - worker) // workers),
         send=SendSpec(
-            every_ns=round(scenario.messages.every * NS),
-            arrivals=scenario.messages.arrivals,
-            jitter=scenario.messages.jitter,
+            every_ns=round(messages.every * NS),
+            arrivals=messages.arrivals,
+            jitter=messages.jitter,
             ping_every_ns=round((scenario.target.ping_every or 0) * NS),
             ping_timeout_ns=round((scenario.target.ping_timeout or 0) * NS),
         ),
-        conversation=_conversation(scenario, roles_of(scenario, worker, workers)),
+        conversation=_conversation(scenario, RolesSpec(roles, rows, messages.feed_per, names, scripts)),
     )
 
 
 def connect_of(scenario: Scenario) -> ConnectSpec:
-    """Return where and how the clients of a scenario connect."""
+    """Return where and how the clients of a scenario connect, but for what may differ from client to client."""
     target, file = spoken(scenario.target), scenario.origin.file
     route = route_of(scenario)
     return ConnectSpec(
-        url=f"ws://localhost{split_unix(target.url)[1]}" if route.unix else target.url,
-        headers=list(target.headers.items()),
-        subprotocols=list(target.subprotocols),
+        url=static_url(f"ws://localhost{split_unix(target.url)[1]}" if route.unix else target.url),
         origin=target.origin,
         follow_redirects=target.follow_redirects,
         compression=target.compression,
         max_size=target.max_size,
         ca_file=located(target.ca_file, file),
-        cert_file=located(target.cert_file, file),
-        key_file=located(target.key_file, file),
+        cert_file="" if "{{" in target.cert_file else located(target.cert_file, file),
+        key_file="" if "{{" in target.key_file else located(target.key_file, file),
         insecure=target.insecure,
         local_addresses=list(scenario.fleet.local_addresses),
         unix=route.unix,
@@ -72,12 +102,13 @@ def connect_of(scenario: Scenario) -> ConnectSpec:
     )
 
 
-def auth_of(scenario: Scenario) -> AuthSpec:
-    """Return the tokens of a scenario's clients."""
+def _auth_of(scenario: Scenario, texts: TextCompiler) -> AuthSpec:
     auth = scenario.auth
     return AuthSpec(
         kind=auth.kind,
-        token=auth.token.get_secret_value(),
+        token=varying(texts, auth.token.get_secret_value()),
+        user=varying(texts, auth.user),
+        password=varying(texts, auth.password.get_secret_value()),
         secret=auth.secret.get_secret_value(),
         send_as=auth.send_as,
         ttl_s=round(auth.ttl),

@@ -9,7 +9,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -20,7 +20,7 @@ from wstui.fleet.hosts.dask_client import close_http
 from wstui.fleet.hosts.remote_main import FOLDER
 from wstui.fleet.local import LocalTransport
 from wstui.fleet.transport import FleetError, MessageReceived
-from wstui.load.protocol import Spec, decode_command
+from wstui.load.protocol import ConnectSpec, Spec, decode_command
 
 LEASE_S = 3.0
 FIRST_S = 60.0
@@ -46,6 +46,12 @@ class DrainOnTeardown(WorkerPlugin):  # type: ignore[misc]
 
     async def teardown(self, worker: Worker) -> None:
         await self._local.close(DRAIN_S)
+
+
+def _with_files(connect: ConnectSpec, written: Mapping[str, str]) -> ConnectSpec:
+    """Return where to connect, with the names that files have here."""
+    changes = {name: written.get(path, "") for name in _FILES if (path := getattr(connect, name))}
+    return replace(connect, **changes)
 
 
 class Agent:
@@ -78,9 +84,11 @@ class Agent:
         for worker, raw in specs:
             spec = decode_command(raw)
             assert isinstance(spec, Spec)
-            connect = spec.connect
-            changes = {name: written.get(path, "") for name in _FILES if (path := getattr(connect, name))}
-            members[worker] = replace(spec, connect=replace(connect, **changes))
+            members[worker] = replace(
+                spec,
+                connect=_with_files(spec.connect, written),
+                role_connects={name: _with_files(own, written) for name, own in spec.role_connects.items()},
+            )
         self._starting.update(members)
         try:
             await self._local.start(members)

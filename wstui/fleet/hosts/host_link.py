@@ -43,8 +43,8 @@ class HostLink:
 
     async def begin(self, specs: Mapping[int, Spec]) -> None:
         """Start workers. Raises FleetError."""
-        parts = [spec.connect for spec in specs.values()]
-        paths = {path for part in parts for path in (part.ca_file, part.cert_file, part.key_file) if path}
+        parts = [part for spec in specs.values() for part in (spec.connect, *spec.role_connects.values())]
+        paths = {str(path) for part in parts for path in (part.ca_file, part.cert_file, part.key_file) if path}
         try:
             files = {path: Path(path).read_bytes() for path in paths}  # noqa: ASYNC240 - a few KB
         except OSError as error:

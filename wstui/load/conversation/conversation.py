@@ -19,9 +19,24 @@ from wstui.load.conversation.rounds import Rounds
 from wstui.load.conversation.state import ENDED, LEAVE, LOOP, OPEN, WAIT, Phase
 from wstui.load.conversation.timers import Timers
 from wstui.load.conversation.watch import look_for_silence
+from wstui.load.identity import Identity
+from wstui.load.matcher import Head
 from wstui.load.reply_matcher import MISSING
 
 _now = time.monotonic_ns
+
+
+class Request(Protocol):
+    """An HTTP request that is under way."""
+
+    def cancel(self) -> object: ...
+
+
+class Requests(Protocol):
+    """What makes the HTTP requests of steps."""
+
+    def start(self, talk: Conversation, operation: Operation) -> None: ...
+    def ended(self, talk: Conversation) -> None: ...
 
 
 class ConversationHost(Protocol):
@@ -35,6 +50,9 @@ class ConversationHost(Protocol):
     columns: list[str]  # of the feed
     mistake: Exception | None  # ends the run: nobody goes on
 
+    @property
+    def requests(self) -> Requests | None: ...
+
     def begin_talk(self, conversation: Conversation) -> Coroutine[Any, bool, None] | Generator[Any, bool, None]: ...
     def walk(self, conversation: Conversation, operations: list[Operation]) -> Generator[Any, bool, None]: ...
     def mistaken(self, conversation: Conversation, error: Exception | None) -> None: ...
@@ -45,19 +63,23 @@ class Conversation:
     """The state of one client between two resumptions."""
 
     __slots__ = (
-        "awaits_round", "behind_ns", "client", "context", "coroutine", "free_ns", "heartbeats", "host", "in_round",
-        "intended_ns", "kept", "leave_begun_ns", "leaving", "live", "message", "next_ns", "number", "phase", "replies",
-        "role", "row", "running", "sent_ns", "seq", "sequences", "transmit", "turn", "values", "wake_ns", "watched",
+        "awaits_round", "behind_ns", "client", "context", "cookies", "coroutine", "free_ns", "head", "heartbeats",
+        "host", "in_round", "intended_ns", "kept", "leave_begun_ns", "leaving", "live", "message", "next_ns", "number",
+        "phase", "replies", "request", "role", "row", "running", "sent_ns", "seq", "sequences", "transmit", "turn",
+        "values", "wake_ns", "watched",
     )  # fmt: skip
 
-    def __init__(self, host: ConversationHost, role: Role, client: Client, row: Sequence[str]) -> None:
+    def __init__(self, host: ConversationHost, role: Role, client: Client, identity: Identity) -> None:
         self.host = host
         self.role = role
         self.client = client
         self.context = client.context
         self.number = client.number
-        self.row = row
-        self.values: list[Any] = [None] * len(role.spec.variables)
+        self.row = identity.row
+        self.values: list[Any] = [*identity.values, *[None] * (len(role.spec.variables) - len(identity.values))]
+        self.cookies = identity.cookies
+        self.head: Head = ()  # of the answer to the upgrade, if the role captures from it
+        self.request: Request | None = None  # that a step has under way
         self.live = host.live
         self.transmit: Callable[[int, bytes], None] = client.say  # turns the payload of a step into frames
         self.seq = client.sequence
@@ -152,7 +174,7 @@ class Conversation:
         """Take leave when the answer that is waited for has come; the client is ready."""
         if self.phase is not LOOP:
             return
-        if self.replies.operation is not None and self.replies.asked:
+        if self.replies.operation is not None and (self.replies.asked or self.request is not None):
             self.leaving = True
         else:
             self.begin_leave()
@@ -179,6 +201,8 @@ class Conversation:
         host = self.host
         host.conversations.pop(self.client, None)
         host.rounds.forget(self)
+        if host.requests is not None:
+            host.requests.ended(self)
         if self.coroutine is not None and not self.running:
             self.coroutine.close()
             self.coroutine = None
@@ -187,6 +211,9 @@ class Conversation:
         """Nothing that is waited for matters any more."""
         self.host.meetings.leave(self.replies)
         self.replies.cut(dropped=dropped)
+        if self.request is not None:
+            self.request.cancel()
+            self.request = None
         if self.in_round:
             self.in_round = False
             self.role.counts.cut += 1

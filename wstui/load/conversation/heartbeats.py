@@ -26,7 +26,7 @@ class Heartbeats:
         self._waiting: list[tuple[Any, int] | None] = [None] * len(talk.role.beats)  # bound, sent
         live = talk.live
         for beat in talk.role.beats:
-            every = beat.delay.draw(talk)
+            every = beat.delay.draw(talk, beat.tally.name or "heartbeat")
             if not every:
                 continue  # the server wants none
             live.add(first_send(live.clock() + 1, talk.number, every), _Due(self, beat, talk))
@@ -98,4 +98,5 @@ class _Due:
         """Send it, and plan the next."""
         if self._heartbeats.send(self._beat):
             talk = self._talk
-            talk.live.add(due_ns + self._beat.delay.draw(talk), self)
+            if every := self._beat.delay.draw(talk, self._beat.tally.name or "heartbeat"):
+                talk.live.add(due_ns + every, self)

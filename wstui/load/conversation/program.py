@@ -9,36 +9,36 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, Protocol
 
-from wstui.load.conversation.matcher import Captures, Matcher, reader_of
-from wstui.load.conversation.text import Render, compile_parts, compile_text
+from wstui.load.connect_outcome import Cause
+from wstui.load.context import WorkerContext
 from wstui.load.frames import BINARY, TEXT
+from wstui.load.matcher import Captures, Head, Matcher, all_steps, reader_of
 from wstui.load.rng import draw, fraction
-from wstui.load.role_spec import DelaySpec, RoleSpec, StepSpec
+from wstui.load.role_spec import DelaySpec, HttpSpec, RoleSpec, StepSpec
+from wstui.load.text import Render, compile_parts, compile_text
 from wstui.measure.counters import TYPES_KEPT
+from wstui.measure.sanitize import sanitize
 from wstui.measure.steps import RoleCounts, StepTally
 from wstui.scenario.conversation.dialect import dialect
+from wstui.scenario.errors import BadValue
+from wstui.scenario.units import parse_duration
 
 STEPS_KEPT = 200
-MESSAGE, THINK, REPEAT, AGAIN, CHOOSE, JUMP, MEET, CLOSE, READY, ROUND, REST, LEFT = range(12)
+MESSAGE, THINK, REPEAT, AGAIN, CHOOSE, JUMP, MEET, CLOSE, READY, ROUND, REST, LEFT, HTTP = range(13)
 _A_DAY_NS = 86_400_000_000_000
 _DELAY, _CHOICE, _BEAT = 1 << 43, 1 << 44, 1 << 45  # lanes of their own among all that is drawn
 
 
-class Drawer(Protocol):
-    """A client that draws how long something takes."""
-
-    number: int
-    values: list[Any]
-
-    def turns(self) -> int: ...
-
-
 def nanoseconds(value: Any, unit_ns: int) -> int:
-    """Return a time that a server has told, up to a day; 0 when it is not one."""
+    """Return a time that a server has told, as a number of units or as "30s", up to a day; -1 if it is none."""
     try:
-        return min(max(0, int(float(value) * unit_ns)), _A_DAY_NS)
-    except (TypeError, ValueError, OverflowError):
-        return 0
+        told = float(value)
+    except (TypeError, ValueError):
+        try:
+            told, unit_ns = parse_duration(value), 1_000_000_000
+        except (BadValue, AttributeError, TypeError):
+            return -1
+    return int(min(told * unit_ns, _A_DAY_NS)) if told >= 0 else -1
 
 
 class Delay:
@@ -52,23 +52,43 @@ class Delay:
         self._lane = lane
         self.fixed = spec.low if spec.low == spec.high and not spec.mean and spec.variable < 0 else -1
 
-    def draw(self, drawer: Drawer) -> int:
-        """Return nanoseconds for a client at its next turn; 0 when its variable holds no time."""
-        turn = drawer.turns()
+    def draw(self, talk: Drawer, label: str) -> int:
+        """Return nanoseconds for a client at its next turn; 0 if its variable holds no time, for the step `label`."""
+        turn = talk.turns()
         if self.fixed >= 0:
             return self.fixed
         if self._spec.variable >= 0:
-            return nanoseconds(drawer.values[self._spec.variable], self._spec.low)
-        share = fraction(draw(self._seed, drawer.number, turn, self._lane))
+            return self._captured(talk, label)
+        share = fraction(draw(self._seed, talk.number, turn, self._lane))
         if self._spec.mean:
             return int(-math.log(1.0 - share) * self._spec.mean)
         return self._spec.low + int(share * (self._spec.high - self._spec.low))
+
+    def _captured(self, talk: Drawer, label: str) -> int:
+        value = talk.values[self._spec.variable]
+        ns = nanoseconds(value, self._spec.low)
+        if ns < 0:
+            words = f"{talk.role.name}, {label}: what was captured is not a time: {sanitize(str(value), 60)}"
+            talk.context.events.step_failed(talk.number, Cause("capture", words), "")
+        return max(0, ns)
+
+
+class Drawer(Protocol):
+    """A client for which a delay is drawn."""
+
+    number: int
+    values: list[Any]
+    context: WorkerContext
+
+    @property
+    def role(self) -> Role: ...
+    def turns(self) -> int: ...
 
 
 class Captured(Protocol):
     """Takes values out of the expected message; returns what was not there, or ""."""
 
-    def take(self, document: Any, payload: bytes, values: list[Any]) -> str: ...
+    def take(self, document: Any, payload: bytes, values: list[Any], head: Head = ()) -> str: ...
 
 
 class Operation:
@@ -76,7 +96,7 @@ class Operation:
 
     __slots__ = (
         "captures", "clients", "delay", "expect", "first", "kind", "label", "more", "name", "number", "place",
-        "places", "reason", "refuse", "render", "tally", "target", "targets", "within_ns",
+        "places", "reason", "refuse", "render", "request", "request_spec", "tally", "target", "targets", "within_ns",
     )  # fmt: skip
 
     def __init__(self, kind: int, target: int = 0) -> None:
@@ -88,6 +108,8 @@ class Operation:
         self.first = TEXT
         self.render: Render | None = None
         self.more: list[tuple[int, Render]] = []  # further frames
+        self.request: Any = None  # HTTP: compiled where requests are made
+        self.request_spec: HttpSpec | None = None
         self.expect: Any = None  # a Matcher, or the ScriptMatcher of a script
         self.refuse: Any = None
         self.reason: list[list[str]] = []
@@ -175,6 +197,8 @@ class Role:
         self.has_opening = bool(spec.open or spec.script)
         self._kinds = [(kind,) for kind in speaks.kinds]
         self._type_names: dict[str, bytes] = {}
+        # Whether something is captured from the answer to the upgrade.
+        self.wants_head = any(c.header or c.cookie for step in all_steps(spec) for c in step.capture)
         self.acts = bool(self.answers or self.deliveries or self.sequences or self.watchdogs)
 
     def tally(self, name: str, kind: str = "step") -> StepTally:
@@ -266,6 +290,8 @@ class _Flattener:
             operation.clients, operation.within_ns = step.meet.clients, step.meet.within_ns
         elif step.close:
             self._operation(CLOSE, step, place)
+        elif step.http is not None:
+            self._operation(HTTP, step, place).request_spec = step.http
         else:
             self._message(step, self._operation(MESSAGE, step, place))
 
@@ -273,7 +299,7 @@ class _Flattener:
         operation = Operation(kind)
         operation.label = step.name or place
         operation.number = step.number
-        operation.tally = self._role.tally(step.name) if kind in (MESSAGE, MEET) else None
+        operation.tally = self._role.tally(step.name) if kind in (MESSAGE, MEET, HTTP) else None
         self._made.append(operation)
         return operation
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, Protocol
 
 from wstui.load.connect_outcome import Cause, Outcome
 from wstui.load.context import LATE_NS
@@ -14,6 +14,8 @@ from wstui.measure.sanitize import sanitize
 from wstui.scenario.units import format_duration
 
 EXPIRED_KEPT = 32
+CAME_KEPT = 64
+"""Messages that are kept from an HTTP request on, until the next step."""
 SHORT_NS = 1_000_000_000
 """A wait that is shorter ends by a timer of its own; longer ones are looked at four times a second."""
 _IN_FLIGHT = 1  # the key of the one message that a client may have in flight
@@ -21,12 +23,20 @@ _IN_FLIGHT = 1  # the key of the one message that a client may have in flight
 _now = time.monotonic_ns
 
 
+class HttpFailure(Protocol):
+    """Why an HTTP request did not succeed."""
+
+    outcome: Outcome
+    cause: Cause
+    detail: str
+
+
 class Replies:
     """The step of one client that waits, and earlier ones whose answers may still come."""
 
     __slots__ = (
-        "_answered", "_answered_bound", "_bound", "_expired", "_refusal", "_talk", "asked", "began_ns", "failure",
-        "operation",
+        "_answered", "_answered_bound", "_bound", "_came", "_expired", "_matched", "_refusal", "_talk", "asked",
+        "began_ns", "failure", "operation",
     )  # fmt: skip
 
     def __init__(self, talk: Talk) -> None:
@@ -39,6 +49,8 @@ class Replies:
         self._refusal: Any = None
         self._answered: Operation | None = None  # the one before, for duplicates
         self._answered_bound: Any = None
+        self._came: list[tuple[int, Any, bytes]] | None = None  # since an HTTP request, for the step behind it
+        self._matched: tuple[int, Any, bytes] | None = None
         self._expired: list[tuple[Operation, Any]] | None = None  # those whose answer did not come in time
 
     # -- what steps do -----------------------------------------------------------------------------------------
@@ -50,6 +62,8 @@ class Replies:
         tally.counts.begun += 1
         tally.counts.done += 1
         self._send(operation, _now())
+        if operation.captures is not None:
+            operation.captures.take(None, b"", self._talk.values, self._talk.head)
         if self._talk.phase is LOOP:
             self._talk.context.counters.no_reply_expected += 1
 
@@ -64,6 +78,10 @@ class Replies:
             self._send(operation, now)
             if talk.phase is LOOP:
                 talk.client.pending[_IN_FLIGHT] = (talk.intended_ns, now)
+        came, self._came = self._came, None
+        if came is not None and not self.asked:
+            # What an HTTP request causes may come before its answer, and is measured from the request.
+            talk.intended_ns = now = talk.sent_ns
         self.operation = operation
         self.began_ns = now
         self._bound = operation.expect.bind(talk)
@@ -72,6 +90,48 @@ class Replies:
         operation.tally.counts.begun += 1  # type: ignore[union-attr]
         if operation.within_ns < SHORT_NS:
             talk.wake_ns = talk.live.add(now + operation.within_ns, talk)
+        for message in came or ():
+            if not self.asked and operation.expect.matches(*message[1:], self._bound):
+                self._matched = message
+                talk.wake_ns = talk.live.add(talk.live.clock(), talk)
+                break
+
+    def fetch(self, operation: Operation) -> None:
+        """Wait for the answer to the HTTP request of a step."""
+        now = _now()
+        talk = self._talk
+        talk.intended_ns = talk.intended_ns or now
+        self.operation = operation
+        self.asked = False
+        self.began_ns = now
+        self._came = []
+        operation.tally.counts.begun += 1  # type: ignore[union-attr]
+
+    def fetched(self, failed: HttpFailure | None) -> None:
+        """The answer has come, or will not."""
+        talk = self._talk
+        operation, self.operation = self.operation, None
+        if operation is None or operation.tally is None:
+            return
+        now, tally = _now(), operation.tally
+        answered = failed is None or failed.outcome is Outcome.REFUSED or failed.cause.kind == "capture"
+        if answered:
+            tally.counts.done += 1
+            tally.round_trip.record(now - talk.sent_ns)
+        else:
+            tally.counts.lost += 1
+        tally.response.record(now - talk.intended_ns)
+        if failed is None:
+            talk.intended_ns = 0
+            talk.resume(True)
+            return
+        tally.counts.failed += answered
+        if talk.phase is OPEN:
+            talk.client.end_attempt(failed.outcome, failed.cause, failed.detail)
+            return
+        report = talk.context.events.expectation_failed if answered else talk.context.events.step_failed
+        report(talk.number, failed.cause, failed.detail)
+        talk.resume(False)
 
     def _send(self, operation: Operation, now: int) -> None:
         talk = self._talk
@@ -136,9 +196,11 @@ class Replies:
         """Return whether the step that waits expects or refuses this message."""
         operation = self.operation
         if operation is None or operation.expect is None:
+            if self._came is not None and len(self._came) < CAME_KEPT:
+                self._came.append((self._talk.context.now, document, payload))
             return False
         if operation.expect.matches(document, payload, self._bound):
-            self._replied(operation, document, payload)
+            self._replied(operation, document, payload, self._talk.context.now)
             return True
         if operation.refuse is not None and operation.refuse.matches(document, payload, self._refusal):
             self._refused(operation, document, payload)
@@ -171,10 +233,9 @@ class Replies:
             return True
         return False
 
-    def _replied(self, operation: Operation, document: Any, payload: bytes) -> None:
+    def _replied(self, operation: Operation, document: Any, payload: bytes, now: int) -> None:
         talk = self._talk
         context = talk.context
-        now = context.now
         began, intended = self.began_ns, talk.intended_ns
         round_trip = now - began
         tally = operation.tally
@@ -203,7 +264,9 @@ class Replies:
         talk.wake_ns = -1
         if operation.expect.is_keyed:
             self._answered, self._answered_bound = operation, self._bound
-        if operation.captures is not None and (lack := operation.captures.take(document, payload, talk.values)):
+        if operation.captures is not None and (
+            lack := operation.captures.take(document, payload, talk.values, talk.head)
+        ):
             self._fail(operation, Cause("capture", f"{self._words(operation)}: nothing to capture for {lack}"), payload)
             return
         talk.resume(True)
@@ -246,15 +309,21 @@ class Replies:
     def expire(self, now_ns: int) -> None:
         """Give up what has been waited for too long."""
         operation = self.operation
-        if operation is not None and now_ns - self.began_ns >= operation.within_ns:
+        if operation is None or operation.request is not None:
+            return
+        if self._matched is not None:
+            (at, document, payload), self._matched = self._matched, None
+            self._replied(operation, document, payload, at)
+        elif now_ns - self.began_ns >= operation.within_ns:
             self._lose(operation, keep=True)
 
     def cut(self, *, dropped: bool) -> None:
         """Stop waiting: we end the wait, or the other side has `dropped` the connection."""
         operation, self.operation = self.operation, None
+        self._matched = None
         if operation is not None and operation.tally is not None:
             self.failure = "dropped" if dropped else "leaving"
-            if dropped:
+            if dropped and operation.request is None:
                 self._count_lost(operation, "connection ended before the reply")
             else:
                 operation.tally.counts.abandoned += 1

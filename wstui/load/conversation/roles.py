@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from bisect import bisect_right
-from collections.abc import Coroutine, Generator, Sequence
+from collections.abc import Coroutine, Generator
 from itertools import accumulate
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from websockets.frames import CloseCode
 
@@ -32,6 +32,10 @@ from wstui.load.rng import spread
 from wstui.measure.steps import Steps
 from wstui.scenario.conversation.dialect import Malformed
 
+if TYPE_CHECKING:
+    from wstui.load.conversation.http_steps import HttpSteps
+    from wstui.load.http_client import HttpClient
+
 SWEEP_TICKS = 25
 
 
@@ -45,7 +49,6 @@ class Roles(Exchange):
     def __init__(self, spec: Spec, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(spec.conversation)
         self._seed = spec.seed
-        self._each = spec.conversation.roles.each
         self.rounds = Rounds(spec.send, spec.seed, loop)
         self.meetings = Meetings()
         self.live = Timers(loop)  # heartbeats, short time limits, and what clients do on their way in and out
@@ -54,12 +57,12 @@ class Roles(Exchange):
         weights = [role.spec.weight for role in self.roles]
         total = sum(weights)
         self._bounds = [round(end / total * 2**64) for end in accumulate(weights)] if total else []
-        self._rows = spec.conversation.roles.rows
-        self._dealt = 0
-        self.deals_rows = bool(self._rows) and self._each != "client"
+        roles = spec.conversation.roles
+        self.deals_rows = bool(roles.rows) and roles.each != "client"
         self.conversations: dict[Client, Conversation] = {}
         self._sweep: list[Conversation] = []
         self._by_type = spec.conversation.type_field == "type"
+        self.requests: HttpSteps | None = None
         self.mistake: Exception | None = None
         self.columns = spec.conversation.roles.columns
         scripts = Scripts(spec.conversation.roles.scripts)
@@ -82,10 +85,23 @@ class Roles(Exchange):
             return self.roles[bisect_right(self._fixed, number % fixed)]
         return self.roles[min(bisect_right(self._bounds, spread(number, 0)), len(self.roles) - 1)]
 
+    def role_name(self, number: int) -> str:
+        """Return the name of a client's role."""
+        return self.role_of(number).name
+
+    def use_http(self, client: HttpClient, loop: asyncio.AbstractEventLoop) -> None:
+        """Let steps make HTTP requests."""
+        from wstui.load.conversation.http_steps import HttpSteps
+
+        self.requests = HttpSteps(client, loop, self._seed, self.roles)
+
     def begin(self, client: Client) -> None:
         """The connection is open. A role without `open` is ready once it has been open for a while."""
         role = self.role_of(client.number)
-        client.conversation = conversation = Conversation(self, role, client, self._row(client.number))
+        identity = self.context.identities.of(client.number)
+        client.conversation = conversation = Conversation(self, role, client, identity)
+        if role.wants_head:
+            conversation.head = client.head
         if role.has_opening:
             client.waiting = True
             self.conversations[client] = conversation
@@ -123,18 +139,9 @@ class Roles(Exchange):
     def _blocked(self, what: str) -> None:
         self.mistake = self.mistake or ScriptError(what)
 
-    def _row(self, number: int) -> Sequence[str]:
-        rows = self._rows
-        if not rows:
-            return ()
-        if self._each == "client":
-            return rows[number % len(rows)]
-        self._dealt += 1
-        return rows[(self._dealt - 1) % len(rows)]
-
     def deal_row(self, conversation: Conversation) -> None:
         """Give a round the next row."""
-        conversation.row = self._row(conversation.number)
+        conversation.row = self.context.identities.row(conversation.number)
 
     # -- time --------------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from wstui.load.conversation.program import MEET, MESSAGE, Delay, Operation
 from wstui.load.conversation.script_matcher import matcher_of
 from wstui.load.conversation.state import ENDED, LOOP, OPEN, WAIT
 from wstui.load.frames import BINARY, TEXT
+from wstui.load.matcher import Head
 from wstui.load.role_spec import DelaySpec
 from wstui.scenario.conversation.delay import Delay as Seconds
 from wstui.scenario.conversation.delay import parse_delay
@@ -167,7 +168,7 @@ class Client:
         await self._held()
         return talk.values[-1]
 
-    def take(self, document: Any, payload: bytes, values: list[Any]) -> str:
+    def take(self, document: Any, payload: bytes, values: list[Any], head: Head = ()) -> str:
         """Keep the message that came."""
         if document is None:
             try:
@@ -239,7 +240,7 @@ class Client:
             return
         wait = _delay(delay, most, talk.role.seed)
         began = _now()
-        talk.think(wait.draw(talk))
+        talk.think(wait.draw(talk, "think"))
         await _WAIT
         if self._step is not None:
             self._step.thought_ns += _now() - began

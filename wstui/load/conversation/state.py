@@ -10,6 +10,7 @@ from wstui.load.client import Client
 from wstui.load.context import WorkerContext
 from wstui.load.conversation.program import Role
 from wstui.load.conversation.timers import Timers
+from wstui.load.matcher import Head
 
 
 class Phase(IntEnum):
@@ -40,6 +41,7 @@ class Talk(Protocol):
     number: int
     phase: Phase
     values: list[Any]
+    head: Head
     live: Timers
     transmit: Callable[[int, bytes], None]  # turns a payload into frames
     seq: int

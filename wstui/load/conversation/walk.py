@@ -11,6 +11,7 @@ from wstui.load.conversation.program import (
     AGAIN,
     CHOOSE,
     CLOSE,
+    HTTP,
     JUMP,
     LEFT,
     MEET,
@@ -46,6 +47,13 @@ def walk(conversation: Conversation, operations: list[Operation]) -> Generator[A
                 continue
             replies.ask(operation)
             held = yield WAIT
+        elif kind == HTTP:
+            if context.paused and conversation.is_held:
+                host.rounds.park(conversation)
+                yield WAIT
+            assert host.requests is not None
+            host.requests.start(conversation, operation)
+            held = yield WAIT
         elif kind == ROUND:
             conversation.finish_round()
             if host.rounds.next(conversation):
@@ -55,7 +63,7 @@ def walk(conversation: Conversation, operations: list[Operation]) -> Generator[A
             at = operation.target
         elif kind == THINK:
             assert operation.delay is not None
-            conversation.think(operation.delay.draw(conversation))
+            conversation.think(operation.delay.draw(conversation, operation.label))
             yield WAIT
         elif kind == REPEAT:
             counters[operation.place] = operation.target

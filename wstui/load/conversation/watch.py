@@ -11,8 +11,8 @@ from wstui.load.client import Client
 from wstui.load.connect_outcome import Cause
 from wstui.load.context import WorkerContext
 from wstui.load.conversation.program import Role, nanoseconds
-from wstui.load.conversation.text import text_of
 from wstui.load.reply_matcher import MISSING
+from wstui.load.text import text_of
 from wstui.measure.sanitize import sanitize
 from wstui.scenario.units import format_duration
 
@@ -41,7 +41,7 @@ def look_for_silence(talk: Watching, now_ns: int) -> None:
     assert talk.watched is not None
     for watchdog, seen_ns in zip(talk.role.watchdogs, talk.watched, strict=True):
         within = watchdog.within_ns or nanoseconds(talk.values[watchdog.variable], 1_000_000)
-        if within and now_ns - seen_ns >= within:
+        if 0 < within <= now_ns - seen_ns:
             what = "nothing" if watchdog.on is None else f"no {watchdog.on.words}"
             words = f"{talk.role.name}: {what} from the server within {format_duration(within / 1e9)}"
             talk.client.fail(CloseCode.GOING_AWAY, Cause("heartbeat", words))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from wstui.scenario.errors import BadValue
 from wstui.scenario.units import LONGEST_S, parse_duration
 
-EXAMPLES = 'write "2s", "1s..4s" or "exponential 3s"'
+EXAMPLES = 'write "2s", "1s..4s", "exponential 3s" or "{{variable}}s"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +27,8 @@ class Delay:
 def parse_delay(text: str) -> Delay:
     """The delay that a text describes; `BadValue` says what to write."""
     written = text.strip()
-    if match := re.fullmatch(r"\{\{\s*(\w+)\s*\}\}\s*(ms|s)?", written):
-        unit = 1.0 if match[2] == "s" else 0.001
+    if match := re.fullmatch(r"\{\{\s*([A-Za-z_]\w*)\s*\}\}\s*(s|ms|us|m|h)?", written):
+        unit = parse_duration(f"1{match[2] or 's'}")
         return Delay(unit, unit, variable=match[1])
     if match := re.fullmatch(r"(?:exponential|exp)\s+(\S+)", written):
         mean = _seconds(match[1])

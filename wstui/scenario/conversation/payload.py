@@ -14,7 +14,7 @@ from wstui.scenario.errors import BadValue, quote
 from wstui.scenario.payload import MOST_BYTES, content_of
 from wstui.scenario.placeholder import Placeholder, parse
 
-Form = Literal["raw", "quoted", "json"]
+Form = Literal["raw", "quoted", "json", "url"]
 NUMBERS = ("client", "seq", "seq16", "id", "stamp")
 _TYPED = ("variable", "message")
 
@@ -40,7 +40,7 @@ def payload_of(message: Message, scenario_file: str, variables: Collection[str])
     """What a step sends; `BadValue` says what is wrong with it or with its file. Empty when it sends nothing."""
     match message.sources:
         case ["json"]:
-            return _joined(_json_parts(message.json, variables))
+            return json_parts(message.json, variables)
         case ["send"]:
             return _text_parts(message.send, variables)
         case ["hex" | "base64" as encoding]:
@@ -113,6 +113,11 @@ def _text_parts(text: str, variables: Collection[str]) -> list[Part]:
         part if isinstance(part, bytes) else Place(part, "quoted" if inside else "json" if is_json else "raw")
         for part, inside in zip(parts, _inside_quotes(parts), strict=True)
     ]
+
+
+def json_parts(value: Any, variables: Collection[str]) -> list[Part]:
+    """A value as JSON, with the places in its texts."""
+    return _joined(_json_parts(value, variables))
 
 
 def _inside_quotes(parts: Sequence[bytes | Placeholder]) -> Iterator[bool]:

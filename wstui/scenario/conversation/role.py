@@ -7,44 +7,29 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationInfo
 
-from wstui.scenario.conversation.conditions import parse_path
 from wstui.scenario.conversation.delay import EXAMPLES, parse_delay
 from wstui.scenario.conversation.dialect import Frame, check_json
+from wstui.scenario.conversation.http import HttpRequest
 from wstui.scenario.conversation.matcher import Matcher, OptionalMatcher
+from wstui.scenario.conversation.types import Name, Path, Paths, Variable, Weight
 from wstui.scenario.errors import BadValue
 from wstui.scenario.payload import MOST_BYTES
-from wstui.scenario.placeholder import RESERVED
-from wstui.scenario.types import FROM_FILE, Count, Line, Size, TomlTable, Wait, Whole
+from wstui.scenario.types import (
+    FROM_FILE,
+    Count,
+    HeaderName,
+    HeaderText,
+    Line,
+    Size,
+    Subprotocol,
+    TomlTable,
+    Wait,
+    Whole,
+)
 from wstui.scenario.units import LONGEST_S, format_duration
+from wstui.scenario.url import check_role_url
 
 MOST_REPEATS = 1_000_000
-
-
-def _name(value: str) -> str:
-    if value and not value.replace("-", "").replace("_", "").isalnum():
-        raise BadValue("takes letters, digits, - and _: thresholds name it, such as step.say.p99")
-    return value
-
-
-def _weight(value: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise BadValue("is not a number")
-    if not 0 <= value <= 1_000_000:
-        raise BadValue("must be from 0 to 1000000")
-    return float(value)
-
-
-def _variable(value: str) -> str:
-    if not value.isidentifier():
-        raise BadValue("takes letters, digits and _, such as user_id")
-    if value in RESERVED:
-        raise BadValue(f"is a placeholder already: give the variable another name, such as my_{value}")
-    return value
-
-
-def _path(value: str) -> str:
-    parse_path(value)
-    return value
 
 
 def _delay_from_number(value: Any, info: ValidationInfo) -> Any:
@@ -65,14 +50,7 @@ def _checked_delay(text: str) -> str:
 
 
 DelayText = Annotated[str, BeforeValidator(_delay_from_number), AfterValidator(_checked_delay)]
-"""A delay as a text: "2s", "1s..4s", "exponential 3s"."""
-
-
-Name = Annotated[Line, AfterValidator(_name)]
-Path = Annotated[Line, AfterValidator(_path)]
-Paths = Annotated[list[Path], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
-Weight = Annotated[float, BeforeValidator(_weight)]
-Variable = Annotated[Line, AfterValidator(_variable)]
+"""A delay as a text: "2s", "1s..4s", "exponential 3s", or a variable: "{{interval}}" (seconds), "{{interval}}ms"."""
 
 
 class Meet(TomlTable):
@@ -146,6 +124,7 @@ class Step(Message):
     capture: dict[Variable, Line] = Field(
         default_factory=dict, description='variables from the expected message: { id = "user.id" }, or "regex:…"'
     )
+    http: HttpRequest | None = Field(default=None, description='make an HTTP request: { post = "https://…", json = … }')
     think: DelayText | None = Field(default=None, description="wait: 2s, 1s..4s, or exponential 3s")
     repeat: Annotated[Whole, Field(ge=1, le=MOST_REPEATS)] | None = Field(
         default=None, description="do the steps so many times"
@@ -217,6 +196,16 @@ class Role(TomlTable):
     name: Annotated[Name, Field(min_length=1, max_length=60)] = Field(description="its name in the figures")
     weight: Weight | None = Field(default=None, description="its share of the clients; unset: 1, unless clients is set")
     clients: Count | None = Field(default=None, description="exactly so many clients, the first ones")
+    url: Annotated[str, AfterValidator(check_role_url)] = Field(
+        default="", description="a URL of its own instead of target.url"
+    )
+    headers: dict[HeaderName, HeaderText] = Field(
+        default_factory=dict, description="further headers of the upgrade; they replace those of the target"
+    )
+    subprotocols: list[Subprotocol] = Field(default_factory=list, description="offered instead of the target's")
+    cert_file: str = Field(default="", description="wss: certificate instead of the target's")
+    key_file: str = Field(default="", description="wss: its key, if it is not in the same file")
+    connect: bool = Field(default=True, description="false: its clients never connect, they only make HTTP requests")
     open: list[Step] = Field(default_factory=list, description="steps until the client is ready")
     loop: list[Step] = Field(default_factory=list, description="steps of each round; none: it only listens")
     leave: list[Step] = Field(default_factory=list, description="steps before it closes")

@@ -107,7 +107,9 @@ class Draft:
         """Whether the text at a key must not be seen."""
         if self._fields[key].kind is FieldKind.SECRET:
             return True
-        return key[:2] == ("target", "headers") and key[-1] == "value" and is_secret_header(self._name_beside(key))
+        if key[-1] != "value" or len(key) < 4:
+            return False
+        return key[-3] == "cookies" or (key[-3] == "headers" and is_secret_header(self._name_beside(key)))
 
     def _name_beside(self, key: Key) -> str:
         return self.texts.get((*key[:-1], "name"), "")

@@ -31,7 +31,8 @@ class Group:
 
 
 _SECTIONS: Mapping[str, str] = {
-    "": "scenario", "target": "target", "auth": "auth", "breakpoint": "load", "stages": "load", "messages": "messages",
+    "": "scenario", "target": "target", "auth": "auth", "http": "target",
+    "breakpoint": "load", "stages": "load", "messages": "messages",
     "thresholds": "limits", "fleet": "generator", "demo": "demo server",
     "suite": "sequence", "cooldown": "sequence",
 }  # fmt: skip
@@ -40,14 +41,15 @@ _GROUPS: tuple[tuple[str, str, str], ...] = (
     ("scenario", "", "name description"),
     ("target", "", "target.url target.ready target.welcome target.settle target.health target.health_gate"),
     ("target", "route", "target.proxy target.connect_to target.spread_addresses"),
-    ("target", "headers", "target.headers target.subprotocols target.origin"),
+    ("target", "headers", "target.headers target.cookies target.subprotocols target.origin"),
     ("target", "TLS", "target.ca_file target.cert_file target.key_file target.insecure"),
     ("target", "reconnect", "target.reconnect target.reconnect_base target.reconnect_cap target.reconnect_attempts"),
     ("target", "connection", "target.connect_timeout target.close_timeout target.max_size target.strict "
                              "target.compression target.ping_every target.ping_timeout target.protocol "
                              "target.type_field"),
-    ("auth", "", "auth.kind auth.token auth.secret auth.send_as auth.ttl auth.mix.good auth.mix.expired "
-                 "auth.mix.forged auth.mix.missing auth.mix.wrong_algorithm"),
+    ("target", "HTTP requests", "http.concurrency http.timeout"),
+    ("auth", "", "auth.kind auth.user auth.password auth.token auth.secret auth.send_as auth.ttl auth.mix.good "
+                 "auth.mix.expired auth.mix.forged auth.mix.missing auth.mix.wrong_algorithm"),
     ("load", "", "breakpoint stages breakpoint.of breakpoint.start breakpoint.most breakpoint.ramp "
                  "breakpoint.measure"),
     ("load", "search", "breakpoint.factor breakpoint.precision breakpoint.clients breakpoint.settle "
@@ -72,9 +74,11 @@ _WHEN: Mapping[str, Callable[[TextOf], bool]] = {
     "target.reconnect_cap": lambda look: look("target.reconnect") == "exponential",
     "target.reconnect_attempts": lambda look: look("target.reconnect") != "none",
     "auth.token": lambda look: look("auth.kind") == "token",
+    "auth.user": lambda look: look("auth.kind") == "basic",
+    "auth.password": lambda look: look("auth.kind") == "basic",
     "auth.secret": lambda look: look("auth.kind") in ("jwt", "mix"),
     "auth.ttl": lambda look: look("auth.kind") in ("jwt", "mix"),
-    "auth.send_as": lambda look: look("auth.kind") != "none",
+    "auth.send_as": lambda look: look("auth.kind") not in ("none", "basic"),
     "auth.mix": lambda look: look("auth.kind") == "mix",
     "stages": lambda look: look(SEARCH) == "stages",
     "breakpoint.": lambda look: look(SEARCH) == "search",

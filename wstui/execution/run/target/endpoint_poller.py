@@ -28,7 +28,7 @@ from wstui.measure.sanitize import sanitize
 from wstui.scenario.model import Scenario
 from wstui.scenario.proxy import join_address
 from wstui.scenario.route import proxy_for
-from wstui.scenario.url import Address, is_unix, node_of, parse_address
+from wstui.scenario.url import Address, is_unix, node_of, parse_address, static_url
 
 Dial = Callable[[str, int, bool], Coroutine[Any, Any, socket.socket]]
 Connected = Callable[[str, int, bool], socket.socket]
@@ -43,7 +43,7 @@ def base_of(url: str, health: str) -> str | None:
     if health == "auto":
         if is_unix(url):
             return "http://localhost"
-        address = parse_address(url)
+        address = parse_address(static_url(url))
         return f"http{'s' if address.secure else ''}://{join_address(address.node, address.port)}"
     parts = urlsplit(health.rstrip("/"))
     host = node_of(parts.hostname or "")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
 import math
 import random
 import time
 from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any, Protocol
+from urllib.parse import quote
 
 import msgspec
 
-from wstui.load.conversation.pack import PACKERS
+from wstui.load.pack import PACKERS
 from wstui.load.rng import below, draw, fraction
 from wstui.load.role_spec import Slot, Text
 
@@ -105,9 +108,13 @@ def _place(slot: Slot, seed: int) -> tuple[bytes, Fill]:
             return b"%b", lambda speaker: _to_json(value(speaker))
         if form == "quoted":
             return b"%b", lambda speaker: _to_json(text_of(value(speaker)))[1:-1]
+        if form == "url":
+            return b"%b", lambda speaker: quote(text_of(value(speaker)), safe="").encode()
         return b"%b", lambda speaker: text_of(value(speaker)).encode()
     if form == "raw":
         return b"%b", lambda speaker: value(speaker).encode()
+    if form == "url":
+        return b"%b", lambda speaker: quote(value(speaker), safe="").encode()
     piece = b"%b" if form == "quoted" else b'"%b"'
     return piece, lambda speaker: _to_json(value(speaker))[1:-1]
 
@@ -138,6 +145,12 @@ def compile_value(slot: Slot, seed: int) -> Fill:
             return lambda speaker: speaker.of_message(path)
         case "timestamp iso":
             return _iso
+        case "base64":
+            inner = compile_parts(slot.parts, seed)
+            return lambda speaker: base64.b64encode(inner(speaker)).decode()
+    if kind.startswith("hmac "):
+        inner, key, digest = compile_parts(slot.parts, seed), slot.choices[0].encode(), kind.removeprefix("hmac ")
+        return lambda speaker: hmac.new(key, inner(speaker), digest).hexdigest()
     return _random(slot, seed)
 
 
