@@ -16,9 +16,12 @@ from tests.servers.server import PATIENCE_S, Server, until
 from tests.servers.talk import Late, Stubborn
 from wstui.execution.run.commands import (
     AbortRun,
+    AddNote,
     Answer,
+    BeginSpan,
     CompletePlan,
     DrainRun,
+    EndSpan,
     PauseRun,
     RampTo,
     Redistribute,
@@ -321,6 +324,29 @@ async def test_each_command_says_what_became_of_it() -> None:
         assert await told(ResumeRun()) == (True, "resumed: messages are sent again, the clock of the plan goes on")
         assert await told(SkipStage()) == (True, "hold ended")
         await run.end()
+
+
+async def test_notes_and_spans_are_marks_with_who_wrote_them() -> None:
+    async with Server() as server, steered(server.url) as run:
+        await until(lambda: run.open == 10)
+        for command, by, done in (
+            (AddNote("cache emptied"), "operator", True),
+            (AddNote(" "), "operator", False),
+            (EndSpan(), "operator", False),
+            (BeginSpan("3 → 6 \x1b[31mpods"), "ada (ci, pid 7)", True),
+            (BeginSpan("another"), "operator", False),
+            (EndSpan(), "operator", True),
+        ):
+            answer = await asyncio.wait_for(asyncio.wrap_future(run.run.send(command, by=by)), PATIENCE_S)
+            assert answer.done is done, (command, answer)
+        run.run.send(CompletePlan())
+        finished = await run.end()
+        pods = "3 → 6 \\x1b[31mpods (ada (ci, pid 7))"
+        assert [mark for mark in finished.marks if mark[0] in ("note", "span", "span_end")] == [
+            ("note", "cache emptied"),
+            ("span", pods),
+            ("span_end", f"end of {pods}"),
+        ]
 
 
 async def test_commands_from_another_thread_are_obeyed() -> None:

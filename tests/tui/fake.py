@@ -15,8 +15,11 @@ import msgspec
 
 from wstui.execution.run.commands import (
     AbortRun,
+    AddNote,
     Answer,
+    BeginSpan,
     DrainRun,
+    EndSpan,
     PauseRun,
     RampTo,
     Redistribute,
@@ -323,6 +326,10 @@ class FakeSession:
         self.ended = threading.Event()
         self.on_end: Callable[[], None] = lambda: None
 
+    def _mark(self, kind: str, text: str) -> None:
+        mark = Mark(self.picture.elapsed_s, kind, text)
+        self.picture = replace(self.picture, marks=(*self.picture.marks, mark))
+
     @property
     def status(self) -> Status:
         return self.picture
@@ -357,6 +364,13 @@ class FakeSession:
                 self.commands.append(("skip",))
             case Redistribute():
                 self.commands.append(("redistribute",))
+            case AddNote(text) | BeginSpan(text):
+                kind = "note" if isinstance(command, AddNote) else "span"
+                self.commands.append((kind, text))
+                self._mark(kind, text)
+            case EndSpan():
+                self.commands.append(("span_end",))
+                self._mark("span_end", "end")
             case DrainRun():
                 self.commands.append(("drain",))
                 self.ended.set()

@@ -359,9 +359,10 @@ async def test_the_palette_offers_every_action_of_every_screen(tmp_path: Path) -
     for screen in (FailedStartDialog, HelpDialog, ManualScreen):  # tests of their own open them
         found[screen] = {binding.tooltip.casefold() for binding in bindings_of([screen])}
     assert set(found) == set(owners())
-    # these need a preset of one's own, a wrong value, several machines, a terminal to leave or a suite, or have another
-    # name; moving is none
+    # these need a preset of one's own, a wrong value, several machines, a terminal to leave, a note or a suite, or have
+    # another name; moving is none
     elsewhere = {"preset.delete", "edit.accept", "preset.all", "load.redistribute", "load.detach", "list.open"}
+    elsewhere |= {"view.change"}
     elsewhere |= {"result.next", "result.previous", "view.steps", "view.step"}
     for owner, names in found.items():
         for binding in bindings_of([owner]):

@@ -22,7 +22,9 @@ from wstui.control.status_lines import shown
 from wstui.execution.run.commands import (
     AbortRun,
     AddNote,
+    BeginSpan,
     DrainRun,
+    EndSpan,
     PauseRun,
     RampTo,
     ResumeRun,
@@ -153,6 +155,17 @@ def pace(reference: str, name: str, every: float) -> None:
 def note(reference: str, name: str, text: str) -> None:
     """Put TEXT on the timeline."""
     _send(reference, name, AddNote(text))
+
+
+@ctl.command()
+@click.argument("text", required=False, default="")
+@click.option("--end", is_flag=True, help="End the span that goes on.")
+@_steers
+def span(reference: str, name: str, text: str, end: bool) -> None:
+    """Begin a span on the timeline, such as "3 → 6 pods", or end it with --end."""
+    if end == bool(text):
+        raise click.UsageError("Give the TEXT of a span that begins, or --end.")
+    _send(reference, name, EndSpan() if end else BeginSpan(text))
 
 
 @ctl.command()

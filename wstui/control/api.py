@@ -12,7 +12,9 @@ from wstui.control.condition import Condition
 from wstui.execution.run.commands import (
     AbortRun,
     AddNote,
+    BeginSpan,
     DrainRun,
+    EndSpan,
     PauseRun,
     RampTo,
     ResumeRun,
@@ -81,6 +83,14 @@ class AttachedRun:
     def note(self, text: str) -> str:
         """Put a text on the timeline."""
         return self.send(AddNote(text))
+
+    def begin_span(self, text: str) -> str:
+        """Mark the beginning of something that lasts, such as a deployment."""
+        return self.send(BeginSpan(text))
+
+    def end_span(self) -> str:
+        """Mark its end."""
+        return self.send(EndSpan())
 
     def send(self, command: RunCommand) -> str:
         answer = self._run.send(command).result()
@@ -153,6 +163,12 @@ class AsyncAttachedRun:
 
     async def note(self, text: str) -> str:
         return await self._call(self._run.note, text)
+
+    async def begin_span(self, text: str) -> str:
+        return await self._call(self._run.begin_span, text)
+
+    async def end_span(self) -> str:
+        return await self._call(self._run.end_span)
 
     async def wait(self, until: str, timeout: float | str | None = None, *, window: float | str = 10.0) -> bool:
         return await self._call(lambda: self._run.wait(until, timeout, window=window))

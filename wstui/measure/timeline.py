@@ -135,6 +135,8 @@ MARKS = {
     "generator": "▲",
     "health": "▲",
     "note": "¶",
+    "span": "[",
+    "span_end": "]",
     "end": "■",
 }
 """The kinds of mark and the glyph of each."""

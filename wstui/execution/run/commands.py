@@ -64,6 +64,16 @@ class AddNote(msgspec.Struct, frozen=True, tag="note"):
     text: str
 
 
+class BeginSpan(msgspec.Struct, frozen=True, tag="span"):
+    """Mark the beginning of something that lasts, such as a deployment."""
+
+    text: str
+
+
+class EndSpan(msgspec.Struct, frozen=True, tag="span_end"):
+    """Mark its end."""
+
+
 RunCommand = (
     RampTo
     | SetInterval
@@ -75,6 +85,8 @@ RunCommand = (
     | DrainRun
     | AbortRun
     | AddNote
+    | BeginSpan
+    | EndSpan
 )
 
 
@@ -121,9 +133,9 @@ def refusal(command: RunCommand, status: Status) -> str:
         return ENDED if state.ended else ""
     if state is State.COOLDOWN and isinstance(command, SkipStage):
         return ""
-    if isinstance(command, AddNote) and not command.text.strip():
+    if isinstance(command, (AddNote, BeginSpan)) and not command.text.strip():
         return "a note needs a text"
-    if isinstance(command, AddNote) and state is State.DRAINING:
+    if isinstance(command, (AddNote, EndSpan)) and state is State.DRAINING:
         return ""
     if why := unsteered(status):
         return why
@@ -133,6 +145,10 @@ def refusal(command: RunCommand, status: Status) -> str:
         return "the run is paused already"
     if isinstance(command, ResumeRun) and state is not State.PAUSED:
         return "the run is not paused"
+    if isinstance(command, EndSpan) and not open_span(status):
+        return "no span has begun"
+    if isinstance(command, BeginSpan) and (begun := open_span(status)):
+        return f"a span goes on, end it first: {begun}"
     if isinstance(command, Redistribute) and not status.generator.unreplaced_workers:
         return "no lost worker is left to replace"
     return ""
@@ -161,8 +177,18 @@ def carried_out(command: RunCommand, status: Status) -> str:
             return "draining: replies in flight are awaited, then every connection is closed with 1000"
         case AddNote(text):
             return f"noted: {sanitize(text, NOTE_LENGTH)}"
+        case BeginSpan(text):
+            return f"span begun: {sanitize(text, NOTE_LENGTH)}"
+        case EndSpan():
+            return f"span ended: {open_span(status)}"
         case AbortRun():
             return "aborting: every connection is dropped"
+
+
+def open_span(status: Status) -> str:
+    """Return the text of the span that has begun and not ended, or ""."""
+    last = next((mark for mark in reversed(list(status.marks)) if mark.kind in ("span", "span_end")), None)
+    return last.text if last is not None and last.kind == "span" else ""
 
 
 def is_last_stage(status: Status) -> bool:

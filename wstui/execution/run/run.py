@@ -293,6 +293,10 @@ class Run:
                 self._failover.redistribute()
             case commands.AddNote(text):
                 self._mark("note", f"{sanitize(text, NOTE_LENGTH)}{too and f' ({by})'}")
+            case commands.BeginSpan(text):
+                self._mark("span", f"{sanitize(text, NOTE_LENGTH)}{too and f' ({by})'}")
+            case commands.EndSpan():
+                self._mark("span_end", f"end of {commands.open_span(self._status)}")
             case commands.CompletePlan():
                 self._end = self._end or self._last_drain()
             case commands.DrainRun():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -14,6 +14,7 @@ from wstui.measure import format
 from wstui.measure.histogram import RELATIVE_ERROR
 from wstui.report.analysis.significance import ALPHA, batch_means, holm, rank_test, share_test
 from wstui.report.model.labels import name_of, url_of
+from wstui.report.model.stretches import Noted, stretch
 from wstui.report.model.timeline_query import active_rows, column
 from wstui.scenario.threshold import Metric, parse_metric, step_of
 
@@ -136,6 +137,16 @@ def _step_metrics(before: Result, after: Result) -> list[str]:
     """The metrics of the steps that either run has."""
     names = dict.fromkeys(step.name for result in (before, after) for step in result.steps)
     return [f"step.{name}.{statistic}" for name in names for statistic in ("p50", "p99", "lost")]
+
+
+_OF_STRETCHES = {*_SERIES, "failures.rate", "generator.late_sends"}
+
+
+def compare_around(run: Result, rows: Sequence[dict[str, Any]], what: Noted) -> Comparison:
+    """Compare the stretch before a note or span with the one after it, as two runs are compared."""
+    before, after = (stretch(run, rows, *part) for part in (what.before, what.after))
+    found = compare(before, after, names=("before", "after"))
+    return replace(found, changes=[change for change in found.changes if change.metric in _OF_STRETCHES])
 
 
 def is_empty(result: Result) -> bool:

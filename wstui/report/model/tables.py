@@ -8,6 +8,7 @@ from wstui.execution.run.verdict import figure_of
 from wstui.measure import format
 from wstui.report.model import breakpoint_table, machine_tables, step_tables
 from wstui.report.model.labels import Tone, limit_of, name_of, peak_clients, ramp_rates, threshold_sign, verdict_sign
+from wstui.report.model.stretches import noted, stretch
 from wstui.report.model.table import Column, Row, Style, Table
 
 QUANTILES = ("mean", "min", "p50", "p90", "p95", "p99", "p999", "max")
@@ -35,6 +36,7 @@ def measured(run: Result) -> list[Table]:
         _types(run),
         _fan_out(run.fanout),
         _stages(run),
+        _notes(run),
         machine_tables.target(run.target),
         machine_tables.generator(run),
         machine_tables.hosts(run),
@@ -290,6 +292,34 @@ def _stages(run: Result) -> Table | None:
         *(Column(name, strong=name == "p99", rank=ranks.get(name, 0)) for name in names),
     ]
     return Table("Stages", columns, rows) if rows else None
+
+
+def _notes(run: Result) -> Table | None:
+    """What the operator noted, with the figures before and after."""
+    rows = []
+    for each in noted(run.events, run.duration_s):
+        before, after = (stretch(run, run.timeline, *part) for part in (each.before, each.after))
+        until = "" if not each.is_span else "–" if each.until_s is None else f"–{format.clock(each.until_s)}"
+        cells = [
+            f"{format.clock(each.at_s)}{until}",
+            each.text,
+            *(format.per_second(part.messages.sent_per_second) for part in (before, after)),
+            *(format.milliseconds(part.latency_ms.response.p50) for part in (before, after)),
+            *(format.milliseconds(part.latency_ms.response.p99) for part in (before, after)),
+        ]
+        rows.append(Row(cells))
+    columns = [
+        Column("time"),
+        Column("note", number=False),
+        Column("sending before", rank=3),
+        Column("after", rank=3),
+        Column("p50 before", rank=2),
+        Column("after", rank=2),
+        Column("p99 before", rank=1),
+        Column("after", rank=1),
+    ]
+    about = "Up to the next note, stage or change of the load on either side; each figure is the mean of its seconds."
+    return Table("Notes", columns, rows, notes=(about,)) if rows else None
 
 
 def _failures(run: Result) -> Table | None:

@@ -11,10 +11,12 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import Screen
 
+from wstui.execution.run.commands import open_span
 from wstui.execution.run.limits import generator_level, worst_threshold
 from wstui.execution.run.recorded_scenario import to_scenario, was_steered
 from wstui.execution.run.status import State, Status
 from wstui.execution.run.verdict import kept_words
+from wstui.report.model.stretches import noted
 from wstui.report.model.text import tilde
 from wstui.tui import messages
 from wstui.tui.bindings import key
@@ -105,6 +107,9 @@ class Dashboard(Screen[None]):
         key("tab", "app.focus_next", "Next panel", "view.next", "Next panel"),
         key("y", "copy", "Copy", "view.copy", "Copy the summary", shown=True),
         key("x", "export", "Export", "errors.export", "Export the errors as JSON lines", shown=True),
+        key("n", "load('note')", "Note", "load.note", "Put a text on the timeline", shown=True),
+        key("N", "load('span')", "Span", "load.span", "Begin a span on the timeline, or end it", shown=True),
+        key("c", "change", "Change", "view.change", "What changed at the last note or span", shown=True),
     ]
 
     def __init__(self, runner: Runner, services: Services) -> None:
@@ -246,6 +251,8 @@ class Dashboard(Screen[None]):
             return self.runner.done.is_set()
         if action == "step" or (action == "maximise" and parameters[0] == 5):
             return bool(self._status.scenario.roles)
+        if action == "change":
+            return any(mark.kind in ("note", "span") for mark in self._status.marks)
         if action == "back":
             can_leave = self._status.state.ended and self.services.launcher is not None
             return bool(self.view.pattern or self.view.maximised) or can_leave
@@ -261,6 +268,8 @@ class Dashboard(Screen[None]):
         """Return what a key does just now, if that changes."""
         if action == "load('pause')":
             return "Resume" if self._status.state is State.PAUSED else "Pause"
+        if action == "load('span')":
+            return "End span" if open_span(self._status) else "Span"
         return None
 
     def action_load(self, command: str, *arguments: int) -> None:
@@ -300,6 +309,16 @@ class Dashboard(Screen[None]):
             self.action_maximise(self.view.maximised)
         elif self._status.state.ended:
             self.app.post_message(messages.OpenPresets())
+
+    def action_change(self) -> None:
+        """Compare the stretch before the last note or span with the one after it."""
+        from wstui.report.analysis.compare import compare_around
+        from wstui.tui.dialogs.notes import ChangeDialog
+
+        status = self._status
+        what = noted(status.marks, status.elapsed_s)[-1]
+        comparison = compare_around(status.result, [row.values() for row in status.rows], what)
+        self.app.push_screen(ChangeDialog(what, comparison, self.size.width))
 
     def action_copy(self) -> None:
         """The summary into the clipboard and into a file: not every terminal passes a clipboard on."""

@@ -12,7 +12,7 @@ from wstui.tui.time_series import TimeSeries
 
 WINDOWS = (0.0, 60.0, 300.0, 900.0)
 """The spans of time that charts can show, in seconds; 0 is the whole run."""
-MARKED = ("stage", "operator", "pause", "resume", "broken", "worker", "generator")
+MARKED = ("stage", "operator", "pause", "resume", "broken", "worker", "generator", "note", "span", "span_end")
 """The kinds of mark that are drawn into charts."""
 _MOST_MARKS = 24
 

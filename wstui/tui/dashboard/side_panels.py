@@ -22,6 +22,9 @@ _MEANINGS = {
     "health": "warn",
     "pause": "warn",
     "operator": "accent",
+    "note": "strong",
+    "span": "strong",
+    "span_end": "strong",
     "start": "ok",
     "resume": "ok",
 }

@@ -6,7 +6,10 @@ from textual.screen import Screen
 
 from wstui.execution.run.commands import (
     AbortRun,
+    AddNote,
+    BeginSpan,
     DrainRun,
+    EndSpan,
     PauseRun,
     RampTo,
     Redistribute,
@@ -15,11 +18,13 @@ from wstui.execution.run.commands import (
     SetInterval,
     SkipStage,
     is_last_stage,
+    open_span,
     refusal,
     unsteered,
 )
 from wstui.execution.run.limits import shortage
 from wstui.execution.run.status import State, Status
+from wstui.tui.dialogs.notes import NoteDialog
 from wstui.tui.dialogs.ramp_dialog import PaceDialog, RampDialog, SkipDialog
 from wstui.tui.dialogs.stop import StopDialog
 from wstui.tui.messages import Steer
@@ -30,7 +35,7 @@ STEP = 0.1
 STEP_S = 2.0
 """The seconds that such a change takes at least."""
 _SENT_BY: dict[str, RunCommand] = {
-    "step": RampTo(0), "ramp": RampTo(0), "pace": SetInterval(0.0), "skip": SkipStage(),
+    "step": RampTo(0), "ramp": RampTo(0), "pace": SetInterval(0.0), "skip": SkipStage(), "note": AddNote("?"),
 }  # fmt: skip
 
 
@@ -142,6 +147,26 @@ class Steering:
                 self._send(command)
 
         self._screen.app.push_screen(SkipDialog(status), skip)
+
+    def note(self) -> None:
+        """Ask for a text for the timeline."""
+        if self._may(AddNote("?")):
+            self._screen.app.push_screen(NoteDialog("Note on the timeline", "cache emptied"), self._note)
+
+    def _note(self, text: str | None) -> None:
+        if text:
+            self._send(AddNote(text))
+
+    def span(self) -> None:
+        """Begin a span, or end the one that goes on."""
+        if open_span(self._status):
+            self._send(EndSpan())
+        elif self._may(BeginSpan("?")):
+            self._screen.app.push_screen(NoteDialog("A span begins", "3 → 6 pods"), self._span)
+
+    def _span(self, text: str | None) -> None:
+        if text:
+            self._send(BeginSpan(text))
 
     def stop(self) -> None:
         """Ask how to end the run."""

@@ -1,0 +1,33 @@
+"""Notes and spans on the dashboard: written by a key, drawn, and compared by a key."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tests.tui import fake
+from tests.tui.driving import running, shown, until
+from wstui.measure.timeline import Mark
+
+
+async def test_a_note_is_written_and_its_change_is_shown() -> None:
+    async with running(size=(120, 40)) as (app, pilot, session):
+        await pilot.press("c")
+        assert len(app.screen_stack) == 2, "there is nothing to compare yet"
+        await pilot.press("n", "enter")
+        await until(lambda: "a note needs a text" in shown(app), pilot)
+        await pilot.press(*"pods", "enter")
+        await until(lambda: session.commands == [("note", "pods")], pilot)
+        session.picture = replace(session.picture, marks=(*fake.MARKS[:2], Mark(180.0, "note", "pods")))
+        await pilot.press("c")
+        await until(lambda: "Before and after" in shown(app), pilot)
+        assert "2:00–3:00 and 3:00–4:12" in shown(app) and "response.p99" in shown(app)
+        await pilot.press("escape")
+
+
+async def test_one_key_begins_and_ends_a_span() -> None:
+    async with running(size=(200, 50)) as (app, pilot, session):
+        await pilot.press("N", *"six", "enter")
+        await until(lambda: session.commands == [("span", "six")], pilot)
+        await until(lambda: "[ six" in shown(app), pilot)
+        await pilot.press("N")
+        await until(lambda: session.commands[-1] == ("span_end",), pilot)

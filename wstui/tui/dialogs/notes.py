@@ -1,0 +1,66 @@
+"""Dialogs of an operator's notes: what to write on the timeline, and what changed at a note."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Static
+
+from wstui.execution.run.commands import NOTE_LENGTH, unsteered
+from wstui.execution.run.status import Status
+from wstui.measure.format import clock
+from wstui.measure.sanitize import sanitize
+from wstui.report.analysis.compare import Comparison
+from wstui.report.formats import compare_text
+from wstui.report.model.stretches import Noted
+from wstui.tui.dialogs.dialog import Dialog, DialogField, Form
+
+
+class NoteDialog(Form[str]):
+    """Asks for a text for the timeline."""
+
+    SEND = "Note"
+
+    def __init__(self, title: str, example: str) -> None:
+        super().__init__()
+        self.title_text = title
+        self._example = example
+
+    def moot(self, status: Status) -> str:
+        return unsteered(status)
+
+    def fields(self) -> Iterable[DialogField]:
+        yield DialogField("text", "text", "", self._read, placeholder=self._example)
+
+    def _read(self, text: str) -> str:
+        if len(text) > NOTE_LENGTH:
+            raise ValueError(f"{len(text)} characters: {NOTE_LENGTH} at most")
+        return text
+
+    def answer(self, values: dict[str, str]) -> str | None:
+        if not values["text"]:
+            self.refuse("text", "a note needs a text")
+            return None
+        return values["text"]
+
+
+class ChangeDialog(Dialog[None]):
+    """What changed at a note or a span: the stretch before and the one after, as two runs are compared."""
+
+    title_text = "Before and after"
+
+    def __init__(self, what: Noted, comparison: Comparison, width: int) -> None:
+        super().__init__()
+        self._what, self._comparison, self._width = what, comparison, width
+        self.add_class("wide-dialog")
+
+    def body(self) -> Iterable[Widget]:
+        what = self._what
+        parts = " and ".join(f"{clock(start)}–{clock(end)}" for start, end in (what.before, what.after))
+        yield Static(Content(f"{sanitize(what.text)}\n{parts}; each figure is the mean of its seconds\n"))
+        yield Static(Content(compare_text.render(self._comparison, width=max(40, min(100, self._width - 8)))))
+
+    def subtitle(self) -> str:
+        return "esc closes"
