@@ -48,6 +48,7 @@ DIALECTS = {
     "jsonrpc": "jsonrpc",
     "ocpp": "ocpp",
     "wamp": "wamp",
+    "mqtt": "mqtt",
 }
 """Each protocol with its module in `wstui/protocols`."""
 MOST_KEPT = 16 << 20
@@ -268,6 +269,7 @@ def alternatives(matcher: Any) -> list[Table]:
 
 def under(path: str, matcher: Table) -> Table:
     """Return one alternative of a matcher for what is found at `path` of a message; "" is the message itself."""
+    """Return one alternative of a matcher for what is found at `path` of a message."""
     if not path:
         return matcher
     return {
