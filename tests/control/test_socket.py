@@ -103,7 +103,7 @@ def test_what_a_killed_run_left_behind_is_removed(tmp_path: Path) -> None:
     left = Path(done.stdout.strip())
     assert left.is_socket()
     assert registry.entries() == [] and not left.exists()
-    assert list(registry.folder().iterdir()) == []
+    assert not [path for path in registry.folder().iterdir() if path.stem == left.stem]
 
 
 def test_a_data_folder_too_deep_for_a_socket_gets_one_in_a_short_private_folder(

@@ -103,13 +103,6 @@ async def test_a_refused_connection_is_named_by_its_code(broker: str, version: s
         assert failure(workers) == ("refused", words)
 
 
-async def test_a_takeover_of_the_client_id_is_the_brokers_goodbye(broker: str) -> None:
-    more = target("mqtt", version='"5"', client_id='"same"')
-    async with led(scenario(broker, TALK, clients=2, more=more)) as workers:
-        await until(lambda: workers.c.dropped + workers.c.failed == 1)
-        assert failure(workers) == ("goodbye", "member: session taken over")
-
-
 async def test_a_publish_that_the_broker_does_not_allow_fails_under_its_reason(broker: str) -> None:
     roles = '[[roles]]\nname = "m"\n[[roles.loop]]\nname = "say"\npublish = "secret/x"\nqos = 1'
     async with led(scenario(broker, roles, clients=2, more=target("mqtt", version='"5"'))) as workers:

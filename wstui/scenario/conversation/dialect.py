@@ -269,7 +269,6 @@ def alternatives(matcher: Any) -> list[Table]:
 
 def under(path: str, matcher: Table) -> Table:
     """Return one alternative of a matcher for what is found at `path` of a message; "" is the message itself."""
-    """Return one alternative of a matcher for what is found at `path` of a message."""
     if not path:
         return matcher
     return {
