@@ -57,6 +57,7 @@ class Recorder:
 
     def __init__(self, path: Path, target: str, most_bytes: int) -> None:
         self._started, self._origin_ns = time.time(), time.monotonic_ns()
+        self._path = path
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         self._file = os.fdopen(handle, "wb")
         self._encode = msgspec.json.Encoder().encode
@@ -101,6 +102,11 @@ class Recorder:
     def finish(self) -> None:
         """Flush and close the file."""
         self._file.close()
+
+    def discard(self) -> None:
+        """Close and remove the file: nothing was recorded."""
+        self._file.close()
+        self._path.unlink(missing_ok=True)
 
     def _event(self, number: int, kind: str, **values: Any) -> None:
         if not self.is_full:
@@ -186,6 +192,6 @@ def _take(session: Session, connections: dict[int, Connection], event: Event, st
             data = event.text if event.text is not None else base64.b64decode(event.base64 or "", validate=True)
             session.add_frame(connection, Frame(at, event.k == "sent", data))
         case "close":
-            connection.close = f"{event.code} by {event.by}"
+            connection.close = connection.close or f"{event.code} by {event.by}"  # the other side only answers it
         case kind:
             session.notes[f"events of the unknown kind {kind[:20]!r}"] += 1
