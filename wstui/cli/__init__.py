@@ -21,6 +21,7 @@ _COMMANDS = {
     "run": ("wstui.cli.run", "run", "Run a preset without a terminal UI: summary, files, exit status."),
     "demo": ("wstui.cli.demo", "demo", "Start NATS, the Odin server and its publisher, and load them."),
     "attach": ("wstui.cli.attach", "attach_", "Open the dashboard of a run that goes on elsewhere."),
+    "top": ("wstui.cli.top", "top", "Show all runs of this machine, a line each, live."),
     "ctl": ("wstui.cli.ctl", "ctl", "Steer a run that goes on elsewhere, from a script."),
     "presets": ("wstui.cli.presets", "presets", "List, show, validate and copy presets."),
     "runs": ("wstui.cli.runs", "runs", "List, show, compare, export and delete stored runs."),

@@ -1,0 +1,49 @@
+"""`wstui top`: every run of this machine on a line, live."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import msgspec
+
+from tests.cli.commands import call
+from tests.control.served import Steered, served
+from tests.servers.server import until
+from wstui.tui.top import NOTHING, TopApp, Watched
+
+
+def text(app: TopApp) -> str:
+    strips = app.screen._compositor.render_strips()
+    return "\n".join("".join(segment.text for segment in strip) for strip in strips)
+
+
+async def test_runs_come_move_and_go_and_enter_chooses_one() -> None:
+    app = TopApp()
+    async with app.run_test(size=(160, 10)) as pilot:
+        await until(lambda: NOTHING in text(app))
+        run = Steered()
+        with served(run) as one, served(Steered()) as other:
+            await until(lambda: one.entry.id in text(app) and other.entry.id in text(app))
+            assert "checkout-soak" in text(app) and "11 987/12 000 clients" in text(app)
+            run.picture = replace(run.picture, counters=msgspec.structs.replace(run.picture.counters, open=7))
+            await until(lambda: "7/12 000 clients" in text(app))
+            newest = other.entry.id
+            await pilot.press("enter")
+            await until(lambda: app.return_value is not None)
+            assert app.return_value == newest
+    assert run.senders == []
+
+
+def test_a_run_that_has_ended_is_no_longer_listed() -> None:
+    watched = Watched()
+    with served() as at:
+        assert list(watched.lines()) == [at.entry.id]
+    assert watched.lines() == {}
+    watched.close()
+
+
+def test_without_a_terminal_the_lines_are_printed_once() -> None:
+    with served() as at:
+        status, out, _ = call("top")
+        assert status == 0 and out.startswith(f"{at.entry.id}  checkout-soak")
+    assert call("top") == (0, NOTHING + "\n", "")
