@@ -108,7 +108,7 @@ async def test_a_run_that_ends_shows_its_result_and_one_that_is_lost_says_so() -
         remote = await asyncio.to_thread(attach, "", "wstui attach")
         app = WstuiApp(remote, clock=lambda: fake.NOW)
         async with app.run_test(size=(120, 40)) as pilot:
-            for client in at.clients:
+            for client in list(at.clients):
                 at.loop.call_soon_threadsafe(client.cancel)
             await until(lambda: "the connection to run" in shown(app), pilot)
 
