@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import math
 import os
 import sys
 import time
@@ -13,58 +14,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
 
-import msgspec
 import psutil
 
 from tests.bench.fake_agent import FakeAgent, realistic
 from tests.bench.table import headline, markdown
 from wstui.execution.run.commands import AbortRun
 from wstui.execution.run.run import Run
-from wstui.fleet.host_facts import HostQuery, gather
-from wstui.fleet.hosts import ssh_hosts
-from wstui.fleet.hosts.cluster import ClusterTransport
-from wstui.fleet.hosts.dask_client import worker_environment
-from wstui.fleet.hosts.host_probe import HostProbe, SshOptions
-from wstui.fleet.hosts.remote_main import Work
-from wstui.fleet.hosts.ssh import HostError, SshConnection
+from wstui.fleet.hosts import road_hosts
 from wstui.load.protocol import encode
-from wstui.scenario.hosts import parse_host
 from wstui.scenario.model import Fleet, Messages, Scenario, Stage, Target
 
 HOSTS = 4
 SETTLE_S = 3.0
 MEASURE_S = 8.0
 HOME = Path(__file__).parents[2]
-
-
-class Direct(ssh_hosts.SshHosts):
-    """Hosts on this machine, without ssh, so that only the operator's own part is measured."""
-
-    async def look(self, question: HostQuery) -> list[HostProbe]:
-        facts = await gather(HostQuery())
-        return [HostProbe(host, facts) for host in self._hosts]
-
-    async def _connect(self, look: HostProbe) -> HostError | None:
-        assert self._scheduler is not None and self._security is not None
-        port = self._ports.pop()
-        address = f"tls://127.0.0.1:{port}"
-        connection = await SshConnection.open(
-            [sys.executable, "-m", "wstui.fleet.hosts.remote_main", "work"], look.name
-        )
-        self._connections[look.name] = connection
-        arguments = [
-            self._scheduler.address,
-            *("--no-nanny", "--no-dashboard", "--dashboard-address", "127.0.0.1:0", "--nthreads", "1"),
-            *("--memory-limit", "0", "--death-timeout", "10", "--name", look.name, "--listen-address", address),
-        ]
-        environment = {**worker_environment(self._security), "PYTHONPATH": str(HOME)}
-        assert connection.process.stdin is not None
-        connection.process.stdin.write(msgspec.json.encode(Work(environment, arguments)) + b"\n")
-        while look.name not in self._scheduler.aliases:
-            await asyncio.sleep(0.01)
-            if connection.process.returncode is not None:
-                return await connection.ended()
-        return None
 
 
 @dataclass
@@ -89,16 +52,14 @@ class Cost:
 async def cost_of(workers: int) -> Cost:
     """A run of so many workers that only talk."""
     count = min(HOSTS, workers)
-    hosts = [f"fake{number}:{workers // count + (number < workers % count)}" for number in range(count)]
+    hosts = [f"exec:env FAKE={number}" for number in range(count)]
     scenario = Scenario(
         target=Target(url="ws://127.0.0.1:9/", health="off"),
         stages=[Stage(name="hold", over=3600.0, clients=2000 * workers)],
         messages=Messages(every=0.4),
-        fleet=Fleet(hosts=hosts),
+        fleet=Fleet(hosts=hosts, workers=math.ceil(workers / count), python=sys.executable),
     )
-    transport = ClusterTransport(scenario)
-    transport._source = Direct([parse_host(host) for host in hosts], SshOptions())
-    run = Run(scenario, transport=transport)
+    run = Run(scenario)
     running = asyncio.create_task(run.execute())
     try:
         while run.status.elapsed_s < SETTLE_S:
@@ -147,7 +108,7 @@ def _count(run: Run) -> Callable[[], int]:
 
 def measure(counts: Sequence[int]) -> None:
     """Print the cost of each number of workers, and where the operator's process would stop."""
-    mock.patch.object(ssh_hosts, "Agent", FakeAgent).start()
+    mock.patch.object(road_hosts, "Agent", FakeAgent).start()
     os.environ["PYTHONPATH"] = str(HOME)
     size = len(encode(realistic()))
     rows = [
@@ -183,7 +144,7 @@ def measure(counts: Sequence[int]) -> None:
         )
         print(f"{workers} workers: {cost}", file=sys.stderr, flush=True)
     print(headline() + "\n")
-    print(f"Snapshots of {size} bytes, five a second from each worker, {HOSTS} hosts on this machine, encrypted.\n")
+    print(f"Snapshots of {size} bytes, five a second from each worker, {HOSTS} hosts on this machine.\n")
     print(markdown(rows))
     print("\n" + stops(found))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import pty
@@ -18,7 +19,8 @@ from tests.servers.server import Server
 from wstui.cli import wstui
 from wstui.cli.kept_suite import demo_scenario
 from wstui.execution.run.run import Run
-from wstui.fleet.hosts.host_probe import SshOptions
+from wstui.fleet.hosts.host_probe import hosts_of
+from wstui.fleet.hosts.road import roads_of
 from wstui.fleet.transport import FleetError
 from wstui.scenario.file import load, loads
 from wstui.scenario.model import DEMO_OPTIONS, Scenario
@@ -60,18 +62,36 @@ def test_an_ssh_configuration_beside_a_preset_is_not_used(folder: Path, command:
     assert not (folder.parent / "ran").exists()
 
 
-def test_the_same_file_is_used_where_a_person_names_it(folder: Path) -> None:
+def config_of(preset: Scenario) -> str:
+    """The ssh configuration that hosts would be reached with."""
+    (road,) = asyncio.run(roads_of(preset, hosts_of(preset)))
+    return road.config
+
+
+def test_the_same_file_is_used_when_a_person_names_it(folder: Path) -> None:
     preset = load(folder / "p.toml")
     assert isinstance(preset, Scenario)
     with pytest.raises(FleetError, match="may run commands of its own"):
-        SshOptions.of(preset)
+        config_of(preset)
     named = open_preset("p.toml", {}, Overrides(ssh_config="ssh_evil"))
-    assert isinstance(named, Scenario) and SshOptions.of(named).config == "ssh_evil"
+    assert isinstance(named, Scenario) and config_of(named) == "ssh_evil"
     own = folder.parent / "config" / "wstui"
     own.mkdir(parents=True)
     (own / "ssh").write_text("Host *\n")
     mine = preset.model_copy(update={"fleet": preset.fleet.model_copy(update={"ssh_config": str(own / "ssh")})})
-    assert SshOptions.of(mine).config == str(own / "ssh")
+    assert config_of(mine) == str(own / "ssh")
+
+
+def test_a_command_that_a_preset_names_as_a_host_is_only_run_when_a_person_names_it(folder: Path) -> None:
+    (folder / "p.toml").write_text('[fleet]\nhosts = ["exec:touch ../ran"]\n' + STAGE)
+    for command in ("check", "run"):
+        status, out = said(command, "p.toml")
+        assert status == 2 and "runs a command on this machine" in out and "--hosts" in out
+    assert not (folder.parent / "ran").exists()
+    named = open_preset("p.toml", {}, Overrides(hosts=["exec:true"]))
+    assert isinstance(named, Scenario)
+    (road,) = asyncio.run(roads_of(named, hosts_of(named)))
+    assert road.command("look") == ["true", "wstui", "_host", "look"]
 
 
 def test_a_preset_that_hides_a_shipped_one_is_named_and_never_used_by_the_demo(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,13 +20,16 @@ HOME = Path(__file__).parents[2]
 
 
 def use_fake_ssh(patch: pytest.MonkeyPatch, folder: Path) -> None:
-    """From now on ssh goes to this machine."""
-    path = folder / "ssh"
+    """From now on ssh, docker and kubectl go to this machine."""
     # It takes the standard library only, and starts twice as fast without anything else.
-    program = Path(__file__).with_name("fake_ssh.py")
-    path.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S -P "{program}" "$@"\n')
-    path.chmod(0o755)
-    patch.setenv("WSTUI_SSH", str(path))
+    program = Path(__file__).with_name("fake_road.py")
+    for tool in ("ssh", "docker", "kubectl"):
+        path = folder / tool
+        path.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S -P "{program}" {tool} "$@"\n')
+        path.chmod(0o755)
+    patch.setenv("WSTUI_SSH", str(folder / "ssh"))
+    patch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    patch.setenv("WSTUI_FAKE_PODS", str(folder / "pods"))
 
 
 def on_hosts(url: str, *hosts: str, **options: Any) -> Scenario:
@@ -50,7 +54,7 @@ def _kind(process: psutil.Process) -> str | None:
         if process.name() == "ssh":
             return "ssh"
         for kind, words in (
-            ("ssh", "fake_ssh.py"),
+            ("ssh", "fake_road.py"),
             ("dask_worker", "wstui.fleet.hosts.remote_main work"),
             ("dask_worker", "distributed.cli.dask_worker"),
             ("worker", "-m wstui.load"),

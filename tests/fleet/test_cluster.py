@@ -66,7 +66,7 @@ class Going:
 
     def of(self, host: str) -> list[psutil.Process]:
         """The processes of one host: its ssh, and all below."""
-        (ssh,) = (process for process in self.ssh if process.cmdline()[-2] == host)
+        (ssh,) = (process for process in self.ssh if host in process.cmdline())
         below = ssh.children(recursive=True)
         return [process for process in self.all if process == ssh or process in below]
 
@@ -107,9 +107,8 @@ async def test_a_run_on_two_hosts_is_steered_as_one_and_leaves_no_process_and_no
         assert (len(it.ssh), len(it.dask_worker), len(it.worker)) == (2, 2, 3)
         assert not list(scratch.iterdir()), "whoever is killed now leaves no file"
         for process in it.all:
-            ports = [seen.laddr for seen in process.net_connections("inet") if seen.status == "LISTEN"]
-            assert all(port.ip == "127.0.0.1" for port in ports), "no port in any network"
-            assert len(ports) == (0 if process in it.worker else 1 if process in it.dask_worker else 2)
+            listening = [seen.laddr for seen in process.net_connections("inet") if seen.status == "LISTEN"]
+            assert not listening, "no port, not even on loopback"
             assert "KEY" not in " ".join(process.cmdline()), "the keys are not seen in a list of processes"
         run.send(RampTo(8, 0.2))
         await until(lambda: run.status.counters.open == 8)

@@ -13,7 +13,7 @@ import pytest
 pytest.importorskip("distributed")
 
 import dask
-from distributed import Security
+from distributed import Scheduler, Security
 
 from tests.execution.running import Finished, balance, scenario
 from tests.fleet.hosts import family, gone
@@ -23,7 +23,6 @@ from wstui.execution.preflight.preflight import preflight
 from wstui.execution.run.commands import DrainRun
 from wstui.execution.run.result import Result
 from wstui.execution.run.run import Run
-from wstui.fleet.hosts.dask_client import open_scheduler, worker_environment
 from wstui.fleet.transport import FleetError
 from wstui.scenario.model import Scenario
 
@@ -32,11 +31,18 @@ from wstui.scenario.model import Scenario
 async def cluster() -> AsyncIterator[str]:
     """A scheduler with one worker, and this side's certificates where Dask looks for them; the address."""
     security = Security.temporary()
-    scheduler = await open_scheduler(security)
+    loopback = {"host": "127.0.0.1", "port": 0, "dashboard_address": "127.0.0.1:0"}
+    scheduler = await Scheduler(protocol="tls", security=security, dashboard=False, **loopback)
     line = [sys.executable, "-m", "distributed.cli.dask_worker", scheduler.address, "--no-nanny", "--no-dashboard"]
     options = ["--dashboard-address", "127.0.0.1:0", "--nthreads", "1", "--host", "127.0.0.1", "--death-timeout", "10"]
+    keys = {
+        "DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION": "True",
+        "DASK_DISTRIBUTED__COMM__TLS__CA_FILE": security.tls_ca_file,
+        "DASK_DISTRIBUTED__COMM__TLS__WORKER__CERT": security.tls_worker_cert,
+        "DASK_DISTRIBUTED__COMM__TLS__WORKER__KEY": security.tls_worker_key,
+    }
     dask_worker = await asyncio.create_subprocess_exec(
-        *line, *options, env={**os.environ, **worker_environment(security)}, stderr=asyncio.subprocess.DEVNULL
+        *line, *options, env={**os.environ, **keys}, stderr=asyncio.subprocess.DEVNULL
     )
     tls = "distributed.comm.tls"
     settings = {

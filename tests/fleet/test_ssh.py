@@ -71,14 +71,13 @@ async def test_a_run_through_ssh_is_steered_survives_a_cut_and_leaves_nothing(
         cut = hosts[0][1]
         far = {kind: [p for p in found if _netns(p.pid) == _netns_of(cut)] for kind, found in everything.items()}
         assert (len(far["dask_worker"]), len(far["worker"])) == (1, 2)
-        assert len(cut.listening()) == 2, "the worker, and the way to the scheduler"
+        assert not cut.listening(), "nothing listens there"
         began = time.monotonic()
         cut.cut()
         await until(lambda: _mark(run, "host2") == "lost")
         marked_s = time.monotonic() - began
         await until(lambda: gone([*far["dask_worker"], *far["worker"]]))
         ended_s = time.monotonic() - began
-        await until(lambda: not cut.listening())
         await until(lambda: any("host2 lost: " in mark.text for mark in run.status.marks))
         known_s = time.monotonic() - began
         await until(lambda: run.status.counters.open == 7)

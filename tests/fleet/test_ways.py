@@ -7,31 +7,79 @@ import itertools
 import msgspec
 import pytest
 
-from wstui.fleet.host_facts import Facts
-from wstui.fleet.hosts.remote_main import MARK, read_facts
-from wstui.fleet.hosts.ssh import command, explain, remote_command
+from wstui.fleet.host_facts import MARK, Facts
+from wstui.fleet.hosts.remote_main import read_facts
+from wstui.fleet.hosts.road import Road
+from wstui.scenario.hosts import HostSpec, parse_host
 
 
-def test_ssh_is_the_persons_own_may_ask_nothing_and_shares_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ssh_is_the_users_own_may_ask_nothing_shares_no_connection_and_forwards_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.delenv("WSTUI_SSH", raising=False)
-    line = command("me@host1", "true", config="/tmp/conf", here=["127.0.0.1:1:127.0.0.1:2"], there=["a:3:b:4"])
-    assert line[:4] == ["ssh", "-T", "-F", "/tmp/conf"] and line[-3:] == ["--", "me@host1", "true"]
+    line = Road(HostSpec("me@host1"), "/tmp/conf", "/opt/my python").command("look")
+    assert line[:4] == ["ssh", "-T", "-F", "/tmp/conf"] and line[-3:-1] == ["--", "me@host1"]
+    assert line[-1] == "exec '/opt/my python' -m wstui.fleet.hosts.remote_main look"
     options = [value for flag, value in itertools.pairwise(line) if flag == "-o"]
     for option in (
-        "BatchMode=yes", "ExitOnForwardFailure=yes", "ServerAliveInterval=2", "ServerAliveCountMax=2",
+        "BatchMode=yes", "ClearAllForwardings=yes", "ServerAliveInterval=2", "ServerAliveCountMax=2",
         "ControlMaster=no", "ControlPath=none", "ForwardAgent=no",
     ):  # fmt: skip
         assert option in options
-    assert line[-7:-3] == ["-L", "127.0.0.1:1:127.0.0.1:2", "-R", "a:3:b:4"]
     monkeypatch.setenv("WSTUI_SSH", "/opt/ssh")
-    assert command("host1", "true")[0] == "/opt/ssh" and "-F" not in command("host1", "true")
+    line = Road(HostSpec("host1")).command("look")
+    assert line[0] == "/opt/ssh" and "-F" not in line and line[-1].startswith("exec sh -c '")
+    assert "exec wstui _host look" in line[-1]
 
 
-def test_the_python_there_is_the_one_that_was_named_or_that_of_wstui() -> None:
-    assert remote_command("/opt/my python", "look") == "exec '/opt/my python' -m wstui.fleet.hosts.remote_main look"
-    assert remote_command("", "look").startswith("exec sh -c '") and "exec wstui _host look" in remote_command(
-        "", "look"
-    )
+@pytest.mark.parametrize(
+    ("host", "line"),
+    [
+        ("docker:box:4", ["docker", "exec", "-i", "box", "wstui", "_host", "look"]),
+        ("exec:ip netns exec 'my ns'", ["ip", "netns", "exec", "my ns", "wstui", "_host", "look"]),
+    ],
+)
+def test_other_roads_are_commands_with_the_program_there_as_their_last_words(host: str, line: list[str]) -> None:
+    assert Road(parse_host(host)).command("look") == line
+    assert Road(parse_host(host), python="/opt/py").command("look")[-4:-1] == [
+        "/opt/py",
+        "-m",
+        "wstui.fleet.hosts.remote_main",
+    ]
+
+
+def test_a_pod_is_reached_by_kubectl_in_its_namespace() -> None:
+    pod = Road(HostSpec("load/generator-7", 2, "pod"))
+    assert pod.host.name == "generator-7"
+    assert pod.command("work") == [
+        *("kubectl", "exec", "-i", "--quiet", "--namespace=load", "generator-7", "--"),
+        *("wstui", "_host", "work"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("host", "status", "said", "step", "text", "fix"),
+    [
+        ("docker:box", 1, "Error response from daemon: No such container: box", "docker", "is not a container", "ps"),
+        ("docker:box", 1, "Error response from daemon: container 4f is not running", "docker", "is not", "start box"),
+        ("docker:box", 1, "Cannot connect to the Docker daemon at unix:///x", "docker", "can't be reached", ""),
+        ("docker:box", 127, 'OCI runtime exec failed: exec: "wstui": executable file not found in $PATH', "wstui",
+         "has no wstui", "pip install"),
+        ("k8s:load/app=x", 1, 'Error from server (NotFound): pods "a" not found', "kubectl", "not there any more", ""),
+        ("k8s:load/app=x", 1, 'Error from server (Forbidden): pods is forbidden', "kubectl", "may not be", "pods/exec"),
+        ("k8s:load/app=x", 1, "The connection to the server 10.0.0.1:6443 was refused", "kubectl", "can't be reached",
+         "context"),
+        ("k8s:load/app=x", 1, "error: unexpected EOF", "kubectl", "closed the connection", ""),
+        ("k8s:load/app=x", 137, "command terminated with exit code 137", "kubectl", "kubectl ended with", ""),
+        ("exec:nsenter", 1, "nsenter: cannot open /proc/1/ns/net", "exec", "its command ended with status 1: nsen", ""),
+        ("exec:nsenter", -9, "", "exec", "its command killed by SIGKILL", ""),
+    ],
+)  # fmt: skip
+def test_the_end_of_every_road_is_told_in_words(
+    host: str, status: int, said: str, step: str, text: str, fix: str
+) -> None:
+    trouble = Road(parse_host(host)).explain(status, said.splitlines())
+    assert trouble.step == step and text in trouble.text and fix in trouble.fix
 
 
 @pytest.mark.parametrize(
@@ -61,13 +109,6 @@ def test_the_python_there_is_the_one_that_was_named_or_that_of_wstui() -> None:
             "closed the connection (Connection to host1",
             "logged",
         ),
-        (
-            255,
-            "Error: remote port forwarding failed for listen port 4321",
-            "ssh",
-            "forwards no port (Error: remote port",
-            "AllowTcpForwarding",
-        ),
         (0, "", "ssh", "ended what it was to run", ""),
         (255, "Host key verification failed.", "ssh", "host key that is not known", "run `ssh host1` once"),
         (
@@ -94,7 +135,7 @@ def test_the_python_there_is_the_one_that_was_named_or_that_of_wstui() -> None:
 def test_the_end_of_an_ssh_is_told_in_words_with_what_to_do(
     status: int, said: str, step: str, text: str, fix: str
 ) -> None:
-    trouble = explain("host1", status, ["a banner" if status else "", *said.splitlines()])
+    trouble = Road(HostSpec("host1")).explain(status, ["a banner" if status else "", *said.splitlines()])
     assert trouble.step == step and text in trouble.text and fix in trouble.fix
 
 

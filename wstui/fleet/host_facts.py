@@ -18,6 +18,8 @@ import psutil
 from wstui.load.connect_outcome import cause_of
 from wstui.load.selfcheck import local_ports, raise_files_limit
 
+MARK = b"wstui-host "
+"""Begins the answer: a login shell may print before it."""
 BUSY_LOOK_S = 0.3
 REACH_S = 5.0
 
@@ -34,8 +36,7 @@ class Facts(msgspec.Struct, frozen=True):
     """A host: versions, processors (`busy`: share used by others, 0…1), limits, free memory in bytes.
 
     `unreachable` says why the target can't be reached, or ""; `reach_ms` is the time to connect. `unusable` are source
-    addresses that can't be bound, `free` unused ports on loopback. `cramped` says why no temporary file can be
-    written, or "".
+    addresses that can't be bound. `cramped` says why no temporary file can be written, or "".
     """
 
     version: str
@@ -50,7 +51,6 @@ class Facts(msgspec.Struct, frozen=True):
     unreachable: str = ""
     reach_ms: float | None = None
     unusable: list[str] = []
-    free: list[int] = []
     cramped: str = ""
 
 
@@ -72,7 +72,6 @@ async def gather(question: HostQuery) -> Facts:
         unreachable,
         reach_ms,
         unusable(question.addresses),
-        free_ports(2),
         cramped(),
     )
 
@@ -119,15 +118,6 @@ def cramped() -> str:
     except OSError as error:
         return error.strerror or str(error)
     return ""
-
-
-def free_ports(count: int) -> list[int]:
-    """Return unused ports on loopback."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for sock in sockets:
-            sock.bind(("127.0.0.1", 0))
-        return [int(sock.getsockname()[1]) for sock in sockets]
 
 
 async def _reach(question: HostQuery) -> tuple[str, float | None]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from wstui.fleet.hosts.host_probe import HostProbe, SshOptions, hosts_of, look_at_all, question_of
+from wstui.fleet.hosts.host_probe import HostProbe, hosts_of, look_at_all, question_of
+from wstui.fleet.hosts.road import roads_of
 from wstui.fleet.local import LocalTransport
 from wstui.fleet.transport import FleetError, Transport
 from wstui.scenario.model import Scenario
@@ -13,7 +14,7 @@ from wstui.scenario.model import Scenario
 async def look_at_hosts(scenario: Scenario) -> Sequence[HostProbe]:
     """Probe the hosts of a scenario. Raises FleetError if none can be asked."""
     if scenario.fleet.hosts:
-        return await look_at_all(hosts_of(scenario), SshOptions.of(scenario), question_of(scenario))
+        return await look_at_all(await roads_of(scenario, hosts_of(scenario)), question_of(scenario))
     try:
         from wstui.fleet.hosts.dask_hosts import DaskHosts
     except ModuleNotFoundError as error:

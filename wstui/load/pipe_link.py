@@ -63,11 +63,11 @@ class _End(asyncio.Protocol):
         self.reached.set()
 
 
-async def read_message(reader: asyncio.StreamReader) -> bytes:
+async def read_message(reader: asyncio.StreamReader, limit: int = MESSAGE_LIMIT) -> bytes:
     """Read a message from a stream. Raises LinkLost at its end or if the length is impossible."""
     try:
         (size,) = LENGTH.unpack(await reader.readexactly(LENGTH.size))
-        if size > MESSAGE_LIMIT:
+        if size > limit:
             raise LinkLost(f"a message of {size} bytes")
         return await reader.readexactly(size)
     except (asyncio.IncompleteReadError, ConnectionError, OSError) as error:

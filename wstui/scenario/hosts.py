@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import shlex
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,27 +13,47 @@ from wstui.scenario.errors import BadValue, quote
 
 MOST_WORKERS = 1024
 _HOST = re.compile(r"(?:(?P<user>[\w.][\w.\\+$@-]*)@)?(?P<name>\[[\da-fA-F:.]+(?:%\w+)?\]|[A-Za-z\d_](?:[\w.-]*\w)?)")
+_CONTAINER = re.compile(r"(?P<name>[A-Za-z\d][\w.-]*)(?::(?P<workers>\d+))?")
+_PODS = re.compile(r"(?P<name>[a-z\d][a-z\d-]*/[A-Za-z\d!(][^\s:][^:]*?)(?::(?P<workers>\d+))?")
 _EXAMPLE = 'write "host1", "host2:4" for four workers, or "user@host3"'
+_ROADS = {
+    "exec": (re.compile(r"(?P<name>.+)"), "exec:ip netns exec host1"),
+    "docker": (_CONTAINER, "docker:load1 or docker:load1:4"),
+    "k8s": (_PODS, "k8s:NAMESPACE/app=load or k8s:NAMESPACE/app=load:4"),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class HostSpec:
-    """A machine reached by ssh: `destination` as ssh takes it, `workers` workers (0: one per spare core)."""
+    """A machine that makes load, and the `road` to it: ssh, exec (a command of the user's), docker or k8s.
+
+    `destination` is what the road's tool takes: `user@host`, the command, a container, `NAMESPACE/SELECTOR`; a pod of
+    it is `NAMESPACE/POD` by the road "pod". `workers` is their number (0: one per spare core).
+    """
 
     destination: str
     workers: int = 0
+    road: str = "ssh"
 
     @property
     def name(self) -> str:
-        """The machine without its user, as screens and reports show it."""
-        return self.destination.rpartition("@")[2]
+        """The machine as screens and reports show it: without user and namespace."""
+        match self.road:
+            case "ssh":
+                return self.destination.rpartition("@")[2]
+            case "pod":
+                return self.destination.rpartition("/")[2]
+        return self.destination
 
 
 def parse_host(text: str) -> HostSpec:
-    """Return a host as an operator writes it: `host1`, `host2:4`, `user@host3`, `[fe80::1]:2`. Raises BadValue."""
+    """Return a host as written: `host1`, `host2:4`, `user@host3`, `exec:COMMAND`, `docker:NAME`, … Raises BadValue."""
     text = text.strip()
     if not text:
         raise BadValue(f"is empty: {_EXAMPLE}")
+    road, _, rest = text.partition(":")
+    if road in _ROADS and not rest.isdigit():  # host1:4 is an ssh host also if it is named docker
+        return _by_road(road, rest.strip())
     match = _HOST.match(text)
     rest = text[match.end() :] if match else text
     if match is None or (rest and not rest.startswith(":")) or rest.startswith("://") or rest.count(":") > 1:
@@ -43,9 +64,28 @@ def parse_host(text: str) -> HostSpec:
     number = rest[1:]
     if not number.isascii() or not number.isdigit():
         raise BadValue("needs a number of workers after the colon, such as 4", match.group())
+    return HostSpec(destination, _workers(number, ". Ports belong in the ssh configuration"))
+
+
+def _workers(number: str, hint: str = "") -> int:
     if not 1 <= int(number[:9]) <= MOST_WORKERS:
-        raise BadValue(f"asks for {number} workers: 1 to {MOST_WORKERS}. Ports belong in the ssh configuration")
-    return HostSpec(destination, int(number))
+        raise BadValue(f"asks for {number} workers: 1 to {MOST_WORKERS}{hint}")
+    return int(number)
+
+
+def _by_road(road: str, rest: str) -> HostSpec:
+    pattern, example = _ROADS[road]
+    match = pattern.fullmatch(rest)
+    if match is None or not rest.isprintable():
+        raise BadValue(f"does not name a host after {road}: (write {example})")
+    if road == "exec":
+        try:
+            if not shlex.split(rest):
+                raise BadValue(f"names no command after exec: (write {example})")
+        except ValueError as error:
+            raise BadValue(f"is not a command: {str(error).lower()}") from None
+        return HostSpec(rest, 0, road)
+    return HostSpec(match["name"], _workers(match["workers"]) if match["workers"] else 0, road)
 
 
 def _guess(text: str) -> str:

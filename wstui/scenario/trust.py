@@ -26,7 +26,7 @@ from wstui.scenario.url import split_resource
 
 def untrusted(scenario: Scenario, *, allow_files: bool = False) -> list[Problem]:
     """Return what a run needs permission for, each with the flag that grants it."""
-    found, file = [ssh_problem(scenario), *script_problems(scenario)], scenario.origin.file
+    found, file = [ssh_problem(scenario), command_problem(scenario), *script_problems(scenario)], scenario.origin.file
     for key, name in () if allow_files else _files(scenario):
         if not _is_inside(located(name, file), file) and not _is_own(file):
             message = "lies outside the preset's folder and would be sent: --allow-files permits it"
@@ -68,6 +68,17 @@ def allow_scripts(scenario: Scenario) -> list[str]:
         with contextlib.suppress(OSError):
             _allowed[path] = hashlib.sha256(Path(path).read_bytes()).hexdigest()
     return new
+
+
+def command_problem(scenario: Scenario) -> Problem | None:
+    """Return why a command in the preset's hosts is not run: it may do anything on this machine."""
+    if _is_own(scenario.origin.file) or "fleet.hosts" in scenario.origin.given:
+        return None
+    command = next((host for host in scenario.fleet.hosts if host.strip().startswith("exec:")), "")
+    if not command:
+        return None
+    message = f"runs a command on this machine: name it with --hosts, or keep the preset in {_config()}"
+    return Problem(scenario.origin.file, "fleet.hosts", message, quote(command))
 
 
 def allow_ssh(scenario: Scenario) -> None:

@@ -12,17 +12,17 @@ from wstui.fleet.host_facts import Facts
 from wstui.fleet.hosts.host_probe import HostProbe
 from wstui.scenario.model import Scenario
 
-_STEPS = ("ssh", "wstui", "python", "dask", "disk")
+_STEPS = ("wstui", "python", "dask", "disk")
 
 
 def of_host(look: HostProbe, scenario: Scenario, workers: int, of: int) -> list[Check]:
     """Every check of one machine, which has `workers` of the `of` workers; its name leads each."""
     found: list[Check] = []
-    facts, trouble = look.facts, look.trouble
+    facts, trouble, tool = look.facts, look.trouble, look.road.tool
     told = {}
     if facts is not None:
-        told = {"ssh": "answers", "wstui": facts.version, "python": facts.python, "dask": facts.dask}
-    for step in _STEPS:
+        told = {tool: "answers", "wstui": facts.version, "python": facts.python, "dask": facts.dask}
+    for step in (tool, *_STEPS):
         if trouble is not None and trouble.step == step:
             found.append(Check(step, CheckMark.FAIL, trouble.text, trouble.fix))
             break

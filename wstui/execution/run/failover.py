@@ -1,4 +1,4 @@
-"""Reports lost workers and hosts, and redistributes tnew load."""
+"""Reports lost and new hosts and lost workers, and redistributes lost load."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ class Failover:
         self._catch_up = catch_up
         self._automatic = automatic
         self._told: set[str] = set()
+        self._joined: set[str] = set()
         self._losses: dict[int, int] = {}  # how often the load of a worker was lost before
         self._tried: set[int] = set()  # automatically
         self._tasks: set[asyncio.Task[None]] = set()
@@ -72,7 +73,12 @@ class Failover:
             self._mark("operator", "operator: nothing to redistribute: no worker is lost")
 
     def advance(self) -> None:
-        """Redistribute lost load if automatic."""
+        """Report new hosts; redistribute lost load if automatic."""
+        for host in self._fleet.hosts():
+            if host.alive and not host.workers and host.name not in self._joined:
+                self._joined.add(host.name)
+                self._tried.clear()
+                self._mark("worker", f"{host.name} joined: it can take over lost load")
         if not self._automatic:
             return
         new = [worker for worker in self._fleet.orphans() if worker not in self._tried]

@@ -32,7 +32,7 @@ def host_statuses(fleet: Fleet) -> tuple[HostStatus, ...]:
         found.append(
             HostStatus(
                 host.name,
-                host_mark(host.alive and bool(there), max(ages), round_trip_ms, lag_ms),
+                host_mark(host.alive and bool(there), max(ages), round_trip_ms, lag_ms) if host.workers else "ok",
                 len(host.workers),
                 len(host.workers) - len(there),
                 sum(latest[worker].totals.counters.open for worker in there if worker in latest),

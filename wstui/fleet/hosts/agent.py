@@ -16,8 +16,6 @@ import psutil
 from distributed import Worker, WorkerPlugin, get_worker
 from msgspec.structs import replace
 
-from wstui.fleet.hosts.dask_client import close_http
-from wstui.fleet.hosts.remote_main import FOLDER
 from wstui.fleet.local import LocalTransport
 from wstui.fleet.transport import FleetError, MessageReceived
 from wstui.load.protocol import ConnectSpec, Spec, decode_command
@@ -69,10 +67,6 @@ class Agent:
         self._folder = ""  # with certificates
         self._starting: set[int] = set()
         self._tasks: list[asyncio.Task[None]] = []
-        if own:
-            # Leave no folder behind, even if this process is killed.
-            shutil.rmtree(os.environ.get(FOLDER, self._dask_worker.local_directory), ignore_errors=True)
-            close_http(self._dask_worker)
 
     async def begin(self, specs: list[tuple[int, bytes]], files: dict[str, bytes]) -> str:
         """Start workers; return why they could not start, or "". `files` are those named in their specs."""

@@ -12,8 +12,8 @@ from typing import Any, Protocol
 from wstui.fleet.host_facts import HostQuery
 from wstui.fleet.hosts.dask_hosts import DaskHosts
 from wstui.fleet.hosts.host_link import HostLink
-from wstui.fleet.hosts.host_probe import HostProbe, SshOptions, hosts_of, question_of, workers_on
-from wstui.fleet.hosts.ssh_hosts import SshHosts
+from wstui.fleet.hosts.host_probe import HostProbe, question_of, workers_on
+from wstui.fleet.hosts.road_hosts import RoadHosts
 from wstui.fleet.transport import FleetError, HostState, Lost, MessageReceived, TargetUnreachable
 from wstui.load.protocol import Spec
 from wstui.scenario.model import Scenario
@@ -21,6 +21,7 @@ from wstui.scenario.model import Scenario
 GIVEN_UP_S = 10.0
 """A host that is silent for this long is given up: its leases are over and its load has drained."""
 _WATCH_S = 0.5
+JOINS_S = 5.0
 
 
 class HostProvider(Protocol):
@@ -28,6 +29,10 @@ class HostProvider(Protocol):
 
     async def look(self, question: HostQuery) -> list[HostProbe]:
         """Probe each host. Raises FleetError if none can be asked."""
+        ...
+
+    async def joined(self) -> list[HostProbe]:
+        """Probe the hosts that have appeared since the last look."""
         ...
 
     async def open(
@@ -53,9 +58,9 @@ class ClusterTransport:
 
     def __init__(self, scenario: Scenario) -> None:
         fleet = scenario.fleet
-        self._source: HostProvider = (
-            DaskHosts(fleet.scheduler) if fleet.scheduler else SshHosts(hosts_of(scenario), SshOptions.of(scenario))
-        )
+        self._source: HostProvider = DaskHosts(fleet.scheduler) if fleet.scheduler else RoadHosts(scenario)
+        self._joins = any(host.startswith("k8s:") for host in fleet.hosts)
+        self._workers = fleet.workers
         self._question = question_of(scenario)
         self._topic = f"wstui-{uuid.uuid4().hex}"
         self._looks: list[HostProbe] = []
@@ -64,7 +69,8 @@ class ClusterTransport:
         self._where: dict[int, HostLink] = {}
         self._left: set[int] = set()
         self._queue: asyncio.Queue[MessageReceived | Lost] = asyncio.Queue()
-        self._watching: asyncio.Task[None] | None = None
+        self._watching: list[asyncio.Task[None]] | None = None
+        self._joined: dict[str, HostState] = {}  # no workers yet
         self._closing = False
 
     async def capacity(self, workers: int) -> int:
@@ -82,18 +88,14 @@ class ClusterTransport:
         return sum(self._room)
 
     async def start(self, specs: Mapping[int, Spec]) -> None:
-        first = not self._links
-        if first:
-            chosen = place(len(specs), self._room, [0] * len(self._room))
-            await self._open(sorted(set(chosen)))
-            names = [self._looks[index].name for index in chosen]
-        else:
-            links = list(self._links.values())
-            capacity = [link.capacity if link.alive else 0 for link in links]
-            if not any(capacity):
-                raise FleetError("no host is left to make load")
-            taken = [sum(worker not in self._left for worker in link.workers) for link in links]
-            names = [links[index].name for index in place(len(specs), capacity, taken)]
+        links = [self._links.get(look.name) for look in self._looks]
+        capacity = [size if link is None or link.alive else 0 for size, link in zip(self._room, links, strict=True)]
+        if not any(capacity):
+            raise FleetError("no host is left to make load")
+        taken = [0 if link is None else sum(worker not in self._left for worker in link.workers) for link in links]
+        chosen = place(len(specs), capacity, taken)
+        await self._open(sorted({index for index in chosen if links[index] is None}))
+        names = [self._looks[index].name for index in chosen]
         shares: dict[str, dict[int, Spec]] = {}
         for (key, spec), name in zip(specs.items(), names, strict=True):
             shares.setdefault(name, {})[key] = spec
@@ -103,9 +105,12 @@ class ClusterTransport:
     async def _open(self, needed: Sequence[int]) -> None:
         looks = [self._looks[index] for index in needed]
         agents = await self._source.open(looks, self._topic, self._hear, self._lose)
-        for index, look in zip(needed, looks, strict=True):
-            self._links[look.name] = HostLink(look, self._room[index], agents[look.name], self._lose)
-        self._watching = asyncio.create_task(self._watch())
+        for look in looks:
+            self._links[look.name] = HostLink(look, agents[look.name], self._lose)
+        if self._watching is None:
+            self._watching = [asyncio.create_task(self._watch())]
+            if self._joins:
+                self._watching.append(asyncio.create_task(self._watch_joins()))
 
     def send(self, worker: int, message: bytes) -> None:
         if worker not in self._left and (link := self._where.get(worker)) is not None:
@@ -116,7 +121,8 @@ class ClusterTransport:
             yield await self._queue.get()
 
     def hosts(self) -> Sequence[HostState]:
-        return [link.host for link in self._links.values()]
+        waiting = [host for name, host in self._joined.items() if name not in self._links]
+        return [*(link.host for link in self._links.values()), *waiting]
 
     # -- messages of hosts -------------------------------------------------------------------------------------
 
@@ -153,10 +159,19 @@ class ClusterTransport:
                     self._lose(link.name, f"was silent for {GIVEN_UP_S:g} s")
                     await self._source.abandon(link.name)
 
+    async def _watch_joins(self) -> None:
+        while True:
+            await asyncio.sleep(JOINS_S)
+            for look in await self._source.joined():
+                if look.trouble is None and not (look.facts is not None and look.facts.unreachable):
+                    self._looks.append(look)
+                    self._room.append(workers_on(look, self._workers))
+                    self._joined[look.name] = HostState(look.name, (), heard_ns=time.monotonic_ns(), facts=look.facts)
+
     async def close(self, grace_s: float) -> None:
         self._closing = True
-        if self._watching is not None:
-            self._watching.cancel()
+        for task in self._watching or ():
+            task.cancel()
         await asyncio.gather(*(link.leave(grace_s) for link in self._links.values()))
         with contextlib.suppress(OSError):
             await self._source.close(3.0)

@@ -9,17 +9,15 @@ import warnings
 import dask
 from distributed import Client, Scheduler, Security, Worker
 
-_SETTINGS = {
+from wstui.fleet.hosts.dask_comm import SCHEME
+
+SETTINGS = {
     "distributed.admin.low-level-log-length": 20,  # do not keep messages
     "distributed.scheduler.work-stealing": False,
     "distributed.scheduler.active-memory-manager.start": False,
     "distributed.scheduler.http.routes": [],
-}
-WORKER_SETTINGS = {
-    "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
-    "DASK_DISTRIBUTED__WORKER__HTTP__ROUTES": "[]",
-    "DASK_DISTRIBUTED__ADMIN__LOW_LEVEL_LOG_LENGTH": "20",
-    "DASK_LOGGING__DISTRIBUTED": "error",
+    "distributed.worker.http.routes": [],
+    "distributed.worker.profile.enabled": False,
 }
 
 
@@ -33,32 +31,33 @@ def be_quiet() -> None:
             logger.setLevel(logging.CRITICAL)
 
 
-async def open_scheduler(security: Security) -> Scheduler:
-    """Start a scheduler on loopback that requires the keys in `security`. Raises OSError."""
+class QuietScheduler(Scheduler):  # type: ignore[misc]
+    """A scheduler without a status page."""
+
+    def start_http_server(self, *_: object, **__: object) -> None:
+        """Open no port."""
+
+
+class QuietWorker(Worker):  # type: ignore[misc]
+    """A Dask worker without a status page."""
+
+    def start_http_server(self, *_: object, **__: object) -> None:
+        """Open no port."""
+
+
+async def open_scheduler(name: str) -> Scheduler:
+    """Start a scheduler for this process and for pipes to hosts, as `name` there."""
     be_quiet()
     # Dask insists on a folder, but keeps nothing in it.
     with (
         tempfile.TemporaryDirectory(prefix="wstui-", ignore_cleanup_errors=True) as folder,
-        dask.config.set({**_SETTINGS, "temporary-directory": folder}),
+        dask.config.set({**SETTINGS, "temporary-directory": folder}),
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore")
-        scheduler = Scheduler(
-            host="127.0.0.1",
-            port=0,
-            protocol="tls",
-            security=security,
-            dashboard=False,
-            dashboard_address="127.0.0.1:0",
-        )
+        scheduler = QuietScheduler(protocol=["inproc", SCHEME], host=["", name], port=0, dashboard=False)
         await scheduler
-    close_http(scheduler)
     return scheduler
-
-
-def close_http(node: Scheduler | Worker) -> None:
-    """Close the status port, which every user of the host could read."""
-    node.http_server.stop()
 
 
 async def open_client(address: str, security: Security | None, *, direct: bool) -> Client:
@@ -80,14 +79,3 @@ async def open_client(address: str, security: Security | None, *, direct: bool) 
             await client.close()
             raise
     return client
-
-
-def worker_environment(security: Security) -> dict[str, str]:
-    """Return the environment with a Dask worker's keys: every user can see a command line."""
-    return {
-        **WORKER_SETTINGS,
-        "DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION": "True",
-        "DASK_DISTRIBUTED__COMM__TLS__CA_FILE": security.tls_ca_file,
-        "DASK_DISTRIBUTED__COMM__TLS__WORKER__CERT": security.tls_worker_cert,
-        "DASK_DISTRIBUTED__COMM__TLS__WORKER__KEY": security.tls_worker_key,
-    }

@@ -14,7 +14,7 @@ from wstui.fleet.host_facts import Facts, HostQuery, gather
 from wstui.fleet.hosts.agent import Agent
 from wstui.fleet.hosts.dask_client import open_client
 from wstui.fleet.hosts.host_probe import HostProbe, differing
-from wstui.fleet.hosts.ssh import HostError
+from wstui.fleet.hosts.road import HostError, Road
 from wstui.fleet.transport import FleetError
 from wstui.scenario.hosts import HostSpec
 
@@ -49,9 +49,14 @@ class DaskHosts:
     @staticmethod
     def _looked(host: str, found: object) -> HostProbe:
         if isinstance(found, Facts):
-            return HostProbe(HostSpec(host), found, differing(found))
+            return HostProbe(Road(HostSpec(host)), found, differing(found))
         fix = "install it for its workers: pip install 'wstui[cluster]'"
-        return HostProbe(HostSpec(host), trouble=HostError("wstui", f"has no wstui that can make load ({found})", fix))
+        return HostProbe(
+            Road(HostSpec(host)), trouble=HostError("wstui", f"has no wstui that can make load ({found})", fix)
+        )
+
+    async def joined(self) -> list[HostProbe]:
+        return []
 
     async def open(
         self, looks: Sequence[HostProbe], topic: str, hear: Callable[[Any], None], gone: Callable[[str, str], None]

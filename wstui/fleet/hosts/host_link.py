@@ -24,9 +24,8 @@ class HostLink:
     `failed` gets the name and the reason if a batch can't be delivered.
     """
 
-    def __init__(self, look: HostProbe, capacity: int, agent: Any, failed: Callable[[str, str], None]) -> None:
+    def __init__(self, look: HostProbe, agent: Any, failed: Callable[[str, str], None]) -> None:
         self.name = look.name
-        self.capacity = capacity
         self.workers: list[int] = []
         self.alive = True
         self.reason = ""

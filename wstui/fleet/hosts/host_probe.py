@@ -1,4 +1,4 @@
-"""Probes hosts over ssh before the load is started there."""
+"""Probes hosts before the load is started there."""
 
 from __future__ import annotations
 
@@ -12,13 +12,10 @@ import msgspec
 from wstui.fleet import host_facts as here
 from wstui.fleet.host_facts import Facts, HostQuery
 from wstui.fleet.hosts.remote_main import read_facts
-from wstui.fleet.hosts.ssh import CONNECT_S, HostError, SshConnection, command, remote_command
-from wstui.fleet.transport import FleetError
-from wstui.scenario.file_refs import located
+from wstui.fleet.hosts.road import CONNECT_S, HostError, Road, RoadProcess
 from wstui.scenario.hosts import HostSpec, parse_host
 from wstui.scenario.model import Scenario
 from wstui.scenario.route import route_of
-from wstui.scenario.trust import ssh_problem
 
 LOOK_S = CONNECT_S + 10.0
 
@@ -27,28 +24,13 @@ LOOK_S = CONNECT_S + 10.0
 class HostProbe:
     """A host's facts, or why they could not be gathered."""
 
-    host: HostSpec
+    road: Road
     facts: Facts | None = None
     trouble: HostError | None = None
 
     @property
     def name(self) -> str:
-        return self.host.name
-
-
-@dataclass(frozen=True, slots=True)
-class SshOptions:
-    """How hosts are reached: ssh configuration and remote Python; "" for the default."""
-
-    config: str = ""
-    python: str = ""
-
-    @classmethod
-    def of(cls, scenario: Scenario) -> SshOptions:
-        """Return the options of a scenario. Raises FleetError for a configuration that only a preset names."""
-        if problem := ssh_problem(scenario):
-            raise FleetError(str(problem))
-        return cls(located(scenario.fleet.ssh_config, scenario.origin.file), scenario.fleet.python)
+        return self.road.host.name
 
 
 def question_of(scenario: Scenario) -> HostQuery:
@@ -62,24 +44,24 @@ def hosts_of(scenario: Scenario) -> list[HostSpec]:
     return [parse_host(text) for text in scenario.fleet.hosts]
 
 
-async def look_at_all(hosts: Sequence[HostSpec], way: SshOptions, question: HostQuery) -> list[HostProbe]:
+async def look_at_all(roads: Sequence[Road], question: HostQuery) -> list[HostProbe]:
     """Probe all hosts at once, so that a hanging one does not delay the others."""
-    return list(await asyncio.gather(*(look_at(host, way, question) for host in hosts)))
+    return list(await asyncio.gather(*(look_at(road, question) for road in roads)))
 
 
-async def look_at(host: HostSpec, way: SshOptions, question: HostQuery) -> HostProbe:
-    """Probe one host. Raises FleetError only if this machine has no ssh."""
-    line = command(host.destination, remote_command(way.python, "look"), config=way.config)
-    connection = await SshConnection.open(line, host.destination, way.python)
+async def look_at(road: Road, question: HostQuery) -> HostProbe:
+    """Probe one host. Raises FleetError only if this machine lacks the road's tool."""
+    connection = await RoadProcess.open(road, road.command("look"))
     process = connection.process
     try:
         async with asyncio.timeout(LOOK_S):
             said, _ = await asyncio.gather(_converse(process, msgspec.json.encode(question)), process.wait())
             if (facts := read_facts(said)) is not None:
-                return HostProbe(host, facts, differing(facts) or _lacking(facts))
-            return HostProbe(host, trouble=await connection.ended())
+                return HostProbe(road, facts, differing(facts) or _lacking(facts))
+            return HostProbe(road, trouble=await connection.ended())
     except TimeoutError:
-        return HostProbe(host, trouble=HostError("ssh", f"did not answer within {LOOK_S:g} s", "check that host"))
+        trouble = HostError(road.tool, f"did not answer within {LOOK_S:g} s", "check that host")
+        return HostProbe(road, trouble=trouble)
     finally:
         await connection.close(0.0)
 
@@ -121,4 +103,4 @@ def _minor(version: str) -> str:
 def workers_on(look: HostProbe, each: int) -> int:
     """Return a host's number of workers; `each` is the scenario's number, 0: one per spare core."""
     spare = look.facts.spare if look.facts is not None else 1
-    return look.host.workers or each or spare
+    return look.road.host.workers or each or spare

@@ -1,4 +1,4 @@
-"""The program on a remote host, started by ssh: `look` gathers facts, `work` is a Dask worker.
+"""The program on a remote host: `look` gathers facts, `work` is a Dask worker connected by stdin and stdout.
 
 Both read their input from stdin, so that a process list shows none of it.
 """
@@ -6,29 +6,11 @@ Both read their input from stdin, so that a process list shows none of it.
 from __future__ import annotations
 
 import asyncio
-import atexit
-import os
-import runpy
-import shutil
 import sys
-import tempfile
 
 import msgspec
 
-from wstui.fleet.host_facts import Facts, HostQuery, gather
-
-MARK = b"wstui-host "
-"""Begins the answer: a login shell may print before it."""
-
-FOLDER = "WSTUI_FOLDER"
-"""Variable with the Dask worker's folder, which its agent removes."""
-
-
-class Work(msgspec.Struct, frozen=True):
-    """Environment and arguments of the Dask worker."""
-
-    environment: dict[str, str]
-    arguments: list[str]
+from wstui.fleet.host_facts import MARK, Facts, HostQuery, gather
 
 
 def look() -> None:
@@ -40,13 +22,10 @@ def look() -> None:
 
 
 def work() -> None:
-    """Run a stock Dask worker."""
-    order = msgspec.json.decode(sys.stdin.buffer.readline(), type=Work)
-    folder = tempfile.mkdtemp(prefix="wstui-")
-    atexit.register(shutil.rmtree, folder, True)
-    os.environ.update(order.environment, **{FOLDER: folder})
-    sys.argv = ["dask worker", *order.arguments, "--local-directory", folder]
-    runpy.run_module("distributed.cli.dask_worker", run_name="__main__")
+    """Run a Dask worker until it is closed, or the operator is gone."""
+    from wstui.fleet.hosts.dask_worker import run  # slow to import, and not needed to look
+
+    run()
 
 
 def read_facts(said: bytes) -> Facts | None:

@@ -1,0 +1,123 @@
+"""Load from containers, pods and commands of the user's own: the same agent and lease as by ssh."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("distributed")
+
+from tests.execution.running import Finished, balance
+from tests.fleet.hosts import gone, on_hosts, use_fake_ssh
+from tests.fleet.test_cluster import going
+from tests.servers.server import PATIENCE_S, Server, until
+from wstui.execution.preflight.checklist import CheckMark
+from wstui.execution.preflight.preflight import preflight
+from wstui.execution.run.commands import DrainRun, RampTo, Redistribute
+from wstui.execution.run.run import Run
+from wstui.fleet.transport import FleetError
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
+PODS = "k8s:load/app=load:1"
+
+
+@pytest.fixture(autouse=True)
+def running(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The file with the running containers and pods."""
+    use_fake_ssh(monkeypatch, tmp_path)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    (tmp_path / "pods").write_text("box1 pod1 pod2 starting!")
+    return tmp_path / "pods"
+
+
+async def test_a_container_pods_and_a_command_make_one_load_and_leave_nothing(running: Path) -> None:
+    running.write_text("box1")
+    async with Server() as server:
+        found = {check.name: check async for check in preflight([on_hosts(server.url, "docker:box1", "docker:box2")])}
+        assert found["box1 docker"].mark is CheckMark.PASS and found["box1 target"].mark is CheckMark.PASS
+        assert (
+            "is not a container here; look at `docker ps`" in f"{found['box2 docker'].text}; {found['box2 docker'].fix}"
+        )
+        running.write_text("box1 pod1 starting!")
+        command = "env WSTUI_ROAD=own"
+        async with going(server, "docker:box1:2", PODS, f"exec:{command}") as it:
+            hosts = {host.name: host.workers for host in it.run.status.generator.hosts}
+            assert hosts == {"box1": 2, "pod1": 1, command: 1}, "a pod that is not ready makes no load"
+            for process in it.all:
+                assert not [seen for seen in process.net_connections("inet") if seen.status == "LISTEN"]
+            assert not list((running.parent / "scratch").iterdir())
+            it.run.send(RampTo(8, 0.2))
+            await until(lambda: len(server.live) == 8)
+            it.run.send(DrainRun())
+            balance(Finished(it.run, await asyncio.wait_for(it.running, PATIENCE_S)))
+            await until(lambda: not server.live)
+            assert set(server.ends) == {"close 1000"}
+
+
+async def test_a_pod_that_goes_is_a_lost_host_and_a_pod_that_comes_takes_its_load_over(
+    running: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wstui.fleet.fleet.SURELY_GONE_S", 0.5)
+    monkeypatch.setattr("wstui.fleet.hosts.cluster.JOINS_S", 0.2)
+    async with Server() as server, going(server, PODS) as it:
+        lost = it.of("pod2")
+        for process in lost:
+            if process in it.dask_worker or process in it.worker:
+                process.kill()  # as when a pod is deleted
+        await until(lambda: "pod2 lost: kubectl ended with status" in it.marks)
+        running.write_text("pod1 pod3")
+        await until(lambda: "pod3 joined: it can take over lost load" in it.marks)
+        assert it.host("pod3") == "ok" and "pod1 joined" not in it.marks
+        await until(lambda: len(server.live) == 10)
+        it.run.send(Redistribute())
+        await until(lambda: it.run.status.counters.open == 20 and len(server.live) == 20)
+        assert "1 new worker on pod3 took over" in it.marks
+        it.run.send(DrainRun())
+        balance(Finished(it.run, await asyncio.wait_for(it.running, PATIENCE_S)), complete=False)
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+async def test_a_road_that_is_cut_or_hangs_ends_the_load_behind_it(how: signal.Signals) -> None:
+    async with Server() as server, going(server, PODS) as it:
+        of_pod = it.of("pod1")
+        (kubectl,) = (process for process in of_pod if process in it.ssh)
+        kubectl.send_signal(how)
+        await until(lambda: it.host("pod1") == "lost")
+        await until(lambda: gone([process for process in of_pod if process != kubectl]))
+        await until(lambda: server.ends == {"close 1000": 10})
+        assert it.is_there("pod2")
+
+
+async def test_a_slow_road_is_marked_and_carries_the_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WSTUI_FAKE_DELAY", "0.2")
+    async with Server() as server, going(server, "docker:box1") as it:
+        await until(lambda: it.host("box1") == "slow")
+        sent = server.messages["ping"]
+        await until(lambda: server.messages["ping"] > sent + 100)
+        it.run.send(DrainRun())
+        balance(Finished(it.run, await asyncio.wait_for(it.running, PATIENCE_S)))
+
+
+@pytest.mark.parametrize(
+    ("host", "words"),
+    [
+        ("docker:nobody", "nobody is not a container here; look at `docker ps`"),
+        (PODS, "no pod is running and ready: k8s:load/app=load:1"),
+        ("exec:/nowhere/enter", "/nowhere/enter can't be started: No such file or directory; correct the command"),
+        ("exec:sh -c 'echo broken >&2; exit 3'", "its command ended with status 3: broken"),
+        ("exec:true", "exec:true ended what it was to run"),
+    ],
+)
+async def test_a_road_that_leads_nowhere_is_named_with_its_fix(running: Path, host: str, words: str) -> None:
+    running.write_text("")
+    with pytest.raises(FleetError) as caught:
+        await Run(on_hosts("ws://127.0.0.1:1/", host)).execute()
+    assert words.removeprefix("exec:") in str(caught.value)

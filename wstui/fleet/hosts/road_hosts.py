@@ -1,0 +1,141 @@
+"""Hosts reached by a command each, with a Dask worker of the run behind it. Nothing listens, here or there."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+from distributed import Client, Scheduler
+
+from wstui.fleet.host_facts import MARK, HostQuery
+from wstui.fleet.hosts.agent import Agent
+from wstui.fleet.hosts.dask_client import open_client, open_scheduler
+from wstui.fleet.hosts.dask_comm import SCHEME, PipeMux
+from wstui.fleet.hosts.dask_worker import Work
+from wstui.fleet.hosts.host_probe import HostProbe, hosts_of, look_at_all
+from wstui.fleet.hosts.road import HostError, Road, RoadProcess, pods_of, roads_of
+from wstui.fleet.transport import FleetError
+from wstui.scenario.model import Scenario
+
+WORKER_S = 60.0
+_TICK_S = 0.01
+
+
+class RoadHosts:
+    """The scheduler runs in this process, so that it ends with it."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self._scenario = scenario
+        self._connections: dict[str, RoadProcess] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._scheduler: Scheduler | None = None
+        self._client: Client | None = None
+        self._question = HostQuery()
+        self._known: set[str] = set()
+
+    async def look(self, question: HostQuery) -> list[HostProbe]:
+        self._question = question
+        roads = await roads_of(self._scenario, hosts_of(self._scenario))
+        if not roads:
+            raise FleetError(f"no pod is running and ready: {', '.join(self._scenario.fleet.hosts)}")
+        return await self._look(roads)
+
+    async def _look(self, roads: Sequence[Road]) -> list[HostProbe]:
+        self._known.update(road.host.name for road in roads)
+        return await look_at_all(roads, self._question)
+
+    async def joined(self) -> list[HostProbe]:
+        """Probe the pods that have appeared since the last look."""
+        found: list[Road] = []
+        for host in hosts_of(self._scenario):
+            if host.road == "k8s":
+                road = Road(host, python=self._scenario.fleet.python)
+                with contextlib.suppress(FleetError):  # the next look may succeed
+                    found += [Road(pod, python=road.python) for pod in await pods_of(road)]
+        return await self._look([road for road in found if road.host.name not in self._known])
+
+    async def open(
+        self, looks: Sequence[HostProbe], topic: str, hear: Callable[[Any], None], gone: Callable[[str, str], None]
+    ) -> dict[str, Any]:
+        if self._client is None:
+            self._scheduler = await open_scheduler(f"{topic}-operator")
+            # Both are in this process: the first address needs no pipe.
+            self._client = await open_client(self._scheduler.listeners[0].contact_address, None, direct=True)
+            self._client.subscribe_topic(topic, lambda event: hear(event[1]))
+        agents = await asyncio.gather(*(self._begin(look, topic) for look in looks), return_exceptions=True)
+        if problems := [str(error) for error in agents if isinstance(error, FleetError)]:
+            raise FleetError("\n".join(problems))
+        if faults := [error for error in agents if isinstance(error, BaseException)]:
+            raise faults[0]
+        self._tasks += [asyncio.create_task(self._watch(look.name, gone)) for look in looks]
+        return {look.name: agent for look, agent in zip(looks, agents, strict=True)}
+
+    async def _begin(self, look: HostProbe, topic: str) -> Any:
+        """Start a Dask worker and an agent on it. Raises FleetError, also if the worker has ended meanwhile."""
+        assert self._client is not None
+        connection = await RoadProcess.open(look.road, look.road.command("work"))
+        self._connections[look.name] = connection
+        ended = asyncio.create_task(connection.ended())
+        starting = asyncio.create_task(self._start(look.name, topic, connection))
+        try:
+            await asyncio.wait({starting, ended}, timeout=WORKER_S, return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                return starting.result()
+            late = HostError("dask", f"started no Dask worker within {WORKER_S:g} s", "check that host")
+            trouble = ended.result() if ended.done() else late
+        except EOFError:
+            trouble = await ended
+        except Exception as error:
+            trouble = HostError("dask", f"could not start its agent: {error or type(error).__name__}")
+        finally:
+            starting.cancel()
+            ended.cancel()
+        await connection.close(0.0)
+        raise FleetError(f"{look.name} {trouble}")
+
+    async def _start(self, name: str, topic: str, connection: RoadProcess) -> Any:
+        assert self._client is not None and self._scheduler is not None
+        stdin, stdout = connection.stdin, connection.stdout
+        assert stdin is not None and stdout is not None
+        address = f"{topic}-{len(self._connections)}-{name.encode().hex()}"
+        with contextlib.suppress(ConnectionError, OSError):
+            stdin.write(msgspec.json.encode(Work(f"{topic}-operator", address, _dask_name(name))) + b"\n")
+        while not (line := await stdout.readline()).startswith(MARK):  # a login shell may print before it
+            if not line:
+                raise EOFError
+        mux = PipeMux(stdout, stdin, first=True)
+        mux.reaches(address)
+        self._tasks.append(asyncio.create_task(mux.run()))
+        while _dask_name(name) not in self._scheduler.aliases:
+            await asyncio.sleep(_TICK_S)
+            if mux.closed:
+                raise EOFError
+        with self._client.as_current():
+            return await self._client.submit(
+                Agent, topic, True, actor=True, workers=[f"{SCHEME}://{address}"], pure=False
+            )
+
+    async def _watch(self, name: str, gone: Callable[[str, str], None]) -> None:
+        gone(name, (await self._connections[name].ended()).text)
+
+    async def abandon(self, name: str) -> None:
+        await self._connections[name].close(0.0)
+
+    async def close(self, grace_s: float) -> None:
+        await asyncio.gather(*(connection.close(grace_s) for connection in self._connections.values()))
+        for task in self._tasks:
+            task.cancel()
+        with contextlib.suppress(TimeoutError, OSError):
+            async with asyncio.timeout(5.0):
+                if self._client is not None:
+                    await self._client.close()
+                if self._scheduler is not None:
+                    await self._scheduler.close()
+
+
+def _dask_name(name: str) -> str:
+    """Return Dask's name of a host's worker: it would read a name such as 12 as a number."""
+    return f"host {name}"
