@@ -44,7 +44,7 @@ def check(presets: tuple[str, ...], as_json: bool, options: Options) -> None:
 
     Exit status: 0 nothing is missing (there may be warnings), 1 something is, 2 usage or scenario error.
     """
-    suite = prepare(presets, options, may_ask=True, runs=False)
+    suite = prepare(presets, options, runs=False)
     for scenario in suite.scenarios:
         for used in uses(scenario) if not (as_json or is_shipped(scenario.origin.file)) else ():
             click.echo(f"wstui: {scenario.name} {used}", err=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import select
 import ssl
 import time
@@ -54,6 +55,8 @@ class Connector:
         }
         self.dialer = next(iter(self._dialers.values()))  # of the target; roles may have others
         self._tls = TlsContexts(connect)
+        self._first_tls: tuple[tuple[str, str], ssl.SSLContext] | None = None
+        self._read_certificates(spec.worker)
         self._looks = True  # for a request for certificates; the callback costs too much for more than one client
         self._limit = connect.in_flight
         self._timeout_ns = connect.timeout_ns
@@ -69,6 +72,19 @@ class Connector:
 
             self.http = HttpClient(connect, loop, sockets, spec.http_limit, self._tls)
             self.login = Login(spec, self.http, loop) if spec.login else None
+
+    def _read_certificates(self, number: int) -> None:
+        """Read files now: on another host they are gone once its workers have begun."""
+        identity = self._context.identities.of(number)
+        for credentials in self._dialers:
+            if credentials.address.secure:
+                with contextlib.suppress(OSError):  # told when a client connects
+                    certificate = credentials.certificate(identity)
+                    self._tls.of(certificate)
+                    self._first_tls = self._first_tls or (
+                        certificate,
+                        tls_context(self._context.connect, certificate),
+                    )
 
     async def resolve(self) -> None:
         """Look up the names of the servers."""
@@ -129,7 +145,9 @@ class Connector:
         if not self._looks:
             return self._tls.of(certificate)
         self._looks = False
-        context = tls_context(self._context.connect, certificate)
+        first = self._first_tls
+        read = first is not None and first[0] == certificate
+        context = first[1] if read else tls_context(self._context.connect, certificate)  # type: ignore[index]
         on_certificate_request(context, partial(self._certificate_requested, certificate))
         return context
 
