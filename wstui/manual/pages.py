@@ -15,14 +15,15 @@ Sections = Mapping[str, Callable[[], str]]
 """Makes the Markdown of a generated section, by the name in its mark: `<!-- generated: NAME -->`."""
 
 TOPICS = (
-    "start", "dashboard", "presets", "scenario", "messages", "roles", "arrivals", "network", "breakpoint", "suites",
-    "hosts", "runs", "control", "ci", "container", "python", "odin", "numbers", "accuracy",
+    "start", "dashboard", "presets", "scenario", "messages", "roles", "protocols", "arrivals", "network", "breakpoint",
+    "suites", "hosts", "runs", "control", "ci", "container", "python", "odin", "numbers", "accuracy",
     "keys", "flags", "fields", "metrics", "result", "exit-status", "house", "changelog",
 )  # fmt: skip
 """In the order of the list: guides first, then reference."""
 SECTIONS: Sections = {
     "fields": reference.fields,
     "metrics": reference.metrics,
+    "protocols": reference.protocols,
     "result": reference.result,
     "house": house.diagram,
 }

@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from wstui.scenario.conversation.dialect import DIALECTS, kind_of
+from wstui.scenario.conversation.dialect import described as keys_of
 from wstui.scenario.fields import FieldKind, described, sentence
 from wstui.scenario.model import Scenario
 from wstui.scenario.threshold import DISTRIBUTIONS, FIGURES, MEANINGS, STATISTICS, STEP_COUNTS
@@ -37,6 +39,18 @@ def fields() -> str:
         f"{table(heads, keys) if keys else 'Steps again, with the same keys.'}"
         for name, keys in tables.items()
     )
+
+
+def protocols() -> str:
+    """Return each protocol with its options and the keys of its steps."""
+    parts = []
+    for name in DIALECTS:
+        kind = kind_of(name)
+        parts.append(f"## {name}\n\n{kind.title[:1].upper()}{kind.title[1:]}.")
+        for about, keys in (("Options, in `[target.options]`:", kind.option_keys), ("Keys of a step:", kind.step_keys)):
+            if rows := [(f"`{key}`", f"`{default}`" if default else "", text) for key, default, text in keys_of(keys)]:
+                parts.append(f"{about}\n\n{table(('key', 'default', 'meaning'), rows)}")
+    return "\n\n".join(parts)
 
 
 def metrics() -> str:
