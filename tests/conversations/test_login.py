@@ -17,10 +17,12 @@ from tests.conversations.test_roles import balance, counts
 from tests.load.leading import Workers, led
 from tests.servers.server import Connection, until
 from tests.servers.web import Answer, Asked, Web, answer
+from wstui.execution.run.run import Run
 from wstui.measure.steps import StepCounts
+from wstui.report.formats import registry
 from wstui.scenario.errors import ScenarioError
 from wstui.scenario.file import dumps, loads
-from wstui.scenario.model import Scenario
+from wstui.scenario.model import Fleet, Scenario, Stage
 from wstui.scenario.secret_fields import masked, secrets_of
 from wstui.scenario.trust import uses
 
@@ -113,6 +115,51 @@ async def test_a_refused_login_makes_the_attempt_refused_and_attempts_are_the_su
         (group,) = workers.failures
         assert (group.kind, group.message, group.count) == ("login 401", "login, token: HTTP 401", 2)
         assert group.outcome == "refused" and "no such user" in group.samples[0].detail
+
+
+async def test_logins_are_judged_and_reported_with_their_refusals_by_status() -> None:
+    async with Accounts() as web, Chat() as server:
+        web.refuse = frozenset((2, 4))
+        login = LOGIN.format(web=web.url).partition("[[login]]\nget")[0]
+        limits = {
+            "login.p99": "< 10s", "login.p99.9": "< 10s", "login.failed": "<= 0", "login.success": ">= 60%",
+            "login.count": ">= 5", "login.token.p95": "< 10s", "login.token.failed": "<= 2",
+        }  # fmt: skip
+        thresholds = "".join(
+            f'[[thresholds]]\nmetric = "{name}"\nlimit = "{limit}"\n' for name, limit in limits.items()
+        )
+        made = scenario(server.url, login + LISTENING + thresholds, clients=5)
+        stages = [Stage(name="ramp", over=0.5, clients=5), Stage(name="hold", over=0.5)]
+        target = made.target.model_copy(update={"health": "off"})
+        fleet = Fleet(workers=1)
+        result = await Run(made.model_copy(update={"stages": stages, "target": target, "fleet": fleet})).execute()
+    outcomes = {outcome.metric: (outcome.value, outcome.passed) for outcome in result.verdict.thresholds}
+    assert outcomes["login.failed"] == (2.0, False) and outcomes["login.success"] == (60.0, True)
+    assert outcomes["login.count"] == (5.0, True) and outcomes["login.token.failed"] == (2.0, True)
+    assert all(passed for name, (_, passed) in outcomes.items() if name != "login.failed")
+    seen = result.login
+    assert seen is not None and (seen.clients, seen.succeeded, seen.refused, seen.unanswered) == (5, 3, 2, 0)
+    assert seen.by_status == {"401": 2} and seen.latency_ms.count == 5
+    for form in ("text", "markdown", "html", "json"):
+        text = registry.named(form).render(result)
+        assert ("by_status" if form == "json" else "Logins") in text, form
+        assert form == "json" or "2 × HTTP 401" in text, form
+
+
+@pytest.mark.parametrize(
+    ("metric", "near"),
+    [
+        ("login.p9x", "login.p99"),
+        ("login.faild", "login.failed"),
+        ("login", "login.p99"),
+        ("login.tok.p99", "login.token.p99"),
+    ],
+)
+def test_a_metric_of_logins_that_is_none_names_the_nearest(metric: str, near: str) -> None:
+    login = '[[login]]\nname = "token"\nget = "http://h/"\n'
+    with pytest.raises(ScenarioError) as caught:
+        scenario("ws://h/", f'{login}{LISTENING}[[thresholds]]\nmetric = "{metric}"\nlimit = "< 1s"\n')
+    assert near in str(caught.value)
 
 
 @pytest.mark.parametrize("what", ["expect", "capture", "timeout", "hang up", "no server", "not HTTP"])

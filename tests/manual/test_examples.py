@@ -23,7 +23,7 @@ from wstui.tui.palette import ids_of, owners
 from wstui.tui.settings import read_settings
 
 STAGES = '[[stages]]\nname = "hold"\nover = "10s"\nclients = 5\n'
-FEED = "name\nann\nbob\n"
+FEED = "name,user,password,room\nann,a,x,1\nbob,b,y,2\n"
 
 
 async def test_the_python_example_runs() -> None:

@@ -62,8 +62,9 @@ def metrics() -> str:
     steps = [
         ("`step.NAME.*`", "ms", "time from when a step of a role was due to its answer, over all roles with that step"),
         ("`delivery.NAME.*`", "ms", "time from a stamp inside a message to its receipt, for one `delivery` of a role"),
+        ("`login.*`, `login.NAME.*`", "ms", "time that a client takes to log in, and that one request of it takes"),
     ]
-    about = f"`*` is {statistics}, or any other percentile; of steps and deliveries also {counts}."
+    about = f"`*` is {statistics}, or any other percentile; of steps, deliveries and logins also {counts}."
     return f"{table(('metric', 'unit', 'meaning'), [*figures, *families, *steps])}\n\n{about}"
 
 

@@ -181,7 +181,10 @@ def _threshold_findings(scenario: Scenario) -> Iterator[Conflict]:
 
 def _step_findings(scenario: Scenario, key: Key, metric: str, step: str) -> Iterator[Conflict]:
     kind = metric.partition(".")[0]
-    names = [name for found, name in figures_of(scenario.roles, scenario.origin.file) if kind in ("step", found)]
+    logins = ("login", *(login.name for login in scenario.login)) if scenario.login or kind == "login" else ()
+    figures = [("login", name) for name in logins if name]
+    figures += figures_of(scenario.roles, scenario.origin.file)
+    names = [name for found, name in figures if kind in ("step", found)]
     if step in names:
         return
     near = nearest(step, names)
@@ -189,7 +192,8 @@ def _step_findings(scenario: Scenario, key: Key, metric: str, step: str) -> Iter
         return  # a script may name its steps while it runs
     there = "" if near else f": there are {', '.join(map(quote, names[:10]))}" if names else ": give a step a name"
     proposal = metric.replace(f".{step}.", f".{near}.", 1) if near else ""
-    yield Conflict(key, f"names no {kind} of a role{there}", quote(metric), proposal, rests_on=(("roles",),))
+    what = "request of a login" if kind == "login" else f"{kind} of a role"
+    yield Conflict(key, f"names no {what}{there}", quote(metric), proposal, rests_on=(("roles",),))
 
 
 SHORTEST_S = 0.5

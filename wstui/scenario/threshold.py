@@ -86,7 +86,9 @@ STEP_COUNTS: dict[str, Unit] = {
     "count": "", "lost": "", "late": "", "failed": "", "duplicates": "", "rate": "/s", "success": "%",
 }  # fmt: skip
 """What a step of a role, or a delivery, counts beside the statistics of its response times: step.NAME.lost."""
-_STEP = re.compile(r"(step|delivery)\.([^.]+)\.(\S+)")
+_STEP = re.compile(r"(step|delivery|login)\.([^.]+)\.(\S+)")
+LOGIN = "login"
+"""The family of all requests of a login together; one with a name is login.NAME."""
 _PERCENTILE = re.compile(r"p(100|\d{1,2}(?:\.\d+)?)", re.ASCII)
 _LIMIT = re.compile(r"(<=|>=|==|<|>)\s*(\d+(?:\.\d+)?)\s*(us|ms|s|%|/s|MiB/h|)", re.ASCII)
 _TO_MS = {"us": Decimal("0.001"), "ms": Decimal(1), "s": Decimal(1000)}
@@ -157,7 +159,9 @@ def parse_metric(name: str) -> Metric:
     """Return the metric of this name. Raises BadValue with the nearest one."""
     if name in FIGURES:
         return Metric(name, name, "", None, FIGURES[name])
-    if name.startswith("step."):
+    if name.startswith(f"{LOGIN}.") and _is_statistic(statistic := name.removeprefix(f"{LOGIN}.")):
+        return _of_step(name, f"{LOGIN}.{LOGIN}", statistic)
+    if name.partition(".")[0] in ("step", LOGIN):
         return _step_metric(name)
     for family in DISTRIBUTIONS:
         statistic = name.removeprefix(f"{family}.")
@@ -173,21 +177,32 @@ def _quantile(statistic: str) -> float | None:
 
 
 def step_of(metric: str) -> str:
-    """Return the step or the delivery that a metric names, or ""."""
-    match = _STEP.fullmatch(metric)
-    return match[2] if match is not None and parse_metric(metric).family not in DISTRIBUTIONS else ""
+    """Return the step, the delivery or the login that a metric is about, or ""."""
+    family = parse_metric(metric).family
+    return "" if family in DISTRIBUTIONS or family in FIGURES else family.partition(".")[2]
+
+
+def _is_statistic(text: str) -> bool:
+    return text in STEP_COUNTS or text in STATISTICS or _PERCENTILE.fullmatch(text) is not None
+
+
+def _of_step(name: str, family: str, statistic: str) -> Metric:
+    if statistic in STEP_COUNTS:
+        return Metric(name, family, statistic, None, STEP_COUNTS[statistic])
+    return Metric(name, family, statistic, _quantile(statistic), "ms")
 
 
 def _step_metric(name: str) -> Metric:
     """A metric of a step of a role: step.NAME.p99, or one of its counts: step.NAME.lost."""
     kind, step, statistic = match.groups() if (match := _STEP.fullmatch(name)) else ("step", "", "")
+    if not step and name.startswith(LOGIN):
+        near = nearest(name.removeprefix(f"{LOGIN}."), (*STATISTICS, *STEP_COUNTS))
+        raise BadValue("is not a metric", f"{LOGIN}.{near or 'p99'}")
     if not step:
         example = f"{name.rstrip('.')}.p99"
         raise BadValue("is not a metric", example if _STEP.fullmatch(example) else "step.NAME.p99")
-    if statistic in STEP_COUNTS:
-        return Metric(name, f"{kind}.{step}", statistic, None, STEP_COUNTS[statistic])
-    if statistic in STATISTICS or _PERCENTILE.fullmatch(statistic):
-        return Metric(name, f"{kind}.{step}", statistic, _quantile(statistic), "ms")
+    if _is_statistic(statistic):
+        return _of_step(name, f"{kind}.{step}", statistic)
     near = nearest(statistic, (*STATISTICS, *STEP_COUNTS))
     raise BadValue("is not a metric", f"{kind}.{step}.{near or 'p99'}")
 

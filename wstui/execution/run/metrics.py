@@ -10,7 +10,7 @@ from wstui.execution.run.result_sections import NS_PER_MS, Latency
 from wstui.measure.histogram import Distribution
 from wstui.measure.snapshot import Counters
 from wstui.measure.steps import StepCounts
-from wstui.scenario.threshold import STEP_COUNTS, Metric
+from wstui.scenario.threshold import LOGIN, STEP_COUNTS, Metric
 
 FAMILIES = {
     "response": "response",
@@ -59,8 +59,8 @@ def steps_of(family: str, rows: Iterable[S]) -> list[S]:
 class Figures:
     """What metrics are computed from: of a window of a running fleet, or of a result.
 
-    `latency` and `distribution` take a family: one of `FAMILIES`, "step.NAME" or "delivery.NAME". `step` takes one of
-    the latter, and returns its counts, over all roles, and its rate.
+    `latency` and `distribution` take a family: one of `FAMILIES`, "step.NAME", "delivery.NAME" or "login.NAME".
+    `step` takes one of the latter three, and returns its counts, over all roles, and its rate.
     """
 
     counters: Counters
@@ -76,7 +76,10 @@ class Figures:
     def figure(self, metric: Metric) -> float | None:
         """Return the figure of a metric in its unit (ms, %, /s or a number); None when it was not measured."""
         if metric.statistic in STEP_COUNTS:
-            return _step_count(metric.statistic, *self.step(metric.family))
+            counts, per_second = self.step(metric.family)
+            if metric.statistic == "failed" and metric.family.startswith(LOGIN):
+                return float(counts.failed + counts.lost) if counts.begun else None  # a login without an answer failed
+            return _step_count(metric.statistic, counts, per_second)
         if (compute := METRICS.get(metric.name)) is not None:
             return compute(self)
         latency = self.latency(metric.family)

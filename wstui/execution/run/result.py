@@ -23,7 +23,7 @@ from wstui.execution.run.result_sections import (
     Traffic,
     Verdict,
 )
-from wstui.execution.run.role_sections import RoleSummary, SequenceSummary, StepSummary
+from wstui.execution.run.role_sections import LoginSummary, RoleSummary, SequenceSummary, StepSummary
 from wstui.measure.fanout import ClockOffset, FanOut
 
 SCHEMA = "wstui.result/1"
@@ -162,6 +162,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     steps: list[StepSummary] = []
     roles: list[RoleSummary] = []
     sequence: SequenceSummary | None = None
+    login: LoginSummary | None = None
     target: TargetSummary | None = None
     route: RouteSummary | None = None
     failures: list[FailureSummary] = []

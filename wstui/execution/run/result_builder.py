@@ -21,7 +21,7 @@ from wstui.execution.run.result_sections import (
     Subscriptions,
     Verdict,
 )
-from wstui.execution.run.role_sections import RoleSummary, SequenceSummary, StepSummary
+from wstui.execution.run.role_sections import LoginSummary, RoleSummary, SequenceSummary, StepSummary
 from wstui.execution.run.run_monitor import RunMonitor
 from wstui.execution.run.timeline_recorder import Recorder, StageRecord
 from wstui.execution.run.verdict import conclude, found_no_target, missing_load
@@ -126,6 +126,7 @@ class ResultBuilder:
                 if counters.sequence_received
                 else None
             ),
+            login=LoginSummary.of(whole.totals.steps.rows, monitor.failures, active_s),
             target=target,
             route=RouteSummary.of(self._scenario, fleet.totals.addresses()),
             failures=[_failure(group) for group in monitor.failures],

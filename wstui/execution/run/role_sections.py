@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from wstui.execution.run.result_sections import Latency
+from wstui.measure.failure import FailureGroup
 from wstui.measure.steps import StepData
 
 
 class StepSummary(msgspec.Struct, frozen=True):
-    """A named step of a role. `kind` is "step", "heartbeat" (not among the messages) or "delivery" (stamps received).
+    """A named step of a role. `kind` is "step", "heartbeat" (not among the messages), "delivery" (stamps received) or
+    "login" (a named request of a login).
 
     begun = done + lost + abandoned + those under way. `failed` are among the done, `late` are answers to lost ones.
     `response_ms` counts from when the step was due, with lost ones at their time limit; `round_trip_ms` from the write.
@@ -53,6 +57,37 @@ class StepSummary(msgspec.Struct, frozen=True):
             Latency.of(row.response),
             Latency.of(row.round_trip),
         )
+
+
+class LoginSummary(msgspec.Struct, frozen=True):
+    """Logins by HTTP, all requests of a client together; each named request is among the steps, of kind "login".
+
+    clients = succeeded + refused (an answer said no) + unanswered (no answer, or no connection) + those that were cut
+    short or are under way. `by_status` counts the refusals by their HTTP status. Clients that reconnect keep theirs.
+    """
+
+    clients: int = 0
+    succeeded: int = 0
+    refused: int = 0
+    unanswered: int = 0
+    by_status: dict[str, int] = {}
+    per_second: float | None = None
+    latency_ms: Latency = Latency()
+
+    @classmethod
+    def of(cls, rows: Iterable[StepData], failures: Iterable[FailureGroup], active_s: float) -> LoginSummary | None:
+        """Return the summary, or None if clients do not log in."""
+        row = next((row for row in rows if row.kind == row.name == "login"), None)
+        if row is None:
+            return None
+        n = row.counts
+        statuses: dict[str, int] = {}
+        for group in failures:
+            kind, _, status = group.kind.partition(" ")
+            if kind == "login" and status:
+                statuses[status] = statuses.get(status, 0) + group.count
+        per_second = n.done / active_s if active_s > 0 else None
+        return cls(n.begun, n.done - n.failed, n.failed, n.lost, statuses, per_second, Latency.of(row.response))
 
 
 class RoleSummary(msgspec.Struct, frozen=True):

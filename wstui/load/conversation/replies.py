@@ -15,7 +15,7 @@ from wstui.scenario.units import format_duration
 
 EXPIRED_KEPT = 32
 CAME_KEPT = 64
-"""Messages that are kept from an HTTP request on, until the next step."""
+"""Messages that are kept from a request or a meeting on, until the next step that expects one."""
 SHORT_NS = 1_000_000_000
 """A wait that is shorter ends by a timer of its own; longer ones are looked at four times a second."""
 _IN_FLIGHT = 1  # the key of the one message that a client may have in flight
@@ -35,7 +35,8 @@ class Replies:
     """The step of one client that waits, and earlier ones whose answers may still come."""
 
     __slots__ = (
-        "_answered", "_answered_bound", "_bound", "_came", "_expired", "_matched", "_refusal", "_talk", "asked",
+        "_answered", "_answered_bound", "_bound", "_came", "_expired", "_matched", "_refusal", "_since_ns", "_talk",
+        "asked",
         "began_ns", "failure", "operation",
     )  # fmt: skip
 
@@ -49,7 +50,8 @@ class Replies:
         self._refusal: Any = None
         self._answered: Operation | None = None  # the one before, for duplicates
         self._answered_bound: Any = None
-        self._came: list[tuple[int, Any, bytes]] | None = None  # since an HTTP request, for the step behind it
+        self._came: list[tuple[int, Any, bytes]] | None = None  # since a request or a meeting, for the step behind it
+        self._since_ns = 0
         self._matched: tuple[int, Any, bytes] | None = None
         self._expired: list[tuple[Operation, Any]] | None = None  # those whose answer did not come in time
 
@@ -59,6 +61,7 @@ class Replies:
         """Send the message of a step that waits for nothing."""
         tally = operation.tally
         assert tally is not None
+        self._came = None
         tally.counts.begun += 1
         tally.counts.done += 1
         self._send(operation, _now())
@@ -80,8 +83,8 @@ class Replies:
                 talk.client.pending[_IN_FLIGHT] = (talk.intended_ns, now)
         came, self._came = self._came, None
         if came is not None and not self.asked:
-            # What an HTTP request causes may come before its answer, and is measured from the request.
-            talk.intended_ns = now = talk.sent_ns
+            # What a request or a meeting causes may come before this step, and is measured from there.
+            talk.intended_ns = now = self._since_ns
         self.operation = operation
         self.began_ns = now
         self._bound = operation.expect.bind(talk)
@@ -114,6 +117,7 @@ class Replies:
         if operation is None or operation.tally is None:
             return
         now, tally = _now(), operation.tally
+        self._since_ns = talk.sent_ns
         answered = failed is None or failed.outcome is Outcome.REFUSED or failed.cause.kind == "capture"
         if answered:
             tally.counts.done += 1
@@ -188,6 +192,7 @@ class Replies:
         operation.tally.round_trip.record(now - self.began_ns)
         operation.tally.response.record(now - talk.intended_ns)
         talk.behind_ns = 0
+        self._came, self._since_ns = [], now
         talk.wake_ns = talk.live.add(talk.live.clock(), talk)
 
     # -- what arrives ------------------------------------------------------------------------------------------

@@ -43,10 +43,28 @@ def step_row(step: StepSummary) -> Row:
     return Row(cells, Tone.NEAR if step.lost or step.failed else Tone.PLAIN)
 
 
+def login(run: Result) -> Table | None:
+    """How clients logged in by HTTP."""
+    seen = run.login
+    if seen is None:
+        return None
+    columns = ("clients", "succeeded", "refused", "no answer", "per second", "p50", "p95", "p99", "max")
+    latency = seen.latency_ms
+    cells = [
+        *map(format.count, (seen.clients, seen.succeeded, seen.refused, seen.unanswered)),
+        format.per_second(seen.per_second),
+        *(format.significant(value, 3) for value in (latency.p50, latency.p95, latency.p99, latency.max)),
+    ]
+    statuses = ", ".join(f"{format.count(count)} × HTTP {status}" for status, count in sorted(seen.by_status.items()))
+    notes = (f"Refused: {statuses}.",) if statuses else ()
+    tone = Tone.BAD if seen.refused or seen.unanswered else Tone.GOOD
+    return Table("Logins, ms", [*map(Column, columns)], [Row(cells, tone)], Style.FACTS, notes=notes)
+
+
 def steps(run: Result) -> Table | None:
     """The named steps, by role."""
     note = "Lost: no answer in time, at the time limit in the latencies; late: answers to lost ones."
-    rows = [step_row(step) for step in run.steps]
+    rows = [step_row(step) for step in run.steps if not step.kind == step.name == "login"]
     return Table("Steps, ms", STEP_COLUMNS, rows, notes=(note,)) if rows else None
 
 

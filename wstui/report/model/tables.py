@@ -28,6 +28,7 @@ def measured(run: Result) -> list[Table]:
         _subscriptions(run),
         _slow_readers(run.slow_readers),
         _latency(run),
+        step_tables.login(run),
         step_tables.steps(run),
         step_tables.roles(run),
         step_tables.sequence(run),
