@@ -15,9 +15,9 @@ Sections = Mapping[str, Callable[[], str]]
 """Makes the Markdown of a generated section, by the name in its mark: `<!-- generated: NAME -->`."""
 
 TOPICS = (
-    "start", "dashboard", "presets", "scenario", "messages", "roles", "identity", "login", "protocols", "arrivals",
-    "network", "breakpoint", "suites", "hosts", "runs", "control", "ci", "container", "python", "odin", "numbers",
-    "accuracy",
+    "start", "dashboard", "presets", "scenario", "messages", "roles", "identity", "login", "protocols", "record",
+    "arrivals", "network", "breakpoint", "suites", "hosts", "runs", "control", "ci", "container", "python", "odin",
+    "numbers", "accuracy",
     "keys", "flags", "fields", "metrics", "result", "exit-status", "house", "changelog",
 )  # fmt: skip
 """In the order of the list: guides first, then reference."""

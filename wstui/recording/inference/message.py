@@ -54,7 +54,11 @@ def words_of(text: str) -> list[tuple[int, int]]:
 def read_messages(connections: Sequence[Connection]) -> list[list[Message]]:
     """Return the messages of each connection in their order, with their kinds."""
     clients = [
-        [_message(number, frame) for frame in sorted(connection.frames, key=lambda frame: frame.at)]
+        [
+            _message(number, frame)
+            for frame in sorted(connection.frames, key=lambda frame: frame.at)
+            if frame.data or not frame.sent  # no step sends an empty message
+        ]
         for number, connection in enumerate(connections)
     ]
     for sent in (True, False):

@@ -73,7 +73,10 @@ def _text(message: Message, found: dict[Path, Value]) -> str:
     parts = [escaped(frame[0])]
     for index, (start, end) in enumerate(words_of(text)):
         value = found.get((str(index),))
-        parts += [escaped(text[start:end]) if value is None else value.text, escaped(frame[index + 1])]
+        parts += [
+            escaped(text[start:end]) if value is None else value.text.replace(" text}}", "}}"),
+            escaped(frame[index + 1]),
+        ]
     return "".join(parts)
 
 

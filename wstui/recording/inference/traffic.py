@@ -114,8 +114,19 @@ def _find_beats(traffic: Traffic) -> None:
         same = len({message.data for message in messages}) == 1
         if hinted and (period or len(messages) > 1):
             traffic.beats[kind] = Beat(kind, period or 25.0, spread, messages)
-        elif same and period >= 1.0 and spread < 0.1 and len(messages) >= 4:
+        elif same and period >= 1.0 and spread < 0.1 and len(messages) >= 4 and not _in_step(traffic, messages, period):
             traffic.beats[kind] = Beat(kind, period, spread, messages)
+
+
+def _in_step(traffic: Traffic, messages: Sequence[Message], period: float) -> bool:
+    """Whether messages always come as long after what the client sent before: then they are steps of its rounds."""
+    gaps = []
+    for message in messages:
+        earlier = traffic.clients[message.client][: traffic._index[id(message)]]
+        before = next((other for other in reversed(earlier) if other.sent), None)
+        if before is not None:
+            gaps.append(message.at - before.at)
+    return not gaps or max(gaps) - min(gaps) < 0.2 * period
 
 
 def _period(messages: Sequence[Message]) -> tuple[float, float]:

@@ -1,0 +1,168 @@
+"""What is guessed from messages: phases, replies, captures, heartbeats, answers, secrets, times, pushes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.recording.hars import START
+from tests.recording.talks import Talk, guessed
+
+
+def test_a_login_a_loop_and_a_leave_are_told_apart_by_what_repeats() -> None:
+    talk = Talk().sent({"type": "auth", "user": "ann"}).came({"type": "auth_ok", "user": {"id": 4711}})
+    for n in range(5):
+        talk.sent({"type": "move", "n": n, "by": 4711}, 2.0).came({"type": "moved", "n": n})
+        talk.sent({"type": "look"}, 0.5).came({"type": "seen"})
+    draft, made = guessed(talk.sent({"type": "bye", "by": 4711}, 0.3))
+    (role,) = made.roles
+    (auth,) = role.open
+    move, think, look = role.loop
+    assert auth.expect == {"type": "auth_ok"} and auth.capture == {"user_id": "user.id"}
+    assert move.json == {"type": "move", "n": "{{seq}}", "by": "{{user_id}}"}
+    assert move.expect == {"type": "moved", "n": "{{seq}}"} and look.expect == {"type": "seen"}
+    assert think.think == "500ms" and made.messages.every == pytest.approx(2.5, abs=0.1)
+    assert role.leave[0].json == {"type": "bye", "by": "{{user_id}}"}
+    text = draft.text()
+    assert 'expect = { type = "moved", n = "{{seq}}" }  # sure: 5 of 5 came back as moved with the same n' in text
+
+
+def test_what_a_client_does_by_itself_is_no_step() -> None:
+    talk = Talk().sent({"op": "hello"}).came({"op": "ready"})
+    for n in range(6):
+        talk.sent({"op": "say", "n": n}, 1.0).came({"op": "said", "n": n})
+        talk.came({"op": "ping", "id": f"p-{n}-77"}).sent({"op": "pong", "id": f"p-{n}-77"})
+        if n % 2 == 0:
+            talk.sent({"op": "heartbeat"}).came({"op": "heartbeat_ok"})
+    _, made = guessed(talk)
+    (role,) = made.roles
+    assert [step.name for step in role.loop if step.name] == ["say"]
+    (answer,), (beat,) = role.answer, role.heartbeats
+    assert answer.on == {"op": "ping"}
+    assert answer.json == {"op": "pong", "id": "{{message.id}}"}
+    assert beat.expect == {"op": "heartbeat_ok"} and beat.every == "2.1s"
+
+
+def test_pushes_with_stamps_and_numbers_are_measured_and_broadcasts_followed() -> None:
+    talks = []
+    for number in range(2):
+        talk = Talk(number=number).sent({"type": "sub"}).came({"type": "subbed"})
+        for n in range(8):
+            stamp = int((START + 1 + n) * 1000)
+            talk.came({"type": "news", "room": f"r{n % 2}", "seq": n // 2, "data": {"sent_at": stamp}}, 1.0)
+        talks.append(talk)
+    _, made = guessed(*talks)
+    (role,) = made.roles
+    (delivery,), (sequence,) = role.delivery, role.sequence
+    assert (delivery.of, delivery.stamp, delivery.unit) == ({"type": "news"}, "data.sent_at", "ms")
+    assert (sequence.number, sequence.per) == ("seq", "room")
+    assert made.messages.fanout == "on" and not role.loop and made.listens
+
+
+def test_secrets_are_referred_to_and_listed_and_stand_nowhere() -> None:
+    talk = Talk(
+        "ws://127.0.0.1:9/ws?token=query-secret-1", Authorization="Bearer head-secret-1", Cookie="sid=jar-secret-1"
+    )
+    draft, made = guessed(talk.sent({"type": "login", "password": "word-secret-1", "api_key": "key-secret-1"}))
+    secrets = {"query-secret-1", "head-secret-1", "sid=jar-secret-1", "word-secret-1", "key-secret-1"}
+    assert set(draft.secrets.values()) == secrets
+    assert not [secret for secret in secrets if secret.removeprefix("sid=") in draft.text()]
+    assert made.target.url == "ws://127.0.0.1:9/ws?token=query-secret-1", "with the secrets set, it says the same"
+    assert made.target.headers == {"Authorization": "Bearer head-secret-1", "Cookie": "sid=jar-secret-1"}
+
+
+def test_values_of_a_client_become_columns_of_the_feed() -> None:
+    talks = []
+    for number, (user, room) in enumerate((("ann", "red"), ("bob", "blue"), ("cyd", "red"))):
+        talk = Talk(number=number).sent({"type": "join", "user": user, "room": room})
+        talks.append(talk.came({"type": "joined", "room": room}))
+    draft, made = guessed(*talks)
+    (join,) = made.roles[0].open
+    assert join.json == {"type": "join", "user": "{{feed.user}}", "room": "{{feed.room}}"}
+    assert join.expect == {"type": "joined", "room": "{{feed.room}}"}
+    assert draft.columns["user"] == {0: "ann", 1: "bob", 2: "cyd"}
+
+
+def test_clients_that_do_different_things_have_roles_of_their_own() -> None:
+    talks = [Talk(number=n).came({"type": "state", "n": n}) for n in range(3)]
+    speaker = Talk(number=9)
+    for n in range(4):
+        speaker.sent({"type": "slide", "n": n}, 1.0)
+    _, made = guessed(*talks, speaker)
+    assert [(role.weight, bool(role.loop)) for role in made.roles] == [(1.0, True), (3.0, False)]
+
+
+def test_kinds_without_an_order_are_drawn_by_weight() -> None:
+    talk = Talk()
+    for kind in "abbacaaacbaabba":
+        talk.sent({"type": kind}, 0.7)
+    _, made = guessed(talk)
+    (choose,) = made.roles[0].loop
+    assert made.messages.every == pytest.approx(0.7)
+    assert [(way.weight, way.steps[0].name) for way in choose.choose] == [(8.0, "a"), (5.0, "b"), (2.0, "c")]
+
+
+@pytest.mark.parametrize(
+    ("values", "placeholder"),
+    [
+        ([3, 4, 5, 6], "{{seq}}"),
+        (["3", "4", "5", "6"], "{{seq text}}"),
+        ([17, 3, 99, 41], "{{random int 3 99}}"),
+        ([1.5, 0.25, 3.75, 2.5], "{{random float 0.250000 3.750000}}"),
+        (["red", "red", "blue", "red"], "{{random choice red blue}}"),
+        ([int((START + n) * 1e6) for n in range(1, 5)], "{{timestamp us}}"),
+        ([f"2023-11-14T22:13:{21 + n}.000Z" for n in range(4)], "{{timestamp iso}}"),
+        ([f"0b5a{n}c0d-1111-4222-8333-44445555666{n}" for n in range(4)], "{{random uuid}}"),
+        ([f"00ff{n}a7bc9e1" for n in range(4)], "{{random hex 12}}"),
+        ([f"line {n}" for n in range(4)], "line {{seq}}"),
+        (["same"] * 4, "same"),
+        (["${HOME} {{seq}}"] * 4, "$${HOME} {{{{seq}}"),
+    ],
+)
+def test_what_varies_becomes_the_placeholder_that_fits(values: list[Any], placeholder: str) -> None:
+    talk = Talk(gap=1.0)
+    for value in values:
+        talk.sent({"type": "say", "v": value})
+    draft, made = guessed(talk)
+    assert draft.tables["roles"][0]["loop"][-1]["json"]["v"] == placeholder
+    assert made.roles[0].loop
+
+
+def test_null_text_and_binary_are_sent_as_they_were() -> None:
+    talk = Talk(gap=1.0)
+    for n in range(4):
+        talk.sent(json.dumps({"type": "a", "none": None, "n": n})).sent(f"go {n} now").came(f"went {n}")
+        talk.sent(b"\x01\x02").came(b"\x03\x04")
+    _, made = guessed(talk)
+    document, text, binary = (step for step in made.roles[0].loop if step.name)
+    assert document.send == '{"type": "a", "none": null, "n": {{seq}}}'
+    assert text.send == "go {{seq}} now" and text.expect == {"equals": "went {{seq}}"}
+    assert binary.hex == "0102" and binary.expect == {"hex": "0304"}
+
+
+_json = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=12)
+    | st.sampled_from(["ping", "{{", "${A"]),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6) | st.just("type"), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+_data = st.text(max_size=20) | st.binary(max_size=8) | _json.map(json.dumps)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.tuples(st.booleans(), _data, st.floats(0, 5)), max_size=12), st.integers(1, 3))
+def test_any_messages_at_all_become_a_scenario_that_loads(messages: list[Any], repeats: int) -> None:
+    talk = Talk()
+    for sent, data, gap in messages * repeats:
+        (talk.sent if sent else talk.came)(data, gap)
+    guessed(talk)
