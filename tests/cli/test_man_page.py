@@ -28,6 +28,10 @@ def test_text_cannot_become_a_request() -> None:
 @pytest.mark.skipif(shutil.which("groff") is None, reason="groff is not installed")
 def test_groff_reads_it_without_a_warning(page: str) -> None:
     done = subprocess.run(
-        ["groff", "-man", "-Tutf8", "-ww", "-z"], input=page.encode(), capture_output=True, timeout=60, check=False
+        ["groff", "-Kutf8", "-man", "-Tutf8", "-ww", "-z"],
+        input=page.encode(),
+        capture_output=True,
+        timeout=60,
+        check=False,
     )
     assert (done.returncode, done.stderr.decode()) == (0, "")

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from wstui.cli import wstui as commands
+from wstui.cli.ctl import Duration
 from wstui.cli.param_types import Finite, Whole
 
 
@@ -28,7 +29,8 @@ def options() -> Iterator[tuple[tuple[str, ...], str, click.ParamType[Any]]]:
                 yield from of((*path, name), child)
         for parameter in command.params:
             if not isinstance(
-                parameter.type, (click.types.StringParamType, click.Path, click.Choice, click.types.BoolParamType)
+                parameter.type,
+                (click.types.StringParamType, click.Path, click.Choice, click.types.BoolParamType, Duration),
             ):
                 yield path, parameter.opts[0], parameter.type
 

@@ -19,6 +19,7 @@ from wstui.tui.app import WstuiApp
 from wstui.tui.checklist.checklist_screen import ChecklistScreen
 from wstui.tui.dashboard.dashboard_screen import Dashboard
 from wstui.tui.dashboard.errors_panel import Errors
+from wstui.tui.dashboard.steps_panel import Steps
 from wstui.tui.dialogs.confirm import ConfirmDialog
 from wstui.tui.dialogs.dialog import Dialog
 from wstui.tui.dialogs.failed_start import FailedStartDialog
@@ -28,6 +29,7 @@ from wstui.tui.dialogs.samples import SamplesDialog
 from wstui.tui.dialogs.save import SaveDialog
 from wstui.tui.dialogs.stop import StopDialog
 from wstui.tui.editor.editor_screen import Editor
+from wstui.tui.editor.roles.role_tree import RoleTree
 from wstui.tui.kit.amount import parse_clients
 from wstui.tui.kit.option_row import OptionRow
 from wstui.tui.kit.table import ListTable
@@ -356,7 +358,7 @@ async def test_the_palette_offers_every_action_of_every_screen(tmp_path: Path) -
         await until(lambda: isinstance(app.screen, ConfirmDialog), pilot)
         found[ConfirmDialog] = await offered(app, pilot)
     found[SamplesDialog] = {"copy all samples"}  # opened where there are errors
-    for screen in (FailedStartDialog, HelpDialog, ManualScreen):  # tests of their own open them
+    for screen in (FailedStartDialog, HelpDialog, ManualScreen, Steps, RoleTree):  # tests of their own open them
         found[screen] = {binding.tooltip.casefold() for binding in bindings_of([screen])}
     assert set(found) == set(owners())
     # these need a preset of one's own, a wrong value, several machines, a terminal to leave, a note or a suite, or have

@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 
 from wstui.cli.exit_codes import ABORTED, BROKEN, KEPT, UNREACHABLE, USAGE, fail
+from wstui.cli.param_types import Whole
 from wstui.measure.sanitize import sanitize
 from wstui.recording.har import entries_of
 from wstui.recording.inference.draft import Draft
@@ -31,7 +32,12 @@ _SHOWN_EVERY_S = 0.5
 
 @click.command(name="import")
 @click.argument("file", type=click.Path(dir_okay=False))
-@click.option("--entry", type=int, metavar="N", help="Take this WebSocket connection; without it they are listed.")
+@click.option(
+    "--entry",
+    type=Whole(1, 1_000_000_000),
+    metavar="N",
+    help="Take this WebSocket connection; without it they are listed.",
+)
 @click.option("--out", metavar="PRESET", help="Where to save: a path, or the name of a preset of yours.")
 @click.option("--force", is_flag=True, help="Replace a file that is there already.")
 @click.option("--no-prove", is_flag=True, help="Do not try the scenario with one client and with five.")

@@ -41,6 +41,8 @@ def hdr_histogram(text: str) -> Any:
 
 def decode(text: str) -> Distribution:
     """Return the distribution that `encode` wrote. Raises ValueError when `text` is not one, or has other buckets."""
+    if not text:
+        raise ValueError("not an HdrHistogram: it is empty")
     read = hdr_histogram(text)
     own = (RESOLUTION_NS, _DIGITS, len(Histogram().counts))
     if (read.lowest_trackable_value, read.significant_figures, read.counts_len) != own:

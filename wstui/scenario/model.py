@@ -93,8 +93,8 @@ class Fleet(TomlTable):
     )
     hosts: Annotated[list[Annotated[str, AfterValidator(check_host)]], BeforeValidator(split_hosts)] = Field(
         default_factory=list,
-        description="hosts that make the load instead of this one: host1, host2:4 (workers), user@host3 by ssh; "
-        "docker:NAME, k8s:NAMESPACE/SELECTOR, exec:COMMAND",
+        description="hosts that make the load: host1, host2:4 (workers), user@host3, docker:NAME, exec:COMMAND, "
+        "k8s:SPACE/SELECTOR",
     )
     ssh_config: str = Field(
         default="", description="hosts: ssh configuration instead of your own, relative to the preset"

@@ -82,6 +82,7 @@ def owners() -> tuple[type[DOMNode], ...]:
     from wstui.tui.checklist.checklist_screen import ChecklistScreen
     from wstui.tui.dashboard.dashboard_screen import Dashboard
     from wstui.tui.dashboard.errors_panel import Errors
+    from wstui.tui.dashboard.steps_panel import Steps
     from wstui.tui.dialogs.confirm import ConfirmDialog
     from wstui.tui.dialogs.dialog import Dialog
     from wstui.tui.dialogs.failed_start import FailedStartDialog
@@ -89,6 +90,7 @@ def owners() -> tuple[type[DOMNode], ...]:
     from wstui.tui.dialogs.samples import SamplesDialog
     from wstui.tui.dialogs.stop import StopDialog
     from wstui.tui.editor.editor_screen import Editor
+    from wstui.tui.editor.roles.role_tree import RoleTree
     from wstui.tui.kit.option_row import OptionRow
     from wstui.tui.kit.table import ListTable
     from wstui.tui.manual.manual_screen import ManualScreen
@@ -101,7 +103,7 @@ def owners() -> tuple[type[DOMNode], ...]:
     return (
         Dashboard, ListTable, Errors, Dialog, ConfirmDialog, SamplesDialog, StopDialog, FailedStartDialog, ResultScreen,
         StartScreen, PresetTable, Editor, OptionRow, ChecklistScreen, RunsScreen, RunTable,
-        HelpDialog, ManualScreen,
+        HelpDialog, ManualScreen, Steps, RoleTree,
     )  # fmt: skip
 
 

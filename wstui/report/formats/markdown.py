@@ -7,7 +7,7 @@ import re
 from wstui.execution.run.result import Result, SuiteResult
 from wstui.measure.sanitize import sanitize
 from wstui.report.analysis.diagnosis import findings
-from wstui.report.model.labels import facts_of, name_of, runs_of, url_of, verdict_sign
+from wstui.report.model.labels import facts_of, name_of, route_of, runs_of, url_of, verdict_sign
 from wstui.report.model.table import MOST_ROWS, Row, Table
 from wstui.report.model.tables import judged, measured, overview
 
@@ -71,8 +71,8 @@ def _title(result: Result | SuiteResult, level: str = "#") -> list[str]:
 
 
 def _run(run: Result) -> list[str]:
-    url = url_of(run)
-    facts = [code(fact) if fact == url else plain(fact) for fact in facts_of(run)]
+    addresses = (url_of(run), route_of(run))
+    facts = [code(fact) if fact in addresses else plain(fact) for fact in facts_of(run)]
     lines = [*_title(run, "##"), "", " · ".join(facts)]
     bodies = [("Findings", _findings(run))] + [(table.title, grid(table)) for table in (*judged(run), *measured(run))]
     for heading, body in bodies:
