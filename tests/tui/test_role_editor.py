@@ -229,7 +229,9 @@ def test_what_is_not_touched_stays_what_it_was(monkeypatch: pytest.MonkeyPatch) 
         made = read(draft)
         assert made.content == found, (path, made.wrong)
         written, before = (
-            [line for line in text.splitlines() if not line.startswith("url")]  # a token is not written out
+            [
+                line for line in text.splitlines() if not line.startswith(("url", "headers"))
+            ]  # a token is not written out
             for text in (dumps(made.content), path.read_text())
         )
         assert written == before and not draft.changed
@@ -243,6 +245,16 @@ def test_a_reference_in_a_step_moves_with_it(monkeypatch: pytest.MonkeyPatch) ->
     made = read(draft)
     assert made.scenario is not None and made.scenario.roles[0].loop[0].json == {"type": "hello"}
     assert '"${WORD}"' in dumps(made.scenario) and '"hello"' not in dumps(made.scenario)
+
+
+def test_a_secret_of_the_login_is_never_written_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHAT_PASSWORD", "s3cret-of-the-login")
+    login = '\n[[login]]\npost = "http://127.0.0.1:9/login"\njson = { password = "${CHAT_PASSWORD}" }\n'
+    draft = Draft(scenario(FILE + login))
+    edits.move(draft.roles, (0, "loop", 1), -1)
+    made = read(draft)
+    assert made.scenario is not None and "${CHAT_PASSWORD}" in dumps(made.scenario)
+    assert "s3cret" not in dumps(made.scenario)
 
 
 @pytest.mark.parametrize("kind", [*outline.STEPS, *outline.NEW_RULES, "role", "conversation"])

@@ -82,6 +82,10 @@ class _Read:
                 data["roles"] = resolved(draft.roles, self._references)
             except Unset as error:
                 self._wrong[error.place] = str(error)
+        shown = {"roles", *(key[0] for key in draft.texts)}
+        for key, known in draft.content.origin.references.items():
+            if key[0] not in shown:  # what has no rows here, such as the login, stays as the file says it
+                self._references.setdefault(key, known.raw)
         if self._wrong:
             return self._refused()
         try:
