@@ -12,8 +12,6 @@ from wstui.load.protocol import decode_command, encode
 from wstui.scenario.checks import warnings
 from wstui.scenario.errors import ScenarioError
 from wstui.scenario.file import dumps, loads
-from wstui.scenario.model import Fleet
-from wstui.scenario.role_checks import workers_of
 from wstui.scenario.secret_fields import mask_of, masked
 from wstui.scenario.trust import sends_away
 
@@ -194,9 +192,6 @@ def test_roles_survive_a_result_and_a_change_of_the_scenario() -> None:
     assert type(made).model_validate(made.model_dump(mode="json")) == made
 
 
-def test_clients_that_meet_are_in_one_worker() -> None:
-    apart = scenario(URL, ROLE + 'loop = [{ send = "x" }]')
-    together = scenario(URL, ROLE + 'loop = [{ meet = "all ready" }, { send = "x" }]')
-    several = {"fleet": Fleet(workers=0)}
-    assert workers_of(apart.model_copy(update=several)) == 0
-    assert workers_of(together.model_copy(update=several)) == 1
+def test_a_client_cannot_wait_in_open_until_all_are_ready() -> None:
+    with pytest.raises(ScenarioError, match="waits for its own client"):
+        scenario(URL, ROLE + 'open = [{ meet = "all ready" }]')

@@ -9,6 +9,7 @@ from typing import Any
 
 from tests.servers.server import PATIENCE_S
 from wstui.execution.run.compile import spec_of
+from wstui.fleet.meetings import MeetingRelay
 from wstui.load.protocol import (
     Abort,
     AuthSpec,
@@ -21,6 +22,7 @@ from wstui.load.protocol import (
     Ramp,
     SendSpec,
     Spec,
+    Waiting,
 )
 from wstui.load.worker import Worker
 from wstui.measure.failure import FailureGroup, merge_failures
@@ -50,6 +52,7 @@ class Workers:
 
     def __init__(self, scenario: Scenario, count: int) -> None:
         self.said: list[list[Snapshot]] = [[] for _ in range(count)]
+        self.relay = MeetingRelay()
         self.all = []
         for number in range(count):
             self.all.append(Worker(spec_of(scenario, number, count), self._note))
@@ -57,6 +60,12 @@ class Workers:
     def _note(self, message: Message) -> None:
         if isinstance(message, Snapshot):
             self.said[message.worker].append(message)
+        elif isinstance(message, Waiting):
+            self.relay.take(message)
+        else:
+            return
+        for worker, meet in self.relay.due(self.c.open).items():
+            self.all[worker].handle(meet)
 
     def handle(self, command: Command) -> None:
         """Give a command to each."""

@@ -8,6 +8,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import msgspec
+
+from wstui.fleet.meetings import MeetingRelay
 from wstui.fleet.totals import FleetTotals
 from wstui.fleet.transport import FleetError, HostState, Lost, MessageReceived, Transport
 from wstui.load.conversation.script_runner import BLOCKS
@@ -20,6 +23,7 @@ from wstui.load.protocol import (
     Heartbeat,
     ScriptMistake,
     Spec,
+    Waiting,
     WorkerReady,
     decode_message,
     encode,
@@ -51,6 +55,7 @@ class Fleet:
         self._finished: set[int] = set()
         self._gone: set[int] = set()
         self._replaced: set[int] = set()
+        self._meetings = MeetingRelay()
         self.mistake = ""  # of a script, which ends the run
         self._changed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -137,6 +142,8 @@ class Fleet:
         if event.worker in self._gone or event.worker not in self._specs:
             return
         self._gone.add(event.worker)
+        self._meetings.lose(event.worker)
+        self._let_meet()
         if BLOCKS in event.reason:
             self.mistake = self.mistake or self.totals.mask(event.reason.partition(": ")[2])
         if event.worker not in self._finished:
@@ -154,12 +161,26 @@ class Fleet:
                 self._joined[worker] = joined
             case Snapshot() as snapshot:
                 self.totals.take(worker, snapshot)
+                if self._meetings.waits_for_all:
+                    self._let_meet()
+            case Waiting() as waiting:
+                self._meetings.take(msgspec.structs.replace(waiting, worker=worker))
+                self._let_meet()
             case BroadcastReport() as heard:
                 self._hear_broadcasts(worker, heard)
             case Finished():
                 self._finished.add(worker)
             case ScriptMistake(_, text):
                 self.mistake = self.mistake or self.totals.mask(text)
+
+    def _let_meet(self) -> None:
+        open_clients = (
+            snapshot.totals.counters.open
+            for worker, snapshot in self.totals.latest().items()
+            if worker not in self._gone
+        )
+        for worker, meet in self._meetings.due(sum(open_clients)).items():
+            self._send(meet, [worker])
 
     def _hear_broadcasts(self, worker: int, heard: BroadcastReport) -> None:
         now_ns = time.monotonic_ns()

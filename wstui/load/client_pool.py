@@ -106,6 +106,11 @@ class ClientPool:
             self._line = RampLine(clock, self._line.wanted(clock), command.to, command.over_ns)
         self.reconcile()
 
+    @property
+    def planned(self) -> int:
+        """How many clients the ramp leads to, of all workers together."""
+        return self._line.to
+
     def is_settled(self) -> bool:
         """Whether no client is about to come or go."""
         return not self._connector.opening and not self._arrivals.expected and self._line.done(self._pacer.clock())

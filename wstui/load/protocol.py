@@ -161,11 +161,18 @@ class Abort(msgspec.Struct, tag="abort", frozen=True):
     """Drop every connection and end."""
 
 
+class Meet(msgspec.Struct, tag="meet", frozen=True):
+    """Let so many of the clients go on that wait at each meeting. `number` counts these commands to a worker."""
+
+    number: int
+    names: dict[bytes, int]
+
+
 class Heartbeat(msgspec.Struct, tag="heartbeat", frozen=True):
     """The operator is still there."""
 
 
-Command = Spec | Go | Ramp | Arrive | Pace | Pause | Resume | Drain | Abort | Heartbeat
+Command = Spec | Go | Ramp | Arrive | Pace | Pause | Resume | Meet | Drain | Abort | Heartbeat
 
 # -- replies -------------------------------------------------------------------------------------------------------
 
@@ -201,6 +208,18 @@ class BroadcastReport(msgspec.Struct, tag="heard", frozen=True):
     clock: tuple[int, int] | None = None
 
 
+class Waiting(msgspec.Struct, tag="waiting", frozen=True):
+    """How many clients wait at each meeting that has changed, and how many it needs; 0: all that are planned.
+
+    `handled` is the number of the last `Meet`; `planned` clients are wanted of all workers together.
+    """
+
+    worker: int
+    handled: int
+    planned: int
+    names: dict[bytes, tuple[int, int]]
+
+
 class ScriptMistake(msgspec.Struct, tag="mistake", frozen=True):
     """A script of the scenario is wrong: the run cannot go on."""
 
@@ -208,7 +227,7 @@ class ScriptMistake(msgspec.Struct, tag="mistake", frozen=True):
     text: str
 
 
-Message = WorkerReady | Snapshot | BroadcastReport | Finished | ScriptMistake
+Message = WorkerReady | Snapshot | BroadcastReport | Finished | Waiting | ScriptMistake
 
 encode = msgspec.msgpack.Encoder().encode
 decode_command = msgspec.msgpack.Decoder(Command).decode

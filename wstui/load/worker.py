@@ -28,6 +28,7 @@ from wstui.load.protocol import (
     Command,
     Drain,
     Go,
+    Meet,
     Message,
     Pace,
     Pause,
@@ -142,6 +143,9 @@ class Worker:
                     self._roles.rounds.resume()
                 else:
                     self._restart_loops()
+            case Meet():
+                if self._roles is not None:
+                    self._roles.meetings.release(command)
             case Drain(grace_ns):
                 self._begin_drain(grace_ns)
             case Abort():
@@ -215,6 +219,8 @@ class Worker:
         self._expire_closing(now)
         if self._roles is not None:
             self._roles.tick(now)
+            if (waiting := self._roles.meetings.report(self._pool.planned)) is not None:
+                self._emit(waiting)
             if self._roles.mistake is not None and not self.mistake:
                 self.mistake = str(self._roles.mistake)
                 self._emit(ScriptMistake(self._spec.worker, self.mistake))

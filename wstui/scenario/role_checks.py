@@ -11,7 +11,7 @@ from wstui.scenario.lowering import Lowered
 from wstui.scenario.model import Scenario
 from wstui.scenario.payload import Feed, feed_of
 from wstui.scenario.payload_checks import PayloadChecks
-from wstui.scenario.role_inputs import captured_at_login, captured_in, script_of, steps_of
+from wstui.scenario.role_inputs import captured_at_login, captured_in, script_of
 from wstui.scenario.script import lacking
 from wstui.scenario.step_checks import StepChecks
 
@@ -55,16 +55,6 @@ def role_findings(scenario: Scenario) -> Iterator[Conflict]:
         yield Conflict(("roles",), f"send more than {MOST_BYTES_OF_ALL >> 20} MiB together: a worker keeps all of it")
 
 
-def uses_meet(scenario: Scenario) -> bool:
-    """Whether clients wait for each other."""
-    return any(step.meet is not None for role in scenario.roles for _, step in steps_of(role))
-
-
-def workers_of(scenario: Scenario) -> int:
-    """Return the number of workers a scenario asks for, 0 for one per spare core. Clients that meet share one."""
-    return 1 if uses_meet(scenario) else scenario.fleet.workers
-
-
 def _exclusive_findings(scenario: Scenario) -> Iterator[Conflict]:
     messages, target = scenario.messages, scenario.target
     if messages.exchange != "roles":
@@ -81,9 +71,6 @@ def _exclusive_findings(scenario: Scenario) -> Iterator[Conflict]:
             if role.loop and not any(map(_waits, role.loop)):
                 message = 'waits for nothing, and with every = "0s" would never end: add expect or think to a step'
                 yield Conflict(("roles", index, "loop"), message, rests_on=(("messages", "every"), ("stages",)))
-    if uses_meet(scenario) and (scenario.fleet.workers > 1 or scenario.fleet.hosts or scenario.fleet.scheduler):
-        message = "more than one worker, and clients that meet must be in one: set workers = 1 on this host"
-        yield Conflict(("fleet",), f"asks for {message}")
 
 
 def _share_findings(scenario: Scenario) -> Iterator[Conflict]:

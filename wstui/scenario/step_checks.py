@@ -11,6 +11,7 @@ from wstui.scenario.errors import Conflict, Key, dotted, quote
 from wstui.scenario.payload_checks import PayloadChecks
 from wstui.scenario.role_inputs import PHASES, steps_of
 
+ALL_READY = "all ready"
 MOST_DEPTH = 8
 MOST_STEPS = 1000
 _KINDS = ("http", "think", "repeat", "choose", "meet", "close")
@@ -116,6 +117,8 @@ class StepChecks:
             yield Conflict(place, message)
         if step.think is not None:
             yield from self._delay(step.think, (*place, "think"), known)
+        if step.meet is not None and step.meet.name == ALL_READY and not step.meet.clients and place[2] == "open":
+            yield Conflict((*place, "meet"), "waits for its own client, which is not ready in open: move it into loop")
         if step.meet is not None:
             yield from self._payloads.text(step.meet.name, (*place, "meet"), known)
         yield from self._walk(step.steps, (*place, "steps"), known, depth + 1)

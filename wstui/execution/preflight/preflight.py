@@ -29,7 +29,6 @@ from wstui.load.connect_outcome import cause_of
 from wstui.load.selfcheck import local_ports, raise_files_limit
 from wstui.measure.sanitize import sanitize
 from wstui.scenario.model import Scenario
-from wstui.scenario.role_checks import workers_of
 from wstui.scenario.route import route_of
 from wstui.scenario.secret_fields import secrets_of
 from wstui.scenario.secrets import masker, secrets_in_url
@@ -214,7 +213,7 @@ def _claims(token: str) -> dict[str, Any] | None:
 
 def _this_host(hardest: Scenario) -> list[Check]:
     peak, sources = hardest.peak_clients, hardest.fleet.local_addresses
-    workers = workers_of(hardest) or spare_cores()
+    workers = hardest.fleet.workers or spare_cores()
     busy = psutil.cpu_percent(BUSY_LOOK_S) / 100
     found = [checklist.addresses(unusable(hardest.fleet.local_addresses))] if sources else []
     room = [

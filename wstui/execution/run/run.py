@@ -32,7 +32,6 @@ from wstui.measure.format import grouped
 from wstui.measure.sanitize import sanitize
 from wstui.measure.snapshot import Totals
 from wstui.scenario.model import Scenario
-from wstui.scenario.role_checks import workers_of
 from wstui.scenario.secret_fields import mask_of
 from wstui.scenario.target_checks import goes_without_token
 
@@ -180,7 +179,7 @@ class Run:
         return True
 
     async def _start_fleet(self) -> None:
-        await self._fleet.start(specs_of(self.scenario, await self._fleet.capacity(workers_of(self.scenario))))
+        await self._fleet.start(specs_of(self.scenario, await self._fleet.capacity(self.scenario.fleet.workers)))
 
     def _begin(self) -> None:
         now_ns = time.monotonic_ns()

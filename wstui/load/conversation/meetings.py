@@ -1,47 +1,52 @@
-"""Clients that wait for each other."""
+"""Clients that wait for each other, on all workers and hosts: the operator counts them, and says who goes on."""
 
 from __future__ import annotations
 
-from wstui.load.context import WorkerContext
 from wstui.load.conversation.program import Operation
 from wstui.load.conversation.replies import Replies
-
-ALL_READY = b"all ready"
+from wstui.load.protocol import Meet, Waiting
 
 
 class Meetings:
     """The meetings of a worker's clients, by name."""
 
-    def __init__(self) -> None:
+    def __init__(self, worker: int) -> None:
+        self._worker = worker
         self._waiting: dict[bytes, dict[Replies, Operation]] = {}
         self._names: dict[Replies, bytes] = {}
+        self._changed: dict[bytes, int] = {}  # and how many clients they need
+        self._handled = 0
 
     def join(self, name: bytes, replies: Replies, operation: Operation) -> None:
         """Let a client wait for others."""
-        waiting = self._waiting.setdefault(name, {})
-        waiting[replies] = operation
+        self._waiting.setdefault(name, {})[replies] = operation
         self._names[replies] = name
+        self._changed[name] = operation.clients
         replies.meet(operation)
-        if operation.clients and len(waiting) >= operation.clients:
-            self._release(name)
 
     def leave(self, replies: Replies) -> None:
         """Let a client wait no more."""
         name = self._names.pop(replies, None)
         if name is not None:
             waiting = self._waiting[name]
-            del waiting[replies]
+            self._changed[name] = waiting.pop(replies).clients
             if not waiting:
                 del self._waiting[name]
 
-    def look(self, context: WorkerContext) -> None:
-        """Release the clients that wait until all are ready."""
-        if ALL_READY in self._waiting:
-            operation = next(iter(self._waiting[ALL_READY].values()))
-            if context.counters.open >= operation.clients:
-                self._release(ALL_READY)
+    def release(self, command: Meet) -> None:
+        """Let the clients go on that have waited longest."""
+        self._handled = command.number
+        for name, count in command.names.items():
+            waiting = self._waiting.get(name, {})
+            for replies in list(waiting)[:count]:
+                self.leave(replies)
+                replies.met()
+            self._changed.setdefault(name, 0)
 
-    def _release(self, name: bytes) -> None:
-        for replies in self._waiting.pop(name):
-            del self._names[replies]
-            replies.met()
+    def report(self, planned: int) -> Waiting | None:
+        """Return what has changed since the last report, or None. `planned` clients are wanted of all workers."""
+        if not self._changed:
+            return None
+        names = {name: (len(self._waiting.get(name, ())), clients) for name, clients in self._changed.items()}
+        self._changed = {}
+        return Waiting(self._worker, self._handled, planned, names)

@@ -50,7 +50,7 @@ class Roles(Exchange):
         super().__init__(spec.conversation)
         self._seed = spec.seed
         self.rounds = Rounds(spec.send, spec.seed, loop)
-        self.meetings = Meetings()
+        self.meetings = Meetings(spec.worker)
         self.live = Timers(loop)  # heartbeats, short time limits, and what clients do on their way in and out
         self.roles = [Role(role, spec.seed) for role in spec.conversation.roles.roles]
         self._fixed = list(accumulate(role.spec.clients for role in self.roles))
@@ -157,7 +157,7 @@ class Roles(Exchange):
         self.live.close()
 
     def tick(self, now_ns: int) -> None:
-        """Give up what has been waited for too long, and let clients meet. A few clients at each tick."""
+        """Give up what has been waited for too long. A few clients at each tick."""
         self._ticks += 1
         if self.mistake is not None and not isinstance(self.mistake, ScriptError):
             raise self.mistake
@@ -167,7 +167,6 @@ class Roles(Exchange):
         for conversation in self._sweep[-count:]:
             conversation.expire(now_ns)
         del self._sweep[-count:]
-        self.meetings.look(self.context)
 
     # -- what arrives ------------------------------------------------------------------------------------------
 

@@ -1,0 +1,61 @@
+"""Counts the clients of all workers that wait for each other, and decides who goes on. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from wstui.load.protocol import Meet, Waiting
+
+
+class MeetingRelay:
+    """What each worker has reported, less what it was told since."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[bytes, dict[int, int]] = {}  # clients by worker, by name
+        self._needed: dict[bytes, int] = {}
+        self._told: dict[int, list[Meet]] = {}  # by worker, what it may not have handled yet
+        self._numbers: dict[int, int] = {}
+        self._planned = 0
+
+    def take(self, report: Waiting) -> None:
+        """Take the report of a worker."""
+        self._told[report.worker] = [meet for meet in self._told.get(report.worker, ()) if meet.number > report.handled]
+        self._planned = report.planned
+        for name, (count, needed) in report.names.items():
+            self._waiting.setdefault(name, {})[report.worker] = count
+            self._needed[name] = needed or self._needed.get(name, 0)
+            if not any(self._waiting[name].values()):
+                del self._waiting[name], self._needed[name]
+
+    def lose(self, worker: int) -> None:
+        """A worker is lost: its clients come to no meeting."""
+        self._told.pop(worker, None)
+        for waiting in self._waiting.values():
+            waiting.pop(worker, None)
+
+    def due(self, ready: int) -> Mapping[int, Meet]:
+        """Return whom each worker lets go on now that `ready` clients are ready."""
+        orders: dict[int, dict[bytes, int]] = {}
+        for name, reported in self._waiting.items():
+            waiting = {worker: count - self._under_way(worker, name) for worker, count in reported.items()}
+            total = sum(count for count in waiting.values() if count > 0)
+            needed = self._needed[name]
+            left = total // needed * needed if needed else total if ready >= self._planned else 0
+            for worker, count in waiting.items():
+                if (share := min(count, left)) > 0:
+                    orders.setdefault(worker, {})[name] = share
+                    left -= share
+        made = {}
+        for worker, names in orders.items():
+            self._numbers[worker] = number = self._numbers.get(worker, 0) + 1
+            made[worker] = meet = Meet(number, names)
+            self._told.setdefault(worker, []).append(meet)
+        return made
+
+    def _under_way(self, worker: int, name: bytes) -> int:
+        return sum(meet.names.get(name, 0) for meet in self._told.get(worker, ()))
+
+    @property
+    def waits_for_all(self) -> bool:
+        """Whether clients wait until all are ready."""
+        return any(not self._needed[name] for name in self._waiting)
