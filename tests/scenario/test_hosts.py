@@ -22,6 +22,12 @@ from wstui.scenario.overrides import Overrides, apply
         (" user@host3 ", HostSpec("user@host3"), "host3"),
         ("10.0.0.7:12", HostSpec("10.0.0.7", 12), "10.0.0.7"),
         ("me@[fe80::1]:2", HostSpec("me@fe80::1", 2), "fe80::1"),
+        ("docker", HostSpec("docker"), "docker"),
+        ("docker:4", HostSpec("docker", 4), "docker"),
+        ("docker:box.1:4", HostSpec("box.1", 4, "docker"), "box.1"),
+        ("k8s:load/app=load:3", HostSpec("load/app=load", 3, "k8s"), "load/app=load"),
+        ("k8s:load/app=load,tier!=x", HostSpec("load/app=load,tier!=x", 0, "k8s"), "load/app=load,tier!=x"),
+        ("exec:ip netns exec a", HostSpec("ip netns exec a", 0, "exec"), "ip netns exec a"),
     ],
 )
 def test_a_host_has_a_destination_for_ssh_and_perhaps_a_number_of_workers(text: str, host: HostSpec, name: str) -> None:
@@ -39,6 +45,12 @@ def test_a_host_has_a_destination_for_ssh_and_perhaps_a_number_of_workers(text: 
         ("host1:four", "needs a number of workers", "host1"),
         ("host1:2222", "asks for 2222 workers", ""),
         ("host1:0", "asks for 0 workers", ""),
+        ("docker:-rf", "does not name a host after docker:", ""),
+        ("docker:box:2000", "asks for 2000 workers", ""),
+        ("k8s:load", "k8s:NAMESPACE/app=load", ""),
+        ("k8s:load/--all", "does not name a host after k8s:", ""),
+        ("exec:", "does not name a host after exec:", ""),
+        ("exec:'a", "is not a command: no closing quotation", ""),
     ],
 )
 def test_what_is_no_host_is_told_with_what_was_meant(text: str, words: str, near: str) -> None:
@@ -82,6 +94,11 @@ def test_a_preset_names_hosts_and_flags_take_their_place(tmp_path: Path) -> None
     assert 'hosts = [\n    "host1",\n    "host2:4",\n]' in dumps(scenario)
     asked = apply(scenario, {}, Overrides(hosts=["user@host3"], host_python="/opt/py/bin/python"))
     assert (asked.fleet.hosts, asked.fleet.python) == (["user@host3"], "/opt/py/bin/python")
+
+
+def test_commas_separate_hosts_but_not_the_parts_of_a_selector() -> None:
+    fleet = Fleet.model_validate({"hosts": "host1:2, k8s:load/app=load,tier!=x:2,docker:box"})
+    assert fleet.hosts == ["host1:2", "k8s:load/app=load,tier!=x:2", "docker:box"]
 
 
 def test_every_mistake_in_the_fleet_is_told_by_key_and_value(tmp_path: Path) -> None:

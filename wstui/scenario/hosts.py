@@ -51,8 +51,8 @@ def parse_host(text: str) -> HostSpec:
     text = text.strip()
     if not text:
         raise BadValue(f"is empty: {_EXAMPLE}")
-    road, _, rest = text.partition(":")
-    if road in _ROADS and not rest.isdigit():  # host1:4 is an ssh host also if it is named docker
+    road, colon, rest = text.partition(":")
+    if colon and road in _ROADS and not rest.isdigit():  # host1:4 is an ssh host also if it is named docker
         return _by_road(road, rest.strip())
     match = _HOST.match(text)
     rest = text[match.end() :] if match else text
@@ -106,7 +106,8 @@ def check_host(text: str) -> str:
 def split_hosts(value: Any) -> Any:
     """Split comma-separated hosts into a list; return anything else unchanged."""
     if isinstance(value, str):
-        return [part.strip() for part in value.split(",") if part.strip()]
+        # The parts of a selector, such as app=load,tier!=x, stay together.
+        return [part.strip() for part in re.split(r",(?!\s*[\w./-]+!?=)", value) if part.strip()]
     return value
 
 
