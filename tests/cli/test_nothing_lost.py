@@ -168,6 +168,29 @@ async def test_after_kill_nine_of_everything_the_run_is_there_up_to_its_last_sec
     assert call("runs", "--store", str(path), "show", "last")[1].count("interrupted: wstui ended before the run did")
 
 
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs process groups")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda number: number.name)
+async def test_a_signal_to_the_whole_process_group_drains(tmp_path: Path, number: signal.Signals) -> None:
+    events, result = tmp_path / "events.jsonl", tmp_path / "result.json"
+    files = ("--events", str(events), "--json", str(result), "--store", str(tmp_path / "runs.db"))
+    async with Server() as server:
+        given = ("run", "quick", "--url", server.url, *LOAD, "--hold", "60s", *files, "-q")
+        process = start(*given, new_session=True)
+        try:
+            await until(lambda: events.exists() and '"row"' in events.read_text())
+            os.killpg(process.pid, number)
+            _, said = await asyncio.to_thread(process.communicate)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+        ends = dict(server.ends)
+    found = msgspec.json.decode(result.read_bytes(), type=Result)
+    assert process.returncode == 130 and ends == {"close 1000": 10}, said
+    seen = found.messages
+    assert seen.received == seen.sent + 10 > 10 and not seen.timed_out, "a welcome each, and all replies"
+    assert found.generator.workers_lost == 0, said
+
+
 async def test_a_run_that_the_terminal_ui_began_tells_how_it_is_shown_again(tmp_path: Path) -> None:
     store = tmp_path / "my runs.db"
     troubles: list[str] = []

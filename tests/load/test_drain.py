@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 from tests.load.test_worker import MS, S, worker_at
 from tests.servers.handshake import HalfDeaf, Silent, Speechless
@@ -116,3 +117,14 @@ async def test_planned_clients_that_never_had_room_to_connect_are_counted() -> N
         worker.handle(Drain(30 * S))
         await asyncio.wait_for(worker.ended_event.wait(), 60)
     assert worker.c.timed_out + worker.c.unreached == worker.c.wanted > 20
+
+
+async def test_clients_that_are_due_when_the_drain_comes_are_not_behind() -> None:
+    async with Server() as server, worker_at(server.url) as worker:
+        worker.handle(Ramp(1, 0))
+        await until(lambda: worker.c.ready == 1)
+        worker.handle(Arrive(1, 10 * S, 200 * MS, 60 * S))  # 10 a second, for 200 ms
+        time.sleep(0.25)  # noqa: ASYNC251 - no tick comes in between
+        worker.handle(Drain(30 * S))
+        await asyncio.wait_for(worker.ended_event.wait(), 60)
+    assert (worker.c.ready, worker.c.unreached) == (3, 0)

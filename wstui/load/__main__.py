@@ -96,9 +96,9 @@ async def _main(commands: int, snapshots: int) -> str:
 
 
 def main() -> None:
-    # The operator's terminal sends these signals to the whole group; the operator decides what to do.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    # Terminals, `timeout` and systemd signal the whole group; the operator decides what to do.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     # What the imports made stays: later collections need only look at clients.
     gc.collect()
     gc.freeze()

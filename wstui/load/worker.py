@@ -166,6 +166,8 @@ class Worker:
         """Drain all clients within `grace_ns`, or drop them at once."""
         if grace_ns is not None and self._drain is not None:
             return
+        if grace_ns is not None:
+            self._pool.reconcile()  # clients due since the last tick are not behind
         # From now on a client that misses a broadcast misses it because we are closing.
         self._publish_broadcasts(time.monotonic_ns(), last=True)
         self.context.broadcasts = None
