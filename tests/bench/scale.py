@@ -7,6 +7,7 @@ import contextlib
 import gc
 import math
 import os
+import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -52,12 +53,16 @@ class Cost:
 async def cost_of(workers: int) -> Cost:
     """A run of so many workers that only talk."""
     count = min(HOSTS, workers)
+    each = math.ceil(workers / count)
+    workers = each * count
     hosts = [f"exec:env FAKE={number}" for number in range(count)]
+    # Each host looks whether the target accepts connections.
+    listener = socket.create_server(("127.0.0.1", 0))
     scenario = Scenario(
-        target=Target(url="ws://127.0.0.1:9/", health="off"),
+        target=Target(url=f"ws://127.0.0.1:{listener.getsockname()[1]}/", health="off"),
         stages=[Stage(name="hold", over=3600.0, clients=2000 * workers)],
         messages=Messages(every=0.4),
-        fleet=Fleet(hosts=hosts, workers=math.ceil(workers / count), python=sys.executable),
+        fleet=Fleet(hosts=hosts, workers=each, python=sys.executable),
     )
     run = Run(scenario)
     running = asyncio.create_task(run.execute())
@@ -81,6 +86,7 @@ async def cost_of(workers: int) -> Cost:
         age_s = max(run.fleet.totals.age_s(worker) for worker in run.fleet.totals.latest())
         return Cost(workers, snapshots, cpu_share, hosts_share, _LAG[0] * 1e3, age_s)
     finally:
+        listener.close()
         run.send(AbortRun())
         await asyncio.wait({running}, timeout=20)
 
@@ -131,9 +137,9 @@ def measure(counts: Sequence[int]) -> None:
         found.append(cost)
         rows.append(
             [
-                f"{workers}",
+                f"{cost.workers}",
                 f"{cost.snapshots:.0f}",
-                f"{5 * workers}",
+                f"{5 * cost.workers}",
                 f"{cost.snapshots * size / 1e3:.0f}",
                 f"{cost.cpu:.1%}",
                 f"{cost.hosts_cpu:.1%}",

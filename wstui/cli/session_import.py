@@ -89,7 +89,7 @@ def choose(session: Session, entry: int | None) -> list[Connection] | None:
         found = [connection for connection in session.connections if connection.number == entry]
         if not found:
             numbers = ", ".join(str(connection.number) for connection in session.connections[:20])
-            raise ImportFailed(f"entry {entry} is no WebSocket connection: there are {numbers}")
+            raise ImportFailed(f"entry {entry} is not a WebSocket connection: there are {numbers}")
         return found
     endpoints = {connection.endpoint for connection in session.connections}
     return session.connections if len(endpoints) == 1 else None

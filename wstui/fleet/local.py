@@ -15,8 +15,15 @@ from wstui.fleet.host_facts import spare_cores
 from wstui.fleet.transport import FleetError, HostState, Lost, MessageReceived
 from wstui.load.pipe_link import LENGTH, LinkLost, read_message
 from wstui.load.protocol import Spec, encode
+from wstui.scenario.secret_fields import VARIABLES
 
 STDERR_LINES = 20
+_WITHHELD = frozenset(VARIABLES.values())
+
+
+def _environment() -> dict[str, str]:
+    """Return what workers inherit: not the secrets, which their spec has, nor a Dask worker's private key."""
+    return {name: v for name, v in os.environ.items() if name not in _WITHHELD and not name.startswith("DASK_")}
 
 
 class LocalTransport:
@@ -43,8 +50,7 @@ class LocalTransport:
                     stdin=asyncio.subprocess.PIPE,
                     stdout=asyncio.subprocess.PIPE,
                     stderr=asyncio.subprocess.PIPE,
-                    # Do not pass on a Dask worker's settings, which name its private key.
-                    env={name: value for name, value in os.environ.items() if not name.startswith("DASK_")},
+                    env=_environment(),
                 )
             except OSError as error:
                 raise FleetError(f"a worker can't be started: {error.strerror}") from error

@@ -43,7 +43,7 @@ class Cookies:
                 self._kept[key] = _Cookie(value, not domain, "secure" in attributes)
 
     def value(self, name: str) -> str | None:
-        """Return the value of a cookie, whoever set it."""
+        """Return the value of a cookie of any host."""
         return next((cookie.value for (_, _, known), cookie in self._kept.items() if known == name), None)
 
     def pairs(self, host: str, path: str, secure: bool) -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ _DAY = datetime.timedelta(days=1)
 
 
 def made_certificate() -> ssl.SSLContext:
-    """Return the TLS settings of a server with a certificate for localhost that nobody has to trust."""
+    """Return the TLS settings of a server with a throwaway certificate for localhost."""
     from cryptography import x509  # 60 ms
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec

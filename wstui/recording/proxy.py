@@ -37,7 +37,7 @@ _NO_HTTP = b"this proxy records WebSocket connections; start it with --http for 
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """Something that passed, for the screen. `sent` is None for what is no message."""
+    """Something that passed, for the screen. `sent` is None unless it is a message."""
 
     at: float
     number: int

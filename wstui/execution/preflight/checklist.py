@@ -57,10 +57,10 @@ def by_share(name: str, share: float, text: str, fix: str) -> Check:
 
 
 def token(claims: Mapping[str, Any] | None, now_s: float, planned_s: float) -> Check:
-    """A token's times, by its claims (None: it is no JWT): valid now, and until the run is over."""
+    """A token's times, by its claims (None if it is not a JWT): valid now, and until the run is over."""
     make_new = "make a new one (`wstui token --ttl SECONDS` for the Odin server) and set AUTH_TOKEN"
     if claims is None:
-        return Check("token", CheckMark.PASS, "is no JWT: until when it is valid can't be told from here")
+        return Check("token", CheckMark.PASS, "is not a JWT: its expiry can't be told from here")
     times = {name: claims[name] for name in ("exp", "nbf", "iat") if _is_time(claims.get(name))}
     if "nbf" in times and times["nbf"] > now_s:
         return Check(

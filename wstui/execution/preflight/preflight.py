@@ -123,7 +123,7 @@ async def nats(url: str) -> Check:
             return Check(
                 "nats", CheckMark.PASS, f"{place} is nats-server {sanitize(str(told.get('version', '?')), 20)}"
             )
-    return Check("nats", CheckMark.FAIL, f"{place} answers, but it is no NATS server", "correct NATS_URL")
+    return Check("nats", CheckMark.FAIL, f"{place} answers, but is not a NATS server", "correct NATS_URL")
 
 
 async def _target(scenario: Scenario, planned_s: float) -> AsyncIterator[Check]:

@@ -73,7 +73,7 @@ class Traffic:
         return [m for m in self.clients[client] if m.sent and m.kind not in self.beats and m.kind not in self.answers]
 
     def pushes(self) -> dict[str, list[Message]]:
-        """Return what arrived and is no reply, by kind."""
+        """Return messages that arrived unasked, by kind."""
         used = {id(message) for message in self.reply_of.values()}
         kinds = {reply.kind for reply in self.replies.values() if not reply.keyed}
         return {
@@ -144,7 +144,7 @@ def _period(messages: Sequence[Message]) -> tuple[float, float]:
 
 
 def _find_answers(traffic: Traffic, *, hinted: bool) -> None:
-    """An answer follows at once on each message of another kind, which is no reply itself."""
+    """Find automatic answers: messages sent at once after every unasked message of one kind."""
     replied = {reply.kind for reply in traffic.replies.values()}
     for kind, messages in traffic.sent.items():
         if kind in traffic.beats or kind in traffic.answers or (not hinted and kind in traffic.replies):
