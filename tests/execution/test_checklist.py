@@ -21,7 +21,7 @@ PASS, WARN, FAIL = CheckMark.PASS, CheckMark.WARN, CheckMark.FAIL
 @pytest.mark.parametrize(
     ("claims", "mark", "word"),
     [
-        (None, PASS, "no JWT"),
+        (None, PASS, "not a JWT"),
         ({}, PASS, "never expires"),
         ({"exp": NOW + 61}, PASS, "valid until"),
         ({"exp": NOW + 59}, FAIL, "the run takes 1m"),

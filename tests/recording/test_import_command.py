@@ -104,6 +104,6 @@ async def test_of_several_endpoints_one_is_chosen(tmp_path: Path) -> None:
     status, out, _ = await imported(tmp_path, *entries, arguments=("--entry", "3", "--no-prove"))
     assert status == 0 and "ws://127.0.0.1:9/b" in (tmp_path / "session.toml").read_text()
     status, _, err = await imported(tmp_path, *entries, arguments=("--entry", "2"))
-    assert status == 2 and "entry 2 is no WebSocket connection: there are 1, 3" in err
+    assert status == 2 and "entry 2 is not a WebSocket connection: there are 1, 3" in err
     status, _, err = await imported(tmp_path, entry("http://a.example/"))
     assert status == 2 and "has no WebSocket connection; it has 1 HTTP requests" in err

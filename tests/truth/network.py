@@ -11,7 +11,7 @@ from cryptography import x509
 from tests.servers.server import Connection, frame, switching
 from tests.truth.authority import serving
 from tests.truth.case import Case, failed, passed, unreachable
-from tests.truth.server import Target, after, cut, later, nothing, reset, some, then, wait, writes
+from tests.truth.server import Target, after, cut, cut_unanswered, later, nothing, reset, some, then, wait, writes
 
 WSS = "wss://127.0.0.1:{port}/{path}"
 
@@ -57,7 +57,7 @@ CASES = [
     ),
     Case("a name that nobody knows", unreachable("dns failed"), url="ws://nowhere.invalid:{port}/x", uncounted=True),
     Case("TCP is reset before the request is read", unreachable("reset failed"), tcp=reset),
-    Case("TCP is closed before the request is read", unreachable("reset failed"), tcp=cut),
+    Case("TCP is closed when the request was read", unreachable("handshake failed"), tcp=cut_unanswered),
     Case(
         "TCP is accepted and nothing is said",
         unreachable("connect timeout timed_out"),

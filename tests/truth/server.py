@@ -151,6 +151,12 @@ async def cut(server: Target, client: Connection, first: int, payload: bytes) ->
     client.writer.close()
 
 
+async def cut_unanswered(server: Target, client: Connection, first: int, payload: bytes) -> None:
+    """Read the request, and end TCP. What is closed unread may be reset instead: that is the kernel's race."""
+    await client.reader.readuntil(b"\r\n\r\n")
+    client.writer.close()
+
+
 async def wait(server: Target, client: Connection, first: int, payload: bytes) -> None:
     """Read until the other side is gone, and say nothing."""
     await client.reader.read()
