@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from tests.recording.hars import START
 from wstui.recording.inference.draft import Draft
 from wstui.recording.inference.infer import infer
-from wstui.recording.session import Connection, Frame, Session
+from wstui.recording.session import Connection, Frame, Request, Session
 from wstui.scenario.file import loads
 from wstui.scenario.model import Scenario
 
@@ -34,12 +35,19 @@ class Talk:
         return self
 
 
-def guessed(*talks: Talk) -> tuple[Draft, Scenario]:
+def guessed(*talks: Talk, requests: Sequence[Request] = ()) -> tuple[Draft, Scenario]:
     """What is guessed from these connections: the draft, and the scenario that its text is."""
     connections = [talk.connection for talk in talks]
-    draft = infer(Session("HAR", connections), connections, "guessed")
+    draft = infer(Session("HAR", connections, [*requests]), connections, "guessed")
     if draft.columns:
         draft.tables["messages"]["feed"] = __file__  # any file: the feed is not read
     made = loads(draft.text(), "", draft.secrets, complete=not draft.columns)
     assert isinstance(made, Scenario)
     return draft, made
+
+
+def request(url: str, answer: Any = "", at: float = -1.0, body: Any = "", **values: Any) -> Request:
+    """An HTTP request before the connections, with JSON on both sides."""
+    made = Request(START + at, values.pop("method", "POST" if body else "GET"), url, status=200, **values)
+    made.body, made.answer_body = (text if isinstance(text, str) else json.dumps(text) for text in (body, answer))
+    return made

@@ -5,21 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 from wstui.recording.inference.draft import Draft, Guess
+from wstui.recording.inference.login import attach, cookies_given, find_logins, login_tables
 from wstui.recording.inference.message import read_messages
 from wstui.recording.inference.pushes import broadcasts, deliveries, sequences
 from wstui.recording.inference.role import RoleBuilder
+from wstui.recording.inference.target import target_of
 from wstui.recording.inference.traffic import Traffic, sort_traffic
-from wstui.recording.inference.values import Values, escaped, reference
-from wstui.recording.session import Connection, Session, value_of
-from wstui.scenario.secrets import is_secret_header, secrets_in_header, secrets_in_url
+from wstui.recording.inference.values import Values
+from wstui.recording.session import Connection, Session
 
-_USUAL = frozenset(
-    ("host", "connection", "upgrade", "user-agent", "accept", "accept-encoding", "accept-language", "cache-control",
-     "pragma", "dnt", "origin", "content-length", "via", "x-forwarded-for", "x-forwarded-proto")
-)  # fmt: skip
 MOST_CLIENTS = 200
 
 
@@ -27,16 +23,25 @@ def infer(session: Session, connections: Sequence[Connection], name: str) -> Dra
     """Return the scenario that these connections of one endpoint suggest."""
     draft = Draft()
     connections = [c for c in connections if c.frames or c.status == 101][:MOST_CLIENTS] or list(connections[:1])
-    traffic = sort_traffic(read_messages(connections))
-    first = max(connections, key=lambda connection: len(connection.frames))
+    clients = read_messages(connections)
+    logins = find_logins(session, connections, clients)
+    heard = [
+        [message for one in exchanges for message in (one.sent, one.answer)] + messages
+        for exchanges, messages in zip(logins, clients, strict=True)
+    ]
+    traffic = sort_traffic(clients)
+    values = Values(draft, heard)
     counts = f"{len(connections)} connection{'s' * (len(connections) > 1)}"
     draft.notes = [f"Guessed from {counts} of a {session.source}. Each guess says what it was made from."]
-    target = _target(draft, first)
+    requests = login_tables(draft, logins, values)
+    target = target_of(draft, connections, values, cookies_given(logins))
     draft.tables = {"name": name, "target": target, "stages": _stages(), "messages": {}, "roles": []}
+    if requests:
+        draft.tables["login"] = [table for _, table in requests]
     groups = _groups(traffic)
     everys: list[tuple[str, Guess | None]] = []
     for number, members in enumerate(groups):
-        role = RoleBuilder(traffic, members, Values(draft, traffic.clients), _role_name(number, len(groups)))
+        role = RoleBuilder(traffic, members, Values(draft, heard, values.shared), _role_name(number, len(groups)))
         role.build()
         if len(groups) > 1:
             role.table = {"name": role.table.pop("name"), "weight": len(members), **role.table}
@@ -47,6 +52,7 @@ def infer(session: Session, connections: Sequence[Connection], name: str) -> Dra
             draft.guesses["roles", number, *key] = guess
         draft.tables["roles"].append(_ordered(role.table))
         everys += [role.every] if role.every else []
+    attach(requests, values)
     _messages(draft, traffic, everys)
     return draft
 
@@ -107,47 +113,3 @@ def _messages(draft: Draft, traffic: Traffic, everys: Sequence[tuple[str, Guess 
     if (shared := broadcasts(traffic)) is not None:
         table["fanout"] = "on"
         draft.guesses["messages", "fanout"] = shared
-
-
-# -- the target --------------------------------------------------------------------------------------------------
-
-
-def _target(draft: Draft, connection: Connection) -> dict[str, Any]:
-    table: dict[str, Any] = {"url": _url(draft, connection.url)}
-    if offered := value_of(connection.request, "sec-websocket-protocol"):
-        table["subprotocols"] = [text for part in offered.split(",") if (text := part.strip())]
-        draft.guesses["target", "subprotocols"] = Guess("offered by the client", "sure")
-    if origin := value_of(connection.request, "origin"):
-        table["origin"] = escaped(origin)
-        draft.guesses["target", "origin"] = Guess("sent by the client; some servers check it", "sure")
-    headers = {}
-    for key, value in connection.request:
-        if key.lower() in _USUAL or key.lower().startswith("sec-"):
-            continue
-        headers[key] = _header(draft, key, value)
-        draft.guesses["target", "headers", key] = Guess(f"{key} was sent by the client", "likely")
-    if headers:
-        table["headers"] = headers
-    if "permessage-deflate" in value_of(connection.answer, "sec-websocket-extensions"):
-        table["compression"] = True
-        draft.guesses["target", "compression"] = Guess("the server agreed to compress", "sure")
-    return table
-
-
-def _url(draft: Draft, url: str) -> str:
-    """The URL with references for its secrets."""
-    text = escaped(url)
-    names = {value: key for key, value in parse_qsl(urlsplit(url).query)}
-    for secret in dict.fromkeys(secrets_in_url(url)):
-        variable = reference(draft, names.get(secret, "token"), secret)
-        text = text.replace(escaped(secret), f"${{{variable}}}")
-        draft.guesses["target", "url"] = Guess(f"it holds a secret: set {variable} before a run", "sure")
-    return text
-
-
-def _header(draft: Draft, name: str, value: str) -> str:
-    if not is_secret_header(name) or not value:
-        return escaped(value)
-    parts = [part for part in secrets_in_header(value) if part and name.lower() != "cookie"] or [value]
-    secret = parts[0]
-    return escaped(value).replace(escaped(secret), f"${{{reference(draft, name, secret)}}}")

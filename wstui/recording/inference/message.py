@@ -77,13 +77,13 @@ def _message(client: int, frame: Frame) -> Message:
             except (msgspec.DecodeError, ValueError, RecursionError):
                 pass
         if made.form == "json":
-            made.fields = dict(_flat(made.document, (), inside=not frame.sent))
+            made.fields = dict(flat(made.document, (), inside=not frame.sent))
         else:
             made.fields = {(str(n),): frame.data[a:b] for n, (a, b) in enumerate(words_of(frame.data))}
     return made
 
 
-def _flat(value: Any, path: Path, *, inside: bool) -> Iterator[tuple[Path, Scalar]]:
+def flat(value: Any, path: Path, *, inside: bool) -> Iterator[tuple[Path, Scalar]]:
     """The values of a document by path. JSON inside a string is entered, if asked for, as matchers do."""
     found = 0
     stack = [(path, value)]

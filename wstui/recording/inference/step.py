@@ -43,17 +43,20 @@ def payload(
         if len(alike) < len(messages):
             guesses["send",] = Guess(f"the first of {len(messages)} texts that differ", "unsure")
         return {"send": _text(first, found)}, guesses, found
-    if _fits_toml(first.document):
-        made: dict[str, Any] = {"json": _with(first.document, (), found)}
-        guesses = {("json", *path): value.guess for path, value in found.items()}
-    else:
-        made = {"send": "".join(_json_text(first.document, (), found))}
-        guesses = {("send", *path): value.guess for path, value in found.items()}
+    made = templated("json", first.document, (), found)
+    guesses = {(*made, *path): value.guess for path, value in found.items()}
     for path, value in found.items():
         value.guess.instead = first.fields[path]
     if len(alike) < len(messages) or len({_keys(message) for message in alike}) > 1:
         guesses[next(iter(made)),] = Guess(f"the first of {len(messages)} that differ in their keys", "unsure")
     return made, guesses, found
+
+
+def templated(key: str, document: Any, path: Path, found: dict[Path, Value], text: str = "send") -> dict[str, Any]:
+    """Return a document with its placeholders under a key, or as text under another if TOML can't hold it."""
+    if _fits_toml(document):
+        return {key: _with(document, path, found)}
+    return {text: "".join(_json_text(document, path, found))}
 
 
 def _keys(message: Message) -> frozenset[Path]:

@@ -28,6 +28,8 @@ _IDENTITY = re.compile(
 )
 _UNITS = {"ns": 1e9, "us": 1e6, "ms": 1e3, "s": 1.0}
 _NEAR_S = 120.0
+HTTP = "http "
+"""How the kinds of requests and of their answers begin."""
 IDS = 10**9
 """How {{id}} counts: a client's number times this, and the number of its message."""
 
@@ -59,6 +61,8 @@ def escaped(text: str) -> str:
 
 def dotted_path(path: Path) -> str:
     """Return a path as matchers write it, "" if they can't."""
+    if path and path[0].startswith(("header:", "cookie:", "regex:")):
+        return path[0]
     if not path or not all(path) or any("." in key for key in path):
         return ""
     return f"{'$.' if path[0] in get_args(Kind) else ''}{'.'.join(path)}"
@@ -70,6 +74,8 @@ class Values:
 
     draft: Draft
     clients: Sequence[Sequence[Message]]
+    shared: dict[tuple[str, Path], Capture] = field(default_factory=dict)
+    """Captures from HTTP answers, which all roles have."""
     captures: dict[tuple[str, Path], Capture] = field(default_factory=dict)
     _seen: dict[int, dict[str, tuple[Message, Path]]] = field(default_factory=dict)
     _all: dict[int, dict[str, list[tuple[Message, Path]]]] = field(default_factory=dict)
@@ -89,7 +95,7 @@ class Values:
         for message, value in found:
             by_client.setdefault(message.client, []).append(value)
         if self._is_secret(key, found):
-            return self._secret(key, by_client)
+            return self.secret(key, by_client)
         if all(len(set(map(str, values))) == 1 for values in by_client.values()):
             times = _time(found) if len(found) == len(by_client) else None
             return times or self._constant(key, found, by_client, setup=setup)
@@ -102,8 +108,6 @@ class Values:
         sources: Counter[tuple[str, Path]] = Counter()
         examples: dict[tuple[str, Path], Message] = {}
         for message, value in found:
-            if not _is_specific(value):
-                return None
             first = self._first(message.client).get(str(value))
             if first is None or first[0].sent or first[0].at > message.at:
                 return None
@@ -119,10 +123,10 @@ class Values:
         if sources[origin] < 0.9 * len(found):
             return None
         distinct = {(message.client, str(value)) for message, value in found}
-        capture = self.captures.get(origin)
+        captures = self.shared if origin[0].startswith(HTTP) else self.captures
+        capture = captures.get(origin)
         if capture is None:
-            capture = Capture(self._variable(origin[1]), *origin, examples[origin])
-            self.captures[origin] = capture
+            capture = captures[origin] = Capture(self._variable(origin[1]), *origin, examples[origin])
         why = f"was received before, in {examples[origin].label} at {'.'.join(origin[1])}"
         sure: Sure = "sure" if len(distinct) > 1 else "likely"
         return Value(f"{{{{{capture.name}}}}}", Guess(why, sure), stable=True, capture=capture)
@@ -134,7 +138,7 @@ class Values:
             received: dict[str, list[tuple[Message, Path]]] = {}
             for message in self.clients[client]:
                 for path, value in message.fields.items():
-                    if _is_specific(value):
+                    if is_specific(value) or (message.kind.startswith(HTTP) and _is_own(path, value)):
                         seen.setdefault(str(value), (message, path))
                         if not message.sent and message.form == "json" and len(received.get(str(value), ())) < 20:
                             received.setdefault(str(value), []).append((message, path))
@@ -142,11 +146,11 @@ class Values:
         return self._seen[client]
 
     def _variable(self, path: Path) -> str:
-        names = [part for part in path if not part.isdigit()][-2:]
+        names = [part.rpartition(":")[2] for part in path if not part.isdigit() and not part.startswith("regex:")][-2:]
         name = "_".join(names[-1:] if len(names) > 1 and len(names[-1]) > 3 else names)
         name = re.sub(r"\W", "_", name).strip("_").lower() or "value"
         name = f"v_{name}" if name[0].isdigit() or name in RESERVED or not name.isidentifier() else name
-        taken = {capture.name for capture in self.captures.values()}
+        taken = {capture.name for capture in (*self.captures.values(), *self.shared.values())}
         return name if name not in taken else next(f"{name}_{n}" for n in range(2, 99) if f"{name}_{n}" not in taken)
 
     # -- secrets, columns ----------------------------------------------------------------------------------------
@@ -155,7 +159,7 @@ class Values:
         values = [value for _, value in found if isinstance(value, str)]
         return bool(values) and (is_secret_header(key) or bool(_TOKEN_LIKE.fullmatch(values[0])))
 
-    def _secret(self, key: str, by_client: dict[int, list[Scalar]]) -> Value:
+    def secret(self, key: str, by_client: dict[int, list[Scalar]]) -> Value:
         firsts = {client: str(values[0]) for client, values in by_client.items()}
         if len(set(firsts.values())) > 1:
             return self.column(key or "token", firsts, "is a secret, and each recorded client has its own", "sure")
@@ -210,7 +214,12 @@ def reference(draft: Draft, key: str, value: str) -> str:
     return chosen
 
 
-def _is_specific(value: Scalar) -> bool:
+def _is_own(path: Path, value: Scalar) -> bool:
+    """Whether a value in an HTTP answer has the name of a secret, however short it is."""
+    return isinstance(value, str) and len(value) > 3 and is_secret_header(path[-1])
+
+
+def is_specific(value: Scalar) -> bool:
     """Whether a value is hardly the same by chance: an id, a token, no word and no small number."""
     if isinstance(value, bool) or value is None or isinstance(value, float):
         return False

@@ -1,0 +1,84 @@
+"""[target]: what the upgrade requests of the clients have in common, and what each has of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import unquote
+
+from wstui.recording.inference.draft import Draft, Guess
+from wstui.recording.inference.message import Path, Scalar
+from wstui.recording.inference.request import cookies_of, header_text, plain, sent_by, told_headers, url_text
+from wstui.recording.inference.values import Value, Values, escaped, reference
+from wstui.recording.session import Connection, value_of
+from wstui.scenario.secrets import secrets_in_url
+
+
+def target_of(
+    draft: Draft, connections: Sequence[Connection], values: Values, given: set[tuple[str, str]]
+) -> dict[str, Any]:
+    """Return the table; `given` are the cookies that clients get by their login."""
+    first = max(connections, key=lambda connection: len(connection.frames))
+    upgrades = [_upgrade(number, connection) for number, connection in enumerate(connections)]
+    upgrade = upgrades[connections.index(first)]
+    found: dict[Path, Value] = {}
+    for path in upgrade.fields:
+        value = values.of(upgrades, path, setup=True)
+        if value is not None and not ("random" in value.text and path[0] in ("path", "query")):
+            found[path] = value
+    table: dict[str, Any] = {"url": _url(draft, first.url, found)}
+    offered = [escaped(text) for text in _offered(first)]
+    if offered:
+        spoken = [
+            plain(found[place]) if (place := ("offered", str(n))) in found else text for n, text in enumerate(offered)
+        ]
+        table["subprotocols"] = spoken
+        draft.guesses["target", "subprotocols"] = Guess("offered by the client", "sure")
+    if origin := value_of(first.request, "origin"):
+        table["origin"] = escaped(origin)
+        draft.guesses["target", "origin"] = Guess("sent by the client; some servers check it", "sure")
+    headers = {name: header_text(name, value, found) for name, value in told_headers(first.request)}
+    cookies: dict[str, str] = {}
+    for name, cookie in cookies_of(first.request).items():
+        if (name, cookie) not in given and cookie:
+            cookies[name] = plain(values.secret(name, _cookie(connections, name)))
+    for key, made in (("headers", headers), ("cookies", cookies)):
+        if made:
+            table[key] = made
+        for name in made:
+            draft.guesses["target", key, name] = Guess(f"{name} was sent by the client", "likely")
+    if "permessage-deflate" in value_of(first.answer, "sec-websocket-extensions"):
+        table["compression"] = True
+        draft.guesses["target", "compression"] = Guess("the server agreed to compress", "sure")
+    return table
+
+
+def _upgrade(client: int, connection: Connection) -> Any:
+    return sent_by(client, connection.at, connection.url, connection.request, offered=_offered(connection))
+
+
+def _offered(connection: Connection) -> list[str]:
+    offered = value_of(connection.request, "sec-websocket-protocol")
+    return [text for part in offered.split(",") if (text := part.strip())]
+
+
+def _cookie(connections: Sequence[Connection], name: str) -> dict[int, list[Scalar]]:
+    found = {number: cookies_of(connection.request).get(name) for number, connection in enumerate(connections)}
+    return {number: [value] for number, value in found.items() if value}
+
+
+def _url(draft: Draft, url: str, found: dict[Path, Value]) -> str:
+    """The URL with placeholders, and references for its secrets."""
+    text = url_text(url, found)
+    whys = [value.guess.why for path, value in found.items() if path[0] in ("path", "query")]
+    for secret in secrets_in_url(url):
+        name = next((name for name, known in draft.secrets.items() if known == unquote(secret)), "")
+        if name:
+            draft.secrets[name] = secret  # a reference is put into the URL as it is
+        elif secret in text:
+            name = reference(draft, "token", secret)
+            text = text.replace(escaped(secret), f"${{{name}}}")
+            whys.append(f"it holds a secret: set {name} before a run")
+    if whys:
+        draft.guesses["target", "url"] = Guess("; ".join(dict.fromkeys(whys)), "sure")
+    return text
