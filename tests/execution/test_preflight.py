@@ -138,6 +138,7 @@ async def test_where_nothing_listens_this_host_is_looked_at_all_the_same() -> No
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         found = await look(scenario(f"ws://127.0.0.1:{taken.getsockname()[1]}/", health="auto", clients=10**6))
+    found.pop("sysctl", None)  # as the machine is set
     assert marks(found) == {"resolve": "pass", "client": "fail", "files": "fail", "ports": "fail"}
 
 

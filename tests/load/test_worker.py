@@ -356,7 +356,7 @@ async def test_clients_come_from_every_local_address_in_turn() -> None:
             seen.append(client.writer.get_extra_info("peername")[0])
             await super().opened(client)
 
-    async with Noting() as server, worker_at(server.url, local_addresses=["127.0.0.2", "127.0.0.3"]) as worker:
+    async with Noting() as server, worker_at(server.url, local_addresses=["127.0.0.2-127.0.0.3"]) as worker:
         worker.handle(Ramp(6, 0))
         await until(lambda: worker.c.open == 6)
         await worker.drained()

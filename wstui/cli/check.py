@@ -6,16 +6,17 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import click
 
 from wstui.cli import completion
-from wstui.cli.exit_codes import ABORTED, BROKEN, KEPT
+from wstui.cli.exit_codes import ABORTED, BROKEN, KEPT, tell
 from wstui.cli.options import Options, scenario_options
 from wstui.cli.prepare import prepare
 from wstui.execution.preflight.checklist import Check, CheckMark
-from wstui.execution.preflight.preflight import preflight
+from wstui.execution.preflight.kernel_settings import Setting
+from wstui.execution.preflight.preflight import lacking_here, preflight
 from wstui.execution.suite import SuiteRun
 from wstui.measure.sanitize import sanitize
 from wstui.report.formats.atomic_write import STDOUT, write
@@ -34,8 +35,9 @@ _NAME_WIDTH = 11
 @click.command()
 @click.argument("presets", nargs=-1, required=True, metavar="PRESET...", shell_complete=completion.presets)
 @scenario_options
+@click.option("--fix", is_flag=True, help="First set what the kernel lacks, until the next boot: as root, asked first.")
 @click.option("--json", "as_json", is_flag=True, help="The checks as JSON on stdout.")
-def check(presets: tuple[str, ...], as_json: bool, options: Options) -> None:
+def check(presets: tuple[str, ...], fix: bool, as_json: bool, options: Options) -> None:
     """Look at everything that a run of PRESET needs, each with the fix when it is missing.
 
     NATS (where NATS_URL is set), the target, one client all the way, one message and its answer, the health endpoints,
@@ -48,6 +50,8 @@ def check(presets: tuple[str, ...], as_json: bool, options: Options) -> None:
     for scenario in suite.scenarios:
         for used in uses(scenario) if not (as_json or is_shipped(scenario.origin.file)) else ():
             click.echo(f"wstui: {scenario.name} {used}", err=True)
+    if fix:
+        _fix(lacking_here(suite.scenarios))
     paint, width = Paint(wants_colour(sys.stdout)), terminal_width(sys.stdout)
     hosts = [parse_host(host).name for scenario in suite.scenarios for host in scenario.fleet.hosts]
     column = _NAME_WIDTH + max((len(name) + 1 for name in hosts), default=0)
@@ -68,6 +72,24 @@ def check(presets: tuple[str, ...], as_json: bool, options: Options) -> None:
         counts = [f"{n} {word}" for n, word in ((failed, "failed"), (warned, "warned")) if n]
         click.echo(f"\n{len(checks)} checks: {', '.join(counts) or 'all passed'}")
     sys.exit(BROKEN if failed else KEPT)
+
+
+def _fix(settings: Sequence[Setting]) -> None:
+    """Set what the kernel of this machine lacks, if the operator agrees."""
+    if not settings:
+        tell("--fix: the kernel's settings are enough for this load")
+        return
+    commands = "".join(f"\n  {setting.command}" for setting in settings)
+    if os.geteuid() != 0:
+        tell(f"--fix needs root (sudo wstui check --fix). Nothing was set; the commands are:{commands}")
+        return
+    if not click.confirm(f"Set until the next boot:{commands}\nDo it?", default=False, err=True):
+        return
+    for setting in settings:
+        try:
+            setting.apply()
+        except OSError as error:
+            tell(f"--fix can't set {setting.name} = {setting.wanted}: {error.strerror or error}")
 
 
 async def _collect(suite: SuiteRun, say: Callable[[Check], None]) -> list[Check]:

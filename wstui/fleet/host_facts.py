@@ -17,6 +17,7 @@ import psutil
 
 from wstui.load.connect_outcome import cause_of
 from wstui.load.selfcheck import local_ports, raise_files_limit
+from wstui.scenario.source_addresses import source_addresses
 
 MARK = b"wstui-host "
 """Begins the answer: a login shell may print before it."""
@@ -35,8 +36,8 @@ class HostQuery(msgspec.Struct, frozen=True):
 class Facts(msgspec.Struct, frozen=True):
     """A host: versions, processors (`busy`: share used by others, 0…1), limits, free memory in bytes.
 
-    `unreachable` says why the target can't be reached, or ""; `reach_ms` is the time to connect. `unusable` are source
-    addresses that can't be bound. `cramped` says why no temporary file can be written, or "".
+    `unreachable` says why the target can't be reached, or ""; `reach_ms` is the time to connect. `unusable` are those
+    of `sources` source addresses that can't be bound. `cramped` says why no temporary file can be written, or "".
     """
 
     version: str
@@ -52,10 +53,12 @@ class Facts(msgspec.Struct, frozen=True):
     reach_ms: float | None = None
     unusable: list[str] = []
     cramped: str = ""
+    sources: int = 1
 
 
 async def gather(question: HostQuery) -> Facts:
     """Gather the facts about this machine."""
+    addresses = source_addresses(question.addresses)
     reached = asyncio.create_task(_reach(question))
     busy = await asyncio.to_thread(psutil.cpu_percent, BUSY_LOOK_S)
     unreachable, reach_ms = await reached
@@ -71,8 +74,9 @@ async def gather(question: HostQuery) -> Facts:
         psutil.virtual_memory().available,
         unreachable,
         reach_ms,
-        unusable(question.addresses),
+        unusable(addresses),
         cramped(),
+        max(1, len(addresses)),
     )
 
 
@@ -100,6 +104,9 @@ def unusable(addresses: Sequence[str]) -> list[str]:
     """Return the source addresses that can't be bound, with the reason."""
     found = []
     for address in addresses:
+        if address.endswith(":*"):
+            found.append(f"{address} (no interface of this machine with an address)")
+            continue
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         with socket.socket(family, socket.SOCK_STREAM) as sock:
             try:

@@ -19,6 +19,7 @@ from wstui.load.protocol import ConnectSpec
 from wstui.load.sockets import Attempt, Done, Sockets
 from wstui.load.tunnel import ask_connect, ask_socks, bridge, open_tls
 from wstui.scenario.proxy import parse_proxy
+from wstui.scenario.source_addresses import source_addresses
 from wstui.scenario.url import Address, parse_endpoint
 
 _BIND_ADDRESS_NO_PORT = 24  # Linux, ip(7): choose the port at connect, so that it is shared between destinations
@@ -90,7 +91,7 @@ class Dialer:
         self._name = uri.host.rstrip(".")
         self._target = parse_endpoint(spec.connect_to) if spec.connect_to else (uri.node, uri.port)
         self._spread = spec.spread_addresses
-        self._local = spec.local_addresses
+        self._local = source_addresses(spec.local_addresses)
         self._turn = itertools.count(first_address)
         self.addresses: list[Endpoint] = []  # of the target; empty if a proxy looks its name up
         self._proxy_address: Endpoint | None = None
@@ -102,6 +103,9 @@ class Dialer:
         """Look names up once; if that fails, every attempt fails with the same error."""
         self.failure = None
         try:
+            for interface in self._local:
+                if interface.endswith(":*"):
+                    raise LocalAddressError(f"can't connect from {interface}: no interface with an address")
             if (proxy := self._proxy) is not None:
                 try:
                     self._proxy_address = (await self._found(proxy.host, proxy.port))[0]

@@ -42,6 +42,7 @@ from wstui.load.slow_readers import SlowReaders
 from wstui.load.subscription import Subscribing
 from wstui.measure.sanitize import sanitize
 from wstui.measure.steps import RoleCounts, Steps
+from wstui.scenario.source_addresses import source_addresses
 
 TICK_S = 0.01
 SNAPSHOT_NS = 200_000_000
@@ -93,7 +94,7 @@ class Worker:
         self._auth_outcomes = AuthOutcomes(spec.auth.mix, self.tally) if spec.auth.mix else None
         self._slow_readers = SlowReaders(conversation.slow_readers, self.tally) if conversation.slow_readers else None
         self._keepalive = Keepalive(spec.send, context) if spec.send.ping_every_ns else None
-        self._self_check = SelfCheck(len(spec.connect.local_addresses))
+        self._self_check = SelfCheck(len(source_addresses(spec.connect.local_addresses)))
         # Our own sockets and uvloop hand bytes over cheaply.
         lean = hasattr(select, "epoll") or type(loop).__module__.startswith("uvloop")
         self._client_class = Client if lean else BufferedClient

@@ -26,9 +26,10 @@ from wstui.scenario.errors import BadValue, quote
 from wstui.scenario.hosts import MOST_WORKERS, check_host, check_scheduler, split_hosts
 from wstui.scenario.load_profile import Stage, peak
 from wstui.scenario.messages import Messages
+from wstui.scenario.source_addresses import source_addresses
 from wstui.scenario.target import Auth, Target
 from wstui.scenario.threshold import Limit, parse_limit, parse_metric
-from wstui.scenario.types import Address, Count, Duration, Line, TomlTable, Whole
+from wstui.scenario.types import Count, Duration, Line, SourceAddress, TomlTable, Whole
 
 __all__ = [
     "Auth",
@@ -87,9 +88,9 @@ class Fleet(TomlTable):
     workers: Annotated[Whole, Field(ge=0, le=MOST_WORKERS)] = Field(
         default=0, description="load processes on each host; 0: one for each spare core"
     )
-    local_addresses: list[Address] = Field(
+    local_addresses: list[SourceAddress] = Field(
         default_factory=list,
-        description="source addresses, separated by commas: each has its own local ports",
+        description="source addresses, each with its own ports: 10.0.0.2, 10.0.0.3-10.0.0.9, 10.0.1.0/28, eth0:*",
     )
     hosts: Annotated[list[Annotated[str, AfterValidator(check_host)]], BeforeValidator(split_hosts)] = Field(
         default_factory=list,
@@ -108,6 +109,11 @@ class Fleet(TomlTable):
     on_loss: Literal["keep", "redistribute"] = Field(
         default="keep", description="load of lost workers: keep (it stays lost) or redistribute (to those left)"
     )
+
+    @property
+    def sources(self) -> list[str]:
+        """The single source addresses, with those of this machine's interfaces."""
+        return source_addresses(self.local_addresses)
 
     @property
     def is_remote(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import math
 import re
 from collections.abc import Sequence
@@ -22,6 +21,7 @@ from pydantic import (
 
 from wstui.scenario.errors import BadValue
 from wstui.scenario.placeholder import without_placeholders
+from wstui.scenario.source_addresses import check_source
 from wstui.scenario.units import (
     LONGEST_S,
     first_digits,
@@ -176,13 +176,6 @@ def _bare_token(value: SecretStr) -> SecretStr:
     return SecretStr(without_ends(value.get_secret_value()))
 
 
-def _ip_address(value: str) -> str:
-    try:
-        return str(ipaddress.ip_address(value))
-    except ValueError:
-        raise BadValue('is not an IP address: write one of this machine, such as "127.0.0.2"') from None
-
-
 def _text(pattern: str, *examples: str, types: str | list[str] = "string") -> WithJsonSchema:
     """Describe a quantity as the text that a file holds."""
     return WithJsonSchema({"type": types, "pattern": f"^({pattern})$", "examples": list(examples)})
@@ -229,7 +222,7 @@ Count = Annotated[Whole, Field(ge=0, le=MOST_CLIENTS)]
 """Clients."""
 Token = Annotated[str, AfterValidator(_http_token)]
 Line = Annotated[str, AfterValidator(_one_line)]
-Address = Annotated[str, AfterValidator(_ip_address)]
+SourceAddress = Annotated[str, AfterValidator(check_source)]
 HeaderName = Annotated[str, AfterValidator(_header_name)]
 HeaderValue = Annotated[str, AfterValidator(_header_value)]
 HeaderText = Annotated[str, AfterValidator(_header_text)]

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 from wstui.execution.calibrate.cost_model import ESTIMATE, Costs
-from wstui.execution.run.limits import OTHERS_BUSY, need_level
+from wstui.execution.run.limits import NEAR, OTHERS_BUSY, need_level
 from wstui.execution.run.status import TargetHealth
 from wstui.load.selfcheck import FILES_RESERVED
 from wstui.measure.format import grouped
@@ -132,7 +132,11 @@ def files(limit: int, peak: int, workers: int) -> Check:
 
 def ports(available: int, peak: int, addresses: int) -> Check:
     """Local ports: each client takes one, for one destination and one source address."""
-    fix = "give more source addresses (--local-address, repeatable), or widen net.ipv4.ip_local_port_range"
+    enough = math.ceil(peak * addresses / (NEAR * max(1, available)))
+    fix = (
+        f"give {enough} source addresses (--local-address 10.0.0.1-10.0.0.9, 10.0.0.0/28 or eth0:*), or widen "
+        "net.ipv4.ip_local_port_range"
+    )
     text = f"{peak} needed, {available} from {addresses} source address{'' if addresses == 1 else 'es'}"
     return by_share("ports", peak / max(1, available), text, fix)
 
@@ -141,8 +145,9 @@ def addresses(unusable: Sequence[str]) -> Check:
     """Source addresses that the scenario names."""
     if not unusable:
         return Check("addresses", CheckMark.PASS, "clients can connect from each of them")
+    more = f" and {len(unusable) - 5} more" if len(unusable) > 5 else ""
     fix = "name addresses of this machine in fleet.local_addresses or --local-address"
-    return Check("addresses", CheckMark.FAIL, f"can't connect from {', '.join(unusable)}", fix)
+    return Check("addresses", CheckMark.FAIL, f"can't connect from {', '.join(unusable[:5])}{more}", fix)
 
 
 def processors(

@@ -36,14 +36,14 @@ def of_host(look: HostProbe, scenario: Scenario, workers: int, of: int) -> list[
 
 def of_facts(facts: Facts, scenario: Scenario, workers: int, of: int) -> list[Check]:
     """What a machine has, against its share of the peak."""
-    sources = scenario.fleet.local_addresses
+    sources = facts.sources
     each = math.ceil(scenario.peak_clients / max(1, of))
     own = each * workers
-    found = [checklist.addresses(facts.unusable)] if sources else []
+    found = [checklist.addresses(facts.unusable)] if scenario.fleet.local_addresses else []
     return [
         *found,
         checklist.files(facts.files, each * workers, workers),
-        checklist.ports(facts.ports * max(1, len(sources)), own, max(1, len(sources))),
+        checklist.ports(facts.ports * sources, own, sources),
         checklist.processors(scenario, workers, facts.cores, facts.busy, of=of),
         checklist.memory(facts.memory, own, workers),
     ]

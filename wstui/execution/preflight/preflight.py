@@ -19,6 +19,7 @@ from wstui.execution.preflight import checklist
 from wstui.execution.preflight.checklist import Check, CheckMark
 from wstui.execution.preflight.first_message import Reply, one_reply
 from wstui.execution.preflight.host_checks import of_host
+from wstui.execution.preflight.kernel_settings import Setting, lacking
 from wstui.execution.preflight.probe import Probe, Unreachable, probe
 from wstui.execution.run.target.endpoint_poller import EndpointPoller
 from wstui.fleet.host_facts import cores, spare_cores, unusable
@@ -211,14 +212,25 @@ def _claims(token: str) -> dict[str, Any] | None:
         return None
 
 
+def lacking_here(scenarios: Sequence[Scenario]) -> list[Setting]:
+    """Return the kernel's settings that are too small on this machine for the largest load, if it makes it."""
+    hardest = max(scenarios, key=lambda scenario: scenario.peak_clients)
+    if hardest.fleet.is_remote:
+        return []
+    ports = local_ports() * max(1, len(hardest.fleet.sources))
+    return list(lacking(hardest.peak_clients, hardest.fleet.workers or spare_cores(), ports))
+
+
 def _this_host(hardest: Scenario) -> list[Check]:
-    peak, sources = hardest.peak_clients, hardest.fleet.local_addresses
+    peak, sources = hardest.peak_clients, hardest.fleet.sources
     workers = hardest.fleet.workers or spare_cores()
+    ports = local_ports() * max(1, len(sources))
     busy = psutil.cpu_percent(BUSY_LOOK_S) / 100
-    found = [checklist.addresses(unusable(hardest.fleet.local_addresses))] if sources else []
+    found = [checklist.addresses(unusable(sources))] if sources else []
     room = [
         checklist.files(raise_files_limit(), peak, workers),
-        checklist.ports(local_ports() * max(1, len(sources)), peak, max(1, len(sources))),
+        checklist.ports(ports, peak, max(1, len(sources))),
+        *(setting.check for setting in lacking_here([hardest])),
         checklist.memory(psutil.virtual_memory().available, peak, workers),
     ]
     if hardest.breakpoint is not None:

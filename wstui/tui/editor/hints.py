@@ -49,7 +49,7 @@ def hints(draft: Draft, reading: DraftReading, host: HostCapacity) -> dict[Key, 
 def _stages(scenario: Scenario, host: HostCapacity) -> list[str]:
     said: list[str] = []
     clients, peak, told = 0, scenario.peak_clients, False
-    ports = host.ports * max(1, len(scenario.fleet.local_addresses))
+    ports = host.ports * max(1, len(scenario.fleet.sources))
     for stage in scenario.stages:
         wanted = clients if stage.clients is None else stage.clients
         parts = [_change(stage, clients, wanted), _visitors(stage)]
@@ -116,7 +116,7 @@ def _values(scenario: Scenario, host: HostCapacity) -> dict[str, str]:
     workers = scenario.fleet.workers or host.spare
     found["fleet.workers"] = f"{count(math.ceil(peak / workers))} clients in each of {workers} here"
     if scenario.fleet.local_addresses and host.ports:
-        found["fleet.local_addresses"] = f"{count(len(scenario.fleet.local_addresses) * host.ports)} local ports in all"
+        found["fleet.local_addresses"] = f"{count(len(scenario.fleet.sources) * host.ports)} local ports in all"
     return found
 
 

@@ -50,7 +50,7 @@ def needs(scenarios: Sequence[Scenario], host: HostCapacity) -> list[Check]:
     hardest = max(scenarios, key=lambda scenario: scenario.peak_clients)
     if hardest.fleet.is_remote:
         return []
-    peak, sources = hardest.peak_clients, max(1, len(hardest.fleet.local_addresses))
+    peak, sources = hardest.peak_clients, max(1, len(hardest.fleet.sources))
     workers = hardest.fleet.workers or host.spare
     return [
         checklist.ports(host.ports * sources, peak, sources),

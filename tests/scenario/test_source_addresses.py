@@ -1,0 +1,35 @@
+"""Source addresses: single ones, ranges, networks and interfaces."""
+
+import pytest
+
+from wstui.scenario.errors import BadValue
+from wstui.scenario.model import Fleet
+from wstui.scenario.source_addresses import check_source, source_addresses
+
+
+def test_ranges_and_networks_stand_for_each_of_their_addresses_once() -> None:
+    fleet = Fleet(local_addresses=["127.0.0.1 - 127.0.0.40", "10.0.0.5/28", "127.0.0.40", "::1"])
+    assert fleet.local_addresses == ["127.0.0.1-127.0.0.40", "10.0.0.0/28", "127.0.0.40", "::1"]
+    assert len(fleet.sources) == 40 + 14 + 1
+    assert fleet.sources[0] == "127.0.0.1" and fleet.sources[39:41] == ["127.0.0.40", "10.0.0.1"]
+
+
+def test_an_interface_stands_for_its_addresses_on_the_machine_that_uses_it() -> None:
+    assert Fleet(local_addresses=["lo:*"]).local_addresses == ["lo:*"]
+    assert "127.0.0.1" in source_addresses(["lo:*"])
+    assert source_addresses(["nosuch0:*"]) == ["nosuch0:*"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("127.0.0.9-127.0.0.2", "ends before it begins"),
+        ("127.0.0.1-::1", "one kind of IP address to the other"),
+        ("127.0.0.0/8", "65536 at most"),
+        ("10.0.0.0/40", "is not an IP address"),
+        ("localhost", 'a range "127.0.0.1-127.0.0.40"'),
+    ],
+)
+def test_anything_else_is_refused_with_an_example(text: str, told: str) -> None:
+    with pytest.raises(BadValue, match=told):
+        check_source(text)

@@ -1,0 +1,73 @@
+"""Source addresses in text: one, a range, a network, or all of an interface."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+from collections.abc import Iterator, Sequence
+
+from wstui.scenario.errors import BadValue
+
+MOST_ADDRESSES = 65_536
+_INTERFACE = re.compile(r"([^\s:/*]{1,15}):\*")
+_EXAMPLES = (
+    'write one of this machine, such as "127.0.0.2", a range "127.0.0.1-127.0.0.40", a network "10.0.0.0/28" '
+    'or all of an interface "eth0:*"'
+)
+
+
+def check_source(text: str) -> str:
+    """Return the text in its shortest form. Raises BadValue."""
+    if _INTERFACE.fullmatch(text):
+        return text
+    first, dash, last = text.partition("-")
+    try:
+        if dash:
+            low, high = ipaddress.ip_address(first.strip()), ipaddress.ip_address(last.strip())
+            if low.version != high.version:
+                raise BadValue("is a range from one kind of IP address to the other")
+            if int(low) > int(high):
+                raise BadValue("is a range that ends before it begins", f"{high}-{low}")
+            size, text = int(high) - int(low) + 1, f"{low}-{high}"
+        elif "/" in text:
+            network = ipaddress.ip_network(text, strict=False)
+            size, text = network.num_addresses, str(network)
+        else:
+            return str(ipaddress.ip_address(text))
+    except BadValue:
+        raise
+    except ValueError:
+        raise BadValue(f"is not an IP address: {_EXAMPLES}") from None
+    if size > MOST_ADDRESSES:
+        raise BadValue(f"has {size} addresses: {MOST_ADDRESSES} at most")
+    return text
+
+
+def source_addresses(texts: Sequence[str]) -> list[str]:
+    """Return the single addresses, each once. An interface is looked up on this machine, and stays as it is written
+    if it has none.
+    """
+    return list(dict.fromkeys(address for text in texts for address in _expanded(text)))
+
+
+def _expanded(text: str) -> Iterator[str]:
+    first, dash, last = text.partition("-")
+    if match := _INTERFACE.fullmatch(text):
+        yield from _of_interface(match[1]) or [text]
+    elif dash:
+        low = ipaddress.ip_address(first)
+        yield from (str(low + step) for step in range(int(ipaddress.ip_address(last)) - int(low) + 1))
+    elif "/" in text:
+        yield from map(str, ipaddress.ip_network(text).hosts())
+    else:
+        yield text
+
+
+def _of_interface(name: str) -> list[str]:
+    """Return its IPv4 addresses, or those of IPv6 that are valid beyond the link if it has no others."""
+    import psutil  # 20 ms
+
+    found = psutil.net_if_addrs().get(name, [])
+    v4 = [entry.address for entry in found if entry.family == socket.AF_INET]
+    return v4 or [entry.address for entry in found if entry.family == socket.AF_INET6 and "%" not in entry.address]
