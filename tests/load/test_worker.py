@@ -17,7 +17,7 @@ from tests.servers.talk import Deaf, Late, Losing, Mute, Stubborn
 from wstui.load.client import BufferedClient, Client
 from wstui.load.client_pool import CONNECTS_A_PASS, CONNECTS_BEHIND
 from wstui.load.connect_outcome import Cause, cause_of
-from wstui.load.pacer import Pacer
+from wstui.load.pacer import Pacer, sends_a_pass
 from wstui.load.protocol import Abort, Drain, Go, Message, Pace, Pause, Ramp, Resume, Spec
 from wstui.load.schedule import phase
 from wstui.load.worker import Worker
@@ -509,6 +509,10 @@ async def test_attempts_start_a_few_in_a_pass_and_one_by_one_while_sends_are_lat
         worker.handle(Ramp(90, 0))
         assert worker.c.attempted == 50 + CONNECTS_BEHIND
         await until(lambda: worker.c.open == 90)
+
+
+def test_sends_of_a_pass_grow_with_lateness_and_stay_few_in_time() -> None:
+    assert [sends_a_pass(late) for late in (0, MS, 2 * MS, 3 * MS, 1000 * MS)] == [4, 4, 32, 48, 64]
 
 
 async def test_a_burst_that_the_loop_could_not_send_is_late() -> None:

@@ -19,8 +19,9 @@ from wstui.load.timer_wheel import TimerWheel
 SENDS_A_PASS = 4
 """After this many sends the loop reads its sockets: bursts are the largest error that a generator makes itself."""
 BEHIND_NS = 1_000_000
-SENDS_BEHIND = 16
-"""This far behind the schedule, lateness is the larger error: reading less often saves a tenth of the CPU."""
+SENDS_BEHIND, MOST_SENDS = 16, 64
+"""This far behind the schedule, lateness is the larger error, and reading less often saves CPU: so many sends in a pass
+for each such delay, and at most."""
 
 _now = time.monotonic_ns
 
@@ -28,6 +29,11 @@ _TFD_NONBLOCK = 0o4000
 _TFD_CLOEXEC = 0o2000000
 _TFD_TIMER_ABSTIME = 1
 _SPEC = struct.Struct("qqqq")
+
+
+def sends_a_pass(late_ns: int) -> int:
+    """Return how many sends to make before the loop reads its sockets, this late."""
+    return SENDS_A_PASS if late_ns <= BEHIND_NS else min(SENDS_BEHIND * (late_ns // BEHIND_NS), MOST_SENDS)
 
 
 class PreciseTimer:
@@ -105,7 +111,11 @@ class Pacer:
     @property
     def is_behind(self) -> bool:
         """Whether sends are late."""
-        return self._index < len(self._bucket) and self.clock() - self._due_ns > BEHIND_NS
+        return self._late_ns > BEHIND_NS
+
+    @property
+    def _late_ns(self) -> int:
+        return self.clock() - self._due_ns if self._index < len(self._bucket) else 0
 
     def add(self, client: Client) -> None:
         """Let `client` send from now on, first at its own phase of the interval."""
@@ -181,7 +191,7 @@ class Pacer:
         every = self.every_ns
         fixed = self._fixed
         wheel = self._wheel
-        for _ in range(SENDS_BEHIND if self.is_behind else SENDS_A_PASS):
+        for _ in range(sends_a_pass(self._late_ns)):
             if self._index >= len(self._bucket):
                 taken = wheel.take(_now() - self._offset_ns)
                 if taken is None:

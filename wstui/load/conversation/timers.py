@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import Protocol
 
-from wstui.load.pacer import BEHIND_NS, SENDS_A_PASS, SENDS_BEHIND, PreciseTimer
+from wstui.load.pacer import PreciseTimer, sends_a_pass
 from wstui.load.timer_wheel import TICK_BITS, TimerWheel
 
 _now = time.monotonic_ns
@@ -84,8 +84,8 @@ class Timers:
         self._armed_ns = 0
         if self._paused_ns is not None:
             return
-        behind = self._index < len(self._bucket) and self.clock() - self._due_ns > BEHIND_NS
-        for _ in range(SENDS_BEHIND if behind else SENDS_A_PASS):
+        late_ns = self.clock() - self._due_ns if self._index < len(self._bucket) else 0
+        for _ in range(sends_a_pass(late_ns)):
             if self._index >= len(self._bucket):
                 taken = self._wheel.take(_now() - self._offset_ns)
                 if taken is None:
