@@ -44,6 +44,8 @@ class Options:
     store_path: str | None = None
     no_store: bool = False
     no_control: bool = False
+    lock: str = "ignore"
+    lock_folder: str | None = None
     log_level: str | None = None
     quiet: bool = False
     progress_every: float = 5.0
@@ -162,6 +164,16 @@ _OUTPUT: list[Decorator] = [
     click.option("--store", "store_path", envvar="WSTUI_STORE", metavar="FILE", help="Where runs are kept."),
     click.option("--no-store", is_flag=True, help="Do not keep this run in the store."),
     click.option("--no-control", is_flag=True, help="Serve no socket for `wstui attach` and `wstui ctl`."),
+    click.option(
+        "--lock",
+        type=click.Choice(["wait", "refuse", "ignore"]),
+        default="ignore",
+        envvar="WSTUI_LOCK",
+        help="While another locked run loads the same host and port: wait, refuse or ignore (the default).",
+    ),
+    click.option(
+        "--lock-folder", envvar="WSTUI_LOCK_FOLDER", metavar="DIR", help="Where locks are kept; teams may share it."
+    ),
     click.option(
         "--log-level", type=click.Choice(LEVELS, case_sensitive=False), help="Write a log file. Also LOG_LEVEL."
     ),

@@ -16,6 +16,7 @@ from wstui.cli.output_files import OutputFiles
 from wstui.cli.prepare import prepare
 from wstui.cli.signals import draining, writing
 from wstui.cli.stdio import Output
+from wstui.cli.target_lock import lock_targets
 from wstui.execution.preflight.probe import Unreachable
 from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.suite import SuiteRun
@@ -47,6 +48,7 @@ def run(presets: tuple[str, ...], detach: bool, options: Options) -> None:
 
 def run_headless(suite: SuiteRun, options: Options) -> int:
     """Run to the end and return the exit status. SIGINT, SIGTERM and SIGHUP drain; a second of the first two aborts."""
+    lock_targets(suite.scenarios, options.lock, options.lock_folder)
     reports = OutputFiles(options)
     for scenario in suite.scenarios:
         if goes_without_token(scenario):

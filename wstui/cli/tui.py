@@ -17,6 +17,7 @@ from wstui.cli.options import Options, run_options
 from wstui.cli.output_files import OutputFiles
 from wstui.cli.signals import writing
 from wstui.cli.stdio import Output
+from wstui.cli.target_lock import lock_targets
 
 if TYPE_CHECKING:
     from wstui.cli.kept_suite import KeptSuite
@@ -35,6 +36,7 @@ def run_in_terminal(suite: SuiteRun, options: Options, terminal: Detachable | No
     """Show a suite while it runs; afterwards print the summary on the normal screen and return the exit status."""
     if options.events == STDOUT:
         fail("--events - needs stdout for itself; in the terminal UI give it a file", USAGE)
+    lock_targets(suite.scenarios, options.lock, options.lock_folder)
     reports = OutputFiles(options)
     followers = Exporters(suite, options)
     outcome, kept_as = _operate(suite, options, terminal)
