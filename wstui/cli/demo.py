@@ -9,13 +9,14 @@ from collections.abc import Sequence
 
 import click
 
-from wstui.cli.detach import detachable
+from wstui.cli.detach import DetachableTerminal, detachable
 from wstui.cli.exit_codes import USAGE, fail
 from wstui.cli.options import Options, run_options
 from wstui.cli.output_files import OutputFiles
 from wstui.cli.prepare import prepare
 from wstui.cli.run import run_headless
 from wstui.cli.tui import require_terminal, run_in_terminal
+from wstui.execution.suite import SuiteRun
 from wstui.odin.demo_system import DemoTarget
 from wstui.scenario.model import Demo, Scenario
 from wstui.servers.child_process import ProcessFailed
@@ -29,11 +30,17 @@ def demo(presets: tuple[str, ...], headless: bool, options: Options) -> None:
     """Start NATS, the Odin server and its publisher on free loopback ports, and load them with `quick`.
 
     The preset's table [demo] configures the target. Everything that was started ends with the command.
+    `wstui demo million` instead holds as many clients as this machine can, up to a million or --clients, against
+    sinks of its own that broadcast to all of them.
     Takes the options and exit statuses of `wstui run`.
     """
     if not headless:
         require_terminal("wstui demo --headless")
     terminal = None if headless else detachable()
+    if presets == ("million",):
+        from wstui.cli.demo_million import run_million
+
+        run_million(options, lambda suite, asked: _carry_out(suite, asked, headless, terminal))
     names = presets or ("quick",)
     options = options.with_overrides(proxy="off")  # the target is on this machine
     # Report a wrong request before any server starts.
@@ -53,10 +60,14 @@ def demo(presets: tuple[str, ...], headless: bool, options: Options) -> None:
             # For the scenario only: they are in the environment neither of this process nor of the workers.
             known = {"WS_URL": target.ws_url, "AUTH_TOKEN": target.token, "JWT_SECRET": target.secret}
             suite = prepare(names, options, {**os.environ, **known}, shipped=True)
-            status = run_headless(suite, options) if headless else run_in_terminal(suite, options, terminal)
+            status = _carry_out(suite, options, headless, terminal)
         finally:
             runner.run(target.stop())
     sys.exit(status)
+
+
+def _carry_out(suite: SuiteRun, options: Options, headless: bool, terminal: DetachableTerminal | None) -> int:
+    return run_headless(suite, options) if headless else run_in_terminal(suite, options, terminal)
 
 
 def _wanted(scenarios: Sequence[Scenario]) -> Demo:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from wstui.execution.calibrate.sink.sink import BROADCAST_MIN_BYTES, Behaviour, Sink, SinkBroadcast
 from wstui.execution.calibrate.sink.sink_connection import SinkConnection
+from wstui.load.selfcheck import raise_files_limit
 from wstui.servers.parent_death import tie_to_parent
 
 
@@ -29,7 +30,13 @@ async def _serve(behaviour: Behaviour, port: int, log_file: Path | None) -> None
     sink = Sink(behaviour)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    server = await loop.create_server(lambda: SinkConnection(sink), "127.0.0.1", port, backlog=4096)
+    server = await loop.create_server(
+        lambda: SinkConnection(sink),
+        "127.0.0.1",
+        port,
+        backlog=4096,
+        reuse_port=bool(behaviour.broadcast.shared) or None,
+    )
     # A sink makes no cycles, so there is nothing for the collector to find.
     gc.collect()
     gc.freeze()
@@ -58,6 +65,7 @@ def _arguments() -> argparse.Namespace:
     add("--broadcast-drop", dest="drop", type=float, default=0.0, metavar="SHARE", help="receipts left out, 0…1")
     add("--broadcast-duplicate", dest="duplicate", type=float, default=0.0, metavar="SHARE", help="sent twice, 0…1")
     add("--broadcast-at", dest="at_s", type=float, default=0.0, metavar="S", help="… after the first client opened")
+    add("--shared", type=float, default=0.0, metavar="TIME", help="share the port, and broadcasts from then on")
     add("--broadcast-count", dest="count", type=int, default=0, metavar="N", help="0: without end")
     add("--seed", type=int, default=0)
     add("--core", type=int, default=-1, metavar="N", help="run on this core only")
@@ -70,6 +78,7 @@ def _arguments() -> argparse.Namespace:
 
 def main() -> None:
     """Run the sink."""
+    raise_files_limit()
     options = _arguments()
     if not options.stay:
         tie_to_parent()

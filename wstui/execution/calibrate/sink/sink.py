@@ -33,6 +33,7 @@ class SinkBroadcast:
     duplicate: float = 0.0
     at_s: float = 0.0  # after the first client is open
     count: int = 0  # 0: as long as the sink lives
+    shared: float = 0.0  # Unix time from which every sink of this machine sends the same bytes at the same time
     seed: int = 0
 
 
@@ -223,8 +224,23 @@ class _Broadcaster:
         self._begun = 0.0
 
     def start(self) -> None:
-        self._begun = asyncio.get_running_loop().time()
-        self._tick()
+        if self._plan.shared:
+            self._plan_shared()
+        else:
+            self._begun = asyncio.get_running_loop().time()
+            self._tick()
+
+    def _plan_shared(self) -> None:
+        """Send at the next whole multiple of the interval on the wall clock, which numbers it too."""
+        now, rate = time.time(), self._plan.rate
+        number = int(max(now, self._plan.shared) * rate) + 1
+        asyncio.get_running_loop().call_later(number / rate - now, self._send_shared, number)
+
+    def _send_shared(self, number: int) -> None:
+        self._sequence += 1
+        self._send(_document(number, self._plan.size, round(number / self._plan.rate * 1e3)))
+        if self._sequence != self._plan.count:
+            self._plan_shared()
 
     def _tick(self) -> None:
         loop = asyncio.get_running_loop()
@@ -233,14 +249,14 @@ class _Broadcaster:
         if plan.count:
             due = min(due, plan.count)
         for _ in range(min(due - self._sequence, _CATCH_UP)):
-            self._send()
+            self._sequence += 1
+            self._send(_document(self._sequence, plan.size, time.time_ns() // 1_000_000))
         if not plan.count or self._sequence < plan.count:
             # The loop counts in milliseconds: a higher rate is kept by several at once.
             loop.call_at(max(self._begun + self._sequence / plan.rate, loop.time()), self._tick)
 
-    def _send(self) -> None:
-        self._sequence += 1
-        data = text_frame(_document(self._sequence, self._plan.size))
+    def _send(self, document: bytes) -> None:
+        data = text_frame(document)
         drop, duplicate = self._plan.drop, self._plan.duplicate
         draw = self._random.random
         begun = _now()
@@ -263,8 +279,7 @@ class _Broadcaster:
         self._sink.log.broadcasts.append((begun, _now(), receivers))
 
 
-def _document(sequence: int, size: int) -> bytes:
-    """Return a unique price update of exactly `size` bytes (at least `BROADCAST_MIN_BYTES`)."""
-    now = time.time_ns() // 1_000_000
+def _document(sequence: int, size: int, now: int) -> bytes:
+    """Return a unique price update of exactly `size` bytes (at least `BROADCAST_MIN_BYTES`), as of `now` in ms."""
     head = b'{"type":"price:update","timestamp":%d,"nonce":"%d-%016x","pad":"' % (now, now, sequence)
     return head.ljust(size - 2, b".") + b'"}'

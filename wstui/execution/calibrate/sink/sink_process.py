@@ -22,11 +22,11 @@ class SinkProcess(Service):
     It ends with this object, or with the thread that entered the context. Raises ProcessFailed if it can't start.
     """
 
-    def __init__(self, *options: str, core: int | None = None) -> None:
-        """`core` is the only processor that it may run on."""
+    def __init__(self, *options: str, core: int | None = None, port: int = 0) -> None:
+        """`core` is the only processor that it may run on; `port` is a free one if 0."""
         pinned = () if core is None else ("--core", str(core))
         self.url = ""
-        program = ("-m", "wstui.execution.calibrate.sink", "--port", "0", *options, *pinned)
+        program = ("-m", "wstui.execution.calibrate.sink", "--port", str(port), *options, *pinned)
         self._process = python_child("the sink", *program, ready=r"^ready (ws://\S+)")
 
     @property
