@@ -35,6 +35,8 @@ PAIR_BYTES = 24 * 1024
 FILES_USED, MEMORY_USED = 0.7, 0.75
 """Shares of what there is. Sinks of one port get unequal numbers of connections."""
 MOST_A_PROCESS = 50_000
+MOST_A_CORE = 75_000
+"""With both ends on it; with 200 000 the operator's process had no turn for seconds."""
 PORTS_USED = 10_000
 """Clients of one source address: near the end of its ports a connect takes ten times as long."""
 CONNECTS, CLOSES = 1000, 2500
@@ -108,7 +110,8 @@ def plan(machine: Machine, wanted: int | None) -> tuple[Plan, str]:
     each = min(files, MOST_A_PROCESS)
     client = PAIR_BYTES + 2 * WORKER_BYTES / each
     fit = int(machine.memory * MEMORY_USED / client)
-    clients = wanted if wanted is not None else min(MILLION, fit // 1000 * 1000)
+    keeps_up = machine.cores * MOST_A_CORE
+    clients = wanted if wanted is not None else min(MILLION, keeps_up, fit // 1000 * 1000)
     if clients > fit:
         raise ValueError(
             f"--clients {clients}: with {grouped(machine.memory / 2**20)} MiB free this machine holds about "
@@ -116,7 +119,8 @@ def plan(machine: Machine, wanted: int | None) -> tuple[Plan, str]:
         )
     processes = max(min(machine.cores, clients), math.ceil(clients / each))
     limit = f"{grouped(machine.files)} files a process" if machine.files else "no limit of files"
-    why = "as asked" if wanted is not None else "the goal" if clients == MILLION else "as many as its memory holds"
+    limits = {MILLION: "the goal", keeps_up: "as many as its cores keep up with; --clients asks for more"}
+    why = "as asked" if wanted is not None else limits.get(clients, "as many as its memory holds")
     found = f"{machine.cores} cores, {grouped(machine.memory / 2**20)} MiB free, {limit}"
     made = Plan(clients, processes, machine.cores)
     return made, (
