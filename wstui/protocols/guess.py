@@ -1,0 +1,193 @@
+"""Guess what a server speaks: from the agreed subprotocol, the frames of a connection, and its URL, in this order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from wstui.protocols.frames import document
+from wstui.scenario.conversation.dialect import DIALECTS
+
+Seen = tuple[bool, str | bytes]
+"""A frame: whether the client sent it, and its text or bytes."""
+MOST_FRAMES = 50
+_RECORD_END = "\x1e"
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """A protocol with its options; `why` names what gave it away, `certain` is False if only the URL did."""
+
+    protocol: str
+    why: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    certain: bool = True
+
+
+def guess(url: str, subprotocol: str = "", frames: Iterable[Seen] = ()) -> Guess | None:
+    """Return what a connection speaks; "json", "lines" or "raw" if no protocol on top is seen, None without a sign."""
+    if (found := _by_subprotocol(subprotocol.lower())) and found.protocol in DIALECTS:
+        return found
+    seen = [frame for frame, _ in zip(frames, range(MOST_FRAMES), strict=False)]
+    for sent, data in seen:
+        found = _binary(data) if isinstance(data, bytes) else _text(data, sent, url)
+        if found and found.protocol in DIALECTS:
+            return found
+    found = _by_url(url)
+    return found if found and found.protocol in DIALECTS else _plain(seen) if seen else None
+
+
+def _by_subprotocol(name: str) -> Guess | None:
+    why = f'the subprotocol "{name}"'
+    if match := re.fullmatch(r"ocpp(1\.6|2\.0\.1)", name):
+        return Guess("ocpp", why, {"version": match[1]})
+    if match := re.fullmatch(r"v1([012])\.stomp", name):
+        return Guess("stomp", why, {} if match[1] == "2" else {"version": f"1.{match[1]}"})
+    protocols: dict[str, tuple[str, dict[str, Any]]] = {
+        "graphql-transport-ws": ("graphql", {}),
+        "graphql-ws": ("graphql", {"legacy": True}),
+        "mqtt": ("mqtt", {}),
+        "mqttv3.1": ("mqtt", {}),
+        "actioncable-v1-json": ("actioncable", {}),
+        "wamp.2.json": ("wamp", {}),
+        "centrifuge-json": ("centrifugo", {}),
+    }
+    return Guess(protocols[name][0], why, protocols[name][1]) if name in protocols else None
+
+
+def _binary(data: bytes) -> Guess | None:
+    if data[:1] == b"\x10" and (found := re.match(rb"\x10[\x80-\xff]{0,3}[\x00-\x7f]\x00\x04MQTT([\x04\x05])", data)):
+        return Guess("mqtt", "its CONNECT packet", {"version": "5"} if found[1] == b"\5" else {})
+    return None
+
+
+def _text(text: str, sent: bool, url: str) -> Guess | None:
+    if re.match(r'0\{.*"sid"', text):
+        old = "EIO=3" in url
+        return Guess("socketio", "the open packet of Engine.IO", {"version": 3} if old else {})
+    if match := re.match(r"(CONNECT|STOMP|CONNECTED)\r?\n", text):
+        return Guess("stomp", f"its {match[1]} frame")
+    if text == "o" and not sent:
+        return Guess("stomp", "the open frame of SockJS, which mostly carries STOMP", {"sockjs": True}, certain=False)
+    if text.endswith(_RECORD_END):
+        return Guess("signalr", "records that end in 0x1e")
+    found = document(text.encode("utf-8", "replace"))
+    if found is None and "\n" in text:
+        found = document(text.partition("\n")[0].encode("utf-8", "replace"))
+    return next((made for rule in _DOCUMENTS if (made := rule(found))), None)
+
+
+def _pusher(found: Any) -> Guess | None:
+    match found:
+        case {"event": str(event)} if event.startswith(("pusher:", "pusher_internal:")):
+            return Guess("pusher", f"its {event}")
+    return None
+
+
+def _phoenix(found: Any) -> Guess | None:
+    match found:
+        case [_, _, str(), str(event), dict()] if event.startswith("phx_"):
+            return Guess("phoenix", f"its {event}")
+        case [_, _, "phoenix", "heartbeat", dict()]:
+            return Guess("phoenix", "its heartbeat")
+        case {"topic": str(topic), "event": str(event)} if event.startswith("phx_") or topic == "phoenix":
+            return Guess("phoenix", f"its {event}", {"version": 1})
+    return None
+
+
+def _actioncable(found: Any) -> Guess | None:
+    match found:
+        case {"type": "confirm_subscription" | "reject_subscription" as kind, "identifier": str()}:
+            return Guess("actioncable", f"its {kind}")
+        case {"command": "subscribe" | "message", "identifier": str()}:
+            return Guess("actioncable", "its commands with an identifier")
+        case {"type": "welcome"} if found.keys() <= {"type", "sid"}:
+            return Guess("actioncable", "its welcome")
+        case {"type": "ping", "message": int(stamp)} if stamp > 10**9:
+            return Guess("actioncable", "its ping")
+    return None
+
+
+def _graphql(found: Any) -> Guess | None:
+    match found:
+        case {"type": "connection_init" | "connection_ack" as kind}:
+            return Guess("graphql", f"its {kind}")
+        case {"type": "ka"} | {"type": "start", "payload": {"query": str()}}:
+            return Guess("graphql", "a message of the old graphql-ws", {"legacy": True})
+    return None
+
+
+def _centrifugo(found: Any) -> Guess | None:
+    match found:
+        case {"connect": dict(inner), "id": int()} if not inner or inner.keys() & {
+            "client",
+            "token",
+            "version",
+            "name",
+        }:
+            return Guess("centrifugo", "its connect command")
+        case {"push": {"channel": str()}}:
+            return Guess("centrifugo", "its push")
+    return None
+
+
+def _arrays(found: Any) -> Guess | None:
+    match found:
+        case [1, str(realm), {"roles": dict()}]:
+            return Guess("wamp", "its HELLO", {"realm": realm})
+        case [2, int(), {"roles": dict()}]:
+            return Guess("wamp", "its WELCOME")
+        case [2, str(), str(action), dict()]:
+            return Guess("ocpp", f"a call of {action}")
+    return None
+
+
+def _others(found: Any) -> Guess | None:
+    match found:
+        case {"jsonrpc": "2.0"}:
+            return Guess("jsonrpc", "its jsonrpc key")
+        case {"type": str(kind)} if kind in _REALTIME or kind.startswith(("input_audio_buffer.", "response.output_")):
+            return Guess("realtime", f"its {kind}")
+    return None
+
+
+_REALTIME = ("session.created", "session.update", "session.updated", "response.create", "response.created")
+_DOCUMENTS: tuple[Callable[[Any], Guess | None], ...] = (
+    _pusher, _phoenix, _actioncable, _graphql, _centrifugo, _arrays, _others,
+)  # fmt: skip
+_URLS: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    (r"[?&]EIO=3\b", "socketio", {"version": 3}),
+    (r"/socket\.io/|[?&]EIO=4\b", "socketio", {}),
+    (r"[?&]vsn=2\.", "phoenix", {}),
+    (r"[?&]vsn=1\.", "phoenix", {"version": 1}),
+    (r"/app/[\w-]+\?(.*&)?protocol=\d", "pusher", {}),
+    (r"/connection/websocket$", "centrifugo", {}),
+    (r"/\d{3}/[\w-]+/websocket$", "stomp", {"sockjs": True}),
+    (r"/cable$", "actioncable", {}),
+    (r"/mqtt$", "mqtt", {}),
+    (r"/graphql$", "graphql", {}),
+)
+
+
+def _by_url(url: str) -> Guess | None:
+    for pattern, protocol, options in _URLS:
+        if match := re.search(pattern, url if "?" in pattern else url.partition("?")[0]):
+            return Guess(protocol, f'the URL, which has "{match[0]}"', options, certain=False)
+    return None
+
+
+def _plain(seen: list[Seen]) -> Guess:
+    texts = [data for _, data in seen if isinstance(data, str)]
+    documents = [_read(text) for text in texts]
+    if texts and all(documents):
+        return Guess("json", "JSON frames")
+    lines = [line for text in texts for line in text.splitlines() if line.strip()]
+    if len(lines) > len(texts) and all(map(_read, lines)):
+        return Guess("lines", "several JSON documents a frame")
+    return Guess("raw", "frames that are not JSON")
+
+
+def _read(text: str) -> bool:
+    return isinstance(document(text.encode("utf-8", "replace")), dict | list)
