@@ -86,6 +86,15 @@ def test_settings_are_held_against_their_schema() -> None:
     assert list(validator.iter_errors({"thme": "x"}))
 
 
+def test_shipped_presets_and_their_copies_name_a_schema_that_lies_beside_them(tmp_path: Path) -> None:
+    schema = shipped_folder() / "scenario.schema.json"
+    assert schema.read_text() == call("schema", "scenario").output, "wstui schema scenario > presets/scenario.schema.json"
+    copied = Path(call("presets", "copy", "quick", f"{tmp_path}/mine.toml").output.strip())
+    for path in (*shipped_folder().glob("*.toml"), copied):
+        assert path.read_text().startswith("#:schema ./scenario.schema.json\n")
+    assert (tmp_path / "scenario.schema.json").read_text() == schema.read_text()
+
+
 def test_presets_are_listed_as_json() -> None:
     listed = {entry["name"]: entry for entry in json.loads(call("presets", "list", "--json").output)}
     assert listed["quick"]["clients"] == 100 and listed["quick"]["problem"] == ""

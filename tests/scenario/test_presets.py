@@ -85,7 +85,7 @@ def test_every_shipped_preset_is_sound_says_what_it_asks_and_survives_saving() -
     for entry in entries:
         assert entry.origin == "shipped" and not entry.broken and entry.content is not None
         assert entry.description and len(entry.description) <= 60
-        assert entry.path.read_text().startswith("# ")
+        assert entry.path.read_text().startswith("#:schema ./scenario.schema.json\n# ")
         assert loads(dumps(entry.content), "", {}) == entry.content
 
 

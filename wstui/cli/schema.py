@@ -14,7 +14,7 @@ def schema(file: str) -> None:
     """Print the JSON Schema of a scenario, a suite, the settings, or a result.
 
     In an editor with taplo (VS Code: Even Better TOML): `wstui schema scenario > scenario.schema.json`, and
-    `#:schema ./scenario.schema.json` as the first line of the file. `presets copy` does both.
+    `#:schema ./scenario.schema.json` as the first line of the file. Copies of shipped presets have both.
     """
     click.echo(json.dumps(_schema(file), indent=2, ensure_ascii=False))
 

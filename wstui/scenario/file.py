@@ -14,7 +14,7 @@ from typing import Any
 
 from wstui.scenario.errors import PresetExistsError, Problem, ScenarioError, printable, quote
 from wstui.scenario.file_rebase import rebased
-from wstui.scenario.file_refs import located
+from wstui.scenario.file_refs import located, shipped_folder
 from wstui.scenario.loader import Loaded
 from wstui.scenario.model import Scenario, Suite
 from wstui.scenario.script import is_script, read_script, tables_of
@@ -23,6 +23,9 @@ from wstui.scenario.toml_dump import written
 LARGEST_FILE = 1 << 20
 MOST_DIGITS = 4300
 """Digits of a whole number that Python reads (`sys.int_info.default_max_str_digits`)."""
+SCHEMA = "scenario.schema.json"
+"""The JSON Schema that shipped presets name in their first line, and that lies beside them."""
+_SCHEMA_LINE = f"#:schema ./{SCHEMA}\n"
 _LONG_NUMBER = re.compile(rf"(?<![\w.])[+-]?\d(?:_?\d){{{MOST_DIGITS - 1},}}")
 
 
@@ -134,6 +137,8 @@ def save(scenario: Scenario | Suite, path: str | os.PathLike[str], overwrite: bo
 def write(path: Path, text: str, overwrite: bool = False) -> Path:
     """Write a file atomically, with its folders; a replaced file keeps its mode.
 
+    A text that names the JSON Schema gets it beside it, so that an editor goes on completing the copy of a preset.
+
     Raises:
         PresetExistsError: the file is there and `overwrite` is False.
         ScenarioError: it cannot be written.
@@ -144,6 +149,8 @@ def write(path: Path, text: str, overwrite: bool = False) -> Path:
         if target.exists() and not overwrite:
             raise PresetExistsError(Problem(shown, "", "is there already and was not overwritten"))
         target.parent.mkdir(parents=True, exist_ok=True)
+        if text.startswith(_SCHEMA_LINE):
+            _replace(target.with_name(SCHEMA), (shipped_folder() / SCHEMA).read_bytes())
         _replace(target, text.encode())
     except (OSError, ValueError) as error:
         raise ScenarioError(Problem(shown, "", f"cannot be written: {_why(error)}")) from None
