@@ -1,7 +1,7 @@
 """The public names, read off the code: commands, options, keys, JSON members, exit statuses, actions, the Python API.
 
 They are frozen: `tests/test_public_names.py` holds them against public_names.json, and `python -m tests.public_names`
-writes that file anew after a change that is meant.
+rewrites that file and the presets' JSON Schema after an intended change.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from wstui.cli import exit_codes
 from wstui.cli import wstui as command_line
 from wstui.report.formats.schema import text as result_schema
 from wstui.scenario.fields import described
+from wstui.scenario.file_refs import shipped_folder
 from wstui.scenario.model import Load, Scenario, Suite
+from wstui.scenario.schema import json_schema
 from wstui.tui.app import WstuiApp
 from wstui.tui.palette import ids_of, owners
 
@@ -53,3 +55,5 @@ def _options(path: str, command: click.Command) -> Iterator[tuple[str, list[str]
 
 if __name__ == "__main__":
     FILE.write_text(json.dumps(public_names(), indent=1, ensure_ascii=False) + "\n")
+    schema = json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
+    (shipped_folder() / "scenario.schema.json").write_text(schema)

@@ -88,7 +88,7 @@ def test_settings_are_held_against_their_schema() -> None:
 
 def test_shipped_presets_and_their_copies_name_a_schema_that_lies_beside_them(tmp_path: Path) -> None:
     schema = shipped_folder() / "scenario.schema.json"
-    assert schema.read_text() == call("schema", "scenario").output, "wstui schema scenario > presets/scenario.schema.json"
+    assert schema.read_text() == call("schema", "scenario").output, "python -m tests.public_names"
     copied = Path(call("presets", "copy", "quick", f"{tmp_path}/mine.toml").output.strip())
     for path in (*shipped_folder().glob("*.toml"), copied):
         assert path.read_text().startswith("#:schema ./scenario.schema.json\n")
