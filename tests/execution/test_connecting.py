@@ -23,7 +23,7 @@ from tests.servers.handshake import (
     Speechless,
     WrongKey,
 )
-from tests.servers.server import Server
+from tests.servers.server import Server, until
 from wstui.report.analysis.diagnosis import findings
 from wstui.scenario.model import Threshold
 
@@ -136,6 +136,13 @@ async def test_a_close_after_the_upgrade_is_answered_before_the_end() -> None:
     async with Gatekeeper() as server:
         await finish(scenario(server.url, clients=4, hold=0.3))
         assert server.ends == {"close 1008": 4}
+
+
+async def test_clients_that_wait_for_their_welcome_in_vain_say_goodbye() -> None:
+    async with Server(welcome=False) as server:
+        finished = await finish(scenario(server.url, clients=4, ready="welcome", connect_timeout=0.5))
+        await until(lambda: sum(server.ends.values()) == finished.counters.attempted)
+        assert server.ends.keys() == {"close 1000"} and finished.counters.timed_out == finished.counters.attempted
 
 
 async def test_those_who_are_let_in_are_loaded_and_the_others_are_told_apart() -> None:

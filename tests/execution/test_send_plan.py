@@ -15,8 +15,9 @@ from tests.servers.server import until
 from wstui.execution.run.contention import Contention, Taken
 from wstui.execution.run.send_plan import SendPlan
 from wstui.measure.snapshot import Counters, Snapshot, Totals
+from wstui.measure.steps import RoleCounts, Steps
 from wstui.report.analysis.diagnosis import findings
-from wstui.scenario.model import Messages
+from wstui.scenario.model import Messages, Scenario
 
 
 class Hosts:
@@ -25,6 +26,7 @@ class Hosts:
     size = 2
 
     def __init__(self) -> None:
+        self.roles: list[dict[str, RoleCounts]] = [{}, {}]
         self.counters = [Counters(wanted=45, open=45, ready=45), Counters(wanted=45, open=45, ready=45)]
 
     @property
@@ -32,7 +34,10 @@ class Hosts:
         return self
 
     def latest(self) -> dict[int, Snapshot]:
-        return {worker: Snapshot(worker, 1, Totals(0, counters)) for worker, counters in enumerate(self.counters)}
+        return {
+            worker: Snapshot(worker, 1, Totals(0, counters, steps=Steps(roles=roles)))
+            for worker, (counters, roles) in enumerate(zip(self.counters, self.roles, strict=True))
+        }
 
     def alive(self, worker: int) -> bool:
         return True
@@ -74,6 +79,35 @@ def test_a_host_that_sends_nothing_is_named() -> None:
 def test_what_is_not_planned_is_not_missed(changes: dict[str, int]) -> None:
     assert after(7, 0, 0, **changes) == []  # type: ignore[arg-type]
     assert after(7, 45, 45) == [] and after(7, 45, 43) == []
+
+
+def rounds_after(seconds: int, begun: int, *, waiting: int = 0, listeners: int = 0) -> list[str]:
+    """What is found when the clients of a role of the second host begin so many rounds each second."""
+    hosts = Hosts()
+    asked = scenario("ws://127.0.0.1:9/").model_dump(exclude={"messages"})
+    roles = [{"name": "talker", "loop": [{"send": "x"}]}, {"name": "listener"}]
+    plan = SendPlan(Scenario.model_validate(asked | {"messages": {"every": 1.0}, "roles": roles}))
+    for second in range(seconds + 1):
+        hosts.roles = [
+            {
+                "talker": RoleCounts(ready=45 - listeners, begun=rate * second, completed=rate * second - under_way),
+                "listener": RoleCounts(ready=listeners),
+            }
+            for rate, under_way in ((45, 0), (begun, waiting))
+        ]
+        plan.add(hosts, float(second), 1.0)  # type: ignore[arg-type]
+    return plan.short(hosts)  # type: ignore[arg-type]
+
+
+def test_a_host_whose_conversations_begin_no_rounds_is_named() -> None:
+    assert rounds_after(7, 0)[0].startswith("host2 began 0 of about 31")
+    assert rounds_after(7, 20)[0].startswith("host2 began 140 of about 31")
+
+
+def test_conversations_that_wait_or_listen_need_not_begin_rounds() -> None:
+    assert rounds_after(7, 45) == [] and rounds_after(7, 43) == []
+    assert rounds_after(7, 0, waiting=45) == []  # a round takes longer than its interval
+    assert rounds_after(7, 5, listeners=40) == []
 
 
 async def test_programs_that_take_the_processors_are_named() -> None:

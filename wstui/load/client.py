@@ -222,6 +222,7 @@ class Client(Messaging, asyncio.Protocol):
         if self.upgrade is not None and (refusal := self.upgrade.refusal) is not None:
             # It was already refused; only the rest of the answer is missing.
             outcome, cause, detail = refusal.outcome, refusal.cause, refusal.detail
+        is_open = self.step is WAITING and outcome is not Outcome.DRAINED
         self.step = ENDED
         self.upgrade = None
         self.tail = b""
@@ -230,7 +231,12 @@ class Client(Messaging, asyncio.Protocol):
         self.events.attempt_ended(self, outcome, cause, detail)
         if self.attempt is not None:
             self.attempt.cancel()
-        if self.transport is not None:
+        if self.transport is None:
+            return
+        if is_open:
+            self._send_close()
+            asyncio.get_running_loop().call_later(self.context.connect.close_timeout_ns / 1e9, self.transport.abort)
+        else:
             self.transport.abort()
 
     # -- ending ------------------------------------------------------------------------------------------------
@@ -266,12 +272,15 @@ class Client(Messaging, asyncio.Protocol):
         else:
             self.waiting = False
             self.events.closed_unready(self)
+        self._send_close()
+        if self.transport is None:
+            asyncio.get_running_loop().call_soon(self.connection_lost, None)
+
+    def _send_close(self) -> None:
         protocol = self.ensure_protocol()
         protocol.send_close(CloseCode.NORMAL_CLOSURE)
         for data in protocol.data_to_send():
             self.write(data)
-        if self.transport is None:
-            asyncio.get_running_loop().call_soon(self.connection_lost, None)
 
     def abort(self) -> None:
         if self.step < READY:
