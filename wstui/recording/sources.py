@@ -7,12 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from wstui.recording.har import is_har, read_har
+from wstui.recording.mitmproxy import is_flow_file, read_flows
 from wstui.recording.recording import is_recording, read_recording
 from wstui.recording.session import ImportFailed, Session
 from wstui.scenario.errors import printable
 
 _HEAD = 64 << 10
-KINDS = "a HAR, a recording of wstui"
+KINDS = "a HAR, a flow file of mitmproxy, a recording of wstui"
 
 
 def _ignore(_: int) -> None:
@@ -33,6 +34,8 @@ def read_session(path: Path, progress: Callable[[int], None] = _ignore) -> Sessi
                 return read_recording(file, progress)
             if is_har(head):
                 return read_har(file, progress)
+            if is_flow_file(head):
+                return read_flows(file, progress)
             raise ImportFailed(_unknown(head))
     except OSError as error:
         raise ImportFailed(f"{shown} can't be read: {error.strerror or error}") from None

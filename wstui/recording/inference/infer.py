@@ -32,7 +32,8 @@ def infer(session: Session, connections: Sequence[Connection], name: str) -> Dra
     traffic = sort_traffic(clients)
     values = Values(draft, heard)
     counts = f"{len(connections)} connection{'s' * (len(connections) > 1)}"
-    draft.notes = [f"Guessed from {counts} of a {session.source}. Each guess says what it was made from."]
+    article = "an" if session.source.startswith(("A", "I")) else "a"
+    draft.notes = [f"Guessed from {counts} of {article} {session.source}. Each guess says what it was made from."]
     requests = login_tables(draft, logins, values)
     target = target_of(draft, connections, values, cookies_given(logins))
     draft.tables = {"name": name, "target": target, "stages": _stages(), "messages": {}, "roles": []}
