@@ -35,6 +35,7 @@ def test_the_agreed_subprotocol_says_it(name: str, protocol: str, options: dict[
     ("frames", "protocol", "options"),
     [
         ([(CAME, '0{"sid":"x","pingInterval":25000,"pingTimeout":20000}')], "socketio", {}),
+        ([(CAME, '{"event":"pusher:connection_established","data":"{}"}')], "pusher", {}),
         ([(CAME, '{"type":"welcome"}')], "actioncable", {}),
         ([(CAME, '{"type":"ping","message":1700000000}')], "actioncable", {}),
         ([(SENT, '{"id":1,"connect":{"token":"x"}}')], "centrifugo", {}),

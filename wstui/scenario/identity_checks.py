@@ -49,7 +49,8 @@ def requested_urls(scenario: Scenario) -> list[str]:
 def written_texts(scenario: Scenario) -> str:
     """Return all texts that may name variables of the environment, as one."""
     requests = [request.model_dump(mode="json", exclude_unset=True) for _, request in requests_of(scenario)]
-    return "\n".join([*(text for _, text in identity_texts(scenario)), json.dumps(requests)])
+    given = [*(text for _, text in identity_texts(scenario)), json.dumps(scenario.target.options, default=str)]
+    return "\n".join([*given, json.dumps(requests)])
 
 
 def identity_findings(scenario: Scenario) -> Iterator[Conflict]:

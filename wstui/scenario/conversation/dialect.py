@@ -49,6 +49,7 @@ DIALECTS = {
     "ocpp": "ocpp",
     "wamp": "wamp",
     "mqtt": "mqtt",
+    "pusher": "pusher",
 }
 """Each protocol with its module in `wstui/protocols`."""
 MOST_KEPT = 16 << 20
