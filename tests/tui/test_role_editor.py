@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -60,6 +61,7 @@ expect = { type = "said", seq = "{{seq}}" }
 [[roles.loop]]
 think = "1s..2s"
 """
+MATCHES = r"✓ matches (1 of the last 2|2 of the last 3|3 of the last 4) messages"
 
 
 def scenario(text: str = FILE) -> Scenario:
@@ -79,7 +81,7 @@ async def editor(
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
         app.post_message(messages.OpenEditor(content))
-        await until(lambda: isinstance(app.screen, Editor), pilot)
+        await until(lambda: isinstance(app.screen, Editor) and bool(app.screen.query(RoleTree)), pilot)
         screen = app.screen
         assert isinstance(screen, Editor) and screen.form.roles is not None
         screen.form.roles.focus()
@@ -150,7 +152,7 @@ async def test_a_step_has_a_form_whose_mistakes_stand_beside_their_field(monkeyp
         await until(lambda: "✗" in shown(app) and isinstance(app.screen, ItemForm), pilot)
         app.screen.query_one("#input-within", Input).value = "5s"
         await pilot.press("enter")
-        await until(lambda: isinstance(app.screen, Editor), pilot)
+        await until(lambda: isinstance(app.screen, Editor) and bool(app.screen.query(RoleTree)), pilot)
         made = screen._reading.scenario
         assert made is not None and made.roles[0].open[0].capture == {"user_id": "user.id"}
         assert made.roles[0].open[0].within == 5.0
@@ -204,7 +206,8 @@ async def test_one_client_is_shown_message_by_message_and_matchers_are_tried_on_
             tree.focus()
             tree.go_to((0, "loop", 0))
             await pilot.press("enter")
-            await until(lambda: "✓ matches 1 of the last 2 messages" in shown(app), pilot)
+            # auth_ok came first; a slow machine has time for a second round
+            await until(lambda: bool(re.search(MATCHES, shown(app))), pilot)
 
 
 def test_comments_of_the_file_stay_where_they_are() -> None:

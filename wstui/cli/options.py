@@ -36,6 +36,7 @@ class Options:
     allow_files: bool = False
     allow_scripts: bool = False
     no_probe: bool = False
+    trace: int = 0
     reports: Mapping[str, str] = field(default_factory=dict)  # file by report
     prometheus: str | None = None
     otlp: str | None = None

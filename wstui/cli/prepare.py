@@ -83,6 +83,8 @@ def prepare(
         problems = [p for p in problems if p.key != SCRIPT]
     if problems:
         fail(describe(problems, shutil.get_terminal_size().columns), USAGE)
+    if options.trace and (without := [scenario.name for scenario in scenarios if not scenario.roles]):
+        fail(f"--trace prints what clients of roles say: {printable(without[0])} has no [[roles]]", USAGE)
     spare_inputs(options, files, scenarios)
     first = first_of(scenarios, options.from_member)
     earlier = earlier_results(scenarios[:first], options.store_path) if first else []
@@ -97,6 +99,7 @@ def prepare(
             probe_first=not options.no_probe,
             first=first,
             earlier=earlier,
+            trace=options.trace,
         )
     except FleetError as error:
         fail(str(error), USAGE)

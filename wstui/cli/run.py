@@ -13,6 +13,7 @@ from wstui.cli.exporters import Exporters, warn
 from wstui.cli.github import Workflow
 from wstui.cli.options import Options, run_options
 from wstui.cli.output_files import OutputFiles
+from wstui.cli.param_types import Whole
 from wstui.cli.prepare import prepare
 from wstui.cli.signals import draining, writing
 from wstui.cli.stdio import Output
@@ -22,6 +23,7 @@ from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.suite import SuiteRun
 from wstui.fleet.transport import FleetError, TargetUnreachable
 from wstui.report.live.progress_line import live_line
+from wstui.report.live.trace import TracePrinter
 from wstui.scenario.errors import printable
 from wstui.scenario.target_checks import goes_without_token
 
@@ -29,6 +31,13 @@ from wstui.scenario.target_checks import goes_without_token
 @click.command()
 @click.argument("presets", nargs=-1, required=True, metavar="PRESET...", shell_complete=completion.presets)
 @click.option("--detach", is_flag=True, help="Return once the run has begun; it goes on without a terminal.")
+@click.option(
+    "--trace",
+    type=Whole(0, 100),
+    default=0,
+    metavar="N",
+    help="Print what N clients of each role send and receive, what it matches and captures.",
+)
 @run_options
 def run(presets: tuple[str, ...], detach: bool, options: Options) -> None:
     """Run a preset without a terminal UI: a line now and then, the summary, files.
@@ -61,7 +70,7 @@ def run_headless(suite: SuiteRun, options: Options) -> int:
     with draining(suite):
         try:
             with workflow.quoted(output.stream, fold=f"live figures of {printable(suite.name)}"):
-                result = asyncio.run(_carry_out(suite, output, every_s))
+                result = asyncio.run(_carry_out(suite, output, every_s, TracePrinter(options.trace)))
             with writing(), workflow.quoted(output.stream):
                 status = reports.publish(result, output, allow_limited=options.allow_limited)
             with writing(), output.written() as stream:
@@ -80,11 +89,16 @@ def run_headless(suite: SuiteRun, options: Options) -> int:
     return status or output.status or followers.status
 
 
-async def _carry_out(suite: SuiteRun, output: Output, every_s: float) -> Result | SuiteResult:
+async def _carry_out(suite: SuiteRun, output: Output, every_s: float, trace: TracePrinter) -> Result | SuiteResult:
     running = asyncio.create_task(suite.run())
     printed = -1.0
     while not running.done():
         await asyncio.wait({running}, timeout=0.25)
+        if suite.traced:
+            with output.written() as stream:
+                while suite.traced:
+                    for line in trace.lines(suite.traced.popleft()):
+                        click.echo(line, file=stream)
         status = suite.status
         if every_s > 0 and not running.done() and status.rows and status.elapsed_s - max(printed, 0.0) >= every_s:
             printed = status.elapsed_s

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager
@@ -23,12 +24,16 @@ from wstui.execution.run.commands import (
 )
 from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.run.result_sections import Verdict
+from wstui.execution.run.run import Tracing
 from wstui.execution.run.status import State, Status, SuiteStatus
 from wstui.execution.search.breakpoint_search import run_for
 from wstui.fleet.transport import FleetError
+from wstui.load.protocol import TraceLine
 from wstui.scenario.model import Scenario
 
 TICK_S = 0.2
+_TRACED = 10_000
+"""So many traced messages wait to be printed; older ones go."""
 
 
 class SuiteRun:
@@ -48,10 +53,12 @@ class SuiteRun:
         first: int = 0,
         earlier: Sequence[Result | None] = (),
         target: AbstractAsyncContextManager[Sequence[Scenario]] | None = None,
+        trace: int = 0,
     ) -> None:
         """`probe_first` tries one client before the load begins; `on_result` is called after each run.
 
         `target` starts what the suite is run against; on entry it returns the scenarios with the real addresses.
+        `trace` is how many clients of each role are followed: their messages go to `traced`.
 
         A suite that is resumed begins at scenario number `first` (from 0); `earlier` are the results of those before
         it, or None: they are skipped.
@@ -67,7 +74,9 @@ class SuiteRun:
         self._on_result = on_result
         self._first = first
         self._earlier = [*earlier, *[None] * first][:first]
-        self._run = run_for(self.scenarios[first])
+        self.traced: deque[TraceLine] = deque(maxlen=_TRACED)
+        self._tracing = Tracing(trace, self.traced.append)
+        self._run = run_for(self.scenarios[first], tracing=self._tracing)
         self._index = first
         self._results: list[Result] = []
         self._cooling: Status | None = None
@@ -118,7 +127,7 @@ class SuiteRun:
                 return await self._run_all()
             async with self._target as scenarios:
                 self.scenarios = tuple(scenarios)
-                before, self._run = self._run, run_for(scenarios[self._first])
+                before, self._run = self._run, run_for(scenarios[self._first], tracing=self._tracing)
                 self._preparing = False
                 before.close()
                 return await self._run_all()
@@ -134,7 +143,7 @@ class SuiteRun:
                 await self._cool_down()
                 if self._stopped:
                     break
-                self._run = run_for(self.scenarios[index])
+                self._run = run_for(self.scenarios[index], tracing=self._tracing)
                 self._index = index
                 self._cooling = None
             if self._stopped:

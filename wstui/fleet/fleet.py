@@ -23,6 +23,8 @@ from wstui.load.protocol import (
     Heartbeat,
     ScriptMistake,
     Spec,
+    Traced,
+    TraceLine,
     Waiting,
     WorkerReady,
     decode_message,
@@ -37,14 +39,19 @@ SURELY_GONE_S = 8.0
 
 
 class Fleet:
-    """Workers on a transport. `on_lost` gets a lost worker, the reason, and the time (ns, monotonic clock)."""
+    """Workers on a transport. `on_lost` gets a lost worker, the reason, and the time (ns, monotonic clock).
+
+    `on_trace` gets each message of the clients that are followed, masked.
+    """
 
     def __init__(
         self,
         transport: Transport,
         on_lost: Callable[[int, str, int], None],
         mask: Callable[[str], str] = str,
+        on_trace: Callable[[TraceLine], None] = lambda _: None,
     ) -> None:
+        self._on_trace = on_trace
         self.totals = FleetTotals(mask)
         self._transport = transport
         self._on_lost = on_lost
@@ -168,6 +175,11 @@ class Fleet:
                 self._let_meet()
             case BroadcastReport() as heard:
                 self._hear_broadcasts(worker, heard)
+            case Traced(_, lines):
+                for line in lines:
+                    line.text = self.totals.mask(line.text)
+                    line.captured = {name: self.totals.mask(str(value)) for name, value in line.captured.items()}
+                    self._on_trace(line)
             case Finished():
                 self._finished.add(worker)
             case ScriptMistake(_, text):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from wstui.load.role_spec import HttpSpec, RolesSpec, Slot
@@ -105,6 +107,7 @@ class Spec(msgspec.Struct, tag="spec", frozen=True, kw_only=True):
     http_limit: int = 64  # requests of this worker under way at once
     send: SendSpec = SendSpec()
     conversation: ConversationSpec = ConversationSpec()
+    trace: int = 0  # the conversations of so many clients of each role are followed
 
 
 # -- commands ------------------------------------------------------------------------------------------------------
@@ -227,7 +230,30 @@ class ScriptMistake(msgspec.Struct, tag="mistake", frozen=True):
     text: str
 
 
-Message = WorkerReady | Snapshot | BroadcastReport | Finished | Waiting | ScriptMistake
+class TraceLine(msgspec.Struct):
+    """A message of a client: `step` is the one that sent it or that it ended, "" if none did.
+
+    `expected` says what the step waits for, or waited for; `captured` are the variables that have a value since.
+    """
+
+    at_ms: float
+    role: str
+    client: int
+    received: bool
+    text: str
+    step: str = ""
+    expected: str = ""
+    captured: dict[str, Any] = {}
+
+
+class Traced(msgspec.Struct, tag="traced", frozen=True):
+    """Messages of the clients that are followed, in the order in which they passed."""
+
+    worker: int
+    lines: list[TraceLine]
+
+
+Message = WorkerReady | Snapshot | BroadcastReport | Finished | Waiting | ScriptMistake | Traced
 
 encode = msgspec.msgpack.Encoder().encode
 decode_command = msgspec.msgpack.Decoder(Command).decode

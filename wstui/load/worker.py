@@ -16,6 +16,7 @@ from wstui.load.connect_outcome import Cause, Outcome
 from wstui.load.connector import Connector
 from wstui.load.context import READY, WorkerContext
 from wstui.load.conversation.roles import Roles
+from wstui.load.conversation.trace import TracedRoles
 from wstui.load.credentials import AuthOutcomes
 from wstui.load.drain import DrainController
 from wstui.load.exchange import EXCHANGES, Exchange
@@ -36,6 +37,8 @@ from wstui.load.protocol import (
     Resume,
     ScriptMistake,
     Spec,
+    Traced,
+    TraceLine,
 )
 from wstui.load.selfcheck import SelfCheck
 from wstui.load.slow_readers import SlowReaders
@@ -67,9 +70,10 @@ class Worker:
         self._emit = emit
         conversation = spec.conversation
         exchange: Exchange
+        self._traced: list[TraceLine] = []
         self._roles: Roles | None = None
         if conversation.roles.roles:
-            exchange = self._roles = roles(spec, loop)
+            exchange = self._roles = self._tracer(spec, loop) if spec.trace else roles(spec, loop)
         else:
             exchange = EXCHANGES[conversation.exchange](conversation)
         self._subscriptions = Subscribing(exchange, conversation) if conversation.subscribe else None
@@ -107,6 +111,9 @@ class Worker:
         self._zero_ns = 0
         self._sequence = 0
         self._next_tick = 0.0
+
+    def _tracer(self, spec: Spec, loop: asyncio.AbstractEventLoop) -> Roles:
+        return TracedRoles(spec, loop, self._traced.append, lambda: self._zero_ns)
 
     async def prepare(self) -> None:
         """Resolve names, which may take time, before the clock of the run starts."""
@@ -222,6 +229,9 @@ class Worker:
         self._expire_closing(now)
         if self._roles is not None:
             self._roles.tick(now)
+            if self._traced:
+                self._emit(Traced(self._spec.worker, self._traced[:]))
+                self._traced.clear()
             if (waiting := self._roles.meetings.report(self._pool.planned)) is not None:
                 self._emit(waiting)
             if self._roles.mistake is not None and not self.mistake:

@@ -27,12 +27,11 @@ from wstui.load.connect_outcome import (
     is_end_of_tls,
 )
 from wstui.load.connector import on_certificate_request
-from wstui.load.conversation.trace import TraceLine
 from wstui.load.dialer import Dialer, TlsContexts, tls_context
 from wstui.load.exchange import Kind
 from wstui.load.handshake import Accepted, Upgrade
 from wstui.load.identity import Identities
-from wstui.load.protocol import Spec
+from wstui.load.protocol import Spec, TraceLine
 from wstui.load.refusal import MOST_REDIRECTS, Refusal
 from wstui.measure.sanitize import sanitize
 from wstui.scenario.model import Scenario, Target

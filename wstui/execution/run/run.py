@@ -6,7 +6,10 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
+from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from wstui.execution.run import commands
 from wstui.execution.run.command_queue import CommandQueue, set_answer
@@ -27,7 +30,7 @@ from wstui.fleet.fleet import Fleet
 from wstui.fleet.hosts.host_probe import hosts_of
 from wstui.fleet.transport import Transport
 from wstui.fleet.transport_factory import transport_of
-from wstui.load.protocol import Abort, Command, Drain, Go
+from wstui.load.protocol import Abort, Command, Drain, Go, TraceLine
 from wstui.measure.format import grouped
 from wstui.measure.sanitize import sanitize
 from wstui.measure.snapshot import Totals
@@ -42,6 +45,17 @@ SCRIPT = "the script is wrong"
 ALL_LOST = "all workers were lost; the run was cut short"
 
 
+@dataclass(frozen=True, slots=True)
+class Tracing:
+    """How many clients of each role are followed by each worker, and what gets their messages."""
+
+    clients: int = 0
+    note: Callable[[TraceLine], None] = lambda _: None
+
+
+UNTRACED = Tracing()
+
+
 class Run:
     """A scenario on a fleet. `execute` runs it to its end; `send` steers it from any thread."""
 
@@ -51,11 +65,13 @@ class Run:
         *,
         transport: Transport | None = None,
         host_warnings: Callable[[Fleet, Scenario], Iterable[str]] = lambda fleet, scenario: (),
+        tracing: Tracing = UNTRACED,
     ) -> None:
         """`host_warnings` says what the started hosts may lack, for the timeline."""
+        self._tracing = tracing
         self.scenario = scenario
         self._host_warnings = host_warnings
-        self._fleet = Fleet(transport or transport_of(scenario), self._worker_lost, mask_of(scenario))
+        self._fleet = Fleet(transport or transport_of(scenario), self._worker_lost, mask_of(scenario), tracing.note)
         self._recorder = Recorder(self._fleet.totals.fanout)
         self._sampler = Sampler(self._recorder, self._fleet)
         self._controller = LoadController(
@@ -179,7 +195,8 @@ class Run:
         return True
 
     async def _start_fleet(self) -> None:
-        await self._fleet.start(specs_of(self.scenario, await self._fleet.capacity(self.scenario.fleet.workers)))
+        specs = specs_of(self.scenario, await self._fleet.capacity(self.scenario.fleet.workers))
+        await self._fleet.start([replace(spec, trace=self._tracing.clients) for spec in specs])
 
     def _begin(self) -> None:
         now_ns = time.monotonic_ns()

@@ -24,7 +24,7 @@ from wstui.execution.run.commands import (
 )
 from wstui.execution.run.result import NOT_STARTED, BreakpointStep, BreakpointSummary, Result
 from wstui.execution.run.result_sections import Verdict
-from wstui.execution.run.run import Run
+from wstui.execution.run.run import UNTRACED, Run, Tracing
 from wstui.execution.run.status import BreakpointStatus, StageStatus, State, Status
 from wstui.execution.run.verdict import undecided
 from wstui.execution.search.bisect import Bisection
@@ -45,13 +45,13 @@ TRIES = 3
 class BreakpointRun:
     """A search for a limit: a run whose load the search sets."""
 
-    def __init__(self, scenario: Scenario, *, transport: Transport | None = None) -> None:
+    def __init__(self, scenario: Scenario, *, transport: Transport | None = None, tracing: Tracing = UNTRACED) -> None:
         """Raises ValueError when the scenario asks for no such search."""
         if scenario.breakpoint is None:
             raise ValueError("the scenario has no [breakpoint]")
         self.scenario = scenario
         asked = self._asked = scenario.breakpoint
-        self._run = Run(_host_scenario(scenario), transport=transport, host_warnings=host_warnings)
+        self._run = Run(_host_scenario(scenario), transport=transport, host_warnings=host_warnings, tracing=tracing)
         self._search = Bisection(asked.first, asked.largest, asked.factor, asked.precision)
         self._steering = KINDS[asked.of](self._run, scenario, self._begin_phase)
         self._steps: list[BreakpointStep] = []
@@ -259,11 +259,13 @@ class BreakpointRun:
         )
 
 
-def run_for(scenario: Scenario, *, transport: Transport | None = None) -> Run | BreakpointRun:
+def run_for(
+    scenario: Scenario, *, transport: Transport | None = None, tracing: Tracing = UNTRACED
+) -> Run | BreakpointRun:
     """What carries a scenario out: a run through its stages, or a search for the limit."""
     if scenario.breakpoint is not None:
-        return BreakpointRun(scenario, transport=transport)
-    return Run(scenario, transport=transport, host_warnings=host_warnings)
+        return BreakpointRun(scenario, transport=transport, tracing=tracing)
+    return Run(scenario, transport=transport, host_warnings=host_warnings, tracing=tracing)
 
 
 def _host_scenario(scenario: Scenario) -> Scenario:

@@ -1,46 +1,43 @@
-"""Conversations message by message: what was sent, what came, what it matched and captured. Never for a load."""
+"""Conversations of a few clients, message by message: what was sent, what came, what it matched and captured."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from wstui.load.client import Client
 from wstui.load.context import MessageClient
+from wstui.load.conversation.conversation import Conversation
 from wstui.load.conversation.program import Operation
 from wstui.load.conversation.roles import Roles
-from wstui.load.protocol import Spec
+from wstui.load.protocol import Spec, TraceLine
+from wstui.scenario.secrets import MASK, is_secret_header, masker
 
 _LONGEST = 4096
 
 
-@dataclass(slots=True)
-class TraceLine:
-    """A message of a client: `step` is the one that sent it or that it ended, "" if none did.
+class TracedRoles(Roles):
+    """Follows the first `spec.trace` clients of each role, or all if that is 0, and hands over each line.
 
-    `expected` says what the step waits for, or waited for; `captured` are the variables that have a value since.
+    Values of variables whose names sound like secrets are masked. A line is complete once the message has been read.
     """
 
-    at_ms: float
-    role: str
-    client: int
-    received: bool
-    text: str
-    step: str = ""
-    expected: str = ""
-    captured: dict[str, Any] = field(default_factory=dict)
-
-
-class TracedRoles(Roles):
-    """Follows the conversations of its clients, and hands over each line."""
-
-    def __init__(self, spec: Spec, loop: asyncio.AbstractEventLoop, note: Callable[[TraceLine], None]) -> None:
+    def __init__(
+        self,
+        spec: Spec,
+        loop: asyncio.AbstractEventLoop,
+        note: Callable[[TraceLine], None],
+        zero_ns: Callable[[], int] | None = None,
+    ) -> None:
+        """`zero_ns` returns when the clock of the run was 0; without it times count from now."""
         super().__init__(spec, loop)
         self._note = note
-        self._began_ns = time.monotonic_ns()
+        began_ns = time.monotonic_ns()
+        self._zero_ns = zero_ns or (lambda: began_ns)
+        self._most = spec.trace
+        self._followed: dict[str, set[int]] = {role.name: set() for role in self.roles}
         self._sending = ("", "")
         for role in self.roles:
             for operation in (*role.opening, *role.leaving):
@@ -49,9 +46,13 @@ class TracedRoles(Roles):
             for beat in role.beats:
                 beat.render = self._labelled(beat.tally.name or "heartbeat", "", beat.render)
 
+    def _follows(self, talk: Conversation) -> bool:
+        return talk.number in self._followed[talk.role.name]
+
     def _labelled(self, label: str, words: str, render: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
         def rendered(talk: Any) -> bytes:
-            self._sending = label, words
+            if self._follows(talk):
+                self._sending = label, words
             return render(talk)
 
         return rendered
@@ -59,34 +60,53 @@ class TracedRoles(Roles):
     def begin(self, client: Client) -> None:
         super().begin(client)
         talk: Any = client.conversation
+        followed = self._followed[talk.role.name]
+        if self._most and len(followed) >= self._most and talk.number not in followed:
+            return
+        followed.add(talk.number)
         transmit = talk.transmit
 
         def traced(first: int, payload: bytes) -> None:
             step, expected = self._sending
             self._sending = "", ""
-            self._note(self._line(client, False, payload, step or "answer", expected))
+            by_itself = "script" if talk.role.spec.script and talk.message is None else "answer"
+            self._note(self._line(talk, False, payload, step or by_itself, expected))
             transmit(first, payload)
 
         talk.transmit = traced
 
     def receive(self, client: MessageClient, first: int, payload: bytes) -> None:
         talk = client.conversation
-        if talk is None:
+        if talk is None or not self._follows(talk):
+            super().receive(client, first, payload)
             return
-        line = self._line(client, True, payload)
+        line = self._line(talk, True, payload)
         self._note(line)  # before what it brings about
         waits, values = talk.replies.operation, list(talk.values)
+        label, expected = (waits.label, _words(waits)) if waits is not None else ("", "")
         super().receive(client, first, payload)
-        if waits is not None and talk.replies.operation is not waits:
-            line.step, line.expected = waits.label, _words(waits)
+        if talk.replies.operation is not waits:
+            line.step, line.expected = label, expected
         names = talk.role.spec.variables
         now = zip(names, values, talk.values, strict=True)
-        line.captured = {name: after for name, before, after in now if after != before}
+        line.captured = {
+            name: MASK if is_secret_header(name) else after for name, before, after in now if after != before
+        }
+        line.text = _masked(line.text, talk)
 
-    def _line(self, client: Any, received: bool, payload: bytes, step: str = "", expected: str = "") -> TraceLine:
-        text = payload[:_LONGEST].decode("utf-8", "backslashreplace")
-        at_ms = (time.monotonic_ns() - self._began_ns) / 1e6
-        return TraceLine(at_ms, client.conversation.role.name, client.number, received, text, step, expected)
+    def _line(
+        self, talk: Conversation, received: bool, payload: bytes, step: str = "", expected: str = ""
+    ) -> TraceLine:
+        text = _masked(payload[:_LONGEST].decode("utf-8", "backslashreplace"), talk)
+        at_ms = (time.monotonic_ns() - self._zero_ns()) / 1e6
+        return TraceLine(at_ms, talk.role.name, talk.number, received, text, step, expected)
+
+
+def _masked(text: str, talk: Conversation) -> str:
+    """Return the text without the values of variables that sound like secrets, such as a token of the login."""
+    named = zip(talk.role.spec.variables, talk.values, strict=True)
+    secrets = tuple(value for name, value in named if isinstance(value, str) and is_secret_header(name))
+    return masker(secrets)(text) if secrets else text
 
 
 def _words(operation: Operation) -> str:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from wstui.measure.format import ms
 from wstui.measure.sanitize import sanitize
 from wstui.report.model.text import clip, pad, wrap
-from wstui.scenario.secrets import is_secret_header, masker
 from wstui.tui.kit.row_widget import Line, RowWidget, cells, rule
 
 if TYPE_CHECKING:
     from wstui.execution.preflight.probe import Probe
-    from wstui.load.conversation.trace import TraceLine
+    from wstui.load.protocol import TraceLine
 
 
 class ConnectionPanel(RowWidget):
@@ -74,29 +72,22 @@ class ConnectionPanel(RowWidget):
             lines.append(
                 rule([("conversation", "text"), ("  ms, messages of one client of each role", "muted")], width)
             )
-            hide = masker(tuple(_secrets(self._seen.talk)))
             for line_ in self._seen.talk:
-                lines += _said(line_, width, hide)
+                lines += _said(line_, width)
         return lines
 
 
-def _secrets(talk: Sequence[TraceLine]) -> Iterator[str]:
-    """What clients captured under names that sound like secrets."""
-    for line in talk:
-        yield from (value for name, value in line.captured.items() if isinstance(value, str) and is_secret_header(name))
-
-
-def _said(line: TraceLine, width: int, hide: Callable[[str], str]) -> list[Line]:
+def _said(line: TraceLine, width: int) -> list[Line]:
     """A message, and what it matched and captured."""
     arrow, meaning = ("←", "received") if line.received else ("→", "sent")
     head: Line = [(pad(ms(line.at_ms), 7, right=True), "muted"), (f" {arrow} ", meaning)]
     if not line.received:
         head.append((f"{sanitize(line.step, 30)}  ", "strong"))
-    text = clip(sanitize(hide(line.text), 1000), max(0, width - cells(head)))
+    text = clip(sanitize(line.text, 1000), max(0, width - cells(head)))
     rows: list[Line] = [[*head, (text, "text")]]
     if line.received and line.step:
         told = f"✓ {sanitize(line.step, 30)}" + (f": {sanitize(line.expected, 200)}" if line.expected else "")
         rows += [[(" " * 10 + part, "ok")] for part in wrap(told, max(10, width - 11))]
     for name, value in line.captured.items():
-        rows.append([(" " * 10 + clip(f"{name} = {sanitize(hide(str(value)), 200)}", max(0, width - 10)), "accent")])
+        rows.append([(" " * 10 + clip(f"{name} = {sanitize(str(value), 200)}", max(0, width - 10)), "accent")])
     return rows
