@@ -55,7 +55,7 @@ def test_times_in_other_units_and_addresses_of_http_mean_the_same(tmp_path: Path
     [
         ("", "it is empty"),
         ("hello", "not a kind of file that is known"),
-        ('{"openapi": "3"}', "JSON with openapi"),
+        ('{"openapi": "3"}', "it holds openapi, which is not known"),
         ('{"log": {"entries": [{"request": ', "not valid JSON near byte"),
         ('{"log": {"entries": [{}, {"request": {"secret-word" 1}}]}}', "after 1 entries, near byte"),
         ('{"log": {"pages": []}}', "no log.entries"),

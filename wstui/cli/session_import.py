@@ -38,11 +38,13 @@ _SHOWN_EVERY_S = 0.5
     metavar="N",
     help="Take this WebSocket connection; without it they are listed.",
 )
+@click.option("--url", metavar="URL", help="The server's address, in place of that in the file, or if it has none.")
 @click.option("--out", metavar="PRESET", help="Where to save: a path, or the name of a preset of yours.")
 @click.option("--force", is_flag=True, help="Replace a file that is there already.")
 @click.option("--no-prove", is_flag=True, help="Do not try the scenario with one client and with five.")
-def import_session(file: str, entry: int | None, out: str | None, force: bool, no_prove: bool) -> None:
-    """Make a scenario from a recorded session: a HAR with WebSocket messages, or a recording of `wstui record`.
+def import_session(file: str, entry: int | None, url: str | None, out: str | None, force: bool, no_prove: bool) -> None:
+    """Make a scenario from a recorded session: a HAR with WebSocket messages, a flow file of mitmproxy, or a
+    recording of `wstui record`; or from an AsyncAPI document.
 
     What opens, repeats and leaves, which reply belongs to what, what is captured and what is a secret is guessed from
     the messages; each guess is a comment beside its line. Then one client tries the scenario, and five, against the
@@ -53,7 +55,11 @@ def import_session(file: str, entry: int | None, out: str | None, force: bool, n
     path = Path(file)
     try:
         session = read_session(path, _Progress(path))
+        for note, count in session.notes.items():
+            click.echo(f"note: {count} × {sanitize(note, 300)}")
         chosen = choose(session, entry)
+        if chosen is not None:
+            _address(chosen, url)
     except ImportFailed as error:
         fail(sanitize(str(error), 600), USAGE)
     if chosen is None:
@@ -64,8 +70,6 @@ def import_session(file: str, entry: int | None, out: str | None, force: bool, n
         sys.exit(USAGE)
     target = _destination(path, out)
     draft = infer(session, chosen, target.stem)
-    for note, count in session.notes.items():
-        click.echo(f"note: {count} × {note}")
     try:
         save(draft, target, overwrite=force)
     except PresetExistsError:
@@ -93,6 +97,17 @@ def choose(session: Session, entry: int | None) -> list[Connection] | None:
         return found
     endpoints = {connection.endpoint for connection in session.connections}
     return session.connections if len(endpoints) == 1 else None
+
+
+def _address(connections: list[Connection], url: str | None) -> None:
+    """Put the address given in place of the one in the file, which may be a path alone."""
+    fix = "give its address: --url ws://HOST/PATH or wss://HOST/PATH"
+    if url is not None and not url.startswith(("ws://", "wss://")):
+        raise ImportFailed(f"--url {url!r} is not a WebSocket address: {fix}")
+    for connection in connections:
+        connection.url = url or connection.url
+        if not connection.url.startswith(("ws://", "wss://")):
+            raise ImportFailed(f"it names no WebSocket server, only {mask_url(connection.url)!r}: {fix}")
 
 
 def save(draft: Draft, path: Path, *, overwrite: bool) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from wstui.recording.asyncapi import is_asyncapi, read_asyncapi
+from wstui.recording.documents import is_document, read_document
 from wstui.recording.har import is_har, read_har
 from wstui.recording.mitmproxy import is_flow_file, read_flows
 from wstui.recording.recording import is_recording, read_recording
@@ -13,7 +15,9 @@ from wstui.recording.session import ImportFailed, Session
 from wstui.scenario.errors import printable
 
 _HEAD = 64 << 10
-KINDS = "a HAR, a flow file of mitmproxy, a recording of wstui"
+KINDS = "a HAR, a flow file of mitmproxy, an AsyncAPI document, a recording of wstui"
+_STREAMS = ((is_recording, read_recording), (is_har, read_har), (is_flow_file, read_flows))
+_DOCUMENTS = ((is_asyncapi, read_asyncapi),)
 
 
 def _ignore(_: int) -> None:
@@ -30,27 +34,22 @@ def read_session(path: Path, progress: Callable[[int], None] = _ignore) -> Sessi
         with path.open("rb") as file:
             head = file.read(_HEAD)
             file.seek(0)
-            if is_recording(head):
-                return read_recording(file, progress)
-            if is_har(head):
-                return read_har(file, progress)
-            if is_flow_file(head):
-                return read_flows(file, progress)
-            raise ImportFailed(_unknown(head))
+            for is_kind, read in _STREAMS:
+                if is_kind(head):
+                    return read(file, progress)
+            if not is_document(head):
+                what = "it is not a kind of file that is known" if head else "it is empty"
+                raise ImportFailed(f"{what}: give {KINDS}")
+            return _described(read_document(file))
     except OSError as error:
         raise ImportFailed(f"{shown} can't be read: {error.strerror or error}") from None
     except ImportFailed as error:
         raise ImportFailed(f"{shown}: {error}") from None
 
 
-def _unknown(head: bytes) -> str:
-    if not head:
-        return "it is empty"
-    what = "it is not a kind of file that is known"
-    if head.lstrip()[:1] in (b"{", b"["):
-        try:
-            keys = ", ".join(list(json.loads(head))[:5])
-            what = f"it is JSON with {keys[:60]}, which is not known"
-        except (ValueError, TypeError):
-            what = "it is JSON of an unknown kind"
-    return f"{what}: give {KINDS}"
+def _described(document: dict[Any, Any]) -> Session:
+    for is_kind, read in _DOCUMENTS:
+        if is_kind(document):
+            return read(document)
+    keys = ", ".join(list(map(str, document))[:5])
+    raise ImportFailed(f"it holds {keys[:60] or 'nothing'}, which is not known: give {KINDS}")
