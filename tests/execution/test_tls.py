@@ -282,6 +282,25 @@ async def test_without_it_they_fail_and_tls_says_so(authority: Authority, server
         assert (finished.failures, finished.messages) == ({"tls": 3}, [WANTED.removeprefix("tls: ")])
 
 
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+async def test_a_client_certificate_that_is_not_accepted_is_told_as_such(
+    version: ssl.TLSVersion, authority: Authority, server_certificate: Signed, folder: Path
+) -> None:
+    stranger = Authority(folder, "stranger").sign("strangers-client")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(server_certificate.cert_file, server_certificate.key_file)
+    context.verify_mode, context.maximum_version = ssl.CERT_REQUIRED, version
+    context.load_verify_locations(authority.file)
+    async with serve(_echo, "127.0.0.1", 0, ssl=context) as server:
+        url = f"wss://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}/"
+        brought = {"cert_file": stranger.cert_file, "key_file": stranger.key_file}
+        asked = encrypted(url, ca_file=authority.file, **brought)
+        _, failed, failures = await outcome(asked)
+        assert failed == 3 and all(text.startswith("tls: ") and "client certificate" in text for text in failures)
+        with pytest.raises(Unreachable, match=r"client certificate.*target\.cert_file"):
+            await first_client(asked, Probe())
+
+
 async def test_plain_text_on_a_tls_port_and_tls_on_a_plain_one_fail_and_say_so(server_certificate: Signed) -> None:
     async with echoing(server_certificate) as url:
         ready, failed, _ = await outcome(encrypted(url.replace("wss:", "ws:")))

@@ -37,6 +37,20 @@ async def finds_no_http(server: Target, client: Connection, first: int, payload:
     client.write(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
 
 
+def alerts(code: int, says: str) -> Case:
+    """A server that ends the TLS handshake with this alert (RFC 8446, 6.2)."""
+
+    async def act(server: Target, client: Connection, first: int, payload: bytes) -> None:
+        await client.reader.read(65536)
+        client.write(bytes((0x15, 3, 3, 0, 2, 2, code)))
+
+    return Case(f"TLS alert {code}", unreachable("tls failed"), url=WSS, tcp=act, says=(says,), uncounted=True)
+
+
+async def hangs_up_in_tls(server: Target, client: Connection, first: int, payload: bytes) -> None:
+    await client.reader.read(65536)
+
+
 async def stops_reading(server: Target, client: Connection, first: int, payload: bytes) -> None:
     client.reader._transport.pause_reading()  # type: ignore[attr-defined]
 
@@ -103,7 +117,29 @@ CASES = [
         serving(client=True, least=ssl.TLSVersion.TLSv1_2),
         trusts=True,
     ),
-    Case("TLS asked of a server of plain text", unreachable("tls failed"), url=WSS, tcp=finds_no_http),
+    alerts(40, "cipher or key type"),
+    alerts(48, "target.cert_file"),
+    alerts(70, "TLS versions"),
+    alerts(80, "ook in the server's log"),
+    alerts(112, "heck the host in target.url"),
+    alerts(120, "ALPN"),
+    Case("TLS is hung up on", unreachable("tls failed"), url=WSS, tcp=hangs_up_in_tls, says=("in the TLS handshake",)),
+    Case("TLS is reset", unreachable("tls failed"), url=WSS, tcp=reset, says=("in the TLS handshake",)),
+    Case(
+        "TLS is not answered",
+        unreachable("connect timeout timed_out"),
+        url=WSS,
+        tcp=wait,
+        target={"connect_timeout": 0.6},
+        says=("no answer in the TLS handshake",),
+    ),
+    Case(
+        "TLS asked of a server of plain text",
+        unreachable("tls failed"),
+        url=WSS,
+        tcp=finds_no_http,
+        says=("s it ws://",),
+    ),
     Case("plain text asked of a server of TLS", unreachable("handshake failed"), tls=serving(), uncounted=True),
     Case("any certificate, when told so", passed(), url=WSS, tls=serving(), target={"insecure": True}),
     Case("an authority of one's own", passed(), url=WSS, tls=serving(), trusts=True),

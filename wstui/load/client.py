@@ -10,7 +10,7 @@ from typing import Protocol, cast
 from websockets.exceptions import PayloadTooBig
 from websockets.frames import CloseCode
 
-from wstui.load.connect_outcome import WANTS_CERTIFICATE, Cause, Outcome, cause_of, is_end_of_tls
+from wstui.load.connect_outcome import Cause, Outcome, cause_of, end_of_tls
 from wstui.load.context import (
     CLOSING,
     CONNECTING,
@@ -193,8 +193,8 @@ class Client(Messaging, asyncio.Protocol):
         self._give_up(Outcome.FAILED, self._certificate_wanted(error) or cause_of(error))
 
     def _certificate_wanted(self, error: BaseException | None) -> Cause | None:
-        """The cause if TLS ended because clients lack a certificate that the server asked for."""
-        return WANTS_CERTIFICATE if self.context.wants_certificate and is_end_of_tls(error) else None
+        """The cause if TLS ended because of the certificate that the server asked for."""
+        return end_of_tls(self.context.wanted_certificate, error)
 
     def time_out(self, asking: str = "") -> None:
         """Give up an attempt that took too long, naming the part; `asking` is what a proxy has not answered, or ""."""
@@ -213,7 +213,8 @@ class Client(Messaging, asyncio.Protocol):
         elif self.step is HANDSHAKE:
             cause = Cause("connect timeout", f"no answer to the upgrade within {timeout:g} s")
         else:
-            cause = Cause("connect timeout", f"no TCP connection within {timeout:g} s")
+            part = "answer in the TLS handshake" if getattr(self.attempt, "is_in_tls", False) else "TCP connection"
+            cause = Cause("connect timeout", f"no {part} within {timeout:g} s")
         self._give_up(Outcome.TIMED_OUT, cause, detail)
 
     def _give_up(self, outcome: Outcome, cause: Cause | None, detail: str = "") -> None:

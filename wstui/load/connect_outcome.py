@@ -9,6 +9,7 @@ import ssl
 from enum import Enum
 from typing import NamedTuple
 
+from wstui.load import tls_failure
 from wstui.measure.sanitize import sanitize
 
 
@@ -66,45 +67,23 @@ class UnsendableError(ValueError):
     """The upgrade request can't be written; the text names the header, never its value."""
 
 
-_EXPIRED, _NOT_YET_VALID, _OTHER_NAME, _OTHER_ADDRESS = 10, 9, 62, 64  # X509_verify_cert_error_string(3)
-WANTS_CERTIFICATE = Cause("tls", "the server wants a client certificate: target.cert_file")
+WANTS_CERTIFICATE = Cause("tls", tls_failure.WANTS_CERTIFICATE)
+REJECTS_CERTIFICATE = Cause("tls", tls_failure.REJECTS_CERTIFICATE)
 
 
-def is_end_of_tls(error: BaseException | None) -> bool:
-    """Whether a connection ended as it does if the server wants a certificate and gets none."""
-    ended = error is None or isinstance(error, EOFError | ssl.SSLError | ConnectionError)
-    return ended and not isinstance(error, ssl.SSLCertVerificationError)
-
-
-_CERTIFICATE_ALERTS = ("BAD_CERTIFICATE", "UNSUPPORTED_CERTIFICATE", "CERTIFICATE_REVOKED", "CERTIFICATE_EXPIRED",
-                       "CERTIFICATE_UNKNOWN", "UNKNOWN_CA", "ACCESS_DENIED")  # fmt: skip
-
-
-def _verification_cause(error: ssl.SSLCertVerificationError) -> Cause:
-    if error.verify_code == _EXPIRED:
-        return Cause("tls", "the server's certificate has expired")
-    if error.verify_code == _NOT_YET_VALID:
-        return Cause("tls", "the server's certificate is not valid yet, by this machine's clock")
-    if error.verify_code in (_OTHER_NAME, _OTHER_ADDRESS):
-        return Cause("tls", f"the server's certificate is for another name: {sanitize(error.verify_message, 120)}")
-    return Cause("tls", f"certificate not trusted: {error.verify_message}")
-
-
-def _tls_cause(reason: str) -> Cause:
-    if reason.endswith("ALERT_CERTIFICATE_REQUIRED"):
-        return WANTS_CERTIFICATE
-    words = reason.replace("_", " ").lower()
-    if "_ALERT_" in reason and reason.endswith(_CERTIFICATE_ALERTS):
-        return Cause("tls", f"the server does not accept the client certificate ({words}): target.cert_file")
-    return Cause("tls", words)
+def end_of_tls(wanted: Cause | None, error: BaseException | None) -> Cause | None:
+    """Return `wanted`, what is known of a client certificate that the server asked for, if it explains the end."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return None
+    if error is None or isinstance(error, EOFError | ConnectionError | ssl.SSLEOFError):
+        return wanted
+    return wanted if isinstance(error, ssl.SSLError) and wanted is WANTS_CERTIFICATE else None
 
 
 def cause_of(error: BaseException) -> Cause:
     """Classify an exception from the network, from TLS or from this machine's own limits."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return _verification_cause(error)
     if isinstance(error, ssl.SSLError):
-        return _tls_cause(error.reason or "TLS failure")
+        return Cause("tls", sanitize(tls_failure.text_of(error), 200))
     if isinstance(error, UnsendableError):
         return Cause("internal", str(error), True)
     if isinstance(error, CertificateError):
@@ -116,7 +95,7 @@ def cause_of(error: BaseException) -> Cause:
     if isinstance(error, socket.gaierror):
         return Cause("dns", f"name not resolved: {error.strerror}")
     if isinstance(error, ConnectionAbortedError) and error.errno is None:
-        return Cause("reset", "connection closed during TLS handshake")
+        return Cause("tls", tls_failure.HUNG_UP)
     if isinstance(error, OSError) and error.errno is not None:
         known = _LOCAL.get(error.errno) or _NETWORK.get(error.errno)
         return known or Cause("network", (error.strerror or str(error)).lower())

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from wstui.load.client import Client
+from wstui.load.connect_outcome import REJECTS_CERTIFICATE, WANTS_CERTIFICATE
 from wstui.load.context import ENDED, WorkerContext
 from wstui.load.credentials import Credentials
 from wstui.load.dialer import Dialer, TlsContexts, tls_context
@@ -194,4 +195,4 @@ class Connector:
             client.connect_failed(error)
 
     def _certificate_requested(self, certificate: tuple[str, str]) -> None:
-        self._context.wants_certificate = not certificate[0]
+        self._context.wanted_certificate = REJECTS_CERTIFICATE if certificate[0] else WANTS_CERTIFICATE

@@ -104,7 +104,7 @@ class WorkerContext:
 
     __slots__ = (
         "broadcasts", "clock", "closed_loop", "connect", "counters", "epoch_ns", "events", "exchange", "identities",
-        "now", "paused", "strict", "tally", "timeout_ns", "unanswered_pings", "wants_certificate", "welcome",
+        "now", "paused", "strict", "tally", "timeout_ns", "unanswered_pings", "wanted_certificate", "welcome",
     )  # fmt: skip
 
     def __init__(
@@ -134,4 +134,4 @@ class WorkerContext:
         self.welcome = conversation.welcome
         self.closed_loop = exchange.sends and spec.send.every_ns == 0
         self.paused = False  # or past the end: closed loops send no more
-        self.wants_certificate = False  # the server asks for a client certificate, and there is none
+        self.wanted_certificate: Cause | None = None  # how TLS ends if the server asked for a certificate

@@ -112,6 +112,11 @@ class Attempt:
             sockets.enter(sock.fileno(), self)
             self._watch(_OUT)
 
+    @property
+    def is_in_tls(self) -> bool:
+        """Whether TCP is up and the TLS handshake is not over."""
+        return isinstance(self._sock, SSLSocket)
+
     def _watch(self, mask: int) -> None:
         assert self._sock is not None
         if self._mask != mask:
@@ -150,7 +155,7 @@ class Attempt:
             self._watch(_IN)
         except SSLWantWriteError:
             self._watch(_OUT)
-        except SSLEOFError as error:
+        except (SSLEOFError, ConnectionError) as error:
             raise ConnectionAbortedError from error
         else:
             self._sock = None

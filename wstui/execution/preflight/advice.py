@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from wstui.load.connect_outcome import Cause
 from wstui.load.refusal import REDIRECTS, Refusal
+from wstui.load.tls_failure import fix_of
 from wstui.scenario.secrets import is_secret_header, secrets_in_url
 from wstui.scenario.units import parse_duration
 
@@ -80,11 +81,12 @@ def of_cause(cause: Cause, scenario: Data, place: str, detail: str = "") -> Advi
     if cause.local:
         return f"the first client failed on this machine ({message})", "mend what the message names"
     if cause.kind == "tls":
-        return _of_tls(message, place)
+        return f"{place}: {message.removesuffix(': target.cert_file')}", fix_of(message)
     if cause.kind == "connect timeout":
         wait = parse_duration(scenario["target"]["connect_timeout"])
         other = ", or does it want ws://" if secure else ""
-        what = f"{place} accepts connections but did not answer the upgrade within {wait:g} s"
+        part = "TLS handshake" if "TLS" in message else "upgrade"
+        what = f"{place} accepts connections but did not answer the {part} within {wait:g} s"
         return what, f"is it a WebSocket server{other}?"
     if cause.kind == "handshake" and message.startswith("invalid upgrade"):
         what = f"{place} answered the upgrade wrongly ({message.partition(': ')[2]}{f': {detail}' if detail else ''})"
@@ -98,26 +100,6 @@ def of_cause(cause: Cause, scenario: Data, place: str, detail: str = "") -> Advi
         other = "is it a WebSocket server?" if secure else "is it a WebSocket server, or does it want wss://?"
         return f"{place} did not answer the upgrade with HTTP/1.1{said}", other
     return f"{place} failed during the handshake ({message})", "look in the server's log"
-
-
-def _of_tls(message: str, place: str) -> Advice:
-    any_certificate = "or accept any with --insecure"
-    if ": target.cert_file" in message:
-        what, _, fix = message.rpartition(": ")
-        return f"{place} ended TLS: {what}", f"set {fix} to one that it trusts, with its key"
-    if "has expired" in message:
-        return f"{place}: {message}", f"renew it, {any_certificate}"
-    if "not valid yet" in message:
-        return f"{place}: {message}", f"set this machine's clock, {any_certificate}"
-    if "another name" in message:
-        return f"{place}: {message}", f"write a name that it is for into target.url, {any_certificate}"
-    if "not trusted" in message:
-        what = f"the certificate of {place} is not trusted ({message.partition(': ')[2]})"
-        return what, f"name its authority with --ca-file, {any_certificate}"
-    if "alert" in message:
-        fix = "do TLS versions and ciphers match, and does it want a client certificate (target.cert_file)?"
-        return f"{place} ended TLS ({message})", fix
-    return f"{place} does not speak TLS as expected ({message})", "is it ws:// rather than wss://?"
 
 
 def _unauthorized(scenario: Data, challenge: str) -> str:

@@ -18,13 +18,14 @@ from websockets.exceptions import ConnectionClosed
 from wstui.execution.preflight.advice import of_refusal
 from wstui.execution.run.compile import spec_of
 from wstui.load.connect_outcome import (
+    REJECTS_CERTIFICATE,
     WANTS_CERTIFICATE,
     Cause,
     LocalAddressError,
     Outcome,
     ProxyError,
     cause_of,
-    is_end_of_tls,
+    end_of_tls,
 )
 from wstui.load.connector import on_certificate_request
 from wstui.load.dialer import Dialer, TlsContexts, tls_context
@@ -209,8 +210,9 @@ class _FirstAnswer(asyncio.Protocol):
         self._upgrade: Upgrade | None = None
         self._transport: asyncio.Transport | None = None
         self._answer: asyncio.Future[Connection | Refusal | Exception] = asyncio.get_running_loop().create_future()
-        self._demanded = False  # a client certificate
-        if context is not None and not has_certificate:
+        self._wanted: Cause | None = None
+        self._rejected = REJECTS_CERTIFICATE if has_certificate else WANTS_CERTIFICATE
+        if context is not None:
             on_certificate_request(context, self._certificate_requested)
 
     async def ask(self, upgrade: Upgrade, sock: socket.socket, name: str, seen: Probe) -> Connection | Refusal:
@@ -242,10 +244,14 @@ class _FirstAnswer(asyncio.Protocol):
         """What an attempt that ended without a whole answer comes to."""
         if self._upgrade is not None and self._upgrade.refusal is not None:
             return self._upgrade.refusal
+        in_http = self._context is None or self._transport is not None
         if isinstance(error, TimeoutError):
-            cause = Cause("connect timeout", "no answer to the upgrade")
-        elif self._demanded and is_end_of_tls(error):
-            cause = WANTS_CERTIFICATE
+            part = "to the upgrade" if in_http else "in the TLS handshake"
+            cause = Cause("connect timeout", f"no answer {part}")
+        elif wanted := end_of_tls(self._wanted, error):
+            cause = wanted
+        elif isinstance(error, ConnectionError) and not in_http:
+            cause = cause_of(ConnectionAbortedError())
         elif isinstance(error, EOFError):
             cause = Cause("handshake", "connection closed before the answer to the upgrade")
         else:
@@ -278,7 +284,7 @@ class _FirstAnswer(asyncio.Protocol):
             self._answer.set_result(exc or EOFError())
 
     def _certificate_requested(self) -> None:
-        self._demanded = True
+        self._wanted = self._rejected
 
 
 async def _open(dialer: Dialer, timeout_s: float) -> socket.socket:
