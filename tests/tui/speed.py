@@ -54,9 +54,15 @@ class Terminal:
 
     @property
     def cpu_ms(self) -> float:
-        """CPU of all threads so far, as the scheduler counts it."""
-        tasks = Path(f"/proc/{self._child.pid}/task").iterdir()
-        return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e6
+        """CPU of all threads so far, of a process and its children: one of those draws the screen."""
+        return (
+            sum(
+                int((task / "schedstat").read_text().split()[0])
+                for pid in _family(self._child.pid)
+                for task in _tasks(pid)
+            )
+            / 1e6
+        )
 
     def until(self, word: str) -> float:
         """Wait for a word on the screen; return the CPU when it was there."""
@@ -78,6 +84,15 @@ class Terminal:
                 quiet = time.monotonic()
             last = now
         return self.cpu_ms
+
+
+def _tasks(pid: int) -> list[Path]:
+    return list(Path(f"/proc/{pid}/task").iterdir())
+
+
+def _family(pid: int) -> list[int]:
+    children = [int(child) for task in _tasks(pid) for child in (task / "children").read_text().split()]
+    return [pid, *(one for child in children for one in _family(child))]
 
 
 def python(checkout: Path) -> str:
