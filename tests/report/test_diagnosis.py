@@ -12,6 +12,7 @@ from wstui.measure.sanitize import sanitize
 from wstui.measure.timeline import TimelineRow
 from wstui.report.analysis.diagnosis import findings
 from wstui.report.formats import registry
+from wstui.report.formats.console import summary
 from wstui.report.model.labels import ramp_rates
 
 
@@ -35,6 +36,16 @@ def test_nothing_is_invented_when_all_is_well() -> None:
     assert findings(good()) == []
     assert findings(aborted()) == []
     assert findings(with_p99([1.0] * 60)) == []
+
+
+@pytest.mark.parametrize(("pongs", "found"), [(5000, []), (4000, []), (100, ["pings"])])
+def test_keepalive_pings_that_nobody_answers_are_found_and_shown(pongs: int, found: list[str]) -> None:
+    run = good()
+    seen = msgspec.structs.replace(run.connections, ready=100, reconnects=0, pings=5000, pongs=pongs)
+    run = msgspec.structs.replace(run, connections=seen)
+    assert causes(run) == found
+    shown = summary(run)
+    assert "keepalive pings 5 000" in shown and ("pings without a pong" in shown) == (pongs < 5000)
 
 
 def test_a_little_more_than_very_fast_is_no_finding() -> None:

@@ -15,7 +15,14 @@ from wstui.report.analysis.connection_rules import drops, network, proxy, refusa
 from wstui.report.analysis.evidence import most_frequent, remedy, top_failure
 from wstui.report.analysis.finding import Finding, stages_since
 from wstui.report.analysis.latency_rules import slow_responses
-from wstui.report.analysis.message_rules import broken_protocol, fan_out, no_replies, odd_replies, own_limit
+from wstui.report.analysis.message_rules import (
+    broken_protocol,
+    fan_out,
+    no_replies,
+    odd_replies,
+    own_limit,
+    silent_pings,
+)
 from wstui.report.model.labels import ramp_rates
 
 MOST = 5
@@ -101,6 +108,7 @@ _RULES: tuple[Callable[[Result], Finding | None], ...] = (
     broken_protocol,
     no_replies,
     odd_replies,
+    silent_pings,
     slow_accept,
     unreached,
     proxy,

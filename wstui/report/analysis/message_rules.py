@@ -60,6 +60,20 @@ def broken_protocol(result: Result) -> Finding | None:
     )
 
 
+def silent_pings(result: Result) -> Finding | None:
+    seen = result.connections
+    missing = seen.pings - seen.pongs
+    # The last ping of each client may be on its way when the run ends.
+    if missing <= seen.ready + seen.reconnects or 2 * missing <= seen.pings:
+        return None
+    return Finding(
+        "pings",
+        "Most keepalive pings were not answered.",
+        f"{format.count(missing)} of {format.count(seen.pings)} pings have no pong",
+        "The server has to answer pings with pongs (RFC 6455, 5.5.2): look at what reads its connections",
+    )
+
+
 def odd_replies(result: Result) -> Finding | None:
     seen = result.messages
     extra = seen.duplicates + seen.unmatched

@@ -113,6 +113,8 @@ def _connections(run: Result) -> Table:
         ("gave up coming back", seen.reconnects_given_up),
         ("not back at the end", seen.reconnects_missing),
         ("never connected", seen.unreached),
+        ("keepalive pings", seen.pings),
+        ("pings without a pong", seen.pings - seen.pongs),
     ]
     numbers += [(word, number) for word, number in further if number]
     columns = [*(Column(word, strong=True) for word, _ in facts), *(Column(word) for word, _ in numbers)]
