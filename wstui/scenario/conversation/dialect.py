@@ -50,6 +50,7 @@ DIALECTS = {
     "wamp": "wamp",
     "mqtt": "mqtt",
     "pusher": "pusher",
+    "signalr": "signalr",
 }
 """Each protocol with its module in `wstui/protocols`."""
 MOST_KEPT = 16 << 20

@@ -1,0 +1,194 @@
+"""SignalR of ASP.NET Core: calls of hub methods, streams and events, in JSON or MessagePack.
+
+Written by hand but for MessagePack, which msgspec reads and writes: JSON messages end with a record separator, others
+begin with their length, and a frame holds several.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from wstui.protocols.frames import document
+from wstui.scenario.conversation.dialect import (
+    BadKey,
+    Decode,
+    Dialect,
+    Frame,
+    Json,
+    Malformed,
+    Seconds,
+    Table,
+    Wrap,
+    binary,
+    reply,
+    text,
+)
+
+_END = "\x1e"
+_ID = "{{seq text}}"
+_COMMANDS = ("invoke", "stream", "notify")
+_from_msgpack = msgspec.msgpack.Decoder().decode
+
+
+class Options(msgspec.Struct, kw_only=True):
+    """The keys of [target.options]."""
+
+    format: Annotated[Literal["json", "messagepack"], Meta(description="json or messagepack")] = "json"
+    ping: Annotated[Seconds, Meta(description="how often clients say that they are there")] = Seconds(15)
+    silence: Annotated[Seconds, Meta(description="drop a server that sends nothing for so long")] = Seconds(30)
+    result: Annotated[Any, Meta(description="the answer when the server calls a client and waits for a result")] = None
+
+
+class Keys(msgspec.Struct, kw_only=True):
+    """The keys of a step."""
+
+    invoke: Annotated[str, Meta(description="the hub's method to call; the step ends with its `result`")] = ""
+    stream: Annotated[str, Meta(description="the hub's method to stream from; the step ends with the last item")] = ""
+    notify: Annotated[str, Meta(description="the hub's method to call without a result")] = ""
+    args: Annotated[list[Any], Meta(description="the arguments")] = []
+
+
+class SignalR(Dialect):
+    """SignalR, see the page of the manual."""
+
+    title = "SignalR of ASP.NET Core: hub methods, streams and events"
+    option_keys, step_keys = Options, Keys
+    kinds = ("target", "type")
+    options: Options
+
+    def opening(self) -> list[Table]:
+        return [
+            {
+                "name": "handshake",
+                "frames": text(Json({"protocol": self.options.format, "version": 1}), _END),
+                "expect": {"type": "handshake"},
+                "refuse": [{"type": "handshake_error"}, {"type": "close"}],
+                "reason": ["error"],
+            }
+        ]
+
+    def step(self, keys: Keys, given: Table) -> Table:
+        named = [name for name in _COMMANDS if getattr(keys, name)]
+        if len(named) != 1:
+            raise BadKey((), f'says one of {", ".join(_COMMANDS)}: write invoke = "Method"')
+        number, method = 4 if keys.stream else 1, getattr(keys, named[0])
+        if keys.notify:
+            return given | {"frames": self._call(number, method, keys.args, None)}
+        table = given | {"frames": self._call(number, method, keys.args, _ID)}
+        done, failed = {"type": "completion", "id": _ID}, {"type": "error", "id": _ID}
+        return reply(table, done, "", failed, reason=["error"])
+
+    def _call(self, number: int, method: str, arguments: list[Any], own: str | None) -> list[Frame]:
+        known = {"invocationId": own} if own else {}
+        return self._framed(
+            {"type": number, "target": method, "arguments": arguments} | known, [number, {}, own, method, arguments, []]
+        )
+
+    def _framed(self, message: Table, parts: list[Any]) -> list[Frame]:
+        if self.options.format == "json":
+            return text(Json(message), _END)
+        return binary(Wrap("varint", [Wrap("msgpack", [Json(parts)])]))
+
+    def rules(self) -> dict[str, list[Table]]:
+        number, result = "{{message.id}}", self.options.result
+        answered = self._framed({"type": 3, "invocationId": number, "result": result}, [3, {}, number, 3, result])
+        said = [{"type": kind} for kind in ("ping", "invocation", "item", "completion", "error")]
+        return {
+            "answer": [{"on": {"type": "invocation", "waits": True}, "frames": answered}],
+            "heartbeats": [{"every": f"{self.options.ping:g}s", "frames": self._framed({"type": 6}, [6])}],
+            "watchdogs": [{"on": said, "within": f"{self.options.silence:g}s"}],
+            "errors": [{"on": {"type": "close"}, "reason": ["error"], "closes": True}],
+        }
+
+    def decoder(self) -> Decode:
+        return decode_messagepack if self.options.format == "messagepack" else decode_json
+
+
+def decode_json(kept: Any, _binary: bool, payload: bytes) -> tuple[Sequence[tuple[Any, bytes]], bool]:
+    """Return the messages of a frame; the first one of a connection is the answer to the handshake."""
+    found: list[tuple[Any, bytes]] = []
+    if kept is None:
+        payload = _handshake(payload, found)
+    if payload and not payload.endswith(b"\x1e"):
+        raise Malformed("no record separator at the end")
+    for record in payload.split(b"\x1e")[:-1]:
+        message = document(record)
+        if not isinstance(message, dict):
+            raise Malformed("no JSON object")
+        found.append((_named(message), record))
+    return found, True
+
+
+def decode_messagepack(kept: Any, _binary: bool, payload: bytes) -> tuple[Sequence[tuple[Any, bytes]], bool]:
+    """Return the messages of a frame as they are in JSON."""
+    found: list[tuple[Any, bytes]] = []
+    if kept is None:
+        payload = _handshake(payload, found)
+    for record in _records(payload):
+        try:
+            parts = _from_msgpack(record)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise Malformed("no MessagePack") from None
+        if not isinstance(parts, list) or not parts or not isinstance(parts[0], int):
+            raise Malformed("no message of a hub")
+        shape = _SHAPES.get(parts[0], ("type",))
+        message = {name: part for name, part in zip(shape, parts, strict=False) if part is not None}
+        if message.get("kind") == 1:
+            message["error"] = message.pop("result", "")
+        found.append((_named(message), record))
+    return found, True
+
+
+def _handshake(payload: bytes, found: list[tuple[Any, bytes]]) -> bytes:
+    head, end, rest = payload.partition(b"\x1e")
+    answer = document(head)
+    if not end or not isinstance(answer, dict):
+        raise Malformed("no answer to the handshake")
+    found.append((answer | {"type": "handshake_error" if "error" in answer else "handshake"}, head))
+    return rest
+
+
+def _records(payload: bytes) -> Iterator[bytes]:
+    at = 0
+    while at < len(payload):
+        size = shift = 0
+        while True:
+            if at >= len(payload) or shift > 28:
+                raise Malformed("no length of a message")
+            byte = payload[at]
+            at += 1
+            size |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                break
+        if at + size > len(payload):
+            raise Malformed("a message that is cut off")
+        yield payload[at : at + size]
+        at += size
+
+
+_NAMES = {1: "invocation", 2: "item", 3: "completion", 4: "stream", 5: "cancel", 6: "ping", 7: "close", 8: "ack"}
+_SHAPES = {
+    1: ("type", "headers", "invocationId", "target", "arguments"),
+    2: ("type", "headers", "invocationId", "item"),
+    3: ("type", "headers", "invocationId", "kind", "result"),
+    7: ("type", "error", "allowReconnect"),
+}
+
+
+def _named(message: Table) -> Table:
+    """Return a message with its type as a word, its number as `id`, and whether the server `waits` for a result."""
+    number = message.get("type")
+    kind = _NAMES.get(number, "message") if isinstance(number, int) else "message"
+    message["type"] = "error" if kind == "completion" and "error" in message else kind
+    if message.get("invocationId") is not None:
+        message["id"] = message["invocationId"]
+        message["waits"] = kind == "invocation"
+    return message
+
+
+KINDS = {"signalr": SignalR}
