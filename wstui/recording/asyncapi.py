@@ -44,7 +44,7 @@ class _Reader:
     def __init__(self, document: Table, version: int) -> None:
         self.document, self.version = document, version
         self.schemas = Schemas(document)
-        self.session = Session("AsyncAPI document")
+        self.session = Session("AsyncAPI document", made_up=True)
         self._sent: dict[str, list[tuple[Table, Table | None]]] = {}
         """By URL, messages that a client sends, each with its reply."""
         self._pushed: dict[str, list[Table]] = {}

@@ -64,12 +64,16 @@ class Request:
 
 @dataclass(slots=True)
 class Session:
-    """Everything that a file holds. `notes` says what of it was left out; `source` is what kind of file it was."""
+    """Everything that a file holds. `notes` says what of it was left out; `source` is what kind of file it was.
+
+    `made_up` tells that nobody recorded it: its rounds and times come from a description or a script.
+    """
 
     source: str = ""
     connections: list[Connection] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
     notes: Counter[str] = field(default_factory=Counter)
+    made_up: bool = False
     _messages: int = 0
     _bytes: int = 0
     _bodies: int = 0

@@ -34,6 +34,8 @@ def infer(session: Session, connections: Sequence[Connection], name: str) -> Dra
     counts = f"{len(connections)} connection{'s' * (len(connections) > 1)}"
     article = "an" if session.source.startswith(("A", "I")) else "a"
     draft.notes = [f"Guessed from {counts} of {article} {session.source}. Each guess says what it was made from."]
+    if session.made_up:
+        draft.notes.append("It was not recorded: replies, pauses and rates that the file leaves out are yours to set.")
     requests = login_tables(draft, logins, values)
     target = target_of(draft, connections, values, cookies_given(logins))
     draft.tables = {"name": name, "target": target, "stages": _stages(), "messages": {}, "roles": []}

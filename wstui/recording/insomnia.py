@@ -1,0 +1,101 @@
+"""Insomnia exports with WebSocket requests and their messages; the collections that have none are refused."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import urlencode
+
+from wstui.recording.documents import Script, as_list, as_table
+from wstui.recording.session import ImportFailed, Session, websocket_url
+
+_GAP_S = 1.0
+_NAME = re.compile(r"\{\{\s*(?:_\.)?([\w.]+)\s*\}\}")
+_MOST_DEPTH = 50
+Table = dict[str, Any]
+
+
+def is_collection(document: Table) -> bool:
+    """Return whether a document is an export of Insomnia or a collection of Postman."""
+    return (
+        document.get("_type") == "export"
+        or "insomnia.rest" in str(document.get("type"))
+        or "getpostman.com" in str(as_table(document.get("info")).get("schema"))
+    )
+
+
+def read_collection(document: Table) -> Session:
+    """Return a session with a connection for each WebSocket request that has messages."""
+    if "info" in document:
+        raise ImportFailed("Postman leaves WebSocket requests out of its collections: record the session instead")
+    if document.get("_type") != "export":
+        raise ImportFailed("version 5 of Insomnia's exports leaves messages out: export it as Insomnia v4 (JSON)")
+    session = Session("Insomnia export", made_up=True)
+    resources = {str(one.get("_id")): one for one in map(as_table, as_list(document.get("resources")))}
+    for request in resources.values():
+        if request.get("_type") == "websocket_request":
+            _read(session, resources, request)
+    if not session.connections:
+        raise ImportFailed("it has no WebSocket request")
+    return session
+
+
+def _read(session: Session, resources: dict[str, Table], request: Table) -> None:
+    values = _environment(resources, request)
+    url = _filled(str(request.get("url", "")), values)
+    query = [
+        (_filled(str(one.get("name", "")), values), _filled(str(one.get("value", "")), values))
+        for one in map(as_table, as_list(request.get("parameters")))
+        if one.get("name") and not one.get("disabled")
+    ]
+    if query:
+        url += ("&" if "?" in url else "?") + urlencode(query)
+    script = Script.to(session, websocket_url(url))
+    for header in map(as_table, as_list(request.get("headers"))):
+        value = _filled(str(header.get("value", "")), values)
+        if header.get("disabled") or not header.get("name"):
+            continue
+        if "{{" in value or "{%" in value:
+            session.notes[f"not understood: the header {str(header['name'])[:40]}, a template"] += 1
+        else:
+            script.connection.request.append((str(header["name"]), value))
+    if as_table(request.get("authentication")).get("type"):
+        session.notes["authentication of requests, not read: set [target] headers"] += 1
+    for message in resources.values():
+        if message.get("_type") != "websocket_payload" or message.get("parentId") != request.get("_id"):
+            continue
+        text = _filled(str(message.get("value", "")), values)
+        if "{{" in text or "{%" in text:
+            session.notes[f"not understood: the message {str(message.get('name'))[:40]}, a template"] += 1
+            continue
+        script.wait(_GAP_S)
+        script.send(text)
+
+
+def _environment(resources: dict[str, Table], request: Table) -> Table:
+    """Return the values of the folders around a request, and of the base environment of its workspace."""
+    values: Table = {}
+    parent = str(request.get("parentId"))
+    for _ in range(_MOST_DEPTH):
+        if (holder := resources.get(parent)) is None:
+            break
+        values = {**as_table(holder.get("environment")), **values}
+        for one in resources.values():
+            if one.get("_type") == "environment" and one.get("parentId") == parent:
+                values = {**as_table(one.get("data")), **values}
+        parent = str(holder.get("parentId"))
+    return values
+
+
+def _filled(text: str, values: Table) -> str:
+    """Put the values of the environment in, as deep as they refer to each other; other templates stay."""
+
+    def value(name: re.Match[str]) -> str:
+        found: Any = values
+        for part in name[1].split("."):
+            found = as_table(found).get(part)
+        return name[0] if found is None or isinstance(found, dict | list) else str(found)
+
+    for _ in range(3):
+        text = _NAME.sub(value, text[:100_000])
+    return text
