@@ -72,6 +72,45 @@ def test_an_artillery_script_gives_its_literal_sends_with_their_pauses(tmp_path:
     assert [step.name for step in role.open] == ["subscribe"] and role.leave[0].send == "bye"
 
 
+K6 = r"""
+import ws from 'k6/ws';
+const url = 'wss://a.example/ws';  // socket.send('not this')
+const hello = JSON.stringify({ type: 'join', "room": 'a\u0062', tags: [1, -2.5, true, null,], });
+let changed = 'one';
+changed = 'two';
+let longer = 'one';
+longer += 'two';
+export default function () {
+  ws.connect(url, {}, function (socket) {
+    socket.on('open', function () {
+      socket.send(hello);
+      socket.send("it's");
+      socket.send(`plain`);
+      socket.send('\ud83d\ude00 \ud83d');
+      socket.send(`${url}`);
+      socket.send(changed);
+      socket.send('a' + 'b');
+      socket.send(JSON.stringify({ at: Date.now() }));
+      socket.send(user);
+      socket.send(longer);
+    });
+  });
+}
+"""
+
+
+def test_a_k6_script_gives_its_literal_sends_and_names_the_lines_of_others(tmp_path: Path) -> None:
+    session = read(tmp_path, K6)
+    (connection,) = session.connections
+    assert connection.url == "wss://a.example/ws"
+    assert [frame.data for frame in connection.frames] == [
+        '{"type":"join","room":"ab","tags":[1,-2.5,true,null]}', "it's", "plain", "😀 \ufffd",
+    ]  # fmt: skip
+    assert list(session.notes) == [f"not understood: line {line}, send() of a computed value" for line in range(16, 22)]
+    (connection,) = read(tmp_path, "import { WebSocket } from 'k6/websockets'\nnew WebSocket('ws://b/')").connections
+    assert connection.url == "ws://b/"
+
+
 def resources(*more: dict[str, Any]) -> dict[str, Any]:
     return {
         "_type": "export", "__export_format": 4,

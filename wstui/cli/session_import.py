@@ -44,8 +44,8 @@ _SHOWN_EVERY_S = 0.5
 @click.option("--no-prove", is_flag=True, help="Do not try the scenario with one client and with five.")
 def import_session(file: str, entry: int | None, url: str | None, out: str | None, force: bool, no_prove: bool) -> None:
     """Make a scenario from a recorded session: a HAR with WebSocket messages, a flow file of mitmproxy, or a
-    recording of `wstui record`; or from an AsyncAPI document, an Artillery script or an
-    Insomnia export.
+    recording of `wstui record`; or from an AsyncAPI document, a k6 or Artillery
+    script, or an Insomnia export.
 
     What opens, repeats and leaves, which reply belongs to what, what is captured and what is a secret is guessed from
     the messages; each guess is a comment beside its line. Then one client tries the scenario, and five, against the

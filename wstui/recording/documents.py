@@ -96,12 +96,16 @@ class Script:
         return cls(session, connection)
 
     def send(self, data: str) -> None:
-        self.session.add_frame(self.connection, Frame(self.at, True, data))
+        self._add(True, data)
 
     def reply(self, data: str) -> None:
         """Add what comes at once after what was sent."""
         self.at += _REPLY_S
-        self.session.add_frame(self.connection, Frame(self.at, False, data))
+        self._add(False, data)
+
+    def _add(self, sent: bool, data: str) -> None:
+        whole = data.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # escapes may hold half a character
+        self.session.add_frame(self.connection, Frame(self.at, sent, whole))
 
     def wait(self, seconds: float) -> None:
         self.at += seconds

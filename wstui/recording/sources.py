@@ -11,6 +11,7 @@ from wstui.recording.asyncapi import is_asyncapi, read_asyncapi
 from wstui.recording.documents import is_document, read_document
 from wstui.recording.har import is_har, read_har
 from wstui.recording.insomnia import is_collection, read_collection
+from wstui.recording.k6 import is_k6, read_k6
 from wstui.recording.mitmproxy import is_flow_file, read_flows
 from wstui.recording.recording import is_recording, read_recording
 from wstui.recording.session import ImportFailed, Session
@@ -18,10 +19,10 @@ from wstui.scenario.errors import printable
 
 _HEAD = 64 << 10
 KINDS = (
-    "a HAR, a flow file of mitmproxy, a recording of wstui, an AsyncAPI document, an Artillery script, "
-    "an Insomnia v4 export"
+    "a HAR, a flow file of mitmproxy, a recording of wstui, an AsyncAPI document, an Artillery or k6 "
+    "script, an Insomnia v4 export"
 )
-_STREAMS = ((is_recording, read_recording), (is_har, read_har), (is_flow_file, read_flows))
+_STREAMS = ((is_recording, read_recording), (is_har, read_har), (is_flow_file, read_flows), (is_k6, read_k6))
 _DOCUMENTS = ((is_asyncapi, read_asyncapi), (is_collection, read_collection), (is_artillery, read_artillery))
 
 

@@ -1,0 +1,149 @@
+"""k6 scripts: the literal sends of their WebSocket code, read without running it. What is computed is told by line."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any, BinaryIO
+
+from wstui.recording.documents import MOST_BYTES, Script
+from wstui.recording.session import ImportFailed, Session, websocket_url
+
+_IMPORT = re.compile(rb"""["']k6/(experimental/)?(ws|websockets)["']""")
+_TOKEN = re.compile(
+    r"""//[^\n]*|/\*.*?\*/|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"|`(?:\\.|[^`\\])*`"""
+    r"""|-?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[A-Za-z_$][\w$]*|\S""",
+    re.DOTALL,
+)
+_ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|\n|.)", re.DOTALL)
+_ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v", "0": "\0", "\n": ""}
+_WORDS = {"true": True, "false": False, "null": None}
+_DEEPEST = 64
+_GAP_S = 1.0
+
+
+def is_k6(head: bytes) -> bool:
+    """Return whether a file imports a WebSocket module of k6."""
+    return _IMPORT.search(head) is not None
+
+
+def read_k6(file: BinaryIO, progress: Callable[[int], None]) -> Session:
+    """Return a session with one connection that sends each literal once, in the order of the script."""
+    data = file.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise ImportFailed(f"it is larger than {MOST_BYTES >> 20} MiB, the most of a script")
+    source = _Source(data.decode("utf-8", "replace"))
+    script = Script.to(Session("k6 script", made_up=True), "")
+    for at, argument in source.calls():
+        name = source.text(at)
+        found = source.argument(argument)
+        if not isinstance(found, str | int | float) or isinstance(found, bool):
+            script.session.notes[f"not understood: line {source.line(at)}, {name}() of a computed value"] += 1
+        elif name == "send":
+            script.wait(_GAP_S)
+            script.send(str(found))
+        elif not script.connection.url:
+            script.connection.url = websocket_url(str(found))
+        elif websocket_url(str(found)) != script.connection.url:
+            script.session.notes[f"not understood: line {source.line(at)}, a second address"] += 1
+    progress(len(data))
+    return script.session
+
+
+class _Source:
+    """The tokens of a script, and the literals that its names are bound to once."""
+
+    def __init__(self, text: str) -> None:
+        self._source = text
+        self._tokens = [m for m in _TOKEN.finditer(text) if not m[0].startswith(("//", "/*"))]
+        bound: dict[str, list[int]] = {}
+        for at, token in enumerate(self._tokens):
+            before = self.text(at - 1)
+            if token[0] != "=" or self.text(at + 1) in ("=", ">") or before in ("=", "!", "<", ">"):
+                continue
+            if re.match(r"[\w$]", before) is None:  # += and the like change what stands before them
+                before = self.text(at - 2)
+                bound.setdefault(before, []).append(at)
+            bound.setdefault(before, []).append(at + 1)
+        self._bound = {name: places[0] for name, places in bound.items() if len(places) == 1}
+
+    def text(self, at: int) -> str:
+        return self._tokens[at][0] if 0 <= at < len(self._tokens) else ""
+
+    def line(self, at: int) -> int:
+        return self._source.count("\n", 0, self._tokens[at].start()) + 1
+
+    def calls(self) -> list[tuple[int, int]]:
+        """Return where something is sent or connected to, each with the place of its first argument."""
+        return [
+            (at, at + 2)
+            for at in range(len(self._tokens))
+            if self.text(at + 1) == "("
+            and (
+                (self.text(at) in ("send", "connect") and self.text(at - 1) == ".")
+                or (self.text(at) == "WebSocket" and self.text(at - 1) == "new")
+            )
+        ]
+
+    def argument(self, at: int) -> Any:
+        """Return the literal that an argument is or is named after, None for one that is computed."""
+        try:
+            if self.text(at) in self._bound and self.text(at + 1) in (",", ")"):
+                found, end = self._value(self._bound[self.text(at)])
+                return found if self.text(end) == ";" or self._new_line(end) else None
+            found, end = self._value(at)
+            return found if self.text(end) in (",", ")") else None
+        except ValueError:
+            return None
+
+    def _new_line(self, at: int) -> bool:
+        """Return whether a statement begins here on a line of its own."""
+        if at >= len(self._tokens):
+            return True
+        return re.match(r"[\w$}]", self.text(at)) is not None and self.line(at) > self.line(at - 1)
+
+    def _value(self, at: int, depth: int = 0) -> tuple[Any, int]:
+        """Return a literal and where it ends. Raises ValueError for anything else."""
+        text = self.text(at)
+        if depth > _DEEPEST or not text:
+            raise ValueError(text)
+        if [self.text(at + n) for n in range(4)] == ["JSON", ".", "stringify", "("]:
+            found, end = self._value(at + 4, depth + 1)
+            if self.text(end) != ")":
+                raise ValueError(text)
+            return json.dumps(found, ensure_ascii=False, separators=(",", ":")), end + 1
+        if text[0] in "'\"`":
+            if (text[0] == "`" and "${" in text) or len(text) < 2:
+                raise ValueError(text)
+            return _ESCAPE.sub(_unescape, text[1:-1]), at + 1
+        if text in _WORDS:
+            return _WORDS[text], at + 1
+        if text in ("[", "{"):
+            return self._items(at + 1, text, depth)
+        return (int(text) if re.fullmatch(r"-?\d+", text) else float(text)), at + 1
+
+    def _items(self, at: int, opened: str, depth: int) -> tuple[Any, int]:
+        table: dict[str, Any] = {}
+        items: list[Any] = []
+        closing = "}" if opened == "{" else "]"
+        while self.text(at) != closing:
+            key = ""
+            if opened == "{":
+                key = self.text(at)
+                if self.text(at + 1) != ":" or not re.match(r"[\w$'\"]", key):
+                    raise ValueError(key)
+                key, at = key.strip("'\""), at + 2
+            found, at = self._value(at, depth + 1)
+            table[key] = found
+            items.append(found)
+            if self.text(at) == ",":
+                at += 1
+            elif self.text(at) != closing:
+                raise ValueError(self.text(at))
+        return (table if opened == "{" else items), at + 1
+
+
+def _unescape(found: re.Match[str]) -> str:
+    code = found[1]
+    return chr(int(code[1:], 16)) if len(code) > 1 else _ESCAPED.get(code, code)
