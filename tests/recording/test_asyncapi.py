@@ -214,6 +214,8 @@ async def test_an_imported_document_holds_against_the_server_that_it_describes(t
     assert status == 2 and "it names no WebSocket server, only '/chat': give its address: --url ws://HOST/PATH" in err
     status, _, err = await imported("--url", "localhost")
     assert status == 2 and "--url 'localhost' is not a WebSocket address" in err
+    status, _, err = await imported("--url", "ws://[")
+    assert status == 2 and "an address can't be read: Invalid IPv6 URL" in err
     async with Chat() as server:
         status, out, err = await imported("--url", server.url)
         assert (status, err) == (0, "") and "say: held" in out, out + err

@@ -151,6 +151,7 @@ def test_an_insomnia_export_gives_the_messages_of_its_websocket_requests(tmp_pat
     ("document", "words"),
     [
         (resources(), "it has no WebSocket request"),
+        ("import ws from 'k6/ws'; ws.connect('ws://[')", "an address can't be read: Invalid IPv6 URL"),
         ({"config": {}, "scenarios": [{"flow": []}]}, "none of its scenarios has `engine: ws`"),
         ("type: collection.insomnia.rest/5.0\ncollection: []\n", "export it as Insomnia v4"),
         (

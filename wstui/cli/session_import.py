@@ -20,7 +20,7 @@ from wstui.recording.har import entries_of
 from wstui.recording.inference.draft import Draft
 from wstui.recording.inference.infer import infer
 from wstui.recording.proof import Proof, prove
-from wstui.recording.session import Connection, ImportFailed, Session
+from wstui.recording.session import Connection, ImportFailed, Session, websocket_url
 from wstui.recording.sources import read_session
 from wstui.scenario.errors import PresetExistsError, ScenarioError, printable
 from wstui.scenario.file import loads, write
@@ -107,6 +107,7 @@ def _address(connections: list[Connection], url: str | None) -> None:
         raise ImportFailed(f"--url {url!r} is not a WebSocket address: {fix}")
     for connection in connections:
         connection.url = url or connection.url
+        websocket_url(connection.url)
         if not connection.url.startswith(("ws://", "wss://")):
             raise ImportFailed(f"it names no WebSocket server, only {mask_url(connection.url)!r}: {fix}")
 

@@ -110,6 +110,9 @@ def value_of(headers: Headers, name: str) -> str:
 
 
 def websocket_url(url: str) -> str:
-    """Return the ws:// form of an address that some tools write as http://."""
-    parts = urlsplit(url)
+    """Return the ws:// form of an address that some tools write as http://. Raises ImportFailed for a broken one."""
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise ImportFailed(f"an address can't be read: {error}") from None
     return parts._replace(scheme={"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme), fragment="").geturl()
