@@ -24,6 +24,8 @@ SENT, CAME = True, False
         ("actioncable-v1-json", "actioncable", {}),
         ("wamp.2.json", "wamp", {}),
         ("mqtt", "mqtt", {}),
+        ("v12.stomp", "stomp", {}),
+        ("v11.stomp", "stomp", {"version": "1.1"}),
     ],
 )
 def test_the_agreed_subprotocol_says_it(name: str, protocol: str, options: dict[str, Any]) -> None:
@@ -44,6 +46,8 @@ def test_the_agreed_subprotocol_says_it(name: str, protocol: str, options: dict[
         ([(CAME, '{"jsonrpc":"2.0","method":"eth_subscription"}')], "jsonrpc", {}),
         ([(SENT, '{"type":"connection_init"}')], "graphql", {}),
         ([(SENT, b"\x10\x10\0\4MQTT\5\2\0\x3c\0\0\2c1")], "mqtt", {"version": "5"}),
+        ([(SENT, "CONNECT\naccept-version:1.2\n\n\0")], "stomp", {}),
+        ([(CAME, "o"), (SENT, '["CONNECT\\n\\n"]')], "stomp", {"sockjs": True}),
         ([(CAME, '{"type":"hello"}'), (SENT, '{"n":1}')], "json", {}),
         ([(CAME, '{"type":"hello"}\n{"n":1}\n')], "lines", {}),
         ([(CAME, "hello"), (SENT, b"\0\1")], "raw", {}),
@@ -58,6 +62,7 @@ def test_frames_give_it_away(frames: list[Seen], protocol: str, options: dict[st
     ("url", "protocol", "options"),
     [
         ("ws://h/socket.io/?EIO=3&transport=websocket", "socketio", {"version": 3}),
+        ("ws://h/chat/123/abc-x/websocket", "stomp", {"sockjs": True}),
     ],
 )
 def test_a_url_is_a_hint(url: str, protocol: str, options: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Packs bytes inside a frame: into a JSON string, behind their length, as a number, as MessagePack."""
+"""Packs bytes inside a frame: into a JSON string or a header, behind their length, as a number, as MessagePack."""
 
 from __future__ import annotations
 
@@ -23,7 +23,14 @@ def varint(number: int) -> bytes:
     return bytes(found)
 
 
+def header(content: bytes) -> bytes:
+    """Return the value of a header of STOMP, escaped."""
+    escaped = content.replace(b"\\", b"\\\\").replace(b"\n", b"\\n").replace(b"\r", b"\\r")
+    return escaped.replace(b":", b"\\c")
+
+
 PACKERS: dict[str, Callable[[bytes], bytes]] = {
+    "header": header,
     "text": lambda content: _to_json(content.decode())[1:-1],
     "utf16": lambda content: len(content).to_bytes(2, "big") + content,
     "varint": lambda content: varint(len(content)) + content,

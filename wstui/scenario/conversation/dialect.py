@@ -51,6 +51,7 @@ DIALECTS = {
     "mqtt": "mqtt",
     "pusher": "pusher",
     "signalr": "signalr",
+    "stomp": "stomp",
 }
 """Each protocol with its module in `wstui/protocols`."""
 MOST_KEPT = 16 << 20
@@ -72,8 +73,9 @@ class Json:
 class Wrap:
     """Pieces whose bytes are packed when they are sent.
 
-    `how` is "text" (inside a JSON string), "utf16" or "varint" (the length first, in two bytes or in groups of 7 bits),
-    "number16" (a decimal number in two bytes) or "msgpack" (JSON turned into MessagePack).
+    `how` is "text" (inside a JSON string), "header" (escaped as in STOMP), "utf16" or "varint" (the length first, in
+    two bytes or in groups of 7 bits), "number16" (a decimal number in two bytes) or "msgpack" (JSON turned into
+    MessagePack).
     """
 
     how: str

@@ -1,0 +1,259 @@
+"""STOMP 1.0 to 1.2 over WebSocket, raw and inside SockJS.
+
+Written by hand: a frame is a command, lines of headers and a body, and the Python client brings threads.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import partial
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from wstui.protocols.frames import document
+from wstui.scenario.conversation.dialect import (
+    MOST_KEPT,
+    BadKey,
+    Decode,
+    Dialect,
+    Frame,
+    Json,
+    Malformed,
+    Piece,
+    Seconds,
+    Table,
+    Wrap,
+    reply,
+    text,
+    with_path,
+)
+
+
+class Options(msgspec.Struct, kw_only=True):
+    """The keys of [target.options]."""
+
+    version: Annotated[Literal["1.2", "1.1", "1.0"], Meta(description="of the protocol: 1.2, 1.1 or 1.0")] = "1.2"
+    sockjs: Annotated[bool, Meta(description="speak inside SockJS, at a session's own path below the URL")] = False
+    host: Annotated[str, Meta(description="the virtual host")] = "/"
+    login: Annotated[str, Meta(description="user name")] = ""
+    passcode: Annotated[str, Meta(description="password: {{env STOMP_PASSCODE}}")] = ""
+    headers: Annotated[dict[str, str], Meta(description='more headers of CONNECT: { Authorization = "…" }')] = {}
+    heartbeat_outgoing: Annotated[Seconds, Meta(description="offer to send a heartbeat so often; 0s: never")] = Seconds(
+        10
+    )
+    heartbeat_incoming: Annotated[Seconds, Meta(description="ask the server for one so often; 0s: never")] = Seconds(10)
+    receipts: Annotated[bool, Meta(description="wait for the RECEIPT of a step that expects nothing else")] = True
+
+
+class Keys(msgspec.Struct, kw_only=True):
+    """The keys of a step."""
+
+    publish: Annotated[str, Meta(description="the destination of a message (SEND)")] = ""
+    body: Annotated[Any, Meta(description="its text, or a table or list as JSON")] = ""
+    subscribe: Annotated[str, Meta(description="the destination to subscribe to")] = ""
+    ack: Annotated[
+        Literal["auto", "client", "client-individual"],
+        Meta(description="of a subscription; but for auto, each message is acknowledged (STOMP 1.2)"),
+    ] = "auto"
+    unsubscribe: Annotated[str, Meta(description="the destination, or the id, of a subscription to end")] = ""
+    id: Annotated[str, Meta(description="the id of a subscription; unset: its destination")] = ""
+    headers: Annotated[dict[str, str], Meta(description="more headers of the frame")] = {}
+    receipt: Annotated[bool | None, Meta(description="wait for a RECEIPT; unset: as `receipts` of the target")] = None
+
+
+class Stomp(Dialect):
+    """STOMP, see the page of the manual."""
+
+    title = "STOMP 1.0 to 1.2: publish and subscribe, also inside SockJS"
+    option_keys, step_keys = Options, Keys
+    options: Options
+
+    def address(self, url: str) -> str:
+        url = with_path(url, "/ws")
+        if not self.options.sockjs or re.search(r"/websocket/?(\?|$)", url):
+            return url
+        before, mark, query = url.partition("?")
+        return f"{before.rstrip('/')}/{{{{random int 100 999}}}}/{{{{random hex 16}}}}/websocket{mark}{query}"
+
+    def subprotocols(self) -> list[str]:
+        return [] if self.options.sockjs else [f"v{self.options.version.replace('.', '')}.stomp"]
+
+    def opening(self) -> list[Table]:
+        options = self.options
+        beats = f"{round(options.heartbeat_outgoing * 1000)},{round(options.heartbeat_incoming * 1000)}"
+        said = {"accept-version": options.version, "host": options.host, "heart-beat": beats}
+        said |= {name: value for name in ("login", "passcode") if (value := getattr(options, name))}
+        lines = [f"{name}:{value}\n" for name, value in (said | options.headers).items()]  # never escaped in CONNECT
+        connect: Table = {
+            "name": "connect",
+            "frames": self._frames("CONNECT\n", *lines, "\n\0"),
+            "expect": {"type": "connected"},
+            "refuse": {"type": "error"},
+            "reason": ["reason"],
+            "capture": {"_beat": "beat", "_dead": "deadline"},
+        }
+        return [{"name": "session", "expect": {"type": "open"}}, connect] if options.sockjs else [connect]
+
+    def step(self, keys: Keys, given: Table) -> Table:
+        said = [name for name in ("publish", "subscribe", "unsubscribe") if getattr(keys, name)]
+        if len(said) != 1:
+            raise BadKey(
+                tuple(said[:1]), f"and {said[1]} are both given: keep one" if said else "needs publish or subscribe"
+            )
+        expects = given.get("expect") is not None
+        if keys.receipt and expects:
+            raise BadKey(("receipt",), "waits for a RECEIPT: expect a message in a step of its own")
+        if keys.ack != "auto" and self.options.version != "1.2":
+            raise BadKey(("ack",), 'takes "auto" before STOMP 1.2')
+        headers = {"receipt": "{{seq}}"} if (self.options.receipts if keys.receipt is None else keys.receipt) else {}
+        if expects:
+            headers = {}
+        waits = bool(headers)
+        body: Piece = ""
+        if keys.publish:
+            plain = isinstance(keys.body, str)
+            body = keys.body if plain else Json(keys.body)
+            headers |= {"destination": keys.publish, "content-type": "text/plain" if plain else "application/json"}
+        elif keys.subscribe:
+            headers |= {"destination": keys.subscribe, "id": keys.id or keys.subscribe, "ack": keys.ack}
+        else:
+            headers |= {"destination": keys.unsubscribe, "id": keys.id or keys.unsubscribe}
+        command = "SEND" if keys.publish else said[0].upper()
+        table = given | {"frames": self._frame(command, headers | keys.headers, body)}
+        if not waits:
+            return table
+        return reply(table, {"type": "receipt", "headers.receipt-id": "{{seq}}"}, "", _ERROR, reason=["reason"])
+
+    def rules(self) -> dict[str, list[Table]]:
+        acknowledge = self._frame("ACK", {"id": "{{message.headers.ack}}"})
+        return {
+            "answer": [{"on": {"type": "message", "headers.ack": "*"}, "frames": acknowledge}],
+            "heartbeats": [{"every": "{{_beat}}ms", "frames": self._frames("\n")}],
+            "watchdogs": [{"variable": "_dead"}],
+            "errors": [{"on": [_ERROR, {"type": "closed"}], "reason": ["reason"], "closes": True}],
+        }
+
+    def leaving(self) -> list[Table]:
+        return [{"frames": self._frame("DISCONNECT", {})}]
+
+    def _frame(self, command: str, headers: dict[str, str], body: Piece = "") -> list[Frame]:
+        lines: list[Piece] = [f"{command}\n"]
+        for name, value in headers.items():
+            plain = self.options.version == "1.0"  # which has no escapes
+            lines += [f"{name}:", value if plain else Wrap("header", [value]), "\n"]
+        return self._frames(*lines, "\n", body, "\0")
+
+    def _frames(self, *pieces: Piece) -> list[Frame]:
+        return text('["', Wrap("text", pieces), '"]') if self.options.sockjs else text(*pieces)
+
+    def decoder(self) -> Decode:
+        options = self.options
+        beats = round(options.heartbeat_outgoing * 1000), round(options.heartbeat_incoming * 1000)
+        return partial(decode_sockjs if options.sockjs else decode, beats, options.version != "1.0")
+
+
+_ERROR: Table = {"type": "error"}
+_COMMANDS = {b"CONNECTED": "connected", b"MESSAGE": "message", b"RECEIPT": "receipt", b"ERROR": "error"}
+_ESCAPES = {"n": "\n", "r": "\r", "c": ":", "\\": "\\"}
+_ESCAPED = re.compile(r"\\([nrc\\])")
+_HEAD_END = re.compile(rb"\r?\n\r?\n")
+Decoded = tuple[Sequence[tuple[Any, bytes]], bytes | None]
+
+
+def decode(beats: tuple[int, int], escaped: bool, kept: bytes | None, _binary: bool, payload: bytes) -> Decoded:
+    """Return the frames that end in a payload, which they may share or cross; line ends alone are a heartbeat.
+
+    `beats` is what the client offered: CONNECTED gets what was agreed, as `beat` and `deadline` in milliseconds.
+    """
+    data = kept + payload if kept else payload
+    if not data.strip(b"\r\n"):
+        return [({"type": "heartbeat"}, payload)], None
+    found: list[tuple[Any, bytes]] = []
+    at, end = 0, len(data)
+    while True:
+        while at < end and data[at] in b"\r\n":
+            at += 1
+        if at == end:
+            return found, None
+        head = _HEAD_END.search(data, at)
+        if head is None:
+            if b"\0" in data[at:]:
+                raise Malformed("a frame without an empty line after its headers")
+            return found, _rest(data, at)
+        command, headers = _headers(data[at : head.start()], escaped)
+        start = head.end()
+        size = headers.get("content-length", "")
+        stop = start + int(size) if size.isdecimal() and len(size) < 12 else data.find(b"\0", start)
+        if not start <= stop < end:
+            return found, _rest(data, at)
+        if data[stop]:
+            raise Malformed("a body that is longer than its content-length")
+        found.append((_document(command, headers, data[start:stop], beats), data[start:stop] or data[at:stop]))
+        at = stop + 1
+
+
+def decode_sockjs(beats: tuple[int, int], escaped: bool, kept: bytes | None, binary: bool, payload: bytes) -> Decoded:
+    """Return the frames inside one of SockJS: `o`, `h`, `a["…"]` or `c[code,"reason"]`."""
+    kind = payload[:1]
+    if kind in (b"o", b"h"):
+        return [({"type": "open"}, payload)] if kind == b"o" else [], kept
+    content = document(payload[1:])
+    match kind, content:
+        case b"c", [int(code), str(reason)]:
+            return [({"type": "closed", "code": code, "reason": f"{reason} ({code})"}, payload)], None
+        case b"a", list() if all(isinstance(one, str) for one in content):
+            found: list[tuple[Any, bytes]] = []
+            for one in content:
+                more, kept = decode(beats, escaped, kept, binary, one.encode("utf-8", "replace"))
+                found += more
+            return found, kept
+    raise Malformed("no frame of SockJS")
+
+
+def _rest(data: bytes, at: int) -> bytes:
+    if len(data) - at > MOST_KEPT:
+        raise Malformed(f"a frame of more than {MOST_KEPT >> 20} MiB")
+    return data[at:]
+
+
+def _headers(head: bytes, escaped: bool) -> tuple[str, dict[str, str]]:
+    first, *lines = head.split(b"\n")
+    command = _COMMANDS.get(first.rstrip(b"\r"))
+    if command is None:
+        raise Malformed("a command that no server sends")
+    headers: dict[str, str] = {}
+    for line in lines:
+        said = line.rstrip(b"\r").decode("utf-8", "replace")
+        name, colon, value = said.partition(":")
+        if not colon:
+            raise Malformed("a header without a colon")
+        if escaped and "\\" in said and command != "connected":
+            name, value = (_ESCAPED.sub(lambda match: _ESCAPES[match[1]], part) for part in (name, value))
+        headers.setdefault(name, value)
+    return command, headers
+
+
+def _document(command: str, headers: dict[str, str], body: bytes, beats: tuple[int, int]) -> dict[str, Any]:
+    found: dict[str, Any] = {"type": command, "headers": headers}
+    if command == "connected":
+        outgoing, incoming = beats
+        told = re.fullmatch(r"(\d{1,9}),(\d{1,9})", headers.get("heart-beat", "0,0"))
+        sends, wants = (int(told[1]), int(told[2])) if told else (0, 0)
+        found["beat"] = max(outgoing, wants) if outgoing and wants else 0
+        found["deadline"] = 2 * max(incoming, sends) if incoming and sends else 0  # as late as the usual clients allow
+        return found
+    try:
+        found["body"] = body.decode()
+    except UnicodeDecodeError:
+        found["body"] = None  # matched as bytes: hex, contains
+    if command == "error":
+        lines = (found["body"] or "").strip().splitlines()
+        words = [headers.get("message", ""), lines[0] if lines else ""]
+        found["reason"] = ": ".join(filter(None, dict.fromkeys(words))) or "an ERROR without a message"
+    return found
+
+
+KINDS = {"stomp": Stomp}
