@@ -27,6 +27,7 @@ from wstui.execution.run.commands import (
     RunCommand,
     SetInterval,
     SkipStage,
+    WatchClient,
     answered,
     carried_out,
     refusal,
@@ -368,6 +369,8 @@ class FakeSession:
                 kind = "note" if isinstance(command, AddNote) else "span"
                 self.commands.append((kind, text))
                 self._mark(kind, text)
+            case WatchClient(client):
+                self.commands.append(("watch_client", client))
             case EndSpan():
                 self.commands.append(("span_end",))
                 self._mark("span_end", "end")

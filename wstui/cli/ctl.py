@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -19,6 +20,7 @@ from wstui.control.client import ConnectionLost, RemoteRun, attach, local
 from wstui.control.condition import Condition
 from wstui.control.registry import NoSuchRun, find
 from wstui.control.status_lines import shown
+from wstui.execution.run.client_watches import WatchedLines, drawn
 from wstui.execution.run.commands import (
     AbortRun,
     AddNote,
@@ -35,6 +37,7 @@ from wstui.execution.run.commands import (
 from wstui.measure.format import significant
 from wstui.report.formats.atomic_write import STDOUT, write
 from wstui.report.live.progress_line import live_line
+from wstui.report.live.trace import watched_rows
 from wstui.scenario.errors import BadValue
 from wstui.scenario.units import parse_duration
 
@@ -206,6 +209,30 @@ def wait(reference: str, until: str | None, timeout: float | None, window: float
             fail(f"{until or 'the run'} did not come true within the time" if until else "the run goes on", TIMED_OUT)
         elif not run.lost:
             fail(f"the run ended before {until}", REFUSED)
+        if run.lost:
+            fail(run.lost, UNREACHABLE)
+
+
+@ctl.command()
+@click.argument("client", type=Whole(0, _MOST_CLIENTS), required=False)
+@click.option("--for", "seconds", type=Duration(), metavar="TIME", help="Stop after this; without it, when it ends.")
+@click.option("--json", "as_json", is_flag=True, help="JSON lines.")
+@click.option("--pretty", is_flag=True, help="JSON of messages over several lines.")
+@click.pass_obj
+def watch(reference: str, client: int | None, seconds: float | None, as_json: bool, pretty: bool) -> None:
+    """Print what client CLIENT sends, receives and becomes; without it, one drawn at random."""
+    with attached(reference, _BY) as run:
+        watched = WatchedLines(run, drawn(run.status) if client is None else client)
+        until = None if seconds is None else time.monotonic() + seconds
+        while until is None or time.monotonic() < until:
+            if why := watched.renew():
+                fail(why, UNREACHABLE if run.lost else REFUSED)
+            for line in watched.new():
+                text = msgspec.json.encode(line).decode() if as_json else "\n".join(watched_rows(line, pretty))
+                click.echo(text)
+            if run.ended:
+                break
+            time.sleep(0.1)
         if run.lost:
             fail(run.lost, UNREACHABLE)
 

@@ -33,7 +33,7 @@ from wstui.control.protocol import (
 )
 from wstui.control.status_lines import StatusReader
 from wstui.execution.run.command_queue import set_answer
-from wstui.execution.run.commands import ENDED, Answer, RunCommand, answered
+from wstui.execution.run.commands import ENDED, Answer, RunCommand, WatchClient, answered
 from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.run.status import Status
 from wstui.measure.sanitize import sanitize
@@ -173,7 +173,7 @@ class RemoteRun:
 
     def send(self, command: RunCommand, *, by: str = "") -> Future[Answer]:
         """Send a command; who sends it is known at the other end."""
-        if self.read_only:
+        if self.read_only and not isinstance(command, WatchClient):
             return answered(Answer(False, READ_ONLY))
         future: Future[Answer] = Future()
         number = next(self._numbers)

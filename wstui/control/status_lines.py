@@ -9,6 +9,7 @@ from typing import Any, get_type_hints
 import msgspec
 
 from wstui.control.protocol import Changed
+from wstui.execution.run.client_watches import watch_log
 from wstui.execution.run.status import Status
 from wstui.measure.append_log import AppendLog, new_since
 from wstui.measure.timeline import MARKS_KEPT, ROWS_KEPT, fold_marks, fold_rows
@@ -16,7 +17,7 @@ from wstui.scenario.model import Scenario
 from wstui.scenario.secret_fields import masked
 from wstui.scenario.secrets import MASK
 
-_LOGS = ("rows", "marks")
+_LOGS = ("rows", "marks", "watched")
 _FIELDS = tuple(name for name in (field.name for field in dataclasses.fields(Status)) if name not in _LOGS)
 _TYPES = get_type_hints(Status)
 _MOST_ROWS = 600
@@ -95,6 +96,7 @@ class StatusReader:
         if line.begins or not fields:
             fields["rows"] = AppendLog(keep=ROWS_KEPT, fold=fold_rows)
             fields["marks"] = AppendLog(keep=MARKS_KEPT, fold=fold_marks)
+            fields["watched"] = watch_log()
         for name, raw in line.changed.items():
             if name not in _TYPES:
                 continue  # of a later version

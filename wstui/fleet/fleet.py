@@ -26,6 +26,7 @@ from wstui.load.protocol import (
     Traced,
     TraceLine,
     Waiting,
+    Watched,
     WorkerReady,
     decode_message,
     encode,
@@ -41,7 +42,8 @@ SURELY_GONE_S = 8.0
 class Fleet:
     """Workers on a transport. `on_lost` gets a lost worker, the reason, and the time (ns, monotonic clock).
 
-    `on_trace` gets each message of the clients that are followed, masked.
+    `on_trace` gets each message of the clients that are followed, masked; `on_watched` what watched clients do, and
+    how many lines of it were left out.
     """
 
     def __init__(
@@ -50,7 +52,9 @@ class Fleet:
         on_lost: Callable[[int, str, int], None],
         mask: Callable[[str], str] = str,
         on_trace: Callable[[TraceLine], None] = lambda _: None,
+        on_watched: Callable[[list[TraceLine], int], None] = lambda _, missed: None,
     ) -> None:
+        self._on_watched = on_watched
         self._on_trace = on_trace
         self.totals = FleetTotals(mask)
         self._transport = transport
@@ -177,13 +181,20 @@ class Fleet:
                 self._hear_broadcasts(worker, heard)
             case Traced(_, lines):
                 for line in lines:
-                    line.text = self.totals.mask(line.text)
-                    line.captured = {name: self.totals.mask(str(value)) for name, value in line.captured.items()}
+                    self._mask(line)
                     self._on_trace(line)
+            case Watched(_, lines, missed):
+                for line in lines:
+                    self._mask(line)
+                self._on_watched(lines, missed)
             case Finished():
                 self._finished.add(worker)
             case ScriptMistake(_, text):
                 self.mistake = self.mistake or self.totals.mask(text)
+
+    def _mask(self, line: TraceLine) -> None:
+        line.text = self.totals.mask(line.text)
+        line.captured = {name: self.totals.mask(str(value)) for name, value in line.captured.items()}
 
     def _let_meet(self) -> None:
         open_clients = (

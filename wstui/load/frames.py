@@ -54,6 +54,12 @@ def encode(first: int, payload: bytes, seed: int) -> bytes:
     return b"%c\xff%b%b%b" % (first, size.to_bytes(8, "big"), mask, apply_mask(payload, mask))
 
 
+def unmasked(frame: bytes) -> tuple[int, bytes]:
+    """Return the first byte and the payload of a whole frame as `encode` makes it."""
+    start = 2 + {126: 2, 127: 8}.get(frame[1] & 0x7F, 0)
+    return frame[0], apply_mask(frame[start + 4 :], frame[start : start + 4])
+
+
 def plain_size(payload: int, mask: int = 0) -> int:
     """Return the size of an uncompressed frame; `mask` is 4 for a client's."""
     return payload + mask + (2 if payload < 126 else 4 if payload < 65536 else 10)

@@ -171,11 +171,17 @@ class Meet(msgspec.Struct, tag="meet", frozen=True):
     names: dict[bytes, int]
 
 
+class WatchClients(msgspec.Struct, tag="watch", frozen=True):
+    """Send what these clients do from now on, as `Watched`, and of no others."""
+
+    numbers: list[int]
+
+
 class Heartbeat(msgspec.Struct, tag="heartbeat", frozen=True):
     """The operator is still there."""
 
 
-Command = Spec | Go | Ramp | Arrive | Pace | Pause | Resume | Meet | Drain | Abort | Heartbeat
+Command = Spec | Go | Ramp | Arrive | Pace | Pause | Resume | Meet | Drain | Abort | WatchClients | Heartbeat
 
 # -- replies -------------------------------------------------------------------------------------------------------
 
@@ -244,6 +250,8 @@ class TraceLine(msgspec.Struct):
     step: str = ""
     expected: str = ""
     captured: dict[str, Any] = {}
+    kind: str = ""  # binary | ping | pong | close, or `state` of what the client has become
+    size: int = 0
 
 
 class Traced(msgspec.Struct, tag="traced", frozen=True):
@@ -253,7 +261,15 @@ class Traced(msgspec.Struct, tag="traced", frozen=True):
     lines: list[TraceLine]
 
 
-Message = WorkerReady | Snapshot | BroadcastReport | Finished | Waiting | ScriptMistake | Traced
+class Watched(msgspec.Struct, tag="watched", frozen=True):
+    """What watched clients did since the last such message; `missed` is how many more lines there were."""
+
+    worker: int
+    lines: list[TraceLine]
+    missed: int = 0
+
+
+Message = WorkerReady | Snapshot | BroadcastReport | Finished | Waiting | ScriptMistake | Traced | Watched
 
 encode = msgspec.msgpack.Encoder().encode
 decode_command = msgspec.msgpack.Decoder(Command).decode

@@ -17,6 +17,7 @@ from wstui.load.connector import Connector
 from wstui.load.context import READY, WorkerContext
 from wstui.load.conversation.roles import Roles
 from wstui.load.conversation.trace import TracedRoles
+from wstui.load.conversation.watched_client import ClientWatch, set_watched
 from wstui.load.credentials import AuthOutcomes
 from wstui.load.drain import DrainController
 from wstui.load.exchange import EXCHANGES, Exchange
@@ -39,6 +40,8 @@ from wstui.load.protocol import (
     Spec,
     Traced,
     TraceLine,
+    WatchClients,
+    Watched,
 )
 from wstui.load.selfcheck import SelfCheck
 from wstui.load.slow_readers import SlowReaders
@@ -103,6 +106,7 @@ class Worker:
         lean = hasattr(select, "epoll") or type(loop).__module__.startswith("uvloop")
         self._client_class = Client if lean else BufferedClient
         self._drain: DrainController | None = None  # once the load has ended
+        self.watch = ClientWatch(lambda: self._zero_ns)
         self._live: dict[int, Client] = {}  # ready or closing, by number
         self._settling: deque[Client] = deque()
         self._closing: dict[Client, None] = {}
@@ -154,10 +158,20 @@ class Worker:
             case Meet():
                 if self._roles is not None:
                     self._roles.meetings.release(command)
+            case WatchClients(numbers):
+                self._watch_clients(frozenset(numbers))
             case Drain(grace_ns):
                 self._begin_drain(grace_ns)
             case Abort():
                 self._begin_drain(None)
+
+    def _watch_clients(self, numbers: frozenset[int]) -> None:
+        before, self.watch.numbers = self.watch.numbers, numbers
+        for number in before ^ numbers:
+            if (client := self._find(number)) is not None:
+                set_watched(client, number in numbers)
+                if number in numbers:
+                    self.watch.note_state(client, client.step.name.lower())
 
     def _restart_loops(self) -> None:
         """Send in every closed loop that has nothing in flight."""
@@ -291,6 +305,9 @@ class Worker:
         snapshot = self.tally.snapshot(self._spec.worker, self._sequence, at, health, steps)
         snapshot.addresses = self._connector.dialer.opened
         self._emit(snapshot)
+        lines, missed = self.watch.take()
+        if lines or missed:
+            self._emit(Watched(self._spec.worker, lines, missed))
 
     # -- what clients report -----------------------------------------------------------------------------------
 
@@ -298,6 +315,9 @@ class Worker:
         self.counters.attempted += 1
         self.counters.opening += 1
         client = self._client_class(self.context, self, number, slot, stay_ns)
+        if number in self.watch.numbers:
+            set_watched(client, True)
+            self.watch.note_state(client, "connecting")
         self._connector.start(client)
         return client
 

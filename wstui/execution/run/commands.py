@@ -74,6 +74,12 @@ class EndSpan(msgspec.Struct, frozen=True, tag="span_end"):
     """Mark its end."""
 
 
+class WatchClient(msgspec.Struct, frozen=True, tag="watch_client"):
+    """Show what client `client` does, in `Status.watched`, for 10 s; send it again to go on."""
+
+    client: int
+
+
 RunCommand = (
     RampTo
     | SetInterval
@@ -87,6 +93,7 @@ RunCommand = (
     | AddNote
     | BeginSpan
     | EndSpan
+    | WatchClient
 )
 
 
@@ -135,7 +142,9 @@ def refusal(command: RunCommand, status: Status) -> str:
         return ""
     if isinstance(command, (AddNote, BeginSpan)) and not command.text.strip():
         return "a note needs a text"
-    if isinstance(command, (AddNote, EndSpan)) and state is State.DRAINING:
+    if isinstance(command, WatchClient) and command.client < 0:
+        return "clients are numbered from 0"
+    if isinstance(command, (AddNote, EndSpan, WatchClient)) and state is State.DRAINING:
         return ""
     if why := unsteered(status):
         return why
@@ -179,6 +188,8 @@ def carried_out(command: RunCommand, status: Status) -> str:
             return f"noted: {sanitize(text, NOTE_LENGTH)}"
         case BeginSpan(text):
             return f"span begun: {sanitize(text, NOTE_LENGTH)}"
+        case WatchClient(client):
+            return f"client {client} is watched"
         case EndSpan():
             return f"span ended: {open_span(status)}"
         case AbortRun():

@@ -12,6 +12,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from wstui.execution.run import commands
+from wstui.execution.run.client_watches import ClientWatches
 from wstui.execution.run.command_queue import CommandQueue, set_answer
 from wstui.execution.run.commands import NOTE_LENGTH, OPERATOR, SEARCH, Answer, RunCommand, carried_out, refusal
 from wstui.execution.run.compile import specs_of
@@ -71,7 +72,10 @@ class Run:
         self._tracing = tracing
         self.scenario = scenario
         self._host_warnings = host_warnings
-        self._fleet = Fleet(transport or transport_of(scenario), self._worker_lost, mask_of(scenario), tracing.note)
+        self._watches = ClientWatches(lambda command: self._fleet.send(command))
+        self._fleet = Fleet(
+            transport or transport_of(scenario), self._worker_lost, mask_of(scenario), tracing.note, self._watches.take
+        )
         self._recorder = Recorder(self._fleet.totals.fanout)
         self._sampler = Sampler(self._recorder, self._fleet)
         self._controller = LoadController(
@@ -91,10 +95,12 @@ class Run:
         self._failover = Failover(
             self._fleet,
             self._mark,
-            lambda: [Go(self._sampler.at_ns), *self._controller.catch_up()],
+            lambda: [Go(self._sampler.at_ns), *self._controller.catch_up(), self._watches.command],
             automatic=scenario.fleet.on_loss == "redistribute",
         )
-        self._status_builder = StatusBuilder(scenario, self._fleet, self._recorder, self._controller, self._monitor)
+        self._status_builder = StatusBuilder(
+            scenario, self._fleet, self._recorder, self._controller, self._monitor, self._watches.lines
+        )
         self._status = self._status_builder.first()
 
     # -- the operator (any thread) -----------------------------------------------------------------------------
@@ -233,6 +239,7 @@ class Run:
         await self._queue.wait(TICK_S if self._controller.paused else min(TICK_S, self._controller.left_s))
 
     def _advance(self) -> None:
+        self._watches.expire()
         if self._script_is_wrong():
             return
         if self._all_lost:
@@ -313,6 +320,8 @@ class Run:
                 self._mark("span", f"{sanitize(text, NOTE_LENGTH)}{too and f' ({by})'}")
             case commands.EndSpan():
                 self._mark("span_end", f"end of {commands.open_span(self._status)}")
+            case commands.WatchClient(client):
+                self._watches.watch(client)
             case commands.CompletePlan():
                 self._end = self._end or self._last_drain()
             case commands.DrainRun():

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from wstui.execution.run.result import NOT_STARTED, BreakpointStep, Result
 from wstui.execution.run.result_sections import ThresholdOutcome
+from wstui.load.protocol import TraceLine
 from wstui.measure.format import grouped
 from wstui.measure.histogram import Distribution
 from wstui.measure.snapshot import Counters
@@ -202,6 +203,7 @@ class Status:
     breakpoint: BreakpointStatus | None = None  # None: the run follows its stages
     note: str = ""  # why it ended, or what it is waiting for
     result: Result = NOT_STARTED
+    watched: Sequence[TraceLine] = ()  # what the watched clients did last
 
     @property
     def thresholds(self) -> list[ThresholdOutcome]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -20,6 +21,7 @@ from wstui.execution.run.target.monitor import TargetWatch
 from wstui.execution.run.timeline_recorder import Recorder
 from wstui.execution.run.verdict import undecided
 from wstui.fleet.fleet import Fleet
+from wstui.load.protocol import TraceLine
 from wstui.measure.histogram import Distribution
 from wstui.scenario.model import Scenario
 from wstui.scenario.secret_fields import mask_of
@@ -54,7 +56,9 @@ class StatusBuilder:
         recorder: Recorder,
         controller: LoadController,
         monitor: RunMonitor,
+        watched: Sequence[TraceLine] = (),
     ) -> None:
+        self._watched = watched
         self._scenario = scenario
         self._host = socket.gethostname()
         self._fleet = fleet
@@ -146,6 +150,7 @@ class StatusBuilder:
             target=self._masked(target.latest) if target is not None and target.latest is not None else None,
             note=self._mask(note),
             result=self._result,
+            watched=self._watched,
         )
 
     def _masked(self, target: TargetHealth) -> TargetHealth:

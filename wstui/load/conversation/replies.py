@@ -37,12 +37,13 @@ class Replies:
     __slots__ = (
         "_answered", "_answered_bound", "_bound", "_came", "_expired", "_matched", "_refusal", "_since_ns", "_talk",
         "asked",
-        "began_ns", "failure", "operation",
+        "began_ns", "failure", "operation", "saying",
     )  # fmt: skip
 
     def __init__(self, talk: Talk) -> None:
         self._talk = talk
         self.operation: Operation | None = None  # waits
+        self.saying: Operation | None = None  # whose message was sent last
         self.asked = False  # it waits for the answer to a message of its own
         self.failure = ""  # why the last wait of a script failed
         self.began_ns = 0
@@ -140,6 +141,7 @@ class Replies:
     def _send(self, operation: Operation, now: int) -> None:
         talk = self._talk
         talk.sent_ns = now
+        self.saying = operation
         talk.seq = talk.client.sequence = talk.client.sequence + 1
         self.send(operation.first, operation.render(talk), now)  # type: ignore[misc]
         for first, render in operation.more:

@@ -82,17 +82,7 @@ class TracedRoles(Roles):
             return
         line = self._line(talk, True, payload)
         self._note(line)  # before what it brings about
-        waits, values = talk.replies.operation, list(talk.values)
-        label, expected = (waits.label, _words(waits)) if waits is not None else ("", "")
-        super().receive(client, first, payload)
-        if talk.replies.operation is not waits:
-            line.step, line.expected = label, expected
-        names = talk.role.spec.variables
-        now = zip(names, values, talk.values, strict=True)
-        line.captured = {
-            name: MASK if is_secret_header(name) else after for name, before, after in now if after != before
-        }
-        line.text = _masked(line.text, talk)
+        follow(talk, line, lambda: super(TracedRoles, self).receive(client, first, payload))
 
     def _line(
         self, talk: Conversation, received: bool, payload: bytes, step: str = "", expected: str = ""
@@ -100,6 +90,32 @@ class TracedRoles(Roles):
         text = _masked(payload[:_LONGEST].decode("utf-8", "backslashreplace"), talk)
         at_ms = (time.monotonic_ns() - self._zero_ns()) / 1e6
         return TraceLine(at_ms, talk.role.name, talk.number, received, text, step, expected)
+
+
+def follow(talk: Conversation, line: TraceLine, receive: Callable[[], None]) -> None:
+    """Let a conversation receive a message, and write to its line what it matched and captured."""
+    waits, values = talk.replies.operation, list(talk.values)
+    label, expected = (waits.label, _words(waits)) if waits is not None else ("", "")
+    receive()
+    if talk.replies.operation is not waits:
+        line.step, line.expected = label, expected
+    named = zip(talk.role.spec.variables, values, talk.values, strict=True)
+    line.captured = {
+        name: MASK if is_secret_header(name) else after for name, before, after in named if after != before
+    }
+    line.text = _masked(line.text, talk)
+
+
+def said(talk: Conversation, line: TraceLine) -> None:
+    """Write to the line of a message that is being sent which step sends it."""
+    saying = talk.replies.saying
+    if saying is not None and talk.running:
+        line.step, line.expected = saying.label, _words(saying)
+    elif talk.running:
+        line.step = "script"
+    else:
+        line.step = "answer" if talk.message is not None else "heartbeat"
+    line.text = _masked(line.text, talk)
 
 
 def _masked(text: str, talk: Conversation) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 from wstui.load.protocol import TraceLine
@@ -34,3 +35,30 @@ class TracePrinter:
             yield f"{'':10} ✓ {sanitize(traced.step)}{expected}"
         for name, value in traced.captured.items():
             yield f"{'':10} {sanitize(name)} = {sanitize(str(value), _LONGEST)}"
+
+
+def watched_rows(line: TraceLine, pretty: bool = False) -> list[str]:
+    """Return what a watched client did as rows: time, direction, size, text; below it what it matched and captured."""
+    head = f"{line.at_ms / 1000:9.3f}s "
+    if line.kind == "state":
+        return [f"{head}• {sanitize(line.text, _LONGEST)}"]
+    kind = f"{line.kind} " if line.kind else ""
+    step = f"{sanitize(line.step)}: " if line.step and not line.received else ""
+    text = [sanitize(line.text, _LONGEST)]
+    if pretty and line.text[:1] in "{[" and len(line.text) == line.size:
+        try:
+            document = json.loads(line.text)
+        except (ValueError, RecursionError):
+            pass
+        else:
+            text = [
+                "",
+                *(sanitize(row, _LONGEST) for row in json.dumps(document, indent=2, ensure_ascii=False).split("\n")),
+            ]
+    rows = [f"{head}{'←' if line.received else '→'} {line.size:>6} B  {kind}{step}{text[0]}"]
+    rows += [f"{'':12}{row}" for row in text[1:]]
+    if line.received and line.step:
+        expected = f": {sanitize(line.expected, _LONGEST)}" if line.expected else ""
+        rows.append(f"{'':10} ✓ {sanitize(line.step)}{expected}")
+    rows += [f"{'':10} {sanitize(name)} = {sanitize(str(value), _LONGEST)}" for name, value in line.captured.items()]
+    return rows

@@ -11,6 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import Screen
 
+from wstui.execution.run.client_watches import drawn
 from wstui.execution.run.commands import open_span
 from wstui.execution.run.limits import generator_level, worst_threshold
 from wstui.execution.run.recorded_scenario import to_scenario, was_steered
@@ -109,6 +110,7 @@ class Dashboard(Screen[None]):
         key("x", "export", "Export", "errors.export", "Export the errors as JSON lines", shown=True),
         key("n", "load('note')", "Note", "load.note", "Put a text on the timeline", shown=True),
         key("N", "load('span')", "Span", "load.span", "Begin a span on the timeline, or end it", shown=True),
+        key("W", "watch_client", "Watch", "view.watch", "Watch one client: by number, or drawn at random", shown=True),
         key("c", "change", "Change", "view.change", "What changed at the last note or span", shown=True),
     ]
 
@@ -319,6 +321,20 @@ class Dashboard(Screen[None]):
         what = noted(status.marks, status.elapsed_s)[-1]
         comparison = compare_around(status.result, [row.values() for row in status.rows], what)
         self.app.push_screen(ChangeDialog(what, comparison, self.size.width))
+
+    def action_watch_client(self) -> None:
+        """Watch the client of the error under the cursor, or one drawn at random; the number can be changed."""
+        from wstui.tui.dialogs.watch import WatchDialog
+
+        group = self.query_one(Errors).selected
+        sample = group.samples[-1].client if group is not None and group.samples else None
+        self.app.push_screen(WatchDialog(drawn(self._status) if sample is None else sample), self._watch_client)
+
+    def _watch_client(self, client: int | None) -> None:
+        if client is not None:
+            from wstui.tui.dashboard.watch_screen import WatchScreen
+
+            self.app.push_screen(WatchScreen(self.session, client, self.services))
 
     def action_copy(self) -> None:
         """The summary into the clipboard and into a file: not every terminal passes a clipboard on."""

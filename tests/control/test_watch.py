@@ -1,0 +1,55 @@
+"""One client is watched while the load runs: by `ctl`, and on the dashboard."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+
+from tests.control.test_ctl import ctl, headless
+from tests.servers.server import Server
+from tests.tui.driving import running, shown, until
+from wstui.load.protocol import TraceLine
+
+
+async def test_ctl_watches_one_client_with_sizes_and_what_matched() -> None:
+    async with Server() as server, headless(server, "--no-store") as (_, entry):
+        status, out, err = await ctl(entry.id, "watch", "3", "--for", "1500ms", "--json")
+    assert status == 0, err
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert {line["client"] for line in lines} == {3}
+    assert lines[0]["kind"] == "state" and lines[0]["text"] == "ready"
+    sent = [line for line in lines if not line["received"] and line["kind"] == ""]
+    came = [line for line in lines if line["received"] and line["step"] == "reply"]
+    assert len(sent) > 3 and len(came) > 3
+    assert all(line["size"] == len(line["text"].encode()) for line in sent)
+
+
+async def test_a_client_that_does_not_connect_shows_nothing_and_the_run_goes_on() -> None:
+    async with Server() as server, headless(server, "--no-store") as (run, entry):
+        status, out, _ = await ctl(entry.id, "watch", "4711", "--for", "600ms")
+        assert (status, out) == (0, "")
+        assert (await asyncio.to_thread(run.poll)) is None
+
+
+async def test_the_dashboard_watches_a_client_by_number_filters_and_prints_its_json() -> None:
+    async with running(size=(120, 40)) as (app, pilot, session):
+        await pilot.press("W")
+        await until(lambda: "Watch one client" in shown(app), pilot)
+        await pilot.press(*"x7", "enter")
+        assert "takes the number of a client" in shown(app)
+        await pilot.press("backspace", "backspace", "7", "enter")
+        await until(lambda: ("watch_client", 7) in session.commands, pilot)
+        lines = (
+            TraceLine(1000.0, "", 7, False, "ready", kind="state"),
+            TraceLine(1001.0, "", 7, False, '{"type":"ping"}', size=15),
+            TraceLine(1002.0, "", 7, True, '{"type":"pong\x1b"}', "reply", size=16),
+            TraceLine(1003.0, "", 8, True, "of another", size=10),
+        )
+        session.picture = replace(session.picture, watched=lines)
+        await until(lambda: "✓ reply" in shown(app), pilot)
+        assert "client 7  ready" in shown(app) and "of another" not in shown(app) and "\x1b" not in shown(app)
+        await pilot.press("slash", *"pong", "enter")
+        await until(lambda: '"ping"' not in shown(app) and '"pong' in shown(app), pilot)
+        await pilot.press("escape")
+        await until(lambda: len(app.screen_stack) == 2, pilot)

@@ -1,0 +1,98 @@
+"""Which clients are watched, and what they did."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from wstui.execution.run.commands import WatchClient
+from wstui.load.protocol import TraceLine, WatchClients
+from wstui.measure.append_log import AppendLog, new_since
+
+if TYPE_CHECKING:
+    from wstui.execution.run.commands import RunControl
+    from wstui.execution.run.status import Status
+
+LEASE_S = 10.0
+"""A watch ends by itself when whoever watches has gone."""
+MOST_WATCHED = 10
+LINES_KEPT = 1000
+
+
+def watch_log() -> AppendLog[TraceLine]:
+    """Return an empty log that forgets its oldest lines."""
+    return AppendLog(keep=LINES_KEPT, fold=lambda lines: ())
+
+
+class ClientWatches:
+    """The clients that are watched now; of more than ten, those asked for last."""
+
+    def __init__(self, send: Callable[[WatchClients], None]) -> None:
+        self.lines = watch_log()
+        self._send = send
+        self._until: dict[int, float] = {}  # by client
+
+    @property
+    def command(self) -> WatchClients:
+        return WatchClients(list(self._until))
+
+    def watch(self, client: int) -> None:
+        """Watch a client from now on, or for longer."""
+        known = self._until.pop(client, None) is not None
+        self._until[client] = time.monotonic() + LEASE_S
+        if not known:
+            while len(self._until) > MOST_WATCHED:
+                del self._until[next(iter(self._until))]
+            self._send(self.command)
+
+    def expire(self) -> None:
+        """End the watches that are not asked for any more."""
+        now = time.monotonic()
+        if over := [client for client, until in self._until.items() if until < now]:
+            for client in over:
+                del self._until[client]
+            self._send(self.command)
+
+    def take(self, lines: list[TraceLine], missed: int) -> None:
+        """Keep what watched clients did."""
+        for line in lines:
+            self.lines.append(line)
+        if missed:
+            last = lines[-1]
+            text = f"{missed} more lines in this moment are not shown"
+            self.lines.append(TraceLine(last.at_ms, last.role, last.client, False, text, kind="state"))
+
+
+class WatchedLines:
+    """Watches one client of a run, here or elsewhere, for as long as `renew` is called."""
+
+    def __init__(self, run: RunControl, client: int) -> None:
+        self.client = client
+        self._run = run
+        self._asked = 0.0
+        self._started = run.status.started
+        self._seen = new_since(run.status.watched, 0)[1]
+
+    def renew(self) -> str:
+        """Ask for more if it is time to; return why there is no more, or "". Does not wait."""
+        now = time.monotonic()
+        if now - self._asked < LEASE_S / 3:
+            return ""
+        self._asked = now
+        asked = self._run.send(WatchClient(self.client))
+        return asked.result().text if asked.done() and not asked.result().done else ""
+
+    def new(self) -> list[TraceLine]:
+        """Return what the client has done since the last call."""
+        status = self._run.status
+        if status.started != self._started:  # the next run of a suite
+            self._started, self._seen, self._asked = status.started, 0, 0.0
+        lines, self._seen = new_since(status.watched, self._seen)
+        return [line for line in lines if line.client == self.client]
+
+
+def drawn(status: Status) -> int:
+    """Return the number of a client drawn at random."""
+    return random.randrange(max(1, status.counters.open or status.target_clients))

@@ -1,0 +1,120 @@
+"""One client while the load runs: its state, and its messages as they pass."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import ClassVar
+
+import msgspec
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.screen import Screen
+from textual.widgets import RichLog
+
+from wstui.execution.run.client_watches import LINES_KEPT, WatchedLines
+from wstui.load.protocol import TraceLine
+from wstui.report.live.trace import watched_rows
+from wstui.report.model.text import tilde
+from wstui.tui.bindings import key
+from wstui.tui.dashboard.run_summary import write_beside
+from wstui.tui.dialogs.filter import FilterDialog
+from wstui.tui.kit.key_row import KeyRow
+from wstui.tui.kit.title_bar import TitleBar
+from wstui.tui.services import Services, Session
+
+_LOOK_S = 0.25
+
+
+class WatchScreen(Screen[None]):
+    """Shows the last thousand lines of a client; paused, it goes on to collect them."""
+
+    manual_topic = "dashboard"
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        key("escape", "app.pop_screen", "Back", "watch.back", "Back to the dashboard", shown=True),
+        key("space", "pause", "Pause", "watch.pause", "Hold the messages, or follow them again", shown=True),
+        key("slash", "filter", "Filter", "watch.filter", "Filter the messages", shown=True, display="/"),
+        key("j", "pretty", "JSON", "watch.pretty", "JSON over several lines, or in one", shown=True),
+        key("y", "copy", "Copy", "watch.copy", "Copy what is shown", shown=True),
+        key("x", "export", "Export", "watch.export", "Export as JSON lines", shown=True),
+    ]
+
+    def __init__(self, session: Session, client: int, services: Services) -> None:
+        super().__init__()
+        self._services = services
+        self._watched = WatchedLines(session, client)
+        self._lines: deque[TraceLine] = deque(maxlen=LINES_KEPT)
+        self._pattern = ""
+        self._pretty = self._paused = False
+        self._state = "not seen yet"
+
+    def compose(self) -> ComposeResult:
+        yield TitleBar(self._services.clock)
+        yield RichLog(max_lines=5 * LINES_KEPT)
+        yield KeyRow()
+
+    def on_mount(self) -> None:
+        self._look()
+        self.set_interval(_LOOK_S, self._look)
+
+    def _look(self) -> None:
+        why = self._watched.renew()
+        new = self._watched.new()
+        self._lines.extend(new)
+        self._state = next((line.text for line in reversed(new) if line.kind == "state"), self._state)
+        held = "  ‖ paused" if self._paused else ""
+        title = f"client {self._watched.client}  {why or self._state}{held}"
+        self.query_one(TitleBar).place([(title, "strong")])
+        if not self._paused:
+            self._write(new)
+
+    def _write(self, lines: list[TraceLine]) -> None:
+        log = self.query_one(RichLog)
+        for line in lines:
+            if self._matches(line):
+                for row in watched_rows(line, self._pretty):
+                    log.write(Text(row))
+
+    def _matches(self, line: TraceLine) -> bool:
+        return self._pattern.lower() in f"{line.step} {line.kind} {line.text}".lower()
+
+    def _shown(self) -> list[TraceLine]:
+        return [line for line in self._lines if self._matches(line)]
+
+    def _draw(self) -> None:
+        self.query_one(RichLog).clear()
+        self._write(list(self._lines))
+
+    def action_pause(self) -> None:
+        self._paused = not self._paused
+        if not self._paused:
+            self._draw()
+
+    def action_pretty(self) -> None:
+        self._pretty = not self._pretty
+        self._draw()
+
+    def action_filter(self) -> None:
+        self.app.push_screen(FilterDialog(self._pattern, self._filter, "messages", "a step, a type, a word …"))
+
+    def _filter(self, pattern: str) -> int:
+        self._pattern = pattern
+        self._draw()
+        return len(self._shown())
+
+    def action_copy(self) -> None:
+        shown = self._shown()
+        rows = [row for line in shown for row in watched_rows(line, self._pretty)]
+        self.app.copy_to_clipboard("\n".join(rows) + "\n")
+        self.notify(f"{len(shown)} lines copied")
+
+    def action_export(self) -> None:
+        moment = self._services.clock().strftime("%Y%m%d-%H%M%S")
+        text = "".join(msgspec.json.encode(line).decode() + "\n" for line in self._shown())
+        try:
+            path = write_beside(f"wstui-client-{self._watched.client}-{moment}.jsonl", text)
+        except OSError as error:
+            self.notify(f"cannot be written: {error.strerror or error}", severity="error")
+            return
+        self.notify(f"written to {tilde(path)}")
