@@ -83,6 +83,7 @@ def owners() -> tuple[type[DOMNode], ...]:
     from wstui.tui.dashboard.dashboard_screen import Dashboard
     from wstui.tui.dashboard.errors_panel import Errors
     from wstui.tui.dashboard.steps_panel import Steps
+    from wstui.tui.dashboard.watch_screen import WatchScreen
     from wstui.tui.dialogs.confirm import ConfirmDialog
     from wstui.tui.dialogs.dialog import Dialog
     from wstui.tui.dialogs.failed_start import FailedStartDialog
@@ -103,7 +104,7 @@ def owners() -> tuple[type[DOMNode], ...]:
     return (
         Dashboard, ListTable, Errors, Dialog, ConfirmDialog, SamplesDialog, StopDialog, FailedStartDialog, ResultScreen,
         StartScreen, PresetTable, Editor, OptionRow, ChecklistScreen, RunsScreen, RunTable,
-        HelpDialog, ManualScreen, Steps, RoleTree,
+        HelpDialog, ManualScreen, Steps, WatchScreen, RoleTree,
     )  # fmt: skip
 
 
