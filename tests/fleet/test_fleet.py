@@ -110,10 +110,10 @@ async def test_counters_and_distributions_of_all_workers_add_up() -> None:
         await heard(fleet, wire)
         change = fleet.totals.sum() - first
         assert (change.counters.sent, change.response.count, change.response.total) == (7, 1, 5000)
-        again = first + change
+        again = Totals.add_all([first, change])
         assert again.response.counts == fleet.totals.sum().response.counts
         assert again.counters == fleet.totals.counters()
-        assert (Totals() + first).counters == first.counters
+        assert Totals.add_all([first]).counters == first.counters
 
 
 async def test_a_snapshot_that_is_missing_heals_with_the_next() -> None:

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from wstui.fleet.local import LocalTransport
 from wstui.load.protocol import ConnectSpec, Spec
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such priorities")
+async def test_workers_that_outnumber_the_cores_give_way_to_their_operator(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wstui.fleet.local.cores", lambda: 1)
+    spec, own = Spec(connect=ConnectSpec(url="ws://127.0.0.1:9/")), psutil.Process().nice()
+    for count, lower in ((1, False), (2, True)):
+        transport = LocalTransport()
+        await transport.start(dict.fromkeys(range(count), spec))
+        try:
+            priorities = [psutil.Process(transport.pid(worker)).nice() for worker in range(count)]
+        finally:
+            await transport.close(0.0)
+        assert [each != own for each in priorities] == [lower] * count
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs Linux's /proc")

@@ -75,7 +75,7 @@ class Workers:
     @property
     def c(self) -> Counters:
         """What all have counted."""
-        return sum((worker.tally.counters for worker in self.all), Counters())
+        return Counters.add_all(worker.tally.counters for worker in self.all)
 
     @property
     def _steps(self) -> Steps:

@@ -24,6 +24,7 @@ from wstui.execution.calibrate.sink.sink_process import SinkProcess
 from wstui.execution.preflight.checklist import WORKER_BYTES
 from wstui.execution.suite import SuiteRun
 from wstui.fleet.host_facts import cores
+from wstui.fleet.local import give_way
 from wstui.load.selfcheck import raise_files_limit
 from wstui.measure.format import grouped
 from wstui.servers.child_process import ProcessFailed
@@ -73,7 +74,7 @@ class Plan:
     @property
     def start_s(self) -> int:
         """The time to start all processes, which broadcasts wait for as well."""
-        return 5 + self.processes // 2
+        return 5 + self.processes
 
     @property
     def every_s(self) -> int:
@@ -152,6 +153,7 @@ def run_million(options: Options, carry_out: Callable[[SuiteRun, Options], int])
             port = urlsplit(first.url).port or 0
             sinks += [SinkProcess(*broadcasts, port=port) for _ in range(made.processes - 1)]
             runner.run(_at_once(sink.start() for sink in sinks[1:]))
+            give_way([sink.pid for sink in sinks])
             preset = Path(folder, "million.toml")
             preset.write_text(made.preset(first.url))
             status = carry_out(prepare((str(preset),), options, os.environ), options)

@@ -9,21 +9,35 @@ import signal
 import sys
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
-from wstui.fleet.host_facts import spare_cores
+import psutil
+
+from wstui.fleet.host_facts import cores, spare_cores
 from wstui.fleet.transport import FleetError, HostState, Lost, MessageReceived
 from wstui.load.pipe_link import LENGTH, LinkLost, read_message
 from wstui.load.protocol import Spec, encode
 from wstui.scenario.secret_fields import VARIABLES
 
 STDERR_LINES = 20
+REAP_S = 10.0
+"""How long a killed process may take to go, on a machine without free CPU."""
+LOWER_BY = 10
 _WITHHELD = frozenset(VARIABLES.values())
 
 
 def _environment() -> dict[str, str]:
     """Return what workers inherit: not the secrets, which their spec has, nor a Dask worker's private key."""
     return {name: v for name, v in os.environ.items() if name not in _WITHHELD and not name.startswith("DASK_")}
+
+
+def give_way(pids: Collection[int]) -> None:
+    """Lower the priority of processes that outnumber the cores, so that the operator's process is served in time."""
+    if sys.platform != "win32" and len(pids) > cores():
+        own = psutil.Process().nice()
+        for pid in pids:
+            with contextlib.suppress(psutil.Error):
+                psutil.Process(pid).nice(own + LOWER_BY)
 
 
 class LocalTransport:
@@ -58,6 +72,7 @@ class LocalTransport:
             self._errors[worker] = deque(maxlen=STDERR_LINES)
             self._readers.append(asyncio.create_task(self._read(worker, process)))
             self.send(worker, encode(spec))
+        give_way([process.pid for process in self._processes.values() if process.returncode is None])
 
     def pid(self, worker: int) -> int:
         return self._processes[worker].pid
@@ -114,7 +129,7 @@ class LocalTransport:
                 with contextlib.suppress(ProcessLookupError):
                     process.kill()
         if self._readers:
-            _, stuck = await asyncio.wait(self._readers, timeout=2)
+            _, stuck = await asyncio.wait(self._readers, timeout=REAP_S)
             for task in stuck:
                 task.cancel()
 

@@ -104,13 +104,12 @@ class FleetTotals:
 
     def counters(self) -> Counters:
         """Return the sum of all workers' counters."""
-        total = Counters()
-        for worker, snapshot in self._latest.items():
-            counters = snapshot.totals.counters
-            if worker in self.lost:
-                counters = _after_loss(counters, self.in_flight_lost(worker))
-            total = total + counters
-        return total
+        return Counters.add_all(
+            _after_loss(snapshot.totals.counters, self.in_flight_lost(worker))
+            if worker in self.lost
+            else snapshot.totals.counters
+            for worker, snapshot in self._latest.items()
+        )
 
     def types(self) -> dict[str, int]:
         """Return received messages by type, most frequent first."""
@@ -158,7 +157,7 @@ class FleetTotals:
 
     def sum(self) -> Totals:
         """Return the totals of all workers."""
-        added = sum((snapshot.totals for snapshot in self._latest.values()), Totals())
+        added = Totals.add_all([snapshot.totals for snapshot in self._latest.values()])
         return msgspec.structs.replace(added, counters=self.counters())
 
 

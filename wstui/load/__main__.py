@@ -72,8 +72,8 @@ async def _listen(link: PipeLink, worker: Worker) -> str:
             try:
                 message = await asyncio.wait_for(link.receive(), patience_s)
             except TimeoutError:
-                # This process may have been stopped: read what arrived meanwhile.
-                message = await asyncio.wait_for(link.receive(), 0.2)
+                # This process may have been stopped or had no CPU: read what arrived meanwhile, however slowly.
+                message = await asyncio.wait_for(link.receive(), patience_s if link.unread() else 0.2)
             command = decode_command(message)
         except LinkLost:
             return "the operator is gone"

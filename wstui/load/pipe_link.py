@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import select
 import struct
+from typing import BinaryIO
 
 LENGTH = struct.Struct(">I")
 MESSAGE_LIMIT = 64 * 1024 * 1024
@@ -20,19 +22,22 @@ class LinkLost(Exception):
 class PipeLink:
     """A link over two pipes, normally stdin and stdout."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.WriteTransport, closed: asyncio.Event) -> None:
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.WriteTransport, closed: asyncio.Event, source: BinaryIO
+    ) -> None:
         self._reader = reader
+        self._source = source
         self._writer = writer
         self._closed = closed
 
     @classmethod
-    async def open(cls, read_from: object, write_to: object) -> PipeLink:
+    async def open(cls, read_from: BinaryIO, write_to: BinaryIO) -> PipeLink:
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader(limit=MESSAGE_LIMIT)
         await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), read_from)
         end = _End()
         writer, _ = await loop.connect_write_pipe(lambda: end, write_to)
-        return cls(reader, writer, end.reached)
+        return cls(reader, writer, end.reached, read_from)
 
     def send(self, message: bytes, *, last: bool = False) -> None:
         """Send a message without blocking.
@@ -45,6 +50,12 @@ class PipeLink:
     async def receive(self) -> bytes:
         """Return the next message. Raises LinkLost if no more will come."""
         return await read_message(self._reader)
+
+    def unread(self) -> bool:
+        """Whether the pipe holds bytes that this process had no time to read. False where pipes can't be polled."""
+        with contextlib.suppress(OSError, ValueError):
+            return bool(select.select([self._source], [], [], 0)[0])
+        return False
 
     async def close(self) -> None:
         """Close the link when everything buffered is sent: it would be lost with this process."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable, Sequence
+from operator import sub
 
 import msgspec
+from msgspec.structs import astuple
 
 from wstui.measure.failure import FailureGroup
-from wstui.measure.histogram import Distribution
+from wstui.measure.histogram import Distribution, add_all
 from wstui.measure.steps import Steps
 
 
@@ -86,11 +88,13 @@ class Counters(msgspec.Struct):
         """Return messages that still await their reply."""
         return self.sent - self.no_reply_expected - self.matched - self.reply_timeouts - self.abandoned
 
-    def __add__(self, other: Counters) -> Counters:
-        return Counters(*(getattr(self, name) + getattr(other, name) for name in self.__struct_fields__))
+    @staticmethod
+    def add_all(parts: Iterable[Counters]) -> Counters:
+        """Return the sum, field by field."""
+        return Counters(*map(sum, zip(*map(astuple, parts), strict=True)))
 
     def __sub__(self, other: Counters) -> Counters:
-        return Counters(*(getattr(self, name) - getattr(other, name) for name in self.__struct_fields__))
+        return Counters(*map(sub, astuple(self), astuple(other)))
 
 
 class Admitted(msgspec.Struct):
@@ -134,14 +138,22 @@ class Totals(msgspec.Struct, frozen=True):
     reconnect: Distribution = Distribution()  # from a drop until ready again
     steps: Steps = Steps()  # of roles
 
-    def __add__(self, other: Totals) -> Totals:
-        return Totals(max(self.at_ns, other.at_ns), *(mine + theirs for mine, theirs in self._with(other)))
+    @staticmethod
+    def add_all(parts: Sequence[Totals]) -> Totals:
+        """Return the sum of totals, at the latest of their times."""
+        return Totals(
+            max((each.at_ns for each in parts), default=0),
+            Counters.add_all(each.counters for each in parts),
+            add_all(each.connect for each in parts),
+            add_all(each.response for each in parts),
+            add_all(each.round_trip for each in parts),
+            add_all(each.send_delay for each in parts),
+            add_all(each.reconnect for each in parts),
+            sum((each.steps for each in parts), Steps()),
+        )
 
     def __sub__(self, earlier: Totals) -> Totals:
-        return Totals(self.at_ns, *(mine - theirs for mine, theirs in self._with(earlier)))
-
-    def _with(self, other: Totals) -> list[tuple[Any, Any]]:
-        return [(getattr(self, name), getattr(other, name)) for name in self.__struct_fields__[1:]]
+        return Totals(self.at_ns, *map(sub, astuple(self)[1:], astuple(earlier)[1:]))
 
 
 class Snapshot(msgspec.Struct, tag="snapshot"):

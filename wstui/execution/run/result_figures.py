@@ -8,7 +8,7 @@ from wstui.execution.run.metrics import FAMILIES, Figures, failures_of, share, s
 from wstui.execution.run.result import Result
 from wstui.execution.run.result_sections import Latency
 from wstui.measure.hdr import decode
-from wstui.measure.histogram import Distribution
+from wstui.measure.histogram import Distribution, add_all
 from wstui.measure.snapshot import Counters
 from wstui.measure.steps import StepCounts
 from wstui.scenario.threshold import parse_metric
@@ -92,7 +92,7 @@ def distribution_in(result: Result, family: str) -> Distribution | None:
         names = [step.histogram for step in steps_of(family, result.steps)]
     texts = [text for name in names if (text := result.histograms.get(name))]
     try:
-        return sum(map(_decoded, texts), Distribution()) if texts else None
+        return add_all(map(_decoded, texts)) if texts else None
     except ValueError:
         return None
 

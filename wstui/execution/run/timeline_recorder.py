@@ -166,9 +166,7 @@ class Recorder:
         if not any(stage.is_cooldown for stage in self.stages):
             return Window(self.latest, active_s, self.fanout, self.memory_growth)
         parts = [s.scope(self.latest, active_s) for s in self.stages if not s.is_cooldown]
-        total = Totals()
-        for part in parts:
-            total = total + part.totals
+        total = Totals.add_all([part.totals for part in parts])
         return Window(total, sum(part.active_s for part in parts), self.fanout, self.memory_growth)
 
     def named(self, name: str, active_s: float) -> Window | None:

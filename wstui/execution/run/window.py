@@ -9,7 +9,7 @@ import msgspec
 from wstui.execution.run.metrics import FAMILIES, Figures, decided, rate, share, steps_of
 from wstui.execution.run.result_sections import Connections, Latency, LatencySet, Traffic
 from wstui.measure.fanout import FanOut
-from wstui.measure.histogram import Distribution
+from wstui.measure.histogram import Distribution, add_all
 from wstui.measure.snapshot import Counters, Totals
 from wstui.measure.steps import StepCounts
 from wstui.scenario.threshold import Metric
@@ -64,7 +64,7 @@ class Window:
         if family == "delivery" and fanout is not None and fanout.delivery.count:
             return fanout.delivery
         if family not in FAMILIES or family == "delivery":
-            return sum((row.response for row in steps_of(family, self.totals.steps.rows)), Distribution())
+            return add_all(row.response for row in steps_of(family, self.totals.steps.rows))
         found: Distribution = getattr(self.totals, FAMILIES[family])
         return found
 
