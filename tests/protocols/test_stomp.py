@@ -74,6 +74,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "PATH": os.environ["PATH"],
         "HOME": str(folder),
         "ERL_EPMD_ADDRESS": "127.0.0.1",
+        "ERL_EPMD_RELAXED_COMMAND_CHECK": "1",  # so that it can be ended at once
         "ERL_EPMD_PORT": names,
         "RABBITMQ_NODENAME": f"wstui{names}@localhost",
         "RABBITMQ_DIST_PORT": distribution,
