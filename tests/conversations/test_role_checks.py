@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,9 +14,10 @@ from tests.conversations.chat import scenario
 from wstui.execution.run.compile import spec_of
 from wstui.load.protocol import decode_command, encode
 from wstui.scenario.checks import warnings
-from wstui.scenario.errors import ScenarioError
-from wstui.scenario.file import dumps, loads
+from wstui.scenario.errors import Key, ScenarioError
+from wstui.scenario.file import dumps, load, loads
 from wstui.scenario.secret_fields import mask_of, masked
+from wstui.scenario.toml_lines import lines_of
 from wstui.scenario.trust import sends_away
 
 URL = "ws://127.0.0.1:9/ws"
@@ -113,6 +118,43 @@ BROKEN = [
     (ROLE + SAY + '[[thresholds]]\nmetric = "step.say.p9x"\nlimit = "< 1s"', "thresholds[0].metric", "is not a metric"),
 ]
 
+LINES = '''# "[[roles]]" in a comment
+[target]
+url = "URL"
+
+[[stages]]
+name = "a"
+over = "5s"
+clients = 2
+
+[[roles]]
+name = "member"
+open = [{ send = """
+[[roles]]
+""", expect = { "a.b" = 1, c = [1, 2] } }]
+
+[[roles.loop]]
+name = "say"
+json = { type = "say", token = "{{tokn}}" }
+expect = { type = "said" }
+
+[[roles.loop]]
+repeat = 2
+steps = [
+    { think = "1s" },
+    { name = "inner", json = { a = "{{nobody}}" } },
+]
+
+[[roles.loop]]
+think = "-1s"
+
+[[roles.heartbeats]]
+every = "0s"
+send = "x"
+'''
+PRESETS = sorted((Path(__file__).parents[2] / "presets").glob("*.toml"))
+CASES = sorted(Path(__file__).with_name("cases").glob("*.toml"))
+
 
 @pytest.mark.parametrize("case", range(len(BROKEN)))
 def test_what_is_broken_is_named_with_its_place_and_fix(case: int) -> None:
@@ -121,6 +163,52 @@ def test_what_is_broken_is_named_with_its_place_and_fix(case: int) -> None:
         scenario(URL, roles, clients=5)
     found = [(problem.key, str(problem)) for problem in caught.value.problems]
     assert any(key.startswith(place) and advice in text for key, text in found), found
+
+
+@pytest.mark.parametrize("case", range(len(BROKEN)))
+def test_a_mistake_in_a_file_is_told_with_its_line_and_role(case: int) -> None:
+    roles, place, _ = BROKEN[case]
+    text = f'[target]\nurl = "{URL}"\n[[stages]]\nname = "all"\nover = "60s"\nclients = 5\n{roles}'
+    with pytest.raises(ScenarioError) as caught:
+        loads(text, "chat.toml", {})
+    found = [str(problem) for problem in caught.value.problems if problem.key.startswith(place)]
+    wanted = r"chat\.toml, line \d+" if re.match(r"roles\[", place) else "chat\\.toml"
+    assert found and all(re.match(wanted, text) for text in found), found
+
+
+def test_line_role_and_step_of_a_mistake_are_those_of_the_file(tmp_path: Path) -> None:
+    assert _told(tmp_path, LINES) == ["line 29, role member: roles[0].loop[2].think"]
+    assert _told(tmp_path, LINES.replace("-1s", "1s")) == [
+        "line 18, role member, step say: roles[0].loop[0].json",
+        "line 25, role member, step inner: roles[0].loop[1].steps[1].json",
+        "line 32, role member: roles[0].heartbeats[0].every",
+    ]
+
+
+def _told(folder: Path, text: str) -> list[str]:
+    """Where the problems of a file are, as the command line tells it."""
+    file = folder / "chat.toml"
+    file.write_text(text.replace("URL", URL))
+    with pytest.raises(ScenarioError) as caught:
+        load(file, {})
+    told = [str(problem).removeprefix(f"{file}, ").partition(" = ")[0] for problem in caught.value.problems]
+    assert all(place in str(caught.value) for place in told)
+    return told
+
+
+def _places(data: Any, key: Key = ()) -> Iterator[Key]:
+    for name, value in data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ():
+        yield (*key, name)
+        yield from _places(value, (*key, name))
+
+
+@pytest.mark.parametrize("path", [*PRESETS, *CASES], ids=lambda path: path.stem)
+def test_each_key_of_a_preset_has_its_line(path: Path) -> None:
+    text = path.read_text()
+    lines, rows = lines_of(text), text.splitlines()
+    for key in _places(tomllib.loads(text)):
+        named = next(part for part in reversed(key) if isinstance(part, str))
+        assert named in rows[lines[key] - 1] or isinstance(key[-1], int), key
 
 
 def test_what_has_no_place_beside_roles_is_told() -> None:

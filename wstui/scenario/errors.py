@@ -32,6 +32,7 @@ class Problem:
     """One thing that is wrong. Every text is ready to be shown: secrets masked, control characters escaped.
 
     `file` is a path, "environment" or "command line"; `key` is dotted ("stages[1].over"), "" for the file itself.
+    `place` says where in the file: "line 20, role member, step say".
     """
 
     file: str
@@ -39,6 +40,7 @@ class Problem:
     message: str
     value: str = ""
     nearest: str = ""
+    place: str = ""
 
     @property
     def subject(self) -> str:
@@ -51,7 +53,8 @@ class Problem:
         return f"{self.message}; did you mean {quote(self.nearest)}?" if self.nearest else self.message
 
     def __str__(self) -> str:
-        return ": ".join(part for part in (self.file, self.subject, self.advice) if part)
+        where = ", ".join(part for part in (self.file, self.place) if part)
+        return ": ".join(part for part in (where, self.subject, self.advice) if part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +105,7 @@ def describe(problems: Sequence[Problem], width: int | None = None) -> str:
         if file:
             lines.append(f"{file}: {len(own)} problems")
         for problem in own:
-            text = ": ".join(part for part in (problem.subject, problem.advice) if part)
+            text = ": ".join(part for part in (problem.place, problem.subject, problem.advice) if part)
             lines += _wrapped(text, "  " if file else "", width)
     return "\n".join(lines)
 

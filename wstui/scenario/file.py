@@ -84,7 +84,7 @@ def loads(
     complete: bool = True,
 ) -> Scenario | Suite:
     """Return the scenario or suite in a text; `file` is the name that problems show."""
-    made = Loaded(file, _parsed(text, file), os.environ if environ is None else environ, overrides or {}).result(
+    made = Loaded(file, _parsed(text, file), os.environ if environ is None else environ, overrides or {}, text).result(
         complete
     )
     made._origin = replace(made._origin, text=text)

@@ -52,9 +52,15 @@ class Loaded:
     """One file. `overrides` are values by dotted key that stand in for a scenario's own."""
 
     def __init__(
-        self, file: str, data: dict[str, Any], environ: Mapping[str, str], overrides: Mapping[str, Any]
+        self,
+        file: str,
+        data: dict[str, Any],
+        environ: Mapping[str, str],
+        overrides: Mapping[str, Any],
+        text: str = "",
     ) -> None:
         self._file = file
+        self._text = text
         self._model: type[Scenario | Suite] = Suite if "suite" in data else Scenario
         self._problems: dict[Key, Problem] = {}  # the first at each place
         self._written: dict[Key, str] = {}  # texts with references, as the file has them
@@ -81,13 +87,28 @@ class Loaded:
             if isinstance(best, Scenario):
                 self._check(best)
         if self._problems or made is None:
-            found = sorted(self._problems.values(), key=self._place)
+            placed = [replace(problem, place=self._line(key)) for key, problem in self._problems.items()]
+            found = sorted(placed, key=self._place)
             raise ScenarioError(without_secrets(problem, self._secrets) for problem in found)
         values = made.model_dump()
         references = {key: Reference(raw, value_at(values, key)) for key, raw in self._written.items()}
         secrets = tuple(self._secrets)
         made._origin = Origin(self._file, references, tuple(self._warnings), values=values, secrets=secrets)
         return made
+
+    def _line(self, key: Key) -> str:
+        """Return the line, role and step of a problem in a role: an index tells a reader little."""
+        if not self._file or not self._text or len(key) < 2 or key[0] != "roles":
+            return ""
+        from wstui.scenario.toml_lines import lines_of
+
+        lines = lines_of(self._text)
+        known = next((lines[key[:length]] for length in range(len(key), 0, -1) if key[:length] in lines), 0)
+        items = [length for length in range(2, len(key) + 1) if isinstance(key[length - 1], int)]
+        role, *steps = [value_at(self._data, (*key[:length], "name")) for length in items] or [None]
+        told = [f"line {known}" if known else "", f"role {role}" if isinstance(role, str) else ""]
+        told += [f"step {name}" for name in steps[-1:] if isinstance(name, str)]
+        return printable(", ".join(filter(None, told)))
 
     def _place(self, problem: Problem) -> int:
         """Return a sort key: problems appear in the order of the file's sections."""
