@@ -53,16 +53,21 @@ def written_texts(scenario: Scenario) -> str:
     return "\n".join([*given, json.dumps(requests)])
 
 
+def checked_feed(scenario: Scenario) -> tuple[Feed | None, bool, Conflict | None]:
+    """Return the feed of the messages, whether its columns are known, and why it cannot be read."""
+    if not (name := scenario.messages.feed):
+        return None, True, None
+    try:
+        return feed_of(name, scenario.origin.file), True, None
+    except BadValue as error:
+        return None, False, Conflict(("messages", "feed"), error.message, quote(name))
+
+
 def identity_findings(scenario: Scenario) -> Iterator[Conflict]:
     """Yield every conflict in what is sent before the connection is open."""
-    feed: Feed | None = None
-    feed_is_known = not scenario.messages.feed
-    if scenario.messages.feed:
-        try:
-            feed, feed_is_known = feed_of(scenario.messages.feed, scenario.origin.file), True
-        except BadValue as error:
-            if not scenario.roles:
-                yield Conflict(("messages", "feed"), error.message, quote(scenario.messages.feed))
+    feed, feed_is_known, conflict = checked_feed(scenario)
+    if conflict and not scenario.roles:
+        yield conflict
     captured = captured_at_login(scenario.login)
     checks = PayloadChecks(scenario.origin.file, captured, feed, feed_is_known)
     known: set[str] = set()

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from wstui.scenario.conversation.delay import parse_delay
 from wstui.scenario.conversation.role import Step
 from wstui.scenario.errors import BadValue, Conflict, quote
+from wstui.scenario.identity_checks import checked_feed
 from wstui.scenario.lowering import Lowered
 from wstui.scenario.model import Scenario
-from wstui.scenario.payload import Feed, feed_of
 from wstui.scenario.payload_checks import PayloadChecks
 from wstui.scenario.role_inputs import captured_at_login, captured_in, script_of
 from wstui.scenario.script import lacking
@@ -26,13 +26,9 @@ def role_findings(scenario: Scenario) -> Iterator[Conflict]:
         return
     yield from _exclusive_findings(scenario)
     yield from _share_findings(scenario)
-    feed: Feed | None = None
-    feed_is_known = not scenario.messages.feed
-    if scenario.messages.feed:
-        try:
-            feed, feed_is_known = feed_of(scenario.messages.feed, scenario.origin.file), True
-        except BadValue as error:
-            yield Conflict(("messages", "feed"), error.message, quote(scenario.messages.feed))
+    feed, feed_is_known, conflict = checked_feed(scenario)
+    if conflict:
+        yield conflict
     total = 0
     lowered = Lowered(scenario)
     yield from lowered.conflicts

@@ -43,7 +43,7 @@ class Address:
 
     @property
     def user_info(self) -> tuple[str, str] | None:
-        """User and password, if the URL has them."""
+        """User and password, if the URL has them. websockets reads it: an address stands in for its `WebSocketURI`."""
         return None if self.username is None else (self.username, self.password or "")
 
     @property

@@ -179,8 +179,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
     def to_json(self, *, indent: int = 2) -> str:
         """Return the result as JSON; a missing value is null, never NaN or Infinity."""
-        raw = msgspec.json.encode(self)
-        return (msgspec.json.format(raw, indent=indent) if indent else raw).decode()
+        return _json(self, indent)
 
 
 NOT_STARTED = Result(
@@ -221,6 +220,9 @@ class SuiteResult(msgspec.Struct, frozen=True, kw_only=True):
         return self.verdict.passed
 
     def to_json(self, *, indent: int = 2) -> str:
-        """Return the combined result as JSON."""
-        raw = msgspec.json.encode(self)
-        return (msgspec.json.format(raw, indent=indent) if indent else raw).decode()
+        return _json(self, indent)
+
+
+def _json(result: Result | SuiteResult, indent: int) -> str:
+    raw = msgspec.json.encode(result)
+    return (msgspec.json.format(raw, indent=indent) if indent else raw).decode()

@@ -120,7 +120,6 @@ class Clients(Steering):
     """So many clients at once, each sending as the scenario says."""
 
     async def step(self, load: int) -> Measured:
-        """See Steering."""
         search = self.search
         began = await self.cut()
         self._doing("ramp", search.ramp)
@@ -140,7 +139,6 @@ class Clients(Steering):
             await self.connect(0, self.search.ramp)
 
     def pace_s(self, load: int) -> float:
-        """As the scenario says."""
         return self.scenario.messages.every
 
 
@@ -148,13 +146,11 @@ class MessageDriver(Steering):
     """So many messages a second, from clients that stay."""
 
     async def prepare(self) -> None:
-        """Connect the clients."""
         await super().prepare()
         self._doing("connect", self.search.ramp)
         await self.connect(self.search.clients, self.search.ramp)
 
     async def step(self, load: int) -> Measured:
-        """See Steering."""
         search = self.search
         began = await self.cut()
         self.run.send(SetInterval(self.pace_s(load)), by=SEARCH)
@@ -185,13 +181,11 @@ class Connects(Steering):
     """So many new connections a second for a while, on top of clients that stay; they leave before the next step."""
 
     async def prepare(self) -> None:
-        """Connect the clients that stay."""
         await super().prepare()
         self._doing("connect", self.search.ramp)
         await self.connect(self.search.clients, self.search.ramp)
 
     async def step(self, load: int) -> Measured:
-        """See Steering."""
         search = self.search
         count = max(1, round(load * search.measure))
         over_s = count / load
@@ -217,7 +211,6 @@ class Connects(Steering):
             await self.connect(self.search.clients, self.search.ramp)
 
     def pace_s(self, load: int) -> float:
-        """As the scenario says."""
         return self.scenario.messages.every
 
 

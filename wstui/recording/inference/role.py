@@ -14,7 +14,7 @@ from wstui.recording.inference.message import Message, Path
 from wstui.recording.inference.rounds import Parsed, Rounds, find_rounds, parse
 from wstui.recording.inference.step import Guesses, matcher, payload, why_reply
 from wstui.recording.inference.traffic import Traffic
-from wstui.recording.inference.values import Capture, Value, Values, dotted_path
+from wstui.recording.inference.values import Value, Values, dotted_path
 from wstui.scenario.units import format_duration
 
 _THINK_S = 0.1
@@ -249,10 +249,6 @@ class RoleBuilder:
                 return found.get(path)
 
         return payload([message], _Copied(self.values.draft, self.values.clients), (), setup=False)[0]
-
-
-def capture_of(captures: Sequence[Capture]) -> dict[str, str]:
-    return {capture.name: dotted_path(capture.path) for capture in captures}
 
 
 def _think(gaps: Sequence[float], least: float) -> tuple[str, Guess] | None:

@@ -13,7 +13,6 @@ from wstui.recording.inference.values import Value, Values, dotted_path, escaped
 from wstui.scenario.conversation.conditions import ANY
 
 Guesses = dict[tuple[str | int, ...], Guess]
-MOST_TEXT = 32 << 10
 
 
 def payload(

@@ -43,7 +43,7 @@ def rank_test(first: Sequence[float], second: Sequence[float]) -> float | None:
     n, m = len(first), len(second)
     if min(n, m) < FEWEST_BATCHES:
         return None
-    ranks, tied = _ranks([*first, *second])
+    ranks, tied = ranks_of([*first, *second])
     rank_sum = sum(ranks[:n])
     u = rank_sum - n * (n + 1) / 2
     total = n + m
@@ -55,8 +55,8 @@ def rank_test(first: Sequence[float], second: Sequence[float]) -> float | None:
     return math.erfc(z / math.sqrt(2))
 
 
-def _ranks(values: Sequence[float]) -> tuple[list[float], int]:
-    """The rank of each value, ties in the middle, and the sum of t³ − t over all groups of t equal values."""
+def ranks_of(values: Sequence[float]) -> tuple[list[float], int]:
+    """Return the rank of each value, ties in the middle, and the sum of t³ − t over all groups of t equal values."""
     order = sorted(range(len(values)), key=values.__getitem__)
     ranks = [0.0] * len(values)
     tied = start = 0

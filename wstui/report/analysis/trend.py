@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
-from wstui.report.analysis.significance import ALPHA
+from wstui.report.analysis.significance import ALPHA, ranks_of
 from wstui.scenario.errors import BadValue
 
 FEWEST = 5
@@ -81,16 +81,7 @@ def _split(values: Sequence[float], start: int, end: int, found: dict[int, float
 
 def _strongest(values: Sequence[float]) -> tuple[int, float]:
     """Return where the ranks before and after differ most, and by how much: max |2 Σ rank − t (n + 1)|."""
-    order = sorted(range(len(values)), key=values.__getitem__)
-    ranks = [0.0] * len(values)
-    start = 0
-    while start < len(order):
-        end = start
-        while end < len(order) and values[order[end]] == values[order[start]]:
-            end += 1
-        for index in order[start:end]:
-            ranks[index] = (start + 1 + end) / 2
-        start = end
+    ranks, _ = ranks_of(values)
     best, strength, total = FEWEST, 0.0, 0.0
     for at, rank in enumerate(ranks, 1):
         total += rank
