@@ -266,6 +266,14 @@ async def test_errors_are_sorted_by_when_they_were_last_seen_and_counted_as_thei
         await until(lambda: "linear axis" in shown(app), pilot)
 
 
+async def test_odd_replies_are_rows_and_not_counted_as_errors() -> None:
+    odd = msgspec.structs.replace(fake.status().counters, duplicates=401, unmatched=13)
+    async with running(fake.status(failures=(), failures_total=0, counters=odd), size=(120, 40)) as (app, _, _):
+        assert "errors  414 odd replies" in shown(app) and "duplicate" in shown(app) and "unmatched" in shown(app)
+    async with running(fake.status(counters=odd), size=(120, 40)) as (app, _, _):
+        assert "errors  347 in 5 groups  414 odd replies" in shown(app)
+
+
 async def test_samples_are_shown_and_copied_whole() -> None:
     reason = "\\x1b[31m" * 60 + "end of the reason"
     group = msgspec.structs.replace(fake.FAILURES[1], count=500, samples=[FailureSample(198.0, 17, reason)])

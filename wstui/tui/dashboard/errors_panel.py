@@ -17,6 +17,7 @@ from wstui.tui.kit.row_widget import Line, cells
 from wstui.tui.kit.table import ListTable
 
 _KIND = 12
+_ODD = {"duplicate", "unmatched", "altered", "late"}
 
 
 def matches(group: FailureSummary, pattern: str) -> bool:
@@ -46,7 +47,7 @@ class Errors(ListTable[FailureSummary]):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._total = 0
+        self._total = self._odd = 0
         self._groups: Sequence[FailureSummary] = ()
         self._latest = False
         self._hidden = 0
@@ -58,7 +59,9 @@ class Errors(ListTable[FailureSummary]):
         """Draw these groups at this moment of the run."""
         self._measure(groups, at_s)
         self._groups = groups
-        self._total = sum(group.count for group in groups)  # of the very rows below: a tile counts four times a second
+        # Of the very rows below: a tile counts four times a second. Like the tile, without odd replies.
+        self._total = sum(group.count for group in groups if group.kind not in _ODD)
+        self._odd = sum(group.count for group in groups if group.kind in _ODD)
         self._pattern, self.accent = pattern, accent
         self._list()
 
@@ -87,14 +90,16 @@ class Errors(ListTable[FailureSummary]):
     def head(self, width: int) -> Line:
         """How many in how many groups, and what is filtered."""
         title: Line = [("errors", "text")]
-        number = len(self.items)
+        failed = [group.count for group in self.items if group.kind not in _ODD]
+        number, groups = len(self.items), sum(group.kind not in _ODD for group in self._groups)
         if self._total and self._pattern:
-            matching = sum(group.count for group in self.items)
-            title += [(f"  {count(matching)}", "strong"), (f" of {count(self._total)}", "text")]
-            title.append((f" in {number} of {number + self._hidden} groups", "text"))
+            title += [(f"  {count(sum(failed))}", "strong"), (f" of {count(self._total)}", "text")]
+            title.append((f" in {len(failed)} of {groups} groups", "text"))
         elif self._total:
             title.append((f"  {count(self._total)}", "strong"))
-            title.append((f" in {number} group{'' if number == 1 else 's'}", "text"))
+            title.append((f" in {groups} group{'' if groups == 1 else 's'}", "text"))
+        if self._odd:
+            title.append((f"  {count(self._odd)} odd replies", "text"))
         if self._latest and number:
             title.append(("  latest first", "text"))
         if self._pattern:
