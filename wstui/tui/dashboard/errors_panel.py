@@ -47,7 +47,7 @@ class Errors(ListTable[FailureSummary]):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._total = self._odd = 0
+        self._total = self._odd_replies = 0
         self._groups: Sequence[FailureSummary] = ()
         self._latest = False
         self._hidden = 0
@@ -61,7 +61,7 @@ class Errors(ListTable[FailureSummary]):
         self._groups = groups
         # Of the very rows below: a tile counts four times a second. Like the tile, without odd replies.
         self._total = sum(group.count for group in groups if group.kind not in _ODD)
-        self._odd = sum(group.count for group in groups if group.kind in _ODD)
+        self._odd_replies = sum(group.count for group in groups if group.kind in _ODD)
         self._pattern, self.accent = pattern, accent
         self._list()
 
@@ -98,8 +98,8 @@ class Errors(ListTable[FailureSummary]):
         elif self._total:
             title.append((f"  {count(self._total)}", "strong"))
             title.append((f" in {groups} group{'' if groups == 1 else 's'}", "text"))
-        if self._odd:
-            title.append((f"  {count(self._odd)} odd replies", "text"))
+        if self._odd_replies:
+            title.append((f"  {count(self._odd_replies)} odd replies", "text"))
         if self._latest and number:
             title.append(("  latest first", "text"))
         if self._pattern:
