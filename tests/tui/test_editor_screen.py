@@ -28,6 +28,7 @@ from wstui.tui.editor.form_lines import AddRow, FormLine, FormRow
 from wstui.tui.editor.preview import About
 from wstui.tui.kit.option_row import OptionRow
 from wstui.tui.start.start_screen import StartScreen
+from wstui.tui.theme import LIGHT
 
 
 @asynccontextmanager
@@ -426,3 +427,22 @@ async def test_the_editor_follows_the_name_that_its_scenario_was_saved_under(hom
         await pilot.press("ctrl+r")
         await until(lambda: isinstance(app.screen, Dashboard), pilot)
         assert [scenarios[0].name for scenarios, _, _ in launches.launched] == ["my-echo"]
+
+
+async def test_only_inputs_in_view_are_given_the_styles_of_their_parts(home: Path) -> None:
+    async with editing(home, size=(80, 24)) as (app, _, _):
+        inputs = list(app.screen.query(Input))
+        shown = [field for field in inputs if app.screen.can_view_partial(field)]
+        styled = [field for field in inputs if field._component_styles]
+        assert len(inputs) > len(shown) > 0
+        assert set(styled) <= set(shown)
+
+
+async def test_the_cursor_of_an_input_follows_the_theme(home: Path) -> None:
+    async with editing(home) as (app, pilot, _):
+        field = app.screen.focused
+        assert isinstance(field, Input)
+        dark = field.get_component_rich_style("input--cursor")
+        app.theme = LIGHT.name
+        await pilot.pause()
+        assert field.get_component_rich_style("input--cursor") != dark

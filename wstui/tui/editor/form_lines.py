@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from rich.text import Text as RichText
 from textual import events, on
 from textual.app import ComposeResult
+from textual.css.styles import RenderStyles
+from textual.dom import DOMNode
 from textual.geometry import Size
 from textual.message import Message
 from textual.reactive import Reactive
@@ -93,7 +95,7 @@ class NotedLine(RowWidget):
 
 
 class Text(Input):
-    """An input that shows no mark which could reorder the row that it stands in."""
+    """An input that shows no mark that could reorder its row, and finds the styles of its parts when it paints them."""
 
     DEFAULT_CSS = """
     Text { &, &:focus { border: none; height: 1; padding: 0; } }
@@ -102,6 +104,24 @@ class Text(Input):
 
     def validate(self, value: str) -> None:
         """Leave what is right to the form: classes for it would style each of many inputs once more."""
+
+    @classmethod
+    def _get_component_classes(cls) -> frozenset[str]:
+        """Return none of them: to style cursor, placeholder and selection of each input takes as long as the rest."""
+        return frozenset()
+
+    def get_component_styles(self, *names: str) -> RenderStyles:
+        for name in names:
+            if name not in self._component_styles:
+                part = DOMNode(classes=name)
+                part._attach(self)
+                self.app.stylesheet.apply(part, animate=False)
+                self._component_styles[name] = part.styles
+        return super().get_component_styles(*names)
+
+    def notify_style_update(self) -> None:
+        self._component_styles.clear()
+        super().notify_style_update()
 
     @property
     def _value(self) -> RichText:
