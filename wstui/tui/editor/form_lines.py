@@ -106,7 +106,7 @@ class Text(Input):
         """Leave what is right to the form: classes for it would style each of many inputs once more."""
 
     @classmethod
-    def _get_component_classes(cls) -> frozenset[str]:
+    def _get_component_classes(cls) -> frozenset[str]:  # type: ignore[override]
         """Return none of them: to style cursor, placeholder and selection of each input takes as long as the rest."""
         return frozenset()
 
