@@ -25,10 +25,10 @@ async def test_ctl_watches_one_client_with_sizes_and_what_matched() -> None:
     assert all(line["size"] == len(line["text"].encode()) for line in sent)
 
 
-async def test_a_client_that_does_not_connect_shows_nothing_and_the_run_goes_on() -> None:
+async def test_a_client_that_does_not_connect_is_named_and_the_run_goes_on() -> None:
     async with Server() as server, headless(server, "--no-store") as (run, entry):
-        status, out, _ = await ctl(entry.id, "watch", "4711", "--for", "600ms")
-        assert (status, out) == (0, "")
+        status, out, err = await ctl(entry.id, "watch", "4711", "--for", "600ms")
+        assert (status, out) == (1, "") and "nothing was seen of client 4711" in err
         assert (await asyncio.to_thread(run.poll)) is None
 
 

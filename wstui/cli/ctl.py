@@ -223,6 +223,7 @@ def watch(reference: str, client: int | None, seconds: float | None, as_json: bo
     """Print what client CLIENT sends, receives and becomes; without it, one drawn at random."""
     with attached(reference, _BY) as run:
         watched = WatchedLines(run, drawn(run.status) if client is None else client)
+        seen = False
         until = None if seconds is None else time.monotonic() + seconds
         while until is None or time.monotonic() < until:
             if why := watched.renew():
@@ -230,11 +231,14 @@ def watch(reference: str, client: int | None, seconds: float | None, as_json: bo
             for line in watched.new():
                 text = msgspec.json.encode(line).decode() if as_json else "\n".join(watched_rows(line, pretty))
                 click.echo(text)
+                seen = True
             if run.ended:
                 break
             time.sleep(0.1)
         if run.lost:
             fail(run.lost, UNREACHABLE)
+        if not seen:
+            fail(f"nothing was seen of client {watched.client}: it is not connected; clients count from 0", REFUSED)
 
 
 def _relay(reference: str) -> None:
