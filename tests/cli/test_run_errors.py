@@ -140,14 +140,19 @@ async def test_a_refusal_at_the_handshake_says_what_to_do(tmp_path: Path, answer
         assert word in said(err)
 
 
-@pytest.mark.parametrize(("scheme", "fix"), [("ws", "is it a WebSocket server?"), ("wss", "does it want ws://?")])
-async def test_a_server_that_never_answers_is_named_in_time(tmp_path: Path, scheme: str, fix: str) -> None:
+@pytest.mark.parametrize(
+    ("scheme", "awaited", "fix"),
+    [("ws", "upgrade", "is it a WebSocket server?"), ("wss", "TLS handshake", "does it want ws://?")],
+)
+async def test_a_server_that_never_answers_is_named_in_time(
+    tmp_path: Path, scheme: str, awaited: str, fix: str
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"{scheme}://127.0.0.1:{silent.getsockname()[1]}/ws"
         path = write(tmp_path, url=url, extra='connect_timeout = "500ms"')
         code, _, err = await asyncio.to_thread(call, "run", path, "--no-store")
     assert code == 3
-    assert "did not answer the upgrade within 0.5 s" in said(err) and fix in said(err)
+    assert f"did not answer the {awaited} within 0.5 s" in said(err) and fix in said(err)
 
 
 def test_a_reader_that_has_had_enough_is_no_failed_check() -> None:

@@ -33,7 +33,7 @@ def same(one: Status, other: Status) -> None:
     """Every field, however it was carried."""
     for field in fields(Status):
         mine, theirs = getattr(one, field.name), getattr(other, field.name)
-        if field.name in ("rows", "marks"):
+        if field.name in ("rows", "marks", "watched"):
             mine, theirs = list(mine), list(theirs)
         elif field.name == "scenario":
             mine, theirs = masked(mine), masked(theirs)

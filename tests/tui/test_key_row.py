@@ -20,6 +20,7 @@ from wstui.tui.checklist.checklist_screen import ChecklistScreen
 from wstui.tui.dashboard.dashboard_screen import Dashboard
 from wstui.tui.dashboard.errors_panel import Errors
 from wstui.tui.dashboard.steps_panel import Steps
+from wstui.tui.dashboard.watch_screen import WatchScreen
 from wstui.tui.dialogs.confirm import ConfirmDialog
 from wstui.tui.dialogs.dialog import Dialog
 from wstui.tui.dialogs.failed_start import FailedStartDialog
@@ -358,7 +359,8 @@ async def test_the_palette_offers_every_action_of_every_screen(tmp_path: Path) -
         await until(lambda: isinstance(app.screen, ConfirmDialog), pilot)
         found[ConfirmDialog] = await offered(app, pilot)
     found[SamplesDialog] = {"copy all samples"}  # opened where there are errors
-    for screen in (FailedStartDialog, HelpDialog, ManualScreen, Steps, RoleTree):  # tests of their own open them
+    opened_elsewhere = (FailedStartDialog, HelpDialog, ManualScreen, Steps, RoleTree, WatchScreen)
+    for screen in opened_elsewhere:  # by tests of their own
         found[screen] = {binding.tooltip.casefold() for binding in bindings_of([screen])}
     assert set(found) == set(owners())
     # these need a preset of one's own, a wrong value, several machines, a terminal to leave, a note or a suite, or have
