@@ -1,4 +1,4 @@
-"""A run that does nothing but show the pictures it is given: for whoever watches runs."""
+"""A run that does nothing but show the pictures it is given: for those who watch runs."""
 
 from __future__ import annotations
 

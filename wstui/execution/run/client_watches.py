@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from wstui.execution.run.status import Status
 
 LEASE_S = 10.0
-"""A watch ends by itself when whoever watches has gone."""
+"""A watch ends by itself when it is not renewed for this long."""
 MOST_WATCHED = 10
 LINES_KEPT = 1000
 
