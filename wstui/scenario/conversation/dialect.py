@@ -52,6 +52,7 @@ DIALECTS = {
     "pusher": "pusher",
     "signalr": "signalr",
     "stomp": "stomp",
+    "phoenix": "phoenix",
 }
 """Each protocol with its module in `wstui/protocols`."""
 MOST_KEPT = 16 << 20
@@ -74,8 +75,8 @@ class Wrap:
     """Pieces whose bytes are packed when they are sent.
 
     `how` is "text" (inside a JSON string), "header" (escaped as in STOMP), "utf16" or "varint" (the length first, in
-    two bytes or in groups of 7 bits), "number16" (a decimal number in two bytes) or "msgpack" (JSON turned into
-    MessagePack).
+    two bytes or in groups of 7 bits), "size8" (only the length, in a byte), "number16" (a decimal number in two bytes)
+    or "msgpack" (JSON turned into MessagePack).
     """
 
     how: str
