@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from contextlib import ExitStack
+from importlib import import_module
 from pathlib import Path
 from typing import TextIO
 
@@ -24,8 +25,15 @@ from wstui.report.formats.atomic_write import standard_output
 from wstui.report.live.event_stream import EventStream
 from wstui.report.live.observer import ExportError, Observer
 from wstui.report.store.writer import StoreWriter
+from wstui.scenario.secrets import mask_url
 
 STDOUT = "-"
+_PUSHED = {
+    "--remote-write": ("remote_write", "RemoteWrite", "prometheus", "http://127.0.0.1:9090/api/v1/write"),
+    "--otlp": ("otlp", "OtlpExport", "otlp", "http://127.0.0.1:4318/v1/metrics"),
+    "--otlp-logs": ("otlp_logs", "OtlpLogs", "otlp", "http://127.0.0.1:4318/v1/logs"),
+}
+"""Module, class, extra and an address of each export that is pushed."""
 
 
 class Exporters:
@@ -50,7 +58,11 @@ class Exporters:
             path = Path(self._store_path) if self._store_path else None
             self._recording = StoreWriter(run, path, on_problem=on_problem)
             self._watchers.append(self._recording)
-        for option, url in (("--otlp", options.otlp), ("--otlp-logs", options.otlp_logs)):
+        for option, url in (
+            ("--remote-write", options.remote_write),
+            ("--otlp", options.otlp),
+            ("--otlp-logs", options.otlp_logs),
+        ):
             if url:
                 self._export(run, option, url, on_problem)
         if options.events:
@@ -84,15 +96,17 @@ class Exporters:
             click.echo(f"log: {log.path}", err=True)
 
     def _export(self, run: RunView, option: str, url: str, on_problem: Callable[[str], None] | None) -> None:
+        module, name, extra, example = _PUSHED[option]
         try:
-            from wstui.report.live.otlp import OtlpExport
-            from wstui.report.live.otlp_logs import OtlpLogs
+            export = getattr(import_module(f"wstui.report.live.{module}"), name)
         except ModuleNotFoundError as error:
-            fail(f"{option} needs {error.name}; install it with: pip install 'wstui[otlp]'", USAGE)
-        kind, export = ("logs", OtlpLogs) if option == "--otlp-logs" else ("metrics", OtlpExport)
+            fail(f"{option} needs {error.name}; install it with: pip install 'wstui[{extra}]'", USAGE)
         if not re.match(r"https?://[^/\s]+", url):
-            fail(f'{option} {url}: give the whole address, such as "http://127.0.0.1:4318/v1/{kind}"', USAGE)
-        self._watchers.append(export(run, url, on_problem=on_problem))
+            fail(f'{option} {mask_url(url)}: give the whole address, such as "{example}"', USAGE)
+        try:
+            self._watchers.append(export(run, url, on_problem=on_problem))
+        except ExportError as error:
+            fail(f"{option}: {error}", USAGE)
 
     def _serve(self, run: RunView, address: str) -> None:
         try:

@@ -9,7 +9,7 @@ import click
 
 @click.command()
 def grafana() -> None:
-    """Print a Grafana dashboard for the metrics of --prometheus and --otlp, to import as JSON."""
+    """Print a Grafana dashboard for the metrics of --prometheus, --remote-write and --otlp, to import as JSON."""
     from wstui.report.live.grafana import dashboard
 
     click.echo(json.dumps(dashboard(), indent=2))

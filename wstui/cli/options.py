@@ -39,6 +39,7 @@ class Options:
     trace: int = 0
     reports: Mapping[str, str] = field(default_factory=dict)  # file by report
     prometheus: str | None = None
+    remote_write: str | None = None
     otlp: str | None = None
     otlp_logs: str | None = None
     events: str | None = None
@@ -159,6 +160,7 @@ _OUTPUT: list[Decorator] = [
         "--codequality", "codequality_file", metavar="FILE", help="Write findings for GitLab's merge requests."
     ),
     click.option("--prometheus", metavar="[HOST:]PORT", help="Serve metrics while the run goes (loopback by default)."),
+    click.option("--remote-write", metavar="URL", help="Send metrics to Prometheus, Mimir … by remote write."),
     click.option("--otlp", metavar="URL", help="Send metrics to an OpenTelemetry collector (OTLP over HTTP)."),
     click.option("--otlp-logs", metavar="URL", help="Send events to an OpenTelemetry collector as log records."),
     click.option("--events", metavar="FILE", help="Write what happens as JSON lines while it does (- for stdout)."),

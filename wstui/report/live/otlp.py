@@ -33,6 +33,7 @@ from wstui.execution.run.status import RunView, Status
 from wstui.measure.histogram import Distribution as Histogram
 from wstui.report.live.observer import ExportError, Observer
 from wstui.report.live.prometheus import BOUNDS_S, DURATIONS, MOST_LABELS, STEP_RESPONSE, RunCollector, step_labels
+from wstui.scenario.secrets import mask_url
 
 NS = 1e9
 TIMEOUT_S = 5.0
@@ -47,7 +48,7 @@ class OtlpExport(Observer):
     ) -> None:
         """`url` is the whole address, such as http://127.0.0.1:4318/v1/metrics."""
         super().__init__("OpenTelemetry export", run, every_s=every_s, on_problem=on_problem)
-        self._url = url
+        self._shown = mask_url(url)
         self._exporter: Any = OTLPMetricExporter(endpoint=url, timeout=TIMEOUT_S)
         # It would write to a screen that shows a run; what goes wrong is said by `problem`.
         logging.getLogger("opentelemetry.exporter").setLevel(logging.CRITICAL)
@@ -58,7 +59,7 @@ class OtlpExport(Observer):
         if status.started is None:
             return
         if self._exporter.export(metrics_of(self._run, status)) is not MetricExportResult.SUCCESS:
-            raise ExportError(f"the OpenTelemetry collector at {self._url} does not take the metrics", lasting=False)
+            raise ExportError(f"the OpenTelemetry collector at {self._shown} does not take the metrics", lasting=False)
 
     def finish(self, result: Result | SuiteResult | None) -> None:
         """Send the last figures."""

@@ -20,6 +20,7 @@ from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.run.status import RunView
 from wstui.report.live.event_stream import RunEvents
 from wstui.report.live.observer import ExportError, Observer
+from wstui.scenario.secrets import mask_url
 
 _TIMEOUT_S = 5.0
 _NS = 1e9
@@ -37,7 +38,7 @@ class OtlpLogs(Observer):
     ) -> None:
         """`url` is the whole address, such as http://127.0.0.1:4318/v1/logs."""
         super().__init__("OpenTelemetry log export", run, every_s=every_s, on_problem=on_problem)
-        self._url = url
+        self._shown = mask_url(url)
         self._events = RunEvents()
         self._begun_ns = 0
         self._unsent: list[ReadableLogRecord] = []
@@ -66,7 +67,7 @@ class OtlpLogs(Observer):
                 self._unsent.append(ReadableLogRecord(self._record(event), resource, scope))
         del self._unsent[:-_KEPT]
         if self._unsent and self._exporter.export(self._unsent) is not LogRecordExportResult.SUCCESS:
-            raise ExportError(f"the OpenTelemetry collector at {self._url} does not take the events", lasting=False)
+            raise ExportError(f"the OpenTelemetry collector at {self._shown} does not take the events", lasting=False)
         self._unsent = []
 
     def _record(self, event: dict[str, Any]) -> LogRecord:

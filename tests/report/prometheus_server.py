@@ -1,0 +1,60 @@
+"""A real Prometheus on loopback, where one is installed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+needs_prometheus = pytest.mark.skipif(shutil.which("prometheus") is None, reason="Prometheus is not installed")
+
+
+class PrometheusServer:
+    """Answers queries; nothing while it starts."""
+
+    def __init__(self, address: str) -> None:
+        self.url = f"http://{address}"
+
+    def answer(self, query: str) -> list[Any]:
+        try:
+            encoded = urllib.parse.urlencode({"query": query})
+            with urllib.request.urlopen(f"{self.url}/api/v1/query?{encoded}", timeout=10) as answer:
+                found: list[Any] = json.load(answer)["data"]["result"]
+                return found
+        except urllib.error.HTTPError as error:
+            if error.code == 503:  # it is starting
+                return []
+            raise AssertionError(f"{query}: {error.read()!r}") from None
+        except OSError:  # it has not started yet
+            return []
+
+
+@contextmanager
+def prometheus(folder: Path, *flags: str, scrape: str = "") -> Iterator[PrometheusServer]:
+    """Run Prometheus; `scrape` is the host and port of metrics."""
+    jobs = [{"job_name": "wstui", "static_configs": [{"targets": [scrape]}]}] if scrape else []
+    config = {"global": {"scrape_interval": "1s"}, "scrape_configs": jobs}
+    (folder / "prometheus.yml").write_text(json.dumps(config))
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        address = f"127.0.0.1:{held.getsockname()[1]}"
+    server = subprocess.Popen(
+        ["prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data",
+         f"--web.listen-address={address}", *flags],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        yield PrometheusServer(address)
+    finally:
+        server.kill()
+        server.wait()
