@@ -69,13 +69,13 @@ def terminal() -> Iterator[Callable[[int, int, str], Terminal]]:
         one.close()
 
 
-DEMO = f"{sys.executable} -m wstui demo --ramp 1s --hold 120s --every 200ms --clients 50 --no-store; echo status $?"
+DEMO = f"{sys.executable} -m wstui demo --ramp 1s --hold 120s --every 500ms --clients 20 --no-store; echo status $?"
 
 
 def test_the_main_path_in_a_true_terminal(terminal: Callable[[int, int, str], Terminal]) -> None:
     at = terminal(80, 24, DEMO)
     at.shows("RUNNING")
-    at.shows(r"50 / 50")
+    at.shows(r"20 / 20")
     at.shows(r"p99")
     processes = psutil.Process(at.pid()).children(recursive=True)
     assert len(processes) >= 4
@@ -87,11 +87,11 @@ def test_the_main_path_in_a_true_terminal(terminal: Callable[[int, int, str], Te
     at.shows("RUNNING")
 
     at.press("+")
-    at.shows(r"55 / 55")
+    at.shows(r"22 / 22")
 
     at.resize(120, 40)
     at.shows("this generator")
-    at.shows(r"55 / 55")
+    at.shows(r"22 / 22")
     at.resize(80, 24)
     at.shows("RUNNING")
 
@@ -103,6 +103,7 @@ def test_the_main_path_in_a_true_terminal(terminal: Callable[[int, int, str], Te
     at.shows("Keep running")
     at.press("d")
     at.shows("DRAINED")
+    at.resize(80, 60)  # findings of a busy machine may push the rest below the fold
     at.shows("response time")
 
     at.press("q")
@@ -114,7 +115,7 @@ def test_the_main_path_in_a_true_terminal(terminal: Callable[[int, int, str], Te
 def test_a_lost_terminal_drains_and_leaves_nothing(terminal: Callable[[int, int, str], Terminal]) -> None:
     at = terminal(100, 30, DEMO)
     at.shows("RUNNING")
-    at.shows(r"50 / 50")
+    at.shows(r"20 / 20")
     processes = psutil.Process(at.pid()).children(recursive=True)
     at.close()  # SIGHUP to everything in it
     until(lambda: gone(processes), "every process of the demo is gone")

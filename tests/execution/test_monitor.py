@@ -44,6 +44,7 @@ class Told:
         *,
         down: bool = False,
         clients: int = 100,
+        wanted: int | None = None,
         claimed: float | None = None,
         delivered: float | None = None,
         received: int = 0,
@@ -51,7 +52,7 @@ class Told:
         mib: float | None = None,
     ) -> None:
         claims = Claims(TargetHealth(state), down, claimed, delivered, None if mib is None else mib * MIB)
-        self.watch.take(Poll(claims, ClientView(next(self.at_s), clients, clients, received, personal)))
+        self.watch.take(Poll(claims, ClientView(next(self.at_s), wanted or clients, clients, received, personal)))
 
 
 def test_memory_growth_is_told_of_a_steady_load_only() -> None:
@@ -126,6 +127,14 @@ def test_connections_that_are_not_there_are_marked_once() -> None:
     seen = told.watch.summary()
     assert seen is not None
     assert (seen.connections_claimed, seen.connections_open) == (141, 100)
+
+
+def test_a_client_that_came_a_moment_later_is_no_lasting_difference() -> None:
+    told = Told()
+    for clients in (18, 19, 20, 20, 20):
+        told.poll(clients=clients, wanted=20, claimed=20)
+    seen = told.watch.summary()
+    assert seen is not None and (seen.connections_claimed, seen.connections_open) == (20, 20)
 
 
 def test_connections_that_end_during_the_last_poll_are_no_difference() -> None:
@@ -232,13 +241,13 @@ async def test_a_server_whose_counters_lie_is_caught_and_an_honest_one_is_not() 
             async def talk(server: OdinServer = server) -> None:
                 for number in itertools.count():
                     server.hub.broadcast(b'{"type":"price:update","n":%d}' % number)
-                    await asyncio.sleep(0.005)
+                    await asyncio.sleep(0.02)
 
             talking = asyncio.create_task(talk())
             url = f"ws://127.0.0.1:{server.port}/ws"
             run = Run(scenario(url, clients=20, hold=60, every=0.5, health="auto", health_every=0.1))
             running = asyncio.create_task(finish(run))
-            await polled(run, 12)
+            await polled(run, 5)
             run.send(CompletePlan())
             found[faults] = (await running).result
             talking.cancel()

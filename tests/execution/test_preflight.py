@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
 import time
 from collections.abc import AsyncIterator
@@ -18,7 +19,7 @@ from tests.servers.server import Server
 from tests.servers.talk import Late
 from wstui.execution.preflight.checklist import Check, CheckMark
 from wstui.execution.preflight.preflight import nats, preflight
-from wstui.execution.preflight.probe import Probe, Unreachable
+from wstui.execution.preflight.probe import Probe, Unreachable, probe
 from wstui.execution.preflight.smoke_test import first_client
 from wstui.odin.nats_server import NatsServer
 from wstui.odin.server import OdinServer
@@ -185,3 +186,12 @@ async def test_the_first_client_says_when_nothing_answers_its_message() -> None:
         with pytest.raises(Unreachable, match="the first message got no answer"):
             await first_client(wrong, seen)
     assert seen.steps[-1].name == "welcome"
+
+
+async def test_tls_that_is_reset_before_its_first_byte_is_told_as_tls(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def reset(*_: object) -> None:
+        raise ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
+
+    monkeypatch.setattr("wstui.execution.preflight.probe._open", reset)
+    with pytest.raises(Unreachable, match="hung up in the TLS handshake"):
+        await probe(scenario("wss://127.0.0.1:9/ws"))

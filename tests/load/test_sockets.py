@@ -6,12 +6,15 @@ import asyncio
 import contextlib
 import select
 import socket
+import ssl
 import struct
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from tests.servers.server import until
+from wstui.load.connect_outcome import cause_of
 from wstui.load.sockets import EVENTS_A_TURN, HIGH_WATER, TURN_NS, Sockets, SocketTransport
 
 pytestmark = pytest.mark.skipif(not hasattr(select, "epoll"), reason="Linux only")
@@ -215,3 +218,42 @@ async def test_a_cancelled_attempt_closes_its_socket_and_says_nothing() -> None:
         await until(lambda: sock.fileno() == -1)
         assert not any(sockets.entries)
         assert ends == [] and not hasattr(peer, "transport")
+
+
+@pytest.mark.parametrize("when", ["at once", "before the hello", "after the hello", "within the answer"])
+async def test_tls_that_is_reset_ends_as_tls_whenever_that_happens(when: str) -> None:
+    class Context(ssl.SSLContext):
+        def wrap_socket(self, *arguments: Any, **options: Any) -> ssl.SSLSocket:
+            if when == "before the hello":
+                reset(other)
+            return super().wrap_socket(*arguments, **options)
+
+    context = Context(ssl.PROTOCOL_TLS_CLIENT)
+    with serving() as sockets, socket.create_server(("127.0.0.1", 0)) as server:
+        ended = asyncio.get_running_loop().create_future()
+        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        sockets.open(sock, server.getsockname(), Peer(), ended.set_result, (context, "localhost"))
+        other, _ = server.accept()
+        if when == "at once":
+            reset(other)
+        elif when in ("after the hello", "within the answer"):
+            await until(lambda: hello(other))
+            if when == "within the answer":
+                other.send(b"\x16\x03\x03\x00\x7a\x02\x00")
+                await asyncio.sleep(0.01)
+            reset(other)
+        error = await asyncio.wait_for(ended, 60)
+        assert (cause_of(error).kind, cause_of(error).message) == ("tls", "the server hung up in the TLS handshake")
+        await until(lambda: not any(sockets.entries))
+
+
+def hello(sock: socket.socket) -> bytes:
+    """What a client has said so far."""
+    with contextlib.suppress(BlockingIOError):
+        return sock.recv(65536, socket.MSG_DONTWAIT)
+    return b""
+
+
+def reset(sock: socket.socket) -> None:
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()

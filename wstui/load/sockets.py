@@ -27,6 +27,8 @@ HIGH_WATER, LOW_WATER = 65536, 16384
 
 Done = Callable[[Exception | None], None]
 """Called once at the end of an attempt, with None if the connection is open."""
+_CUT = (SSLEOFError, BrokenPipeError, ConnectionAbortedError, ConnectionResetError)
+"""How a connection ends that TCP had accepted: with TLS that is in its handshake, even if none of it was sent yet."""
 _WOULD_BLOCK = (BlockingIOError, InterruptedError, SSLWantReadError, SSLWantWriteError)
 _IN, _OUT = (select.EPOLLIN, select.EPOLLOUT) if hasattr(select, "epoll") else (1, 4)
 
@@ -89,7 +91,7 @@ class Sockets:
 class Attempt:
     """A connection that is being opened: TCP, then TLS. Without a task, which costs a tenth of a connect."""
 
-    __slots__ = ("_done", "_mask", "_protocol", "_sock", "_sockets", "_tls")
+    __slots__ = ("_done", "_fd", "_mask", "_protocol", "_sock", "_sockets", "_tls")
 
     def __init__(
         self,
@@ -102,6 +104,7 @@ class Attempt:
     ) -> None:
         self._sockets = sockets
         self._sock: socket.SocketType | None = sock
+        self._fd = sock.fileno()
         self._protocol = protocol
         self._done = done
         self._tls = tls
@@ -109,7 +112,7 @@ class Attempt:
         if address is not None and (error := sock.connect_ex(address)) not in (0, errno.EINPROGRESS):
             self._fail(OSError(error, os.strerror(error)))
         else:
-            sockets.enter(sock.fileno(), self)
+            sockets.enter(self._fd, self)
             self._watch(_OUT)
 
     @property
@@ -118,10 +121,9 @@ class Attempt:
         return isinstance(self._sock, SSLSocket)
 
     def _watch(self, mask: int) -> None:
-        assert self._sock is not None
         if self._mask != mask:
             watch = self._sockets.epoll.modify if self._mask else self._sockets.epoll.register
-            watch(self._sock.fileno(), mask)
+            watch(self._fd, mask)
             self._mask = mask
 
     def ready(self, _events: int) -> None:
@@ -143,7 +145,8 @@ class Attempt:
                 self._handshake(wrapped)
                 return
         except Exception as error:
-            self._fail(error)
+            is_cut = self._tls is not None and isinstance(error, _CUT)
+            self._fail(ConnectionAbortedError() if is_cut else error)
             return
         self._sock = None
         self._open(SocketTransport(self._sockets, sock.detach(), self._protocol, self._mask))
@@ -155,8 +158,6 @@ class Attempt:
             self._watch(_IN)
         except SSLWantWriteError:
             self._watch(_OUT)
-        except (SSLEOFError, ConnectionError) as error:
-            raise ConnectionAbortedError from error
         else:
             self._sock = None
             self._open(TlsTransport(self._sockets, sock, self._protocol, self._mask))
@@ -175,10 +176,10 @@ class Attempt:
         sock, self._sock = self._sock, None
         if sock is None:
             return
-        fd = sock.fileno()
-        if fd >= 0 and self._mask:
-            self._sockets.epoll.unregister(fd)
-            self._sockets.entries[fd] = None
+        if self._mask:
+            with contextlib.suppress(OSError):  # TLS that could not take the socket has closed it
+                self._sockets.epoll.unregister(self._fd)
+            self._sockets.entries[self._fd] = None
         self._sockets.loop.call_soon(sock.close)
 
 

@@ -140,6 +140,8 @@ async def _probe(scenario: Scenario, seen: Probe) -> None:
         try:
             sock = await _open(dialer, target.connect_timeout)
         except (OSError, ssl.SSLError) as error:  # TimeoutError is one
+            if uri.secure and isinstance(error, ConnectionResetError):  # TCP was accepted
+                raise Unreachable(*of_refusal(_cut_in_tls(), masked(scenario), place)) from None
             raise _unreached(error, place, route, target.connect_timeout) from None
         at = seen.add("connect", at, route.shown or place)
         first = _FirstAnswer(context, has_certificate=bool(spec.cert_file))
@@ -251,7 +253,7 @@ class _FirstAnswer(asyncio.Protocol):
         elif wanted := end_of_tls(self._wanted, error):
             cause = wanted
         elif isinstance(error, ConnectionError) and not in_http:
-            cause = cause_of(ConnectionAbortedError())
+            return _cut_in_tls()
         elif isinstance(error, EOFError):
             cause = Cause("handshake", "connection closed before the answer to the upgrade")
         else:
@@ -285,6 +287,10 @@ class _FirstAnswer(asyncio.Protocol):
 
     def _certificate_requested(self) -> None:
         self._wanted = self._rejected
+
+
+def _cut_in_tls() -> Refusal:
+    return Refusal(Outcome.FAILED, cause_of(ConnectionAbortedError()))
 
 
 async def _open(dialer: Dialer, timeout_s: float) -> socket.socket:
