@@ -21,7 +21,7 @@ from wstui.load.protocol import AuthSpec, ConnectSpec, Parts
 from wstui.load.text import compile_parts
 from wstui.measure.counters import Tally
 from wstui.measure.snapshot import Admitted
-from wstui.scenario.token_mix import TokenKind
+from wstui.scenario.token_kind import TokenKind
 from wstui.scenario.url import Address, parse_address
 
 EXPIRED_FOR_S = 3600

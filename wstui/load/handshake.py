@@ -19,7 +19,7 @@ from wstui.load.connect_outcome import UnsendableError
 from wstui.load.frames import FrameProtocol, quiet
 from wstui.load.refusal import Header, Refusal, failed, is_whole, refusal_of
 from wstui.measure.sanitize import sanitize
-from wstui.scenario.types import is_http_token
+from wstui.scenario.http_text import is_http_token
 from wstui.scenario.url import Address
 
 _HTTP = b"HTTP/1."

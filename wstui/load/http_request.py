@@ -16,7 +16,7 @@ from wstui.load.reply_matcher import ReplyMatcher
 from wstui.load.role_spec import HttpSpec
 from wstui.load.text import compile_parts
 from wstui.measure.sanitize import sanitize
-from wstui.scenario.types import header_fault
+from wstui.scenario.http_text import header_fault
 from wstui.scenario.units import format_duration
 from wstui.scenario.url import parse_address
 

@@ -9,7 +9,7 @@ import msgspec
 from wstui.load.role_spec import HttpSpec, RolesSpec, Slot
 from wstui.measure.fanout import Receipts
 from wstui.measure.snapshot import Snapshot
-from wstui.scenario.token_mix import TokenKind
+from wstui.scenario.token_kind import TokenKind
 
 # -- the scenario as a worker gets it: files read, environment and feed resolved, nothing left to parse --------------
 

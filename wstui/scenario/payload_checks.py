@@ -20,10 +20,10 @@ from wstui.scenario.conversation.payload import (
 )
 from wstui.scenario.conversation.role import Message
 from wstui.scenario.errors import BadValue, Conflict, Key, nearest, quote
+from wstui.scenario.http_text import header_fault
 from wstui.scenario.payload import MOST_BYTES, Feed
 from wstui.scenario.placeholder import UNKNOWN, BadPlaceholder, Placeholder, walk
 from wstui.scenario.secrets import mask_text
-from wstui.scenario.types import header_fault
 
 
 class PayloadChecks:

@@ -11,13 +11,13 @@ from wstui.scenario.env_refs import may_be_empty, names_in
 from wstui.scenario.errors import BadValue, Conflict, Key, dotted, quote
 from wstui.scenario.file_refs import is_shipped, located
 from wstui.scenario.hosts import is_loopback
+from wstui.scenario.http_text import header_fault, is_http_token
 from wstui.scenario.model import Scenario
 from wstui.scenario.placeholder import without_placeholders
 from wstui.scenario.proxy import is_address
 from wstui.scenario.route import route_of
 from wstui.scenario.secret_fields import VARIABLES
 from wstui.scenario.secrets import mask_url
-from wstui.scenario.types import header_fault, is_http_token
 from wstui.scenario.url import is_unix
 
 _NO_TOKEN = "has a character that a subprotocol can't have: send it as header or query (auth.send_as)"

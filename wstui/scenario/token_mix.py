@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated
 
 from pydantic import Field
 
+from wstui.scenario.token_kind import TOKEN_KINDS, TokenKind
 from wstui.scenario.types import TomlTable, Whole
-
-TokenKind = Literal["good", "expired", "forged", "missing", "wrong_algorithm"]
-TOKEN_KINDS: tuple[TokenKind, ...] = get_args(TokenKind)
 
 Parts = Annotated[Whole, Field(ge=0, le=100)]
 

@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from wstui.scenario.errors import BadValue
+from wstui.scenario.http_text import header_fault, is_http_token
 from wstui.scenario.placeholder import without_placeholders
 from wstui.scenario.source_addresses import check_source
 from wstui.scenario.units import (
@@ -106,11 +107,6 @@ def _number(value: Any) -> Any:
     return value
 
 
-def is_http_token(value: str) -> bool:
-    """Return whether this is an HTTP token (RFC 9110 5.6.2), as header names and subprotocols must be."""
-    return re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", value) is not None
-
-
 def _http_token(value: str) -> str:
     if not is_http_token(value):
         raise BadValue("has characters that HTTP does not allow there")
@@ -139,22 +135,6 @@ def _header_name(value: str) -> str:
 def without_ends(value: str) -> str:
     """Return a text without surrounding blanks, line ends and byte order mark."""
     return _ENDS.sub("", value)
-
-
-def header_fault(value: str) -> str:
-    """Return why a header can't carry the value, or "". The value is not included: it may be a secret.
-
-    Letters of Latin-1 go out as ISO-8859-1, as http.client, requests and websockets send them.
-    """
-    if not value.isprintable():
-        return "has a line break or another control character in it"
-    beyond = next((place for place, c in enumerate(value, 1) if c > "\xff"), 0)
-    return f"has a character beyond Latin-1 (the {ordinal(beyond)}), which HTTP headers can't carry" if beyond else ""
-
-
-def ordinal(number: int) -> str:
-    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
-    return f"{number}{ending}"
 
 
 def _header_value(value: str) -> str:

@@ -33,7 +33,7 @@ from wstui.measure.histogram import Distribution
 from wstui.measure.snapshot import Counters
 from wstui.scenario.model import Scenario
 from wstui.scenario.secret_fields import masked
-from wstui.scenario.token_mix import TOKEN_KINDS
+from wstui.scenario.token_kind import TOKEN_KINDS
 
 
 @dataclass(frozen=True, slots=True)

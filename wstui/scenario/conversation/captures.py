@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from wstui.scenario.conversation.conditions import parse_path
 from wstui.scenario.errors import BadValue, Conflict, Key, quote
-from wstui.scenario.types import is_http_token
+from wstui.scenario.http_text import is_http_token
 
 OF_ANSWER = ("header:", "cookie:")
 """How sources in an HTTP answer begin; in a step they are those of the answer to the upgrade."""
