@@ -74,11 +74,12 @@ def peers(cases: tuple[str, ...], tools: tuple[str, ...], folder: tuple[str, ...
 
 @bench.command()
 @click.option("--workers", "counts", multiple=True, type=int, default=(10, 64, 100, 400, 1000), show_default=True)
-def scale(counts: tuple[int, ...]) -> None:
+@click.option("--behind", default=1, show_default=True, help="Workers that each host adds up before it reports.")
+def scale(counts: tuple[int, ...], behind: int) -> None:
     """What many workers cost the operator's process, with workers that only talk, and where it stops."""
     from tests.bench import scale
 
-    scale.measure(counts)
+    scale.measure(counts, behind)
 
 
 @bench.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import time
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from collections.abc import Sequence
 import msgspec
 from distributed import get_worker
 
+from wstui.fleet.totals import FleetTotals
 from wstui.load.protocol import Abort, Drain, Finished, Go, WorkerReady, decode_command, encode
 from wstui.load.worker import SNAPSHOT_NS
 from wstui.measure.histogram import Histogram
@@ -46,6 +48,16 @@ def realistic(seed: int = 7) -> Snapshot:
     )
 
 
+def merged(count: int) -> Snapshot:
+    """Return the snapshots of `count` workers of one host, added up into one of the same form."""
+    totals = FleetTotals()
+    kinds = [realistic(seed) for seed in range(min(count, 5))]
+    for worker in range(count):
+        totals.take(worker, kinds[worker % 5])
+    latest = totals.latest()[0]
+    return msgspec.structs.replace(latest, totals=totals.sum(), types=totals.types(), health=totals.take_health()[0])
+
+
 class FakeAgent:
     """In the place of `wstui.fleet.hosts.agent.Agent`."""
 
@@ -53,6 +65,7 @@ class FakeAgent:
         self._dask_worker = get_worker()
         self._topic = topic
         self._workers: list[int] = []
+        self._snapshot = merged(int(os.environ.get("MERGED", "1")))
         self._began_ns = 0
         self._ended = False
         self._tasks: list[asyncio.Task[None]] = []
@@ -81,7 +94,6 @@ class FakeAgent:
         self._dask_worker.log_event(self._topic, (worker, message))
 
     async def _talk(self) -> None:
-        snapshot = realistic()
         sequence = 0
         while not self._ended:
             sequence += 1
@@ -90,10 +102,10 @@ class FakeAgent:
                 due_ns = self._began_ns + (sequence - 1) * SNAPSHOT_NS + index * SNAPSHOT_NS // len(self._workers)
                 if (left_ns := due_ns - time.monotonic_ns()) > 1_000_000:
                     await asyncio.sleep(left_ns / 1e9)
-                before = snapshot.totals
+                before = self._snapshot.totals
                 counters = msgspec.structs.replace(
                     before.counters, sent=before.counters.sent + sequence * MESSAGES_A_SECOND // 5
                 )
                 totals = msgspec.structs.replace(before, at_ns=time.monotonic_ns() - self._began_ns, counters=counters)
-                said = msgspec.structs.replace(snapshot, worker=worker, sequence=sequence, totals=totals)
+                said = msgspec.structs.replace(self._snapshot, worker=worker, sequence=sequence, totals=totals)
                 self._say(worker, encode(said))

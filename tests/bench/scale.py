@@ -15,14 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
 
+import msgspec
 import psutil
 
-from tests.bench.fake_agent import FakeAgent, realistic
+from tests.bench.fake_agent import FakeAgent, merged, realistic
 from tests.bench.table import headline, markdown
 from wstui.execution.run.commands import AbortRun
 from wstui.execution.run.run import Run
 from wstui.fleet.hosts import road_hosts
-from wstui.load.protocol import encode
+from wstui.fleet.totals import FleetTotals
+from wstui.load.protocol import decode_message, encode
 from wstui.scenario.model import Fleet, Messages, Scenario, Stage, Target
 
 HOSTS = 4
@@ -50,12 +52,12 @@ class Cost:
         return self.snapshots > 0.97 * 5 * self.workers and self.age_s < 1.0
 
 
-async def cost_of(workers: int) -> Cost:
-    """A run of so many workers that only talk."""
+async def cost_of(workers: int, behind: int = 1) -> Cost:
+    """A run of so many workers that only talk; each speaks for `behind` workers of its host."""
     count = min(HOSTS, workers)
     each = math.ceil(workers / count)
     workers = each * count
-    hosts = [f"exec:env FAKE={number}" for number in range(count)]
+    hosts = [f"exec:env FAKE={number} MERGED={behind}" for number in range(count)]
     # Each host looks whether the target accepts connections.
     listener = socket.create_server(("127.0.0.1", 0))
     scenario = Scenario(
@@ -112,11 +114,14 @@ def _count(run: Run) -> Callable[[], int]:
     return lambda: sum(snapshot.sequence for snapshot in run.fleet.totals.latest().values()) - run.fleet.totals.missed
 
 
-def measure(counts: Sequence[int]) -> None:
-    """Print the cost of each number of workers, and where the operator's process would stop."""
+def measure(counts: Sequence[int], behind: int = 1) -> None:
+    """Print the cost of each number of workers, and where the operator's process would stop.
+
+    With `behind`, as if each host added up so many of its workers before it reports: a tree of two levels.
+    """
     mock.patch.object(road_hosts, "Agent", FakeAgent).start()
     os.environ["PYTHONPATH"] = str(HOME)
-    size = len(encode(realistic()))
+    size = len(encode(merged(behind)))
     rows = [
         [
             "workers",
@@ -133,11 +138,11 @@ def measure(counts: Sequence[int]) -> None:
     found = []
     for workers in counts:
         gc.collect()
-        cost = asyncio.run(cost_of(workers))
+        cost = asyncio.run(cost_of(math.ceil(workers / behind), behind))
         found.append(cost)
         rows.append(
             [
-                f"{cost.workers}",
+                f"{cost.workers * behind}",
                 f"{cost.snapshots:.0f}",
                 f"{5 * cost.workers}",
                 f"{cost.snapshots * size / 1e3:.0f}",
@@ -152,10 +157,24 @@ def measure(counts: Sequence[int]) -> None:
     print(headline() + "\n")
     print(f"Snapshots of {size} bytes, five a second from each worker, {HOSTS} hosts on this machine.\n")
     print(markdown(rows))
-    print("\n" + stops(found))
+    print("\n" + stops(found, behind))
+    if behind > 1:
+        print(f"A host that adds up {behind} workers takes {adding_cost(behind):.1%} of a core for it.")
 
 
-def stops(found: Sequence[Cost]) -> str:
+def adding_cost(behind: int) -> float:
+    """Return the share of a core that a host takes to decode, add up and encode the snapshots of its workers."""
+    said, totals = [encode(realistic(worker % 5)) for worker in range(behind)], FleetTotals()
+    began, rounds = time.process_time(), 25
+    for _ in range(rounds):
+        for worker, snapshot in enumerate(said):
+            totals.take(worker, decode_message(snapshot))
+        totals.take_health()
+        encode(msgspec.structs.replace(totals.latest()[0], totals=totals.sum(), types=totals.types()))
+    return 5 * (time.process_time() - began) / rounds
+
+
+def stops(found: Sequence[Cost], behind: int = 1) -> str:
     """Where a core is full, by the line through what was measured while it kept up."""
     sound = [cost for cost in found if cost.keeps_up]
     if len(sound) < 2:
@@ -163,5 +182,5 @@ def stops(found: Sequence[Cost]) -> str:
     first, last = sound[0], sound[-1]
     each = (last.cpu - first.cpu) / (last.workers - first.workers)
     base = first.cpu - each * first.workers
-    told = f"Each worker costs {each:.3%} of a core, on top of {max(base, 0):.1%}: "
-    return told + f"one core of the operator's is full at about {(1 - base) / each:.0f} workers."
+    told = f"Each worker costs {each / behind:.4%} of a core, on top of {max(base, 0):.1%}: "
+    return told + f"one core of the operator's is full at about {behind * (1 - base) / each:.0f} workers."
