@@ -83,6 +83,16 @@ def scale(counts: tuple[int, ...], behind: int) -> None:
 
 
 @bench.command()
+@click.option("--alone", multiple=True, type=int, default=(200, 2000, 14_000), show_default=True)
+@click.option("--together", multiple=True, type=int, default=(1000, 10_000, 100_000), show_default=True)
+def growth(alone: tuple[int, ...], together: tuple[int, ...]) -> None:
+    """What a client and a round trip cost as the clients grow, and beside a client in C."""
+    from tests.bench import growth
+
+    asyncio.run(growth.measure(alone, together))
+
+
+@bench.command()
 @click.option("--clients", default=5000, show_default=True)
 @click.option("--rate", "rates", multiple=True, type=float, default=(0.0, 5.0, 20.0), show_default=True)
 @click.option("--seconds", default=15.0, show_default=True)

@@ -21,7 +21,7 @@ from wstui.load.protocol import Abort, Command, Go, Ramp
 from wstui.measure.snapshot import Snapshot, Totals
 from wstui.scenario.model import Scenario
 
-_OPEN_TIMEOUT_S = 60.0
+OPEN_TIMEOUT_S = 60.0
 
 
 class BenchTarget(Protocol):
@@ -159,10 +159,10 @@ class Bench:
         for command in commands:
             self._fleet.send(command)
 
-    async def open(self, clients: int) -> Sample:
+    async def open(self, clients: int, timeout_s: float = OPEN_TIMEOUT_S) -> Sample:
         """Open `clients` as fast as possible; return the sample at which all are ready. Raises FleetError."""
         self.tell(Go(), Ramp(clients, 0))
-        deadline = time.monotonic() + _OPEN_TIMEOUT_S
+        deadline = time.monotonic() + timeout_s
         while (reading := await self.read()).totals.counters.open < clients:
             counters = reading.totals.counters
             if counters.refused + counters.failed + counters.timed_out or time.monotonic() > deadline:
