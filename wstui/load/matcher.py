@@ -65,6 +65,11 @@ def _paths(role: RoleSpec) -> Iterator[Sequence[str]]:
     for rule in (*role.delivery, *role.sequence):
         yield from _paths_of(rule.of)  # type: ignore[attr-defined]  # mypy joins the two to Struct
         yield rule.path  # type: ignore[attr-defined]
+    for stream in role.streams:
+        for matcher in (stream.of, stream.ends, stream.begins):
+            yield from _paths_of(matcher)
+        if stream.path:
+            yield stream.path
     yield from (rule.per for rule in role.sequence if rule.per)
 
 

@@ -186,6 +186,22 @@ class SequenceSpec(msgspec.Struct, frozen=True):
     per: list[str]
 
 
+class StreamSpec(msgspec.Struct, frozen=True):
+    """Answers in parts; with a path to their audio, which plays at `rate` bytes a second."""
+
+    name: str
+    of: MatcherSpec
+    ends: MatcherSpec
+    begins: MatcherSpec | None
+    path: list[str]
+    rate: int
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What follows its name in the names of its rows."""
+        return ("first", "gap", "underrun") if self.path else ("first", "gap")
+
+
 class WatchdogSpec(msgspec.Struct, frozen=True):
     """Messages that a server sends again and again, within `within_ns`, or the milliseconds in a variable."""
 
@@ -216,6 +232,7 @@ class RoleSpec(msgspec.Struct, frozen=True, kw_only=True):
     answers: list[AnswerSpec] = []
     delivery: list[DeliverySpec] = []
     sequence: list[SequenceSpec] = []
+    streams: list[StreamSpec] = []
     watchdogs: list[WatchdogSpec] = []
     errors: list[ErrorSpec] = []
     closes_on_failure: bool = False

@@ -62,6 +62,11 @@ def metrics() -> str:
     steps = [
         ("`step.NAME.*`", "ms", "time from when a step of a role was due to its answer, over all roles with that step"),
         ("`delivery.NAME.*`", "ms", "time from a stamp inside a message to its receipt, for one `delivery` of a role"),
+        (
+            "`stream.NAME-first.*`, `stream.NAME-gap.*`, `stream.NAME-underrun.*`",
+            "ms",
+            "of answers in parts: time to the first part, time between parts, and time without audio to play",
+        ),
         ("`login.*`, `login.NAME.*`", "ms", "time that a client takes to log in, and that one request of it takes"),
     ]
     about = f"`*` is {statistics}, or any other percentile; of steps, deliveries and logins also {counts}."

@@ -35,7 +35,7 @@ class StepCounts(msgspec.Struct):
 
 
 class StepData(msgspec.Struct, array_like=True, frozen=True):
-    """What was counted of a step of a role. `kind` is "step", "heartbeat", "delivery" or "login"."""
+    """What was counted of a step of a role. `kind` is "step", "heartbeat", "delivery", "stream" or "login"."""
 
     role: str
     name: str

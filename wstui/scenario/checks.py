@@ -11,6 +11,7 @@ from wstui.scenario.file_refs import located
 from wstui.scenario.hosts import duplicate_host, is_loopback
 from wstui.scenario.identity_checks import identity_findings, identity_warnings
 from wstui.scenario.load_profile import arrivals
+from wstui.scenario.lowering import Lowered
 from wstui.scenario.model import Scenario
 from wstui.scenario.role_checks import role_findings
 from wstui.scenario.role_inputs import figures_of
@@ -183,7 +184,7 @@ def _step_findings(scenario: Scenario, key: Key, metric: str, step: str) -> Iter
     kind = metric.partition(".")[0]
     logins = ("login", *(login.name for login in scenario.login)) if scenario.login or kind == "login" else ()
     figures = [("login", name) for name in logins if name]
-    figures += figures_of(scenario.roles, scenario.origin.file)
+    figures += figures_of(Lowered(scenario).roles or scenario.roles, scenario.origin.file)
     names = [name for found, name in figures if kind in ("step", found)]
     if step in names:
         return

@@ -11,6 +11,7 @@ from wstui.scenario.conversation.dialect import BadKey, Dialect, Table, dialect,
 from wstui.scenario.conversation.role import Message, Role, Step
 from wstui.scenario.errors import BadValue, Conflict, Key, quote
 from wstui.scenario.model import Scenario
+from wstui.scenario.payload import MOST_BYTES, content_of
 from wstui.scenario.target import Target
 
 M = TypeVar("M", bound=Message)
@@ -35,6 +36,7 @@ class Lowered:
 
     def __init__(self, scenario: Scenario) -> None:
         self.roles: list[Role] = []
+        self._file = scenario.origin.file
         self.conflicts: list[Conflict] = []
         self.added = 0
         """How many steps of the protocol stand before those of each role's `open`."""
@@ -86,10 +88,13 @@ class Lowered:
             return message
         try:
             keys = read(self._dialect.step_keys, words, type(message).model_fields)
+            given = {name: getattr(message, name) for name in message.model_fields_set - words.keys()}
+            if self._dialect.takes_files and message.file:
+                given["file"] = content_of(message.file, self._file, MOST_BYTES)
+                message = message.model_copy(update={"file": ""})
             own = [name for name in _NOT_SENT if getattr(message, name, None)] + message.sources
             if own:
                 raise BadKey((next(iter(words)),), f"and {own[0]} are both given: keep one")
-            given = {name: getattr(message, name) for name in message.model_fields_set - words.keys()}
             return self._made(type(message), self._dialect.step(keys, given))
         except BadKey as error:
             self._conflict(place, words, error)

@@ -18,6 +18,7 @@ from wstui.scenario.secrets import is_secret_header
 
 LARGEST_SCRIPT = 1 << 20
 PHASES = ("open", "loop", "leave")
+STREAM_PARTS = ("first", "gap", "underrun")
 M = TypeVar("M", bound=Message)
 
 
@@ -36,12 +37,17 @@ def _inner(steps: Sequence[Step], place: Key) -> Iterator[tuple[Key, Step]]:
 
 
 def figures_of(roles: Iterable[Role], scenario_file: str) -> list[tuple[str, str]]:
-    """Kind and name of each row of figures that roles have: "step", "heartbeat" or "delivery"."""
+    """Kind and name of each row of figures that roles have: "step", "heartbeat" "stream" or "delivery"."""
     found: list[tuple[str, str]] = []
     for role in roles:
         found += [("step", step.name) for _, step in steps_of(role)]
         found += [("heartbeat", beat.name) for beat in role.heartbeats]
         found += [("delivery", delivery.name) for delivery in role.delivery]
+        found += [
+            ("stream", f"{stream.name}-{part}")
+            for stream in role.streams
+            for part in STREAM_PARTS[: 2 + bool(stream.audio)]
+        ]
         if role.script:
             found += [("step", name) for name in _steps_of_script(role, scenario_file)]
     return [pair for pair in dict.fromkeys(found) if pair[1]]

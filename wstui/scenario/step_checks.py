@@ -51,7 +51,17 @@ class StepChecks:
             if phase == "open":
                 opened = known
         if not role.connect:
-            for name in ("heartbeats", "answer", "delivery", "sequence", "leave", "url", "subprotocols", "cert_file"):
+            for name in (
+                "heartbeats",
+                "answer",
+                "delivery",
+                "sequence",
+                "streams",
+                "leave",
+                "url",
+                "subprotocols",
+                "cert_file",
+            ):
                 if getattr(role, name):
                     yield Conflict((*place, name), "needs a connection, and this role has connect = false")
         for index, beat in enumerate(role.heartbeats):
@@ -65,6 +75,9 @@ class StepChecks:
         for name in ("delivery", "sequence"):
             for index, rule in enumerate(getattr(role, name)):
                 yield from self._payloads.matcher(rule.of, (*place, name, index, "of"), opened)
+        for index, stream in enumerate(role.streams):
+            for name in ("of", "ends", "begins"):
+                yield from self._payloads.matcher(getattr(stream, name), (*place, "streams", index, name), opened)
         for index, error in enumerate(role.errors):
             yield from self._payloads.matcher(error.on, (*place, "errors", index, "on"), opened)
         for index, watchdog in enumerate(role.watchdogs):

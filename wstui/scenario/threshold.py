@@ -85,8 +85,8 @@ METRICS = (*FIGURES, *(f"{family}.{stat}" for family in DISTRIBUTIONS for stat i
 STEP_COUNTS: dict[str, Unit] = {
     "count": "", "lost": "", "late": "", "failed": "", "duplicates": "", "rate": "/s", "success": "%",
 }  # fmt: skip
-"""What a step of a role, or a delivery, counts beside the statistics of its response times: step.NAME.lost."""
-_STEP = re.compile(r"(step|delivery|login)\.([^.]+)\.(\S+)")
+"""What a step, a delivery or a stream of a role counts beside the statistics of its times: step.NAME.lost."""
+_STEP = re.compile(r"(step|delivery|stream|login)\.([^.]+)\.(\S+)")
 LOGIN = "login"
 """The family of all requests of a login together; one with a name is login.NAME."""
 _PERCENTILE = re.compile(r"p(100|\d{1,2}(?:\.\d+)?)", re.ASCII)
@@ -161,7 +161,7 @@ def parse_metric(name: str) -> Metric:
         return Metric(name, name, "", None, FIGURES[name])
     if name.startswith(f"{LOGIN}.") and _is_statistic(statistic := name.removeprefix(f"{LOGIN}.")):
         return _of_step(name, f"{LOGIN}.{LOGIN}", statistic)
-    if name.partition(".")[0] in ("step", LOGIN):
+    if name.partition(".")[0] in ("step", "stream", LOGIN):
         return _step_metric(name)
     for family in DISTRIBUTIONS:
         statistic = name.removeprefix(f"{family}.")

@@ -14,6 +14,7 @@ from wstui.load.role_spec import (
     RoleSpec,
     SequenceSpec,
     StepSpec,
+    StreamSpec,
     WatchdogSpec,
 )
 from wstui.scenario.conversation.conditions import parse_path
@@ -53,6 +54,17 @@ class RoleCompiler:
             sequence=[
                 SequenceSpec(texts.matcher(s.of), [*parse_path(s.number)], [*parse_path(s.per)] if s.per else [])
                 for s in role.sequence
+            ],
+            streams=[
+                StreamSpec(
+                    s.name,
+                    texts.matcher(s.of),
+                    texts.matcher(s.ends),
+                    None if s.begins is None else texts.matcher(s.begins),
+                    [*parse_path(s.audio)] if s.audio else [],
+                    s.rate,
+                )
+                for s in role.streams
             ],
             watchdogs=[self._watchdog(watchdog) for watchdog in role.watchdogs],
             errors=[

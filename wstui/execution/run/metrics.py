@@ -59,8 +59,8 @@ def steps_of(family: str, rows: Iterable[S]) -> list[S]:
 class Figures:
     """What metrics are computed from: of a window of a running fleet, or of a result.
 
-    `latency` and `distribution` take a family: one of `FAMILIES`, "step.NAME", "delivery.NAME" or "login.NAME".
-    `step` takes one of the latter three, and returns its counts, over all roles, and its rate.
+    `latency` and `distribution` take a family: one of `FAMILIES`, "step.NAME", "delivery.NAME", "stream.NAME" or
+    "login.NAME". `step` takes one of the latter four, and returns its counts, over all roles, and its rate.
     """
 
     counters: Counters

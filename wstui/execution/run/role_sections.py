@@ -12,8 +12,8 @@ from wstui.measure.steps import StepData
 
 
 class StepSummary(msgspec.Struct, frozen=True):
-    """A named step of a role. `kind` is "step", "heartbeat" (not among the messages), "delivery" (stamps received) or
-    "login" (a named request of a login).
+    """A named step of a role. `kind` is "step", "heartbeat" (not among the messages), "delivery" (stamps received),
+    "stream" (parts of answers) or "login" (a named request of a login).
 
     begun = done + lost + abandoned + those under way. `failed` are among the done, `late` are answers to lost ones.
     `response_ms` counts from when the step was due, with lost ones at their time limit; `round_trip_ms` from the write.

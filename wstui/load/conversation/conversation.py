@@ -16,7 +16,7 @@ from wstui.load.conversation.meetings import Meetings
 from wstui.load.conversation.program import Operation, Role
 from wstui.load.conversation.replies import Replies
 from wstui.load.conversation.rounds import Rounds
-from wstui.load.conversation.state import ENDED, LEAVE, LOOP, OPEN, WAIT, Phase
+from wstui.load.conversation.state import ENDED, LEAVE, LOOP, OPEN, WAIT, Phase, StreamState
 from wstui.load.conversation.timers import Timers
 from wstui.load.conversation.watch import look_for_silence
 from wstui.load.identity import Identity
@@ -65,8 +65,8 @@ class Conversation:
     __slots__ = (
         "awaits_round", "behind_ns", "client", "context", "cookies", "coroutine", "free_ns", "head", "heartbeats",
         "host", "in_round", "intended_ns", "kept", "leave_begun_ns", "leaving", "live", "message", "next_ns", "number",
-        "phase", "replies", "request", "role", "row", "running", "sent_ns", "seq", "sequences", "transmit", "turn",
-        "values", "wake_ns", "watched",
+        "phase", "replies", "request", "role", "row", "running", "sent_ns", "seq", "sequences", "streams", "transmit",
+        "turn", "values", "wake_ns", "watched",
     )  # fmt: skip
 
     def __init__(self, host: ConversationHost, role: Role, client: Client, identity: Identity) -> None:
@@ -102,6 +102,7 @@ class Conversation:
         self.in_round = False
         # rules
         self.sequences: dict[Any, tuple[int, set[int]]] | None = None  # last number and missing ones
+        self.streams = [StreamState() for _ in role.streams] if role.streams else None
         self.kept: Any = None  # what the protocol keeps of earlier frames
         self.watched: list[int] | None = None  # when each watchdog saw its message last
         self.message: Any = None  # the document that is being answered

@@ -14,7 +14,7 @@ from wstui.load.context import WorkerContext
 from wstui.load.frames import BINARY, TEXT
 from wstui.load.matcher import Captures, Head, Matcher, all_steps, reader_of
 from wstui.load.rng import draw, fraction
-from wstui.load.role_spec import DelaySpec, HttpSpec, RoleSpec, StepSpec
+from wstui.load.role_spec import DelaySpec, HttpSpec, RoleSpec, StepSpec, StreamSpec
 from wstui.load.text import Render, compile_parts, compile_text
 from wstui.measure.counters import TYPES_KEPT
 from wstui.measure.sanitize import sanitize
@@ -136,6 +136,20 @@ class Watchdog:
     variable: int
 
 
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Answers in parts: the tallies are of the first parts, the gaps between parts, and underruns of audio."""
+
+    of: Matcher
+    ends: Matcher
+    begins: Matcher | None
+    path: list[str]
+    rate: int
+    first: StepTally
+    gap: StepTally
+    underrun: StepTally | None
+
+
 @dataclass(slots=True)
 class Beat:
     """A heartbeat of a role."""
@@ -189,6 +203,7 @@ class Role:
             for rule in spec.delivery
         ]
         self.sequences = [(Matcher(rule.of, self.reader, seed), rule.path, rule.per) for rule in spec.sequence]
+        self.streams = [self._stream(stream) for stream in spec.streams]
         self.watchdogs = [
             Watchdog(None if w.on is None else Matcher(w.on, self.reader, seed), w.within_ns, w.variable)
             for w in spec.watchdogs
@@ -199,7 +214,7 @@ class Role:
         self._type_names: dict[str, bytes] = {}
         # Whether something is captured from the answer to the upgrade.
         self.wants_head = any(c.header or c.cookie for step in all_steps(spec) for c in step.capture)
-        self.acts = bool(self.answers or self.deliveries or self.sequences or self.watchdogs)
+        self.acts = bool(self.answers or self.deliveries or self.sequences or self.streams or self.watchdogs)
 
     def tally(self, name: str, kind: str = "step") -> StepTally:
         """Make the counts of a step; only named ones are told."""
@@ -233,6 +248,12 @@ class Role:
             if len(self._type_names) < TYPES_KEPT:
                 self._type_names[kind] = name
         return name
+
+    def _stream(self, spec: StreamSpec) -> Stream:
+        begins = None if spec.begins is None else Matcher(spec.begins, self.reader, self.seed)
+        first, gap, *underrun = (self.tally(f"{spec.name}-{part}", "stream") for part in spec.parts)
+        of, ends = (Matcher(matcher, self.reader, self.seed) for matcher in (spec.of, spec.ends))
+        return Stream(of, ends, begins, spec.path, spec.rate, first, gap, underrun[0] if underrun else None)
 
     def _beat(self, index: int) -> Beat:
         spec, seed = self.spec.heartbeats[index], self.seed

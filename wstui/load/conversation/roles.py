@@ -18,7 +18,7 @@ from wstui.load.conversation.conversation import Conversation
 from wstui.load.conversation.meetings import Meetings
 from wstui.load.conversation.program import Role
 from wstui.load.conversation.rounds import Rounds
-from wstui.load.conversation.rules import follow_delivery, follow_sequence
+from wstui.load.conversation.rules import follow_delivery, follow_sequence, follow_stream
 from wstui.load.conversation.script import converse
 from wstui.load.conversation.script_runner import BlockWatch, ScriptError, Scripts, awaits_other, mistake_of
 from wstui.load.conversation.state import ENDED
@@ -248,6 +248,9 @@ class Roles(Exchange):
             if matcher.matches(document, payload, matcher.bind(conversation)):
                 found = role.reader.value(document, path)
                 follow_delivery(found, unit, tally, self.context.now, self.context.epoch_ns)
+        if conversation.streams is not None:
+            for stream, state in zip(role.streams, conversation.streams, strict=True):
+                follow_stream(conversation, stream, state, document, payload)
         for matcher, path, per in role.sequences:
             if matcher.matches(document, payload, matcher.bind(conversation)):
                 follow_sequence(conversation, document, path, per, self.context.counters)

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from wstui.load.conversation.conversation import Conversation
+from wstui.load.conversation.program import Stream
+from wstui.load.conversation.state import StreamState
 from wstui.measure.snapshot import Counters
 from wstui.measure.steps import StepTally
 
@@ -56,6 +58,33 @@ def _iso_ns(text: str) -> int | None:
         at = at.replace(tzinfo=UTC)
     whole = at.replace(microsecond=0)
     return int(whole.timestamp()) * 1_000_000_000 + at.microsecond * 1000
+
+
+def follow_stream(talk: Conversation, stream: Stream, state: StreamState, document: Any, payload: bytes) -> None:
+    """Measure the part of an answer that a message is: how long after the one before, and whether it came too late."""
+    now = talk.context.now
+    if stream.of.matches(document, payload, stream.of.bind(talk)):
+        if state.last_ns:
+            _record(stream.gap, now - state.last_ns)
+            if stream.underrun is not None and now > state.played_ns:
+                _record(stream.underrun, now - state.played_ns)
+        else:
+            _record(stream.first, now - (state.since_ns or talk.sent_ns))
+        if stream.path:
+            audio = talk.role.reader.value(document, stream.path)
+            size = len(audio) * 3 // 4 - audio[-2:].count("=") if isinstance(audio, str) else 0
+            state.played_ns = max(state.played_ns, now) + size * 1_000_000_000 // stream.rate
+        state.last_ns = now
+    elif stream.ends.matches(document, payload, stream.ends.bind(talk)):
+        state.since_ns = state.last_ns = state.played_ns = 0
+    elif stream.begins is not None and stream.begins.matches(document, payload, stream.begins.bind(talk)):
+        state.since_ns = now
+
+
+def _record(tally: StepTally, took_ns: int) -> None:
+    tally.counts.begun += 1
+    tally.counts.done += 1
+    tally.on_time.record(took_ns)
 
 
 def follow_sequence(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Protocol
 
@@ -30,6 +31,15 @@ class _Wait:
 
 
 WAIT = _Wait()
+
+
+@dataclass(slots=True)
+class StreamState:
+    """An answer that comes in parts: since when it is waited for, its last part, and until when its audio plays."""
+
+    since_ns: int = 0
+    last_ns: int = 0
+    played_ns: int = 0
 
 
 class Talk(Protocol):

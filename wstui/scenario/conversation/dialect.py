@@ -9,9 +9,10 @@ a preset and a page of the manual:
     address         the URL that clients use, subprotocols what they offer, unless the scenario says so itself
     opening         steps before those of the role's `open`; `refuse` with `reason` names the server's own word
     step            the table that stands for a step (answer, heartbeat) with keys of the dialect
-    rules           `answer`, `heartbeats`, `watchdogs`, `errors` that every client has
+    rules           `answer`, `heartbeats`, `watchdogs`, `errors`, `streams` that every client has
     leaving         steps after those of the role's `leave`
     decoder         a pure function from a frame to messages; what it has to keep for a client it gets back
+    takes_files     whether a step's `file` may stand beside its keys: `step` is given its content
     closes          close codes with their plain meaning
 
 Tables are as in a scenario file, with one key more: `frames`, a list of `Frame`, for what `json` and `send` can't say.
@@ -53,6 +54,7 @@ DIALECTS = {
     "signalr": "signalr",
     "stomp": "stomp",
     "phoenix": "phoenix",
+    "realtime": "realtime",
 }
 """Each protocol with its module in `wstui/protocols`."""
 MOST_KEPT = 16 << 20
@@ -134,6 +136,7 @@ class Dialect:
     step_keys: ClassVar[type[msgspec.Struct]] = Nothing
     kinds: ClassVar[Sequence[str]] = ("type",)  # which keys of a message tell its kind, the first that it has
     closes: ClassVar[Mapping[int, str]] = {}
+    takes_files: ClassVar[bool] = False
 
     def __init__(self, options: Any) -> None:
         self.options = options

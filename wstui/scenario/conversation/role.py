@@ -172,6 +172,21 @@ class Sequence(TomlTable):
     per: Path | Literal[""] = Field(default="", description="path to what has numbers of its own: data.room")
 
 
+class Stream(TomlTable):
+    """Measures answers that come in parts: rows NAME-first, NAME-gap and, of audio, NAME-underrun.
+
+    `first` counts from the client's last message, or `begins`, to the first part; `gap` from part to part; an underrun
+    is how long a player would have had nothing to play.
+    """
+
+    name: Name = Field(default="answer", description="its rows in the figures: stream.NAME-first.p99, …")
+    of: Matcher = Field(description='the parts: { type = "response.output_audio.delta" }')
+    ends: Matcher = Field(description='a message after the last part: { type = "response.done" }')
+    begins: OptionalMatcher = Field(default=None, description="a message from which on the first part is waited for")
+    audio: Path | Literal[""] = Field(default="", description="path to audio in a part, in base64: delta")
+    rate: Annotated[Whole, Field(ge=1)] = Field(default=48000, description="bytes of audio that play in a second")
+
+
 class Watchdog(TomlTable):
     """A message that the server sends again and again. When it stays away, the connection counts as dropped."""
 
@@ -217,6 +232,7 @@ class Role(TomlTable):
     sequence: Annotated[list[Sequence], BeforeValidator(_listed)] = Field(
         default_factory=list, description="numbers inside messages"
     )
+    streams: list[Stream] = Field(default_factory=list, description="answers that come in parts")
     watchdogs: list[Watchdog] = Field(default_factory=list, description="messages that the server has to send")
     errors: list[ErrorRule] = Field(default_factory=list, description="messages that report an error")
     script: str = Field(

@@ -38,6 +38,7 @@ NEW_RULES: Mapping[str, Item] = {
     "heartbeats": {"every": "25s", "json": {"type": "ping"}},
     "answer": {"on": {"type": "ping"}, "json": {"type": "pong"}},
     "delivery": {"of": {"type": "message"}, "stamp": "sent_at"},
+    "streams": {"of": {"type": "delta"}, "ends": {"type": "done"}},
     "sequence": {"of": {"type": "message"}, "number": "seq"},
 }
 CONVERSATION: Item = {
