@@ -25,6 +25,7 @@ from wstui.execution.run.run import Run
 from wstui.fleet.hosts import road_hosts
 from wstui.fleet.totals import FleetTotals
 from wstui.load.protocol import decode_message, encode
+from wstui.measure.snapshot import Snapshot
 from wstui.scenario.model import Fleet, Messages, Scenario, Stage, Target
 
 HOSTS = 4
@@ -168,7 +169,9 @@ def adding_cost(behind: int) -> float:
     began, rounds = time.process_time(), 25
     for _ in range(rounds):
         for worker, snapshot in enumerate(said):
-            totals.take(worker, decode_message(snapshot))
+            told = decode_message(snapshot)
+            assert isinstance(told, Snapshot)
+            totals.take(worker, told)
         totals.take_health()
         encode(msgspec.structs.replace(totals.latest()[0], totals=totals.sum(), types=totals.types()))
     return 5 * (time.process_time() - began) / rounds
