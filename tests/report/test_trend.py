@@ -12,6 +12,7 @@ from tests.report.example import good
 from tests.report.test_runs_command import call
 from tests.report.test_store import record
 from wstui.report.analysis.trend import FEWEST, Point, change_points, parse_condition
+from wstui.report.store.store import Store
 from wstui.scenario.errors import BadValue
 
 
@@ -74,6 +75,22 @@ def test_the_command_shows_the_change_and_fails_for_it(path: Path) -> None:
     broken = call(path, "trend", "quick", "--metric", "response.p50", "--fail-if", "change > 20%", status=1)
     assert "changed at run 8" in broken.output
     call(path, "trend", "quick", "--metric", "response.p50", "--fail-if", "change > 90%")
+
+
+def test_tags_and_notes_are_marked_in_the_console_and_on_the_page(path: Path, tmp_path: Path) -> None:
+    with Store(path) as store:
+        store.tag(9, "v2")
+        with store.transaction() as db:
+            event = json.dumps({"at_s": 3.0, "kind": "note", "text": "cache <b>on</b>"})
+            db.execute("INSERT INTO events (run, number, event) VALUES (9, 900, ?)", (event,))
+    (line,) = [line for line in call(path, "trend").output.splitlines() if line.split()[:1] == ["9"]]
+    assert "#v2" in line and "¶ cache <b>on</b>" in line
+    (point,) = [point for point in json.loads(call(path, "trend", "--json").output)["points"] if point["run"] == 9]
+    assert point["tags"] == ["v2"] and point["notes"] == ["cache <b>on</b>"]
+    pytest.importorskip("jinja2", reason="the extra `html` is not installed")
+    call(path, "trend", "--html", str(tmp_path / "trend.html"))
+    page = (tmp_path / "trend.html").read_text()
+    assert "#v2  ¶ cache &lt;b&gt;on" in page and "<b>on" not in page
 
 
 def test_json_and_html_have_every_run(path: Path, tmp_path: Path) -> None:

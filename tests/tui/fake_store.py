@@ -20,6 +20,7 @@ from wstui.execution.run.result_sections import Latency
 from wstui.measure.hdr import encode
 from wstui.measure.histogram import Histogram
 from wstui.report.analysis.compare import Comparison, compare
+from wstui.report.analysis.trend import Point, Trend
 from wstui.report.store.store import StoredRun
 from wstui.scenario.model import Scenario
 from wstui.tui.services import Launcher
@@ -94,6 +95,20 @@ class FakeRuns:
 
     def compare(self, before: int, after: int) -> Comparison:
         return compare(self.result(before), self.result(after))
+
+    def trend(self, preset: str, metric: str) -> Trend:
+        chance = random.Random(7)
+        points = [
+            Point(
+                number,
+                f"2025-11-{1 + number // 2:02}T{9 + number % 9:02}:30:00+00:00",
+                round((180 if number < 15 else 131) * chance.lognormvariate(0, 0.05), 3),
+                ("v1.2",) if number == 15 else (),
+                ("cache on",) if number in {15, 19} else (),
+            )
+            for number in range(1, 25)
+        ]
+        return Trend.of(preset, metric, [] if preset == "medium" else points)
 
     def command(self, number: int) -> str:
         """What shows a run in a shell."""

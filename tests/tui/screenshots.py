@@ -89,6 +89,7 @@ SCENES = {
     "failed": Scene(ends=True, outcome=fake.result(passed=False)),
     "found": Scene(ends=True, picture=fake_search.searching(), outcome=fake_search.found()),
     "runs": Scene(("h",), start=True),
+    "trend": Scene(("h", "T"), start=True),
     "fresh": Scene(start=True, fresh=True),
     "broken": Scene(("down", "down", "down"), start=True),
     "confirm": Scene(("enter",), start=True),

@@ -13,15 +13,12 @@ from wstui.cli import completion
 from wstui.cli.exit_codes import BROKEN, USAGE, fail
 from wstui.cli.param_types import Whole
 from wstui.cli.run_refs import opened
-from wstui.execution.run.result_figures import figure
 from wstui.measure.sanitize import sanitize
-from wstui.report.analysis.trend import Condition, Point, change_points, parse_condition
+from wstui.report.analysis.trend import Condition, Trend, parse_condition, stored_trend
 from wstui.report.formats import trend_text
 from wstui.report.formats.atomic_write import STDOUT, NotWritable, write
 from wstui.report.model.terminal import terminal_width, wants_colour
-from wstui.report.store.store import Store, StoredRun
 from wstui.scenario.errors import BadValue
-from wstui.scenario.threshold import parse_metric
 
 MOST = 10_000
 
@@ -61,44 +58,30 @@ def trend(
     Only finished runs count. A change is found when the runs before and after it differ by more than their noise.
     """
     parsed = [_condition(text) for text in conditions]
-    try:
-        unit = parse_metric(metric).unit
-    except BadValue as error:
-        fail(f"--metric {sanitize(metric)}: {error}", USAGE)
     with opened(path) as store:
         preset = preset or store.run(store.find("last")).name
-        found = [run for run in store.runs(name=preset) if run.state == "finished"][:last]
-        if not found:
+        try:
+            found = stored_trend(store, preset, metric, last)
+        except BadValue as error:
+            fail(f"--metric {sanitize(metric)}: {error}", USAGE)
+        if not found.points:
             known = sanitize(", ".join(sorted({run.name for run in store.runs()})), 300)
             fail(f"no run of {sanitize(preset)!r} is finished; there are runs of {known}", USAGE)
-        points = [Point(run.id, run.started, _figure(store, run, metric), run.tags) for run in reversed(found)]
-    changes = change_points(points)
     if html_file:
-        _write_page(html_file, points, preset, metric)
+        _write_page(html_file, found)
     if as_json:
-        document = {
-            "preset": preset,
-            "metric": metric,
-            "unit": unit,
-            "points": [asdict(point) for point in points],
-            "changes": [{**asdict(change), "ratio": change.ratio} for change in changes],
-        }
+        document = asdict(found)
+        for change, data in zip(found.changes, document["changes"], strict=True):
+            data["ratio"] = change.ratio
         write(STDOUT, msgspec.json.format(msgspec.json.encode(document)).decode() + "\n")
     elif html_file != STDOUT:
-        width, colour = terminal_width(sys.stdout), wants_colour(sys.stdout)
-        click.echo(trend_text.render(points, changes, title=metric, unit=unit, width=width, colour=colour))
-    broken = [(condition, held) for condition in parsed if (held := condition.holds(changes))]
+        click.echo(trend_text.render(found, width=terminal_width(sys.stdout), colour=wants_colour(sys.stdout)))
+    broken = [(condition, held) for condition in parsed if (held := condition.holds(found.changes))]
     for condition, held in broken:
-        told = trend_text.change_words(held, unit)
+        told = trend_text.change_words(held, found.unit)
         click.echo(f"wstui: ✗ {condition.text}: {metric} changed at run {held.run}: {told}", err=True)
     if broken:
         sys.exit(BROKEN)
-
-
-def _figure(store: Store, run: StoredRun, metric: str) -> float | None:
-    """Return the figure of a run; those that need a whole distribution are read from the whole result."""
-    value = figure(run.summary, metric)
-    return value if value is not None else figure(store.result(run.id), metric)
 
 
 def _condition(text: str) -> Condition:
@@ -108,13 +91,12 @@ def _condition(text: str) -> Condition:
         fail(f'--fail-if "{sanitize(text)}": {error}', USAGE)
 
 
-def _write_page(file: str, points: list[Point], preset: str, metric: str) -> None:
+def _write_page(file: str, found: Trend) -> None:
     try:
         from wstui.report.formats import trend_html
     except ModuleNotFoundError as error:
         fail(f"--html needs {error.name}; install it with: pip install 'wstui[html]'", USAGE)
     try:
-        unit = parse_metric(metric).unit
-        write(file, trend_html.render(points, change_points(points), title=preset, metric=metric, unit=unit))
+        write(file, trend_html.render(found))
     except NotWritable as error:
         fail(str(error), USAGE)

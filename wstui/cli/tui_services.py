@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from wstui.execution.preflight.probe import Probe
     from wstui.manual.pages import Manual
     from wstui.report.analysis.compare import Comparison
+    from wstui.report.analysis.trend import Trend
+
+TREND_RUNS = 50
+"""How many runs a trend shows."""
 
 
 class StoredRuns:
@@ -56,6 +60,12 @@ class StoredRuns:
             names=(str(before), str(after)),
             environments=(runs[0].environment, runs[1].environment),
         )
+
+    def trend(self, preset: str, metric: str) -> Trend:
+        from wstui.report.analysis.trend import stored_trend
+
+        with Store(self._path) as store:
+            return stored_trend(store, preset, metric, TREND_RUNS)
 
     def delete(self, numbers: Sequence[int]) -> None:
         with Store(self._path) as store:

@@ -63,6 +63,7 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "result.open": ("presets", "start", "home"),
     "runs.mark": ("select", "tick"),
     "runs.compare": ("diff",),
+    "runs.trend": ("history", "regression", "change"),
     "runs.rerun": ("again", "repeat"),
     "runs.export": ("write", "html", "json", "csv", "report"),
     "runs.filter": ("search", "find"),
@@ -98,13 +99,14 @@ def owners() -> tuple[type[DOMNode], ...]:
     from wstui.tui.result.result_screen import ResultScreen
     from wstui.tui.runs.run_table import RunTable
     from wstui.tui.runs.runs_screen import RunsScreen
+    from wstui.tui.runs.trend_screen import TrendScreen
     from wstui.tui.start.preset_list import PresetTable
     from wstui.tui.start.start_screen import StartScreen
 
     return (
         Dashboard, ListTable, Errors, Dialog, ConfirmDialog, SamplesDialog, StopDialog, FailedStartDialog, ResultScreen,
         StartScreen, PresetTable, Editor, OptionRow, ChecklistScreen, RunsScreen, RunTable,
-        HelpDialog, ManualScreen, Steps, WatchScreen, RoleTree,
+        HelpDialog, ManualScreen, Steps, WatchScreen, RoleTree, TrendScreen,
     )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from wstui.execution.preflight.probe import Probe
     from wstui.manual.pages import Manual
     from wstui.report.analysis.compare import Comparison
+    from wstui.report.analysis.trend import Trend
     from wstui.report.store.store import StoredRun
 
 How = Literal["drain", "abort"]
@@ -91,6 +92,10 @@ class Runs(Protocol):
         ...
 
     def compare(self, before: int, after: int) -> Comparison: ...
+
+    def trend(self, preset: str, metric: str) -> Trend:
+        """Return a metric over the last runs of a preset."""
+        ...
 
     def delete(self, numbers: Sequence[int]) -> None: ...
 

@@ -14,8 +14,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
+from wstui.execution.run.result_figures import figure
 from wstui.report.analysis.significance import ALPHA, ranks_of
+from wstui.report.store.store import Store, StoredRun
 from wstui.scenario.errors import BadValue
+from wstui.scenario.threshold import parse_metric
 
 FEWEST = 5
 """Runs on each side of a change: with fewer, chance alone looks like a change more often than `ALPHA`."""
@@ -31,6 +34,7 @@ class Point:
     started: str
     value: float | None
     tags: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,45 @@ class ChangePoint:
     def ratio(self) -> float | None:
         """Return after ÷ before − 1, None where before is 0."""
         return self.after / self.before - 1 if self.before else None
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """A metric over the runs of a preset, oldest first, and where it changed."""
+
+    preset: str
+    metric: str
+    unit: str
+    points: tuple[Point, ...]
+    changes: tuple[ChangePoint, ...]
+
+    @classmethod
+    def of(cls, preset: str, metric: str, points: Sequence[Point]) -> Trend:
+        """Return the trend of these points. Raises BadValue if there is no such metric."""
+        return cls(preset, metric, parse_metric(metric).unit, tuple(points), tuple(change_points(points)))
+
+    def change_at(self, point: Point) -> ChangePoint | None:
+        """Return the change that begins at a point."""
+        return next((change for change in self.changes if change.run == point.run), None)
+
+
+def stored_trend(store: Store, preset: str, metric: str, last: int) -> Trend:
+    """Return the trend over the last finished runs of a preset. Raises BadValue if there is no such metric."""
+    found = [run for run in store.runs(name=preset) if run.state == "finished"][:last]
+    return Trend.of(
+        preset,
+        metric,
+        [
+            Point(run.id, run.started, _figure(store, run, metric), run.tags, tuple(store.notes(run.id)))
+            for run in reversed(found)
+        ],
+    )
+
+
+def _figure(store: Store, run: StoredRun, metric: str) -> float | None:
+    """Return the figure of a run; those that need a whole distribution are read from the whole result."""
+    value = figure(run.summary, metric)
+    return value if value is not None else figure(store.result(run.id), metric)
 
 
 def change_points(points: Sequence[Point]) -> list[ChangePoint]:

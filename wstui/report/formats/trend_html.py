@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from wstui.measure import format
 from wstui.measure.sanitize import sanitize
-from wstui.report.analysis.trend import ChangePoint, Point
+from wstui.report.analysis.trend import Trend
 from wstui.report.formats.html import page_environment, script_json, template
-from wstui.report.formats.trend_text import change_words
+from wstui.report.formats.trend_text import change_words, remarks
 
 
-def render(points: Sequence[Point], changes: Sequence[ChangePoint], *, title: str, metric: str, unit: str) -> str:
-    """Return the page; `title` is the preset's name."""
-    place = {point.run: index for index, point in enumerate(points)}
+def render(trend: Trend) -> str:
+    """Return the page."""
+    points, unit = trend.points, trend.unit
     line = {
         "x": list(range(len(points))),
         "y": [point.value for point in points],
-        "text": [sanitize(f"run {point.run} {', '.join(point.tags)}") for point in points],
-        "name": metric,
+        "text": [" · ".join([f"run {point.run}", *remarks(point, trend)]) for point in points],
+        "name": trend.metric,
         "unit": unit,
         "points": True,
         "role": "first",
@@ -31,20 +29,23 @@ def render(points: Sequence[Point], changes: Sequence[ChangePoint], *, title: st
             "y": {"title": unit},
         },
         "limits": (),
-        "marks": [(place[change.run], "◆", change_words(change, unit), True) for change in changes],
+        "marks": [
+            (index, mark[0], mark[1:].strip(), mark[0] == "◆")
+            for index, point in enumerate(points)
+            for mark in remarks(point, trend)
+        ],
     }
     rows = [
-        (point, format.limit_figure(point.value, unit), next((c for c in changes if c.run == point.run), None))
-        for point in reversed(points)
+        (point, format.limit_figure(point.value, unit), "  ".join(remarks(point, trend))) for point in reversed(points)
     ]
     return (
         page_environment()
         .get_template("trend.html.j2")
         .render(
-            title=sanitize(title),
-            metric=metric,
-            rows=[(point, figure, change and change_words(change, unit)) for point, figure, change in rows],
-            changes=[(change.run, change_words(change, unit)) for change in changes],
+            title=sanitize(trend.preset),
+            metric=trend.metric,
+            rows=rows,
+            changes=[(change.run, change_words(change, unit)) for change in trend.changes],
             style=template("report.css"),
             script=template("report.js"),
             charts=script_json({"trend": chart} if any(point.value is not None for point in points) else {}),

@@ -1,12 +1,10 @@
-"""A trend for the terminal: a line a run with a bar, changes and tags marked."""
+"""A trend for the terminal: a line a run with a bar, changes, tags and notes marked."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from wstui.measure import format
 from wstui.measure.sanitize import sanitize
-from wstui.report.analysis.trend import FEWEST, ChangePoint, Point
+from wstui.report.analysis.trend import FEWEST, ChangePoint, Point, Trend
 from wstui.report.model.table import Column, Row, Table, fitted
 from wstui.report.model.terminal import Paint
 from wstui.report.model.text import GAP, paragraph
@@ -23,24 +21,29 @@ def change_words(change: ChangePoint, unit: str) -> str:
     return f"{before} → {after} ({size}p = {change.p_value:.2g})"
 
 
-def render(
-    points: Sequence[Point], changes: Sequence[ChangePoint], *, title: str, unit: str, width: int, colour: bool
-) -> str:
+def remarks(point: Point, trend: Trend) -> list[str]:
+    """Return the marks of a run: the change that begins with it, its tags, its notes."""
+    change = trend.change_at(point)
+    return [
+        *([f"◆ {change_words(change, trend.unit)}"] if change else []),
+        *(f"#{sanitize(tag)}" for tag in point.tags),
+        *(f"¶ {sanitize(note, 60)}" for note in point.notes),
+    ]
+
+
+def render(trend: Trend, *, width: int, colour: bool) -> str:
     """Return the lines of the trend, oldest run first."""
-    paint = Paint(colour)
+    paint, points, changes = Paint(colour), trend.points, trend.changes
     bar = max(min(_BAR, width - _REST), 4)
     most = max((point.value for point in points if point.value is not None), default=0.0)
-    marked = {change.run: change for change in changes}
     rows = []
     for point in points:
         cells = 0 if point.value is None or not most else round(point.value / most * bar)
-        remark = f"◆ {change_words(marked[point.run], unit)}" if point.run in marked else ""
-        figure = format.limit_figure(point.value, unit)
-        tags = sanitize(", ".join(point.tags), 40)
+        figure = format.limit_figure(point.value, trend.unit)
         started = point.started[:16].replace("T", " ")
-        rows.append(Row((str(point.run), started, figure, "█" * cells, remark, tags)))
-    columns = [Column("run"), Column("started", number=False, rank=1), Column(title)]
-    columns += [Column("", number=False, rank=2), Column("", number=False), Column("tags", number=False)]
+        rows.append(Row((str(point.run), started, figure, "█" * cells, "  ".join(remarks(point, trend)))))
+    columns = [Column("run"), Column("started", number=False, rank=1), Column(trend.metric)]
+    columns += [Column("", number=False, rank=2), Column("", number=False)]
     cut = fitted(Table("", columns, rows), width)
     note = (
         f"{len(changes)} change{'' if len(changes) == 1 else 's'} found (◆; Pettitt's test, at least {FEWEST} runs on "

@@ -155,6 +155,15 @@ class Store:
             histograms=histograms,
         )
 
+    def notes(self, number: int) -> list[str]:
+        """Return the texts of the operator's notes of a run."""
+        kind = "json_extract(event, '$.kind') IN ('note', 'span')"
+        with explained(self.path):
+            rows = self._db.execute(
+                f"SELECT json_extract(event, '$.text') FROM events WHERE run = ? AND {kind} ORDER BY number", (number,)
+            ).fetchall()
+        return [str(row[0]) for row in rows]
+
     def suite(self, number: int) -> SuiteResult:
         """Return the stored suite of a run. Raises UnknownRun if it has none."""
         from wstui.execution.suite import combine  # imports the engine

@@ -48,6 +48,7 @@ class RunsScreen(Screen[None]):
         key("escape", "back", "Back", "runs.back", "Clear the filter, then the marks, then leave", shown=True),
         key("space", "mark", "Mark", "runs.mark", "Mark for comparing or deleting; of two the older is A", shown=True),
         key("c", "compare", "Compare", "runs.compare", "Compare A with B, or with the run before", shown=True),
+        key("T", "trend", "Trend", "runs.trend", "A metric over the runs of this preset", shown=True),
         key("r", "rerun", "Rerun", "runs.rerun", "Run it again, asks first", shown=True),
         key("x", "export", "Export", "runs.export", "Write it as a report: HTML, JSON, CSV …", shown=True),
         key("slash", "filter", "Filter", "runs.filter", "Filter by preset or verdict", shown=True, display="/"),
@@ -200,6 +201,13 @@ class RunsScreen(Screen[None]):
         self.add_class("-comparing")
         self.query_one(Overlay).show(first, second, (before, after))
         self.query_one(ChangeTable).show(comparison, first, second)
+
+    def action_trend(self) -> None:
+        """A metric over the runs of the preset of this one."""
+        from wstui.tui.runs.trend_screen import TrendScreen
+
+        if (run := self._chosen) is not None:
+            self.app.push_screen(TrendScreen(self.services, self._runs, run.name))
 
     @on(ListTable.Chosen)
     def _opened(self) -> None:
