@@ -52,7 +52,7 @@ def test_the_installed_command_finds_its_presets_and_its_manual(wheel: Path, tmp
 
 LOADED = {
     "--help": ("pydantic", "textual", "asyncio", "websockets", "msgspec"),
-    "presets list": ("textual", "asyncio", "websockets", "psutil", "uvloop"),
+    "presets list": ("pydantic", "textual", "asyncio", "websockets", "psutil", "uvloop"),
     "completion bash": ("pydantic", "textual", "asyncio", "websockets", "msgspec"),
     "manual start --plain": ("textual", "websockets", "uvloop"),
     "token --help": ("pydantic", "textual", "websockets"),
@@ -69,3 +69,15 @@ def test_a_command_loads_no_more_than_it_needs(command: str) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.stderr.splitlines()[-1:] == ["[]"], done.stderr
+
+
+def test_the_first_screen_waits_for_nothing_that_only_a_run_or_another_screen_needs() -> None:
+    code = (
+        "import sys, wstui.cli.tui, wstui.cli.tui_services, wstui.tui.run_app\n"
+        "print([name for name in sys.modules if name.startswith("
+        "('plotext', 'psutil', 'websockets', 'uvloop', 'importlib.metadata', 'email', 'wstui.control', 'wstui.fleet',"
+        " 'wstui.report.formats.console', 'wstui.report.analysis', 'wstui.tui.editor', 'wstui.tui.result',"
+        " 'wstui.tui.runs', 'wstui.manual'))])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout == "[]\n", done.stdout + done.stderr

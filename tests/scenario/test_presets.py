@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from platformdirs import user_cache_path
 
 from wstui.scenario import presets
 from wstui.scenario.errors import ScenarioError
 from wstui.scenario.file import dumps, load, loads
 from wstui.scenario.model import Scenario, Suite
 from wstui.scenario.overrides import Overrides
-from wstui.scenario.presets import available, find, members, open_preset
+from wstui.scenario.overview import SHIPPED, shipped_overviews
+from wstui.scenario.presets import PresetEntry, available, find, members, open_preset
 
 MINE = '[[stages]]\nname = "hold"\nover = "1s"\nclients = 1\n'
 
@@ -87,6 +91,35 @@ def test_every_shipped_preset_is_sound_says_what_it_asks_and_survives_saving() -
         assert entry.description and len(entry.description) <= 60
         assert entry.path.read_text().startswith("#:schema ./scenario.schema.json\n# ")
         assert loads(dumps(entry.content), "", {}) == entry.content
+
+
+def test_the_shipped_overviews_are_those_of_the_shipped_presets() -> None:
+    entries = [replace(entry, known=None) for entry in available({})]
+    found = shipped_overviews({entry.path: entry.overview for entry in entries if entry.overview})
+    if os.environ.get("WRITE_OVERVIEWS"):
+        SHIPPED.write_bytes(found)
+    assert SHIPPED.read_bytes() == found, "a preset has changed: run this test with WRITE_OVERVIEWS=1"
+
+
+def test_an_own_preset_is_remembered_until_it_changes_or_a_variable_has_a_say(home: Path) -> None:
+    mine = home / "own" / "mine.toml"
+
+    def listed(environ: dict[str, str]) -> PresetEntry:
+        return next(entry for entry in available(environ) if entry.name == "mine")
+
+    mine.write_text('description = "${SAID:-first}"\n' + MINE)
+    assert listed({}).known is None
+    assert (known := listed({}).known) is not None and (known.description, known.peak_clients) == ("first", 1)
+    assert listed({"SAID": "second"}).description == "second"
+    assert listed({"HTTPS_PROXY": "http://p:1"}).known is None
+    mine.write_text(mine.read_text() + "nonsense = 1\n")
+    assert listed({}).broken
+    mine.write_text('[messages]\nexchange = "echo"\nfeed = "lost.csv"\n' + MINE)
+    for _ in range(2):
+        assert listed({}).known is None  # another file has a say
+    for damaged in (b"", b"[]", b'{"presets": {"x": 1}}', b"\xff"):
+        (user_cache_path("wstui", appauthor=False) / "overviews.json").write_bytes(damaged)
+        assert {entry.name for entry in available({})} >= {"mine", "quick"}
 
 
 def test_the_nearest_folder_goes_first(home: Path) -> None:

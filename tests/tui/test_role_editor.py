@@ -170,9 +170,9 @@ async def test_a_mistake_stands_in_the_row_of_its_step(monkeypatch: pytest.Monke
 
 
 async def test_a_new_scenario_begins_a_conversation_with_a_login(monkeypatch: pytest.MonkeyPatch) -> None:
-    from wstui.tui.start.start_screen import FRESH
+    from wstui.tui.start.start_screen import fresh
 
-    async with editor(FRESH, monkeypatch) as (app, pilot, screen, tree):
+    async with editor(fresh(), monkeypatch) as (app, pilot, screen, tree):
         assert "+ roles, instead of an exchange" in rows(tree)[0]
         await pilot.press("enter")
         await until(lambda: isinstance(app.screen, AddDialog), pilot)

@@ -7,12 +7,13 @@ import pytest
 from tests.tui import fake
 from tests.tui.driving import go_to, shown, started, until
 from wstui.scenario.file import load
+from wstui.scenario.load_curve import shape_of
 from wstui.scenario.model import Suite
 from wstui.scenario.presets import recent_files, remember_file
 from wstui.tui.dashboard.dashboard_screen import Dashboard
 from wstui.tui.dialogs.confirm import ConfirmDialog, is_local
 from wstui.tui.kit import chart
-from wstui.tui.kit.load_curve import shape_of
+from wstui.tui.kit.load_chart import plot
 from wstui.tui.result.result_screen import ResultScreen
 from wstui.tui.start.preset_list import PresetTable
 from wstui.tui.start.start_screen import StartScreen
@@ -141,7 +142,7 @@ def test_a_load_shape_follows_stages_pauses_and_searches() -> None:
     assert [shape.clients_at(at) for at in (0, 60, 120, 500, 750, 780)] == [0, 6000, 12_000, 12_000, 6000, 0]
     twice = shape_of([fake.SCENARIO, fake.SCENARIO], 30.0)
     assert twice.length_s == 780 * 2 + 30 and twice.clients_at(795) == 0
-    assert shape_of([]).length_s == 0.0 and shape_of([]).plot().x_to == 1.0
+    assert shape_of([]).length_s == 0.0 and plot(shape_of([])).x_to == 1.0
 
 
 async def test_presets_stand_in_groups_with_their_load_drawn(home: Path) -> None:

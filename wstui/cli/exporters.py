@@ -16,7 +16,7 @@ from wstui.cli.options import Options
 from wstui.cli.param_types import wanted_level
 from wstui.cli.run_log import RunLog
 from wstui.cli.run_refs import shown_by
-from wstui.cli.stdio import silence
+from wstui.cli.stdio import STDOUT, silence
 from wstui.control.server import ControlServer
 from wstui.execution.run.commands import RunControl
 from wstui.execution.run.result import Result, SuiteResult
@@ -27,7 +27,6 @@ from wstui.report.live.observer import ExportError, Observer
 from wstui.report.store.writer import StoreWriter
 from wstui.scenario.secrets import mask_url
 
-STDOUT = "-"
 _PUSHED = {
     "--remote-write": ("remote_write", "RemoteWrite", "prometheus", "http://127.0.0.1:9090/api/v1/write"),
     "--otlp": ("otlp", "OtlpExport", "otlp", "http://127.0.0.1:4318/v1/metrics"),
@@ -69,7 +68,7 @@ class Exporters:
             self._to = standard_output() if options.events == STDOUT else options.events
             self._events = EventStream(run, self._to, on_problem=on_problem)
             self._watchers.append(self._events)
-        if level := wanted_level(options.log_level, on_problem or warn):
+        if level := wanted_level(options.log_level, on_problem or tell):
             self._write_log(run, level, on_problem)
         for watcher in self._watchers:
             watcher.start()
@@ -81,18 +80,18 @@ class Exporters:
         control = ControlServer(run, store=store, numbers=lambda: recording.ids if recording is not None else ())
         control.start()
         if control.problem:
-            (on_problem or warn)(control.problem)
+            (on_problem or tell)(control.problem)
         return control
 
     def _write_log(self, run: RunView, level: str, on_problem: Callable[[str], None] | None) -> None:
         try:
             log = RunLog(run, level, on_problem=on_problem)
         except ExportError as trouble:
-            (on_problem or warn)(str(trouble))
+            (on_problem or tell)(str(trouble))
             return
         self._watchers.append(log)
         self._log = log.path
-        if on_problem is warn:
+        if on_problem is tell:
             click.echo(f"log: {log.path}", err=True)
 
     def _export(self, run: RunView, option: str, url: str, on_problem: Callable[[str], None] | None) -> None:
@@ -135,7 +134,7 @@ class Exporters:
         for watcher in self._watchers:
             watcher.close(result)
             if watcher.problem and not self._heard:
-                warn(watcher.problem)
+                tell(watcher.problem)
         if self._control is not None:
             self._control.close(result)
         self._endpoint.close()
@@ -152,8 +151,3 @@ class Exporters:
             again = shown_by(ids[-1], self._store_path, suite=isinstance(result, SuiteResult))
             click.echo(f"{told}: {again}", file=stream)
         return bool(ids) and not failed
-
-
-def warn(problem: str) -> None:
-    """Say what the trouble of a follower is."""
-    tell(problem)

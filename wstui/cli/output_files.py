@@ -12,14 +12,11 @@ from pathlib import Path
 
 import click
 
-from wstui.cli.exit_codes import READER_GONE, USAGE, fail, status_of
-from wstui.cli.exporters import STDOUT, warn
+from wstui.cli.exit_codes import READER_GONE, USAGE, fail, status_of, tell
 from wstui.cli.options import Options
-from wstui.cli.stdio import Output, silence
+from wstui.cli.stdio import STDOUT, Output, silence
 from wstui.execution.run.result import Result, SuiteResult
-from wstui.report.formats import registry
 from wstui.report.formats.atomic_write import NotWritable, prove_writable, write_new
-from wstui.report.formats.console import print_summary
 from wstui.report.model.labels import name_of
 from wstui.report.store.store import default_path
 from wstui.scenario.file_rebase import files_of
@@ -36,6 +33,10 @@ class OutputFiles:
         self._lost: list[str] = []
         _keep_apart({**self._files, "events": options.events, "store": _store(options)})
         self.to_stdout = STDOUT in (*self._files.values(), options.events)
+        if not self._files:
+            return  # the first screen does not wait for the formats
+        from wstui.report.formats import registry
+
         for name, path in self._files.items():
             try:
                 if path != STDOUT:
@@ -49,6 +50,9 @@ class OutputFiles:
 
         What becomes of `output` itself is told by its own status.
         """
+        from wstui.report.formats import registry
+        from wstui.report.formats.console import print_summary
+
         status = status_of(result, allow_limited=allow_limited)
         for name, path in self._files.items():
             try:
@@ -59,7 +63,7 @@ class OutputFiles:
                 status = status or READER_GONE
             except (NotWritable, OSError) as error:
                 self._lost.append(name)
-                warn(f"the {name} report was not written: {error}")
+                tell(f"the {name} report was not written: {error}")
                 status = status or USAGE
         with output.written() as stream:
             print_summary(result, stream)
@@ -75,7 +79,7 @@ class OutputFiles:
         """
         asked = kept is False or bool(self._lost)
         if not kept and asked and not ("json" in self._files and "json" not in self._lost):
-            warn(saved_elsewhere(result))
+            tell(saved_elsewhere(result))
 
 
 def saved_elsewhere(result: Result | SuiteResult) -> str:
@@ -85,6 +89,8 @@ def saved_elsewhere(result: Result | SuiteResult) -> str:
     for folder in (Path.cwd(), Path(tempfile.gettempdir()), Path.home(), Path("/dev/shm")):
         path = folder / f"wstui-{name}-{moment}-{secrets.token_hex(4)}.json"
         with contextlib.suppress(OSError):
+            from wstui.report.formats import registry
+
             write_new(path, registry.named("json").render(result))
             return f"the result is saved as {path}: `wstui runs export {path} FILE` makes any report of it"
     return "the result could not be saved anywhere: what is printed is all that is left of it"

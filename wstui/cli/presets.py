@@ -7,17 +7,18 @@ import shutil
 import sys
 import textwrap
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from wstui.cli import completion
 from wstui.measure.format import clock, grouped
-from wstui.scenario.checks import warnings
 from wstui.scenario.errors import PresetExistsError, Problem, ScenarioError, describe, printable
-from wstui.scenario.file import dumps, load, loads, write
-from wstui.scenario.model import Scenario, Suite
+from wstui.scenario.overview import Overview, overview_of
 from wstui.scenario.presets import PresetEntry, available, find, is_path, members, own_folder
-from wstui.scenario.trust import untrusted, uses
+
+if TYPE_CHECKING:  # the models, which the list need not wait for
+    from wstui.scenario.model import Scenario, Suite
 
 _WIDEST = 100
 
@@ -75,6 +76,11 @@ def show(name: str) -> None:
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", shell_complete=completion.presets)
 def validate(files: tuple[str, ...]) -> None:
     """Check scenario files (or presets by name); exit status 2 when one cannot be run."""
+    from wstui.scenario.checks import warnings
+    from wstui.scenario.file import load
+    from wstui.scenario.model import Suite
+    from wstui.scenario.trust import untrusted, uses
+
     problems: list[Problem] = []
     for name in files:
         try:
@@ -102,6 +108,8 @@ def copy(name: str, dest: str | None, force: bool) -> None:
 
     Without DEST, or with a name, the copy goes into your own presets, where it is found before the shipped one.
     """
+    from wstui.scenario.file import write
+
     try:
         source = find(name)
         path = _destination(source, dest)
@@ -124,12 +132,16 @@ def _destination(source: Path, dest: str | None) -> Path:
 
 def _public_text(path: Path) -> str:
     """Return the file with its comments; one that holds a secret in plain text is rewritten without it."""
+    from wstui.scenario.file import dumps, load
+
     content = load(path, complete=False)
     return dumps(content) if content.origin.warnings else path.read_text("utf-8-sig")
 
 
 def _renamed(text: str, name: str) -> str:
     """Return the text with the preset's name changed to that of its file."""
+    from wstui.scenario.file import loads
+
     renamed = re.sub(r'^name\s*=\s*"[^"\n]*"', lambda _: f'name = "{name}"', text, count=1, flags=re.MULTILINE)
     return renamed if re.fullmatch(r"[\w .-]+", name) and loads(renamed, complete=False).name == name else text
 
@@ -141,36 +153,33 @@ def _described(entry: PresetEntry) -> dict[str, object]:
         "from": entry.origin,
         "description": entry.description,
     }
-    if isinstance(entry.content, Scenario):
-        described |= {"clients": entry.content.peak_clients, "duration_s": entry.content.duration_s}
-    elif isinstance(entry.content, Suite):
-        described |= {"suite": entry.content.suite}
+    if entry.overview is not None and entry.overview.suite:
+        described |= {"suite": entry.overview.suite}
+    elif entry.overview is not None:
+        described |= {"clients": entry.overview.peak_clients, "duration_s": entry.overview.duration_s}
     return {**described, "problem": entry.problem}
 
 
 def _load(entry: PresetEntry) -> str:
-    if entry.content is None:
+    if (found := entry.overview) is None:
         return "broken"
-    if isinstance(entry.content, Scenario):
-        return f"{_size(entry.content)}, {_length(entry.content)}"
-    peak = max(run.peak_clients for run in entry.runs)
-    return f"{len(entry.runs)} runs, up to {grouped(peak)} clients, {clock(entry.duration_s)}"
+    if found.suite:
+        return f"{len(found.suite)} runs, up to {grouped(found.peak_clients)} clients, {clock(found.duration_s)}"
+    return _size(found)
 
 
 def _summary(content: Scenario | Suite) -> str:
+    from wstui.scenario.model import Suite
+
     if isinstance(content, Suite):
         return f"a suite of {', '.join(map(printable, content.suite))}"
-    return f"{_size(content)}, {_length(content)}, {len(content.thresholds) or 'default'} thresholds"
+    return f"{_size(overview_of(content, [content]))}, {len(content.thresholds) or 'default'} thresholds"
 
 
-def _size(scenario: Scenario) -> str:
-    if scenario.breakpoint is not None:
-        return f"up to {grouped(scenario.breakpoint.largest)} {scenario.breakpoint.unit}"
-    return f"{grouped(scenario.peak_clients)} clients"
-
-
-def _length(scenario: Scenario) -> str:
-    return f"{clock(scenario.duration_s)}{' at most' if scenario.breakpoint is not None else ''}"
+def _size(found: Overview) -> str:
+    if found.search:
+        return f"up to {grouped(found.largest)} {found.search}, {clock(found.duration_s)} at most"
+    return f"{grouped(found.peak_clients)} clients, {clock(found.duration_s)}"
 
 
 def _width() -> int:

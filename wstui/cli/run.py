@@ -9,7 +9,7 @@ import click
 
 from wstui.cli import completion
 from wstui.cli.exit_codes import KEPT, UNREACHABLE, USAGE, fail, tell
-from wstui.cli.exporters import Exporters, warn
+from wstui.cli.exporters import Exporters
 from wstui.cli.github import Workflow
 from wstui.cli.options import Options, run_options
 from wstui.cli.output_files import OutputFiles
@@ -64,7 +64,7 @@ def run_headless(suite: SuiteRun, options: Options) -> int:
             tell(f"{printable(scenario.name)}: auth.token is empty: clients bring none")
     output = Output(sys.stderr if reports.to_stdout else sys.stdout)
     every_s = 0.0 if options.quiet else options.progress_every
-    followers = Exporters(suite, options, warn)
+    followers = Exporters(suite, options, tell)
     workflow = Workflow()
     result, kept, status = None, None, KEPT
     with draining(suite):
@@ -75,7 +75,7 @@ def run_headless(suite: SuiteRun, options: Options) -> int:
                 status = reports.publish(result, output, allow_limited=options.allow_limited)
             with writing(), output.written() as stream:
                 if problem := workflow.publish(result, stream):
-                    warn(problem)
+                    tell(problem)
         except (Unreachable, TargetUnreachable) as error:
             fail(str(error), UNREACHABLE)
         except FleetError as error:

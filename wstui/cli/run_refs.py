@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, cast
 
 from wstui.cli.exit_codes import USAGE, fail
 from wstui.execution.run.result import Result, SuiteResult
-from wstui.report.formats import json_file
 from wstui.report.store.database import StoreError
 from wstui.report.store.store import Store, UnknownRun
-
-Read = TypeVar("Read")
 
 
 def shown_by(number: int, path: str | Path | None, *, suite: bool = False) -> str:
@@ -42,7 +39,7 @@ def whole(path: Path | None, reference: str, *, suite: bool = False) -> Result |
     """Return the result of a run, or with `suite` of the whole suite that it is part of."""
     if is_file(reference):
         file, _, name = reference.partition("#")
-        return _read(json_file.read, file, name) if name else _read(json_file.read_any, file)
+        return _read(file, name or None)
     with opened(path) as store:
         number = store.find(reference)
         return store.suite(number) if suite else store.result(number)
@@ -52,14 +49,17 @@ def one(path: Path | None, reference: str) -> tuple[str, Result, dict[str, Any]]
     """Return name, result and environment of one run."""
     if is_file(reference):
         file, _, name = reference.partition("#")
-        return name or Path(file).stem, _read(json_file.read, file, name), {}
+        return name or Path(file).stem, cast("Result", _read(file, name)), {}
     with opened(path) as store:
         stored = store.run(store.find(reference))
         return f"{stored.id} {stored.name}", store.result(stored.id), stored.environment
 
 
-def _read(reader: Callable[..., Read], *arguments: str) -> Read:
+def _read(file: str, name: str | None) -> Result | SuiteResult:
+    """Return what is in a file, or of it the one result of this name ("": it holds only one)."""
+    from wstui.report.formats import json_file
+
     try:
-        return reader(*arguments)
+        return json_file.read_any(file) if name is None else json_file.read(file, name)
     except json_file.NotAResult as error:
         fail(str(error), USAGE)

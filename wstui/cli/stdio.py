@@ -12,6 +12,8 @@ import click
 
 from wstui.cli.exit_codes import READER_GONE, USAGE
 
+STDOUT = "-"
+"""Names the standard output among files."""
 _NOT_WRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
 
 

@@ -12,12 +12,10 @@ import click
 
 from wstui.cli.detach import detachable
 from wstui.cli.exit_codes import BROKEN, UNREACHABLE, USAGE, fail, tell
-from wstui.cli.exporters import STDOUT, Exporters, warn
 from wstui.cli.options import Options, run_options
 from wstui.cli.output_files import OutputFiles
 from wstui.cli.signals import writing
-from wstui.cli.stdio import Output
-from wstui.cli.target_lock import lock_targets
+from wstui.cli.stdio import STDOUT, Output
 
 if TYPE_CHECKING:
     from wstui.cli.kept_suite import KeptSuite
@@ -34,6 +32,9 @@ def require_terminal(instead: str) -> None:
 
 def run_in_terminal(suite: SuiteRun, options: Options, terminal: Detachable | None = None) -> int:
     """Show a suite while it runs; afterwards print the summary on the normal screen and return the exit status."""
+    from wstui.cli.exporters import Exporters
+    from wstui.cli.target_lock import lock_targets
+
     if options.events == STDOUT:
         fail("--events - needs stdout for itself; in the terminal UI give it a file", USAGE)
     lock_targets(suite.scenarios, options.lock, options.lock_folder)
@@ -90,7 +91,7 @@ def _operate(
         return outcome, next((s.kept for s in begun if shown is not None and s.result is shown), "")
     finally:
         for trouble in dict.fromkeys(troubles):
-            warn(trouble)
+            tell(trouble)
 
 
 def _tell(outcome: Outcome, kept_as: str, reports: OutputFiles, options: Options) -> int:

@@ -5,19 +5,21 @@ from __future__ import annotations
 import contextlib
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from platformdirs import user_config_dir, user_state_dir
 
 from wstui.scenario.errors import Problem, ScenarioError, nearest, printable, quote
-from wstui.scenario.file import load
 from wstui.scenario.file_refs import shipped_folder
-from wstui.scenario.model import Scenario, Suite
-from wstui.scenario.overrides import Overrides, apply, blamed
-from wstui.scenario.trust import untrusted
+from wstui.scenario.overview import Overview, Overviews, overview_of
+
+if TYPE_CHECKING:  # the models, which a list of presets need not wait for
+    from wstui.scenario.model import Scenario, Suite
+    from wstui.scenario.overrides import Overrides
 
 Origin = Literal["here", "own", "shipped", "file"]
 _RECENT = 5
@@ -25,31 +27,70 @@ _RECENT = 5
 _FIRST_SHIPPED = ("quick", "medium", "stress", "progressive")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class PresetEntry:
-    """One preset of the list. `content` is None if the file cannot be used; `problem` says why.
-
-    `runs` are the scenarios that it runs: itself, or the members of a suite.
-    """
+    """One preset of the list, which is read when more than its overview is asked for."""
 
     name: str
     path: Path
     origin: Origin
-    description: str
-    content: Scenario | Suite | None = None
-    problem: str = ""
-    runs: tuple[Scenario, ...] = ()
+    environ: Mapping[str, str] | None = None
+    known: Overview | None = None
+    """Its overview, if that is known without reading it."""
+
+    @property
+    def content(self) -> Scenario | Suite | None:
+        """What is in the file; None if it cannot be used."""
+        return self._read[0]
+
+    @property
+    def runs(self) -> tuple[Scenario, ...]:
+        """The scenarios that it runs: itself, or the members of a suite."""
+        return self._read[1]
+
+    @property
+    def problem(self) -> str:
+        """Why it cannot be used, or ""."""
+        return "" if self.known and "_read" not in vars(self) else self._read[2]
 
     @property
     def broken(self) -> bool:
         """Whether it cannot be used as it is."""
         return bool(self.problem)
 
+    @cached_property
+    def overview(self) -> Overview | None:
+        """Its load; None if it cannot be used."""
+        return self.known or (overview_of(self.content, self.runs) if self.content is not None else None)
+
+    @cached_property
+    def description(self) -> str:
+        return self.overview.description if self.overview else _description(self.path)
+
+    @cached_property
+    def _read(self) -> tuple[Scenario | Suite | None, tuple[Scenario, ...], str]:
+        from wstui.scenario.file import load
+        from wstui.scenario.model import Suite
+        from wstui.scenario.trust import untrusted
+
+        try:
+            content = load(self.path, self.environ)
+            found = members(content, self.environ) if isinstance(content, Suite) else [content]
+            if problems := [problem for scenario in found for problem in untrusted(scenario)]:
+                raise ScenarioError(problems)
+        except ScenarioError as error:
+            first, more = error.problems[0], len(error.problems) - 1
+            reason = ": ".join(part for part in (first.subject, first.advice) if part)
+            return None, (), reason + (f" (and {more} more)" if more else "")
+        return content, tuple(found), ""
+
     @property
-    def duration_s(self) -> float:
-        """Planned seconds of all runs, with the pauses between them."""
-        pauses = self.content.cooldown * (len(self.runs) - 1) if isinstance(self.content, Suite) else 0.0
-        return sum(run.duration_s for run in self.runs) + pauses
+    def stands_alone(self) -> bool:
+        """Whether it can be used, and no other file has a say in that."""
+        from wstui.scenario.file_rebase import files_of
+        from wstui.scenario.model import Scenario
+
+        return isinstance(self.content, Scenario) and len(files_of(self.content)) == 1
 
 
 def own_folder() -> Path:
@@ -106,7 +147,17 @@ def names() -> list[str]:
 
 def available(environ: Mapping[str, str] | None = None) -> list[PresetEntry]:
     """Return every preset on the search path, by the name it is found under; a broken one carries its reason."""
-    return [_entry(name, origin, path, environ) for name, origin, path in _files()]
+    return _entries(_files(), environ)
+
+
+def _entries(files: Iterable[tuple[str, Origin, Path]], environ: Mapping[str, str] | None) -> list[PresetEntry]:
+    overviews = Overviews(os.environ if environ is None else environ)
+    found = [PresetEntry(name, path, origin, environ, overviews.known(path)) for name, origin, path in files]
+    for entry in found:
+        if entry.known is None and entry.stands_alone and entry.overview:
+            overviews.remember(entry.path, entry.overview)
+    overviews.save()
+    return found
 
 
 def _recent_list() -> Path:
@@ -133,7 +184,7 @@ def _remembered() -> list[Path]:
 
 def recent_files(environ: Mapping[str, str] | None = None) -> list[PresetEntry]:
     """Return the presets that were opened by their path and are still there, the latest first."""
-    return [_entry(path.stem, "file", path, environ) for path in _remembered() if path.is_file()]
+    return _entries(((path.stem, "file", path) for path in _remembered() if path.is_file()), environ)
 
 
 def open_preset(
@@ -159,6 +210,8 @@ def members(
     Raises:
         ScenarioError: with every problem of every member; a suite in a suite is one.
     """
+    from wstui.scenario.model import Suite
+
     file = suite.origin.file
     found: list[Scenario] = []
     problems: dict[Problem, None] = {}
@@ -188,6 +241,10 @@ def _member(file: str, name: str) -> Path:
 
 
 def _open(path: Path, environ: Mapping[str, str] | None, overrides: Overrides | None) -> Scenario | Suite:
+    from wstui.scenario.file import load
+    from wstui.scenario.model import Suite
+    from wstui.scenario.overrides import apply, blamed
+
     try:
         loaded = load(path, environ, overrides.replacing() if overrides else None, complete=False)
     except ScenarioError as error:
@@ -216,21 +273,6 @@ def _files() -> Iterator[tuple[str, Origin, Path]]:
 def _rank(path: Path) -> tuple[int, str]:
     ladder = _FIRST_SHIPPED.index(path.stem) if path.stem in _FIRST_SHIPPED else len(_FIRST_SHIPPED)
     return ladder, path.stem
-
-
-def _entry(name: str, origin: Origin, path: Path, environ: Mapping[str, str] | None) -> PresetEntry:
-    try:
-        content = load(path, environ)
-        found = members(content, environ) if isinstance(content, Suite) else [content]
-        if problems := [problem for scenario in found for problem in untrusted(scenario)]:
-            raise ScenarioError(problems)
-    except ScenarioError as error:
-        first, more = error.problems[0], len(error.problems) - 1
-        reason = ": ".join(part for part in (first.subject, first.advice) if part)
-        return PresetEntry(
-            name, path, origin, _description(path), None, reason + (f" (and {more} more)" if more else "")
-        )
-    return PresetEntry(name, path, origin, content.description, content, runs=tuple(found))
 
 
 def _description(path: Path) -> str:

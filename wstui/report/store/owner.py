@@ -7,19 +7,21 @@ import os
 import socket
 import time
 
-import psutil
-
 SILENCE_S = 15.0
 """A silent writer on another host counts as dead after this."""
 
 
 def this_writer() -> str:
     """Return this process as host, process id and start, since process ids are reused."""
+    import psutil  # 30 ms, which a list of runs need not wait for
+
     return json.dumps([socket.gethostname(), os.getpid(), psutil.Process().create_time()])
 
 
 def alive(writer: str, updated: float) -> bool:
     """Whether the process `writer` is alive. `updated` is the Unix time of its last write."""
+    import psutil
+
     host, pid, created = json.loads(writer)
     spoke_lately = time.time() - updated < SILENCE_S
     if host != socket.gethostname():

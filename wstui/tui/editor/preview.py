@@ -17,6 +17,7 @@ from wstui.measure.sanitize import sanitize
 from wstui.report.model.text import clip, pad, width_of, wrap
 from wstui.scenario.errors import Key, dotted
 from wstui.scenario.file import dumps
+from wstui.scenario.load_curve import LoadCurve, shape_of
 from wstui.scenario.model import Scenario, Suite
 from wstui.scenario.secret_fields import shown_url
 from wstui.tui.checklist.lines import SIGNS
@@ -25,7 +26,7 @@ from wstui.tui.editor.draft import Draft
 from wstui.tui.editor.draft_reader import DraftReading
 from wstui.tui.editor.host_capacity import HostCapacity, messages_a_second, needs, steepest
 from wstui.tui.kit import chart
-from wstui.tui.kit.load_curve import LoadCurve, shape_of
+from wstui.tui.kit.load_chart import plot
 from wstui.tui.kit.row_widget import Line, RowWidget, cells, rule
 from wstui.tui.services import Launcher
 
@@ -55,7 +56,7 @@ class ShapePanel(RowWidget):
         if self._shape is None:
             return [rule([("load shape", "text")], width)]
         title: Line = [("load shape", "text"), (f"  clients over {clock(self._shape.length_s)}", "muted")]
-        return [rule(title, width), *chart.draw(self._shape.plot(), width - 1, height - 1)]
+        return [rule(title, width), *chart.draw(plot(self._shape), width - 1, height - 1)]
 
 
 class HostPanel(RowWidget):

@@ -16,6 +16,7 @@ from wstui.measure.format import clock, count, duration, short
 from wstui.measure.sanitize import sanitize
 from wstui.report.model.labels import Tone, verdict_sign
 from wstui.report.model.text import clip, pad, tilde, wrap
+from wstui.scenario.load_curve import LoadCurve
 from wstui.scenario.model import Scenario
 from wstui.scenario.presets import PresetEntry
 from wstui.scenario.secret_fields import shown_url
@@ -23,7 +24,7 @@ from wstui.tui.bindings import key
 from wstui.tui.dashboard.thresholds import limit_words, metric_words
 from wstui.tui.kit import chart
 from wstui.tui.kit.compact_view import as_rows
-from wstui.tui.kit.load_curve import shape_of
+from wstui.tui.kit.load_chart import plot, sketch
 from wstui.tui.kit.row_widget import Line, RowWidget, cells, rule
 from wstui.tui.kit.table import ListTable
 
@@ -40,12 +41,10 @@ def verdict_of(result: Result | None) -> tuple[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One preset that can be chosen: what it runs, and its last run (ISO 8601 and result), if any."""
+    """One preset that can be chosen, and its last run (ISO 8601 and result), if any."""
 
     entry: PresetEntry
     group: str
-    scenarios: tuple[Scenario, ...]
-    cooldown_s: float = 0.0
     last_at: str = ""
     last: Result | None = None
 
@@ -53,6 +52,19 @@ class Choice:
     def name(self) -> str:
         """The name it is found under."""
         return self.entry.name
+
+    @property
+    def scenarios(self) -> tuple[Scenario, ...]:
+        """What it runs; the preset is read for it."""
+        return self.entry.runs
+
+    @property
+    def cooldown_s(self) -> float:
+        return getattr(self.entry.content, "cooldown", 0.0)
+
+    @property
+    def curve(self) -> LoadCurve:
+        return self.entry.overview.curve if self.entry.overview is not None else LoadCurve()
 
     @property
     def words(self) -> str:
@@ -101,7 +113,7 @@ class PresetTable(ListTable[Choice]):
         if chosen is None:
             return [[("wstui  ", "strong-accent"), (self.empty(), "muted")]]
         what = sanitize(chosen.entry.problem if chosen.entry.broken else chosen.entry.description)
-        shape = shape_of(chosen.scenarios, chosen.cooldown_s)
+        shape = chosen.curve
         word, meaning = verdict_of(chosen.last)
         size: Line = [(f"{count(shape.peak)} clients · {clock(shape.length_s)}  ", "text"), (word, meaning)]
         target = shown_url(chosen.scenarios[0]) if chosen.scenarios else ""
@@ -122,7 +134,7 @@ class PresetTable(ListTable[Choice]):
         return _row(texts, width, "@surface", "muted", "muted")
 
     def row(self, item: Choice, width: int, *, selected: bool) -> Line:
-        shape = shape_of(item.scenarios, item.cooldown_s)
+        shape = item.curve
         word, meaning = verdict_of(item.last)
         broken = item.entry.broken
         return _row(
@@ -133,7 +145,7 @@ class PresetTable(ListTable[Choice]):
                 "broken" if broken else count(shape.peak),
                 "" if broken else clock(shape.length_s),
                 word.replace("unreachable", "failed"),
-                "" if broken else shape.sketch(_SKETCH),
+                "" if broken else sketch(shape, _SKETCH),
                 sanitize(item.entry.description or item.entry.problem),
             ),
             width,
@@ -169,36 +181,27 @@ def _row(texts: tuple[str, ...], width: int, ground: str, plain: str, last: str)
     return line
 
 
-_CHART_AFTER_S = 0.1
-"""How long after the first picture the library of the charts is loaded."""
-
-
 class PresetDetails(RowWidget):
     """What a preset would do: the load over time, the target, messages and limits."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._choice: Choice | None = None
+        self.is_ready = chart.is_ready()
+        """Whether it may read the preset and load the library of the charts: the first picture does not wait."""
 
     def show(self, choice: Choice | None) -> None:
         self._choice = choice
         self.redraw()
 
-    def _draw_later(self) -> None:
-        def draw() -> None:
-            chart.kernel()
-            self.redraw()
-
-        self.set_timer(_CHART_AFTER_S, draw)
-
     def paint(self, width: int, height: int) -> list[Line]:
         choice = self._choice
         if choice is None:
             return [rule([("nothing chosen", "muted")], width)]
-        shape = shape_of(choice.scenarios, choice.cooldown_s)
+        shape = choice.curve
         title: Line = [(sanitize(choice.name), "strong")]
-        if choice.scenarios:
-            most = "at most " if any(scenario.breakpoint for scenario in choice.scenarios) else ""
+        if (found := choice.entry.overview) is not None:
+            most = "at most " if found.search else ""
             title.append((f"  {count(shape.peak)} clients over {most}{clock(shape.length_s)}", "muted"))
         lines = [rule(title, width)]
         if choice.entry.broken:
@@ -206,13 +209,12 @@ class PresetDetails(RowWidget):
             place = sanitize(tilde(choice.entry.path))
             text = f"→ fix it in {place} : it is read again when you come back to this screen"
             return [*lines, [], *([(f" {part}", "text")] for part in wrap(text, width - 2))]
+        if not self.is_ready:
+            return lines
         facts = _facts(choice, width, brief=height < 18)
         room = min(14, height - len(facts) - 2)
-        if room >= 5 and not chart.is_ready():  # the first picture of the first screen does not wait for it
-            lines += [[]] * (room + 1)
-            self.call_after_refresh(self._draw_later)
-        elif room >= 5:
-            lines += [*chart.draw(shape.plot(), width - 1, room), []]
+        if room >= 5:
+            lines += [*chart.draw(plot(shape), width - 1, room), []]
         return [*lines, *facts]
 
 

@@ -13,7 +13,7 @@ from textual.screen import Screen
 
 from wstui.execution.run.result import Result
 from wstui.report.model.text import tilde
-from wstui.scenario.model import Scenario, Suite
+from wstui.scenario.model import Scenario
 from wstui.scenario.presets import PresetEntry, available, recent_files
 from wstui.tui import messages
 from wstui.tui.bindings import key
@@ -27,6 +27,8 @@ from wstui.tui.kit.title_bar import TitleBar
 from wstui.tui.services import Services
 from wstui.tui.start.preset_list import Choice, PresetDetails, PresetTable, Welcome
 
+_READ_AFTER_S = 0.1
+"""How long after the first picture presets are read, so that the first keys find it idle."""
 RECENT = 200
 """How many stored runs are looked through for the last one of each preset."""
 
@@ -54,6 +56,17 @@ class StartScreen(Screen[None]):
         self.services = services
         self._choices: list[Choice] = []
         self._pattern = ""
+
+    def on_mount(self) -> None:
+        self.call_after_refresh(lambda: self.set_timer(_READ_AFTER_S, self._read))
+
+    def _read(self) -> None:
+        """Read the preset under the cursor, which builds what the editor and a run need, and tell about it."""
+        if (chosen := self._chosen) is not None:
+            chosen.entry.content  # noqa: B018 - read once
+        details = self.query_one(PresetDetails)
+        details.is_ready = True
+        details.redraw()
 
     def compose(self) -> ComposeResult:
         """What this is, the presets, the one under the cursor, the keys."""
@@ -177,7 +190,7 @@ class StartScreen(Screen[None]):
             self.post_message(messages.OpenEditor(chosen.entry.content, chosen.entry))
 
     def action_new(self) -> None:
-        self.post_message(messages.OpenEditor(FRESH))
+        self.post_message(messages.OpenEditor(fresh()))
 
     def action_duplicate(self) -> None:
         """Copy the preset under another name."""
@@ -216,21 +229,22 @@ class StartScreen(Screen[None]):
         self.notify(f"{chosen.name} deleted")
 
 
-FRESH = Scenario.model_validate(
-    {
-        "name": "my-scenario",
-        "description": "",
-        "stages": [
-            {"name": "ramp", "over": "10s", "clients": 100},
-            {"name": "hold", "over": "30s"},
-        ],
-        "thresholds": [
-            {"metric": "connect.success", "limit": ">= 99%"},
-            {"metric": "response.p99", "limit": "< 50ms"},
-        ],
-    }
-)
-"""Where a scenario from nothing begins."""
+def fresh() -> Scenario:
+    """Return the scenario that a new one begins as."""
+    return Scenario.model_validate(
+        {
+            "name": "my-scenario",
+            "description": "",
+            "stages": [
+                {"name": "ramp", "over": "10s", "clients": 100},
+                {"name": "hold", "over": "30s"},
+            ],
+            "thresholds": [
+                {"metric": "connect.success", "limit": ">= 99%"},
+                {"metric": "response.p99", "limit": "< 50ms"},
+            ],
+        }
+    )
 
 
 def _unlike(name: str, pattern: str) -> int:
@@ -253,12 +267,11 @@ def choices(entries: list[PresetEntry], last: Mapping[str, tuple[str, Result]]) 
 
 def _name_of(entry: PresetEntry, named: Collection[str]) -> str:
     """Return the name that runs of a preset are kept under, if they can be told from those of another one."""
-    if entry.origin != "file" or entry.content is None:
+    if entry.origin != "file" or entry.overview is None:
         return entry.name
-    return entry.content.name if entry.content.name not in named else ""
+    return entry.overview.name if entry.overview.name not in named else ""
 
 
 def _choice(entry: PresetEntry, last: tuple[str, Result] | None) -> Choice:
-    cooldown_s = entry.content.cooldown if isinstance(entry.content, Suite) else 0.0
     at, result = last or ("", None)
-    return Choice(entry, entry.origin, entry.runs, cooldown_s, at, result)
+    return Choice(entry, entry.origin, at, result)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from wstui.scenario.model import Scenario
-from wstui.tui.kit.bars import columns
-from wstui.tui.kit.chart import Curve, Plot
+if TYPE_CHECKING:
+    from wstui.scenario.model import Scenario
 
 
 @dataclass(slots=True)
@@ -26,28 +26,6 @@ class LoadCurve:
     def peak(self) -> int:
         """The most clients at once."""
         return int(max(self.clients))
-
-    def plot(self) -> Plot:
-        """The curve as a chart; corners alone would leave the steep parts to the eye, so it is walked densely."""
-        length = max(self.length_s, 1.0)
-        steps = 200
-        xs = sorted({*self.at_s, *(length * i / steps for i in range(steps + 1))})
-        return Plot(
-            [Curve(xs, [self.clients_at(x) for x in xs], "p50")],
-            0.0,
-            length,
-            marks=[mark for mark in self.marks if mark[0] > 0],
-            least_top=1.0,
-            note="no stages yet",
-            named=True,
-        )
-
-    def sketch(self, width: int) -> str:
-        """Return the curve as columns of one row, lower than the row: there are others above and below."""
-        if not self.length_s:
-            return ""
-        heights = [self.clients_at((i + 0.5) * self.length_s / width) for i in range(width)]
-        return columns(heights, width, top=max(heights) * 4 / 3)
 
     def clients_at(self, at_s: float) -> float:
         """The clients wanted at a moment."""
