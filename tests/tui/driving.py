@@ -17,7 +17,7 @@ from tests.tui import fake, fake_store
 from wstui.execution.run.status import Status
 from wstui.tui.app import WstuiApp
 from wstui.tui.services import Outcome
-from wstui.tui.start.preset_list import PresetTable
+from wstui.tui.start.preset_list import PresetDetails, PresetTable
 
 PATIENCE_S = 60.0
 
@@ -70,13 +70,16 @@ async def resized(pilot: Pilot[Any], *sizes: tuple[int, int]) -> AsyncIterator[t
 
 @asynccontextmanager
 async def started(
-    home: Path, size: tuple[int, int] = (120, 40), *, runs: bool = True
+    home: Path, size: tuple[int, int] = (120, 40), *, runs: bool = True, settled: bool = True
 ) -> AsyncIterator[tuple[WstuiApp, Pilot[Any], fake_store.FakeLaunches, fake_store.FakeRuns]]:
     launches, kept = fake_store.FakeLaunches(), fake_store.FakeRuns()
     app = WstuiApp(launcher=launches.launcher(kept if runs else None), clock=lambda: fake.NOW, presets=home)
     try:
         async with app.run_test(size=size) as pilot:
             await pilot.pause()
+            if settled:
+                await until(lambda: app.screen.query_one(PresetDetails).is_ready, pilot)
+                await pilot.pause()
             yield app, pilot, launches, kept
     finally:
         launches.end()

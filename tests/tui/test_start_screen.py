@@ -187,9 +187,9 @@ async def test_the_checklist_fills_line_by_line_and_goes_on_to_the_run(home: Pat
 
 
 async def test_the_first_picture_does_not_wait_for_the_charts(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wstui.tui.start.preset_list._CHART_AFTER_S", 0.5)
+    monkeypatch.setattr("wstui.tui.start.start_screen._READ_AFTER_S", 0.5)
     chart.kernel.cache_clear()
-    async with started(home) as (app, pilot, _, _):
+    async with started(home, settled=False) as (app, pilot, _, _):
         assert "clients over" in shown(app) and "┤" not in shown(app)
         await until(lambda: "┤" in shown(app), pilot)
 
