@@ -108,9 +108,9 @@ def text_places(text: str, variables: Collection[str]) -> list[str | Placeholder
 
 def _text_parts(text: str, variables: Collection[str]) -> list[Part]:
     parts = [part.encode() if isinstance(part, str) else part for part in parse(text, variables)]
-    is_json = text.lstrip()[:1] in ("{", "[")
+    bare: Form = "json" if _is_json(parts) else "raw"
     return [
-        part if isinstance(part, bytes) else Place(part, "quoted" if inside else "json" if is_json else "raw")
+        part if isinstance(part, bytes) else Place(part, "quoted" if inside else bare)
         for part, inside in zip(parts, _inside_quotes(parts), strict=True)
     ]
 
@@ -120,10 +120,15 @@ def json_parts(value: Any, variables: Collection[str]) -> list[Part]:
     return _joined(_json_parts(value, variables))
 
 
+def _is_json(parts: Sequence[bytes | Placeholder]) -> bool:
+    """Whether a message is JSON by its first character; the braces of a placeholder are none of it."""
+    first = parts[0] if parts else b""
+    return isinstance(first, bytes) and first.lstrip()[:1] in (b"{", b"[")
+
+
 def _inside_quotes(parts: Sequence[bytes | Placeholder]) -> Iterator[bool]:
     """Yield for each part whether it begins inside a JSON string; all False unless the message is JSON."""
-    first = parts[0] if parts else b""
-    is_json = isinstance(first, bytes) and first.lstrip()[:1] in (b"{", b"[")
+    is_json = _is_json(parts)
     inside = escaped = False
     for part in parts:
         yield inside
