@@ -21,6 +21,7 @@ from wstui.scenario.script import is_script, read_script, tables_of
 from wstui.scenario.toml_dump import written
 
 LARGEST_FILE = 1 << 20
+_TOO_LARGE = 'is larger than 1 MiB: if it is a scenario, keep large payloads in files, as file = "payload.json"'
 MOST_DIGITS = 4300
 """Digits of a whole number that Python reads (`sys.int_info.default_max_str_digits`)."""
 SCHEMA = "scenario.schema.json"
@@ -97,7 +98,8 @@ def _parsed(text: str, file: str) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         raise ScenarioError(_broken_toml(error, text, file)) from None
     except RecursionError:
-        raise ScenarioError(Problem(file, "", "is nested too deeply")) from None
+        message = "has brackets nested too deeply: roles take 8 levels of steps, JSON a few hundred"
+        raise ScenarioError(Problem(file, "", message, place=f"line {_deepest(text)}")) from None
     except ValueError:  # of int(), which reads MOST_DIGITS at most
         found = _LONG_NUMBER.search(text)
         if found is not None:  # without its last digits it names the field and its bound
@@ -186,7 +188,7 @@ def _read(path: Path) -> str:
         reason = "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be read: {_why(error)}"
         raise ScenarioError(Problem(printable(str(path)), "", reason)) from None
     if len(raw) > LARGEST_FILE:
-        raise ScenarioError(Problem(printable(str(path)), "", "is larger than 1 MiB, so it is not a scenario file"))
+        raise ScenarioError(Problem(printable(str(path)), "", _TOO_LARGE))
     try:
         return raw.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
@@ -196,6 +198,16 @@ def _read(path: Path) -> str:
 
 def _why(error: OSError | ValueError) -> str:
     return error.strerror or str(error) if isinstance(error, OSError) else str(error)
+
+
+def _deepest(text: str) -> int:
+    """Return the line where brackets are nested most deeply, be they in strings or not."""
+    depth = deepest = found = 0
+    for at, character in enumerate(text):
+        depth += (character in "[{") - (character in "]}")
+        if depth > deepest:
+            deepest, found = depth, at
+    return text.count("\n", 0, found) + 1
 
 
 def _broken_toml(error: tomllib.TOMLDecodeError, text: str, file: str) -> Problem:

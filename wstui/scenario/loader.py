@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -97,18 +98,23 @@ class Loaded:
         return made
 
     def _line(self, key: Key) -> str:
-        """Return the line, role and step of a problem in a role: an index tells a reader little."""
-        if not self._file or not self._text or len(key) < 2 or key[0] != "roles":
+        """Return the line, role and step of a problem in a list: an index tells a reader little."""
+        if not self._file or not self._text or not any(isinstance(part, int) for part in key):
             return ""
-        from wstui.scenario.toml_lines import lines_of
-
-        lines = lines_of(self._text)
+        lines = self._lines
         known = next((lines[key[:length]] for length in range(len(key), 0, -1) if key[:length] in lines), 0)
         items = [length for length in range(2, len(key) + 1) if isinstance(key[length - 1], int)]
-        role, *steps = [value_at(self._data, (*key[:length], "name")) for length in items] or [None]
-        told = [f"line {known}" if known else "", f"role {role}" if isinstance(role, str) else ""]
+        item, *steps = [value_at(self._data, (*key[:length], "name")) for length in items]
+        kind = {"roles": "role", "login": "login", "stages": "stage"}.get(str(key[0]), "")
+        told = [f"line {known}" if known else "", f"{kind} {item}" if kind and isinstance(item, str) else ""]
         told += [f"step {name}" for name in steps[-1:] if isinstance(name, str)]
         return printable(", ".join(filter(None, told)))
+
+    @cached_property
+    def _lines(self) -> dict[Key, int]:
+        from wstui.scenario.toml_lines import lines_of
+
+        return lines_of(self._text)
 
     def _place(self, problem: Problem) -> int:
         """Return a sort key: problems appear in the order of the file's sections."""

@@ -45,7 +45,7 @@ def role_findings(scenario: Scenario) -> Iterator[Conflict]:
             if message:
                 yield Conflict(("roles", index, "script"), message, quote(role.script))
         added = lowered.added if role.connect else 0
-        yield from StepChecks(role, ("roles", index), payloads, added, at_login).findings()
+        yield from StepChecks(role, ("roles", index), payloads, added, at_login, scenario.peak_clients).findings()
         total += payloads.bytes
     if total > MOST_BYTES_OF_ALL:
         yield Conflict(("roles",), f"send more than {MOST_BYTES_OF_ALL >> 20} MiB together: a worker keeps all of it")

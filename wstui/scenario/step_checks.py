@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 from wstui.scenario.conversation.captures import OF_ANSWER, capture_findings
+from wstui.scenario.conversation.conditions import alternatives_of
 from wstui.scenario.conversation.delay import parse_delay
 from wstui.scenario.conversation.role import Heartbeat, Role, Step, Watchdog
 from wstui.scenario.errors import Conflict, Key, dotted, quote
@@ -22,10 +23,17 @@ class StepChecks:
     """Checks the steps and rules of one role, in the order in which a client comes to them."""
 
     def __init__(
-        self, role: Role, place: Key, payloads: PayloadChecks, added: int = 0, before: Collection[str] = ()
+        self,
+        role: Role,
+        place: Key,
+        payloads: PayloadChecks,
+        added: int = 0,
+        before: Collection[str] = (),
+        most_clients: int = 0,
     ) -> None:
         """The first `added` steps of `open` are those of the target's protocol; `before` are variables of a login."""
         self._before = before
+        self._most_clients = most_clients
         self._role = role
         self._added = added
         self._place = place
@@ -92,6 +100,11 @@ class StepChecks:
             return
         for index, step in enumerate(steps):
             yield from self._step(step, (*place, index), known, depth)
+            if step.close and index < len(steps) - 1:
+                yield Conflict((*place, index + 1), "is never reached: the step before closes the connection")
+            elif step.close and place[2] == "open":
+                message = "closes before the client is ready, and every attempt fails: close in loop"
+                yield Conflict((*place, index, "close"), message)
 
     def _step(self, step: Step, place: Key, known: set[str], depth: int) -> Iterator[Conflict]:
         kinds = [name for name in _KINDS if getattr(step, name)]
@@ -120,7 +133,10 @@ class StepChecks:
             yield from self._payloads.message(step, place, known)
             yield from self._payloads.matcher(step.expect, (*place, "expect"), known)
             yield from self._payloads.matcher(step.refuse, (*place, "refuse"), known)
-            yield from self._captures(step, place)
+            if (never := never_refused(step)) is not None:
+                message = f"can never match: expect takes every message with {never}, and is asked first"
+                yield Conflict((*place, "refuse"), message)
+            yield from capture_findings(step.capture, place)
             known.update(step.capture)
         if step.http is not None:
             yield from self._payloads.http(step.http, (*place, "http"), known)
@@ -134,6 +150,11 @@ class StepChecks:
             yield Conflict((*place, "meet"), "waits for its own client, which is not ready in open: move it into loop")
         if step.meet is not None:
             yield from self._payloads.text(step.meet.name, (*place, "meet"), known)
+            if step.meet.clients > self._most_clients > 0:
+                message = (
+                    f"waits for {step.meet.clients} clients, and the load never has more than {self._most_clients}"
+                )
+                yield Conflict((*place, "meet"), message, rests_on=(("stages",), ("load",), ("breakpoint",)))
         yield from self._walk(step.steps, (*place, "steps"), known, depth + 1)
         if step.choose:
             yield from self._choose(step, place, known, depth)
@@ -181,8 +202,16 @@ class StepChecks:
         if variable := parse_delay(text).variable:
             yield from self._payloads.text(f"{{{{{variable}}}}}", place, known)
 
-    def _captures(self, step: Step, place: Key) -> Iterator[Conflict]:
-        yield from capture_findings(step.capture, place)
+
+def never_refused(step: Step) -> str | None:
+    """Return the conditions of a refusal that can never match, because `expect` takes each of its messages."""
+    if step.expect is None or step.refuse is None:
+        return None
+    wanted = [set(conditions) for conditions in alternatives_of(step.expect)]
+    for conditions in alternatives_of(step.refuse):
+        if any(one <= set(conditions) for one in wanted):
+            return ", ".join(map(str, conditions))
+    return None
 
 
 def _is_of_upgrade(step: Step) -> bool:

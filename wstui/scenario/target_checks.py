@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
+from wstui.scenario.conversation.role import Role
 from wstui.scenario.env_refs import may_be_empty, names_in
 from wstui.scenario.errors import BadValue, Conflict, Key, dotted, quote
 from wstui.scenario.file_refs import is_shipped, located
 from wstui.scenario.hosts import is_loopback
 from wstui.scenario.http_text import header_fault, is_http_token
+from wstui.scenario.identity_checks import checked_feed
 from wstui.scenario.model import Scenario
 from wstui.scenario.placeholder import without_placeholders
 from wstui.scenario.proxy import is_address
 from wstui.scenario.route import route_of
 from wstui.scenario.secret_fields import VARIABLES
 from wstui.scenario.secrets import mask_url
+from wstui.scenario.target import Target
 from wstui.scenario.url import is_unix
 
 _NO_TOKEN = "has a character that a subprotocol can't have: send it as header or query (auth.send_as)"
@@ -172,37 +176,71 @@ def _route_warnings(scenario: Scenario) -> Iterator[str]:
 
 
 _NO_PASSWORD = "no password"
+MOST_CERTIFICATES = 1000
+"""So many clients are looked at before the run whether their certificates are there."""
 
 
 def _tls_findings(scenario: Scenario) -> Iterator[Conflict]:
     """Yield conflicts of ca_file, cert_file and key_file."""
-    target, file = scenario.target, scenario.origin.file
-    paths = {name: located(getattr(target, name), file) for name in ("ca_file", "cert_file", "key_file")}
-    missing = [name for name, path in paths.items() if path and not os.path.isfile(path)]  # noqa: PTH113 - NUL is False
-    for name in missing:
-        place = "" if os.path.isabs(paths[name]) else f", seen from {os.getcwd()}"  # noqa: PTH109, PTH117
-        yield _finding(name, paths[name], f"is not a file{place}")
-    if target.key_file and not target.cert_file:
-        yield _finding("key_file", target.key_file, "needs cert_file beside it")
-    if missing or not target.url.lower().startswith("wss:"):
+    target = scenario.target
+    if target.ca_file:
+        authorities = located(target.ca_file, scenario.origin.file)
+        if missing := _missing(authorities):
+            yield Conflict(("target", "ca_file"), missing, quote(authorities))
+        elif target.url.lower().startswith("wss:"):
+            yield from _authority_findings(authorities)
+    holders: list[tuple[Key, Target | Role]] = [(("target",), target)]
+    for place, holder in [*holders, *((("roles", index), role) for index, role in enumerate(scenario.roles))]:
+        if holder.key_file and not holder.cert_file:
+            yield Conflict((*place, "key_file"), "needs cert_file beside it", quote(holder.key_file))
+        names = {name: written for name in ("cert_file", "key_file") if (written := getattr(holder, name))}
+        faults = [
+            Conflict((*place, name), f"is not a file for {client}: there is no {path}" if client else why, quote(path))
+            for name, written in names.items()
+            for client, path in _files_of(scenario, written)
+            if (why := _missing(path))
+        ]
+        yield from faults[:1]
+        is_plain = "{{" not in "".join(names.values())
+        if holder.cert_file and is_plain and not faults and (holder.url or target.url).lower().startswith("wss:"):
+            files = [located(holder.cert_file, scenario.origin.file), located(holder.key_file, scenario.origin.file)]
+            yield from _identity_findings(place, *files)
+
+
+def _missing(path: str) -> str:
+    if os.path.isfile(path):  # noqa: PTH113 - NUL is False
+        return ""
+    return "is not a file" + ("" if os.path.isabs(path) else f", seen from {os.getcwd()}")  # noqa: PTH109, PTH117
+
+
+def _files_of(scenario: Scenario, name: str) -> Iterator[tuple[str, str]]:
+    """Yield the clients, in words, and the files that a name with {{client}} or {{feed.column}} stands for."""
+    file = scenario.origin.file
+    if "{{" not in name:
+        yield "", located(name, file)
         return
-    yield from _authority_findings(paths["ca_file"])
-    if paths["cert_file"]:
-        yield from _identity_findings(paths["cert_file"], paths["key_file"])
+    feed = checked_feed(scenario)[0]
+    for number in range(min(scenario.peak_clients or 1, MOST_CERTIFICATES)):
+        path = re.sub(r"\{\{\s*client\s*\}\}", str(number), name)
+        if feed is not None and feed.rows:
+            for column, value in zip(feed.columns, feed.rows[number % len(feed.rows)], strict=False):
+                path = re.sub(rf"\{{\{{\s*feed\.{re.escape(column)}\s*\}}\}}", value.replace("\\", r"\\"), path)
+        if "{{" in path:
+            return  # only known when the client connects
+        yield f"client {number}", path if not file or os.path.isabs(path) else str(Path(file).parent / path)  # noqa: PTH117
 
 
 def _authority_findings(path: str) -> Iterator[Conflict]:
-    if not path:
-        return
     import ssl
 
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
     except (OSError, ssl.SSLError):
-        yield _finding("ca_file", path, 'contains no certificate: it takes PEM ("-----BEGIN CERTIFICATE-----")')
+        message = 'contains no certificate: it takes PEM ("-----BEGIN CERTIFICATE-----")'
+        yield Conflict(("target", "ca_file"), message, quote(path))
 
 
-def _identity_findings(certificate: str, key: str) -> Iterator[Conflict]:
+def _identity_findings(place: Key, certificate: str, key: str) -> Iterator[Conflict]:
     import ssl  # takes long, and few scenarios name a file
 
     asked = False
@@ -218,16 +256,11 @@ def _identity_findings(certificate: str, key: str) -> Iterator[Conflict]:
     except (OSError, ssl.SSLError) as error:
         name, path = ("key_file", key) if key else ("cert_file", certificate)
         if asked:
-            yield _finding(name, path, "is locked with a password: it takes a key without one")
+            yield Conflict((*place, name), "is locked with a password: it takes a key without one", quote(path))
         elif getattr(error, "reason", "") == "KEY_VALUES_MISMATCH":
-            yield _finding(name, path, "is not the key of cert_file")
+            yield Conflict((*place, name), "is not the key of cert_file", quote(path))
         elif key:
-            yield _finding("cert_file", certificate, "and key_file cannot be used: they take PEM")
+            yield Conflict((*place, "cert_file"), "and key_file cannot be used: they take PEM", quote(certificate))
         else:
             message = "cannot be used: it takes PEM with a certificate and its key, or the key in key_file"
-            yield _finding("cert_file", certificate, message)
-
-
-def _finding(name: str, path: str, message: str) -> Conflict:
-    key: Key = ("target", name)
-    return Conflict(key, message, quote(path))
+            yield Conflict((*place, "cert_file"), message, quote(certificate))

@@ -112,7 +112,7 @@ def _explain(detail: ErrorDetails, path: Key, model: type[TomlTable]) -> tuple[s
         if (bound := context[name]) == 0 and name == "ge":
             return "must not be negative", ""
         return text.format(_in_its_unit(bound, path, model)), ""
-    if kind == "list_type" and path in (("stages",), ("thresholds",)):
+    if kind == "list_type" and path in (("stages",), ("thresholds",), ("login",), ("roles",)):
         return f"must be written [[{path[0]}]], in double brackets", ""
     if kind.startswith("int_"):
         return "must be a whole number", ""

@@ -14,6 +14,7 @@ Scalar = str | int | float | bool
 ANY = "*"
 _TEXT_KINDS: tuple[Kind, ...] = ("contains", "equals", "prefix", "regex", "hex", "absent")
 _MOST_DEPTH = 32
+_INDEX = re.compile(r"\[(\d+|\*)\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,9 @@ def parse_path(text: str) -> tuple[str, ...]:
     path = tuple(text.removeprefix("$.").split("."))
     if not all(path):
         raise BadValue(f'{quote(text, 60)} is not a path: write keys with dots between them, such as "data.id"')
+    if found := _INDEX.search(text):
+        written = _INDEX.sub(r".\1", text) if found[1] != "*" else _INDEX.sub(".0", text)
+        raise BadValue(f"{quote(text, 60)} has an index in brackets: write {quote(written.lstrip('.'), 60)}")
     if len(path) > _MOST_DEPTH:
         raise BadValue(f"has a path with {len(path)} parts: {_MOST_DEPTH} at most")
     return path

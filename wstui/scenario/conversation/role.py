@@ -11,7 +11,7 @@ from wstui.scenario.conversation.delay import EXAMPLES, parse_delay
 from wstui.scenario.conversation.dialect import Frame, check_json
 from wstui.scenario.conversation.http import HttpRequest
 from wstui.scenario.conversation.matcher import Matcher, OptionalMatcher
-from wstui.scenario.conversation.types import Name, Path, Paths, Variable, Weight
+from wstui.scenario.conversation.types import Name, OptionalPath, Path, Paths, Variable, Weight
 from wstui.scenario.errors import BadValue
 from wstui.scenario.payload import MOST_BYTES
 from wstui.scenario.types import (
@@ -169,7 +169,7 @@ class Sequence(TomlTable):
 
     of: Matcher = Field(description="messages that are numbered")
     number: Path = Field(description="path to the number: data.seq")
-    per: Path | Literal[""] = Field(default="", description="path to what has numbers of its own: data.room")
+    per: OptionalPath = Field(default="", description="path to what has numbers of its own: data.room")
 
 
 class Stream(TomlTable):

@@ -39,8 +39,13 @@ def _path(value: str) -> str:
     return value
 
 
+def _optional_path(value: str) -> str:
+    return _path(value) if value else value
+
+
 Name = Annotated[Line, AfterValidator(_name)]
 Path = Annotated[Line, AfterValidator(_path)]
+OptionalPath = Annotated[Line, AfterValidator(_optional_path)]
 Paths = Annotated[list[Path], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
 Weight = Annotated[float, BeforeValidator(_weight)]
 Variable = Annotated[Line, AfterValidator(_variable)]
