@@ -23,6 +23,9 @@ from wstui.scenario.trust import sends_away
 URL = "ws://127.0.0.1:9/ws"
 ROLE = '[[roles]]\nname = "a"\n'
 SAY = 'loop = [{ json = { type = "say", seq = "{{seq}}" }, expect = { type = "said", seq = "{{seq}}" } }]\n'
+SECOND = '[[roles]]\nname = "b"\n'
+LOGIN = '[[login]]\nname = "session"\n'
+POST = 'post = "http://127.0.0.1:9/login"\n'
 
 BROKEN = [
     # roles and clients
@@ -109,12 +112,56 @@ BROKEN = [
         "takes letters",
     ),
     (ROLE + 'loop = [{ expect = { a = 1 }, capture = { a = "regex:x" } }]', "roles[0].loop[0].capture.a", "no group"),
+    (ROLE + 'loop = [{ meet = { name = "x", clients = 500 } }]', "roles[0].loop[0].meet", "never has more than 5"),
+    (ROLE + "loop = [{ meet = { clients = 2 } }]", "roles[0].loop[0].meet.name", "is missing"),
+    (
+        ROLE + "loop = [{ expect = { a = 1 }, refuse = { a = 1, b = 2 } }]",
+        "roles[0].loop[0].refuse",
+        "can never match: expect takes every message with a = 1",
+    ),
+    (ROLE + 'loop = [{ close = true }, { send = "x" }]', "roles[0].loop[1]", "is never reached"),
+    (ROLE + "open = [{ close = true }]\n" + SAY, "roles[0].open[0].close", "before the client is ready"),
+    (
+        ROLE + 'loop = [{ expect = { a = 1 }, capture = { t = "items[0].id" } }]',
+        "roles[0].loop[0].capture.t",
+        'write "items.0.id"',
+    ),
+    (ROLE + "loop = [{ repeat = 1000000000, steps = [{}] }]", "roles[0].loop[0].repeat", "must be at most 1000000"),
+    (ROLE + 'loop = [{ send = "' + "x" * 1_100_000 + '" }]', "roles[0].loop[0].send", "is larger than 1 MiB"),
+    (ROLE + 'loop = [{ send = "{{pad}}", size = "10MiB" }]', "roles[0].loop[0].size", "must be at most 1MiB"),
+    (ROLE + "clients = 0\n" + SAY + SECOND + "clients = 0", "roles[1].clients", "leave the role out"),
+    (ROLE + SAY + 'cert_file = "/no/such/{{client}}.pem"', "roles[0].cert_file", "not a file for client 0"),
+    (ROLE + SAY + 'key_file = "key.pem"', "roles[0].key_file", "needs cert_file"),
+    # logins
+    (LOGIN + "json = { a = 1 }\n" + ROLE + SAY, "login[0]", "has no URL"),
+    (LOGIN + POST + 'get = "http://h/"\n' + ROLE + SAY, "login[0]", "has get and post: keep one"),
+    (LOGIN + 'get = "http://h/"\nbody = "x"\n' + ROLE + SAY, "login[0].body", "belongs to no GET"),
+    (LOGIN + POST + 'body = "x"\njson = { a = 1 }\n' + ROLE + SAY, "login[0].json", "keep one"),
+    (LOGIN + 'post = "ws://h/"\n' + ROLE + SAY, "login[0].post", 'did you mean "http://h/"'),
+    (
+        LOGIN + POST + 'json = { a = "{{tokn}}" }\n' + ROLE + SAY,
+        "login[0].json",
+        "neither a placeholder nor a variable",
+    ),
+    (LOGIN + 'post = "http://h/{{seq}}"\n' + ROLE + SAY, "login[0].post", "write {{client}}"),
+    (LOGIN + 'post = "http://h/{{t}}"\ncapture = { t = "a" }\n' + ROLE + SAY, "login[0].post", "captured later"),
+    (LOGIN + POST + "expect = { status = 999 }\n" + ROLE + SAY, "login[0].expect", "write status = 201"),
+    (LOGIN + POST + 'capture = { t = "cookie:" }\n' + ROLE + SAY, "login[0].capture.t", "names no cookie"),
+    (LOGIN + POST + 'capture = { t = "regex:x" }\n' + ROLE + SAY, "login[0].capture.t", "no group"),
+    (LOGIN + POST + 'within = "0s"\n' + ROLE + SAY, "login[0].within", "more than 0s"),
+    (LOGIN + POST + 'bdy = "x"\n' + ROLE + SAY, "login[0].bdy", 'did you mean "body"'),
+    (LOGIN + POST + LOGIN + POST + ROLE + SAY, "login[1].name", "names login[0] as well"),
+    ("[login]\n" + POST + ROLE + SAY, "login", "in double brackets"),
     # rules
     (ROLE + 'heartbeats = [{ every = "0s", send = "x" }]', "roles[0].heartbeats[0].every", "more than 0"),
     (ROLE + 'heartbeats = [{ every = "1s" }]', "roles[0].heartbeats[0]", "sends nothing"),
     (ROLE + "answer = [{ on = { a = 1 } }]", "roles[0].answer[0]", "answers nothing"),
     (ROLE + 'delivery = { of = { a = 1 }, stamp = "b", unit = "min" }', "roles[0].delivery[0].unit", '"us"'),
     (ROLE + 'sequence = { of = { a = 1 }, number = "" }', "roles[0].sequence[0].number", "is not a path"),
+    (ROLE + 'sequence = { of = { a = 1 }, number = "a", per = "b..c" }', "roles[0].sequence[0].per", "is not a path"),
+    (ROLE + "watchdogs = [{ on = { a = 1 } }]", "roles[0].watchdogs[0].within", 'write within = "45s"'),
+    (ROLE + "answer = [{ on = {} }]", "roles[0].answer[0].on", "would match any message"),
+    (ROLE + 'connect = false\nloop = [{ send = "x" }]', "roles[0].loop[0]", "needs a connection"),
     (ROLE + SAY + '[[thresholds]]\nmetric = "step.say.p9x"\nlimit = "< 1s"', "thresholds[0].metric", "is not a metric"),
 ]
 
@@ -172,7 +219,7 @@ def test_a_mistake_in_a_file_is_told_with_its_line_and_role(case: int) -> None:
     with pytest.raises(ScenarioError) as caught:
         loads(text, "chat.toml", {})
     found = [str(problem) for problem in caught.value.problems if problem.key.startswith(place)]
-    wanted = r"chat\.toml, line \d+" if re.match(r"roles\[", place) else "chat\\.toml"
+    wanted = r"chat\.toml, line \d+" if "[" in place else "chat\\.toml"
     assert found and all(re.match(wanted, text) for text in found), found
 
 
@@ -183,6 +230,35 @@ def test_line_role_and_step_of_a_mistake_are_those_of_the_file(tmp_path: Path) -
         "line 25, role member, step inner: roles[0].loop[1].steps[1].json",
         "line 32, role member: roles[0].heartbeats[0].every",
     ]
+
+
+def test_line_and_name_of_a_mistake_in_a_login_are_those_of_the_file(tmp_path: Path) -> None:
+    text = LINES.replace("[[stages]]", LOGIN + POST + 'json = { a = [1, "{{nobody}}"] }\n[[stages]]').replace(
+        "-1s", "1s"
+    )
+    assert _told(tmp_path, text)[0] == "line 8, login session: login[0].json"
+
+
+@pytest.mark.parametrize("inner", ["[" * 3000 + "]" * 3000, "[{ a = " * 1500 + "1" + " }]" * 1500])
+def test_brackets_that_are_nested_too_deeply_are_told_with_their_line(inner: str) -> None:
+    text = f'[target]\nurl = "{URL}"\n{ROLE}loop = [{{ json = {inner} }}]\n'
+    with pytest.raises(ScenarioError, match=r"chat\.toml, line 5: has brackets nested too deeply"):
+        loads(text, "chat.toml", {})
+
+
+def test_a_file_is_checked_for_each_client_that_presents_a_certificate(tmp_path: Path) -> None:
+    (tmp_path / "certs").mkdir()
+    for user in ("ann", "bob"):
+        (tmp_path / "certs" / f"{user}.pem").write_text("")
+    (tmp_path / "users.csv").write_text("name\nann\nbob\n")
+    feed = '[messages]\nfeed = "users.csv"\nfeed_per = "client"\n'
+    text = LINES.partition("[[roles]]\nname")[0] + feed + ROLE + SAY
+    text = text.replace("URL", "wss://127.0.0.1:9/ws").replace("\n\n", '\ncert_file = "certs/{{feed.name}}.pem"\n\n', 1)
+    (tmp_path / "chat.toml").write_text(text)
+    load(tmp_path / "chat.toml", {})
+    (tmp_path / "certs" / "bob.pem").unlink()
+    with pytest.raises(ScenarioError, match=r"target\.cert_file = .*bob\.pem.*: is not a file for client 1"):
+        load(tmp_path / "chat.toml", {})
 
 
 def _told(folder: Path, text: str) -> list[str]:

@@ -12,6 +12,7 @@ from tests.conversations.test_roles import balance, counts
 from tests.load.leading import MS, led
 from tests.servers.server import until
 from wstui.load.protocol import Pause, Resume
+from wstui.scenario.errors import ScenarioError
 from wstui.scenario.file import load
 from wstui.scenario.model import Scenario
 from wstui.scenario.trust import allow_scripts
@@ -149,8 +150,58 @@ MISTAKES = {
     "no variable": ("client['token']", "is neither a variable of this client nor a column of the feed"),
     "blocks": ("time.sleep(2.5)", "line 8, in member: blocks its worker"),
     "bad matcher": ("await client.expect({'a..b': 1})", "is not a path"),
+    "sys.exit": ("import sys; sys.exit(3)", "line 8, in member: import sys; sys.exit(3)\nSystemExit: 3"),
+    "cancelled": ("raise asyncio.CancelledError", "CancelledError"),
+    "bare": ("raise BaseException('odd')", "BaseException: odd"),
+    "number sent": ("await client.send(3)", "send takes a text, not int"),
+    "text as bytes": ("await client.send_bytes('x')", "send_bytes takes bytes, not str"),
+    "no duration": ("await client.expect(type='x', within='soon')", 'is not a duration: write "250ms"'),
+    "no time": ("await client.expect(type='x', within=-1)", "within=-1 must be more than 0"),
+    "negative think": ("await client.think(-1)", "a delay is not negative"),
+    "name of a step": ("name = 'a b.c'\n        async with client.step(name): pass", "takes letters, digits, - and _"),
+    "data in names": ("for n in range(300):\n            async with client.step(f's{n}'): pass", "more than 200 names"),
+    "nobody meets": ("await client.meet('x', clients=-1)", "a number of clients from 0 on"),
+    "refuse": ("await client.expect(type='a', refuse=3)", "a matcher is a table"),
+    "recursion": ("def f(): f()\n        f()", "more calls)"),
     "nested steps": ("async with client.step('a'):\n            async with client.step('b'): pass", "inside step 'a'"),
 }
+
+
+UNREAD = {
+    "not awaited": (
+        "client.send('x')",
+        "line 7: client.send is not awaited, so nothing happens: write await client.send",
+    ),
+    "name of a step": ("async with client.step('a b.c'): pass", 'line 7: the name of a step, "a b.c", takes letters'),
+    "yields": ("yield 1", "line 7: member yields"),
+    "syntax": ("await", "is not valid Python"),
+}
+
+
+@pytest.mark.parametrize("mistake", UNREAD)
+def test_what_a_script_can_never_mean_is_told_before_the_run(mistake: str, tmp_path: Path) -> None:
+    line, told = UNREAD[mistake]
+    with pytest.raises(ScenarioError) as caught:
+        script(
+            tmp_path, "ws://127.0.0.1:9", f"@wstui.role\nasync def member(client):\n    client.ready()\n    {line}\n"
+        )
+    assert told in str(caught.value) and "chat.py" in str(caught.value)
+
+
+async def test_a_script_that_raises_in_one_client_of_a_thousand_ends_the_run_with_its_line(tmp_path: Path) -> None:
+    roles = """
+    @wstui.role
+    async def member(client):
+        client.ready()
+        async for number in client.rounds():
+            if client.number == 777 and number == 2:
+                raise ValueError("the odd one")
+    """
+    async with Chat() as server, led(script(tmp_path, server.url, roles, clients=1000), 2) as workers:
+        await until(lambda: any(worker.mistake for worker in workers.all))
+        told = "".join(worker.mistake for worker in workers.all)
+        assert told == 'chat.py, line 10, in member: raise ValueError("the odd one")\nValueError: the odd one'
+        assert not workers.failures and not server.ends
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)

@@ -7,8 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from wstui.scenario.errors import Problem, ScenarioError, printable, quote
+from wstui.scenario.conversation.types import check_name
+from wstui.scenario.errors import BadValue, Problem, ScenarioError, printable, quote
 
+AWAITED = ("send", "send_json", "send_bytes", "expect", "meet", "think", "listen", "close")
+"""The methods of a client that do nothing unless they are awaited."""
 _EXAMPLE = 'scenario = "chat.toml"'
 
 
@@ -85,13 +88,43 @@ def _roles(tree: ast.Module, file: str) -> Iterator[ScriptRole]:
             if keyword.arg is None:
                 raise _problem(file, f"line {mark.lineno}: @wstui.role takes its settings by name")
             settings[keyword.arg] = _literal(keyword.value, f"{keyword.arg} of @wstui.role", file)
-        steps = (
-            call.args[0].value
-            for call in ast.walk(node)
-            if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "step"
-            if call.args and isinstance(call.args[0], ast.Constant) and isinstance(call.args[0].value, str)
-        )
+        yield_from = next((inner for inner in _own(node) if isinstance(inner, ast.Yield | ast.YieldFrom)), None)
+        if yield_from is not None:
+            raise _problem(file, f"line {yield_from.lineno}: {node.name} yields: a role awaits, and yields nothing")
+        client = (arguments.posonlyargs + arguments.args)[0].arg
+        for statement in ast.walk(node):
+            if isinstance(statement, ast.Expr) and (method := _awaitable(statement.value, client)):
+                message = f"line {statement.lineno}: {client}.{method} is not awaited, so nothing happens"
+                raise _problem(file, f"{message}: write await {client}.{method}(…)")
+        steps = []
+        for call in ast.walk(node):
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "step":
+                name = call.args[0] if call.args else None
+                if isinstance(name, ast.Constant) and isinstance(name.value, str):
+                    steps.append(_step_name(name.value, name.lineno, file))
         yield ScriptRole(node.name, settings, tuple(dict.fromkeys(steps)))
+
+
+def _step_name(name: str, line: int, file: str) -> str:
+    try:
+        return check_name(name)
+    except BadValue as error:
+        raise _problem(file, f"line {line}: the name of a step, {quote(name)}, {error.message}") from None
+
+
+def _own(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the nodes of a function, without those of functions inside."""
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            yield child
+            yield from _own(child)
+
+
+def _awaitable(value: ast.expr, client: str) -> str:
+    """Return the method of a client that a statement calls without awaiting it, or ""."""
+    function = value.func if isinstance(value, ast.Call) else None
+    named = isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name) and function.value.id == client
+    return function.attr if named and function.attr in AWAITED else ""  # type: ignore[union-attr]
 
 
 def _is_role(decorator: ast.expr) -> bool:

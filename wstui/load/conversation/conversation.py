@@ -48,14 +48,14 @@ class ConversationHost(Protocol):
     conversations: dict[Client, Conversation]
     deals_rows: bool
     columns: list[str]  # of the feed
-    mistake: Exception | None  # ends the run: nobody goes on
+    mistake: BaseException | None  # ends the run: nobody goes on
 
     @property
     def requests(self) -> Requests | None: ...
 
     def begin_talk(self, conversation: Conversation) -> Coroutine[Any, bool, None] | Generator[Any, bool, None]: ...
     def walk(self, conversation: Conversation, operations: list[Operation]) -> Generator[Any, bool, None]: ...
-    def mistaken(self, conversation: Conversation, error: Exception | None) -> None: ...
+    def mistaken(self, conversation: Conversation, error: BaseException | None) -> None: ...
     def deal_row(self, conversation: Conversation) -> None: ...
 
 
@@ -123,7 +123,7 @@ class Conversation:
                 self.host.mistaken(self, None)
         except StopIteration:
             self.coroutine = None
-        except Exception as error:
+        except BaseException as error:  # a script may raise SystemExit, which would end the worker without a word
             self.coroutine = None
             self.host.mistaken(self, error)
         finally:

@@ -20,6 +20,7 @@ from wstui.measure.counters import TYPES_KEPT
 from wstui.measure.sanitize import sanitize
 from wstui.measure.steps import RoleCounts, StepTally
 from wstui.scenario.conversation.dialect import dialect
+from wstui.scenario.conversation.types import check_name
 from wstui.scenario.errors import BadValue
 from wstui.scenario.units import parse_duration
 
@@ -227,6 +228,10 @@ class Role:
         """Return the counts of a step that a script names."""
         found = self._steps.get(name)
         if found is None:
+            try:
+                check_name(name)
+            except (BadValue, AttributeError) as error:
+                raise ValueError(f"the name of a step, {name!r}: {error}") from None
             if len(self._steps) >= STEPS_KEPT:
                 raise ValueError(f"has steps of more than {STEPS_KEPT} names: name steps by what they do, not by data")
             found = self._steps[name] = self.tally(name)

@@ -63,7 +63,7 @@ class Roles(Exchange):
         self._sweep: list[Conversation] = []
         self._by_type = spec.conversation.type_field == "type"
         self.requests: HttpSteps | None = None
-        self.mistake: Exception | None = None
+        self.mistake: BaseException | None = None
         self.columns = spec.conversation.roles.columns
         scripts = Scripts(spec.conversation.roles.scripts)
         self._functions = {
@@ -124,7 +124,7 @@ class Roles(Exchange):
             return walk(conversation, conversation.role.opening)
         return converse(conversation, function)
 
-    def mistaken(self, conversation: Conversation, error: Exception | None) -> None:
+    def mistaken(self, conversation: Conversation, error: BaseException | None) -> None:
         """A conversation raised an error, or, without one, awaits something that is not ours: end the run."""
         script, coroutine = conversation.role.spec.script, conversation.coroutine
         if script:
@@ -133,7 +133,7 @@ class Roles(Exchange):
         self.mistake = self.mistake or error
         conversation.coroutine = None
         if coroutine is not None:
-            with contextlib.suppress(RuntimeError):  # it awaits something again
+            with contextlib.suppress(Exception):  # it awaits something again, or fails on its way out
                 coroutine.close()
 
     def _blocked(self, what: str) -> None:

@@ -18,7 +18,7 @@ from wstui.load.matcher import Head
 from wstui.load.role_spec import DelaySpec
 from wstui.scenario.conversation.delay import Delay as Seconds
 from wstui.scenario.conversation.delay import parse_delay
-from wstui.scenario.units import parse_duration
+from wstui.scenario.units import LONGEST_S, parse_duration
 
 Table = Mapping[str, Any]
 Function = TypeVar("Function", bound=Callable[..., Awaitable[None]])
@@ -112,6 +112,8 @@ class Client:
 
     async def send(self, text: str) -> None:
         """Send a text frame. During a pause of the run this waits until it goes on."""
+        if not isinstance(text, str):
+            raise TypeError(f"send takes a text, not {type(text).__name__}; send_json and send_bytes take others")
         await self._send(TEXT, text.encode())
 
     async def send_json(self, value: Any) -> None:
@@ -120,6 +122,8 @@ class Client:
 
     async def send_bytes(self, data: bytes) -> None:
         """Send a binary frame."""
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise TypeError(f"send_bytes takes bytes, not {type(data).__name__}; send takes a text")
         await self._send(BINARY, bytes(data))
 
     async def _send(self, first: int, payload: bytes) -> None:
@@ -185,6 +189,8 @@ class Client:
 
         Raises StepFailed when they do not come `within` seconds (`messages.timeout`).
         """
+        if not isinstance(name, str) or not name or clients < 0:
+            raise ValueError(f"meet({name!r}, clients={clients}) takes a name, and a number of clients from 0 on")
         self._settle()
         talk = self._talk
         if talk.phase is ENDED:
@@ -200,6 +206,8 @@ class Client:
         operation.label = self._step.name if self._step is not None else "expect" if kind == MESSAGE else "meet"
         operation.tally = role.unnamed
         seconds = parse_duration(within) if isinstance(within, str) else within
+        if seconds is not None and not 0 < seconds <= LONGEST_S:
+            raise ValueError(f"within={within!r} must be more than 0, and at most a year")
         operation.within_ns = self._talk.context.timeout_ns if seconds is None else round(seconds * 1e9)
         return operation
 

@@ -43,10 +43,12 @@ class ScriptMatcher:
         return False
 
 
-def matcher_of(tables: Iterable[Mapping[str, Any]]) -> ScriptMatcher:
+def matcher_of(tables: Any) -> ScriptMatcher:
     """Return the matcher of some tables, any of which may match; an empty one matches any message."""
     alternatives, words = [], []
-    for table in tables:
+    for table in [tables] if isinstance(tables, str | bytes) or not isinstance(tables, Iterable) else tables:
+        if not isinstance(table, Mapping):
+            raise TypeError(f'a matcher is a table, such as {{"type": "ok"}}, not {table!r}')
         conditions = conditions_of(dict(table)) if table else []
         checks = _checks(tuple((c.kind, c.path, c.value == ANY and c.kind == "path") for c in conditions))
         alternatives.append((checks, [_value(kind, c.value) for (_, kind), c in zip(checks, conditions, strict=True)]))

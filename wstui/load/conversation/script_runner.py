@@ -12,11 +12,15 @@ from collections.abc import Callable, Iterator, Mapping
 from types import FrameType, ModuleType
 from typing import Any
 
+from wstui.scenario.errors import BadValue
+
 LOOK_S = 0.1
 BLOCKED_LOOKS = 10
 """A script that is found in the same place so often, while the worker's tick stands still, blocks it."""
 GIVEN_UP_LOOKS = 40
 BLOCKS = "blocks its worker"
+FRAMES_TOLD = 4
+"""Of a deep traceback so many calls are told at each end."""
 
 
 class ScriptError(Exception):
@@ -35,7 +39,7 @@ class Scripts:
             module.__file__ = name
             try:
                 exec(compile(text, name, "exec"), module.__dict__)
-            except Exception as error:
+            except BaseException as error:  # sys.exit() too
                 raise ScriptError(mistake_of(error, name)) from None
             self._modules[name] = module
 
@@ -47,11 +51,15 @@ class Scripts:
         return found  # type: ignore[no-any-return]
 
 
-def mistake_of(error: Exception, script: str) -> str:
+def mistake_of(error: BaseException, script: str) -> str:
     """Return an error with those lines of its traceback that are the script's."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == script]
     what = "".join(traceback.format_exception_only(error)).strip()
+    if isinstance(error, BadValue):  # of a text in the form of a scenario file, such as within="5s"
+        what = error.message
     lines = [f"{frame.filename}, line {frame.lineno}, in {frame.name}: {frame.line}" for frame in frames]
+    if (more := len(lines) - 2 * FRAMES_TOLD) > 0:
+        lines[FRAMES_TOLD:-FRAMES_TOLD] = [f"({more} more calls)"]
     return "\n".join([*lines, what])
 
 

@@ -12,7 +12,7 @@ from wstui.scenario.placeholder import RESERVED
 from wstui.scenario.types import Line
 
 
-def _name(value: str) -> str:
+def check_name(value: str) -> str:
     if value and not value.replace("-", "").replace("_", "").isalnum():
         raise BadValue("takes letters, digits, - and _: thresholds name it, such as step.say.p99")
     return value
@@ -43,7 +43,7 @@ def _optional_path(value: str) -> str:
     return _path(value) if value else value
 
 
-Name = Annotated[Line, AfterValidator(_name)]
+Name = Annotated[Line, AfterValidator(check_name)]
 Path = Annotated[Line, AfterValidator(_path)]
 OptionalPath = Annotated[Line, AfterValidator(_optional_path)]
 Paths = Annotated[list[Path], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
