@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from wstui.scenario.conversation.types import check_name
+from wstui.scenario.conversation.conditions import check_name
 from wstui.scenario.errors import BadValue, Problem, ScenarioError, printable, quote
 
 AWAITED = ("send", "send_json", "send_bytes", "expect", "meet", "think", "listen", "close")

@@ -46,6 +46,13 @@ def parse_path(text: str) -> tuple[str, ...]:
     return path
 
 
+def check_name(value: str) -> str:
+    """Return the name of a step. Raises BadValue."""
+    if value and not value.replace("-", "").replace("_", "").isalnum():
+        raise BadValue("takes letters, digits, - and _: thresholds name it, such as step.say.p99")
+    return value
+
+
 def conditions_of(table: dict[str, Any]) -> list[Condition]:
     """The conditions of one matcher, all of which must hold; `BadValue` says what is wrong with it."""
     if not table:

@@ -6,16 +6,10 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator
 
-from wstui.scenario.conversation.conditions import parse_path
+from wstui.scenario.conversation.conditions import check_name, parse_path
 from wstui.scenario.errors import BadValue
 from wstui.scenario.placeholder import RESERVED
 from wstui.scenario.types import Line
-
-
-def check_name(value: str) -> str:
-    if value and not value.replace("-", "").replace("_", "").isalnum():
-        raise BadValue("takes letters, digits, - and _: thresholds name it, such as step.say.p99")
-    return value
 
 
 def _weight(value: Any) -> Any:
