@@ -49,7 +49,8 @@ def behaves(arguments: list[str]) -> tuple[bool, list[str]]:
     workers = min(cores() + 1, WORKERS_MOST)
     with tempfile.TemporaryDirectory(prefix="wstui-tests-") as folder:
         pytest = [sys.executable, "-m", "pytest", "-q", "-o", f"cache_dir={folder}"]
-        beside = ["-n", str(workers), "--dist", "worksteal", "--durations=10"]
+        # File by file: what a file starts for all its tests, a broker or a browser, is started once.
+        beside = ["-n", str(workers), "--dist", "loadfile", "--no-loadscope-reorder", "--durations=10"]
         status = subprocess.run([*pytest, *beside, *arguments], cwd=ROOT, check=False).returncode
         failed = _failed(Path(folder))
         if status != 1 or not 0 < len(failed) <= SECOND_CHANCES:

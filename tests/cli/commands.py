@@ -6,10 +6,14 @@ import os
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import psutil
+from click.testing import CliRunner
+
+from wstui.cli import wstui
 
 WAIT_S = 90.0
 
@@ -42,6 +46,15 @@ def call(*arguments: str, environ: Mapping[str, str] | None = None, cwd: Path | 
     process = start(*arguments, environ=environ, cwd=cwd)
     out, err = process.communicate(timeout=WAIT_S * 2)
     return process.returncode, out, err
+
+
+def invoke(*arguments: str, environ: Mapping[str, str] | None = None) -> tuple[int, str, str]:
+    """The same within this process, for what needs none of its own: it imports nothing again."""
+    variables = {"COLUMNS": "200", **(environ or {})}
+    done = CliRunner(env=variables).invoke(wstui, arguments, prog_name="wstui")
+    broken = isinstance(done.exception, Exception) and done.exc_info is not None
+    trace = "".join(traceback.format_exception(*done.exc_info)) if broken and done.exc_info else ""
+    return done.exit_code, done.stdout, done.stderr + trace
 
 
 def descendants(pid: int) -> list[psutil.Process]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator
+import socketserver
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.cli.commands import call, start
+from tests.cli.commands import invoke, start
 
 PRESET = """
 name = "mine"
@@ -32,20 +33,22 @@ def write(folder: Path, url: str = "ws://127.0.0.1:9/ws", extra: str = "") -> st
     return str(path)
 
 
-@contextlib.asynccontextmanager
-async def answering(answer: bytes) -> AsyncIterator[str]:
+@contextlib.contextmanager
+def answering(answer: bytes) -> Iterator[str]:
     """A server that reads a request and answers with the same bytes each time; its URL."""
 
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-            await reader.readuntil(b"\r\n\r\n")
-            writer.write(answer)
-            await writer.drain()
-        writer.close()
+    class Talk(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            while self.rfile.readline() not in (b"\r\n", b""):
+                pass
+            self.wfile.write(answer)
 
-    server = await asyncio.start_server(talk, "127.0.0.1", 0)
-    async with server:
-        yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/ws"
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Talk) as server:
+        serving = threading.Thread(target=server.serve_forever, args=(0.01,))
+        serving.start()
+        yield f"ws://127.0.0.1:{server.server_address[1]}/ws"
+        server.shutdown()
+        serving.join()
 
 
 def said(err: str) -> str:
@@ -80,14 +83,14 @@ def said(err: str) -> str:
     ],
 )
 def test_a_wrong_request_is_one_clear_message(arguments: list[str], status: int, words: list[str]) -> None:
-    code, _, err = call("run", *arguments, "--no-store")
+    code, _, err = invoke("run", *arguments, "--no-store")
     assert code == status, err
     for word in words:
         assert word in said(err)
 
 
 def test_a_variable_that_holds_no_url_is_named() -> None:
-    status, _, err = call("run", "quick", environ={"WS_URL": "http://127.0.0.1/?token=plain"})
+    status, _, err = invoke("run", "quick", environ={"WS_URL": "http://127.0.0.1/?token=plain"})
     assert status == 2
     assert 'environment: WS_URL = "http://127.0.0.1/?token=***"' in said(err)
 
@@ -95,7 +98,7 @@ def test_a_variable_that_holds_no_url_is_named() -> None:
 def test_broken_toml_names_line_and_column(tmp_path: Path) -> None:
     path = tmp_path / "broken.toml"
     path.write_text('name = "x"\nurl = = 3\n')
-    code, _, err = call("run", str(path))
+    code, _, err = invoke("run", str(path))
     assert code == 2
     assert "line 2" in said(err)
     assert "column" in said(err)
@@ -103,7 +106,7 @@ def test_broken_toml_names_line_and_column(tmp_path: Path) -> None:
 
 def test_all_errors_of_a_file_come_at_once(tmp_path: Path) -> None:
     path = write(tmp_path, extra='redy = "open"\nsettle = "soon"')
-    code, _, err = call("run", path)
+    code, _, err = invoke("run", path)
     assert code == 2
     assert "target.redy" in said(err)
     assert "ready" in said(err)
@@ -111,7 +114,7 @@ def test_all_errors_of_a_file_come_at_once(tmp_path: Path) -> None:
 
 
 def test_a_missing_variable_is_named(tmp_path: Path) -> None:
-    code, _, err = call("run", write(tmp_path, url="${NO_SUCH_VARIABLE_HERE}"))
+    code, _, err = invoke("run", write(tmp_path, url="${NO_SUCH_VARIABLE_HERE}"))
     assert code == 2
     assert "NO_SUCH_VARIABLE_HERE" in said(err)
     assert "target.url" in said(err)
@@ -132,9 +135,9 @@ def test_a_missing_variable_is_named(tmp_path: Path) -> None:
         (b"", ["did not answer the upgrade with HTTP"]),
     ],
 )
-async def test_a_refusal_at_the_handshake_says_what_to_do(tmp_path: Path, answer: bytes, words: list[str]) -> None:
-    async with answering(answer) as url:
-        code, _, err = await asyncio.to_thread(call, "run", write(tmp_path, url=url), "--no-store")
+def test_a_refusal_at_the_handshake_says_what_to_do(tmp_path: Path, answer: bytes, words: list[str]) -> None:
+    with answering(answer) as url:
+        code, _, err = invoke("run", write(tmp_path, url=url), "--no-store")
     assert code == 3, err
     for word in words:
         assert word in said(err)
@@ -144,13 +147,11 @@ async def test_a_refusal_at_the_handshake_says_what_to_do(tmp_path: Path, answer
     ("scheme", "awaited", "fix"),
     [("ws", "upgrade", "is it a WebSocket server?"), ("wss", "TLS handshake", "does it want ws://?")],
 )
-async def test_a_server_that_never_answers_is_named_in_time(
-    tmp_path: Path, scheme: str, awaited: str, fix: str
-) -> None:
+def test_a_server_that_never_answers_is_named_in_time(tmp_path: Path, scheme: str, awaited: str, fix: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"{scheme}://127.0.0.1:{silent.getsockname()[1]}/ws"
         path = write(tmp_path, url=url, extra='connect_timeout = "500ms"')
-        code, _, err = await asyncio.to_thread(call, "run", path, "--no-store")
+        code, _, err = invoke("run", path, "--no-store")
     assert code == 3
     assert f"did not answer the {awaited} within 0.5 s" in said(err) and fix in said(err)
 

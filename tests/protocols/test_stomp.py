@@ -78,7 +78,9 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "ERL_EPMD_PORT": names,
         "RABBITMQ_NODENAME": f"wstui{names}@localhost",
         "RABBITMQ_DIST_PORT": distribution,
-        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+        # One scheduler that sleeps when there is nothing to do: others share this machine.
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1} +S 1:1 +A 8"
+        " +sbwt none +sbwtdcpu none +sbwtdio none",
         "RABBITMQ_MNESIA_BASE": str(folder / "data"),
         "RABBITMQ_LOG_BASE": str(folder / "log"),
         "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq"),
