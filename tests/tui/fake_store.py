@@ -21,6 +21,7 @@ from wstui.measure.hdr import encode
 from wstui.measure.histogram import Histogram
 from wstui.report.analysis.compare import Comparison, compare
 from wstui.report.analysis.trend import Point, Trend
+from wstui.report.store.pictures import Recording
 from wstui.report.store.store import StoredRun
 from wstui.scenario.model import Scenario
 from wstui.tui.services import Launcher
@@ -92,6 +93,9 @@ class FakeRuns:
 
     def result(self, number: int) -> Result:
         return next(run.summary for run in self.kept if run.id == number)
+
+    def recording(self, number: int) -> Recording:
+        return Recording(self.result(number))
 
     def compare(self, before: int, after: int) -> Comparison:
         return compare(self.result(before), self.result(after))

@@ -25,6 +25,7 @@ _COMMANDS = {
     "ctl": ("wstui.cli.ctl", "ctl", "Steer a run that goes on elsewhere, from a script."),
     "presets": ("wstui.cli.presets", "presets", "List, show, validate and copy presets."),
     "runs": ("wstui.cli.runs", "runs", "List, show, compare, export and delete stored runs."),
+    "replay": ("wstui.cli.replay", "replay", "Show stored runs on the dashboard as they were, at 1 to 100 times."),
     "record": ("wstui.cli.record", "record", "Record what real clients and their server say, through a proxy."),
     "import": ("wstui.cli.session_import", "import_session", "Make a scenario from a recorded session, such as a HAR."),
     "calibrate": ("wstui.cli.calibrate", "calibrate", "Measure how much load this machine can make."),

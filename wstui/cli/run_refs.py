@@ -11,6 +11,7 @@ from typing import Any, cast
 from wstui.cli.exit_codes import USAGE, fail
 from wstui.execution.run.result import Result, SuiteResult
 from wstui.report.store.database import StoreError
+from wstui.report.store.pictures import Recording
 from wstui.report.store.store import Store, UnknownRun
 
 
@@ -53,6 +54,16 @@ def one(path: Path | None, reference: str) -> tuple[str, Result, dict[str, Any]]
     with opened(path) as store:
         stored = store.run(store.find(reference))
         return f"{stored.id} {stored.name}", store.result(stored.id), stored.environment
+
+
+def recorded(path: Path | None, reference: str) -> tuple[str, Recording]:
+    """Return what a run is called, and the run second by second."""
+    if is_file(reference):
+        name, result, _ = one(path, reference)
+        return name, Recording(result)
+    with opened(path) as store:
+        number = store.find(reference)
+        return f"run {number}", store.recording(number)
 
 
 def _read(file: str, name: str | None) -> Result | SuiteResult:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from wstui.cli.kept_suite import KeptSuite
     from wstui.control.client import RemoteRun
     from wstui.execution.suite import SuiteRun
+    from wstui.tui.messages import OpenReplay
     from wstui.tui.services import Detachable, Outcome
 
 
@@ -69,8 +70,17 @@ def watch_in_terminal(run: RemoteRun) -> int:
         return _tell(outcome, "", OutputFiles(Options()), Options())
 
 
+def replay_in_terminal(opening: OpenReplay, options: Options) -> int:
+    """Show stored runs as they were; return the exit status."""
+    outcome, kept_as = _operate(None, options, opening=opening)
+    return _tell(outcome, kept_as, OutputFiles(options), options)
+
+
 def _operate(
-    suite: SuiteRun | RemoteRun | None, options: Options, terminal: Detachable | None = None
+    suite: SuiteRun | RemoteRun | None,
+    options: Options,
+    terminal: Detachable | None = None,
+    opening: OpenReplay | None = None,
 ) -> tuple[Outcome, str]:
     """Run the app. Return how it ended, and where its last run is stored ("" unless begun there)."""
     gc.disable()  # nothing that is imported is garbage: not to look for it saves a tenth of the start
@@ -86,7 +96,7 @@ def _operate(
     troubles: list[str] = []
     begun: list[KeptSuite] = []
     try:
-        outcome = operate(suite, launcher=launcher(options, troubles, begun), terminal=terminal)
+        outcome = operate(suite, launcher=launcher(options, troubles, begun), terminal=terminal, opening=opening)
         shown = outcome.result
         return outcome, next((s.kept for s in begun if shown is not None and s.result is shown), "")
     finally:

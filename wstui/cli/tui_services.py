@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from wstui.manual.pages import Manual
     from wstui.report.analysis.compare import Comparison
     from wstui.report.analysis.trend import Trend
+    from wstui.report.store.pictures import Recording
 
 TREND_RUNS = 50
 """How many runs a trend shows."""
@@ -46,6 +47,10 @@ class StoredRuns:
     def result(self, number: int) -> Result:
         with Store(self._path) as store:
             return store.result(number)
+
+    def recording(self, number: int) -> Recording:
+        with Store(self._path) as store:
+            return store.recording(number)
 
     def compare(self, before: int, after: int) -> Comparison:
         """Compare two runs, metric by metric."""

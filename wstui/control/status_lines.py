@@ -4,40 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, get_type_hints
+from typing import Any
 
 import msgspec
 
 from wstui.control.protocol import Changed
 from wstui.execution.run.client_watches import watch_log
 from wstui.execution.run.status import Status
+from wstui.execution.run.status_codec import decode, encode
 from wstui.measure.append_log import AppendLog, new_since
 from wstui.measure.timeline import MARKS_KEPT, ROWS_KEPT, fold_marks, fold_rows
-from wstui.scenario.model import Scenario
-from wstui.scenario.secret_fields import masked
-from wstui.scenario.secrets import MASK
 
 _LOGS = ("rows", "marks", "watched")
 _FIELDS = tuple(name for name in (field.name for field in dataclasses.fields(Status)) if name not in _LOGS)
-_TYPES = get_type_hints(Status)
 _MOST_ROWS = 600
 """Rows in a line at most: a reader that joins late gets a long run in parts."""
-
-
-def _plain(value: object) -> Any:
-    if isinstance(value, Scenario):
-        return masked(value)
-    raise NotImplementedError(f"{type(value).__name__} is not part of a status")
-
-
-def _made(kind: type, value: Any) -> Any:
-    if kind is Scenario:
-        auth = {name: "" if part == MASK else part for name, part in value["auth"].items()}
-        return Scenario.model_validate({**value, "auth": auth})  # a secret stays with the run
-    raise NotImplementedError(f"{kind.__name__} is not part of a status")
-
-
-_encode = msgspec.json.Encoder(enc_hook=_plain).encode
 
 
 class Encodings:
@@ -49,7 +30,7 @@ class Encodings:
     def of(self, name: str, value: object) -> msgspec.Raw:
         known = self._known.get(name)
         if known is None or known[0] is not value:
-            known = self._known[name] = value, msgspec.Raw(_encode(value))
+            known = self._known[name] = value, msgspec.Raw(encode(value))
         return known[1]
 
 
@@ -78,7 +59,7 @@ class StatusWriter:
             if len(entries) > _MOST_ROWS:
                 entries, end = entries[:_MOST_ROWS], end - len(entries) + _MOST_ROWS
             if entries:
-                changed[name] = msgspec.Raw(_encode(list(entries)))
+                changed[name] = msgspec.Raw(encode(list(entries)))
             self._ends[name] = end
         return Changed(changed, begins) if changed else None
 
@@ -97,10 +78,7 @@ class StatusReader:
             fields["rows"] = AppendLog(keep=ROWS_KEPT, fold=fold_rows)
             fields["marks"] = AppendLog(keep=MARKS_KEPT, fold=fold_marks)
             fields["watched"] = watch_log()
-        for name, raw in line.changed.items():
-            if name not in _TYPES:
-                continue  # of a later version
-            value = msgspec.json.decode(raw, type=_TYPES[name], dec_hook=_made)
+        for name, value in decode(line.changed).items():
             if name in _LOGS:
                 for entry in value:
                     fields[name].append(entry)
@@ -113,5 +91,5 @@ class StatusReader:
 def shown(status: Status) -> Mapping[str, Any]:
     """Return a status as plain data without what it lists: rows, marks and distributions."""
     fields = {name: getattr(status, name) for name in _FIELDS if name != "histograms"}
-    data: dict[str, Any] = msgspec.json.decode(_encode(fields))
+    data: dict[str, Any] = msgspec.json.decode(encode(fields))
     return data

@@ -14,6 +14,7 @@ from rich.text import Text
 from textual import on
 from textual.binding import BindingType
 from textual.filter import LineFilter
+from textual.message import Message
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
@@ -44,6 +45,7 @@ class WstuiApp(KeyQueue):
         clock: the time of day; tests freeze it.
         theme: the theme unless the settings name one.
         terminal: the terminal, if a run can outlive it.
+        opening: what to open instead of the start screen.
     """
 
     CSS_PATH = "wstui.tcss"
@@ -71,8 +73,10 @@ class WstuiApp(KeyQueue):
         clock: Callable[[], datetime] = utc_now,
         theme: str = DARK.name,
         terminal: Detachable | None = None,
+        opening: Message | None = None,
     ) -> None:
         super().__init__()
+        self._opening = opening
         self.services = Services(launcher, clock, presets or own_folder(), terminal)
         self.fault = ""
         self._event_loop: asyncio.AbstractEventLoop | None = None
@@ -104,6 +108,8 @@ class WstuiApp(KeyQueue):
         self._event_loop = asyncio.get_running_loop()
         if (runner := self.lifecycle.runner) is not None:
             self.lifecycle.begin(runner)
+        elif self._opening is not None:
+            self.post_message(self._opening)
         else:
             self.navigation.show_presets()
         if self._notice:
@@ -176,6 +182,10 @@ class WstuiApp(KeyQueue):
     @on(messages.OpenStored)
     def _open_stored(self, wanted: messages.OpenStored) -> None:
         self.navigation.open_stored(wanted.run)
+
+    @on(messages.OpenReplay)
+    def _open_replay(self, wanted: messages.OpenReplay) -> None:
+        self.navigation.open_replay(wanted)
 
     @on(messages.CompareRuns)
     def _compare(self, wanted: messages.CompareRuns) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from wstui.scenario.model import Scenario, Suite
 from wstui.scenario.presets import PresetEntry
 
 if TYPE_CHECKING:
+    from wstui.report.store.pictures import Recording
     from wstui.report.store.store import StoredRun
 
 
@@ -68,6 +70,14 @@ class CompareRuns(Message):
 
     before: int
     after: int
+
+
+@dataclass
+class OpenReplay(Message):
+    """Show one or two stored runs as they were, each with what it is called."""
+
+    runs: Sequence[tuple[str, Recording]]
+    speed: float = 1.0
 
 
 @dataclass

@@ -82,6 +82,17 @@ class Navigation:
             return
         self._app.push_screen(ResultScreen(self._services, outcome, stored=run))
 
+    def open_replay(self, wanted: messages.OpenReplay) -> None:
+        """Show stored runs as they were. A picture that can't be read is named."""
+        from wstui.tui.replay.replay_screen import Replay
+
+        try:
+            screen = Replay(self._services, wanted.runs, wanted.speed)
+        except ValueError as error:
+            self._app.notify(str(error), severity="error")
+            return
+        self._app.push_screen(screen)
+
     def show_help(self) -> None:
         """Show the keys that work on this screen, and from there the manual."""
         from wstui.tui.dialogs.help import HelpDialog

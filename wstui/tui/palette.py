@@ -68,6 +68,10 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "runs.export": ("write", "html", "json", "csv", "report"),
     "runs.filter": ("search", "find"),
     "runs.delete": ("remove", "forget"),
+    "runs.replay": ("play", "watch", "dashboard", "again"),
+    "replay.faster": ("speed", "times"),
+    "replay.slower": ("speed", "times"),
+    "replay.go": ("seek", "time", "jump"),
     "edit.save": ("write", "toml", "preset"),
     "edit.run": ("start", "launch"),
     "edit.check": ("connect", "probe", "client", "try"),
@@ -96,6 +100,7 @@ def owners() -> tuple[type[DOMNode], ...]:
     from wstui.tui.kit.option_row import OptionRow
     from wstui.tui.kit.table import ListTable
     from wstui.tui.manual.manual_screen import ManualScreen
+    from wstui.tui.replay.replay_screen import Replay
     from wstui.tui.result.result_screen import ResultScreen
     from wstui.tui.runs.run_table import RunTable
     from wstui.tui.runs.runs_screen import RunsScreen
@@ -106,7 +111,7 @@ def owners() -> tuple[type[DOMNode], ...]:
     return (
         Dashboard, ListTable, Errors, Dialog, ConfirmDialog, SamplesDialog, StopDialog, FailedStartDialog, ResultScreen,
         StartScreen, PresetTable, Editor, OptionRow, ChecklistScreen, RunsScreen, RunTable,
-        HelpDialog, ManualScreen, Steps, WatchScreen, RoleTree, TrendScreen,
+        HelpDialog, ManualScreen, Steps, WatchScreen, RoleTree, TrendScreen, Replay,
     )  # fmt: skip
 
 

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from textual.message import Message
+
 from wstui.execution.run.commands import AbortRun, DrainRun
 from wstui.scenario.presets import own_folder
 from wstui.tui.app import WstuiApp, reason
@@ -93,6 +95,7 @@ def operate(
     presets: Path | None = None,
     theme: str = "",
     terminal: Detachable | None = None,
+    opening: Message | None = None,
 ) -> Outcome:
     """Open the terminal, on a session or on the start screen, and return what was measured last.
 
@@ -101,7 +104,13 @@ def operate(
     """
     settings = own_folder().with_name("config.toml")
     app = WstuiApp(
-        session, launcher=launcher, presets=presets, settings=settings, theme=usual_theme(), terminal=terminal
+        session,
+        launcher=launcher,
+        presets=presets,
+        settings=settings,
+        theme=usual_theme(),
+        terminal=terminal,
+        opening=opening,
     )
     if theme:
         app.theme = theme

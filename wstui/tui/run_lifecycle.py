@@ -182,8 +182,9 @@ class RunLifecycle:
         from wstui.tui.dashboard.dashboard_screen import Dashboard
         from wstui.tui.result.result_screen import ResultScreen
 
-        if self.runner is not None and not self.busy and isinstance(self._app.screen, Dashboard):
-            self._result_shown = runner = self.runner
+        runner, screen = self.runner, self._app.screen
+        if runner is not None and not self.busy and isinstance(screen, Dashboard) and screen.runner is runner:
+            self._result_shown = runner
             self._app.push_screen(ResultScreen(self._services, runner.outcome, runner.session.status))
 
     # once more

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from wstui.manual.pages import Manual
     from wstui.report.analysis.compare import Comparison
     from wstui.report.analysis.trend import Trend
+    from wstui.report.store.pictures import Recording
     from wstui.report.store.store import StoredRun
 
 How = Literal["drain", "abort"]
@@ -89,6 +90,10 @@ class Runs(Protocol):
 
     def result(self, number: int) -> Result:
         """Return the whole result of a run, with its timeline."""
+        ...
+
+    def recording(self, number: int) -> Recording:
+        """Return a run second by second."""
         ...
 
     def compare(self, before: int, after: int) -> Comparison: ...

@@ -21,6 +21,7 @@ from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.run.result_sections import Connections, Event, FailureSummary, LatencySet, Traffic, Verdict
 from wstui.report.store.database import StoreError, changing, explained, opened
 from wstui.report.store.owner import alive
+from wstui.report.store.pictures import Recording
 
 INTERRUPTED = "interrupted: wstui ended before the run did"
 
@@ -163,6 +164,15 @@ class Store:
                 f"SELECT json_extract(event, '$.text') FROM events WHERE run = ? AND {kind} ORDER BY number", (number,)
             ).fetchall()
         return [str(row[0]) for row in rows]
+
+    def recording(self, number: int) -> Recording:
+        """Return a run second by second. Raises UnknownRun."""
+        result, stored = self.result(number), self.run(number)
+        with explained(self.path):
+            found = self._db.execute(
+                "SELECT number, key, at_s, picture FROM pictures WHERE run = ? ORDER BY number", (number,)
+            ).fetchall()
+        return Recording(result, [tuple(row) for row in found], stored.host)
 
     def suite(self, number: int) -> SuiteResult:
         """Return the stored suite of a run. Raises UnknownRun if it has none."""

@@ -22,6 +22,7 @@ from wstui.report.model.environment import environment
 from wstui.report.model.labels import name_of, runs_of, url_of
 from wstui.report.store.database import StoreBusy, StoreDamaged, StoreError, StoreStale
 from wstui.report.store.owner import this_writer
+from wstui.report.store.pictures import Packed, PicturePacker
 from wstui.report.store.retention import apply_retention
 from wstui.report.store.store import Store
 
@@ -94,7 +95,7 @@ class StoreWriter(Observer):
         if self._current.behind(status):
             self._current.extend(store, status)
         if not status.result.verdict.running and status.result.started == started:
-            self._conclude(store, self._current, status.result)
+            self._conclude(store, self._current, status.result, status)
 
     def _begin(self, store: Store, status: Status, started: str) -> _Written:
         suite = status.suite
@@ -114,8 +115,8 @@ class StoreWriter(Observer):
         self.ids.append(written.id)
         return written
 
-    def _conclude(self, store: Store, written: _Written, result: Result) -> None:
-        written.conclude(store, result)
+    def _conclude(self, store: Store, written: _Written, result: Result, status: Status | None = None) -> None:
+        written.conclude(store, result, status)
         self._finished.append(written.started)
         if self._current is written:
             self._current = None
@@ -163,6 +164,7 @@ class _Written:
         self._events = 0
         self._failures: list[FailureSummary] = []
         self._histograms: Mapping[str, Distribution] = {}
+        self._packer = PicturePacker()
 
     def behind(self, status: Status) -> bool:
         """Whether there is a new second or mark to write."""
@@ -185,13 +187,14 @@ class _Written:
             events=[Event(mark.at_s, mark.kind, mark.text) for mark in marks],
             failures=result.failures if result.failures != self._failures else None,
             histograms={name: encode(data) for name, data in histograms.items() if data != self._histograms.get(name)},
+            pictures=[self._packer.pack(status)],
         )
         # Only after the commit, so that a failed write is repeated.
         self._rows, self._events = rows_end, marks_end
         self._histograms, self._failures = histograms, result.failures
 
-    def conclude(self, store: Store, result: Result) -> None:
-        """Replace what was written by the final result.
+    def conclude(self, store: Store, result: Result, status: Status | None) -> None:
+        """Replace what was written by the final result; `status` is the last picture, if it is of this run.
 
         A long run has folded its old seconds and marks; those written before are kept.
         """
@@ -216,6 +219,7 @@ class _Written:
             failures=result.failures,
             histograms=result.histograms,
             replaced=replaced,
+            pictures=[] if status is None else [self._packer.pack(status)],
         )
 
     def _write(
@@ -228,6 +232,7 @@ class _Written:
         events: list[Event],
         failures: list[FailureSummary] | None,
         histograms: Mapping[str, str],
+        pictures: Sequence[Packed],
         replaced: Sequence[str] = (),
     ) -> None:
         with store.transaction() as db:
@@ -255,6 +260,11 @@ class _Written:
                 "INSERT OR REPLACE INTO histograms (run, name, histogram) VALUES (?, ?, ?)",
                 [(self.id, name, text) for name, text in histograms.items()],
             )
+            db.executemany(
+                "INSERT INTO pictures (run, number, key, at_s, picture) VALUES (?, ?, ?, ?, ?)",
+                [(self.id, *picture) for picture in pictures],
+            )
+        self._packer.stored()
 
 
 def _insert(

@@ -2,63 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Horizontal
 from textual.screen import Screen
 
 from wstui.execution.run.client_watches import drawn
 from wstui.execution.run.commands import open_span
-from wstui.execution.run.limits import generator_level, worst_threshold
 from wstui.execution.run.recorded_scenario import to_scenario, was_steered
 from wstui.execution.run.status import State, Status
-from wstui.execution.run.verdict import kept_words
 from wstui.report.model.stretches import noted
 from wstui.report.model.text import tilde
 from wstui.tui import messages
 from wstui.tui.bindings import key
-from wstui.tui.dashboard import tile_models
-from wstui.tui.dashboard.charts import LatencyPanel, SearchCurve, Throughput
-from wstui.tui.dashboard.compact_facts import run_facts
-from wstui.tui.dashboard.errors_panel import Errors, matches, odd_replies
-from wstui.tui.dashboard.generator import Generator
-from wstui.tui.dashboard.hosts_panel import Hosts
-from wstui.tui.dashboard.panel import ChartPanel, Panel, View, accent_of
-from wstui.tui.dashboard.phase_bar import PhaseBar
+from wstui.tui.dashboard.errors_panel import Errors, matches
+from wstui.tui.dashboard.panel import View
+from wstui.tui.dashboard.picture import TRAITS, Picture
 from wstui.tui.dashboard.run_summary import error_lines, summary, write_beside
-from wstui.tui.dashboard.side_panels import ConnectionsPanel, Events, FanOutPanel, Spread
-from wstui.tui.dashboard.status_line import Banner, StatusLine, outcome_badge
+from wstui.tui.dashboard.status_line import outcome_badge
 from wstui.tui.dashboard.steering import Steering
 from wstui.tui.dashboard.steps_panel import StepKey, Steps
-from wstui.tui.dashboard.target import TargetPanel, target_trouble
-from wstui.tui.dashboard.thresholds import SIGNS, ThresholdsPanel
-from wstui.tui.dashboard.tile import Tile
 from wstui.tui.dialogs.filter import FilterDialog
 from wstui.tui.dialogs.samples import SamplesDialog
 from wstui.tui.dialogs.save import SaveDialog
-from wstui.tui.kit.compact_view import CompactView
+from wstui.tui.kit.compact_view import LEAST, CompactView
 from wstui.tui.kit.key_row import KeyRow
 from wstui.tui.kit.row_widget import Line
 from wstui.tui.kit.table import ListTable
 from wstui.tui.run_thread import Runner
-from wstui.tui.services import Services
-from wstui.tui.time_series import TimeSeries
+from wstui.tui.services import Services, Session
 
 _PANELS = Binding.Group("Panels", compact=True)
 REDRAW_S = 0.25
 """How often the figures are drawn, in seconds; charts follow when a new second was measured."""
-
-_TILES = {
-    "tile-connections": tile_models.connections,
-    "tile-messages": tile_models.messages,
-    "tile-latency": tile_models.latency,
-    "tile-errors": tile_models.errors,
-    "tile-generator": tile_models.generator,
-}
 
 
 class Dashboard(Screen[None]):
@@ -114,47 +96,24 @@ class Dashboard(Screen[None]):
         key("c", "change", "Change", "view.change", "What changed at the last note or span", shown=True),
     ]
 
-    def __init__(self, runner: Runner, services: Services) -> None:
+    def __init__(self, runner: Runner, services: Services, beside: Sequence[Session] = ()) -> None:
+        """`beside` are shown beside the run."""
         super().__init__()
         self.runner, self.session, self.services = runner, runner.session, services
         self.view = View()
-        self.history = TimeSeries()
+        self.pictures = [Picture(session, self.view) for session in (runner.session, *beside)]
         self.steering = Steering(self, runner.session)
-        self._shown: Status | None = None
-        self._drawn: State | None = None
         self._offered: tuple[State, bool] | None = None
 
     def compose(self) -> ComposeResult:
-        """Top to bottom as an operator reads: state, plan, figures, courses, errors, keys."""
-        yield StatusLine(id="status")
-        yield PhaseBar(id="phase")
-        with Horizontal(id="tiles"):
-            for name in _TILES:
-                yield Tile(id=name)
-        yield Banner(id="banner")
-        yield Hosts(id="hosts")
-        with Horizontal(id="body"):
-            with Vertical(id="charts"):
-                yield LatencyPanel(self.history, self.view)
-                yield Steps(self.history)
-                yield SearchCurve(self.history, self.view)
-                yield Throughput(self.history, self.view)
-            with VerticalScroll(id="side", can_focus=False):
-                yield ThresholdsPanel()
-                yield FanOutPanel()
-                yield ConnectionsPanel()
-                yield TargetPanel()
-                yield Generator()
-                yield Spread()
-        with Horizontal(id="lower"):
-            yield Errors()
-            yield Events()
-        yield CompactView(self._compact)
+        yield Horizontal(*self.pictures)
+        yield CompactView(self._compact, least=(LEAST[0] * len(self.pictures), LEAST[1]))
         yield KeyRow()
 
     def on_mount(self) -> None:
         # The head of a chart stands in for the side panels if they do not fit, which only their layout tells.
-        self.watch(self.query_one("#side"), "show_vertical_scrollbar", self.on_resize, init=False)
+        for side in self.query("#side"):
+            self.watch(side, "show_vertical_scrollbar", self.on_resize, init=False)
         self.poll(charts=True)
         self.set_interval(REDRAW_S, self.poll)
 
@@ -167,69 +126,34 @@ class Dashboard(Screen[None]):
 
     def poll(self, *, charts: bool = False) -> None:
         """Draw the latest picture; charts only if there is something new in them."""
-        status = self.session.status
+        seen = [picture.session.status for picture in self.pictures]
+        self.follow(seen[0])
+        for picture, status, mode in zip(self.pictures, seen, self._modes(), strict=True):
+            verdict = outcome_badge(self.runner.outcome) if self.runner.done.is_set() else None
+            picture.show_head(status, self._clock(status), mode, verdict)
+        if self.view.frozen and self.pictures[0].shown is not None:
+            return
+        for name, applies in TRAITS.items():
+            self.set_class(any(map(applies, seen)), name)
+        for picture, status in zip(self.pictures, seen, strict=True):
+            picture.show(status, charts=charts)
+        self.query_one(CompactView).redraw()
+
+    def follow(self, status: Status) -> None:
+        """Offer the keys that work now, and let dialogs close whose question is over."""
         if not self.is_active:  # perhaps a dialog is above it
             self.post_message(messages.RunPolled(status))
         offered = status.state, bool(status.generator.unreplaced_workers)
-        if offered != self._offered:  # other keys work now
+        if offered != self._offered:
             self._offered = offered
             self.refresh_bindings()
-        verdict = outcome_badge(self.runner.outcome) if self.runner.done.is_set() else None
-        self.query_one(StatusLine).show(status, self.services.clock(), mode=self._mode, verdict=verdict)
-        if self.view.frozen and self._shown is not None:
-            return
-        self._shown = status
-        fresh = self.history.feed(status.rows, status.started)
-        for name, shown in (
-            ("-limited", bool(status.generator.limited_by)),
-            ("-hosts", bool(status.generator.hosts)),
-            ("-listens", status.scenario.messages.exchange == "listen"),
-            ("-broadcasts", status.result.fanout is not None),
-            ("-searches", status.breakpoint is not None),
-            ("-roles", bool(status.scenario.roles)),
-        ):
-            self.set_class(shown, name)
-        self.query_one(Banner).show(status)
-        self.query_one(PhaseBar).show(status)
-        for name, model in _TILES.items():
-            self.query_one(f"#{name}", Tile).show(model(status, self.history))
-        for panel in self.query(Panel):
-            panel.show(status)
-        groups = [*status.result.failures, *odd_replies(status.counters)]
-        self.query_one(Errors).show(groups, status.elapsed_s, self.view.pattern, accent_of(status))
-        self.query_one(Steps).show(status, self.view.step, accent_of(status))
-        self.query_one(CompactView).redraw()
-        if fresh or charts or not status.rows or status.state is not self._drawn:
-            self._drawn = status.state
-            self.redraw_charts()
 
     def redraw_charts(self) -> None:
-        status = self._shown
-        if status is None:
-            return
-        side = self.query_one("#side")
-        hidden = not side.display or side.max_scroll_y
-        self.query_one(Throughput).aside = self._short_health(status) if hidden else []
-        for panel in self.query(ChartPanel):
-            panel.show(status)
+        for picture in self.pictures:
+            picture.redraw_charts()
 
     def _compact(self, width: int) -> list[Line]:
-        return run_facts(self._shown, self.history) if self._shown is not None else []
-
-    @staticmethod
-    def _short_health(status: Status) -> Line:
-        """Return what the side panels show, in a few words, for terminals without room for them."""
-        verdict = worst_threshold(status.thresholds)
-        glyph, meaning = SIGNS[verdict]
-        line: Line = [(f" limits {kept_words(status.thresholds)} ", "muted"), (glyph, meaning)]
-        own = status.generator
-        if own.workers:
-            glyph, meaning = SIGNS[generator_level(own)]
-            line += [
-                (f"  generator {' '.join(tile_models.generator_cause(own)).strip()} ", "muted"),
-                (f"{glyph} ", meaning),
-            ]
-        return [*line, *target_trouble(status.target)]
+        return [line for picture in self.pictures for line in picture.compact(width)]
 
     # keys
 
@@ -237,13 +161,16 @@ class Dashboard(Screen[None]):
     def _status(self) -> Status:
         return self.session.status
 
-    @property
-    def _mode(self) -> str:
+    def _clock(self, status: Status) -> datetime:
+        return self.services.clock()
+
+    def _modes(self) -> list[str]:
+        """Return how each picture is looked at."""
         if self.view.frozen:
-            return "❄ VIEW FROZEN"
+            return ["❄ VIEW FROZEN"]
         if not self.session.is_remote or self.runner.done.is_set():
-            return ""
-        return "⇄ READ-ONLY" if self.session.read_only else "⇄ ATTACHED"
+            return [""]
+        return ["⇄ READ-ONLY" if self.session.read_only else "⇄ ATTACHED"]
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer no key for what is not possible: nothing can be steered once the run has ended."""
@@ -364,8 +291,8 @@ class Dashboard(Screen[None]):
 
     def _draw_step(self, step: StepKey | None) -> None:
         self.view.step = step
-        if self._shown is not None:
-            self.query_one(Steps).show(self._shown, step, accent_of(self._shown))
+        for picture in self.pictures:
+            picture.show_steps()
         self.redraw_charts()
 
     @on(ListTable.Chosen)

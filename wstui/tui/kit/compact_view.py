@@ -22,9 +22,12 @@ _REDRAW_S = 0.1
 class CompactView(RowWidget):
     """What the screen is about, the keys that work, and the size that shows it all; as much of it as fits."""
 
-    def __init__(self, facts: Facts, keys: Callable[[], list[Line]] | None = None) -> None:
+    def __init__(
+        self, facts: Facts, keys: Callable[[], list[Line]] | None = None, least: tuple[int, int] = LEAST
+    ) -> None:
         """`keys` are what can be pressed, where that is other than the live keys that are shown."""
         super().__init__()
+        self._least = f"{least[0]}×{least[1]}"
         self._facts = facts
         self._keys = keys or self._live_keys
 
@@ -36,9 +39,9 @@ class CompactView(RowWidget):
     def paint(self, width: int, height: int) -> list[Line]:
         """Facts, keys, size: of little room the facts have the most, but keys are always told."""
         size = self.app.size
-        note = f"{size.width}×{size.height} is too small: {LEAST[0]}×{LEAST[1]} shows it all"
+        note = f"{size.width}×{size.height} is too small: {self._least} shows it all"
         if len(note) > width:
-            note = f"needs {LEAST[0]}×{LEAST[1]}"
+            note = f"needs {self._least}"
         facts = self._facts(width)
         keys = _in_rows(self._keys(), width)
         room = max(1, height - len(facts) - 1)

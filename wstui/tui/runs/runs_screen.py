@@ -50,6 +50,7 @@ class RunsScreen(Screen[None]):
         key("c", "compare", "Compare", "runs.compare", "Compare A with B, or with the run before", shown=True),
         key("T", "trend", "Trend", "runs.trend", "A metric over the runs of this preset", shown=True),
         key("r", "rerun", "Rerun", "runs.rerun", "Run it again, asks first", shown=True),
+        key("p", "replay", "Replay", "runs.replay", "Replay it as it was shown, or two side by side", shown=True),
         key("x", "export", "Export", "runs.export", "Write it as a report: HTML, JSON, CSV …", shown=True),
         key("slash", "filter", "Filter", "runs.filter", "Filter by preset or verdict", shown=True, display="/"),
         key("s", "sort", "Sort", "runs.sort", "Sort by the next column", shown=True),
@@ -221,6 +222,15 @@ class RunsScreen(Screen[None]):
         run = self._chosen
         if run is not None:
             self.post_message(messages.RerunStored(run))
+
+    def action_replay(self) -> None:
+        """A run on the dashboard as it was; two that are marked side by side."""
+        numbers = sorted(self._marks) if len(self._marks) == 2 else [self._chosen.id] if self._chosen else []
+        runs = self._attempt(lambda: [(f"run {number}", self._runs.recording(number)) for number in numbers])
+        if runs and all(recording.rows for _, recording in runs):
+            self.post_message(messages.OpenReplay(runs))
+        elif runs:
+            self.notify("nothing to replay: it ended before its first second was over", severity="warning")
 
     def action_export(self) -> None:
         """A run as a report."""

@@ -1,0 +1,135 @@
+"""A run as one picture: state, plan, figures, courses and errors, top to bottom as an operator reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical, VerticalScroll
+
+from wstui.execution.run.limits import generator_level, worst_threshold
+from wstui.execution.run.status import RunView, State, Status
+from wstui.execution.run.verdict import kept_words
+from wstui.tui.dashboard import tile_models
+from wstui.tui.dashboard.charts import LatencyPanel, SearchCurve, Throughput
+from wstui.tui.dashboard.compact_facts import run_facts
+from wstui.tui.dashboard.errors_panel import Errors, odd_replies
+from wstui.tui.dashboard.generator import Generator
+from wstui.tui.dashboard.hosts_panel import Hosts
+from wstui.tui.dashboard.panel import ChartPanel, Panel, View, accent_of
+from wstui.tui.dashboard.phase_bar import PhaseBar
+from wstui.tui.dashboard.side_panels import ConnectionsPanel, Events, FanOutPanel, Spread
+from wstui.tui.dashboard.status_line import Banner, StatusLine
+from wstui.tui.dashboard.steps_panel import Steps
+from wstui.tui.dashboard.target import TargetPanel, target_trouble
+from wstui.tui.dashboard.thresholds import SIGNS, ThresholdsPanel
+from wstui.tui.dashboard.tile import Tile
+from wstui.tui.kit.row_widget import Line
+from wstui.tui.time_series import TimeSeries
+
+_TILES = {
+    "tile-connections": tile_models.connections,
+    "tile-messages": tile_models.messages,
+    "tile-latency": tile_models.latency,
+    "tile-errors": tile_models.errors,
+    "tile-generator": tile_models.generator,
+}
+TRAITS: Mapping[str, Callable[[Status], bool]] = {
+    "-limited": lambda status: bool(status.generator.limited_by),
+    "-hosts": lambda status: bool(status.generator.hosts),
+    "-listens": lambda status: status.scenario.messages.exchange == "listen",
+    "-broadcasts": lambda status: status.result.fanout is not None,
+    "-searches": lambda status: status.breakpoint is not None,
+    "-roles": lambda status: bool(status.scenario.roles),
+}
+"""What decides which panels a screen shows, by the class that it has then."""
+
+
+class Picture(Vertical):
+    """Draws `Status` as it comes; holds no state of the run itself."""
+
+    def __init__(self, session: RunView, view: View) -> None:
+        super().__init__()
+        self.session, self.view = session, view
+        self.history = TimeSeries()
+        self.shown: Status | None = None
+        self._drawn: State | None = None
+
+    def compose(self) -> ComposeResult:
+        yield StatusLine(id="status")
+        yield PhaseBar(id="phase")
+        with Horizontal(id="tiles"):
+            for name in _TILES:
+                yield Tile(id=name)
+        yield Banner(id="banner")
+        yield Hosts(id="hosts")
+        with Horizontal(id="body"):
+            with Vertical(id="charts"):
+                yield LatencyPanel(self.history, self.view)
+                yield Steps(self.history)
+                yield SearchCurve(self.history, self.view)
+                yield Throughput(self.history, self.view)
+            with VerticalScroll(id="side", can_focus=False):
+                yield ThresholdsPanel()
+                yield FanOutPanel()
+                yield ConnectionsPanel()
+                yield TargetPanel()
+                yield Generator()
+                yield Spread()
+        with Horizontal(id="lower"):
+            yield Errors()
+            yield Events()
+
+    def show_head(self, status: Status, now: datetime, mode: str, verdict: tuple[str, str] | None) -> None:
+        self.query_one(StatusLine).show(status, now, mode=mode, verdict=verdict)
+
+    def show(self, status: Status, *, charts: bool) -> None:
+        """Draw a status; charts only if there is something new in them, or they are asked for."""
+        self.shown = status
+        fresh = self.history.feed(status.rows, status.started)
+        self.query_one(Banner).show(status)
+        self.query_one(PhaseBar).show(status)
+        for name, model in _TILES.items():
+            self.query_one(f"#{name}", Tile).show(model(status, self.history))
+        for panel in self.query(Panel):
+            panel.show(status)
+        groups = [*status.result.failures, *odd_replies(status.counters)]
+        self.query_one(Errors).show(groups, status.elapsed_s, self.view.pattern, accent_of(status))
+        self.show_steps()
+        if fresh or charts or not status.rows or status.state is not self._drawn:
+            self._drawn = status.state
+            self.redraw_charts()
+
+    def show_steps(self) -> None:
+        if self.shown is not None:
+            self.query_one(Steps).show(self.shown, self.view.step, accent_of(self.shown))
+
+    def redraw_charts(self) -> None:
+        status = self.shown
+        if status is None:
+            return
+        side = self.query_one("#side")
+        hidden = not side.display or side.max_scroll_y
+        self.query_one(Throughput).aside = self._short_health(status) if hidden else []
+        for panel in self.query(ChartPanel):
+            panel.show(status)
+
+    def compact(self, width: int) -> list[Line]:
+        """Return what matters most, for a terminal that is too small for the panels."""
+        return run_facts(self.shown, self.history) if self.shown is not None else []
+
+    @staticmethod
+    def _short_health(status: Status) -> Line:
+        """Return what the side panels show, in a few words, for terminals without room for them."""
+        verdict = worst_threshold(status.thresholds)
+        glyph, meaning = SIGNS[verdict]
+        line: Line = [(f" limits {kept_words(status.thresholds)} ", "muted"), (glyph, meaning)]
+        own = status.generator
+        if own.workers:
+            glyph, meaning = SIGNS[generator_level(own)]
+            line += [
+                (f"  generator {' '.join(tile_models.generator_cause(own)).strip()} ", "muted"),
+                (f"{glyph} ", meaning),
+            ]
+        return [*line, *target_trouble(status.target)]

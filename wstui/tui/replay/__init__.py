@@ -1,0 +1,1 @@
+"""Stored runs on the dashboard, at any speed."""
