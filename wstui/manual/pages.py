@@ -16,8 +16,8 @@ Sections = Mapping[str, Callable[[], str]]
 
 TOPICS = (
     "start", "dashboard", "presets", "scenario", "messages", "roles", "identity", "login", "protocols", "record",
-    "arrivals", "network", "breakpoint", "suites", "hosts", "runs", "control", "ci", "container", "python", "odin",
-    "numbers", "accuracy",
+    "arrivals", "network", "breakpoint", "suites", "hosts", "scale", "runs", "control", "ci", "container", "python",
+    "odin", "numbers", "accuracy",
     "keys", "flags", "fields", "metrics", "result", "exit-status", "house", "changelog",
 )  # fmt: skip
 """In the order of the list: guides first, then reference."""
