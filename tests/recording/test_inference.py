@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -167,3 +168,39 @@ def test_any_messages_at_all_become_a_scenario_that_loads(messages: list[Any], r
     for sent, data, gap in messages * repeats:
         (talk.sent if sent else talk.came)(data, gap)
     guessed(talk)
+
+
+def test_a_null_in_a_list_or_a_number_too_large_for_toml_stays_a_frame() -> None:
+    talk = Talk().sent({"jsonrpc": "2.0", "id": 1, "method": "get", "params": [None]}).came({"jsonrpc": "2.0", "id": 1})
+    talk.sent({"jsonrpc": "2.0", "id": 2, "method": "ask", "params": {"a": None, "b": 2}})
+    _, made = guessed(talk.came({"jsonrpc": "2.0", "id": 2, "result": True}))
+    steps = {step.name: step for role in made.roles for step in (*role.open, *role.loop)}
+    assert steps["call-ask"].model_extra == {"call": "ask", "params": {"b": 2}}
+    assert "null" in str(steps["get"].send)
+
+
+def test_messagepack_and_several_messages_a_frame_are_read_as_calls() -> None:
+    def packed(*parts: object) -> bytes:
+        content = msgspec.msgpack.encode(parts)
+        return bytes([len(content)]) + content
+
+    talk = Talk().sent('{"protocol":"messagepack","version":1}\x1e').came("{}\x1e")
+    for n in range(3):
+        talk.sent(packed(1, {}, f"{n}", "Add", [1, n], []) + packed(6), 1.0)
+        talk.came(packed(3, {}, f"{n}", 3, n + 1))
+    _, made = guessed(talk)
+    (step,) = made.roles[0].loop
+    assert made.target.options == {"format": "messagepack"} and not made.roles[0].open
+    assert step.model_extra == {"invoke": "Add", "args": [1, "{{seq}}"]}
+
+
+def test_what_a_protocol_does_by_itself_is_no_step() -> None:
+    talk = Talk("ws://127.0.0.1:9/socket.io/?EIO=4&transport=websocket&sid=x", gap=0.1)
+    talk.came('0{"sid":"x","pingInterval":1000,"pingTimeout":500}').sent("40").came('40{"sid":"y"}')
+    for n in range(4):
+        talk.sent(f'42{n}["say",{{"n":{n}}}]', 1.0).came(f'43{n}[{{"n":{n}}}]').came("2").sent("3")
+    _, made = guessed(talk.sent("41"))
+    (role,) = made.roles
+    assert made.target.url == "ws://127.0.0.1:9/socket.io/" and not (role.open or role.leave or role.answer)
+    (step,) = role.loop
+    assert step.model_extra == {"emit": "say", "data": {"n": "{{seq}}"}, "ack": True}

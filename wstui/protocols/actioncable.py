@@ -13,9 +13,11 @@ from wstui.scenario.conversation.dialect import (
     BadKey,
     Decode,
     Dialect,
+    Heard,
     Json,
     Malformed,
     Piece,
+    Said,
     Seconds,
     Table,
     Wrap,
@@ -79,6 +81,16 @@ class ActionCable(Dialect):
         data = {"action": keys.perform} | keys.data
         return given | {"frames": _command("message", _identifier(keys.channel, "channel"), data)}
 
+    def said(self, frame: str | bytes, heard: Heard) -> list[Said]:
+        match document(frame):
+            case {"command": "subscribe" | "unsubscribe" as command, "identifier": str(named)}:
+                return [Said({command: _named(named)})]
+            case {"command": "message", "identifier": str(named), "data": str(data)}:
+                match document(data):
+                    case {"action": str(action), **rest}:
+                        return [Said({"perform": action, "channel": _named(named), "data": rest})]
+        raise Malformed("no command of Action Cable")
+
     def rules(self) -> dict[str, list[Table]]:
         return {
             "watchdogs": [{"on": {"type": "ping"}, "within": f"{self.options.silence:g}s"}],
@@ -102,6 +114,13 @@ def _identifier(given: Identifier, key: str) -> Table:
     if not given or "channel" not in given:
         raise BadKey((key,), 'names no channel: write { channel = "ChatChannel", … }')
     return given
+
+
+def _named(identifier: str) -> Identifier:
+    found = document(identifier)
+    if isinstance(found, dict) and isinstance(found.get("channel"), str):
+        return found if len(found) > 1 else found["channel"]
+    raise Malformed("an identifier without a channel")
 
 
 def decode(_kept: Any, _binary: bool, payload: bytes) -> tuple[Sequence[tuple[Any, bytes]], None]:

@@ -11,8 +11,20 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from wstui.protocols.frames import lines
-from wstui.scenario.conversation.dialect import BadKey, Decode, Dialect, Json, Table, reply, text, with_path
+from wstui.protocols.frames import document, lines
+from wstui.scenario.conversation.dialect import (
+    BadKey,
+    Decode,
+    Dialect,
+    Heard,
+    Json,
+    Malformed,
+    Said,
+    Table,
+    reply,
+    text,
+    with_path,
+)
 
 _ERROR = "error.message"
 _SLACK_MS = 10_000
@@ -104,6 +116,21 @@ class Centrifugo(Dialect):
         failed = {"id": "{{seq}}", "type": "error"}
         return reply(table, {"id": "{{seq}}", "type": command}, command, failed, reason=[_ERROR])
 
+    def said(self, frame: str | bytes, heard: Heard) -> list[Said]:
+        found: list[Said] = []
+        for command in (document(line) for line in frame.splitlines() if line.strip()):
+            match command:
+                case {"connect": dict(given), "id": own}:
+                    kept = {name: given[name] for name in ("token", "data") if given.get(name)}
+                    found.append(Said(kept, own, opens=True))
+                case {"id": own, **rest} if len(rest) == 1 and (name := next(iter(rest))) in _COMMANDS:
+                    asked: Any = rest[name]
+                    keys = {key: asked[key] for key in ("data", "token") if key in asked}
+                    found.append(Said({name: asked["method" if name == "rpc" else "channel"]} | keys, own))
+                case dict() if command:
+                    raise Malformed("no command that a step has")
+        return found
+
     def rules(self) -> dict[str, list[Table]]:
         return {
             "answer": [{"on": {"type": "ping"}, "frames": text("{}")}],
@@ -122,9 +149,9 @@ _PUSHES = ("pub", "join", "leave", "unsubscribe", "message", "subscribe", "conne
 def decode(kept: Any, binary: bool, payload: bytes) -> tuple[Sequence[tuple[Any, bytes]], None]:
     """Return each document with a `type`: of a reply its command, of a push what it brings, "ping", or "error"."""
     found, _ = lines(kept, binary, payload)
-    for document, _ in found:
-        if isinstance(document, dict):
-            document["type"] = _type(document)
+    for made, _ in found:
+        if isinstance(made, dict):
+            made["type"] = _type(made)
     return found, None
 
 

@@ -40,7 +40,7 @@ def lines(_kept: Any, _binary: bool, payload: bytes) -> Found:
     return [(document(line), line) for line in payload.split(b"\n") if line.strip()], None
 
 
-def document(payload: bytes) -> Any:
+def document(payload: bytes | str) -> Any:
     """Return what JSON there is, or None."""
     try:
         return msgspec.json.decode(payload)

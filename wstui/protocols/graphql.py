@@ -5,13 +5,15 @@ Nothing runs in a worker: each frame is one JSON object, so steps and rules say 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
 import msgspec
 from msgspec import Meta
 
-from wstui.scenario.conversation.dialect import BadKey, Dialect, Seconds, Table, reply
+from wstui.protocols.frames import document
+from wstui.scenario.conversation.dialect import BadKey, Dialect, Heard, Malformed, Said, Seconds, Table, reply
 
 
 class Options(msgspec.Struct, kw_only=True):
@@ -88,6 +90,25 @@ class GraphQL(Dialect):
         failed = [{"type": "error", "id": keys.id}, result | {"payload.errors": "*"}]
         reasons = ["payload.errors.0.message", "payload.0.message", "payload.message", "payload"]
         return reply(table, result | {"absent": "payload.errors"}, "payload", *failed, reason=reasons)
+
+    def said(self, frame: str | bytes, heard: Heard) -> list[Said]:
+        match document(frame):
+            case {"type": "connection_init", **rest}:
+                return [Said({"payload": rest.get("payload") or None}, opens=True)]
+            case {"type": "subscribe" | "start", "id": own, "payload": {"query": str(query), **rest}}:
+                found = re.match(r"\s*(query|mutation|subscription)\b\s*(\w*)|", query)
+                command = ((found and found[1]) or "query").replace("scription", "scribe")
+                given = {"variables": rest.get("variables") or {}, "operation": rest.get("operationName") or ""}
+                if command == "subscribe":
+                    # A name of its own: the step that completes it has to say the same.
+                    name = given["operation"] or (found and found[2]) or next(iter(re.findall(r"{\s*(\w+)", query)), "")
+                    heard.kept[own] = given["id"] = name or "subscription"
+                return [Said({command: query} | given, own)]
+            case {"type": "complete" | "stop", "id": own}:
+                return [Said({"complete": heard.kept[own]})] if own in heard.kept else []
+            case {"type": "ping" | "pong" | "connection_terminate"}:
+                return []
+        raise Malformed("no message of GraphQL")
 
     def rules(self) -> dict[str, list[Table]]:
         if self.options.legacy:

@@ -72,7 +72,9 @@ def _text(text: str, sent: bool, url: str) -> Guess | None:
     if text == "o" and not sent:
         return Guess("stomp", "the open frame of SockJS, which mostly carries STOMP", {"sockjs": True}, certain=False)
     if text.endswith(_RECORD_END):
-        return Guess("signalr", "records that end in 0x1e")
+        return Guess(
+            "signalr", "records that end in 0x1e", {"format": "messagepack"} if '"messagepack"' in text else {}
+        )
     found = document(text.encode("utf-8", "replace"))
     if found is None and "\n" in text:
         found = document(text.partition("\n")[0].encode("utf-8", "replace"))

@@ -10,7 +10,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from wstui.scenario.conversation.dialect import BadKey, Dialect, Json, Table, reply, text
+from wstui.protocols.frames import document
+from wstui.scenario.conversation.dialect import BadKey, Dialect, Heard, Json, Malformed, Said, Table, reply, text
 
 
 class Options(msgspec.Struct, kw_only=True):
@@ -47,6 +48,13 @@ class JsonRpc(Dialect):
         own = {"id": "{{seq}}"}
         table = given | {"frames": text(Json(head | own))}
         return reply(table, own | {"absent": "error"}, "result", own | {"error": "*"}, reason=["error.message"])
+
+    def said(self, frame: str | bytes, heard: Heard) -> list[Said]:
+        match document(frame):
+            case {"method": str(method), **rest}:
+                given = {"call" if "id" in rest else "notify": method, "params": rest.get("params")}
+                return [Said(given, rest.get("id"))]
+        raise Malformed("neither a call nor a notification")
 
 
 KINDS = {"jsonrpc": JsonRpc}

@@ -13,7 +13,18 @@ import msgspec
 from msgspec import Meta
 
 from wstui.protocols.frames import document
-from wstui.scenario.conversation.dialect import BadKey, Decode, Dialect, Json, Malformed, Table, reply, text
+from wstui.scenario.conversation.dialect import (
+    BadKey,
+    Decode,
+    Dialect,
+    Heard,
+    Json,
+    Malformed,
+    Said,
+    Table,
+    reply,
+    text,
+)
 
 
 class Options(msgspec.Struct, kw_only=True):
@@ -74,6 +85,24 @@ class Ocpp(Dialect):
         table = given | {"frames": text(Json([2, "{{seq text}}", action, data]))}
         own = {"id": "{{seq text}}"}
         return reply(table, {"type": "result"} | own, "data", {"type": "error"} | own, reason=["code", "description"])
+
+    def said(self, frame: str | bytes, heard: Heard) -> list[Said]:
+        """Return the first BootNotification as an option, and later heartbeats as what the charge point does itself."""
+        match document(frame):
+            case [2, str(own), "BootNotification", dict(boot)] if not heard.kept:
+                heard.kept["boots"] = True
+                return [Said({"boot": boot}, own, opens=True)]
+            case [2, str(own), "Heartbeat", _] if heard.kept.get("boots"):
+                return [Said({}, own)]
+            case [2, str(own), str(action), dict(data)]:
+                boots = heard.kept.setdefault("boots", False)
+                opening = [] if boots or "told" in heard.kept else [Said({"boot": {}}, opens=True)]
+                heard.kept["told"] = True
+                return [*opening, Said({"call": action, "data": data}, own)]
+            case [3, str(own), dict(payload)]:
+                asked = next((m["action"] for m in heard.received if m.get("id") == own and "action" in m), "")
+                return [Said({"answers": {asked: payload}}, opens=True)] if asked else []
+        raise Malformed("neither a call nor a result")
 
     def rules(self) -> dict[str, list[Table]]:
         answers = self.options.answers | {_OTHER: _ACCEPTED}

@@ -12,16 +12,22 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from wstui.protocols.frames import document
 from wstui.scenario.conversation.dialect import (
     BadKey,
     Dialect,
+    Heard,
     Json,
+    Malformed,
+    Said,
     Table,
+    Verbatim,
     alternatives,
     check_json,
     text,
     with_path,
     with_query,
+    without_query,
 )
 
 _SECRET = re.compile(r"\{\{\s*env\s+(\w+)\s*\}\}")
@@ -123,6 +129,24 @@ class Pusher(Dialect):
             raise BadKey(("subscribe",), f"is signed: write {options} under [target]")
         signed = ":".join(part for part in ("{{_socket}}", keys.subscribe, user) if part)
         return {"auth": f"{self.options.key}:{{{{hmac sha256 {variable[1]} {signed} }}}}"} | told
+
+    def bare(self, url: str) -> str:
+        return without_query(url, "protocol")
+
+    def said(self, frame: str | bytes, heard: Heard) -> list[Said]:
+        match document(frame):
+            case {"event": "pusher:subscribe", "data": {"channel": str(channel), **rest}}:
+                user = document(str(rest.get("channel_data") or "{}"))
+                key = str(rest.get("auth") or "").partition(":")[0]  # a signature holds for one socket only
+                options = {"key": Verbatim(key), "secret": Verbatim("{{env PUSHER_SECRET}}")}
+                return [Said(options, opens=True)] * bool(key) + [Said({"subscribe": channel, "user": user})]
+            case {"event": "pusher:unsubscribe", "data": {"channel": str(channel)}}:
+                return [Said({"unsubscribe": channel})]
+            case {"event": str(event), "channel": str(channel), **rest} if event.startswith("client-"):
+                return [Said({"publish": channel, "event": event, "data": rest.get("data", {})})]
+            case {"event": "pusher:ping" | "pusher:pong"}:
+                return []
+        raise Malformed("no event that a step sends")
 
     def rules(self) -> dict[str, list[Table]]:
         return {

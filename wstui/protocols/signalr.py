@@ -18,8 +18,10 @@ from wstui.scenario.conversation.dialect import (
     Decode,
     Dialect,
     Frame,
+    Heard,
     Json,
     Malformed,
+    Said,
     Seconds,
     Table,
     Wrap,
@@ -93,6 +95,28 @@ class SignalR(Dialect):
             return text(Json(message), _END)
         return binary(Wrap("varint", [Wrap("msgpack", [Json(parts)])]))
 
+    def said(self, frame: str | bytes, heard: Heard) -> list[Said]:
+        if isinstance(frame, str):
+            messages = [document(record) for record in frame.split(_END) if record]
+        else:
+            messages = [_named_parts(_from_msgpack(record)) for record in _records(frame)]
+        found: list[Said] = []
+        for message in messages:
+            match message:
+                case {"protocol": str(form), "version": 1}:
+                    found.append(Said({"format": form}, opens=True))
+                case {"type": 1 | 4 as kind, "target": str(method), **rest} if not rest.get("streamIds"):
+                    own = rest.get("invocationId")
+                    command = "stream" if kind == 4 else "notify" if own is None else "invoke"
+                    found.append(Said({command: method, "args": rest.get("arguments", [])}, own))
+                case {"type": 3, "result": result}:
+                    found.append(Said({"result": result}, opens=True))
+                case {"type": 3 | 6 | 7}:
+                    pass
+                case _:
+                    raise Malformed("no message that a step sends")
+        return found
+
     def rules(self) -> dict[str, list[Table]]:
         number, result = "{{message.id}}", self.options.result
         answered = self._framed({"type": 3, "invocationId": number, "result": result}, [3, {}, number, 3, result])
@@ -135,12 +159,17 @@ def decode_messagepack(kept: Any, _binary: bool, payload: bytes) -> tuple[Sequen
             raise Malformed("no MessagePack") from None
         if not isinstance(parts, list) or not parts or not isinstance(parts[0], int):
             raise Malformed("no message of a hub")
-        shape = _SHAPES.get(parts[0], ("type",))
-        message = {name: part for name, part in zip(shape, parts, strict=False) if part is not None}
-        if message.get("kind") == 1:
-            message["error"] = message.pop("result", "")
-        found.append((_named(message), record))
+        found.append((_named(_named_parts(parts)), record))
     return found, True
+
+
+def _named_parts(parts: list[Any]) -> Table:
+    """Return a message of MessagePack as it is in JSON."""
+    shape = _SHAPES.get(parts[0], ("type",))
+    message = {name: part for name, part in zip(shape, parts, strict=False) if part is not None}
+    if message.get("kind") == 1:
+        message["error"] = message.pop("result", "")
+    return message
 
 
 def _handshake(payload: bytes, found: list[tuple[Any, bytes]]) -> bytes:
@@ -173,7 +202,8 @@ def _records(payload: bytes) -> Iterator[bytes]:
 
 _NAMES = {1: "invocation", 2: "item", 3: "completion", 4: "stream", 5: "cancel", 6: "ping", 7: "close", 8: "ack"}
 _SHAPES = {
-    1: ("type", "headers", "invocationId", "target", "arguments"),
+    1: ("type", "headers", "invocationId", "target", "arguments", "streamIds"),
+    4: ("type", "headers", "invocationId", "target", "arguments", "streamIds"),
     2: ("type", "headers", "invocationId", "item"),
     3: ("type", "headers", "invocationId", "kind", "result"),
     7: ("type", "error", "allowReconnect"),

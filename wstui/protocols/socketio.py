@@ -20,14 +20,17 @@ from wstui.scenario.conversation.dialect import (
     Decode,
     Dialect,
     Frame,
+    Heard,
     Json,
     Malformed,
     Piece,
+    Said,
     Table,
     reply,
     text,
     with_path,
     with_query,
+    without_query,
 )
 
 _ENGINE = {b"0": "open", b"1": "close", b"2": "ping", b"3": "pong", b"5": "upgrade", b"6": "noop"}
@@ -105,6 +108,42 @@ class SocketIO(Dialect):
         except (ValueError, binascii.Error):
             raise BadKey(("attach",), 'is not base64: write such as "AP9/"') from None
         return Frame([b"\4" * (self.options.version == 3) + content], True)
+
+    def bare(self, url: str) -> str:
+        return without_query(url, "EIO", "transport", "sid", "t")
+
+    def said(self, frame: str | bytes, heard: Heard) -> list[Said]:
+        kept = heard.kept
+        if isinstance(frame, bytes):
+            given, own, left = kept.pop("attached")
+            attachment = frame[1:] if self.options.version == 3 else frame
+            given["attach"] = [*given.get("attach", []), base64.b64encode(attachment).decode()]
+            if left == 1:
+                return [Said(given, own)]
+            kept["attached"] = given, own, left - 1
+            return []
+        head = _HEAD.match(frame.encode())
+        if head is None or head[1] == b"1":
+            return []  # of Engine.IO, or a farewell
+        packet, count, named, own = (part and part.decode() for part in head.groups())
+        rest = frame.encode()[head.end() :]
+        content, namespace = _json(rest) if rest else None, named or "/"
+        if packet == "0":
+            first = kept.setdefault("namespace", namespace) == namespace
+            joined = {"namespace" if first else "connect": namespace, "auth": content}
+            return [Said(joined, opens=first)]
+        if packet not in ("2", "5") or not isinstance(content, list) or not content:
+            raise Malformed("no packet that a step sends")
+        size = int(count or 0)
+        event, *arguments = content[: len(content) - size]
+        if content[len(content) - size :] != [{"_placeholder": True, "num": n} for n in range(size)]:
+            raise Malformed("attachments inside its arguments")
+        given = {"emit": event, "ack": own is not None}
+        given |= {"data": arguments[0]} if len(arguments) == 1 and arguments[0] is not None else {"args": arguments}
+        given |= {"namespace": namespace} if namespace != kept.get("namespace", "/") else {}
+        if size:
+            kept["attached"] = given, own, size
+        return [] if size else [Said(given, own)]
 
     def rules(self) -> dict[str, list[Table]]:
         goodbye = {"on": [{"type": "disconnect"}, {"type": "close"}], "reason": "reason", "closes": True}

@@ -20,9 +20,11 @@ from wstui.scenario.conversation.dialect import (
     Decode,
     Dialect,
     Frame,
+    Heard,
     Json,
     Malformed,
     Piece,
+    Said,
     Seconds,
     Table,
     Wrap,
@@ -127,6 +129,49 @@ class Stomp(Dialect):
             return table
         return reply(table, {"type": "receipt", "headers.receipt-id": "{{seq}}"}, "", _ERROR, reason=["reason"])
 
+    def bare(self, url: str) -> str:
+        return re.sub(r"/\d{1,3}/[^/?]+/websocket", "", url) if self.options.sockjs else url
+
+    def said(self, frame: str | bytes, heard: Heard) -> list[Said]:
+        data = frame.encode() if isinstance(frame, str) else frame
+        parts = [str(one).encode() for one in document(data)] if self.options.sockjs else [data]
+        return [said for part in parts for one in part.split(b"\0") if one.strip() for said in self._said(one, heard)]
+
+    def _said(self, data: bytes, heard: Heard) -> list[Said]:
+        head, _, content = data.lstrip().replace(b"\r\n", b"\n").partition(b"\n\n")
+        first, _, lines = head.partition(b"\n")
+        command = first.decode()
+        plain = self.options.version == "1.0" or command in ("CONNECT", "STOMP")
+        headers = _lines(lines.split(b"\n") if lines else [], escaped=not plain)
+        place, own = headers.pop("destination", ""), headers.pop("receipt", None)
+        body = content.decode()
+        match command:
+            case "CONNECT" | "STOMP":
+                beats = re.fullmatch(r"(\d{1,9}),(\d{1,9})", headers.pop("heart-beat", "0,0"))
+                sends, wants = (int(beats[1]), int(beats[2])) if beats else (0, 0)
+                options: Table = {"heartbeat_outgoing": f"{sends}ms", "heartbeat_incoming": f"{wants}ms"}
+                options |= {name: value for name in ("host", "login", "passcode") if (value := headers.pop(name, ""))}
+                headers.pop("accept-version", None)
+                return [Said(options | {"headers": headers}, opens=True)]
+            case "SEND":
+                for name in ("content-type", "content-length"):
+                    headers.pop(name, None)
+                found = document(body)
+                given = {"publish": place, "body": found if isinstance(found, dict | list) else body}
+            case "SUBSCRIBE":
+                given = {"subscribe": place, "id": headers.pop("id", place), "ack": headers.pop("ack", "auto")}
+                heard.kept[given["id"]] = place
+            case "UNSUBSCRIBE":
+                named = headers.pop("id", place)
+                given = {"unsubscribe": heard.kept.get(named, place or named), "id": named}
+            case "ACK" | "DISCONNECT":
+                return []
+            case _:
+                raise Malformed("no frame that a step sends")
+        if given.get("id") == place:
+            del given["id"]  # the default
+        return [Said(given | {"headers": headers} | ({} if own else {"receipt": False}), own)]
+
     def rules(self) -> dict[str, list[Table]]:
         acknowledge = self._frame("ACK", {"id": "{{message.headers.ack}}"})
         return {
@@ -224,16 +269,20 @@ def _headers(head: bytes, escaped: bool) -> tuple[str, dict[str, str]]:
     command = _COMMANDS.get(first.rstrip(b"\r"))
     if command is None:
         raise Malformed("a command that no server sends")
+    return command, _lines(lines, escaped=escaped and command != "connected")
+
+
+def _lines(lines: Sequence[bytes], *, escaped: bool) -> dict[str, str]:
     headers: dict[str, str] = {}
     for line in lines:
         said = line.rstrip(b"\r").decode("utf-8", "replace")
         name, colon, value = said.partition(":")
         if not colon:
             raise Malformed("a header without a colon")
-        if escaped and "\\" in said and command != "connected":
+        if escaped and "\\" in said:
             name, value = (_ESCAPED.sub(lambda match: _ESCAPES[match[1]], part) for part in (name, value))
         headers.setdefault(name, value)
-    return command, headers
+    return headers
 
 
 def _document(command: str, headers: dict[str, str], body: bytes, beats: tuple[int, int]) -> dict[str, Any]:

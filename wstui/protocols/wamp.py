@@ -12,7 +12,19 @@ import msgspec
 from msgspec import Meta
 
 from wstui.protocols.frames import document
-from wstui.scenario.conversation.dialect import BadKey, Decode, Dialect, Json, Malformed, Table, reply, text, with_path
+from wstui.scenario.conversation.dialect import (
+    BadKey,
+    Decode,
+    Dialect,
+    Heard,
+    Json,
+    Malformed,
+    Said,
+    Table,
+    reply,
+    text,
+    with_path,
+)
 
 _ROLES: Table = {"publisher": {}, "subscriber": {}, "caller": {}, "callee": {}}
 _SHAPES = {
@@ -107,6 +119,26 @@ class Wamp(Dialect):
         own = {"request": "{{seq}}"}
         failed = {"type": "ERROR", "of": number} | own
         return reply(table, {"type": done} | own, "", failed, reason=["reason"])
+
+    def said(self, frame: str | bytes, heard: Heard) -> list[Said]:
+        match document(frame):
+            case [1, str(realm), dict(details)]:
+                return [Said({"realm": realm, "user": details.get("authid", "")}, opens=True)]
+            case [5, str(ticket), *_]:
+                return [Said({"ticket": ticket}, opens=True)]
+            case [70, _, _, list(result), *_]:
+                return [Said({"result": result}, opens=True)]
+            case [6 | 70, *_]:
+                return []
+            case [int(number), own, dict(options), str(named), *rest]:
+                command = next((name for name, (code, _) in _DONE.items() if code == number), "")
+                parts: list[Any] = [*rest, *([], {})[len(rest) :]]
+                given: Table = {command: named, "args": parts[0], "kwargs": parts[1]}
+                if command == "publish":
+                    given["acknowledge"] = bool(options.get("acknowledge"))
+                if command:
+                    return [Said(given, own)]
+        raise Malformed("no message that a step sends")
 
     def rules(self) -> dict[str, list[Table]]:
         yielded = text(Json([70, "{{message.request}}", {}, self.options.result]))

@@ -27,7 +27,7 @@ _JWT = re.compile(r"\beyJ[\w-]{4,}\.[\w-]+(?:\.[\w-]*)?")
 _SCHEME = re.compile(r"\b(?P<name>Bearer|Basic)\s+(?P<value>[\w.~+/=\-]{4,})", re.IGNORECASE)
 _CREDENTIAL_FREE = re.compile(r"(?:(?:Bearer|Basic|Digest|Token|ApiKey)\s*)?|(?:[\w.-]+=[;,\s]*)+", re.IGNORECASE)
 _SECRET_HEADER = re.compile(
-    r"authorization|cookie|token|secret|passw|credential|session|signature|api-?_?key|access-?_?key|^x-.*key$|^key$",
+    r"authorization|cookie|token|secret|pass(w|code|phrase)|credential|session|signature|api-?_?key|access-?_?key|^x-.*key$|^key$",
     re.IGNORECASE,
 )
 

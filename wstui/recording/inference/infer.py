@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from wstui.recording.inference.draft import Draft, Guess
@@ -11,7 +12,8 @@ from wstui.recording.inference.login import attach, cookies_given, find_logins, 
 from wstui.recording.inference.message import read_messages
 from wstui.recording.inference.pushes import broadcasts, deliveries, sequences
 from wstui.recording.inference.role import RoleBuilder
-from wstui.recording.inference.target import target_of
+from wstui.recording.inference.speech import listen
+from wstui.recording.inference.target import put_protocol, target_of
 from wstui.recording.inference.traffic import Traffic, sort_traffic
 from wstui.recording.inference.values import Values
 from wstui.recording.session import Connection, Session
@@ -19,17 +21,25 @@ from wstui.recording.session import Connection, Session
 MOST_CLIENTS = 200
 
 
-def infer(session: Session, connections: Sequence[Connection], name: str) -> Draft:
-    """Return the scenario that these connections of one endpoint suggest."""
+def infer(session: Session, connections: Sequence[Connection], name: str, *, plain: bool = False) -> Draft:
+    """Return the scenario that these connections of one endpoint suggest.
+
+    `plain`: with the frames as they are, even if they are those of a protocol that has steps of its own.
+    """
     draft = Draft()
     connections = [c for c in connections if c.frames or c.status == 101][:MOST_CLIENTS] or list(connections[:1])
-    clients = read_messages(connections)
-    logins = find_logins(session, connections, clients)
+    speech = None if plain else listen(connections)
+    if speech is not None:
+        connections = [replace(one, url=speech.dialect.bare(one.url)) for one in connections]
+    clients = speech.clients if speech is not None else read_messages(connections)
+    options = speech.options if speech is not None else []
+    sayings = [[*(o for o in options if o.client == n), *messages] for n, messages in enumerate(clients)]
+    logins = find_logins(session, connections, sayings)
     heard = [
         [message for one in exchanges for message in (one.sent, one.answer)] + messages
-        for exchanges, messages in zip(logins, clients, strict=True)
+        for exchanges, messages in zip(logins, sayings, strict=True)
     ]
-    traffic = sort_traffic(clients)
+    traffic = sort_traffic(clients, has_opening=speech is not None and speech.protocol != "lines")
     values = Values(draft, heard)
     counts = f"{len(connections)} connection{'s' * (len(connections) > 1)}"
     article = "an" if session.source.startswith(("A", "I")) else "a"
@@ -38,6 +48,8 @@ def infer(session: Session, connections: Sequence[Connection], name: str) -> Dra
         draft.notes.append("It was not recorded: replies, pauses and rates that the file leaves out are yours to set.")
     requests = login_tables(draft, logins, values)
     target = target_of(draft, connections, values, cookies_given(logins))
+    if speech is not None:
+        put_protocol(draft, target, speech, values)
     draft.tables = {"name": name, "target": target, "stages": _stages(), "messages": {}, "roles": []}
     if requests:
         draft.tables["login"] = [table for _, table in requests]

@@ -25,6 +25,19 @@ _TOKEN = re.compile(r"[\w.+@-]+")
 _decode = msgspec.json.Decoder().decode
 
 
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """How a step of the protocol is answered.
+
+    `expect` is what it waits for by itself, with the id of this message; `at` the path below which a reply's content
+    is looked for, and None if a step can't look at it. Only a `free` step may wait for any message instead.
+    """
+
+    expect: list[dict[str, Any]]
+    at: str | None
+    free: bool
+
+
 @dataclass(slots=True, eq=False)
 class Message:
     """One message: its document if it is JSON, and its values by path. Of other text, the words are the values."""
@@ -39,6 +52,10 @@ class Message:
     kind: str = ""
     marks: tuple[Path, ...] = ()
     """The paths whose values tell its kind."""
+    spoken: Spoken | None = None
+    """Of what was sent, when `document` is a step in the terms of a protocol."""
+    answer: Message | None = None
+    """Its reply, when the protocol says which one that is."""
 
     @property
     def label(self) -> str:
@@ -55,18 +72,19 @@ def read_messages(connections: Sequence[Connection]) -> list[list[Message]]:
     """Return the messages of each connection in their order, with their kinds."""
     clients = [
         [
-            _message(number, frame)
+            plain_message(number, frame)
             for frame in sorted(connection.frames, key=lambda frame: frame.at)
             if frame.data or not frame.sent  # no step sends an empty message
         ]
         for number, connection in enumerate(connections)
     ]
     for sent in (True, False):
-        _sort_into_kinds([message for client in clients for message in client if message.sent is sent])
+        sort_into_kinds([message for client in clients for message in client if message.sent is sent])
     return clients
 
 
-def _message(client: int, frame: Frame) -> Message:
+def plain_message(client: int, frame: Frame) -> Message:
+    """Return a frame as the document or the text that it holds."""
     made = Message(client, frame.at, frame.sent, frame.data, "binary")
     if isinstance(frame.data, str):
         made.form = "text"
@@ -100,10 +118,13 @@ def flat(value: Any, path: Path, *, inside: bool) -> Iterator[tuple[Path, Scalar
             yield path, value
 
 
-def _sort_into_kinds(messages: Sequence[Message]) -> None:
-    """Set the kind of messages of one direction, by the values that tell them apart and take few values."""
+def sort_into_kinds(messages: Sequence[Message], keys: Sequence[str] = ()) -> None:
+    """Set the kind of messages of one direction, by the values that tell them apart and take few values.
+
+    `keys` are dotted paths to such values that are known beforehand.
+    """
     values: defaultdict[Path, Counter[Scalar]] = defaultdict(Counter)
-    marks = {id(message): list(_possible_marks(message)) for message in messages if message.form == "json"}
+    marks = {id(message): list(_possible_marks(message, keys)) for message in messages if message.form == "json"}
     for message in messages:
         for path in marks.get(id(message), ()):
             values[path][message.fields[path]] += 1
@@ -125,7 +146,7 @@ def _sort_into_kinds(messages: Sequence[Message]) -> None:
                 message.kind = form
 
 
-def _possible_marks(message: Message) -> Iterator[Path]:
+def _possible_marks(message: Message, keys: Sequence[str]) -> Iterator[Path]:
     document = message.document
     if isinstance(document, list):
         for index, value in enumerate(document[:5]):
@@ -133,7 +154,12 @@ def _possible_marks(message: Message) -> Iterator[Path]:
             if is_type or (isinstance(value, str) and _WORD.fullmatch(value) and not _RANDOM.fullmatch(value)):
                 yield (str(index),)
         return
-    paths = [(key,) for key in _KIND_KEYS] + [(outer, key) for outer in _INSIDE for key in _KIND_KEYS[:-2]]
+    known: list[Path] = [tuple(key.split(".")) for key in keys]
+    paths = (
+        known
+        + [(key,) for key in _KIND_KEYS if (key,) not in known]
+        + [(outer, key) for outer in _INSIDE for key in _KIND_KEYS[:-2]]
+    )
     for path in paths:
         value = message.fields.get(path)
         is_number = type(value) is int and path[-1] in ("op", "type", "cmd", "t") and 0 <= value < 1000

@@ -13,6 +13,7 @@ from wstui.recording.inference.traffic import Traffic
 from wstui.recording.inference.values import dotted_path, stamp_unit
 
 _FEWEST = 3
+_AT_ONCE_S = 1.0
 _MOST_LOOKED_AT = 500
 Rule = tuple[dict[str, Any], Guess]
 
@@ -68,9 +69,11 @@ def broadcasts(traffic: Traffic) -> Guess | None:
     if len(traffic.clients) < 2:
         return None
     receivers: defaultdict[str | bytes, set[int]] = defaultdict(set)
+    first: dict[str | bytes, float] = {}
     for pushes in traffic.pushes().values():
         for message in pushes[:_MOST_LOOKED_AT]:
-            receivers[message.data].add(message.client)
+            if message.at - first.setdefault(message.data, message.at) < _AT_ONCE_S:
+                receivers[message.data].add(message.client)
     shared = Counter(len(clients) for clients in receivers.values())
     several = sum(count for number, count in shared.items() if number > 1)
     if several < _FEWEST or several < 0.5 * len(receivers):

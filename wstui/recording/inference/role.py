@@ -12,7 +12,7 @@ from typing import Any
 from wstui.recording.inference.draft import Guess
 from wstui.recording.inference.message import Message, Path
 from wstui.recording.inference.rounds import Parsed, Rounds, find_rounds, parse
-from wstui.recording.inference.step import Guesses, matcher, payload, why_reply
+from wstui.recording.inference.step import Guesses, matcher, payload, status_of, why_reply
 from wstui.recording.inference.traffic import Traffic
 from wstui.recording.inference.values import Value, Values, dotted_path
 from wstui.scenario.units import format_duration
@@ -32,6 +32,8 @@ class _Step:
     table: Table
     guesses: Guesses
     kind: str = ""
+    at: str | None = ""
+    """The path of its reply below which captures look; None if it can't have any."""
     gap: tuple[str, Guess] | None = None
 
 
@@ -97,10 +99,19 @@ class RoleBuilder:
         sent, guesses, found = payload(messages, self.values, keyed, setup=setup)
         table: Table = {"name": self._unique(first.label), **sent}
         replies = [r for message in messages if (r := self.traffic.reply_of.get(id(message))) is not None]
-        if reply is not None and replies:
+        spoken = first.spoken
+        if spoken is not None and not spoken.free:
+            if replies and spoken.at and (well := status_of(replies, spoken.at)):
+                table["expect"] = well
+                guesses["expect",] = Guess(
+                    f"all {len(replies)} replies said so", "sure" if len(replies) > 2 else "likely"
+                )
+        elif reply is not None and replies:
             table["expect"] = matcher(replies, self.traffic, reply.pairs, found)
             guesses["expect",] = why_reply(reply, first.label, replies[0].label)
-        return _Step(messages, table, guesses, replies[0].kind if replies else "")
+        made = _Step(messages, table, guesses, replies[0].kind if replies else "")
+        made.at = spoken.at if spoken is not None else ""
+        return made
 
     def _unique(self, label: str) -> str:
         self._names[label] += 1
@@ -179,6 +190,8 @@ class RoleBuilder:
 
     def _hello(self, steps: dict[int, list[Message]]) -> list[_Step]:
         """What the server says before the client does, once in each connection."""
+        if self.traffic.has_opening:
+            return []
         firsts: list[list[Message]] = []
         for client in self.members:
             start = steps[client][0].at if steps[client] else float("inf")
@@ -201,15 +214,20 @@ class RoleBuilder:
         """Put each captured variable at the step whose reply it comes from, or at a step that waits for it."""
         waits: list[_Step] = []
         for capture in self.values.captures.values():
-            owner = next((s for s in (*hello, *opening, *waits, *loop) if s.kind == capture.kind), None)
-            if owner is None:
+            steps = [
+                s for s in (*hello, *opening, *waits, *loop) if s.kind == capture.kind and _below(capture.path, s.at)
+            ]
+            owners = steps[:1] + [step for step in steps[1:] if step in loop]
+            if not owners:
                 label = self._unique(capture.source.label)
                 table = {"name": label, "expect": matcher([capture.source], self.traffic, (), {})}
-                owner = _Step([], table, {("expect",): Guess(f"{label} holds what is sent later", "unsure")},
-                              capture.kind)  # fmt: skip
+                guess = Guess(f"{label} holds what is sent later", "unsure")
+                owner = _Step([], table, {("expect",): guess}, capture.kind)
                 waits.append(owner)
-            owner.table.setdefault("capture", {})[capture.name] = dotted_path(capture.path)
-            owner.guesses["capture",] = Guess("values of it were sent later", "likely")
+                owners = [owner]
+            for owner in owners:
+                owner.table.setdefault("capture", {})[capture.name] = dotted_path(_below(capture.path, owner.at))
+                owner.guesses["capture",] = Guess("values of it were sent later", "likely")
         return waits
 
     # -- rules ---------------------------------------------------------------------------------------------------
@@ -249,6 +267,13 @@ class RoleBuilder:
                 return found.get(path)
 
         return payload([message], _Copied(self.values.draft, self.values.clients), (), setup=False)[0]
+
+
+def _below(path: Path, at: str | None) -> Path:
+    """Return a path as it is looked for at the place `at` of a reply; () if it can't be."""
+    if not at:
+        return path if at == "" else ()
+    return path[1:] if path[0] == at else ()
 
 
 def _think(gaps: Sequence[float], least: float) -> tuple[str, Guess] | None:

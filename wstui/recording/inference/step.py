@@ -11,6 +11,7 @@ from wstui.recording.inference.message import Message, Path, Scalar, words_of
 from wstui.recording.inference.traffic import STATUS, Reply, Traffic
 from wstui.recording.inference.values import Value, Values, dotted_path, escaped
 from wstui.scenario.conversation.conditions import ANY
+from wstui.scenario.conversation.dialect import Verbatim
 
 Guesses = dict[tuple[str | int, ...], Guess]
 
@@ -20,7 +21,7 @@ def payload(
 ) -> tuple[dict[str, Any], Guesses, dict[Path, Value]]:
     """Return what a step sends, as keys of the step with their guesses, and what stands at which path."""
     first = messages[0]
-    if isinstance(first.data, bytes):
+    if isinstance(first.data, bytes) and first.spoken is None:
         same = len({message.data for message in messages}) == 1
         guess = Guess(f"the first of {len(messages)} that differ", "unsure")
         return {"hex": first.data.hex()}, {} if same else {("hex",): guess}, {}
@@ -42,8 +43,12 @@ def payload(
         if len(alike) < len(messages):
             guesses["send",] = Guess(f"the first of {len(messages)} texts that differ", "unsure")
         return {"send": _text(first, found)}, guesses, found
-    made = templated("json", first.document, (), found)
-    guesses = {(*made, *path): value.guess for path, value in found.items()}
+    if first.spoken is not None:
+        made = _with(first.document, (), found)
+        guesses = {path: value.guess for path, value in found.items()}
+    else:
+        made = templated("json", first.document, (), found)
+        guesses = {(*made, *path): value.guess for path, value in found.items()}
     for path, value in found.items():
         value.guess.instead = first.fields[path]
     if len(alike) < len(messages) or len({_keys(message) for message in alike}) > 1:
@@ -90,7 +95,7 @@ def _with(value: Any, path: Path, found: dict[Path, Value]) -> Any:
         return {escaped(key): _with(inner, (*path, key), found) for key, inner in value.items()}
     if isinstance(value, list):
         return [_with(inner, (*path, str(index)), found) for index, inner in enumerate(value)]
-    return escaped(value) if isinstance(value, str) else value
+    return escaped(value) if isinstance(value, str) and not isinstance(value, Verbatim) else value
 
 
 def _json_text(value: Any, path: Path, found: dict[Path, Value]) -> Iterator[str]:
@@ -149,6 +154,17 @@ def matcher(
         common = _common([m.data for m in replies if isinstance(m.data, bytes)])
         return {"hex": common[:16].hex()} if common else {"regex": "^"}
     return _text_matcher(replies, traffic, stable, found)
+
+
+def status_of(replies: Sequence[Message], at: str) -> dict[str, Any]:
+    """Return whether all is well, as far as the content at `at` of all these replies says it in the same words."""
+    first = replies[0]
+    places = [path for path in first.fields if path[0] == at and len(path) == 2 and path[1].lower() in STATUS]
+    conditions: dict[str, Any] = {}
+    for path in places:
+        if len({str(message.fields.get(path)) for message in replies}) == 1:
+            _put(conditions, path[1:], first.fields[path])
+    return conditions
 
 
 def _put(conditions: dict[str, Any], path: Path, value: Scalar, *, raw: bool = False) -> None:

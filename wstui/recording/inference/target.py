@@ -9,6 +9,8 @@ from urllib.parse import unquote
 from wstui.recording.inference.draft import Draft, Guess
 from wstui.recording.inference.message import Path, Scalar
 from wstui.recording.inference.request import cookies_of, header_text, plain, sent_by, told_headers, url_text
+from wstui.recording.inference.speech import Speech
+from wstui.recording.inference.step import payload
 from wstui.recording.inference.values import Value, Values, escaped, reference
 from wstui.recording.session import Connection, value_of
 from wstui.scenario.secrets import secrets_in_url
@@ -51,6 +53,23 @@ def target_of(
         table["compression"] = True
         draft.guesses["target", "compression"] = Guess("the server agreed to compress", "sure")
     return table
+
+
+def put_protocol(draft: Draft, target: dict[str, Any], speech: Speech, values: Values) -> None:
+    """Say in the table what the target speaks, with the options of its opening."""
+    found = speech.guess
+    target["protocol"] = found.protocol
+    draft.guesses["target", "protocol"] = Guess(f"recognised by {found.why}", "sure" if found.certain else "likely")
+    if speech.offers(target.get("subprotocols", [])):
+        target.pop("subprotocols", None)
+        draft.guesses.pop(("target", "subprotocols"), None)
+    options: dict[str, Any] = dict(found.options)
+    if speech.options:
+        sent, guesses, _ = payload(speech.options, values, (), setup=True)
+        options |= sent
+        draft.guesses |= {("target", "options", *path): guess for path, guess in guesses.items()}
+    if options:
+        target["options"] = options
 
 
 def _upgrade(client: int, connection: Connection) -> Any:

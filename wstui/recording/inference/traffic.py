@@ -59,6 +59,8 @@ class Traffic:
     """All messages of some clients, sorted into what they are."""
 
     clients: list[list[Message]]
+    has_opening: bool = False
+    """Whether a protocol knows what comes first, so that no step has to wait for it."""
     beats: dict[str, Beat] = field(default_factory=dict)
     answers: dict[str, AnswerRule] = field(default_factory=dict)
     replies: dict[str, Reply] = field(default_factory=dict)
@@ -83,9 +85,9 @@ class Traffic:
         }
 
 
-def sort_traffic(clients: list[list[Message]]) -> Traffic:
+def sort_traffic(clients: list[list[Message]], *, has_opening: bool = False) -> Traffic:
     """Tell heartbeats, answers and replies apart."""
-    traffic = Traffic(clients)
+    traffic = Traffic(clients, has_opening)
     for client in clients:
         for index, message in enumerate(client):
             traffic._index[id(message)] = index
@@ -95,6 +97,7 @@ def sort_traffic(clients: list[list[Message]]) -> Traffic:
     for kind in traffic.sent:
         if kind not in traffic.answers:
             _find_reply(traffic, kind)
+    _settle(traffic)
     _find_answers(traffic, hinted=False)
     return traffic
 
@@ -185,6 +188,12 @@ def _before(traffic: Traffic, message: Message) -> Message | None:
 def _find_reply(traffic: Traffic, kind: str) -> None:
     """The kind that comes back with values of what was sent, or else the one that always and only follows it."""
     occurrences = traffic.sent[kind][:_MOST_LOOKED_AT]
+    if (spoken := occurrences[0].spoken) is not None and not spoken.free:
+        answered = [(message, message.answer) for message in occurrences if message.answer is not None]
+        if answered:
+            traffic.replies[kind] = Reply(answered[0][1].kind, [], len(answered), len(occurrences), True)
+            traffic.reply_of |= {id(message): answer for message, answer in answered}
+        return
     near = [list(_window(traffic, message, to_next=True)) for message in occurrences]
     wide = [list(_window(traffic, message, to_next=False)) for message in occurrences]
     best: tuple[tuple[float, ...], Reply, list[Message | None]] | None = None
@@ -213,6 +222,24 @@ def _find_reply(traffic: Traffic, kind: str) -> None:
     for message, reply in zip(occurrences, best[2], strict=True):
         if reply is not None:
             traffic.reply_of[id(message)] = reply
+
+
+def _settle(traffic: Traffic) -> None:
+    """Leave a reply that several kinds claim to the last of them: a subscription is not answered by the first push."""
+    claims: defaultdict[int, list[Message]] = defaultdict(list)
+    for messages in traffic.sent.values():
+        for message in messages:
+            if message.kind in traffic.replies and (reply := traffic.reply_of.get(id(message))) is not None:
+                claims[id(reply)].append(message)
+    lost: Counter[str] = Counter()
+    for rivals in claims.values():
+        last = max(rivals, key=lambda message: message.at)
+        lost.update(message.kind for message in rivals if message.kind != last.kind)
+    for kind, count in lost.items():
+        if count >= 0.7 * traffic.replies[kind].hits:
+            del traffic.replies[kind]
+            for message in traffic.sent[kind]:
+                traffic.reply_of.pop(id(message), None)
 
 
 def _window(traffic: Traffic, message: Message, *, to_next: bool) -> Iterable[Message]:

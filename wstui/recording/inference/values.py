@@ -26,6 +26,7 @@ _IDENTITY = re.compile(
     r"(user_?(name|id)?|e-?mail|login|nick(_?name)?|player(_?(name|id))?|device(_?id)?|account(_?id)?|phone|charge_?point(_?id)?)",
     re.IGNORECASE,
 )
+_NAMED_ID = re.compile(r"\w*[a-z]_?[iI][dD]")
 _UNITS = {"ns": 1e9, "us": 1e6, "ms": 1e3, "s": 1.0}
 _NEAR_S = 120.0
 HTTP = "http "
@@ -108,11 +109,11 @@ class Values:
         sources: Counter[tuple[str, Path]] = Counter()
         examples: dict[tuple[str, Path], Message] = {}
         for message, value in found:
-            first = self._first(message.client).get(str(value))
+            first = self._first(message.client).get(_token(path, value))
             if first is None or first[0].sent or first[0].at > message.at:
                 return None
             came: set[tuple[str, Path]] = set()
-            for source, place in self._all[message.client][str(value)]:
+            for source, place in self._all[message.client][_token(path, value)]:
                 if source.at <= message.at and dotted_path(place):
                     examples.setdefault((source.kind, place), source)
                     came.add((source.kind, place))
@@ -138,10 +139,12 @@ class Values:
             received: dict[str, list[tuple[Message, Path]]] = {}
             for message in self.clients[client]:
                 for path, value in message.fields.items():
-                    if is_specific(value) or (message.kind.startswith(HTTP) and _is_own(path, value)):
-                        seen.setdefault(str(value), (message, path))
-                        if not message.sent and message.form == "json" and len(received.get(str(value), ())) < 20:
-                            received.setdefault(str(value), []).append((message, path))
+                    named = isinstance(value, int | str) and path and _NAMED_ID.fullmatch(path[-1])
+                    if is_specific(value) or named or (message.kind.startswith(HTTP) and _is_own(path, value)):
+                        token = _token(path, value)
+                        seen.setdefault(token, (message, path))
+                        if not message.sent and message.form == "json" and len(received.get(token, ())) < 20:
+                            received.setdefault(token, []).append((message, path))
             self._seen[client], self._all[client] = seen, received
         return self._seen[client]
 
@@ -217,6 +220,12 @@ def reference(draft: Draft, key: str, value: str) -> str:
 def _is_own(path: Path, value: Scalar) -> bool:
     """Whether a value in an HTTP answer has the name of a secret, however short it is."""
     return isinstance(value, str) and len(value) > 3 and is_secret_header(path[-1])
+
+
+def _token(path: Path, value: Scalar) -> str:
+    """What two places have in common that hold the same value, and not by chance: a small number only with its name."""
+    named = not is_specific(value) and path and _NAMED_ID.fullmatch(path[-1])
+    return f"{path[-1]}={value}" if named else str(value)
 
 
 def is_specific(value: Scalar) -> bool:

@@ -14,6 +14,7 @@ a preset and a page of the manual:
     decoder         a pure function from a frame to messages; what it has to keep for a client it gets back
     takes_files     whether a step's `file` may stand beside its keys: `step` is given its content
     closes          close codes with their plain meaning
+    bare, said      the inverse of `address`, `opening` and `step`, for recorded sessions
 
 Tables are as in a scenario file, with one key more: `frames`, a list of `Frame`, for what `json` and `send` can't say.
 """
@@ -25,7 +26,8 @@ import re
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from dataclasses import field as made
+from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 
@@ -123,6 +125,38 @@ class Seconds(float):
     """A duration, written with its unit."""
 
 
+def without_query(url: str, *names: str) -> str:
+    """Return a URL without these parameters."""
+    before, mark, query = url.partition("?")
+    kept = "&".join(part for part in query.split("&") if part.partition("=")[0] not in names)
+    return f"{before}{mark}{kept}" if kept else before
+
+
+class Verbatim(str):
+    """A text of a `Said` table that stands in the scenario as it is: a placeholder."""
+
+    __slots__ = ()
+
+
+class Said(NamedTuple):
+    """What one message of a recorded client says: keys of a step, or options if it belongs to the opening.
+
+    No keys mean that every client of the protocol sends it by itself. `own` is its id, which its reply repeats.
+    """
+
+    table: Table
+    own: Any = None
+    opens: bool = False
+
+
+@dataclass(slots=True)
+class Heard:
+    """What one recorded client has received so far, and what the dialect keeps about it."""
+
+    received: list[Any] = made(default_factory=list)
+    kept: dict[Any, Any] = made(default_factory=dict)
+
+
 class Nothing(msgspec.Struct, forbid_unknown_fields=True):
     """No keys."""
 
@@ -162,6 +196,13 @@ class Dialect:
 
     def decoder(self) -> Decode | None:
         return None
+
+    def bare(self, url: str) -> str:
+        return url
+
+    def said(self, frame: str | bytes, heard: Heard) -> list[Said]:
+        """Return what a frame of a recorded client says. Raises Malformed (or ValueError) for what no step can say."""
+        raise Malformed("no step says it")
 
 
 class BadKey(BadValue):

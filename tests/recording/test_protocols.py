@@ -1,0 +1,228 @@
+"""A session by a protocol's own client library becomes a run in the terms of that protocol, without an edit."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conversations.chat import Chat
+from tests.conversations.test_roles import counts
+from tests.load.leading import led
+from tests.protocols import test_actioncable, test_mqtt, test_stomp
+from tests.recording import clients
+from tests.recording.test_record import recording
+from tests.servers.server import Connection, Server, until
+from wstui.cli.session_import import save
+from wstui.recording.inference.draft import Draft
+from wstui.recording.inference.infer import infer
+from wstui.recording.proof import prove
+from wstui.scenario.file import load
+from wstui.scenario.model import Scenario
+
+rails = test_actioncable.rails
+mosquitto, rabbitmq = test_mqtt.broker, test_stomp.broker
+CLIENTS = 100
+Log = Callable[[], Mapping[str, int]]
+Serving = contextlib.AbstractAsyncContextManager[tuple[str, Log]]
+
+
+def protocol(name: str) -> Any:
+    return import_module(f"tests.protocols.test_{name}")
+
+
+@contextlib.asynccontextmanager
+async def socketio(_: Any) -> AsyncIterator[tuple[str, Log]]:
+    async with protocol("socketio").serving(token="good") as log:
+        yield log.url, lambda: log.events
+
+
+@contextlib.asynccontextmanager
+async def graphql(_: Any) -> AsyncIterator[tuple[str, Log]]:
+    async with protocol("graphql").serving() as log:
+        yield log.url, lambda: log.calls
+
+
+@contextlib.asynccontextmanager
+async def actioncable(request: pytest.FixtureRequest) -> AsyncIterator[tuple[str, Log]]:
+    address = request.getfixturevalue("rails")
+    await until(lambda: test_actioncable.urllib_answers(address))
+    yield f"ws://{address}/cable", lambda: test_actioncable.log(address)
+
+
+@contextlib.asynccontextmanager
+async def centrifugo(_: Any) -> AsyncIterator[tuple[str, Log]]:
+    async with protocol("centrifugo").Centrifugo(token="good") as server:
+        yield server.url, lambda: server.log
+
+
+@contextlib.asynccontextmanager
+async def jsonrpc(_: Any) -> AsyncIterator[tuple[str, Log]]:
+    async with protocol("jsonrpc").serving() as (url, log):
+        yield url, lambda: log
+
+
+@contextlib.asynccontextmanager
+async def ocpp(_: Any) -> AsyncIterator[tuple[str, Log]]:
+    async with protocol("ocpp").serving() as log:
+        yield log.url, lambda: log.calls
+
+
+@contextlib.asynccontextmanager
+async def wamp(_: Any) -> AsyncIterator[tuple[str, Log]]:
+    async with protocol("wamp").Router() as router:
+        yield router.url, lambda: router.log
+
+
+@contextlib.asynccontextmanager
+async def mqtt(request: pytest.FixtureRequest) -> AsyncIterator[tuple[str, Log]]:
+    if test_mqtt.MOSQUITTO is None:
+        pytest.skip("mosquitto is not installed")
+    yield f"{request.getfixturevalue('mosquitto')}/mqtt", dict
+
+
+@contextlib.asynccontextmanager
+async def pusher(request: pytest.FixtureRequest) -> AsyncIterator[tuple[str, Log]]:
+    found = protocol("pusher")
+    request.getfixturevalue("monkeypatch").setenv("PUSHER_SECRET", found.SECRET)
+    async with found.Pusher() as server:
+        yield server.url, lambda: server.log
+
+
+@contextlib.asynccontextmanager
+async def signalr(_: Any) -> AsyncIterator[tuple[str, Log]]:
+    async with protocol("signalr").Hub() as hub:
+        yield hub.url, lambda: hub.log
+
+
+@contextlib.asynccontextmanager
+async def stomp(request: pytest.FixtureRequest) -> AsyncIterator[tuple[str, Log]]:
+    yield f"{request.getfixturevalue('rabbitmq')}/ws", dict
+
+
+@contextlib.asynccontextmanager
+async def chat(_: Any) -> AsyncIterator[tuple[str, Log]]:
+    async with Chat() as server:
+        yield server.url, server.kinds
+
+
+class Several(Server):
+    """Answers each message with two, in one frame or as text."""
+
+    welcome = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log: Counter[str] = Counter()
+
+    async def other(self, client: Connection, first: int, payload: bytes) -> None:
+        self.log["asked"] += 1
+        if payload.startswith(b"{"):
+            client.send(b'{"type":"before"}\n' + payload.replace(b'"ask"', b'"answer"'))
+        else:
+            client.send(b"SAID" + payload[3:])
+
+
+@contextlib.asynccontextmanager
+async def several(_: Any) -> AsyncIterator[tuple[str, Log]]:
+    async with Several() as server:
+        yield server.url, lambda: server.log
+
+
+CASES: dict[str, tuple[Any, Any, dict[str, str]]] = {
+    # protocol: its server, its client, and the name of each step's count in the server's log
+    "socketio": (socketio, clients.socketio, {"emit-join": "join", "emit-say": "say", "emit-blob": "blob"}),
+    "graphql": (graphql, clients.graphql, {"query-Double": "double", "mutation-Note": "note"}),
+    "actioncable": (
+        actioncable,
+        clients.actioncable,
+        {"subscribe-ChatChannel-r0": "subscribed", "perform-speak": "speak"},
+    ),
+    "centrifugo": (
+        centrifugo,
+        clients.centrifugo,
+        {"subscribe-room": "subscribe", "publish-room": "publish", "rpc-add": "rpc"},
+    ),
+    "jsonrpc": (
+        jsonrpc,
+        clients.jsonrpc,
+        {"call-eth_subscribe": "subscribed", "call-add": "add", "notify-seen": "seen"},
+    ),
+    "ocpp": (
+        ocpp,
+        clients.ocpp,
+        {"call-StartTransaction": "StartTransaction", "call-StopTransaction": "StopTransaction"},
+    ),
+    "wamp": (
+        wamp,
+        clients.wamp,
+        {
+            "subscribe-com-example-said": "Subscribe",
+            "publish-com-example-said": "Publish",
+            "call-com-example-add": "Call",
+        },
+    ),
+    "mqtt": (mqtt, clients.mqtt, {"subscribe-own-0": "", "publish-own-0-once": "", "publish-own-0-twice": ""}),
+    "pusher": (
+        pusher,
+        clients.pusher,
+        {"subscribe-private-room": "pusher:subscribe", "publish-private-room": "client-typing"},
+    ),
+    "signalr": (signalr, clients.signalr, {"invoke-Add": "invocation", "stream-Count": "stream_invocation"}),
+    "stomp": (stomp, clients.stomp, {"subscribe-topic-own-0": "", "publish-topic-own-0": ""}),
+    "json": (chat, clients.plain, {"auth": "auth", "say": "say"}),
+    "lines": (several, clients.lines, {"ask": "asked"}),
+    "raw": (several, clients.texts, {"SAY": "asked"}),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+async def test_a_session_by_the_protocols_own_client_runs_with_a_hundred(
+    name: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    serving, client, steps = CASES[name]
+    async with serving(request) as (url, log):
+        draft, made = await imported(url, client, tmp_path)
+        text = draft.text()
+        assert made.target.protocol == (name.split(maxsplit=1)[0] if name != "raw" else "json"), text
+        lines: list[str] = []
+        proof = await prove(draft, str(tmp_path / "again.toml"), lines.append)
+        assert not proof.failed and not proof.unreachable, "\n".join([text, *lines])
+        before = Counter(log())
+        async with led(made, clients=CLIENTS) as workers:
+            await until(lambda: workers.c.ready == CLIENTS and done(workers, list(steps)[-1]) > 2 * CLIENTS)
+            c = await workers.drained()
+            assert c.ready == CLIENTS and not workers.failures, text
+            after = Counter(log())
+            for step, key in steps.items():
+                found = counts(workers, step)
+                assert not found.lost and not found.failed, (step, text)
+                if key:
+                    assert found.begun == after[key] - before[key], (step, text)
+
+
+def done(workers: Any, step: str) -> int:
+    row = next((row for row in workers.steps if row.name == step), None)
+    return row.counts.done if row is not None else 0
+
+
+async def imported(url: str, client: Any, folder: Path) -> tuple[Draft, Scenario]:
+    """A scenario from two sessions through the proxy, saved and loaded."""
+    async with recording(url, folder, http=True, most=1 << 22) as made:
+        path = url.partition("://")[2].partition("/")[1:]
+        for number in range(2):
+            await client(f"ws://127.0.0.1:{made.port}{''.join(path)}", number)
+        await until(lambda: len([p for p in made.shown if str(p.data).startswith("ended")]) == 2)
+    session = made.session
+    draft = infer(session, session.connections, "again")
+    file = folder / "again.toml"
+    save(draft, file, overwrite=False)
+    found = load(str(file), {**os.environ, **draft.secrets})
+    assert isinstance(found, Scenario)
+    return draft, found
