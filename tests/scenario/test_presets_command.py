@@ -34,7 +34,7 @@ def test_list_shows_what_can_be_run_and_why_something_cannot(home: Path) -> None
     (home / "presets" / "bad.toml").write_text(BAD)
     (home / "presets" / "escape.toml").write_text(BAD.replace("foo", '"\\u001b[2J"'))
     lines = wstui("list").output.splitlines()
-    assert lines[0].split() == ["NAME", "FROM", "LOAD", "DESCRIPTION"]
+    assert lines[0].split() == ["NAME", "FROM", "PROTOCOL", "LOAD", "DESCRIPTION"]
     rows = {line.split()[0]: line for line in lines[1:]}
     assert list(rows)[:6] == ["bad", "escape", "quick", "medium", "stress", "progressive"]
     assert "100 clients, 0:40" in rows["quick"] and "shipped" in rows["quick"]

@@ -411,7 +411,7 @@ async def test_the_clock_of_a_screen_goes_on(home: Path) -> None:
 
 async def test_the_editor_follows_the_name_that_its_scenario_was_saved_under(home: Path) -> None:
     async with started(home) as (app, pilot, launches, _):
-        await pilot.press("n")
+        await pilot.press("n", "enter")
         await until(lambda: isinstance(app.screen, Editor), pilot)
         field = control(app, "name")
         assert isinstance(field, Input)

@@ -1,17 +1,25 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from textual.widgets import Input
 
 from tests.tui import fake
 from tests.tui.driving import go_to, shown, started, until
+from tests.tui.editing import control
+from wstui.execution.preflight.look import Look
+from wstui.execution.preflight.probe import Unreachable
+from wstui.protocols.guess import Guess
 from wstui.scenario.file import load
 from wstui.scenario.load_curve import shape_of
 from wstui.scenario.model import Suite
 from wstui.scenario.presets import recent_files, remember_file
 from wstui.tui.dashboard.dashboard_screen import Dashboard
 from wstui.tui.dialogs.confirm import ConfirmDialog, is_local
+from wstui.tui.dialogs.new import NewDialog
+from wstui.tui.editor.editor_screen import Editor
 from wstui.tui.kit import chart
 from wstui.tui.kit.load_chart import plot
 from wstui.tui.result.result_screen import ResultScreen
@@ -130,7 +138,7 @@ async def test_own_presets_can_be_copied_and_deleted_and_shipped_ones_only_copie
 @pytest.mark.parametrize("size", [(80, 24), (60, 16), (40, 10), (200, 50), (100, 60)])
 async def test_every_screen_survives_every_size(home: Path, size: tuple[int, int]) -> None:
     async with started(home, size) as (app, pilot, _, _):
-        for key in ("h", "escape", "n", "escape", "question_mark", "escape"):
+        for key in ("h", "escape", "n", "enter", "escape", "question_mark", "escape"):
             await pilot.press(key)
             await pilot.pause()
             assert shown(app).strip()
@@ -215,3 +223,33 @@ def test_only_files_outside_the_preset_folders_are_remembered_and_only_the_lates
         file.touch()
         remember_file(file)
     assert [entry.path for entry in recent_files()] == [files[number] for number in (0, 6, 5, 4, 3)]
+
+
+async def test_a_new_scenario_is_for_what_the_server_speaks(home: Path) -> None:
+    async def look(url: str) -> Look:
+        if "away" in url:
+            raise Unreachable(f"{url} can't be reached", "start the server")
+        return Look(url, Guess("phoenix", "its phx_reply", {"version": 1}))
+
+    async with started(home) as (app, pilot, _, _):
+        launcher = app.services.launcher
+        assert launcher is not None
+        app.services = replace(app.services, launcher=replace(launcher, look=look))
+        app.navigation._services = app.services
+        start = app.screen
+        assert isinstance(start, StartScreen)
+        start.services = app.services
+        await pilot.press("n")
+        await until(lambda: isinstance(app.screen, NewDialog), pilot)
+        await pilot.press(*"ws://away", "enter")
+        await until(lambda: "can't be reached: start the server" in shown(app), pilot)
+        await pilot.press("n")
+        await until(lambda: isinstance(app.screen, NewDialog), pilot)
+        await pilot.press(*"ws://host:4000", "tab", *"phenix", "enter")
+        await until(lambda: "did you mean phoenix?" in shown(app), pilot)
+        app.screen.query_one("#input-protocol", Input).value = ""
+        await pilot.press("enter")
+        await until(lambda: isinstance(app.screen, Editor), pilot)
+        await until(lambda: "version = 1" in shown(app), pilot)
+        field = control(app, "name")
+        assert isinstance(field, Input) and field.value == "phoenix-host-4000"

@@ -23,6 +23,7 @@ _COMMANDS = {
     "attach": ("wstui.cli.attach", "attach_", "Open the dashboard of a run that goes on elsewhere."),
     "top": ("wstui.cli.top", "top", "Show all runs of this machine, a line each, live."),
     "ctl": ("wstui.cli.ctl", "ctl", "Steer a run that goes on elsewhere, from a script."),
+    "new": ("wstui.cli.new", "new", "Make a preset for a server, by what it speaks."),
     "presets": ("wstui.cli.presets", "presets", "List, show, validate and copy presets."),
     "runs": ("wstui.cli.runs", "runs", "List, show, compare, export and delete stored runs."),
     "replay": ("wstui.cli.replay", "replay", "Show stored runs on the dashboard as they were, at 1 to 100 times."),

@@ -44,7 +44,7 @@ def presets() -> None:
 @presets.command(name="list")
 @click.option("--json", "as_json", is_flag=True, help="One JSON array instead of a table.")
 def list_(as_json: bool) -> None:
-    """List what can be run by name, and where it comes from."""
+    """List what can be run by name, grouped by what its target speaks."""
     entries = available()
     if as_json:
         import json
@@ -54,12 +54,13 @@ def list_(as_json: bool) -> None:
     if not entries:
         click.echo("No presets found.")
         return
-    rows = [("NAME", "FROM", "LOAD"), *((printable(e.name), e.origin, _load(e)) for e in entries)]
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    head = ("NAME", "FROM", "PROTOCOL", "LOAD")
+    rows = [head, *((printable(e.name), e.origin, e.protocol, _load(e)) for e in entries)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
     texts = ["DESCRIPTION", *(printable(e.problem if e.broken else e.description) for e in entries)]
     for row, text in zip(rows, texts, strict=True):
-        head = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + "  "
-        click.echo(_hanging(head, text))
+        cells = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + "  "
+        click.echo(_hanging(cells, text))
 
 
 @presets.command()
@@ -151,6 +152,7 @@ def _described(entry: PresetEntry) -> dict[str, object]:
         "name": entry.name,
         "file": str(entry.path),
         "from": entry.origin,
+        "protocol": entry.protocol,
         "description": entry.description,
     }
     if entry.overview is not None and entry.overview.suite:

@@ -24,6 +24,7 @@ from wstui.tui.services import Launcher
 if TYPE_CHECKING:
     from wstui.cli.kept_suite import KeptSuite  # loaded with the first run: it takes a fifth of the start
     from wstui.execution.preflight.checklist import Check
+    from wstui.execution.preflight.look import Look
     from wstui.execution.preflight.probe import Probe
     from wstui.manual.pages import Manual
     from wstui.report.analysis.compare import Comparison
@@ -136,11 +137,18 @@ def launcher(options: Options, troubles: list[str], begun: list[KeptSuite]) -> L
         launch,
         demo=demo,
         connect=connect,
+        look=_look,
         preflight=checks,
         runs=None if options.no_store else StoredRuns(Path(path) if path else None),
         reports=dict(options.reports),
         manual=_manual,
     )
+
+
+async def _look(url: str) -> Look:
+    from wstui.execution.preflight.look import look
+
+    return await look(url)
 
 
 def _manual() -> Manual:

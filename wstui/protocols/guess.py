@@ -8,12 +8,32 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wstui.protocols.frames import document
-from wstui.scenario.conversation.dialect import DIALECTS
+from wstui.scenario.conversation.dialect import DIALECTS, Dialect
 
 Seen = tuple[bool, str | bytes]
 """A frame: whether the client sent it, and its text or bytes."""
 MOST_FRAMES = 50
 _RECORD_END = "\x1e"
+_SUBPROTOCOLS: Mapping[str, tuple[str, dict[str, Any]]] = {
+    "graphql-transport-ws": ("graphql", {}),
+    "graphql-ws": ("graphql", {"legacy": True}),
+    "mqtt": ("mqtt", {}),
+    "mqttv3.1": ("mqtt", {}),
+    "actioncable-v1-json": ("actioncable", {}),
+    "wamp.2.json": ("wamp", {}),
+    "centrifuge-json": ("centrifugo", {}),
+}
+OFFERED = ("any", *_SUBPROTOCOLS, "ocpp1.6", "ocpp2.0.1", "v12.stomp", "v11.stomp", "v10.stomp")
+"""Subprotocols that give a server away that picks one, behind one that none speaks."""
+ASKED = {
+    "phoenix": '[null,"1","phoenix","heartbeat",{}]',
+    "centrifugo": '{"id":1,"connect":{}}',
+    "signalr": f'{{"protocol":"json","version":1}}{_RECORD_END}',
+    "stomp": "CONNECT\naccept-version:1.2,1.1,1.0\nhost:localhost\n\n\0",
+    "jsonrpc": '{"jsonrpc":"2.0","id":1,"method":"rpc.discover"}',
+    "graphql": '{"type":"connection_init"}',
+}
+"""Of protocols whose servers wait for the client: what begins, and is answered by no other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +65,14 @@ def _by_subprotocol(name: str) -> Guess | None:
         return Guess("ocpp", why, {"version": match[1]})
     if match := re.fullmatch(r"v1([012])\.stomp", name):
         return Guess("stomp", why, {} if match[1] == "2" else {"version": f"1.{match[1]}"})
-    protocols: dict[str, tuple[str, dict[str, Any]]] = {
-        "graphql-transport-ws": ("graphql", {}),
-        "graphql-ws": ("graphql", {"legacy": True}),
-        "mqtt": ("mqtt", {}),
-        "mqttv3.1": ("mqtt", {}),
-        "actioncable-v1-json": ("actioncable", {}),
-        "wamp.2.json": ("wamp", {}),
-        "centrifuge-json": ("centrifugo", {}),
-    }
-    return Guess(protocols[name][0], why, protocols[name][1]) if name in protocols else None
+    protocol, options = _SUBPROTOCOLS.get(name, ("", {}))
+    return Guess(protocol, why, options) if protocol else None
+
+
+def guess_by_close(protocol: str, kind: type[Dialect], code: int | None) -> Guess | None:
+    """Return that it is this protocol if the answer to its opening was a close code of its own."""
+    meaning = kind.closes.get(code or 0) if (code or 0) >= 3000 else None
+    return Guess(protocol, f"it closes with {code}, {meaning}") if meaning else None
 
 
 def _binary(data: bytes) -> Guess | None:
@@ -67,7 +85,7 @@ def _text(text: str, sent: bool, url: str) -> Guess | None:
     if re.match(r'0\{.*"sid"', text):
         old = "EIO=3" in url
         return Guess("socketio", "the open packet of Engine.IO", {"version": 3} if old else {})
-    if match := re.match(r"(CONNECT|STOMP|CONNECTED)\r?\n", text):
+    if match := re.match(r"(CONNECT|STOMP|CONNECTED|ERROR)\r?\n", text):
         return Guess("stomp", f"its {match[1]} frame")
     if text == "o" and not sent:
         return Guess("stomp", "the open frame of SockJS, which mostly carries STOMP", {"sockjs": True}, certain=False)
@@ -130,6 +148,8 @@ def _centrifugo(found: Any) -> Guess | None:
             "name",
         }:
             return Guess("centrifugo", "its connect command")
+        case {"id": int(), "error": {"code": int(code), "message": str()}} if 99 < code < 200:
+            return Guess("centrifugo", "the code of its error")
         case {"push": {"channel": str()}}:
             return Guess("centrifugo", "its push")
     return None

@@ -42,6 +42,7 @@ class Overview:
     largest: int
     suite: tuple[str, ...]
     curve: LoadCurve
+    protocol: str = "json"
 
 
 def overview_of(content: Scenario | Suite, runs: Sequence[Scenario]) -> Overview:
@@ -57,6 +58,7 @@ def overview_of(content: Scenario | Suite, runs: Sequence[Scenario]) -> Overview
         search.largest if search else 0,
         tuple(getattr(content, "suite", ())),
         shape_of(runs, cooldown_s),
+        runs[0].target.protocol,
     )
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from platformdirs import user_config_dir, user_state_dir
 
+from wstui.scenario.conversation.dialect import DIALECTS
 from wstui.scenario.errors import Problem, ScenarioError, nearest, printable, quote
 from wstui.scenario.file_refs import shipped_folder
 from wstui.scenario.overview import Overview, Overviews, overview_of
@@ -24,6 +25,7 @@ if TYPE_CHECKING:  # the models, which a list of presets need not wait for
 Origin = Literal["here", "own", "shipped", "file"]
 _RECENT = 5
 """How many files that were opened by path are remembered."""
+_PROTOCOLS = {name: place for place, name in enumerate(DIALECTS)}
 _FIRST_SHIPPED = ("quick", "medium", "stress", "progressive")
 
 
@@ -92,6 +94,11 @@ class PresetEntry:
 
         return isinstance(self.content, Scenario) and len(files_of(self.content)) == 1
 
+    @property
+    def protocol(self) -> str:
+        """What its target speaks on top of WebSocket."""
+        return self.overview.protocol if self.overview is not None else "json"
+
 
 def own_folder() -> Path:
     """Return the folder of the user's own presets; it may not exist yet."""
@@ -146,8 +153,9 @@ def names() -> list[str]:
 
 
 def available(environ: Mapping[str, str] | None = None) -> list[PresetEntry]:
-    """Return every preset on the search path, by the name it is found under; a broken one carries its reason."""
-    return _entries(_files(), environ)
+    """Return every preset on the search path, grouped by protocol; a broken one carries its reason."""
+    found = _entries(_files(), environ)
+    return sorted(found, key=lambda entry: (entry.origin == "shipped", _PROTOCOLS[entry.protocol]))
 
 
 def _entries(files: Iterable[tuple[str, Origin, Path]], environ: Mapping[str, str] | None) -> list[PresetEntry]:

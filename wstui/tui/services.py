@@ -15,6 +15,7 @@ from wstui.scenario.presets import own_folder
 
 if TYPE_CHECKING:
     from wstui.execution.preflight.checklist import Check
+    from wstui.execution.preflight.look import Look
     from wstui.execution.preflight.probe import Probe
     from wstui.manual.pages import Manual
     from wstui.report.analysis.compare import Comparison
@@ -124,9 +125,9 @@ class Launcher:
     `launch` makes a session of scenarios in order, their common name, the seconds of cooldown between them, and
     whether one client is tried first; nothing is started before its `execute`. `demo` makes one that brings its own
     server. `connect` opens one client all the way and fills in what it sees, step by step, or raises Unreachable.
-    `preflight` yields each check before a run of scenarios, with the seconds of pauses between them, as soon as it is
-    known. `reports` are the files that are written when wstui ends, by their format. `manual` makes the
-    pages of the manual.
+    `look` guesses what the server at a URL speaks, or raises Unreachable. `preflight` yields each check before a run of
+    scenarios, with the seconds of pauses between them, as soon as it is known. `reports` are the files that are written
+    when wstui ends, by their format. `manual` makes the pages of the manual.
     """
 
     launch: Callable[[Sequence[Scenario], str, float, bool], Session]
@@ -136,6 +137,7 @@ class Launcher:
     runs: Runs | None = None
     reports: Mapping[str, str] = field(default_factory=dict)
     manual: Callable[[], Manual] | None = None
+    look: Callable[[str], Awaitable[Look]] | None = None
 
 
 def utc_now() -> datetime:

@@ -155,7 +155,7 @@ class PresetTable(ListTable[Choice]):
         )
 
 
-GROUPS = {"recent": "recent", "own": "yours", "here": "here", "shipped": "shipped"}
+GROUPS = {"recent": "recent", "own": "yours", "here": "here", "shipped": "shipped", "protocol": "protocol"}
 """What the groups are called."""
 _SKETCH = 8
 
@@ -164,7 +164,7 @@ def _row(texts: tuple[str, ...], width: int, ground: str, plain: str, last: str)
     group, mark, name, clients, length, verdict, sketch, description = texts
     quiet = f"muted{ground}"
     line: Line = [
-        (pad(f" {group}", 9), f"accent{ground}"),
+        (pad(f" {group}", 10), f"accent{ground}"),
         (pad(mark, 2), f"strong-accent{ground}"),
         (pad(name, 13), f"{'strong' if ground != '@surface' else 'muted'}{ground}"),
         (pad(clients, 8, right=True), f"{plain}{ground}"),
@@ -222,7 +222,7 @@ _STEPS = (
     ("m", "no server at hand? one is started here, and loaded with quick"),
     ("enter", "runs the preset under the cursor against its target"),
     ("e", "opens it: every value explained, the load drawn"),
-    ("n", "begins a scenario of your own"),
+    ("n", "looks at a server of yours, and begins a scenario for it"),
 )
 
 

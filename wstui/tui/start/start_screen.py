@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -15,10 +15,12 @@ from wstui.execution.run.result import Result
 from wstui.report.model.text import tilde
 from wstui.scenario.model import Scenario
 from wstui.scenario.presets import PresetEntry, available, recent_files
+from wstui.scenario.secrets import mask_url
 from wstui.tui import messages
 from wstui.tui.bindings import key
 from wstui.tui.dialogs.confirm import ConfirmDialog
 from wstui.tui.dialogs.filter import FilterDialog
+from wstui.tui.dialogs.new import NewDialog
 from wstui.tui.dialogs.save import SaveDialog
 from wstui.tui.kit.compact_view import CompactView
 from wstui.tui.kit.key_row import KeyRow
@@ -42,7 +44,7 @@ class StartScreen(Screen[None]):
         key("e", "edit", "Edit", "preset.edit", "Look into it, change it, save it", shown=True),
         key("c", "checklist", "Check", "preset.check", "Look at everything that a run of it needs", shown=True),
         key("m", "demo", "Demo", "preset.demo", "Start a server here, and run quick against it", shown=True),
-        key("n", "new", "New", "preset.new", "Begin a scenario from nothing", shown=True),
+        key("n", "new", "New", "preset.new", "Make a scenario for a server, by what it speaks", shown=True),
         key("d", "duplicate", "Duplicate", "preset.duplicate", "Copy it into your own presets", shown=True),
         key("delete", "delete", "Delete", "preset.delete", "Delete one of your own presets", shown=True),
         key("slash", "filter", "Filter", "preset.filter", "Filter by name or description", shown=True, display="/"),
@@ -190,7 +192,31 @@ class StartScreen(Screen[None]):
             self.post_message(messages.OpenEditor(chosen.entry.content, chosen.entry))
 
     def action_new(self) -> None:
-        self.post_message(messages.OpenEditor(fresh()))
+        """Ask for a server, and what it speaks; open the editor on a scenario for it."""
+        self.app.push_screen(NewDialog(), self._begin)
+
+    def _begin(self, asked: tuple[str, str] | None) -> None:
+        if asked == ("", ""):
+            self.post_message(messages.OpenEditor(fresh()))
+        elif asked is not None:
+            self.run_worker(self._propose(*asked), exclusive=True)
+
+    async def _propose(self, url: str, protocol: str) -> None:
+        from wstui.scenario.fresh import scenario_for
+
+        options: Mapping[str, Any] = {}
+        launcher = self.services.launcher
+        if not protocol and launcher is not None and launcher.look is not None:
+            self.notify(f"looking at {mask_url(url)}")
+            try:
+                seen = await launcher.look(url)
+            except Exception as error:  # Unreachable; anything else is told as well
+                self.notify(f"{error}", severity="error")
+                return
+            url = seen.url
+            protocol, options = (seen.guess.protocol, seen.guess.options) if seen.guess else ("", {})
+            self.notify(str(seen))
+        self.post_message(messages.OpenEditor(scenario_for(protocol or "json", url, options)))
 
     def action_duplicate(self) -> None:
         """Copy the preset under another name."""
@@ -274,4 +300,5 @@ def _name_of(entry: PresetEntry, named: Collection[str]) -> str:
 
 def _choice(entry: PresetEntry, last: tuple[str, Result] | None) -> Choice:
     at, result = last or ("", None)
-    return Choice(entry, entry.origin, at, result)
+    group = "protocol" if entry.origin == "shipped" and entry.protocol != "json" else entry.origin
+    return Choice(entry, group, at, result)

@@ -1,0 +1,115 @@
+"""`wstui new`: a preset for a server, by what it speaks."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from wstui.cli.exit_codes import ABORTED, BROKEN, KEPT, UNREACHABLE, USAGE, fail, hide, tell
+from wstui.execution.preflight.first_message import rehearse
+from wstui.execution.preflight.look import Look, look
+from wstui.execution.preflight.probe import Unreachable
+from wstui.measure.sanitize import sanitize
+from wstui.scenario.conversation.dialect import DIALECTS, kind_of
+from wstui.scenario.errors import BadValue, PresetExistsError, ScenarioError, describe, nearest, printable
+from wstui.scenario.file import dumps, write
+from wstui.scenario.fresh import scenario_for
+from wstui.scenario.model import Scenario
+from wstui.scenario.overrides import Overrides
+from wstui.scenario.presets import is_path, open_preset, own_folder
+from wstui.scenario.secrets import mask_url
+
+
+@click.command()
+@click.argument("url", required=False)
+@click.option("--protocol", metavar="NAME", help="What the server speaks, instead of looking at it.")
+@click.option("--out", metavar="PRESET", help="Where to save: a path, or the name of a preset of yours.")
+@click.option("--force", is_flag=True, help="Replace a file that is there already.")
+@click.option("--insecure", is_flag=True, help="Accept any certificate of the server while looking.")
+@click.option("--no-try", is_flag=True, help="Do not try the preset with one client.")
+def new(url: str | None, protocol: str | None, out: str | None, force: bool, insecure: bool, no_try: bool) -> None:
+    """Make a preset for the server at URL: look at what it agrees to, says and answers, and propose its protocol.
+
+    Looking opens a few connections and sends an opening of one protocol on each. In a terminal the proposal can be
+    changed. Then one client tries the preset.
+
+    Exit status: 0 the preset is written, 1 it is, but its client did not get through, 2 wrong usage, 3 no server.
+    """
+    asks = sys.stdin.isatty() and sys.stdout.isatty()
+    if url is None and asks:
+        url = click.prompt("URL of the server (empty: none yet)", default="", show_default=False)
+    if protocol is not None and protocol not in DIALECTS:
+        near = nearest(protocol, DIALECTS)
+        fail(f"--protocol {protocol}: {f'did you mean {near}?' if near else 'there are ' + ', '.join(DIALECTS)}", USAGE)
+    options: Any = {}
+    if protocol is None and url:
+        seen = _look(url, insecure)
+        click.echo(f"{printable(mask_url(seen.url))}: {seen}")
+        url = seen.url
+        protocol, options = (seen.guess.protocol, seen.guess.options) if seen.guess else (None, {})
+        if asks:
+            chosen = _asked(protocol or "json")
+            protocol, options = chosen, options if chosen == protocol else {}
+    if protocol is None and not url and asks:
+        protocol = _asked("json")
+    if protocol is None and not url:
+        fail("needs a URL, or --protocol NAME", USAGE)
+    made = _written(protocol or "json", url or "", options, out, force)
+    sys.exit(KEPT if no_try or not url else _tried(made, url, insecure))
+
+
+def _look(url: str, insecure: bool) -> Look:
+    try:
+        return asyncio.run(look(url, insecure=insecure))
+    except BadValue as error:
+        fail(f"{printable(mask_url(url))} {error}", USAGE)
+    except Unreachable as error:
+        fail(f"{error}; --protocol NAME makes a preset all the same", UNREACHABLE)
+    except KeyboardInterrupt:
+        sys.exit(ABORTED)
+
+
+def _asked(proposal: str) -> str:
+    for name in DIALECTS:
+        click.echo(f"  {name:<12} {kind_of(name).title}")
+    chosen: str = click.prompt("protocol", default=proposal, type=click.Choice(list(DIALECTS)), show_choices=False)
+    return chosen
+
+
+def _written(protocol: str, url: str, options: Any, out: str | None, force: bool) -> Path:
+    try:
+        made = scenario_for(protocol, url, options)
+        path = Path(out) if out and is_path(out) else own_folder() / f"{out or made.name}.toml"
+        write(path, dumps(made.model_copy(update={"name": path.stem})), overwrite=force)
+    except PresetExistsError:
+        fail(f"{printable(str(path))} is there already: --force replaces it, --out saves elsewhere", USAGE)
+    except ScenarioError as error:
+        fail(describe(error.problems, 100), USAGE)
+    click.echo(f"{printable(str(path))}: {protocol}, {kind_of(protocol).title}")
+    return path
+
+
+def _tried(path: Path, url: str, insecure: bool) -> int:
+    try:
+        scenario = open_preset(str(path), None, Overrides(url=url))
+        assert isinstance(scenario, Scenario)
+        hide([scenario])
+        if insecure:
+            scenario = scenario.model_copy(update={"target": scenario.target.model_copy(update={"insecure": True})})
+        found = asyncio.run(rehearse(scenario))
+    except ScenarioError as error:
+        fail(describe(error.problems, 100), USAGE)
+    except KeyboardInterrupt:
+        return ABORTED
+    steps = [
+        f"{name} {'held' if n.done and not n.failed else 'FAILED'}" for (_, name), n in found.steps.items() if n.begun
+    ]
+    click.echo(f"one client: {', '.join(['ready' if found.ready else 'not ready', *steps])}")
+    for why in found.failures:
+        click.echo(f"  {sanitize(why, 300)}")
+    tell(f"next: wstui {printable(path.stem if path.parent == own_folder() else str(path))}")
+    return BROKEN if found.failures or not found.ready else KEPT

@@ -1,0 +1,126 @@
+"""Look at a live server and guess what it speaks: what it agrees to, says first, and answers when it is asked."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, replace
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI, WebSocketException
+from websockets.typing import Subprotocol
+
+from wstui.execution.preflight.probe import Unreachable
+from wstui.measure.sanitize import sanitize
+from wstui.protocols.guess import ASKED, OFFERED, Guess, Seen, guess, guess_by_close
+from wstui.scenario.conversation.dialect import DIALECTS, dialect
+from wstui.scenario.secrets import mask_url
+from wstui.scenario.url import check_target_url
+
+_SILENCE_S = 1.0
+"""How long a server may take to say something by itself, or to answer."""
+_OPEN_S = 5.0
+_MOST_FRAMES = 20
+_PLAIN = ("json", "raw", "lines")
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a server speaks, if that could be told, and the URL at which it does."""
+
+    url: str
+    guess: Guess | None
+
+    def __str__(self) -> str:
+        found = self.guess
+        if found is None:
+            return "it says nothing by itself, and answers no opening of a protocol that is known here"
+        how = "speaks" if found.certain else "probably speaks"
+        return f"it {how} {found.protocol}: {sanitize(found.why, 200)}"
+
+
+async def look(url: str, *, insecure: bool = False) -> Look:
+    """Connect a few times, with an opening of one protocol at most each time. Raises Unreachable."""
+    url = check_target_url(url)
+    tls = None
+    if url.startswith("wss:"):
+        tls = ssl.create_default_context()
+        if insecure:
+            tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+    refusals: list[str] = []
+    for address in _addresses(url):
+        for offered in (OFFERED, ()):
+            try:
+                async with _connected(address, tls, offered) as connection:
+                    if connection.subprotocol == OFFERED[0]:
+                        continue  # it agrees to anything
+                    found = guess(address, connection.subprotocol or "", await _heard(connection))
+            except (InvalidHandshake, ConnectionClosed) as error:
+                refusals.append(_refusal(error))
+                continue
+            if found is None or not found.certain or found.protocol in _PLAIN:
+                asked = await _asked(url, tls)
+                if asked is not None:
+                    hinted = found is not None and found.protocol == asked.protocol
+                    return Look(url, replace(asked, options=found.options) if found and hinted else asked)
+            plain = found is not None and dialect(found.protocol, found.options).address(url) == address
+            return Look(url if plain or found is None else address, found)
+    raise Unreachable(f"{mask_url(url)} lets no WebSocket client in ({refusals[0]})", "check the path and the port")
+
+
+def _addresses(url: str) -> Iterator[str]:
+    """The URL, then those at which servers of each protocol listen, if it has no path or lacks a parameter."""
+    yield from dict.fromkeys([url, *(dialect(name, {}).address(url) for name in DIALECTS)])
+
+
+@contextlib.asynccontextmanager
+async def _connected(url: str, tls: ssl.SSLContext | None, offered: tuple[str, ...]) -> AsyncIterator[ClientConnection]:
+    """A connection to a server. Raises Unreachable if there is none."""
+    names = [Subprotocol(name) for name in offered] or None
+    try:
+        connection = await connect(
+            url, ssl=tls, subprotocols=names, open_timeout=_OPEN_S, close_timeout=1, max_size=1 << 20
+        )
+    except (InvalidHandshake, ConnectionClosed):
+        raise
+    except (OSError, InvalidURI, WebSocketException, EOFError) as error:  # TimeoutError is one
+        why = str(error) or f"no answer within {_OPEN_S:g} s"
+        raise Unreachable(
+            f"{mask_url(url)} can't be reached ({why})", "check the address, and start the server"
+        ) from None
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def _heard(connection: ClientConnection) -> list[Seen]:
+    """What a server sends until it falls silent."""
+    frames: list[Seen] = []
+    with contextlib.suppress(TimeoutError, ConnectionClosed):
+        async with asyncio.timeout(_SILENCE_S):
+            while len(frames) < _MOST_FRAMES:
+                frames.append((False, await connection.recv()))
+    return frames
+
+
+async def _asked(url: str, tls: ssl.SSLContext | None) -> Guess | None:
+    """What an opening of a protocol is answered with, if it is an answer of that protocol."""
+    found = await asyncio.gather(*(_answer(url, tls, *asked) for asked in ASKED.items()))
+    return next((each for each in found if each is not None and each.protocol not in _PLAIN), None)
+
+
+async def _answer(url: str, tls: ssl.SSLContext | None, protocol: str, opening: str) -> Guess | None:
+    kind = dialect(protocol, {})
+    with contextlib.suppress(Unreachable, InvalidHandshake, ConnectionClosed):
+        async with _connected(kind.address(url), tls, ()) as connection:
+            await connection.send(opening)
+            frames = [frame for frame in await _heard(connection) if frame[1] != opening]  # it is no echo
+            return guess("", "", frames) or guess_by_close(protocol, type(kind), connection.close_code)
+    return None
+
+
+def _refusal(error: Exception) -> str:
+    return f"HTTP {error.response.status_code}" if isinstance(error, InvalidStatus) else sanitize(str(error), 120)

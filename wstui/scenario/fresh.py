@@ -1,0 +1,25 @@
+"""New scenarios: the shipped preset of what a server speaks, with a URL and options of its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from wstui.scenario.file import load
+from wstui.scenario.file_refs import shipped_folder
+from wstui.scenario.model import Scenario
+
+
+def scenario_for(protocol: str, url: str = "", options: Mapping[str, Any] | None = None) -> Scenario:
+    """Return a scenario for a server that speaks this; without a URL it keeps the preset's. Raises ScenarioError."""
+    path = shipped_folder() / f"{protocol}.toml"
+    made = load(path if path.is_file() else path.with_stem("json"), complete=False)
+    assert isinstance(made, Scenario)
+    changed: dict[str, Any] = {"protocol": protocol, "options": {**made.target.options, **(options or {})}}
+    if url:
+        changed["url"] = url
+    host = re.sub(r"[^\w.-]+", "-", urlsplit(url).netloc.rpartition("@")[2]) if url else "new"
+    target = made.target.model_copy(update=changed)
+    return made.model_copy(update={"name": f"{protocol}-{host}", "target": target})
