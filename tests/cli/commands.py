@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from unittest import mock
 
 import psutil
 from click.testing import CliRunner
 
+from tests.forked_workers import forked
 from wstui.cli import wstui
 
 WAIT_S = 90.0
@@ -49,9 +53,17 @@ def call(*arguments: str, environ: Mapping[str, str] | None = None, cwd: Path | 
 
 
 def invoke(*arguments: str, environ: Mapping[str, str] | None = None) -> tuple[int, str, str]:
-    """The same within this process, for what needs none of its own: it imports nothing again."""
+    """`wstui ARGUMENTS` within this process, for what needs none of its own: it imports nothing again.
+
+    Workers are forked. In another thread than the main one, signals are not handled.
+    """
     variables = {"COLUMNS": "200", **(environ or {})}
-    done = CliRunner(env=variables).invoke(wstui, arguments, prog_name="wstui")
+    with contextlib.ExitStack() as held:
+        if threading.current_thread() is not threading.main_thread():
+            held.enter_context(mock.patch("wstui.cli.signals._NUMBERS", ()))
+        if hasattr(os, "fork"):
+            held.enter_context(forked())
+        done = CliRunner(env=variables).invoke(wstui, arguments, prog_name="wstui")
     broken = isinstance(done.exception, Exception) and done.exc_info is not None
     trace = "".join(traceback.format_exception(*done.exc_info)) if broken and done.exc_info else ""
     return done.exit_code, done.stdout, done.stderr + trace

@@ -9,7 +9,7 @@ import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
-from tests.cli.commands import call
+from tests.cli.commands import invoke
 from tests.secrets import holds_token
 from wstui.odin.nats_server import NatsServer
 from wstui.odin.server import OdinServer
@@ -36,7 +36,7 @@ async def everything() -> AsyncIterator[dict[str, str]]:
 
 
 async def check(*arguments: str, environ: dict[str, str]) -> tuple[int, str, str]:
-    return await asyncio.to_thread(call, "check", *arguments, environ=environ)
+    return await asyncio.to_thread(invoke, "check", *arguments, environ=environ)
 
 
 async def test_what_is_there_passes_line_by_line_and_no_secret_is_shown() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.cli.commands import WAIT_S, call, descendants, gone, start, until
+from tests.cli.commands import WAIT_S, call, descendants, gone, invoke, start, until
 from tests.secrets import holds_token
 
 SHORT = ("--clients", "20", "--ramp", "500ms", "--every", "200ms", "--no-store")
@@ -48,19 +48,6 @@ def test_the_demo_measures_its_own_target(tmp_path: Path) -> None:
     assert "ready at ws://127.0.0.1:" in err
 
 
-def test_no_secret_is_told_anywhere(tmp_path: Path) -> None:
-    report = tmp_path / "result.json"
-    process = start("demo", "--headless", *SHORT, "--hold", "60s", "--progress-every", "0.5", "--json", str(report))
-    lines = [" ".join(child.cmdline()) for child in everything_runs(process)]
-    assert process.stdout is not None
-    process.stdout.readline()  # a live line: the run is on its way
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=WAIT_S)
-    for text in (*lines, out, err, report.read_text()):
-        assert not holds_token(text)
-        assert "token=" not in text or "token=***" in text
-
-
 def test_a_mix_of_tokens_is_signed_with_a_secret_that_no_process_shows(tmp_path: Path) -> None:
     report = tmp_path / "result.json"
     options = ("--clients", "20", "--ramp", "500ms", "--hold", "4s", "--no-store", "--json", str(report))
@@ -91,18 +78,19 @@ def test_presets_that_want_the_target_started_differently_are_no_suite(tmp_path:
     one, other = tmp_path / "one.toml", tmp_path / "other.toml"
     one.write_text(stage + 'server = ["--connect-rate", "5"]\n')
     other.write_text(stage + 'server = ["--connect-rate", "6"]\n')
-    status, _, err = call("demo", "--headless", str(one), str(other))
+    status, _, err = invoke("demo", "--headless", str(one), str(other))
     assert (status, "one by one" in err, "Traceback" in err) == (2, True, False)
     other.write_text(stage + 'server = ["--nonsense"]\n')
-    status, _, err = call("demo", "--headless", str(other))
+    status, _, err = invoke("demo", "--headless", str(other))
     assert (status, "--nonsense" in err, "Traceback" in err) == (2, True, False)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_drains_and_keeps_what_was_measured(tmp_path: Path, number: signal.Signals) -> None:
+def test_a_signal_drains_keeps_what_was_measured_and_tells_no_secret(tmp_path: Path, number: signal.Signals) -> None:
     report = tmp_path / "result.json"
     process = start("demo", "--headless", *SHORT, "--hold", "60s", "--progress-every", "0.5", "--json", str(report))
     children = everything_runs(process)
+    lines = [" ".join(child.cmdline()) for child in children]
     assert process.stdout is not None
     assert process.stdout.readline()  # a live line: the run is on its way
     process.send_signal(number)
@@ -113,6 +101,9 @@ def test_a_signal_drains_and_keeps_what_was_measured(tmp_path: Path, number: sig
     assert result["verdict"]["aborted"]
     assert result["messages"]["sent"] > 0
     assert gone(children)
+    for text in (*lines, out, err, report.read_text()):
+        assert not holds_token(text)
+        assert "token=" not in text or "token=***" in text
 
 
 def test_nothing_is_left_when_the_demo_is_killed() -> None:

@@ -7,25 +7,22 @@ import pty
 import subprocess
 import sys
 
+from tests.cli.commands import invoke
 from wstui.cli.manual import manual_pages
 from wstui.manual.pages import TOPICS
 
 COMMAND = [sys.executable, "-m", "wstui", "manual"]
 
 
-def read(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, check=False)
-
-
 def test_without_a_topic_all_are_listed() -> None:
-    done = read()
-    assert done.returncode == 0
-    assert [line.split()[0] for line in done.stdout.splitlines()[: len(TOPICS)]] == list(TOPICS)
+    status, out, _ = invoke("manual")
+    assert status == 0
+    assert [line.split()[0] for line in out.splitlines()[: len(TOPICS)]] == list(TOPICS)
 
 
 def test_a_page_is_rendered_and_plain_is_its_text() -> None:
-    assert read("metrics", "--plain").stdout == manual_pages().text("metrics")
-    rendered = read("metrics").stdout
+    assert invoke("manual", "metrics", "--plain")[1] == manual_pages().text("metrics")
+    rendered = invoke("manual", "metrics")[1]
     assert "response.*" in rendered and "`" not in rendered and "\x1b" not in rendered
 
 
@@ -46,11 +43,11 @@ def test_a_terminal_gets_it_through_its_pager() -> None:
 
 
 def test_a_wrong_topic_names_the_nearest_and_is_wrong_usage() -> None:
-    done = read("keyz")
-    assert done.returncode == 2
-    assert done.stderr == 'wstui: "keyz" is not a topic of the manual: did you mean "keys"?\n'
+    status, _, err = invoke("manual", "keyz")
+    assert status == 2
+    assert err == 'wstui: "keyz" is not a topic of the manual: did you mean "keys"?\n'
 
 
 def test_words_are_found_with_their_topic() -> None:
-    assert any(line.startswith("hosts: ") for line in read("--find", "lease").stdout.splitlines())
-    assert read("--find", "xyzzy").returncode == 2
+    assert any(line.startswith("hosts: ") for line in invoke("manual", "--find", "lease")[1].splitlines())
+    assert invoke("manual", "--find", "xyzzy")[0] == 2

@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tests.cli.commands import call, start
+from tests.cli.commands import call, invoke, start
 from tests.execution.running import scenario
 from tests.odin.target import SECRET, serving, url
 from tests.report.disk import small_disk
@@ -80,11 +80,11 @@ async def test_a_run_that_the_terminal_ui_began_is_saved_elsewhere_too(
     assert len(troubles) == 2 and "is not a run store" in troubles[0] and str(saved) in troubles[1]
 
 
-async def test_two_outputs_with_one_name_are_refused_before_the_run(tmp_path: Path) -> None:
+def test_two_outputs_with_one_name_are_refused_before_the_run(tmp_path: Path) -> None:
     same, link = tmp_path / "out.txt", tmp_path / "link.txt"
     link.symlink_to(same)
     for flags in (("--json", str(same), "--csv", str(link)), ("--html", str(same), "--events", str(same))):
-        status, _, err = call("run", "quick", "--url", "ws://127.0.0.1:1/ws", "--no-store", *flags)
+        status, _, err = invoke("run", "quick", "--url", "ws://127.0.0.1:1/ws", "--no-store", *flags)
         assert status == 2
         assert f"{flags[0]} and {flags[2]} both name {flags[3]}: give each a file of its own" in err
     assert not same.exists()
@@ -165,7 +165,7 @@ async def test_after_kill_nine_of_everything_the_run_is_there_up_to_its_last_sec
     assert result.connections.ready == 10 and result.messages.sent > 100
     assert {"response", "connect", "response@hold"} <= set(result.histograms)
     assert result.stages[-1].latency_ms.response.count > 50
-    assert call("runs", "--store", str(path), "show", "last")[1].count("interrupted: wstui ended before the run did")
+    assert invoke("runs", "--store", str(path), "show", "last")[1].count("interrupted: wstui ended before the run did")
 
 
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs process groups")
@@ -204,7 +204,7 @@ async def test_a_run_that_the_terminal_ui_began_tells_how_it_is_shown_again(tmp_
     kept_as, _, command = launched.kept.partition(": ")
     assert (kept_as, command) == ("kept as run 1", f"wstui runs --store '{store}' show 1")
     assert made.runs is not None and made.runs.command(1) == command
-    status, out, _ = await asyncio.to_thread(call, *shlex.split(command)[1:])
+    status, out, _ = await asyncio.to_thread(invoke, *shlex.split(command)[1:])
     assert status == 0 and "Run 1" in out
 
 
@@ -269,7 +269,7 @@ async def test_a_flood_after_kill_nine_keeps_every_section_of_its_result(tmp_pat
         finally:
             os.killpg(process.pid, signal.SIGKILL)
             _, said = await asyncio.to_thread(process.communicate)
-    status, out, _ = await asyncio.to_thread(call, "runs", "--store", str(path), "show", "last", "--json")
+    status, out, _ = await asyncio.to_thread(invoke, "runs", "--store", str(path), "show", "last", "--json")
     after = msgspec.json.decode(out, type=Result)
     assert status == 0 and has_every_section(after), said
     assert after.connections.rate_limited >= before.connections.rate_limited
@@ -280,7 +280,7 @@ async def test_a_flood_after_kill_nine_keeps_every_section_of_its_result(tmp_pat
     )
     assert {row.kind: row.attempted >= row.ready + row.refused for row in after.auth} == {"good": True, "expired": True}
     assert [failure.kind for failure in after.failures if "429" in failure.kind]
-    status, out, _ = await asyncio.to_thread(call, "runs", "--store", str(path), "show", "last")
+    status, out, _ = await asyncio.to_thread(invoke, "runs", "--store", str(path), "show", "last")
     assert status == 0 and "interrupted: wstui ended before the run did" in out
     for words in ("429", "acknowledged", "Slow readers", "expired", "Target, by its own account", "Generator"):
         assert words in out, words

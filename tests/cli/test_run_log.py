@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.commands import call
+from tests.cli.commands import invoke
 from tests.report.stand_in import StandIn, status
 from tests.secrets import holds_token
 from tests.servers.server import Connection, Server
@@ -35,7 +35,7 @@ class Grumpy(Server):
 async def run(home: Path, url: str, *arguments: str, clients: int = 40, **environ: str) -> tuple[int, str, str]:
     token = sign("tester", SECRET)
     return await asyncio.to_thread(
-        call,
+        invoke,
         "run",
         "quick",
         *("--url", url, "--health", "off", "--no-store", "--no-probe"),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.commands import call
+from tests.cli.commands import invoke
 from tests.conversations.chat import Chat
 from wstui.scenario.errors import ScenarioError
 from wstui.scenario.file import load
@@ -52,7 +52,7 @@ async def test_a_script_runs_on_two_workers_and_says_that_it_is_a_program(folder
     async with Chat() as server:
         written(folder, server.url)
         status, out, err = await asyncio.to_thread(
-            call, "run", "chat.py", "--json", "r.json", "--no-store", "--allow-limited"
+            invoke, "run", "chat.py", "--json", "r.json", "--no-store", "--allow-limited"
         )
         assert status == 0, out + err
         assert "chat.py is a Python program" in err
@@ -66,13 +66,13 @@ async def test_looking_at_a_script_runs_nothing(folder: Path) -> None:
         (entry,) = [entry for entry in available({}) if entry.name == "chat"]
         assert "--allow-scripts" in entry.problem
         for command in (["presets", "list"], ["presets", "show", "chat"], ["presets", "validate", "chat"]):
-            await asyncio.to_thread(call, *command)
-        status, out, err = await asyncio.to_thread(call, "run", "chat", "--no-store")
+            await asyncio.to_thread(invoke, *command)
+        status, out, err = await asyncio.to_thread(invoke, "run", "chat", "--no-store")
         assert status == 2 and "--allow-scripts" in err
-        status, out, _ = await asyncio.to_thread(call, "check", "presets/chat.py")
+        status, out, _ = await asyncio.to_thread(invoke, "check", "presets/chat.py")
         assert status == 0 and "not tried" in out and "--allow-scripts" in out
         assert not (folder / "presets" / "ran").exists() and not server.log
-        status, out, _ = await asyncio.to_thread(call, "check", "chat", "--allow-scripts")
+        status, out, _ = await asyncio.to_thread(invoke, "check", "chat", "--allow-scripts")
         assert status == 0 and "one client of each: open, and a round" in out
         assert server.kinds()["say"] >= 1
 
@@ -89,7 +89,7 @@ async def test_a_mistake_ends_the_run_with_its_line_and_what_was_measured(folder
     line, told = MISTAKES[mistake]
     async with Chat() as server:
         written(folder, server.url, line)
-        status, out, err = await asyncio.to_thread(call, "run", "chat.py", "--json", "r.json", "--no-store")
+        status, out, err = await asyncio.to_thread(invoke, "run", "chat.py", "--json", "r.json", "--no-store")
         assert status == 2, out + err
         verdict = json.loads((folder / "r.json").read_text())["verdict"]
         assert "chat.py, line 12, in member" in verdict["reason"] and told in verdict["reason"]

@@ -9,7 +9,7 @@ from typing import IO
 
 import pytest
 
-from tests.cli.commands import call, start
+from tests.cli.commands import invoke, start
 from wstui.cli.target_lock import file_name, target_of
 from wstui.scenario.model import Scenario, Stage, Target
 
@@ -37,10 +37,10 @@ def run(lock: IO[str], mode: str) -> tuple[str, ...]:
 
 
 def test_a_second_run_is_refused_with_the_holder_named_or_goes_on(lock: IO[str]) -> None:
-    status, _, told = call(*run(lock, "refuse"))
+    status, _, told = invoke(*run(lock, "refuse"))
     assert status == 2
     assert "another run loads 127.0.0.1:1: nightly on build-7, process 42" in told and "--lock wait" in told
-    assert call(*run(lock, "ignore"))[0] == 3
+    assert invoke(*run(lock, "ignore"))[0] == 3
 
 
 def test_a_second_run_waits_for_the_end_of_the_first(lock: IO[str]) -> None:

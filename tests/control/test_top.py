@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import msgspec
 
-from tests.cli.commands import call
+from tests.cli.commands import invoke
 from tests.control.served import Steered, served
 from tests.servers.server import until
 from wstui.tui.top import NOTHING, TopApp, Watched
@@ -44,6 +44,6 @@ def test_a_run_that_has_ended_is_no_longer_listed() -> None:
 
 def test_without_a_terminal_the_lines_are_printed_once() -> None:
     with served() as at:
-        status, out, _ = call("top")
+        status, out, _ = invoke("top")
         assert status == 0 and out.startswith(f"{at.entry.id}  checkout-soak")
-    assert call("top") == (0, NOTHING + "\n", "")
+    assert invoke("top") == (0, NOTHING + "\n", "")

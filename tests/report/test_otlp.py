@@ -12,7 +12,7 @@ pytest.importorskip("opentelemetry.exporter.otlp.proto.http", reason="the extra 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
-from tests.cli.commands import call
+from tests.cli.commands import invoke
 from tests.report.example import broken
 from tests.report.stand_in import StandIn, status
 from tests.report.test_store import until
@@ -95,7 +95,7 @@ def test_a_collector_that_refuses_is_a_problem_told_once_and_not_an_end_of_the_r
 
 
 def test_an_address_that_is_none_is_refused_before_the_run() -> None:
-    status_, _, err = call("run", "quick", "--url", "ws://127.0.0.1:1/ws", "--no-store", "--otlp", "127.0.0.1:4318")
+    status_, _, err = invoke("run", "quick", "--url", "ws://127.0.0.1:1/ws", "--no-store", "--otlp", "127.0.0.1:4318")
     assert status_ == 2 and '--otlp 127.0.0.1:4318: give the whole address, such as "http://127.0.0.1:4318/' in err
 
 

@@ -12,7 +12,7 @@ import pytest
 
 pytest.importorskip("prometheus_client", reason="the extra `prometheus` is not installed")
 
-from tests.cli.commands import call
+from tests.cli.commands import invoke
 from tests.report.prometheus_server import needs_prometheus, prometheus
 from tests.report.stand_in import StandIn, status
 from tests.report.test_grafana import MADE_BY_REPLIES, QUERIES
@@ -162,5 +162,5 @@ def test_what_cannot_be_used_is_refused_before_the_run(
     url: str, headers: str, told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(HEADERS, headers)
-    status_, _, err = call("run", "quick", "--url", "ws://127.0.0.1:1/ws", "--no-store", "--remote-write", url)
+    status_, _, err = invoke("run", "quick", "--url", "ws://127.0.0.1:1/ws", "--no-store", "--remote-write", url)
     assert status_ == 2 and told in err and "s3cret" not in err
