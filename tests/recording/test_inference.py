@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -204,3 +205,41 @@ def test_what_a_protocol_does_by_itself_is_no_step() -> None:
     assert made.target.url == "ws://127.0.0.1:9/socket.io/" and not (role.open or role.leave or role.answer)
     (step,) = role.loop
     assert step.model_extra == {"emit": "say", "data": {"n": "{{seq}}"}, "ack": True}
+
+
+def test_channels_of_phoenix_wait_for_the_replies_that_came() -> None:
+    talk = Talk("ws://127.0.0.1:9/socket/websocket?vsn=2.0.0")
+    talk.sent(["1", "1", "room:1", "phx_join", {"user": "ann"}])
+    talk.came(["1", "1", "room:1", "phx_reply", {"status": "ok", "response": {"id": 90210}}])
+    for n in range(4):
+        ref = 2 + 3 * n
+        talk.sent(["1", f"{ref}", "room:1", "echo", {"n": n, "id": 90210}], 1.0)
+        talk.came(["1", f"{ref}", "room:1", "phx_reply", {"status": "ok", "response": {"n": n}}])
+        talk.sent(["1", f"{ref + 1}", "room:1", "shout", {"n": n}])
+        talk.sent([None, f"{ref + 2}", "phoenix", "heartbeat", {}])
+        talk.came([None, f"{ref + 2}", "phoenix", "phx_reply", {"status": "ok", "response": {}}])
+    _, made = guessed(talk.sent(["1", "99", "room:1", "phx_leave", {}]))
+    (role,) = made.roles
+    (join,), (echo, shout) = role.open, (step for step in role.loop if step.name)
+    assert join.model_extra == {"join": "room:1", "data": {"user": "{{feed.user}}"}} and join.capture == {
+        "response_id": "id"
+    }
+    data = {"n": "{{seq}}", "id": "{{response_id}}"}
+    assert made.target.protocol == "phoenix" and not role.heartbeats
+    assert echo.model_extra == {"push": "echo", "topic": "room:1", "data": data, "reply": True}
+    assert shout.model_extra == {"push": "shout", "topic": "room:1", "data": {"n": "{{seq}}"}}
+    assert role.leave[0].model_extra == {"leave": "room:1"}
+
+
+def test_spoken_audio_is_one_step_of_its_length() -> None:
+    talk = Talk().came({"type": "session.created", "session": {}})
+    talk.sent({"type": "session.update", "session": {"voice": "alloy"}}).came({"type": "session.updated"})
+    for _ in range(3):
+        for _ in range(4):
+            talk.sent({"type": "input_audio_buffer.append", "audio": base64.b64encode(bytes(4800)).decode()}, 0.1)
+        talk.sent({"type": "input_audio_buffer.commit"}).came({"type": "input_audio_buffer.committed"})
+        talk.sent({"type": "response.create"}).came({"type": "response.done", "response": {"status": "completed"}}, 0.5)
+    _, made = guessed(talk)
+    loop = [step.model_extra for step in made.roles[0].loop if step.name]
+    assert made.target.protocol == "realtime" and made.target.options == {"session": {"voice": "alloy"}}
+    assert loop == [{"audio": "400ms"}, {"commit": True}, {"respond": True}]

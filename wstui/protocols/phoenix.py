@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -20,9 +20,11 @@ from wstui.scenario.conversation.dialect import (
     Decode,
     Dialect,
     Frame,
+    Heard,
     Json,
     Malformed,
     Piece,
+    Said,
     Seconds,
     Table,
     Wrap,
@@ -113,6 +115,24 @@ class Phoenix(Dialect):
         own = {"join_ref": joined} if joined else {}
         return text(Json({"topic": topic, "event": event, "payload": data, "ref": _REF} | own))
 
+    def said(self, frame: str | bytes, heard: Heard) -> list[Said]:
+        is_binary = isinstance(frame, bytes)
+        content = frame if isinstance(frame, bytes) else frame.encode()
+        found = _unpacked(content, _SENT) if is_binary else document(content)
+        if isinstance(found, list):
+            found = dict(zip(_FIELDS, found, strict=True))
+        match found:
+            case {"topic": "phoenix", "event": "heartbeat", "ref": own}:
+                return [Said({}, own)]
+            case {"topic": topic, "event": "phx_join", "ref": own, "payload": data}:
+                return [Said({"join": topic, "data": data}, own)]
+            case {"topic": topic, "event": "phx_leave"}:
+                return [Said({"leave": topic})]
+            case {"topic": topic, "event": str(event), "ref": own, "payload": data}:
+                told = {"attach": base64.b64encode(content[-data["size"] :]).decode()} if is_binary else {"data": data}
+                return [Said({"push": event, "topic": topic, "reply": True} | told, own, waits="reply")]
+        raise Malformed("no message of a channel")
+
     def rules(self) -> dict[str, list[Table]]:
         every = self.options.heartbeat
         beat = {
@@ -132,6 +152,7 @@ class Phoenix(Dialect):
 
 _GONE = {"phx_error": "phx_error: a channel crashed", "phx_close": "phx_close: the server closed a channel"}
 _FIELDS = ("join_ref", "ref", "topic", "event", "payload")
+_SENT = {0: ("join_ref", "ref", "topic", "event")}
 _BINARY = {0: ("join_ref", "topic", "event"), 1: ("join_ref", "ref", "topic", "status"), 2: ("topic", "event")}
 
 
@@ -147,8 +168,8 @@ def decode(_kept: Any, is_binary: bool, payload: bytes) -> tuple[Sequence[tuple[
     return [(found, payload)], None
 
 
-def _unpacked(payload: bytes) -> Table:
-    names = _BINARY.get(payload[0]) if payload else None
+def _unpacked(payload: bytes, kinds: Mapping[int, tuple[str, ...]] = _BINARY) -> Table:
+    names = kinds.get(payload[0]) if payload else None
     if names is None or sum(payload[1 : 1 + len(names)]) + 1 + len(names) > len(payload):
         raise Malformed("a binary message that is cut off or of no known kind")
     found: Table = {}

@@ -15,11 +15,15 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from wstui.protocols.frames import document
 from wstui.scenario.conversation.dialect import (
     BadKey,
     Dialect,
     Frame,
+    Heard,
     Json,
+    Malformed,
+    Said,
     Seconds,
     Table,
     reply,
@@ -170,6 +174,33 @@ class Realtime(Dialect):
             return bytes([0xD5, 0x55] * (count // 2 + 1))  # a faint one, in both laws
         turn = 2 * math.pi * _TONE_HZ / self.options.samples
         return struct.pack(f"<{count}h", *(round(8000 * math.sin(turn * at)) for at in range(count)))
+
+    def said(self, frame: str | bytes, heard: Heard) -> list[Said]:
+        """Return audio as one step, once the client says something else or speaks after a turn ended."""
+        found = document(frame)
+        turns = sum(message.get("type") == "input_audio_buffer.speech_stopped" for message in heard.received)
+        size, begun = heard.kept.get("audio", (0, turns))
+        given: list[Said] = []
+        is_audio = isinstance(found, dict) and found.get("type") == "input_audio_buffer.append"
+        if size and (not is_audio or turns > begun):
+            given = [Said({"audio": f"{max(1, round(1000 * size / self.options.bytes_per_second))}ms"})]
+            given += [Said({"listen": True})] * (turns > begun)
+            size, begun = 0, turns
+        heard.kept["audio"] = size, begun
+        match found:
+            case {"type": "input_audio_buffer.append", "audio": str(audio)}:
+                heard.kept["audio"] = size + len(audio) * 3 // 4, begun
+                return given
+            case {"type": "session.update", "session": dict(session)} if "session" not in heard.kept:
+                heard.kept["session"] = True
+                return [*given, Said({"session": session}, opens=True)]
+            case {"type": "input_audio_buffer.commit"}:
+                return [*given, Said({"commit": True})]
+            case {"type": "conversation.item.create", "item": {"role": "user", "content": [{"text": str(words)}]}}:
+                return [*given, Said({"text": words})]
+            case {"type": "response.create", **rest}:
+                return [*given, Said({"respond": rest.get("response") or True})]
+        raise Malformed("no event that a step sends")
 
     def rules(self) -> dict[str, list[Table]]:
         ends, begins = {"type": "response.done"}, {"type": "input_audio_buffer.speech_stopped"}

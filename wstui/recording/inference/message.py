@@ -36,6 +36,8 @@ class Spoken:
     expect: list[dict[str, Any]]
     at: str | None
     free: bool
+    waits: str = ""
+    """The key of the step that waits for the reply, if it does not have to."""
 
 
 @dataclass(slots=True, eq=False)

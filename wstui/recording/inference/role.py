@@ -271,9 +271,10 @@ class RoleBuilder:
 
 def _below(path: Path, at: str | None) -> Path:
     """Return a path as it is looked for at the place `at` of a reply; () if it can't be."""
-    if not at:
-        return path if at == "" else ()
-    return path[1:] if path[0] == at else ()
+    if at is None:
+        return ()
+    before = tuple(filter(None, at.split(".")))
+    return path[len(before) :] if path[: len(before)] == before else ()
 
 
 def _think(gaps: Sequence[float], least: float) -> tuple[str, Guess] | None:

@@ -29,6 +29,8 @@ from wstui.scenario.conversation.dialect import (
 _OWN = re.compile(r"\{\{seq(16)?( text)?\}\}")
 _BY_ITSELF = re.compile(r"(?i)(.*:)?(ping|pong|heartbeat|pubrec|pubrel)")
 _FARTHEST = 2000
+_CONTENT = ("text", "audio")
+"""Keys whose values are what is said, and not what kind of message it is."""
 _PLAIN = ("json", "raw")
 _HAS_SPOKEN = (Malformed, BadKey, ValueError, LookupError, TypeError, AttributeError)
 """What readers raise for frames that clients of their protocol do not send."""
@@ -125,11 +127,13 @@ class _Listener:
         if not table:
             raise Malformed("a message that says nothing")
         made = _message(self._client, frame.at, True, frame.data, table)
-        made.spoken = self._spoken(table, said.own)
+        made.spoken = replace(self._spoken(table, said.own), waits=said.waits)
         command = next(iter(table))
         name = _name(table[command])
         made.kind = f"{command} {re.sub('[0-9]+', '0', name)}" if command != "query" else f"query {name}"
-        if isinstance(table[command], str) and not re.search(r"\d", table[command]):
+        if command in _CONTENT:
+            made.kind = command
+        elif isinstance(table[command], str) and not re.search(r"\d", table[command]):
             made.marks = ((command,),)
         return made
 
@@ -181,7 +185,18 @@ class _Listener:
             if message.spoken is not None and message.spoken.expect:
                 message.answer = self._first(index + 1, message.spoken.expect, used)
                 used.add(id(message.answer))
+        self._leave_waits()
         return messages
+
+    def _leave_waits(self) -> None:
+        """Steps wait for no reply if it never came in the recording."""
+        spoken = [m for m in self._messages if m.spoken is not None and m.spoken.waits]
+        answered = {message.kind for message in spoken if message.answer is not None}
+        for message in spoken:
+            if message.spoken is not None and message.kind not in answered:
+                del message.document[message.spoken.waits]
+                message.fields = dict(flat(message.document, (), inside=False))
+                message.spoken = self._spoken(message.document, None)
 
     def _first(self, start: int, wanted: Sequence[Table], used: set[int]) -> Message | None:
         near = (m for m in self._messages[start : start + _FARTHEST] if not m.sent and id(m) not in used)
@@ -209,7 +224,7 @@ def _name(value: Any) -> str:
         return " ".join(str(inner) for inner in value.values() if isinstance(inner, str | int))
     if isinstance(value, list):
         return " ".join(map(str, value))
-    if "{" in value and (found := re.match(r"\s*\w*\s*(\w*)[^{]*\{\s*(\w+)", value)):
+    if isinstance(value, str) and "{" in value and (found := re.match(r"\s*\w*\s*(\w*)[^{]*\{\s*(\w+)", value)):
         return str(found[1] or found[2])
     return str(value)
 

@@ -158,12 +158,12 @@ def matcher(
 
 def status_of(replies: Sequence[Message], at: str) -> dict[str, Any]:
     """Return whether all is well, as far as the content at `at` of all these replies says it in the same words."""
-    first = replies[0]
-    places = [path for path in first.fields if path[0] == at and len(path) == 2 and path[1].lower() in STATUS]
+    before = tuple(at.split("."))
     conditions: dict[str, Any] = {}
-    for path in places:
-        if len({str(message.fields.get(path)) for message in replies}) == 1:
-            _put(conditions, path[1:], first.fields[path])
+    for path, value in replies[0].fields.items():
+        said = path[:-1] == before and path[-1].lower() in STATUS
+        if said and len({str(message.fields.get(path)) for message in replies}) == 1:
+            _put(conditions, path[-1:], value)
     return conditions
 
 

@@ -142,11 +142,13 @@ class Said(NamedTuple):
     """What one message of a recorded client says: keys of a step, or options if it belongs to the opening.
 
     No keys mean that every client of the protocol sends it by itself. `own` is its id, which its reply repeats.
+    `waits` is the key that waits for the reply: without one in the recording, the step is said without it.
     """
 
     table: Table
     own: Any = None
     opens: bool = False
+    waits: str = ""
 
 
 @dataclass(slots=True)
