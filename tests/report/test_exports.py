@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from pathlib import Path
@@ -28,6 +29,18 @@ def test_the_percentile_table_agrees_with_the_summary() -> None:
     text = registry.named("hgrm").render(result)
     deviation = re.search(r"StdDeviation   = +([\d.]+)\]", text)
     assert deviation and 0 < float(deviation[1]) < 10 * (result.latency_ms.response.max or 0)
+
+
+def test_the_percentile_table_is_the_one_of_the_library() -> None:
+    result = good()
+    theirs = io.BytesIO()
+    HdrHistogram.decode(result.histograms["response"]).output_percentile_distribution(theirs, 1e6)
+    ours = registry.named("hgrm").render(result).splitlines()
+    expected = theirs.getvalue().decode().splitlines()
+    assert ours[0] == expected[0] and ours[-1] == expected[-1] and ours[-2] == expected[-2]
+    pattern = re.compile(r"^ *([\d.]+) ([\d.]+) +(\d+)")
+    figures = [[pattern.findall(line) for line in lines] for lines in (ours, expected)]
+    assert [row[0][0] for row in figures[0] if row] and figures[0] == figures[1]
 
 
 def test_the_histogram_log_is_read_by_its_library(tmp_path: Path) -> None:

@@ -39,6 +39,17 @@ def test_other_tools_read_the_same_percentiles() -> None:
         assert theirs.get_value_at_percentile(percentile) == pytest.approx(ours, rel=2 * RELATIVE_ERROR)
 
 
+@given(DURATIONS)
+def test_the_library_reads_ours_and_we_read_the_librarys(durations: list[int]) -> None:
+    from hdrh.histogram import HdrHistogram
+
+    before = recorded(durations)
+    theirs = HdrHistogram.decode(encode(before))
+    last = before.first + len(before.counts)
+    assert list(theirs.counts[before.first : last]) == before.counts and theirs.get_total_count() == before.count
+    assert decode(theirs.encode().decode()).counts == before.counts
+
+
 @pytest.mark.parametrize("text", ["", "not base64 !", "SElTVA==", encode(Distribution())[:20]])
 def test_what_is_no_histogram_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="HdrHistogram"):

@@ -18,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 
 from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.run.status import RunView
+from wstui.measure.hdr import varint
 from wstui.measure.sanitize import sanitize
 from wstui.report.live.observer import ExportError, Observer
 from wstui.report.live.prometheus import RunCollector
@@ -105,7 +106,7 @@ def write_request(values: Mapping[Series, float], at_ms: int) -> bytes:
             1,
             [
                 *(_field(1, [_field(1, [name.encode()]), _field(2, [text.encode()])]) for name, text in series),
-                _field(2, [b"\x09", struct.pack("<d", value), b"\x10", _varint(at_ms)]),
+                _field(2, [b"\x09", struct.pack("<d", value), b"\x10", varint(at_ms)]),
             ],
         )
         for series, value in values.items()
@@ -115,20 +116,12 @@ def write_request(values: Mapping[Series, float], at_ms: int) -> bytes:
 def _field(number: int, parts: Iterable[bytes]) -> bytes:
     """Return a length-delimited field of protobuf."""
     data = b"".join(parts)
-    return _varint(number << 3 | 2) + _varint(len(data)) + data
-
-
-def _varint(number: int) -> bytes:
-    data = bytearray()
-    while number > 0x7F:
-        data.append(number & 0x7F | 0x80)
-        number >>= 7
-    return bytes([*data, number])
+    return varint(number << 3 | 2) + varint(len(data)) + data
 
 
 def snappy_block(data: bytes) -> bytes:
     """Return data as a block of Snappy that holds only literals, of 64 KiB each."""
-    block = bytearray(_varint(len(data)))
+    block = bytearray(varint(len(data)))
     for start in range(0, len(data), 1 << 16):
         part = data[start : start + (1 << 16)]
         block += b"\xf4" + struct.pack("<H", len(part) - 1) + part  # a literal whose length takes two bytes
