@@ -156,6 +156,11 @@ def test_a_pause_is_no_part_of_a_ramp() -> None:
     assert findings(result) == []
 
 
+def test_a_stage_that_ended_late_with_all_its_clients_was_not_slow() -> None:
+    assert findings(ramped(ended_s=12.0, connections=Connections(attempted=100, ready=100))) == []
+    assert findings(ramped(ended_s=12.0, connections=Connections(attempted=98, ready=98))) != []
+
+
 def test_clients_that_come_back_do_not_hide_a_slow_ramp() -> None:
     result = ramped(connections=Connections(attempted=100, ready=100, reconnects=40, reconnect_attempts=40))
     assert rates(result) == [("ramp", 10.0, 6.0)]

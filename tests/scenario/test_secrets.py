@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from wstui.scenario.errors import ScenarioError
 from wstui.scenario.file import loads
 from wstui.scenario.model import Auth, Scenario, Target
 from wstui.scenario.overrides import Overrides, apply
@@ -112,3 +113,41 @@ def test_the_columns_of_a_feed_that_sound_secret_are_masked(tmp_path: Path) -> N
     (tmp_path / "users.csv").write_text("user,password\nann,pw-hidden-1\nbob,pw-hidden-2\n")
     scenario = Scenario.model_validate({"messages": {"feed": str(tmp_path / "users.csv")}})
     assert secrets_of(scenario) == ["pw-hidden-1", "pw-hidden-2"]
+
+
+NEEDED = {
+    '[auth]\nkind = "basic"\nuser = "u"\npassword = "${PLAIN}"\n': "auth.password",
+    '[target]\nheaders.Authorization = "Bearer ${PLAIN}"\n': "target.headers.Authorization",
+    '[target]\nheaders.X-Api-Key = "${PLAIN}"\n': "target.headers.X-Api-Key",
+    '[target]\nheaders.X-Leak = "v1 ${MY_TOKEN}"\n': "target.headers.X-Leak",
+    '[target]\ncookies = { sid = "${PLAIN}" }\n': "target.cookies.sid",
+    '[target]\nurl = "ws://h/?room=1&token=${PLAIN}"\n': "target.url",
+    '[target]\nurl = "ws://u:${PLAIN}@h/"\n': "target.url",
+    '[target]\nproxy = "http://u:${PLAIN}@h:1"\n': "target.proxy",
+    '[[roles]]\nname = "a"\nloop = [{ send = "x{{env MY_TOKEN}}" }]\n': "roles[0].loop[0].send",
+}
+
+
+@pytest.mark.parametrize("written", NEEDED)
+@pytest.mark.parametrize("value", ["", " \n", "\ufeff"])
+def test_a_secret_that_is_empty_is_refused_unless_it_may_be(
+    written: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLAIN", value)
+    monkeypatch.setenv("MY_TOKEN", value)
+    stages = '[[stages]]\nname = "hold"\nover = "9s"\nclients = 1\n'
+    with pytest.raises(ScenarioError) as caught:
+        loads(written + stages)
+    (problem,) = caught.value.problems
+    assert problem.key == NEEDED[written] and "empty" in problem.message
+    monkeypatch.setenv("PLAIN", "")
+    monkeypatch.setenv("MY_TOKEN", "")
+    allowed = written.replace("PLAIN}", "PLAIN:-}").replace("MY_TOKEN}", "MY_TOKEN:-}")
+    assert isinstance(loads(allowed + stages), Scenario)
+
+
+def test_an_empty_variable_that_is_no_secret_is_fine() -> None:
+    assert loads(
+        '[target]\nurl = "ws://h/?room=${ROOM}"\n[[stages]]\nname = "a"\nover = "9s"\nclients = 1\n',
+        environ={"ROOM": ""},
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 
 from tests.servers.server import BINARY, frame
-from tests.truth.case import Case, Right, failed, passed
+from tests.truth.case import Case, Right, failed, no_load, passed
 from tests.truth.server import (
     after,
     echo,
@@ -129,6 +129,15 @@ CASES = [
         sends(b"x" * 5000),
         target={"max_size": 4096},
         says=("raise it", "target.max_size"),
+        lossy=True,
+    ),
+    Case(
+        "a message above max_size before clients are ready",
+        no_load("too large failed"),
+        opened=sends(b"x" * 5000),
+        messages=LISTEN,
+        target={"max_size": 4096, "settle": 3.0},
+        says=("raise it", "Raise target.max_size"),
         lossy=True,
     ),
     heard(

@@ -65,6 +65,24 @@ def names_in(raw: str) -> list[str]:
     return sorted({match["name"] for match in _REFERENCE.finditer(raw) if match["name"]})
 
 
+def empty_in(raw: str, environ: Mapping[str, str]) -> list[str]:
+    """Return the variables without a default that are set, but to nothing more than blanks."""
+    names = dict.fromkeys(
+        match["name"] for match in _REFERENCE.finditer(raw) if match["name"] and not match["fallback"]
+    )
+    return [name for name in names if name in environ and is_blank(environ[name])]
+
+
+def is_blank(value: str) -> bool:
+    """Return whether a value has nothing but blanks, line ends and a byte order mark."""
+    return not value.strip(" \t\r\n\ufeff")
+
+
+def filled(raw: str) -> str:
+    """Return the text with a value for each reference."""
+    return _REFERENCE.sub("x", raw)
+
+
 def may_be_empty(raw: str) -> bool:
     """Return whether a text consists only of references with an empty default."""
     return bool(raw) and not _REFERENCE.sub(lambda match: "" if match["default"] == "" else "x", raw)

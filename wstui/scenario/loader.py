@@ -26,7 +26,7 @@ from wstui.scenario.env_refs import (
 )
 from wstui.scenario.errors import BadValue, Key, Problem, ScenarioError, dotted, printable, without_secrets
 from wstui.scenario.model import Load, Scenario, Suite
-from wstui.scenario.secret_fields import holds_url, is_secret, keeps_secrets
+from wstui.scenario.secret_fields import empty_secrets, holds_url, is_secret, keeps_secrets
 from wstui.scenario.secrets import masker
 from wstui.scenario.types import FROM_FILE, without_ends
 from wstui.scenario.validation_errors import diagnose, show
@@ -141,6 +141,9 @@ class Loaded:
                 are = "is" if len(missing) == 1 else "are"
                 message = f'{" and ".join(missing)} {are} not set: set it, or write "${{{missing[0]}:-default}}"'
                 self._add(key, message, show(key, raw))
+            elif empty := empty_secrets(key, raw, environ):
+                message = f'needs {empty[0]}, which is empty: set it, or write "${{{empty[0]}:-}}" where it may be'
+                self._add(key, message)
         return cast(dict[str, Any], replaced(data, resolved))
 
     def _expand_load(self) -> None:

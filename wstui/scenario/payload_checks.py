@@ -19,11 +19,12 @@ from wstui.scenario.conversation.payload import (
     weight,
 )
 from wstui.scenario.conversation.role import Message
+from wstui.scenario.env_refs import is_blank
 from wstui.scenario.errors import BadValue, Conflict, Key, nearest, quote
 from wstui.scenario.http_text import header_fault
 from wstui.scenario.payload import MOST_BYTES, Feed
 from wstui.scenario.placeholder import UNKNOWN, BadPlaceholder, Placeholder, walk
-from wstui.scenario.secrets import mask_text
+from wstui.scenario.secrets import is_secret_header, mask_text
 
 
 class PayloadChecks:
@@ -92,8 +93,9 @@ class PayloadChecks:
             elif name == "hmac" and not os.environ.get(arguments[1]):
                 message = "names a variable of the environment that is not set: its value is the key"
                 yield Conflict(place, message, quote("{{hmac …}}"))
-            elif name == "env" and len(arguments) == 1 and arguments[0] not in os.environ:
-                message = f'is not set: set it, or write "{{{{env {arguments[0]}:-default}}}}"'
+            elif name == "env" and len(arguments) == 1 and not _is_set(arguments[0]):
+                state = "is empty" if arguments[0] in os.environ else "is not set"
+                message = f'{state}: set it, or write "{{{{env {arguments[0]}:-default}}}}"'
                 yield Conflict(place, message, quote(f"{{{{env {arguments[0]}}}}}"))
             elif name == "feed":
                 try:
@@ -182,3 +184,8 @@ class PayloadChecks:
             near = nearest(inside, known)
             return Conflict(place, message, quote(mask_text(error.written), 60), f"{{{{{near}}}}}" if near else "")
         return Conflict(place, message, quote(mask_text(error.written), 60), error.nearest)
+
+
+def _is_set(name: str) -> bool:
+    """Return whether a variable has a value, which a secret's must not be empty."""
+    return name in os.environ and not (is_secret_header(name) and is_blank(os.environ[name]))

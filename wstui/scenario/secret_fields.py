@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal, cast, get_args, get_origin
 from urllib.parse import unquote, unquote_plus
 
 from wstui.scenario.conversation.http import METHODS
-from wstui.scenario.env_refs import escape, replaced, walk, written_out
+from wstui.scenario.env_refs import empty_in, escape, filled, replaced, walk, written_out
 from wstui.scenario.errors import BadValue, Key
 from wstui.scenario.identity_checks import requested_urls, requests_of, written_texts
 from wstui.scenario.model import Scenario
@@ -62,6 +62,14 @@ def keeps_secrets(key: Key, raw: str) -> bool:
     if key in _VARIABLES or key[:2] == ("target", "cookies"):
         return not without_placeholders(said)
     return not is_secret(key) or is_credential_free(said)
+
+
+def empty_secrets(key: Key, raw: str, environ: Mapping[str, str]) -> list[str]:
+    """Return the variables that a secret needs here and that are empty. A token's own check knows more."""
+    names = [] if key in (("auth", "token"), ("auth", "secret")) else empty_in(raw, environ)
+    if is_secret(key) or (holds_url(key) and len(secrets_in_url(filled(raw))) > len(secrets_in_url(written_out(raw)))):
+        return names
+    return [name for name in names if is_secret_header(name)]
 
 
 def saved(key: Key, text: str, token: str = "") -> str:

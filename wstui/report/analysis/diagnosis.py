@@ -42,11 +42,15 @@ def findings(result: Result) -> list[Finding]:
 
 
 def _no_load(result: Result) -> Finding:
+    local = next((failure for failure in result.failures if failure.local), None)
+    limit = own_limit(result)
     return Finding(
         "no load",
         "No load was made: nothing is said of the target.",
         result.verdict.reason.removeprefix("no load was made: "),
-        "Make the run last longer than clients need to be ready and to send once: `wstui presets validate`",
+        (limit.next_step if limit is not None else remedy(result, local) or "`wstui check` names what is missing here")
+        if local is not None
+        else "Make the run last longer than clients need to be ready and to send once: `wstui presets validate`",
     )
 
 
@@ -85,7 +89,7 @@ def _unreachable(result: Result) -> Finding | None:
 
 
 def _slow_ramp(result: Result) -> Finding | None:
-    slow = [ramp for ramp in ramp_rates(result) if ramp.achieved < SLOW_RAMP * ramp.planned]
+    slow = [ramp for ramp in ramp_rates(result) if ramp.achieved < SLOW_RAMP * ramp.planned and ramp.missing >= 1]
     if not slow or result.verdict.aborted or result.verdict.unreachable:
         return None
     worst = min(slow, key=lambda ramp: ramp.achieved / ramp.planned)

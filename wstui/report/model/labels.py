@@ -130,6 +130,8 @@ class RampRate:
     stage: str
     planned: float
     achieved: float
+    missing: float
+    """Clients that had not come when the stage should have ended."""
 
 
 def ramp_rates(result: Result) -> list[RampRate]:
@@ -150,7 +152,7 @@ def ramp_rates(result: Result) -> list[RampRate]:
             planned = max(clients - before, 0) / over + arrive if over else 0.0
             came = stage.connections.attempted - stage.connections.reconnect_attempts
             if planned and seconds > 0 and name == stage.name:
-                rates.append(RampRate(name, planned, came / seconds))
+                rates.append(RampRate(name, planned, came / seconds, planned * min(seconds, over) - came))
         before = clients
     return rates
 
