@@ -140,6 +140,51 @@ async def test_calls_streams_and_events_are_counted(kind: str) -> None:
         balance(workers)
 
 
+class Negotiated(Hub):
+    """Lets in who has negotiated, once, and drops each client when it has called."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.tokens: set[bytes] = set()
+        self.drops = 3
+
+    async def request(self, client: Connection, method: bytes) -> None:
+        assert (method, client.path) == (b"POST", b"/hub/negotiate?user=1&negotiateVersion=1")
+        assert client.headers[b"authorization"] == b"Bearer secret"
+        token = b"token%d" % client.number
+        self.tokens.add(token)
+        told = b'{"negotiateVersion":1,"connectionId":"c","connectionToken":"%b","availableTransports":[]}' % token
+        client.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(told), told))
+
+    async def answer(self, client: Connection, key: bytes) -> bool:
+        path, _, token = client.path.rpartition(b"&id=")
+        assert path == b"/hub?user=1"
+        self.tokens.remove(token)
+        return await super().answer(client, key)
+
+    def take(self, client: Connection, protocol: Any, message: Any) -> None:
+        super().take(client, protocol, message)
+        if self.log["invocation"] > 5 and self.drops:
+            self.drops -= 1
+            client.close(1001)
+
+
+async def test_each_connection_is_negotiated() -> None:
+    add = (
+        '[[roles]]\nname = "caller"\nloop = [{ name = "add", invoke = "Add", args = [1, 2], expect = { result = 3 } }]'
+    )
+    more = 'reconnect = "at once"\nheaders = { Authorization = "Bearer secret" }\n' + target(
+        "signalr", negotiate="true"
+    )
+    async with Negotiated() as hub:
+        url = hub.url.replace("/ws", "/hub?user=1")
+        async with led(scenario(url, add, clients=4, more=more)) as workers:
+            await until(lambda: workers.c.ready >= 7 and counts(workers, "add").done >= 30)
+            c = await workers.drained()
+            assert c.dropped == 3 and c.attempted == c.ready == hub.upgraded == 7
+            assert not hub.tokens and counts(workers, "negotiate").done == 7
+
+
 @pytest.mark.parametrize("kind", ["json", "messagepack"])
 async def test_errors_have_the_servers_words(kind: str) -> None:
     odd = '[[roles]]\nname = "caller"\n[[roles.loop]]\nname = "odd"\ninvoke = "Odd"'

@@ -153,6 +153,10 @@ class Server:
         client.write(switching(key, *([b"Sec-WebSocket-Protocol: " + offered] if offered else [])))
         return True
 
+    async def request(self, client: Connection, method: bytes) -> None:
+        """Answer a request that asks for no upgrade."""
+        client.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+
     async def opened(self, client: Connection) -> None:
         """The upgrade is done."""
         if self.welcome:
@@ -201,7 +205,10 @@ class Server:
         client.headers = {
             name.strip().lower(): value.strip() for name, _, value in (line.partition(b":") for line in lines if line)
         }
-        if not await self.answer(client, client.headers[b"sec-websocket-key"]):
+        if (key := client.headers.get(b"sec-websocket-key")) is None:
+            await self.request(client, request.split(b" ")[0])
+            return
+        if not await self.answer(client, key):
             return
         self.upgraded += 1
         self.live[client.number] = client

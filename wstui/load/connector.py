@@ -67,6 +67,7 @@ class Connector:
         self._tasks: set[asyncio.Task[None]] = set()
         self.http: HttpClient | None = None
         self.login: Login | None = None
+        self._login_again = spec.login_again
         if spec.login or any(step.http for role in spec.conversation.roles.roles for step in all_steps(role)):
             from wstui.load.http_client import HttpClient  # brings an HTTP library along
             from wstui.load.login import Login
@@ -106,7 +107,7 @@ class Connector:
         """Begin an attempt: a client logs in first, unless it has."""
         self.in_flight += 1
         self.opening[client.number] = client
-        if self.login is not None and not self._context.identities.of(client.number).logged_in:
+        if self.login is not None and (self._login_again or not self._context.identities.of(client.number).logged_in):
             client.attempt = self.login.start(client, self._logged_in)
         else:
             self._begin(client)

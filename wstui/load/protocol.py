@@ -104,6 +104,7 @@ class Spec(msgspec.Struct, tag="spec", frozen=True, kw_only=True):
     role_connects: dict[str, ConnectSpec] = {}  # of roles with a URL, headers or a certificate of their own
     auth: AuthSpec = AuthSpec()
     login: list[HttpSpec] = []
+    login_again: bool = False  # before each connection, not only the first
     http_limit: int = 64  # requests of this worker under way at once
     send: SendSpec = SendSpec()
     conversation: ConversationSpec = ConversationSpec()

@@ -6,7 +6,7 @@ begin with their length, and a frame holds several.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -28,6 +28,7 @@ from wstui.scenario.conversation.dialect import (
     binary,
     reply,
     text,
+    with_query,
 )
 
 _END = "\x1e"
@@ -42,6 +43,9 @@ class Options(msgspec.Struct, kw_only=True):
     format: Annotated[Literal["json", "messagepack"], Meta(description="json or messagepack")] = "json"
     ping: Annotated[Seconds, Meta(description="how often clients say that they are there")] = Seconds(15)
     silence: Annotated[Seconds, Meta(description="drop a server that sends nothing for so long")] = Seconds(30)
+    negotiate: Annotated[bool, Meta(description="ask the hub for a connection first, as its clients do by default")] = (
+        False
+    )
     result: Annotated[Any, Meta(description="the answer when the server calls a client and waits for a result")] = None
 
 
@@ -61,6 +65,23 @@ class SignalR(Dialect):
     option_keys, step_keys = Options, Keys
     kinds = ("target", "type")
     options: Options
+
+    def address(self, url: str) -> str:
+        return with_query(url, id="{{_connection}}") if self.options.negotiate else url
+
+    def login(self, url: str, headers: Mapping[str, str]) -> list[Table]:
+        if not self.options.negotiate:
+            return []
+        path, mark, query = f"http{url.removeprefix('ws')}".partition("?")
+        address = with_query(f"{path.rstrip('/')}/negotiate{mark}{query}", negotiateVersion="1")
+        return [
+            {
+                "name": "negotiate",
+                "post": address,
+                "headers": dict(headers),
+                "capture": {"_connection": "connectionToken"},
+            }
+        ]
 
     def opening(self) -> list[Table]:
         return [

@@ -11,7 +11,7 @@ from wstui.scenario.file_refs import located
 from wstui.scenario.hosts import duplicate_host, is_loopback
 from wstui.scenario.identity_checks import identity_findings, identity_warnings
 from wstui.scenario.load_profile import arrivals
-from wstui.scenario.lowering import Lowered
+from wstui.scenario.lowering import Lowered, logins_of
 from wstui.scenario.model import Scenario
 from wstui.scenario.role_checks import role_findings
 from wstui.scenario.role_inputs import figures_of
@@ -32,7 +32,7 @@ _NEEDS: tuple[tuple[str, str, Callable[[Scenario], bool]], ...] = (
     ("reconnect.", 'target.reconnect other than "none"', lambda scenario: scenario.target.reconnect != "none"),
     ("messages.broken", "[[roles]]", lambda scenario: bool(scenario.roles)),
     ("sequence.", "sequence in a role", lambda scenario: any(role.sequence for role in scenario.roles)),
-    ("login.", "[[login]]", lambda scenario: bool(scenario.login)),
+    ("login.", "[[login]]", lambda scenario: bool(logins_of(scenario))),
     ("target.", 'target.health other than "off"', lambda scenario: scenario.target.health != "off"),
 )
 """Families of metrics, what a scenario needs to measure them, and whether it has it."""
@@ -182,7 +182,8 @@ def _threshold_findings(scenario: Scenario) -> Iterator[Conflict]:
 
 def _step_findings(scenario: Scenario, key: Key, metric: str, step: str) -> Iterator[Conflict]:
     kind = metric.partition(".")[0]
-    logins = ("login", *(login.name for login in scenario.login)) if scenario.login or kind == "login" else ()
+    asked = logins_of(scenario)
+    logins = ("login", *(login.name for login in asked)) if asked or kind == "login" else ()
     figures = [("login", name) for name in logins if name]
     figures += figures_of(Lowered(scenario).roles or scenario.roles, scenario.origin.file)
     names = [name for found, name in figures if kind in ("step", found)]

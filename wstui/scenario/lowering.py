@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from wstui.scenario.conversation.dialect import BadKey, Dialect, Table, dialect, read
+from wstui.scenario.conversation.http import Login
 from wstui.scenario.conversation.role import Message, Role, Step
 from wstui.scenario.errors import BadValue, Conflict, Key, quote
 from wstui.scenario.model import Scenario
@@ -31,6 +33,14 @@ def spoken(target: Target) -> Target:
     return target.model_copy(update={"url": speaks.address(target.url), "subprotocols": list(offered)})
 
 
+def logins_of(scenario: Scenario) -> list[Login]:
+    """Return the requests that each client makes before it connects: its own, then those of its protocol."""
+    with contextlib.suppress(BadKey):  # told elsewhere
+        asked = dialect_of(scenario.target).login(scenario.target.url, scenario.target.headers)
+        return [*scenario.login, *map(Login.model_validate, asked)]
+    return scenario.login
+
+
 class Lowered:
     """The plain roles of a scenario; `conflicts` say what can't be lowered."""
 
@@ -52,6 +62,9 @@ class Lowered:
         self.roles = [self._role(role, ("roles", index)) for index, role in enumerate(scenario.roles)]
 
     def _role(self, role: Role, place: Key) -> Role:
+        if role.url and self._dialect.login(role.url, {}):
+            message = "is not the one that is negotiated: leave it out, or set negotiate = false in [target.options]"
+            self.conflicts.append(Conflict((*place, "url"), message, quote(role.url)))
         rules: dict[str, list[Any]] = {
             "answer": [self._message(each, (*place, "answer", n)) for n, each in enumerate(role.answer)],
             "heartbeats": [self._message(each, (*place, "heartbeats", n)) for n, each in enumerate(role.heartbeats)],

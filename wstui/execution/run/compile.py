@@ -9,7 +9,7 @@ from wstui.load.protocol import AuthSpec, ConnectSpec, ConversationSpec, SendSpe
 from wstui.load.role_spec import RolesSpec
 from wstui.scenario.errors import BadValue, Problem, ScenarioError
 from wstui.scenario.file_refs import located
-from wstui.scenario.lowering import Lowered, spoken
+from wstui.scenario.lowering import Lowered, logins_of, spoken
 from wstui.scenario.model import Messages, Scenario
 from wstui.scenario.payload import feed_of
 from wstui.scenario.role_inputs import captured_at_login, script_of
@@ -36,9 +36,10 @@ def spec_of(scenario: Scenario, worker: int = 0, workers: int = 1) -> Spec:
         scripts = {role.script: script_of(role, file) for role in scenario.roles if role.script}
         if scripts:
             columns.use_all()
-        texts = TextCompiler(scenario, columns, captured_at_login(scenario.login))
+        logins = logins_of(scenario)
+        texts = TextCompiler(scenario, columns, captured_at_login(logins))
         requests = RequestCompiler(scenario, texts)
-        login = [requests.request(request, request.name) for request in scenario.login]
+        login = [requests.request(request, request.name) for request in logins]
         connect = with_identity(connect_of(scenario), scenario, texts)
         auth = _auth_of(scenario, texts)
         own = {role.name: of_role(connect, role, scenario, texts) for role in scenario.roles}
@@ -61,6 +62,7 @@ def spec_of(scenario: Scenario, worker: int = 0, workers: int = 1) -> Spec:
         role_connects={name: spec for name, spec in own.items() if spec is not None},
         auth=auth,
         login=login,
+        login_again=len(login) > len(scenario.login),
         http_limit=max(1, (scenario.http.concurrency + workers - 1 - worker) // workers),
         send=SendSpec(
             every_ns=round(messages.every * NS),

@@ -127,9 +127,10 @@ def of_role(spec: ConnectSpec, role: Role, scenario: Scenario, texts: TextCompil
     """The target of a role, if it differs from that of the others."""
     changed: dict[str, Any] = {}
     if role.url:
-        address = parse_address(static_url(role.url))
+        url = spoken(scenario.target.model_copy(update={"url": role.url})).url
+        address = parse_address(static_url(url))
         proxy, moved = _way(scenario, address)
-        changed |= {"url": static_url(role.url), "resource": _differing(texts, role.url)}
+        changed |= {"url": static_url(url), "resource": _differing(texts, url)}
         changed |= {"proxy": proxy, "connect_to": moved, "unix": ""}
     if role.headers:
         own = {name.lower() for name in role.headers}

@@ -19,6 +19,7 @@ from wstui.load.role_spec import (
 )
 from wstui.scenario.conversation.conditions import parse_path
 from wstui.scenario.conversation.role import Answer, Heartbeat, Role, Step, Watchdog
+from wstui.scenario.lowering import logins_of
 from wstui.scenario.model import Scenario
 from wstui.scenario.role_inputs import captured_at_login, captured_in, script_of
 from wstui.scenario.script import read_script
@@ -28,7 +29,7 @@ class RoleCompiler:
     """Compiles the roles of a scenario."""
 
     def __init__(self, scenario: Scenario, texts: TextCompiler) -> None:
-        self._logins = captured_at_login(scenario.login)
+        self._logins = captured_at_login(logins_of(scenario))
         self._requests = RequestCompiler(scenario, texts)
         self._file = scenario.origin.file
         self._target = scenario.target

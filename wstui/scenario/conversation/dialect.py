@@ -7,6 +7,7 @@ a preset and a page of the manual:
 
     option_keys, step_keys   msgspec structs: the keys of [target.options] and of a step, each with its meaning
     address         the URL that clients use, subprotocols what they offer, unless the scenario says so itself
+    login           HTTP requests before each connection, as in [[login]], after those of the scenario
     opening         steps before those of the role's `open`; `refuse` with `reason` names the server's own word
     step            the table that stands for a step (answer, heartbeat) with keys of the dialect
     rules           `answer`, `heartbeats`, `watchdogs`, `errors`, `streams` that every client has
@@ -181,6 +182,9 @@ class Dialect:
         return url
 
     def subprotocols(self) -> list[str]:
+        return []
+
+    def login(self, url: str, headers: Mapping[str, str]) -> list[Table]:
         return []
 
     def opening(self) -> list[Table]:
