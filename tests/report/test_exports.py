@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hdrh.histogram import HdrHistogram
 from hdrh.log import HistogramLogReader
+from junitparser import Error, Failure, JUnitXml, Skipped
 
 from tests.report.example import EVERY, broken, good, hostile, suite
 from tests.report.test_runs_command import call
@@ -52,6 +53,18 @@ def test_the_histogram_log_is_read_by_its_library(tmp_path: Path) -> None:
         read.append(histogram.get_total_count())
     kept = [decode(text).count for run in suite().runs for text in run.histograms.values()]
     assert read == kept
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_the_junit_report_is_read_by_its_library_with_the_same_counts(name: str) -> None:
+    report = JUnitXml.fromstring(registry.named("junit").render(EVERY[name]).encode())
+    cases = [case for suite in report for case in suite]
+    told = report.tests, report.failures, report.errors, report.skipped
+    kinds = [
+        sum(isinstance(part, kind) for case in cases for part in case.result) for kind in (Failure, Error, Skipped)
+    ]
+    assert told == (len(cases), *kinds) and cases
+    assert report.time == pytest.approx(sum(case.time for case in cases), abs=0.01)
 
 
 def test_the_line_protocol_has_a_line_a_second_with_one_type_a_field() -> None:

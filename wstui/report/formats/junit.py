@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
+from xml.etree.ElementTree import Element, SubElement, tostring
 
-from wstui.execution.run.result import BreakpointSummary, Result, SuiteResult
+from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.run.result_sections import FailureSummary, ThresholdOutcome
 from wstui.execution.run.verdict import figure_of
 from wstui.measure import format
@@ -20,28 +20,51 @@ def render(result: Result | SuiteResult) -> str:
     that was aborted or found no target is an error. The case `generator` is skipped when the generator was the
     limit: the server could then not be judged.
     """
-    report = JUnitXml(sanitize(name_of(result)))
+    report = Element("testsuites", name=sanitize(name_of(result)))
     for name in result.skipped if isinstance(result, SuiteResult) else ():
-        report.add_testsuite(_skipped(name))
+        suite = SubElement(report, "testsuite", name=sanitize(name))
+        _case(suite, "verdict", "run", skipped="the suite was resumed after it")
     for run in runs_of(result):
-        report.add_testsuite(_suite(run))
-    report.update_statistics()  # type: ignore[no-untyped-call]
-    xml: bytes = report.tostring()  # type: ignore[no-untyped-call]
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + xml.decode("utf-8") + "\n"
+        _suite(report, run)
+    for part in (*report, report):
+        _count(part)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(report, encoding="unicode") + "\n"
 
 
-def _skipped(name: str) -> TestSuite:
-    suite = TestSuite(sanitize(name))
-    case = TestCase("verdict", f"{sanitize(name)}.run", 0.0)
-    case.result = [Skipped("the suite was resumed after it")]
-    suite.add_testcase(case)
-    return suite
+def _count(part: Element) -> None:
+    cases = list(part.iter("testcase"))
+    part.set("tests", str(len(cases)))
+    for name, kind in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+        part.set(name, str(sum(case.find(kind) is not None for case in cases)))
+    part.set("time", f"{sum(float(case.get('time', 0)) for case in cases):.3f}")
 
 
-def _suite(run: Result) -> TestSuite:
-    name = sanitize(name_of(run))
-    suite = TestSuite(name)
-    suite.timestamp = sanitize(run.started)
+def _case(
+    suite: Element,
+    name: str,
+    group: str,
+    seconds: float = 0.0,
+    *,
+    skipped: str = "",
+    failure: tuple[str, str] | None = None,
+    error: tuple[str, str] | None = None,
+    output: str = "",
+) -> None:
+    """Add a test case; a failure or an error is its message and its type."""
+    place = f"{suite.get('name')}.{group}"
+    case = SubElement(suite, "testcase", name=sanitize(name), classname=place, time=f"{max(seconds, 0.0):.3f}")
+    if skipped:
+        SubElement(case, "skipped", message=sanitize(skipped))
+    for kind, told in (("failure", failure), ("error", error)):
+        if told is not None:
+            SubElement(case, kind, message=sanitize(told[0]), type=told[1])
+    if output:
+        SubElement(case, "system-out").text = output
+
+
+def _suite(report: Element, run: Result) -> None:
+    suite = SubElement(report, "testsuite", name=sanitize(name_of(run)), timestamp=sanitize(run.started))
+    properties = SubElement(suite, "properties")
     for key, value in (
         ("target", url_of(run)),
         *([("route", route_of(run))] if route_of(run) else []),
@@ -52,47 +75,45 @@ def _suite(run: Result) -> TestSuite:
         *((f"step.{step.name}.p99 ({step.role})", format.milliseconds(step.response_ms.p99)) for step in run.steps),
         *((f"step.{step.name}.lost ({step.role})", str(step.lost)) for step in run.steps),
     ):
-        suite.add_property(key, sanitize(value))
-    suite.add_testcase(_verdict(run, name))
+        SubElement(properties, "property", name=sanitize(key), value=sanitize(value))
+    _verdict(suite, run)
     if run.breakpoint is not None:
-        suite.add_testcase(_breakpoint(run.breakpoint, name))
-    suite.add_testcases([_threshold(outcome, name) for outcome in run.verdict.thresholds])
-    suite.add_testcases(_stages(run, name))
-    suite.add_testcase(_generator(run, name))
-    return suite
+        sentence = run.breakpoint.sentence
+        failure = (sentence, "no load held") if run.breakpoint.low is None else None
+        _case(suite, "breakpoint", "run", failure=failure, output=sanitize(sentence))
+    for outcome in run.verdict.thresholds:
+        _threshold(suite, outcome)
+    _stages(suite, run)
+    limited = run.verdict.generator_limited or bool(run.generator.limited_by)
+    why = "; ".join(run.generator.limited_by) or "no reason recorded"
+    _case(suite, "generator", "run", skipped=f"the generator was the limit, not the server: {why}" if limited else "")
 
 
-def _verdict(run: Result, name: str) -> TestCase:
+def _verdict(suite: Element, run: Result) -> None:
     # The times of a suite's cases add up to its own.
-    in_stages = sum(stage.ended_s - stage.started_s for stage in run.stages)
-    case = TestCase("verdict", f"{name}.run", round(max(run.duration_s - in_stages, 0.0), 3))
-    reason = sanitize(run.verdict.reason)
-    if run.verdict.running:
-        case.result = [Skipped(reason)]
-    elif run.verdict.unreachable:
-        case.result = [Error(reason, "unreachable")]
-    elif run.verdict.generator_lost:
-        case.result = [Error(reason, "generator lost")]
-    elif run.verdict.no_load:
-        case.result = [Error(reason, "no load")]
-    elif run.verdict.aborted:
-        case.result = [Error(reason, "drained" if run.verdict.drained else "aborted")]
-    elif not run.verdict.passed and not any(outcome.passed is False for outcome in run.verdict.thresholds):
-        # Broken thresholds are failures of their own.
-        case.result = [Failure(reason, "failed")]
+    seconds = run.duration_s - sum(stage.ended_s - stage.started_s for stage in run.stages)
+    verdict = run.verdict
+    broken = any(outcome.passed is False for outcome in verdict.thresholds)  # failures of their own
+    kinds = (
+        (verdict.unreachable, "unreachable"),
+        (verdict.generator_lost, "generator lost"),
+        (verdict.no_load, "no load"),
+        (verdict.aborted, "drained" if verdict.drained else "aborted"),
+    )
+    error = None if verdict.running else next((kind for holds, kind in kinds if holds), None)
+    failed = not (verdict.running or error or verdict.passed or broken)
     said = [sanitize(f"{found.headline}: {found.evidence}. {found.next_step}") for found in findings(run)]
     said += [_failure(failure) for failure in run.failures]
-    if said:
-        case.system_out = "\n".join(said)
-    return case
-
-
-def _breakpoint(found: BreakpointSummary, name: str) -> TestCase:
-    case = TestCase("breakpoint", f"{name}.run")
-    case.system_out = sanitize(found.sentence)
-    if found.low is None:
-        case.result = [Failure(sanitize(found.sentence), "no load held")]
-    return case
+    _case(
+        suite,
+        "verdict",
+        "run",
+        seconds,
+        skipped=verdict.reason if verdict.running else "",
+        failure=(verdict.reason, "failed") if failed else None,
+        error=(verdict.reason, error) if error else None,
+        output="\n".join(said),
+    )
 
 
 def _failure(failure: FailureSummary) -> str:
@@ -100,40 +121,25 @@ def _failure(failure: FailureSummary) -> str:
     return f"{format.count(failure.count)} × {sanitize(failure.kind)}: {sanitize(failure.message)}{sample}"
 
 
-def _threshold(outcome: ThresholdOutcome, name: str) -> TestCase:
+def _threshold(suite: Element, outcome: ThresholdOutcome) -> None:
     stage = f" in {outcome.stage}" if outcome.stage else ""
-    case = TestCase(sanitize(f"{outcome.metric} {limit_of(outcome)}{stage}"), f"{name}.thresholds")
-    figure = figure_of(outcome)
+    name = f"{outcome.metric} {limit_of(outcome)}{stage}"
     if outcome.passed is None:
-        case.result = [Skipped("nothing was measured")]
+        _case(suite, name, "thresholds", skipped="nothing was measured")
     elif not outcome.passed:
-        case.result = [Failure(sanitize(threshold_words(outcome)), "threshold")]
+        _case(suite, name, "thresholds", failure=(threshold_words(outcome), "threshold"))
     else:
-        case.system_out = sanitize(f"{outcome.metric} was {figure}")
-    return case
+        _case(suite, name, "thresholds", output=sanitize(f"{outcome.metric} was {figure_of(outcome)}"))
 
 
-def _stages(run: Result, name: str) -> list[TestCase]:
-    cases = []
+def _stages(suite: Element, run: Result) -> None:
     for stage in run.stages:
-        case = TestCase(sanitize(f"stage {stage.name}"), f"{name}.stages", round(stage.ended_s - stage.started_s, 3))
-        case.system_out = (
+        output = (
             f"{stage.connections.ready} connected, {stage.messages.sent} sent, {stage.messages.received} received, "
             f"p99 {format.milliseconds(stage.latency_ms.response.p99)}"
         )
-        cases.append(case)
+        _case(suite, f"stage {stage.name}", "stages", stage.ended_s - stage.started_s, output=output)
     planned = run.scenario.get("stages")
     for unreached in planned[len(run.stages) :] if isinstance(planned, list) else []:
-        stage_name = str(unreached.get("name", "")) if isinstance(unreached, dict) else ""
-        case = TestCase(sanitize(f"stage {stage_name}"), f"{name}.stages")
-        case.result = [Skipped("not reached")]
-        cases.append(case)
-    return cases
-
-
-def _generator(run: Result, name: str) -> TestCase:
-    case = TestCase("generator", f"{name}.run")
-    if run.verdict.generator_limited or run.generator.limited_by:
-        why = "; ".join(run.generator.limited_by) or "no reason recorded"
-        case.result = [Skipped(sanitize(f"the generator was the limit, not the server: {why}"))]
-    return case
+        name = str(unreached.get("name", "")) if isinstance(unreached, dict) else ""
+        _case(suite, f"stage {name}", "stages", skipped="not reached")
