@@ -52,6 +52,14 @@ def accuracy() -> None:
 
 
 @bench.command()
+def mistakes() -> None:
+    """What load scripts commonly get wrong: small scripts, wstui and the server's log, side by side."""
+    from tests.bench import mistakes
+
+    asyncio.run(mistakes.measure())
+
+
+@bench.command()
 @click.option("--pairs", default=20, show_default=True)
 def dashboard(pairs: int) -> None:
     """The worker's cost beside a dashboard and without it. Status 1 when it is surely more than 2 %."""

@@ -7,19 +7,16 @@ client says its next message as soon as it has its answer.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import random
-import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
 from tests.conversations.chat import scenario
 from tests.load.leading import MS, led
-from tests.servers.server import Connection, Server, until
+from tests.servers.server import Connection, Server, serving, until
 from wstui.measure.steps import StepData
 
 STEPS = ("join", "say", "act")
@@ -79,28 +76,6 @@ class Bent(Server):
         if kind != "late":
             self.answered[document["step"]].append(time.monotonic_ns() - document["at"])
         client.say(done=document["step"], seq=document["seq"])
-
-
-@contextlib.contextmanager
-def serving(server: Server) -> Iterator[None]:
-    """Serve in a thread with a loop of its own: its freezes are not the client's."""
-    up, loop = threading.Event(), asyncio.new_event_loop()
-    down = asyncio.Event()
-
-    async def serve() -> None:
-        async with server:
-            up.set()
-            await down.wait()
-
-    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
-    thread.start()
-    up.wait()
-    try:
-        yield
-    finally:
-        loop.call_soon_threadsafe(down.set)
-        thread.join()
-        loop.close()
 
 
 class Truth:

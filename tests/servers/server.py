@@ -10,8 +10,10 @@ import json
 import socket
 import ssl
 import struct
+import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Self
 
@@ -255,3 +257,25 @@ async def until(condition: Any, timeout_s: float = PATIENCE_S) -> None:
     while not condition():
         assert time.monotonic() < deadline, "the condition never held"
         await asyncio.sleep(0.01)
+
+
+@contextlib.contextmanager
+def serving(server: Server) -> Iterator[None]:
+    """Serve in a thread with a loop of its own: its freezes are not the client's."""
+    up, loop = threading.Event(), asyncio.new_event_loop()
+    down = asyncio.Event()
+
+    async def serve() -> None:
+        async with server:
+            up.set()
+            await down.wait()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
+    thread.start()
+    up.wait()
+    try:
+        yield
+    finally:
+        loop.call_soon_threadsafe(down.set)
+        thread.join()
+        loop.close()
