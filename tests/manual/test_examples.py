@@ -13,7 +13,10 @@ from pathlib import Path
 import click
 import pytest
 
+from tests.bench import mistakes
+from tests.conversations.chat import Chat
 from tests.manual.examples import FILES, block, examples
+from tests.servers.server import serving
 from wstui.cli import wstui
 from wstui.odin.demo_system import DemoTarget
 from wstui.scenario.file import load
@@ -39,10 +42,44 @@ def test_the_scenario_examples_can_be_read(name: str, tmp_path: Path) -> None:
     (tmp_path / "users.csv").write_text(FEED)
     text = block(name)
     # a fragment is what is added to a scenario that has stages
-    needs = {"stages", "suite", "breakpoint"}.isdisjoint(tomllib.loads(text))
+    needs = {"stages", "suite", "breakpoint", "load"}.isdisjoint(tomllib.loads(text))
     (tmp_path / "example.toml").write_text(text + "\n" + STAGES * needs)
     content = load(tmp_path / "example.toml")
     assert isinstance(content, Suite if name == "suite" else Scenario)
+
+
+def _wstui(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "wstui", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, cwd=folder)
+
+
+@pytest.mark.parametrize("name", ["tutorial", "side-by-side", "script"])
+def test_the_first_conversation_passes_check_and_run(name: str, tmp_path: Path) -> None:
+    server = Chat()
+    with serving(server):
+        text = block(name).replace("ws://localhost:9000/socket", server.url)
+        for written, shorter in (
+            ('hold = "29s"', 'hold = "2s"'),
+            ('hold = "5s"', 'hold = "2s"'),
+            ('"hold": "5s"', '"hold": "2s"'),
+        ):
+            text = text.replace(written, shorter)
+        file = tmp_path / ("chat.py" if name == "script" else "chat.toml")
+        file.write_text(text)
+        scripts = ["--allow-scripts"] if name == "script" else []
+        checked = _wstui("check", file.name, *scripts, folder=tmp_path)
+        done = _wstui("run", file.name, "--trace", "1", *scripts, folder=tmp_path)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert done.returncode == 0 and "auth_ok" in done.stdout + done.stderr, done.stdout + done.stderr
+    assert server.kinds()["say"] > 50
+
+
+async def test_a_small_run_shows_what_load_scripts_get_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mistakes, "ROUNDS", 20)
+    said, true = await mistakes.ours()
+    assert said[2:] == true[2:] and true[4] == "18", "answers, lost, connected"
+    wrong = await mistakes.scripted(any_message=True)
+    assert wrong[3:] == ["0", "20"] and float(wrong[0]) < float(true[0])
 
 
 def test_the_example_of_settings_is_taken_as_it_stands(tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ def follow(talk: Conversation, line: TraceLine, receive: Callable[[], None]) -> 
     receive()
     if talk.replies.operation is not waits:
         line.step, line.expected = label, expected
-    named = zip(talk.role.spec.variables, values, talk.values, strict=True)
+    named = zip(talk.role.spec.variables, values, talk.values, strict=False)  # a script has one more
     line.captured = {
         name: MASK if is_secret_header(name) else after for name, before, after in named if after != before
     }
@@ -120,7 +120,7 @@ def said(talk: Conversation, line: TraceLine) -> None:
 
 def _masked(text: str, talk: Conversation) -> str:
     """Return the text without the values of variables that sound like secrets, such as a token of the login."""
-    named = zip(talk.role.spec.variables, talk.values, strict=True)
+    named = zip(talk.role.spec.variables, talk.values, strict=False)  # a script has one more
     secrets = tuple(value for name, value in named if isinstance(value, str) and is_secret_header(name))
     return masker(secrets)(text) if secrets else text
 
