@@ -15,11 +15,10 @@ Sections = Mapping[str, Callable[[], str]]
 """Makes the Markdown of a generated section, by the name in its mark: `<!-- generated: NAME -->`."""
 
 TOPICS = (
-    "start", "tutorial", "dashboard", "presets", "scenario", "messages", "roles", "identity", "login", "rooms", "pushes",
-    "heartbeats", "binary", "scripts", "protocols", "record", "side-by-side", "mistakes",
-    "arrivals", "network", "breakpoint", "suites", "hosts", "scale", "runs", "control", "ci", "container", "python",
-    "odin", "numbers", "accuracy",
-    "keys", "flags", "fields", "metrics", "result", "exit-status", "house", "changelog",
+    "start", "tutorial", "dashboard", "presets", "scenario", "messages", "roles", "identity", "login", "rooms",
+    "pushes", "heartbeats", "binary", "scripts", "protocols", "record", "side-by-side", "mistakes", "arrivals",
+    "network", "breakpoint", "suites", "hosts", "scale", "runs", "control", "ci", "container", "python", "odin",
+    "numbers", "accuracy", "keys", "flags", "fields", "metrics", "result", "exit-status", "house", "changelog",
 )  # fmt: skip
 """In the order of the list: guides first, then reference."""
 SECTIONS: Sections = {
