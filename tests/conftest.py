@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import re
 import shutil
@@ -37,6 +38,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest."""
     folders = {name: number for number, name in enumerate(_LONGEST)}
     items.sort(key=lambda item: folders.get(item.nodeid.split("/")[1], len(folders)))
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector of garbage leave what was imported alone: it was a sixth of the time of tests of screens."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 100)
 
 
 def pytest_configure(config: pytest.Config) -> None:
