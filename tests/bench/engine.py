@@ -1,4 +1,4 @@
-"""Our engine next to the clients that Python's libraries offer: same sink, same run, turn by turn."""
+"""Our engine, with built-in exchanges and a conversation, next to clients of Python's libraries, turn by turn."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import psutil
 
 from tests.bench.clients import LIBRARIES
 from tests.bench.table import headline, markdown
+from wstui.execution.api import run
 from wstui.execution.calibrate.bench import Bench, Cores, cpu_ns
 from wstui.execution.calibrate.calibration import kernel_us
 from wstui.execution.calibrate.sink.sink_process import SinkProcess
@@ -93,13 +94,30 @@ class Theirs:
             raise RuntimeError(f"the client process said {line!r} where {word!r} was expected")
 
 
+STEPS = {
+    "open": [
+        {
+            "json": {"user": "u{{client}}", "room": "r{{client}}", "token": "{{random hex 16}}"},
+            "expect": {"user": "u{{client}}"},
+            "capture": {"user": "user", "room": "room", "session": "token"},
+        }
+    ],
+    "loop": [{"json": {"type": "say", "seq": "{{seq}}"}, "expect": {"type": "say", "seq": "{{seq}}"}}],
+}
+"""A conversation with a server that returns every message: three captures, then a round trip in each round."""
+OURS: dict[str, dict[str, Any]] = {
+    "wstui": {},
+    "wstui, exchange = echo": {"messages": {"every": 3600.0, "exchange": "echo"}, "target": {"ready": "open"}},
+    "wstui, a conversation": {"roles": [{"name": "member", **STEPS}]},
+}
+
+
 @contextlib.asynccontextmanager
 async def start(name: str, sink: SinkProcess, cores: Cores) -> AsyncIterator[Engine]:
     """An engine as a process on its own core."""
-    if name == "wstui":
-        scenario = Scenario.model_validate(
-            {"target": {"url": sink.url}, "messages": {"every": 3600.0}, "fleet": {"workers": 1}}
-        )
+    if name in OURS:
+        tables: dict[str, Any] = {"messages": {"every": 3600.0}, "fleet": {"workers": 1}, "target": {}, **OURS[name]}
+        scenario = Scenario.model_validate(tables | {"target": {**tables["target"], "url": sink.url}})
         async with Bench(scenario, cores, sink) as bench:
             yield Ours(bench)
         return
@@ -119,7 +137,8 @@ async def start(name: str, sink: SinkProcess, cores: Cores) -> AsyncIterator[Eng
 
 
 async def _turn(name: str, cores: Cores, figures: Figures) -> None:
-    async with SinkProcess(core=cores.target) as sink, start(name, sink, cores) as engine:
+    mode = "odin" if name == "wstui" or name not in OURS else "echo"
+    async with SinkProcess("--mode", mode, core=cores.target) as sink, start(name, sink, cores) as engine:
         await engine.open(CLOSED_LOOP_CLIENTS)
         await engine.loop()
         await asyncio.sleep(WARM_UP_S)
@@ -133,7 +152,7 @@ async def _turn(name: str, cores: Cores, figures: Figures) -> None:
             figures.trip_us.append((cpu_ns(engine.pid) - cpu) / 1e3 / trips)
             figures.trips_a_second.append(trips / seconds)
             figures.sink_cpu.append((cpu_ns(sink.pid) - sink_cpu) / 1e9 / seconds)
-    async with SinkProcess(core=cores.target) as sink, start(name, sink, cores) as engine:
+    async with SinkProcess("--mode", mode, core=cores.target) as sink, start(name, sink, cores) as engine:
         process = psutil.Process(engine.pid)
         await asyncio.sleep(0.3)
         cpu, resident = cpu_ns(engine.pid), process.memory_info().rss
@@ -143,10 +162,34 @@ async def _turn(name: str, cores: Cores, figures: Figures) -> None:
         figures.client_kib.append((process.memory_info().rss - resident) / 1024 / IDLE_CLIENTS)
 
 
+async def beats(clients: int, seconds: float) -> str:
+    """Let so many clients send a heartbeat each 25 s, from two workers; return what became of the heartbeats."""
+    beat = {"name": "beat", "every": "25s", "json": {"n": "{{seq}}"}, "expect": {"n": "{{seq}}"}, "within": 1.0}
+    async with SinkProcess("--mode", "echo") as sink:
+        scenario = Scenario.model_validate(
+            {
+                "target": {"url": sink.url, "ready": "open"},
+                "stages": [
+                    {"name": "up", "over": clients / 2000, "clients": clients},
+                    {"name": "hold", "over": seconds},
+                ],
+                "fleet": {"workers": 2},
+                "roles": [{"name": "member", "heartbeats": [beat]}],
+            }
+        )
+        result = await run(scenario)
+    (row,) = (step for step in result.steps if step.name == "beat")
+    return (
+        f"{result.connections.ready} clients on two workers, a heartbeat each 25 s: "
+        f"{row.done} of {row.begun} answered, "
+        f"{row.lost} lost, {row.late} late; p99 {row.response_ms.p99} ms, max {row.response_ms.max} ms"
+    )
+
+
 async def measure(turns: int) -> None:
     """Measure every engine that is installed, `turns` times in alternation, and print a table."""
     cores = Cores.apart()
-    names = ["wstui", *(name for name, (package, _, _) in LIBRARIES.items() if importlib.util.find_spec(package))]
+    names = [*OURS, *(name for name, (package, _, _) in LIBRARIES.items() if importlib.util.find_spec(package))]
     results = {name: Figures() for name in names}
     kernel = []
     for turn in range(turns):
@@ -159,7 +202,7 @@ async def measure(turns: int) -> None:
          f"KiB a client at {IDLE_CLIENTS}"],
     ]  # fmt: skip
     for name, figures in results.items():
-        package = "wstui" if name == "wstui" else LIBRARIES[name][0]
+        package = "wstui" if name in OURS else LIBRARIES[name][0]
         rows.append(
             [
                 f"{name} ({version(package)})",
@@ -176,3 +219,6 @@ async def measure(turns: int) -> None:
         f"one receive over loopback) here: {statistics.median(kernel):.1f} µs ({min(kernel):.1f}).\n"
     )
     print(markdown(rows))
+    built_in, conversation = (statistics.median(results[name].trip_us) for name in [*OURS][1:])
+    print(f"\nA conversation costs {conversation / built_in:.2f} times the built-in echo.")
+    print(await beats(20_000, 60.0))

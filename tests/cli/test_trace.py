@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - steps in one line each
 """`wstui run --trace N`: the conversation of a few clients, while the load runs."""
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from pathlib import Path
 from tests.cli.commands import call
 from tests.conversations.chat import Chat
 from tests.servers.server import Connection
+from tests.servers.web import Answer, Asked, Web, answer
 
 PRESET = """
 [target]
@@ -75,3 +77,39 @@ async def test_the_conversation_of_one_client_is_printed_with_what_matched_and_w
 async def test_a_preset_without_roles_has_no_conversation_to_print() -> None:
     status, _, err = await asyncio.to_thread(call, "run", "soak", "--trace", "1")
     assert status == 2 and "--trace prints what clients of roles say" in err
+
+
+HTTP = """
+[[login]]
+name = "session"
+post = "{web}/login?api_key=hunter2-hunter2"
+json = {{ user = "u", password = "pw" }}
+capture = {{ token = "token", plan = "plan" }}
+"""
+
+
+class Accounts(Web):
+    async def reply(self, asked: Asked) -> Answer | None:
+        return answer({"token": "t-secret-secret", "plan": "gold"}) if asked.path == "/login" else answer({}, 503)
+
+
+async def test_logins_requests_and_steps_without_an_answer_are_in_the_trace(tmp_path: Path) -> None:
+    preset = tmp_path / "chat.toml"
+    async with Accounts() as web, Chat(lose=frozenset(range(1, 999))) as server:
+        text = PRESET.partition("[[roles.open]]")[0].replace("clients = 8", "clients = 2") + HTTP + LOST
+        preset.write_text(text.format(url=server.url, web=web.url))
+        arguments = ("run", str(preset), "--trace", "1", "--no-store", "--no-control")
+        _, out, _ = await asyncio.to_thread(call, *arguments)
+    assert re.search(r"→ login, session: POST /login\?api_key=\*\*\*$", out, re.MULTILINE)
+    assert re.search(r"← login, session: HTTP 200, \d+ B\n +token = \*\*\*\n +plan = gold$", out, re.MULTILINE)
+    assert re.search(r"→ member, create: POST /rooms$", out, re.MULTILINE) and "member, create: HTTP 503" in out
+    assert re.search(r"← ✗ member, say: no reply within 50ms$", out, re.MULTILINE) and "t-secret" not in out
+
+
+LOST = """
+[[roles.loop]]
+choose = [
+    {{ steps = [{{ name = "say", json = {{ type = "say", seq = "{{{{seq}}}}" }}, expect = {{ seq = "{{{{seq}}}}" }}, within = "50ms" }}] }},
+    {{ steps = [{{ name = "create", http = {{ post = "{web}/rooms", body = "x" }} }}] }},
+]
+"""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from wstui.load.connect_outcome import Cause, Outcome, cause_of
@@ -17,6 +17,7 @@ from wstui.load.role_spec import HttpSpec
 from wstui.load.text import compile_parts
 from wstui.measure.sanitize import sanitize
 from wstui.scenario.http_text import header_fault
+from wstui.scenario.secrets import mask_url
 from wstui.scenario.units import format_duration
 from wstui.scenario.url import parse_address
 
@@ -45,8 +46,14 @@ class HttpFailed(Exception):
         self.detail = detail
 
 
+Note = Callable[[Requester, bool, str, dict[int, Any]], None]
+"""Takes what was asked, or (True) answered, and the values that were captured, by the index of their variable."""
+
+
 class HttpRequest:
     """A compiled request. `words` name it in messages; `kind` begins those of its failures."""
+
+    note: Note | None = None  # of a trace
 
     def __init__(self, spec: HttpSpec, seed: int, words: str, kind: str) -> None:
         self._spec = spec
@@ -70,6 +77,16 @@ class HttpRequest:
         self, client: HttpClient, requester: Requester, certificate: tuple[str, str], kept: HttpConnection | None
     ) -> HttpConnection | None:
         """Make the request; return the connection if it can be used again. Raises HttpFailed."""
+        try:
+            return await self._make(client, requester, certificate, kept)
+        except HttpFailed as error:
+            if self.note is not None:
+                self.note(requester, True, f"✗ {error.cause.message}", {})
+            raise
+
+    async def _make(
+        self, client: HttpClient, requester: Requester, certificate: tuple[str, str], kept: HttpConnection | None
+    ) -> HttpConnection | None:
         spec = self._spec
         connection: HttpConnection | None = None
         try:
@@ -79,6 +96,8 @@ class HttpRequest:
                 )
                 requester.sent_ns = time.monotonic_ns()
                 resource, headers, body = self._render(requester)
+                if self.note is not None:
+                    self.note(requester, False, f"{self._words}: {spec.method} {mask_url(resource)}", {})
                 answer = await connection.ask(spec.method, resource, headers, body)
         except TimeoutError:
             within = format_duration(spec.within_ns / 1e9)
@@ -148,3 +167,6 @@ class HttpRequest:
             raise HttpFailed(Outcome.REFUSED, cause)
         if lack := self._captures.take(document, answer.body, requester.values, answer.headers):
             raise HttpFailed(Outcome.FAILED, Cause("capture", f"{self._words}: nothing to capture for {lack}"))
+        if self.note is not None:
+            captured = {capture.variable: requester.values[capture.variable] for capture in spec.capture}
+            self.note(requester, True, f"{self._words}: HTTP {status}, {len(answer.body)} B", captured)

@@ -32,6 +32,7 @@ class Login:
         self._tally = StepTally("", LOGIN, LOGIN)
         self._tallies = [StepTally("", name, LOGIN) if name else None for _, name in self._requests]
         self.tallies = [self._tally, *(tally for tally in self._tallies if tally is not None)]
+        self.requests = [request for request, _ in self._requests]
         self._limit = spec.http_limit
         self.in_flight = 0
 

@@ -95,7 +95,7 @@ class Worker:
         self.mistake = ""  # of a script
         self._connector = Connector(context, loop, spec)
         if self._roles is not None and self._connector.http is not None:
-            self._roles.use_http(self._connector.http, loop)
+            self._roles.use_http(self._connector.http, loop, self._connector.login)
         self._pacer = Pacer(loop, spec.send, spec.seed)
         self._pool = ClientPool(spec, context, self._connector, self._pacer, self._attempt, self._find)
         self._auth_outcomes = AuthOutcomes(spec.auth.mix, self.tally) if spec.auth.mix else None

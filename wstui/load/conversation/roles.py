@@ -35,6 +35,7 @@ from wstui.scenario.conversation.dialect import Malformed
 if TYPE_CHECKING:
     from wstui.load.conversation.http_steps import HttpSteps
     from wstui.load.http_client import HttpClient
+    from wstui.load.login import Login
 
 SWEEP_TICKS = 25
 
@@ -89,8 +90,8 @@ class Roles(Exchange):
         """Return the name of a client's role."""
         return self.role_of(number).name
 
-    def use_http(self, client: HttpClient, loop: asyncio.AbstractEventLoop) -> None:
-        """Let steps make HTTP requests."""
+    def use_http(self, client: HttpClient, loop: asyncio.AbstractEventLoop, login: Login | None) -> None:
+        """Let steps make HTTP requests. A trace follows those of the login too."""
         from wstui.load.conversation.http_steps import HttpSteps
 
         self.requests = HttpSteps(client, loop, self._seed, self.roles)

@@ -4,18 +4,44 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 from wstui.load.client import Client
+from wstui.load.connect_outcome import Cause
 from wstui.load.context import MessageClient
 from wstui.load.conversation.conversation import Conversation
 from wstui.load.conversation.program import Operation
+from wstui.load.conversation.replies import Replies
 from wstui.load.conversation.roles import Roles
 from wstui.load.protocol import Spec, TraceLine
 from wstui.scenario.secrets import MASK, is_secret_header, masker
 
+if TYPE_CHECKING:
+    from wstui.load.http_client import HttpClient
+    from wstui.load.http_request import Requester
+    from wstui.load.login import Login
+
 _LONGEST = 4096
+
+
+class _TracedReplies(Replies):
+    """Notes why steps fail. The same layout as `Replies`: an object changes from one to the other."""
+
+    __slots__ = ()
+
+    def _count_lost(self, operation: Operation, why: str) -> Cause:
+        cause = super()._count_lost(operation, why)
+        self._told(cause)
+        return cause
+
+    def _fail(self, operation: Operation, cause: Cause, payload: bytes) -> None:
+        self._told(cause)
+        super()._fail(operation, cause, payload)
+
+    def _told(self, cause: Cause) -> None:
+        talk = cast(Conversation, self._talk)
+        cast(TracedRoles, talk.host).note_end(talk, cause.message)
 
 
 class TracedRoles(Roles):
@@ -46,8 +72,36 @@ class TracedRoles(Roles):
             for beat in role.beats:
                 beat.render = self._labelled(beat.tally.name or "heartbeat", "", beat.render)
 
+    def use_http(self, client: HttpClient, loop: asyncio.AbstractEventLoop, login: Login | None) -> None:
+        super().use_http(client, loop, login)
+        steps = (operation.request for role in self.roles for operation in (*role.opening, *role.leaving))
+        for request in (*steps, *(login.requests if login is not None else ())):
+            if request is not None:
+                request.note = self._note_http
+
+    def _note_http(self, requester: Requester, received: bool, text: str, captured: dict[int, Any]) -> None:
+        role = self.role_of(requester.number)
+        if self._begins_to_follow(role.name, requester.number):
+            named = {role.spec.variables[index]: value for index, value in captured.items()}
+            shown = {name: MASK if is_secret_header(name) else value for name, value in named.items()}
+            text = _without(text, role.spec.variables, requester.values)
+            at_ms = (time.monotonic_ns() - self._zero_ns()) / 1e6
+            line = TraceLine(at_ms, role.name, requester.number, received, text, captured=shown, kind="http")
+            self._note(line)
+
+    def note_end(self, talk: Conversation, why: str) -> None:
+        """Note that a step of a client failed, and why."""
+        self._note(self._line(talk, True, f"✗ {why}".encode()))
+
     def _follows(self, talk: Conversation) -> bool:
         return talk.number in self._followed[talk.role.name]
+
+    def _begins_to_follow(self, role: str, number: int) -> bool:
+        followed = self._followed[role]
+        if number not in followed and self._most and len(followed) >= self._most:
+            return False
+        followed.add(number)
+        return True
 
     def _labelled(self, label: str, words: str, render: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
         def rendered(talk: Any) -> bytes:
@@ -60,10 +114,9 @@ class TracedRoles(Roles):
     def begin(self, client: Client) -> None:
         super().begin(client)
         talk: Any = client.conversation
-        followed = self._followed[talk.role.name]
-        if self._most and len(followed) >= self._most and talk.number not in followed:
+        if not self._begins_to_follow(talk.role.name, talk.number):
             return
-        followed.add(talk.number)
+        talk.replies.__class__ = _TracedReplies
         transmit = talk.transmit
 
         def traced(first: int, payload: bytes) -> None:
@@ -120,7 +173,11 @@ def said(talk: Conversation, line: TraceLine) -> None:
 
 def _masked(text: str, talk: Conversation) -> str:
     """Return the text without the values of variables that sound like secrets, such as a token of the login."""
-    named = zip(talk.role.spec.variables, talk.values, strict=False)  # a script has one more
+    return _without(text, talk.role.spec.variables, talk.values)
+
+
+def _without(text: str, names: Sequence[str], values: Sequence[Any]) -> str:
+    named = zip(names, values, strict=False)
     secrets = tuple(value for name, value in named if isinstance(value, str) and is_secret_header(name))
     return masker(secrets)(text) if secrets else text
 

@@ -27,7 +27,7 @@ class TracePrinter:
         head = f"{traced.at_ms / 1000:9.3f}s {sanitize(traced.role)} {traced.client}"
         text = sanitize(traced.text, _LONGEST)
         if not traced.received:
-            yield f"{head} → {sanitize(traced.step)}: {text}"
+            yield f"{head} → " + (f"{sanitize(traced.step)}: {text}" if traced.step else text)
             return
         yield f"{head} ← {text}"
         if traced.step:

@@ -81,7 +81,7 @@ def _said(line: TraceLine, width: int) -> list[Line]:
     """A message, and what it matched and captured."""
     arrow, meaning = ("←", "received") if line.received else ("→", "sent")
     head: Line = [(pad(ms(line.at_ms), 7, right=True), "muted"), (f" {arrow} ", meaning)]
-    if not line.received:
+    if line.step and not line.received:
         head.append((f"{sanitize(line.step, 30)}  ", "strong"))
     text = clip(sanitize(line.text, 1000), max(0, width - cells(head)))
     rows: list[Line] = [[*head, (text, "text")]]
