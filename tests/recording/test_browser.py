@@ -23,9 +23,9 @@ from tests.load.leading import led
 from tests.protocols.serving import served, web
 from tests.recording.test_record import recording
 from tests.servers.server import until
-from wstui.cli.session_import import save
 from wstui.recording.inference.infer import infer
 from wstui.recording.proof import prove
+from wstui.recording.saving import save
 from wstui.recording.session import Session
 from wstui.recording.sources import read_session
 from wstui.scenario.file import load

@@ -19,10 +19,10 @@ from tests.protocols import test_actioncable, test_mqtt, test_stomp
 from tests.recording import clients
 from tests.recording.test_record import recording
 from tests.servers.server import Connection, Server, until
-from wstui.cli.session_import import save
 from wstui.recording.inference.draft import Draft
 from wstui.recording.inference.infer import infer
 from wstui.recording.proof import prove
+from wstui.recording.saving import save
 from wstui.scenario.file import load
 from wstui.scenario.model import Scenario
 

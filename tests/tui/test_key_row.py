@@ -31,14 +31,17 @@ from wstui.tui.dialogs.save import SaveDialog
 from wstui.tui.dialogs.stop import StopDialog
 from wstui.tui.editor.editor_screen import Editor
 from wstui.tui.editor.roles.role_tree import RoleTree
+from wstui.tui.imports.import_screen import ImportScreen
 from wstui.tui.kit.amount import parse_clients
 from wstui.tui.kit.option_row import OptionRow
 from wstui.tui.kit.table import ListTable
 from wstui.tui.manual.manual_screen import ManualScreen
 from wstui.tui.palette import Commands, bindings_of, owners
+from wstui.tui.replay.replay_screen import Replay
 from wstui.tui.result.result_screen import ResultScreen
 from wstui.tui.runs.run_table import RunTable
 from wstui.tui.runs.runs_screen import RunsScreen
+from wstui.tui.runs.trend_screen import TrendScreen
 from wstui.tui.start.preset_list import PresetTable
 from wstui.tui.start.start_screen import StartScreen
 
@@ -359,7 +362,17 @@ async def test_the_palette_offers_every_action_of_every_screen(tmp_path: Path) -
         await until(lambda: isinstance(app.screen, ConfirmDialog), pilot)
         found[ConfirmDialog] = await offered(app, pilot)
     found[SamplesDialog] = {"copy all samples"}  # opened where there are errors
-    opened_elsewhere = (FailedStartDialog, HelpDialog, ManualScreen, Steps, RoleTree, WatchScreen)
+    opened_elsewhere = (
+        FailedStartDialog,
+        HelpDialog,
+        ManualScreen,
+        Steps,
+        RoleTree,
+        WatchScreen,
+        TrendScreen,
+        Replay,
+        ImportScreen,
+    )
     for screen in opened_elsewhere:  # by tests of their own
         found[screen] = {binding.tooltip.casefold() for binding in bindings_of([screen])}
     assert set(found) == set(owners())

@@ -97,6 +97,7 @@ def owners() -> tuple[type[DOMNode], ...]:
     from wstui.tui.dialogs.stop import StopDialog
     from wstui.tui.editor.editor_screen import Editor
     from wstui.tui.editor.roles.role_tree import RoleTree
+    from wstui.tui.imports.import_screen import ImportScreen
     from wstui.tui.kit.option_row import OptionRow
     from wstui.tui.kit.table import ListTable
     from wstui.tui.manual.manual_screen import ManualScreen
@@ -111,7 +112,7 @@ def owners() -> tuple[type[DOMNode], ...]:
     return (
         Dashboard, ListTable, Errors, Dialog, ConfirmDialog, SamplesDialog, StopDialog, FailedStartDialog, ResultScreen,
         StartScreen, PresetTable, Editor, OptionRow, ChecklistScreen, RunsScreen, RunTable,
-        HelpDialog, ManualScreen, Steps, WatchScreen, RoleTree, TrendScreen, Replay,
+        HelpDialog, ManualScreen, Steps, WatchScreen, RoleTree, TrendScreen, Replay, ImportScreen,
     )  # fmt: skip
 
 

@@ -15,6 +15,8 @@ from wstui.scenario.errors import Key
 Sure = Literal["sure", "likely", "unsure"]
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _WIDEST = 118
+_OPTIONAL = ("expect", "capture", "fanout", "compression", "origin", "subprotocols", "weight", "delivery", "sequence")
+"""Keys that a scenario can do without."""
 _SECTIONS = ("roles", "stages", "login", "open", "loop", "leave", "heartbeats", "answer", "delivery", "sequence")
 
 
@@ -48,17 +50,33 @@ class Draft:
         """Return the value at a place."""
         found: Any = self.tables
         for part in key:
-            found = found[part]
+            if not isinstance(found, dict | list):
+                break  # a word of a text: its guess is about all of it
+            found = found[int(part)] if isinstance(found, list) else found.get(part)
         return found
+
+    def put(self, key: Key, value: Any) -> None:
+        """Set the value at a place."""
+        holder = self.at(key[:-1])
+        if isinstance(holder, list):
+            holder[int(key[-1])] = value
+        elif isinstance(holder, dict):
+            holder[key[-1]] = value
+        else:
+            self.put(key[:-1], value)  # a word of a text
+
+    def can_undo(self, key: Key) -> bool:
+        """Return whether the recorded value can take the place of a guess, or nothing can."""
+        holder = self.at(key[:-1])
+        return isinstance(holder, dict) and (self.guesses[key].instead is not None or key[-1] in _OPTIONAL)
 
     def undo(self, key: Key) -> None:
         """Take one guess back: what was recorded stands there again, or nothing."""
         guess = self.guesses.pop(key)
-        holder = self.at(key[:-1])
         if guess.instead is None:
-            del holder[key[-1]]
+            del self.at(key[:-1])[key[-1]]
         else:
-            holder[key[-1]] = guess.instead
+            self.put(key, escaped(guess.instead) if isinstance(guess.instead, str) else guess.instead)
 
     def text(self) -> str:
         """Return the scenario as TOML with a comment beside each guess."""
@@ -107,6 +125,11 @@ def _key(name: str) -> str:
 
 def _text(value: str) -> str:
     return tomli_w.dumps({"x": value})[4:-1]
+
+
+def escaped(text: str) -> str:
+    """Return a text as a scenario says it: no placeholder, no reference."""
+    return text.replace("{{", "{{{{").replace("${", "$${")
 
 
 def inline(value: Any) -> str:

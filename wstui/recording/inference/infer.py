@@ -69,6 +69,10 @@ def infer(session: Session, connections: Sequence[Connection], name: str, *, pla
         everys += [role.every] if role.every else []
     attach(requests, values)
     _messages(draft, traffic, everys)
+    if session.made_up:
+        for key, guess in draft.guesses.items():
+            if key[-1] in ("every", "think", "weight"):
+                guess.sure = "unsure"
     return draft
 
 

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from wstui.recording.inference.draft import escaped
 from wstui.recording.inference.message import Message, Path, Scalar, flat
-from wstui.recording.inference.values import Value, escaped
+from wstui.recording.inference.values import Value
 from wstui.recording.session import Headers, Request, value_of
 
 _USUAL = frozenset(

@@ -6,10 +6,10 @@ import json
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, AnyStr
 
-from wstui.recording.inference.draft import Guess
+from wstui.recording.inference.draft import Guess, escaped
 from wstui.recording.inference.message import Message, Path, Scalar, words_of
 from wstui.recording.inference.traffic import STATUS, Reply, Traffic
-from wstui.recording.inference.values import Value, Values, dotted_path, escaped
+from wstui.recording.inference.values import Value, Values, dotted_path
 from wstui.scenario.conversation.conditions import ANY
 from wstui.scenario.conversation.dialect import Verbatim
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import unquote
 
-from wstui.recording.inference.draft import Draft, Guess
+from wstui.recording.inference.draft import Draft, Guess, escaped
 from wstui.recording.inference.message import Path, Scalar
 from wstui.recording.inference.request import cookies_of, header_text, plain, sent_by, told_headers, url_text
 from wstui.recording.inference.speech import Speech
 from wstui.recording.inference.step import payload
-from wstui.recording.inference.values import Value, Values, escaped, reference
+from wstui.recording.inference.values import Value, Values, reference
 from wstui.recording.session import Connection, value_of
 from wstui.scenario.secrets import secrets_in_url
 

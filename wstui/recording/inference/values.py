@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from statistics import median
 from typing import get_args
 
-from wstui.recording.inference.draft import Draft, Guess, Sure
+from wstui.recording.inference.draft import Draft, Guess, Sure, escaped
 from wstui.recording.inference.message import Message, Path, Scalar
 from wstui.scenario.conversation.conditions import Kind
 from wstui.scenario.placeholder import RESERVED
@@ -53,11 +53,6 @@ class Value:
     guess: Guess
     stable: bool = False
     capture: Capture | None = None
-
-
-def escaped(text: str) -> str:
-    """Return a text as a scenario says it: no placeholder, no reference."""
-    return text.replace("{{", "{{{{").replace("${", "$${")
 
 
 def dotted_path(path: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 from textual import on
@@ -12,6 +13,7 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 
 from wstui.execution.run.result import Result
+from wstui.measure.sanitize import sanitize
 from wstui.report.model.text import tilde
 from wstui.scenario.model import Scenario
 from wstui.scenario.presets import PresetEntry, available, recent_files
@@ -45,6 +47,7 @@ class StartScreen(Screen[None]):
         key("c", "checklist", "Check", "preset.check", "Look at everything that a run of it needs", shown=True),
         key("m", "demo", "Demo", "preset.demo", "Start a server here, and run quick against it", shown=True),
         key("n", "new", "New", "preset.new", "Make a scenario for a server, by what it speaks", shown=True),
+        key("i", "import", "Import", "preset.import", "Make a scenario from a recorded session: a HAR, a recording"),
         key("d", "duplicate", "Duplicate", "preset.duplicate", "Copy it into your own presets", shown=True),
         key("delete", "delete", "Delete", "preset.delete", "Delete one of your own presets", shown=True),
         key("slash", "filter", "Filter", "preset.filter", "Filter by name or description", shown=True, display="/"),
@@ -217,6 +220,25 @@ class StartScreen(Screen[None]):
             protocol, options = (seen.guess.protocol, seen.guess.options) if seen.guess else ("", {})
             self.notify(str(seen))
         self.post_message(messages.OpenEditor(scenario_for(protocol or "json", url, options)))
+
+    def action_import(self) -> None:
+        """Ask for a recorded session; open the guesses that are made from it."""
+        from wstui.tui.imports.import_dialog import ImportDialog
+
+        def begin(asked: tuple[Path, str, int | None] | None) -> None:
+            if asked is not None:
+                self.run_worker(self._import(*asked))
+
+        self.app.push_screen(ImportDialog(), begin)
+
+    async def _import(self, path: Path, url: str, entry: int | None) -> None:
+        from wstui.recording.session import ImportFailed
+        from wstui.tui.imports.import_screen import imported
+
+        try:
+            self.app.push_screen(await imported(self.services, path, url, entry))
+        except ImportFailed as error:
+            self.notify(sanitize(str(error), 600), severity="error")
 
     def action_duplicate(self) -> None:
         """Copy the preset under another name."""

@@ -1,0 +1,1 @@
+"""Scenarios from recorded sessions: which file, and its guesses one by one."""

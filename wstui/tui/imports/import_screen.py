@@ -1,0 +1,266 @@
+"""A guessed scenario: its guesses in a list beside the TOML, to accept, change or undo before it is saved."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import os
+import tomllib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal, VerticalScroll
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Static
+
+from wstui.measure.sanitize import sanitize
+from wstui.recording.inference.draft import Draft, inline
+from wstui.recording.proof import prove
+from wstui.recording.saving import save
+from wstui.report.model.text import clip, tilde
+from wstui.scenario.errors import BadValue, Key, PresetExistsError, ScenarioError
+from wstui.scenario.file import loads
+from wstui.scenario.secrets import mask_text
+from wstui.tui.bindings import key
+from wstui.tui.dialogs.dialog import DialogField, Form
+from wstui.tui.kit.compact_view import CompactView
+from wstui.tui.kit.key_row import KeyRow
+from wstui.tui.kit.row_widget import Line
+from wstui.tui.kit.table import ListTable
+from wstui.tui.kit.title_bar import TitleBar
+from wstui.tui.services import Services
+
+_MEANINGS = {"sure": "ok", "likely": "text", "unsure": "warn"}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One guess with what stands there now."""
+
+    place: Key
+    state: str
+    meaning: str
+    value: str
+    why: str
+
+    @property
+    def name(self) -> str:
+        return ".".join(map(str, self.place))
+
+
+class Guesses(ListTable[Row]):
+    """The guesses in the order of the file."""
+
+    def head(self, width: int) -> Line:
+        return [(" guesses ", "strong")]
+
+    def names(self, width: int) -> Line:
+        return [(clip(" state     place = value: why", width), "muted")]
+
+    def row(self, item: Row, width: int, *, selected: bool) -> Line:
+        text = clip(f" {item.state:<9} {item.name} = {item.value}: {item.why}", width)
+        return [(text.ljust(width), f"{item.meaning}@cursor" if selected else item.meaning)]
+
+    def empty(self) -> str:
+        return "nothing was guessed"
+
+    def key_of(self, item: Row) -> Key:
+        return item.place
+
+
+class ChangeDialog(Form[Any]):
+    """Asks for another value, as it is written in TOML."""
+
+    SEND = "Change"
+
+    def __init__(self, row: Row) -> None:
+        super().__init__()
+        self.title_text = row.name
+        self._row = row
+
+    def fields(self) -> Iterable[DialogField]:
+        yield DialogField("value", "value", self._row.value, _toml)
+
+    def answer(self, values: dict[str, Any]) -> Any:
+        return values["value"]
+
+
+def _toml(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except (tomllib.TOMLDecodeError, KeyError):
+        raise BadValue('takes a value as in TOML: "text", 5, true, { type = "ok" }') from None
+
+
+class ImportScreen(Screen[None]):
+    """Judge each guess, try the scenario, save it."""
+
+    manual_topic = "record"
+    AUTO_FOCUS = "Guesses"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        key("a", "accept", "Accept", "import.accept", "Accept the guess: it is sure from now on", shown=True),
+        key("e", "change", "Change", "import.change", "Write another value", shown=True),
+        key("u", "undo", "Undo", "import.undo", "Put what was recorded in its place", shown=True),
+        key("U", "reset", "All again", "import.reset", "Take all changes back", shown=True),
+        key("p", "prove", "Prove", "import.prove", "Try it with one client, then with five", shown=True),
+        key("s", "save", "Save", "import.save", "Save it as a preset", shown=True),
+        key("escape", "app.pop_screen", "Back", "import.back", "Leave without saving", shown=True),
+    ]
+
+    def __init__(self, services: Services, draft: Draft, name: str, plainly: Callable[[], Draft] | None) -> None:
+        """`plainly` makes the draft again, with frames in place of what a protocol calls them."""
+        super().__init__()
+        self._services, self._name, self._plainly = services, name, plainly
+        self._draft, self._first = draft, copy.deepcopy(draft)
+        self._judged: dict[Key, str] = {}
+
+    def compose(self) -> ComposeResult:
+        yield TitleBar(self._services.clock)
+        with Horizontal(id="import"):
+            yield Guesses()
+            with VerticalScroll(id="import-file"):
+                yield Static(id="import-toml", markup=False)
+        yield KeyRow()
+        yield CompactView(self._compact)
+
+    def on_mount(self) -> None:
+        self._show()
+
+    def _show(self) -> None:
+        rows = []
+        for place, guess in self._draft.guesses.items():
+            state = self._judged.get(place, guess.sure)
+            state = {True: "held", False: "not held", None: state}[guess.held]
+            meaning = "bad" if guess.held is False else _MEANINGS.get(state, "ok")
+            rows.append(Row(place, state, meaning, inline(self._draft.at(place)), sanitize(guess.why, 200)))
+        self.query_one(Guesses).set_items(rows)
+        self.query_one("#import-toml", Static).update(Content(self._text))
+        self._reveal()
+
+    @property
+    def _text(self) -> str:
+        return "\n".join(map(sanitize, self._draft.text().splitlines()))
+
+    @on(ListTable.Moved)
+    def _reveal(self) -> None:
+        """Scroll the file to the guess under the cursor."""
+        if (row := self.query_one(Guesses).selected) is not None:
+            lines = self._text.splitlines()
+            line = next((n for n, text in enumerate(lines) if row.why[:60] in text), 0)
+            self.query_one("#import-file").scroll_to(y=max(0, line - 5), animate=False)
+
+    def _compact(self, width: int) -> list[Line]:
+        row = self.query_one(Guesses).selected
+        return [] if row is None else [[(clip(f"{row.name} = {row.value}", width), "text")], [(row.why, "muted")]]
+
+    def _attempt(self, change: Callable[[Draft], None]) -> bool:
+        """Change the draft, unless it can't be read any more after that."""
+        made = copy.deepcopy(self._draft)
+        try:
+            change(made)
+            loads(made.text(), "", {**os.environ, **made.secrets}, complete=False)
+        except ScenarioError as error:
+            self.notify(f"it can't be changed so: {error.problems[0].subject}: {error.problems[0].advice}",
+                        severity="error")  # fmt: skip
+            return False
+        self._draft = made
+        return True
+
+    def action_accept(self) -> None:
+        if (row := self.query_one(Guesses).selected) is not None:
+            self._draft.guesses[row.place].sure = "sure"
+            self._judged[row.place] = "accepted"
+            self._show()
+            self.query_one(Guesses).action_move(1)
+
+    def action_undo(self) -> None:
+        row = self.query_one(Guesses).selected
+        if row is None:
+            return
+        if row.place == ("target", "protocol") and self._plainly is not None:
+            self._draft, self._judged = self._plainly(), {}
+            self._show()
+        elif not self._draft.can_undo(row.place):
+            self.notify("nothing else was recorded there: change it, or leave it out in the editor", severity="warning")
+        elif self._attempt(lambda draft: draft.undo(row.place)):
+            self._show()
+
+    def action_reset(self) -> None:
+        self._draft, self._judged = copy.deepcopy(self._first), {}
+        self._show()
+
+    def action_change(self) -> None:
+        row = self.query_one(Guesses).selected
+        if row is None:
+            return
+
+        def changed(value: Any) -> None:
+            if value is not None and self._attempt(lambda draft: draft.put(row.place, value)):
+                self._draft.guesses[row.place].sure = "sure"
+                self._judged[row.place] = "changed"
+                self._show()
+
+        self.app.push_screen(ChangeDialog(row), changed)
+
+    def action_prove(self) -> None:
+        self.run_worker(self._prove(), exclusive=True)
+
+    async def _prove(self) -> None:
+        file = str(self._services.presets / f"{self._name}.toml")
+        self.notify("one client tries it, then five")
+        try:
+            proof = await prove(self._draft, file, lambda _: None)
+        except (ScenarioError, OSError) as error:
+            self.notify(f"it can't be tried: {error}", severity="error")
+            return
+        told = proof.unreachable or ("not all of it held" if proof.failed else "all of it held")
+        secrets = sorted(self._draft.secrets.values())
+        bad = bool(proof.unreachable or proof.failed)
+        self.notify(sanitize(mask_text(told, secrets), 300), severity="error" if bad else "information")
+        self._show()
+
+    def action_save(self) -> None:
+        """Save it into the operator's presets, under a name that is free."""
+        folder = self._services.presets
+        names = [self._name, *(f"{self._name}-{n}" for n in range(2, 1000))]
+        for path in (folder / f"{name}.toml" for name in names):
+            try:
+                save(self._draft, path, overwrite=False)
+            except PresetExistsError:
+                continue
+            except ScenarioError as error:
+                self.notify("; ".join(map(str, error.problems)), severity="error")
+                return
+            self.notify(f"saved to {tilde(path)}" + self._needs())
+            self.app.pop_screen()
+            return
+
+    def _needs(self) -> str:
+        return f"; set before a run: {', '.join(self._draft.secrets)}" if self._draft.secrets else ""
+
+
+async def imported(services: Services, path: Path, url: str, entry: int | None) -> ImportScreen:
+    """Return the screen for a recorded session. Raises ImportFailed."""
+    from wstui.recording.har import entries_of
+    from wstui.recording.inference.infer import infer
+    from wstui.recording.saving import address, choose
+    from wstui.recording.session import ImportFailed
+    from wstui.recording.sources import read_session
+
+    session = await asyncio.to_thread(read_session, path)
+    chosen = choose(session, entry)
+    if chosen is None:
+        listed = "; ".join(" ".join(line.split()) for line in list(entries_of(session))[:8])
+        raise ImportFailed(f"it has several endpoints, choose an entry: {sanitize(listed, 400)}")
+    address(chosen, url or None)
+    draft = await asyncio.to_thread(infer, session, chosen, path.stem)
+    has_protocol = "protocol" in draft.tables["target"]
+    return ImportScreen(
+        services, draft, path.stem, (lambda: infer(session, chosen, path.stem, plain=True)) if has_protocol else None
+    )
