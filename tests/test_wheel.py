@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
 import zipfile
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 KINDS = {".py", ".md", ".toml", ".j2", ".css", ".js", ".json", ".sql", ".tcss", ".typed"}
@@ -48,6 +52,23 @@ def test_the_installed_command_finds_its_presets_and_its_manual(wheel: Path, tmp
             command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60, check=False
         )
         assert done.returncode == 0 and told in done.stdout, done.stderr
+
+
+def test_a_plain_installation_brings_at_most_31_other_packages() -> None:
+    """Follows what is installed here from the dependencies of the project, extras of others included."""
+    asked = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    found, texts = set[tuple[str, str]](), [(text, "") for text in asked]
+    while texts:
+        text, extra = texts.pop()
+        need = Requirement(text)
+        if need.marker is not None and not need.marker.evaluate({"extra": extra}):
+            continue
+        name = canonicalize_name(need.name)
+        for part in {(name, part) for part in ("", *need.extras)} - found:
+            found.add(part)
+            texts += [(inner, part[1]) for inner in distribution(name).requires or ()]
+    names = sorted({name for name, _ in found})
+    assert len(names) <= 31, names
 
 
 LOADED = {

@@ -259,8 +259,8 @@ def _server_secret(host: str, secret_file: Path | None) -> str:
 def _run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run to the end; a problem with sockets or NATS ends in one line."""
     from wstui.cli.stdio import is_of_output
-    from wstui.odin.main import run
     from wstui.servers.child_process import ProcessFailed
+    from wstui.servers.event_loop import run
 
     try:
         run(main())

@@ -18,6 +18,7 @@ from wstui.load.pipe_link import LinkLost, PipeLink
 from wstui.load.protocol import Drain, Finished, Go, ScriptMistake, Spec, WorkerReady, decode_command, encode
 from wstui.load.selfcheck import raise_files_limit
 from wstui.load.worker import Worker
+from wstui.servers.event_loop import run
 
 
 class WorkerFailed(Exception):
@@ -109,12 +110,7 @@ def main() -> None:
     os.dup2(null, 0)
     os.dup2(2, 1)
     os.close(null)
-    if sys.platform != "win32":
-        import uvloop
-
-        why = uvloop.run(_main(commands, snapshots))
-    else:
-        why = asyncio.run(_main(commands, snapshots))
+    why = run(_main(commands, snapshots))
     if why:
         # The pipe may be full if the operator has stopped reading.
         with contextlib.suppress(OSError):

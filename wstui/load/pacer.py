@@ -47,8 +47,7 @@ class PreciseTimer:
         self._callback = callback
         self._fd = -1
         self._handle: asyncio.TimerHandle | None = None
-        if sys.platform == "linux":
-            libc = ctypes.CDLL(None, use_errno=True)
+        if sys.platform != "win32" and hasattr(libc := ctypes.CDLL(None, use_errno=True), "timerfd_create"):
             fd = libc.timerfd_create(time.CLOCK_MONOTONIC, _TFD_NONBLOCK | _TFD_CLOEXEC)
             if fd >= 0:
                 self._fd = fd

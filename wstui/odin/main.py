@@ -8,10 +8,8 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from typing import Any
 
 from wstui.odin.nats_client import redact_url
 from wstui.odin.nats_server import NatsServer
@@ -23,18 +21,6 @@ from wstui.odin.token import Verifier
 NATS_WAIT_S = 3.0
 FILES_SPARE = 128
 _log = logging.getLogger("wstui.odin.server")
-
-
-def run(main: Coroutine[Any, Any, None]) -> None:
-    """Run `main` in uvloop if it is installed."""
-    try:
-        import uvloop
-    except ImportError:
-        factory = None
-    else:
-        factory = uvloop.new_event_loop
-    with asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(main)
 
 
 async def serve(settings: ServerSettings, verifier: Verifier | None, *, embedded_nats: bool = False) -> None:

@@ -14,13 +14,13 @@ import asyncio
 import gc
 import os
 import signal
-import sys
 from dataclasses import fields
 from pathlib import Path
 
 from wstui.execution.calibrate.sink.sink import BROADCAST_MIN_BYTES, Behaviour, Sink, SinkBroadcast
 from wstui.execution.calibrate.sink.sink_connection import SinkConnection
 from wstui.load.selfcheck import raise_files_limit
+from wstui.servers.event_loop import run
 from wstui.servers.parent_death import tie_to_parent
 
 
@@ -87,12 +87,7 @@ def main() -> None:
     options.broadcast = SinkBroadcast(**{part.name: getattr(options, part.name) for part in fields(SinkBroadcast)})
     behaviour = Behaviour(**{part.name: getattr(options, part.name) for part in fields(Behaviour)})
     serving = _serve(behaviour, options.port, options.log)
-    if sys.platform == "win32":
-        asyncio.run(serving)
-    else:
-        import uvloop
-
-        uvloop.run(serving)
+    run(serving)
 
 
 if __name__ == "__main__":
