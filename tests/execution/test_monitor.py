@@ -18,6 +18,7 @@ from wstui.execution.run.target import endpoint_poller, monitor
 from wstui.execution.run.target.endpoint_poller import EndpointPoller
 from wstui.execution.run.target.monitor import ClientView, Poll, TargetWatch
 from wstui.execution.run.target.reported_metrics import Claims, EndpointAnswer, read_claims
+from wstui.measure.format import grouped
 from wstui.odin.faults import parse_faults
 from wstui.odin.nats_server import NatsServer
 from wstui.odin.server import OdinServer
@@ -119,14 +120,15 @@ def test_a_gate_bears_a_bad_moment_and_not_a_bad_stretch(state: str) -> None:
     assert told.marks == [f"target {state} → healthy", f"target healthy → {state}"]
 
 
-def test_connections_that_are_not_there_are_marked_once() -> None:
+@pytest.mark.parametrize(("false", "worst"), [(140, 141), (0, 0), (-1, -1)])
+def test_a_false_count_of_connections_is_marked_once(false: int, worst: int) -> None:
     told = Told()
-    for claimed in (100, 140, 100, 140, 140, 141, 140):
+    for claimed in (100, false, 100, false, false, worst, false):
         told.poll(claimed=claimed)
-    assert told.marks == ["the target claims 140 connections, clients hold 100"]
+    assert told.marks == [f"the target claims {grouped(false)} connections, clients hold 100"]
     seen = told.watch.summary()
     assert seen is not None
-    assert (seen.connections_claimed, seen.connections_open) == (141, 100)
+    assert (seen.connections_claimed, seen.connections_open) == (worst, 100)
 
 
 def test_a_client_that_came_a_moment_later_is_no_lasting_difference() -> None:
@@ -182,7 +184,7 @@ def test_claims_in_any_shape_are_read_or_left_out() -> None:
         | {"messagesDelivered": 10**400},
     )
     claims = read_claims(odd, odd, odd, 5)
-    assert claims.shown.state == "healthy"
+    assert claims.shown.state == "unknown"
     assert (claims.connections, claims.delivered, claims.resident) == (None, None, 12.5)
     assert read_claims(EndpointAnswer(200, {"status": "DOWN"}), EndpointAnswer(404), EndpointAnswer(404), 0).down
     strange = read_claims(EndpointAnswer(200, {"status": "Wobbly\x1b"}), EndpointAnswer(404), EndpointAnswer(404), 0)
@@ -316,3 +318,13 @@ async def test_a_target_whose_memory_grows_is_caught(monkeypatch: pytest.MonkeyP
         )
     (outcome,) = finished.result.verdict.thresholds
     assert outcome.passed is False and outcome.value == pytest.approx(3600, rel=0.5)
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [(" OK\n", "healthy"), (True, "healthy"), (200, "healthy"), (None, "healthy"), (False, "unhealthy")]
+    + [(503, "unknown"), ({"code": "x"}, "unknown"), (["ok"], "unknown"), ("starting", "unknown")],
+)
+def test_only_a_status_that_is_known_is_healthy(status: object, state: str) -> None:
+    missing = EndpointAnswer(404)
+    assert read_claims(EndpointAnswer(200, {"status": status}), missing, missing, 0).shown.state == state

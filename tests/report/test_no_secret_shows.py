@@ -21,6 +21,7 @@ from tests.search import FEW, MOST
 from tests.tui.driving import shown, until
 from tests.tui.fake import NOW, FakeSession
 from wstui.cli.run_log import RunLog
+from wstui.execution.run.commands import OPERATOR, AddNote, BeginSpan
 from wstui.execution.run.result import Result
 from wstui.execution.run.run import Run
 from wstui.execution.run.status import State, Status
@@ -126,6 +127,9 @@ def told(scenario: Scenario, secret: str) -> tuple[Status, Result]:
     run._fleet.totals.lost[1] = ""
     run._monitor.look(1.0, 1.0)
     run._mark("start", "run started")
+    for form in SAID.values():
+        run._carry_out(AddNote(f"restarted with {form(secret)}"), OPERATOR)
+    run._carry_out(BeginSpan(f"with {secret}"), "ann")
     result = run._conclude()
     return run.status, result
 

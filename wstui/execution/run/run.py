@@ -71,10 +71,11 @@ class Run:
         """`host_warnings` says what the started hosts may lack, for the timeline."""
         self._tracing = tracing
         self.scenario = scenario
+        self._mask = mask_of(scenario)
         self._host_warnings = host_warnings
         self._watches = ClientWatches(lambda command: self._fleet.send(command))
         self._fleet = Fleet(
-            transport or transport_of(scenario), self._worker_lost, mask_of(scenario), tracing.note, self._watches.take
+            transport or transport_of(scenario), self._worker_lost, self._mask, tracing.note, self._watches.take
         )
         self._recorder = Recorder(self._fleet.totals.fanout)
         self._sampler = Sampler(self._recorder, self._fleet)
@@ -284,7 +285,7 @@ class Run:
             text = why or carried_out(command, self._status)
             if not why:
                 self._carry_out(command, by)
-            set_answer(future, Answer(not why, text))
+            set_answer(future, Answer(not why, self._mask(text)))
 
     def _carry_out(self, command: RunCommand, by: str) -> None:
         controller = self._controller
@@ -388,7 +389,7 @@ class Run:
     # -- timeline and status -----------------------------------------------------------------------------------
 
     def _mark(self, kind: str, text: str) -> None:
-        self._recorder.mark(self._sampler.at_s, kind, text)
+        self._recorder.mark(self._sampler.at_s, kind, self._mask(text))
 
     def _write_row(self) -> None:
         written = self._sampler.write_row(paused=self._state is State.PAUSED)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from wstui.execution.run.machine_sections import TargetSummary
 from wstui.execution.run.status import TargetHealth
 from wstui.execution.run.target.endpoint_poller import EndpointPoller
-from wstui.execution.run.target.reported_metrics import PHANTOM_LEAST, PHANTOM_SHARE, Claims, counts_stale_connections
+from wstui.execution.run.target.reported_metrics import Claims, counts_differ
 from wstui.measure.format import grouped
 from wstui.measure.theil_sen import theil_sen
 
@@ -167,7 +167,7 @@ class TargetWatch:
             self._worst = self._steady
         self._steady = poll
         # Once may be a matter of when each side was asked.
-        self._phantoms = self._phantoms + 1 if counts_stale_connections(claimed, ours) else 0
+        self._phantoms = self._phantoms + 1 if counts_differ(claimed, ours) else 0
         if self._phantoms >= 2 and self._worst is not None:
             claimed, ours = self._worst.claims.connections or 0.0, self._worst.seen.open
             self._differ(
@@ -235,8 +235,7 @@ def _same_load(before: Poll, now: Poll) -> bool:
 def _apart(poll: Poll) -> float:
     """How far the counts of connections are apart, 0 if that may be a matter of when each side was asked."""
     claimed, ours = poll.claims.connections or 0.0, poll.seen.open
-    is_near = claimed >= 0 and abs(claimed - ours) <= max(PHANTOM_LEAST, ours * PHANTOM_SHARE)
-    return 0.0 if is_near else abs(claimed - ours)
+    return abs(claimed - ours) if counts_differ(claimed, ours) else 0.0
 
 
 def _claimed(first: Poll, last: Poll) -> float:

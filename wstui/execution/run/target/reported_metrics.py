@@ -48,7 +48,7 @@ def read_claims(health: EndpointAnswer, metrics: EndpointAnswer, stats: Endpoint
     offered = [a for a in (health, metrics, stats) if a.document is not None and a.status not in (404, 405)]
     if not offered:
         return Claims(_nothing_offered(health))
-    told = _text(_dig(health.document, "status")).lower()
+    told = _state(_dig(health.document, "status"))
     if health.document is None:
         state, note = "unhealthy" if health.status >= 500 else "not offered", health.fault
     elif health.status >= 500 or told in ("degraded", *_DOWN):
@@ -87,17 +87,17 @@ def _nothing_offered(health: EndpointAnswer) -> TargetHealth:
     return TargetHealth("not offered", note=f"/health answers HTTP {health.status}, {health.fault or 'no object'}")
 
 
-def counts_stale_connections(claimed: float, ours: int) -> bool:
-    """Whether the target counts connections that are not there, or fewer than none."""
-    return claimed - ours > max(PHANTOM_LEAST, ours * PHANTOM_SHARE) or claimed < 0
+def counts_differ(claimed: float, ours: int) -> bool:
+    """Whether the target counts connections that are not there, misses some that are, or counts fewer than none."""
+    return abs(claimed - ours) > max(PHANTOM_LEAST, ours * PHANTOM_SHARE) or claimed < 0
 
 
 def _connections(claimed: float | None, ours: int) -> ReportedMetric | None:
     if claimed is None:
         return None
-    phantom = counts_stale_connections(claimed, ours)
-    text = grouped(claimed) + (f" (ours {grouped(ours)})" if phantom else "")
-    return ReportedMetric("sockets", text, sign="near" if phantom else "ok")
+    differs = counts_differ(claimed, ours)
+    text = grouped(claimed) + (f" (ours {grouped(ours)})" if differs else "")
+    return ReportedMetric("sockets", text, sign="near" if differs else "ok")
 
 
 def _process(found: list[dict[str, Any]], resident: float | None) -> Iterable[ReportedMetric | None]:
@@ -138,8 +138,13 @@ def _number(value: Any) -> float | None:
     return None
 
 
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
+def _state(value: Any) -> str:
+    """What a status says in words: true and success codes of HTTP are as good as none."""
+    if value is False:
+        return "down"
+    if value is None or value is True or (isinstance(value, (int, float)) and 200 <= value < 300):
+        return ""
+    return str(value).strip().lower()
 
 
 def _dig(document: Any, *names: str) -> Any:
