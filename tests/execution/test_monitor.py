@@ -250,6 +250,8 @@ async def test_a_server_whose_counters_lie_is_caught_and_an_honest_one_is_not() 
             run = Run(scenario(url, clients=20, hold=60, every=0.5, health="auto", health_every=0.1))
             running = asyncio.create_task(finish(run))
             await polled(run, 5)
+            if faults:
+                await until(lambda run=run: len(run.status.result.target.differences) == 2)
             run.send(CompletePlan())
             found[faults] = (await running).result
             talking.cancel()
@@ -322,8 +324,17 @@ async def test_a_target_whose_memory_grows_is_caught(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize(
     ("status", "state"),
-    [(" OK\n", "healthy"), (True, "healthy"), (200, "healthy"), (None, "healthy"), (False, "unhealthy")]
-    + [(503, "unknown"), ({"code": "x"}, "unknown"), (["ok"], "unknown"), ("starting", "unknown")],
+    [
+        (" OK\n", "healthy"),
+        (True, "healthy"),
+        (200, "healthy"),
+        (None, "healthy"),
+        (False, "unhealthy"),
+        (503, "unknown"),
+        ({"code": "x"}, "unknown"),
+        (["ok"], "unknown"),
+        ("starting", "unknown"),
+    ],
 )
 def test_only_a_status_that_is_known_is_healthy(status: object, state: str) -> None:
     missing = EndpointAnswer(404)
