@@ -179,6 +179,7 @@ class Editor(Screen[None]):
 
     async def _right(self) -> Scenario | Suite | None:
         """The scenario, or the cursor on the first line that is wrong."""
+        await self.form.complete()
         typed = self.form.typed()
         if any(self._draft.texts.get(key) != text for key, text in typed.items()):
             self._draft.texts |= typed  # a key may be faster than the last change of a text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 from collections.abc import Iterator, Mapping
 from typing import TypeVar, cast
 
@@ -145,23 +147,52 @@ class FormView(VerticalScroll, can_focus=False, inherit_bindings=False):
     def __init__(self, draft: Draft, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._draft = draft
-        self._groups = groups(type(draft.content))
+        self._later = groups(type(draft.content))
+        """Those that are not mounted yet."""
+        self._below = Static()  # where they will be, so that the first picture has a scrollbar
+        self._mounting = asyncio.Lock()
+        self._shown: tuple[Mapping[Key, str], Mapping[Key, str]] = {}, {}
         self._parts: dict[type[Widget], list[Widget]] = {}
         self.opened: set[Key] = set()
         self.roles = RoleTree(draft.roles) if isinstance(draft.content, Scenario) else None
         self.note = ""
+        self._section = ""
 
     def compose(self) -> ComposeResult:
-        """Sections and their groups, and what no line is to blame for."""
-        section = ""
-        for group in self._groups:
-            if group.section != section:
-                section = group.section
-                if section == "limits" and self.roles is not None:
-                    yield self.roles
-                yield Static(section, classes="section-name", markup=False)
-            yield GroupBox(self._draft, group, self.opened)
+        """Sections and their groups as far as the first picture shows them, and what no line is to blame for."""
+        yield from self._next(self.app.size.height)
+        self._below.styles.height = sum(map(self._rows, self._later))
+        yield self._below
         yield Static(id="form-wrong", classes="wrong", markup=False)
+
+    def on_mount(self) -> None:
+        self.call_after_refresh(self.complete)
+
+    async def complete(self) -> None:
+        """Mount the groups below the first picture."""
+        async with self._mounting:
+            if self._later:
+                await self.mount_all(list(self._next()), before=self._below)
+                self._below.display = False
+                self._parts.clear()
+                self.show(*self._shown)
+
+    def _next(self, rows: float = math.inf) -> Iterator[Widget]:
+        """Yield the next groups, with the names of their sections, until there are so many rows."""
+        while self._later and rows > 0:
+            group = self._later.pop(0)
+            if group.section != self._section:
+                self._section = group.section
+                if self._section == "limits" and self.roles is not None:
+                    yield self.roles
+                yield Static(self._section, classes="section-name", markup=False)
+            yield GroupBox(self._draft, group, self.opened)
+            rows -= self._rows(group)
+
+    def _rows(self, group: Group) -> int:
+        """About as many rows as a group takes: a value has a note, a list its items."""
+        fields = () if group.title else (field for field in group.fields if matters(field, self._draft.text))
+        return 1 + sum(2 + len(self._draft.rows.get(field.path, ())) for field in fields)
 
     def _all(self, kind: type[W]) -> list[W]:
         """All parts of a kind, in order. A query costs more than all else that a key does."""
@@ -174,7 +205,7 @@ class FormView(VerticalScroll, can_focus=False, inherit_bindings=False):
 
     def show(self, wrong: Mapping[Key, str], hints: Mapping[Key, str]) -> None:
         """Say beside each line what it means or what is wrong with it, and show the lines that matter."""
-        draft = self._draft
+        draft, self._shown = self._draft, (wrong, hints)
         for line in self._all(FormLine):
             _display(line, matters(draft.field(line.key), draft.text))
             line.show_note(wrong.get(line.key) or hints.get(line.key, ""), wrong=line.key in wrong)
@@ -261,12 +292,14 @@ class FormView(VerticalScroll, can_focus=False, inherit_bindings=False):
 
     async def rebuild(self, rows: Key) -> None:
         """Redraw a list whose rows or their order changed."""
+        await self.complete()
         for host in self._all(RowsBox):
             if host.key == rows:
                 await self._recompose(host)
 
     async def fold(self, key: Key, *, open: bool | None = None) -> None:
         """Open or close a group or an item of a list."""
+        await self.complete()
         for host in self._all(Folding):
             if host.key == key:
                 wanted = key not in self.opened if open is None else open
@@ -283,6 +316,7 @@ class FormView(VerticalScroll, can_focus=False, inherit_bindings=False):
 
     async def reveal(self, key: Key) -> None:
         """Open what hides a value."""
+        await self.complete()
         for host in self._all(Folding):
             if not host.fold.open and host.title_shown and self._is_in(key, host):
                 await self.fold(host.key, open=True)

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
+from types import ModuleType
 from typing import Any
 
 from wstui.report.model.text import clip, pad, width_of
@@ -21,7 +23,10 @@ from wstui.tui.kit.row_widget import Line
 
 @cache
 def kernel() -> Any:
-    """Import plotext when the first chart is drawn: that takes 150 ms of CPU."""
+    """Import plotext when the first chart is drawn, without its manual, which takes longer than all else in it."""
+    manual = ModuleType("plotext._doc.doc")
+    manual.docs = None  # type: ignore[attr-defined]
+    sys.modules.setdefault(manual.__name__, manual)
     import plotext
 
     plotext.terminal.limit(False, False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -24,6 +25,7 @@ from wstui.tui.dialogs.confirm import ConfirmDialog
 from wstui.tui.dialogs.filter import FilterDialog
 from wstui.tui.dialogs.new import NewDialog
 from wstui.tui.dialogs.save import SaveDialog
+from wstui.tui.kit import chart
 from wstui.tui.kit.compact_view import CompactView
 from wstui.tui.kit.key_row import KeyRow
 from wstui.tui.kit.table import ListTable
@@ -32,7 +34,7 @@ from wstui.tui.services import Services
 from wstui.tui.start.preset_list import Choice, PresetDetails, PresetTable, Welcome
 
 _READ_AFTER_S = 0.1
-"""How long after the first picture presets are read, so that the first keys find it idle."""
+"""How long after the first picture presets are read, and between what is loaded for the next screens."""
 RECENT = 200
 """How many stored runs are looked through for the last one of each preset."""
 
@@ -72,6 +74,15 @@ class StartScreen(Screen[None]):
         details = self.query_one(PresetDetails)
         details.is_ready = True
         details.redraw()
+        self.set_timer(_READ_AFTER_S, self._prepare)
+
+    def _prepare(self) -> None:
+        """Load what the next screens need, one at a time: a key waits for no more than that."""
+        for prepare in (chart.kernel, _editor):
+            if not prepare.cache_info().currsize:
+                prepare()
+                self.set_timer(_READ_AFTER_S, self._prepare)
+                return
 
     def compose(self) -> ComposeResult:
         """What this is, the presets, the one under the cursor, the keys."""
@@ -275,6 +286,11 @@ class StartScreen(Screen[None]):
             return
         self.look()
         self.notify(f"{chosen.name} deleted")
+
+
+@cache
+def _editor() -> None:
+    import wstui.tui.editor.editor_screen  # noqa: F401
 
 
 def fresh() -> Scenario:
