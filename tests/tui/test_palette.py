@@ -13,7 +13,8 @@ from tests.tui.driving import running, shown, started, until
 from wstui.execution.run.status import State
 from wstui.tui.app import WstuiApp
 from wstui.tui.dashboard.dashboard_screen import Dashboard
-from wstui.tui.palette import Commands, bindings_of
+from wstui.tui.dialogs.dialog import Dialog
+from wstui.tui.palette import _MOVES, SYNONYMS, Commands, bindings_of, owners
 from wstui.tui.start.start_screen import StartScreen
 
 
@@ -53,6 +54,13 @@ async def test_each_word_of_the_footer_finds_its_key_first(tmp_path: Path) -> No
             active = app.screen.check_action(action, parameters)
             if active and binding.show and not binding.action.startswith(("app.", "maximise")):
                 assert (await best(app, binding.description)).startswith(f"{binding.description}:"), binding.id
+
+
+def test_every_key_that_does_something_is_found_by_other_words_too() -> None:
+    for binding in bindings_of(one for one in (*owners(), WstuiApp) if not issubclass(one, Dialog)):
+        plain = binding.description in {"Quit", "Back", "All", "Open", "Palette"} or binding.id == "app.help_f1"
+        moves = binding.action.startswith(_MOVES)
+        assert not binding.id or moves or plain or binding.id in SYNONYMS, binding.id
 
 
 async def test_before_anything_is_typed_steering_stands_first_and_moving_about_not_at_all() -> None:

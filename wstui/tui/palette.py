@@ -13,7 +13,7 @@ from textual.dom import DOMNode
 
 _KEY_NAMES = {"enter": "enter", "ctrl+q": "q", "ctrl+p": "ctrl+p"}
 _TWICE = ("help_f1", "interrupt", "command_palette")
-_MOVES = ("move", "scroll", "line(", "section(", "app.focus_", "choose(")
+_MOVES = ("move", "go(", "page", "fold", "scroll", "line(", "section(", "app.focus_", "choose(")
 """Actions that only move the cursor: not worth finding by name."""
 SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "load.pause": ("resume", "hold", "continue", "freeze"),
@@ -40,6 +40,9 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "view.restore": ("zoom", "back", "unzoom"),
     "view.copy": ("clipboard", "yank", "summary"),
     "view.result": ("report", "verdict", "summary"),
+    "view.watch": ("follow", "trace", "tail", "client", "debug", "messages"),
+    "errors.order": ("sort", "newest", "recent", "count"),
+    "errors.samples": ("details", "text", "open"),
     "errors.filter": ("search", "find", "grep"),
     "errors.export": ("write", "jsonl", "save"),
     "scenario.save": ("preset", "write", "toml", "keep"),
@@ -58,6 +61,8 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "result.export": ("write", "html", "json", "csv", "report"),
     "result.copy": ("clipboard", "yank", "summary"),
     "result.compare": ("diff", "before", "previous"),
+    "result.next": ("member", "suite", "tab"),
+    "result.previous": ("member", "suite", "previous", "tab"),
     "result.again": ("rerun", "repeat", "retry"),
     "result.runs": ("history", "stored"),
     "result.open": ("presets", "start", "home"),
@@ -66,6 +71,10 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "runs.trend": ("history", "regression", "change"),
     "runs.rerun": ("again", "repeat"),
     "runs.export": ("write", "html", "json", "csv", "report"),
+    "runs.result": ("open", "show", "verdict"),
+    "runs.sort": ("order", "column"),
+    "runs.turn": ("order", "descending", "ascending"),
+    "runs.tag": ("label", "name", "keep", "pin"),
     "runs.filter": ("search", "find"),
     "runs.delete": ("remove", "forget"),
     "runs.replay": ("play", "watch", "dashboard", "again"),
@@ -75,7 +84,27 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "edit.save": ("write", "toml", "preset"),
     "edit.run": ("start", "launch"),
     "edit.check": ("connect", "probe", "client", "try"),
+    "edit.accept": ("proposal", "suggestion", "correct", "fix"),
+    "edit.add": ("insert", "row"),
+    "edit.remove": ("delete", "row"),
+    "edit.view": ("preview", "file", "toml", "shape", "connection"),
     "edit.checklist": ("preflight", "validate"),
+    "roles.duplicate": ("copy", "clone"),
+    "roles.edit": ("change", "step", "role"),
+    "check.again": ("retry", "refresh", "repeat"),
+    "check.run": ("start", "launch"),
+    "trend.metric": ("choose", "figure"),
+    "trend.next": ("metric",),
+    "trend.previous": ("metric",),
+    "watch.copy": ("clipboard", "yank"),
+    "watch.export": ("write", "jsonl", "save"),
+    "watch.filter": ("search", "find", "grep"),
+    "watch.pause": ("hold", "freeze", "follow", "resume"),
+    "watch.pretty": ("format", "indent", "lines"),
+    "manual.find": ("search", "grep", "filter"),
+    "manual.read": ("open", "page"),
+    "manual.topics": ("list", "contents"),
+    "steps.open": ("zoom", "role", "step"),
     "app.quit": ("exit", "leave", "close"),
     "app.help": ("keys", "shortcuts"),
 }
