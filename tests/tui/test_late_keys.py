@@ -9,8 +9,10 @@ from tests.tui.driving import running, shown, until
 from wstui.execution.run.status import StageStatus, State
 from wstui.tui.app import WstuiApp
 from wstui.tui.dashboard.dashboard_screen import Dashboard
+from wstui.tui.dialogs.notes import NoteDialog
 from wstui.tui.dialogs.ramp_dialog import RampDialog, SkipDialog
 from wstui.tui.dialogs.stop import StopDialog
+from wstui.tui.dialogs.watch import WatchDialog
 from wstui.tui.result.result_screen import ResultScreen
 
 
@@ -45,11 +47,14 @@ async def test_the_key_that_closed_a_dialog_does_nothing_below_it_for_a_moment(
         await until(lambda: "esc closes" in shown(app), pilot)
 
 
-async def test_what_is_typed_when_the_run_ends_under_a_dialog_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("opens", "dialog"), [("t", RampDialog), ("W", WatchDialog), ("n", NoteDialog)])
+async def test_what_is_typed_when_the_run_ends_under_a_dialog_does_nothing(
+    opens: str, dialog: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("wstui.tui.run_lifecycle._DEAF_S", 60.0)
     async with running() as (app, pilot, session):
-        await pilot.press("t")
-        await until(lambda: isinstance(app.screen, RampDialog), pilot)
+        await pilot.press(opens)
+        await until(lambda: isinstance(app.screen, dialog), pilot)
         session.ended.set()
         await until(lambda: isinstance(app.screen, ResultScreen), pilot)
         await pilot.press("r", "q", "escape", "o")

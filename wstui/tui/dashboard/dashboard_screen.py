@@ -14,7 +14,7 @@ from textual.containers import Horizontal
 from textual.screen import Screen
 
 from wstui.execution.run.client_watches import drawn
-from wstui.execution.run.commands import open_span
+from wstui.execution.run.commands import WatchClient, open_span, refusal
 from wstui.execution.run.recorded_scenario import to_scenario, was_steered
 from wstui.execution.run.status import State, Status
 from wstui.report.model.stretches import noted
@@ -103,7 +103,7 @@ class Dashboard(Screen[None]):
         self.view = View()
         self.pictures = [Picture(session, self.view) for session in (runner.session, *beside)]
         self.steering = Steering(self, runner.session)
-        self._offered: tuple[State, bool] | None = None
+        self._offered: tuple[State, bool, bool] | None = None
 
     def compose(self) -> ComposeResult:
         yield Horizontal(*self.pictures)
@@ -143,7 +143,7 @@ class Dashboard(Screen[None]):
         """Offer the keys that work now, and let dialogs close whose question is over."""
         if not self.is_active:  # perhaps a dialog is above it
             self.post_message(messages.RunPolled(status))
-        offered = status.state, bool(status.generator.unreplaced_workers)
+        offered = status.state, bool(status.generator.unreplaced_workers), bool(status.result.failures)
         if offered != self._offered:
             self._offered = offered
             self.refresh_bindings()
@@ -191,6 +191,10 @@ class Dashboard(Screen[None]):
         """Return whether a key would be refused now."""
         if action == "app.open":
             return not self.runner.done.is_set()
+        if action == "watch_client":
+            return bool(refusal(WatchClient(0), self._status))
+        if action == "filter":
+            return not (self._status.result.failures or self.view.pattern)
         return action.startswith("load(") and self.steering.refused(action.split("'")[1])
 
     def label_of(self, action: str) -> str | None:
@@ -251,6 +255,9 @@ class Dashboard(Screen[None]):
 
     def action_watch_client(self) -> None:
         """Watch the client of the error under the cursor, or one drawn at random; the number can be changed."""
+        if why := refusal(WatchClient(0), self._status):
+            self.notify(why, severity="warning")
+            return
         from wstui.tui.dialogs.watch import WatchDialog
 
         group = self.query_one(Errors).selected

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from wstui.execution.run.commands import WatchClient, refusal
+from wstui.execution.run.status import Status
 from wstui.tui.dialogs.dialog import DialogField, Form
 
 
@@ -17,6 +19,9 @@ class WatchDialog(Form[int]):
     def __init__(self, client: int) -> None:
         super().__init__()
         self._client = client
+
+    def moot(self, status: Status) -> str:
+        return refusal(WatchClient(0), status)
 
     def fields(self) -> Iterable[DialogField]:
         yield DialogField("client", "client", str(self._client), self._read)
