@@ -17,6 +17,7 @@ from tests.secrets import holds_token
 from tests.servers.handshake import Gatekeeper, Refusing
 from tests.servers.server import Server
 from tests.servers.talk import Late
+from wstui.execution.preflight import checklist
 from wstui.execution.preflight.checklist import Check, CheckMark
 from wstui.execution.preflight.preflight import nats, preflight
 from wstui.execution.preflight.probe import Probe, Unreachable, probe
@@ -195,3 +196,8 @@ async def test_tls_that_is_reset_before_its_first_byte_is_told_as_tls(monkeypatc
     monkeypatch.setattr("wstui.execution.preflight.probe._open", reset)
     with pytest.raises(Unreachable, match="hung up in the TLS handshake"):
         await probe(scenario("wss://127.0.0.1:9/ws"))
+
+
+def test_figures_are_written_as_everywhere_else() -> None:
+    assert checklist.files(1_048_576, 12_000, 1).text.endswith("1 048 576 allowed")
+    assert checklist.ports(28_232, 12_000, 1).text == "12 000 needed, 28 232 from 1 source address"

@@ -209,9 +209,9 @@ CHECKS = (
     Check("token", CheckMark.FAIL, "is valid until 2025-11-23 14:40:00+00:00, and the run takes 13m",
           "make a new one (`wstui token --ttl SECONDS` for the Odin server) and set AUTH_TOKEN"),
     Check("clock", CheckMark.PASS, "the target's is +0.8 ms from ours, ± 0.4 ms"),
-    Check("files", CheckMark.PASS, "12300 needed, 1048576 allowed"),
-    Check("ports", CheckMark.PASS, "12000 needed, 28232 from 1 source address"),
-    Check("processors", CheckMark.PASS, "about 48% of a processor, without broadcasts"),
+    Check("files", CheckMark.PASS, "12 300 needed, 1 048 576 allowed"),
+    Check("ports", CheckMark.PASS, "12 000 needed, 28 232 from 1 source address"),
+    Check("processors", CheckMark.PASS, "about 48 % of a processor by estimate, without broadcasts"),
     Check("memory", CheckMark.PASS, "about 284 MiB needed, 5 812 MiB free"),
 )  # fmt: skip
 

@@ -70,7 +70,7 @@ async def test_the_editor_explains_values_draws_the_load_and_shows_the_file(home
         text = shown(app)
         for part in ("12000", "100 connections/s", "holds 12 000 for 10:00", "per client; 24.0k/s in all",
                      "from ${AUTH_TOKEN:-}", "AUTH_TOKEN is not set", "clients over 13:00", "hold", "cooldown",
-                     "p99 over all but the cooldown", "100 connects/s, 24.0k messages/s", "12000 needed",
+                     "p99 over all but the cooldown", "100 connects/s, 24.0k messages/s", "12 000 needed",
                      "^s Save", "^d Connect", "f5 Check", "esc Back", "f1 Help", "name in lists"):  # fmt: skip
             assert part in text, part
         assert "unsaved" not in text

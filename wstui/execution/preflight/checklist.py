@@ -125,9 +125,9 @@ def files(limit: int, peak: int, workers: int) -> Check:
     need = math.ceil(peak / workers) + FILES_RESERVED
     each = " a worker" if workers > 1 else ""
     if not limit:
-        return Check("files", CheckMark.PASS, f"{need} needed{each}, no limit known")
+        return Check("files", CheckMark.PASS, f"{grouped(need)} needed{each}, no limit known")
     fix = f"ulimit -n {need * 2} (and the hard limit in /etc/security/limits.conf), or more --workers"
-    return by_share("files", need / limit, f"{need} needed{each}, {limit} allowed", fix)
+    return by_share("files", need / limit, f"{grouped(need)} needed{each}, {grouped(limit)} allowed", fix)
 
 
 def ports(available: int, peak: int, addresses: int) -> Check:
@@ -137,7 +137,10 @@ def ports(available: int, peak: int, addresses: int) -> Check:
         f"give {enough} source addresses (--local-address 10.0.0.1-10.0.0.9, 10.0.0.0/28 or eth0:*), or widen "
         "net.ipv4.ip_local_port_range"
     )
-    text = f"{peak} needed, {available} from {addresses} source address{'' if addresses == 1 else 'es'}"
+    text = (
+        f"{grouped(peak)} needed, {grouped(available)} from {grouped(addresses)} source "
+        f"address{'' if addresses == 1 else 'es'}"
+    )
     return by_share("ports", peak / max(1, available), text, fix)
 
 

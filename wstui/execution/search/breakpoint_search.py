@@ -113,7 +113,9 @@ class BreakpointRun:
         status = self.status
         why = refusal(command, status)
         if why and isinstance(command, (RampTo, SetInterval)):
-            what = f"{command.clients} clients" if isinstance(command, RampTo) else f"every {command.every_s:g} s"
+            what = (
+                f"{grouped(command.clients)} clients" if isinstance(command, RampTo) else f"every {command.every_s:g} s"
+            )
             self._run.note("operator", f"{by}: {what} not done: {why}")
             return answered(Answer(False, why))
         if not isinstance(command, SkipStage):

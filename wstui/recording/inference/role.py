@@ -173,7 +173,7 @@ class RoleBuilder:
         near = sum(abs(period - middle) <= _STEADY * middle for period in periods) / len(periods)
         if middle > 0.001 and (near > 0.8 or not _think(gaps, 0.001)):
             sure = "sure" if near > 0.8 and len(periods) > 3 else "likely"
-            why = f"{near:.0%} of {len(periods) + 1} rounds began {_duration(middle)} after the one before"
+            why = f"{near * 100:.0f} % of {len(periods) + 1} rounds began {_duration(middle)} after the one before"
             self.every = (_duration(middle), Guess(why, sure))  # type: ignore[arg-type]
             return
         pause = _think(gaps, 0.001)
@@ -241,7 +241,7 @@ class RoleBuilder:
                 continue
             step = self._step(messages)
             every = _duration(beat.period)
-            why = f"{len(beat.messages)} of {messages[0].label}, {every} apart, give or take {beat.spread:.0%}"
+            why = f"{len(beat.messages)} of {messages[0].label}, {every} apart, give or take {beat.spread * 100:.0f} %"
             for key, guess in step.guesses.items():
                 self.guesses["heartbeats", len(beats), *key] = guess
             self.guesses["heartbeats", len(beats), "every"] = Guess(why, "sure" if beat.spread < 0.1 else "likely")

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from wstui.measure.format import grouped
 from wstui.scenario.conversation.role import Role, Step
 from wstui.scenario.env_refs import escape, expand, has_reference, value_at, walk
 from wstui.scenario.errors import BadValue, Key
@@ -152,7 +153,7 @@ def _role(place: Key, role: Item, folded: set[Key]) -> Iterator[Entry]:
 
 
 def _clients(number: Any) -> str:
-    return f"{number} client{'' if number == 1 else 's'}"
+    return f"{grouped(number) if isinstance(number, int) else number} client{'' if number == 1 else 's'}"
 
 
 def _steps(place: Key, steps: Sequence[Item], depth: int, folded: set[Key]) -> Iterator[Entry]:
