@@ -13,7 +13,7 @@ from textual.dom import DOMNode
 
 _KEY_NAMES = {"enter": "enter", "ctrl+q": "q", "ctrl+p": "ctrl+p"}
 _TWICE = ("help_f1", "interrupt", "command_palette")
-_MOVES = ("move", "go(", "page", "fold", "scroll", "line(", "section(", "app.focus_", "choose(")
+_MOVES = ("seek(", "move", "go(", "page", "fold", "scroll", "line(", "section(", "app.focus_", "choose(")
 """Actions that only move the cursor: not worth finding by name."""
 SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "load.pause": ("resume", "hold", "continue", "freeze"),
@@ -89,6 +89,9 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "edit.remove": ("delete", "row"),
     "edit.view": ("preview", "file", "toml", "shape", "connection"),
     "edit.checklist": ("preflight", "validate"),
+    "replay.pause": ("play", "resume", "stop", "again"),
+    "replay.next_mark": ("stage", "note", "event", "jump"),
+    "replay.previous_mark": ("stage", "note", "event", "jump", "previous"),
     "roles.duplicate": ("copy", "clone"),
     "roles.edit": ("change", "step", "role"),
     "check.again": ("retry", "refresh", "repeat"),
