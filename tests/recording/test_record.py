@@ -6,9 +6,14 @@ import asyncio
 import contextlib
 import http.server
 import json
+import os
+import pty
 import re
+import select
 import signal
 import ssl
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -240,6 +245,58 @@ async def test_the_command_shows_messages_without_secrets_and_ends_with_ctrl_c(t
     )
     assert "1 connections, 2 messages" in out and "only you can read it" in out and "wstui import r.jsonl" in out
     assert path.stat().st_mode & 0o777 == 0o600 and "good-token-1" in path.read_text()
+
+
+async def test_at_a_terminal_keys_pause_filter_save_and_end(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    read = bytearray()
+
+    async def until_shown(text: str) -> None:
+        for _ in range(600):
+            while select.select([ours], [], [], 0)[0]:
+                read.extend(os.read(ours, 4096))
+            if text in read.decode("utf-8", "replace"):
+                return
+            await asyncio.sleep(0.05)
+        raise AssertionError(f"{text!r} is not in {read.decode('utf-8', 'replace')}")
+
+    async with echo_server() as url:
+        command = [sys.executable, "-m", "wstui", "record", url, "--listen", "127.0.0.1:0", "--out", "r.jsonl"]
+        process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=tmp_path)
+        try:
+            await until_shown("space pauses")
+            address = re.search(r"ws://[\d.:]+/", read.decode())
+            assert address is not None
+            async with connect(address[0]) as client:
+
+                async def say(text: str) -> None:
+                    await client.send(text)
+                    await client.recv()
+
+                await say("first")
+                await until_shown("← first")
+                os.write(ours, b" ")
+                await until_shown("paused")
+                await say("second")
+                os.write(ours, b"s")
+                await until_shown("so far are in r-1.jsonl")
+                assert b"second" not in read
+                os.write(ours, b" ")
+                await until_shown("← second")
+                os.write(ours, b"/thi\r")
+                await until_shown("lines with 'thi'")
+                await say("fourth")
+                await say("third")
+                await until_shown("← third")
+                assert b"fourth" not in read
+            os.write(ours, b"q")
+            await until_shown("next: wstui import r.jsonl")
+            assert await asyncio.to_thread(process.wait, 20) == 0
+        finally:
+            process.kill()
+            os.close(ours)
+            os.close(theirs)
+    assert "second" in (tmp_path / "r-1.jsonl").read_text() and "fourth" in (tmp_path / "r.jsonl").read_text()
 
 
 @pytest.mark.parametrize(

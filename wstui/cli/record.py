@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
-import re
+import os
 import signal
 import ssl
 import sys
@@ -15,20 +15,14 @@ from pathlib import Path
 import click
 
 from wstui.cli.exit_codes import KEPT, UNREACHABLE, USAGE, fail
-from wstui.measure.sanitize import sanitize
+from wstui.cli.record_lines import Lines
 from wstui.recording.certificate import made_certificate, served_with
-from wstui.recording.proxy import Passed, Proxy
+from wstui.recording.proxy import Proxy
 from wstui.recording.recording import Recorder
 from wstui.scenario.errors import BadValue, ScenarioError, printable
 from wstui.scenario.file import loads
 from wstui.scenario.model import Scenario
-from wstui.scenario.secrets import is_secret_header, mask_text, secrets_in_header, secrets_in_url
 from wstui.scenario.units import parse_size
-
-_WIDTH = 160
-_SECRET_IN_JSON = re.compile(r'"([\w.-]+)"\s*:\s*"((?:[^"\\]|\\.)+)"')
-_MOST_SECRETS = 1000
-"""Of those that are looked for on the screen; the oldest are forgotten."""
 
 
 @click.command()
@@ -84,7 +78,7 @@ def record(
         fail(f"{printable(str(path))} is there already: --out writes elsewhere", USAGE)
     except OSError as error:
         fail(f"{printable(str(path))} can't be written: {error.strerror or error}", USAGE)
-    screen = _Lines(quiet=quiet, only=only or "", url=url)
+    screen = Lines(quiet=quiet, only=only or "", url=url)
     sys.exit(asyncio.run(_record(scenario, recorder, screen, host, port, context, path, http=http)))
 
 
@@ -104,7 +98,7 @@ def _listener(text: str) -> tuple[str, int]:
 async def _record(
     scenario: Scenario,
     recorder: Recorder,
-    screen: _Lines,
+    screen: Lines,
     host: str,
     port: int,
     tls: ssl.SSLContext | None,
@@ -125,13 +119,15 @@ async def _record(
     scheme = "" if tls is None else "s"
     shown = f"[{host}]" if ":" in host else host
     also = f" or http{scheme}://{shown}:{port}/" if http else ""
-    click.echo(f"recording: connect to ws{scheme}://{shown}:{port}/{also} instead; Ctrl-C ends it")
+    click.echo(f"recording: connect to ws{scheme}://{shown}:{port}/{also} instead; Ctrl-C ends it{screen.keys}")
     try:
+        screen.listen(loop, ended.set, lambda: _saved(recorder, path))
         while not ended.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(ended.wait(), 0.5)
             screen.full(recorder, path)
     finally:
+        screen.deafen(loop)
         await proxy.stop()
         recorder.finish()
     counts = ", ".join(f"{count} {what}" for what, count in sorted(proxy.count.items())) or "nothing passed"
@@ -140,50 +136,13 @@ async def _record(
     return KEPT if proxy.count["connections"] or not screen.failures else UNREACHABLE
 
 
-class _Lines:
-    """A line for each message, with secrets masked."""
-
-    def __init__(self, *, quiet: bool, only: str, url: str) -> None:
-        self._quiet = quiet
-        self._only = only
-        self._secrets: dict[str, None] = dict.fromkeys(secrets_in_url(url))
-        self._told_full = False
-        self.failures = 0
-
-    def show(self, passed: Passed) -> None:
-        """Print what passed."""
-        self._learn(passed)
-        if passed.sent is None and "can't be reached" in str(passed.data):
-            self.failures += 1
-        if self._quiet and passed.sent is not None:
-            return
-        text = (
-            passed.data if isinstance(passed.data, str) else f"<{len(passed.data)} bytes> {passed.data[:32].hex(' ')}"
-        )
-        # Masked before it is cut: half of a secret would no longer be known for one.
-        text = mask_text(text[:8192], tuple(self._secrets))
-        arrow = {True: "→", False: "←", None: "·"}[passed.sent]
-        line = f"{passed.at:9.3f} #{passed.number} {arrow} {sanitize(text, _WIDTH)}"
-        if self._only in line:
-            click.echo(line)
-
-    def full(self, recorder: Recorder, path: Path) -> None:
-        """Say once that the file has reached its size."""
-        if recorder.is_full and not self._told_full:
-            self._told_full = True
-            click.echo(
-                f"{printable(str(path))} has reached its size (--most): clients go on, no more is written", err=True
-            )
-
-    def _learn(self, passed: Passed) -> None:
-        found: list[str] = []
-        if isinstance(passed.data, str):
-            found += [value for name, value in _SECRET_IN_JSON.findall(passed.data[:65536]) if is_secret_header(name)]
-            found += secrets_in_url(passed.data) if passed.sent is None else []
-        for name, value in passed.headers:
-            if is_secret_header(name):
-                found += [value, *secrets_in_header(value)]
-        for secret in found:
-            self._secrets[secret] = None
-        while len(self._secrets) > _MOST_SECRETS:
-            del self._secrets[next(iter(self._secrets))]
+def _saved(recorder: Recorder, path: Path) -> str:
+    """Copy what was recorded so far beside the file; say where."""
+    names = (path.with_stem(f"{path.stem}-{number}") for number in range(1, 10_000))
+    copy = next(name for name in names if not name.exists())
+    try:
+        with os.fdopen(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(path.read_bytes())
+    except OSError as error:
+        return f"{printable(str(copy))} can't be written: {error.strerror or error}"
+    return f"{recorder.events} events so far are in {printable(str(copy))}"
