@@ -36,6 +36,15 @@ def busy(closed: tuple[int, ...], storms: tuple[int, ...]) -> None:
 
 
 @bench.command()
+@click.option("--mib", default=500, show_default=True)
+def imports(mib: int) -> None:
+    """What a large HAR costs to import. Status 1 when it needs more memory than is allowed."""
+    from tests.bench import imports
+
+    sys.exit(0 if imports.measure(mib) else 1)
+
+
+@bench.command()
 def path() -> None:
     """The Python of a round trip alone, part by part, without sockets."""
     from tests.bench import path

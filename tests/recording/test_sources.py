@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from tests.recording.hars import START, entry, har, message
 from wstui.recording.recording import Recorder
+from wstui.recording.saving import choose
 from wstui.recording.session import Frame, ImportFailed, Request
 from wstui.recording.sources import read_session
 
@@ -159,3 +160,44 @@ def test_a_mutated_har_is_read_or_refused_and_never_breaks(tmp_path_factory: pyt
         return
     for connection in session.connections:
         assert all(isinstance(frame.data, str | bytes) for frame in connection.frames)
+
+
+CHROME = {
+    "startedDateTime": "2026-01-01T00:00:00.000Z", "_initiator": {"type": "script"}, "_resourceType": "websocket",
+    "request": {"method": "GET", "url": "wss://a.example/ws", "httpVersion": "HTTP/1.1", "headers": [
+        {"name": "Sec-WebSocket-Protocol", "value": "chat"}, {"name": "Origin", "value": "https://a.example"}]},
+    "response": {"status": 101, "headers": [{"name": "Sec-WebSocket-Protocol", "value": "chat"}], "content": {}},
+    "_webSocketMessages": [
+        {"type": "send", "time": 1767225600.5, "opcode": 1, "data": "{\"type\":\"say\"}"},
+        {"type": "receive", "time": 1767225600.6, "opcode": 2, "data": "AP8="},
+        {"type": "receive", "time": 1767225600.7, "opcode": 10, "data": ""}],
+}  # fmt: skip
+HTTP2 = CHROME | {
+    "request": CHROME["request"] | {"method": "CONNECT", "url": "https://a.example/ws"},  # type: ignore[operator]
+    "response": {"status": 200, "headers": [{"name": ":status", "value": "200"}]},
+}
+FIREFOX = {
+    "pageref": "page_1", "startedDateTime": "2026-01-01T00:00:00.000+01:00",
+    "request": {"method": "GET", "url": "wss://a.example/ws", "httpVersion": "HTTP/1.1", "cookies": [], "headers": []},
+    "response": {"status": 101, "statusText": "Switching Protocols", "headers": [], "content": {"size": 0}},
+}  # fmt: skip
+SAFARI = {
+    "startedDateTime": "2026-01-01T00:00:00.000Z", "time": -1, "cache": {},
+    "request": {"method": "GET", "url": "https://a.example/ws", "headers": [{"name": "upgrade", "value": "websocket"}]},
+    "response": {"status": 101, "headers": []}, "_fetchType": "Network Load",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("browser", [CHROME, HTTP2], ids=["chrome and edge", "over http/2"])
+def test_the_messages_of_a_browser_are_read(tmp_path: Path, browser: dict[str, Any]) -> None:
+    session = read_session(written(tmp_path / "page.har", json.dumps({"log": {"entries": [browser]}})))
+    (found,) = choose(session, None) or []
+    assert found.url == "wss://a.example/ws" and not any(name.startswith(":") for name, _ in found.answer)
+    assert [(frame.sent, frame.data) for frame in found.frames] == [(True, '{"type":"say"}'), (False, b"\0\xff")]
+
+
+@pytest.mark.parametrize("browser", [FIREFOX, SAFARI], ids=["firefox", "safari"])
+def test_a_browser_that_leaves_the_messages_out_is_told(tmp_path: Path, browser: dict[str, Any]) -> None:
+    session = read_session(written(tmp_path / "page.har", json.dumps({"log": {"entries": [browser]}})))
+    with pytest.raises(ImportFailed, match=r"no messages, which Firefox and Safari leave out.*wstui record"):
+        choose(session, None)

@@ -27,6 +27,11 @@ def choose(session: Session, entry: int | None) -> list[Connection] | None:
             numbers = ", ".join(str(connection.number) for connection in session.connections[:20])
             raise ImportFailed(f"entry {entry} is not a WebSocket connection: there are {numbers}")
         return found
+    if session.source == "HAR" and not any(connection.frames for connection in session.connections):
+        raise ImportFailed(
+            "its WebSocket connections have no messages, which Firefox and Safari leave out: save it with Chrome or "
+            "Edge, or use `wstui record`"
+        )
     endpoints = {connection.endpoint for connection in session.connections}
     return session.connections if len(endpoints) == 1 else None
 
