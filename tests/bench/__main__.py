@@ -53,6 +53,15 @@ def path() -> None:
 
 
 @bench.command()
+@click.option("--turns", default=7, show_default=True)
+def protocols(turns: int) -> None:
+    """The Python of a round trip in each protocol beside JSON. Status 1 when one costs more than its bound."""
+    from tests.bench import protocols
+
+    sys.exit(0 if asyncio.run(protocols.measure(turns)) else 1)
+
+
+@bench.command()
 def accuracy() -> None:
     """What `wstui run` reports next to the truth from the sink's log. Status 1 when they differ."""
     from tests.bench import accuracy

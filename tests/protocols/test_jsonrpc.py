@@ -45,7 +45,7 @@ number = "params.result.number"
 
 
 @contextlib.asynccontextmanager
-async def serving() -> AsyncIterator[tuple[str, Counter[str]]]:
+async def serving(every_s: float = 0.01) -> AsyncIterator[tuple[str, Counter[str]]]:
     log: Counter[str] = Counter()
 
     def eth_subscribe(kind: str) -> Any:
@@ -65,7 +65,7 @@ async def serving() -> AsyncIterator[tuple[str, Counter[str]]]:
     async def accept(connection: ServerConnection) -> None:
         async def push() -> None:
             for number in range(100_000):
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(every_s)
                 result = {"subscription": "0x1", "result": {"number": number}}
                 await connection.send(json.dumps({"jsonrpc": "2.0", "method": "eth_subscription", "params": result}))
 
