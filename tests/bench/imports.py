@@ -26,8 +26,8 @@ def write(path: Path, mib: int) -> None:
         file.write(start[:open_item])
         size, number = 0, 0
         while size < mib << 19:
-            told = json.dumps({"type": "say" if number % 2 else "said", "n": number // 2, "text": "y" * 400})
-            item = ", " * bool(number) + json.dumps(message(number / 100, bool(number % 2), told))
+            told = json.dumps({"type": "said" if number % 2 else "say", "n": number // 2, "text": "y" * 400})
+            item = ", " * bool(number) + json.dumps(message(number / 100, not number % 2, told))
             size += file.write(item)
             number += 1
         file.write(end[end.index("}") + 1 :] + "]}}")

@@ -60,6 +60,18 @@ async def socketio(url: str, number: int) -> None:
     await client.disconnect()
 
 
+async def polling(url: str, number: int) -> None:
+    """The same, as browsers do it: the session begins by HTTP, and is upgraded."""
+    client = pytest.importorskip("socketio").AsyncClient()
+    await client.connect(url.replace("ws", "http", 1), auth={"token": "good"})
+    while client.eio.current_transport != "websocket":
+        await asyncio.sleep(0.01)
+    mine = (await client.call("join", {"room": f"r{number}"}))["id"]
+    async for n in rounds():
+        await client.call("say", {"n": n, "from": mine, "text": f"hello number {n * 7919}"})
+    await client.disconnect()
+
+
 async def graphql(url: str, number: int) -> None:
     gql = pytest.importorskip("gql")
     transports = pytest.importorskip("gql.transport.websockets")

@@ -138,6 +138,7 @@ async def several(_: Any) -> AsyncIterator[tuple[str, Log]]:
 CASES: dict[str, tuple[Any, Any, dict[str, str]]] = {
     # protocol: its server, its client, and the name of each step's count in the server's log
     "socketio": (socketio, clients.socketio, {"emit-join": "join", "emit-say": "say", "emit-blob": "blob"}),
+    "socketio from polling": (socketio, clients.polling, {"emit-join": "join", "emit-say": "say"}),
     "graphql": (graphql, clients.graphql, {"query-Double": "double", "mutation-Note": "note"}),
     "actioncable": (
         actioncable,

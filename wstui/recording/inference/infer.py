@@ -10,6 +10,7 @@ from typing import Any
 from wstui.recording.inference.draft import Draft, Guess
 from wstui.recording.inference.login import attach, cookies_given, find_logins, login_tables
 from wstui.recording.inference.message import read_messages
+from wstui.recording.inference.polling import with_polled
 from wstui.recording.inference.pushes import broadcasts, deliveries, sequences
 from wstui.recording.inference.role import RoleBuilder
 from wstui.recording.inference.speech import listen
@@ -28,6 +29,8 @@ def infer(session: Session, connections: Sequence[Connection], name: str, *, pla
     """
     draft = Draft()
     connections = [c for c in connections if c.frames or c.status == 101][:MOST_CLIENTS] or list(connections[:1])
+    if not plain:
+        connections = with_polled(session, connections)
     speech = None if plain else listen(connections)
     if speech is not None:
         connections = [replace(one, url=speech.dialect.bare(one.url)) for one in connections]
