@@ -18,11 +18,12 @@ def bench() -> None:
 
 @bench.command()
 @click.option("--turns", default=3, show_default=True)
-def engine(turns: int) -> None:
-    """Our engine next to the clients that Python's libraries offer."""
+@click.option("--ours", is_flag=True, help="Leave out the clients of other libraries.")
+def engine(turns: int, ours: bool) -> None:
+    """Our engine, built-in exchanges beside a conversation, next to the clients that Python's libraries offer."""
     from tests.bench import engine
 
-    asyncio.run(engine.measure(turns))
+    asyncio.run(engine.measure(turns, ours))
 
 
 @bench.command()

@@ -186,10 +186,11 @@ async def beats(clients: int, seconds: float) -> str:
     )
 
 
-async def measure(turns: int) -> None:
+async def measure(turns: int, ours: bool = False) -> None:
     """Measure every engine that is installed, `turns` times in alternation, and print a table."""
     cores = Cores.apart()
-    names = [*OURS, *(name for name, (package, _, _) in LIBRARIES.items() if importlib.util.find_spec(package))]
+    others = [] if ours else [name for name, (package, _, _) in LIBRARIES.items() if importlib.util.find_spec(package)]
+    names = [*OURS, *others]
     results = {name: Figures() for name in names}
     kernel = []
     for turn in range(turns):

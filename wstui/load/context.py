@@ -103,8 +103,9 @@ class WorkerContext:
     """The state of a worker that its clients read and count in. It has slots because the hot path reads it."""
 
     __slots__ = (
-        "broadcasts", "clock", "closed_loop", "connect", "counters", "epoch_ns", "events", "exchange", "identities",
-        "now", "paused", "strict", "tally", "timeout_ns", "unanswered_pings", "wanted_certificate", "welcome",
+        "ahead_ns", "broadcasts", "clock", "closed_loop", "connect", "counters", "epoch_ns", "events",
+        "exchange", "identities", "now", "paused", "strict", "tally", "timeout_ns", "unanswered_pings",
+        "wanted_certificate", "welcome",
     )  # fmt: skip
 
     def __init__(
@@ -127,6 +128,7 @@ class WorkerContext:
         self.unanswered_pings: dict[Any, int] | None = {} if spec.send.ping_every_ns else None  # client → when, ns
         self.clock = ClockOffset()
         self.epoch_ns = time.time_ns() - time.monotonic_ns()
+        self.ahead_ns = 0  # what this host's monotonic clock is ahead of the operator's
         self.identities = Identities(spec, role_of, self.epoch_ns)
         self.now = time.monotonic_ns()  # when the bytes that are being read arrived
         self.timeout_ns = conversation.reply_timeout_ns

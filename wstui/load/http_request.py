@@ -34,6 +34,8 @@ class Requester(Protocol):
 
     @property
     def epoch_offset_ns(self) -> int: ...
+    @property
+    def ahead_ns(self) -> int: ...
 
 
 class HttpFailed(Exception):

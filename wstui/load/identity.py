@@ -13,7 +13,7 @@ from wstui.load.protocol import Spec
 class Identity:
     """One client before it connects, and what placeholders of its URL, headers and login are rendered from."""
 
-    __slots__ = ("cookies", "epoch_offset_ns", "logged_in", "number", "row", "sent_ns", "seq", "values")
+    __slots__ = ("ahead_ns", "cookies", "epoch_offset_ns", "logged_in", "number", "row", "sent_ns", "seq", "values")
 
     def __init__(self, number: int, row: Sequence[str] = (), variables: int = 0, epoch_offset_ns: int = 0) -> None:
         self.number = number
@@ -22,6 +22,7 @@ class Identity:
         self.cookies: Cookies | None = None  # once a server has set one
         self.logged_in = False
         self.epoch_offset_ns = epoch_offset_ns
+        self.ahead_ns = 0
         self.seq = 0
         self.sent_ns = 0
 
@@ -38,6 +39,7 @@ class Identities:
         self._in_turn = roles.each != "client"
         self._dealt = 0
         self._epoch_ns = epoch_ns
+        self.ahead_ns = 0
         captured = {capture.variable for request in spec.login for capture in request.capture}
         self._variables = max(captured, default=-1) + 1
         self._keeps = bool(spec.login) or self._in_turn
@@ -54,6 +56,7 @@ class Identities:
         found = self._kept.get(number)
         if found is None:
             found = Identity(number, self.row(number), self._variables, self._epoch_ns)
+            found.ahead_ns = self.ahead_ns
             if self._keeps:
                 self._kept[number] = found
         return found

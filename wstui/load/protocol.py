@@ -179,7 +179,9 @@ class WatchClients(msgspec.Struct, tag="watch", frozen=True):
 
 
 class Heartbeat(msgspec.Struct, tag="heartbeat", frozen=True):
-    """The operator is still there."""
+    """The operator is still there. The monotonic clock of the worker's host is `ahead_ns` ahead of the operator's."""
+
+    ahead_ns: int = 0
 
 
 Command = Spec | Go | Ramp | Arrive | Pace | Pause | Resume | Meet | Drain | Abort | WatchClients | Heartbeat

@@ -35,6 +35,7 @@ class Speaker(Protocol):
     seq: int
     sent_ns: int  # monotonic
     epoch_offset_ns: int
+    ahead_ns: int  # what this host's monotonic clock is ahead of the operator's
     row: Sequence[str]
     values: Sequence[Any]
 
@@ -135,7 +136,7 @@ def compile_value(slot: Slot, seed: int) -> Fill:
         case "id":
             return lambda speaker: (speaker.number + 1) * IDS_A_CLIENT + speaker.seq
         case "stamp":
-            return attrgetter("sent_ns")
+            return lambda speaker: speaker.sent_ns - speaker.ahead_ns
         case "feed":
             return lambda speaker: speaker.row[column]
         case "variable":

@@ -30,6 +30,7 @@ from wstui.load.protocol import (
     Command,
     Drain,
     Go,
+    Heartbeat,
     Meet,
     Message,
     Pace,
@@ -158,6 +159,8 @@ class Worker:
             case Meet():
                 if self._roles is not None:
                     self._roles.meetings.release(command)
+            case Heartbeat(ahead_ns):
+                self.context.ahead_ns = self.context.identities.ahead_ns = ahead_ns
             case WatchClients(numbers):
                 self._watch_clients(frozenset(numbers))
             case Drain(grace_ns):

@@ -29,6 +29,7 @@ def role_warnings(scenario: Scenario) -> Iterator[str]:
                     f"{dotted(('roles', index, *key))}.expect is the same in each round: a late reply will be taken "
                     'for the reply of the next round. If the server repeats a number, expect it: seq = "{{seq}}".'
                 )
+    yield from _unreached(scenario)
     messages = [message for role in scenario.roles for _, message in messages_of(role)]
     sends_stamps = any("{{stamp" in str(message.json) + message.send for message in messages)
     for index, role in enumerate(scenario.roles):
@@ -41,6 +42,16 @@ def role_warnings(scenario: Scenario) -> Iterator[str]:
         and not any(role.loop or role.script for role in scenario.roles)
     ):
         yield "messages.every has no effect: no role has a loop."
+
+
+def _unreached(scenario: Scenario) -> Iterator[str]:
+    """Yield the steps behind one that closes the connection."""
+    for index, role in enumerate(scenario.roles):
+        found = dict(steps_of(role))
+        for key in found:
+            before = found.get((*key[:-1], int(key[-1]) - 1))
+            if before is not None and before.close:
+                yield f"{dotted(('roles', index, *key))} is never reached: the step before closes the connection."
 
 
 def _least_s(step: Step) -> float:

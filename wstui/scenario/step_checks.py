@@ -100,9 +100,7 @@ class StepChecks:
             return
         for index, step in enumerate(steps):
             yield from self._step(step, (*place, index), known, depth)
-            if step.close and index < len(steps) - 1:
-                yield Conflict((*place, index + 1), "is never reached: the step before closes the connection")
-            elif step.close and place[2] == "open":
+            if step.close and place[2] == "open":
                 message = "closes before the client is ready, and every attempt fails: close in loop"
                 yield Conflict((*place, index, "close"), message)
 

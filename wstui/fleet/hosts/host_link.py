@@ -74,7 +74,9 @@ class HostLink:
             # Batch everything that is sent in this turn of the loop.
             await asyncio.sleep(0)
             self._wake.clear()
-            batch, self._outbox = self._outbox, []
+            beat = self._beat()
+            batch = [(worker, beat if message == _HEARTBEAT else message) for worker, message in self._outbox]
+            self._outbox = []
             self._beating.clear()
             if not batch:
                 continue
@@ -88,7 +90,15 @@ class HostLink:
                 return
             now_ns = self.heard_ns = time.monotonic_ns()
             self._round_trip_ns = now_ns - began_ns
+            first = self._clock.offset_ns is None
             self._clock.sample(there_ns - now_ns, there_ns - began_ns)
+            for worker in self.workers if first else ():
+                self.send(worker, _HEARTBEAT)  # which tells the clock, before clients send stamps
+
+    def _beat(self) -> bytes:
+        """Return a heartbeat that says how far ahead of ours its clock is."""
+        ahead = self._clock.offset_ns
+        return _HEARTBEAT if ahead is None else encode(Heartbeat(round(ahead)))
 
     def here_ns(self, there_ns: int) -> int:
         """Convert from its monotonic clock to ours, as exactly as round trips allow; only for marks."""

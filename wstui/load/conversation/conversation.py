@@ -305,6 +305,11 @@ class Conversation:
         """What the wall clock is ahead of the monotonic one."""
         return self.context.epoch_ns
 
+    @property
+    def ahead_ns(self) -> int:
+        """What this host's monotonic clock is ahead of the operator's."""
+        return self.context.ahead_ns
+
     def of_message(self, path: Sequence[str]) -> Any:
         """Return a value of the message that is being answered; None when it has none."""
         found = self.role.reader.value(self.message, path)

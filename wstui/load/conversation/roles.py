@@ -248,7 +248,7 @@ class Roles(Exchange):
         for matcher, path, unit, tally in role.deliveries:
             if matcher.matches(document, payload, matcher.bind(conversation)):
                 found = role.reader.value(document, path)
-                follow_delivery(found, unit, tally, self.context.now, self.context.epoch_ns)
+                follow_delivery(found, unit, tally, self.context.now, self.context.epoch_ns, self.context.ahead_ns)
         if conversation.streams is not None:
             for stream, state in zip(role.streams, conversation.streams, strict=True):
                 follow_stream(conversation, stream, state, document, payload)

@@ -17,20 +17,23 @@ _PLAUSIBLE_NS = 3600 * 1_000_000_000
 MISSING_KEPT = 1000
 
 
-def follow_delivery(found: Any, unit: str, tally: StepTally, now_ns: int, epoch_ns: int) -> None:
+def follow_delivery(found: Any, unit: str, tally: StepTally, now_ns: int, epoch_ns: int, ahead_ns: int) -> None:
     """Record the time from a stamp to its receipt, `now_ns`; a message without a sound one counts as failed."""
     counts = tally.counts
     counts.begun += 1
     counts.done += 1
-    took = delay_of(found, unit, now_ns, epoch_ns)
+    took = delay_of(found, unit, now_ns, epoch_ns, ahead_ns)
     if took is None:
         counts.failed += 1
     else:
         tally.on_time.record(took)
 
 
-def delay_of(found: Any, unit: str, now_ns: int, epoch_ns: int) -> int | None:
-    """Nanoseconds from a stamp to now; None when it is not a stamp. Below zero when clocks differ."""
+def delay_of(found: Any, unit: str, now_ns: int, epoch_ns: int, ahead_ns: int = 0) -> int | None:
+    """Nanoseconds from a stamp to now; None when it is not a stamp. Below zero when clocks differ.
+
+    Our own stamps are of the operator's monotonic clock: this host's is `ahead_ns` ahead of it.
+    """
     if isinstance(found, str):
         if unit in ("iso", "auto") and (stamp := _iso_ns(found)) is not None:
             return now_ns + epoch_ns - stamp
@@ -41,10 +44,10 @@ def delay_of(found: Any, unit: str, now_ns: int, epoch_ns: int) -> int | None:
     if isinstance(found, bool) or not isinstance(found, int | float):
         return None
     if unit == "stamp":
-        return now_ns - int(found)
+        return now_ns - ahead_ns - int(found)
     if unit in _UNITS:
         return now_ns + epoch_ns - int(found * _UNITS[unit])
-    delays = [now_ns - int(found), *(now_ns + epoch_ns - int(found * factor) for factor in _UNITS.values())]
+    delays = [now_ns - ahead_ns - int(found), *(now_ns + epoch_ns - int(found * factor) for factor in _UNITS.values())]
     nearest = min(delays, key=abs)
     return nearest if abs(nearest) < _PLAUSIBLE_NS else None
 

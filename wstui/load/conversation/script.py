@@ -99,7 +99,7 @@ class Client:
     @property
     def stamp(self) -> int:
         """The time now for a message that another client receives: nanoseconds of the clock of `{{stamp}}`."""
-        return _now()
+        return _now() - self._talk.ahead_ns
 
     @property
     def random(self) -> Random:

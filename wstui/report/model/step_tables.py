@@ -65,7 +65,12 @@ def steps(run: Result) -> Table | None:
     """The named steps, by role."""
     note = "Lost: no answer in time, at the time limit in the latencies; late: answers to lost ones."
     rows = [step_row(step) for step in run.steps if not step.kind == step.name == "login"]
-    return Table("Steps, ms", STEP_COLUMNS, rows, notes=(note,)) if rows else None
+    notes = [note]
+    unsure = [host.clock_uncertainty_ms for host in run.generator.hosts if host.clock_uncertainty_ms is not None]
+    if unsure and any(step.kind == "delivery" for step in run.steps):
+        give_or_take = format.milliseconds(sum(sorted(unsure)[-2:]))
+        notes.append(f"Times from a {{{{stamp}}}} of one host to another are exact to ± {give_or_take} ms.")
+    return Table("Steps, ms", STEP_COLUMNS, rows, notes=tuple(notes)) if rows else None
 
 
 def roles(run: Result) -> Table | None:

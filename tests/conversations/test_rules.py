@@ -1,0 +1,86 @@
+"""What rules measure when hosts have clocks of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import Any
+
+from tests.conversations.chat import Chat, scenario
+from tests.load.leading import MS, S, led
+from tests.servers.server import Connection, until
+from wstui.fleet.hosts.host_link import HostLink
+from wstui.load.protocol import Heartbeat, Pace, decode_command, encode
+
+ROLES = """
+[[roles]]
+name = "listener"
+[roles.delivery]
+name = "news"
+of = { type = "news" }
+stamp = "at"
+unit = "stamp"
+[[roles]]
+name = "publisher"
+clients = 1
+loop = [{ json = { type = "publish", at = "{{stamp}}" } }]
+"""
+
+
+class Relay(Chat):
+    """Hands what is published to all."""
+
+    stamps: list[int]
+
+    async def other(self, client: Connection, first: int, payload: bytes) -> None:
+        self.stamps.append(time.monotonic_ns() - json.loads(payload)["at"])
+        for other in self.live.values():
+            other.say(type="news", at=json.loads(payload)["at"])
+
+
+async def test_a_stamp_of_another_host_counts_with_the_offset_of_its_clock() -> None:
+    server = Relay()
+    server.stamps = []
+    async with server, led(scenario(server.url, ROLES, clients=2), workers=2) as workers:
+        # The publisher is client 0, of worker 0; its host's clock seems to be 7 s ahead, the listener's 6.9 s.
+        for worker, ahead in zip(workers.all, (7 * S, 7 * S - 100 * MS), strict=True):
+            worker.handle(Heartbeat(ahead))
+        server.stamps.clear()
+        before = sum(row.counts.done for row in workers.steps if row.name == "news")
+        await until(lambda: sum(row.counts.done for row in workers.steps if row.name == "news") >= before + 5)
+        news = [row for row in workers.steps if row.name == "news"]
+        await workers.drained()
+    assert min(server.stamps[1:]) >= 7 * S, "stamps are of the operator's clock"
+    assert sum(row.response.count for row in news) >= 5 and min(row.response.low for row in news) >= 0
+    assert max(row.response.high for row in news) >= 100 * MS
+
+
+class _Agent:
+    """A host whose clock is 3 s ahead."""
+
+    def __init__(self) -> None:
+        self.told: list[Any] = []
+
+    async def tell(self, batch: list[tuple[int, bytes]]) -> int:
+        self.told += [(worker, decode_command(message)) for worker, message in batch]
+        return time.monotonic_ns() + 3 * S
+
+
+class _Probe:
+    name = "other"
+
+
+async def test_a_host_is_told_how_far_ahead_its_clock_is() -> None:
+    agent = _Agent()
+    probe: Any = _Probe()
+    link = HostLink(probe, agent, lambda name, reason: None)
+    link.workers.append(4)
+    link.send(4, encode(Pace(1)))
+    async with asyncio.timeout(30):
+        while len(agent.told) < 2:
+            await asyncio.sleep(0.01)
+    link.lose("the test is over")
+    (_, first), (worker, beat), *_ = agent.told
+    assert first == Pace(1) and worker == 4
+    assert isinstance(beat, Heartbeat) and abs(beat.ahead_ns - 3 * S) < 1 * S
