@@ -55,7 +55,7 @@ async def test_the_conversation_of_one_client_is_printed_with_what_matched_and_w
     preset = tmp_path / "chat.toml"
     async with Rude(token="hunter2-hunter2") as server:
         preset.write_text(PRESET.format(url=server.url))
-        arguments = ("run", str(preset), "--trace", "1", "--no-store", "--no-control")
+        arguments = ("run", str(preset), "--trace", "1", "--no-store", "--no-control", "--allow-limited")
         status, out, err = await asyncio.to_thread(call, *arguments)
     assert status == 0, err
     heads = re.findall(r"^ *(\d+\.\d{3})s (\w+ \d+) (→|←) (.*)$", out, re.MULTILINE)

@@ -68,7 +68,7 @@ def test_the_first_conversation_passes_check_and_run(name: str, tmp_path: Path) 
         file.write_text(text)
         scripts = ["--allow-scripts"] if name == "script" else []
         checked = _wstui("check", file.name, *scripts, folder=tmp_path)
-        done = _wstui("run", file.name, "--trace", "1", *scripts, folder=tmp_path)
+        done = _wstui("run", file.name, "--trace", "1", "--allow-limited", *scripts, folder=tmp_path)
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert done.returncode == 0 and "auth_ok" in done.stdout + done.stderr, done.stdout + done.stderr
     assert server.kinds()["say"] > 50
