@@ -6,19 +6,22 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cached_property
+from functools import cached_property, partial
 from importlib import resources
 
 from wstui.manual import house, reference
+from wstui.scenario.conversation.dialect import DIALECTS
 
 Sections = Mapping[str, Callable[[], str]]
 """Makes the Markdown of a generated section, by the name in its mark: `<!-- generated: NAME -->`."""
 
 TOPICS = (
     "start", "tutorial", "dashboard", "presets", "scenario", "messages", "roles", "identity", "login", "rooms",
-    "pushes", "heartbeats", "binary", "scripts", "protocols", "record", "side-by-side", "mistakes", "arrivals",
-    "network", "breakpoint", "suites", "hosts", "scale", "runs", "control", "ci", "container", "python", "odin",
-    "numbers", "accuracy", "keys", "flags", "fields", "metrics", "result", "exit-status", "house", "changelog",
+    "pushes", "heartbeats", "binary", "scripts", "protocols", "socketio", "graphql", "mqtt", "stomp", "signalr",
+    "phoenix", "actioncable", "pusher", "centrifugo", "ocpp", "wamp", "jsonrpc", "realtime", "dialect",
+    "record", "side-by-side", "mistakes", "arrivals", "network", "breakpoint", "suites", "hosts", "scale",
+    "runs", "control", "ci", "container", "python", "odin", "numbers", "accuracy", "keys", "flags", "fields",
+    "metrics", "result", "exit-status", "house", "changelog",
 )  # fmt: skip
 """In the order of the list: guides first, then reference."""
 SECTIONS: Sections = {
@@ -27,6 +30,7 @@ SECTIONS: Sections = {
     "protocols": reference.protocols,
     "result": reference.result,
     "house": house.diagram,
+    **{f"protocol-{name}": partial(reference.protocol, name) for name in DIALECTS},
 }
 """The sections that need neither the commands nor the screens."""
 _GENERATED = re.compile(r"^<!-- generated: ([\w-]+) -->$", re.MULTILINE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -42,14 +43,24 @@ def fields() -> str:
 
 
 def protocols() -> str:
-    """Return each protocol with its options and the keys of its steps."""
-    parts = []
+    """Return the table of all protocols, and why each was written by hand, as its module says."""
+    rows = []
     for name in DIALECTS:
         kind = kind_of(name)
-        parts.append(f"## {name}\n\n{kind.title[:1].upper()}{kind.title[1:]}.")
-        for about, keys in (("Options, in `[target.options]`:", kind.option_keys), ("Keys of a step:", kind.step_keys)):
-            if rows := [(f"`{key}`", f"`{default}`" if default else "", text) for key, default, text in keys_of(keys)]:
-                parts.append(f"{about}\n\n{table(('key', 'default', 'meaning'), rows)}")
+        about = " ".join((sys.modules[kind.__module__].__doc__ or "").split())
+        rows.append((f"`{name}`", kind.title, about.partition("Written by hand")[2].partition(": ")[2]))
+    return table(("protocol", "what", "written by hand, because"), rows)
+
+
+def protocol(name: str) -> str:
+    """Return the options of a protocol, the keys of its steps, and its close codes."""
+    kind = kind_of(name)
+    parts = []
+    for about, keys in (("Options, in `[target.options]`", kind.option_keys), ("Keys of a step", kind.step_keys)):
+        if rows := [(f"`{key}`", f"`{default}`" if default else "", text) for key, default, text in keys_of(keys)]:
+            parts.append(f"## {about}\n\n{table(('key', 'default', 'meaning'), rows)}")
+    if codes := [(f"`{code}`", meaning) for code, meaning in kind.closes.items()]:
+        parts.append(f"## Close codes\n\n{table(('code', 'meaning'), codes)}")
     return "\n\n".join(parts)
 
 

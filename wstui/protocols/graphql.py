@@ -1,6 +1,6 @@
 """GraphQL over WebSocket: graphql-transport-ws, and the older graphql-ws of subscriptions-transport-ws.
 
-Nothing runs in a worker: each frame is one JSON object, so steps and rules say all of it.
+Written by hand: each frame is one JSON object, so steps and rules say all of it, and nothing runs in a worker.
 """
 
 from __future__ import annotations
