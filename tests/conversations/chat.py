@@ -63,9 +63,9 @@ class Chat(Server):
         client.say(**document)
 
 
-def scenario(url: str, roles: str, clients: int = 1, every: str = "20ms", head: str = "", more: str = "") -> Scenario:
-    """A scenario with these roles, as a file would say it."""
-    text = f"""
+def scenario_text(url: str, roles: str, clients: int = 1, every: str = "20ms", head: str = "", more: str = "") -> str:
+    """What a file says of a scenario with these roles."""
+    return f"""
 [target]
 url = "{url}"
 settle = "50ms"
@@ -81,6 +81,10 @@ timeout = "1500ms"
 {textwrap.dedent(head)}
 {textwrap.dedent(roles)}
 """
-    made = loads(text, "", {})
+
+
+def scenario(url: str, roles: str, **settings: Any) -> Scenario:
+    """A scenario with these roles, as a file would say it."""
+    made = loads(scenario_text(url, roles, **settings), "", {})
     assert isinstance(made, Scenario)
     return made

@@ -7,13 +7,17 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import ipaddress
+import ssl
 from collections import Counter
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
-from tests.conversations.chat import Chat, scenario
+from tests.conversations.chat import Chat, scenario, scenario_text
 from tests.conversations.test_roles import balance, counts
+from tests.execution.test_tls import Authority
 from tests.load.leading import Workers, led
 from tests.servers.server import Connection, until
 from tests.servers.web import Answer, Asked, Web, answer
@@ -21,7 +25,7 @@ from wstui.execution.run.run import Run
 from wstui.measure.steps import StepCounts
 from wstui.report.formats import registry
 from wstui.scenario.errors import ScenarioError
-from wstui.scenario.file import dumps, loads
+from wstui.scenario.file import dumps, load, loads
 from wstui.scenario.model import Fleet, Scenario, Stage
 from wstui.scenario.secret_fields import masked, secrets_of
 from wstui.scenario.trust import uses
@@ -566,3 +570,53 @@ def test_a_signature_never_shows_the_secret_that_was_written_in_place_of_its_nam
     with pytest.raises(ScenarioError) as caught:
         scenario("ws://127.0.0.1:9/", text)
     assert "s3cr3t" not in str(caught.value) and "a variable" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "stays"),
+    [
+        ("key-{{client}}", True),
+        ("key-{{client}}-{{base64 {{client}}:device}}", True),
+        ("Bearer {{token}}", True),
+        ("sk-live-51H8xJ2-{{client}}", False),
+        ("hunter2hunter2", False),
+    ],
+)
+def test_a_header_named_like_a_secret_is_saved_as_written_if_placeholders_make_it(value: str, stays: bool) -> None:
+    login = '[[login]]\npost = "http://127.0.0.1:9/"\ncapture = { token = "t" }\n'
+    made = scenario("ws://127.0.0.1:9/ws", login + LISTENING, more=f'headers.X-Api-Key = "{value}"')
+    assert (value in dumps(made)) == stays and ("${X_API_KEY" in dumps(made)) != stays
+
+
+async def test_each_client_presents_its_own_certificate(tmp_path: Path) -> None:
+    authority = Authority(tmp_path, "authority")
+    server = authority.sign("server", x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
+    (tmp_path / "certs").mkdir()
+    for user in ("ann", "bob", "cy"):
+        signed = authority.sign(user)
+        whole = Path(signed.cert_file).read_bytes() + Path(signed.key_file).read_bytes()
+        (tmp_path / "certs" / f"{user}.pem").write_bytes(whole)
+    (tmp_path / "users.csv").write_text("name\nann\nbob\ncy\n")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(server.cert_file, server.key_file)
+    context.load_verify_locations(authority.file)
+    context.verify_mode = ssl.CERT_REQUIRED
+    seen: Counter[str] = Counter()
+
+    class Names(Chat):
+        async def other(self, client: Connection, first: int, payload: bytes) -> None:
+            (name,) = (v for field in client.writer.get_extra_info("peercert")["subject"] for k, v in field)
+            seen[f"{name} {payload.decode()}"] += 1
+
+    async with Names(tls=context) as chat:
+        more = f"ca_file = '{authority.file}'\ncert_file = 'certs/{{{{feed.name}}}}.pem'"
+        roles = '[[roles]]\nname = "one"\nopen = [{ send = "{{feed.name}}" }]\n'
+        head = 'feed = "users.csv"\nfeed_per = "client"'
+        text = scenario_text(chat.url, roles, clients=3, head=head, more=more)
+        (tmp_path / "chat.toml").write_text(text)
+        made = load(tmp_path / "chat.toml", {})
+        assert isinstance(made, Scenario)
+        async with led(made, 2) as workers:
+            await until(lambda: workers.c.ready == 3)
+            await workers.drained()
+    assert seen == {"ann ann": 1, "bob bob": 1, "cy cy": 1}

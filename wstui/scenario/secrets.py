@@ -17,7 +17,7 @@ _SECRET_WORD = (
     r"(?:[\w.\-\[\]%]*(?:token|secret|passw(?:or)?d|passphrase|credential|signature|apikey|api[_-]key|access[_-]key"
     r"|session|authorization|bearer)[\w.\-\[\]%]*|auth|jwt|key|pass|pwd|sid|sig|ticket|otp)"
 )
-_PLACES = r"(?:\{\{[^{}]*\}\})+"  # no secret by themselves
+_PLACES = r"(?:\{\{(?:[^{}]|\{\{[^{}]*\}\})*\}\})+"  # no secret by themselves
 _QUERY_VALUE = re.compile(
     rf"(?P<name>(?<=[?&;]){_SECRET_WORD}=)(?!{_PLACES}(?:[&;#\s\"'<>]|$))(?P<value>[^&;#\s\"'<>]*)", re.IGNORECASE
 )
@@ -173,9 +173,19 @@ def is_secret_header(name: str) -> bool:
     return _SECRET_HEADER.search(name) is not None
 
 
+SHORT_SECRET = 8
+"""A text between placeholders that is shorter is not taken for a secret."""
+
+
 def is_credential_free(header_value: str) -> bool:
-    """Return whether a secret header's value is harmless: "", "Bearer ", "session="."""
-    return _CREDENTIAL_FREE.fullmatch(re.sub(_PLACES, "", header_value)) is not None
+    """Return whether a secret header's value is harmless: "", "Bearer ", "session=".
+
+    What a few letters and a placeholder make, such as "key-{{client}}", is no secret either: anyone can count.
+    """
+    parts = re.split(_PLACES, header_value)
+    if len(parts) > 1 and all(len(part) < SHORT_SECRET for part in parts):
+        return True
+    return _CREDENTIAL_FREE.fullmatch("".join(parts)) is not None
 
 
 def secrets_in_url(url: str) -> list[str]:
