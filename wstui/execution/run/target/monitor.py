@@ -182,7 +182,7 @@ class TargetWatch:
         every = poll.seen.received - first.seen.received
         # Some servers count replies among their deliveries: the count that is nearer is taken for what they mean.
         nearest = min((received, every), key=lambda ours: abs(ours - claimed))
-        allowed = DELIVERED_SHARE * max(claimed, nearest) + 2 * max(poll.seen.open, first.seen.open) + 10
+        allowed = DELIVERED_SHARE * max(claimed, nearest) + 2 * max(each.seen.open for each in self._polls) + 10
         if abs(claimed - nearest) > allowed:
             self._differ(
                 "deliveries", f"the target claims {grouped(claimed)} deliveries, clients received {grouped(received)}"
