@@ -6,6 +6,8 @@ import asyncio
 import json
 from dataclasses import replace
 
+from textual.widgets import RichLog
+
 from tests.control.test_ctl import ctl, headless
 from tests.servers.server import Server
 from tests.tui.driving import running, shown, until
@@ -51,5 +53,22 @@ async def test_the_dashboard_watches_a_client_by_number_filters_and_prints_its_j
         assert "client 7  ready" in shown(app) and "of another" not in shown(app) and "\x1b" not in shown(app)
         await pilot.press("slash", *"pong", "enter")
         await until(lambda: '"ping"' not in shown(app) and '"pong' in shown(app), pilot)
+        assert "filter “pong”" in shown(app) and "q Quit" in shown(app)
+        await pilot.press("escape")
+        await until(lambda: '"ping"' in shown(app) and "filter “" not in shown(app), pilot)
         await pilot.press("escape")
         await until(lambda: len(app.screen_stack) == 2, pilot)
+
+
+async def test_a_long_message_of_a_watched_client_is_shown_whole_at_every_width() -> None:
+    async with running(size=(120, 40)) as (app, pilot, session):
+        await pilot.press("W", "enter")
+        await until(lambda: any(command[0] == "watch_client" for command in session.commands), pilot)
+        client = next(command[1] for command in session.commands if command[0] == "watch_client")
+        line = TraceLine(1000.0, "", client, True, "begin " + "word " * 100 + "theend", size=506)
+        session.picture = replace(session.picture, watched=(line,))
+        for size in ((120, 40), (80, 24), (200, 50)):
+            await pilot.resize_terminal(*size)
+            await until(lambda: "begin" in shown(app) and "theend" in shown(app), pilot)
+            log = app.screen.query_one(RichLog)
+            assert not log.show_horizontal_scrollbar and shown(app).count("begin") == 1

@@ -24,7 +24,7 @@ PASS, WARN, FAIL = CheckMark.PASS, CheckMark.WARN, CheckMark.FAIL
         (None, PASS, "not a JWT"),
         ({}, PASS, "never expires"),
         ({"exp": NOW + 61}, PASS, "valid until"),
-        ({"exp": NOW + 59}, FAIL, "the run takes 1m"),
+        ({"exp": NOW + 59}, FAIL, "the run takes 1 min"),
         ({"exp": NOW - 1}, FAIL, "has expired"),
         ({"exp": str(NOW - 1)}, PASS, "never expires"),
         ({"exp": float("nan")}, PASS, "never expires"),

@@ -206,7 +206,7 @@ CHECKS = (
     Check("reply", CheckMark.PASS, "0.9 ms, odin"),
     Check("health", CheckMark.WARN, "degraded: broker reconnecting, connections 41",
           "look at what it depends on (its own /health says more) before loading it"),
-    Check("token", CheckMark.FAIL, "is valid until 2025-11-23 14:40:00+00:00, and the run takes 13m",
+    Check("token", CheckMark.FAIL, "is valid until 2025-11-23 14:40:00+00:00, and the run takes 13 min",
           "make a new one (`wstui token --ttl SECONDS` for the Odin server) and set AUTH_TOKEN"),
     Check("clock", CheckMark.PASS, "the target's is +0.8 ms from ours, ± 0.4 ms"),
     Check("files", CheckMark.PASS, "12 300 needed, 1 048 576 allowed"),

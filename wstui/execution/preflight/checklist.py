@@ -14,7 +14,7 @@ from wstui.execution.calibrate.cost_model import ESTIMATE, Costs
 from wstui.execution.run.limits import NEAR, OTHERS_BUSY, need_level
 from wstui.execution.run.status import TargetHealth
 from wstui.load.selfcheck import FILES_RESERVED
-from wstui.measure.format import grouped
+from wstui.measure.format import duration, grouped
 from wstui.scenario.model import Scenario
 from wstui.scenario.units import format_duration
 
@@ -73,9 +73,7 @@ def token(claims: Mapping[str, Any] | None, now_s: float, planned_s: float) -> C
         return Check("token", CheckMark.FAIL, f"has expired at {_clock(times['exp'])}", make_new)
     text = f"is valid until {_clock(times['exp'])}"
     if left < planned_s:
-        return Check(
-            "token", CheckMark.FAIL, f"{text}, and the run takes {format_duration(round(planned_s))}", make_new
-        )
+        return Check("token", CheckMark.FAIL, f"{text}, and the run takes {duration(round(planned_s))}", make_new)
     if "iat" in times and times["iat"] > now_s + CLOCK_NEAR_MS / 1e3:
         return Check("token", CheckMark.WARN, f"{text}, but was issued in the future", "set this machine's clock (NTP)")
     return Check("token", CheckMark.PASS, text)
@@ -83,10 +81,10 @@ def token(claims: Mapping[str, Any] | None, now_s: float, planned_s: float) -> C
 
 def signing(secret: str, ttl_s: float, planned_s: float) -> Check:
     """Tokens that this machine signs itself."""
-    text = f"each client gets its own, valid for {format_duration(ttl_s)}"
+    text = f"each client gets its own, valid for {duration(ttl_s)}"
     if ttl_s < planned_s:
         fix = f'set auth.ttl to at least "{format_duration(math.ceil(planned_s))}"'
-        return Check("token", CheckMark.WARN, f"{text}, and the run takes {format_duration(round(planned_s))}", fix)
+        return Check("token", CheckMark.WARN, f"{text}, and the run takes {duration(round(planned_s))}", fix)
     if len(secret.encode()) < SECRET_BYTES:
         fix = "use a longer JWT_SECRET, here and at the server: `openssl rand -hex 32`"
         return Check("token", CheckMark.WARN, f"{text}; the secret has only {len(secret.encode())} bytes", fix)

@@ -14,12 +14,14 @@ from textual.widgets import RichLog
 
 from wstui.execution.run.client_watches import LINES_KEPT, WatchedLines
 from wstui.load.protocol import TraceLine
+from wstui.measure.sanitize import sanitize
 from wstui.report.live.trace import watched_rows
-from wstui.report.model.text import tilde
+from wstui.report.model.text import clip, tilde
 from wstui.tui.bindings import key
 from wstui.tui.dashboard.run_summary import write_beside
 from wstui.tui.dialogs.filter import FilterDialog
 from wstui.tui.kit.key_row import KeyRow
+from wstui.tui.kit.row_widget import Line
 from wstui.tui.kit.title_bar import TitleBar
 from wstui.tui.services import Services, Session
 
@@ -32,12 +34,13 @@ class WatchScreen(Screen[None]):
     manual_topic = "dashboard"
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        key("escape", "app.pop_screen", "Back", "watch.back", "Back to the dashboard", shown=True),
+        key("escape", "back", "Back", "watch.back", "Clear the filter, then leave", shown=True),
         key("space", "pause", "Pause", "watch.pause", "Hold the messages, or follow them again", shown=True),
         key("slash", "filter", "Filter", "watch.filter", "Filter the messages", shown=True, display="/"),
         key("j", "pretty", "JSON", "watch.pretty", "JSON over several lines, or in one", shown=True),
         key("y", "copy", "Copy", "watch.copy", "Copy what is shown", shown=True),
         key("x", "export", "Export", "watch.export", "Export as JSON lines", shown=True),
+        key("q", "app.leave", "Quit", "watch.quit", "Quit, asks during a run", shown=True),
     ]
 
     def __init__(self, session: Session, client: int, services: Services) -> None:
@@ -51,7 +54,7 @@ class WatchScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield TitleBar(self._services.clock)
-        yield RichLog(max_lines=5 * LINES_KEPT)
+        yield RichLog(max_lines=5 * LINES_KEPT, min_width=1, wrap=True)
         yield KeyRow()
 
     def on_mount(self) -> None:
@@ -64,10 +67,23 @@ class WatchScreen(Screen[None]):
         self._lines.extend(new)
         self._state = next((line.text for line in reversed(new) if line.kind == "state"), self._state)
         held = "  ‖ paused" if self._paused else ""
-        title = f"client {self._watched.client}  {why or self._state}{held}"
-        self.query_one(TitleBar).place([(title, "strong")])
+        title: Line = [(f"client {self._watched.client}  {why or self._state}{held}", "strong@panel")]
+        if self._pattern:
+            title.append((f"  filter “{clip(sanitize(self._pattern), 24)}”", "warn@panel"))
+        self.query_one(TitleBar).place(title)
         if not self._paused:
             self._write(new)
+
+    def on_resize(self) -> None:
+        """Wrap the lines for the new width."""
+        self._draw()
+
+    def action_back(self) -> None:
+        """One step back: clear the filter, then leave."""
+        if self._pattern:
+            self._filter("")
+        else:
+            self.app.pop_screen()
 
     def _write(self, lines: list[TraceLine]) -> None:
         log = self.query_one(RichLog)
