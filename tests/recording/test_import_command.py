@@ -107,3 +107,19 @@ async def test_of_several_endpoints_one_is_chosen(tmp_path: Path) -> None:
     assert status == 2 and "entry 2 is not a WebSocket connection: there are 1, 3" in err
     status, _, err = await imported(tmp_path, entry("http://a.example/"))
     assert status == 2 and "has no WebSocket connection; it has 1 HTTP requests" in err
+
+
+def test_a_secret_that_no_recording_shows_is_asked_for(tmp_path: Path) -> None:
+    signed = {"channel": "private-x", "auth": "app-key:0123456789abcdef0123456789abcdef"}
+    told: list[tuple[bool, dict[str, Any]]] = [
+        (False, {"event": "pusher:connection_established", "data": {"socket_id": "1.2", "activity_timeout": 120}}),
+        (True, {"event": "pusher:subscribe", "data": signed}),
+        (False, {"event": "pusher_internal:subscription_succeeded", "channel": "private-x", "data": "{}"}),
+    ]
+    messages = [message(n, sent, json.dumps(document)) for n, (sent, document) in enumerate(told)]
+    (tmp_path / "app.har").write_text(json.dumps(har(entry("ws://127.0.0.1:9/app/app-key?protocol=7", messages))))
+    status, out, err = call("import", "app.har", cwd=tmp_path)
+    assert status == 3 and "set before a run: PUSHER_SECRET (not in the recording)" in out
+    assert "not proven: set PUSHER_SECRET first" in err
+    text = (tmp_path / "app.toml").read_text()
+    assert 'secret = "{{env PUSHER_SECRET}}"' in text and 'subscribe = "private-x"' in text and "0123456789" not in text

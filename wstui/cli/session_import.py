@@ -108,6 +108,8 @@ def _report(draft: Draft, path: Path) -> None:
         click.echo(f"feed: {printable(str(path.with_suffix('.csv')))}, with {', '.join(draft.columns)}: a row a client")
     if draft.secrets:
         click.echo(f"set before a run: {', '.join(draft.secrets)} (secrets of the recording, not saved)")
+    if draft.missing:
+        click.echo(f"set before a run: {', '.join(draft.missing)} (not in the recording)")
 
 
 def _prove(draft: Draft, path: Path, url: str) -> int:

@@ -45,6 +45,9 @@ async def prove(draft: Draft, file: str, say: Callable[[str], None]) -> Proof:
         proof.lines.append(line)
         say(line)
 
+    if draft.missing:
+        proof.unreachable = f"set {', '.join(draft.missing)} first"
+        return proof
     try:
         await probe(scenario_of(draft, file))
     except Unreachable as error:

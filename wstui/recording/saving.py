@@ -61,7 +61,8 @@ def save(draft: Draft, path: Path, *, overwrite: bool) -> None:
             file.write(_rows(draft))
     text = draft.text()
     write(path, text, overwrite)
-    loads(text, str(path), {**os.environ, **draft.secrets})
+    if not draft.missing:
+        loads(text, str(path), {**os.environ, **draft.secrets})
 
 
 def _rows(draft: Draft) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -44,7 +45,14 @@ class Draft:
     columns: dict[str, dict[int, str]] = field(default_factory=dict)
     """Columns of the feed: name, then value by recorded client."""
     secrets: dict[str, str] = field(default_factory=dict)
+    needs: list[str] = field(default_factory=list)
+    """Variables of the environment whose values no recording shows: keys of signatures."""
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def missing(self) -> list[str]:
+        """Return which of the variables that it needs are not set."""
+        return [name for name in self.needs if name not in os.environ]
 
     def at(self, key: Key) -> Any:
         """Return the value at a place."""

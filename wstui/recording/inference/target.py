@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import unquote
@@ -13,7 +14,10 @@ from wstui.recording.inference.speech import Speech
 from wstui.recording.inference.step import payload
 from wstui.recording.inference.values import Value, Values, reference
 from wstui.recording.session import Connection, value_of
+from wstui.scenario.conversation.dialect import Verbatim
 from wstui.scenario.secrets import secrets_in_url
+
+_ENV = re.compile(r"\{\{env (\w+)\}\}")
 
 
 def target_of(
@@ -67,6 +71,10 @@ def put_protocol(draft: Draft, target: dict[str, Any], speech: Speech, values: V
     if speech.options:
         sent, guesses, _ = payload(speech.options, values, (), setup=True)
         options |= sent
+        for value in speech.options[0].document.values():
+            if isinstance(value, Verbatim) and (name := _ENV.fullmatch(value)):
+                draft.needs.append(name[1])
+                draft.notes.append(f"Set {name[1]} before a run: it signs what clients send, and is never sent itself.")
         draft.guesses |= {("target", "options", *path): guess for path, guess in guesses.items()}
     if options:
         target["options"] = options

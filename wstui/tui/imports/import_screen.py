@@ -164,7 +164,8 @@ class ImportScreen(Screen[None]):
         made = copy.deepcopy(self._draft)
         try:
             change(made)
-            loads(made.text(), "", {**os.environ, **made.secrets}, complete=False)
+            if not made.missing:
+                loads(made.text(), "", {**os.environ, **made.secrets}, complete=False)
         except ScenarioError as error:
             self.notify(f"it can't be changed so: {error.problems[0].subject}: {error.problems[0].advice}",
                         severity="error")  # fmt: skip
