@@ -28,7 +28,7 @@ class KeptSuite(SuiteRun):
         """`problems` collects errors of the store, which no screen of a run shows."""
         super().__init__(scenarios, **suite)
         self.kept = ""
-        """Where the run was stored, in words for the terminal."""
+        """Return where the run was stored, in words for the terminal."""
         self.result: Result | SuiteResult | None = None
         self._options = options
         self._problems = problems

@@ -159,7 +159,7 @@ class _LogFile(RotatingFileHandler):
 
 
 class _Seen:
-    """What was already written of a run."""
+    """The part of a run that has been written."""
 
     def __init__(self, started: datetime | None = None) -> None:
         self.started = started

@@ -40,7 +40,7 @@ class Watch(msgspec.Struct, tag="watch", frozen=True):
 
 
 class Answered(msgspec.Struct, tag="answer", frozen=True):
-    """What became of a command."""
+    """The outcome of a command."""
 
     id: int
     done: bool

@@ -35,7 +35,7 @@ class Encodings:
 
 
 class StatusWriter:
-    """What of a run's status a reader has not been sent yet."""
+    """Return the part of a run's status that a reader has not been sent yet."""
 
     def __init__(self, encodings: Encodings) -> None:
         self._encodings = encodings

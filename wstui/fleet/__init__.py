@@ -1,1 +1,1 @@
-"""Where load is made: processes that each run a worker, and how the operator's side talks to them."""
+"""Processes that each run a worker, and how the operator's side talks to them."""

@@ -26,7 +26,7 @@ REACH_S = 5.0
 
 
 class HostQuery(msgspec.Struct, frozen=True):
-    """What to check: the target's host and port, and source addresses."""
+    """Subjects of a host probe: the target's host and port, and source addresses."""
 
     host: str = ""
     port: int = 0

@@ -8,7 +8,7 @@ from wstui.load.protocol import Meet, Waiting
 
 
 class MeetingRelay:
-    """What each worker has reported, less what it was told since."""
+    """Each worker's reported count, less what it was told since."""
 
     def __init__(self) -> None:
         self._waiting: dict[bytes, dict[int, int]] = {}  # clients by worker, by name

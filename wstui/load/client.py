@@ -34,7 +34,7 @@ _now = time.monotonic_ns
 
 
 class ClientEvents(MessageEvents, Protocol):
-    """What a client reports."""
+    """Events that a client reports."""
 
     def redirected(self, client: Client) -> None:
         """It continues at another address of the same server."""

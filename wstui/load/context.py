@@ -1,4 +1,4 @@
-"""What the parts of a worker share: its state, and what they know of a client and of each other."""
+"""State that the parts of a worker share, and what they know of a client and of each other."""
 
 from __future__ import annotations
 

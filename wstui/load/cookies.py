@@ -15,7 +15,7 @@ class _Cookie(NamedTuple):
 
 
 class Cookies:
-    """What servers have set, by domain, path and name."""
+    """Cookies that servers have set, by domain, path and name."""
 
     __slots__ = ("_kept",)
 

@@ -1,4 +1,4 @@
-"""What clients send, and how replies are told from everything else that arrives."""
+"""Message exchanges: what clients send, and how replies are told from everything else that arrives."""
 
 from __future__ import annotations
 

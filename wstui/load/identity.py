@@ -1,4 +1,4 @@
-"""Who the clients of a worker are: their row of the feed, what their login has captured, and their target."""
+"""Identities of a worker's clients: their row of the feed, what their login has captured, and their target."""
 
 from __future__ import annotations
 

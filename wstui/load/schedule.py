@@ -33,11 +33,6 @@ def first_send(ready_ns: int, number: int, every_ns: int) -> int:
     return ready_ns + offset
 
 
-def next_send(intended_ns: int, every_ns: int) -> int:
-    """Return the intended send after `intended_ns`, whenever that one really went out: lateness never adds up."""
-    return intended_ns + every_ns
-
-
 def jittered(grid_ns: int, number: int, turn: int, every_ns: int, share: float, seed: int) -> int:
     """Return the intended send that is at `grid_ns` on the grid, delayed by up to `share` of the interval.
 

@@ -1,4 +1,4 @@
-"""What failed in TLS, and the remedy: one table for failures, the first client and findings."""
+"""TLS failures and their remedies: one table for failures, the first client and findings."""
 
 from __future__ import annotations
 

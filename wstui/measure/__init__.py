@@ -1,1 +1,1 @@
-"""What was seen: histograms, counters, failures and the timeline. Knows nothing of where numbers go."""
+"""Measurements: histograms, counters, failures and the timeline. Knows nothing of where numbers go."""

@@ -1,4 +1,4 @@
-"""What one worker has counted of each step and each role of a scenario."""
+"""One worker's counts of each step and each role of a scenario."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class StepCounts(msgspec.Struct):
 
 
 class StepData(msgspec.Struct, array_like=True, frozen=True):
-    """What was counted of a step of a role. `kind` is "step", "heartbeat", "delivery", "stream" or "login"."""
+    """The counts of a step of a role. `kind` is "step", "heartbeat", "delivery", "stream" or "login"."""
 
     role: str
     name: str
@@ -46,7 +46,7 @@ class StepData(msgspec.Struct, array_like=True, frozen=True):
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """What tells it from other steps."""
+        """Return the key that identifies the step."""
         return self.role, self.name, self.kind
 
     def __add__(self, other: StepData) -> StepData:

@@ -30,7 +30,7 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, slots=True)
 class PublishPlan:
-    """What to publish.
+    """Settings of the publisher.
 
     `speed` divides every period; `rate` adds so many price updates a second; `size` is the minimum size of a message
     in bytes; `seed` makes the market repeatable.

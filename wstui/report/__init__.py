@@ -1,1 +1,1 @@
-"""What is read of a run: summary, files, the run store, comparison. Nothing here measures."""
+"""Reports on a run: summary, files, the run store, comparison. Nothing here measures."""

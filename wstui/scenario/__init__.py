@@ -1,1 +1,1 @@
-"""What to run: the scenario file, its model, and where presets are found. Opens no sockets."""
+"""The scenario file, its model, and where presets are found. Opens no sockets."""

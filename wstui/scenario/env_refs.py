@@ -28,7 +28,7 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a scenario came from: its file ("" when made in Python), the references in it by path, and warnings.
+    """The origin of a scenario: its file ("" when made in Python), the references in it by path, and warnings.
 
     `text` is the file as it was read and `values` what was read from it, so that saving changes only what differs.
     """

@@ -12,7 +12,7 @@ from wstui.measure.sanitize import sanitize
 from wstui.scenario.secrets import mask_text, masker
 
 Key = tuple[str | int, ...]
-"""Where a value stands in a file: ("stages", 1, "over")."""
+"""The place of a value in a file: ("stages", 1, "over")."""
 
 
 class BadValue(ValueError):

@@ -1,4 +1,4 @@
-"""What must hold of what differs from client to client before it connects: URLs, headers, credentials and logins."""
+"""Checks of what differs from client to client before it connects: URLs, headers, credentials and logins."""
 
 from __future__ import annotations
 

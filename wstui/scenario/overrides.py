@@ -29,7 +29,7 @@ def _sets(key: str) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overrides:
-    """What a command line changes in a scenario. None, False and () mean "not given"."""
+    """Changes of a command line to a scenario. None, False and () mean "not given"."""
 
     url: str | None = _sets("target.url")
     proxy: str | None = _sets("target.proxy")

@@ -1,4 +1,4 @@
-"""What must hold of the messages of a role, and of what they are compared with: sizes, placeholders, files."""
+"""Checks of the messages of a role, and of what they are compared with: sizes, placeholders, files."""
 
 from __future__ import annotations
 

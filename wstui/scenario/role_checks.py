@@ -1,4 +1,4 @@
-"""What must hold of the roles of a scenario and between them."""
+"""Checks of the roles of a scenario, one by one and together."""
 
 from __future__ import annotations
 

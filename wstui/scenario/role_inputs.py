@@ -1,4 +1,4 @@
-"""What the messages of roles take from this machine: files, variables of the environment, and secrets."""
+"""Inputs of the messages of roles: files, variables of the environment, and secrets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of the roles of a scenario is allowed, and probably not meant."""
+"""Warnings about the roles of a scenario: allowed, and probably not meant."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from wstui.scenario.units import format_duration
 
 
 def role_warnings(scenario: Scenario) -> Iterator[str]:
-    """What of the roles probably is not meant."""
+    """Return the warnings about roles."""
     every = scenario.shortest_every
     for index, role in enumerate(scenario.roles):
         place = dotted(("roles", index))

@@ -26,7 +26,7 @@ class Route:
 
     @property
     def first_hop(self) -> tuple[str, int]:
-        """What this machine connects to; the host is "" for a Unix socket."""
+        """Return the host and port that this machine connects to; the host is "" for a Unix socket."""
         if self.unix:
             return "", 0
         return (self.proxy.host, self.proxy.port) if self.proxy is not None else (self.host, self.port)

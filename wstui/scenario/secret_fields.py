@@ -30,11 +30,11 @@ from wstui.scenario.secrets import (
 )
 
 VARIABLES = {"token": "AUTH_TOKEN", "secret": "JWT_SECRET", "password": "AUTH_PASSWORD"}
-"""Where secrets of [auth] come from unless a preset refers to another variable."""
+"""The variables of the secrets of [auth], unless a preset refers to another one."""
 _VARIABLES: dict[Key, str] = {("auth", name): variable for name, variable in VARIABLES.items()}
 PROXY: Key = ("target", "proxy")
 URLS: tuple[Key, ...] = (("target", "url"), ("target", "health"), PROXY)
-"""Where a secret may be a part of the value."""
+"""Fields whose value may hold a secret as a part."""
 
 
 def is_secret(key: Key) -> bool:

@@ -100,7 +100,7 @@ _HEAD = 4
 _SHORT = 3
 """Shorter secrets are only masked as whole words: a letter occurs in every text."""
 _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-"""What `measure.sanitize` escapes."""
+"""The characters that `measure.sanitize` escapes."""
 _MANY = 500
 """With more secrets than this, the rare forms are left out."""
 

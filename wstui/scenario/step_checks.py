@@ -1,4 +1,4 @@
-"""What must hold of the steps of a role: one kind each, names, nesting, and variables that are set before their use."""
+"""Checks of the steps of a role: one kind each, names, nesting, and variables that are set before their use."""
 
 from __future__ import annotations
 

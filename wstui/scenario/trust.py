@@ -1,4 +1,4 @@
-"""What an untrusted preset may not do by itself: bring an ssh configuration, send files."""
+"""Limits of untrusted presets: they may not bring an ssh configuration or send files by themselves."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class Address:
 
     @property
     def origin(self) -> tuple[bool, str, int]:
-        """What two URLs of the same server have in common."""
+        """Return the part that URLs of the same server share."""
         return self.secure, self.host, self.port
 
 

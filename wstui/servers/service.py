@@ -1,4 +1,4 @@
-"""What starts and stops with an `async with` block."""
+"""Services that start and stop with an `async with` block."""
 
 from __future__ import annotations
 

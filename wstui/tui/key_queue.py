@@ -32,7 +32,7 @@ class Passed(Message, bubble=True, verbose=True):
 
 
 class KeyQueue(App[Outcome]):
-    """What happens to keys before any screen sees them.
+    """Handles keys before any screen sees them.
 
     Textual hands each key to the widget that has the focus, but runs what is bound to it only when it has come up to
     the application: of several keys that arrive at once (a slow line, a quick hand) the second may be typed before the
@@ -82,7 +82,7 @@ class KeyQueue(App[Outcome]):
 
     @property
     def _start(self) -> Widget:
-        """Where a key begins its way now."""
+        """Return the widget that gets the next key."""
         return self.focused or self.screen
 
     def _look_after(self, number: int, until: float) -> None:

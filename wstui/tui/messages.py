@@ -1,4 +1,4 @@
-"""What screens ask the application for: they post these, and it handles them."""
+"""Requests of screens to the application: they post these, and it handles them."""
 
 from __future__ import annotations
 

@@ -182,7 +182,7 @@ def label_of(node: object, binding: Binding) -> str:
 
 
 class Commands(Provider):
-    """What the palette offers: every key that works now, found by its word, its explanation, its id and synonyms."""
+    """Offers every key that works now, found by its word, its explanation, its id and synonyms."""
 
     def _entries(self) -> list[tuple[str, str, str, Callable[[], object]]]:
         """Title, help, the words to search and what to call; those that steer the load first, moving about left out."""
@@ -211,7 +211,7 @@ class Commands(Provider):
             yield DiscoveryHit(title, run, help=about)
 
     async def search(self, query: str) -> Hits:
-        """What has the words of the query: a match of the footer's word goes first, steering before the rest."""
+        """Find what has the words of the query: a match of the footer's word goes first, steering before the rest."""
         matcher, asked = self.matcher(query), query.casefold().split()
         for place, (title, about, also, run) in enumerate(self._entries()):
             word = title.split(":")[0].casefold()

@@ -1,4 +1,4 @@
-"""What screens are given: the clock, the operator's presets, and what can start, check, store and compare runs."""
+"""Services for screens: the clock, the operator's presets, and what can start, check, store and compare runs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Session(RunControl, Protocol):
     """A run, or a suite of runs, that can be watched, steered and carried out."""
 
     scenarios: Sequence[Scenario]
-    """What is run, in order."""
+    """The scenarios, in order."""
     cooldown_s: float
     """Seconds between two runs."""
     is_remote: bool
@@ -120,7 +120,7 @@ class Runs(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Launcher:
-    """What the start screen and the editor can start. What is None is not offered.
+    """Actions of the start screen and the editor. Those that are None are not offered.
 
     `launch` makes a session of scenarios in order, their common name, the seconds of cooldown between them, and
     whether one client is tried first; nothing is started before its `execute`. `demo` makes one that brings its own

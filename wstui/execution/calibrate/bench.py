@@ -70,7 +70,7 @@ class Sample:
 
 @dataclass(slots=True)
 class Interval:
-    """What happened between two samples."""
+    """The difference between two samples."""
 
     begin: Sample
     end: Sample

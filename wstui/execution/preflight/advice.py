@@ -1,4 +1,4 @@
-"""What a failed attempt means and what to do about it: one wording for first client, checks and findings."""
+"""The meaning of a failed attempt and its remedy: one wording for first client, checks and findings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wstui.scenario.secrets import is_secret_header, secrets_in_url
 from wstui.scenario.units import parse_duration
 
 Advice = tuple[str, str]
-"""What happened, and the remedy."""
+"""The explanation and the remedy."""
 Data = Mapping[str, Any]
 """A scenario as plain data, with its secrets masked."""
 
@@ -103,7 +103,7 @@ def of_cause(cause: Cause, scenario: Data, place: str, detail: str = "") -> Advi
 
 
 def _unauthorized(scenario: Data, challenge: str) -> str:
-    """What to do about 401, by what clients bring and what the server asks for."""
+    """Return the remedy for 401, by the clients' credentials and what the server asks for."""
     auth = scenario["auth"]
     brought = list(_brought(scenario))
     if challenge == "basic" and not any("user" in name or "Authorization" in name for name in brought):
@@ -120,7 +120,7 @@ def _unauthorized(scenario: Data, challenge: str) -> str:
 
 
 def _brought(scenario: Data) -> Iterator[str]:
-    """What clients show who they are with, beside [auth]."""
+    """Return the credentials of clients besides [auth]."""
     target = scenario["target"]
     url = str(target["url"])
     if "@" in urlsplit(url).netloc:

@@ -103,7 +103,7 @@ def clock(offset_ms: float, uncertainty_ms: float, signs_tokens: bool) -> Check:
 
 
 def health(seen: TargetHealth) -> Check:
-    """What the target says of itself."""
+    """Return the check of the target's own health."""
     claims = ", ".join(f"{claim.name} {claim.text}" for claim in seen.claims)
     if seen.state == "unknown":
         fix = "/health answered 200, but with a status that is not a known word for healthy or not"

@@ -88,7 +88,7 @@ async def _one_round(scenario: Scenario, note: Note | None) -> Reply:
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """What a few clients of each role met: counts by role and step, and failures in words, masked."""
+    """Results of a few clients of each role: counts by role and step, and failures in words, masked."""
 
     steps: dict[tuple[str, str], StepCounts]
     failures: list[str]

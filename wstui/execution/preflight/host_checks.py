@@ -1,4 +1,4 @@
-"""What is looked at on each of several machines before they make load."""
+"""Checks of each of several load hosts before they make load."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def of_host(look: HostProbe, scenario: Scenario, workers: int, of: int) -> list[
 
 
 def of_facts(facts: Facts, scenario: Scenario, workers: int, of: int) -> list[Check]:
-    """What a machine has, against its share of the peak."""
+    """Return the checks of one host's resources against its share of the peak."""
     sources = facts.sources
     each = math.ceil(scenario.peak_clients / max(1, of))
     own = each * workers
@@ -50,7 +50,7 @@ def of_facts(facts: Facts, scenario: Scenario, workers: int, of: int) -> list[Ch
 
 
 def host_warnings(fleet: Fleet, scenario: Scenario) -> list[str]:
-    """What the machines that make the load may lack, in words; of this one, the run itself will tell."""
+    """Return warnings about what the load hosts may lack; for this machine, the run itself tells."""
     return [
         f"{host.name}: {check.name}: {check.text}; {check.fix}"
         for host in fleet.hosts()

@@ -1,4 +1,4 @@
-"""What the kernel of this machine must allow for a load, and the commands that set it until the next boot."""
+"""Kernel settings that a load needs, and the commands that set them until the next boot."""
 
 from __future__ import annotations
 

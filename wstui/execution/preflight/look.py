@@ -28,7 +28,7 @@ _PLAIN = ("json", "raw", "lines")
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a server speaks, if that could be told, and the URL at which it does."""
+    """The protocol of a server, if it was recognised, and the URL at which it is spoken."""
 
     url: str
     guess: Guess | None
@@ -97,7 +97,7 @@ async def _connected(url: str, tls: ssl.SSLContext | None, offered: tuple[str, .
 
 
 async def _heard(connection: ClientConnection) -> list[Seen]:
-    """What a server sends until it falls silent."""
+    """Return the messages that a server sends until it falls silent."""
     frames: list[Seen] = []
     with contextlib.suppress(TimeoutError, ConnectionClosed):
         async with asyncio.timeout(_SILENCE_S):
@@ -107,7 +107,7 @@ async def _heard(connection: ClientConnection) -> list[Seen]:
 
 
 async def _asked(url: str, tls: ssl.SSLContext | None) -> Guess | None:
-    """What an opening of a protocol is answered with, if it is an answer of that protocol."""
+    """Return the answer to the opening of a protocol, if it is one of that protocol."""
     found = await asyncio.gather(*(_answer(url, tls, *asked) for asked in ASKED.items()))
     return next((each for each in found if each is not None and each.protocol not in _PLAIN), None)
 

@@ -67,7 +67,7 @@ class Step:
 
 @dataclass(slots=True)
 class Probe:
-    """What the first client saw: its steps, and a note where it was turned away after the upgrade."""
+    """The first client's view: its steps, and a note where it was turned away after the upgrade."""
 
     steps: list[Step] = field(default_factory=list)
     warning: str = ""
@@ -172,7 +172,7 @@ async def _probe(scenario: Scenario, seen: Probe) -> None:
 
 
 class _FirstClient:
-    """Who the first client is that connects: client 0, or that of the first role that has a connection."""
+    """Return the number of the first client that connects: 0, or that of the first role that has a connection."""
 
     def __init__(self, spec: Spec) -> None:
         roles = spec.conversation.roles.roles
@@ -243,7 +243,7 @@ class _FirstAnswer(asyncio.Protocol):
             self._transport.abort()
 
     def ended_by(self, error: Exception) -> Refusal:
-        """What an attempt that ended without a whole answer comes to."""
+        """Return the outcome of an attempt that ended without a whole answer."""
         if self._upgrade is not None and self._upgrade.refusal is not None:
             return self._upgrade.refusal
         in_http = self._context is None or self._transport is not None

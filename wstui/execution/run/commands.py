@@ -14,7 +14,7 @@ from wstui.measure.sanitize import sanitize
 
 OPERATOR = "operator"
 SEARCH = "search"
-"""Who sends a command: the keys, the search, or an attached user by name."""
+"""Senders of a command: the keys, the search, or an attached user by name."""
 
 
 class RampTo(msgspec.Struct, frozen=True, tag="ramp"):

@@ -105,7 +105,7 @@ class TextCompiler:
         return CaptureSpec(variable, [*parse_path(source)], words=f"{name} at {source}")
 
     def message(self, message: Message) -> Text:
-        """What a step sends."""
+        """Return the compiled message of a step."""
         if message._frames:
             self._drawn = {}
             first, *more = [
@@ -147,7 +147,7 @@ class TextCompiler:
         return _joined([self.slot(p, "url") if isinstance(p, Placeholder) else escape(p).encode() for p in parts])
 
     def matcher(self, matcher: Any) -> MatcherSpec:
-        """What a message must hold."""
+        """Return the compiled conditions of a message."""
         found = []
         for conditions in alternatives_of(matcher):
             self._drawn = {}

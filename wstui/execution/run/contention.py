@@ -1,4 +1,4 @@
-"""What else took the processors of this machine while it made load."""
+"""Other programs that took the processors of this machine while it made load."""
 
 from __future__ import annotations
 

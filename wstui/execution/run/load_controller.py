@@ -140,7 +140,7 @@ class LoadController:
         self._lead(to, over_s, by_operator=True)
 
     def catch_up(self) -> list[Command]:
-        """What leads workers that begin now to where the others are, without a rush."""
+        """Return the commands that bring new workers to where the others are, without a rush."""
         now_ns, stage = self.plan_ns, self.plan.stage
         left_ns = max(self._line.start_ns + self._line.over_ns - now_ns, CATCH_UP_NS)
         commands: list[Command] = [Pace(round(self.every_s * NS)), Ramp(self._line.to, left_ns)]

@@ -1,4 +1,4 @@
-"""What was counted in a stretch of a run, and its figures."""
+"""Counts of a stretch of a run, and its figures."""
 
 from __future__ import annotations
 

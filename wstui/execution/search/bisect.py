@@ -1,4 +1,4 @@
-"""Where to look next for the largest load that holds. Pure: what held and what broke goes in, a load comes out."""
+"""The next load to try in a search. Pure: what held and what broke goes in, a load comes out."""
 
 from __future__ import annotations
 

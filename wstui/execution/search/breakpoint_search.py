@@ -264,7 +264,7 @@ class BreakpointRun:
 def run_for(
     scenario: Scenario, *, transport: Transport | None = None, tracing: Tracing = UNTRACED
 ) -> Run | BreakpointRun:
-    """What carries a scenario out: a run through its stages, or a search for the limit."""
+    """Return the object that executes a scenario: a run through its stages, or a search for the limit."""
     if scenario.breakpoint is not None:
         return BreakpointRun(scenario, transport=transport, tracing=tracing)
     return Run(scenario, transport=transport, host_warnings=host_warnings, tracing=tracing)

@@ -49,8 +49,11 @@ class Steering(ABC):
         """Seconds between two sends of a client at this load."""
 
     async def prepare(self) -> None:
-        """Bring on what every step needs. Raises Ended."""
+        """Wait for the run to start, and connect the clients that stay. Raises Ended."""
         await self.until(lambda: self.run.status.state is not State.STARTING, math.inf)
+        if self.search.of != "clients":
+            self._doing("connect", self.search.ramp)
+            await self.connect(self.search.clients, self.search.ramp)
 
     async def rest(self, load: int) -> None:
         """After a break: let the target answer what it was asked, then go back to `load`. Raises Ended."""
@@ -76,6 +79,15 @@ class Steering(ABC):
             return now.wanted == clients and now.open <= clients and not now.opening and not now.closing
 
         await self.until(arrived, target.connect_timeout + target.close_timeout + self.scenario.messages.timeout)
+
+    def _are_missing(self, clients: int) -> bool:
+        return self.counters.open < (1 - self.search.precision) * clients
+
+    async def _replace_dropped(self, clients: int) -> None:
+        """Start again with all clients if too many are missing: dropped ones do not come back by themselves."""
+        if self._are_missing(clients):
+            await self.connect(0, self.search.ramp)
+            await self.connect(clients, self.search.ramp)
 
     @property
     def counters(self) -> Counters:
@@ -133,9 +145,8 @@ class Clients(Steering):
         return self.measured(load, ended.totals.counters.open, began, opened, ended)
 
     async def back_off(self, load: int) -> None:
-        """Start again with all clients if too many are missing: dropped ones do not come back by themselves."""
         await self.connect(load, self.search.ramp)
-        if self.counters.open < (1 - self.search.precision) * load:
+        if self._are_missing(load):
             await self.connect(0, self.search.ramp)
 
     def pace_s(self, load: int) -> float:
@@ -144,11 +155,6 @@ class Clients(Steering):
 
 class MessageDriver(Steering):
     """So many messages a second, from clients that stay."""
-
-    async def prepare(self) -> None:
-        await super().prepare()
-        self._doing("connect", self.search.ramp)
-        await self.connect(self.search.clients, self.search.ramp)
 
     async def step(self, load: int) -> Measured:
         search = self.search
@@ -167,10 +173,7 @@ class MessageDriver(Steering):
         return self.measured(load, done / seconds if seconds > 0 else 0.0, began, opened, ended)
 
     async def back_off(self, load: int) -> None:
-        """Clients that were dropped are replaced."""
-        if self.counters.open < (1 - self.search.precision) * self.search.clients:
-            await self.connect(0, self.search.ramp)
-            await self.connect(self.search.clients, self.search.ramp)
+        await self._replace_dropped(self.search.clients)
 
     def pace_s(self, load: int) -> float:
         """The clients that are there share the load."""
@@ -179,11 +182,6 @@ class MessageDriver(Steering):
 
 class Connects(Steering):
     """So many new connections a second for a while, on top of clients that stay; they leave before the next step."""
-
-    async def prepare(self) -> None:
-        await super().prepare()
-        self._doing("connect", self.search.ramp)
-        await self.connect(self.search.clients, self.search.ramp)
 
     async def step(self, load: int) -> Measured:
         search = self.search
@@ -204,11 +202,8 @@ class Connects(Steering):
         return self.measured(load, min(float(load), ready / over_s), began, began, ended)
 
     async def back_off(self, load: int) -> None:
-        """Only those who stay remain; who of them was dropped is replaced."""
         await self.connect(self.search.clients, self.search.ramp)
-        if self.counters.open < (1 - self.search.precision) * self.search.clients:
-            await self.connect(0, self.search.ramp)
-            await self.connect(self.search.clients, self.search.ramp)
+        await self._replace_dropped(self.search.clients)
 
     def pace_s(self, load: int) -> float:
         return self.scenario.messages.every

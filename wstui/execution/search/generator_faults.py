@@ -1,4 +1,4 @@
-"""What of this generator explains that a load broke. A refusal by the server is never the generator's doing."""
+"""Generator faults that explain a broken load. A refusal by the server is never the generator's doing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from wstui.measure.timeline import TimelineRow
 from wstui.scenario.breakpoint import Of
 
 LOAD = "load"
-"""What broke when the load that was asked for was not there."""
+"""The reason when the requested load was not reached."""
 UNEVEN = 0.1
 """A loop that stood still for this share of the stretch in which it made connects made them in bursts."""
 _OPENING = ("connect.success", "failures.rate")
@@ -33,7 +33,7 @@ class GeneratorFaults:
     bursts: tuple[str, ...] = ()
 
     def reasons_for(self, metric: str) -> tuple[str, ...]:
-        """What explains that this metric, or the load, broke; empty when nothing of the generator does."""
+        """Return the generator faults that explain why this metric, or the load, broke; empty without any."""
         if metric == "connections.dropped":
             return ()
         if metric in _OPENING or (metric == LOAD and self.of != "messages"):

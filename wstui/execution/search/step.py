@@ -129,7 +129,7 @@ def _fanout(earlier: FanOut, later: FanOut) -> FanOut:
 
 
 def frozen(fanout: FanOut) -> FanOut:
-    """What is known of the broadcasts now, apart from what will still be added."""
+    """Return a copy of the counts of broadcasts, which later reports do not change."""
     twin = FanOut()
     twin.types = {name: replace(kind, spread=Distribution()) for name, kind in fanout.types.items()}
     twin.spread, twin.delivery = fanout.spread, fanout.delivery

@@ -1,4 +1,4 @@
-"""What the search for a limit found, in figures and in one sentence."""
+"""The result of the search for a limit, in figures and in one sentence."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def answer(
 
 
 def so_far(search: BreakpointStatus) -> BreakpointSummary | None:
-    """What would be known if a search ended now, for one that may be cut short; None before its first answer."""
+    """Return the summary as if the search ended now; None before its first answer."""
     if not search.steps:
         return None
     sentence = _found(search.steps, search.low, search.high, False, search.unit) + "; it was cut short"

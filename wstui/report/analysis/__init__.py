@@ -1,1 +1,1 @@
-"""What results mean: findings, comparison, significance."""
+"""Interpretation of results: findings, comparison, significance."""

@@ -96,7 +96,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What changed from one run to another, and what speaks against comparing them."""
+    """The changes from one run to another, and what speaks against comparing them."""
 
     before: str
     after: str
@@ -295,7 +295,7 @@ def _warnings(before: Result, after: Result, environments: tuple[dict[str, Any],
 
 
 def _comparable(scenario: dict[str, Any]) -> dict[str, Any]:
-    """What of a scenario shapes the load: not its name, nor its limits, nor where the target is."""
+    """Return the parts of a scenario that shape the load: not its name, its limits or its target."""
     kept = {key: value for key, value in scenario.items() if key not in ("name", "description", "thresholds")}
     target = kept.get("target")
     if isinstance(target, dict):

@@ -1,4 +1,4 @@
-"""What the figures say in words: what limited the run, since when, in which stages, and where to look next.
+"""Findings in words: what limited the run, since when, in which stages, and where to look next.
 
 Each finding names the figures that it rests on. A run in which all is well has none: nothing is said for the sake of
 saying something.

@@ -59,7 +59,7 @@ def mean_of(result: Result, column: str, since_s: float, until_s: float | None) 
 
 
 def remedy(result: Result, failure: FailureSummary | None) -> str:
-    """What the first client would have been told to do about it, "" if nothing is known."""
+    """Return the remedy that the first client would have been told, or ""."""
     if failure is None:
         return ""
     detail = failure.samples[0].detail if failure.samples else ""

@@ -1,4 +1,4 @@
-"""Where and why response time grew: a knee under growing load, a slow decay under steady load, spikes, or all along."""
+"""Rules for growing response times: a knee under growing load, a slow decay under steady load, spikes, or all along."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _WINDOW = 5
 
 
 def slow_responses(result: Result) -> Finding | None:
-    """What the timeline tells of response times that grew or broke a limit; None when they did neither."""
+    """Return the finding about response times that grew or broke a limit; None when they did neither."""
     rows = [row for row in active_rows(result) if row.get("response_p99_ms") is not None]
     broken = [
         outcome
@@ -87,7 +87,7 @@ def _above_limit(result: Result, rows: Sequence[dict[str, Any]], outcome: Thresh
 
 
 def _knee(p99: Sequence[float], least_ms: float) -> tuple[int, float, float] | None:
-    """Where a series leaves its first level for good: (index, level before, level after), or None.
+    """Return where a series leaves its first level for good: (index, level before, level after), or None.
 
     Levels are medians, so that single slow seconds count for nothing.
     """

@@ -49,7 +49,7 @@ def render_all(comparisons: Sequence[Comparison], *, width: int = 80, colour: bo
 
 
 def _remarks(comparison: Comparison, width: int, paint: Paint, *, named: bool = False) -> list[str]:
-    """What speaks against the comparison, and what is to be said beyond its metrics."""
+    """Return the warnings about the comparison, and what its metrics do not show."""
     who = f"{comparison.after}: " if named else ""
     lines = [
         paint.tone(line, Tone.NEAR)

@@ -93,7 +93,7 @@ def _run(run: Result, width: int, paint: Paint) -> list[str]:
 
 
 def _findings(run: Result, width: int, paint: Paint) -> list[str]:
-    """What limited the run, with its evidence and what to look at next."""
+    """Return the findings, each with its evidence and what to look at next."""
     lines = []
     for finding in findings(run):
         headline = paragraph(sanitize(finding.headline), width=width, indent="    ", first="  ▲ ")

@@ -95,7 +95,7 @@ def _run(run: Result, number: int) -> dict[str, Any]:
 
 
 def _marks(run: Result) -> list[tuple[str, str]]:
-    """What the glyphs on the charts stand for: each kind of event once."""
+    """Return the legend of the glyphs on the charts: each kind of event once."""
     if not run.timeline:
         return []
     kinds = dict.fromkeys(event.kind for event in run.events if event.kind not in QUIET)

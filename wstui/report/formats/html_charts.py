@@ -210,7 +210,7 @@ def _by_percentile(name: str, title: str, note: str, lines: Sequence[Line | None
 
 
 def _nines(share: float) -> float:
-    """Where a percentile stands: each further nine is one step to the right."""
+    """Return the place of a percentile on the axis: each further nine is one step to the right."""
     return -math.log10(1 - share)
 
 

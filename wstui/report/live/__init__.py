@@ -1,1 +1,1 @@
-"""What follows a run while it goes: events, metrics, the progress line."""
+"""Exports of a run in progress: events, metrics, the progress line."""

@@ -31,7 +31,7 @@ from wstui.scenario.secret_fields import masked
 
 
 class RunEvents:
-    """What happens in a run, each event once."""
+    """The events of a run, each once."""
 
     def __init__(self) -> None:
         self._seen: _Seen | None = None

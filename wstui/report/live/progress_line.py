@@ -9,7 +9,7 @@ from wstui.measure.sanitize import sanitize
 
 
 def live_line(status: Status) -> str:
-    """Where a run stands, on one line."""
+    """Return the state of a run in one line."""
     if status.state is State.COOLDOWN and status.suite:
         following = status.suite.names[min(status.suite.index + 1, len(status.suite.names) - 1)]
         left = format.clock(status.suite.cooldown_left_s)
@@ -42,7 +42,7 @@ def live_line(status: Status) -> str:
 
 
 def _search(status: Status) -> list[str]:
-    """Where the search for a limit stands."""
+    """Return the state of the search for a limit."""
     search = status.breakpoint
     if search is None:
         return []

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 DEFAULT_PORT = 9464
 LOOPBACK = "127.0.0.1"
 MOST_LABELS = 50
-"""What a server names itself (message types, kinds of failure) gets no more label values than this."""
+"""Most label values for what a server names itself: message types, kinds of failure."""
 _NS = 1e9
 BOUNDS_S = (
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0
@@ -82,7 +82,7 @@ class MetricsEndpoint:
 
     @property
     def url(self) -> str:
-        """Where the metrics are."""
+        """Return the address of the metrics."""
         host, port = self._server.server_address[:2]
         name = str(host)
         return f"http://{f'[{name}]' if ':' in name else name}:{port}/metrics"

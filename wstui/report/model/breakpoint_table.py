@@ -17,7 +17,7 @@ def points(found: BreakpointSummary) -> list[BreakpointStep]:
 
 
 def latency_of(found: BreakpointSummary, step: BreakpointStep) -> Latency:
-    """What the curve shows: response time, or the time to connect where connects are the load."""
+    """Return the latency of the curve: response time, or the time to connect where connects are the load."""
     return step.latency_ms.connect if found.of == "connects" else step.latency_ms.response
 
 

@@ -1,4 +1,4 @@
-"""Where a run was made: versions, host and limits, so that two results can be told apart by more than their load."""
+"""The environment of a run: versions, host and limits, so that results can be told apart by more than their load."""
 
 from __future__ import annotations
 

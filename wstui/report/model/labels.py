@@ -94,7 +94,7 @@ def route_of(result: Result) -> str:
 
 
 def facts_of(result: Result) -> list[str]:
-    """What was loaded, how, by how many clients, for how long and when."""
+    """Return the target of a run, its protocol, clients, duration and start."""
     clients = peak_clients(result)
     facts = [
         url_of(result),

@@ -12,7 +12,7 @@ from wstui.report.model.table import Column, Row, Style, Table
 
 
 def target(seen: TargetSummary | None) -> Table | None:
-    """What the target said of itself, and where clients saw something else."""
+    """Return the target's own account, and where clients saw something else."""
     if seen is None:
         return None
     facts = list(_claims(seen))

@@ -16,7 +16,7 @@ MOST_TYPES = 50
 
 
 def judged(run: Result) -> list[Table]:
-    """What the verdict rests on: the search for a limit, and the thresholds."""
+    """Return the grounds of the verdict: the search for a limit, and the thresholds."""
     return [table for table in (breakpoint_table.search(run), _thresholds(run)) if table is not None]
 
 
@@ -127,7 +127,7 @@ def _connections(run: Result) -> Table:
 
 
 def _tokens(run: Result) -> Table | None:
-    """Who was accepted, if the scenario mixed good tokens with bad ones."""
+    """Return the outcomes by kind of token, if the scenario mixed good tokens with bad ones."""
     rows = []
     for row in run.auth:
         right = row.correct == row.attempted
@@ -298,7 +298,7 @@ def _stages(run: Result) -> Table | None:
 
 
 def _notes(run: Result) -> Table | None:
-    """What the operator noted, with the figures before and after."""
+    """Return the operator's notes, with the figures before and after."""
     rows = []
     for each in noted(run.events, run.duration_s):
         before, after = (stretch(run, run.timeline, *part) for part in (each.before, each.after))
@@ -326,7 +326,7 @@ def _notes(run: Result) -> Table | None:
 
 
 def _failures(run: Result) -> Table | None:
-    """What went wrong, by kind, with the latest samples."""
+    """Return the failures by kind, with the latest samples."""
     if not run.failures:
         return None
     columns = [

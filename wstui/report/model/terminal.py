@@ -1,4 +1,4 @@
-"""What a stream can show: how wide its lines may be, and colours or none."""
+"""The abilities of an output stream: the width of its lines, and colours or none."""
 
 from __future__ import annotations
 

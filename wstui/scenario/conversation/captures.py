@@ -1,4 +1,4 @@
-"""Where a variable is captured from: a path, a regular expression, a header or a cookie."""
+"""Sources of captured variables: a path, a regular expression, a header or a cookie."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a message must hold: paths into its JSON with their values, or text, or bytes."""
+"""Conditions on a message: paths into its JSON with their values, or text, or bytes."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ class ChecklistScreen(Screen[None]):
         return self.query_one(Checks)
 
     def compose(self) -> ComposeResult:
-        """What is checked, the lines, the keys."""
+        """Compose the title, the lines and the keys."""
         yield TitleBar(self.services.clock, "checklist")
         with VerticalScroll(id="checks", can_focus=False):
             yield Checks(self._name_shown, shown_url(self._scenarios[0]))

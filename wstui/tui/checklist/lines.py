@@ -16,7 +16,7 @@ _NEXT = {
     "tls": "the upgrade", "upgrade": "the welcome", "welcome": "the first reply", "settle": "the first reply",
     "reply": "the health endpoints", "health": "the clocks, then this machine", "client": "the health endpoints",
 }  # fmt: skip
-"""What is being looked at after a check, for a person who waits."""
+"""The next thing that is checked after each check, for a person who waits."""
 
 
 class Checks(RowWidget):
@@ -85,7 +85,7 @@ class Checks(RowWidget):
         return lines
 
     def compact(self, width: int) -> list[Line]:
-        """What came of them, and those that did not pass."""
+        """Return the totals, and the checks that did not pass."""
         lines: list[Line] = [[("checklist  ", "muted"), (sanitize(self._title), "strong")], self._verdict()]
         for check in self._checks:
             if check.mark is not CheckMark.PASS:

@@ -79,7 +79,7 @@ class DialogField(Vertical):
 
     @property
     def value(self) -> Any:
-        """What is typed, as a value; ValueError (or a subclass) says what is wrong with it."""
+        """Return the input as a value; ValueError (or a subclass) says what is wrong with it."""
         return self._parse(self._input.value.strip())
 
     def show_error(self, text: str) -> None:
@@ -133,7 +133,7 @@ class Dialog(ModalScreen[Answer], Generic[Answer]):
             yield CompactView(self._compact, self._answers)
 
     def _compact(self, width: int) -> list[Line]:
-        """What is asked, and what is typed."""
+        """Return the question and the inputs."""
         lines = as_rows(self.question, width, "strong")
         for field in self.query(DialogField):
             text, note = field.compact()
@@ -148,7 +148,7 @@ class Dialog(ModalScreen[Answer], Generic[Answer]):
 
     @property
     def question(self) -> str:
-        """What is asked, in a few words."""
+        """Return the question in a few words."""
         return self.title_text
 
     def body(self) -> Iterable[Widget]:

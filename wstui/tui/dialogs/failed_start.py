@@ -1,4 +1,4 @@
-"""What to do about a first client that was refused: a server may refuse some and still be worth loading."""
+"""Asks how to go on after the first client was refused: a server may refuse some and still be worth loading."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class NoteDialog(Form[str]):
 
 
 class ChangeDialog(Dialog[None]):
-    """What changed at a note or a span: the stretch before and the one after, as two runs are compared."""
+    """Shows the change at a note or a span: the stretch before and the one after, compared like two runs."""
 
     title_text = "Before and after"
 

@@ -42,7 +42,7 @@ class StopDialog(Dialog[How]):
         return f"{self.title_text} {count(self._status.counters.open)} connections are open."
 
     def body(self) -> Iterable[Widget]:
-        """Where the run stands, and what each answer does."""
+        """Return the state of the run, and what each answer does."""
         status = self._status
         if status.state is State.DRAINING:
             yield from self._draining()

@@ -168,7 +168,7 @@ def load_steps(span: float, room: int) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Across:
-    """What a chart has from left to right: how far its ticks are apart, and what is written at them."""
+    """The horizontal axis of a chart: the distance of its ticks and their labels."""
 
     step: Callable[[float, int], float]
     text: Callable[[float], str]

@@ -58,7 +58,7 @@ class Spot:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """What a chart shows, from left to right over time in seconds, or over what `across` says.
+    """The contents of a chart, over time in seconds or over what `across` says.
 
     The ruler starts at zero, or at the smallest value when `log`. `limit` is a horizontal line, `marks` are vertical
     ones with a short text each (may be empty), `spots` single points with a character of their own, `note` is shown

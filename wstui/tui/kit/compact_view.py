@@ -12,7 +12,7 @@ from wstui.tui.kit.key_row import live_keys
 from wstui.tui.kit.row_widget import Line, RowWidget, cells, cut
 
 Facts = Callable[[int], list[Line]]
-"""What matters most, first things first, for a width."""
+"""The most important lines first, for a width."""
 
 LEAST = (60, 16)
 """The smallest terminal, in cells and rows, that a screen is drawn on."""
@@ -20,7 +20,7 @@ _REDRAW_S = 0.1
 
 
 class CompactView(RowWidget):
-    """What the screen is about, the keys that work, and the size that shows it all; as much of it as fits."""
+    """Shows the screen's subject, the keys that work, and the size that shows it all; as much of it as fits."""
 
     def __init__(
         self, facts: Facts, keys: Callable[[], list[Line]] | None = None, least: tuple[int, int] = LEAST

@@ -70,7 +70,7 @@ class ListTable(RowWidget, Generic[Item], can_focus=True):
         raise NotImplementedError
 
     def key_of(self, item: Item) -> Hashable:
-        """What tells an item from the others, and stays when it changes."""
+        """Return what identifies an item, and stays when it changes."""
         raise NotImplementedError
 
     def set_items(self, items: Sequence[Item]) -> None:

@@ -104,7 +104,7 @@ class ManualScreen(Screen[None]):
 
     @property
     def words(self) -> str:
-        """What is looked for."""
+        """The words to find."""
         return self._input.value.strip()
 
     def _topics(self) -> list[Place]:

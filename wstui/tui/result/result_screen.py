@@ -58,7 +58,7 @@ Since = tuple["StoredRun", "Comparison", str]
 
 
 class ResultScreen(Screen[None]):
-    """What came out of a run or a suite: one that has just ended, or one that was kept."""
+    """Shows the result of a run or a suite: one that has just ended, or a stored one."""
 
     manual_topic = "numbers"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -193,7 +193,7 @@ class ResultScreen(Screen[None]):
         return parts
 
     def _places(self, width: int) -> list[Line]:
-        """Where the run is stored, and where its reports are."""
+        """Return where the run is stored, and where its reports are."""
         launcher = self.services.launcher
         lines = [rule([("saved as", "text")], width)]
         if self.stored is not None and launcher is not None and launcher.runs is not None:
@@ -214,7 +214,7 @@ class ResultScreen(Screen[None]):
     # keys
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """What is not offered has no key."""
+        """Hide keys of actions that are not offered."""
         if action in ("export", "copy"):
             return self.outcome.result is not None
         if action == "member":

@@ -1,4 +1,4 @@
-"""What came of a run: the verdict, what limited it, each threshold with its figure, and what changed since the last."""
+"""The verdict of a run, what limited it, each threshold with its figure, and what changed since the last run."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def outcome_facts(outcome: Outcome, width: int) -> list[Line]:
 
 
 def finding_rows(result: Result, width: int) -> list[Line]:
-    """What limited the run, with the figures that show it and what to look at next."""
+    """Return the findings, with the figures that show them and what to look at next."""
     lines = [rule([("what limited it", "text")], width)]
     found = findings(result)
     if not found:
@@ -112,7 +112,7 @@ def _name(outcome: ThresholdOutcome) -> str:
 
 
 def since_rows(number: int, started: str, comparison: Comparison, warning: str, width: int) -> list[Line]:
-    """What changed since the last run of the same preset: what speaks against it, and the main figures."""
+    """Return the changes since the last run of the same preset: warnings, and the main figures."""
     title: Line = [("against run ", "text"), (f"{number}", "strong"), (f"  {moment(started)}, ", "muted")]
     title.append(("the last of this preset", "muted"))
     return [rule(title, width), *warning_rows(warning, width), *change_rows(comparison, width, brief=True)]

@@ -218,7 +218,7 @@ class RunsScreen(Screen[None]):
             self.post_message(messages.OpenStored(run))
 
     def action_rerun(self) -> None:
-        """What a run was asked to do, once more."""
+        """Run it again, after asking."""
         run = self._chosen
         if run is not None:
             self.post_message(messages.RerunStored(run))

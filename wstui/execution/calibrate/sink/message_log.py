@@ -1,4 +1,4 @@
-"""What the sink received, message by message, on the clock that all processes of a machine share: the truth."""
+"""A log of each message that the sink received, on the clock that all processes of a machine share: the truth."""
 
 from __future__ import annotations
 

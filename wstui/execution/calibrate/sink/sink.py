@@ -39,7 +39,7 @@ class SinkBroadcast:
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """What the sink does beside answering. Seconds; times count from the first client that opened."""
+    """Behaviour of the sink besides answering. Seconds; times count from the first client that opened."""
 
     mode: str = "odin"  # odin: welcome and pongs; echo: return every message; quiet: only receive
     delay_s: float = 0.0  # before each reply

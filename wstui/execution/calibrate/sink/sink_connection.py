@@ -30,7 +30,7 @@ _wall = time.time_ns
 
 
 class SinkEvents(Protocol):
-    """What a connection reports, and what it asks for."""
+    """The owner of a connection: what it reports to, and what it asks for."""
 
     answer: Callable[[SinkConnection, int, bytes, int], None]
     """Called with each message: the first byte of its frame, its payload, the time of its arrival."""

@@ -1,1 +1,1 @@
-"""What the target says of itself, compared with what clients measure."""
+"""The target's own reports, compared with what clients measure."""

@@ -77,7 +77,7 @@ class EndpointPoller:
         return cls(base, context, _Dial(scenario))
 
     async def ask(self, ours: int) -> Claims:
-        """What they say now, next to the number of connections that we hold."""
+        """Poll all endpoints, and note the number of our connections at that moment."""
         self._loop = asyncio.get_running_loop()
         asked = (asyncio.to_thread(self._fetch, f"{self._base}/{name}") for name in ("health", "metrics", "stats"))
         health, metrics, stats = await asyncio.gather(*asked)

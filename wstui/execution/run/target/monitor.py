@@ -47,7 +47,7 @@ class ClientView:
 
 @dataclass(frozen=True, slots=True)
 class Poll:
-    """What the target claimed, and what the clients had seen at that moment."""
+    """The target's report, and the clients' view at that moment."""
 
     claims: Claims
     seen: ClientView
@@ -132,7 +132,7 @@ class TargetWatch:
         return ""
 
     def summary(self) -> TargetSummary | None:
-        """What is kept of it; None where the target offers nothing."""
+        """Return the summary; None if the target offers no endpoints."""
         told = [poll for poll in self._polls if poll.claims.shown.state != "not offered"]
         if not told:
             return None

@@ -1,4 +1,4 @@
-"""What the target says of itself, read from its answers to /health, /metrics and /stats: claims, not facts."""
+"""Metrics that the target reports at /health, /metrics and /stats: claims, not facts."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def _process(found: list[dict[str, Any]], resident: float | None) -> Iterable[Re
 
 
 def _slow(stats: dict[str, Any] | None) -> ReportedMetric | None:
-    """What became of clients that read too slowly."""
+    """Return what became of clients that read too slowly."""
     closed = _number(_dig(stats, "slowConsumers", "closed")) or 0
     dropped = _number(_dig(stats, "slowConsumers", "dropped")) or 0
     parts = [f"{closed:.0f} closed"] * (closed > 0) + [f"{dropped:.0f} dropped"] * (dropped > 0)
@@ -139,7 +139,7 @@ def _number(value: Any) -> float | None:
 
 
 def _state(value: Any) -> str:
-    """What a status says in words: true and success codes of HTTP are as good as none."""
+    """Return a status in words, or "" for true and HTTP success codes."""
     if value is False:
         return "down"
     if value is None or value is True or (isinstance(value, (int, float)) and 200 <= value < 300):
