@@ -51,6 +51,12 @@ def test_texts_lose_what_looks_like_a_secret() -> None:
     assert text == "Authorization: Bearer ***, see wss://***@h/?token=*** and ***"
 
 
+def test_the_words_for_a_secret_are_none() -> None:
+    assert (
+        mask_text("Basic authentication, Bearer token: Basic dTpw") == "Basic authentication, Bearer token: Basic ***"
+    )
+
+
 @pytest.mark.parametrize("name", ["Authorization", "Cookie", "set-cookie", "X-Api-Key", "X-Auth-Token", "api-key"])
 def test_secret_headers_are_known_by_name(name: str) -> None:
     assert is_secret_header(name)

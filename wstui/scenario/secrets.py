@@ -24,7 +24,9 @@ _QUERY_VALUE = re.compile(
 # everything up to the last @ before the path: a password may hold an @ of its own
 _USERINFO = re.compile(r"(?P<scheme>(?<![\w+.\-])[a-z][a-z0-9+.\-]*://)(?P<value>[^/?#\s\"'<>]*)@", re.IGNORECASE)
 _JWT = re.compile(r"\beyJ[\w-]{4,}\.[\w-]+(?:\.[\w-]*)?")
-_SCHEME = re.compile(r"\b(?P<name>Bearer|Basic)\s+(?P<value>[\w.~+/=\-]{4,})", re.IGNORECASE)
+_SCHEME = re.compile(
+    r"\b(?P<name>Bearer|Basic)\s+(?!(?:authentication|credentials|tokens?)\b)(?P<value>[\w.~+/=\-]{4,})", re.IGNORECASE
+)
 _CREDENTIAL_FREE = re.compile(r"(?:(?:Bearer|Basic|Digest|Token|ApiKey)\s*)?|(?:[\w.-]+=[;,\s]*)+", re.IGNORECASE)
 _SECRET_HEADER = re.compile(
     r"authorization|cookie|token|secret|pass(w|code|phrase)|credential|session|signature|api-?_?key|access-?_?key|^x-.*key$|^key$",
