@@ -10,6 +10,7 @@ import shutil
 import signal
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Generator
 from types import FrameType
 
@@ -31,13 +32,20 @@ _TEST_S = 300
 
 
 _LONGEST = ("fleet", "presets", "cli", "tui", "execution", "truth", "control")
-"""Folders whose files take longest, these first: at the end all processors shall have something to do."""
+"""Folders whose files take longest: they begin first, so that at the end all processors have something to do."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take longest."""
-    folders = {name: number for number, name in enumerate(_LONGEST)}
-    items.sort(key=lambda item: folders.get(item.nodeid.split("/")[1], len(folders)))
+    """Take a file of each of these folders in turn: two that start several hosts each would starve each other."""
+    turns: dict[str, tuple[int, int]] = {}
+    files = Counter[str]()
+    for item in items:
+        file = item.nodeid.partition("::")[0]
+        folder = file.split("/")[1]
+        if file not in turns:
+            turns[file] = (files[folder], _LONGEST.index(folder)) if folder in _LONGEST else (len(items), 0)
+            files[folder] += 1
+    items.sort(key=lambda item: turns[item.nodeid.partition("::")[0]])
 
 
 def pytest_collection_finish() -> None:
