@@ -13,6 +13,9 @@ from hypothesis import strategies as st
 
 from tests.recording.hars import START
 from tests.recording.talks import Talk, guessed
+from wstui.recording.inference.infer import infer
+from wstui.recording.session import Session
+from wstui.scenario.file import loads
 
 
 def test_a_login_a_loop_and_a_leave_are_told_apart_by_what_repeats() -> None:
@@ -243,3 +246,69 @@ def test_spoken_audio_is_one_step_of_its_length() -> None:
     loop = [step.model_extra for step in made.roles[0].loop if step.name]
     assert made.target.protocol == "realtime" and made.target.options == {"session": {"voice": "alloy"}}
     assert loop == [{"audio": "400ms"}, {"commit": True}, {"respond": True}]
+
+
+TALKS: dict[str, list[tuple[bool, str | bytes]]] = {
+    "socketio": [
+        (False, '0{"sid":"x","pingInterval":1000,"pingTimeout":500}'),
+        (True, '40/a,{"token":"t-123"}'), (False, '40/a,{"sid":"y"}'), (True, '42/a,1["say",{"n":1},null]'),
+        (False, '43/a,1[{"ok":true}]'), (True, '451-/a,["blob",{"_placeholder":true,"num":0}]'), (True, b"\1\2"),
+    ],
+    "graphql": [
+        (True, '{"type":"connection_init","payload":{"t":"x"}}'), (False, '{"type":"connection_ack"}'),
+        (True, '{"id":"1","type":"subscribe","payload":{"query":"subscription { a }","variables":{"n":null}}}'),
+        (False, '{"id":"1","type":"next","payload":{"data":{"a":1}}}'), (True, '{"id":"1","type":"complete"}'),
+    ],
+    "stomp": [
+        (True, "CONNECT\naccept-version:1.2\nhost:/\nheart-beat:0,0\n\n\0"), (False, "CONNECTED\nversion:1.2\n\n\0"),
+        (True, "SUBSCRIBE\nid:1\ndestination:/t/a\nreceipt:7\n\n\0"), (False, "RECEIPT\nreceipt-id:7\n\n\0"),
+        (True, "SEND\ndestination:/t/a\n\n{\"n\":1}\0"), (True, "UNSUBSCRIBE\nid:1\n\n\0"),
+    ],
+    "ocpp": [
+        (True, '[2,"a","BootNotification",{"chargePointModel":"m","chargePointVendor":"v"}]'),
+        (False, '[3,"a",{"status":"Accepted","interval":60,"currentTime":"2026-01-01T00:00:00Z"}]'),
+        (False, '[2,"s","Reset",{"type":"Hard"}]'), (True, '[3,"s",{"status":"Rejected"}]'),
+        (True, '[2,"b","StartTransaction",{"idTag":"x"}]'), (False, '[3,"b",{"transactionId":5}]'),
+    ],
+    "mqtt": [
+        (True, b"\x10\x0f\0\4MQTT\4\2\0\x3c\0\3abc"), (False, b"\x20\2\0\0"),
+        (True, b"\x82\6\0\1\0\1a\0"), (False, b"\x90\3\0\1\0"), (True, b"\x32\7\0\1a\0\2hi"), (False, b"\x40\2\0\2"),
+    ],
+    "pusher": [
+        (False, '{"event":"pusher:connection_established","data":"{\\"socket_id\\":\\"1.2\\"}"}'),
+        (True, '{"event":"pusher:subscribe","data":{"channel":"presence-a","auth":"k:s","channel_data":"{}"}}'),
+        (True, '{"event":"client-x","channel":"private-a","data":{"n":1}}'),
+    ],
+    "phoenix": [
+        (True, '["1","1","room:1","phx_join",{}]'),
+        (False, '["1","1","room:1","phx_reply",{"status":"ok","response":{}}]'),
+        (True, '["1","2","room:1","echo",{"n":1}]'), (True, '["1","3","room:1","phx_leave",{}]'),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TALKS)
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_broken_frames_of_a_protocol_never_break_the_scenario(name: str, data: Any) -> None:
+    frames = list(TALKS[name])
+    for _ in range(data.draw(st.integers(0, 4))):
+        at = data.draw(st.integers(0, len(frames) - 1))
+        sent, told = frames[at]
+        cut = data.draw(st.integers(0, len(told)))
+        odd = data.draw(st.sampled_from(["", '"', "}", "[]", "0", "\x1e", "\0", "{{seq}}", "${X}", "null"]))
+        mutated = (
+            told[:cut] + odd.encode() + told[cut + 1 :]
+            if isinstance(told, bytes)
+            else told[:cut] + odd + told[cut + 1 :]
+        )
+        frames[at] = (not sent if data.draw(st.booleans()) and data.draw(st.booleans()) else sent, mutated)
+        frames += data.draw(st.sampled_from([[], frames[at:], frames[:at]]))
+    talk = Talk()
+    for sent, told in frames:
+        talk._add(sent, told, 0.2)
+    draft = infer(Session("HAR", [talk.connection]), [talk.connection], "odd")
+    if draft.columns:
+        draft.tables["messages"]["feed"] = __file__
+    if not draft.missing:
+        loads(draft.text(), "", draft.secrets, complete=False)

@@ -108,7 +108,7 @@ class Values:
             if first is None or first[0].sent or first[0].at > message.at:
                 return None
             came: set[tuple[str, Path]] = set()
-            for source, place in self._all[message.client][_token(path, value)]:
+            for source, place in self._all[message.client].get(_token(path, value), ()):
                 if source.at <= message.at and dotted_path(place):
                     examples.setdefault((source.kind, place), source)
                     came.add((source.kind, place))
