@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import msgspec
@@ -47,3 +48,11 @@ def test_without_a_terminal_the_lines_are_printed_once() -> None:
         status, out, _ = invoke("top")
         assert status == 0 and out.startswith(f"{at.entry.id}  checkout-soak")
     assert invoke("top") == (0, NOTHING + "\n", "")
+
+
+def test_the_runs_are_listed_as_json() -> None:
+    with served() as at:
+        status, out, _ = invoke("top", "--json")
+        (run,) = json.loads(out)
+        assert status == 0 and run["run"] == at.entry.id and run["counters"]["open"] == 11_987
+    assert invoke("top", "--json")[:2] == (0, "[]\n")

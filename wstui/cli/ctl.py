@@ -171,6 +171,11 @@ def span(reference: str, name: str, text: str, end: bool) -> None:
     _send(reference, name, EndSpan() if end else BeginSpan(text))
 
 
+def known_of(run: RemoteRun) -> dict[str, Any]:
+    """Return the status of a run as JSON tells it."""
+    return {"run": run.hello.run, "pid": run.hello.pid, **shown(run.status)}
+
+
 @ctl.command()
 @click.option("--json", "as_json", is_flag=True, help="The whole status as one JSON object.")
 @click.pass_obj
@@ -178,8 +183,7 @@ def status(reference: str, as_json: bool) -> None:
     """Print where the run stands."""
     with attached(reference, _BY) as run:
         if as_json:
-            known = {"run": run.hello.run, "pid": run.hello.pid, **shown(run.status)}
-            write(STDOUT, msgspec.json.format(msgspec.json.encode(known)).decode() + "\n")
+            write(STDOUT, msgspec.json.format(msgspec.json.encode(known_of(run))).decode() + "\n")
         else:
             click.echo(f"{run.hello.run}  {run.name}  {live_line(run.status)}")
 
