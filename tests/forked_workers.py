@@ -114,8 +114,10 @@ def _serve() -> None:
     """Fork a watcher and its worker for each request, until the other side is gone."""
     import uvloop  # noqa: F401
 
-    from wstui.load.__main__ import main
+    from wstui.load import __main__ as worker
 
+    main = worker.main
+    worker.LEASE_S = 60.0  # one process leads many runs here, and may get no processor for seconds
     line = socket.socket(fileno=os.dup(0))
     signal.signal(signal.SIGCHLD, _reap)
     while True:

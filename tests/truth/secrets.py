@@ -93,7 +93,7 @@ CASES = [
         "a token in the first message, in place of the welcome",
         unreachable("connect timeout timed_out"),
         opened=tells_type,
-        target={"ready": "welcome", "connect_timeout": 0.6},
+        target={"ready": "welcome", "connect_timeout": 5.0},
         scenario=auth("query"),
         hides=(SECRET,),
     ),
