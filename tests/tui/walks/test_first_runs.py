@@ -50,6 +50,8 @@ async def test_the_first_run_without_true_colour_and_in_a_large_window(home: Hom
 async def test_a_scenario_of_ones_own_is_written_saved_and_run_twice(home: Home, sink: tuple[Sink, str]) -> None:
     async with await Terminal.open(home.path) as at:
         at.press("n")
+        await at.until("A scenario for which server")
+        at.press("Enter")  # none is named yet
         await at.until("my-scenario", r"\^s Save")
         at.press("C-u")
         at.type("shop")
