@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from tests.cli.commands import invoke
 from tests.conversations.chat import Chat
+from wstui.cli.options import Options
+from wstui.cli.prepare import prepare
 from wstui.scenario.errors import ScenarioError
 from wstui.scenario.file import load
 from wstui.scenario.presets import available
@@ -46,6 +49,23 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "presets").mkdir()
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_a_script_of_a_preset_or_a_suite_is_asked_for_unless_the_flag_allows_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, allowed: bool
+) -> None:
+    written(folder, "ws://127.0.0.1:9/ws")
+    preset = 'target.url = "ws://127.0.0.1:9/ws"\nload = { clients = 1, ramp = "1s", hold = "5s" }\n'
+    (folder / "one.toml").write_text(preset + '[[roles]]\nname = "member"\nscript = "chat.py"\n')
+    (folder / "night.toml").write_text('name = "night"\nsuite = ["one"]\n')
+    terminal = SimpleNamespace(isatty=lambda: True)
+    monkeypatch.setattr("wstui.cli.prepare.sys", SimpleNamespace(stdin=terminal, stderr=terminal))
+    asked: list[str] = []
+    monkeypatch.setattr("wstui.cli.prepare.click.confirm", lambda text, **_: not asked.append(text))  # type: ignore[func-returns-value]
+    run = prepare(("night.toml",), Options(allow_scripts=allowed), may_ask=True)
+    assert [scenario.name for scenario in run.scenarios] == ["one"]
+    assert len(asked) == (not allowed) and not (folder / "ran").exists()
 
 
 async def test_a_script_runs_on_two_workers_and_says_that_it_is_a_program(folder: Path) -> None:

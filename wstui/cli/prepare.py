@@ -72,12 +72,12 @@ def prepare(
     for told in dict.fromkeys(shadowed(path) for path in [*files, *(Path(s.origin.file) for s in scenarios)]):
         if told:
             tell(told)
-    if may_ask and sys.stdin.isatty() and sys.stderr.isatty():
-        _ask(scenarios)
     for scenario, file in zip(scenarios, named, strict=True):
         if options.allow_scripts or (runs and is_script(file)):
             for script in allow_scripts(scenario):
                 tell(f"{printable(script)} is a Python program: its workers run it, with your rights")
+    if may_ask and sys.stdin.isatty() and sys.stderr.isatty():
+        _ask(scenarios)
     problems = [p for s in scenarios for p in untrusted(s, allow_files=options.allow_files)]
     if not runs:  # a check says itself what it leaves out
         problems = [p for p in problems if p.key != SCRIPT]
