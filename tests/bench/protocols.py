@@ -139,6 +139,8 @@ def _rpc(payload: bytes) -> list[bytes]:
 
 
 def _realtime(payload: bytes) -> list[bytes]:
+    if b"response.create" not in payload:
+        return []
     return [said({"type": "response.done", "event_id": "e", "response": {"id": "r", "status": "completed"}})]
 
 
@@ -146,7 +148,9 @@ TEXTED = "hello {{seq}} from {{client}}"
 ESTABLISHED = said({"event": "pusher:connection_established", "data": '{"socket_id":"1.2","activity_timeout":120}'})
 ROOM = {"channel": "Room", "room": 1}
 TALKS = {
-    "json": Talk({"json": {"type": "say", "n": "{{seq}}", "text": TEXTED}, "expect": {"n": "{{seq}}"}}, _json),
+    "json": Talk(
+        {"json": {"type": "say", "n": "{{seq}}", "text": TEXTED}, "expect": {"type": "said", "n": "{{seq}}"}}, _json
+    ),
     "socketio": Talk(
         {"emit": "say", "data": {"text": TEXTED}, "ack": True, "expect": {"ok": True}},
         _socketio,

@@ -211,7 +211,7 @@ class Role:
         ]
         self.errors = [(Matcher(rule.on, self.reader, seed), rule.reason, rule.closes) for rule in spec.errors]
         self.has_opening = bool(spec.open or spec.script)
-        self._kinds = [(kind,) for kind in speaks.kinds]
+        self._kinds = [(kind,) for kind in dict.fromkeys((*speaks.kinds, "type"))]
         self._type_names: dict[str, bytes] = {}
         # Whether something is captured from the answer to the upgrade.
         self.wants_head = any(c.header or c.cookie for step in all_steps(spec) for c in step.capture)

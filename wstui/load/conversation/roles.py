@@ -25,7 +25,7 @@ from wstui.load.conversation.state import ENDED
 from wstui.load.conversation.timers import Timers
 from wstui.load.conversation.walk import walk
 from wstui.load.conversation.watch import reported, watch
-from wstui.load.exchange import BINARY_TYPE, EMPTY, Exchange
+from wstui.load.exchange import BINARY_TYPE, EMPTY, NO_TYPE, Exchange
 from wstui.load.frames import BINARY, TEXT
 from wstui.load.protocol import Spec
 from wstui.load.rng import spread
@@ -207,7 +207,9 @@ class Roles(Exchange):
         context, role = self.context, conversation.role
         name = role.type_name(found) if self._by_type else None
         if name is None:
-            name = self._name(first, payload)
+            # A document that was read has no type; anything else takes a careful look.
+            known = self._by_type and found is not None and first == TEXT
+            name = NO_TYPE if known else self._name(first, payload)
         types = context.tally.types
         if name in types:
             types[name] += 1
