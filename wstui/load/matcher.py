@@ -137,16 +137,32 @@ def _earlier(
 def _alternative(
     conditions: list[ConditionSpec], reader: ReplyMatcher, seed: int
 ) -> tuple[Callable[[Any], Bound], Match]:
-    plain = all(c.kind == "path" and (c.text or (c.value != ANY and isinstance(c.value, str))) for c in conditions)
-    getter = reader.getter([c.path for c in conditions]) if plain else None
-    if getter is not None:
-        return _top_level(conditions, getter, seed)
+    top = [
+        condition for condition in conditions if _is_plain(condition) and reader.getter([condition.path]) is not None
+    ]
+    if top and (getter := reader.getter([condition.path for condition in top])) is not None:
+        bind_top, matches_top = _top_level(top, getter, seed)
+        others = [condition for condition in conditions if condition not in top]
+        if not others:
+            return bind_top, matches_top
+        bind_others, matches_others = _alternative(others, reader, seed)
+
+        def matches(document: Any, payload: bytes, bound: Bound) -> bool:
+            return matches_top(document, payload, bound[0]) and matches_others(document, payload, bound[1])
+
+        return lambda speaker: (bind_top(speaker), bind_others(speaker)), matches
     checks = [check_of(condition, reader) for condition in conditions]
     values = [_wanted(condition, seed) for condition in conditions]
     if not any(condition.text for condition in conditions):
         constants = [value(None) for value in values]
         return lambda _speaker: constants, _all(checks)
     return lambda speaker: [value(speaker) for value in values], _all(checks)
+
+
+def _is_plain(condition: ConditionSpec) -> bool:
+    """Whether a text or a placeholder is compared with what is at a path."""
+    wanted = condition.value
+    return condition.kind == "path" and bool(condition.text or (wanted != ANY and isinstance(wanted, str)))
 
 
 def _all(checks: list[Match]) -> Match:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 import msgspec
@@ -61,9 +61,23 @@ class ReplyMatcher:
 
         Of one path it returns the value itself, of several a tuple.
         """
-        if self._names is None or any(len(path) != 1 for path in paths):
+        if any(len(path) != 1 for path in paths):
             return None
-        return attrgetter(*[self._names[path[0]] for path in paths])
+        names = [path[0] for path in paths]
+        if self._names is not None:
+            return attrgetter(*[self._names[name] for name in names])
+        if any(map(is_index, names)):
+            return None
+        get = itemgetter(*names)
+
+        def read(document: Any) -> Any:
+            try:
+                return get(document)
+            except (KeyError, TypeError):
+                found = tuple(self.value(document, path) for path in paths)
+                return found if len(found) > 1 else found[0]
+
+        return read
 
 
 def _inside(text: str) -> Any:
