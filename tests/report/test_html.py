@@ -11,6 +11,7 @@ pytest.importorskip("jinja2", reason="the extra `html` is not installed")
 
 from tests.report.example import EVERY, broken, empty, everything, fan_out, hostile
 from tests.report.made_up import timeline
+from tests.tui import fake_roles
 from wstui.report.formats.html import render
 from wstui.report.formats.html_charts import charts, thin
 
@@ -125,3 +126,12 @@ def test_the_page_of_a_long_run_with_many_events_is_small_enough_to_fetch_over_s
     long = msgspec.structs.replace(run, timeline=timeline(100, 10, 7190, 1.0), events=run.events * 60)
     assert len(render(run)) < 60_000
     assert len(render(long)) < 300_000
+
+
+def test_the_page_of_a_long_run_with_many_steps_is_as_small() -> None:
+    run = fake_roles.result()
+    steps = [msgspec.structs.replace(step, name=f"{step.name} {turn}") for step in run.steps for turn in range(5)]
+    rows = timeline(100, 10, 7190, 1.0)
+    for second, row in enumerate(rows):
+        row |= {f"step.{step.role}.{step.name}.p99_ms": 1 + second % 997 / 7 for step in steps}
+    assert len(render(msgspec.structs.replace(run, timeline=rows, steps=type(run.steps)(steps)))) < 300_000

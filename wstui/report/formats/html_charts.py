@@ -95,10 +95,15 @@ def _latency(run: Result, rows: Sequence[Row]) -> Chart | None:
     return None if chart is None else _with_limits(chart, run)
 
 
+_STEP_POINTS = 3_000
+"""Points of the lines of all steps: the page stays small enough to fetch over ssh."""
+
+
 def _steps(run: Result, rows: Sequence[Row]) -> list[Chart | None]:
     """The p99 of the steps of each role, second by second."""
     looks = [(role, dash) for dash in ("solid", "dash", "dot") for role in ("first", "second", "third", "fourth")]
     made = []
+    rows = thin(rows, max(60, _STEP_POINTS // max(1, len(run.steps))))
     for number, role in enumerate(run.roles):
         named = [step for step in run.steps if step.role == role.name]
         lines = [
