@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from wstui.cli import wstui as commands
-from wstui.cli.ctl import Duration
 from wstui.cli.param_types import Finite, Whole
+from wstui.control.words import Parsed
 
 
 def options() -> Iterator[tuple[tuple[str, ...], str, click.ParamType[Any]]]:
@@ -30,7 +30,7 @@ def options() -> Iterator[tuple[tuple[str, ...], str, click.ParamType[Any]]]:
         for parameter in command.params:
             if not isinstance(
                 parameter.type,
-                (click.types.StringParamType, click.Path, click.Choice, click.types.BoolParamType, Duration),
+                (click.types.StringParamType, click.Path, click.Choice, click.types.BoolParamType, Parsed),
             ):
                 yield path, parameter.opts[0], parameter.type
 

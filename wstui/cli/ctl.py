@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,48 +15,13 @@ import click
 import msgspec
 
 from wstui.cli.exit_codes import REFUSED, TIMED_OUT, UNREACHABLE, USAGE, fail, status_of
-from wstui.cli.param_types import Whole
 from wstui.control.client import ConnectionLost, RemoteRun, attach, local
-from wstui.control.condition import Condition
 from wstui.control.registry import NoSuchRun, find
-from wstui.control.status_lines import shown
-from wstui.execution.run.client_watches import WatchedLines, drawn
-from wstui.execution.run.commands import (
-    AbortRun,
-    AddNote,
-    BeginSpan,
-    DrainRun,
-    EndSpan,
-    PauseRun,
-    RampTo,
-    ResumeRun,
-    RunCommand,
-    SetInterval,
-    SkipStage,
-)
-from wstui.measure.format import significant
-from wstui.report.formats.atomic_write import STDOUT, write
-from wstui.report.live.progress_line import live_line
-from wstui.report.live.trace import watched_rows
+from wstui.control.words import WORDS, ShowStatus, WaitUntil, WatchOne
+from wstui.execution.run.commands import RunCommand
 from wstui.scenario.errors import BadValue
-from wstui.scenario.units import parse_duration
 
-_MOST_CLIENTS = 10_000_000
 _BY = "ctl"
-
-
-class Duration(click.ParamType):  # type: ignore[type-arg]
-    """A duration such as 500ms or 30s, in seconds."""
-
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        if isinstance(value, float):
-            return value
-        try:
-            return parse_duration(value)
-        except BadValue as error:
-            self.fail(f"{str(value)[:40]!r} {error}.", param, ctx)
 
 
 class _RunFirst(click.Group):
@@ -107,10 +72,30 @@ def ctl(ctx: click.Context, reference: str, relay: bool) -> None:
     ctx.obj = reference
 
 
-def _steers(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command RUN, and who sends it."""
-    named = click.option("--name", default=_BY, metavar="NAME", help="Who sends it, for the timeline.")
-    return click.pass_obj(named(command))
+def _added(word: click.Command) -> None:
+    """Give `ctl` a word; those that steer also say who sends them."""
+    steers = word.name not in ("status", "wait", "watch")
+    named = click.Option(["--name"], default=_BY, metavar="NAME", help="Who sends it, for the timeline.")
+
+    @click.pass_obj
+    def ask(reference: str, /, name: str = _BY, **given: Any) -> None:
+        assert word.callback is not None
+        match word.callback(**given):
+            case ShowStatus(as_json):
+                _status(reference, as_json)
+            case WaitUntil() as wanted:
+                _wait(reference, wanted)
+            case WatchOne() as wanted:
+                _watch(reference, wanted)
+            case command:
+                _send(reference, name, command)
+
+    params = [*word.params, named] if steers else word.params
+    ctl.add_command(click.Command(word.name, callback=ask, params=params, help=word.help))
+
+
+for _word in WORDS.values():
+    _added(_word)
 
 
 def _send(reference: str, name: str, command: RunCommand) -> None:
@@ -121,66 +106,17 @@ def _send(reference: str, name: str, command: RunCommand) -> None:
         click.echo(answer.text)
 
 
-def _simple(name: str, command: RunCommand, text: str) -> None:
-    @ctl.command(name, help=text)
-    @_steers
-    def send(reference: str, name: str) -> None:
-        _send(reference, name, command)
-
-
-_simple("pause", PauseRun(), "Stop sends, ramps and the plan's clock; connections stay open.")
-_simple("resume", ResumeRun(), "Continue after a pause.")
-_simple("next", SkipStage(), "End the current stage, the cooldown of a suite, or a search.")
-_simple("drain", DrainRun(), "End the run: await replies in flight, close every connection with 1000.")
-_simple("abort", AbortRun(), "End the run at once: drop every connection.")
-
-
-@ctl.command()
-@click.argument("clients", type=Whole(0, _MOST_CLIENTS))
-@click.option("--over", type=Duration(), default=0.0, metavar="TIME", help="How long to take: 30s. At once without it.")
-@_steers
-def ramp(reference: str, name: str, clients: int, over: float) -> None:
-    """Bring the number of clients to CLIENTS."""
-    _send(reference, name, RampTo(clients, over))
-
-
-@ctl.command()
-@click.argument("every", type=Duration(), metavar="TIME")
-@_steers
-def pace(reference: str, name: str, every: float) -> None:
-    """Make each client send every TIME (500ms); 0 sends as soon as the reply is there."""
-    _send(reference, name, SetInterval(every))
-
-
-@ctl.command()
-@click.argument("text")
-@_steers
-def note(reference: str, name: str, text: str) -> None:
-    """Put TEXT on the timeline."""
-    _send(reference, name, AddNote(text))
-
-
-@ctl.command()
-@click.argument("text", required=False, default="")
-@click.option("--end", is_flag=True, help="End the span that goes on.")
-@_steers
-def span(reference: str, name: str, text: str, end: bool) -> None:
-    """Begin a span on the timeline, such as "3 → 6 pods", or end it with --end."""
-    if end == bool(text):
-        raise click.UsageError("Give the TEXT of a span that begins, or --end.")
-    _send(reference, name, EndSpan() if end else BeginSpan(text))
-
-
 def known_of(run: RemoteRun) -> dict[str, Any]:
     """Return the status of a run as JSON tells it."""
+    from wstui.control.status_lines import shown
+
     return {"run": run.hello.run, "pid": run.hello.pid, **shown(run.status)}
 
 
-@ctl.command()
-@click.option("--json", "as_json", is_flag=True, help="The whole status as one JSON object.")
-@click.pass_obj
-def status(reference: str, as_json: bool) -> None:
-    """Print where the run stands."""
+def _status(reference: str, as_json: bool) -> None:
+    from wstui.report.formats.atomic_write import STDOUT, write
+    from wstui.report.live.progress_line import live_line
+
     with attached(reference, _BY) as run:
         if as_json:
             write(STDOUT, msgspec.json.format(msgspec.json.encode(known_of(run))).decode() + "\n")
@@ -188,21 +124,18 @@ def status(reference: str, as_json: bool) -> None:
             click.echo(f"{run.hello.run}  {run.name}  {live_line(run.status)}")
 
 
-@ctl.command()
-@click.option("--until", metavar="CONDITION", help='Such as "response.p99 > 200ms"; without it, until the run ends.')
-@click.option("--timeout", type=Duration(), metavar="TIME", help="Give up after this.")
-@click.option(
-    "--window", type=Duration(), default=10.0, metavar="TIME", help="Judge the last 10s, or this; 0 judges all of it."
-)
-@click.pass_obj
-def wait(reference: str, until: str | None, timeout: float | None, window: float) -> None:
-    """Wait until a condition holds, or until the run has ended: then with the exit status of the run."""
+def _wait(reference: str, wanted: WaitUntil) -> None:
+    """Wait for a condition, or for the end of the run: then exit with the status of the run."""
+    from wstui.control.condition import Condition
+    from wstui.measure.format import significant
+
+    until = wanted.until
     try:
-        condition = Condition(until, window) if until else None
+        condition = Condition(until, wanted.window) if until else None
     except BadValue as error:
         fail(f'--until "{until}" {error}', USAGE)
     with attached(reference, _BY) as run:
-        if run.await_status(condition.holds if condition else lambda _: run.ended, timeout):
+        if run.await_status(condition.holds if condition else lambda _: run.ended, wanted.timeout):
             if condition is not None and condition.value is not None:
                 click.echo(f"{condition.metric.name} is {significant(condition.value)}{condition.metric.unit}")
             elif not run.lost:
@@ -217,24 +150,20 @@ def wait(reference: str, until: str | None, timeout: float | None, window: float
             fail(run.lost, UNREACHABLE)
 
 
-@ctl.command()
-@click.argument("client", type=Whole(0, _MOST_CLIENTS), required=False)
-@click.option("--for", "seconds", type=Duration(), metavar="TIME", help="Stop after this; without it, when it ends.")
-@click.option("--json", "as_json", is_flag=True, help="JSON lines.")
-@click.option("--pretty", is_flag=True, help="JSON of messages over several lines.")
-@click.pass_obj
-def watch(reference: str, client: int | None, seconds: float | None, as_json: bool, pretty: bool) -> None:
-    """Print what client CLIENT sends, receives and becomes; without it, one drawn at random."""
+def _watch(reference: str, wanted: WatchOne) -> None:
+    from wstui.execution.run.client_watches import WatchedLines, drawn
+    from wstui.report.live.trace import watched_rows
+
     with attached(reference, _BY) as run:
-        watched = WatchedLines(run, drawn(run.status) if client is None else client)
+        watched = WatchedLines(run, drawn(run.status) if wanted.client is None else wanted.client)
         seen = False
-        until = None if seconds is None else time.monotonic() + seconds
+        until = None if wanted.seconds is None else time.monotonic() + wanted.seconds
         while until is None or time.monotonic() < until:
             if why := watched.renew():
                 fail(why, UNREACHABLE if run.lost else REFUSED)
             for line in watched.new():
-                text = msgspec.json.encode(line).decode() if as_json else "\n".join(watched_rows(line, pretty))
-                click.echo(text)
+                rows = "\n".join(watched_rows(line, wanted.pretty))
+                click.echo(msgspec.json.encode(line).decode() if wanted.as_json else rows)
                 seen = True
             if run.ended:
                 break

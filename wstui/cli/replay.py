@@ -9,13 +9,12 @@ import click
 
 from wstui.cli import completion
 from wstui.cli.exit_codes import USAGE, fail
+from wstui.cli.param_types import Finite
 
 
 @click.command()
 @click.argument("references", nargs=-1, required=True, metavar="RUN [OTHER]", shell_complete=completion.runs)
-@click.option(
-    "--speed", type=click.FloatRange(1, 100), default=1.0, show_default=True, metavar="N", help="Times as fast, 1–100."
-)
+@click.option("--speed", type=Finite(1, 100), default=1.0, show_default=True, metavar="N", help="Times as fast, 1–100.")
 @click.option(
     "--store",
     "path",

@@ -22,6 +22,7 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "load.ramp": ("target", "clients", "scale", "number", "users"),
     "load.pace": ("interval", "rate", "every", "send", "frequency"),
     "load.note": ("annotate", "comment", "event", "mark"),
+    "view.command": ("ctl", "type", "colon", "prompt"),
     "load.span": ("annotate", "begin", "end", "deployment"),
     "view.change": ("compare", "before", "after", "diff", "note"),
     "load.skip": ("next", "stage", "phase", "cooldown"),
@@ -55,6 +56,7 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "preset.demo": ("example", "try", "odin", "quick"),
     "preset.new": ("create", "add", "empty"),
     "preset.duplicate": ("copy", "clone"),
+    "preset.import": ("har", "recording", "convert", "session"),
     "preset.delete": ("remove",),
     "preset.filter": ("search", "find"),
     "preset.runs": ("history", "compare", "stored"),
@@ -121,6 +123,7 @@ def owners() -> tuple[type[DOMNode], ...]:
     from wstui.tui.dashboard.errors_panel import Errors
     from wstui.tui.dashboard.steps_panel import Steps
     from wstui.tui.dashboard.watch_screen import WatchScreen
+    from wstui.tui.dialogs.command import CommandDialog
     from wstui.tui.dialogs.confirm import ConfirmDialog
     from wstui.tui.dialogs.dialog import Dialog
     from wstui.tui.dialogs.failed_start import FailedStartDialog
@@ -144,7 +147,7 @@ def owners() -> tuple[type[DOMNode], ...]:
     return (
         Dashboard, ListTable, Errors, Dialog, ConfirmDialog, SamplesDialog, StopDialog, FailedStartDialog, ResultScreen,
         StartScreen, PresetTable, Editor, OptionRow, ChecklistScreen, RunsScreen, RunTable,
-        HelpDialog, ManualScreen, Steps, WatchScreen, RoleTree, TrendScreen, Replay, ImportScreen,
+        HelpDialog, ManualScreen, Steps, WatchScreen, RoleTree, TrendScreen, Replay, ImportScreen, CommandDialog,
     )  # fmt: skip
 
 

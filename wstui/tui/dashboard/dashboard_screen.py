@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -17,6 +18,8 @@ from wstui.execution.run.client_watches import drawn
 from wstui.execution.run.commands import WatchClient, open_span, refusal
 from wstui.execution.run.recorded_scenario import to_scenario, was_steered
 from wstui.execution.run.status import State, Status
+from wstui.measure.format import significant
+from wstui.report.live.progress_line import live_line
 from wstui.report.model.stretches import noted
 from wstui.report.model.text import tilde
 from wstui.tui import messages
@@ -37,6 +40,9 @@ from wstui.tui.kit.row_widget import Line
 from wstui.tui.kit.table import ListTable
 from wstui.tui.run_thread import Runner
 from wstui.tui.services import Services, Session
+
+if TYPE_CHECKING:
+    from wstui.control.words import Asked, WaitUntil
 
 _PANELS = Binding.Group("Panels", compact=True)
 REDRAW_S = 0.25
@@ -93,6 +99,7 @@ class Dashboard(Screen[None]):
         key("n", "load('note')", "Note", "load.note", "Put a text on the timeline", shown=True),
         key("N", "load('span')", "Span", "load.span", "Begin a span on the timeline, or end it", shown=True),
         key("W", "watch_client", "Watch", "view.watch", "Watch one client: by number, or drawn at random", shown=True),
+        key("colon", "command", "Command", "view.command", "Type a command, as of wstui ctl", shown=True, display=":"),
         key("c", "change", "Change", "view.change", "What changed at the last note or span", shown=True),
     ]
 
@@ -269,6 +276,50 @@ class Dashboard(Screen[None]):
             from wstui.tui.dashboard.watch_screen import WatchScreen
 
             self.app.push_screen(WatchScreen(self.session, client, self.services))
+
+    def action_command(self) -> None:
+        """Ask for a command, and do it."""
+        from wstui.tui.dialogs.command import CommandDialog, History
+
+        self.app.push_screen(CommandDialog(History()), self._do)
+
+    def _do(self, asked: Asked | None) -> None:
+        from wstui.control.words import ShowStatus, WaitUntil, WatchOne
+
+        match asked:
+            case None:
+                pass
+            case ShowStatus():
+                self.notify(live_line(self._status))
+            case WatchOne(client):
+                self._watch_client(drawn(self._status) if client is None else client)
+            case WaitUntil() as wanted:
+                self._wait(wanted)
+            case command:
+                self.steering.send(command)
+
+    def _wait(self, wanted: WaitUntil) -> None:
+        """Tell once a condition holds, the time is up or the run has ended, whichever comes first."""
+        from wstui.control.condition import Condition
+
+        condition = Condition(wanted.until, wanted.window) if wanted.until else None
+        what = wanted.until or "the end of the run"
+        until = None if wanted.timeout is None else time.monotonic() + wanted.timeout
+
+        def look() -> None:
+            if condition is not None and condition.holds(self._status):
+                told = f"{wanted.until}: it is {significant(condition.value)}{condition.metric.unit}"
+            elif self._status.state.ended:
+                told = "the run has ended" if condition is None else f"the run ended before {what}"
+            elif until is not None and time.monotonic() >= until:
+                told = f"{what}: it did not come true within the time"
+            else:
+                return
+            timer.stop()
+            self.notify(told)
+
+        timer = self.set_interval(REDRAW_S, look)
+        self.notify(f"waiting for {what}")
 
     def action_copy(self) -> None:
         """The summary into the clipboard and into a file: not every terminal passes a clipboard on."""

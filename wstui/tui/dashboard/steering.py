@@ -133,6 +133,13 @@ class Steering:
         """Start new workers for the clients of lost ones."""
         self._send(Redistribute())
 
+    def send(self, command: RunCommand) -> None:
+        """Send a command that was typed."""
+        if isinstance(command, RampTo):
+            self._ramp_to((command.clients, command.over_s))
+        elif self._may(command):
+            self._send(command)
+
     def skip(self) -> None:
         """End the current stage or cooldown; ask first if nothing comes after it."""
         status, command = self._status, SkipStage()

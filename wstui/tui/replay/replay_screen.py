@@ -21,7 +21,7 @@ from wstui.tui.replay.player import Player, ReplayedRun
 from wstui.tui.run_thread import Runner
 from wstui.tui.services import Outcome, Services
 
-_HIDDEN = ("load", "watch_client", "app.detach", "edit")
+_HIDDEN = ("load", "watch_client", "app.detach", "edit", "command")
 _NEXT_S = 0.5
 """A mark nearer than this is the one the replay stands at."""
 _BACK_S = 2.0
