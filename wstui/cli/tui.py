@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import io
 import os
@@ -53,11 +54,32 @@ def run_in_terminal(suite: SuiteRun, options: Options, terminal: Detachable | No
 
 
 def begin_in_terminal(options: Options, terminal: Detachable | None) -> int:
-    """Let the operator choose what to run; afterwards print the summary of the last run."""
+    """Let the operator choose what to run; afterwards print the summary of the last run.
+
+    A run whose screen was left while it went on is attached to again.
+    """
+    if (left := _left_running()) is not None:
+        return watch_in_terminal(left)
     reports = OutputFiles(options)
     outcome, kept_as = _operate(None, options, terminal)
     with writing():
         return _tell(outcome, kept_as, reports, options)
+
+
+def _left_running() -> RemoteRun | None:
+    """Attach to the run that was looked at last, if it still goes on."""
+    from wstui.tui.last_view import last_view, state_file
+
+    view = last_view(state_file())
+    if view.screen != "run":
+        return None
+    from wstui.control.client import ConnectionLost, RemoteRun, local
+    from wstui.control.registry import entries
+
+    with contextlib.suppress(ConnectionLost):
+        entry = next((entry for entry in entries() if entry.pid == view.pid), None)
+        return RemoteRun(local(entry), "attach") if entry is not None else None
+    return None
 
 
 def watch_in_terminal(run: RemoteRun) -> int:
@@ -85,6 +107,7 @@ def _operate(
     """Run the app. Return how it ended, and where its last run is stored ("" unless begun there)."""
     gc.disable()  # nothing that is imported is garbage: not to look for it saves a tenth of the start
     from wstui.cli.tui_services import launcher
+    from wstui.tui.last_view import state_file
     from wstui.tui.run_app import operate
 
     gc.freeze()
@@ -96,7 +119,13 @@ def _operate(
     troubles: list[str] = []
     begun: list[KeptSuite] = []
     try:
-        outcome = operate(suite, launcher=launcher(options, troubles, begun), terminal=terminal, opening=opening)
+        outcome = operate(
+            suite,
+            launcher=launcher(options, troubles, begun),
+            terminal=terminal,
+            opening=opening,
+            last_view=state_file(),
+        )
         shown = outcome.result
         return outcome, next((s.kept for s in begun if shown is not None and s.result is shown), "")
     finally:

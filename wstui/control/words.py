@@ -84,7 +84,11 @@ def _number(text: str) -> int:
     return int(text)
 
 
-_DURATION, _NUMBER = Parsed("time", parse_duration), Parsed("number", _number)
+def _duration(text: str) -> float:
+    return 0.0 if text == "0" else parse_duration(text)
+
+
+_DURATION, _NUMBER = Parsed("time", _duration), Parsed("number", _number)
 
 
 def _time(flag: str, name: str, text: str, **more: Any) -> click.Option:

@@ -24,11 +24,12 @@ from wstui.tui import messages
 from wstui.tui.bindings import key
 from wstui.tui.key_queue import KeyQueue
 from wstui.tui.kit.key_row import KeyRow
+from wstui.tui.last_view import LastView, last_view, remember, view_of
 from wstui.tui.navigation import Navigation
 from wstui.tui.palette import Commands, clashes, ids_of, owners
 from wstui.tui.run_lifecycle import RunLifecycle
 from wstui.tui.services import Detachable, Launcher, Services, Session, utc_now
-from wstui.tui.settings import ASK_ABOVE, read_settings
+from wstui.tui.settings import Settings, read_settings
 from wstui.tui.theme import DARK, LIGHT
 from wstui.tui.theme_256 import ALL, DARK_256, LIGHT_256, IndexedColours, IndexedTheme, Shades
 
@@ -46,6 +47,7 @@ class WstuiApp(KeyQueue):
         theme: the theme unless the settings name one.
         terminal: the terminal, if a run can outlive it.
         opening: what to open instead of the start screen.
+        last_view: the file with what was last looked at.
     """
 
     CSS_PATH = "wstui.tcss"
@@ -59,6 +61,7 @@ class WstuiApp(KeyQueue):
         key("f1", "help", "Help", "app.help_f1", "This help, while you type", shown=True),
         key("ctrl+p", "command_palette", "Palette", "app.palette", "Command palette"),
         key("q,ctrl+q", "leave", "Quit", "app.quit", "Quit, asks during a run"),
+        key("f2", "mouse", "Mouse", "app.mouse", "Give the mouse to the terminal to select text, or take it back"),
         key("ctrl+c", "leave", "Quit", "app.interrupt", "Quit, asks during a run"),
     ]
 
@@ -74,6 +77,7 @@ class WstuiApp(KeyQueue):
         theme: str = DARK.name,
         terminal: Detachable | None = None,
         opening: Message | None = None,
+        last_view: Path | None = None,
     ) -> None:
         super().__init__()
         self._opening = opening
@@ -81,7 +85,9 @@ class WstuiApp(KeyQueue):
         self.fault = ""
         self._event_loop: asyncio.AbstractEventLoop | None = None
         self._notice = ""  # what is wrong with the settings
-        self._ask_above = ASK_ABOVE
+        self._own = Settings()
+        self._last_view = last_view
+        self._mouse_given = False
         self._settings = settings
         self._palette_filter = IndexedColours()
         self._indexed = self.console.color_system == "256" and not self.no_color
@@ -89,7 +95,7 @@ class WstuiApp(KeyQueue):
         self.register_theme(LIGHT_256 if self._indexed else LIGHT)
         self._apply_settings(dict(keymap or {}), theme)
         self.navigation = Navigation(self, self.services)
-        self.lifecycle = RunLifecycle(self, self.services, self.navigation, session, self._ask_above)
+        self.lifecycle = RunLifecycle(self, self.services, self.navigation, session, self._own)
 
     def _apply_settings(self, keys: dict[str, str], theme: str) -> None:
         if self._settings is not None and self._settings.exists():
@@ -97,7 +103,7 @@ class WstuiApp(KeyQueue):
             more = f"; and {len(own.problems) - 1} more" if len(own.problems) > 1 else ""
             self._notice = f"{own.problems[0]}{more}" if own.problems else ""
             theme, keys = own.theme or theme, {**own.keys, **keys}
-            self._ask_above = own.ask_above
+            self._own = own
         self.theme = theme
         if keys:
             self._notice = self._notice or next(clashes(keys, (*owners(), WstuiApp)), "")
@@ -111,7 +117,9 @@ class WstuiApp(KeyQueue):
         elif self._opening is not None:
             self.post_message(self._opening)
         else:
-            self.navigation.show_presets()
+            view = last_view(self._last_view) if self._last_view is not None and self._own.reopen else LastView()
+            self.navigation.show_presets(view.preset)
+            self.call_after_refresh(self.navigation.reopen, view)
         if self._notice:
             self.call_after_refresh(self.notify, self._notice, severity="warning")
 
@@ -137,6 +145,21 @@ class WstuiApp(KeyQueue):
         """Say how to keep a theme."""
         if self.is_running and self._settings is not None:
             self.notify(f'to keep it: theme = "{theme}" in {tilde(self._settings)}')
+
+    def exit(self, *args: Any, **options: Any) -> None:
+        """Remember what is looked at, and leave."""
+        if self._last_view is not None and self.is_running:
+            remember(view_of(self.screen_stack), self._last_view)
+        super().exit(*args, **options)
+
+    def action_mouse(self) -> None:
+        """Give the mouse to the terminal, so that it selects text, or take it back."""
+        driver, self._mouse_given = self._driver, not self._mouse_given
+        name = "_disable_mouse_support" if self._mouse_given else "_enable_mouse_support"
+        getattr(driver, name, lambda: None)()
+        key = next(one.binding.key for one in self.screen.active_bindings.values() if one.binding.id == "app.mouse")
+        given = f"the mouse selects text of the terminal; {key} takes it back"
+        self.notify(given if self._mouse_given else "the mouse is for wstui again")
 
     def push_screen(self, screen: Any, *args: Any, **options: Any) -> Any:
         """Give the screen the classes of the terminal's size before its first layout, so that it is laid out once."""

@@ -54,6 +54,11 @@ class KeyQueue(App[Outcome]):
         """Let a key, or all of them, do nothing for a moment."""
         self._deaf = (pressed, time.monotonic() + seconds)
 
+    def write_control(self, sequence: str) -> None:
+        """Write a control sequence that draws nothing."""
+        if self._driver is not None:
+            self._driver.write(sequence)
+
     def dialog_closed(self) -> None:
         """Ignore a second press of the key that closed a dialog: it was not meant for the screen below."""
         self.ignore_keys_for(self.BOUNCE_S, self._pressed)

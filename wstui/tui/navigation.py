@@ -5,12 +5,14 @@ Screens are imported when they are opened: together they take a fifth of the tim
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wstui.report.model.text import tilde
 from wstui.tui import messages
 from wstui.tui.key_queue import KeyQueue
+from wstui.tui.last_view import LastView
 from wstui.tui.palette import key_shown
 from wstui.tui.services import Outcome, Services
 from wstui.tui.start.start_screen import StartScreen
@@ -26,13 +28,29 @@ class Navigation:
         self._app = app
         self._services = services
 
-    def show_presets(self) -> None:
-        """Go back to the start screen, or open it."""
+    def show_presets(self, preset: str = "") -> None:
+        """Go back to the start screen, or open it on a preset."""
         app = self._app
         while len(app.screen_stack) > 1 and not isinstance(app.screen, StartScreen):
             app.pop_screen()
         if not isinstance(app.screen, StartScreen):
-            app.push_screen(StartScreen(self._services))
+            app.push_screen(StartScreen(self._services, preset))
+
+    def reopen(self, view: LastView) -> None:
+        """Open what was last looked at, if it is still there."""
+        runs = self._services.runs
+        if view.screen == "editor" and isinstance(start := self._app.screen, StartScreen):
+            start.action_edit()
+        if runs is None or not view.runs:
+            return
+        with contextlib.suppress(Exception):  # it was deleted, or can't be read now
+            if view.screen == "runs":
+                self.show_runs(at=view.runs[0])
+            elif view.screen == "result":
+                self.open_stored(next(run for run in runs.newest(-1) if run.id == view.runs[0]))
+            elif view.screen == "replay":
+                played = [(f"run {number}", runs.recording(number)) for number in view.runs]
+                self.open_replay(messages.OpenReplay(played))
 
     def open_editor(self, wanted: messages.OpenEditor) -> None:
         from wstui.tui.editor.editor_screen import Editor
@@ -53,8 +71,8 @@ class Navigation:
 
         self._app.push_screen(ExportDialog(wanted.result, wanted.number), written)
 
-    def show_runs(self, marked: tuple[int, int] | None = None) -> None:
-        """Go back to the run history, or open it, with two runs compared if they are marked."""
+    def show_runs(self, marked: tuple[int, int] | None = None, at: int = 0) -> None:
+        """Go back to the run history, or open it, with two runs compared if they are marked, or on run `at`."""
         if self._services.runs is None:
             return
         from wstui.tui.runs.runs_screen import RunsScreen
@@ -62,7 +80,7 @@ class Navigation:
         app = self._app
         open_before = next((screen for screen in app.screen_stack if isinstance(screen, RunsScreen)), None)
         if open_before is None:
-            app.push_screen(RunsScreen(self._services, self._services.runs, marked))
+            app.push_screen(RunsScreen(self._services, self._services.runs, marked, at))
             return
         while app.screen is not open_before:
             app.pop_screen()

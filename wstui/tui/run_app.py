@@ -96,6 +96,7 @@ def operate(
     theme: str = "",
     terminal: Detachable | None = None,
     opening: Message | None = None,
+    last_view: Path | None = None,
 ) -> Outcome:
     """Open the terminal, on a session or on the start screen, and return what was measured last.
 
@@ -111,6 +112,7 @@ def operate(
         theme=usual_theme(),
         terminal=terminal,
         opening=opening,
+        last_view=last_view,
     )
     if theme:
         app.theme = theme

@@ -16,12 +16,14 @@ from wstui.execution.run.status import Status
 from wstui.measure.sanitize import sanitize
 from wstui.scenario.model import Scenario
 from wstui.tui import messages
+from wstui.tui.alerts import Alerts
 from wstui.tui.dialogs.confirm import ConfirmDialog, launch_dialog, rerun_dialog
 from wstui.tui.dialogs.dialog import Dialog
 from wstui.tui.key_queue import KeyQueue
 from wstui.tui.navigation import Navigation
 from wstui.tui.run_thread import Runner
 from wstui.tui.services import How, Outcome, Services, Session
+from wstui.tui.settings import Settings
 
 if TYPE_CHECKING:
     from wstui.report.store.store import StoredRun
@@ -38,16 +40,16 @@ class RunLifecycle:
 
     Args:
         session: the run that the terminal was opened with, if any.
-        ask_above: the number of clients above which a launch asks first.
+        own: from how many clients on a launch asks first, and how the operator is called.
     """
 
     def __init__(
-        self, app: KeyQueue, services: Services, navigation: Navigation, session: Session | None, ask_above: int
+        self, app: KeyQueue, services: Services, navigation: Navigation, session: Session | None, own: Settings
     ) -> None:
         self._app = app
         self._services = services
         self._navigation = navigation
-        self._ask_above = ask_above
+        self._own = own
         self.runner = Runner(session) if session is not None else None
         self.opened = self.runner
         """The first run, if the terminal was opened with one."""
@@ -82,7 +84,7 @@ class RunLifecycle:
     def ask_to_launch(self, wanted: messages.Launch) -> None:
         """Ask first if the load is large or goes to another machine."""
         begin = lambda: self._launch(wanted.scenarios, wanted.name, wanted.cooldown_s)  # noqa: E731
-        self._ask(launch_dialog(wanted.scenarios, wanted.name, self._ask_above), begin)
+        self._ask(launch_dialog(wanted.scenarios, wanted.name, self._own.ask_above), begin)
 
     def _ask(self, dialog: ConfirmDialog | None, begin: Callable[[], None]) -> None:
         if dialog is None:
@@ -120,9 +122,14 @@ class RunLifecycle:
 
     async def _carry_out(self, runner: Runner) -> None:
         """Start the run in its thread and notice its end, by a poll: that thread must not wait for this loop."""
+        alerts = Alerts(self._own.alert, runner.session.name, self._app.write_control)
         runner.start()
         while not runner.done.is_set():
+            alerts.look(runner.session.status)
             await asyncio.sleep(_WATCH_S)
+        if not self._leaving and self._app.is_running:
+            alerts.look(runner.session.status)
+            alerts.ended(runner.outcome)
         self.ended(runner)
 
     # the end of a run

@@ -1,4 +1,4 @@
-"""The operator's own settings: a TOML file with a theme, keys, and from how many clients on a run asks first."""
+"""The operator's own settings, a TOML file: theme, keys, alerts, what opens, and which runs ask first."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 from textual.keys import KEY_NAME_REPLACEMENTS, Keys, key_to_character
 
 from wstui.scenario.errors import Problem, nearest, quote
+from wstui.tui.alerts import ALERTS, Alert
 
 _MODIFIERS = re.compile(r"(ctrl|alt|shift|super|meta|hyper)\+")
 _NAMED = frozenset(key.value for key in Keys) | frozenset(KEY_NAME_REPLACEMENTS.values())
@@ -24,11 +25,14 @@ ASK_ABOVE = 1000
 class Settings:
     """`theme` is "" where the file names none; `keys` are keys by the id of what they do.
 
-    A run of more than `ask_above` clients asks before it begins.
+    A run of more than `ask_above` clients asks before it begins. `alert` is how a broken threshold and the end of a run
+    are told, `reopen` whether `wstui` opens on what was last looked at.
     """
 
     theme: str = ""
     ask_above: int = ASK_ABOVE
+    alert: Alert = "bell"
+    reopen: bool = True
     keys: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
 
@@ -49,6 +53,16 @@ def json_schema(ids: Collection[str], themes: Collection[str]) -> dict[str, Any]
                 "default": ASK_ABOVE,
                 "description": "A run of more clients asks before it begins.",
             },
+            "alert": {
+                "enum": list(ALERTS),
+                "default": "bell",
+                "description": "How a broken threshold and the end of a run are told.",
+            },
+            "reopen": {
+                "type": "boolean",
+                "default": True,
+                "description": "Open on what was last looked at.",
+            },
             "keys": {
                 "type": "object",
                 "description": "Keys by the id of what they do.",
@@ -64,6 +78,8 @@ def read_settings(path: Path, ids: Collection[str], themes: Collection[str]) -> 
 
     theme = "wstui-light"
     ask_above = 5000
+    alert = "desktop"
+    reopen = false
     [keys]
     "load.pause" = "f9"
     """
@@ -84,11 +100,21 @@ def read_settings(path: Path, ids: Collection[str], themes: Collection[str]) -> 
         message = "takes a number of clients such as 5000"
         problems.append(Problem(str(path), "ask_above", message, value=quote(str(ask_above))))
         ask_above = ASK_ABOVE
+    alert = data.pop("alert", "bell")
+    if alert not in ALERTS:
+        near = nearest(str(alert), ALERTS)
+        message = f"is one of {', '.join(ALERTS)}"
+        problems.append(Problem(str(path), "alert", message, value=quote(str(alert)), nearest=near))
+        alert = "bell"
+    reopen = data.pop("reopen", True)
+    if not isinstance(reopen, bool):
+        problems.append(Problem(str(path), "reopen", "takes true or false", value=quote(str(reopen))))
+        reopen = True
     named = data.pop("keys", {})
-    known = ("theme", "keys", "ask_above")
+    known = ("theme", "keys", "ask_above", "alert", "reopen")
     problems += [Problem(str(path), name, "is not a setting", nearest=nearest(name, known)) for name in data]
     keys = _keys(named, path, ids, problems)
-    return Settings(theme, ask_above, keys, tuple(problems))
+    return Settings(theme, ask_above, alert, reopen, keys, tuple(problems))
 
 
 def _keys(named: object, path: Path, ids: Collection[str], problems: list[Problem]) -> dict[str, str]:

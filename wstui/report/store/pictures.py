@@ -69,6 +69,8 @@ class Recording:
     result: Result
     packed: Sequence[Packed] = ()
     host: str = ""
+    number: int = 0
+    """Of the run in the store."""
 
     @cached_property
     def rows(self) -> list[TimelineRow]:

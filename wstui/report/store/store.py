@@ -172,7 +172,7 @@ class Store:
             found = self._db.execute(
                 "SELECT number, key, at_s, picture FROM pictures WHERE run = ? ORDER BY number", (number,)
             ).fetchall()
-        return Recording(result, [tuple(row) for row in found], stored.host)
+        return Recording(result, [tuple(row) for row in found], stored.host, number)
 
     def suite(self, number: int) -> SuiteResult:
         """Return the stored suite of a run. Raises UnknownRun if it has none."""

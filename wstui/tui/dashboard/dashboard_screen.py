@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from datetime import datetime
@@ -127,6 +128,11 @@ class Dashboard(Screen[None]):
     def on_screen_resume(self) -> None:
         """A result that came meanwhile is shown now."""
         self.call_after_refresh(self.post_message, messages.DashboardShown())
+
+    def last_view(self) -> dict[str, object]:
+        """Name a run that goes on when its screen is left."""
+        pid = getattr(getattr(self.session, "hello", None), "pid", 0) or os.getpid()
+        return {} if self.runner.done.is_set() else {"screen": "run", "pid": pid}
 
     def on_resize(self) -> None:
         self.call_after_refresh(self.redraw_charts)

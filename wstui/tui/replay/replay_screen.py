@@ -66,6 +66,10 @@ class Replay(Dashboard):
     def on_screen_resume(self) -> None:
         """A replay has no end of its own to show."""
 
+    def last_view(self) -> dict[str, object]:
+        numbers = [run.recording.number for run in self._runs]
+        return {"screen": "replay", "runs": numbers} if all(numbers) else {}
+
     def follow(self, status: Status) -> None:
         """Nothing that is asked about a replay becomes moot."""
 

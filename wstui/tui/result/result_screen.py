@@ -106,6 +106,9 @@ class ResultScreen(Screen[None]):
         yield KeyRow()
         yield CompactView(lambda width: outcome_facts(self.outcome, width))
 
+    def last_view(self) -> dict[str, object]:
+        return {"screen": "result", "runs": [self.stored.id]} if self.stored is not None else {}
+
     def on_mount(self) -> None:
         self.tick()
         self.set_interval(1.0, self.tick)

@@ -60,12 +60,13 @@ class RunsScreen(Screen[None]):
         key("delete", "delete", "Delete", "runs.delete", "Delete this run, or all that are marked with it", shown=True),
     ]
 
-    def __init__(self, services: Services, runs: Runs, marked: tuple[int, int] | None = None) -> None:
-        """`marked` are compared at once."""
+    def __init__(self, services: Services, runs: Runs, marked: tuple[int, int] | None = None, at: int = 0) -> None:
+        """`marked` are compared at once; the cursor is on run `at`."""
         super().__init__()
         self.services = services
         self._runs = runs
         self._marked_first = marked
+        self._at = at
         self._kept: list[StoredRun] = []
         self._marks: list[int] = []
         self._brought: list[int] = []  # the marks that the screen was opened with
@@ -82,9 +83,14 @@ class RunsScreen(Screen[None]):
 
     def on_mount(self) -> None:
         self.look()
+        table = self.query_one(RunTable)
+        table.go_to(next((item for item in table.items if item.run.id == self._at), None))
         if self._marked_first is not None:
             self.compare(*self._marked_first)
         self.set_interval(LIVE_S, self._live)
+
+    def last_view(self) -> dict[str, object]:
+        return {"screen": "runs", "runs": [self._chosen.id] if self._chosen else []}
 
     def look(self) -> None:
         self._kept = list(self._attempt(lambda: self._runs.newest(SHOWN)) or [])

@@ -58,8 +58,10 @@ class StartScreen(Screen[None]):
         key("q", "app.leave", "Quit", "preset.quit", "Quit", shown=True),
     ]
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, preset: str = "") -> None:
+        """The cursor begins on `preset`."""
         super().__init__()
+        self._first = preset
         self.services = services
         self._choices: list[Choice] = []
         self._pattern = ""
@@ -106,7 +108,11 @@ class StartScreen(Screen[None]):
         self.set_class(not any(choice.last for choice in self._choices), "-fresh")
         self._filter(self._pattern)
         table = self.query_one(PresetTable)
-        table.go_to(next((choice for choice in table.items if before and choice.entry.path not in before), None))
+        wanted = lambda c: c.entry.path not in before if before else c.name == self._first  # noqa: E731
+        table.go_to(next(filter(wanted, table.items), None))
+
+    def last_view(self) -> dict[str, object]:
+        return {"preset": self._chosen.name if self._chosen else ""}
 
     def _filter(self, pattern: str) -> int:
         """Show the presets that have these words in them; how many there are."""
