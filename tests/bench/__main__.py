@@ -88,6 +88,15 @@ def dashboard(pairs: int) -> None:
 
 
 @bench.command()
+@click.option("--rounds", default=10, show_default=True)
+def watchers(rounds: int) -> None:
+    """The load's cost with 0, 1 and 10 watchers. Status 1 when it is surely more than 2 %."""
+    from tests.bench import watchers
+
+    sys.exit(0 if asyncio.run(watchers.measure(rounds)) else 1)
+
+
+@bench.command()
 @click.option("--case", "cases", multiple=True, type=click.Choice(CASES), help="Only this; may be repeated.")
 @click.option("--tool", "tools", multiple=True, metavar="NAME", help="Only tools whose name holds this.")
 @click.option("--path", "folder", multiple=True, metavar="DIR", help="Look for tools there before PATH.")

@@ -18,7 +18,8 @@ from tests.control.served import Raw, Steered, mode, served, until
 from tests.report import stand_in
 from tests.tui import fake, fake_search
 from wstui.control import registry, server
-from wstui.control.client import READ_ONLY, ConnectionLost, Link, RemoteRun, attach
+from wstui.control.client import READ_ONLY, RemoteRun, attach
+from wstui.control.link import ConnectionLost, Link
 from wstui.control.protocol import Hello, line
 from wstui.control.registry import NoSuchRun
 from wstui.control.status_lines import Encodings, StatusReader, StatusWriter

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import msgspec
+import pytest
 
 from tests.cli.commands import invoke
 from tests.control.served import Steered, served
@@ -56,3 +61,28 @@ def test_the_runs_are_listed_as_json() -> None:
         (run,) = json.loads(out)
         assert status == 0 and run["run"] == at.entry.id and run["counters"]["open"] == 11_987
     assert invoke("top", "--json")[:2] == (0, "[]\n")
+
+
+async def test_the_runs_of_hosts_stand_beside_those_of_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ssh = tmp_path / "ssh"
+    ssh.write_text(
+        '#!/bin/sh\nwhile [ "$1" != -- ]; do shift; done\n'
+        '[ "$2" = nowhere ] && { echo "no route to \033[31mhost" >&2; exit 255; }\nexec sh -c "$3"\n'
+    )
+    ssh.chmod(0o700)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{Path(sys.executable).parent}:{os.environ['PATH']}")
+    with served(Steered()) as at:
+        app = TopApp(("ada@load-1", "nowhere"))
+        async with app.run_test(size=(160, 10)) as pilot:
+            await until(lambda: "ada@load-1  " + at.entry.id in text(app) and "✗ no route" in text(app))
+            assert "\x1b" not in text(app)
+            await pilot.press("end", "enter")
+            await pilot.pause()
+            assert app.is_running
+            await pilot.press("up", "enter")
+            await until(lambda: app.return_value is not None)
+            assert app.return_value == f"ada@load-1:{at.entry.id}"
+        status, out, _ = await asyncio.to_thread(invoke, "top", "--host", "load-2")
+        assert status == 0 and out.count(at.entry.id) == 2 and "load-2  " in out

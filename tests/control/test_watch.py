@@ -5,13 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import replace
+from pathlib import Path
 
-from textual.widgets import RichLog
+import pytest
+from textual.widgets import Input, RichLog
 
 from tests.control.test_ctl import ctl, headless
 from tests.servers.server import Server
+from tests.tui import fake_roles
 from tests.tui.driving import running, shown, until
+from wstui.control.client import attach
+from wstui.load.conversation.role_shares import RoleShares
 from wstui.load.protocol import TraceLine
+from wstui.tui.app import WstuiApp
+from wstui.tui.dashboard.steps_panel import Steps
+from wstui.tui.dashboard.watch_screen import WatchScreen
 
 
 async def test_ctl_watches_one_client_with_sizes_and_what_matched() -> None:
@@ -72,3 +80,64 @@ async def test_a_long_message_of_a_watched_client_is_shown_whole_at_every_width(
             await until(lambda: "begin" in shown(app) and "theend" in shown(app), pilot)
             log = app.screen.query_one(RichLog)
             assert not log.show_horizontal_scrollbar and shown(app).count("begin") == 1
+
+
+async def test_from_a_step_a_client_of_its_role_is_watched_and_what_it_matched_is_shown() -> None:
+    async with running(fake_roles.status(), size=(120, 40)) as (app, pilot, session):
+        steps = app.screen.query_one(Steps)
+        steps.focus()
+        at = next(index for index, line in enumerate(steps.items) if line.step and line.step.name == "announce")
+        steps.action_move(at)
+        await pilot.press("W")
+        await until(lambda: "Watch one client" in shown(app), pilot)
+        client = int(app.screen.query_one(Input).value)
+        roles = session.picture.scenario.roles
+        shares = RoleShares([role.clients or 0 for role in roles], [role.share for role in roles])
+        assert roles[shares.index_of(client)].name == "announcer"
+        await pilot.press("enter")
+        await until(lambda: ("watch_client", client) in session.commands, pilot)
+        lines = (
+            TraceLine(1000.0, "announcer", client, False, "to all", "announce", size=6),
+            TraceLine(1001.0, "announcer", client, True, "something else", size=14),
+        )
+        session.picture = replace(session.picture, watched=lines)
+        await until(lambda: "announce: to all" in shown(app), pilot)
+        assert "filter “announce”" in shown(app) and "something else" not in shown(app)
+
+
+async def test_a_watch_is_paused_copied_and_written_as_json_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with running(size=(120, 40)) as (app, pilot, session):
+        copied: list[str] = []
+        app.copy_to_clipboard = copied.append  # type: ignore[method-assign,assignment]
+        await pilot.press("W", "home", *"7", "enter")
+        await until(lambda: isinstance(app.screen, WatchScreen), pilot)
+        number = session.commands[-1][1]
+        first = TraceLine(1000.0, "", number, True, '{"a":\x1b1}', "reply", size=8)
+        session.picture = replace(session.picture, watched=(first,))
+        await until(lambda: "✓ reply" in shown(app), pilot)
+        await pilot.press("space")
+        second = TraceLine(1001.0, "", number, False, "later", size=5)
+        session.picture = replace(session.picture, watched=(first, second))
+        await until(lambda: "‖ paused" in shown(app), pilot)
+        assert "later" not in shown(app)
+        await pilot.press("space")
+        await until(lambda: "later" in shown(app), pilot)
+        await pilot.press("y", "x")
+        await until(lambda: bool(list(tmp_path.glob("*.jsonl"))), pilot)
+        assert "later" in copied[0] and "\x1b" not in copied[0]
+        (file,) = tmp_path.glob(f"wstui-client-{number}-*.jsonl")
+        assert [json.loads(line)["text"] for line in file.read_text().splitlines()] == ['{"a":\x1b1}', "later"]
+
+
+async def test_who_is_attached_read_only_watches_a_client_too() -> None:
+    async with Server() as server, headless(server, "--no-store") as (_, entry):
+        remote = await asyncio.to_thread(lambda: attach(entry.id, "guest", read_only=True))
+        app = WstuiApp(remote)
+        async with app.run_test(size=(120, 40)) as pilot:
+            await until(lambda: "⇄ READ-ONLY" in shown(app), pilot)
+            await pilot.press("W", "end", "shift+home", *"3", "enter")
+            await until(lambda: "client 3  ready" in shown(app) and "✓ reply" in shown(app), pilot)
+        remote.close()

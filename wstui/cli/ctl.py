@@ -9,19 +9,22 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
 from wstui.cli.exit_codes import REFUSED, TIMED_OUT, UNREACHABLE, USAGE, fail, status_of
-from wstui.control.client import ConnectionLost, RemoteRun, attach, local
+from wstui.control.link import ConnectionLost, ask, local
 from wstui.control.registry import NoSuchRun, find
 from wstui.control.words import WORDS, ShowStatus, WaitUntil, WatchOne
 from wstui.execution.run.commands import RunCommand
 from wstui.scenario.errors import BadValue
 
 _BY = "ctl"
+
+if TYPE_CHECKING:
+    from wstui.control.client import RemoteRun
 
 
 class _RunFirst(click.Group):
@@ -42,6 +45,8 @@ class _RunFirst(click.Group):
 @contextmanager
 def attached(reference: str, name: str, *, read_only: bool = False) -> Iterator[RemoteRun]:
     """Attach to a run; end the process if there is none, or the connection is lost."""
+    from wstui.control.client import attach
+
     try:
         run = attach(reference, name, read_only=read_only)
     except NoSuchRun as error:
@@ -78,7 +83,7 @@ def _added(word: click.Command) -> None:
     named = click.Option(["--name"], default=_BY, metavar="NAME", help="Who sends it, for the timeline.")
 
     @click.pass_obj
-    def ask(reference: str, /, name: str = _BY, **given: Any) -> None:
+    def do(reference: str, /, name: str = _BY, **given: Any) -> None:
         assert word.callback is not None
         match word.callback(**given):
             case ShowStatus(as_json):
@@ -91,7 +96,7 @@ def _added(word: click.Command) -> None:
                 _send(reference, name, command)
 
     params = [*word.params, named] if steers else word.params
-    ctl.add_command(click.Command(word.name, callback=ask, params=params, help=word.help))
+    ctl.add_command(click.Command(word.name, callback=do, params=params, help=word.help))
 
 
 for _word in WORDS.values():
@@ -99,11 +104,15 @@ for _word in WORDS.values():
 
 
 def _send(reference: str, name: str, command: RunCommand) -> None:
-    with attached(reference, name) as run:
-        answer = run.send(command).result()
-        if not answer.done:
-            fail(answer.text, UNREACHABLE if run.lost else REFUSED)
-        click.echo(answer.text)
+    try:
+        answer = ask(reference, name, command)
+    except NoSuchRun as error:
+        fail(str(error), USAGE)
+    except ConnectionLost as error:
+        fail(str(error), UNREACHABLE)
+    if not answer.done:
+        fail(answer.text, REFUSED)
+    click.echo(answer.text)
 
 
 def known_of(run: RemoteRun) -> dict[str, Any]:

@@ -58,7 +58,8 @@ def _served_by(pid: int) -> Entry | None:
 
 
 def _has_begun(entry: Entry) -> bool:
-    from wstui.control.client import ConnectionLost, RemoteRun, local
+    from wstui.control.client import RemoteRun
+    from wstui.control.link import ConnectionLost, local
 
     try:
         with contextlib.closing(RemoteRun(local(entry), "detach", read_only=True)) as run:

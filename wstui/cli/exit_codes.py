@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from wstui.execution.run.result import Result, SuiteResult
-from wstui.scenario.model import Scenario
-from wstui.scenario.secret_fields import secrets_of
 from wstui.scenario.secrets import mask_text
+
+if TYPE_CHECKING:
+    from wstui.execution.run.result import Result, SuiteResult
+    from wstui.scenario.model import Scenario
 
 KEPT = 0
 BROKEN = REFUSED = 1
@@ -59,6 +60,8 @@ _secrets: set[str] = set()
 
 def hide(scenarios: Iterable[Scenario]) -> None:
     """Mask the secrets of these scenarios in every later message on stderr."""
+    from wstui.scenario.secret_fields import secrets_of
+
     _secrets.update(secret for scenario in scenarios for secret in secrets_of(scenario))
 
 

@@ -1,8 +1,9 @@
-"""`wstui top`: all runs of this machine."""
+"""`wstui top`: all runs of this machine, and of hosts that are named."""
 
 from __future__ import annotations
 
 import sys
+import time
 from contextlib import closing, suppress
 
 import click
@@ -10,35 +11,54 @@ import msgspec
 
 from wstui.report.formats.atomic_write import STDOUT, write
 
+_HEARD_S = 30.0
+
 
 @click.command()
+@click.option(
+    "--host", "hosts", multiple=True, metavar="[USER@]HOST", help="Its runs as well, through ssh. May be repeated."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print each run once, as `wstui ctl status --json` does.")
-def top(as_json: bool) -> None:
+@click.option("--stream", is_flag=True, hidden=True, help="Print the lines as JSON each second, for another wstui top.")
+def top(hosts: tuple[str, ...], as_json: bool, stream: bool) -> None:
     """Show all runs of this machine, a line each, live; enter attaches to one, and leaving that returns here.
 
     Without a terminal it prints the lines once.
     """
     if as_json:
-        from wstui.cli.ctl import known_of
-        from wstui.control.client import ConnectionLost, RemoteRun, local
-        from wstui.control.registry import entries
-
-        found = []
-        for entry in entries():
-            with suppress(ConnectionLost), closing(RemoteRun(local(entry), "top", read_only=True)) as run:
-                found.append(known_of(run))
-        write(STDOUT, msgspec.json.format(msgspec.json.encode(found)).decode() + "\n")
+        _print_all(hosts)
         return
-    from wstui.tui.top import NOTHING, TopApp, Watched
+    from wstui.tui.top import LOOK_S, NOTHING, TopApp, Watched
 
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        watched = Watched()
-        click.echo("\n".join(watched.lines().values()) or NOTHING)
+    if stream or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        watched = Watched(hosts)
+        while stream:
+            sys.stdout.write(msgspec.json.encode(watched.lines()).decode() + "\n")
+            sys.stdout.flush()
+            time.sleep(LOOK_S)
+        for host in watched.hosts:
+            host.heard.wait(_HEARD_S)
+        click.echo("\n".join(watched.all_lines().values()) or NOTHING)
         watched.close()
         return
     from wstui.cli.ctl import attached
     from wstui.cli.tui import watch_in_terminal
 
-    while chosen := TopApp().run():
+    while chosen := TopApp(hosts).run():
         with attached(chosen, "attach") as run:
             watch_in_terminal(run)
+
+
+def _print_all(hosts: tuple[str, ...]) -> None:
+    from wstui.cli.ctl import known_of
+    from wstui.control.client import RemoteRun
+    from wstui.control.link import ConnectionLost, local
+    from wstui.control.registry import entries
+
+    if hosts:
+        raise click.UsageError("--json prints the runs of this machine: leave --host out.")
+    found = []
+    for entry in entries():
+        with suppress(ConnectionLost), closing(RemoteRun(local(entry), "top", read_only=True)) as run:
+            found.append(known_of(run))
+    write(STDOUT, msgspec.json.format(msgspec.json.encode(found)).decode() + "\n")

@@ -73,7 +73,8 @@ def _left_running() -> RemoteRun | None:
     view = last_view(state_file())
     if view.screen != "run":
         return None
-    from wstui.control.client import ConnectionLost, RemoteRun, local
+    from wstui.control.client import RemoteRun
+    from wstui.control.link import ConnectionLost, local
     from wstui.control.registry import entries
 
     with contextlib.suppress(ConnectionLost):

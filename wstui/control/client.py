@@ -3,108 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import itertools
-import os
-import shlex
-import socket
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from importlib.metadata import version
-from typing import IO
 
-from wstui.control import registry
-from wstui.control.protocol import (
-    PROTOCOL,
-    Answered,
-    Changed,
-    Ended,
-    Failed,
-    Hello,
-    Request,
-    ToClient,
-    ToServer,
-    Watch,
-    decode_to_client,
-    line,
-)
+from wstui.control.link import GREETING_S, LONGEST, ConnectionLost, Link, connect, greeted
+from wstui.control.protocol import Answered, Failed, Hello, Request, ToServer, Watch, line
 from wstui.control.status_lines import StatusReader
+from wstui.control.stream import Changed, Ended, ToClient, decode_to_client
 from wstui.execution.run.command_queue import set_answer
 from wstui.execution.run.commands import ENDED, Answer, RunCommand, WatchClient, answered
 from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.run.status import Status
-from wstui.measure.sanitize import sanitize
 from wstui.scenario.model import Scenario
 
-CONNECT_S = 10.0
-GREETING_S = 60.0
-"""ssh may ask for a password first."""
-_LONGEST = 256 << 20
 READ_ONLY = "this terminal only watches (--read-only)"
-
-
-class ConnectionLost(Exception):
-    """The run can't be reached, or not any more; the text says why."""
-
-
-class Link:
-    """A pair of streams to a control socket: here, or through ssh on another machine."""
-
-    def __init__(self, reader: IO[bytes], writer: IO[bytes], close: Callable[[], str]) -> None:
-        """`close` ends the connection, and returns what ssh said, if anything."""
-        self.reader, self.writer, self.close = reader, writer, close
-
-
-def local(entry: registry.Entry) -> Link:
-    """Connect to a run of this machine. Raises ConnectionLost."""
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    connection.setblocking(False)
-    until = time.monotonic() + CONNECT_S
-    while (error := connection.connect_ex(entry.socket)) == errno.EAGAIN and time.monotonic() < until:
-        time.sleep(0.05)  # many connect at once
-    if error:
-        connection.close()
-        raise ConnectionLost(f"run {entry.id} can't be reached: {os.strerror(error)}")
-    connection.setblocking(True)
-
-    def close() -> str:
-        with contextlib.suppress(OSError):
-            connection.shutdown(socket.SHUT_RDWR)
-        connection.close()
-        return ""
-
-    return Link(connection.makefile("rb"), connection.makefile("wb"), close)
-
-
-def over_ssh(host: str, reference: str) -> Link:
-    """Connect to a run of another machine, whose own `wstui ctl --relay` speaks with it."""
-    command = ["ssh", "--", host, f"wstui ctl --relay {shlex.quote(reference or registry.LAST)}"]
-    try:
-        relay = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    except OSError as error:
-        raise ConnectionLost(f"ssh can't be started: {error.strerror or error}") from None
-    reader, writer, errors = relay.stdout, relay.stdin, relay.stderr
-    assert reader is not None and writer is not None and errors is not None
-    said: list[bytes] = []
-    listener = threading.Thread(target=lambda: said.extend(errors), daemon=True)
-    listener.start()
-
-    def close() -> str:
-        relay.terminate()
-        relay.wait()
-        listener.join(1.0)
-        return sanitize(b"".join(said[-5:]).decode("utf-8", "replace").strip(), 300)
-
-    return Link(reader, writer, close)
-
-
-def connect(reference: str) -> Link:
-    """Connect to RUN, or to HOST:RUN through ssh. Raises NoSuchRun, ConnectionLost."""
-    host, colon, run = reference.rpartition(":")
-    return over_ssh(host, run) if colon else local(registry.find(reference))
 
 
 class RemoteRun:
@@ -129,7 +45,7 @@ class RemoteRun:
         late = threading.Timer(GREETING_S, link.close)
         late.start()
         try:
-            self.hello = self._greeting()
+            self.hello = greeted(self._read())
             with contextlib.suppress(OSError):  # a server that refuses has closed, and its reason is still to be read
                 self._write(Hello(wstui=version("wstui"), name=name))
                 self._write(Watch())
@@ -143,20 +59,9 @@ class RemoteRun:
         self.scenarios: Sequence[Scenario] = (self.status.scenario,)
         threading.Thread(target=self._follow, name="wstui-attached", daemon=True).start()
 
-    def _greeting(self) -> Hello:
-        hello = self._read()
-        if not isinstance(hello, Hello):
-            raise ConnectionLost(hello.text if isinstance(hello, Failed) else "what answers is not a run of wstui")
-        if hello.protocol != PROTOCOL:
-            raise ConnectionLost(
-                f"run {hello.run} is of wstui {hello.wstui} and speaks protocol {hello.protocol}, this one "
-                f"({version('wstui')}) {PROTOCOL}: use that version, in {hello.user}'s environment"
-            )
-        return hello
-
     def _read(self) -> ToClient:
         """Return the next message. Raises ConnectionLost at the end, OSError, ValueError."""
-        received = self._link.reader.readline(_LONGEST)
+        received = self._link.reader.readline(LONGEST)
         if not received:
             raise ConnectionLost("the process that runs it has gone")
         message: ToClient = decode_to_client(received)

@@ -1,13 +1,13 @@
-"""The messages of the control socket: JSON, one a line, each with its `type`. See `wstui manual control`."""
+"""The messages of the control socket: JSON, one a line, each with its `type`. See `wstui manual control`.
+
+What a run sends to those who watch it is in `stream`, which imports the whole result.
+"""
 
 from __future__ import annotations
-
-from typing import Any
 
 import msgspec
 
 from wstui.execution.run.commands import RunCommand
-from wstui.execution.run.result import Result, SuiteResult
 
 PROTOCOL = 1
 LINE_LIMIT = 64 << 10
@@ -53,37 +53,13 @@ class Failed(msgspec.Struct, tag="error", frozen=True):
     text: str
 
 
-class Changed(msgspec.Struct, tag="status", frozen=True):
-    """The fields of a `Status` that have changed since the last such line; of rows and marks, the new ones.
-
-    `begins`: another run of the suite has begun, and rows and marks are those of that run alone.
-    """
-
-    changed: dict[str, msgspec.Raw]
-    begins: bool = False
-
-
-class Happened(msgspec.Struct, tag="event", frozen=True):
-    """A line of `--events`."""
-
-    event: dict[str, Any]
-
-
-class Ended(msgspec.Struct, tag="end", frozen=True):
-    """The last line: the run is over. Without a result it was cut short before there was one."""
-
-    result: Result | None = None
-    suite: SuiteResult | None = None
-
-
 ToServer = Hello | Request | Watch
-ToClient = Hello | Answered | Failed | Changed | Happened | Ended
 
 decode_to_server = msgspec.json.Decoder(ToServer).decode
-decode_to_client = msgspec.json.Decoder(ToClient).decode
+decode_answer = msgspec.json.Decoder(Hello | Answered | Failed).decode
 _encode = msgspec.json.Encoder().encode
 
 
-def line(message: ToServer | ToClient) -> bytes:
+def line(message: msgspec.Struct) -> bytes:
     """Return a message as it is sent."""
     return _encode(message) + b"\n"

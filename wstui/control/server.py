@@ -22,17 +22,15 @@ from wstui.control.protocol import (
     LINE_LIMIT,
     PROTOCOL,
     Answered,
-    Ended,
     Failed,
-    Happened,
     Hello,
     Request,
-    ToClient,
     Watch,
     decode_to_server,
     line,
 )
 from wstui.control.status_lines import Encodings, StatusWriter
+from wstui.control.stream import Ended, Happened, ToClient
 from wstui.execution.run.commands import RunControl
 from wstui.execution.run.result import Result, SuiteResult, stamp
 from wstui.execution.run.status import Status

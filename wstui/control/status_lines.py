@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from wstui.control.protocol import Changed
+from wstui.control.stream import Changed
 from wstui.execution.run.client_watches import watch_log
 from wstui.execution.run.status import Status
 from wstui.execution.run.status_codec import decode, encode

@@ -1,10 +1,13 @@
-"""All runs of this machine, a line each, live; enter chooses one."""
+"""All runs of this machine and of hosts, a line each, live; enter chooses one."""
 
 from __future__ import annotations
 
 import asyncio
+import threading
+from collections.abc import Sequence
 from typing import ClassVar
 
+import msgspec
 from textual import on
 from textual.app import App, ComposeResult
 from textual.binding import BindingType
@@ -12,7 +15,8 @@ from textual.content import Content
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from wstui.control.client import ConnectionLost, RemoteRun, local
+from wstui.control.client import RemoteRun
+from wstui.control.link import ConnectionLost, Link, local, ssh
 from wstui.control.registry import entries
 from wstui.measure.sanitize import sanitize
 from wstui.report.live.progress_line import live_line
@@ -20,15 +24,62 @@ from wstui.tui.bindings import key
 from wstui.tui.theme import DARK
 
 LOOK_S = 1.0
+AGAIN_S = 10.0
+"""How long after its end a host is asked again."""
+_LONGEST = 1 << 20
 NOTHING = "no run is going on; wstui run PRESET starts one"
 _KEYS = "enter attaches   q quits"
+
+
+class HostRuns:
+    """The runs of another machine, whose own `wstui top --stream` tells of them; asked again when it has ended."""
+
+    def __init__(self, host: str) -> None:
+        self.host = host
+        self.lines: dict[str, str] = {}
+        self.problem = ""
+        self.heard = threading.Event()
+        self._link: Link | None = None
+        self._closed = threading.Event()
+        threading.Thread(target=self._follow, name=f"wstui-top-{host}", daemon=True).start()
+
+    def _follow(self) -> None:
+        while not self._closed.is_set():
+            try:
+                self._link = link = ssh(self.host, "wstui top --stream", "-oBatchMode=yes")
+                while received := link.reader.readline(_LONGEST):
+                    told = msgspec.json.decode(received, type=dict[str, str])
+                    self.lines = {sanitize(id, 40): sanitize(line, 300) for id, line in told.items()}
+                    self.problem = ""
+                    self.heard.set()
+                self.problem = link.close() or "the connection has ended"
+            except (ConnectionLost, OSError, ValueError) as error:
+                self.problem = sanitize(str(error), 200)
+            self.lines = {}
+            self.heard.set()
+            self._closed.wait(AGAIN_S)
+
+    def close(self) -> None:
+        self._closed.set()
+        if self._link is not None:
+            self._link.close()
 
 
 class Watched:
     """The runs that can be steered, each watched through a connection of its own. Blocks: for a thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, hosts: Sequence[str] = ()) -> None:
         self._runs: dict[str, RemoteRun] = {}
+        self.hosts = [HostRuns(host) for host in hosts]
+
+    def all_lines(self) -> dict[str, str]:
+        """Return a line for each run, by what attaches to it; of a host that can't be asked, why."""
+        found = self.lines()
+        for host in self.hosts:
+            found |= {f"{host.host}:{id}": f"{sanitize(host.host, 24)}  {line}" for id, line in host.lines.items()}
+            if host.problem:
+                found[f"{host.host}:"] = f"{sanitize(host.host, 24)}  ✗ {host.problem}"
+        return found
 
     def lines(self) -> dict[str, str]:
         """Return a line for each run, by its id."""
@@ -49,6 +100,8 @@ class Watched:
     def close(self) -> None:
         for run in self._runs.values():
             run.close()
+        for host in self.hosts:
+            host.close()
 
 
 class TopApp(App[str]):
@@ -58,11 +111,11 @@ class TopApp(App[str]):
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [key("q,escape,ctrl+c", "quit", "Quit", "top.quit", "Quit")]
 
-    def __init__(self) -> None:
+    def __init__(self, hosts: Sequence[str] = ()) -> None:
         super().__init__()
         self.register_theme(DARK)
         self.theme = DARK.name
-        self._watched = Watched()
+        self._watched = Watched(hosts)
 
     def compose(self) -> ComposeResult:
         yield OptionList()
@@ -74,7 +127,7 @@ class TopApp(App[str]):
 
     async def look(self) -> None:
         """Show the runs as they are now."""
-        lines = await asyncio.to_thread(self._watched.lines)
+        lines = await asyncio.to_thread(self._watched.all_lines)
         rows = self.query_one(OptionList)
         if [option.id for option in rows.options] == list(lines):
             for index, line in enumerate(lines.values()):
@@ -88,7 +141,8 @@ class TopApp(App[str]):
 
     @on(OptionList.OptionSelected)
     def _choose(self, chosen: OptionList.OptionSelected) -> None:
-        self.exit(chosen.option_id)
+        if chosen.option_id and not chosen.option_id.endswith(":"):
+            self.exit(chosen.option_id)
 
     def on_unmount(self) -> None:
         self._watched.close()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from wstui.execution.run.commands import WatchClient
+from wstui.load.conversation.role_shares import RoleShares
 from wstui.load.protocol import TraceLine, WatchClients
 from wstui.measure.append_log import AppendLog, new_since
 
@@ -19,6 +20,8 @@ LEASE_S = 10.0
 """A watch ends by itself when it is not renewed for this long."""
 MOST_WATCHED = 10
 LINES_KEPT = 1000
+_LOOKED_AT = 10_000
+"""How many clients are looked through for those of a role."""
 
 
 def watch_log() -> AppendLog[TraceLine]:
@@ -93,6 +96,14 @@ class WatchedLines:
         return [line for line in lines if line.client == self.client]
 
 
-def drawn(status: Status) -> int:
-    """Return the number of a client drawn at random."""
-    return random.randrange(max(1, status.counters.open or status.target_clients))
+def drawn(status: Status, role: str = "") -> int:
+    """Return the number of a client drawn at random, of those of a role if it is named."""
+    many = max(1, status.counters.open or status.target_clients)
+    names = [known.name for known in status.scenario.roles]
+    if role in names:
+        roles = status.scenario.roles
+        shares = RoleShares([one.clients or 0 for one in roles], [one.share for one in roles])
+        mine = [number for number in range(min(many, _LOOKED_AT)) if shares.index_of(number) == names.index(role)]
+        if mine:
+            return random.choice(mine)
+    return random.randrange(many)

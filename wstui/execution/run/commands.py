@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from wstui.execution.run.status import RunView, State, Status
+from wstui.execution.run.state import State
 from wstui.measure.format import grouped
 from wstui.measure.sanitize import sanitize
+
+if TYPE_CHECKING:
+    from wstui.execution.run.status import Status  # `wstui ctl pause` need not wait for all that it holds
 
 OPERATOR = "operator"
 SEARCH = "search"
@@ -105,8 +108,11 @@ class Answer:
     text: str
 
 
-class RunControl(RunView, Protocol):
+class RunControl(Protocol):
     """A run, or a suite of runs, that can be watched and steered."""
+
+    @property
+    def status(self) -> Status: ...
 
     name: str
     """Of all of it."""

@@ -41,7 +41,7 @@ class RoleCompiler:
         texts.variables = captured_in(role, self._logins)
         return RoleSpec(
             name=role.name,
-            weight=(1.0 if role.weight is None else role.weight) if role.clients is None else 0.0,
+            weight=role.share,
             clients=role.clients or 0,
             open=[self._step(step) for step in role.open],
             loop=[self._step(step) for step in role.loop],

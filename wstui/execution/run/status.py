@@ -9,32 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Protocol
 
 from wstui.execution.run.result import NOT_STARTED, BreakpointStep, Result
 from wstui.execution.run.result_sections import ThresholdOutcome
+from wstui.execution.run.state import State as State  # noqa: PLC0414 - imported from here by all who show one
 from wstui.load.protocol import TraceLine
 from wstui.measure.format import grouped
 from wstui.measure.histogram import Distribution
 from wstui.measure.snapshot import Counters
 from wstui.measure.timeline import Mark, TimelineRow
 from wstui.scenario.model import Scenario
-
-
-class State(StrEnum):
-    STARTING = "starting"
-    RUNNING = "running"
-    PAUSED = "paused"
-    DRAINING = "draining"
-    FINISHED = "finished"
-    ABORTED = "aborted"
-    COOLDOWN = "cooldown"  # between two runs of a suite
-
-    @property
-    def ended(self) -> bool:
-        """Whether the run is over."""
-        return self in (State.FINISHED, State.ABORTED)
 
 
 @dataclass(frozen=True, slots=True)

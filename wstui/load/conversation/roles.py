@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from bisect import bisect_right
 from collections.abc import Coroutine, Generator
-from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from websockets.frames import CloseCode
@@ -17,6 +15,7 @@ from wstui.load.context import MessageClient, WorkerContext
 from wstui.load.conversation.conversation import Conversation
 from wstui.load.conversation.meetings import Meetings
 from wstui.load.conversation.program import Role
+from wstui.load.conversation.role_shares import RoleShares
 from wstui.load.conversation.rounds import Rounds
 from wstui.load.conversation.rules import follow_delivery, follow_sequence, follow_stream
 from wstui.load.conversation.script import converse
@@ -28,7 +27,6 @@ from wstui.load.conversation.watch import reported, watch
 from wstui.load.exchange import BINARY_TYPE, EMPTY, NO_TYPE, Exchange
 from wstui.load.frames import BINARY, TEXT
 from wstui.load.protocol import Spec
-from wstui.load.rng import spread
 from wstui.measure.steps import Steps
 from wstui.scenario.conversation.dialect import Malformed
 
@@ -54,10 +52,7 @@ class Roles(Exchange):
         self.meetings = Meetings(spec.worker)
         self.live = Timers(loop)  # heartbeats, short time limits, and what clients do on their way in and out
         self.roles = [Role(role, spec.seed) for role in spec.conversation.roles.roles]
-        self._fixed = list(accumulate(role.spec.clients for role in self.roles))
-        weights = [role.spec.weight for role in self.roles]
-        total = sum(weights)
-        self._bounds = [round(end / total * 2**64) for end in accumulate(weights)] if total else []
+        self._shares = RoleShares([role.spec.clients for role in self.roles], [r.spec.weight for r in self.roles])
         roles = spec.conversation.roles
         self.deals_rows = bool(roles.rows) and roles.each != "client"
         self.conversations: dict[Client, Conversation] = {}
@@ -80,11 +75,8 @@ class Roles(Exchange):
     # -- clients -----------------------------------------------------------------------------------------------
 
     def role_of(self, number: int) -> Role:
-        """Return the role of a client: the first ones have the roles with a fixed number, the rest is by weight."""
-        fixed = self._fixed[-1]
-        if number < fixed or not self._bounds:
-            return self.roles[bisect_right(self._fixed, number % fixed)]
-        return self.roles[min(bisect_right(self._bounds, spread(number, 0)), len(self.roles) - 1)]
+        """Return the role of a client."""
+        return self.roles[self._shares.index_of(number)]
 
     def role_name(self, number: int) -> str:
         """Return the name of a client's role."""

@@ -241,3 +241,8 @@ class Role(TomlTable):
     on_failure: Literal["continue", "close"] = Field(
         default="continue", description="after a step of the loop fails: go on with the next round, or close"
     )
+
+    @property
+    def share(self) -> float:
+        """Return its weight among the clients that have no role by number: 0 if it has a number of its own."""
+        return 0.0 if self.clients is not None else 1.0 if self.weight is None else self.weight

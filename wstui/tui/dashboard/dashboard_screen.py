@@ -267,21 +267,30 @@ class Dashboard(Screen[None]):
         self.app.push_screen(ChangeDialog(what, comparison, self.size.width))
 
     def action_watch_client(self) -> None:
-        """Watch the client of the error under the cursor, or one drawn at random; the number can be changed."""
+        """Watch the client of the error under the cursor, one of the role of the step there, or one drawn at random.
+
+        Its number can be changed. From a step, the filter shows what this step sent or matched.
+        """
         if why := refusal(WatchClient(0), self._status):
             self.notify(why, severity="warning")
             return
         from wstui.tui.dialogs.watch import WatchDialog
 
-        group = self.query_one(Errors).selected
-        sample = group.samples[-1].client if group is not None and group.samples else None
-        self.app.push_screen(WatchDialog(drawn(self._status) if sample is None else sample), self._watch_client)
+        steps, step = self.query_one(Steps), ""
+        if steps.has_focus and steps.selected is not None:
+            role, step = steps.selected.key
+            client = drawn(self._status, role)
+        else:
+            group = self.query_one(Errors).selected
+            seen = group is not None and group.samples
+            client = group.samples[-1].client if group is not None and seen else drawn(self._status)
+        self.app.push_screen(WatchDialog(client), lambda client: self._watch_client(client, step))
 
-    def _watch_client(self, client: int | None) -> None:
+    def _watch_client(self, client: int | None, step: str = "") -> None:
         if client is not None:
             from wstui.tui.dashboard.watch_screen import WatchScreen
 
-            self.app.push_screen(WatchScreen(self.session, client, self.services))
+            self.app.push_screen(WatchScreen(self.session, client, self.services, step))
 
     def action_command(self) -> None:
         """Ask for a command, and do it."""

@@ -43,12 +43,12 @@ class WatchScreen(Screen[None]):
         key("q", "app.leave", "Quit", "watch.quit", "Quit, asks during a run", shown=True),
     ]
 
-    def __init__(self, session: Session, client: int, services: Services) -> None:
+    def __init__(self, session: Session, client: int, services: Services, pattern: str = "") -> None:
         super().__init__()
         self._services = services
         self._watched = WatchedLines(session, client)
         self._lines: deque[TraceLine] = deque(maxlen=LINES_KEPT)
-        self._pattern = ""
+        self._pattern = pattern
         self._pretty = self._paused = False
         self._state = "not seen yet"
 

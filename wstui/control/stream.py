@@ -1,0 +1,37 @@
+"""What a run sends on its control socket to those who watch it: statuses, events and the end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from wstui.control.protocol import Answered, Failed, Hello
+from wstui.execution.run.result import Result, SuiteResult
+
+
+class Changed(msgspec.Struct, tag="status", frozen=True):
+    """The fields of a `Status` that have changed since the last such line; of rows and marks, the new ones.
+
+    `begins`: another run of the suite has begun, and rows and marks are those of that run alone.
+    """
+
+    changed: dict[str, msgspec.Raw]
+    begins: bool = False
+
+
+class Happened(msgspec.Struct, tag="event", frozen=True):
+    """A line of `--events`."""
+
+    event: dict[str, Any]
+
+
+class Ended(msgspec.Struct, tag="end", frozen=True):
+    """The last line: the run is over. Without a result it was cut short before there was one."""
+
+    result: Result | None = None
+    suite: SuiteResult | None = None
+
+
+ToClient = Hello | Answered | Failed | Changed | Happened | Ended
+decode_to_client = msgspec.json.Decoder(ToClient).decode
