@@ -63,7 +63,7 @@ async def test_all_ready_waits_for_the_planned_clients_of_every_worker_through_a
 
 async def test_nobody_waits_beyond_the_limit() -> None:
     roles = PAIRS.replace('clients = 4, within = "5s"', 'clients = 9, within = "100ms"')
-    async with Chat() as server, led(scenario(server.url, roles, clients=3), workers=2) as workers:
+    async with Chat() as server, led(scenario(server.url, roles, clients=9), workers=2, clients=3) as workers:
         await until(lambda: counts(workers, "sync").lost >= 6)
         await workers.drained()
         assert not server.log and counts(workers, "sync").done == 0
