@@ -73,7 +73,7 @@ async def test_nobody_waits_beyond_the_limit() -> None:
 async def test_a_run_on_two_processes_lets_its_clients_meet() -> None:
     async with Chat() as server:
         made = scenario(server.url, PAIRS, clients=4, more='health = "off"')
-        stages = [made.stages[0].model_copy(update={"over": 1.5})]
+        stages = [made.stages[0].model_copy(update={"over": 3.0})]
         fleet = made.fleet.model_copy(update={"workers": 2})
         result = await Run(made.model_copy(update={"stages": stages, "fleet": fleet})).execute()
         sync = next(step for step in result.steps if step.name == "sync")
