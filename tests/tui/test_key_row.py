@@ -21,6 +21,7 @@ from wstui.tui.dashboard.dashboard_screen import Dashboard
 from wstui.tui.dashboard.errors_panel import Errors
 from wstui.tui.dashboard.steps_panel import Steps
 from wstui.tui.dashboard.watch_screen import WatchScreen
+from wstui.tui.dialogs.command import CommandDialog
 from wstui.tui.dialogs.confirm import ConfirmDialog
 from wstui.tui.dialogs.dialog import Dialog
 from wstui.tui.dialogs.failed_start import FailedStartDialog
@@ -372,6 +373,7 @@ async def test_the_palette_offers_every_action_of_every_screen(tmp_path: Path) -
         TrendScreen,
         Replay,
         ImportScreen,
+        CommandDialog,
     )
     for screen in opened_elsewhere:  # by tests of their own
         found[screen] = {binding.tooltip.casefold() for binding in bindings_of([screen])}
