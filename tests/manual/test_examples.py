@@ -77,7 +77,7 @@ def test_the_first_conversation_passes_check_and_run(name: str, tmp_path: Path) 
 async def test_a_small_run_shows_what_load_scripts_get_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mistakes, "ROUNDS", 20)
     said, true = await mistakes.ours()
-    assert said[2:] == true[2:] and true[4] == "18", "answers, lost, connected"
+    assert said[2:] == true[2:] and int(true[4]) < mistakes.CLIENTS, "answers, lost, connected"
     wrong = await mistakes.scripted(any_message=True)
     assert wrong[3:] == ["0", "20"] and float(wrong[0]) < float(true[0])
 

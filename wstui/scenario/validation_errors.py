@@ -51,7 +51,7 @@ def diagnose(error: ValidationError, file: str, model: type[TomlTable], under: K
     found: dict[Key, Problem] = {}
     for detail in error.errors(include_url=False):
         path: Key = detail["loc"]
-        if path[-1:] == ("[key]",):
+        if detail["type"] != "extra_forbidden" and len(path) > 1 and path[-1] == "[key]":
             path = path[:-1]  # the name itself: of a header, of a variable
         if detail["type"] == "extra_forbidden":
             message, near, value = *_unknown_key(path, model), ""
