@@ -127,7 +127,8 @@ def test_no_secret_reaches_the_store(tmp_path: Path) -> None:
     assert b"http 429" in everything and b"hunter2secret" not in everything
 
 
-def test_a_suite_is_one_run_each_and_one_that_was_missed_is_added(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_end_seen", [True, False])
+def test_a_suite_is_one_run_each_and_one_that_was_missed_is_added(tmp_path: Path, is_end_seen: bool) -> None:
     path = tmp_path / "runs.db"
     first, second = STARTED, STARTED + timedelta(minutes=1)
     results = [
@@ -138,8 +139,7 @@ def test_a_suite_is_one_run_each_and_one_that_was_missed_is_added(tmp_path: Path
     place = [SuiteStatus(("quick", "medium", "stress"), index, (None,) * 3, name="all") for index in range(2)]
     run = StandIn(
         status(5, started=first, suite=place[0]),
-        status(5, started=first, suite=place[0], state=State.COOLDOWN, result=results[0]),
-        status(5, started=first, suite=place[0], state=State.COOLDOWN, result=results[0]),
+        *[status(5, started=first, suite=place[0], state=State.COOLDOWN, result=results[0])] * 2 * is_end_seen,
         status(5, started=second, suite=place[1], name="medium"),
     )
     recording = StoreWriter(run, path, every_s=0.01)

@@ -45,7 +45,9 @@ class StoreWriter(Observer):
         self.ids: list[int] = []
         self._path = path
         self._store: Store | None = None
-        self._current: _Written | None = None
+        self._open: dict[
+            str, _Written
+        ] = {}  # by when they started: the next run of a suite may begin before this looks
         self._finished: list[str] = []
         self._environment: dict[str, Any] = {}
         self._writer = ""
@@ -90,12 +92,13 @@ class StoreWriter(Observer):
         started = stamp(status.started)
         if started in self._finished:
             return
-        if self._current is None or self._current.started != started:
-            self._current = self._begin(store, status, started)
-        if self._current.behind(status):
-            self._current.extend(store, status)
+        if started not in self._open:
+            self._open[started] = self._begin(store, status, started)
+        written = self._open[started]
+        if written.behind(status):
+            written.extend(store, status)
         if not status.result.verdict.running and status.result.started == started:
-            self._conclude(store, self._current, status.result, status)
+            self._conclude(store, written, status.result, status)
 
     def _begin(self, store: Store, status: Status, started: str) -> _Written:
         suite = status.suite
@@ -118,16 +121,15 @@ class StoreWriter(Observer):
     def _conclude(self, store: Store, written: _Written, result: Result, status: Status | None = None) -> None:
         written.conclude(store, result, status)
         self._finished.append(written.started)
-        if self._current is written:
-            self._current = None
+        self._open.pop(written.started, None)
 
     def _finish(self, store: Store, whole: Result | SuiteResult | None) -> None:
         suite = self._run.status.suite
         for position, result in enumerate(runs_of(whole) if whole else []):
             if result.started in self._finished or _is_before(result, whole):
                 continue
-            current = self._current
-            if current is None or current.started != result.started:
+            written = self._open.get(result.started)
+            if written is None:
                 number = _insert(
                     store,
                     result,
@@ -139,11 +141,11 @@ class StoreWriter(Observer):
                     position=position,
                 )
                 self.ids.append(number)
-                current = _Written(number, result.started)
-            self._conclude(store, current, result)
-        if self._current is not None:
-            with store.transaction() as db:
-                db.execute("UPDATE runs SET state = 'interrupted' WHERE id = ?", (self._current.id,))
+                written = _Written(number, result.started)
+            self._conclude(store, written, result)
+        with store.transaction() as db:
+            for written in self._open.values():
+                db.execute("UPDATE runs SET state = 'interrupted' WHERE id = ?", (written.id,))
         apply_retention(store)
 
 
