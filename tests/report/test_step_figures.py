@@ -51,7 +51,7 @@ over = "2200ms"
 clients = 4
 [messages]
 every = "100ms"
-timeout = "300ms"
+timeout = "1s"
 [[roles]]
 name = "member"
 weight = 1
