@@ -67,12 +67,12 @@ class Bent(Server):
         if kind == "lost":
             return
         wait = 0.75 if kind == "late" else self._draw.uniform(*USUAL_MS[name]) / 1e3
-        self.owed += 1 + (kind == "twice")
+        self.owed += {"late": 1, "twice": 2}.get(kind, 0)
         for again in range(1 + (kind == "twice")):
             asyncio.get_running_loop().call_later(wait + 0.001 * again, self._answer, client, document, kind)
 
     def _answer(self, client: Connection, document: dict[str, Any], kind: str) -> None:
-        self.owed -= 1
+        self.owed -= bool(kind)
         if kind != "late":
             self.answered[document["step"]].append(time.monotonic_ns() - document["at"])
         client.say(done=document["step"], seq=document["seq"])
