@@ -197,7 +197,10 @@ def test_broken_toml_does_not_show_the_rest_of_its_line() -> None:
     [
         ("https://h/ws", "wss://h/ws"),
         ("localhost:3001/ws", "ws://localhost:3001/ws"),
+        ("[::1]:3001/ws", "ws://[::1]:3001/ws"),
         ("wsss://h/ws", "wss://h/ws"),
+        ("htp:/h/ws", ""),
+        ("h:port/ws", ""),
         ("ws://h/ws#top", "ws://h/ws"),
         ("ws://", ""),
         ("ws://h:0/", ""),

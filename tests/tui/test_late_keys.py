@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+
+import msgspec
 import pytest
 
 from tests.tui import fake, fake_search
@@ -10,7 +13,7 @@ from wstui.execution.run.status import StageStatus, State
 from wstui.tui.app import WstuiApp
 from wstui.tui.dashboard.dashboard_screen import Dashboard
 from wstui.tui.dialogs.notes import NoteDialog
-from wstui.tui.dialogs.ramp_dialog import RampDialog, SkipDialog
+from wstui.tui.dialogs.ramp_dialog import PaceDialog, RampDialog, SkipDialog
 from wstui.tui.dialogs.stop import StopDialog
 from wstui.tui.dialogs.watch import WatchDialog
 from wstui.tui.result.result_screen import ResultScreen
@@ -60,6 +63,20 @@ async def test_what_is_typed_when_the_run_ends_under_a_dialog_does_nothing(
         await pilot.press("r", "q", "escape", "o")
         await pilot.pause()
         assert isinstance(app.screen, ResultScreen) and app.return_value is None
+
+
+@pytest.mark.parametrize(
+    ("opens", "dialog", "shows"),
+    [("a", StopDialog, "77 connections are open"), ("t", RampDialog, "77 are open"), ("p", PaceDialog, "77 clients")],
+)
+async def test_a_dialog_shows_the_run_as_it_goes_on_behind_it(opens: str, dialog: type, shows: str) -> None:
+    async with running() as (app, pilot, session):
+        await pilot.press(opens)
+        await until(lambda: isinstance(app.screen, dialog), pilot)
+        assert shows not in shown(app)
+        counters = msgspec.structs.replace(session.picture.counters, open=77)
+        session.picture = dataclasses.replace(session.picture, counters=counters)
+        await until(lambda: shows in shown(app), pilot)
 
 
 async def test_the_last_stage_is_ended_only_after_a_yes() -> None:

@@ -182,7 +182,7 @@ SHORT_SECRET = 8
 def is_credential_free(header_value: str) -> bool:
     """Return whether a secret header's value is harmless: "", "Bearer ", "session=".
 
-    What a few letters and a placeholder make, such as "key-{{client}}", is no secret either: anyone can count.
+    What a few letters and a placeholder make, such as "key-{{client}}", is not a secret either: anyone can count.
     """
     parts = re.split(_PLACES, header_value)
     if len(parts) > 1 and all(len(part) < SHORT_SECRET for part in parts):

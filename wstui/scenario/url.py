@@ -102,7 +102,7 @@ def check_websocket_url(url: str) -> str:
     if not url.strip():
         raise BadValue('is empty: write the server\'s address, such as "ws://localhost:3001/ws"')
     if not separator:
-        guess = f"ws://{url}" if re.fullmatch(r"[\w.\-\[\]:]+(/\S*)?", url) else ""
+        guess = f"ws://{url}" if re.fullmatch(r"[\w.\-]+(:\d+)?(/\S*)?|\[[\da-fA-F:.]+\](:\d+)?(/\S*)?", url) else ""
         raise BadValue("is not a WebSocket URL: it does not begin with ws:// or wss://", guess)
     if scheme.lower() in _WEB:
         raise BadValue("is a web address, not a WebSocket URL", mask_url(f"{_WEB[scheme.lower()]}://{rest}"))

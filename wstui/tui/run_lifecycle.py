@@ -172,12 +172,14 @@ class RunLifecycle:
         return True
 
     def close_moot(self, status: Status) -> None:
-        """Close dialogs whose question is over, with a word."""
+        """Close dialogs whose question is over, with a word; let one that stays follow the run."""
         app = self._app
         while app.screen_stack and isinstance(app.screen, Dialog) and (why := app.screen.moot(status)):
             app.pop_screen()
             app.ignore_keys_for(_DEAF_S)  # what is being typed was meant for the dialog
             app.notify(f"closed: {why}", severity="warning")
+        if app.screen_stack and isinstance(app.screen, Dialog):
+            app.screen.follow(status)
 
     def show_result_once(self) -> None:
         """Show the result once by itself: at the end, or once the operator has read what covers the dashboard."""

@@ -117,7 +117,8 @@ async def _answer(url: str, tls: ssl.SSLContext | None, protocol: str, opening: 
     with contextlib.suppress(Unreachable, InvalidHandshake, ConnectionClosed):
         async with _connected(kind.address(url), tls, ()) as connection:
             await connection.send(opening)
-            frames = [frame for frame in await _heard(connection) if frame[1] != opening]  # it is no echo
+            # An echo server returns the opening itself.
+            frames = [frame for frame in await _heard(connection) if frame[1] != opening]
             return guess("", "", frames) or guess_by_close(protocol, type(kind), connection.close_code)
     return None
 

@@ -1,4 +1,4 @@
-"""The fields of a status as JSON, for whoever watches or stores a run; secrets stay with the run."""
+"""The fields of a status as JSON, for clients that watch a run and for the store; secrets stay with the run."""
 
 from __future__ import annotations
 

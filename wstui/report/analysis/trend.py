@@ -64,7 +64,7 @@ class Trend:
 
     @classmethod
     def of(cls, preset: str, metric: str, points: Sequence[Point]) -> Trend:
-        """Return the trend of these points. Raises BadValue if there is no such metric."""
+        """Return the trend of these points. Raises BadValue if the metric is unknown."""
         return cls(preset, metric, parse_metric(metric).unit, tuple(points), tuple(change_points(points)))
 
     def change_at(self, point: Point) -> ChangePoint | None:
@@ -73,7 +73,7 @@ class Trend:
 
 
 def stored_trend(store: Store, preset: str, metric: str, last: int) -> Trend:
-    """Return the trend over the last finished runs of a preset. Raises BadValue if there is no such metric."""
+    """Return the trend over the last finished runs of a preset. Raises BadValue if the metric is unknown."""
     found = [run for run in store.runs(name=preset) if run.state == "finished"][:last]
     return Trend.of(
         preset,

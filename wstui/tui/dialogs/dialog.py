@@ -164,6 +164,9 @@ class Dialog(ModalScreen[Answer], Generic[Answer]):
         """Why what is asked is over, in a few words; "" while it can still be answered."""
         return ""
 
+    def follow(self, status: Status) -> None:
+        """Show what has changed in the run; nothing by default."""
+
     def action_close(self) -> None:
         self.dismiss(None)
 

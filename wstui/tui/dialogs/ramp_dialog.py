@@ -28,6 +28,12 @@ class RampDialog(Form[tuple[int, float]]):
         """The load can't be steered any more."""
         return unsteered(status)
 
+    def follow(self, status: Status) -> None:
+        """Reckon with the clients that are open now."""
+        self._status = status
+        for field in self.query(DialogField):
+            field.check()
+
     def fields(self) -> Iterable[DialogField]:
         status = self._status
         yield DialogField("clients", "clients", str(status.target_clients), parse_clients, self._clients_hint)
@@ -97,6 +103,12 @@ class PaceDialog(Form[float]):
     def moot(self, status: Status) -> str:
         """The load can't be steered any more."""
         return unsteered(status)
+
+    def follow(self, status: Status) -> None:
+        """Reckon with the clients that are open now."""
+        self._status = status
+        for field in self.query(DialogField):
+            field.check()
 
     def fields(self) -> Iterable[DialogField]:
         yield DialogField("every", "interval", format_duration(self._status.every_s), parse_duration, self._hint)

@@ -43,10 +43,24 @@ class StopDialog(Dialog[How]):
 
     def body(self) -> Iterable[Widget]:
         """Return the state of the run, and what each answer does."""
-        status = self._status
-        if status.state is State.DRAINING:
+        if self._status.state is State.DRAINING:
             yield from self._draining()
             return
+        yield Static(self._about_run(), id="stop-run")
+        text = "Results so far are kept either way."
+        if self._leaving:
+            text += " wstui then quits."
+        yield Static(Content(text), classes="muted")
+
+    def follow(self, status: Status) -> None:
+        """Keep stage, clock and connections as they are on the dashboard behind."""
+        if (self._status.state is State.DRAINING) == (status.state is State.DRAINING):
+            self._status = status
+            for shown in self.query("#stop-run").results(Static):
+                shown.update(self._about_run())
+
+    def _about_run(self) -> Content:
+        status = self._status
         stage = next((s for s in status.stages if s.current), None)
         where = (
             f" is in {sanitize(stage.name)}, {clock(stage.elapsed_s)} of {clock(stage.planned_s)}."
@@ -55,20 +69,14 @@ class StopDialog(Dialog[How]):
             if status.state is State.COOLDOWN
             else f" is {status.state}."
         )
-        yield Static(
-            Content.assemble(
-                (sanitize(status.scenario.name), "bold"),
-                f"{where}\n{count(status.counters.open)} connections are open.\n\n",
-                ("Drain", "bold"),
-                " finishes in-flight messages, then closes each socket with 1000.\n",
-                ("Abort", "bold"),
-                " drops every socket at once. The target sees 1006.\n",
-            )
+        return Content.assemble(
+            (sanitize(status.scenario.name), "bold"),
+            f"{where}\n{count(status.counters.open)} connections are open.\n\n",
+            ("Drain", "bold"),
+            " finishes in-flight messages, then closes each socket with 1000.\n",
+            ("Abort", "bold"),
+            " drops every socket at once. The target sees 1006.\n",
         )
-        text = "Results so far are kept either way."
-        if self._leaving:
-            text += " wstui then quits."
-        yield Static(Content(text), classes="muted")
 
     def _draining(self) -> Iterable[Widget]:
         """It ends already: what is left is not to wait for it."""
