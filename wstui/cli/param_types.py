@@ -1,4 +1,4 @@
-"""Types of options: numbers of ASCII digits within bounds, and the log level."""
+"""Types of options: numbers of ASCII digits within bounds, and the log level; the option of the run store."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 import os
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import click
@@ -76,3 +77,14 @@ def wanted_level(given: str | None, warn: Callable[[str], None]) -> str:
         return level
     warn(f"LOG_LEVEL={sanitize(text, 40)} is not a level and is ignored: write {', '.join(LEVELS[:-1])} or error")
     return ""
+
+
+STORE = click.option(
+    "--store",
+    "path",
+    envvar="WSTUI_STORE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="The run store, if it is not the usual one. Also WSTUI_STORE.",
+)
+"""The option of commands that read stored runs."""

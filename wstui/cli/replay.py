@@ -9,20 +9,13 @@ import click
 
 from wstui.cli import completion
 from wstui.cli.exit_codes import USAGE, fail
-from wstui.cli.param_types import Finite
+from wstui.cli.param_types import STORE, Finite
 
 
 @click.command()
 @click.argument("references", nargs=-1, required=True, metavar="RUN [OTHER]", shell_complete=completion.runs)
 @click.option("--speed", type=Finite(1, 100), default=1.0, show_default=True, metavar="N", help="Times as fast, 1–100.")
-@click.option(
-    "--store",
-    "path",
-    envvar="WSTUI_STORE",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="The run store, if it is not the usual one. Also WSTUI_STORE.",
-)
+@STORE
 def replay(references: tuple[str, ...], speed: float, path: Path | None) -> None:
     """Show a stored RUN on the dashboard as it was, or two side by side on one clock.
 

@@ -13,7 +13,7 @@ import msgspec
 
 from wstui.cli import completion
 from wstui.cli.exit_codes import USAGE, fail
-from wstui.cli.param_types import Whole
+from wstui.cli.param_types import STORE, Whole
 from wstui.cli.run_refs import is_file, opened, whole
 from wstui.cli.runs_compare import compare_
 from wstui.cli.runs_trend import trend
@@ -40,14 +40,7 @@ _REFERENCE = (
 
 
 @click.group(epilog=_REFERENCE)
-@click.option(
-    "--store",
-    "path",
-    envvar="WSTUI_STORE",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="The run store, if it is not the usual one. Also WSTUI_STORE.",
-)
+@STORE
 @click.pass_context
 def runs(ctx: click.Context, path: Path | None) -> None:
     """List, show, compare, export and delete stored runs.
