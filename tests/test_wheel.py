@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tomllib
@@ -88,7 +89,12 @@ def test_a_command_loads_no_more_than_it_needs(command: str) -> None:
         f"wstui.main({command.split()!r}, prog_name='wstui', standalone_mode=False)\n"
         f"print([name for name in {LOADED[command]!r} if name in sys.modules], file=sys.stderr)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    # With a proxy or a variable that presets refer to, they are validated anew; one that comments mention is nothing.
+    said = ("_proxy", "ws_url", "auth_token", "jwt_secret")
+    environ = {name: value for name, value in os.environ.items() if not name.lower().endswith(said)} | {"CI": "true"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False, env=environ
+    )
     assert done.stderr.splitlines()[-1:] == ["[]"], done.stderr
 
 

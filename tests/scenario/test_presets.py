@@ -112,6 +112,7 @@ def test_an_own_preset_is_remembered_until_it_changes_or_a_variable_has_a_say(ho
     assert (known := listed({}).known) is not None and (known.description, known.peak_clients) == ("first", 1)
     assert listed({"SAID": "second"}).description == "second"
     assert listed({"HTTPS_PROXY": "http://p:1"}).known is None
+    assert listed({"DESCRIPTION": "1", "said": "1", "SAI": "1"}).known is not None  # words, but no references
     mine.write_text(mine.read_text() + "nonsense = 1\n")
     assert listed({}).broken
     mine.write_text('[messages]\nexchange = "echo"\nfeed = "lost.csv"\n' + MINE)

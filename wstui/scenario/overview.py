@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,14 +17,15 @@ from typing import TYPE_CHECKING
 import msgspec
 from platformdirs import user_cache_path
 
+from wstui.scenario.env_refs import names_in
 from wstui.scenario.file_refs import shipped_folder
 from wstui.scenario.load_curve import LoadCurve, shape_of
+from wstui.scenario.placeholder import variables
 
 if TYPE_CHECKING:
     from wstui.scenario.model import Scenario, Suite
 
-_WORD = re.compile(rb"[A-Za-z_]\w+")
-_PROXIES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
+_PROXIES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy", "ws_proxy", "wss_proxy"}
 SHIPPED = Path(__file__).with_name("shipped_overviews.json")
 """The overviews of the presets that come with wstui, by file name."""
 
@@ -79,7 +79,8 @@ class Overviews:
     """Those that are known: shipped with wstui by file name, and in the user's cache by path."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
-        self._variables = {*environ, *(name.lower() for name in environ)}
+        self._variables = frozenset(environ)
+        self._proxied = not _PROXIES.isdisjoint(name.lower() for name in environ)
         self._folder, self._shipped = shipped_folder(), _read(SHIPPED)
         self._file = user_cache_path("wstui", appauthor=False) / "overviews.json"
         self._own = _read(self._file)
@@ -119,8 +120,11 @@ class Overviews:
             data = path.read_bytes()
         except OSError:
             return None
-        words = {word.decode() for word in _WORD.findall(data)} | _PROXIES
-        return data if words.isdisjoint(self._variables) else None
+        text = data.decode(errors="replace")
+        named = {*names_in(text), *variables(text)}
+        # An escaped letter (\u0024) may hide a reference.
+        hidden = "\\u" in text or "\\U" in text
+        return None if self._proxied or hidden or not named.isdisjoint(self._variables) else data
 
 
 def shipped_overviews(presets: Mapping[Path, Overview]) -> bytes:
