@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -30,11 +32,13 @@ from wstui.execution.run.commands import (
     SetInterval,
     SkipStage,
 )
+from wstui.execution.run.load_controller import NS, LoadController
 from wstui.execution.run.run import Run
 from wstui.execution.run.status import State
+from wstui.load.protocol import Arrive, Ramp
 from wstui.report.formats.console import summary
 from wstui.report.model.labels import ramp_rates, verdict_sign
-from wstui.scenario.model import Scenario, Stage
+from wstui.scenario.model import Scenario, Stage, Target
 
 
 class Steered:
@@ -363,3 +367,15 @@ def test_a_command_survives_the_wire() -> None:
     wire = msgspec.json.encode(commands)
     assert msgspec.json.decode(wire, type=list[RunCommand]) == commands
     assert msgspec.json.decode(b'{"type": "ramp", "clients": 5}', type=RunCommand) == RampTo(5)
+
+
+def test_a_stage_says_whether_the_ramp_before_it_had_reached_its_end() -> None:
+    sent: list[Ramp | Arrive] = []
+    fleet = SimpleNamespace(send=sent.append)
+    stages = [Stage(name=f"{number}", over=over, clients=10) for number, over in enumerate((0.1, 0.2, 0.7, 60, 60))]
+    what = Scenario(target=Target(url="ws://127.0.0.1:1"), stages=stages)
+    load = LoadController(what, fleet, lambda *_: None, lambda _: None)  # type: ignore[arg-type]
+    load.start(time.monotonic_ns() - round(1.0 * NS))
+    load.advance()
+    load.leave_stage(skipped=True)
+    assert [said.reached for said in sent if isinstance(said, Ramp)] == [True, True, True, True, False]

@@ -527,3 +527,15 @@ async def test_a_burst_that_the_loop_could_not_send_is_late() -> None:
         pacer._index = 3
         behind.append(pacer.is_behind)
         assert behind == [False, True, False], "in time, late, all of it sent"
+
+
+async def test_who_is_missing_when_a_stage_begins_comes_now_and_not_along_the_next_line() -> None:
+    """The operator's clock ends a ramp some milliseconds before or after a worker's own does."""
+    async with Server() as server, worker_at(server.url) as worker:
+        worker.handle(Ramp(30, 3600 * S))
+        await until(lambda: worker.c.ready == 1)  # the first comes at once
+        worker.handle(Ramp(30, 3600 * S, reached=True))
+        await until(lambda: worker.c.ready == 30)
+        worker.handle(Ramp(60, 3600 * S))
+        worker.handle(Ramp(90, 3600 * S))  # by the operator, on the way: from where it is
+        await until(lambda: worker.c.wanted == 32)

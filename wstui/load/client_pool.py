@@ -103,7 +103,8 @@ class ClientPool:
         if isinstance(command, Arrive):
             self._arrivals.arrive(command, clock)
         else:
-            self._line = RampLine(clock, self._line.wanted(clock), command.to, command.over_ns)
+            origin = self._line.to if command.reached else self._line.wanted(clock)
+            self._line = RampLine(clock, origin, command.to, command.over_ns)
         self.reconcile()
 
     @property

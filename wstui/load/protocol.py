@@ -121,10 +121,15 @@ class Go(msgspec.Struct, tag="go", frozen=True):
 
 
 class Ramp(msgspec.Struct, tag="ramp", frozen=True):
-    """Change the clients of the whole fleet from the number wanted now to `to`, in a straight line over `over_ns`."""
+    """Change the clients of the whole fleet from the number wanted now to `to`, in a straight line over `over_ns`.
+
+    `reached`: the ramp before is at its end by the plan's clock. A worker hears of that some milliseconds early or
+    late by its own; the clients that are still missing then come now, not along the new line.
+    """
 
     to: int
     over_ns: int
+    reached: bool = False
 
 
 class Arrive(msgspec.Struct, tag="arrive", frozen=True):

@@ -16,6 +16,7 @@ from wstui.scenario.model import Scenario, Stage
 
 NS = 1_000_000_000
 CATCH_UP_NS = 3 * NS
+ROUNDING_NS = 1_000  # the seconds of stages are added as floats
 
 
 class LoadController:
@@ -171,9 +172,10 @@ class LoadController:
         # A stage's own ramp begins with the stage, however late that is noticed: it then ends with it too.
         begun_ns = self.plan_ns if by_operator else round(self.plan.begun_s * NS)
         self._turn(to, over_s, by_operator=by_operator)
-        self._line = RampLine(begun_ns, self._line.wanted(begun_ns), to, round(over_s * NS))
+        before = self._line
+        self._line = RampLine(begun_ns, before.wanted(begun_ns), to, round(over_s * NS))
         self.target_clients = to
-        self._fleet.send(Ramp(to, round(over_s * NS)))
+        self._fleet.send(Ramp(to, round(over_s * NS), before.done(begun_ns + ROUNDING_NS)))
 
     def _turn(self, to: int, over_s: float, *, by_operator: bool) -> None:
         now_ns = self.plan_ns
