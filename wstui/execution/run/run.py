@@ -14,26 +14,24 @@ from msgspec.structs import replace
 from wstui.execution.run import commands
 from wstui.execution.run.client_watches import ClientWatches
 from wstui.execution.run.command_queue import CommandQueue, set_answer
-from wstui.execution.run.commands import NOTE_LENGTH, OPERATOR, SEARCH, Answer, RunCommand, carried_out, refusal
+from wstui.execution.run.commands import OPERATOR, SEARCH, Answer, RunCommand, carried_out, refusal
 from wstui.execution.run.compile import specs_of
 from wstui.execution.run.failover import Failover
 from wstui.execution.run.load_controller import LoadController
+from wstui.execution.run.operator_marks import mark_of
 from wstui.execution.run.result import Result
 from wstui.execution.run.result_builder import Ending
+from wstui.execution.run.run_end import RunEnd
 from wstui.execution.run.run_monitor import RunMonitor
 from wstui.execution.run.sampler import Sampler
 from wstui.execution.run.status import State, Status
 from wstui.execution.run.status_builder import StatusBuilder
-from wstui.execution.run.target.endpoint_poller import EndpointPoller
-from wstui.execution.run.target.monitor import PERSONAL, ClientView, TargetWatch
+from wstui.execution.run.target.polling import TargetPolling
 from wstui.execution.run.timeline_recorder import Recorder
 from wstui.fleet.fleet import Fleet
-from wstui.fleet.hosts.host_probe import hosts_of
 from wstui.fleet.transport import Transport
 from wstui.fleet.transport_factory import transport_of
 from wstui.load.protocol import Abort, Command, Drain, Go, TraceLine
-from wstui.measure.format import grouped
-from wstui.measure.sanitize import sanitize
 from wstui.measure.snapshot import Totals
 from wstui.scenario.model import Scenario
 from wstui.scenario.secret_fields import mask_of
@@ -85,14 +83,10 @@ class Run:
         self._state = State.STARTING
         self._queue = CommandQueue()
         self._started: datetime | None = None
-        self._end: Command | None = None
-        self._ended_by = ""
-        self._aborted = False  # by the operator
-        self._drained = False  # and by a drain
+        self._end = RunEnd()
         self._monitor = RunMonitor(scenario, self._recorder, self._fleet, self._mark)
         self._paused_s: float | None = None  # set when the load has ended
-        self._target: TargetWatch | None = None
-        self._target_task: asyncio.Task[None] | None = None
+        self._target = TargetPolling(scenario, self._fleet, self._sampler, lambda text: self._mark("health", text))
         self._failover = Failover(
             self._fleet,
             self._mark,
@@ -161,8 +155,8 @@ class Run:
             if not await self._start():
                 return self._conclude()
             self._begin()
-            self._start_target()
-            while self._end is None:
+            self._target.start()
+            while self._end.command is None:
                 await self._sleep()
                 self._handle_commands()
                 self._advance()
@@ -172,23 +166,22 @@ class Run:
                 self._publish()
             await self._sampler.wait_for_row()
             self._write_row()
-            await self._finish(self._end)
+            await self._finish(self._end.command)
         finally:
-            if self._target_task is not None:
-                self._target_task.cancel()
+            self._target.stop()
             await self._failover.close()
             await self._fleet.close()
         self._recorder.amend(self._fleet.totals.sum())
         self._script_is_wrong()
         if self._all_lost:
-            self._ended_by = self._ended_by or ALL_LOST
+            self._end.explain(ALL_LOST)
         return self._conclude()
 
     async def _start(self) -> bool:
         """Start the fleet; False if the operator ended the run while remote hosts were starting."""
         starting = asyncio.create_task(self._start_fleet())
         try:
-            while not starting.done() and self._end is None:
+            while not starting.done() and self._end.command is None:
                 await asyncio.wait({starting}, timeout=TICK_S if self.scenario.fleet.is_remote else None)
                 if self.scenario.fleet.is_remote:
                     self._handle_commands()
@@ -217,25 +210,6 @@ class Run:
             self._mark("warning", "auth.token is empty: clients bring none")
         self._controller.start(now_ns)
 
-    def _start_target(self) -> None:
-        endpoints = EndpointPoller.of(self.scenario)
-        if endpoints is None:
-            return
-        told = self.scenario.target
-        self._target = TargetWatch(
-            endpoints,
-            self._client_view,
-            lambda text: self._mark("health", text),
-            gate=told.health_gate,
-            every_s=told.health_every,
-        )
-        self._target_task = asyncio.create_task(self._target.watch())
-
-    def _client_view(self) -> ClientView:
-        counters, types = self._fleet.totals.counters(), self._fleet.totals.types()
-        personal = sum(types.get(name, 0) for name in {*PERSONAL, self.scenario.target.welcome})
-        return ClientView(self._sampler.at_s, counters.wanted, counters.open, counters.received, personal)
-
     async def _sleep(self) -> None:
         await self._queue.wait(TICK_S if self._controller.paused else min(TICK_S, self._controller.left_s))
 
@@ -245,19 +219,18 @@ class Run:
             return
         if self._all_lost:
             self._stop(Abort(), ALL_LOST)
-        elif self._end is None:
+        elif self._end.command is None:
             self._failover.advance()
-        if self._target is not None:
-            self._recorder.memory_growth = self._target.growth.per_hour if self._target.growth else None
-            if why := self._target.stop_reason():
-                self._stop(Drain(round(DRAIN_GRACE_S * NS)), why)
-        if self._end is None and not self._controller.advance():
-            self._end = self._last_drain()
+        self._recorder.memory_growth = self._target.memory_growth
+        if why := self._target.stop_reason():
+            self._stop(Drain(round(DRAIN_GRACE_S * NS)), why)
+        if self._end.command is None and not self._controller.advance():
+            self._end.complete(self._last_drain())
 
     def _script_is_wrong(self) -> bool:
         """Abort when a worker says that a script is wrong. Return whether one is."""
-        if self._fleet.mistake and SCRIPT not in self._ended_by:
-            self._ended_by = ""
+        if self._fleet.mistake and SCRIPT not in self._end.why:
+            self._end.why = ""
             self._stop(Abort(), f"{SCRIPT}: {self._fleet.mistake}")
         return bool(self._fleet.mistake)
 
@@ -290,58 +263,39 @@ class Run:
     def _carry_out(self, command: RunCommand, by: str) -> None:
         controller = self._controller
         too = "" if by == OPERATOR else f" by {by}"
+        if mark := mark_of(command, by, controller, self._status):
+            self._mark(*mark)
         match command:
             case commands.RampTo(clients, over_s):
-                if by != SEARCH:
-                    change = f"{grouped(controller.target_clients)} → {grouped(clients)}"
-                    self._mark("operator", f"{by}: {change} clients over {over_s:g} s")
                 controller.ramp_to(clients, over_s)
             case commands.SetInterval(every_s):
-                if by != SEARCH:
-                    self._mark("operator", f"{by}: a message every {controller.every_s:g} s → {every_s:g} s")
                 controller.set_interval(every_s)
             case commands.PauseRun():
                 self._state = State.PAUSED
                 controller.pause()
-                self._mark("pause", f"paused{too}: connections stay open, nothing is sent")
             case commands.ResumeRun():
                 self._state = State.RUNNING
                 controller.resume()
-                self._mark("resume", f"resumed{too}")
             case commands.SkipStage():
-                self._mark("operator", f"{by}: {controller.plan.stage.name} skipped")
                 controller.leave_stage(skipped=True)
             case commands.Redistribute():
-                if too:
-                    self._mark("operator", f"redistributed{too}")
                 self._failover.redistribute()
-            case commands.AddNote(text):
-                self._mark("note", f"{sanitize(text, NOTE_LENGTH)}{too and f' ({by})'}")
-            case commands.BeginSpan(text):
-                self._mark("span", f"{sanitize(text, NOTE_LENGTH)}{too and f' ({by})'}")
-            case commands.EndSpan():
-                self._mark("span_end", f"end of {commands.open_span(self._status)}")
             case commands.WatchClient(client):
                 self._watches.watch(client)
             case commands.CompletePlan():
-                self._end = self._end or self._last_drain()
+                self._end.complete(self._last_drain())
             case commands.DrainRun():
                 self._stop(Drain(round(DRAIN_GRACE_S * NS)), f"ended early{too or ' by the operator'}", asked=True)
             case commands.AbortRun():
                 self._stop(Abort(), f"aborted{too or ' by the operator'}", asked=True)
 
     def _stop(self, command: Drain | Abort, why: str, *, asked: bool = False) -> None:
-        if self._end is None:
-            self._ended_by, self._aborted, self._drained = why, asked, asked and isinstance(command, Drain)
-            self._end = command
+        if self._state.ended:
+            return
+        if self._end.command is None:
             self._mark("operator" if asked else "broken", why)
-        elif isinstance(command, Abort) and not self._state.ended:
-            self._ended_by = f"{self._ended_by}, then aborted" if self._drained and asked else self._ended_by or why
-            self._aborted, self._drained = self._aborted or asked, False
-            if self._state is State.DRAINING:
-                self._fleet.send(command)
-            else:
-                self._end = command  # the drain requested a moment ago has not begun
+        if self._end.stop(command, why, asked=asked) and self._state is State.DRAINING:
+            self._fleet.send(command)
 
     def _worker_lost(self, worker: int, reason: str, at_ns: int) -> None:
         if not self._state.ended and (text := self._failover.tell(worker, reason)):
@@ -368,10 +322,9 @@ class Run:
             self._write_row()
             self._publish()
             await asyncio.wait({ending}, timeout=TICK_S)
-        if self._target_task is not None and self._target is not None:
-            self._target_task.cancel()
-            if not isinstance(command, Abort):  # after an abort, deliveries under way would look like false claims
-                await self._target.poll_last()
+        self._target.stop()
+        if not isinstance(command, Abort):  # after an abort, deliveries under way would look like false claims
+            await self._target.poll_last()
         # Counts of the drain belong to the last stage.
         self._sampler.cut_stages(at_once=True)
         self._fleet.settle_broadcasts(at_once=True)
@@ -380,10 +333,9 @@ class Run:
         self._recorder.end_stage(ended_s + overrun_s, self._fleet.totals.sum(), active_s + overrun_s)
 
     def _conclude(self) -> Result:
-        self._state = State.ABORTED if self._aborted and not self._drained else State.FINISHED
+        self._state = State.ABORTED if self._end.aborted and not self._end.drained else State.FINISHED
         self._monitor.conclude(self._controller.active_s)
-        script_failed = bool(self._fleet.mistake)
-        self._publish(Ending(self._ended_by, self._aborted, self._drained, self._all_lost, script_failed))
+        self._publish(self._end.ending(all_lost=self._all_lost, script_failed=bool(self._fleet.mistake)))
         return self._status.result
 
     # -- timeline and status -----------------------------------------------------------------------------------
@@ -402,14 +354,7 @@ class Run:
             started=self._started,
             elapsed_s=self._sampler.at_s,
             paused_s=self._controller.paused_s if self._paused_s is None else self._paused_s,
-            target=self._target,
-            note=self._ended_by or (self._startup_note() if self._state is State.STARTING else ""),
+            target=self._target.watch,
+            note=self._end.why,
             ending=ending,
         )
-
-    def _startup_note(self) -> str:
-        """Return what the run waits for before it begins, or "" if startup is quick."""
-        if self.scenario.fleet.scheduler:
-            return "joining the Dask cluster"
-        names = ", ".join(host.name for host in hosts_of(self.scenario))
-        return f"connecting to {names}" if names else ""

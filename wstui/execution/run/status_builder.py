@@ -21,6 +21,7 @@ from wstui.execution.run.target.monitor import TargetWatch
 from wstui.execution.run.timeline_recorder import Recorder
 from wstui.execution.run.verdict import undecided
 from wstui.fleet.fleet import Fleet
+from wstui.fleet.hosts.host_probe import hosts_of
 from wstui.load.protocol import TraceLine
 from wstui.measure.histogram import Distribution
 from wstui.scenario.model import Scenario
@@ -148,7 +149,7 @@ class StatusBuilder:
             recorder.marks,
             _generator(fleet, counters.sent, counters.late_sends, self._monitor.limited_by),
             target=self._masked(target.latest) if target is not None and target.latest is not None else None,
-            note=self._mask(note),
+            note=self._mask(note or (_startup_note(self._scenario) if state is State.STARTING else "")),
             result=self._result,
             watched=self._watched,
         )
@@ -193,3 +194,11 @@ def _generator(fleet: Fleet, sent: int, late: int, limited: tuple[str, ...]) -> 
         host_statuses(fleet),
         *unreplaced_workers(fleet),
     )
+
+
+def _startup_note(scenario: Scenario) -> str:
+    """Return what the run waits for before it begins, or "" if startup is quick."""
+    if scenario.fleet.scheduler:
+        return "joining the Dask cluster"
+    names = ", ".join(host.name for host in hosts_of(scenario))
+    return f"connecting to {names}" if names else ""
