@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 
 from tests.servers.server import until
+from wstui.load.attempt import Attempt
 from wstui.load.connect_outcome import cause_of
-from wstui.load.sockets import EVENTS_A_TURN, HIGH_WATER, TURN_NS, Sockets, SocketTransport
+from wstui.load.socket_transport import HIGH_WATER, SocketTransport
+from wstui.load.sockets import EVENTS_A_TURN, TURN_NS, Sockets
 
 pytestmark = pytest.mark.skipif(not hasattr(select, "epoll"), reason="Linux only")
 MS = 1_000_000
@@ -68,7 +70,7 @@ async def connected(sockets: Sockets, address: tuple[str, int]) -> Peer:
     """Connect; raise what failed."""
     peer, opened = Peer(), asyncio.get_running_loop().create_future()
     sock = socket.SocketType(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-    sockets.open(sock, address, peer, opened.set_result)
+    Attempt(sockets, sock, address, peer, opened.set_result, None)
     if (error := await opened) is not None:
         raise error
     return peer
@@ -212,7 +214,7 @@ async def test_a_cancelled_attempt_closes_its_socket_and_says_nothing() -> None:
         peer = Peer()
         ends: list[Exception | None] = []
         sock = socket.SocketType(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-        attempt = sockets.open(sock, server.getsockname(), peer, ends.append)
+        attempt = Attempt(sockets, sock, server.getsockname(), peer, ends.append, None)
         attempt.cancel()
         attempt.cancel()
         await until(lambda: sock.fileno() == -1)
@@ -232,7 +234,7 @@ async def test_tls_that_is_reset_ends_as_tls_whenever_that_happens(when: str) ->
     with serving() as sockets, socket.create_server(("127.0.0.1", 0)) as server:
         ended = asyncio.get_running_loop().create_future()
         sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-        sockets.open(sock, server.getsockname(), Peer(), ended.set_result, (context, "localhost"))
+        Attempt(sockets, sock, server.getsockname(), Peer(), ended.set_result, (context, "localhost"))
         other, _ = server.accept()
         if when == "at once":
             reset(other)

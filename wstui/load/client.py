@@ -10,6 +10,7 @@ from typing import Protocol, cast
 from websockets.exceptions import PayloadTooBig
 from websockets.frames import CloseCode
 
+from wstui.load.attempt import Attempt
 from wstui.load.connect_outcome import Cause, Outcome, cause_of, end_of_tls
 from wstui.load.context import (
     CLOSING,
@@ -25,7 +26,6 @@ from wstui.load.context import (
 from wstui.load.handshake import Upgrade
 from wstui.load.messaging import Messaging
 from wstui.load.refusal import MOST_REDIRECTS, Header, Refusal
-from wstui.load.sockets import Attempt
 from wstui.measure.sanitize import sanitize
 from wstui.scenario.units import format_size
 from wstui.scenario.url import Address

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from wstui.load.attempt import Attempt, Done
 from wstui.load.client import Client
 from wstui.load.connect_outcome import REJECTS_CERTIFICATE, WANTS_CERTIFICATE
 from wstui.load.context import ENDED, WorkerContext
@@ -18,7 +19,7 @@ from wstui.load.credentials import Credentials
 from wstui.load.dialer import Dialer, TlsContexts, tls_context
 from wstui.load.matcher import all_steps
 from wstui.load.protocol import Spec
-from wstui.load.sockets import Attempt, Done, Sockets
+from wstui.load.sockets import Sockets
 
 if TYPE_CHECKING:
     from wstui.load.http_client import HttpClient

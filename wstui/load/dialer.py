@@ -14,9 +14,10 @@ from collections.abc import Awaitable
 from functools import partial
 from typing import Any, TypeVar
 
+from wstui.load.attempt import Attempt, Done
 from wstui.load.connect_outcome import CertificateError, LocalAddressError, ProxyError, cause_of
 from wstui.load.protocol import ConnectSpec
-from wstui.load.sockets import Attempt, Done, Sockets
+from wstui.load.sockets import Sockets
 from wstui.load.tunnel import ask_connect, ask_socks, bridge, open_tls
 from wstui.scenario.proxy import parse_proxy
 from wstui.scenario.source_addresses import source_addresses
@@ -157,7 +158,7 @@ class Dialer:
             raise
         if self._spread:
             done = partial(self._counted, str(address[0]), done)
-        return self._sockets.open(sock, address, protocol, done, None if context is None else (context, self._name))
+        return Attempt(self._sockets, sock, address, protocol, done, None if context is None else (context, self._name))
 
     def _counted(self, host: str, done: Done, error: Exception | None) -> None:
         if error is None:
@@ -176,7 +177,7 @@ class Dialer:
             return None
         sock = await self.open_socket(number)
         if self._sockets is not None:
-            return self._sockets.open(sock, None, protocol, done, None if context is None else (context, name))
+            return Attempt(self._sockets, sock, None, protocol, done, None if context is None else (context, name))
         if self._unix:
             await _handed(self._loop.create_unix_connection(lambda: protocol, sock=sock), sock)
         else:

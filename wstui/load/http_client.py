@@ -15,9 +15,10 @@ from typing import NamedTuple, cast
 import h11
 from msgspec.structs import replace
 
+from wstui.load.attempt import Attempt
 from wstui.load.dialer import Dialer, TlsContexts
 from wstui.load.protocol import ConnectSpec
-from wstui.load.sockets import Attempt, Sockets
+from wstui.load.sockets import Sockets
 from wstui.scenario.url import Address
 
 MOST_BODY = 1 << 20

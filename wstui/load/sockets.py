@@ -7,43 +7,30 @@ turn: with 1200 busy clients that takes over a second. asyncio's own loop reads 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import errno
-import os
 import select
-import socket
 import time
 from collections.abc import Callable
-from ssl import SSLContext, SSLEOFError, SSLSocket, SSLWantReadError, SSLWantWriteError
-from typing import Any, Protocol
+from typing import Protocol
 
-READ_BYTES = 65536
-"""Read at most this much of a socket per turn. A TLS record is smaller, so OpenSSL keeps nothing back."""
 EVENTS_A_TURN = 64
 TURN_NS = 5_000_000
 """Serve fewer sockets per turn if that many take longer."""
-HIGH_WATER, LOW_WATER = 65536, 16384
-"""Bytes that wait to be written when the protocol is told to pause, and to resume, as in asyncio."""
-
-Done = Callable[[Exception | None], None]
-"""Called once at the end of an attempt, with None if the connection is open."""
-_CUT = (SSLEOFError, BrokenPipeError, ConnectionAbortedError, ConnectionResetError)
-"""How a connection ends that TCP had accepted: with TLS that is in its handshake, even if none of it was sent yet."""
-_WOULD_BLOCK = (BlockingIOError, InterruptedError, SSLWantReadError, SSLWantWriteError)
-_IN, _OUT = (select.EPOLLIN, select.EPOLLOUT) if hasattr(select, "epoll") else (1, 4)
+IN, OUT = (select.EPOLLIN, select.EPOLLOUT) if hasattr(select, "epoll") else (1, 4)
 
 
-class _Entry(Protocol):
+class Entry(Protocol):
+    """What gets the events of a socket."""
+
     def ready(self, events: int) -> None: ...
 
 
 class Sockets:
-    """Opens connections, and serves them. Linux only."""
+    """Serves what has entered: connections, and attempts at one. Linux only."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, clock: Callable[[], int] = time.monotonic_ns) -> None:
         self.loop = loop
         self.epoll = select.epoll()
-        self.entries: list[_Entry | None] = []  # by the number of the socket
+        self.entries: list[Entry | None] = []  # by the number of the socket
         self.events_a_turn = EVENTS_A_TURN
         self._clock = clock
         loop.add_reader(self.epoll.fileno(), self.turn)
@@ -51,7 +38,7 @@ class Sockets:
     def close(self) -> None:
         self.loop.remove_reader(self.epoll.fileno())
 
-    def enter(self, fd: int, entry: _Entry) -> None:
+    def enter(self, fd: int, entry: Entry) -> None:
         """Pass the events of a socket to `entry`."""
         if fd >= len(self.entries):
             self.entries.extend([None] * (fd + 64 - len(self.entries)))
@@ -72,311 +59,3 @@ class Sockets:
             self.events_a_turn = max(1, len(events) * TURN_NS // took)
         elif most < EVENTS_A_TURN and 2 * took <= TURN_NS:
             self.events_a_turn = min(EVENTS_A_TURN, 2 * most)
-
-    def open(
-        self,
-        sock: socket.SocketType,
-        address: tuple[Any, ...] | None,
-        protocol: asyncio.Protocol,
-        done: Done,
-        tls: tuple[SSLContext, str | None] | None = None,
-    ) -> Attempt:
-        """Connect a non-blocking socket to a numeric address, or take one that is connected (None).
-
-        `done` is called with None before the protocol's `connection_made`, or with the error.
-        """
-        return Attempt(self, sock, address, protocol, done, tls)
-
-
-class Attempt:
-    """A connection that is being opened: TCP, then TLS. Without a task, which costs a tenth of a connect."""
-
-    __slots__ = ("_done", "_fd", "_mask", "_protocol", "_sock", "_sockets", "_tls")
-
-    def __init__(
-        self,
-        sockets: Sockets,
-        sock: socket.SocketType,
-        address: tuple[Any, ...] | None,
-        protocol: asyncio.Protocol,
-        done: Done,
-        tls: tuple[SSLContext, str | None] | None,
-    ) -> None:
-        self._sockets = sockets
-        self._sock: socket.SocketType | None = sock
-        self._fd = sock.fileno()
-        self._protocol = protocol
-        self._done = done
-        self._tls = tls
-        self._mask = 0
-        if address is not None and (error := sock.connect_ex(address)) not in (0, errno.EINPROGRESS):
-            self._fail(OSError(error, os.strerror(error)))
-        else:
-            sockets.enter(self._fd, self)
-            self._watch(_OUT)
-
-    @property
-    def is_in_tls(self) -> bool:
-        """Whether TCP is up and the TLS handshake is not over."""
-        return isinstance(self._sock, SSLSocket)
-
-    def _watch(self, mask: int) -> None:
-        if self._mask != mask:
-            watch = self._sockets.epoll.modify if self._mask else self._sockets.epoll.register
-            watch(self._fd, mask)
-            self._mask = mask
-
-    def ready(self, _events: int) -> None:
-        """Go on after epoll has reported the socket."""
-        sock = self._sock
-        assert sock is not None
-        try:
-            if isinstance(sock, SSLSocket):
-                self._handshake(sock)
-                return
-            if error := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-                raise OSError(error, os.strerror(error))
-            if sock.family in (socket.AF_INET, socket.AF_INET6):
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if self._tls is not None:
-                assert isinstance(sock, socket.socket)
-                context, name = self._tls
-                self._sock = wrapped = context.wrap_socket(sock, do_handshake_on_connect=False, server_hostname=name)
-                self._handshake(wrapped)
-                return
-        except Exception as error:
-            is_cut = self._tls is not None and isinstance(error, _CUT)
-            self._fail(ConnectionAbortedError() if is_cut else error)
-            return
-        self._sock = None
-        self._open(SocketTransport(self._sockets, sock.detach(), self._protocol, self._mask))
-
-    def _handshake(self, sock: SSLSocket) -> None:
-        try:
-            sock.do_handshake()
-        except SSLWantReadError:
-            self._watch(_IN)
-        except SSLWantWriteError:
-            self._watch(_OUT)
-        else:
-            self._sock = None
-            self._open(TlsTransport(self._sockets, sock, self._protocol, self._mask))
-
-    def _open(self, transport: SocketTransport) -> None:
-        self._done(None)
-        self._protocol.connection_made(transport)
-
-    def _fail(self, error: Exception) -> None:
-        done = self._done
-        self._sockets.loop.call_soon(lambda: done(error))
-        self.cancel()
-
-    def cancel(self) -> None:
-        """End the attempt, unless it has already ended."""
-        sock, self._sock = self._sock, None
-        if sock is None:
-            return
-        if self._mask:
-            with contextlib.suppress(OSError):  # TLS that could not take the socket has closed it
-                self._sockets.epoll.unregister(self._fd)
-            self._sockets.entries[self._fd] = None
-        self._sockets.loop.call_soon(sock.close)
-
-
-class SocketTransport(asyncio.Transport):
-    """One connection. Writes at once what the kernel takes; keeps no socket object, which takes 100 bytes."""
-
-    __slots__ = ("_blocked", "_buffer", "_closing", "_error", "_fd", "_mask", "_protocol", "_sockets")
-
-    def __init__(self, sockets: Sockets, fd: int, protocol: asyncio.Protocol, mask: int = 0) -> None:
-        """`mask` is what epoll watches the socket for already."""
-        # Do not call the base's, which makes a dictionary.
-        self._sockets = sockets
-        self._fd = fd
-        self._protocol = protocol
-        self._buffer: bytearray | None = None  # what the kernel has not taken yet
-        self._blocked = False  # the protocol was told to pause
-        self._closing = False
-        self._error: OSError | None = None  # why nothing can be written any more
-        self._mask = mask
-        sockets.enter(fd, self)
-        self._watch(_IN)
-
-    def _watch(self, mask: int) -> None:
-        # A socket with an empty mask would be reported again and again once it is reset.
-        if mask != self._mask:
-            epoll, fd = self._sockets.epoll, self._fd
-            if not mask:
-                epoll.unregister(fd)
-            elif self._mask:
-                epoll.modify(fd, mask)
-            else:
-                epoll.register(fd, mask)
-            self._mask = mask
-
-    def _receive(self) -> bytes:
-        return os.read(self._fd, READ_BYTES)
-
-    def _send(self, data: bytes | bytearray | memoryview) -> int:
-        return os.write(self._fd, data)
-
-    def _close(self) -> None:
-        os.close(self._fd)
-
-    # -- reading -----------------------------------------------------------------------------------------------
-
-    def ready(self, events: int) -> None:
-        """Read and write after epoll has reported `events`."""
-        if self._buffer is not None and events & ~_IN:
-            self._flush()
-        if self._mask & _IN and events & ~_OUT:
-            try:
-                data = self._receive()
-            except _WOULD_BLOCK:
-                return
-            except OSError as error:
-                self._lose(error)
-                return
-            try:
-                if data:
-                    self._protocol.data_received(data)
-                elif self._error is not None:
-                    self._lose(self._error)
-                elif not self._protocol.eof_received():
-                    self.close()
-                else:
-                    self.pause_reading()
-            except Exception as error:
-                what = {"message": "a connection's protocol failed", "exception": error, "protocol": self._protocol}
-                self._sockets.loop.call_exception_handler(what)
-                self._lose(error)
-
-    def pause_reading(self) -> None:
-        self._watch(self._mask & ~_IN)
-
-    def resume_reading(self) -> None:
-        if not self._closing:
-            self._watch(self._mask | _IN)
-
-    def is_reading(self) -> bool:
-        return bool(self._mask & _IN)
-
-    # -- writing -----------------------------------------------------------------------------------------------
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        if not data or self._closing or self._error is not None:
-            return
-        if self._buffer is None:
-            try:
-                sent = self._send(data)
-            except _WOULD_BLOCK:
-                sent = 0
-            except OSError as error:
-                self._break(error)
-                return
-            if sent == len(data):
-                return
-            self._buffer = bytearray(data[sent:])
-            self._watch(self._mask | _OUT)
-        else:
-            self._buffer += data
-        if len(self._buffer) > HIGH_WATER and not self._blocked:
-            self._blocked = True
-            self._protocol.pause_writing()
-
-    def _flush(self) -> None:
-        assert self._buffer is not None
-        try:
-            sent = self._send(self._buffer)
-        except _WOULD_BLOCK:
-            return
-        except OSError as error:
-            self._break(error)
-            return
-        del self._buffer[:sent]
-        if not self._buffer:
-            self._buffer = None
-            if self._closing:
-                self._finish()
-                return
-            self._watch(self._mask & ~_OUT)
-        if self._blocked and self.get_write_buffer_size() <= LOW_WATER:
-            self._blocked = False
-            self._protocol.resume_writing()
-
-    def _break(self, error: OSError) -> None:
-        """Send no more, but still read what has arrived: it may say why."""
-        self._buffer = None
-        if self._mask & _IN:
-            self._error = error
-            self._watch(_IN)
-        else:
-            self._lose(error)
-
-    def get_write_buffer_size(self) -> int:
-        return 0 if self._buffer is None else len(self._buffer)
-
-    # -- ending ------------------------------------------------------------------------------------------------
-
-    def is_closing(self) -> bool:
-        return self._closing
-
-    def close(self) -> None:
-        """Stop reading, and end when everything is written."""
-        if not self._closing:
-            self._closing = True
-            if self._buffer is None:
-                self._finish()
-            else:
-                self._watch(_OUT)
-
-    def _finish(self) -> None:
-        self._lose(None)
-
-    def abort(self) -> None:
-        self._lose(None)
-
-    def _lose(self, error: Exception | None) -> None:
-        self._closing = True
-        self._buffer = None
-        self._watch(0)
-        if self._sockets.entries[self._fd] is self:
-            self._sockets.entries[self._fd] = None
-            self._sockets.loop.call_soon(self._end, error)
-
-    def _end(self, error: Exception | None) -> None:
-        try:
-            self._protocol.connection_lost(error)
-        finally:
-            self._close()
-
-    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        assert isinstance(protocol, asyncio.Protocol)
-        self._protocol = protocol
-
-    def get_protocol(self) -> asyncio.BaseProtocol:
-        return self._protocol
-
-
-class TlsTransport(SocketTransport):
-    """One connection over TLS."""
-
-    __slots__ = ("_sock",)
-
-    def __init__(self, sockets: Sockets, sock: SSLSocket, protocol: asyncio.Protocol, mask: int) -> None:
-        self._sock = sock
-        super().__init__(sockets, sock.fileno(), protocol, mask)
-
-    def _receive(self) -> bytes:
-        return self._sock.recv(READ_BYTES)
-
-    def _send(self, data: bytes | bytearray | memoryview) -> int:
-        return self._sock.send(data)
-
-    def _finish(self) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            self._sock.unwrap()  # sends close_notify and does not wait for the answer
-        super()._finish()
-
-    def _close(self) -> None:
-        self._sock.close()
