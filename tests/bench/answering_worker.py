@@ -16,7 +16,7 @@ class Answering(Worker):
         """Carry out one command, and say so."""
         super().handle(command)
         if isinstance(command, Ramp):
-            self._publish_snapshot(time.monotonic_ns())
+            self.reports.snapshot(time.monotonic_ns(), self.context, self._connector, self.steps())
 
 
 if __name__ == "__main__":

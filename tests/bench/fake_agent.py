@@ -13,7 +13,7 @@ from distributed import get_worker
 
 from wstui.fleet.totals import FleetTotals
 from wstui.load.protocol import Abort, Drain, Finished, Go, WorkerReady, decode_command, encode
-from wstui.load.worker import SNAPSHOT_NS
+from wstui.load.reports import SNAPSHOT_NS
 from wstui.measure.histogram import Histogram
 from wstui.measure.snapshot import Counters, Health, Snapshot, Totals
 

@@ -198,8 +198,8 @@ async def test_a_script_that_raises_in_one_client_of_a_thousand_ends_the_run_wit
                 raise ValueError("the odd one")
     """
     async with Chat() as server, led(script(tmp_path, server.url, roles, clients=1000), 2) as workers:
-        await until(lambda: any(worker.mistake for worker in workers.all))
-        told = "".join(worker.mistake for worker in workers.all)
+        await until(lambda: any(worker.reports.mistake for worker in workers.all))
+        told = "".join(worker.reports.mistake for worker in workers.all)
         assert told == 'chat.py, line 10, in member: raise ValueError("the odd one")\nValueError: the odd one'
         assert not workers.failures and not server.ends
 
@@ -216,8 +216,8 @@ async def test_a_mistake_of_a_script_is_told_with_its_line(mistake: str, tmp_pat
     async with Chat() as server:
         made = script(tmp_path, server.url, roles, clients=1, head="import asyncio, time")
         async with led(made) as workers:
-            await until(lambda: any(worker.mistake for worker in workers.all))
-            (mistake_text,) = (worker.mistake for worker in workers.all)
+            await until(lambda: any(worker.reports.mistake for worker in workers.all))
+            (mistake_text,) = (worker.reports.mistake for worker in workers.all)
             assert mistake_text.startswith("chat.py, line ") and told in mistake_text
             assert "wstui/load" not in mistake_text
             assert not workers.failures

@@ -85,7 +85,7 @@ async def test_what_is_no_reply_to_a_client_is_a_broadcast_and_reaches_its_sende
         scenario = saying(server.url, SAYING, clients=3, every=0.3, fanout="on", fanout_window=1.5)
         async with led(scenario, count) as workers:
             for worker in workers.all:
-                worker._emit = _noting(worker._emit, heard)
+                worker.reports.emit = _noting(worker.reports.emit, heard)
 
             def settled() -> bool:
                 heard.settle(time.monotonic_ns(), range(count), lambda *_: 1)

@@ -17,7 +17,6 @@ from wstui.load.connector import Connector
 from wstui.load.context import READY, WorkerContext
 from wstui.load.conversation.roles import Roles
 from wstui.load.conversation.trace import TracedRoles
-from wstui.load.conversation.watched_client import ClientWatch, set_watched
 from wstui.load.credentials import AuthOutcomes
 from wstui.load.drain import DrainController
 from wstui.load.exchange import EXCHANGES, Exchange
@@ -26,7 +25,6 @@ from wstui.load.pacer import Pacer
 from wstui.load.protocol import (
     Abort,
     Arrive,
-    BroadcastReport,
     Command,
     Drain,
     Go,
@@ -37,31 +35,22 @@ from wstui.load.protocol import (
     Pause,
     Ramp,
     Resume,
-    ScriptMistake,
     Spec,
-    Traced,
-    TraceLine,
     WatchClients,
-    Watched,
 )
-from wstui.load.selfcheck import SelfCheck
+from wstui.load.reports import Reports
 from wstui.load.slow_readers import SlowReaders
 from wstui.load.subscription import Subscribing
 from wstui.measure.sanitize import sanitize
 from wstui.measure.steps import RoleCounts, Steps
-from wstui.scenario.source_addresses import source_addresses
 
 TICK_S = 0.01
-SNAPSHOT_NS = 200_000_000
 SWEEP_TICKS = 25
 """In this many ticks the outstanding replies of every client are checked once."""
 
 
 class Worker:
-    """The clients of one process, on the current loop. Implements `ClientEvents`.
-
-    Calls `emit` with a snapshot every 200 ms, and with the broadcasts whose windows have closed.
-    """
+    """The clients of one process, on the current loop. Implements `ClientEvents`; `emit` takes what it reports."""
 
     def __init__(
         self,
@@ -71,10 +60,9 @@ class Worker:
     ) -> None:
         self._loop = loop = asyncio.get_running_loop()
         self._spec = spec
-        self._emit = emit
+        self.reports = Reports(spec, emit)
         conversation = spec.conversation
         exchange: Exchange
-        self._traced: list[TraceLine] = []
         self._roles: Roles | None = None
         if conversation.roles.roles:
             exchange = self._roles = self._tracer(spec, loop) if spec.trace else roles(spec, loop)
@@ -93,7 +81,6 @@ class Worker:
         self.counters = context.counters
         self.ended_event = asyncio.Event()
         self.failure = ""  # the traceback of a mistake of our own
-        self.mistake = ""  # of a script
         self._connector = Connector(context, loop, spec)
         if self._roles is not None and self._connector.http is not None:
             self._roles.use_http(self._connector.http, loop, self._connector.login)
@@ -102,23 +89,20 @@ class Worker:
         self._auth_outcomes = AuthOutcomes(spec.auth.mix, self.tally) if spec.auth.mix else None
         self._slow_readers = SlowReaders(conversation.slow_readers, self.tally) if conversation.slow_readers else None
         self._keepalive = Keepalive(spec.send, context) if spec.send.ping_every_ns else None
-        self._self_check = SelfCheck(len(source_addresses(spec.connect.local_addresses)))
         # Our own sockets and uvloop hand bytes over cheaply.
         lean = hasattr(select, "epoll") or type(loop).__module__.startswith("uvloop")
         self._client_class = Client if lean else BufferedClient
         self._drain: DrainController | None = None  # once the load has ended
-        self.watch = ClientWatch(lambda: self._zero_ns)
+        self.watch = self.reports.watch
         self._live: dict[int, Client] = {}  # ready or closing, by number
         self._settling: deque[Client] = deque()
         self._closing: dict[Client, None] = {}
         self._sweep: list[Client] = []
         self._frozen = False
-        self._zero_ns = 0
-        self._sequence = 0
         self._next_tick = 0.0
 
     def _tracer(self, spec: Spec, loop: asyncio.AbstractEventLoop) -> Roles:
-        return TracedRoles(spec, loop, self._traced.append, lambda: self._zero_ns)
+        return TracedRoles(spec, loop, self.reports.traced.append, lambda: self.reports.zero_ns)
 
     async def prepare(self) -> None:
         """Resolve names, which may take time, before the clock of the run starts."""
@@ -130,7 +114,7 @@ class Worker:
         """Carry out one command."""
         match command:
             case Go(at_ns):
-                self._zero_ns = time.monotonic_ns() - at_ns
+                self.reports.begin(at_ns)
                 self._next_tick = self._loop.time()
                 self._pool.start()
                 self._tick()
@@ -162,19 +146,11 @@ class Worker:
             case Heartbeat(ahead_ns):
                 self.context.ahead_ns = self.context.identities.ahead_ns = ahead_ns
             case WatchClients(numbers):
-                self._watch_clients(frozenset(numbers))
+                self.watch.change(frozenset(numbers), self._find)
             case Drain(grace_ns):
                 self._begin_drain(grace_ns)
             case Abort():
                 self._begin_drain(None)
-
-    def _watch_clients(self, numbers: frozenset[int]) -> None:
-        before, self.watch.numbers = self.watch.numbers, numbers
-        for number in before ^ numbers:
-            if (client := self._find(number)) is not None:
-                set_watched(client, number in numbers)
-                if number in numbers:
-                    self.watch.note_state(client, client.step.name.lower())
 
     def _restart_loops(self) -> None:
         """Send in every closed loop that has nothing in flight."""
@@ -194,7 +170,7 @@ class Worker:
         if grace_ns is not None:
             self._pool.reconcile()  # clients due since the last tick are not behind
         # From now on a client that misses a broadcast misses it because we are closing.
-        self._publish_broadcasts(time.monotonic_ns(), last=True)
+        self.reports.broadcasts(time.monotonic_ns(), self.context, last=True)
         self.context.broadcasts = None
         self.context.paused = True
         self._pacer.stop()
@@ -236,7 +212,7 @@ class Worker:
             self._loop.call_at(self._next_tick, self._tick)
 
     def _do_tick(self, now: int) -> None:
-        self._self_check.lag(self._loop.time() - self._next_tick)
+        self.reports.health.lag(self._loop.time() - self._next_tick)
         self._pool.reconcile()
         self._connector.expire(now)
         settling = self._settling
@@ -246,14 +222,7 @@ class Worker:
         self._expire_closing(now)
         if self._roles is not None:
             self._roles.tick(now)
-            if self._traced:
-                self._emit(Traced(self._spec.worker, self._traced[:]))
-                self._traced.clear()
-            if (waiting := self._roles.meetings.report(self._pool.planned)) is not None:
-                self._emit(waiting)
-            if self._roles.mistake is not None and not self.mistake:
-                self.mistake = str(self._roles.mistake)
-                self._emit(ScriptMistake(self._spec.worker, self.mistake))
+            self.reports.roles(self._roles, self._pool.planned)
         if self._keepalive is not None:
             self._keepalive.tick(now)
         if self._drain is not None and self._drain.advance(now):
@@ -262,16 +231,16 @@ class Worker:
                 self._roles.close()
             self._connector.close()
             self.ended_event.set()
-            self._publish_snapshot(now)
+            self.reports.snapshot(now, self.context, self._connector, self.steps())
             return
         if not self._frozen and self._pool.is_settled():
             # After the ramp clients are long-lived: the collector need not look at them again.
             self._frozen = True
             gc.collect()
             gc.freeze()
-        if now - self._zero_ns >= (self._sequence + 1) * SNAPSHOT_NS:
-            self._publish_snapshot(now)
-            self._publish_broadcasts(now)
+        if self.reports.is_due(now):
+            self.reports.snapshot(now, self.context, self._connector, self.steps())
+            self.reports.broadcasts(now, self.context)
 
     def _expire_replies(self, now: int) -> None:
         if not self._sweep:
@@ -288,30 +257,6 @@ class Worker:
             del closing[client]
             client.abort()
 
-    def _publish_broadcasts(self, now: int, *, last: bool = False) -> None:
-        context = self.context
-        if context.broadcasts is None:
-            return
-        self.counters.late_broadcasts = context.broadcasts.late
-        receipts = context.broadcasts.expired(now, context.epoch_ns, last=last)
-        if receipts:
-            low, high = context.clock.low, context.clock.high
-            clock = None if low is None or high is None else (int(low), int(high))
-            self._emit(BroadcastReport(self._spec.worker, now, receipts, clock))
-
-    def _publish_snapshot(self, now: int) -> None:
-        at = now - self._zero_ns
-        self._sequence = at // SNAPSHOT_NS
-        counters = self.counters
-        health = self._self_check.take(counters.open + counters.opening + counters.closing)
-        steps = self.steps()
-        snapshot = self.tally.snapshot(self._spec.worker, self._sequence, at, health, steps)
-        snapshot.addresses = self._connector.dialer.opened
-        self._emit(snapshot)
-        lines, missed = self.watch.take()
-        if lines or missed:
-            self._emit(Watched(self._spec.worker, lines, missed))
-
     # -- what clients report -----------------------------------------------------------------------------------
 
     def _attempt(self, number: int, slot: int, stay_ns: int) -> Client:
@@ -319,8 +264,7 @@ class Worker:
         self.counters.opening += 1
         client = self._client_class(self.context, self, number, slot, stay_ns)
         if number in self.watch.numbers:
-            set_watched(client, True)
-            self.watch.note_state(client, "connecting")
+            self.watch.begin(client)
         self._connector.start(client)
         return client
 
@@ -456,5 +400,5 @@ class Worker:
                 self.context.identities.forget(client.number)
 
     def _record_failure(self, number: int, cause: Cause, detail: str, outcome: str) -> None:
-        at = time.monotonic_ns() - self._zero_ns
+        at = self.reports.now_ns
         self.tally.failures.record(cause.kind, cause.message, at, number, detail, local=cause.local, outcome=outcome)

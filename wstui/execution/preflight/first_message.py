@@ -119,7 +119,7 @@ async def rehearse(
     deadline = begun + scenario.target.connect_timeout + scenario.target.settle + 2 * LONGEST_ROUND_S
     while (
         not worker.failure
-        and not worker.mistake
+        and not worker.reports.mistake
         and time.monotonic() < deadline
         and (to_the_end or not failures.groups())
     ):
@@ -134,8 +134,8 @@ async def rehearse(
     mask = mask_of(scenario)
     why = [f"{group.message} ({sample.detail})" if (sample := group.samples[-1]).detail else group.message
            for group in failures.groups()]  # fmt: skip
-    if worker.mistake:
-        why = [worker.mistake]
+    if worker.reports.mistake:
+        why = [worker.reports.mistake]
     trip = worker.tally.on_time.data() + worker.tally.round_trip.data()
     median = trip.quantile(0.5)
     steps = {(step.role, step.name): step.counts for step in worker.steps().rows}

@@ -38,6 +38,21 @@ class ClientWatch:
         self._lines: list[TraceLine] = []
         self._bytes = self._missed = 0
 
+    def change(self, numbers: frozenset[int], find: Callable[[int], Client | None]) -> None:
+        """Watch the clients of these numbers and no others; `find` returns one that is there."""
+        before, self.numbers = self.numbers, numbers
+        for number in before ^ numbers:
+            if (client := find(number)) is None:
+                continue
+            set_watched(client, number in numbers)
+            if number in numbers:
+                self.note_state(client, client.step.name.lower())
+
+    def begin(self, client: Client) -> None:
+        """Watch a client from its birth."""
+        set_watched(client, True)
+        self.note_state(client, "connecting")
+
     def note(self, client: Client, payload: bytes, *, received: bool = False, kind: str = "") -> TraceLine:
         """Add a line, which the caller may complete until the next `take`."""
         talk = client.conversation
